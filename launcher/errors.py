@@ -1,0 +1,41 @@
+"""Every way a command can end badly on purpose, each with its exit status (DESIGN 3)."""
+
+from tasks.problem import Problem
+
+__all__ = ["BudgetReached", "ConfirmationNeeded", "FailedRows", "Infeasible", "Interrupted", "Problem", "Usage"]
+
+
+class Usage(Problem):
+    """The command line or the job file is wrong."""
+
+    code = 2
+
+
+class Infeasible(Problem):
+    """No choice meets the limits; the message names the one that binds."""
+
+    code = 3
+
+
+class ConfirmationNeeded(Problem):
+    """Money would be spent and nobody said yes."""
+
+    code = 4
+
+
+class BudgetReached(Problem):
+    """The run stopped at its budget and can be resumed."""
+
+    code = 5
+
+
+class FailedRows(Problem):
+    """The run is finished, and some rows were set aside."""
+
+    code = 6
+
+
+class Interrupted(Problem):
+    """The user pressed Ctrl-C; the message says what still runs."""
+
+    code = 130

@@ -1,0 +1,1 @@
+"""What machines cost, when we looked, and who said so."""

@@ -1,0 +1,1 @@
+"""What runs on a rented machine, and nothing else: this package alone travels there."""

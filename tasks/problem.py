@@ -1,0 +1,11 @@
+"""The one exception that a person is meant to read: what happened, and what to try next."""
+
+
+class Problem(Exception):
+    """Something the user can act on. `hint` is the next thing to try; `code` is the exit status."""
+
+    code = 1
+
+    def __init__(self, what: str, *, hint: str) -> None:
+        super().__init__(what)
+        self.hint = hint
