@@ -1,0 +1,186 @@
+"""Texts into the pieces that a model reads: token ids, truncated or chunked.
+
+One fast tokenizer for the planner's sample and for every engine, so that a planned token is an embedded token.
+Knows nothing of models' weights or of files of documents.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tokenizers import Tokenizer
+
+from tasks.problem import Problem
+
+HASH = "hash"  # the model that is no model: for tests, and for seeing a pipeline's own speed
+WORD = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How texts become pieces. `overlap` None: one piece a text, what is longer than `tokens` is lost."""
+
+    tokens: int  # longest piece, special tokens included
+    overlap: int | None = None
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The pieces of one text. `cut` counts the tokens that truncation lost."""
+
+    ids: tuple[list[int], ...]
+    cut: int
+
+
+class Words(Protocol):
+    """A tokenizer without special tokens, and the special tokens that go around a piece."""
+
+    before: list[int]
+    after: list[int]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+
+class BadModel(Problem):
+    """The model cannot be used, and why."""
+
+
+class HashWords:
+    """Words and punctuation, each hashed to an id; two special tokens around, as BERT has."""
+
+    before = [1]
+    after = [2]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[3 + zlib.crc32(w.encode()) % 30_000 for w in WORD.findall(text)] for text in texts]
+
+
+class ModelWords:
+    """The tokenizer of a model's folder (`tokenizer.json`), with its own special tokens."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            self.tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing narrower
+            raise BadModel(
+                f"cannot read the tokenizer {file}: {error}",
+                hint="name a model folder with a tokenizer.json, as the hub's models have",
+            ) from error
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        bare = self.tokenizer.encode("a", add_special_tokens=False).ids
+        dressed = self.tokenizer.encode("a", add_special_tokens=True).ids
+        start = next(i for i in range(len(dressed)) if dressed[i : i + len(bare)] == bare)
+        self.before = dressed[:start]
+        self.after = dressed[start + len(bare) :]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def words(model: str) -> Words:
+    """The tokenizer of a model: a folder's or a hub id's own, or the hash model's.
+
+    Raises:
+        BadModel: there is none.
+    """
+    if model == HASH:
+        return HashWords()
+    return ModelWords(file_of(model, "tokenizer.json"))
+
+
+def pieces(words: Words, texts: Sequence[str], cut: Cut) -> list[Pieces]:
+    """What the model reads of each text, in order.
+
+    Raises:
+        BadModel: the prompt and special tokens leave no room for text.
+    """
+    edge = len(words.before) + len(words.after)
+    if cut.overlap is None:
+        room = cut.tokens - edge
+        _check_room(room, cut)
+        # The prompt is part of the text here, so that tokens merge over the seam as they do in training.
+        found = words.ids([cut.prompt + text for text in texts]) if cut.prompt else words.ids(texts)
+        return [Pieces(([*words.before, *ids[:room], *words.after],), max(0, len(ids) - room)) for ids in found]
+    prompt = words.ids([cut.prompt])[0] if cut.prompt else []
+    room = cut.tokens - edge - len(prompt)
+    _check_room(room - cut.overlap, cut)
+    step = room - cut.overlap
+    out: list[Pieces] = []
+    for ids in words.ids(texts):
+        starts = range(0, max(1, len(ids) - cut.overlap), step)
+        parts = tuple([*words.before, *prompt, *ids[s : s + room], *words.after] for s in starts)
+        out.append(Pieces(parts, 0))
+    return out
+
+
+def longest(model: str) -> int:
+    """The most tokens a piece of this model may have, special tokens included.
+
+    sentence-transformers' own limit where the folder has one, else the tokenizer's, else the positions.
+
+    Raises:
+        BadModel: the model's files do not say.
+    """
+    if model == HASH:
+        return 512
+    sources = (
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("tokenizer_config.json", "model_max_length"),
+        ("config.json", "max_position_embeddings"),
+    )
+    for name, key in sources:
+        value = config(model, name).get(key)
+        if isinstance(value, int) and 0 < value < 10**7:  # an unset tokenizer limit reads 10**30
+            return value
+    raise BadModel(f"nothing in {model} says how long a text may be", hint="set `truncate:` in the job file")
+
+
+def config(model: str, name: str) -> dict[str, Any]:
+    """A JSON file of the model's folder, {} when there is none."""
+    try:
+        path = file_of(model, name)
+    except BadModel:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadModel(f"{path} is not JSON: {error}", hint="download the model again") from error
+    return found
+
+
+def file_of(model: str, name: str) -> Path:
+    """A file of a model: in its folder, or fetched from (or cached of) the hub.
+
+    Raises:
+        BadModel: it is not there.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        if (folder / name).is_file():
+            return folder / name
+        raise BadModel(f"no {name} in {folder}", hint="name a model folder as sentence-transformers saves it")
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - the hub is asked only for hub ids
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+
+    try:
+        return Path(hf_hub_download(model, name))
+    except (OSError, ValueError, HFValidationError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadModel(
+            f"cannot get {name} of model {model!r}: {reason}",
+            hint="name a local model folder, or see that the hub can be reached",
+        ) from error
+
+
+def _check_room(room: int, cut: Cut) -> None:
+    if room < 1:
+        raise BadModel(
+            f"{cut.tokens} tokens leave no room for text beside prompt, special tokens and overlap",
+            hint="raise `tokens`, or shorten the prompt or the overlap",
+        )

@@ -1,0 +1,125 @@
+"""Any encoder or decoder model of the hub through transformers: the engine that runs everywhere.
+
+bfloat16 where the processor or GPU has it, else float32 (float16 on older GPUs); length-sorted batches by token
+budget; mean, cls and last-token pooling. Safetensors only, no code from the model's folder.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+import transformers
+
+from tasks.batch import batches
+from tasks.embed import Vectors
+from tasks.tokens import BadModel, Words, config, file_of
+
+CPU_BUDGET = 2_048  # padded tokens a batch: the fastest of 1,024, 2,048 and 4,096 on real texts (benchmarks/engine.py)
+GPU_BUDGET = 65_536  # enough to fill any GPU we rent, and 3 GB of activations for a 7B model
+
+Pooling = Literal["mean", "cls", "last"]
+
+
+class TorchEncoder:
+    """A transformers model on this machine's GPU, else its CPU."""
+
+    name = "torch"
+
+    def __init__(self, model: str, words: Words, threads: int | None) -> None:
+        transformers.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        logging.getLogger("transformers").setLevel(logging.ERROR)
+        gpu = torch.cuda.is_available()
+        if threads and not gpu:
+            torch.set_num_threads(threads)
+        self.words = words
+        self.device = "cuda" if gpu else "cpu"
+        self.budget = GPU_BUDGET if gpu else CPU_BUDGET
+        precision = _precision(gpu)
+        self.dtype = str(precision).removeprefix("torch.")
+        self.pooling = pooling(model)
+        try:
+            self.model: Any = transformers.AutoModel.from_pretrained(
+                model, dtype=precision, use_safetensors=True, trust_remote_code=False
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise BadModel(
+                f"cannot load {model}: {str(error).splitlines()[0]}",
+                hint="name a model that transformers loads from safetensors without remote code",
+            ) from error
+        self.model.eval().to(self.device)
+        self.dimensions = int(self.model.config.hidden_size)
+        self.types = "token_type_ids" in self.model.forward.__code__.co_varnames
+
+    @torch.inference_mode()
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        out = np.empty((len(ids), self.dimensions), np.float32)
+        for batch in batches([len(piece) for piece in ids], self.budget):
+            out[batch] = self._batch([ids[i] for i in batch]).float().cpu().numpy()
+        return out
+
+    def _batch(self, ids: list[Sequence[int]]) -> torch.Tensor:
+        lengths = torch.tensor([len(piece) for piece in ids])
+        width = int(lengths.max())
+        tokens = torch.zeros((len(ids), width), dtype=torch.long)
+        for row, piece in enumerate(ids):
+            tokens[row, : len(piece)] = torch.tensor(piece)
+        mask = (torch.arange(width) < lengths[:, None]).to(self.device)
+        # Without padding no mask is needed, and attention takes its fast path.
+        padded = int(lengths.min()) < width
+        hidden = cast(
+            torch.Tensor,
+            self.model(
+                input_ids=tokens.to(self.device), attention_mask=mask.long() if padded else None
+            ).last_hidden_state,
+        )
+        if self.pooling == "cls":
+            pooled = hidden[:, 0].float()
+        elif self.pooling == "last":
+            pooled = hidden[torch.arange(len(ids)), lengths - 1].float()
+        else:
+            weights = mask[:, :, None].to(torch.float32)
+            pooled = (hidden.float() * weights).sum(1) / weights.sum(1)
+        return torch.nn.functional.normalize(pooled, dim=1)
+
+
+def pooling(model: str) -> Pooling:
+    """How a vector is made of the tokens' states: what the folder's sentence-transformers layout says.
+
+    Raises:
+        BadModel: it asks for a pooling that we do not have.
+    """
+    try:
+        file_of(model, "modules.json")
+    except BadModel:
+        return "mean"  # what sentence-transformers does with a bare transformers model
+    found = config(model, "1_Pooling/config.json")
+    modes: dict[str, Pooling] = {
+        "pooling_mode_cls_token": "cls",
+        "pooling_mode_mean_tokens": "mean",
+        "pooling_mode_lasttoken": "last",
+    }
+    named: dict[str, Pooling] = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
+    asked = {name for name, on in found.items() if name.startswith("pooling_mode_") and on is True}
+    if isinstance(found.get("pooling_mode"), str):
+        asked = {"pooling_mode"}
+        modes["pooling_mode"] = named.get(found["pooling_mode"], "mean")
+        if found["pooling_mode"] not in named:
+            asked = {found["pooling_mode"]}
+    if len(asked) != 1 or not asked <= set(modes):
+        raise BadModel(f"{model} wants the pooling {sorted(asked)}", hint="models with cls, mean or last-token pooling work")
+    return modes[asked.pop()]
+
+
+def _precision(gpu: bool) -> torch.dtype:
+    if gpu:
+        return torch.bfloat16 if torch.cuda.get_device_capability()[0] >= 8 else torch.float16
+    # float16 on a CPU is 5 times slower than float32 (measured); bfloat16 without instructions is, too.
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return torch.float32
+    return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
