@@ -1,6 +1,7 @@
 """The engine seam: pieces of token ids in, unit vectors out, in the order they came.
 
-Every engine implements `Encoder`; `load` chooses one. Heavy libraries are imported by the engine that needs them.
+Every engine implements `Encoder`; `load` chooses one. Heavy libraries are imported by the engine that
+needs them.
 """
 
 import importlib.util

@@ -8,7 +8,7 @@ from os import environ
 import numpy as np
 
 from tasks.embed import Vectors, unit
-from tasks.tokens import HASH, HashWords
+from tasks.tokens import HASH, HashWords, Words
 
 DIMENSIONS = 32
 
@@ -22,7 +22,7 @@ class HashEncoder:
     dimensions = DIMENSIONS
 
     def __init__(self) -> None:
-        self.words = HashWords()
+        self.words: Words = HashWords()
         # Tests of killed workers need work that takes time: seconds for 1,000 tokens.
         self.delay = float(environ.get("EMBEDFLEET_HASH_SECONDS", "0"))
 

@@ -1,7 +1,7 @@
 """The one exception that a person is meant to read: what happened, and what to try next."""
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - the word that STYLE and the glossary use
     """Something the user can act on. `hint` is the next thing to try; `code` is the exit status."""
 
     code = 1

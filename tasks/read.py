@@ -100,10 +100,10 @@ def rows(root: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
 def open_plain(path: Path) -> BinaryIO:
     """The bytes of a file, decompressed when its name ends with .gz or .zst."""
     if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
+        return cast("BinaryIO", gzip.open(path, "rb"))
     if path.suffix == ".zst":
         native = pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd")
-        return cast(BinaryIO, io.BufferedReader(cast(Any, native), 2**17))
+        return cast("BinaryIO", io.BufferedReader(cast("Any", native), 2**17))
     return path.open("rb")
 
 
@@ -148,7 +148,7 @@ def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> Row:
         return Bad(piece.path, position, f"broken JSON line: {error}")
     if not isinstance(record, dict):
         return Bad(piece.path, position, f"not a JSON object: {type(record).__name__}")
-    fields = cast(dict[str, Any], record)
+    fields = cast("dict[str, Any]", record)
     identity = fields.get(columns.id) if columns.id is not None else None
     return check(piece.path, position, fields.get(columns.text), identity, columns)
 
@@ -171,7 +171,7 @@ def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
 
 
 def _parquet(path: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
-    wanted = [columns.text] if columns.id in (None, columns.text) else [columns.text, cast(str, columns.id)]
+    wanted = [columns.text] if columns.id in (None, columns.text) else [columns.text, cast("str", columns.id)]
     position = piece.start
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
@@ -182,7 +182,9 @@ def _parquet(path: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
                 if first < end and first + meta.num_rows > piece.start:
                     row = first
                     size = max(1, min(1_024, BATCH * meta.num_rows // max(1, meta.total_byte_size)))
-                    for batch in file.iter_batches(size, row_groups=[group], columns=wanted, use_threads=False):
+                    for batch in file.iter_batches(
+                        size, row_groups=[group], columns=wanted, use_threads=False
+                    ):
                         low, high = max(row, piece.start), min(row + batch.num_rows, end)
                         if low < high:
                             yield from _batch(batch.slice(low - row, high - low), low, piece.path, columns)
@@ -213,37 +215,41 @@ def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
         column = column.view(pa.binary())
     elif pa.types.is_large_string(column.type):
         column = column.view(pa.large_binary())
-    return cast(list[Any], column.to_pylist())
+    return cast("list[Any]", column.to_pylist())
 
 
 def check(file: str, position: int, text: Any, identity: Any, columns: Columns) -> Row:
     """The document, or what is wrong with the row."""
-    if isinstance(identity, bytes):
-        identity = identity.decode("utf-8", "surrogateescape")
-    if columns.id is None:
-        name = f"{file}#{position}"
-    elif isinstance(identity, str | int | float) and not isinstance(identity, bool) and identity != "":
-        name = str(identity)
-    else:
+    name = f"{file}#{position}" if columns.id is None else _identity(identity)
+    if name is None:
         return Bad(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
-    if not _encodable(name):
-        return Bad(file, position, "invalid UTF-8 in the id")
     if isinstance(text, bytes):
-        try:
-            text = text.decode()
-        except UnicodeDecodeError as error:
-            return Bad(file, position, f"invalid UTF-8 at byte {error.start} of the text", name)
+        text = text.decode("utf-8", "surrogateescape")
+    reason = _fault(text, columns.text)
+    if reason is None and _encodable(name):
+        return Document(name, text, file, position)
+    return Bad(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
+
+
+def _identity(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
+        return str(value)
+    return None
+
+
+def _fault(text: Any, column: str) -> str | None:
+    """Why this is not a text, None when it is one."""
     if text is None:
-        return Bad(file, position, f"no text: {columns.text!r} is missing or null" if columns.text else "no text", name)
+        return f"no text: {column!r} is missing or null"
     if not isinstance(text, str):
-        return Bad(file, position, f"not a string: {columns.text!r} is {_shown(text)}", name)
+        return f"not a string: {column!r} is {_shown(text)}"
     if not text.strip():
-        return Bad(file, position, "no text: it is empty or blank", name)
+        return "no text: it is empty or blank"
     if len(text) > LONGEST:
-        return Bad(file, position, f"over-long: {len(text):,} characters, at most {LONGEST:,}", name)
-    if not _encodable(text):
-        return Bad(file, position, "invalid UTF-8 in the text", name)
-    return Document(name, text, file, position)
+        return f"over-long: {len(text):,} characters, at most {LONGEST:,}"
+    return None if _encodable(text) else "invalid UTF-8 in the text"
 
 
 def _encodable(text: str) -> bool:

@@ -10,7 +10,7 @@ import io
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +63,7 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
-        """The first PAGE entries whose key starts with `prefix` and sorts after `after`; fewer than PAGE: that is all."""
+        """By key, the first PAGE entries that start with `prefix` and sort after `after`; fewer means all."""
         ...
 
     def now(self) -> datetime:
@@ -217,7 +217,7 @@ class Folder:
             clock.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _written(self, key: str, body: Body) -> Iterator[tuple[Path, Path]]:
+    def _written(self, key: str, body: Body) -> Generator[tuple[Path, Path], None, None]:
         """`body` in a temporary file on disk beside its final place, gone afterwards."""
         _check(key)
         final = self.root / key
@@ -295,7 +295,9 @@ def _sync_folder(folder: Path) -> None:
 
 def _refusal(error: OSError, root: Path) -> Refused:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Refused(f"no space left for {root}", hint="free some space, then resume the run: nothing is lost")
+        return Refused(
+            f"no space left for {root}", hint="free some space, then resume the run: nothing is lost"
+        )
     return Refused(
         f"cannot write to {root}: {error.strerror or error}",
         hint="choose an output path that this user may write to",

@@ -1,6 +1,6 @@
 """Texts into the pieces that a model reads: token ids, truncated or chunked.
 
-One fast tokenizer for the planner's sample and for every engine, so that a planned token is an embedded token.
+One fast tokenizer for the planner's sample and for every engine: a planned token is an embedded token.
 Knows nothing of models' weights or of files of documents.
 """
 
@@ -53,8 +53,9 @@ class BadModel(Problem):
 class HashWords:
     """Words and punctuation, each hashed to an id; two special tokens around, as BERT has."""
 
-    before = [1]
-    after = [2]
+    def __init__(self) -> None:
+        self.before = [1]
+        self.after = [2]
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [[3 + zlib.crc32(w.encode()) % 30_000 for w in WORD.findall(text)] for text in texts]
@@ -106,7 +107,9 @@ def pieces(words: Words, texts: Sequence[str], cut: Cut) -> list[Pieces]:
         _check_room(room, cut)
         # The prompt is part of the text here, so that tokens merge over the seam as they do in training.
         found = words.ids([cut.prompt + text for text in texts]) if cut.prompt else words.ids(texts)
-        return [Pieces(([*words.before, *ids[:room], *words.after],), max(0, len(ids) - room)) for ids in found]
+        return [
+            Pieces(([*words.before, *ids[:room], *words.after],), max(0, len(ids) - room)) for ids in found
+        ]
     prompt = words.ids([cut.prompt])[0] if cut.prompt else []
     room = cut.tokens - edge - len(prompt)
     _check_room(room - cut.overlap, cut)

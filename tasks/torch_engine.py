@@ -1,12 +1,13 @@
 """Any encoder or decoder model of the hub through transformers: the engine that runs everywhere.
 
-bfloat16 where the processor or GPU has it, else float32 (float16 on older GPUs); length-sorted batches by token
-budget; mean, cls and last-token pooling. Safetensors only, no code from the model's folder.
+bfloat16 where the processor or GPU has it, else float32 (float16 on older GPUs); length-sorted batches by
+token budget; mean, cls and last-token pooling. Safetensors only, no code from the model's folder.
 """
+# transformers is typed in part
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,9 +16,12 @@ import transformers
 
 from tasks.batch import batches
 from tasks.embed import Vectors
+from tasks.precision import precision
 from tasks.tokens import BadModel, Words, config, file_of
 
-CPU_BUDGET = 2_048  # padded tokens a batch: the fastest of 1,024, 2,048 and 4,096 on real texts (benchmarks/engine.py)
+CPU_BUDGET = (
+    2_048  # padded tokens a batch: the fastest of 1,024, 2,048 and 4,096 on real texts (benchmarks/engine.py)
+)
 GPU_BUDGET = 65_536  # enough to fill any GPU we rent, and 3 GB of activations for a 7B model
 
 Pooling = Literal["mean", "cls", "last"]
@@ -38,12 +42,12 @@ class TorchEncoder:
         self.words = words
         self.device = "cuda" if gpu else "cpu"
         self.budget = GPU_BUDGET if gpu else CPU_BUDGET
-        precision = _precision(gpu)
-        self.dtype = str(precision).removeprefix("torch.")
+        kind = precision(gpu=gpu)
+        self.dtype = str(kind).removeprefix("torch.")
         self.pooling = pooling(model)
         try:
             self.model: Any = transformers.AutoModel.from_pretrained(
-                model, dtype=precision, use_safetensors=True, trust_remote_code=False
+                model, dtype=kind, use_safetensors=True, trust_remote_code=False
             )
         except (OSError, ValueError, KeyError) as error:
             raise BadModel(
@@ -71,7 +75,7 @@ class TorchEncoder:
         # Without padding no mask is needed, and attention takes its fast path.
         padded = int(lengths.min()) < width
         hidden = cast(
-            torch.Tensor,
+            "torch.Tensor",
             self.model(
                 input_ids=tokens.to(self.device), attention_mask=mask.long() if padded else None
             ).last_hidden_state,
@@ -110,16 +114,8 @@ def pooling(model: str) -> Pooling:
         if found["pooling_mode"] not in named:
             asked = {found["pooling_mode"]}
     if len(asked) != 1 or not asked <= set(modes):
-        raise BadModel(f"{model} wants the pooling {sorted(asked)}", hint="models with cls, mean or last-token pooling work")
+        raise BadModel(
+            f"{model} wants the pooling {sorted(asked)}",
+            hint="models with cls, mean or last-token pooling work",
+        )
     return modes[asked.pop()]
-
-
-def _precision(gpu: bool) -> torch.dtype:
-    if gpu:
-        return torch.bfloat16 if torch.cuda.get_device_capability()[0] >= 8 else torch.float16
-    # float16 on a CPU is 5 times slower than float32 (measured); bfloat16 without instructions is, too.
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return torch.float32
-    return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32

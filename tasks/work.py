@@ -5,23 +5,27 @@ Knows no leases: it makes a file and says what is in it; whether that counts is 
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tasks.embed import Encoder, limit, shorten
+from tasks.embed import Encoder, Vectors, limit, shorten
 from tasks.manifest import Header
 from tasks.read import Bad, Columns, Document, rows
 from tasks.shard import Shard
 from tasks.tokens import Cut, Pieces, pieces
 from tasks.write import VectorFile
 
-WINDOW = 131_072  # tokens embedded together: enough to sort by length well, and 400 MB of float32 at 768 dimensions
-# of one-token pieces at worst
-TEXTS = 128  # documents tokenised together
+WINDOW = (
+    131_072  # tokens embedded together: enough to sort by length well, and to bound the vectors in memory
+)
+TEXTS = 128  # documents tokenised together, at most
+TEXT = 2**20  # characters tokenised together, about
 
 
 @dataclass(slots=True)
@@ -36,7 +40,7 @@ class Tally:
     stages: dict[str, float] = field(default_factory=dict[str, float])
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None, None, None]:
         """Add the time of the block to a stage."""
         start = time.perf_counter()
         try:
@@ -50,6 +54,70 @@ def cut_of(header: Header) -> Cut:
     return Cut(limit(header.model, header.tokens), header.overlap, header.prompt)
 
 
+@dataclass(slots=True)
+class _Window:
+    """Rows on their way through the engine."""
+
+    header: Header
+    encoder: Encoder
+    out: VectorFile
+    bad: TextIO
+    tally: Tally
+    check: Callable[[], None]
+    cut: Cut
+    rows: list[tuple[Document, Pieces]] = field(default_factory=list[tuple[Document, Pieces]])
+    tokens: int = 0
+
+    def fail(self, row: Bad) -> None:
+        self.tally.failed += 1
+        self.bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")
+
+    def add(self, documents: list[Document]) -> None:
+        """Tokenise these, and embed whatever fills a window."""
+        with self.tally.stage("tokenise"):
+            found = pieces(self.encoder.words, [d.text for d in documents], self.cut)
+        for document, parts in zip(documents, found, strict=True):
+            self.rows.append((document, parts))
+            self.tokens += sum(map(len, parts.ids))
+            if self.tokens >= WINDOW:
+                self.flush()
+
+    def flush(self) -> None:
+        """Embed and write what is here."""
+        self.check()
+        if not self.rows:
+            return
+        ids = [piece for _, found in self.rows for piece in found.ids]
+        with self.tally.stage("engine"):
+            vectors = shorten(self.encoder.encode(ids), self.header.dimensions)
+        with self.tally.stage("write"):
+            self._write(vectors)
+        self.rows, self.tokens = [], 0
+
+    def _write(self, vectors: Vectors) -> None:
+        """Rows of the documents whose every vector is a direction; the others fail."""
+        good: NDArray[np.bool_] = np.all(np.isfinite(vectors), axis=1)
+        keep = np.ones(len(vectors), bool)
+        ids: list[str] = []
+        chunks: list[int] = []
+        row = 0
+        for document, parts in self.rows:
+            count = len(parts.ids)
+            if good[row : row + count].all():
+                ids += [document.id] * count
+                chunks += range(count)
+                self.tally.documents += 1
+                self.tally.tokens += sum(map(len, parts.ids))
+                self.tally.tokens_cut += parts.cut
+            else:
+                keep[row : row + count] = False
+                self.fail(
+                    Bad(document.file, document.position, "the engine gave no finite vector", document.id)
+                )
+            row += count
+        self.out.add(ids, chunks, vectors[keep])
+
+
 def embed_shard(
     header: Header, shard: Shard, encoder: Encoder, vectors: Path, failures: Path, check: Callable[[], None]
 ) -> Tally:
@@ -58,48 +126,32 @@ def embed_shard(
     `check` is called between windows and stops the work by raising.
     """
     tally = Tally()
-    cut = cut_of(header)
     meta = {"run": header.run, "model": header.model, "engine": encoder.name, "dtype": encoder.dtype}
     dimensions = header.dimensions or encoder.dimensions
-    with VectorFile(vectors, dimensions, header.dtype, meta) as out, failures.open("w", encoding="utf-8") as bad:
-
-        def fail(row: Bad) -> None:
-            tally.failed += 1
-            bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")
-
-        def flush(window: list[tuple[Document, Pieces]]) -> None:
-            check()
-            ids = [piece for _, found in window for piece in found.ids]
-            with tally.stage("engine"):
-                found = shorten(encoder.encode(ids), header.dimensions)
-            with tally.stage("write"):
-                _write(window, found, out, tally, fail)
-
-        window: list[tuple[Document, Pieces]] = []
-        size = 0
+    with (
+        VectorFile(vectors, dimensions, header.dtype, meta) as out,
+        failures.open("w", encoding="utf-8") as bad,
+    ):
+        window = _Window(header, encoder, out, bad, tally, check, cut_of(header))
         texts: list[Document] = []
+        size = 0
         source = _rows(header, shard)
         while True:
             with tally.stage("read"):
                 row = next(source, None)
-            if isinstance(row, Bad):
-                fail(row)
-            elif row is not None:
-                texts.append(row)
-            if len(texts) == TEXTS or (row is None and texts) or sum(len(d.text) for d in texts[-1:]) > 2**20:
-                with tally.stage("tokenise"):
-                    found = pieces(encoder.words, [d.text for d in texts], cut)
-                for document, parts in zip(texts, found, strict=True):
-                    window.append((document, parts))
-                    size += sum(map(len, parts.ids))
-                    if size >= WINDOW:
-                        flush(window)
-                        window, size = [], 0
-                texts = []
             if row is None:
                 break
-        if window:
-            flush(window)
+            if isinstance(row, Bad):
+                window.fail(row)
+                continue
+            texts.append(row)
+            size += len(row.text)
+            if len(texts) == TEXTS or size > TEXT:
+                window.add(texts)
+                texts, size = [], 0
+        if texts:
+            window.add(texts)
+        window.flush()
     tally.chunks = out.rows
     return tally
 
@@ -107,31 +159,3 @@ def embed_shard(
 def _rows(header: Header, shard: Shard) -> Iterator[Document | Bad]:
     for piece in shard.slices:
         yield from rows(Path(header.corpus), piece, Columns(header.text, header.id))
-
-
-def _write(
-    window: list[tuple[Document, Pieces]],
-    vectors: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    out: VectorFile,
-    tally: Tally,
-    fail: Callable[[Bad], None],
-) -> None:
-    """Rows of the documents whose every vector is a direction; the others fail."""
-    good = np.isfinite(vectors).all(axis=1)
-    keep = np.ones(len(vectors), bool)
-    ids: list[str] = []
-    chunks: list[int] = []
-    row = 0
-    for document, parts in window:
-        count = len(parts.ids)
-        if good[row : row + count].all():
-            ids += [document.id] * count
-            chunks += range(count)
-            tally.documents += 1
-            tally.tokens += sum(map(len, parts.ids))
-            tally.tokens_cut += parts.cut
-        else:
-            keep[row : row + count] = False
-            fail(Bad(document.file, document.position, "the engine gave no finite vector", document.id))
-        row += count
-    out.add(ids, chunks, vectors[keep])

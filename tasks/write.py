@@ -1,4 +1,6 @@
 """Vectors into one Parquet file, a window of rows at a time, so that a shard of any size fits in memory."""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from collections.abc import Mapping, Sequence
 from hashlib import file_digest
@@ -21,7 +23,9 @@ def schema(dimensions: int, dtype: Dtype, meta: Mapping[str, str]) -> pa.Schema:
     fields = [
         pa.field("id", pa.string(), nullable=False),
         pa.field("chunk", pa.int32(), nullable=False),
-        pa.field("vector", pa.list_(pa.field("element", element, nullable=False), dimensions), nullable=False),
+        pa.field(
+            "vector", pa.list_(pa.field("element", element, nullable=False), dimensions), nullable=False
+        ),
     ]
     return pa.schema(fields, {f"embedfleet.{key}": value for key, value in meta.items()})
 
@@ -35,7 +39,11 @@ class VectorFile:
         self.dimensions = dimensions
         self.rows = 0
         self.schema = schema(dimensions, dtype, meta)
-        compression: Any = {"id": "zstd", "chunk": "zstd", "vector.list.element": "none"}  # vectors do not shrink
+        compression: Any = {
+            "id": "zstd",
+            "chunk": "zstd",
+            "vector.list.element": "none",
+        }  # vectors do not shrink
         self.writer = pq.ParquetWriter(path, self.schema, compression=compression, use_dictionary=False)
 
     def add(self, ids: Sequence[str], chunks: Sequence[int], vectors: Vectors) -> None:
