@@ -3,6 +3,8 @@
 A bad row becomes a `Bad` with its place and reason and never stops the rest. Reads ranges, so a shard needs
 no re-upload; holds one row (or one small batch of Parquet rows) at a time.
 """
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import codecs
 import csv
@@ -171,7 +173,7 @@ def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
 
 
 def _parquet(path: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
-    wanted = [columns.text] if columns.id in (None, columns.text) else [columns.text, cast("str", columns.id)]
+    wanted = [columns.text] if columns.id in (None, columns.text) else [columns.text, columns.id]
     position = piece.start
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:

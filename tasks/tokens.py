@@ -3,6 +3,8 @@
 One fast tokenizer for the planner's sample and for every engine: a planned token is an embedded token.
 Knows nothing of models' weights or of files of documents.
 """
+# huggingface_hub is typed in part
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import json
 import re

@@ -3,7 +3,8 @@
     python -m tasks.worker --store OUTPUT --run RUN --name NAME
 
 Needs the store and nothing else. SIGTERM gives the lease back and ends at once; SIGUSR1 finishes the
-shard in hand and ends. Exit status 0: done or told to end; 3: somebody must act (the message says what); else a crash.
+shard in hand and ends. Exit status 0: done or told to end; 3: somebody must act (the message says what);
+else a crash.
 """
 
 import argparse
