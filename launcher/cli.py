@@ -1,0 +1,131 @@
+"""The command line: words in, exit status out. Each command's work is in `commands`, imported when it is called for.
+
+Data goes to stdout, everything else to stderr. A `Problem` is two lines and its exit status; anything else is a bug
+and keeps its traceback.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+from launcher import __version__
+from launcher.errors import Problem
+
+COMMANDS = ("plan", "launch", "status", "report", "resume", "verify")
+
+DESCRIPTION = (
+    "Embed a large corpus: planned before it costs, recovered when workers go, every dollar accounted for."
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what to do, in two lines, where argparse prints its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        near = get_close_matches(wrong, COMMANDS, n=1)
+        if "invalid choice" in message and near and wrong not in COMMANDS:
+            message = f"no command {wrong!r}; did you mean {near[0]}?"
+        print(f"Error: {message}\nTry: {self.prog} --help", file=sys.stderr)  # noqa: T201 - this is the edge
+        raise SystemExit(2)
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser(prog="embedfleet", description=DESCRIPTION)
+    top.add_argument("--version", action="version", version=f"embedfleet {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    plan = commands.add_parser(
+        "plan", help="what it will cost and how long it will take, before anything is spent"
+    )
+    plan.add_argument("job", type=Path, metavar="JOB.yaml")
+    _planning(plan)
+    plan.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the plan there, to launch it")
+    _json(plan)
+
+    launch = commands.add_parser("launch", help="carry out a plan, or plan a job and carry that out")
+    launch.add_argument("plan", type=Path, metavar="PLAN.json|JOB.yaml")
+    _planning(launch)
+    launch.add_argument("--refresh", action="store_true", help="plan again when the corpus changed")
+    _runs(launch)
+
+    status = commands.add_parser("status", help="how far a run is")
+    _run(status)
+    status.add_argument("--watch", action="store_true", help="until it ends (with --json: one object a line)")
+    _json(status)
+
+    report = commands.add_parser("report", help="what a run did and cost, beside its plan")
+    _run(report)
+    report.add_argument("--html", type=Path, metavar="FILE", help="write the page there")
+    _json(report)
+
+    resume = commands.add_parser("resume", help="go on with a run, after anything")
+    _run(resume)
+
+    verify = commands.add_parser("verify", help="check every receipt, file, id and vector of a run")
+    _run(verify)
+    verify.add_argument(
+        "--seed", type=int, default=0, help="of the sample that is embedded again (default 0)"
+    )
+    verify.add_argument("--no-embed", action="store_true", help="skip embedding a sample again")
+    _json(verify)
+    return top
+
+
+def _planning(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--on", choices=["local"], help="use this machine, not a cloud")
+    command.add_argument(
+        "--probe",
+        type=float,
+        default=6.0,
+        metavar="SECONDS",
+        help="measure this machine for so long (default 6)",
+    )
+
+
+def _runs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--runs",
+        type=Path,
+        default=Path(os.environ.get("EMBEDFLEET_RUNS", "runs")),
+        metavar="FOLDER",
+        help="where runs and their ledger are kept (default $EMBEDFLEET_RUNS, else ./runs)",
+    )
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "run", nargs="?", metavar="RUN", help="its name or the beginning of it (default: the newest)"
+    )
+    _runs(command)
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    arguments = parser().parse_args(words)
+    try:
+        from launcher import commands  # noqa: PLC0415 - `--help` must not wait for the libraries
+
+        return commands.RUN[arguments.command](arguments)
+    except Problem as problem:
+        print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - this is the edge
+        return problem.code
+    except KeyboardInterrupt:
+        print("Error: interrupted; nothing was started\nTry: the same command again", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:  # the reader of our output had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

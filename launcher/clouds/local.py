@@ -1,0 +1,107 @@
+"""Workers as processes of this machine, with the verbs that every cloud has: start, find, state, tell.
+
+A worker's name is on its command line, so one that was started by a launcher since dead can be found again: its
+handle is "pid:time of birth", which no later process shares.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from tasks.problem import Problem
+
+RUNNING = "running"
+
+
+class Local:
+    """The processes that this launcher started, and those it finds."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, arguments: list[str], slot: int, gpus: int) -> str:
+        """Start `python -m tasks.worker` under this name; its handle. What it prints goes to its log.
+
+        Raises:
+            Problem: the process could not be started.
+        """
+        environment = dict(os.environ)
+        if gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = str(slot % gpus)
+        command = [sys.executable, "-m", "tasks.worker", *arguments, "--name", name]
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            with self.log(name).open("ab") as log:
+                # A session of its own: Ctrl-C is the launcher's to pass on, and its death is not the worker's.
+                child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    cwd=Path(__file__).parents[2],
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise Problem(
+                f"cannot start a worker: {error.strerror or error}",
+                hint="free memory or disk, then resume the run",
+            ) from error
+        handle = f"{child.pid}:{psutil.Process(child.pid).create_time()}"
+        self.children[handle] = child
+        return handle
+
+    def find(self, name: str) -> str | None:
+        """The handle of the living worker of this name, None when there is none."""
+        for process in psutil.process_iter(["pid", "cmdline", "create_time", "status"]):
+            words: list[str] = process.info["cmdline"] or []  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+            if "tasks.worker" in words and name in words and process.info["status"] != psutil.STATUS_ZOMBIE:  # pyright: ignore[reportUnknownMemberType]
+                return f"{process.info['pid']}:{process.info['create_time']}"  # pyright: ignore[reportUnknownMemberType]
+        return None
+
+    def state(self, handle: str) -> str | int | None:
+        """RUNNING, or the exit status; None when it is gone and its status went to another launcher."""
+        child = self.children.get(handle)
+        if child is not None:
+            code = child.poll()
+            return RUNNING if code is None else code
+        return RUNNING if self._process(handle) else None
+
+    def drain(self, handle: str) -> None:
+        """Finish the shard in hand, then end."""
+        self._tell(handle, signal.SIGUSR1)
+
+    def end(self, handle: str) -> None:
+        """Give the lease back and end at once."""
+        self._tell(handle, signal.SIGTERM)
+
+    def log(self, name: str) -> Path:
+        """Where a worker's words go."""
+        return self.logs / f"{name}.log"
+
+    def last_words(self, name: str) -> str:
+        """The end of its log."""
+        try:
+            text = self.log(name).read_bytes()[-2_000:].decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return "\n".join(text.strip().splitlines()[-6:])
+
+    def _process(self, handle: str) -> psutil.Process | None:
+        pid, _, born = handle.partition(":")
+        try:
+            process = psutil.Process(int(pid))
+            same = abs(process.create_time() - float(born)) < 0.05
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def _tell(self, handle: str, number: int) -> None:
+        process = self._process(handle)
+        if process is not None:
+            process.send_signal(number)

@@ -1,0 +1,377 @@
+"""What each command does: read its files, call the core, carry out, show. The shell's outermost ring."""
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from launcher import cut, planner
+from launcher import job as jobs
+from launcher import plan as plans
+from launcher.account import report_of, spent_so_far
+from launcher.clouds.local import Local
+from launcher.drive import Drive, sole
+from launcher.errors import FailedRows, Problem, Usage
+from launcher.job import Job, Source
+from launcher.ledger import Ledger
+from launcher.observe import Eye
+from launcher.page import render
+from launcher.report import to_json
+from launcher.sample import sample
+from launcher.schema import Run, RunState, SpeedSeen
+from launcher.show import report_text
+from launcher.table import plan_text, status_text, verdict_text
+from launcher.verify import verify
+from launcher.watch import say, screen, stepper
+from tasks import manifest
+from tasks.heart import utc
+from tasks.lease import root
+from tasks.store import Store, open_store, probe
+from tasks.tokens import words
+
+TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
+
+
+def _plan(arguments: Namespace) -> int:
+    job, base = read_job(arguments.job)
+    plan = planner.make(job, base, planner.Choices(arguments.on, arguments.probe), utc(), say)
+    body = plans.to_json(plan)
+    if arguments.output:
+        _write(arguments.output, json.dumps(body, indent=1) + "\n")
+        say(f"plan written to {arguments.output}")
+    _show(body, plan_text, as_json=arguments.json)
+    return 0
+
+
+def _launch(arguments: Namespace) -> int:
+    path: Path = arguments.plan
+    text = _read(path)
+    choices = planner.Choices(arguments.on, arguments.probe)
+    if text.lstrip().startswith("{"):
+        try:
+            body = plans.check(json.loads(text))
+        except ValueError as error:
+            raise plans.BadPlan(f"{path} is not JSON: {error}", hint="name a plan or a job file") from error
+        job, base = jobs.load(body["work"]["job"]), Path(body["work"]["base"])
+        if arguments.refresh:
+            body = plans.to_json(planner.make(job, base, choices, utc(), say))
+    else:
+        job, base = jobs.parse(text, where=path.name), path.absolute().parent
+        body = plans.to_json(planner.make(job, base, choices, utc(), say))
+        _show(body, plan_text, as_json=False, stream=sys.stderr)
+    _launchable(body)
+    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        run = ledger.run(body["run"])
+        if run is None or run.state == RunState.PLANNED:
+            run = _prepare(ledger, body, job, base)
+        else:
+            say(f"run {run.id} is {run.state.lower()} already: going on with it")
+        return _carry_on(ledger, run, arguments.runs)
+
+
+def _launchable(body: dict[str, Any]) -> None:
+    clouds = {lot["cloud"] for lot in body["lots"]}
+    if clouds != {"local"}:
+        raise Problem(
+            f"the plan's machines are on {', '.join(sorted(clouds))}, and this version launches on this machine only",
+            hint="plan with --on local, then launch that plan",
+        )
+
+
+def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
+    """The run in the ledger and its manifest in the store: all that workers need. Done twice, it changes nothing."""
+    work = body["work"]
+    listing = planner.listing_of(job, base)
+    if listing.digest != work["listing"]:
+        raise Problem(
+            f"the corpus at {listing.root} changed after the plan was made",
+            hint="plan again, or launch with --refresh",
+        )
+    output = output_path(job, base)
+    store = open_store(output)
+    run: str = body["run"]
+    probe(store, f"{root(run)}/probe")
+    ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
+    try:
+        header = manifest.read_header(store, run)
+    except manifest.NoRun:
+        assert isinstance(job.corpus, Source)
+        say("cutting the corpus into shards")
+        cuts = planner.cut_of(job, work["model"])
+        sampled = sample(listing, planner.columns(job.corpus), words(work["model"]), cuts)
+        header = _header(body, job)
+        manifest.write(store, header, cut.shards(listing, sampled, work["shard_tokens"]))
+    ledger.add_shards(run, manifest.every_shard(store, header))
+    ledger.note(run, "launched", f"{header.shards} shards, {body['lots'][0]['workers']} workers", utc())
+    return ledger.find(run)
+
+
+def _header(body: dict[str, Any], job: Job) -> manifest.Header:
+    work = body["work"]
+    assert isinstance(job.corpus, Source)
+    assert job.output
+    return manifest.Header(
+        run=body["run"],
+        corpus=work["corpus"],
+        text=job.corpus.text,
+        id=job.corpus.id,
+        model=work["model"],
+        engine=work["engine"],
+        prompt=job.prompt,
+        tokens=job.chunk.tokens or job.chunk.truncate,
+        overlap=job.chunk.overlap if job.chunk.tokens else None,
+        dtype=job.output.dtype,
+        dimensions=job.output.dimensions,
+        ttl=float(os.environ.get("EMBEDFLEET_LEASE_SECONDS", TTL)),
+        shards=work["shards"],
+    )
+
+
+def _resume(arguments: Namespace) -> int:
+    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        run = ledger.find(arguments.run)
+        if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
+            body: dict[str, Any] = json.loads(run.plan)
+            job, base = jobs.load(body["work"]["job"]), Path(body["work"]["base"])
+            run = _prepare(ledger, body, job, base)
+        return _carry_on(ledger, run, arguments.runs)
+
+
+def _carry_on(ledger: Ledger, run: Run, runs: Path) -> int:
+    """Drive the run to its end, then say how it went."""
+    body: dict[str, Any] = json.loads(run.plan)
+    folder = runs / run.id
+    store = open_store(run.output)
+    header = manifest.read_header(store, run.id)
+    eye = Eye(store, ledger, header)
+    with sole(folder, run.id):
+        _write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
+        eye.recall()
+        eye.receipts()
+        before = ledger.find(run.id)
+        if eye.finished and before.state == RunState.DONE:
+            say(f"run {run.id} is finished: nothing to do")
+        else:
+            job = jobs.load(body["work"]["job"])
+            with screen(body) as watch:
+                Drive(
+                    ledger, Eye(store, ledger, header), Local(folder / "logs"), run.output, body["lots"][0],
+                    job.limits.budget, watch,
+                ).go()  # fmt: skip
+            _learn(ledger, run.id, body)
+    return _finish(ledger, store, run.id, folder)
+
+
+def _learn(ledger: Ledger, run: str, body: dict[str, Any]) -> None:
+    """Keep the speed that a finished run had, for later plans."""
+    receipts = ledger.receipts(run)
+    busy = sum(r.seconds for r in receipts)
+    if not busy:
+        return
+    rate = sum(r.tokens for r in receipts) / busy * int(body["lots"][0]["workers"])
+    rates = sorted(r.tokens / r.seconds * int(body["lots"][0]["workers"]) for r in receipts if r.seconds > 0)
+    low, high = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
+    work, lot = body["work"], body["lots"][0]
+    seen = SpeedSeen(work["model"], lot["gpu"], work["engine"], low, rate, high, f"run {run}", utc(), {})
+    ledger.record_speed(seen)
+
+
+def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
+    body = to_json(report_of(ledger, store, run, utc()))
+    _write(folder / "report.html", render(body))
+    _write(folder / "report.json", json.dumps(body, indent=1) + "\n")
+    _show(body, report_text, as_json=False)
+    say(f"report: {folder / 'report.html'}")
+    failed = body["work"]["failed_rows"]
+    if failed:
+        raise FailedRows(
+            f"{failed:,} rows could not be embedded; {body['work']['documents']:,} documents were",
+            hint=f"embedfleet report {run} lists them with file, position and reason",
+        )
+    return 0
+
+
+def _status(arguments: Namespace) -> int:
+    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        run = ledger.find(arguments.run)
+        store = open_store(run.output)
+        eye = _eye(ledger, store, run)
+        while True:
+            body = status_of(ledger, run.id, eye)
+            if arguments.watch and arguments.json:
+                print(json.dumps(body), flush=True)  # noqa: T201 - the data
+            else:
+                _show(body, status_text, as_json=arguments.json)
+            if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
+                return 0
+            time.sleep(2)
+
+
+def _eye(ledger: Ledger, store: Store, run: Run) -> Eye | None:
+    """Who looks at the store; None while the run has no manifest yet."""
+    try:
+        eye = Eye(store, ledger, manifest.read_header(store, run.id))
+    except manifest.NoRun:
+        return None
+    eye.recall()
+    return eye
+
+
+def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
+    """The state of a run as JSON, schema embedfleet/status/1. Unknown is null; money is a string."""
+    if eye:
+        eye.receipts()
+        eye.pulses()
+        if eye.finished and ledger.find(run).state == RunState.STOPPED:  # workers need no launcher to finish
+            ledger.set_run_state(run, RunState.DONE, utc())
+    row, progress, now = ledger.find(run), ledger.progress(run), utc()
+    machines = ledger.machines(run)
+    seconds = _span(progress.first_started, progress.last_finished)
+    rate = progress.tokens / seconds if seconds else None
+    expected = progress.tokens_expected
+    left = (
+        None
+        if expected is None or not rate or row.state == RunState.DONE
+        else max(0, expected - progress.tokens) / rate
+    )
+    spent = spent_so_far(ledger, run, now) if machines else None
+    return {
+        "schema": "embedfleet/status/1",
+        "run": run,
+        "state": row.state.value,
+        "at": now.isoformat(),
+        "shards": progress.shards,
+        "shards_done": progress.shards_done,
+        "documents": progress.documents,
+        "chunks": progress.chunks,
+        "tokens": progress.tokens,
+        "tokens_expected": expected,
+        "failed_rows": progress.failed_rows,
+        "output_bytes": progress.output_bytes,
+        "seconds": seconds,
+        "tokens_per_second": rate,
+        "seconds_left": left,
+        "usd": None if spent is None else str(spent),
+        "workers": [
+            {"name": m.name, "state": m.state.value, "handle": m.handle, "ready": m.ready is not None, "reason": m.reason}
+            for m in machines
+        ],
+    }  # fmt: skip
+
+
+def _span(start: datetime | None, end: datetime | None) -> float | None:
+    return (end - start).total_seconds() if start and end else None
+
+
+def _report(arguments: Namespace) -> int:
+    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        run = ledger.find(arguments.run)
+        store = open_store(run.output)
+        eye = _eye(ledger, store, run)
+        if eye:
+            eye.receipts()
+            eye.lost()
+        body = to_json(report_of(ledger, store, run.id, utc()))
+    page: Path = arguments.html or arguments.runs / run.id / "report.html"
+    _write(page, render(body))
+    _show(body, report_text, as_json=arguments.json)
+    say(f"report: {page}")
+    return 0
+
+
+def _verify(arguments: Namespace) -> int:
+    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        run = ledger.find(arguments.run)
+    store = open_store(run.output)
+    header = manifest.read_header(store, run.id)
+    with stepper("checking shards") as step:
+        verdict = verify(store, header, arguments.seed, again=not arguments.no_embed, step=step)
+    body = {
+        "schema": "embedfleet/verify/1",
+        "run": run.id,
+        "shards": verdict.shards,
+        "shards_done": verdict.shards_done,
+        "documents": verdict.documents,
+        "rows": verdict.rows,
+        "failed_rows": verdict.failed_rows,
+        "resampled": verdict.resampled,
+        "worst_cosine": verdict.worst_cosine,
+        "fault_count": verdict.fault_count,
+        "faults": verdict.faults,
+    }
+    _show(body, verdict_text, as_json=arguments.json)
+    if verdict.fault_count:
+        raise Problem(
+            f"{verdict.fault_count} faults in run {run.id}; the first: {verdict.faults[0]}",
+            hint=f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
+        )
+    return 0
+
+
+RUN: dict[str, Callable[[Namespace], int]] = {
+    "plan": _plan,
+    "launch": _launch,
+    "status": _status,
+    "report": _report,
+    "resume": _resume,
+    "verify": _verify,
+}
+
+
+def read_job(path: Path) -> tuple[Job, Path]:
+    """The job and the folder that its relative paths are relative to."""
+    return jobs.parse(_read(path), where=path.name), path.absolute().parent
+
+
+def output_path(job: Job, base: Path) -> str:
+    """Where the vectors go: a URL as it is, a local path made absolute."""
+    if job.output is None:
+        raise Usage("the job has no output", hint="set output.path in the job file")
+    path = job.output.path
+    return path if "://" in path else str((base / path).absolute())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Usage(f"no file {path}", hint="name a job file or a plan that is there") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"cannot read {path}: {error}", hint="name a readable text file in UTF-8") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """All or nothing."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Problem(
+            f"cannot write {path}: {error.strerror}", hint="free some space or name another place"
+        ) from error
+
+
+def _show(
+    body: dict[str, Any], render_: Callable[[dict[str, Any]], Any], *, as_json: bool, stream: Any = None
+) -> None:
+    stream = stream or sys.stdout
+    if as_json:
+        print(json.dumps(body, indent=1, default=_plain), file=stream)
+        return
+    from rich.console import Console  # noqa: PLC0415 - JSON needs no terminal
+
+    Console(file=stream, width=None if stream.isatty() else 110).print(render_(body))
+
+
+def _plain(value: Any) -> str:
+    assert isinstance(value, Decimal)
+    return str(value)

@@ -1,0 +1,330 @@
+"""A job file as fields that know their line, and every mistake found in them.
+
+Knows YAML and how people write numbers, money and durations. Knows nothing of what a job means. A reader takes the
+field or None where the file has none, and gives None back where there is nothing to use, having noted why.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any, TypeVar, cast
+
+import yaml
+
+from launcher.errors import Usage
+
+DEEPEST = 12  # levels; a job needs six, and what is deeper is an accident or an attack
+SHOWN = 40  # characters of a value in a message
+LISTED = 50  # mistakes in a message; the exception carries them all
+LONGEST = 24  # characters of a number, so that Decimal arithmetic stays exact
+YEARS = 10  # at most
+MOST = 10**15  # of anything; more is a slip of the keyboard
+
+TAG = "tag:yaml.org,2002:"
+TEXT = {TAG + kind for kind in ("str", "timestamp", "value", "merge")}  # nobody means a date or a merge here
+TAGS = TEXT | {TAG + kind for kind in ("int", "float", "bool", "null", "seq", "map")}
+
+# pyyaml reads `29.5e6` as text and `1_0:30` as a number, so numbers are read here, as they were written.
+NUMBER = re.compile(
+    r"\+?(?=\.?[0-9])([0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*)?(\.[0-9]*)?(?:[eE]([+-]?[0-9]{1,2}))? ?([kKMBT]?)"
+)
+POWERS = {"": 0, "k": 3, "K": 3, "M": 6, "B": 9, "T": 12}
+PART = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(d|h|min|m|s|(?:day|hour|hr|minute|second|sec)s?)(?![a-z]) *")
+SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}  # by the first letter of the unit
+THOUSANDS = re.compile(r"[0-9]{3}(\.[0-9]+)?")  # what is left of $1,200.50 when {} cuts it at the comma
+
+# What pyyaml says of the slips that people make, in words that help.
+STAR = (
+    'a word that begins with * is a YAML alias, which is not read here; put a pattern in quotes, as "*-west"'
+)
+CLEARER = {
+    "mapping values are not allowed here": "a second ': ' in one line; put text that holds ': ' in quotes",
+    "found character '\\t' that cannot start any token": "a tab; YAML is indented with spaces",
+    "but found another document": "a second document after '---'; a job file holds one",
+}
+
+UNFIT = re.compile("[\0\ud800-\udfff]")  # YAML can write NUL and half a surrogate pair; no file can hold them
+
+T = TypeVar("T", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    line: int
+    key: str  # such as "limits.deadline"; empty where the file as a whole is wrong
+    what: str
+
+
+class BadJob(Usage):
+    """The job file is wrong. `mistakes` holds all that is, by line."""
+
+    def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(sorted(mistakes, key=lambda m: m.line))
+        said = [
+            f"{where}:{m.line}: {m.key}: {m.what}" if m.key else f"{where}:{m.line}: {m.what}"
+            for m in self.mistakes
+        ]
+        if len(said) > LISTED:
+            said[LISTED:] = [f"and {len(said) - LISTED:,} more"]
+        if len(said) > 1:
+            said.insert(0, f"{len(self.mistakes):,} mistakes in the job file")
+        super().__init__(
+            "\n  ".join(said), hint=f"correct {where}, then `embedfleet plan {where}`: it spends nothing"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What the file says at one key."""
+
+    key: str
+    node: yaml.Node
+    mistakes: list[Mistake]  # of the whole file, shared by all its fields
+
+    @property
+    def line(self) -> int:
+        return self.node.start_mark.line + 1
+
+    @property
+    def holds_text(self) -> bool:
+        return isinstance(self.node, yaml.ScalarNode)
+
+    def wrong(self, what: str) -> None:
+        self.mistakes.append(Mistake(self.line, self.key, what))
+
+    def below(self, name: str, node: yaml.Node) -> "Field":
+        return Field(f"{self.key}.{name}" if self.key else name, node, self.mistakes)
+
+
+class _Composer(yaml.SafeLoader):
+    """Nodes without aliases or strange tags, which a job has no use for, and not deep."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: yaml.Event = cast("Any", self).peek_event()  # the stubs leave its type open
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem=STAR, problem_mark=event.start_mark)
+        if self.depth == DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem=f"nested more than {DEEPEST} deep", problem_mark=event.start_mark
+            )
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if node and node.tag not in TAGS:
+            problem = f"the tag {shown(node.tag.removeprefix(TAG))}; a job file has no tags"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return node
+
+
+def read(text: str, where: str) -> Field:
+    """The whole file as one field, which is a mapping.
+
+    Raises:
+        BadJob: it is not YAML, or not a mapping.
+    """
+    try:
+        loader = _Composer(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise BadJob(
+            where, [Mistake(line, "", f"the character U+{error.character:04X} is not allowed")]
+        ) from None
+    try:
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        raise BadJob(where, [_syntax(error)]) from None
+    except (ValueError, OverflowError):  # pyyaml's own, from "\UFFFFFFFF" or a version number of 5,000 digits
+        raise BadJob(where, [Mistake(loader.line + 1, "", "not YAML: a number is out of range")]) from None
+    if node is None:
+        raise BadJob(where, [Mistake(1, "", "the file is empty")])
+    top = Field("", node, [])
+    if not isinstance(node, yaml.MappingNode):
+        top.wrong(f"a job is a mapping, such as `name: my-job`; this is {_described(top)}")
+        raise BadJob(where, top.mistakes)
+    return top
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> Mistake:
+    problem, context = error.problem or "", error.context or ""
+    mark, begun = error.problem_mark or error.context_mark, error.context_mark
+    line = mark.line + 1 if mark else 1
+    if context == "while scanning an alias":
+        return Mistake(line, "", STAR)
+    if problem in CLEARER or not context:
+        return Mistake(line, "", CLEARER.get(problem, problem))
+    since = f" (begun in line {begun.line + 1})" if begun and begun.line + 1 != line else ""
+    return Mistake(line, "", f"not YAML: {context}, {problem}{since}"[:200])
+
+
+def shown(written: str) -> str:
+    """What was written, short and harmless enough for a message."""
+    short = written if len(written) <= SHOWN else written[: SHOWN - 1] + "…"
+    return short if short.isprintable() and short == short.strip() != "" else repr(short)
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """What to offer for a word that is not known."""
+    near = get_close_matches(word, known, 1) or get_close_matches(word.lower(), known, 1)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+
+
+def _described(field: Field) -> str:
+    node = field.node
+    if not isinstance(node, yaml.ScalarNode):
+        return "a mapping" if isinstance(node, yaml.MappingNode) else "a list"
+    return "empty" if _empty(node) else shown(node.value)
+
+
+def _empty(node: yaml.Node) -> bool:
+    return node.tag == TAG + "null" or not node.value
+
+
+def table(field: Field | None, known: Sequence[str] = (), required: Sequence[str] = ()) -> dict[str, Field]:
+    """The fields of a mapping by key; any key will do where none is `known`."""
+    if field is None:
+        return {}
+    node = field.node
+    if not isinstance(node, yaml.MappingNode):
+        field.wrong(
+            f"must be a mapping, such as {{{known[0] if known else 'name'}: …}}; this is {_described(field)}"
+        )
+        return {}
+    fields: dict[str, Field] = {}
+    pairs: list[tuple[yaml.Node, yaml.Node]] = node.value
+    for key, value in pairs:
+        if not isinstance(key, yaml.ScalarNode) or not key.value or UNFIT.search(key.value):
+            field.below("?", key).wrong("a key must be a word")
+            continue
+        name: str = key.value
+        here = field.below(shown(name), key)
+        if name in fields:
+            here.wrong(f"given twice; first in line {fields[name].line}")
+        elif known and name not in known:
+            cut = THOUSANDS.fullmatch(name) and _empty(value)
+            here.wrong(
+                'unknown key; inside {} put a number with commas in quotes, as "$1,200"'
+                if cut
+                else f"unknown key; {nearest(name, known)}"
+            )
+        else:
+            fields[name] = field.below(shown(name), value)
+    for name in required:
+        if name not in fields:
+            missing(field, name)
+    if not pairs and not required:
+        field.wrong("is empty; fill it or remove it")
+    return fields
+
+
+def missing(field: Field, name: str) -> None:
+    """Note that `name` should be in this mapping."""
+    field.below(name, field.node).wrong("missing")
+
+
+def items(field: Field | None, like: str) -> list[Field]:
+    """The entries of a list."""
+    if field is None:
+        return []
+    if not isinstance(field.node, yaml.SequenceNode):
+        field.wrong(f"must be a list, such as {like}; this is {_described(field)}")
+        return []
+    if not field.node.value:
+        field.wrong("is empty; fill it or remove it")
+    return [Field(f"{field.key}[{n}]", node, field.mistakes) for n, node in enumerate(field.node.value)]
+
+
+def text(field: Field | None, *, blank: bool = False) -> str | None:
+    """Text as it was written; only where `blank` may it be nothing or spaces."""
+    if field is None:
+        return None
+    node = field.node
+    if not isinstance(node, yaml.ScalarNode):
+        return field.wrong(f"must be text; this is {_described(field)}")
+    written: str = node.value
+    if node.tag == TAG + "null" or not (blank or written.strip()):
+        return field.wrong("is empty; fill it or remove it")
+    if node.tag not in TEXT:
+        return field.wrong(f'must be text; put it in quotes, as "{shown(written)}"')
+    if UNFIT.search(written):
+        return field.wrong("holds a character that no path or text may hold (NUL or half a surrogate pair)")
+    return written
+
+
+def choice(field: Field | None, known: Sequence[T]) -> T | None:
+    """One of a few words."""
+    if field is None:
+        return None
+    written: str = field.node.value if field.holds_text else ""
+    for word in known:
+        if written == word:
+            return word
+    near = get_close_matches(written, known, 1)
+    offer = f"; did you mean {near[0]}?" if near else ""
+    return field.wrong(f"must be one of {', '.join(known)}; this is {_described(field)}{offer}")
+
+
+def flag(field: Field | None) -> bool | None:
+    """True or false."""
+    if field is None:
+        return None
+    if field.node.tag == TAG + "bool" and field.holds_text:
+        return field.node.value.lower() in ("true", "yes", "on")
+    return field.wrong(f"must be true or false; this is {_described(field)}")
+
+
+def number(field: Field | None, least: Decimal, what: str, sign: str = "") -> Decimal | None:
+    """A number not under `least`, exactly as written; `what` says what it should be."""
+    if field is None:
+        return None
+    written: str = field.node.value if field.holds_text else ""
+    match = NUMBER.fullmatch(written.removeprefix(sign).lstrip()) if len(written) <= LONGEST else None
+    if not match:
+        return field.wrong(f"must be {what}; this is {_described(field)}")
+    whole, part, power, suffix = match.groups(default="")
+    digits = whole.replace(",", "").replace("_", "") or "0"
+    value = Decimal(f"{digits}{part}e{int(power or 0) + POWERS[suffix]}")
+    if value < least:
+        return field.wrong(f"must be {what}; this is {_described(field)}")
+    if value > MOST:
+        return field.wrong(f"is more than {MOST:.0e}; this is {_described(field)}")
+    return value
+
+
+def count(field: Field | None, least: int = 1) -> int | None:
+    """A whole number: 512, 1_000_000, 29.5e6, 29.5M."""
+    what = f"a whole number, {least} or more, such as 512 or 2M"
+    value = number(field, Decimal(least), what)
+    if field is None or value is None:
+        return None
+    if value != value.to_integral_value():
+        return field.wrong(f"must be {what}; this is {_described(field)}")
+    return int(value)
+
+
+def dollars(field: Field | None, least: Decimal) -> Decimal | None:
+    """Money: $300, 300, $1,200.50."""
+    value = number(field, least, f"an amount of money, ${least} or more, such as $300 or $1,200.50", sign="$")
+    return None if value is None else Decimal(f"{value:f}")
+
+
+def hours(field: Field | None) -> float | None:
+    """A duration in hours: 6h, 90m, 2d, 1h30m, 14 days."""
+    if field is None:
+        return None
+    written: str = field.node.value if field.holds_text else ""
+    if field.node.tag in (TAG + "int", TAG + "float") or NUMBER.fullmatch(written[:SHOWN]):
+        return field.wrong(f"needs a unit, such as 6h, 90m or 2d; this is {_described(field)}")
+    parts = PART.findall(written) if len(written) <= LONGEST else []
+    sizes = [SECONDS[unit[0]] for _, unit in parts]
+    falling = all(a > b for a, b in pairwise(sizes))  # 30m 1h is a slip, and 1h 1h another
+    seconds = sum((Decimal(n) * size for (n, _), size in zip(parts, sizes, strict=True)), Decimal())
+    if PART.sub("", written) or not falling or seconds <= 0:
+        return field.wrong(f"must be a duration such as 6h, 90m, 2d or 1h30m; this is {_described(field)}")
+    if seconds > YEARS * SECONDS["d"] * 365:
+        return field.wrong(f"is more than {YEARS} years; this is {_described(field)}")
+    return float(seconds / 3600)

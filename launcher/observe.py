@@ -1,0 +1,128 @@
+"""From the store into the ledger: receipts, signs of life, leases that gave nothing.
+
+The store is the truth and the ledger its cache, so looking twice changes nothing and anybody may look.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from launcher.ledger import Ledger
+from launcher.schema import LeaseSeen, MachineState, Outcome
+from tasks import heart, lease, manifest, receipt
+from tasks.heart import Pulse
+from tasks.shard import SLAB
+from tasks.store import Entry, Store, every, read
+
+BATCH = 200  # receipts written down together
+
+
+@dataclass(slots=True)
+class Eye:
+    """What was seen already, so that each look reads only what is new."""
+
+    store: Store
+    ledger: Ledger
+    header: manifest.Header
+    done: set[str] = field(default_factory=set[str])
+    full: dict[int, int] = field(default_factory=dict[int, int])  # receipts listed, by slab
+
+    by_worker: Counter[str] = field(default_factory=Counter[str])  # shards done
+
+    def recall(self) -> None:
+        """Begin with what the ledger knows, so that only what came since is read from the store."""
+        for known in self.ledger.receipts(self.run):
+            self.done.add(known.shard)
+            self.by_worker[known.worker] += 1
+
+    @property
+    def run(self) -> str:
+        return self.header.run
+
+    @property
+    def finished(self) -> bool:
+        return len(self.done) >= self.header.shards
+
+    def receipts(self) -> None:
+        """Write down the receipts that came since the last look."""
+        for number in range(manifest.slabs(self.header)):
+            slab = f"{number:05d}"
+            if self.full.get(number) == min(SLAB, self.header.shards - number * SLAB):
+                continue  # a finished slab costs no more listings
+            listed = lease.receipts(self.store, self.run, slab)
+            self.full[number] = len(listed)
+            fresh = sorted(listed - self.done)
+            for start in range(0, len(fresh), BATCH):
+                found = [self._receipt(slab, shard) for shard in fresh[start : start + BATCH]]
+                self.ledger.record_receipts(self.run, found)
+                self.by_worker.update(r.worker for r in found)
+                self.done.update(fresh[start : start + BATCH])
+
+    def _receipt(self, slab: str, shard: str) -> receipt.Receipt:
+        body = read(self.store, lease.receipt_key(self.run, slab, shard))
+        assert body is not None  # it was listed, and nothing deletes receipts
+        return receipt.load(body)
+
+    def pulse(self, worker: str) -> Pulse | None:
+        """The worker's last sign of life; its moments go into the ledger."""
+        body = read(self.store, heart.pulse_key(self.run, worker))
+        if body is None:
+            return None
+        found = heart.load(body)
+        if found.ready:
+            self.ledger.ready_machine(worker, datetime.fromisoformat(found.ready))
+        if found.returned:
+            self.ledger.record_leases(self.run, [_returned(worker, entry) for entry in found.returned])
+        return found
+
+    def pulses(self) -> None:
+        """The signs of life of all workers that the ledger believes to be up."""
+        for machine in self.ledger.machines(self.run, {MachineState.UP}):
+            self.pulse(machine.name)
+
+    def release(self, worker: str, now: datetime) -> int:
+        """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out."""
+        freed = 0
+        for key, (slab, shard, generation), entry in self._open():
+            held = lease.holder(self.store, key)
+            if held and held[0] == worker:
+                seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
+                self.ledger.record_leases(self.run, [seen])
+                self.store.put(lease.key(self.run, slab, shard, generation), b"")
+                freed += 1
+        return freed
+
+    def lost(self) -> None:
+        """Write down the leases that another generation followed: work that was paid for and gave nothing."""
+        seen: list[LeaseSeen] = []
+        made = {r.shard: r.generation for r in self.ledger.receipts(self.run)}
+        for number in range(manifest.slabs(self.header)):
+            prefix = f"{lease.root(self.run)}/leases/{number:05d}/"
+            for entry in every(self.store, prefix):
+                shard, _, text = entry.key[len(prefix) :].partition("/")
+                if shard in made and int(text) != made[shard] and entry.size:
+                    held = lease.holder(self.store, entry.key)
+                    if held:
+                        outcome = (entry.modified, entry.modified, Outcome.LOST)
+                        seen.append(LeaseSeen(shard, int(text), held[0], held[1], *outcome))
+        self.ledger.record_leases(self.run, seen)
+
+    def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
+        """The newest leases of shards that are not done."""
+        out: list[tuple[str, tuple[str, str, int], Entry]] = []
+        for number in range(manifest.slabs(self.header)):
+            slab = f"{number:05d}"
+            seen = lease.survey(self.store, self.run, slab)
+            newest: Mapping[str, tuple[int, Entry]] = seen.newest
+            for shard, (generation, entry) in newest.items():
+                if shard not in seen.done and entry.size:
+                    out.append((entry.key, (slab, shard, generation), entry))
+        return out
+
+
+def _returned(worker: str, entry: list[object]) -> LeaseSeen:
+    _, shard, generation, claimed, ended = entry
+    end = datetime.fromisoformat(str(ended))
+    began = datetime.fromisoformat(str(claimed))
+    return LeaseSeen(str(shard), int(str(generation)), worker, began, end, end, Outcome.RETURNED)

@@ -1,0 +1,90 @@
+"""The style sheet of the report's page: calm, light and dark, readable on a phone and on paper.
+
+Knows the classes that `page` and `chart` use and nothing of what they show. Colours were chosen to stand at least
+3:1 against their ground and to be told apart without seeing red and green.
+"""
+
+LIGHT = """
+  --ground: #f5f5f2; --card: #ffffff; --ink: #1b1f24; --soft: #59616b; --line: #e2e3de; --faint: #eeeeea;
+  --accent: #0b7a70; --bad: #c0362c; --good: #0b7a70;
+  --useful: #14948a; --lost: #d1453b; --cold_start: #4a78c2; --waiting: #b98216; --idle: #868e98; --teardown: #8463b8;
+"""
+DARK = """
+  --ground: #111417; --card: #1a1e22; --ink: #e8eaed; --soft: #a1a9b3; --line: #2d3339; --faint: #23282d;
+  --accent: #3fc4b5; --bad: #ff8a80; --good: #3fc4b5;
+  --useful: #2fae9f; --lost: #f0695f; --cold_start: #6f9ce6; --waiting: #d8a33c; --idle: #8b949e; --teardown: #a98be0;
+"""
+
+SHEET = f"""
+:root {{ color-scheme: light dark; {LIGHT} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}
+* {{ box-sizing: border-box; }}
+body {{ margin: 0; background: var(--ground); color: var(--ink); -webkit-text-size-adjust: 100%;
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }}
+main, header, footer {{ max-width: 1080px; margin: 0 auto; padding: 0 20px; }}
+header {{ padding-top: 40px; padding-bottom: 8px; }}
+footer {{ padding-top: 8px; padding-bottom: 40px; color: var(--soft); font-size: 13px; }}
+h1 {{ font-size: 30px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em; overflow-wrap: anywhere; }}
+h2 {{ font-size: 17px; margin: 0 0 4px; }}
+p {{ margin: 0 0 10px; max-width: 75ch; overflow-wrap: anywhere; }}
+.eyebrow, dt, th {{ color: var(--soft); font-size: 12.5px; font-weight: 500; }}
+.eyebrow {{ margin-bottom: 4px; }}
+.note {{ color: var(--soft); font-size: 13.5px; }}
+.lede {{ font-size: 17px; margin: 14px 0 6px; }}
+.pill {{ display: inline-block; padding: 1px 10px; border: 1px solid currentColor; border-radius: 99px;
+  font-size: 12.5px; font-weight: 600; color: var(--accent); }}
+.pill.failed {{ color: var(--bad); }}
+section {{ background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px 22px;
+  margin: 16px 0; break-inside: avoid; }}
+.cards {{ display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 1px; margin: 16px 0;
+  border: 1px solid var(--line); border-radius: 12px; overflow: hidden; background: var(--card); }}
+.cards div {{ padding: 14px 18px; box-shadow: 0 0 0 1px var(--line); }}
+dd {{ margin: 2px 0 0; font-size: 22px; font-weight: 600; letter-spacing: -0.01em; overflow-wrap: anywhere;
+  font-variant-numeric: tabular-nums; }}
+dd.bad {{ color: var(--bad); }}
+.scroll {{ overflow-x: auto; margin: 10px 0 0; }}
+table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
+th, td {{ text-align: right; padding: 6px 0 6px 20px; border-top: 1px solid var(--faint); vertical-align: top; }}
+td {{ white-space: nowrap; }}
+thead th {{ border-top: 0; padding-top: 0; white-space: nowrap; }}
+th:first-child, td:first-child, .left {{ text-align: left; }}
+th:first-child, td:first-child {{ padding-left: 0; }}
+tbody th {{ color: var(--ink); font-size: inherit; font-weight: 400; white-space: nowrap; }}
+b {{ font-weight: 600; }}
+tbody .wide {{ white-space: normal; overflow-wrap: anywhere; min-width: 12em; }}
+ul {{ margin: 8px 0 0; padding-left: 18px; overflow-wrap: anywhere; }}
+svg {{ display: block; width: 100%; min-width: 680px; height: auto; }}
+svg text {{ fill: var(--soft); font: 12px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; }}
+svg text.name {{ fill: var(--ink); }}
+svg text.halo {{ paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }}
+svg .grid {{ stroke: var(--faint); }}
+svg .axis {{ stroke: var(--line); }}
+svg .area {{ fill: var(--useful); fill-opacity: 0.16; }}
+svg .curve {{ fill: none; stroke: var(--useful); stroke-width: 2; stroke-linejoin: round; }}
+svg .plan {{ stroke: var(--soft); stroke-dasharray: 5 4; }}
+svg .open {{ fill: var(--useful); fill-opacity: 0.45; }}
+svg .life {{ fill: var(--faint); }}
+svg .useful {{ fill: var(--useful); }} svg .lost {{ fill: var(--lost); }} svg .waiting {{ fill: var(--waiting); }}
+svg .idle {{ fill: var(--idle); }} svg .teardown {{ fill: var(--teardown); }}
+svg .cold_start {{ fill: url(#hatch); }}
+svg .hatch-ground {{ fill: var(--cold_start); fill-opacity: 0.25; }}
+svg .hatch-line {{ stroke: var(--cold_start); stroke-width: 3; }}
+svg.key {{ display: inline-block; width: 12px; height: 12px; min-width: 0; margin-right: 8px; vertical-align: -1px; }}
+svg.defs {{ position: absolute; width: 0; height: 0; min-width: 0; }}
+svg.bar {{ min-width: 0; height: 26px; border-radius: 6px; }}
+.legend {{ display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 10px 0 0; padding: 0; list-style: none;
+  font-size: 13.5px; }}
+.barname {{ margin: 12px 0 4px; }}
+@media (max-width: 700px) {{
+  header {{ padding-top: 24px; }} h1 {{ font-size: 24px; }} .lede {{ font-size: 16px; }}
+  main, header, footer {{ padding-left: 12px; padding-right: 12px; }} section {{ padding: 16px 14px; }}
+  .cards {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }} .cards div {{ padding: 12px 14px; }}
+  dd {{ font-size: 19px; }} th, td {{ padding-left: 14px; }}
+}}
+@media print {{
+  :root {{ color-scheme: light; {LIGHT} --ground: #ffffff; }}
+  * {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
+  body {{ font-size: 11pt; }} header {{ padding-top: 0; }} svg {{ min-width: 0; }}
+  section {{ margin: 10px 0; }} .scroll {{ overflow: visible; }}
+}}
+"""

@@ -1,0 +1,79 @@
+"""An Offer: one machine type, in one place, under one purchase kind, at one price.
+
+Knows no feed and no clock: whoever reads a price feed writes `Quote`s, `check.gate` judges them, and what
+is left are Offers. It does not know whether a machine can be had, only what it would cost.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+# What a flag on an offer means. A flag never changes a price: it says how far to trust it.
+FLAGS: dict[str, str] = {
+    "as_of_estimated": "the source gives a span or a guess for its date; as_of is its early end or the guess",
+    "as_of_unknown": "the source is undated; as_of is the latest day it can be",
+    "gpu_by_instance_type": "the source names a sibling GPU; the instance type says which one it is",
+    "gpu_variant_unsure": "the source does not say which memory size this is; the smaller is assumed",
+    "on_demand_unknown": "a spot price with no on-demand price to compare it with",
+    "region_unverified": "the source lists every type in every region, so this pair may not exist",
+    "zone_id": "zone is a provider's zone id (apne1-az1), which is not a name one can launch in",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One row of a price feed, as its source states it: nothing in it has been believed yet."""
+
+    cloud: str
+    region: str
+    zone: str | None
+    instance_type: str
+    gpu: str  # any name the feed uses; the gate makes it canonical
+    gpus: float
+    vcpus: int | None
+    memory_gb: float | None
+    on_demand: Decimal | None  # USD per machine-hour
+    spot: Decimal | None  # USD per machine-hour
+    as_of: date
+    source: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A price that passed the gate. A Quote with both prices becomes two of these."""
+
+    cloud: str
+    region: str
+    zone: str | None  # None on demand, which is priced by region; may be an id, see FLAGS
+    instance_type: str
+    gpu: str  # canonical, see gpu.py
+    gpus: float  # a fraction where the provider cuts one GPU into slices
+    vcpus: int | None
+    memory_gb: float | None  # of the host, not of the GPU
+    spot: bool
+    usd_per_hour: Decimal  # of the whole machine
+    as_of: date
+    source: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def machine(self) -> str:
+        """The instance type, and what hangs on it where the type alone does not say (GCP's n1 family)."""
+        if self.cloud == "gcp" and self.instance_type.startswith("n1-"):
+            return f"{self.instance_type}+{self.gpus:g}x{self.gpu}"
+        return self.instance_type
+
+    @property
+    def purchase(self) -> str:
+        return "spot" if self.spot else "on-demand"
+
+    @property
+    def key(self) -> str:
+        """The name of this offer, such as "gcp/us-central1-a/g2-standard-8/spot"."""
+        return f"{self.cloud}/{self.zone or self.region}/{self.machine}/{self.purchase}"
+
+    @property
+    def usd_per_gpu_hour(self) -> Decimal:
+        """The price of one whole GPU for an hour, whatever share of it or number of them is sold."""
+        return self.usd_per_hour / Decimal(str(self.gpus))
