@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from launcher.ledger import Ledger
+from launcher.record import Outcome
 from launcher.report import Event, Failure, Report, build
-from launcher.schema import Outcome
 from launcher.spend import LeaseTime, MachineTime, meter
 from tasks.store import Store, read
 

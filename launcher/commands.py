@@ -22,9 +22,9 @@ from launcher.job import Job, Source
 from launcher.ledger import Ledger
 from launcher.observe import Eye
 from launcher.page import render
+from launcher.record import Run, RunState, SpeedSeen
 from launcher.report import to_json
 from launcher.sample import sample
-from launcher.schema import Run, RunState, SpeedSeen
 from launcher.show import report_text
 from launcher.table import plan_text, status_text, verdict_text
 from launcher.verify import verify

@@ -4,10 +4,10 @@ Reads names and sizes, never contents. Local paths only so far: a folder, a file
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import has_magic
 from hashlib import blake2b
+from itertools import takewhile
 from pathlib import Path
 
 from launcher.errors import Problem
@@ -44,7 +44,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The corpus as it lies there. `skipped` are files whose names we do not know how to read."""
+    """The corpus as it lies there. `skipped` are files whose names we do not know how to read, and dead links."""
 
     root: Path
     files: tuple[File, ...]
@@ -75,11 +75,12 @@ def find(path: str, base: Path) -> Listing:
             f"this version reads local files only, not {scheme}://",
             hint="set corpus.path to a local folder or file",
         )
-    place = (base / (rest if separator else path)).absolute()
-    if has_magic(path):
-        fixed = Path(*_until_magic(place.parts))
-        pattern = place.relative_to(fixed).as_posix()
-        found, root = sorted(fixed.glob(pattern)), fixed
+    given = Path(rest if separator else path)
+    place = (base / given).absolute()
+    if has_magic(path) and not place.exists():
+        fixed = Path(*takewhile(lambda part: not has_magic(part), given.parts))
+        root = (base / fixed).absolute()
+        found = sorted(root.glob(given.relative_to(fixed).as_posix()))
     elif place.is_dir():
         found, root = sorted(place.rglob("*")), place
     else:
@@ -90,9 +91,9 @@ def find(path: str, base: Path) -> Listing:
     skipped: list[str] = []
     for item in found:
         name = item.relative_to(root).as_posix()
-        if re.search(r"(^|/)[._]", name) or not item.is_file():
+        if re.search(r"(^|/)[._]", name) or (not item.is_file() and not item.is_symlink()):
             continue
-        file = _file(item, name)
+        file = _file(item, name) if item.is_file() else None  # a link to a folder, or to nothing
         if file is None:
             skipped.append(name)
         else:
@@ -106,13 +107,6 @@ def find(path: str, base: Path) -> Listing:
     return Listing(root, tuple(files), tuple(skipped))
 
 
-def _until_magic(parts: tuple[str, ...]) -> Iterator[str]:
-    for part in parts:
-        if has_magic(part):
-            return
-        yield part
-
-
 def _file(path: Path, name: str) -> File | None:
     try:
         name.encode()
@@ -123,7 +117,8 @@ def _file(path: Path, name: str) -> File | None:
     if kind is None or (packed and kind == "parquet"):
         return None
     try:
-        return File(name, path.stat().st_size, version(path), kind, packed)
+        with path.open("rb"):  # it can be read: better known now than on the first machine
+            return File(name, path.stat().st_size, version(path), kind, packed)
     except OSError as error:
         raise Problem(
             f"cannot read {path}: {error.strerror}", hint="make the file readable, or move it away"

@@ -23,7 +23,7 @@ from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet import ALIVE, Drain, End, Order, Seen, Start, View, near_budget, step, stuck
 from launcher.ledger import Ledger
 from launcher.observe import Eye
-from launcher.schema import Machine, MachineState, Progress, RunState
+from launcher.record import Machine, MachineState, Progress, RunState
 from tasks.heart import utc
 from tasks.worker import MUST_ACT
 
@@ -57,6 +57,7 @@ class Drive:
     watch: Callable[[Glance], None]
     draining: bool = False
     interrupts: int = 0
+    began: datetime = field(default_factory=utc)
     told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     @property
@@ -71,16 +72,15 @@ class Drive:
             BudgetReached: the budget is used up, and all workers have ended.
             Problem: the workers die, and why.
         """
-        started = utc()
         self._adopt()
         self.eye.recall()
         self.eye.receipts()
         before = self.ledger.progress(self.run).tokens
-        self.ledger.set_run_state(self.run, RunState.RUNNING, started)
+        self.ledger.set_run_state(self.run, RunState.RUNNING, self.began)
         with self._interruptible():
             while True:
                 view = self._observe()
-                self.watch(self._glance(view, started, before))
+                self.watch(self._glance(view, before))
                 alive = [w for w in view.workers if w.state in ALIVE]
                 if not alive and (self.eye.finished or self.draining or near_budget(view)):
                     break
@@ -134,9 +134,7 @@ class Drive:
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
         progress = self.ledger.progress(self.run)
         shards = self.eye.by_worker
-        workers = [
-            Seen(m.name, m.slot, m.state, m.ended, shards[m.name]) for m in self.ledger.machines(self.run)
-        ]
+        workers = [self._seen(m, shards[m.name]) for m in self.ledger.machines(self.run)]
         spent = spent_so_far(self.ledger, self.run, utc())
         return View(
             run=self.run,
@@ -148,6 +146,10 @@ class Drive:
             spent=spent,
             budget=self.budget,
         )
+
+    def _seen(self, machine: Machine, shards: int) -> Seen:
+        earlier = machine.ended is not None and machine.ended < self.began
+        return Seen(machine.name, machine.slot, machine.state, machine.ended, shards, earlier)
 
     def _bury(self, machine: Machine, state: str | int | None) -> None:
         """Write down the end of a worker, and free what it held."""
@@ -163,6 +165,7 @@ class Drive:
             self.ledger.end_machine(machine.name, MachineState.FAILED, at, reason or "it gave up", code)
         else:
             how = f"killed by signal {-code}" if code and code < 0 else f"it died with exit status {code}"
+            how = "it died while no launcher looked" if code is None else how
             self.ledger.end_machine(machine.name, MachineState.LOST, at, how, code)
             self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
         self.eye.release(machine.name, at)
@@ -203,7 +206,7 @@ class Drive:
                 self.ledger.stopping_machine(name, utc())
                 how(machine.handle)
 
-    def _glance(self, view: View, started: datetime, before: int) -> Glance:
+    def _glance(self, view: View, before: int) -> Glance:
         machines = self.ledger.machines(self.run)
         up = [m for m in machines if m.state in ALIVE]
         return Glance(
@@ -212,20 +215,21 @@ class Drive:
             ready=sum(1 for m in up if m.ready),
             deaths=sum(1 for m in machines if m.state == MachineState.LOST),
             spent=view.spent,
-            started=started,
+            started=self.began,
             tokens_before=before,
             draining=self.draining,
         )
 
     def _why(self) -> Problem:
         """Why the last worker died, in its own words."""
-        failed = [m for m in self.ledger.machines(self.run) if m.state == MachineState.FAILED]
+        machines = self.ledger.machines(self.run)
+        failed = [m for m in machines if m.state == MachineState.FAILED and not self._seen(m, 0).earlier]
         if failed:
             return Problem(
                 f"the workers gave up: {failed[-1].reason}",
                 hint=f"mend that, then: embedfleet resume {self.run}",
             )
-        last = self.ledger.machines(self.run)[-1]
+        last = machines[-1]
         words = self.cloud.last_words(last.name).splitlines()
         return Problem(
             f"the workers die without finishing a shard ({last.reason}): {words[-1] if words else 'no last words'}",

@@ -2,7 +2,15 @@
 
 from tasks.problem import Problem
 
-__all__ = ["BudgetReached", "ConfirmationNeeded", "FailedRows", "Infeasible", "Interrupted", "Problem", "Usage"]
+__all__ = [
+    "BudgetReached",
+    "ConfirmationNeeded",
+    "FailedRows",
+    "Infeasible",
+    "Interrupted",
+    "Problem",
+    "Usage",
+]
 
 
 class Usage(Problem):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.schema import MachineState
+from launcher.record import MachineState
 
 DEATHS = 5  # in a row, without one shard done, before a slot is given up
 SLOWEST = timedelta(seconds=30)  # between a death and the next start
@@ -20,13 +20,14 @@ ALIVE = (MachineState.INTENDED, MachineState.UP)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A worker, living or dead. `shards` are those it has receipts for."""
+    """A worker, living or dead. `shards` are those it has receipts for; `earlier`: its end was before this launch."""
 
     name: str
     slot: int
     state: MachineState
     ended: datetime | None
     shards: int
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +87,19 @@ def step(view: View, now: datetime) -> list[Order]:
 
 
 def deaths(past: Sequence[Seen]) -> int:
-    """How often in a row the slot's workers died without finishing a shard."""
+    """How often in a row the slot's workers died without finishing a shard, since somebody last launched."""
     count = 0
     for worker in reversed(past):
-        if worker.state != MachineState.LOST or worker.shards:
+        if worker.state != MachineState.LOST or worker.shards or worker.earlier:
             break
         count += 1
     return count
 
 
 def hopeless(past: Sequence[Seen]) -> bool:
-    """Whether another start in this slot cannot help."""
-    return bool(past) and (past[-1].state == MachineState.FAILED or deaths(past) >= DEATHS)
+    """Whether another start in this slot cannot help; whoever launches again has mended something."""
+    failed = bool(past) and past[-1].state == MachineState.FAILED and not past[-1].earlier
+    return failed or deaths(past) >= DEATHS
 
 
 def startable(past: Sequence[Seen], now: datetime) -> bool:

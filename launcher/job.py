@@ -1,105 +1,111 @@
-"""The Job: `job.yaml` read once into a frozen value, with every mistake told at once.
+"""A Job: what the user wants, read once from job.yaml into a value that does not change.
 
-Pure: text in, value out. Whether paths, models and GPUs exist is for those who know them.
+Knows what may be said and what it means; `jobfile` knows how it is written. Knows no disk: paths stay as they were
+written, GPU names and models are checked by those who know them.
 """
 
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
-from math import isfinite
+from decimal import Decimal
+from math import fsum
 from typing import Any, Literal, cast
 
-from launcher.errors import Usage
-from launcher.yamltree import Mistakes, Reader, Tree, shown
-from launcher.yamltree import parse as parse_yaml
-
-CLOUDS = ("aws", "gcp", "azure", "lambda", "nebius", "runpod", "vast", "hyperstack", "do", "local")
-ENGINES = ("auto", "vllm", "torch", "hash")
-SPOT = ("only", "prefer", "never")
-DTYPES = ("float32", "float16")
-POOLINGS = ("mean", "cls", "last")
-SHAPE = (
-    "layers",
-    "hidden",
-    "heads",
-    "kv_heads",
-    "head_dim",
-    "intermediate",
-    "vocabulary",
-    "max_tokens",
-    "dimensions",
+from launcher.jobfile import (
+    BadJob,
+    Field,
+    choice,
+    count,
+    dollars,
+    flag,
+    hours,
+    items,
+    missing,
+    number,
+    read,
+    shown,
+    table,
+    text,
+    words,
 )
-UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
-HOURS = {
-    "s": 1 / 3600,
-    "m": 1 / 60,
-    "min": 1 / 60,
-    "h": 1.0,
-    "hour": 1.0,
-    "hours": 1.0,
-    "d": 24.0,
-    "day": 24.0,
-    "days": 24.0,
-}
 
-Spot = Literal["only", "prefer", "never"]
 Dtype = Literal["float32", "float16"]
+Engine = Literal["auto", "vllm", "torch", "hash"]
+Spot = Literal["only", "prefer", "never"]
 
+DTYPES: tuple[Dtype, ...] = ("float32", "float16")
+LATER = ("int8", "binary")  # in the design, not in this version
+ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "hash")
+SPOTS: tuple[Spot, ...] = ("only", "prefer", "never")
+CLOUDS = ("aws", "gcp", "azure", "lambda", "nebius", "runpod", "vast", "hyperstack", "do", "local")
+POOLINGS = ("mean", "cls", "last")
+FLAGS = ("glu", "causal")
+SIZES = (
+    *("layers", "hidden", "heads", "kv_heads", "head_dim"),
+    *("intermediate", "vocabulary", "max_tokens", "dimensions"),
+)
+KEYS = (
+    *("name", "corpus", "model", "chunk", "truncate", "output"),
+    *("limits", "quota", "local", "engine", "prompt"),
+)
 
-class BadJob(Usage):
-    """The job file has mistakes; the message lists them all."""
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # it becomes part of machine names and labels
+CENT = Decimal("0.01")
+LEAST_SHARE = Decimal("1e-9")
+SHARES_OFF = 1e-6  # how far from 1 shares written by hand may sum
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Input that is there. `id` None: file and position name a document."""
+    """A corpus that can be read: a folder, a glob or a file."""
 
     path: str
-    text: str = "text"
-    id: str | None = None
+    text: str = "text"  # column or key of the text
+    id: str | None = None  # column or key of the document's id; None: file and position
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Input that is only said to be: (share of documents, tokens of each) pairs."""
+    """A corpus that is only described, to plan without data."""
 
     documents: int
-    lengths: tuple[tuple[float, float], ...]
+    lengths: tuple[tuple[float, float], ...]  # (share of the documents, tokens); shares sum to 1
 
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """`tokens` set: chunks of so many, `overlap` shared. Else truncation, at `truncate` or the model's maximum."""
+    """How a document becomes chunks; all None: one chunk, cut at the model's maximum."""
 
     tokens: int | None = None
     overlap: int = 0
-    truncate: int | None = None
+    truncate: int | None = None  # one chunk, cut here; never beside `tokens`
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
     path: str
     dtype: Dtype = "float32"
-    dimensions: int | None = None
+    dimensions: int | None = None  # leading dimensions to keep; None: all
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Empty tuples and None: no limit. Regions are patterns."""
+    """What the plan must keep to. None and empty: no limit."""
 
     deadline_hours: float | None = None
     budget: Decimal | None = None
     gpus: tuple[str, ...] = ()
     clouds: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()  # glob patterns
     spot: Spot = "prefer"
     machines: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
+    """How many GPUs an account may have in one region; None: not said."""
+
     cloud: str
     region: str
     gpu: str
@@ -109,7 +115,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """This machine: how many workers, and what the user says an hour of it costs (None: unknown)."""
+    """This machine. What its hour costs is unknown (None) until the user says so; 0 is a statement."""
 
     workers: int | None = None
     usd_per_hour: Decimal | None = None
@@ -120,376 +126,211 @@ class Job:
     name: str
     corpus: Source | Declared
     model: str
-    shape: Mapping[str, Any] | None
-    chunk: Chunking
-    output: Output | None
-    limits: Limits
-    quota: tuple[Quota, ...]
-    local: Local
-    engine: str
-    prompt: str
+    shape: Mapping[str, int | bool | str] | None = None
+    chunk: Chunking = Chunking()
+    output: Output | None = None  # None only beside a declared corpus
+    limits: Limits = Limits()
+    quota: tuple[Quota, ...] = ()
+    local: Local = Local()
+    engine: Engine = "auto"
+    prompt: str = ""  # put before every document
 
 
 def parse(text: str, *, where: str = "job.yaml") -> Job:
-    """The job that a YAML text describes.
+    """The job in this text; `where` names the file in messages.
 
     Raises:
-        BadJob: with every mistake, each with its line and, for a misspelt word, the nearest valid one.
+        BadJob: with every mistake and its line.
     """
-    mistakes = Mistakes(where)
-    tree = parse_yaml(text, mistakes)
-    job = None
-    if tree is not None:
-        if isinstance(tree.value, dict):
-            job = _job(Reader(tree, "", mistakes))
-        else:
-            mistakes.add(tree.line, f"must be a mapping with name, corpus and model, not {shown(tree.value)}")
-    if mistakes.found or job is None:
-        lines = mistakes.lines()
-        head = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-        raise BadJob(
-            f"{head} in the job file\n  " + "\n  ".join(lines), hint=f"mend {where} and run the command again"
-        )
+    top = read(text, where)
+    job = _job(top)
+    if top.mistakes:
+        raise BadJob(where, top.mistakes)
     return job
 
 
-def _job(top: Reader) -> Job:
-    name = top.need("name", _name, "")
-    corpus = _corpus(top)
-    model, shape = _model(top)
-    job = Job(
-        name=name,
+# Below, what is missing or wrong is noted and stands as "" or 0, in a value that `parse` then throws away.
+
+
+def _job(top: Field) -> Job:
+    at = table(top, KEYS, required=("name", "corpus", "model"))
+    corpus = _corpus(at.get("corpus"))
+    model, shape = _model(at.get("model"))
+    if "output" not in at and isinstance(corpus, Source):
+        missing(top, "output")
+    return Job(
+        name=_name(at.get("name")),
         corpus=corpus,
         model=model,
         shape=shape,
-        chunk=_chunk(top),
-        output=_output(top, needed=isinstance(corpus, Source)),
-        limits=_limits(top),
-        quota=_quota(top),
-        local=_local(top),
-        engine=top.take("engine", _one_of(ENGINES), "auto"),
-        prompt=top.take("prompt", _string, ""),
+        chunk=_chunking(at.get("chunk"), at.get("truncate")),
+        output=_output(at["output"]) if "output" in at else None,
+        limits=_limits(at.get("limits")),
+        quota=_quota(at.get("quota")),
+        local=_local(at.get("local")),
+        engine=choice(at.get("engine"), ENGINES) or "auto",
+        prompt=text(at.get("prompt"), blank=True) or "",
     )
-    top.close()
-    return job
 
 
-def _corpus(top: Reader) -> Source | Declared:
-    tree = top.fields.get("corpus")
-    if tree is None or isinstance(tree.value, str):
-        return Source(top.need("corpus", _text, ""))
-    inner = top.inner("corpus")
-    if inner is None:
-        return Source("")
-    if inner.has("documents"):
-        if inner.has("path"):
-            inner.wrong("path", "give either path or documents, not both")
-        documents = round(inner.need("documents", _positive, 1.0))
-        lengths = inner.need("tokens_per_document", _lengths, ((1.0, 1.0),))
-        inner.close(("path",))
-        return Declared(documents, lengths)
-    source = Source(
-        path=inner.need("path", _text, ""),
-        text=inner.take("text", _text, "text"),
-        id=inner.take("id", _text, cast("str | None", None)),
+def _name(field: Field | None) -> str:
+    name = text(field)
+    if field is None or name is None or NAME.fullmatch(name):
+        return name or ""
+    plain = unicodedata.normalize("NFKD", name[:200]).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].rstrip("-")
+    offer = f"; write {slug}" if slug else ""
+    field.wrong(f"must be 1 to 48 of a-z, 0-9 and -, not - first; this is {shown(name)}{offer}")
+    return name
+
+
+def _corpus(field: Field | None) -> Source | Declared:
+    if field is None or field.holds_text:
+        return Source(text(field) or "")
+    source, declared = ("path", "text", "id"), ("documents", "tokens_per_document")
+    at = table(field, source + declared)
+    to_read, said = [k for k in source if k in at], [k for k in declared if k in at]
+    if to_read and said:
+        field.wrong(
+            f"{to_read[0]} and {said[0]} together; a corpus is either read (path, text, id) "
+            "or declared (documents, tokens_per_document)"
+        )
+    elif at:
+        for name in declared if said else ("path",):
+            if name not in at:
+                missing(field, name)
+    lengths = _lengths(at.get("tokens_per_document"))
+    documents = count(at.get("documents")) or 0
+    found = Source(text(at.get("path")) or "", text(at.get("text")) or "text", text(at.get("id")))
+    return Declared(documents, lengths) if said else found
+
+
+def _lengths(field: Field | None) -> tuple[tuple[float, float], ...]:
+    """One length for all, or [share, tokens] pairs."""
+    if field is None:
+        return ()
+    if field.holds_text:
+        return ((1.0, _tokens(field)),)
+    before, lengths = len(field.mistakes), list[tuple[float, float]]()
+    for pair in items(field, "[[0.9, 100], [0.1, 800]]"):
+        both = items(pair, "[0.9, 100]")
+        if len(both) == 2:
+            share = number(both[0], LEAST_SHARE, "a share of the documents above 0, such as 0.9")
+            lengths.append((float(share or 0), _tokens(both[1])))
+        elif both:
+            pair.wrong(f"must be [share, tokens], such as [0.9, 100]; this has {len(both)} entries")
+    total = fsum(share for share, _ in lengths)
+    if len(field.mistakes) == before and abs(total - 1) > SHARES_OFF:
+        field.wrong(f"shares must sum to 1; they sum to {total:.9g}")
+    return tuple(lengths)
+
+
+def _tokens(field: Field) -> float:
+    return float(number(field, Decimal(1), "a number of tokens, 1 or more, such as 102") or 0)
+
+
+def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | None]:
+    if field is None or field.holds_text:
+        return text(field) or "", None
+    at = table(field, ("name", *SIZES, "pooling", *FLAGS), required=("name",))
+    given = (
+        {name: count(at[name]) for name in SIZES if name in at}
+        | {name: flag(at[name]) for name in FLAGS if name in at}
+        | {name: choice(at[name], POOLINGS) for name in ("pooling",) if name in at}
     )
-    inner.close(("documents", "tokens_per_document"))
-    return source
+    for name in ("layers", "hidden"):  # without these a shape says nothing; the rest has usual values
+        if given and name not in given:
+            missing(field, name)
+    return text(at.get("name")) or "", {k: v for k, v in given.items() if v is not None} or None
 
 
-def _model(top: Reader) -> tuple[str, Mapping[str, Any] | None]:
-    tree = top.fields.get("model")
-    if tree is None or not isinstance(tree.value, dict):
-        return top.need("model", _text, ""), None
-    inner = top.inner("model")
-    assert inner
-    name = inner.need("name", _text, "")
-    shape: dict[str, Any] = {}
-    for key in SHAPE:
-        value = (inner.need if key in ("layers", "hidden") else inner.take)(key, _whole, 0)
-        if value:
-            shape[key] = value
-    pooling = inner.take("pooling", _one_of(POOLINGS), "")
-    shape |= {"pooling": pooling} if pooling else {}
-    for key in ("glu", "causal"):
-        shape[key] = inner.take(key, _boolean, default=False)
-    inner.close()
-    return name, shape
+def _chunking(chunk: Field | None, truncate: Field | None) -> Chunking:
+    at = table(chunk, ("tokens", "overlap", "truncate"))
+    if chunk and truncate:
+        truncate.wrong(f"chunk is given too, in line {chunk.line}; keep one")
+    if chunk and "tokens" in at and "truncate" in at:
+        chunk.wrong("tokens and truncate together; keep one")
+    if "overlap" in at and "tokens" not in at:
+        at["overlap"].wrong("says nothing without chunk.tokens; add tokens")
+    tokens, overlap = count(at.get("tokens")), count(at.get("overlap"), least=0) or 0
+    if tokens and overlap >= tokens:
+        at["overlap"].wrong(f"must be less than tokens, {tokens}; this is {overlap}")
+    cut = count(truncate)
+    return Chunking(tokens, overlap, count(at.get("truncate")) or cut)
 
 
-def _chunk(top: Reader) -> Chunking:
-    top.asked.append("truncate")
-    if top.has("chunk") and top.has("truncate"):
-        top.wrong("truncate", "give either chunk or truncate, not both")
-    if top.has("truncate"):
-        return Chunking(truncate=top.take("truncate", _whole, cast("int | None", None)))
-    inner = top.inner("chunk")
-    if inner is None:
-        return Chunking()
-    tokens = inner.take("tokens", _whole, cast("int | None", None))
-    overlap = inner.take("overlap", _whole_or_zero, 0)
-    truncate = inner.take("truncate", _whole, cast("int | None", None))
-    if tokens is not None and truncate is not None:
-        inner.wrong("truncate", "give either tokens or truncate, not both")
-    if tokens is None and inner.has("overlap") and not inner.has("tokens"):
-        inner.wrong("overlap", "means nothing without tokens")
-    if tokens is not None and overlap >= tokens:
-        inner.wrong("overlap", f"must be less than tokens ({tokens}), not {overlap}")
-    inner.close()
-    return Chunking(tokens, overlap, truncate)
+def _output(field: Field) -> Output:
+    if field.holds_text:
+        return Output(text(field) or "")
+    at = table(field, ("path", "dtype", "dimensions"), required=("path",))
+    dtype = at.get("dtype")
+    if dtype and dtype.node.value in LATER:
+        dtype.wrong(f"this version writes float32 and float16, not yet {dtype.node.value}")
+        dtype = None
+    return Output(text(at.get("path")) or "", choice(dtype, DTYPES) or "float32", count(at.get("dimensions")))
 
 
-def _output(top: Reader, *, needed: bool) -> Output | None:
-    tree = top.fields.get("output")
-    if tree is None or isinstance(tree.value, str):
-        path = (top.need if needed else top.take)("output", _text, "")
-        return Output(path) if path else None
-    inner = top.inner("output")
-    if inner is None:
-        return None
-    output = Output(
-        path=inner.need("path", _text, ""),
-        dtype=cast("Dtype", inner.take("dtype", _dtype, "float32")),
-        dimensions=inner.take("dimensions", _whole, cast("int | None", None)),
+def _limits(field: Field | None) -> Limits:
+    at = table(field, ("deadline", "budget", "gpus", "clouds", "regions", "spot", "machines"))
+    return Limits(
+        deadline_hours=hours(at.get("deadline")),
+        budget=dollars(at.get("budget"), CENT),
+        gpus=tuple(text(f) or "" for f in words(at.get("gpus"), "[L4, H100]")),
+        clouds=tuple(choice(f, CLOUDS) or "" for f in words(at.get("clouds"), "[aws, gcp]")),
+        regions=tuple(text(f) or "" for f in words(at.get("regions"), "[us-*, europe-*]")),
+        spot=choice(at.get("spot"), SPOTS) or "prefer",
+        machines=count(at.get("machines")),
     )
-    inner.close()
-    return output
 
 
-def _limits(top: Reader) -> Limits:
-    inner = top.inner("limits")
-    if inner is None:
-        return Limits()
-    limits = Limits(
-        deadline_hours=inner.take("deadline", _hours, cast("float | None", None)),
-        budget=inner.take("budget", _dollars, cast("Decimal | None", None)),
-        gpus=inner.take("gpus", _words(), ()),
-        clouds=inner.take("clouds", _words(CLOUDS), ()),
-        regions=inner.take("regions", _words(), ()),
-        spot=cast("Spot", inner.take("spot", _one_of(SPOT), "prefer")),
-        machines=inner.take("machines", _whole, cast("int | None", None)),
+def _quota(field: Field | None) -> tuple[Quota, ...]:
+    return tuple(
+        Quota(cloud, region, gpu, count(at.get("spot"), least=0), count(at.get("on_demand"), least=0))
+        for cloud, regions in table(field, CLOUDS).items()
+        for region, gpus in table(regions).items()
+        for gpu, limit in table(gpus).items()
+        for at in [table(limit, ("spot", "on_demand"))]
     )
-    inner.close()
-    return limits
 
 
-def _quota(top: Reader) -> tuple[Quota, ...]:
-    out: list[Quota] = []
-    clouds = top.inner("quota")
-    for cloud in clouds.fields if clouds else ():
-        assert clouds
-        if cloud not in CLOUDS:
-            clouds.wrong(cloud, f"unknown cloud; {_near(cloud, CLOUDS)}")
-        regions = clouds.inner(cloud)
-        for region in regions.fields if regions else ():
-            assert regions
-            gpus = regions.inner(region)
-            for gpu in gpus.fields if gpus else ():
-                assert gpus
-                counts = gpus.inner(gpu)
-                if counts:
-                    none = cast("int | None", None)
-                    spot = counts.take("spot", _whole_or_zero, none)
-                    out.append(
-                        Quota(cloud, region, gpu, spot, counts.take("on_demand", _whole_or_zero, none))
-                    )
-                    counts.close()
-    return tuple(out)
-
-
-def _local(top: Reader) -> Local:
-    inner = top.inner("local")
-    if inner is None:
-        return Local()
-    local = Local(
-        workers=inner.take("workers", _whole, cast("int | None", None)),
-        usd_per_hour=inner.take("usd_per_hour", _dollars_or_zero, cast("Decimal | None", None)),
-    )
-    inner.close()
-    return local
-
-
-# What a value may be. Each returns it or raises ValueError with what is wrong.
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be text, not {shown(value)}")
-    if any(0xD800 <= ord(c) < 0xE000 for c in value):
-        raise ValueError("is not valid Unicode")
-    return value
-
-
-def _text(value: Any) -> str:
-    text = _string(value)
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"must be text that can be printed, not {shown(value)}")
-    return text
-
-
-def _name(value: Any) -> str:
-    text = _text(value)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", text):
-        slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:48] or "my-job"
-        raise ValueError(f"must be lower-case letters, digits and hyphens, at most 48; {slug} would do")
-    return text
-
-
-def _number(value: Any) -> float:
-    """A number, also as people write large ones: 29.5e6, 1_000_000, 29.5M, 600B."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*([\d_]+(?:\.\d+)?(?:[eE][+]?\d{1,3})?)\s*([kKMB]?)\s*", value)
-        if not match:
-            raise ValueError(f"must be a number, not {shown(value)}")
-        value = float(match[1].replace("_", "")) * UNITS.get(match[2], 1)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or abs(value) > 1e18
-        or not isfinite(value)
-    ):
-        raise ValueError(f"must be a number, not {shown(value)}")
-    return float(value)
-
-
-def _positive(value: Any) -> float:
-    number = _number(value)
-    if number <= 0:
-        raise ValueError(f"must be more than 0, not {shown(value)}")
-    return number
-
-
-def _whole_or_zero(value: Any) -> int:
-    number = _number(value)
-    if number < 0 or number != int(number):
-        raise ValueError(f"must be a whole number, not {shown(value)}")
-    return int(number)
-
-
-def _whole(value: Any) -> int:
-    number = _whole_or_zero(value)
-    if number < 1:
-        raise ValueError(f"must be at least 1, not {shown(value)}")
-    return number
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, not {shown(value)}")
-    return value
-
-
-def _lengths(value: Any) -> tuple[tuple[float, float], ...]:
-    if not isinstance(value, list):
-        return ((1.0, _positive(value)),)
-    pairs: list[tuple[float, float]] = []
-    for item in cast("list[Tree]", value):
-        pair = cast("list[Tree]", item.value)
-        if not isinstance(item.value, list) or len(pair) != 2:
-            raise ValueError(f"must be a number or a list of [share, tokens] pairs, not {shown(item.value)}")
-        pairs.append((_positive(pair[0].value), _positive(pair[1].value)))
-    total = sum(share for share, _ in pairs)
-    if abs(total - 1) > 1e-6:
-        raise ValueError(f"the shares must add up to 1, not {total:g}")
-    return tuple(pairs)
-
-
-def _hours(value: Any) -> float:
-    """A duration with its unit: 6h, 90m, 1h30m, 14 days."""
-    if not isinstance(value, str):
-        raise ValueError(f"give a unit, as in 6h, 90m or 2d, not {shown(value)}")
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value.strip())
-    if (
-        not parts
-        or re.sub(r"(\d+(?:\.\d+)?)\s*([a-z]+)", "", value).strip()
-        or any(u not in HOURS for _, u in parts)
-    ):
-        raise ValueError(f"must be a duration such as 6h, 90m, 1h30m or 14d, not {shown(value)}")
-    hours = sum(float(number) * HOURS[unit] for number, unit in parts)
-    if not 0 < hours < 1e6:
-        raise ValueError(f"must be more than 0, not {shown(value)}")
-    return hours
-
-
-def _dollars_or_zero(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"must be dollars such as $300, not {shown(value)}")
-    try:
-        amount = Decimal(str(value).strip().removeprefix("$").replace(",", "").replace("_", ""))
-    except InvalidOperation:
-        raise ValueError(f"must be dollars such as $300, not {shown(value)}") from None
-    if not amount.is_finite() or not 0 <= amount < 10**12:
-        raise ValueError(f"must be dollars such as $300, not {shown(value)}")
-    return amount
-
-
-def _dollars(value: Any) -> Decimal:
-    amount = _dollars_or_zero(value)
-    if amount == 0:
-        raise ValueError("must be more than $0")
-    return amount
-
-
-def _dtype(value: Any) -> str:
-    if value in ("int8", "binary"):
-        raise ValueError(f"this version writes {' and '.join(DTYPES)}, not {value} yet")
-    return _one_of(DTYPES)(value)
-
-
-def _one_of(valid: tuple[str, ...]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in valid:
-            raise ValueError(f"{shown(value)} is none of {', '.join(valid)}; {_near(str(value), valid)}")
-        return cast("str", value)
-
-    return read
-
-
-def _words(valid: tuple[str, ...] = ()) -> Callable[[Any], tuple[str, ...]]:
-    def read(value: Any) -> tuple[str, ...]:
-        items = [item.value for item in cast("list[Tree]", value)] if isinstance(value, list) else [value]
-        words = tuple(_text(item) for item in items)
-        for word in words:
-            if valid and word not in valid:
-                raise ValueError(f"unknown {word!r}; {_near(word, valid)}")
-        return words
-
-    return read
-
-
-def _near(word: str, valid: tuple[str, ...]) -> str:
-    near = get_close_matches(word, valid, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(valid)}"
+def _local(field: Field | None) -> Local:
+    at = table(field, ("workers", "usd_per_hour"))
+    return Local(count(at.get("workers")), dollars(at.get("usd_per_hour"), Decimal(0)))
 
 
 def dump(job: Job) -> dict[str, Any]:
-    """The job as JSON, for the plan; money as text."""
-    body = asdict(job)
-    body["limits"]["budget"] = None if job.limits.budget is None else str(job.limits.budget)
-    body["local"]["usd_per_hour"] = None if job.local.usd_per_hour is None else str(job.local.usd_per_hour)
-    return body
+    """The job as plain JSON values, for plan.json; money is text."""
+    return cast("dict[str, Any]", _plain(asdict(job)))
 
 
-def load(body: Mapping[str, Any]) -> Job:
-    """The job that `dump` made JSON of."""
-    corpus, limits, local = body["corpus"], dict(body["limits"]), dict(body["local"])
-    for key in ("gpus", "clouds", "regions"):
-        limits[key] = tuple(limits[key])
-    limits["budget"] = None if limits["budget"] is None else Decimal(limits["budget"])
-    local["usd_per_hour"] = None if local["usd_per_hour"] is None else Decimal(local["usd_per_hour"])
-    declared = "documents" in corpus
-    return Job(
-        name=body["name"],
-        corpus=Declared(corpus["documents"], tuple((s, t) for s, t in corpus["lengths"]))
-        if declared
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {k: _plain(v) for k, v in cast("dict[str, Any]", value).items()}
+        case list() | tuple():
+            return [_plain(v) for v in cast("list[Any]", value)]
+        case Decimal():
+            return str(value)
+        case _:
+            return value
+
+
+def load(plain: Mapping[str, Any]) -> Job:
+    """The job that `dump` wrote."""
+    corpus, limits, local = plain["corpus"], plain["limits"], plain["local"]
+    tuples = {k: tuple(limits[k]) for k in ("gpus", "clouds", "regions")}
+    nested: dict[str, Any] = {
+        "corpus": Declared(corpus["documents"], tuple((s, t) for s, t in corpus["lengths"]))
+        if "documents" in corpus
         else Source(**corpus),
-        model=body["model"],
-        shape=body["shape"],
-        chunk=Chunking(**body["chunk"]),
-        output=Output(**body["output"]) if body["output"] else None,
-        limits=Limits(**limits),
-        quota=tuple(Quota(**q) for q in body["quota"]),
-        local=Local(**local),
-        engine=body["engine"],
-        prompt=body["prompt"],
-    )
+        "chunk": Chunking(**plain["chunk"]),
+        "output": Output(**plain["output"]) if plain["output"] else None,
+        "limits": Limits(**limits | tuples | {"budget": _money(limits["budget"])}),
+        "quota": tuple(Quota(**q) for q in plain["quota"]),
+        "local": Local(**local | {"usd_per_hour": _money(local["usd_per_hour"])}),
+    }
+    return Job(**dict(plain) | nested)
+
+
+def _money(plain: str | None) -> Decimal | None:
+    return None if plain is None else Decimal(plain)

@@ -25,7 +25,8 @@ MOST = 10**15  # of anything; more is a slip of the keyboard
 
 TAG = "tag:yaml.org,2002:"
 TEXT = {TAG + kind for kind in ("str", "timestamp", "value", "merge")}  # nobody means a date or a merge here
-TAGS = TEXT | {TAG + kind for kind in ("int", "float", "bool", "null", "seq", "map")}
+BARE = {TAG + "int", TAG + "float"}
+TAGS = TEXT | BARE | {TAG + kind for kind in ("bool", "null", "seq", "map")}
 
 # pyyaml reads `29.5e6` as text and `1_0:30` as a number, so numbers are read here, as they were written.
 NUMBER = re.compile(
@@ -37,9 +38,7 @@ SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}  # by the first letter of t
 THOUSANDS = re.compile(r"[0-9]{3}(\.[0-9]+)?")  # what is left of $1,200.50 when {} cuts it at the comma
 
 # What pyyaml says of the slips that people make, in words that help.
-STAR = (
-    'a word that begins with * is a YAML alias, which is not read here; put a pattern in quotes, as "*-west"'
-)
+STAR = 'a word after * is a YAML alias, which is not read here; put a pattern in quotes, as "*-west"'
 CLEARER = {
     "mapping values are not allowed here": "a second ': ' in one line; put text that holds ': ' in quotes",
     "found character '\\t' that cannot start any token": "a tab; YAML is indented with spaces",
@@ -105,19 +104,18 @@ class _Composer(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: yaml.Event = cast("Any", self).peek_event()  # the stubs leave its type open
+        event = cast("Any", self).peek_event()  # the stubs know neither it nor marks
+        mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem=STAR, problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=STAR, problem_mark=mark)
         if self.depth == DEEPEST:
-            raise yaml.MarkedYAMLError(
-                problem=f"nested more than {DEEPEST} deep", problem_mark=event.start_mark
-            )
+            raise yaml.MarkedYAMLError(problem=f"nested more than {DEEPEST} deep", problem_mark=mark)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
         if node and node.tag not in TAGS:
             problem = f"the tag {shown(node.tag.removeprefix(TAG))}; a job file has no tags"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         return node
 
 
@@ -238,6 +236,13 @@ def items(field: Field | None, like: str) -> list[Field]:
     return [Field(f"{field.key}[{n}]", node, field.mistakes) for n, node in enumerate(field.node.value)]
 
 
+def words(field: Field | None, like: str) -> list[Field]:
+    """The entries of a list of words; one word alone is a list of one."""
+    if field and field.holds_text and "," not in field.node.value:
+        return [field]
+    return items(field, like)
+
+
 def text(field: Field | None, *, blank: bool = False) -> str | None:
     """Text as it was written; only where `blank` may it be nothing or spaces."""
     if field is None:
@@ -317,7 +322,7 @@ def hours(field: Field | None) -> float | None:
     if field is None:
         return None
     written: str = field.node.value if field.holds_text else ""
-    if field.node.tag in (TAG + "int", TAG + "float") or NUMBER.fullmatch(written[:SHOWN]):
+    if len(written) <= LONGEST and (field.node.tag in BARE or NUMBER.fullmatch(written)):
         return field.wrong(f"needs a unit, such as 6h, 90m or 2d; this is {_described(field)}")
     parts = PART.findall(written) if len(written) <= LONGEST else []
     sizes = [SECONDS[unit[0]] for _, unit in parts]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.ledger import Ledger
-from launcher.schema import LeaseSeen, MachineState, Outcome
+from launcher.record import LeaseSeen, MachineState, Outcome
 from tasks import heart, lease, manifest, receipt
 from tasks.heart import Pulse
 from tasks.shard import SLAB

@@ -50,8 +50,7 @@ def cheapest(estimates: Sequence[Estimate], deadline_hours: float | None, budget
         )
     within = [e for e in timely if affordable(e, budget)]
     if not within:
-        best = min(timely, key=rank)
-        dear = best.usd.p90 if best.usd else Decimal(0)
+        dear, best = min(((e.usd.p90, e) for e in timely if e.usd), key=lambda pair: (pair[0], rank(pair[1])))
         raise Infeasible(
             f"nothing costs at most ${budget}; cheapest in time: {best.machines} x {best.kind.gpu} on "
             f"{best.kind.cloud}, ${dear:.2f} (P90)",

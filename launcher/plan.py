@@ -73,7 +73,10 @@ class Plan:
 def name_run(name: str, work: Work) -> str:
     """The name of the run: the job's, and a digest of what determines its vectors."""
     job = {k: v for k, v in work.job.items() if k not in ("limits", "quota", "local", "name")}
-    facts = [job, work.corpus, work.listing, work.model, work.engine, work.shard_tokens]
+    where: dict[str, Any] = job.get("output") or {}
+    output = str(where.get("path", ""))
+    base = None if "://" in output or output.startswith("/") else work.base  # elsewhere it is another output
+    facts = [job, base, work.corpus, work.listing, work.model, work.engine, work.shard_tokens]
     return f"{name}-{_digest(facts)[:8]}"
 
 

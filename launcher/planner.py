@@ -23,6 +23,7 @@ from launcher.plan import Lot, Plan, Work, name_run
 from launcher.profile import Profile, declared, shard_tokens
 from launcher.profile import estimate as profile_of
 from launcher.sample import Sampled, sample
+from launcher.show import plain
 from launcher.speed import Shape, Spread, predict
 from pricing import catalog
 from pricing import gpu as gpus
@@ -34,13 +35,7 @@ from tasks.tokens import HASH, Cut, words
 SHOWN = 24  # alternatives kept in a plan
 ROOM = 1.5  # of the weights: what must fit into a GPU beside them, activations and buffers included
 CLOUD_ENGINE = "vllm"
-UNPRICED = (
-    "preemption: work lost when spot machines go",
-    "storage of the vectors",
-    "egress from the corpus to the machines and from them to the output",
-    "SkyPilot's controller",
-    "hosted embedding APIs",
-)
+UNPRICED = "preemption, storage of the vectors, egress and SkyPilot's controller on clouds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +67,11 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
     model = resolve(job.model, base)
     _check_gpus(job)
     looked = _look(job, base, model, say)
-    not_priced: list[str] = list(UNPRICED)
+    not_priced = ["hosted embedding APIs"]
     local = _local(job, model, looked, choices, not_priced, say)
     estimates = _clouds(job, model, looked.profile, not_priced)
+    if estimates:
+        not_priced.append(UNPRICED)
     if choices.on == "local":
         if local is None:
             raise Problem("there is nothing to embed: the corpus is only declared", hint="give corpus.path")
@@ -138,6 +135,8 @@ def _look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looke
         step = chunk.tokens - chunk.overlap if chunk.tokens else None
         return Looked(declared(job.corpus.documents, job.corpus.lengths, longest, step))
     listing = listing_of(job, base)
+    if listing.skipped:
+        say(f"passed over {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
     say(f"looking into {len(listing.files):,} files")
     sampled = sample(listing, columns(job.corpus), words(model), cut_of(job, model))
     profile = profile_of(list(sampled.strata.values()), len(listing.files), listing.bytes)
@@ -206,7 +205,7 @@ def _clouds(job: Job, model: str, profile: Profile, not_priced: list[str]) -> li
     blind: set[str] = set()
     for offer in best.values():
         gpu = gpus.gpu(offer.gpu)
-        if gpu.memory_gb * 1e9 < 2 * known.params_total * ROOM:
+        if gpu.memory_gb * min(1.0, offer.gpus) * 1e9 < 2 * known.params_total * ROOM:
             continue
         speed = predict(known, gpu, CLOUD_ENGINE, profile.lengths)
         if speed is None:

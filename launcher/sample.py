@@ -72,7 +72,9 @@ def sample(listing: Listing, columns: Columns, words: Words, cut: Cut, seed: int
     for name, files in sorted(groups.items()):
         counts = {f.path: _rows_in(listing.root, f, columns) for f in files if f.kind == "parquet"}
         units = float(sum(counts.values())) if counts else float(sum(f.bytes for f in files))
-        if listing.bytes <= SMALL:
+        if not units:
+            pick = []  # Parquet without rows
+        elif listing.bytes <= SMALL:
             pick = [
                 (float(counts.get(f.path, f.bytes)), rows(listing.root, _slice(f), columns)) for f in files
             ]
@@ -128,9 +130,10 @@ def _blocks(
             yield float(end - start), rows(root, _slice(file, start, end), columns)
         else:
             start = line_end(root / file.path, dice.randrange(max(1, file.bytes - BLOCK)))
+            if start == file.bytes:
+                start = 0  # the last line began before: go round, so that no line is out of reach
             end = line_end(root / file.path, min(start + BLOCK, file.bytes))
-            if end > start:
-                yield float(end - start), rows(root, _slice(file, start, end), columns)
+            yield float(end - start), rows(root, _slice(file, start, end), columns)
 
 
 def line_end(path: Path, position: int) -> int:
@@ -151,20 +154,26 @@ def _prefix(path: Path, *, packed: bool) -> bytes:
     with path.open("rb") as stream:
         head = stream.read(PREFIX)
         ends = len(head) < PREFIX
-    if not packed:
-        plain = head
-    elif path.suffix == ".gz":
-        plain = b""
-        try:
-            while head:
-                unpacker = zlib.decompressobj(wbits=31)
-                plain += unpacker.decompress(head)
-                head = unpacker.unused_data
-        except zlib.error as error:
-            raise Problem(f"cannot unpack {path}: {error}", hint="move the file away, or mend it") from error
-    else:
-        plain = _unpack_zst(head, path)
+    unpack = _unpack_gz if path.suffix == ".gz" else _unpack_zst
+    plain = unpack(head, path) if packed else head
     return plain if ends else plain[: plain.rfind(b"\n") + 1]
+
+
+def _unpack_gz(head: bytes, path: Path) -> bytes:
+    plain = bytearray()
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        for start in range(0, len(head), 2**12):
+            part = head[start : start + 2**12]
+            while part:
+                plain += unpacker.decompress(part)
+                part = unpacker.unused_data
+                if unpacker.eof:  # one .gz may be several, one after the other
+                    unpacker = zlib.decompressobj(wbits=31)
+    except zlib.error as error:
+        if not plain:  # what came before the damage can be read, and workers will read it
+            raise Problem(f"cannot unpack {path}: {error}", hint="move the file away, or mend it") from error
+    return bytes(plain)
 
 
 def _unpack_zst(head: bytes, path: Path) -> bytes:

@@ -84,7 +84,9 @@ svg.bar {{ min-width: 0; height: 26px; border-radius: 6px; }}
 @media print {{
   :root {{ color-scheme: light; {LIGHT} --ground: #ffffff; }}
   * {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
-  body {{ font-size: 11pt; }} header {{ padding-top: 0; }} svg {{ min-width: 0; }}
-  section {{ margin: 10px 0; }} .scroll {{ overflow: visible; }}
+  body {{ font-size: 9pt; }} dd {{ font-size: 17px; }} th, td {{ padding: 4px 0 4px 12px; }}
+  tbody th {{ white-space: normal; }}
+  header {{ padding-top: 0; }} h1 {{ font-size: 24px; }} h2 {{ font-size: 15px; }} svg {{ min-width: 0; }}
+  section {{ margin: 10px 0; padding: 14px 18px; }} .scroll {{ overflow: visible; }}
 }}
 """

@@ -11,6 +11,7 @@ from rich.text import Text
 from launcher.show import brief, count, dollars_of, duration, money, plain, rate, size
 
 ROWS = 12  # alternatives shown
+LONG = 18  # characters of a region shown
 
 
 def plan_text(plan: Mapping[str, Any]) -> RenderableType:
@@ -36,14 +37,20 @@ def plan_text(plan: Mapping[str, Any]) -> RenderableType:
     if profile["bad_rows"]:
         lines.append(Text(f"about {count(profile['bad_rows'])} rows cannot be embedded"))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for name in ("machine", "place"):
-        table.add_column(name)
-    for name in ("number", "tokens/s each", "hours P50", "P90", "$ P50", "P90", "$ / 1M tokens"):
-        table.add_column(name, justify="right")
-    for kind, mark in [(_chosen(plan), "chosen")] + [(e, "") for e in plan["alternatives"][:ROWS]]:
+    for name in ("", "machine", "place"):
+        table.add_column(name, no_wrap=True)
+    for name in ("n", "tok/s each", "time", "dollars", "$ / 1M tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for kind, mark in [(_chosen(plan), ">")] + [(e, "") for e in plan["alternatives"][:ROWS]]:
         table.add_row(mark, *_row(kind), style="bold" if mark else None)
     lines.append(table)
+    hours, usd = totals["hours"], totals["usd"]
+    lines.append(
+        Text(
+            f"chosen (>): {duration(hours['p10'] * 3600)} to {duration(hours['p90'] * 3600)}, "
+            f"{dollars_of(usd['p10'])} to {dollars_of(usd['p90'])} (P10 to P90; the table shows P50)"
+        )
+    )
     hidden = len(plan["alternatives"]) - ROWS
     if hidden > 0:
         lines.append(Text(f"and {hidden} more in --json", style="dim"))
@@ -52,7 +59,7 @@ def plan_text(plan: Mapping[str, Any]) -> RenderableType:
     unpriced = [name for name, usd in totals["items"].items() if usd is None]
     if unpriced:
         lines.append(Text(f"not in the dollars: {', '.join(unpriced)}", style="yellow"))
-    lines += [Text(f"not priced: {line}", style="dim") for line in plan["not_priced"]]
+    lines.append(Text(f"not priced: {'; '.join(plan['not_priced'])}", style="dim"))
     if plan["prices_as_of"]:
         lines.append(Text(f"cloud prices: a snapshot, the oldest of {plan['prices_as_of']}", style="dim"))
     return Group(*lines)
@@ -70,18 +77,15 @@ def _row(kind: Mapping[str, Any]) -> list[str]:
         machine, place = "this machine", "here"
     else:
         machine = f"{kind['gpus_per_machine']:g} x {kind['gpu']}"
-        place = f"{kind['cloud']} {kind['region']} {'spot' if kind['spot'] else 'on demand'}"
-    hours, usd = kind["hours"], kind["usd"]
+        place = f"{kind['cloud']} {kind['region'][:LONG]} {'spot' if kind['spot'] else 'on-demand'}"
     each = kind["usd_per_million_tokens"]
     return [
         machine,
         place,
         count(kind["machines"]),
         rate(kind["tokens_per_second"]).removesuffix(" tok/s"),
-        duration(hours["p50"] * 3600),
-        duration(hours["p90"] * 3600),
-        dollars_of(usd["p50"]),
-        dollars_of(usd["p90"]),
+        duration(kind["hours"]["p50"] * 3600),
+        dollars_of(kind["usd"]["p50"]),
         money(None if each is None else Decimal(each)),
     ]
 

@@ -2,6 +2,8 @@
 
 Reads outputs a shard at a time and the input once more; trusts nothing but the receipts' names of files.
 """
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import random
 from collections.abc import Callable, Iterator

@@ -88,11 +88,7 @@ def stepper(what: str) -> Generator[Callable[[int, int], None], None, None]:
             last[0] = now
             left = (now - start) / done * (total - done)
             end = "\n" if done == total else ""
-            print(
-                f"\r\x1b[K{what}: {done:,}/{total:,}, {duration(left)} left",
-                end=end,
-                file=sys.stderr,
-                flush=True,
-            )
+            sys.stderr.write(f"\r\x1b[K{what}: {done:,}/{total:,}, {duration(left)} left{end}")
+            sys.stderr.flush()
 
     yield step

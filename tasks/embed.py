@@ -52,7 +52,7 @@ def embed(encoder: Encoder, texts: Sequence[str], cut: Cut) -> Embedded:
 
 def limit(model: str, tokens: int | None) -> int:
     """The longest piece in tokens: what the job says, at most the model's own maximum."""
-    return longest(model) if tokens is None else tokens
+    return longest(model) if tokens is None else min(tokens, longest(model, tokens))
 
 
 def choose(engine: str, model: str) -> str:

@@ -15,6 +15,7 @@ from tasks.lease import Lease, renew, root
 from tasks.store import Refused, Store
 
 SCHEMA = "embedfleet/worker/1"
+RETURNED = 99  # leases without a receipt that a pulse remembers, so that it stays small
 
 
 @dataclass(slots=True)
@@ -32,7 +33,8 @@ class Pulse:
     engine: str | None = None
     device: str | None = None
     dtype: str | None = None
-    leases: list[list[Any]] = field(default_factory=list[list[Any]])  # [slab, shard, generation]
+    leases: list[list[Any]] = field(default_factory=list[list[Any]])  # [slab, shard, generation, claimed]
+    returned: list[list[Any]] = field(default_factory=list[list[Any]])  # the same, with the time of return
     shards: int = 0
     tokens: int = 0
     at: str = ""
@@ -84,7 +86,11 @@ class Heart:
         with self._lock:
             self.lease = lease
             self.lost = False
-            self.pulse.leases = [[lease.slab, lease.shard, lease.generation]] if lease else []
+            self.pulse.leases = [_named(lease)] if lease else []
+
+    def let_go(self, lease: Lease) -> None:
+        """Work on this lease ended without a receipt: remember it, for that time was paid for."""
+        self.pulse.returned = [*self.pulse.returned[-RETURNED:], [*_named(lease), self.clock().isoformat()]]
 
     def beat(self) -> None:
         """Write the pulse now."""
@@ -101,6 +107,10 @@ class Heart:
                 self.beat()
             except Refused as problem:  # the main thread will meet it, too; until then the lease runs out
                 self.broken = problem
+
+
+def _named(lease: Lease) -> list[Any]:
+    return [lease.slab, lease.shard, lease.generation, lease.claimed]
 
 
 def utc() -> datetime:

@@ -1,7 +1,7 @@
 """What a run consists of, written once: how to embed, and every shard.
 
-Slabs first, the header last and create-only: whoever finds a header finds a complete manifest, and two
-launches of one run agree on it.
+Slabs first, the header last, all create-only: whoever finds a header finds a complete manifest, two
+launches of one run agree on it, and a third with another corpus cannot change it under the workers.
 """
 
 import json
@@ -62,15 +62,19 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         lines.append(json.dumps(dump(shard)).encode())
         count += 1
         if len(lines) == SLAB:
-            store.put(slab_key(header.run, count // SLAB - 1), b"\n".join(lines))
+            _write_once(store, header.run, slab_key(header.run, count // SLAB - 1), b"\n".join(lines))
             lines = []
     if lines:
-        store.put(slab_key(header.run, count // SLAB), b"\n".join(lines))
+        _write_once(store, header.run, slab_key(header.run, count // SLAB), b"\n".join(lines))
     if count != header.shards:
         raise ValueError(f"{count} shards, but the header says {header.shards}")
     body = json.dumps({"schema": SCHEMA} | asdict(header), indent=1).encode()
-    if not create_once(store, header_key(header.run), body):
-        raise ValueError(f"run {header.run} has another manifest already")
+    _write_once(store, header.run, header_key(header.run), body)
+
+
+def _write_once(store: Store, run: str, key: str, body: bytes) -> None:
+    if not create_once(store, key, body):
+        raise ValueError(f"run {run} has another manifest already")
 
 
 def read_header(store: Store, run: str) -> Header:

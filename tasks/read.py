@@ -14,8 +14,10 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +27,7 @@ from tasks.shard import Slice
 
 LONGEST = 8 * 2**20  # bytes of one text or line; longer ones are quarantined, not held
 BATCH = 4 * 2**20  # bytes of Parquet rows decoded at once
+ZSTD = 4_096  # bytes decompressed at once: where a .zst is damaged, Arrow loses what it had of this read
 csv.field_size_limit(8 * LONGEST)  # a longer field breaks the file off: the parser holds it in memory
 
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -93,10 +96,15 @@ def rows(root: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
         yield from _parquet(path, piece, columns)
         return
     with open_plain(path) as stream:
-        if piece.kind in ("csv", "tsv"):
-            yield from _table(stream, piece, columns)
-        else:
-            yield from _lines(stream, piece, columns)
+        yield from rows_of(stream, piece, columns)
+
+
+def rows_of(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
+    """The rows of a stream of plain bytes: anything but Parquet."""
+    if piece.kind in ("csv", "tsv"):
+        yield from _table(stream, piece, columns)
+    else:
+        yield from _lines(stream, piece, columns)
 
 
 def open_plain(path: Path) -> BinaryIO:
@@ -105,7 +113,7 @@ def open_plain(path: Path) -> BinaryIO:
         return cast("BinaryIO", gzip.open(path, "rb"))
     if path.suffix == ".zst":
         native = pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd")
-        return cast("BinaryIO", io.BufferedReader(cast("Any", native), 2**17))
+        return cast("BinaryIO", io.BufferedReader(cast("Any", native), ZSTD))
     return path.open("rb")
 
 
@@ -159,17 +167,20 @@ def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.DictReader(text, delimiter="\t" if piece.kind == "tsv" else ",")
     position = 0
-    while True:
-        try:
-            record = next(reader, None)
-        except (csv.Error, *GZIP_ERRORS, OSError) as error:
-            yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
-            return
-        if record is None:
-            return
-        identity = record.get(columns.id) if columns.id is not None else None
-        yield check(piece.path, position, record.get(columns.text), identity, columns)
-        position += 1
+    try:
+        while True:
+            try:
+                record = next(reader, None)
+            except (csv.Error, *GZIP_ERRORS, OSError) as error:
+                yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+                return
+            if record is None:
+                return
+            identity = record.get(columns.id) if columns.id is not None else None
+            yield check(piece.path, position, record.get(columns.text), identity, columns)
+            position += 1
+    finally:
+        text.detach()  # the stream is the caller's to close
 
 
 def _parquet(path: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
@@ -212,33 +223,38 @@ def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
         return [None] * batch.num_rows
     column: Any = batch.column(name)
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        return cast("list[Any]", _raw(column.dictionary).take(column.indices).to_pylist())
+    return cast("list[Any]", _raw(column).to_pylist())
+
+
+def _raw(column: Any) -> Any:
     if pa.types.is_string(column.type):
-        column = column.view(pa.binary())
-    elif pa.types.is_large_string(column.type):
-        column = column.view(pa.large_binary())
-    return cast("list[Any]", column.to_pylist())
+        return column.view(pa.binary())
+    if pa.types.is_large_string(column.type):
+        return column.view(pa.large_binary())
+    return column.view(pa.binary_view()) if pa.types.is_string_view(column.type) else column
 
 
 def check(file: str, position: int, text: Any, identity: Any, columns: Columns) -> Row:
     """The document, or what is wrong with the row."""
+    text, identity = _decoded(text), _decoded(identity)
     name = f"{file}#{position}" if columns.id is None else _identity(identity)
     if name is None:
         return Bad(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
     reason = _fault(text, columns.text)
     if reason is None and _encodable(name):
         return Document(name, text, file, position)
     return Bad(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
 
 
+def _decoded(value: Any) -> Any:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
 def _identity(value: Any) -> str | None:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "surrogateescape")
-    if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
-        return str(value)
-    return None
+    if isinstance(value, bool) or value == "" or value != value:  # noqa: PLR0124 - a NaN names nothing
+        return None
+    return str(value) if isinstance(value, str | int | float | Decimal | UUID) else None
 
 
 def _fault(text: Any, column: str) -> str | None:

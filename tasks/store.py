@@ -116,10 +116,11 @@ def probe(store: Store, key: str) -> None:
     Raises:
         Refused: with the reason.
     """
-    nonce = uuid4().hex.encode()
+    create_once(store, key, uuid4().hex.encode())
+    first, again = read(store, key), False
     with contextlib.suppress(Unsure):
-        store.create(key, nonce)
-    if store.create(key, uuid4().hex.encode()):
+        again = store.create(key, uuid4().hex.encode())
+    if again or read(store, key) != first:
         raise Refused(
             f"the store overwrote {key!r} although it was told to create it only if absent",
             hint="choose an output path on a store with conditional writes: a local folder, S3 or GCS",
@@ -155,11 +156,13 @@ class Memory:
             self.blobs[key] = (blob, self.clock())
 
     def get(self, key: str) -> BinaryIO | None:
+        _check(key)
         with self.lock:
             found = self.blobs.get(key)
         return io.BytesIO(found[0]) if found else None
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
+        _check_prefix(prefix)
         with self.lock:
             keys = sorted(k for k in self.blobs if k.startswith(prefix) and k > after)[:PAGE]
             return [Entry(k, len(self.blobs[k][0]), self.blobs[k][1]) for k in keys]
@@ -200,6 +203,7 @@ class Folder:
             return None
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
+        _check_prefix(prefix)
         head, _, _ = prefix.rpartition("/")
         entries = [e for e in self._walk(head) if e.key.startswith(prefix) and e.key > after]
         entries.sort(key=lambda e: e.key)
@@ -236,7 +240,8 @@ class Folder:
         except OSError as error:
             raise _refusal(error, self.root) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(NotADirectoryError):  # a part of the key is a file: refused above
+                temporary.unlink(missing_ok=True)
 
     def _walk(self, head: str) -> Iterator[Entry]:
         folders = [head]
@@ -274,10 +279,15 @@ def open_store(url: str) -> Store:
 
 
 def _check(key: str) -> None:
-    """Keys come from us, but also from manifests: none may leave the root."""
+    """Keys come from us, but also from manifests: none may leave the root, or be taken for unfinished."""
     parts = key.split("/")
-    if not key or any(part in ("", ".", "..") for part in parts) or not key.isprintable():
+    if any(p in ("", ".", "..") or p.startswith(TEMPORARY) for p in parts) or not key.isprintable():
         raise ValueError(f"not a key: {key!r}")
+
+
+def _check_prefix(prefix: str) -> None:
+    if prefix:
+        _check(prefix.removesuffix("/"))
 
 
 def _modified(status: os.stat_result) -> datetime:

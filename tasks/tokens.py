@@ -124,13 +124,14 @@ def pieces(words: Words, texts: Sequence[str], cut: Cut) -> list[Pieces]:
     return out
 
 
-def longest(model: str) -> int:
+def longest(model: str, unsaid: int | None = None) -> int:
     """The most tokens a piece of this model may have, special tokens included.
 
-    sentence-transformers' own limit where the folder has one, else the tokenizer's, else the positions.
+    sentence-transformers' own limit where the folder has one, else the tokenizer's, else the positions,
+    else `unsaid`.
 
     Raises:
-        BadModel: the model's files do not say.
+        BadModel: the model's files do not say, and nor does the caller.
     """
     if model == HASH:
         return 512
@@ -143,6 +144,8 @@ def longest(model: str) -> int:
         value = config(model, name).get(key)
         if isinstance(value, int) and 0 < value < 10**7:  # an unset tokenizer limit reads 10**30
             return value
+    if unsaid is not None:
+        return unsaid
     raise BadModel(f"nothing in {model} says how long a text may be", hint="set `truncate:` in the job file")
 
 

@@ -6,6 +6,7 @@ token budget; mean, cls and last-token pooling. Safetensors only, no code from t
 # transformers is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any, Literal, cast
@@ -25,6 +26,11 @@ CPU_BUDGET = (
 GPU_BUDGET = 65_536  # enough to fill any GPU we rent, and 3 GB of activations for a 7B model
 
 Pooling = Literal["mean", "cls", "last"]
+POOLINGS: dict[str, Pooling] = {
+    "mean": "mean",
+    "cls": "cls",
+    "lasttoken": "last",
+}  # by their names in folders
 
 
 class TorchEncoder:
@@ -56,7 +62,6 @@ class TorchEncoder:
             ) from error
         self.model.eval().to(self.device)
         self.dimensions = int(self.model.config.hidden_size)
-        self.types = "token_type_ids" in self.model.forward.__code__.co_varnames
 
     @torch.inference_mode()
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -97,25 +102,27 @@ def pooling(model: str) -> Pooling:
         BadModel: it asks for a pooling that we do not have.
     """
     try:
-        file_of(model, "modules.json")
+        listing = file_of(model, "modules.json")
     except BadModel:
         return "mean"  # what sentence-transformers does with a bare transformers model
-    found = config(model, "1_Pooling/config.json")
-    modes: dict[str, Pooling] = {
-        "pooling_mode_cls_token": "cls",
-        "pooling_mode_mean_tokens": "mean",
-        "pooling_mode_lasttoken": "last",
-    }
-    named: dict[str, Pooling] = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
-    asked = {name for name, on in found.items() if name.startswith("pooling_mode_") and on is True}
-    if isinstance(found.get("pooling_mode"), str):
-        asked = {"pooling_mode"}
-        modes["pooling_mode"] = named.get(found["pooling_mode"], "mean")
-        if found["pooling_mode"] not in named:
-            asked = {found["pooling_mode"]}
-    if len(asked) != 1 or not asked <= set(modes):
+    modules = {str(m["type"]).rpartition(".")[2]: m["path"] for m in json.loads(listing.read_bytes())}
+    foreign = sorted(modules.keys() - {"Transformer", "Pooling", "Normalize"})
+    if foreign:
+        raise BadModel(
+            f"{model} has modules that the engine torch does not compute: {', '.join(foreign)}",
+            hint="choose a model that is a transformer and a pooling, or the engine vllm",
+        )
+    found = config(model, f"{modules.get('Pooling', '1_Pooling')}/config.json")
+    mode = found.get("pooling_mode")  # a name or several; one switch for each mode in older folders
+    asked = {mode} if isinstance(mode, str) else set(mode or ())
+    asked |= {_bare(name) for name, on in found.items() if name.startswith("pooling_mode_") and on is True}
+    if len(asked) != 1 or not asked <= POOLINGS.keys():
         raise BadModel(
             f"{model} wants the pooling {sorted(asked)}",
             hint="models with cls, mean or last-token pooling work",
         )
-    return modes[asked.pop()]
+    return POOLINGS[asked.pop()]
+
+
+def _bare(switch: str) -> str:
+    return switch.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")

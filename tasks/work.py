@@ -18,7 +18,7 @@ from tasks.embed import Encoder, Vectors, limit, shorten
 from tasks.manifest import Header
 from tasks.read import Bad, Columns, Document, rows
 from tasks.shard import Shard
-from tasks.tokens import Cut, Pieces, pieces
+from tasks.tokens import BadModel, Cut, Pieces, pieces
 from tasks.write import VectorFile
 
 WINDOW = (
@@ -77,6 +77,16 @@ class _Window:
         with self.tally.stage("tokenise"):
             found = pieces(self.encoder.words, [d.text for d in documents], self.cut)
         for document, parts in zip(documents, found, strict=True):
+            if not all(parts.ids):  # a model without special tokens would be given nothing at all
+                self.fail(
+                    Bad(
+                        document.file,
+                        document.position,
+                        "no text: the tokenizer finds nothing in it",
+                        document.id,
+                    )
+                )
+                continue
             self.rows.append((document, parts))
             self.tokens += sum(map(len, parts.ids))
             if self.tokens >= WINDOW:
@@ -128,6 +138,11 @@ def embed_shard(
     tally = Tally()
     meta = {"run": header.run, "model": header.model, "engine": encoder.name, "dtype": encoder.dtype}
     dimensions = header.dimensions or encoder.dimensions
+    if dimensions > encoder.dimensions:
+        raise BadModel(
+            f"{header.model} gives {encoder.dimensions} dimensions, the job asks for {dimensions}",
+            hint=f"set `dimensions:` to at most {encoder.dimensions}",
+        )
     with (
         VectorFile(vectors, dimensions, header.dtype, meta) as out,
         failures.open("w", encoding="utf-8") as bad,

@@ -99,7 +99,18 @@ class Worker:
     _slabs: dict[int, list[Shard]] = field(default_factory=dict[int, list[Shard]])
 
     def run(self) -> None:
-        """Work until every shard has a receipt, or until told to end."""
+        """Work until every shard has a receipt, or until told to end; a lease in hand is given back."""
+        try:
+            self._work()
+        except BaseException:
+            lease = self.heart.lease
+            if lease:
+                self.heart.hold(None)  # no renewal may come after the lease was emptied
+                self.heart.let_go(lease)
+                give_back(self.store, lease)
+            raise
+
+    def _work(self) -> None:
         pause = PAUSE
         while not self.signals.drain:
             self.signals.check()
@@ -166,13 +177,10 @@ class Worker:
             self._check()
             self._commit(shard, lease, tally, vectors, failures, start)
         except LostLease:
-            print(f"shard {shard.id}: another worker took it over", flush=True)  # noqa: T201 - the worker's log
-        except BaseException:
-            self.heart.hold(None)  # no renewal may come after the lease was emptied
-            give_back(self.store, lease)
-            raise
-        finally:
             self.heart.hold(None)
+            self.heart.let_go(lease)
+            print(f"shard {shard.id}: another worker took it over", flush=True)  # noqa: T201 - the worker's log
+        finally:
             vectors.unlink(missing_ok=True)
             failures.unlink(missing_ok=True)
 
@@ -223,6 +231,9 @@ class Worker:
             if create_once(self.store, receipt_key(run, shard.slab, shard.id), receipt.dump(body)):
                 self.heart.pulse.shards += 1
                 self.heart.pulse.tokens += tally.tokens
+            else:
+                self.heart.let_go(lease)
+            self.heart.hold(None)
 
 
 def _arguments() -> argparse.Namespace:
@@ -254,7 +265,7 @@ def main() -> int:
         encoder = load(arguments.engine or header.engine, header.model, arguments.threads)
         pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
         pulse.ready = utc().isoformat()
-        offset = arguments.offset if arguments.offset is not None else random.randrange(header.shards)  # noqa: S311
+        offset = arguments.offset if arguments.offset is not None else random.randrange(max(1, header.shards))  # noqa: S311
         worker = Worker(
             store, header, arguments.name, offset % max(1, header.shards), encoder, heart, signals
         )
@@ -274,6 +285,8 @@ def main() -> int:
 
 
 def _last_words(heart: Heart | None, state: str, error: str | None) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # we are ending; it would only cut these words short
     if heart is None:
         return
     heart.stop()

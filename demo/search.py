@@ -1,0 +1,57 @@
+"""Ask the vectors something: three queries, each with its nearest documents, so that a person sees what they mean."""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from demo.neighbours import best_documents
+from launcher.verify import matrix
+from tasks import lease, manifest, receipt
+from tasks.embed import embed, load
+from tasks.store import Folder, every, read
+from tasks.tokens import Cut, longest
+
+LINE = 96  # characters of a document shown
+
+
+def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int = 3) -> None:
+    """Print the nearest `k` documents of each query."""
+    store = Folder(vectors)
+    header = manifest.read_header(store, run)
+    ids: list[str] = []
+    blocks: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
+    for entry in every(store, f"{lease.root(run)}/receipts/"):
+        body = read(store, entry.key)
+        assert body
+        table = pq.read_table(vectors / receipt.load(body).key)
+        ids += [str(name) for name in table["id"].to_pylist()]
+        blocks.append(matrix(table))
+    encoder = load(header.engine, header.model)
+    asked = embed(encoder, queries, Cut(longest(header.model))).vectors
+    found = best_documents(asked, np.concatenate(blocks), ids, k)
+    wanted = {name for hits in found for name, _ in hits}
+    texts = {name: text for name, text in documents(corpus) if name in wanted}
+    for query, hits in zip(queries, found, strict=True):
+        print(f'"{query}"')
+        for name, score in hits:
+            first = " ".join(texts[name].split())
+            print(f"   {score:.3f}  {name}: {first[:LINE]}{'...' if len(first) > LINE else ''}")
+
+
+def documents(corpus: Path) -> Iterator[tuple[str, str]]:
+    """(id, text) of every document of the demo's corpus."""
+    for path in sorted(corpus.glob("*.parquet")):
+        table = pq.read_table(path, columns=["id", "text"])
+        for name, text in zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True):
+            yield str(name), str(text)
+    for path in sorted(corpus.glob("*.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                yield row["id"], row["text"]

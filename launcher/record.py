@@ -1,0 +1,186 @@
+"""What the ledger remembers, as values, and the moves they may make.
+
+Pure, so the core can speak of runs, machines and leases without a database. "Seen" is what the laptop saw of a
+thing whose truth lies elsewhere, in the store or with a provider.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class RunState(StrEnum):
+    PLANNED = "PLANNED"
+    RUNNING = "RUNNING"
+    DRAINING = "DRAINING"  # no new leases; workers finish what they hold
+    STOPPED = "STOPPED"  # can be resumed
+    DONE = "DONE"
+
+
+RUN_MOVES: frozenset[tuple[RunState, RunState]] = frozenset(
+    {
+        (RunState.PLANNED, RunState.RUNNING),
+        (RunState.PLANNED, RunState.STOPPED),
+        # A ledger made anew from the output path finds a run that is over.
+        (RunState.PLANNED, RunState.DONE),
+        (RunState.RUNNING, RunState.DRAINING),
+        (RunState.RUNNING, RunState.STOPPED),
+        (RunState.RUNNING, RunState.DONE),
+        (RunState.DRAINING, RunState.RUNNING),
+        (RunState.DRAINING, RunState.STOPPED),
+        (RunState.DRAINING, RunState.DONE),
+        (RunState.STOPPED, RunState.RUNNING),
+        # Workers need only the store: the last shard may come in while nobody watches.
+        (RunState.STOPPED, RunState.DONE),
+    }
+)
+
+
+class MachineState(StrEnum):
+    INTENDED = "INTENDED"  # written before the act: after a crash it says what to look for
+    UP = "UP"
+    LOST = "LOST"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
+
+
+MACHINE_MOVES: frozenset[tuple[MachineState, MachineState]] = frozenset(
+    {
+        (MachineState.INTENDED, MachineState.UP),
+        (MachineState.INTENDED, MachineState.LOST),
+        (MachineState.INTENDED, MachineState.STOPPED),
+        (MachineState.INTENDED, MachineState.FAILED),
+        (MachineState.UP, MachineState.LOST),
+        (MachineState.UP, MachineState.STOPPED),
+        (MachineState.UP, MachineState.FAILED),
+        # Believed lost, found again and stopped: it cost money until then.
+        (MachineState.LOST, MachineState.STOPPED),
+    }
+)
+
+
+class ShardState(StrEnum):
+    WAITING = "WAITING"
+    DONE = "DONE"
+
+
+class Outcome(StrEnum):
+    """How a lease ended; HELD has not."""
+
+    HELD = "HELD"
+    DONE = "DONE"
+    LOST = "LOST"
+    RETURNED = "RETURNED"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    id: str
+    name: str
+    plan: str  # JSON, as it was approved
+    plan_digest: str
+    output: str
+    place: str
+    state: RunState
+    created: datetime
+    changed: datetime  # when it came into this state
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSeen:
+    """The slices are in the manifest."""
+
+    id: str
+    position: int
+    bytes: int
+    tokens_expected: int | None
+    state: ShardState
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSeen:
+    shard: str  # id
+    generation: int
+    worker: str
+    claimed: datetime
+    last_seen: datetime
+    ended: datetime | None = None
+    outcome: Outcome = Outcome.HELD
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    name: str  # chosen by us, so that asking twice starts one
+    run: str
+    slot: int
+    place: str
+    gpu: str
+    usd_per_hour: Decimal | None  # as planned; what was paid since is in the prices seen
+    state: MachineState
+    handle: str | None  # the provider's name for it, or "pid:create_time"
+    intended: datetime
+    confirmed: datetime | None
+    ready: datetime | None  # when its worker could embed: what came before is cold start
+    stopping: datetime | None  # when it was told to stop: what came after is teardown
+    ended: datetime | None
+    reason: str | None
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSeen:
+    machine: str
+    at: datetime
+    source: str
+    usd_per_hour: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedSeen:
+    """Tokens per second of one GPU; `low` and `high` are P10 and P90."""
+
+    model: str
+    gpu: str
+    engine: str
+    low: float
+    mid: float
+    high: float
+    source: str
+    at: datetime
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int  # only grows
+    at: datetime
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The sums of a run. Those after `shards_done` are over finished shards only."""
+
+    shards: int
+    bytes: int
+    tokens_known: int  # expected of the shards somebody could estimate
+    shards_unsized: int  # the others
+    shards_done: int
+    documents: int
+    chunks: int
+    tokens: int
+    tokens_cut: int
+    failed_rows: int
+    input_bytes: int
+    output_bytes: int
+    first_started: datetime | None
+    last_finished: datetime | None
+
+    @property
+    def tokens_expected(self) -> int | None:
+        """Of the whole run; None while any shard's are unknown."""
+        return None if self.shards_unsized else self.tokens_known

@@ -1,0 +1,61 @@
+from dataclasses import FrozenInstanceError, replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pricing.offer import Offer
+
+L4 = Offer(
+    cloud="gcp",
+    region="us-central1",
+    zone="us-central1-a",
+    instance_type="g2-standard-8",
+    gpu="L4",
+    gpus=1.0,
+    vcpus=8,
+    memory_gb=32.0,
+    spot=True,
+    usd_per_hour=Decimal("0.3400"),
+    as_of=date(2026, 7, 30),
+    source="a test",
+)
+
+
+def test_the_key_names_cloud_place_machine_and_purchase() -> None:
+    assert L4.key == "gcp/us-central1-a/g2-standard-8/spot"
+
+
+def test_an_offer_without_a_zone_is_named_by_its_region() -> None:
+    assert replace(L4, zone=None, spot=False).key == "gcp/us-central1/g2-standard-8/on-demand"
+
+
+def test_a_machine_whose_type_does_not_fix_its_gpu_carries_the_gpu_in_its_key() -> None:
+    n1 = replace(L4, instance_type="n1-standard-8", gpu="T4", gpus=2.0)
+    assert n1.key == "gcp/us-central1-a/n1-standard-8+2xT4/spot"
+
+
+def test_the_price_per_gpu_is_the_machines_price_shared_out() -> None:
+    p4d = replace(L4, gpu="A100-40GB", gpus=8.0, usd_per_hour=Decimal("30.0978"))
+    assert p4d.usd_per_gpu_hour == Decimal("3.762225")
+
+
+def test_half_a_gpu_costs_twice_as_much_by_the_whole_one() -> None:
+    half = replace(L4, gpu="A10", gpus=0.5, usd_per_hour=Decimal("1.60"))
+    assert half.usd_per_gpu_hour == Decimal("3.2")
+
+
+def test_an_offer_does_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        L4.usd_per_hour = Decimal(0)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@given(
+    price=st.decimals(min_value="0.0001", max_value="500", places=4),
+    gpus=st.sampled_from([0.25, 0.5, 1, 2, 4, 8, 16]),
+)
+def test_gpus_at_their_price_make_up_the_machine(price: Decimal, gpus: float) -> None:
+    offer = replace(L4, gpus=float(gpus), usd_per_hour=price)
+    assert offer.usd_per_gpu_hour * Decimal(str(gpus)) == price

@@ -1,0 +1,126 @@
+from dataclasses import replace
+from math import exp, isclose, log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.models import shape
+from launcher.speed import EFFICIENCY, HOST_SECONDS, Speed, flops_per_token, predict, spread
+from pricing.gpu import Gpu, gpu
+
+BASE = shape("BAAI/bge-base-en-v1.5")
+SEVEN = shape("Alibaba-NLP/gte-Qwen2-7B-instruct")
+QWEN = shape("Qwen/Qwen3-Embedding-0.6B")
+L4 = gpu("L4")
+
+tokens = st.floats(min_value=1, max_value=8192)
+mixes = st.lists(st.tuples(st.floats(min_value=0.01, max_value=1), tokens), min_size=1, max_size=6)
+ceilings = st.floats(min_value=1, max_value=2000)
+
+
+def sure(found: Speed | None) -> Speed:
+    assert found is not None
+    return found
+
+
+def mid(gpu: Gpu, lengths: list[tuple[float, float]], engine: str = "vllm") -> float:
+    return sure(predict(BASE, gpu, engine, lengths)).tokens_per_second.mid
+
+
+def test_a_bert_base_does_171_million_operations_per_token_before_attention() -> None:
+    assert flops_per_token(BASE, 0) == 2 * 84_934_656
+
+
+def test_attention_over_512_tokens_adds_an_eighth() -> None:
+    assert flops_per_token(BASE, 512) - flops_per_token(BASE, 0) == 4 * 12 * 768 * 512
+
+
+def test_a_causal_model_looks_at_half_of_the_text() -> None:
+    both_ways = replace(QWEN, causal=False)
+    attention = flops_per_token(both_ways, 1000) - flops_per_token(both_ways, 0)
+    assert flops_per_token(QWEN, 1000) - flops_per_token(QWEN, 0) == attention / 2
+
+
+def test_attention_is_as_wide_as_its_heads_and_not_as_the_hidden_state() -> None:
+    assert (QWEN.hidden, QWEN.attention_width) == (1024, 2048)
+
+
+def test_a_7b_model_on_an_l4_makes_2881_tokens_per_second_at_best() -> None:
+    # By hand: 100 tokens x 13.091 GFLOP / (0.83 x 46.4 TFLOPS) = 33.99 ms, + 0.70 ms + 0.016 ms = 34.71 ms.
+    found = sure(predict(SEVEN, L4, "vllm", [(1, 100)]))
+    assert found.tokens_per_second.mid == pytest.approx(2881, rel=1e-3)
+
+
+def test_a_published_service_point_lies_in_the_spread() -> None:
+    # Snowflake, arctic-embed-m-v1.5 on A10G by vLLM, 50 tokens a text: 53,000 tokens/s.
+    arctic = shape("Snowflake/snowflake-arctic-embed-m-v1.5")
+    found = sure(predict(arctic, gpu("A10G"), "vllm", [(1, 50)])).tokens_per_second
+    assert found.low < 53_000 < found.high
+    assert found.mid == pytest.approx(53_000, rel=0.05)
+
+
+def test_short_texts_are_bound_by_the_host() -> None:
+    b200 = mid(gpu("B200"), [(1, 16)])
+    assert b200 < 16 / HOST_SECONDS["vllm"]
+    assert b200 < 2 * mid(L4, [(1, 16)])
+
+
+def test_a_gpu_without_a_ceiling_has_no_speed() -> None:
+    assert predict(BASE, gpu("RTX4090"), "vllm", [(1, 100)]) is None
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(ValueError, match="no host cost for engine 'onnx'; there is vllm"):
+        predict(BASE, L4, "onnx", [(1, 100)])
+
+
+@pytest.mark.parametrize("lengths", [[], [(1.0, 0.0)], [(0.0, 100.0)], [(1.0, 100.0), (-0.5, 50.0)]])
+def test_texts_without_tokens_have_no_speed(lengths: list[tuple[float, float]]) -> None:
+    with pytest.raises(ValueError, match="no tokens in lengths"):
+        predict(BASE, L4, "vllm", lengths)
+
+
+def test_our_torch_engine_takes_the_figure_of_sentence_transformers() -> None:
+    assert mid(L4, [(1, 100)], "torch") == mid(L4, [(1, 100)], "sentence-transformers")
+
+
+def test_the_source_names_the_ceiling_and_who_measured_it() -> None:
+    assert "46.4 TFLOPS (TensorRT demoBERT" in sure(predict(BASE, L4, "tei", [(1, 100)])).source
+
+
+def test_p10_and_p90_are_the_mid_times_and_over_one_factor() -> None:
+    found = spread(1000.0)
+    assert found.high == pytest.approx(1000 * exp(1.2816 * log(1.78)))
+    assert isclose(found.low * found.high, 1000.0**2)
+
+
+def test_a_sure_speed_has_no_spread() -> None:
+    found = spread(897.0, factor=1.0)
+    assert (found.low, found.mid, found.high) == (897.0, 897.0, 897.0)
+
+
+@given(mixes, ceilings, ceilings)
+def test_a_higher_ceiling_is_never_slower(mix: list[tuple[float, float]], one: float, two: float) -> None:
+    slow, fast = (mid(replace(L4, ceiling_tflops=c), mix) for c in sorted((one, two)))
+    assert slow <= fast * (1 + 1e-9)
+
+
+@given(mixes)
+def test_a_mix_is_between_its_slowest_and_its_fastest_part(mix: list[tuple[float, float]]) -> None:
+    parts = [mid(L4, [part]) for part in mix]
+    assert min(parts) * (1 - 1e-9) <= mid(L4, mix) <= max(parts) * (1 + 1e-9)
+
+
+@given(mixes, st.floats(min_value=0.1, max_value=1e6))
+def test_shares_need_not_add_up_to_one(mix: list[tuple[float, float]], scale: float) -> None:
+    assert mid(L4, [(share * scale, s) for share, s in mix]) == pytest.approx(mid(L4, mix))
+
+
+@given(mixes, ceilings, st.sampled_from(sorted(HOST_SECONDS)))
+def test_nothing_runs_above_the_share_of_the_ceiling_that_engines_reach(
+    mix: list[tuple[float, float]], ceiling: float, engine: str
+) -> None:
+    share = sure(predict(BASE, replace(L4, ceiling_tflops=ceiling), engine, mix)).share_of_ceiling
+    assert share is not None
+    assert 0 < share < EFFICIENCY
