@@ -7,8 +7,11 @@ corpus gives the same profile.
 import io
 import random
 import zlib
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate, chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -117,23 +120,47 @@ def _slice(file: File, start: int = 0, end: int | None = None) -> Slice:
 def _blocks(
     root: Path, files: list[File], counts: dict[str, int], columns: Columns, dice: random.Random
 ) -> Iterator[tuple[float, Iterator[Row]]]:
-    """Places, each as likely as it is large, with their size in units."""
+    """Places, with their size in units; none is looked at twice, so that what was seen whole was counted."""
     if files[0].whole:  # read from the start only: as many files as blocks, each as likely as the next
         for file in dice.sample(files, min(BLOCKS, len(files))):
-            plain = _prefix(root / file.path, packed=file.packed)
-            yield float(min(PREFIX, file.bytes)), rows_of(io.BytesIO(plain), _slice(file), columns)
+            units, plain = _prefix(root / file.path, packed=file.packed)
+            yield units, rows_of(io.BytesIO(plain), _slice(file), columns)
         return
-    for file in dice.choices(files, [counts.get(f.path, f.bytes) for f in files], k=BLOCKS):
-        if file.kind == "parquet":
-            start = dice.randrange(max(1, counts[file.path] - ROWS))
-            end = min(start + ROWS, counts[file.path])
-            yield float(end - start), rows(root, _slice(file, start, end), columns)
-        else:
-            start = line_end(root / file.path, dice.randrange(max(1, file.bytes - BLOCK)))
-            if start == file.bytes:
-                start = 0  # the last line began before: go round, so that no line is out of reach
-            end = line_end(root / file.path, min(start + BLOCK, file.bytes))
-            yield float(end - start), rows(root, _slice(file, start, end), columns)
+    windows = _windows(files, counts, dice)
+    if not counts:
+        windows = [_lines(root, window) for window in windows]
+        if not any(windows):  # no line begins in any of them
+            windows = [[_slice(files[0], 0, line_end(root / files[0].path, 1))]]
+    for window in windows:
+        units = sum((piece.end or 0) - piece.start for piece in window)
+        if units:
+            yield float(units), chain.from_iterable([rows(root, piece, columns) for piece in window])
+
+
+def _windows(files: list[File], counts: dict[str, int], dice: random.Random) -> list[list[Slice]]:
+    """A stretch of at most a block somewhere in each of BLOCKS equal parts of the files laid end to end."""
+    sizes = [counts.get(f.path, f.bytes) for f in files]
+    ends = list(accumulate(sizes))
+    block = ROWS if counts else BLOCK
+    out: list[list[Slice]] = []
+    for number in range(BLOCKS):
+        first, last = (ends[-1] * n // BLOCKS for n in (number, number + 1))
+        low = first + dice.randrange(max(1, last - first - block + 1))
+        high = min(low + block, last)
+        window: list[Slice] = []
+        for place in range(bisect_right(ends, low), len(files)):
+            start = ends[place] - sizes[place]
+            if start >= high:
+                break
+            window.append(_slice(files[place], max(low - start, 0), min(high - start, sizes[place])))
+        out.append(window)
+    return out
+
+
+def _lines(root: Path, window: list[Slice]) -> list[Slice]:
+    """The whole lines that begin in these ranges of bytes."""
+    edges = [[line_end(root / p.path, place) for place in (p.start, p.end or 0)] for p in window]
+    return [replace(p, start=s, end=e) for p, (s, e) in zip(window, edges, strict=True) if e > s]
 
 
 def line_end(path: Path, position: int) -> int:
@@ -149,14 +176,17 @@ def line_end(path: Path, position: int) -> int:
                 return position - 1
 
 
-def _prefix(path: Path, *, packed: bool) -> bytes:
-    """The whole lines in the first PREFIX stored bytes of a file."""
+def _prefix(path: Path, *, packed: bool) -> tuple[float, bytes]:
+    """The whole lines in the first PREFIX stored bytes of a file, and how many of these bytes they are."""
     with path.open("rb") as stream:
         head = stream.read(PREFIX)
-        ends = len(head) < PREFIX
+        ends = not stream.read(1)
     unpack = _unpack_gz if path.suffix == ".gz" else _unpack_zst
     plain = unpack(head, path) if packed else head
-    return plain if ends else plain[: plain.rfind(b"\n") + 1]
+    if ends or not plain:
+        return float(len(head)), plain
+    lines = plain[: plain.rfind(b"\n") + 1]
+    return len(head) * len(lines) / len(plain), lines
 
 
 def _unpack_gz(head: bytes, path: Path) -> bytes:

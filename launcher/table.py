@@ -130,8 +130,8 @@ def verdict_text(verdict: Mapping[str, Any]) -> RenderableType:
             style="bold green" if good else "bold red",
         ),
         Text(
-            f"{verdict['shards_done']} of {verdict['shards']} shards signed; {count(verdict['documents'])} documents of the "
-            f"input, {count(verdict['rows'])} vectors, {count(verdict['failed_rows'])} rows in quarantine"
+            f"{verdict['shards_done']} of {verdict['shards']} shards signed; {count(verdict['documents'])} documents of "
+            f"the input, {count(verdict['rows'])} vectors, {count(verdict['failed_rows'])} rows in quarantine"
         ),
         Text(f"ids, digests and lengths checked; {again}"),
     ]

@@ -40,6 +40,10 @@ class NoRun(Problem):
     """There is no such run under this output path."""
 
 
+class Taken(Problem):
+    """There is a run of this name already, and it is another one."""
+
+
 def header_key(run: str) -> str:
     return f"{root(run)}/manifest/run.json"
 
@@ -52,7 +56,8 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
     """Write the manifest, or find that the same one is there.
 
     Raises:
-        ValueError: the shards do not count up to `header.shards`, or another manifest is there.
+        Taken: another manifest is there.
+        ValueError: the shards do not count up to `header.shards`.
     """
     lines: list[bytes] = []
     count = 0
@@ -74,7 +79,7 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
 
 def _write_once(store: Store, run: str, key: str, body: bytes) -> None:
     if not create_once(store, key, body):
-        raise ValueError(f"run {run} has another manifest already")
+        raise Taken(f"run {run!r} has another manifest already", hint="launch the job under another name")
 
 
 def read_header(store: Store, run: str) -> Header:
