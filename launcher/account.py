@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from launcher.ledger import Ledger
-from launcher.record import Outcome
+from launcher.record import Outcome, RunState
 from launcher.report import Event, Failure, Report, build
 from launcher.spend import LeaseTime, MachineTime, meter
 from tasks.store import Store, read
@@ -48,6 +48,7 @@ def spent_so_far(ledger: Ledger, run: str, now: datetime) -> Decimal | None:
 def report_of(ledger: Ledger, store: Store, run: str, now: datetime) -> Report:
     """Everything the report shows, from the ledger and the quarantine's files."""
     row = ledger.find(run)
+    now = row.changed if row.state == RunState.DONE else now  # nothing moves any more
     receipts = ledger.receipts(row.id)
     progress = ledger.progress(row.id)
     machines, leases = machine_times(ledger, row.id), lease_times(ledger, row.id)

@@ -81,11 +81,18 @@ def _planning(command: argparse.ArgumentParser) -> None:
     command.add_argument("--on", choices=["local"], help="use this machine, not a cloud")
     command.add_argument(
         "--probe",
-        type=float,
+        type=_seconds,
         default=6.0,
         metavar="SECONDS",
         help="measure this machine for so long (default 6)",
     )
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 <= seconds <= 600:
+        raise argparse.ArgumentTypeError(f"give 0 to 600 seconds, not {word}")
+    return seconds
 
 
 def _runs(command: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from launcher import job as jobs
 from launcher import plan as plans
 from launcher.account import report_of, spent_so_far
 from launcher.clouds.local import Local
+from launcher.corpus import Listing
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.job import Job, Source
@@ -66,13 +67,14 @@ def _launch(arguments: Namespace) -> int:
         body = plans.to_json(planner.make(job, base, choices, utc(), say))
         _show(body, plan_text, as_json=False, stream=sys.stderr)
     _launchable(body)
+    _listing(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.run(body["run"])
         if run is None or run.state == RunState.PLANNED:
             run = _prepare(ledger, body, job, base)
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
-        return _carry_on(ledger, run, arguments.runs)
+        return _carry_on(ledger, run, arguments.runs, job)
 
 
 def _launchable(body: dict[str, Any]) -> None:
@@ -84,15 +86,21 @@ def _launchable(body: dict[str, Any]) -> None:
         )
 
 
-def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
-    """The run in the ledger and its manifest in the store: all that workers need. Done twice, it changes nothing."""
-    work = body["work"]
+def _listing(body: dict[str, Any], job: Job, base: Path) -> Listing:
+    """The corpus, as the plan saw it."""
     listing = planner.listing_of(job, base)
-    if listing.digest != work["listing"]:
+    if listing.digest != body["work"]["listing"]:
         raise Problem(
             f"the corpus at {listing.root} changed after the plan was made",
             hint="plan again, or launch with --refresh",
         )
+    return listing
+
+
+def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
+    """The run in the ledger and its manifest in the store: all that workers need. Done twice, it changes nothing."""
+    work = body["work"]
+    listing = _listing(body, job, base)
     output = output_path(job, base)
     store = open_store(output)
     run: str = body["run"]
@@ -136,15 +144,15 @@ def _header(body: dict[str, Any], job: Job) -> manifest.Header:
 def _resume(arguments: Namespace) -> int:
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.find(arguments.run)
+        body: dict[str, Any] = json.loads(run.plan)
+        job = jobs.load(body["work"]["job"])
         if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
-            body: dict[str, Any] = json.loads(run.plan)
-            job, base = jobs.load(body["work"]["job"]), Path(body["work"]["base"])
-            run = _prepare(ledger, body, job, base)
-        return _carry_on(ledger, run, arguments.runs)
+            run = _prepare(ledger, body, job, Path(body["work"]["base"]))
+        return _carry_on(ledger, run, arguments.runs, job)
 
 
-def _carry_on(ledger: Ledger, run: Run, runs: Path) -> int:
-    """Drive the run to its end, then say how it went."""
+def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
+    """Drive the run to its end, then say how it went. The job's limits may be newer than the run's plan."""
     body: dict[str, Any] = json.loads(run.plan)
     folder = runs / run.id
     store = open_store(run.output)
@@ -158,7 +166,6 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path) -> int:
         if eye.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
-            job = jobs.load(body["work"]["job"])
             with screen(body) as watch:
                 Drive(
                     ledger, Eye(store, ledger, header), Local(folder / "logs"), run.output, body["lots"][0],

@@ -106,7 +106,7 @@ class Drive:
             self._stop("budget reached")
             raise BudgetReached(
                 f"the budget of ${view.budget} is used up: ${view.spent:.4f} spent, {left}",
-                hint=f"raise limits.budget, then: embedfleet resume {self.run}",
+                hint="raise limits.budget in the job file, then launch that: it goes on with this run",
             )
         self._stop("interrupted")
         raise Interrupted(f"stopped: {left}; no worker runs", hint=f"embedfleet resume {self.run}")

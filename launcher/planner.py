@@ -3,6 +3,7 @@
 The shell around `profile`, `estimate`, `optimize` and `plan`. Spends nothing and writes nothing to any cloud.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -118,7 +119,7 @@ def cut_of(job: Job, model: str) -> Cut:
     """How this job cuts texts, with the model's own maximum where the job says nothing."""
     chunk = job.chunk
     if chunk.tokens is not None:
-        return Cut(chunk.tokens, chunk.overlap, job.prompt)
+        return Cut(limit(model, chunk.tokens), chunk.overlap, job.prompt)
     return Cut(limit(model, chunk.truncate), None, job.prompt)
 
 
@@ -135,14 +136,32 @@ def _look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looke
         step = chunk.tokens - chunk.overlap if chunk.tokens else None
         return Looked(declared(job.corpus.documents, job.corpus.lengths, longest, step))
     listing = listing_of(job, base)
+    _check_apart(job, base)
     if listing.skipped:
         say(f"passed over {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
     say(f"looking into {len(listing.files):,} files")
-    sampled = sample(listing, columns(job.corpus), words(model), cut_of(job, model))
+    cut, asked = cut_of(job, model), job.chunk.tokens or job.chunk.truncate
+    if asked and cut.tokens < asked:
+        say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
+    sampled = sample(listing, columns(job.corpus), words(model), cut)
     profile = profile_of(list(sampled.strata.values()), len(listing.files), listing.bytes)
     target = shard_tokens(profile.tokens.mid)
     count = sum(1 for _ in cutting.shards(listing, sampled, target))
     return Looked(profile, listing, sampled, count, target)
+
+
+def _check_apart(job: Job, base: Path) -> None:
+    """Vectors among the texts would be texts to the next plan."""
+    assert isinstance(job.corpus, Source)
+    if job.output is None or "://" in job.output.path:
+        return
+    corpus, output = (Path(os.path.normpath(base / p)) for p in (job.corpus.path, job.output.path))
+    inside = corpus.is_dir() and output.is_relative_to(corpus)
+    if inside and not any(part[0] in "._" for part in output.relative_to(corpus).parts):
+        raise Usage(
+            f"the output {job.output.path} lies in the corpus {job.corpus.path}, and would be read as input",
+            hint="set output.path to a folder outside, or to one whose name begins with _",
+        )
 
 
 def _max_tokens(job: Job, model: str) -> int | None:

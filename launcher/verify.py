@@ -161,6 +161,9 @@ def _against_input(
     if lost != done.failed_rows:
         verdict.fault(f"{where}: {lost} rows in quarantine, but its receipt says {done.failed_rows}")
     engine_failed = done.failed_rows - bad
+    if engine_failed < 0:
+        verdict.fault(f"{where}: {bad} rows of the input are bad, but its receipt says {done.failed_rows}")
+        engine_failed = 0
     missing = set(good) - set(kept)
     if len(missing) != engine_failed or not set(kept) <= set(good):
         extra = set(kept) - set(good)

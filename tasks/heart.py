@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.lease import Lease, renew, root
-from tasks.store import Refused, Store
+from tasks.store import Refused, Store, Unsure
 
 SCHEMA = "embedfleet/worker/1"
 RETURNED = 99  # leases without a receipt that a pulse remembers, so that it stays small
@@ -105,8 +105,14 @@ class Heart:
                     if self.lease and not self.lost:
                         self.lost = not renew(self.store, self.lease)
                 self.beat()
-            except Refused as problem:  # the main thread will meet it, too; until then the lease runs out
+            except Unsure:  # the next beat says it again
+                continue
+            except Refused as problem:  # the main thread stops on it
                 self.broken = problem
+            except OSError as error:
+                self.broken = Refused(
+                    f"cannot renew the lease: {error}", hint="see whether the store is healthy"
+                )
 
 
 def _named(lease: Lease) -> list[Any]:

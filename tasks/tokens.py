@@ -52,6 +52,10 @@ class BadModel(Problem):
     """The model cannot be used, and why."""
 
 
+class Absent(BadModel):
+    """The model has no such file."""
+
+
 class HashWords:
     """Words and punctuation, each hashed to an id; two special tokens around, as BERT has."""
 
@@ -66,7 +70,8 @@ class HashWords:
 class ModelWords:
     """The tokenizer of a model's folder (`tokenizer.json`), with its own special tokens."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, model: str) -> None:
+        file = file_of(model, "tokenizer.json")
         try:
             self.tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises nothing narrower
@@ -80,7 +85,15 @@ class ModelWords:
         dressed = self.tokenizer.encode("a", add_special_tokens=True).ids
         start = next(i for i in range(len(dressed)) if dressed[i : i + len(bare)] == bare)
         self.before = dressed[:start]
-        self.after = dressed[start + len(bare) :]
+        self.after = dressed[start + len(bare) :] or self._end(model)
+
+    def _end(self, model: str) -> list[int]:
+        """Decoders that pool their last token end every text with one, and some say so beside the tokenizer only."""
+        settings = config(model, "tokenizer_config.json")
+        named = settings.get("eos_token")
+        token = named.get("content") if isinstance(named, dict) else named
+        number = self.tokenizer.token_to_id(token) if isinstance(token, str) else None
+        return [number] if settings.get("add_eos_token") is True and number is not None else []
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
@@ -94,7 +107,7 @@ def words(model: str) -> Words:
     """
     if model == HASH:
         return HashWords()
-    return ModelWords(file_of(model, "tokenizer.json"))
+    return ModelWords(model)
 
 
 def pieces(words: Words, texts: Sequence[str], cut: Cut) -> list[Pieces]:
@@ -153,7 +166,7 @@ def config(model: str, name: str) -> dict[str, Any]:
     """A JSON file of the model's folder, {} when there is none."""
     try:
         path = file_of(model, name)
-    except BadModel:
+    except Absent:
         return {}
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -166,19 +179,26 @@ def file_of(model: str, name: str) -> Path:
     """A file of a model: in its folder, or fetched from (or cached of) the hub.
 
     Raises:
-        BadModel: it is not there.
+        Absent: the model has no such file.
+        BadModel: nobody knows, for the hub cannot be asked.
     """
     folder = Path(model)
     if folder.is_dir():
         if (folder / name).is_file():
             return folder / name
-        raise BadModel(f"no {name} in {folder}", hint="name a model folder as sentence-transformers saves it")
+        raise Absent(f"no {name} in {folder}", hint="name a model folder as sentence-transformers saves it")
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - the hub is asked only for hub ids
-    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+    from huggingface_hub.errors import (  # noqa: PLC0415
+        EntryNotFoundError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     try:
         return Path(hf_hub_download(model, name))
-    except (OSError, ValueError, HFValidationError) as error:
+    except (OSError, ValueError, HFValidationError, EntryNotFoundError) as error:
+        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            raise Absent(f"model {model!r} has no {name}", hint="name another model") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadModel(
             f"cannot get {name} of model {model!r}: {reason}",

@@ -36,7 +36,8 @@ from tasks.work import Tally, embed_shard
 from tasks.write import digest
 
 MUST_ACT = 3  # exit status: restarting cannot help
-PAUSE = 1.0  # seconds between looks while all shards are in other hands; grows with jitter to 10
+AGAIN = 0.5  # seconds until SIGTERM is said again, should somebody's code have swallowed `Stopped`
+PAUSE = 1.0  # seconds between looks while all shards are in other hands; grows with jitter to 4
 
 
 class Stopped(BaseException):
@@ -53,12 +54,18 @@ class Signals:
 
     stop: bool = False
     drain: bool = False
+    _deaf: bool = False
     _shields: int = 0
 
     def listen(self) -> None:
-        signal.signal(signal.SIGTERM, self._on_stop)
-        signal.signal(signal.SIGINT, self._on_stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_drain)
+
+    def deafen(self) -> None:
+        """We are ending: nothing may cut short what is left to do."""
+        self._deaf = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def check(self) -> None:
         if self.stop:
@@ -76,8 +83,10 @@ class Signals:
             self.check()
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        first, self.stop = not self.stop, True
-        if first and not self._shields:
+        self.stop = True
+        if not self._deaf and not self._shields:
+            # C code may clear any exception (the import of numpy.random does): ask again until we are heard.
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
             raise Stopped
 
     def _on_drain(self, _number: int, _frame: FrameType | None) -> None:
@@ -103,6 +112,7 @@ class Worker:
         try:
             self._work()
         except BaseException:
+            self.signals.deafen()
             lease = self.heart.lease
             if lease:
                 self.heart.hold(None)  # no renewal may come after the lease was emptied
@@ -124,7 +134,7 @@ class Worker:
             else:
                 self._set("waiting")
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-                pause = min(10.0, pause * 1.5, self.header.ttl / 2)
+                pause = min(4.0, pause * 1.5, self.header.ttl / 2)
 
     def _set(self, state: str) -> None:
         if self.heart.pulse.state != state:
@@ -273,10 +283,13 @@ def main() -> int:
             worker.run()
         finally:
             shutil.rmtree(worker.scratch, ignore_errors=True)
+        signals.deafen()
     except Stopped:
+        signals.deafen()
         _last_words(heart, "stopped", None)
         return 0
     except Problem as problem:
+        signals.deafen()
         print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
         _last_words(heart, "failed", str(problem))
         return MUST_ACT
@@ -285,8 +298,6 @@ def main() -> int:
 
 
 def _last_words(heart: Heart | None, state: str, error: str | None) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # we are ending; it would only cut these words short
     if heart is None:
         return
     heart.stop()

@@ -33,14 +33,21 @@ def test_every_command_of_the_tour_and_the_example_of_reading_work(tmp_path: Pat
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "EMBEDFLEET_RUNS": "runs"}
     done = subprocess.run(
-        ["sh", "-euxc", block("tour")], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        ["sh", "-euxc", block("tour")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "1 rows could not be embedded" in done.stderr
     assert "finished: nothing to do" in done.stderr
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     reading = block("reading") + "\nprint(sorted(vectors['id']), len(vectors['vector'].iloc[0]))\n"
-    read = subprocess.run([sys.executable, "-c", reading], cwd=tmp_path, capture_output=True, text=True, check=True)
+    read = subprocess.run(
+        [sys.executable, "-c", reading], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert read.stdout.strip() == "['r1', 'r2', 'r3'] 32"
 
 

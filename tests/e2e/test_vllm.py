@@ -1,0 +1,45 @@
+"""The real vLLM, a CPU build of it in an environment of its own (`make e2e` makes it): the vectors that torch gives.
+
+The same code runs on a GPU, where vLLM itself is installed. No GPU was at hand: that it does is not shown here.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.store import Folder
+from tests.house import column, corpus, launch, receipts_of
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
+
+
+@pytest.mark.e2e
+def test_a_worker_with_vllm_signs_for_the_vectors_that_a_worker_with_torch_makes(
+    tmp_path: Path, minilm: str
+) -> None:
+    if not PYTHON.exists():
+        pytest.skip("no vLLM: `make e2e` sets up .venv-vllm")
+    (tmp_path / "corpus").mkdir()
+    ids = corpus(tmp_path / "corpus", files=2, documents=60, words=300)
+    found: dict[str, dict[str, list[float]]] = {}
+    for engine, python in (("torch", Path(sys.executable)), ("vllm", PYTHON)):
+        store = Folder(tmp_path / engine)
+        header = launch(store, tmp_path / "corpus", 2, model=minilm, engine=engine, tokens=256)
+        command = [str(python), "-m", "tasks.worker", "--store", str(store.root), "--run", header.run]
+        environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=500
+        )
+        assert done.returncode == 0, done.stderr[-2_000:]
+        found[engine] = {}
+        for signed in receipts_of(store, header):
+            path = store.root / signed.key
+            found[engine].update(zip(column(path, "id"), column(path, "vector"), strict=True))
+    assert sorted(found["vllm"]) == sorted(found["torch"]) == sorted(ids)
+    pairs = [np.array([found["vllm"][name], found["torch"][name]]) for name in ids]
+    assert min(float(a @ b) for a, b in pairs) >= 0.999

@@ -1,0 +1,73 @@
+"""Shards: an id that depends on nothing but what the shard holds."""
+
+import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.shard import KINDS, SLAB, Shard, Slice, dump, identify, load
+
+# File names of this kind of system are bytes: those that are not UTF-8 arrive with lone surrogates.
+names = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+)
+sizes = st.integers(0, 2**50)
+slices = st.builds(Slice, names, names, st.sampled_from(KINDS), sizes, st.none() | sizes)
+shards = st.builds(
+    Shard,
+    st.text("0123456789abcdef", min_size=16, max_size=16),
+    st.integers(0, 10**7),
+    st.lists(slices, max_size=4).map(tuple),
+    sizes,
+    st.none() | sizes,
+)
+
+REVIEWS = Slice("a/reviews.parquet", "512-17", "parquet", 0, 1_000)
+
+
+@given(shards)
+def test_a_shard_comes_back_from_its_line(shard: Shard) -> None:
+    assert load(json.loads(json.dumps(dump(shard)))) == shard
+
+
+@given(st.lists(slices, max_size=4))
+def test_an_id_has_16_hexadecimal_digits(pieces: list[Slice]) -> None:
+    assert len(identify(pieces)) == 16
+    assert set(identify(pieces)) <= set("0123456789abcdef")
+
+
+@given(st.lists(slices, max_size=3), st.lists(slices, max_size=3))
+def test_other_slices_have_another_id(one: list[Slice], other: list[Slice]) -> None:
+    assert (identify(one) == identify(other)) == (one == other)
+
+
+def test_an_id_is_the_same_on_every_machine_and_in_every_version() -> None:
+    assert identify([REVIEWS]) == "8ffd7e61112af25a"
+
+
+def test_an_id_changes_with_every_part_of_a_slice() -> None:
+    changed = [
+        replace(REVIEWS, path="a/reviews2.parquet"),
+        replace(REVIEWS, version="512-18"),
+        replace(REVIEWS, kind="jsonl"),
+        replace(REVIEWS, start=1),
+        replace(REVIEWS, end=1_001),
+        replace(REVIEWS, end=None),
+    ]
+    assert len({identify([s]) for s in [REVIEWS, *changed]}) == 7
+
+
+def test_an_id_does_not_mix_up_the_ends_of_neighbouring_parts() -> None:
+    assert identify([Slice("ab", "c", "text")]) != identify([Slice("a", "bc", "text")])
+
+
+def test_the_order_of_slices_counts() -> None:
+    other = replace(REVIEWS, start=1_000, end=2_000)
+    assert identify([REVIEWS, other]) != identify([other, REVIEWS])
+
+
+def test_a_slab_holds_a_thousand_shards() -> None:
+    slabs = [Shard("0" * 16, position, (), 0).slab for position in (0, SLAB - 1, SLAB, 123 * SLAB)]
+    assert slabs == ["00000", "00000", "00001", "00123"]

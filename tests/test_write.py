@@ -1,0 +1,108 @@
+"""The file of vectors: what any Parquet reader finds in it."""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.embed import Vectors
+from tasks.write import Dtype, VectorFile, digest
+
+META = {"run": "reviews", "model": "hash"}
+
+
+def numbers(rows: int, dimensions: int = 4) -> Vectors:
+    return np.random.default_rng(7).standard_normal((rows, dimensions)).astype(np.float32)
+
+
+def written(path: Path, vectors: Vectors, dtype: Dtype = "float32") -> Path:
+    ids = [f"d{n}" for n in range(len(vectors))]
+    with VectorFile(path, vectors.shape[1], dtype, META) as out:
+        out.add(ids, [0] * len(ids), vectors)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_columns_are_id_chunk_and_a_vector_of_fixed_size(tmp_path: Path, dtype: Dtype) -> None:
+    schema = pq.read_schema(written(tmp_path / "v.parquet", numbers(3), dtype))
+    element = pa.float32() if dtype == "float32" else pa.float16()
+    assert schema.names == ["id", "chunk", "vector"]
+    assert schema.field("id").type == pa.string()
+    assert schema.field("chunk").type == pa.int32()
+    assert schema.field("vector").type == pa.list_(pa.field("element", element, nullable=False), 4)
+    assert not any(field.nullable for field in schema)
+
+
+def test_float32_vectors_come_back_bit_by_bit(tmp_path: Path) -> None:
+    vectors = numbers(50)
+    table = pq.read_table(written(tmp_path / "v.parquet", vectors))
+    assert np.array_equal(np.stack(list(table["vector"].to_numpy())), vectors)
+
+
+def test_float16_vectors_are_the_nearest(tmp_path: Path) -> None:
+    vectors = numbers(50)
+    table = pq.read_table(written(tmp_path / "v.parquet", vectors, "float16"))
+    assert np.array_equal(np.stack(list(table["vector"].to_numpy())), vectors.astype(np.float16))
+
+
+def test_the_file_says_where_it_comes_from(tmp_path: Path) -> None:
+    found: Any = pq.read_schema(written(tmp_path / "v.parquet", numbers(1))).metadata
+    assert found == {b"embedfleet.run": b"reviews", b"embedfleet.model": b"hash"}
+
+
+def test_pandas_reads_it(tmp_path: Path) -> None:
+    frame: Any = pd.read_parquet(written(tmp_path / "v.parquet", numbers(3)))
+    assert list(frame["id"]) == ["d0", "d1", "d2"]
+    assert frame["vector"][0].tolist() == numbers(3)[0].tolist()
+
+
+def test_each_addition_is_a_row_group(tmp_path: Path) -> None:
+    with VectorFile(tmp_path / "v.parquet", 4, "float32", META) as out:
+        out.add(["a", "b"], [0, 1], numbers(2))
+        out.add(["c"], [0], numbers(1))
+    assert out.rows == 3
+    assert pq.read_metadata(tmp_path / "v.parquet").num_row_groups == 2
+
+
+def test_nothing_added_is_no_row_group(tmp_path: Path) -> None:
+    with VectorFile(tmp_path / "v.parquet", 4, "float32", META) as out:
+        out.add([], [], numbers(0))
+    assert pq.read_metadata(tmp_path / "v.parquet").num_row_groups == 0
+
+
+def test_a_file_of_no_rows_is_readable(tmp_path: Path) -> None:
+    path = written(tmp_path / "v.parquet", numbers(0))
+    frame: Any = pd.read_parquet(path)
+    assert list(frame.columns) == ["id", "chunk", "vector"]
+    assert len(frame) == 0
+
+
+def test_a_part_of_the_dimensions_may_be_a_view(tmp_path: Path) -> None:
+    wide = numbers(3, 8)
+    with VectorFile(tmp_path / "v.parquet", 4, "float32", META) as out:
+        out.add(["a", "b", "c"], [0, 0, 0], wide[:, :4])
+    table = pq.read_table(tmp_path / "v.parquet")
+    assert np.array_equal(np.stack(list(table["vector"].to_numpy())), wide[:, :4])
+
+
+def test_vectors_are_not_compressed_and_ids_are(tmp_path: Path) -> None:
+    group = pq.read_metadata(written(tmp_path / "v.parquet", numbers(3))).row_group(0)
+    found = {group.column(n).path_in_schema: group.column(n).compression for n in range(group.num_columns)}
+    assert found == {"id": "ZSTD", "chunk": "ZSTD", "vector.list.element": "UNCOMPRESSED"}
+
+
+def test_the_same_rows_make_the_same_file(tmp_path: Path) -> None:
+    first = written(tmp_path / "1.parquet", numbers(50))
+    assert digest(first) == digest(written(tmp_path / "2.parquet", numbers(50)))
+
+
+def test_a_digest_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"vectors")
+    assert digest(tmp_path / "file") == sha256(b"vectors").hexdigest()
