@@ -199,7 +199,7 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
     if failed:
         raise FailedRows(
             f"{failed:,} rows could not be embedded; {body['work']['documents']:,} documents were",
-            hint=f"embedfleet report {run} lists them with file, position and reason",
+            hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
         )
     return 0
 

@@ -1,0 +1,74 @@
+"""This machine: how it is used, and how fast it is by the engine that will do the work."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher.errors import Problem
+from launcher.machine import DRIFT, MOST, Asked, Measured, Slots, measure, slots
+
+TEXTS = [f"{n} small words in a row" for n in range(200)]
+
+
+def asked(model: str = "hash", engine: str = "hash") -> Asked:
+    return Asked(model, engine, TEXTS, None, None, "")
+
+
+def refusal(question: Asked) -> Problem:
+    with pytest.raises(Problem) as caught:
+        measure(question, Slots(1, 1, 0), 0.1)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    return measure(asked(), Slots(2, 1, 0), 0.1)
+
+
+def test_the_engine_that_measured_says_what_it_is(measured: Measured) -> None:
+    assert (measured.engine, measured.device, measured.dtype) == ("hash", "cpu", "float32")
+    assert measured.dimensions == 32
+
+
+def test_a_speed_is_a_range_about_its_middle(measured: Measured) -> None:
+    speed = measured.tokens_per_second
+    assert 0 < speed.low <= speed.mid / DRIFT
+    assert speed.high >= speed.mid * DRIFT
+
+
+def test_a_probe_lasts_as_long_as_asked_or_one_stretch(measured: Measured) -> None:
+    assert 0.6 < measured.seconds < 10
+    assert measured.load_seconds > 0
+
+
+def test_a_slow_engine_is_measured_as_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "0.1")  # 10,000 tokens a second, and two workers
+    found = measure(asked(), Slots(2, 1, 0), 0.1)
+    assert 10_000 < found.tokens_per_second.mid <= 20_000
+
+
+def test_a_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    problem = refusal(asked(str(tmp_path / "no-such-model"), "torch"))
+    assert "no-such-model" in str(problem)
+    assert problem.hint
+
+
+def test_an_engine_that_crashes_gives_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "soon")
+    assert str(refusal(asked())) == (
+        "the speed probe died: ValueError: could not convert string to float: 'soon'"
+    )
+
+
+def test_as_many_workers_as_asked_share_the_cores() -> None:
+    one, many = slots(1), slots(64)
+    assert (one.workers, many.workers) == (1, 64)
+    if not one.gpus:
+        assert one.threads is not None
+        assert one.threads >= 1
+        assert many.threads == 1
+
+
+def test_without_a_word_there_are_not_more_workers_than_memory_bears() -> None:
+    found = slots(None)
+    assert 1 <= found.workers <= max(MOST, found.gpus)
