@@ -1,6 +1,7 @@
 """The ledger's rows as `spend` and `report` want them: one place where a run is turned into figures."""
 
 import json
+from collections.abc import Generator, Iterable
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -10,7 +11,7 @@ from launcher.ledger import Ledger
 from launcher.record import Outcome, RunState
 from launcher.report import Event, Failure, Report, build
 from launcher.spend import LeaseTime, MachineTime, meter
-from tasks.store import Store, read
+from tasks.store import Store
 
 FAILURES = 1_000  # rows that a report carries; the files in the store hold them all
 
@@ -45,6 +46,18 @@ def spent_so_far(ledger: Ledger, run: str, now: datetime) -> Decimal | None:
     return meter(machine_times(ledger, run), [], [], now).total.total_usd
 
 
+def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:
+    """How long at least one worker could work: a night's pause is no part of a speed."""
+    spans = sorted((m.ready, m.ended or now) for m in machines if m.ready)
+    total, until = 0.0, None
+    for start, end in spans:
+        begin = start if until is None or start > until else until
+        if end > begin:
+            total += (end - begin).total_seconds()
+            until = end
+    return total
+
+
 def report_of(ledger: Ledger, store: Store, run: str, now: datetime) -> Report:
     """Everything the report shows, from the ledger and the quarantine's files."""
     row = ledger.find(run)
@@ -74,11 +87,14 @@ def report_of(ledger: Ledger, store: Store, run: str, now: datetime) -> Report:
 
 def failures(store: Store, keys: list[str], most: int = FAILURES) -> list[Failure]:
     """The first rows that were set aside, from the quarantine's files."""
+    return list(islice(_failures(store, keys), most))
 
-    def rows():  # noqa: ANN202 - a generator of Failure
-        for key in keys:
-            for line in (read(store, key) or b"").splitlines():
-                row = json.loads(line)
-                yield Failure(row["file"], row["position"], row["reason"], row["id"])
 
-    return list(islice(rows(), most))
+def _failures(store: Store, keys: list[str]) -> Generator[Failure, None, None]:
+    for key in keys:
+        stream = store.get(key)
+        if stream is not None:
+            with stream:
+                for line in stream:
+                    row = json.loads(line)
+                    yield Failure(row["file"], row["position"], row["reason"], row["id"])

@@ -1,12 +1,12 @@
 """What each command does: read its files, call the core, carry out, show. The shell's outermost ring."""
 
+import contextlib
 import json
 import os
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 from launcher import cut, planner
 from launcher import job as jobs
 from launcher import plan as plans
-from launcher.account import report_of, spent_so_far
+from launcher.account import machine_times, report_of, spent_so_far, working_seconds
+from launcher.census import Census
 from launcher.clouds.local import Local
 from launcher.corpus import Listing
-from launcher.drive import Drive, sole
+from launcher.drive import Busy, Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
+from launcher.fleet import ALIVE
 from launcher.job import Job, Source
 from launcher.ledger import Ledger
 from launcher.observe import Eye
@@ -53,7 +55,7 @@ def _plan(arguments: Namespace) -> int:
 def _launch(arguments: Namespace) -> int:
     path: Path = arguments.plan
     text = _read(path)
-    choices = planner.Choices(arguments.on, arguments.probe)
+    choices = planner.Choices("local", arguments.probe)  # the only place this version launches on
     if text.lstrip().startswith("{"):
         try:
             body = plans.check(json.loads(text))
@@ -142,7 +144,7 @@ def _header(body: dict[str, Any], job: Job) -> manifest.Header:
 
 
 def _resume(arguments: Namespace) -> int:
-    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+    with _ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         body: dict[str, Any] = json.loads(run.plan)
         job = jobs.load(body["work"]["job"])
@@ -168,7 +170,7 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
         else:
             with screen(body) as watch:
                 Drive(
-                    ledger, Eye(store, ledger, header), Local(folder / "logs"), run.output, body["lots"][0],
+                    ledger, Eye(store, ledger, header), Local(folder), run.output, body["lots"][0],
                     job.limits.budget, watch,
                 ).go()  # fmt: skip
             _learn(ledger, run.id, body)
@@ -205,11 +207,12 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
 
 
 def _status(arguments: Namespace) -> int:
-    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+    with _ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
         eye = _eye(ledger, store, run)
         while True:
+            _settle(ledger, run, eye, arguments.runs / run.id)
             body = status_of(ledger, run.id, eye)
             if arguments.watch and arguments.json:
                 print(json.dumps(body), flush=True)  # noqa: T201 - the data
@@ -235,18 +238,15 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
     if eye:
         eye.receipts()
         eye.pulses()
-        if eye.finished and ledger.find(run).state == RunState.STOPPED:  # workers need no launcher to finish
-            ledger.set_run_state(run, RunState.DONE, utc())
     row, progress, now = ledger.find(run), ledger.progress(run), utc()
     machines = ledger.machines(run)
-    seconds = _span(progress.first_started, progress.last_finished)
-    rate = progress.tokens / seconds if seconds else None
+    times = machine_times(ledger, run)
+    seconds = working_seconds(times, now) or None
+    rate = progress.tokens / seconds if seconds and progress.tokens else None
     expected = progress.tokens_expected
-    left = (
-        None
-        if expected is None or not rate or row.state == RunState.DONE
-        else max(0, expected - progress.tokens) / rate
-    )
+    up = any(m.state in ALIVE for m in machines)
+    known = up and rate and expected is not None and expected > progress.tokens
+    left = (expected - progress.tokens) / rate if known and rate and expected is not None else None
     spent = spent_so_far(ledger, run, now) if machines else None
     return {
         "schema": "embedfleet/status/1",
@@ -272,15 +272,19 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _span(start: datetime | None, end: datetime | None) -> float | None:
-    return (end - start).total_seconds() if start and end else None
+def _settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:
+    """Where no launcher is at work, write down what became of the workers; else it does so itself."""
+    if eye:
+        with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
+            Census(ledger, eye, Local(folder)).settle()
 
 
 def _report(arguments: Namespace) -> int:
-    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+    with _ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
         eye = _eye(ledger, store, run)
+        _settle(ledger, run, eye, arguments.runs / run.id)
         if eye:
             eye.receipts()
             eye.lost()
@@ -293,7 +297,7 @@ def _report(arguments: Namespace) -> int:
 
 
 def _verify(arguments: Namespace) -> int:
-    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+    with _ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
@@ -316,9 +320,22 @@ def _verify(arguments: Namespace) -> int:
     if verdict.fault_count:
         raise Problem(
             f"{verdict.fault_count} faults in run {run.id}; the first: {verdict.faults[0]}",
-            hint=f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
+            hint="embed into a new output path"
+            if run.state == RunState.DONE
+            else f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
         )
     return 0
+
+
+def _ledger(arguments: Namespace) -> Ledger:
+    """The ledger that is there: looking for a run makes none."""
+    path: Path = arguments.runs / "ledger.db"
+    if not path.exists():
+        raise Problem(
+            f"no runs are kept in {arguments.runs.absolute()}",
+            hint="go to the folder you launched from, or name its runs with --runs",
+        )
+    return Ledger.open(path)
 
 
 RUN: dict[str, Callable[[Namespace], int]] = {
@@ -376,7 +393,9 @@ def _show(
         return
     from rich.console import Console  # noqa: PLC0415 - JSON needs no terminal
 
-    Console(file=stream, width=None if stream.isatty() else 110).print(render_(body))
+    lost = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()
+    with lost:  # whoever reads our progress may leave; the work goes on
+        Console(file=stream, width=None if stream.isatty() else 110).print(render_(body))
 
 
 def _plain(value: Any) -> str:

@@ -18,16 +18,18 @@ from types import FrameType
 from typing import Any
 
 from launcher.account import spent_so_far
-from launcher.clouds.local import RUNNING, Local
+from launcher.census import Census
+from launcher.clouds.local import Local
 from launcher.errors import BudgetReached, Interrupted, Problem
-from launcher.fleet import ALIVE, Drain, End, Order, Seen, Start, View, near_budget, step, stuck
+from launcher.fleet import ALIVE, Drain, End, Kill, Order, Seen, Start, View, near_budget, step, stuck
 from launcher.ledger import Ledger
+from launcher.machine import devices
 from launcher.observe import Eye
 from launcher.record import Machine, MachineState, Progress, RunState
 from tasks.heart import utc
-from tasks.worker import MUST_ACT
 
 TICK = 0.5  # seconds between looks
+PATIENCE = 5  # tenths of a second a launcher waits for the lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,12 @@ class Drive:
     draining: bool = False
     interrupts: int = 0
     began: datetime = field(default_factory=utc)
+    finished: datetime | None = None
     told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+
+    @property
+    def census(self) -> Census:
+        return Census(self.ledger, self.eye, self.cloud)
 
     @property
     def run(self) -> str:
@@ -72,7 +79,7 @@ class Drive:
             BudgetReached: the budget is used up, and all workers have ended.
             Problem: the workers die, and why.
         """
-        self._adopt()
+        self.census.adopt()
         self.eye.recall()
         self.eye.receipts()
         before = self.ledger.progress(self.run).tokens
@@ -89,9 +96,6 @@ class Drive:
                     raise self._why()
                 for order in step(view, utc()):
                     self._act(order)
-                if self.interrupts > 1:
-                    for worker in alive:
-                        self._act(End(worker.name))
                 time.sleep(TICK)
         self._end(view)
 
@@ -115,23 +119,13 @@ class Drive:
         self.ledger.set_run_state(self.run, RunState.STOPPED, utc())
         self.ledger.note(self.run, "stopped", reason, utc())
 
-    def _adopt(self) -> None:
-        """What an earlier launcher left: workers that live on, and intents of which nobody knows the end."""
-        for machine in self.ledger.machines(self.run, {MachineState.INTENDED}):
-            handle = self.cloud.find(machine.name)
-            if handle:
-                self.ledger.confirm_machine(machine.name, handle, utc())
-            else:
-                self.ledger.end_machine(machine.name, MachineState.LOST, machine.intended, "it never started")
-
     def _observe(self) -> View:
         self.eye.receipts()
         self.eye.pulses()
-        for machine in self.ledger.machines(self.run, {MachineState.UP}):
-            state = self.cloud.state(machine.handle or "")
-            if state != RUNNING:
-                self._bury(machine, state)
+        self.census.count()
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
+        if self.eye.finished and self.finished is None:
+            self.finished = utc()
         progress = self.ledger.progress(self.run)
         shards = self.eye.by_worker
         workers = [self._seen(m, shards[m.name]) for m in self.ledger.machines(self.run)]
@@ -145,30 +139,13 @@ class Drive:
             draining=self.draining,
             spent=spent,
             budget=self.budget,
+            finished=self.finished,
+            interrupts=self.interrupts,
         )
 
     def _seen(self, machine: Machine, shards: int) -> Seen:
         earlier = machine.ended is not None and machine.ended < self.began
         return Seen(machine.name, machine.slot, machine.state, machine.ended, shards, earlier)
-
-    def _bury(self, machine: Machine, state: str | int | None) -> None:
-        """Write down the end of a worker, and free what it held."""
-        pulse = self.eye.pulse(machine.name)
-        # Whoever died while no launcher looked died after its last sign of life, nobody knows when.
-        at = utc() if state is not None or pulse is None else datetime.fromisoformat(pulse.at)
-        code = state if isinstance(state, int) else None
-        ended_well = code == 0 or (code is None and pulse is not None and pulse.state in ("done", "stopped"))
-        if ended_well:
-            self.ledger.end_machine(machine.name, MachineState.STOPPED, at, "it ended", code)
-        elif code == MUST_ACT or (code is None and pulse is not None and pulse.state == "failed"):
-            reason = pulse.error if pulse and pulse.error else self.cloud.last_words(machine.name)
-            self.ledger.end_machine(machine.name, MachineState.FAILED, at, reason or "it gave up", code)
-        else:
-            how = f"killed by signal {-code}" if code and code < 0 else f"it died with exit status {code}"
-            how = "it died while no launcher looked" if code is None else how
-            self.ledger.end_machine(machine.name, MachineState.LOST, at, how, code)
-            self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
-        self.eye.release(machine.name, at)
 
     def _act(self, order: Order) -> None:
         match order:
@@ -178,6 +155,8 @@ class Drive:
                 self._tell(name, "drain", self.cloud.drain)
             case End(name):
                 self._tell(name, "end", self.cloud.end)
+            case Kill(name):
+                self._tell(name, "kill", self.cloud.kill)
 
     def _start(self, slot: int, name: str) -> None:
         price = self.lot["usd_per_hour"]
@@ -189,8 +168,10 @@ class Drive:
         arguments = ["--store", self.output, "--run", self.run, "--offset", str(offset), "--heartbeat", "2"]
         if self.lot["threads"]:
             arguments += ["--threads", str(self.lot["threads"])]
+        gpus = devices()
+        device = gpus[slot % len(gpus)] if gpus else None
         try:
-            handle = self.cloud.start(name, arguments, slot, int(self.lot["gpus_per_machine"]))
+            handle = self.cloud.start(name, arguments, device)
         except Problem as problem:
             self.ledger.end_machine(name, MachineState.FAILED, utc(), str(problem))
             raise
@@ -238,7 +219,7 @@ class Drive:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Generator[None, None, None]:
-        """Ctrl-C once: workers finish the shard in hand. Twice: they give it back and end at once."""
+        """Ctrl-C once: workers finish the shard in hand. Twice: they give it back and end. Three times: killed."""
 
         def on_interrupt(_number: int, _frame: FrameType | None) -> None:
             self.interrupts += 1
@@ -252,23 +233,31 @@ class Drive:
                 signal.signal(number, handler)
 
 
+class Busy(Problem):
+    """Another launcher drives this run."""
+
+
 @contextlib.contextmanager
-def sole(folder: Path, run: str) -> Generator[None, None, None]:
+def sole(folder: Path, run: str, patience: int = PATIENCE) -> Generator[None, None, None]:
     """Be the only launcher of this run in this ledger; the lock goes with the process.
 
     Raises:
-        Problem: another launcher is at work.
+        Busy: another launcher is at work.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "launcher.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise Problem(
-                f"run {run} is already being driven by process {lock.read().strip() or '?'}",
-                hint=f"embedfleet status {run} --watch",
-            ) from error
+        for left in range(patience, -1, -1):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if not left:
+                    lock.seek(0)
+                    raise Busy(
+                        f"run {run} is already being driven by process {lock.read().strip() or '?'}",
+                        hint=f"embedfleet status {run} --watch",
+                    ) from error
+                time.sleep(0.1)  # `status` holds it for a moment
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -13,6 +13,9 @@ from launcher.record import MachineState
 
 DEATHS = 5  # in a row, without one shard done, before a slot is given up
 SLOWEST = timedelta(seconds=30)  # between a death and the next start
+HUNG = timedelta(
+    seconds=15
+)  # that a worker may live after the last shard; the next look of a waiting one is sooner
 DRAIN_AT = Decimal("0.9")  # of the budget: no new leases (DESIGN 8)
 
 ALIVE = (MachineState.INTENDED, MachineState.UP)
@@ -42,6 +45,8 @@ class View:
     draining: bool
     spent: Decimal | None = None
     budget: Decimal | None = None
+    finished: datetime | None = None  # since when every shard has a receipt
+    interrupts: int = 0  # how often the user asked to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,23 @@ class End:
     name: str
 
 
-Order = Start | Drain | End
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """This worker does not hear: take it away. Its receipts count, its lease is freed."""
+
+    name: str
+
+
+Order = Start | Drain | End | Kill
 
 
 def step(view: View, now: datetime) -> list[Order]:
     """What to do now."""
     alive = [w for w in view.workers if w.state in ALIVE]
-    if over_budget(view):
+    late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
+    if view.interrupts > 2 or late > 2 * HUNG:
+        return [Kill(w.name) for w in alive]
+    if over_budget(view) or view.interrupts == 2 or late > HUNG:
         return [End(w.name) for w in alive]
     if view.draining or near_budget(view):
         return [Drain(w.name) for w in alive]

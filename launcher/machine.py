@@ -7,11 +7,12 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from launcher.errors import Problem
 from launcher.speed import Spread
@@ -56,14 +57,29 @@ class Asked:
     prompt: str
 
 
-def slots(workers: int | None) -> Slots:
-    """How this machine is used: `workers` processes, or as many as suit it."""
-    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+def slots(workers: int | None, shards: int | None = None) -> Slots:
+    """How this machine is used: `workers` processes, or as many as suit it; never more than there are shards."""
+    use = _slots(workers)
+    if shards is None or shards >= use.workers:
+        return use
+    return Slots(max(1, shards), use.threads and use.threads * use.workers // max(1, shards), use.gpus)
+
+
+def _slots(workers: int | None) -> Slots:
+    gpus = len(devices())
     if gpus:
         return Slots(workers or gpus, None, gpus)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     count = workers or min(cores, MOST)
     return Slots(count, max(1, cores // count), 0)
+
+
+def devices() -> list[str]:
+    """The GPUs that we may use, by the names CUDA knows them by: the user's own choice where there is one."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    return [str(n) for n in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]
 
 
 def measure(asked: Asked, use: Slots, seconds: float) -> Measured:
@@ -78,22 +94,16 @@ def measure(asked: Asked, use: Slots, seconds: float) -> Measured:
         {"texts": list(asked.texts), "tokens": asked.tokens, "overlap": asked.overlap, "prompt": asked.prompt}
     )
     with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(_probe(command, slot, use.gpus)) for slot in range(use.workers)]
         start = time.monotonic()
+        probes = [stack.enter_context(_probe(command, slot)) for slot in range(use.workers)]
         for probe in probes:
-            _say(probe, order)
+            probe.say(order)
         for probe in probes:
-            if _hear(probe).strip() != "ready":
-                raise _failure(probe)
+            probe.hear("ready")
         loaded = time.monotonic() - start
         for probe in probes:
-            _say(probe, "go")
-        found: list[dict[str, Any]] = []
-        for probe in probes:
-            line = _hear(probe)
-            if not line:
-                raise _failure(probe)
-            found.append(json.loads(line))
+            probe.say("go")
+        found: list[dict[str, Any]] = [json.loads(probe.hear("{")) for probe in probes]
     mid = sum(f["tokens"] / f["seconds"] for f in found)
     low, high = (sum(_quantile(f["rates"], share) for f in found) for share in (0.1, 0.9))
     low, high = min(low, mid / DRIFT), max(high, mid * DRIFT)
@@ -109,45 +119,60 @@ def measure(asked: Asked, use: Slots, seconds: float) -> Measured:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A running probe, and the file that its complaints go to: a pipe that nobody reads would stop it."""
+
+    process: subprocess.Popen[str]
+    errors: IO[str]
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it died; `hear` says why
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+
+    def hear(self, beginning: str) -> str:
+        """Its next line that begins so; libraries print what they like.
+
+        Raises:
+            Problem: it ends without one, in its own words.
+        """
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.startswith(beginning):
+                return line
+        self.process.wait()
+        self.errors.seek(0)
+        words = self.errors.read().strip().splitlines()
+        said = next((line.removeprefix("Error: ") for line in words if line.startswith("Error: ")), None)
+        hint = next((line.removeprefix("Try: ") for line in words if line.startswith("Try: ")), None)
+        what = said or f"the speed probe died: {words[-1] if words else 'without a word'}"
+        raise Problem(what, hint=hint or "run `python -m tasks.probe --model MODEL` by hand to see more")
+
+
 @contextlib.contextmanager
-def _probe(command: list[str], slot: int, gpus: int):  # noqa: ANN202 - a Generator of Popen
-    environment = dict(os.environ) | ({"CUDA_VISIBLE_DEVICES": str(slot % gpus)} if gpus else {})
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=environment,
-        cwd=Path(__file__).parents[1],
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _say(probe: subprocess.Popen[str], line: str) -> None:
-    assert probe.stdin
-    with contextlib.suppress(BrokenPipeError):  # it died; _hear says why
-        probe.stdin.write(line + "\n")
-        probe.stdin.flush()
-
-
-def _hear(probe: subprocess.Popen[str]) -> str:
-    assert probe.stdout
-    return probe.stdout.readline()
-
-
-def _failure(probe: subprocess.Popen[str]) -> Problem:
-    assert probe.stderr
-    words = probe.stderr.read().strip().splitlines()
-    said = next((line.removeprefix("Error: ") for line in words if line.startswith("Error: ")), None)
-    hint = next((line.removeprefix("Try: ") for line in words if line.startswith("Try: ")), None)
-    what = said or f"the speed probe died: {words[-1] if words else 'without a word'}"
-    return Problem(what, hint=hint or "run `python -m tasks.probe --model MODEL` by hand to see more")
+def _probe(command: list[str], slot: int) -> Generator[_Probe, None, None]:
+    gpus = devices()
+    environment = dict(os.environ) | ({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {})
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            cwd=Path(__file__).parents[1],
+        ) as process,
+    ):
+        try:
+            yield _Probe(process, errors)
+        finally:
+            process.kill()
 
 
 def _quantile(rates: list[float], share: float) -> float:

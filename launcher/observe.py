@@ -101,7 +101,7 @@ class Eye:
             prefix = f"{lease.root(self.run)}/leases/{number:05d}/"
             for entry in every(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
-                if shard in made and int(text) != made[shard] and entry.size:
+                if shard in made and text.isdigit() and int(text) != made[shard] and entry.size:
                     held = lease.holder(self.store, entry.key)
                     if held:
                         outcome = (entry.modified, entry.modified, Outcome.LOST)

@@ -70,7 +70,9 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
     looked = _look(job, base, model, say)
     not_priced = ["hosted embedding APIs"]
     local = _local(job, model, looked, choices, not_priced, say)
-    estimates = _clouds(job, model, looked.profile, not_priced)
+    estimates = _clouds(job, model, looked, not_priced)
+    if job.quota:
+        not_priced.append("quota: read, not applied in this version")
     if estimates:
         not_priced.append(UNPRICED)
     if choices.on == "local":
@@ -96,19 +98,28 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         created=now.isoformat(),
         work=work,
         profile=looked.profile,
-        lots=(_lot(chosen, slots(job.local.workers)),),
+        lots=(_lot(chosen, slots(job.local.workers, looked.shards)),),
         chosen=chosen,
         alternatives=tuple(e for e in everything if e is not chosen)[:SHOWN],
-        binding=_binding(job, everything),
+        binding=_binding(job, chosen, everything, looked.shards),
         not_priced=tuple(not_priced),
         prices_as_of=_oldest(catalog.load()),
     )
 
 
 def resolve(model: str, base: Path) -> str:
-    """A folder beside the job file by its full path; anything else as it is."""
-    folder = base / model
-    return str(folder.absolute()) if model != HASH and folder.is_dir() else model
+    """A folder beside the job file by its full path; a hub id as it is.
+
+    Raises:
+        Usage: it reads like a path, and there is no such folder: a stranger's repository must not be asked for.
+    """
+    folder = base / Path(model).expanduser()
+    if model != HASH and folder.is_dir():
+        return str(folder.absolute())
+    first, _, rest = model.partition("/")
+    if model.startswith((".", "~", "/")) or "/" in rest or (rest and (base / first).is_dir()):
+        raise Usage(f"no model folder at {folder.absolute()}", hint="set `model:` to a folder or to a hub id")
+    return model
 
 
 def columns(source: Source) -> Columns:
@@ -132,8 +143,9 @@ def listing_of(job: Job, base: Path) -> Listing:
 def _look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:
     if isinstance(job.corpus, Declared):
         chunk = job.chunk
-        longest = chunk.tokens or chunk.truncate or _max_tokens(job, model)
-        step = chunk.tokens - chunk.overlap if chunk.tokens else None
+        known = [n for n in (chunk.tokens or chunk.truncate, _max_tokens(job, model)) if n]
+        longest = min(known) if known else None
+        step = longest - chunk.overlap if chunk.tokens and longest else None
         return Looked(declared(job.corpus.documents, job.corpus.lengths, longest, step))
     listing = listing_of(job, base)
     _check_apart(job, base)
@@ -178,7 +190,7 @@ def _local(
     if choices.on != "local" and model != HASH and not Path(model).is_dir():
         not_priced.append("this machine: not measured (pass --on local)")
         return None
-    use = slots(job.local.workers)
+    use = slots(job.local.workers, looked.shards)
     say(f"measuring {use.workers} workers of this machine for {choices.probe_seconds:g} s")
     cut = cut_of(job, model)
     texts = looked.sampled.texts
@@ -206,7 +218,7 @@ def _local(
     return estimate(kind, looked.profile, 1), found
 
 
-def _clouds(job: Job, model: str, profile: Profile, not_priced: list[str]) -> list[Estimate]:
+def _clouds(job: Job, model: str, looked: Looked, not_priced: list[str]) -> list[Estimate]:
     """The cheapest place of each GPU, count, cloud and purchase kind that the limits allow and that can be priced."""
     known = _shape(job, model)
     if known is None:
@@ -226,7 +238,7 @@ def _clouds(job: Job, model: str, profile: Profile, not_priced: list[str]) -> li
         gpu = gpus.gpu(offer.gpu)
         if gpu.memory_gb * min(1.0, offer.gpus) * 1e9 < 2 * known.params_total * ROOM:
             continue
-        speed = predict(known, gpu, CLOUD_ENGINE, profile.lengths)
+        speed = predict(known, gpu, CLOUD_ENGINE, looked.profile.lengths)
         if speed is None:
             blind.add(offer.gpu)
             continue
@@ -244,8 +256,9 @@ def _clouds(job: Job, model: str, profile: Profile, not_priced: list[str]) -> li
             price_source=f"{offer.source}, {offer.as_of}",
             instance_type=offer.machine,
         )
-        count = machines_for(kind, profile, job.limits.deadline_hours, job.limits.machines)
-        out.append(estimate(kind, profile, count))
+        most = [n for n in (job.limits.machines, looked.shards) if n]  # a shard is the work of one machine
+        count = machines_for(kind, looked.profile, job.limits.deadline_hours, min(most, default=None))
+        out.append(estimate(kind, looked.profile, count))
     if blind:
         not_priced.append(f"no measured ceiling, so no speed: {', '.join(sorted(blind))}")
     return out
@@ -292,17 +305,18 @@ def _lot(chosen: Estimate, use: Slots) -> Lot:
     )
 
 
-def _binding(job: Job, estimates: list[Estimate]) -> tuple[str, ...]:
+def _binding(job: Job, chosen: Estimate, estimates: list[Estimate], shards: int | None) -> tuple[str, ...]:
     """Which limits keep something cheaper out, in words."""
     limits = job.limits
-    late = [e for e in estimates if not on_time(e, limits.deadline_hours)]
-    out: list[str] = []
-    if late and limits.machines is not None:
-        out.append(
-            f"limits.machines {limits.machines}: {len(late)} kinds of machine miss the deadline with so few"
-        )
-    elif late:
-        out.append(f"limits.deadline {limits.deadline_hours:g} h: {len(late)} kinds of machine miss it")
+    cheaper = [e for e in estimates if e.usd and chosen.usd and rank(e) < rank(chosen)]
+    late = sum(1 for e in cheaper if not on_time(e, limits.deadline_hours))
+    out = (
+        [f"limits.deadline {limits.deadline_hours:g} h: {late} cheaper kinds of machine miss it"]
+        if late
+        else []
+    )
+    if shards is not None and chosen.kind.cloud == "local" and shards < slots(job.local.workers).workers:
+        out.append(f"{shards} shards: a compressed or CSV file cannot be cut, so no more workers than that")
     return tuple(out)
 
 

@@ -19,7 +19,8 @@ SELDOM = 5.0  # seconds between lines where there is no terminal
 
 def say(text: str) -> None:
     """One line about what is being done."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the edge
+    with contextlib.suppress(BrokenPipeError):  # whoever reads our progress may leave; the work goes on
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the edge
 
 
 def line(glance: Glance, price: Decimal | None) -> str:
@@ -29,7 +30,9 @@ def line(glance: Glance, price: Decimal | None) -> str:
     fresh = p.tokens - glance.tokens_before
     speed = fresh / seconds if fresh and seconds else None
     expected = p.tokens_expected
-    left = None if expected is None or not speed else max(0.0, expected - p.tokens) / speed
+    known = speed and expected is not None and expected > p.tokens
+    left = (expected - p.tokens) / speed if known and speed and expected is not None else None
+    left = 0.0 if p.shards_done == p.shards else left
     workers = f"{glance.ready} of {glance.workers} workers" if glance.workers else "no worker"
     parts = [
         f"{p.shards_done}/{p.shards} shards",

@@ -65,13 +65,23 @@ def choose(engine: str, model: str) -> str:
 
 
 def load(engine: str, model: str, threads: int | None = None) -> Encoder:
-    """The model, ready to encode. `threads` bounds the CPU threads of an engine that computes there.
+    """The model, warm and ready to encode. `threads` bounds the CPU threads of an engine that computes there.
 
     Raises:
         NoEngine: its libraries are not installed.
         BadModel: the model cannot be used.
     """
-    engine = choose(engine, model)
+    encoder = _load(choose(engine, model), model, threads)
+    word = encoder.words.ids(["a"])[0][:1]
+    most = min(256, limit(model, 256)) - len(encoder.words.before) - len(encoder.words.after)
+    # First calls compile and allocate: that is cold start, not work.
+    encoder.encode(
+        [[*encoder.words.before, *word * n, *encoder.words.after] for n in (1, most // 4, most) if n > 0]
+    )
+    return encoder
+
+
+def _load(engine: str, model: str, threads: int | None) -> Encoder:
     if engine == HASH:
         from tasks.hash_engine import HashEncoder  # noqa: PLC0415
 

@@ -7,6 +7,7 @@ n+1 exists. Give back = one's own generation, emptied: size 0 in the listing say
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from uuid import uuid4
 from tasks.shard import Shard
 from tasks.store import Entry, Store, create_once, every, read
 
+RECEIPT = re.compile(r"[0-9a-f]{16}\.json")
 GRACE = timedelta(seconds=1)  # stores stamp whole seconds
 
 
@@ -74,7 +76,8 @@ def receipt_key(run: str, slab: str, shard: str) -> str:
 def receipts(store: Store, run: str, slab: str) -> frozenset[str]:
     """The ids of the shards of a slab that are done."""
     prefix = f"{root(run)}/receipts/{slab}/"
-    return frozenset(entry.key[len(prefix) :].removesuffix(".json") for entry in every(store, prefix))
+    names = (entry.key[len(prefix) :] for entry in every(store, prefix))
+    return frozenset(name.removesuffix(".json") for name in names if RECEIPT.fullmatch(name))
 
 
 def survey(store: Store, run: str, slab: str) -> Survey:
@@ -83,6 +86,8 @@ def survey(store: Store, run: str, slab: str) -> Survey:
     newest: dict[str, tuple[int, Entry]] = {}
     for entry in every(store, prefix):
         shard, _, generation = entry.key[len(prefix) :].partition("/")
+        if not generation.isdigit():
+            continue  # not ours: file managers and network shares leave files of their own
         if shard not in newest or int(generation) > newest[shard][0]:
             newest[shard] = (int(generation), entry)
     return Survey(receipts(store, run, slab), newest, store.now())

@@ -8,6 +8,7 @@ of one machine would run. Then prints one JSON object: engine, tokens, seconds, 
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
@@ -57,12 +58,14 @@ def main() -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--seconds", type=float, default=6.0)
     arguments = parser.parse_args()
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
     try:
         order: dict[str, Any] = json.loads(sys.stdin.readline())
         encoder = load(arguments.engine, arguments.model, arguments.threads)
         cut = Cut(limit(arguments.model, order["tokens"]), order["overlap"], order["prompt"])
         ids = [piece for found in pieces(encoder.words, order["texts"], cut) for piece in found.ids]
-        print("ready", flush=True)  # noqa: T201 - the protocol
+        print("ready", file=protocol, flush=True)
         sys.stdin.readline()
         found = measure(encoder, ids, arguments.seconds)
     except Problem as problem:
@@ -70,7 +73,7 @@ def main() -> int:
         return 3
     about: dict[str, Any] = {"engine": encoder.name, "device": encoder.device, "dtype": encoder.dtype}
     about["dimensions"] = encoder.dimensions
-    print(json.dumps(about | found), flush=True)  # noqa: T201 - the result
+    print(json.dumps(about | found), file=protocol, flush=True)
     return 0
 
 

@@ -103,8 +103,8 @@ class Worker:
     offset: int
     encoder: Encoder
     heart: Heart
+    scratch: Path  # for files on their way to the store
     signals: Signals = field(default_factory=Signals)
-    scratch: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="embedfleet-")))
     _slabs: dict[int, list[Shard]] = field(default_factory=dict[int, list[Shard]])
 
     def run(self) -> None:
@@ -150,7 +150,7 @@ class Worker:
             number = (first + step) % count
             shards = self._slab(number)
             seen = survey(self.store, self.header.run, f"{number:05d}")
-            if len(seen.done) >= len(shards):
+            if all(shard.id in seen.done for shard in shards):
                 continue
             left = True
             turn = self.offset % SLAB if number == first else 0
@@ -256,6 +256,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", help="instead of the manifest's")
     parser.add_argument("--threads", type=int, help="CPU threads of the engine")
     parser.add_argument("--offset", type=int, help="position of the shard to begin at (default: anywhere)")
+    parser.add_argument(
+        "--scratch", type=Path, help="folder for files on their way to the store (default: a new one)"
+    )
     parser.add_argument("--heartbeat", type=float, default=5.0, help="seconds between signs of life")
     return parser.parse_args()
 
@@ -276,13 +279,14 @@ def main() -> int:
         pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
         pulse.ready = utc().isoformat()
         offset = arguments.offset if arguments.offset is not None else random.randrange(max(1, header.shards))  # noqa: S311
-        worker = Worker(
-            store, header, arguments.name, offset % max(1, header.shards), encoder, heart, signals
-        )
+        scratch: Path = arguments.scratch or Path(tempfile.mkdtemp(prefix="embedfleet-"))
+        scratch.mkdir(parents=True, exist_ok=True)
+        first = offset % max(1, header.shards)
+        worker = Worker(store, header, arguments.name, first, encoder, heart, scratch, signals)
         try:
             worker.run()
         finally:
-            shutil.rmtree(worker.scratch, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)
         signals.deafen()
     except Stopped:
         signals.deafen()

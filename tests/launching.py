@@ -149,10 +149,9 @@ class Launching:
 
 def process(handle: str) -> psutil.Process | None:
     """The living process behind a worker's handle."""
-    pid, _, born = handle.partition(":")
+    pid, _, name = handle.partition(":")
     try:
         found = psutil.Process(int(pid))
-        same = abs(found.create_time() - float(born)) < 0.05
-        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+        return found if name in found.cmdline() and found.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None

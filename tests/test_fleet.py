@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from launcher.fleet import DEATHS, Drain, End, Seen, Start, View, hopeless, startable, step, stuck
+from launcher.fleet import DEATHS, Drain, End, Kill, Seen, Start, View, hopeless, startable, step, stuck
 from launcher.record import MachineState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -257,3 +257,22 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
+
+
+# --- those that do not end
+
+
+def test_a_worker_is_left_to_end_by_itself_when_all_is_done() -> None:
+    assert step(replace(view([worker(0, UP)], done=10), finished=NOON), after(14)) == []
+
+
+def test_a_worker_that_lives_on_after_the_last_shard_is_ended_and_then_killed() -> None:
+    hung = replace(view([worker(0, UP)], done=10), finished=NOON)
+    assert step(hung, after(16)) == [End("run-w0-0")]
+    assert step(hung, after(31)) == [Kill("run-w0-0")]
+
+
+@pytest.mark.parametrize(("times", "order"), [(1, Drain), (2, End), (3, Kill)])
+def test_each_ctrl_c_is_less_patient(times: int, order: type[Drain | End | Kill]) -> None:
+    asked = replace(view([worker(0, UP)]), draining=True, interrupts=times)
+    assert step(asked, NOON) == [order("run-w0-0")]

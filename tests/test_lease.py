@@ -195,3 +195,14 @@ def test_a_lease_that_was_given_back_has_no_holder(store: Memory) -> None:
     held = take(store, SHARD)
     give_back(store, held)
     assert holder(store, held.key) is None
+
+
+def test_files_of_others_among_leases_and_receipts_are_passed_over() -> None:
+    store = Memory()
+    shard = shards_of(1)[0]
+    store.put(f"_embedfleet/run-1/receipts/{shard.slab}/.nfs0001", b"x")
+    store.put(f"_embedfleet/run-1/receipts/{shard.slab}/{shard.id} (copy).json", b"x")
+    store.put(f"_embedfleet/run-1/leases/{shard.slab}/{shard.id}/Icon", b"x")
+    seen = survey(store, "run-1", shard.slab)
+    assert not seen.done
+    assert seen.next_generation(shard.id, timedelta(seconds=30)) == 1

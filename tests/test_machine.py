@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import Problem
-from launcher.machine import DRIFT, MOST, Asked, Measured, Slots, measure, slots
+from launcher.machine import DRIFT, MOST, Asked, Measured, Slots, devices, measure, slots
 
 TEXTS = [f"{n} small words in a row" for n in range(200)]
 
@@ -72,3 +72,25 @@ def test_as_many_workers_as_asked_share_the_cores() -> None:
 def test_without_a_word_there_are_not_more_workers_than_memory_bears() -> None:
     found = slots(None)
     assert 1 <= found.workers <= max(MOST, found.gpus)
+
+
+def test_no_more_workers_than_shards() -> None:
+    assert slots(4, 1).workers == 1
+    assert slots(2, 9).workers == 2
+
+
+def test_the_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert devices() == ["3", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices() == []
+
+
+def test_a_library_that_talks_while_the_model_loads_does_not_stop_the_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chatter = "import sys\nprint('hello')\nprint('x' * 200_000, file=sys.stderr)\n"
+    (tmp_path / "sitecustomize.py").write_text(chatter, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    asked = Asked("hash", "hash", ["a fine book"] * 50, None, None, "")
+    assert measure(asked, Slots(1, 1, 0), 0.1).engine == "hash"

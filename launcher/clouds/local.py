@@ -1,9 +1,10 @@
 """Workers as processes of this machine, with the verbs that every cloud has: start, find, state, tell.
 
 A worker's name is on its command line, so one that was started by a launcher since dead can be found again: its
-handle is "pid:time of birth", which no later process shares.
+handle is "pid:name", which no later process shares.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,20 +21,22 @@ RUNNING = "running"
 class Local:
     """The processes that this launcher started, and those it finds."""
 
-    def __init__(self, logs: Path) -> None:
-        self.logs = logs
+    def __init__(self, folder: Path) -> None:
+        self.logs = folder.absolute() / "logs"
+        self.scratches = folder.absolute() / "scratch"  # a worker runs elsewhere
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, arguments: list[str], slot: int, gpus: int) -> str:
+    def start(self, name: str, arguments: list[str], device: str | None) -> str:
         """Start `python -m tasks.worker` under this name; its handle. What it prints goes to its log.
 
         Raises:
             Problem: the process could not be started.
         """
         environment = dict(os.environ)
-        if gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = str(slot % gpus)
+        if device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = device
         command = [sys.executable, "-m", "tasks.worker", *arguments, "--name", name]
+        command += ["--scratch", str(self.scratch(name))]
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
             with self.log(name).open("ab") as log:
@@ -52,16 +55,15 @@ class Local:
                 f"cannot start a worker: {error.strerror or error}",
                 hint="free memory or disk, then resume the run",
             ) from error
-        handle = f"{child.pid}:{psutil.Process(child.pid).create_time()}"
+        handle = f"{child.pid}:{name}"
         self.children[handle] = child
         return handle
 
     def find(self, name: str) -> str | None:
         """The handle of the living worker of this name, None when there is none."""
-        for process in psutil.process_iter(["pid", "cmdline", "create_time", "status"]):
-            words: list[str] = process.info["cmdline"] or []  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-            if "tasks.worker" in words and name in words and process.info["status"] != psutil.STATUS_ZOMBIE:  # pyright: ignore[reportUnknownMemberType]
-                return f"{process.info['pid']}:{process.info['create_time']}"  # pyright: ignore[reportUnknownMemberType]
+        for process in psutil.process_iter():
+            if _is(process, name):
+                return f"{process.pid}:{name}"
         return None
 
     def state(self, handle: str) -> str | int | None:
@@ -80,6 +82,14 @@ class Local:
         """Give the lease back and end at once."""
         self._tell(handle, signal.SIGTERM)
 
+    def kill(self, handle: str) -> None:
+        """For one that does not hear."""
+        self._tell(handle, signal.SIGKILL)
+
+    def scratch(self, name: str) -> Path:
+        """Where a worker keeps files until they are in the store; gone with it."""
+        return self.scratches / name
+
     def log(self, name: str) -> Path:
         """Where a worker's words go."""
         return self.logs / f"{name}.log"
@@ -93,15 +103,24 @@ class Local:
         return "\n".join(text.strip().splitlines()[-6:])
 
     def _process(self, handle: str) -> psutil.Process | None:
-        pid, _, born = handle.partition(":")
+        pid, _, name = handle.partition(":")
         try:
             process = psutil.Process(int(pid))
-            same = abs(process.create_time() - float(born)) < 0.05
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, ValueError):
             return None
+        return process if _is(process, name) else None
 
     def _tell(self, handle: str, number: int) -> None:
         process = self._process(handle)
         if process is not None:
-            process.send_signal(number)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+
+def _is(process: psutil.Process, name: str) -> bool:
+    """Whether this is the living worker of that name."""
+    try:
+        words = process.cmdline()
+        return "tasks.worker" in words and name in words and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False

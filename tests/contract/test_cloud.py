@@ -44,7 +44,7 @@ class Place:
         name = name or f"w-{uuid4().hex[:12]}"
         self.names.append(name)
         words = ["--store", str(self.store.root), "--run", self.header.run, "--heartbeat", "0.2", *extra]
-        return name, self.cloud.start(name, words, 0, 0)
+        return name, self.cloud.start(name, words, None)
 
     def works(self, name: str) -> bool:
         """Whether it holds a shard."""
@@ -70,7 +70,7 @@ class Place:
 
 def another(cloud: Local) -> Local:
     """The same cloud as a launcher sees it that started none of its workers."""
-    return Local(cloud.logs)
+    return Local(cloud.logs.parent)
 
 
 @pytest.fixture(params=CLOUDS)
@@ -82,7 +82,7 @@ def place(
     (tmp_path / "in").mkdir()
     corpus(tmp_path / "in", 4, 1, words=31)
     store = Folder(tmp_path / "out")
-    found = Place(Local(tmp_path / "logs"), store, launch(store, tmp_path / "in", 4))
+    found = Place(Local(tmp_path), store, launch(store, tmp_path / "in", 4))
     yield found
     found.clean()
 
@@ -204,4 +204,4 @@ def test_a_worker_that_never_was_has_no_last_words(place: Place) -> None:
 def test_a_worker_that_cannot_be_started_is_a_problem(place: Place, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Problem, match="cannot start a worker: "):
-        Local(tmp_path / "file").start("w-0", [], 0, 0)
+        Local(tmp_path / "file").start("w-0", [], None)
