@@ -72,6 +72,8 @@ def load(engine: str, model: str, threads: int | None = None) -> Encoder:
         BadModel: the model cannot be used.
     """
     encoder = _load(choose(engine, model), model, threads)
+    if encoder.name == HASH:
+        return encoder
     word = encoder.words.ids(["a"])[0][:1]
     most = min(256, limit(model, 256)) - len(encoder.words.before) - len(encoder.words.after)
     # First calls compile and allocate: that is cold start, not work.

@@ -410,8 +410,8 @@ def test_without_a_run_there_is_nothing_to_show(tmp_path: Path, command: str) ->
     result = embedfleet(command, folder=tmp_path)
     assert result.returncode == 1
     assert problem(result) == [
-        "Error: there is no run in this ledger yet",
-        "Try: embedfleet launch JOB.yaml",
+        f"Error: no runs are kept in {tmp_path / 'runs'}",
+        "Try: go to the folder you launched from, or name its runs with --runs",
     ]
 
 

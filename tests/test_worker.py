@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -289,7 +290,8 @@ def hired(
 ) -> Worker:
     """A worker whose heart beats only when told to."""
     heart = Heart(store, Pulse("run-1", "ann", "here", 1, NOON.isoformat()), 1_000, utc)
-    return Worker(store, header, "ann", 0, encoder or HashEncoder(), heart, signals or Signals())
+    scratch = Path(tempfile.mkdtemp(prefix="embedfleet-test-"))
+    return Worker(store, header, "ann", 0, encoder or HashEncoder(), heart, scratch, signals or Signals())
 
 
 def ready(store: Memory, files: Path, records: Sequence[object]) -> tuple[Header, Shard]:
