@@ -1,30 +1,34 @@
 """Prove a run: every receipt, every file, every id, every norm, and a sample embedded again.
 
-Reads outputs a shard at a time and the input once more; trusts nothing but the receipts' names of files.
+Walks the output of a shard beside its input, a batch in memory at a time; trusts nothing but the receipts' names of
+files. What grows with the run is 8 bytes a row, to find doubles: 100 million rows take about 0.9 GB.
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import json
 import random
-from collections.abc import Callable, Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b, file_digest
-from pathlib import Path
+from itertools import chain, zip_longest
 from typing import Any, BinaryIO
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from launcher.again import Picked, embed_again, rows_of
 from tasks import lease, manifest, receipt
-from tasks.embed import Encoder, load, shorten
 from tasks.manifest import Header
-from tasks.read import Bad, Columns, rows
+from tasks.read import Bad, Row
 from tasks.receipt import Receipt
 from tasks.shard import Shard
 from tasks.store import Store, read
-from tasks.tokens import pieces
-from tasks.work import cut_of
 
 SAMPLE = 64  # rows embedded again
 COSINE = 0.999  # least likeness of a row embedded again
@@ -33,6 +37,10 @@ NORM = {
     "float16": 4e-3,
 }  # most that a length may differ from 1; half precision rounds at 2**-11
 SHOWN = 20  # faults told
+BATCH = 8_192  # rows of the output read at once, and
+VECTORS = 2**22  # bytes of their vectors: decoding and measuring them takes many times that
+
+Numbers = NDArray[np.uint64]
 
 
 @dataclass(slots=True)
@@ -55,34 +63,26 @@ class Verdict:
             self.faults.append(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """A row to embed again."""
-
-    shard: Shard
-    id: str
-    chunk: int
-    vector: NDArray[np.float32]
-
-
 def verify(store: Store, header: Header, seed: int, again: bool, step: Callable[[int, int], None]) -> Verdict:
     """Check the whole run; `step` hears (shards checked, shards). `again`: embed a sample once more."""
     verdict = Verdict(shards=header.shards)
-    seen: list[NDArray[np.uint64]] = []
+    seen = array("Q")
     dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
     picked: list[Picked] = []
     for number, shard in enumerate(manifest.every_shard(store, header), 1):
         done = _receipt(store, header, shard, verdict)
         if done:
             verdict.shards_done += 1
-            table = _vectors(store, done, verdict)
-            if table is not None:
-                seen.append(_check(store, header, shard, done, table, verdict))
-                _pick(picked, dice, shard, table, verdict)
+            stream = _signed(store, done, verdict)
+            if stream is not None:
+                with stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20) as file:
+                    places = _places(dice, file.metadata.num_rows, verdict.shards)
+                    output = Output(shard, NORM[header.dtype], seen, places, picked)
+                    _check(store, header, shard, done, output, output.documents(file), verdict)
         step(number, header.shards)
     _unique(seen, verdict)
     if again and picked:
-        _embed_again(header, picked, verdict)
+        _same_again(header, picked, verdict)
     return verdict
 
 
@@ -98,91 +98,199 @@ def _receipt(store: Store, header: Header, shard: Shard, verdict: Verdict) -> Re
         return None
 
 
-def _vectors(store: Store, done: Receipt, verdict: Verdict) -> Any | None:
-    """The table of a receipt, when its bytes are those that were signed for."""
+def _signed(store: Store, done: Receipt, verdict: Verdict) -> BinaryIO | None:
+    """The vectors of a receipt, when their bytes are those that were signed for. The caller closes them."""
     stream = store.get(done.key)
     if stream is None:
         verdict.fault(f"shard {done.position}: {done.key} is missing")
         return None
-    with stream:
-        if _digest(stream) != done.digest:
-            verdict.fault(f"shard {done.position}: {done.key} is not the file that was signed for")
-            return None
-        stream.seek(0)
-        return pq.read_table(stream)
+    if _digest(stream) != done.digest:
+        stream.close()
+        verdict.fault(f"shard {done.position}: {done.key} is not the file that was signed for")
+        return None
+    stream.seek(0)
+    return stream
 
 
 def _digest(stream: BinaryIO) -> str:
     return file_digest(stream, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]  # it reads, that is enough
 
 
-def _check(
-    store: Store, header: Header, shard: Shard, done: Receipt, table: Any, verdict: Verdict
-) -> NDArray[np.uint64]:
-    """Rows, chunk numbers, norms and ids of one shard; its ids as numbers, to find doubles across shards."""
-    where = f"shard {done.position}"
-    ids: list[str] = table["id"].to_pylist()
-    chunks: list[int] = table["chunk"].to_pylist()
-    if len(ids) != done.chunks:
-        verdict.fault(f"{where}: {len(ids):,} rows, but its receipt says {done.chunks:,}")
-    vectors = matrix(table)
-    lengths = np.linalg.norm(vectors, axis=1) if len(ids) else np.ones(0)
-    wrong = int(np.sum(~(np.abs(lengths - 1) <= NORM[header.dtype])))
-    if wrong:
-        verdict.fault(f"{where}: {wrong:,} vectors are not of length 1")
-    expected = 0
-    for position, chunk in enumerate(chunks):
-        expected = expected + 1 if position and ids[position] == ids[position - 1] else 0
-        if chunk != expected:
-            verdict.fault(f"{where}: {ids[position]!r} has chunk {chunk} where {expected} is due")
-            break
-    _against_input(store, header, shard, done, ids, verdict)
-    verdict.rows += len(ids)
-    verdict.failed_rows += done.failed_rows
-    return np.fromiter((_number(i, c) for i, c in zip(ids, chunks, strict=True)), np.uint64, len(ids))
+def _places(dice: random.Random, count: int, shards: int) -> list[int]:
+    """A few rows of each shard, in order, so that the sample is spread over the run and no shard is read twice."""
+    if shards > SAMPLE and dice.random() > SAMPLE / shards:
+        return []
+    return sorted(dice.sample(range(count), min(max(1, -(-SAMPLE // shards)), count)))
 
 
-def _against_input(
-    store: Store, header: Header, shard: Shard, done: Receipt, ids: list[str], verdict: Verdict
-) -> None:
-    """Every row of the input is in the output or in the quarantine, once, and nothing else is."""
-    good: list[str] = []
-    bad = 0
-    for piece in shard.slices:
-        for row in rows(Path(header.corpus), piece, Columns(header.text, header.id)):
+@dataclass(slots=True)
+class Output:
+    """The rows of one shard as they pass: counted, measured, and a few of them picked."""
+
+    shard: Shard
+    tolerance: float  # most that a length may differ from 1
+    seen: "array[int]"  # every (id, chunk) of the run, as a number
+    places: list[int]  # of the rows to pick
+    picked: list[Picked]
+    rows: int = 0
+    wrong: int = 0  # vectors that are not of length 1
+    gap: str | None = None  # the first chunk that does not follow the one before it
+
+    def documents(self, file: pq.ParquetFile) -> Iterator[str]:
+        """The id of each document, where its first row is."""
+        width: int = file.schema_arrow.field("vector").type.list_size
+        size = max(1, min(BATCH, VECTORS // (4 * width)))
+        last, before = None, 0
+        for batch in file.iter_batches(size, columns=["id", "chunk", "vector"], use_threads=False):
+            table: Any = pa.Table.from_batches([batch])
+            ids: list[str] = table["id"].to_pylist()
+            chunks: list[int] = table["chunk"].to_pylist()
+            self._measure(ids, chunks, matrix(table))
+            for identity, chunk in zip(ids, chunks, strict=True):
+                # Neighbours may have one id: then the second starts where the numbers start again.
+                first = identity != last or chunk == 0
+                due = 0 if first else before + 1
+                if chunk != due and self.gap is None:
+                    self.gap = f"{identity!r} has chunk {chunk} where {due} is due"
+                last, before = identity, chunk
+                if first:
+                    yield identity
+
+    def _measure(self, ids: list[str], chunks: list[int], vectors: NDArray[np.float32]) -> None:
+        self.seen.extend(map(_number, ids, chunks))
+        lengths = np.linalg.norm(vectors, axis=1)
+        self.wrong += int(np.sum(~(np.abs(lengths - 1) <= self.tolerance)))
+        low, high = (bisect_left(self.places, self.rows + n) for n in (0, len(ids)))
+        for place in self.places[low:high]:
+            row = place - self.rows
+            # a copy, lest a row keeps its batch
+            self.picked.append(Picked(self.shard, ids[row], chunks[row], vectors[row].copy()))
+        self.rows += len(ids)
+
+
+@dataclass(slots=True)
+class Input:
+    """The rows of one shard's input as they pass. A row that is good in itself may have failed in the engine."""
+
+    failed_places: "array[int]"  # what the quarantine holds, as sorted numbers
+    documents: int = 0
+    failed: int = 0
+
+    def due(self, source: Iterable[Row]) -> Iterator[str]:
+        """The ids of the documents that must be in the output, in order."""
+        for row in source:
             if isinstance(row, Bad):
-                bad += 1
+                self.failed += 1
+                continue
+            self.documents += 1
+            if self.failed_places and _holds(self.failed_places, _number(row.file, row.position)):
+                self.failed += 1
             else:
-                good.append(row.id)
-    verdict.documents += len(good)
-    kept = list(dict.fromkeys(ids))
-    lost = sum(1 for _ in (read(store, done.quarantine) or b"").splitlines()) if done.quarantine else 0
+                yield row.id
+
+
+def _check(
+    store: Store,
+    header: Header,
+    shard: Shard,
+    done: Receipt,
+    output: Output,
+    documents: Iterator[str],
+    verdict: Verdict,
+) -> None:
+    """Every row of the input is in the output or in the quarantine, once and in order, and nothing else is."""
     where = f"shard {done.position}"
-    if lost != done.failed_rows:
-        verdict.fault(f"{where}: {lost} rows in quarantine, but its receipt says {done.failed_rows}")
-    engine_failed = done.failed_rows - bad
-    if engine_failed < 0:
-        verdict.fault(f"{where}: {bad} rows of the input are bad, but its receipt says {done.failed_rows}")
-        engine_failed = 0
-    missing = set(good) - set(kept)
-    if len(missing) != engine_failed or not set(kept) <= set(good):
-        extra = set(kept) - set(good)
+    lines, places = _quarantine(store, done)
+    source = Input(places)
+    difference = _compare(source.due(rows_of(header, shard)), documents)
+    if output.rows != done.chunks:
+        verdict.fault(f"{where}: {output.rows:,} rows, but its receipt says {done.chunks:,}")
+    if output.wrong:
+        verdict.fault(f"{where}: {output.wrong:,} vectors are not of length 1")
+    if output.gap:
+        verdict.fault(f"{where}: {output.gap}")
+    if lines != done.failed_rows:
+        verdict.fault(f"{where}: {lines} rows in quarantine, but its receipt says {done.failed_rows}")
+    elif source.failed != done.failed_rows:
         verdict.fault(
-            f"{where}: {len(missing) - engine_failed:,} documents of the input are missing, {len(extra):,} are not of it"
+            f"{where}: {source.failed} rows of the input are bad, but its receipt says {done.failed_rows}"
         )
+    if difference:
+        verdict.fault(f"{where}: {difference}")
+    verdict.documents += source.documents
+    verdict.rows += output.rows
+    verdict.failed_rows += done.failed_rows
 
 
-def _unique(seen: list[NDArray[np.uint64]], verdict: Verdict) -> None:
-    """No (id, chunk) twice. 8 bytes a row: 100 million rows take 1.6 GB."""
-    every = np.concatenate(seen) if seen else np.zeros(0, np.uint64)
-    every.sort()
-    doubles = int(np.sum(every[1:] == every[:-1]))
+def _quarantine(store: Store, done: Receipt) -> "tuple[int, array[int]]":
+    """How many rows are in the quarantine, and their places as sorted numbers: 8 bytes a row of it."""
+    lines, places = 0, array("Q")
+    stream = store.get(done.quarantine) if done.quarantine else None
+    if stream is not None:
+        with stream:
+            for line in stream:
+                lines += 1
+                with suppress(ValueError, TypeError, KeyError):  # a line that says nothing excuses no row
+                    row = json.loads(line)
+                    places.append(_number(row["file"], row["position"]))
+    _sort(places)
+    return lines, places
+
+
+def _compare(due: Iterator[str], found: Iterator[str]) -> str | None:
+    """How two sequences of ids differ. Reads both to their ends; holds 8 bytes an id from where they part."""
+    for wanted, present in zip_longest(due, found):
+        if wanted != present:
+            ours, theirs = _rest(wanted, due), _rest(present, found)
+            common = _common(ours, theirs)
+            missing, extra = len(ours) - common, len(theirs) - common
+            if missing or extra:
+                return f"{missing:,} documents of the input are missing, {extra:,} are not of it"
+            return f"its documents are not in the order of the input, from {present!r} on"
+    return None
+
+
+def _rest(first: str | None, others: Iterator[str]) -> Numbers:
+    """Sorted numbers of the ids that are left; `first` is None when none are."""
+    left = () if first is None else chain((first,), others)
+    return _sort(array("Q", (_number(identity, 0) for identity in left)))
+
+
+def _common(ours: Numbers, theirs: Numbers) -> int:
+    """How many numbers two sorted arrays share; one that is twice in both counts twice."""
+    common = 0
+    for start in range(0, len(ours), BATCH):
+        part = ours[start : start + BATCH]
+        earlier = np.arange(start, start + len(part)) - np.searchsorted(ours, part)
+        common += int(
+            np.sum(earlier < np.searchsorted(theirs, part, "right") - np.searchsorted(theirs, part))
+        )
+    return common
+
+
+def _unique(seen: "array[int]", verdict: Verdict) -> None:
+    """No (id, chunk) twice. Sorts in place: 8 bytes a row, 1/16 of that to grow, and a byte to compare."""
+    every = _sort(seen)
+    doubles = int(np.count_nonzero(every[1:] == every[:-1]))
     if doubles:
         verdict.fault(f"{doubles:,} rows have an id that another row has, too: is corpus.id unique?")
 
 
-def _number(identity: str, chunk: int) -> int:
-    return int.from_bytes(blake2b(f"{chunk}\0{identity}".encode(), digest_size=8).digest(), "big")
+def _number(name: str, count: int) -> int:
+    digest = blake2b(f"{count}\0{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def _sort(numbers: "array[int]") -> Numbers:
+    """The numbers sorted where they lie, as numpy sees them."""
+    view = np.asarray(numbers)
+    view.sort()
+    return view
+
+
+def _holds(numbers: "array[int]", number: int) -> bool:
+    place = bisect_left(numbers, number)
+    return place < len(numbers) and numbers[place] == number
 
 
 def matrix(table: Any) -> NDArray[np.float32]:
@@ -192,41 +300,15 @@ def matrix(table: Any) -> NDArray[np.float32]:
     return column.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
 
 
-def _pick(picked: list[Picked], dice: random.Random, shard: Shard, table: Any, verdict: Verdict) -> None:
-    """Keep a few rows of each shard, so that the sample is spread over the run and no shard is read twice."""
-    each = max(1, -(-SAMPLE // verdict.shards))
-    if verdict.shards > SAMPLE and dice.random() > SAMPLE / verdict.shards:
-        return
-    count = table.num_rows
-    places = dice.sample(range(count), min(each, count))
-    vectors = matrix(table.take(places)) if places else np.zeros((0, 1), np.float32)
-    for place, vector in zip(places, vectors, strict=True):
-        picked.append(Picked(shard, table["id"][place].as_py(), table["chunk"][place].as_py(), vector))
-
-
-def _embed_again(header: Header, picked: list[Picked], verdict: Verdict) -> None:
-    encoder: Encoder = load(header.engine, header.model)
-    cut = cut_of(header)
-    wanted = {(p.shard.id, p.id) for p in picked}
-    texts: dict[tuple[str, str], str] = {}
-    for shard in {p.shard.id: p.shard for p in picked}.values():
-        for document in _documents(header, shard):
-            if (shard.id, document[0]) in wanted:
-                texts[shard.id, document[0]] = document[1]
-    found = [p for p in picked if (p.shard.id, p.id) in texts]
-    ids = [pieces(encoder.words, [texts[p.shard.id, p.id]], cut)[0].ids[p.chunk] for p in found]
-    again = shorten(encoder.encode(ids), header.dimensions)
-    stored = np.stack([p.vector for p in found])
-    cosines = (again * stored).sum(1) / np.linalg.norm(stored, axis=1)
-    verdict.resampled = len(found)
-    verdict.worst_cosine = float(cosines.min())
-    for one, cosine in zip(found, cosines, strict=True):
+def _same_again(header: Header, picked: list[Picked], verdict: Verdict) -> None:
+    """The engine gives the picked rows once more."""
+    cosines: list[float] = []
+    for one, cosine in embed_again(header, picked):
+        if cosine is None:
+            verdict.fault(f"{one.id!r} has chunk {one.chunk}, which its text does not give")
+            continue
+        cosines.append(cosine)
         if not cosine >= COSINE:
             verdict.fault(f"{one.id!r} chunk {one.chunk}: embedded again, its cosine is {cosine:.4f}")
-
-
-def _documents(header: Header, shard: Shard) -> Iterator[tuple[str, str]]:
-    for piece in shard.slices:
-        for row in rows(Path(header.corpus), piece, Columns(header.text, header.id)):
-            if not isinstance(row, Bad):
-                yield row.id, row.text
+    verdict.resampled = len(cosines)
+    verdict.worst_cosine = float(np.min(cosines)) if cosines else None

@@ -2,13 +2,14 @@
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import gzip
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.verify import SHOWN, Verdict, verify
-from tasks import manifest
+from tasks import lease, manifest, receipt
 from tasks.manifest import Header
+from tasks.read import Bad
+from tasks.receipt import Receipt
 from tasks.store import Folder
-from tests.house import header_of, shard_of, whole, write_jsonl
+from tasks.write import VectorFile, digest
+from tests.house import NOON, header_of, shard_of, whole, write_jsonl
 
 FILES, DOCUMENTS = 4, 6
 
@@ -210,6 +214,61 @@ def test_a_missing_chunk_is_found(run: Finished) -> None:
     assert fault.startswith("shard 1: '1-5' has chunk ")
 
 
+def reordered(*order: int) -> Callable[[pa.Table], pa.Table]:
+    """The first rows in another order (two documents of one chunk, then one of two), and the rest."""
+    return lambda t: pa.concat_tables([t.take(list(order)), t.slice(len(order))])
+
+
+def test_two_documents_have_one_chunk_and_the_third_two(run: Finished) -> None:
+    """What the tests of order stand on."""
+    assert pq.read_table(run.data(1))["id"].to_pylist()[:5] == ["1-0", "1-1", "1-2", "1-2", "1-3"]
+
+
+def test_documents_in_another_order_are_found(run: Finished) -> None:
+    run.rewrite(1, reordered(0, 2, 3, 1))
+    assert run.faults() == ["shard 1: its documents are not in the order of the input, from '1-2' on"]
+
+
+def test_chunks_in_another_order_are_found(run: Finished) -> None:
+    run.rewrite(1, reordered(0, 1, 3, 2))
+    assert run.faults() == [
+        "shard 1: '1-2' has chunk 1 where 0 is due",
+        "shard 1: 0 documents of the input are missing, 1 are not of it",
+    ]
+
+
+def test_a_document_that_is_twice_in_the_output_is_found(run: Finished) -> None:
+    run.rewrite(1, lambda t: pa.concat_tables([t.slice(0, 1), t]), chunks=run.signed(1)["chunks"] + 1)
+    assert run.faults() == [
+        "shard 1: 0 documents of the input are missing, 1 are not of it",
+        "1 rows have an id that another row has, too: is corpus.id unique?",
+    ]
+
+
+def test_one_document_in_the_place_of_another_is_found(run: Finished) -> None:
+    run.rewrite(1, lambda t: pa.concat_tables([t.take([3]), t.slice(1)]))
+    assert "shard 1: 1 documents of the input are missing, 1 are not of it" in run.faults()
+
+
+def test_a_missing_first_chunk_is_found(run: Finished) -> None:
+    run.rewrite(
+        1, lambda t: pa.concat_tables([t.slice(0, 2), t.slice(3)]), chunks=run.signed(1)["chunks"] - 1
+    )
+    assert run.faults() == ["shard 1: '1-2' has chunk 1 where 0 is due"]
+
+
+def test_the_last_document_missing_is_found(run: Finished) -> None:
+    table = pq.read_table(run.data(1))
+    rows = sum(1 for name in table["id"].to_pylist() if name != f"1-{DOCUMENTS - 1}")
+    run.rewrite(1, lambda t: t.slice(0, rows), chunks=rows)
+    assert run.faults() == ["shard 1: 1 documents of the input are missing, 0 are not of it"]
+
+
+def test_an_output_without_rows_is_found(run: Finished) -> None:
+    run.rewrite(1, lambda t: t.slice(0, 0), chunks=0)
+    assert run.faults() == [f"shard 1: {DOCUMENTS} documents of the input are missing, 0 are not of it"]
+
+
 def scaled(factor: float) -> Callable[[pa.Table], pa.Table]:
     """The first vector, longer or shorter."""
 
@@ -250,6 +309,25 @@ def test_an_id_that_is_twice_in_the_corpus_is_found(tmp_path: Path) -> None:
     assert finish(tmp_path).faults() == ["1 rows have an id that another row has, too: is corpus.id unique?"]
 
 
+def test_neighbours_with_one_id_are_two_documents(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    names = ["a", "same", "same", "b", "a"]
+    write_jsonl(tmp_path / "in" / "0.jsonl", [{"id": n, "text": f"{i} words"} for i, n in enumerate(names)])
+    verdict = finish(tmp_path).verify(again=True)
+    assert verdict.faults == ["2 rows have an id that another row has, too: is corpus.id unique?"]
+    assert verdict.documents == len(names)
+    assert verdict.resampled == 1  # whose text the others are of, nobody knows
+
+
+def test_a_second_document_of_one_id_that_is_missing_is_found(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rows = [{"id": n, "text": f"{i} words"} for i, n in enumerate(["a", "same", "b", "same"])]
+    write_jsonl(tmp_path / "in" / "0.jsonl", rows)
+    found = finish(tmp_path)
+    found.rewrite(0, lambda t: t.slice(0, 3), chunks=3)
+    assert found.faults() == ["shard 0: 1 documents of the input are missing, 0 are not of it"]
+
+
 # --- the quarantine
 
 
@@ -267,6 +345,134 @@ def test_a_missing_quarantine_is_found(run: Finished) -> None:
 def test_a_receipt_that_hides_failed_rows_is_found(run: Finished) -> None:
     run.sign(2, failed_rows=0, quarantine=None)
     assert run.faults() == ["shard 2: 2 rows of the input are bad, but its receipt says 0"]
+
+
+def fail_in_the_engine(run: Finished, position: int, document: str, *, listed: bool) -> None:
+    """A document that is good in the input, and not in the output for the engine failed on it."""
+    lines = Path(run.header.corpus) / f"{position}.jsonl"
+    place = 0
+    for line in lines.read_text().splitlines(keepends=True):
+        if json.loads(line)["id"] == document:
+            break
+        place += len(line.encode())
+    key = run.signed(position)["quarantine"] or f"quarantine-{position}.jsonl"
+    row = asdict(Bad(lines.name if listed else "other.jsonl", place, "no finite vector", document))
+    with (run.root / key).open("a") as quarantine:
+        quarantine.write(json.dumps(row) + "\n")
+    signed = run.signed(position)
+    kept = [
+        n for n, name in enumerate(pq.read_table(run.data(position))["id"].to_pylist()) if name != document
+    ]
+    run.rewrite(
+        position,
+        lambda t: t.take(kept),
+        chunks=len(kept),
+        quarantine=key,
+        failed_rows=signed["failed_rows"] + 1,
+    )
+
+
+@pytest.mark.parametrize("position", [1, 2])
+@pytest.mark.parametrize("document", [0, 3, DOCUMENTS - 1])
+def test_a_document_that_failed_in_the_engine_is_no_fault(
+    run: Finished, position: int, document: int
+) -> None:
+    fail_in_the_engine(run, position, f"{position}-{document}", listed=True)
+    verdict = run.verify(again=True)
+    assert verdict.faults == []
+    assert (verdict.documents, verdict.failed_rows) == (FILES * DOCUMENTS, 3)
+
+
+def test_a_missing_document_is_not_excused_by_the_row_of_another(run: Finished) -> None:
+    fail_in_the_engine(run, 1, "1-3", listed=False)
+    assert run.faults() == [
+        "shard 1: 0 rows of the input are bad, but its receipt says 1",
+        "shard 1: 1 documents of the input are missing, 0 are not of it",
+    ]
+
+
+@pytest.mark.parametrize("line", ["", "[]", "{", '{"file": 1}', "\x00"])
+def test_a_line_of_the_quarantine_that_says_nothing_excuses_no_row(run: Finished, line: str) -> None:
+    fail_in_the_engine(run, 1, "1-3", listed=True)
+    (run.root / run.signed(1)["quarantine"]).write_text(line + "\n")
+    assert run.faults() == [
+        "shard 1: 0 rows of the input are bad, but its receipt says 1",
+        "shard 1: 1 documents of the input are missing, 0 are not of it",
+    ]
+
+
+def test_a_document_that_is_in_the_output_and_in_the_quarantine_is_found(run: Finished) -> None:
+    whole_table, chunks = pq.read_table(run.data(1)), run.signed(1)["chunks"]
+    fail_in_the_engine(run, 1, "1-3", listed=True)
+    run.rewrite(1, lambda _: whole_table, chunks=chunks)
+    assert run.faults() == ["shard 1: 0 documents of the input are missing, 1 are not of it"]
+
+
+# --- memory
+
+MANY = 300_000  # rows of one shard: 77 MB of vectors at
+WIDTH = 64  # dimensions
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from launcher.verify import verify
+from tasks import manifest
+from tasks.store import Folder
+
+def peak():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+before = peak()
+store = Folder(Path(sys.argv[1]))
+verdict = verify(store, manifest.read_header(store, "run-1"), 0, False, lambda _done, _all: None)
+assert verdict.faults == sys.argv[2:], verdict.faults
+assert verdict.documents == %d, verdict.documents
+print((peak() - before) / 2**20)
+"""
+
+
+def large(folder: Path, order: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]) -> Path:
+    """A run of one shard with many short rows, its output in `order`."""
+    (folder / "in").mkdir()
+    with gzip.open(folder / "in" / "0.jsonl.gz", "wt", compresslevel=1) as lines:
+        lines.writelines(f'{{"id": "row-{n:09d}", "text": "short"}}\n' for n in range(MANY))
+    shard = shard_of([whole(folder / "in", "0.jsonl.gz", "jsonl")])
+    header = header_of(folder / "in", 1)
+    store = Folder(folder / "out")
+    manifest.write(store, header, [shard])
+    path = store.root / "data.parquet"
+    vectors = np.eye(WIDTH, dtype=np.float32)
+    with VectorFile(path, WIDTH, "float32", {}) as out:
+        for part in np.array_split(order(np.arange(MANY)), 10):
+            out.add([f"row-{n:09d}" for n in part], [0] * len(part), vectors[part % WIDTH])
+    signed = Receipt(
+        run=header.run, shard=shard.id, position=0, worker="w", generation=1, nonce="n",
+        key=path.name, digest=digest(path), output_bytes=path.stat().st_size, input_bytes=shard.bytes,
+        documents=MANY, chunks=MANY, tokens=MANY, tokens_cut=0, failed_rows=0, quarantine=None,
+        started=NOON, finished=NOON,
+    )  # fmt: skip
+    store.put(lease.receipt_key(header.run, shard.slab, shard.id), receipt.dump(signed))
+    return store.root
+
+
+def growth(root: Path, *faults: str) -> float:
+    """MiB that verifying takes above the imports, when it finds just these faults."""
+    # Under a shell of its own, for a program that starts another passes its own peak on.
+    shell = ["sh", "-c", '"$0" "$@"; exit $?']
+    words = [*shell, sys.executable, "-c", MEASURE % MANY, str(root), *faults]
+    done = subprocess.run(words, cwd=Path(__file__).parents[1], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def test_memory_does_not_grow_with_the_shard(tmp_path: Path) -> None:
+    assert growth(large(tmp_path, lambda n: n)) < 200  # all ids and vectors at once took 460
+
+
+def test_memory_does_not_grow_much_when_every_row_is_out_of_order(tmp_path: Path) -> None:
+    fault = f"shard 0: its documents are not in the order of the input, from 'row-{MANY - 1:09d}' on"
+    assert growth(large(tmp_path, np.flip), fault) < 200
 
 
 # --- telling
