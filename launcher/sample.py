@@ -1,18 +1,21 @@
 """Look into a corpus just far enough to know it: blocks of rows at random places, tokenised by the model's own tokenizer.
 
 A small corpus is read whole, so its figures are counts. Else 48 blocks a kind of file, chosen with a seed: the same
-corpus gives the same profile.
+corpus gives the same profile. Holds one block at a time, and of no block more than a few MiB.
 """
 
+import csv
 import io
 import random
 import zlib
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import accumulate, chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +23,7 @@ import pyarrow.parquet as pq
 from launcher.corpus import File, Listing
 from launcher.errors import Problem
 from launcher.profile import Block, Stratum
-from tasks.read import Bad, Columns, Document, Row, rows, rows_of
+from tasks.read import LONGEST, ZSTD, Bad, Columns, Document, Row, rows, rows_of
 from tasks.shard import Slice
 from tasks.tokens import Cut, Words, pieces
 
@@ -28,7 +31,11 @@ SMALL = 6 * 2**20  # bytes as stored; less is read whole
 BLOCKS = 48  # per stratum
 BLOCK = 128 * 2**10  # bytes of a block in plain files
 PREFIX = 64 * 2**10  # bytes as stored of a block in compressed files, which can be read from the start only
-ROWS = 256  # of a block in Parquet
+PLAIN = 4 * 2**20  # bytes unpacked of such a block, about, however small they were packed
+FEED = 64  # bytes of a .zst unpacked at once: it tells their place only when it asks for more
+ROWS = 256  # of a block in Parquet, at most
+TEXT = 2**20  # characters tokenised together, and bytes of text in a block of Parquet, about
+BATCH = 128  # texts tokenised together, at most
 TEXTS = 600  # kept for measuring speed
 LONG = 100_000  # characters kept of one text
 
@@ -73,8 +80,10 @@ def sample(listing: Listing, columns: Columns, words: Words, cut: Cut, seed: int
     found = Sampled(seed)
     dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
     for name, files in sorted(groups.items()):
-        counts = {f.path: _rows_in(listing.root, f, columns) for f in files if f.kind == "parquet"}
+        tables = {f.path: _rows_in(listing.root, f, columns) for f in files if f.kind == "parquet"}
+        counts = {path: count for path, (count, _) in tables.items()}
         units = float(sum(counts.values())) if counts else float(sum(f.bytes for f in files))
+        pick: Iterable[tuple[float, Iterator[Row]]]
         if not units:
             pick = []  # Parquet without rows
         elif listing.bytes <= SMALL:
@@ -82,7 +91,10 @@ def sample(listing: Listing, columns: Columns, words: Words, cut: Cut, seed: int
                 (float(counts.get(f.path, f.bytes)), rows(listing.root, _slice(f), columns)) for f in files
             ]
         else:
-            pick = list(_blocks(listing.root, files, counts, columns, dice))
+            # As many rows in every block: blocks that ended early where texts are long would count for less.
+            text = max(1, sum(size for _, size in tables.values()))
+            block = max(1, min(ROWS, int(units * TEXT / text))) if counts else BLOCK
+            pick = _blocks(listing.root, files, counts, block, columns, dice)
         blocks = [_block(size, source, words, cut, found) for size, source in pick]
         found.strata[name] = Stratum(units, tuple(blocks))
     if not any(b.documents for s in found.strata.values() for b in s.blocks):
@@ -95,11 +107,16 @@ def sample(listing: Listing, columns: Columns, words: Words, cut: Cut, seed: int
     return found
 
 
-def _rows_in(root: Path, file: File, columns: Columns) -> int:
+def _rows_in(root: Path, file: File, columns: Columns) -> tuple[int, int]:
+    """The rows of a Parquet file, and the bytes of their texts as encoded."""
     try:
         with pq.ParquetFile(root / file.path) as parquet:
             names = parquet.schema_arrow.names
-            count = parquet.metadata.num_rows
+            meta = parquet.metadata
+            leaves = [meta.schema.column(n).path for n in range(meta.num_columns)]
+            texts = [n for n, leaf in enumerate(leaves) if f"{leaf}.".startswith(f"{columns.text}.")]
+            groups = [meta.row_group(n) for n in range(meta.num_row_groups)]
+            size = sum(group.column(n).total_uncompressed_size for group in groups for n in texts)
     except (pa.ArrowException, OSError) as error:
         raise Problem(
             f"cannot read {root / file.path}: {error}", hint="move the file away, or mend it"
@@ -110,7 +127,12 @@ def _rows_in(root: Path, file: File, columns: Columns) -> int:
                 f"{file.path} has no column {name!r}; it has {', '.join(map(repr, names))}",
                 hint="set corpus.text and corpus.id to columns that are there",
             )
-    return count
+        if name is not None and names.count(name) > 1:
+            raise Problem(
+                f"{file.path} has {names.count(name)} columns named {name!r}",
+                hint="rename all but one of them, or set corpus.text and corpus.id to others",
+            )
+    return meta.num_rows, size
 
 
 def _slice(file: File, start: int = 0, end: int | None = None) -> Slice:
@@ -118,15 +140,15 @@ def _slice(file: File, start: int = 0, end: int | None = None) -> Slice:
 
 
 def _blocks(
-    root: Path, files: list[File], counts: dict[str, int], columns: Columns, dice: random.Random
+    root: Path, files: list[File], counts: dict[str, int], block: int, columns: Columns, dice: random.Random
 ) -> Iterator[tuple[float, Iterator[Row]]]:
     """Places, with their size in units; none is looked at twice, so that what was seen whole was counted."""
     if files[0].whole:  # read from the start only: as many files as blocks, each as likely as the next
         for file in dice.sample(files, min(BLOCKS, len(files))):
-            units, plain = _prefix(root / file.path, packed=file.packed)
+            units, plain = _prefix(root / file.path, file)
             yield units, rows_of(io.BytesIO(plain), _slice(file), columns)
         return
-    windows = _windows(files, counts, dice)
+    windows = _windows(files, counts, block, dice)
     if not counts:
         windows = [_lines(root, window) for window in windows]
         if not any(windows):  # no line begins in any of them
@@ -137,11 +159,10 @@ def _blocks(
             yield float(units), chain.from_iterable([rows(root, piece, columns) for piece in window])
 
 
-def _windows(files: list[File], counts: dict[str, int], dice: random.Random) -> list[list[Slice]]:
+def _windows(files: list[File], counts: dict[str, int], block: int, dice: random.Random) -> list[list[Slice]]:
     """A stretch of at most a block somewhere in each of BLOCKS equal parts of the files laid end to end."""
     sizes = [counts.get(f.path, f.bytes) for f in files]
     ends = list(accumulate(sizes))
-    block = ROWS if counts else BLOCK
     out: list[list[Slice]] = []
     for number in range(BLOCKS):
         first, last = (ends[-1] * n // BLOCKS for n in (number, number + 1))
@@ -176,51 +197,138 @@ def line_end(path: Path, position: int) -> int:
                 return position - 1
 
 
-def _prefix(path: Path, *, packed: bool) -> tuple[float, bytes]:
-    """The whole lines in the first PREFIX stored bytes of a file, and how many of these bytes they are."""
+Parts = Generator[tuple[int, bytes], None, None]  # plain bytes, and where they end in the file as stored
+
+
+class Plain(io.RawIOBase):
+    """The plain bytes of a file, as they are asked for, and where in the file as stored they lie."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._rest = memoryview(b"")
+        self._plain, self._stored = [0], [0]  # ends of the parts so far
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._rest:
+            found = next(self._parts, None)
+            if found is None:
+                return 0
+            stored, part = found
+            self._rest = memoryview(part)
+            self._plain.append(self._plain[-1] + len(part))
+            self._stored.append(stored)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def stored(self, place: int) -> float:
+        """How many stored bytes it took to get so many plain ones."""
+        after = bisect_right(self._plain, place)
+        if after == len(self._plain):
+            return float(self._stored[-1])
+        (low, high), (start, end) = self._plain[after - 1 : after + 1], self._stored[after - 1 : after + 1]
+        return start + (end - start) * (place - low) / (high - low)
+
+
+def _prefix(path: Path, file: File) -> tuple[float, bytes]:
+    """The lines (or records) that begin in the first PREFIX stored bytes of a file, and how many stored bytes they are.
+
+    The last is read to its end: whoever leaves out what crosses a border prefers short texts, and of a file that
+    begins with a long one sees nothing.
+    """
+    plain = bytearray()
+    table = file.kind in ("csv", "tsv")
+    unpack = {".gz": _gz, ".zst": _zst}[path.suffix] if file.packed else _stored
+    with closing(unpack(path)) as parts:
+        source = Plain(parts)
+        # as many characters as bytes, and the lines that workers see
+        text = io.TextIOWrapper(io.BufferedReader(source), "latin-1", newline="" if table else "\n")
+
+        def lines() -> Iterator[str]:
+            while len(plain) < PLAIN + LONGEST and (line := text.readline(LONGEST + 1)):
+                plain.extend(line.encode("latin-1"))
+                yield line
+
+        records = csv.reader(lines(), delimiter="\t" if file.kind == "tsv" else ",") if table else lines()
+        with suppress(csv.Error):  # the file breaks off there, for workers too
+            for number, _ in enumerate(records):
+                full = len(plain) >= PLAIN or source.stored(len(plain)) >= PREFIX
+                if full and number >= table:  # the first of a table is its header
+                    break
+        more = text.read(1) != ""
+        units = source.stored(len(plain))
+    # what is damaged holds nothing more, and is no less of the corpus
+    return units if more else float(min(file.bytes, max(PREFIX, units))), bytes(plain)
+
+
+def _stored(path: Path) -> Parts:
     with path.open("rb") as stream:
-        head = stream.read(PREFIX)
-        ends = not stream.read(1)
-    unpack = _unpack_gz if path.suffix == ".gz" else _unpack_zst
-    plain = unpack(head, path) if packed else head
-    if ends or not plain:
-        return float(len(head)), plain
-    lines = plain[: plain.rfind(b"\n") + 1]
-    return len(head) * len(lines) / len(plain), lines
+        while part := stream.read(2**14):
+            yield stream.tell(), part
 
 
-def _unpack_gz(head: bytes, path: Path) -> bytes:
-    plain = bytearray()
+def _gz(path: Path) -> Parts:
+    found = False
     unpacker = zlib.decompressobj(wbits=31)
-    try:
-        for start in range(0, len(head), 2**12):
-            part = head[start : start + 2**12]
-            while part:
-                plain += unpacker.decompress(part)
-                part = unpacker.unused_data
-                if unpacker.eof:  # one .gz may be several, one after the other
-                    unpacker = zlib.decompressobj(wbits=31)
-    except zlib.error as error:
-        if not plain:  # what came before the damage can be read, and workers will read it
-            raise Problem(f"cannot unpack {path}: {error}", hint="move the file away, or mend it") from error
-    return bytes(plain)
+    with path.open("rb") as stream:
+        try:
+            while rest := stream.read(2**12):
+                full = False
+                while rest or full:  # a little may be packed far more
+                    part = unpacker.decompress(rest, 2**18)
+                    full = len(part) == 2**18
+                    rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+                    if unpacker.eof:  # one .gz may be several, one after the other
+                        unpacker = zlib.decompressobj(wbits=31)
+                    if part:
+                        found = True
+                        yield stream.tell() - len(rest), part
+            yield stream.tell(), b""
+        except zlib.error as error:
+            if not found:  # what came before the damage can be read, and workers will read it
+                raise _unpackable(path, error) from error
 
 
-def _unpack_zst(head: bytes, path: Path) -> bytes:
-    plain = bytearray()
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(head), "zstd") as stream:
-            while part := stream.read(2**14):
-                plain += part
-    except OSError as error:
-        if not plain:
-            raise Problem(f"cannot unpack {path}: {error}", hint="move the file away, or mend it") from error
-    return bytes(plain)
+class Trickle(io.FileIO):
+    """A file that gives few bytes at a time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(FEED if size is None or size < 0 else min(size, FEED)) or b""
+
+
+def _zst(path: Path) -> Parts:
+    held: list[bytes] = []  # what came since the file was last read from, when `place` was reached
+    place = 0
+    found = False
+    with Trickle(path) as feed:
+        try:
+            with pa.CompressedInputStream(feed, "zstd") as stream:
+                while part := stream.read(ZSTD):
+                    if feed.tell() != place and held:
+                        yield place, b"".join(held)
+                        held.clear()
+                    place, found = feed.tell(), True
+                    held.append(part)
+                yield place, b"".join(held)
+                yield feed.tell(), b""
+        except OSError as error:
+            if not found:
+                raise _unpackable(path, error) from error
+            yield place, b"".join(held)
+
+
+def _unpackable(path: Path, error: Exception) -> Problem:
+    return Problem(f"cannot unpack {path}: {error}", hint="move the file away, or mend it")
 
 
 def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: Sampled) -> Block:
     block = Block(units)
     texts: list[Document] = []
+    size = 0
 
     def count() -> None:
         for document, parts in zip(texts, pieces(words, [d.text for d in texts], cut), strict=True):
@@ -239,8 +347,10 @@ def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: S
             found.first_bad = found.first_bad or row
             continue
         texts.append(row)
+        size += len(row.text)
         found.keep(row.text)
-        if len(texts) == 128:
+        if len(texts) == BATCH or size > TEXT:
             count()
+            size = 0
     count()
     return block

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
@@ -61,6 +61,13 @@ Row = Document | Bad
 
 
 @dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands for a value that could not be read. `why` completes "the id is"."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """Which column or key is the text, and which the id (None: file and position)."""
 
@@ -78,8 +85,11 @@ def rows(root: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
     """The rows of a slice, good and bad, in file order.
 
     Raises:
-        InputChanged: the file is gone or no longer the one that was planned.
+        InputChanged: the file is gone or no longer the one that was planned, or no file of the corpus.
     """
+    inside = PurePosixPath(piece.path)
+    if inside.is_absolute() or ".." in inside.parts:  # a manifest that no planner wrote
+        raise InputChanged(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
     path = root / piece.path
     try:
         found = version(path)
@@ -221,10 +231,23 @@ def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
     """A column as Python values; strings as bytes, for Arrow does not check that they are UTF-8."""
     if name not in batch.schema.names:
         return [None] * batch.num_rows
+    if batch.schema.names.count(name) > 1:  # the planner refuses these
+        return [_Unreadable("in more than one column")] * batch.num_rows
     column: Any = batch.column(name)
     if pa.types.is_dictionary(column.type):
-        return cast("list[Any]", _raw(column.dictionary).take(column.indices).to_pylist())
-    return cast("list[Any]", _raw(column).to_pylist())
+        column = _raw(column.dictionary).take(column.indices)
+    column = _raw(column)
+    try:
+        return cast("list[Any]", column.to_pylist())
+    except (ValueError, OverflowError):  # a value that Python cannot hold; the others are good
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError) as error:
+        return _Unreadable(f"a {scalar.type} that cannot be read: {error}")
 
 
 def _raw(column: Any) -> Any:
@@ -279,4 +302,6 @@ def _encodable(text: str) -> bool:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, _Unreadable):
+        return value.why
     return "missing or null" if value is None else f"{type(value).__name__} {repr(value)[:40]}"

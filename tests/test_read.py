@@ -627,6 +627,42 @@ def test_columns_that_name_nothing_are_no_ids(tmp_path: Path, column: Any, shown
     assert short(found(path, "parquet")) == [(0, f"no id: 'id' is {shown}")]
 
 
+def misread(column: Any, kind: Any) -> Any:
+    """The same bytes as another type, which they may not fit."""
+    return column.view(kind)
+
+
+UNREADABLE = {
+    "date": misread(pa.array([1, 2**31 - 1], pa.int32()), pa.date32()),
+    "time": misread(pa.array([1, 2**62], pa.int64()), pa.timestamp("us")),
+    "duration": misread(pa.array([1, 2**62], pa.int64()), pa.duration("s")),
+    "struct": pa.StructArray.from_arrays([misread(pa.array([b"a", b"\xff"]), pa.string())], ["en"]),
+    "list": pa.ListArray.from_arrays([0, 1, 2], misread(pa.array([b"a", b"\xff"]), pa.string())),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_value_that_python_cannot_hold_makes_its_row_bad_and_no_other(tmp_path: Path, name: str) -> None:
+    column = UNREADABLE[name]
+    as_id, as_text = (
+        short(found(parquet(tmp_path, **columns), "parquet"))
+        for columns in ({"id": column, "text": ["one", "two"]}, {"id": ["a", "b"], "text": column})
+    )
+    for rows_found, said in ((as_id, "no id: 'id' is "), (as_text, "not a string: 'text' is ")):
+        (first, second) = (reason for _, reason in rows_found)
+        assert first.startswith(said)
+        assert "cannot be read" not in first
+        assert second.startswith(f"{said}a ")
+        assert " that cannot be read: " in second
+
+
+def test_two_columns_of_one_name_make_every_row_bad(tmp_path: Path) -> None:
+    path = tmp_path / "part.parquet"
+    columns = [pa.array(["a"]), pa.array(["one"]), pa.array(["two"])]
+    pq.write_table(pa.Table.from_arrays(columns, ["id", "text", "text"]), path)
+    assert short(found(path, "parquet")) == [(0, "not a string: 'text' is in more than one column")]
+
+
 def test_an_id_of_type_uuid_is_named_as_people_write_it(tmp_path: Path) -> None:
     name = uuid.UUID("12345678-1234-5678-1234-567812345678")
     column: Any = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([name.bytes], pa.binary(16)))
@@ -683,6 +719,18 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputChanged, match=r"cannot read .*gone\.jsonl: No such file") as problem:
         list(rows(tmp_path, Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
     assert problem.value.hint == "put the file back, or plan again without it"
+
+
+@pytest.mark.parametrize("where", ["absolute", "above", "round about"])
+def test_a_path_that_leads_out_of_the_corpus_is_refused(tmp_path: Path, where: str) -> None:
+    """A manifest says what a worker reads and sends to the output: of the corpus, and nothing else."""
+    path = jsonl(tmp_path, b'{"id": "a", "text": "one"}')
+    root = tmp_path / "corpus"
+    root.mkdir()
+    name = {"absolute": str(path), "above": f"../{path.name}", "round about": f"x/../../{path.name}"}[where]
+    with pytest.raises(InputChanged, match="is not a path inside the corpus") as problem:
+        list(rows(root, Slice(name, version(path), "jsonl"), BY_ID))
+    assert problem.value.hint == "plan and launch again"
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])

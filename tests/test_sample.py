@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from launcher import sample as sampling
 from launcher.corpus import Listing, find
 from launcher.errors import Problem
 from launcher.profile import Count, Profile, Stratum, estimate
-from launcher.sample import SMALL, TEXTS, Sampled, line_end, sample
+from launcher.sample import BLOCKS, PLAIN, PREFIX, SMALL, TEXT, TEXTS, Sampled, line_end, sample
 from tasks.read import Columns
 from tasks.tokens import Cut, HashWords
 from tests.house import write_jsonl
@@ -338,7 +339,141 @@ def test_a_line_starts_after_the_end_of_the_one_before(tmp_path: Path) -> None:
     assert [line_end(path, p) for p in range(15)] == [0, 4, 4, 4, 4, 9, 9, 9, 9, 9, 10, 14, 14, 14, 14]
 
 
+# --- blocks without measure
+
+
+def hexadecimal(size: int, dice: random.Random) -> str:
+    """Text that packs to half its size and no further."""
+    return dice.randbytes(size // 2).hex()
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst", ".csv"])
+def test_a_first_text_longer_than_a_prefix_is_seen(tmp_path: Path, suffix: str) -> None:
+    dice = random.Random(15)
+    for number in range(20):
+        WRITERS[suffix](
+            tmp_path / f"{number}{suffix}", [{"id": str(number), "text": hexadecimal(800_000, dice)}]
+        )
+    assert find(".", tmp_path).bytes > SMALL
+    assert profile(tmp_path).documents == exactly(20)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst", ".csv"])
+def test_long_texts_among_short_ones_are_not_missed(tmp_path: Path, suffix: str) -> None:
+    """Each prefix ends within a long text as a rule: leaving these out would triple the documents."""
+    dice = random.Random(16)
+    documents = 0
+    for number in range(60):
+        sizes = [dice.choice([1_000] * 4 + [100_000]) for _ in range(30)]
+        documents += len(sizes)
+        WRITERS[suffix](
+            tmp_path / f"{number}{suffix}", [{"id": "x", "text": hexadecimal(n, dice)} for n in sizes]
+        )
+    (stratum,) = look(tmp_path)[1].strata.values()
+    found = estimate([stratum], 1, 1).documents
+    assert not stratum.complete
+    assert near(found, documents)
+    assert found.mid == pytest.approx(documents, rel=0.25)
+
+
+def test_a_record_of_many_lines_is_not_cut(tmp_path: Path) -> None:
+    body = "line\n" * 2_000
+    for number in range(60):
+        table(tmp_path / f"{number}.csv", [{"id": str(n), "text": body} for n in range(20)])
+    (stratum,) = look(tmp_path)[1].strata.values()
+    assert not stratum.complete
+    assert all(b.bytes == b.documents * len(body) for b in stratum.blocks)
+
+
+def test_an_over_long_line_in_packed_files_is_a_bad_row(tmp_path: Path) -> None:
+    dice = random.Random(17)
+    jsonl_gz(tmp_path / "a.jsonl.gz", [{"id": "a", "text": hexadecimal(14_000_000, dice)}])
+    assert find(".", tmp_path).bytes > SMALL
+    assert str(refusal(tmp_path)).startswith("no text in the corpus: a.jsonl.gz: over-long line: ")
+
+
+@pytest.mark.parametrize("write", [jsonl_gz, jsonl_zst])
+def test_what_unpacks_to_much_is_not_unpacked_whole(
+    tmp_path: Path, write: Callable[[Path, Records], None]
+) -> None:
+    suffix = write.__name__.removeprefix("jsonl_")
+    text(tmp_path / "a.txt", Truth().texts(7_000_000, random.Random(18)))
+    write(tmp_path / f"b.jsonl.{suffix}", [{"id": "x", "text": "word " * 200}] * 40_000)
+    stratum = look(tmp_path)[1].strata["jsonl packed"]
+    (block,) = stratum.blocks
+    assert PLAIN * 0.9 < block.bytes < PLAIN
+    assert block.units < min(PREFIX, stratum.units)
+    # the first of what repeats takes more room than the others, and these are few hundred bytes
+    assert estimate([stratum], 1, 1).documents.mid == pytest.approx(40_000, rel=0.15)
+
+
+def test_every_prefix_is_counted_before_the_next_is_read(
+    many_packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def loud(name: str) -> None:
+        real = getattr(sampling, name)
+
+        def call(*given: object) -> object:
+            said.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(sampling, name, call)
+
+    loud("_prefix")
+    loud("_block")
+    look(many_packed)
+    assert said == ["_prefix", "_block"] * 20
+
+
+def test_blocks_of_parquet_are_smaller_where_texts_are_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And as many rows each, wherever the long ones lie."""
+    monkeypatch.setattr(sampling, "TEXT", 2**15)
+    dice = random.Random(19)
+    sizes = [dice.choice([20, 4_000, 9_000]) for _ in range(4_000)]
+    records = [{"id": "x", "text": hexadecimal(n, dice)} for n in sorted(sizes)]
+    parquet(tmp_path / "a.parquet", records)
+    (stratum,) = look(tmp_path)[1].strata.values()
+    (rows,) = {b.units for b in stratum.blocks}
+    assert rows == pytest.approx(2**15 / (sum(sizes) / len(sizes)), rel=0.2)
+    assert sum(b.bytes for b in stratum.blocks) < 1.2 * BLOCKS * 2**15
+    assert near(estimate([stratum], 1, 1).bytes, sum(sizes))
+
+
+def test_texts_tokenised_together_are_few_when_they_are_long(tmp_path: Path) -> None:
+    class Counting(HashWords):
+        most = 0
+
+        def ids(self, texts: Sequence[str]) -> list[list[int]]:
+            self.most = max(self.most, sum(map(len, texts)))
+            return super().ids(texts)
+
+    jsonl(tmp_path / "a.jsonl", [{"id": "x", "text": "word " * 20_000}] * 50)
+    words = Counting()
+    found = sample(find(".", tmp_path), COLUMNS, words, CUT)
+    assert sum(b.documents for b in found.strata["jsonl"].blocks) == 50
+    assert TEXT < words.most <= TEXT + 100_000
+
+
 # --- what is refused
+
+
+@pytest.mark.parametrize("name", ["id", "text"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str) -> None:
+    columns = [pa.array(["a"]), pa.array(["b"]), pa.array(["c"])]
+    pq.write_table(pa.Table.from_arrays(columns, ["id", "text", name]), tmp_path / "a.parquet")
+    problem = refusal(tmp_path)
+    assert str(problem) == f"a.parquet has 2 columns named {name!r}"
+    assert problem.hint == "rename all but one of them, or set corpus.text and corpus.id to others"
+
+
+def test_two_columns_of_another_name_are_no_matter(tmp_path: Path) -> None:
+    columns = [pa.array(["a"]), pa.array(["b"]), pa.array([1]), pa.array([2])]
+    pq.write_table(pa.Table.from_arrays(columns, ["id", "text", "n", "n"]), tmp_path / "a.parquet")
+    assert profile(tmp_path).documents == exactly(1)
 
 
 def test_a_wrong_column_of_parquet_is_told_with_those_that_are_there(tmp_path: Path) -> None:
