@@ -14,13 +14,11 @@ from typing import Any
 from launcher import cut, planner
 from launcher import job as jobs
 from launcher import plan as plans
-from launcher.account import machine_times, report_of, spent_so_far, working_seconds
-from launcher.census import Census
+from launcher.account import report_of
 from launcher.clouds.local import Local
 from launcher.corpus import Listing
-from launcher.drive import Busy, Drive, sole
+from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
-from launcher.fleet import ALIVE
 from launcher.job import Job, Source
 from launcher.ledger import Ledger
 from launcher.observe import Eye
@@ -29,6 +27,7 @@ from launcher.record import Run, RunState, SpeedSeen
 from launcher.report import to_json
 from launcher.sample import sample
 from launcher.show import report_text
+from launcher.status import eye_of, settle, status_of
 from launcher.table import plan_text, status_text, verdict_text
 from launcher.verify import verify
 from launcher.watch import say, screen, stepper
@@ -210,9 +209,9 @@ def _status(arguments: Namespace) -> int:
     with _ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
-        eye = _eye(ledger, store, run)
+        eye = eye_of(ledger, store, run)
         while True:
-            _settle(ledger, run, eye, arguments.runs / run.id)
+            settle(ledger, run, eye, arguments.runs / run.id)
             body = status_of(ledger, run.id, eye)
             if arguments.watch and arguments.json:
                 print(json.dumps(body), flush=True)  # noqa: T201 - the data
@@ -223,68 +222,12 @@ def _status(arguments: Namespace) -> int:
             time.sleep(2)
 
 
-def _eye(ledger: Ledger, store: Store, run: Run) -> Eye | None:
-    """Who looks at the store; None while the run has no manifest yet."""
-    try:
-        eye = Eye(store, ledger, manifest.read_header(store, run.id))
-    except manifest.NoRun:
-        return None
-    eye.recall()
-    return eye
-
-
-def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
-    """The state of a run as JSON, schema embedfleet/status/1. Unknown is null; money is a string."""
-    if eye:
-        eye.receipts()
-        eye.pulses()
-    row, progress, now = ledger.find(run), ledger.progress(run), utc()
-    machines = ledger.machines(run)
-    times = machine_times(ledger, run)
-    seconds = working_seconds(times, now) or None
-    rate = progress.tokens / seconds if seconds and progress.tokens else None
-    expected = progress.tokens_expected
-    up = any(m.state in ALIVE for m in machines)
-    known = up and rate and expected is not None and expected > progress.tokens
-    left = (expected - progress.tokens) / rate if known and rate and expected is not None else None
-    spent = spent_so_far(ledger, run, now) if machines else None
-    return {
-        "schema": "embedfleet/status/1",
-        "run": run,
-        "state": row.state.value,
-        "at": now.isoformat(),
-        "shards": progress.shards,
-        "shards_done": progress.shards_done,
-        "documents": progress.documents,
-        "chunks": progress.chunks,
-        "tokens": progress.tokens,
-        "tokens_expected": expected,
-        "failed_rows": progress.failed_rows,
-        "output_bytes": progress.output_bytes,
-        "seconds": seconds,
-        "tokens_per_second": rate,
-        "seconds_left": left,
-        "usd": None if spent is None else str(spent),
-        "workers": [
-            {"name": m.name, "state": m.state.value, "handle": m.handle, "ready": m.ready is not None, "reason": m.reason}
-            for m in machines
-        ],
-    }  # fmt: skip
-
-
-def _settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:
-    """Where no launcher is at work, write down what became of the workers; else it does so itself."""
-    if eye:
-        with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
-            Census(ledger, eye, Local(folder)).settle()
-
-
 def _report(arguments: Namespace) -> int:
     with _ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
-        eye = _eye(ledger, store, run)
-        _settle(ledger, run, eye, arguments.runs / run.id)
+        eye = eye_of(ledger, store, run)
+        settle(ledger, run, eye, arguments.runs / run.id)
         if eye:
             eye.receipts()
             eye.lost()

@@ -316,7 +316,9 @@ def _binding(job: Job, chosen: Estimate, estimates: list[Estimate], shards: int 
         else []
     )
     if shards is not None and chosen.kind.cloud == "local" and shards < slots(job.local.workers).workers:
-        out.append(f"{shards} shards: a compressed or CSV file cannot be cut, so no more workers than that")
+        out.append(
+            f"{shards} shard{'s' if shards > 1 else ''}: a compressed or CSV file cannot be cut, so no more workers"
+        )
     return tuple(out)
 
 

@@ -90,7 +90,10 @@ def read_header(store: Store, run: str) -> Header:
     """
     body = read(store, header_key(run))
     if body is None:
-        raise NoRun(f"no run {run!r} under this output path", hint="embedfleet status lists the runs")
+        raise NoRun(
+            f"no run {run!r} under this output path",
+            hint="see which runs it holds under _embedfleet/",
+        )
     fields: dict[str, Any] = json.loads(body)
     if fields.pop("schema", None) != SCHEMA:
         raise NoRun(f"run {run!r} was made by another version of embedfleet", hint="use that version")

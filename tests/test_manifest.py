@@ -147,7 +147,7 @@ def test_runs_do_not_share_a_manifest() -> None:
 def test_an_unknown_run_is_no_run() -> None:
     with pytest.raises(NoRun, match="no run 'run-9' under this output path") as problem:
         read_header(Memory(), "run-9")
-    assert problem.value.hint == "embedfleet status lists the runs"
+    assert problem.value.hint == "see which runs it holds under _embedfleet/"
 
 
 def test_a_run_of_another_version_is_no_run() -> None:

@@ -53,4 +53,4 @@ def test_a_corpus_of_one_compressed_file_is_planned_for_one_worker(tmp_path: Pat
     text = "name: one\ncorpus: all.jsonl.gz\nmodel: hash\noutput: out\nlocal: {workers: 4}\n"
     plan = planner.make(jobs.parse(text), tmp_path, planner.Choices("local", 0.1), utc(), lambda _: None)
     assert plan.lots[0].workers == 1
-    assert plan.binding == ("1 shards: a compressed or CSV file cannot be cut, so no more workers than that",)
+    assert plan.binding == ("1 shard: a compressed or CSV file cannot be cut, so no more workers",)

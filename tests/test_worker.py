@@ -215,7 +215,7 @@ def test_a_lease_is_renewed_while_its_shard_takes_longer_than_it_lasts(
 def test_an_unknown_run_ends_with_status_3_and_two_lines(start: Start) -> None:
     assert ended(start("ann", run="run-9")) == (
         3,
-        "Error: no run 'run-9' under this output path\nTry: embedfleet status lists the runs\n",
+        "Error: no run 'run-9' under this output path\nTry: see which runs it holds under _embedfleet/\n",
     )
 
 

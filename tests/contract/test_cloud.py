@@ -120,7 +120,7 @@ def test_a_worker_that_cannot_work_ends_with_3_and_says_why(place: Place) -> Non
     assert place.cloud.state(handle) == 3
     assert place.cloud.last_words(name).splitlines() == [
         "Error: no run 'no-such-run' under this output path",
-        "Try: embedfleet status lists the runs",
+        "Try: see which runs it holds under _embedfleet/",
     ]
 
 

@@ -1,0 +1,76 @@
+"""How a run stands now, for whoever asks: from the ledger, and from the store where there is news.
+
+Asking drives nothing. Where no launcher is at work, what became of its workers is written down; nothing is started.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from launcher.account import machine_times, spent_so_far, working_seconds
+from launcher.census import Census
+from launcher.clouds.local import Local
+from launcher.drive import Busy, sole
+from launcher.fleet import ALIVE
+from launcher.ledger import Ledger
+from launcher.observe import Eye
+from launcher.record import Run
+from tasks import manifest
+from tasks.heart import utc
+from tasks.store import Store
+
+
+def eye_of(ledger: Ledger, store: Store, run: Run) -> Eye | None:
+    """Who looks at the store; None while the run has no manifest yet."""
+    try:
+        eye = Eye(store, ledger, manifest.read_header(store, run.id))
+    except manifest.NoRun:
+        return None
+    eye.recall()
+    return eye
+
+
+def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
+    """The state of a run as JSON, schema embedfleet/status/1. Unknown is null; money is a string."""
+    if eye:
+        eye.receipts()
+        eye.pulses()
+    row, progress, now = ledger.find(run), ledger.progress(run), utc()
+    machines = ledger.machines(run)
+    times = machine_times(ledger, run)
+    seconds = working_seconds(times, now) or None
+    rate = progress.tokens / seconds if seconds and progress.tokens else None
+    expected = progress.tokens_expected
+    up = any(m.state in ALIVE for m in machines)
+    known = up and rate and expected is not None and expected > progress.tokens
+    left = (expected - progress.tokens) / rate if known and rate and expected is not None else None
+    spent = spent_so_far(ledger, run, now) if machines else None
+    return {
+        "schema": "embedfleet/status/1",
+        "run": run,
+        "state": row.state.value,
+        "at": now.isoformat(),
+        "shards": progress.shards,
+        "shards_done": progress.shards_done,
+        "documents": progress.documents,
+        "chunks": progress.chunks,
+        "tokens": progress.tokens,
+        "tokens_expected": expected,
+        "failed_rows": progress.failed_rows,
+        "output_bytes": progress.output_bytes,
+        "seconds": seconds,
+        "tokens_per_second": rate,
+        "seconds_left": left,
+        "usd": None if spent is None else str(spent),
+        "workers": [
+            {"name": m.name, "state": m.state.value, "handle": m.handle, "ready": m.ready is not None, "reason": m.reason}
+            for m in machines
+        ],
+    }  # fmt: skip
+
+
+def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:
+    """Where no launcher is at work, write down what became of the workers; else it does so itself."""
+    if eye:
+        with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
+            Census(ledger, eye, Local(folder)).settle()
