@@ -1,13 +1,11 @@
 """What each command does: read its files, call the core, carry out, show. The shell's outermost ring."""
 
-import contextlib
 import json
 import os
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from launcher.errors import FailedRows, Problem, Usage
 from launcher.job import Job, Source
 from launcher.ledger import Ledger
 from launcher.observe import Eye
+from launcher.output import read, show, write
 from launcher.page import render
 from launcher.record import Run, RunState, SpeedSeen
 from launcher.report import to_json
@@ -45,15 +44,15 @@ def _plan(arguments: Namespace) -> int:
     plan = planner.make(job, base, planner.Choices(arguments.on, arguments.probe), utc(), say)
     body = plans.to_json(plan)
     if arguments.output:
-        _write(arguments.output, json.dumps(body, indent=1) + "\n")
+        write(arguments.output, json.dumps(body, indent=1) + "\n")
         say(f"plan written to {arguments.output}")
-    _show(body, plan_text, as_json=arguments.json)
+    show(body, plan_text, as_json=arguments.json)
     return 0
 
 
 def _launch(arguments: Namespace) -> int:
     path: Path = arguments.plan
-    text = _read(path)
+    text = read(path)
     choices = planner.Choices("local", arguments.probe)  # the only place this version launches on
     if text.lstrip().startswith("{"):
         try:
@@ -66,7 +65,7 @@ def _launch(arguments: Namespace) -> int:
     else:
         job, base = jobs.parse(text, where=path.name), path.absolute().parent
         body = plans.to_json(planner.make(job, base, choices, utc(), say))
-        _show(body, plan_text, as_json=False, stream=sys.stderr)
+        show(body, plan_text, as_json=False, stream=sys.stderr)
     _launchable(body)
     _listing(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
@@ -160,7 +159,7 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
     header = manifest.read_header(store, run.id)
     eye = Eye(store, ledger, header)
     with sole(folder, run.id):
-        _write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
+        write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
         eye.recall()
         eye.receipts()
         before = ledger.find(run.id)
@@ -192,9 +191,9 @@ def _learn(ledger: Ledger, run: str, body: dict[str, Any]) -> None:
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
     body = to_json(report_of(ledger, store, run, utc()))
-    _write(folder / "report.html", render(body))
-    _write(folder / "report.json", json.dumps(body, indent=1) + "\n")
-    _show(body, report_text, as_json=False)
+    write(folder / "report.html", render(body))
+    write(folder / "report.json", json.dumps(body, indent=1) + "\n")
+    show(body, report_text, as_json=False)
     say(f"report: {folder / 'report.html'}")
     failed = body["work"]["failed_rows"]
     if failed:
@@ -216,7 +215,7 @@ def _status(arguments: Namespace) -> int:
             if arguments.watch and arguments.json:
                 print(json.dumps(body), flush=True)  # noqa: T201 - the data
             else:
-                _show(body, status_text, as_json=arguments.json)
+                show(body, status_text, as_json=arguments.json)
             if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
                 return 0
             time.sleep(2)
@@ -233,8 +232,8 @@ def _report(arguments: Namespace) -> int:
             eye.lost()
         body = to_json(report_of(ledger, store, run.id, utc()))
     page: Path = arguments.html or arguments.runs / run.id / "report.html"
-    _write(page, render(body))
-    _show(body, report_text, as_json=arguments.json)
+    write(page, render(body))
+    show(body, report_text, as_json=arguments.json)
     say(f"report: {page}")
     return 0
 
@@ -259,7 +258,7 @@ def _verify(arguments: Namespace) -> int:
         "fault_count": verdict.fault_count,
         "faults": verdict.faults,
     }
-    _show(body, verdict_text, as_json=arguments.json)
+    show(body, verdict_text, as_json=arguments.json)
     if verdict.fault_count:
         raise Problem(
             f"{verdict.fault_count} faults in run {run.id}; the first: {verdict.faults[0]}",
@@ -293,7 +292,7 @@ RUN: dict[str, Callable[[Namespace], int]] = {
 
 def read_job(path: Path) -> tuple[Job, Path]:
     """The job and the folder that its relative paths are relative to."""
-    return jobs.parse(_read(path), where=path.name), path.absolute().parent
+    return jobs.parse(read(path), where=path.name), path.absolute().parent
 
 
 def output_path(job: Job, base: Path) -> str:
@@ -302,45 +301,3 @@ def output_path(job: Job, base: Path) -> str:
         raise Usage("the job has no output", hint="set output.path in the job file")
     path = job.output.path
     return path if "://" in path else str((base / path).absolute())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise Usage(f"no file {path}", hint="name a job file or a plan that is there") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"cannot read {path}: {error}", hint="name a readable text file in UTF-8") from error
-
-
-def _write(path: Path, text: str) -> None:
-    """All or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise Problem(
-            f"cannot write {path}: {error.strerror}", hint="free some space or name another place"
-        ) from error
-
-
-def _show(
-    body: dict[str, Any], render_: Callable[[dict[str, Any]], Any], *, as_json: bool, stream: Any = None
-) -> None:
-    stream = stream or sys.stdout
-    if as_json:
-        print(json.dumps(body, indent=1, default=_plain), file=stream)
-        return
-    from rich.console import Console  # noqa: PLC0415 - JSON needs no terminal
-
-    lost = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()
-    with lost:  # whoever reads our progress may leave; the work goes on
-        Console(file=stream, width=None if stream.isatty() else 110).print(render_(body))
-
-
-def _plain(value: Any) -> str:
-    assert isinstance(value, Decimal)
-    return str(value)
