@@ -1,23 +1,40 @@
 """What a GPU can do, and the one name we call it by.
 
 The figures live in `snapshot/gpus.csv`, each row with its source and how sure it is. Every peak is the dense
-one, never the doubled figure for sparse matrices. The ceiling is what kernels have been measured to reach,
-and differs from the peak by GPU (A100 60 %, L4 38 %, T4 34 %), which is why it is a column and not a share.
+one, never the doubled figure for sparse matrices, and for GeForce cards the one that adds up in float32, half
+of what is often printed. The ceiling is what kernels have been measured to reach, and differs from the peak by
+GPU (A100 60 %, L4 38 %, T4 34 %), which is why it is a column and not a share.
+
+Where nobody measured transformer kernels the ceiling is derived, and says so: from a relative of the same
+generation, corrected for power, else from the best square matrix product (MAMF) that the GPU has been seen to
+reach. `ceiling_factor` is how far off that may be.
 
 Does not know prices, nor what an engine makes of a ceiling: that is `launcher/speed.py`.
 """
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from io import StringIO
+from math import sqrt
 
-# Of the best square matrix product a GPU has been seen to reach (MAMF), the share that the kernels of a real
-# transformer reach. Both are measured on two GPUs: A100 188.9 / 271.2 = 0.70, H100 632 / 794.5 = 0.80. Their
-# geometric mean stands in where only the MAMF is known.
-CEILING_OF_MAMF = 0.74
+# Of the best square matrix product in half precision, the share that the kernels of a real transformer reach.
+# Both are measured on seven GPUs: T4 0.52, V100 0.64, L4 0.65, A40 0.82, A100 0.70, L40S 0.60, H100 0.80. The
+# geometric mean, and e to the standard deviation of the logarithms, rounded up.
+CEILING_OF_MAMF = 0.67
+MAMF_FACTOR = 1.2
+
+# Likewise in float32: T4 0.95, V100 0.83, A100 0.82 (FasterTransformer at 2,048 tokens a batch and more).
+CEILING_OF_FP32_MATRIX = 0.83
+
+# A relative's share of its peak, times the root of how many more watts there are for each TFLOP of peak. Tried on
+# the seven GPUs that have a ceiling and a relative with one (T4, V100, L4, L40S, A10, A30, A100) it is off by 1.1
+# rms, A10 the worst with 1.25. Above MOST of its peak no GPU has been seen: that is A40's share.
+MOST = 0.667
+LIKE_FACTOR = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +46,16 @@ class Gpu:
     fp32_tflops: float | None
     bandwidth_gb_s: float | None
     compute_capability: str | None  # "8.9", or AMD's "gfx942"
-    ceiling_tflops: float | None  # half precision, measured on transformer kernels; None: nobody measured
+    ceiling_tflops: float | None  # half precision, on transformer kernels; None: nothing to derive it from
     ceiling_source: str
     source: str
     sure: str
+    watts: float | None = None
+    ceiling_factor: float = (
+        1.0  # what the ceiling may be off by, one standard deviation; 1 where it is measured
+    )
+    fp32_ceiling_tflops: float | None = None  # float32 without TF32, always derived
+    fp32_ceiling_source: str = "not measured"
 
 
 class UnknownGpuError(LookupError):
@@ -83,9 +106,10 @@ def _table() -> tuple[dict[str, Gpu], dict[str, str]]:
     facts: dict[str, Gpu] = {}
     names: dict[str, str] = {}
     text = files("pricing").joinpath("snapshot", "gpus.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(StringIO(text)):
-        ceiling, where = _ceiling(row)
-        name = row["gpu"]
+    rows = {row["gpu"]: row for row in csv.DictReader(StringIO(text))}
+    for name, row in rows.items():
+        ceiling, where, factor = _ceiling(row, rows)
+        fp32 = _number(row["fp32_matrix_tflops"])
         facts[name] = Gpu(
             name=name,
             memory_gb=float(row["memory_gb"]),
@@ -98,21 +122,41 @@ def _table() -> tuple[dict[str, Gpu], dict[str, str]]:
             ceiling_source=where,
             source=row["source"],
             sure=row["sure"],
+            watts=_number(row["watts"]),
+            ceiling_factor=factor,
+            fp32_ceiling_tflops=None if fp32 is None else round(CEILING_OF_FP32_MATRIX * fp32, 1),
+            fp32_ceiling_source="not measured"
+            if fp32 is None
+            else f"derived: {CEILING_OF_FP32_MATRIX:g} of the measured float32 product, {fp32:g} TFLOPS",
         )
         for alias in (name, *filter(None, row["aliases"].split(";"))):
             names[_squeeze(alias)] = name
     return facts, names
 
 
-def _ceiling(row: dict[str, str]) -> tuple[float | None, str]:
+def like(ceiling: float, peak: float, watts: float, own_peak: float, own_watts: float) -> float:
+    """The ceiling of a GPU after that of a relative with `ceiling`, `peak` and `watts`."""
+    power = (own_watts / own_peak) / (watts / peak)
+    return own_peak * min(MOST, ceiling / peak * sqrt(power))
+
+
+def _ceiling(
+    row: Mapping[str, str], rows: Mapping[str, Mapping[str, str]]
+) -> tuple[float | None, str, float]:
+    """The ceiling, where it comes from, and what it may be off by."""
     measured = _number(row["ceiling_tflops"])
     if measured is not None:
-        return measured, row["ceiling_source"]
+        return measured, row["ceiling_source"], 1.0
+    if row["ceiling_like"]:
+        kin = rows[row["ceiling_like"]]
+        theirs = (float(kin[key]) for key in ("ceiling_tflops", "fp16_tflops", "watts"))
+        derived = like(*theirs, own_peak=float(row["fp16_tflops"]), own_watts=float(row["watts"]))
+        return round(derived, 1), f"derived: after {kin['gpu']}, by peak and power", LIKE_FACTOR
     mamf = _number(row["mamf_tflops"])
     if mamf is not None:
-        derived = round(CEILING_OF_MAMF * mamf, 1)
-        return derived, f"derived: {CEILING_OF_MAMF:g} of the measured matrix product, {mamf:g} TFLOPS (MAMF)"
-    return None, "not measured"
+        what = f"derived: {CEILING_OF_MAMF:g} of the measured matrix product, {mamf:g} TFLOPS (MAMF)"
+        return round(CEILING_OF_MAMF * mamf, 1), what, MAMF_FACTOR
+    return None, "not measured", 1.0
 
 
 def _number(text: str) -> float | None:

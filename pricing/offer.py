@@ -7,6 +7,7 @@ is left are Offers. It does not know whether a machine can be had, only what it 
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 # What a flag on an offer means. A flag never changes a price: it says how far to trust it.
 FLAGS: dict[str, str] = {
@@ -14,10 +15,13 @@ FLAGS: dict[str, str] = {
     "as_of_unknown": "the source is undated; as_of is the latest day it can be",
     "gpu_by_instance_type": "the source names a sibling GPU; the instance type says which one it is",
     "gpu_variant_unsure": "the source does not say which memory size this is; the smaller is assumed",
+    "jump": "the price moved further from the book before than prices are known to move",
     "on_demand_unknown": "a spot price with no on-demand price to compare it with",
-    "region_unverified": "the source lists every type in every region, so this pair may not exist",
+    "region_unverified": "nobody listed this type in this region, and a price list alone does not say that it is there",
     "zone_id": "zone is a provider's zone id (apne1-az1), which is not a name one can launch in",
 }
+
+Purchase = Literal["on-demand", "spot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,14 @@ class Quote:
     source: str
     flags: tuple[str, ...] = ()
 
+    @property
+    def machine(self) -> str:
+        return _machine(self.cloud, self.instance_type, self.gpus, self.gpu)
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A price that passed the gate. A Quote with both prices becomes two of these."""
+    """A price that passed the gate, and a row of a price book. A Quote with both prices becomes two of these."""
 
     cloud: str
     region: str
@@ -60,12 +68,10 @@ class Offer:
     @property
     def machine(self) -> str:
         """The instance type, and what hangs on it where the type alone does not say (GCP's n1 family)."""
-        if self.cloud == "gcp" and self.instance_type.startswith("n1-"):
-            return f"{self.instance_type}+{self.gpus:g}x{self.gpu}"
-        return self.instance_type
+        return _machine(self.cloud, self.instance_type, self.gpus, self.gpu)
 
     @property
-    def purchase(self) -> str:
+    def purchase(self) -> Purchase:
         return "spot" if self.spot else "on-demand"
 
     @property
@@ -77,3 +83,28 @@ class Offer:
     def usd_per_gpu_hour(self) -> Decimal:
         """The price of one whole GPU for an hour, whatever share of it or number of them is sold."""
         return self.usd_per_hour / Decimal(str(self.gpus))
+
+
+def as_quote(offer: Offer) -> Quote:
+    """The offer as a feed would state it, to be judged again beside others."""
+    return Quote(
+        cloud=offer.cloud,
+        region=offer.region,
+        zone=offer.zone,
+        instance_type=offer.instance_type,
+        gpu=offer.gpu,
+        gpus=offer.gpus,
+        vcpus=offer.vcpus,
+        memory_gb=offer.memory_gb,
+        on_demand=None if offer.spot else offer.usd_per_hour,
+        spot=offer.usd_per_hour if offer.spot else None,
+        as_of=offer.as_of,
+        source=offer.source,
+        flags=offer.flags,
+    )
+
+
+def _machine(cloud: str, instance_type: str, gpus: float, gpu: str) -> str:
+    if cloud == "gcp" and instance_type.startswith("n1-"):
+        return f"{instance_type}+{gpus:g}x{gpu}"
+    return instance_type

@@ -5,9 +5,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.check import Rejected, gate
+from pricing.check import EXPECTED, Rejected, absent, gate, placed
 from pricing.gpu import canonical
-from pricing.offer import Offer, Quote
+from pricing.offer import Offer, Quote, as_quote
 
 QUOTE = Quote(
     cloud="gcp",
@@ -33,8 +33,12 @@ def judge(*quotes: Quote) -> tuple[list[Offer], list[Rejected]]:
     return list(offers), list(rejected)
 
 
-def refusals(*quotes: Quote) -> list[tuple[str, str]]:
+def refusals(*quotes: Quote) -> list[tuple[str | None, str]]:
     return [(r.purchase, r.reason) for r in judge(*quotes)[1]]
+
+
+def both(reason: str) -> list[tuple[str, str]]:
+    return [("on-demand", reason), ("spot", reason)]
 
 
 def test_a_row_with_two_prices_becomes_two_offers() -> None:
@@ -58,7 +62,7 @@ def test_an_unknown_price_makes_no_offer_and_no_refusal() -> None:
 
 
 def test_a_row_without_any_price_is_refused() -> None:
-    assert refusals(replace(QUOTE, on_demand=None, spot=None)) == [("both", "no price")]
+    assert refusals(replace(QUOTE, on_demand=None, spot=None)) == [(None, "no price")]
 
 
 def test_a_price_of_nothing_is_refused() -> None:
@@ -74,19 +78,19 @@ def test_a_price_that_is_no_number_is_refused() -> None:
 
 
 def test_a_row_without_an_accelerator_is_refused() -> None:
-    assert refusals(replace(QUOTE, gpu="")) == [("both", "no accelerator named")]
+    assert refusals(replace(QUOTE, gpu="")) == both("no accelerator named")
 
 
 def test_a_row_without_a_cloud_is_refused() -> None:
-    assert refusals(replace(QUOTE, cloud="")) == [("both", "no cloud, region or instance type")]
+    assert refusals(replace(QUOTE, cloud="")) == both("no cloud, region or instance type")
 
 
 def test_a_gpu_without_facts_is_refused_by_name() -> None:
-    assert refusals(replace(QUOTE, gpu="MI25")) == [("both", "no facts about GPU 'MI25'")]
+    assert refusals(replace(QUOTE, gpu="MI25")) == both("no facts about GPU 'MI25'")
 
 
 def test_no_gpus_are_no_offer() -> None:
-    assert refusals(replace(QUOTE, gpus=0.0)) == [("both", "0 GPUs")]
+    assert refusals(replace(QUOTE, gpus=0.0)) == both("0 GPUs")
 
 
 def test_a_spot_price_above_on_demand_is_refused() -> None:
@@ -156,6 +160,111 @@ def test_an_on_demand_offer_has_no_zone_and_no_flag_about_it() -> None:
     ]
 
 
+def test_a_spot_price_is_judged_beside_the_on_demand_price_of_another_row() -> None:
+    listed, spot = replace(QUOTE, spot=None), replace(QUOTE, zone="us-central1-a", on_demand=None)
+    assert judge(spot, listed)[0][1].flags == ()
+    assert refusals(replace(spot, spot=Decimal("0.9")), listed) == [
+        ("spot", "spot 0.9 is above on-demand 0.8536")
+    ]
+
+
+def test_a_spot_price_is_not_judged_beside_that_of_another_machine() -> None:
+    other = replace(QUOTE, instance_type="g2-standard-4", spot=None, on_demand=Decimal("0.30"))
+    assert refusals(replace(QUOTE, on_demand=None), other) == []
+
+
+def test_a_spot_price_is_not_judged_beside_another_spot_price() -> None:
+    a = replace(QUOTE, zone="us-central1-a", on_demand=None)
+    b = replace(a, zone="us-central1-b", spot=Decimal("0.60"))
+    assert refusals(a, b) == []
+
+
+def test_a_price_in_other_units_is_refused() -> None:
+    [(purchase, reason)] = refusals(replace(QUOTE, on_demand=Decimal(8536), spot=None))
+    assert (purchase, reason.split(":")[0]) == ("on-demand", "the price 8536 is above 1000 per GPU-hour")
+
+
+def test_more_gpus_than_any_machine_holds_are_no_offer() -> None:
+    assert refusals(replace(QUOTE, gpus=float("inf"))) == both("inf GPUs")
+
+
+def test_a_host_without_memory_is_refused() -> None:
+    assert refusals(replace(QUOTE, memory_gb=0.0)) == both("a host of 8 vCPUs and 0.0 GB")
+
+
+def test_a_row_from_the_future_is_refused() -> None:
+    ahead = replace(QUOTE, as_of=date(2026, 11, 25))
+    _, rejected = gate([ahead], canonical, today=date(2026, 11, 23))
+    assert {r.reason for r in rejected} == {"dated 2026-11-25, after today"}
+
+
+def test_a_row_dated_where_tomorrow_has_begun_is_believed() -> None:
+    ahead = replace(QUOTE, as_of=date(2026, 11, 24))
+    assert gate([ahead], canonical, today=date(2026, 11, 23))[1] == ()
+
+
+OFFERED = frozenset({("g2-standard-8", "us-central1"), ("a2-ultragpu-1g", "us-central1")})
+
+
+def test_a_region_where_the_type_does_not_exist_is_refused() -> None:
+    elsewhere = replace(QUOTE, region="us-west9")
+    offers, rejected = gate([QUOTE, elsewhere], canonical, offerings=OFFERED)
+    assert {o.region for o in offers} == {"us-central1"}
+    assert {r.reason for r in rejected} == {"g2-standard-8 is priced, but not offered, in us-west9"}
+    assert len(rejected) == 2
+
+
+def test_a_region_that_is_confirmed_loses_its_flag() -> None:
+    [kept], _ = placed([replace(QUOTE, flags=("region_unverified",))], OFFERED)
+    assert kept.flags == ()
+
+
+def test_a_list_of_offerings_says_nothing_of_types_it_does_not_name() -> None:
+    other = replace(QUOTE, instance_type="g2-standard-16", flags=("region_unverified",))
+    assert placed([other], OFFERED) == ([other], [])
+
+
+def test_a_spot_price_half_as_high_again_is_flagged_as_a_jump() -> None:
+    before = {o.key: o for o in judge(QUOTE)[0]}
+    up = replace(QUOTE, spot=Decimal("0.52"))
+    flags = {o.purchase: o.flags for o in gate([up], canonical, previous=before)[0]}
+    assert flags == {"on-demand": (), "spot": ("jump",)}
+
+
+def test_a_rise_as_large_as_that_of_gcps_l4_in_four_months_is_no_jump() -> None:
+    before = {o.key: o for o in judge(QUOTE)[0]}
+    up = replace(QUOTE, spot=Decimal("0.3414") * Decimal("1.41"))
+    assert all(o.flags == () for o in gate([up], canonical, previous=before)[0])
+
+
+def test_a_list_price_that_falls_by_a_fifth_is_flagged_as_a_jump() -> None:
+    before = {o.key: o for o in judge(QUOTE)[0]}
+    down = replace(QUOTE, on_demand=Decimal("0.68"), spot=None)
+    assert gate([down], canonical, previous=before)[0][0].flags == ("jump",)
+
+
+def test_the_bids_of_a_market_may_move_as_spot_does() -> None:
+    listed = replace(QUOTE, cloud="vast", spot=None)
+    before = {o.key: o for o in judge(listed)[0]}
+    up = replace(listed, on_demand=Decimal("1.10"))
+    assert gate([up], canonical, previous=before)[0][0].flags == ()
+
+
+def test_a_price_that_stays_where_it_jumped_to_is_flagged_no_more() -> None:
+    jumped = replace(QUOTE, flags=("jump",))
+    before = {o.key: o for o in judge(QUOTE)[0]}
+    assert all(o.flags == () for o in gate([jumped], canonical, previous=before)[0])
+
+
+def test_a_gpu_that_a_cloud_is_known_to_rent_is_missed() -> None:
+    assert ("gcp", "T4") in absent(judge(QUOTE)[0], ["gcp"])
+    assert ("gcp", "L4") not in absent(judge(QUOTE)[0], ["gcp"])
+
+
+def test_what_every_cloud_is_expected_to_rent_has_canonical_names() -> None:
+    assert all(canonical(gpu) == gpu for gpus in EXPECTED.values() for gpu in gpus)
+
+
 prices = st.one_of(st.none(), st.decimals(min_value="-1", max_value="3", places=2))
 several = st.lists(
     st.builds(
@@ -173,12 +282,8 @@ several = st.lists(
 @given(several)
 def test_every_price_is_an_offer_or_a_refusal(quotes: list[Quote]) -> None:
     offers, rejected = gate(quotes, canonical)
-    refused = sum(
-        max(1, (r.quote.on_demand is not None) + (r.quote.spot is not None)) if r.purchase == "both" else 1
-        for r in rejected
-    )
     told = sum(max(1, (q.on_demand is not None) + (q.spot is not None)) for q in quotes)
-    assert len(offers) + refused == told
+    assert len(offers) + len(rejected) == told
 
 
 @given(several)
@@ -186,3 +291,46 @@ def test_what_passes_is_positive_and_named_once(quotes: list[Quote]) -> None:
     offers, _ = gate(quotes, canonical)
     assert all(o.usd_per_hour > 0 for o in offers)
     assert len({o.key for o in offers}) == len(offers)
+
+
+@given(several)
+def test_what_passed_passes_again(quotes: list[Quote]) -> None:
+    offers, _ = gate(quotes, canonical)
+    again, rejected = gate(map(as_quote, offers), canonical)
+    assert rejected == ()
+    assert set(again) == set(offers)
+
+
+def test_a_spot_price_of_exactly_a_tenth_is_awss_floor_and_no_market_price() -> None:
+    floor = replace(QUOTE, cloud="aws", on_demand=Decimal("113.933"), spot=Decimal("11.3933"))
+    assert refusals(floor) == [
+        (
+            "spot",
+            "exactly a tenth of on-demand: AWS's floor, which says that nobody bids, not that it can be had",
+        )
+    ]
+
+
+def test_a_price_on_demand_far_under_that_of_other_regions_is_a_reservation_on_gcp_alone() -> None:
+    here = replace(
+        QUOTE, instance_type="a3-ultragpu-8g", gpu="H200", gpus=8.0, on_demand=Decimal("86.7599"), spot=None
+    )
+    there = replace(here, region="europe-west4", on_demand=Decimal("49.4819"))
+    assert refusals(here, there) == [
+        ("on-demand", "57% of the dearest region's 86.7599: a reservation (DWS), not on-demand")
+    ]
+    assert refusals(replace(here, cloud="aws"), replace(there, cloud="aws")) == []
+
+
+def test_the_spot_price_beside_a_reservation_is_kept_and_says_that_on_demand_is_unknown() -> None:
+    b200 = replace(
+        QUOTE,
+        instance_type="a4-highgpu-8g",
+        gpu="B200",
+        gpus=8.0,
+        on_demand=Decimal("64.44"),
+        spot=Decimal("40.5"),
+    )
+    offers, rejected = judge(b200)
+    assert [(o.purchase, "on_demand_unknown" in o.flags) for o in offers] == [("spot", True)]
+    assert [r.reason for r in rejected] == ["under 12 a GPU-hour: a reservation (DWS), not on-demand"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.offer import Offer
+from pricing.offer import Offer, as_quote
 
 L4 = Offer(
     cloud="gcp",
@@ -50,6 +50,12 @@ def test_half_a_gpu_costs_twice_as_much_by_the_whole_one() -> None:
 def test_an_offer_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         L4.usd_per_hour = Decimal(0)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_an_offer_states_itself_as_a_quote_with_one_price() -> None:
+    quote = as_quote(L4)
+    assert (quote.spot, quote.on_demand) == (Decimal("0.3400"), None)
+    assert quote.machine == L4.machine
 
 
 @given(

@@ -1,0 +1,134 @@
+"""Azure's on-demand and spot prices from its Retail Prices API, which asks for no credentials.
+
+Prices are by region; the type's name is joined with `shapes.csv` for its GPUs. Windows, Low Priority and cloud
+services are other products under the same type and are left out. The API lists a spot price also where there is no
+spot market (18.48 % of on-demand): that is left to the gate, which knows it. It does not know what is sold where.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from pricing.offer import Quote
+from pricing.sources.fetched import Fetched, Unanswered, plain
+from pricing.sources.http import NET, Http
+from pricing.sources.shapes import Shape, shapes
+
+PRICES = "https://prices.azure.com/api/retail/prices"
+SOURCE = "Azure Retail Prices API"
+TRY_LATER = "try again later, or read SkyPilot's copy: --source skypilot"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    region: str
+    spot: bool
+    usd_per_hour: Decimal
+    since: str  # ISO 8601, so it sorts as text
+
+
+def fetch(now: datetime, http: Http = NET) -> Fetched:
+    """Both prices of every GPU type of ours, in every region that lists it."""
+    quotes: list[Quote] = []
+    notes: list[str] = []
+    nowhere: list[str] = []
+    left_out = 0
+    for shape in shapes("azure"):
+        prices: dict[tuple[str, bool], Price] = {}
+        for item in _items(http, shape.instance_type, notes):
+            price = _price(item, shape.instance_type, now)
+            if price is None:
+                left_out += 1
+                continue
+            held = prices.get((price.region, price.spot))
+            if held is not None and held.since == price.since and held.usd_per_hour != price.usd_per_hour:
+                notes.append(
+                    f"{shape.instance_type} in {price.region} has two prices, {held.usd_per_hour} and "
+                    f"{price.usd_per_hour}; the higher is kept."
+                )
+            prices[price.region, price.spot] = max(
+                held or price, price, key=lambda p: (p.since, p.usd_per_hour)
+            )
+        if not prices:
+            nowhere.append(shape.instance_type)
+        quotes += _quotes(shape, prices, now)
+    if left_out:
+        notes.append(
+            f"{left_out} prices of other products left out: Windows, Low Priority, reservations, to come."
+        )
+    if nowhere:
+        notes.append(f"No price for {', '.join(nowhere)}.")
+    if not quotes:
+        raise Unanswered("Azure's price list holds none of our GPU types", TRY_LATER)
+    return Fetched(tuple(quotes), None, tuple(notes))
+
+
+def _items(http: Http, instance_type: str, notes: list[str]) -> Iterator[dict[str, Any]]:
+    """Every item of every page about one type. A page that leads back to one already read is the last."""
+    where = f"serviceName eq 'Virtual Machines' and priceType eq 'Consumption' and armSkuName eq '{instance_type}'"
+    url, params = PRICES, {"currencyCode": "USD", "$filter": where}
+    read: set[str] = set()
+    while url:
+        body = http.get(url, params)
+        try:
+            page = json.loads(body, parse_float=Decimal)
+            items, link = page["Items"], str(page.get("NextPageLink") or "")
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unanswered(f"Azure's answer about {instance_type} is no price list", TRY_LATER) from error
+        yield from items
+        read.add(url)
+        if link and urlsplit(link).hostname != urlsplit(PRICES).hostname:
+            raise Unanswered(
+                f"Azure's next page is at {urlsplit(link).hostname}, not its own host", TRY_LATER
+            )
+        if link in read:
+            notes.append(f"{instance_type}: a page led back to one already read; the reading stopped there.")
+            return
+        url, params = link, {}  # the link carries the filter
+
+
+def _price(item: dict[str, Any], instance_type: str, now: datetime) -> Price | None:
+    """What an item says a Linux machine of this type costs now, if it says that."""
+    product, meter, sku = (str(item.get(k, "")) for k in ("productName", "meterName", "skuName"))
+    named = f"{meter} {sku}".casefold()
+    since = str(item.get("effectiveStartDate", ""))
+    amount = item.get("retailPrice")
+    if (
+        item.get("armSkuName") != instance_type
+        or item.get("type") != "Consumption"
+        or item.get("unitOfMeasure") != "1 Hour"
+        or item.get("currencyCode") != "USD"
+        or not item.get("armRegionName")
+        or " win" in product.casefold()  # "Windows", and for some H100 types only "Win"
+        or "cloud services" in product.casefold()
+        or "cloudservices" in product.casefold()
+        or "low priority" in named
+        or since[:10] > f"{now:%Y-%m-%d}"
+        or not isinstance(amount, int | Decimal)
+        or amount <= 0
+    ):
+        return None
+    return Price(str(item["armRegionName"]).lower(), "spot" in named, plain(Decimal(amount)), since)
+
+
+def _quotes(shape: Shape, prices: dict[tuple[str, bool], Price], now: datetime) -> Iterator[Quote]:
+    for region in sorted({region for region, _ in prices}):
+        on_demand, spot = prices.get((region, False)), prices.get((region, True))
+        yield Quote(
+            cloud="azure",
+            region=region,
+            zone=None,
+            instance_type=shape.instance_type,
+            gpu=shape.gpu,
+            gpus=shape.gpus,
+            vcpus=shape.vcpus,
+            memory_gb=shape.memory_gb,
+            on_demand=on_demand.usd_per_hour if on_demand else None,
+            spot=spot.usd_per_hour if spot else None,
+            as_of=now.date(),
+            source=SOURCE,
+        )

@@ -1,0 +1,290 @@
+"""GCP's on-demand and spot prices from the SKUs of its Cloud Billing Catalog.
+
+A machine's price is the sum of its parts: cores, memory and GPUs are SKUs of their own (an A4's GPU includes the rest).
+A SKU is told by its description, and many describe a part under terms that are not on-demand: reservations and
+queues (DWS), commitments, sole tenancy. So only descriptions known to be a plain price are read; all others are left out,
+and those of our GPUs are counted. SKUs carry prices for regions that lack the machine, so they are
+joined with what Compute Engine offers in each zone where a project may be asked; otherwise every quote is flagged.
+Local SSD, which some types (a2-ultragpu, a3) bring along, is a SKU of its own and not in these prices.
+"""
+
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pricing.offer import Quote
+from pricing.sources.fetched import Fetched, Unanswered, plain
+from pricing.sources.http import NET, Http, Refused
+from pricing.sources.shapes import Shape, shapes
+
+COMPUTE_ENGINE = "6F81-5844-456A"  # the service's id in the catalog, the same for everybody
+SKUS = f"https://cloudbilling.googleapis.com/v1/services/{COMPUTE_ENGINE}/skus"
+AGGREGATED = "https://compute.googleapis.com/compute/v1/projects/{project}/aggregated"
+SOURCE = "GCP Cloud Billing Catalog"
+KEY, TOKEN, PROJECT = "GOOGLE_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_CLOUD_PROJECT"
+NO_KEY = (
+    f"set {KEY} to an API key with the Cloud Billing API, or {TOKEN} to the output of `gcloud auth "
+    "print-access-token`"
+)
+NO_ZONES = f"set {TOKEN} and {PROJECT} to have them checked"
+
+# A plain price of a part is "<part> running in <place>", with these words around it where it is a spot price.
+PLAIN = re.compile(
+    r"(?P<spot>Spot Preemptible )?(?P<part>.+?)(?P<attached> attached to Spot Preemptible VMs)? (running )?in .+"
+)
+# The part a description names, by our name for the GPU; Google has renamed some between regions.
+GPU_PARTS = {
+    "Nvidia Tesla T4 GPU": "T4",
+    "Nvidia Tesla P100 GPU": "P100",
+    "Nvidia Tesla V100 GPU": "V100",
+    "Nvidia L4 GPU": "L4",
+    "Nvidia Tesla A100 GPU": "A100-40GB",
+    "Nvidia Tesla A100 80GB GPU": "A100-80GB",
+    "Nvidia H100 80GB GPU": "H100",
+    "Nvidia H100 80GB Plus GPU": "H100-MEGA",
+    "Nvidia H100 80GB Mega GPU": "H100-MEGA",
+    "Nvidia H100 Mega 80GB GPU": "H100-MEGA",
+    "H200 141GB GPU": "H200",
+    "Nvidia H200 141GB GPU": "H200",
+    "A4 Nvidia B200 (1 gpu slice)": "B200",
+}
+# The series a type's cores and memory are billed as, by the start of its name; None: the GPU's price includes them.
+SERIES = {
+    "a2-": "A2",
+    "a3-highgpu-": "A3",
+    "a3-megagpu-": "A3Plus",
+    "a3-ultragpu-": "A3Ultra",
+    "a4-": None,
+    "g2-": "G2",
+    "n1-": "N1 Predefined",
+}
+OTHER_TERMS = re.compile(
+    r"\bDWS\b|Calendar|Flex.?Start|Commitment|Reserved|Sole Tenancy|Capacity Optimized", re.IGNORECASE
+)
+# What a GPU is called where it is attached to a machine of choice (n1).
+ATTACHED = {"T4": "nvidia-tesla-t4", "P100": "nvidia-tesla-p100", "V100": "nvidia-tesla-v100"}
+NANO = Decimal(1).scaleb(-9)
+
+Part = tuple[str, str, bool]  # what, region, spot
+
+
+@dataclass(slots=True)
+class Read:
+    """What the pages of SKUs came to."""
+
+    prices: dict[Part, Decimal] = field(default_factory=dict[Part, Decimal])
+    seen: set[str] = field(default_factory=set[str])
+    terms: int = 0
+    conflicts: int = 0
+    repeated: bool = False
+
+
+def fetch(now: datetime, http: Http = NET, environ: Mapping[str, str] = os.environ) -> Fetched:
+    """Both prices of every GPU machine of ours, by zone where the zones' offerings can be read."""
+    key, token, project = (environ.get(name) for name in (KEY, TOKEN, PROJECT))
+    if not key and not token:
+        raise Unanswered("GCP's prices need a key, and there is none", NO_KEY)
+    # In a header, never in the address: addresses end up in messages and logs.
+    headers = {"Authorization": f"Bearer {token}"} if token else {"X-Goog-Api-Key": key or ""}
+    read = _read(_pages(http, SKUS, {"currencyCode": "USD", "pageSize": "5000"}, headers), now)
+    notes: list[str] = []
+    if read.terms:
+        notes.append(
+            f"{read.terms} GPU SKUs under other terms left out: DWS, commitments, reservations, sole tenancy."
+        )
+    if read.conflicts:
+        notes.append(f"{read.conflicts} parts have two prices in one region; the higher is kept.")
+    if read.repeated:
+        notes.append("A page of SKUs led back to one already read; the reading stopped there.")
+    zones: dict[Shape, set[str]] | None = None
+    if token and project:
+        try:
+            zones = _zones(http, project, headers)
+        except Refused as refused:
+            notes.append(f"Regions are not checked against the zones' offerings: {refused.reason}.")
+    else:
+        notes.append(f"Regions are not checked against the zones' offerings: {NO_ZONES}.")
+    quotes = tuple(_quotes(read.prices, zones, now))
+    if not quotes:
+        raise Unanswered(
+            "GCP's SKUs hold no price of our GPU machines", "try --source skypilot, and report this"
+        )
+    notes += _unpriced(quotes)
+    if zones is None:
+        return Fetched(quotes, None, tuple(notes))
+    known = frozenset((m.instance_type, _region(z)) for m, where in zones.items() for z in where)
+    return Fetched(quotes, known, tuple(notes))
+
+
+def _pages(
+    http: Http, url: str, params: Mapping[str, str], headers: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """Every page of a list; a token that was already used would lead round in circles, and ends it."""
+    tokens: set[str] = set()
+    token = ""
+    while True:
+        body = http.get(url, {**params, **({"pageToken": token} if token else {})}, headers)
+        try:
+            page = json.loads(body)
+            token = page.get("nextPageToken") or ""
+        except (ValueError, AttributeError) as error:
+            raise Unanswered("GCP's answer is not JSON", "try again later") from error
+        if not token:
+            yield page
+            return
+        if token in tokens:
+            yield {**page, "repeated": True}
+            return
+        yield page
+        tokens.add(token)
+
+
+def _read(pages: Iterable[dict[str, Any]], now: datetime) -> Read:
+    read = Read()
+    for page in pages:
+        read.repeated = read.repeated or "repeated" in page
+        for sku in page.get("skus", []):
+            name = str(sku.get("skuId") or sku.get("name"))
+            if name in read.seen:
+                continue
+            read.seen.add(name)
+            try:
+                _take(sku, read, now)
+            except (KeyError, TypeError, ValueError, IndexError, InvalidOperation) as error:
+                raise Unanswered(f"GCP's SKU {name} has a new shape: {error!r}", "report this") from error
+    return read
+
+
+def _take(sku: dict[str, Any], read: Read, now: datetime) -> None:
+    """Keep a SKU's price if it is the plain price of one of our parts."""
+    description, category = str(sku["description"]), sku["category"]
+    plain = PLAIN.fullmatch(description)
+    part = _part(plain["part"]) if plain else None
+    others = OTHER_TERMS.search(f"{description} {category.get('resourceGroup', '')}")
+    if others or category.get("usageType") not in {"OnDemand", "Preemptible"}:
+        read.terms += any(gpu in description for gpu in GPU_PARTS)
+        return
+    if plain is None or part is None:
+        return
+    # Some spot SKUs are filed as OnDemand (B200's), so the description has its say too.
+    spot = bool(category["usageType"] == "Preemptible" or plain["spot"] or plain["attached"])
+    price = _price(sku["pricingInfo"], "GiBy.h" if part.endswith(" Ram") else "h", now)
+    if price is None:
+        return
+    for region in sku["serviceRegions"]:
+        held = read.prices.get((part, region, spot), price)
+        read.conflicts += held != price
+        read.prices[part, region, spot] = max(held, price)
+
+
+def _part(named: str) -> str | None:
+    """Our name of a part: a GPU's, or "A2 Core" and "A2 Ram"."""
+    if named in GPU_PARTS:
+        return GPU_PARTS[named]
+    for series in SERIES.values():
+        if series is not None and named in {f"{series} Instance Core", f"{series} Instance Ram"}:
+            return f"{series} {named.rpartition(' ')[2]}"
+    return None
+
+
+def _price(infos: list[dict[str, Any]], unit: str, now: datetime) -> Decimal | None:
+    """USD for one unit and hour, exactly; None where it is 0, has steps, or is by another measure or currency."""
+    current = [i for i in infos if str(i.get("effectiveTime", ""))[:10] <= f"{now:%Y-%m-%d}"]
+    if not current:
+        return None
+    expression = current[-1]["pricingExpression"]  # in chronological order
+    rates = expression["tieredRates"]
+    if expression["usageUnit"] != unit or len(rates) != 1:
+        return None
+    price = rates[0]["unitPrice"]
+    if price.get("currencyCode", "USD") != "USD":
+        return None
+    return (Decimal(price.get("units") or 0) + int(price.get("nanos") or 0) * NANO) or None
+
+
+def _zones(http: Http, project: str, headers: Mapping[str, str]) -> dict[Shape, set[str]]:
+    """The zones that offer each machine. GPUs on n1 are the customer's to combine, so both must be there."""
+    types: dict[str, set[str]] = defaultdict(set)
+    cards: dict[str, set[str]] = defaultdict(set)
+    names = f"({'|'.join(SERIES)}).*"
+    root = AGGREGATED.format(project=project)
+    lists = (
+        ("machineTypes", f'name eq "{names}"', types),
+        ("acceleratorTypes", 'name eq "nvidia-.*"', cards),
+    )
+    for kind, matching, found in lists:
+        fields = f"nextPageToken,items/*/{kind}(name)"
+        params = {"filter": matching, "maxResults": "500", "fields": fields, "returnPartialSuccess": "true"}
+        for page in _pages(http, f"{root}/{kind}", params, headers):
+            for place, held in page.get("items", {}).items():
+                for entry in held.get(kind, []):
+                    found[entry["name"]].add(str(place).removeprefix("zones/"))
+    return {
+        m: types[m.instance_type] & cards[ATTACHED[m.gpu]] if m.gpu in ATTACHED else types[m.instance_type]
+        for m in shapes("gcp")
+    }
+
+
+def _quotes(
+    prices: Mapping[Part, Decimal], zones: Mapping[Shape, set[str]] | None, now: datetime
+) -> Iterator[Quote]:
+    regions = sorted({region for _, region, _ in prices})
+    for shape in shapes("gcp"):
+        for region in regions:
+            on_demand = _machine_price(shape, region, prices, spot=False)
+            spot = _machine_price(shape, region, prices, spot=True)
+            if on_demand is None and spot is None:
+                continue
+            here = sorted(z for z in zones[shape] if _region(z) == region) if zones is not None else []
+            if zones is not None and not here and shape.gpu in ATTACHED:
+                continue  # the gate cannot tell: the type is there, only not with this GPU
+            # Of other types one quote stays where no zone has them, for the gate to refuse.
+            for zone in here or [None]:
+                yield Quote(
+                    cloud="gcp",
+                    region=region,
+                    zone=zone,
+                    instance_type=shape.instance_type,
+                    gpu=shape.gpu,
+                    gpus=shape.gpus,
+                    vcpus=shape.vcpus,
+                    memory_gb=shape.memory_gb,
+                    on_demand=on_demand,
+                    spot=spot,
+                    as_of=now.date(),
+                    source=SOURCE,
+                    flags=("region_unverified",) if zones is None else (),
+                )
+
+
+def _machine_price(
+    shape: Shape, region: str, prices: Mapping[Part, Decimal], *, spot: bool
+) -> Decimal | None:
+    """The sum of a machine's parts, or None where one of them has no price there."""
+    gpu = prices.get((shape.gpu, region, spot))
+    if gpu is None:
+        return None
+    total = gpu * int(shape.gpus)
+    series = next(s for start, s in SERIES.items() if shape.instance_type.startswith(start))
+    if series is None:
+        return plain(total)
+    core, ram = prices.get((f"{series} Core", region, spot)), prices.get((f"{series} Ram", region, spot))
+    if core is None or ram is None or shape.vcpus is None or shape.memory_gb is None:
+        return None
+    return plain(total + core * shape.vcpus + ram * Decimal(str(shape.memory_gb)))
+
+
+def _region(zone: str) -> str:
+    return zone.rpartition("-")[0]
+
+
+def _unpriced(quotes: Iterable[Quote]) -> list[str]:
+    priced = {(q.instance_type, q.gpu) for q in quotes}
+    missing = sorted({m.instance_type for m in shapes("gcp") if (m.instance_type, m.gpu) not in priced})
+    return [f"No price for {', '.join(missing)}."] if missing else []

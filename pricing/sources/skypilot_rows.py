@@ -1,0 +1,79 @@
+"""The lines of a SkyPilot catalog, read by column name.
+
+Columns have come, gone and changed places between versions, and clouds' files differ in them too. Only those without
+which a price means nothing are needed. It does not know what the lines mean: that is `skypilot.py`.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from io import StringIO
+
+NEEDED = ("InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a catalog. Empty is None; a price of 0 is kept, as GCP's A4 hosts do cost nothing beside the GPU."""
+
+    instance_type: str
+    accelerator: str
+    count: float | None
+    vcpus: int | None
+    memory_gb: float | None
+    info: str
+    price: Decimal | None
+    spot: Decimal | None
+    region: str
+    zone: str | None
+
+
+class UnreadableError(ValueError):
+    """A catalog without the columns that prices need."""
+
+
+def rows(cloud: str, text: str) -> tuple[list[Row], list[str]]:
+    lines = csv.reader(StringIO(text))
+    header = {name.strip().casefold(): place for place, name in enumerate(next(lines, None) or [])}
+    missing = [c for c in NEEDED if c.casefold() not in header]
+    if missing:
+        raise UnreadableError(f"the catalog has no column {', '.join(missing)}")
+    found: list[Row] = []
+    bad: list[int] = []
+    for line in lines:
+        if not line:
+            continue
+        try:
+            found.append(
+                _row({name: line[place].strip() for name, place in header.items() if place < len(line)})
+            )
+        except (ValueError, InvalidOperation, KeyError):
+            bad.append(lines.line_num)
+    notes = [f"{cloud}: {len(bad)} lines cannot be read, the first is line {bad[0]}."] if bad else []
+    return found, notes
+
+
+def _row(cells: Mapping[str, str]) -> Row:
+    vcpus, memory, count = (_number(cells.get(c, "")) for c in ("vcpus", "memorygib", "acceleratorcount"))
+    price, spot = (_money(cells.get(c, "")) for c in ("price", "spotprice"))
+    return Row(
+        instance_type=cells["instancetype"],
+        accelerator=cells["acceleratorname"],
+        count=count,
+        vcpus=int(vcpus) if vcpus is not None else None,
+        memory_gb=memory,
+        info=cells.get("gpuinfo", ""),
+        price=price,
+        spot=spot,
+        region=cells["region"],
+        zone=cells.get("availabilityzone") or None,
+    )
+
+
+def _number(cell: str) -> float | None:
+    return None if cell.casefold() in {"", "nan"} else float(cell)
+
+
+def _money(cell: str) -> Decimal | None:
+    return None if cell.casefold() in {"", "nan"} else Decimal(cell)

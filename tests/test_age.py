@@ -1,0 +1,48 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from pricing.age import days, stale
+from pricing.offer import Offer
+
+NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
+SPOT = Offer(
+    cloud="gcp",
+    region="us-central1",
+    zone=None,
+    instance_type="g2-standard-8",
+    gpu="L4",
+    gpus=1.0,
+    vcpus=8,
+    memory_gb=32.0,
+    spot=True,
+    usd_per_hour=Decimal("0.3400"),
+    as_of=date(2026, 11, 9),
+    source="a test",
+)
+LISTED = replace(SPOT, spot=False, as_of=date(2026, 5, 27))
+
+
+def test_a_price_of_fourteen_days_ago_is_fourteen_days_old() -> None:
+    assert days(SPOT, NOW) == 14
+
+
+def test_a_spot_price_of_fourteen_days_stands() -> None:
+    assert not stale(SPOT, NOW)
+
+
+def test_a_spot_price_of_fifteen_days_is_stale() -> None:
+    assert stale(replace(SPOT, as_of=date(2026, 11, 8)), NOW)
+
+
+def test_a_list_price_stands_for_half_a_year() -> None:
+    assert not stale(LISTED, NOW)
+    assert stale(replace(LISTED, as_of=date(2026, 5, 26)), NOW)
+
+
+def test_what_a_market_calls_on_demand_ages_like_spot() -> None:
+    assert stale(replace(LISTED, cloud="vast", as_of=date(2026, 11, 8)), NOW)
+
+
+def test_a_price_of_tomorrow_is_new() -> None:
+    assert days(replace(SPOT, as_of=date(2026, 11, 24)), NOW) == 0
