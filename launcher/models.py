@@ -1,4 +1,4 @@
-"""The shape of a model, by its name or from its folder.
+"""The shape of a model, by its name, from its folder, or as a job gives it.
 
 `data/models.csv` holds the models people embed with, each row with its source; a folder is read through its
 config.json and the sentence-transformers files beside it. It downloads nothing and opens no weights, so the
@@ -13,11 +13,12 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from io import StringIO
+from math import ceil
 from pathlib import Path
 from typing import Any, cast
 
 from launcher.errors import Problem
-from launcher.speed import Shape
+from launcher.speed import HALF, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "camembert": ROBERTA,
     "mpnet": ROBERTA,
     "modernbert": Kind(glu=True, causal=False, positions=False),
+    "gemma3_text": DECODER,
     "qwen2": DECODER,
     "qwen3": DECODER,
     "llama": DECODER,
@@ -80,6 +82,52 @@ def shape(name: str | Path) -> Shape:
         hint=f"write model: {near[0]}" + (f" (or {', '.join(near[1:])})" if near[1:] else "")
         if near
         else "name a folder that holds the model's config.json",
+    )
+
+
+def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> Shape:
+    """A shape as a job file gives it; what it leaves out follows from the rest as in most models.
+
+    Raises:
+        Problem: `layers` or `hidden` is missing, or a size is none.
+    """
+    for key in ("layers", "hidden"):
+        if key not in given:
+            raise Problem(f"the shape of {name} lacks {key}", hint="give at least layers and hidden")
+
+    def whole(key: str, otherwise: int, least: int = 1) -> int:
+        value = given.get(key, otherwise)
+        if type(value) is not int or value < least:
+            raise Problem(
+                f"the shape of {name} says {key}: {value!r}, which is no size",
+                hint=f"give {key} as a whole number of {least} or more",
+            )
+        return value
+
+    layers, hidden = whole("layers", 0), whole("hidden", 0)
+    heads = whole("heads", max(1, hidden // 64))
+    head_dim = whole("head_dim", max(1, hidden // heads))
+    kv_heads = whole("kv_heads", heads)
+    intermediate = whole("intermediate", 4 * hidden)
+    glu = given.get("glu") is True
+    pooling = given.get("pooling")
+    linear = linear_params(layers, hidden, heads * head_dim, kv_heads * head_dim, intermediate, glu=glu)
+    return Shape(
+        name=name,
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        intermediate=intermediate,
+        glu=glu,
+        linear_params=linear,
+        params_total=linear + hidden * whole("vocabulary", 0, least=0),
+        max_tokens=whole("max_tokens", 512),
+        dimensions=whole("dimensions", hidden),
+        pooling=pooling if isinstance(pooling, str) else None,
+        causal=given.get("causal") is True,
+        source="the shape given",
     )
 
 
@@ -128,6 +176,10 @@ def _from_row(row: Mapping[str, str]) -> Shape:
         pooling=row["pooling"] or None,
         causal=row["causal"] == "true",
         source=row["source"],
+        window=int(row["window"] or 0),
+        local_layers=int(row["local_layers"] or 0),
+        stored=row["stored"] or None,
+        matryoshka=row["matryoshka"] or None,
     )
 
 
@@ -157,6 +209,8 @@ def _from_folder(folder: Path) -> Shape:
     kv_heads = whole("num_key_value_heads") if config.get("num_key_value_heads") else heads
     head_dim = whole("head_dim") if config.get("head_dim") else hidden // heads
     positions = whole("max_position_embeddings")
+    stored = str(config.get("torch_dtype") or config.get("dtype") or "").removeprefix("torch.")
+    window, local_layers = _window(config, layers)
     linear = linear_params(layers, hidden, heads * head_dim, kv_heads * head_dim, intermediate, glu=kind.glu)
     rows = (
         whole("vocab_size") + (positions if kind.positions else 0) + int(config.get("type_vocab_size") or 0)
@@ -176,9 +230,25 @@ def _from_folder(folder: Path) -> Shape:
         dimensions=_dimensions(folder, hidden),
         pooling=_pooling(folder),
         # Decoders made into two-way encoders say so: gte-Qwen2 writes is_causal: false.
-        causal=kind.causal and config.get("is_causal") is not False,
+        causal=kind.causal
+        and config.get("is_causal") is not False
+        and config.get("use_bidirectional_attention") is not True,
         source=f"config.json of {folder.resolve().name}",
+        window=window,
+        local_layers=local_layers,
+        stored=stored if stored in ("float32", *HALF) else None,
     )
+
+
+def _window(config: Mapping[str, Any], layers: int) -> tuple[int, int]:
+    """How far the layers with a window see, and how many there are, as ModernBERT or Gemma write it."""
+    step, near = config.get("global_attn_every_n_layers"), config.get("local_attention")
+    if isinstance(step, int) and isinstance(near, int) and step > 0:
+        return near, layers - ceil(layers / step)  # the first layer sees everything, then each step-th
+    kinds, near = config.get("layer_types"), config.get("sliding_window")
+    if isinstance(kinds, list) and isinstance(near, int):
+        return near, min(layers, cast("list[Any]", kinds).count("sliding_attention"))
+    return 0, 0
 
 
 def _max_tokens(folder: Path, positions: int) -> int:

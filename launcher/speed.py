@@ -6,38 +6,57 @@ Two terms: the arithmetic of the transformer at the rate its kernels reach, and 
     seconds per text = s F(s) / (e C) + h_engine + b s      for a text of s tokens
 
 N_lin: weights outside the embeddings. d_attn: heads times head dimension. k: 1, or 0.5 when a token sees only
-those before it. C: the measured kernel ceiling of the GPU (`pricing/gpu.py`). The constants below come from a
-fit on 33 published service points: median error 18 %, 32 % when a whole source is left out, where one share
-of peak for all GPUs gives 54 % (design, section 5). Hence a Speed is an interval.
+those before it; a layer with a window sees no further than that. C: the kernel ceiling of the GPU
+(`pricing/gpu.py`). e: an engine that fuses its kernels and packs its texts reaches 0.83 of it, one that does
+neither half as much. What this is worth on published figures, each judged by constants that never saw its
+source, `python -m benchmarks.speed` says; hence a Speed is an interval.
 
-It reads no disk and no clock. It does not know of windowed attention (ModernBERT, Gemma: it overstates the
-cost of texts far above 1,000 tokens), of float32 or quantised weights, of padding (published half-precision
-figures of sentence-transformers are 0.34 to 0.74 of what it says), or of a pipeline that starves the GPU (the
-published run of gte-Qwen2-7B on L4 made 897 tokens/s where it says 2,880).
+It reads no disk and no clock. It does not know of quantised weights, of long attention on GPUs before
+FlashAttention (sm80), or of a pipeline that starves the GPU: the published run of gte-Qwen2-7B on 406 L4 made
+897 tokens/s each with one request under way at a time, where a fed engine makes 1,500 to 5,500 by what is here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, hypot, log
 
 from pricing.gpu import Gpu
 
-# Share of the kernel ceiling that a fused engine reaches on a stream of texts (fit, DESIGN 5).
-EFFICIENCY = 0.83
+HALF = ("float16", "bfloat16")
+LARGE = 10**9  # parameters from which weights are published in half precision, where nothing else is known
 
-# Host seconds per text (fit, DESIGN 5). Our torch engine has no published point: it shares its tokenizer and
-# its Python loop with sentence-transformers, and takes its figure until `bench` measures it.
-HOST_SECONDS: dict[str, float] = {
-    "vllm": 0.70e-3,
-    "tei": 0.05e-3,
-    "sentence-transformers": 0.19e-3,
-    "torch": 0.19e-3,
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What an engine costs beside the arithmetic. `efficiency` is the share of the half-precision ceiling it reaches."""
+
+    host_seconds: float  # per text
+    efficiency: float
+    stored: bool = False  # computes in the dtype of the stored weights; else always in half precision
+
+
+FUSED = 0.83  # share of the kernel ceiling (fit, DESIGN 5)
+# Unfused kernels and padding. Three sources, the median of each: TorchScript without padding 0.58 (T4, V100, A10,
+# A100), sentence-transformers 0.39 (Qwen3-0.6B on L4, A10G, A100) and 0.27 (bge-large on L4). Their geometric mean.
+EAGER = 0.40
+EAGER_FP32 = 0.83  # in float32 the arithmetic takes so long that what is between the kernels is lost in it
+
+# Host costs per text are of the fit in DESIGN 5. Our torch engine has no published point: it shares its tokenizer and
+# its Python loop with sentence-transformers, and takes its figures until `bench` measures it.
+ENGINES: Mapping[str, Engine] = {
+    "vllm": Engine(0.70e-3, FUSED),
+    "tei": Engine(0.05e-3, FUSED),
+    "sentence-transformers": Engine(0.19e-3, EAGER, stored=True),
+    "torch": Engine(0.19e-3, EAGER),
 }
 
 TOKEN_SECONDS = 0.16e-6  # host seconds per token: tokenizing and copying (fit, DESIGN 5)
 
-# The error of the fit with a whole source left out is a factor of 1.78 rms: sigma of a log-normal.
-FACTOR = 1.78
+# Sigma of a log-normal. The constants fitted anew with a whole source left out err by a factor of 1.47 rms on it (23
+# points, `benchmarks/speed.py`). That is known from four sources only, so P90 lies 1.64 of it away and not 1.28
+# (Student's t with 3 degrees of freedom): 1.47 ** (1.64 / 1.28) is 1.64, and a little more for the next engine.
+FACTOR = 1.65
+FP32_FACTOR = 1.2  # what a float32 ceiling may be off by: all are derived
 P90 = 1.2816  # standard deviations from the median to the 90th percentile of a normal
 
 
@@ -60,6 +79,10 @@ class Shape:
     pooling: str | None  # mean, cls, last, ...; None where the model does not say
     causal: bool
     source: str
+    window: int = 0  # tokens that a layer with a window sees, itself in the middle or at the end
+    local_layers: int = 0  # layers with a window; the others see everything
+    stored: str | None = None  # dtype of the published weights; None: not known here
+    matryoshka: str | None = None  # shorter vectors it was trained for, as its maker lists them
 
     @property
     def attention_width(self) -> int:
@@ -87,36 +110,80 @@ class Speed:
     source: str
 
 
-def predict(shape: Shape, gpu: Gpu, engine: str, lengths: Sequence[tuple[float, float]]) -> Speed | None:
+def predict(
+    shape: Shape, gpu: Gpu, engine: str, lengths: Sequence[tuple[float, float]], dtype: str | None = None
+) -> Speed | None:
     """The speed of a model on a GPU over texts of these lengths, or None when the GPU has no known ceiling.
 
     `lengths` are (share of the texts, tokens in each) pairs, after truncation; shares need not add up to 1.
+    `dtype` is float32 or a half; None takes what the engine would.
     """
-    if engine not in HOST_SECONDS:
-        raise ValueError(f"no host cost for engine {engine!r}; there is {', '.join(HOST_SECONDS)}")
-    tokens = sum(share * s for share, s in lengths)
-    if tokens <= 0 or any(share < 0 or s < 0 for share, s in lengths):
-        raise ValueError(f"no tokens in lengths {list(lengths)}")
-    if gpu.ceiling_tflops is None:
+    seconds = seconds_per_text(shape, gpu, engine, lengths, dtype)
+    if seconds is None:
         return None
-    ceiling = gpu.ceiling_tflops * 1e12
+    precise = computes(shape, engine, dtype) == "float32"
+    ceiling = gpu.fp32_ceiling_tflops if precise else gpu.ceiling_tflops
+    where = gpu.fp32_ceiling_source if precise else gpu.ceiling_source
+    assert ceiling
     flops = sum(share * s * flops_per_token(shape, s) for share, s in lengths)
-    host = sum(share * (HOST_SECONDS[engine] + TOKEN_SECONDS * s) for share, s in lengths)
-    seconds = flops / (EFFICIENCY * ceiling) + host
+    tokens = sum(share * s for share, s in lengths)
     return Speed(
         model=shape.name,
         gpu=gpu.name,
         engine=engine,
-        tokens_per_second=spread(tokens / seconds),
-        share_of_ceiling=flops / seconds / ceiling,
-        source=f"predicted: ceiling {gpu.ceiling_tflops:g} TFLOPS ({gpu.ceiling_source})",
+        tokens_per_second=spread(tokens / seconds, _factor(gpu, precise=precise)),
+        share_of_ceiling=flops / seconds / (ceiling * 1e12),
+        source=f"predicted: {'float32 ' if precise else ''}ceiling {ceiling:g} TFLOPS ({where})",
     )
+
+
+def seconds_per_text(
+    shape: Shape,
+    gpu: Gpu,
+    engine: str,
+    lengths: Sequence[tuple[float, float]],
+    dtype: str | None = None,
+    engines: Mapping[str, Engine] = ENGINES,
+) -> float | None:
+    """The sum of both terms over the mix, in units of its shares. None: the GPU has no known ceiling."""
+    if engine not in engines:
+        raise ValueError(f"no host cost for engine {engine!r}; there is {', '.join(engines)}")
+    if sum(share * s for share, s in lengths) <= 0 or any(share < 0 or s < 0 for share, s in lengths):
+        raise ValueError(f"no tokens in lengths {list(lengths)}")
+    cost = engines[engine]
+    if computes(shape, engine, dtype) == "float32":
+        ceiling, efficiency = gpu.fp32_ceiling_tflops, EAGER_FP32
+    else:
+        ceiling, efficiency = gpu.ceiling_tflops, cost.efficiency
+    if ceiling is None:
+        return None
+    flops = sum(share * s * flops_per_token(shape, s) for share, s in lengths)
+    host = sum(share * (cost.host_seconds + TOKEN_SECONDS * s) for share, s in lengths)
+    return flops / (efficiency * ceiling * 1e12) + host
+
+
+def computes(shape: Shape, engine: str, dtype: str | None = None) -> str:
+    """`float32` or `half`: what was asked for, else what the engine does by itself with this model."""
+    if dtype is not None:
+        return "half" if dtype in (*HALF, "half") else "float32"
+    if not ENGINES[engine].stored or shape.stored in HALF:
+        return "half"
+    # Where nobody says how the weights are stored, small models are taken to be in float32 and large ones not.
+    return "half" if shape.stored is None and shape.params_total >= LARGE else "float32"
 
 
 def flops_per_token(shape: Shape, tokens: float) -> float:
     """F(s) for texts of `tokens` tokens; attention grows with the length, the rest does not."""
-    seen = 0.5 if shape.causal else 1.0
-    return 2 * shape.linear_params + 4 * shape.layers * shape.attention_width * tokens * seen
+    half = 0.5 if shape.causal else 1.0
+    wide = (shape.layers - shape.local_layers) * tokens * half
+    # A window behind a token is seen whole once there is so much behind it: at most half the text on average.
+    near = shape.local_layers * min(tokens * half, float(shape.window)) if shape.local_layers else 0.0
+    return 2 * shape.linear_params + 4 * shape.attention_width * (wide + near)
+
+
+def _factor(gpu: Gpu, *, precise: bool) -> float:
+    """The error of the model and that of the ceiling together; they have nothing to do with each other."""
+    return exp(hypot(log(FACTOR), log(FP32_FACTOR if precise else gpu.ceiling_factor)))
 
 
 def spread(mid: float, factor: float = FACTOR) -> Spread:

@@ -1,6 +1,19 @@
 import pytest
 
-from pricing.gpu import CEILING_OF_MAMF, Gpu, UnknownGpuError, canonical, gpu, gpus, nearest
+from pricing.catalog import load
+from pricing.gpu import (
+    CEILING_OF_MAMF,
+    LIKE_FACTOR,
+    MAMF_FACTOR,
+    MOST,
+    Gpu,
+    UnknownGpuError,
+    canonical,
+    gpu,
+    gpus,
+    like,
+    nearest,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +77,47 @@ def test_a_ceiling_known_only_by_its_matrix_product_is_derived_and_says_so() -> 
     assert "MAMF" in gpu("B200").ceiling_source
 
 
-def test_a_ceiling_nobody_measured_is_unknown() -> None:
-    assert gpu("RTX4090").ceiling_tflops is None
+def test_a_ceiling_after_a_relative_is_derived_and_says_so() -> None:
+    # 989 dense at 700 W reach 632; 756 at 350 W: 756 x 632/989 x sqrt((350/756) / (700/989)) = 390.7
+    assert gpu("H100-PCIe").ceiling_tflops == 390.7
+    assert gpu("H100-PCIe").ceiling_source == "derived: after H100, by peak and power"
+
+
+def test_a_relative_with_power_to_spare_reaches_no_more_than_any_gpu_was_seen_to() -> None:
+    assert like(162.4, 362, 350, own_peak=165.2, own_watts=450) == MOST * 165.2
+
+
+def test_a_derived_ceiling_is_less_sure_than_a_measured_one() -> None:
+    factors = [gpu(name).ceiling_factor for name in ("L4", "H100-PCIe", "RTX4090")]
+    assert factors == [1.0, LIKE_FACTOR, MAMF_FACTOR]
+
+
+@pytest.mark.parametrize(
+    ("name", "kin"), [("T4", "V100"), ("L4", "L40S"), ("A30", "A100-40GB"), ("A10", "A40"), ("L40S", "L4")]
+)
+def test_the_derivation_finds_a_measured_ceiling_again(name: str, kin: str) -> None:
+    one, other = gpu(name), gpu(kin)
+    assert one.ceiling_tflops
+    assert one.fp16_tflops
+    assert one.watts
+    assert other.ceiling_tflops
+    assert other.fp16_tflops
+    assert other.watts
+    found = like(other.ceiling_tflops, other.fp16_tflops, other.watts, one.fp16_tflops, one.watts)
+    assert found == pytest.approx(one.ceiling_tflops, rel=0.25)
+
+
+def test_every_gpu_that_the_snapshot_rents_has_a_ceiling() -> None:
+    assert [o.gpu for o in load() if gpu(o.gpu).ceiling_tflops is None] == []
+
+
+def test_a_geforce_peak_is_the_one_that_adds_up_in_float32() -> None:
+    assert [gpu(n).fp16_tflops for n in ("RTX3090", "RTX4090", "RTX5090")] == [71.0, 165.2, 209.5]
+
+
+def test_a_ceiling_with_nothing_to_derive_it_from_is_unknown() -> None:
+    assert gpu("MI210").ceiling_tflops is None
+    assert gpu("A30").fp32_ceiling_tflops is None
 
 
 def test_a_t4_has_no_bfloat16() -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from launcher.errors import Problem
-from launcher.models import known, linear_params, nearest, shape
+from launcher.models import from_mapping, known, linear_params, nearest, shape
 from launcher.speed import Shape
 
+SIZES = ("layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate", "max_tokens", "dimensions")
 MINILM = {
     "model_type": "bert",
     "num_hidden_layers": 6,
@@ -204,3 +205,77 @@ def test_a_config_that_is_no_json_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(Problem, match="is not JSON"):
         shape(tmp_path)
+
+
+def test_a_modernbert_folder_says_which_layers_have_a_window(tmp_path: Path) -> None:
+    config = MINILM | {
+        "model_type": "modernbert",
+        "num_hidden_layers": 22,
+        "global_attn_every_n_layers": 3,
+        "local_attention": 128,
+    }
+    found = shape(model(tmp_path, config))
+    published = shape("Alibaba-NLP/gte-modernbert-base")
+    assert (found.window, found.local_layers) == (128, 14) == (published.window, published.local_layers)
+
+
+def test_a_gemma_folder_says_which_layers_have_a_window(tmp_path: Path) -> None:
+    config = QWEN3 | {
+        "model_type": "gemma3_text",
+        "num_hidden_layers": 24,
+        "layer_types": [*["sliding_attention"] * 5, "full_attention"] * 4,
+        "sliding_window": 512,
+        "use_bidirectional_attention": True,
+    }
+    found = shape(model(tmp_path, config))
+    assert (found.window, found.local_layers, found.causal) == (512, 20, False)
+
+
+def test_a_folder_says_how_its_weights_are_stored(tmp_path: Path) -> None:
+    assert shape(model(tmp_path, QWEN3 | {"torch_dtype": "bfloat16"})).stored == "bfloat16"
+
+
+def test_a_folder_that_does_not_say_how_its_weights_are_stored_leaves_it_unknown(tmp_path: Path) -> None:
+    assert shape(model(tmp_path, QWEN3)).stored is None
+
+
+@pytest.mark.parametrize("one", known(), ids=lambda m: m.name)
+def test_a_window_is_of_some_layers_and_shorter_than_the_text(one: Shape) -> None:
+    assert 0 <= one.local_layers < one.layers
+    assert (one.window > 0) == (one.local_layers > 0)
+    assert one.window < one.max_tokens
+
+
+@pytest.mark.parametrize("one", [m for m in known() if m.matryoshka], ids=lambda m: m.name)
+def test_a_matryoshka_model_lists_shorter_vectors(one: Shape) -> None:
+    assert one.matryoshka
+    assert (
+        min(int(n) for n in one.matryoshka.removeprefix("up to ").replace("-", ",").split(","))
+        < one.dimensions
+    )
+
+
+def test_layers_and_hidden_make_a_shape() -> None:
+    found = from_mapping("mine", {"layers": 12, "hidden": 768, "vocabulary": 30_522})
+    base = shape("BAAI/bge-base-en-v1.5")
+    assert (found.name, found.linear_params, found.heads) == ("mine", base.linear_params, base.heads)
+    assert found.params_total == base.linear_params + 768 * 30_522
+
+
+def test_a_whole_shape_is_that_of_the_published_model() -> None:
+    published = shape("Qwen/Qwen3-Embedding-0.6B")
+    given = {name: getattr(published, name) for name in (*SIZES, "glu", "causal", "pooling")}
+    found = from_mapping(published.name, given)
+    assert (found.linear_params, found.attention_width) == (published.linear_params, 2048)
+    assert (found.causal, found.max_tokens, found.pooling) == (True, 32768, "last")
+
+
+@pytest.mark.parametrize("given", [{"layers": 12}, {"hidden": 768}, {"layers": 0, "hidden": 768}])
+def test_a_shape_without_layers_or_width_is_refused(given: dict[str, int]) -> None:
+    with pytest.raises(Problem, match="the shape of mine"):
+        from_mapping("mine", given)
+
+
+def test_a_size_given_as_text_is_refused_with_its_key() -> None:
+    with pytest.raises(Problem, match="heads: 'many'"):
+        from_mapping("mine", {"layers": 12, "hidden": 768, "heads": "many"})

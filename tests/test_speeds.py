@@ -1,0 +1,200 @@
+"""`embedfleet speed`, as a person and a script meet it."""
+
+import argparse
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from launcher import speeds
+from launcher.errors import Usage
+from launcher.ledger import Ledger
+from launcher.models import shape
+from launcher.record import SpeedSeen
+from launcher.speeds import rows, speed_text
+from pricing.gpu import gpu, gpus
+
+BASE = shape("BAAI/bge-base-en-v1.5")
+
+
+def ask(folder: Path, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    speeds.add(parser.add_subparsers(dest="command"))
+    return speeds.run(parser.parse_args(["speed", "--runs", str(folder), *words]))
+
+
+def answer(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> list[dict[str, Any]]:
+    assert ask(folder, *words, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def screen(body: list[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    Console(file=out, width=110).print(speed_text(body))
+    return out.getvalue()
+
+
+def test_json_has_an_object_for_each_gpu_and_length(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = answer(capsys, tmp_path, "--model", BASE.name, "--gpu", "L4,A100-80GB", "--tokens", "128,512")
+    assert [(r["gpu"], r["tokens"]) for r in found] == [
+        ("L4", 128),
+        ("L4", 512),
+        ("A100-80GB", 128),
+        ("A100-80GB", 512),
+    ]
+
+
+def test_json_says_the_speed_its_range_and_where_it_comes_from(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (found,) = answer(capsys, tmp_path, "--model", BASE.name, "--gpu", "L4", "--tokens", "512")
+    rate = found["tokens_per_second"]
+    assert 0 < rate["low"] < rate["mid"] < rate["high"]
+    assert (found["model"], found["engine"], found["dtype"]) == (BASE.name, "vllm", "bfloat16")
+    assert 0 < found["share_of_ceiling"] < 0.83
+    assert found["source"].startswith("predicted: ceiling 46.4 TFLOPS")
+    assert (found["fits"], found["reason"]) == (True, None)
+
+
+def test_without_a_gpu_all_are_answered(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    found = answer(capsys, tmp_path, "--model", BASE.name, "--tokens", "512")
+    assert [r["gpu"] for r in found] == [g.name for g in gpus()]
+
+
+def test_a_gpu_is_asked_for_once_under_any_of_its_names(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = answer(
+        capsys, tmp_path, "--model", BASE.name, "--gpu", "A100-80, nvidia a100 80gb", "--tokens", "9"
+    )
+    assert [r["gpu"] for r in found] == ["A100-80GB"]
+
+
+def test_a_model_that_does_not_fit_has_no_speed_and_a_reason(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    seven = "Alibaba-NLP/gte-Qwen2-7B-instruct"
+    (found,) = answer(capsys, tmp_path, "--model", seven, "--gpu", "T4", "--tokens", "512")
+    assert (found["tokens_per_second"], found["share_of_ceiling"], found["source"]) == (None, None, None)
+    assert found["reason"].startswith("needs 1")
+    assert not found["fits"]
+
+
+def test_a_gpu_without_a_ceiling_has_no_speed_and_a_reason() -> None:
+    (found,) = rows(BASE, [gpu("MI210")], [512], "vllm")
+    assert found["tokens_per_second"] is None
+    assert found["reason"] == "no kernel ceiling is known of MI210 in bfloat16"
+
+
+def test_texts_that_are_longer_than_the_model_takes_are_noted() -> None:
+    (found,) = rows(BASE, [gpu("L4")], [513], "vllm")
+    assert found["note"] == "the model takes 512 tokens by default"
+
+
+def test_a_model_that_fits_for_short_texts_only_says_so() -> None:
+    (found,) = rows(shape("Qwen/Qwen3-Embedding-8B"), [gpu("L4")], [512], "vllm")
+    assert found["fits"]
+    assert found["note"] == "texts of 32768 tokens, the model's maximum, would not fit"
+
+
+def test_a_measured_speed_goes_before_a_predicted_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        detail = {"lengths": [[1, 512]]}
+        ledger.record_speed(SpeedSeen(BASE.name, "L4", "vllm", 9e4, 1e5, 1.1e5, "run r", at, detail))
+    (found,) = answer(capsys, tmp_path, "--model", BASE.name, "--gpu", "L4", "--tokens", "512")
+    assert found["tokens_per_second"] == {"low": 9e4, "mid": 1e5, "high": 1.1e5}
+    assert found["source"] == "measured 2026-03-01: run r"
+
+
+def test_asking_makes_no_ledger(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    answer(capsys, tmp_path / "runs", "--model", BASE.name, "--gpu", "L4")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["layers=12,hidden=768", '{"layers": 12, "hidden": 768}', '{"name": "x", "layers": 12, "hidden": 768}'],
+)
+def test_a_model_may_be_given_by_its_shape(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str
+) -> None:
+    (given,) = answer(capsys, tmp_path, "--model", words, "--gpu", "L4", "--tokens", "512")
+    (known,) = answer(capsys, tmp_path, "--model", BASE.name, "--gpu", "L4", "--tokens", "512")
+    assert given["tokens_per_second"] == known["tokens_per_second"]
+
+
+def test_a_model_may_be_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = {
+        "model_type": "bert",
+        "num_hidden_layers": 12,
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "max_position_embeddings": 512,
+        "vocab_size": 30522,
+    }
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (found,) = answer(capsys, tmp_path, "--model", str(tmp_path / "mine"), "--gpu", "L4", "--tokens", "512")
+    assert found["model"] == "mine"
+    assert found["tokens_per_second"]["mid"] > 100_000
+
+
+def test_float32_may_be_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["--model", BASE.name, "--gpu", "L4", "--tokens", "512", "--dtype", "float32"]
+    (found,) = answer(capsys, tmp_path, *words)
+    assert found["dtype"] == "float32"
+    assert "float32 ceiling" in found["source"]
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "hint"),
+    [
+        (["--model", "BAAI/bge-base-en"], "--model: unknown model", "pass --model BAAI/bge-base-en-v1.5"),
+        (["--model", "zzz"], "--model: unknown model 'zzz'", "layers=24,hidden=1024"),
+        (["--model", "layers=12"], "the shape of model lacks hidden", "give at least layers and hidden"),
+        (["--model", "layers=12,hidden=wide"], "hidden: 'wide', which is no size", "a whole number"),
+        (["--model", "{layers: 12"], "--model is not JSON", "pass --model layers=24"),
+        (["--model", BASE.name, "--gpu", "L44"], "--gpu: no GPU 'L44' is known", "pass --gpu L4"),
+        (["--model", BASE.name, "--gpu", ","], "--gpu names no GPU", "leave it out for all"),
+        (["--model", BASE.name, "--tokens", "0"], "'0' is no length", "from 1 to 1,000,000"),
+        (["--model", BASE.name, "--tokens", "long"], "'long' is no length", "such as --tokens 128,512"),
+        (["--model", BASE.name, "--tokens", ""], "--tokens names no length", "pass --tokens 128,512"),
+        (["--model", BASE.name, "--engine", "vlm"], "nothing is known of 'vlm'", "pass --engine vllm"),
+    ],
+)
+def test_a_mistake_is_said_with_what_to_do(tmp_path: Path, words: list[str], what: str, hint: str) -> None:
+    with pytest.raises(Usage) as refusal:
+        ask(tmp_path, *words)
+    assert what in str(refusal.value)
+    assert hint in refusal.value.hint
+    assert refusal.value.code == 2
+    assert "\n" not in f"{refusal.value}{refusal.value.hint}"
+
+
+def test_the_table_shows_the_range_of_two_lengths_and_what_does_not_run() -> None:
+    shown = screen(rows(BASE, [gpu("L4"), gpu("V100")], [128, 512], "vllm"))
+    assert "tok/s at 128" in shown
+    assert " to " in shown.splitlines()[2]
+    assert "no speed on V100: vllm needs compute capability 7.5, V100 has 7.0" in shown
+
+
+def test_the_table_of_all_gpus_is_no_wider_than_a_screen() -> None:
+    shown = screen(rows(BASE, gpus(), [128, 512], "vllm"))
+    assert max(map(len, shown.splitlines())) <= 110
+    assert "…" not in shown
+
+
+def test_the_table_of_nothing_that_runs_says_why() -> None:
+    shown = screen(rows(BASE, [gpu("P100")], [128], "vllm"))
+    assert "no speed on P100" in shown
+    assert "tok/s at" not in shown
