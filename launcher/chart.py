@@ -100,7 +100,7 @@ def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None
     drawn: list[Markup] = []
     for step in range(5):
         speed = top * step / 4
-        drawn.append(_line(LEFT, y(speed), WIDTH - RIGHT, y(speed), "axis" if not step else "grid"))
+        drawn.append(line(LEFT, y(speed), WIDTH - RIGHT, y(speed), "axis" if not step else "grid"))
         drawn.append(tag("text", brief(speed), x=LEFT - 8, y=y(speed) + 4, text_anchor="end"))
     drawn.append(tag("text", "tok/s", x=LEFT - 8, y=TOP - 13, text_anchor="end"))
     drawn += _clock(span, x, bottom, TOP)
@@ -108,10 +108,10 @@ def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None
     middles = [(x((seconds + end) / 2), y(speed)) for (seconds, speed), end in zip(points, ends, strict=True)]
     path = [(x(0), middles[0][1]), *middles, (x(span), middles[-1][1])]
     area = [(x(0), y(0)), *path, (x(span), y(0))]
-    drawn.append(tag("polygon", points=_path(area), class_="area"))
-    drawn.append(tag("polyline", points=_path(path), class_="curve"))
+    drawn.append(tag("polygon", points=coordinates(area), class_="area"))
+    drawn.append(tag("polyline", points=coordinates(path), class_="curve"))
     if plan:
-        drawn.append(_line(LEFT, y(plan), WIDTH - RIGHT, y(plan), "plan"))
+        drawn.append(line(LEFT, y(plan), WIDTH - RIGHT, y(plan), "plan"))
         words = f"plan {rate(plan)}"
         drawn.append(tag("text", words, x=WIDTH - RIGHT, y=y(plan) - 6, text_anchor="end", class_="halo"))
     return _svg(f"Tokens per second over {duration(span)}; at most {rate(most)}", HEIGHT, drawn)
@@ -168,8 +168,17 @@ def timeline(rows: Sequence[Row], span: float) -> Markup:
                     class_=bar.kind,
                 )
             )
-    drawn.append(_line(LABEL, bottom, WIDTH - RIGHT, bottom, "axis"))
+    drawn.append(line(LABEL, bottom, WIDTH - RIGHT, bottom, "axis"))
     return _svg(f"What {len(rows)} machines did over {duration(span)}", bottom + BOTTOM, drawn)
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
+
+
+def coordinates(points: Iterable[tuple[float, float]]) -> str:
+    """Of a polygon or a polyline."""
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 def _touching(bars: Sequence[Bar], pixel: float) -> Iterable[Bar]:
@@ -212,17 +221,9 @@ def _clock(span: float, x: Callable[[float], float], bottom: float, top: float) 
     for i in range(floor(span / step) + 1):
         at = x(i * step)
         anchor = "end" if WIDTH - RIGHT - at < 30 else "middle"
-        drawn.append(_line(at, top, at, bottom, "grid"))
+        drawn.append(line(at, top, at, bottom, "grid"))
         drawn.append(tag("text", duration(i * step), x=at, y=bottom + 18, text_anchor=anchor))
     return drawn
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
-
-
-def _path(points: Iterable[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 def _svg(label: str, height: float, drawn: Sequence[Markup]) -> Markup:

@@ -7,15 +7,15 @@ and keeps its traceback.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from launcher import __version__
+from launcher import __version__, prices, speeds
 from launcher.errors import Problem
 
-COMMANDS = ("plan", "launch", "status", "report", "resume", "verify")
+COMMANDS = ("plan", "launch", "status", "report", "resume", "verify", "prices", "speed", "diff")
 
 DESCRIPTION = (
     "Embed a large corpus: planned before it costs, recovered when workers go, every dollar accounted for."
@@ -45,7 +45,9 @@ def parser() -> Parser:
     )
     plan.add_argument("job", type=Path, metavar="JOB.yaml")
     _planning(plan)
+    plan.add_argument("--html", type=Path, metavar="FILE", help="write the plan as a page there")
     plan.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the plan there, to launch it")
+    _runs(plan)
     _json(plan)
 
     launch = commands.add_parser("launch", help="carry out a plan, or plan a job and carry that out")
@@ -74,11 +76,26 @@ def parser() -> Parser:
     )
     verify.add_argument("--no-embed", action="store_true", help="skip embedding a sample again")
     _json(verify)
+
+    prices.add(commands)
+    speeds.add(commands)
+
+    diff = commands.add_parser(
+        "diff", help="what is different in another plan, and why it costs more or less"
+    )
+    diff.add_argument("one", type=Path, metavar="A.json")
+    diff.add_argument("other", type=Path, metavar="B.json")
+    _json(diff)
     return top
 
 
 def _planning(command: argparse.ArgumentParser) -> None:
     command.add_argument("--on", choices=["local"], help="use this machine, not a cloud")
+    book = command.add_mutually_exclusive_group()
+    book.add_argument("--price-book", type=Path, metavar="FILE.csv", help="prices from this file alone")
+    book.add_argument(
+        "--offline", action="store_true", help="prices of the snapshot that came with this version"
+    )
     command.add_argument(
         "--probe",
         type=_seconds,
@@ -120,9 +137,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     arguments = parser().parse_args(words)
     try:
-        from launcher import commands  # noqa: PLC0415 - `--help` must not wait for the libraries
-
-        return commands.RUN[arguments.command](arguments)
+        return command_of(arguments.command)(arguments)
     except Problem as problem:
         print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - this is the edge
         return problem.code
@@ -132,6 +147,23 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def command_of(command: str) -> Callable[[argparse.Namespace], int]:
+    """What carries a command out. Imported when it is called for: `--help` must not wait for the libraries."""
+    match command:
+        case "prices":
+            return prices.run
+        case "speed":
+            return speeds.run
+        case "plan" | "diff":
+            from launcher import planning  # noqa: PLC0415
+
+            return planning.plan if command == "plan" else planning.diff
+        case _:
+            from launcher import commands  # noqa: PLC0415
+
+            return commands.RUN[command]
 
 
 if __name__ == "__main__":

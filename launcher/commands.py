@@ -19,9 +19,12 @@ from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.job import Job, Source
 from launcher.ledger import Ledger
+from launcher.look import columns, listing_of
+from launcher.looked import cut_of
 from launcher.observe import Eye
 from launcher.output import read, show, write
 from launcher.page import render
+from launcher.planning import choices_of
 from launcher.record import Run, RunState, SpeedSeen
 from launcher.report import to_json
 from launcher.sample import sample
@@ -39,21 +42,10 @@ from tasks.tokens import words
 TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
 
 
-def _plan(arguments: Namespace) -> int:
-    job, base = read_job(arguments.job)
-    plan = planner.make(job, base, planner.Choices(arguments.on, arguments.probe), utc(), say)
-    body = plans.to_json(plan)
-    if arguments.output:
-        write(arguments.output, json.dumps(body, indent=1) + "\n")
-        say(f"plan written to {arguments.output}")
-    show(body, plan_text, as_json=arguments.json)
-    return 0
-
-
 def _launch(arguments: Namespace) -> int:
     path: Path = arguments.plan
     text = read(path)
-    choices = planner.Choices("local", arguments.probe)  # the only place this version launches on
+    choices = choices_of(arguments, "local")  # the only place this version launches on
     if text.lstrip().startswith("{"):
         try:
             body = plans.check(json.loads(text))
@@ -88,7 +80,7 @@ def _launchable(body: dict[str, Any]) -> None:
 
 def _listing(body: dict[str, Any], job: Job, base: Path) -> Listing:
     """The corpus, as the plan saw it."""
-    listing = planner.listing_of(job, base)
+    listing = listing_of(job, base)
     if listing.digest != body["work"]["listing"]:
         raise Problem(
             f"the corpus at {listing.root} changed after the plan was made",
@@ -111,8 +103,8 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
     except manifest.NoRun:
         assert isinstance(job.corpus, Source)
         say("cutting the corpus into shards")
-        cuts = planner.cut_of(job, work["model"])
-        sampled = sample(listing, planner.columns(job.corpus), words(work["model"]), cuts)
+        cuts = cut_of(job, work["model"])
+        sampled = sample(listing, columns(job.corpus), words(work["model"]), cuts)
         header = _header(body, job)
         manifest.write(store, header, cut.shards(listing, sampled, work["shard_tokens"]))
     ledger.add_shards(run, manifest.every_shard(store, header))
@@ -184,8 +176,10 @@ def _learn(ledger: Ledger, run: str, body: dict[str, Any]) -> None:
     rate = sum(r.tokens for r in receipts) / busy * int(body["lots"][0]["workers"])
     rates = sorted(r.tokens / r.seconds * int(body["lots"][0]["workers"]) for r in receipts if r.seconds > 0)
     low, high = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
-    work, lot = body["work"], body["lots"][0]
-    seen = SpeedSeen(work["model"], lot["gpu"], work["engine"], low, rate, high, f"run {run}", utc(), {})
+    work, lot, lengths = body["work"], body["lots"][0], body["profile"]["lengths"]
+    seen = SpeedSeen(
+        work["model"], lot["gpu"], work["engine"], low, rate, high, f"run {run}", utc(), {"lengths": lengths}
+    )
     ledger.record_speed(seen)
 
 
@@ -281,18 +275,12 @@ def _ledger(arguments: Namespace) -> Ledger:
 
 
 RUN: dict[str, Callable[[Namespace], int]] = {
-    "plan": _plan,
     "launch": _launch,
     "status": _status,
     "report": _report,
     "resume": _resume,
     "verify": _verify,
 }
-
-
-def read_job(path: Path) -> tuple[Job, Path]:
-    """The job and the folder that its relative paths are relative to."""
-    return jobs.parse(read(path), where=path.name), path.absolute().parent
 
 
 def output_path(job: Job, base: Path) -> str:

@@ -7,12 +7,13 @@ written, GPU names and models are checked by those who know them.
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from math import fsum
 from typing import Any, Literal, cast
 
 from launcher.jobfile import (
+    DATE,
     BadJob,
     Field,
     choice,
@@ -22,6 +23,7 @@ from launcher.jobfile import (
     hours,
     items,
     missing,
+    moment,
     number,
     read,
     shown,
@@ -39,6 +41,8 @@ LATER = ("int8", "binary")  # in the design, not in this version
 ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "hash")
 SPOTS: tuple[Spot, ...] = ("only", "prefer", "never")
 CLOUDS = ("aws", "gcp", "azure", "lambda", "nebius", "runpod", "vast", "hyperstack", "do", "local")
+STORES = (*CLOUDS[:3], "r2", "local")  # whose storage has a price here
+NOWHERE = ("r2", "local")  # without regions
 POOLINGS = ("mean", "cls", "last")
 FLAGS = ("glu", "causal")
 SIZES = (
@@ -47,7 +51,7 @@ SIZES = (
 )
 KEYS = (
     *("name", "corpus", "model", "chunk", "truncate", "output"),
-    *("limits", "quota", "local", "engine", "prompt"),
+    *("limits", "quota", "local", "engine", "prompt", "speed"),
 )
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # it becomes part of machine names and labels
@@ -63,6 +67,7 @@ class Source:
     path: str
     text: str = "text"  # column or key of the text
     id: str | None = None  # column or key of the document's id; None: file and position
+    region: str | None = None  # where it lies, as cloud/region; None: not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Declared:
 
     documents: int
     lengths: tuple[tuple[float, float], ...]  # (share of the documents, tokens); shares sum to 1
+    region: str | None = None  # where it will lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class Output:
     path: str
     dtype: Dtype = "float32"
     dimensions: int | None = None  # leading dimensions to keep; None: all
+    region: str | None = None  # where it lies, as cloud/region; None: not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,8 @@ class Limits:
     regions: tuple[str, ...] = ()  # glob patterns
     spot: Spot = "prefer"
     machines: int | None = None
+    deadline_at: str | None = None  # a moment, ISO 8601 with its offset, instead of hours
+    machines_per_region: int | None = None  # of one GPU type; None: as many as are known to be obtainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,9 @@ class Job:
     local: Local = Local()
     engine: Engine = "auto"
     prompt: str = ""  # put before every document
+    speed: Mapping[str, float] = field(
+        default_factory=dict[str, float]
+    )  # tokens/s of one GPU, as the user knows it
 
 
 def parse(text: str, *, where: str = "job.yaml") -> Job:
@@ -170,6 +182,7 @@ def _job(top: Field) -> Job:
         local=_local(at.get("local")),
         engine=choice(at.get("engine"), ENGINES) or "auto",
         prompt=text(at.get("prompt"), blank=True) or "",
+        speed=_speed(at.get("speed")),
     )
 
 
@@ -188,7 +201,7 @@ def _corpus(field: Field | None) -> Source | Declared:
     if field is None or field.holds_text:
         return Source(text(field) or "")
     source, declared = ("path", "text", "id"), ("documents", "tokens_per_document")
-    at = table(field, source + declared)
+    at = table(field, (*source, *declared, "region"))
     to_read, said = [k for k in source if k in at], [k for k in declared if k in at]
     if to_read and said:
         field.wrong(
@@ -201,8 +214,20 @@ def _corpus(field: Field | None) -> Source | Declared:
                 missing(field, name)
     lengths = _lengths(at.get("tokens_per_document"))
     documents = count(at.get("documents")) or 0
-    found = Source(text(at.get("path")) or "", text(at.get("text")) or "text", text(at.get("id")))
-    return Declared(documents, lengths) if said else found
+    region = _region(at.get("region"))
+    found = Source(text(at.get("path")) or "", text(at.get("text")) or "text", text(at.get("id")), region)
+    return Declared(documents, lengths, region) if said else found
+
+
+def _region(field: Field | None) -> str | None:
+    """Where files lie: aws/us-east-1, or r2 alone."""
+    written = text(field)
+    if field is None or written is None:
+        return None
+    cloud, _, region = written.partition("/")
+    if cloud in STORES and (region or cloud in NOWHERE):
+        return written
+    return field.wrong(f"must be cloud/region, such as aws/us-east-1, or r2; this is {shown(written)}")
 
 
 def _lengths(field: Field | None) -> tuple[tuple[float, float], ...]:
@@ -262,25 +287,38 @@ def _chunking(chunk: Field | None, truncate: Field | None) -> Chunking:
 def _output(field: Field) -> Output:
     if field.holds_text:
         return Output(text(field) or "")
-    at = table(field, ("path", "dtype", "dimensions"), required=("path",))
+    at = table(field, ("path", "dtype", "dimensions", "region"), required=("path",))
     dtype = at.get("dtype")
     if dtype and dtype.node.value in LATER:
         dtype.wrong(f"this version writes float32 and float16, not yet {dtype.node.value}")
         dtype = None
-    return Output(text(at.get("path")) or "", choice(dtype, DTYPES) or "float32", count(at.get("dimensions")))
+    path, dimensions = text(at.get("path")) or "", count(at.get("dimensions"))
+    return Output(path, choice(dtype, DTYPES) or "float32", dimensions, _region(at.get("region")))
 
 
 def _limits(field: Field | None) -> Limits:
-    at = table(field, ("deadline", "budget", "gpus", "clouds", "regions", "spot", "machines"))
+    named = ("deadline", "budget", "gpus", "clouds", "regions", "spot", "machines", "machines_per_region")
+    at = table(field, named)
+    date = (
+        DATE.match(deadline.node.value) if (deadline := at.get("deadline")) and deadline.holds_text else None
+    )
     return Limits(
-        deadline_hours=hours(at.get("deadline")),
+        deadline_hours=None if date else hours(deadline),
+        deadline_at=moment(deadline) if date else None,
         budget=dollars(at.get("budget"), CENT),
         gpus=tuple(text(f) or "" for f in words(at.get("gpus"), "[L4, H100]")),
         clouds=tuple(choice(f, CLOUDS) or "" for f in words(at.get("clouds"), "[aws, gcp]")),
         regions=tuple(text(f) or "" for f in words(at.get("regions"), "[us-*, europe-*]")),
         spot=choice(at.get("spot"), SPOTS) or "prefer",
         machines=count(at.get("machines")),
+        machines_per_region=count(at.get("machines_per_region")),
     )
+
+
+def _speed(field: Field | None) -> dict[str, float]:
+    """Tokens per second of one GPU, by GPU."""
+    what = "tokens a second of one GPU, above 0, such as 897"
+    return {gpu: float(number(f, Decimal("0.001"), what) or 0) for gpu, f in table(field).items()}
 
 
 def _quota(field: Field | None) -> tuple[Quota, ...]:
@@ -320,7 +358,7 @@ def load(plain: Mapping[str, Any]) -> Job:
     corpus, limits, local = plain["corpus"], plain["limits"], plain["local"]
     tuples = {k: tuple(limits[k]) for k in ("gpus", "clouds", "regions")}
     nested: dict[str, Any] = {
-        "corpus": Declared(corpus["documents"], tuple((s, t) for s, t in corpus["lengths"]))
+        "corpus": Declared(**corpus | {"lengths": tuple((s, t) for s, t in corpus["lengths"])})
         if "documents" in corpus
         else Source(**corpus),
         "chunk": Chunking(**plain["chunk"]),

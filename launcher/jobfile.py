@@ -7,6 +7,7 @@ field or None where the file has none, and gives None back where there is nothin
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import pairwise
@@ -35,6 +36,7 @@ NUMBER = re.compile(
 POWERS = {"": 0, "k": 3, "K": 3, "M": 6, "B": 9, "T": 12}
 PART = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(d|h|min|m|s|(?:day|hour|hr|minute|second|sec)s?)(?![a-z]) *")
 SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}  # by the first letter of the unit
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 THOUSANDS = re.compile(r"[0-9]{3}(\.[0-9]+)?")  # what is left of $1,200.50 when {} cuts it at the comma
 
 # What pyyaml says of the slips that people make, in words that help.
@@ -315,6 +317,18 @@ def dollars(field: Field | None, least: Decimal) -> Decimal | None:
     """Money: $300, 300, $1,200.50."""
     value = number(field, least, f"an amount of money, ${least} or more, such as $300 or $1,200.50", sign="$")
     return None if value is None else Decimal(f"{value:f}")
+
+
+def moment(field: Field | None) -> str | None:
+    """A date, or a date and a time, as ISO 8601 with its offset; UTC where none is given. None: it is no date at all."""
+    if field is None or not field.holds_text or not DATE.match(field.node.value):
+        return None
+    written: str = field.node.value
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        return field.wrong(f"is no date that exists, such as 2027-01-31T18:00Z; this is {_described(field)}")
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
 
 
 def hours(field: Field | None) -> float | None:

@@ -39,9 +39,28 @@ def join(*children: object) -> Markup:
     return Markup("".join(c if isinstance(c, Markup) else escape(_text(c)) for c in children))
 
 
-def section(title: str, note: str, *content: object) -> Markup:
+def document(title: str, sheet: str, *body: object) -> str:
+    """A page that runs nothing and loads nothing: it forbids itself both."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag(
+            "meta",
+            http_equiv="Content-Security-Policy",
+            content="default-src 'none'; style-src 'unsafe-inline'",
+        ),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", Markup(sheet)),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', *body), lang='en')}"
+
+
+def section(title: str, note: str, *content: object, kind: str | None = None) -> Markup:
     """A part of the page under its own heading."""
-    return tag("section", tag("h2", title), tag("p", note, class_="note") if note else "", *content)
+    said = tag("p", note, class_="note") if note else ""
+    return tag("section", tag("h2", title), said, *content, class_=kind)
 
 
 def scroll(name: str, content: Markup) -> Markup:

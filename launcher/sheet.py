@@ -1,7 +1,7 @@
-"""The style sheet of the report's page: calm, light and dark, readable on a phone and on paper.
+"""The style sheets of the report's and the plan's page: calm, light and dark, readable on a phone and on paper.
 
-Knows the classes that `page` and `chart` use and nothing of what they show. Colours were chosen to stand at least
-3:1 against their ground and to be told apart without seeing red and green.
+Knows the classes that `page`, `planpage`, `chart` and `frontier` use and nothing of what they show. Colours were chosen
+to stand at least 3:1 against their ground and to be told apart without seeing red and green.
 """
 
 LIGHT = """
@@ -88,5 +88,40 @@ svg.bar {{ min-width: 0; height: 26px; border-radius: 6px; }}
   tbody th {{ white-space: normal; }}
   header {{ padding-top: 0; }} h1 {{ font-size: 24px; }} h2 {{ font-size: 15px; }} svg {{ min-width: 0; }}
   section {{ margin: 10px 0; padding: 14px 18px; }} .scroll {{ overflow: visible; }}
+}}
+"""
+
+# What the plan's page has besides: its own items, the frontier, and tables that go on over pages of paper.
+PLAN_LIGHT = "--disk: #8a6d3b; --storage: #5a7d1f; --egress: #b0508a;"
+PLAN_DARK = "--disk: #c2a36b; --storage: #9dbf5a; --egress: #e08bbb;"
+PLAN_SHEET = f"""{SHEET}
+:root {{ {PLAN_LIGHT} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {PLAN_DARK} }} }}
+h1 {{ text-wrap: balance; }}
+h3 {{ font-size: 14px; margin: 18px 0 0; }}
+dd.between {{ color: var(--soft); font-size: 13px; font-weight: 400; letter-spacing: 0; }}
+span.between {{ display: block; color: var(--soft); font-size: 12.5px; }}
+svg .compute {{ fill: var(--useful); }} svg .preemption {{ fill: var(--lost); }}
+svg .idle_tail {{ fill: var(--idle); }} svg .controller {{ fill: var(--teardown); }}
+svg .disk {{ fill: var(--disk); }} svg .storage {{ fill: var(--storage); }} svg .egress {{ fill: var(--egress); }}
+svg.wide {{ min-width: 0; }} svg.narrow {{ min-width: 0; display: none; }}
+svg .spread {{ stroke: var(--useful); stroke-opacity: 0.35; }}
+svg .spread.chosen {{ stroke: var(--ink); stroke-opacity: 1; stroke-width: 1.5; }}
+svg .point circle {{ fill: var(--card); stroke: var(--useful); stroke-width: 2; }}
+svg .point text {{ font-size: 10px; fill: var(--ink); }}
+svg .point.over circle {{ stroke: var(--idle); stroke-dasharray: 3 2; }}
+svg .point.over text {{ fill: var(--soft); }}
+svg .point.chosen circle {{ fill: var(--ink); stroke: var(--ink); stroke-dasharray: none; }}
+svg .point.chosen text {{ fill: var(--card); font-weight: 700; }}
+section.long {{ break-inside: auto; }}
+tr, li {{ break-inside: avoid; }}
+h2, .note {{ break-after: avoid; }}
+@media (max-width: 700px) {{ svg.wide {{ display: none; }} svg.narrow {{ display: block; }}
+  td:not(.left) span.between {{ white-space: normal; }} tbody .wide {{ min-width: 9em; }} }}
+@media print {{
+  :root {{ {PLAN_LIGHT} }}
+  svg.wide {{ display: block; }} svg.narrow {{ display: none; }}
+  tbody th {{ white-space: nowrap; }} thead th {{ white-space: normal; }}
+  .note {{ break-inside: avoid; }} span.between {{ font-size: 8pt; }}
 }}
 """

@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from launcher.drive import Glance
 from launcher.show import brief, duration, money, rate
 from tasks.heart import utc
+
+if TYPE_CHECKING:
+    from launcher.drive import Glance
 
 SELDOM = 5.0  # seconds between lines where there is no terminal
 
@@ -23,7 +25,7 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - the edge
 
 
-def line(glance: Glance, price: Decimal | None) -> str:
+def line(glance: "Glance", price: Decimal | None) -> str:
     """Shards, tokens, rate, dollars, time left, workers."""
     p = glance.progress
     seconds = (utc() - glance.started).total_seconds()
@@ -49,14 +51,14 @@ def line(glance: Glance, price: Decimal | None) -> str:
 
 
 @contextlib.contextmanager
-def screen(plan: dict[str, Any]) -> Generator[Callable[[Glance], None], None, None]:
+def screen(plan: dict[str, Any]) -> Generator[Callable[["Glance"], None], None, None]:
     """A watcher for `Drive`: a bar that is refreshed in place, or a line every few seconds."""
     price = plan["lots"][0]["usd_per_hour"]
     usd = None if price is None else Decimal(price)
     if not sys.stderr.isatty():
         last = [0.0, -1]
 
-        def print_now(glance: Glance) -> None:
+        def print_now(glance: "Glance") -> None:
             now, done = time.monotonic(), glance.progress.shards_done
             if now - last[0] >= SELDOM or done == glance.progress.shards != last[1]:
                 last[:] = [now, done]
@@ -71,7 +73,7 @@ def screen(plan: dict[str, Any]) -> Generator[Callable[[Glance], None], None, No
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=None)
 
-        def draw(glance: Glance) -> None:
+        def draw(glance: "Glance") -> None:
             p = glance.progress
             bar.update(task, total=p.shards, completed=p.shards_done, description=line(glance, usd))
 

@@ -1,4 +1,4 @@
-"""Ask the price sources, and make the next price book of what they answer and of the one before.
+"""Ask the price sources, and turn what they answer and the price book before into the next one.
 
 What did not answer is told with its reason, and its prices stay as they were, with their dates. What was not believed
 is listed beside the book. Knows neither the sources nor the clock: both are given.

@@ -14,8 +14,8 @@ import psutil
 
 from launcher import plan as plans
 from launcher import planner
-from launcher.commands import read_job
 from launcher.ledger import Ledger
+from launcher.planning import read_job
 from launcher.status import status_of
 from tasks.heart import utc
 from tests.house import write_jsonl

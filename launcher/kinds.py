@@ -1,0 +1,266 @@
+"""Which machines could do a job, and what each would cost and do: offers turned into Kinds, one by one.
+
+Pure, given the offers: knows the model, the mix of lengths and where data lies. Whatever is left out is left out with
+a reason, and whatever has no price is named.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+
+from launcher import measured, memory
+from launcher.estimate import Kind, Rest, exact
+from launcher.job import Declared, Job
+from launcher.optimize import Group
+from launcher.profile import Profile
+from launcher.record import SpeedSeen
+from launcher.speed import Shape, Speed, Spread
+from pricing import age, egress, machines, spot, storage
+from pricing import gpu as gpus
+from pricing.offer import Offer
+
+ENGINE = "vllm"  # of machines that are rented
+# Of the engine's own rate, what a worker keeps through reading, writing and leases: the target of this project's
+# pipeline, 0.97 (design, section 5). Measured speeds and those of the job file are a worker's own, and stay.
+PIPELINE = 0.97
+SCHEMES = {"s3": "aws", "gs": "gcp"}  # of buckets; another S3 than AWS's has to be named by `region`
+UNSAID = "?"  # the region of a bucket that the job does not tell
+NEARLY = 0.95  # at the slow end of that
+DISK_GB = 60  # of each machine, for the system, the engine and shards on their way; its model comes on top
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A region of a cloud, or a store without regions."""
+
+    cloud: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """What there is to choose from. `left_out` counts offers by reason; `not_priced` says what no figure holds."""
+
+    kinds: tuple[Kind, ...]
+    left_out: Mapping[str, int]
+    not_priced: tuple[str, ...]
+    oldest: str | None  # date of the oldest price used
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the kinds of one job have in common."""
+
+    job: Job
+    shape: Shape
+    name: str  # of the model, as runs call it
+    profile: Profile
+    now: datetime
+    seen: Sequence[SpeedSeen] = ()
+    corpus: Place | None = None  # where the texts lie; None: not said
+    output: Place | None = None
+
+
+@dataclass(slots=True)
+class _Notes:
+    left_out: Counter[str] = field(default_factory=Counter[str])
+    not_priced: dict[str, None] = field(default_factory=dict[str, None])
+
+
+def menu(offers: Sequence[Offer], context: Context) -> Menu:
+    """Every offer that the job allows and that can run its model."""
+    notes, kinds, dates = _Notes(), list[Kind](), list[str]()
+    speeds: dict[tuple[str, float], tuple[Speed | None, str | None]] = {}
+    allowed = _Filter(context.job)
+    for offer in offers:
+        why = allowed.refuses(offer)
+        if why:
+            notes.left_out[why] += 1
+            continue
+        key = (offer.gpu, min(1.0, offer.gpus))
+        if key not in speeds:
+            speeds[key] = _speed(context, *key)
+        speed, why = speeds[key]
+        if speed is None:
+            notes.left_out[why or "no speed"] += 1
+            continue
+        kinds.append(_kind(offer, speed, context))
+        dates.append(offer.as_of.isoformat())
+    if kinds:
+        _unpriced(context, kinds, notes)
+    return Menu(tuple(kinds), dict(notes.left_out), tuple(notes.not_priced), min(dates, default=None))
+
+
+def obtainable(kinds: Sequence[Kind]) -> dict[Group, int]:
+    """Machines of each group that are known, or assumed, to be had at once."""
+    return {
+        kind.group: machines.obtainable(kind.cloud, kind.region, kind.gpu, spot=kind.spot)
+        for kind in kinds
+        if kind.cloud != "local"
+    }
+
+
+def rest(context: Context, cloud: str) -> Rest:
+    """Vectors for a month where they lie, and the controller on the fleet's cloud."""
+    controller = machines.controller(cloud)
+    place, size = context.output, vector_bytes(context)
+    month = storage.month(place.cloud, place.region, size) if place and place.cloud != "local" else None
+    if place and place.cloud == "local":
+        month = Decimal(0)
+    return Rest(month, controller.usd_per_hour if controller else None)
+
+
+def vector_bytes(context: Context) -> int:
+    """Bytes of all vectors, as stored."""
+    output = context.job.output
+    dimensions = (output.dimensions if output else None) or context.shape.dimensions
+    return storage.vector_bytes(
+        round(context.profile.chunks.mid), dimensions, output.dtype if output else "float32"
+    )
+
+
+@dataclass(slots=True)
+class _Filter:
+    """The limits of the job on places and machines."""
+
+    job: Job
+    wanted: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.wanted = frozenset(gpus.canonical(name) or name for name in self.job.limits.gpus)
+
+    def refuses(self, offer: Offer) -> str | None:
+        limits = self.job.limits
+        if self.wanted and offer.gpu not in self.wanted:
+            return "limits.gpus"
+        if limits.clouds and offer.cloud not in limits.clouds:
+            return "limits.clouds"
+        if limits.regions and not any(fnmatchcase(offer.region, pattern) for pattern in limits.regions):
+            return "limits.regions"
+        if limits.spot == ("never" if offer.spot else "only"):
+            return "limits.spot"
+        return None
+
+
+def _speed(context: Context, name: str, share: float) -> tuple[Speed | None, str | None]:
+    """The speed of one whole GPU, or why there is none."""
+    gpu, job = gpus.gpu(name), context.job
+    longest = max((tokens for _, tokens in context.profile.lengths), default=None)
+    fit = memory.fit(context.shape, gpu, share, ENGINE, tokens=None if longest is None else round(longest))
+    if not fit.ok:
+        return None, fit.reason
+    found = measured.choose(
+        context.shape, gpu, ENGINE, context.profile.lengths, job.speed, context.seen, fit.dtype, context.name
+    )
+    return found, None if found else f"no ceiling was measured for {name}, so no speed is known"
+
+
+def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
+    rate, gained = speed.tokens_per_second, Spread(1.0, 1.0, 1.0)
+    if speed.source.startswith("predicted"):
+        gained = Spread(NEARLY, PIPELINE, 1.0)
+    boot, load = machines.cold_start(offer.cloud), machines.download_seconds(context.shape.params_total)
+    hazard = (
+        spot.hazard(offer.cloud, offer.region, offer.instance_type, offer.gpu)
+        if offer.spot
+        else spot.ON_DEMAND
+    )
+    disk, gigabytes = storage.disk(offer.cloud), DISK_GB + 2 * context.shape.params_total / 10**9
+    return Kind(
+        cloud=offer.cloud,
+        region=offer.region,
+        zone=offer.zone,
+        instance_type=offer.machine,
+        gpu=offer.gpu,
+        gpus=offer.gpus,
+        vcpus=offer.vcpus,
+        spot=offer.spot,
+        usd_per_hour=offer.usd_per_hour,
+        tokens_per_second=Spread(
+            rate.low * gained.low * offer.gpus,
+            rate.mid * gained.mid * offer.gpus,
+            rate.high * gained.high * offer.gpus,
+        ),
+        speed_source=speed.source,
+        cold_start=Spread(
+            boot.seconds_low + load[0], boot.seconds_mid + load[1], boot.seconds_high + load[2]
+        ),
+        hazard=Spread(hazard.per_hour_low, hazard.per_hour_mid, hazard.per_hour_high),
+        price_source=f"{offer.source}, {offer.as_of}",
+        price_age_days=float(age.days(offer, context.now)),
+        disk_usd_per_hour=None
+        if disk is None
+        else disk.usd_per_gb_month * exact(gigabytes) / storage.HOURS_OF_A_MONTH,
+        egress_usd_per_token=_egress(offer, context),
+    )
+
+
+def _egress(offer: Offer, context: Context) -> Decimal | None:
+    """USD per token for the text's way to the machine and the vector's way from it; None: unknown."""
+    tokens = context.profile.tokens.mid
+    if tokens < 1 or context.corpus is None or context.output is None:
+        return None
+    if UNSAID in (context.corpus.region, context.output.region):
+        return None
+    texts = context.profile.stored_bytes or round(context.profile.bytes.mid)
+    usd = Decimal(0)
+    if context.corpus.cloud != "local":  # from the user's own machine only the user's line is used
+        size = egress.gigabytes(context.corpus.cloud, texts)
+        part = egress.between(context.corpus.cloud, context.corpus.region, offer.cloud, offer.region, size)
+        if part is None:
+            return None
+        usd += part
+    size = egress.gigabytes(offer.cloud, vector_bytes(context))
+    if context.output.cloud == "local":
+        part = egress.internet(offer.cloud, offer.region, size)
+    else:
+        part = egress.between(offer.cloud, offer.region, context.output.cloud, context.output.region, size)
+    return None if part is None else (usd + part) / exact(tokens)
+
+
+def _unpriced(context: Context, kinds: Sequence[Kind], notes: _Notes) -> None:
+    """What the dollars of these kinds leave out, in words."""
+    said = (("corpus.region", context.corpus), ("output.region", context.output))
+    missing = [key for key, place in said if place is None or place.region == UNSAID]
+    blind = sorted({kind.cloud for kind in kinds if kind.egress_usd_per_token is None})
+    if missing:
+        notes.not_priced[f"egress: set {' and '.join(missing)} in the job file"] = None
+    elif blind:
+        notes.not_priced[f"egress from or to some regions of {', '.join(blind)}: no price known"] = None
+    place = context.output
+    rate = storage.storage(place.cloud, place.region) if place else None
+    if place is None:
+        notes.not_priced["storage of the vectors: set output.region in the job file"] = None
+    elif rate and rate.assumed:
+        notes.not_priced[f"storage of the vectors in its own region; {rate.assumed}"] = None
+    elif rate is None and place.cloud != "local":
+        notes.not_priced[f"storage of the vectors on {place.cloud}: no price known"] = None
+    diskless = sorted({kind.cloud for kind in kinds if kind.disk_usd_per_hour is None})
+    if diskless:
+        notes.not_priced[f"disks on {', '.join(diskless)}: no price known"] = None
+    notes.not_priced["requests to the object store, about 4 a shard"] = None
+
+
+def place_of(path: str, region: str | None) -> Place | None:
+    """Where a path lies, as the job says or as its scheme does; a bucket tells its cloud and not its region."""
+    if region is not None:
+        cloud, _, named = region.partition("/")
+        return Place(cloud, named or "*")
+    scheme, separator, _ = path.partition("://")
+    if not separator:
+        return Place("local", "local")
+    return Place(SCHEMES[scheme], UNSAID) if scheme in SCHEMES else None
+
+
+def places(job: Job) -> tuple[Place | None, Place | None]:
+    """Where the texts and the vectors of a job lie."""
+    corpus = job.corpus
+    here = (
+        place_of("://", corpus.region)
+        if isinstance(corpus, Declared)
+        else place_of(corpus.path, corpus.region)
+    )
+    return here, place_of(job.output.path, job.output.region) if job.output else None

@@ -1,0 +1,59 @@
+"""Look at a corpus that is there: list its files, read just enough of them, and see how many shards they make."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from launcher import cut as cutting
+from launcher.corpus import Listing, find
+from launcher.errors import Usage
+from launcher.job import Job, Source
+from launcher.looked import Looked, cut_of
+from launcher.profile import estimate as profile_of
+from launcher.profile import shard_tokens
+from launcher.sample import sample
+from launcher.show import plain
+from tasks.read import Columns
+from tasks.tokens import words
+
+
+def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:
+    """What the corpus of a job asks of its model. `say` hears what is being done."""
+    assert isinstance(job.corpus, Source)
+    listing = listing_of(job, base)
+    _check_apart(job, base)
+    if listing.skipped:
+        say(f"passed over {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
+    say(f"looking into {len(listing.files):,} files")
+    cut, asked = cut_of(job, model), job.chunk.tokens or job.chunk.truncate
+    if asked and cut.tokens < asked:
+        say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
+    sampled = sample(listing, columns(job.corpus), words(model), cut)
+    profile = profile_of(list(sampled.strata.values()), len(listing.files), listing.bytes)
+    target = shard_tokens(profile.tokens.mid)
+    count = sum(1 for _ in cutting.shards(listing, sampled, target))
+    return Looked(profile, listing, sampled, count, target)
+
+
+def columns(source: Source) -> Columns:
+    return Columns(source.text, source.id)
+
+
+def listing_of(job: Job, base: Path) -> Listing:
+    """The input files as they are now."""
+    assert isinstance(job.corpus, Source)
+    return find(job.corpus.path, base)
+
+
+def _check_apart(job: Job, base: Path) -> None:
+    """Vectors among the texts would be texts to the next plan."""
+    assert isinstance(job.corpus, Source)
+    if job.output is None or "://" in job.output.path:
+        return
+    corpus, output = (Path(os.path.normpath(base / p)) for p in (job.corpus.path, job.output.path))
+    inside = corpus.is_dir() and output.is_relative_to(corpus)
+    if inside and not any(part[0] in "._" for part in output.relative_to(corpus).parts):
+        raise Usage(
+            f"the output {job.output.path} lies in the corpus {job.corpus.path}, and would be read as input",
+            hint="set output.path to a folder outside, or to one whose name begins with _",
+        )
