@@ -21,7 +21,7 @@ from launcher.planwords import (
     short,
     spaced,
 )
-from launcher.show import count, dollars_of, plain, rate
+from launcher.show import count, dollars_of, rate
 
 APIS = 15  # shown: those that could be meant
 KINDS = 200  # rows that a person still reads; beyond, the page says how many
@@ -126,7 +126,7 @@ def hosted(plan: Json) -> Section:
     note = "What these tokens cost there: the same weights first, then the cheapest. Other weights give other vectors."
     if len(apis) > len(rows):
         note += f" {count(len(apis) - len(rows))} more are in the plan's JSON."
-    note += f" Oldest look: {plain(min(api['as_of'] for api in apis))}."
+    note += f" Oldest look: {short(min(api['as_of'] for api in apis))}."
     return section(
         "Hosted APIs", note, table("Hosted APIs", columns, rows, wide={1, 7}, left={2}), kind="long"
     )

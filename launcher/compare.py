@@ -32,6 +32,7 @@ class Cheaper:
 
     name: str
     usd: Decimal
+    fleet_usd: Decimal  # of the fleet at P50, without the storage of the vectors, which is paid either way
     comparable: bool
     break_even: Decimal | None
 
@@ -54,18 +55,19 @@ def cheaper(fleet: Estimate, tokens: float, offered: Iterable[Api], local: Estim
     """The cheapest way that costs less than the fleet: an API with the same weights or this machine, else any API."""
     if fleet.usd is None:
         return None
+    usd = fleet.usd.p50 - (fleet.items.get("storage") or Decimal(0))
     same: list[Cheaper] = []
     other: list[Cheaper] = []
     for api in offered:
         name = f"{api.hosted.provider} {api.hosted.model}"
         batch = " in batches" if api.batch_usd is not None and api.batch_usd < api.usd else ""
         group = same if api.comparable else other
-        group.append(Cheaper(name + batch, api.least, api.comparable, _break_even(fleet, tokens, api)))
+        group.append(Cheaper(name + batch, api.least, usd, api.comparable, _break_even(fleet, tokens, api)))
     if local is not None and local.usd is not None:
-        same.append(Cheaper("this machine", local.usd.p50, comparable=True, break_even=None))
+        same.append(Cheaper("this machine", local.usd.p50, usd, comparable=True, break_even=None))
     for group in (same, other):
         best = min(group, key=lambda c: c.usd, default=None)
-        if best and best.usd < fleet.usd.p50:
+        if best and best.usd < usd:
             return best
     return None
 
@@ -79,7 +81,10 @@ def _break_even(fleet: Estimate, tokens: float, api: Api) -> Decimal | None:
         (fleet.items.get(name) or Decimal(0) for name in ("cold_start", "idle_tail", "controller")),
         Decimal(0),
     )
-    growing = sum((usd for usd in fleet.items.values() if usd is not None), Decimal(0)) - fixed
+    growing = (
+        sum((usd for name, usd in fleet.items.items() if usd is not None and name != "storage"), Decimal(0))
+        - fixed
+    )
     each, asked = per_million(growing, tokens), per_million(api.least, tokens)
     if each is None or asked is None or asked <= each:
         return None

@@ -26,10 +26,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
-from launcher.difftext import diff_text
-
-__all__ = ["SCHEMA", "diff_text", "differences"]
-
 SCHEMA = "embedfleet/diff/1"
 NEARLY = 1e-4  # of a speed: plans round it to a tenth of a token
 LIMITS = ("limits", "quota", "local", "speed")  # keys of a job that bound the choice; the rest is the work
@@ -89,7 +85,8 @@ def _work(plan: Json) -> dict[str, Any]:
     if work["model"] == job["model"]:  # another only where it is a folder
         del found["planned.model"]
     said = _flat(asked) | _flat(plan["profile"]) | found
-    said.pop("corpus.documents", None)  # of a declared corpus, which are those of the profile
+    if said.get("corpus.documents") == said["documents"]:  # of a declared corpus: told once
+        del said["corpus.documents"]
     return said
 
 

@@ -57,7 +57,7 @@ def _verdict(body: Json) -> list[str]:
     if body["equal"]:
         return ["The plans are equal: the same work, machines, dollars and hours."]
     said = [_dearer(usd), _longer(hours)]
-    if not _moved(usd) and not _moved(hours):
+    if usd["difference"] is not None and not _moved(usd) and not _moved(hours):
         said = [f"B costs {dollars_of(usd['other'])} and takes {_hours(hours['other'])}, as A does"]
     found = [_cheaper(body[side]["cheaper"]) for side in ("one", "other")]
     more = [] if found[0] == found[1] else [f"Cheaper than the fleet: for A {found[0]}, for B {found[1]}"]

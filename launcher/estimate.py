@@ -111,16 +111,18 @@ def waste(hazard: float, cold_start: float, shard_seconds: float = SHARD_SECONDS
 
 
 def hours_of(shares: Sequence[Share]) -> float:
-    """Wall hours at the median of everything: all take from one queue, so all end together, but for their last shards."""
-    rate = tokens = late = 0.0
-    for share in shares:
-        kind = share.kind
-        able = share.machines * kind.tokens_per_second.mid * HOUR
-        able /= 1 + waste(kind.hazard.mid, kind.cold_start.mid)
-        rate += able
-        tokens += share.tokens + able * kind.cold_start.mid / HOUR
-        late = max(late, tail(kind) / HOUR)
-    return tokens / rate + late
+    """Wall hours at the median of everything, until the last of the shares is done.
+
+    For each: start, work with what preemption costs of it, and on average half of somebody's last shard.
+    """
+    return max(_hours(share) for share in shares)
+
+
+def _hours(share: Share) -> float:
+    kind = share.kind
+    work = share.tokens / kind.tokens_per_second.mid / HOUR
+    lost = waste(kind.hazard.mid, kind.cold_start.mid)
+    return (kind.cold_start.mid + tail(kind)) / HOUR + work * (1 + lost) / share.machines
 
 
 def tail(kind: Kind) -> float:

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from launcher import measured, memory
 from launcher.estimate import Kind, Rest, exact
 from launcher.job import Declared, Job
-from launcher.optimize import Group
+from launcher.market import Group
 from launcher.profile import Profile
 from launcher.record import SpeedSeen
 from launcher.speed import Shape, Speed, Spread
@@ -22,7 +22,7 @@ from pricing import age, egress, machines, spot, storage
 from pricing import gpu as gpus
 from pricing.offer import Offer
 
-ENGINE = "vllm"  # of machines that are rented
+ENGINE = "vllm"  # of machines that are rented, unless the job names another that runs there
 # Of the engine's own rate, what a worker keeps through reading, writing and leases: the target of this project's
 # pipeline, 0.97 (design, section 5). Measured speeds and those of the job file are a worker's own, and stay.
 PIPELINE = 0.97
@@ -103,14 +103,20 @@ def obtainable(kinds: Sequence[Kind]) -> dict[Group, int]:
     }
 
 
-def rest(context: Context, cloud: str) -> Rest:
-    """Vectors for a month where they lie, and the controller on the fleet's cloud."""
-    controller = machines.controller(cloud)
+def rest(context: Context, kinds: Sequence[Kind]) -> Rest:
+    """Vectors for a month where they lie, and the controller on the cheapest of the clouds."""
+    controllers = [machines.controller(cloud) for cloud in sorted({kind.cloud for kind in kinds})]
+    controller = min((c.usd_per_hour for c in controllers if c), default=None)
     place, size = context.output, vector_bytes(context)
     month = storage.month(place.cloud, place.region, size) if place and place.cloud != "local" else None
     if place and place.cloud == "local":
         month = Decimal(0)
-    return Rest(month, controller.usd_per_hour if controller else None)
+    return Rest(month, controller)
+
+
+def engine(job: Job) -> str:
+    """The engine of rented machines."""
+    return job.engine if job.engine == "torch" else ENGINE
 
 
 def vector_bytes(context: Context) -> int:
@@ -149,11 +155,20 @@ def _speed(context: Context, name: str, share: float) -> tuple[Speed | None, str
     """The speed of one whole GPU, or why there is none."""
     gpu, job = gpus.gpu(name), context.job
     longest = max((tokens for _, tokens in context.profile.lengths), default=None)
-    fit = memory.fit(context.shape, gpu, share, ENGINE, tokens=None if longest is None else round(longest))
+    fit = memory.fit(
+        context.shape, gpu, share, engine(job), tokens=None if longest is None else round(longest)
+    )
     if not fit.ok:
         return None, fit.reason
     found = measured.choose(
-        context.shape, gpu, ENGINE, context.profile.lengths, job.speed, context.seen, fit.dtype, context.name
+        context.shape,
+        gpu,
+        engine(job),
+        context.profile.lengths,
+        job.speed,
+        context.seen,
+        fit.dtype,
+        context.name,
     )
     return found, None if found else f"no ceiling was measured for {name}, so no speed is known"
 
@@ -241,6 +256,8 @@ def _unpriced(context: Context, kinds: Sequence[Kind], notes: _Notes) -> None:
     diskless = sorted({kind.cloud for kind in kinds if kind.disk_usd_per_hour is None})
     if diskless:
         notes.not_priced[f"disks on {', '.join(diskless)}: no price known"] = None
+    if not any(machines.controller(kind.cloud) for kind in kinds):
+        notes.not_priced["SkyPilot's controller on these clouds: no price known"] = None
     notes.not_priced["requests to the object store, about 4 a shard"] = None
 
 

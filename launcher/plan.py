@@ -357,6 +357,7 @@ def _cheaper_json(found: Cheaper | None) -> dict[str, Any] | None:
     return {
         "name": found.name,
         "usd": _text(found.usd),
+        "fleet_usd_without_storage": _text(found.fleet_usd),
         "comparable": found.comparable,
         "break_even_tokens_per_month": tokens,
     }

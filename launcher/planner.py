@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from launcher import compare, decide, models
+from launcher import compare, decide, models, refuse, search
 from launcher import job as jobs
 from launcher import kinds as menus
 from launcher.errors import Infeasible, Problem, Usage
@@ -87,7 +87,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         corpus=str(looked.listing.root) if looked.listing else None,
         listing=looked.listing.digest if looked.listing else None,
         model=model,
-        engine=local[1].engine if local and mine else (menus.ENGINE if job.engine == "auto" else job.engine),
+        engine=local[1].engine if local and mine else menus.engine(job),
         shards=looked.shards if mine else None,
         shard_tokens=looked.shard_tokens if mine else _shard_tokens(chosen),
     )
@@ -127,7 +127,7 @@ def _deadline(job: Job, now: datetime) -> float | None:
     return left
 
 
-def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> decide.Asked:
+def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> search.Asked:
     """The work and its limits, as the core wants them."""
     names = {q.gpu: gpus.canonical(q.gpu) or q.gpu for q in job.quota}
     quota: dict[tuple[str, str, str, bool], int] = {}
@@ -136,10 +136,9 @@ def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> de
             if most is not None:
                 quota[q.cloud, q.region, names[q.gpu], spot] = most
     tokens = context.profile.tokens
-    clouds = {kind.cloud for kind in menu.kinds}
-    return decide.Asked(
+    return search.Asked(
         tokens=Spread(max(1.0, tokens.low), tokens.mid, tokens.high),
-        rest=menus.rest(context, next(iter(sorted(clouds)), "aws")),
+        rest=menus.rest(context, menu.kinds),
         deadline_hours=deadline,
         budget=job.limits.budget,
         machines=job.limits.machines,
@@ -182,8 +181,8 @@ def _here(job: Job, deadline: float | None, local: Estimate) -> decide.Decision:
     """This machine, which keeps the limits or does not."""
     if deadline is not None and local.hours.high > deadline:
         raise Infeasible(
-            f"this machine needs {decide.span(local.hours.high)} (P90), and limits.deadline is {decide.span(deadline)}",
-            hint=f"set limits.deadline to {decide.up(local.hours.high)}, or plan without --on local",
+            f"this machine needs {refuse.span(local.hours.high)} (P90), and limits.deadline is {refuse.span(deadline)}",
+            hint=f"set limits.deadline to {refuse.up(local.hours.high)}, or plan without --on local",
         )
     budget = job.limits.budget
     if budget is not None and local.usd is not None and local.usd.p90 > budget:
@@ -203,7 +202,7 @@ def _kinds(menu: Menu, context: Context, deadline: float | None, job: Job) -> tu
             best[key] = kind
     asked = _asked(job, deadline, context, menu)
     found = (decide.alone(kind, asked) for kind in best.values())
-    return tuple(sorted((made for made in found if made), key=decide.price))
+    return tuple(sorted((made for made in found if made), key=search.price))
 
 
 def _shard_tokens(fleet: Estimate) -> int:
@@ -274,8 +273,8 @@ def _local(
     if kind.usd_per_hour is None:
         not_priced.append("this machine: what an hour of it costs you (set local.usd_per_hour)")
     tokens: Count = looked.profile.tokens
-    asked = decide.Asked(Spread(max(1.0, tokens.low), tokens.mid, tokens.high), NOTHING, seed=SEED)
-    return decide.estimate([Share(kind, 1, tokens.mid)], asked), found
+    asked = search.Asked(Spread(max(1.0, tokens.low), tokens.mid, tokens.high), NOTHING, seed=SEED)
+    return search.estimate([Share(kind, 1, tokens.mid)], asked), found
 
 
 def _shape(job: Job, model: str) -> Shape | None:

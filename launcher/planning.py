@@ -8,7 +8,8 @@ from typing import Any
 from launcher import job as jobs
 from launcher import plan as plans
 from launcher import planner
-from launcher.diff import diff_text, differences
+from launcher.diff import differences
+from launcher.difftext import diff_text
 from launcher.job import Job
 from launcher.output import read, show, write
 from launcher.planpage import plan_page

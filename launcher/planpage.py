@@ -66,14 +66,14 @@ def plan_page(plan: Json) -> str:
     name = plan["work"]["job"]["name"]
     main = tag("main", *(s for s in sections if s))
     return document(
-        f"{plain(name)}: embedfleet plan", PLAN_SHEET, hatch(), _header(plan), main, _footer(plan)
+        f"{short(name)}: embedfleet plan", PLAN_SHEET, hatch(), _header(plan), main, _footer(plan)
     )
 
 
 def _header(plan: Json) -> Markup:
     """The verdict: first what is cheaper than any fleet, where something is."""
     verdict, *rest = [*_cheaper(plan), *_chosen(plan)]
-    when = f"run {plain(plan['run'])}, planned {clock(plan['created'])}"
+    when = f"run {short(plan['run'])}, planned {clock(plan['created'])}"
     return tag(
         "header",
         tag("h1", verdict),
@@ -138,7 +138,7 @@ def _cards(plan: Json) -> Markup:
         ("Documents", count(profile["documents"]), ""),
         ("Chunks, one vector each", count(profile["chunks"]), ""),
         ("Tokens", brief(profile["tokens"]), interval(profile, "tokens")),
-        ("Oldest price", plain(plan["prices_as_of"] or "?"), _age(plan)),
+        ("Oldest price", plain(plan["prices_as_of"] or "none"), _age(plan)),
     )
     return tag(
         "dl",
@@ -303,13 +303,17 @@ def _prices(plan: Json) -> Section:
 
 def _footer(plan: Json) -> Markup:
     gap = plan["solver_gap"]
-    said = [f"plan {plain(plan['digest'])}"]
+    said = [f"plan {short(plan['digest'])}"]
     said += [f"at most {percent(gap, 1)} above the cheapest under these limits"] if gap is not None else []
     return tag("footer", f"{'; '.join(said)}. Made by embedfleet; nothing has been rented.")
 
 
 def _list(title: str, note: str, sentences: Sequence[str]) -> Section:
-    return section(title, note, tag("ul", *(tag("li", said) for said in sentences))) if sentences else None
+    return (
+        section(title, note, tag("ul", *(tag("li", short(said)) for said in sentences)))
+        if sentences
+        else None
+    )
 
 
 def _age(plan: Json) -> str:

@@ -69,13 +69,15 @@ def outcome(shares: Sequence[Share], rest: Rest, tokens: Spread, seed: int) -> O
     time = _between(hours, hours_of(shares))
     if any(share.kind.usd_per_hour is None for share in shares):
         return Outcome(time, None)
+    items = itemise(shares, rest)  # an item that is unknown in part is in no sum
+    carried, disks = (items[name] is not None for name in ("egress", "disk"))
     usd = hours * float(rest.controller_usd_per_hour or 0) + float(rest.storage or 0) * work
     for share, spent in zip(shares, busy, strict=True):
         kind = share.kind
         drift = _drift(kind, time.mid, draw(f"drift {kind.name}"))
-        usd += spent * (float(kind.usd_per_hour or 0) * drift + float(kind.disk_usd_per_hour or 0))
-        usd += share.tokens * work * float(kind.egress_usd_per_token or 0)
-    exactly = known(itemise(shares, rest))
+        usd += spent * (float(kind.usd_per_hour or 0) * drift + disks * float(kind.disk_usd_per_hour or 0))
+        usd += share.tokens * work * carried * float(kind.egress_usd_per_token or 0)
+    exactly = known(items)
     spread = _between(usd, float(exactly))
     return Outcome(time, Money(min(exact(spread.low), exactly), exactly, max(exact(spread.high), exactly)))
 

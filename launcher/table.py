@@ -54,8 +54,10 @@ def _cheaper(plan: Mapping[str, Any]) -> list[RenderableType]:
         tail = "; no number of tokens makes this fleet cheaper"
     else:
         tail = f"; from {brief(even)} tokens a month this fleet is cheaper"
-    usd = dollars_of(plan["totals"]["usd"]["p50"])
-    text = f"CHEAPER: {plain(found['name'])} does it for {dollars_of(found['usd'])}, this fleet for {usd}{other}{tail}"
+    usd = dollars_of(found["fleet_usd_without_storage"])
+    apart = ", storage apart" if Decimal(plan["totals"]["items"]["storage"] or 0) else ""
+    asked = f"{plain(found['name'])} does it for {dollars_of(found['usd'])}"
+    text = f"CHEAPER: {asked}, this fleet for {usd}{apart}{other}{tail}"
     return [Text(text, style="bold yellow")]
 
 
