@@ -51,6 +51,22 @@ def test_every_command_of_the_tour_and_the_example_of_reading_work(tmp_path: Pat
     assert read.stdout.strip() == "['r1', 'r2', 'r3'] 32"
 
 
+def test_every_command_about_plans_works_without_a_corpus_or_a_network(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "EMBEDFLEET_RUNS": "runs", "EMBEDFLEET_PRICES": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", "-euxc", block("plans")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "A100-80GB" in done.stdout
+    assert (tmp_path / "what-if.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 def test_every_make_target_that_the_readme_names_is_there() -> None:
     targets = re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(re.findall(r"`?make ([a-z0-9]+)", README)) <= set(targets)
