@@ -86,7 +86,9 @@ def _cheaper(plan: Json) -> list[str]:
     found, tokens = plan["cheaper"], plan["profile"]["tokens"]
     if not found:
         return []
-    usd = dollars_of(plan["totals"]["usd"]["p50"])
+    usd = dollars_of(found["fleet_usd_without_storage"])
+    if Decimal(plan["totals"]["items"]["storage"] or 0):
+        usd += ", storage of the vectors apart"
     name, here = short(found["name"]), found["name"] == "this machine"
     other = "" if found["comparable"] else " with another model"
     said = f"It is {'the same model' if here else 'the same weights'}."

@@ -14,6 +14,7 @@ def plan(**changes: Any) -> dict[str, Any]:
         "cheaper": {
             "name": "someone small-embed in batches",
             "usd": "30.09",
+            "fleet_usd_without_storage": "80.25",
             "comparable": False,
             "break_even_tokens_per_month": 9_000_000_000,
         },

@@ -107,11 +107,19 @@ def test_the_same_weights_are_said_to_be_the_same() -> None:
     assert "It is the same weights. No number of tokens a month makes this fleet the cheaper." in rest
 
 
+def test_storage_is_no_part_of_the_comparison_for_it_is_paid_either_way() -> None:
+    plan = planned.plan()
+    plan["totals"]["items"]["storage"] = "2"
+    plan["cheaper"]["fleet_usd_without_storage"] = "78.25"
+    assert verdict(plan)[0].endswith("this fleet for $78.25, storage of the vectors apart")
+
+
 def test_this_machine_has_no_break_even() -> None:
     plan = planned.plan()
     plan["cheaper"] = {
         "name": "this machine",
         "usd": "1",
+        "fleet_usd_without_storage": "80.25",
         "comparable": True,
         "break_even_tokens_per_month": None,
     }
