@@ -53,8 +53,13 @@ class _Found:
     table: Market
 
 
-def choose(market: Market, hours: float | None, caps: Caps, gap: float = GAP) -> Chosen | None:
-    """The cheapest fleet that does the work within `hours`, to `gap` of its cost; None when there is none."""
+def choose(
+    market: Market, hours: float | None, caps: Caps, gap: float = GAP, *, thorough: bool = False
+) -> Chosen | None:
+    """The cheapest fleet that does the work within `hours`, to `gap` of its cost; None when there is none.
+
+    Few kinds are looked at unless it is to be `thorough`: then all, which takes a while where there are thousands.
+    """
     able = market.take(np.flatnonzero(market.capacity(hours) > 0))
     if not able.kinds:
         return None
@@ -68,8 +73,8 @@ def choose(market: Market, hours: float | None, caps: Caps, gap: float = GAP) ->
         return _chosen(best, bound)
     order = np.argsort(reduced, kind="stable")
     for seen in (FIRST, 8 * FIRST, len(able.kinds)):
-        if seen == len(able.kinds) and best is not None and seen > 8 * FIRST:
-            break  # there is a fleet, and so many kinds do not make a better one
+        if seen == len(able.kinds) and seen > 8 * FIRST and best is not None and not thorough:
+            break
         part = able.take(np.sort(order[:seen]))
         found = _whole(part, part.work_usd, part.capacity(hours), caps, fine)
         if found is not None and (best is None or found.value < best.value):

@@ -14,10 +14,12 @@ from launcher import job as jobs
 from launcher import kinds as menus
 from launcher.errors import Infeasible, Problem, Usage
 from launcher.estimate import NOTHING, SHARD_SECONDS, Estimate, Kind, Share
+from launcher.hush import hush
 from launcher.job import Declared, Job
 from launcher.kinds import Context, Menu
 from launcher.looked import Looked, cut_of, resolve
 from launcher.machine import Asked, Measured, Slots, measure, slots
+from launcher.market import Group
 from launcher.plan import Plan, Work, lots_of, name_run, quota_of
 from launcher.profile import Count, declared
 from launcher.record import SpeedSeen
@@ -66,6 +68,11 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
             context = Context(job, known, model, looked.profile, now, choices.seen, here, there)
             menu = menus.menu(choices.offers, context)
             not_priced += menu.not_priced
+            _check_dimensions(job, known.dimensions)
+            groups = {kind.group for kind in menu.kinds}
+            not_priced += [
+                f"quota of {g[2]} in {g[0]} {g[1]}: no offer is there" for g in _quota(job) if g not in groups
+            ]
             decision = _decide(job, deadline, context, menu, local)
     if decision is None and local is None:
         raise Problem("there is nothing to embed: the corpus is only declared", hint="give corpus.path")
@@ -99,7 +106,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         lots=lots_of(chosen.shares, use.workers, use.threads) if mine else lots_of(chosen.shares),
         chosen=chosen,
         alternatives=(*decision.alternatives, *([beside] if beside else [])),
-        binding=(*decision.binding, *_crowded(use, looked.shards, mine=mine)),
+        binding=(*decision.binding, *_crowded(slots(job.local.workers), looked.shards, mine=mine)),
         not_priced=tuple(not_priced),
         prices_as_of=menu.oldest if menu else None,
         frontier=decision.frontier,
@@ -127,14 +134,26 @@ def _deadline(job: Job, now: datetime) -> float | None:
     return left
 
 
+def _quota(job: Job) -> dict[Group, int]:
+    """GPUs at most, by cloud, region, GPU and purchase kind."""
+    return {
+        (q.cloud, q.region, gpus.canonical(q.gpu) or q.gpu, spot): most
+        for q in job.quota
+        for spot, most in ((True, q.spot), (False, q.on_demand))
+        if most is not None
+    }
+
+
+def _check_dimensions(job: Job, most: int) -> None:
+    if job.output and job.output.dimensions and job.output.dimensions > most:
+        raise Usage(
+            f"output.dimensions is {job.output.dimensions}, but {job.model} gives {most}",
+            hint=f"set output.dimensions to at most {most}",
+        )
+
+
 def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> search.Asked:
     """The work and its limits, as the core wants them."""
-    names = {q.gpu: gpus.canonical(q.gpu) or q.gpu for q in job.quota}
-    quota: dict[tuple[str, str, str, bool], int] = {}
-    for q in job.quota:
-        for spot, most in ((True, q.spot), (False, q.on_demand)):
-            if most is not None:
-                quota[q.cloud, q.region, names[q.gpu], spot] = most
     tokens = context.profile.tokens
     return search.Asked(
         tokens=Spread(max(1.0, tokens.low), tokens.mid, tokens.high),
@@ -144,7 +163,7 @@ def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> se
         machines=job.limits.machines,
         machines_per_region=job.limits.machines_per_region,
         obtainable=menus.obtainable(menu.kinds),
-        quota=quota,
+        quota=_quota(job),
         seed=SEED,
     )
 
@@ -156,7 +175,8 @@ def _decide(
     try:
         if not menu.kinds:
             raise _nothing_left(menu)
-        return decide.decide(menu.kinds, _asked(job, deadline, context, menu))
+        with hush():
+            return decide.decide(menu.kinds, _asked(job, deadline, context, menu))
     except Infeasible:
         if local is None:
             raise
@@ -251,11 +271,7 @@ def _local(
     texts = looked.sampled.texts
     asked = Asked(model, choose(job.engine, model), texts, cut.tokens, cut.overlap, cut.prompt)
     found = measure(asked, use, choices.probe_seconds)
-    if job.output and job.output.dimensions and job.output.dimensions > found.dimensions:
-        raise Usage(
-            f"output.dimensions is {job.output.dimensions}, but {job.model} gives {found.dimensions}",
-            hint=f"set output.dimensions to at most {found.dimensions}",
-        )
+    _check_dimensions(job, found.dimensions)
     kind = Kind(
         cloud="local",
         region="local",

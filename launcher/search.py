@@ -77,6 +77,9 @@ class Search:
     market: Market
     asked: Asked
     gaps: dict[tuple[Share, ...], float] = field(default_factory=dict[tuple[Share, ...], float])
+    aims: dict[tuple[Share, ...], float | None] = field(default_factory=dict[tuple[Share, ...], float | None])
+        default_factory=dict[tuple[Share, ...], float]
+    )  # of the frontier
 
     def made(self, found: Chosen) -> Estimate:
         """What the solver chose, with its spread."""
@@ -100,6 +103,7 @@ class Search:
             if found is None:
                 break
             made = self.made(found)
+            self.aims[made.shares] = aim
             late = hours is not None and made.hours.high > hours
             dear = budget is not None and made.usd is not None and made.usd.p90 > budget
             if not late and not dear:
@@ -146,8 +150,11 @@ class Search:
         made = [self.made(cheap)]
         ratio = max(made[0].hours.high, least * 1.05) / least
         for n in range(POINTS + 1):
-            found = choose(self.market, least * ratio ** (n / (POINTS + 1)), caps, ROUGH)
-            made += [self.made(found)] if found else []
+            aim = least * ratio ** (n / (POINTS + 1))
+            found = choose(self.market, aim, caps, ROUGH)
+            if found:
+                made.append(self.made(found))
+                self.aims[made[-1].shares] = aim
         points, tried = _falling(made), set[float]()
         while len(points) < ENOUGH and len(tried) < FURTHER:
             gaps = [(b.hours.high / a.hours.high, a.hours.high) for a, b in pairwise(points)]
@@ -161,6 +168,9 @@ class Search:
 
     def polish(self, caps: Caps, best: Estimate) -> Estimate:
         """Deadlines about the best one, for the points of the frontier are far apart; only where hours cost something."""
+        if self.gaps.get(best.shares, 0.0) > GAP:
+            found = choose(self.market, self.aims.get(best.shares), caps, thorough=True)
+            best = min((m for m in (best, self.made(found) if found else best) if self.keeps(m)), key=price)
         hourly = best.items["controller"]
         if best.usd is None or not hourly or hourly < CLEAR * best.usd.p50:
             return best

@@ -1,170 +1,399 @@
-"""The choice: cheapest of what is on time and affordable; else the limit that binds and a value that works."""
+"""The choice of a fleet: never dearer than what enumeration finds, never beyond a limit, and honest about its bound."""
 
-import re
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from random import Random
 
+import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.errors import Infeasible
-from launcher.estimate import Estimate, Kind, Money
-from launcher.optimize import affordable, cheapest, on_time, rank
+from launcher.estimate import Kind
+from launcher.market import Caps, Group, Market, Need, market
+from launcher.optimize import GAP, Chosen, choose, least_machines, quota_times, safest, soonest
 from launcher.speed import Spread
+from tests.fleets import free, kind, kinds, sure
 
-HOURS = {"m": 1 / 60, "h": 1.0}
+WORK = 3.6e6  # tokens that the plain kind does in an hour
+TAIL = 60 / 3_600  # hours of the last shard, which the solver keeps free before a deadline
+MOST = 4  # machines, where fleets are enumerated
+few = settings(max_examples=25)
+seeds = st.integers(0, 10_000)
+ACTIVE = st.sampled_from([2, 3, 5, 8])
 
 
-def offer(name: str, hours: float, usd: float | None, machines: int = 1) -> Estimate:
-    """An estimate whose P90 is twice its P50, in hours and in dollars."""
-    kind = Kind(
-        cloud="gcp",
-        region="us-central1",
-        gpu=name,
-        gpus=1.0,
-        spot=True,
-        usd_per_hour=Decimal(1),
-        tokens_per_second=Spread(1, 1, 1),
-        speed_source="a test",
-        cold_start=0.0,
+def of(found: Sequence[Kind], tokens: float, at_most: float | None = None) -> Market:
+    return market(found, Need(tokens, tokens if at_most is None else at_most))
+
+
+def machines(found: Chosen | None) -> Mapping[str, int]:
+    assert found is not None
+    return {share.kind.name: share.machines for share in found.shares}
+
+
+def slow_usd(table: Market, found: Chosen) -> float:
+    """What the fleet costs at the slow end."""
+    places = {one: place for place, one in enumerate(table.kinds)}
+    return sum(
+        float(table.slow_usd[i]) * share.tokens / table.need.tokens
+        + float(table.start_usd[i]) * share.machines
+        for share in found.shares
+        for i in [places[share.kind]]
     )
-    cost = None if usd is None else Decimal(str(usd))
-    money = None if cost is None else Money(cost / 2, cost, cost * 2)
-    return Estimate(kind, machines, Spread(hours / 2, hours, hours * 2), money, cost, Decimal(0), None)
 
 
-def chosen(offers: list[Estimate], deadline: float | None = None, budget: str | None = None) -> str:
-    return cheapest(offers, deadline, None if budget is None else Decimal(budget)).kind.gpu
+def least(table: Market, hours: float, caps: Caps) -> float | None:
+    """The cost of the best of all fleets of at most MOST machines, each tried."""
+    capacity, n = np.minimum(table.capacity(hours), 1.0), len(table.kinds)
+    cheap = sorted(range(n), key=lambda i: float(table.work_usd[i]))
+    best: float | None = None
+    for counts in itertools.product(range(MOST + 1), repeat=n):
+        if not 0 < sum(counts) <= MOST or not allowed(table, counts, caps):
+            continue
+        left, usd = 1.0, float(np.dot(table.start_usd, counts))
+        for i in cheap:
+            done = min(left, float(capacity[i]) * counts[i])
+            left, usd = left - done, usd + done * float(table.work_usd[i])
+        if left <= 1e-9 and (best is None or usd < best):
+            best = usd
+    return best
 
 
-def refusal(offers: list[Estimate], deadline: float | None, budget: str | None) -> Infeasible:
-    with pytest.raises(Infeasible) as caught:
-        cheapest(offers, deadline, None if budget is None else Decimal(budget))
-    return caught.value
+def allowed(table: Market, counts: Sequence[int], caps: Caps) -> bool:
+    had: dict[Group, int] = {}
+    gpus: dict[Group, float] = {}
+    for one, count in zip(table.kinds, counts, strict=True):
+        had[one.group] = had.get(one.group, 0) + count
+        gpus[one.group] = gpus.get(one.group, 0) + count * one.gpus
+    most = caps.per_group
+    return all(most is None or n <= most for n in had.values()) and all(
+        n <= caps.quota.get(group, np.inf) for group, n in gpus.items()
+    )
 
 
-def deadline_named(hint: str) -> float:
-    found = re.search(r"limits\.deadline to (\d+)([mh])", hint)
-    assert found
-    return int(found[1]) * HOURS[found[2]]
+# --- the choice
 
 
-def budget_named(hint: str) -> Decimal:
-    found = re.search(r"limits\.budget to \$(\d+)", hint)
-    assert found
-    return Decimal(found[1])
+def test_the_cheapest_does_it_all_where_it_may() -> None:
+    found = choose(of([kind(), kind(gpu="T4", usd_per_hour=Decimal("0.9"))], WORK), None, Caps())
+    assert machines(found) == {"1 x T4 on gcp us-central1, on-demand": 1}
 
 
-prices = st.decimals(0, 10_000, places=2).map(float)
-offers = st.builds(
-    offer, st.sampled_from(["T4", "L4", "A10G", "H100"]), st.floats(0.01, 10_000), st.none() | prices
+def test_dollars_for_the_work_are_ranked_and_not_dollars_an_hour() -> None:
+    fast = kind(gpu="H100", usd_per_hour=Decimal(4), tokens_per_second=sure(5_000))
+    found = choose(of([kind(), fast], 100 * WORK), None, Caps())
+    assert machines(found) == {"1 x H100 on gcp us-central1, on-demand": 1}
+
+
+def test_a_start_counts_where_there_is_little_work() -> None:
+    slow = kind(cloud="aws", usd_per_hour=Decimal("0.8"), cold_start=sure(1_200))
+    assert "aws" in str(machines(choose(of([kind(), slow], 10 * WORK), None, Caps())))
+    assert "gcp" in str(machines(choose(of([kind(), slow], WORK / 10), None, Caps())))
+
+
+def test_there_are_as_many_machines_as_the_deadline_needs_at_the_slow_end() -> None:
+    unsure = free(tokens_per_second=Spread(500, 1_000, 2_000))
+    assert machines(choose(of([unsure], 10 * WORK), 2 + TAIL, Caps())) == {unsure.name: 10}
+    assert machines(choose(of([unsure], 10 * WORK), 1.99 + TAIL, Caps())) == {unsure.name: 11}
+
+
+def test_the_tokens_that_there_may_be_are_planned_for() -> None:
+    assert machines(choose(of([free()], 10 * WORK, 15 * WORK), 1 + TAIL, Caps())) == {free().name: 15}
+
+
+def test_the_start_takes_from_the_deadline() -> None:
+    found = choose(of([kind(cold_start=sure(1_800))], 4 * WORK), 1 + TAIL, Caps())
+    assert machines(found) == {kind().name: 8}
+
+
+def test_a_deadline_before_the_first_token_is_never_made() -> None:
+    assert choose(of([kind()], WORK), 300 / 3_600, Caps()) is None
+
+
+def test_the_dearer_kind_does_only_what_the_cheaper_cannot() -> None:
+    cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
+    found = choose(of([dear, cheap], 5 * WORK), 1 + TAIL, Caps(per_group=3))
+    assert machines(found) == {cheap.name: 3, dear.name: 2}
+
+
+def test_spot_and_on_demand_are_mixed_where_spot_runs_out() -> None:
+    spot, sure_ = free(spot=True, usd_per_hour=Decimal("0.3")), free()
+    found = choose(of([spot, sure_], 10 * WORK), 1 + TAIL, Caps(obtainable={spot.group: 6}))
+    assert machines(found) == {spot.name: 6, sure_.name: 4}
+
+
+def test_more_than_is_known_to_be_had_is_taken_only_where_nothing_else_is_on_time() -> None:
+    cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(10))
+    caps = Caps(obtainable={cheap.group: 6, dear.group: 6})
+    table = of([cheap, dear], 10 * WORK)
+    assert machines(choose(table, 1 + TAIL, caps)) == {cheap.name: 6, dear.name: 4}
+    assert machines(choose(table, 0.5 + TAIL, caps)) == {cheap.name: 14, dear.name: 6}
+    assert choose(table, 0.5 + TAIL, replace(caps, firm=True)) is None
+
+
+def test_what_is_taken_beyond_does_not_count_as_a_cost() -> None:
+    found = choose(
+        of([free(cloud="aws")], 10 * WORK), 1 + TAIL, Caps(obtainable={free(cloud="aws").group: 6})
+    )
+    assert found is not None
+    assert found.usd == pytest.approx(10 + 10 * 30 / 3_600)
+    assert 0 <= found.gap <= GAP
+
+
+def test_the_machines_of_a_region_are_counted_together() -> None:
+    spot, sure_ = free(spot=True), free()
+    table = of([spot, sure_], 4 * WORK)
+    assert choose(table, 1 + TAIL, Caps(per_region=4)) is not None
+    assert choose(table, 1 + TAIL, Caps(per_region=3)) is None
+
+
+def test_a_quota_counts_gpus_and_not_machines() -> None:
+    eight = free(gpus=8.0, tokens_per_second=sure(8_000), usd_per_hour=Decimal(8))
+    other = free(region="b", usd_per_hour=Decimal(3))
+    quota = {eight.group: 20}  # two machines, and half a third
+    assert machines(choose(of([eight, other], 18 * WORK), 1 + TAIL, Caps(quota=quota))) == {
+        eight.name: 2,
+        other.name: 2,
+    }
+
+
+def test_a_slice_of_a_gpu_takes_a_slice_of_the_quota() -> None:
+    half = free(gpus=0.5)
+    assert choose(of([half], 4 * WORK), 1 + TAIL, Caps(quota={half.group: 2})) is not None
+    assert choose(of([half], 5 * WORK), 1 + TAIL, Caps(quota={half.group: 2})) is None
+
+
+def test_a_quota_of_nothing_leaves_nothing() -> None:
+    assert choose(of([free()], WORK), None, Caps(quota={free().group: 0})) is None
+
+
+def test_few_machines_means_large_ones() -> None:
+    large = free(gpus=8.0, tokens_per_second=sure(8_000), usd_per_hour=Decimal(12))
+    found = choose(of([free(), large], 16 * WORK), 1 + TAIL, Caps(machines=2))
+    assert machines(found) == {large.name: 2}
+
+
+def test_a_budget_too_small_for_the_slow_end_leaves_nothing() -> None:
+    unsure = free(cloud="local", tokens_per_second=Spread(500, 1_000, 2_000))
+    assert choose(of([unsure], 10 * WORK), None, Caps(usd=20.0)) is not None
+    assert choose(of([unsure], 10 * WORK), None, Caps(usd=19.9)) is None
+
+
+def test_there_is_one_of_this_machine() -> None:
+    assert choose(of([free(cloud="local")], 2 * WORK), 1, Caps()) is None
+
+
+def test_the_share_that_does_most_comes_first_and_the_shares_make_up_the_work() -> None:
+    one, two = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
+    found = choose(of([two, one], 5 * WORK), 1 + TAIL, Caps(per_group=3))
+    assert found is not None
+    assert [share.kind.region for share in found.shares] == ["a", "b"]
+    assert sum(share.tokens for share in found.shares) == pytest.approx(5 * WORK)
+
+
+def test_a_fleet_of_very_many_kinds_is_found() -> None:
+    found = [free(region=f"r{n}") for n in range(500)]
+    assert choose(of(found, 450 * WORK), 1 + TAIL, Caps(per_group=1)) is not None
+
+
+# --- laws
+
+
+@settings(max_examples=60)
+@given(seeds, ACTIVE, st.floats(8, 10.5), st.floats(0.3, 20), st.none() | st.integers(1, 2), st.booleans())
+def test_a_tiny_market_is_solved_as_well_as_by_enumeration(
+    seed: int, count: int, size: float, hours: float, most: int | None, scarce: bool
+) -> None:
+    found = kinds(seed, min(count, 5), regions=2)
+    quota = {found[0].group: 3} if scarce else {}
+    table, caps = of(found, 10**size), Caps(machines=MOST, per_group=most, quota=quota)
+    best, chosen = least(table, hours, caps), choose(table, hours, caps)
+    assert (best is None) == (chosen is None)
+    if best is not None and chosen is not None:
+        assert best * (1 - 1e-6) <= chosen.usd <= best * (1 + GAP)
+
+
+@few
+@given(
+    seeds,
+    ACTIVE.map(lambda n: 40 * n),
+    st.floats(9, 12),
+    st.floats(0.4, 200),
+    st.sampled_from([4, 16, None]),
 )
-priced = st.builds(offer, st.sampled_from(["T4", "L4", "A10G", "H100"]), st.floats(0.01, 10_000), prices)
+def test_no_fleet_of_a_large_market_is_below_the_bound(
+    seed: int, count: int, size: float, hours: float, most: int | None
+) -> None:
+    found = choose(of(kinds(seed, count), 10**size), hours, Caps(per_group=most))
+    if found is not None:
+        assert 0 < found.bound <= found.usd
+        assert 0 <= found.gap < 1
 
 
-def test_the_cheapest_is_chosen() -> None:
-    assert chosen([offer("L4", 4, 3.0), offer("T4", 9, 2.5), offer("H100", 1, 8.0)]) == "T4"
+@few
+@given(seeds, st.floats(11.5, 13), st.sampled_from([16, 64, None]))
+def test_the_choice_of_a_large_fleet_is_shown_to_be_within_half_a_per_cent(
+    seed: int, size: float, most: int | None
+) -> None:
+    found = choose(of(kinds(seed, 300), 10**size), 48, Caps(per_group=most))
+    if found is not None:
+        assert found.gap <= GAP
 
 
-def test_dollars_are_ranked_not_dollars_per_hour() -> None:
-    assert chosen([offer("T4", 100, 20.0), offer("H100", 2, 6.0)]) == "H100"
+def test_a_choice_that_is_the_best_there_is_says_so() -> None:
+    only = of([kind()], 1.5 * WORK)  # two machines, there is nothing else
+    found = choose(only, 1 + 300 / 3_600 + TAIL, Caps())
+    assert machines(found) == {kind().name: 2}
+    assert found is not None
+    assert found.gap <= GAP  # 0.027
 
 
-def test_a_tie_goes_to_the_faster() -> None:
-    assert chosen([offer("T4", 9, 2.5), offer("L4", 4, 2.5)]) == "L4"
+@few
+@given(
+    seeds,
+    st.floats(8, 11),
+    st.none() | st.floats(0.4, 50),
+    st.integers(1, 60),
+    st.integers(1, 9),
+    st.floats(0, 4),
+)
+def test_every_limit_holds(
+    seed: int, size: float, hours: float | None, most: int, each: int, sum_of_money: float
+) -> None:
+    found = kinds(seed, 40)
+    quota, usd = {one.group: 5 for one in found[:10]}, 10**sum_of_money
+    table = of(found, 10**size, 1.1 * 10**size)
+    chosen = choose(table, hours, Caps(machines=most, per_group=each, quota=quota, usd=usd))
+    if chosen is None:
+        return
+    assert sum(share.machines for share in chosen.shares) <= most
+    counts = [sum(s.machines for s in chosen.shares if s.kind == one) for one in table.kinds]
+    assert allowed(table, counts, Caps(per_group=each, quota=quota))
+    assert slow_usd(table, chosen) <= usd * (1 + 1e-6)
+    for share in chosen.shares if hours else ():
+        one = of([share.kind], 1.0)
+        able = float(one.capacity(hours)[0]) * share.machines
+        assert share.tokens * 1.1 <= able * (1 + 1e-6)
 
 
-def test_a_full_tie_goes_by_name() -> None:
-    assert chosen([offer("T4", 4, 2.5), offer("L4", 4, 2.5)]) == "L4"
-
-
-def test_an_unknown_price_comes_after_every_known_one() -> None:
-    assert chosen([offer("cpu", 1, None), offer("H100", 1, 9_999.0)]) == "H100"
-
-
-def test_an_unknown_price_is_chosen_where_nothing_else_is_there() -> None:
-    assert chosen([offer("cpu", 1, None)], budget="0.01") == "cpu"
-
-
-def test_the_slow_end_must_make_the_deadline() -> None:
-    both = [offer("T4", 4, 2.5), offer("L4", 3, 3.0)]
-    assert chosen(both, deadline=7.9) == "L4"  # the T4 may take 8 h
-    assert chosen(both, deadline=8.0) == "T4"
-
-
-def test_the_dear_end_must_be_within_the_budget() -> None:
-    both = [offer("H100", 1, 2.0), offer("L4", 1, 2.5)]
-    assert chosen(both, budget="4.00") == "H100"
-    assert "nothing costs at most $3.99" in str(refusal(both, None, "3.99"))
-
-
-def test_nothing_to_choose_from_names_the_limits_that_may_be_loosened() -> None:
-    problem = refusal([], 6.0, "300")
-    assert str(problem) == "no machine fits the limits of the job and has a known price and speed"
-    assert problem.hint == "loosen limits.gpus, clouds, regions or spot in the job file"
-
-
-def test_a_missed_deadline_is_named_with_the_soonest() -> None:
-    problem = refusal([offer("T4", 9, 2.5), offer("L4", 4, 3.0, machines=400)], 6.0, None)
-    assert str(problem) == "nothing finishes in 6 h; soonest: 400 x L4 on gcp, 8.0 h (P90)"
-    assert problem.hint == "set limits.deadline to 8h, or raise limits.machines"
-
-
-def test_a_short_deadline_is_named_in_minutes() -> None:
-    problem = refusal([offer("L4", 0.5, 3.0)], 0.1, None)
-    assert problem.hint == "set limits.deadline to 60m, or raise limits.machines"
-
-
-def test_a_budget_too_small_is_named_with_the_nearest_that_works() -> None:
-    problem = refusal([offer("T4", 1, 2.6), offer("L4", 1, 3.0)], None, "5")
-    assert str(problem) == "nothing costs at most $5; cheapest in time: 1 x T4 on gcp, $5.20 (P90)"
-    assert problem.hint == "set limits.budget to $6, or a later deadline"
-
-
-def test_the_budget_that_is_named_is_the_least_dear_end() -> None:
-    sure = offer("L4", 1, 3.0)
-    wide = Estimate(
-        sure.kind, 1, sure.hours, Money(Decimal(1), Decimal(2), Decimal(40)), Decimal(2), Decimal(0), None
+@few
+@given(
+    seeds,
+    st.floats(9, 11.5),
+    st.floats(0.4, 50),
+    st.sampled_from(["kinds", "hours", "machines", "each", "usd", "quota"]),
+)
+def test_the_choice_never_costs_more_when_a_limit_is_loosened_or_an_offer_added(
+    seed: int, size: float, hours: float, what: str
+) -> None:
+    found = kinds(seed, 40)
+    quota, usd = {one.group: 4 for one in found[:10]}, 2e-8 * 10**size
+    tight = choose(of(found[:30], 10**size), hours, Caps(machines=40, per_group=8, quota=quota, usd=usd))
+    if tight is None:
+        return
+    loose = choose(
+        of(found if what == "kinds" else found[:30], 10**size),
+        hours * 1.7 if what == "hours" else hours,
+        Caps(
+            machines=None if what == "machines" else 40,
+            per_group=16 if what == "each" else 8,
+            quota={} if what == "quota" else quota,
+            usd=usd * 3 if what == "usd" else usd,
+        ),
     )
-    assert budget_named(refusal([wide, sure], None, "5").hint) == 6
+    assert loose is not None
+    assert loose.usd <= tight.usd * (1 + GAP)
 
 
-def test_a_missed_deadline_is_told_before_a_budget() -> None:
-    assert "nothing finishes" in str(refusal([offer("L4", 10, 300.0)], 1.0, "1"))
-
-
-@given(st.lists(offers, min_size=1, max_size=8), st.floats(0.001, 1_000))
-def test_the_deadline_that_is_named_works(found: list[Estimate], deadline: float) -> None:
-    assume(not any(on_time(e, deadline) for e in found))
-    named = deadline_named(refusal(found, deadline, None).hint)
-    assert named > deadline
-    assert on_time(cheapest(found, named, None), named)
-
-
-@given(st.lists(priced, min_size=1, max_size=8), st.decimals("0.01", 1_000, places=2))
-def test_the_budget_that_is_named_works_and_a_dollar_less_does_not(
-    found: list[Estimate], budget: Decimal
+@few
+@given(seeds, st.floats(8, 12), st.none() | st.floats(0.4, 50))
+def test_equal_markets_give_equal_choices_in_whatever_order_they_come(
+    seed: int, size: float, hours: float | None
 ) -> None:
-    assume(not any(affordable(e, budget) for e in found))
-    named = budget_named(refusal(found, None, str(budget)).hint)
-    assert affordable(cheapest(found, None, named), named)
-    assert not any(affordable(e, named - 1) for e in found)
+    found = kinds(seed, 50)
+    caps = Caps(per_group=16)
+    there, back = (choose(of(list(k), 10**size), hours, caps) for k in (found, reversed(found)))
+    assert there == choose(of(found, 10**size), hours, caps)
+    assert (there is None) == (back is None)
+    if there is not None and back is not None:
+        assert there.usd == pytest.approx(back.usd, rel=GAP)
 
 
-@given(st.lists(priced, min_size=1, max_size=8), priced, st.none() | st.floats(1, 1_000))
-def test_the_choice_never_costs_more_when_an_estimate_is_added(
-    found: list[Estimate], more: Estimate, deadline: float | None
+# --- the nearest values
+
+
+@few
+@given(seeds, st.floats(8, 11.5), st.sampled_from([(None, 16), (5, None), (40, 4), (1, 1)]))
+def test_soonest_can_be_made_and_less_cannot(
+    seed: int, size: float, limits: tuple[int | None, int | None]
 ) -> None:
-    assume(any(on_time(e, deadline) for e in found))
-    before, after = cheapest(found, deadline, None), cheapest([*found, more], deadline, None)
-    assert before.usd
-    assert after.usd
-    assert after.usd.p50 <= before.usd.p50
+    table, caps = of(kinds(seed, 30), 10**size), Caps(machines=limits[0], per_group=limits[1])
+    hours = soonest(table, caps)
+    assert hours is not None
+    assert choose(table, hours, caps) is not None
+    assert choose(table, hours * 0.93, caps) is None
 
 
-@given(st.lists(offers, min_size=1, max_size=8), st.randoms(use_true_random=False))
-def test_the_choice_does_not_depend_on_the_order(found: list[Estimate], dice: Random) -> None:
-    shuffled = list(found)
-    dice.shuffle(shuffled)
-    assert rank(cheapest(shuffled, None, None)) == rank(cheapest(found, None, None))
+def test_nothing_is_soonest_where_the_quota_is_nothing() -> None:
+    assert soonest(of([kind()], WORK), Caps(quota={kind().group: 0})) is None
+
+
+def test_soonest_by_hand() -> None:
+    hours = soonest(of([kind()], 10 * WORK), Caps(machines=4))
+    assert hours == pytest.approx(2.5 + 300 / 3_600 + TAIL, rel=0.02)
+
+
+@few
+@given(seeds, st.floats(8, 11), st.floats(0.5, 50))
+def test_what_the_safest_costs_at_the_slow_end_is_enough_and_less_is_not(
+    seed: int, size: float, hours: float
+) -> None:
+    table, caps = of(kinds(seed, 25), 10**size), Caps(per_group=16)
+    found = safest(table, hours, caps)
+    if found is None:
+        assert choose(table, hours, caps) is None
+        return
+    assert found.slow_usd == pytest.approx(slow_usd(table, found))
+    assert choose(table, hours, replace(caps, usd=found.slow_usd * 1.0001)) is not None
+    assert choose(table, hours, replace(caps, usd=found.slow_usd * 0.99)) is None
+
+
+@few
+@given(seeds, st.floats(8, 11), st.floats(0.5, 20))
+def test_the_fewest_machines_do_and_one_less_does_not(seed: int, size: float, hours: float) -> None:
+    table, caps = of(kinds(seed, 25), 10**size), Caps(per_group=16)
+    number = least_machines(table, hours, caps)
+    if number is None:
+        assert choose(table, hours, caps) is None
+        return
+    assert choose(table, hours, Caps(machines=number, per_group=16)) is not None
+    if number > 1:
+        assert choose(table, hours, Caps(machines=number - 1, per_group=16)) is None
+
+
+def test_the_quota_that_makes_the_deadline_by_hand() -> None:
+    caps = Caps(quota={free().group: 4})
+    times = quota_times(of([free()], 10 * WORK), 1 + TAIL, caps)
+    assert times == pytest.approx(2.5, rel=0.02)
+
+
+def test_no_quota_makes_a_deadline_before_the_first_token() -> None:
+    assert quota_times(of([kind()], WORK), 300 / 3_600, Caps(quota={kind().group: 4})) is None
+
+
+@few
+@given(seeds, st.floats(9, 11), st.floats(0.4, 5))
+def test_so_many_times_the_quota_do_and_less_does_not(seed: int, size: float, hours: float) -> None:
+    found = kinds(seed, 20)
+    table, caps = of(found, 10**size), Caps(quota={one.group: 8 for one in found})
+    times = quota_times(table, hours, caps)
+    if times is None or choose(table, hours, caps) is not None:
+        return
+
+    def quota(share: float) -> Caps:
+        return Caps(quota={one.group: int(8 * times * share) for one in found})
+
+    assert choose(table, hours, quota(1.0)) is not None
+    assert choose(table, hours, quota(0.95)) is None

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.estimate import Estimate, Kind, estimate
-from launcher.plan import SCHEMA, BadPlan, Lot, Plan, Work, check, name_run, to_json
+from launcher.compare import Cheaper, apis
+from launcher.decide import Alternative
+from launcher.estimate import ITEMS, Estimate, Kind, Rest, Share
+from launcher.plan import SCHEMA, BadPlan, Plan, Work, check, lots_of, name_run, quota_of, to_json
 from launcher.planned import planned
 from launcher.profile import declared
+from launcher.search import Asked, estimate
 from launcher.speed import Spread
+from pricing.hosted import Hosted
+from tests.fleets import kind, sure
 
 JOB: Mapping[str, Any] = {
     "name": "reviews",
@@ -29,49 +35,59 @@ JOB: Mapping[str, Any] = {
     "prompt": "",
 }
 WORK = Work(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
-PROFILE = declared(1_000, [(1.0, 100)], None, None)
+PROFILE = declared(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
+UNSURE = Spread(800, 1_000, 1_250)
+API = Hosted("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))
+ASKED = Asked(sure(PROFILE.tokens.mid), Rest(None, Decimal("0.20")), seed=7)
 
 
-def kind(cloud: str = "gcp", usd: str | None = "0.72") -> Kind:
-    return Kind(
+def machine(cloud: str = "gcp", usd: str | None = "0.72", **changes: Any) -> Kind:
+    price = None if usd is None else Decimal(usd)
+    return kind(
         cloud=cloud,
-        region="us-central1",
-        gpu="L4",
-        gpus=1.0,
         spot=True,
-        usd_per_hour=None if usd is None else Decimal(usd),
-        tokens_per_second=Spread(80, 100, 125),
-        speed_source="a test",
-        cold_start=36.0,
+        usd_per_hour=price,
+        tokens_per_second=UNSURE,
+        cold_start=sure(36),
+        egress_usd_per_token=None,
+        **changes,
     )
 
 
-def lot(chosen: Estimate) -> Lot:
-    k = chosen.kind
-    return Lot(
-        k.gpu, k.gpus, k.cloud, (k.region,), k.spot, 1, 1, None, 100.0, k.speed_source, k.usd_per_hour, None
-    )
+def fleet(*kinds: Kind, machines: int = 1) -> Estimate:
+    tokens = PROFILE.tokens.mid / len(kinds)
+    return estimate([Share(one, machines, tokens) for one in kinds], ASKED)
 
 
-def plan_of(machine: Kind, work: Work = WORK) -> Plan:
-    chosen = estimate(machine, PROFILE, 1)
-    return Plan(
-        run=name_run("reviews", work),
-        created="2026-03-01T12:00:00+00:00",
-        work=work,
-        profile=PROFILE,
-        lots=(lot(chosen),),
-        chosen=chosen,
-        alternatives=(estimate(kind("aws", "0.80"), PROFILE, 2),),
-        binding=("limits.deadline 6 h: 2 kinds of machine miss it",),
-        not_priced=("hosted embedding APIs",),
-        prices_as_of="2026-02-28",
-    )
+def plan_of(*kinds: Kind, work: Work = WORK, **changes: Any) -> Plan:
+    chosen, other = fleet(*kinds), fleet(machine("aws", "0.80"), machines=2)
+    fields: dict[str, Any] = {
+        "run": name_run("reviews", work),
+        "created": "2026-03-01T12:00:00+00:00",
+        "work": work,
+        "profile": PROFILE,
+        "lots": lots_of(chosen.shares),
+        "chosen": chosen,
+        "alternatives": (Alternative("only aws", other, Decimal("0.1")),),
+        "binding": ("limits.deadline 6 h: four times as long, $0.60 in 9 h",),
+        "not_priced": ("requests to the object store, about 4 a shard",),
+        "prices_as_of": "2026-02-28",
+        "frontier": (other, chosen),
+        "kinds": (chosen, other),
+        "hosted": apis("hash", PROFILE.tokens.mid, [API]),
+        "cheaper": Cheaper(
+            "one m in batches", Decimal("0.036"), Decimal("0.75"), comparable=False, break_even=None
+        ),
+        "quota": quota_of(chosen.shares),
+        "left_out": {"limits.gpus": 7},
+        "gap": 0.00123456,
+    }
+    return Plan(**fields | changes)
 
 
-def body(machine: Kind | None = None) -> dict[str, Any]:
+def body(*kinds: Kind, **changes: Any) -> dict[str, Any]:
     """A plan that was written and read again."""
-    made: dict[str, Any] = json.loads(json.dumps(to_json(plan_of(machine or kind()))))
+    made: dict[str, Any] = json.loads(json.dumps(to_json(plan_of(*(kinds or (machine(),)), **changes))))
     return made
 
 
@@ -95,46 +111,143 @@ def test_a_lot_has_its_keys() -> None:
 
 def test_totals_have_their_keys() -> None:
     totals = body()["totals"]
-    assert totals.keys() == {"usd", "hours", "usd_per_million_tokens", "items"}
+    assert {"usd", "hours", "usd_per_million_tokens", "items"} <= totals.keys()
     assert totals["usd"].keys() == totals["hours"].keys() == {"p10", "p50", "p90"}
-    items = {"compute", "cold_start", "preemption", "storage", "egress", "controller"}
-    assert totals["items"].keys() == items
+    assert {"compute", "cold_start", "preemption", "storage", "egress", "controller"} <= totals[
+        "items"
+    ].keys()
+    assert tuple(totals["items"]) == ITEMS
+
+
+def test_an_alternative_and_a_point_of_the_frontier_are_fleets_in_short() -> None:
+    made = body()
+    short = {"machines", "hours", "usd", "usd_per_million_tokens", "lots"}
+    assert made["alternatives"][0].keys() == short | {"name", "usd_more"}
+    assert made["frontier"][0].keys() == short
+
+
+def test_a_hosted_api_has_its_keys() -> None:
+    (found,) = body()["hosted"]
+    assert {"provider", "model", "usd_per_million_tokens", "usd"} <= found.keys()
+    assert (found["usd"], found["batch_usd"], found["comparable"]) == ("0.072", "0.036", False)
 
 
 def test_money_is_text_and_all_else_plain_numbers() -> None:
+    made = body()
+    assert made["totals"]["items"]["compute"] == "0.72"
+    assert made["totals"]["items"]["cold_start"] == "0.0072"  # 36 s
+    assert made["totals"]["hours"]["p50"] == 1.01833  # 36 s before and 30 s after the hour
+    assert made["profile"]["tokens"] == 3_600_000
+    assert made["alternatives"][0]["usd_more"] == "0.1"
+    assert made["solver_gap"] == 0.001235
+
+
+def test_the_items_add_up_to_the_middle_of_the_dollars() -> None:
     totals = body()["totals"]
-    assert totals["usd"]["p50"] == "0.2072"  # 1,036 s at $0.72
-    assert totals["items"]["cold_start"] == "0.0072"
-    assert totals["hours"]["p50"] == 0.28778
-    assert body()["profile"]["tokens"] == 100_000
+    priced = [Decimal(usd) for usd in totals["items"].values() if usd is not None]
+    assert sum(priced) == pytest.approx(Decimal(totals["usd"]["p50"]), abs=Decimal("0.00000005"))
 
 
 def test_an_unknown_price_is_null_and_never_zero() -> None:
-    made = body(kind(usd=None))
+    made = body(machine(usd=None))
     assert made["totals"]["usd"] == {"p10": None, "p50": None, "p90": None}
+    assert made["totals"]["usd_per_million_tokens"] is None
     assert made["totals"]["items"]["compute"] is None
     assert made["lots"][0]["usd_per_hour"] is None
+    assert made["lots"][0]["usd_per_million_tokens"] is None
 
 
-def test_what_nobody_priced_on_a_cloud_is_null() -> None:
+def test_what_nobody_priced_is_null() -> None:
     items = body()["totals"]["items"]
-    assert {k for k, v in items.items() if v is None} == {"preemption", "storage", "egress", "controller"}
-
-
-def test_what_costs_nothing_on_this_machine_is_zero() -> None:
-    items = body(kind("local"))["totals"]["items"]
-    assert {items[k] for k in ("preemption", "storage", "egress", "controller")} == {"0"}
+    assert {name for name, usd in items.items() if usd is None} == {"storage", "egress"}
 
 
 def test_a_price_of_nothing_is_zero_and_not_unknown() -> None:
-    assert body(kind("local", "0"))["totals"]["usd"]["p50"] == "0"
+    assert body(machine("local", "0"))["totals"]["items"]["compute"] == "0"
+
+
+def test_nothing_cheaper_and_no_gap_are_null() -> None:
+    made = body(cheaper=None, gap=None)
+    assert (made["cheaper"], made["solver_gap"]) == (None, None)
+
+
+def test_what_is_cheaper_is_told_with_its_break_even_in_whole_tokens() -> None:
+    found = Cheaper(
+        "one m", Decimal("0.072"), Decimal("0.75"), comparable=True, break_even=Decimal("1234567.8")
+    )
+    assert body(cheaper=found)["cheaper"] == {
+        "name": "one m",
+        "usd": "0.072",
+        "fleet_usd_without_storage": "0.75",
+        "comparable": True,
+        "break_even_tokens_per_month": 1_234_567,
+    }
 
 
 def test_a_report_can_be_held_against_a_plan() -> None:
-    figures = planned(body())
-    assert figures["usd"] == {"p10": "0.1672", "p50": "0.2072", "p90": "0.2572"}
-    assert figures["tokens"] == 100_000
-    assert figures["digest"] == body()["digest"]
+    made = body()
+    figures = planned(made)
+    assert figures["usd"] == made["totals"]["usd"]
+    assert figures["tokens"] == 3_600_000
+    assert figures["digest"] == made["digest"]
+
+
+# --- lots
+
+
+def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
+    shares = fleet(
+        machine(region="a"),
+        machine(region="b", usd="0.70"),
+        machine(cloud="aws"),
+        machine(gpus=2.0),
+        machine(gpu="H100"),
+    ).shares
+    found = lots_of(shares)
+    assert [(lot.gpu, lot.gpus_per_machine, lot.cloud, lot.machines) for lot in found] == [
+        ("L4", 1.0, "gcp", 2),
+        ("L4", 1.0, "aws", 1),
+        ("L4", 2.0, "gcp", 1),
+        ("H100", 1.0, "gcp", 1),
+    ]
+
+
+def test_the_places_of_a_lot_are_ranked_by_price() -> None:
+    shares = [Share(machine(region="a"), 3, 6e6), Share(machine(region="b", usd="0.60"), 1, 2e6)]
+    (lot,) = lots_of(shares)
+    assert lot.regions == ("b", "a")
+    assert [(seat.region, seat.machines) for seat in lot.places] == [("b", 1), ("a", 3)]
+    assert lot.usd_per_hour == Decimal("0.69")  # three at $0.72, one at $0.60
+    assert lot.tokens == 8e6
+
+
+def test_a_lot_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
+    (lot,) = lots_of([Share(machine(), 1, 3.6e6)])
+    by_hand = 0.72 * (1 + 36 / 3_600 + 30 / 3_600) / 3.6  # the hour, its start, its tail
+    assert float(lot.usd_per_million_tokens or 0) == pytest.approx(by_hand)
+
+
+def test_there_is_a_worker_for_each_gpu_and_one_for_a_slice() -> None:
+    def workers(gpus: float) -> int:
+        return lots_of([Share(machine(gpus=gpus), 1, 1e6)])[0].workers
+
+    assert (workers(8.0), workers(1.0), workers(0.5)) == (8, 1, 1)
+
+
+def test_a_quota_is_counted_in_gpus_and_vcpus_of_a_region() -> None:
+    one, four = machine(vcpus=4), machine(gpus=4.0, vcpus=48)
+    (found,) = quota_of([Share(one, 3, 1e6), Share(four, 2, 1e6)])
+    assert (found.cloud, found.region, found.gpu, found.spot) == ("gcp", "us-central1", "L4", True)
+    assert (found.gpus, found.vcpus) == (11.0, 108)
+
+
+def test_vcpus_that_are_unknown_of_one_type_are_unknown_of_all() -> None:
+    (found,) = quota_of([Share(machine(vcpus=4), 3, 1e6), Share(machine(gpus=4.0), 2, 1e6)])
+    assert found.vcpus is None
+
+
+def test_this_machine_needs_no_quota() -> None:
+    assert quota_of([Share(machine("local"), 1, 1e6)]) == ()
 
 
 # --- the digest

@@ -1,0 +1,322 @@
+"""Offers turned into kinds: what a machine of a job costs, does and lacks; what is left out, and what is not priced."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from launcher import job as jobs
+from launcher import models
+from launcher.kinds import (
+    DISK_GB,
+    UNSAID,
+    Context,
+    Place,
+    menu,
+    obtainable,
+    place_of,
+    places,
+    rest,
+    vector_bytes,
+)
+from launcher.profile import declared
+from launcher.record import SpeedSeen
+from launcher.speed import predict
+from pricing import egress, machines, spot, storage
+from pricing.gpu import gpu
+from pricing.offer import Offer
+
+QWEN = "Alibaba-NLP/gte-Qwen2-7B-instruct"
+SMALL = "BAAI/bge-small-en-v1.5"
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+AWS, WEST = Place("aws", "us-east-1"), Place("aws", "us-west-2")
+
+
+def offer(**changes: Any) -> Offer:
+    fields: dict[str, Any] = {
+        "cloud": "aws",
+        "region": "us-east-1",
+        "zone": None,
+        "instance_type": "g6.xlarge",
+        "gpu": "L4",
+        "gpus": 1.0,
+        "vcpus": 4,
+        "memory_gb": 16.0,
+        "spot": False,
+        "usd_per_hour": Decimal("0.805"),
+        "as_of": date(2026, 11, 1),
+        "source": "a test",
+    }
+    return Offer(**fields | changes)
+
+
+def context(more: str = "", model: str = SMALL, documents: int = 1_000_000, **changes: Any) -> Context:
+    text = f"name: a\ncorpus: {{documents: {documents}, tokens_per_document: 102}}\nmodel: {model}\n{more}\n"
+    profile = declared(documents, [(1.0, 102.0)], None, None)
+    return Context(jobs.parse(text), models.shape(model), model, profile, NOW, **changes)
+
+
+# --- what is left out
+
+
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        ("gpus: [H100]", "limits.gpus"),
+        ("clouds: [gcp]", "limits.clouds"),
+        ("regions: ['eu-*']", "limits.regions"),
+        ("spot: only", "limits.spot"),
+    ],
+)
+def test_what_a_limit_leaves_out_is_counted_under_its_name(limits: str, left: str) -> None:
+    found = menu([offer(), offer(zone="us-east-1a")], context(f"limits: {{{limits}}}"))
+    assert (found.kinds, found.left_out) == ((), {left: 2})
+
+
+def test_spot_is_left_out_where_it_is_never_wanted() -> None:
+    found = menu([offer(), offer(spot=True)], context("limits: {spot: never}"))
+    assert [kind.spot for kind in found.kinds] == [False]
+    assert found.left_out == {"limits.spot": 1}
+
+
+def test_a_gpu_may_be_named_by_any_of_its_names() -> None:
+    assert len(menu([offer()], context("limits: {gpus: [nvidia-l4]}")).kinds) == 1
+
+
+def test_a_region_is_named_by_a_pattern() -> None:
+    found = menu([offer(), offer(region="eu-west-1")], context("limits: {regions: ['us-*', 'ca-*']}"))
+    assert [kind.region for kind in found.kinds] == ["us-east-1"]
+
+
+def test_a_gpu_without_the_memory_is_left_out_with_its_numbers() -> None:
+    found = menu([offer(gpu="T4", instance_type="g4dn.xlarge")], context(model=QWEN))
+    assert found.kinds == ()
+    (why,) = found.left_out
+    assert why.startswith("needs 16.")
+    assert "T4 has 14.4 GB" in why
+
+
+def test_many_small_gpus_do_not_make_a_large_one() -> None:
+    """A worker a GPU: eight T4 hold eight models, not one of eight times the size."""
+    found = menu([offer(gpu="T4", gpus=8.0, instance_type="g4dn.metal")], context(model=QWEN))
+    assert found.kinds == ()
+
+
+def test_a_slice_of_a_gpu_has_a_slice_of_its_memory_and_its_speed() -> None:
+    whole, half = menu([offer(gpu="A10"), offer(gpu="A10", gpus=0.5, instance_type="b")], context()).kinds
+    assert half.tokens_per_second.mid == pytest.approx(whole.tokens_per_second.mid / 2)
+    assert menu([offer(gpu="A10", gpus=0.5)], context(model=QWEN)).kinds == ()
+
+
+def test_every_offer_is_a_kind_or_is_counted() -> None:
+    offers = [offer(), offer(gpu="T4"), offer(gpu="V100"), offer(spot=True), offer(cloud="gcp", region="x")]
+    found = menu(offers, context("limits: {clouds: [aws], spot: never}", model=QWEN))
+    assert len(found.kinds) + sum(found.left_out.values()) == len(offers)
+
+
+# --- what a kind is
+
+
+def test_a_speed_of_the_job_file_is_taken_as_it_is() -> None:
+    (found,) = menu([offer(gpus=4.0)], context("speed: {L4: 897}", model=QWEN)).kinds
+    assert (found.tokens_per_second.low, found.tokens_per_second.high) == (4 * 897, 4 * 897)
+    assert found.speed_source == "the job file"
+
+
+def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> None:
+    (found,) = menu([offer()], context()).kinds
+    engine = predict(models.shape(SMALL), gpu("L4"), "vllm", [(1.0, 102.0)])
+    assert engine is not None
+    assert found.tokens_per_second.mid == pytest.approx(0.97 * engine.tokens_per_second.mid)
+    assert found.tokens_per_second.low == pytest.approx(0.95 * engine.tokens_per_second.low)
+    assert found.speed_source.startswith("predicted: ")
+
+
+def test_a_measured_speed_goes_before_a_predicted_one() -> None:
+    lengths = {"lengths": [[1.0, 102.0]]}
+    seen = SpeedSeen(SMALL, "L4", "vllm", 90_000.0, 100_000.0, 110_000.0, "run x", NOW, lengths)
+    (found,) = menu([offer(gpus=2.0)], context(seen=(seen,))).kinds
+    assert found.tokens_per_second.mid == 200_000
+    assert found.speed_source.startswith("measured 2026-11-23")
+
+
+def test_the_speed_is_that_of_the_engine_of_the_job() -> None:
+    (found,) = menu([offer()], context("engine: torch")).kinds
+    ours = predict(models.shape(SMALL), gpu("L4"), "torch", [(1.0, 102.0)])
+    assert ours is not None
+    assert found.tokens_per_second.mid == pytest.approx(0.97 * ours.tokens_per_second.mid)
+
+
+def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -> None:
+    (found,) = menu([offer()], context(model=QWEN)).kinds
+    boot, (fast, middle, slow) = (
+        machines.cold_start("aws"),
+        machines.download_seconds(models.shape(QWEN).params_total),
+    )
+    assert found.cold_start.low == boot.seconds_low + fast
+    assert found.cold_start.mid == boot.seconds_mid + middle
+    assert found.cold_start.high == boot.seconds_high + slow
+
+
+def test_only_spot_is_taken_away() -> None:
+    there, gone = menu([offer(), offer(spot=True)], context()).kinds
+    assert there.hazard.high == 0
+    known = spot.hazard("aws", "us-east-1", "g6.xlarge", "L4")
+    assert (gone.hazard.low, gone.hazard.mid, gone.hazard.high) == (
+        known.per_hour_low,
+        known.per_hour_mid,
+        known.per_hour_high,
+    )
+
+
+def test_a_price_is_as_old_as_it_is() -> None:
+    (found,) = menu([offer()], context()).kinds
+    assert found.price_age_days == 22
+    assert found.price_source == "a test, 2026-11-01"
+
+
+def test_the_oldest_price_dates_the_menu() -> None:
+    found = menu([offer(), offer(region="b", as_of=date(2026, 7, 30))], context())
+    assert found.oldest == "2026-07-30"
+
+
+def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
+    (found,) = menu([offer()], context()).kinds
+    weights = 2 * models.shape(SMALL).params_total / 10**9  # GB, beside the system, the engine and the shards
+    assert float(found.disk_usd_per_hour or 0) == pytest.approx(0.08 * (DISK_GB + weights) / 730)
+    (elsewhere,) = menu([offer(cloud="runpod", region="eu")], context()).kinds
+    assert elsewhere.disk_usd_per_hour is None
+
+
+# --- egress
+
+
+def test_texts_and_vectors_in_the_region_of_the_machine_move_for_nothing() -> None:
+    (found,) = menu([offer()], context(corpus=AWS, output=AWS)).kinds
+    assert found.egress_usd_per_token == 0
+
+
+def test_where_nobody_said_where_the_data_lies_egress_is_unknown() -> None:
+    made = menu([offer()], context())
+    assert made.kinds[0].egress_usd_per_token is None
+    assert "egress: set corpus.region and output.region in the job file" in made.not_priced
+
+
+def test_only_what_was_not_said_is_asked_for() -> None:
+    assert "egress: set output.region in the job file" in menu([offer()], context(corpus=AWS)).not_priced
+
+
+def test_texts_leave_their_region_and_vectors_come_back() -> None:
+    """102M tokens are 408 MB of text; a million vectors of 384 x 4 bytes are 1.536 GB."""
+    (found,) = menu([offer(region="us-west-2")], context(corpus=AWS, output=AWS)).kinds
+    gb = Decimal(408_000_000 + 1_536_000_000) / 2**30
+    by_hand = gb * Decimal("0.02")  # AWS, region to region
+    assert found.egress_usd_per_token is not None
+    assert float(found.egress_usd_per_token * 102_000_000) == pytest.approx(float(by_hand))
+
+
+def test_vectors_for_this_machine_leave_over_the_internet() -> None:
+    here = Place("local", "local")
+    (found,) = menu([offer()], context(corpus=here, output=here)).kinds
+    out = egress.internet("aws", "us-east-1", Decimal(1_536_000_000) / 2**30)
+    assert out is not None
+    assert found.egress_usd_per_token is not None
+    assert float(found.egress_usd_per_token * 102_000_000) == pytest.approx(float(out))
+
+
+def test_a_cloud_whose_egress_nobody_priced_is_named() -> None:
+    made = menu([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
+    assert made.kinds[0].egress_usd_per_token is None
+    assert "egress from or to some regions of vast: no price known" in made.not_priced
+
+
+# --- what the whole run costs
+
+
+def test_vectors_are_kept_where_the_output_lies() -> None:
+    found = rest(context(documents=10_000_000, output=AWS), [])
+    assert found.storage == storage.month("aws", "us-east-1", 10_000_000 * 384 * 4)
+
+
+def test_a_billion_vectors_of_1024_floats_are_4096_gigabytes() -> None:
+    job = "output: {path: out, dimensions: 1024}"
+    assert vector_bytes(context(job, model="BAAI/bge-m3", documents=10**9)) == 4_096 * 10**9
+    half = "output: {path: out, dimensions: 256, dtype: float16}"
+    assert vector_bytes(context(half, model="BAAI/bge-m3", documents=10**9)) == 512 * 10**9
+
+
+def test_vectors_on_this_machine_are_kept_for_nothing() -> None:
+    assert rest(context(output=Place("local", "local")), []).storage == 0
+
+
+def test_vectors_that_lie_nobody_knows_where_have_no_price() -> None:
+    made = menu([offer()], context())
+    assert rest(context(), []).storage is None
+    assert "storage of the vectors: set output.region in the job file" in made.not_priced
+
+
+def test_the_controller_is_the_cheapest_of_the_clouds_that_have_one() -> None:
+    def controller(*clouds: str) -> Decimal | None:
+        offers = [offer(cloud=cloud, region=cloud) for cloud in clouds]
+        return rest(context(), menu(offers, context()).kinds).controller_usd_per_hour
+
+    assert controller("gcp") == Decimal("0.1942")
+    assert controller("vast", "gcp", "aws") == Decimal("0.192")
+    assert controller("vast") is None
+
+
+def test_a_controller_that_nobody_priced_is_named() -> None:
+    found = menu([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
+    assert [why for why in found.not_priced if "controller" in why]
+
+
+def test_what_is_never_priced_is_always_named() -> None:
+    assert menu([offer()], context(corpus=AWS, output=AWS)).not_priced == (
+        "requests to the object store, about 4 a shard",
+    )
+
+
+def test_nothing_is_unpriced_where_there_is_nothing() -> None:
+    assert menu([], context()).not_priced == ()
+
+
+def test_more_l4_than_other_gpus_are_known_to_be_had() -> None:
+    found = obtainable(menu([offer(), offer(gpu="H100", instance_type="p5")], context()).kinds)
+    assert found == {("aws", "us-east-1", "L4", False): 33, ("aws", "us-east-1", "H100", False): 16}
+
+
+# --- places
+
+
+def test_a_place_is_what_the_job_says() -> None:
+    assert place_of("s3://bucket/x", "aws/us-west-2") == WEST
+    assert place_of("s3://bucket/x", "r2") == Place("r2", "*")
+
+
+def test_a_path_lies_on_this_machine() -> None:
+    assert place_of("texts/*.jsonl", None) == Place("local", "local")
+
+
+def test_a_bucket_tells_its_cloud_and_not_its_region() -> None:
+    assert place_of("s3://bucket/x", None) == Place("aws", UNSAID)
+    assert place_of("gs://bucket/x", None) == Place("gcp", UNSAID)
+
+
+def test_egress_to_a_bucket_whose_region_is_unsaid_is_unknown() -> None:
+    made = menu([offer()], context(corpus=AWS, output=Place("aws", UNSAID)))
+    assert made.kinds[0].egress_usd_per_token is None
+    assert "egress: set output.region in the job file" in made.not_priced
+
+
+def test_the_places_of_a_job() -> None:
+    text = "name: a\ncorpus: {path: 's3://b/x', region: aws/us-east-1}\nmodel: hash\noutput: out\n"
+    assert places(jobs.parse(text)) == (AWS, Place("local", "local"))
+
+
+def test_a_declared_corpus_lies_nowhere_until_the_job_says_so() -> None:
+    assert places(context().job) == (None, None)
+    said = jobs.parse(
+        f"name: a\ncorpus: {{documents: 1, tokens_per_document: 1, region: aws/us-east-1}}\nmodel: {SMALL}\n"
+    )
+    assert places(said) == (AWS, None)
