@@ -29,9 +29,10 @@ def refusal(search: Search, caps: Caps, frontier: Sequence[Estimate]) -> Infeasi
     """Of a deadline or a budget that nothing keeps."""
     deadline = search.asked.deadline_hours
     free = Search(search.market, replace(search.asked, budget=None), search.gaps)
-    if deadline is not None and free.fitted(caps, deadline) is None:
+    timely = free.at(search.market, caps, None) if deadline is None else free.fitted(caps, deadline)
+    if deadline is not None and timely is None:
         return _late(search, caps, deadline)
-    return _dear(search, free, caps, frontier)
+    return _dear(search, free, caps, [*frontier, *([timely] if timely else [])])
 
 
 def _late(search: Search, caps: Caps, deadline: float) -> Infeasible:

@@ -78,8 +78,6 @@ class Search:
     asked: Asked
     gaps: dict[tuple[Share, ...], float] = field(default_factory=dict[tuple[Share, ...], float])
     aims: dict[tuple[Share, ...], float | None] = field(default_factory=dict[tuple[Share, ...], float | None])
-        default_factory=dict[tuple[Share, ...], float]
-    )  # of the frontier
 
     def made(self, found: Chosen) -> Estimate:
         """What the solver chose, with its spread."""

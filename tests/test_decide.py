@@ -509,9 +509,6 @@ def test_a_refusal_for_a_budget_never_names_a_smaller_one() -> None:
     assert decide(found, replace(wanted, budget=values["budget"]))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_dear: min() of nothing, where only the soonest fleet is on time, and that with luck"
-)
 def test_a_deadline_that_is_just_made_and_a_budget_too_small_are_refused_in_words() -> None:
     found = kinds(23, 14)
     wanted = asked(

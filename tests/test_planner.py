@@ -203,9 +203,6 @@ def test_the_showcase_on_every_offer_is_cheaper_than_on_l4_and_has_a_frontier(tm
     assert len(plan.frontier) >= 8
 
 
-@pytest.mark.xfail(
-    strict=True, reason="choose: 0.005009, for the last 384 kinds are tried and the gap is left as it is"
-)
 def test_the_showcase_on_every_offer_is_shown_to_be_within_half_a_per_cent(tmp_path: Path) -> None:
     text = declared("limits: {deadline: 2.5h}", documents="29.5e6", tokens="102", model=QWEN)
     plan = made(text, tmp_path, catalog.load())
