@@ -127,6 +127,9 @@ class Search:
         The slow end of every machine is later than the P90 of a fleet of several: so the solver may aim beyond.
         """
         best = self.at(self.market, caps, hours)
+        if best is None and self.asked.budget is not None:
+            free = Search(self.market, replace(self.asked, budget=None), self.gaps).fitted(caps, hours)
+            return free if free and self.keeps(free) else None
         if best is None:
             least = soonest(self.market, caps)
             found = choose(self.market, least, caps)
