@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from launcher.estimate import Kind
-from launcher.optimize import Caps, Need, choose, market
+from launcher.market import Caps, Need, market
+from launcher.optimize import choose
 from launcher.speed import Spread
 
 ROUNDS = 5

@@ -23,7 +23,12 @@ HOURS_OF_A_MONTH = 730  # as clouds turn a month's price into an hour's: 8,760 /
 # Boot disks of machines, USD per GB and month at list: the default kind in one common region.
 DISKS: dict[str, tuple[str, str, str, str]] = {
     "aws": ("0.08", "gp3", "us-east-1", "list price of EBS gp3, as public code tables agree, 2026-11"),
-    "gcp": ("0.10", "balanced persistent disk", "us-central1", "list price of pd-balanced, as public pages agree (c3x.dev), 2026-11"),
+    "gcp": (
+        "0.10",
+        "balanced persistent disk",
+        "us-central1",
+        "list price of pd-balanced, as public pages agree (c3x.dev), 2026-11",
+    ),
 }
 
 DISKS_AS_OF = date(2026, 11, 22)
