@@ -100,9 +100,15 @@ def market(kinds: Sequence[Kind], need: Need) -> Market:
         raise ValueError("there is no work")
     rows: list[tuple[float, ...]] = []
     priced = [kind for kind in kinds if kind.usd_per_hour is not None]
+    # What nobody priced is as dear as the dearest that is known: an unknown must not look like a bargain.
+    disk = max((k.disk_usd_per_hour for k in priced if k.disk_usd_per_hour is not None), default=Decimal(0))
+    egress = max(
+        (k.egress_usd_per_token for k in priced if k.egress_usd_per_token is not None), default=Decimal(0)
+    )
     for kind in priced:
-        price = float((kind.usd_per_hour or Decimal(0)) + (kind.disk_usd_per_hour or Decimal(0)))
-        carried = float(kind.egress_usd_per_token or Decimal(0)) * need.tokens
+        own, way = kind.disk_usd_per_hour, kind.egress_usd_per_token
+        price = float((kind.usd_per_hour or Decimal(0)) + (disk if own is None else own))
+        carried = float(egress if way is None else way) * need.tokens
         speed, start, end = kind.tokens_per_second, kind.cold_start, tail(kind)
         hours = need.tokens / speed.mid / HOUR * (1 + waste(kind.hazard.mid, start.mid))
         slow = need.at_most / speed.low / HOUR * (1 + waste(kind.hazard.high, start.high))

@@ -22,7 +22,7 @@ from launcher.market import Caps, Floats, Market, limits
 
 GAP = 0.005  # of the cost: how far from the optimum a choice may be
 FIRST = 48  # kinds that the mixed-integer program sees at first
-SECONDS = 1.0  # a single program may take, before its best answer so far is taken
+NODES = 2_000  # of a single program's search, before its best answer so far is taken: a clock would not give equal plans
 ROUNDING = 1e-9  # of a machine
 MOST_TIMES = 1e6  # a quota
 FOREVER = 1e9  # hours; what takes longer cannot be done
@@ -274,7 +274,7 @@ def _whole(table: Market, work_usd: Floats, capacity: Floats, caps: Caps, fine: 
         integrality=np.concatenate([np.zeros(n), np.ones(n), np.zeros(extra)]),
         bounds=Bounds(0, np.inf),
         constraints=constraints,
-        options={"mip_rel_gap": GAP / 2, "time_limit": SECONDS},
+        options={"mip_rel_gap": GAP / 2, "node_limit": NODES},
     )
     best: Any = found.x
     if best is None:

@@ -105,7 +105,12 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         profile=looked.profile,
         lots=lots_of(chosen.shares, use.workers, use.threads) if mine else lots_of(chosen.shares),
         chosen=chosen,
-        alternatives=(*decision.alternatives, *([beside] if beside else [])),
+        alternatives=tuple(
+            sorted(
+                (*decision.alternatives, *([beside] if beside else [])),
+                key=lambda a: search.price(a.estimate),
+            )
+        ),
         binding=(*decision.binding, *_crowded(slots(job.local.workers), looked.shards, mine=mine)),
         not_priced=tuple(not_priced),
         prices_as_of=menu.oldest if menu else None,
@@ -170,17 +175,17 @@ def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> se
 
 def _decide(
     job: Job, deadline: float | None, context: Context, menu: Menu, local: tuple[Estimate, Measured] | None
-) -> decide.Decision | None:
-    """The cheapest cloud; None when no cloud will do and this machine may."""
+) -> decide.Decision:
+    """The cheapest cloud, or this machine when no cloud will do."""
     try:
         if not menu.kinds:
             raise _nothing_left(menu)
         with hush():
             return decide.decide(menu.kinds, _asked(job, deadline, context, menu))
-    except Infeasible:
+    except Infeasible as refused:
         if local is None:
             raise
-        return None
+        return _here(job, deadline, local[0], refused)
 
 
 def _nothing_left(menu: Menu) -> Infeasible:
@@ -197,20 +202,24 @@ def _nothing_left(menu: Menu) -> Infeasible:
     )
 
 
-def _here(job: Job, deadline: float | None, local: Estimate) -> decide.Decision:
-    """This machine, which keeps the limits or does not."""
-    if deadline is not None and local.hours.high > deadline:
-        raise Infeasible(
-            f"this machine needs {refuse.span(local.hours.high)} (P90), and limits.deadline is {refuse.span(deadline)}",
-            hint=f"set limits.deadline to {refuse.up(local.hours.high)}, or plan without --on local",
-        )
+def _here(
+    job: Job, deadline: float | None, local: Estimate, refused: Infeasible | None = None
+) -> decide.Decision:
+    """This machine, which keeps the limits or does not. `refused` is what the clouds said."""
+    what = hint = None
     budget = job.limits.budget
-    if budget is not None and local.usd is not None and local.usd.p90 > budget:
-        raise Infeasible(
-            f"this machine costs ${local.usd.p90:.2f} (P90), and limits.budget is ${budget}",
-            hint=f"set limits.budget to ${int(local.usd.p90) + 1}",
-        )
-    return decide.Decision(local, 0.0, (), (), ())
+    if deadline is not None and local.hours.high > deadline:
+        needs = refuse.span(local.hours.high)
+        what = f"this machine needs {needs} (P90), and limits.deadline is {refuse.span(deadline)}"
+        hint = f"set limits.deadline to {refuse.up(local.hours.high)}"
+    elif budget is not None and local.usd is not None and local.usd.p90 > budget:
+        what = f"this machine costs ${local.usd.p90:.2f} (P90), and limits.budget is ${budget}"
+        hint = f"set limits.budget to ${int(local.usd.p90) + 1}"
+    if what is None or hint is None:
+        return decide.Decision(local, 0.0, (), (), ())
+    if refused is None:
+        raise Infeasible(what, hint=f"{hint}, or plan without --on local")
+    raise Infeasible(f"{refused}; {what}", hint=f"for a cloud {refused.hint}; for this machine {hint}")
 
 
 def _kinds(menu: Menu, context: Context, deadline: float | None, job: Job) -> tuple[Estimate, ...]:
