@@ -274,7 +274,7 @@ def _whole(table: Market, work_usd: Floats, capacity: Floats, caps: Caps, fine: 
         integrality=np.concatenate([np.zeros(n), np.ones(n), np.zeros(extra)]),
         bounds=Bounds(0, np.inf),
         constraints=constraints,
-        options={"mip_rel_gap": GAP / 2, "node_limit": NODES},
+        options={"mip_rel_gap": GAP * 0.8, "node_limit": NODES},
     )
     best: Any = found.x
     if best is None:

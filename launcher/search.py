@@ -20,6 +20,7 @@ from launcher.speed import Spread
 POINTS = 9  # of the frontier, tried at first
 ENOUGH = 8  # points that a frontier should have where the market gives them
 FURTHER = 12  # tried between those that are far apart
+NEAR = 3 * GAP  # a gap that looking at every kind may close; of a few machines, rounding leaves a wider one
 ROUGH = 0.02  # of the cost: the gap of a point of the frontier
 GPUS = 6  # alone, at least, where the market has so many
 REGIONS = 24  # tried, of those that could be cheapest
@@ -169,13 +170,13 @@ class Search:
 
     def polish(self, caps: Caps, best: Estimate) -> Estimate:
         """Deadlines about the best one, for the points of the frontier are far apart; only where hours cost something."""
-        if self.gaps.get(best.shares, 0.0) > GAP:
+        if GAP < self.gaps.get(best.shares, 0.0) <= NEAR:
             found = choose(self.market, self.aims.get(best.shares), caps, thorough=True)
             best = min((m for m in (best, self.made(found) if found else best) if self.keeps(m)), key=price)
         hourly = best.items["controller"]
         if best.usd is None or not hourly or hourly < CLEAR * best.usd.p50:
             return best
-        for factor in (0.75, 0.9, 1.1, 1.3):
+        for factor in (0.8, 1.25):
             hours = best.hours.high * factor
             if self.asked.deadline_hours is None or hours <= self.asked.deadline_hours:
                 made = self.at(self.market, caps, hours)
