@@ -39,15 +39,12 @@ class Cheaper:
 
 def apis(model: str, tokens: float, hosted: Iterable[Hosted]) -> tuple[Api, ...]:
     """Every API with its price for so many tokens: those with the same weights first, then the cheapest."""
-    found = [
-        Api(
-            hosted=one,
-            comparable=one.open_model == model,
-            usd=_cost(one, tokens, batch=False) or Decimal(0),
-            batch_usd=_cost(one, tokens, batch=True),
-        )
-        for one in hosted
-    ]
+    whole = int(exact(tokens).to_integral_value())
+    found: list[Api] = []
+    for one in hosted:
+        listed = cost(one, whole)
+        assert listed is not None, "every API has a list price"
+        found.append(Api(one, one.open_model == model, listed, cost(one, whole, batch=True)))
     return tuple(sorted(found, key=lambda a: (not a.comparable, a.least, a.hosted.provider, a.hosted.model)))
 
 
@@ -89,7 +86,3 @@ def _break_even(fleet: Estimate, tokens: float, api: Api) -> Decimal | None:
     if each is None or asked is None or asked <= each:
         return None
     return fixed / (asked - each) * 1_000_000
-
-
-def _cost(one: Hosted, tokens: float, *, batch: bool) -> Decimal | None:
-    return cost(one, int(exact(tokens).to_integral_value()), batch=batch)

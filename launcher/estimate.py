@@ -41,6 +41,7 @@ class Kind:
     disk_usd_per_hour: Decimal | None = None
     egress_usd_per_token: Decimal | None = None
     price_age_days: float = 0.0
+    floats: bool = False  # a price made by a market: spot, and what resellers of machines call on demand
 
     @property
     def group(self) -> tuple[str, str, str, bool]:

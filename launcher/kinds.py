@@ -6,14 +6,14 @@ a reason, and whatever has no price is named.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from launcher import measured, memory
 from launcher.estimate import Kind, Rest, exact
-from launcher.job import Declared, Job
+from launcher.job import Declared, Job, Limits
 from launcher.market import Group
 from launcher.profile import Profile
 from launcher.record import SpeedSeen
@@ -23,12 +23,12 @@ from pricing import gpu as gpus
 from pricing.offer import Offer
 
 ENGINE = "vllm"  # of machines that are rented, unless the job names another that runs there
-# Of the engine's own rate, what a worker keeps through reading, writing and leases: the target of this project's
-# pipeline, 0.97 (design, section 5). Measured speeds and those of the job file are a worker's own, and stay.
-PIPELINE = 0.97
+# Of the engine's own rate, what a worker keeps through reading, writing and leases. Measured by `make bench` with torch
+# on two cores: rounds of 0.91 to 0.97, nobody has seen it on a GPU. Measured speeds and those of the job file are a
+# worker's own, and stay.
+PIPELINE = Spread(0.91, 0.94, 0.97)
 SCHEMES = {"s3": "aws", "gs": "gcp"}  # of buckets; another S3 than AWS's has to be named by `region`
 UNSAID = "?"  # the region of a bucket that the job does not tell
-NEARLY = 0.95  # at the slow end of that
 DISK_GB = 60  # of each machine, for the system, the engine and shards on their way; its model comes on top
 
 
@@ -64,34 +64,26 @@ class Context:
     output: Place | None = None
 
 
-@dataclass(slots=True)
-class _Notes:
-    left_out: Counter[str] = field(default_factory=Counter[str])
-    not_priced: dict[str, None] = field(default_factory=dict[str, None])
-
-
 def menu(offers: Sequence[Offer], context: Context) -> Menu:
     """Every offer that the job allows and that can run its model."""
-    notes, kinds, dates = _Notes(), list[Kind](), list[str]()
+    kinds, dates, left_out = list[Kind](), list[str](), Counter[str]()
     speeds: dict[tuple[str, float], tuple[Speed | None, str | None]] = {}
-    allowed = _Filter(context.job)
+    wanted = frozenset(gpus.canonical(name) or name for name in context.job.limits.gpus)
     for offer in offers:
-        why = allowed.refuses(offer)
+        why = _refusal(offer, context.job.limits, wanted)
         if why:
-            notes.left_out[why] += 1
+            left_out[why] += 1
             continue
         key = (offer.gpu, min(1.0, offer.gpus))
         if key not in speeds:
             speeds[key] = _speed(context, *key)
         speed, why = speeds[key]
         if speed is None:
-            notes.left_out[why or "no speed"] += 1
+            left_out[why or "no speed"] += 1
             continue
         kinds.append(_kind(offer, speed, context))
         dates.append(offer.as_of.isoformat())
-    if kinds:
-        _unpriced(context, kinds, notes)
-    return Menu(tuple(kinds), dict(notes.left_out), tuple(notes.not_priced), min(dates, default=None))
+    return Menu(tuple(kinds), left_out, _unpriced(context, kinds) if kinds else (), min(dates, default=None))
 
 
 def obtainable(kinds: Sequence[Kind]) -> dict[Group, int]:
@@ -108,9 +100,9 @@ def rest(context: Context, kinds: Sequence[Kind]) -> Rest:
     controllers = [machines.controller(cloud) for cloud in sorted({kind.cloud for kind in kinds})]
     controller = min((c.usd_per_hour for c in controllers if c), default=None)
     place, size = context.output, vector_bytes(context)
-    month = storage.month(place.cloud, place.region, size) if place and place.cloud != "local" else None
+    month = storage.month(place.cloud, place.region, size) if place else None
     if place and place.cloud == "local":
-        month = Decimal(0)
+        month = Decimal(0)  # the user's own disk
     return Rest(month, controller)
 
 
@@ -128,27 +120,17 @@ def vector_bytes(context: Context) -> int:
     )
 
 
-@dataclass(slots=True)
-class _Filter:
-    """The limits of the job on places and machines."""
-
-    job: Job
-    wanted: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        self.wanted = frozenset(gpus.canonical(name) or name for name in self.job.limits.gpus)
-
-    def refuses(self, offer: Offer) -> str | None:
-        limits = self.job.limits
-        if self.wanted and offer.gpu not in self.wanted:
-            return "limits.gpus"
-        if limits.clouds and offer.cloud not in limits.clouds:
-            return "limits.clouds"
-        if limits.regions and not any(fnmatchcase(offer.region, pattern) for pattern in limits.regions):
-            return "limits.regions"
-        if limits.spot == ("never" if offer.spot else "only"):
-            return "limits.spot"
-        return None
+def _refusal(offer: Offer, limits: Limits, wanted: frozenset[str]) -> str | None:
+    """The limit that keeps an offer out; `wanted` are its GPUs by our names."""
+    if wanted and offer.gpu not in wanted:
+        return "limits.gpus"
+    if limits.clouds and offer.cloud not in limits.clouds:
+        return "limits.clouds"
+    if limits.regions and not any(fnmatchcase(offer.region, pattern) for pattern in limits.regions):
+        return "limits.regions"
+    if limits.spot == ("never" if offer.spot else "only"):
+        return "limits.spot"
+    return None
 
 
 def _speed(context: Context, name: str, share: float) -> tuple[Speed | None, str | None]:
@@ -176,7 +158,7 @@ def _speed(context: Context, name: str, share: float) -> tuple[Speed | None, str
 def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
     rate, gained = speed.tokens_per_second, Spread(1.0, 1.0, 1.0)
     if speed.source.startswith("predicted"):
-        gained = Spread(NEARLY, PIPELINE, 1.0)
+        gained = PIPELINE
     boot, load = machines.cold_start(offer.cloud), machines.download_seconds(context.shape.params_total)
     hazard = (
         spot.hazard(offer.cloud, offer.region, offer.instance_type, offer.gpu)
@@ -206,6 +188,7 @@ def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
         hazard=Spread(hazard.per_hour_low, hazard.per_hour_mid, hazard.per_hour_high),
         price_source=f"{offer.source}, {offer.as_of}",
         price_age_days=float(age.days(offer, context.now)),
+        floats=age.floats(offer),
         disk_usd_per_hour=None
         if disk is None
         else disk.usd_per_gb_month * exact(gigabytes) / storage.HOURS_OF_A_MONTH,
@@ -236,29 +219,30 @@ def _egress(offer: Offer, context: Context) -> Decimal | None:
     return None if part is None else (usd + part) / exact(tokens)
 
 
-def _unpriced(context: Context, kinds: Sequence[Kind], notes: _Notes) -> None:
+def _unpriced(context: Context, kinds: Sequence[Kind]) -> tuple[str, ...]:
     """What the dollars of these kinds leave out, in words."""
+    out: list[str] = []
     said = (("corpus.region", context.corpus), ("output.region", context.output))
     missing = [key for key, place in said if place is None or place.region == UNSAID]
     blind = sorted({kind.cloud for kind in kinds if kind.egress_usd_per_token is None})
     if missing:
-        notes.not_priced[f"egress: set {' and '.join(missing)} in the job file"] = None
+        out.append(f"egress: set {' and '.join(missing)} in the job file")
     elif blind:
-        notes.not_priced[f"egress from or to some regions of {', '.join(blind)}: no price known"] = None
+        out.append(f"egress from or to some regions of {', '.join(blind)}: no price known")
     place = context.output
     rate = storage.storage(place.cloud, place.region) if place else None
     if place is None:
-        notes.not_priced["storage of the vectors: set output.region in the job file"] = None
+        out.append("storage of the vectors: set output.region in the job file")
     elif rate and rate.assumed:
-        notes.not_priced[f"storage of the vectors in its own region; {rate.assumed}"] = None
+        out.append(f"storage of the vectors in its own region; {rate.assumed}")
     elif rate is None and place.cloud != "local":
-        notes.not_priced[f"storage of the vectors on {place.cloud}: no price known"] = None
+        out.append(f"storage of the vectors on {place.cloud}: no price known")
     diskless = sorted({kind.cloud for kind in kinds if kind.disk_usd_per_hour is None})
     if diskless:
-        notes.not_priced[f"disks on {', '.join(diskless)}: no price known"] = None
+        out.append(f"disks on {', '.join(diskless)}: no price known")
     if not any(machines.controller(kind.cloud) for kind in kinds):
-        notes.not_priced["SkyPilot's controller on these clouds: no price known"] = None
-    notes.not_priced["requests to the object store, about 4 a shard"] = None
+        out.append("SkyPilot's controller on these clouds: no price known")
+    return (*out, "requests to the object store, about 4 a shard")
 
 
 def place_of(path: str, region: str | None) -> Place | None:

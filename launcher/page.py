@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from launcher.chart import Bar, Row, curve, hatch, key, parts, timeline
-from launcher.markup import Markup, join, scroll, section, table, tag
+from launcher.markup import Markup, document, join, scroll, section, table, tag
 from launcher.sheet import SHEET
 from launcher.show import (
     PART_NAMES,
@@ -63,21 +63,9 @@ def render(report: Json) -> str:
         _events(report),
         _unknown(report),
     )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag(
-            "meta",
-            http_equiv="Content-Security-Policy",
-            content="default-src 'none'; style-src 'unsafe-inline'",
-        ),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{plain(report['name'])}: embedfleet report"),
-        tag("style", Markup(SHEET)),
-    )
-    body = tag("body", hatch(), _header(report), tag("main", *(s for s in sections if s)), _footer(report))
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}"
+    title = f"{plain(report['name'])}: embedfleet report"
+    main = tag("main", *(s for s in sections if s))
+    return document(title, SHEET, hatch(), _header(report), main, _footer(report))
 
 
 def _header(report: Json) -> Markup:

@@ -59,7 +59,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
     not_priced: list[str] = []
     local = _local(job, model, looked, choices, not_priced, say)
     known = None if choices.on == "local" else _shape(job, model)
-    context = menu = decision = None
+    menu = asked = decision = None
     if choices.on != "local":
         if known is None:
             not_priced.append(f"clouds: the shape of {job.model} is not known (give `model:` as a mapping)")
@@ -69,11 +69,12 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
             menu = menus.menu(choices.offers, context)
             not_priced += menu.not_priced
             _check_dimensions(job, known.dimensions)
+            asked = _asked(job, deadline, context, menu)
             groups = {kind.group for kind in menu.kinds}
             not_priced += [
-                f"quota of {g[2]} in {g[0]} {g[1]}: no offer is there" for g in _quota(job) if g not in groups
+                f"quota of {g[2]} in {g[0]} {g[1]}: no offer is there" for g in asked.quota if g not in groups
             ]
-            decision = _decide(job, deadline, context, menu, local)
+            decision = _decide(job, asked, menu, local)
     if decision is None and local is None:
         raise Problem("there is nothing to embed: the corpus is only declared", hint="give corpus.path")
     if decision is None:
@@ -115,7 +116,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         not_priced=tuple(not_priced),
         prices_as_of=menu.oldest if menu else None,
         frontier=decision.frontier,
-        kinds=_kinds(menu, context, deadline, job) if menu and context else (),
+        kinds=_kinds(menu, asked) if menu and asked else (),
         hosted=apis,
         cheaper=None
         if mine
@@ -174,18 +175,18 @@ def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> se
 
 
 def _decide(
-    job: Job, deadline: float | None, context: Context, menu: Menu, local: tuple[Estimate, Measured] | None
+    job: Job, asked: search.Asked, menu: Menu, local: tuple[Estimate, Measured] | None
 ) -> decide.Decision:
     """The cheapest cloud, or this machine when no cloud will do."""
     try:
         if not menu.kinds:
             raise _nothing_left(menu)
         with hush():
-            return decide.decide(menu.kinds, _asked(job, deadline, context, menu))
+            return decide.decide(menu.kinds, asked)
     except Infeasible as refused:
         if local is None:
             raise
-        return _here(job, deadline, local[0], refused)
+        return _here(job, asked.deadline_hours, local[0], refused)
 
 
 def _nothing_left(menu: Menu) -> Infeasible:
@@ -222,14 +223,13 @@ def _here(
     raise Infeasible(f"{refused}; {what}", hint=f"for a cloud {refused.hint}; for this machine {hint}")
 
 
-def _kinds(menu: Menu, context: Context, deadline: float | None, job: Job) -> tuple[Estimate, ...]:
+def _kinds(menu: Menu, asked: search.Asked) -> tuple[Estimate, ...]:
     """Each GPU, size, cloud and purchase kind alone, in its cheapest place: as many as the deadline needs."""
     best: dict[tuple[str, str, float, bool], Kind] = {}
     for kind in menu.kinds:
         key = (kind.cloud, kind.gpu, kind.gpus, kind.spot)
         if key not in best or (kind.usd_per_hour or 0) < (best[key].usd_per_hour or 0):
             best[key] = kind
-    asked = _asked(job, deadline, context, menu)
     found = (decide.alone(kind, asked) for kind in best.values())
     return tuple(sorted((made for made in found if made), key=search.price))
 

@@ -1,6 +1,7 @@
 """Why no fleet keeps the limits: which of them binds, and the nearest value of it that would do.
 
-Pure. What is named here was tried: planning again with it succeeds.
+Pure. A deadline, a budget and a quota that are named were tried, with the other limits but one: where a deadline and a
+budget bind at once the deadline is told of first, and the next plan tells of the budget.
 """
 
 from collections.abc import Mapping, Sequence

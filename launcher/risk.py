@@ -2,8 +2,8 @@
 
 Pure. What varies: the speed (one factor for all that is predicted, for its error is the model's and the engine's more
 than the GPU's; one for each measured kind), the start of machines (one factor a cloud), preemptions (a rate that is
-itself unsure, then a count), spot prices (a walk as long as the price is old and the run lasts), and the tokens of a
-corpus that was only sampled. What does not vary: prices on demand, and the prices of storage and egress.
+itself unsure, then a count), prices that a market makes (a walk as long as the price is old and the run lasts), and
+the tokens of a corpus that was only sampled. What does not vary: list prices, those of storage and egress included.
 """
 
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ def _around(tokens: Spread, normal: Draws) -> Draws:
 
 
 def _drift(kind: Kind, hours: float, normal: Draws) -> Draws:
-    if not kind.spot:
+    if not kind.floats:
         return np.ones(DRAWS)
     days = max(0.0, kind.price_age_days) + hours / 24
     return np.exp(normal * DRIFT * np.sqrt(days))

@@ -64,6 +64,7 @@ def _drawn(dice: random.Random, number: int, regions: int) -> Kind:
         gpu=gpu,
         gpus=float(gpus),
         spot=spot,
+        floats=spot,
         usd_per_hour=Decimal(f"{price:.4f}"),
         tokens_per_second=Spread(rate * gpus / 2, rate * gpus, rate * gpus * 2),
         speed_source="predicted: a test",

@@ -495,7 +495,9 @@ def test_the_budget_that_is_hinted_at_works(seed: int, size: float, hours: float
 
 
 def test_the_budget_that_is_hinted_at_works_where_spot_prices_are_old() -> None:
-    spot = kind(spot=True, usd_per_hour=Decimal("0.3"), tokens_per_second=UNSURE, price_age_days=150.0)
+    spot = kind(
+        spot=True, usd_per_hour=Decimal("0.3"), tokens_per_second=UNSURE, price_age_days=150.0, floats=True
+    )
     wanted = asked(100 * WORK, budget=Decimal(1))
     values = hinted(refusal([spot, kind()], wanted))
     assert decide([spot, kind()], replace(wanted, budget=values["budget"]))

@@ -128,8 +128,8 @@ def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> N
     (found,) = menu([offer()], context()).kinds
     engine = predict(models.shape(SMALL), gpu("L4"), "vllm", [(1.0, 102.0)])
     assert engine is not None
-    assert found.tokens_per_second.mid == pytest.approx(0.97 * engine.tokens_per_second.mid)
-    assert found.tokens_per_second.low == pytest.approx(0.95 * engine.tokens_per_second.low)
+    assert found.tokens_per_second.mid == pytest.approx(0.94 * engine.tokens_per_second.mid)
+    assert found.tokens_per_second.low == pytest.approx(0.91 * engine.tokens_per_second.low)
     assert found.speed_source.startswith("predicted: ")
 
 
@@ -145,7 +145,7 @@ def test_the_speed_is_that_of_the_engine_of_the_job() -> None:
     (found,) = menu([offer()], context("engine: torch")).kinds
     ours = predict(models.shape(SMALL), gpu("L4"), "torch", [(1.0, 102.0)])
     assert ours is not None
-    assert found.tokens_per_second.mid == pytest.approx(0.97 * ours.tokens_per_second.mid)
+    assert found.tokens_per_second.mid == pytest.approx(0.94 * ours.tokens_per_second.mid)
 
 
 def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -> None:
@@ -157,6 +157,11 @@ def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -
     assert found.cold_start.low == boot.seconds_low + fast
     assert found.cold_start.mid == boot.seconds_mid + middle
     assert found.cold_start.high == boot.seconds_high + slow
+
+
+def test_spot_prices_move_and_so_does_what_a_market_calls_on_demand() -> None:
+    offers = [offer(), offer(spot=True), offer(cloud="vast", region="x")]
+    assert [found.floats for found in menu(offers, context()).kinds] == [False, True, True]
 
 
 def test_only_spot_is_taken_away() -> None:

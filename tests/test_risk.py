@@ -80,14 +80,14 @@ def test_predictions_err_together() -> None:
 
 
 def test_an_old_spot_price_makes_dollars_unsure_and_not_hours() -> None:
-    spot = free(spot=True, price_age_days=100.0)
+    spot = free(spot=True, floats=True, price_age_days=100.0)
     found = of(Share(spot, 1_000, WORK))  # an hour
     assert wide(found) == pytest.approx(exp(P90 * DRIFT * sqrt(100)), rel=0.05)
     assert found.hours.low == pytest.approx(found.hours.high)
 
 
 def test_a_long_run_meets_more_prices() -> None:
-    spot = free(spot=True)
+    spot = free(spot=True, floats=True)
     assert wide(of(Share(spot, 1, WORK))) > wide(of(Share(spot, 100, WORK))) > 1
 
 
@@ -96,7 +96,7 @@ def test_an_old_list_price_is_taken_as_it_is() -> None:
 
 
 def test_two_fleets_of_one_kind_share_its_luck() -> None:
-    spot = kind(spot=True, tokens_per_second=UNSURE, price_age_days=30.0)
+    spot = kind(spot=True, tokens_per_second=UNSURE, price_age_days=30.0, floats=True)
     few, more = ends(of(Share(spot, 90, WORK))), ends(of(Share(spot, 91, WORK)))
     assert few == pytest.approx(more, rel=0.02)
 
