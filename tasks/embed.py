@@ -64,14 +64,19 @@ def choose(engine: str, model: str) -> str:
     return "vllm" if importlib.util.find_spec("vllm") else "torch"
 
 
-def load(engine: str, model: str, threads: int | None = None) -> Encoder:
+def load(
+    engine: str, model: str, threads: int | None = None, *, remote_code: bool = False, tokens: int | None = None
+) -> Encoder:
     """The model, warm and ready to encode. `threads` bounds the CPU threads of an engine that computes there.
+
+    `remote_code` runs code from the model's own folder. `tokens` is the longest piece that will come, None: the
+    model's own maximum.
 
     Raises:
         NoEngine: its libraries are not installed.
         BadModel: the model cannot be used.
     """
-    encoder = _load(choose(engine, model), model, threads)
+    encoder = _load(choose(engine, model), model, threads, remote_code, tokens)
     if encoder.name == HASH:
         return encoder
     word = encoder.words.ids(["a"])[0][:1]
@@ -83,7 +88,7 @@ def load(engine: str, model: str, threads: int | None = None) -> Encoder:
     return encoder
 
 
-def _load(engine: str, model: str, threads: int | None) -> Encoder:
+def _load(engine: str, model: str, threads: int | None, remote_code: bool, tokens: int | None) -> Encoder:
     if engine == HASH:
         from tasks.hash_engine import HashEncoder  # noqa: PLC0415
 
@@ -98,10 +103,10 @@ def _load(engine: str, model: str, threads: int | None) -> Encoder:
     if engine == "vllm":
         from tasks.vllm_engine import VllmEncoder  # noqa: PLC0415
 
-        return VllmEncoder(model, words(model))
+        return VllmEncoder(model, words(model), limit(model, tokens), remote_code=remote_code)
     from tasks.torch_engine import TorchEncoder  # noqa: PLC0415
 
-    return TorchEncoder(model, words(model), threads)
+    return TorchEncoder(model, words(model), threads, remote_code=remote_code)
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -1,26 +1,23 @@
-"""What a worker says of itself while it lives, and the thread that keeps its lease.
-
-The heartbeat is for people and for the ledger; nothing depends on it. The lease is renewed from a thread
-of its own, so that no long batch can starve it.
-"""
+"""What a worker says of itself while it lives. For people and for the ledger: nothing depends on it."""
 
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.lease import Lease, renew, root
+from tasks.lease import root
 from tasks.store import Refused, Store, Unsure
 
-SCHEMA = "embedfleet/worker/1"
-RETURNED = 99  # leases without a receipt that a pulse remembers, so that it stays small
+SCHEMA = "embedfleet/worker/2"
+EVERY = 15.0  # seconds between two signs of life
 
 
 @dataclass(slots=True)
 class Pulse:
-    """A worker's state. Times are ISO 8601 by its own clock; tokens and seconds are since it started."""
+    """A worker's state. Times are ISO 8601 by its own clock; tokens and seconds are since it was ready."""
 
     run: str
     worker: str
@@ -36,7 +33,12 @@ class Pulse:
     leases: list[list[Any]] = field(default_factory=list[list[Any]])  # [slab, shard, generation, claimed]
     returned: list[list[Any]] = field(default_factory=list[list[Any]])  # the same, with the time of return
     shards: int = 0
-    tokens: int = 0
+    tokens: int = 0  # signed for
+    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict[str, float])  # seconds; see `tasks.progress`
+    recent: float | None = None  # tokens per second over about the last minute
+    first_minute: dict[str, float] | None = None  # seconds, tokens, engine_seconds of the first minute of work
+    machine: dict[str, Any] = field(default_factory=dict[str, Any])  # see `tasks.gauge`
     at: str = ""
     error: str | None = None
 
@@ -57,17 +59,27 @@ def load(body: bytes) -> Pulse:
     return Pulse(**fields)
 
 
-class Heart:
-    """Beats until stopped: writes the pulse, renews the lease, and says when the lease is lost."""
+def utc() -> datetime:
+    """This machine's clock, aware."""
+    return datetime.now(UTC)
 
-    def __init__(self, store: Store, pulse: Pulse, every: float, clock: Callable[[], datetime]) -> None:
+
+class Heart:
+    """Writes the pulse now and then until stopped. `look` brings its figures up to date first."""
+
+    def __init__(
+        self,
+        store: Store,
+        pulse: Pulse,
+        every: float = EVERY,
+        look: Callable[[Pulse], None] = lambda _pulse: None,
+        clock: Callable[[], datetime] = utc,
+    ) -> None:
         self.store = store
         self.pulse = pulse
-        self.clock = clock
         self.every = every  # seconds
-        self.lease: Lease | None = None
-        self.lost = False
-        self.broken: Refused | None = None
+        self.look = look
+        self.clock = clock
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
@@ -81,44 +93,15 @@ class Heart:
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
-    def hold(self, lease: Lease | None) -> None:
-        """From now on renew this lease, or none. Waits for a renewal under way: none comes after."""
-        with self._lock:
-            self.lease = lease
-            self.lost = False
-            self.pulse.leases = [_named(lease)] if lease else []
-
-    def let_go(self, lease: Lease) -> None:
-        """Work on this lease ended without a receipt: remember it, for that time was paid for."""
-        self.pulse.returned = [*self.pulse.returned[-RETURNED:], [*_named(lease), self.clock().isoformat()]]
-
     def beat(self) -> None:
         """Write the pulse now."""
-        self.pulse.at = self.clock().isoformat()
-        body = json.dumps({"schema": SCHEMA} | asdict(self.pulse)).encode()
-        self.store.put(pulse_key(self.pulse.run, self.pulse.worker), body)
+        with self._lock:
+            self.look(self.pulse)
+            self.pulse.at = self.clock().isoformat()
+            body = json.dumps({"schema": SCHEMA} | asdict(self.pulse)).encode()
+            self.store.put(pulse_key(self.pulse.run, self.pulse.worker), body)
 
     def _run(self) -> None:
         while not self._end.wait(self.every):
-            try:
-                with self._lock:
-                    if self.lease and not self.lost:
-                        self.lost = not renew(self.store, self.lease)
+            with suppress(Unsure, Refused, OSError):  # a lease that cannot be renewed is what stops a worker
                 self.beat()
-            except Unsure:  # the next beat says it again
-                continue
-            except Refused as problem:  # the main thread stops on it
-                self.broken = problem
-            except OSError as error:
-                self.broken = Refused(
-                    f"cannot renew the lease: {error}", hint="see whether the store is healthy"
-                )
-
-
-def _named(lease: Lease) -> list[Any]:
-    return [lease.slab, lease.shard, lease.generation, lease.claimed]
-
-
-def utc() -> datetime:
-    """This machine's clock, aware."""
-    return datetime.now(UTC)

@@ -7,14 +7,15 @@ launches of one run agree on it, and a third with another corpus cannot change i
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tasks.lease import root
 from tasks.problem import Problem
 from tasks.shard import SLAB, Shard, dump, load
 from tasks.store import Store, create_once, read
+from tasks.write import Dtype
 
-SCHEMA = "embedfleet/manifest/1"
+SCHEMA = "embedfleet/manifest/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ class Header:
     prompt: str  # put before every text
     tokens: int | None  # longest chunk, special tokens included; None: the model's own maximum
     overlap: int | None  # tokens shared by neighbouring chunks; None: truncate, one chunk a document
-    dtype: Literal["float32", "float16"]
+    dtype: Dtype
     dimensions: int | None  # leading dimensions kept and renormalised (Matryoshka); None: all
     ttl: float  # seconds a lease lasts without renewal
     shards: int
+    keep: tuple[str, ...] = ()  # columns of the source that lie beside the vectors
+    remote_code: bool = False  # run code from the model's own folder: only on the user's explicit word
 
 
 class NoRun(Problem):
@@ -97,7 +100,7 @@ def read_header(store: Store, run: str) -> Header:
     fields: dict[str, Any] = json.loads(body)
     if fields.pop("schema", None) != SCHEMA:
         raise NoRun(f"run {run!r} was made by another version of embedfleet", hint="use that version")
-    return Header(**fields)
+    return Header(**fields | {"keep": tuple(fields["keep"])})
 
 
 def slabs(header: Header) -> int:

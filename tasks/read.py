@@ -12,29 +12,25 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from tasks.parquet import Bookmark, footer
 from tasks.problem import Problem
 from tasks.shard import Slice
+from tasks.store import Changed, Refused, Store
 
 LONGEST = 8 * 2**20  # bytes of one text or line; longer ones are quarantined, not held
-BATCH = 4 * 2**20  # bytes of Parquet rows decoded at once
 ZSTD = 4_096  # bytes decompressed at once: where a .zst is damaged, Arrow loses what it had of this read
 csv.field_size_limit(8 * LONGEST)  # a longer field breaks the file off: the parser holds it in memory
 
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
-
-
-class InputChanged(Problem):
-    """An input file is not what it was when the plan was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,7 @@ class Document:
     text: str
     file: str
     position: int
+    kept: tuple[str | None, ...] = ()  # the values of `Columns.keep`
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,44 +66,56 @@ class _Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column or key is the text, and which the id (None: file and position)."""
+    """Which column or key is the text, which the id (None: file and position), and which are kept beside the vectors."""
 
     text: str
     id: str | None
+    keep: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns to be read, each once."""
+        return tuple(dict.fromkeys((self.text, *([self.id] if self.id is not None else []), *self.keep)))
 
 
-def version(path: Path) -> str:
-    """What changes when the file does."""
-    status = path.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}"
+def rows(
+    source: Store,
+    piece: Slice,
+    columns: Columns,
+    bookmark: Bookmark | None = None,
+    stream: BinaryIO | None = None,
+) -> Iterator[Row]:
+    """The rows of a slice, good and bad, in file order. With a `bookmark` a Parquet file stays open for the next slice.
 
-
-def rows(root: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
-    """The rows of a slice, good and bad, in file order.
+    `stream` is what `opened` gave, where that was called before.
 
     Raises:
-        InputChanged: the file is gone or no longer the one that was planned, or no file of the corpus.
+        Changed: the file is gone or no longer the one that was planned.
+        Refused: it is no file of the corpus, or the store does not let us read it.
+    """
+    if piece.kind == "parquet":
+        yield from _parquet(source, piece, columns, bookmark, stream)
+        return
+    with stream or opened(source, piece) as stored, plain(stored, piece.path) as unpacked:
+        yield from rows_of(unpacked, piece, columns)
+
+
+def opened(source: Store, piece: Slice) -> BinaryIO:
+    """The stream of a slice's file, whose beginning (of Parquet, whose end) is here when this returns.
+
+    Raises:
+        Changed: the file is gone or no longer the one that was planned.
+        Refused: it is no file of the corpus, or the store does not let us read it.
     """
     inside = PurePosixPath(piece.path)
     if inside.is_absolute() or ".." in inside.parts:  # a manifest that no planner wrote
-        raise InputChanged(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
-    path = root / piece.path
-    try:
-        found = version(path)
-    except OSError as error:
-        raise InputChanged(
-            f"cannot read {path}: {error.strerror}", hint="put the file back, or plan again without it"
-        ) from error
-    if found != piece.version:
-        raise InputChanged(
-            f"{path} changed after the plan was made (was {piece.version}, is {found})",
-            hint="plan and launch again: a changed corpus is a new run",
-        )
+        raise Refused(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
     if piece.kind == "parquet":
-        yield from _parquet(path, piece, columns)
-        return
-    with open_plain(path) as stream:
-        yield from rows_of(stream, piece, columns)
+        return footer(source, piece.path, piece.version)
+    stream = source.get(piece.path, piece.version, (piece.start, piece.end))
+    if stream is None:
+        raise Changed(piece.path, piece.version, None)
+    return stream
 
 
 def rows_of(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
@@ -117,14 +126,14 @@ def rows_of(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
         yield from _lines(stream, piece, columns)
 
 
-def open_plain(path: Path) -> BinaryIO:
-    """The bytes of a file, decompressed when its name ends with .gz or .zst."""
-    if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        native = pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd")
+def plain(stream: BinaryIO, name: str) -> BinaryIO:
+    """The bytes of a file as they come, decompressed when its name ends with .gz or .zst."""
+    if name.endswith(".gz"):
+        return cast("BinaryIO", gzip.open(stream, "rb"))
+    if name.endswith(".zst"):
+        native = pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd")
         return cast("BinaryIO", io.BufferedReader(cast("Any", native), ZSTD))
-    return path.open("rb")
+    return stream
 
 
 def _lines(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
@@ -160,17 +169,15 @@ def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> Row:
         text = line.decode()
     except UnicodeDecodeError as error:
         return Bad(piece.path, position, f"invalid UTF-8 at byte {error.start} of the line")
-    if piece.kind == "text":
-        return check(piece.path, position, text.rstrip("\r\n"), None, Columns("", None))
+    if piece.kind == "text":  # its lines have no names: the text is all there is
+        return check(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))
     try:
         record: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         return Bad(piece.path, position, f"broken JSON line: {error}")
     if not isinstance(record, dict):
         return Bad(piece.path, position, f"not a JSON object: {type(record).__name__}")
-    fields = cast("dict[str, Any]", record)
-    identity = fields.get(columns.id) if columns.id is not None else None
-    return check(piece.path, position, fields.get(columns.text), identity, columns)
+    return check(piece.path, position, cast("dict[str, Any]", record), columns)
 
 
 def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
@@ -186,45 +193,38 @@ def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
                 return
             if record is None:
                 return
-            identity = record.get(columns.id) if columns.id is not None else None
-            yield check(piece.path, position, record.get(columns.text), identity, columns)
+            yield check(piece.path, position, record, columns)
             position += 1
     finally:
         text.detach()  # the stream is the caller's to close
 
 
-def _parquet(path: Path, piece: Slice, columns: Columns) -> Iterator[Row]:
-    wanted = [columns.text] if columns.id in (None, columns.text) else [columns.text, columns.id]
+def _parquet(
+    source: Store, piece: Slice, columns: Columns, bookmark: Bookmark | None, stream: BinaryIO | None
+) -> Iterator[Row]:
+    mark = bookmark or Bookmark()
     position = piece.start
     try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
-            end = file.metadata.num_rows if piece.end is None else piece.end
-            first = 0  # row of the file at which the group starts
-            for group in range(file.metadata.num_row_groups):
-                meta = file.metadata.row_group(group)
-                if first < end and first + meta.num_rows > piece.start:
-                    row = first
-                    size = max(1, min(1_024, BATCH * meta.num_rows // max(1, meta.total_byte_size)))
-                    for batch in file.iter_batches(
-                        size, row_groups=[group], columns=wanted, use_threads=False
-                    ):
-                        low, high = max(row, piece.start), min(row + batch.num_rows, end)
-                        if low < high:
-                            yield from _batch(batch.slice(low - row, high - low), low, piece.path, columns)
-                            position = high
-                        row += batch.num_rows
-                        if row >= end:
-                            break
-                first += meta.num_rows
+        file = mark.at(piece, columns.names, lambda: stream or opened(source, piece))
+        for first, batch in file.read(piece.start, file.rows if piece.end is None else piece.end):
+            yield from _batch(batch, first, piece.path, columns)
+            position = first + batch.num_rows
     except (pa.ArrowException, OSError) as error:
+        mark.close()
         yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+    except Problem:
+        mark.close()
+        raise
+    finally:
+        if bookmark is None:
+            mark.close()
 
 
 def _batch(batch: pa.RecordBatch, first: int, file: str, columns: Columns) -> Iterator[Row]:
-    texts = _values(batch, columns.text)
-    identities = _values(batch, columns.id) if columns.id is not None else [None] * len(texts)
-    for offset, (text, identity) in enumerate(zip(texts, identities, strict=True)):
-        yield check(file, first + offset, text, identity, columns)
+    values = {name: _values(batch, name) for name in columns.names}
+    for offset in range(batch.num_rows):
+        record = {name: column[offset] for name, column in values.items()}
+        yield check(file, first + offset, record, columns)
 
 
 def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
@@ -258,16 +258,31 @@ def _raw(column: Any) -> Any:
     return column.view(pa.binary_view()) if pa.types.is_string_view(column.type) else column
 
 
-def check(file: str, position: int, text: Any, identity: Any, columns: Columns) -> Row:
+def check(file: str, position: int, record: Mapping[str, Any], columns: Columns) -> Row:
     """The document, or what is wrong with the row."""
-    text, identity = _decoded(text), _decoded(identity)
+    text = _decoded(record.get(columns.text))
+    identity = _decoded(record.get(columns.id)) if columns.id is not None else None
     name = f"{file}#{position}" if columns.id is None else _identity(identity)
     if name is None:
         return Bad(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
     reason = _fault(text, columns.text)
+    kept = tuple(_kept(record.get(column)) for column in columns.keep) if reason is None else ()
+    if any(len(value or "") > LONGEST for value in kept):
+        reason = f"over-long: a column to keep has more than {LONGEST:,} characters"
     if reason is None and _encodable(name):
-        return Document(name, text, file, position)
+        return Document(name, text, file, position, kept)
     return Bad(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
+
+
+def _kept(value: Any) -> str | None:
+    """A value as text: strings as they are, others as JSON, so that a column is of one type whatever its files hold."""
+    if value is None or isinstance(value, _Unreadable):
+        return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    elif not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return value.encode("utf-8", "replace").decode()
 
 
 def _decoded(value: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-SCHEMA = "embedfleet/receipt/1"
+SCHEMA = "embedfleet/receipt/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Receipt:
     worker: str
     generation: int  # of the lease it was made under
     nonce: str  # tells our own receipt from another's when the store's reply was lost
-    key: str  # of the vectors, relative to the output path
-    digest: str  # sha256 of the vectors' file, hexadecimal
+    key: str | None  # of the vectors, relative to the output path; None where a fault left nothing to write
+    digest: str | None  # sha256 of the vectors' file, hexadecimal
     output_bytes: int
     input_bytes: int
     documents: int  # embedded; a quarantined row is not among them
@@ -34,11 +34,12 @@ class Receipt:
     quarantine: str | None  # key of the failed rows, when there are any
     started: datetime  # aware UTC, the worker's clock
     finished: datetime
-    stages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds by stage
+    stages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds by stage; they overlap
+    fault: str | None = None  # why nothing of the shard could be embedded, such as an input that changed
 
     @property
     def seconds(self) -> float:
-        """From the claim to the receipt."""
+        """From when the engine began with it to the receipt; neighbours overlap."""
         return (self.finished - self.started).total_seconds()
 
 

@@ -1,18 +1,16 @@
 """Where everything that must survive a machine is kept, behind five calls.
 
 `create` (only if absent), `put`, `get`, `list` and `now` (the store's own clock): no compare-and-swap,
-so every object store that can create-only will do. Knows nothing of shards, leases or vectors.
+so every object store that can create-only will do. Corpora are read through `list` and `get` as well.
+Knows nothing of shards, leases or vectors; what keeps the objects is in `tasks.stores`.
 """
 
-import contextlib
-import errno
-import io
-import os
-import shutil
-import threading
-from collections.abc import Callable, Generator, Iterator
+import random
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import uuid4
@@ -21,9 +19,12 @@ from tasks.problem import Problem
 
 PAGE = 1_000  # entries of one listing; what S3 and GCS give at most
 TRIES = 8  # writes whose reply is lost, one after the other, before we give up
+PAUSE = 0.1  # seconds before the second try, at most; doubles, with full jitter, to
+LONGEST_PAUSE = 2.0
 TEMPORARY = ".tmp-"  # files that are still being written; never listed
 
 Body = bytes | Path  # a Path is a local file, for what is too large to hold
+Span = tuple[int, int | None]  # bytes [start, end); end None: to the object's end; start < 0: so many from its end
 
 
 class Unsure(Exception):  # noqa: N818 - a state of knowledge, not an error
@@ -34,17 +35,29 @@ class Refused(Problem):
     """The store cannot be used, and why."""
 
 
+class Changed(Problem):
+    """An object is not the one that was asked for."""
+
+    def __init__(self, key: str, was: str, now: str | None) -> None:
+        found = f"was {was}, is {now}" if now else "it is gone" if now is None else f"it is no longer {was}"
+        super().__init__(
+            f"{key} changed after the plan was made ({found})",
+            hint="plan and launch again: a changed corpus is a new run",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a listing. `modified` is by the store's clock."""
+    """One line of a listing. `modified` is by the store's clock; `version` is another when the object is."""
 
     key: str
     size: int
     modified: datetime
+    version: str = ""
 
 
 class Store(Protocol):
-    """Keys are slash-separated and relative to the output path."""
+    """Keys are slash-separated and relative to the path that the store was opened with."""
 
     def create(self, key: str, body: Body) -> bool:
         """Write `key` unless it exists; whether we wrote it.
@@ -58,8 +71,15 @@ class Store(Protocol):
         """Write `key`, over whatever is there, all or nothing."""
         ...
 
-    def get(self, key: str) -> BinaryIO | None:
-        """A seekable stream of the object, None when there is none. The caller closes it."""
+    def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
+        """A seekable stream of the object, None when there is none. The caller closes it.
+
+        With `span` it stands at the start of the span, and little is fetched that lies beyond its end; positions
+        are the object's all the same. However long it is read, it is of one version.
+
+        Raises:
+            Changed: it is not of `version`, or another was written while it was read.
+        """
         ...
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
@@ -97,8 +117,10 @@ def create_once(store: Store, key: str, body: bytes) -> bool:
     `body` must hold a nonce, so that equal bytes are our own write. Without this read-back, 4-6 % of
     commits were reported lost when replies get lost (DESIGN 7).
     """
-    for _ in range(TRIES):
-        with contextlib.suppress(Unsure):
+    for number in range(TRIES):
+        if number:
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**number)))  # noqa: S311 - jitter, not a secret
+        with suppress(Unsure):
             if store.create(key, body):
                 return True
         found = read(store, key)
@@ -118,7 +140,7 @@ def probe(store: Store, key: str) -> None:
     """
     create_once(store, key, uuid4().hex.encode())
     first, again = read(store, key), False
-    with contextlib.suppress(Unsure):
+    with suppress(Unsure):
         again = store.create(key, uuid4().hex.encode())
     if again or read(store, key) != first:
         raise Refused(
@@ -132,183 +154,65 @@ def probe(store: Store, key: str) -> None:
         )
 
 
-class Memory:
-    """A bucket in a dict: what tests use where no process boundary is crossed."""
-
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.blobs: dict[str, tuple[bytes, datetime]] = {}
-        self.clock = clock
-        self.lock = threading.Lock()
-
-    def create(self, key: str, body: Body) -> bool:
-        _check(key)
-        blob = body if isinstance(body, bytes) else body.read_bytes()
-        with self.lock:
-            if key in self.blobs:
-                return False
-            self.blobs[key] = (blob, self.clock())
-            return True
-
-    def put(self, key: str, body: Body) -> None:
-        _check(key)
-        blob = body if isinstance(body, bytes) else body.read_bytes()
-        with self.lock:
-            self.blobs[key] = (blob, self.clock())
-
-    def get(self, key: str) -> BinaryIO | None:
-        _check(key)
-        with self.lock:
-            found = self.blobs.get(key)
-        return io.BytesIO(found[0]) if found else None
-
-    def list(self, prefix: str, after: str = "") -> list[Entry]:
-        _check_prefix(prefix)
-        with self.lock:
-            keys = sorted(k for k in self.blobs if k.startswith(prefix) and k > after)[:PAGE]
-            return [Entry(k, len(self.blobs[k][0]), self.blobs[k][1]) for k in keys]
-
-    def now(self) -> datetime:
-        return self.clock()
-
-
-class Folder:
-    """A folder of this machine: temporary file + `link` is create-only on every POSIX file system."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _refusal(error, root) from error
-
-    def create(self, key: str, body: Body) -> bool:
-        with self._written(key, body) as (temporary, final):
-            try:
-                os.link(temporary, final)
-            except FileExistsError:
-                return False
-        _sync_folder(final.parent)
-        return True
-
-    def put(self, key: str, body: Body) -> None:
-        with self._written(key, body) as (temporary, final):
-            temporary.replace(final)
-        _sync_folder(final.parent)
-
-    def get(self, key: str) -> BinaryIO | None:
-        _check(key)
-        try:
-            return (self.root / key).open("rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-
-    def list(self, prefix: str, after: str = "") -> list[Entry]:
-        _check_prefix(prefix)
-        head, _, _ = prefix.rpartition("/")
-        entries = [e for e in self._walk(head) if e.key.startswith(prefix) and e.key > after]
-        entries.sort(key=lambda e: e.key)
-        return entries[:PAGE]
-
-    def now(self) -> datetime:
-        """The file system's clock, which on a network share is the server's, not ours."""
-        clock = self.root / f"{TEMPORARY}{uuid4().hex}"
-        try:
-            with clock.open("xb") as stream:
-                return _modified(os.fstat(stream.fileno()))
-        except OSError as error:
-            raise _refusal(error, self.root) from error
-        finally:
-            clock.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _written(self, key: str, body: Body) -> Generator[tuple[Path, Path], None, None]:
-        """`body` in a temporary file on disk beside its final place, gone afterwards."""
-        _check(key)
-        final = self.root / key
-        temporary = final.parent / f"{TEMPORARY}{uuid4().hex}"
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as stream:
-                if isinstance(body, bytes):
-                    stream.write(body)
-                else:
-                    with body.open("rb") as source:
-                        shutil.copyfileobj(source, stream, 2**20)
-                stream.flush()
-                os.fsync(stream.fileno())
-            yield temporary, final
-        except OSError as error:
-            raise _refusal(error, self.root) from error
-        finally:
-            with contextlib.suppress(NotADirectoryError):  # a part of the key is a file: refused above
-                temporary.unlink(missing_ok=True)
-
-    def _walk(self, head: str) -> Iterator[Entry]:
-        folders = [head]
-        while folders:
-            folder = folders.pop()
-            try:
-                with os.scandir(self.root / folder) as scan:
-                    for item in scan:
-                        key = f"{folder}/{item.name}" if folder else item.name
-                        if item.is_dir(follow_symlinks=False):
-                            folders.append(key)
-                        elif not item.name.startswith(TEMPORARY):
-                            with contextlib.suppress(FileNotFoundError):
-                                status = item.stat()
-                                yield Entry(key, status.st_size, _modified(status))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-
-
 def open_store(url: str) -> Store:
-    """The store behind an output path.
+    """The store at a folder, file://, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX. Opening asks nothing and makes nothing.
 
     Raises:
-        Refused: no store of this version can serve it.
+        Refused: no store of this version can serve it, or its library is not installed.
     """
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        return Folder(Path(url))
-    if scheme == "file":
-        return Folder(Path(rest))
-    raise Refused(
-        f"this version writes to local folders only, not to {scheme}://",
-        hint="set output.path to a folder of this machine",
-    )
+    if not separator or scheme == "file":
+        from tasks.stores.folder import Folder  # noqa: PLC0415 - each store only where it is used
+
+        return Folder(Path(rest if separator else url))
+    bucket, _, prefix = rest.partition("/")
+    if scheme in ("s3", "gs") and not bucket:
+        raise Refused(f"{url!r} names no bucket", hint=f"write {scheme}://BUCKET/PREFIX")
+    try:
+        if scheme == "s3":
+            from tasks.stores.s3 import S3  # noqa: PLC0415
+
+            return S3(bucket, prefix)
+        if scheme == "gs":
+            from tasks.stores.gcs import Gcs  # noqa: PLC0415
+
+            return Gcs(bucket, prefix)
+    except ImportError as error:
+        library = {"s3": "boto3", "gs": "google-cloud-storage"}[scheme]
+        raise Refused(
+            f"{scheme}:// needs {library}, which is not installed here ({error})", hint=f"pip install {library}"
+        ) from error
+    raise Refused(f"no store for {scheme}://", hint="give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
 
 
-def _check(key: str) -> None:
-    """Keys come from us, but also from manifests: none may leave the root, or be taken for unfinished."""
+def place(span: Span | None, size: int) -> int:
+    """Where a stream with this span begins in an object of so many bytes."""
+    start = span[0] if span else 0
+    return start if start >= 0 else max(0, size + start)
+
+
+def check(key: str) -> None:
+    """Keys that are written come from us, but also from manifests: none may leave the root, or look unfinished.
+
+    Raises:
+        ValueError: it is no key.
+    """
     parts = key.split("/")
     if any(p in ("", ".", "..") or p.startswith(TEMPORARY) for p in parts) or not key.isprintable():
         raise ValueError(f"not a key: {key!r}")
 
 
-def _check_prefix(prefix: str) -> None:
+def check_read(key: str) -> None:
+    """Keys that are read may be whatever a corpus calls its files, but none may lead out of the root.
+
+    Raises:
+        ValueError: it is no key.
+    """
+    if not key or key.startswith("/") or ".." in key.split("/") or "\0" in key:
+        raise ValueError(f"not a key: {key!r}")
+
+
+def check_prefix(prefix: str) -> None:
+    """The same for the beginning of a key."""
     if prefix:
-        _check(prefix.removesuffix("/"))
-
-
-def _modified(status: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name survives a power cut only when its folder was written, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _refusal(error: OSError, root: Path) -> Refused:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Refused(
-            f"no space left for {root}", hint="free some space, then resume the run: nothing is lost"
-        )
-    return Refused(
-        f"cannot write to {root}: {error.strerror or error}",
-        hint="choose an output path that this user may write to",
-    )
+        check(prefix.removesuffix("/"))

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +38,7 @@ class Pieces:
 
     ids: tuple[list[int], ...]
     cut: int
+    spans: tuple[tuple[int, int], ...] = ()  # characters of the text that each piece covers, where asked for
 
 
 class Words(Protocol):
@@ -47,6 +49,10 @@ class Words(Protocol):
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
 
+    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """Ids, and the characters [start, end) of the text that each stands for."""
+        ...
+
 
 class BadModel(Problem):
     """The model cannot be used, and why."""
@@ -54,6 +60,20 @@ class BadModel(Problem):
 
 class Absent(BadModel):
     """The model has no such file."""
+
+
+def unloadable(model: str, error: Exception) -> BadModel:
+    """What a library says when it cannot load a model, and what to do."""
+    said = str(error).strip() or type(error).__name__
+    if "trust_remote_code" in said:
+        return BadModel(
+            f"{model} comes with code of its own, which is not run unless you say so",
+            hint=f"if you trust it: `model: {{name: {model}, trust_remote_code: true}}`; else name another model",
+        )
+    return BadModel(
+        f"cannot load {model}: {said.splitlines()[0]}",
+        hint="name a model whose weights are safetensors and whose architecture the engine knows",
+    )
 
 
 class HashWords:
@@ -64,7 +84,11 @@ class HashWords:
         self.after = [2]
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [[3 + zlib.crc32(w.encode()) % 30_000 for w in WORD.findall(text)] for text in texts]
+        return [[_hashed(w) for w in WORD.findall(text)] for text in texts]
+
+    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        found = [list(WORD.finditer(text)) for text in texts]
+        return [([_hashed(w.group()) for w in each], [w.span() for w in each]) for each in found]
 
 
 class ModelWords:
@@ -98,6 +122,11 @@ class ModelWords:
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
+    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        # the fast one gives no places
+        found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [(e.ids, e.offsets) for e in found]
+
 
 def words(model: str) -> Words:
     """The tokenizer of a model: a folder's or a hub id's own, or the hash model's.
@@ -110,8 +139,8 @@ def words(model: str) -> Words:
     return ModelWords(model)
 
 
-def pieces(words: Words, texts: Sequence[str], cut: Cut) -> list[Pieces]:
-    """What the model reads of each text, in order.
+def pieces(words: Words, texts: Sequence[str], cut: Cut, *, spans: bool = False) -> list[Pieces]:
+    """What the model reads of each text, in order; with `spans` also which part of a chunked text each piece is.
 
     Raises:
         BadModel: the prompt and special tokens leave no room for text.
@@ -129,12 +158,27 @@ def pieces(words: Words, texts: Sequence[str], cut: Cut) -> list[Pieces]:
     room = cut.tokens - edge - len(prompt)
     _check_room(room - cut.overlap, cut)
     step = room - cut.overlap
+    found = words.placed(texts) if spans else [(ids, []) for ids in words.ids(texts)]
     out: list[Pieces] = []
-    for ids in words.ids(texts):
+    for text, (ids, places) in zip(texts, found, strict=True):
         starts = range(0, max(1, len(ids) - cut.overlap), step)
         parts = tuple([*words.before, *prompt, *ids[s : s + room], *words.after] for s in starts)
-        out.append(Pieces(parts, 0))
+        out.append(Pieces(parts, 0, _spans(text, places, starts, room) if spans else ()))
     return out
+
+
+def _spans(
+    text: str, places: Sequence[tuple[int, int]], starts: range, room: int
+) -> tuple[tuple[int, int], ...]:
+    """Of each piece, from where its first token begins to where the first token behind it does.
+
+    So no character falls between two pieces: space around tokens, and what a tokenizer passes over, goes to the piece
+    before it; a character of several tokens to the piece that has its last. The first and the last piece reach to the
+    ends of the text.
+    """
+    begins = accumulate((start for start, _ in places[1:]), max)  # a normaliser may change the order
+    edges = [0, *begins, *[len(text)] * (room + 1)]
+    return tuple((edges[start], edges[start + room]) for start in starts)
 
 
 def longest(model: str, unsaid: int | None = None) -> int:
@@ -204,6 +248,10 @@ def file_of(model: str, name: str) -> Path:
             f"cannot get {name} of model {model!r}: {reason}",
             hint="name a local model folder, or see that the hub can be reached",
         ) from error
+
+
+def _hashed(word: str) -> int:
+    return 3 + zlib.crc32(word.encode()) % 30_000
 
 
 def _check_room(room: int, cut: Cut) -> None:

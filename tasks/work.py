@@ -1,53 +1,71 @@
-"""One shard from rows to a receipt: read, tokenise, embed in windows, write. Memory is bounded by a window.
+"""One shard on its way: from rows to windows of token ids, and from vectors to files. The engine is in between.
 
-Knows no leases: it makes a file and says what is in it; whether that counts is the receipt's business.
+Knows no leases: it makes files and says what is in them; whether they count is the receipt's business. A window is
+what is in memory at once, whatever the input.
 """
 
 import json
-import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.embed import Encoder, Vectors, limit, shorten
+from tasks.ahead import ahead
+from tasks.embed import Encoder, Vectors, limit
 from tasks.manifest import Header
-from tasks.read import Bad, Columns, Document, rows
+from tasks.parquet import Bookmark
+from tasks.progress import Stages
+from tasks.read import Bad, Columns, Document, Row, rows
 from tasks.shard import Shard
-from tasks.tokens import BadModel, Cut, Pieces, pieces
+from tasks.store import Store
+from tasks.tokens import BadModel, Cut, Pieces, Words, pieces
 from tasks.write import VectorFile
 
 # Embedded together: enough to sort by length so that little is padding (3 % of a GPU's batches, 33 % with an eighth
 # of it), few enough to hold. Whichever comes first.
 WINDOW = 2**20  # tokens
-PIECES = 2**15  # 512 MB of float32 at 4,096 dimensions
+VECTORS = 2**28  # bytes of their vectors
+KEPT = 2**26  # characters of columns that are kept beside the vectors
+BAD = 10_000  # rows that cannot be embedded
 TEXTS = 128  # documents tokenised together, at most
 TEXT = 2**20  # characters tokenised together, about
 
-
 @dataclass(slots=True)
 class Tally:
-    """What a shard came to. Seconds by stage are wall time of this process."""
+    """What a shard came to."""
 
     documents: int = 0
     chunks: int = 0
     tokens: int = 0
     tokens_cut: int = 0
     failed: int = 0
-    stages: dict[str, float] = field(default_factory=dict[str, float])
+    stages: Stages = field(default_factory=Stages)
 
-    @contextmanager
-    def stage(self, name: str) -> Generator[None, None, None]:
-        """Add the time of the block to a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - start
+
+@dataclass(slots=True)
+class Window:
+    """Documents, the pieces of them all, and the rows that failed on the way."""
+
+    documents: list[Document] = field(default_factory=list[Document])  # without their texts
+    counts: list[int] = field(default_factory=list[int])  # pieces of each
+    cuts: list[int] = field(default_factory=list[int])  # tokens that truncation lost of each
+    kept: list[tuple[str | None, ...]] = field(default_factory=list[tuple[str | None, ...]])  # of each piece
+    pieces: list[Sequence[int]] = field(default_factory=list[Sequence[int]])
+    bad: list[Bad] = field(default_factory=list[Bad])
+    tokens: int = 0
+    characters: int = 0  # of what is kept
+
+    def add(self, document: Document, found: Pieces, kept: Sequence[tuple[str | None, ...]]) -> None:
+        self.documents.append(document)
+        self.counts.append(len(found.ids))
+        self.cuts.append(found.cut)
+        self.pieces += [array("i", ids) for ids in found.ids]  # a list takes ten times as much
+        self.kept += kept
+        self.tokens += sum(map(len, found.ids))
+        self.characters += sum(len(value or "") for values in kept for value in values)
 
 
 def cut_of(header: Header) -> Cut:
@@ -55,122 +73,146 @@ def cut_of(header: Header) -> Cut:
     return Cut(limit(header.model, header.tokens), header.overlap, header.prompt)
 
 
+def columns_of(header: Header) -> Columns:
+    """What this run reads of its input."""
+    return Columns(header.text, header.id, header.keep)
+
+
+def rows_of(header: Header, source: Store, shard: Shard, bookmark: Bookmark | None = None) -> Iterator[Row]:
+    """The input of a shard, in order."""
+    for piece, stream in ahead(source, shard.slices):
+        yield from rows(source, piece, columns_of(header), bookmark, stream)
+
+
+def size_of(header: Header, encoder: Encoder) -> int:
+    """Dimensions of the output.
+
+    Raises:
+        BadModel: the model has fewer than the job asks for.
+    """
+    if header.dimensions and header.dimensions > encoder.dimensions:
+        raise BadModel(
+            f"{header.model} gives {encoder.dimensions} dimensions, the job asks for {header.dimensions}",
+            hint=f"set `dimensions:` to at most {encoder.dimensions}",
+        )
+    return header.dimensions or encoder.dimensions
+
+
 @dataclass(slots=True)
-class _Window:
-    """Rows on their way through the engine."""
+class Windows:
+    """The windows of one shard, as they are asked for: reading and tokenising happen here."""
 
     header: Header
-    encoder: Encoder
-    out: VectorFile
-    bad: TextIO
+    source: Store
+    shard: Shard
+    words: Words
+    dimensions: int  # of the model, whose vectors a window has to hold
     tally: Tally
-    check: Callable[[], None]
-    cut: Cut
-    rows: list[tuple[Document, Pieces]] = field(default_factory=list[tuple[Document, Pieces]])
-    tokens: int = 0
-    pieces: int = 0
+    bookmark: Bookmark | None = None
 
-    def fail(self, row: Bad) -> None:
-        self.tally.failed += 1
-        self.bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")
+    def __iter__(self) -> Iterator[Window]:
+        window = Window()
+        cut = cut_of(self.header)
+        most = max(1, VECTORS // (4 * self.dimensions))
+        source = rows_of(self.header, self.source, self.shard, self.bookmark)
+        texts: list[Document] = []
+        size = 0
+        while True:
+            with self.tally.stages.time("read"):
+                row = next(source, None)
+            if isinstance(row, Bad):
+                window.bad.append(row)
+            elif row is not None:
+                texts.append(row)
+                size += len(row.text)
+            if texts and (row is None or len(texts) == TEXTS or size > TEXT):
+                with self.tally.stages.time("tokenise"):
+                    found = pieces(self.words, [d.text for d in texts], cut, spans=self._spans)
+                for document, parts in zip(texts, found, strict=True):
+                    self._add(window, document, parts)
+                    full = window.tokens >= WINDOW or len(window.pieces) >= most or window.characters >= KEPT
+                    if full:
+                        yield window
+                        window = Window()
+                texts, size = [], 0
+            if len(window.bad) >= BAD:
+                yield window
+                window = Window()
+            if row is None:
+                break
+        if window.documents or window.bad:
+            yield window
 
-    def add(self, documents: list[Document]) -> None:
-        """Tokenise these, and embed whatever fills a window."""
-        with self.tally.stage("tokenise"):
-            found = pieces(self.encoder.words, [d.text for d in documents], self.cut)
-        for document, parts in zip(documents, found, strict=True):
-            if not all(parts.ids):  # a model without special tokens would be given nothing at all
-                self.fail(_fault(document, "no text: the tokenizer finds nothing in it"))
-                continue
-            self.rows.append(
-                (replace(document, text=""), parts)
-            )  # truncated texts may be far longer than pieces
-            self.tokens += sum(map(len, parts.ids))
-            self.pieces += len(parts.ids)
-            if self.tokens >= WINDOW or self.pieces >= PIECES:
-                self.flush()
+    @property
+    def _spans(self) -> bool:
+        """A chunk's own text is kept, so its place in the document must be known."""
+        return self.header.overlap is not None and self.header.text in self.header.keep
 
-    def flush(self) -> None:
-        """Embed and write what is here."""
-        self.check()
-        if not self.rows:
+    def _add(self, window: Window, document: Document, parts: Pieces) -> None:
+        if not all(parts.ids):  # a model without special tokens would be given nothing at all
+            window.bad.append(_fault(document, "no text: the tokenizer finds nothing in it"))
             return
-        ids = [piece for _, found in self.rows for piece in found.ids]
-        with self.tally.stage("engine"):
-            vectors = shorten(self.encoder.encode(ids), self.header.dimensions)
-        with self.tally.stage("write"):
-            self._write(vectors)
-        self.rows, self.tokens, self.pieces = [], 0, 0
+        kept = [document.kept] * len(parts.ids)
+        if self._spans:
+            place = self.header.keep.index(self.header.text)
+            own = [document.text[start:end] for start, end in parts.spans]
+            kept = [(*document.kept[:place], text, *document.kept[place + 1 :]) for text in own]
+        # Truncated texts may be far longer than their pieces: they do not wait here.
+        window.add(replace(document, text="", kept=()), parts, kept)
 
-    def _write(self, vectors: Vectors) -> None:
-        """Rows of the documents whose every vector is a direction; the others fail."""
+
+class Output:
+    """The files of one shard being written: vectors, and the rows that failed."""
+
+    def __init__(self, header: Header, encoder: Encoder, vectors: Path, failures: Path, tally: Tally) -> None:
+        meta = {"run": header.run, "model": header.model, "engine": encoder.name, "computed_in": encoder.dtype}
+        self.tally = tally
+        self.vectors, self.failures = vectors, failures
+        self._file = VectorFile(vectors, size_of(header, encoder), header.dtype, header.keep, meta)
+        self._bad = failures.open("w", encoding="utf-8")
+        self._closed = False
+
+    def add(self, window: Window, vectors: Vectors) -> None:
+        """Write the documents whose every vector is a direction; the others fail. `vectors` [pieces, dimensions]."""
+        for row in window.bad:
+            self._fail(row)
         good: NDArray[np.bool_] = np.all(np.isfinite(vectors), axis=1)
         keep = np.ones(len(vectors), bool)
         ids: list[str] = []
         chunks: list[int] = []
         row = 0
-        for document, parts in self.rows:
-            count = len(parts.ids)
+        for document, count, cut in zip(window.documents, window.counts, window.cuts, strict=True):
             if good[row : row + count].all():
                 ids += [document.id] * count
                 chunks += range(count)
                 self.tally.documents += 1
-                self.tally.tokens += sum(map(len, parts.ids))
-                self.tally.tokens_cut += parts.cut
+                self.tally.tokens += sum(len(piece) for piece in window.pieces[row : row + count])
+                self.tally.tokens_cut += cut
             else:
                 keep[row : row + count] = False
-                self.fail(_fault(document, "the engine gave no finite vector"))
+                self._fail(_fault(document, "the engine gave no finite vector"))
             row += count
-        self.out.add(ids, chunks, vectors[keep])
+        kept = [values for values, wanted in zip(window.kept, keep, strict=True) if wanted]
+        self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept)
+        self.tally.chunks = self._file.rows
 
+    def close(self) -> None:
+        """The files are complete."""
+        if not self._closed:
+            self._closed = True
+            self._bad.close()
+            self._file.close()
 
-def embed_shard(
-    header: Header, shard: Shard, encoder: Encoder, vectors: Path, failures: Path, check: Callable[[], None]
-) -> Tally:
-    """Embed every good row of the shard into `vectors`, and write the bad ones to `failures` (JSON Lines).
+    def discard(self) -> None:
+        """The files are gone."""
+        self.close()
+        self.vectors.unlink(missing_ok=True)
+        self.failures.unlink(missing_ok=True)
 
-    `check` is called between windows and stops the work by raising.
-    """
-    tally = Tally()
-    meta = {"run": header.run, "model": header.model, "engine": encoder.name, "dtype": encoder.dtype}
-    dimensions = header.dimensions or encoder.dimensions
-    if dimensions > encoder.dimensions:
-        raise BadModel(
-            f"{header.model} gives {encoder.dimensions} dimensions, the job asks for {dimensions}",
-            hint=f"set `dimensions:` to at most {encoder.dimensions}",
-        )
-    with (
-        VectorFile(vectors, dimensions, header.dtype, meta) as out,
-        failures.open("w", encoding="utf-8") as bad,
-    ):
-        window = _Window(header, encoder, out, bad, tally, check, cut_of(header))
-        texts: list[Document] = []
-        size = 0
-        source = _rows(header, shard)
-        while True:
-            with tally.stage("read"):
-                row = next(source, None)
-            if row is None:
-                break
-            if isinstance(row, Bad):
-                window.fail(row)
-                continue
-            texts.append(row)
-            size += len(row.text)
-            if len(texts) == TEXTS or size > TEXT:
-                window.add(texts)
-                texts, size = [], 0
-        if texts:
-            window.add(texts)
-        window.flush()
-    tally.chunks = out.rows
-    return tally
+    def _fail(self, row: Bad) -> None:
+        self.tally.failed += 1
+        self._bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")
 
 
 def _fault(document: Document, reason: str) -> Bad:
     return Bad(document.file, document.position, reason, document.id)
-
-
-def _rows(header: Header, shard: Shard) -> Iterator[Document | Bad]:
-    for piece in shard.slices:
-        yield from rows(Path(header.corpus), piece, Columns(header.text, header.id))

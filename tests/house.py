@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from tasks import manifest, receipt
 from tasks.lease import receipts
 from tasks.manifest import Header
-from tasks.read import version
 from tasks.shard import Kind, Shard, Slice, identify
-from tasks.store import Folder, Store, every, read
+from tasks.store import Store, every, read
+from tasks.stores.folder import Folder, version_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -33,6 +33,11 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
+def version(path: Path) -> str:
+    """The version of a file in a folder store."""
+    return version_of(path.stat())
+
+
 def header_of(corpus: Path | str, shards: int, **changes: Any) -> Header:
     """A run of the hash engine over JSON Lines with `text` and `id`, but for `changes`."""
     fields: dict[str, Any] = {
@@ -48,6 +53,8 @@ def header_of(corpus: Path | str, shards: int, **changes: Any) -> Header:
         "dtype": "float32",
         "dimensions": None,
         "ttl": 30.0,
+        "keep": (),
+        "remote_code": False,
         "shards": shards,
     }
     return Header(**fields | changes)
@@ -106,7 +113,7 @@ def done(store: Store, header: Header) -> int:
 
 def ids_out(store: Folder, header: Header) -> list[str]:
     """The ids in the files that the receipts name, as they come."""
-    return [name for r in receipts_of(store, header) for name in column(store.root / r.key, "id")]
+    return [name for r in receipts_of(store, header) if r.key for name in column(store.root / r.key, "id")]
 
 
 def column(path: Path, name: str) -> list[Any]:

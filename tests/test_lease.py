@@ -7,7 +7,8 @@ import pytest
 from tasks import lease
 from tasks.lease import Lease, Survey, claim, give_back, holder, receipt_key, renew, survey
 from tasks.shard import Shard
-from tasks.store import Memory, create_once, read
+from tasks.store import create_once, read
+from tasks.stores.memory import Memory
 from tests.house import NOON, Clock, shards_of
 
 TTL = timedelta(seconds=30)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from launcher import machine
 from launcher.errors import Problem
-from launcher.machine import DRIFT, MOST, Asked, Measured, Slots, devices, measure, slots
+from launcher.machine import DRIFT, MOST, Asked, Measured, Slots, devices, kept_under, measure, names, slots
 
 TEXTS = [f"{n} small words in a row" for n in range(200)]
 
@@ -94,3 +95,44 @@ def test_a_library_that_talks_while_the_model_loads_does_not_stop_the_probe(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     asked = Asked("hash", "hash", ["a fine book"] * 50, None, None, "")
     assert measure(asked, Slots(1, 1, 0), 0.1).engine == "hash"
+
+
+def test_a_machine_without_a_gpu_is_kept_as_cpu(measured: Measured) -> None:
+    assert measured.gpu == "cpu"
+    assert measured.flops_per_second is None  # not asked for
+
+
+def test_what_was_embedded_is_told_by_lengths_and_texts(measured: Measured) -> None:
+    (share, tokens), *more = measured.lengths
+    assert (share, tokens, more) == (1.0, 8.0, [])  # six words and two special tokens
+    assert measured.texts_per_second == pytest.approx(measured.tokens_per_second.mid / 8)
+    assert measured.tokens_per_text == 8
+
+
+def test_the_workers_add_up_to_the_machine(measured: Measured) -> None:
+    assert len(measured.each) == 2
+    assert sum(one.mid for one in measured.each) == pytest.approx(measured.tokens_per_second.mid)
+
+
+def test_products_are_timed_in_all_slots_at_once(minilm: str) -> None:
+    question = Asked(minilm, "torch", TEXTS, None, None, "")
+    found = measure(question, Slots(1, 1, 0), 0.1, ceiling=0.1)
+    assert found.flops_per_second is not None
+    assert found.flops_per_second > 1e8
+
+
+def test_a_gpu_is_kept_under_our_name_of_it_else_under_its_own() -> None:
+    assert kept_under("NVIDIA L4") == "L4"
+    assert kept_under("NVIDIA A100-SXM4-80GB") == "A100-80GB"
+    assert kept_under("Voodoo 2") == "Voodoo 2"
+    assert kept_under(None) == "cpu"
+
+
+def test_the_driver_tells_the_names_of_the_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "GPUS", tmp_path)
+    assert names() == []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        text = f"Model: \t\t NVIDIA H200\nIRQ:   \t\t {number}\n"
+        (tmp_path / str(number) / "information").write_text(text, encoding="utf-8")
+    assert names() == ["H200", "H200"]

@@ -20,7 +20,8 @@ from tasks.manifest import (
     write,
 )
 from tasks.shard import SLAB, Shard
-from tasks.store import Body, Memory, read
+from tasks.store import Body, read
+from tasks.stores.memory import Memory
 from tests.house import header_of, shards_of
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -23,7 +23,7 @@ from tasks import lease, manifest, receipt
 from tasks.manifest import Header
 from tasks.read import Bad
 from tasks.receipt import Receipt
-from tasks.store import Folder
+from tasks.stores.folder import Folder
 from tasks.write import VectorFile, digest
 from tests.house import NOON, header_of, shard_of, whole, write_jsonl
 
@@ -418,7 +418,7 @@ import resource, sys
 from pathlib import Path
 from launcher.verify import verify
 from tasks import manifest
-from tasks.store import Folder
+from tasks.stores.folder import Folder
 
 def peak():
     unit = 1 if sys.platform == "darwin" else 1024

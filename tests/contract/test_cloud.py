@@ -16,7 +16,7 @@ import pytest
 from launcher.clouds.local import RUNNING, Local
 from launcher.errors import Problem
 from tasks import manifest
-from tasks.store import Folder
+from tasks.stores.folder import Folder
 from tests.house import corpus, done, launch
 
 CLOUDS = ["local"]

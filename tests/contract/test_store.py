@@ -21,8 +21,6 @@ from tasks.store import (
     TRIES,
     Body,
     Entry,
-    Folder,
-    Memory,
     Refused,
     Store,
     Unsure,
@@ -32,6 +30,8 @@ from tasks.store import (
     probe,
     read,
 )
+from tasks.stores.folder import Folder
+from tasks.stores.memory import Memory
 from tests.house import NOON, Clock
 
 # Add a bucket's store here and it is held to the same promises.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.store import Folder
+from tasks.stores.folder import Folder
 from tests.house import column, corpus, launch, receipts_of
 
 ROOT = Path(__file__).parents[2]

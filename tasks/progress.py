@@ -1,0 +1,81 @@
+"""How a worker's time goes: seconds by stage, tokens, the first minute, and the rate of late.
+
+Stages overlap, for each runs beside the engine: only `engine`, `wait` (nothing was ready for the engine) and `idle`
+(no shard was to be had) share out the worker's own time. Knows no clock but the one that it is given.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from time import perf_counter
+
+STAGES = ("read", "tokenise", "engine", "write", "store", "wait", "idle")
+MINUTE = 60.0  # seconds: of the first measurement, and of the rate of late
+
+
+class Stages:
+    """Seconds by stage, added up here and in the `whole` that this is a part of."""
+
+    def __init__(self, whole: "Stages | None" = None, clock: Callable[[], float] = perf_counter) -> None:
+        self.seconds: dict[str, float] = {}
+        self.clock = clock
+        self._whole = whole
+        self._lock = threading.Lock()
+
+    def add(self, stage: str, seconds: float) -> None:
+        with self._lock:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        if self._whole:
+            self._whole.add(stage, seconds)
+
+    @contextmanager
+    def time(self, stage: str) -> Generator[None, None, None]:
+        """Add the time of the block to a stage."""
+        start = self.clock()
+        try:
+            yield
+        finally:
+            self.add(stage, self.clock() - start)
+
+
+class Progress:
+    """A worker's figures since it was ready."""
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self.clock = clock
+        self.stages = Stages(clock=clock)
+        self.tokens = 0  # through the engine, signed for or not
+        self.rate: float | None = None  # tokens per second of the engine's time, as it was lately
+        self.first_minute: dict[str, float] | None = None
+        self._start = clock()
+        self._first: float | None = None  # when the engine began
+        self._engine = 0.0
+        self._marks: deque[tuple[float, int]] = deque(maxlen=64)
+
+    @property
+    def seconds(self) -> float:
+        return self.clock() - self._start
+
+    def embedded(self, tokens: int, seconds: float) -> None:
+        """The engine took `seconds` for so many tokens."""
+        now = self.clock()
+        if self._first is None:
+            self._first = now - seconds
+        self.tokens += tokens
+        self._engine += seconds
+        if seconds > 0:
+            fresh = tokens / seconds
+            self.rate = fresh if self.rate is None else 0.7 * self.rate + 0.3 * fresh
+        lasted = now - self._first
+        if self.first_minute is None and lasted >= MINUTE:
+            self.first_minute = {"seconds": lasted, "tokens": self.tokens, "engine_seconds": self._engine}
+
+    def recent(self) -> float | None:
+        """Tokens per second over about the last minute; call it now and then. None until there is something to say."""
+        now = self.clock()
+        self._marks.append((now, self.tokens))
+        while len(self._marks) > 2 and self._marks[1][0] <= now - MINUTE:
+            self._marks.popleft()
+        (then, before), span = self._marks[0], now - self._marks[0][0]
+        return (self.tokens - before) / span if span > 0 and then < now else None

@@ -1,0 +1,65 @@
+"""Whether a worker that ended is started again, when, and under which name. Pure: knows no processes and no clock.
+
+A crash is any end but three: 0 (the run is done, or it was told to end), 3 (somebody must act), 2 (bad options).
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+CRASHES = 5  # in a row, without a receipt in between, before a slot is given up
+MEMORY = 7_200.0  # seconds until a crash no longer counts
+PAUSE = 1.0  # seconds from the first crash to the next start; doubles with each
+LONGEST_PAUSE = 60.0
+# What argparse says of options that it does not know: restarting cannot help against that either.
+USAGE, MUST_ACT = 2, 3
+
+End = Enum("End", "DONE MUST_ACT GIVEN_UP")
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Start the next life in so many seconds, give or take jitter."""
+
+    seconds: float
+
+
+def after(
+    status: int, crashes: Sequence[float], now: float, *, told: bool, pause: float = PAUSE
+) -> End | Again:
+    """What becomes of a slot whose worker ended so. `crashes`: the times of those in a row, this one included.
+
+    `status` is negative for a signal, as `subprocess` has it; `told`: we were told to end.
+    """
+    if status in (MUST_ACT, USAGE):
+        return End.MUST_ACT
+    if status == 0 or told:
+        return End.DONE
+    recent = sum(1 for at in crashes if now - at < MEMORY)
+    if recent >= CRASHES:
+        return End.GIVEN_UP
+    return Again(min(LONGEST_PAUSE, pause * 2 ** max(0, recent - 1)))
+
+
+def exit_status(ends: Collection[End]) -> int:
+    """That of the supervisor. A worker that ended well says that no shard is left, or that we were told to end."""
+    if End.DONE in ends:
+        return 0
+    return 1 if End.GIVEN_UP in ends else MUST_ACT
+
+
+def name_of(machine: str, slot: int, life: int) -> str:
+    """A worker's name: NAME-0, then NAME-0r1, NAME-0r2 and so on."""
+    return f"{machine}-{slot}" + (f"r{life}" if life else "")
+
+
+def next_lives(workers: Collection[str], machine: str) -> dict[int, int]:
+    """By slot of this machine, the first life that none of these workers was."""
+    lives: dict[int, int] = {}
+    for worker in workers:
+        found = re.fullmatch(rf"{re.escape(machine)}-(\d+)(?:r(\d+))?", worker)
+        if found:
+            slot, life = int(found[1]), int(found[2] or 0)
+            lives[slot] = max(lives.get(slot, 0), life + 1)
+    return lives

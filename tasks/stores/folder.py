@@ -1,0 +1,138 @@
+"""A folder of this machine: temporary file + `link` is create-only on every POSIX file system."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from tasks.store import PAGE, TEMPORARY, Body, Changed, Entry, Refused, Span, check, check_prefix, check_read, place
+
+
+class Folder:
+    """Objects are files. The folder comes into being with the first of them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, key: str, body: Body) -> bool:
+        with self._written(key, body) as (temporary, final):
+            try:
+                os.link(temporary, final)
+            except FileExistsError:
+                return False
+        _sync_folder(final.parent)
+        return True
+
+    def put(self, key: str, body: Body) -> None:
+        with self._written(key, body) as (temporary, final):
+            temporary.replace(final)
+        _sync_folder(final.parent)
+
+    def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
+        check_read(key)
+        try:
+            stream = (self.root / key).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise _refusal(error, self.root / key, "read") from error
+        status = os.fstat(stream.fileno())
+        if version is not None and version != version_of(status):
+            stream.close()
+            raise Changed(str(self.root / key), version, version_of(status))
+        stream.seek(place(span, status.st_size))
+        return stream
+
+    def list(self, prefix: str, after: str = "") -> list[Entry]:
+        check_prefix(prefix)
+        head, _, _ = prefix.rpartition("/")
+        entries = [e for e in self._walk(head) if e.key.startswith(prefix) and e.key > after]
+        entries.sort(key=lambda e: e.key)
+        return entries[:PAGE]
+
+    def now(self) -> datetime:
+        """The file system's clock, which on a network share is the server's, not ours."""
+        clock = self.root / f"{TEMPORARY}{uuid4().hex}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with clock.open("xb") as stream:
+                return _modified(os.fstat(stream.fileno()))
+        except OSError as error:
+            raise _refusal(error, self.root) from error
+        finally:
+            with contextlib.suppress(OSError):
+                clock.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _written(self, key: str, body: Body) -> Generator[tuple[Path, Path], None, None]:
+        """`body` in a temporary file on disk beside its final place, gone afterwards."""
+        check(key)
+        final = self.root / key
+        temporary = final.parent / f"{TEMPORARY}{uuid4().hex}"
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("xb") as stream:
+                if isinstance(body, bytes):
+                    stream.write(body)
+                else:
+                    with body.open("rb") as source:
+                        shutil.copyfileobj(source, stream, 2**20)
+                stream.flush()
+                os.fsync(stream.fileno())
+            yield temporary, final
+        except OSError as error:
+            raise _refusal(error, self.root) from error
+        finally:
+            with contextlib.suppress(NotADirectoryError):  # a part of the key is a file: refused above
+                temporary.unlink(missing_ok=True)
+
+    def _walk(self, head: str) -> Iterator[Entry]:
+        folders = [head]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(self.root / folder) as scan:
+                    for item in scan:
+                        key = f"{folder}/{item.name}" if folder else item.name
+                        if item.is_dir(follow_symlinks=False):
+                            folders.append(key)
+                        elif not item.name.startswith(TEMPORARY):
+                            with contextlib.suppress(FileNotFoundError):
+                                status = item.stat()
+                                yield Entry(key, status.st_size, _modified(status), version_of(status))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+
+
+def version_of(status: os.stat_result) -> str:
+    """What changes when a file does."""
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _modified(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name survives a power cut only when its folder was written, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refusal(error: OSError, place: Path, doing: str = "write to") -> Refused:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refused(
+            f"no space left for {place}", hint="free some space, then resume the run: nothing is lost"
+        )
+    return Refused(
+        f"cannot {doing} {place}: {error.strerror or error}",
+        hint=f"choose a path that this user may {doing}",
+    )

@@ -1,0 +1,93 @@
+"""Files opened ahead: in order, a few at a time, none left open, and errors in their turn."""
+
+import threading
+import time
+from io import BytesIO
+from typing import BinaryIO
+
+import pytest
+
+from tasks.ahead import ahead
+from tasks.shard import Slice
+from tasks.store import Changed, Span
+from tasks.stores.memory import Memory
+
+
+class Far(Memory):
+    """A store that takes its time, and knows how many wait for it and what is still open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_waiting = self.most_waiting = 0
+        self.streams: list[BytesIO] = []
+        self.counting = threading.Lock()
+
+    def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
+        with self.counting:
+            self.now_waiting += 1
+            self.most_waiting = max(self.most_waiting, self.now_waiting)
+        time.sleep(0.02)
+        with self.counting:
+            self.now_waiting -= 1
+        stream = super().get(key, version, span)
+        if isinstance(stream, BytesIO):
+            self.streams.append(stream)
+        return stream
+
+
+def filled(count: int) -> tuple[Far, list[Slice]]:
+    store = Far()
+    for n in range(count):
+        store.put(f"{n:03d}.jsonl", str(n).encode())
+    return store, [Slice(key, store.versions[key], "jsonl") for key in sorted(store.blobs)]
+
+
+def contents(store: Far, slices: list[Slice]) -> list[bytes]:
+    out: list[bytes] = []
+    for _, stream in ahead(store, slices, 4):
+        assert stream
+        with stream:
+            out.append(stream.read())
+    return out
+
+
+def test_files_come_in_order() -> None:
+    store, slices = filled(20)
+    assert contents(store, slices) == [str(n).encode() for n in range(20)]
+
+
+def test_a_few_are_opened_at_a_time_and_no_more() -> None:
+    store, slices = filled(20)
+    contents(store, slices)
+    assert 1 < store.most_waiting <= 4
+
+
+def test_whoever_stops_early_leaves_nothing_open() -> None:
+    store, slices = filled(20)
+    walk = ahead(store, slices, 4)
+    _, first = next(walk)
+    walk.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert [stream.closed for stream in store.streams if stream is not first] == [True] * (len(store.streams) - 1)
+
+
+def test_a_file_that_changed_is_told_when_its_turn_comes() -> None:
+    store, slices = filled(6)
+    store.put("003.jsonl", b"other")
+    seen: list[str] = []
+    with pytest.raises(Changed, match=r"003\.jsonl changed"):
+        for piece, _ in ahead(store, slices, 4):
+            seen.append(piece.path)
+    assert seen == ["000.jsonl", "001.jsonl", "002.jsonl"]
+
+
+def test_a_file_is_opened_once_for_neighbouring_slices() -> None:
+    store, (one, other) = filled(2)
+    halves = [Slice(one.path, one.version, "jsonl", 0, 1), Slice(one.path, one.version, "jsonl", 1, 2)]
+    found = list(ahead(store, [*halves, other], 4))
+    assert [stream is None for _, stream in found] == [False, True, False]
+
+
+def test_one_file_alone_is_left_to_the_reader() -> None:
+    store, slices = filled(1)
+    assert list(ahead(store, slices)) == [(slices[0], None)]
+    assert store.streams == []

@@ -1,0 +1,315 @@
+"""Receipts, first minutes and bench results as speeds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.learn import (
+    BENCH,
+    DAYS,
+    ENOUGH,
+    GAP,
+    Minute,
+    first_minutes,
+    learn,
+    minute_of,
+    recall,
+    spread_of,
+    work,
+)
+from launcher.ledger import Ledger
+from launcher.machine import DRIFT, Slots
+from launcher.record import SpeedSeen
+from launcher.speed import Spread
+from tasks.heart import Pulse
+from tasks.receipt import Receipt
+from tasks.shard import Shard, Slice
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LENGTHS = [[0.5, 20.0], [0.5, 100.0]]
+
+
+def later(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def signed(
+    position: int,
+    start: float,
+    end: float,
+    tokens: int = 1_000,
+    worker: str = "w0",
+    engine: float | None = None,
+) -> Receipt:
+    return Receipt(
+        run="r1",
+        shard=f"{position:016x}",
+        position=position,
+        worker=worker,
+        generation=1,
+        nonce=f"{position:032x}",
+        key="data/x.parquet",
+        digest="d",
+        output_bytes=1,
+        input_bytes=1,
+        documents=1,
+        chunks=1,
+        tokens=tokens,
+        tokens_cut=0,
+        failed_rows=0,
+        quarantine=None,
+        started=later(start),
+        finished=later(end),
+        stages={} if engine is None else {"engine": engine},
+    )
+
+
+def sure(found: Spread | None) -> Spread:
+    assert found is not None
+    return found
+
+
+# --- spans
+
+
+def test_the_overlap_of_two_shards_counts_once() -> None:
+    assert work([signed(0, 0, 10), signed(1, 5, 15)])["w0"].seconds == 15
+
+
+def test_a_shard_within_another_adds_tokens_and_no_time() -> None:
+    found = work([signed(0, 0, 10), signed(1, 2, 3)])["w0"]
+    assert (found.tokens, found.seconds) == (2_000, 10)
+
+
+def test_waiting_for_the_next_shard_is_part_of_a_workers_time() -> None:
+    assert work([signed(0, 0, 10), signed(1, 40, 50)])["w0"].seconds == 50
+
+
+def test_a_night_between_two_shards_is_not() -> None:
+    assert work([signed(0, 0, 10), signed(1, 20 + GAP, 30 + GAP)])["w0"].seconds == 20
+
+
+def test_workers_are_apart() -> None:
+    found = work([signed(0, 0, 10), signed(1, 0, 20, worker="w1")])
+    assert {name: one.rate for name, one in found.items()} == {"w0": 100, "w1": 50}
+
+
+def test_a_shard_that_gave_nothing_takes_no_part() -> None:
+    assert work([signed(0, 0, 10), signed(1, 10, 50, tokens=0)])["w0"].seconds == 10
+
+
+# --- rates
+
+
+def test_shards_that_overlap_do_not_halve_the_speed() -> None:
+    """Ten shards of 10 s, of which each begins 5 s after the one before: 1,000 tokens in 5 s, not in 10."""
+    rate = sure(spread_of([signed(n, 5 * n, 5 * n + 10) for n in range(100)]))
+    assert rate.mid == pytest.approx(200, rel=0.02)
+
+
+def test_the_range_is_that_of_the_engine_scaled_to_the_workers_own_speed() -> None:
+    took = [4.0] + [5.0] * 8 + [8.0]
+    rate = sure(spread_of([signed(n, 10 * n, 10 * n + 10, engine=s) for n, s in enumerate(took)]))
+    assert rate.mid == 100
+    assert rate.high == pytest.approx(100 * (sum(took) / 10) / 4)
+    assert rate.low == pytest.approx(100 * (sum(took) / 10) / 8)
+
+
+def test_without_the_engines_time_that_of_the_shard_will_do() -> None:
+    rate = sure(spread_of([signed(0, 0, 10), signed(1, 10, 20)]))
+    assert (rate.low, rate.mid, rate.high) == (100, 100, 100)
+
+
+def test_of_nothing_there_is_no_speed() -> None:
+    assert spread_of([]) is None
+    assert spread_of([signed(0, 5, 5)]) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1e4), st.floats(0.1, 100), st.integers(1, 10**6)), min_size=1, max_size=30
+    )
+)
+def test_low_mid_and_high_stay_in_order(spans: Sequence[tuple[float, float, int]]) -> None:
+    found = [
+        signed(n, start, start + took, tokens, worker=f"w{n % 3}", engine=took / 2)
+        for n, (start, took, tokens) in enumerate(spans)
+    ]
+    rate = sure(spread_of(found))
+    assert 0 < rate.low <= rate.mid <= rate.high
+
+
+# --- what a run leaves in the ledger
+
+
+def plan(gpu: str, workers: int = 2) -> dict[str, Any]:
+    return {
+        "work": {"model": "acme/embed", "engine": "torch"},
+        "lots": [{"gpu": gpu, "workers": workers}],
+        "profile": {"lengths": LENGTHS},
+    }
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as made:
+        yield made
+
+
+def a_run(ledger: Ledger, gpus: dict[str, str], shards: int) -> None:
+    ledger.create_run("r1", "reviews", "{}", "d" * 32, "/out", NOON)
+    slices = (Slice("a.jsonl", "1", "jsonl"),)
+    ledger.add_shards("r1", [Shard(f"{n:016x}", n, slices, 1, 1) for n in range(shards)])
+    for slot, (worker, gpu) in enumerate(gpus.items()):
+        ledger.intend_machine("r1", worker, slot, None, NOON, place="x", gpu=gpu)
+
+
+def test_of_processors_the_speed_of_all_workers_together_is_kept(ledger: Ledger) -> None:
+    a_run(ledger, {"w0": "cpu", "w1": "cpu"}, 2)
+    ledger.record_receipts("r1", [signed(0, 0, 10), signed(1, 0, 10, worker="w1")])
+    learn(ledger, "r1", plan("cpu"), NOON)
+    (seen,) = ledger.speeds()
+    assert (seen.gpu, seen.mid, seen.source) == ("cpu", 200, "run r1")
+    assert seen.detail == {"lengths": LENGTHS, "workers": 2}
+
+
+def test_of_gpus_the_speed_of_one_is_kept_for_each_kind(ledger: Ledger) -> None:
+    a_run(ledger, {"w0": "L4", "w1": "L4", "w2": "H100"}, 3)
+    found = [signed(0, 0, 10), signed(1, 0, 10, worker="w1"), signed(2, 0, 1, worker="w2")]
+    ledger.record_receipts("r1", found)
+    learn(ledger, "r1", plan("L4"), NOON)
+    assert {one.gpu: one.mid for one in ledger.speeds()} == {"L4": 100, "H100": 1_000}
+
+
+def test_a_run_that_was_stopped_at_once_teaches_nothing(ledger: Ledger) -> None:
+    a_run(ledger, {"w0": "cpu"}, 2)
+    ledger.record_receipts("r1", [signed(0, 0, ENOUGH / 2)])
+    learn(ledger, "r1", plan("cpu"), NOON)
+    assert ledger.speeds() == []
+
+
+def test_a_run_that_was_stopped_after_a_while_does(ledger: Ledger) -> None:
+    a_run(ledger, {"w0": "L4"}, 2)
+    ledger.record_receipts("r1", [signed(0, 0, 100)])
+    learn(ledger, "r1", plan("L4"), NOON)
+    assert ledger.speeds()[0].mid == 10
+
+
+# --- first minutes
+
+
+def test_first_minutes_become_one_record_a_gpu(ledger: Ledger) -> None:
+    a_run(ledger, {"w0": "L4", "w1": "L4", "w2": "H100"}, 3)
+    minutes = [
+        Minute("w0", 6_000, 60, later(70)),
+        Minute("w1", 3_000, 60, later(65)),
+        Minute("w2", 6e5, 60, NOON),
+    ]
+    first_minutes(ledger, "r1", plan("L4"), minutes)
+    seen = {one.gpu: one for one in ledger.speeds()}
+    assert (seen["L4"].mid, seen["L4"].at, seen["L4"].source) == (75, later(65), "first minute of run r1")
+    assert seen["H100"].low == pytest.approx(10_000 / DRIFT)
+
+
+def test_a_first_minute_that_comes_later_changes_the_record_and_adds_none(ledger: Ledger) -> None:
+    a_run(ledger, {"w0": "L4", "w1": "L4"}, 2)
+    one = Minute("w0", 6_000, 60, later(60))
+    first_minutes(ledger, "r1", plan("L4"), [one])
+    first_minutes(ledger, "r1", plan("L4"), [one, Minute("w1", 3_000, 60, later(99))])
+    assert [seen.mid for seen in ledger.speeds()] == [75]
+
+
+def test_what_the_whole_run_made_goes_before_its_first_minutes(ledger: Ledger) -> None:
+    a_run(ledger, {"w0": "L4"}, 1)
+    first_minutes(ledger, "r1", plan("L4"), [Minute("w0", 6_000, 60, later(60))])
+    ledger.record_receipts("r1", [signed(0, 0, 100)])
+    learn(ledger, "r1", plan("L4"), later(100))
+    assert [seen.source for seen in ledger.speeds()] == ["run r1", "first minute of run r1"]
+
+
+def test_a_sign_of_life_tells_of_its_first_minute_once_it_is_over() -> None:
+    pulse = Pulse("r1", "w0", "host", 1, NOON.isoformat(), ready=later(10).isoformat())
+    assert minute_of(pulse) is None
+    over = replace(pulse, first_minute={"seconds": 61.0, "tokens": 5_000, "engine_seconds": 60.0})
+    assert minute_of(over) == Minute("w0", 5_000, 61, later(71))
+
+
+# --- what bench found, instead of a probe
+
+
+def found(**changes: Any) -> SpeedSeen:
+    detail: dict[str, Any] = {
+        "of": BENCH,
+        "host": "here",
+        "workers": 2,
+        "threads": 1,
+        "given": LENGTHS,
+        "load_seconds": 5.0,
+        "device": "cpu",
+        "dtype": "bfloat16",
+        "dimensions": 384,
+        "seconds": 60.0,
+    } | changes.pop("detail", {})
+    fields: dict[str, Any] = {
+        "model": "m",
+        "gpu": "cpu",
+        "engine": "torch",
+        "low": 9.0,
+        "mid": 10.0,
+        "high": 11.0,
+        "source": "bench on here cpu",
+        "at": NOON,
+        "detail": detail,
+    }
+    return SpeedSeen(**fields | changes)
+
+
+def recalled(
+    seen: SpeedSeen, use: Slots | None = None, gpus: Sequence[str] = (), now: datetime = NOON
+) -> Spread | None:
+    pairs = [(share, tokens) for share, tokens in LENGTHS]
+    known = recall([seen], "m", "torch", use or Slots(2, 1, 0), "here", gpus, pairs, now)
+    return known and known[0].tokens_per_second
+
+
+def test_what_bench_found_here_is_what_a_probe_would_have() -> None:
+    assert recalled(found()) == Spread(9, 10, 11)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "other"},
+        {"engine": "vllm"},
+        {"gpu": "L4"},
+        {"detail": {"host": "elsewhere"}},
+        {"detail": {"workers": 1}},
+        {"detail": {"threads": 2}},
+        {"detail": {"of": "a run"}},
+        {"detail": {"given": [[1.0, 90.0]]}},
+        {"detail": {"given": None}},
+    ],
+)
+def test_what_was_found_otherwise_or_elsewhere_is_passed_over(changes: dict[str, Any]) -> None:
+    assert recalled(found(**changes)) is None
+
+
+def test_lengths_that_differ_by_no_more_than_a_sample_does_are_the_same() -> None:
+    assert recalled(found(detail={"given": [[0.5, 21.0], [0.5, 104.0]]})) is not None
+
+
+def test_a_week_later_it_is_measured_anew() -> None:
+    assert recalled(found(), now=NOON + timedelta(days=DAYS)) is not None
+    assert recalled(found(), now=NOON + timedelta(days=DAYS, seconds=1)) is None
+
+
+def test_the_speed_of_one_gpu_is_that_of_a_machine_of_two_twice() -> None:
+    seen = found(gpu="L4", detail={"threads": None, "device": "cuda"})
+    assert recalled(seen, Slots(2, None, 2), ["L4", "L4"]) == Spread(18, 20, 22)
+    assert recalled(seen, Slots(2, None, 2), ["L4", "T4"]) is None

@@ -1,0 +1,82 @@
+"""A worker's figures by a clock that moves when told to."""
+
+import pytest
+
+from tasks.progress import Progress, Stages
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Seconds:
+    return Seconds()
+
+
+def test_a_stage_adds_up(clock: Seconds) -> None:
+    stages = Stages(clock=clock)
+    for seconds in (1.0, 2.5):
+        with stages.time("read"):
+            clock.now += seconds
+    assert stages.seconds == {"read": 3.5}
+
+
+def test_what_a_part_spends_the_whole_has_spent(clock: Seconds) -> None:
+    whole = Stages(clock=clock)
+    one, other = Stages(whole, clock), Stages(whole, clock)
+    one.add("engine", 2.0)
+    other.add("engine", 3.0)
+    assert (one.seconds, whole.seconds) == ({"engine": 2.0}, {"engine": 5.0})
+
+
+def test_a_stage_that_fails_was_spent_all_the_same(clock: Seconds) -> None:
+    stages = Stages(clock=clock)
+    with pytest.raises(ValueError, match="boom"), stages.time("store"):
+        clock.now += 4.0
+        raise ValueError("boom")
+    assert stages.seconds == {"store": 4.0}
+
+
+def test_the_first_minute_is_taken_once_and_holds_the_waiting(clock: Seconds) -> None:
+    progress = Progress(clock)
+    clock.now += 30  # loading is not work
+    for _ in range(4):
+        clock.now += 20
+        progress.embedded(1_000, 15.0)
+    assert progress.first_minute == {"seconds": 75.0, "tokens": 4_000, "engine_seconds": 60.0}
+    clock.now += 20
+    progress.embedded(9_000, 1.0)
+    assert progress.first_minute["tokens"] == 4_000
+
+
+def test_less_than_a_minute_of_work_is_no_first_minute(clock: Seconds) -> None:
+    progress = Progress(clock)
+    clock.now += 50
+    progress.embedded(1_000, 10.0)
+    assert progress.first_minute is None
+
+
+def test_the_rate_of_late_forgets_what_is_older_than_a_minute(clock: Seconds) -> None:
+    progress = Progress(clock)
+    assert progress.recent() is None
+    clock.now += 60
+    progress.embedded(60_000, 60.0)
+    assert progress.recent() == 1_000
+    for _ in range(6):
+        clock.now += 15
+        progress.embedded(150, 15.0)
+        last = progress.recent()
+    assert last == 10
+
+
+def test_the_engines_rate_follows_it_slowly(clock: Seconds) -> None:
+    progress = Progress(clock)
+    progress.embedded(1_000, 1.0)
+    assert progress.rate == 1_000
+    progress.embedded(2_000, 1.0)
+    assert progress.rate == pytest.approx(1_300)
