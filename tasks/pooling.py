@@ -6,7 +6,11 @@ from typing import Literal
 from tasks.tokens import Absent, BadModel, config, file_of
 
 Pooling = Literal["mean", "cls", "last"]
-POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "lasttoken": "last"}  # by their names in folders
+POOLINGS: dict[str, Pooling] = {
+    "mean": "mean",
+    "cls": "cls",
+    "lasttoken": "last",
+}  # by their names in folders
 
 
 def pooling(model: str) -> Pooling:
