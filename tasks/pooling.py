@@ -1,4 +1,4 @@
-"""How a vector is made of the tokens' states: what a model's sentence-transformers layout says, for every engine alike."""
+"""How the tokens' states make a vector: what a model's sentence-transformers layout says, for every engine alike."""
 
 import json
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Models of two layers with random weights, one of each kind that people embed with, saved as sentence-transformers saves.
+"""Models of two layers with random weights, one of each kind people embed with, stored as sentence-transformers saves.
 
 The same folder loads in sentence-transformers, in transformers and in vLLM. Weights are random but tame: texts differ
 clearly, and bfloat16 rounds no more than it does with trained ones.
