@@ -62,7 +62,7 @@ MARK_DONE = """
     UPDATE shard SET
         state = 'DONE', worker = ?, generation = ?, nonce = ?, "key" = ?, digest = ?, output_bytes = ?,
         input_bytes = ?, documents = ?, chunks = ?, tokens = ?, tokens_cut = ?, failed_rows = ?,
-        quarantine = ?, started = ?, finished = ?, stages = ?
+        quarantine = ?, started = ?, finished = ?, stages = ?, fault = ?
     WHERE run = ? AND id = ? AND state = 'WAITING'
 """
 UNKNOWN_SHARDS = """
@@ -528,6 +528,7 @@ def _done(run: str, receipt: Receipt) -> tuple[Any, ...]:
         _text(receipt.started),
         _text(receipt.finished),
         json.dumps(dict(receipt.stages)),
+        receipt.fault and _readable(receipt.fault),
         run,
         receipt.shard,
     )

@@ -84,6 +84,7 @@ class ShardRow(Row, table=True):
     started: datetime | None
     finished: datetime | None
     stages: dict[str, float] | None = Field(sa_type=JSON)
+    fault: str | None
 
 
 class ProgressRow(Row, table=True):
@@ -93,6 +94,7 @@ class ProgressRow(Row, table=True):
     tokens_known: int
     shards_unsized: int
     shards_done: int
+    shards_failed: int
     documents: int
     chunks: int
     tokens: int
@@ -209,6 +211,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             started TEXT,
             finished TEXT,
             stages TEXT,
+            fault TEXT,
             PRIMARY KEY (run, id)
         )
         """,
@@ -222,6 +225,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             tokens_known INTEGER NOT NULL DEFAULT 0,
             shards_unsized INTEGER NOT NULL DEFAULT 0,
             shards_done INTEGER NOT NULL DEFAULT 0,
+            shards_failed INTEGER NOT NULL DEFAULT 0,
             documents INTEGER NOT NULL DEFAULT 0,
             chunks INTEGER NOT NULL DEFAULT 0,
             tokens INTEGER NOT NULL DEFAULT 0,
@@ -253,6 +257,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHEN old.state <> 'DONE' AND new.state = 'DONE' BEGIN
             UPDATE progress SET
                 shards_done = shards_done + 1,
+                shards_failed = shards_failed + (new.fault IS NOT NULL),
                 documents = documents + new.documents,
                 chunks = chunks + new.chunks,
                 tokens = tokens + new.tokens,
