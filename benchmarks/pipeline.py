@@ -55,7 +55,10 @@ def run(
     )  # fmt: skip
     manifest.write(store, header, shards)
     before = requests(place)
-    workers = [_worker(place, name, number, own, threads, len(shards) * number // len(cores)) for number, own in enumerate(cores)]
+    workers = [
+        _worker(place, name, number, own, threads, len(shards) * number // len(cores))
+        for number, own in enumerate(cores)
+    ]
     peaks: list[float] = []
     cpu = 0.0
     for worker in workers:
@@ -76,7 +79,9 @@ def run(
         "tokens_per_second": tokens / seconds,
         "tokens_per_cpu_second": tokens / cpu,  # loading included
         "waiting_share": waited / (engine + waited),
-        "stages": {stage: round(sum(p.stages.get(stage, 0.0) for p in pulses), 3) for stage in pulses[0].stages},
+        "stages": {
+            stage: round(sum(p.stages.get(stage, 0.0) for p in pulses), 3) for stage in pulses[0].stages
+        },
         "peak_mb": max(peaks),
     }
     if before is not None and after is not None:
@@ -99,7 +104,17 @@ def requests(place: Place) -> Requests | None:
 def _worker(
     place: Place, run: str, number: int, cores: Sequence[int], threads: int, offset: int
 ) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tasks.worker", "--store", place.output, "--run", run, "--name", f"w{number}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tasks.worker",
+        "--store",
+        place.output,
+        "--run",
+        run,
+        "--name",
+        f"w{number}",
+    ]
     command += ["--threads", str(threads), "--offset", str(offset)]
     return subprocess.Popen(
         command,

@@ -19,7 +19,9 @@ from tasks.store import Store
 AT_ONCE = 8  # files; each may bring a block of 8 MiB
 
 
-def ahead(source: Store, slices: Sequence[Slice], at_once: int = AT_ONCE) -> Iterator[tuple[Slice, BinaryIO | None]]:
+def ahead(
+    source: Store, slices: Sequence[Slice], at_once: int = AT_ONCE
+) -> Iterator[tuple[Slice, BinaryIO | None]]:
     """The slices in order, each with its stream, None where the file before is the same or nothing is gained.
 
     Raises:

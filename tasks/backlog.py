@@ -32,7 +32,9 @@ class Backlog(Generic[T]):
     def put(self, item: T) -> bool:
         """Wait for room; False when nobody will take it."""
         with self._change:
-            self._change.wait_for(lambda: self._closed or not self._items or self.tokens + item.tokens <= self.most)
+            self._change.wait_for(
+                lambda: self._closed or not self._items or self.tokens + item.tokens <= self.most
+            )
             if self._closed:
                 return False
             self._items.append(item)
@@ -51,7 +53,11 @@ class Backlog(Generic[T]):
                 self._change.wait(left)
             out = [self._items.popleft()]
             size, count = out[0].tokens, out[0].pieces
-            while self._items and size + self._items[0].tokens <= tokens and count + self._items[0].pieces <= pieces:
+            while (
+                self._items
+                and size + self._items[0].tokens <= tokens
+                and count + self._items[0].pieces <= pieces
+            ):
                 out.append(self._items.popleft())
                 size, count = size + out[-1].tokens, count + out[-1].pieces
             self.tokens -= size

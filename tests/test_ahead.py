@@ -67,7 +67,9 @@ def test_whoever_stops_early_leaves_nothing_open() -> None:
     walk = ahead(store, slices, 4)
     _, first = next(walk)
     walk.close()  # pyright: ignore[reportAttributeAccessIssue]
-    assert [stream.closed for stream in store.streams if stream is not first] == [True] * (len(store.streams) - 1)
+    assert [stream.closed for stream in store.streams if stream is not first] == [True] * (
+        len(store.streams) - 1
+    )
 
 
 def test_a_file_that_changed_is_told_when_its_turn_comes() -> None:

@@ -27,7 +27,9 @@ from tests.house import corpus, header_of, shard_of, whole, write_jsonl
 class Done:
     """A shard that was embedded, window by window, and what lies there now."""
 
-    def __init__(self, folder: Path, header: Header, shard: Shard, encoder: HashEncoder | None = None) -> None:
+    def __init__(
+        self, folder: Path, header: Header, shard: Shard, encoder: HashEncoder | None = None
+    ) -> None:
         self.path = folder / "out.parquet"
         failures = folder / "failed.jsonl"
         self.tally = embed_shard(header, shard, encoder or HashEncoder(), self.path, failures)

@@ -169,7 +169,9 @@ def test_a_worker_told_to_drain_finishes_the_shard_in_hand(store: Folder, files:
     corpus(files, 3, 30)
     header = launch(store, files, 3)
     ann = start("ann", seconds=2)
-    wait_until(lambda: len(leases(store)) == 2)  # the engine has begun with the first: the next is claimed ahead
+    wait_until(
+        lambda: len(leases(store)) == 2
+    )  # the engine has begun with the first: the next is claimed ahead
     ann.send_signal(signal.SIGUSR1)
     assert ended(ann) == (0, "")
     assert [r.position for r in receipts_of(store, header)] == [0]
