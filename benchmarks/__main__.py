@@ -148,7 +148,9 @@ def rounds_of(found: dict[str, list[dict[str, Any]]], one: str, other: str) -> l
 
 def script_of(command: list[str]) -> dict[str, Any]:
     """What a process prints last."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"}
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2_000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])

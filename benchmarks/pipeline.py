@@ -10,14 +10,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from tests.objectserver import Requests
 
 from tasks import lease, manifest, receipt
 from tasks.heart import load, pulse_key
 from tasks.shard import Shard, Slice, identify
 from tasks.store import every, open_store, read
-from tests.objectserver import Requests
 
 SHARDS = 24
 FILE = "texts.jsonl"
@@ -39,7 +41,7 @@ def cut(place: Place, count: int = SHARDS) -> list[Shard]:
     body = read(store, FILE) or b""
     edges = [0, *(body.index(b"\n", len(body) * n // count) + 1 for n in range(1, count)), len(body)]
     shards: list[Shard] = []
-    for position, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for position, (start, end) in enumerate(pairwise(edges)):
         piece = (Slice(FILE, entry.version, "jsonl", start, end),)
         shards.append(Shard(identify(piece), position, piece, end - start))
     return shards
@@ -55,7 +57,10 @@ def run(
     )  # fmt: skip
     manifest.write(store, header, shards)
     before = requests(place)
-    workers = [_worker(place, name, number, own, threads, len(shards) * number // len(cores)) for number, own in enumerate(cores)]
+    workers = [
+        _worker(place, name, number, own, threads, len(shards) * number // len(cores))
+        for number, own in enumerate(cores)
+    ]
     peaks: list[float] = []
     cpu = 0.0
     for worker in workers:
@@ -76,7 +81,9 @@ def run(
         "tokens_per_second": tokens / seconds,
         "tokens_per_cpu_second": tokens / cpu,  # loading included
         "waiting_share": waited / (engine + waited),
-        "stages": {stage: round(sum(p.stages.get(stage, 0.0) for p in pulses), 3) for stage in pulses[0].stages},
+        "stages": {
+            stage: round(sum(p.stages.get(stage, 0.0) for p in pulses), 3) for stage in pulses[0].stages
+        },
         "peak_mb": max(peaks),
     }
     if before is not None and after is not None:
@@ -99,7 +106,17 @@ def requests(place: Place) -> Requests | None:
 def _worker(
     place: Place, run: str, number: int, cores: Sequence[int], threads: int, offset: int
 ) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tasks.worker", "--store", place.output, "--run", run, "--name", f"w{number}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tasks.worker",
+        "--store",
+        place.output,
+        "--run",
+        run,
+        "--name",
+        f"w{number}",
+    ]
     command += ["--threads", str(threads), "--offset", str(offset)]
     return subprocess.Popen(
         command,

@@ -56,7 +56,10 @@ def write(path: Path, size: int) -> int:
     with path.open("w", encoding="utf-8") as stream:
         while stream.tell() < size:
             block = "".join(
-                json.dumps({"id": str(count + n), "text": f"é{count + n} " * (1 + (count + n) * 7919 % LINE // 8)}) + "\n"
+                json.dumps(
+                    {"id": str(count + n), "text": f"é{count + n} " * (1 + (count + n) * 7919 % LINE // 8)}
+                )
+                + "\n"
                 for n in range(1_000)
             )
             stream.write(block)

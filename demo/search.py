@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from demo.neighbours import best_documents
-from launcher.verify import matrix
 from tasks import lease, manifest, receipt
 from tasks.embed import embed, load
+from tasks.quantise import restore
 from tasks.store import every, read
 from tasks.stores.folder import Folder
 from tasks.tokens import Cut, longest
@@ -30,9 +30,12 @@ def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int
     for entry in every(store, f"{lease.root(run)}/receipts/"):
         body = read(store, entry.key)
         assert body
-        table = pq.read_table(vectors / receipt.load(body).key)
+        key = receipt.load(body).key
+        if key is None:  # nothing of it could be embedded
+            continue
+        table = pq.read_table(vectors / key)
         ids += [str(name) for name in table["id"].to_pylist()]
-        blocks.append(matrix(table))
+        blocks.append(restore(table))
     encoder = load(header.engine, header.model)
     asked = embed(encoder, queries, Cut(longest(header.model))).vectors
     found = best_documents(asked, np.concatenate(blocks), ids, k)

@@ -3,19 +3,19 @@
 Knows nothing of verdicts: what is alike enough is the caller's business. Holds one text at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.embed import Encoder, load, shorten
 from tasks.manifest import Header
-from tasks.read import Columns, Document, Row, rows
+from tasks.read import Document
 from tasks.shard import Shard
+from tasks.store import Store
 from tasks.tokens import pieces
-from tasks.work import cut_of
+from tasks.work import cut_of, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +28,13 @@ class Picked:
     vector: NDArray[np.float32]
 
 
-def rows_of(header: Header, shard: Shard) -> Iterator[Row]:
-    """The input of a shard, in order."""
-    for piece in shard.slices:
-        yield from rows(Path(header.corpus), piece, Columns(header.text, header.id))
-
-
-def embed_again(header: Header, picked: Sequence[Picked]) -> list[tuple[Picked, float | None]]:
+def embed_again(header: Header, corpus: Store, picked: Sequence[Picked]) -> list[tuple[Picked, float | None]]:
     """Each row with its cosine, None where its text has no such chunk.
 
     A row whose id no document of its shard has, or more than one, is left out: whose text it is nobody knows.
     """
-    encoder: Encoder = load(header.engine, header.model)
-    known = _pieces(header, encoder, picked)
+    encoder: Encoder = load(header.engine, header.model, remote_code=header.remote_code)
+    known = _pieces(header, corpus, encoder, picked)
     ids: list[list[int]] = []
     stored: list[NDArray[np.float32]] = []
     for one, piece in known:
@@ -50,12 +44,15 @@ def embed_again(header: Header, picked: Sequence[Picked]) -> list[tuple[Picked, 
     if not ids:
         return [(one, None) for one, _ in known]
     again, before = shorten(encoder.encode(ids), header.dimensions), np.stack(stored)
-    cosines = iter((again * before).sum(1) / np.linalg.norm(before, axis=1))
+    if header.dtype == "binary":  # of which only signs were kept
+        again = np.where(again > 0, 1, -1).astype(np.float32)
+    lengths = np.linalg.norm(again, axis=1) * np.linalg.norm(before, axis=1)
+    cosines = iter((again * before).sum(1) / lengths)
     return [(one, None if piece is None else float(next(cosines))) for one, piece in known]
 
 
 def _pieces(
-    header: Header, encoder: Encoder, picked: Sequence[Picked]
+    header: Header, corpus: Store, encoder: Encoder, picked: Sequence[Picked]
 ) -> list[tuple[Picked, list[int] | None]]:
     """The rows, each with what the model reads of it. Of a document only the picked pieces are kept."""
     cut = cut_of(header)
@@ -65,7 +62,7 @@ def _pieces(
     found: dict[tuple[str, str], dict[int, list[int]]] = {}
     doubled: set[tuple[str, str]] = set()
     for shard in {one.shard.id: one.shard for one in picked}.values():
-        for row in rows_of(header, shard):
+        for row in rows_of(header, corpus, shard):
             if not isinstance(row, Document) or (shard.id, row.id) not in wanted:
                 continue
             name = (shard.id, row.id)

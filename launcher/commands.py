@@ -105,7 +105,7 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
         assert isinstance(job.corpus, Source)
         say("cutting the corpus into shards")
         cuts = cut_of(job, work["model"])
-        sampled = sample(listing, columns(job.corpus), words(work["model"]), cuts)
+        sampled = sample(listing, columns(job), words(work["model"]), cuts)
         header = _header(body, job)
         manifest.write(store, header, cut.shards(listing, sampled, work["shard_tokens"]))
     ledger.add_shards(run, manifest.every_shard(store, header))
@@ -129,6 +129,8 @@ def _header(body: dict[str, Any], job: Job) -> manifest.Header:
         overlap=job.chunk.overlap if job.chunk.tokens else None,
         dtype=job.output.dtype,
         dimensions=job.output.dimensions,
+        keep=job.output.keep,
+        remote_code=job.remote_code,
         ttl=float(os.environ.get("EMBEDFLEET_LEASE_SECONDS", TTL)),
         shards=work["shards"],
     )

@@ -28,15 +28,17 @@ def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked
     cut, asked = cut_of(job, model), job.chunk.tokens or job.chunk.truncate
     if asked and cut.tokens < asked:
         say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
-    sampled = sample(listing, columns(job.corpus), words(model), cut)
+    sampled = sample(listing, columns(job), words(model), cut)
     profile = profile_of(list(sampled.strata.values()), len(listing.files), listing.bytes)
     target = shard_tokens(profile.tokens.mid)
     count = sum(1 for _ in cutting.shards(listing, sampled, target))
     return Looked(profile, listing, sampled, count, target)
 
 
-def columns(source: Source) -> Columns:
-    return Columns(source.text, source.id)
+def columns(job: Job) -> Columns:
+    """What is read of the corpus."""
+    assert isinstance(job.corpus, Source)
+    return Columns(job.corpus.text, job.corpus.id, job.output.keep if job.output else ())
 
 
 def listing_of(job: Job, base: Path) -> Listing:
@@ -48,7 +50,14 @@ def listing_of(job: Job, base: Path) -> Listing:
 def _check_apart(job: Job, base: Path) -> None:
     """Vectors among the texts would be texts to the next plan."""
     assert isinstance(job.corpus, Source)
-    if job.output is None or "://" in job.output.path:
+    if job.output is None:
+        return
+    if "://" in job.output.path or "://" in job.corpus.path:
+        if f"{job.output.path.rstrip('/')}/".startswith(f"{job.corpus.path.rstrip('/')}/"):
+            raise Usage(
+                f"the output {job.output.path} lies in the corpus {job.corpus.path}, and would be read as input",
+                hint="set output.path to a path outside",
+            )
         return
     corpus, output = (Path(os.path.normpath(base / p)) for p in (job.corpus.path, job.output.path))
     inside = corpus.is_dir() and output.is_relative_to(corpus)

@@ -92,7 +92,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
     work = Work(
         job=jobs.dump(job),
         base=str(base.absolute()),
-        corpus=str(looked.listing.root) if looked.listing else None,
+        corpus=looked.listing.root if looked.listing else None,
         listing=looked.listing.digest if looked.listing else None,
         model=model,
         engine=local[1].engine if local and mine else menus.engine(job),

@@ -10,12 +10,13 @@ import random
 import zlib
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain
-from pathlib import Path
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,8 +24,10 @@ import pyarrow.parquet as pq
 from launcher.corpus import File, Listing
 from launcher.errors import Problem
 from launcher.profile import Block, Stratum
-from tasks.read import LONGEST, ZSTD, Bad, Columns, Document, Row, rows, rows_of
+from tasks.parquet import footer
+from tasks.read import LONGEST, ZSTD, Bad, Columns, Document, Row, opened, rows, rows_of
 from tasks.shard import Slice
+from tasks.store import Changed, Store
 from tasks.tokens import Cut, Words, pieces
 
 SMALL = 6 * 2**20  # bytes as stored; less is read whole
@@ -38,6 +41,23 @@ TEXT = 2**20  # characters tokenised together, and bytes of text in a block of P
 BATCH = 128  # texts tokenised together, at most
 TEXTS = 600  # kept for measuring speed
 LONG = 100_000  # characters kept of one text
+AT_ONCE = 16  # small requests under way: a bucket answers each after tens of milliseconds
+LINE = 16 * 2**10  # bytes fetched to find the end of a line
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What the end of a Parquet file says: rows of each group, and the bytes of their texts as encoded."""
+
+    groups: tuple[int, ...]
+    text_bytes: int
+
+    @property
+    def rows(self) -> int:
+        return sum(self.groups)
 
 
 class Sampled:
@@ -45,6 +65,7 @@ class Sampled:
 
     def __init__(self, seed: int) -> None:
         self.strata: dict[str, Stratum] = {}
+        self.footers: dict[str, Footer] = {}  # of Parquet files, by path
         self.texts: list[str] = []
         self.first_bad: Bad | None = None
         self._dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
@@ -77,24 +98,31 @@ def sample(listing: Listing, columns: Columns, words: Words, cut: Cut, seed: int
     for file in listing.files:
         if file.bytes:
             groups[stratum(file)].append(file)
+    store = listing.open()
     found = Sampled(seed)
     dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
     for name, files in sorted(groups.items()):
-        tables = {f.path: _rows_in(listing.root, f, columns) for f in files if f.kind == "parquet"}
-        counts = {path: count for path, (count, _) in tables.items()}
+        tables = [f for f in files if f.kind == "parquet"]
+        footers = dict(
+            zip(
+                (f.path for f in tables),
+                several(lambda f: footer_of(listing, store, f, columns), tables),
+                strict=True,
+            )
+        )
+        found.footers |= footers
+        counts = {path: footer.rows for path, footer in footers.items()}
         units = float(sum(counts.values())) if counts else float(sum(f.bytes for f in files))
         pick: Iterable[tuple[float, Iterator[Row]]]
         if not units:
             pick = []  # Parquet without rows
         elif listing.bytes <= SMALL:
-            pick = [
-                (float(counts.get(f.path, f.bytes)), rows(listing.root, _slice(f), columns)) for f in files
-            ]
+            pick = [(float(counts.get(f.path, f.bytes)), rows(store, _slice(f), columns)) for f in files]
         else:
             # As many rows in every block: blocks that ended early where texts are long would count for less.
-            text = max(1, sum(size for _, size in tables.values()))
+            text = max(1, sum(footer.text_bytes for footer in footers.values()))
             block = max(1, min(ROWS, int(units * TEXT / text))) if counts else BLOCK
-            pick = _blocks(listing.root, files, counts, block, columns, dice)
+            pick = _blocks(listing, store, files, counts, block, columns, dice)
         blocks = [_block(size, source, words, cut, found) for size, source in pick]
         found.strata[name] = Stratum(units, tuple(blocks))
     if not any(b.documents for s in found.strata.values() for b in s.blocks):
@@ -107,10 +135,14 @@ def sample(listing: Listing, columns: Columns, words: Words, cut: Cut, seed: int
     return found
 
 
-def _rows_in(root: Path, file: File, columns: Columns) -> tuple[int, int]:
-    """The rows of a Parquet file, and the bytes of their texts as encoded."""
+def footer_of(listing: Listing, store: Store, file: File, columns: Columns) -> Footer:
+    """What the end of a Parquet file says.
+
+    Raises:
+        Problem: it is no Parquet, or has not one of these columns.
+    """
     try:
-        with pq.ParquetFile(root / file.path) as parquet:
+        with footer(store, file.path, file.version) as stream, pq.ParquetFile(stream) as parquet:
             names = parquet.schema_arrow.names
             meta = parquet.metadata
             leaves = [meta.schema.column(n).path for n in range(meta.num_columns)]
@@ -119,20 +151,28 @@ def _rows_in(root: Path, file: File, columns: Columns) -> tuple[int, int]:
             size = sum(group.column(n).total_uncompressed_size for group in groups for n in texts)
     except (pa.ArrowException, OSError) as error:
         raise Problem(
-            f"cannot read {root / file.path}: {error}", hint="move the file away, or mend it"
+            f"cannot read {listing.where(file)}: {error}", hint="move the file away, or mend it"
         ) from error
-    for name in (columns.text, columns.id):
-        if name is not None and name not in names:
+    for name in columns.names:
+        if name not in names:
             raise Problem(
                 f"{file.path} has no column {name!r}; it has {', '.join(map(repr, names))}",
-                hint="set corpus.text and corpus.id to columns that are there",
+                hint="set corpus.text, corpus.id and output.keep to columns that are there",
             )
-        if name is not None and names.count(name) > 1:
+        if names.count(name) > 1:
             raise Problem(
                 f"{file.path} has {names.count(name)} columns named {name!r}",
-                hint="rename all but one of them, or set corpus.text and corpus.id to others",
+                hint="rename all but one of them, or name another column in the job file",
             )
-    return meta.num_rows, size
+    return Footer(tuple(group.num_rows for group in groups), size)
+
+
+def several(ask: Callable[[Asked], Told], of: Sequence[Asked]) -> list[Told]:
+    """The answers in order, some asked for at the same time."""
+    if len(of) < 2:
+        return [ask(one) for one in of]
+    with ThreadPoolExecutor(AT_ONCE, "sample") as pool:
+        return list(pool.map(ask, of))
 
 
 def _slice(file: File, start: int = 0, end: int | None = None) -> Slice:
@@ -140,23 +180,29 @@ def _slice(file: File, start: int = 0, end: int | None = None) -> Slice:
 
 
 def _blocks(
-    root: Path, files: list[File], counts: dict[str, int], block: int, columns: Columns, dice: random.Random
+    listing: Listing,
+    store: Store,
+    files: list[File],
+    counts: dict[str, int],
+    block: int,
+    columns: Columns,
+    dice: random.Random,
 ) -> Iterator[tuple[float, Iterator[Row]]]:
     """Places, with their size in units; none is looked at twice, so that what was seen whole was counted."""
     if files[0].whole:  # read from the start only: as many files as blocks, each as likely as the next
         for file in dice.sample(files, min(BLOCKS, len(files))):
-            units, plain = _prefix(root / file.path, file)
+            units, plain = _prefix(listing, store, file)
             yield units, rows_of(io.BytesIO(plain), _slice(file), columns)
         return
     windows = _windows(files, counts, block, dice)
     if not counts:
-        windows = [_lines(root, window) for window in windows]
+        windows = _lines(store, windows)
         if not any(windows):  # no line begins in any of them
-            windows = [[_slice(files[0], 0, line_end(root / files[0].path, 1))]]
+            windows = [[_slice(files[0], 0, line_end(store, files[0], 1))]]
     for window in windows:
         units = sum((piece.end or 0) - piece.start for piece in window)
         if units:
-            yield float(units), chain.from_iterable([rows(root, piece, columns) for piece in window])
+            yield float(units), chain.from_iterable([rows(store, piece, columns) for piece in window])
 
 
 def _windows(files: list[File], counts: dict[str, int], block: int, dice: random.Random) -> list[list[Slice]]:
@@ -178,18 +224,28 @@ def _windows(files: list[File], counts: dict[str, int], block: int, dice: random
     return out
 
 
-def _lines(root: Path, window: list[Slice]) -> list[Slice]:
+def _lines(store: Store, windows: list[list[Slice]]) -> list[list[Slice]]:
     """The whole lines that begin in these ranges of bytes."""
-    edges = [[line_end(root / p.path, place) for place in (p.start, p.end or 0)] for p in window]
-    return [replace(p, start=s, end=e) for p, (s, e) in zip(window, edges, strict=True) if e > s]
+    every = [
+        (piece, place) for window in windows for piece in window for place in (piece.start, piece.end or 0)
+    ]
+    edges = iter(several(lambda asked: line_end(store, *asked), every))
+    moved = [[replace(piece, start=next(edges), end=next(edges)) for piece in window] for window in windows]
+    return [[piece for piece in window if (piece.end or 0) > piece.start] for window in moved]
 
 
-def line_end(path: Path, position: int) -> int:
-    """The first start of a line at or after `position`."""
+def line_end(store: Store, file: File | Slice, position: int) -> int:
+    """The first start of a line at or after `position`.
+
+    Raises:
+        Changed: the file is gone, or another.
+    """
     if position == 0:
         return 0
-    with path.open("rb") as stream:
-        stream.seek(position - 1)
+    stream = store.get(file.path, file.version, (position - 1, position - 1 + LINE))
+    if stream is None:
+        raise Changed(file.path, file.version, None)
+    with stream:
         while True:
             found = stream.readline(2**20)
             position += len(found)
@@ -234,7 +290,7 @@ class Plain(io.RawIOBase):
         return start + (end - start) * (place - low) / (high - low)
 
 
-def _prefix(path: Path, file: File) -> tuple[float, bytes]:
+def _prefix(listing: Listing, store: Store, file: File) -> tuple[float, bytes]:
     """The lines (or records) that begin in the first PREFIX stored bytes of a file, and how many stored bytes they are.
 
     The last is read to its end: whoever leaves out what crosses a border prefers short texts, and of a file that
@@ -242,8 +298,11 @@ def _prefix(path: Path, file: File) -> tuple[float, bytes]:
     """
     plain = bytearray()
     table = file.kind in ("csv", "tsv")
-    unpack = {".gz": _gz, ".zst": _zst}[path.suffix] if file.packed else _stored
-    with closing(unpack(path)) as parts:
+    unpack = {".gz": _gz, ".zst": _zst}[PurePosixPath(file.path).suffix] if file.packed else _stored
+    with (
+        opened(store, _slice(file, 0, PREFIX)) as stream,
+        closing(unpack(stream, listing.where(file))) as parts,
+    ):
         source = Plain(parts)
         # as many characters as bytes, and the lines that workers see
         text = io.TextIOWrapper(io.BufferedReader(source), "latin-1", newline="" if table else "\n")
@@ -265,64 +324,71 @@ def _prefix(path: Path, file: File) -> tuple[float, bytes]:
     return units if more else float(min(file.bytes, max(PREFIX, units))), bytes(plain)
 
 
-def _stored(path: Path) -> Parts:
-    with path.open("rb") as stream:
-        while part := stream.read(2**14):
-            yield stream.tell(), part
+def _stored(stream: BinaryIO, _name: str) -> Parts:
+    while part := stream.read(2**14):
+        yield stream.tell(), part
 
 
-def _gz(path: Path) -> Parts:
+def _gz(stream: BinaryIO, name: str) -> Parts:
     found = False
     unpacker = zlib.decompressobj(wbits=31)
-    with path.open("rb") as stream:
-        try:
-            while rest := stream.read(2**12):
-                full = False
-                while rest or full:  # a little may be packed far more
-                    part = unpacker.decompress(rest, 2**18)
-                    full = len(part) == 2**18
-                    rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-                    if unpacker.eof:  # one .gz may be several, one after the other
-                        unpacker = zlib.decompressobj(wbits=31)
-                    if part:
-                        found = True
-                        yield stream.tell() - len(rest), part
-            yield stream.tell(), b""
-        except zlib.error as error:
-            if not found:  # what came before the damage can be read, and workers will read it
-                raise _unpackable(path, error) from error
+    try:
+        while rest := stream.read(2**12):
+            full = False
+            while rest or full:  # a little may be packed far more
+                part = unpacker.decompress(rest, 2**18)
+                full = len(part) == 2**18
+                rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+                if unpacker.eof:  # one .gz may be several, one after the other
+                    unpacker = zlib.decompressobj(wbits=31)
+                if part:
+                    found = True
+                    yield stream.tell() - len(rest), part
+        yield stream.tell(), b""
+    except zlib.error as error:
+        if not found:  # what came before the damage can be read, and workers will read it
+            raise _unpackable(name, error) from error
 
 
-class Trickle(io.FileIO):
-    """A file that gives few bytes at a time."""
+class Trickle(io.RawIOBase):
+    """A stream that gives few bytes at a time."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return super().read(FEED if size is None or size < 0 else min(size, FEED)) or b""
+        return self._stream.read(FEED if size is None or size < 0 else min(size, FEED))
 
 
-def _zst(path: Path) -> Parts:
+def _zst(stream: BinaryIO, name: str) -> Parts:
     held: list[bytes] = []  # what came since the file was last read from, when `place` was reached
     place = 0
     found = False
-    with Trickle(path) as feed:
-        try:
-            with pa.CompressedInputStream(feed, "zstd") as stream:
-                while part := stream.read(ZSTD):
-                    if feed.tell() != place and held:
-                        yield place, b"".join(held)
-                        held.clear()
-                    place, found = feed.tell(), True
-                    held.append(part)
-                yield place, b"".join(held)
-                yield feed.tell(), b""
-        except OSError as error:
-            if not found:
-                raise _unpackable(path, error) from error
+    feed = Trickle(stream)
+    try:
+        with pa.CompressedInputStream(pa.PythonFile(feed, "r"), "zstd") as packed:
+            while part := packed.read(ZSTD):
+                if feed.tell() != place and held:
+                    yield place, b"".join(held)
+                    held.clear()
+                place, found = feed.tell(), True
+                held.append(part)
             yield place, b"".join(held)
+            yield feed.tell(), b""
+    except OSError as error:
+        if not found:
+            raise _unpackable(name, error) from error
+        yield place, b"".join(held)
 
 
-def _unpackable(path: Path, error: Exception) -> Problem:
-    return Problem(f"cannot unpack {path}: {error}", hint="move the file away, or mend it")
+def _unpackable(name: str, error: Exception) -> Problem:
+    return Problem(f"cannot unpack {name}: {error}", hint="move the file away, or mend it")
 
 
 def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: Sampled) -> Block:

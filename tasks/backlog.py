@@ -32,7 +32,9 @@ class Backlog(Generic[T]):
     def put(self, item: T) -> bool:
         """Wait for room; False when nobody will take it."""
         with self._change:
-            self._change.wait_for(lambda: self._closed or not self._items or self.tokens + item.tokens <= self.most)
+            self._change.wait_for(
+                lambda: self._closed or not self._items or self.tokens + item.tokens <= self.most
+            )
             if self._closed:
                 return False
             self._items.append(item)
@@ -41,7 +43,7 @@ class Backlog(Generic[T]):
             return True
 
     def take(self, tokens: int, pieces: int, seconds: float) -> list[T] | None:
-        """As many as there are within `tokens` and `pieces`, at least one; [] after `seconds` of none; None at the end."""
+        """As many as there are within `tokens` and `pieces`, at least one; [] after `seconds` of none; None at last."""
         until = monotonic() + seconds
         with self._change:
             while not self._items:
@@ -51,7 +53,11 @@ class Backlog(Generic[T]):
                 self._change.wait(left)
             out = [self._items.popleft()]
             size, count = out[0].tokens, out[0].pieces
-            while self._items and size + self._items[0].tokens <= tokens and count + self._items[0].pieces <= pieces:
+            while (
+                self._items
+                and size + self._items[0].tokens <= tokens
+                and count + self._items[0].pieces <= pieces
+            ):
                 out.append(self._items.popleft())
                 size, count = size + out[-1].tokens, count + out[-1].pieces
             self.tokens -= size

@@ -30,7 +30,9 @@ class Claims:
     keeper: Keeper
     _slab: tuple[int, list[Shard]] | None = None
     _seen: dict[int, tuple[Survey, float]] = field(default_factory=dict[int, tuple[Survey, float]])
-    _tried: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])  # shard and generation, ours or not
+    _tried: set[tuple[str, int]] = field(
+        default_factory=set[tuple[str, int]]
+    )  # shard and generation, ours or not
     _signed: set[str] = field(default_factory=set[str])  # shards that we have done ourselves
     _done: set[int] = field(default_factory=set[int])  # slabs
 

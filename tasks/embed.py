@@ -65,7 +65,12 @@ def choose(engine: str, model: str) -> str:
 
 
 def load(
-    engine: str, model: str, threads: int | None = None, *, remote_code: bool = False, tokens: int | None = None
+    engine: str,
+    model: str,
+    threads: int | None = None,
+    *,
+    remote_code: bool = False,
+    tokens: int | None = None,
 ) -> Encoder:
     """The model, warm and ready to encode. `threads` bounds the CPU threads of an engine that computes there.
 

@@ -37,7 +37,9 @@ class Pulse:
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict[str, float])  # seconds; see `tasks.progress`
     recent: float | None = None  # tokens per second over about the last minute
-    first_minute: dict[str, float] | None = None  # seconds, tokens, engine_seconds of the first minute of work
+    first_minute: dict[str, float] | None = (
+        None  # seconds, tokens, engine_seconds of the first minute of work
+    )
     machine: dict[str, Any] = field(default_factory=dict[str, Any])  # see `tasks.gauge`
     at: str = ""
     error: str | None = None

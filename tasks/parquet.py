@@ -71,7 +71,9 @@ class Forward:
         if group != self._group or self._row > start:
             size = max(1, min(ROWS, DECODED // self._sizes[group]))
             columns = list(self.columns)
-            self._batches = self._file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False)
+            self._batches = self._file.iter_batches(
+                size, row_groups=[group], columns=columns, use_threads=False
+            )
             self._group, self._row, self._held = group, first, None
         while self._row < end:
             batch = self._held if self._held is not None else next(self._batches, None)
@@ -99,7 +101,11 @@ class Bookmark:
     def at(self, piece: Slice, columns: Sequence[str], stream: Callable[[], BinaryIO]) -> Forward:
         """The file of a slice: the one in hand where it is the same, else that of the stream."""
         found = self._open
-        if found and (found.path, found.version, found.columns) == (piece.path, piece.version, tuple(columns)):
+        if found and (found.path, found.version, found.columns) == (
+            piece.path,
+            piece.version,
+            tuple(columns),
+        ):
             return found
         self.close()
         self._open = Forward(piece.path, piece.version, columns, stream())

@@ -92,10 +92,14 @@ class Pipeline:
     sign: Sign
     tell: Callable[[str], None]
     _backlog: Backlog[Item] = field(default_factory=lambda: Backlog[Item](WINDOW))
-    _written: "queue.Queue[list[Item] | None]" = field(default_factory=lambda: queue.Queue[list[Item] | None](1))
+    _written: "queue.Queue[list[Item] | None]" = field(
+        default_factory=lambda: queue.Queue[list[Item] | None](1)
+    )
     _stop: threading.Event = field(default_factory=threading.Event)
     _failed: list[BaseException] = field(default_factory=list[BaseException])
-    _working_until: float = 0.0  # when the engine will be through with what it has now, by the monotonic clock
+    _working_until: float = (
+        0.0  # when the engine will be through with what it has now, by the monotonic clock
+    )
     _in_hand: int = 0
     _idle: bool = False  # no shard is to be had: the engine does not wait for us
 
@@ -202,7 +206,9 @@ class Pipeline:
         self._in_hand += 1
         first = 0.0
         dimensions = self.encoder.dimensions
-        windows = Windows(self.header, self.corpus, shard, self.encoder.words, dimensions, task.tally, bookmark)
+        windows = Windows(
+            self.header, self.corpus, shard, self.encoder.words, dimensions, task.tally, bookmark
+        )
         try:
             for window in windows:
                 first = first or monotonic()

@@ -1,4 +1,4 @@
-"""How a vector is made of the tokens' states: what a model's sentence-transformers layout says, for every engine alike."""
+"""How the tokens' states make a vector: what a model's sentence-transformers layout says, for every engine alike."""
 
 import json
 from typing import Literal
@@ -6,7 +6,11 @@ from typing import Literal
 from tasks.tokens import Absent, BadModel, config, file_of
 
 Pooling = Literal["mean", "cls", "last"]
-POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "lasttoken": "last"}  # by their names in folders
+POOLINGS: dict[str, Pooling] = {
+    "mean": "mean",
+    "cls": "cls",
+    "lasttoken": "last",
+}  # by their names in folders
 
 
 def pooling(model: str) -> Pooling:

@@ -18,7 +18,9 @@ def weights(config: Mapping[str, Any]) -> int:
     """Bytes of a transformer's weights in half precision, from its config.json; 0 where that does not say."""
     hidden, layers = (int(config.get(key) or 0) for key in ("hidden_size", "num_hidden_layers"))
     inner = int(config.get("intermediate_size") or 4 * hidden)
-    return BYTES * (layers * (4 * hidden * hidden + 3 * hidden * inner) + int(config.get("vocab_size") or 0) * hidden)
+    return BYTES * (
+        layers * (4 * hidden * hidden + 3 * hidden * inner) + int(config.get("vocab_size") or 0) * hidden
+    )
 
 
 def batched_tokens(config: Mapping[str, Any], free: int, longest: int) -> int:

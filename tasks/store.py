@@ -24,7 +24,9 @@ LONGEST_PAUSE = 2.0
 TEMPORARY = ".tmp-"  # files that are still being written; never listed
 
 Body = bytes | Path  # a Path is a local file, for what is too large to hold
-Span = tuple[int, int | None]  # bytes [start, end); end None: to the object's end; start < 0: so many from its end
+Span = tuple[
+    int, int | None
+]  # bytes [start, end); end None: to the object's end; start < 0: so many from its end
 
 
 class Unsure(Exception):  # noqa: N818 - a state of knowledge, not an error
@@ -180,7 +182,8 @@ def open_store(url: str) -> Store:
     except ImportError as error:
         library = {"s3": "boto3", "gs": "google-cloud-storage"}[scheme]
         raise Refused(
-            f"{scheme}:// needs {library}, which is not installed here ({error})", hint=f"pip install {library}"
+            f"{scheme}:// needs {library}, which is not installed here ({error})",
+            hint=f"pip install {library}",
         ) from error
     raise Refused(f"no store for {scheme}://", hint="give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
 

@@ -16,8 +16,8 @@ import transformers
 
 from tasks.batch import batches
 from tasks.embed import Vectors
-from tasks.precision import precision
 from tasks.pooling import pooling
+from tasks.precision import precision
 from tasks.tokens import Words, unloadable
 
 CPU_BUDGET = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores

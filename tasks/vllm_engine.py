@@ -88,7 +88,9 @@ class VllmEncoder:
         prompt: Any = TokensPrompt
         prompts = [prompt(prompt_token_ids=list(piece)) for piece in ids]
         found = self.llm.encode(prompts, pooling_task="embed", use_tqdm=False)
-        out: Vectors = torch.stack([one.outputs.data for one in found]).float().numpy()  # all in order, as they came
+        out: Vectors = (
+            torch.stack([one.outputs.data for one in found]).float().numpy()
+        )  # all in order, as they came
         return unit(out)
 
 

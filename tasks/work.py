@@ -33,6 +33,7 @@ BAD = 10_000  # rows that cannot be embedded
 TEXTS = 128  # documents tokenised together, at most
 TEXT = 2**20  # characters tokenised together, about
 
+
 @dataclass(slots=True)
 class Tally:
     """What a shard came to."""
@@ -165,7 +166,12 @@ class Output:
     """The files of one shard being written: vectors, and the rows that failed."""
 
     def __init__(self, header: Header, encoder: Encoder, vectors: Path, failures: Path, tally: Tally) -> None:
-        meta = {"run": header.run, "model": header.model, "engine": encoder.name, "computed_in": encoder.dtype}
+        meta = {
+            "run": header.run,
+            "model": header.model,
+            "engine": encoder.name,
+            "computed_in": encoder.dtype,
+        }
         self.tally = tally
         self.vectors, self.failures = vectors, failures
         self._file = VectorFile(vectors, size_of(header, encoder), header.dtype, header.keep, meta)

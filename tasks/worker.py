@@ -120,6 +120,7 @@ class Worker:
             started=task.begun or datetime.fromisoformat(task.lease.claimed).astimezone(UTC),
             finished=finished,
             stages=dict(tally.stages.seconds),
+            fault=task.fault,
         )
         with self.progress.stages.time("store"):
             ours = create_once(self.store, receipt_key(run, shard.slab, shard.id), receipt.dump(body))

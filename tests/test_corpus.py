@@ -1,16 +1,23 @@
 """The listing of a corpus: every input file once, by a name that lasts, and a digest that tells of changes."""
 
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from launcher.corpus import KIND_OF, File, Listing, find
+from launcher.corpus import KIND_OF, File, Listing, find, fits
 from launcher.errors import Problem
-from tests.house import write_jsonl
+from tasks.store import Entry, check_prefix
+from tasks.stores.memory import Memory
+from tests.house import NOON, write_jsonl
 
 
 def put(root: Path, *names: str, body: bytes = b'{"text": "one"}\n') -> None:
@@ -55,7 +62,7 @@ def test_a_folder_is_walked_to_its_leaves(tmp_path: Path) -> None:
 def test_a_file_is_itself(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl", "in/b.jsonl")
     found = find("in/a.jsonl", tmp_path)
-    assert (found.root, names(found)) == (tmp_path / "in", ["a.jsonl"])
+    assert (found.root, names(found)) == (str(tmp_path / "in"), ["a.jsonl"])
 
 
 def test_a_glob_takes_what_it_matches(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ def test_a_glob_takes_what_it_matches(tmp_path: Path) -> None:
 def test_a_glob_may_cross_folders(tmp_path: Path) -> None:
     put(tmp_path, "in/x/a.jsonl", "in/y/z/a.jsonl", "in/y/b.txt")
     found = find("in/**/*.jsonl", tmp_path)
-    assert (found.root, names(found)) == (tmp_path / "in", ["x/a.jsonl", "y/z/a.jsonl"])
+    assert (found.root, names(found)) == (str(tmp_path / "in"), ["x/a.jsonl", "y/z/a.jsonl"])
 
 
 def test_a_glob_may_name_folders(tmp_path: Path) -> None:
@@ -187,10 +194,10 @@ def test_files_without_a_byte_are_no_corpus(tmp_path: Path) -> None:
     assert str(refusal("in", tmp_path)) == f"no input at {tmp_path / 'in'}"
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs", "https"])
-def test_a_bucket_is_refused_by_its_scheme(tmp_path: Path, scheme: str) -> None:
-    problem = refusal(f"{scheme}://bucket/reviews/*.parquet", tmp_path)
-    assert str(problem) == f"this version reads local files only, not {scheme}://"
+def test_a_scheme_without_a_store_is_refused(tmp_path: Path) -> None:
+    problem = refusal("https://bucket/reviews/*.parquet", tmp_path)
+    assert str(problem) == "no store for https://"
+    assert problem.hint == "give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
 
 
 def test_a_name_that_is_not_utf8_is_refused_and_shown(tmp_path: Path) -> None:
@@ -234,6 +241,106 @@ def test_a_file_that_may_not_be_read_is_named() -> None:
             check=True,
         )
     assert said.stdout == f"cannot read {path}: Permission denied\n"
+
+
+# --- buckets
+
+
+class Below:
+    """A part of a bucket, as a store opened at a prefix shows it."""
+
+    def __init__(self, bucket: Memory, prefix: str) -> None:
+        self.bucket, self.prefix = bucket, prefix
+
+    def list(self, prefix: str, after: str = "") -> list[Entry]:
+        check_prefix(prefix)
+        full = self.bucket.list(self.prefix + prefix, self.prefix + after if after else "")
+        return [replace(e, key=e.key.removeprefix(self.prefix)) for e in full]
+
+
+def in_bucket(path: str, *keys: str, body: bytes = b'{"text": "one"}\n') -> Listing:
+    """The listing of s3://b/PATH where these objects are."""
+    bucket = Memory()
+    for key in keys:
+        bucket.blobs[key], bucket.versions[key] = (body, NOON), "1"
+
+    def opened(url: str) -> Any:
+        prefix = url.removeprefix("s3://b").strip("/")
+        return Below(bucket, f"{prefix}/" if prefix else "")
+
+    return find(f"s3://b/{path}", Path("/nowhere"), opened)
+
+
+def test_a_prefix_is_all_that_lies_under_it() -> None:
+    found = in_bucket("reviews", "reviews/a.jsonl", "reviews/2026/b.parquet", "reviews2/c.jsonl", "d.jsonl")
+    assert (found.root, names(found)) == ("s3://b/reviews", ["2026/b.parquet", "a.jsonl"])
+
+
+def test_a_whole_bucket_is_a_corpus() -> None:
+    found = in_bucket("", "a.jsonl", "x/b.jsonl")
+    assert (found.root, names(found)) == ("s3://b", ["a.jsonl", "x/b.jsonl"])
+
+
+def test_an_object_is_itself() -> None:
+    found = in_bucket("in/a.jsonl", "in/a.jsonl", "in/a.jsonl.gz", "in/b.jsonl")
+    assert (found.root, names(found)) == ("s3://b/in", ["a.jsonl"])
+
+
+@pytest.mark.parametrize(
+    ("glob", "root", "wanted"),
+    [
+        ("in/*.jsonl", "s3://b/in", ["a.jsonl", "b.jsonl"]),
+        ("in/a*", "s3://b/in", ["a.jsonl"]),
+        ("in/**/*.jsonl", "s3://b/in", ["a.jsonl", "b.jsonl", "x/y/c.jsonl"]),
+        ("in/**", "s3://b/in", ["a.jsonl", "b.jsonl", "x/d.txt", "x/y/c.jsonl"]),
+        ("in/x/*", "s3://b/in/x", ["d.txt"]),
+        ("i[mn]/x/?.txt", "s3://b", ["in/x/d.txt"]),
+    ],
+)
+def test_a_glob_in_a_bucket_takes_what_it_would_in_a_folder(glob: str, root: str, wanted: list[str]) -> None:
+    found = in_bucket(glob, "in/a.jsonl", "in/b.jsonl", "in/x/y/c.jsonl", "in/x/d.txt", "other/a.jsonl")
+    assert (found.root, names(found)) == (root, wanted)
+
+
+def test_an_object_with_brackets_in_its_name_is_found_by_it() -> None:
+    assert names(in_bucket("a[1].jsonl", "a[1].jsonl", "a1.jsonl")) == ["a[1].jsonl"]
+
+
+def test_marks_of_folders_and_hidden_objects_are_passed_over() -> None:
+    found = in_bucket("in", "in/", "in/x/", "in/_SUCCESS", "in/.a.jsonl", "in/x/a.jsonl", "in/b.json")
+    assert (names(found), found.skipped) == (["x/a.jsonl"], ("b.json",))
+
+
+@pytest.mark.parametrize("key", ["in/../a.jsonl", "in//../a.jsonl", "in/a\0.jsonl"])
+def test_an_object_whose_name_leads_elsewhere_is_no_input(key: str) -> None:
+    assert names(in_bucket("in", key, "in/good.jsonl")) == ["good.jsonl"]
+
+
+@pytest.mark.parametrize("path", ["in", "in/*.jsonl", "gone.jsonl"])
+def test_nothing_in_a_bucket_is_said_with_its_address(path: str) -> None:
+    with pytest.raises(Problem, match=re.escape(f"no corpus at s3://b/{path}")):
+        in_bucket(path, "other/a.jsonl")
+
+
+def test_a_path_in_a_bucket_does_not_climb() -> None:
+    with pytest.raises(Problem, match=r"no path in a bucket has \. or \.\. in it"):
+        in_bucket("in/../other", "other/a.jsonl")
+
+
+@given(
+    st.lists(st.sampled_from("ab"), max_size=4),
+    st.lists(st.sampled_from(["a", "b", "*", "**"]), min_size=1, max_size=4),
+)
+def test_a_glob_in_a_bucket_is_a_regular_expression_of_parts(parts: list[str], pattern: list[str]) -> None:
+    """As a regular expression says it, which is another way to write it down."""
+    body = ""
+    for place, part in enumerate(pattern):
+        last = place == len(pattern) - 1
+        if part == "**":
+            body += "(?:[^/]+/)+" if last else "(?:[^/]+/)*"
+        else:
+            body += ("[^/]+" if part == "*" else part) + "/"
+    assert fits(parts, pattern) == bool(re.fullmatch(body, "".join(f"{part}/" for part in parts)))
 
 
 # --- the digest

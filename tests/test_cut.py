@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from launcher.corpus import Listing, find
 from launcher.cut import SLICES, shards
 from launcher.profile import Block, Stratum
-from launcher.sample import Sampled
+from launcher.sample import Sampled, footer_of
 from tasks.read import Columns, Document, rows
 from tasks.shard import SLAB, Shard, Slice
+from tasks.stores.folder import Folder
 
 KINDS = ("jsonl", "jsonl packed", "text", "csv", "parquet")
 
@@ -33,7 +34,11 @@ def dense(tokens_per_unit: float = 1.0) -> Sampled:
 
 
 def cut(folder: Path, target: int, tokens_per_unit: float = 1.0) -> list[Shard]:
-    return list(shards(listing(folder), dense(tokens_per_unit), target))
+    found, sampled = listing(folder), dense(tokens_per_unit)
+    for file in found.files:
+        if file.kind == "parquet":
+            sampled.footers[file.path] = footer_of(found, found.open(), file, Columns("text", "id"))
+    return list(shards(found, sampled, target))
 
 
 def listing(folder: Path) -> Listing:
@@ -88,7 +93,8 @@ def test_every_document_of_many_files_is_read_once(files: list[list[str]], targe
         everything = [Slice(f.path, f.version, f.kind) for f in listing(folder).files]
         cuts = pieces(cut(folder, target))
         read = [
-            [r for p in some for r in rows(folder, p, Columns("text", None))] for some in (everything, cuts)
+            [r for p in some for r in rows(Folder(folder), p, Columns("text", None))]
+            for some in (everything, cuts)
         ]
     assert read[0] == read[1]
     assert sum(isinstance(r, Document) for r in read[1]) >= len(files)

@@ -74,7 +74,9 @@ def test_a_lease_that_another_followed_is_lost(store: Trouble, keeper: Keeper) -
     assert keeper.broken is None
 
 
-def test_a_lost_lease_is_not_renewed_and_giving_it_back_writes_nothing(store: Trouble, keeper: Keeper) -> None:
+def test_a_lost_lease_is_not_renewed_and_giving_it_back_writes_nothing(
+    store: Trouble, keeper: Keeper
+) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     claimed(store, 2, "bob")

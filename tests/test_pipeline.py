@@ -153,7 +153,10 @@ def test_small_shards_that_are_ready_go_through_the_engine_together(
 
 
 def test_no_more_shards_are_in_hand_than_allowed(
-    files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    files: Path,
+    tmp_path: Path,
+    start: Callable[[Worker], Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pipeline, "AHEAD", 2)
     store, engine = Memory(), Gate()
@@ -185,7 +188,10 @@ def test_a_batch_of_any_length_does_not_cost_the_lease(
 
 
 def test_a_reader_waits_for_the_engine_when_enough_is_read(
-    files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    files: Path,
+    tmp_path: Path,
+    start: Callable[[Worker], Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for module in (working, pipeline):
         monkeypatch.setattr(module, "WINDOW", 200)

@@ -20,6 +20,7 @@ from launcher.errors import Problem
 from launcher.profile import Count, Profile, Stratum, estimate
 from launcher.sample import BLOCKS, PLAIN, PREFIX, SMALL, TEXT, TEXTS, Sampled, line_end, sample
 from tasks.read import Columns
+from tasks.stores.folder import Folder
 from tasks.tokens import Cut, HashWords
 from tests.house import write_jsonl
 
@@ -336,7 +337,24 @@ def test_a_few_huge_lines_are_not_missed(tmp_path: Path) -> None:
 def test_a_line_starts_after_the_end_of_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"one\ntwo\r\n\nfour")
-    assert [line_end(path, p) for p in range(15)] == [0, 4, 4, 4, 4, 9, 9, 9, 9, 9, 10, 14, 14, 14, 14]
+    file = find("a.jsonl", tmp_path).files[0]
+    assert [line_end(Folder(tmp_path), file, p) for p in range(15)] == [
+        0,
+        4,
+        4,
+        4,
+        4,
+        9,
+        9,
+        9,
+        9,
+        9,
+        10,
+        14,
+        14,
+        14,
+        14,
+    ]
 
 
 # --- blocks without measure
@@ -467,7 +485,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str) -> None:
     pq.write_table(pa.Table.from_arrays(columns, ["id", "text", name]), tmp_path / "a.parquet")
     problem = refusal(tmp_path)
     assert str(problem) == f"a.parquet has 2 columns named {name!r}"
-    assert problem.hint == "rename all but one of them, or set corpus.text and corpus.id to others"
+    assert problem.hint == "rename all but one of them, or name another column in the job file"
 
 
 def test_two_columns_of_another_name_are_no_matter(tmp_path: Path) -> None:
@@ -480,7 +498,7 @@ def test_a_wrong_column_of_parquet_is_told_with_those_that_are_there(tmp_path: P
     parquet(tmp_path / "a.parquet", [{"id": "1", "body": "one", "title": "two"}])
     problem = refusal(tmp_path)
     assert str(problem) == "a.parquet has no column 'text'; it has 'id', 'body', 'title'"
-    assert problem.hint == "set corpus.text and corpus.id to columns that are there"
+    assert problem.hint == "set corpus.text, corpus.id and output.keep to columns that are there"
 
 
 def test_a_wrong_id_column_of_parquet_is_told(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from tasks.hash_engine import DIMENSIONS, HashEncoder
 from tasks.manifest import Header
 from tasks.read import Bad
 from tasks.shard import Shard
-from tasks.tokens import BadModel, Cut
 from tasks.stores.folder import Folder
+from tasks.tokens import BadModel, Cut
 from tasks.work import Output, Tally, Windows, cut_of, size_of
 from tests.house import corpus, header_of, shard_of, whole, write_jsonl
 
@@ -27,7 +27,9 @@ from tests.house import corpus, header_of, shard_of, whole, write_jsonl
 class Done:
     """A shard that was embedded, window by window, and what lies there now."""
 
-    def __init__(self, folder: Path, header: Header, shard: Shard, encoder: HashEncoder | None = None) -> None:
+    def __init__(
+        self, folder: Path, header: Header, shard: Shard, encoder: HashEncoder | None = None
+    ) -> None:
         self.path = folder / "out.parquet"
         failures = folder / "failed.jsonl"
         self.tally = embed_shard(header, shard, encoder or HashEncoder(), self.path, failures)

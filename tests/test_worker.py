@@ -22,10 +22,10 @@ from tasks.heart import Heart, Pulse, load, pulse_key
 from tasks.lease import claim, receipt_key
 from tasks.manifest import Header
 from tasks.shard import Shard
+from tasks.signals import Signals, Stopped
 from tasks.store import Body, create_once, every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.signals import Signals, Stopped
 from tasks.worker import Worker
 from tasks.write import digest
 from tests.house import (
@@ -169,7 +169,9 @@ def test_a_worker_told_to_drain_finishes_the_shard_in_hand(store: Folder, files:
     corpus(files, 3, 30)
     header = launch(store, files, 3)
     ann = start("ann", seconds=2)
-    wait_until(lambda: len(leases(store)) == 2)  # the engine has begun with the first: the next is claimed ahead
+    wait_until(
+        lambda: len(leases(store)) == 2
+    )  # the engine has begun with the first: the next is claimed ahead
     ann.send_signal(signal.SIGUSR1)
     assert ended(ann) == (0, "")
     assert [r.position for r in receipts_of(store, header)] == [0]

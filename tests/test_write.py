@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.embed import Vectors
 from tasks import write
+from tasks.embed import Vectors
 from tasks.quantise import Dtype, restore
 from tasks.write import VectorFile, digest
 
@@ -118,18 +118,22 @@ def test_a_digest_is_sha256(tmp_path: Path) -> None:
 # --- row groups
 
 
-def test_row_groups_hold_as_many_rows_as_allowed_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_groups_hold_as_many_rows_as_allowed_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(write, "GROUP_ROWS", 100)
     with VectorFile(tmp_path / "v.parquet", 4, "float32") as out:
         for first in range(0, 250, 30):
-            count = min(30, 250 - first)
+            count = min(30, 250 - first)  # not where the groups end
             out.add([f"d{first + n}" for n in range(count)], [0] * count, numbers(count))
     meta = pq.read_metadata(tmp_path / "v.parquet")
-    assert [meta.row_group(n).num_rows for n in range(meta.num_row_groups)] == [90, 90, 70]
+    assert [meta.row_group(n).num_rows for n in range(meta.num_row_groups)] == [100, 100, 50]
     assert pq.read_table(tmp_path / "v.parquet")["id"].to_pylist() == [f"d{n}" for n in range(250)]
 
 
-def test_one_large_addition_becomes_several_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_large_addition_becomes_several_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(write, "GROUP_BYTES", 4 * 4 * 64)
     path = written(tmp_path / "v.parquet", numbers(150))
     meta = pq.read_metadata(path)
@@ -137,7 +141,7 @@ def test_one_large_addition_becomes_several_row_groups(tmp_path: Path, monkeypat
 
 
 def test_long_kept_texts_make_smaller_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write, "KEPT", 100)
+    monkeypatch.setattr(write, "GROUP_KEPT", 100)
     with VectorFile(tmp_path / "v.parquet", 4, "float32", ["text"]) as out:
         for n in range(4):
             out.add([f"d{n}"], [0], numbers(1), [["x" * 60]])
@@ -161,12 +165,7 @@ def test_kept_columns_lie_beside_the_vectors_in_their_order(tmp_path: Path) -> N
 
 def read_back(path: Path) -> Vectors:
     """As a reader who knows the metadata would."""
-    table: Any = pq.read_table(path)
-    meta = table.schema.metadata
-    dtype: Any = meta[b"embedfleet.dtype"].decode()
-    stored = np.stack(list(table["vector"].to_numpy()))
-    scales = table["scale"].to_numpy() if dtype == "int8" else None
-    return restore(stored, dtype, scales)
+    return restore(pq.read_table(path))
 
 
 def units(rows: int, dimensions: int) -> Vectors:
@@ -192,5 +191,7 @@ def test_int8_has_a_byte_a_dimension_and_a_scale_a_row(tmp_path: Path) -> None:
 def test_binary_has_a_bit_a_dimension_which_is_the_sign(tmp_path: Path) -> None:
     vectors = units(50, 64)
     path = written(tmp_path / "v.parquet", vectors, "binary")
-    assert pq.read_schema(path).field("vector").type == pa.list_(pa.field("element", pa.uint8(), nullable=False), 8)
+    assert pq.read_schema(path).field("vector").type == pa.list_(
+        pa.field("element", pa.uint8(), nullable=False), 8
+    )
     assert np.array_equal(read_back(path) > 0, vectors > 0)

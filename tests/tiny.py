@@ -1,4 +1,4 @@
-"""Models of two layers with random weights, one of each kind that people embed with, saved as sentence-transformers saves.
+"""Models of two layers with random weights, one of each kind people embed with, stored as sentence-transformers saves.
 
 The same folder loads in sentence-transformers, in transformers and in vLLM. Weights are random but tame: texts differ
 clearly, and bfloat16 rounds no more than it does with trained ones.
@@ -16,7 +16,9 @@ from typing import Any
 import torch
 import transformers
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX  # it takes its own, whatever a folder says
+from transformers.models.qwen2.tokenization_qwen2 import (
+    PRETOKENIZE_REGEX,
+)  # it takes its own, whatever a folder says
 
 LONGEST = 96  # tokens a text: the long ones are truncated
 BOS, EOS = "<s>", "<|endoftext|>"
@@ -63,7 +65,8 @@ TEXTS = [
     "1234567890 " * 3,
     "The price of a spot machine moves with the hour, so a plan names the date of each. " * 3,
     "def f(x):\n    return {'a': [x ** 2 for _ in range(10)]}\n",
-    "longer than the model reads: " + "every word of this counts until the cut falls, and then none does. " * 20,
+    "longer than the model reads: "
+    + "every word of this counts until the cut falls, and then none does. " * 20,
     "UPPER lower MiXeD",
 ]
 

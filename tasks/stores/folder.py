@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from tasks.store import PAGE, TEMPORARY, Body, Changed, Entry, Refused, Span, check, check_prefix, check_read, place
+from tasks.store import (
+    PAGE,
+    TEMPORARY,
+    Body,
+    Changed,
+    Entry,
+    Refused,
+    Span,
+    check,
+    check_prefix,
+    check_read,
+    place,
+)
 
 
 class Folder:

@@ -104,7 +104,9 @@ def bounds(span: Span | None) -> tuple[int, int | None]:
     if start < 0:
         return start, None
     last = start + BLOCK - 1
-    return start, last if end is None else min(last, max(start, end - 1))  # an empty range would bring everything
+    return start, last if end is None else min(
+        last, max(start, end - 1)
+    )  # an empty range would bring everything
 
 
 def part(body: bytes, content_range: str | None, version: str) -> Part:

@@ -70,7 +70,9 @@ class S3:
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read(key)
         try:
-            first = self._insist("read", key, partial(self._part, key, version, *bounds(span)), (404, 412, 416))
+            first = self._insist(
+                "read", key, partial(self._part, key, version, *bounds(span)), (404, 412, 416)
+            )
         except ClientError as error:
             if status_of(error) == 404:
                 return None
@@ -140,7 +142,9 @@ class S3:
 
     def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
         try:
-            found = self._insist("read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416))
+            found = self._insist(
+                "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
+            )
         except ClientError as error:
             raise Changed(self._url(key), version, None if status_of(error) == 404 else "") from error
         if found.version != version:  # a store that does not heed If-Match
@@ -152,7 +156,9 @@ class S3:
         modified = line["LastModified"].astimezone(UTC)
         return Entry(key.removeprefix(self.root), line["Size"], modified, line["ETag"].strip('"'))
 
-    def _insist(self, doing: str, key: str, call: Callable[[], Answer], expected: Container[int] = ()) -> Answer:
+    def _insist(
+        self, doing: str, key: str, call: Callable[[], Answer], expected: Container[int] = ()
+    ) -> Answer:
         return self._contact.ask(partial(self._ask, doing, key, call, expected))
 
     def _ask(self, doing: str, key: str, call: Callable[[], Answer], expected: Container[int] = ()) -> Answer:
@@ -166,7 +172,11 @@ class S3:
         try:
             return call()
         except ERRORS as error:
-            if isinstance(error, ClientError) and status_of(error) in expected and code_of(error) != "NoSuchBucket":
+            if (
+                isinstance(error, ClientError)
+                and status_of(error) in expected
+                and code_of(error) != "NoSuchBucket"
+            ):
                 raise
             raise meaning(error, doing, self._url(key)) from error
 

@@ -39,7 +39,7 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:
+def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911 - one for each case
     """Of an error while `doing` (a call) something at `place` (a URL)."""
     if isinstance(error, ClientError):
         return _answered(error, doing, place)
@@ -59,13 +59,17 @@ def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:
     if isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
         return Refused(f"the credentials for {place} could not be fetched ({_named(error)})", hint=SIGN_IN)
     if isinstance(error, boto.ProfileNotFound):
-        return Refused(f"cannot {doing} {place}: {error}", hint="set AWS_PROFILE to one of: aws configure list-profiles")
+        return Refused(
+            f"cannot {doing} {place}: {error}", hint="set AWS_PROFILE to one of: aws configure list-profiles"
+        )
     if isinstance(error, boto.ParamValidationError) and "bucket name" in str(error):
         return _invalid(place)
-    return Refused(f"cannot {doing} {place}: {_named(error)}", hint="see the configuration of boto3 (aws configure list)")
+    return Refused(
+        f"cannot {doing} {place}: {_named(error)}", hint="see the configuration of boto3 (aws configure list)"
+    )
 
 
-def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:
+def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911
     """The store said no."""
     status, code = status_of(error), code_of(error)
     if code == "NotImplemented" or status == 501:
@@ -76,7 +80,9 @@ def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:
     if status >= 500 or status in (408, 429) or code in AGAIN:
         return Silent(f"{doing} was answered {_shown(status, code)}")
     if code == "NoSuchBucket" or (status == 404 and doing == "look at"):
-        return Refused(f"there is no bucket of {place}", hint="mend the name, or make the bucket first: aws s3 mb")
+        return Refused(
+            f"there is no bucket of {place}", hint="mend the name, or make the bucket first: aws s3 mb"
+        )
     if code in EXPIRED:
         return Refused(f"the credentials for {place} have expired ({code})", hint=SIGN_IN)
     if code in UNKNOWN_KEY:
@@ -106,7 +112,8 @@ def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:
 
 def _invalid(place: str) -> Refused:
     return Refused(
-        f"{place} has no valid bucket name", hint="a bucket's name has 3 to 63 small letters, digits, dots and hyphens"
+        f"{place} has no valid bucket name",
+        hint="a bucket's name has 3 to 63 small letters, digits, dots and hyphens",
     )
 
 
