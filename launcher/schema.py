@@ -400,7 +400,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # 2: machines of a fleet, which live several times in several places, and money that is not for their hours.
     (
-        "ALTER TABLE shard ADD COLUMN fault TEXT",
         "ALTER TABLE machine ADD COLUMN lot INTEGER",
         "ALTER TABLE machine ADD COLUMN cloud TEXT NOT NULL DEFAULT 'local'",
         "ALTER TABLE machine ADD COLUMN region TEXT",
