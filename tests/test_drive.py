@@ -244,7 +244,7 @@ def test_workers_that_cannot_go_on_end_the_run_in_their_own_words(make: Make) ->
     corpus.rename(away)
     assert launcher.wait(60) == 1
     assert found.last_words(launcher) == [
-        f"Error: the workers gave up: cannot read a.jsonl: nothing is left of the corpus",
+        "Error: the workers gave up: cannot read a.jsonl: nothing is left of the corpus",
         f"Try: mend that, then: embedfleet resume {found.run}",
     ]
     assert (found.status()["state"], found.processes()) == ("STOPPED", [])
