@@ -4,7 +4,7 @@ The store is the truth and the ledger its cache, so looking twice changes nothin
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -70,11 +70,15 @@ class Eye:
         if body is None:
             return None
         found = heart.load(body)
-        if found.ready:
-            self.ledger.ready_machine(worker, datetime.fromisoformat(found.ready))
-        if found.returned:
-            self.ledger.record_leases(self.run, [_returned(worker, entry) for entry in found.returned])
+        self.heard(worker, found)
         return found
+
+    def heard(self, machine: str, pulse: Pulse) -> None:
+        """The moments of a sign of life, written down for its machine."""
+        if pulse.ready:
+            self.ledger.ready_machine(machine, datetime.fromisoformat(pulse.ready))
+        if pulse.returned:
+            self.ledger.record_leases(self.run, [_returned(pulse.worker, entry) for entry in pulse.returned])
 
     def pulses(self) -> None:
         """The signs of life of all workers that the ledger believes to be up."""
@@ -83,10 +87,15 @@ class Eye:
 
     def release(self, worker: str, now: datetime) -> int:
         """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out."""
+        return self.release_all(lambda name: name == worker, now)
+
+    def release_all(self, dead: Callable[[str], bool], now: datetime) -> int:
+        """The same for all workers of whom this is true."""
         freed = 0
         for key, (slab, shard, generation), entry in self._open():
             held = lease.holder(self.store, key)
-            if held and held[0] == worker:
+            if held and dead(held[0]):
+                worker = held[0]
                 seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
                 self.ledger.record_leases(self.run, [seen])
                 self.store.put(lease.key(self.run, slab, shard, generation), b"")
