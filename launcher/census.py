@@ -104,7 +104,9 @@ class Census:
         if sight.phase == Phase.RECOVERING and lived == sight.life and ended < sight.life:
             self.ended[machine.name] = sight.life
             self.ledger.end_life(machine.name, sight.life, utc(), How.PREEMPTED)
-            self.ledger.note(self.run, "preempted", f"{machine.name}: {_place(machine, sight)} took it away", utc())
+            self.ledger.note(
+                self.run, "preempted", f"{machine.name}: {_place(machine, sight)} took it away", utc()
+            )
             if self.crew:
                 self.crew.settle(machine.name, utc())
 
@@ -123,7 +125,9 @@ class Census:
             elif pulse is not None and pulse.state == "failed":
                 state = MachineState.FAILED
         elif state == MachineState.LOST and said and set(said) == {"failed"}:
-            state = MachineState.FAILED  # the cloud knows a failed program; its workers know that somebody must act
+            state = (
+                MachineState.FAILED
+            )  # the cloud knows a failed program; its workers know that somebody must act
         reason = sight.reason if sight else None
         if state == MachineState.STOPPED:
             self.ledger.end_machine(machine.name, state, at, reason or "it ended", code)

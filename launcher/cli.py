@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +22,8 @@ COMMANDS = (
     "status",
     "report",
     "resume",
+    "stop",
+    "down",
     "verify",
     "prices",
     "speed",
@@ -66,6 +69,14 @@ def parser() -> Parser:
     launch.add_argument("plan", type=Path, metavar="PLAN.json|JOB.yaml")
     _planning(launch)
     launch.add_argument("--refresh", action="store_true", help="plan again when the corpus changed")
+    launch.add_argument(
+        "--dry-run", action="store_true", help="print the tasks and every call, and rent nothing"
+    )
+    launch.add_argument("--yes", action="store_true", help="rent without asking; needs --max-cost")
+    launch.add_argument(
+        "--max-cost", type=_dollars, metavar="$X", help="refuse a plan that may cost more (P90)"
+    )
+    _driving(launch)
     _runs(launch)
 
     status = commands.add_parser("status", help="how far a run is")
@@ -80,6 +91,14 @@ def parser() -> Parser:
 
     resume = commands.add_parser("resume", help="go on with a run, after anything")
     _run(resume)
+    _driving(resume)
+
+    stop = commands.add_parser("stop", help="let machines finish the shards they hold, then end")
+    _run(stop)
+    down = commands.add_parser("down", help="cancel everything that a run rented, and take it away")
+    _run(down)
+    down.add_argument("--verify", action="store_true", help="end nothing; ask SkyPilot and the clouds what is left")
+    _json(down)
 
     verify = commands.add_parser("verify", help="check every receipt, file, id and vector of a run")
     _run(verify)
@@ -117,6 +136,29 @@ def _planning(command: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="measure this machine for so long (default 6)",
     )
+
+
+def _driving(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--detach", action="store_true", help="leave once all rented machines were asked for"
+    )
+    command.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="pass this variable to machines, as a secret",
+    )
+
+
+def _dollars(word: str) -> Decimal:
+    try:
+        usd = Decimal(word.removeprefix("$"))
+    except InvalidOperation:
+        usd = Decimal(-1)
+    if not usd.is_finite() or usd <= 0:
+        raise argparse.ArgumentTypeError(f"give dollars, such as $25, not {word}")
+    return usd
 
 
 def _seconds(word: str) -> float:

@@ -6,17 +6,19 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from launcher import cut, planner
+from launcher import cut, planner, teardown
 from launcher import job as jobs
 from launcher import plan as plans
 from launcher.account import report_of
-from launcher.clouds.local import Local
+from launcher.confirm import confirm, rehearsal
 from launcher.corpus import Listing
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
+from launcher.hire import hire, recipes, rented
 from launcher.job import Job, Source
 from launcher.learn import learn
 from launcher.ledger import Ledger
@@ -26,6 +28,7 @@ from launcher.observe import Eye
 from launcher.output import read, show, write
 from launcher.page import render
 from launcher.planning import choices_of
+from launcher.recipes import reachable, yamls
 from launcher.record import Run, RunState
 from launcher.report import to_json
 from launcher.sample import sample
@@ -46,7 +49,7 @@ TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, shor
 def _launch(arguments: Namespace) -> int:
     path: Path = arguments.plan
     text = read(path)
-    choices = choices_of(arguments, "local")  # the only place this version launches on
+    choices = choices_of(arguments, arguments.on)
     if text.lstrip().startswith("{"):
         try:
             body = plans.check(json.loads(text))
@@ -59,24 +62,29 @@ def _launch(arguments: Namespace) -> int:
         job, base = jobs.parse(text, where=path.name), path.absolute().parent
         body = plans.to_json(planner.make(job, base, choices, utc(), say))
         show(body, plan_text, as_json=False, stream=sys.stderr)
-    _launchable(body)
+    if rented(body):
+        reachable(body, output_path(job, base))
+    if arguments.dry_run:
+        print(rehearsal(body, recipes(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
+        return 0
     _listing(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.run(body["run"])
         if run is None or run.state == RunState.PLANNED:
+            if rented(body):
+                hire(
+                    body,
+                    output_path(job, base),
+                    open_store(output_path(job, base)),
+                    arguments.runs / body["run"],
+                )
+                confirm(body, yes=arguments.yes, most=arguments.max_cost)
             run = _prepare(ledger, body, job, base)
+            if arguments.max_cost is not None:
+                ledger.set_budget(run.id, arguments.max_cost, utc())
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
-        return _carry_on(ledger, run, arguments.runs, job)
-
-
-def _launchable(body: dict[str, Any]) -> None:
-    clouds = {lot["cloud"] for lot in body["lots"]}
-    if clouds != {"local"}:
-        raise Problem(
-            f"the plan's machines are on {', '.join(sorted(clouds))}, and this version launches on this machine only",
-            hint="plan with --on local, then launch that plan",
-        )
+        return _carry_on(ledger, run, arguments.runs, job, arguments)
 
 
 def _listing(body: dict[str, Any], job: Job, base: Path) -> Listing:
@@ -106,14 +114,16 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
         say("cutting the corpus into shards")
         cuts = cut_of(job, work["model"])
         sampled = sample(listing, columns(job), words(work["model"]), cuts)
-        header = _header(body, job)
-        manifest.write(store, header, cut.shards(listing, sampled, work["shard_tokens"]))
+        shards = list(cut.shards(listing, sampled, work["shard_tokens"]))
+        header = _header(body, job, len(shards))
+        manifest.write(store, header, shards)
     ledger.add_shards(run, manifest.every_shard(store, header))
-    ledger.note(run, "launched", f"{header.shards} shards, {body['lots'][0]['workers']} workers", utc())
+    workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
+    ledger.note(run, "launched", f"{header.shards} shards, {workers} workers", utc())
     return ledger.find(run)
 
 
-def _header(body: dict[str, Any], job: Job) -> manifest.Header:
+def _header(body: dict[str, Any], job: Job, shards: int) -> manifest.Header:
     work = body["work"]
     assert isinstance(job.corpus, Source)
     assert job.output
@@ -132,7 +142,7 @@ def _header(body: dict[str, Any], job: Job) -> manifest.Header:
         keep=job.output.keep,
         remote_code=job.remote_code,
         ttl=float(os.environ.get("EMBEDFLEET_LEASE_SECONDS", TTL)),
-        shards=work["shards"],
+        shards=shards,
     )
 
 
@@ -143,10 +153,10 @@ def _resume(arguments: Namespace) -> int:
         job = jobs.load(body["work"]["job"])
         if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
             run = _prepare(ledger, body, job, Path(body["work"]["base"]))
-        return _carry_on(ledger, run, arguments.runs, job)
+        return _carry_on(ledger, run, arguments.runs, job, arguments)
 
 
-def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
+def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace) -> int:
     """Drive the run to its end, then say how it went. The job's limits may be newer than the run's plan."""
     body: dict[str, Any] = json.loads(run.plan)
     folder = runs / run.id
@@ -161,15 +171,27 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
         if eye.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
+            hired = hire(body, run.output, store, folder, arguments.secret)
+            for name, text in yamls(hired.recipes).items():
+                write(folder / name, text)
             try:
                 with screen(body) as watch:
-                    Drive(
-                        ledger, Eye(store, ledger, header), Local(folder), run.output, body["lots"][0],
-                        job.limits.budget, watch,
+                    left = Drive(
+                        ledger, Eye(store, ledger, header), hired.cloud, hired.lots, _budget(ledger, run.id, job),
+                        watch, say, body["profile"]["tokens"], arguments.detach,
                     ).go()  # fmt: skip
             finally:
                 learn(ledger, run.id, body, utc())
+            if left:
+                say(left)
+                return 0
     return _finish(ledger, store, run.id, folder)
+
+
+def _budget(ledger: Ledger, run: str, job: Job) -> Decimal | None:
+    """The least that was said: by the job, or at its launch."""
+    known = [usd for usd in (ledger.budget(run), job.limits.budget) if usd is not None]
+    return min(known, default=None)
 
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
@@ -280,6 +302,8 @@ RUN: dict[str, Callable[[Namespace], int]] = {
     "status": _status,
     "report": _report,
     "resume": _resume,
+    "stop": teardown.stop,
+    "down": teardown.down,
     "verify": _verify,
 }
 

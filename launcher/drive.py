@@ -102,8 +102,8 @@ class Drive:
     def rented(self) -> bool:
         return any(lot.rented for lot in self.lots)
 
-    def go(self) -> None:
-        """Drive until the run is done.
+    def go(self) -> str | None:
+        """Drive until the run is done: None; or, told to detach, until all machines were asked for: what goes on.
 
         Raises:
             Interrupted: the user pressed Ctrl-C: workers of this machine have ended, rented machines work on.
@@ -130,12 +130,13 @@ class Drive:
                     self._stop("the machines die")
                     raise self._why(view)
                 self._mourn(view)
-                self._leave(view)
-                orders = step(view, utc())
+                orders = [] if self._leaving else step(view, utc())
                 self._act(orders)
-                self._leave(view, settled=not any(isinstance(order, Start) for order in orders))
+                if self._leaving or (self.detach and not any(isinstance(order, Start) for order in orders)):
+                    return self._leave(view)
                 self._pause()
         self._end(view)
+        return None
 
     def _end(self, view: View) -> None:
         self.eye.lost()
@@ -154,23 +155,25 @@ class Drive:
         what = "machine" if self.rented else "worker"
         raise Interrupted(f"stopped: {left}; no {what} runs", hint=f"embedfleet resume {self.run}")
 
-    def _leave(self, view: View, *, settled: bool = False) -> None:
-        """Rented machines need no launcher: at Ctrl-C, or once all were asked for, leave them to their work.
+    @property
+    def _leaving(self) -> bool:
+        return self.rented and self.interrupts > 0
+
+    def _leave(self, view: View) -> str:
+        """Rented machines need no launcher: leave them to their work.
 
         Raises:
-            Interrupted: always after Ctrl-C, which starts and ends no machine.
+            Interrupted: after Ctrl-C, which starts and ends no machine.
         """
-        if not self.rented or not (self.interrupts or (self.detach and settled)):
-            return
         machines = self.ledger.machines(self.run, set(ALIVE))
         hourly = [m.usd_per_hour for m in machines]
         cost = "$?" if None in hourly else f"${sum((p for p in hourly if p is not None), Decimal(0)):.2f}"
-        words = f"{len(machines)} machines of run {self.run} go on at {cost} an hour when all are up"
+        words = f"{len(machines)} machines go on without this launcher, at {cost} an hour when all are up"
         self.ledger.note(self.run, "detached", words, utc())
-        left = f"{view.shards - view.done} of {view.shards} shards are left; {words}"
-        if self.interrupts:
+        left = f"{view.shards - view.done} of {view.shards} shards of run {self.run} are left; {words}"
+        if self._leaving:
             raise Interrupted(left, hint=_orders(self.run))
-        raise Detached(left, hint=_orders(self.run))
+        return f"{left}\n{_orders(self.run)}"
 
     def _mourn(self, view: View) -> None:
         """Say once that a lot is given up, and why, in its machines' own words."""
@@ -178,12 +181,18 @@ class Drive:
             if lot.number not in self.abandoned and given_up(view, lot):
                 self.abandoned.add(lot.number)
                 last = [
-                    m for m in self.ledger.machines(self.run) if m.lot == lot.number and m.state == MachineState.FAILED
+                    m
+                    for m in self.ledger.machines(self.run)
+                    if m.lot == lot.number and m.state == MachineState.FAILED
                 ][-1]
                 words = self.cloud.last_words(last.name)
                 text = f"lot {lot.number} ({lot.slots} x {lot.gpu}) is given up: {last.reason}; {_usd(view.spent)} spent"
                 self.ledger.note(self.run, "given up", text, utc())
-                self.say("\n".join([f"{last.name} said last:", *(f"  {line}" for line in words.splitlines()), text]))
+                self.say(
+                    "\n".join(
+                        [f"{last.name} said last:", *(f"  {line}" for line in words.splitlines()), text]
+                    )
+                )
 
     def _stop(self, reason: str) -> None:
         self.ledger.set_run_state(self.run, RunState.STOPPED, utc())
@@ -252,11 +261,7 @@ class Drive:
         return found[0] if found else None
 
     def _act(self, orders: Sequence[Order]) -> None:
-        asks: list[Ask] = []
-        for order in orders:
-            if isinstance(order, Start) and self._intend(order):
-                asks.append(self._ask(order))
-        self._start(asks)
+        self._start([self._ask(o) for o in orders if isinstance(o, Start) and self._intend(o)])
         for kind, what, how in (
             (Drain, "drain", self.cloud.drain),
             (End, "end", self.cloud.end),
@@ -269,13 +274,18 @@ class Drive:
         lot = next(lot for lot in self.lots if lot.number == order.lot)
         if not order.places:
             return self.ledger.intend_machine(
-                self.run, order.name, order.slot, lot.usd_per_hour, utc(), place="local", gpu=lot.gpu, site=HERE
+                self.run,
+                order.name,
+                order.slot,
+                lot.usd_per_hour,
+                utc(),
+                place="local",
+                gpu=lot.gpu,
+                site=HERE,
             )
         first = order.places[0]
         zone = first.zone if first.zone and first.infra.endswith(f"/{first.zone}") else None
-        site = Site(
-            first.cloud, first.region, zone, lot.purchase, first.instance_type, lot.gpus, lot.disk_gb
-        )
+        site = Site(first.cloud, first.region, zone, lot.purchase, first.instance_type, lot.gpus, lot.disk_gb)
         usd = first.usd_per_hour if first.usd_per_hour is not None else lot.usd_per_hour
         return self.ledger.intend_machine(
             self.run, order.name, order.slot, usd, utc(), gpu=lot.gpu, lot=lot.number, site=site
@@ -288,7 +298,9 @@ class Drive:
         total = sum(lot.slots * lot.workers for lot in self.lots)
         offset = self.eye.header.shards * (before + order.slot * workers) // total
         gpus = [] if order.places else devices()
-        return Ask(order.name, offset, gpus[order.slot % len(gpus)] if gpus else None, order.lot, order.places)
+        return Ask(
+            order.name, offset, gpus[order.slot % len(gpus)] if gpus else None, order.lot, order.places
+        )
 
     def _start(self, asks: Sequence[Ask]) -> None:
         """Start what was intended.
@@ -386,19 +398,13 @@ class Drive:
 def _orders(run: str) -> str:
     """What to do about machines that go on by themselves."""
     return (
-        f"embedfleet status {run} --watch; to steer again: embedfleet resume {run}; to end it: embedfleet stop {run}, "
-        f"or at once: embedfleet down {run}"
+        f"embedfleet resume {run} to look after them again, embedfleet stop {run} to let them finish what they hold, "
+        f"embedfleet down {run} to take them down"
     )
 
 
 def _usd(spent: Decimal | None) -> str:
     return "$?" if spent is None else f"${spent:.2f}"
-
-
-class Detached(Problem):
-    """The launcher left, as it was told to; its machines work on."""
-
-    code = 0
 
 
 class Busy(Problem):

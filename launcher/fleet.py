@@ -17,7 +17,9 @@ from launcher.record import MachineState
 from tasks.spec import Place
 
 DEATHS = 5  # in a row, without one shard done, before a slot is given up
-FAILURES = 3  # of a rented lot's machines that cannot work, before the lot is given up: each costs a cold start
+FAILURES = (
+    3  # of a rented lot's machines that cannot work, before the lot is given up: each costs a cold start
+)
 SLOWEST = timedelta(seconds=30)  # between a death and the next start
 HUNG = timedelta(
     seconds=15
@@ -172,7 +174,9 @@ def _starts(view: View, now: datetime) -> list[Order]:
                 continue
             if lot.rented and (coming >= WAVE or not pays_back(lot, view.tokens_left, rate)):
                 break
-            orders.append(Start(slot, f"{lot.name}{slot}-{len(past)}", lot.number, _where(view, lot, slot, now)))
+            orders.append(
+                Start(slot, f"{lot.name}{slot}-{len(past)}", lot.number, _where(view, lot, slot, now))
+            )
             left -= lot.workers
             coming += 1
             rate += lot.tokens_per_second or 0.0

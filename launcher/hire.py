@@ -23,7 +23,14 @@ from tasks import spec
 from tasks.store import Store
 
 # Settings of this environment that workers on other machines are to have too. None of them is a secret.
-PASSED = ("EMBEDFLEET_HASH_SECONDS", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION", "HF_ENDPOINT", "HF_HUB_OFFLINE")
+PASSED = (
+    "EMBEDFLEET_HASH_SECONDS",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_DEFAULT_REGION",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+)
 PREBUILT = "EMBEDFLEET_WORKER_ENV"  # the folder of an environment that the machines have already
 COLD_START = "EMBEDFLEET_COLD_START_SECONDS"  # as measured, instead of what is known of the cloud
 UNKNOWN_GB = 20  # room for a model of unknown size
@@ -35,6 +42,7 @@ class Hired:
 
     cloud: Cloud
     lots: tuple[Lot, ...]
+    recipes: tuple[spec.Recipe, ...] = ()
 
 
 def rented(body: Mapping[str, Any]) -> bool:
@@ -42,7 +50,9 @@ def rented(body: Mapping[str, Any]) -> bool:
     return any(lot["cloud"] != "local" for lot in body["lots"])
 
 
-def hire(body: Mapping[str, Any], output: str, store: Store, folder: Path, secrets: Sequence[str] = ()) -> Hired:
+def hire(
+    body: Mapping[str, Any], output: str, store: Store, folder: Path, secrets: Sequence[str] = ()
+) -> Hired:
     """Who gives the machines of this plan. Asks nobody yet.
 
     Raises:
@@ -51,13 +61,15 @@ def hire(body: Mapping[str, Any], output: str, store: Store, folder: Path, secre
     if not rented(body):
         return _here(body, output, folder)
     if any(lot["cloud"] == "local" for lot in body["lots"]):
-        raise Problem("the plan mixes this machine with rented ones", hint="plan again with --on local, or without")
+        raise Problem(
+            "the plan mixes this machine with rented ones", hint="plan again with --on local, or without"
+        )
     from launcher.clouds.skypilot import SkyPilot  # noqa: PLC0415 - most runs rent nothing
 
     reachable(body, output)
     found = recipes(body, output, secrets)
     cloud = SkyPilot(folder, store, body["run"], {recipe.lot: recipe for recipe in found})
-    return Hired(cloud, tuple(_lot(body, number) for number in range(len(body["lots"]))))
+    return Hired(cloud, tuple(_lot(body, number) for number in range(len(body["lots"]))), found)
 
 
 def recipes(body: Mapping[str, Any], output: str, secrets: Sequence[str] = ()) -> tuple[spec.Recipe, ...]:

@@ -52,7 +52,9 @@ def in_order(
     """All places: the slot's own, then by price; those in trouble last, whose time is up soonest before the others."""
     listed = ranked([*([first] if first else []), *places])
     if first:
-        listed.sort(key=lambda place: (place.infra, place.instance_type) != (first.infra, first.instance_type))
+        listed.sort(
+            key=lambda place: (place.infra, place.instance_type) != (first.infra, first.instance_type)
+        )
     until = {place.infra: avoided_until(place.infra, troubles, now) for place in listed}
     good = [place for place in listed if until[place.infra] is None]
     bad = [place for place in listed if until[place.infra] is not None]

@@ -21,7 +21,13 @@ RECOVERY = "EAGER_NEXT_REGION"
 SPOTLESS = ("slurm",)  # whose purchase kinds are partitions, and so places
 
 # What the worker imports, by what it is needed for. vLLM as the tests run it; it brings torch.
-COMMON = ("numpy>=1.26,<3", "psutil>=5.9,<8", "pyarrow>=17,<28", "tokenizers>=0.20,<1", "nvidia-ml-py>=12,<14")
+COMMON = (
+    "numpy>=1.26,<3",
+    "psutil>=5.9,<8",
+    "pyarrow>=17,<28",
+    "tokenizers>=0.20,<1",
+    "nvidia-ml-py>=12,<14",
+)
 ENGINES: Mapping[str, tuple[str, ...]] = {
     "vllm": ("vllm==0.32.0",),
     "torch": ("torch==2.13.0", "transformers>=4.48,<6", "safetensors>=0.4,<1"),
@@ -34,7 +40,9 @@ STORES: Mapping[str, tuple[str, ...]] = {
 
 # SkyPilot's name of a GPU, where ours is another.
 ACCELERATORS = {"A100-40GB": "A100", "A6000": "RTXA6000", "RTX6000-Ada": "RTX6000-Ada", "A5000": "RTXA5000"}
-ZONE_ID = re.compile(r"[a-z0-9]+-az\d+")  # AWS's name of a zone that means the same to all; none can launch in it
+ZONE_ID = re.compile(
+    r"[a-z0-9]+-az\d+"
+)  # AWS's name of a zone that means the same to all; none can launch in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,9 @@ class Recipe:
     disk_gb: int = 100
     threads: int | None = None  # of a worker's engine, where it computes on the CPU
     prebuilt: str | None = None  # folder of an environment that the machine has already
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])  # more of the environment, nothing secret
+    settings: Mapping[str, str] = field(
+        default_factory=dict[str, str]
+    )  # more of the environment, nothing secret
     secrets: tuple[str, ...] = ()  # names of environment variables
 
 
@@ -105,6 +115,12 @@ def ranked(places: Sequence[Place]) -> list[Place]:
     return list(best.values())
 
 
+def in_words(place: Place) -> str:
+    """A place for a person: where, as what, for how much."""
+    usd = "$?" if place.usd_per_hour is None else f"${place.usd_per_hour}"
+    return " ".join(part for part in (place.infra, place.instance_type, f"at {usd} an hour") if part)
+
+
 def task(
     recipe: Recipe, machine: str = "", offset: int = 0, places: Sequence[Place] | None = None
 ) -> dict[str, Any]:
@@ -118,7 +134,9 @@ def task(
         "run": _run(recipe),
     }
     if recipe.secrets:
-        body["secrets"] = dict.fromkeys(recipe.secrets)  # `sky jobs launch --secret NAME` takes it from the environment
+        body["secrets"] = dict.fromkeys(
+            recipe.secrets
+        )  # `sky jobs launch --secret NAME` takes it from the environment
     return body
 
 

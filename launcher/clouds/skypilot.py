@@ -40,7 +40,9 @@ def load() -> Any:
     try:
         return importlib.import_module("sky")
     except ImportError as error:
-        raise Problem(f"renting machines needs SkyPilot, which is not installed here ({error})", hint=MISSING) from error
+        raise Problem(
+            f"renting machines needs SkyPilot, which is not installed here ({error})", hint=MISSING
+        ) from error
 
 
 def ask(doing: str, question: Callable[[Any], Any], *, lost: Any = None) -> Any:
@@ -131,11 +133,13 @@ def health() -> dict[str, str]:
 def price(place: spec.Place, *, spot: bool) -> float | None:
     """Dollars an hour of this machine by SkyPilot's own catalog; None where it has none."""
 
-    def question(sky: Any) -> float | None:
+    def question(_sky: Any) -> float | None:
         catalog = importlib.import_module("sky.catalog")
         zone = place.infra.split("/")[2] if place.infra.count("/") > 1 else None
         with suppress(ValueError, KeyError):
-            return float(catalog.get_hourly_cost(place.instance_type, spot, place.region, zone, clouds=place.cloud))
+            return float(
+                catalog.get_hourly_cost(place.instance_type, spot, place.region, zone, clouds=place.cloud)
+            )
         return None
 
     if place.instance_type is None:
@@ -153,7 +157,9 @@ class SkyPilot:
         self.recipes = recipes
         self.poll = float(os.environ.get("EMBEDFLEET_POLL_SECONDS", "10"))
         self.jobs: dict[int, Job] = {}
-        self.placed: dict[int, tuple[Any, float]] = {}  # where a job's machine was on its way to first, and when
+        self.placed: dict[
+            int, tuple[Any, float]
+        ] = {}  # where a job's machine was on its way to first, and when
         self.settled = False
 
     def look(self) -> None:
@@ -163,7 +169,11 @@ class SkyPilot:
             self.settled = True
         self.jobs = {job.id: job for job in jobs_of(spec.prefix(self.run)) if self._ours(job)}
         for job in self.jobs.values():
-            if job.status in ("STARTING", "RUNNING") and job.site and self.placed.get(job.id, (None,))[0] != job.site:
+            if (
+                job.status in ("STARTING", "RUNNING")
+                and job.site
+                and self.placed.get(job.id, (None,))[0] != job.site
+            ):
                 self.placed[job.id] = (job.site, time.time())
         self._part_twins()
 
@@ -200,7 +210,10 @@ class SkyPilot:
         job = self.jobs.get(int(number)) if number.isdigit() else None
         if job is None or job.name != handle.partition(":")[2]:
             return None
-        recipe = next((r for r in self.recipes.values() if job.name.startswith(f"{spec.prefix(self.run)}-l{r.lot}m")), None)
+        recipe = next(
+            (r for r in self.recipes.values() if job.name.startswith(f"{spec.prefix(self.run)}-l{r.lot}m")),
+            None,
+        )
         site = job.site
         purchase = purchase_of(site.cloud, site.zone, spot=recipe.spot) if recipe and site else None
         placed = self.placed.get(job.id)
@@ -282,7 +295,9 @@ class SkyPilot:
 def _secret(name: str) -> str:
     value = os.environ.get(name)
     if value is None:
-        raise Problem(f"the secret {name} is not in this environment", hint=f"export {name}=…, then the same again")
+        raise Problem(
+            f"the secret {name} is not in this environment", hint=f"export {name}=…, then the same again"
+        )
     return value
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
 from launcher.clouds.seam import Sight
 from launcher.errors import Problem
@@ -145,7 +144,9 @@ ERRORS: Mapping[str, Kind] = {
 
 LONGEST = 300  # characters of SkyPilot's own words in one of our messages
 COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-TAG = re.compile(r"^\((?:[\w.-]+, )?[\w.-]+,? pid=\d+(?:, ip=[\d.]+)?\) ?")  # SkyPilot's mark of who said a line
+TAG = re.compile(
+    r"^\((?:[\w.-]+, )?[\w.-]+,? pid=\d+(?:, ip=[\d.]+)?\) ?"
+)  # SkyPilot's mark of who said a line
 CHATTER = ("├──", "└──", "✓ ", "✗ ", "⚙", "📋", "To view", "To stream", "Tailing ", "Using SkyPilot API")
 
 

@@ -101,7 +101,9 @@ class Sky:
         (self.folder / "site" / "sitecustomize.py").write_text(SITE)
         (self.home / ".sky" / "config.yaml").write_text(self.config)
         common = self.home / ".sky" / "catalogs" / "v8" / "common"
-        write_csv(common / "accelerators.csv", ["AcceleratorName", "Clouds"], [[g, "['AWS', 'GCP']"] for g in GPUS])
+        write_csv(
+            common / "accelerators.csv", ["AcceleratorName", "Clouds"], [[g, "['AWS', 'GCP']"] for g in GPUS]
+        )
         rows = [[gpu, gib, "nvidia"] for gpu, gib in GPUS.items()]
         write_csv(common / "metadata.csv", ["GPU", "MemoryGB", "Manufacturer"], rows)
         (self.folder / "sky.json").write_text(json.dumps({"port": self.port}))

@@ -20,12 +20,19 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tests.beds.sky import CLOUD, ROOT, Sky, free_port
 
 USER = "embedbed"
 MARK = "# embedfleet test bed"
-NEEDS = {"slurmctld": "slurm-wlm", "sshd": "openssh-server", "rsync": "rsync", "nc": "netcat-openbsd", "curl": "curl"}
+NEEDS = {
+    "slurmctld": "slurm-wlm",
+    "sshd": "openssh-server",
+    "rsync": "rsync",
+    "nc": "netcat-openbsd",
+    "curl": "curl",
+}
 GPUS = 8  # of each node
 PRICES = {  # dollars an hour of a GPU, all in: by region and partition, then GPU
     ("east", "spot"): {"L4": 0.40, "H100": 2.50},
@@ -57,7 +64,7 @@ class Slurm:
         self.user_home = self.folder / "user"
         self.sky = Sky(self.folder, self._sky_config())
 
-    def __enter__(self) -> "Slurm":
+    def __enter__(self) -> Self:
         self.up()
         return self
 
@@ -72,7 +79,9 @@ class Slurm:
         """
         missing = [package for command, package in NEEDS.items() if not self._has(command)]
         if missing or os.geteuid():
-            raise RuntimeError(f"needs root and: apt-get install -y --no-install-recommends {' '.join(missing)}")
+            raise RuntimeError(
+                f"needs root and: apt-get install -y --no-install-recommends {' '.join(missing)}"
+            )
         for name in ("etc", "state", "log", "run", "dev", "ssh", "shim", "shared", "spool/l4", "spool/h100"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
@@ -89,7 +98,8 @@ class Slurm:
         (self.folder / "etc" / "gres.conf").write_text(
             "AutoDetect=off\n"
             + "".join(
-                f"NodeName={n} Name=gpu Type={n} File={self.folder}/dev/{n}-[0-{GPUS - 1}]\n" for n in ("l4", "h100")
+                f"NodeName={n} Name=gpu Type={n} File={self.folder}/dev/{n}-[0-{GPUS - 1}]\n"
+                for n in ("l4", "h100")
             )
         )
         self._ssh(ports[3])
@@ -124,7 +134,11 @@ class Slurm:
     def slurm(self, *words: str) -> str:
         """What a command of Slurm prints."""
         done = subprocess.run(
-            words, env=os.environ | {"SLURM_CONF": str(self.conf)}, capture_output=True, text=True, check=False
+            words,
+            env=os.environ | {"SLURM_CONF": str(self.conf)},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout.strip()
 
@@ -143,14 +157,23 @@ class Slurm:
         It is the system's Python looking into `.venv`, which lies where that user may read but not run.
         """
         env = self.folder / "worker-env"
-        libraries = ROOT / ".venv" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+        libraries = (
+            ROOT
+            / ".venv"
+            / "lib"
+            / f"python{sys.version_info.major}.{sys.version_info.minor}"
+            / "site-packages"
+        )
         found = subprocess.run(
             ["/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
             capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
         if found not in libraries.as_posix():
             raise RuntimeError(f"the system's Python is {found}, that of .venv is another")
-        subprocess.run([str(CLOUD / "bin" / "uv"), "venv", "-q", "--clear", "--python", "/usr/bin/python3", str(env)], check=True)
+        subprocess.run(
+            [str(CLOUD / "bin" / "uv"), "venv", "-q", "--clear", "--python", "/usr/bin/python3", str(env)],
+            check=True,
+        )
         (env / "lib" / f"python{found}" / "site-packages" / "checkout.pth").write_text(f"{libraries}\n")
         return env
 
@@ -282,11 +305,13 @@ PartitionName=ondemand Nodes=l4,h100 MaxTime=1-00:00:00 State=UP PriorityTier=10
             'args=(); for a in "$@"; do [ "$a" = 3.10 ] && a=/usr/bin/python3; args+=("$a"); done\n'
             f'exec {CLOUD}/bin/uv "${{args[@]}}"\n'
         )
-        (shim / "install-uv.sh").write_text(f'mkdir -p "$UV_INSTALL_DIR" && ln -sf {shim}/uv "$UV_INSTALL_DIR/uv"\n')
+        (shim / "install-uv.sh").write_text(
+            f'mkdir -p "$UV_INSTALL_DIR" && ln -sf {shim}/uv "$UV_INSTALL_DIR/uv"\n'
+        )
         home.mkdir(exist_ok=True)
         (home / "curl").write_text(
             '#!/bin/bash\nfor a in "$@"; do\n'
-            f"  [ \"${{a##*/}}\" = install.sh ] && [[ $a == *uv/install.sh ]] && exec cat {shim}/install-uv.sh\n"
+            f'  [ "${{a##*/}}" = install.sh ] && [[ $a == *uv/install.sh ]] && exec cat {shim}/install-uv.sh\n'
             'done\nexec /usr/bin/curl "$@"\n'
         )
         for path in (shim / "uv", home / "curl"):
