@@ -7,6 +7,7 @@ Knows nothing of shards, leases or vectors; what keeps the objects is in `tasks.
 
 import random
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,9 +25,8 @@ LONGEST_PAUSE = 2.0
 TEMPORARY = ".tmp-"  # files that are still being written; never listed
 
 Body = bytes | Path  # a Path is a local file, for what is too large to hold
-Span = tuple[
-    int, int | None
-]  # bytes [start, end); end None: to the object's end; start < 0: so many from its end
+# Bytes [start, end); end None: to the object's end; start < 0: so many from its end.
+Span = tuple[int, int | None]
 
 
 class Unsure(Exception):  # noqa: N818 - a state of knowledge, not an error
@@ -35,6 +35,18 @@ class Unsure(Exception):  # noqa: N818 - a state of knowledge, not an error
 
 class Refused(Problem):
     """The store cannot be used, and why."""
+
+
+class Unreachable(Refused):
+    """Nothing answers at its address."""
+
+
+class Unknown(Refused):
+    """There are no credentials, or the store does not know them (any more)."""
+
+
+class Denied(Refused):
+    """The credentials are good, but not for this."""
 
 
 class Changed(Problem):
@@ -207,12 +219,13 @@ def check(key: str) -> None:
 
 
 def check_read(key: str) -> None:
-    """Keys that are read may be whatever a corpus calls its files, but none may lead out of the root.
+    """Keys that are read may be whatever a corpus calls its files, but none leads out of the root or steers a terminal.
 
     Raises:
         ValueError: it is no key.
     """
-    if not key or key.startswith("/") or ".." in key.split("/") or "\0" in key:
+    control = any(unicodedata.category(letter) == "Cc" for letter in key)
+    if not key or key.startswith("/") or ".." in key.split("/") or control:
         raise ValueError(f"not a key: {key!r}")
 
 
