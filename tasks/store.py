@@ -8,7 +8,7 @@ Knows nothing of shards, leases or vectors; what keeps the objects is in `tasks.
 import random
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,7 +126,7 @@ def every(store: Store, prefix: str) -> Iterator[Entry]:
         after = page[-1].key
 
 
-def create_once(store: Store, key: str, body: bytes) -> bool:
+def create_once(store: Store, key: str, body: bytes, wait: Callable[[float], None] = time.sleep) -> bool:
     """Whether `key` is ours: `create`, and a look at what is there when the answer is no or got lost.
 
     `body` must hold a nonce, so that equal bytes are our own write. Without this read-back, 4-6 % of
@@ -134,7 +134,7 @@ def create_once(store: Store, key: str, body: bytes) -> bool:
     """
     for number in range(TRIES):
         if number:
-            time.sleep(random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**number)))  # noqa: S311 - jitter, not a secret
+            wait(random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**number)))  # noqa: S311 - jitter, not a secret
         with suppress(Unsure):
             if store.create(key, body):
                 return True
@@ -147,13 +147,13 @@ def create_once(store: Store, key: str, body: bytes) -> bool:
     )
 
 
-def probe(store: Store, key: str) -> None:
+def probe(store: Store, key: str, wait: Callable[[float], None] = time.sleep) -> None:
     """Refuse a store that ignores create-only; several servers accept the condition and overwrite.
 
     Raises:
         Refused: with the reason.
     """
-    create_once(store, key, uuid4().hex.encode())
+    create_once(store, key, uuid4().hex.encode(), wait)
     first, again = read(store, key), False
     with suppress(Unsure):
         again = store.create(key, uuid4().hex.encode())

@@ -81,6 +81,8 @@ class S3:
             if status_of(error) == 412:
                 raise Changed(self._url(key), version or "", "") from error
             first = self._insist("read", key, partial(self._empty, key, version))
+        if version is not None and first.version != version:  # a store that does not heed the condition
+            raise Changed(self._url(key), version, first.version)
         return opened(partial(self._fetch, key, first.version), first, span)
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
@@ -154,7 +156,7 @@ class S3:
             )
         except ClientError as error:
             raise Changed(self._url(key), version, None if status_of(error) == 404 else "") from error
-        if found.version != version:  # a store that does not heed If-Match
+        if found.version != version:
             raise Changed(self._url(key), version, found.version)
         return found.cut(start, end)
 
