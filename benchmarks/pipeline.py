@@ -10,14 +10,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from tests.objectserver import Requests
 
 from tasks import lease, manifest, receipt
 from tasks.heart import load, pulse_key
 from tasks.shard import Shard, Slice, identify
 from tasks.store import every, open_store, read
-from tests.objectserver import Requests
 
 SHARDS = 24
 FILE = "texts.jsonl"
@@ -39,7 +41,7 @@ def cut(place: Place, count: int = SHARDS) -> list[Shard]:
     body = read(store, FILE) or b""
     edges = [0, *(body.index(b"\n", len(body) * n // count) + 1 for n in range(1, count)), len(body)]
     shards: list[Shard] = []
-    for position, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for position, (start, end) in enumerate(pairwise(edges)):
         piece = (Slice(FILE, entry.version, "jsonl", start, end),)
         shards.append(Shard(identify(piece), position, piece, end - start))
     return shards

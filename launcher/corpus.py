@@ -214,7 +214,7 @@ def _literal(pattern: str) -> str:
 
 
 def fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether the parts of a key are what a glob asks for: `**` is any number of folders, at the end whatever is below."""
+    """Whether the parts of a key are what a glob asks for: `**` is any number of folders, last of all what is below."""
     if not pattern:
         return not parts
     first, *others = pattern

@@ -26,31 +26,31 @@ from sqlalchemy.engine import URL, Connection, create_engine
 from sqlalchemy.exc import StatementError
 
 from launcher.errors import Problem
+from launcher.purse import Purse, close_lives, stamp_life
 from launcher.record import (
+    HERE,
     MACHINE_MOVES,
     RUN_MOVES,
     Event,
     LeaseSeen,
     Machine,
     MachineState,
-    PriceSeen,
     Progress,
     Run,
     RunState,
     ShardSeen,
     ShardState,
+    Site,
     SpeedSeen,
 )
-from launcher.schema import EVENT, LEASE, MACHINE, PRICE, PROGRESS, RUN, SHARD, SPEED, upgrade
+from launcher.schema import EVENT, LEASE, MACHINE, PROGRESS, RUN, SHARD, SPEED, upgrade
 from tasks.receipt import Receipt
 from tasks.shard import Shard
 
 PATIENCE = 30.0  # seconds; SQLite's queue is unfair: with 8 writers one was seen waiting for 4 s
 ROWID: ColumnElement[int] = literal_column("rowid", Integer)  # in the order of writing
 BATCH = 10_000  # shards a transaction: others get their turn in between
-Value = TypeVar(
-    "Value", bound=Run | ShardSeen | LeaseSeen | Machine | PriceSeen | SpeedSeen | Event | Progress
-)
+Value = TypeVar("Value", bound=Run | ShardSeen | LeaseSeen | Machine | SpeedSeen | Event | Progress)
 
 # What happens once per shard goes to the driver as it is: SQLAlchemy's expressions cost five times as much.
 # ON CONFLICT names the key: INSERT OR IGNORE would also swallow a row that lacks a value.
@@ -62,7 +62,7 @@ MARK_DONE = """
     UPDATE shard SET
         state = 'DONE', worker = ?, generation = ?, nonce = ?, "key" = ?, digest = ?, output_bytes = ?,
         input_bytes = ?, documents = ?, chunks = ?, tokens = ?, tokens_cut = ?, failed_rows = ?,
-        quarantine = ?, started = ?, finished = ?, stages = ?
+        quarantine = ?, started = ?, finished = ?, stages = ?, fault = ?
     WHERE run = ? AND id = ? AND state = 'WAITING'
 """
 UNKNOWN_SHARDS = """
@@ -78,7 +78,7 @@ SEE_LEASE = """
 """
 
 
-class Ledger:
+class Ledger(Purse):
     """Opened by `Ledger.open(path)`, by any number of processes and threads at once."""
 
     def __init__(self, path: Path) -> None:
@@ -274,7 +274,7 @@ class Ledger:
         held = LEASE.c.outcome == literal_column("'HELD'")
         return self._values(LeaseSeen, LEASE, LEASE.c.run == run, held, order=(LEASE.c.last_seen,))
 
-    # Machines and their prices
+    # Machines; their lives and prices are in `purse`
 
     def intend_machine(
         self,
@@ -284,20 +284,31 @@ class Ledger:
         usd_per_hour: Decimal | None,
         now: datetime,
         *,
-        place: str = "local",
+        place: str | None = None,
         gpu: str = "cpu",
+        lot: int | None = None,
+        site: Site = HERE,
     ) -> bool:
-        """Whether the name is new. Call it before the act, and act only when it is."""
+        """Whether the name is new. Call it before the act, and act only when it is.
+
+        `usd_per_hour` is of the whole machine, as planned; `lot` counts the plan's from 0; `site` is where it is asked
+        for. `place` is that in one word, unless the caller has a better one.
+        """
         row = {
-            "name": name, "run": run, "slot": slot, "place": place, "gpu": gpu, "usd_per_hour": usd_per_hour,
-            "state": MachineState.INTENDED, "intended": now,
+            "name": name, "run": run, "slot": slot, "place": place or site.place, "gpu": gpu,
+            "usd_per_hour": usd_per_hour, "state": MachineState.INTENDED, "intended": now, "lot": lot,
+            "cloud": site.cloud, "region": site.region, "zone": site.zone, "purchase": site.purchase,
+            "instance_type": site.instance_type, "gpus": site.gpus, "disk_gb": site.disk_gb,
         }  # fmt: skip
         with self.writing() as connection:
             statement = upsert(MACHINE).values(row).on_conflict_do_nothing(index_elements=["name"])
             return connection.execute(statement).rowcount == 1
 
     def confirm_machine(self, name: str, handle: str, now: datetime) -> None:
-        """It runs, under this name of the provider's."""
+        """The provider has it under this name of its own: a process that runs, a job that waits for its machine.
+
+        A process of this machine costs from here on. What is rented costs from `begin_life` on.
+        """
         with self.writing() as connection:
             if _move(connection, name, MachineState.UP, confirmed=now, handle=handle):
                 return
@@ -319,30 +330,15 @@ class Ledger:
     def end_machine(
         self, name: str, state: MachineState, at: datetime, reason: str, exit_code: int | None = None
     ) -> None:
-        """It costs nothing from here on."""
+        """It costs nothing from here on; nor does the life that was open."""
         with self.writing() as connection:
             _move(connection, name, state, ended=at, reason=_readable(reason), exit_code=exit_code)
+            close_lives(connection, name, state, at)
 
     def machines(self, run: str, states: Collection[MachineState] | None = None) -> list[Machine]:
         """In the order in which they were intended."""
         where = [MACHINE.c.run == run] + ([] if states is None else [MACHINE.c.state.in_(states)])
         return self._values(Machine, MACHINE, *where, order=(ROWID,))
-
-    def see_price(self, machine: str, usd_per_hour: Decimal, at: datetime, source: str) -> None:
-        row = {"machine": machine, "at": at, "source": source, "usd_per_hour": usd_per_hour}
-        statement = upsert(PRICE).values(row)
-        with self.writing() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["machine", "at", "source"],
-                    set_={"usd_per_hour": statement.excluded.usd_per_hour},
-                )
-            )
-
-    def prices(self, run: str) -> list[PriceSeen]:
-        """Of all its machines, the oldest first."""
-        mine = PRICE.c.machine.in_(select(MACHINE.c.name).where(MACHINE.c.run == run))
-        return self._values(PriceSeen, PRICE, mine, order=(PRICE.c.at, PRICE.c.machine))
 
     # Speeds and events
 
@@ -390,6 +386,7 @@ class Ledger:
             if connection.scalar(select(MACHINE.c.name).where(mine)) is None:
                 raise _no_machine(name)
             connection.execute(update(MACHINE).where(mine, MACHINE.c[moment].is_(None)).values({moment: at}))
+            stamp_life(connection, name, moment, at)
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:
@@ -528,6 +525,7 @@ def _done(run: str, receipt: Receipt) -> tuple[Any, ...]:
         _text(receipt.started),
         _text(receipt.finished),
         json.dumps(dict(receipt.stages)),
+        receipt.fault and _readable(receipt.fault),
         run,
         receipt.shard,
     )

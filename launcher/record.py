@@ -112,7 +112,30 @@ class LeaseSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """Where a machine is, or was asked for, and as what. None: not known, or this machine has no such thing."""
+
+    cloud: str = "local"
+    region: str | None = None
+    zone: str | None = None
+    purchase: str | None = None  # "spot" or "on-demand"; None: nobody rented it
+    instance_type: str | None = None
+    gpus: float | None = None
+    disk_gb: float | None = None
+
+    @property
+    def place(self) -> str:
+        """In one word, as it is shown."""
+        return self.cloud if self.region is None else f"{self.cloud}/{self.region}"
+
+
+HERE = Site()  # this machine
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
+    """What was asked for, under one name. What became of it, once or again and again, is in its lives."""
+
     name: str  # chosen by us, so that asking twice starts one
     run: str
     slot: int
@@ -128,14 +151,103 @@ class Machine:
     ended: datetime | None
     reason: str | None
     exit_code: int | None
+    lot: int | None = None  # of the plan, counted from 0
+    cloud: str = "local"
+    region: str | None = None
+    zone: str | None = None
+    purchase: str | None = None  # "spot" or "on-demand"; None: nobody rented it
+    instance_type: str | None = None
+    gpus: float | None = None
+    disk_gb: float | None = None
+
+    @property
+    def site(self) -> Site:
+        """Where it was asked for. A life may have come up elsewhere."""
+        return Site(
+            self.cloud, self.region, self.zone, self.purchase, self.instance_type, self.gpus, self.disk_gb
+        )
+
+
+class How(StrEnum):
+    """How a life ended."""
+
+    PREEMPTED = "PREEMPTED"  # the cloud took it back
+    STOPPED = "STOPPED"  # we did
+    FAILED = "FAILED"  # it ran, and could not do its work
+    LOST = "LOST"  # nobody knows
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One stretch in which a machine ran and cost money: a spot machine may come back, elsewhere and dearer."""
+
+    machine: str
+    number: int  # from 0; how often it had been recovered before
+    cloud: str
+    region: str | None
+    zone: str | None
+    purchase: str | None
+    instance_type: str | None
+    gpus: float | None
+    disk_gb: float | None
+    usd_per_hour: Decimal | None  # as it began; what it was later is in the prices seen
+    asked: datetime | None
+    up: datetime  # the provider said that it runs: billing begins
+    ready: datetime | None
+    stopping: datetime | None
+    ended: datetime | None  # as far as we know; None: it runs, or nobody reported its end
+    gone: datetime | None  # the provider confirmed that it is not there any more
+    how: How | None
+
+    @property
+    def site(self) -> Site:
+        return Site(
+            self.cloud, self.region, self.zone, self.purchase, self.instance_type, self.gpus, self.disk_gb
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PriceSeen:
+    """`source`: "plan", "launch", "spot history" or "provider". `life`: the only one it is of; None: whichever ran."""
+
     machine: str
     at: datetime
     source: str
     usd_per_hour: Decimal
+    life: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money for something else than a machine's hours. `usd` None: not known, for this `reason`."""
+
+    name: str  # chosen by us, so that the same again is one
+    kind: str  # "egress", "requests", "controller", "storage" or "disk"
+    at: datetime
+    quantity: float | None
+    unit: str
+    usd: Decimal | None
+    reason: str | None = None
+    machine: str | None = None  # of which it is, where it is of one
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A budget as the user set it; the newest holds."""
+
+    at: datetime
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message that was sent, or is still to be: one of a kind for a run. Never holds where it is sent to."""
+
+    kind: str
+    at: datetime
+    text: str
+    tries: int
+    sent: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +281,8 @@ class Progress:
     bytes: int
     tokens_known: int  # expected of the shards somebody could estimate
     shards_unsized: int  # the others
-    shards_done: int
+    shards_done: int  # the failed ones are among them
+    shards_failed: int  # nothing of them could be embedded
     documents: int
     chunks: int
     tokens: int

@@ -16,7 +16,7 @@ from sqlalchemy.types import Text, TypeDecorator
 from sqlmodel import Field, SQLModel
 
 from launcher.errors import Problem
-from launcher.record import MachineState, Outcome, RunState, ShardState
+from launcher.record import How, MachineState, Outcome, RunState, ShardState
 
 
 class Money(TypeDecorator[Decimal]):
@@ -84,6 +84,7 @@ class ShardRow(Row, table=True):
     started: datetime | None
     finished: datetime | None
     stages: dict[str, float] | None = Field(sa_type=JSON)
+    fault: str | None
 
 
 class ProgressRow(Row, table=True):
@@ -93,6 +94,7 @@ class ProgressRow(Row, table=True):
     tokens_known: int
     shards_unsized: int
     shards_done: int
+    shards_failed: int
     documents: int
     chunks: int
     tokens: int
@@ -131,6 +133,34 @@ class MachineRow(Row, table=True):
     ended: datetime | None
     reason: str | None
     exit_code: int | None
+    lot: int | None
+    cloud: str = "local"
+    region: str | None
+    zone: str | None
+    purchase: str | None
+    instance_type: str | None
+    gpus: float | None
+    disk_gb: float | None
+
+
+class LifeRow(Row, table=True):
+    machine: str = Field(primary_key=True, foreign_key="machine.name")
+    number: int = Field(primary_key=True)
+    cloud: str
+    region: str | None
+    zone: str | None
+    purchase: str | None
+    instance_type: str | None
+    gpus: float | None
+    disk_gb: float | None
+    usd_per_hour: Decimal | None = Field(sa_type=Money)
+    asked: datetime | None
+    up: datetime
+    ready: datetime | None
+    stopping: datetime | None
+    ended: datetime | None
+    gone: datetime | None
+    how: How | None
 
 
 class PriceRow(Row, table=True):
@@ -138,6 +168,34 @@ class PriceRow(Row, table=True):
     at: datetime = Field(primary_key=True)
     source: str = Field(primary_key=True)
     usd_per_hour: Decimal = Field(sa_type=Money)
+    life: int | None
+
+
+class ChargeRow(Row, table=True):
+    run: str = Field(primary_key=True, foreign_key="run.id")
+    name: str = Field(primary_key=True)
+    kind: str
+    at: datetime
+    quantity: float | None
+    unit: str
+    usd: Decimal | None = Field(sa_type=Money)
+    reason: str | None
+    machine: str | None = Field(foreign_key="machine.name")
+
+
+class LimitRow(Row, table=True):
+    run: str = Field(primary_key=True, foreign_key="run.id")
+    at: datetime = Field(primary_key=True)
+    usd: Decimal = Field(sa_type=Money)
+
+
+class NoticeRow(Row, table=True):
+    run: str = Field(primary_key=True, foreign_key="run.id")
+    kind: str = Field(primary_key=True)
+    at: datetime
+    text: str
+    tries: int
+    sent: datetime | None
 
 
 class SpeedRow(Row, table=True):
@@ -163,6 +221,9 @@ class EventRow(Row, table=True):
 RUN, SHARD, PROGRESS, LEASE, MACHINE, PRICE, SPEED, EVENT = (
     SQLModel.metadata.tables[name]
     for name in ("run", "shard", "progress", "lease", "machine", "price", "speed", "event")
+)
+LIFE, CHARGE, LIMIT, NOTICE = (
+    SQLModel.metadata.tables[name] for name in ("life", "charge", "limit", "notice")
 )
 
 
@@ -209,6 +270,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             started TEXT,
             finished TEXT,
             stages TEXT,
+            fault TEXT,
             PRIMARY KEY (run, id)
         )
         """,
@@ -222,6 +284,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             tokens_known INTEGER NOT NULL DEFAULT 0,
             shards_unsized INTEGER NOT NULL DEFAULT 0,
             shards_done INTEGER NOT NULL DEFAULT 0,
+            shards_failed INTEGER NOT NULL DEFAULT 0,
             documents INTEGER NOT NULL DEFAULT 0,
             chunks INTEGER NOT NULL DEFAULT 0,
             tokens INTEGER NOT NULL DEFAULT 0,
@@ -253,6 +316,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHEN old.state <> 'DONE' AND new.state = 'DONE' BEGIN
             UPDATE progress SET
                 shards_done = shards_done + 1,
+                shards_failed = shards_failed + (new.fault IS NOT NULL),
                 documents = documents + new.documents,
                 chunks = chunks + new.chunks,
                 tokens = tokens + new.tokens,
@@ -333,6 +397,73 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
         "CREATE INDEX event_by_run ON event (run, id)",
+    ),
+    # 2: machines of a fleet, which live several times in several places, and money that is not for their hours.
+    (
+        "ALTER TABLE machine ADD COLUMN lot INTEGER",
+        "ALTER TABLE machine ADD COLUMN cloud TEXT NOT NULL DEFAULT 'local'",
+        "ALTER TABLE machine ADD COLUMN region TEXT",
+        "ALTER TABLE machine ADD COLUMN zone TEXT",
+        "ALTER TABLE machine ADD COLUMN purchase TEXT",
+        "ALTER TABLE machine ADD COLUMN instance_type TEXT",
+        "ALTER TABLE machine ADD COLUMN gpus REAL",
+        "ALTER TABLE machine ADD COLUMN disk_gb REAL",
+        "ALTER TABLE price ADD COLUMN life INTEGER",
+        """
+        CREATE TABLE life (
+            machine TEXT NOT NULL REFERENCES machine (name),
+            number INTEGER NOT NULL,
+            cloud TEXT NOT NULL,
+            region TEXT,
+            zone TEXT,
+            purchase TEXT,
+            instance_type TEXT,
+            gpus REAL,
+            disk_gb REAL,
+            usd_per_hour TEXT,
+            asked TEXT,
+            up TEXT NOT NULL,
+            ready TEXT,
+            stopping TEXT,
+            ended TEXT,
+            gone TEXT,
+            how TEXT,
+            PRIMARY KEY (machine, number)
+        )
+        """,
+        """
+        CREATE TABLE charge (
+            run TEXT NOT NULL REFERENCES run (id),
+            name TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            at TEXT NOT NULL,
+            quantity REAL,
+            unit TEXT NOT NULL,
+            usd TEXT,
+            reason TEXT,
+            machine TEXT REFERENCES machine (name),
+            PRIMARY KEY (run, name)
+        )
+        """,
+        """
+        CREATE TABLE "limit" (
+            run TEXT NOT NULL REFERENCES run (id),
+            at TEXT NOT NULL,
+            usd TEXT NOT NULL,
+            PRIMARY KEY (run, at)
+        )
+        """,
+        """
+        CREATE TABLE notice (
+            run TEXT NOT NULL REFERENCES run (id),
+            kind TEXT NOT NULL,
+            at TEXT NOT NULL,
+            text TEXT NOT NULL,
+            tries INTEGER NOT NULL,
+            sent TEXT,
+            PRIMARY KEY (run, kind)
+        )
+        """,
     ),
 )
 

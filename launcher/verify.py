@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from launcher.again import Picked, embed_again
 from tasks import lease, manifest, receipt
 from tasks.manifest import Header
+from tasks.quantise import Dtype, restore
 from tasks.read import Bad, Row
 from tasks.receipt import Receipt
-from tasks.quantise import Dtype, restore
 from tasks.shard import Shard
 from tasks.store import Changed, Store, open_store, read
 from tasks.work import rows_of

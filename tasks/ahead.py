@@ -5,7 +5,7 @@ opening, so a few at a time are opened while the one before is read. Order and e
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
@@ -21,7 +21,7 @@ AT_ONCE = 8  # files; each may bring a block of 8 MiB
 
 def ahead(
     source: Store, slices: Sequence[Slice], at_once: int = AT_ONCE
-) -> Iterator[tuple[Slice, BinaryIO | None]]:
+) -> Generator[tuple[Slice, BinaryIO | None]]:
     """The slices in order, each with its stream, None where the file before is the same or nothing is gained.
 
     Raises:

@@ -43,7 +43,7 @@ class Backlog(Generic[T]):
             return True
 
     def take(self, tokens: int, pieces: int, seconds: float) -> list[T] | None:
-        """As many as there are within `tokens` and `pieces`, at least one; [] after `seconds` of none; None at the end."""
+        """As many as there are within `tokens` and `pieces`, at least one; [] after `seconds` of none; None at last."""
         until = monotonic() + seconds
         with self._change:
             while not self._items:

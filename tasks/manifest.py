@@ -100,7 +100,8 @@ def read_header(store: Store, run: str) -> Header:
     fields: dict[str, Any] = json.loads(body)
     if fields.pop("schema", None) != SCHEMA:
         raise NoRun(f"run {run!r} was made by another version of embedfleet", hint="use that version")
-    return Header(**fields | {"keep": tuple(fields["keep"])})
+    fields["keep"] = tuple(fields["keep"])
+    return Header(**fields)
 
 
 def slabs(header: Header) -> int:

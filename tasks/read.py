@@ -131,7 +131,7 @@ def plain(stream: BinaryIO, name: str) -> BinaryIO:
     if name.endswith(".gz"):
         return cast("BinaryIO", gzip.open(stream, "rb"))
     if name.endswith(".zst"):
-        native = pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd")
+        native = pa.CompressedInputStream(pa.PythonFile(cast("Any", stream), "r"), "zstd")
         return cast("BinaryIO", io.BufferedReader(cast("Any", native), ZSTD))
     return stream
 

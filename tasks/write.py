@@ -101,7 +101,7 @@ class VectorFile:
         vectors: Vectors,
         kept: Sequence[Sequence[str | None]] = (),
     ) -> None:
-        """Rows. `vectors` is [len(ids), dimensions], of length 1; `kept` has, by row, the values of the columns to keep."""
+        """Rows. `vectors` is [len(ids), dimensions], of length 1; `kept` has by row the values of the columns to keep."""
         sizes = list(accumulate((sum(len(value or "") for value in values) for values in kept), initial=0))
         part = max(1, PART // self.dimensions)
         start = 0

@@ -60,6 +60,7 @@ def receipt(position: int, run: str = "r1") -> Receipt:
         started=later(position),
         finished=later(position + 2.5),
         stages={"read": 0.1, "embed": 1 / 3},
+        fault="its file changed" if position == 0 else None,
     )
 
 
@@ -616,7 +617,7 @@ def test_a_step_forward_that_fails_leaves_the_file_as_it_was(path: Path) -> None
 def test_a_newer_ledger_is_not_touched(path: Path) -> None:
     Ledger.open(path).close()
     migrate(path, ("CREATE TABLE more (id)",))
-    with pytest.raises(Problem, match="its layout is 2, this one knows 1") as caught:
+    with pytest.raises(Problem, match="its layout is 3, this one knows 2") as caught:
         Ledger.open(path)
     assert caught.value.hint == "pip install --upgrade embedfleet"
 

@@ -444,7 +444,7 @@ def large(folder: Path, order: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, 
     manifest.write(store, header, [shard])
     path = store.root / "data.parquet"
     vectors = np.eye(WIDTH, dtype=np.float32)
-    with VectorFile(path, WIDTH, "float32", {}) as out:
+    with VectorFile(path, WIDTH, "float32") as out:
         for part in np.array_split(order(np.arange(MANY)), 10):
             out.add([f"row-{n:09d}" for n in part], [0] * len(part), vectors[part % WIDTH])
     signed = Receipt(

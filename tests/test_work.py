@@ -18,8 +18,8 @@ from tasks.hash_engine import DIMENSIONS, HashEncoder
 from tasks.manifest import Header
 from tasks.read import Bad
 from tasks.shard import Shard
-from tasks.tokens import BadModel, Cut
 from tasks.stores.folder import Folder
+from tasks.tokens import BadModel, Cut
 from tasks.work import Output, Tally, Windows, cut_of, size_of
 from tests.house import corpus, header_of, shard_of, whole, write_jsonl
 

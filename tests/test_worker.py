@@ -22,10 +22,10 @@ from tasks.heart import Heart, Pulse, load, pulse_key
 from tasks.lease import claim, receipt_key
 from tasks.manifest import Header
 from tasks.shard import Shard
+from tasks.signals import Signals, Stopped
 from tasks.store import Body, create_once, every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.signals import Signals, Stopped
 from tasks.worker import Worker
 from tasks.write import digest
 from tests.house import (

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.embed import Vectors
 from tasks import write
+from tasks.embed import Vectors
 from tasks.quantise import Dtype, restore
 from tasks.write import VectorFile, digest
 

@@ -39,7 +39,7 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:
+def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911 - one for each case
     """Of an error while `doing` (a call) something at `place` (a URL)."""
     if isinstance(error, ClientError):
         return _answered(error, doing, place)
@@ -69,7 +69,7 @@ def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:
     )
 
 
-def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:
+def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911
     """The store said no."""
     status, code = status_of(error), code_of(error)
     if code == "NotImplemented" or status == 501:
