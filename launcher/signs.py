@@ -36,7 +36,9 @@ class Signs:
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
         if fresh:
             with ThreadPoolExecutor(min(AT_ONCE, len(fresh))) as pool:
-                for entry, body in zip(fresh, pool.map(lambda e: read(self.store, e.key), fresh), strict=True):
+                for entry, body in zip(
+                    fresh, pool.map(lambda e: read(self.store, e.key), fresh), strict=True
+                ):
                     with contextlib.suppress(ValueError, TypeError):
                         self._known[entry.key] = (entry.modified, heart.load(body or b""))
         now = self.store.now() if entries else None
