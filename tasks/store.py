@@ -41,6 +41,7 @@ class Changed(Problem):
     """An object is not the one that was asked for."""
 
     def __init__(self, key: str, was: str, now: str | None) -> None:
+        self.gone = now is None
         found = f"was {was}, is {now}" if now else "it is gone" if now is None else f"it is no longer {was}"
         super().__init__(
             f"{key} changed after the plan was made ({found})",
