@@ -97,7 +97,9 @@ def parser() -> Parser:
     _run(stop)
     down = commands.add_parser("down", help="cancel everything that a run rented, and take it away")
     _run(down)
-    down.add_argument("--verify", action="store_true", help="end nothing; ask SkyPilot and the clouds what is left")
+    down.add_argument(
+        "--verify", action="store_true", help="end nothing; ask SkyPilot and the clouds what is left"
+    )
     _json(down)
 
     verify = commands.add_parser("verify", help="check every receipt, file, id and vector of a run")

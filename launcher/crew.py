@@ -20,13 +20,15 @@ class Crew:
     """What was read already. Workers of machines that the ledger does not know are passed over."""
 
     eye: Eye
-    ready: set[str] = field(default_factory=set[str])  # workers whose first moment is written down
+    known: set[str] = field(
+        default_factory=set[str]
+    )  # workers of whom nothing more is to be learnt while they live
 
     def look(self, machines: Collection[str]) -> None:
         """Write down when each machine could first embed, in each of its lives."""
         for worker in self._workers():
             machine = machine_of(worker)
-            if machine in machines and worker not in self.ready:
+            if machine is not None and machine in machines and worker not in self.known:
                 self._read(worker, machine)
 
     def settle(self, machine: str, now: datetime) -> list[Pulse]:
@@ -49,6 +51,6 @@ class Crew:
             return None
         pulse = heart.load(body)
         self.eye.heard(machine, pulse)
-        if pulse.ready:
-            self.ready.add(worker)
+        if pulse.ready and pulse.first_minute:
+            self.known.add(worker)
         return pulse

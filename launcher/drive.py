@@ -6,6 +6,7 @@ between any two lines starts none twice and forgets none. It may die at any time
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import time
@@ -37,6 +38,7 @@ from launcher.fleet import (
     step,
     stuck,
 )
+from launcher.learn import first_minutes
 from launcher.ledger import Ledger
 from launcher.lessons import Lessons, infra_of
 from launcher.machine import devices
@@ -88,6 +90,7 @@ class Drive:
     census: Census = field(init=False)
     lessons: Lessons = field(init=False)
     abandoned: set[int] = field(default_factory=set[int])  # lots that were given up, once it was said
+    minutes: int = 0  # first minutes of workers that are in the ledger
 
     def __post_init__(self) -> None:
         crew = Crew(self.eye) if self.rented else None
@@ -202,6 +205,7 @@ class Drive:
         self.cloud.look()
         self.eye.receipts()
         self.census.pulses()
+        self._learn()
         self.census.count()
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
         if not self.draining and control.told(self.eye.store, self.run) == "drain":
@@ -231,6 +235,13 @@ class Drive:
             troubles=self.lessons.troubles,
             **({"patience": TEARDOWN} if self.rented else {}),
         )
+
+    def _learn(self) -> None:
+        """Workers' first minutes, each once: a plan that is made while this run lasts goes by them."""
+        minutes = list(self.eye.minutes.values())
+        if len(minutes) > self.minutes:
+            first_minutes(self.ledger, self.run, json.loads(self.ledger.find(self.run).plan), minutes)
+            self.minutes = len(minutes)
 
     def _seen(self, machine: Machine) -> Seen:
         earlier = machine.ended is not None and machine.ended < self.began

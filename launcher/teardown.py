@@ -63,7 +63,9 @@ def stop(arguments: Namespace) -> int:
         up = len(ledger.machines(run.id, set(ALIVE)))
         what = "machine" if rented(json.loads(run.plan)) else "worker"
         say(f"run {run.id}: {up} {what}{'s' * (up != 1)} will finish the shards in hand and end")
-        say(f"embedfleet status {run.id} --watch shows when; embedfleet resume {run.id} goes on with the rest")
+        say(
+            f"embedfleet status {run.id} --watch shows when; embedfleet resume {run.id} goes on with the rest"
+        )
     return 0
 
 
@@ -112,8 +114,7 @@ def what_is_left(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Left:
     left = Left()
     if not rented(plan):
         left.asked.append("the process table")
-        found = [m for m in ledger.machines(run.id, set(ALIVE))]
-        left.machines = [m.name for m in found]
+        left.machines = [m.name for m in ledger.machines(run.id, set(ALIVE))]
         return left
     name = spec.prefix(run.id)
     try:
@@ -150,7 +151,9 @@ def _take_down(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, plan: Ma
         return
     try:
         with sole(folder, run.id):
-            control.tell(eye.store, run.id, "drain", utc())  # a machine that comes up meanwhile begins nothing
+            control.tell(
+                eye.store, run.id, "drain", utc()
+            )  # a machine that comes up meanwhile begins nothing
             census = census_of(ledger, run, eye, folder)
             census.settle()
             _end_all(ledger, run, census)
@@ -160,7 +163,9 @@ def _take_down(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, plan: Ma
                 ledger.set_run_state(run.id, RunState.STOPPED, utc())
             ledger.note(run.id, "down", "everything was taken down", utc())
     except Busy as busy:
-        raise Busy(f"{busy}, which would start machines again", hint="end that launcher (Ctrl-C), then again") from busy
+        raise Busy(
+            f"{busy}, which would start machines again", hint="end that launcher (Ctrl-C), then again"
+        ) from busy
 
 
 def _end_all(ledger: Ledger, run: Run, census: Census) -> None:
@@ -223,13 +228,14 @@ def _json(run: str, left: Left) -> dict[str, Any]:
 
 
 def _text(body: Mapping[str, Any]) -> Any:
-    lines = [f"{body['machines']} machines bear {body['label']}; asked: {', '.join(body['asked']) or 'nobody'}"]
+    lines = [
+        f"{body['machines']} machines bear {body['label']}; asked: {', '.join(body['asked']) or 'nobody'}"
+    ]
     lines += [f"  job      {job}" for job in body["jobs"]]
     lines += [f"  machine  {machine}" for machine in body["skypilot"]]
     for one in body["provider"]:
-        lines.append(
-            f"  {one['cloud']:7}  {one['id']} {one['instance_type']} {one['zone']} {one['state']}; remove: {one['remove']}"
-        )
+        lines.append(f"  {one['cloud']:7}  {one['id']} {one['instance_type']} {one['zone']} {one['state']}")
+        lines.append(f"           remove: {one['remove']}")
     lines += [f"  not asked: {why}" for why in body["not_asked"]]
     from rich.text import Text  # noqa: PLC0415 - JSON needs no terminal
 

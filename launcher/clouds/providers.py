@@ -80,12 +80,16 @@ def terminate(found: Iterable[Instance]) -> None:
         try:
             boto3.client("ec2", region_name=region).terminate_instances(InstanceIds=ids)
         except errors as error:
-            raise Problem(f"aws {region} does not end {', '.join(ids)}: {error}", hint="end them in AWS's console") from error
+            raise Problem(
+                f"aws {region} does not end {', '.join(ids)}: {error}", hint="end them in AWS's console"
+            ) from error
 
 
 def _aws(regions: Sequence[str], run: str | None) -> list[Instance]:
     boto3, errors = _boto3()
-    wanted = {"Name": f"tag:{RUN_LABEL}", "Values": [run]} if run else {"Name": "tag-key", "Values": [RUN_LABEL]}
+    wanted = (
+        {"Name": f"tag:{RUN_LABEL}", "Values": [run]} if run else {"Name": "tag-key", "Values": [RUN_LABEL]}
+    )
     filters = [wanted, {"Name": "instance-state-name", "Values": list(BILLED)}]
     found: list[Instance] = []
     for region in regions:
@@ -122,20 +126,25 @@ def _gcp(regions: Sequence[str], run: str | None) -> list[Instance]:
         import google.auth.transport.requests as transport  # noqa: PLC0415
     except ImportError as error:
         raise Problem(
-            f"asking gcp needs google-auth, which is not installed here ({error})", hint="pip install 'embedfleet[cloud]'"
+            f"asking gcp needs google-auth, which is not installed here ({error})",
+            hint="pip install 'embedfleet[cloud]'",
         ) from error
     google_auth: Any = google.auth
     requests: Any = transport
     wanted = f"labels.{RUN_LABEL}={run}" if run else f"labels.{RUN_LABEL}:*"
     try:
-        credentials, project = google_auth.default(scopes=["https://www.googleapis.com/auth/compute.readonly"])
+        credentials, project = google_auth.default(
+            scopes=["https://www.googleapis.com/auth/compute.readonly"]
+        )
         session = requests.AuthorizedSession(credentials)
         return _gcp_pages(session, str(project), wanted, regions)
     except (google_auth.exceptions.GoogleAuthError, OSError, ValueError, KeyError) as error:
         raise _unasked("gcp", str(error)) from error
 
 
-def _gcp_pages(session: Any, project: str, wanted: str, regions: Sequence[str], base: str = "") -> list[Instance]:
+def _gcp_pages(
+    session: Any, project: str, wanted: str, regions: Sequence[str], base: str = ""
+) -> list[Instance]:
     """All zones at once, page after page. `base`: another address than Google's, for tests."""
     url = f"{base or 'https://compute.googleapis.com'}/compute/v1/projects/{project}/aggregated/instances"
     found: list[Instance] = []
@@ -178,11 +187,14 @@ def _boto3() -> tuple[Any, tuple[type[Exception], ...]]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     except ImportError as error:
         raise Problem(
-            f"asking aws needs boto3, which is not installed here ({error})", hint="pip install 'embedfleet[cloud]'"
+            f"asking aws needs boto3, which is not installed here ({error})",
+            hint="pip install 'embedfleet[cloud]'",
         ) from error
     found: Any = boto3
     return found, (BotoCoreError, ClientError)
 
 
 def _unasked(where: str, why: str) -> Problem:
-    return Problem(f"{where} could not be asked: {why}", hint="mend its credentials (embedfleet doctor), then again")
+    return Problem(
+        f"{where} could not be asked: {why}", hint="mend its credentials (embedfleet doctor), then again"
+    )

@@ -15,9 +15,8 @@ import pytest
 
 from launcher.clouds.local import Local
 from launcher.clouds.seam import Ask, Sight
-from launcher.fleet import Phase
-from launcher.record import MachineState
 from launcher.errors import Problem
+from launcher.fleet import Phase
 from tasks import manifest
 from tasks.stores.folder import Folder
 from tests.house import corpus, done, launch
@@ -46,7 +45,15 @@ class Place:
         """A worker's name and handle."""
         name = name or f"w-{uuid4().hex[:12]}"
         self.names.append(name)
-        self.cloud.words = ["--store", str(self.store.root), "--run", self.header.run, "--heartbeat", "0.2", *extra]
+        self.cloud.words = [
+            "--store",
+            str(self.store.root),
+            "--run",
+            self.header.run,
+            "--heartbeat",
+            "0.2",
+            *extra,
+        ]
         handle = self.cloud.start([Ask(name, 0)])[name]
         assert isinstance(handle, str), handle
         return name, handle
