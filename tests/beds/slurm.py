@@ -216,7 +216,7 @@ class Slurm:
                 stderr=log,
                 start_new_session=True,
             )
-        pids = json.loads(self.pids.read_text()) if self.pids.exists() else {}
+        pids: dict[str, int] = json.loads(self.pids.read_text()) if self.pids.exists() else {}
         self.pids.write_text(json.dumps(pids | {name: child.pid}))
 
     def _wait_idle(self) -> None:
