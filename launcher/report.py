@@ -36,6 +36,7 @@ from tasks.receipt import Receipt
 SCHEMA = "embedfleet/report/1"
 BINS = 120  # points of the series: one for every few pixels of a chart
 NAMED = 5  # machines named in one sentence
+FAULTS = 20  # shards that failed, told one by one
 
 Json = dict[str, Any]
 
@@ -166,7 +167,12 @@ def to_json(report: Report) -> Json:
         "updated": report.updated.isoformat(),
         "spend": _spend(report.spend),
         "work": work
-        | {"failed_rows": report.failed_rows, "shards": report.shards, "shards_done": report.shards_done},
+        | {
+            "failed_rows": report.failed_rows,
+            "shards": report.shards,
+            "shards_done": report.shards_done,
+            "failed_shards": sum(r.fault is not None for r in report.receipts),
+        },
         "plan": planned(report.plan),
         "actual": _actual(report),
         "output_bytes": sum(r.output_bytes for r in report.receipts),
@@ -248,6 +254,7 @@ def unknown(report: Report) -> list[str]:
         said.append(
             f"work in hand: leases still out, counted as useful until lost: {len(report.fruitless.open)}"
         )
+    said += [f"shard {r.position} was not embedded: {r.fault}" for r in report.receipts if r.fault][:FAULTS]
     if (unlisted := report.failed_rows - len(report.failures)) > 0:
         said.append(f"failed rows not listed here: {unlisted} of {report.failed_rows}")
     return said
