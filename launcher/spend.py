@@ -180,7 +180,7 @@ def meter(
 
     def did(worker: str, first: datetime, last: datetime, part: Part) -> None:
         name, lane = lane_of(worker, names)
-        work[name][lane].append((_us(first), _us(last), part))
+        work[name][lane].append((microseconds(first), microseconds(last), part))
 
     for receipt in receipts:
         did(receipt.worker, receipt.started, receipt.finished, "useful")
@@ -293,13 +293,13 @@ def end_of(machine: MachineTime, now: datetime) -> datetime:
 def _meter(
     machine: MachineTime, work: Mapping[int, list[Span]], quiet: datetime | None, now: datetime
 ) -> Metered:
-    start, end = _us(machine.started), _us(end_of(machine, now))
-    lived = min(end, max(start, _us(machine.ended or now)))
+    start, end = microseconds(machine.started), microseconds(end_of(machine, now))
+    lived = min(end, max(start, microseconds(machine.ended or now)))
     lanes = max(machine.lanes, *(lane + 1 for lane in work), 1)
     micros: dict[Part, int] = dict.fromkeys(PARTS, 0)
     price: dict[Part, Decimal] = dict.fromkeys(PARTS, ZERO)
     unpriced = 0
-    steps = [start, *(_us(at) for at, _ in machine.rates)]
+    steps = [start, *(microseconds(at) for at, _ in machine.rates)]
     rates = [machine.usd_per_hour, *(rate for _, rate in machine.rates)]
     for lane in range(lanes):
         mine = work.get(lane, ())
@@ -308,17 +308,17 @@ def _meter(
         first = min(
             (since for since, until, _ in mine if until >= start or not machine.number), default=lived
         )
-        ready = _us(machine.ready) if machine.ready else max(start, first)  # who works is ready
+        ready = microseconds(machine.ready) if machine.ready else max(start, first)  # who works is ready
         spans.append((start, ready, "cold_start"))
         if machine.stopping:
-            spans.append((_us(machine.stopping), end, "teardown"))
+            spans.append((microseconds(machine.stopping), end, "teardown"))
         if quiet:
-            spans.append((_us(quiet), end, "idle"))
+            spans.append((microseconds(quiet), end, "idle"))
         stretches = split(start, lived, spans)
         stretches.append((lived, end, "teardown"))
         for a, b, part in stretches:
             micros[part] += b - a
-            for since, until, rate in _priced(a, b, steps, rates):
+            for since, until, rate in priced(a, b, steps, rates):
                 if rate is None:
                     unpriced += until - since
                 else:
@@ -356,7 +356,7 @@ def _within(spans: Iterable[Span], start: int, end: int) -> list[Span]:
     return joined
 
 
-def _priced(
+def priced(
     start: int, end: int, steps: Sequence[int], rates: Sequence[Decimal | None]
 ) -> Iterable[tuple[int, int, Decimal | None]]:
     """The stretch, cut where the price changed."""
@@ -447,5 +447,5 @@ def _last_finish(
     )
 
 
-def _us(moment: datetime) -> int:
+def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
