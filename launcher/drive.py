@@ -40,10 +40,10 @@ from launcher.fleet import (
 )
 from launcher.learn import first_minutes
 from launcher.ledger import Ledger
-from launcher.lessons import Lessons, infra_of
 from launcher.machine import devices
 from launcher.observe import Eye
 from launcher.record import HERE, Machine, MachineState, Progress, RunState, Site
+from launcher.troubles import Troubles, infra_of
 from tasks import control
 from tasks.heart import utc
 
@@ -88,14 +88,14 @@ class Drive:
     finished: datetime | None = None
     told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     census: Census = field(init=False)
-    lessons: Lessons = field(init=False)
+    troubles: Troubles = field(init=False)
     abandoned: set[int] = field(default_factory=set[int])  # lots that were given up, once it was said
     minutes: int = 0  # first minutes of workers that are in the ledger
 
     def __post_init__(self) -> None:
         crew = Crew(self.eye) if self.rented else None
         self.census = Census(self.ledger, self.eye, self.cloud, self._price, crew)
-        self.lessons = Lessons(self.ledger, self.run)
+        self.troubles = Troubles(self.ledger, self.run)
 
     @property
     def run(self) -> str:
@@ -118,7 +118,7 @@ class Drive:
             self.census.adopt()
             self.eye.recall()
             self.eye.receipts()
-            self.lessons.recall()
+            self.troubles.recall()
             if not self.eye.finished:
                 control.tell(self.eye.store, self.run, "go", utc())  # it may have been told to drain before
             before = self.ledger.progress(self.run).tokens
@@ -218,7 +218,7 @@ class Drive:
         for machine in machines:
             sight, lot = self.census.sights.get(machine.name), self._lot(machine)
             if sight and lot:
-                self.lessons.learn(machine, sight, lot.places, utc())
+                self.troubles.learn(machine, sight, lot.places, utc())
         expected = progress.tokens_expected or self.tokens
         return View(
             run=self.run,
@@ -232,7 +232,7 @@ class Drive:
             finished=self.finished,
             interrupts=0 if self.rented else self.interrupts,
             tokens_left=None if expected is None else max(0.0, expected - progress.tokens),
-            troubles=self.lessons.troubles,
+            troubles=self.troubles.found,
             **({"patience": TEARDOWN} if self.rented else {}),
         )
 

@@ -1,55 +1,104 @@
-"""What a run learnt of places: which took machines away, and which had none. Written down, so that `resume` knows too."""
+"""What a run teaches the next plan: how fast its GPUs were, how long its machines took to start, and what that is worth.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+Pure. The plan is priced once more with what was measured instead of what was believed, nothing else changed: how far
+from the run's dollars that would have been is how much closer the next plan of the same kind is.
+"""
 
-from launcher.clouds.seam import Sight
-from launcher.fleet import Phase
-from launcher.ledger import Ledger
-from launcher.places import Trouble
-from launcher.record import Machine, Site
-from tasks.spec import Place
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil, floor
+from typing import Any
 
-KIND = "trouble"  # of events
-
-
-def infra_of(site: Site, places: Sequence[Place]) -> str | None:
-    """The place of a lot that a machine is in, as precisely as the lot names it."""
-    for place in places:
-        parts = place.infra.split("/")
-        if (site.cloud, site.region) == (parts[0], parts[1]) and (len(parts) < 3 or site.zone == parts[2]):
-            return place.infra
-    return None
+from launcher.estimate import exact
+from launcher.planned import at, rows
+from launcher.spend import MachineTime, Spend, written
+from launcher.waterfall import lot_of, planned_lots, tokens_by_lot
+from tasks.receipt import Receipt
 
 
-@dataclass(slots=True)
-class Lessons:
-    """The troubles of a run so far. The same is learnt once."""
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Of one lot: a machine's tokens per second and seconds from being asked for to its first token. None: not seen."""
 
-    ledger: Ledger
-    run: str
-    troubles: list[Trouble] = field(default_factory=list[Trouble])
-    known: set[tuple[str, int, str]] = field(default_factory=set[tuple[str, int, str]])
+    gpu: str
+    cloud: str
+    planned_speed: float
+    measured_speed: float | None
+    measured_start: float | None  # the median
+    starts: int
 
-    def recall(self) -> None:
-        """What earlier launchers learnt."""
-        for event in self.ledger.events(self.run):
-            if event.kind == KIND:
-                infra, _, what = event.text.partition(" ")
-                self.troubles.append(Trouble(infra, event.at, what))
 
-    def learn(self, machine: Machine, sight: Sight, places: Sequence[Place], now: datetime) -> None:
-        """Taken away; or come up elsewhere than where it was asked for first, which so had none."""
-        where = infra_of(sight.site, places) if sight.site else None
-        if sight.phase == Phase.RECOVERING and where:
-            self._note(machine.name, sight.life, Trouble(where, now, "preempted"))
-        asked = infra_of(machine.site, places)
-        if sight.phase == Phase.RUNNING and not sight.life and where and asked and where != asked:
-            self._note(machine.name, 0, Trouble(asked, now, "no capacity"))
+def lessons(
+    plan: Mapping[str, Any], spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
+) -> list[Lesson]:
+    lots = planned_lots(plan)
+    said: list[Mapping[str, Any]] = rows(plan, "lots")
+    tokens = tokens_by_lot(machines, receipts, len(lots))
+    useful: dict[int, float] = defaultdict(float)
+    waits: dict[int, list[float]] = defaultdict(list)
+    for machine, metered in zip(machines, spend.lives, strict=True):
+        lot = lot_of(machine, len(lots))
+        useful[lot] += metered.time["useful"].total_seconds()
+        if machine.ready and machine.asked:
+            waits[lot].append(max(0.0, (machine.ready - machine.asked).total_seconds()))
+    return [
+        Lesson(
+            gpu=str(said[i].get("gpu")),
+            cloud=str(said[i].get("cloud")),
+            planned_speed=float(lot.tokens_per_second),
+            measured_speed=float(tokens[i]) / useful[i] if useful[i] and tokens[i] else None,
+            measured_start=quantile(waits[i], 0.5),
+            starts=len(waits[i]),
+        )
+        for i, lot in enumerate(lots)
+    ]
 
-    def _note(self, name: str, life: int, trouble: Trouble) -> None:
-        if (name, life, trouble.what) not in self.known:
-            self.known.add((name, life, trouble.what))
-            self.troubles.append(trouble)
-            self.ledger.note(self.run, KIND, f"{trouble.infra} {trouble.what}", trouble.at)
+
+def closer(
+    plan: Mapping[str, Any], learned: Sequence[Lesson], actual: Decimal | None
+) -> dict[str, str | float] | None:
+    """How far off the plan was, and how far off it would have been with what is known now. None: nothing to compare."""
+    lots = planned_lots(plan)
+    total = at(plan, "totals", "usd", "p50")
+    if not lots or not actual or total is None or len(lots) != len(learned):
+        return None
+    planned = Decimal(total)
+    again = planned
+    for lot, lesson in zip(lots, learned, strict=True):
+        if lesson.measured_speed:
+            again += lot.usd * (lot.tokens_per_second / exact(lesson.measured_speed) - 1)
+    return {
+        "planned_usd": written(planned),
+        "again_usd": written(again.quantize(Decimal("1e-8"))),
+        "off": float(planned / actual - 1),
+        "off_again": float(again / actual - 1),
+    }
+
+
+def as_json(learned: Sequence[Lesson], nearer: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "lots": [
+            {
+                "gpu": one.gpu,
+                "cloud": one.cloud,
+                "planned_tokens_per_second": one.planned_speed,
+                "measured_tokens_per_second": one.measured_speed,
+                "measured_start_seconds": one.measured_start,
+                "starts": one.starts,
+            }
+            for one in learned
+        ],
+        "plan": dict(nearer) if nearer else None,
+    }
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Between the two nearest of the sorted values."""
+    if not values:
+        return None
+    ranked = sorted(values)
+    at = share * (len(ranked) - 1)
+    low, high = ranked[floor(at)], ranked[ceil(at)]
+    return low + (high - low) * (at - floor(at))

@@ -42,7 +42,21 @@ SLURM = replace(
     secrets=("HF_TOKEN",),
     settings={"HF_HUB_OFFLINE": "1"},
 )
-HOSTILE = ["a b", "x'y", 'x"y', "$HOME", "$(touch owned)", "`touch owned`", "a;touch owned", "a\nb", "\\", "--help", "é", "*", ""]
+HOSTILE = [
+    "a b",
+    "x'y",
+    'x"y',
+    "$HOME",
+    "$(touch owned)",
+    "`touch owned`",
+    "a;touch owned",
+    "a\nb",
+    "\\",
+    "--help",
+    "é",
+    "*",
+    "",
+]
 
 
 @pytest.mark.parametrize(("name", "recipe"), [("aws", RECIPE), ("slurm", SLURM)])
@@ -58,8 +72,16 @@ def test_the_yaml_is_the_golden_one(name: str, recipe: Recipe) -> None:
 
 
 def test_places_are_asked_for_in_the_order_of_our_prices() -> None:
-    dear, unknown = replace(EAST, region="eu-west-1", usd_per_hour=Decimal(2)), replace(OHIO, region="x", usd_per_hour=None)
-    assert [p.region for p in ranked([dear, unknown, EAST, OHIO])] == ["us-east-2", "us-east-1", "eu-west-1", "x"]
+    dear, unknown = (
+        replace(EAST, region="eu-west-1", usd_per_hour=Decimal(2)),
+        replace(OHIO, region="x", usd_per_hour=None),
+    )
+    assert [p.region for p in ranked([dear, unknown, EAST, OHIO])] == [
+        "us-east-2",
+        "us-east-1",
+        "eu-west-1",
+        "x",
+    ]
 
 
 def test_a_zones_id_that_means_the_same_to_all_is_not_asked_for() -> None:
@@ -191,7 +213,9 @@ def words(folder: Path, recipe: Recipe, machine: str) -> list[str]:
     body = task(replace(recipe, prebuilt=str(folder / "env")), machine)
     (folder / "run.sh").write_text(body["run"])
     env = {"HOME": str(folder), "PATH": "/usr/bin:/bin"} | body["envs"]
-    subprocess.run(["bash", str(folder / "run.sh")], env=env, check=True, cwd=folder, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        ["bash", str(folder / "run.sh")], env=env, check=True, cwd=folder, stdin=subprocess.DEVNULL
+    )
     return (folder / "words").read_bytes().decode().split("\0")[:-1]
 
 

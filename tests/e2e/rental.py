@@ -1,4 +1,4 @@
-"""A job on the Slurm bed for the tests of rented machines: its corpus, its plan of two lots, its launcher as a process."""
+"""A job on the Slurm bed for the tests of rented machines: its corpus, its plan of two lots, its launcher."""
 
 import json
 import os
