@@ -72,10 +72,6 @@ def reachable(body: Mapping[str, Any], output: str) -> None:
     far = sorted({lot["cloud"] for lot in body["lots"]} - set(SHARED))
     if not far:
         return
-    if body["work"]["corpus"] is None:
-        raise Problem(
-            "the corpus of this plan is only declared: there is nothing to embed", hint="give corpus.path"
-        )
     for what, path in (("corpus.path", str(body["work"]["corpus"])), ("output.path", output)):
         if "://" not in path or path.startswith("file://"):
             raise Problem(
