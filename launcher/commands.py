@@ -64,7 +64,9 @@ def _launch(arguments: Namespace) -> int:
         body = plans.to_json(planner.make(job, base, choices, utc(), say))
         show(body, plan_text, as_json=False, stream=sys.stderr)
     if body["work"]["corpus"] is None:
-        raise Problem("the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file")
+        raise Problem(
+            "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
+        )
     if rented(body):
         reachable(body, output_path(job, base))
     if arguments.dry_run:

@@ -57,7 +57,7 @@ def regions_of(cloud: str) -> list[str]:
     """
     if cloud != "aws":
         return []
-    boto3, errors = _boto3()
+    boto3, errors = boto()
     try:
         found = boto3.client("ec2", region_name="us-east-1").describe_regions()["Regions"]
     except errors as error:
@@ -71,7 +71,7 @@ def terminate(found: Iterable[Instance]) -> None:
     Raises:
         Problem: the cloud refused.
     """
-    boto3, errors = _boto3()
+    boto3, errors = boto()
     by_region: dict[str, list[str]] = {}
     for one in found:
         if one.cloud == "aws":
@@ -86,7 +86,7 @@ def terminate(found: Iterable[Instance]) -> None:
 
 
 def _aws(regions: Sequence[str], run: str | None) -> list[Instance]:
-    boto3, errors = _boto3()
+    boto3, errors = boto()
     wanted = (
         {"Name": f"tag:{RUN_LABEL}", "Values": [run]} if run else {"Name": "tag-key", "Values": [RUN_LABEL]}
     )
@@ -181,7 +181,7 @@ def _gcp_instance(zone: str, one: dict[str, Any]) -> Instance:
     )
 
 
-def _boto3() -> tuple[Any, tuple[type[Exception], ...]]:
+def boto() -> tuple[Any, tuple[type[Exception], ...]]:
     try:
         import boto3  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415

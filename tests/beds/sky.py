@@ -6,6 +6,7 @@ Nothing here leaves loopback, but for the package registry that SkyPilot install
 import csv
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -51,10 +52,12 @@ if "BED_HEALTH" in os.environ:
 
 
 def free_port() -> int:
-    """A port that nobody has, a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, below those that outgoing connections get."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 class Sky:
@@ -114,7 +117,9 @@ class Sky:
         self.prepare()
         done = self.sky("api", "start")
         if done.returncode:
-            raise RuntimeError(f"sky api start: {done.stdout}{done.stderr}")
+            log = self.home / ".sky" / "api_server" / "server.log"
+            end = log.read_text(errors="replace")[-3_000:] if log.exists() else ""
+            raise RuntimeError(f"sky api start: {done.stdout}{done.stderr}{end}")
 
     def stop(self) -> None:
         """End the API server with its controllers."""

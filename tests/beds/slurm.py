@@ -62,6 +62,7 @@ class Slurm:
         self.pids = self.folder / "pids.json"
         self.shared = self.folder / "shared"  # what all machines see: clusters' homes, corpora, vectors
         self.user_home = self.folder / "user"
+        self.children: list[subprocess.Popen[bytes]] = []  # that this process started
         self.sky = Sky(self.folder, self._sky_config())
 
     def __enter__(self) -> Self:
@@ -121,6 +122,8 @@ class Slurm:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGTERM)
         time.sleep(1)
+        for child in self.children:
+            child.wait(timeout=30)
         self.pids.unlink(missing_ok=True)
         for pid in self._user_processes():
             with suppress(ProcessLookupError):
@@ -216,6 +219,7 @@ class Slurm:
                 stderr=log,
                 start_new_session=True,
             )
+        self.children.append(child)
         pids: dict[str, int] = json.loads(self.pids.read_text()) if self.pids.exists() else {}
         self.pids.write_text(json.dumps(pids | {name: child.pid}))
 
