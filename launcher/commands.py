@@ -63,15 +63,13 @@ def _launch(arguments: Namespace) -> int:
         job, base = jobs.parse(text, where=path.name), path.absolute().parent
         body = plans.to_json(planner.make(job, base, choices, utc(), say))
         show(body, plan_text, as_json=False, stream=sys.stderr)
-    if body["work"]["corpus"] is None:
-        raise Problem(
-            "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
-        )
-    if rented(body):
-        reachable(body, output_path(job, base))
     if arguments.dry_run:
         print(rehearsal(body, recipes(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
         return 0
+    if body["work"]["corpus"] is None:
+        raise Problem("the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file")
+    if rented(body):
+        reachable(body, output_path(job, base))
     _listing(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.run(body["run"])

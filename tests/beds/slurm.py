@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.beds.sky import CLOUD, ROOT, Sky, free_port
+from tests.beds.skyhome import CLOUD, ROOT, Sky, free_port
 
 USER = "embedbed"
 MARK = "# embedfleet test bed"

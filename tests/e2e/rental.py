@@ -10,7 +10,7 @@ from launcher import plan as plans
 from launcher import planner
 from launcher.planning import read_job
 from tasks.heart import utc
-from tests.beds.sky import CLOUD, ROOT
+from tests.beds.skyhome import CLOUD, ROOT
 from tests.beds.slurm import PRICES, Slurm
 
 

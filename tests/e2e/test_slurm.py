@@ -19,7 +19,7 @@ import pytest
 from demo.corpus import build
 from launcher.ledger import Ledger
 from launcher.record import Life, Machine
-from tests.beds.sky import CLOUD
+from tests.beds.skyhome import CLOUD
 from tests.beds.slurm import Slurm
 from tests.e2e.rental import Rental, open_to_all
 from tests.house import write_jsonl
