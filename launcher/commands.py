@@ -67,7 +67,9 @@ def _launch(arguments: Namespace) -> int:
         print(rehearsal(body, recipes(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
         return 0
     if body["work"]["corpus"] is None:
-        raise Problem("the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file")
+        raise Problem(
+            "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
+        )
     if rented(body):
         reachable(body, output_path(job, base))
     _listing(body, job, base)

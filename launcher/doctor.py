@@ -63,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     if rents or arguments.orphans or installed("skypilot"):
         from launcher import doctor_cloud  # noqa: PLC0415 - only where machines may be rented
 
-        found += doctor_cloud.checks(plan if rents else None, arguments.runs / "ledger.db", orphans=arguments.orphans)
+        found += doctor_cloud.checks(
+            plan if rents else None, arguments.runs / "ledger.db", orphans=arguments.orphans
+        )
     if arguments.json:
         show(to_json(found), checks_text, as_json=True)
     else:

@@ -137,12 +137,12 @@ def _gcp(regions: Sequence[str], run: str | None) -> list[Instance]:
             scopes=["https://www.googleapis.com/auth/compute.readonly"]
         )
         session = requests.AuthorizedSession(credentials)
-        return _gcp_pages(session, str(project), wanted, regions)
+        return gcp_pages(session, str(project), wanted, regions)
     except (google_auth.exceptions.GoogleAuthError, OSError, ValueError, KeyError) as error:
         raise _unasked("gcp", str(error)) from error
 
 
-def _gcp_pages(
+def gcp_pages(
     session: Any, project: str, wanted: str, regions: Sequence[str], base: str = ""
 ) -> list[Instance]:
     """All zones at once, page after page. `base`: another address than Google's, for tests."""
