@@ -16,13 +16,22 @@ from launcher import __version__, bench, doctor, prices, reporting, speeds
 from launcher.errors import Problem
 
 COMMANDS = (
-    *("plan", "launch", "status", "report", "compare", "resume", "verify"),
-    *("prices", "speed", "bench", "doctor", "diff"),
+    "plan",
+    "launch",
+    "status",
+    "report",
+    "compare",
+    "resume",
+    "verify",
+    "prices",
+    "speed",
+    "bench",
+    "doctor",
+    "diff",
 )
 
-OWN: dict[
-    str, Callable[[argparse.Namespace], int]
-] = {  # commands whose module waits for its libraries by itself
+# Commands whose module waits for its libraries by itself.
+OWN: dict[str, Callable[[argparse.Namespace], int]] = {
     "prices": prices.run,
     "speed": speeds.run,
     "bench": bench.run,
