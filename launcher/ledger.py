@@ -39,7 +39,6 @@ from launcher.record import (
     Run,
     RunState,
     ShardSeen,
-    ShardState,
     Site,
     SpeedSeen,
 )
@@ -65,6 +64,15 @@ MARK_DONE = """
         quarantine = ?, started = ?, finished = ?, stages = ?, fault = ?
     WHERE run = ? AND id = ? AND state = 'WAITING'
 """
+# Read as it lies: a report of 100,000 shards is half as long with SQLAlchemy's own reading of each cell.
+RECEIPT = [field.name for field in fields(Receipt)]
+TIMES = [RECEIPT.index(name) for name in ("started", "finished")]
+STAGES = RECEIPT.index("stages")
+RECEIPTS = (
+    "SELECT "  # noqa: S608 # names of our own
+    + ", ".join("id" if name == "shard" else f'"{name}"' for name in RECEIPT)
+    + " FROM shard WHERE run = ? AND state = 'DONE' ORDER BY position"
+)
 UNKNOWN_SHARDS = """
     SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM shard WHERE run = ? AND id = value)
 """
@@ -239,13 +247,8 @@ class Ledger(Purse):
 
     def receipts(self, run: str) -> list[Receipt]:
         """As the workers wrote them, in the order of the manifest."""
-        columns = [
-            SHARD.c.id.label("shard") if f.name == "shard" else SHARD.c[f.name] for f in fields(Receipt)
-        ]
-        done = SHARD.c.state == ShardState.DONE
-        statement = select(*columns).where(SHARD.c.run == run, done).order_by(SHARD.c.position)
         with self.reading() as connection:
-            return [Receipt(*row) for row in connection.execute(statement)]
+            return [_receipt(row) for row in connection.exec_driver_sql(RECEIPTS, (run,)).fetchall()]
 
     def progress(self, run: str) -> Progress:
         for progress in self._values(Progress, PROGRESS, PROGRESS.c.run == run):
@@ -502,6 +505,14 @@ def _text(moment: datetime) -> str:
 def _readable(text: str) -> str:
     """Half a character pair, as in a file name that is not UTF-8, cannot be stored: show it by its number."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _receipt(row: Sequence[Any]) -> Receipt:
+    cells = list(row)
+    for place in TIMES:  # UTC without saying so, as SQLModel writes them
+        cells[place] = datetime.fromisoformat(cells[place]).replace(tzinfo=UTC)
+    cells[STAGES] = json.loads(cells[STAGES])
+    return Receipt(*cells)
 
 
 def _done(run: str, receipt: Receipt) -> tuple[Any, ...]:

@@ -213,13 +213,16 @@ def series(report: Report) -> list[Json]:
     width = span / bins
     tokens = [0.0] * bins
     for receipt in report.receipts:
-        first, last = (
-            min(max((moment - report.created).total_seconds(), 0.0), span) / width
-            for moment in (receipt.started, max(receipt.started, receipt.finished))
-        )
-        for i in range(min(int(first), bins - 1), min(int(last), bins - 1) + 1):
-            share = (min(last, i + 1) - max(first, i)) / (last - first) if last > first else 1.0
-            tokens[i] += receipt.tokens * share
+        first = min(max((receipt.started - report.created).total_seconds(), 0.0), span) / width
+        took = max(0.0, (receipt.finished - receipt.started).total_seconds()) / width
+        last = min(max((receipt.started - report.created).total_seconds() / width + took, 0.0), span / width)
+        left, right = min(int(first), bins - 1), min(int(last), bins - 1)
+        if left == right or last <= first:  # most of them
+            tokens[left] += receipt.tokens
+            continue
+        per_bin = receipt.tokens / (last - first)
+        for i in range(left, right + 1):
+            tokens[i] += per_bin * (min(last, i + 1) - max(first, i))
     return [
         {"seconds": round(i * width, 3), "tokens_per_second": round(tokens[i] / width, 3)}
         for i in range(bins)
