@@ -112,7 +112,9 @@ def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rou
 
     def ratio(one: str, other: str) -> float | None:
         """The median of the rounds' own ratios: neighbours in time share the machine's mood."""
-        pairs = zip(found.get(one, []), found.get(other, []), strict=True)
+        if one not in found or other not in found:
+            return None
+        pairs = zip(found[one], found[other], strict=True)
         ratios = [a["tokens_per_second"] / b["tokens_per_second"] for a, b in pairs]
         return statistics.median(ratios) if ratios else None
 
