@@ -73,6 +73,8 @@ def _unknown(error: auth.GoogleAuthError, place: str) -> Silent | Refused:
     """The credentials are not good, or could not be had."""
     if isinstance(error, auth.DefaultCredentialsError):
         return Unknown(f"no credentials for {place}", hint=SET_UP)
+    if isinstance(error, auth.InvalidOperation):  # it was asked without any, and said 401
+        return Unknown(f"{place} is not for everybody, and there are no credentials", hint=SET_UP)
     if isinstance(error, auth.TransportError) or error.retryable:
         return Silent("the credentials could not be renewed")
     if isinstance(error, auth.RefreshError):
