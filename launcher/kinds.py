@@ -99,7 +99,7 @@ def rest(context: Context, kinds: Sequence[Kind]) -> Rest:
     """Vectors for a month where they lie, and the controller on the cheapest of the clouds."""
     controllers = [machines.controller(cloud) for cloud in sorted({kind.cloud for kind in kinds})]
     controller = min((c.usd_per_hour for c in controllers if c), default=None)
-    place, size = context.output, vector_bytes(context)
+    place, size = context.output, output_bytes(context)
     month = storage.month(place.cloud, place.region, size) if place else None
     if place and place.cloud == "local":
         month = Decimal(0)  # the user's own disk
@@ -111,13 +111,14 @@ def engine(job: Job) -> str:
     return job.engine if job.engine == "torch" else ENGINE
 
 
-def vector_bytes(context: Context) -> int:
-    """Bytes of all vectors, as stored."""
+def output_bytes(context: Context) -> int:
+    """Bytes of the output: all vectors as stored, and what lies beside them."""
     output = context.job.output
     dimensions = (output.dimensions if output else None) or context.shape.dimensions
-    return storage.vector_bytes(
+    vectors = storage.vector_bytes(
         round(context.profile.chunks.mid), dimensions, output.dtype if output else "float32"
     )
+    return vectors + round(context.profile.beside.mid)
 
 
 def _refusal(offer: Offer, limits: Limits, wanted: frozenset[str]) -> str | None:
@@ -211,7 +212,7 @@ def _egress(offer: Offer, context: Context) -> Decimal | None:
         if part is None:
             return None
         usd += part
-    size = egress.gigabytes(offer.cloud, vector_bytes(context))
+    size = egress.gigabytes(offer.cloud, output_bytes(context))
     if context.output.cloud == "local":
         part = egress.internet(offer.cloud, offer.region, size)
     else:

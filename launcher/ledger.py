@@ -525,7 +525,7 @@ def _done(run: str, receipt: Receipt) -> tuple[Any, ...]:
         _text(receipt.started),
         _text(receipt.finished),
         json.dumps(dict(receipt.stages)),
-        receipt.fault,
+        receipt.fault and _readable(receipt.fault),
         run,
         receipt.shard,
     )

@@ -74,6 +74,7 @@ class Asked:
     tokens: int | None
     overlap: int | None
     prompt: str
+    remote_code: bool = False
 
 
 def slots(workers: int | None, shards: int | None = None) -> Slots:
@@ -119,6 +120,7 @@ def measure(asked: Asked, use: Slots, seconds: float, ceiling: float = 0.0) -> M
     command = [sys.executable, "-m", "tasks.probe", "--model", asked.model, "--engine", asked.engine]
     command += ["--seconds", str(seconds), "--ceiling", str(ceiling)]
     command += ["--threads", str(use.threads)] if use.threads else []
+    command += ["--remote-code"] if asked.remote_code else []
     order = json.dumps(
         {"texts": list(asked.texts), "tokens": asked.tokens, "overlap": asked.overlap, "prompt": asked.prompt}
     )

@@ -264,6 +264,7 @@ def _profile_json(profile: Profile) -> dict[str, Any]:
         "tokens_cut": profile.tokens_cut,
         "documents_cut": profile.documents_cut,
         "bad_rows": profile.bad_rows,
+        "beside": profile.beside,
     }
     return {name: round(count.mid) for name, count in counts.items()} | {
         "interval": {name: [round(count.low), round(count.high)] for name, count in counts.items()},

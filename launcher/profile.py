@@ -23,6 +23,11 @@ class Count:
     high: float
 
 
+BESIDE = (
+    12.0  # bytes beside a vector where nobody has seen an id: compressed, a UUID takes about 20, a number 2
+)
+
+
 @dataclass(slots=True)
 class Block:
     """What was found in a stretch of `units` (rows, or bytes as stored). `lengths` counts pieces by tokens."""
@@ -34,6 +39,9 @@ class Block:
     documents_cut: int = 0
     bytes: int = 0
     bad: int = 0
+    beside: int = (
+        0  # bytes of what lies beside the vectors (ids, columns that are kept), as Parquet stores it
+    )
     lengths: Counter[int] = field(default_factory=Counter[int])
 
     @property
@@ -60,7 +68,10 @@ class Stratum:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`lengths` is the mix of pieces: (share of pieces, mean tokens). `bytes` is text as UTF-8."""
+    """`lengths` is the mix of pieces: (share of pieces, mean tokens). `bytes` is text as UTF-8.
+
+    `beside` are the bytes of ids and kept columns in the output.
+    """
 
     documents: Count
     chunks: Count
@@ -69,6 +80,7 @@ class Profile:
     tokens_cut: Count
     documents_cut: Count
     bad_rows: Count
+    beside: Count
     lengths: tuple[tuple[float, float], ...]
     files: int
     stored_bytes: int
@@ -95,6 +107,7 @@ def estimate(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profil
         tokens_cut=total(lambda b: b.tokens_cut),
         documents_cut=total(lambda b: b.documents_cut),
         bad_rows=total(lambda b: b.bad),
+        beside=total(lambda b: b.beside),
         lengths=mix(lengths),
         files=files,
         stored_bytes=stored_bytes,
@@ -131,6 +144,7 @@ def declared(
         tokens_cut=known[3],
         documents_cut=known[4],
         bad_rows=known[5],
+        beside=Count(BESIDE * chunks, 0.0, 3 * BESIDE * chunks),
         lengths=tuple((count / chunks, length) for count, length in pieces),
         files=0,
         stored_bytes=0,

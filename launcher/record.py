@@ -281,7 +281,8 @@ class Progress:
     bytes: int
     tokens_known: int  # expected of the shards somebody could estimate
     shards_unsized: int  # the others
-    shards_done: int
+    shards_done: int  # the failed ones are among them
+    shards_failed: int  # nothing of them could be embedded
     documents: int
     chunks: int
     tokens: int

@@ -132,6 +132,7 @@ def _header(corpus: Path, asked: Asked, wanted: Wanted, shards: int) -> manifest
         dimensions=wanted.dimensions,
         ttl=60.0,
         shards=shards,
+        remote_code=asked.remote_code,
     )
 
 

@@ -31,6 +31,7 @@ from tasks.receipt import Receipt
 SCHEMA = "embedfleet/report/1"
 BINS = 120  # points of the series: one for every few pixels of a chart
 NAMED = 5  # machines named in one sentence
+FAULTS = 20  # shards that failed, told one by one
 
 Json = dict[str, Any]
 
@@ -143,7 +144,12 @@ def to_json(report: Report) -> Json:
         "updated": report.updated.isoformat(),
         "spend": _parts(report.spend.total),
         "work": work
-        | {"failed_rows": report.failed_rows, "shards": report.shards, "shards_done": report.shards_done},
+        | {
+            "failed_rows": report.failed_rows,
+            "shards": report.shards,
+            "shards_done": report.shards_done,
+            "failed_shards": sum(r.fault is not None for r in report.receipts),
+        },
         "plan": planned(report.plan),
         "actual": _actual(report),
         "output_bytes": sum(r.output_bytes for r in report.receipts),
@@ -203,6 +209,7 @@ def unknown(report: Report) -> list[str]:
     alive = tuple(m.name for m in report.machines if m.ended is None)
     if alive and report.shards_done >= report.shards:
         said.append(f"the end of {_names(alive)}: not reported, so metered until this report")
+    said += [f"shard {r.position} was not embedded: {r.fault}" for r in report.receipts if r.fault][:FAULTS]
     if (unlisted := report.failed_rows - len(report.failures)) > 0:
         said.append(f"failed rows not listed here: {unlisted} of {report.failed_rows}")
     return said

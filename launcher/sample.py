@@ -42,6 +42,7 @@ BATCH = 128  # texts tokenised together, at most
 TEXTS = 600  # kept for measuring speed
 LONG = 100_000  # characters kept of one text
 AT_ONCE = 16  # small requests under way: a bucket answers each after tens of milliseconds
+LEVELS = 5  # bytes of a row of the output in which Parquet says where its list of numbers begins
 LINE = 16 * 2**10  # bytes fetched to find the end of a line
 
 Asked = TypeVar("Asked")
@@ -394,10 +395,13 @@ def _unpackable(name: str, error: Exception) -> Problem:
 def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: Sampled) -> Block:
     block = Block(units)
     texts: list[Document] = []
+    beside: dict[int, list[str]] = defaultdict(list)  # by column, what lies beside the vectors
     size = 0
 
     def count() -> None:
         for document, parts in zip(texts, pieces(words, [d.text for d in texts], cut), strict=True):
+            for place, value in enumerate((document.id, *document.kept)):
+                beside[place].append(value or "")
             block.documents += 1
             block.bytes += len(document.text.encode())
             block.tokens_cut += parts.cut
@@ -419,4 +423,12 @@ def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: S
             count()
             size = 0
     count()
+    block.beside = LEVELS * block.chunks + sum(_packed(values) for values in beside.values())
     return block
+
+
+def _packed(values: list[str]) -> int:
+    """Bytes of a column of the output: every value with its length before it, and all that compressed."""
+    encoded = [value.encode("utf-8", "replace") for value in values]
+    plain = b"".join(len(value).to_bytes(4, "little") + value for value in encoded)
+    return len(pa.compress(plain, "zstd", asbytes=True)) if plain else 0

@@ -94,6 +94,7 @@ class ProgressRow(Row, table=True):
     tokens_known: int
     shards_unsized: int
     shards_done: int
+    shards_failed: int
     documents: int
     chunks: int
     tokens: int
@@ -269,6 +270,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             started TEXT,
             finished TEXT,
             stages TEXT,
+            fault TEXT,
             PRIMARY KEY (run, id)
         )
         """,
@@ -282,6 +284,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             tokens_known INTEGER NOT NULL DEFAULT 0,
             shards_unsized INTEGER NOT NULL DEFAULT 0,
             shards_done INTEGER NOT NULL DEFAULT 0,
+            shards_failed INTEGER NOT NULL DEFAULT 0,
             documents INTEGER NOT NULL DEFAULT 0,
             chunks INTEGER NOT NULL DEFAULT 0,
             tokens INTEGER NOT NULL DEFAULT 0,
@@ -313,6 +316,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHEN old.state <> 'DONE' AND new.state = 'DONE' BEGIN
             UPDATE progress SET
                 shards_done = shards_done + 1,
+                shards_failed = shards_failed + (new.fault IS NOT NULL),
                 documents = documents + new.documents,
                 chunks = chunks + new.chunks,
                 tokens = tokens + new.tokens,
@@ -396,7 +400,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # 2: machines of a fleet, which live several times in several places, and money that is not for their hours.
     (
-        "ALTER TABLE shard ADD COLUMN fault TEXT",
         "ALTER TABLE machine ADD COLUMN lot INTEGER",
         "ALTER TABLE machine ADD COLUMN cloud TEXT NOT NULL DEFAULT 'local'",
         "ALTER TABLE machine ADD COLUMN region TEXT",

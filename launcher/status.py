@@ -52,6 +52,7 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
         "at": now.isoformat(),
         "shards": progress.shards,
         "shards_done": progress.shards_done,
+        "shards_failed": progress.shards_failed,
         "documents": progress.documents,
         "chunks": progress.chunks,
         "tokens": progress.tokens,

@@ -32,6 +32,7 @@ DISKS: dict[str, tuple[str, str, str, str]] = {
 }
 
 DISKS_AS_OF = date(2026, 11, 22)
+SCALE = 4  # bytes of the number beside each vector of int8
 BITS: dict[Dtype, int] = {"float32": 32, "float16": 16, "int8": 8, "binary": 1}
 
 
@@ -76,8 +77,8 @@ def disk(cloud: str) -> Rate | None:
 
 
 def vector_bytes(count: int, dimensions: int, dtype: Dtype) -> int:
-    """Bytes of so many vectors as they are, before any compression; bits are packed, each vector to whole bytes."""
-    return count * -(-dimensions * BITS[dtype] // 8)
+    """Bytes of so many vectors as Parquet stores them: bits packed, each vector to whole bytes; int8 with its scales."""
+    return count * (-(-dimensions * BITS[dtype] // 8) + (SCALE if dtype == "int8" else 0))
 
 
 @cache

@@ -45,8 +45,7 @@ def measure(device: str, dtype: str, seconds: float = 1.5) -> Ceiling | None:
             break
         if device != "cpu" and SHARE * 3 * size**2 * kind.itemsize > torch.cuda.mem_get_info()[0]:
             break
-        until = now + (end - now) / left
-        rates = _rates(device, kind, size, until)
+        rates = _rates(device, kind, size, (end - now) / left)
         repeats += len(rates)
         fastest = max(rates)
         if best is None or fastest > best.flops_per_second:
@@ -55,8 +54,8 @@ def measure(device: str, dtype: str, seconds: float = 1.5) -> Ceiling | None:
 
 
 @torch.inference_mode()
-def _rates(device: str, kind: torch.dtype, size: int, until: float) -> list[float]:
-    """Operations per second of each repeat of one size, at least one."""
+def _rates(device: str, kind: torch.dtype, size: int, seconds: float) -> list[float]:
+    """Operations per second of each repeat of one size, at least one, over so long beside what comes before."""
     one, other = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
     out = torch.empty_like(one)
 
@@ -76,6 +75,7 @@ def _rates(device: str, kind: torch.dtype, size: int, until: float) -> list[floa
         return begun.elapsed_time(ended) / 1_000
 
     once(1)  # the first allocates and chooses its kernel
+    until = time.perf_counter() + seconds
     first = once(1)
     count = 1 if device == "cpu" else max(1, round(LEAST / max(first, 1e-6)))
     rates = [2 * size**3 / first]

@@ -71,21 +71,23 @@ def load(
     *,
     remote_code: bool = False,
     tokens: int | None = None,
+    dtype: str | None = None,
 ) -> Encoder:
     """The model, warm and ready to encode. `threads` bounds the CPU threads of an engine that computes there.
 
     `remote_code` runs code from the model's own folder. `tokens` is the longest piece that will come, None: the
-    model's own maximum.
+    model's own maximum. `dtype` is what to compute in, None: what suits the hardware.
 
     Raises:
         NoEngine: its libraries are not installed.
         BadModel: the model cannot be used.
     """
-    encoder = _load(choose(engine, model), model, threads, remote_code, tokens)
+    encoder = _load(choose(engine, model), model, threads, remote_code, tokens, dtype)
     if encoder.name == HASH:
         return encoder
     word = encoder.words.ids(["a"])[0][:1]
-    most = min(256, limit(model, 256)) - len(encoder.words.before) - len(encoder.words.after)
+    longest = limit(model, min(256, tokens or 256))
+    most = longest - len(encoder.words.before) - len(encoder.words.after)
     # First calls compile and allocate: that is cold start, not work.
     encoder.encode(
         [[*encoder.words.before, *word * n, *encoder.words.after] for n in (1, most // 4, most) if n > 0]
@@ -93,7 +95,9 @@ def load(
     return encoder
 
 
-def _load(engine: str, model: str, threads: int | None, remote_code: bool, tokens: int | None) -> Encoder:
+def _load(
+    engine: str, model: str, threads: int | None, remote_code: bool, tokens: int | None, dtype: str | None
+) -> Encoder:
     if engine == HASH:
         from tasks.hash_engine import HashEncoder  # noqa: PLC0415
 
@@ -108,10 +112,12 @@ def _load(engine: str, model: str, threads: int | None, remote_code: bool, token
     if engine == "vllm":
         from tasks.vllm_engine import VllmEncoder  # noqa: PLC0415
 
-        return VllmEncoder(model, words(model), limit(model, tokens), remote_code=remote_code)
+        return VllmEncoder(
+            model, words(model), limit(model, tokens), threads, remote_code=remote_code, dtype=dtype
+        )
     from tasks.torch_engine import TorchEncoder  # noqa: PLC0415
 
-    return TorchEncoder(model, words(model), threads, remote_code=remote_code)
+    return TorchEncoder(model, words(model), threads, remote_code=remote_code, dtype=dtype)
 
 
 def unit(vectors: Vectors) -> Vectors:

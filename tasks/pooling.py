@@ -1,4 +1,4 @@
-"""How the tokens' states make a vector: what a model's sentence-transformers layout says, for every engine alike."""
+"""How a vector is made of the tokens' states: as the model's sentence-transformers layout says, for every engine."""
 
 import json
 from typing import Literal

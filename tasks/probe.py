@@ -117,12 +117,19 @@ def main() -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--ceiling", type=float, default=0.0, help="seconds of matrix products afterwards")
+    parser.add_argument("--remote-code", action="store_true", help="run code from the model's own folder")
     arguments = parser.parse_args()
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
     try:
         order: dict[str, Any] = json.loads(sys.stdin.readline())
-        encoder = load(arguments.engine, arguments.model, arguments.threads)
+        encoder = load(
+            arguments.engine,
+            arguments.model,
+            arguments.threads,
+            remote_code=arguments.remote_code,
+            tokens=order["tokens"],
+        )
         cut = Cut(limit(arguments.model, order["tokens"]), order["overlap"], order["prompt"])
         ids = [piece for found in pieces(encoder.words, order["texts"], cut) for piece in found.ids]
         print("ready", file=protocol, flush=True)

@@ -29,7 +29,15 @@ class TorchEncoder:
 
     name = "torch"
 
-    def __init__(self, model: str, words: Words, threads: int | None, *, remote_code: bool = False) -> None:
+    def __init__(
+        self,
+        model: str,
+        words: Words,
+        threads: int | None,
+        *,
+        remote_code: bool = False,
+        dtype: str | None = None,
+    ) -> None:
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         logging.getLogger("transformers").setLevel(logging.ERROR)
@@ -39,7 +47,7 @@ class TorchEncoder:
         self.words = words
         self.device = "cuda" if gpu else "cpu"
         self.budget = GPU_BUDGET if gpu else CPU_BUDGET
-        kind = precision(gpu=gpu)
+        kind = precision(gpu=gpu) if dtype is None else getattr(torch, dtype)
         self.dtype = str(kind).removeprefix("torch.")
         self.pooling = pooling(model)
         try:

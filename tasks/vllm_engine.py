@@ -45,14 +45,25 @@ class VllmEncoder:
 
     name = "vllm"
 
-    def __init__(self, model: str, words: Words, longest: int, *, remote_code: bool = False) -> None:
-        """`longest` is the longest piece in tokens: memory is laid out for it."""
+    def __init__(
+        self,
+        model: str,
+        words: Words,
+        longest: int,
+        threads: int | None = None,
+        *,
+        remote_code: bool = False,
+        dtype: str | None = None,
+    ) -> None:
+        """`longest` is the longest piece in tokens: memory is laid out for it. `threads` counts on a CPU alone."""
         platform: Any = current_platform
         cpu = bool(platform.is_cpu())
+        if threads and cpu:
+            torch.set_num_threads(threads)
         self.words = words
         self.longest = longest
         self.device = "cpu" if cpu else "cuda"
-        self.dtype = str(precision(gpu=not cpu)).removeprefix("torch.")
+        self.dtype = dtype or str(precision(gpu=not cpu)).removeprefix("torch.")
         free = psutil.virtual_memory().available if cpu else int(SHARE * torch.cuda.mem_get_info()[0])
         tokens = batched_tokens(config(model, "config.json"), free, longest)
         engine: Any = LLM
@@ -74,6 +85,7 @@ class VllmEncoder:
                 # compiling needs a C++ compiler, which a machine may not have.
                 enforce_eager=cpu,
                 disable_log_stats=True,
+                use_tqdm_on_load=False,
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:  # vLLM's own are among these
             raise _refused(model, error) from error

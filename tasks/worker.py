@@ -147,7 +147,11 @@ def main() -> int:
         heart = Heart(store, pulse, arguments.heartbeat)
         heart.start()
         encoder = load(
-            arguments.engine or header.engine, header.model, arguments.threads, remote_code=header.remote_code
+            arguments.engine or header.engine,
+            header.model,
+            arguments.threads,
+            remote_code=header.remote_code,
+            tokens=header.tokens,
         )
         pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
         pulse.ready = utc().isoformat()

@@ -492,4 +492,4 @@ def test_an_output_that_cannot_be_written_is_an_error(planned: Path) -> None:
     (planned / "out").touch()
     result = embedfleet("launch", "plan.json", folder=planned)
     assert result.returncode == 1
-    assert problem(result)[0] == f"Error: cannot write to {planned / 'out'}: File exists"
+    assert problem(result)[0] == f"Error: cannot write to {planned / 'out'}: Not a directory"

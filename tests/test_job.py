@@ -264,7 +264,7 @@ name: Bad Name
 corpus: {path: in, txt: body}
 model: 7
 chunk: {tokens: 10, overlap: 10}
-output: {path: out, dtype: int8}
+output: {path: out, dtype: int7}
 limits:
   deadline: 6
   budget: free
@@ -525,10 +525,48 @@ def test_overlap_without_tokens_says_nothing() -> None:
     )
 
 
-@pytest.mark.parametrize("dtype", ["int8", "binary"])
-def test_types_of_a_later_version_are_said_to_be_so(dtype: str) -> None:
-    assert said("", SHORT.replace("out}", f"out, dtype: {dtype}}}")) == (
-        f"job.yaml:4: output.dtype: this version writes float32 and float16, not yet {dtype}"
+def output(more: str) -> str:
+    """A job whose output says this, too."""
+    return SHORT.replace("out}", f"out, {more}}}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "binary"])
+def test_vectors_may_be_of_four_types(dtype: str) -> None:
+    found = job(base=output(f"dtype: {dtype}")).output
+    assert found is not None
+    assert found.dtype == dtype
+
+
+def test_binary_vectors_come_in_whole_bytes() -> None:
+    assert said("", output("dtype: binary, dimensions: 100")) == (
+        "job.yaml:4: output.dimensions: must be a multiple of 8 for binary, such as 96; this is 100"
+    )
+    assert job(base=output("dtype: int8, dimensions: 100")).output is not None
+
+
+def test_columns_of_the_corpus_may_be_kept() -> None:
+    found = job(base=output("keep: [text, title]")).output
+    assert found is not None
+    assert found.keep == ("text", "title")
+
+
+@pytest.mark.parametrize(
+    ("keep", "what"),
+    [
+        ("[vector]", "vector is a column of the output already; it has id, chunk, vector, scale"),
+        ("[a, a]", "a is named twice"),
+    ],
+)
+def test_a_column_that_cannot_be_kept_is_refused(keep: str, what: str) -> None:
+    assert said("", output(f"keep: {keep}")).endswith(what)
+
+
+def test_code_of_a_model_runs_only_on_the_users_word() -> None:
+    assert job().remote_code is False
+    base = SHORT.replace("model: m", "model: {name: m, trust_remote_code: true}")
+    assert job(base=base).remote_code is True
+    assert "trust_remote_code" in said(
+        "", SHORT.replace("model: m", "model: {name: m, trust_remote_code: perhaps}")
     )
 
 

@@ -58,7 +58,7 @@ def test_an_empty_stratum_holds_nothing() -> None:
 
 
 def test_every_figure_of_a_block_is_counted() -> None:
-    full = Block(9, 2, 30, 5, 1, 120, 3, Counter({10: 1, 20: 1}))
+    full = Block(9, 2, 30, 5, 1, 120, 3, 40, Counter({10: 1, 20: 1}))
     found = profile(Stratum(9, (full,)))
     figures = (found.documents, found.chunks, found.tokens, found.tokens_cut, found.documents_cut)
     assert [c.mid for c in figures] == [2, 2, 30, 5, 1]

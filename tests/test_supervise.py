@@ -95,9 +95,11 @@ def pulses(store: Folder) -> dict[str, Pulse]:
     return {pulse.worker: pulse for pulse in found}
 
 
-def at_work(store: Folder, *names: str) -> Callable[[], bool]:
-    """Whether each of these workers has said that it holds a lease."""
-    return lambda: all(name in pulses(store) and pulses(store)[name].leases for name in names)
+def at_work(store: Folder, *names: str, leases: int = 1) -> Callable[[], bool]:
+    """Whether each of these workers has said that it holds so many leases. It claims a second one when it embeds."""
+    return lambda: all(
+        name in pulses(store) and len(pulses(store)[name].leases) >= leases for name in names
+    )
 
 
 def test_a_killed_worker_is_started_again_and_the_run_is_finished(
@@ -154,7 +156,7 @@ def test_told_to_drain_every_worker_finishes_its_shard(store: Folder, files: Pat
     corpus(files, 8, 30)
     header = launch(store, files, 8)
     supervisor = start("--workers", "2", EMBEDFLEET_HASH_SECONDS="4")
-    wait_until(at_work(store, "m-0", "m-1"))
+    wait_until(at_work(store, "m-0", "m-1", leases=2))
     supervisor.send_signal(signal.SIGUSR1)
     status, _, err = ended(supervisor)
     assert (status, err) == (0, "")

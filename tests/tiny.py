@@ -1,4 +1,4 @@
-"""Models of two layers with random weights, one of each kind people embed with, stored as sentence-transformers saves.
+"""Models of two layers with random weights, one of each kind that people embed with, as sentence-transformers saves.
 
 The same folder loads in sentence-transformers, in transformers and in vLLM. Weights are random but tame: texts differ
 clearly, and bfloat16 rounds no more than it does with trained ones.
@@ -16,9 +16,9 @@ from typing import Any
 import torch
 import transformers
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers.models.qwen2.tokenization_qwen2 import (
-    PRETOKENIZE_REGEX,
-)  # it takes its own, whatever a folder says
+
+# transformers' Qwen2 takes its own, whatever a folder says
+from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 LONGEST = 96  # tokens a text: the long ones are truncated
 BOS, EOS = "<s>", "<|endoftext|>"

@@ -1,4 +1,4 @@
-"""What every engine must do: one suite, run on each that is installed; and ours beside sentence-transformers."""
+"""What every engine must do: one suite, run on each that is installed. Their vectors: `test_agreement.py`."""
 # torch and transformers are typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
@@ -24,6 +24,7 @@ from tasks.embed import (
     shorten,
     unit,
 )
+from tasks.pooling import pooling
 from tasks.tokens import HASH, BadModel, Cut, longest, pieces
 
 if importlib.util.find_spec("torch") is None:
@@ -32,7 +33,7 @@ if importlib.util.find_spec("torch") is None:
 import torch
 import transformers
 
-from tasks.torch_engine import pooling
+from tests.tiny import build
 
 SAME = 0.999  # cosine; bfloat16 beside float32
 
@@ -269,7 +270,7 @@ def test_a_pooling_that_we_do_not_have_is_a_bad_model(tmp_path: Path, pool: dict
 @pytest.mark.parametrize("kind", ["Dense", "LayerNorm", "WeightedLayerPooling"])
 def test_a_module_that_we_do_not_compute_is_a_bad_model(tmp_path: Path, kind: str) -> None:
     folder = laid_out(tmp_path, {"pooling_mode": "mean"}, ("Transformer", "Pooling", kind))
-    with pytest.raises(BadModel, match=f"does not compute: {kind}"):
+    with pytest.raises(BadModel, match=f"no engine here computes: {kind}"):
         pooling(folder)
 
 
@@ -288,90 +289,71 @@ def test_minilm_is_pooled_by_the_mean(minilm: str) -> None:
     assert pooling(minilm) == "mean"
 
 
-def test_a_folder_without_weights_is_a_bad_model(tmp_path: Path, minilm: str) -> None:
+# --- what is loaded, and what is not
+
+
+@pytest.fixture(params=["torch", "vllm"])
+def engine(request: pytest.FixtureRequest) -> str:
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"the engine {request.param} is not installed")
+    return request.param
+
+
+def test_a_folder_without_weights_is_a_bad_model(engine: str, tmp_path: Path, minilm: str) -> None:
     for name in ("config.json", "tokenizer.json"):
         shutil.copy(Path(minilm) / name, tmp_path / name)
     with pytest.raises(BadModel, match="cannot load") as problem:
-        load("torch", str(tmp_path))
+        load(engine, str(tmp_path))
     assert "safetensors" in problem.value.hint
 
 
-def test_weights_that_are_a_pickle_are_not_loaded(tmp_path: Path, minilm: str) -> None:
-    for name in ("config.json", "tokenizer.json"):
-        shutil.copy(Path(minilm) / name, tmp_path / name)
-    torch.save({}, tmp_path / "pytorch_model.bin")
+def test_weights_that_are_a_pickle_are_not_loaded(engine: str, tmp_path: Path, minilm: str) -> None:
+    folder = Path(build("bert-mean", tmp_path, minilm))
+    model: Any = transformers.AutoModel.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(BadModel, match="cannot load"):
-        load("torch", str(tmp_path))
+        load(engine, str(folder))
 
 
-# --- beside sentence-transformers, on the same folder
-
-SMALL: dict[str, Any] = {
-    "vocab_size": 30_522,
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 256,
-    "initializer_range": 0.2,  # the usual 0.02 gives all texts nearly the same vector
-    "pad_token_id": 0,
-}
+CODE = """
+from pathlib import Path
+from transformers import BertConfig, BertModel
+(Path(__file__).parent / "it-ran").touch()
+class OwnConfig(BertConfig):
+    model_type = "own"
+class OwnModel(BertModel):
+    config_class = OwnConfig
+"""
 
 
-def built(kind: str, tmp_path: Path, minilm: str) -> str:
-    """A model of 2 layers and random weights, saved as sentence-transformers saves it."""
-    torch.manual_seed(3)
-    if kind == "bert-cls":
-        model: Any = transformers.BertModel(transformers.BertConfig(**SMALL), add_pooling_layer=False)
-    elif kind == "qwen2-last":
-        model = transformers.Qwen2Model(transformers.Qwen2Config(**SMALL, num_key_value_heads=2))
-    else:
-        model = transformers.Qwen3Model(transformers.Qwen3Config(**SMALL, num_key_value_heads=2, head_dim=16))
-    folder = tmp_path / kind
-    pool = "cls" if kind == "bert-cls" else "lasttoken"
-    laid_out(
-        folder,
-        {"word_embedding_dimension": 64, "pooling_mode": pool},
-        ("Transformer", "Pooling", "Normalize"),
-    )
-    (folder / "2_Normalize").mkdir()
-    model.save_pretrained(folder, safe_serialization=True)
-    for name in ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json"):
-        shutil.copy(Path(minilm) / name, folder / name)
-    return str(folder)
+def with_code(folder: Path, minilm: str) -> str:
+    """A BERT by another name, whose code lies in its folder."""
+    made = Path(build("bert-mean", folder, minilm))
+    (made / "own.py").write_text(CODE, encoding="utf-8")
+    settings = json.loads((made / "config.json").read_text(encoding="utf-8"))
+    settings |= {"model_type": "own", "architectures": ["OwnModel"]}
+    settings["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
+    (made / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return str(made)
 
 
-def reference(folder: str) -> Any:
-    """The same folder in sentence-transformers, float32."""
-    if importlib.util.find_spec("sentence_transformers") is None:
-        pytest.skip("sentence-transformers is not installed")
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(folder, device="cpu")
-
-
-def test_minilm_agrees_with_sentence_transformers(minilm: str, texts: list[str]) -> None:
-    ours = embed(load("torch", minilm), texts, Cut(longest(minilm))).vectors
-    theirs = reference(minilm).encode(texts, show_progress_bar=False, batch_size=10)
-    assert cosines(ours, theirs).min() >= SAME
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where transformers copies code to that it is to run: not into the user's home."""
+    folder = tmp_path / "modules"
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(folder))
+    return folder
 
 
-@pytest.mark.parametrize("kind", ["bert-cls", "qwen2-last", "qwen3-last"])
-def test_a_tiny_model_of_another_kind_agrees_with_sentence_transformers(
-    kind: str, tmp_path: Path, minilm: str, texts: list[str]
-) -> None:
-    folder = built(kind, tmp_path, minilm)
-    encoder: Any = load("torch", folder)
-    encoder.model.float()  # random weights of this size swell the rounding of bfloat16; MiniLM's do not
-    ours = embed(encoder, texts, Cut(longest(folder))).vectors
-    # transformers has its own idea of the tokenizer of a Qwen2, so the ids come from the folder's
-    tokenizer: Any = transformers.PreTrainedTokenizerFast(
-        tokenizer_file=f"{folder}/tokenizer.json", pad_token="[PAD]"
-    )
-    batch = tokenizer(texts, padding=True, truncation=True, max_length=256, return_tensors="pt")
-    with torch.inference_mode():
-        theirs = reference(folder)({k: batch[k] for k in ("input_ids", "attention_mask")})[
-            "sentence_embedding"
-        ]
-    assert cosines(ours, theirs).min() >= SAME
-    assert cosines(ours[1:], ours[:-1]).max() < 0.99  # and the texts do not all look the same
+def test_code_of_a_model_is_not_run_unasked(engine: str, tmp_path: Path, minilm: str, modules: Path) -> None:
+    with pytest.raises(BadModel, match="comes with code of its own") as problem:
+        load(engine, with_code(tmp_path, minilm))
+    assert "trust_remote_code: true" in problem.value.hint
+    assert not list(modules.rglob("it-ran"))
+
+
+def test_code_of_a_model_is_run_on_request(tmp_path: Path, minilm: str, modules: Path) -> None:
+    encoder = load("torch", with_code(tmp_path, minilm), remote_code=True)
+    assert embed(encoder, ["a"], Cut(9)).vectors.shape == (1, 64)
+    assert list(modules.rglob("it-ran"))
