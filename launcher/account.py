@@ -79,7 +79,7 @@ def report_of(ledger: Ledger, store: Store, run: str, now: datetime) -> Report:
         machines=machines,
         leases=leases,
         spend=meter(machines, receipts, leases, now),
-        failures=failures(store, [r.quarantine for r in receipts if r.quarantine]),
+        failures=failures(store, [key for r in receipts for key in r.quarantines]),
         failed_rows=progress.failed_rows,
         events=[Event(e.at, e.kind, e.text) for e in ledger.events(row.id)],
     )

@@ -104,7 +104,8 @@ def meter(
     fruitless = judge(machines, receipts, leases, now)
     work = defaultdict[str, list[Span]](list)
     for receipt in receipts:
-        work[receipt.worker].append((receipt.started, receipt.finished, "useful"))
+        for one in (receipt, *receipt.earlier):
+            work[one.worker].append((one.started, one.finished, "useful"))
     for lease in fruitless.open:
         work[lease.worker].append((lease.claimed, lease.ended or now, "useful"))
     for lease in fruitless.lost:

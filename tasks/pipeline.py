@@ -25,6 +25,7 @@ from tasks.lease import Lease
 from tasks.manifest import Header
 from tasks.parquet import Bookmark
 from tasks.poison import survive
+from tasks.problem import Problem
 from tasks.progress import Progress
 from tasks.repeats import Repeats
 from tasks.shard import Shard
@@ -47,6 +48,7 @@ LAST = 60.0  # seconds for the writer to finish what was embedded when we are to
 # shards of a few minutes each, 0.5 %. Many batches fit in, so that what sorting them by length saves is kept.
 BITE = 20.0
 FIRST = 2**16  # tokens of the first, before the engine's speed is known
+LEAST = 2**10  # tokens, however slow it is
 CAREFUL = 8  # of a shard that processes died of, so many times less
 RESERVE = 3.0  # seconds before a machine goes that are kept for writing and signing, at least
 REACH = 0.8  # of the time that is left, so much is planned to be used: the engine's speed is an estimate
@@ -218,6 +220,11 @@ class Pipeline:
         except Changed as changed:
             task.fault = str(changed)
             bookmark.close()
+        except Problem:
+            raise
+        except Exception:  # a row that no reader or tokenizer survives
+            self._died_of = [lease]
+            raise
         task.whole = True
         self._backlog.put(Item(task, Window(), last=True))
         return first or monotonic()
@@ -247,7 +254,7 @@ class Pipeline:
     def _bite(self) -> int:
         """Tokens that go through the engine at once."""
         rate = self.progress.rate
-        return min(WINDOW, max(FIRST // 64, int(rate * BITE)) if rate else FIRST)
+        return min(WINDOW, max(LEAST, int(rate * BITE)) if rate else FIRST)
 
     def _in_time(self, items: list[Item]) -> list[Item]:
         """As much of it as can be embedded and signed for before the machine goes; the rest is put back."""

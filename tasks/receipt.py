@@ -22,7 +22,7 @@ class File:
     digest: str  # sha256, hexadecimal
     bytes: int
     rows: int  # of the output
-    tokens: int
+    tokens: int  # that the model read for it: none of texts that were embedded once already
     quarantine: str | None  # key of the failed rows, when there are any
     worker: str
     started: datetime  # aware UTC, the worker's clock
@@ -77,6 +77,11 @@ class Receipt:
     def seconds(self) -> float:
         """From when the engine began with it to the receipt; neighbours overlap."""
         return (self.finished - self.started).total_seconds()
+
+    @property
+    def tokens_here(self) -> int:
+        """Tokens that the model read in this attempt."""
+        return self.tokens - self.tokens_repeated - sum(file.tokens for file in self.earlier)
 
     @property
     def files(self) -> tuple[tuple[str, str], ...]:

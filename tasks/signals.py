@@ -59,6 +59,11 @@ class Signals:
         """It did not go."""
         self.notice = self.deadline = None
 
+    def forget(self) -> None:
+        """Begin anew, as if we had been told nothing."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.stop, self._told = False, 0.0
+
     @property
     def leaving(self) -> bool:
         """Whether no further shard is to be begun."""

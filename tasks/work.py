@@ -233,7 +233,7 @@ class Output:
         }
         self.tally = tally
         self.vectors, self.failures = vectors, failures
-        self.tokens = self.failed = 0  # of this file alone
+        self.tokens = self.failed = 0  # of this file alone; of the tokens, those that the model read
         self._file = VectorFile(vectors, size_of(header, encoder), header.dtype, header.keep, meta)
         self._bad = failures.open("w", encoding="utf-8")
         self._closed = False
@@ -243,10 +243,13 @@ class Output:
         """Vectors in this file."""
         return self._file.rows
 
-    def add(self, window: Window, vectors: Vectors, faults: Mapping[int, str] | None = None) -> None:
+    def add(
+        self, window: Window, vectors: Vectors, faults: Mapping[int, str] | None = None, repeated: int = 0
+    ) -> None:
         """Write the documents whose every vector is a direction; the others fail.
 
-        `vectors` is [pieces, dimensions]; `faults` says why the engine gave none, by piece, where it did say.
+        `vectors` is [pieces, dimensions]; `faults` says why the engine gave none, by piece, where it did say;
+        `repeated` tokens are of texts that were embedded once already.
         """
         for row in window.bad:
             self._fail(row)
@@ -276,7 +279,9 @@ class Output:
         self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept)
         self.tally.chunks += self._file.rows - before
         self.tally.done += window.rows
-        self.tokens += self.tally.tokens - tokens
+        repeated = min(repeated, self.tally.tokens - tokens)  # those that failed are not counted
+        self.tally.tokens_repeated += repeated
+        self.tokens += self.tally.tokens - tokens - repeated
 
     def close(self) -> None:
         """The files are complete."""

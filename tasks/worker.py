@@ -63,12 +63,13 @@ class Worker:
         self.heart.look = self._look
         self.keeper.start()
         try:
-            while not self._pipeline().run():
+            while not self.pipeline().run():
                 self._stay()
         finally:
             self.keeper.stop()
 
-    def _pipeline(self) -> Pipeline:
+    def pipeline(self) -> Pipeline:
+        """A fresh one: what was read ahead of the last is given back."""
         return Pipeline(
             self.header, open_store(self.header.corpus), self.encoder, self.claims, self.keeper, self.progress,
             self.signals, self.scratch, Signer(self.store, self.header.run, self.name), self._signed, self._tell,

@@ -82,8 +82,7 @@ class Writer:
             vectors = item.vectors
             if vectors is None:
                 vectors = np.empty((0, size_of(self.header, self.encoder)), np.float32)
-            output.add(item.window, vectors, item.faults)
-            task.tally.tokens_repeated += item.repeated
+            output.add(item.window, vectors, item.faults, item.repeated)
             if item.last:
                 output.close()
         except OSError as error:

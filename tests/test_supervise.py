@@ -97,9 +97,7 @@ def pulses(store: Folder) -> dict[str, Pulse]:
 
 def at_work(store: Folder, *names: str, leases: int = 1) -> Callable[[], bool]:
     """Whether each of these workers has said that it holds so many leases. It claims a second one when it embeds."""
-    return lambda: all(
-        name in pulses(store) and len(pulses(store)[name].leases) >= leases for name in names
-    )
+    return lambda: all(name in pulses(store) and len(pulses(store)[name].leases) >= leases for name in names)
 
 
 def test_a_killed_worker_is_started_again_and_the_run_is_finished(
