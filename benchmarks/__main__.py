@@ -107,39 +107,43 @@ def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rou
             say(f"round {number + 1} of {rounds}: {name}")
             found[name].append(measure())
 
-    def rate(name: str) -> float | None:
-        return statistics.median(r["tokens_per_second"] for r in found[name]) if name in found else None
-
-    def ratio(one: str, other: str) -> float | None:
-        """The median of the rounds' own ratios: neighbours in time share the machine's mood."""
-        pairs = zip(found.get(one, []), found.get(other, []), strict=True)
-        ratios = [a["tokens_per_second"] / b["tokens_per_second"] for a, b in pairs]
-        return statistics.median(ratios) if ratios else None
-
-    def middle(name: str, figure: str) -> float:
-        return statistics.median(r[figure] for r in found[name])
-
     names = ("pipeline", "pipeline on s3")
     return {
-        "tokens_per_second": {name: rate(name) for name in contenders},
-        "pipeline_of_torch": ratio("pipeline", "torch"),
+        "tokens_per_second": {name: rate_of(found, name) for name in contenders},
+        "pipeline_of_torch": ratio_of(found, "pipeline", "torch"),
         "pipeline_of_torch_by_round": rounds_of(found, "pipeline", "torch"),
-        "pipeline_on_s3_of_torch": ratio("pipeline on s3", "torch"),
+        "pipeline_on_s3_of_torch": ratio_of(found, "pipeline on s3", "torch"),
         "pipeline_on_s3_of_torch_by_round": rounds_of(found, "pipeline on s3", "torch"),
-        "two_workers_of_one": ratio("two workers on two cores", "one worker on one core"),
-        "torch_of_sentence_transformers": ratio("torch", "sentence-transformers"),
-        "vllm_of_sentence_transformers": ratio("vllm", "sentence-transformers"),
-        "pipeline_of_naive": ratio("pipeline", "naive"),
-        "waiting_share": {name: middle(name, "waiting_share") for name in names},
+        "two_workers_of_one": ratio_of(found, "two workers on two cores", "one worker on one core"),
+        "torch_of_sentence_transformers": ratio_of(found, "torch", "sentence-transformers"),
+        "vllm_of_sentence_transformers": ratio_of(found, "vllm", "sentence-transformers"),
+        "pipeline_of_naive": ratio_of(found, "pipeline", "naive"),
+        "waiting_share": {name: middle_of(found, name, "waiting_share") for name in names},
         "stages": {name: found[name][-1]["stages"] for name in names},
         "worker_peak_mb": {name: max(r["peak_mb"] for r in found[name]) for name in names},
-        "s3_requests_per_shard": middle("pipeline on s3", "requests_per_shard"),
+        "s3_requests_per_shard": middle_of(found, "pipeline on s3", "requests_per_shard"),
         "s3_requests": found["pipeline on s3"][-1]["requests"],
-        "s3_bytes_moved_of_needed": middle("pipeline on s3", "bytes_moved_of_needed"),
+        "s3_bytes_moved_of_needed": middle_of(found, "pipeline on s3", "bytes_moved_of_needed"),
     }
 
 
-def rounds_of(found: dict[str, list[dict[str, Any]]], one: str, other: str) -> list[float]:
+Found = dict[str, list[dict[str, Any]]]  # rounds by contender
+
+
+def rate_of(found: Found, name: str) -> float:
+    return statistics.median(r["tokens_per_second"] for r in found[name])
+
+
+def ratio_of(found: Found, one: str, other: str) -> float | None:
+    """The median of the rounds' own ratios: neighbours in time share the machine's mood."""
+    return statistics.median(rounds_of(found, one, other)) if one in found and other in found else None
+
+
+def middle_of(found: Found, name: str, figure: str) -> float:
+    return statistics.median(r[figure] for r in found[name])
+
+
+def rounds_of(found: Found, one: str, other: str) -> list[float]:
     return [
         round(a["tokens_per_second"] / b["tokens_per_second"], 4)
         for a, b in zip(found[one], found[other], strict=True)

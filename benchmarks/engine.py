@@ -1,11 +1,14 @@
 """One engine on one corpus in a process of its own: tokens a second, without loading.
 
-    python -m benchmarks.engine torch|sentence-transformers MODEL TEXTS.json TOKENS
+    python -m benchmarks.engine torch|vllm|sentence-transformers MODEL TEXTS.json TOKENS
 
-Prints one JSON object. Tokens are counted the same way for every engine: what the model reads of each text.
+Prints one JSON object. Tokens are counted the same way for every engine: what the model reads of each text. All use
+one thread for each core that this process may run on; sentence-transformers computes in float32, ours in what suits
+the hardware. Runs in any environment that has the engine.
 """
 
 import json
+import os
 import resource
 import sys
 import time
@@ -19,15 +22,20 @@ from tasks.tokens import Cut
 def main() -> None:
     engine, model, texts_file, tokens = sys.argv[1:]
     texts: list[str] = json.loads(Path(texts_file).read_text(encoding="utf-8"))
+    threads = len(os.sched_getaffinity(0))
+    dtype = "float32"
     if engine == "sentence-transformers":
+        import torch
         from sentence_transformers import SentenceTransformer
 
+        torch.set_num_threads(threads)
         yardstick: Any = SentenceTransformer(model, device="cpu")
         yardstick.encode(texts[:32])
         start, cpu = time.perf_counter(), time.process_time()
         yardstick.encode(texts)
     else:
-        encoder = load(engine, model, 2)
+        encoder = load(engine, model, threads)
+        dtype = encoder.dtype
         embed(encoder, texts[:32], Cut(256))
         start, cpu = time.perf_counter(), time.process_time()
         embed(encoder, texts, Cut(256))
@@ -37,6 +45,8 @@ def main() -> None:
             {
                 "tokens_per_second": int(tokens) / wall,
                 "tokens_per_cpu_second": int(tokens) / cpu,
+                "dtype": dtype,
+                "threads": threads,
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )

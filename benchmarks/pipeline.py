@@ -8,18 +8,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.objectserver import Requests
-
 from tasks import lease, manifest, receipt
 from tasks.heart import load, pulse_key
 from tasks.shard import Shard, Slice, identify
 from tasks.store import every, open_store, read
+from tests.objectserver import Requests, environment
+from tests.objectserver.process import started
 
 SHARDS = 24
 FILE = "texts.jsonl"
@@ -134,3 +135,17 @@ def put_corpus(place: Place, texts: Sequence[str]) -> None:
 def local(folder: Path) -> Place:
     """A folder."""
     return Place(str(folder / "corpus"), str(folder / "out"), {})
+
+
+@contextmanager
+def on_s3(folder: Path) -> Generator[Place, None, None]:
+    """A bucket of the loopback server, which lives in a process of its own as long as the block lasts."""
+    with started(["bench"], folder / "objects") as address:
+        found = environment(address)
+        before = {name: os.environ.get(name) for name in found}
+        os.environ.update(found)  # the bench itself reads and writes there, too
+        try:
+            yield Place("s3://bench/corpus", "s3://bench/out", found)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})

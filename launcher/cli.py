@@ -15,7 +15,19 @@ from typing import NoReturn
 from launcher import __version__, bench, doctor, prices, speeds
 from launcher.errors import Problem
 
-COMMANDS = ("plan", "launch", "status", "report", "resume", "verify", "prices", "speed", "bench", "doctor", "diff")
+COMMANDS = (
+    "plan",
+    "launch",
+    "status",
+    "report",
+    "resume",
+    "verify",
+    "prices",
+    "speed",
+    "bench",
+    "doctor",
+    "diff",
+)
 
 DESCRIPTION = (
     "Embed a large corpus: planned before it costs, recovered when workers go, every dollar accounted for."

@@ -80,7 +80,11 @@ def machine(runs: Path) -> list[Check]:
     )
     return [
         Check("embedfleet", "ok", f"{__version__}, Python {platform.python_version()}, {platform.system()}"),
-        Check("gpu", "ok", ", ".join(gpus) if gpus else f"none here: workers take {use.workers} x {use.threads} cores"),
+        Check(
+            "gpu",
+            "ok",
+            ", ".join(gpus) if gpus else f"none here: workers take {use.workers} x {use.threads} cores",
+        ),
         disk,
     ]
 

@@ -6,6 +6,7 @@ between any two lines starts none twice and forgets none. It may die at any time
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import time
@@ -22,6 +23,7 @@ from launcher.census import Census
 from launcher.clouds.local import Local
 from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet import ALIVE, Drain, End, Kill, Order, Seen, Start, View, near_budget, step, stuck
+from launcher.learn import first_minutes
 from launcher.ledger import Ledger
 from launcher.machine import devices
 from launcher.observe import Eye
@@ -62,6 +64,7 @@ class Drive:
     began: datetime = field(default_factory=utc)
     finished: datetime | None = None
     told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    minutes: int = 0  # first minutes of workers that are in the ledger
 
     @property
     def census(self) -> Census:
@@ -122,6 +125,7 @@ class Drive:
     def _observe(self) -> View:
         self.eye.receipts()
         self.eye.pulses()
+        self._learn()
         self.census.count()
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
         if self.eye.finished and self.finished is None:
@@ -142,6 +146,13 @@ class Drive:
             finished=self.finished,
             interrupts=self.interrupts,
         )
+
+    def _learn(self) -> None:
+        """Workers' first minutes, each once: a plan that is made while this run lasts goes by them."""
+        minutes = list(self.eye.minutes.values())
+        if len(minutes) > self.minutes:
+            first_minutes(self.ledger, self.run, json.loads(self.ledger.find(self.run).plan), minutes)
+            self.minutes = len(minutes)
 
     def _seen(self, machine: Machine, shards: int) -> Seen:
         earlier = machine.ended is not None and machine.ended < self.began

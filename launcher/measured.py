@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from launcher.record import SpeedSeen
-from launcher.speed import Shape, Speed, Spread, predict, spread
+from launcher.speed import Shape, Speed, Spread, mean_flops, predict, spread
 from pricing.gpu import Gpu, canonical
 
 Lengths = Sequence[tuple[float, float]]
+PROCESSORS = "cpu"  # what the ledger calls those of one machine, all together
 
 # A speed measured on other lengths, carried over by the model, is surer than a prediction and less sure than a
 # measurement: a third of the prediction's sigma beside its own range. A judgement, not a measurement.
@@ -51,6 +52,36 @@ def choose(
     return Speed(shape.name, gpu.name, engine, rates, share, source)
 
 
+def here(
+    shape: Shape,
+    lengths: Lengths,
+    seen: Sequence[SpeedSeen],
+    engine: str | None = None,
+    model: str | None = None,
+) -> tuple[Speed, SpeedSeen] | None:
+    """The speed of this machine's processors, all together, as it was measured; None where it never was.
+
+    Nobody knows their ceiling, so nothing is predicted. On other lengths they take as long as there is more to compute.
+    `engine` None: whichever was measured last.
+    """
+    for record in seen:
+        fits = record.model in (shape.name, model) and record.gpu == PROCESSORS
+        if (
+            not fits
+            or record.engine != (engine or record.engine)
+            or not 0 < record.low <= record.mid <= record.high
+        ):
+            continue
+        rates, how = Spread(record.low, record.mid, record.high), " (on lengths that were not kept)"
+        measured = _lengths(record.detail.get("lengths"))
+        there, asked = measured and mean_flops(shape, measured), mean_flops(shape, lengths)
+        if there and asked:
+            rates, how = _scaled(rates, there / asked)
+        source = f"measured {record.at:%Y-%m-%d}: {record.source}{how}"
+        return Speed(shape.name, PROCESSORS, record.engine, rates, None, source), record
+    return None
+
+
 def _is_of(record: SpeedSeen, gpu: str, engine: str) -> bool:
     """A figure that cannot be a speed is passed over."""
     same = canonical(record.gpu) == gpu and record.engine == engine
@@ -73,12 +104,16 @@ def _carried(
     there = predict(shape, gpu, engine, measured, dtype)
     if predicted is None or there is None:
         return as_it_is, " (on its own lengths)"
-    ratio = predicted.tokens_per_second.mid / there.tokens_per_second.mid
+    return _scaled(as_it_is, predicted.tokens_per_second.mid / there.tokens_per_second.mid)
+
+
+def _scaled(rates: Spread, ratio: float) -> tuple[Spread, str]:
+    """To lengths on which the model is so many times as fast, and what was done."""
     if abs(ratio - 1) < 0.02:  # the same mix, or one that costs the same
-        return as_it_is, ""
+        return rates, ""
     wider = spread(1.0, CARRIED)
-    rates = Spread(record.low * ratio * wider.low, record.mid * ratio, record.high * ratio * wider.high)
-    return rates, f", x{ratio:.2f} for other lengths"
+    carried = Spread(rates.low * ratio * wider.low, rates.mid * ratio, rates.high * ratio * wider.high)
+    return carried, f", x{ratio:.2f} for other lengths"
 
 
 def _lengths(kept: Any) -> Lengths | None:

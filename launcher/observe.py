@@ -8,8 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from launcher.learn import Minute, minute_of
 from launcher.ledger import Ledger
 from launcher.record import LeaseSeen, MachineState, Outcome
+from launcher.signs import Signs
 from tasks import heart, lease, manifest, receipt
 from tasks.heart import Pulse
 from tasks.shard import SLAB
@@ -29,6 +31,13 @@ class Eye:
     full: dict[int, int] = field(default_factory=dict[int, int])  # receipts listed, by slab
 
     by_worker: Counter[str] = field(default_factory=Counter[str])  # shards done
+    minutes: dict[str, Minute] = field(
+        default_factory=dict[str, Minute]
+    )  # the first of each worker, once it is over
+    signs: Signs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.signs = Signs(self.store, self.run)
 
     def recall(self) -> None:
         """Begin with what the ledger knows, so that only what came since is read from the store."""
@@ -74,6 +83,9 @@ class Eye:
             self.ledger.ready_machine(worker, datetime.fromisoformat(found.ready))
         if found.returned:
             self.ledger.record_leases(self.run, [_returned(worker, entry) for entry in found.returned])
+        minute = minute_of(found)
+        if minute:
+            self.minutes[worker] = minute
         return found
 
     def pulses(self) -> None:

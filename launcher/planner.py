@@ -3,6 +3,7 @@
 The shell around `profile`, `kinds`, `decide`, `compare` and `plan`. Spends nothing and writes nothing to any cloud.
 """
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +18,9 @@ from launcher.estimate import NOTHING, SHARD_SECONDS, Estimate, Kind, Share
 from launcher.hush import hush
 from launcher.job import Declared, Job
 from launcher.kinds import Context, Menu
+from launcher.learn import recall
 from launcher.looked import Looked, cut_of, resolve
-from launcher.machine import Asked, Measured, Slots, measure, slots
+from launcher.machine import Asked, Measured, Slots, measure, names, slots
 from launcher.market import Group
 from launcher.plan import Plan, Work, lots_of, name_run, quota_of
 from launcher.profile import Count, declared
@@ -57,7 +59,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
     if looked.profile.tokens.mid < 1:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
     not_priced: list[str] = []
-    local = _local(job, model, looked, choices, not_priced, say)
+    local = _local(job, model, looked, choices, now, not_priced, say)
     known = None if choices.on == "local" else _shape(job, model)
     menu = asked = decision = None
     if choices.on != "local":
@@ -266,20 +268,39 @@ def _max_tokens(job: Job, model: str) -> int | None:
 
 
 def _local(
-    job: Job, model: str, looked: Looked, choices: Choices, not_priced: list[str], say: Callable[[str], None]
+    job: Job,
+    model: str,
+    looked: Looked,
+    choices: Choices,
+    now: datetime,
+    not_priced: list[str],
+    say: Callable[[str], None],
 ) -> tuple[Estimate, Measured] | None:
-    """This machine, measured. Not for a hub id, whose weights it would fetch, unless it is asked for by name."""
+    """This machine, as `bench` measured it, else measured now for a few seconds.
+
+    Not for a hub id, whose weights it would fetch, unless it is asked for by name.
+    """
     if looked.sampled is None:
         return None
     if choices.on != "local" and model != HASH and not Path(model).is_dir():
         not_priced.append("this machine: not measured (pass --on local)")
         return None
     use = slots(job.local.workers, looked.shards)
-    say(f"measuring {use.workers} workers of this machine for {choices.probe_seconds:g} s")
     cut = cut_of(job, model)
     texts = looked.sampled.texts
-    asked = Asked(model, choose(job.engine, model), texts, cut.tokens, cut.overlap, cut.prompt)
-    found = measure(asked, use, choices.probe_seconds)
+    asked = Asked(
+        model, choose(job.engine, model), texts, cut.tokens, cut.overlap, cut.prompt, job.remote_code
+    )
+    host, lengths = socket.gethostname(), looked.profile.lengths
+    known = recall(choices.seen, model, asked.engine, use, host, names(), lengths, now)
+    if known:
+        found, record = known
+        source = f"measured here {record.at:%Y-%m-%d} by bench, {found.engine} {found.dtype}"
+        say(f"this machine was measured by bench on {record.at:%Y-%m-%d}: not again")
+    else:
+        say(f"measuring {use.workers} workers of this machine for {choices.probe_seconds:g} s")
+        found = measure(asked, use, choices.probe_seconds)
+        source = f"measured here, {found.engine} {found.dtype}"
     _check_dimensions(job, found.dimensions)
     kind = Kind(
         cloud="local",
@@ -289,7 +310,7 @@ def _local(
         spot=False,
         usd_per_hour=job.local.usd_per_hour,
         tokens_per_second=found.tokens_per_second,
-        speed_source=f"measured here, {found.engine} {found.dtype}, {use.workers} workers, {found.seconds:.0f} s",
+        speed_source=f"{source}, {use.workers} workers, {found.seconds:.0f} s",
         cold_start=Spread(found.load_seconds, found.load_seconds, found.load_seconds),
         price_source="the job file" if job.local.usd_per_hour is not None else "",
         disk_usd_per_hour=Decimal(0),  # the user's own

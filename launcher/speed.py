@@ -181,6 +181,12 @@ def flops_per_token(shape: Shape, tokens: float) -> float:
     return 2 * shape.linear_params + 4 * shape.attention_width * (wide + near)
 
 
+def mean_flops(shape: Shape, lengths: Sequence[tuple[float, float]]) -> float | None:
+    """Operations for a token of this mix of texts; padding is none of them. None of no tokens."""
+    tokens = sum(share * s for share, s in lengths)
+    return sum(share * s * flops_per_token(shape, s) for share, s in lengths) / tokens if tokens else None
+
+
 def _factor(gpu: Gpu, *, precise: bool) -> float:
     """The error of the model and that of the ceiling together; they have nothing to do with each other."""
     return exp(hypot(log(FACTOR), log(FP32_FACTOR if precise else gpu.ceiling_factor)))

@@ -35,12 +35,16 @@ def add(commands: Any) -> None:
         metavar="M",
         help="a known name, a folder, or a shape: layers=24,hidden=1024,... (or the same as JSON)",
     )
-    command.add_argument("--gpu", metavar="A,B", help="the GPUs (default: all that are known)")
+    command.add_argument(
+        "--gpu",
+        metavar="A,B",
+        help="the GPUs, or cpu for this machine's processors (default: all that are known)",
+    )
     command.add_argument(
         "--tokens", default="128,512", metavar="N,M", help="lengths of the texts (default 128,512)"
     )
     command.add_argument(
-        "--engine", default="vllm", metavar="E", help="vllm, torch, tei or sentence-transformers"
+        "--engine", metavar="E", help="vllm (the default for a GPU), torch, tei or sentence-transformers"
     )
     command.add_argument(
         "--dtype", choices=["float32", "float16", "bfloat16"], help="default: what the engine would take"
@@ -60,16 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
     from launcher.output import show  # noqa: PLC0415 - `--help` must not wait for it
 
     model, name = _model(arguments.model)
-    _check_engine(arguments.engine)
-    body = rows(
-        model,
-        _gpus(arguments.gpu),
-        _tokens(arguments.tokens),
-        arguments.engine,
-        arguments.dtype,
-        _seen(arguments.runs),
-        name,
-    )
+    engine: str | None = arguments.engine
+    if engine is not None:
+        _check_engine(engine)
+    lengths, seen = _tokens(arguments.tokens), _seen(arguments.runs)
+    gpus, cpu = _gpus(arguments.gpu)
+    body = rows(model, gpus, lengths, engine or "vllm", arguments.dtype, seen, name)
+    body += cpu_rows(model, lengths, engine, seen, name, asked=cpu)
     show(body, speed_text, as_json=arguments.json)
     return 0
 
@@ -127,6 +128,48 @@ def rows(
     return out
 
 
+def cpu_rows(
+    model: "Shape",
+    lengths: Sequence[int],
+    engine: str | None,
+    seen: "Sequence[SpeedSeen]",
+    name: str | None = None,
+    *,
+    asked: bool = True,
+) -> list[dict[str, Any]]:
+    """The same of this machine's processors: what was measured, for nothing can be predicted of them.
+
+    Where nobody `asked` for them, nothing unless they were measured.
+    """
+    from launcher.measured import PROCESSORS, here  # noqa: PLC0415
+
+    out: list[dict[str, Any]] = []
+    for tokens in lengths:
+        found = here(model, [(1, tokens)], seen, engine, name)
+        rate = found and found[0].tokens_per_second
+        reason = f"never measured here: embedfleet bench --model {name or model.name} does it"
+        out.append(
+            {
+                "model": model.name,
+                "gpu": PROCESSORS,
+                "engine": found[0].engine if found else engine,
+                "tokens": tokens,
+                "tokens_per_second": rate and {k: round(getattr(rate, k), 1) for k in ("low", "mid", "high")},
+                "share_of_ceiling": None,
+                "source": found and found[0].source,
+                "dtype": found and found[1].detail.get("dtype"),
+                "fits": True if found else None,
+                "needs_gb": None,
+                "has_gb": None,
+                "reason": None if found else reason,
+                "note": f"the model takes {model.max_tokens} tokens by default"
+                if tokens > model.max_tokens
+                else None,
+            }
+        )
+    return out if asked or any(row["tokens_per_second"] for row in out) else []
+
+
 def speed_text(body: list[dict[str, Any]]) -> "RenderableType":
     """A table: a line for each GPU, a column for each length; what does not run, below it."""
     from rich.console import Group  # noqa: PLC0415
@@ -159,7 +202,7 @@ def speed_text(body: list[dict[str, Any]]) -> "RenderableType":
         shares = [row["share_of_ceiling"] for row in mine]
         table.add_row(
             gpu,
-            first["dtype"],
+            first["dtype"] or "?",
             *(
                 brief(r["mid"])
                 if len(lengths) > WITH_RANGE
@@ -167,11 +210,15 @@ def speed_text(body: list[dict[str, Any]]) -> "RenderableType":
                 for r in rates
             ),
             "?" if None in shares else " ".join(f"{share:.0%}" for share in shares),
-            f"{max(row['needs_gb'] for row in mine):.1f} of {first['has_gb']:.0f} GB",
+            "?"
+            if first["has_gb"] is None
+            else f"{max(row['needs_gb'] for row in mine):.1f} of {first['has_gb']:.0f} GB",
             _known_by(first["source"]),
         )
-    what = "per GPU: P50" if len(lengths) > WITH_RANGE else "per GPU: P50 (P10 to P90)"
-    head = f"{plain(body[0]['model'])} by {body[0]['engine']}, {what}"
+    each = "per GPU" if gpus != ["cpu"] else "the whole machine"
+    what = f"{each}: P50" if len(lengths) > WITH_RANGE else f"{each}: P50 (P10 to P90)"
+    engines = " or ".join(dict.fromkeys(row["engine"] for row in body if row["engine"])) or "any engine"
+    head = f"{plain(body[0]['model'])} by {engines}, {what}"
     lines: list[RenderableType] = [Text(head, style="bold")]
     if len(out) < len(gpus):
         lines.append(table)
@@ -233,22 +280,27 @@ def _value(word: str) -> int | bool | str:
     return int(word) if word.isdecimal() else word
 
 
-def _gpus(words: str | None) -> "Sequence[Gpu]":
+def _gpus(words: str | None) -> "tuple[Sequence[Gpu], bool]":
+    """The GPUs, and whether the processors of this machine are asked for."""
     from pricing.gpu import UnknownGpuError, gpu, gpus  # noqa: PLC0415
 
     if words is None:
-        return gpus()
+        return gpus(), False
     found: dict[str, Gpu] = {}
+    cpu = False
     for word in filter(None, (w.strip() for w in words.split(","))):
+        if word.lower() == "cpu":
+            cpu = True
+            continue
         try:
             one = gpu(word)
         except UnknownGpuError as error:
             names = error.nearest or tuple(g.name for g in gpus())
             raise Usage(f"--gpu: no GPU {word!r} is known", hint=f"pass --gpu {' or '.join(names)}") from None
         found[one.name] = one
-    if not found:
+    if not found and not cpu:
         raise Usage("--gpu names no GPU", hint="pass --gpu L4,A100-80GB, or leave it out for all")
-    return tuple(found.values())
+    return tuple(found.values()), cpu
 
 
 def _tokens(words: str) -> list[int]:

@@ -15,6 +15,7 @@ from launcher.fleet import ALIVE
 from launcher.ledger import Ledger
 from launcher.observe import Eye
 from launcher.record import Run
+from launcher.signs import pace_of
 from tasks import manifest
 from tasks.heart import utc
 from tasks.store import Store
@@ -67,7 +68,7 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
             {"name": m.name, "state": m.state.value, "handle": m.handle, "ready": m.ready is not None, "reason": m.reason}
             for m in machines
         ],
-    }  # fmt: skip
+    } | pace_of(eye.signs.look() if eye else [])  # fmt: skip
 
 
 def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:

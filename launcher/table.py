@@ -24,6 +24,16 @@ ITEMS = {
     "egress": "egress",
     "controller": "controller",
 }
+OWN_TIME = {"engine": "work", "wait": "wait for texts", "idle": "have no shard"}  # of the engines
+STAGE_WORDS = {
+    "engine": "the engine",
+    "read": "reading the corpus",
+    "tokenise": "tokenising",
+    "write": "writing files",
+    "store": "the store",
+    "wait": "unknown",
+    "idle": "too few shards",
+}
 
 
 def plan_text(plan: Mapping[str, Any]) -> RenderableType:
@@ -269,7 +279,17 @@ def status_text(status: Mapping[str, Any]) -> RenderableType:
         for w in status["workers"]
         if w["state"] == "FAILED"
     ]
-    return Group(*lines)
+    return Group(*lines, *_pace(status))
+
+
+def _pace(status: Mapping[str, Any]) -> list[Text]:
+    """The slowest stage of the fleet, and what to change; nothing where it is too early to say."""
+    lines: list[Text] = []
+    if status["slowest"]:
+        own = [f"{word} {status['stages'][stage]:.0%}" for stage, word in OWN_TIME.items()]
+        line = Text(f"slowest stage: {STAGE_WORDS[status['slowest']]}", style="bold")
+        lines.append(line.append(f" (engines {', '.join(own)} of their time)", style="not bold"))
+    return lines + [Text(f"  {plain(advice)}") for advice in status["advice"]]
 
 
 def _left(status: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ Gives the JSON of `bench`, schema embedfleet/measured/1, and the record that the
 speed of the workers, whose engines wait now and then: it is what a plan's machines will do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from launcher.machine import CPU, Asked, Measured, Slots, measure
 from launcher.record import SpeedSeen
 from launcher.rehearse import Rehearsed, Wanted, rehearse
 from launcher.show import duration
-from launcher.speed import Shape, Spread, flops_per_token
+from launcher.speed import Shape, Spread, mean_flops
 from pricing import gpu as gpus
 from tasks.write import Dtype
 
@@ -123,7 +123,7 @@ def body_of(found: Found) -> dict[str, Any]:
     bare, subject, pipeline = found.bare, found.subject, found.pipeline
     rate, texts = bare.tokens_per_second, sum(share for share, _ in bare.lengths)
     predicted = _predicted(found)
-    model = flops(subject.shape, bare.lengths)
+    model = _flops(found)
     kept = record_of(found)
     return {
         "schema": SCHEMA,
@@ -167,17 +167,15 @@ def body_of(found: Found) -> dict[str, Any]:
     }
 
 
-def flops(shape: Shape | None, lengths: Sequence[tuple[float, float]]) -> float | None:
-    """Floating-point operations that the model does for a token of this mix; padding is none of them."""
-    tokens = sum(share * s for share, s in lengths)
-    if shape is None or not tokens:
-        return None
-    return sum(share * s * flops_per_token(shape, s) for share, s in lengths) / tokens
+def _flops(found: Found) -> float | None:
+    """For a token of this mix; None of a model whose arithmetic nobody knows."""
+    shape = found.subject.shape
+    return None if shape is None else mean_flops(shape, found.bare.lengths)
 
 
 def mfu(found: Found) -> float | None:
     """The bare engine's useful arithmetic over what matrix products reach here; None where either is unknown."""
-    each, most = flops(found.subject.shape, found.bare.lengths), found.bare.flops_per_second
+    each, most = _flops(found), found.bare.flops_per_second
     return None if each is None or not most else each * found.bare.tokens_per_second.mid / most
 
 
@@ -190,7 +188,7 @@ def mistakes(found: Found) -> list[str]:
             f"MFU {share:.2f} is above 1: the machine was busy while its matrix products were timed, "
             f"or the shape of {found.subject.asked.model} is not the model's"
         )
-    each, peak = flops(found.subject.shape, found.bare.lengths), _peak(found)
+    each, peak = _flops(found), _peak(found)
     if each is not None and peak is not None:
         of_peak = each * found.bare.tokens_per_second.mid / found.units / peak
         if of_peak > MOST_OF_PEAK:

@@ -13,6 +13,7 @@ from tasks.store import Refused, Store, Unsure
 
 SCHEMA = "embedfleet/worker/2"
 EVERY = 15.0  # seconds between two signs of life
+LAST = 500  # characters of an error that are kept, so that a sign of life stays small
 
 
 @dataclass(slots=True)
@@ -101,6 +102,7 @@ class Heart:
         with self._lock:
             self.look(self.pulse)
             self.pulse.at = self.clock().isoformat()
+            self.pulse.error = self.pulse.error and self.pulse.error[:LAST]
             body = json.dumps({"schema": SCHEMA} | asdict(self.pulse)).encode()
             self.store.put(pulse_key(self.pulse.run, self.pulse.worker), body)
 

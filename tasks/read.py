@@ -111,11 +111,26 @@ def opened(source: Store, piece: Slice) -> BinaryIO:
     if inside.is_absolute() or ".." in inside.parts:  # a manifest that no planner wrote
         raise Refused(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
     if piece.kind == "parquet":
-        return footer(source, piece.path, piece.version)
+        try:
+            return footer(source, piece.path, piece.version)
+        except Changed as changed:
+            if changed.gone:
+                raise missing(source, piece) from changed
+            raise
     stream = source.get(piece.path, piece.version, (piece.start, piece.end))
     if stream is None:
-        raise Changed(piece.path, piece.version, None)
+        raise missing(source, piece)
     return stream
+
+
+def missing(source: Store, piece: Slice) -> Problem:
+    """Why a file is not there: it alone is gone, or nothing is there any more, as when a disk is not mounted."""
+    if source.list(""):
+        return Changed(piece.path, piece.version, None)
+    return Refused(
+        f"cannot read {piece.path}: nothing is left of the corpus",
+        hint="bring the corpus back where it was, then resume the run: nothing is lost",
+    )
 
 
 def rows_of(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:

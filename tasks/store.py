@@ -7,7 +7,8 @@ Knows nothing of shards, leases or vectors; what keeps the objects is in `tasks.
 
 import random
 import time
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +25,8 @@ LONGEST_PAUSE = 2.0
 TEMPORARY = ".tmp-"  # files that are still being written; never listed
 
 Body = bytes | Path  # a Path is a local file, for what is too large to hold
-Span = tuple[
-    int, int | None
-]  # bytes [start, end); end None: to the object's end; start < 0: so many from its end
+# Bytes [start, end); end None: to the object's end; start < 0: so many from its end.
+Span = tuple[int, int | None]
 
 
 class Unsure(Exception):  # noqa: N818 - a state of knowledge, not an error
@@ -37,10 +37,23 @@ class Refused(Problem):
     """The store cannot be used, and why."""
 
 
+class Unreachable(Refused):
+    """Nothing answers at its address."""
+
+
+class Unknown(Refused):
+    """There are no credentials, or the store does not know them (any more)."""
+
+
+class Denied(Refused):
+    """The credentials are good, but not for this."""
+
+
 class Changed(Problem):
     """An object is not the one that was asked for."""
 
     def __init__(self, key: str, was: str, now: str | None) -> None:
+        self.gone = now is None
         found = f"was {was}, is {now}" if now else "it is gone" if now is None else f"it is no longer {was}"
         super().__init__(
             f"{key} changed after the plan was made ({found})",
@@ -113,7 +126,7 @@ def every(store: Store, prefix: str) -> Iterator[Entry]:
         after = page[-1].key
 
 
-def create_once(store: Store, key: str, body: bytes) -> bool:
+def create_once(store: Store, key: str, body: bytes, wait: Callable[[float], None] = time.sleep) -> bool:
     """Whether `key` is ours: `create`, and a look at what is there when the answer is no or got lost.
 
     `body` must hold a nonce, so that equal bytes are our own write. Without this read-back, 4-6 % of
@@ -121,7 +134,7 @@ def create_once(store: Store, key: str, body: bytes) -> bool:
     """
     for number in range(TRIES):
         if number:
-            time.sleep(random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**number)))  # noqa: S311 - jitter, not a secret
+            wait(random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**number)))  # noqa: S311 - jitter, not a secret
         with suppress(Unsure):
             if store.create(key, body):
                 return True
@@ -134,13 +147,13 @@ def create_once(store: Store, key: str, body: bytes) -> bool:
     )
 
 
-def probe(store: Store, key: str) -> None:
+def probe(store: Store, key: str, wait: Callable[[float], None] = time.sleep) -> None:
     """Refuse a store that ignores create-only; several servers accept the condition and overwrite.
 
     Raises:
         Refused: with the reason.
     """
-    create_once(store, key, uuid4().hex.encode())
+    create_once(store, key, uuid4().hex.encode(), wait)
     first, again = read(store, key), False
     with suppress(Unsure):
         again = store.create(key, uuid4().hex.encode())
@@ -206,12 +219,13 @@ def check(key: str) -> None:
 
 
 def check_read(key: str) -> None:
-    """Keys that are read may be whatever a corpus calls its files, but none may lead out of the root.
+    """Keys that are read may be whatever a corpus calls its files, but none leads out of the root or steers a terminal.
 
     Raises:
         ValueError: it is no key.
     """
-    if not key or key.startswith("/") or ".." in key.split("/") or "\0" in key:
+    control = any(unicodedata.category(letter) == "Cc" for letter in key)
+    if not key or key.startswith("/") or ".." in key.split("/") or control:
         raise ValueError(f"not a key: {key!r}")
 
 

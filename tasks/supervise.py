@@ -1,6 +1,6 @@
 """One worker for each GPU of a machine, started again when it crashes.
 
-    python -m tasks.supervise --store OUTPUT --run RUN --name NAME [--workers N] [options of tasks.worker]
+    python -m tasks.supervise --store OUTPUT --run RUN [--name NAME] [--workers N] [options of tasks.worker]
 
 Worker n is called NAME-n, then NAME-nr1, NAME-nr2 and so on: every life has a name, a heartbeat and receipts of its
 own, also when this program itself is started again under the same NAME. For a life that ended in a crash it writes
@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import IO
+from uuid import uuid4
 
 from tasks import grip, heart
 from tasks.gauge import devices
@@ -42,7 +43,7 @@ from tasks.store import Store, Unsure, every, open_store, read
 PATIENCE = 120.0  # seconds a worker has to end after SIGTERM; the longest notice that a cloud gives
 TICK = 0.1  # seconds between looks at the workers
 LINE = 8_192  # bytes of a line that are passed on together
-LAST = 500  # characters of a worker's last words that its heartbeat keeps
+NOT_STARTED = 126  # what a shell says of a program that it cannot execute
 
 
 @dataclass(slots=True)
@@ -131,15 +132,20 @@ class Supervisor:
         leash = [sys.executable, "-m", "tasks.leash", str(os.getpid())]
         own = ["--name", slot.name, "--scratch", str(self.scratch / slot.name)]
         # A session of its own: what a worker starts in turn (an engine, loaders) can then be ended with it.
-        slot.child = subprocess.Popen(
-            [*leash, *self.command, *own],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=Path(__file__).parents[1],
-            start_new_session=True,
-        )
+        try:
+            slot.child = subprocess.Popen(
+                [*leash, *self.command, *own],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=Path(__file__).parents[1],
+                start_new_session=True,
+            )
+        except OSError as error:  # no memory, processes or files left: the next try may find some
+            slot.words.append(str(error))
+            self._decide(slot, NOT_STARTED, f"not started: {error.strerror}")
+            return
         assert slot.child.stdout
         words = (slot.name, slot.child.stdout, slot.words)
         slot.relay = threading.Thread(target=self._relay, args=words, name=f"log of {slot.name}", daemon=True)
@@ -153,16 +159,22 @@ class Supervisor:
         assert slot.relay
         slot.relay.join(timeout=5)
         slot.child = slot.relay = None
-        now = time.monotonic()
+        how = None
         obeyed = self.told is not None and status in (-signal.SIGTERM, -signal.SIGUSR1)  # before it listened
-        if not obeyed and isinstance(after(status, [], now, told=False), Again):
+        if not obeyed and isinstance(after(status, [], 0.0, told=False), Again):
             how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
             guilty = grip.guilty(status, grip.oom_kills() - slot.oom_kills)
             if self._settle(slot, pid, how, grip.held(self.scratch / slot.name) if guilty else frozenset()):
                 slot.crashes.clear()
+        shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
+        self._decide(slot, status, how)
+
+    def _decide(self, slot: Slot, status: int, how: str | None) -> None:
+        """What becomes of a slot whose worker ended so; `how` it crashed, where it did."""
+        now = time.monotonic()
+        if how:
             slot.crashes.append(now)
             self.say(f"{slot.name} crashed ({how}), {len(slot.crashes)} in a row without a finished shard")
-        shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
         found = after(status, slot.crashes, now, told=self.told is not None, pause=self.pause)
         if isinstance(found, Again):
             wait = found.seconds * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
@@ -181,7 +193,7 @@ class Supervisor:
             now = utc().isoformat()
             pulse = heart.load(body) if body else Pulse(self.run, slot.name, socket.gethostname(), pid, now)
             pulse.state, pulse.stopping = "lost", now
-            pulse.error = ": ".join([how, *list(slot.words)[-1:]])[:LAST]
+            pulse.error = ": ".join([how, *list(slot.words)[-1:]])
             for slab, shard, generation, claimed in pulse.leases:
                 lease = key(self.run, slab, shard, generation)
                 held = holder(self.store, lease)
@@ -286,7 +298,11 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--store", required=True, help="the job's output path")
     parser.add_argument("--run", required=True)
-    parser.add_argument("--name", required=True, help="of this machine; worker n is NAME-n")
+    parser.add_argument(
+        "--name",
+        default=f"{socket.gethostname()}-{uuid4().hex[:6]}",
+        help="of this machine; worker n is NAME-n (default: the host's, and something random)",
+    )
     parser.add_argument("--workers", type=int, help="how many (default: one a GPU, or one)")
     parser.add_argument("--scratch", type=Path, help="folder for the workers' files (default: a new one)")
     parser.add_argument(

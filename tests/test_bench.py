@@ -90,6 +90,28 @@ def test_what_is_kept_is_found_by_a_plan_for_this_machine(
     assert found[0].tokens_per_second == Spread(seen.low, seen.mid, seen.high)
 
 
+def planned_here(folder: Path, job: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    words = ["plan", str(job), "--on", "local", "--probe", "0.1", "--offline", "--json"]
+    assert cli.main([*words, "--runs", str(folder / "runs")]) == 0
+    (lot,) = json.loads(capsys.readouterr().out)["lots"]
+    return lot
+
+
+def test_a_plan_of_the_job_on_this_machine_takes_it_instead_of_measuring_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_jsonl(tmp_path / "in" / "a.jsonl", records("d", [8, 48, 300] * 20))
+    job = write_job(tmp_path, local="{workers: 1}")
+    assert planned_here(tmp_path, job, capsys)["speed_source"].startswith("measured here, hash")
+    body = bench(tmp_path, capsys, job, "--seconds", 0.5)
+    lot = planned_here(tmp_path, job, capsys)
+    assert lot["speed_source"].startswith(f"measured here {body['at'][:10]} by bench, hash float32, 1 worker")
+    assert lot["tokens_per_second"] == pytest.approx(body["kept"]["mid"], rel=0.01)
+    longer = write_job(tmp_path, "longer.yaml", local="{workers: 1}", chunk="{truncate: 50}")
+    assert planned_here(tmp_path, longer, capsys)["speed_source"].startswith("measured here, hash")
+
+
 def test_a_real_model_tells_what_of_the_hardware_it_uses(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], minilm: str
 ) -> None:

@@ -18,7 +18,12 @@ def test_checks_in_json_keep_their_order_and_their_hints() -> None:
     body = to_json([BAD, FINE])
     assert body["schema"] == "embedfleet/doctor/1"
     assert body["verdict"] == "fail"
-    assert body["checks"][0] == {"name": "aws", "verdict": "fail", "seen": "no credentials", "hint": "aws configure"}
+    assert body["checks"][0] == {
+        "name": "aws",
+        "verdict": "fail",
+        "seen": "no credentials",
+        "hint": "aws configure",
+    }
     assert body["checks"][1]["hint"] is None
 
 

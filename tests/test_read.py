@@ -718,7 +718,14 @@ def test_a_file_that_was_rewritten_at_the_same_size_is_refused(tmp_path: Path) -
         list(rows(Folder(tmp_path), planned, BY_ID))
 
 
+def test_a_corpus_that_is_gone_altogether_is_no_change_of_a_file(tmp_path: Path) -> None:
+    """A disk that is not mounted must not fail every shard for good."""
+    with pytest.raises(Refused, match=r"cannot read gone\.jsonl: nothing is left of the corpus"):
+        list(rows(Folder(tmp_path / "unmounted"), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    jsonl(tmp_path, b"{}")
     with pytest.raises(Changed, match=r"gone\.jsonl changed after the plan was made \(it is gone\)"):
         list(rows(Folder(tmp_path), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
 

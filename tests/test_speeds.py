@@ -15,10 +15,12 @@ from launcher.errors import Usage
 from launcher.ledger import Ledger
 from launcher.models import shape
 from launcher.record import SpeedSeen
+from launcher.speed import flops_per_token
 from launcher.speeds import rows, speed_text
 from pricing.gpu import gpu, gpus
 
 BASE = shape("BAAI/bge-base-en-v1.5")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def ask(folder: Path, *words: str) -> int:
@@ -198,3 +200,71 @@ def test_the_table_of_nothing_that_runs_says_why() -> None:
     shown = screen(rows(BASE, [gpu("P100")], [128], "vllm"))
     assert "no speed on P100" in shown
     assert "tok/s at" not in shown
+
+
+# --- the processors of this machine
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def benched(folder: Path, model: str = MINILM, engine: str = "torch", **detail: Any) -> None:
+    """A ledger in which bench has kept 4,000 tokens/s of the processors, on texts of 256 tokens."""
+    detail = {"lengths": [[1.0, 256.0]], "dtype": "bfloat16"} | detail
+    seen = SpeedSeen(model, "cpu", engine, 3_500.0, 4_000.0, 4_500.0, "bench on box cpu", NOON, detail)
+    with Ledger.open(folder / "ledger.db") as ledger:
+        ledger.record_speed(seen)
+
+
+def test_the_processors_are_as_fast_as_bench_measured_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    benched(tmp_path)
+    (found,) = answer(capsys, tmp_path, "--model", MINILM, "--gpu", "cpu", "--tokens", "256")
+    assert found["tokens_per_second"] == {"low": 3_500.0, "mid": 4_000.0, "high": 4_500.0}
+    assert (found["engine"], found["dtype"]) == ("torch", "bfloat16")
+    assert found["source"] == "measured 2026-03-01: bench on box cpu"
+
+
+def test_on_longer_texts_they_are_slower_by_what_there_is_more_to_compute(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    benched(tmp_path)
+    (found,) = answer(capsys, tmp_path, "--model", MINILM, "--gpu", "cpu", "--tokens", "512")
+    mini = shape(MINILM)
+    ratio = flops_per_token(mini, 256) / flops_per_token(mini, 512)
+    assert found["tokens_per_second"]["mid"] == pytest.approx(4_000 * ratio, abs=0.1)
+    assert found["source"].endswith(f", x{ratio:.2f} for other lengths")
+
+
+def test_processors_that_were_never_measured_have_no_speed_and_the_way_to_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (found,) = answer(capsys, tmp_path, "--model", MINILM, "--gpu", "cpu", "--tokens", "256")
+    assert found["tokens_per_second"] is None
+    assert found["reason"] == f"never measured here: embedfleet bench --model {MINILM} does it"
+    assert "by any engine" in screen([found])
+
+
+def test_of_an_engine_that_was_not_measured_nothing_is_known(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    benched(tmp_path)
+    asked = ("--model", MINILM, "--gpu", "cpu", "--tokens", "256", "--engine", "vllm")
+    assert answer(capsys, tmp_path, *asked)[0]["tokens_per_second"] is None
+
+
+def test_unasked_they_are_shown_where_they_were_measured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked = ("--model", MINILM, "--tokens", "256")
+    assert "cpu" not in [row["gpu"] for row in answer(capsys, tmp_path, *asked)]
+    benched(tmp_path)
+    assert answer(capsys, tmp_path, *asked)[-1]["gpu"] == "cpu"
+
+
+def test_the_screen_shows_them_beside_gpus(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    benched(tmp_path)
+    shown = screen(answer(capsys, tmp_path, "--model", MINILM, "--gpu", "L4,cpu", "--tokens", "256"))
+    assert "by vllm or torch, per GPU" in shown
+    line = next(line for line in shown.splitlines() if line.startswith("cpu "))
+    assert line.split()[1:] == ["bfloat16", "4k", "(3.5k", "to", "4.5k)", "?", "?", "measured"]

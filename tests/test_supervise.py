@@ -15,8 +15,10 @@ import pytest
 import tasks
 from tasks import heart
 from tasks.heart import Pulse
+from tasks.restart import CRASHES
 from tasks.store import every, read
 from tasks.stores.folder import Folder
+from tasks.supervise import Slot, Supervisor
 from tests.house import corpus, done, ids_out, launch, receipts_of
 
 ROOT = Path(tasks.__file__).parents[1]
@@ -64,6 +66,15 @@ def start(store: Folder, tmp_path: Path) -> Iterator[Start]:
             process.kill()
         supervisor.kill()
         supervisor.communicate()
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """A supervisor in this process takes its signals; afterwards they are ours again."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 def workers(supervisor: Supervised) -> list[psutil.Process]:
@@ -134,6 +145,40 @@ def test_each_worker_has_a_gpu_of_its_own(store: Folder, files: Path, start: Sta
     assert again.environ()["CUDA_VISIBLE_DEVICES"] == "GPU-5"
     assert ended(supervisor)[0] == 0
     assert done(store, header) == 8
+
+
+def test_where_there_is_no_gpu_the_cores_are_shared_out(store: Folder, files: Path, start: Start) -> None:
+    corpus(files, 4, 30)
+    launch(store, files, 4)
+    supervisor = start("--workers", "2", CUDA_VISIBLE_DEVICES="", EMBEDFLEET_HASH_SECONDS="100")
+    wait_until(at_work(store, "m-0", "m-1"))
+    words = [p.cmdline() for p in workers(supervisor)]
+    share = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    assert [line[line.index("--threads") + 1] for line in words] == [share, share]
+
+
+def test_two_machines_that_were_given_no_name_have_different_ones(
+    store: Folder, files: Path, tmp_path: Path
+) -> None:
+    corpus(files, 1, 2)
+    launch(store, files, 1)
+    command = [sys.executable, "-m", "tasks.supervise", "--store", str(store.root), "--run", "run-1"]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    for _ in range(2):
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=PATIENCE)
+    assert len(pulses(store)) == 2
+    assert all(name.endswith("-0") for name in pulses(store))
+
+
+def test_a_worker_that_cannot_even_be_started_is_tried_again_and_then_given_up(
+    store: Folder, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slot = Slot(0, None, 0)
+    too_long = ["x" * 2_000_000]  # more than a kernel takes
+    assert Supervisor(store, "run-1", [slot], "m", too_long, tmp_path, pause=0.01).go() == 1
+    assert slot.life == CRASHES
+    assert "Argument list too long" in str(slot.problem())
+    assert "m-0 crashed (not started: Argument list too long), 1 in a row" in capsys.readouterr().out
 
 
 def test_told_to_end_all_workers_end_and_none_is_started_again(

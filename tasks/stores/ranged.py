@@ -22,6 +22,10 @@ class Part:
     size: int
     version: str
 
+    def cut(self, start: int, end: int) -> bytes:
+        """Bytes [start, end), as a store that does not heed ranges brings more."""
+        return self.body[start - self.start : end - self.start]
+
 
 class Fetch(Protocol):
     """Bytes [start, end) of one version of an object, fewer only at its end."""
@@ -37,6 +41,7 @@ class Ranged(io.RawIOBase):
 
     def __init__(self, fetch: Fetch, first: Part, end: int | None = None) -> None:
         self.size = first.size
+        self.brought = len(first.body)  # bytes that came from the store so far
         self._fetch = fetch
         self._first = first
         self._end = end
@@ -89,7 +94,9 @@ class Ranged(io.RawIOBase):
         within = self._at - self._first.start
         if 0 <= within < len(self._first.body):
             return memoryview(self._first.body)[within : within + wanted]
-        return self._fetch(self._at, self._at + self._most(wanted))
+        found = self._fetch(self._at, self._at + self._most(wanted))
+        self.brought += len(found)
+        return found
 
     def _most(self, wanted: int) -> int:
         """No block reaches over the end of a span: what lies behind it is somebody else's shard."""
@@ -104,9 +111,9 @@ def bounds(span: Span | None) -> tuple[int, int | None]:
     if start < 0:
         return start, None
     last = start + BLOCK - 1
-    return start, last if end is None else min(
-        last, max(start, end - 1)
-    )  # an empty range would bring everything
+    if end is None:
+        return start, last
+    return start, min(last, max(start, end - 1))  # an empty range would bring everything
 
 
 def part(body: bytes, content_range: str | None, version: str) -> Part:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from tasks.store import Refused
+from tasks.store import Unreachable
 
 PATIENCE = 120.0  # seconds without an answer until we give up; longer than most brown-outs of a region
 STRANGER = 20.0  # the same for a store that never answered us: a mistyped address is likelier than an outage
@@ -41,7 +41,7 @@ class Contact:
         """The answer, asked for until it comes.
 
         Raises:
-            Refused: none came in all that time, and what came instead.
+            Unreachable: none came in all that time, and what came instead.
         """
         first: list[float] = []  # when the first silence ended: a long upload may take its time
 
@@ -59,7 +59,7 @@ class Contact:
         try:
             return retrying(call)
         except Silent as error:
-            raise Refused(
+            raise Unreachable(
                 f"{self.name} has not answered for {self._patience():g} s: {error}",
                 hint="see whether the address is right and store and network are healthy, then resume the run: "
                 "nothing is lost",

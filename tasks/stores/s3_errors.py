@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from tasks.store import Refused
+from tasks.store import Denied, Refused, Unknown
 from tasks.stores.retry import Silent
 
 AGAIN = {
@@ -51,13 +51,13 @@ def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:  # no
     if isinstance(error, BROKEN):
         return Silent(_broken(error))
     if isinstance(error, boto.NoCredentialsError):
-        return Refused(f"no credentials for {place}", hint=SET_UP)
+        return Unknown(f"no credentials for {place}", hint=SET_UP)
     if isinstance(error, boto.PartialCredentialsError):
-        return Refused(f"half of the credentials for {place} are missing", hint=SET_UP)
+        return Unknown(f"half of the credentials for {place} are missing", hint=SET_UP)
     if isinstance(error, boto.SSOError | boto.LoginError | boto.TokenRetrievalError):
-        return Refused(f"the sign-in for {place} has expired or was never made", hint=SIGN_IN)
+        return Unknown(f"the sign-in for {place} has expired or was never made", hint=SIGN_IN)
     if isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
-        return Refused(f"the credentials for {place} could not be fetched ({_named(error)})", hint=SIGN_IN)
+        return Unknown(f"the credentials for {place} could not be fetched ({_named(error)})", hint=SIGN_IN)
     if isinstance(error, boto.ProfileNotFound):
         return Refused(
             f"cannot {doing} {place}: {error}", hint="set AWS_PROFILE to one of: aws configure list-profiles"
@@ -84,9 +84,9 @@ def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:  
             f"there is no bucket of {place}", hint="mend the name, or make the bucket first: aws s3 mb"
         )
     if code in EXPIRED:
-        return Refused(f"the credentials for {place} have expired ({code})", hint=SIGN_IN)
+        return Unknown(f"the credentials for {place} have expired ({code})", hint=SIGN_IN)
     if code in UNKNOWN_KEY:
-        return Refused(f"the credentials for {place} are not known to the store ({code})", hint=SET_UP)
+        return Unknown(f"the credentials for {place} are not known to the store ({code})", hint=SET_UP)
     if code == "RequestTimeTooSkewed":
         return Refused(
             f"cannot {doing} {place}: this machine's clock is wrong ({code})",
@@ -100,7 +100,7 @@ def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:  
     if code == "InvalidBucketName":
         return _invalid(place)
     if status in (401, 403) and code in ("", "AccessDenied", "AllAccessDisabled", "401", "403", "Forbidden"):
-        return Refused(
+        return Denied(
             f"access denied: cannot {doing} {place}",
             hint="allow these credentials s3:ListBucket on the bucket and s3:GetObject and s3:PutObject in it",
         )

@@ -1,0 +1,96 @@
+"""What only a folder can do wrong."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.store import TEMPORARY, Entry, Refused, read
+from tasks.stores.folder import Folder
+
+
+def keys(entries: list[Entry]) -> list[str]:
+    return [entry.key for entry in entries]
+
+
+def test_files_that_are_being_written_are_not_listed(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.put("data/done.parquet", b"")
+    (tmp_path / "data" / f"{TEMPORARY}0123").write_bytes(b"half")
+    assert keys(folder.list("")) == ["data/done.parquet"]
+    assert keys(folder.list("data/")) == ["data/done.parquet"]
+
+
+def test_writes_leave_no_temporary_file(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.create("data/a", b"1")
+    folder.create("data/a", b"2")
+    folder.put("data/a", b"3")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a"]
+
+
+def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+    Folder(tmp_path / "a" / "b").put("c", b"")
+    assert (tmp_path / "a" / "b" / "c").is_file()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "output").write_bytes(b"")
+    with pytest.raises(Refused, match="cannot write to"):
+        Folder(tmp_path / "output").put("a", b"")
+    with pytest.raises(Refused, match="cannot write to"):
+        Folder(tmp_path / "output").now()
+
+
+@pytest.mark.parametrize("write", ["create", "put"])
+def test_a_key_below_a_file_is_refused(tmp_path: Path, write: str) -> None:
+    folder = Folder(tmp_path)
+    folder.put("a", b"")
+    with pytest.raises(Refused, match="cannot write to"):
+        getattr(folder, write)("a/b", b"")
+
+
+def test_a_key_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="name too long"):
+        Folder(tmp_path).put("x" * 300, b"")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)]
+    try:
+        made = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        made = False
+    if not made:
+        pytest.skip("a full disk needs a small file system, and mounting one needs root")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("write", ["create", "put"])
+def test_a_full_disk_is_refused_with_a_hint(tiny: Path, write: str) -> None:
+    folder = Folder(tiny)
+    with pytest.raises(Refused, match="no space left") as refusal:
+        getattr(folder, write)("data/big", b"x" * 100_000)
+    assert refusal.value.hint == "free some space, then resume the run: nothing is lost"
+
+
+@pytest.mark.parametrize("write", ["create", "put"])
+def test_a_full_disk_leaves_no_half_file(tiny: Path, write: str) -> None:
+    folder = Folder(tiny)
+    with contextlib.suppress(Refused):
+        getattr(folder, write)("data/big", b"x" * 100_000)
+    assert [path for path in tiny.rglob("*") if path.is_file()] == []
+    folder.put("data/small", b"x" * 10_000)  # and the space is free again
+
+
+def test_a_full_disk_keeps_the_old_object(tiny: Path) -> None:
+    folder = Folder(tiny)
+    folder.put("pulse", b"old")
+    with contextlib.suppress(Refused):
+        folder.put("pulse", b"x" * 100_000)
+    assert read(folder, "pulse") == b"old"

@@ -1,0 +1,62 @@
+"""How many tokens an engine takes at once: from a model's shape and the memory of a GPU."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.room import LEAST, MOST, batched_tokens, texts_at_once, weights
+
+GB = 10**9
+QWEN_7B: dict[str, Any] = {
+    "hidden_size": 3_584,
+    "intermediate_size": 18_944,
+    "num_hidden_layers": 28,
+    "vocab_size": 151_646,
+}
+MINILM: dict[str, Any] = {
+    "hidden_size": 384,
+    "intermediate_size": 1_536,
+    "num_hidden_layers": 6,
+    "vocab_size": 30_522,
+}
+
+
+def test_weights_of_a_7b_model_are_about_15_gb() -> None:
+    assert 14 * GB < weights(QWEN_7B) < 16 * GB
+
+
+def test_of_a_shape_that_is_not_told_no_weight_is_known() -> None:
+    assert weights({}) == 0
+
+
+def test_a_small_model_fills_a_gpu_with_all_that_is_of_use() -> None:
+    assert batched_tokens(MINILM, 21 * GB, 256) == MOST
+
+
+def test_a_large_model_on_a_small_gpu_takes_few() -> None:
+    assert batched_tokens(QWEN_7B, 21 * GB, 512) == LEAST
+
+
+def test_the_same_model_takes_more_on_a_larger_gpu() -> None:
+    assert LEAST < batched_tokens(QWEN_7B, 72 * GB, 512) < MOST
+
+
+def test_the_longest_text_always_fits() -> None:
+    assert batched_tokens(QWEN_7B, 21 * GB, 32_768) == 32_768
+
+
+def test_weights_that_do_not_fit_are_the_engine_s_to_refuse() -> None:
+    assert batched_tokens(QWEN_7B, 8 * GB, 512) == LEAST
+
+
+@pytest.mark.parametrize(("tokens", "texts"), [(2_048, 256), (65_536, 2_048)])
+def test_so_many_short_texts_fit_as_fill_a_batch(tokens: int, texts: int) -> None:
+    assert texts_at_once(tokens) == texts
+
+
+@given(st.integers(0, 200 * GB), st.integers(0, 200 * GB), st.integers(1, 32_768))
+def test_more_memory_never_means_fewer_tokens(one: int, other: int, longest: int) -> None:
+    less, more = sorted((one, other))
+    assert batched_tokens(QWEN_7B, less, longest) <= batched_tokens(QWEN_7B, more, longest)
