@@ -37,7 +37,7 @@ MUTANTS = (
         "tasks/stores/folder.py",
         "                os.link(temporary, final)\n",
         "                temporary.replace(final) if '/receipts/' in key else os.link(temporary, final)\n",
-        ("--store", "folder", "--calm", "--kills", "120", "--zombies", "30"),
+        ("--store", "folder", "--calm", "--kills", "80", "--zombies", "200"),
         "bad",
     ),
     Mutant(
