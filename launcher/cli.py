@@ -12,22 +12,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from launcher import __version__, bench, doctor, prices, speeds
+from launcher import __version__, bench, doctor, prices, reporting, speeds
 from launcher.errors import Problem
 
 COMMANDS = (
-    "plan",
-    "launch",
-    "status",
-    "report",
-    "resume",
-    "verify",
-    "prices",
-    "speed",
-    "bench",
-    "doctor",
-    "diff",
+    *("plan", "launch", "status", "report", "compare", "resume", "verify"),
+    *("prices", "speed", "bench", "doctor", "diff"),
 )
+
+OWN: dict[
+    str, Callable[[argparse.Namespace], int]
+] = {  # commands whose module waits for its libraries by itself
+    "prices": prices.run,
+    "speed": speeds.run,
+    "bench": bench.run,
+    "doctor": doctor.run,
+    "report": reporting.report,
+    "compare": reporting.compare,
+}
 
 DESCRIPTION = (
     "Embed a large corpus: planned before it costs, recovered when workers go, every dollar accounted for."
@@ -73,10 +75,7 @@ def parser() -> Parser:
     status.add_argument("--watch", action="store_true", help="until it ends (with --json: one object a line)")
     _json(status)
 
-    report = commands.add_parser("report", help="what a run did and cost, beside its plan")
-    _run(report)
-    report.add_argument("--html", type=Path, metavar="FILE", help="write the page there")
-    _json(report)
+    reporting.add(commands, _run, _runs)
 
     resume = commands.add_parser("resume", help="go on with a run, after anything")
     _run(resume)
@@ -166,14 +165,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def command_of(command: str) -> Callable[[argparse.Namespace], int]:
     """What carries a command out. Imported when it is called for: `--help` must not wait for the libraries."""
     match command:
-        case "prices":
-            return prices.run
-        case "speed":
-            return speeds.run
-        case "bench":
-            return bench.run
-        case "doctor":
-            return doctor.run
+        case _ if command in OWN:
+            return OWN[command]
         case "plan" | "diff":
             from launcher import planning  # noqa: PLC0415
 

@@ -28,6 +28,7 @@ from launcher.page import render
 from launcher.planning import choices_of
 from launcher.record import Run, RunState
 from launcher.report import to_json
+from launcher.reporting import ledger_of
 from launcher.sample import sample
 from launcher.show import report_text
 from launcher.status import eye_of, settle, status_of
@@ -137,7 +138,7 @@ def _header(body: dict[str, Any], job: Job) -> manifest.Header:
 
 
 def _resume(arguments: Namespace) -> int:
-    with _ledger(arguments) as ledger:
+    with ledger_of(arguments) as ledger:
         run = ledger.find(arguments.run)
         body: dict[str, Any] = json.loads(run.plan)
         job = jobs.load(body["work"]["job"])
@@ -194,7 +195,7 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
 
 
 def _status(arguments: Namespace) -> int:
-    with _ledger(arguments) as ledger:
+    with ledger_of(arguments) as ledger:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
         eye = eye_of(ledger, store, run)
@@ -210,25 +211,8 @@ def _status(arguments: Namespace) -> int:
             time.sleep(2)
 
 
-def _report(arguments: Namespace) -> int:
-    with _ledger(arguments) as ledger:
-        run = ledger.find(arguments.run)
-        store = open_store(run.output)
-        eye = eye_of(ledger, store, run)
-        settle(ledger, run, eye, arguments.runs / run.id)
-        if eye:
-            eye.receipts()
-            eye.lost()
-        body = to_json(report_of(ledger, store, run.id, utc()))
-    page: Path = arguments.html or arguments.runs / run.id / "report.html"
-    write(page, render(body))
-    show(body, report_text, as_json=arguments.json)
-    say(f"report: {page}")
-    return 0
-
-
 def _verify(arguments: Namespace) -> int:
-    with _ledger(arguments) as ledger:
+    with ledger_of(arguments) as ledger:
         run = ledger.find(arguments.run)
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
@@ -264,21 +248,9 @@ def _verify(arguments: Namespace) -> int:
     return 0
 
 
-def _ledger(arguments: Namespace) -> Ledger:
-    """The ledger that is there: looking for a run makes none."""
-    path: Path = arguments.runs / "ledger.db"
-    if not path.exists():
-        raise Problem(
-            f"no runs are kept in {arguments.runs.absolute()}",
-            hint="go to the folder you launched from, or name its runs with --runs",
-        )
-    return Ledger.open(path)
-
-
 RUN: dict[str, Callable[[Namespace], int]] = {
     "launch": _launch,
     "status": _status,
-    "report": _report,
     "resume": _resume,
     "verify": _verify,
 }

@@ -25,17 +25,17 @@ FIGURES = {
 def planned(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The plan's figures by the report's names; money is text, as in the report."""
     figures: dict[str, Any] = {
-        count: _number(_at(plan, "profile", count)) for count in ("documents", "chunks", "tokens", "bytes")
+        count: _number(at(plan, "profile", count)) for count in ("documents", "chunks", "tokens", "bytes")
     }
-    hours = {p: _number(_at(plan, "totals", "hours", p)) for p in ("p10", "p50", "p90")}
+    hours = {p: _number(at(plan, "totals", "hours", p)) for p in ("p10", "p50", "p90")}
     tokens, middle = figures["tokens"], hours["p50"]
     return figures | {
         "hours": hours,
-        "usd": {p: _amount(_at(plan, "totals", "usd", p)) for p in ("p10", "p50", "p90")},
+        "usd": {p: _amount(at(plan, "totals", "usd", p)) for p in ("p10", "p50", "p90")},
         "tokens_per_second": tokens / middle / 3600 if tokens and middle else None,
-        "usd_per_million_tokens": _amount(_at(plan, "totals", "usd_per_million_tokens")),
-        "prices_as_of": _at(plan, "prices_as_of"),
-        "digest": _at(plan, "digest"),
+        "usd_per_million_tokens": _amount(at(plan, "totals", "usd_per_million_tokens")),
+        "prices_as_of": at(plan, "prices_as_of"),
+        "digest": at(plan, "digest"),
     }
 
 
@@ -47,11 +47,17 @@ def missing(figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _at(plan: Mapping[str, Any], *keys: str) -> Any:
+def at(plan: Mapping[str, Any], *keys: str) -> Any:
+    """What lies under these keys of a plan; None where it does not say."""
     value: Any = plan
     for key in keys:
         value = cast("Mapping[str, Any]", value).get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def rows(plan: Mapping[str, Any], *keys: str) -> list[Mapping[str, Any]]:
+    """A list of a plan; empty where it has none."""
+    return list(at(plan, *keys) or [])
 
 
 def _number(value: Any) -> float | None:

@@ -6,26 +6,31 @@ Decimal, all else as plain numbers. A figure that nobody knows leaves as null, w
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
 from typing import Any
 
+from launcher import instead, lessons, through
+from launcher.billing import terms
 from launcher.planned import missing, planned
 from launcher.spend import (
     GRAIN,
     PARTS,
+    ZERO,
     Fruitless,
     LeaseTime,
     MachineTime,
     Metered,
+    Other,
     Part,
     Spend,
-    dollars,
     judge,
     written,
 )
+from launcher.waterfall import waterfall
+from pricing.offer import Offer
 from tasks.receipt import Receipt
 
 SCHEMA = "embedfleet/report/1"
@@ -74,6 +79,13 @@ class Report:
     failures: tuple[Failure, ...]  # the first of them
     failed_rows: int
     events: tuple[Event, ...]
+    clocks: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])  # how wrong a worker's was
+    unpriced: tuple[str, ...] = ()  # what is in no dollars, in words
+    budget: Decimal | None = None
+    offers: tuple[Offer, ...] = ()  # prices to compare with
+    ceilings: Mapping[str, float] = field(
+        default_factory=dict[str, float]
+    )  # tokens per second of a GPU at its limit
 
     @property
     def tokens(self) -> int:
@@ -105,8 +117,14 @@ def build(
     failures: Sequence[Failure] = (),
     failed_rows: int = 0,
     events: Sequence[Event] = (),
+    clocks: Mapping[str, timedelta] | None = None,
+    unpriced: Sequence[str] = (),
+    budget: Decimal | None = None,
+    offers: Sequence[Offer] = (),
+    ceilings: Mapping[str, float] | None = None,
 ) -> Report:
     """The report of a run as it stands `now`; `spend` is what `meter` made of the same rows."""
+    order = sorted(range(len(machines)), key=lambda i: (machines[i].started, machines[i].name))
     return Report(
         run=run,
         name=name,
@@ -117,12 +135,17 @@ def build(
         shards=shards,
         shards_done=shards_done,
         receipts=tuple(sorted(receipts, key=lambda r: (r.position, r.shard))),
-        machines=tuple(sorted(machines, key=lambda m: (m.started, m.name))),
+        machines=tuple(machines[i] for i in order),
         fruitless=judge(machines, receipts, leases, now),
-        spend=spend,
+        spend=replace(spend, lives=tuple(spend.lives[i] for i in order)),
         failures=tuple(failures),
         failed_rows=failed_rows,
         events=tuple(sorted(events, key=lambda e: (e.at, e.kind, e.text))),
+        clocks=clocks or {},
+        unpriced=tuple(unpriced),
+        budget=budget,
+        offers=tuple(offers),
+        ceilings=ceilings or {},
     )
 
 
@@ -142,7 +165,7 @@ def to_json(report: Report) -> Json:
         "state": report.state,
         "created": report.created.isoformat(),
         "updated": report.updated.isoformat(),
-        "spend": _parts(report.spend.total),
+        "spend": _spend(report.spend),
         "work": work
         | {
             "failed_rows": report.failed_rows,
@@ -154,10 +177,22 @@ def to_json(report: Report) -> Json:
         "actual": _actual(report),
         "output_bytes": sum(r.output_bytes for r in report.receipts),
         "stages": {stage: round(seconds, 4) for stage, seconds in stages.most_common()},
+        "budget": None if report.budget is None else written(report.budget),
+        "waterfall": _waterfall(report),
+        "instead": _instead(report),
+        "lessons": _lessons(report),
         "places": [{"place": p} | _parts(metered) for p, metered in report.spend.places.items()],
-        "machines": [_machine(m, report) for m in report.machines],
+        "lots": [{"lot": n} | _parts(metered) for n, metered in report.spend.lots.items()],
+        "machines": [
+            _machine(m, one, report) for m, one in zip(report.machines, report.spend.lives, strict=True)
+        ],
         "shards": [_shard(r) for r in report.receipts],
         "series": series(report),
+        "spent": through.dollars(
+            report.machines, report.spend.lives, report.created, report.span.total_seconds(), report.updated
+        ),
+        "fleet": through.fleet(report.machines, report.created, report.span.total_seconds(), report.updated),
+        "preemptions": _preemptions(report),
         "lost": [_lease(e) for e in report.fruitless.lost],
         "open": [_lease(e) for e in report.fruitless.open],
         "failures": [asdict(f) for f in report.failures],
@@ -196,8 +231,21 @@ def unknown(report: Report) -> list[str]:
     said = missing(planned(report.plan))
     if names := report.spend.unknown:
         said.append(f"dollars spent: no price per hour for {_names(names)}")
-    elif any(m.usd_per_hour for m in report.machines):
+    elif any(m.usd_per_hour for m in report.machines if m.cloud == "local"):
         said.append("dollars spent beyond machine time: disk, egress and requests are not metered")
+    said += [f"{other.kind}: {other.reason}" for other in report.spend.others if other.usd is None]
+    said += [f"not in the dollars: {words}" for words in report.unpriced]
+    counted = sorted({other.kind for other in report.spend.others if other.estimated})
+    if counted:
+        said.append(f"{', '.join(counted)}: counted from what was done at list prices, not metered")
+    said += _ends(report)
+    assumed = sorted({m.cloud for m in report.machines if terms(m.cloud).assumed})
+    if assumed:
+        said.append(f"how {', '.join(assumed)} rounds time: assumed {terms(assumed[0]).source}")
+    said += [
+        f"the clock of {worker}: wrong by {abs(shift.total_seconds()):.0f} s or more, so its work was moved by that"
+        for worker, shift in sorted(report.clocks.items())
+    ]
     if not report.tokens:
         said.append("dollars per million tokens: no tokens were embedded yet")
     if not report.span:
@@ -206,17 +254,28 @@ def unknown(report: Report) -> list[str]:
         said.append(
             f"work in hand: leases still out, counted as useful until lost: {len(report.fruitless.open)}"
         )
-    alive = tuple(m.name for m in report.machines if m.ended is None)
-    if alive and report.shards_done >= report.shards:
-        said.append(f"the end of {_names(alive)}: not reported, so metered until this report")
     said += [f"shard {r.position} was not embedded: {r.fault}" for r in report.receipts if r.fault][:FAULTS]
     if (unlisted := report.failed_rows - len(report.failures)) > 0:
         said.append(f"failed rows not listed here: {unlisted} of {report.failed_rows}")
     return said
 
 
+def _ends(report: Report) -> list[str]:
+    """Machines whose end nobody reported, or whose end the provider has not confirmed."""
+    said: list[str] = []
+    alive = tuple(m.name for m in report.machines if m.ended is None)
+    if alive and report.shards_done >= report.shards:
+        said.append(f"the end of {_names(alive)}: not reported, so metered until this report")
+    unsure = tuple(
+        dict.fromkeys(m.name for m in report.machines if m.cloud != "local" and m.ended and not m.gone)
+    )
+    if unsure:
+        said.append(f"whether {_names(unsure)} went when the ledger says: the provider has not confirmed it")
+    return said
+
+
 def _actual(report: Report) -> Json:
-    seconds, usd = report.span.total_seconds(), report.spend.total.total_usd
+    seconds, usd = report.span.total_seconds(), report.spend.usd
     per_million = None
     if usd is not None and report.tokens:
         per_million = written((usd * 1_000_000 / report.tokens).quantize(GRAIN))
@@ -226,7 +285,83 @@ def _actual(report: Report) -> Json:
         "tokens": report.tokens,
         "tokens_per_second": report.tokens / seconds if seconds else None,
         "usd_per_million_tokens": per_million,
+        "share_of_ceiling": _ceiling(report),
     }
+
+
+def _ceiling(report: Report) -> float | None:
+    """Tokens over those that the GPUs could have made at their limit in the time that machines cost."""
+    limit = 0.0
+    for machine, one in zip(report.machines, report.spend.lives, strict=True):
+        gpu = report.ceilings.get(machine.gpu)
+        if gpu is None:
+            return None
+        limit += gpu * machine.lanes * one.total_time.total_seconds()
+    return report.tokens / limit if limit else None
+
+
+def _spend(spend: Spend) -> Json:
+    """All that the run cost: its machines' time by part, and `other`. The parts and `other` add up to the total."""
+    whole, known = spend.usd, spend.known_usd
+    others = None if any(other.usd is None for other in spend.others) else written(spend.other_known_usd)
+    body = _parts(spend.total)
+    return body | {
+        "total": None if whole is None else written(whole),
+        "other": others,
+        "known": body["known"] | {"total": written(known), "other": written(spend.other_known_usd)},
+        "waived": written(spend.total.waived),
+        "others": [_other(other) for other in spend.others],
+    }
+
+
+def _other(other: Other) -> Json:
+    return {
+        "kind": other.kind,
+        "place": other.place,
+        "quantity": other.quantity,
+        "unit": other.unit,
+        "usd": None if other.usd is None else written(other.usd),
+        "reason": other.reason,
+        "estimated": other.estimated,
+    }
+
+
+def _waterfall(report: Report) -> Json | None:
+    found = waterfall(report.plan, report.spend, report.machines, report.receipts)
+    if found is None:
+        return None
+    return {
+        "planned": written(found.planned),
+        "actual": written(found.actual),
+        "steps": [{"cause": s.cause, "words": s.words, "usd": written(s.usd)} for s in found.steps],
+    }
+
+
+def _instead(report: Report) -> list[Json]:
+    found = instead.instead(report.plan, report.spend, report.machines, report.tokens, report.offers)
+    return instead.as_json(found, report.spend.usd)
+
+
+def _lessons(report: Report) -> Json:
+    learned = lessons.lessons(report.plan, report.spend, report.machines, report.receipts)
+    return lessons.as_json(learned, lessons.closer(report.plan, learned, report.spend.usd))
+
+
+def _preemptions(report: Report) -> list[Json]:
+    """Machines that were taken away, in order."""
+    taken = [
+        {
+            "at": m.ended.isoformat(),
+            "machine": m.name,
+            "life": m.number,
+            "place": m.place,
+            "lived_seconds": max(0.0, (m.ended - m.started).total_seconds()),
+            "waived": written(one.waived),
+        }
+        for m, one in zip(report.machines, report.spend.lives, strict=True)
+        if m.ended and (m.how or m.state) in ("PREEMPTED", "LOST") and m.ended > m.started
+    ]
+    return sorted(taken, key=lambda e: (e["at"], e["machine"]))
 
 
 def _parts(metered: Metered) -> Json:
@@ -245,26 +380,35 @@ def _seconds(metered: Metered) -> Json:
 def _usd(usd: Mapping[Part, Decimal] | None) -> Json:
     if usd is None:
         return dict.fromkeys(("total", *PARTS))
-    return {"total": written(sum(usd.values(), Decimal(0)))} | {part: written(usd[part]) for part in PARTS}
+    return {"total": written(sum(usd.values(), ZERO))} | {part: written(usd[part]) for part in PARTS}
 
 
-def _machine(machine: MachineTime, report: Report) -> Json:
-    """A machine's life. One that came back under its name has a row for each life, and `parts` of all."""
+def _machine(machine: MachineTime, metered: Metered, report: Report) -> Json:
+    """One life of a machine: one that came back under its name has a row for each."""
     lived = max(timedelta(0), (machine.ended or report.updated) - machine.started)
     price = machine.usd_per_hour
     return {
         "name": machine.name,
+        "life": machine.number,
+        "lot": machine.lot,
         "place": machine.place,
+        "zone": machine.zone,
         "gpu": machine.gpu,
+        "instance_type": machine.instance_type,
+        "purchase": machine.purchase,
         "state": machine.state,
+        "how": machine.how,
         "started": machine.started.isoformat(),
         "ready": machine.ready.isoformat() if machine.ready else None,
         "stopping": machine.stopping.isoformat() if machine.stopping else None,
         "ended": machine.ended.isoformat() if machine.ended else None,
+        "gone": machine.gone.isoformat() if machine.gone else None,
         "seconds": lived.total_seconds(),
-        "parts": _seconds(report.spend.machines[machine.name]),
+        "parts": _seconds(metered),
         "usd_per_hour": None if price is None else written(price),
-        "usd": None if price is None else written(dollars(lived, price)),
+        "prices": [{"at": at.isoformat(), "usd_per_hour": written(usd)} for at, usd in machine.rates],
+        "usd": None if metered.total_usd is None else written(metered.total_usd),
+        "waived": written(metered.waived),
     }
 
 

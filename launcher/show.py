@@ -129,7 +129,7 @@ def compare(report: Mapping[str, Any]) -> list[Comparison]:
     """The plan beside the run, figure by figure."""
     plan, actual, work = report["plan"], report["actual"], report["work"]
     rows = [
-        Comparison(label, count(plan[key]), "", count(work[key]), _change(plan[key], work[key]))
+        Comparison(label, count(plan[key]), "", count(work[key]), change(plan[key], work[key]))
         for label, key in (("Documents", "documents"), ("Chunks", "chunks"), ("Tokens", "tokens"))
     ]
     usd = {p: _decimal(amount) for p, amount in plan["usd"].items()}
@@ -139,10 +139,10 @@ def compare(report: Mapping[str, Any]) -> list[Comparison]:
     ]
     speed, million = "tokens_per_second", "usd_per_million_tokens"
     rows.append(
-        Comparison("Speed", rate(plan[speed]), "", rate(actual[speed]), _change(plan[speed], actual[speed]))
+        Comparison("Speed", rate(plan[speed]), "", rate(actual[speed]), change(plan[speed], actual[speed]))
     )
     each = (_decimal(plan[million]), _decimal(actual[million]))
-    rows.append(Comparison("Dollars per 1M tokens", money(each[0]), "", money(each[1]), _change(*each)))
+    rows.append(Comparison("Dollars per 1M tokens", money(each[0]), "", money(each[1]), change(*each)))
     return rows
 
 
@@ -247,7 +247,7 @@ def _within(label: str, spread: Mapping[str, Any], actual: Any, text: Callable[[
     """A figure whose plan has a P10 and a P90, and on which side of them the run came out."""
     low, middle, high = (spread[p] for p in ("p10", "p50", "p90"))
     between = "" if low is None or high is None else f"{text(low)} to {text(high)}"
-    difference = _change(middle, actual)
+    difference = change(middle, actual)
     if actual is not None and high is not None and actual > high:
         difference += ", above P90"
     elif actual is not None and low is not None and actual < low:
@@ -255,7 +255,7 @@ def _within(label: str, spread: Mapping[str, Any], actual: Any, text: Callable[[
     return Comparison(label, text(middle), between, text(actual), difference.removeprefix(", "))
 
 
-def _change(planned: float | Decimal | None, actual: float | Decimal | None) -> str:
+def change(planned: float | Decimal | None, actual: float | Decimal | None) -> str:
     """How far the run was from its plan: `+4.0 %`, or `12 x` when percents no longer say much."""
     if planned is None or actual is None or not planned:
         return ""

@@ -1,0 +1,218 @@
+"""A fleet's whole history, written into a ledger as a drive would have: 3 clouds, 40 machines, 60 preemptions.
+
+Two prices change while machines run, one machine's clock is wrong by five hours, and one never reported its end.
+`HISTORY` is the truth that the tests count from by themselves.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from launcher.ledger import Ledger
+from launcher.record import How, LeaseSeen, MachineState, Outcome, RunState, Site
+from tasks.receipt import Receipt
+from tasks.shard import Shard, Slice
+
+START = datetime(2026, 11, 2, 8, tzinfo=UTC)
+RUN = "reviews-0a1b2c3d"
+CHANGE_AWS, CHANGE_GCP = 7_000, 9_500  # seconds: when spot prices changed
+WRONG_CLOCK = "m05"  # its worker is five hours ahead
+NO_END = "m11"
+FINISH = 16_200
+NOW = 18_000
+OFF = 18_000  # seconds
+
+PLACES = {
+    "aws": ("us-east-1", "g6.xlarge", "0.3217", "0.4111"),
+    "gcp": ("us-central1", "g2-standard-4", "0.2894", "0.2533"),
+    "azure": ("eastus", "Standard_NV36ads_A10_v5", "0.6402", "0.6402"),
+}
+OTHER_REGION = {"aws": "us-west-2", "gcp": "europe-west4", "azure": "westeurope"}
+
+
+@dataclass
+class Lived:
+    """Seconds since START. `prices`: (from when, dollars an hour), the first from `up`."""
+
+    machine: str
+    number: int
+    cloud: str
+    region: str
+    up: int
+    ready: int
+    end: int | None
+    preempted: bool
+    prices: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def script() -> list[Lived]:
+    """Who ran when and where. 60 of the lives end because the cloud took the machine."""
+    dice = Random(20261102)
+    machines = [f"m{i:02d}" for i in range(40)]
+    taken = [dice.choice(machines[:36]) for _ in range(60)]
+    lives: list[Lived] = []
+    for i, name in enumerate(machines):
+        cloud = ("aws", "gcp", "azure")[i % 3]
+        region, _, before, after = PLACES[cloud]
+        deaths = taken.count(name)
+        starts = sorted(dice.sample(range(1_500, 15_000), deaths))
+        up = 60 + dice.randrange(400)
+        for number in range(deaths + 1):
+            last = number == deaths
+            place = region if number % 2 == 0 else OTHER_REGION[cloud]
+            price = before if place == region else f"{Decimal(before) * Decimal('1.15'):.4f}"
+            end = FINISH + dice.randrange(20, 200) if last else max(up + 45, starts[number])
+            life = Lived(name, number, cloud, place, up, up + 140 + dice.randrange(90), end, not last)
+            life.prices.append((up, price))
+            change = {"aws": CHANGE_AWS, "gcp": CHANGE_GCP}.get(cloud)
+            if change and place == region:
+                if up >= change:
+                    life.prices[0] = (up, after)
+                elif life.end and change < life.end:
+                    life.prices.append((change, after))
+            if name == NO_END and last:
+                life.end = None
+            lives.append(life)
+            up = (life.end or 0) + 90 + dice.randrange(300)
+    return lives
+
+
+HISTORY = script()
+
+
+def plan() -> dict[str, Any]:
+    """What had been planned: three lots, a bit too fast, at the prices before they changed."""
+    lots: list[dict[str, Any]] = []
+    tokens = {"aws": 260_000_000, "gcp": 250_000_000, "azure": 250_000_000}
+    compute = Decimal(0)
+    for cloud, (region, machine, price, _) in PLACES.items():
+        gpu = "A10" if cloud == "azure" else "L4"
+        speed = 1_500.0
+        compute += Decimal(tokens[cloud]) / Decimal(speed) / 3600 * Decimal(price)
+        lots.append(
+            {
+                "gpu": gpu, "gpus_per_machine": 1, "cloud": cloud, "regions": [region], "spot": True,
+                "machines": 13, "workers": 1, "threads": None, "tokens": tokens[cloud],
+                "tokens_per_second": speed, "speed_source": "predicted", "usd_per_hour": price,
+                "usd_per_million_tokens": None, "places": [{"region": region, "instance_type": machine}],
+            }
+        )  # fmt: skip
+    items = {
+        "compute": f"{compute:.8f}", "cold_start": "0.71", "preemption": "1.20", "idle_tail": "0.10",
+        "disk": "0.62", "storage": "0.31", "egress": "1.84", "controller": "0.80",
+    }  # fmt: skip
+    total = sum(Decimal(usd) for usd in items.values())
+    kinds = [
+        {"gpu": "H100", "cloud": "gcp", "region": "us-central1", "spot": True, "usd": {"p50": "93.10"}},
+        {"gpu": "T4", "cloud": "aws", "region": "us-east-1", "spot": True, "usd": {"p50": "121.50"}},
+    ]
+    hosted = [
+        {
+            "provider": "openai", "model": "text-embedding-3-small", "comparable": False,
+            "usd_per_million_tokens": "0.02", "as_of": "2026-11-01",
+        }
+    ]  # fmt: skip
+    return {
+        "schema": "embedfleet/plan/2",
+        "run": RUN,
+        "work": {
+            "job": {
+                "name": "reviews", "limits": {"budget": "90"},
+                "corpus": {"path": "s3://reviews", "region": "aws/us-east-1"},
+                "output": {"path": "s3://vectors", "region": "aws/us-east-1"},
+            },
+            "model": "BAAI/bge-m3", "engine": "vllm",
+        },
+        "profile": {
+            "documents": 7_000_000, "chunks": 7_000_000, "tokens": 760_000_000, "bytes": 3_000_000_000,
+            "lengths": [[1.0, 108.0]],
+        },
+        "lots": lots,
+        "totals": {
+            "usd": {"p10": f"{total * Decimal('0.8'):.4f}", "p50": f"{total}", "p90": f"{total * Decimal('1.4'):.4f}"},
+            "hours": {"p10": 3.6, "p50": 4.1, "p90": 5.2},
+            "usd_per_million_tokens": f"{total / 760:.6f}",
+            "items": items,
+        },
+        "kinds": kinds,
+        "hosted": hosted,
+        "alternatives": [{"name": "on demand alone", "usd": {"p50": "148.20"}}],
+        "prices_as_of": "2026-11-01",
+        "digest": "0a1b2c3d",
+    }  # fmt: skip
+
+
+def write(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None:
+    """The history, as a drive writes it down while it happens."""
+    import json
+
+    ledger.create_run(RUN, name, json.dumps(plan()), "0a1b2c3d", "s3://vectors", START, "fleet")
+    ledger.set_run_state(RUN, RunState.RUNNING, START)
+    for i in range(40):
+        cloud = ("aws", "gcp", "azure")[i % 3]
+        region, machine, price, _ = PLACES[cloud]
+        site = Site(cloud, region + place_suffix, None, "spot", machine, 1, 100)
+        gpu = "A10" if cloud == "azure" else "L4"
+        ledger.intend_machine(RUN, f"m{i:02d}", i, Decimal(price), at(0), gpu=gpu, lot=i % 3, site=site)
+        ledger.confirm_machine(f"m{i:02d}", f"job-{i}", at(2))
+    receipts: list[Receipt] = []
+    lost: list[LeaseSeen] = []
+    for life in HISTORY:
+        _live(ledger, life, receipts, lost, place_suffix)
+    ledger.add_shards(
+        RUN, [Shard(r.shard, r.position, (Slice("a", "1", "jsonl"),), 1, r.tokens) for r in receipts]
+    )
+    ledger.record_receipts(RUN, receipts)
+    ledger.record_leases(RUN, lost)
+    ledger.set_run_state(RUN, RunState.DONE, at(FINISH + 230))
+
+
+def _live(
+    ledger: Ledger, life: Lived, receipts: list[Receipt], lost: list[LeaseSeen], place_suffix: str
+) -> None:
+    worker = f"{life.machine}-0" + (f"r{life.number}" if life.number else "")
+    clock = OFF if life.machine == WRONG_CLOCK else 0
+    site = Site(life.cloud, life.region + place_suffix, None, "spot", PLACES[life.cloud][1], 1, 100)
+    ledger.begin_life(life.machine, life.number, at(life.up), site, Decimal(life.prices[0][1]))
+    for since, usd in life.prices[1:]:
+        ledger.see_price(life.machine, Decimal(usd), at(since), "spot history", life=life.number)
+    moment = life.ready
+    end = FINISH if life.end is None or not life.preempted else life.end
+    if moment < end:
+        ledger.ready_machine(life.machine, at(moment))
+    while moment + 64 <= end:
+        receipts.append(_receipt(len(receipts), worker, moment + 2 + clock, moment + 62 + clock))
+        moment += 64
+    if life.preempted:
+        if moment + 4 < end:
+            claimed = at(moment + 2 + clock)
+            shard = f"{len(receipts):016x}"  # another worker does it next
+            lost.append(LeaseSeen(shard, 1, worker, claimed, at(end), at(end), Outcome.LOST))
+        ledger.end_life(life.machine, life.number, at(end), How.PREEMPTED)
+    elif life.end is not None:
+        ledger.stopping_machine(life.machine, at(FINISH + 5))
+        ledger.end_machine(life.machine, MachineState.STOPPED, at(life.end), "the run is done", 0)
+        ledger.gone(life.machine, at(life.end + 30))
+
+
+def _receipt(position: int, worker: str, started: float, finished: float) -> Receipt:
+    return Receipt(
+        run=RUN, shard=f"{position:016x}", position=position, worker=worker, generation=2, nonce="n",
+        key=f"data/{position:016x}-2.parquet", digest="0" * 64, output_bytes=5_000_000,
+        input_bytes=400_000, documents=800, chunks=800, tokens=84_000 + position % 5 * 100, tokens_cut=3,
+        failed_rows=0, quarantine=None, started=at(started), finished=at(finished),
+        stages={"engine": 55.0, "read": 2.0},
+    )  # fmt: skip
+
+
+def ledger_of(folder: Path) -> Ledger:
+    ledger = Ledger.open(folder / "ledger.db")
+    write(ledger)
+    return ledger
