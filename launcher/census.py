@@ -13,6 +13,7 @@ from launcher.fleet import ALIVE
 from launcher.ledger import Ledger
 from launcher.observe import Eye
 from launcher.record import Machine, MachineState, RunState
+from tasks import grip
 from tasks.heart import Pulse, utc
 from tasks.worker import MUST_ACT
 
@@ -77,8 +78,10 @@ class Census:
             how = "it died while no launcher looked" if code is None else how
             self.ledger.end_machine(machine.name, MachineState.LOST, at, how, code)
             self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
-        self.eye.release(machine.name, at)
-        shutil.rmtree(self.cloud.scratch(machine.name), ignore_errors=True)
+        scratch = self.cloud.scratch(machine.name)
+        kills = self.cloud.oom_kills(machine.handle or "")
+        self.eye.release(machine.name, at, grip.held(scratch) if grip.guilty(code, kills) else ())
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _started(pulse: Pulse | None) -> datetime | None:

@@ -125,7 +125,7 @@ class Drive:
     def _observe(self) -> View:
         self.eye.receipts()
         self.eye.pulses()
-        self._learn()
+        self.learn()
         self.census.count()
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
         if self.eye.finished and self.finished is None:
@@ -148,7 +148,7 @@ class Drive:
             interrupts=self.interrupts,
         )
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
         """Workers' first minutes, each once: a plan that is made while this run lasts goes by them."""
         minutes = list(self.eye.minutes.values())
         if len(minutes) > self.minutes:

@@ -43,7 +43,7 @@ from launcher.record import (
     SpeedSeen,
 )
 from launcher.schema import EVENT, LEASE, MACHINE, PROGRESS, RUN, SHARD, SPEED, upgrade
-from tasks.receipt import Receipt
+from tasks.receipt import Receipt, json_of
 from tasks.shard import Shard
 
 PATIENCE = 30.0  # seconds; SQLite's queue is unfair: with 8 writers one was seen waiting for 4 s
@@ -61,7 +61,8 @@ MARK_DONE = """
     UPDATE shard SET
         state = 'DONE', worker = ?, generation = ?, nonce = ?, "key" = ?, digest = ?, output_bytes = ?,
         input_bytes = ?, documents = ?, chunks = ?, tokens = ?, tokens_cut = ?, failed_rows = ?,
-        quarantine = ?, started = ?, finished = ?, stages = ?, fault = ?
+        quarantine = ?, started = ?, finished = ?, stages = ?, fault = ?,
+        earlier = ?, tokens_repeated = ?
     WHERE run = ? AND id = ? AND state = 'WAITING'
 """
 # Read as it lies: a report of 100,000 shards is half as long with SQLAlchemy's own reading of each cell.
@@ -537,6 +538,8 @@ def _done(run: str, receipt: Receipt) -> tuple[Any, ...]:
         _text(receipt.finished),
         json.dumps(dict(receipt.stages)),
         receipt.fault and _readable(receipt.fault),
+        json_of(receipt.earlier) if receipt.earlier else None,
+        receipt.tokens_repeated,
         run,
         receipt.shard,
     )

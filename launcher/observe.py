@@ -4,7 +4,7 @@ The store is the truth and the ledger its cache, so looking twice changes nothin
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -93,15 +93,18 @@ class Eye:
         for machine in self.ledger.machines(self.run, {MachineState.UP}):
             self.pulse(machine.name)
 
-    def release(self, worker: str, now: datetime) -> int:
-        """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out."""
+    def release(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
+        """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out.
+
+        `died_of`: keys of the leases whose shards its process died of.
+        """
         freed = 0
-        for key, (slab, shard, generation), entry in self._open():
+        for key, (_, shard, generation), entry in self._open():
             held = lease.holder(self.store, key)
             if held and held[0] == worker:
                 seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
                 self.ledger.record_leases(self.run, [seen])
-                self.store.put(lease.key(self.run, slab, shard, generation), b"")
+                lease.free(self.store, key, crashed=key in died_of)
                 freed += 1
         return freed
 
@@ -113,7 +116,7 @@ class Eye:
             prefix = f"{lease.root(self.run)}/leases/{number:05d}/"
             for entry in every(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
-                if shard in made and text.isdigit() and int(text) != made[shard] and entry.size:
+                if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
                     held = lease.holder(self.store, entry.key)
                     if held:
                         outcome = (entry.modified, entry.modified, Outcome.LOST)
@@ -128,7 +131,7 @@ class Eye:
             seen = lease.survey(self.store, self.run, slab)
             newest: Mapping[str, tuple[int, Entry]] = seen.newest
             for shard, (generation, entry) in newest.items():
-                if shard not in seen.done and entry.size:
+                if shard not in seen.done and not lease.is_free(entry):
                     out.append((entry.key, (slab, shard, generation), entry))
         return out
 

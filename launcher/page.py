@@ -295,6 +295,8 @@ def _footer(report: Json) -> Markup:
         f"{size(report['output_bytes'])} of vectors written",
         f"{count(work['tokens_cut'])} tokens cut by truncation",
     ]
+    if work["tokens_repeated"]:
+        said.append(f"{count(work['tokens_repeated'])} tokens were of texts embedded once already")
     said += [f"plan {plain(plan['digest'])}"] if plan["digest"] else []
     return tag("footer", f"{'; '.join(said)}. Made by embedfleet from the run's own records.")
 

@@ -153,7 +153,7 @@ def to_json(report: Report) -> Json:
     """The report as tools and the page read it: schema `embedfleet/report/1`."""
     work = {
         count: sum(getattr(r, count) for r in report.receipts)
-        for count in ("documents", "chunks", "tokens", "tokens_cut")
+        for count in ("documents", "chunks", "tokens", "tokens_cut", "tokens_repeated")
     }
     stages = Counter[str]()
     for receipt in report.receipts:

@@ -271,6 +271,9 @@ def _work(report: Mapping[str, Any]) -> "RenderableType":
         f"{count(work['tokens_cut'])} tokens cut",
         f"{size(report['output_bytes'])} written",
     ]
+    if work["tokens_repeated"]:
+        share = work["tokens_repeated"] / work["tokens"]
+        said.append(f"{share:.0%} of the tokens in texts embedded once already")
     failed = (f"{count(work['failed_rows'])} failed rows", "bold red" if work["failed_rows"] else "")
     return Text.assemble(("Work  ", "bold"), ", ".join(said), ", ", failed)
 

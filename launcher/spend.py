@@ -188,7 +188,8 @@ def meter(
         mine.append((microseconds(first), microseconds(last), part))
 
     for receipt in receipts:
-        did(receipt.worker, receipt.started, receipt.finished, "useful")
+        for one in (receipt, *receipt.earlier):
+            did(one.worker, one.started, one.finished, "useful")
     for lease in fruitless.open:
         did(lease.worker, lease.claimed, lease.ended or now, "useful")
     for lease in fruitless.lost:

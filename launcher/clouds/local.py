@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from tasks.grip import oom_kills
 from tasks.problem import Problem
 
 RUNNING = "running"
@@ -25,6 +26,7 @@ class Local:
         self.logs = folder.absolute() / "logs"
         self.scratches = folder.absolute() / "scratch"  # a worker runs elsewhere
         self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.kills: dict[str, int] = {}  # of the kernel for want of memory, when a child was started
 
     def start(self, name: str, arguments: list[str], device: str | None) -> str:
         """Start `python -m tasks.worker` under this name; its handle. What it prints goes to its log.
@@ -57,6 +59,7 @@ class Local:
             ) from error
         handle = f"{child.pid}:{name}"
         self.children[handle] = child
+        self.kills[handle] = oom_kills()
         return handle
 
     def find(self, name: str) -> str | None:
@@ -85,6 +88,10 @@ class Local:
     def kill(self, handle: str) -> None:
         """For one that does not hear."""
         self._tell(handle, signal.SIGKILL)
+
+    def oom_kills(self, handle: str) -> int:
+        """Processes that the kernel has killed for want of memory since we started this one; 0 where others did."""
+        return oom_kills() - self.kills.get(handle, oom_kills())
 
     def scratch(self, name: str) -> Path:
         """Where a worker keeps files until they are in the store; gone with it."""

@@ -69,7 +69,11 @@ class Gcs:
 
     def put(self, key: str, body: Body) -> None:
         check(key)
-        again = None if isinstance(body, bytes) else DEFAULT_RETRY.with_timeout(PIECE_PATIENCE)
+        again = (
+            None
+            if isinstance(body, bytes)
+            else DEFAULT_RETRY.with_timeout(min(PIECE_PATIENCE, self._contact.patience))
+        )
         self._insist("write", key, partial(self._write, key, body, again))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
