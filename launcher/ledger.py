@@ -43,7 +43,7 @@ from launcher.record import (
     SpeedSeen,
 )
 from launcher.schema import EVENT, LEASE, MACHINE, PROGRESS, RUN, SHARD, SPEED, upgrade
-from tasks.receipt import Receipt, json_of
+from tasks.receipt import Receipt, files_of, json_of
 from tasks.shard import Shard
 
 PATIENCE = 30.0  # seconds; SQLite's queue is unfair: with 8 writers one was seen waiting for 4 s
@@ -68,7 +68,7 @@ MARK_DONE = """
 # Read as it lies: a report of 100,000 shards is half as long with SQLAlchemy's own reading of each cell.
 RECEIPT = [field.name for field in fields(Receipt)]
 TIMES = [RECEIPT.index(name) for name in ("started", "finished")]
-STAGES = RECEIPT.index("stages")
+STAGES, EARLIER, REPEATED = (RECEIPT.index(name) for name in ("stages", "earlier", "tokens_repeated"))
 RECEIPTS = (
     "SELECT "  # noqa: S608 # names of our own
     + ", ".join("id" if name == "shard" else f'"{name}"' for name in RECEIPT)
@@ -513,6 +513,8 @@ def _receipt(row: Sequence[Any]) -> Receipt:
     for place in TIMES:  # UTC without saying so, as SQLModel writes them
         cells[place] = datetime.fromisoformat(cells[place]).replace(tzinfo=UTC)
     cells[STAGES] = json.loads(cells[STAGES])
+    cells[EARLIER] = files_of(json.loads(cells[EARLIER])) if cells[EARLIER] else ()
+    cells[REPEATED] = cells[REPEATED] or 0  # of a layout that did not count them
     return Receipt(*cells)
 
 
