@@ -87,18 +87,30 @@ def test_a_life_that_pays_for_another_is_told_from_a_first_start() -> None:
     assert returns(lives) == [False, True, False]
 
 
+def lived(
+    name: str,
+    started: float,
+    length: float,
+    lanes: int,
+    price: Decimal,
+    changes: list[Decimal],
+    lot: int | None,
+) -> MachineTime:
+    rates = tuple((at(started + n * length / 4), usd) for n, usd in enumerate(changes, 1))
+    end = at(started + length)
+    return machine(
+        name, started=at(started), ended=end, lanes=lanes, usd_per_hour=price, rates=rates, lot=lot
+    )
+
+
+def other(kind: str, usd: Decimal | None) -> Other:
+    return Other(kind, None, "", usd, None if usd else "unknown")
+
+
 PRICE = st.decimals("0.01", "50", places=3)
 LIVES = st.lists(
     st.builds(
-        lambda name, started, length, lanes, price, changes, lot: machine(
-            name,
-            started=at(started),
-            ended=at(started + length),
-            lanes=lanes,
-            usd_per_hour=price,
-            rates=tuple((at(started + n * length / 4), usd) for n, usd in enumerate(changes, 1)),
-            lot=lot,
-        ),
+        lived,
         st.sampled_from("abc"),
         st.floats(0, 500),
         st.floats(0, 900),
@@ -114,7 +126,7 @@ WORK = st.lists(
     max_size=6,
 )
 AMOUNT = st.none() | st.decimals("0", "100", places=4).map(str)
-PLAN = st.fixed_dictionaries(
+PLAN: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "profile": st.fixed_dictionaries({"tokens": st.integers(1, 10**7)}),
         "lots": st.lists(
@@ -140,7 +152,7 @@ PLAN = st.fixed_dictionaries(
 )
 OTHERS = st.lists(
     st.builds(
-        lambda kind, usd: Other(kind, None, "", usd, None if usd else "unknown"),
+        other,
         st.sampled_from(["egress", "storage", "support"]),
         st.none() | st.decimals("0", "50", places=3),
     ),

@@ -27,7 +27,7 @@ def test_the_dollars_of_a_local_run_are_the_seconds_of_its_processes(run: Launch
     seen: dict[int, tuple[float, float]] = {}  # by process: when it was made, when it was seen last
     while launcher.poll() is None:
         for process in psutil.process_iter(["pid", "cmdline", "create_time", "status"]):
-            words = process.info["cmdline"] or []
+            words: list[str] = process.info["cmdline"] or []
             ours = "tasks.worker" in words and any(run.run in word for word in words)
             if ours and process.info["status"] != psutil.STATUS_ZOMBIE:
                 seen[process.info["pid"]] = (process.info["create_time"], time.time())
