@@ -12,12 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from launcher import __version__, bench, doctor, prices, reporting, speeds
+from launcher import __version__, bench, doctor, prices, rebuild, reporting, speeds
 from launcher.errors import Problem
 
 COMMANDS = (
     *("plan", "launch", "status", "report", "compare", "resume", "verify"),
-    *("prices", "speed", "bench", "doctor", "diff"),
+    *("prices", "speed", "bench", "doctor", "diff", "ledger"),
 )
 
 OWN: dict[
@@ -29,6 +29,7 @@ OWN: dict[
     "doctor": doctor.run,
     "report": reporting.report,
     "compare": reporting.compare,
+    "ledger": rebuild.run,
 }
 
 DESCRIPTION = (
@@ -92,6 +93,8 @@ def parser() -> Parser:
     speeds.add(commands)
     bench.add(commands)
     doctor.add(commands)
+
+    rebuild.add(commands, _runs)
 
     diff = commands.add_parser(
         "diff", help="what is different in another plan, and why it costs more or less"
