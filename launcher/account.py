@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from launcher.clocks import set_right
 from launcher.errors import Problem
 from launcher.estimate import exact
 from launcher.extras import UNSAID, Lies, extras
+from launcher.guard import Standing, standing
 from launcher.ledger import Ledger
 from launcher.planned import at
 from launcher.record import Charge, Life, Machine, Outcome, PriceSeen, Run, RunState
@@ -27,6 +28,7 @@ from tasks.store import Store
 FAILURES = 1_000  # rows that a report carries; the files in the store hold them all
 # Who is believed when two say what a machine cost at the same moment. A plan says what it was to cost.
 TRUST = {"launch": 1, "spot history": 2, "provider": 3}
+NOTHING = timedelta(0)
 SCHEMES = {"s3": "aws", "gs": "gcp"}
 
 
@@ -64,6 +66,15 @@ def spent_so_far(ledger: Ledger, run: str, now: datetime) -> Decimal | None:
 def spend_so_far(ledger: Ledger, run: str, now: datetime) -> Spend:
     """Machines and what was charged besides, without a look at the shards."""
     return meter(machine_times(ledger, run), [], [], now, [_charged(c) for c in ledger.charges(run)])
+
+
+def standing_of(ledger: Ledger, run: str, now: datetime) -> Standing:
+    """What was spent and what is bound to be, without a look at the shards: cheap enough for every look."""
+    machines = machine_times(ledger, run)
+    spend = meter(machines, [], [], now, [_charged(c) for c in ledger.charges(run)])
+    done = ledger.progress(run).shards_done
+    worked = sum((max(NOTHING, (m.ended or now) - m.ready) * m.lanes for m in machines if m.ready), NOTHING)
+    return standing(machines, spend, now, worked / done if done else None)
 
 
 def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:

@@ -8,27 +8,40 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from launcher import __version__, bench, doctor, prices, rebuild, reporting, speeds
+from launcher import __version__, bench, doctor, finish, prices, rebuild, reporting, speeds
 from launcher.errors import Problem
 
 COMMANDS = (
-    *("plan", "launch", "status", "report", "compare", "resume", "verify"),
-    *("prices", "speed", "bench", "doctor", "diff", "ledger"),
+    "plan",
+    "launch",
+    "status",
+    "report",
+    "compare",
+    "resume",
+    "verify",
+    "prices",
+    "speed",
+    "bench",
+    "doctor",
+    "diff",
+    "ledger",
+    "finish",
 )
 
-OWN: dict[
-    str, Callable[[argparse.Namespace], int]
-] = {  # commands whose module waits for its libraries by itself
+# Commands whose module waits for its libraries by itself.
+OWN: dict[str, Callable[[argparse.Namespace], int]] = {
     "prices": prices.run,
     "speed": speeds.run,
     "bench": bench.run,
     "doctor": doctor.run,
     "report": reporting.report,
     "compare": reporting.compare,
+    "finish": finish.run,
     "ledger": rebuild.run,
 }
 
@@ -80,6 +93,9 @@ def parser() -> Parser:
 
     resume = commands.add_parser("resume", help="go on with a run, after anything")
     _run(resume)
+    resume.add_argument(
+        "--budget", type=_dollars, metavar="DOLLARS", help="from now on, instead of the job's limits.budget"
+    )
 
     verify = commands.add_parser("verify", help="check every receipt, file, id and vector of a run")
     _run(verify)
@@ -94,6 +110,7 @@ def parser() -> Parser:
     bench.add(commands)
     doctor.add(commands)
 
+    finish.add(commands, _run)
     rebuild.add(commands, _runs)
 
     diff = commands.add_parser(
@@ -119,6 +136,16 @@ def _planning(command: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="measure this machine for so long (default 6)",
     )
+
+
+def _dollars(word: str) -> Decimal:
+    try:
+        usd = Decimal(word.removeprefix("$"))
+    except InvalidOperation:
+        usd = Decimal(0)
+    if not usd.is_finite() or usd <= 0:
+        raise argparse.ArgumentTypeError(f"give dollars above 0, such as 25 or 25.50, not {word!r}")
+    return usd
 
 
 def _seconds(word: str) -> float:

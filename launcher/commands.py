@@ -5,18 +5,21 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from launcher import cut, planner
 from launcher import job as jobs
 from launcher import plan as plans
-from launcher.account import report_of
+from launcher.account import report_of, standing_of
 from launcher.clouds.local import Local
 from launcher.corpus import Listing
+from launcher.dataset import dataset_key, write_dataset
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
+from launcher.heraldry import budget_now, told
 from launcher.job import Job, Source
 from launcher.learn import learn
 from launcher.ledger import Ledger
@@ -35,7 +38,7 @@ from launcher.show import report_text
 from launcher.status import eye_of, settle, status_of
 from launcher.table import plan_text, status_text, verdict_text
 from launcher.verify import verify
-from launcher.watch import say, screen, stepper
+from launcher.watch import follow, say, screen, stepper
 from tasks import manifest
 from tasks.heart import utc
 from tasks.lease import root
@@ -101,7 +104,9 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
     run: str = body["run"]
     probe(store, f"{root(run)}/probe")
     ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
-    create_once(store, plan_key(run), json.dumps(body).encode())  # whoever has only the output can go on with the run
+    create_once(
+        store, plan_key(run), json.dumps(body).encode()
+    )  # whoever has only the output can go on with the run
     try:
         header = manifest.read_header(store, run)
     except manifest.NoRun:
@@ -144,9 +149,23 @@ def _resume(arguments: Namespace) -> int:
         run = ledger.find(arguments.run)
         body: dict[str, Any] = json.loads(run.plan)
         job = jobs.load(body["work"]["job"])
+        if arguments.budget is not None:
+            _raise(ledger, run, arguments.budget)
         if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
             run = _prepare(ledger, body, job, Path(body["work"]["base"]))
         return _carry_on(ledger, run, arguments.runs, job)
+
+
+def _raise(ledger: Ledger, run: Run, budget: Decimal) -> None:
+    """Set another budget for a run; one that is used up already is refused."""
+    spent = standing_of(ledger, run.id, utc()).spent
+    if budget <= spent:
+        raise Usage(
+            f"a budget of ${budget} is used up already: ${spent:.4f} are spent",
+            hint=f"embedfleet resume {run.id} --budget DOLLARS, with more than that",
+        )
+    ledger.set_budget(run.id, budget, utc())
+    ledger.note(run.id, "budget", f"${budget} from now on", utc())
 
 
 def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
@@ -166,13 +185,15 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
         else:
             manifest.within_reach(header)
             try:
-                with screen(body) as watch:
+                with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
                     Drive(
                         ledger, Eye(store, ledger, header), Local(folder), run.output, body["lots"][0],
-                        job.limits.budget, watch,
+                        budget_now(ledger, run.id, job), watch,
                     ).go()  # fmt: skip
             finally:
                 learn(ledger, run.id, body, utc())
+        if not store.list(dataset_key(run.id)):
+            write_dataset(store, header, ledger.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
 
 
@@ -202,16 +223,21 @@ def _status(arguments: Namespace) -> int:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
         eye = eye_of(ledger, store, run)
-        while True:
-            settle(ledger, run, eye, arguments.runs / run.id)
-            body = status_of(ledger, run.id, eye)
-            if arguments.watch and arguments.json:
-                print(json.dumps(body), flush=True)  # noqa: T201 - the data
-            else:
-                show(body, status_text, as_json=arguments.json)
-            if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
-                return 0
-            time.sleep(2)
+
+        def looks() -> Iterator[dict[str, Any]]:
+            while True:
+                settle(ledger, run, eye, arguments.runs / run.id)
+                body = status_of(ledger, run.id, eye)
+                yield body
+                if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
+                    return
+                time.sleep(2)
+
+        if arguments.watch:
+            follow(looks(), status_text, as_json=arguments.json)
+        else:
+            show(next(looks()), status_text, as_json=arguments.json)
+        return 0
 
 
 def _verify(arguments: Namespace) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from launcher.account import spent_so_far
+from launcher.account import standing_of
 from launcher.census import Census
 from launcher.clouds.local import Local
 from launcher.errors import BudgetReached, Interrupted, Problem
@@ -113,7 +113,7 @@ class Drive:
             self._stop("budget reached")
             raise BudgetReached(
                 f"the budget of ${view.budget} is used up: ${view.spent:.4f} spent, {left}",
-                hint="raise limits.budget in the job file, then launch that: it goes on with this run",
+                hint=f"embedfleet resume {self.run} --budget DOLLARS goes on with a larger one",
             )
         self._stop("interrupted")
         raise Interrupted(f"stopped: {left}; no worker runs", hint=f"embedfleet resume {self.run}")
@@ -125,7 +125,7 @@ class Drive:
     def _observe(self) -> View:
         self.eye.receipts()
         self.eye.pulses()
-        self._learn()
+        self.learn()
         self.census.count()
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
         if self.eye.finished and self.finished is None:
@@ -133,7 +133,7 @@ class Drive:
         progress = self.ledger.progress(self.run)
         shards = self.eye.by_worker
         workers = [self._seen(m, shards[m.name]) for m in self.ledger.machines(self.run)]
-        spent = spent_so_far(self.ledger, self.run, utc())
+        money = standing_of(self.ledger, self.run, utc())
         return View(
             run=self.run,
             slots=int(self.lot["workers"]),
@@ -141,13 +141,14 @@ class Drive:
             shards=progress.shards,
             done=progress.shards_done,
             draining=self.draining,
-            spent=spent,
+            spent=money.spent if money.whole or money.spent else None,
+            committed=money.committed,
             budget=self.budget,
             finished=self.finished,
             interrupts=self.interrupts,
         )
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
         """Workers' first minutes, each once: a plan that is made while this run lasts goes by them."""
         minutes = list(self.eye.minutes.values())
         if len(minutes) > self.minutes:

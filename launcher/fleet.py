@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from launcher.guard import Word, word
 from launcher.record import MachineState
 
 DEATHS = 5  # in a row, without one shard done, before a slot is given up
@@ -16,7 +17,6 @@ SLOWEST = timedelta(seconds=30)  # between a death and the next start
 HUNG = timedelta(
     seconds=15
 )  # that a worker may live after the last shard; the next look of a waiting one is sooner
-DRAIN_AT = Decimal("0.9")  # of the budget: no new leases (DESIGN 8)
 
 ALIVE = (MachineState.INTENDED, MachineState.UP)
 
@@ -44,6 +44,7 @@ class View:
     done: int
     draining: bool
     spent: Decimal | None = None
+    committed: Decimal = Decimal(0)  # bound to be spent: leases in hand, the way down, least billing
     budget: Decimal | None = None
     finished: datetime | None = None  # since when every shard has a receipt
     interrupts: int = 0  # how often the user asked to stop
@@ -134,8 +135,9 @@ def stuck(view: View) -> bool:
 
 
 def near_budget(view: View) -> bool:
-    return view.spent is not None and view.budget is not None and view.spent >= view.budget * DRAIN_AT
+    """Spent and bound to be, at 90 % of the budget or more: nothing new begins."""
+    return view.spent is not None and word(view.spent + view.committed, view.budget) != Word.GO
 
 
 def over_budget(view: View) -> bool:
-    return view.spent is not None and view.budget is not None and view.spent >= view.budget
+    return view.spent is not None and word(view.spent + view.committed, view.budget) == Word.STOP

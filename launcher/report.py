@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
-from launcher import instead, lessons, through
+from launcher import instead, taught, through
 from launcher.billing import terms
 from launcher.planned import missing, planned
 from launcher.spend import (
@@ -343,8 +343,8 @@ def _instead(report: Report) -> list[Json]:
 
 
 def _lessons(report: Report) -> Json:
-    learned = lessons.lessons(report.plan, report.spend, report.machines, report.receipts)
-    return lessons.as_json(learned, lessons.closer(report.plan, learned, report.spend.usd))
+    learned = taught.taught(report.plan, report.spend, report.machines, report.receipts)
+    return taught.as_json(learned, taught.closer(report.plan, learned, report.spend.usd))
 
 
 def _preemptions(report: Report) -> list[Json]:
