@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from launcher import __version__, bench, doctor, prices, reporting, speeds
+from launcher import __version__, bench, doctor, finish, prices, rebuild, reporting, speeds
 from launcher.errors import Problem
 
 COMMANDS = (
@@ -29,6 +29,8 @@ COMMANDS = (
     "bench",
     "doctor",
     "diff",
+    "ledger",
+    "finish",
 )
 
 # Commands whose module waits for its libraries by itself.
@@ -39,6 +41,8 @@ OWN: dict[str, Callable[[argparse.Namespace], int]] = {
     "doctor": doctor.run,
     "report": reporting.report,
     "compare": reporting.compare,
+    "finish": finish.run,
+    "ledger": rebuild.run,
 }
 
 DESCRIPTION = (
@@ -105,6 +109,9 @@ def parser() -> Parser:
     speeds.add(commands)
     bench.add(commands)
     doctor.add(commands)
+
+    finish.add(commands, _run)
+    rebuild.add(commands, _runs)
 
     diff = commands.add_parser(
         "diff", help="what is different in another plan, and why it costs more or less"

@@ -16,6 +16,7 @@ from launcher import plan as plans
 from launcher.account import report_of, standing_of
 from launcher.clouds.local import Local
 from launcher.corpus import Listing
+from launcher.dataset import dataset_key, write_dataset
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.heraldry import budget_now, told
@@ -28,6 +29,7 @@ from launcher.observe import Eye
 from launcher.output import read, show, write
 from launcher.page import render
 from launcher.planning import choices_of
+from launcher.rebuild import plan_key
 from launcher.record import Run, RunState
 from launcher.report import to_json
 from launcher.reporting import ledger_of
@@ -40,7 +42,7 @@ from launcher.watch import follow, say, screen, stepper
 from tasks import manifest
 from tasks.heart import utc
 from tasks.lease import root
-from tasks.store import Store, open_store, probe
+from tasks.store import Store, create_once, open_store, probe
 from tasks.tokens import words
 
 TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
@@ -102,6 +104,9 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
     run: str = body["run"]
     probe(store, f"{root(run)}/probe")
     ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
+    create_once(
+        store, plan_key(run), json.dumps(body).encode()
+    )  # whoever has only the output can go on with the run
     try:
         header = manifest.read_header(store, run)
     except manifest.NoRun:
@@ -178,6 +183,7 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
         if eye.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
+            manifest.within_reach(header)
             try:
                 with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
                     Drive(
@@ -186,6 +192,8 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
                     ).go()  # fmt: skip
             finally:
                 learn(ledger, run.id, body, utc())
+        if not store.list(dataset_key(run.id)):
+            write_dataset(store, header, ledger.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
 
 

@@ -5,8 +5,10 @@ The store is the truth and the ledger its cache, so looking twice changes nothin
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from launcher.learn import Minute, minute_of
 from launcher.ledger import Ledger
@@ -18,6 +20,7 @@ from tasks.shard import SLAB
 from tasks.store import Entry, Store, every, read
 
 BATCH = 200  # receipts written down together
+AT_ONCE = 16  # receipts on their way: a store far away answers after tens of milliseconds
 
 
 @dataclass(slots=True)
@@ -63,7 +66,8 @@ class Eye:
             self.full[number] = len(listed)
             fresh = sorted(listed - self.done)
             for start in range(0, len(fresh), BATCH):
-                found = [self._receipt(slab, shard) for shard in fresh[start : start + BATCH]]
+                with ThreadPoolExecutor(AT_ONCE) as pool:
+                    found = list(pool.map(partial(self._receipt, slab), fresh[start : start + BATCH]))
                 self.ledger.record_receipts(self.run, found)
                 self.by_worker.update(r.worker for r in found)
                 self.done.update(fresh[start : start + BATCH])
@@ -82,7 +86,7 @@ class Eye:
         if found.ready:
             self.ledger.ready_machine(worker, datetime.fromisoformat(found.ready))
         if found.returned:
-            self.ledger.record_leases(self.run, [_returned(worker, entry) for entry in found.returned])
+            self.ledger.record_leases(self.run, [returned_of(worker, entry) for entry in found.returned])
         minute = minute_of(found)
         if minute:
             self.minutes[worker] = minute
@@ -136,7 +140,8 @@ class Eye:
         return out
 
 
-def _returned(worker: str, entry: list[object]) -> LeaseSeen:
+def returned_of(worker: str, entry: list[object]) -> LeaseSeen:
+    """A lease that gave nothing, as its worker told of it."""
     _, shard, generation, claimed, ended = entry
     end = datetime.fromisoformat(str(ended))
     began = datetime.fromisoformat(str(claimed))

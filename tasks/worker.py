@@ -144,6 +144,7 @@ def main() -> int:
     try:
         store = open_store(arguments.store)
         header = manifest.read_header(store, arguments.run)
+        manifest.within_reach(header)
         pulse = Pulse(header.run, arguments.name, socket.gethostname(), os.getpid(), utc().isoformat())
         heart = Heart(store, pulse, arguments.heartbeat)
         heart.start()

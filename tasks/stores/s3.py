@@ -99,6 +99,12 @@ class S3:
                 return found
             fields["ContinuationToken"] = page["NextContinuationToken"]
 
+    def erase(self, key: str) -> None:
+        """Remove `key`, where it is there."""
+        check(key)
+        where = {"Bucket": self.bucket, "Key": self.root + key}
+        self._insist("remove", key, lambda: self._client().delete_object(**where))
+
     def now(self) -> datetime:
         known = self._contact.now()
         if known is None:
