@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup cloud bed demo test check fix golden bench bench-plan bench-speed e2e clean
+.PHONY: help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -87,6 +87,10 @@ bed: ## install what the tests of rented machines run on
 	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 	&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BED) >/dev/null; } \
 	|| echo "no Slurm here: the tests of rented machines will be skipped"
+
+chaos: setup ## workers killed, frozen and starved by the hundred; the seeds are printed and rage again (20 minutes)
+	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
+	@nice $(BIN)/python -m tests.chaos.mutants
 
 e2e: setup $(VENV)/stores $(VLLM)/ready cloud bed ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU, rented machines on Slurm
 	@$(BIN)/python -m pytest -m e2e

@@ -117,6 +117,8 @@ def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rou
         "two_workers_of_one": ratio_of(found, "two workers on two cores", "one worker on one core"),
         "torch_of_sentence_transformers": ratio_of(found, "torch", "sentence-transformers"),
         "vllm_of_sentence_transformers": ratio_of(found, "vllm", "sentence-transformers"),
+        "torch_of_sentence_transformers_per_cpu_second": per_cpu(found, "torch", "sentence-transformers"),
+        "vllm_of_sentence_transformers_per_cpu_second": per_cpu(found, "vllm", "sentence-transformers"),
         "pipeline_of_naive": ratio_of(found, "pipeline", "naive"),
         "waiting_share": {name: middle_of(found, name, "waiting_share") for name in names},
         "stages": {name: found[name][-1]["stages"] for name in names},
@@ -137,6 +139,14 @@ def rate_of(found: Found, name: str) -> float:
 def ratio_of(found: Found, one: str, other: str) -> float | None:
     """The median of the rounds' own ratios: neighbours in time share the machine's mood."""
     return statistics.median(rounds_of(found, one, other)) if one in found and other in found else None
+
+
+def per_cpu(found: Found, one: str, other: str) -> float | None:
+    """The same of tokens a CPU second, on which other work on this machine tells less."""
+    if one not in found or other not in found:
+        return None
+    figure = "tokens_per_cpu_second"
+    return statistics.median(a[figure] / b[figure] for a, b in zip(found[one], found[other], strict=True))
 
 
 def middle_of(found: Found, name: str, figure: str) -> float:

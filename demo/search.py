@@ -30,12 +30,10 @@ def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int
     for entry in every(store, f"{lease.root(run)}/receipts/"):
         body = read(store, entry.key)
         assert body
-        key = receipt.load(body).key
-        if key is None:  # nothing of it could be embedded
-            continue
-        table = pq.read_table(vectors / key)
-        ids += [str(name) for name in table["id"].to_pylist()]
-        blocks.append(restore(table))
+        for key, _ in receipt.load(body).files:  # none where nothing of it could be embedded
+            table = pq.read_table(vectors / key)
+            ids += [str(name) for name in table["id"].to_pylist()]
+            blocks.append(restore(table))
     encoder = load(header.engine, header.model)
     asked = embed(encoder, queries, Cut(longest(header.model))).vectors
     found = best_documents(asked, np.concatenate(blocks), ids, k)

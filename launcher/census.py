@@ -140,7 +140,8 @@ class Census:
             self.ledger.end_machine(machine.name, state, at, how, code)
             self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
         if self.crew is None:
-            self.eye.release(machine.name, at)
+            blame = self.cloud.to_blame(machine.name, machine.handle or "", code)
+            self.eye.release(machine.name, at, blame)
         self.cloud.forget(machine.name)
 
     def _pulse(self, machine: str) -> Pulse | None:

@@ -88,7 +88,7 @@ def key(kind: str) -> Markup:
 def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None) -> Markup:
     """Tokens per second over time; every point holds until the next. The plan is a dashed line."""
     most = max([speed for _, speed in points] + ([plan] if plan else []), default=0.0)
-    top = _ceiling(most)
+    top = ceiling(most)
     bottom = HEIGHT - BOTTOM
 
     def x(seconds: float) -> float:
@@ -103,7 +103,7 @@ def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None
         drawn.append(line(LEFT, y(speed), WIDTH - RIGHT, y(speed), "axis" if not step else "grid"))
         drawn.append(tag("text", brief(speed), x=LEFT - 8, y=y(speed) + 4, text_anchor="end"))
     drawn.append(tag("text", "tok/s", x=LEFT - 8, y=TOP - 13, text_anchor="end"))
-    drawn += _clock(span, x, bottom, TOP)
+    drawn += axis(span, x, bottom, TOP)
     ends = [seconds for seconds, _ in points[1:]] + [span]
     middles = [(x((seconds + end) / 2), y(speed)) for (seconds, speed), end in zip(points, ends, strict=True)]
     path = [(x(0), middles[0][1]), *middles, (x(span), middles[-1][1])]
@@ -114,7 +114,7 @@ def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None
         drawn.append(line(LEFT, y(plan), WIDTH - RIGHT, y(plan), "plan"))
         words = f"plan {rate(plan)}"
         drawn.append(tag("text", words, x=WIDTH - RIGHT, y=y(plan) - 6, text_anchor="end", class_="halo"))
-    return _svg(f"Tokens per second over {duration(span)}; at most {rate(most)}", HEIGHT, drawn)
+    return picture(f"Tokens per second over {duration(span)}; at most {rate(most)}", HEIGHT, drawn)
 
 
 def parts(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
@@ -148,12 +148,10 @@ def timeline(rows: Sequence[Row], span: float) -> Markup:
     def x(seconds: float) -> float:
         return LABEL + (WIDTH - LABEL - RIGHT) * min(max(seconds, 0.0), span) / span
 
-    drawn = _clock(span, x, bottom, TOP)
+    drawn = axis(span, x, bottom, TOP)
     for i, row in enumerate(rows):
         middle = TOP + ROW * i + ROW / 2
-        drawn.append(
-            tag("text", tag("title", row.name), _fitting(row.name), x=0, y=middle + 4, class_="name")
-        )
+        drawn.append(tag("text", tag("title", row.name), fitting(row.name), x=0, y=middle + 4, class_="name"))
         for bar in _touching(row.bars, span / (WIDTH - LABEL - RIGHT)):
             start, end = x(bar.start), x(bar.end)
             height = TALL if bar.kind == "lost" else FLAT
@@ -169,7 +167,7 @@ def timeline(rows: Sequence[Row], span: float) -> Markup:
                 )
             )
     drawn.append(line(LABEL, bottom, WIDTH - RIGHT, bottom, "axis"))
-    return _svg(f"What {len(rows)} machines did over {duration(span)}", bottom + BOTTOM, drawn)
+    return picture(f"What {len(rows)} machines did over {duration(span)}", bottom + BOTTOM, drawn)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
@@ -199,14 +197,14 @@ def _touching(bars: Sequence[Bar], pixel: float) -> Iterable[Bar]:
     return merged
 
 
-def _fitting(name: str) -> str:
+def fitting(name: str) -> str:
     """A name in the room there is. Machines of a lot differ in the end of their names, so the middle goes."""
     if len(name) <= LETTERS:
         return name
     return f"{name[: LETTERS // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(LETTERS - LETTERS // 3 - 1) :]}"
 
 
-def _ceiling(most: float) -> float:
+def ceiling(most: float) -> float:
     """The least round number, four steps of which a reader can count, that is not below `most`."""
     if most <= 0:
         return 1.0
@@ -214,7 +212,7 @@ def _ceiling(most: float) -> float:
     return next(step * unit for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * unit >= most)
 
 
-def _clock(span: float, x: Callable[[float], float], bottom: float, top: float) -> list[Markup]:
+def axis(span: float, x: Callable[[float], float], bottom: float, top: float) -> list[Markup]:
     """Between four and nine moments on the time axis, at round distances."""
     step = next((s for s in SECONDS if span / s <= 9), 86400 * ceil(span / 86400 / 9))
     drawn: list[Markup] = []
@@ -226,5 +224,6 @@ def _clock(span: float, x: Callable[[float], float], bottom: float, top: float) 
     return drawn
 
 
-def _svg(label: str, height: float, drawn: Sequence[Markup]) -> Markup:
+def picture(label: str, height: float, drawn: Sequence[Markup]) -> Markup:
+    """An SVG of this height, said in words for those who cannot see it."""
     return tag("svg", join(*drawn), viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)

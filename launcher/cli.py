@@ -13,23 +13,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from launcher import __version__, bench, doctor, prices, reporting, speeds
+from launcher import __version__, bench, doctor, finish, prices, rebuild, reporting, speeds
 from launcher.errors import Problem
 
 COMMANDS = (
     *("plan", "launch", "status", "report", "compare", "resume", "stop", "down", "verify"),
-    *("prices", "speed", "bench", "doctor", "diff"),
+    *("prices", "speed", "bench", "doctor", "diff", "ledger", "finish"),
 )
 
-OWN: dict[
-    str, Callable[[argparse.Namespace], int]
-] = {  # commands whose module waits for its libraries by itself
+# Commands whose module waits for its libraries by itself.
+OWN: dict[str, Callable[[argparse.Namespace], int]] = {
     "prices": prices.run,
     "speed": speeds.run,
     "bench": bench.run,
     "doctor": doctor.run,
     "report": reporting.report,
     "compare": reporting.compare,
+    "finish": finish.run,
+    "ledger": rebuild.run,
 }
 
 DESCRIPTION = (
@@ -88,6 +89,9 @@ def parser() -> Parser:
 
     resume = commands.add_parser("resume", help="go on with a run, after anything")
     _run(resume)
+    resume.add_argument(
+        "--budget", type=_dollars, metavar="DOLLARS", help="from now on, instead of the job's limits.budget"
+    )
     _driving(resume)
 
     stop = commands.add_parser("stop", help="let machines finish the shards they hold, then end")
@@ -111,6 +115,9 @@ def parser() -> Parser:
     speeds.add(commands)
     bench.add(commands)
     doctor.add(commands)
+
+    finish.add(commands, _run)
+    rebuild.add(commands, _runs)
 
     diff = commands.add_parser(
         "diff", help="what is different in another plan, and why it costs more or less"
@@ -154,9 +161,9 @@ def _dollars(word: str) -> Decimal:
     try:
         usd = Decimal(word.removeprefix("$"))
     except InvalidOperation:
-        usd = Decimal(-1)
+        usd = Decimal(0)
     if not usd.is_finite() or usd <= 0:
-        raise argparse.ArgumentTypeError(f"give dollars, such as $25, not {word}")
+        raise argparse.ArgumentTypeError(f"give dollars above 0, such as 25 or 25.50, not {word!r}")
     return usd
 
 

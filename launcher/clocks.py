@@ -26,15 +26,22 @@ def set_right(
     moved = offsets(machines, receipts, leases, now)
     if not moved:
         return list(receipts), list(leases), moved
-    right = [
-        replace(r, started=r.started + moved[r.worker], finished=r.finished + moved[r.worker])
-        if r.worker in moved
-        else r
-        for r in receipts
-    ]
+    right = [_right(receipt, moved) for receipt in receipts]
     # The end of a lease is the store's or ours; only its claim is told by the worker.
     held = [replace(e, claimed=e.claimed + moved[e.worker]) if e.worker in moved else e for e in leases]
     return right, held, moved
+
+
+def _right(receipt: Receipt, moved: Mapping[str, timedelta]) -> Receipt:
+    """With all that its workers say of time moved, each by as much as its clock was wrong."""
+    none = timedelta(0)
+    earlier = tuple(
+        replace(file, started=file.started + by, finished=file.finished + by)
+        for file in receipt.earlier
+        for by in (moved.get(file.worker, none),)
+    )
+    by = moved.get(receipt.worker, none)
+    return replace(receipt, started=receipt.started + by, finished=receipt.finished + by, earlier=earlier)
 
 
 def offsets(

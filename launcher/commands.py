@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from typing import Any
 from launcher import cut, planner, teardown
 from launcher import job as jobs
 from launcher import plan as plans
-from launcher.account import report_of
+from launcher.account import report_of, standing_of
 from launcher.confirm import confirm, rehearsal
 from launcher.corpus import Listing
+from launcher.dataset import dataset_key, write_dataset
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
+from launcher.heraldry import budget_now, told
 from launcher.hire import hire, recipes, rented
 from launcher.job import Job, Source
 from launcher.learn import learn
@@ -28,6 +30,7 @@ from launcher.observe import Eye
 from launcher.output import read, show, write
 from launcher.page import render
 from launcher.planning import choices_of
+from launcher.rebuild import plan_key
 from launcher.recipes import reachable, yamls
 from launcher.record import Run, RunState
 from launcher.report import to_json
@@ -37,11 +40,11 @@ from launcher.show import report_text
 from launcher.status import eye_of, settle, status_of
 from launcher.table import plan_text, status_text, verdict_text
 from launcher.verify import verify
-from launcher.watch import say, screen, stepper
+from launcher.watch import follow, say, screen, stepper
 from tasks import manifest
 from tasks.heart import utc
 from tasks.lease import root
-from tasks.store import Store, open_store, probe
+from tasks.store import Store, create_once, open_store, probe
 from tasks.tokens import words
 
 TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
@@ -112,6 +115,9 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
     run: str = body["run"]
     probe(store, f"{root(run)}/probe")
     ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
+    create_once(
+        store, plan_key(run), json.dumps(body).encode()
+    )  # whoever has only the output can go on with the run
     try:
         header = manifest.read_header(store, run)
     except manifest.NoRun:
@@ -156,9 +162,23 @@ def _resume(arguments: Namespace) -> int:
         run = ledger.find(arguments.run)
         body: dict[str, Any] = json.loads(run.plan)
         job = jobs.load(body["work"]["job"])
+        if arguments.budget is not None:
+            _raise(ledger, run, arguments.budget)
         if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
             run = _prepare(ledger, body, job, Path(body["work"]["base"]))
         return _carry_on(ledger, run, arguments.runs, job, arguments)
+
+
+def _raise(ledger: Ledger, run: Run, budget: Decimal) -> None:
+    """Set another budget for a run; one that is used up already is refused."""
+    spent = standing_of(ledger, run.id, utc()).spent
+    if budget <= spent:
+        raise Usage(
+            f"a budget of ${budget} is used up already: ${spent:.4f} are spent",
+            hint=f"embedfleet resume {run.id} --budget DOLLARS, with more than that",
+        )
+    ledger.set_budget(run.id, budget, utc())
+    ledger.note(run.id, "budget", f"${budget} from now on", utc())
 
 
 def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace) -> int:
@@ -177,12 +197,14 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
             say(f"run {run.id} is finished: nothing to do")
         else:
             hired = hire(body, run.output, store, folder, arguments.secret)
+            if not rented(body):
+                manifest.within_reach(header)
             for name, text in yamls(hired.recipes).items():
                 write(folder / name, text)
             try:
-                with screen(body) as watch:
+                with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
                     left = Drive(
-                        ledger, Eye(store, ledger, header), hired.cloud, hired.lots, _budget(ledger, run.id, job),
+                        ledger, Eye(store, ledger, header), hired.cloud, hired.lots, budget_now(ledger, run.id, job),
                         watch, say, body["profile"]["tokens"], arguments.detach,
                     ).go()  # fmt: skip
             finally:
@@ -190,13 +212,9 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
             if left:
                 say(left)
                 return 0
+        if not store.list(dataset_key(run.id)):
+            write_dataset(store, header, ledger.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
-
-
-def _budget(ledger: Ledger, run: str, job: Job) -> Decimal | None:
-    """The least that was said: by the job, or at its launch."""
-    known = [usd for usd in (ledger.budget(run), job.limits.budget) if usd is not None]
-    return min(known, default=None)
 
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
@@ -225,16 +243,21 @@ def _status(arguments: Namespace) -> int:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
         eye = eye_of(ledger, store, run)
-        while True:
-            settle(ledger, run, eye, arguments.runs / run.id)
-            body = status_of(ledger, run.id, eye)
-            if arguments.watch and arguments.json:
-                print(json.dumps(body), flush=True)  # noqa: T201 - the data
-            else:
-                show(body, status_text, as_json=arguments.json)
-            if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
-                return 0
-            time.sleep(2)
+
+        def looks() -> Iterator[dict[str, Any]]:
+            while True:
+                settle(ledger, run, eye, arguments.runs / run.id)
+                body = status_of(ledger, run.id, eye)
+                yield body
+                if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
+                    return
+                time.sleep(2)
+
+        if arguments.watch:
+            follow(looks(), status_text, as_json=arguments.json)
+        else:
+            show(next(looks()), status_text, as_json=arguments.json)
+        return 0
 
 
 def _verify(arguments: Namespace) -> int:

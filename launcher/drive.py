@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 
-from launcher.account import spent_so_far
+from launcher.account import standing_of
 from launcher.census import Census
 from launcher.clouds.seam import Ask, Cloud
 from launcher.crew import Crew
@@ -152,7 +152,7 @@ class Drive:
             self._stop("budget reached")
             raise BudgetReached(
                 f"the budget of ${view.budget} is used up: ${view.spent:.4f} spent, {left}",
-                hint="raise limits.budget in the job file, then launch that: it goes on with this run",
+                hint=f"embedfleet resume {self.run} --budget DOLLARS goes on with a larger one",
             )
         self._stop("interrupted" if self.interrupts else "told to stop")
         what = "machine" if self.rented else "worker"
@@ -205,7 +205,7 @@ class Drive:
         self.cloud.look()
         self.eye.receipts()
         self.census.pulses()
-        self._learn()
+        self.learn()
         self.census.count()
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
         if not self.draining and control.told(self.eye.store, self.run) == "drain":
@@ -220,6 +220,7 @@ class Drive:
             if sight and lot:
                 self.troubles.learn(machine, sight, lot.places, utc())
         expected = progress.tokens_expected or self.tokens
+        money = standing_of(self.ledger, self.run, utc())
         return View(
             run=self.run,
             lots=self.lots,
@@ -227,7 +228,8 @@ class Drive:
             shards=progress.shards,
             done=progress.shards_done,
             draining=self.draining,
-            spent=spent_so_far(self.ledger, self.run, utc()),
+            spent=money.spent if money.whole or money.spent else None,
+            committed=money.committed,
             budget=self.budget,
             finished=self.finished,
             interrupts=0 if self.rented else self.interrupts,
@@ -236,7 +238,7 @@ class Drive:
             **({"patience": TEARDOWN} if self.rented else {}),
         )
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
         """Workers' first minutes, each once: a plan that is made while this run lasts goes by them."""
         minutes = list(self.eye.minutes.values())
         if len(minutes) > self.minutes:

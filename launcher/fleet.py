@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from launcher.guard import Word, word
 from launcher.places import Trouble, healthy, home, in_order
 from launcher.record import MachineState
 from tasks.spec import Place
@@ -24,7 +25,6 @@ SLOWEST = timedelta(seconds=30)  # between a death and the next start
 HUNG = timedelta(
     seconds=15
 )  # that a worker may live after the last shard; the next look of a waiting one is sooner
-DRAIN_AT = Decimal("0.9")  # of the budget: no new leases (DESIGN 8)
 WAVE = 16  # machines that come up at a time: SkyPilot starts 8 for each of its controllers
 PAYBACK = 0.5  # of its cold start: so long must a machine be of use, or it is not started
 
@@ -89,6 +89,7 @@ class View:
     done: int
     draining: bool
     spent: Decimal | None = None
+    committed: Decimal = Decimal(0)  # bound to be spent: leases in hand, the way down, least billing
     budget: Decimal | None = None
     finished: datetime | None = None  # since when every shard has a receipt
     interrupts: int = 0  # how often the user asked to stop
@@ -260,8 +261,9 @@ def _all_hopeless(view: View, lot: Lot) -> bool:
 
 
 def near_budget(view: View) -> bool:
-    return view.spent is not None and view.budget is not None and view.spent >= view.budget * DRAIN_AT
+    """Spent and bound to be, at 90 % of the budget or more: nothing new begins."""
+    return view.spent is not None and word(view.spent + view.committed, view.budget) != Word.GO
 
 
 def over_budget(view: View) -> bool:
-    return view.spent is not None and view.budget is not None and view.spent >= view.budget
+    return view.spent is not None and word(view.spent + view.committed, view.budget) == Word.STOP

@@ -51,9 +51,10 @@ SIZES = (
 )
 KEYS = (
     *("name", "corpus", "model", "chunk", "truncate", "output"),
-    *("limits", "quota", "local", "engine", "prompt", "speed"),
+    *("limits", "quota", "local", "engine", "prompt", "speed", "notify"),
 )
 
+VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]{0,63}")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")  # it becomes part of machine names and labels
 CENT = Decimal("0.01")
 LEAST_SHARE = Decimal("1e-9")
@@ -148,6 +149,7 @@ class Job:
         default_factory=dict[str, float]
     )  # tokens/s of one GPU, as the user knows it
     remote_code: bool = False  # run code that comes with the model; only on the user's word
+    notify: str | None = None  # $NAME of the environment variable that holds a webhook's address
 
 
 def parse(text: str, *, where: str = "job.yaml") -> Job:
@@ -186,7 +188,17 @@ def _job(top: Field) -> Job:
         prompt=text(at.get("prompt"), blank=True) or "",
         speed=_speed(at.get("speed")),
         remote_code=remote_code,
+        notify=_notify(at.get("notify")),
     )
+
+
+def _notify(field: Field | None) -> str | None:
+    """The name of a variable and never an address, which is a secret and would lie in the plan and in the ledger."""
+    name = text(field)
+    if field is None or name is None or VARIABLE.fullmatch(name):
+        return name
+    field.wrong("must name the environment variable that holds the webhook's address, such as $SLACK_WEBHOOK")
+    return None
 
 
 def _name(field: Field | None) -> str:

@@ -62,9 +62,9 @@ def work(receipts: Iterable["Receipt"]) -> dict[str, Work]:
     spans: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
     tokens: dict[str, int] = defaultdict(int)
     for one in receipts:
-        if one.tokens:
+        if one.tokens_here:
             spans[one.worker].append((one.started, one.finished))
-            tokens[one.worker] += one.tokens
+            tokens[one.worker] += one.tokens_here
     found = {worker: Work(tokens[worker], _union(mine)) for worker, mine in spans.items()}
     return {worker: done for worker, done in found.items() if done.seconds > 0}
 
@@ -79,7 +79,7 @@ def spread_of(receipts: Sequence["Receipt"]) -> Spread | None:
     if not seconds:
         return None
     mid = sum(one.tokens for one in done) / seconds
-    engine = [(r.tokens, r.stages.get("engine", r.seconds)) for r in receipts if r.tokens]
+    engine = [(r.tokens_here, r.stages.get("engine", r.seconds)) for r in receipts if r.tokens_here]
     busy = [(tokens, took) for tokens, took in engine if took > 0]
     if not busy:
         return Spread(mid, mid, mid)

@@ -74,7 +74,8 @@ def here(
             continue
         rates, how = Spread(record.low, record.mid, record.high), " (on lengths that were not kept)"
         measured = _lengths(record.detail.get("lengths"))
-        there, asked = measured and mean_flops(shape, measured), mean_flops(shape, lengths)
+        there = mean_flops(shape, measured) if measured is not None else None
+        asked = mean_flops(shape, lengths)
         if there and asked:
             rates, how = _scaled(rates, there / asked)
         source = f"measured {record.at:%Y-%m-%d}: {record.source}{how}"

@@ -4,9 +4,11 @@ The store is the truth and the ledger its cache, so looking twice changes nothin
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from launcher.learn import Minute, minute_of
 from launcher.ledger import Ledger
@@ -18,6 +20,7 @@ from tasks.shard import SLAB
 from tasks.store import Entry, Store, every, read
 
 BATCH = 200  # receipts written down together
+AT_ONCE = 16  # receipts on their way: a store far away answers after tens of milliseconds
 
 
 @dataclass(slots=True)
@@ -63,7 +66,8 @@ class Eye:
             self.full[number] = len(listed)
             fresh = sorted(listed - self.done)
             for start in range(0, len(fresh), BATCH):
-                found = [self._receipt(slab, shard) for shard in fresh[start : start + BATCH]]
+                with ThreadPoolExecutor(AT_ONCE) as pool:
+                    found = list(pool.map(partial(self._receipt, slab), fresh[start : start + BATCH]))
                 self.ledger.record_receipts(self.run, found)
                 self.by_worker.update(r.worker for r in found)
                 self.done.update(fresh[start : start + BATCH])
@@ -87,7 +91,9 @@ class Eye:
         if pulse.ready:
             self.ledger.ready_machine(machine, datetime.fromisoformat(pulse.ready))
         if pulse.returned:
-            self.ledger.record_leases(self.run, [_returned(pulse.worker, entry) for entry in pulse.returned])
+            self.ledger.record_leases(
+                self.run, [returned_of(pulse.worker, entry) for entry in pulse.returned]
+            )
         minute = minute_of(pulse)
         if minute:
             self.minutes[pulse.worker] = minute
@@ -97,20 +103,23 @@ class Eye:
         for machine in self.ledger.machines(self.run, {MachineState.UP}):
             self.pulse(machine.name)
 
-    def release(self, worker: str, now: datetime) -> int:
-        """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out."""
-        return self.release_all(lambda name: name == worker, now)
+    def release(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
+        """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out.
 
-    def release_all(self, dead: Callable[[str], bool], now: datetime) -> int:
+        `died_of`: keys of the leases whose shards its process died of.
+        """
+        return self.release_all(lambda name: name == worker, now, died_of)
+
+    def release_all(self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()) -> int:
         """The same for all workers of whom this is true."""
         freed = 0
-        for key, (slab, shard, generation), entry in self._open():
+        for key, (_, shard, generation), entry in self._open():
             held = lease.holder(self.store, key)
             if held and dead(held[0]):
                 worker = held[0]
                 seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
                 self.ledger.record_leases(self.run, [seen])
-                self.store.put(lease.key(self.run, slab, shard, generation), b"")
+                lease.free(self.store, key, crashed=key in died_of)
                 freed += 1
         return freed
 
@@ -122,7 +131,7 @@ class Eye:
             prefix = f"{lease.root(self.run)}/leases/{number:05d}/"
             for entry in every(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
-                if shard in made and text.isdigit() and int(text) != made[shard] and entry.size:
+                if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
                     held = lease.holder(self.store, entry.key)
                     if held:
                         outcome = (entry.modified, entry.modified, Outcome.LOST)
@@ -137,12 +146,13 @@ class Eye:
             seen = lease.survey(self.store, self.run, slab)
             newest: Mapping[str, tuple[int, Entry]] = seen.newest
             for shard, (generation, entry) in newest.items():
-                if shard not in seen.done and entry.size:
+                if shard not in seen.done and not lease.is_free(entry):
                     out.append((entry.key, (slab, shard, generation), entry))
         return out
 
 
-def _returned(worker: str, entry: list[object]) -> LeaseSeen:
+def returned_of(worker: str, entry: list[object]) -> LeaseSeen:
+    """A lease that gave nothing, as its worker told of it."""
     _, shard, generation, claimed, ended = entry
     end = datetime.fromisoformat(str(ended))
     began = datetime.fromisoformat(str(claimed))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from launcher import moneypage
 from launcher.chart import Bar, Row, curve, hatch, key, parts, timeline
 from launcher.markup import Markup, document, join, scroll, section, table, tag
 from launcher.sheet import SHEET
@@ -24,7 +25,7 @@ from launcher.show import (
     size,
     total_dollars,
 )
-from launcher.spend import Part
+from launcher.spend import Part, lane_of
 
 FAILURES, MACHINES, EVENTS = 100, 50, 200  # rows that a person still reads; beyond, the page says how many
 LETTERS = 300  # of a failed row's file, reason or document; a reason may quote a whole row
@@ -54,8 +55,14 @@ def render(report: Json) -> str:
     sections = (
         _cards(report),
         _plan(report),
+        moneypage.falls(report),
         _spend(report),
+        moneypage.spending(report),
         _speed(report),
+        moneypage.fleet(report),
+        moneypage.preemptions(report),
+        moneypage.places(report),
+        moneypage.others(report),
         _timeline(report),
         _machines(report),
         _stages(report),
@@ -85,7 +92,7 @@ def _lede(report: Json) -> str:
     work, seconds, actual = report["work"], report["spend"]["seconds"], report["actual"]
     said = (
         f"{_many(work['documents'], 'document')} became {_many(work['chunks'], 'vector')} in "
-        f"{duration(actual['hours'] * 3600)} on {_many(len(report['machines']), 'machine')}"
+        f"{duration(actual['hours'] * 3600)} on {_many(len({m['name'] for m in report['machines']}), 'machine')}"
     )
     said += f" for {dollars_of(actual['usd'])}." if actual["usd"] else "; what it cost is not known."
     if seconds["total"]:
@@ -136,6 +143,9 @@ def _spend(report: Json) -> Markup:
     cells: list[tuple[object, ...]] = [
         (join(key(s.part), s.label), s.time, s.share, s.dollars, MEANING[s.part]) for s in rows
     ]
+    if spend["others"]:
+        what = ", ".join(dict.fromkeys(other["kind"] for other in spend["others"]))
+        cells.append(("other charges", "", "", dollars_of(spend["other"]), what))
     cells.append(tuple(tag("b", cell) for cell in ("Total", duration(total), "", total_dollars(report), "")))
     columns = ("", "Time", "Share", "Dollars", "What it is")
     note = "Every second of every machine is exactly one of these."
@@ -185,11 +195,14 @@ def _lanes(report: Json, machines: Sequence[Json]) -> dict[str, list[Bar]]:
     lanes = {machine["name"]: list[Bar]() for machine in machines}
 
     def draw(worker: str, kind: str, since: str, seconds: float, words: str) -> None:
-        if worker in lanes:
+        machine = lane_of(worker, lanes)[0]
+        if machine in lanes:
             start = _since(report, since)
-            lanes[worker].append(Bar(kind, start, start + seconds, f"{words}, {duration(seconds)}"))
+            lanes[machine].append(Bar(kind, start, start + seconds, f"{words}, {duration(seconds)}"))
 
     for m in machines:
+        if not m["seconds"]:
+            continue
         draw(m["name"], "life", m["started"], m["seconds"], "machine up")
         cold = m["parts"]["cold_start"]
         if m["ready"]:
@@ -282,6 +295,8 @@ def _footer(report: Json) -> Markup:
         f"{size(report['output_bytes'])} of vectors written",
         f"{count(work['tokens_cut'])} tokens cut by truncation",
     ]
+    if work["tokens_repeated"]:
+        said.append(f"{count(work['tokens_repeated'])} tokens were of texts embedded once already")
     said += [f"plan {plain(plan['digest'])}"] if plan["digest"] else []
     return tag("footer", f"{'; '.join(said)}. Made by embedfleet from the run's own records.")
 

@@ -170,7 +170,7 @@ def quota_of(shares: Sequence[Share]) -> tuple[Quota, ...]:
 
 def name_run(name: str, work: Work) -> str:
     """The name of the run: the job's, and a digest of what determines its vectors."""
-    job = {k: v for k, v in work.job.items() if k not in ("limits", "quota", "local", "name")}
+    job = {k: v for k, v in work.job.items() if k not in ("limits", "quota", "local", "name", "notify")}
     where: dict[str, Any] = job.get("output") or {}
     output = str(where.get("path", ""))
     base = None if "://" in output or output.startswith("/") else work.base  # elsewhere it is another output

@@ -287,6 +287,7 @@ class Progress:
     chunks: int
     tokens: int
     tokens_cut: int
+    tokens_repeated: int  # of `tokens`, those of texts that were embedded once already
     failed_rows: int
     input_bytes: int
     output_bytes: int

@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
-from launcher import instead, lessons, through
+from launcher import instead, taught, through
 from launcher.billing import terms
 from launcher.planned import missing, planned
 from launcher.spend import (
@@ -153,7 +153,7 @@ def to_json(report: Report) -> Json:
     """The report as tools and the page read it: schema `embedfleet/report/1`."""
     work = {
         count: sum(getattr(r, count) for r in report.receipts)
-        for count in ("documents", "chunks", "tokens", "tokens_cut")
+        for count in ("documents", "chunks", "tokens", "tokens_cut", "tokens_repeated")
     }
     stages = Counter[str]()
     for receipt in report.receipts:
@@ -213,13 +213,16 @@ def series(report: Report) -> list[Json]:
     width = span / bins
     tokens = [0.0] * bins
     for receipt in report.receipts:
-        first, last = (
-            min(max((moment - report.created).total_seconds(), 0.0), span) / width
-            for moment in (receipt.started, max(receipt.started, receipt.finished))
-        )
-        for i in range(min(int(first), bins - 1), min(int(last), bins - 1) + 1):
-            share = (min(last, i + 1) - max(first, i)) / (last - first) if last > first else 1.0
-            tokens[i] += receipt.tokens * share
+        first = min(max((receipt.started - report.created).total_seconds(), 0.0), span) / width
+        took = max(0.0, (receipt.finished - receipt.started).total_seconds()) / width
+        last = min(max((receipt.started - report.created).total_seconds() / width + took, 0.0), span / width)
+        left, right = min(int(first), bins - 1), min(int(last), bins - 1)
+        if left == right or last <= first:  # most of them
+            tokens[left] += receipt.tokens
+            continue
+        per_bin = receipt.tokens / (last - first)
+        for i in range(left, right + 1):
+            tokens[i] += per_bin * (min(last, i + 1) - max(first, i))
     return [
         {"seconds": round(i * width, 3), "tokens_per_second": round(tokens[i] / width, 3)}
         for i in range(bins)
@@ -343,8 +346,8 @@ def _instead(report: Report) -> list[Json]:
 
 
 def _lessons(report: Report) -> Json:
-    learned = lessons.lessons(report.plan, report.spend, report.machines, report.receipts)
-    return lessons.as_json(learned, lessons.closer(report.plan, learned, report.spend.usd))
+    learned = taught.taught(report.plan, report.spend, report.machines, report.receipts)
+    return taught.as_json(learned, taught.closer(report.plan, learned, report.spend.usd))
 
 
 def _preemptions(report: Report) -> list[Json]:

@@ -3,6 +3,7 @@
 Knows no query: those are the ledger's.
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from sqlmodel import Field, SQLModel
 
 from launcher.errors import Problem
 from launcher.record import How, MachineState, Outcome, RunState, ShardState
+from tasks.receipt import File, files_of, json_of
 
 
 class Money(TypeDecorator[Decimal]):
@@ -36,6 +38,21 @@ class Money(TypeDecorator[Decimal]):
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
         del dialect
         return None if value is None else Decimal(value)
+
+
+class Files(TypeDecorator[tuple[File, ...]]):
+    """The files of earlier attempts that a receipt names, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[File, ...] | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else json_of(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[File, ...]:
+        del dialect
+        return files_of(json.loads(value)) if value else ()
 
 
 class Row(SQLModel):
@@ -85,6 +102,8 @@ class ShardRow(Row, table=True):
     finished: datetime | None
     stages: dict[str, float] | None = Field(sa_type=JSON)
     fault: str | None
+    earlier: tuple[File, ...] | None = Field(sa_type=Files)
+    tokens_repeated: int | None
 
 
 class ProgressRow(Row, table=True):
@@ -99,6 +118,7 @@ class ProgressRow(Row, table=True):
     chunks: int
     tokens: int
     tokens_cut: int
+    tokens_repeated: int = 0
     failed_rows: int
     input_bytes: int
     output_bytes: int
@@ -463,6 +483,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             sent TEXT,
             PRIMARY KEY (run, kind)
         )
+        """,
+    ),
+    # 3: shards that several workers made, one after the other, and texts that came again.
+    (
+        "ALTER TABLE shard ADD COLUMN earlier TEXT",
+        "ALTER TABLE shard ADD COLUMN tokens_repeated INTEGER",
+        "ALTER TABLE progress ADD COLUMN tokens_repeated INTEGER NOT NULL DEFAULT 0",
+        """
+        CREATE TRIGGER shard_repeats AFTER UPDATE OF state ON shard
+        WHEN old.state <> 'DONE' AND new.state = 'DONE' AND new.tokens_repeated > 0 BEGIN
+            UPDATE progress SET tokens_repeated = tokens_repeated + new.tokens_repeated WHERE run = new.run;
+        END
         """,
     ),
 )

@@ -8,11 +8,13 @@ LIGHT = """
   --ground: #f5f5f2; --card: #ffffff; --ink: #1b1f24; --soft: #59616b; --line: #e2e3de; --faint: #eeeeea;
   --accent: #0b7a70; --bad: #c0362c; --good: #0b7a70;
   --useful: #14948a; --lost: #d1453b; --cold_start: #4a78c2; --waiting: #b98216; --idle: #868e98; --teardown: #8463b8;
+  --p0: #14948a; --p1: #4a78c2; --p2: #b98216; --p3: #8463b8; --p4: #c2558f; --p5: #5f8a2d; --p6: #b3603a; --p7: #868e98;
 """
 DARK = """
   --ground: #111417; --card: #1a1e22; --ink: #e8eaed; --soft: #a1a9b3; --line: #2d3339; --faint: #23282d;
   --accent: #3fc4b5; --bad: #ff8a80; --good: #3fc4b5;
   --useful: #2fae9f; --lost: #f0695f; --cold_start: #6f9ce6; --waiting: #d8a33c; --idle: #8b949e; --teardown: #a98be0;
+  --p0: #2fae9f; --p1: #6f9ce6; --p2: #d8a33c; --p3: #a98be0; --p4: #e08bbb; --p5: #9dbf5a; --p6: #d98d66; --p7: #8b949e;
 """
 
 SHEET = f"""
@@ -72,6 +74,13 @@ svg .hatch-line {{ stroke: var(--cold_start); stroke-width: 3; }}
 svg.key {{ display: inline-block; width: 12px; height: 12px; min-width: 0; margin-right: 8px; vertical-align: -1px; }}
 svg.defs {{ position: absolute; width: 0; height: 0; min-width: 0; }}
 svg.bar {{ min-width: 0; height: 26px; border-radius: 6px; }}
+svg .limit {{ stroke: var(--bad); stroke-dasharray: 2 4; stroke-width: 1.5; }}
+svg .whole {{ fill: var(--soft); }} svg .more {{ fill: var(--lost); }} svg .less {{ fill: var(--useful); }}
+svg .p0 {{ fill: var(--p0); }} svg .p1 {{ fill: var(--p1); }}
+svg .p2 {{ fill: var(--p2); }} svg .p3 {{ fill: var(--p3); }}
+svg .p4 {{ fill: var(--p4); }} svg .p5 {{ fill: var(--p5); }}
+svg .p6 {{ fill: var(--p6); }} svg .p7 {{ fill: var(--p7); }}
+.lesson {{ margin-top: 14px; }}
 .legend {{ display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 10px 0 0; padding: 0; list-style: none;
   font-size: 13.5px; }}
 .barname {{ margin: 12px 0 4px; }}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CENT, SMALL = Decimal("0.01"), Decimal("0.0001")
+CAUSES = 5  # of the difference that are named on a screen; the page has all
 UNKNOWNS = 12  # sentences that still leave the rest of a screen in sight
 
 PART_NAMES: dict[Part, str] = {
@@ -191,7 +192,8 @@ def report_text(report: Mapping[str, Any]) -> "RenderableType":
     unknowns = [Text(f"? {plain(sentence)}", "yellow") for sentence in report["unknown"][:UNKNOWNS]]
     if (more := len(report["unknown"]) - UNKNOWNS) > 0:
         unknowns.append(Text(f"? and {more} more in --json", "yellow"))
-    parts = [head, when, Text(), _plan_table(report), Text(), _spend_table(report), Text(), _work(report)]
+    parts = [head, when, Text(), _plan_table(report), Text(), _spend_table(report)]
+    parts += [*_fall(report), *_instead(report), Text(), _work(report)]
     return Group(*parts, *([Text(), Text("Unknown", "bold"), *unknowns] if unknowns else []))
 
 
@@ -211,8 +213,50 @@ def _spend_table(report: Mapping[str, Any]) -> "Table":
     for row in shares(report):
         bar = "\N{BLACK SQUARE}" * round(24 * row.seconds / whole) if whole else ""
         table.add_row(row.label, row.time, row.share, row.dollars, Text(bar, "dim"))
+    if report["spend"]["others"]:
+        table.add_row("other charges", "", "", dollars_of(report["spend"]["other"]), "")
     table.add_row("total", duration(whole), "", total_dollars(report), "", style="bold")
     return table
+
+
+def _fall(report: Mapping[str, Any]) -> "list[RenderableType]":
+    """Why the dollars are not the plan's, the largest causes first, in one paragraph; and what that taught."""
+    from rich.text import Text  # noqa: PLC0415
+
+    found = report["waterfall"]
+    if not found or not found["steps"]:
+        return []
+    ranked = sorted(found["steps"], key=lambda step: -abs(Decimal(step["usd"])))
+    said = [f"{signed(step['usd'])} {step['cause'].replace('_', ' ')}" for step in ranked[:CAUSES]]
+    rest = sum((Decimal(step["usd"]) for step in ranked[CAUSES:]), Decimal(0))
+    said += [f"{signed(str(rest))} the rest"] if rest else []
+    head = f"plan {dollars_of(found['planned'])}, run {dollars_of(found['actual'])}: "
+    lines: list[RenderableType] = [Text(), Text.assemble(("Why  ", "bold"), head, ", ".join(said))]
+    if plan := report["lessons"]["plan"]:
+        off, again = abs(plan["off"]), abs(plan["off_again"])
+        lines.append(
+            Text(f"The plan was {off:.1%} off; with the speeds measured here it would be {again:.1%}", "dim")
+        )
+    return lines
+
+
+def _instead(report: Mapping[str, Any]) -> "list[RenderableType]":
+    """The cheapest other way of each kind."""
+    from rich.text import Text  # noqa: PLC0415
+
+    best: dict[str, Mapping[str, Any]] = {}
+    for one in report["instead"]:
+        best.setdefault(one["group"], one)
+    if not best:
+        return []
+    said = [f"{plain(one['name'])} {dollars_of(one['usd'])}" for one in best.values()]
+    return [Text(), Text.assemble(("Instead  ", "bold"), "; ".join(said))]
+
+
+def signed(text: str) -> str:
+    """A difference with its sign."""
+    usd = Decimal(text)
+    return f"{'+' if usd > 0 else ''}{money(usd)}"
 
 
 def _work(report: Mapping[str, Any]) -> "RenderableType":
@@ -221,11 +265,15 @@ def _work(report: Mapping[str, Any]) -> "RenderableType":
     work = report["work"]
     said = [
         f"{count(work['shards_done'])} of {count(work['shards'])} shards",
-        f"{count(len(report['machines']))} machines",
+        f"{count(len({m['name'] for m in report['machines']}))} machines",
+        *([f"{count(len(report['preemptions']))} taken away"] if report["preemptions"] else []),
         f"{count(len(report['lost']))} leases lost",
         f"{count(work['tokens_cut'])} tokens cut",
         f"{size(report['output_bytes'])} written",
     ]
+    if work["tokens_repeated"]:
+        share = work["tokens_repeated"] / work["tokens"]
+        said.append(f"{share:.0%} of the tokens in texts embedded once already")
     failed = (f"{count(work['failed_rows'])} failed rows", "bold red" if work["failed_rows"] else "")
     return Text.assemble(("Work  ", "bold"), ", ".join(said), ", ", failed)
 

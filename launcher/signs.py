@@ -36,11 +36,9 @@ class Signs:
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
         if fresh:
             with ThreadPoolExecutor(min(AT_ONCE, len(fresh))) as pool:
-                for entry, body in zip(
-                    fresh, pool.map(lambda e: read(self.store, e.key), fresh), strict=True
-                ):
+                for entry, body in zip(fresh, pool.map(self._read, fresh), strict=True):
                     with contextlib.suppress(ValueError, TypeError):
-                        self._known[entry.key] = (entry.modified, heart.load(body or b""))
+                        self._known[entry.key] = (entry.modified, heart.load(body))
         now = self.store.now() if entries else None
         found = [
             sign_of(self._known[entry.key][1], (now - entry.modified).total_seconds() if now else None)
@@ -48,6 +46,9 @@ class Signs:
             if entry.key in self._known
         ]
         return sorted(found, key=lambda sign: sign.worker)
+
+    def _read(self, entry: Entry) -> bytes:
+        return read(self.store, entry.key) or b""
 
     def _old(self, entry: Entry) -> bool:
         return self._known[entry.key][0] < entry.modified

@@ -178,18 +178,24 @@ def meter(
     fruitless = judge(machines, receipts, leases, now)
     work = defaultdict[str, dict[int, list[Span]]](lambda: defaultdict(list))
 
+    lanes: dict[str, list[Span]] = {}
+
     def did(worker: str, first: datetime, last: datetime, part: Part) -> None:
-        name, lane = lane_of(worker, names)
-        work[name][lane].append((microseconds(first), microseconds(last), part))
+        mine = lanes.get(worker)
+        if mine is None:
+            name, lane = lane_of(worker, names)
+            mine = lanes[worker] = work[name][lane]
+        mine.append((microseconds(first), microseconds(last), part))
 
     for receipt in receipts:
-        did(receipt.worker, receipt.started, receipt.finished, "useful")
+        for one in (receipt, *receipt.earlier):
+            did(one.worker, one.started, one.finished, "useful")
     for lease in fruitless.open:
         did(lease.worker, lease.claimed, lease.ended or now, "useful")
     for lease in fruitless.lost:
         did(lease.worker, lease.claimed, lease.ended or now, "lost")
-    for lanes in work.values():
-        for spans in lanes.values():
+    for by_lane in work.values():
+        for spans in by_lane.values():
             spans.sort()
 
     quiet = None if fruitless.open else _last_finish(machines, receipts, now, names)
@@ -301,28 +307,22 @@ def _meter(
     unpriced = 0
     steps = [start, *(microseconds(at) for at, _ in machine.rates)]
     rates = [machine.usd_per_hour, *(rate for _, rate in machine.rates)]
+    steady = not machine.rates
     for lane in range(lanes):
-        mine = work.get(lane, ())
-        spans: list[Span] = _within(mine, start, lived)
-        # Of a first life anything counts, however wrong its clock; a later one must not take earlier work for its own.
-        first = min(
-            (since for since, until, _ in mine if until >= start or not machine.number), default=lived
-        )
-        ready = microseconds(machine.ready) if machine.ready else max(start, first)  # who works is ready
-        spans.append((start, ready, "cold_start"))
-        if machine.stopping:
-            spans.append((microseconds(machine.stopping), end, "teardown"))
-        if quiet:
-            spans.append((microseconds(quiet), end, "idle"))
-        stretches = split(start, lived, spans)
-        stretches.append((lived, end, "teardown"))
+        stretches = _lane(machine, work.get(lane, ()), quiet, (start, lived, end))
         for a, b, part in stretches:
             micros[part] += b - a
+            if steady:
+                continue
             for since, until, rate in priced(a, b, steps, rates):
                 if rate is None:
                     unpriced += until - since
                 else:
                     price[part] += (until - since) * rate
+    if steady and machine.usd_per_hour is None:
+        unpriced = end - start
+    elif steady and machine.usd_per_hour is not None:
+        price = {part: time * machine.usd_per_hour for part, time in micros.items()}
     time = _shared(micros, lanes)
     known = _rounded(price, HOUR * lanes)
     hours = timedelta(microseconds=end - start)
@@ -337,6 +337,26 @@ def _meter(
         nothing = dict.fromkeys(PARTS, ZERO)
         return Metered(time, nothing, nothing, sum(known.values(), ZERO), disk)
     return Metered(time, None if unpriced else known, known, disk=disk)
+
+
+def _lane(
+    machine: MachineTime, work: Sequence[Span], quiet: datetime | None, life: tuple[int, int, int]
+) -> list[Stretch]:
+    """One worker's place on the machine, from the life's start to where it ended, and on to where its bill does."""
+    start, lived, end = life
+    spans = _within(work, start, lived)
+    # Of a first life anything counts, however wrong its clock; a later one must not take earlier work for its own.
+    begun = (since for since, until, _ in work if until >= start or not machine.number)
+    first = min(begun, default=lived)
+    ready = microseconds(machine.ready) if machine.ready else max(start, first)  # who works is ready
+    spans.append((start, ready, "cold_start"))
+    if machine.stopping:
+        spans.append((microseconds(machine.stopping), end, "teardown"))
+    if quiet:
+        spans.append((microseconds(quiet), end, "idle"))
+    stretches = split(start, lived, spans)
+    stretches.append((lived, end, "teardown"))
+    return stretches
 
 
 def _within(spans: Iterable[Span], start: int, end: int) -> list[Span]:
@@ -448,4 +468,5 @@ def _last_finish(
 
 
 def microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // MICROSECOND
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

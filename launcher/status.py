@@ -17,6 +17,7 @@ from launcher.ledger import Ledger
 from launcher.observe import Eye
 from launcher.record import Run
 from launcher.signs import pace_of
+from launcher.standing import money_of
 from tasks import manifest
 from tasks.heart import utc
 from tasks.store import Store
@@ -47,6 +48,7 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
     known = up and rate and expected is not None and expected > progress.tokens
     left = (expected - progress.tokens) / rate if known and rate and expected is not None else None
     spent = spent_so_far(ledger, run, now) if machines else None
+    money = money_of(ledger, run, now, progress.tokens, expected, rate)
     return {
         "schema": "embedfleet/status/1",
         "run": run,
@@ -69,7 +71,7 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
             {"name": m.name, "state": m.state.value, "handle": m.handle, "ready": m.ready is not None, "reason": m.reason}
             for m in machines
         ],
-    } | pace_of(eye.signs.look() if eye else [])  # fmt: skip
+    } | money | pace_of(eye.signs.look() if eye else [])  # fmt: skip
 
 
 def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:

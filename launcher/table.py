@@ -14,6 +14,7 @@ LONG = 18  # characters of a region shown
 WIDE = 40  # characters of a model's name
 OTHERS = 6  # alternatives, points of the frontier, kinds and APIs shown; --json and --html have all
 APIS = 4
+PLACES = 12  # of a fleet, shown while it runs
 ITEMS = {
     "compute": "compute",
     "cold_start": "cold start",
@@ -272,6 +273,7 @@ def status_text(status: Mapping[str, Any]) -> RenderableType:
             f"tokens, {size(status['output_bytes'])}; {rate(status['tokens_per_second'])}"
         ),
         Text(f"{dollars_of(status['usd']) if status['usd'] else '$?'} so far; {_left(status)}"),
+        *_money(status),
         Text(f"{len(up)} workers up, {lost} lost; {count(status['failed_rows'])} bad rows"),
     ]
     lines += [
@@ -280,6 +282,33 @@ def status_text(status: Mapping[str, Any]) -> RenderableType:
         if w["state"] == "FAILED"
     ]
     return Group(*lines, *_pace(status))
+
+
+def _money(status: Mapping[str, Any]) -> list[Text]:
+    """Dollars an hour, what the whole will cost, and the budget; nothing of what nobody knows."""
+    said: list[str] = []
+    if status["usd_per_hour"]:
+        said.append(f"{dollars_of(status['usd_per_hour'])} an hour")
+    if (total := status["usd_projected"]) and status["state"] != "DONE":
+        between = f"{dollars_of(total['p10'])} to {dollars_of(total['p90'])}"
+        said.append(f"{dollars_of(total['p50'])} in all ({between}: P10 to P90)")
+    if status["budget"]:
+        bound = Decimal(status["usd_known"]) + Decimal(status["usd_committed"])
+        share = f"{float(bound / Decimal(status['budget'])):.0%}"
+        said.append(f"{share} of the budget of {dollars_of(status['budget'])} spent or bound to be")
+    lines = [Text("; ".join(said))] if said else []
+    where = [p for p in status["places"] if p["place"] != "local"]
+    if where:
+        taken = f", {count(status['preemptions'])} taken away" if status["preemptions"] else ""
+        lines.append(Text(f"machines{taken}:"))
+        lines += [Text(f"  {plain(p['place'])}: {_states(p['states'])}") for p in where[:PLACES]]
+        more = len(where) - PLACES
+        lines += [Text(f"  and {more} more places in --json", style="dim")] if more > 0 else []
+    return lines
+
+
+def _states(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {state.lower()}" for state, n in states.items())
 
 
 def _pace(status: Mapping[str, Any]) -> list[Text]:

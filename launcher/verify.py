@@ -11,7 +11,7 @@ import random
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b, file_digest
 from itertools import chain, zip_longest
@@ -80,12 +80,13 @@ def verify(store: Store, header: Header, seed: int, again: bool, step: Callable[
             verdict.shards_done += 1
             if done.fault is not None:
                 verdict.failed_shards.append(f"shard {done.position}: {done.fault}")
-            stream = _signed(store, done, verdict)
-            if stream is not None:
-                with stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20) as file:
-                    places = _places(dice, file.metadata.num_rows, verdict.shards)
+            with ExitStack() as open_files:
+                files = _signed(store, done, open_files, verdict)
+                if files:
+                    places = _places(dice, sum(f.metadata.num_rows for f in files), verdict.shards)
                     output = Output(shard, NORM[header.dtype], seen, places, picked)
-                    _check(store, header, corpus, shard, done, output, output.documents(file), verdict)
+                    documents = chain.from_iterable(output.documents(file) for file in files)
+                    _check(store, header, corpus, shard, done, output, documents, verdict)
         step(number, header.shards)
     _unique(seen, verdict)
     if again and picked:
@@ -105,24 +106,25 @@ def _receipt(store: Store, header: Header, shard: Shard, verdict: Verdict) -> Re
         return None
 
 
-def _signed(store: Store, done: Receipt, verdict: Verdict) -> BinaryIO | None:
-    """The vectors of a receipt, when their bytes are those that were signed for. The caller closes them."""
-    if done.key is None:
-        if done.fault is None:
-            verdict.fault(
-                f"shard {done.position}: its receipt names neither vectors nor a reason why there are none"
-            )
-        return None
-    stream = store.get(done.key)
-    if stream is None:
-        verdict.fault(f"shard {done.position}: {done.key} is missing")
-        return None
-    if _digest(stream) != done.digest:
-        stream.close()
-        verdict.fault(f"shard {done.position}: {done.key} is not the file that was signed for")
-        return None
-    stream.seek(0)
-    return stream
+def _signed(store: Store, done: Receipt, open_files: ExitStack, verdict: Verdict) -> list[pq.ParquetFile]:
+    """The files of a receipt in order, when their bytes are those that were signed for; none else."""
+    if not done.files and done.fault is None:
+        verdict.fault(
+            f"shard {done.position}: its receipt names neither vectors nor a reason why there are none"
+        )
+    files: list[pq.ParquetFile] = []
+    for key, digest in done.files:
+        stream = store.get(key)
+        if stream is None:
+            verdict.fault(f"shard {done.position}: {key} is missing")
+            return []
+        open_files.enter_context(stream)
+        if _digest(stream) != digest:
+            verdict.fault(f"shard {done.position}: {key} is not the file that was signed for")
+            return []
+        stream.seek(0)
+        files.append(open_files.enter_context(pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)))
+    return files
 
 
 def _digest(stream: BinaryIO) -> str:
@@ -245,8 +247,10 @@ def _check(
 def _quarantine(store: Store, done: Receipt) -> "tuple[int, array[int]]":
     """How many rows are in the quarantine, and their places as sorted numbers: 8 bytes a row of it."""
     lines, places = 0, array("Q")
-    stream = store.get(done.quarantine) if done.quarantine else None
-    if stream is not None:
+    for key in done.quarantines:
+        stream = store.get(key)
+        if stream is None:
+            continue
         with stream:
             for line in stream:
                 lines += 1

@@ -4,9 +4,10 @@ Everything here goes to stderr.
 """
 
 import contextlib
+import json
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,28 @@ def screen(plan: dict[str, Any]) -> Generator[Callable[["Glance"], None], None, 
             bar.update(task, total=p.shards, completed=p.shards_done, description=line(glance, usd))
 
         yield draw
+
+
+def follow(
+    bodies: Iterable[Mapping[str, Any]], render: Callable[[Mapping[str, Any]], Any], *, as_json: bool
+) -> None:
+    """Each body as it comes: refreshed in place on a terminal, one after another elsewhere, one object a line as JSON."""
+    if as_json:
+        for body in bodies:
+            print(json.dumps(body), flush=True)  # noqa: T201 - the data
+        return
+    from rich.console import Console  # noqa: PLC0415 - JSON needs no terminal
+
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    if not console.is_terminal:
+        for body in bodies:
+            console.print(render(body))
+        return
+    from rich.live import Live  # noqa: PLC0415
+
+    with Live(console=console, auto_refresh=False) as live:
+        for body in bodies:
+            live.update(render(body), refresh=True)
 
 
 @contextlib.contextmanager

@@ -23,22 +23,23 @@ MACHINES = ("compute", "cold_start", "preemption", "idle_tail")  # the plan's it
 OTHERS = ("disk", "storage", "egress", "requests", "controller")  # compared each with its own kind of charge
 
 WORDS = {
-    "tokens": "more or fewer tokens than the plan's sample said",
-    "machines": "work done by other machines of the plan than it was given to",
-    "speed": "the machines' speed, against the plan's",
-    "preemption": "work and new starts that preemption cost, against the plan's",
-    "cold_start": "first starts: boot, setup, model load",
-    "stragglers": "machines that waited for the last shards",
-    "waiting": "machines that had no shard, or whose store made them wait",
-    "teardown": "from the order to stop to the end, and least billing",
-    "waived": "spot machines that the cloud took back at once, and did not charge",
+    "tokens": "tokens, against the plan's sample",
+    "machines": "which machines did the work",
+    "speed": "speed, against the plan's",
+    "preemption": "lost work and new starts",
+    "cold_start": "first starts, against the plan's",
+    "stragglers": "waiting for the last shards",
+    "waiting": "no shard to take, or a slow store",
+    "teardown": "stopping, and least billing",
+    "waived": "taken back at once, not charged",
     "prices": "prices an hour, against the plan's",
     "disk": "disks of the machines",
     "storage": "the vectors' first month",
     "egress": "data that left its region",
     "requests": "requests to the store",
     "controller": "SkyPilot's controller",
-    "other": "charges that the plan has no word for",
+    "other": "charges that no plan has a word for",
+    "unpriced": "planned, and not known of the run",
 }
 
 
@@ -103,7 +104,10 @@ def waterfall(
     steps["prices"] = spend.total.total_known_usd - base - sum(steps.values(), ZERO)
     by_kind = _by_kind(spend.others)
     for kind in OTHERS:
-        steps[kind] = by_kind.pop(kind, ZERO) - items.get(kind, ZERO)
+        if kind in by_kind:
+            steps[kind] = by_kind.pop(kind) - items[kind]
+        else:  # nobody knows what it cost: that is no saving
+            steps["unpriced"] = steps.get("unpriced", ZERO) - items[kind]
     steps["other"] = sum(by_kind.values(), ZERO)
     planned = base + sum((items.get(kind, ZERO) for kind in OTHERS), ZERO)
     kept = tuple(Step(cause, usd) for cause, usd in steps.items() if usd)

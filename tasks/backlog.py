@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
@@ -20,9 +21,10 @@ T = TypeVar("T", bound=Sized)
 class Backlog(Generic[T]):
     """A queue of windows for one reader and one engine. Closed by either: by the reader when there is no more."""
 
-    def __init__(self, most: int) -> None:
-        """`most` tokens wait at once; a larger window goes in alone."""
+    def __init__(self, most: int, together: Callable[[T, T], bool] = lambda _one, _next: True) -> None:
+        """`most` tokens wait at once; a larger window goes in alone. `together`: whether two may be taken at once."""
         self.most = most
+        self.together = together
         self.tokens = 0
         self._items: deque[T] = deque()
         self._ended = False
@@ -57,12 +59,19 @@ class Backlog(Generic[T]):
                 self._items
                 and size + self._items[0].tokens <= tokens
                 and count + self._items[0].pieces <= pieces
+                and self.together(out[-1], self._items[0])
             ):
                 out.append(self._items.popleft())
                 size, count = size + out[-1].tokens, count + out[-1].pieces
             self.tokens -= size
             self._change.notify_all()
             return out
+
+    def back(self, items: Sequence[T]) -> None:
+        """What was taken and is not wanted yet, before all else."""
+        with self._change:
+            self._items.extendleft(reversed(items))
+            self.tokens += sum(item.tokens for item in items)
 
     def end(self) -> None:
         """No more will come."""

@@ -70,7 +70,8 @@ class Claims:
                 if generation is None or (shard.id, generation) in self._tried:
                     continue
                 self._tried.add((shard.id, generation))
-                lease = claim(self.store, self.header.run, shard, generation, self.name, utc())
+                crashes = seen.crashes.get(shard.id, 0)
+                lease = claim(self.store, self.header.run, shard, generation, self.name, utc(), crashes)
                 if lease:
                     self.keeper.hold(lease)
                     self.offset = shard.position + 1

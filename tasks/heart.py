@@ -25,7 +25,7 @@ class Pulse:
     host: str
     pid: int
     started: str
-    state: str = "starting"  # starting, working, waiting, done, stopped, failed
+    state: str = "starting"  # starting, working, waiting, leaving, done, stopped, failed
     ready: str | None = None
     stopping: str | None = None
     engine: str | None = None
@@ -43,6 +43,7 @@ class Pulse:
     )
     machine: dict[str, Any] = field(default_factory=dict[str, Any])  # see `tasks.gauge`
     at: str = ""
+    notice: str | None = None  # what the cloud said of taking the machine away
     error: str | None = None
 
 

@@ -62,12 +62,12 @@ class Keeper:
         self.drop(lease)
         self.returned = [*self.returned[-RETURNED:], [*named(lease), self.clock().isoformat()]]
 
-    def give_back(self, lease: Lease) -> None:
-        """The same, and the next worker may have the shard at once."""
+    def give_back(self, lease: Lease, *, crashed: bool = False) -> None:
+        """The same, and the next worker may have the shard at once; `crashed`: our process dies of it."""
         lost = lease.nonce in self._lost
         self.let_go(lease)
         if not lost:
-            give_back(self.store, lease)
+            give_back(self.store, lease, crashed=crashed)
 
     def _run(self) -> None:
         while not self._end.wait(self.every / 4):

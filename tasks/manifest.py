@@ -7,6 +7,7 @@ launches of one run agree on it, and a third with another corpus cannot change i
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from tasks.lease import root
@@ -102,6 +103,20 @@ def read_header(store: Store, run: str) -> Header:
         raise NoRun(f"run {run!r} was made by another version of embedfleet", hint="use that version")
     fields["keep"] = tuple(fields["keep"])
     return Header(**fields)
+
+
+def within_reach(header: Header) -> None:
+    """See that the corpus of a run is where we are. Without this, every shard would be signed for as gone.
+
+    Raises:
+        NoRun: it is a folder of another machine.
+    """
+    scheme, separator, rest = header.corpus.partition("://")
+    if (not separator or scheme == "file") and not Path(rest if separator else header.corpus).exists():
+        raise NoRun(
+            f"the corpus of run {header.run!r} is at {header.corpus}, and there is no such folder on this machine",
+            hint="go on where the corpus is, or mount it here under the same path: nothing is lost",
+        )
 
 
 def slabs(header: Header) -> int:

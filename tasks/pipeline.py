@@ -2,32 +2,39 @@
 
 The reader claims the next shard while the engine still has work, reads and tokenises it; the engine runs in the main
 thread, on all windows that are ready; the writer writes, uploads and signs for the last shard meanwhile. Each hands
-over through a bounded queue, so memory is that of a few windows whatever the corpus.
+over through a bounded queue, so memory is that of a few windows whatever the corpus. What goes through the engine at
+once takes some seconds and no more: so little is lost with a machine.
 """
 
 import queue
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
-import numpy as np
-
+from tasks import grip
 from tasks.backlog import Backlog
 from tasks.embed import Encoder, Vectors, shorten
 from tasks.keeper import Keeper
 from tasks.lease import Lease
 from tasks.manifest import Header
 from tasks.parquet import Bookmark
-from tasks.progress import Progress, Stages
+from tasks.poison import survive
+from tasks.problem import Problem
+from tasks.progress import Progress
+from tasks.repeats import Repeats
 from tasks.shard import Shard
+from tasks.sign import Signer
 from tasks.signals import Signals
 from tasks.store import Changed, Store
-from tasks.work import VECTORS, WINDOW, Output, Tally, Window, Windows, size_of
+from tasks.task import Item, Task, task_of, together
+from tasks.work import VECTORS, WINDOW, Window, Windows, parted, size_of
+from tasks.writer import Writer
 
 LEAD = 5.0  # seconds of work that the engine has left when the next shard is claimed, at least
 LEADS = 3.0  # times what the last shard took from its claim to its first window
@@ -37,6 +44,15 @@ PAUSE = 1.0  # seconds between looks while all shards are in other hands; grows 
 LONGEST_PAUSE = 4.0
 LAST = 60.0  # seconds for the writer to finish what was embedded when we are told to end
 
+# Seconds of work that go through the engine at once. Half of it is lost with a worker that is told to end: of ten
+# shards of a few minutes each, 0.5 %. Many batches fit in, so that what sorting them by length saves is kept.
+BITE = 20.0
+FIRST = 2**16  # tokens of the first, before the engine's speed is known
+LEAST = 2**10  # tokens, however slow it is
+CAREFUL = 8  # of a shard that processes died of, so many times less
+RESERVE = 3.0  # seconds before a machine goes that are kept for writing and signing, at least
+REACH = 0.8  # of the time that is left, so much is planned to be used: the engine's speed is an estimate
+
 
 class Source(Protocol):
     """Where shards come from: `tasks.claims`."""
@@ -45,41 +61,8 @@ class Source(Protocol):
 
 
 @dataclass(slots=True)
-class Task:
-    """A shard in hand. `begun`: the engine has had some of it; `fault`: why nothing of it can be embedded."""
-
-    shard: Shard
-    lease: Lease
-    tally: Tally
-    begun: datetime | None = None
-    fault: str | None = None
-    output: Output | None = None
-
-
-@dataclass(slots=True)
-class Item:
-    """A window of a shard; `last`: nothing of the shard comes after it."""
-
-    task: Task
-    window: Window
-    last: bool
-    vectors: Vectors | None = None
-
-    @property
-    def tokens(self) -> int:
-        return self.window.tokens
-
-    @property
-    def pieces(self) -> int:
-        return len(self.window.pieces)
-
-
-Sign = Callable[[Task, Output | None], None]
-
-
-@dataclass(slots=True)
 class Pipeline:
-    """One worker's work. `sign` uploads a finished shard and creates its receipt; `tell` hears what we are doing."""
+    """One worker's work. `signed` hears of each shard done and whether its receipt is ours; `tell` what we are doing."""
 
     header: Header
     corpus: Store
@@ -89,22 +72,30 @@ class Pipeline:
     progress: Progress
     signals: Signals
     scratch: Path  # for files on their way to the store
-    sign: Sign
+    signer: Signer
+    signed: Callable[[Task, bool], None]
     tell: Callable[[str], None]
-    _backlog: Backlog[Item] = field(default_factory=lambda: Backlog[Item](WINDOW))
-    _written: "queue.Queue[list[Item] | None]" = field(
-        default_factory=lambda: queue.Queue[list[Item] | None](1)
-    )
+    repeats: Repeats = field(default_factory=Repeats)
+    _backlog: Backlog[Item] = field(default_factory=lambda: Backlog[Item](WINDOW, together))
+    _writer: Writer = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _failed: list[BaseException] = field(default_factory=list[BaseException])
-    _working_until: float = (
-        0.0  # when the engine will be through with what it has now, by the monotonic clock
-    )
-    _in_hand: int = 0
+    _working_until: float = 0.0  # when the engine will be through with what it has, by the monotonic clock
+    _tasks: list[Task] = field(default_factory=list[Task])  # in hand, or were until lately
+    _claimed: int = 0
+    _over: bool = False  # every shard has a receipt
     _idle: bool = False  # no shard is to be had: the engine does not wait for us
+    _died_of: list[Lease] = field(default_factory=list[Lease])  # what the engine had when it failed
 
-    def run(self) -> None:
-        """Work until every shard has a receipt, or until told to drain or to end; leases in hand are given back.
+    def __post_init__(self) -> None:
+        parts = (self.header, self.encoder, self.keeper, self.signer, self.scratch, self.signed)
+        self._writer = Writer(*parts)
+
+    def run(self) -> bool:
+        """Work until every shard has a receipt, or until told to drain or to end, or the machine is about to go.
+
+        What is unfinished then is signed for as far as it is done, and leases in hand are given back. False where the
+        machine is about to go: should it stay, there is more to do.
 
         Raises:
             Stopped: we were told to end.
@@ -112,7 +103,8 @@ class Pipeline:
         """
         size_of(self.header, self.encoder)  # refused before anything is claimed
         reader = threading.Thread(target=self._guard, args=(self._read,), name="reader", daemon=True)
-        writer = threading.Thread(target=self._guard, args=(self._write,), name="writer", daemon=True)
+        writer = threading.Thread(target=self._guard, args=(self._writer.run,), name="writer", daemon=True)
+        self.signals.patient = self._can_finish
         with self.signals.shielded():
             reader.start()
             writer.start()
@@ -121,21 +113,23 @@ class Pipeline:
             finally:
                 self._wind_up(reader, writer)
             self._check()
+        return self._over or self.signals.deadline is None
 
     def _wind_up(self, reader: threading.Thread, writer: threading.Thread) -> None:
         """What is embedded is signed for, what is not is given back."""
         self._stop.set()
         self._backlog.close()
-        reader.join(LAST)
+        reader.join(RESERVE if self.signals.stop or self.signals.deadline else LAST)
         while writer.is_alive():
             try:
-                self._written.put(None, timeout=LOOK)
+                self._writer.queue.put(None, timeout=LOOK)
                 break
             except queue.Full:
                 continue
         writer.join(LAST)
+        died_of = {lease.nonce for lease in self._died_of}
         for lease in self.keeper.leases:
-            self.keeper.give_back(lease)
+            self.keeper.give_back(lease, crashed=lease.nonce in died_of)
 
     def _guard(self, work: Callable[[], None]) -> None:
         """Where a thread ends: what went wrong is the main thread's to raise."""
@@ -149,10 +143,17 @@ class Pipeline:
 
     def _check(self) -> None:
         self.signals.check()
+        self._broken()
+
+    def _broken(self) -> None:
         if self._failed:
             raise self._failed[0]
         if self.keeper.broken:
             raise self.keeper.broken
+
+    @property
+    def _in_hand(self) -> int:
+        return self._claimed - self._writer.ended
 
     # --- the reader's thread
 
@@ -166,6 +167,7 @@ class Pipeline:
                 with self.progress.stages.time("store"):
                     found = self.claims.next()
                 if found is None:
+                    self._over = True
                     return
                 if found:
                     pause = PAUSE
@@ -185,13 +187,13 @@ class Pipeline:
         if not busy:
             self._idle = True
             self.tell("waiting")
-        while monotonic() < until and not self._stop.wait(LOOK / 4):
+        while monotonic() < until and not self.signals.leaving and not self._stop.wait(LOOK / 4):
             if busy and not self._in_hand:
                 return
 
     def _wanted(self, lead: float) -> bool:
         """Wait until the engine is about to run dry; False when no further shard is to be claimed."""
-        while not self._stop.is_set() and not self.signals.drain and not self._failed:
+        while not self._stop.is_set() and not self.signals.leaving and not self._failed:
             rate = self.progress.rate
             left = max(0.0, self._working_until - monotonic())
             ready = self._backlog.tokens / rate if rate else 0.0
@@ -202,23 +204,37 @@ class Pipeline:
 
     def _shard(self, shard: Shard, lease: Lease, bookmark: Bookmark) -> float:
         """Read one shard; when its first window was ready."""
-        task = Task(shard, lease, Tally(stages=Stages(self.progress.stages)))
-        self._in_hand += 1
+        with self.progress.stages.time("store"):
+            part = self.signer.beginning(shard, lease)
+        task = task_of(shard, lease, self.progress.stages, part)
+        self._tasks = [t for t in self._tasks if self.keeper.holds(t.lease)] + [task]
+        self._claimed += 1
         first = 0.0
-        dimensions = self.encoder.dimensions
-        windows = Windows(
-            self.header, self.corpus, shard, self.encoder.words, dimensions, task.tally, bookmark
-        )
+        windows: Iterable[Window] = () if task.fault else self._windows(task, bookmark)
         try:
             for window in windows:
                 first = first or monotonic()
+                task.waiting += window.tokens
                 if not self.keeper.holds(lease) or not self._backlog.put(Item(task, window, last=False)):
                     break
         except Changed as changed:
             task.fault = str(changed)
             bookmark.close()
+        except Problem:
+            raise
+        except Exception:  # a row that no reader or tokenizer survives
+            self._died_of = [lease]
+            raise
+        task.whole = True
         self._backlog.put(Item(task, Window(), last=True))
         return first or monotonic()
+
+    def _windows(self, task: Task, bookmark: Bookmark) -> Windows:
+        share = CAREFUL if task.suspect else 1
+        return Windows(
+            self.header, self.corpus, task.shard, self.encoder.words, self.encoder.dimensions, task.tally, bookmark,
+            task.tally.done, lambda: max(1, self._bite() // share),
+        )  # fmt: skip
 
     # --- the main thread
 
@@ -227,108 +243,114 @@ class Pipeline:
         stages = self.progress.stages
         while True:
             begun = stages.clock()
-            items = self._backlog.take(WINDOW, most, LOOK)
+            items = self._backlog.take(self._bite(), most, LOOK)
             stages.add("idle" if self._idle else "wait", stages.clock() - begun)
             self._check()
-            if items is None:
+            if items is None or (items and not (items := self._in_time(items))):
                 return
             if items:
                 self._embed([item for item in items if self._ours(item)])
 
+    def _bite(self) -> int:
+        """Tokens that go through the engine at once."""
+        rate = self.progress.rate
+        return min(WINDOW, max(LEAST, int(rate * BITE)) if rate else FIRST)
+
+    def _in_time(self, items: list[Item]) -> list[Item]:
+        """As much of it as can be embedded and signed for before the machine goes; the rest is put back."""
+        rate, deadline = self.progress.rate, self.signals.deadline
+        if deadline is None or not rate:
+            return items
+        seconds = deadline - monotonic() - max(RESERVE, 2 * self._writer.signing)
+        room = int(seconds * REACH * rate)
+        fit: list[Item] = []
+        for n, item in enumerate(items):
+            if item.tokens <= max(0, room):
+                fit.append(item)
+                room -= item.tokens
+                continue
+            first, rest = parted(item.window, max(0, room))
+            if first.documents:
+                fit.append(Item(item.task, first, last=False))
+                item.window = rest
+            self._backlog.back(items[n:])
+            break
+        return fit
+
     def _ours(self, item: Item) -> bool:
         """Whether to go on with this; where we only finish what we began, the rest is given back."""
-        if self.signals.drain and item.task.begun is None and self.keeper.holds(item.task.lease):
-            self.keeper.give_back(item.task.lease)
-        return item.last or self.keeper.holds(item.task.lease)
+        task = item.task
+        task.waiting -= item.tokens
+        if (self.signals.drain or self.signals.stop) and not task.engaged and self.keeper.holds(task.lease):
+            self.keeper.give_back(task.lease)
+        return item.last or self.keeper.holds(task.lease)
+
+    def _can_finish(self, seconds: float) -> bool:
+        """Whether all that the engine has begun can be embedded in so many seconds."""
+        rate = self.progress.rate
+        begun = [task for task in self._tasks if task.engaged and self.keeper.holds(task.lease)]
+        if not rate or not begun or not all(task.whole for task in begun):
+            return False
+        left = max(0.0, self._working_until - monotonic())
+        return left + sum(task.waiting for task in begun) / rate <= seconds * REACH
 
     def _embed(self, items: list[Item]) -> None:
         pieces = [piece for item in items for piece in item.window.pieces]
-        tokens = sum(item.tokens for item in items)
         start, clock = datetime.now(UTC), self.progress.clock
+        tokens = sum(item.tokens for item in items)
+        for item in items:
+            item.task.engaged = True
         begun = clock()
         if self.progress.rate:
             self._working_until = monotonic() + tokens / self.progress.rate
-        vectors = None
+        vectors: Vectors | None = None
+        faults: dict[int, str] = {}
+        spared: set[int] = set()
         if pieces:
-            with self.signals.exposed():  # the one thing that takes long
-                vectors = shorten(self.encoder.encode(pieces), self.header.dimensions)
+            leases = {item.task.lease.nonce: item.task.lease for item in items if item.pieces}
+            with self._grip(list(leases.values())), self.signals.exposed():  # the one thing that takes long
+                vectors, faults, spared = self.repeats.encode(pieces, self._encode)
         seconds = clock() - begun
         self._working_until = 0.0
         if pieces:
-            self.progress.embedded(tokens, seconds)
+            self.progress.embedded(tokens - sum(len(pieces[n]) for n in spared), seconds)
         row, before = 0, 0
         for item in items:
             share = seconds / tokens * item.tokens if tokens else 0.0
             item.task.begun = item.task.begun or start + timedelta(seconds=seconds * before / max(1, tokens))
             if item.pieces:
                 item.task.tally.stages.add("engine", share)
+            end = row + item.pieces
             if vectors is not None:
-                item.vectors = vectors[row : row + item.pieces]
-            row, before = row + item.pieces, before + item.tokens
+                item.vectors = vectors[row:end]
+                item.faults = {n - row: faults[n] for n in faults if row <= n < end}
+                item.repeated = sum(len(pieces[n]) for n in spared if row <= n < end)
+            row, before = end, before + item.tokens
         self._hand_over(items)
+
+    @contextmanager
+    def _grip(self, leases: list[Lease]) -> Generator[None, None, None]:
+        """What the engine has, as long as it has it; where it raises an error, what it died of."""
+        grip.take(self.scratch, leases)
+        try:
+            yield
+        except Exception:
+            self._died_of = leases
+            raise
+        finally:
+            grip.release(self.scratch)
+
+    def _encode(self, pieces: Sequence[Sequence[int]]) -> tuple[Vectors, dict[int, str]]:
+        vectors, faults = survive(self.encoder, pieces)
+        return shorten(vectors, self.header.dimensions), faults
 
     def _hand_over(self, items: list[Item]) -> None:
         """To the writer; where it lags, the engine waits for it."""
         begun = self.progress.clock()
         while items:
             try:
-                self._written.put(items, timeout=LOOK)
+                self._writer.queue.put(items, timeout=LOOK)
                 break
             except queue.Full:
-                self._check()
+                self._broken()  # but for what we were told: this is embedded
         self.progress.stages.add("wait", self.progress.clock() - begun)
-
-    # --- the writer's thread
-
-    def _write(self) -> None:
-        tasks: dict[str, Task] = {}
-        try:
-            while (items := self._written.get()) is not None:
-                for item in items:
-                    tasks[item.task.lease.nonce] = item.task
-                    self._one(item)
-                    if item.last:
-                        del tasks[item.task.lease.nonce]
-                        self._in_hand -= 1
-        finally:
-            for task in tasks.values():
-                if task.output:
-                    task.output.discard()
-
-    def _one(self, item: Item) -> None:
-        task = item.task
-        if not self.keeper.holds(task.lease):
-            if item.last:
-                self._drop(task)
-            return
-        if task.fault is None:
-            with task.tally.stages.time("write"):
-                output = task.output or self._open(task)
-                vectors = item.vectors
-                if vectors is None:
-                    vectors = np.empty((0, size_of(self.header, self.encoder)), np.float32)
-                output.add(item.window, vectors)
-                if item.last:
-                    output.close()
-        if item.last:
-            try:
-                self.sign(task, task.output if task.fault is None else None)
-            finally:
-                if task.output:
-                    task.output.discard()
-                    task.output = None
-
-    def _open(self, task: Task) -> Output:
-        attempt = task.lease.nonce[:12]
-        files = (self.scratch / f"{attempt}.parquet", self.scratch / f"{attempt}.jsonl")
-        task.output = Output(self.header, self.encoder, *files, task.tally)
-        return task.output
-
-    def _drop(self, task: Task) -> None:
-        """The shard is another's now, or was given back before it was begun."""
-        if task.output:
-            task.output.discard()
-            task.output = None
-        if any(held.nonce == task.lease.nonce for held in self.keeper.leases):
-            self.keeper.let_go(task.lease)
-            print(f"shard {task.shard.id}: another worker took it over", flush=True)  # noqa: T201 - the worker's log

@@ -1,6 +1,7 @@
 """A Receipt: the proof that a Shard is done. Created once; whoever creates it has done the shard.
 
-Knows no clock and no store: a value and its JSON.
+A Part proves the beginning of a shard in the same way, for a worker that has to go: the next one begins where it
+ends, and names its files in the receipt. Knows no clock and no store: values and their JSON.
 """
 
 import json
@@ -9,12 +10,45 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-SCHEMA = "embedfleet/receipt/2"
+SCHEMA = "embedfleet/receipt/3"
+PART = "embedfleet/part/1"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Vectors of consecutive rows of a shard, made by one worker in one go, and the rows that failed among them."""
+
+    key: str  # relative to the output path
+    digest: str  # sha256, hexadecimal
+    bytes: int
+    rows: int  # of the output
+    tokens: int  # that the model read for it: none of texts that were embedded once already
+    quarantine: str | None  # key of the failed rows, when there are any
+    worker: str
+    started: datetime  # aware UTC, the worker's clock
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The first `done` rows of a shard's input, good and bad, lie in `files`. The counts are of all of them."""
+
+    run: str
+    shard: str  # id
+    generation: int  # of the lease it was made under
+    done: int
+    documents: int
+    chunks: int
+    tokens: int
+    tokens_cut: int
+    tokens_repeated: int
+    failed_rows: int
+    files: tuple[File, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Counts are of this shard. `tokens` are those the model read, special tokens and prompt included."""
+    """Counts are of this shard. `tokens` are those of its texts, special tokens and prompt included."""
 
     run: str
     shard: str  # id
@@ -22,35 +56,49 @@ class Receipt:
     worker: str
     generation: int  # of the lease it was made under
     nonce: str  # tells our own receipt from another's when the store's reply was lost
-    key: str | None  # of the vectors, relative to the output path; None where a fault left nothing to write
+    key: str | None  # of this attempt's vectors, relative to the output path; None where it wrote none
     digest: str | None  # sha256 of the vectors' file, hexadecimal
-    output_bytes: int
+    output_bytes: int  # of all files
     input_bytes: int
     documents: int  # embedded; a quarantined row is not among them
     chunks: int  # rows of the output
     tokens: int
     tokens_cut: int  # lost to truncation
     failed_rows: int
-    quarantine: str | None  # key of the failed rows, when there are any
+    quarantine: str | None  # key of this attempt's failed rows, when there are any
     started: datetime  # aware UTC, the worker's clock
     finished: datetime
     stages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds by stage; they overlap
     fault: str | None = None  # why nothing of the shard could be embedded, such as an input that changed
+    earlier: tuple[File, ...] = ()  # of workers that had to go: what comes before this attempt's file
+    tokens_repeated: int = 0  # of `tokens`, those of texts that were embedded once already
 
     @property
     def seconds(self) -> float:
         """From when the engine began with it to the receipt; neighbours overlap."""
         return (self.finished - self.started).total_seconds()
 
+    @property
+    def tokens_here(self) -> int:
+        """Tokens that the model read in this attempt."""
+        return self.tokens - self.tokens_repeated - sum(file.tokens for file in self.earlier)
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Key and digest of all files of the shard, in the order of its rows."""
+        own = ((self.key, self.digest),) if self.key is not None and self.digest is not None else ()
+        return (*((file.key, file.digest) for file in self.earlier), *own)
+
+    @property
+    def quarantines(self) -> tuple[str, ...]:
+        """Keys of all failed rows, in the order of the shard's input."""
+        return tuple(key for key in (*(file.quarantine for file in self.earlier), self.quarantine) if key)
+
 
 def dump(receipt: Receipt) -> bytes:
     """The receipt as it lies in the store."""
-    body = asdict(receipt) | {
-        "started": receipt.started.isoformat(),
-        "finished": receipt.finished.isoformat(),
-        "stages": {stage: round(seconds, 4) for stage, seconds in receipt.stages.items()},
-    }
-    return json.dumps({"schema": SCHEMA} | body, ensure_ascii=False).encode()
+    stages = {stage: round(seconds, 4) for stage, seconds in receipt.stages.items()}
+    return _dump(SCHEMA, asdict(receipt) | {"stages": stages})
 
 
 def load(body: bytes) -> Receipt:
@@ -59,9 +107,50 @@ def load(body: bytes) -> Receipt:
     Raises:
         ValueError: it is not a receipt of this schema.
     """
-    fields: dict[str, Any] = json.loads(body)
-    if fields.pop("schema", None) != SCHEMA:
-        raise ValueError(f"not a receipt of schema {SCHEMA}")
+    fields = _load(SCHEMA, body, "a receipt")
     for moment in ("started", "finished"):
         fields[moment] = datetime.fromisoformat(fields[moment])
+    fields["earlier"] = files_of(fields["earlier"])
     return Receipt(**fields)
+
+
+def dump_part(part: Part) -> bytes:
+    """The part as it lies in the store."""
+    return _dump(PART, asdict(part))
+
+
+def load_part(body: bytes) -> Part:
+    """The part that `dump_part` wrote.
+
+    Raises:
+        ValueError: it is not a part of this schema.
+    """
+    fields = _load(PART, body, "a part receipt")
+    fields["files"] = files_of(fields["files"])
+    return Part(**fields)
+
+
+def files_of(found: list[dict[str, Any]]) -> tuple[File, ...]:
+    """Files out of their JSON."""
+    out: list[File] = []
+    for one in found:
+        moments = {name: datetime.fromisoformat(one[name]) for name in ("started", "finished")}
+        fields: dict[str, Any] = one | moments
+        out.append(File(**fields))
+    return tuple(out)
+
+
+def json_of(files: tuple[File, ...]) -> str:
+    """Files as JSON that `files_of` reads."""
+    return json.dumps([asdict(file) for file in files], default=datetime.isoformat)
+
+
+def _dump(schema: str, body: dict[str, Any]) -> bytes:
+    return json.dumps({"schema": schema} | body, ensure_ascii=False, default=datetime.isoformat).encode()
+
+
+def _load(schema: str, body: bytes, what: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(body)
+    if fields.pop("schema", None) != schema:
+        raise ValueError(f"not {what} of schema {schema}")
+    return fields

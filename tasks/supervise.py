@@ -25,18 +25,18 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import IO
 from uuid import uuid4
 
-from tasks import heart
+from tasks import grip, heart
 from tasks.control import listen
 from tasks.gauge import devices
 from tasks.heart import Heart, Pulse, utc
-from tasks.lease import holder, key, root
+from tasks.lease import free, holder, key, root
 from tasks.problem import Problem
 from tasks.restart import CRASHES, MUST_ACT, PAUSE, Again, End, after, exit_status, name_of, next_lives
 from tasks.store import Store, Unsure, every, open_store, read
@@ -61,6 +61,7 @@ class Slot:
     crashes: list[float] = field(default_factory=list[float])  # without a receipt in between; monotonic
     due: float = 0.0  # when to start the next life; monotonic
     end: End | None = None
+    oom_kills: int = 0  # of the kernel on this machine when the present worker was started
 
     def problem(self) -> Problem:
         """Why nobody works here any more, in the worker's own words where it has any."""
@@ -127,6 +128,7 @@ class Supervisor:
     def _start(self, slot: Slot) -> None:
         slot.name = name_of(self.machine, slot.number, slot.life)
         slot.life += 1
+        slot.oom_kills = grip.oom_kills()
         slot.words = deque(maxlen=slot.words.maxlen)
         environment = dict(os.environ)
         if slot.device is not None:
@@ -161,13 +163,14 @@ class Supervisor:
         assert slot.relay
         slot.relay.join(timeout=5)
         slot.child = slot.relay = None
-        shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
         how = None
         obeyed = self.told is not None and status in (-signal.SIGTERM, -signal.SIGUSR1)  # before it listened
         if not obeyed and isinstance(after(status, [], 0.0, told=False), Again):
             how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
-            if self._settle(slot, pid, how):
+            guilty = grip.guilty(status, grip.oom_kills() - slot.oom_kills)
+            if self._settle(slot, pid, how, grip.held(self.scratch / slot.name) if guilty else frozenset()):
                 slot.crashes.clear()
+        shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
         self._decide(slot, status, how)
 
     def _decide(self, slot: Slot, status: int, how: str | None) -> None:
@@ -184,8 +187,11 @@ class Supervisor:
         else:
             slot.end = found
 
-    def _settle(self, slot: Slot, pid: int, how: str) -> bool:
-        """Write the heartbeat that a worker could not, and give back its leases; whether it had finished a shard."""
+    def _settle(self, slot: Slot, pid: int, how: str, died_of: Collection[str]) -> bool:
+        """Write the heartbeat that a worker could not, and give back its leases; whether it had finished a shard.
+
+        `died_of`: keys of the leases whose shards it may have died of.
+        """
         try:
             body = read(self.store, heart.pulse_key(self.run, slot.name))
             now = utc().isoformat()
@@ -196,8 +202,12 @@ class Supervisor:
                 lease = key(self.run, slab, shard, generation)
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
-                    self.store.put(lease, b"")
+                    free(self.store, lease, crashed=lease in died_of)
                     pulse.returned.append([slab, shard, generation, claimed, now])
+            for lease in died_of:  # taken after its last sign of life
+                held = holder(self.store, lease)
+                if held and held[0] == slot.name:
+                    free(self.store, lease, crashed=True)
             pulse.leases = []
             Heart(self.store, pulse).beat()
         except (Problem, Unsure, OSError, ValueError) as error:  # its leases run out by themselves

@@ -6,9 +6,11 @@ what is in memory at once, whatever the input.
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,19 +38,21 @@ TEXT = 2**20  # characters tokenised together, about
 
 @dataclass(slots=True)
 class Tally:
-    """What a shard came to."""
+    """What a shard came to, as far as it is written."""
 
+    done: int = 0  # rows of the input
     documents: int = 0
     chunks: int = 0
     tokens: int = 0
     tokens_cut: int = 0
+    tokens_repeated: int = 0  # of those, of pieces that were embedded once already
     failed: int = 0
     stages: Stages = field(default_factory=Stages)
 
 
 @dataclass(slots=True)
 class Window:
-    """Documents, the pieces of them all, and the rows that failed on the way."""
+    """Consecutive rows: documents, the pieces of them all, and the rows that failed on the way."""
 
     documents: list[Document] = field(default_factory=list[Document])  # without their texts
     counts: list[int] = field(default_factory=list[int])  # pieces of each
@@ -58,15 +62,57 @@ class Window:
     bad: list[Bad] = field(default_factory=list[Bad])
     tokens: int = 0
     characters: int = 0  # of what is kept
+    before: list[int] = field(
+        default_factory=list[int]
+    )  # of each failed row, how many documents come before it
+
+    @property
+    def rows(self) -> int:
+        """Of the input."""
+        return len(self.documents) + len(self.bad)
+
+    def fail(self, row: Bad) -> None:
+        self.before.append(len(self.documents))
+        self.bad.append(row)
 
     def add(self, document: Document, found: Pieces, kept: Sequence[tuple[str | None, ...]]) -> None:
+        self.take(
+            document, found.cut, [array("i", ids) for ids in found.ids], kept
+        )  # a list takes ten times as much
+
+    def take(
+        self,
+        document: Document,
+        cut: int,
+        pieces: Sequence[Sequence[int]],
+        kept: Sequence[tuple[str | None, ...]],
+    ) -> None:
         self.documents.append(document)
-        self.counts.append(len(found.ids))
-        self.cuts.append(found.cut)
-        self.pieces += [array("i", ids) for ids in found.ids]  # a list takes ten times as much
+        self.counts.append(len(pieces))
+        self.cuts.append(cut)
+        self.pieces += pieces
         self.kept += kept
-        self.tokens += sum(map(len, found.ids))
+        self.tokens += sum(map(len, pieces))
         self.characters += sum(len(value or "") for values in kept for value in values)
+
+
+def parted(window: Window, tokens: int) -> tuple[Window, Window]:
+    """Its first documents within so many tokens, and the rest. Each failed row goes with the document after it."""
+    first, rest = Window(), Window()
+    piece = bad = size = 0
+    for n, (document, count, cut) in enumerate(
+        zip(window.documents, window.counts, window.cuts, strict=True)
+    ):
+        size += sum(map(len, window.pieces[piece : piece + count]))
+        part = first if size <= tokens else rest
+        while bad < len(window.bad) and window.before[bad] <= n:
+            part.fail(window.bad[bad])
+            bad += 1
+        part.take(document, cut, window.pieces[piece : piece + count], window.kept[piece : piece + count])
+        piece += count
+    for row in window.bad[bad:]:
+        (rest if rest.documents else first).fail(row)
+    return first, rest
 
 
 def cut_of(header: Header) -> Cut:
@@ -110,39 +156,52 @@ class Windows:
     dimensions: int  # of the model, whose vectors a window has to hold
     tally: Tally
     bookmark: Bookmark | None = None
+    skip: int = 0  # rows of the input that are done already
+    tokens: Callable[[], int] = lambda: WINDOW  # of a window, about, as things are now
 
     def __iter__(self) -> Iterator[Window]:
         window = Window()
-        cut = cut_of(self.header)
         most = max(1, VECTORS // (4 * self.dimensions))
         source = rows_of(self.header, self.source, self.shard, self.bookmark)
-        texts: list[Document] = []
-        size = 0
+        with self.tally.stages.time("read"):
+            next(islice(source, self.skip, self.skip), None)
+        held: list[Row] = []  # in the order of the input
+        texts = size = 0
         while True:
             with self.tally.stages.time("read"):
                 row = next(source, None)
-            if isinstance(row, Bad):
-                window.bad.append(row)
-            elif row is not None:
-                texts.append(row)
-                size += len(row.text)
-            if texts and (row is None or len(texts) == TEXTS or size > TEXT):
-                with self.tally.stages.time("tokenise"):
-                    found = pieces(self.words, [d.text for d in texts], cut, spans=self._spans)
-                for document, parts in zip(texts, found, strict=True):
-                    self._add(window, document, parts)
-                    full = window.tokens >= WINDOW or len(window.pieces) >= most or window.characters >= KEPT
-                    if full:
+            if row is not None:
+                held.append(row)
+                if isinstance(row, Document):
+                    texts += 1
+                    size += len(row.text)
+            if held and (row is None or texts == TEXTS or size > TEXT or len(held) >= BAD):
+                for one, parts in self._tokenised(held):
+                    if parts is None:
+                        window.fail(cast("Bad", one))
+                    else:
+                        self._add(window, cast("Document", one), parts)
+                    full = (
+                        window.tokens >= self.tokens()
+                        or len(window.pieces) >= most
+                        or window.characters >= KEPT
+                    )
+                    if full or len(window.bad) >= BAD:
                         yield window
                         window = Window()
-                texts, size = [], 0
-            if len(window.bad) >= BAD:
-                yield window
-                window = Window()
+                held, texts, size = [], 0, 0
             if row is None:
                 break
-        if window.documents or window.bad:
+        if window.rows:
             yield window
+
+    def _tokenised(self, held: Sequence[Row]) -> Iterator[tuple[Row, Pieces | None]]:
+        """Each row, the good ones with their pieces."""
+        texts = [row.text for row in held if isinstance(row, Document)]
+        with self.tally.stages.time("tokenise"):
+            found = iter(pieces(self.words, texts, cut_of(self.header), spans=self._spans) if texts else ())
+        for row in held:
+            yield row, next(found) if isinstance(row, Document) else None
 
     @property
     def _spans(self) -> bool:
@@ -151,7 +210,7 @@ class Windows:
 
     def _add(self, window: Window, document: Document, parts: Pieces) -> None:
         if not all(parts.ids):  # a model without special tokens would be given nothing at all
-            window.bad.append(_fault(document, "no text: the tokenizer finds nothing in it"))
+            window.fail(_fault(document, "no text: the tokenizer finds nothing in it"))
             return
         kept = [document.kept] * len(parts.ids)
         if self._spans:
@@ -174,12 +233,24 @@ class Output:
         }
         self.tally = tally
         self.vectors, self.failures = vectors, failures
+        self.tokens = self.failed = 0  # of this file alone; of the tokens, those that the model read
         self._file = VectorFile(vectors, size_of(header, encoder), header.dtype, header.keep, meta)
         self._bad = failures.open("w", encoding="utf-8")
         self._closed = False
 
-    def add(self, window: Window, vectors: Vectors) -> None:
-        """Write the documents whose every vector is a direction; the others fail. `vectors` [pieces, dimensions]."""
+    @property
+    def rows(self) -> int:
+        """Vectors in this file."""
+        return self._file.rows
+
+    def add(
+        self, window: Window, vectors: Vectors, faults: Mapping[int, str] | None = None, repeated: int = 0
+    ) -> None:
+        """Write the documents whose every vector is a direction; the others fail.
+
+        `vectors` is [pieces, dimensions]; `faults` says why the engine gave none, by piece, where it did say;
+        `repeated` tokens are of texts that were embedded once already.
+        """
         for row in window.bad:
             self._fail(row)
         good: NDArray[np.bool_] = np.all(np.isfinite(vectors), axis=1)
@@ -187,6 +258,7 @@ class Output:
         ids: list[str] = []
         chunks: list[int] = []
         row = 0
+        before, tokens = self._file.rows, self.tally.tokens
         for document, count, cut in zip(window.documents, window.counts, window.cuts, strict=True):
             if good[row : row + count].all():
                 ids += [document.id] * count
@@ -196,11 +268,20 @@ class Output:
                 self.tally.tokens_cut += cut
             else:
                 keep[row : row + count] = False
-                self._fail(_fault(document, "the engine gave no finite vector"))
+                said = (
+                    next((faults[n] for n in range(row, row + count) if n in faults), None)
+                    if faults
+                    else None
+                )
+                self._fail(_fault(document, said or "the engine gave no finite vector"))
             row += count
         kept = [values for values, wanted in zip(window.kept, keep, strict=True) if wanted]
         self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept)
-        self.tally.chunks = self._file.rows
+        self.tally.chunks += self._file.rows - before
+        self.tally.done += window.rows
+        repeated = min(repeated, self.tally.tokens - tokens)  # those that failed are not counted
+        self.tally.tokens_repeated += repeated
+        self.tokens += self.tally.tokens - tokens - repeated
 
     def close(self) -> None:
         """The files are complete."""
@@ -217,6 +298,7 @@ class Output:
 
     def _fail(self, row: Bad) -> None:
         self.tally.failed += 1
+        self.failed += 1
         self._bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")
 
 

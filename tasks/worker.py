@@ -2,9 +2,9 @@
 
     python -m tasks.worker --store OUTPUT --run RUN --name NAME
 
-Needs the store and nothing else. SIGTERM signs for what is embedded, gives the other leases back and ends; SIGUSR1
-finishes the shard in hand and ends. Exit status 0: done or told to end; 3: somebody must act (the message says what);
-else a crash.
+Needs the store and nothing else. SIGTERM finishes what is nearly done, signs for what is embedded of the rest, gives
+the leases back and ends; SIGUSR1 finishes the shard in hand and ends; a cloud's notice is heard, and its time used.
+Exit status 0: done or told to end; 3: somebody must act (the message says what); else a crash.
 """
 
 import argparse
@@ -15,26 +15,26 @@ import socket
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 from uuid import uuid4
 
-from tasks import manifest, receipt
+from tasks import manifest
 from tasks.claims import Claims
 from tasks.embed import Encoder, load
 from tasks.gauge import gauge
 from tasks.heart import EVERY, Heart, Pulse, utc
 from tasks.keeper import Keeper, named
-from tasks.lease import receipt_key, root
-from tasks.pipeline import Pipeline, Task
+from tasks.notice import ADDRESS, CLOUDS, Cloud, Metadata, Watch
+from tasks.pipeline import LOOK, Pipeline
 from tasks.problem import Problem
 from tasks.progress import Progress
-from tasks.receipt import Receipt
+from tasks.sign import Signer
 from tasks.signals import Signals, Stopped
-from tasks.store import Store, create_once, open_store
-from tasks.work import Output
-from tasks.write import digest
+from tasks.store import Store, open_store
+from tasks.task import Task
 
+WITHDRAWN = 60.0  # seconds after a machine should have gone until we believe that it stays
 MUST_ACT = 3  # exit status: restarting cannot help
 
 
@@ -62,14 +62,28 @@ class Worker:
         """Work until every shard has a receipt, or until told to end; leases in hand are given back."""
         self.heart.look = self._look
         self.keeper.start()
-        corpus = open_store(self.header.corpus)
         try:
-            Pipeline(
-                self.header, corpus, self.encoder, self.claims, self.keeper, self.progress, self.signals, self.scratch,
-                self._sign, self._tell,
-            ).run()  # fmt: skip
+            while not self.pipeline().run():
+                self._stay()
         finally:
             self.keeper.stop()
+
+    def pipeline(self) -> Pipeline:
+        """A fresh one: what was read ahead of the last is given back."""
+        return Pipeline(
+            self.header, open_store(self.header.corpus), self.encoder, self.claims, self.keeper, self.progress,
+            self.signals, self.scratch, Signer(self.store, self.header.run, self.name), self._signed, self._tell,
+        )  # fmt: skip
+
+    def _stay(self) -> None:
+        """The machine is about to go: ending now would look like a run that is done. Should it stay, go on."""
+        self._tell("leaving")
+        until = (self.signals.deadline or monotonic()) + WITHDRAWN
+        while monotonic() < until:
+            self.signals.check()
+            sleep(LOOK)
+        print("the machine did not go: working on", flush=True)  # noqa: T201 - the worker's log
+        self.signals.calm()
 
     def _tell(self, state: str) -> None:
         if self.heart.pulse.state != state:
@@ -84,51 +98,15 @@ class Worker:
         pulse.stages = {stage: round(s, 3) for stage, s in dict(self.progress.stages.seconds).items()}
         pulse.recent, pulse.first_minute = self.progress.recent(), self.progress.first_minute
         pulse.machine = dict(gauge(self.scratch))
+        pulse.notice = self.signals.notice or pulse.notice
 
-    def _sign(self, task: Task, output: Output | None) -> None:
-        """Outputs under a name of this attempt, then the receipt: whoever creates it has done the shard."""
-        run, attempt, shard, tally = self.header.run, task.lease.nonce[:12], task.shard, task.tally
-        key = quarantine = fingerprint = None
-        size = 0
-        if output:
-            key = f"data/{shard.id}-{attempt}.parquet"
-            with tally.stages.time("write"):
-                fingerprint, size = digest(output.vectors), output.vectors.stat().st_size
-            with tally.stages.time("store"):
-                self.store.put(key, output.vectors)
-                if tally.failed:
-                    quarantine = f"{root(run)}/quarantine/{shard.slab}/{shard.id}-{attempt}.jsonl"
-                    self.store.put(quarantine, output.failures)
-        finished = utc()
-        body = Receipt(
-            run=run,
-            shard=shard.id,
-            position=shard.position,
-            worker=self.name,
-            generation=task.lease.generation,
-            nonce=task.lease.nonce,
-            key=key,
-            digest=fingerprint,
-            output_bytes=size,
-            input_bytes=shard.bytes,
-            documents=tally.documents,
-            chunks=tally.chunks,
-            tokens=tally.tokens,
-            tokens_cut=tally.tokens_cut,
-            failed_rows=tally.failed,
-            quarantine=quarantine,
-            started=task.begun or datetime.fromisoformat(task.lease.claimed).astimezone(UTC),
-            finished=finished,
-            stages=dict(tally.stages.seconds),
-            fault=task.fault,
-        )
-        with self.progress.stages.time("store"):
-            ours = create_once(self.store, receipt_key(run, shard.slab, shard.id), receipt.dump(body))
+    def _signed(self, task: Task, ours: bool) -> None:
+        """A shard is done: by us, or by another who was first."""
         if ours:
             self.heart.pulse.shards += 1
-            self.heart.pulse.tokens += tally.tokens
+            self.heart.pulse.tokens += task.tally.tokens
             self.heart.pulse.error = task.fault or self.heart.pulse.error
-            self.claims.signed(shard)
+            self.claims.signed(task.shard)
             self.keeper.drop(task.lease)
         else:
             self.keeper.let_go(task.lease)
@@ -147,6 +125,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scratch", type=Path, help="folder for files on their way to the store (default: a new one)"
     )
+    parser.add_argument(
+        "--cloud",
+        choices=CLOUDS,
+        default=os.environ.get("EMBEDFLEET_CLOUD") or None,
+        help="whose notices of preemption to look for (default: $EMBEDFLEET_CLOUD, else nobody's)",
+    )
     parser.add_argument("--heartbeat", type=float, default=EVERY, help="seconds between signs of life")
     return parser.parse_args()
 
@@ -160,6 +144,7 @@ def main() -> int:
     try:
         store = open_store(arguments.store)
         header = manifest.read_header(store, arguments.run)
+        manifest.within_reach(header)
         pulse = Pulse(header.run, arguments.name, socket.gethostname(), os.getpid(), utc().isoformat())
         heart = Heart(store, pulse, arguments.heartbeat)
         heart.start()
@@ -177,9 +162,12 @@ def main() -> int:
         scratch.mkdir(parents=True, exist_ok=True)
         first = offset % max(1, header.shards)
         worker = Worker(store, header, arguments.name, first, encoder, heart, scratch, signals)
+        watch = _watch(arguments.cloud, signals, heart)
         try:
             worker.run()
         finally:
+            if watch:
+                watch.stop()
             shutil.rmtree(scratch, ignore_errors=True)
         signals.deafen()
     except Stopped:
@@ -193,6 +181,27 @@ def main() -> int:
         return MUST_ACT
     _last_words(heart, "done", None)
     return 0
+
+
+def _watch(cloud: Cloud | None, signals: Signals, heart: Heart) -> Watch | None:
+    """Listens for the cloud's notices, where we are on one."""
+    if cloud is None:
+        return None
+
+    def say(text: str) -> None:
+        print(text, flush=True)  # noqa: T201 - the worker's log
+
+    def warn(why: str, seconds: float) -> None:
+        say(f"{why} in {seconds:.0f} s")
+        signals.warn(why, seconds)
+
+    def risk(why: str) -> None:
+        say(why)
+        heart.pulse.notice = why
+
+    watch = Watch(cloud, warn, risk, Metadata(os.environ.get("EMBEDFLEET_METADATA", ADDRESS)), say=say)
+    watch.start()
+    return watch
 
 
 def _last_words(heart: Heart | None, state: str, error: str | None) -> None:

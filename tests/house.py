@@ -113,7 +113,12 @@ def done(store: Store, header: Header) -> int:
 
 def ids_out(store: Folder, header: Header) -> list[str]:
     """The ids in the files that the receipts name, as they come."""
-    return [name for r in receipts_of(store, header) if r.key for name in column(store.root / r.key, "id")]
+    return [
+        name
+        for r in receipts_of(store, header)
+        for key, _ in r.files
+        for name in column(store.root / key, "id")
+    ]
 
 
 def column(path: Path, name: str) -> list[Any]:

@@ -287,7 +287,7 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(dear: Started) 
     assert launcher.wait(60) == 5
     error, hint = found.last_words(launcher)
     assert error.startswith("Error: the budget of $100 is used up: $")
-    assert hint == "Try: raise limits.budget in the job file, then launch that: it goes on with this run"
+    assert hint == f"Try: embedfleet resume {found.run} --budget DOLLARS goes on with a larger one"
     status = found.status()
     assert (status["state"], found.processes()) == ("STOPPED", [])
     assert 90 <= float(status["usd"]) < 150

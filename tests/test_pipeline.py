@@ -12,7 +12,7 @@ from tasks import work as working
 from tasks.embed import Vectors
 from tasks.hash_engine import HashEncoder
 from tasks.heart import Heart, Pulse
-from tasks.lease import claim
+from tasks.lease import claim, is_free
 from tasks.manifest import Header
 from tasks.problem import Problem
 from tasks.signals import Signals
@@ -93,7 +93,7 @@ def wait_until(happened: Callable[[], object]) -> None:
 
 
 def leases(store: Memory | Folder) -> int:
-    return sum(1 for entry in every(store, "_embedfleet/run-1/leases/") if entry.size)
+    return sum(1 for entry in every(store, "_embedfleet/run-1/leases/") if not is_free(entry))
 
 
 def launched(store: Memory, files: Path, count: int, documents: int = 5, **changes: object) -> Header:

@@ -57,7 +57,7 @@ def google() -> Generator[tuple[str, list[dict[str, list[str]]]], None, None]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_words: object) -> None:
+        def log_message(self, format: str, *_words: object) -> None:  # noqa: A002 - its name
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -111,7 +111,12 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Generator[Any, None, None]:
     }.items():
         monkeypatch.setenv(name, value)
     requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).close()
-    yield lambda region: boto3.client("ec2", region_name=region)
+    library: Any = boto3
+
+    def client(region: str) -> Any:
+        return library.client("ec2", region_name=region)
+
+    yield client
     found.stop()
 
 

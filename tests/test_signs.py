@@ -132,6 +132,6 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
         drive = Drive(ledger, eye, Local(tmp_path), str(store.root), body["lots"][0], None, lambda _: None)
         eye.pulses()
         for _ in range(2):
-            drive._learn()
+            drive.learn()
         (seen,) = ledger.speeds()
     assert (seen.mid, seen.gpu, seen.source) == (4_000, "cpu", f"first minute of run {header.run}")

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,7 @@ import psutil
 from launcher.clouds.seam import Ask, Sight
 from launcher.fleet import Phase
 from launcher.record import MachineState
+from tasks import grip
 from tasks.problem import Problem
 from tasks.worker import MUST_ACT
 
@@ -33,6 +34,7 @@ class Local:
         self.scratches = folder.absolute() / "scratch"  # a worker runs elsewhere
         self.words = list(words)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.kills: dict[str, int] = {}  # of the kernel for want of memory, when a child was started
 
     def look(self) -> None:
         """The process table answers at any time."""
@@ -72,6 +74,7 @@ class Local:
             ) from error
         handle = f"{child.pid}:{ask.name}"
         self.children[handle] = child
+        self.kills[handle] = grip.oom_kills()
         return handle
 
     def find(self, name: str) -> str | None:
@@ -100,6 +103,13 @@ class Local:
     def kill(self, handles: Sequence[str]) -> None:
         """For those that do not hear."""
         self._tell(handles, signal.SIGKILL)
+
+    def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
+        """Keys of the leases whose shards its process died of, as far as that can be known."""
+        kills = grip.oom_kills() - self.kills.get(
+            handle, grip.oom_kills()
+        )  # since we started it; 0 where others did
+        return grip.held(self.scratch(name)) if grip.guilty(code, kills) else ()
 
     def scratch(self, name: str) -> Path:
         """Where a worker keeps files until they are in the store; gone with it."""

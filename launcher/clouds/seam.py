@@ -4,7 +4,7 @@ A machine has a name that we chose, and a handle that the cloud gave it: asking 
 whoever asks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +75,10 @@ class Cloud(Protocol):
 
     def kill(self, handles: Sequence[str]) -> None:
         """For those that do not hear."""
+        ...
+
+    def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
+        """Keys of the leases whose shards it died of; none where nobody can know, or its own supervisor tells."""
         ...
 
     def last_words(self, name: str) -> str:

@@ -56,13 +56,14 @@ def examine(
     url: str,
     opened: Callable[[str], Store] = open_store,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wait: Callable[[float], None] = time.sleep,
 ) -> list[Finding]:
     """What a run would find at this output path. Ends at what makes the rest pointless."""
     try:
         store = opened(url)
     except Refused as error:
         return [_failed("address", error)]
-    visit = Visit(store, clock)
+    visit = Visit(store, clock, wait)
     for name, look in LOOKS:
         try:
             visit.found.append(Finding(name, *look(visit)))
@@ -86,6 +87,7 @@ class Visit:
 
     store: Store
     clock: Callable[[], datetime]
+    wait: Callable[[float], None]
     found: list[Finding] = field(default_factory=list[Finding])
     body: bytes = b""  # of our object, as it should be now
     over: bool = False
@@ -160,7 +162,7 @@ def _listed(visit: Visit) -> Told:
     visit.store.put(KEY, visit.body)
     for number in range(LATE):
         if number:
-            time.sleep(PAUSE)
+            visit.wait(PAUSE)
         if any(entry.key == KEY and entry.size == len(visit.body) for entry in visit.store.list(KEY)):
             if not number:
                 return "ok", "a write shows in the next listing", None

@@ -67,6 +67,14 @@ class Folder:
         entries.sort(key=lambda e: e.key)
         return entries[:PAGE]
 
+    def erase(self, key: str) -> None:
+        """Remove `key`, where it is there."""
+        check(key)
+        try:
+            (self.root / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _refusal(error, self.root / key, "remove") from error
+
     def now(self) -> datetime:
         """The file system's clock, which on a network share is the server's, not ours."""
         clock = self.root / f"{TEMPORARY}{uuid4().hex}"

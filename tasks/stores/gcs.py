@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Container
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import google.auth
 import requests
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
@@ -69,7 +70,11 @@ class Gcs:
 
     def put(self, key: str, body: Body) -> None:
         check(key)
-        again = None if isinstance(body, bytes) else DEFAULT_RETRY.with_timeout(PIECE_PATIENCE)
+        again = (
+            None
+            if isinstance(body, bytes)
+            else DEFAULT_RETRY.with_timeout(min(PIECE_PATIENCE, self._contact.patience))
+        )
         self._insist("write", key, partial(self._write, key, body, again))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
@@ -105,6 +110,14 @@ class Gcs:
             return found
 
         return self._insist("list", prefix, page)
+
+    def erase(self, key: str) -> None:
+        """Remove `key`, where it is there."""
+        check(key)
+        with suppress(NotFound):
+            self._insist(
+                "remove", key, lambda: self._blob(key).delete(timeout=(CONNECT, ANSWER), retry=None), (404,)
+            )
 
     def now(self) -> datetime:
         known = self._contact.now()

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth import exceptions as auth
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
@@ -32,7 +32,7 @@ SIGN_IN = (
 )
 SET_UP = "set up credentials: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"
 NETWORK = (requests.RequestException, HTTPError, DataCorruption, ConnectionError, TimeoutError)
-ERRORS = (GoogleAPICallError, auth.GoogleAuthError, InvalidResponse, *NETWORK)
+ERRORS = (GoogleAPICallError, RetryError, auth.GoogleAuthError, InvalidResponse, *NETWORK)
 
 
 def status_of(error: GoogleAPICallError) -> int:
@@ -41,7 +41,12 @@ def status_of(error: GoogleAPICallError) -> int:
 
 def reason_of(error: GoogleAPICallError) -> str:
     """One word of Google's, such as `forbidden`; not its message, which may hold an address with a token."""
-    found: list[Any] = list(error.errors)
+    found: Any = list(error.errors)
+    if not found and error.response is not None:  # of an upload or a download the SDK does not take it out
+        try:
+            found = error.response.json()["error"]["errors"]
+        except (ValueError, LookupError, TypeError, AttributeError):  # it is not Google that answers
+            return ""
     return str(found[0].get("reason", "")) if found and isinstance(found[0], dict) else ""
 
 
@@ -49,12 +54,14 @@ def no_bucket(error: GoogleAPICallError) -> bool:
     return status_of(error) == 404 and "bucket does not exist" in str(error)
 
 
-def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:
+def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911 - one for each case
     """Of an error while `doing` (a call) something at `place` (a URL)."""
     if isinstance(error, GoogleAPICallError):
         return _answered(error, doing, place)
     if isinstance(error, InvalidResponse):
         return Silent(f"{doing} was answered {int(error.response.status_code)}")
+    if isinstance(error, RetryError):
+        return Silent(f"{doing} got no answer, or one that says later")
     if isinstance(error, auth.GoogleAuthError):
         return _unknown(error, place)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -71,6 +78,8 @@ def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:
 
 def _unknown(error: auth.GoogleAuthError, place: str) -> Silent | Refused:
     """The credentials are not good, or could not be had."""
+    if isinstance(error, auth.MalformedError):
+        return Unknown(f"the credentials for {place} cannot be read", hint=SET_UP)
     if isinstance(error, auth.DefaultCredentialsError):
         return Unknown(f"no credentials for {place}", hint=SET_UP)
     if isinstance(error, auth.TransportError) or error.retryable:

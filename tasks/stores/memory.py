@@ -52,6 +52,13 @@ class Memory:
             keys = sorted(k for k in self.blobs if k.startswith(prefix) and k > after)[:PAGE]
             return [Entry(k, len(self.blobs[k][0]), self.blobs[k][1], self.versions[k]) for k in keys]
 
+    def erase(self, key: str) -> None:
+        """Remove `key`, where it is there."""
+        check(key)
+        with self.lock:
+            self.blobs.pop(key, None)
+            self.versions.pop(key, None)
+
     def now(self) -> datetime:
         return self.clock()
 

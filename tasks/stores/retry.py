@@ -32,9 +32,17 @@ class Silent(Exception):  # noqa: N818 - a state of the line, not an error
 class Contact:
     """What we know of the line to one store. Any thread may use it."""
 
-    def __init__(self, name: str, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        name: str,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.name = name  # for messages
         self.patience = patience
+        self._clock = clock
+        self._sleep = sleep
         self._heard: tuple[datetime, float] | None = None  # one value, so that threads see both halves of it
 
     def ask(self, call: Callable[[], Answer]) -> Answer:
@@ -46,7 +54,7 @@ class Contact:
         first: list[float] = []  # when the first silence ended: a long upload may take its time
 
         def enough(state: RetryCallState) -> bool:
-            ended = state.outcome_timestamp or time.monotonic()
+            ended = self._clock()
             first.append(ended)
             return ended + state.upcoming_sleep - first[0] > self._patience()
 
@@ -54,6 +62,7 @@ class Contact:
             retry=retry_if_exception_type(Silent),
             wait=wait_random_exponential(multiplier=PAUSE, max=LONGEST_PAUSE),
             stop=enough,
+            sleep=self._sleep,
             reraise=True,
         )
         try:
@@ -68,14 +77,14 @@ class Contact:
     def heard(self, date: str | None) -> None:
         """An answer came, with this Date header."""
         if date:
-            self._heard = parsedate_to_datetime(date).astimezone(UTC), time.monotonic()
+            self._heard = parsedate_to_datetime(date).astimezone(UTC), self._clock()
 
     def now(self) -> datetime | None:
         """The store's clock, None when too long ago. It lags by what the answer took, and never runs ahead."""
         if self._heard is None:
             return None
         date, at = self._heard
-        age = time.monotonic() - at
+        age = self._clock() - at
         return date + timedelta(seconds=age) if age <= FRESH else None
 
     def _patience(self) -> float:

@@ -30,7 +30,7 @@ from tasks.stores.s3_errors import BROKEN, code_of, meaning, status_of
 PIECE = 16 * 2**20  # bytes of a part of a large upload
 AT_ONCE = 2  # parts of one upload on their way
 TRIES = 8  # of a part; by the SDK, as a part may be sent twice
-ERRORS = (ClientError, BotoCoreError, *BROKEN)
+ERRORS = (ClientError, BotoCoreError, RecursionError, *BROKEN)
 
 Answer = TypeVar("Answer")
 
@@ -98,6 +98,12 @@ class S3:
             if len(found) >= PAGE or not page.get("IsTruncated"):
                 return found
             fields["ContinuationToken"] = page["NextContinuationToken"]
+
+    def erase(self, key: str) -> None:
+        """Remove `key`, where it is there."""
+        check(key)
+        where = {"Bucket": self.bucket, "Key": self.root + key}
+        self._insist("remove", key, lambda: self._client().delete_object(**where))
 
     def now(self) -> datetime:
         known = self._contact.now()
@@ -196,7 +202,13 @@ class S3:
         """One client for all threads, and another for uploads. Made at first use, as that reads files."""
         with self._lock:
             if tries not in self._clients:
-                self._clients[tries] = client = _client(tries)
+                try:
+                    self._clients[tries] = client = _client(tries)
+                except ValueError:  # which quotes the endpoint, and whatever password it holds
+                    raise Refused(
+                        f"cannot open s3://{self.bucket}: its endpoint is no URL",
+                        hint="mend AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config)",
+                    ) from None
                 client.meta.events.register("after-call.s3", self._heard)
             return self._clients[tries]
 

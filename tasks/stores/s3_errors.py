@@ -27,7 +27,13 @@ ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocati
 SIGN_IN = "sign in again (aws sso login) or set fresh credentials, then resume the run: nothing is lost"
 SET_UP = "set up credentials: aws configure, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # One line of the network, whatever went wrong on it. A certificate that is not trusted is no such thing.
-BROKEN = (boto.HTTPClientError, boto.IncompleteReadError, ResponseParserError, HTTPError)
+BROKEN = (
+    boto.HTTPClientError,
+    boto.ConnectionError,
+    boto.IncompleteReadError,
+    ResponseParserError,
+    HTTPError,
+)
 
 
 def status_of(error: ClientError) -> int:
@@ -48,16 +54,13 @@ def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:  # no
             f"cannot {doing} {place}: the certificate of the endpoint is not trusted",
             hint="set AWS_CA_BUNDLE to the certificates that this network uses",
         )
+    if isinstance(error, RecursionError):  # the SDK asks for the region again and again where none is told
+        return _elsewhere(place, "which the store does not name")
     if isinstance(error, BROKEN):
         return Silent(_broken(error))
-    if isinstance(error, boto.NoCredentialsError):
-        return Unknown(f"no credentials for {place}", hint=SET_UP)
-    if isinstance(error, boto.PartialCredentialsError):
-        return Unknown(f"half of the credentials for {place} are missing", hint=SET_UP)
-    if isinstance(error, boto.SSOError | boto.LoginError | boto.TokenRetrievalError):
-        return Unknown(f"the sign-in for {place} has expired or was never made", hint=SIGN_IN)
-    if isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
-        return Unknown(f"the credentials for {place} could not be fetched ({_named(error)})", hint=SIGN_IN)
+    unknown = _unknown(error, place)
+    if unknown:
+        return unknown
     if isinstance(error, boto.ProfileNotFound):
         return Refused(
             f"cannot {doing} {place}: {error}", hint="set AWS_PROFILE to one of: aws configure list-profiles"
@@ -67,6 +70,19 @@ def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:  # no
     return Refused(
         f"cannot {doing} {place}: {_named(error)}", hint="see the configuration of boto3 (aws configure list)"
     )
+
+
+def _unknown(error: Exception, place: str) -> Unknown | None:
+    """The credentials are not there, or cannot be had."""
+    if isinstance(error, boto.NoCredentialsError):
+        return Unknown(f"no credentials for {place}", hint=SET_UP)
+    if isinstance(error, boto.PartialCredentialsError):
+        return Unknown(f"half of the credentials for {place} are missing", hint=SET_UP)
+    if isinstance(error, boto.SSOError | boto.LoginError | boto.TokenRetrievalError):
+        return Unknown(f"the sign-in for {place} has expired or was never made", hint=SIGN_IN)
+    if isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
+        return Unknown(f"the credentials for {place} could not be fetched ({_named(error)})", hint=SIGN_IN)
+    return None
 
 
 def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911
@@ -93,10 +109,7 @@ def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:  
             hint="set the clock (timedatectl set-ntp true), then try again",
         )
     if code in ELSEWHERE or status == 301:
-        return Refused(
-            f"{place} is in another region{_region(error)} ({_shown(status, code)})",
-            hint="set AWS_REGION to the region of the bucket, and AWS_ENDPOINT_URL_S3 if you set it",
-        )
+        return _elsewhere(place, f"{_region(error)}{_shown(status, code)}")
     if code == "InvalidBucketName":
         return _invalid(place)
     if status in (401, 403) and code in ("", "AccessDenied", "AllAccessDisabled", "401", "403", "Forbidden"):
@@ -107,6 +120,13 @@ def _answered(error: ClientError, doing: str, place: str) -> Silent | Refused:  
     return Refused(
         f"cannot {doing} {place}: the store answered {_shown(status, code)}",
         hint="look the code up in the documentation of the store",
+    )
+
+
+def _elsewhere(place: str, told: str) -> Refused:
+    return Refused(
+        f"{place} is in another region ({told})",
+        hint="set AWS_REGION to the region of the bucket, and AWS_ENDPOINT_URL_S3 if you set it",
     )
 
 
@@ -133,7 +153,7 @@ def _broken(error: Exception) -> str:
 def _region(error: ClientError) -> str:
     headers: Any = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     found = error.response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region")
-    return f", {found}" if found else ""
+    return f"{found}; " if found else ""
 
 
 def _shown(status: int, code: str) -> str:

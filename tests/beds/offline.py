@@ -5,6 +5,9 @@
 Prints a JSON object by file: the resources as SkyPilot took them, and the one that its optimizer would launch.
 """
 
+# SkyPilot is in another environment than the type checker's
+# pyright: basic, reportMissingImports=false
+
 import contextlib
 import io
 import json

@@ -122,8 +122,12 @@ class Slurm:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGTERM)
         time.sleep(1)
-        for child in self.children:
-            child.wait(timeout=30)
+        for child in self.children:  # slurmd may wait for a job's last process
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=10)
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
         self.pids.unlink(missing_ok=True)
         for pid in self._user_processes():
             with suppress(ProcessLookupError):

@@ -30,7 +30,7 @@ class Lesson:
     starts: int
 
 
-def lessons(
+def taught(
     plan: Mapping[str, Any], spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
 ) -> list[Lesson]:
     lots = planned_lots(plan)

@@ -1,0 +1,191 @@
+"""Hear from the cloud that this machine is about to be taken away.
+
+Each cloud says so on an address that only the machine itself can reach: AWS two minutes ahead, Azure at least 30 s,
+GCP 30 s. Asked from a thread of its own, so nothing ever waits for it, and only where the launcher said which cloud
+this is: elsewhere there is no thread and no request. Times are held against the clock of the answer, not ours.
+"""
+
+import http.client
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, cast, get_args
+from urllib.parse import urlsplit
+
+Cloud = Literal["aws", "gcp", "azure"]
+CLOUDS: tuple[Cloud, ...] = get_args(Cloud)
+
+ADDRESS = "http://169.254.169.254"  # of all three
+EVERY = 2.0  # seconds between two questions
+ANSWER = 1.0  # seconds to wait for an answer; it comes from the machine's own host
+STRANGER = 5  # questions without any answer until we believe that there is nobody to ask
+SHORTEST = 30.0  # seconds from GCP's notice to the end, and from any that names no time
+GOES = ("Preempt", "Terminate", "Reboot", "Redeploy")  # Azure's events that a process does not survive
+
+Warn = Callable[[str, float], None]  # why, and in how many seconds
+
+
+class Silent(Exception):  # noqa: N818 - a state of the line, not an error
+    """No answer that says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    now: datetime  # by the clock of who answered
+
+
+@dataclass(slots=True)
+class Metadata:
+    """Asks one metadata service."""
+
+    address: str = ADDRESS
+
+    def ask(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
+        """One question.
+
+        Raises:
+            Silent: no answer, or that of somebody in trouble.
+        """
+        place = urlsplit(self.address)
+        line = http.client.HTTPConnection(place.hostname or "", place.port or 80, timeout=ANSWER)
+        try:
+            line.request(method, path, headers=dict(headers))
+            reply = line.getresponse()
+            body, date = reply.read(2**20), reply.headers.get("Date")
+        except (OSError, http.client.HTTPException) as error:
+            raise Silent(str(error)) from error
+        finally:
+            line.close()
+        if reply.status >= 500 or reply.status == 429:
+            raise Silent(f"status {reply.status}")
+        return Answer(reply.status, body, _date(date) or datetime.now(UTC))
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks for notices until stopped. `warn` hears of each; `risk` of what may become one."""
+
+    cloud: Cloud
+    warn: Warn
+    risk: Callable[[str], None] = lambda _why: None
+    metadata: Metadata = field(default_factory=Metadata)
+    every: float = EVERY
+    say: Callable[[str], None] = lambda _text: None
+    _token: str | None = None  # of AWS
+    _name: str | None = None  # of this machine, on Azure
+    _told: set[str] = field(default_factory=set[str])
+    _end: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="notice", daemon=True).start()
+
+    def stop(self) -> None:
+        self._end.set()
+
+    def _run(self) -> None:
+        silences: int | None = 0  # in a row; None once anybody answered
+        while True:
+            try:
+                self.look()
+                silences = None
+            except Silent as silent:
+                if silences is not None:
+                    silences += 1
+                    if silences == STRANGER:
+                        self.say(f"{self.cloud} gives no notice of preemption here ({silent})")
+                        return
+            if self._end.wait(self.every):
+                return
+
+    def look(self) -> None:
+        """Ask once.
+
+        Raises:
+            Silent: nobody answered.
+        """
+        {"aws": self._aws, "gcp": self._gcp, "azure": self._azure}[self.cloud]()
+
+    def _aws(self) -> None:
+        action = self._of_aws("/latest/meta-data/spot/instance-action")
+        if action:
+            said = _json(action.body)
+            until = _moment(said.get("time"))
+            seconds = (until - action.now).total_seconds() if until else SHORTEST
+            self._tell(f"AWS will {said.get('action', 'end')} this machine", seconds)
+        if self._of_aws("/latest/meta-data/events/recommendations/rebalance"):
+            self._tell_risk("AWS recommends to rebalance: this machine may be interrupted soon")
+
+    def _of_aws(self, path: str) -> Answer | None:
+        """What lies there, None for nothing. The token lasts for hours, and a lost one is replaced."""
+        for _ in range(2):
+            if self._token is None:
+                lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
+                token = self.metadata.ask("/latest/api/token", lifetime, "PUT")
+                if token.status != 200:
+                    raise Silent(f"no token: status {token.status}")
+                self._token = token.body.decode("ascii", "replace")
+            found = self.metadata.ask(path, {"X-aws-ec2-metadata-token": self._token})
+            if found.status != 401:
+                return found if found.status == 200 else None
+            self._token = None
+        return None
+
+    def _gcp(self) -> None:
+        google = {"Metadata-Flavor": "Google"}
+        found = self.metadata.ask("/computeMetadata/v1/instance/preempted", google)
+        if found.status == 200 and found.body.strip() == b"TRUE":
+            self._tell("GCP preempts this machine", SHORTEST - self.every)
+
+    def _azure(self) -> None:
+        ours = {"Metadata": "true"}
+        if self._name is None:
+            path = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
+            name = self.metadata.ask(path, ours)
+            self._name = name.body.decode("utf-8", "replace").strip() if name.status == 200 else ""
+        found = self.metadata.ask("/metadata/scheduledevents?api-version=2020-07-01", ours)
+        for event in _json(found.body).get("Events", ()) if found.status == 200 else ():
+            # Machines of one set hear of each other's.
+            others = self._name and self._name not in event.get("Resources", [self._name])
+            if event.get("EventType") not in GOES or others:
+                continue
+            until = _date(event.get("NotBefore"))
+            seconds = (until - found.now).total_seconds() if until else 0.0  # no time: it has begun
+            self._tell(f"Azure: {event['EventType']} of this machine", seconds)
+
+    def _tell(self, why: str, seconds: float) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            self.warn(why, max(0.0, seconds))
+
+    def _tell_risk(self, why: str) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            self.risk(why)
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(body)
+    except ValueError as error:
+        raise Silent("an answer that is no JSON") from error
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _date(text: object) -> datetime | None:
+    try:
+        return parsedate_to_datetime(str(text)).astimezone(UTC) if text else None
+    except ValueError:
+        return None

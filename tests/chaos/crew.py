@@ -1,0 +1,111 @@
+"""Workers as real processes of their own, started in hundredths of a second: forks of one that has imported it all.
+
+A fork runs the very `main` of `tasks.worker` with a command line and an environment of its own.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FAKETIME = (
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+)
+
+
+@dataclass
+class Hand:
+    """A worker that lives, or has lived."""
+
+    name: str
+    pid: int
+    born: float
+    log: Path
+    status: int | None = None  # as `os.waitstatus_to_exitcode` has it
+    wakes: float | None = None  # when it is to be woken, by the monotonic clock
+
+    def tell(self, number: signal.Signals) -> bool:
+        """Whether it was there to hear."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+@dataclass
+class Crew:
+    """Starts and buries workers. `environment` is added to ours."""
+
+    words: list[str]
+    environment: dict[str, str]
+    logs: Path
+    hands: list[Hand] = field(default_factory=list[Hand])
+
+    @property
+    def alive(self) -> list[Hand]:
+        return [hand for hand in self.hands if hand.status is None]
+
+    def hire(self, skew: float = 0.0) -> Hand:
+        """A new worker. With `skew` its clock runs so many seconds ahead, where this machine can fake a clock."""
+        name = f"w{len(self.hands):04d}"
+        words = [*self.words, "--name", name, "--scratch", str(self.logs / f"{name}.scratch")]
+        log = self.logs / f"{name}.log"
+        library = next((path for path in FAKETIME if Path(path).exists()), None)
+        pid = os.fork()
+        if pid == 0:
+            self._work(words, log, library if skew else None, skew)
+        hand = Hand(name, pid, time.monotonic(), log)
+        self.hands.append(hand)
+        return hand
+
+    def bury(self) -> list[Hand]:
+        """Those who ended since the last look."""
+        gone: list[Hand] = []
+        for hand in self.alive:
+            pid, status = os.waitpid(hand.pid, os.WNOHANG)
+            if pid:
+                hand.status = os.waitstatus_to_exitcode(status)
+                gone.append(hand)
+        return gone
+
+    def end(self) -> None:
+        """Nobody outlives the storm."""
+        for hand in self.alive:
+            hand.tell(signal.SIGKILL)
+            os.waitpid(hand.pid, 0)
+            hand.status = -signal.SIGKILL
+
+    def _work(self, words: list[str], log: Path, library: str | None, skew: float) -> None:
+        """In the child: becomes a worker, and never returns."""
+        status = 70
+        try:
+            os.setsid()
+            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(out, 1)
+            os.dup2(out, 2)
+            os.environ.update(self.environment)
+            if library:
+                os.environ |= {"LD_PRELOAD": library, "FAKETIME": f"{skew:+.0f}", "NO_FAKE_STAT": "1"}
+                os.environ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
+                os.execv(sys.executable, [sys.executable, "-m", "tasks.worker", *words])
+            from tasks import pipeline
+            from tasks.worker import main
+
+            # Shards here are a thousandth of real ones, and so is what goes through the engine at once.
+            pipeline.FIRST, pipeline.LEAST, pipeline.BITE = 100, 100, 0.1
+            sys.argv = ["tasks.worker", *words]
+            status = main()
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        except BaseException:  # noqa: BLE001 - where a process ends
+            traceback.print_exc()
+            status = 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)

@@ -1,0 +1,92 @@
+"""Can the storm find anything? The product in scratch copies, each with one safeguard switched off.
+
+    python -m tests.chaos.mutants
+
+Without the create-only receipt, receipts that somebody may have read are written over. Without leases, workers do each
+other's shards. Without the read-back of a lost reply, work is thrown away. Each must show, or the suite is blind.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` becomes `new` in one file; the storm of `words` must then find what `found` says."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    words: tuple[str, ...]
+    found: str  # "bad": the storm's verdict; "losers": work done twice while nothing happens
+
+
+MUTANTS = (
+    Mutant(
+        "receipts are written over",
+        "tasks/stores/folder.py",
+        "                os.link(temporary, final)\n",
+        "                temporary.replace(final) if '/receipts/' in key else os.link(temporary, final)\n",
+        ("--store", "folder", "--calm", "--kills", "80", "--zombies", "200"),
+        "bad",
+    ),
+    Mutant(
+        "leases hold nobody off",
+        "tasks/lease.py",
+        "        free = is_free(entry) or self.now - entry.modified > ttl + GRACE\n",
+        "        free = True\n",
+        ("--store", "folder", "--quiet", "--seed", "3"),
+        "losers",
+    ),
+    Mutant(
+        "a part is believed to reach further than it does",
+        "tasks/sign.py",
+        "            done=tally.done,\n",
+        "            done=tally.done + 1,\n",
+        ("--store", "folder", "--calm", "--kills", "150", "--zombies", "1"),
+        "bad",
+    ),
+)
+
+
+def caught(mutant: Mutant, folder: Path) -> str:
+    """What the storm said of a mutant; raises where it saw nothing."""
+    copy = folder / re.sub(r"\W+", "-", mutant.name)
+    for part in ("tasks", "tests", "launcher"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    path = copy / mutant.file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(mutant.old) == 1, f"{mutant.file} no longer holds what {mutant.name!r} changes"
+    path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(copy)}
+    command = [sys.executable, "-m", "tests.chaos", *mutant.words]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    total = json.loads(done.stdout.strip().splitlines()[-1])
+    seen = bool(total["bad"]) if mutant.found == "bad" else total["losers"] > total["rows"] // 200
+    assert seen, f"the storm did not notice that {mutant.name}:\n{done.stdout}"
+    return next(
+        (text.strip() for text in done.stdout.splitlines() if text.startswith("  ")),
+        done.stdout.splitlines()[0],
+    )
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="embedfleet-mutants-") as folder:
+        for mutant in MUTANTS:
+            print(f"{mutant.name}: {caught(mutant, Path(folder))}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

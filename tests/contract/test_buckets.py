@@ -1,0 +1,374 @@
+"""What a bucket must do when its store goes wrong: S3 and GCS, on a server that goes wrong as it is told."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks.store import (
+    Body,
+    Changed,
+    Denied,
+    Refused,
+    Store,
+    Unknown,
+    Unreachable,
+    Unsure,
+    create_once,
+    probe,
+    read,
+)
+from tasks.stores.gcs import Gcs
+from tasks.stores.ranged import BLOCK
+from tasks.stores.s3 import S3
+from tests.buckets import found_by
+from tests.objectserver import Fault, Running
+
+SHORT = 0.7  # seconds of patience, where it is to end
+LONG = 30.0  # seconds, where it is not
+CALLS: dict[str, Callable[[Store], object]] = {
+    "create": lambda store: store.create("k", b"1"),
+    "put": lambda store: store.put("k", b"1"),
+    "get": lambda store: store.get("k"),
+    "list": lambda store: store.list(""),
+    "now": lambda store: store.now(),
+}
+
+
+def at_once(_seconds: float) -> None:
+    """Instead of a pause."""
+
+
+@pytest.fixture(params=["s3", "gcs"])
+def kind(request: pytest.FixtureRequest, server: Running, monkeypatch: pytest.MonkeyPatch) -> str:
+    found_by(server.address, monkeypatch)
+    server.admin.make("bucket")
+    return request.param
+
+
+def opened(kind: str, patience: float = LONG, bucket: str = "bucket") -> Store:
+    return S3(bucket, "out", patience) if kind == "s3" else Gcs(bucket, "out", patience)
+
+
+@pytest.fixture
+def store(kind: str) -> Store:
+    return opened(kind)
+
+
+def url(kind: str, key: str = "", bucket: str = "bucket") -> str:
+    return f"{'s3' if kind == 's3' else 'gs'}://{bucket}/out/{key}"
+
+
+# --- no such bucket, no right, no credentials
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_bucket_that_is_not_there_is_refused(kind: str, call: str) -> None:
+    with pytest.raises(Refused, match=f"there is no bucket of {url(kind, bucket='absent')}") as refusal:
+        CALLS[call](opened(kind, bucket="absent"))
+    assert "mend the name, or make the bucket first" in refusal.value.hint
+
+
+@pytest.mark.parametrize("size", [10, 20_000_000], ids=["small", "in pieces"])
+def test_no_file_goes_to_a_bucket_that_is_not_there(kind: str, tmp_path: Path, size: int) -> None:
+    (tmp_path / "file").write_bytes(b"x" * size)
+    with pytest.raises(Refused, match="there is no bucket of"):
+        opened(kind, bucket="absent").put("k", tmp_path / "file")
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_missing_right_is_told_with_what_to_grant(
+    kind: str, store: Store, call: str, server: Running
+) -> None:
+    server.admin.faults(Fault(status=403))
+    with pytest.raises(Denied, match=f"access denied: cannot .* {url(kind)}") as refusal:
+        CALLS[call](store)
+    wanted = {"s3": "allow these credentials s3:ListBucket", "gcs": "roles/storage.objectUser"}
+    assert wanted[kind] in refusal.value.hint
+    assert server.admin.requests().total == 1, "a no is a no: it is not asked again"
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_credentials_are_told_without_asking_anybody(
+    kind: str, call: str, server: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "STORAGE_EMULATOR_HOST"):
+        monkeypatch.delenv(name)
+    for name in ("HOME", "CLOUDSDK_CONFIG"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with pytest.raises(Unknown, match=f"no credentials for {url(kind)}") as refusal:
+        CALLS[call](opened(kind))
+    assert refusal.value.hint.startswith("set up credentials: ")
+    assert server.admin.requests().total == 0
+
+
+# --- lost replies
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on="create", drop=True, after=True),
+        Fault(on="create", status=500, after=True),
+        Fault(on="create", drop=True),
+        Fault(on="create", status=503),
+        Fault(on="create", status=409),
+    ],
+    ids=["dropped after", "500 after", "dropped before", "503 before", "409"],
+)
+def test_a_create_without_an_answer_is_unsure_and_is_not_sent_again(
+    store: Store, server: Running, fault: Fault
+) -> None:
+    server.admin.faults(fault)
+    with pytest.raises(Unsure):
+        store.create("k", b"nonce")
+    assert server.admin.requests().by_kind["create"] == 1
+    server.admin.faults()
+    assert read(store, "k") == (b"nonce" if fault.after else None)
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_whoever_reads_back_knows_that_he_won(store: Store, server: Running, after: bool) -> None:
+    server.admin.faults(Fault(on="create", drop=True, after=after, times=2))
+    assert create_once(store, "k", b"nonce", at_once)
+    assert sum(server.admin.writes("bucket/").values()) == 1
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_whoever_reads_back_knows_that_he_lost(store: Store, server: Running, after: bool) -> None:
+    store.create("k", b"another's")
+    server.admin.faults(Fault(on="create", drop=True, after=after, times=2))
+    assert not create_once(store, "k", b"nonce", at_once)
+    assert read(store, "k") == b"another's"
+
+
+def test_of_a_hundred_commits_on_a_bad_line_none_is_reported_lost(store: Store, server: Running) -> None:
+    server.admin.faults(
+        Fault(on="create", drop=True, after=True, rate=0.1),
+        Fault(on="create,get", status=503, rate=0.1),
+        Fault(on="create", status=409, rate=0.05),
+        seed=4,
+    )
+    assert all(create_once(store, f"k/{n}", f"nonce {n}".encode(), at_once) for n in range(100))
+    assert set(server.admin.writes("bucket/").values()) == {1}
+
+
+@pytest.mark.parametrize("body", [b"small", b"x" * 20_000_000], ids=["small", "in pieces"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on="put,start,part,complete", status=503, times=2),
+        Fault(on="put,start,part,complete", drop=True, times=2),
+        Fault(on="put,complete", drop=True, after=True, times=1),
+        Fault(on="put,complete", status=500, after=True, times=1),
+        Fault(on="part", drop=True, after=True, times=1),
+        Fault(on="start", drop=True, after=True, times=1),
+    ],
+    ids=["503", "dropped", "end lost", "end 500", "part lost", "start lost"],
+)
+def test_a_put_is_repeated_until_it_is_done(
+    store: Store, server: Running, tmp_path: Path, body: bytes, fault: Fault
+) -> None:
+    small = len(body) < 100
+    (tmp_path / "file").write_bytes(body)
+    server.admin.faults(fault)
+    store.put("k", body if small else tmp_path / "file")
+    assert read(store, "k") == body
+
+
+def test_what_ended_early_is_asked_for_again(store: Store, server: Running) -> None:
+    body = os.urandom(BLOCK + 100_000)
+    store.put("k", body)
+    server.admin.faults(Fault(on="get", cut=50_000, times=3))
+    assert read(store, "k") == body
+
+
+@pytest.mark.parametrize("call", ["put", "get", "list", "now"])
+def test_a_store_that_is_overloaded_is_asked_again(store: Store, server: Running, call: str) -> None:
+    server.admin.faults(Fault(status=503, times=3))
+    CALLS[call](store)
+    assert server.admin.requests().total == 4
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408])
+def test_every_answer_that_says_later_is_asked_again(store: Store, server: Running, status: int) -> None:
+    server.admin.faults(Fault(status=status, times=1))
+    store.put("k", b"1")
+    assert read(store, "k") == b"1"
+
+
+# --- an endpoint that goes down
+
+
+@pytest.mark.parametrize("call", ["put", "get", "list", "now"])
+def test_an_endpoint_that_stays_down_is_refused_in_the_end(kind: str, server: Running, call: str) -> None:
+    store = opened(kind, SHORT)
+    server.down()
+    with pytest.raises(Unreachable, match=rf"for {SHORT} s: cannot connect to 127\.0\.0\.1:") as refusal:
+        CALLS[call](store)
+    assert refusal.value.hint.endswith("then resume the run: nothing is lost")
+
+
+def test_a_claim_at_an_endpoint_that_is_down_is_unsure(kind: str, server: Running) -> None:
+    store = opened(kind, SHORT)
+    server.down()
+    with pytest.raises(Unsure):
+        store.create("k", b"1")
+
+
+def test_work_goes_on_when_the_endpoint_is_up_again(store: Store, server: Running) -> None:
+    body = os.urandom(2 * BLOCK)
+    store.put("k", body)
+    stream = store.get("k")
+    assert stream is not None
+    server.down()
+    threading.Timer(0.5, server.up).start()
+    with stream:
+        assert stream.read() == body
+    server.down()
+    threading.Timer(0.5, server.up).start()
+    store.put("k2", b"2")
+    assert read(store, "k2") == b"2"
+
+
+# --- objects that change under a read
+
+
+def half_read(store: Store, then: Callable[[], None]) -> bytes:
+    """A large object, of which something happens after the first bytes were read."""
+    store.put("k", b"old" * BLOCK)
+    stream = store.get("k")
+    assert stream is not None
+    with stream:
+        stream.read(3)
+        then()
+        return stream.read()
+
+
+@pytest.mark.parametrize("conditions", ["heed", "ignore"])
+def test_an_object_that_changes_while_it_is_read_is_told(
+    kind: str, store: Store, server: Running, conditions: str
+) -> None:
+    server.admin.set(conditions=conditions)
+    with pytest.raises(Changed, match=f"{url(kind, 'k')} changed after the plan was made") as refusal:
+        half_read(store, lambda: store.put("k", b"new" * BLOCK))
+    assert refusal.value.hint == "plan and launch again: a changed corpus is a new run"
+
+
+def test_an_object_that_goes_while_it_is_read_is_told(kind: str, store: Store, server: Running) -> None:
+    def delete() -> None:
+        server.server.buckets.delete("bucket", "out/k")
+
+    with pytest.raises(Changed, match=rf"{url(kind, 'k')} changed .* \(it is gone\)"):
+        half_read(store, delete)
+
+
+@pytest.mark.parametrize("conditions", ["heed", "ignore"])
+def test_an_object_that_changed_before_it_was_read_is_told(
+    store: Store, server: Running, conditions: str
+) -> None:
+    store.put("k", b"old")
+    version = store.list("k")[0].version
+    store.put("k", b"new")
+    server.admin.set(conditions=conditions)
+    with pytest.raises(Changed):
+        store.get("k", version)
+
+
+# --- stores that are not good enough
+
+
+@pytest.mark.parametrize("conditions", ["ignore", "lie"])
+def test_a_store_without_conditional_writes_is_refused_with_the_reason(
+    store: Store, server: Running, conditions: str
+) -> None:
+    server.admin.set(conditions=conditions)
+    with pytest.raises(Refused, match="overwrote '_embedfleet/probe'") as refusal:
+        probe(store, "_embedfleet/probe", at_once)
+    assert "conditional writes" in refusal.value.hint
+
+
+def test_a_store_that_does_not_know_conditions_is_refused(kind: str, store: Store, server: Running) -> None:
+    server.admin.set(conditions="refuse")
+    with pytest.raises(Refused, match=f"the store cannot create {url(kind)}") as refusal:
+        probe(store, "_embedfleet/probe", at_once)
+    assert "conditional writes" in refusal.value.hint
+
+
+def test_a_store_whose_listing_is_late_is_refused(store: Store, server: Running) -> None:
+    server.admin.set(late=True)
+    with pytest.raises(Refused, match="does not list"):
+        probe(store, "_embedfleet/probe", at_once)
+
+
+def test_a_store_that_does_not_tell_its_time_is_refused(store: Store, server: Running) -> None:
+    server.admin.set(date=False)
+    with pytest.raises(Refused, match="does not tell its time") as refusal:
+        store.now()
+    assert "leases expire by the store's clock" in refusal.value.hint
+
+
+def test_the_time_is_the_stores(store: Store, server: Running) -> None:
+    before = store.now()
+    server.admin.set(skew=7_200)
+    store.put("k", b"1")
+    assert 7_190 < (store.now() - before).total_seconds() < 7_260
+    assert 7_190 < (store.list("k")[0].modified - before).total_seconds() < 7_260
+
+
+def test_the_time_of_an_answer_a_moment_ago_costs_no_request(store: Store, server: Running) -> None:
+    store.put("k", b"1")
+    store.now()
+    assert server.admin.requests().by_kind == {"put": 1}
+
+
+def test_the_right_bytes_come_from_a_store_that_ignores_ranges(store: Store, server: Running) -> None:
+    body = os.urandom(BLOCK + 1_000)
+    store.put("k", body)
+    server.admin.set(ranges=False)
+    stream = store.get("k", span=(BLOCK, BLOCK + 10))
+    assert stream is not None
+    with stream:
+        assert stream.read(10) == body[BLOCK : BLOCK + 10]
+        stream.seek(5)
+        assert stream.read() == body[5:]
+
+
+# --- what is asked of the store
+
+
+@pytest.mark.parametrize("call", ["create", "put", "list", "get"])
+def test_a_call_is_one_request(store: Store, server: Running, call: str) -> None:
+    CALLS[call](store)
+    assert server.admin.requests().by_kind == {call: 1}
+
+
+def test_a_span_moves_its_own_bytes_alone(store: Store, server: Running) -> None:
+    store.put("k", b"x" * 1_000_000)
+    before = server.admin.requests()
+    stream = store.get("k", span=(500_000, 600_000))
+    assert stream is not None
+    with stream:
+        stream.read(100_000)
+    moved = server.admin.requests().minus(before)
+    assert moved.by_kind == {"get": 1}
+    assert moved.bytes_out == 100_000
+
+
+def test_keys_that_lead_out_never_reach_the_store(store: Store, server: Running, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"loot")
+    bodies: list[Body] = [b"loot", tmp_path / "file"]
+    for key in ("../thief", "a/../../thief", "/etc/thief", "a\x00", "a\nb", "\x1b]0;"):
+        for body in bodies:
+            with pytest.raises(ValueError, match="not a key"):
+                store.create(key, body)
+            with pytest.raises(ValueError, match="not a key"):
+                store.put(key, body)
+        with pytest.raises(ValueError, match="not a key"):
+            store.get(key)
+        with pytest.raises(ValueError, match="not a key"):
+            store.list(key)
+    assert server.admin.requests().total == 0

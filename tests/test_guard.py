@@ -1,0 +1,87 @@
+"""The budget: what is spent and bound to be, and what it says to that."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.guard import Word, standing, word
+from launcher.spend import MachineTime, meter
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def machine(
+    cloud: str = "aws",
+    started: float = 0,
+    ready: float | None = 30,
+    price: str | None = "3.6",
+    ended: float | None = None,
+) -> MachineTime:
+    return MachineTime(
+        "m", f"{cloud}/x", "L4", None if price is None else Decimal(price), at(started),
+        None if ready is None else at(ready), None if ended is None else at(ended), "UP", cloud=cloud, purchase="spot",
+    )  # fmt: skip
+
+
+def committed(one: MachineTime, now: float, shard: float | None = 40) -> Decimal:
+    seconds = None if shard is None else timedelta(seconds=shard)
+    return standing([one], meter([one], [], [], at(now)), at(now), seconds).committed
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ("0", Word.GO),
+        ("89.99", Word.GO),
+        ("90", Word.HOLD),
+        ("99.99", Word.HOLD),
+        ("100", Word.STOP),
+        ("300", Word.STOP),
+    ],
+)
+def test_at_90_percent_nothing_begins_and_at_100_all_ends(bound: str, said: Word) -> None:
+    assert word(Decimal(bound), Decimal(100)) == said
+
+
+def test_without_a_budget_there_is_nothing_to_keep() -> None:
+    assert word(Decimal(10**9), None) == Word.GO
+
+
+def test_half_a_shard_and_the_way_down_are_bound_to_be_spent() -> None:
+    assert committed(machine(), 600) == Decimal("0.08")  # 20 s and 60 s at 0.1 cent a second
+
+
+def test_the_least_that_a_cloud_bills_is_bound_to_be_spent() -> None:
+    young = machine(ready=None)
+    assert committed(young, 5) == Decimal("0.06")  # the way down takes longer than the minute that is left
+    assert committed(machine("local", ready=None), 5) == 0
+
+
+def test_a_machine_that_has_ended_binds_nothing() -> None:
+    assert committed(machine(ended=500), 600) == 0
+
+
+def test_what_runs_costs_the_price_of_now_an_hour() -> None:
+    changed = replace(machine(), rates=((at(60), Decimal(9)),))
+    now = at(100)
+    assert standing([changed], meter([changed], [], [], now), now, None).usd_per_hour == 9
+
+
+def test_a_machine_without_a_price_leaves_what_is_known() -> None:
+    both = [machine(), machine(price=None)]
+    found = standing(both, meter(both, [], [], at(1000)), at(1000), None)
+    assert (found.spent, found.whole) == (Decimal(1), False)
+
+
+@given(st.decimals("0", "1000", places=4), st.decimals("0.01", "1000", places=2))
+def test_more_spent_is_never_a_softer_word(bound: Decimal, budget: Decimal) -> None:
+    order = [Word.GO, Word.HOLD, Word.STOP]
+    assert order.index(word(bound, budget)) <= order.index(word(bound + 1, budget))

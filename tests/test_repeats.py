@@ -1,0 +1,86 @@
+"""Texts that come again cost nothing, and get the very same vector."""
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.embed import Vectors
+from tasks.hash_engine import DIMENSIONS, HashEncoder
+from tasks.repeats import Repeats
+
+
+class Engine:
+    """Counts what it is given."""
+
+    def __init__(self, faults: Sequence[int] = ()) -> None:
+        self.encoder = HashEncoder()
+        self.asked: list[list[int]] = []
+        self.faults = set(faults)
+
+    def __call__(self, pieces: Sequence[Sequence[int]]) -> tuple[Vectors, dict[int, str]]:
+        self.asked += [list(piece) for piece in pieces]
+        vectors = self.encoder.encode(pieces)
+        faults = {n: "no" for n, piece in enumerate(pieces) if piece[0] in self.faults}
+        vectors[list(faults)] = np.nan
+        return vectors, faults
+
+
+def test_a_text_that_is_there_twice_is_embedded_once() -> None:
+    engine = Engine()
+    vectors, faults, spared = Repeats().encode([[1, 2], [3], [1, 2]], engine)
+    assert engine.asked == [[1, 2], [3]]
+    assert np.array_equal(vectors, HashEncoder().encode([[1, 2], [3], [1, 2]]))
+    assert (faults, spared) == ({}, {2})
+
+
+def test_a_text_of_an_earlier_call_is_not_embedded_again() -> None:
+    engine, repeats = Engine(), Repeats()
+    repeats.encode([[1, 2], [3]], engine)
+    vectors, _, spared = repeats.encode([[4], [3]], engine)
+    assert engine.asked == [[1, 2], [3], [4]]
+    assert np.array_equal(vectors, HashEncoder().encode([[4], [3]]))
+    assert spared == {1}
+
+
+def test_a_call_of_known_texts_alone_asks_nothing() -> None:
+    engine, repeats = Engine(), Repeats()
+    repeats.encode([[1], [2]], engine)
+    vectors, _, spared = repeats.encode([[2], [1]], engine)
+    assert (len(engine.asked), spared) == (2, {0, 1})
+    assert np.array_equal(vectors, HashEncoder().encode([[2], [1]]))
+
+
+def test_what_failed_fails_for_its_twin_too_and_is_asked_for_again_later() -> None:
+    engine, repeats = Engine(faults=[7]), Repeats()
+    assert repeats.encode([[7], [1], [7]], engine)[1] == {0: "no", 2: "no"}
+    repeats.encode([[7]], engine)
+    assert engine.asked.count([7]) == 2
+
+
+def test_what_is_kept_is_bounded_and_the_least_lately_seen_goes_first() -> None:
+    engine, repeats = Engine(), Repeats(most=2 * 4 * DIMENSIONS)
+    repeats.encode([[1], [2]], engine)
+    repeats.encode([[1], [3]], engine)
+    repeats.encode([[1], [2]], engine)
+    assert engine.asked == [[1], [2], [3], [2]]
+
+
+@given(
+    st.lists(
+        st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=2), min_size=1, max_size=9), max_size=9
+    )
+)
+def test_repeats_change_no_vector_and_spare_every_text_that_was_just_seen(
+    calls: list[list[list[int]]],
+) -> None:
+    engine, repeats = Engine(), Repeats(most=3 * 4 * DIMENSIONS)
+    for pieces in calls:
+        before = len(engine.asked)
+        vectors, faults, spared = repeats.encode([array("i", piece) for piece in pieces], engine)
+        assert np.array_equal(vectors, HashEncoder().encode(pieces))
+        assert faults == {}
+        fresh = [tuple(piece) for piece in engine.asked[before:]]
+        assert len(fresh) == len(set(fresh)) == len(pieces) - len(spared)

@@ -1,0 +1,98 @@
+"""What status says of money while a run goes on, and what it will have cost."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.forecast import forecast
+from launcher.ledger import Ledger
+from launcher.record import How, Site
+from launcher.standing import money_of
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+PLANNED = (Decimal(80), Decimal(100), Decimal(150))
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def test_before_anything_is_done_the_plan_is_the_forecast() -> None:
+    found = forecast(Decimal(0), 0, 1_000, PLANNED, Decimal(0), None)
+    assert found is not None
+    assert [round(usd, 6) for usd in (found.p10, found.p50, found.p90)] == list(PLANNED)
+
+
+def test_once_it_is_done_the_forecast_is_what_it_cost() -> None:
+    found = forecast(Decimal(93), 1_000, 1_000, PLANNED, Decimal(5), 10.0)
+    assert found is not None
+    assert {found.p10, found.p50, found.p90} == {Decimal(93)}
+
+
+def test_halfway_the_runs_own_pace_counts() -> None:
+    found = forecast(Decimal(60), 500, 1_000, PLANNED, Decimal(36), 0.1)  # 500 tokens take 5,000 s: $50
+    assert found is not None
+    assert round(found.p50, 6) == 110
+
+
+def test_nothing_to_go_by_is_no_forecast() -> None:
+    assert forecast(Decimal(1), 10, None, PLANNED, Decimal(1), 1.0) is None
+    assert forecast(Decimal(1), 10, 100, None, Decimal(1), None) is None
+
+
+@given(
+    st.decimals("0", "1000", places=2),
+    st.integers(0, 1_000),
+    st.floats(0.01, 1e6),
+    st.decimals("0", "500", places=2),
+)
+def test_the_range_holds_the_middle_and_is_never_less_than_what_was_spent(
+    spent: Decimal, tokens: int, rate: float, hourly: Decimal
+) -> None:
+    found = forecast(spent, tokens, 1_000, PLANNED, hourly, rate)
+    assert found is not None
+    assert spent <= found.p10 <= found.p50 <= found.p90
+
+
+def test_a_fleet_that_runs_says_what_an_hour_costs_and_where_its_machines_are(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.create_run("r1", "reviews", "{}", "d", "s3://x", NOON)
+        for i, region in enumerate(("us-east-1", "us-east-1", "us-west-2", "us-west-2")):
+            site = Site("aws", region, None, "spot", "g6.xlarge", 1, None)
+            ledger.intend_machine("r1", f"m{i}", i, Decimal("0.3"), NOON, gpu="L4", lot=0, site=site)
+            ledger.confirm_machine(f"m{i}", f"job-{i}", at(1))
+            if i < 3:
+                ledger.begin_life(f"m{i}", 0, at(60), site, Decimal("0.36"))
+                ledger.ready_machine(f"m{i}", at(120))
+        ledger.end_life("m2", 0, at(3_000), How.PREEMPTED)
+        body = money_of(ledger, "r1", at(3_660), 0, None, None)
+    assert body["usd_per_hour"] == "0.72"
+    assert body["usd_known"] == "0.72"  # two for an hour; EC2 charges nothing for the third
+    assert body["preemptions"] == 1
+    assert body["places"] == [
+        {"place": "aws/us-east-1", "states": {"UP": 2}},
+        {"place": "aws/us-west-2", "states": {"ASKED": 1, "RECOVERING": 1}},
+    ]
+
+
+def test_a_run_without_a_budget_or_a_plan_leaves_both_unknown(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        body = money_of(ledger, "r1", NOON, 0, None, None)
+    assert (body["budget"], body["usd_projected"], body["usd_per_hour"]) == (None, None, None)
+
+
+def test_a_watch_without_a_terminal_is_one_object_a_line(tmp_path: Path) -> None:
+    import contextlib
+    import json
+
+    from launcher.watch import follow
+
+    out = StringIO()
+    with contextlib.redirect_stdout(out):
+        follow([{"n": 1}, {"n": 2}], str, as_json=True)
+    assert [json.loads(line)["n"] for line in out.getvalue().splitlines()] == [1, 2]
