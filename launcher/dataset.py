@@ -1,4 +1,4 @@
-"""The dataset manifest of a run: one small Parquet file that names every file of vectors, so that a reader needs no other.
+"""The dataset manifest of a run: one small Parquet file that names every file of vectors: all that a reader needs.
 
 A row a file, in the order of the corpus. Files of killed workers lie beside those that count; this tells them apart.
 """

@@ -44,7 +44,7 @@ def choices_of(arguments: Namespace, on: str | None) -> planner.Choices:
     from launcher.ledger import Ledger  # noqa: PLC0415 - most plans are made before there is one
 
     with Ledger.open(path) as ledger:
-        return planner.Choices(on, arguments.probe, found.offers, ledger.speeds())
+        return planner.Choices(on, arguments.probe, found.offers, ledger.speeds(), ledger.starts())
 
 
 def diff(arguments: Namespace) -> int:
