@@ -118,6 +118,9 @@ class Slurm:
         self.sky.stop()
         for allocation in self.allocations():
             self.cancel(allocation.id)
+        end = time.monotonic() + 20  # a slurmd that is ended before its jobs leaves them behind
+        while self.allocations() and time.monotonic() < end:
+            time.sleep(0.3)
         for pid in reversed(json.loads(self.pids.read_text()).values() if self.pids.exists() else []):
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGTERM)
