@@ -191,17 +191,17 @@ class Slurm:
         return shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
 
     def _user(self) -> None:
-        """Whoever logs in. A locked password (`!`) would be refused by sshd without PAM."""
-        with suppress(KeyError):
+        """Whoever logs in, with our commands before the system's. A locked password (`!`) is refused without PAM."""
+        try:
             pwd.getpwnam(USER)
             subprocess.run(["usermod", "-d", str(self.user_home), USER], check=True, capture_output=True)
-            self.user_home.mkdir(exist_ok=True)
-            shutil.chown(self.user_home, USER, USER)
-            shutil.chown(self.shared, USER, USER)
-            return
-        subprocess.run(["useradd", "-m", "-d", str(self.user_home), "-s", "/bin/bash", USER], check=True)
+        except KeyError:
+            subprocess.run(["useradd", "-M", "-d", str(self.user_home), "-s", "/bin/bash", USER], check=True)
         subprocess.run(["usermod", "-p", "*", USER], check=True)
-        shutil.chown(self.shared, USER, USER)
+        self.user_home.mkdir(exist_ok=True)
+        (self.user_home / ".profile").write_text('PATH="$HOME/bin:$PATH"\n')
+        for path in (self.user_home, self.shared):
+            shutil.chown(path, USER, USER)
 
     def _user_processes(self) -> list[int]:
         """What that user still runs; nobody else uses the name."""
