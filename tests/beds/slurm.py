@@ -132,7 +132,7 @@ class Slurm:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         self.pids.unlink(missing_ok=True)
-        for pid in self._user_processes():
+        for pid in (*self._user_processes(), *self._strays()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         hosts = Path("/etc/hosts")
@@ -213,6 +213,16 @@ class Slurm:
         for path in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if path.stat().st_uid == uid:
+                    found.append(int(path.name))
+        return found
+
+    def _strays(self) -> list[int]:
+        """What slurmd started and left behind, by the configuration that it was given."""
+        mark = f"SLURM_CONF={self.conf}".encode()
+        found: list[int] = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if int(path.name) != os.getpid() and mark in (path / "environ").read_bytes().split(b"\0"):
                     found.append(int(path.name))
         return found
 
