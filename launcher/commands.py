@@ -20,7 +20,7 @@ from launcher.dataset import dataset_key, write_dataset
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.heraldry import budget_now, told
-from launcher.hire import hire, recipes, rented
+from launcher.hire import able, hire, recipes, rented
 from launcher.job import Job, Source
 from launcher.learn import learn
 from launcher.ledger import Ledger
@@ -80,12 +80,7 @@ def _launch(arguments: Namespace) -> int:
         run = ledger.run(body["run"])
         if run is None or run.state == RunState.PLANNED:
             if rented(body):
-                hire(
-                    body,
-                    output_path(job, base),
-                    open_store(output_path(job, base)),
-                    arguments.runs / body["run"],
-                )
+                able(body)
                 confirm(body, yes=arguments.yes, most=arguments.max_cost)
             run = _prepare(ledger, body, job, base)
             if arguments.max_cost is not None:
@@ -196,6 +191,7 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
         if eye.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
+            able(body)
             hired = hire(body, run.output, store, folder, arguments.secret)
             if not rented(body):
                 manifest.within_reach(header)

@@ -72,6 +72,18 @@ def hire(
     return Hired(cloud, tuple(_lot(body, number) for number in range(len(body["lots"]))), found)
 
 
+def able(body: Mapping[str, Any]) -> None:
+    """Whether this environment can rent what the plan needs, before anybody is asked to pay.
+
+    Raises:
+        Problem: SkyPilot is not installed here.
+    """
+    if rented(body):
+        from launcher.clouds.skypilot import load  # noqa: PLC0415 - most runs rent nothing
+
+        load()
+
+
 def recipes(body: Mapping[str, Any], output: str, secrets: Sequence[str] = ()) -> tuple[spec.Recipe, ...]:
     """How each lot's machines are asked for and set up, from here."""
     return recipes_of(
