@@ -28,9 +28,9 @@ COMMANDS = (
     "speed",
     "bench",
     "doctor",
-    "diff",
-    "ledger",
     "finish",
+    "ledger",
+    "diff",
 )
 
 # Commands whose module waits for its libraries by itself.
