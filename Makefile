@@ -70,12 +70,13 @@ $(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt test
 	@touch $@
 
 # The laptop's side of renting machines. SkyPilot pins an older click than the newest vLLM's libraries want, so that
-# the two sides cannot share an environment. uv is also what SkyPilot would fetch for machines.
+# the two sides cannot share an environment. uv is also what SkyPilot would fetch for machines;
+# pytest and hypothesis are for the tests that need SkyPilot itself.
 $(CLOUD)/ready: pyproject.toml
 	@echo "setting up $(CLOUD) for renting machines"
 	$(PYTHON) -m venv $(CLOUD)
 	$(CLOUD)/bin/python -m pip install -q uv
-	$(CLOUD)/bin/uv pip install -q --python $(CLOUD)/bin/python -e '.[cloud]'
+	$(CLOUD)/bin/uv pip install -q --python $(CLOUD)/bin/python -e '.[cloud]' pytest hypothesis
 	@touch $@
 
 cloud: $(CLOUD)/ready ## make the environment that rents machines, in .venv-cloud

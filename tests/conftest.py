@@ -1,6 +1,9 @@
 """What tests of several modules share."""
 
 import importlib.util
+import shutil
+from collections.abc import Generator
+from pathlib import Path
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -9,6 +12,9 @@ from hypothesis import settings
 
 from tests.buckets import Servers
 from tests.objectserver import Running
+
+from tests.beds.skyhome import CLOUD
+from tests.beds.slurm import Slurm
 
 settings.register_profile("house", deadline=None)  # a busy machine is slow, and that is no failure
 settings.load_profile("house")
@@ -36,3 +42,22 @@ def server() -> Iterator[Running]:
     """An object server of one test's own, to do wrong as it is told."""
     with Running() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, None]:
+    """A Slurm cluster of this machine and a SkyPilot that rents from it, for the slow suites."""
+    if not (CLOUD / "ready").exists():
+        pytest.skip("no .venv-cloud: make cloud")
+    if not shutil.which("slurmctld", path="/usr/sbin:/usr/bin"):
+        pytest.skip("no Slurm: make bed")
+    folder = Path("/tmp") / f"bed-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
+    shutil.rmtree(folder, ignore_errors=True)
+    found = Slurm(folder)
+    try:
+        found.up()
+        found.worker_env()
+        yield found
+    finally:
+        found.down()
+        shutil.rmtree(folder, ignore_errors=True)
