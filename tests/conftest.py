@@ -2,19 +2,17 @@
 
 import importlib.util
 import shutil
-from collections.abc import Generator
-from pathlib import Path
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.buckets import Servers
-from tests.objectserver import Running
-
 from tests.beds.skyhome import CLOUD
 from tests.beds.slurm import Slurm
+from tests.buckets import Servers
+from tests.objectserver import Running
 
 settings.register_profile("house", deadline=None)  # a busy machine is slow, and that is no failure
 settings.load_profile("house")
