@@ -1,10 +1,11 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix golden bench bench-plan bench-speed chaos e2e clean
+.PHONY: help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e clean
 
 PYTHON ?= python3
 VENV := .venv
 VLLM := .venv-vllm
+CLOUD := .venv-cloud
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
@@ -68,12 +69,31 @@ $(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt test
 	$(BIN)/python -m pip install -q --no-deps --require-hashes -r tests/e2e/stores-gcs.txt
 	@touch $@
 
+# The laptop's side of renting machines. SkyPilot pins an older click than the newest vLLM's libraries want, so that
+# the two sides cannot share an environment. uv is also what SkyPilot would fetch for machines.
+$(CLOUD)/ready: pyproject.toml
+	@echo "setting up $(CLOUD) for renting machines"
+	$(PYTHON) -m venv $(CLOUD)
+	$(CLOUD)/bin/python -m pip install -q uv
+	$(CLOUD)/bin/uv pip install -q --python $(CLOUD)/bin/python -e '.[cloud]'
+	@touch $@
+
+cloud: $(CLOUD)/ready ## make the environment that rents machines, in .venv-cloud
+
+# Debian's packages, where they are missing and can be had: tests of rented machines are skipped without them.
+BED := slurm-wlm slurm-wlm-basic-plugins openssh-server rsync netcat-openbsd curl
+bed: ## install what the tests of rented machines run on
+	@command -v slurmctld >/dev/null && command -v sshd >/dev/null && command -v rsync >/dev/null \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BED) >/dev/null; } \
+	|| echo "no Slurm here: the tests of rented machines will be skipped"
+
 chaos: setup ## workers killed, frozen and starved by the hundred; the seeds are printed and rage again (20 minutes)
 	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
 	@nice $(BIN)/python -m tests.chaos.mutants
 
-e2e: setup $(VENV)/stores $(VLLM)/ready ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU
+e2e: setup $(VENV)/stores $(VLLM)/ready cloud bed ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU, rented machines on Slurm
 	@$(BIN)/python -m pytest -m e2e
 
 clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) $(VLLM) demo/out
+	rm -rf $(VENV) $(VLLM) $(CLOUD) demo/out

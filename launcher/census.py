@@ -1,41 +1,57 @@
-"""Which workers live and which are dead, written into the ledger. For whoever drives a run, and whoever only looks.
+"""Which machines live and which are dead, written into the ledger. For whoever drives a run, and whoever only looks.
 
-A launcher may be killed between any two lines, and workers go on without one: so what the ledger believes of a
-worker is held against the process table and the worker's own last sign of life.
+A launcher may be killed between any two lines, and machines go on without one: so what the ledger believes of a
+machine is held against its cloud and its workers' own last signs of life.
 """
 
-import shutil
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
-from launcher.clouds.local import RUNNING, Local
-from launcher.fleet import ALIVE
+from launcher.clouds.seam import Cloud, Sight
+from launcher.crew import Crew
+from launcher.fleet import ALIVE, Phase
 from launcher.ledger import Ledger
 from launcher.observe import Eye
-from launcher.record import Machine, MachineState, RunState
-from tasks import grip
+from launcher.record import How, Machine, MachineState, RunState, Site
 from tasks.heart import Pulse, utc
-from tasks.worker import MUST_ACT
 
 ENDED_WELL = ("done", "stopped")  # a pulse's last state
+UNSEEN = "it died while no launcher looked"
+
+
+def no_price(machine: Machine, site: Site) -> Decimal | None:
+    """Of places that nobody priced."""
+    del site
+    return machine.usd_per_hour
 
 
 @dataclass(slots=True)
 class Census:
-    """Needs to be the only one that writes down this run's machines: see `drive.sole`."""
+    """Needs to be the only one that writes down this run's machines: see `drive.sole`.
+
+    `price`: what an hour of a machine costs where it came up. A rented machine has lives, each with a place and a
+    price; it may have several workers, and what was found in a place that took one away goes to `troubles`.
+    """
 
     ledger: Ledger
     eye: Eye
-    cloud: Local
+    cloud: Cloud
+    price: Callable[[Machine, Site], Decimal | None] = no_price
+    crew: Crew | None = None  # of rented machines
+    sights: dict[str, Sight] = field(default_factory=dict[str, Sight])
+    lives: dict[str, int] = field(default_factory=dict[str, int])  # the last that was written down as begun
+    ended: dict[str, int] = field(default_factory=dict[str, int])  # and as ended
 
     @property
     def run(self) -> str:
         return self.eye.run
 
     def adopt(self) -> None:
-        """Intents of which nobody wrote down the end: a worker that was started is found, or its pulse is."""
+        """Intents of which nobody wrote down the end: a machine that was started is found, or its pulse is."""
         for machine in self.ledger.machines(self.run, {MachineState.INTENDED}):
-            handle, pulse = self.cloud.find(machine.name), self.eye.pulse(machine.name)
+            handle, pulse = self.cloud.find(machine.name), self._pulse(machine.name)
             if handle:
                 self.ledger.confirm_machine(machine.name, handle, _started(pulse) or utc())
             elif pulse:  # it came, worked and went while nobody looked
@@ -46,52 +62,113 @@ class Census:
                 self.ledger.end_machine(machine.name, MachineState.LOST, machine.intended, "it never started")
 
     def count(self) -> None:
-        """Bury the dead."""
+        """See every machine that is believed to be up, and bury the dead."""
         for machine in self.ledger.machines(self.run, {MachineState.UP}):
-            state = self.cloud.state(machine.handle or "")
-            if state != RUNNING:
-                self._bury(machine, state)
+            sight = self.cloud.sight(machine.handle or "")
+            if sight:
+                self.sights[machine.name] = sight
+                self._live(machine, sight)
+            if sight is None or not sight.alive:
+                self._bury(machine, sight)
 
     def settle(self) -> None:
         """Make the ledger true where no launcher does: the dead are buried, and a run that nobody works on rests."""
+        self.cloud.look()
         self.adopt()
         self.eye.receipts()
-        self.eye.pulses()
+        self.pulses()
         self.count()
         row = self.ledger.find(self.run)
         if row.state in (RunState.PLANNED, RunState.DONE) or self.ledger.machines(self.run, set(ALIVE)):
             return
         self.ledger.set_run_state(self.run, RunState.DONE if self.eye.finished else RunState.STOPPED, utc())
 
-    def _bury(self, machine: Machine, state: str | int | None) -> None:
-        """Write down the end of a worker, and free what it held."""
-        pulse = self.eye.pulse(machine.name)
-        at = _end(machine, pulse, state)
-        code = state if isinstance(state, int) else None
-        if code == 0 or (code is None and pulse is not None and pulse.state in ENDED_WELL):
-            self.ledger.end_machine(machine.name, MachineState.STOPPED, at, "it ended", code)
-        elif code == MUST_ACT or (code is None and pulse is not None and pulse.state == "failed"):
-            reason = pulse.error if pulse and pulse.error else self.cloud.last_words(machine.name)
-            self.ledger.end_machine(machine.name, MachineState.FAILED, at, reason or "it gave up", code)
+    def pulses(self) -> None:
+        """What the workers of the machines that are up say of themselves."""
+        if self.crew is None:
+            self.eye.pulses()
         else:
-            how = f"killed by signal {-code}" if code and code < 0 else f"it died with exit status {code}"
-            how = "it died while no launcher looked" if code is None else how
-            self.ledger.end_machine(machine.name, MachineState.LOST, at, how, code)
+            self.crew.look({m.name for m in self.ledger.machines(self.run, {MachineState.UP})})
+
+    def shards(self, machine: str) -> int:
+        return self.crew.shards(machine) if self.crew else self.eye.by_worker[machine]
+
+    def _live(self, machine: Machine, sight: Sight) -> None:
+        """The lives of a rented machine: each has a place, a price, a beginning and an end."""
+        if sight.site is not None and sight.up is not None and self.lives.get(machine.name, -1) < sight.life:
+            usd = self.price(machine, sight.site)
+            if self.ledger.begin_life(machine.name, sight.life, sight.up, sight.site, usd) and sight.life:
+                self.ledger.note(self.run, "recovered", f"{machine.name} in {sight.site.place}", utc())
+            self.lives[machine.name] = sight.life
+        lived, ended = self.lives.get(machine.name), self.ended.get(machine.name, -1)
+        if sight.phase == Phase.RECOVERING and lived == sight.life and ended < sight.life:
+            self.ended[machine.name] = sight.life
+            self.ledger.end_life(machine.name, sight.life, utc(), How.PREEMPTED)
+            self.ledger.note(
+                self.run, "preempted", f"{machine.name}: {_place(machine, sight)} took it away", utc()
+            )
+            if self.crew:
+                self.crew.settle(machine.name, utc())
+
+    def _bury(self, machine: Machine, sight: Sight | None) -> None:
+        """Write down the end of a machine, and free what its workers held."""
+        pulses = self._last(machine)
+        pulse = pulses[-1] if pulses else None
+        at = _end(machine, pulse, sight)
+        state, code = (sight.state, sight.code) if sight else (None, None)
+        said = [p.state for p in pulses]
+        failed = next((p.error for p in pulses if p.state == "failed" and p.error), None)
+        if state is None:  # the cloud cannot say
+            state = MachineState.LOST
+            if pulse is not None and pulse.state in ENDED_WELL:
+                state = MachineState.STOPPED
+            elif pulse is not None and pulse.state == "failed":
+                state = MachineState.FAILED
+        elif state == MachineState.LOST and said and set(said) == {"failed"}:
+            state = (
+                MachineState.FAILED
+            )  # the cloud knows a failed program; its workers know that somebody must act
+        reason = sight.reason if sight else None
+        if state == MachineState.STOPPED:
+            self.ledger.end_machine(machine.name, state, at, reason or "it ended", code)
+        elif state == MachineState.FAILED:
+            words = self.cloud.last_words(machine.name)
+            why = failed or reason or words or "it gave up"
+            self.ledger.end_machine(machine.name, state, at, why, code)
+        else:
+            how = reason or UNSEEN
+            self.ledger.end_machine(machine.name, state, at, how, code)
             self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
-        scratch = self.cloud.scratch(machine.name)
-        kills = self.cloud.oom_kills(machine.handle or "")
-        self.eye.release(machine.name, at, grip.held(scratch) if grip.guilty(code, kills) else ())
-        shutil.rmtree(scratch, ignore_errors=True)
+        if self.crew is None:
+            blame = self.cloud.to_blame(machine.name, machine.handle or "", code)
+            self.eye.release(machine.name, at, blame)
+        self.cloud.forget(machine.name)
+
+    def _pulse(self, machine: str) -> Pulse | None:
+        if self.crew is None:
+            return self.eye.pulse(machine)
+        return next(iter(self.crew.settle(machine, utc())), None)
+
+    def _last(self, machine: Machine) -> list[Pulse]:
+        """What its workers said last, the latest last; their leases are free."""
+        if self.crew is None:
+            pulse = self.eye.pulse(machine.name)
+            return [pulse] if pulse else []
+        return sorted(self.crew.settle(machine.name, utc()), key=lambda p: p.at)
 
 
 def _started(pulse: Pulse | None) -> datetime | None:
     return datetime.fromisoformat(pulse.started) if pulse else None
 
 
-def _end(machine: Machine, pulse: Pulse | None, state: str | int | None) -> datetime:
+def _place(machine: Machine, sight: Sight) -> str:
+    return (sight.site or machine.site).place
+
+
+def _end(machine: Machine, pulse: Pulse | None, sight: Sight | None) -> datetime:
     """Whoever died while nobody looked died after its last sign of life; it is not billed for what nobody saw."""
-    if state is not None:
-        return utc()
+    if sight is not None:
+        return sight.ended or utc()
     if pulse is not None:
         return datetime.fromisoformat(pulse.stopping or pulse.at)
     return machine.confirmed or machine.intended

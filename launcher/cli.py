@@ -17,20 +17,8 @@ from launcher import __version__, bench, doctor, finish, prices, rebuild, report
 from launcher.errors import NothingNew, Problem
 
 COMMANDS = (
-    "plan",
-    "launch",
-    "status",
-    "report",
-    "compare",
-    "resume",
-    "verify",
-    "prices",
-    "speed",
-    "bench",
-    "doctor",
-    "finish",
-    "ledger",
-    "diff",
+    *("plan", "launch", "status", "report", "compare", "resume", "stop", "down", "verify"),
+    *("prices", "speed", "bench", "doctor", "finish", "ledger", "diff"),
 )
 
 # Commands whose module waits for its libraries by itself.
@@ -82,6 +70,14 @@ def parser() -> Parser:
     launch.add_argument("plan", type=Path, metavar="PLAN.json|JOB.yaml")
     _planning(launch)
     launch.add_argument("--refresh", action="store_true", help="plan again when the corpus changed")
+    launch.add_argument(
+        "--dry-run", action="store_true", help="print the tasks and every call, and rent nothing"
+    )
+    launch.add_argument("--yes", action="store_true", help="rent without asking; needs --max-cost")
+    launch.add_argument(
+        "--max-cost", type=_dollars, metavar="$X", help="refuse a plan that may cost more (P90)"
+    )
+    _driving(launch)
     _runs(launch)
 
     status = commands.add_parser("status", help="how far a run is")
@@ -96,6 +92,16 @@ def parser() -> Parser:
     resume.add_argument(
         "--budget", type=_dollars, metavar="DOLLARS", help="from now on, instead of the job's limits.budget"
     )
+    _driving(resume)
+
+    stop = commands.add_parser("stop", help="let machines finish the shards they hold, then end")
+    _run(stop)
+    down = commands.add_parser("down", help="cancel everything that a run rented, and take it away")
+    _run(down)
+    down.add_argument(
+        "--verify", action="store_true", help="end nothing; ask SkyPilot and the clouds what is left"
+    )
+    _json(down)
 
     verify = commands.add_parser("verify", help="check every receipt, file, id and vector of a run")
     _run(verify)
@@ -135,6 +141,19 @@ def _planning(command: argparse.ArgumentParser) -> None:
         default=6.0,
         metavar="SECONDS",
         help="measure this machine for so long (default 6)",
+    )
+
+
+def _driving(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--detach", action="store_true", help="leave once all rented machines were asked for"
+    )
+    command.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="pass this variable to machines, as a secret",
     )
 
 

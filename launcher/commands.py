@@ -10,15 +10,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from launcher import cut, planner
+from launcher import cut, planner, teardown
 from launcher import job as jobs
 from launcher import plan as plans
 from launcher.account import report_of, standing_of
-from launcher.clouds.local import Local
+from launcher.confirm import confirm, rehearsal
 from launcher.dataset import dataset_key, write_dataset
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.heraldry import budget_now, told
+from launcher.hire import hire, recipes, rented
 from launcher.incremental import Fresh, write_base
 from launcher.job import Job, Source
 from launcher.learn import learn
@@ -30,6 +31,7 @@ from launcher.output import read, show, write
 from launcher.page import render
 from launcher.planning import choices_of
 from launcher.rebuild import plan_key
+from launcher.recipes import reachable, yamls
 from launcher.record import Run, RunState
 from launcher.report import to_json
 from launcher.reporting import ledger_of
@@ -51,7 +53,7 @@ TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, shor
 def _launch(arguments: Namespace) -> int:
     path: Path = arguments.plan
     text = read(path)
-    choices = choices_of(arguments, "local")  # the only place this version launches on
+    choices = choices_of(arguments, arguments.on)
     if text.lstrip().startswith("{"):
         try:
             body = plans.check(json.loads(text))
@@ -64,24 +66,33 @@ def _launch(arguments: Namespace) -> int:
         job, base = jobs.parse(text, where=path.name), path.absolute().parent
         body = plans.to_json(planner.make(job, base, choices, utc(), say))
         show(body, plan_text, as_json=False, stream=sys.stderr)
-    _launchable(body)
+    if arguments.dry_run:
+        print(rehearsal(body, recipes(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
+        return 0
+    if body["work"]["corpus"] is None:
+        raise Problem(
+            "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
+        )
+    if rented(body):
+        reachable(body, output_path(job, base))
     _fresh(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.run(body["run"])
         if run is None or run.state == RunState.PLANNED:
+            if rented(body):
+                hire(
+                    body,
+                    output_path(job, base),
+                    open_store(output_path(job, base)),
+                    arguments.runs / body["run"],
+                )
+                confirm(body, yes=arguments.yes, most=arguments.max_cost)
             run = _prepare(ledger, body, job, base)
+            if arguments.max_cost is not None:
+                ledger.set_budget(run.id, arguments.max_cost, utc())
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
-        return _carry_on(ledger, run, arguments.runs, job)
-
-
-def _launchable(body: dict[str, Any]) -> None:
-    clouds = {lot["cloud"] for lot in body["lots"]}
-    if clouds != {"local"}:
-        raise Problem(
-            f"the plan's machines are on {', '.join(sorted(clouds))}, and this version launches on this machine only",
-            hint="plan with --on local, then launch that plan",
-        )
+        return _carry_on(ledger, run, arguments.runs, job, arguments)
 
 
 def _fresh(body: dict[str, Any], job: Job, base: Path) -> Fresh:
@@ -116,16 +127,18 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
         say("cutting the corpus into shards")
         cuts = cut_of(job, work["model"])
         sampled = sample(listing, columns(job), words(work["model"]), cuts)
-        header = _header(body, job)
+        shards = list(cut.shards(listing, sampled, work["shard_tokens"]))
+        header = _header(body, job, len(shards))
         if found.kept:
             write_base(store, run, found.kept)
-        manifest.write(store, header, cut.shards(listing, sampled, work["shard_tokens"]))
+        manifest.write(store, header, shards)
     ledger.add_shards(run, manifest.every_shard(store, header))
-    ledger.note(run, "launched", f"{header.shards} shards, {body['lots'][0]['workers']} workers", utc())
+    workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
+    ledger.note(run, "launched", f"{header.shards} shards, {workers} workers", utc())
     return ledger.find(run)
 
 
-def _header(body: dict[str, Any], job: Job) -> manifest.Header:
+def _header(body: dict[str, Any], job: Job, shards: int) -> manifest.Header:
     work = body["work"]
     assert isinstance(job.corpus, Source)
     assert job.output
@@ -144,7 +157,7 @@ def _header(body: dict[str, Any], job: Job) -> manifest.Header:
         keep=job.output.keep,
         remote_code=job.remote_code,
         ttl=float(os.environ.get("EMBEDFLEET_LEASE_SECONDS", TTL)),
-        shards=work["shards"],
+        shards=shards,
     )
 
 
@@ -157,7 +170,7 @@ def _resume(arguments: Namespace) -> int:
             _raise(ledger, run, arguments.budget)
         if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
             run = _prepare(ledger, body, job, Path(body["work"]["base"]))
-        return _carry_on(ledger, run, arguments.runs, job)
+        return _carry_on(ledger, run, arguments.runs, job, arguments)
 
 
 def _raise(ledger: Ledger, run: Run, budget: Decimal) -> None:
@@ -172,7 +185,7 @@ def _raise(ledger: Ledger, run: Run, budget: Decimal) -> None:
     ledger.note(run.id, "budget", f"${budget} from now on", utc())
 
 
-def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
+def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace) -> int:
     """Drive the run to its end, then say how it went. The job's limits may be newer than the run's plan."""
     body: dict[str, Any] = json.loads(run.plan)
     folder = runs / run.id
@@ -187,15 +200,22 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job) -> int:
         if eye.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
-            manifest.within_reach(header)
+            hired = hire(body, run.output, store, folder, arguments.secret)
+            if not rented(body):
+                manifest.within_reach(header)
+            for name, text in yamls(hired.recipes).items():
+                write(folder / name, text)
             try:
                 with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
-                    Drive(
-                        ledger, Eye(store, ledger, header), Local(folder), run.output, body["lots"][0],
-                        budget_now(ledger, run.id, job), watch,
+                    left = Drive(
+                        ledger, Eye(store, ledger, header), hired.cloud, hired.lots, budget_now(ledger, run.id, job),
+                        watch, say, body["profile"]["tokens"], arguments.detach,
                     ).go()  # fmt: skip
             finally:
                 learn(ledger, run.id, body, utc())
+            if left:
+                say(left)
+                return 0
         if not store.list(dataset_key(run.id)):
             write_dataset(store, header, ledger.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
@@ -285,5 +305,7 @@ RUN: dict[str, Callable[[Namespace], int]] = {
     "launch": _launch,
     "status": _status,
     "resume": _resume,
+    "stop": teardown.stop,
+    "down": teardown.down,
     "verify": _verify,
 }

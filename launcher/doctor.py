@@ -36,7 +36,10 @@ def add(commands: Any) -> None:
         "subject",
         nargs="?",
         metavar="JOB|PATH",
-        help="a job file, or an output path such as s3://bucket/vectors, whose store is tried",
+        help="a job file, a plan, or an output path such as s3://bucket/vectors, whose store is tried",
+    )
+    command.add_argument(
+        "--orphans", action="store_true", help="find rented machines of runs that this laptop does not know"
     )
     command.add_argument(
         "--runs",
@@ -53,8 +56,16 @@ def run(arguments: argparse.Namespace) -> int:
     from launcher.output import show  # noqa: PLC0415 - `--help` must not wait for it
 
     found = [*machine(arguments.runs), *libraries()]
-    if arguments.subject:
+    plan = plan_of(arguments.subject)
+    if plan is None and arguments.subject:
         found += subject(arguments.subject)
+    rents = plan is not None and any(lot["cloud"] != "local" for lot in plan["lots"])
+    if rents or arguments.orphans or installed("skypilot"):
+        from launcher import doctor_cloud  # noqa: PLC0415 - only where machines may be rented
+
+        found += doctor_cloud.checks(
+            plan if rents else None, arguments.runs / "ledger.db", orphans=arguments.orphans
+        )
     if arguments.json:
         show(to_json(found), checks_text, as_json=True)
     else:
@@ -87,6 +98,28 @@ def machine(runs: Path) -> list[Check]:
         ),
         disk,
     ]
+
+
+def plan_of(named: str | None) -> dict[str, Any] | None:
+    """The plan in this file; None of anything else.
+
+    Raises:
+        Problem: it is a plan of another version, or was changed.
+    """
+    if named is None or not named.endswith(".json") or not Path(named).is_file():
+        return None
+    from launcher.planning import plan_in  # noqa: PLC0415 - only with a plan
+
+    return plan_in(Path(named))
+
+
+def installed(name: str) -> bool:
+    """Whether a distribution is here. It is not imported."""
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def libraries() -> list[Check]:

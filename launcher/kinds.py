@@ -16,8 +16,9 @@ from launcher.estimate import Kind, Rest, exact
 from launcher.job import Declared, Job, Limits
 from launcher.market import Group
 from launcher.profile import Profile
-from launcher.record import SpeedSeen
+from launcher.record import SpeedSeen, StartSeen
 from launcher.speed import Shape, Speed, Spread
+from launcher.taught import quantile
 from pricing import age, egress, machines, spot, storage
 from pricing import gpu as gpus
 from pricing.offer import Offer
@@ -29,6 +30,7 @@ ENGINE = "vllm"  # of machines that are rented, unless the job names another tha
 PIPELINE = Spread(0.91, 0.94, 0.97)
 SCHEMES = {"s3": "aws", "gs": "gcp"}  # of buckets; another S3 than AWS's has to be named by `region`
 UNSAID = "?"  # the region of a bucket that the job does not tell
+ENOUGH, NEWEST = 5, 50  # starts that say how long the next one takes, and those that are believed
 DISK_GB = 60  # of each machine, for the system, the engine and shards on their way; its model comes on top
 
 
@@ -62,6 +64,7 @@ class Context:
     seen: Sequence[SpeedSeen] = ()
     corpus: Place | None = None  # where the texts lie; None: not said
     output: Place | None = None
+    starts: Sequence[StartSeen] = ()  # how long machines took to start, the newest first
 
 
 def menu(offers: Sequence[Offer], context: Context) -> Menu:
@@ -183,9 +186,8 @@ def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
             rate.high * gained.high * offer.gpus,
         ),
         speed_source=speed.source,
-        cold_start=Spread(
-            boot.seconds_low + load[0], boot.seconds_mid + load[1], boot.seconds_high + load[2]
-        ),
+        cold_start=_measured_start(offer, context)
+        or Spread(boot.seconds_low + load[0], boot.seconds_mid + load[1], boot.seconds_high + load[2]),
         hazard=Spread(hazard.per_hour_low, hazard.per_hour_mid, hazard.per_hour_high),
         price_source=f"{offer.source}, {offer.as_of}",
         price_age_days=float(age.days(offer, context.now)),
@@ -195,6 +197,19 @@ def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
         else disk.usd_per_gb_month * exact(gigabytes) / storage.HOURS_OF_A_MONTH,
         egress_usd_per_token=_egress(offer, context),
     )
+
+
+def _measured_start(offer: Offer, context: Context) -> Spread | None:
+    """From being asked for to the first token, as machines of this cloud and GPU took with this model."""
+    seen = [
+        one.seconds
+        for one in context.starts
+        if (one.model, one.cloud, one.gpu) == (context.name, offer.cloud, offer.gpu)
+    ][:NEWEST]
+    if len(seen) < ENOUGH:
+        return None
+    low, mid, high = (quantile(seen, share) or 0.0 for share in (0.1, 0.5, 0.9))
+    return Spread(low, mid, high)
 
 
 def _egress(offer: Offer, context: Context) -> Decimal | None:

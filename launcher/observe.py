@@ -4,7 +4,7 @@ The store is the truth and the ledger its cache, so looking twice changes nothin
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,14 +83,20 @@ class Eye:
         if body is None:
             return None
         found = heart.load(body)
-        if found.ready:
-            self.ledger.ready_machine(worker, datetime.fromisoformat(found.ready))
-        if found.returned:
-            self.ledger.record_leases(self.run, [returned_of(worker, entry) for entry in found.returned])
-        minute = minute_of(found)
-        if minute:
-            self.minutes[worker] = minute
+        self.heard(worker, found)
         return found
+
+    def heard(self, machine: str, pulse: Pulse) -> None:
+        """The moments of a sign of life, written down for its machine."""
+        if pulse.ready:
+            self.ledger.ready_machine(machine, datetime.fromisoformat(pulse.ready))
+        if pulse.returned:
+            self.ledger.record_leases(
+                self.run, [returned_of(pulse.worker, entry) for entry in pulse.returned]
+            )
+        minute = minute_of(pulse)
+        if minute:
+            self.minutes[pulse.worker] = minute
 
     def pulses(self) -> None:
         """The signs of life of all workers that the ledger believes to be up."""
@@ -102,10 +108,15 @@ class Eye:
 
         `died_of`: keys of the leases whose shards its process died of.
         """
+        return self.release_all(lambda name: name == worker, now, died_of)
+
+    def release_all(self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()) -> int:
+        """The same for all workers of whom this is true."""
         freed = 0
         for key, (_, shard, generation), entry in self._open():
             held = lease.holder(self.store, key)
-            if held and held[0] == worker:
+            if held and dead(held[0]):
+                worker = held[0]
                 seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
                 self.ledger.record_leases(self.run, [seen])
                 lease.free(self.store, key, crashed=key in died_of)

@@ -209,7 +209,12 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "prices_as_of": plan.prices_as_of,
         "solver_gap": None if plan.gap is None else round(plan.gap, 6),
     }
-    return body | {"digest": _digest(body)}
+    return signed(body)
+
+
+def signed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan with the digest that tells when it was changed."""
+    return {**body, "digest": _digest(body)}
 
 
 def check(body: Any) -> dict[str, Any]:

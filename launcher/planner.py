@@ -24,7 +24,7 @@ from launcher.machine import Asked, Measured, Slots, measure, names, slots
 from launcher.market import Group
 from launcher.plan import Plan, Work, lots_of, name_run, quota_of
 from launcher.profile import Count, declared
-from launcher.record import SpeedSeen
+from launcher.record import SpeedSeen, StartSeen
 from launcher.speed import Shape, Spread
 from pricing import gpu as gpus
 from pricing.hosted import hosted
@@ -43,6 +43,7 @@ class Choices:
     probe_seconds: float
     offers: tuple[Offer, ...] = ()
     seen: Sequence[SpeedSeen] = ()  # speeds that were measured, the newest first
+    starts: Sequence[StartSeen] = ()  # how long machines took to start, the newest first
 
 
 def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[str], None]) -> Plan:
@@ -67,7 +68,9 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
             not_priced.append(f"clouds: the shape of {job.model} is not known (give `model:` as a mapping)")
         else:
             here, there = menus.places(job)
-            context = Context(job, known, model, looked.profile, now, choices.seen, here, there)
+            context = Context(
+                job, known, model, looked.profile, now, choices.seen, here, there, choices.starts
+            )
             menu = menus.menu(choices.offers, context)
             not_priced += menu.not_priced
             _check_dimensions(job, known.dimensions)

@@ -44,16 +44,17 @@ def choices_of(arguments: Namespace, on: str | None) -> planner.Choices:
     from launcher.ledger import Ledger  # noqa: PLC0415 - most plans are made before there is one
 
     with Ledger.open(path) as ledger:
-        return planner.Choices(on, arguments.probe, found.offers, ledger.speeds())
+        return planner.Choices(on, arguments.probe, found.offers, ledger.speeds(), ledger.starts())
 
 
 def diff(arguments: Namespace) -> int:
-    one, other = (_plan_of(path) for path in (arguments.one, arguments.other))
+    one, other = (plan_in(path) for path in (arguments.one, arguments.other))
     show(differences(one, other), diff_text, as_json=arguments.json)
     return 0
 
 
-def _plan_of(path: Path) -> dict[str, Any]:
+def plan_in(path: Path) -> dict[str, Any]:
+    """The plan in this file, unchanged since it was made."""
     try:
         return plans.check(json.loads(read(path)))
     except ValueError as error:

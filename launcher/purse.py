@@ -7,7 +7,7 @@ the same again changes nothing. It knows no clock: times come from the caller.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -15,11 +15,18 @@ from sqlalchemy import ColumnElement, Table, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Connection
 
-from launcher.record import Charge, How, Life, Limit, MachineState, Notice, PriceSeen, Site
+from launcher.record import Charge, How, Life, Limit, MachineState, Notice, PriceSeen, Site, StartSeen
 from launcher.schema import CHARGE, LIFE, LIMIT, MACHINE, NOTICE, PRICE
 
 Kept = TypeVar("Kept", bound=Life | PriceSeen | Charge | Limit | Notice)
 
+STARTS = """
+    SELECT json_extract(run.plan, '$.work.model'), life.cloud, machine.gpu,
+        CASE WHEN life.asked IS NULL AND life.number = 0 THEN machine.intended ELSE life.asked END AS asked, life.ready
+    FROM life JOIN machine ON machine.name = life.machine JOIN run ON run.id = machine.run
+    WHERE life.ready IS NOT NULL AND (life.asked IS NOT NULL OR life.number = 0)
+    ORDER BY life.up DESC
+"""
 ENDS = {MachineState.STOPPED: How.STOPPED, MachineState.FAILED: How.FAILED, MachineState.LOST: How.LOST}
 
 
@@ -88,6 +95,19 @@ class Purse:
     def lives(self, run: str) -> list[Life]:
         """Of all its machines, in the order in which they came up."""
         return self._kept(Life, LIFE, _of(run, LIFE), order=(LIFE.c.up, LIFE.c.machine, LIFE.c.number))
+
+    def starts(self) -> list[StartSeen]:
+        """Of every run, the newest first: what plans of the same model take for their cold starts.
+
+        Only where it is known when the life was asked for: with the machine, or as the provider said.
+        """
+        with self.reading() as connection:
+            rows = connection.exec_driver_sql(STARTS).all()
+        return [
+            StartSeen(model, cloud, gpu, (_moment(ready) - _moment(asked)).total_seconds())
+            for model, cloud, gpu, asked, ready in rows
+            if model and ready >= asked
+        ]
 
     # Prices
 
@@ -181,6 +201,11 @@ def close_lives(connection: Connection, machine: str, state: MachineState, at: d
     """The machine came to its end: so did the life that was open."""
     still = (LIFE.c.machine == machine, LIFE.c.ended.is_(None))
     connection.execute(update(LIFE).where(*still).values(ended=at, how=ENDS[state]))
+
+
+def _moment(text: str) -> datetime:
+    """As SQLModel writes it: UTC without saying so."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def _see(connection: Connection, seen: PriceSeen) -> None:

@@ -207,6 +207,16 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
+class StartSeen:
+    """How long a machine took from being asked for until it could embed, with this model."""
+
+    model: str
+    cloud: str
+    gpu: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class PriceSeen:
     """`source`: "plan", "launch", "spot history" or "provider". `life`: the only one it is of; None: whichever ran."""
 

@@ -13,7 +13,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.clouds.local import RUNNING, Local
+from launcher.clouds.local import Local
+from launcher.clouds.seam import Ask
 from launcher.errors import Problem
 from launcher.learn import Work, work
 from launcher.machine import Asked, Slots, devices
@@ -145,8 +146,8 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
     with _workers(folder, use, shards) as (local, handles):
         end = time.monotonic() + patience
         while time.monotonic() < end:
-            states = {name: local.state(handle) for name, handle in handles.items()}
-            dead = next((name for name, state in states.items() if state not in (RUNNING, 0, None)), None)
+            seen = {name: local.sight(handle) for name, handle in handles.items()}
+            dead = next((name for name, sight in seen.items() if sight and sight.code), None)
             if dead:
                 words = local.last_words(dead).splitlines()
                 said = next((w.removeprefix("Error: ") for w in words if w.startswith("Error: ")), None)
@@ -155,7 +156,7 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
                     hint=next((w.removeprefix("Try: ") for w in words if w.startswith("Try: ")), None)
                     or "launch a small job with --on local to see more",
                 )
-            if RUNNING not in states.values():
+            if not any(sight and sight.alive for sight in seen.values()):
                 return
             time.sleep(LOOK)
 
@@ -163,25 +164,20 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
 @contextlib.contextmanager
 def _workers(folder: Path, use: Slots, shards: int) -> Generator[tuple[Local, dict[str, str]], None, None]:
     """A worker in every slot; none is left behind."""
-    local, handles = Local(folder), dict[str, str]()
+    words = ["--store", str(folder / "out"), "--run", RUN]
+    words += ["--threads", str(use.threads)] if use.threads else []
+    local, handles = Local(folder, words), dict[str, str]()
     gpus = devices()
     try:
         for slot in range(use.workers):
-            name = f"{folder.name}-{slot}"
-            words = [
-                "--store",
-                str(folder / "out"),
-                "--run",
-                RUN,
-                "--offset",
-                str(shards * slot // use.workers),
-            ]
-            words += ["--threads", str(use.threads)] if use.threads else []
-            handles[name] = local.start(name, words, gpus[slot % len(gpus)] if gpus else None)
+            name, device = f"{folder.name}-{slot}", gpus[slot % len(gpus)] if gpus else None
+            handle = local.start([Ask(name, shards * slot // use.workers, device)])[name]
+            if isinstance(handle, Exception):
+                raise handle
+            handles[name] = handle
         yield local, handles
     finally:
-        for handle in handles.values():
-            local.kill(handle)
+        local.kill(list(handles.values()))
         for child in local.children.values():
             child.wait()
 

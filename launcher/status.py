@@ -4,14 +4,15 @@ Asking drives nothing. Where no launcher is at work, what became of its workers 
 """
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
 from launcher.account import machine_times, spent_so_far, working_seconds
 from launcher.census import Census
-from launcher.clouds.local import Local
-from launcher.drive import Busy, sole
+from launcher.drive import Busy, Drive, sole
 from launcher.fleet import ALIVE
+from launcher.hire import hire
 from launcher.ledger import Ledger
 from launcher.observe import Eye
 from launcher.record import Run
@@ -77,4 +78,10 @@ def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:
     """Where no launcher is at work, write down what became of the workers; else it does so itself."""
     if eye:
         with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
-            Census(ledger, eye, Local(folder)).settle()
+            census_of(ledger, run, eye, folder).settle()
+
+
+def census_of(ledger: Ledger, run: Run, eye: Eye, folder: Path) -> Census:
+    """Who looks after this run's machines while no launcher does."""
+    hired = hire(json.loads(run.plan), run.output, eye.store, folder)
+    return Drive(ledger, eye, hired.cloud, hired.lots, None, lambda _glance: None).census

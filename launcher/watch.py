@@ -36,7 +36,8 @@ def line(glance: "Glance", price: Decimal | None) -> str:
     known = speed and expected is not None and expected > p.tokens
     left = (expected - p.tokens) / speed if known and speed and expected is not None else None
     left = 0.0 if p.shards_done == p.shards else left
-    workers = f"{glance.ready} of {glance.workers} workers" if glance.workers else "no worker"
+    what = "machine" if glance.rented else "worker"
+    workers = f"{glance.ready} of {glance.workers} {what}s" if glance.workers else f"no {what}"
     parts = [
         f"{p.shards_done}/{p.shards} shards",
         f"{brief(p.tokens)} tokens",
@@ -45,6 +46,8 @@ def line(glance: "Glance", price: Decimal | None) -> str:
         f"{duration(left)} left" if left is not None else "? left",
         workers,
     ]
+    parts += [f"{glance.coming} on their way"] if glance.coming else []
+    parts += [f"{glance.recovering} taken away"] if glance.recovering else []
     parts += [f"{glance.deaths} lost"] if glance.deaths else []
     parts += [f"{p.failed_rows} bad rows"] if p.failed_rows else []
     parts += ["draining"] if glance.draining else []

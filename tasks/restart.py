@@ -63,3 +63,9 @@ def next_lives(workers: Collection[str], machine: str) -> dict[int, int]:
             slot, life = int(found[1]), int(found[2] or 0)
             lives[slot] = max(lives.get(slot, 0), life + 1)
     return lives
+
+
+def machine_of(worker: str) -> str | None:
+    """The machine of a worker that a supervisor named; None of another name."""
+    found = re.fullmatch(r"(.+)-\d+(?:r\d+)?", worker)
+    return found[1] if found else None

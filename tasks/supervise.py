@@ -5,8 +5,8 @@
 Worker n is called NAME-n, then NAME-nr1, NAME-nr2 and so on: every life has a name, a heartbeat and receipts of its
 own, also when this program itself is started again under the same NAME. For a life that ended in a crash it writes
 the last heartbeat (state `lost`, and why) and gives back the leases that this one names. SIGTERM, SIGINT and SIGUSR1
-are passed on and waited for. On Linux the workers get SIGTERM when this process dies of whatever; elsewhere they
-would go on without it, and end with the run.
+are passed on and waited for; a run that is told to drain (`tasks.control`) is as good as SIGUSR1. On Linux the
+workers get SIGTERM when this process dies of whatever; elsewhere they would go on without it, and end with the run.
 
 Exit status 0: every shard is done, or told to end; 3: every worker says that somebody must act; 1: workers crash
 without finishing a shard, and nobody finished the run.
@@ -33,6 +33,7 @@ from typing import IO
 from uuid import uuid4
 
 from tasks import grip, heart
+from tasks.control import listen
 from tasks.gauge import devices
 from tasks.heart import Heart, Pulse, utc
 from tasks.lease import free, holder, key, root
@@ -96,12 +97,15 @@ class Supervisor:
         """Supervise to the end; the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
+        # A signal to ourselves: the main thread hears it, as it hears the machine's.
+        over = listen(self.store, self.run, lambda: os.kill(os.getpid(), signal.SIGUSR1))
         try:
             while any(slot.end is None for slot in self.slots):
                 for slot in self.slots:
                     self._look(slot)
                 time.sleep(TICK)
         finally:
+            over.set()
             for slot in self.slots:
                 _tell(slot, signal.SIGTERM)
         return exit_status([slot.end for slot in self.slots if slot.end])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from launcher.fleet import DEATHS, Drain, End, Kill, Seen, Start, View, hopeless, startable, step, stuck
+from launcher.fleet import DEATHS, Drain, End, Kill, Lot, Seen, Start, View, hopeless, startable, step, stuck
 from launcher.record import MachineState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -34,7 +34,7 @@ def died(times: int, *, earlier: bool = False) -> list[Seen]:
 
 
 def view(workers: Sequence[Seen] = (), *, slots: int = 1, shards: int = 10, done: int = 0) -> View:
-    return View("run", slots, workers, shards, done, draining=False)
+    return View("run", (Lot(0, slots, "run-w"),), workers, shards, done, draining=False)
 
 
 def after(seconds: float) -> datetime:
@@ -207,7 +207,7 @@ class Fleet(RuleBasedStateMachine):
 
     @property
     def view(self) -> View:
-        return View("run", 3, self.past, 12, self.done, self.draining)
+        return View("run", (Lot(0, 3, "run-w"),), self.past, 12, self.done, self.draining)
 
     def alive(self) -> list[int]:
         return [n for n, w in enumerate(self.past) if w.state == UP]

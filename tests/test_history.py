@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from launcher.account import report_of
+from launcher.job import parse
+from launcher.kinds import Context, menu
+from launcher.models import shape
+from launcher.profile import declared
 from launcher.report import Report, to_json
 from launcher.spend import PARTS
+from pricing.catalog import load
 from tests import histories
 from tests.histories import HISTORY, NO_END, NOW, WRONG_CLOCK, at
 
@@ -119,3 +124,17 @@ def test_the_next_plan_is_closer_and_the_report_says_by_how_much(body: dict[str,
 def test_egress_counts_from_each_place(body: dict[str, Any]) -> None:
     egress = [other for other in body["spend"]["others"] if other["kind"] == "egress"]
     assert {"aws/us-east-1", "gcp/us-central1"} <= {other["place"] for other in egress}
+
+
+def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> None:
+    with histories.ledger_of(tmp_path) as ledger:
+        starts = ledger.starts()
+    offer = next(o for o in load() if (o.cloud, o.gpu, o.spot) == ("aws", "L4", True))
+    job = parse("name: a\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n")
+    profile = declared(1_000_000, [(1.0, 100.0)], None, None)
+    known = shape("BAAI/bge-m3")
+    (before,) = menu([offer], Context(job, known, known.name, profile, at(NOW))).kinds
+    (after,) = menu([offer], Context(job, known, known.name, profile, at(NOW), starts=starts)).kinds
+    mine = sorted(s.seconds for s in starts if (s.cloud, s.gpu) == ("aws", "L4"))
+    assert before.cold_start != after.cold_start
+    assert mine[0] <= after.cold_start.low <= after.cold_start.mid <= after.cold_start.high <= mine[-1]

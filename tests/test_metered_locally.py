@@ -43,3 +43,17 @@ def test_the_dollars_of_a_local_run_are_the_seconds_of_its_processes(run: Launch
     assert report["plan"]["usd"]["p50"] is not None
     steps = sum(Decimal(step["usd"]) for step in report["waterfall"]["steps"])
     assert Decimal(report["waterfall"]["planned"]) + steps == Decimal(report["spend"]["total"])
+
+
+def test_a_run_at_its_budget_goes_on_with_a_larger_one_and_no_smaller(tmp_path: Path) -> None:
+    shards(tmp_path, 12)
+    found = Launching(tmp_path, local="{workers: 2, usd_per_hour: 36000}", limits="{budget: $30}")
+    try:
+        assert found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS="0.3").wait(60) == 5
+        small = found.start("resume", "--budget", "1")
+        assert small.wait(60) == 2
+        assert found.last_words(small)[0].startswith("Error: a budget of $1 is used up already: $")
+        assert found.start("resume", "--budget", "100000").wait(60) == 0
+        assert found.status()["state"] == "DONE"
+    finally:
+        found.clean()

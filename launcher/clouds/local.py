@@ -1,4 +1,4 @@
-"""Workers as processes of this machine, with the verbs that every cloud has: start, find, state, tell.
+"""Workers as processes of this machine, with the verbs that every cloud has.
 
 A worker's name is on its command line, so one that was started by a launcher since dead can be found again: its
 handle is "pid:name", which no later process shares.
@@ -6,45 +6,60 @@ handle is "pid:name", which no later process shares.
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import psutil
 
-from tasks.grip import oom_kills
+from launcher.clouds.seam import Ask, Sight
+from launcher.fleet import Phase
+from launcher.record import MachineState
+from tasks import grip
 from tasks.problem import Problem
-
-RUNNING = "running"
+from tasks.worker import MUST_ACT
 
 
 class Local:
     """The processes that this launcher started, and those it finds."""
 
-    def __init__(self, folder: Path) -> None:
+    poll = 0.5  # seconds between looks
+
+    def __init__(self, folder: Path, words: Sequence[str] = ()) -> None:
+        """`words`: options of every worker."""
         self.logs = folder.absolute() / "logs"
         self.scratches = folder.absolute() / "scratch"  # a worker runs elsewhere
+        self.words = list(words)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.kills: dict[str, int] = {}  # of the kernel for want of memory, when a child was started
 
-    def start(self, name: str, arguments: list[str], device: str | None) -> str:
-        """Start `python -m tasks.worker` under this name; its handle. What it prints goes to its log.
+    def look(self) -> None:
+        """The process table answers at any time."""
 
-        Raises:
-            Problem: the process could not be started.
-        """
+    def start(self, asks: Sequence[Ask]) -> dict[str, str | Exception]:
+        """Start `python -m tasks.worker` under each name. What it prints goes to its log."""
+        handles: dict[str, str | Exception] = {}
+        for ask in asks:
+            try:
+                handles[ask.name] = self._start(ask)
+            except Problem as problem:
+                handles[ask.name] = problem
+        return handles
+
+    def _start(self, ask: Ask) -> str:
         environment = dict(os.environ)
-        if device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = device
-        command = [sys.executable, "-m", "tasks.worker", *arguments, "--name", name]
-        command += ["--scratch", str(self.scratch(name))]
+        if ask.device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = ask.device
+        own = ["--offset", str(ask.offset), "--name", ask.name, "--scratch", str(self.scratch(ask.name))]
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
-            with self.log(name).open("ab") as log:
+            with self.log(ask.name).open("ab") as log:
                 # A session of its own: Ctrl-C is the launcher's to pass on, and its death is not the worker's.
                 child = subprocess.Popen(
-                    command,
+                    [sys.executable, "-m", "tasks.worker", *self.words, *own],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -57,9 +72,9 @@ class Local:
                 f"cannot start a worker: {error.strerror or error}",
                 hint="free memory or disk, then resume the run",
             ) from error
-        handle = f"{child.pid}:{name}"
+        handle = f"{child.pid}:{ask.name}"
         self.children[handle] = child
-        self.kills[handle] = oom_kills()
+        self.kills[handle] = grip.oom_kills()
         return handle
 
     def find(self, name: str) -> str | None:
@@ -69,29 +84,32 @@ class Local:
                 return f"{process.pid}:{name}"
         return None
 
-    def state(self, handle: str) -> str | int | None:
-        """RUNNING, or the exit status; None when it is gone and its status went to another launcher."""
+    def sight(self, handle: str) -> Sight | None:
+        """It runs, or how it ended; None when it is gone and its status went to another launcher."""
         child = self.children.get(handle)
         if child is not None:
             code = child.poll()
-            return RUNNING if code is None else code
-        return RUNNING if self._process(handle) else None
+            return Sight(Phase.RUNNING) if code is None else _ended(code)
+        return Sight(Phase.RUNNING) if self._process(handle) else None
 
-    def drain(self, handle: str) -> None:
+    def drain(self, handles: Sequence[str]) -> None:
         """Finish the shard in hand, then end."""
-        self._tell(handle, signal.SIGUSR1)
+        self._tell(handles, signal.SIGUSR1)
 
-    def end(self, handle: str) -> None:
+    def end(self, handles: Sequence[str]) -> None:
         """Give the lease back and end at once."""
-        self._tell(handle, signal.SIGTERM)
+        self._tell(handles, signal.SIGTERM)
 
-    def kill(self, handle: str) -> None:
-        """For one that does not hear."""
-        self._tell(handle, signal.SIGKILL)
+    def kill(self, handles: Sequence[str]) -> None:
+        """For those that do not hear."""
+        self._tell(handles, signal.SIGKILL)
 
-    def oom_kills(self, handle: str) -> int:
-        """Processes that the kernel has killed for want of memory since we started this one; 0 where others did."""
-        return oom_kills() - self.kills.get(handle, oom_kills())
+    def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
+        """Keys of the leases whose shards its process died of, as far as that can be known."""
+        kills = grip.oom_kills() - self.kills.get(
+            handle, grip.oom_kills()
+        )  # since we started it; 0 where others did
+        return grip.held(self.scratch(name)) if grip.guilty(code, kills) else ()
 
     def scratch(self, name: str) -> Path:
         """Where a worker keeps files until they are in the store; gone with it."""
@@ -109,6 +127,10 @@ class Local:
             return ""
         return "\n".join(text.strip().splitlines()[-6:])
 
+    def forget(self, name: str) -> None:
+        """Its files on their way to the store are of no use any more."""
+        shutil.rmtree(self.scratch(name), ignore_errors=True)
+
     def _process(self, handle: str) -> psutil.Process | None:
         pid, _, name = handle.partition(":")
         try:
@@ -117,11 +139,20 @@ class Local:
             return None
         return process if _is(process, name) else None
 
-    def _tell(self, handle: str, number: int) -> None:
-        process = self._process(handle)
-        if process is not None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
+    def _tell(self, handles: Sequence[str], number: int) -> None:
+        for process in map(self._process, handles):
+            if process is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+
+
+def _ended(code: int) -> Sight:
+    if code == 0:
+        return Sight(None, MachineState.STOPPED, code, "it ended")
+    if code == MUST_ACT:
+        return Sight(None, MachineState.FAILED, code)
+    how = f"killed by signal {-code}" if code < 0 else f"it died with exit status {code}"
+    return Sight(None, MachineState.LOST, code, how)
 
 
 def _is(process: psutil.Process, name: str) -> bool:

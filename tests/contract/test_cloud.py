@@ -13,8 +13,10 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from launcher.clouds.local import RUNNING, Local
+from launcher.clouds.local import Local
+from launcher.clouds.seam import Ask, Sight
 from launcher.errors import Problem
+from launcher.fleet import Phase
 from tasks import manifest
 from tasks.stores.folder import Folder
 from tests.house import corpus, done, launch
@@ -43,8 +45,18 @@ class Place:
         """A worker's name and handle."""
         name = name or f"w-{uuid4().hex[:12]}"
         self.names.append(name)
-        words = ["--store", str(self.store.root), "--run", self.header.run, "--heartbeat", "0.2", *extra]
-        return name, self.cloud.start(name, words, None)
+        self.cloud.words = [
+            "--store",
+            str(self.store.root),
+            "--run",
+            self.header.run,
+            "--heartbeat",
+            "0.2",
+            *extra,
+        ]
+        handle = self.cloud.start([Ask(name, 0)])[name]
+        assert isinstance(handle, str), handle
+        return name, handle
 
     def works(self, name: str) -> bool:
         """Whether it holds a shard."""
@@ -56,7 +68,15 @@ class Place:
             return b'"working"' in stream.read()
 
     def over(self, handle: str) -> bool:
-        return self.cloud.state(handle) != RUNNING
+        return not self.runs(handle)
+
+    def runs(self, handle: str) -> bool:
+        sight = self.cloud.sight(handle)
+        return sight is not None and sight.phase == Phase.RUNNING
+
+    def code(self, handle: str) -> int | None:
+        sight = self.cloud.sight(handle)
+        return sight.code if sight else None
 
     def clean(self) -> None:
         for name in self.names:
@@ -89,7 +109,7 @@ def place(
 
 def test_a_worker_that_was_started_runs(place: Place) -> None:
     _, handle = place.start()
-    assert place.cloud.state(handle) == RUNNING
+    assert place.runs(handle)
 
 
 def test_a_worker_is_found_by_its_name(place: Place) -> None:
@@ -110,14 +130,14 @@ def test_a_worker_that_has_nothing_to_do_ends_with_0(place: Place, monkeypatch: 
     monkeypatch.delenv("EMBEDFLEET_HASH_SECONDS")
     _, handle = place.start()
     wait(lambda: place.over(handle))
-    assert place.cloud.state(handle) == 0
+    assert place.code(handle) == 0
     assert done(place.store, place.header) == 4
 
 
 def test_a_worker_that_cannot_work_ends_with_3_and_says_why(place: Place) -> None:
     name, handle = place.start("--run", "no-such-run")
     wait(lambda: place.over(handle))
-    assert place.cloud.state(handle) == 3
+    assert place.code(handle) == 3
     assert place.cloud.last_words(name).splitlines() == [
         "Error: no run 'no-such-run' under this output path",
         "Try: see which runs it holds under _embedfleet/",
@@ -128,7 +148,7 @@ def test_a_worker_that_crashes_leaves_its_traceback(place: Place, monkeypatch: p
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "soon")
     name, handle = place.start()
     wait(lambda: place.over(handle))
-    assert place.cloud.state(handle) == 1
+    assert place.code(handle) == 1
     assert place.cloud.last_words(name).endswith("could not convert string to float: 'soon'")
 
 
@@ -136,15 +156,15 @@ def test_a_worker_that_was_killed_has_the_signal_as_its_status(place: Place) -> 
     _, handle = place.start()
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
     wait(lambda: place.over(handle))
-    assert place.cloud.state(handle) == -signal.SIGKILL
+    assert place.code(handle) == -signal.SIGKILL
 
 
 def test_draining_lets_the_shard_in_hand_be_finished(place: Place) -> None:
     name, handle = place.start()
     wait(lambda: place.works(name))
-    place.cloud.drain(handle)
+    place.cloud.drain([handle])
     wait(lambda: place.over(handle))
-    assert place.cloud.state(handle) == 0
+    assert place.code(handle) == 0
     assert 1 <= done(place.store, place.header) < 4
 
 
@@ -152,9 +172,9 @@ def test_ending_gives_the_shard_in_hand_back(place: Place) -> None:
     name, handle = place.start()
     wait(lambda: place.works(name))
     before = done(place.store, place.header)
-    place.cloud.end(handle)
+    place.cloud.end([handle])
     wait(lambda: place.over(handle))
-    assert place.cloud.state(handle) == 0
+    assert place.code(handle) == 0
     assert done(place.store, place.header) - before <= 1
     leases = place.store.list(f"_embedfleet/{place.header.run}/leases/")
     assert [e.size for e in leases].count(0) == 1
@@ -163,38 +183,38 @@ def test_ending_gives_the_shard_in_hand_back(place: Place) -> None:
 def test_a_worker_of_another_launcher_runs_until_it_is_gone(place: Place) -> None:
     name, handle = place.start()
     other = another(place.cloud)
-    assert other.state(handle) == RUNNING
+    assert other.sight(handle) == Sight(Phase.RUNNING)
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
     wait(lambda: place.over(handle))
-    assert other.state(handle) is None
+    assert other.sight(handle) is None
     assert other.find(name) is None
 
 
 def test_a_worker_of_another_launcher_can_be_ended(place: Place) -> None:
     name, handle = place.start()
     wait(lambda: place.works(name))
-    another(place.cloud).end(handle)
+    another(place.cloud).end([handle])
     wait(lambda: place.over(handle))
-    assert place.cloud.state(handle) == 0
+    assert place.code(handle) == 0
 
 
 def test_a_later_process_of_the_same_number_is_not_the_worker(place: Place) -> None:
     _, handle = place.start()
     pid = handle.partition(":")[0]
     stale = f"{pid}:1.0"
-    assert place.cloud.state(stale) is None
-    place.cloud.end(stale)
-    place.cloud.drain(stale)
-    assert place.cloud.state(handle) == RUNNING
+    assert place.cloud.sight(stale) is None
+    place.cloud.end([stale])
+    place.cloud.drain([stale])
+    assert place.runs(handle)
 
 
 def test_a_worker_that_is_gone_can_be_told_anything(place: Place) -> None:
     _, handle = place.start()
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
     wait(lambda: place.over(handle))
-    place.cloud.drain(handle)
-    place.cloud.end(handle)
-    assert place.cloud.state(handle) == -signal.SIGKILL
+    place.cloud.drain([handle])
+    place.cloud.end([handle])
+    assert place.code(handle) == -signal.SIGKILL
 
 
 def test_a_worker_that_never_was_has_no_last_words(place: Place) -> None:
@@ -204,4 +224,4 @@ def test_a_worker_that_never_was_has_no_last_words(place: Place) -> None:
 def test_a_worker_that_cannot_be_started_is_a_problem(place: Place, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Problem, match="cannot start a worker: "):
-        Local(tmp_path / "file").start("w-0", [], None)
+        raise Local(tmp_path / "file").start([Ask("w-0", 0)])["w-0"]  # pyright: ignore[reportGeneralTypeIssues]

@@ -1,0 +1,324 @@
+"""Rented machines through SkyPilot: one managed job each. The only file that imports `sky`, and only once it is needed.
+
+A job's name is the machine's, which we chose; its handle is "id:name". SkyPilot keeps no two jobs of a name apart, so
+this does: a name that has a job gets no second, and of two that a dying launcher left, the younger is cancelled.
+"""
+
+import importlib
+import io
+import os
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from launcher.clouds.seam import Ask, Sight
+from launcher.clouds.skywords import Job, last_lines, plain, problem_of, purchase_of, sight_of
+from launcher.errors import Problem
+from tasks import control, spec
+from tasks.heart import utc
+from tasks.store import Store
+
+# What is read of a job: little, for the list of a fleet is long and asked for often.
+FIELDS = (
+    "job_id", "job_name", "status", "recovery_count", "cloud", "region", "zone", "start_at", "last_recovered_at",
+    "end_at", "failure_reason", "labels",
+)  # fmt: skip
+SETTLING = 120.0  # seconds to wait for launches that a dead launcher left under way
+LINES = 200  # of a log that is fetched to find the last words in
+
+MISSING = "pip install 'embedfleet[cloud]' in an environment of its own, or `make cloud` in a checkout"
+
+
+def load() -> Any:
+    """SkyPilot's library.
+
+    Raises:
+        Problem: it is not installed here.
+    """
+    try:
+        return importlib.import_module("sky")
+    except ImportError as error:
+        raise Problem(
+            f"renting machines needs SkyPilot, which is not installed here ({error})", hint=MISSING
+        ) from error
+
+
+def ask(doing: str, question: Callable[[Any], Any], *, lost: Any = None) -> Any:
+    """Ask SkyPilot something, and say its errors as ours. `lost`: the answer where it has no controller yet."""
+    sky = load()
+    try:
+        # It prints what it does; our stdout is for data.
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            return question(sky)
+    except sky.exceptions.ClusterNotUpError as error:
+        if lost is not None:
+            return lost
+        _explain(error, doing)
+    except (Problem, KeyboardInterrupt):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it raises is mapped; a bug of ours is not in there
+        _explain(error, doing)
+
+
+def _explain(error: Exception, doing: str) -> NoReturn:
+    raise problem_of(error, doing) from error
+
+
+def jobs_of(name: str) -> list[Job]:
+    """All managed jobs whose name contains this, ended ones too: one question, whatever their number."""
+
+    def question(sky: Any) -> Any:
+        request = sky.jobs.queue_v2(refresh=False, name_match=name, fields=list(FIELDS))
+        return sky.get(request)[0]
+
+    return [_job(record) for record in ask("listing managed jobs", question, lost=[])]
+
+
+def cancel(ids: Sequence[int]) -> None:
+    """Cancel managed jobs; SkyPilot then takes their machines down."""
+    if ids:
+        ask("cancelling managed jobs", lambda sky: sky.get(sky.jobs.cancel(job_ids=list(ids))), lost=())
+
+
+def clusters_of(name: str) -> list[tuple[str, str]]:
+    """Machines, by name and status, whose name begins so and that SkyPilot believes to be there."""
+
+    def question(sky: Any) -> Any:
+        return sky.get(sky.cost_report(days=30))
+
+    found: list[tuple[str, str]] = []
+    for record in ask("listing machines", question):
+        status = record.get("status")
+        if status is not None and str(record["name"]).startswith(name):
+            found.append((str(record["name"]), str(getattr(status, "value", status))))
+    return found
+
+
+def take_down(cluster: str) -> None:
+    """Take a machine down that no job holds any more."""
+    ask(f"taking {cluster} down", lambda sky: sky.get(sky.down(cluster)))
+
+
+def enabled() -> list[str]:
+    """The clouds that SkyPilot may use, by our names."""
+
+    def question(sky: Any) -> Any:
+        return sky.get(sky.client.sdk.enabled_clouds())
+
+    return sorted(str(cloud).lower() for cloud in ask("asking for enabled clouds", question))
+
+
+def health() -> dict[str, str]:
+    """The server's status and version, and this library's. Starts no server.
+
+    Raises:
+        Problem: none answers.
+    """
+
+    def question(sky: Any) -> dict[str, str]:
+        info = sky.api_info()
+        return {
+            "status": str(getattr(info.status, "value", info.status)),
+            "server": info.version,
+            "client": sky.__version__,
+            "url": sky.server.common.get_server_url(),
+        }
+
+    found: dict[str, str] = ask("asking SkyPilot's API server how it is", question)
+    return found
+
+
+def price(place: spec.Place, *, spot: bool) -> float | None:
+    """Dollars an hour of this machine by SkyPilot's own catalog; None where it has none."""
+
+    def question(_sky: Any) -> float | None:
+        catalog = importlib.import_module("sky.catalog")
+        zone = place.infra.split("/")[2] if place.infra.count("/") > 1 else None
+        with suppress(ValueError, KeyError):
+            return float(
+                catalog.get_hourly_cost(place.instance_type, spot, place.region, zone, clouds=place.cloud)
+            )
+        return None
+
+    if place.instance_type is None:
+        return None
+    return ask("looking a price up", question)  # type: ignore[no-any-return]
+
+
+class SkyPilot:
+    """The machines of one run. `recipes` by number of lot."""
+
+    def __init__(self, folder: Path, store: Store, run: str, recipes: Mapping[int, spec.Recipe]) -> None:
+        self.logs = folder.absolute() / "logs"
+        self.store = store
+        self.run = run
+        self.recipes = recipes
+        self.poll = float(os.environ.get("EMBEDFLEET_POLL_SECONDS", "10"))
+        self.jobs: dict[int, Job] = {}
+        self.placed: dict[
+            int, tuple[Any, float]
+        ] = {}  # where a job's machine was on its way to first, and when
+        self.settled = False
+
+    def look(self) -> None:
+        """One question for all jobs of the run."""
+        if not self.settled:
+            self._settle()
+            self.settled = True
+        self.jobs = {job.id: job for job in jobs_of(spec.prefix(self.run)) if self._ours(job)}
+        for job in self.jobs.values():
+            if (
+                job.status in ("STARTING", "RUNNING")
+                and job.site
+                and self.placed.get(job.id, (None,))[0] != job.site
+            ):
+                self.placed[job.id] = (job.site, time.time())
+        self._part_twins()
+
+    def start(self, asks: Sequence[Ask]) -> dict[str, str | Exception]:
+        """A managed job for each; all are submitted before any is waited for."""
+        handles: dict[str, str | Exception] = {}
+        requests: dict[str, Any] = {}
+        for one in asks:
+            known = self.find(one.name)
+            if known:
+                handles[one.name] = known
+                continue
+            try:
+                requests[one.name] = ask(f"launching {one.name}", lambda sky, one=one: self._submit(sky, one))
+            except Problem as problem:
+                handles[one.name] = problem
+                break  # the next would fare no better; what was not submitted is found missing and forgotten
+        for name, request in requests.items():
+            try:
+                ids, _ = ask(f"launching {name}", lambda sky, request=request: sky.get(request))
+                handles[name] = f"{ids[0]}:{name}"
+            except Problem as problem:
+                handles[name] = problem
+        return handles
+
+    def find(self, name: str) -> str | None:
+        """The handle of the living job of this name."""
+        found = [job.id for job in self.jobs.values() if job.name == name and job.alive]
+        return f"{min(found)}:{name}" if found else None
+
+    def sight(self, handle: str) -> Sight | None:
+        """As of the last look. A job that was launched since is on its way."""
+        number = handle.partition(":")[0]
+        job = self.jobs.get(int(number)) if number.isdigit() else None
+        if job is None or job.name != handle.partition(":")[2]:
+            return None
+        recipe = next(
+            (r for r in self.recipes.values() if job.name.startswith(f"{spec.prefix(self.run)}-l{r.lot}m")),
+            None,
+        )
+        site = job.site
+        purchase = purchase_of(site.cloud, site.zone, spot=recipe.spot) if recipe and site else None
+        placed = self.placed.get(job.id)
+        return sight_of(job, placed[1] if placed and placed[0] == site else None, purchase)
+
+    def drain(self, handles: Sequence[str]) -> None:
+        """All machines of the run are told through the store, those to come too."""
+        if handles:
+            control.tell(self.store, self.run, "drain", utc())
+
+    def end(self, handles: Sequence[str]) -> None:
+        """Cancel their jobs."""
+        cancel([int(handle.partition(":")[0]) for handle in handles])
+
+    kill = end
+
+    def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
+        """The supervisor on the machine tells of its workers' crashes by itself."""
+        del name, handle, code
+        return ()
+
+    def last_words(self, name: str) -> str:
+        """The end of what the machine said; all that was fetched is kept in its log."""
+        ids = [job.id for job in self.jobs.values() if job.name == name]
+        if not ids:
+            return ""
+        text = io.StringIO()
+        with suppress(Problem):
+            ask(
+                f"reading the log of {name}",
+                lambda sky: sky.jobs.tail_logs(job_id=max(ids), follow=False, tail=LINES, output_stream=text),
+            )
+        lines = last_lines(text.getvalue())
+        if text.getvalue():
+            self.logs.mkdir(parents=True, exist_ok=True)
+            self.log(name).write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
+        return "\n".join(lines) or plain(self.jobs[max(ids)].reason or "")
+
+    def log(self, name: str) -> Path:
+        """Where what was fetched of its log is kept."""
+        return self.logs / f"{name}.log"
+
+    def forget(self, name: str) -> None:
+        """SkyPilot keeps its own books."""
+
+    def _ours(self, job: Job) -> bool:
+        return job.name.startswith(f"{spec.prefix(self.run)}-l")
+
+    def _submit(self, sky: Any, one: Ask) -> Any:
+        recipe = self.recipes[one.lot]
+        task = sky.Task.from_yaml_config(self.task(one))
+        if recipe.secrets:
+            task.update_secrets({name: _secret(name) for name in recipe.secrets})
+        return sky.jobs.launch(task, name=one.name)
+
+    def task(self, one: Ask) -> dict[str, Any]:
+        """What is asked of SkyPilot for one machine."""
+        body = spec.task(self.recipes[one.lot], one.name, one.offset, one.places or None)
+        body.pop("secrets", None)  # their values go with the request, beside the task
+        return body
+
+    def _settle(self) -> None:
+        """Wait until no launch of a launcher that died is still under way on the server: its job would be missed."""
+
+        def waiting(sky: Any) -> bool:
+            requests = sky.api_status(all_status=False, fields=["request_id", "name", "status"])
+            return any(str(r.name).endswith("jobs.launch") for r in requests)
+
+        end = time.monotonic() + SETTLING
+        while time.monotonic() < end and ask("asking what SkyPilot is at", waiting):
+            time.sleep(1)
+
+    def _part_twins(self) -> None:
+        """Of two living jobs of one name, the older stays."""
+        first: dict[str, int] = {}
+        twins: list[int] = []
+        for job in sorted((j for j in self.jobs.values() if j.alive), key=lambda job: job.id):
+            if job.name in first and job.status != "CANCELLING":
+                twins.append(job.id)
+            first.setdefault(job.name, job.id)
+        cancel(twins)
+
+
+def _secret(name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise Problem(
+            f"the secret {name} is not in this environment", hint=f"export {name}=…, then the same again"
+        )
+    return value
+
+
+def _job(record: Any) -> Job:
+    labels: Mapping[str, str] = record.labels or {}
+    return Job(
+        id=int(record.job_id),
+        name=str(record.job_name),
+        status=str(getattr(record.status, "value", record.status)),
+        recoveries=int(record.recovery_count or 0),
+        cloud=record.cloud,
+        region=record.region,
+        zone=record.zone,
+        started=record.start_at,
+        recovered=record.last_recovered_at,
+        ended=record.end_at,
+        reason=record.failure_reason,
+        run=labels.get(spec.RUN_LABEL),
+    )

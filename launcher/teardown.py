@@ -1,0 +1,255 @@
+"""How a run ends before its work does, and the proof that nothing of it is left.
+
+`stop` lets machines finish what they hold. `down` cancels and removes. `down --verify` asks SkyPilot, and on AWS and
+GCP the provider itself by label, what still bears the run's name: what nobody lists, nobody pays for.
+"""
+
+import contextlib
+import json
+import time
+from argparse import Namespace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from launcher.census import Census
+from launcher.clouds import providers, skypilot
+from launcher.clouds.providers import Instance
+from launcher.drive import Busy, sole
+from launcher.errors import Problem
+from launcher.fleet import ALIVE, Phase
+from launcher.hire import rented
+from launcher.ledger import Ledger
+from launcher.observe import Eye
+from launcher.output import show
+from launcher.record import MachineState, Run, RunState
+from launcher.status import census_of, eye_of
+from launcher.watch import say
+from tasks import control, spec
+from tasks.heart import utc
+from tasks.store import open_store
+
+SCHEMA = "embedfleet/down/1"
+PATIENCE = 900.0  # seconds for SkyPilot to take everything down
+HERE_PATIENCE = 15.0  # seconds for a worker of this machine to end
+
+
+@dataclass(slots=True)
+class Left:
+    """What still bears a run's label, by who says so, and who could not be asked."""
+
+    asked: list[str] = field(default_factory=list[str])
+    jobs: list[str] = field(default_factory=list[str])
+    machines: list[str] = field(default_factory=list[str])  # by SkyPilot
+    instances: list[Instance] = field(default_factory=list[Instance])  # by the provider
+    unasked: list[str] = field(default_factory=list[str])
+
+    @property
+    def count(self) -> int:
+        return max(len(self.jobs), len(self.machines), len(self.instances))
+
+
+def stop(arguments: Namespace) -> int:
+    """`embedfleet stop`: no new shards; what is in hand is finished."""
+    with _opened(arguments) as (ledger, run, eye):
+        if run.state == RunState.DONE or eye is None:
+            say(f"run {run.id} is {run.state.lower()}: nothing runs")
+            return 0
+        control.tell(eye.store, run.id, "drain", utc())
+        ledger.note(run.id, "stop", "told to finish what is in hand", utc())
+        with contextlib.suppress(Busy), sole(arguments.runs / run.id, run.id, patience=0):
+            _drain(ledger, run, eye, census_of(ledger, run, eye, arguments.runs / run.id))
+        up = len(ledger.machines(run.id, set(ALIVE)))
+        what = "machine" if rented(json.loads(run.plan)) else "worker"
+        say(f"run {run.id}: {up} {what}{'s' * (up != 1)} will finish the shards in hand and end")
+        say(
+            f"embedfleet status {run.id} --watch shows when; embedfleet resume {run.id} goes on with the rest"
+        )
+    return 0
+
+
+def _drain(ledger: Ledger, run: Run, eye: Eye, census: Census) -> None:
+    """No launcher is at work: tell the machines ourselves. One that is still to come is cancelled."""
+    census.settle()
+    if ledger.find(run.id).state == RunState.RUNNING:
+        ledger.set_run_state(run.id, RunState.DRAINING, utc())
+    up = {m.name: m.handle for m in ledger.machines(run.id, {MachineState.UP}) if m.handle}
+    absent = [n for n in up if (s := census.sights.get(n)) and s.phase in (Phase.WAITING, Phase.RECOVERING)]
+    for name in up:
+        ledger.stopping_machine(name, utc())
+    census.cloud.drain([handle for name, handle in up.items() if name not in absent])
+    census.cloud.end([handle for name, handle in up.items() if name in absent])
+    del eye
+
+
+def down(arguments: Namespace) -> int:
+    """`embedfleet down`: take away all that a run rented, or with --verify only look."""
+    with _opened(arguments) as (ledger, run, eye):
+        plan: Mapping[str, Any] = json.loads(run.plan)
+        if not arguments.verify:
+            _take_down(ledger, run, eye, arguments.runs / run.id, plan)
+        left = what_is_left(ledger, run, plan)
+        if not left.unasked and not left.count:
+            for machine in ledger.machines(run.id):
+                ledger.gone(machine.name, utc())
+        body = _json(run.id, left)
+        show(body, _text, as_json=arguments.json)
+    if left.count:
+        remedies = [one.remedy for one in left.instances]
+        raise Problem(
+            f"{left.count} machines of run {run.id} are left",
+            hint=remedies[0] if remedies and not left.jobs else f"embedfleet down {run.id}",
+        )
+    if left.unasked:
+        raise Problem(
+            f"nothing was found of run {run.id}, and nothing is proven: {left.unasked[0]}",
+            hint=f"mend that, then: embedfleet down {run.id} --verify",
+        )
+    return 0
+
+
+def what_is_left(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Left:
+    """Ask everybody who could know of a machine of this run."""
+    left = Left()
+    if not rented(plan):
+        left.asked.append("the process table")
+        left.machines = [m.name for m in ledger.machines(run.id, set(ALIVE))]
+        return left
+    name = spec.prefix(run.id)
+    try:
+        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot.jobs_of(name) if j.alive]
+        left.machines = [f"{cluster} ({status})" for cluster, status in skypilot.clusters_of(name)]
+        left.asked.append("SkyPilot")
+    except Problem as problem:
+        left.unasked.append(str(problem))
+    for cloud, regions in regions_used(ledger, run, plan).items():
+        if cloud in providers.ASKED:
+            try:
+                left.instances += providers.instances(cloud, regions, spec.label(run.id))
+                left.asked += [f"{cloud} {region}" for region in regions]
+            except Problem as problem:
+                left.unasked.append(str(problem))
+    return left
+
+
+def regions_used(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Where a machine of the run may have been: where the plan has places, and where machines were seen."""
+    used: dict[str, set[str]] = {}
+    for lot in plan["lots"]:
+        for seat in lot["places"]:
+            used.setdefault(lot["cloud"], set()).add(seat["region"])
+    for life in ledger.lives(run.id):
+        if life.region:
+            used.setdefault(life.cloud, set()).add(life.region)
+    return {cloud: sorted(regions) for cloud, regions in sorted(used.items())}
+
+
+def _take_down(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, plan: Mapping[str, Any]) -> None:
+    """Cancel the jobs, wait for their machines to go, and end what is left over."""
+    if eye is None:
+        return
+    try:
+        with sole(folder, run.id):
+            control.tell(
+                eye.store, run.id, "drain", utc()
+            )  # a machine that comes up meanwhile begins nothing
+            census = census_of(ledger, run, eye, folder)
+            census.settle()
+            _end_all(ledger, run, census)
+            if rented(plan):
+                _sweep(ledger, run, plan)
+            if ledger.find(run.id).state not in (RunState.DONE, RunState.STOPPED):
+                ledger.set_run_state(run.id, RunState.STOPPED, utc())
+            ledger.note(run.id, "down", "everything was taken down", utc())
+    except Busy as busy:
+        raise Busy(
+            f"{busy}, which would start machines again", hint="end that launcher (Ctrl-C), then again"
+        ) from busy
+
+
+def _end_all(ledger: Ledger, run: Run, census: Census) -> None:
+    told: set[str] = set()
+    is_rented = census.crew is not None
+    end = time.monotonic() + (PATIENCE if is_rented else HERE_PATIENCE)
+    while True:
+        machines = ledger.machines(run.id, set(ALIVE))
+        handles = {m.handle for m in machines if m.handle}
+        if is_rented:  # those too that the ledger never heard of
+            handles |= {f"{j.id}:{j.name}" for j in skypilot.jobs_of(spec.prefix(run.id)) if j.alive}
+        if not handles:
+            break
+        for machine in machines:
+            ledger.stopping_machine(machine.name, utc())
+        census.cloud.end(sorted(handles - told))
+        told |= handles
+        if time.monotonic() > end:
+            census.cloud.kill(sorted(handles))
+        say(f"{len(handles)} still to go")
+        time.sleep(min(3.0, census.cloud.poll))
+        census.cloud.look()
+        census.adopt()
+        census.count()
+    for machine in ledger.machines(run.id, set(ALIVE)):
+        ledger.end_machine(machine.name, MachineState.STOPPED, utc(), "taken down")
+
+
+def _sweep(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> None:
+    """Machines that no job holds any more: SkyPilot's, then those that only the provider knows."""
+    for cluster, _ in skypilot.clusters_of(spec.prefix(run.id)):
+        say(f"taking {cluster} down")
+        skypilot.take_down(cluster)
+    regions = regions_used(ledger, run, plan).get("aws")
+    if regions:
+        found = providers.instances("aws", regions, spec.label(run.id))
+        for one in found:
+            say(f"ending {one.id} in {one.cloud} {one.zone}, which SkyPilot does not know")
+        providers.terminate(found)
+
+
+def _json(run: str, left: Left) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "run": run,
+        "label": f"{spec.RUN_LABEL}={spec.label(run)}",
+        "machines": left.count,
+        "jobs": left.jobs,
+        "skypilot": left.machines,
+        "provider": [
+            {
+                "cloud": one.cloud, "region": one.region, "zone": one.zone, "id": one.id, "name": one.name,
+                "instance_type": one.instance_type, "spot": one.spot, "state": one.state, "remove": one.remedy,
+            }
+            for one in left.instances
+        ],
+        "asked": left.asked,
+        "not_asked": left.unasked,
+    }  # fmt: skip
+
+
+def _text(body: Mapping[str, Any]) -> Any:
+    lines = [
+        f"{body['machines']} machines bear {body['label']}; asked: {', '.join(body['asked']) or 'nobody'}"
+    ]
+    lines += [f"  job      {job}" for job in body["jobs"]]
+    lines += [f"  machine  {machine}" for machine in body["skypilot"]]
+    for one in body["provider"]:
+        lines.append(f"  {one['cloud']:7}  {one['id']} {one['instance_type']} {one['zone']} {one['state']}")
+        lines.append(f"           remove: {one['remove']}")
+    lines += [f"  not asked: {why}" for why in body["not_asked"]]
+    from rich.text import Text  # noqa: PLC0415 - JSON needs no terminal
+
+    return Text("\n".join(lines))  # names are no markup
+
+
+@contextlib.contextmanager
+def _opened(arguments: Namespace) -> Generator[tuple[Ledger, Run, Eye | None], None, None]:
+    path: Path = arguments.runs / "ledger.db"
+    if not path.exists():
+        raise Problem(
+            f"no runs are kept in {arguments.runs.absolute()}",
+            hint="go to the folder you launched from, or name its runs with --runs",
+        )
+    with Ledger.open(path) as ledger:
+        run = ledger.find(arguments.run)
+        yield ledger, run, eye_of(ledger, open_store(run.output), run)

@@ -1,0 +1,172 @@
+"""Our words against the installed SkyPilot's own: statuses, errors, task files, its optimizer. No server, no network.
+
+SkyPilot lives in an environment of its own, `.venv-cloud`; what is asked of it runs there as a script.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher import plan as plans
+from launcher import planner
+from launcher.clouds.skywords import ENDS, ERRORS, PHASES
+from launcher.planning import read_job
+from launcher.recipes import recipes_of, yamls
+from pricing import catalog
+from tasks.heart import utc
+from tasks.spec import ENGINES, Place, ranked
+from tests.beds import catalogs
+from tests.beds.skyhome import CLOUD, ROOT
+from tests.test_spec import RECIPE
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not (CLOUD / "ready").exists(), reason="no .venv-cloud: make cloud"),
+]
+
+EXAMPLES = ROOT / "runs" / "example"
+NAMES = ("aws-spot-l4", "mixed-aws-gcp", "on-demand-a100x8-gcp")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with catalogs and without credentials."""
+    found = tmp_path_factory.mktemp("home")
+    catalogs.write(found)
+    return found
+
+
+def in_cloud(home: Path, *words: str, code: str = "") -> Any:
+    """What `.venv-cloud`'s Python prints, as JSON."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    env |= {"HOME": str(home), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1", "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(
+        [str(CLOUD / "bin" / "python"), *(["-c", code] if code else []), *words],
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# --- words
+
+
+def test_every_status_of_a_managed_job_is_known(home: Path) -> None:
+    code = """
+import json
+from sky.jobs.state import ManagedJobStatus as S
+print(json.dumps({s.value: s.is_terminal() for s in S}))
+"""
+    theirs: dict[str, bool] = in_cloud(home, code=code)
+    assert {status for status, over in theirs.items() if over} == set(ENDS)
+    assert {status for status, over in theirs.items() if not over} == set(PHASES)
+
+
+def test_every_error_of_skypilot_is_mapped_and_no_other(home: Path) -> None:
+    code = """
+import inspect, json
+from sky import exceptions
+own = [c for c in vars(exceptions).values() if inspect.isclass(c) and c.__module__ == exceptions.__name__]
+print(json.dumps(sorted(c.__name__ for c in own if issubclass(c, BaseException))))
+"""
+    assert in_cloud(home, code=code) == sorted(ERRORS)
+
+
+def test_the_fields_that_are_read_of_a_job_are_fields_of_it(home: Path) -> None:
+    code = """
+import json
+from sky.schemas.api.responses import ManagedJobRecord
+print(json.dumps(sorted(ManagedJobRecord.model_fields)))
+"""
+    from launcher.clouds.skypilot import FIELDS
+
+    assert set(FIELDS) <= set(in_cloud(home, code=code))
+
+
+# --- examples
+
+
+def example(name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """An example's plan, from the prices of the snapshot, and the task files of its lots."""
+    job, _ = read_job(EXAMPLES / name / "job.yaml")
+    choices = planner.Choices(on=None, probe_seconds=0.1, offers=catalog.load())
+    body = plans.to_json(planner.make(job, Path("/home/ann"), choices, utc(), lambda _: None))
+    assert job.output
+    recipes = recipes_of(body, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
+    return body, yamls(recipes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_golden_task_files_of_an_example_are_what_its_plan_gives_and_skypilot_takes_them(
+    name: str, home: Path
+) -> None:
+    body, made = example(name)
+    if os.environ.get("EMBEDFLEET_GOLDEN"):
+        for old in (EXAMPLES / name).glob("lot-*.yaml"):
+            old.unlink()
+        for file, text in made.items():
+            (EXAMPLES / name / file).write_text(text, encoding="utf-8")
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (EXAMPLES / name).glob("lot-*.yaml")}
+    assert made == kept
+
+    files = [str(EXAMPLES / name / file) for file in made]
+    taken = in_cloud(home, str(ROOT / "tests" / "beds" / "offline.py"), *_runnable(files, home))
+    for lot, seen in zip(body["lots"], taken.values(), strict=True):
+        places = ranked(
+            [
+                Place(lot["cloud"], s["region"], s["zone"], s["instance_type"], Decimal(s["usd_per_hour"]))
+                for s in lot["places"]
+            ]
+        )
+        assert [(a["cloud"], a["region"], a["instance_type"], a["spot"]) for a in seen["asked"]] == [
+            (p.cloud, p.region, p.instance_type, lot["spot"]) for p in places
+        ]
+        assert seen["best"]["region"] == places[0].region, "its optimizer would go elsewhere first"
+        assert abs(seen["best"]["usd_per_hour"] - float(places[0].usd_per_hour or 0)) < 0.0051
+        assert seen["best"]["labels"]["embedfleet-run"] == body["run"]
+
+
+def _runnable(files: Sequence[str], home: Path) -> list[str]:
+    """The same with a folder of code that is there: SkyPilot looks for it."""
+    found: list[str] = []
+    for number, file in enumerate(files):
+        copy = home / f"{number}.yaml"
+        text = Path(file).read_text(encoding="utf-8")
+        copy.write_text(text.replace("/usr/lib/embedfleet/tasks", str(ROOT / "tasks")), encoding="utf-8")
+        found.append(str(copy))
+    return found
+
+
+# --- environments
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_what_a_machine_installs_can_be_installed_together(engine: str, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from tasks.spec import requirements
+
+    needs = requirements(replace(RECIPE, engine=engine, corpus="gs://bucket/in"))
+    resolve(tmp_path, "\n".join(needs))
+
+
+def test_what_a_laptop_installs_to_rent_machines_can_be_installed_together(tmp_path: Path) -> None:
+    text = resolve(tmp_path, f"embedfleet[cloud] @ file://{ROOT}")
+    assert "skypilot==0.14" in text
+
+
+def resolve(folder: Path, needs: str) -> str:
+    """The versions that fit together, by uv's resolver; fails where none do."""
+    (folder / "needs.txt").write_text(needs + "\n")
+    done = subprocess.run(
+        [str(CLOUD / "bin" / "uv"), "pip", "compile", "-q", "--python-version", "3.11", str(folder / "needs.txt")],
+        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout

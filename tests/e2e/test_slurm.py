@@ -1,0 +1,241 @@
+"""Rented machines for real: SkyPilot's managed jobs on a Slurm cluster of this machine, taken away in the middle.
+
+Needs root, Debian's Slurm and the environment `.venv-cloud`: `make e2e` sets both up.
+"""
+
+import json
+import re
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.corpus import build
+from launcher.ledger import Ledger
+from launcher.record import Life, Machine
+from tests.beds.skyhome import CLOUD
+from tests.beds.slurm import Slurm
+from tests.e2e.rental import Rental, open_to_all
+from tests.house import write_jsonl
+from tests.launching import records
+
+pytestmark = pytest.mark.e2e
+
+PATIENCE = 900.0  # seconds for a launch on a machine that does other things too
+SLOW = {"EMBEDFLEET_HASH_SECONDS": "0.5"}  # of 1,000 tokens
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, None]:
+    if not (CLOUD / "ready").exists():
+        pytest.skip("no .venv-cloud: make cloud")
+    if not shutil.which("slurmctld", path="/usr/sbin:/usr/bin"):
+        pytest.skip("no Slurm: make bed")
+    folder = (
+        Path("/tmp") / f"bed-{tmp_path_factory.mktemp('bed').parent.name}"
+    )  # a path that every user may enter
+    shutil.rmtree(folder, ignore_errors=True)
+    found = Slurm(folder)
+    try:
+        found.up()
+        found.worker_env()
+        yield found
+    finally:
+        found.down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait(until: Callable[[], object], patience: float = PATIENCE, pause: float = 1.0) -> None:
+    end = time.monotonic() + patience
+    while not until():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(pause)
+
+
+def hashed(bed: Slurm, name: str, shards: int, **more: Any) -> Rental:
+    """A job of the hash engine over so many shards, slow enough to be disturbed."""
+    rental = Rental(bed, name, model="hash", engine="hash", **more)
+    (rental.folder / "in").mkdir()
+    write_jsonl(rental.folder / "in" / "a.jsonl", records("d", [510] * 32 * shards))
+    rental.settings = dict(SLOW)
+    return rental
+
+
+def machines(rental: Rental, run: str) -> list[Machine]:
+    path = rental.folder / "runs" / "ledger.db"
+    if not path.exists():
+        return []
+    with Ledger.open(path) as ledger:
+        return ledger.machines(run) if ledger.run(run) else []
+
+
+def lives(rental: Rental, run: str) -> list[Life]:
+    with Ledger.open(rental.folder / "runs" / "ledger.db") as ledger:
+        return ledger.lives(run)
+
+
+def events(rental: Rental, run: str) -> list[str]:
+    with Ledger.open(rental.folder / "runs" / "ledger.db") as ledger:
+        return [f"{e.kind}: {e.text}" for e in ledger.events(run)]
+
+
+def jobs(bed: Slurm) -> list[dict[str, Any]]:
+    """All managed jobs that this SkyPilot ever had, as its own command lists them."""
+    done = bed.sky.sky("jobs", "queue", "--all", "-o", "json")
+    found: list[dict[str, Any]] = json.loads(done.stdout[done.stdout.index("[") :])
+    return found
+
+
+def stages(rental: Rental, run: str) -> str:
+    """Where the time from the launch to the first receipt went, of the machine that signed first."""
+    root = rental.folder / "out" / "_embedfleet" / run
+    receipts = [json.loads(p.read_text()) for p in (root / "receipts").glob("*/*.json")]
+    first = min(receipts, key=lambda r: r["finished"])
+    name = re.sub(r"-\d+(r\d+)?$", "", first["worker"])
+    machine = next(m for m in machines(rental, run) if m.name == name)
+    life = next(one for one in lives(rental, run) if one.machine == name)
+    pulse = json.loads((root / "workers" / f"{first['worker']}.json").read_text())
+    with Ledger.open(rental.folder / "runs" / "ledger.db") as ledger:
+        launched = next(e.at for e in ledger.events(run) if e.kind == "launched")
+    assert machine.confirmed
+    moments = [
+        ("corpus cut, manifest written", launched, machine.intended),
+        ("job submitted to SkyPilot", machine.intended, machine.confirmed),
+        ("machine allocated", machine.confirmed, life.up),
+        ("SkyPilot's runtime, files, setup", life.up, datetime.fromisoformat(pulse["started"])),
+        (
+            "engine and model loaded",
+            datetime.fromisoformat(pulse["started"]),
+            datetime.fromisoformat(pulse["ready"]),
+        ),
+        ("first shard", datetime.fromisoformat(pulse["ready"]), datetime.fromisoformat(first["finished"])),
+    ]
+    lines = [f"  {what:34} {(to - begun).total_seconds():6.1f} s" for what, begun, to in moments]
+    return "\n".join([*lines, f"  {'together':34} {(moments[-1][2] - launched).total_seconds():6.1f} s"])
+
+
+# --- a fleet that is disturbed
+
+
+def test_a_fleet_of_two_lots_loses_machines_in_the_middle_and_nothing_else(
+    bed: Slurm, minilm: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rental = Rental(bed, "docs", model=minilm, engine="torch")
+    documents = build(rental.folder / "in", documents=1500)
+    run = rental.plan()
+    open_to_all(rental.folder)
+    launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5")
+    wait(lambda: rental.done(run) >= 2 or launcher.poll() is not None)
+    assert launcher.poll() is None, rental.said()
+    spot = [a for a in bed.allocations() if a.partition == "spot" and a.state == "RUNNING"]
+    for allocation in spot:
+        bed.cancel(allocation.id)
+    assert spot
+    assert launcher.wait(PATIENCE) == 0, rental.said()
+
+    verified = rental.run("verify", run, "--json")
+    assert verified.returncode == 0, verified.stderr
+    verdict = json.loads(verified.stdout)
+    assert (verdict["documents"], verdict["fault_count"], verdict["failed_rows"]) == (documents, 0, 0)
+    report = json.loads((rental.folder / "runs" / run / "report.json").read_text())
+    assert report["work"]["documents"] == documents
+    assert float(report["spend"]["total"]) > 0
+    assert {life.purchase for life in lives(rental, run)} == {"spot", "on-demand"}
+    taken = [e for e in events(rental, run) if e.startswith("preempted: ")]
+    assert len(taken) >= 1
+    proof = rental.run("down", run, "--verify")
+    assert proof.returncode == 0, proof.stderr + proof.stdout
+    assert proof.stdout.startswith("0 machines bear embedfleet-run=")
+    assert not bed.allocations()
+    with capsys.disabled():
+        print(f"\n{documents} documents, {len(spot)} machines taken away; {rental.said().splitlines()[-1]}")
+        print("\n".join(["from launch to the first receipt:", stages(rental, run), *events(rental, run)]))
+
+
+def test_a_launcher_that_is_killed_while_machines_come_up_leaves_none_forgotten_and_starts_none_twice(
+    bed: Slurm,
+) -> None:
+    rental = hashed(bed, "ramp", 24)
+    run = rental.plan()
+    open_to_all(rental.folder)
+    first = rental.start("launch", "plan.json", "--yes", "--max-cost", "5")
+    wait(
+        lambda: len(machines(rental, run)) == 3 or first.poll() is not None, pause=0.05
+    )  # intended, not confirmed
+    first.kill()
+    first.wait()
+    assert not any(m.confirmed for m in machines(rental, run)), "it was killed too late to show anything"
+
+    second = rental.start("resume", run)
+    assert second.wait(PATIENCE) == 0, rental.said()
+    known = {m.name for m in machines(rental, run)}
+    mine = [j["job_name"] for j in jobs(bed) if j["job_name"].startswith(run)]
+    assert set(mine) <= known, "a machine is forgotten"
+    assert Counter(mine).most_common(1)[0][1] == 1, "a machine was started twice"
+    assert rental.run("verify", run).returncode == 0
+    assert rental.run("down", run, "--verify").returncode == 0
+
+
+# --- what a person does
+
+
+def test_ctrl_c_leaves_the_machines_to_their_work_and_stop_lets_them_finish_what_they_hold(
+    bed: Slurm,
+) -> None:
+    rental = hashed(bed, "stop", 60)
+    run = rental.plan()
+    open_to_all(rental.folder)
+    launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5")
+    wait(lambda: rental.done(run) >= 1 or launcher.poll() is not None)
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(120) == 130, rental.said()
+    *_, error, hint = rental.said().splitlines()
+    assert re.search(r"3 machines go on without this launcher, at \$6\.80 an hour when all are up", error)
+    assert f"embedfleet stop {run}" in hint
+    before = rental.done(run)
+    wait(lambda: rental.done(run) > before)  # nobody looks after them
+
+    stopped = rental.run("stop", run)
+    assert stopped.returncode == 0, stopped.stderr
+    wait(lambda: not bed.allocations())
+    status = json.loads(rental.run("status", run, "--json").stdout)
+    assert status["state"] == "STOPPED"
+    assert 0 < status["shards_done"] < status["shards"]
+    assert rental.run("down", run, "--verify").returncode == 0
+
+
+def test_down_takes_everything_away_at_once(bed: Slurm) -> None:
+    rental = hashed(bed, "down", 60)
+    run = rental.plan()
+    open_to_all(rental.folder)
+    detached = rental.run("launch", "plan.json", "--yes", "--max-cost", "5", "--detach")
+    assert detached.returncode == 0, detached.stderr
+    assert "3 machines go on without this launcher" in detached.stderr
+    wait(bed.allocations)
+    left = rental.run("down", run, "--verify")
+    assert left.returncode == 1
+    assert f"machines of run {run} are left" in left.stderr
+    gone = rental.run("down", run, timeout=600)
+    assert gone.returncode == 0, gone.stderr
+    assert gone.stdout.startswith("0 machines")
+    assert not bed.allocations()
+
+
+def test_a_lot_whose_machines_fail_in_setup_is_given_up_after_three(bed: Slurm) -> None:
+    rental = hashed(bed, "broken", 24, machines=(3, 1))
+    rental.settings["EMBEDFLEET_WORKER_ENV"] = "/no/such/environment"
+    run = rental.plan()
+    open_to_all(rental.folder)
+    launched = rental.run("launch", "plan.json", "--yes", "--max-cost", "5", timeout=PATIENCE)
+    assert launched.returncode == 1, launched.stderr
+    assert "lot 0 (3 x L4) is given up" in launched.stderr
+    assert "/no/such/environment/bin/python: No such file or directory" in launched.stderr
+    assert re.search(r"Error: the machines gave up: .*\$\d+\.\d\d spent", launched.stderr)
+    assert len([m for m in machines(rental, run) if m.lot == 0]) <= 6
+    assert rental.run("down", run, "--verify").returncode == 0

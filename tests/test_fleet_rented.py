@@ -1,0 +1,236 @@
+"""The policy of rented machines: waves, places, payback, lots that are given up."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.fleet import (
+    DEATHS,
+    FAILURES,
+    WAVE,
+    Drain,
+    End,
+    Kill,
+    Lot,
+    Phase,
+    Seen,
+    Start,
+    View,
+    given_up,
+    pays_back,
+    step,
+    stuck,
+)
+from launcher.places import Trouble
+from launcher.record import MachineState
+from tasks.spec import Place
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+UP, LOST, STOPPED, FAILED = MachineState.UP, MachineState.LOST, MachineState.STOPPED, MachineState.FAILED
+EAST, WEST = (
+    Place("aws", "east", None, "g6.xlarge", Decimal(1)),
+    Place("aws", "west", None, "g6.xlarge", Decimal(2)),
+)
+LOT = Lot(0, 2, "run-l0m", (EAST, WEST), (2, 0), cold_start=300.0, tokens_per_second=1_000.0)
+
+
+def seen(
+    state: MachineState = UP,
+    *,
+    slot: int = 0,
+    number: int = 0,
+    lot: int = 0,
+    phase: Phase = Phase.RUNNING,
+    shards: int = 0,
+    infra: str | None = EAST.infra,
+) -> Seen:
+    ended = None if state in (UP, MachineState.INTENDED) else NOON
+    name = f"run-l{lot}m{slot}-{number}"
+    return Seen(name, slot, state, ended, shards, lot=lot, phase=phase, infra=infra)
+
+
+def view(workers: Sequence[Seen] = (), lots: tuple[Lot, ...] = (LOT,), **changes: object) -> View:
+    plain = View("run", lots, workers, 1_000, 0, draining=False, tokens_left=1e9)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def later(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+# --- starting
+
+
+def test_every_slot_of_every_lot_gets_a_machine_in_its_place() -> None:
+    other = Lot(1, 1, "run-l1m", (WEST,), (1,))
+    assert step(view(lots=(LOT, other)), NOON) == [
+        Start(0, "run-l0m0-0", 0, (EAST, WEST)),
+        Start(1, "run-l0m1-0", 0, (EAST, WEST)),
+        Start(0, "run-l1m0-0", 1, (WEST,)),
+    ]
+
+
+def test_machines_come_in_waves() -> None:
+    big = replace(LOT, slots=100, counts=(100, 0))
+    assert len(step(view(lots=(big,)), NOON)) == WAVE
+    coming = [seen(slot=n, phase=Phase.WAITING) for n in range(WAVE - 3)]
+    assert len(step(view(coming, lots=(big,)), NOON)) == 3
+    there = [seen(slot=n) for n in range(40)]
+    assert len(step(view(there, lots=(big,)), NOON)) == WAVE
+
+
+def test_a_machine_with_several_workers_counts_for_as_many_shards() -> None:
+    big = replace(LOT, slots=10, counts=(10, 0), workers=8)
+    assert len(step(view(lots=(big,), shards=17), NOON)) == 3
+
+
+def test_nothing_is_started_that_would_come_too_late_to_pay_back_its_cold_start() -> None:
+    assert pays_back(LOT, 1e9, 1_000.0)
+    assert not pays_back(LOT, 1_000 * 300.0, 1_000.0)  # the work ends as it comes up
+    assert step(view([seen()], tokens_left=1_000 * 400.0), NOON) == []
+    assert len(step(view([seen()], tokens_left=1_000 * 900.0), NOON)) == 1
+
+
+def test_the_first_machine_is_started_however_little_is_left() -> None:
+    assert len(step(view(tokens_left=10.0), NOON)) == 1
+
+
+def test_what_is_unknown_holds_nothing_up() -> None:
+    assert pays_back(replace(LOT, tokens_per_second=None), 10.0, 1_000.0)
+    assert pays_back(LOT, None, 1_000.0)
+
+
+@given(st.floats(1, 1e12), st.floats(1, 1e6), st.floats(1, 1e6))
+def test_more_work_never_makes_a_machine_pay_less(tokens: float, rate: float, more: float) -> None:
+    if pays_back(LOT, tokens, rate):
+        assert pays_back(LOT, tokens + more, rate)
+
+
+# --- places
+
+
+def test_a_place_that_has_just_failed_is_asked_last() -> None:
+    troubled = view(troubles=[Trouble(EAST.infra, NOON, "no capacity")])
+    assert [o.places for o in step(troubled, NOON) if isinstance(o, Start)] == [(WEST, EAST)] * 2
+
+
+def test_a_machine_that_was_taken_away_is_asked_for_elsewhere_rather_than_where_it_was() -> None:
+    worker = seen(phase=Phase.RECOVERING)
+    orders = step(view([worker], troubles=[Trouble(EAST.infra, NOON, "preempted")]), NOON)
+    assert End(worker.name, "aws/east took it away") in orders
+
+
+def test_its_slot_has_the_next_machine_as_soon_as_it_is_told_to_end() -> None:
+    worker = seen(phase=Phase.ENDING)
+    orders = step(view([worker], troubles=[Trouble(EAST.infra, NOON, "preempted")]), NOON)
+    assert Start(0, "run-l0m0-1", 0, (WEST, EAST)) in orders
+
+
+def test_where_there_is_no_other_place_skypilot_recovers_it() -> None:
+    only = replace(LOT, places=(EAST,), counts=(2,))
+    worker = seen(phase=Phase.RECOVERING)
+    assert [
+        o
+        for o in step(view([worker], (only,), troubles=[Trouble(EAST.infra, NOON, "preempted")]), NOON)
+        if isinstance(o, End)
+    ] == []
+
+
+def test_where_every_place_took_machines_away_skypilot_recovers_it() -> None:
+    troubles = [Trouble(p.infra, NOON, "preempted") for p in (EAST, WEST)]
+    orders = step(view([seen(phase=Phase.RECOVERING)], troubles=troubles), NOON)
+    assert not any(isinstance(o, End) for o in orders)
+
+
+# --- failing
+
+
+def failed(count: int, **more: object) -> list[Seen]:
+    return [replace(seen(FAILED, slot=0, number=n), **more) for n in range(count)]  # type: ignore[arg-type]
+
+
+def test_a_machine_that_could_not_be_set_up_is_tried_again() -> None:
+    assert Start(0, "run-l0m0-1", 0, (EAST, WEST)) in step(view(failed(1)), later(60))
+
+
+def test_a_lot_is_given_up_when_so_many_of_its_machines_could_not_be_set_up() -> None:
+    assert FAILURES == 3
+    workers = [*failed(3), seen(slot=1)]
+    assert given_up(view(workers), LOT)
+    assert step(view(workers), later(10**6)) == [End("run-l0m1-0", "its lot was given up")]
+    assert stuck(view(failed(3)))
+
+
+def test_a_lot_that_has_done_a_shard_is_not_given_up() -> None:
+    assert not given_up(view([*failed(3), seen(slot=1, shards=1)]), LOT)
+
+
+def test_what_failed_before_this_launch_is_not_held_against_a_lot() -> None:
+    assert not given_up(view(failed(3, earlier=True)), LOT)
+
+
+def test_other_lots_go_on() -> None:
+    other = Lot(1, 1, "run-l1m", (WEST,), (1,))
+    found = view(failed(3), lots=(LOT, other))
+    assert step(found, NOON) == [Start(0, "run-l1m0-0", 1, (WEST,))]
+    assert not stuck(found)
+
+
+def test_a_slot_whose_machines_die_again_and_again_is_given_up() -> None:
+    dead = [seen(LOST, number=n) for n in range(DEATHS)]
+    assert [o.slot for o in step(view(dead), later(10**6)) if isinstance(o, Start)] == [1]
+
+
+# --- ending
+
+
+def test_draining_ends_machines_that_are_not_there_yet() -> None:
+    workers = [seen(), seen(slot=1, phase=Phase.WAITING)]
+    assert step(view(workers, draining=True), NOON) == [
+        Drain("run-l0m0-0"),
+        End("run-l0m1-0", "nothing more is begun"),
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "kind"), [(100, None), (301, End), (601, Kill)])
+def test_a_machine_that_stays_after_the_last_shard_is_taken_away(seconds: float, kind: type | None) -> None:
+    found = view([seen()], finished=NOON, patience=timedelta(minutes=5), done=1_000)
+    assert [type(o) for o in step(found, later(seconds))] == ([] if kind is None else [kind])
+
+
+# --- laws
+
+
+phases = st.sampled_from(list(Phase))
+states = st.sampled_from([UP, LOST, STOPPED, FAILED, MachineState.INTENDED])
+
+
+@given(
+    st.lists(st.tuples(states, phases, st.integers(0, 3), st.integers(0, 2)), max_size=25), st.integers(0, 40)
+)
+def test_no_slot_ever_has_two_machines_and_no_name_is_used_twice(
+    past: list[tuple[MachineState, Phase, int, int]], done: int
+) -> None:
+    lot = replace(LOT, slots=4, counts=(2, 2))
+    counts = [0] * 4
+    workers: list[Seen] = []
+    for state, phase, slot, shards in past:
+        if any(
+            w.slot == slot and w.state in (UP, MachineState.INTENDED) and w.phase != Phase.ENDING
+            for w in workers
+        ):
+            continue
+        workers.append(seen(state, slot=slot, number=counts[slot], phase=phase, shards=shards))
+        counts[slot] += 1
+    starts = [
+        o for o in step(view(workers, (lot,), shards=40, done=done), later(10**4)) if isinstance(o, Start)
+    ]
+    assert len({o.slot for o in starts}) == len(starts)
+    assert not {o.name for o in starts} & {w.name for w in workers}
+    held = {w.slot for w in workers if w.state in (UP, MachineState.INTENDED) and w.phase != Phase.ENDING}
+    assert not {o.slot for o in starts} & held

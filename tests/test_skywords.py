@@ -1,0 +1,122 @@
+"""SkyPilot's words in ours: jobs as machines, errors as problems, logs as last words."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from launcher.clouds.skywords import (
+    ENDS,
+    ERRORS,
+    HINTS,
+    PHASES,
+    Job,
+    Kind,
+    last_lines,
+    problem_of,
+    purchase_of,
+    sight_of,
+)
+from launcher.fleet import Phase
+from launcher.record import MachineState, Site
+
+JOB = Job(
+    7, "run-l0m0-0", "RUNNING", 0, "AWS", "us-east-1", "us-east-1b", 1_000.0, 1_000.0, None, None, "run"
+)
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_a_status_is_of_a_machine_that_lives_or_of_one_that_ended() -> None:
+    assert not set(PHASES) & set(ENDS)
+
+
+def test_a_running_job_is_a_machine_in_its_place_since_it_was_ready() -> None:
+    sight = sight_of(JOB, None, "spot")
+    assert (sight.phase, sight.life, sight.up) == (Phase.RUNNING, 0, at(1_000))
+    assert sight.site == Site("aws", "us-east-1", "us-east-1b", "spot")
+
+
+def test_a_machine_costs_from_when_it_was_on_its_way_where_somebody_saw_it() -> None:
+    assert sight_of(JOB, 940.0, "spot").up == at(940)
+    assert sight_of(JOB, 1_060.0, "spot").up == at(1_000)
+
+
+def test_a_machine_that_is_not_there_yet_has_not_begun_to_live() -> None:
+    job = replace(JOB, status="STARTING", started=None, recovered=None)
+    assert sight_of(job, 900.0, "spot").phase == Phase.WAITING
+    assert sight_of(job, 900.0, "spot").up is None
+
+
+def test_a_machine_that_came_back_has_another_life() -> None:
+    sight = sight_of(replace(JOB, recoveries=2, recovered=1_500.0), 940.0, "spot")
+    assert (sight.life, sight.up) == (2, at(1_500))
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("SUCCEEDED", MachineState.STOPPED),
+        ("CANCELLED", MachineState.STOPPED),
+        ("FAILED", MachineState.LOST),
+        ("FAILED_SETUP", MachineState.FAILED),
+        ("FAILED_NO_RESOURCE", MachineState.LOST),
+    ],
+)
+def test_a_job_that_ended_says_what_became_of_its_machine(status: str, state: MachineState) -> None:
+    sight = sight_of(replace(JOB, status=status, ended=2_000.0, reason="because\nof this"), None, "spot")
+    assert (sight.phase, sight.state, sight.ended) == (None, state, at(2_000))
+    assert (sight.reason or "").endswith(": because of this")
+
+
+def test_a_status_that_nobody_knows_yet_is_taken_for_a_machine_that_runs() -> None:
+    assert sight_of(replace(JOB, status="PONDERING"), None, "spot").phase == Phase.RUNNING
+
+
+# --- errors
+
+
+class ApiServerConnectionError(RuntimeError):
+    """Named as SkyPilot's."""
+
+
+class NewerError(ApiServerConnectionError):
+    """Unknown itself, of a kind that is known."""
+
+
+def test_an_error_says_what_was_done_what_sort_of_trouble_it_is_and_what_to_try() -> None:
+    problem = problem_of(ApiServerConnectionError("\x1b[31mno\nanswer\x1b[0m"), "listing managed jobs")
+    assert str(problem) == f"listing managed jobs: {Kind.SERVER}: no answer"
+    assert problem.hint == HINTS[Kind.SERVER]
+
+
+def test_an_error_that_is_unknown_is_of_its_parents_kind_or_skypilots_own() -> None:
+    assert problem_of(NewerError("x"), "y").hint == HINTS[Kind.SERVER]
+    assert problem_of(ValueError("x"), "y").hint == HINTS[Kind.INSIDE]
+
+
+def test_every_kind_of_trouble_has_something_to_try() -> None:
+    assert set(HINTS) == set(Kind)
+    assert set(ERRORS.values()) == set(Kind)
+
+
+# --- logs
+
+
+def test_last_words_are_those_of_the_machine_without_skypilots_own() -> None:
+    log = (
+        "\x1b[36m(setup pid=27368)\x1b[0m installing\n"
+        "(run-l0m0-0, pid=27409) Error: no such model\r\n"
+        "(run-l0m0-0, pid=27409) Try: another\n"
+        "\x1b[32m✓ Job finished (status: FAILED).\x1b[0m\n├── To stream job logs:\t\tsky jobs logs 1\n\n"
+    )
+    assert last_lines(log) == ["installing", "Error: no such model", "Try: another"]
+    assert last_lines(log, 1) == ["Try: another"]
+
+
+def test_on_slurm_the_place_says_how_a_machine_is_bought() -> None:
+    assert purchase_of("slurm", "spot", spot=False) == "spot"
+    assert purchase_of("slurm", "ondemand", spot=True) == "on-demand"
+    assert purchase_of("aws", "spot", spot=False) == "on-demand"
