@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from launcher import __version__, bench, doctor, finish, prices, rebuild, reporting, speeds
-from launcher.errors import Problem
+from launcher.errors import NothingNew, Problem
 
 COMMANDS = (
     *("plan", "launch", "status", "report", "compare", "resume", "stop", "down", "verify"),
-    *("prices", "speed", "bench", "doctor", "diff", "ledger", "finish"),
+    *("prices", "speed", "bench", "doctor", "finish", "ledger", "diff"),
 )
 
 # Commands whose module waits for its libraries by itself.
@@ -200,6 +200,9 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     try:
         return command_of(arguments.command)(arguments)
+    except NothingNew as done:
+        print(f"{done}\n{done.hint}", file=sys.stderr)  # noqa: T201 - this is the edge
+        return done.code
     except Problem as problem:
         print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - this is the edge
         return problem.code

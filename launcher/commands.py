@@ -15,16 +15,16 @@ from launcher import job as jobs
 from launcher import plan as plans
 from launcher.account import report_of, standing_of
 from launcher.confirm import confirm, rehearsal
-from launcher.corpus import Listing
 from launcher.dataset import dataset_key, write_dataset
 from launcher.drive import Drive, sole
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.heraldry import budget_now, told
 from launcher.hire import able, hire, recipes, rented
+from launcher.incremental import Fresh, write_base
 from launcher.job import Job, Source
 from launcher.learn import learn
 from launcher.ledger import Ledger
-from launcher.look import columns, listing_of
+from launcher.look import columns, fresh_of, listing_of, output_path
 from launcher.looked import cut_of
 from launcher.observe import Eye
 from launcher.output import read, show, write
@@ -75,7 +75,7 @@ def _launch(arguments: Namespace) -> int:
         )
     if rented(body):
         reachable(body, output_path(job, base))
-    _listing(body, job, base)
+    _fresh(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.run(body["run"])
         if run is None or run.state == RunState.PLANNED:
@@ -83,28 +83,31 @@ def _launch(arguments: Namespace) -> int:
                 able(body)
                 confirm(body, yes=arguments.yes, most=arguments.max_cost)
             run = _prepare(ledger, body, job, base)
-            if arguments.max_cost is not None:
-                ledger.set_budget(run.id, arguments.max_cost, utc())
+            if arguments.max_cost is not None:  # never more than the job allows: what is set last holds
+                said = (arguments.max_cost, job.limits.budget)
+                ledger.set_budget(run.id, min(usd for usd in said if usd is not None), utc())
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
         return _carry_on(ledger, run, arguments.runs, job, arguments)
 
 
-def _listing(body: dict[str, Any], job: Job, base: Path) -> Listing:
-    """The corpus, as the plan saw it."""
+def _fresh(body: dict[str, Any], job: Job, base: Path) -> Fresh:
+    """The corpus, as the plan saw it: without what earlier runs hold."""
     listing = listing_of(job, base)
-    if listing.digest != body["work"]["listing"]:
+    found = fresh_of(job, base, body["work"]["model"], listing, body["run"], lambda _: None)
+    if found.listing.digest != body["work"]["listing"]:
         raise Problem(
             f"the corpus at {listing.root} changed after the plan was made",
             hint="plan again, or launch with --refresh",
         )
-    return listing
+    return found
 
 
 def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
     """The run in the ledger and its manifest in the store: all that workers need. Done twice, it changes nothing."""
     work = body["work"]
-    listing = _listing(body, job, base)
+    found = _fresh(body, job, base)
+    listing = found.listing
     output = output_path(job, base)
     store = open_store(output)
     run: str = body["run"]
@@ -122,6 +125,8 @@ def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
         sampled = sample(listing, columns(job), words(work["model"]), cuts)
         shards = list(cut.shards(listing, sampled, work["shard_tokens"]))
         header = _header(body, job, len(shards))
+        if found.kept:
+            write_base(store, run, found.kept)
         manifest.write(store, header, shards)
     ledger.add_shards(run, manifest.every_shard(store, header))
     workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
@@ -301,11 +306,3 @@ RUN: dict[str, Callable[[Namespace], int]] = {
     "down": teardown.down,
     "verify": _verify,
 }
-
-
-def output_path(job: Job, base: Path) -> str:
-    """Where the vectors go: a URL as it is, a local path made absolute."""
-    if job.output is None:
-        raise Usage("the job has no output", hint="set output.path in the job file")
-    path = job.output.path
-    return path if "://" in path else str((base / path).absolute())

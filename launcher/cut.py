@@ -4,7 +4,7 @@ Reads a line end here and there, never the corpus; the sample has read the foote
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from launcher.corpus import File, Listing
 from launcher.sample import Footer, Sampled, line_end, several
@@ -15,12 +15,15 @@ SLICES = 1_000  # in one shard, at most
 
 
 def shards(listing: Listing, sampled: Sampled, target: int) -> Iterator[Shard]:
-    """Shards of about `target` tokens, in the order of the files; small slices share a shard."""
+    """Shards of about `target` tokens, in the order of the files; small slices share a shard.
+
+    A file of several slices shares none with others: when one of them changes, no more is embedded again.
+    """
     pending: list[Slice] = []
     size = tokens = 0.0
     position = 0
-    for piece, stored, estimate in _slices(listing, sampled, target):
-        if pending and (tokens + estimate > target / FULL or len(pending) == SLICES):
+    for piece, stored, estimate, alone in _apart(_slices(listing, sampled, target)):
+        if pending and (alone or tokens + estimate > target / FULL or len(pending) == SLICES):
             yield _shard(position, pending, size, tokens)
             position, pending, size, tokens = position + 1, [], 0.0, 0.0
         pending.append(piece)
@@ -31,6 +34,18 @@ def shards(listing: Listing, sampled: Sampled, target: int) -> Iterator[Shard]:
             position, pending, size, tokens = position + 1, [], 0.0, 0.0
     if pending:
         yield _shard(position, pending, size, tokens)
+
+
+def _apart(
+    slices: Iterator[tuple[Slice, float, float]],
+) -> Iterator[tuple[Slice, float, float, bool]]:
+    """Each slice, and whether a new shard begins with it: with and after a file of several slices."""
+    several_before = False
+    for _, group in groupby(slices, key=lambda one: one[0].path):
+        mine = list(group)
+        for n, one in enumerate(mine):
+            yield *one, n == 0 and (several_before or len(mine) > 1)
+        several_before = len(mine) > 1
 
 
 def _shard(position: int, pieces: list[Slice], size: float, tokens: float) -> Shard:

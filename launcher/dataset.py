@@ -5,6 +5,8 @@ A row a file, in the order of the corpus. Files of killed workers lie beside tho
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import io
+import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pyarrow.parquet as pq
 from tasks.lease import root
 from tasks.manifest import Header
 from tasks.receipt import Receipt
-from tasks.store import Store
+from tasks.store import Store, read
 
 SCHEMA = pa.schema(
     [
@@ -27,6 +29,9 @@ SCHEMA = pa.schema(
         pa.field("shard", pa.string(), nullable=False),
         pa.field("position", pa.int64(), nullable=False),  # of the shard in the corpus
         pa.field("part", pa.int32(), nullable=False),  # of the shard, where several workers made it
+        pa.field(
+            "run", pa.string(), nullable=False
+        ),  # that made it: this one, or an earlier one that it goes on from
     ]
 )
 BATCH = 10_000  # files a row group
@@ -36,10 +41,15 @@ def dataset_key(run: str) -> str:
     return f"{root(run)}/dataset.parquet"
 
 
+def base_key(run: str) -> str:
+    """By run, the shards of earlier runs that belong to this one's dataset: see `incremental`."""
+    return f"{root(run)}/manifest/base.json"
+
+
 def files(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
     """A row for each file. What an attempt's own file holds is what the receipt has beyond the earlier ones."""
     for one in receipts:
-        shard = {"shard": one.shard, "position": one.position}
+        shard = {"shard": one.shard, "position": one.position, "run": one.run}
         for part, file in enumerate(one.earlier):
             about = {"file": file.key, "rows": file.rows, "bytes": file.bytes, "sha256": file.digest}
             yield about | shard | {"part": part}
@@ -54,11 +64,28 @@ def files(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
             }
 
 
+def _earlier(store: Store, run: str) -> list[dict[str, Any]]:
+    """The rows of the shards that a run took over, as the datasets of their own runs have them."""
+    body = read(store, base_key(run))
+    found: list[dict[str, Any]] = []
+    for owner, shards in (json.loads(body) if body else {}).items():
+        wanted = set(shards)
+        theirs = read(store, dataset_key(owner))
+        assert theirs is not None  # only a run that has one is taken over
+        rows = pq.read_table(io.BytesIO(theirs)).to_pylist()
+        found += [row for row in rows if row["run"] == owner and row["shard"] in wanted]
+    return found
+
+
 def write_dataset(store: Store, header: Header, receipts: Iterable[Receipt]) -> int:
-    """Put the manifest in the store; how many files it names. Written again, it is the same."""
+    """Put the manifest in the store; how many files it names. Written again, it is the same.
+
+    A run that embedded only what was new names the files of the runs before it as well.
+    """
     about = {"run": header.run, "model": header.model, "dtype": header.dtype}
     schema = SCHEMA.with_metadata({f"embedfleet.{key}": value for key, value in about.items()})
     rows = sorted(files(receipts), key=lambda row: (row["position"], row["part"]))
+    rows = [*_earlier(store, header.run), *rows]
     with tempfile.TemporaryDirectory(prefix="embedfleet-") as folder:
         path = Path(folder) / "dataset.parquet"
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:

@@ -147,7 +147,7 @@ def subject(named: str) -> list[Check]:
     found = [Check("job", "ok", f"{named}: {job.name}"), _tried("model", lambda: _model(job.model, base))]
     found.append(_tried("corpus", lambda: _corpus(job, base)))
     if job.output:
-        from launcher.commands import output_path  # noqa: PLC0415
+        from launcher.look import output_path  # noqa: PLC0415
 
         found += store(output_path(job, base))
     return found

@@ -8,6 +8,7 @@ __all__ = [
     "FailedRows",
     "Infeasible",
     "Interrupted",
+    "NothingNew",
     "Problem",
     "Usage",
 ]
@@ -17,6 +18,12 @@ class Usage(Problem):
     """The command line or the job file is wrong."""
 
     code = 2
+
+
+class NothingNew(Problem):
+    """All that the job asks for is there already: no error, and nothing to do."""
+
+    code = 0
 
 
 class Infeasible(Problem):

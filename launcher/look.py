@@ -6,7 +6,8 @@ from pathlib import Path
 
 from launcher import cut as cutting
 from launcher.corpus import Listing, find
-from launcher.errors import Usage
+from launcher.errors import NothingNew, Usage
+from launcher.incremental import Fresh, fresh
 from launcher.job import Job, Source
 from launcher.looked import Looked, cut_of
 from launcher.profile import estimate as profile_of
@@ -14,14 +15,22 @@ from launcher.profile import shard_tokens
 from launcher.sample import sample
 from launcher.show import plain
 from tasks.read import Columns
+from tasks.store import Refused, open_store
 from tasks.tokens import words
 
 
 def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:
     """What the corpus of a job asks of its model. `say` hears what is being done."""
     assert isinstance(job.corpus, Source)
-    listing = listing_of(job, base)
+    listing = whole = listing_of(job, base)
     _check_apart(job, base)
+    found = fresh_of(job, base, model, listing, None, say)
+    if found.kept:
+        say(
+            f"{len(whole.files) - len(found.listing.files):,} of {len(whole.files):,} files are embedded already "
+            f"(run {', '.join(found.runs)}): only the others are planned"
+        )
+        listing = found.listing
     if listing.skipped:
         say(f"passed over {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
     say(f"looking into {len(listing.files):,} files")
@@ -45,6 +54,51 @@ def listing_of(job: Job, base: Path) -> Listing:
     """The input files as they are now."""
     assert isinstance(job.corpus, Source)
     return find(job.corpus.path, base)
+
+
+def fresh_of(
+    job: Job, base: Path, model: str, listing: Listing, but: str | None, say: Callable[[str], None]
+) -> Fresh:
+    """What of the listing no earlier run under the job's output holds, `but` for one run.
+
+    Raises:
+        NothingNew: earlier runs hold it all.
+    """
+    if job.output is None:
+        return Fresh(listing)
+    assert isinstance(job.corpus, Source)
+    kind = {
+        "model": model,
+        "prompt": job.prompt,
+        "tokens": job.chunk.tokens or job.chunk.truncate,
+        "overlap": job.chunk.overlap if job.chunk.tokens else None,
+        "dimensions": job.output.dimensions,
+        "dtype": job.output.dtype,
+        "text": job.corpus.text,
+        "id": job.corpus.id,
+        "keep": job.output.keep,
+    }
+    try:
+        found = fresh(listing, open_store(output_path(job, base)), kind, but, say)
+    except Refused as refused:  # the bucket may not be there yet: that is for the launch to say
+        say(f"earlier runs were not looked for: {refused}")
+        return Fresh(listing)
+    if any(file.bytes for file in found.listing.files):
+        return found
+    if found.same:
+        return Fresh(listing)  # the run that holds it all is this very one
+    raise NothingNew(
+        f"nothing is new: run {', '.join(found.runs)} holds the vectors of all {len(listing.files):,} files",
+        hint=f"they are in _embedfleet/{found.runs[0]}/dataset.parquet, with those of files that are gone, if any",
+    )
+
+
+def output_path(job: Job, base: Path) -> str:
+    """Where the vectors go: a URL as it is, a local path made absolute."""
+    if job.output is None:
+        raise Usage("the job has no output", hint="set output.path in the job file")
+    path = job.output.path
+    return path if "://" in path else str((base / path).absolute())
 
 
 def _check_apart(job: Job, base: Path) -> None:

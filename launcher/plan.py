@@ -277,6 +277,7 @@ def _profile_json(profile: Profile) -> dict[str, Any]:
         "files": profile.files,
         "stored_bytes": profile.stored_bytes,
         "sampled": profile.sampled,
+        "tokens_repeated": None if profile.tokens_repeated is None else round(profile.tokens_repeated.mid),
     }
 
 

@@ -43,6 +43,7 @@ class Block:
         0  # bytes of what lies beside the vectors (ids, columns that are kept), as Parquet stores it
     )
     lengths: Counter[int] = field(default_factory=Counter[int])
+    repeated: int = 0  # tokens of pieces that came before in this stretch: they are embedded once
 
     @property
     def chunks(self) -> int:
@@ -85,6 +86,7 @@ class Profile:
     files: int
     stored_bytes: int
     sampled: int  # documents that were tokenised to know this
+    tokens_repeated: Count | None = None  # of texts that come again close by; None: nobody has looked
 
 
 def estimate(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profile:
@@ -112,6 +114,7 @@ def estimate(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profil
         files=files,
         stored_bytes=stored_bytes,
         sampled=sum(b.documents for s in strata for b in s.blocks),
+        tokens_repeated=total(lambda b: b.repeated),
     )
 
 

@@ -396,6 +396,7 @@ def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: S
     block = Block(units)
     texts: list[Document] = []
     beside: dict[int, list[str]] = defaultdict(list)  # by column, what lies beside the vectors
+    seen: set[int] = set()  # pieces, by their hash
     size = 0
 
     def count() -> None:
@@ -409,6 +410,9 @@ def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: S
             for piece in parts.ids:
                 block.lengths[len(piece)] += 1
                 block.tokens += len(piece)
+                name = hash(tuple(piece))
+                block.repeated += len(piece) if name in seen else 0
+                seen.add(name)
         texts.clear()
 
     for row in source:

@@ -89,6 +89,13 @@ def _work(plan: Mapping[str, Any]) -> list[RenderableType]:
         share = profile["tokens_cut"] / max(1, profile["tokens"] + profile["tokens_cut"])
         lost = f"loses {share:.0%} of the tokens" if profile["tokens_cut"] else "loses some of their tokens"
         lines.append(Text(f"truncation cuts {count(profile['documents_cut'])} documents and {lost}"))
+    if profile.get("tokens_repeated"):
+        share = profile["tokens_repeated"] / max(1, profile["tokens"])
+        lines.append(
+            Text(
+                f"about {share:.0%} of the tokens are in texts that come again close by: those are embedded once"
+            )
+        )
     if profile["bad_rows"]:
         lines.append(Text(f"about {count(profile['bad_rows'])} rows cannot be embedded"))
     return lines

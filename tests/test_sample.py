@@ -572,3 +572,12 @@ def test_a_gz_of_several_parts_is_read_through(many_packed: Path) -> None:
     alone = look(many_packed, path="07.jsonl.gz")[1].strata["jsonl packed"]
     assert isinstance(alone, Stratum)
     assert sum(b.documents for b in alone.blocks) == 5_000
+
+
+def test_tokens_of_texts_that_come_again_close_by_are_counted(tmp_path: Path) -> None:
+    texts = ["the same words here", "something else", "the same words here", "the same words here"]
+    write_jsonl(tmp_path / "a.jsonl", [{"text": text} for text in texts])
+    found = sample(find(str(tmp_path), tmp_path), Columns("text", None), HashWords(), Cut(512))
+    profile = estimate(list(found.strata.values()), 1, 100)
+    assert profile.tokens_repeated is not None
+    assert (profile.tokens_repeated.mid, profile.tokens.mid) == (2 * 6, 3 * 6 + 4)

@@ -65,9 +65,9 @@ class Scene:
 
 
 def stage(folder: Path, happens: str) -> tuple[Folder, manifest.Header]:
-    """A run of slow shards, or of one that is soon done."""
+    """A run of slow shards, more than are done while the machines of other scenes come up; or of one."""
     (folder / "in").mkdir(parents=True)
-    count = 1 if happens == "ends" else 12
+    count = 1 if happens == "ends" else 400
     corpus(folder / "in", count, 1, words=31)
     store = Folder(folder / "out")
     return store, launch(store, folder / "in", count, run=f"contract-{happens}")
