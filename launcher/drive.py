@@ -113,7 +113,7 @@ class Drive:
             BudgetReached: the budget is used up, and all machines have ended.
             Problem: the machines die, and why.
         """
-        with self._interruptible():
+        with self._interruptible(), self._alone():
             self.cloud.look()
             self.census.adopt()
             self._welcome()
@@ -414,6 +414,23 @@ class Drive:
             f"the {what} die without finishing a shard ({last.reason}): {said}{spent}",
             hint=f"read {self.cloud.log(last.name)}, mend it, then: embedfleet resume {self.run}",
         )
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None, None, None]:
+        """Whatever stops us does not stop rented machines: say so with it."""
+        try:
+            yield
+        except (Interrupted, BudgetReached):
+            raise
+        except Problem as problem:
+            up = len(self.ledger.machines(self.run, set(ALIVE))) if self.rented else 0
+            if not up:
+                raise
+            self.ledger.note(self.run, "left", str(problem), utc())
+            raise Problem(
+                f"{problem}; {up} machines of run {self.run} go on without this launcher",
+                hint=f"{problem.hint}; then {_orders(self.run)}",
+            ) from problem
 
     @contextlib.contextmanager
     def _interruptible(self) -> Generator[None, None, None]:

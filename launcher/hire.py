@@ -76,12 +76,20 @@ def able(body: Mapping[str, Any]) -> None:
     """Whether this environment can rent what the plan needs, before anybody is asked to pay.
 
     Raises:
-        Problem: SkyPilot is not installed here.
+        Problem: SkyPilot is not installed here, does not answer, or may not use a cloud of the plan.
     """
-    if rented(body):
-        from launcher.clouds.skypilot import load  # noqa: PLC0415 - most runs rent nothing
+    if not rented(body):
+        return
+    from launcher.clouds import skypilot  # noqa: PLC0415 - most runs rent nothing
 
-        load()
+    skypilot.load()
+    needed, may = sorted({lot["cloud"] for lot in body["lots"]}), skypilot.enabled()
+    missing = [cloud for cloud in needed if cloud not in may]
+    if missing:
+        raise Problem(
+            f"the plan rents on {', '.join(needed)}, and SkyPilot may use {', '.join(may) or 'no cloud'}",
+            hint=f"sky check {' '.join(missing)} says what it lacks",
+        )
 
 
 def recipes(body: Mapping[str, Any], output: str, secrets: Sequence[str] = ()) -> tuple[spec.Recipe, ...]:

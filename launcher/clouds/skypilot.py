@@ -26,6 +26,7 @@ FIELDS = (
     "end_at", "failure_reason", "labels",
 )  # fmt: skip
 SETTLING = 120.0  # seconds to wait for launches that a dead launcher left under way
+MISSES = 6  # looks in a row that may go unanswered
 LINES = 200  # of a log that is fetched to find the last words in
 
 MISSING = "pip install 'embedfleet[cloud]' in an environment of its own, or `make cloud` in a checkout"
@@ -161,13 +162,22 @@ class SkyPilot:
             int, tuple[Any, float]
         ] = {}  # where a job's machine was on its way to first, and when
         self.settled = False
+        self.missed = 0  # looks in a row that nobody answered
 
     def look(self) -> None:
         """One question for all jobs of the run."""
         if not self.settled:
             self._settle()
             self.settled = True
-        self.jobs = {job.id: job for job in jobs_of(spec.prefix(self.run)) if self._ours(job)}
+        try:
+            found = jobs_of(spec.prefix(self.run))
+        except Problem:
+            self.missed += 1
+            if not self.jobs or self.missed > MISSES:
+                raise
+            return  # as it was: a server that restarts is back in a minute, and machines do not wait for it
+        self.missed = 0
+        self.jobs = {job.id: job for job in found if self._ours(job)}
         for job in self.jobs.values():
             if (
                 job.status in ("STARTING", "RUNNING")
