@@ -26,6 +26,7 @@ FIELDS = (
     "end_at", "failure_reason", "labels",
 )  # fmt: skip
 SETTLING = 120.0  # seconds to wait for launches that a dead launcher left under way
+FRESH = 60.0  # seconds that a job was launched, whether or not it is listed
 MISSES = 6  # looks in a row that may go unanswered
 LINES = 200  # of a log that is fetched to find the last words in
 
@@ -46,17 +47,13 @@ def load() -> Any:
         ) from error
 
 
-def ask(doing: str, question: Callable[[Any], Any], *, lost: Any = None) -> Any:
-    """Ask SkyPilot something, and say its errors as ours. `lost`: the answer where it has no controller yet."""
+def ask(doing: str, question: Callable[[Any], Any]) -> Any:
+    """Ask SkyPilot something, and say its errors as ours."""
     sky = load()
     try:
         # It prints what it does; our stdout is for data.
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return question(sky)
-    except sky.exceptions.ClusterNotUpError as error:
-        if lost is not None:
-            return lost
-        _explain(error, doing)
     except (Problem, KeyboardInterrupt):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it raises is mapped; a bug of ours is not in there
@@ -68,19 +65,30 @@ def _explain(error: Exception, doing: str) -> NoReturn:
 
 
 def jobs_of(name: str) -> list[Job]:
-    """All managed jobs whose name contains this, ended ones too: one question, whatever their number."""
+    """All managed jobs whose name contains this, ended ones too: one question, whatever their number.
+
+    A controller that sleeps is woken: "no answer" must never be taken for "no jobs", or machines would be started twice.
+    """
 
     def question(sky: Any) -> Any:
-        request = sky.jobs.queue_v2(refresh=False, name_match=name, fields=list(FIELDS))
-        return sky.get(request)[0]
+        for refresh in (False, True):
+            try:
+                request = sky.jobs.queue_v2(refresh=refresh, name_match=name, fields=list(FIELDS))
+                return sky.get(request)[0]
+            except sky.exceptions.ClusterNotUpError as error:
+                if error.cluster_status is None:  # there never was a controller
+                    return []
+                if refresh:
+                    raise
+        raise AssertionError
 
-    return [_job(record) for record in ask("listing managed jobs", question, lost=[])]
+    return [_job(record) for record in ask("listing managed jobs", question)]
 
 
 def cancel(ids: Sequence[int]) -> None:
     """Cancel managed jobs; SkyPilot then takes their machines down."""
     if ids:
-        ask("cancelling managed jobs", lambda sky: sky.get(sky.jobs.cancel(job_ids=list(ids))), lost=())
+        ask("cancelling managed jobs", lambda sky: sky.get(sky.jobs.cancel(job_ids=list(ids))))
 
 
 def clusters_of(name: str) -> list[tuple[str, str]]:
@@ -162,6 +170,9 @@ class SkyPilot:
             int, tuple[Any, float]
         ] = {}  # where a job's machine was on its way to first, and when
         self.settled = False
+        self.fresh: dict[
+            int, tuple[Job, float]
+        ] = {}  # launched just now: a list made before does not hold them
         self.missed = 0  # looks in a row that nobody answered
 
     def look(self) -> None:
@@ -177,7 +188,8 @@ class SkyPilot:
                 raise
             return  # as it was: a server that restarts is back in a minute, and machines do not wait for it
         self.missed = 0
-        self.jobs = {job.id: job for job in found if self._ours(job)}
+        self.fresh = {n: (j, at) for n, (j, at) in self.fresh.items() if time.monotonic() - at < FRESH}
+        self.jobs = {n: job for n, (job, _) in self.fresh.items()} | {j.id: j for j in found if self._ours(j)}
         for job in self.jobs.values():
             if (
                 job.status in ("STARTING", "RUNNING")
@@ -205,6 +217,9 @@ class SkyPilot:
             try:
                 ids, _ = ask(f"launching {name}", lambda sky, request=request: sky.get(request))
                 handles[name] = f"{ids[0]}:{name}"
+                job = Job(ids[0], name, "PENDING", 0, None, None, None, None, None, None, None, None)
+                self.fresh[job.id] = (job, time.monotonic())
+                self.jobs[job.id] = job
             except Problem as problem:
                 handles[name] = problem
         return handles

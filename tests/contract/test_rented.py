@@ -41,6 +41,7 @@ class Scene:
     handle: str
     store: Folder
     header: manifest.Header
+    known: bool = False  # whether its cloud knew it at once
 
     def wait(self, until: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE[self.kind]
@@ -90,7 +91,8 @@ def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
     for scene in scenes.values():
         handle = scene.cloud.start([Ask(scene.name, 0)])[scene.name]
         assert isinstance(handle, str), handle
-        scene.handle = handle
+        scene.handle, sight = handle, scene.cloud.sight(handle)
+        scene.known = sight is not None and sight.alive
     return scenes
 
 
@@ -166,6 +168,10 @@ def test_a_machine_is_found_by_its_name_and_by_no_other_also_by_a_later_launcher
         sight = cloud.sight(scene.handle)
         assert sight is not None
         assert sight.phase == Phase.RUNNING
+
+
+def test_a_machine_is_known_as_soon_as_it_was_asked_for(scenes: Mapping[str, Scene]) -> None:
+    assert all(scene.known for scene in scenes.values())
 
 
 def test_a_handle_that_nobody_has_is_of_nothing(scenes: Mapping[str, Scene]) -> None:

@@ -97,9 +97,13 @@ class Rental:
                 stderr=out, umask=0,
             )  # fmt: skip
 
-    def run(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, timeout: float = 300, python: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A command, run to its end; `python` of another environment than the one that rents."""
+        command = self.command(*words)
         return subprocess.run(
-            self.command(*words), cwd=self.folder, env=self._here(), stdin=subprocess.DEVNULL, capture_output=True,
+            [python, *command[1:]] if python else command, cwd=self.folder, env=self._here(), stdin=subprocess.DEVNULL, capture_output=True,
             text=True, timeout=timeout, check=False, umask=0,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -133,7 +134,9 @@ def test_a_fleet_of_two_lots_loses_machines_in_the_middle_and_nothing_else(
     assert spot
     assert launcher.wait(PATIENCE) == 0, rental.said()
 
-    verified = rental.run("verify", run, "--json")
+    verified = rental.run(
+        "verify", run, "--json", python=sys.executable
+    )  # where the engine is: it embeds again
     assert verified.returncode == 0, verified.stderr
     verdict = json.loads(verified.stdout)
     assert (verdict["documents"], verdict["fault_count"], verdict["failed_rows"]) == (documents, 0, 0)
