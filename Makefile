@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e clean
+.PHONY: e2e-killed e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -70,12 +70,13 @@ $(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt test
 	@touch $@
 
 # The laptop's side of renting machines. SkyPilot pins an older click than the newest vLLM's libraries want, so that
-# the two sides cannot share an environment. uv is also what SkyPilot would fetch for machines.
+# the two sides cannot share an environment. uv is also what SkyPilot would fetch for machines;
+# pytest and hypothesis are for the tests that need SkyPilot itself.
 $(CLOUD)/ready: pyproject.toml
 	@echo "setting up $(CLOUD) for renting machines"
 	$(PYTHON) -m venv $(CLOUD)
 	$(CLOUD)/bin/python -m pip install -q uv
-	$(CLOUD)/bin/uv pip install -q --python $(CLOUD)/bin/python -e '.[cloud]'
+	$(CLOUD)/bin/uv pip install -q --python $(CLOUD)/bin/python -e '.[cloud]' pytest hypothesis
 	@touch $@
 
 cloud: $(CLOUD)/ready ## make the environment that rents machines, in .venv-cloud
@@ -92,8 +93,22 @@ chaos: setup ## workers killed, frozen and starved by the hundred; the seeds are
 	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
 	@nice $(BIN)/python -m tests.chaos.mutants
 
-e2e: setup $(VENV)/stores $(VLLM)/ready cloud bed ## the slow suites: killed workers on the demo's corpus, the real vLLM on a CPU, rented machines on Slurm
-	@$(BIN)/python -m pytest -m e2e
+e2e: e2e-killed e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm, pages, storms, buckets of others
+
+e2e-killed: setup
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
+e2e-vllm: setup $(VLLM)/ready
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_vllm.py
+e2e-fleet: setup cloud bed
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_skypilot.py tests/e2e/test_slurm.py
+e2e-page: setup
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_browser.py
+e2e-chaos: setup $(VENV)/stores
+	@$(BIN)/python -m pytest -m e2e tests/test_chaos.py tests/test_reading.py
+e2e-stores: setup $(VENV)/stores
+	@$(BIN)/python -m pytest -m e2e tests/contract
+	@$(BIN)/python -m pytest tests/test_providers.py
 
 clean: ## remove the environment and what the demo made
 	rm -rf $(VENV) $(VLLM) $(CLOUD) demo/out

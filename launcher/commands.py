@@ -88,8 +88,9 @@ def _launch(arguments: Namespace) -> int:
                 )
                 confirm(body, yes=arguments.yes, most=arguments.max_cost)
             run = _prepare(ledger, body, job, base)
-            if arguments.max_cost is not None:
-                ledger.set_budget(run.id, arguments.max_cost, utc())
+            if arguments.max_cost is not None:  # never more than the job allows: what is set last holds
+                said = (arguments.max_cost, job.limits.budget)
+                ledger.set_budget(run.id, min(usd for usd in said if usd is not None), utc())
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
         return _carry_on(ledger, run, arguments.runs, job, arguments)

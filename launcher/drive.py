@@ -116,6 +116,7 @@ class Drive:
         with self._interruptible():
             self.cloud.look()
             self.census.adopt()
+            self._welcome()
             self.eye.recall()
             self.eye.receipts()
             self.troubles.recall()
@@ -124,7 +125,7 @@ class Drive:
             before = self.ledger.progress(self.run).tokens
             self.ledger.set_run_state(self.run, RunState.RUNNING, self.began)
             while True:
-                view = self._observe()
+                view = self.observe()
                 self.watch(self._glance(view, before))
                 alive = [w for w in view.workers if w.state in ALIVE]
                 if not alive and (self.eye.finished or self.draining or near_budget(view)):
@@ -140,6 +141,29 @@ class Drive:
                 self._pause()
         self._end(view)
         return None
+
+    def _welcome(self) -> None:
+        """Machines of this run that this ledger does not know: another laptop's, or of a ledger that was lost."""
+        known = {m.name for m in self.ledger.machines(self.run)}
+        for name, handle in self.cloud.living().items():
+            lot = next((lot for lot in self.lots if name.startswith(lot.name)), None)
+            slot = name[len(lot.name) :].partition("-")[0] if lot else ""
+            if name in known or lot is None or not slot.isdigit():
+                continue
+            sight = self.cloud.sight(handle)
+            site = (sight.site if sight else None) or Site(lot.places[0].cloud)
+            self.ledger.intend_machine(
+                self.run,
+                name,
+                int(slot),
+                self._price_in(lot, site),
+                utc(),
+                gpu=lot.gpu,
+                lot=lot.number,
+                site=site,
+            )
+            self.ledger.confirm_machine(name, handle, utc())
+            self.ledger.note(self.run, "adopted", f"{name}, which this ledger did not know", utc())
 
     def _end(self, view: View) -> None:
         self.eye.lost()
@@ -201,7 +225,7 @@ class Drive:
         self.ledger.set_run_state(self.run, RunState.STOPPED, utc())
         self.ledger.note(self.run, "stopped", reason, utc())
 
-    def _observe(self) -> View:
+    def observe(self) -> View:
         self.cloud.look()
         self.eye.receipts()
         self.census.pulses()
@@ -269,9 +293,11 @@ class Drive:
     def _price(self, machine: Machine, site: Site) -> Decimal | None:
         """What an hour costs where a machine came up, as the plan has it."""
         lot = self._lot(machine)
-        infra = infra_of(site, lot.places) if lot else None
-        found = [p.usd_per_hour for p in lot.places if p.infra == infra] if lot else []
-        return found[0] if found else None
+        return self._price_in(lot, site) if lot else None
+
+    def _price_in(self, lot: Lot, site: Site) -> Decimal | None:
+        infra = infra_of(site, lot.places)
+        return next((p.usd_per_hour for p in lot.places if p.infra == infra), None)
 
     def _act(self, orders: Sequence[Order]) -> None:
         self._start([self._ask(o) for o in orders if isinstance(o, Start) and self._intend(o)])

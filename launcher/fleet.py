@@ -176,12 +176,17 @@ def _starts(view: View, now: datetime) -> list[Order]:
             if lot.rented and (coming >= WAVE or not pays_back(lot, view.tokens_left, rate)):
                 break
             orders.append(
-                Start(slot, f"{lot.name}{slot}-{len(past)}", lot.number, _where(view, lot, slot, now))
+                Start(slot, f"{lot.name}{slot}-{_number(past)}", lot.number, _where(view, lot, slot, now))
             )
             left -= lot.workers
             coming += 1
             rate += lot.tokens_per_second or 0.0
     return orders
+
+
+def _number(past: Sequence[Seen]) -> int:
+    """Of the slot's next machine: one that no earlier one had, also where this ledger does not know them all."""
+    return 1 + max((int(worker.name.rpartition("-")[2]) for worker in past), default=-1)
 
 
 def _where(view: View, lot: Lot, slot: int, now: datetime) -> tuple[Place, ...]:

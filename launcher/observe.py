@@ -101,7 +101,8 @@ class Eye:
     def pulses(self) -> None:
         """The signs of life of all workers that the ledger believes to be up."""
         for machine in self.ledger.machines(self.run, {MachineState.UP}):
-            self.pulse(machine.name)
+            if machine.cloud == "local":  # a rented machine is no worker: `crew` knows those that are on it
+                self.pulse(machine.name)
 
     def release(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
         """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out.

@@ -11,6 +11,7 @@ from typing import Any
 from launcher.account import machine_times, spent_so_far, working_seconds
 from launcher.census import Census
 from launcher.drive import Busy, Drive, sole
+from launcher.errors import Problem
 from launcher.fleet import ALIVE
 from launcher.hire import hire
 from launcher.ledger import Ledger
@@ -18,6 +19,7 @@ from launcher.observe import Eye
 from launcher.record import Run
 from launcher.signs import pace_of
 from launcher.standing import money_of
+from launcher.watch import say
 from tasks import manifest
 from tasks.heart import utc
 from tasks.store import Store
@@ -78,7 +80,15 @@ def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:
     """Where no launcher is at work, write down what became of the workers; else it does so itself."""
     if eye:
         with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
-            census_of(ledger, run, eye, folder).settle()
+            census = census_of(ledger, run, eye, folder)
+            try:
+                census.settle()
+            except Problem as problem:
+                if census.crew is None:
+                    raise
+                say(
+                    f"what became of rented machines is not known: {problem}"
+                )  # the store still tells how far it is
 
 
 def census_of(ledger: Ledger, run: Run, eye: Eye, folder: Path) -> Census:

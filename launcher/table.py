@@ -92,7 +92,9 @@ def _work(plan: Mapping[str, Any]) -> list[RenderableType]:
     if profile.get("tokens_repeated"):
         share = profile["tokens_repeated"] / max(1, profile["tokens"])
         lines.append(
-            Text(f"about {share:.0%} of the tokens are in texts that come again close by: those are embedded once")
+            Text(
+                f"about {share:.0%} of the tokens are in texts that come again close by: those are embedded once"
+            )
         )
     if profile["bad_rows"]:
         lines.append(Text(f"about {count(profile['bad_rows'])} rows cannot be embedded"))

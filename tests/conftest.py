@@ -1,12 +1,16 @@
 """What tests of several modules share."""
 
 import importlib.util
-from collections.abc import Iterator
+import shutil
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.beds.skyhome import CLOUD
+from tests.beds.slurm import Slurm
 from tests.buckets import Servers
 from tests.objectserver import Running
 
@@ -36,3 +40,22 @@ def server() -> Iterator[Running]:
     """An object server of one test's own, to do wrong as it is told."""
     with Running() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, None]:
+    """A Slurm cluster of this machine and a SkyPilot that rents from it, for the slow suites."""
+    if not (CLOUD / "ready").exists():
+        pytest.skip("no .venv-cloud: make cloud")
+    if not shutil.which("slurmctld", path="/usr/sbin:/usr/bin"):
+        pytest.skip("no Slurm: make bed")
+    folder = Path("/tmp") / f"bed-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
+    shutil.rmtree(folder, ignore_errors=True)
+    found = Slurm(folder)
+    try:
+        found.up()
+        found.worker_env()
+        yield found
+    finally:
+        found.down()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -129,7 +129,7 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
         assert ledger.intend_machine(header.run, "w0", 0, None, NOON, place="local", gpu="cpu")
         ledger.confirm_machine("w0", "1:w0", NOON)
         eye = Eye(store, ledger, header)
-        drive = Drive(ledger, eye, Local(tmp_path), str(store.root), body["lots"][0], None, lambda _: None)
+        drive = Drive(ledger, eye, Local(tmp_path), (), None, lambda _: None)
         eye.pulses()
         for _ in range(2):
             drive.learn()

@@ -84,6 +84,10 @@ class Local:
                 return f"{process.pid}:{name}"
         return None
 
+    def living(self) -> dict[str, str]:
+        """A process does not tell whose run it is of: it is found by its name alone."""
+        return {}
+
     def sight(self, handle: str) -> Sight | None:
         """It runs, or how it ended; None when it is gone and its status went to another launcher."""
         child = self.children.get(handle)

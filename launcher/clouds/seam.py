@@ -61,6 +61,10 @@ class Cloud(Protocol):
         """The handle of the living machine of this name, None when there is none."""
         ...
 
+    def living(self) -> Mapping[str, str]:
+        """Handles by name of the run's living machines, as far as the cloud knows whose they are."""
+        ...
+
     def sight(self, handle: str) -> Sight | None:
         """None: nothing is known of it any more."""
         ...

@@ -204,6 +204,10 @@ class SkyPilot:
         found = [job.id for job in self.jobs.values() if job.name == name and job.alive]
         return f"{min(found)}:{name}" if found else None
 
+    def living(self) -> dict[str, str]:
+        """All living jobs of the run, whoever launched them."""
+        return {job.name: f"{job.id}:{job.name}" for job in self.jobs.values() if job.alive}
+
     def sight(self, handle: str) -> Sight | None:
         """As of the last look. A job that was launched since is on its way."""
         number = handle.partition(":")[0]

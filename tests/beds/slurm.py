@@ -118,6 +118,9 @@ class Slurm:
         self.sky.stop()
         for allocation in self.allocations():
             self.cancel(allocation.id)
+        end = time.monotonic() + 20  # a slurmd that is ended before its jobs leaves them behind
+        while self.allocations() and time.monotonic() < end:
+            time.sleep(0.3)
         for pid in reversed(json.loads(self.pids.read_text()).values() if self.pids.exists() else []):
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGTERM)
@@ -129,7 +132,7 @@ class Slurm:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         self.pids.unlink(missing_ok=True)
-        for pid in self._user_processes():
+        for pid in (*self._user_processes(), *self._strays()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         hosts = Path("/etc/hosts")
@@ -188,17 +191,17 @@ class Slurm:
         return shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
 
     def _user(self) -> None:
-        """Whoever logs in. A locked password (`!`) would be refused by sshd without PAM."""
-        with suppress(KeyError):
+        """Whoever logs in, with our commands before the system's. A locked password (`!`) is refused without PAM."""
+        try:
             pwd.getpwnam(USER)
             subprocess.run(["usermod", "-d", str(self.user_home), USER], check=True, capture_output=True)
-            self.user_home.mkdir(exist_ok=True)
-            shutil.chown(self.user_home, USER, USER)
-            shutil.chown(self.shared, USER, USER)
-            return
-        subprocess.run(["useradd", "-m", "-d", str(self.user_home), "-s", "/bin/bash", USER], check=True)
+        except KeyError:
+            subprocess.run(["useradd", "-M", "-d", str(self.user_home), "-s", "/bin/bash", USER], check=True)
         subprocess.run(["usermod", "-p", "*", USER], check=True)
-        shutil.chown(self.shared, USER, USER)
+        self.user_home.mkdir(exist_ok=True)
+        (self.user_home / ".profile").write_text('PATH="$HOME/bin:$PATH"\n')
+        for path in (self.user_home, self.shared):
+            shutil.chown(path, USER, USER)
 
     def _user_processes(self) -> list[int]:
         """What that user still runs; nobody else uses the name."""
@@ -210,6 +213,16 @@ class Slurm:
         for path in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if path.stat().st_uid == uid:
+                    found.append(int(path.name))
+        return found
+
+    def _strays(self) -> list[int]:
+        """What slurmd started and left behind, by the configuration that it was given."""
+        mark = f"SLURM_CONF={self.conf}".encode()
+        found: list[int] = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if int(path.name) != os.getpid() and mark in (path / "environ").read_bytes().split(b"\0"):
                     found.append(int(path.name))
         return found
 

@@ -5,13 +5,12 @@ Needs root, Debian's Slurm and the environment `.venv-cloud`: `make e2e` sets bo
 
 import json
 import re
-import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ import pytest
 from demo.corpus import build
 from launcher.ledger import Ledger
 from launcher.record import Life, Machine
-from tests.beds.skyhome import CLOUD
+from tests.beds.skyhome import CLOUD, ROOT
 from tests.beds.slurm import Slurm
 from tests.e2e.rental import Rental, open_to_all
 from tests.house import write_jsonl
@@ -29,26 +28,6 @@ pytestmark = pytest.mark.e2e
 
 PATIENCE = 900.0  # seconds for a launch on a machine that does other things too
 SLOW = {"EMBEDFLEET_HASH_SECONDS": "0.5"}  # of 1,000 tokens
-
-
-@pytest.fixture(scope="module")
-def bed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, None]:
-    if not (CLOUD / "ready").exists():
-        pytest.skip("no .venv-cloud: make cloud")
-    if not shutil.which("slurmctld", path="/usr/sbin:/usr/bin"):
-        pytest.skip("no Slurm: make bed")
-    folder = (
-        Path("/tmp") / f"bed-{tmp_path_factory.mktemp('bed').parent.name}"
-    )  # a path that every user may enter
-    shutil.rmtree(folder, ignore_errors=True)
-    found = Slurm(folder)
-    try:
-        found.up()
-        found.worker_env()
-        yield found
-    finally:
-        found.down()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait(until: Callable[[], object], patience: float = PATIENCE, pause: float = 1.0) -> None:
@@ -118,6 +97,21 @@ def stages(rental: Rental, run: str) -> str:
     ]
     lines = [f"  {what:34} {(to - begun).total_seconds():6.1f} s" for what, begun, to in moments]
     return "\n".join([*lines, f"  {'together':34} {(moments[-1][2] - launched).total_seconds():6.1f} s"])
+
+
+# --- what every cloud must do
+
+
+def test_rented_machines_pass_the_suite_that_processes_of_this_machine_pass(bed: Slurm) -> None:
+    done = subprocess.run(
+        [str(CLOUD / "bin" / "python"), "-m", "pytest", "-q", "-o", "filterwarnings=default", "-p", "no:cacheprovider",
+         "tests/contract/test_rented.py", "-k", "skypilot"],
+        cwd=ROOT, env=bed.sky.environment | {"EMBEDFLEET_TEST_BED": str(bed.folder), "EMBEDFLEET_POLL_SECONDS": "3"},
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert " skipped" not in done.stdout
 
 
 # --- a fleet that is disturbed

@@ -1,0 +1,103 @@
+"""What following a fleet costs: seconds of one look at 200 machines, SkyPilot's answer aside, printed as JSON.
+
+The list of jobs is made up; the ledger, the store with the workers' signs of life, and all that is done with them are
+not.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from launcher.clouds.skypilot import SkyPilot
+from launcher.clouds.skywords import Job
+from launcher.drive import Drive
+from launcher.fleet import Lot
+from launcher.ledger import Ledger
+from launcher.observe import Eye
+from tasks import manifest
+from tasks.heart import Heart, Pulse, utc
+from tasks.shard import Shard, Slice, identify
+from tasks.spec import Place
+from tasks.stores.folder import Folder
+
+MACHINES = 200
+SHARDS = 2_000
+LOOKS = 7
+RUN = "follow-1a2b3c4d"
+
+
+class Told(SkyPilot):
+    """A SkyPilot that answers at once: all jobs run."""
+
+    def look(self) -> None:
+        self.jobs = {job.id: job for job in jobs()}
+
+
+def jobs() -> Sequence[Job]:
+    now = time.time()
+    return [
+        Job(
+            n,
+            f"{RUN}-l0m{n}-0",
+            "RUNNING",
+            0,
+            "AWS",
+            "us-east-1",
+            None,
+            now - 300,
+            now - 300,
+            None,
+            None,
+            RUN,
+        )
+        for n in range(MACHINES)
+    ]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        print(json.dumps(measure(Path(name)), indent=1))
+
+
+def measure(folder: Path) -> dict[str, float]:
+    store = Folder(folder / "out")
+    slices = [[Slice(f"part-{n:06d}.jsonl", "1-1", "jsonl")] for n in range(SHARDS)]
+    shards = [Shard(identify(slices[n]), n, tuple(slices[n]), 1_000) for n in range(SHARDS)]
+    header = manifest.Header(
+        RUN, str(folder), "text", None, "hash", "hash", "", None, None, "float32", None, 60.0, SHARDS
+    )
+    manifest.write(store, header, shards)
+    place = Place("aws", "us-east-1")
+    lot = Lot(0, MACHINES, f"{RUN}-l0m", (place,), (MACHINES,), cold_start=300, tokens_per_second=1_000)
+    with Ledger.open(folder / "ledger.db") as ledger:
+        ledger.create_run(RUN, "follow", "{}", "digest", str(folder), utc())
+        ledger.add_shards(RUN, shards)
+        for job in jobs():
+            ledger.intend_machine(RUN, job.name, job.id, None, utc(), lot=0)
+            ledger.confirm_machine(job.name, f"{job.id}:{job.name}", utc())
+            pulse = Pulse(RUN, f"{job.name}-0", "host", 1, utc().isoformat(), "working", utc().isoformat())
+            Heart(store, pulse).beat()
+        drive = Drive(
+            ledger, Eye(store, ledger, header), Told(folder, store, RUN, {}), (lot,), None, lambda _: None
+        )
+        first = look(drive)
+        later = [look(drive) for _ in range(LOOKS)]
+    return {
+        "machines": MACHINES,
+        "first_look_seconds": round(first, 3),
+        "look_seconds": round(median(later), 3),
+    }
+
+
+def look(drive: Drive) -> float:
+    start = time.perf_counter()
+    view = drive.observe()
+    assert len(view.workers) == MACHINES
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

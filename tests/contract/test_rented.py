@@ -1,0 +1,213 @@
+"""What both clouds must do alike: worker processes here, and machines rented through a real SkyPilot on Slurm.
+
+Machines take a minute to come up there, so a fixture asks for all of them at once, one for each thing that may happen
+to a machine, and the tests look at what became of each. What only processes can show is in `test_cloud`. The rented
+half runs in SkyPilot's environment, on a bed that is up: `tests/e2e/test_slurm.py` starts it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from launcher.clouds.local import Local
+from launcher.clouds.seam import Ask, Cloud
+from launcher.clouds.skypilot import SkyPilot
+from launcher.fleet import Phase
+from launcher.record import MachineState
+from tasks import manifest
+from tasks.spec import Place, Recipe
+from tasks.stores.folder import Folder
+from tests.house import corpus, done, launch
+
+BED = "EMBEDFLEET_TEST_BED"  # the folder of a Slurm bed that is up
+PATIENCE = {"local": 30.0, "skypilot": 600.0}  # seconds
+HAPPENS = ("works", "ends", "refused", "drained", "ended")
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(slots=True)
+class Scene:
+    """One machine of a run of its own, and what is to happen to it."""
+
+    kind: str
+    make: Callable[[], Cloud]  # the same cloud, as a launcher sees it that has just started
+    cloud: Cloud
+    name: str
+    handle: str
+    store: Folder
+    header: manifest.Header
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE[self.kind]
+        while not until():
+            assert time.monotonic() < end, f"it took too long: {self.cloud.sight(self.handle)}"
+            time.sleep(0.1 if self.kind == "local" else 2)
+            self.cloud.look()
+
+    def working(self) -> bool:
+        """Whether one of its workers holds a shard."""
+        folder = self.store.root / "_embedfleet" / self.header.run / "workers"
+        return any(b'"working"' in path.read_bytes() for path in folder.glob(f"{self.name}*.json"))
+
+    def over(self) -> bool:
+        sight = self.cloud.sight(self.handle)
+        return sight is None or not sight.alive
+
+    @property
+    def state(self) -> MachineState | None:
+        sight = self.cloud.sight(self.handle)
+        return sight.state if sight else None
+
+
+def stage(folder: Path, happens: str) -> tuple[Folder, manifest.Header]:
+    """A run of slow shards, or of one that is soon done."""
+    (folder / "in").mkdir(parents=True)
+    count = 1 if happens == "ends" else 12
+    corpus(folder / "in", count, 1, words=31)
+    store = Folder(folder / "out")
+    return store, launch(store, folder / "in", count, run=f"contract-{happens}")
+
+
+def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
+    """A machine for everything that may happen to one."""
+    scenes: dict[str, Scene] = {}
+    for happens in HAPPENS:
+        store, header = stage(folder / happens, happens)
+        run = header.run if happens != "refused" else f"{header.run}-not"
+        make = (
+            local(folder / happens, store, run) if kind == "local" else rented(folder / happens, store, run)
+        )
+        cloud, name = make(), f"{run}-l0m0-0"
+        cloud.look()
+        scenes[happens] = Scene(kind, make, cloud, name, "", store, header)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)  # machines have a user of their own
+    for scene in scenes.values():
+        handle = scene.cloud.start([Ask(scene.name, 0)])[scene.name]
+        assert isinstance(handle, str), handle
+        scene.handle = handle
+    return scenes
+
+
+def local(folder: Path, store: Folder, run: str) -> Callable[[], Cloud]:
+    return lambda: Local(folder, ["--store", str(store.root), "--run", run, "--heartbeat", "0.2"])
+
+
+def rented(folder: Path, store: Folder, run: str) -> Callable[[], Cloud]:
+    recipe = Recipe(
+        run=run,
+        lot=0,
+        gpu="L4",
+        gpus=1.0,
+        spot=True,
+        places=(Place("slurm", "east", "spot", None, Decimal("0.4")),),
+        output=str(store.root),
+        corpus=str(folder / "in"),
+        model="hash",
+        engine="hash",
+        workers=1,
+        code=str(ROOT / "tasks"),
+        prebuilt=f"{os.environ[BED]}/worker-env",
+        settings={"EMBEDFLEET_HASH_SECONDS": os.environ["EMBEDFLEET_HASH_SECONDS"]},
+    )
+    return lambda: SkyPilot(folder, store, run, {0: recipe})
+
+
+@pytest.fixture(scope="module", params=["local", "skypilot"])
+def scenes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Mapping[str, Scene], None, None]:
+    kind: str = request.param
+    if kind == "skypilot" and BED not in os.environ:
+        pytest.skip("needs a Slurm bed that is up: make e2e")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBEDFLEET_HASH_SECONDS", "60")  # of 1,000 tokens: two seconds for a shard of these
+        folder = (
+            tmp_path_factory.mktemp("clouds")
+            if kind == "local"
+            else Path(os.environ[BED], "shared", "contract")
+        )
+        before = os.umask(0)
+        found = raise_curtain(kind, folder)
+        yield found
+        os.umask(before)
+        for scene in found.values():
+            scene.cloud.kill([scene.handle])
+            if isinstance(scene.cloud, Local):
+                for child in scene.cloud.children.values():
+                    child.wait()
+            elif not scene.over():
+                scene.wait(scene.over)
+
+
+def test_a_machine_that_was_started_runs_and_works(scenes: Mapping[str, Scene]) -> None:
+    scene = scenes["works"]
+    scene.wait(scene.working)
+    sight = scene.cloud.sight(scene.handle)
+    assert sight is not None
+    assert sight.phase == Phase.RUNNING
+
+
+def test_a_machine_is_found_by_its_name_and_by_no_other_also_by_a_later_launcher(
+    scenes: Mapping[str, Scene],
+) -> None:
+    scene = scenes["works"]
+    scene.wait(scene.working)
+    for cloud in (scene.cloud, scene.make()):
+        cloud.look()
+        assert cloud.find(scene.name) == scene.handle
+        assert cloud.find(scene.name[:-1]) is None
+        assert cloud.find(f"{scene.name}1") is None
+        sight = cloud.sight(scene.handle)
+        assert sight is not None
+        assert sight.phase == Phase.RUNNING
+
+
+def test_a_handle_that_nobody_has_is_of_nothing(scenes: Mapping[str, Scene]) -> None:
+    cloud = scenes["works"].cloud
+    for handle in ("", "7", f"999999999:{scenes['works'].name}", f"{scenes['works'].handle}x"):
+        assert cloud.sight(handle) is None
+
+
+def test_a_machine_whose_work_is_done_ends_well(scenes: Mapping[str, Scene]) -> None:
+    scene = scenes["ends"]
+    scene.wait(scene.over)
+    assert scene.state == MachineState.STOPPED
+    assert done(scene.store, scene.header) == 1
+    assert scene.cloud.find(scene.name) is None
+
+
+def test_a_machine_that_cannot_work_does_not_end_well_and_says_why(scenes: Mapping[str, Scene]) -> None:
+    scene = scenes["refused"]
+    scene.wait(scene.over)
+    assert scene.state in (MachineState.FAILED, MachineState.LOST)
+    assert "Error: no run 'contract-refused-not' under this output path" in scene.cloud.last_words(scene.name)
+    assert scene.cloud.log(scene.name).exists()
+
+
+def test_a_machine_that_is_drained_finishes_what_it_holds_and_ends_well(scenes: Mapping[str, Scene]) -> None:
+    scene = scenes["drained"]
+    scene.wait(scene.working)
+    scene.cloud.drain([scene.handle])
+    scene.wait(scene.over)
+    assert scene.state == MachineState.STOPPED
+    assert done(scene.store, scene.header) >= 1
+
+
+def test_a_machine_that_is_ended_goes_and_leaves_the_rest(scenes: Mapping[str, Scene]) -> None:
+    scene = scenes["ended"]
+    scene.wait(scene.working)
+    scene.cloud.end([scene.handle])
+    scene.wait(scene.over)
+    assert scene.state == MachineState.STOPPED
+    assert done(scene.store, scene.header) < scene.header.shards
+    scene.cloud.end([scene.handle])  # once more does no harm
+
+
+def test_a_machine_that_never_was_has_no_last_words(scenes: Mapping[str, Scene]) -> None:
+    assert scenes["works"].cloud.last_words("contract-never-l0m0-0") == ""
