@@ -9,6 +9,7 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,6 +27,15 @@ SHORTEST = 30.0  # seconds from GCP's notice to the end, and from any that names
 GOES = ("Preempt", "Terminate", "Reboot", "Redeploy")  # Azure's events that a process does not survive
 
 Warn = Callable[[str, float], None]  # why, and in how many seconds
+
+
+def cloud_here(environment: Mapping[str, str]) -> Cloud | None:
+    """Which cloud we are on, by EMBEDFLEET_CLOUD; `auto`: as SkyPilot says. None: none whose notices we know."""
+    word = environment.get("EMBEDFLEET_CLOUD", "")
+    if word == "auto":
+        with suppress(ValueError, AttributeError):
+            word = str(json.loads(environment.get("SKYPILOT_CLUSTER_INFO", "")).get("cloud", ""))
+    return next((cloud for cloud in CLOUDS if cloud == word.lower()), None)
 
 
 class Silent(Exception):  # noqa: N818 - a state of the line, not an error

@@ -178,6 +178,7 @@ def _envs(recipe: Recipe, machine: str, offset: int) -> dict[str, str]:
         "EMBEDFLEET_MACHINE": machine,
         "EMBEDFLEET_OFFSET": str(offset),
         "EMBEDFLEET_WORKERS": str(recipe.workers),
+        "EMBEDFLEET_CLOUD": "auto",  # whose notices of preemption the workers hear
         **({"EMBEDFLEET_THREADS": str(recipe.threads)} if recipe.threads else {}),
         **({"EMBEDFLEET_ENV": recipe.prebuilt} if recipe.prebuilt else {}),
         **recipe.settings,

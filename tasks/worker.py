@@ -25,7 +25,7 @@ from tasks.embed import Encoder, load
 from tasks.gauge import gauge
 from tasks.heart import EVERY, Heart, Pulse, utc
 from tasks.keeper import Keeper, named
-from tasks.notice import ADDRESS, CLOUDS, Cloud, Metadata, Watch
+from tasks.notice import ADDRESS, CLOUDS, Cloud, Metadata, Watch, cloud_here
 from tasks.pipeline import LOOK, Pipeline
 from tasks.problem import Problem
 from tasks.progress import Progress
@@ -128,8 +128,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cloud",
         choices=CLOUDS,
-        default=os.environ.get("EMBEDFLEET_CLOUD") or None,
-        help="whose notices of preemption to look for (default: $EMBEDFLEET_CLOUD, else nobody's)",
+        default=cloud_here(os.environ),
+        help="whose notices of preemption to look for (default: $EMBEDFLEET_CLOUD, `auto` where SkyPilot started us)",
     )
     parser.add_argument("--heartbeat", type=float, default=EVERY, help="seconds between signs of life")
     return parser.parse_args()

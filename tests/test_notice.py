@@ -17,7 +17,7 @@ import pytest
 
 from tasks.heart import Pulse, load, pulse_key
 from tasks.lease import is_free
-from tasks.notice import Metadata, Silent, Watch
+from tasks.notice import Metadata, Silent, Watch, cloud_here
 from tasks.store import every, read
 from tasks.stores.folder import Folder
 from tests.house import corpus, ids_out, launch, receipts_of
@@ -254,3 +254,25 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
     environment["EMBEDFLEET_HASH_SECONDS"] = "0"
     assert start("bob").wait(60) == 0
     assert sorted(ids_out(store, header)) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("environment", "cloud"),
+    [
+        ({}, None),
+        ({"EMBEDFLEET_CLOUD": ""}, None),
+        ({"EMBEDFLEET_CLOUD": "gcp"}, "gcp"),
+        ({"EMBEDFLEET_CLOUD": "auto"}, None),
+        (
+            {"EMBEDFLEET_CLOUD": "auto", "SKYPILOT_CLUSTER_INFO": '{"cloud": "AWS", "region": "us-east-1"}'},
+            "aws",
+        ),
+        ({"EMBEDFLEET_CLOUD": "auto", "SKYPILOT_CLUSTER_INFO": '{"cloud": "Slurm"}'}, None),
+        ({"EMBEDFLEET_CLOUD": "auto", "SKYPILOT_CLUSTER_INFO": "broken"}, None),
+        ({"SKYPILOT_CLUSTER_INFO": '{"cloud": "AWS"}'}, None),
+    ],
+)
+def test_a_worker_listens_only_where_it_was_told_which_cloud_it_is_on(
+    environment: dict[str, str], cloud: str | None
+) -> None:
+    assert cloud_here(environment) == cloud
