@@ -134,6 +134,7 @@ def _header(corpus: Path, asked: Asked, wanted: Wanted, shards: int) -> manifest
         ttl=60.0,
         shards=shards,
         remote_code=asked.remote_code,
+        once=False,  # the texts go round and round: an engine that reads each once would soon have nothing to do
     )
 
 

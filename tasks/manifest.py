@@ -38,6 +38,7 @@ class Header:
     shards: int
     keep: tuple[str, ...] = ()  # columns of the source that lie beside the vectors
     remote_code: bool = False  # run code from the model's own folder: only on the user's explicit word
+    once: bool = True  # texts that come again soon are embedded once
 
 
 class NoRun(Problem):

@@ -309,7 +309,10 @@ class Pipeline:
         if pieces:
             leases = {item.task.lease.nonce: item.task.lease for item in items if item.pieces}
             with self._grip(list(leases.values())), self.signals.exposed():  # the one thing that takes long
-                vectors, faults, spared = self.repeats.encode(pieces, self._encode)
+                if self.header.once:
+                    vectors, faults, spared = self.repeats.encode(pieces, self._encode)
+                else:
+                    vectors, faults = self._encode(pieces)
         seconds = clock() - begun
         self._working_until = 0.0
         if pieces:

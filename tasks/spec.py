@@ -44,6 +44,8 @@ ZONE_ID = re.compile(
     r"[a-z0-9]+-az\d+"
 )  # AWS's name of a zone that means the same to all; none can launch in it
 
+BREAKS = set("\x85\u2028\u2029\ufeff")  # PyYAML reads these back as they were only where they are escaped
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -238,7 +240,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if text.count("\n") > 1 else None
+    style = '"' if BREAKS & set(text) else "|" if text.count("\n") > 1 else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)  # pyright: ignore[reportUnknownMemberType]
 
 

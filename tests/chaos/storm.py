@@ -22,6 +22,7 @@ RUN = "run-1"
 TICK = 0.03
 PATIENCE = 300.0  # seconds for the whole run
 LAST = 60.0  # seconds for the last workers to end by themselves
+ROOM = 3 * 2**20  # bytes that a disk has until somebody makes more
 MUST_ACT = 3  # exit status of a worker that cannot go on
 
 
@@ -42,6 +43,11 @@ class Weather:
     skew: bool = False  # two clocks that are ten minutes off
     full: bool = False  # the disk fills up, and somebody makes room
     errors: bool = True  # of a bucket
+
+    @property
+    def disk(self) -> int:
+        """Bytes that hold the whole run, with what losers leave; every small file takes some blocks of 4 KiB."""
+        return 8 * 2**20 + self.shards * 40 * 2**10
 
 
 @dataclass
@@ -86,7 +92,7 @@ def rage(weather: Weather) -> Result:
     with ExitStack() as stack:
         where = stack.enter_context(place(weather.store))
         if weather.full:
-            disk = stack.enter_context(small_disk(where.scratch / "disk", 14 * 2**20))
+            disk = stack.enter_context(small_disk(where.scratch / "disk", weather.disk))
             where.url = str(disk / "out")
         corpus = where.scratch / "corpus"
         build(corpus, weather)
@@ -151,7 +157,7 @@ class Storm:
         if self.where.admin and weather.errors:
             self.where.admin.faults(*TROUBLE, seed=weather.seed)
         if self.ballast:
-            self.ballast.write_bytes(bytes(11 * 2**20))
+            self.ballast.write_bytes(bytes(weather.disk - ROOM))
         plans = [
             (self._times(weather.kills), self._kill),
             (self._times(weather.stops), self._stop),

@@ -103,8 +103,8 @@ class Rental:
         """A command, run to its end; `python` of another environment than the one that rents."""
         command = self.command(*words)
         return subprocess.run(
-            [python, *command[1:]] if python else command, cwd=self.folder, env=self._here(), stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=timeout, check=False, umask=0,
+            [python, *command[1:]] if python else command, cwd=self.folder, env=self._here(),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False, umask=0,
         )  # fmt: skip
 
     def _here(self) -> dict[str, str]:
