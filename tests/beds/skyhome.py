@@ -10,6 +10,7 @@ import random
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -134,6 +135,34 @@ class Sky:
                 if probe.connect_ex(("127.0.0.1", self.port)):
                     return
             time.sleep(0.2)
+
+
+def system_env(env: Path, seen_as: Path | None = None) -> Path:
+    """Make an environment with this checkout's libraries, for machines of a bed; where those libraries are.
+
+    It is the system's Python looking into `.venv`, which lies where a machine's user may read but not run. `seen_as`:
+    where the machines see the libraries.
+    """
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    libraries = ROOT / ".venv" / "lib" / version / "site-packages"
+    found = subprocess.run(
+        ["/usr/bin/python3", "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    if found != version:
+        raise RuntimeError(f"the system's Python is {found}, that of .venv is {version}")
+    subprocess.run(
+        [str(CLOUD / "bin" / "uv"), "venv", "-q", "--clear", "--python", "/usr/bin/python3", str(env)],
+        check=True,
+    )
+    (env / "lib" / version / "site-packages" / "checkout.pth").write_text(f"{seen_as or libraries}\n")
+    return libraries
+
+
+def registry_exports() -> str:
+    """Lines of shell that lead a machine's uv to the package registry as ours is led."""
+    passed = {k: v for k, v in os.environ.items() if k.startswith(("UV_", "SSL_CERT"))}
+    return "".join(f"export {name}='{value}'\n" for name, value in passed.items())
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

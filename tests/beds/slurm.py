@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.beds.skyhome import CLOUD, ROOT, Sky, free_port
+from tests.beds.skyhome import CLOUD, Sky, free_port, registry_exports, system_env
 
 USER = "embedbed"
 MARK = "# embedfleet test bed"
@@ -162,29 +162,9 @@ class Slurm:
         self.slurm("scancel", id)
 
     def worker_env(self) -> Path:
-        """An environment with this checkout's libraries, which the machines' user may run.
-
-        It is the system's Python looking into `.venv`, which lies where that user may read but not run.
-        """
+        """An environment with this checkout's libraries, which the machines' user may run."""
         env = self.folder / "worker-env"
-        libraries = (
-            ROOT
-            / ".venv"
-            / "lib"
-            / f"python{sys.version_info.major}.{sys.version_info.minor}"
-            / "site-packages"
-        )
-        found = subprocess.run(
-            ["/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-            capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
-        if found not in libraries.as_posix():
-            raise RuntimeError(f"the system's Python is {found}, that of .venv is another")
-        subprocess.run(
-            [str(CLOUD / "bin" / "uv"), "venv", "-q", "--clear", "--python", "/usr/bin/python3", str(env)],
-            check=True,
-        )
-        (env / "lib" / f"python{found}" / "site-packages" / "checkout.pth").write_text(f"{libraries}\n")
+        system_env(env)
         return env
 
     def _has(self, command: str) -> bool:
@@ -318,10 +298,8 @@ PartitionName=ondemand Nodes=l4,h100 MaxTime=1-00:00:00 State=UP PriorityTier=10
     def _shims(self) -> None:
         """SkyPilot fetches uv by curl, and asks it for a Python 3.10, on every allocation: it gets ours."""
         shim, home = self.folder / "shim", self.user_home / "bin"
-        passed = {k: v for k, v in os.environ.items() if k.startswith(("UV_", "SSL_CERT"))}
-        exports = "".join(f"export {name}='{value}'\n" for name, value in passed.items())
         (shim / "uv").write_text(
-            f'#!/bin/bash\n{exports}export UV_LINK_MODE=hardlink UV_CACHE_DIR="$HOME/.cache/uv"\n'
+            f'#!/bin/bash\n{registry_exports()}export UV_LINK_MODE=hardlink UV_CACHE_DIR="$HOME/.cache/uv"\n'
             f"[ -e {self.folder}/warm ] && export UV_OFFLINE=1\n"
             'args=(); for a in "$@"; do [ "$a" = 3.10 ] && a=/usr/bin/python3; args+=("$a"); done\n'
             f'exec {CLOUD}/bin/uv "${{args[@]}}"\n'

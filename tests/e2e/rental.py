@@ -1,86 +1,47 @@
-"""A job on the Slurm bed for the tests of rented machines: its corpus, its plan of two lots, its launcher."""
+"""A job on a bed for the tests of rented machines: its corpus, its plan, its launcher, and what the ledger has of it."""
 
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from launcher import plan as plans
 from launcher import planner
+from launcher.ledger import Ledger
 from launcher.planning import read_job
+from launcher.record import Life, Machine
 from tasks.heart import utc
-from tests.beds.skyhome import CLOUD, ROOT
+from tests.beds.skyhome import CLOUD, ROOT, Sky
 from tests.beds.slurm import PRICES, Slurm
 
+PATIENCE = 900.0  # seconds for a launch on a machine that does other things too
+SLOW = {"EMBEDFLEET_HASH_SECONDS": "0.5"}  # of 1,000 tokens: slow enough to be disturbed
 
-class Rental:
-    """A folder that every machine sees, with a job whose plan rents an L4 lot on spot and an H100 lot on demand."""
 
-    def __init__(
-        self, bed: Slurm, name: str, *, model: str, engine: str, machines: tuple[int, int] = (2, 1)
-    ) -> None:
-        self.bed = bed
-        self.folder = bed.shared / name
+def wait(until: Callable[[], object], patience: float = PATIENCE, pause: float = 1.0) -> None:
+    end = time.monotonic() + patience
+    while not until():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(pause)
+
+
+class Launches:
+    """A folder to launch from, with a SkyPilot that rents."""
+
+    def __init__(self, sky: Sky, folder: Path, worker_env: Path) -> None:
+        self.sky = sky
+        self.folder = folder
         self.folder.mkdir(parents=True)
-        self.model = model
-        self.engine = engine
-        self.machines = machines
+        self.worker_env = worker_env
         self.settings: dict[str, str] = {}
-
-    def plan(self, *, tokens_per_second: float = 400.0) -> str:
-        """The plan of what lies in `in`; the run's name."""
-        job = self.folder / "job.yaml"
-        job.write_text(
-            f"name: {self.folder.name}\ncorpus: {{path: in, text: text, id: id}}\nmodel: {self.model}\n"
-            f"engine: {self.engine}\nchunk: {{tokens: 128, overlap: 16}}\noutput: {{path: out}}\n"
-        )
-        choices = planner.Choices(on="local", probe_seconds=0.1)
-        body = plans.to_json(planner.make(*read_job(job), choices, utc(), lambda _: None))
-        body.pop("digest")
-        body["lots"] = [
-            self._lot("L4", "spot", self.machines[0], tokens_per_second),
-            self._lot("H100", "ondemand", self.machines[1], tokens_per_second),
-        ]
-        body["totals"]["machines"] = sum(self.machines)
-        body["totals"]["usd"] = {"p10": "0.10", "p50": "0.20", "p90": "0.50"}
-        body["work"]["engine"] = self.engine
-        (self.folder / "plan.json").write_text(json.dumps(plans.signed(body)))
-        return str(body["run"])
-
-    def _lot(self, gpu: str, partition: str, machines: int, rate: float) -> dict[str, Any]:
-        regions = ["east", "west"] if partition == "spot" else ["east"]
-        places = [
-            {
-                "region": region,
-                "zone": partition,
-                "instance_type": "",
-                "machines": machines if region == "east" else 0,
-                "usd_per_hour": str(PRICES[region, partition][gpu]),
-            }
-            for region in regions
-        ]
-        return {
-            "gpu": gpu,
-            "gpus_per_machine": 1.0,
-            "cloud": "slurm",
-            "regions": regions,
-            "spot": partition == "spot",
-            "machines": machines,
-            "workers": 1,
-            "threads": 1,
-            "tokens": 0,
-            "tokens_per_second": rate,
-            "speed_source": "assumed by a test",
-            "usd_per_hour": places[0]["usd_per_hour"],
-            "usd_per_million_tokens": None,
-            "places": places,
-        }
 
     @property
     def environment(self) -> dict[str, str]:
-        return self.bed.sky.environment | {
-            "EMBEDFLEET_WORKER_ENV": str(self.bed.folder / "worker-env"),
+        return self.sky.environment | {
+            "EMBEDFLEET_WORKER_ENV": str(self.worker_env),
             "EMBEDFLEET_POLL_SECONDS": "3",
             "EMBEDFLEET_COLD_START_SECONDS": "60",
             "HF_HUB_OFFLINE": "1",
@@ -113,6 +74,95 @@ class Rental:
 
     def said(self, log: str = "launcher.log") -> str:
         return (self.folder / log).read_text(errors="replace")
+
+    def machines(self, run: str) -> list[Machine]:
+        path = self.folder / "runs" / "ledger.db"
+        if not path.exists():
+            return []
+        with Ledger.open(path) as ledger:
+            return ledger.machines(run) if ledger.run(run) else []
+
+    def lives(self, run: str) -> list[Life]:
+        with Ledger.open(self.folder / "runs" / "ledger.db") as ledger:
+            return ledger.lives(run)
+
+    def events(self, run: str) -> list[str]:
+        with Ledger.open(self.folder / "runs" / "ledger.db") as ledger:
+            return [f"{e.kind}: {e.text}" for e in ledger.events(run)]
+
+
+def place(region: str, zone: str | None, kind: str, machines: int, usd: object) -> dict[str, Any]:
+    """Where so many machines of a lot are to be."""
+    return {
+        "region": region, "zone": zone, "instance_type": kind, "machines": machines, "usd_per_hour": str(usd),
+    }  # fmt: skip
+
+
+def lot(cloud: str, gpu: str, places: Sequence[dict[str, Any]], *, spot: bool, rate: float) -> dict[str, Any]:
+    """As a plan has it; the first place is the one it is priced by."""
+    return {
+        "gpu": gpu,
+        "gpus_per_machine": 1.0,
+        "cloud": cloud,
+        "regions": [one["region"] for one in places],
+        "spot": spot,
+        "machines": sum(one["machines"] for one in places),
+        "workers": 1,
+        "threads": 1,
+        "tokens": 0,
+        "tokens_per_second": rate,
+        "speed_source": "assumed by a test",
+        "usd_per_hour": places[0]["usd_per_hour"],
+        "usd_per_million_tokens": None,
+        "places": list(places),
+    }
+
+
+def rented(body: dict[str, Any], lots: Sequence[Mapping[str, Any]], engine: str) -> dict[str, Any]:
+    """A plan of this machine, as a plan that rents these lots."""
+    body.pop("digest")
+    body["lots"] = list(lots)
+    body["totals"]["machines"] = sum(lot["machines"] for lot in lots)
+    body["totals"]["usd"] = {"p10": "0.10", "p50": "0.20", "p90": "0.50"}
+    body["work"]["engine"] = engine
+    return plans.signed(body)
+
+
+class Rental(Launches):
+    """A folder that every machine sees, with a job whose plan rents an L4 lot on spot and an H100 lot on demand."""
+
+    def __init__(
+        self, bed: Slurm, name: str, *, model: str, engine: str, machines: tuple[int, int] = (2, 1)
+    ) -> None:
+        super().__init__(bed.sky, bed.shared / name, bed.folder / "worker-env")
+        self.bed = bed
+        self.model = model
+        self.engine = engine
+        self.wanted = machines
+
+    def plan(self, *, tokens_per_second: float = 400.0) -> str:
+        """The plan of what lies in `in`; the run's name."""
+        job = self.folder / "job.yaml"
+        job.write_text(
+            f"name: {self.folder.name}\ncorpus: {{path: in, text: text, id: id}}\nmodel: {self.model}\n"
+            f"engine: {self.engine}\nchunk: {{tokens: 128, overlap: 16}}\noutput: {{path: out}}\n"
+        )
+        choices = planner.Choices(on="local", probe_seconds=0.1)
+        body = plans.to_json(planner.make(*read_job(job), choices, utc(), lambda _: None))
+        lots = [
+            self._lot("L4", "spot", self.wanted[0], tokens_per_second),
+            self._lot("H100", "ondemand", self.wanted[1], tokens_per_second),
+        ]
+        (self.folder / "plan.json").write_text(json.dumps(rented(body, lots, self.engine)))
+        return str(body["run"])
+
+    def _lot(self, gpu: str, partition: str, machines: int, rate: float) -> dict[str, Any]:
+        regions = ["east", "west"] if partition == "spot" else ["east"]
+        places = [
+            place(region, partition, "", machines if region == "east" else 0, PRICES[region, partition][gpu])
+            for region in regions
+        ]
+        return lot("slurm", gpu, places, spot=partition == "spot", rate=rate)
 
     def done(self, run: str) -> int:
         """Shards with a receipt."""

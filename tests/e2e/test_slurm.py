@@ -8,9 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,24 +16,13 @@ import pytest
 
 from demo.corpus import build
 from launcher.ledger import Ledger
-from launcher.record import Life, Machine
 from tests.beds.skyhome import CLOUD, ROOT
 from tests.beds.slurm import Slurm
-from tests.e2e.rental import Rental, open_to_all
+from tests.e2e.rental import PATIENCE, SLOW, Rental, open_to_all, wait
 from tests.house import write_jsonl
 from tests.launching import records
 
 pytestmark = pytest.mark.e2e
-
-PATIENCE = 900.0  # seconds for a launch on a machine that does other things too
-SLOW = {"EMBEDFLEET_HASH_SECONDS": "0.5"}  # of 1,000 tokens
-
-
-def wait(until: Callable[[], object], patience: float = PATIENCE, pause: float = 1.0) -> None:
-    end = time.monotonic() + patience
-    while not until():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(pause)
 
 
 def hashed(bed: Slurm, name: str, shards: int, **more: Any) -> Rental:
@@ -45,24 +32,6 @@ def hashed(bed: Slurm, name: str, shards: int, **more: Any) -> Rental:
     write_jsonl(rental.folder / "in" / "a.jsonl", records("d", [510] * 32 * shards))
     rental.settings = dict(SLOW)
     return rental
-
-
-def machines(rental: Rental, run: str) -> list[Machine]:
-    path = rental.folder / "runs" / "ledger.db"
-    if not path.exists():
-        return []
-    with Ledger.open(path) as ledger:
-        return ledger.machines(run) if ledger.run(run) else []
-
-
-def lives(rental: Rental, run: str) -> list[Life]:
-    with Ledger.open(rental.folder / "runs" / "ledger.db") as ledger:
-        return ledger.lives(run)
-
-
-def events(rental: Rental, run: str) -> list[str]:
-    with Ledger.open(rental.folder / "runs" / "ledger.db") as ledger:
-        return [f"{e.kind}: {e.text}" for e in ledger.events(run)]
 
 
 def jobs(bed: Slurm) -> list[dict[str, Any]]:
@@ -78,8 +47,8 @@ def stages(rental: Rental, run: str) -> str:
     receipts = [json.loads(p.read_text()) for p in (root / "receipts").glob("*/*.json")]
     first = min(receipts, key=lambda r: r["finished"])
     name = re.sub(r"-\d+(r\d+)?$", "", first["worker"])
-    machine = next(m for m in machines(rental, run) if m.name == name)
-    life = next(one for one in lives(rental, run) if one.machine == name)
+    machine = next(m for m in rental.machines(run) if m.name == name)
+    life = next(one for one in rental.lives(run) if one.machine == name)
     pulse = json.loads((root / "workers" / f"{first['worker']}.json").read_text())
     with Ledger.open(rental.folder / "runs" / "ledger.db") as ledger:
         launched = next(e.at for e in ledger.events(run) if e.kind == "launched")
@@ -143,8 +112,8 @@ def test_a_fleet_of_two_lots_loses_machines_in_the_middle_and_nothing_else(
     report = json.loads((rental.folder / "runs" / run / "report.json").read_text())
     assert report["work"]["documents"] == documents
     assert float(report["spend"]["total"]) > 0
-    assert {life.purchase for life in lives(rental, run)} == {"spot", "on-demand"}
-    taken = [e for e in events(rental, run) if e.startswith("preempted: ")]
+    assert {life.purchase for life in rental.lives(run)} == {"spot", "on-demand"}
+    taken = [e for e in rental.events(run) if e.startswith("preempted: ")]
     assert len(taken) >= 1
     proof = rental.run("down", run, "--verify")
     assert proof.returncode == 0, proof.stderr + proof.stdout
@@ -152,7 +121,7 @@ def test_a_fleet_of_two_lots_loses_machines_in_the_middle_and_nothing_else(
     assert not bed.allocations()
     with capsys.disabled():
         print(f"\n{documents} documents, {len(spot)} machines taken away; {rental.said().splitlines()[-1]}")
-        print("\n".join(["from launch to the first receipt:", stages(rental, run), *events(rental, run)]))
+        print("\n".join(["from launch to the first receipt:", stages(rental, run), *rental.events(run)]))
 
 
 def test_a_launcher_that_is_killed_while_machines_come_up_leaves_none_forgotten_and_starts_none_twice(
@@ -163,15 +132,15 @@ def test_a_launcher_that_is_killed_while_machines_come_up_leaves_none_forgotten_
     open_to_all(rental.folder)
     first = rental.start("launch", "plan.json", "--yes", "--max-cost", "5")
     wait(
-        lambda: len(machines(rental, run)) == 3 or first.poll() is not None, pause=0.05
+        lambda: len(rental.machines(run)) == 3 or first.poll() is not None, pause=0.05
     )  # intended, not confirmed
     first.kill()
     first.wait()
-    assert not any(m.confirmed for m in machines(rental, run)), "it was killed too late to show anything"
+    assert not any(m.confirmed for m in rental.machines(run)), "it was killed too late to show anything"
 
     second = rental.start("resume", run)
     assert second.wait(PATIENCE) == 0, rental.said()
-    known = {m.name for m in machines(rental, run)}
+    known = {m.name for m in rental.machines(run)}
     mine = [j["job_name"] for j in jobs(bed) if j["job_name"].startswith(run)]
     assert set(mine) <= known, "a machine is forgotten"
     assert Counter(mine).most_common(1)[0][1] == 1, "a machine was started twice"
@@ -234,5 +203,5 @@ def test_a_lot_whose_machines_fail_in_setup_is_given_up_after_three(bed: Slurm) 
     assert "lot 0 (3 x L4) is given up" in launched.stderr
     assert "/no/such/environment/bin/python: No such file or directory" in launched.stderr
     assert re.search(r"Error: the machines gave up: .*\$\d+\.\d\d spent", launched.stderr)
-    assert len([m for m in machines(rental, run) if m.lot == 0]) <= 6
+    assert len([m for m in rental.machines(run) if m.lot == 0]) <= 6
     assert rental.run("down", run, "--verify").returncode == 0

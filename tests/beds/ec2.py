@@ -1,0 +1,125 @@
+"""EC2 of the AWS bed: moto's server, whose zones may be out of capacity and whose ended instances really end.
+
+    python -m tests.beds.ec2 FOLDER PORT
+
+Zones without capacity are the words of FOLDER/no-capacity, read at each request. A machine of ours asks which key may
+enter it at /bed/keys/ADDRESS. Every RunInstances is a line of FOLDER/log/ec2.jsonl.
+"""
+# moto's server comes without types
+# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false
+
+import json
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instances import InstanceBackend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+from tests.beds import machine
+
+KEY = re.compile(r"ssh-(?:rsa|ed25519) \S+")
+ASK = "/bed/keys/"
+
+
+class NoCapacityError(EC2ClientError):  # type: ignore[misc]
+    """As AWS words it."""
+
+    code = 500
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(
+            "InsufficientInstanceCapacity",
+            f"We currently do not have sufficient capacity in the Availability Zone you requested ({zone}).",
+        )
+
+
+def patch(folder: Path) -> None:
+    """Teach moto's EC2 what a real one can do as well."""
+    run, terminate = InstanceBackend.run_instances, InstanceBackend.terminate_instances
+
+    def run_instances(self: Any, *words: Any, **more: Any) -> Any:
+        zone = _zone(self, more)
+        refused = zone in _without_capacity(folder)
+        with (folder / "log" / "ec2.jsonl").open("a") as log:
+            said = {"zone": zone, "type": more.get("instance_type"), "refused": refused}
+            log.write(json.dumps(said) + "\n")
+        if refused:
+            raise NoCapacityError(zone or "?")
+        return run(self, *words, **more)
+
+    def terminate_instances(self: Any, instance_ids: list[str]) -> Any:
+        addresses = [_addresses(one) for one in self.get_multi_instances_by_id(instance_ids)]
+        found = terminate(self, instance_ids)
+        for address in (a for some in addresses for a in some):
+            if (folder / "memory" / address).exists():
+                threading.Thread(target=machine.end, args=(folder, address)).start()
+        return found
+
+    InstanceBackend.run_instances = run_instances
+    InstanceBackend.terminate_instances = terminate_instances
+
+
+def _without_capacity(folder: Path) -> set[str]:
+    path = folder / "no-capacity"
+    return set(path.read_text().split()) if path.exists() else set()
+
+
+def _zone(backend: Any, asked: dict[str, Any]) -> str | None:
+    """Named, or that of the subnet."""
+    if asked.get("placement"):
+        return str(asked["placement"])
+    nics = asked.get("nics") or []
+    nics = list(nics.values()) if isinstance(nics, dict) else nics
+    subnets = [asked.get("subnet_id"), *(nic.get("SubnetId") for nic in nics)]
+    return next((str(backend.get_subnet(s).availability_zone) for s in subnets if s), None)
+
+
+def _addresses(instance: Any) -> list[str]:
+    return [a for a in (instance.public_ip, instance.private_ip) if a]
+
+
+def instances() -> Iterator[Any]:
+    """Of all regions."""
+    for regions in ec2_backends.values():
+        for backend in regions.values():
+            for reservation in backend.reservations.values():
+                yield from reservation.instances
+
+
+def keys(address: str) -> str | None:
+    """Who may enter the running instance with this address; None where there is none."""
+    for one in instances():
+        if one.state == "running" and address in _addresses(one):
+            return "\n".join(KEY.findall(one.user_data.decode() if one.user_data else ""))
+    return None
+
+
+def main() -> None:
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    patch(folder)
+    app: Any = DomainDispatcherApplication(create_backend_app)
+    lock = threading.Lock()
+
+    def one_by_one(environ: Any, start_response: Any) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO", ""))
+        with lock:
+            if not path.startswith(ASK):
+                return list(app(environ, start_response))
+            found = keys(path.removeprefix(ASK))
+        body = (found or "").encode()
+        start_response("200 OK" if found else "404 Not Found", [("Content-Length", str(len(body)))])
+        return [body]
+
+    run_simple("127.0.0.1", port, one_by_one, threaded=True)
+
+
+if __name__ == "__main__":
+    main()
