@@ -82,25 +82,25 @@ $(CLOUD)/ready: pyproject.toml
 cloud: $(CLOUD)/ready ## make the environment that rents machines, in .venv-cloud
 
 # Debian's packages, where they are missing and can be had: tests of rented machines are skipped without them.
-BED := slurm-wlm slurm-wlm-basic-plugins openssh-server rsync netcat-openbsd curl
+BED := slurm-wlm slurm-wlm-basic-plugins openssh-server rsync netcat-openbsd curl sudo iproute2
 bed: ## install what the tests of rented machines run on
-	@command -v slurmctld >/dev/null && command -v sshd >/dev/null && command -v rsync >/dev/null \
+	@command -v slurmctld >/dev/null && command -v sshd >/dev/null && command -v rsync >/dev/null && command -v sudo >/dev/null \
 	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 	&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BED) >/dev/null; } \
-	|| echo "no Slurm here: the tests of rented machines will be skipped"
+	|| echo "no Slurm, sshd or sudo here: the tests of rented machines that need them will be skipped"
 
 chaos: setup ## workers killed, frozen and starved by the hundred; the seeds are printed and rage again (20 minutes)
 	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
 	@nice $(BIN)/python -m tests.chaos.mutants
 
-e2e: e2e-killed e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm, pages, storms, buckets of others
+e2e: e2e-killed e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm and AWS, pages, storms, buckets of others
 
 e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
 e2e-vllm: setup $(VLLM)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_vllm.py
-e2e-fleet: setup cloud bed
-	@$(BIN)/python -m pytest -m e2e tests/e2e/test_skypilot.py tests/e2e/test_slurm.py
+e2e-fleet: setup $(VENV)/stores cloud bed
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_skypilot.py tests/e2e/test_slurm.py tests/e2e/test_aws.py
 e2e-page: setup
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_browser.py
