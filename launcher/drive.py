@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -46,6 +46,7 @@ from launcher.record import HERE, Machine, MachineState, Progress, RunState, Sit
 from launcher.troubles import Troubles, infra_of
 from tasks import control
 from tasks.heart import utc
+from tasks.spec import Place
 
 PATIENCE = 5  # tenths of a second a launcher waits for the lock
 TEARDOWN = timedelta(minutes=5)  # that a rented machine may take to go after the last shard
@@ -291,13 +292,20 @@ class Drive:
         return next((lot for lot in self.lots if lot.rented and lot.number == machine.lot), None)
 
     def _price(self, machine: Machine, site: Site) -> Decimal | None:
-        """What an hour costs where a machine came up, as the plan has it."""
+        """What an hour costs where a machine came up.
+
+        As the plan has it; but a plan has one price for a region, of its cheapest zone, and spot differs by zone.
+        """
         lot = self._lot(machine)
-        return self._price_in(lot, site) if lot else None
+        if lot is None:
+            return None
+        place = place_of(site, lot.places)
+        seen = self.cloud.price(site, place.instance_type) if place and by_zone(site, place) else None
+        return self._price_in(lot, site) if seen is None else seen
 
     def _price_in(self, lot: Lot, site: Site) -> Decimal | None:
-        infra = infra_of(site, lot.places)
-        return next((p.usd_per_hour for p in lot.places if p.infra == infra), None)
+        place = place_of(site, lot.places)
+        return place.usd_per_hour if place else None
 
     def _act(self, orders: Sequence[Order]) -> None:
         self._start([self._ask(o) for o in orders if isinstance(o, Start) and self._intend(o)])
@@ -391,7 +399,7 @@ class Drive:
             tokens_before=before,
             draining=self.draining,
             rented=self.rented,
-            coming=phases.count(Phase.WAITING),
+            coming=on_their_way(view.workers, {m.name for m in up if m.ready}),
             recovering=phases.count(Phase.RECOVERING),
         )
 
@@ -449,6 +457,22 @@ class Drive:
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
+
+
+def place_of(site: Site, places: Sequence[Place]) -> Place | None:
+    """The place of a lot that a machine came up in."""
+    infra = infra_of(site, places)
+    return next((place for place in places if place.infra == infra), None)
+
+
+def by_zone(site: Site, place: Place) -> bool:
+    """Whether a place's price says too little of a machine there: on spot, in a zone that the place does not name."""
+    return site.purchase == "spot" and site.zone is not None and place.infra.count("/") == 1
+
+
+def on_their_way(workers: Sequence[Seen], ready: Collection[str]) -> int:
+    """Machines that were asked for and are not there yet; that one is there, its workers tell before SkyPilot does."""
+    return sum(w.state in ALIVE and w.phase == Phase.WAITING and w.name not in ready for w in workers)
 
 
 def _orders(run: str) -> str:

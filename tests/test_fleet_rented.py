@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launcher.drive import by_zone, on_their_way, place_of
 from launcher.fleet import (
     DEATHS,
     FAILURES,
@@ -27,7 +28,7 @@ from launcher.fleet import (
     stuck,
 )
 from launcher.places import Trouble
-from launcher.record import MachineState
+from launcher.record import MachineState, Site
 from tasks.spec import Place
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -234,3 +235,23 @@ def test_no_slot_ever_has_two_machines_and_no_name_is_used_twice(
     assert not {o.name for o in starts} & {w.name for w in workers}
     held = {w.slot for w in workers if w.state in (UP, MachineState.INTENDED) and w.phase != Phase.ENDING}
     assert not {o.slot for o in starts} & held
+
+
+# --- what the launcher makes of what it sees
+
+
+def test_a_machine_whose_workers_are_ready_is_not_on_its_way_whatever_skypilot_still_says() -> None:
+    workers = [seen(slot=n, phase=Phase.WAITING) for n in range(3)]
+    assert on_their_way(workers, {"run-l0m0-0"}) == 2
+    assert on_their_way([seen(LOST, phase=Phase.WAITING)], set()) == 0
+
+
+def test_only_spot_in_a_zone_that_the_plan_did_not_name_has_a_price_of_its_own() -> None:
+    site = Site("aws", "east", "east-1b", "spot")
+    assert place_of(site, (WEST, EAST)) == EAST
+    assert by_zone(site, EAST)
+    assert not by_zone(replace(site, purchase="on-demand"), EAST)
+    assert not by_zone(replace(site, zone=None), EAST)
+    named = replace(EAST, zone="east-1b")
+    assert place_of(site, (named,)) == named
+    assert not by_zone(site, named)

@@ -17,7 +17,7 @@ import psutil
 
 from launcher.clouds.seam import Ask, Sight
 from launcher.fleet import Phase
-from launcher.record import MachineState
+from launcher.record import MachineState, Site
 from tasks import grip
 from tasks.problem import Problem
 from tasks.worker import MUST_ACT
@@ -107,6 +107,9 @@ class Local:
     def kill(self, handles: Sequence[str]) -> None:
         """For those that do not hear."""
         self._tell(handles, signal.SIGKILL)
+
+    def price(self, site: Site, instance_type: str | None) -> None:
+        """This machine has no list of prices."""
 
     def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
         """Keys of the leases whose shards its process died of, as far as that can be known."""

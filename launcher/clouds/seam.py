@@ -7,6 +7,7 @@ whoever asks.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -79,6 +80,10 @@ class Cloud(Protocol):
 
     def kill(self, handles: Sequence[str]) -> None:
         """For those that do not hear."""
+        ...
+
+    def price(self, site: Site, instance_type: str | None) -> Decimal | None:
+        """Dollars an hour of such a machine there, by the cloud's own list; None: it has none, or cannot say."""
         ...
 
     def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:

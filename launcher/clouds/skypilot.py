@@ -6,16 +6,19 @@ this does: a name that has a job gets no second, and of two that a dying launche
 
 import importlib
 import io
+import logging
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
 from launcher.clouds.seam import Ask, Sight
 from launcher.clouds.skywords import Job, last_lines, plain, problem_of, purchase_of, sight_of
 from launcher.errors import Problem
+from launcher.record import Site
 from tasks import control, spec
 from tasks.heart import utc
 from tasks.store import Store
@@ -33,6 +36,18 @@ LINES = 200  # of a log that is fetched to find the last words in
 MISSING = "pip install 'embedfleet[cloud]' in an environment of its own, or `make cloud` in a checkout"
 
 
+@contextmanager
+def _quiet() -> Generator[None, None, None]:
+    """SkyPilot gives Python's root logger a handler at INFO: every library would write on our stderr from then on."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 def load() -> Any:
     """SkyPilot's library.
 
@@ -40,7 +55,8 @@ def load() -> Any:
         Problem: it is not installed here.
     """
     try:
-        return importlib.import_module("sky")
+        with _quiet():
+            return importlib.import_module("sky")
     except ImportError as error:
         raise Problem(
             f"renting machines needs SkyPilot, which is not installed here ({error})", hint=MISSING
@@ -52,7 +68,7 @@ def ask(doing: str, question: Callable[[Any], Any]) -> Any:
     sky = load()
     try:
         # It prints what it does; our stdout is for data.
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with _quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return question(sky)
     except (Problem, KeyboardInterrupt):
         raise
@@ -144,10 +160,11 @@ def price(place: spec.Place, *, spot: bool) -> float | None:
 
     def question(_sky: Any) -> float | None:
         catalog = importlib.import_module("sky.catalog")
-        zone = place.infra.split("/")[2] if place.infra.count("/") > 1 else None
         with suppress(ValueError, KeyError):
             return float(
-                catalog.get_hourly_cost(place.instance_type, spot, place.region, zone, clouds=place.cloud)
+                catalog.get_hourly_cost(
+                    place.instance_type, spot, place.region, place.zone, clouds=place.cloud
+                )
             )
         return None
 
@@ -258,6 +275,14 @@ class SkyPilot:
         cancel([int(handle.partition(":")[0]) for handle in handles])
 
     kill = end
+
+    def price(self, site: Site, instance_type: str | None) -> Decimal | None:
+        """By SkyPilot's catalog, which has a price of spot for each zone. Without the catalog the plan's must do."""
+        place = spec.Place(site.cloud, site.region or "", site.zone, instance_type)
+        with suppress(Problem):
+            found = price(place, spot=site.purchase == "spot")
+            return None if found is None else Decimal(repr(found))
+        return None
 
     def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
         """The supervisor on the machine tells of its workers' crashes by itself."""

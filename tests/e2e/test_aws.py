@@ -90,6 +90,16 @@ def cheapest(region: str) -> tuple[str | None, str, int, Decimal | None]:
     return best.zone, KIND, 0, best.usd_per_hour
 
 
+# The zones of the fleet by the name that means the same to all, as moto has them.
+ZONE_IDS = {"us-east-1a": "use1-az6", "us-west-2c": "usw2-az3"}
+
+
+def spot_of(zone: str | None) -> Decimal | None:
+    """What an hour costs on spot in this zone."""
+    (found,) = [o for o in catalog.load() if o.instance_type == KIND and o.zone == ZONE_IDS[str(zone)]]
+    return found.usd_per_hour
+
+
 def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     cloud: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +128,8 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     assert (verdict["documents"], verdict["fault_count"], verdict["failed_rows"]) == (32 * SHARDS, 0, 0)
     assert any(e.startswith("preempted: ") for e in rental.events(run))
     assert {life.purchase for life in rental.lives(run)} == {"spot"}
+    for life in rental.lives(run):
+        assert life.usd_per_hour == spot_of(life.zone), f"{life.zone} is charged at another zone's price"
 
     # A machine of ours that SkyPilot does not know: EC2 alone tells of it.
     stray = cloud.plant(REGIONS[0], KIND, {spec.RUN_LABEL: spec.label(run)})

@@ -89,6 +89,34 @@ print(json.dumps(sorted(ManagedJobRecord.model_fields)))
     assert set(FIELDS) <= set(in_cloud(home, code=code))
 
 
+def test_loading_skypilot_leaves_the_logs_of_other_libraries_alone(home: Path) -> None:
+    code = """
+import json, logging
+from launcher.clouds import skypilot
+skypilot.load()
+print(json.dumps([logging.getLogger().hasHandlers(), logging.getLogger().level == logging.WARNING]))
+"""
+    assert in_cloud(home, code=code) == [False, True]
+
+
+def test_skypilots_catalog_has_a_price_of_spot_for_each_zone_and_none_for_a_type_it_does_not_know(
+    home: Path,
+) -> None:
+    offers = [
+        o for o in catalog.load() if (o.cloud, o.region, o.instance_type) == ("aws", "us-east-1", "g6.xlarge")
+    ]
+    zones = {o.zone: str(o.usd_per_hour) for o in offers if o.purchase == "spot"}
+    code = f"""
+import json
+from launcher.clouds.skypilot import SkyPilot
+from launcher.record import Site
+cloud = SkyPilot.__new__(SkyPilot)
+prices = {{z: str(cloud.price(Site("aws", "us-east-1", z, "spot"), "g6.xlarge")) for z in {sorted(map(str, zones))}}}
+print(json.dumps(prices | {{"?": cloud.price(Site("aws", "us-east-1", "us-east-1a", "spot"), "no.such")}}))
+"""
+    assert in_cloud(home, code=code) == zones | {"?": None}
+
+
 # --- examples
 
 
