@@ -102,7 +102,7 @@ def _table(path: Path) -> tuple[list[str], Iterator[Mapping[str, Any]]]:
     if magic == b"PAR1":
         import pyarrow.parquet as pq  # noqa: PLC0415 - a CSV needs none
 
-        parquet = pq.ParquetFile(path)
+        parquet = pq.ParquetFile(path, pre_buffer=False)
         names = list(parquet.schema_arrow.names)
         return names, _parquet(parquet, names)
     rows = _csv(path, gzipped=magic[:2] == b"\x1f\x8b")
@@ -124,7 +124,7 @@ def _parquet(parquet: Any, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     needed = {name for columns in LAYOUTS.values() for name in columns}
     also = {"Tags", "tags", "resource_tags", "labels", "service", "credits", "currency", "BillingCurrency"}
     keep = [n for n in names if n in needed | also or _tag_column(n) or n.endswith("urrency_code")]
-    for batch in parquet.iter_batches(batch_size=BATCH, columns=keep):
+    for batch in parquet.iter_batches(batch_size=BATCH, columns=keep, use_threads=False):
         yield from batch.to_pylist()
 
 

@@ -5,7 +5,6 @@ A row a file, in the order of the corpus. Files of killed workers lie beside tho
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-import io
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from tasks.lease import root
 from tasks.manifest import Header
+from tasks.parquet import small
 from tasks.receipt import Receipt
 from tasks.store import Store, read
 
@@ -72,7 +72,7 @@ def _earlier(store: Store, run: str) -> list[dict[str, Any]]:
         wanted = set(shards)
         theirs = read(store, dataset_key(owner))
         assert theirs is not None  # only a run that has one is taken over
-        rows = pq.read_table(io.BytesIO(theirs)).to_pylist()
+        rows = small(theirs).to_pylist()
         found += [row for row in rows if row["run"] == owner and row["shard"] in wanted]
     return found
 

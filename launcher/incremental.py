@@ -7,20 +7,18 @@ is embedded again, so that each document of the corpus has its vectors once.
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from launcher.corpus import Listing
 from launcher.dataset import base_key, dataset_key
 from launcher.rebuild import runs_of
 from tasks import manifest
 from tasks.manifest import Header
+from tasks.parquet import small
 from tasks.shard import SLAB, Shard
 from tasks.store import Store, create_once, read
 
@@ -123,7 +121,7 @@ def _shards(store: Store, run: str) -> list[tuple[str, Shard]]:
     """The shards of a run's dataset, those of earlier runs included, each with the run that made it."""
     body = read(store, dataset_key(run))
     assert body is not None  # it was listed
-    table = pq.read_table(io.BytesIO(body), columns=["run", "shard", "position"])
+    table = small(body, ["run", "shard", "position"])
     wanted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     rows = zip(*(table.column(name).to_pylist() for name in ("run", "shard", "position")), strict=True)
     for owner, shard, position in rows:

@@ -34,6 +34,15 @@ def footer(source: Store, path: str, version: str) -> BinaryIO:
     return stream
 
 
+def small(body: bytes, columns: list[str] | None = None) -> pa.Table:
+    """A file that is in memory, read on this thread: of what `read_table` starts, some may live on for a moment.
+
+    A process that ends in that moment aborts, however well it did (apache/arrow issue 34314).
+    """
+    with pq.ParquetFile(pa.BufferReader(body), pre_buffer=False) as file:
+        return file.read(columns, use_threads=False)
+
+
 class Forward:
     """One open file and the place in it."""
 

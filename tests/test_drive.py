@@ -161,7 +161,7 @@ def test_a_run_outlives_its_launcher_and_goes_on_with_the_next(
     disturbed: object, crashing: object, dear: object, make: Make
 ) -> None:
     del disturbed, crashing, dear  # they run meanwhile
-    found = make(10)
+    found = make(30)  # enough for two workers until the last of three launchers has taken over
     first = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
     wait(lambda: found.done() >= 1)
 
