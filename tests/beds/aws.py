@@ -73,15 +73,28 @@ def missing() -> list[str]:
         for command, package in NEEDS.items()
         if not shutil.which(command, path=path)
     ]
-    if os.geteuid():
-        found.append("root is needed")
-    if "overlay" not in Path("/proc/filesystems").read_text():
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["unshare", *machine.SPACES, "--fork", "true"], check=False, capture_output=True
+        ).returncode
+    ):
+        found.append("root that may make namespaces is needed")
+    if not _overlay() and not (shutil.which("modprobe", path=path) and _loaded("overlay")):
         found.append("the kernel has no overlayfs")
     if not (CLOUD / "ready").exists():
         found.append("no .venv-cloud: make cloud")
     if not list((ROOT / ".venv" / "lib").glob("python*/site-packages/moto")):
         found.append("moto is not installed (pip install -r tests/e2e/stores.txt)")
     return found
+
+
+def _overlay() -> bool:
+    return "overlay" in Path("/proc/filesystems").read_text()
+
+
+def _loaded(module: str) -> bool:
+    return not subprocess.run(["modprobe", module], check=False, capture_output=True).returncode
 
 
 class Aws:
@@ -173,8 +186,12 @@ class Aws:
         for child in self.children:
             child.wait()
         self.pids.unlink(missing_ok=True)
-        if self.memory.is_mount():
-            subprocess.run(["umount", str(self.memory)], check=True)
+        end = time.monotonic() + 20  # namespaces let go of it a moment after their last process
+        while self.memory.is_mount():
+            done = subprocess.run(["umount", str(self.memory)], check=False, capture_output=True, text=True)
+            if done.returncode and time.monotonic() > end:
+                raise RuntimeError(done.stderr)
+            time.sleep(0.2)
 
     # --- EC2
 

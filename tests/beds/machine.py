@@ -98,7 +98,9 @@ def end(folder: Path, address: str) -> None:
     """The machine is gone at once, with all it ran; what it wrote is forgotten."""
     home = folder / "memory" / address
     with suppress(OSError, ValueError):
-        os.kill(int((home / "pid").read_text()), signal.SIGKILL)
+        pid = int((home / "pid").read_text())
+        if address.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            os.kill(pid, signal.SIGKILL)
     for _ in range(50):  # its overlay holds the folder until its last process is gone
         shutil.rmtree(home, ignore_errors=True)
         if not home.exists():

@@ -31,7 +31,9 @@ SHARDS = 60
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Generator[Aws, None, None]:
+def cloud(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Aws, None, None]:
     lacking = aws.missing()
     if lacking:
         pytest.skip("; ".join(lacking))
@@ -43,6 +45,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Generator[Aws, None, None
         yield bed
     finally:
         bed.down()
+        if not request.session.testsfailed:  # else its logs tell why
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Spot(Launches):
