@@ -95,9 +95,10 @@ class Census:
 
     def _live(self, machine: Machine, sight: Sight) -> None:
         """The lives of a rented machine: each has a place, a price, a beginning and an end."""
-        if sight.site is not None and sight.up is not None and self.lives.get(machine.name, -1) < sight.life:
+        up = began(machine, sight)
+        if sight.site is not None and up is not None and self.lives.get(machine.name, -1) < sight.life:
             usd = self.price(machine, sight.site)
-            if self.ledger.begin_life(machine.name, sight.life, sight.up, sight.site, usd) and sight.life:
+            if self.ledger.begin_life(machine.name, sight.life, up, sight.site, usd) and sight.life:
                 self.ledger.note(self.run, "recovered", f"{machine.name} in {sight.site.place}", utc())
             self.lives[machine.name] = sight.life
         lived, ended = self.lives.get(machine.name), self.ended.get(machine.name, -1)
@@ -155,6 +156,17 @@ class Census:
             pulse = self.eye.pulse(machine.name)
             return [pulse] if pulse else []
         return sorted(self.crew.settle(machine.name, utc()), key=lambda p: p.at)
+
+
+def began(machine: Machine, sight: Sight) -> datetime | None:
+    """Since when a life runs.
+
+    Workers that were heard prove a machine before its cloud calls it running: one that is lost in between is replaced
+    without a word, and was paid for.
+    """
+    if sight.up is None and machine.ready is not None and not sight.life:
+        return sight.coming
+    return sight.up
 
 
 def _started(pulse: Pulse | None) -> datetime | None:

@@ -3,10 +3,17 @@
 import json
 import os
 import signal
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from launcher.census import began
+from launcher.clouds.seam import Sight
+from launcher.fleet import Phase
+from launcher.record import Machine, MachineState
 from tests.launching import Launching, embedfleet, shards, wait
 
 SLOW = "0.06"  # seconds for 1,000 tokens: a second for a shard
@@ -51,3 +58,21 @@ def test_looking_at_a_run_makes_no_ledger(tmp_path: Path) -> None:
     assert said.returncode == 1
     assert said.stderr.splitlines()[0] == f"Error: no runs are kept in {tmp_path / 'runs'}"
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_machine_whose_workers_were_heard_has_begun_to_live_before_its_cloud_calls_it_running() -> None:
+    """Lost in between, it is replaced without a word: its time would be nobody's, and its workers' clock wrong."""
+    coming = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    silent = Machine(
+        "run-l0m0-0", "run", 0, "aws/us-east-1", "L4", Decimal("0.35"), MachineState.UP, "1:run-l0m0-0",
+        coming, coming, None, None, None, None, None,
+    )  # fmt: skip
+    heard = replace(silent, ready=coming + timedelta(seconds=70))
+    starting = Sight(Phase.WAITING, coming=coming)
+    assert began(silent, starting) is None
+    assert began(heard, starting) == coming
+    assert began(heard, replace(starting, life=1)) is None, (
+        "which life its workers were heard in is not known"
+    )
+    running = replace(starting, phase=Phase.RUNNING, up=coming + timedelta(seconds=90))
+    assert began(silent, running) == began(heard, running) == running.up

@@ -48,6 +48,7 @@ def test_a_machine_that_is_not_there_yet_has_not_begun_to_live() -> None:
     job = replace(JOB, status="STARTING", started=None, recovered=None)
     assert sight_of(job, 900.0, "spot").phase == Phase.WAITING
     assert sight_of(job, 900.0, "spot").up is None
+    assert sight_of(job, 900.0, "spot").coming == at(900)
 
 
 def test_a_machine_that_came_back_has_another_life() -> None:

@@ -39,6 +39,7 @@ class Sight:
     site: Site | None = None  # where it is; None: not known, or nowhere yet
     up: datetime | None = None  # since when this life runs
     ended: datetime | None = None
+    coming: datetime | None = None  # since when a machine was seen to be on its way to `site`
 
     @property
     def alive(self) -> bool:

@@ -190,7 +190,9 @@ def sight_of(job: Job, placed: float | None, purchase: str | None) -> Sight:
         up = min(job.started, placed) if placed else job.started
     began = None if up is None else _time(up)
     if job.alive:
-        return Sight(PHASES.get(job.status, Phase.RUNNING), None, None, None, job.recoveries, site, began)
+        coming = None if placed is None else _time(placed)
+        phase = PHASES.get(job.status, Phase.RUNNING)
+        return Sight(phase, None, None, None, job.recoveries, site, began, coming=coming)
     state, reason = ENDS[job.status]
     if job.reason:
         reason = f"{reason}: {plain(job.reason)}"
