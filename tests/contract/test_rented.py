@@ -71,7 +71,9 @@ def stage(folder: Path, happens: str) -> tuple[Folder, manifest.Header]:
     count = 1 if happens == "ends" else 400
     corpus(folder / "in", count, 1, words=31)
     store = Folder(folder / "out")
-    return store, launch(store, folder / "in", count, run=f"contract-{happens}")
+    return store, launch(
+        store, folder / "in", count, run=f"contract-{os.getpid()}-{happens}"
+    )  # found by name
 
 
 def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
@@ -192,7 +194,8 @@ def test_a_machine_that_cannot_work_does_not_end_well_and_says_why(scenes: Mappi
     scene = scenes["refused"]
     scene.wait(scene.over)
     assert scene.state in (MachineState.FAILED, MachineState.LOST)
-    assert "Error: no run 'contract-refused-not' under this output path" in scene.cloud.last_words(scene.name)
+    missing = f"{scene.header.run}-not"
+    assert f"Error: no run '{missing}' under this output path" in scene.cloud.last_words(scene.name)
     assert scene.cloud.log(scene.name).exists()
 
 
