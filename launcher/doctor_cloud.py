@@ -45,11 +45,12 @@ def cloud_checks(plan: Mapping[str, Any] | None = None) -> list[Check]:
     except Problem as problem:
         return [Check("skypilot", "warn" if plan is None else "fail", str(problem), problem.hint)]
     found = [_versions(seen)]
+    needed = sorted({lot["cloud"] for lot in plan["lots"]} - {"local"}) if plan else []
     try:
-        enabled = skypilot.enabled()
+        enabled = skypilot.enabled(needed)
     except Problem as problem:
         return [*found, Check("clouds", "fail", str(problem), problem.hint)]
-    found.append(_clouds(enabled, plan))
+    found.append(_clouds(enabled, needed))
     if plan is not None:
         found += quotas(plan)
     return found
@@ -62,9 +63,8 @@ def _versions(seen: Mapping[str, str]) -> Check:
     return Check("skypilot", "ok" if same else "warn", text, None if same else hint)
 
 
-def _clouds(enabled: Sequence[str], plan: Mapping[str, Any] | None) -> Check:
-    """Which clouds SkyPilot has credentials for, and whether the plan's are among them."""
-    needed = sorted({lot["cloud"] for lot in plan["lots"]} - {"local"}) if plan else []
+def _clouds(enabled: Sequence[str], needed: Sequence[str]) -> Check:
+    """Which clouds SkyPilot has credentials for, and whether those that a plan needs are among them."""
     missing = [cloud for cloud in needed if cloud not in enabled]
     text = ", ".join(enabled) or "none is enabled"
     if missing:

@@ -274,7 +274,8 @@ class Drive:
         earlier = machine.ended is not None and machine.ended < self.began
         sight, lot = self.census.sights.get(machine.name), self._lot(machine)
         phase = sight.phase if sight and sight.phase else Phase.WAITING if self.rented else Phase.RUNNING
-        if (machine.name, "end") in self.told or (machine.name, "kill") in self.told:
+        told = (machine.name, "end") in self.told or (machine.name, "kill") in self.told
+        if told and phase != Phase.FAILING:  # why it failed counts before its slot has another
             phase = Phase.ENDING
         return Seen(
             machine.name,

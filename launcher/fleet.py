@@ -37,6 +37,7 @@ class Phase(StrEnum):
     WAITING = "waiting"  # asked for, and not there yet
     RUNNING = "running"
     RECOVERING = "recovering"  # it was taken away, and the cloud looks for another
+    FAILING = "failing"  # what runs on it failed by itself, and the cloud would start it again
     ENDING = "ending"  # it was told to end
 
 
@@ -149,13 +150,14 @@ def step(view: View, now: datetime) -> list[Order]:
         if given_up(view, lot):
             orders += [End(w.name, "its lot was given up") for w in mine if not w.shards]
         elif lot.rented:
+            orders += [End(w.name, "what runs on it failed") for w in mine if w.phase == Phase.FAILING]
             orders += [End(w.name, f"{w.infra} took it away") for w in mine if should_move(view, lot, w, now)]
     return orders + _starts(view, now)
 
 
 def _absent(worker: Seen) -> bool:
     """Whether it has no machine now, and would only get one to hear that there is nothing to do."""
-    return worker.phase in (Phase.WAITING, Phase.RECOVERING)
+    return worker.phase in (Phase.WAITING, Phase.RECOVERING, Phase.FAILING)
 
 
 def _starts(view: View, now: datetime) -> list[Order]:
@@ -196,7 +198,7 @@ def _where(view: View, lot: Lot, slot: int, now: datetime) -> tuple[Place, ...]:
 
 
 def occupies(worker: Seen) -> bool:
-    """Whether it holds its slot. One that was told to end makes room before it is gone."""
+    """Whether it holds its slot. One that was told to end makes room before it is gone; one that failed does not."""
     return worker.state in ALIVE and worker.phase != Phase.ENDING
 
 

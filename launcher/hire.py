@@ -83,7 +83,8 @@ def able(body: Mapping[str, Any]) -> None:
     from launcher.clouds import skypilot  # noqa: PLC0415 - most runs rent nothing
 
     skypilot.load()
-    needed, may = sorted({lot["cloud"] for lot in body["lots"]}), skypilot.enabled()
+    needed = sorted({lot["cloud"] for lot in body["lots"]})
+    may = skypilot.enabled(needed)
     missing = [cloud for cloud in needed if cloud not in may]
     if missing:
         raise Problem(

@@ -75,7 +75,8 @@ def _drain(ledger: Ledger, run: Run, eye: Eye, census: Census) -> None:
     if ledger.find(run.id).state == RunState.RUNNING:
         ledger.set_run_state(run.id, RunState.DRAINING, utc())
     up = {m.name: m.handle for m in ledger.machines(run.id, {MachineState.UP}) if m.handle}
-    absent = [n for n in up if (s := census.sights.get(n)) and s.phase in (Phase.WAITING, Phase.RECOVERING)]
+    gone = (Phase.WAITING, Phase.RECOVERING, Phase.FAILING)
+    absent = [n for n in up if (s := census.sights.get(n)) and s.phase in gone]
     for name in up:
         ledger.stopping_machine(name, utc())
     census.cloud.drain([handle for name, handle in up.items() if name not in absent])

@@ -155,6 +155,13 @@ def failed(count: int, **more: object) -> list[Seen]:
     return [replace(seen(FAILED, slot=0, number=n), **more) for n in range(count)]  # type: ignore[arg-type]
 
 
+def test_a_machine_whose_program_failed_is_ended_and_holds_its_slot_until_that_counts() -> None:
+    only = replace(LOT, slots=1)
+    worker = seen(phase=Phase.FAILING)
+    assert step(view([worker], (only,)), NOON) == [End(worker.name, "what runs on it failed")]
+    assert step(view([worker], (only,), draining=True), NOON) == [End(worker.name, "nothing more is begun")]
+
+
 def test_a_machine_that_could_not_be_set_up_is_tried_again() -> None:
     assert Start(0, "run-l0m0-1", 0, (EAST, WEST)) in step(view(failed(1)), later(60))
 

@@ -9,10 +9,14 @@ from launcher.clouds.skywords import (
     ENDS,
     ERRORS,
     HINTS,
+    OWN_FAILURE,
     PHASES,
+    Fault,
     Job,
     Kind,
+    fault_of,
     last_lines,
+    marked_lines,
     problem_of,
     purchase_of,
     sight_of,
@@ -76,6 +80,40 @@ def test_a_status_that_nobody_knows_yet_is_taken_for_a_machine_that_runs() -> No
     assert sight_of(replace(JOB, status="PONDERING"), None, "spot").phase == Phase.RUNNING
 
 
+# --- faults
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [
+        ("Job failed (FAILED_SETUP). Restarting the job (restart 1 of 3 on errors).", Fault("setup failed")),
+        ("Job exited with exit code 3. Restarting the job", Fault("its workers failed", 3)),
+        ("Job failed (FAILED). Restarting the job", Fault("what runs on it failed")),
+        ("Job exited with exit code 143. Restarting the job", None),
+    ],
+)
+def test_a_program_that_failed_by_itself_is_not_a_machine_that_was_taken_away(
+    reason: str, fault: Fault | None
+) -> None:
+    assert fault_of(OWN_FAILURE, reason) == fault
+    assert fault_of(None, reason) is None
+
+
+def test_a_machine_whose_program_failed_is_paid_for_until_it_is_cancelled_and_then_has_failed() -> None:
+    fault = Fault("setup failed", 127)
+    for status in ("RECOVERING", "CANCELLING", "RUNNING"):
+        sight = sight_of(replace(JOB, status=status), None, "spot", fault)
+        assert (sight.phase, sight.up) == (Phase.FAILING, at(1_000))
+    sight = sight_of(replace(JOB, status="CANCELLED", ended=2_000.0), None, "spot", fault)
+    assert (sight.state, sight.code, sight.reason) == (MachineState.FAILED, 127, "setup failed")
+    assert sight.ended == at(2_000)
+
+
+def test_one_that_did_its_work_after_all_has_not_failed() -> None:
+    done = sight_of(replace(JOB, status="SUCCEEDED", ended=2_000.0), None, "spot", Fault("setup failed"))
+    assert (done.state, done.code) == (MachineState.STOPPED, 0)
+
+
 # --- errors
 
 
@@ -115,6 +153,11 @@ def test_last_words_are_those_of_the_machine_without_skypilots_own() -> None:
     )
     assert last_lines(log) == ["installing", "Error: no such model", "Try: another"]
     assert last_lines(log, 1) == ["Try: another"]
+
+
+def test_of_a_controllers_log_what_the_machine_said_is_kept() -> None:
+    log = "Started monitoring.\n\x1b[36m(setup pid=3419)\x1b[0m bash: no such file\nCluster is down\n"
+    assert last_lines(marked_lines(log)) == ["bash: no such file"]
 
 
 def test_on_slurm_the_place_says_how_a_machine_is_bought() -> None:

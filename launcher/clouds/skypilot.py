@@ -6,6 +6,7 @@ this does: a name that has a job gets no second, and of two that a dying launche
 
 import importlib
 import io
+import json
 import logging
 import os
 import time
@@ -16,7 +17,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from launcher.clouds.seam import Ask, Sight
-from launcher.clouds.skywords import Job, last_lines, plain, problem_of, purchase_of, sight_of
+from launcher.clouds.skywords import (
+    Fault,
+    Job,
+    fault_of,
+    last_lines,
+    marked_lines,
+    plain,
+    problem_of,
+    purchase_of,
+    sight_of,
+)
 from launcher.errors import Problem
 from launcher.record import Site
 from tasks import control, spec
@@ -107,6 +118,35 @@ def cancel(ids: Sequence[int]) -> None:
         ask("cancelling managed jobs", lambda sky: sky.get(sky.jobs.cancel(job_ids=list(ids))))
 
 
+def faults_of(ids: Sequence[int]) -> dict[int, Fault | None]:
+    """Why these jobs are recovering: a fault of theirs, or None where a place took the machine away.
+
+    SkyPilot's library has no call for a job's events; its server has, for its own web page.
+    """
+
+    def question(sky: Any) -> dict[int, Fault | None]:
+        bodies = importlib.import_module("sky.server.requests.payloads")
+        common = importlib.import_module("sky.server.common")
+        requests: dict[int, Any] = {}
+        for number in ids:
+            body = json.loads(bodies.GetJobEventsBody(job_id=number).model_dump_json())
+            requests[number] = common.get_request_id(
+                common.make_authenticated_request("POST", "/jobs/events", json=body)
+            )
+        return {number: _fault(sky.get(request)) for number, request in requests.items()}
+
+    found: dict[int, Fault | None] = ask("asking why managed jobs recover", question) if ids else {}
+    return found
+
+
+def _fault(events: Sequence[Mapping[str, Any]]) -> Fault | None:
+    """By the latest event of recovery; they come latest first."""
+    for event in events:
+        if str(getattr(event["new_status"], "value", event["new_status"])).endswith("RECOVERING"):
+            return fault_of(event["code"], event["reason"])
+    return None
+
+
 def clusters_of(name: str) -> list[tuple[str, str]]:
     """Machines, by name and status, whose name begins so and that SkyPilot believes to be there."""
 
@@ -126,13 +166,24 @@ def take_down(cluster: str) -> None:
     ask(f"taking {cluster} down", lambda sky: sky.get(sky.down(cluster)))
 
 
-def enabled() -> list[str]:
-    """The clouds that SkyPilot may use, by our names."""
+def enabled(needed: Sequence[str] = ()) -> list[str]:
+    """The clouds that SkyPilot may use, by our names.
 
-    def question(sky: Any) -> Any:
-        return sky.get(sky.client.sdk.enabled_clouds())
+    Its server remembers them of its last check: those that are `needed` and not among them are checked again.
+    """
 
-    return sorted(str(cloud).lower() for cloud in ask("asking for enabled clouds", question))
+    def remembered(sky: Any) -> set[str]:
+        return {str(cloud).lower() for cloud in sky.get(sky.client.sdk.enabled_clouds())}
+
+    def question(sky: Any) -> set[str]:
+        found = remembered(sky)
+        missing = sorted(set(needed) - found)
+        if missing:
+            sky.get(sky.client.sdk.check(tuple(missing), verbose=False))
+            found = remembered(sky)
+        return found
+
+    return sorted(ask("asking for enabled clouds", question))
 
 
 def health() -> dict[str, str]:
@@ -191,6 +242,8 @@ class SkyPilot:
             int, tuple[Job, float]
         ] = {}  # launched just now: a list made before does not hold them
         self.missed = 0  # looks in a row that nobody answered
+        self.asked: set[tuple[int, int]] = set()  # jobs and their lives of which it is known why they recover
+        self.faults: dict[int, Fault] = {}
 
     def look(self) -> None:
         """One question for all jobs of the run."""
@@ -214,6 +267,7 @@ class SkyPilot:
                 and self.placed.get(job.id, (None,))[0] != job.site
             ):
                 self.placed[job.id] = (job.site, time.time())
+        self._examine()
         self._part_twins()
 
     def start(self, asks: Sequence[Ask]) -> dict[str, str | Exception]:
@@ -263,7 +317,8 @@ class SkyPilot:
         site = job.site
         purchase = purchase_of(site.cloud, site.zone, spot=recipe.spot) if recipe and site else None
         placed = self.placed.get(job.id)
-        return sight_of(job, placed[1] if placed and placed[0] == site else None, purchase)
+        coming = placed[1] if placed and placed[0] == site else None
+        return sight_of(job, coming, purchase, self.faults.get(job.id))
 
     def drain(self, handles: Sequence[str]) -> None:
         """All machines of the run are told through the store, those to come too."""
@@ -294,17 +349,13 @@ class SkyPilot:
         ids = [job.id for job in self.jobs.values() if job.name == name]
         if not ids:
             return ""
-        text = io.StringIO()
-        with suppress(Problem):
-            ask(
-                f"reading the log of {name}",
-                lambda sky: sky.jobs.tail_logs(job_id=max(ids), follow=False, tail=LINES, output_stream=text),
-            )
-        lines = last_lines(text.getvalue())
-        if text.getvalue():
+        number = max(ids)
+        # Of a job that was cancelled while it started again, only the controller still has what was said.
+        text = marked_lines(_log_of(number, controller=True)) if number in self.faults else _log_of(number)
+        if text:
             self.logs.mkdir(parents=True, exist_ok=True)
-            self.log(name).write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
-        return "\n".join(lines) or plain(self.jobs[max(ids)].reason or "")
+            self.log(name).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return "\n".join(last_lines(text)) or plain(self.jobs[number].reason or "")
 
     def log(self, name: str) -> Path:
         """Where what was fetched of its log is kept."""
@@ -340,6 +391,22 @@ class SkyPilot:
         while time.monotonic() < end and ask("asking what SkyPilot is at", waiting):
             time.sleep(1)
 
+    def _examine(self) -> None:
+        """SkyPilot says "recovering" of machines that were taken away and of programs that failed: ask which it was.
+
+        A server too old to tell leaves the first to be believed.
+        """
+        new = [
+            job
+            for job in self.jobs.values()
+            if job.status == "RECOVERING" and (job.id, job.recoveries) not in self.asked
+        ]
+        found: dict[int, Fault | None] = {}
+        with suppress(Problem):
+            found = faults_of([job.id for job in new])
+        self.asked |= {(job.id, job.recoveries) for job in new}
+        self.faults |= {number: fault for number, fault in found.items() if fault}
+
     def _part_twins(self) -> None:
         """Of two living jobs of one name, the older stays."""
         first: dict[str, int] = {}
@@ -349,6 +416,19 @@ class SkyPilot:
                 twins.append(job.id)
             first.setdefault(job.name, job.id)
         cancel(twins)
+
+
+def _log_of(number: int, *, controller: bool = False) -> str:
+    """The end of what a managed job said, or its controller; empty where nobody has it."""
+    text = io.StringIO()
+    with suppress(Problem):
+        ask(
+            f"reading the log of job {number}",
+            lambda sky: sky.jobs.tail_logs(
+                job_id=number, follow=False, controller=controller, tail=LINES, output_stream=text
+            ),
+        )
+    return text.getvalue()
 
 
 def _secret(name: str) -> str:

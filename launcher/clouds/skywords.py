@@ -142,6 +142,10 @@ ERRORS: Mapping[str, Kind] = {
     "WorkspaceAmbiguousError": Kind.ASKED,
 }
 
+OWN_FAILURE = "USER_JOB_FAILURE"  # code of the event of a job that starts again because its program failed
+EXITED = re.compile(r"Job exited with exit code (\d+)")
+KILLED = 128  # exit statuses above it are a signal's
+
 LONGEST = 300  # characters of SkyPilot's own words in one of our messages
 COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TAG = re.compile(
@@ -179,8 +183,33 @@ class Job:
         return Site(self.cloud.lower(), self.region, self.zone)
 
 
-def sight_of(job: Job, placed: float | None, purchase: str | None) -> Sight:
-    """A job as a machine. `placed`: when a machine in its present place was first seen to be on its way."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why SkyPilot starts a job's machine again although its place did not take it away."""
+
+    reason: str
+    code: int | None = None  # exit status of what ran on it; None: setup had none
+
+
+def fault_of(code: str | None, reason: str | None) -> Fault | None:
+    """What SkyPilot's event says of a job that is recovering; None: its machine was taken away.
+
+    A program that somebody killed (an exit status above 128) was most likely on a machine that was warned.
+    """
+    if code != OWN_FAILURE:
+        return None
+    exited = EXITED.match(reason or "")
+    if exited is None:
+        return Fault("setup failed" if "(FAILED_SETUP)" in (reason or "") else "what runs on it failed")
+    status = int(exited[1])
+    return None if status > KILLED else Fault("its workers failed", status)
+
+
+def sight_of(job: Job, placed: float | None, purchase: str | None, fault: Fault | None = None) -> Sight:
+    """A job as a machine. `placed`: when a machine in its present place was first seen to be on its way.
+
+    One with a `fault` is paid for until its job has been cancelled.
+    """
     found = job.site
     site = found and Site(found.cloud, found.region, found.zone, purchase)
     up = None
@@ -191,13 +220,14 @@ def sight_of(job: Job, placed: float | None, purchase: str | None) -> Sight:
     began = None if up is None else _time(up)
     if job.alive:
         coming = None if placed is None else _time(placed)
-        phase = PHASES.get(job.status, Phase.RUNNING)
+        phase = Phase.FAILING if fault else PHASES.get(job.status, Phase.RUNNING)
         return Sight(phase, None, None, None, job.recoveries, site, began, coming=coming)
-    state, reason = ENDS[job.status]
-    if job.reason:
+    ours = fault if job.status == "CANCELLED" else None  # one that started again may have got further
+    state, reason = (MachineState.FAILED, ours.reason) if ours else ENDS[job.status]
+    if job.reason and not ours:
         reason = f"{reason}: {plain(job.reason)}"
     ended = None if not job.ended else _time(job.ended)
-    code = 0 if job.status == "SUCCEEDED" else None
+    code = 0 if job.status == "SUCCEEDED" else ours.code if ours else None
     return Sight(None, state, code, reason, job.recoveries, site, began, ended)
 
 
@@ -220,6 +250,12 @@ def last_lines(log: str, count: int = 6) -> list[str]:
     lines = [COLOUR.sub("", line).rstrip() for line in log.replace("\r", "\n").splitlines()]
     said = [TAG.sub("", line) for line in lines if line.strip() and not line.lstrip().startswith(CHATTER)]
     return said[-count:]
+
+
+def marked_lines(log: str) -> str:
+    """The lines of a jobs controller's log that the machine's own programs said."""
+    lines = [COLOUR.sub("", line) for line in log.replace("\r", "\n").splitlines()]
+    return "\n".join(line for line in lines if TAG.match(line))
 
 
 def purchase_of(cloud: str, zone: str | None, *, spot: bool) -> str:

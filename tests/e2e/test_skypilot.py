@@ -15,7 +15,7 @@ import pytest
 
 from launcher import plan as plans
 from launcher import planner
-from launcher.clouds.skywords import ENDS, ERRORS, PHASES
+from launcher.clouds.skywords import ENDS, ERRORS, OWN_FAILURE, PHASES
 from launcher.planning import read_job
 from launcher.recipes import recipes_of, yamls
 from pricing import catalog
@@ -87,6 +87,16 @@ print(json.dumps(sorted(ManagedJobRecord.model_fields)))
     from launcher.clouds.skypilot import FIELDS
 
     assert set(FIELDS) <= set(in_cloud(home, code=code))
+
+
+def test_the_event_of_a_program_that_failed_is_marked_as_skypilot_marks_it(home: Path) -> None:
+    code = """
+import json
+from sky.jobs.state import USER_JOB_FAILURE_EVENT_CODE
+from sky.server.requests.payloads import GetJobEventsBody
+print(json.dumps([USER_JOB_FAILURE_EVENT_CODE, "job_id" in GetJobEventsBody.model_fields]))
+"""
+    assert in_cloud(home, code=code) == [OWN_FAILURE, True]
 
 
 def test_loading_skypilot_leaves_the_logs_of_other_libraries_alone(home: Path) -> None:

@@ -80,6 +80,21 @@ def proven_gone(rental: Rental, run: str) -> str:
     return proof.stdout
 
 
+# --- what may be rented from
+
+
+def test_a_cloud_that_skypilot_has_never_checked_is_checked_and_one_without_credentials_stays_out(
+    bed: Slurm,
+) -> None:
+    done = subprocess.run(
+        [str(CLOUD / "bin" / "python"), "-c",
+         "from launcher.clouds.skypilot import enabled; print(enabled(), enabled(['slurm', 'gcp']), enabled())"],
+        cwd=ROOT, env=bed.sky.environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[] ['slurm'] ['slurm']\n"  # the bed is new
+
+
 # --- what every cloud must do
 
 
