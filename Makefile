@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e clean
+.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -93,14 +93,16 @@ chaos: setup ## workers killed, frozen and starved by the hundred; the seeds are
 	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
 	@nice $(BIN)/python -m tests.chaos.mutants
 
-e2e: e2e-killed e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm and AWS, pages, storms, buckets of others
+e2e: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm and AWS, pages, storms, buckets of others
 
 e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
 e2e-vllm: setup $(VLLM)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_vllm.py
+e2e-sky: setup cloud
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_skypilot.py
 e2e-fleet: setup $(VENV)/stores cloud bed
-	@$(BIN)/python -m pytest -m e2e tests/e2e/test_skypilot.py tests/e2e/test_slurm.py tests/e2e/test_aws.py
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_slurm.py tests/e2e/test_aws.py
 e2e-page: setup
 	@command -v chromium >/dev/null \
 	|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
