@@ -144,7 +144,10 @@ def task(
 
 def to_yaml(body: Mapping[str, Any]) -> str:
     """A task's YAML, scripts as blocks that can be read."""
-    return yaml.dump(body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    # Some releases of its stubs name a type that they do not define.
+    return yaml.dump(  # pyright: ignore[reportUnknownMemberType]
+        body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110
+    )
 
 
 def _by_price(place: Place) -> tuple[bool, Decimal, str]:
