@@ -94,7 +94,10 @@ def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rou
         "torch": script("benchmarks.engine", "torch", *bare),
         "pipeline on s3": pipeline("s3", [CORES], len(CORES)),
         "sentence-transformers": script("benchmarks.engine", "sentence-transformers", *bare),
-        "naive": script("benchmarks.naive", *bare, str(folder / "naive")),
+        "naive": script("benchmarks.naive", "torch", *bare, str(folder / "naive")),
+        "naive with sentence-transformers": script(
+            "benchmarks.naive", "sentence-transformers", *bare, str(folder / "naive-usual")
+        ),
         "one worker on one core": pipeline("folder", [CORES[:1]], 1),
     }
     if VLLM.exists():
@@ -120,6 +123,9 @@ def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rou
         "torch_of_sentence_transformers_per_cpu_second": per_cpu(found, "torch", "sentence-transformers"),
         "vllm_of_sentence_transformers_per_cpu_second": per_cpu(found, "vllm", "sentence-transformers"),
         "pipeline_of_naive": ratio_of(found, "pipeline", "naive"),
+        "pipeline_of_naive_with_sentence_transformers": ratio_of(
+            found, "pipeline", "naive with sentence-transformers"
+        ),
         "waiting_share": {name: middle_of(found, name, "waiting_share") for name in names},
         "stages": {name: found[name][-1]["stages"] for name in names},
         "worker_peak_mb": {name: max(r["peak_mb"] for r in found[name]) for name in names},
