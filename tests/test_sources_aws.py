@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -296,6 +298,36 @@ def test_an_unknown_profile_is_unanswered(nobody: pytest.MonkeyPatch) -> None:
     nobody.setenv("AWS_PROFILE", "books")
     with pytest.raises(Unanswered, match="books"):
         SOURCES["aws"](NOW)
+
+
+def test_an_answer_that_is_no_answer_of_aws_is_unanswered(nobody: pytest.MonkeyPatch) -> None:
+    """A proxy's page, in the middle of a run, must not end its launcher."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = b"<!doctype html><h1>502 Bad Gateway</h1>"
+            self.send_response(502)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    nobody.setenv("AWS_ACCESS_KEY_ID", "test")
+    nobody.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    nobody.setenv("no_proxy", "127.0.0.1")
+    nobody.setattr(aws, "_client", quick_client)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        nobody.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        try:
+            with pytest.raises(Unanswered, match=r"no answer of AWS's \(us-east-1\)"):
+                aws.history(["g6.xlarge"], region="us-east-1", since=NOW - timedelta(days=1), until=NOW)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_no_connection_is_unanswered_and_says_what_to_check(nobody: pytest.MonkeyPatch) -> None:

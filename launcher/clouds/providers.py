@@ -185,13 +185,14 @@ def boto() -> tuple[Any, tuple[type[Exception], ...]]:
     try:
         import boto3  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - a proxy's page for an answer
     except ImportError as error:
         raise Problem(
             f"asking aws needs boto3, which is not installed here ({error})",
             hint="pip install 'embedfleet[cloud]'",
         ) from error
     found: Any = boto3
-    return found, (BotoCoreError, ClientError)
+    return found, (BotoCoreError, ClientError, ResponseParserError)
 
 
 def _unasked(where: str, why: str) -> Problem:

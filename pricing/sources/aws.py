@@ -248,7 +248,7 @@ def _client(service: str, region: str) -> Any:
 def _answering(what: str) -> Generator[None]:
     """Turns what boto3 raises, and an answer that cannot be read, into Unanswered."""
     try:
-        errors = import_module("botocore.exceptions")
+        errors, parsers = import_module("botocore.exceptions"), import_module("botocore.parsers")
     except ImportError as error:
         raise Unanswered("boto3 is not installed", "pip install 'embedfleet[cloud]'") from error
     try:
@@ -265,5 +265,7 @@ def _answering(what: str) -> Generator[None]:
         raise Unanswered(f"no connection to AWS ({what}): {error}".rstrip("."), NO_NETWORK) from error
     except errors.BotoCoreError as error:  # an unknown profile, an expired login
         raise Unanswered(f"AWS could not be asked ({what}): {error}".rstrip("."), CREDENTIALS) from error
+    except parsers.ResponseParserError as error:  # an error page of something between us and AWS
+        raise Unanswered(f"what came is no answer of AWS's ({what})", NO_NETWORK) from error
     except (KeyError, ValueError, TypeError, InvalidOperation) as error:
         raise Unanswered(f"AWS's answer ({what}) has a new shape: {error!r}", "report this") from error
