@@ -17,7 +17,6 @@ from launcher.corpus import Listing
 from launcher.dataset import base_key, dataset_key
 from launcher.rebuild import runs_of
 from tasks import manifest
-from tasks.manifest import Header
 from tasks.parquet import small
 from tasks.shard import SLAB, Shard
 from tasks.store import Store, create_once, read
@@ -100,10 +99,6 @@ def write_base(store: Store, run: str, kept: Sequence[Kept]) -> None:
     for owner, shard in kept:
         by_run[owner].append(shard)
     create_once(store, base_key(run), json.dumps(by_run).encode())
-
-
-def kind_of(header: Header) -> dict[str, Any]:
-    return {name: getattr(header, name) for name in KIND}
 
 
 def _finished(store: Store, but: str | None) -> list[str]:

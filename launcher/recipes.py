@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.errors import Problem
-from tasks.spec import SPOTLESS, Place, Recipe, label, task, to_yaml
+from tasks.spec import SPOTLESS, Place, Recipe, task, to_yaml
 
 SHARED = ("slurm", "local")  # whose machines see the folders of the laptop
 
@@ -89,11 +89,6 @@ def reachable(body: Mapping[str, Any], output: str) -> None:
 def yamls(recipes: Sequence[Recipe]) -> dict[str, str]:
     """A file for each lot, by its name: what a person could launch by hand."""
     return {f"lot-{recipe.lot}.yaml": to_yaml(task(recipe)) for recipe in recipes}
-
-
-def run_label(run: str) -> str:
-    """The value that every machine of a run bears."""
-    return label(run)
 
 
 def _engine(work: Mapping[str, Any]) -> str:
