@@ -30,6 +30,7 @@ from tasks.store import Store
 FAILURES = 1_000  # rows that a report carries; the files in the store hold them all
 # Who is believed when two say what a machine cost at the same moment. A plan says what it was to cost.
 TRUST = {"launch": 1, "spot history": 2, "provider": 3}
+FOLLOWED = ("spot history", "provider")  # who tell of prices after a launch
 NOTHING = timedelta(0)
 SCHEMES = {"s3": "aws", "gs": "gcp"}
 
@@ -231,6 +232,7 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[PriceS
         disk_usd_per_hour=None
         if disk is None or not life.disk_gb
         else disk.usd_per_gb_month * exact(life.disk_gb) / storage.HOURS_OF_A_MONTH,
+        followed=any(p.source in FOLLOWED and p.life == life.number for p in prices),
     )
 
 

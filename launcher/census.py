@@ -27,18 +27,26 @@ def no_price(machine: Machine, site: Site) -> Decimal | None:
     return machine.usd_per_hour
 
 
+def as_seen(machine: Machine, site: Site) -> Site:
+    """Where its cloud tells all there is to know of a machine."""
+    del machine
+    return site
+
+
 @dataclass(slots=True)
 class Census:
     """Needs to be the only one that writes down this run's machines: see `drive.sole`.
 
-    `price`: what an hour of a machine costs where it came up. A rented machine has lives, each with a place and a
-    price; it may have several workers, and what was found in a place that took one away goes to `troubles`.
+    `whole`: the site where a machine came up, with what its cloud does not tell of it. `price`: what an hour costs
+    there. A rented machine has lives, each with a place and a price; it may have several workers, and what was found
+    in a place that took one away goes to `troubles`.
     """
 
     ledger: Ledger
     eye: Eye
     cloud: Cloud
     price: Callable[[Machine, Site], Decimal | None] = no_price
+    whole: Callable[[Machine, Site], Site] = as_seen
     crew: Crew | None = None  # of rented machines
     sights: dict[str, Sight] = field(default_factory=dict[str, Sight])
     lives: dict[str, int] = field(default_factory=dict[str, int])  # the last that was written down as begun
@@ -97,8 +105,9 @@ class Census:
         """The lives of a rented machine: each has a place, a price, a beginning and an end."""
         up = began(machine, sight)
         if sight.site is not None and up is not None and self.lives.get(machine.name, -1) < sight.life:
-            usd = self.price(machine, sight.site)
-            if self.ledger.begin_life(machine.name, sight.life, up, sight.site, usd) and sight.life:
+            site = self.whole(machine, sight.site)
+            usd = self.price(machine, site)
+            if self.ledger.begin_life(machine.name, sight.life, up, site, usd) and sight.life:
                 self.ledger.note(self.run, "recovered", f"{machine.name} in {sight.site.place}", utc())
             self.lives[machine.name] = sight.life
         lived, ended = self.lives.get(machine.name), self.ended.get(machine.name, -1)

@@ -6,6 +6,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from launcher.observe import Eye
 from launcher.output import read, show, write
 from launcher.page import render
 from launcher.planning import choices_of
+from launcher.proof import at_the_end
 from launcher.rebuild import plan_key
 from launcher.recipes import reachable, yamls
 from launcher.record import Run, RunState
@@ -37,6 +39,7 @@ from launcher.report import to_json
 from launcher.reporting import ledger_of
 from launcher.sample import sample
 from launcher.show import report_text
+from launcher.spothistory import SpotHistory
 from launcher.status import eye_of, settle, status_of
 from launcher.table import plan_text, status_text, verdict_text
 from launcher.verify import verify
@@ -206,7 +209,7 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
                 with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
                     left = Drive(
                         ledger, Eye(store, ledger, header), hired.cloud, hired.lots, budget_now(ledger, run.id, job),
-                        watch, say, body["profile"]["tokens"], arguments.detach,
+                        watch, say, body["profile"]["tokens"], arguments.detach, **_rented(ledger, run, body),
                     ).go()  # fmt: skip
             finally:
                 learn(ledger, run.id, body, utc())
@@ -216,6 +219,19 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
         if not store.list(dataset_key(run.id)):
             write_dataset(store, header, ledger.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
+
+
+def _rented(ledger: Ledger, run: Run, body: dict[str, Any]) -> dict[str, Any]:
+    """What a drive of rented machines does besides: it follows their prices, and proves that they went."""
+    if not rented(body):
+        return {}
+    history = SpotHistory(ledger, run.id, say)
+
+    def prove(hurried: Callable[[], bool]) -> None:
+        at_the_end(ledger, run, body, say, hurried)
+        history.look(utc(), every=timedelta(0))  # to the end of those that have just gone
+
+    return {"follow": history.look, "prove": prove}
 
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
@@ -244,10 +260,11 @@ def _status(arguments: Namespace) -> int:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
         eye = eye_of(ledger, store, run)
+        history = SpotHistory(ledger, run.id, say)
 
         def looks() -> Iterator[dict[str, Any]]:
             while True:
-                settle(ledger, run, eye, arguments.runs / run.id)
+                settle(ledger, run, eye, arguments.runs / run.id, history)
                 body = status_of(ledger, run.id, eye)
                 yield body
                 if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -72,7 +72,10 @@ class Glance:
 
 @dataclass(slots=True)
 class Drive:
-    """One launcher at work on one run. `lots` are the plan's: one of this machine, or those that are rented."""
+    """One launcher at work on one run. `lots` are the plan's: one of this machine, or those that are rented.
+
+    `follow` learns what machines cost while they live, and `prove`, once all is over, that none of them is left.
+    """
 
     ledger: Ledger
     eye: Eye
@@ -83,6 +86,8 @@ class Drive:
     say: Callable[[str], None] = lambda _text: None
     tokens: float | None = None  # of the whole run, as planned
     detach: bool = False  # leave once every machine was asked for
+    follow: Callable[[datetime], None] = lambda _now: None
+    prove: Callable[[Callable[[], bool]], None] = lambda _hurried: None
     draining: bool = False
     interrupts: int = 0
     began: datetime = field(default_factory=utc)
@@ -95,7 +100,7 @@ class Drive:
 
     def __post_init__(self) -> None:
         crew = Crew(self.eye) if self.rented else None
-        self.census = Census(self.ledger, self.eye, self.cloud, self._price, crew)
+        self.census = Census(self.ledger, self.eye, self.cloud, self._price, self._whole, crew)
         self.troubles = Troubles(self.ledger, self.run)
 
     @property
@@ -133,15 +138,25 @@ class Drive:
                     break
                 if stuck(view):
                     self._stop("the machines die")
-                    raise self._why(view)
+                    problem = self._why(view)
+                    self._prove()
+                    raise problem
                 self._mourn(view)
                 orders = [] if self._leaving else step(view, utc())
                 self._act(orders)
                 if self._leaving or (self.detach and not any(isinstance(order, Start) for order in orders)):
                     return self._leave(view)
                 self._pause()
-        self._end(view)
+            try:
+                self._end(view)
+            finally:
+                self._prove()
         return None
+
+    def _prove(self) -> None:
+        """No machine is believed to be left: ask those who send the bill. Ctrl-C cuts the waiting short."""
+        before = self.interrupts
+        self.prove(lambda: self.interrupts > before)
 
     def _welcome(self) -> None:
         """Machines of this run that this ledger does not know: another laptop's, or of a ledger that was lost."""
@@ -232,6 +247,7 @@ class Drive:
         self.census.pulses()
         self.learn()
         self.census.count()
+        self.follow(utc())
         self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
         if not self.draining and control.told(self.eye.store, self.run) == "drain":
             self.draining = True
@@ -291,6 +307,15 @@ class Drive:
 
     def _lot(self, machine: Machine) -> Lot | None:
         return next((lot for lot in self.lots if lot.rented and lot.number == machine.lot), None)
+
+    def _whole(self, machine: Machine, site: Site) -> Site:
+        """SkyPilot tells where a machine is; what it is was asked for with its lot."""
+        lot = self._lot(machine)
+        place = place_of(site, lot.places) if lot else None
+        if lot is None:
+            return site
+        kind = site.instance_type or (place.instance_type if place else None)
+        return replace(site, instance_type=kind, gpus=lot.gpus, disk_gb=lot.disk_gb)
 
     def _price(self, machine: Machine, site: Site) -> Decimal | None:
         """What an hour costs where a machine came up.

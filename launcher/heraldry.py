@@ -13,6 +13,7 @@ from launcher.job import Job
 from launcher.ledger import Ledger
 from launcher.notify import Moment, address, heralding
 from launcher.planned import at
+from launcher.proof import ORPHAN
 
 if TYPE_CHECKING:
     from launcher.drive import Glance
@@ -63,7 +64,7 @@ def moment_of(ledger: Ledger, run: str, job: Job, now: datetime) -> Moment:
         deadline=deadline_of(job, row.created),
         now=now,
         state=row.state.value,
-        orphans=tuple(e.text.split(":")[0] for e in ledger.events(run) if e.kind == "orphan"),
+        orphans=tuple(e.text.split(":")[0] for e in ledger.events(run) if e.kind == ORPHAN),
     )
 
 

@@ -75,7 +75,7 @@ def due(moment: Moment) -> dict[str, str]:
         found["done"] = f"{m.run}: done, {count(m.done)} shards, {money_now}"
     for name in m.orphans:
         found[f"orphan {name}"] = (
-            f"{m.run}: {name} runs and nobody asked for it: embedfleet down {m.run} --verify"
+            f"{m.run}: {name} is left although the run is over, and costs money: embedfleet down {m.run}"
         )
     return found
 

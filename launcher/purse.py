@@ -4,7 +4,7 @@ The half of `Ledger` that whoever drives a fleet writes and whoever counts dolla
 the same again changes nothing. It knows no clock: times come from the caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -111,15 +111,15 @@ class Purse:
 
     # Prices
 
-    def see_price(
-        self, machine: str, usd_per_hour: Decimal, at: datetime, source: str, *, life: int | None = None
-    ) -> None:
-        """What an hour of the whole machine costs from this moment on, until another price is seen.
+    def see_prices(self, seen: Iterable[PriceSeen]) -> None:
+        """What an hour of a whole machine costs from a moment on, until another price of it is seen.
 
-        `source`: "plan", "launch", "spot history" or "provider". `life`: the only life that it is of.
+        Of two of one machine, moment and source the later call counts.
         """
         with self.writing() as connection:
-            _see(connection, PriceSeen(machine, at, source, usd_per_hour, life))
+            for price in seen:
+                _known(connection, price.machine)
+                _see(connection, price)
 
     def prices(self, run: str) -> list[PriceSeen]:
         """Of all its machines, the oldest first."""

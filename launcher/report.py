@@ -241,7 +241,7 @@ def unknown(report: Report) -> list[str]:
     counted = sorted({other.kind for other in report.spend.others if other.estimated})
     if counted:
         said.append(f"{', '.join(counted)}: counted from what was done at list prices, not metered")
-    said += _ends(report)
+    said += [*_ends(report), *_prices(report)]
     assumed = sorted({m.cloud for m in report.machines if terms(m.cloud).assumed})
     if assumed:
         said.append(f"how {', '.join(assumed)} rounds time: assumed {terms(assumed[0]).source}")
@@ -275,6 +275,20 @@ def _ends(report: Report) -> list[str]:
     if unsure:
         said.append(f"whether {_names(unsure)} went when the ledger says: the provider has not confirmed it")
     return said
+
+
+def _prices(report: Report) -> list[str]:
+    """Spot machines of which only the price at launch is known, by cloud."""
+    names: dict[str, dict[str, None]] = {}
+    for m in report.machines:
+        if m.purchase == "spot" and m.usd_per_hour is not None and not m.followed and m.started != m.ended:
+            names.setdefault(m.cloud, {})[m.name] = None
+    why = {cloud: f"{cloud} publishes no history of them" for cloud in names}
+    why |= {"aws": "AWS's history of them was not read"} if "aws" in names else {}
+    return [
+        f"spot prices of {_names(list(mine))} after launch: {why[cloud]}, so the price at launch stands"
+        for cloud, mine in sorted(names.items())
+    ]
 
 
 def _actual(report: Report) -> Json:

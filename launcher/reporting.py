@@ -118,6 +118,7 @@ def _look(ledger: "Ledger", run: "Run", runs: Path, *, prices: bool = True) -> "
     """The report, after a look at the store for news where it can be reached; else from the ledger alone."""
     from launcher.account import report_of  # noqa: PLC0415
     from launcher.prices import book_of  # noqa: PLC0415
+    from launcher.spothistory import SpotHistory  # noqa: PLC0415
     from launcher.status import eye_of, settle  # noqa: PLC0415
     from launcher.watch import say  # noqa: PLC0415
     from tasks.heart import utc  # noqa: PLC0415
@@ -127,7 +128,7 @@ def _look(ledger: "Ledger", run: "Run", runs: Path, *, prices: bool = True) -> "
     try:
         store = open_store(run.output)
         eye = eye_of(ledger, store, run)
-        settle(ledger, run, eye, runs / run.id)
+        settle(ledger, run, eye, runs / run.id, SpotHistory(ledger, run.id, say))
         if eye:
             eye.receipts()
             eye.lost()

@@ -74,6 +74,7 @@ class MachineTime:
     asked: datetime | None = None
     gone: datetime | None = None
     disk_usd_per_hour: Decimal | None = None
+    followed: bool = False  # its price was read from its cloud's history, not only as it was launched
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from launcher.ledger import Ledger
 from launcher.observe import Eye
 from launcher.record import Run
 from launcher.signs import pace_of
+from launcher.spothistory import SpotHistory
 from launcher.standing import money_of
 from launcher.watch import say
 from tasks import manifest
@@ -76,13 +77,15 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
     } | money | pace_of(eye.signs.look() if eye else [])  # fmt: skip
 
 
-def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path) -> None:
-    """Where no launcher is at work, write down what became of the workers; else it does so itself."""
+def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, history: SpotHistory) -> None:
+    """Where no launcher is at work, write down what became of the workers and what they cost; else it does so itself."""
     if eye:
         with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
             census = census_of(ledger, run, eye, folder)
             try:
                 census.settle()
+                if census.crew is not None:
+                    history.look(utc())
             except Problem as problem:
                 if census.crew is None:
                     raise

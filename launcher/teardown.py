@@ -1,7 +1,6 @@
-"""How a run ends before its work does, and the proof that nothing of it is left.
+"""How a run ends before its work does.
 
-`stop` lets machines finish what they hold. `down` cancels and removes. `down --verify` asks SkyPilot, and on AWS and
-GCP the provider itself by label, what still bears the run's name: what nobody lists, nobody pays for.
+`stop` lets machines finish what they hold. `down` cancels and removes. `down --verify` only looks: see `proof`.
 """
 
 import contextlib
@@ -9,13 +8,11 @@ import json
 import time
 from argparse import Namespace
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from launcher.census import Census
 from launcher.clouds import providers, skypilot
-from launcher.clouds.providers import Instance
 from launcher.drive import Busy, sole
 from launcher.errors import Problem
 from launcher.fleet import ALIVE, Phase
@@ -23,6 +20,7 @@ from launcher.hire import rented
 from launcher.ledger import Ledger
 from launcher.observe import Eye
 from launcher.output import show
+from launcher.proof import confirm, lines, regions_used, to_json, what_is_left
 from launcher.record import MachineState, Run, RunState
 from launcher.status import census_of, eye_of
 from launcher.watch import say
@@ -30,24 +28,8 @@ from tasks import control, spec
 from tasks.heart import utc
 from tasks.store import open_store
 
-SCHEMA = "embedfleet/down/1"
 PATIENCE = 900.0  # seconds for SkyPilot to take everything down
 HERE_PATIENCE = 15.0  # seconds for a worker of this machine to end
-
-
-@dataclass(slots=True)
-class Left:
-    """What still bears a run's label, by who says so, and who could not be asked."""
-
-    asked: list[str] = field(default_factory=list[str])
-    jobs: list[str] = field(default_factory=list[str])
-    machines: list[str] = field(default_factory=list[str])  # by SkyPilot
-    instances: list[Instance] = field(default_factory=list[Instance])  # by the provider
-    unasked: list[str] = field(default_factory=list[str])
-
-    @property
-    def count(self) -> int:
-        return max(len(self.jobs), len(self.machines), len(self.instances))
 
 
 def stop(arguments: Namespace) -> int:
@@ -91,11 +73,8 @@ def down(arguments: Namespace) -> int:
         if not arguments.verify:
             _take_down(ledger, run, eye, arguments.runs / run.id, plan)
         left = what_is_left(ledger, run, plan)
-        if not left.unasked and not left.count:
-            for machine in ledger.machines(run.id):
-                ledger.gone(machine.name, utc())
-        body = _json(run.id, left)
-        show(body, _text, as_json=arguments.json)
+        confirm(ledger, run.id, left)
+        show(to_json(run.id, left), _text, as_json=arguments.json)
     if left.count:
         remedies = [one.remedy for one in left.instances]
         raise Problem(
@@ -108,42 +87,6 @@ def down(arguments: Namespace) -> int:
             hint=f"mend that, then: embedfleet down {run.id} --verify",
         )
     return 0
-
-
-def what_is_left(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Left:
-    """Ask everybody who could know of a machine of this run."""
-    left = Left()
-    if not rented(plan):
-        left.asked.append("the process table")
-        left.machines = [m.name for m in ledger.machines(run.id, set(ALIVE))]
-        return left
-    name = spec.prefix(run.id)
-    try:
-        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot.jobs_of(name) if j.alive]
-        left.machines = [f"{cluster} ({status})" for cluster, status in skypilot.clusters_of(name)]
-        left.asked.append("SkyPilot")
-    except Problem as problem:
-        left.unasked.append(str(problem))
-    for cloud, regions in regions_used(ledger, run, plan).items():
-        if cloud in providers.ASKED:
-            try:
-                left.instances += providers.instances(cloud, regions, spec.label(run.id))
-                left.asked += [f"{cloud} {region}" for region in regions]
-            except Problem as problem:
-                left.unasked.append(str(problem))
-    return left
-
-
-def regions_used(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Where a machine of the run may have been: where the plan has places, and where machines were seen."""
-    used: dict[str, set[str]] = {}
-    for lot in plan["lots"]:
-        for seat in lot["places"]:
-            used.setdefault(lot["cloud"], set()).add(seat["region"])
-    for life in ledger.lives(run.id):
-        if life.region:
-            used.setdefault(life.cloud, set()).add(life.region)
-    return {cloud: sorted(regions) for cloud, regions in sorted(used.items())}
 
 
 def _take_down(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, plan: Mapping[str, Any]) -> None:
@@ -208,39 +151,10 @@ def _sweep(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> None:
         providers.terminate(found)
 
 
-def _json(run: str, left: Left) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "run": run,
-        "label": f"{spec.RUN_LABEL}={spec.label(run)}",
-        "machines": left.count,
-        "jobs": left.jobs,
-        "skypilot": left.machines,
-        "provider": [
-            {
-                "cloud": one.cloud, "region": one.region, "zone": one.zone, "id": one.id, "name": one.name,
-                "instance_type": one.instance_type, "spot": one.spot, "state": one.state, "remove": one.remedy,
-            }
-            for one in left.instances
-        ],
-        "asked": left.asked,
-        "not_asked": left.unasked,
-    }  # fmt: skip
-
-
 def _text(body: Mapping[str, Any]) -> Any:
-    lines = [
-        f"{body['machines']} machines bear {body['label']}; asked: {', '.join(body['asked']) or 'nobody'}"
-    ]
-    lines += [f"  job      {job}" for job in body["jobs"]]
-    lines += [f"  machine  {machine}" for machine in body["skypilot"]]
-    for one in body["provider"]:
-        lines.append(f"  {one['cloud']:7}  {one['id']} {one['instance_type']} {one['zone']} {one['state']}")
-        lines.append(f"           remove: {one['remove']}")
-    lines += [f"  not asked: {why}" for why in body["not_asked"]]
     from rich.text import Text  # noqa: PLC0415 - JSON needs no terminal
 
-    return Text("\n".join(lines))  # names are no markup
+    return Text("\n".join(lines(body)))  # names are no markup
 
 
 @contextlib.contextmanager

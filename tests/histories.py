@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from launcher.ledger import Ledger
-from launcher.record import How, LeaseSeen, MachineState, Outcome, RunState, Site
+from launcher.record import How, LeaseSeen, MachineState, Outcome, PriceSeen, RunState, Site
 from tasks.receipt import Receipt
 from tasks.shard import Shard, Slice
 
@@ -181,8 +181,10 @@ def _live(
     clock = OFF if life.machine == WRONG_CLOCK else 0
     site = Site(life.cloud, life.region + place_suffix, None, "spot", PLACES[life.cloud][1], 1, 100)
     ledger.begin_life(life.machine, life.number, at(life.up), site, Decimal(life.prices[0][1]))
-    for since, usd in life.prices[1:]:
-        ledger.see_price(life.machine, Decimal(usd), at(since), "spot history", life=life.number)
+    ledger.see_prices(
+        PriceSeen(life.machine, at(since), "spot history", Decimal(usd), life.number)
+        for since, usd in life.prices[1:]
+    )
     moment = life.ready
     end = FINISH if life.end is None or not life.preempted else life.end
     if moment < end:

@@ -21,7 +21,16 @@ from sqlmodel import SQLModel
 from launcher import schema
 from launcher.errors import Problem
 from launcher.ledger import Ledger
-from launcher.record import MACHINE_MOVES, RUN_MOVES, LeaseSeen, MachineState, Outcome, RunState, SpeedSeen
+from launcher.record import (
+    MACHINE_MOVES,
+    RUN_MOVES,
+    LeaseSeen,
+    MachineState,
+    Outcome,
+    PriceSeen,
+    RunState,
+    SpeedSeen,
+)
 from launcher.schema import MIGRATIONS, upgrade
 from tasks.receipt import Receipt
 from tasks.shard import Shard, Slice
@@ -429,7 +438,7 @@ def test_a_machine_ends_as_the_table_says(fleet: Ledger, before: MachineState, a
     "usd", ["0.1", "0.10", "1234567890.123456789012345678901234567890", "1E-30", "0", "2.0000000000000001"]
 )
 def test_money_comes_back_to_the_last_digit(fleet: Ledger, usd: str) -> None:
-    fleet.see_price("r1-w0-1", Decimal(usd), NOON, "catalog")
+    fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", Decimal(usd))])
     fleet.intend_machine("r1", "r1-w1-1", 1, Decimal(usd), NOON)
     assert str(fleet.prices("r1")[0].usd_per_hour) == usd
     assert str(fleet.machines("r1")[1].usd_per_hour) == usd
@@ -443,20 +452,20 @@ def test_an_unknown_price_is_none_and_not_zero(ledger: Ledger) -> None:
 @pytest.mark.parametrize("usd", [0.1, 1, "0.1", Decimal("NaN"), Decimal("Infinity")])
 def test_money_that_is_not_a_finite_decimal_is_refused(fleet: Ledger, usd: Decimal) -> None:
     with pytest.raises(TypeError, match="money is a finite Decimal, not"):
-        fleet.see_price("r1-w0-1", usd, NOON, "catalog")
+        fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", usd)])
 
 
 def test_prices_are_those_of_the_run_and_the_oldest_first(fleet: Ledger) -> None:
     start(fleet, "r2")
     fleet.intend_machine("r2", "r2-w0-1", 0, None, NOON)
     for machine, seconds in (("r1-w0-1", 9), ("r2-w0-1", 1), ("r1-w0-1", 2)):
-        fleet.see_price(machine, Decimal(seconds), later(seconds), "catalog")
+        fleet.see_prices([PriceSeen(machine, later(seconds), "catalog", Decimal(seconds))])
     assert [price.usd_per_hour for price in fleet.prices("r1")] == [2, 9]
 
 
 def test_a_price_seen_twice_is_one(fleet: Ledger) -> None:
-    fleet.see_price("r1-w0-1", Decimal(1), NOON, "catalog")
-    fleet.see_price("r1-w0-1", Decimal(2), NOON, "catalog")
+    fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", Decimal(1))])
+    fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", Decimal(2))])
     assert [price.usd_per_hour for price in fleet.prices("r1")] == [2]
 
 

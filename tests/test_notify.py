@@ -1,14 +1,11 @@
 """Messages to a webhook that listens here: sent once, tried again, never in the way, the address in no word."""
 
-import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,48 +14,17 @@ from launcher.errors import Usage
 from launcher.job import BadJob, parse
 from launcher.ledger import Ledger
 from launcher.notify import Herald, Moment, address, due, heralding, post
+from tests.webhook import Webhook, listening
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SECRET = "T000-B000-XXXX"
 QUIET = Moment("r1", 100, 0, Decimal(0), Decimal(0), None, None, None, NOON, "RUNNING")
 
 
-@dataclass
-class Webhook:
-    """What came, and how it answers: each status once, then 200."""
-
-    url: str = ""
-    bodies: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    answers: list[int] = field(default_factory=list[int])
-    asked: int = 0
-
-
 @pytest.fixture
 def hook() -> Iterator[Webhook]:
-    found = Webhook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found.asked += 1
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status = found.answers.pop(0) if found.answers else 200
-            if status == 200:
-                found.bodies.append(body)
-            self.send_response(status)
-            if status == 302:
-                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.url = f"http://127.0.0.1:{server.server_port}/services/{SECRET}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with listening(f"/services/{SECRET}") as found:
         yield found
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def test_the_end_of_a_machine_ends_its_life(ledger: Ledger, state: MachineState,
 
 
 def test_a_price_is_of_one_life_where_it_says_so(ledger: Ledger) -> None:
-    ledger.see_price("m", Decimal("0.4"), later(5), "spot history", life=1)
+    ledger.see_prices([PriceSeen("m", later(5), "spot history", Decimal("0.4"), 1)])
     assert ledger.prices("r1")[0].life == 1
 
 

@@ -3,7 +3,7 @@
     python -m tests.beds.aws up|down|status FOLDER
 
 Real here: RunInstances of spot and on-demand, zones out of capacity, tags, TerminateInstances, ssh into a machine with
-its own root, processes and network, Ray, the job. Not here: spot prices that move, notices of preemption, a GPU.
+its own root, processes and network, Ray, the job. Spot prices move when told to. Not here: notices of preemption, a GPU.
 Needs root, overlayfs, Debian's packages openssh-server, sudo, rsync, iproute2 and curl, moto in `.venv` and SkyPilot in
 `.venv-cloud`. Everything lies in FOLDER: no user, file or address of this machine is changed.
 """
@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -245,6 +246,13 @@ class Aws:
     def no_capacity(self, *zones: str) -> None:
         """These refuse from now on, and no others."""
         (self.folder / "no-capacity").write_text("\n".join(zones))
+
+    def spot_price(self, kind: str, zone: str, usd: str, at: datetime) -> None:
+        """What a machine costs on spot there from this moment on."""
+        path = self.folder / "spot-prices.json"
+        listed: list[dict[str, str]] = json.loads(path.read_text()) if path.exists() else []
+        listed.append({"type": kind, "zone": zone, "usd": usd, "at": at.isoformat()})
+        path.write_text(json.dumps(listed))
 
     def asked(self) -> list[dict[str, Any]]:
         """Every RunInstances so far."""

@@ -2,8 +2,9 @@
 
     python -m tests.beds.ec2 FOLDER PORT
 
-Zones without capacity are the words of FOLDER/no-capacity, read at each request. A machine of ours asks which key may
-enter it at /bed/keys/ADDRESS. Every RunInstances is a line of FOLDER/log/ec2.jsonl.
+Zones without capacity are the words of FOLDER/no-capacity, and the history of spot prices is FOLDER/spot-prices.json,
+both read at each request. A machine of ours asks which key may enter it at /bed/keys/ADDRESS. Every RunInstances is a
+line of FOLDER/log/ec2.jsonl.
 """
 # moto's server comes without types
 # pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
@@ -14,12 +15,15 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import InstanceBackend
+from moto.ec2.responses.spot_instances import SpotInstances
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 
@@ -63,8 +67,47 @@ def patch(folder: Path) -> None:
                 threading.Thread(target=machine.end, args=(folder, address)).start()
         return found
 
+    def price_history(self: Any) -> Any:
+        types, zone = self._get_param("InstanceTypes", []), self._get_param("AvailabilityZone")
+        span = (_moment(self._get_param("StartTime")), _moment(self._get_param("EndTime")))
+        return ActionResult({"SpotPriceHistory": _prices(folder, self.region, types, zone, span)})
+
+    SpotInstances.describe_spot_price_history = price_history
     InstanceBackend.run_instances = run_instances
     InstanceBackend.terminate_instances = terminate_instances
+
+
+def _prices(
+    folder: Path,
+    region: str,
+    types: list[str],
+    only: str | None,
+    span: tuple[datetime | None, datetime | None],
+) -> list[dict[str, Any]]:
+    """Those of FOLDER/spot-prices.json that were in force in a span, the one before its beginning included."""
+    path = folder / "spot-prices.json"
+    listed: list[dict[str, str]] = json.loads(path.read_text()) if path.exists() else []
+    start, end = span
+    found: list[dict[str, Any]] = []
+    before: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in sorted(listed, key=lambda one: one["at"]):
+        at, zone, kind = datetime.fromisoformat(one["at"]), one["zone"], one["type"]
+        if not zone.startswith(region) or kind not in types or zone != (only or zone):
+            continue
+        entry = {
+            "InstanceType": kind, "ProductDescription": "Linux/UNIX", "SpotPrice": one["usd"],
+            "AvailabilityZone": zone, "Timestamp": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }  # fmt: skip
+        if start and at <= start:
+            before[zone, kind] = entry
+        elif not end or at <= end:
+            found.append(entry)
+    return [*before.values(), *found]
+
+
+def _moment(asked: datetime | None) -> datetime | None:
+    """moto reads moments as UTC, and does not say so."""
+    return asked and asked.replace(tzinfo=UTC)
 
 
 def _without_capacity(folder: Path) -> set[str]:

@@ -10,18 +10,22 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Generator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pricing import catalog
 from tasks import spec
+from tasks.heart import utc
 from tests.beds import aws, machine
 from tests.beds.aws import BUCKET, REGIONS, Aws
 from tests.beds.skyhome import CLOUD
 from tests.e2e.rental import PATIENCE, SLOW, Launches, lot, place, rented, wait
 from tests.launching import records
+from tests.webhook import Webhook, listening
 
 pytestmark = pytest.mark.e2e
 
@@ -49,6 +53,59 @@ def cloud(
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def hook() -> Generator[Webhook, None, None]:
+    with listening() as found:
+        yield found
+
+
+BEFORE, AFTER = "0.3111", "0.4222"  # dollars an hour by EC2's own history
+
+
+def change_prices(cloud: Aws, usd: str, at: datetime) -> None:
+    for zone in ZONE_IDS:
+        cloud.spot_price(KIND, zone, usd, at)
+
+
+def charged(rental: Launches, run: str, moved: datetime) -> int:
+    """Lives that were charged at the new price from when it came; all were at the old one until then."""
+    shown = rental.run("report", run, "--json")
+    assert shown.returncode == 0, shown.stderr
+    lives: list[dict[str, Any]] = json.loads(shown.stdout)["machines"]
+    for life in lives:
+        over = life["ended"] is not None and datetime.fromisoformat(life["ended"]) <= moved
+        began = datetime.fromisoformat(life["started"])
+        assert life["usd_per_hour"] == (BEFORE if began < moved else AFTER), life
+        changes = [] if over or began >= moved else [{"at": moved.isoformat(), "usd_per_hour": AFTER}]
+        assert life["prices"] == changes, life
+    return sum(bool(life["prices"]) for life in lives)
+
+
+def messages(hook: Webhook, run: str, stray: str) -> list[str]:
+    """What a run's launcher sent, from its start to the machine that it left."""
+    told = [body["text"] for body in hook.bodies]
+    assert told[0].startswith(f"{run}: started, ")
+    assert any(text.startswith(f"{run}: done, ") for text in told)
+    assert f"{run}: {stray} is left although the run is over, and costs money: embedfleet down {run}" in told
+    return told
+
+
+def removed_by_its_remedy(cloud: Aws, rental: Launches, orphan: str) -> str:
+    """What doctor says of a machine of a run that is not known here, and that what it advises takes it away."""
+    found = rental.run("doctor", "--orphans", "--json")
+    (line,) = [c for c in json.loads(found.stdout)["checks"] if c["name"] == f"orphan {orphan}"]
+    assert re.search(
+        r"g6\.xlarge spot in aws us-west-2\w, running, of run gone-1a2b3c4d, \d+\.\d hours, \$0\.\d\d so far",
+        line["seen"],
+    )
+    words = shlex.split(line["hint"])
+    subprocess.run(
+        [str(CLOUD / "bin" / words[0]), *words[1:]], env=rental.environment, check=True, capture_output=True
+    )
+    assert not cloud.instances()
+    return str(line["seen"])
+
+
 def running(cloud: Aws, run: str) -> int:
     """Jobs that SkyPilot calls running: what is lost before it does not count as taken away, with SkyPilot."""
     done = cloud.sky.sky("jobs", "queue", "-o", "json")
@@ -73,6 +130,7 @@ class Spot(Launches):
         (self.folder / "job.yaml").write_text(
             f"name: {self.folder.name}\ncorpus: {{path: 's3://{BUCKET}/in/*.jsonl', text: text, id: id}}\nmodel: hash\n"
             f"engine: hash\nchunk: {{tokens: 128, overlap: 16}}\noutput: {{path: 's3://{BUCKET}/out'}}\n"
+            "notify: $WEBHOOK\n"
         )
         planned = self.run("plan", "job.yaml", "-o", "plan.json", "--on", "local", "--offline")
         assert planned.returncode == 0, planned.stderr
@@ -114,11 +172,13 @@ def spot_of(zone: str | None) -> Decimal | None:
 
 
 def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
-    cloud: Aws, capsys: pytest.CaptureFixture[str]
+    cloud: Aws, hook: Webhook, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.no_capacity(CHEAPEST)
     orphan = cloud.plant(REGIONS[1], KIND, {spec.RUN_LABEL: "gone-1a2b3c4d", spec.LOT_LABEL: "lot-0"})
     rental = Spot(cloud, "spot")
+    rental.settings["WEBHOOK"] = hook.url
+    change_prices(cloud, BEFORE, utc() - timedelta(days=1))
     run = rental.plan()
     secrets = ["--secret", "AWS_ACCESS_KEY_ID", "--secret", "AWS_SECRET_ACCESS_KEY"]
     launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5", *secrets)
@@ -136,6 +196,10 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     assert any(asked["refused"] for asked in cloud.asked())
     taken = ours[0]
     cloud.terminate(taken)
+    moved = utc().replace(microsecond=0)
+    change_prices(cloud, AFTER, moved)
+    # A machine of ours that SkyPilot does not know: EC2 alone tells of it.
+    stray = cloud.plant(REGIONS[0], KIND, {spec.RUN_LABEL: spec.label(run)})
     assert launcher.wait(PATIENCE) == 0, rental.said()
 
     verified = rental.run("verify", run, "--json")
@@ -143,15 +207,19 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     verdict = json.loads(verified.stdout)
     assert (verdict["documents"], verdict["fault_count"], verdict["failed_rows"]) == (32 * SHARDS, 0, 0)
     assert any(e.startswith("preempted: ") for e in rental.events(run))
-    assert {life.purchase for life in rental.lives(run)} == {"spot"}
+    assert {(life.purchase, life.instance_type) for life in rental.lives(run)} == {("spot", KIND)}
     for life in rental.lives(run):
         assert life.usd_per_hour == spot_of(life.zone), f"{life.zone} is charged at another zone's price"
 
-    # A machine of ours that SkyPilot does not know: EC2 alone tells of it.
-    stray = cloud.plant(REGIONS[0], KIND, {spec.RUN_LABEL: spec.label(run)})
+    assert charged(rental, run, moved) >= 2  # the one that was taken may have gone before
+
+    remedy = f"aws ec2 terminate-instances --region {REGIONS[0]} --instance-ids {stray}"
+    assert remedy in rental.said()
+    assert any(e.startswith(f"orphan: {stray}: {KIND} in aws {REGIONS[0]}") for e in rental.events(run))
+    told = messages(hook, run, stray)
     left = rental.run("down", run, "--verify")
     assert left.returncode == 1
-    assert f"aws ec2 terminate-instances --region {REGIONS[0]} --instance-ids {stray}" in left.stderr
+    assert remedy in left.stderr
     gone = rental.run("down", run, timeout=600)
     assert gone.returncode == 0, gone.stderr
     proof = rental.run("down", run, "--verify")
@@ -159,17 +227,7 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     assert proof.stdout.startswith(f"0 machines bear embedfleet-run={spec.label(run)}; asked: SkyPilot, aws ")
     assert [one.id for one in cloud.instances()] == [orphan]
 
-    found = rental.run("doctor", "--orphans", "--json")
-    (line,) = [c for c in json.loads(found.stdout)["checks"] if c["name"] == f"orphan {orphan}"]
-    assert re.search(
-        r"g6\.xlarge spot in aws us-west-2\w, running, of run gone-1a2b3c4d, \d+\.\d hours, \$0\.\d\d so far",
-        line["seen"],
-    )
-    remedy = shlex.split(line["hint"])
-    subprocess.run(
-        [str(CLOUD / "bin" / remedy[0]), *remedy[1:]], env=rental.environment, check=True, capture_output=True
-    )
-    assert not cloud.instances()
+    seen = removed_by_its_remedy(cloud, rental, orphan)
     with capsys.disabled():
         print(f"\n{taken.id} taken away in {taken.zone}; {rental.said().splitlines()[-1]}")
-        print("\n".join([proof.stdout.strip(), line["seen"], *rental.events(run)]))
+        print("\n".join([proof.stdout.strip(), seen, *rental.events(run), *told]))

@@ -1,0 +1,138 @@
+"""What a launcher does once its run is over: waits for machines to go, writes down that they went, tells of orphans."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher.clouds.providers import Instance
+from launcher.heraldry import moment_of
+from launcher.job import parse
+from launcher.ledger import Ledger
+from launcher.notify import due
+from launcher.proof import Left, at_the_end, confirm, what_is_left
+from launcher.record import How, Run, Site
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+EAST = Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 1, 100)
+STRAY = Instance(
+    "aws", "us-east-1", "us-east-1c", "i-0abc", "", "g6.xlarge", True, "running", NOON, "r1", None  # noqa: FBT003
+)  # fmt: skip
+PLAN = {"lots": [{"cloud": "aws", "places": [{"region": "us-east-1"}]}]}
+HERE: dict[str, Any] = {"lots": [{"cloud": "local", "places": []}]}
+JOB = parse("name: a\ncorpus: {path: x}\nmodel: hash\noutput: {path: y}\n")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A run with one machine, which has ended."""
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        ledger.intend_machine("r1", "m", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=EAST)
+        ledger.begin_life("m", 0, NOON, EAST, Decimal("0.30"))
+        ledger.end_life("m", 0, NOON + timedelta(minutes=5), How.STOPPED)
+        yield ledger
+
+
+class Looks:
+    """What is left at each look; the last one stays."""
+
+    def __init__(self, *found: Left) -> None:
+        self.found = list(found)
+        self.count = 0
+
+    def __call__(self) -> Left:
+        self.count += 1
+        return self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+
+def end(
+    ledger: Ledger, looks: Looks, *, patience: float = 30.0, hurried: bool = False
+) -> tuple[list[str], Looks]:
+    """What was said at the end of the run."""
+    said: list[str] = []
+    at_the_end(
+        ledger, ledger.find("r1"), PLAN, said.append, lambda: hurried, look=looks, patience=patience, pause=0.01
+    )  # fmt: skip
+    return said, looks
+
+
+def gone(ledger: Ledger) -> bool:
+    return ledger.lives("r1")[0].gone is not None
+
+
+def orphans(ledger: Ledger) -> list[str]:
+    return [event.text for event in ledger.events("r1") if event.kind == "orphan"]
+
+
+def test_nothing_left_is_proof_and_the_provider_has_confirmed_every_end(ledger: Ledger) -> None:
+    said, looks = end(ledger, Looks(Left(asked=["SkyPilot", "aws us-east-1"])))
+    assert said == ["0 machines bear embedfleet-run=r1; asked: SkyPilot, aws us-east-1"]
+    assert looks.count == 1
+    assert gone(ledger)
+    assert not orphans(ledger)
+
+
+def test_machines_that_are_being_taken_down_are_waited_for(ledger: Ledger) -> None:
+    going = Left(asked=["SkyPilot"], machines=["r1-l0m0-1 (UP)"], instances=[STRAY])
+    said, looks = end(ledger, Looks(going, going, Left(asked=["SkyPilot"])))
+    assert looks.count == 3
+    assert said[0] == "waiting until the last machines are taken down"
+    assert said[1].startswith("0 machines bear ")
+    assert gone(ledger)
+    assert not orphans(ledger)
+
+
+@pytest.mark.parametrize(("patience", "hurried"), [(0.0, False), (30.0, True)])
+def test_what_does_not_go_is_an_orphan_said_with_its_remedy_and_told_once(
+    ledger: Ledger, patience: float, hurried: bool
+) -> None:
+    left = Left(asked=["SkyPilot", "aws us-east-1"], instances=[STRAY])
+    said, _ = end(ledger, Looks(left), patience=patience, hurried=hurried)
+    end(ledger, Looks(left), patience=0.0)
+    assert said[0].startswith("1 machine bears embedfleet-run=r1; ")
+    assert any(
+        "aws ec2 terminate-instances --region us-east-1 --instance-ids i-0abc" in line for line in said
+    )
+    assert said[-1].startswith("embedfleet down r1 ")
+    assert not gone(ledger)
+    assert len(orphans(ledger)) == 1
+    told = due(moment_of(ledger, "r1", JOB, NOON))
+    assert told["orphan i-0abc"] == (
+        "r1: i-0abc is left although the run is over, and costs money: embedfleet down r1"
+    )
+
+
+def test_where_somebody_could_not_be_asked_nothing_is_confirmed(ledger: Ledger) -> None:
+    said, looks = end(ledger, Looks(Left(asked=["SkyPilot"], unasked=["aws us-east-1: no credentials"])))
+    assert looks.count == 1
+    assert "  not asked: aws us-east-1: no credentials" in said
+    assert not gone(ledger)
+
+
+def test_what_skypilot_alone_lists_is_an_orphan_too() -> None:
+    left = Left(jobs=["r1-l0m0-1 (job 4, RUNNING)"], machines=["r1-l0m0-1-4 (UP)"])
+    assert left.orphans() == ["r1-l0m0-1-4: by SkyPilot, (UP)"]
+    assert replace(left, machines=[]).orphans() == ["r1-l0m0-1: by SkyPilot, (job 4, RUNNING)"]
+    assert (
+        replace(left, instances=[STRAY])
+        .orphans()[0]
+        .startswith("i-0abc: g6.xlarge in aws us-east-1c, running")
+    )
+
+
+def test_looking_while_a_run_goes_on_finds_machines_and_no_orphans(ledger: Ledger) -> None:
+    confirm(ledger, "r1", Left(instances=[STRAY]))
+    assert not orphans(ledger)
+    assert not gone(ledger)
+
+
+def test_of_this_machine_the_ledger_itself_knows(ledger: Ledger) -> None:
+    run: Run = ledger.find("r1")
+    left = what_is_left(ledger, run, HERE)
+    assert left.asked == ["the process table"]
+    assert left.machines == ["m"]  # asked for, and nobody wrote down its end

@@ -1,0 +1,195 @@
+"""Spot prices while machines live: read from AWS's history, written down once, and charged from when they changed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from launcher.account import machine_times, report_of, spent_so_far
+from launcher.ledger import Ledger
+from launcher.record import How, PriceSeen, Site
+from launcher.report import unknown
+from launcher.spothistory import EVERY, SpotHistory
+from pricing.sources.aws import SpotPrice
+from pricing.sources.fetched import Unanswered
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+KIND = "g6.xlarge"
+
+
+def later(minutes: float) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+def site(
+    cloud: str = "aws", region: str = "us-east-1", zone: str = "us-east-1a", purchase: str = "spot"
+) -> Site:
+    return Site(cloud, region, zone, purchase, KIND, 1, None)
+
+
+def price(minutes: float, usd: str, zone: str = "us-east-1a") -> SpotPrice:
+    return SpotPrice(KIND, zone, False, later(minutes), Decimal(usd))  # noqa: FBT003
+
+
+@dataclass
+class Answers:
+    """AWS's history as it is, and what was asked. `silent`: regions that refuse."""
+
+    prices: list[SpotPrice]
+    silent: set[str] = field(default_factory=set[str])
+    asked: list[tuple[str, datetime, datetime]] = field(default_factory=list[tuple[str, datetime, datetime]])
+
+    def __call__(
+        self, instance_types: Sequence[str], *, region: str, since: datetime, until: datetime
+    ) -> tuple[SpotPrice, ...]:
+        assert instance_types == [KIND]
+        self.asked.append((region, since, until))
+        if region in self.silent:
+            raise Unanswered("AWS refused (us-east-1): UnauthorizedOperation", "give credentials")
+        return tuple(p for p in self.prices if p.zone.startswith(region) and p.at <= until)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A machine that came up at noon, at $0.30 by the catalog."""
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        born(ledger, "m", site())
+        yield ledger
+
+
+def born(ledger: Ledger, name: str, where: Site, minutes: float = 0, number: int = 0) -> None:
+    if number == 0:
+        ledger.intend_machine("r1", name, 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=where)
+    ledger.begin_life(name, number, later(minutes), where, Decimal("0.30"))
+
+
+def follow(ledger: Ledger, answers: Answers) -> tuple[SpotHistory, list[str]]:
+    said: list[str] = []
+    return SpotHistory(ledger, "r1", said.append, answers), said
+
+
+def rates(ledger: Ledger) -> list[tuple[datetime, Decimal]]:
+    """Of the first life: what it cost when it came up, and each change."""
+    time = machine_times(ledger, "r1")[0]
+    assert time.usd_per_hour is not None
+    return [(time.started, time.usd_per_hour), *time.rates]
+
+
+def test_each_second_is_charged_at_its_own_price(ledger: Ledger) -> None:
+    """15 minutes at $0.28, 30 at $0.40, 15 at $0.20: $0.32 in all, counted by hand."""
+    answers = Answers([price(-600, "0.28"), price(15, "0.40"), price(45, "0.20"), price(90, "9.00")])
+    history, said = follow(ledger, answers)
+    ledger.end_life("m", 0, later(60), How.STOPPED)
+    history.look(later(120))
+    assert rates(ledger) == [
+        (NOON, Decimal("0.28")), (later(15), Decimal("0.40")), (later(45), Decimal("0.20")),
+    ]  # fmt: skip
+    assert spent_so_far(ledger, "r1", later(120)) == Decimal("0.32")
+    assert not said
+    assert machine_times(ledger, "r1")[0].followed
+
+
+def test_a_price_that_stays_is_one_price(ledger: Ledger) -> None:
+    history, _ = follow(ledger, Answers([price(-60, "0.30"), price(20, "0.30")]))
+    history.look(later(30))
+    assert rates(ledger) == [(NOON, Decimal("0.30"))]
+
+
+def test_while_a_machine_lives_it_is_asked_again_now_and_then_and_after_its_end_no_more(
+    ledger: Ledger,
+) -> None:
+    answers = Answers([price(-60, "0.30")])
+    history, _ = follow(ledger, answers)
+    for minutes in (1, 2, 3, 12):
+        history.look(later(minutes))
+    assert [until for _, _, until in answers.asked] == [later(1), later(12)]
+    ledger.end_life("m", 0, later(14), How.STOPPED)
+    answers.prices.append(price(13, "0.50"))
+    for minutes in (25, 40, 60):
+        history.look(later(minutes))
+    assert len(answers.asked) == 3
+    assert rates(ledger)[1:] == [(later(13), Decimal("0.50"))]
+    other, _ = follow(ledger, answers)  # of another launcher, or of `report`
+    other.look(later(70))
+    assert len(answers.asked) == 3
+
+
+def test_it_can_be_asked_at_once(ledger: Ledger) -> None:
+    answers = Answers([price(-60, "0.30")])
+    history, _ = follow(ledger, answers)
+    history.look(later(1))
+    history.look(later(2), every=timedelta(0))
+    assert len(answers.asked) == 2
+    assert timedelta(minutes=1) < EVERY
+
+
+def test_each_life_has_the_prices_of_its_own_zone(ledger: Ledger) -> None:
+    """The second life begins at the moment at which the first is seen to have ended."""
+    born(ledger, "m", site(region="us-west-2", zone="us-west-2b"), minutes=10, number=1)
+    there = [price(-60, "0.10", "us-west-2b"), price(-60, "0.01", "us-west-2c")]
+    answers = Answers([price(-60, "0.30"), price(5, "0.31"), *there])
+    history, _ = follow(ledger, answers)
+    history.look(later(20))
+    first, second = machine_times(ledger, "r1")
+    assert (first.usd_per_hour, first.rates) == (Decimal("0.30"), ((later(5), Decimal("0.31")),))
+    assert (second.usd_per_hour, second.rates) == (Decimal("0.10"), ())
+    assert sorted(region for region, _, _ in answers.asked) == ["us-east-1", "us-west-2"]
+    history.look(later(40))
+    assert [region for region, _, _ in answers.asked[2:]] == ["us-west-2"], "the first life is closed"
+
+
+@pytest.mark.parametrize("where", [site(purchase="on-demand"), site(cloud="gcp"), Site("local")])
+def test_only_spot_of_a_cloud_with_a_history_is_asked_for(tmp_path: Path, where: Site) -> None:
+    with Ledger.open(tmp_path / "other.db") as ledger:
+        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        born(ledger, "m", where)
+        answers = Answers([])
+        follow(ledger, answers)[0].look(later(30))
+        assert not answers.asked
+
+
+def test_a_region_that_refuses_is_said_once_and_the_price_at_launch_stands(ledger: Ledger) -> None:
+    answers = Answers([], {"us-east-1"})
+    history, said = follow(ledger, answers)
+    history.look(later(1))
+    history.look(later(30))
+    assert said == [
+        "spot prices of aws us-east-1 stay as at launch: AWS refused (us-east-1): UnauthorizedOperation"
+    ]
+    assert len(answers.asked) == 2
+    assert rates(ledger) == [(NOON, Decimal("0.30"))]
+    assert not machine_times(ledger, "r1")[0].followed
+
+
+def test_a_report_says_of_which_machines_only_the_price_at_launch_is_known(ledger: Ledger) -> None:
+    born(ledger, "g", site(cloud="gcp", region="us-central1", zone="us-central1-a"))
+    found = unknown(report_of(ledger, None, "r1", later(30)))
+    assert (
+        "spot prices of m after launch: AWS's history of them was not read, so the price at launch stands"
+        in found
+    )
+    assert (
+        "spot prices of g after launch: gcp publishes no history of them, so the price at launch stands"
+        in found
+    )
+    follow(ledger, Answers([price(-60, "0.30")]))[0].look(later(30))
+    found = unknown(report_of(ledger, None, "r1", later(30)))
+    assert not any(said.startswith("spot prices of m ") for said in found)
+
+
+def test_a_history_that_begins_after_the_machine_leaves_the_price_at_launch_until_then(
+    ledger: Ledger,
+) -> None:
+    follow(ledger, Answers([price(7, "0.50")]))[0].look(later(30))
+    assert rates(ledger) == [(NOON, Decimal("0.30")), (later(7), Decimal("0.50"))]
+
+
+def test_a_price_of_a_machine_that_nobody_knows_is_a_mistake_and_nothing_is_written(ledger: Ledger) -> None:
+    known = PriceSeen("m", later(1), "spot history", Decimal(1), 0)
+    with pytest.raises(ValueError, match="was never intended"):
+        ledger.see_prices([known, PriceSeen("x", later(1), "spot history", Decimal(1), 0)])
+    assert known not in ledger.prices("r1")
