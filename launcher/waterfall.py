@@ -101,7 +101,11 @@ def waterfall(
     steps = {cause: usd.quantize(GRAIN) for cause, usd in steps.items()}
     # All that was planned for machines, all that was explained; what is left of the dollars is their price.
     base = sum((items[name] for name in MACHINES), ZERO)
-    steps["prices"] = spend.total.total_known_usd - base - sum(steps.values(), ZERO)
+    left = spend.total.total_known_usd - base - sum(steps.values(), ZERO)
+    # Off by the last digits of what was rounded: that is no price.
+    rounded = abs(left) <= len(steps) * (1 + len(machines)) * GRAIN
+    steps["prices"] = ZERO
+    steps[max(steps, key=lambda cause: abs(steps[cause])) if rounded else "prices"] += left
     by_kind = _by_kind(spend.others)
     for kind in OTHERS:
         if kind in by_kind:

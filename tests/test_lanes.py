@@ -188,3 +188,34 @@ def test_the_waterfall_has_no_gap(
     assert (
         found.planned + sum((step.usd for step in found.steps), Decimal(0)) == found.actual == spend.known_usd
     )
+
+
+@given(
+    st.lists(
+        st.builds(
+            lived, st.sampled_from("abc"), st.floats(0, 500), st.floats(1, 900), st.integers(1, 8),
+            st.just(Decimal("0.37")), st.just([]), st.just(0),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    WORK,
+)  # fmt: skip
+def test_what_rounding_leaves_is_no_change_of_prices(lives: list[MachineTime], work: list[Receipt]) -> None:
+    lot = {"tokens": 10**6, "tokens_per_second": 3.7e3, "usd_per_hour": "0.37"}
+    plan = {
+        "profile": {"tokens": 10**6},
+        "lots": [lot],
+        "totals": {
+            "items": {
+                "compute": "0.00612345678987654321",
+                "cold_start": None,
+                "preemption": None,
+                "idle_tail": None,
+            }
+        },
+    }
+    found = waterfall(plan, meter(lives, work, [], at(5_000)), lives, work)
+    assert found is not None
+    assert found.steps
+    assert "prices" not in {step.cause for step in found.steps}
