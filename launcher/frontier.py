@@ -11,7 +11,7 @@ from math import ceil, floor, log, log10
 
 from launcher.chart import SECONDS, coordinates, line
 from launcher.markup import Markup, join, tag
-from launcher.show import brief, duration, money
+from launcher.show import duration, level, money
 
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 30, 44  # around the plot
 WIDE, NARROW = 1000, 380  # of the whole drawing: a screen, a phone
@@ -113,18 +113,13 @@ def dollar_steps(along: Axis) -> list[float]:
     return [unit * 10.0**power for power in range(low, ceil(log10(along.high)) + 1) for unit in (1, 2, 5)]
 
 
-def _dollars(usd: float) -> str:
-    """Dollars in the room of a tick: `$20`, `$1.5k`, `$0.05`."""
-    return f"${brief(usd)}" if usd >= 1 or not usd else money(Decimal(f"{usd:.6g}"))
-
-
 def _grid(x: Axis, y: Axis) -> Iterable[Markup]:
     for at in ticks(x, (*SECONDS[:-1], *DAYS), ROOM_X):
         yield line(x.at(at), TOP, x.at(at), HEIGHT - BOTTOM, "grid")
         yield tag("text", duration(at), x=x.at(at), y=HEIGHT - BOTTOM + 18, text_anchor="middle")
     for at in ticks(y, dollar_steps(y), ROOM_Y):
         yield line(LEFT, y.at(at), x.last, y.at(at), "grid")
-        yield tag("text", _dollars(at), x=LEFT - 8, y=y.at(at) + 4, text_anchor="end")
+        yield tag("text", level(at), x=LEFT - 8, y=y.at(at) + 4, text_anchor="end")
     yield line(LEFT, HEIGHT - BOTTOM, x.last, HEIGHT - BOTTOM, "axis")
     for along, name in ((x, "time"), (y, "dollars")):
         said = f"{name}, logarithmic" if along.logarithmic else name

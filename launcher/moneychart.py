@@ -5,12 +5,14 @@ Knows numbers and seconds since the run began; knows no report and no colours, w
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from launcher.chart import LEFT, RIGHT, TOP, WIDTH, axis, ceiling, coordinates, fitting, line, picture
 from launcher.markup import Markup, tag
-from launcher.show import brief, duration
+from launcher.show import brief, duration, level, money
 
 HEIGHT, BOTTOM = 250, 26
+DOLLARS = 72  # room on the left for small amounts, which are long
 ROW = 26
 NAMES, AMOUNTS = 330, 110  # of a waterfall and of bars: room for names and for amounts
 LETTERS = 48  # of a name that fit into NAMES
@@ -52,21 +54,25 @@ def spent(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Ma
     top, bottom = ceiling(most), HEIGHT - BOTTOM
 
     def x(seconds: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * seconds / span
+        return DOLLARS + (WIDTH - DOLLARS - RIGHT) * seconds / span
 
     def y(usd: float) -> float:
         return bottom - (bottom - TOP) * usd / top
 
-    drawn = _levels(top, y, "$")
+    drawn = _levels(top, y, "", level, DOLLARS)
     drawn += axis(span, x, bottom, TOP)
     path = [(x(seconds), y(usd)) for seconds, usd in points]
     drawn.append(tag("polygon", points=coordinates([(x(0), y(0)), *path, (x(span), y(0))]), class_="area"))
     drawn.append(tag("polyline", points=coordinates(path), class_="curve"))
     for i, mark in enumerate(marks):
-        drawn.append(line(LEFT, y(mark.value), WIDTH - RIGHT, y(mark.value), mark.kind))
-        at = LEFT + 8 + i * 260  # side by side, for their levels may be close
+        drawn.append(line(DOLLARS, y(mark.value), WIDTH - RIGHT, y(mark.value), mark.kind))
+        at = DOLLARS + 8 + i * 260  # side by side, for their levels may be close
         drawn.append(tag("text", mark.name, x=at, y=y(mark.value) - 6, class_="halo"))
-    return picture(f"Dollars spent over {duration(span)}, {points[-1][1]:,.2f} at the end", HEIGHT, drawn)
+    return picture(
+        f"Dollars spent over {duration(span)}, {money(Decimal(repr(points[-1][1])))} at the end",
+        HEIGHT,
+        drawn,
+    )
 
 
 def stacked(names: Sequence[str], points: Sequence[Sequence[float]], span: float) -> Markup:
@@ -81,7 +87,7 @@ def stacked(names: Sequence[str], points: Sequence[Sequence[float]], span: float
     def y(n: float) -> float:
         return bottom - (bottom - TOP) * n / top
 
-    drawn = _levels(top, y, "machines")
+    drawn = _levels(top, y, "machines", brief)
     drawn += axis(span, x, bottom, TOP)
     below = [0.0] * len(points)
     for i, name in enumerate(names):
@@ -168,11 +174,12 @@ def _name(name: str, middle: float) -> Markup:
     return tag("text", tag("title", name), short, x=0, y=middle + 4, class_="name")
 
 
-def _levels(top: float, y: Callable[[float], float], unit: str) -> list[Markup]:
+def _levels(
+    top: float, y: Callable[[float], float], unit: str, shown: Callable[[float], str], left: float = LEFT
+) -> list[Markup]:
     drawn: list[Markup] = []
     for step in range(5):
         value = top * step / 4
-        drawn.append(line(LEFT, y(value), WIDTH - RIGHT, y(value), "axis" if not step else "grid"))
-        drawn.append(tag("text", brief(value), x=LEFT - 8, y=y(value) + 4, text_anchor="end"))
-    drawn.append(tag("text", unit, x=0, y=TOP - 13))
-    return drawn
+        drawn.append(line(left, y(value), WIDTH - RIGHT, y(value), "axis" if not step else "grid"))
+        drawn.append(tag("text", shown(value), x=left - 8, y=y(value) + 4, text_anchor="end"))
+    return [*drawn, tag("text", unit, x=0, y=TOP - 13)] if unit else drawn

@@ -80,6 +80,11 @@ def brief(n: float) -> str:
     return f"{n:,.{0 if abs(n) >= 9.95 else 1}f}".removesuffix(".0")
 
 
+def level(usd: float) -> str:
+    """Dollars in the room of a tick, to three digits: `$1.5k`, `$20`, `$0.625`, `$0.0015`."""
+    return f"${brief(usd)}" if usd >= 1000 else f"${Decimal(f'{usd:.3g}'):f}"
+
+
 def rate(tokens_per_second: float | None) -> str:
     """Tokens per second, in whole tokens from ten on."""
     if tokens_per_second is None:

@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from launcher.show import brief, compare, count, duration, money, plain, rate, report_text, shares, size
+from launcher.show import (
+    brief,
+    compare,
+    count,
+    duration,
+    level,
+    money,
+    plain,
+    rate,
+    report_text,
+    shares,
+    size,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 WIDTH, LINES = 100, 40  # a terminal
@@ -110,6 +122,17 @@ def test_a_rate_is_in_whole_tokens_from_ten_on(speed: float | None, text: str) -
 )
 def test_a_brief_number_fits_beside_an_axis(n: float, text: str) -> None:
     assert brief(n) == text
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (0, "$0"), (0.0015, "$0.0015"), (0.000004, "$0.000004"), (0.625, "$0.625"), (1.25, "$1.25"), (20, "$20"),
+        (250, "$250"), (999.9, "$1000"), (1500, "$1.5k"),
+    ],
+)  # fmt: skip
+def test_a_level_of_dollars_is_never_zero_for_something(usd: float, text: str) -> None:
+    assert level(usd) == text
 
 
 def test_text_from_outside_cannot_move_the_cursor() -> None:
