@@ -25,6 +25,7 @@ from launcher.market import Group
 from launcher.plan import Plan, Work, lots_of, name_run, quota_of
 from launcher.profile import Count, declared
 from launcher.record import SpeedSeen, StartSeen
+from launcher.show import several
 from launcher.speed import Shape, Spread
 from pricing import gpu as gpus
 from pricing.hosted import hosted
@@ -301,7 +302,7 @@ def _local(
         source = f"measured here {record.at:%Y-%m-%d} by bench, {found.engine} {found.dtype}"
         say(f"this machine was measured by bench on {record.at:%Y-%m-%d}: not again")
     else:
-        say(f"measuring {use.workers} workers of this machine for {choices.probe_seconds:g} s")
+        say(f"measuring {several(use.workers, 'worker')} of this machine for {choices.probe_seconds:g} s")
         found = measure(asked, use, choices.probe_seconds)
         source = f"measured here, {found.engine} {found.dtype}"
     _check_dimensions(job, found.dimensions)

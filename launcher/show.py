@@ -72,6 +72,11 @@ def count(n: float | None) -> str:
     return "?" if n is None else f"{round(n):,}"
 
 
+def several(n: int, word: str) -> str:
+    """A number of things: `1 machine`, `12 machines`."""
+    return f"{count(n)} {word}{'s' * (n != 1)}"
+
+
 def brief(n: float) -> str:
     """A number in little room: `950`, `12k`, `3.2M`."""
     for power, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -269,17 +274,17 @@ def _work(report: Mapping[str, Any]) -> "RenderableType":
 
     work = report["work"]
     said = [
-        f"{count(work['shards_done'])} of {count(work['shards'])} shards",
-        f"{count(len({m['name'] for m in report['machines']}))} machines",
+        f"{count(work['shards_done'])} of {several(work['shards'], 'shard')}",
+        several(len({m["name"] for m in report["machines"]}), "machine"),
         *([f"{count(len(report['preemptions']))} taken away"] if report["preemptions"] else []),
-        f"{count(len(report['lost']))} leases lost",
-        f"{count(work['tokens_cut'])} tokens cut",
+        f"{several(len(report['lost']), 'lease')} lost",
+        f"{several(work['tokens_cut'], 'token')} cut",
         f"{size(report['output_bytes'])} written",
     ]
     if work["tokens_repeated"]:
         share = work["tokens_repeated"] / work["tokens"]
         said.append(f"{share:.0%} of the tokens in texts embedded once already")
-    failed = (f"{count(work['failed_rows'])} failed rows", "bold red" if work["failed_rows"] else "")
+    failed = (several(work["failed_rows"], "failed row"), "bold red" if work["failed_rows"] else "")
     return Text.assemble(("Work  ", "bold"), ", ".join(said), ", ", failed)
 
 

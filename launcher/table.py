@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.show import brief, count, dollars_of, duration, money, plain, rate, size
+from launcher.show import brief, count, dollars_of, duration, money, plain, rate, several, size
 
 LONG = 18  # characters of a region shown
 WIDE = 40  # characters of a model's name
@@ -281,7 +281,7 @@ def status_text(status: Mapping[str, Any]) -> RenderableType:
         ),
         Text(f"{dollars_of(status['usd']) if status['usd'] else '$?'} so far; {_left(status)}"),
         *_money(status),
-        Text(f"{len(up)} workers up, {lost} lost; {count(status['failed_rows'])} bad rows"),
+        Text(f"{several(len(up), 'worker')} up, {lost} lost; {several(status['failed_rows'], 'bad row')}"),
     ]
     lines += [
         Text(f"  {w['name']}: {plain(w['reason'])}", style="dim")
