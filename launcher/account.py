@@ -30,7 +30,6 @@ from tasks.store import Store
 FAILURES = 1_000  # rows that a report carries; the files in the store hold them all
 # Who is believed when two say what a machine cost at the same moment. A plan says what it was to cost.
 TRUST = {"launch": 1, "spot history": 2, "provider": 3}
-FOLLOWED = ("spot history", "provider")  # who tell of prices after a launch
 NOTHING = timedelta(0)
 SCHEMES = {"s3": "aws", "gs": "gcp"}
 
@@ -232,8 +231,16 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[PriceS
         disk_usd_per_hour=None
         if disk is None or not life.disk_gb
         else disk.usd_per_gb_month * exact(life.disk_gb) / storage.HOURS_OF_A_MONTH,
-        followed=any(p.source in FOLLOWED and p.life == life.number for p in prices),
+        followed=_followed(life, prices),
     )
+
+
+def _followed(life: Life, prices: Sequence[PriceSeen]) -> bool:
+    """Whether somebody told of its prices after the launch, up to its end: the next life may begin at that moment."""
+    told = [p for p in prices if TRUST.get(p.source, 0) > TRUST["launch"]]
+    if life.ended is None:
+        return any(p.life == life.number for p in told)
+    return any(p.at == life.ended for p in told)
 
 
 def _asked(m: Machine, life: Life, lives: Sequence[Life]) -> datetime | None:

@@ -6,7 +6,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -205,11 +205,12 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
                 manifest.within_reach(header)
             for name, text in yamls(hired.recipes).items():
                 write(folder / name, text)
+            follow, prove = _besides(ledger, run, body)
             try:
                 with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
                     left = Drive(
                         ledger, Eye(store, ledger, header), hired.cloud, hired.lots, budget_now(ledger, run.id, job),
-                        watch, say, body["profile"]["tokens"], arguments.detach, **_rented(ledger, run, body),
+                        watch, say, body["profile"]["tokens"], arguments.detach, follow, prove,
                     ).go()  # fmt: skip
             finally:
                 learn(ledger, run.id, body, utc())
@@ -221,17 +222,19 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
     return _finish(ledger, store, run.id, folder)
 
 
-def _rented(ledger: Ledger, run: Run, body: dict[str, Any]) -> dict[str, Any]:
+def _besides(
+    ledger: Ledger, run: Run, body: dict[str, Any]
+) -> tuple[Callable[[datetime], None], Callable[[Callable[[], bool]], None]]:
     """What a drive of rented machines does besides: it follows their prices, and proves that they went."""
     if not rented(body):
-        return {}
+        return lambda _now: None, lambda _hurried: None
     history = SpotHistory(ledger, run.id, say)
 
     def prove(hurried: Callable[[], bool]) -> None:
         at_the_end(ledger, run, body, say, hurried)
         history.look(utc(), every=timedelta(0))  # to the end of those that have just gone
 
-    return {"follow": history.look, "prove": prove}
+    return history.look, prove
 
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:

@@ -311,9 +311,9 @@ class Drive:
     def _whole(self, machine: Machine, site: Site) -> Site:
         """SkyPilot tells where a machine is; what it is was asked for with its lot."""
         lot = self._lot(machine)
-        place = place_of(site, lot.places) if lot else None
         if lot is None:
             return site
+        place = place_of(site, lot.places)
         kind = site.instance_type or (place.instance_type if place else None)
         return replace(site, instance_type=kind, gpus=lot.gpus, disk_gb=lot.disk_gb)
 

@@ -41,6 +41,11 @@ class Left:
         return max(len(self.jobs), len(self.machines), len(self.instances))
 
     @property
+    def going(self) -> bool:
+        """SkyPilot is still taking machines down, as far as it says."""
+        return bool(self.jobs or self.machines) or "SkyPilot" not in self.asked
+
+    @property
     def proven(self) -> bool:
         """Nothing is left, and everybody was asked."""
         return not self.count and not self.unasked
@@ -117,7 +122,7 @@ def at_the_end(
     begun = time.monotonic()
     left, seen, waiting = look(), begun, False
     while left.count and not hurried():
-        if left.jobs or left.machines:
+        if left.going:
             seen = time.monotonic()
         if seen - begun >= patience or time.monotonic() - seen >= min(LATE, patience):
             break

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SOURCE = "spot history"
 EVERY = timedelta(minutes=10)  # between looks; a spot price seldom changes more than a few times a day
-CLOUDS = ("aws",)  # that publish one
+CLOUD = "aws"  # that publishes one
 
 
 class History(Protocol):
@@ -61,7 +61,7 @@ class SpotHistory:
             except Unanswered as unanswered:
                 if region not in self.refused:
                     self.refused.add(region)
-                    self.say(f"spot prices of aws {region} stay as at launch: {unanswered.reason}")
+                    self.say(f"spot prices of {CLOUD} {region} stay as at launch: {unanswered.reason}")
                 continue
             mine.sort(key=lambda life: (life.machine, life.number))
             self.ledger.see_prices(seen for life in mine for seen in seen_of(life, found))
@@ -73,7 +73,7 @@ class SpotHistory:
         return [
             life
             for life in self.ledger.lives(self.run)
-            if life.cloud in CLOUDS
+            if life.cloud == CLOUD
             and life.purchase == "spot"
             and life.zone
             and life.instance_type

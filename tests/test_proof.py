@@ -107,6 +107,12 @@ def test_what_does_not_go_is_an_orphan_said_with_its_remedy_and_told_once(
     )
 
 
+def test_what_a_provider_lists_is_no_orphan_yet_while_skypilot_does_not_answer() -> None:
+    assert Left(unasked=["SkyPilot: no answer"], instances=[STRAY]).going
+    assert Left(asked=["SkyPilot"], jobs=["r1-l0m0-1 (job 4, CANCELLING)"]).going
+    assert not Left(asked=["SkyPilot"], instances=[STRAY]).going
+
+
 def test_where_somebody_could_not_be_asked_nothing_is_confirmed(ledger: Ledger) -> None:
     said, looks = end(ledger, Looks(Left(asked=["SkyPilot"], unasked=["aws us-east-1: no credentials"])))
     assert looks.count == 1

@@ -181,6 +181,17 @@ def test_a_report_says_of_which_machines_only_the_price_at_launch_is_known(ledge
     assert not any(said.startswith("spot prices of m ") for said in found)
 
 
+def test_a_history_that_was_not_read_to_the_end_is_not_known(ledger: Ledger) -> None:
+    answers = Answers([price(-60, "0.30")])
+    history, _ = follow(ledger, answers)
+    history.look(later(5))
+    assert machine_times(ledger, "r1")[0].followed
+    ledger.end_life("m", 0, later(50), How.STOPPED)
+    assert not machine_times(ledger, "r1")[0].followed
+    history.look(later(60))
+    assert machine_times(ledger, "r1")[0].followed
+
+
 def test_a_history_that_begins_after_the_machine_leaves_the_price_at_launch_until_then(
     ledger: Ledger,
 ) -> None:
