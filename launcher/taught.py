@@ -48,7 +48,7 @@ def taught(
             gpu=str(said[i].get("gpu")),
             cloud=str(said[i].get("cloud")),
             planned_speed=float(lot.tokens_per_second),
-            measured_speed=float(tokens[i]) / useful[i] if useful[i] and tokens[i] else None,
+            measured_speed=float(tokens[i] * lot.metered) / useful[i] if useful[i] and tokens[i] else None,
             measured_start=quantile(waits[i], 0.5),
             starts=len(waits[i]),
         )

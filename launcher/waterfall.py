@@ -7,7 +7,7 @@ is left of the machines' dollars is their price. So the steps add up exactly to 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -68,6 +68,7 @@ class PlannedLot:
     usd: Decimal  # of its compute
     usd_per_hour: Decimal  # of one machine
     tokens_per_second: Decimal  # of one machine
+    metered: Decimal = Decimal(1)  # what the ledger has for one machine: here each worker is one by itself
 
     @property
     def usd_per_token(self) -> Decimal:
@@ -129,12 +130,13 @@ def planned_lots(plan: Mapping[str, Any]) -> list[PlannedLot]:
         tokens = _number(lot.get("tokens")) or (whole if len(lots) == 1 else None)
         if price is None or not speed or not tokens:
             return []
-        found.append(PlannedLot(tokens, tokens / speed / 3600 * price, price, speed))
+        metered = Decimal(lot.get("workers") or 1) if lot.get("cloud") == "local" else Decimal(1)
+        found.append(PlannedLot(tokens, tokens / speed / 3600 * price, price, speed, metered))
     compute = sum((lot.usd for lot in found), ZERO)
     if items is None or not compute:
         return []
     share = items["compute"] / compute  # tokens per second are rounded in a plan
-    return [PlannedLot(one.tokens, one.usd * share, one.usd_per_hour, one.tokens_per_second) for one in found]
+    return [replace(one, usd=one.usd * share) for one in found]
 
 
 def tokens_by_lot(
@@ -185,7 +187,8 @@ def _hours_at_plan(
     for machine, metered, again in zip(machines, lives, returns(machines), strict=True):
         if metered.usd is None:
             continue  # it has no dollars that could be explained
-        rate = lots[lot_of(machine, len(lots))].usd_per_hour
+        lot = lots[lot_of(machine, len(lots))]
+        rate = lot.usd_per_hour / lot.metered
         for part, time in metered.time.items():
             spent[_cause(part, again=again)] += _hours(time) * rate
     return spent

@@ -43,6 +43,11 @@ def test_the_dollars_of_a_local_run_are_the_seconds_of_its_processes(run: Launch
     assert report["plan"]["usd"]["p50"] is not None
     steps = sum(Decimal(step["usd"]) for step in report["waterfall"]["steps"])
     assert Decimal(report["waterfall"]["planned"]) + steps == Decimal(report["spend"]["total"])
+    # The plan's price an hour is of the machine, and each of its two workers is metered at half: nothing has changed.
+    assert "prices" not in {step["cause"] for step in report["waterfall"]["steps"]}
+    (lesson,) = report["lessons"]["lots"]
+    work = report["work"]["tokens"] / sum(m["parts"]["useful"] for m in report["machines"])
+    assert lesson["measured_tokens_per_second"] == pytest.approx(2 * work, rel=0.01)
 
 
 def test_a_run_at_its_budget_goes_on_with_a_larger_one_and_no_smaller(tmp_path: Path) -> None:
