@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.embed import embed, load
-from tasks.tokens import Cut
+from tasks.engines.base import embed, load
+from tasks.engines.tokenizer import Cut
 
 
 def main() -> None:

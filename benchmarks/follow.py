@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from launcher.clouds.skypilot import SkyPilot
-from launcher.clouds.skywords import Job
-from launcher.drive import Drive
-from launcher.fleet import Lot
-from launcher.ledger import Ledger
-from launcher.observe import Eye
-from tasks import manifest
-from tasks.heart import Heart, Pulse, utc
-from tasks.shard import Shard, Slice, identify
-from tasks.spec import Place
+from launcher.fleet.backends.skypilot import SkyPilot
+from launcher.fleet.backends.skypilot_status import Job
+from launcher.fleet.controller import Drive
+from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.policy import Lot
+from launcher.ledger.ledger import Ledger
+from tasks.protocol import manifest
+from tasks.protocol.shard import Shard, Slice, identify
+from tasks.skypilot_task import Place
 from tasks.stores.folder import Folder
+from tasks.worker.heartbeat import Heart, Pulse, utc
 
 MACHINES = 200
 SHARDS = 2_000

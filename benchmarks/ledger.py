@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, TypeVar
 
-from launcher.ledger import Ledger
-from tasks.receipt import Receipt
-from tasks.shard import Shard, Slice, identify
+from launcher.ledger.ledger import Ledger
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.shard import Shard, Slice, identify
 
 SHARDS = 100_000
 RUN = "bench"

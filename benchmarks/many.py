@@ -17,26 +17,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from launcher import cut, planner
-from launcher import plan as plans
-from launcher.corpus import Listing
-from launcher.ledger import Ledger
-from launcher.look import listing_of
-from launcher.looked import cut_of
-from launcher.planning import read_job
-from launcher.rebuild import plan_key, rebuild
-from launcher.sample import sample
-from launcher.status import eye_of, status_of
-from tasks import manifest, receipt
-from tasks.claims import Claims
-from tasks.keeper import Keeper
-from tasks.lease import receipt_key
-from tasks.manifest import Header
-from tasks.read import Columns
-from tasks.receipt import Receipt
-from tasks.store import Body, Entry, Span, create_once
+from launcher.cli.plan import read_job
+from launcher.corpus import sharding
+from launcher.corpus.chunking import cut_of
+from launcher.corpus.inspect import listing_of
+from launcher.corpus.listing import Listing
+from launcher.corpus.sampling import sample
+from launcher.fleet.rebuild_ledger import plan_key, rebuild
+from launcher.fleet.status import eye_of, status_of
+from launcher.ledger.ledger import Ledger
+from launcher.planning import plan as plans
+from launcher.planning import planner
+from tasks.engines.tokenizer import words
+from tasks.formats.readers import Columns
+from tasks.protocol import manifest, receipt
+from tasks.protocol.lease import receipt_key
+from tasks.protocol.manifest import Header
+from tasks.protocol.receipt import Receipt
+from tasks.stores.base import Body, Entry, Span, create_once
 from tasks.stores.folder import Folder
-from tasks.tokens import words
+from tasks.worker.claims import Claims
+from tasks.worker.lease_renewal import Keeper
 
 FILES = 100
 TOKENS = 64  # of a shard, about
@@ -97,7 +98,7 @@ def measure(folder: Path, shards: int) -> dict[str, object]:
     listing = listing_of(source, base)
     sampled = sample(listing, Columns("text", "id"), words("hash"), cut_of(source, "hash"))
     target = body["profile"]["tokens"] / shards
-    cuts = timed("cut", lambda: list(cut.shards(listing, sampled, max(1, round(target)))))
+    cuts = timed("cut", lambda: list(sharding.shards(listing, sampled, max(1, round(target)))))
     header = header_of(body["run"], listing, len(cuts))
     store = Counted(folder / "out")
     store.put(plan_key(header.run), json.dumps(body).encode())

@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tasks.embed import load
-from tasks.tokens import Cut, pieces
+from tasks.engines.base import load
+from tasks.engines.tokenizer import Cut, pieces
 
 BATCH = 32
 CHECKPOINT = 100

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.batch import batches
-from tasks.tokens import Cut, pieces, words
-from tasks.torch_engine import CPU_BUDGET
+from tasks.engines.batching import batches
+from tasks.engines.tokenizer import Cut, pieces, words
+from tasks.engines.torch_engine import CPU_BUDGET
 
 
 def measure(model: str, texts: Sequence[str], shards: int) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tasks import lease, manifest, receipt
-from tasks.heart import load, pulse_key
-from tasks.shard import Shard, Slice, identify
-from tasks.store import every, open_store, read
+from tasks.protocol import lease, manifest, receipt
+from tasks.protocol.shard import Shard, Slice, identify
+from tasks.stores.base import every, open_store, read
+from tasks.worker.heartbeat import load, pulse_key
 from tests.objectserver import Requests, environment
 from tests.objectserver.process import started
 

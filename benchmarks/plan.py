@@ -19,10 +19,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from launcher.estimate import Kind
-from launcher.market import Caps, Need, market
-from launcher.optimize import choose
-from launcher.speed import Spread
+from launcher.planning.estimate import Kind
+from launcher.planning.optimizer.market import Caps, Need, market
+from launcher.planning.optimizer.solver import choose
+from launcher.throughput.predict import Spread
 
 ROUNDS = 5
 SIZES = (2_000, 20_000)

@@ -20,19 +20,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks import manifest, pipeline, signals
-from tasks.embed import Vectors
-from tasks.hash_engine import HashEncoder
-from tasks.heart import Heart, Pulse, utc
-from tasks.manifest import Header
-from tasks.pipeline import Pipeline
-from tasks.shard import Shard, Slice, identify
-from tasks.sign import Signer
-from tasks.signals import Signals, Stopped
+from tasks.engines.base import Vectors
+from tasks.engines.hash_engine import HashEncoder
+from tasks.protocol import manifest
+from tasks.protocol.manifest import Header
+from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.folder import Folder, version_of
-from tasks.task import Task
-from tasks.work import Output
-from tasks.worker import Worker
+from tasks.worker import pipeline, signals
+from tasks.worker.commit import Signer
+from tasks.worker.heartbeat import Heart, Pulse, utc
+from tasks.worker.pipeline import Pipeline
+from tasks.worker.shard_task import Task
+from tasks.worker.signals import Signals, Stopped
+from tasks.worker.windows import Output
+from tasks.worker.worker import Worker
 
 SHARD = 0.25  # seconds of the engine
 REAL = 90.0  # seconds that a shard of a million tokens takes at 11,000 tokens a second

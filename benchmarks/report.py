@@ -49,10 +49,10 @@ def measure(shards: int, machines: int) -> dict[str, Any]:
 
 def read(path: Path) -> dict[str, Any]:
     """Everything after the imports: the ledger's rows, the meter, JSON, page."""
-    from launcher.account import report_of
-    from launcher.ledger import Ledger
-    from launcher.page import render
-    from launcher.report import to_json
+    from launcher.costs.run_costs import report_of
+    from launcher.ledger.ledger import Ledger
+    from launcher.reports.html.report import render
+    from launcher.reports.report import to_json
 
     begun, busy = perf_counter(), process_time()
     with Ledger.open(path) as ledger:
@@ -83,10 +83,10 @@ def read(path: Path) -> dict[str, Any]:
 
 def write(path: Path, shards: int, machines: int) -> None:
     """A run whose machines were taken away once each, with as many shards each."""
-    from launcher.ledger import Ledger
-    from launcher.record import How, RunState, Site
-    from tasks.receipt import Receipt
-    from tasks.shard import Shard, Slice
+    from launcher.ledger.ledger import Ledger
+    from launcher.ledger.records import How, RunState, Site
+    from tasks.protocol.receipt import Receipt
+    from tasks.protocol.shard import Shard, Slice
 
     each = shards // machines
     place = [

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.read import Columns, Document, rows
-from tasks.shard import Slice
+from tasks.formats.readers import Columns, Document, rows
+from tasks.protocol.shard import Slice
 from tasks.stores.folder import Folder, version_of
 
 SIZE = 2 * 10**9

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from launcher.errors import Problem
-from launcher.models import shape
-from launcher.speed import (
+from launcher.throughput.model_shapes import shape
+from launcher.throughput.predict import (
     EAGER_FP32,
     ENGINES,
     FACTOR,

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from demo.neighbours import best_documents
-from tasks import lease, manifest, receipt
-from tasks.embed import embed, load
-from tasks.quantise import restore
-from tasks.store import every, read
+from tasks.engines.base import embed, load
+from tasks.engines.tokenizer import Cut, longest
+from tasks.formats.quantize import restore
+from tasks.protocol import lease, manifest, receipt
+from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
-from tasks.tokens import Cut, longest
 
 LINE = 96  # characters of a document shown
 

@@ -1,6 +1,6 @@
 """Every way a command can end badly on purpose, each with its exit status (DESIGN 3)."""
 
-from tasks.problem import Problem
+from tasks.errors import Problem
 
 __all__ = [
     "BudgetReached",

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from pricing import book
-from pricing.check import Rejected, absent, gate, placed, refuse
+from pricing import book_versions
 from pricing.gpu import canonical
 from pricing.merge import merge, retire
 from pricing.offer import Offer, Quote, as_quote
-from pricing.sources.fetched import Fetched, Unanswered
+from pricing.sources.result import Fetched, Unanswered
+from pricing.validate import Rejected, absent, gate, placed, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ def refresh(folder: Path, sources: Mapping[str, Callable[[], Fetched]], now: dat
         except Unanswered as unanswered:
             silent.append(Silence(name, unanswered.reason, unanswered.hint))
     if not fetched:
-        return Refreshed(None, book.current(folder), (), tuple(silent), ())
-    with book.writing(folder):
+        return Refreshed(None, book_versions.current(folder), (), tuple(silent), ())
+    with book_versions.writing(folder):
         return _write(folder, fetched, silent, now)
 
 
 def _write(folder: Path, fetched: Mapping[str, Fetched], silent: list[Silence], now: datetime) -> Refreshed:
-    before = book.current(folder)
+    before = book_versions.current(folder)
     offers = before
     answers: list[Answer] = []
     rejected: list[Rejected] = []
@@ -97,7 +97,7 @@ def _write(folder: Path, fetched: Mapping[str, Fetched], silent: list[Silence], 
     # New prices may give old ones away: a spot price that is now above on-demand is none.
     whole, refused = gate(map(as_quote, offers), canonical)
     rejected += refused
-    path = book.write(folder, merge((), whole), rejected, now)
+    path = book_versions.write(folder, merge((), whole), rejected, now)
     return Refreshed(path, whole, tuple(answers), tuple(silent), tuple(rejected))
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from launcher.estimate import NEVER, Kind
-from launcher.speed import Spread
+from launcher.planning.estimate import NEVER, Kind
+from launcher.throughput.predict import Spread
 
 # Per GPU: dollars an hour on spot and tokens a second, of the right order.
 GPUS = {

@@ -11,10 +11,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from launcher.ledger import Ledger
-from launcher.record import How, LeaseSeen, MachineState, Outcome, PriceSeen, RunState, Site
-from tasks.receipt import Receipt
-from tasks.shard import Shard, Slice
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import How, LeaseSeen, MachineState, Outcome, PriceSeen, RunState, Site
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.shard import Shard, Slice
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 RUN = "reviews-0a1b2c3d"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tasks import manifest, receipt
-from tasks.lease import receipts
-from tasks.manifest import Header
-from tasks.shard import Kind, Shard, Slice, identify
-from tasks.store import Store, every, read
+from tasks.protocol import manifest, receipt
+from tasks.protocol.lease import receipts
+from tasks.protocol.manifest import Header
+from tasks.protocol.shard import Kind, Shard, Slice, identify
+from tasks.stores.base import Store, every, read
 from tasks.stores.folder import Folder, version_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -12,12 +12,12 @@ from typing import Any
 
 import psutil
 
-from launcher import plan as plans
-from launcher import planner
-from launcher.ledger import Ledger
-from launcher.planning import read_job
-from launcher.status import status_of
-from tasks.heart import utc
+from launcher.cli.plan import read_job
+from launcher.fleet.status import status_of
+from launcher.ledger.ledger import Ledger
+from launcher.planning import plan as plans
+from launcher.planning import planner
+from tasks.worker.heartbeat import utc
 from tests.house import write_jsonl
 
 COMMAND = [sys.executable, "-m", "launcher.cli"]

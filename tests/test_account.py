@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from launcher.account import working_seconds
-from launcher.spend import MachineTime
+from launcher.costs.metering import MachineTime
+from launcher.costs.run_costs import working_seconds
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

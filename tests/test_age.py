@@ -2,8 +2,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from pricing.age import days, stale
 from pricing.offer import Offer
+from pricing.staleness import days, stale
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 SPOT = Offer(

@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 import pytest
 
-from tasks.ahead import ahead
-from tasks.shard import Slice
-from tasks.store import Changed, Span
+from tasks.formats.prefetch import ahead
+from tasks.protocol.shard import Slice
+from tasks.stores.base import Changed, Span
 from tasks.stores.memory import Memory
 
 

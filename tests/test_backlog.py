@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from tasks.backlog import Backlog
+from tasks.worker.window_queue import Backlog
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.batch import PADDING, batches
+from tasks.engines.batching import PADDING, batches
 
 lengths = st.lists(st.integers(0, 600), max_size=60)
 budgets = st.integers(1, 2_000)
@@ -52,7 +52,7 @@ def test_no_pieces_make_no_batch() -> None:
 def test_almost_nothing_of_a_realistic_mix_is_padding() -> None:
     """Lognormal lengths cut at 256: in the order they come, 61 % would be padding."""
     random, mix = Random(7), list[int]()
-    while sum(mix) < 131_072:  # a window of `tasks.work`
+    while sum(mix) < 131_072:  # a window of `tasks.worker.windows`
         mix.append(min(256, max(3, round(random.lognormvariate(4, 1)))))
     padded = sum(len(batch) * max(mix[i] for i in batch) for batch in batches(mix, 2_048))
     assert 1 - sum(mix) / padded < 0.03

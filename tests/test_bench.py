@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from launcher import cli, measured
-from launcher.bench import TOKENS
-from launcher.benchtext import bench_text
+from launcher.bench.measure import Found, Subject, body_of, mfu, mistakes, record_of
+from launcher.bench.trial_run import Rehearsed, Wanted, rehearse
+from launcher.cli.main import main
+from launcher.cli.bench import TOKENS
 from launcher.errors import Problem
-from launcher.learn import Work, recall
-from launcher.ledger import Ledger
-from launcher.machine import Asked, Measured, Slots
-from launcher.models import shape
-from launcher.record import SpeedSeen
-from launcher.rehearse import Rehearsed, Wanted, rehearse
-from launcher.speed import Spread, flops_per_token, predict
-from launcher.trial import Found, Subject, body_of, mfu, mistakes, record_of
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import SpeedSeen
+from launcher.reports.terminal.benchmark import bench_text
+from launcher.throughput import lookup
+from launcher.throughput.calibration import Work, recall
+from launcher.throughput.local_machine import Asked, Measured, Slots
+from launcher.throughput.model_shapes import shape
+from launcher.throughput.predict import Spread, flops_per_token, predict
 from pricing.gpu import gpu
 from tests.house import write_jsonl
 from tests.launching import records, write_job
@@ -34,12 +35,12 @@ LENGTHS = ((0.5, 100.0), (0.5, 300.0))
 
 def bench(folder: Path, capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
     said = ["bench", *map(str, words), "--runs", str(folder / "runs"), "--json"]
-    assert cli.main(said) == 0
+    assert main(said) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    status = cli.main(["bench", *map(str, words)])
+    status = main(["bench", *map(str, words)])
     error, hint = capsys.readouterr().err.splitlines()[-2:]
     return status, error.removeprefix("Error: "), hint.removeprefix("Try: ")
 
@@ -92,7 +93,7 @@ def test_what_is_kept_is_found_by_a_plan_for_this_machine(
 
 def planned_here(folder: Path, job: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     words = ["plan", str(job), "--on", "local", "--probe", "0.1", "--offline", "--json"]
-    assert cli.main([*words, "--runs", str(folder / "runs")]) == 0
+    assert main([*words, "--runs", str(folder / "runs")]) == 0
     (lot,) = json.loads(capsys.readouterr().out)["lots"]
     return lot
 
@@ -242,7 +243,7 @@ def test_of_a_machine_of_gpus_the_speed_of_one_is_kept_and_it_is_the_workers_own
 
 def test_a_plan_for_such_gpus_goes_by_it() -> None:
     seen = seen_of(h200())
-    found = measured.choose(BASE, gpu("H200"), "vllm", LENGTHS, seen=[seen])
+    found = lookup.choose(BASE, gpu("H200"), "vllm", LENGTHS, seen=[seen])
     assert found is not None
     assert found.tokens_per_second.mid == pytest.approx(480_000)
     assert found.source == "measured 2026-03-01: bench on box H200"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.speed import POINTS, by, leave_one_out, measure, one_share_of_peak, ours_of, points, summary
-from launcher.speed import FACTOR, P90
+from launcher.throughput.predict import FACTOR, P90
 
 ROW = {
     "id": "one-L4",

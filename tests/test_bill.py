@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.bill import BadBill, Line, read
-from launcher.reconcile import reconcile
+from launcher.costs.cloud_bill import BadBill, Line, read
+from launcher.costs.reconcile import reconcile
 
 RUN = "reviews-0a1b2c3d"
 EC2 = "Amazon Elastic Compute Cloud"

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from pricing import book, catalog
-from pricing.book import KEPT, POINTER, current, find, place, write
-from pricing.check import refuse
+from pricing import book_versions, price_book
+from pricing.book_versions import KEPT, POINTER, current, find, place, write
 from pricing.offer import Offer, as_quote
+from pricing.validate import refuse
 
 NOW = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-ONE = next(o for o in catalog.load() if o.key == "gcp/us-central1/g2-standard-8/on-demand")
+ONE = next(o for o in price_book.load() if o.key == "gcp/us-central1/g2-standard-8/on-demand")
 TWO = replace(ONE, usd_per_hour=Decimal("0.86"))
 
 
 def keep(folder: Path, *offers: Offer, now: datetime = NOW) -> Path:
-    with book.writing(folder):
+    with book_versions.writing(folder):
         return write(folder, offers, [], now)
 
 
@@ -38,7 +38,7 @@ def test_a_cache_that_is_not_absolute_is_passed_over() -> None:
 
 def test_without_a_book_of_ones_own_the_snapshot_is_in_force(tmp_path: Path) -> None:
     found = find(tmp_path / "none")
-    assert (found.offers, found.path, found.trouble) == (catalog.load(), None, None)
+    assert (found.offers, found.path, found.trouble) == (price_book.load(), None, None)
 
 
 def test_the_book_that_was_written_is_in_force(tmp_path: Path) -> None:
@@ -49,21 +49,21 @@ def test_the_book_that_was_written_is_in_force(tmp_path: Path) -> None:
 
 def test_a_book_is_named_by_its_time_and_its_digest(tmp_path: Path) -> None:
     path = keep(tmp_path, ONE)
-    assert book.OURS.fullmatch(path.name)
+    assert book_versions.OURS.fullmatch(path.name)
     assert path.name.startswith("20261123T040506Z-")
     assert keep(tmp_path, TWO).name != path.name
 
 
 def test_what_was_refused_lies_beside_the_book(tmp_path: Path) -> None:
     path = write(tmp_path, [ONE], refuse(as_quote(TWO), "a test"), NOW)
-    assert path.with_suffix(book.REJECTED).read_text(encoding="utf-8").endswith(",a test\n")
+    assert path.with_suffix(book_versions.REJECTED).read_text(encoding="utf-8").endswith(",a test\n")
 
 
 @pytest.mark.parametrize("pointer", ["", "../elsewhere.csv", "/etc/passwd", "gone.csv", "\x00"])
 def test_a_pointer_to_no_book_leaves_the_snapshot_in_force_and_says_why(tmp_path: Path, pointer: str) -> None:
     (tmp_path / POINTER).write_text(pointer, encoding="utf-8")
     found = find(tmp_path)
-    assert found.offers == catalog.load()
+    assert found.offers == price_book.load()
     assert found.trouble
 
 
@@ -71,7 +71,7 @@ def test_a_book_that_does_not_pass_leaves_the_snapshot_in_force_and_says_why(tmp
     path = keep(tmp_path, ONE)
     path.write_text(path.read_text(encoding="utf-8").replace(str(ONE.usd_per_hour), "-1"), encoding="utf-8")
     found = find(tmp_path)
-    assert found.offers == catalog.load()
+    assert found.offers == price_book.load()
     assert "is not above 0" in (found.trouble or "")
 
 
@@ -79,7 +79,7 @@ def test_old_books_go_and_the_one_in_force_stays(tmp_path: Path) -> None:
     for hour in range(KEPT + 2):
         keep(tmp_path, ONE, now=NOW + timedelta(hours=hour))
     newest = keep(tmp_path, ONE, now=NOW + timedelta(hours=KEPT + 2))
-    books = [p for p in tmp_path.iterdir() if book.OURS.fullmatch(p.name)]
+    books = [p for p in tmp_path.iterdir() if book_versions.OURS.fullmatch(p.name)]
     assert len(books) == KEPT
     assert newest in books
 
@@ -119,7 +119,7 @@ with book.writing(Path(sys.argv[1])):
 
 def test_whenever_the_writer_is_killed_a_whole_book_is_in_force(tmp_path: Path) -> None:
     new = tmp_path / "new.csv"
-    new.write_text(catalog.text([TWO]), encoding="utf-8")
+    new.write_text(price_book.text([TWO]), encoding="utf-8")
     folder = tmp_path / "prices"
     seen: set[tuple[Offer, ...]] = set()
     step, code = -1, 9
@@ -133,4 +133,4 @@ def test_whenever_the_writer_is_killed_a_whole_book_is_in_force(tmp_path: Path) 
     assert step > 9  # it was killed at every call that touches the disk, then at none
     assert seen == {(ONE,), (TWO,)}
     keep(folder, ONE, now=LATER)
-    assert not [p for p in folder.iterdir() if book.LEFT.fullmatch(p.name)]
+    assert not [p for p in folder.iterdir() if book_versions.LEFT.fullmatch(p.name)]

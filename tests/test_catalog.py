@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.pricelist import to_json
-from pricing.catalog import COLUMNS, REQUIRED, BadBookError, lines, load, read, text
-from pricing.check import EXPECTED, absent
+from launcher.reports.terminal.prices import to_json
 from pricing.gpu import canonical
 from pricing.offer import FLAGS, Offer
+from pricing.price_book import COLUMNS, REQUIRED, BadBookError, lines, load, read, text
+from pricing.validate import EXPECTED, absent
 
 SNAPSHOT = files("pricing").joinpath("snapshot", "offers.csv")
 REFUSED = files("pricing").joinpath("snapshot", "rejected.csv")

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from tasks import ceiling
-from tasks.ceiling import CPU_SIZES, measure
+from tasks.probe import matmul
+from tasks.probe.matmul import CPU_SIZES, measure
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -25,7 +25,7 @@ def test_without_time_the_smallest_size_is_tried_all_the_same() -> None:
 
 def test_a_ceiling_counts_a_product_and_a_sum_for_each_of_n_cubed(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
-    monkeypatch.setattr(ceiling.time, "perf_counter", lambda: next(ticks))  # every product takes a second
-    found = ceiling.measure("cpu", "float32", 0.0)
+    monkeypatch.setattr(matmul.time, "perf_counter", lambda: next(ticks))  # every product takes a second
+    found = matmul.measure("cpu", "float32", 0.0)
     assert found is not None
     assert found.flops_per_second == 2 * 512**3

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from launcher.census import began
-from launcher.clouds.seam import Sight
-from launcher.fleet import Phase
-from launcher.record import Machine, MachineState
+from launcher.fleet.backends.base import Sight
+from launcher.fleet.monitoring.machine_tracker import began
+from launcher.fleet.policy import Phase
+from launcher.ledger.records import Machine, MachineState
 from tests.launching import Launching, embedfleet, shards, wait
 
 SLOW = "0.06"  # seconds for 1,000 tokens: a second for a shard

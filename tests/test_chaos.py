@@ -40,9 +40,9 @@ def test_when_nothing_happens_nothing_is_done_twice() -> None:
 
 
 def test_the_checker_works_out_vectors_as_the_engine_does() -> None:
-    from tasks.embed import embed
-    from tasks.hash_engine import HashEncoder
-    from tasks.tokens import Cut
+    from tasks.engines.base import embed
+    from tasks.engines.hash_engine import HashEncoder
+    from tasks.engines.tokenizer import Cut
 
     texts = ["one two, three!", "ein Satz: größer", "x"]
     found = embed(HashEncoder(), texts, Cut(512)).vectors

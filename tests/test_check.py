@@ -5,9 +5,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.check import EXPECTED, Rejected, absent, gate, placed
 from pricing.gpu import canonical
 from pricing.offer import Offer, Quote, as_quote
+from pricing.validate import EXPECTED, Rejected, absent, gate, placed
 
 QUOTE = Quote(
     cloud="gcp",

@@ -1,6 +1,6 @@
 """What was examined, as values, JSON and text."""
 
-from launcher.checks import Check, checks_text, to_json, worst
+from launcher.diagnostics.checks import Check, checks_text, to_json, worst
 
 FINE = Check("skypilot", "ok", "0.14.1")
 ODD = Check("prices", "warn", "31 days old", hint="embedfleet prices refresh")

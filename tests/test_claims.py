@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from tasks import claims as walk
-from tasks import manifest
-from tasks.claims import Claims
-from tasks.keeper import Keeper
-from tasks.lease import Lease, claim, receipt_key
-from tasks.shard import Shard
-from tasks.store import Body, Entry, create_once
+from tasks.protocol import manifest
+from tasks.protocol.lease import Lease, claim, receipt_key
+from tasks.protocol.shard import Shard
+from tasks.stores.base import Body, Entry, create_once
 from tasks.stores.memory import Memory
+from tasks.worker import claims as walk
+from tasks.worker.claims import Claims
+from tasks.worker.lease_renewal import Keeper
 from tests.house import NOON, Clock, header_of, shards_of
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli import COMMANDS, command_of
+from launcher.cli.main import COMMANDS, command_of
 from tests.house import write_jsonl
 from tests.launching import COMMAND, embedfleet, environment, records, write_job, write_plan
 

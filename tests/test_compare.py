@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.compare import Api, Cheaper, apis, cheaper
-from launcher.estimate import ITEMS, Estimate, Money, Share, per_million
-from launcher.speed import Spread
-from pricing.hosted import Hosted, hosted
+from launcher.planning.estimate import ITEMS, Estimate, Money, Share, per_million
+from launcher.planning.hosted_apis import Api, Cheaper, apis, cheaper
+from launcher.throughput.predict import Spread
+from pricing.hosted_apis import Hosted, hosted
 from tests.fleets import kind
 
 MODEL = "BAAI/bge-m3"

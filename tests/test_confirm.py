@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from launcher.confirm import confirm, rehearsal
+from launcher.cli.confirm import confirm, rehearsal
 from launcher.errors import ConfirmationNeeded, Usage
-from launcher.recipes import recipes_of
+from launcher.fleet.task_specs import recipes_of
 from tests import planned
 
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from tasks import control
+from tasks.protocol import control
 from tasks.stores.memory import Memory
 from tests.house import NOON
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus import KIND_OF, File, Listing, find, fits
+from launcher.corpus.listing import KIND_OF, File, Listing, find, fits
 from launcher.errors import Problem
-from tasks.store import Entry, check_prefix
+from tasks.stores.base import Entry, check_prefix
 from tasks.stores.memory import Memory
 from tests.house import NOON, write_jsonl
 
@@ -227,7 +227,7 @@ except Problem as problem:
 def test_a_file_that_may_not_be_read_is_named() -> None:
     code = READ
     if os.geteuid() == 0:  # root may read anything: ask as nobody
-        code = f"import os, launcher.corpus\nos.setuid(65534)\n{READ}"
+        code = f"import os, launcher.corpus.listing\nos.setuid(65534)\n{READ}"
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         put(Path(folder), "a.jsonl")

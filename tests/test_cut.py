@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.corpus import Listing, find
-from launcher.cut import SLICES, shards
-from launcher.profile import Block, Stratum
-from launcher.sample import Sampled, footer_of
-from tasks.read import Columns, Document, rows
-from tasks.shard import SLAB, Shard, Slice
+from launcher.corpus.listing import Listing, find
+from launcher.corpus.profile import Block, Stratum
+from launcher.corpus.sampling import Sampled, footer_of
+from launcher.corpus.sharding import SLICES, shards
+from tasks.formats.readers import Columns, Document, rows
+from tasks.protocol.shard import SLAB, Shard, Slice
 from tasks.stores.folder import Folder
 
 KINDS = ("jsonl", "jsonl packed", "text", "csv", "parquet")

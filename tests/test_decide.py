@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.decide import Alternative, Decision, alone, decide
 from launcher.errors import Infeasible
-from launcher.estimate import NOTHING, Kind, Rest, Share, known
-from launcher.optimize import GAP
-from launcher.refuse import up
-from launcher.search import Asked, estimate, price
-from launcher.speed import Spread
+from launcher.planning.estimate import NOTHING, Kind, Rest, Share, known
+from launcher.planning.optimizer.decide import Alternative, Decision, alone, decide
+from launcher.planning.optimizer.infeasible import up
+from launcher.planning.optimizer.search import Asked, estimate, price
+from launcher.planning.optimizer.solver import GAP
+from launcher.throughput.predict import Spread
 from tests.fleets import free, groups, kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour

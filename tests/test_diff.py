@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from launcher.diff import SCHEMA, differences
-from launcher.difftext import diff_text
+from launcher.planning.plan_diff import SCHEMA, differences
+from launcher.reports.terminal.plan_diff import diff_text
 from tests import planned
 from tests.launching import embedfleet
 

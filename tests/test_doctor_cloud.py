@@ -12,10 +12,10 @@ from threading import Thread
 
 import pytest
 
-from launcher.checks import worst
-from launcher.clouds.providers import Instance
-from launcher.doctor_cloud import Orphan, Prices, cloud_checks, orphan_checks, quotas, runs_known
-from pricing import catalog
+from launcher.diagnostics.checks import worst
+from launcher.diagnostics.cloud_checks import Orphan, Prices, cloud_checks, orphan_checks, quotas, runs_known
+from launcher.fleet.backends.provider_api import Instance
+from pricing import price_book
 from tests import planned
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,7 +55,7 @@ def test_a_cloud_that_was_not_asked_is_no_proof_that_nothing_is_there() -> None:
 
 
 def test_a_machine_costs_what_the_price_book_says_of_its_type_there() -> None:
-    prices = Prices(catalog.load())
+    prices = Prices(price_book.load())
     assert prices(LOST) == Decimal("0.8048")
     spot = prices(replace(LOST, spot=True))
     assert spot is not None

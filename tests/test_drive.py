@@ -21,16 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.house import write_jsonl
-from tests.launching import (
-    Launching,
-    embedfleet,
-    process,
-    records,
-    shards,
-    wait,
-    write_job,
-    write_plan,
-)
+from tests.launching import Launching, embedfleet, process, records, shards, wait, write_job, write_plan
 
 Make = Callable[..., Launching]
 SLOW = "0.05"  # seconds of 1,000 tokens: 0.8 s a shard

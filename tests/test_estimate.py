@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.estimate import (
+from launcher.planning.estimate import (
     ITEMS,
     NOTHING,
     Estimate,
@@ -21,7 +21,7 @@ from launcher.estimate import (
     per_million,
     waste,
 )
-from launcher.speed import Spread
+from launcher.throughput.predict import Spread
 from tests.fleets import free, kind, sure
 
 HOUR = 3.6e6  # tokens that the plain kind does in an hour

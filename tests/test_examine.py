@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.store import Store, open_store
-from tasks.stores.examine import KEY, LOOKS, Finding, examine
+from launcher.diagnostics.store_checks import KEY, LOOKS, Finding, examine
+from tasks.stores.base import Store, open_store
 from tasks.stores.gcs import Gcs
 from tasks.stores.s3 import S3
 from tests.buckets import found_by

@@ -6,16 +6,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.dataset import dataset_key, files, write_dataset
-from launcher.finish import garbage
-from tasks.hash_engine import HashEncoder
-from tasks.heart import Heart, Pulse
-from tasks.lease import claim
-from tasks.manifest import Header, every_shard
-from tasks.receipt import File, Receipt
-from tasks.signals import Signals
+from launcher.cli.finish import garbage
+from launcher.output.dataset import dataset_key, files, write_dataset
+from tasks.engines.hash_engine import HashEncoder
+from tasks.protocol.lease import claim
+from tasks.protocol.manifest import Header, every_shard
+from tasks.protocol.receipt import File, Receipt
 from tasks.stores.folder import Folder
-from tasks.worker import Worker
+from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.signals import Signals
+from tasks.worker.worker import Worker
 from tests.house import NOON, column, corpus, launch, receipts_of
 from tests.launching import Launching, embedfleet, shards
 

@@ -10,8 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from launcher.fleet import DEATHS, Drain, End, Kill, Lot, Seen, Start, View, hopeless, startable, step, stuck
-from launcher.record import MachineState
+from launcher.fleet.policy import (
+    DEATHS,
+    Drain,
+    End,
+    Kill,
+    Lot,
+    Seen,
+    Start,
+    View,
+    hopeless,
+    startable,
+    step,
+    stuck,
+)
+from launcher.ledger.records import MachineState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UP, LOST, STOPPED, FAILED = (

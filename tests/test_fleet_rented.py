@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.drive import by_zone, on_their_way, place_of
-from launcher.fleet import (
+from launcher.fleet.controller import by_zone, on_their_way, place_of
+from launcher.fleet.placement import Trouble
+from launcher.fleet.policy import (
     DEATHS,
     FAILURES,
     WAVE,
@@ -27,9 +28,8 @@ from launcher.fleet import (
     step,
     stuck,
 )
-from launcher.places import Trouble
-from launcher.record import MachineState, Site
-from tasks.spec import Place
+from launcher.ledger.records import MachineState, Site
+from tasks.skypilot_task import Place
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UP, LOST, STOPPED, FAILED = MachineState.UP, MachineState.LOST, MachineState.STOPPED, MachineState.FAILED

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.store import TEMPORARY, Entry, Refused, read
+from tasks.stores.base import TEMPORARY, Entry, Refused, read
 from tasks.stores.folder import Folder
 
 

@@ -21,7 +21,7 @@ from google.auth import exceptions as auth
 from google.cloud.storage.exceptions import DataCorruption
 from urllib3.exceptions import ProtocolError
 
-from tasks.store import Denied, Refused, Store, Unknown, Unreachable, Unsure, read
+from tasks.stores.base import Denied, Refused, Store, Unknown, Unreachable, Unsure, read
 from tasks.stores.gcs import Gcs
 from tasks.stores.gcs_errors import meaning
 from tasks.stores.retry import Silent

@@ -1,6 +1,5 @@
 import pytest
 
-from pricing.catalog import load
 from pricing.gpu import (
     CEILING_OF_MAMF,
     LIKE_FACTOR,
@@ -14,6 +13,7 @@ from pricing.gpu import (
     like,
     nearest,
 )
+from pricing.price_book import load
 
 
 @pytest.mark.parametrize(

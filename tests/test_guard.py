@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.guard import Word, standing, word
-from launcher.spend import MachineTime, meter
+from launcher.costs.budget import Word, standing, word
+from launcher.costs.metering import MachineTime, meter
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks import heart
-from tasks.heart import EVERY, Heart, Pulse, pulse_key
-from tasks.keeper import RETURNED
-from tasks.pipeline import AHEAD
-from tasks.progress import STAGES
-from tasks.store import read
+from tasks.stores.base import read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
+from tasks.worker import heartbeat
+from tasks.worker.heartbeat import EVERY, Heart, Pulse, pulse_key
+from tasks.worker.lease_renewal import RETURNED
+from tasks.worker.pipeline import AHEAD
+from tasks.worker.stage_timer import STAGES
 from tests.house import NOON, Clock, corpus, launch
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def fresh(worker: str = "w0") -> Pulse:
 def kept(store: Memory | Folder, worker: str = "w0") -> Pulse:
     body = read(store, pulse_key("run-1", worker))
     assert body is not None
-    return heart.load(body)
+    return heartbeat.load(body)
 
 
 def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
@@ -70,7 +70,7 @@ def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
 
 def test_a_pulse_of_another_schema_is_refused() -> None:
     with pytest.raises(ValueError, match="not a worker of schema"):
-        heart.load(b'{"schema": "embedfleet/worker/1"}')
+        heartbeat.load(b'{"schema": "embedfleet/worker/1"}')
 
 
 def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from launcher.account import report_of
-from launcher.job import parse
-from launcher.kinds import Context, menu
-from launcher.models import shape
-from launcher.profile import declared
-from launcher.report import Report, to_json
-from launcher.spend import PARTS
-from pricing.catalog import load
+from launcher.corpus.profile import declared
+from launcher.costs.metering import PARTS
+from launcher.costs.run_costs import report_of
+from launcher.jobs.job import parse
+from launcher.planning.candidates import Context, menu
+from launcher.reports.report import Report, to_json
+from launcher.throughput.model_shapes import shape
+from pricing.price_book import load
 from tests import histories
 from tests.histories import HISTORY, NO_END, NOW, WRONG_CLOCK, at
 

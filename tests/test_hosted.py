@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.models import known
-from pricing.hosted import FLAGS, OPEN, Hosted, HostedQuote, check_hosted, cost, hosted, same_weights
+from launcher.throughput.model_shapes import known
+from pricing.hosted_apis import FLAGS, OPEN, Hosted, HostedQuote, check_hosted, cost, hosted, same_weights
 
 FACTS = Path(__file__).parents[2] / "shared" / "facts" / "embedding_api_prices.csv"
 SOURCE = "litellm 1.109.1, model_prices_and_context_window (MIT)"

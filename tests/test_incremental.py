@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.incremental import acceptable
-from tasks.shard import Shard, Slice, identify
+from launcher.corpus.incremental import acceptable
+from tasks.protocol.shard import Shard, Slice, identify
 from tests.house import column, write_jsonl
 from tests.launching import embedfleet, records, write_job
 

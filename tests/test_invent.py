@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from launcher.invent import LEAST, MOST, texts
-from tasks.tokens import HASH, Cut, pieces, words
+from launcher.bench.synthetic_texts import LEAST, MOST, texts
+from tasks.engines.tokenizer import HASH, Cut, pieces, words
 
 
 def read(model: str, found: list[str], cut: Cut) -> Counter[int]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launcher.errors import Usage
-from launcher.job import (
+from launcher.jobs.job import (
     CLOUDS,
     DTYPES,
     ENGINES,

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tasks import lease
-from tasks.keeper import Keeper
-from tasks.lease import Lease, claim
-from tasks.problem import Problem
-from tasks.shard import Shard
-from tasks.store import Body, Refused, Unsure, read
+from tasks.errors import Problem
+from tasks.protocol import lease
+from tasks.protocol.lease import Lease, claim
+from tasks.protocol.shard import Shard
+from tasks.stores.base import Body, Refused, Unsure, read
 from tasks.stores.memory import Memory
+from tasks.worker.lease_renewal import Keeper
 from tests.house import NOON, Clock
 
 SHARD = Shard("0" * 16, 0, (), 0)

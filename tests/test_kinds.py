@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from launcher import job as jobs
-from launcher import models
-from launcher.kinds import (
+from launcher.corpus.profile import declared
+from launcher.jobs import job as jobs
+from launcher.ledger.records import SpeedSeen
+from launcher.planning.candidates import (
     DISK_GB,
     UNSAID,
     Context,
@@ -20,10 +21,9 @@ from launcher.kinds import (
     places,
     rest,
 )
-from launcher.profile import declared
-from launcher.record import SpeedSeen
-from launcher.speed import predict
-from pricing import egress, machines, spot, storage
+from launcher.throughput import model_shapes
+from launcher.throughput.predict import predict
+from pricing import egress, preemption, provisioning, storage
 from pricing.gpu import gpu
 from pricing.offer import Offer
 
@@ -54,7 +54,7 @@ def offer(**changes: Any) -> Offer:
 def context(more: str = "", model: str = SMALL, documents: int = 1_000_000, **changes: Any) -> Context:
     text = f"name: a\ncorpus: {{documents: {documents}, tokens_per_document: 102}}\nmodel: {model}\n{more}\n"
     profile = declared(documents, [(1.0, 102.0)], None, None)
-    return Context(jobs.parse(text), models.shape(model), model, profile, NOW, **changes)
+    return Context(jobs.parse(text), model_shapes.shape(model), model, profile, NOW, **changes)
 
 
 # --- what is left out
@@ -126,7 +126,7 @@ def test_a_speed_of_the_job_file_is_taken_as_it_is() -> None:
 
 def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> None:
     (found,) = menu([offer()], context()).kinds
-    engine = predict(models.shape(SMALL), gpu("L4"), "vllm", [(1.0, 102.0)])
+    engine = predict(model_shapes.shape(SMALL), gpu("L4"), "vllm", [(1.0, 102.0)])
     assert engine is not None
     assert found.tokens_per_second.mid == pytest.approx(0.94 * engine.tokens_per_second.mid)
     assert found.tokens_per_second.low == pytest.approx(0.91 * engine.tokens_per_second.low)
@@ -143,7 +143,7 @@ def test_a_measured_speed_goes_before_a_predicted_one() -> None:
 
 def test_the_speed_is_that_of_the_engine_of_the_job() -> None:
     (found,) = menu([offer()], context("engine: torch")).kinds
-    ours = predict(models.shape(SMALL), gpu("L4"), "torch", [(1.0, 102.0)])
+    ours = predict(model_shapes.shape(SMALL), gpu("L4"), "torch", [(1.0, 102.0)])
     assert ours is not None
     assert found.tokens_per_second.mid == pytest.approx(0.94 * ours.tokens_per_second.mid)
 
@@ -151,8 +151,8 @@ def test_the_speed_is_that_of_the_engine_of_the_job() -> None:
 def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -> None:
     (found,) = menu([offer()], context(model=QWEN)).kinds
     boot, (fast, middle, slow) = (
-        machines.cold_start("aws"),
-        machines.download_seconds(models.shape(QWEN).params_total),
+        provisioning.cold_start("aws"),
+        provisioning.download_seconds(model_shapes.shape(QWEN).params_total),
     )
     assert found.cold_start.low == boot.seconds_low + fast
     assert found.cold_start.mid == boot.seconds_mid + middle
@@ -167,7 +167,7 @@ def test_spot_prices_move_and_so_does_what_a_market_calls_on_demand() -> None:
 def test_only_spot_is_taken_away() -> None:
     there, gone = menu([offer(), offer(spot=True)], context()).kinds
     assert there.hazard.high == 0
-    known = spot.hazard("aws", "us-east-1", "g6.xlarge", "L4")
+    known = preemption.hazard("aws", "us-east-1", "g6.xlarge", "L4")
     assert (gone.hazard.low, gone.hazard.mid, gone.hazard.high) == (
         known.per_hour_low,
         known.per_hour_mid,
@@ -188,7 +188,9 @@ def test_the_oldest_price_dates_the_menu() -> None:
 
 def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
     (found,) = menu([offer()], context()).kinds
-    weights = 2 * models.shape(SMALL).params_total / 10**9  # GB, beside the system, the engine and the shards
+    weights = (
+        2 * model_shapes.shape(SMALL).params_total / 10**9
+    )  # GB, beside the system, the engine and the shards
     assert float(found.disk_usd_per_hour or 0) == pytest.approx(0.08 * (DISK_GB + weights) / 730)
     (elsewhere,) = menu([offer(cloud="runpod", region="eu")], context()).kinds
     assert elsewhere.disk_usd_per_hour is None

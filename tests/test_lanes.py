@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.spend import GRAIN, MICROSECOND, MachineTime, Other, lane_of, meter
-from launcher.waterfall import returns, waterfall
-from tasks.receipt import Receipt
+from launcher.costs.metering import GRAIN, MICROSECOND, MachineTime, Other, lane_of, meter
+from launcher.costs.waterfall import returns, waterfall
+from tasks.protocol.receipt import Receipt
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.learn import (
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import SpeedSeen
+from launcher.throughput.calibration import (
     BENCH,
     DAYS,
     ENOUGH,
@@ -23,13 +25,11 @@ from launcher.learn import (
     spread_of,
     work,
 )
-from launcher.ledger import Ledger
-from launcher.machine import DRIFT, Slots
-from launcher.record import SpeedSeen
-from launcher.speed import Spread
-from tasks.heart import Pulse
-from tasks.receipt import Receipt
-from tasks.shard import Shard, Slice
+from launcher.throughput.local_machine import DRIFT, Slots
+from launcher.throughput.predict import Spread
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.shard import Shard, Slice
+from tasks.worker.heartbeat import Pulse
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LENGTHS = [[0.5, 20.0], [0.5, 100.0]]

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from tasks import lease
-from tasks.lease import Lease, Survey, claim, give_back, holder, receipt_key, renew, survey
-from tasks.shard import Shard
-from tasks.store import create_once, read
+from tasks.protocol import lease
+from tasks.protocol.lease import Lease, Survey, claim, give_back, holder, receipt_key, renew, survey
+from tasks.protocol.shard import Shard
+from tasks.stores.base import create_once, read
 from tasks.stores.memory import Memory
 from tests.house import NOON, Clock, shards_of
 

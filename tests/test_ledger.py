@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlmodel import SQLModel
 
-from launcher import schema
 from launcher.errors import Problem
-from launcher.ledger import Ledger
-from launcher.record import (
+from launcher.ledger import tables as schema
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import (
     MACHINE_MOVES,
     RUN_MOVES,
     LeaseSeen,
@@ -31,9 +31,9 @@ from launcher.record import (
     RunState,
     SpeedSeen,
 )
-from launcher.schema import MIGRATIONS, upgrade
-from tasks.receipt import Receipt
-from tasks.shard import Shard, Slice
+from launcher.ledger.tables import MIGRATIONS, upgrade
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.shard import Shard, Slice
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 SPAWN = multiprocessing.get_context("spawn")

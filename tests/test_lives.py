@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from launcher.account import machine_times, report_of
-from launcher.clouds.local import Local
-from launcher.clouds.seam import Sight
-from launcher.drive import Drive
-from launcher.fleet import Lot, Phase
-from launcher.ledger import Ledger
-from launcher.observe import Eye
-from launcher.record import Site
+from launcher.costs.run_costs import machine_times, report_of
+from launcher.fleet.backends.base import Sight
+from launcher.fleet.backends.local import Local
+from launcher.fleet.controller import Drive
+from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.policy import Lot, Phase
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Site
 from pricing import storage
-from tasks.spec import Place
+from tasks.skypilot_task import Place
 from tasks.stores.folder import Folder
 from tests.house import NOON, header_of
 

@@ -4,9 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from launcher import machine
 from launcher.errors import Problem
-from launcher.machine import DRIFT, MOST, Asked, Measured, Slots, devices, kept_under, measure, names, slots
+from launcher.throughput import local_machine
+from launcher.throughput.local_machine import (
+    DRIFT,
+    MOST,
+    Asked,
+    Measured,
+    Slots,
+    devices,
+    kept_under,
+    measure,
+    names,
+    slots,
+)
 
 TEXTS = [f"{n} small words in a row" for n in range(200)]
 
@@ -129,7 +140,7 @@ def test_a_gpu_is_kept_under_our_name_of_it_else_under_its_own() -> None:
 
 
 def test_the_driver_tells_the_names_of_the_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "GPUS", tmp_path)
+    monkeypatch.setattr(local_machine, "GPUS", tmp_path)
     assert names() == []
     for number in range(2):
         (tmp_path / str(number)).mkdir()

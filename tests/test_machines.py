@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from pricing.machines import cold_start, controller, download_seconds, obtainable, obtainable_source
+from pricing.provisioning import cold_start, controller, download_seconds, obtainable, obtainable_source
 
 
 @pytest.mark.parametrize(

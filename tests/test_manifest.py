@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.manifest import (
+from tasks.protocol.manifest import (
     Header,
     NoRun,
     Taken,
@@ -19,8 +19,8 @@ from tasks.manifest import (
     slabs,
     write,
 )
-from tasks.shard import SLAB, Shard
-from tasks.store import Body, read
+from tasks.protocol.shard import SLAB, Shard
+from tasks.stores.base import Body, read
 from tasks.stores.memory import Memory
 from tests.house import header_of, shards_of
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.estimate import HOUR, NEVER, Kind
-from launcher.market import Caps, Market, Need, floors, market
-from launcher.optimize import choose
-from launcher.speed import Spread
+from launcher.planning.estimate import HOUR, NEVER, Kind
+from launcher.planning.optimizer.market import Caps, Market, Need, floors, market
+from launcher.planning.optimizer.solver import choose
+from launcher.throughput.predict import Spread
 from tests.fleets import kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.measured import choose
-from launcher.models import shape
-from launcher.record import SpeedSeen
-from launcher.speed import Speed, predict
+from launcher.ledger.records import SpeedSeen
+from launcher.throughput.lookup import choose
+from launcher.throughput.model_shapes import shape
+from launcher.throughput.predict import Speed, predict
 from pricing.gpu import gpu
 
 BASE = shape("BAAI/bge-base-en-v1.5")

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.memory import BASE_GB, fit, needs_gb
-from launcher.models import known, shape
-from launcher.speed import ENGINES, Shape
+from launcher.throughput.gpu_memory import BASE_GB, fit, needs_gb
+from launcher.throughput.model_shapes import known, shape
+from launcher.throughput.predict import ENGINES, Shape
 from pricing.gpu import Gpu, gpu, gpus
 
 BASE = shape("BAAI/bge-base-en-v1.5")

@@ -20,14 +20,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tasks import lease, receipt
-from tasks.heart import utc
-from tasks.lease import DEADLY, Lease, Survey, claim, free, receipt_key, renew, survey
-from tasks.receipt import File, Part, Receipt
-from tasks.shard import Shard
-from tasks.sign import Signer
-from tasks.store import Body, Unsure, create_once, read
+from tasks.protocol import lease, receipt
+from tasks.protocol.lease import DEADLY, Lease, Survey, claim, free, receipt_key, renew, survey
+from tasks.protocol.receipt import File, Part, Receipt
+from tasks.protocol.shard import Shard
+from tasks.stores.base import Body, Unsure, create_once, read
 from tasks.stores.memory import Memory
+from tasks.worker.commit import Signer
+from tasks.worker.heartbeat import utc
 from tests.house import NOON, Clock, shards_of
 
 TTL = timedelta(seconds=30)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from launcher.errors import Problem
-from launcher.models import from_mapping, known, linear_params, nearest, shape
-from launcher.speed import Shape
+from launcher.throughput.model_shapes import from_mapping, known, linear_params, nearest, shape
+from launcher.throughput.predict import Shape
 
 SIZES = ("layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate", "max_tokens", "dimensions")
 MINILM = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from launcher.account import report_of
-from launcher.page import render
-from launcher.report import to_json
-from launcher.show import report_text
+from launcher.costs.run_costs import report_of
+from launcher.reports.html.report import render
+from launcher.reports.report import to_json
+from launcher.reports.terminal.report import report_text
 from tests import histories
 from tests.histories import NOW, RUN, at
 from tests.test_page import Reader
@@ -19,7 +19,7 @@ EVIL = "<script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def body(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    from launcher.ledger import Ledger
+    from launcher.ledger.ledger import Ledger
 
     folder: Path = tmp_path_factory.mktemp("evil")
     with Ledger.open(folder / "ledger.db") as ledger:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.heart import Pulse, load, pulse_key
-from tasks.lease import is_free
-from tasks.notice import Metadata, Silent, Watch, cloud_here
-from tasks.store import every, read
+from tasks.protocol.lease import is_free
+from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
+from tasks.worker.heartbeat import Pulse, load, pulse_key
+from tasks.worker.preemption_notice import Metadata, Silent, Watch, cloud_here
 from tests.house import corpus, ids_out, launch, receipts_of
 
 LATE = timedelta(minutes=10)  # the clock of the clouds beside ours: only theirs may count
@@ -233,7 +233,9 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
 
     def start(name: str, *more: str) -> "subprocess.Popen[str]":
         words = ["--store", str(store.root), "--run", "run-1", "--name", name, "--offset", "0", *more]
-        return subprocess.Popen([sys.executable, "-m", "tasks.worker", *words], env=environment, text=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "tasks.worker", *words], env=environment, text=True
+        )
 
     def pulse() -> Pulse:
         return load(read(store, pulse_key("run-1", "ann")) or b"")

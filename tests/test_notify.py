@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import Usage
-from launcher.job import BadJob, parse
-from launcher.ledger import Ledger
-from launcher.notify import Herald, Moment, address, due, heralding, post
+from launcher.fleet.monitoring.webhook import Herald, Moment, address, due, heralding, post
+from launcher.jobs.job import BadJob, parse
+from launcher.ledger.ledger import Ledger
 from tests.webhook import Webhook, listening
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -10,10 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.estimate import Kind
-from launcher.market import Caps, Group, Market, Need, market
-from launcher.optimize import GAP, Chosen, choose, least_machines, quota_times, safest, soonest
-from launcher.speed import Spread
+from launcher.planning.estimate import Kind
+from launcher.planning.optimizer.market import Caps, Group, Market, Need, market
+from launcher.planning.optimizer.solver import (
+    GAP,
+    Chosen,
+    choose,
+    least_machines,
+    quota_times,
+    safest,
+    soonest,
+)
+from launcher.throughput.predict import Spread
 from tests.fleets import free, kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour

@@ -7,14 +7,14 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from launcher.corpus import find
-from launcher.profile import estimate
-from launcher.sample import sample
+from launcher.corpus.listing import find
+from launcher.corpus.profile import estimate
+from launcher.corpus.sampling import sample
 from pricing.storage import vector_bytes
-from tasks.quantise import DTYPES, Dtype
-from tasks.read import Columns
-from tasks.tokens import Cut, HashWords
-from tasks.write import VectorFile
+from tasks.engines.tokenizer import Cut, HashWords
+from tasks.formats.quantize import DTYPES, Dtype
+from tasks.formats.readers import Columns
+from tasks.formats.vector_file import VectorFile
 from tests.house import write_jsonl
 
 ROWS = 6_000

@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from launcher.chart import Bar, Row, curve, parts, timeline
-from launcher.markup import Markup, join, tag
-from launcher.page import EVENTS, FAILURES, MACHINES, render
+from launcher.reports.html.charts import Bar, Row, curve, parts, timeline
+from launcher.reports.html.elements import Markup, join, tag
+from launcher.reports.html.report import EVENTS, FAILURES, MACHINES, render
 
 GOLDEN = Path(__file__).parent / "golden"
 EVIL = "<script>alert('x')</script>"

@@ -9,21 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from launcher.verify import verify
-from tasks import pipeline, receipt
-from tasks.embed import Vectors, embed
-from tasks.hash_engine import HashEncoder
-from tasks.heart import Heart, Pulse
-from tasks.lease import CRASHED, claim, key
-from tasks.manifest import Header, every_shard
-from tasks.receipt import File, Part
-from tasks.signals import Signals, Stopped
-from tasks.store import every, read
+from launcher.output.verify import verify
+from tasks.engines.base import Vectors, embed
+from tasks.engines.hash_engine import HashEncoder
+from tasks.engines.tokenizer import Cut
+from tasks.protocol import receipt
+from tasks.protocol.lease import CRASHED, claim, key
+from tasks.protocol.manifest import Header, every_shard
+from tasks.protocol.receipt import File, Part
+from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.tokens import Cut
-from tasks.work import Window, parted
-from tasks.worker import Worker
+from tasks.worker import pipeline
+from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.signals import Signals, Stopped
+from tasks.worker.windows import Window, parted
+from tasks.worker.worker import Worker
 from tests.house import NOON, column, corpus, ids_out, launch, receipts_of
 
 DOCUMENTS = 400
@@ -241,7 +242,7 @@ def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
 def test_a_machine_that_did_not_go_works_on(
     store: Folder, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import worker as working
+    from tasks.worker import worker as working
 
     monkeypatch.setattr(working, "WITHDRAWN", 0.3)
     names = corpus(files, 3, 50)
@@ -351,8 +352,8 @@ def test_a_part_reads_as_it_was_written() -> None:
 
 
 def test_a_window_is_parted_between_documents_and_nothing_is_lost() -> None:
-    from tasks.read import Bad, Document
-    from tasks.tokens import Pieces
+    from tasks.engines.tokenizer import Pieces
+    from tasks.formats.readers import Bad, Document
 
     window = Window()
     for n in range(6):

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tasks import manifest, pipeline
-from tasks import work as working
-from tasks.embed import Vectors
-from tasks.hash_engine import HashEncoder
-from tasks.heart import Heart, Pulse
-from tasks.lease import claim, is_free
-from tasks.manifest import Header
-from tasks.problem import Problem
-from tasks.signals import Signals
-from tasks.store import Body, Refused, every
+from tasks.engines.base import Vectors
+from tasks.engines.hash_engine import HashEncoder
+from tasks.errors import Problem
+from tasks.protocol import manifest
+from tasks.protocol.lease import claim, is_free
+from tasks.protocol.manifest import Header
+from tasks.stores.base import Body, Refused, every
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker import Worker
+from tasks.worker import pipeline
+from tasks.worker import windows as working
+from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.signals import Signals
+from tasks.worker.worker import Worker
 from tests.house import NOON, column, corpus, launch, receipts_of
 
 PATIENCE = 20.0

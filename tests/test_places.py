@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from launcher.places import COOL, LONGEST, MEMORY, Trouble, avoided_until, healthy, home, in_order
-from tasks.spec import Place
+from launcher.fleet.placement import COOL, LONGEST, MEMORY, Trouble, avoided_until, healthy, home, in_order
+from tasks.skypilot_task import Place
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHEAP, MIDDLE, DEAR = (

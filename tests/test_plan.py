@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.compare import Cheaper, apis
-from launcher.decide import Alternative
-from launcher.estimate import ITEMS, Estimate, Kind, Rest, Share
-from launcher.plan import SCHEMA, BadPlan, Plan, Work, check, lots_of, name_run, quota_of, to_json
-from launcher.planned import planned
-from launcher.profile import declared
-from launcher.search import Asked, estimate
-from launcher.speed import Spread
-from pricing.hosted import Hosted
+from launcher.corpus.profile import declared
+from launcher.planning.estimate import ITEMS, Estimate, Kind, Rest, Share
+from launcher.planning.hosted_apis import Cheaper, apis
+from launcher.planning.optimizer.decide import Alternative
+from launcher.planning.optimizer.search import Asked, estimate
+from launcher.planning.plan import SCHEMA, BadPlan, Plan, Work, check, lots_of, name_run, quota_of, to_json
+from launcher.planning.plan_reader import planned
+from launcher.throughput.predict import Spread
+from pricing.hosted_apis import Hosted
 from tests.fleets import kind, sure
 
 JOB: Mapping[str, Any] = {

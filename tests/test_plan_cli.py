@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from launcher import cli, optimize
-from launcher.plan import check
+from launcher.cli.main import main
+from launcher.planning.optimizer import solver
+from launcher.planning.plan import check
 
 JOB = {
     "name": "what-if",
@@ -49,7 +50,7 @@ class Desk:
         """Exit status, stdout and stderr of `plan` on a job with these changes."""
         runs = ("--runs", str(self.folder / "runs"))
         said = ["plan", str(self.job(**changes)), "--price-book", str(self.book), *runs, *map(str, words)]
-        status = cli.main(said)
+        status = main(said)
         out = self.capsys.readouterr()
         return status, out.out, out.err
 
@@ -273,12 +274,12 @@ def test_a_solver_that_talks_is_not_heard_among_the_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It says "HighsMipSolverData::transformNewIntegerFeasibleSolution tmpSolver.run();" in one plan of fifty."""
-    silent: Any = getattr(optimize, "milp")  # noqa: B009 - scipy is typed in part
+    silent: Any = getattr(solver, "milp")  # noqa: B009 - scipy is typed in part
 
     def talking(*numbers: Any, **more: Any) -> Any:
         os.write(1, b"HighsMipSolverData::transformNewIntegerFeasibleSolution tmpSolver.run();\n")
         return silent(*numbers, **more)
 
-    monkeypatch.setattr(optimize, "milp", talking)
+    monkeypatch.setattr(solver, "milp", talking)
     made = Desk(tmp_path, capfd).json(limits="{deadline: 2.5h, machines: 406}")
     assert made["schema"].startswith("embedfleet/plan/")

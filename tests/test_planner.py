@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from launcher import job as jobs
-from launcher import plan as plans
-from launcher import planner
 from launcher.errors import Infeasible, Problem, Usage
-from launcher.plan import Plan
-from launcher.record import SpeedSeen
-from pricing import catalog
+from launcher.jobs import job as jobs
+from launcher.ledger.records import SpeedSeen
+from launcher.planning import plan as plans
+from launcher.planning import planner
+from launcher.planning.plan import Plan
+from pricing import price_book
 from pricing.offer import Offer
 from tests.house import write_jsonl
 
@@ -201,7 +201,7 @@ def test_a_run_that_takes_more_of_a_region_than_was_ever_had_says_so(tmp_path: P
 def test_the_showcase_on_every_offer_is_cheaper_than_on_l4_and_has_a_frontier(tmp_path: Path) -> None:
     """The snapshot, the same corpus and deadline, and no limit on the kind of GPU."""
     text = declared("limits: {deadline: 2.5h}", documents="29.5e6", tokens="102", model=QWEN)
-    plan = made(text, tmp_path, catalog.load())
+    plan = made(text, tmp_path, price_book.load())
     only = made(showcase("spot: never, deadline: 2.5h"), tmp_path)
     assert plan.chosen.usd is not None
     assert only.chosen.usd is not None
@@ -212,7 +212,7 @@ def test_the_showcase_on_every_offer_is_cheaper_than_on_l4_and_has_a_frontier(tm
 
 def test_the_showcase_on_every_offer_is_shown_to_be_within_half_a_per_cent(tmp_path: Path) -> None:
     text = declared("limits: {deadline: 2.5h}", documents="29.5e6", tokens="102", model=QWEN)
-    plan = made(text, tmp_path, catalog.load())
+    plan = made(text, tmp_path, price_book.load())
     assert plan.gap is not None
     assert plan.gap <= 0.005
 
@@ -331,7 +331,7 @@ def test_the_oldest_price_dates_the_plan(tmp_path: Path) -> None:
 
 def test_equal_inputs_give_equal_plans_to_the_byte(tmp_path: Path) -> None:
     text = declared("limits: {deadline: 6h, budget: $300}", documents="29.5e6", tokens="102", model=QWEN)
-    one, two = (plans.to_json(made(text, tmp_path, catalog.load())) for _ in range(2))
+    one, two = (plans.to_json(made(text, tmp_path, price_book.load())) for _ in range(2))
     assert one["digest"] == two["digest"]
     assert str(one) == str(two)
 

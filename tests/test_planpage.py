@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.beside import APIS, KINDS
-from launcher.frontier import HEIGHT, NARROW, WIDE, Axis, Point, axis, frontier, ticks
-from launcher.planpage import PLACES, plan_page
+from launcher.reports.html.frontier_chart import HEIGHT, NARROW, WIDE, Axis, Point, axis, frontier, ticks
+from launcher.reports.html.plan import PLACES, plan_page
+from launcher.reports.html.plan_alternatives import APIS, KINDS
 from tests import planned
 from tests.launching import embedfleet
 from tests.test_page import EVIL, Reader

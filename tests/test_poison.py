@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tasks.embed import Vectors
-from tasks.hash_engine import HashEncoder
-from tasks.poison import survive
+from tasks.engines.base import Vectors
+from tasks.engines.hash_engine import HashEncoder
+from tasks.engines.isolate_failures import survive
 
 PIECES = [[n, n + 1, n + 2] for n in range(10, 110)]
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from launcher.pricelist import (
+from launcher.reports.terminal.prices import (
     MEANING,
     WORDS,
     Line,
@@ -17,9 +17,9 @@ from launcher.pricelist import (
     table,
     to_json,
 )
-from pricing import catalog
-from pricing.catalog import COLUMNS
+from pricing import price_book
 from pricing.offer import Offer
+from pricing.price_book import COLUMNS
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 L4 = Offer(
@@ -118,7 +118,7 @@ def test_every_flag_has_a_word_or_is_said_by_the_age() -> None:
 
 
 def test_the_whole_snapshot_fits_110_columns_in_one_line_each() -> None:
-    rows = lines(catalog.load())
+    rows = lines(price_book.load())
     shown = screen(*rows).splitlines()
     assert max(map(len, shown)) <= 110
     assert len(shown) - 1 - len(rows) <= len(MEANING)

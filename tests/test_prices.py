@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from launcher import prices
-from launcher.cli import Parser
+from launcher.cli import prices
+from launcher.cli.main import Parser
 from launcher.errors import Problem, Usage
-from pricing import book, catalog, sources
-from pricing.sources.fetched import Fetched, Unanswered
+from pricing import book_versions, price_book, sources
+from pricing.sources.result import Fetched, Unanswered
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, An
 
 
 def test_the_json_is_every_offer(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(listed(capsys)) == len(catalog.load())
+    assert len(listed(capsys)) == len(price_book.load())
 
 
 def test_the_json_can_be_limited(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +65,7 @@ def test_the_table_is_one_screen_with_what_else_there_is(capsys: pytest.CaptureF
     assert len(shown) < 30
     assert max(map(len, shown)) <= 110
     summary = (
-        f"20 of 26 GPUs, each at its cheapest of {len(catalog.load()):,} offers; --limit 26: all of them"
+        f"20 of 26 GPUs, each at its cheapest of {len(price_book.load()):,} offers; --limit 26: all of them"
     )
     assert any(line.startswith(summary) for line in shown)
 
@@ -79,13 +79,13 @@ def test_a_price_book_takes_the_place_of_the_snapshot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(catalog.text(catalog.load()[:2]), encoding="utf-8")
+    path.write_text(price_book.text(price_book.load()[:2]), encoding="utf-8")
     assert len(listed(capsys, "--price-book", str(path))) == 2
 
 
 def test_a_price_book_is_not_told_to_be_refreshed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(catalog.text(o for o in catalog.load() if o.cloud == "vast"), encoding="utf-8")
+    path.write_text(price_book.text(o for o in price_book.load() if o.cloud == "vast"), encoding="utf-8")
     assert call("--price-book", str(path)) == 0
     out = capsys.readouterr().out
     assert "prices are stale" in out
@@ -102,7 +102,7 @@ def test_a_price_book_is_not_told_to_be_refreshed(tmp_path: Path, capsys: pytest
 )
 def test_a_bad_price_book_is_a_wrong_command_line(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(catalog.text(catalog.load()[:1]).replace(old, new), encoding="utf-8")
+    path.write_text(price_book.text(price_book.load()[:1]).replace(old, new), encoding="utf-8")
     with pytest.raises(Usage) as refusal:
         call("--price-book", str(path))
     assert str(refusal.value).startswith(f"price book mine.csv: {said}")
@@ -111,10 +111,10 @@ def test_a_bad_price_book_is_a_wrong_command_line(tmp_path: Path, old: str, new:
 def test_the_users_own_book_is_used_when_there_is_one(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with book.writing(folder):
-        book.write(folder, catalog.load()[:1], [], NOW)
+    with book_versions.writing(folder):
+        book_versions.write(folder, price_book.load()[:1], [], NOW)
     assert len(listed(capsys)) == 1
-    assert len(listed(capsys, "--offline")) == len(catalog.load())
+    assert len(listed(capsys, "--offline")) == len(price_book.load())
 
 
 def test_a_book_of_ones_own_that_is_broken_is_said_to_be(
@@ -175,7 +175,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, **says: Fetched | Unanswered) -> 
 
 
 def answer() -> Fetched:
-    line = next(r for r in catalog.lines(Path(prices.__file__).parents[1] / "pricing/snapshot/offers.csv"))
+    line = next(r for r in price_book.lines(Path(prices.__file__).parents[1] / "pricing/snapshot/offers.csv"))
     return Fetched((line.quote,), None, ("One zone left out.",))
 
 
@@ -189,7 +189,7 @@ def test_a_refresh_keeps_what_answered_and_says_what_did_not(
     assert "  One zone left out." in out
     assert "gcp: no prices: no key" in out
     assert "  try: set GOOGLE_API_KEY" in out
-    assert book.find(folder).path
+    assert book_versions.find(folder).path
 
 
 @pytest.mark.parametrize("words", [("refresh", "--json"), ("--json", "refresh")])
@@ -238,12 +238,14 @@ def test_a_book_made_by_a_refresh_is_a_price_book(
     path = Path(json.loads(capsys.readouterr().out)["book"])
     assert path.parent == folder
     with path.open(encoding="utf-8") as rows:
-        assert next(csv.reader(rows)) == list(catalog.COLUMNS)
-    assert len(listed(capsys, "--price-book", str(path))) == len(catalog.load())
+        assert next(csv.reader(rows)) == list(price_book.COLUMNS)
+    assert len(listed(capsys, "--price-book", str(path))) == len(price_book.load())
 
 
 def test_the_command_line_does_not_wait_for_the_prices() -> None:
-    code = "import launcher.prices, sys; print(*(m for m in ('rich', 'pricing', 'csv') if m in sys.modules))"
+    code = (
+        "import launcher.cli.prices, sys; print(*(m for m in ('rich', 'pricing', 'csv') if m in sys.modules))"
+    )
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
     assert done.stdout.strip() == ""

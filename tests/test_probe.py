@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tasks.hash_engine import HashEncoder
-from tasks.probe import measure, versions
+from tasks.engines.hash_engine import HashEncoder
+from tasks.probe.__main__ import measure, versions
 
 ROOT = Path(__file__).parents[1]
 

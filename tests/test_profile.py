@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.profile import Block, Count, Profile, Stratum, declared, estimate, mix, shard_tokens
+from launcher.corpus.profile import Block, Count, Profile, Stratum, declared, estimate, mix, shard_tokens
 
 
 def block(units: float, tokens: int, *, documents: int = 1) -> Block:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.progress import Progress, Stages
+from tasks.worker.stage_timer import Progress, Stages
 
 
 class Seconds:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from launcher.clouds.providers import Instance
-from launcher.heraldry import moment_of
-from launcher.job import parse
-from launcher.ledger import Ledger
-from launcher.notify import due
-from launcher.proof import Left, at_the_end, confirm, what_is_left
-from launcher.record import How, Run, Site
+from launcher.fleet.backends.provider_api import Instance
+from launcher.fleet.monitoring.webhook import due
+from launcher.fleet.notifications import moment_of
+from launcher.fleet.orphan_check import Left, at_the_end, confirm, what_is_left
+from launcher.jobs.job import parse
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import How, Run, Site
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EAST = Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 1, 100)

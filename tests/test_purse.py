@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.ledger import Ledger
-from launcher.record import Charge, How, Life, MachineState, PriceSeen, Site
-from launcher.schema import MIGRATIONS, upgrade
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Charge, How, Life, MachineState, PriceSeen, Site
+from launcher.ledger.tables import MIGRATIONS, upgrade
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EAST = Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 1, 100)

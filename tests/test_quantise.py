@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tasks.quantise import DTYPES, Dtype, NoWidth, quantise, restore, width
-from tasks.write import schema
+from tasks.formats.quantize import DTYPES, Dtype, NoWidth, quantise, restore, width
+from tasks.formats.vector_file import schema
 
 ROWS: Any = arrays(
     np.float32,

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from tasks.stores.ranged import BEYOND, BLOCK, Part, Ranged, bounds, opened, part
+from tasks.stores.range_reader import BEYOND, BLOCK, Part, Ranged, bounds, opened, part
 
 SIZE = 3 * BLOCK
 BODY = os.urandom(SIZE)

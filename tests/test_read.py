@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.read import LONGEST, Bad, Columns, Document, Row, plain, rows
-from tasks.shard import Kind, Slice
-from tasks.store import Changed, Refused
+from tasks.formats.readers import LONGEST, Bad, Columns, Document, Row, plain, rows
+from tasks.protocol.shard import Kind, Slice
+from tasks.stores.base import Changed, Refused
 from tasks.stores.folder import Folder
 from tests.house import version
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.ledger import Ledger
-from launcher.rebuild import runs_of
-from launcher.record import MachineState, RunState
+from launcher.fleet.rebuild_ledger import runs_of
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import MachineState, RunState
 from tasks.stores.folder import Folder
 from tests.launching import Launching, embedfleet, shards, wait
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.receipt import SCHEMA, Receipt, dump, load
+from tasks.protocol.receipt import SCHEMA, Receipt, dump, load
 
 counts = st.integers(0, 2**60)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

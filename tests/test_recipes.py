@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from launcher.errors import Problem
-from launcher.recipes import reachable, recipes_of, yamls
+from launcher.fleet.task_specs import reachable, recipes_of, yamls
 from tests import planned
 
 

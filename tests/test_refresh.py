@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pricing import book, catalog
+from pricing import book_versions, price_book
 from pricing.offer import Offer, Quote
 from pricing.refresh import refresh
-from pricing.sources.fetched import Fetched, Unanswered
+from pricing.sources.result import Fetched, Unanswered
 
 NOW = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
 LIST_PRICE, SPOT_PRICE = "gcp/us-central1/g2-standard-8/on-demand", "gcp/us-central1/g2-standard-8/spot"
@@ -56,13 +56,13 @@ def prices(offers: tuple[Offer, ...]) -> dict[str, Decimal]:
 
 def reasons(path: Path | None) -> list[str]:
     assert path
-    with path.with_suffix(book.REJECTED).open(encoding="utf-8") as rejected:
+    with path.with_suffix(book_versions.REJECTED).open(encoding="utf-8") as rejected:
         return [row["reason"] for row in csv.DictReader(rejected)]
 
 
 def test_what_answered_is_in_the_book_and_all_else_is_as_it_was(tmp_path: Path) -> None:
     refresh(tmp_path, {"gcp": says(L4)}, NOW)
-    now, before = prices(book.current(tmp_path)), prices(catalog.load())
+    now, before = prices(book_versions.current(tmp_path)), prices(price_book.load())
     assert now.keys() == before.keys()
     assert {k for k in now if now[k] != before[k]} == {LIST_PRICE, SPOT_PRICE}
     assert now[SPOT_PRICE] == Decimal("0.35")
@@ -70,7 +70,7 @@ def test_what_answered_is_in_the_book_and_all_else_is_as_it_was(tmp_path: Path) 
 
 def test_the_book_that_is_returned_is_the_one_in_force(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(L4)}, NOW)
-    found = book.find(tmp_path)
+    found = book_versions.find(tmp_path)
     assert found.path == done.path
     assert set(found.offers) == set(done.offers)
 
@@ -93,7 +93,7 @@ def test_when_nothing_can_be_believed_the_book_stays(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(replace(L4, gpu="?"))}, NOW + timedelta(hours=1))
     assert done.path is None
     assert "none of its 1 rows" in done.silent[0].reason
-    assert prices(book.current(tmp_path))[SPOT_PRICE] == Decimal("0.35")
+    assert prices(book_versions.current(tmp_path))[SPOT_PRICE] == Decimal("0.35")
 
 
 def test_what_was_not_believed_is_listed_beside_the_book(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_what_was_not_believed_is_listed_beside_the_book(tmp_path: Path) -> None
 def test_an_old_spot_price_above_the_new_list_price_goes(tmp_path: Path) -> None:
     cut = replace(G6, zone=None, on_demand=Decimal("0.20"), spot=None)
     done = refresh(tmp_path, {"aws": says(cut)}, NOW)
-    assert "aws/use1-az1/g6.xlarge/spot" in prices(catalog.load())
+    assert "aws/use1-az1/g6.xlarge/spot" in prices(price_book.load())
     assert "aws/use1-az1/g6.xlarge/spot" not in prices(done.offers)
     assert any(reason.endswith("is above on-demand 0.20") for reason in reasons(done.path))
-    assert set(book.current(tmp_path)) == set(done.offers)
+    assert set(book_versions.current(tmp_path)) == set(done.offers)
 
 
 def test_of_two_sources_of_one_day_the_later_stands(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_type_that_nobody_listed_yet_is_kept_with_its_flag(tmp_path: Path) -> 
 def test_a_price_that_moved_far_is_kept_flagged_and_told(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(replace(L4, spot=Decimal("0.80")))}, NOW)
     assert done.answers[0].jumps == (SPOT_PRICE,)
-    assert [o.flags for o in book.current(tmp_path) if o.key == SPOT_PRICE] == [("jump",)]
+    assert [o.flags for o in book_versions.current(tmp_path) if o.key == SPOT_PRICE] == [("jump",)]
 
 
 def test_gpus_that_the_cloud_is_known_to_rent_and_did_not_name_are_told(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_two_refreshes_at_once_both_count(tmp_path: Path) -> None:
             pool.submit(refresh, tmp_path, {name: says(q)}, NOW) for name, q in (("gcp", L4), ("aws", G6))
         ]
     assert all(a.result().path for a in asked)
-    now = prices(book.current(tmp_path))
+    now = prices(book_versions.current(tmp_path))
     assert now[SPOT_PRICE] == Decimal("0.35")
     assert now["aws/us-east-1a/g6.xlarge/spot"] == Decimal("0.33")
 

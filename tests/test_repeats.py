@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.embed import Vectors
-from tasks.hash_engine import DIMENSIONS, HashEncoder
-from tasks.repeats import Repeats
+from tasks.engines.base import Vectors
+from tasks.engines.deduplicate import Repeats
+from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
 
 
 class Engine:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.report import BINS, Event, Failure, Report, build, series, to_json
-from launcher.spend import PARTS, LeaseTime, MachineTime, meter
-from tasks.receipt import Receipt
+from launcher.costs.metering import PARTS, LeaseTime, MachineTime, meter
+from launcher.reports.report import BINS, Event, Failure, Report, build, series, to_json
+from tasks.protocol.receipt import Receipt
 
 GOLDEN = Path(__file__).parent / "golden" / "report.json"  # what test_page and test_show render
 START = datetime(2026, 10, 1, 9, tzinfo=UTC)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from launcher.account import report_of
-from launcher.cli import main
-from launcher.daily import by_day
-from launcher.focus import COLUMNS, rows, to_csv
-from launcher.ledger import Ledger
-from launcher.markdown import report_md
-from launcher.report import Report, to_json
-from launcher.schema import MIGRATIONS, upgrade
+from launcher.cli.main import main
+from launcher.costs.daily import by_day
+from launcher.costs.run_costs import report_of
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.tables import MIGRATIONS, upgrade
+from launcher.reports.focus_csv import COLUMNS, rows, to_csv
+from launcher.reports.markdown import report_md
+from launcher.reports.report import Report, to_json
 from tests import histories
 from tests.histories import NOW, RUN, at
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.restart import (
+from tasks.supervisor.restart_policy import (
     CRASHES,
     LONGEST_PAUSE,
     MEMORY,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.store import Unreachable
+from tasks.stores.base import Unreachable
 from tasks.stores.retry import FRESH, LONGEST_PAUSE, PATIENCE, STRANGER, Contact, Silent
 
 DATE = "Sun, 01 Mar 2026 12:00:00 GMT"

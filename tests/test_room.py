@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.room import LEAST, MOST, batched_tokens, texts_at_once, weights
+from tasks.engines.memory_budget import LEAST, MOST, batched_tokens, texts_at_once, weights
 
 GB = 10**9
 QWEN_7B: dict[str, Any] = {

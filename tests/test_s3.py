@@ -9,7 +9,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from tasks.store import Denied, Refused, Store, Unknown, Unsure, read
+from tasks.stores.base import Denied, Refused, Store, Unknown, Unsure, read
 from tasks.stores.retry import Silent
 from tasks.stores.s3 import S3
 from tasks.stores.s3_errors import meaning

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher import sample as sampling
-from launcher.corpus import Listing, find
+from launcher.corpus import sampling
+from launcher.corpus.listing import Listing, find
+from launcher.corpus.profile import Count, Profile, Stratum, estimate
+from launcher.corpus.sampling import BLOCKS, PLAIN, PREFIX, SMALL, TEXT, TEXTS, Sampled, line_end, sample
 from launcher.errors import Problem
-from launcher.profile import Count, Profile, Stratum, estimate
-from launcher.sample import BLOCKS, PLAIN, PREFIX, SMALL, TEXT, TEXTS, Sampled, line_end, sample
-from tasks.read import Columns
+from tasks.engines.tokenizer import Cut, HashWords
+from tasks.formats.readers import Columns
 from tasks.stores.folder import Folder
-from tasks.tokens import Cut, HashWords
 from tests.house import write_jsonl
 
 COLUMNS = Columns("text", "id")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.shard import KINDS, SLAB, Shard, Slice, dump, identify, load
+from tasks.protocol.shard import KINDS, SLAB, Shard, Slice, dump, identify, load
 
 # File names of this kind of system are bytes: those that are not UTF-8 arrive with lone surrogates.
 names = st.one_of(

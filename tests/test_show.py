@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from launcher.show import (
+from launcher.reports.terminal.report import (
     brief,
     compare,
     count,
@@ -190,5 +190,5 @@ def test_the_parts_come_in_one_order() -> None:
 
 
 def test_importing_show_does_not_import_rich() -> None:
-    code = "import sys, launcher.show, launcher.page; sys.exit('rich' in sys.modules)"
+    code = "import sys, launcher.reports.terminal.report, launcher.reports.html.report; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from launcher.clouds.local import Local
-from launcher.drive import Drive
-from launcher.ledger import Ledger
-from launcher.observe import Eye
-from launcher.signs import Signs, pace_of, sign_of
-from launcher.slowest import ADVICE
-from tasks.heart import SCHEMA, Heart, Pulse, pulse_key
+from launcher.fleet.backends.local import Local
+from launcher.fleet.controller import Drive
+from launcher.fleet.monitoring.bottleneck import ADVICE
+from launcher.fleet.monitoring.heartbeats import Signs, pace_of, sign_of
+from launcher.fleet.monitoring.store_observer import Eye
+from launcher.ledger.ledger import Ledger
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
+from tasks.worker.heartbeat import SCHEMA, Heart, Pulse, pulse_key
 from tests.house import NOON, Clock, header_of, write_jsonl
 from tests.launching import embedfleet, records, write_job, write_plan
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from launcher.clouds.skywords import (
+from launcher.fleet.backends.skypilot_status import (
     ENDS,
     ERRORS,
     HINTS,
@@ -21,8 +21,8 @@ from launcher.clouds.skywords import (
     purchase_of,
     sight_of,
 )
-from launcher.fleet import Phase
-from launcher.record import MachineState, Site
+from launcher.fleet.policy import Phase
+from launcher.ledger.records import MachineState, Site
 
 JOB = Job(
     7, "run-l0m0-0", "RUNNING", 0, "AWS", "us-east-1", "us-east-1b", 1_000.0, 1_000.0, None, None, "run"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.slowest import ADVICE, OWN, SIDE, Sign, slowest
+from launcher.fleet.monitoring.bottleneck import ADVICE, OWN, SIDE, Sign, slowest
 
 STEADY = {"read": 40.0, "tokenise": 55.0, "engine": 97.0, "write": 8.0, "store": 20.0, "wait": 3.0}
 

@@ -13,12 +13,12 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from pricing.check import gate
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import SOURCES, aws
-from pricing.sources.fetched import Fetched, Unanswered, plain
-from pricing.sources.shapes import by_type
+from pricing.sources.instance_types import by_type
+from pricing.sources.result import Fetched, Unanswered, plain
+from pricing.validate import gate
 from tests.recorded import body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

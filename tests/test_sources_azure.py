@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from pricing.check import gate
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import azure
-from pricing.sources.fetched import Fetched, Unanswered
+from pricing.sources.result import Fetched, Unanswered
+from pricing.validate import gate
 from tests.recorded import Answer, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.check import gate
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import gcp
-from pricing.sources.fetched import Fetched, Unanswered
 from pricing.sources.http import Refused
+from pricing.sources.result import Fetched, Unanswered
+from pricing.validate import gate
 from tests.recorded import Answer, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -11,8 +11,8 @@ from urllib.request import Request
 
 import pytest
 
-from pricing.sources.fetched import Unanswered
 from pricing.sources.http import Net, Redirects, Refused
+from pricing.sources.result import Unanswered
 
 PRICES = b'{"usd": "0.8048000000"}' * 100
 

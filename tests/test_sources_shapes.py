@@ -8,7 +8,7 @@ import pytest
 
 from pricing.gpu import canonical
 from pricing.sources import SOURCES, Unanswered
-from pricing.sources.shapes import Shape, by_type, shapes
+from pricing.sources.instance_types import Shape, by_type, shapes
 
 CLOUDS = ("aws", "gcp", "azure")
 EVERY = [s for cloud in CLOUDS for s in shapes(cloud)]

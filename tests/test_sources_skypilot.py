@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.check import gate
 from pricing.gpu import canonical
 from pricing.offer import FLAGS, Quote
 from pricing.sources import skypilot
-from pricing.sources.fetched import Fetched, Unanswered
 from pricing.sources.http import Refused
+from pricing.sources.result import Fetched, Unanswered
 from pricing.sources.skypilot import MIRROR, PUBLISHED, parse
 from pricing.sources.skypilot_rows import UnreadableError
+from pricing.validate import gate
 from tests.recorded import PRICES, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.spec import Place, Recipe, in_words, label, prefix, ranked, requirements, task, to_yaml
+from tasks.skypilot_task import Place, Recipe, in_words, label, prefix, ranked, requirements, task, to_yaml
 
 GOLDEN = Path(__file__).parent / "golden"
 EAST = Place("aws", "us-east-1", "use1-az2", "g6.xlarge", Decimal("0.347"))
@@ -224,7 +224,7 @@ def test_a_hostile_name_reaches_the_worker_as_it_is_and_does_nothing_else(name: 
     recipe = replace(SLURM, run=f"r{name}", output=f"/o{name}", model=name)
     found = words(tmp_path, recipe, f"m{name}")
     assert found == [
-        "-m", "tasks.supervise", "--store", f"/o{name}", "--run", f"r{name}", "--name", f"m{name}", "--workers", "1",
+        "-m", "tasks.supervisor", "--store", f"/o{name}", "--run", f"r{name}", "--name", f"m{name}", "--workers", "1",
         "--offset", "0", "--threads", "2",
     ]  # fmt: skip
     assert not list(tmp_path.rglob("owned"))

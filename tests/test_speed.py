@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.models import shape
-from launcher.speed import ENGINES, FACTOR, FUSED, Speed, computes, flops_per_token, predict, spread
+from launcher.throughput.model_shapes import shape
+from launcher.throughput.predict import (
+    ENGINES,
+    FACTOR,
+    FUSED,
+    Speed,
+    computes,
+    flops_per_token,
+    predict,
+    spread,
+)
 from pricing.gpu import Gpu, gpu
 
 BASE = shape("BAAI/bge-base-en-v1.5")

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from launcher import speeds
+from launcher.cli import speed as speeds
+from launcher.cli.speed import rows, speed_text
 from launcher.errors import Usage
-from launcher.ledger import Ledger
-from launcher.models import shape
-from launcher.record import SpeedSeen
-from launcher.speed import flops_per_token
-from launcher.speeds import rows, speed_text
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import SpeedSeen
+from launcher.throughput.model_shapes import shape
+from launcher.throughput.predict import flops_per_token
 from pricing.gpu import gpu, gpus
 
 BASE = shape("BAAI/bge-base-en-v1.5")

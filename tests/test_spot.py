@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pricing.spot import ON_DEMAND, Evidence, evidence, hazard
+from pricing.preemption import ON_DEMAND, Evidence, evidence, hazard
 
 SHARED = Path(__file__).parents[2] / "shared"
 PROBES = SHARED / "traces" / "spot_availability.csv.gz"

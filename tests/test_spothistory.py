@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from launcher.account import machine_times, report_of, spent_so_far
-from launcher.ledger import Ledger
-from launcher.record import How, PriceSeen, Site
-from launcher.report import unknown
-from launcher.spothistory import EVERY, SpotHistory
+from launcher.costs.run_costs import machine_times, report_of, spent_so_far
+from launcher.fleet.monitoring.spot_prices import EVERY, SpotHistory
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import How, PriceSeen, Site
+from launcher.reports.report import unknown
 from pricing.sources.aws import SpotPrice
-from pricing.sources.fetched import Unanswered
+from pricing.sources.result import Unanswered
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KIND = "g6.xlarge"

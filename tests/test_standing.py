@@ -8,10 +8,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.forecast import forecast
-from launcher.ledger import Ledger
-from launcher.record import How, Site
-from launcher.standing import money_of
+from launcher.costs.forecast import forecast
+from launcher.fleet.monitoring.cost_status import money_of
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import How, Site
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 PLANNED = (Decimal(80), Decimal(100), Decimal(150))
@@ -90,7 +90,7 @@ def test_a_watch_without_a_terminal_is_one_object_a_line(tmp_path: Path) -> None
     import contextlib
     import json
 
-    from launcher.watch import follow
+    from launcher.cli.progress import follow
 
     out = StringIO()
     with contextlib.redirect_stdout(out):

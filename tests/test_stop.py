@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launcher import plan as plans
+from launcher.planning import plan as plans
 from tests.launching import Launching, embedfleet, shards, wait
 
 SLOW = "0.05"  # seconds of 1,000 tokens: 0.8 s a shard

@@ -6,7 +6,19 @@ from typing import BinaryIO
 
 import pytest
 
-from tasks.store import TRIES, Body, Entry, Refused, Span, Store, Unsure, create_once, open_store, probe, read
+from tasks.stores.base import (
+    TRIES,
+    Body,
+    Entry,
+    Refused,
+    Span,
+    Store,
+    Unsure,
+    create_once,
+    open_store,
+    probe,
+    read,
+)
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
 

@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 import tasks
-from tasks import heart
-from tasks.heart import Pulse
-from tasks.restart import CRASHES
-from tasks.store import every, read
+from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
-from tasks.supervise import Slot, Supervisor
+from tasks.supervisor.restart_policy import CRASHES
+from tasks.supervisor.supervisor import Slot, Supervisor
+from tasks.worker import heartbeat as heart
+from tasks.worker.heartbeat import Pulse
 from tests.house import corpus, done, ids_out, launch, receipts_of
 
 ROOT = Path(tasks.__file__).parents[1]
@@ -46,7 +46,15 @@ def start(store: Folder, tmp_path: Path) -> Iterator[Start]:
     started: list[Supervised] = []
 
     def begin(*words: str, **environment: str) -> Supervised:
-        command = [sys.executable, "-m", "tasks.supervise", "--store", str(store.root), "--run", "run-1"]
+        command = [
+            sys.executable,
+            "-m",
+            "tasks.supervisor",
+            "--store",
+            str(store.root),
+            "--run",
+            "run-1",
+        ]
         command += ["--name", "m", "--pause", "0.1", "--heartbeat", "0.2", "--offset", "0"]
         keep = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
         supervisor = subprocess.Popen(
@@ -162,7 +170,15 @@ def test_two_machines_that_were_given_no_name_have_different_ones(
 ) -> None:
     corpus(files, 1, 2)
     launch(store, files, 1)
-    command = [sys.executable, "-m", "tasks.supervise", "--store", str(store.root), "--run", "run-1"]
+    command = [
+        sys.executable,
+        "-m",
+        "tasks.supervisor",
+        "--store",
+        str(store.root),
+        "--run",
+        "run-1",
+    ]
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
     for _ in range(2):
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=PATIENCE)

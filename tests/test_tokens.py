@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from tasks.tokens import (
+from tasks.engines.tokenizer import (
     HASH,
     BadModel,
     Cut,

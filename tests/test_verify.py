@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.verify import SHOWN, Verdict, verify
-from tasks import lease, manifest, receipt
-from tasks.manifest import Header
-from tasks.read import Bad
-from tasks.receipt import Receipt
+from launcher.output.verify import SHOWN, Verdict, verify
+from tasks.formats.readers import Bad
+from tasks.formats.vector_file import VectorFile, digest
+from tasks.protocol import lease, manifest, receipt
+from tasks.protocol.manifest import Header
+from tasks.protocol.receipt import Receipt
 from tasks.stores.folder import Folder
-from tasks.write import VectorFile, digest
 from tests.house import NOON, header_of, shard_of, whole, write_jsonl
 
 FILES, DOCUMENTS = 4, 6

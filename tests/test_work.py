@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import work
-from tasks.embed import Vectors, embed, shorten
-from tasks.hash_engine import DIMENSIONS, HashEncoder
-from tasks.manifest import Header
-from tasks.read import Bad
-from tasks.shard import Shard
+from tasks.engines.base import Vectors, embed, shorten
+from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
+from tasks.engines.tokenizer import BadModel, Cut
+from tasks.formats.readers import Bad
+from tasks.protocol.manifest import Header
+from tasks.protocol.shard import Shard
 from tasks.stores.folder import Folder
-from tasks.tokens import BadModel, Cut
-from tasks.work import Output, Tally, Windows, cut_of, size_of
+from tasks.worker import windows as work
+from tasks.worker.windows import Output, Tally, Windows, cut_of, size_of
 from tests.house import corpus, header_of, shard_of, whole, write_jsonl
 
 

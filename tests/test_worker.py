@@ -15,19 +15,19 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks import manifest
-from tasks.embed import Vectors
-from tasks.hash_engine import HashEncoder
-from tasks.heart import Heart, Pulse, load, pulse_key
-from tasks.lease import claim, receipt_key
-from tasks.manifest import Header
-from tasks.shard import Shard
-from tasks.signals import Signals, Stopped
-from tasks.store import Body, create_once, every, read
+from tasks.engines.base import Vectors
+from tasks.engines.hash_engine import HashEncoder
+from tasks.formats.vector_file import digest
+from tasks.protocol import manifest
+from tasks.protocol.lease import claim, receipt_key
+from tasks.protocol.manifest import Header
+from tasks.protocol.shard import Shard
+from tasks.stores.base import Body, create_once, every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker import Worker
-from tasks.write import digest
+from tasks.worker.heartbeat import Heart, Pulse, load, pulse_key
+from tasks.worker.signals import Signals, Stopped
+from tasks.worker.worker import Worker
 from tests.house import (
     NOON,
     corpus,

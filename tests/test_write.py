@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks import write
-from tasks.embed import Vectors
-from tasks.quantise import Dtype, restore
-from tasks.write import VectorFile, digest
+from tasks.engines.base import Vectors
+from tasks.formats import vector_file
+from tasks.formats.quantize import Dtype, restore
+from tasks.formats.vector_file import VectorFile, digest
 
 META = {"run": "reviews", "model": "hash"}
 
@@ -121,7 +121,7 @@ def test_a_digest_is_sha256(tmp_path: Path) -> None:
 def test_row_groups_hold_as_many_rows_as_allowed_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "GROUP_ROWS", 100)
+    monkeypatch.setattr(vector_file, "GROUP_ROWS", 100)
     with VectorFile(tmp_path / "v.parquet", 4, "float32") as out:
         for first in range(0, 250, 30):
             count = min(30, 250 - first)  # not where the groups end
@@ -134,14 +134,14 @@ def test_row_groups_hold_as_many_rows_as_allowed_and_no_more(
 def test_one_large_addition_becomes_several_row_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "GROUP_BYTES", 4 * 4 * 64)
+    monkeypatch.setattr(vector_file, "GROUP_BYTES", 4 * 4 * 64)
     path = written(tmp_path / "v.parquet", numbers(150))
     meta = pq.read_metadata(path)
     assert [meta.row_group(n).num_rows for n in range(meta.num_row_groups)] == [64, 64, 22]
 
 
 def test_long_kept_texts_make_smaller_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write, "GROUP_KEPT", 100)
+    monkeypatch.setattr(vector_file, "GROUP_KEPT", 100)
     with VectorFile(tmp_path / "v.parquet", 4, "float32", ["text"]) as out:
         for n in range(4):
             out.add([f"d{n}"], [0], numbers(1), [["x" * 60]])

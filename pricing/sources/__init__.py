@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pricing.sources import aws, azure, gcp, skypilot
-from pricing.sources.fetched import Fetched, Unanswered
+from pricing.sources.result import Fetched, Unanswered
 
 __all__ = ["SOURCES", "Fetched", "Unanswered"]
 

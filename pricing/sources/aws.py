@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from pricing.offer import Quote
-from pricing.sources.fetched import Fetched, Unanswered, plain
-from pricing.sources.shapes import Shape, by_type
+from pricing.sources.instance_types import Shape, by_type
+from pricing.sources.result import Fetched, Unanswered, plain
 
 LINUX = "Linux/UNIX"
 PRICE_LIST = "us-east-1"  # the Price List service's own region; it answers for all

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pricing.offer import Quote
-from pricing.sources.fetched import Fetched, Unanswered, plain
 from pricing.sources.http import NET, Http
-from pricing.sources.shapes import Shape, shapes
+from pricing.sources.instance_types import Shape, shapes
+from pricing.sources.result import Fetched, Unanswered, plain
 
 PRICES = "https://prices.azure.com/api/retail/prices"
 SOURCE = "Azure Retail Prices API"

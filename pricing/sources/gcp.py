@@ -19,9 +19,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pricing.offer import Quote
-from pricing.sources.fetched import Fetched, Unanswered, plain
 from pricing.sources.http import NET, Http, Refused
-from pricing.sources.shapes import Shape, shapes
+from pricing.sources.instance_types import Shape, shapes
+from pricing.sources.result import Fetched, Unanswered, plain
 
 COMPUTE_ENGINE = "6F81-5844-456A"  # the service's id in the catalog, the same for everybody
 SKUS = f"https://cloudbilling.googleapis.com/v1/services/{COMPUTE_ENGINE}/skus"

@@ -18,7 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from pricing.sources.fetched import Unanswered
+from pricing.sources.result import Unanswered
 
 MIB = 2**20
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})  # the server means "later", not "no"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pricing.gpu import canonical
 from pricing.offer import Quote
-from pricing.sources.fetched import Fetched, Unanswered, plain
 from pricing.sources.http import NET, Http, Refused
-from pricing.sources.shapes import by_type
+from pricing.sources.instance_types import by_type
+from pricing.sources.result import Fetched, Unanswered, plain
 from pricing.sources.skypilot_gcp import joined
 from pricing.sources.skypilot_rows import Row, UnreadableError, rows
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from pricing.gpu import canonical
-from pricing.sources.shapes import shapes
+from pricing.sources.instance_types import shapes
 from pricing.sources.skypilot_rows import Row
 
 # SkyPilot files GCP's reservations (DWS) as on-demand where their SKU comes first: 43-51 % of the price in the regions

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from tasks.store import (
+from tasks.stores.base import (
     PAGE,
     TEMPORARY,
     Body,

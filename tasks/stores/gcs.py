@@ -26,9 +26,20 @@ from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 
-from tasks.store import PAGE, Body, Changed, Entry, Refused, Span, Unsure, check, check_prefix, check_read
+from tasks.stores.base import (
+    PAGE,
+    Body,
+    Changed,
+    Entry,
+    Refused,
+    Span,
+    Unsure,
+    check,
+    check_prefix,
+    check_read,
+)
 from tasks.stores.gcs_errors import ERRORS, invalid, meaning, no_bucket, status_of
-from tasks.stores.ranged import Part, bounds, opened, part
+from tasks.stores.range_reader import Part, bounds, opened, part
 from tasks.stores.retry import ANSWER, CONNECT, PATIENCE, Contact, Silent
 
 PIECE = 16 * 2**20  # bytes of a piece of a large upload

@@ -14,7 +14,7 @@ from google.auth import exceptions as auth
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
 
-from tasks.store import Denied, Refused, Unknown
+from tasks.stores.base import Denied, Refused, Unknown
 from tasks.stores.retry import Silent
 
 TOO_MUCH = {

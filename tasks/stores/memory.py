@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 from uuid import uuid4
 
-from tasks.store import PAGE, Body, Changed, Entry, Span, check, check_prefix, check_read, place
+from tasks.stores.base import PAGE, Body, Changed, Entry, Span, check, check_prefix, check_read, place
 
 
 class Memory:

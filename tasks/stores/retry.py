@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from tasks.store import Unreachable
+from tasks.stores.base import Unreachable
 
 PATIENCE = 120.0  # seconds without an answer until we give up; longer than most brown-outs of a region
 STRANGER = 20.0  # the same for a store that never answered us: a mistyped address is likelier than an outage

@@ -22,8 +22,19 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.store import PAGE, Body, Changed, Entry, Refused, Span, Unsure, check, check_prefix, check_read
-from tasks.stores.ranged import Part, bounds, opened, part
+from tasks.stores.base import (
+    PAGE,
+    Body,
+    Changed,
+    Entry,
+    Refused,
+    Span,
+    Unsure,
+    check,
+    check_prefix,
+    check_read,
+)
+from tasks.stores.range_reader import Part, bounds, opened, part
 from tasks.stores.retry import ANSWER, CONNECT, PATIENCE, Contact, Silent
 from tasks.stores.s3_errors import BROKEN, code_of, meaning, status_of
 

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from tasks.store import Denied, Refused, Unknown
+from tasks.stores.base import Denied, Refused, Unknown
 from tasks.stores.retry import Silent
 
 AGAIN = {

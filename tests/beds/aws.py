@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from launcher.clouds import providers
+from launcher.fleet.backends import provider_api
 from tests.beds import catalogs, machine
 from tests.beds.skyhome import CLOUD, ROOT, Sky, free_port, registry_exports, system_env, write_csv
 
@@ -206,13 +206,13 @@ class Aws:
         }
 
     def ec2(self, region: str) -> Any:
-        boto3, _ = providers.boto()
+        boto3, _ = provider_api.boto()
         return boto3.client("ec2", **self.client("ec2", region))
 
     @property
     def s3(self) -> Any:
         """Where corpora and vectors lie, in `BUCKET`."""
-        boto3, _ = providers.boto()
+        boto3, _ = provider_api.boto()
         return boto3.client("s3", **self.client("store", REGIONS[0]))
 
     def instances(self, states: Sequence[str] = ("pending", "running")) -> list[Instance]:
@@ -301,7 +301,7 @@ class Aws:
             ec2.create_route(
                 RouteTableId=tables[0]["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
             )
-        boto3, _ = providers.boto()
+        boto3, _ = provider_api.boto()
         iam = boto3.client("iam", **self.client("ec2", REGIONS[0]))
         iam.create_role(
             RoleName="skypilot-v1",

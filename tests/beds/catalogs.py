@@ -11,9 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pricing import catalog
+from pricing import price_book
 from pricing.offer import Offer
-from tasks.spec import ACCELERATORS, ZONE_ID
+from tasks.skypilot_task import ACCELERATORS, ZONE_ID
 from tests.beds.skyhome import GPUS, write_csv
 
 HEADER = [
@@ -37,7 +37,7 @@ def write(home: Path) -> None:
     )
     rows = [[gpu, gib, "nvidia"] for gpu, gib in GPUS.items()]
     write_csv(root / "common" / "metadata.csv", ["GPU", "MemoryGB", "Manufacturer"], rows)
-    offers = [o for o in catalog.load() if ACCELERATORS.get(o.gpu, o.gpu) in GPUS]
+    offers = [o for o in price_book.load() if ACCELERATORS.get(o.gpu, o.gpu) in GPUS]
     write_csv(root / "aws" / "vms.csv", HEADER + MORE, _aws([o for o in offers if o.cloud == "aws"]))
     write_csv(root / "gcp" / "vms.csv", HEADER, _gcp([o for o in offers if o.cloud == "gcp"]))
 

@@ -97,8 +97,8 @@ class Crew:
             os.dup2(out, 1)
             os.dup2(out, 2)
             os.environ.update(self.environment)
-            from tasks import pipeline
-            from tasks.worker import main
+            from tasks.worker import pipeline
+            from tasks.worker.worker import main
 
             # Shards here are a thousandth of real ones, and so is what goes through the engine at once.
             pipeline.FIRST, pipeline.LEAST, pipeline.BITE = 100, 100, 0.1

@@ -128,8 +128,8 @@ def launch(where: Place, corpus: Path, weather: Weather) -> None:
         status = 1
         try:
             os.environ.update(where.environment)
-            from tasks import manifest
-            from tasks.store import open_store
+            from tasks.protocol import manifest
+            from tasks.stores.base import open_store
 
             shards = [shard_of([whole(corpus, f"{n}.jsonl", "jsonl")], n) for n in range(weather.shards)]
             header = header_of(corpus, weather.shards, ttl=weather.ttl)

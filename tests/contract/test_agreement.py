@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.embed import Encoder, Vectors, embed, limit, load, shorten
-from tasks.tokens import Cut, pieces
+from tasks.engines.base import Encoder, Vectors, embed, limit, load, shorten
+from tasks.engines.tokenizer import Cut, pieces
 
 if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_transformers")):
     pytest.skip("torch and sentence-transformers are not both installed", allow_module_level=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.store import (
+from tasks.stores.base import (
     Body,
     Changed,
     Denied,
@@ -21,7 +21,7 @@ from tasks.store import (
     read,
 )
 from tasks.stores.gcs import Gcs
-from tasks.stores.ranged import BLOCK
+from tasks.stores.range_reader import BLOCK
 from tasks.stores.s3 import S3
 from tests.buckets import found_by
 from tests.objectserver import Fault, Running

@@ -13,11 +13,11 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from launcher.clouds.local import Local
-from launcher.clouds.seam import Ask, Sight
 from launcher.errors import Problem
-from launcher.fleet import Phase
-from tasks import manifest
+from launcher.fleet.backends.base import Ask, Sight
+from launcher.fleet.backends.local import Local
+from launcher.fleet.policy import Phase
+from tasks.protocol import manifest
 from tasks.stores.folder import Folder
 from tests.house import corpus, done, launch
 

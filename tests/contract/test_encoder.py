@@ -13,19 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.embed import (
-    Encoder,
-    NoEngine,
-    Vectors,
-    choose,
-    embed,
-    limit,
-    load,
-    shorten,
-    unit,
-)
-from tasks.pooling import pooling
-from tasks.tokens import HASH, BadModel, Cut, longest, pieces
+from tasks.engines.base import Encoder, NoEngine, Vectors, choose, embed, limit, load, shorten, unit
+from tasks.engines.pooling import pooling
+from tasks.engines.tokenizer import HASH, BadModel, Cut, longest, pieces
 
 if importlib.util.find_spec("torch") is None:
     pytest.skip("the engine torch is not installed", allow_module_level=True)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from launcher.clouds.local import Local
-from launcher.clouds.seam import Ask, Cloud
-from launcher.clouds.skypilot import SkyPilot
-from launcher.fleet import Phase
-from launcher.record import MachineState
-from tasks import manifest
-from tasks.spec import Place, Recipe
+from launcher.fleet.backends.base import Ask, Cloud
+from launcher.fleet.backends.local import Local
+from launcher.fleet.backends.skypilot import SkyPilot
+from launcher.fleet.policy import Phase
+from launcher.ledger.records import MachineState
+from tasks.protocol import manifest
+from tasks.skypilot_task import Place, Recipe
 from tasks.stores.folder import Folder
 from tests.house import corpus, done, launch
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.store import PAGE, TEMPORARY, Changed, Entry, Store, every, open_store, probe, read
+from tasks.stores.base import PAGE, TEMPORARY, Changed, Entry, Store, every, open_store, probe, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.stores.ranged import BLOCK
+from tasks.stores.range_reader import BLOCK
 from tests.buckets import FAKE, KINDS, OTHERS, Servers
 from tests.house import NOON, Clock
 

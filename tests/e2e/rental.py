@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launcher import plan as plans
-from launcher import planner
-from launcher.ledger import Ledger
-from launcher.planning import read_job
-from launcher.record import Life, Machine
-from tasks.heart import utc
+from launcher.cli.plan import read_job
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Life, Machine
+from launcher.planning import plan as plans
+from launcher.planning import planner
+from tasks.worker.heartbeat import utc
 from tests.beds.skyhome import CLOUD, ROOT, Sky
 from tests.beds.slurm import PRICES, Slurm
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from pricing import catalog
-from tasks import spec
-from tasks.heart import utc
+from pricing import price_book
+from tasks import skypilot_task
+from tasks.worker.heartbeat import utc
 from tests.beds import aws, machine
 from tests.beds.aws import BUCKET, REGIONS, Aws
 from tests.beds.skyhome import CLOUD
@@ -154,7 +154,7 @@ def cheapest(region: str) -> tuple[str | None, str, int, Decimal | None]:
     """The zone, the type, no machines yet, and the price of an hour on spot, by the snapshot of prices."""
     offers = [
         o
-        for o in catalog.load()
+        for o in price_book.load()
         if (o.cloud, o.region, o.instance_type, o.purchase) == ("aws", region, KIND, "spot")
     ]
     best = min(offers, key=lambda o: o.usd_per_hour or Decimal("inf"))
@@ -167,7 +167,7 @@ ZONE_IDS = {"us-east-1a": "use1-az6", "us-west-2c": "usw2-az3"}
 
 def spot_of(zone: str | None) -> Decimal | None:
     """What an hour costs on spot in this zone."""
-    (found,) = [o for o in catalog.load() if o.instance_type == KIND and o.zone == ZONE_IDS[str(zone)]]
+    (found,) = [o for o in price_book.load() if o.instance_type == KIND and o.zone == ZONE_IDS[str(zone)]]
     return found.usd_per_hour
 
 
@@ -175,7 +175,9 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     cloud: Aws, hook: Webhook, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.no_capacity(CHEAPEST)
-    orphan = cloud.plant(REGIONS[1], KIND, {spec.RUN_LABEL: "gone-1a2b3c4d", spec.LOT_LABEL: "lot-0"})
+    orphan = cloud.plant(
+        REGIONS[1], KIND, {skypilot_task.RUN_LABEL: "gone-1a2b3c4d", skypilot_task.LOT_LABEL: "lot-0"}
+    )
     rental = Spot(cloud, "spot")
     rental.settings["WEBHOOK"] = hook.url
     change_prices(cloud, BEFORE, utc() - timedelta(days=1))
@@ -189,7 +191,7 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
         lambda: running(cloud, run) == 3 or launcher.poll() is not None
     )  # by SkyPilot's word, which comes late
     assert launcher.poll() is None, rental.said()
-    ours = [one for one in cloud.instances() if one.run == spec.label(run)]
+    ours = [one for one in cloud.instances() if one.run == skypilot_task.label(run)]
     assert {one.region for one in ours} == set(REGIONS)
     assert all(one.spot for one in ours)
     assert CHEAPEST not in {one.zone for one in ours}
@@ -199,7 +201,7 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     moved = utc().replace(microsecond=0)
     change_prices(cloud, AFTER, moved)
     # A machine of ours that SkyPilot does not know: EC2 alone tells of it.
-    stray = cloud.plant(REGIONS[0], KIND, {spec.RUN_LABEL: spec.label(run)})
+    stray = cloud.plant(REGIONS[0], KIND, {skypilot_task.RUN_LABEL: skypilot_task.label(run)})
     assert launcher.wait(PATIENCE) == 0, rental.said()
 
     verified = rental.run("verify", run, "--json")
@@ -224,7 +226,9 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     assert gone.returncode == 0, gone.stderr
     proof = rental.run("down", run, "--verify")
     assert proof.returncode == 0, proof.stderr + proof.stdout
-    assert proof.stdout.startswith(f"0 machines bear embedfleet-run={spec.label(run)}; asked: SkyPilot, aws ")
+    assert proof.stdout.startswith(
+        f"0 machines bear embedfleet-run={skypilot_task.label(run)}; asked: SkyPilot, aws "
+    )
     assert [one.id for one in cloud.instances()] == [orphan]
 
     seen = removed_by_its_remedy(cloud, rental, orphan)

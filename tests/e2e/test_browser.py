@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from launcher.account import report_of
-from launcher.ledger import Ledger
-from launcher.page import render
-from launcher.report import to_json
+from launcher.costs.run_costs import report_of
+from launcher.ledger.ledger import Ledger
+from launcher.reports.html.report import render
+from launcher.reports.report import to_json
 from tests import histories
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"

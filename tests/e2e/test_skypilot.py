@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from launcher import plan as plans
-from launcher import planner
-from launcher.clouds.skywords import ENDS, ERRORS, OWN_FAILURE, PHASES
-from launcher.planning import read_job
-from launcher.recipes import recipes_of, yamls
-from pricing import catalog
-from tasks.heart import utc
-from tasks.spec import ENGINES, Place, ranked
+from launcher.cli.plan import read_job
+from launcher.fleet.backends.skypilot_status import ENDS, ERRORS, OWN_FAILURE, PHASES
+from launcher.fleet.task_specs import recipes_of, yamls
+from launcher.planning import plan as plans
+from launcher.planning import planner
+from pricing import price_book
+from tasks.skypilot_task import ENGINES, Place, ranked
+from tasks.worker.heartbeat import utc
 from tests.beds import catalogs
 from tests.beds.skyhome import CLOUD, ROOT
 from tests.test_spec import RECIPE
@@ -84,7 +84,7 @@ import json
 from sky.schemas.api.responses import ManagedJobRecord
 print(json.dumps(sorted(ManagedJobRecord.model_fields)))
 """
-    from launcher.clouds.skypilot import FIELDS
+    from launcher.fleet.backends.skypilot import FIELDS
 
     assert set(FIELDS) <= set(in_cloud(home, code=code))
 
@@ -113,7 +113,9 @@ def test_skypilots_catalog_has_a_price_of_spot_for_each_zone_and_none_for_a_type
     home: Path,
 ) -> None:
     offers = [
-        o for o in catalog.load() if (o.cloud, o.region, o.instance_type) == ("aws", "us-east-1", "g6.xlarge")
+        o
+        for o in price_book.load()
+        if (o.cloud, o.region, o.instance_type) == ("aws", "us-east-1", "g6.xlarge")
     ]
     zones = {o.zone: str(o.usd_per_hour) for o in offers if o.purchase == "spot"}
     code = f"""
@@ -133,7 +135,7 @@ print(json.dumps(prices | {{"?": cloud.price(Site("aws", "us-east-1", "us-east-1
 def example(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """An example's plan, from the prices of the snapshot, and the task files of its lots."""
     job, _ = read_job(EXAMPLES / name / "job.yaml")
-    choices = planner.Choices(on=None, probe_seconds=0.1, offers=catalog.load())
+    choices = planner.Choices(on=None, probe_seconds=0.1, offers=price_book.load())
     body = plans.to_json(planner.make(job, Path("/home/ann"), choices, utc(), lambda _: None))
     assert job.output
     recipes = recipes_of(body, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
@@ -188,7 +190,7 @@ def _runnable(files: Sequence[str], home: Path) -> list[str]:
 def test_what_a_machine_installs_can_be_installed_together(engine: str, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from tasks.spec import requirements
+    from tasks.skypilot_task import requirements
 
     needs = requirements(replace(RECIPE, engine=engine, corpus="gs://bucket/in"))
     resolve(tmp_path, "\n".join(needs))

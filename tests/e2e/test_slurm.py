@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from demo.corpus import build
-from launcher.ledger import Ledger
+from launcher.ledger.ledger import Ledger
 from tests.beds.skyhome import CLOUD, ROOT
 from tests.beds.slurm import Slurm
 from tests.e2e.rental import PATIENCE, SLOW, Rental, open_to_all, wait
@@ -88,7 +88,7 @@ def test_a_cloud_that_skypilot_has_never_checked_is_checked_and_one_without_cred
 ) -> None:
     done = subprocess.run(
         [str(CLOUD / "bin" / "python"), "-c",
-         "from launcher.clouds.skypilot import enabled; print(enabled(), enabled(['slurm', 'gcp']), enabled())"],
+         "from launcher.fleet.backends.skypilot import enabled; print(enabled(), enabled(['slurm', 'gcp']), enabled())"],
         cwd=ROOT, env=bed.sky.environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,121 @@
+"""`embedfleet finish RUN`: a finished run tidied up: its dataset manifest written, and what no receipt names removed.
+
+Vectors of killed workers and of those who were overtaken lie beside the good ones. Removed is only what a file itself
+says to be of this run, and only when every shard has its receipt. `add` is called for every command line, so all else
+is imported later.
+"""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import argparse
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from launcher.errors import Problem
+
+if TYPE_CHECKING:
+    from tasks.protocol.manifest import Header
+    from tasks.protocol.receipt import Receipt
+    from tasks.stores.base import Entry, Store
+
+SCHEMA = "embedfleet/finish/1"
+
+
+class Eraser(Protocol):
+    """What every store of ours can do, and only this command does."""
+
+    def erase(self, key: str) -> None: ...
+
+
+def add(commands: Any, run: Callable[[argparse.ArgumentParser], None]) -> None:
+    """The command among the others of `commands`; `run` gives it its RUN and --runs."""
+    finish = commands.add_parser("finish", help="tidy a finished run up: remove what no receipt names")
+    run(finish)
+    finish.add_argument(
+        "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
+    )
+    finish.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: Namespace) -> int:
+    """Tidy up, and say what was done."""
+    from launcher.cli.console import show  # noqa: PLC0415
+    from launcher.cli.report import ledger_of  # noqa: PLC0415
+    from launcher.fleet.monitoring.store_observer import Eye  # noqa: PLC0415
+    from launcher.output.dataset import dataset_key, write_dataset  # noqa: PLC0415
+    from tasks.protocol import manifest  # noqa: PLC0415
+    from tasks.stores.base import open_store  # noqa: PLC0415
+
+    with ledger_of(arguments) as ledger:
+        row = ledger.find(arguments.run)
+        store = open_store(row.output)
+        header = manifest.read_header(store, row.id)
+        eye = Eye(store, ledger, header)
+        eye.recall()
+        eye.receipts()
+        left = header.shards - len(eye.done)
+        if left:
+            raise Problem(
+                f"run {row.id} is not finished: {left:,} of {header.shards:,} shards have no receipt",
+                hint=f"embedfleet resume {row.id}",
+            )
+        receipts = ledger.receipts(row.id)
+    files = write_dataset(store, header, receipts)
+    losers = list(garbage(store, header, receipts))
+    if not arguments.dry_run:
+        for entry in losers:
+            cast("Eraser", store).erase(entry.key)
+    body = {
+        "schema": SCHEMA,
+        "run": row.id,
+        "dataset": dataset_key(row.id),
+        "files": files,
+        "removed": 0 if arguments.dry_run else len(losers),
+        "found": [{"key": entry.key, "bytes": entry.size} for entry in losers],
+    }
+    show(body, _text, as_json=arguments.json)
+    return 0
+
+
+def garbage(store: "Store", header: "Header", receipts: "list[Receipt]") -> "Iterator[Entry]":
+    """What a finished run left behind: parts that were gone on from, and vectors and failed rows that nobody names."""
+    from tasks.protocol.lease import root  # noqa: PLC0415
+    from tasks.stores.base import every  # noqa: PLC0415
+
+    named = {key for one in receipts for key, _ in one.files}
+    kept = {key for one in receipts for key in one.quarantines}
+    for entry in every(store, "data/"):
+        if entry.key not in named and _run_of(store, entry.key) == header.run:
+            yield entry
+    yield from (e for e in every(store, f"{root(header.run)}/quarantine/") if e.key not in kept)
+    yield from every(store, f"{root(header.run)}/parts/")
+
+
+def _run_of(store: "Store", key: str) -> str | None:
+    """Which run a file of vectors says that it is of; None where it does not say: then it is not ours to remove."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    from tasks.formats.parquet_reader import TAIL  # noqa: PLC0415
+
+    stream = store.get(key, None, TAIL)
+    if stream is None:
+        return None
+    with stream:
+        try:
+            meta = pq.ParquetFile(stream).schema_arrow.metadata or {}
+        except (pa.ArrowException, OSError):
+            return None
+    return meta.get(b"embedfleet.run", b"").decode() or None
+
+
+def _text(body: dict[str, Any]) -> str:
+    size = sum(one["bytes"] for one in body["found"])
+    verb = "removed" if body["removed"] else "would be removed"
+    lost = (
+        f"{len(body['found']):,} files of {size:,} bytes that no receipt names {verb}"
+        if body["found"]
+        else "nothing to remove"
+    )
+    return f"{body['run']}: {body['files']:,} files in {body['dataset']}; {lost}"

@@ -1,0 +1,330 @@
+"""What each command does: read its files, call the core, carry out, show. The shell's outermost ring."""
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from launcher.cli import stop as teardown
+from launcher.cli.confirm import confirm, rehearsal
+from launcher.cli.console import read, show, write
+from launcher.cli.plan import choices_of
+from launcher.cli.progress import follow, say, screen, stepper
+from launcher.cli.report import ledger_of
+from launcher.corpus import sharding
+from launcher.corpus.chunking import cut_of
+from launcher.corpus.incremental import Fresh, write_base
+from launcher.corpus.inspect import columns, fresh_of, listing_of, output_path
+from launcher.corpus.sampling import sample
+from launcher.costs.run_costs import report_of, standing_of
+from launcher.errors import FailedRows, Problem, Usage
+from launcher.fleet.controller import Drive, sole
+from launcher.fleet.monitoring.spot_prices import SpotHistory
+from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.notifications import budget_now, told
+from launcher.fleet.orphan_check import at_the_end
+from launcher.fleet.provisioner import able, hire, recipes, rented
+from launcher.fleet.rebuild_ledger import plan_key
+from launcher.fleet.status import eye_of, settle, status_of
+from launcher.fleet.task_specs import reachable, yamls
+from launcher.jobs import job as jobs
+from launcher.jobs.job import Job, Source
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run, RunState
+from launcher.output.dataset import dataset_key, write_dataset
+from launcher.output.verify import verify
+from launcher.planning import plan as plans
+from launcher.planning import planner
+from launcher.reports.html.report import render
+from launcher.reports.report import to_json
+from launcher.reports.terminal.plan import plan_text, status_text, verdict_text
+from launcher.reports.terminal.report import report_text
+from launcher.throughput.calibration import learn
+from tasks.engines.tokenizer import words
+from tasks.protocol import manifest
+from tasks.protocol.lease import root
+from tasks.stores.base import Store, create_once, open_store, probe
+from tasks.worker.heartbeat import utc
+
+TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
+
+
+def _launch(arguments: Namespace) -> int:
+    path: Path = arguments.plan
+    text = read(path)
+    choices = choices_of(arguments, arguments.on)
+    if text.lstrip().startswith("{"):
+        try:
+            body = plans.check(json.loads(text))
+        except ValueError as error:
+            raise plans.BadPlan(f"{path} is not JSON: {error}", hint="name a plan or a job file") from error
+        job, base = jobs.load(body["work"]["job"]), Path(body["work"]["base"])
+        if arguments.refresh:
+            body = plans.to_json(planner.make(job, base, choices, utc(), say))
+    else:
+        job, base = jobs.parse(text, where=path.name), path.absolute().parent
+        body = plans.to_json(planner.make(job, base, choices, utc(), say))
+        show(body, plan_text, as_json=False, stream=sys.stderr)
+    if arguments.dry_run:
+        print(rehearsal(body, recipes(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
+        return 0
+    if body["work"]["corpus"] is None:
+        raise Problem(
+            "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
+        )
+    if rented(body):
+        reachable(body, output_path(job, base))
+    _fresh(body, job, base)
+    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        run = ledger.run(body["run"])
+        if run is None or run.state == RunState.PLANNED:
+            if rented(body):
+                able(body)
+                confirm(body, yes=arguments.yes, most=arguments.max_cost)
+            run = _prepare(ledger, body, job, base)
+            if arguments.max_cost is not None:  # never more than the job allows: what is set last holds
+                said = (arguments.max_cost, job.limits.budget)
+                ledger.set_budget(run.id, min(usd for usd in said if usd is not None), utc())
+        else:
+            say(f"run {run.id} is {run.state.lower()} already: going on with it")
+        return _carry_on(ledger, run, arguments.runs, job, arguments)
+
+
+def _fresh(body: dict[str, Any], job: Job, base: Path) -> Fresh:
+    """The corpus, as the plan saw it: without what earlier runs hold."""
+    listing = listing_of(job, base)
+    found = fresh_of(job, base, body["work"]["model"], listing, body["run"], lambda _: None)
+    if found.listing.digest != body["work"]["listing"]:
+        raise Problem(
+            f"the corpus at {listing.root} changed after the plan was made",
+            hint="plan again, or launch with --refresh",
+        )
+    return found
+
+
+def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
+    """The run in the ledger and its manifest in the store: all that workers need. Done twice, it changes nothing."""
+    work = body["work"]
+    found = _fresh(body, job, base)
+    listing = found.listing
+    output = output_path(job, base)
+    store = open_store(output)
+    run: str = body["run"]
+    probe(store, f"{root(run)}/probe")
+    ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
+    create_once(
+        store, plan_key(run), json.dumps(body).encode()
+    )  # whoever has only the output can go on with the run
+    try:
+        header = manifest.read_header(store, run)
+    except manifest.NoRun:
+        assert isinstance(job.corpus, Source)
+        say("cutting the corpus into shards")
+        cuts = cut_of(job, work["model"])
+        sampled = sample(listing, columns(job), words(work["model"]), cuts)
+        shards = list(sharding.shards(listing, sampled, work["shard_tokens"]))
+        header = _header(body, job, len(shards))
+        if found.kept:
+            write_base(store, run, found.kept)
+        manifest.write(store, header, shards)
+    ledger.add_shards(run, manifest.every_shard(store, header))
+    workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
+    ledger.note(run, "launched", f"{header.shards} shards, {workers} workers", utc())
+    return ledger.find(run)
+
+
+def _header(body: dict[str, Any], job: Job, shards: int) -> manifest.Header:
+    work = body["work"]
+    assert isinstance(job.corpus, Source)
+    assert job.output
+    return manifest.Header(
+        run=body["run"],
+        corpus=work["corpus"],
+        text=job.corpus.text,
+        id=job.corpus.id,
+        model=work["model"],
+        engine=work["engine"],
+        prompt=job.prompt,
+        tokens=job.chunk.tokens or job.chunk.truncate,
+        overlap=job.chunk.overlap if job.chunk.tokens else None,
+        dtype=job.output.dtype,
+        dimensions=job.output.dimensions,
+        keep=job.output.keep,
+        remote_code=job.remote_code,
+        ttl=float(os.environ.get("EMBEDFLEET_LEASE_SECONDS", TTL)),
+        shards=shards,
+    )
+
+
+def _resume(arguments: Namespace) -> int:
+    with ledger_of(arguments) as ledger:
+        run = ledger.find(arguments.run)
+        body: dict[str, Any] = json.loads(run.plan)
+        job = jobs.load(body["work"]["job"])
+        if arguments.budget is not None:
+            _raise(ledger, run, arguments.budget)
+        if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
+            run = _prepare(ledger, body, job, Path(body["work"]["base"]))
+        return _carry_on(ledger, run, arguments.runs, job, arguments)
+
+
+def _raise(ledger: Ledger, run: Run, budget: Decimal) -> None:
+    """Set another budget for a run; one that is used up already is refused."""
+    spent = standing_of(ledger, run.id, utc()).spent
+    if budget <= spent:
+        raise Usage(
+            f"a budget of ${budget} is used up already: ${spent:.4f} are spent",
+            hint=f"embedfleet resume {run.id} --budget DOLLARS, with more than that",
+        )
+    ledger.set_budget(run.id, budget, utc())
+    ledger.note(run.id, "budget", f"${budget} from now on", utc())
+
+
+def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace) -> int:
+    """Drive the run to its end, then say how it went. The job's limits may be newer than the run's plan."""
+    body: dict[str, Any] = json.loads(run.plan)
+    folder = runs / run.id
+    store = open_store(run.output)
+    header = manifest.read_header(store, run.id)
+    eye = Eye(store, ledger, header)
+    with sole(folder, run.id):
+        write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
+        eye.recall()
+        eye.receipts()
+        before = ledger.find(run.id)
+        if eye.finished and before.state == RunState.DONE:
+            say(f"run {run.id} is finished: nothing to do")
+        else:
+            able(body)
+            hired = hire(body, run.output, store, folder, arguments.secret)
+            if not rented(body):
+                manifest.within_reach(header)
+            for name, text in yamls(hired.recipes).items():
+                write(folder / name, text)
+            follow, prove = _besides(ledger, run, body)
+            try:
+                with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
+                    left = Drive(
+                        ledger, Eye(store, ledger, header), hired.cloud, hired.lots, budget_now(ledger, run.id, job),
+                        watch, say, body["profile"]["tokens"], arguments.detach, follow, prove,
+                    ).go()  # fmt: skip
+            finally:
+                learn(ledger, run.id, body, utc())
+            if left:
+                say(left)
+                return 0
+        if not store.list(dataset_key(run.id)):
+            write_dataset(store, header, ledger.receipts(run.id))
+    return _finish(ledger, store, run.id, folder)
+
+
+def _besides(
+    ledger: Ledger, run: Run, body: dict[str, Any]
+) -> tuple[Callable[[datetime], None], Callable[[Callable[[], bool]], None]]:
+    """What a drive of rented machines does besides: it follows their prices, and proves that they went."""
+    if not rented(body):
+        return lambda _now: None, lambda _hurried: None
+    history = SpotHistory(ledger, run.id, say)
+
+    def prove(hurried: Callable[[], bool]) -> None:
+        at_the_end(ledger, run, body, say, hurried)
+        history.look(utc(), every=timedelta(0))  # to the end of those that have just gone
+
+    return history.look, prove
+
+
+def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
+    body = to_json(report_of(ledger, store, run, utc()))
+    write(folder / "report.html", render(body))
+    write(folder / "report.json", json.dumps(body, indent=1) + "\n")
+    show(body, report_text, as_json=False)
+    say(f"report: {folder / 'report.html'}")
+    failed, faults = body["work"]["failed_rows"], body["work"]["failed_shards"]
+    if faults:
+        first = next(r for r in ledger.receipts(run) if r.fault)
+        raise FailedRows(
+            f"{faults:,} of {body['work']['shards']:,} shards failed; shard {first.position}: {first.fault}",
+            hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
+        )
+    if failed:
+        raise FailedRows(
+            f"{failed:,} rows could not be embedded; {body['work']['documents']:,} documents were",
+            hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
+        )
+    return 0
+
+
+def _status(arguments: Namespace) -> int:
+    with ledger_of(arguments) as ledger:
+        run = ledger.find(arguments.run)
+        store = open_store(run.output)
+        eye = eye_of(ledger, store, run)
+        history = SpotHistory(ledger, run.id, say)
+
+        def looks() -> Iterator[dict[str, Any]]:
+            while True:
+                settle(ledger, run, eye, arguments.runs / run.id, history)
+                body = status_of(ledger, run.id, eye)
+                yield body
+                if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
+                    return
+                time.sleep(2)
+
+        if arguments.watch:
+            follow(looks(), status_text, as_json=arguments.json)
+        else:
+            show(next(looks()), status_text, as_json=arguments.json)
+        return 0
+
+
+def _verify(arguments: Namespace) -> int:
+    with ledger_of(arguments) as ledger:
+        run = ledger.find(arguments.run)
+    store = open_store(run.output)
+    header = manifest.read_header(store, run.id)
+    with stepper("checking shards") as step:
+        verdict = verify(store, header, arguments.seed, again=not arguments.no_embed, step=step)
+    body = {
+        "schema": "embedfleet/verify/1",
+        "run": run.id,
+        "shards": verdict.shards,
+        "shards_done": verdict.shards_done,
+        "documents": verdict.documents,
+        "rows": verdict.rows,
+        "failed_rows": verdict.failed_rows,
+        "failed_shards": verdict.failed_shards,
+        "resampled": verdict.resampled,
+        "worst_cosine": verdict.worst_cosine,
+        "fault_count": verdict.fault_count,
+        "faults": verdict.faults,
+    }
+    show(body, verdict_text, as_json=arguments.json)
+    if verdict.fault_count:
+        raise Problem(
+            f"{verdict.fault_count} faults in run {run.id}; the first: {verdict.faults[0]}",
+            hint="embed into a new output path"
+            if run.state == RunState.DONE
+            else f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
+        )
+    if verdict.failed_shards:
+        raise FailedRows(
+            f"{len(verdict.failed_shards)} of {verdict.shards} shards were not embedded; {verdict.failed_shards[0]}",
+            hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
+        )
+    return 0
+
+
+RUN: dict[str, Callable[[Namespace], int]] = {
+    "launch": _launch,
+    "status": _status,
+    "resume": _resume,
+    "stop": teardown.stop,
+    "down": teardown.down,
+    "verify": _verify,
+}

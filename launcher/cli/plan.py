@@ -1,0 +1,68 @@
+"""`embedfleet plan` and `embedfleet diff`: the commands that spend nothing, and wait for no library they do not need."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from launcher.cli.console import read, show, write
+from launcher.cli.prices import book_of
+from launcher.cli.progress import say
+from launcher.jobs import job as jobs
+from launcher.jobs.job import Job
+from launcher.planning import plan as plans
+from launcher.planning import planner
+from launcher.planning.plan_diff import differences
+from launcher.reports.html.plan import plan_page
+from launcher.reports.terminal.plan import plan_text
+from launcher.reports.terminal.plan_diff import diff_text
+from tasks.worker.heartbeat import utc
+
+
+def plan(arguments: Namespace) -> int:
+    job, base = read_job(arguments.job)
+    plan = planner.make(job, base, choices_of(arguments, arguments.on), utc(), say)
+    body = plans.to_json(plan)
+    if arguments.output:
+        write(arguments.output, json.dumps(body, indent=1) + "\n")
+        say(f"plan written to {arguments.output}")
+    if arguments.html:
+        write(arguments.html, plan_page(body))
+        say(f"page written to {arguments.html}")
+    show(body, plan_text, as_json=arguments.json)
+    return 0
+
+
+def choices_of(arguments: Namespace, on: str | None) -> planner.Choices:
+    """Prices from the book that was named, else the user's own, else the snapshot; and the speeds that runs had."""
+    found = book_of(arguments.price_book, offline=arguments.offline)
+    if found.trouble:
+        say(f"your own prices are passed over: {found.trouble}")
+    path: Path = arguments.runs / "ledger.db"
+    if not path.exists():
+        return planner.Choices(on, arguments.probe, found.offers)
+    from launcher.ledger.ledger import Ledger  # noqa: PLC0415 - most plans are made before there is one
+
+    with Ledger.open(path) as ledger:
+        return planner.Choices(on, arguments.probe, found.offers, ledger.speeds(), ledger.starts())
+
+
+def diff(arguments: Namespace) -> int:
+    one, other = (plan_in(path) for path in (arguments.one, arguments.other))
+    show(differences(one, other), diff_text, as_json=arguments.json)
+    return 0
+
+
+def plan_in(path: Path) -> dict[str, Any]:
+    """The plan in this file, unchanged since it was made."""
+    try:
+        return plans.check(json.loads(read(path)))
+    except ValueError as error:
+        raise plans.BadPlan(
+            f"{path} is not JSON: {error}", hint="name two plans: embedfleet plan -o writes one"
+        ) from error
+
+
+def read_job(path: Path) -> tuple[Job, Path]:
+    """The job and the folder that its relative paths are relative to."""
+    return jobs.parse(read(path), where=path.name), path.absolute().parent

@@ -1,0 +1,339 @@
+"""`embedfleet speed`: how fast a model is on each GPU, low to high, whether it fits, and where that comes from.
+
+Reads the ledger of earlier runs where there is one, for what was measured goes before what is predicted. It
+spends nothing and asks nobody.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launcher.errors import Problem, Usage
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from launcher.ledger.records import SpeedSeen
+    from launcher.throughput.predict import Shape
+    from pricing.gpu import Gpu
+
+MOST_TOKENS = 1_000_000
+WITH_RANGE = 2  # lengths; of more the screen shows P50 alone
+SHOWN_SOURCES = 4  # with more GPUs the screen has no room to say where each figure comes from
+
+
+def add(commands: Any) -> None:
+    """The subcommand and its flags; `commands` is what `add_subparsers` returns."""
+    command = commands.add_parser("speed", help="how fast a model is on each GPU, and whether it fits")
+    command.add_argument(
+        "--model",
+        required=True,
+        metavar="M",
+        help="a known name, a folder, or a shape: layers=24,hidden=1024,... (or the same as JSON)",
+    )
+    command.add_argument(
+        "--gpu",
+        metavar="A,B",
+        help="the GPUs, or cpu for this machine's processors (default: all that are known)",
+    )
+    command.add_argument(
+        "--tokens", default="128,512", metavar="N,M", help="lengths of the texts (default 128,512)"
+    )
+    command.add_argument(
+        "--engine", metavar="E", help="vllm (the default for a GPU), torch, tei or sentence-transformers"
+    )
+    command.add_argument(
+        "--dtype", choices=["float32", "float16", "bfloat16"], help="default: what the engine would take"
+    )
+    command.add_argument(
+        "--runs",
+        type=Path,
+        default=Path(os.environ.get("EMBEDFLEET_RUNS", "runs")),
+        metavar="FOLDER",
+        help="where runs and their measured speeds are kept (default $EMBEDFLEET_RUNS, else ./runs)",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the speeds; its exit status."""
+    from launcher.cli.console import show  # noqa: PLC0415 - `--help` must not wait for it
+
+    model, name = _model(arguments.model)
+    engine: str | None = arguments.engine
+    if engine is not None:
+        _check_engine(engine)
+    lengths, seen = _tokens(arguments.tokens), _seen(arguments.runs)
+    gpus, cpu = _gpus(arguments.gpu)
+    body = rows(model, gpus, lengths, engine or "vllm", arguments.dtype, seen, name)
+    body += cpu_rows(model, lengths, engine, seen, name, asked=cpu)
+    show(body, speed_text, as_json=arguments.json)
+    return 0
+
+
+def rows(
+    model: "Shape",
+    gpus: "Sequence[Gpu]",
+    lengths: Sequence[int],
+    engine: str,
+    dtype: str | None = None,
+    seen: "Sequence[SpeedSeen]" = (),
+    name: str | None = None,
+) -> list[dict[str, Any]]:
+    """The JSON: one object for each GPU and length. No speed where the model does not run or nothing is known."""
+    from launcher.throughput.gpu_memory import fit  # noqa: PLC0415
+    from launcher.throughput.lookup import choose  # noqa: PLC0415
+
+    out: list[dict[str, Any]] = []
+    for gpu in gpus:
+        for tokens in lengths:
+            fits = fit(model, gpu, engine=engine, dtype=dtype, tokens=tokens)
+            found = (
+                choose(model, gpu, engine, [(1, tokens)], seen=seen, dtype=dtype, model=name)
+                if fits.ok
+                else None
+            )
+            rate = found and found.tokens_per_second
+            reason = fits.reason
+            if reason is None and found is None:
+                reason = f"no kernel ceiling is known of {gpu.name} in {fits.dtype}"
+            notes = [fits.note] if fits.note else []
+            if fits.ok and not fit(model, gpu, engine=engine, dtype=dtype).ok:
+                notes.append(f"texts of {model.max_tokens} tokens, the model's maximum, would not fit")
+            if tokens > model.max_tokens:
+                notes.append(f"the model takes {model.max_tokens} tokens by default")
+            share = found and found.share_of_ceiling
+            out.append(
+                {
+                    "model": model.name,
+                    "gpu": gpu.name,
+                    "engine": engine,
+                    "tokens": tokens,
+                    "tokens_per_second": rate
+                    and {k: round(getattr(rate, k), 1) for k in ("low", "mid", "high")},
+                    "share_of_ceiling": None if share is None else round(share, 4),
+                    "source": found and found.source,
+                    "dtype": fits.dtype,
+                    "fits": fits.ok,
+                    "needs_gb": round(fits.needs_gb, 2),
+                    "has_gb": round(fits.has_gb, 2),
+                    "reason": reason,
+                    "note": "; ".join(notes) or None,
+                }
+            )
+    return out
+
+
+def cpu_rows(
+    model: "Shape",
+    lengths: Sequence[int],
+    engine: str | None,
+    seen: "Sequence[SpeedSeen]",
+    name: str | None = None,
+    *,
+    asked: bool = True,
+) -> list[dict[str, Any]]:
+    """The same of this machine's processors: what was measured, for nothing can be predicted of them.
+
+    Where nobody `asked` for them, nothing unless they were measured.
+    """
+    from launcher.throughput.lookup import PROCESSORS, here  # noqa: PLC0415
+
+    out: list[dict[str, Any]] = []
+    for tokens in lengths:
+        found = here(model, [(1, tokens)], seen, engine, name)
+        rate = found and found[0].tokens_per_second
+        reason = f"never measured here: embedfleet bench --model {name or model.name} does it"
+        out.append(
+            {
+                "model": model.name,
+                "gpu": PROCESSORS,
+                "engine": found[0].engine if found else engine,
+                "tokens": tokens,
+                "tokens_per_second": rate and {k: round(getattr(rate, k), 1) for k in ("low", "mid", "high")},
+                "share_of_ceiling": None,
+                "source": found and found[0].source,
+                "dtype": found and found[1].detail.get("dtype"),
+                "fits": True if found else None,
+                "needs_gb": None,
+                "has_gb": None,
+                "reason": None if found else reason,
+                "note": f"the model takes {model.max_tokens} tokens by default"
+                if tokens > model.max_tokens
+                else None,
+            }
+        )
+    return out if asked or any(row["tokens_per_second"] for row in out) else []
+
+
+def speed_text(body: list[dict[str, Any]]) -> "RenderableType":
+    """A table: a line for each GPU, a column for each length; what does not run, below it."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from launcher.reports.terminal.report import brief, count, plain  # noqa: PLC0415
+
+    lengths = list(dict.fromkeys(row["tokens"] for row in body))
+    gpus = list(dict.fromkeys(row["gpu"] for row in body))
+    by = {(row["gpu"], row["tokens"]): row for row in body}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("GPU", "dtype"):
+        table.add_column(title, no_wrap=True)
+    for tokens in lengths:
+        table.add_column(f"tok/s at {count(tokens)}", justify="right", no_wrap=True)
+    table.add_column("of ceiling", justify="right", no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("by", no_wrap=True)
+    out: list[str] = []
+    notes: dict[str, None] = {}
+    for gpu in gpus:
+        mine = [by[gpu, tokens] for tokens in lengths]
+        first = mine[0]
+        notes |= {f"{gpu}: {row['note']}": None for row in mine if row["note"]}
+        if any(row["tokens_per_second"] is None for row in mine):
+            out.append(f"{gpu}: {next(row['reason'] for row in mine if row['reason'])}")
+            continue
+        rates = [row["tokens_per_second"] for row in mine]
+        shares = [row["share_of_ceiling"] for row in mine]
+        table.add_row(
+            gpu,
+            first["dtype"] or "?",
+            *(
+                brief(r["mid"])
+                if len(lengths) > WITH_RANGE
+                else f"{brief(r['mid'])} ({brief(r['low'])} to {brief(r['high'])})"
+                for r in rates
+            ),
+            "?" if None in shares else " ".join(f"{share:.0%}" for share in shares),
+            "?"
+            if first["has_gb"] is None
+            else f"{max(row['needs_gb'] for row in mine):.1f} of {first['has_gb']:.0f} GB",
+            _known_by(first["source"]),
+        )
+    each = "per GPU" if gpus != ["cpu"] else "the whole machine"
+    what = f"{each}: P50" if len(lengths) > WITH_RANGE else f"{each}: P50 (P10 to P90)"
+    engines = " or ".join(dict.fromkeys(row["engine"] for row in body if row["engine"])) or "any engine"
+    head = f"{plain(body[0]['model'])} by {engines}, {what}"
+    lines: list[RenderableType] = [Text(head, style="bold")]
+    if len(out) < len(gpus):
+        lines.append(table)
+    if len(gpus) <= SHOWN_SOURCES:
+        sources = dict.fromkeys(f"{row['gpu']}: {row['source']}" for row in body if row["source"])
+        lines += [Text(plain(line), style="dim") for line in (*sources, *notes)]
+    lines += [Text(f"no speed on {plain(line)}", style="yellow") for line in out]
+    return Group(*lines)
+
+
+def _known_by(source: str) -> str:
+    """In a word or two; the whole is in --json. Derived: predicted from a ceiling that nobody measured."""
+    if source.startswith("predicted"):
+        return "derived" if "derived" in source else "predicted"
+    return "measured" if source.startswith("measured") else source
+
+
+def _model(word: str) -> "tuple[Shape, str | None]":
+    """The shape, and what the ledger calls a model in a folder."""
+    from launcher.throughput import model_shapes  # noqa: PLC0415
+
+    if word.lstrip().startswith("{") or "=" in word:
+        return _given(word), None
+    folder = Path(word).expanduser()
+    if folder.is_dir():
+        return model_shapes.shape(folder), str(folder.absolute())
+    try:
+        return model_shapes.shape(word), None
+    except Problem as problem:
+        near = model_shapes.nearest(word)
+        hint = f"pass --model {' or '.join(near)}" if near else problem.hint
+        raise Usage(
+            f"--model: {problem}", hint=f"{hint}; or give its shape: --model layers=24,hidden=1024"
+        ) from None
+
+
+def _given(word: str) -> "Shape":
+    """`layers=24,hidden=1024,glu=true`, or JSON."""
+    from launcher.throughput.model_shapes import from_mapping  # noqa: PLC0415
+
+    example = "--model layers=24,hidden=1024,heads=16,intermediate=4096"
+    if word.lstrip().startswith("{"):
+        try:
+            given: Any = json.loads(word)
+        except ValueError as error:
+            raise Usage(f"--model is not JSON: {error}", hint=f"pass {example}") from None
+    else:
+        pairs = [part.partition("=") for part in word.split(",")]
+        given = {key.strip(): _value(value.strip()) for key, _, value in pairs}
+    try:
+        return from_mapping(str(given.get("name", "model")), given)
+    except Problem as problem:
+        raise Usage(f"--model: {problem}", hint=f"{problem.hint}, such as {example}") from None
+
+
+def _value(word: str) -> int | bool | str:
+    if word in ("true", "false"):
+        return word == "true"
+    return int(word) if word.isdecimal() else word
+
+
+def _gpus(words: str | None) -> "tuple[Sequence[Gpu], bool]":
+    """The GPUs, and whether the processors of this machine are asked for."""
+    from pricing.gpu import UnknownGpuError, gpu, gpus  # noqa: PLC0415
+
+    if words is None:
+        return gpus(), False
+    found: dict[str, Gpu] = {}
+    cpu = False
+    for word in filter(None, (w.strip() for w in words.split(","))):
+        if word.lower() == "cpu":
+            cpu = True
+            continue
+        try:
+            one = gpu(word)
+        except UnknownGpuError as error:
+            names = error.nearest or tuple(g.name for g in gpus())
+            raise Usage(f"--gpu: no GPU {word!r} is known", hint=f"pass --gpu {' or '.join(names)}") from None
+        found[one.name] = one
+    if not found and not cpu:
+        raise Usage("--gpu names no GPU", hint="pass --gpu L4,A100-80GB, or leave it out for all")
+    return tuple(found.values()), cpu
+
+
+def _tokens(words: str) -> list[int]:
+    lengths: dict[int, None] = {}
+    for word in filter(None, (w.strip() for w in words.split(","))):
+        if not word.isdecimal() or not 1 <= int(word) <= MOST_TOKENS:
+            raise Usage(
+                f"--tokens: {word!r} is no length of a text",
+                hint=f"pass whole numbers from 1 to {MOST_TOKENS:,}, such as --tokens 128,512",
+            )
+        lengths[int(word)] = None
+    if not lengths:
+        raise Usage("--tokens names no length", hint="pass --tokens 128,512")
+    return list(lengths)
+
+
+def _check_engine(engine: str) -> None:
+    from launcher.throughput.predict import ENGINES  # noqa: PLC0415
+
+    if engine not in ENGINES:
+        near = get_close_matches(engine, ENGINES, n=1, cutoff=0.4) or list(ENGINES)
+        raise Usage(
+            f"--engine: nothing is known of {engine!r}",
+            hint=f"pass --engine {' or '.join(near)}",
+        )
+
+
+def _seen(runs: Path) -> "list[SpeedSeen]":
+    """The measured speeds of a ledger, if there is one; none is made."""
+    path = runs / "ledger.db"
+    if not path.is_file():
+        return []
+    from launcher.ledger.ledger import Ledger  # noqa: PLC0415
+
+    with Ledger.open(path) as ledger:
+        return ledger.speeds()

@@ -1,0 +1,130 @@
+"""What of a corpus is new: files that no finished run of the same kind under this output path has embedded yet.
+
+A run is of the same kind where it would give the same vectors: same model, chunking, dimensions, numbers and columns.
+Of a finished run a shard counts as long as all of its files are as they were; what it shares with a file that changed
+is embedded again, so that each document of the corpus has its vectors once.
+"""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from launcher.corpus.listing import Listing
+from launcher.fleet.rebuild_ledger import runs_of
+from launcher.output.dataset import base_key, dataset_key
+from tasks.formats.parquet_reader import small
+from tasks.protocol import manifest
+from tasks.protocol.shard import SLAB, Shard
+from tasks.stores.base import Store, create_once, read
+
+# What makes other vectors of the same texts, in the words of a job file.
+KIND = {
+    "model": "model",
+    "prompt": "prompt",
+    "tokens": "chunk.tokens",
+    "overlap": "chunk.overlap",
+    "dimensions": "output.dimensions",
+    "dtype": "output.dtype",
+    "text": "corpus.text",
+    "id": "corpus.id",
+    "keep": "output.keep",
+}
+
+Kept = tuple[str, str]  # run and shard
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The files to embed, and the shards of earlier runs that hold the others."""
+
+    listing: Listing
+    kept: tuple[Kept, ...] = ()
+    runs: tuple[str, ...] = ()
+    same: bool = False  # one run holds the whole corpus as it is, and nothing else
+
+
+def fresh(
+    listing: Listing, store: Store, kind: Mapping[str, Any], but: str | None, say: Callable[[str], None]
+) -> Fresh:
+    """What is new, `but` for what one run has. `kind` has the fields of KIND as a header would."""
+    now = {file.path: file.version for file in listing.files if file.bytes}
+    covered: set[str] = set()
+    kept: list[Kept] = []
+    same = False
+    for run in _finished(store, but):
+        header = manifest.read_header(store, run)
+        if header.corpus != listing.root:
+            continue
+        other = [name for name in KIND if getattr(header, name) != kind[name]]
+        if other:
+            changed = ", ".join(f"{KIND[n]} was {getattr(header, n)}, is {kind[n]}" for n in other)
+            say(f"run {run} is of another kind and counts for nothing here: {changed}")
+            continue
+        shards = _shards(store, run)
+        found = acceptable(shards, now, covered)
+        same = same or (bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run})
+        covered.update(piece.path for _, shard in found for piece in shard.slices)
+        kept += [(owner, shard.id) for owner, shard in found]
+    left = tuple(file for file in listing.files if file.path not in covered)
+    owners = tuple(dict.fromkeys(owner for owner, _ in kept))
+    return Fresh(replace(listing, files=left), tuple(kept), owners, same)
+
+
+def acceptable(
+    shards: Sequence[tuple[str, Shard]], now: Mapping[str, str], covered: Iterable[str]
+) -> list[tuple[str, Shard]]:
+    """The shards that still hold what the corpus holds: all of their files as they were, and held by nobody else.
+
+    Where a shard falls away, so do all others of its files: those are embedded again as a whole.
+    """
+    gone = {
+        piece.path for _, shard in shards for piece in shard.slices if now.get(piece.path) != piece.version
+    }.union(covered)
+    left = list(shards)
+    while True:
+        good = [one for one in left if not any(piece.path in gone for piece in one[1].slices)]
+        if len(good) == len(left):
+            return good
+        gone.update(piece.path for one in left for piece in one[1].slices if one not in good)
+        left = good
+
+
+def write_base(store: Store, run: str, kept: Sequence[Kept]) -> None:
+    """Which shards of earlier runs belong to this one's dataset."""
+    by_run: dict[str, list[str]] = defaultdict(list)
+    for owner, shard in kept:
+        by_run[owner].append(shard)
+    create_once(store, base_key(run), json.dumps(by_run).encode())
+
+
+def _finished(store: Store, but: str | None) -> list[str]:
+    """Runs that have a dataset, the newest first."""
+    found = [
+        (entry.modified, run)
+        for run in runs_of(store)
+        if run != but
+        for entry in store.list(dataset_key(run))
+    ]
+    return [run for _, run in sorted(found, reverse=True)]
+
+
+def _shards(store: Store, run: str) -> list[tuple[str, Shard]]:
+    """The shards of a run's dataset, those of earlier runs included, each with the run that made it."""
+    body = read(store, dataset_key(run))
+    assert body is not None  # it was listed
+    table = small(body, ["run", "shard", "position"])
+    wanted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    rows = zip(*(table.column(name).to_pylist() for name in ("run", "shard", "position")), strict=True)
+    for owner, shard, position in rows:
+        wanted[owner][position // SLAB].add(shard)
+    return [
+        (owner, shard)
+        for owner, slabs in wanted.items()
+        for slab, ids in sorted(slabs.items())
+        for shard in manifest.read_slab(store, owner, slab)
+        if shard.id in ids
+    ]

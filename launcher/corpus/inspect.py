@@ -1,0 +1,122 @@
+"""Look at a corpus that is there: list its files, read just enough of them, and see how many shards they make."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from launcher.corpus import sharding as cutting
+from launcher.corpus.chunking import Looked, cut_of
+from launcher.corpus.incremental import Fresh, fresh
+from launcher.corpus.listing import Listing, find
+from launcher.corpus.profile import estimate as profile_of
+from launcher.corpus.profile import shard_tokens
+from launcher.corpus.sampling import sample
+from launcher.errors import NothingNew, Usage
+from launcher.jobs.job import Job, Source
+from launcher.reports.terminal.report import plain
+from tasks.engines.tokenizer import words
+from tasks.formats.readers import Columns
+from tasks.stores.base import Refused, open_store
+
+
+def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:
+    """What the corpus of a job asks of its model. `say` hears what is being done."""
+    assert isinstance(job.corpus, Source)
+    listing = whole = listing_of(job, base)
+    _check_apart(job, base)
+    found = fresh_of(job, base, model, listing, None, say)
+    if found.kept:
+        say(
+            f"{len(whole.files) - len(found.listing.files):,} of {len(whole.files):,} files are embedded already "
+            f"(run {', '.join(found.runs)}): only the others are planned"
+        )
+        listing = found.listing
+    if listing.skipped:
+        say(f"passed over {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
+    say(f"looking into {len(listing.files):,} files")
+    cut, asked = cut_of(job, model), job.chunk.tokens or job.chunk.truncate
+    if asked and cut.tokens < asked:
+        say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
+    sampled = sample(listing, columns(job), words(model), cut)
+    profile = profile_of(list(sampled.strata.values()), len(listing.files), listing.bytes)
+    target = shard_tokens(profile.tokens.mid)
+    count = sum(1 for _ in cutting.shards(listing, sampled, target))
+    return Looked(profile, listing, sampled, count, target)
+
+
+def columns(job: Job) -> Columns:
+    """What is read of the corpus."""
+    assert isinstance(job.corpus, Source)
+    return Columns(job.corpus.text, job.corpus.id, job.output.keep if job.output else ())
+
+
+def listing_of(job: Job, base: Path) -> Listing:
+    """The input files as they are now."""
+    assert isinstance(job.corpus, Source)
+    return find(job.corpus.path, base)
+
+
+def fresh_of(
+    job: Job, base: Path, model: str, listing: Listing, but: str | None, say: Callable[[str], None]
+) -> Fresh:
+    """What of the listing no earlier run under the job's output holds, `but` for one run.
+
+    Raises:
+        NothingNew: earlier runs hold it all.
+    """
+    if job.output is None:
+        return Fresh(listing)
+    assert isinstance(job.corpus, Source)
+    kind = {
+        "model": model,
+        "prompt": job.prompt,
+        "tokens": job.chunk.tokens or job.chunk.truncate,
+        "overlap": job.chunk.overlap if job.chunk.tokens else None,
+        "dimensions": job.output.dimensions,
+        "dtype": job.output.dtype,
+        "text": job.corpus.text,
+        "id": job.corpus.id,
+        "keep": job.output.keep,
+    }
+    try:
+        found = fresh(listing, open_store(output_path(job, base)), kind, but, say)
+    except Refused as refused:  # the bucket may not be there yet: that is for the launch to say
+        say(f"earlier runs were not looked for: {refused}")
+        return Fresh(listing)
+    if any(file.bytes for file in found.listing.files):
+        return found
+    if found.same:
+        return Fresh(listing)  # the run that holds it all is this very one
+    raise NothingNew(
+        f"nothing is new: run {', '.join(found.runs)} holds the vectors of all {len(listing.files):,} files",
+        hint=f"they are in _embedfleet/{found.runs[0]}/dataset.parquet, with those of files that are gone, if any",
+    )
+
+
+def output_path(job: Job, base: Path) -> str:
+    """Where the vectors go: a URL as it is, a local path made absolute."""
+    if job.output is None:
+        raise Usage("the job has no output", hint="set output.path in the job file")
+    path = job.output.path
+    return path if "://" in path else str((base / path).absolute())
+
+
+def _check_apart(job: Job, base: Path) -> None:
+    """Vectors among the texts would be texts to the next plan."""
+    assert isinstance(job.corpus, Source)
+    if job.output is None:
+        return
+    if "://" in job.output.path or "://" in job.corpus.path:
+        if f"{job.output.path.rstrip('/')}/".startswith(f"{job.corpus.path.rstrip('/')}/"):
+            raise Usage(
+                f"the output {job.output.path} lies in the corpus {job.corpus.path}, and would be read as input",
+                hint="set output.path to a path outside",
+            )
+        return
+    corpus, output = (Path(os.path.normpath(base / p)) for p in (job.corpus.path, job.output.path))
+    inside = corpus.is_dir() and output.is_relative_to(corpus)
+    if inside and not any(part[0] in "._" for part in output.relative_to(corpus).parts):
+        raise Usage(
+            f"the output {job.output.path} lies in the corpus {job.corpus.path}, and would be read as input",
+            hint="set output.path to a folder outside, or to one whose name begins with _",
+        )

@@ -1,0 +1,86 @@
+"""Cut a corpus into shards that need no re-upload: Parquet row ranges, byte ranges on line ends, whole files.
+
+Reads a line end here and there, never the corpus; the sample has read the footers of Parquet.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby, pairwise
+
+from launcher.corpus.listing import File, Listing
+from launcher.corpus.sampling import Footer, Sampled, line_end, several
+from tasks.protocol.shard import Shard, Slice, identify
+
+FULL = 0.75  # of the target: a shard is closed rather than given another slice
+SLICES = 1_000  # in one shard, at most
+
+
+def shards(listing: Listing, sampled: Sampled, target: int) -> Iterator[Shard]:
+    """Shards of about `target` tokens, in the order of the files; small slices share a shard.
+
+    A file of several slices shares none with others: when one of them changes, no more is embedded again.
+    """
+    pending: list[Slice] = []
+    size = tokens = 0.0
+    position = 0
+    for piece, stored, estimate, alone in _apart(_slices(listing, sampled, target)):
+        if pending and (alone or tokens + estimate > target / FULL or len(pending) == SLICES):
+            yield _shard(position, pending, size, tokens)
+            position, pending, size, tokens = position + 1, [], 0.0, 0.0
+        pending.append(piece)
+        size += stored
+        tokens += estimate
+        if tokens >= target * FULL:
+            yield _shard(position, pending, size, tokens)
+            position, pending, size, tokens = position + 1, [], 0.0, 0.0
+    if pending:
+        yield _shard(position, pending, size, tokens)
+
+
+def _apart(
+    slices: Iterator[tuple[Slice, float, float]],
+) -> Iterator[tuple[Slice, float, float, bool]]:
+    """Each slice, and whether a new shard begins with it: with and after a file of several slices."""
+    several_before = False
+    for _, group in groupby(slices, key=lambda one: one[0].path):
+        mine = list(group)
+        for n, one in enumerate(mine):
+            yield *one, n == 0 and (several_before or len(mine) > 1)
+        several_before = len(mine) > 1
+
+
+def _shard(position: int, pieces: list[Slice], size: float, tokens: float) -> Shard:
+    return Shard(identify(pieces), position, tuple(pieces), round(size), round(tokens))
+
+
+def _slices(listing: Listing, sampled: Sampled, target: int) -> Iterator[tuple[Slice, float, float]]:
+    """Slices with their stored bytes and estimated tokens."""
+    store = listing.open()
+    for file in listing.files:
+        if not file.bytes:
+            continue
+        density = sampled.density(file)
+        if file.kind == "parquet":
+            yield from _parquet(file, sampled.footers[file.path], density, target)
+        elif file.whole or density * file.bytes <= target:
+            yield Slice(file.path, file.version, file.kind), float(file.bytes), density * file.bytes
+        else:
+            count = round(density * file.bytes / target) or 1
+            places = [file.bytes * i // count for i in range(count)]
+            edges = several(lambda place, file=file: line_end(store, file, place), places)
+            for start, end in zip(edges, [*edges[1:], file.bytes], strict=True):
+                if end > start:
+                    piece = Slice(file.path, file.version, file.kind, start, end)
+                    yield piece, float(end - start), density * (end - start)
+
+
+def _parquet(file: File, footer: Footer, density: float, target: int) -> Iterator[tuple[Slice, float, float]]:
+    """Row groups; one that is larger than a shard may be is cut inside."""
+    first = 0
+    for rows in footer.groups:
+        count = max(1, round(density * rows / target))
+        edges = [first + rows * i // count for i in range(count + 1)]
+        for start, end in pairwise(edges):
+            if end > start:
+                stored = file.bytes * (end - start) / max(1, footer.rows)
+                yield Slice(file.path, file.version, file.kind, start, end), stored, density * (end - start)
+        first += rows

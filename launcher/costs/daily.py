@@ -1,0 +1,95 @@
+"""What a run cost day by day, service by service: as bills count, in UTC.
+
+Pure. The days of a machine's life add up to what the meter says of it, to the last grain.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from launcher.costs.metering import GRAIN, HOUR, MachineTime, Metered, Other, end_of, microseconds, priced
+
+ZERO = Decimal(0)
+DAY = timedelta(days=1)
+# By cloud, and then by what was paid for: the services that a bill names.
+SERVICES = {
+    ("aws", "compute"): "Amazon Elastic Compute Cloud",
+    ("aws", "disk"): "Amazon Elastic Compute Cloud",
+    ("aws", "egress"): "AWS Data Transfer",
+    ("aws", "requests"): "Amazon Simple Storage Service",
+    ("aws", "storage"): "Amazon Simple Storage Service",
+    ("gcp", "compute"): "Compute Engine",
+    ("gcp", "disk"): "Compute Engine",
+    ("gcp", "egress"): "Compute Engine",
+    ("gcp", "requests"): "Cloud Storage",
+    ("gcp", "storage"): "Cloud Storage",
+    ("azure", "compute"): "Virtual Machines",
+}
+PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Microsoft"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A life's share of one day. `usd` None: no price for some of it."""
+
+    machine: MachineTime
+    start: datetime
+    end: datetime
+    usd: Decimal | None
+    usd_per_hour: Decimal | None  # as the piece began
+
+
+def pieces(machine: MachineTime, metered: Metered, now: datetime) -> Iterator[Piece]:
+    """The life, cut at each midnight."""
+    start, end = machine.started, end_of(machine, now)
+    steps = [microseconds(start), *(microseconds(at) for at, _ in machine.rates)]
+    rates = [machine.usd_per_hour, *(rate for _, rate in machine.rates)]
+    exact, before = ZERO, ZERO
+    while start < end:
+        until = min(end, datetime.combine(start.astimezone(UTC).date() + DAY, time(), UTC))
+        known, first = True, None
+        for a, b, rate in priced(microseconds(start), microseconds(until), steps, rates):
+            first = rate if a == microseconds(start) else first
+            if rate is None:
+                known = False
+            else:
+                exact += (b - a) * rate
+        after = (exact / HOUR).quantize(GRAIN)
+        usd = ZERO if metered.waived else after - before
+        yield Piece(machine, start, until, usd if known else None, first)
+        start, before = until, after
+
+
+def service(cloud: str, kind: str) -> str:
+    """The service as bills name it; one that we have no name for is named by what it is."""
+    return SERVICES.get((cloud, kind), f"{cloud} {kind}")
+
+
+def by_day(
+    machines: Sequence[MachineTime],
+    lives: Sequence[Metered],
+    others: Sequence[Other],
+    now: datetime,
+    cloud: str,
+) -> dict[tuple[date, str], Decimal]:
+    """What is known, by day and service. `cloud`: where the vectors lie, of charges that name no place."""
+    days: dict[tuple[date, str], Decimal] = {}
+
+    def add(day: date, name: str, usd: Decimal) -> None:
+        days[day, name] = days.get((day, name), ZERO) + usd
+
+    last = now.astimezone(UTC).date()
+    for machine, metered in zip(machines, lives, strict=True):
+        for piece in pieces(machine, metered, now):
+            if piece.usd is not None:
+                add(piece.start.astimezone(UTC).date(), service(machine.cloud, "compute"), piece.usd)
+            if machine.disk_usd_per_hour is not None:
+                hours = Decimal((piece.end - piece.start) // timedelta(microseconds=1)) / HOUR
+                usd = (hours * machine.disk_usd_per_hour).quantize(GRAIN)
+                add(piece.start.astimezone(UTC).date(), service(machine.cloud, "disk"), usd)
+    for other in others:
+        if other.usd is not None and other.kind != "disk":
+            where = other.place.partition("/")[0] if other.place else cloud
+            add(other.at.astimezone(UTC).date() if other.at else last, service(where, other.kind), other.usd)
+    return days

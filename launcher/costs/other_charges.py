@@ -1,0 +1,142 @@
+"""What a run costs besides its machines' hours, as far as nobody metered it: counted from receipts at list prices.
+
+Pure, given the prices: egress of the machines' texts and vectors, requests to the store, the vectors' first month,
+SkyPilot's controller. Whatever cannot be priced is said in words. A charge that the ledger has goes before ours.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from launcher.costs.metering import GRAIN, MachineTime, Other, lane_of
+from launcher.planning.estimate import exact
+from pricing import egress, provisioning, storage
+from tasks.protocol.receipt import Receipt
+
+# Claim, vectors, receipt, and now and then a renewal: measured per shard with 8 workers (README, benchmarks).
+WRITES = Decimal("3.3")
+READS = Decimal(2)  # the shard's slice, and a look at what is done; at a tenth of a write's price or less
+# USD per write and per read at list, standard class: S3 us-east-1, Cloud Storage regional, 2026-11.
+REQUESTS = {
+    "aws": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
+    "gcp": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
+}
+UNSAID = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Lies:
+    """Where the texts or the vectors lie. `region` "?": the job does not say."""
+
+    cloud: str
+    region: str
+
+
+def extras(
+    machine_lives: Sequence[MachineTime],
+    receipts: Sequence[Receipt],
+    corpus: Lies | None,
+    output: Lies | None,
+    began: datetime,
+    until: datetime,
+    known: Collection[str] = (),
+) -> tuple[list[Other], list[str]]:
+    """Charges, and sentences on what has no price. `known`: kinds that the ledger has charges of."""
+    rented = [m for m in machine_lives if m.cloud != "local"]
+    if not rented:
+        return [], []
+    said: list[str] = []
+    found: list[Other] = []
+    if "egress" not in known:
+        charges, why = _egress(rented, receipts, corpus, output)
+        found += charges
+        said += why
+    if output and output.cloud != "local":
+        if "requests" not in known:
+            found += _requests(output, len(receipts), said)
+        if "storage" not in known:
+            found += _storage(output, receipts, said)
+    if "controller" not in known:
+        found += _controller(rented, began, until, said)
+    return found, said
+
+
+def _egress(
+    rented: Sequence[MachineTime], receipts: Sequence[Receipt], corpus: Lies | None, output: Lies | None
+) -> tuple[list[Other], list[str]]:
+    """Of each place together: texts to it, vectors from it."""
+    if corpus is None or output is None or UNSAID in (corpus.region, output.region):
+        return [], ["egress: the job does not say in which region its corpus and its output lie"]
+    places = _places(rented, receipts)
+    charges: list[Other] = []
+    said: list[str] = []
+    for (cloud, region), (texts, vectors) in sorted(places.items()):
+        parts: list[Decimal | None] = []
+        if corpus.cloud != "local":  # from the user's own machine only the user's line is used
+            size = egress.gigabytes(corpus.cloud, texts)
+            parts.append(egress.between(corpus.cloud, corpus.region, cloud, region, size))
+        size = egress.gigabytes(cloud, vectors)
+        if output.cloud == "local":
+            parts.append(egress.internet(cloud, region, size))
+        else:
+            parts.append(egress.between(cloud, region, output.cloud, output.region, size))
+        if None in parts:
+            said.append(f"egress of {cloud}/{region}: no price known")
+            continue
+        usd = sum((part for part in parts if part is not None), Decimal(0)).quantize(GRAIN)
+        place = f"{cloud}/{region}"
+        charges.append(Other("egress", float(texts + vectors), "bytes", usd, estimated=True, place=place))
+    return charges, said
+
+
+def _places(
+    rented: Sequence[MachineTime], receipts: Sequence[Receipt]
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Bytes of texts and of vectors by the place of the life that a receipt was made in."""
+    lives = defaultdict[str, list[MachineTime]](list)
+    for machine in rented:
+        lives[machine.name].append(machine)
+    places: dict[tuple[str, str], tuple[int, int]] = {}
+    for receipt in receipts:
+        mine = lives.get(lane_of(receipt.worker, lives)[0])
+        if not mine:
+            continue
+        life = next((m for m in reversed(mine) if m.started <= receipt.started), mine[0])
+        key = (life.cloud, life.region or UNSAID)
+        texts, vectors = places.get(key, (0, 0))
+        places[key] = (texts + receipt.input_bytes, vectors + receipt.output_bytes)
+    return places
+
+
+def _requests(output: Lies, shards: int, said: list[str]) -> list[Other]:
+    prices = REQUESTS.get(output.cloud)
+    if prices is None:
+        said.append(f"requests to the store on {output.cloud}: no price known")
+        return []
+    write, read = prices
+    usd = (shards * (WRITES * write + READS * read)).quantize(GRAIN)
+    return [Other("requests", float(shards * (WRITES + READS)), "requests", usd, estimated=True)]
+
+
+def _storage(output: Lies, receipts: Sequence[Receipt], said: list[str]) -> list[Other]:
+    size = sum(r.output_bytes for r in receipts)
+    usd = None if output.region == UNSAID else storage.month(output.cloud, output.region, size)
+    if usd is None:
+        said.append("storage of the vectors: no price known where they lie")
+        return []
+    return [Other("storage", float(size), "bytes for a month", usd.quantize(GRAIN), estimated=True)]
+
+
+def _controller(
+    rented: Sequence[MachineTime], began: datetime, until: datetime, said: list[str]
+) -> list[Other]:
+    known = [
+        c.usd_per_hour for cloud in sorted({m.cloud for m in rented}) if (c := provisioning.controller(cloud))
+    ]
+    if not known:
+        said.append("SkyPilot's controller: no price known on these clouds")
+        return []
+    hours = exact(max(0.0, (until - began).total_seconds()) / 3600)
+    return [Other("controller", float(hours), "hours", (min(known) * hours).quantize(GRAIN), estimated=True)]

@@ -1,0 +1,91 @@
+"""A run through time: dollars spent until each moment, and how many machines ran where.
+
+Pure. For charts, so in floating point: the sums of money are elsewhere.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from launcher.costs.metering import MachineTime, Metered
+
+POINTS = 120
+PLACES = 7  # shown by name; the rest together
+
+Json = dict[str, Any]
+
+
+def dollars(
+    machines: Sequence[MachineTime],
+    lives: Sequence[Metered],
+    began: datetime,
+    span: float,
+    now: datetime,
+) -> list[Json]:
+    """What the machines had cost by then; what has no price is in it as nothing, as the report says elsewhere."""
+    end = _until(machines, began, span, now)
+    if end <= 0:
+        return []
+    width = end / POINTS
+    spent = [0.0] * POINTS
+    for machine, metered in zip(machines, lives, strict=True):
+        known = float(metered.total_known_usd)
+        if not known:
+            continue
+        start, stop = _seconds(machine.started, began), _seconds(machine.ended or now, began)
+        rates = [(start, float(machine.usd_per_hour or 0))]
+        rates += [(_seconds(at, began), float(usd)) for at, usd in machine.rates]
+        # The shape is that of the prices through time, the height that of the meter, which rounds up.
+        whole = sum((b - a) * usd for a, b, usd in _steps(rates, stop))
+        for a, b, usd in _steps(rates, stop):
+            _spread(spent, a, b, width, known * usd / whole if whole else known / max(stop - start, 1e-9))
+    points = [{"seconds": 0.0, "usd": 0.0}]
+    total = 0.0
+    for i, amount in enumerate(spent):
+        total += amount
+        points.append({"seconds": round((i + 1) * width, 3), "usd": round(total, 6)})
+    return points
+
+
+def fleet(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> Json:
+    """Machines that ran in each place, on average over each bin; the places with most machine time come by name."""
+    end = _until(machines, began, span, now)
+    if end <= 0 or not machines:
+        return {"places": [], "seconds": 0.0, "points": []}
+    time: dict[str, float] = {}
+    for m in machines:
+        lived = _seconds(m.ended or now, began) - _seconds(m.started, began)
+        time[m.place] = time.get(m.place, 0.0) + max(0.0, lived)
+    ranked = sorted(time, key=lambda place: (-time[place], place))
+    named = ranked if len(ranked) <= PLACES + 1 else [*ranked[:PLACES], "elsewhere"]
+    index = {place: min(i, len(named) - 1) for i, place in enumerate(ranked)}
+    width = end / POINTS
+    counts = [[0.0] * POINTS for _ in named]
+    for m in machines:
+        start, stop = _seconds(m.started, began), _seconds(m.ended or now, began)
+        _spread(counts[index[m.place]], start, stop, width, 1 / width)
+    points = [[round(counts[p][i], 3) for p in range(len(named))] for i in range(POINTS)]
+    return {"places": named, "seconds": end, "points": points}
+
+
+def _until(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> float:
+    return max([span, *(_seconds(m.ended or now, began) for m in machines)], default=span)
+
+
+def _steps(rates: Sequence[tuple[float, float]], stop: float) -> list[tuple[float, float, float]]:
+    ends = [at for at, _ in rates[1:]] + [stop]
+    return [(a, min(b, stop), usd) for (a, usd), b in zip(rates, ends, strict=True) if a < min(b, stop)]
+
+
+def _spread(bins: list[float], start: float, stop: float, width: float, per_second: float) -> None:
+    """Add a steady rate to the bins that it touches."""
+    start, stop = max(0.0, start), min(stop, width * len(bins))
+    if start >= stop:
+        return
+    first, last = int(start / width), min(int(stop / width), len(bins) - 1)
+    for i in range(first, last + 1):
+        bins[i] += max(0.0, min(stop, (i + 1) * width) - max(start, i * width)) * per_second
+
+
+def _seconds(moment: datetime, began: datetime) -> float:
+    return (moment - began).total_seconds()

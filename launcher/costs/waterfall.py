@@ -1,0 +1,230 @@
+"""From what a plan said to what a run cost: every dollar of the difference, by its cause.
+
+Pure. The plan's machine hours are priced at the plan's prices and turned step by step into those of the run: more or
+fewer tokens, other machines than planned, their speed, what preemption took, starts, stragglers, waiting; what then
+is left of the machines' dollars is their price. So the steps add up exactly to the difference of what is known.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from launcher.costs.metering import GRAIN, MICROSECOND, MachineTime, Metered, Other, Part, Spend, lane_of
+from launcher.planning.estimate import exact
+from launcher.planning.plan_reader import at, rows
+from tasks.protocol.receipt import Receipt
+
+ZERO = Decimal(0)
+HOUR = Decimal(3_600_000_000)
+MACHINES = ("compute", "cold_start", "preemption", "idle_tail")  # the plan's items that machine hours pay for
+OTHERS = ("disk", "storage", "egress", "requests", "controller")  # compared each with its own kind of charge
+
+WORDS = {
+    "tokens": "tokens, against the plan's sample",
+    "machines": "which machines did the work",
+    "speed": "speed, against the plan's",
+    "preemption": "lost work and new starts",
+    "cold_start": "first starts, against the plan's",
+    "stragglers": "waiting for the last shards",
+    "waiting": "no shard to take, or a slow store",
+    "teardown": "stopping, and least billing",
+    "waived": "taken back at once, not charged",
+    "prices": "prices an hour, against the plan's",
+    "disk": "disks of the machines",
+    "storage": "the vectors' first month",
+    "egress": "data that left its region",
+    "requests": "requests to the store",
+    "controller": "SkyPilot's controller",
+    "other": "charges that no plan has a word for",
+    "unpriced": "planned, and not known of the run",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    cause: str
+    usd: Decimal
+
+    @property
+    def words(self) -> str:
+        return WORDS[self.cause]
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """`planned` plus the steps is `actual`, which is what is known of it."""
+
+    planned: Decimal
+    steps: tuple[Step, ...]
+    actual: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLot:
+    tokens: Decimal
+    usd: Decimal  # of its compute
+    usd_per_hour: Decimal  # of one machine
+    tokens_per_second: Decimal  # of one machine
+    metered: Decimal = Decimal(1)  # what the ledger has for one machine: here each worker is one by itself
+
+    @property
+    def usd_per_token(self) -> Decimal:
+        return self.usd / self.tokens if self.tokens else ZERO
+
+
+def waterfall(
+    plan: Mapping[str, Any], spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
+) -> Waterfall | None:
+    """None: the plan has no dollars to compare with."""
+    items = _items(plan)
+    lots = planned_lots(plan)
+    if items is None or not lots:
+        return None
+    tokens = tokens_by_lot(machines, receipts, len(lots))
+    planned_tokens = sum((lot.tokens for lot in lots), ZERO)
+    done = sum(tokens.values(), ZERO)
+    ratio = done / planned_tokens if planned_tokens else Decimal(1)
+    compute = items["compute"]
+    steps: dict[str, Decimal] = {"tokens": compute * ratio - compute}
+    at_plan = sum((tokens[i] * lot.usd_per_token for i, lot in enumerate(lots)), ZERO)
+    steps["machines"] = at_plan - compute * ratio
+    spent = _hours_at_plan(lots, machines, spend.lives)
+    steps["speed"] = spent["useful"] - at_plan
+    steps["preemption"] = spent["preemption"] - items["preemption"]
+    steps["cold_start"] = spent["cold_start"] - items["cold_start"]
+    steps["stragglers"] = spent["idle"] - items["idle_tail"]
+    steps["waiting"] = spent["waiting"]
+    steps["teardown"] = spent["teardown"]
+    steps["waived"] = -spend.total.waived
+    steps = {cause: usd.quantize(GRAIN) for cause, usd in steps.items()}
+    # All that was planned for machines, all that was explained; what is left of the dollars is their price.
+    base = sum((items[name] for name in MACHINES), ZERO)
+    left = spend.total.total_known_usd - base - sum(steps.values(), ZERO)
+    # Off by the last digits of what was rounded: that is no price.
+    rounded = abs(left) <= len(steps) * (1 + len(machines)) * GRAIN
+    steps["prices"] = ZERO
+    steps[max(steps, key=lambda cause: abs(steps[cause])) if rounded else "prices"] += left
+    by_kind = _by_kind(spend.others)
+    for kind in OTHERS:
+        if kind in by_kind:
+            steps[kind] = by_kind.pop(kind) - items[kind]
+        else:  # nobody knows what it cost: that is no saving
+            steps["unpriced"] = steps.get("unpriced", ZERO) - items[kind]
+    steps["other"] = sum(by_kind.values(), ZERO)
+    planned = base + sum((items.get(kind, ZERO) for kind in OTHERS), ZERO)
+    kept = tuple(Step(cause, usd) for cause, usd in steps.items() if usd)
+    return Waterfall(planned, kept, spend.known_usd)
+
+
+def planned_lots(plan: Mapping[str, Any]) -> list[PlannedLot]:
+    """The plan's lots with their share of its compute; empty where it does not say enough."""
+    items = _items(plan)
+    found: list[PlannedLot] = []
+    whole = _number(at(plan, "profile", "tokens")) or ZERO
+    lots: list[Mapping[str, Any]] = rows(plan, "lots")
+    for lot in lots:
+        price, speed = _number(lot.get("usd_per_hour")), _number(lot.get("tokens_per_second"))
+        tokens = _number(lot.get("tokens")) or (whole if len(lots) == 1 else None)
+        if price is None or not speed or not tokens:
+            return []
+        metered = Decimal(lot.get("workers") or 1) if lot.get("cloud") == "local" else Decimal(1)
+        found.append(PlannedLot(tokens, tokens / speed / 3600 * price, price, speed, metered))
+    compute = sum((lot.usd for lot in found), ZERO)
+    if items is None or not compute:
+        return []
+    share = items["compute"] / compute  # tokens per second are rounded in a plan
+    return [replace(one, usd=one.usd * share) for one in found]
+
+
+def tokens_by_lot(
+    machines: Sequence[MachineTime], receipts: Sequence[Receipt], lots: int
+) -> dict[int, Decimal]:
+    """Of each lot of the plan; a worker that is of none counts as the first's."""
+    of = {m.name: lot_of(m, lots) for m in machines}
+    tokens: dict[int, int] = dict.fromkeys(range(max(1, lots)), 0)
+    places: dict[str, int] = {}
+    for receipt in receipts:
+        if receipt.worker not in places:
+            places[receipt.worker] = of.get(lane_of(receipt.worker, of)[0], 0)
+        tokens[places[receipt.worker]] += receipt.tokens
+    return {lot: Decimal(n) for lot, n in tokens.items()}
+
+
+def lot_of(machine: MachineTime, lots: int) -> int:
+    return machine.lot if machine.lot is not None and machine.lot < lots else 0
+
+
+def returns(machines: Sequence[MachineTime]) -> list[bool]:
+    """Which lives are there because another one was taken away: each pays for one that ended before it began."""
+    order = sorted(range(len(machines)), key=lambda i: machines[i].started)
+    ends = sorted(
+        (m.ended, m.lot or 0) for m in machines if m.ended and (m.how or m.state) in ("PREEMPTED", "LOST")
+    )
+    waiting: dict[int, int] = defaultdict(int)
+    next_end, found = 0, [False] * len(machines)
+    for i in order:
+        machine = machines[i]
+        while next_end < len(ends) and ends[next_end][0] <= machine.started:
+            waiting[ends[next_end][1]] += 1
+            next_end += 1
+        lot = machine.lot or 0
+        if machine.number or waiting[lot]:
+            found[i] = True
+            waiting[lot] = max(0, waiting[lot] - 1)
+    return found
+
+
+def _hours_at_plan(
+    lots: Sequence[PlannedLot], machines: Sequence[MachineTime], lives: Sequence[Metered]
+) -> dict[str, Decimal]:
+    """What each part of the machines' time would have cost at the plan's prices."""
+    spent: dict[str, Decimal] = dict.fromkeys(
+        ("useful", "preemption", "cold_start", "idle", "waiting", "teardown"), ZERO
+    )
+    for machine, metered, again in zip(machines, lives, returns(machines), strict=True):
+        if metered.usd is None:
+            continue  # it has no dollars that could be explained
+        lot = lots[lot_of(machine, len(lots))]
+        rate = lot.usd_per_hour / lot.metered
+        for part, time in metered.time.items():
+            spent[_cause(part, again=again)] += _hours(time) * rate
+    return spent
+
+
+def _cause(part: Part, *, again: bool) -> str:
+    if part == "lost" or (part == "cold_start" and again):
+        return "preemption"
+    return part
+
+
+def _hours(time: timedelta) -> Decimal:
+    return Decimal(time // MICROSECOND) / HOUR
+
+
+def _by_kind(others: Iterable[Other]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for other in others:
+        if other.usd is not None:
+            found[other.kind] += other.usd
+    return dict(found)
+
+
+def _items(plan: Mapping[str, Any]) -> dict[str, Decimal] | None:
+    """The plan's items in dollars; one that it does not price is nothing, for it is in no total of the plan."""
+    said: Mapping[str, Any] = at(plan, "totals", "items") or {}
+    if _number(said.get("compute")) is None:
+        return None
+    return {name: _number(said.get(name)) or ZERO for name in (*MACHINES, *OTHERS)}
+
+
+def _number(value: Any) -> Decimal | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = exact(value) if isinstance(value, float) else Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

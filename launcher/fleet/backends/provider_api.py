@@ -1,0 +1,201 @@
+"""What a cloud itself says is running under our label: asked of the provider, past SkyPilot, as a proof must be.
+
+boto3 and Google's client are imported when they are needed. Nothing here starts a machine; `terminate` ends those
+that it is given.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from launcher.errors import Problem
+from tasks.skypilot_task import LOT_LABEL, RUN_LABEL
+
+BILLED = ("pending", "running", "stopping", "stopped")  # a stopped machine still has its disk
+ASKED = ("aws", "gcp")  # the clouds that are asked past SkyPilot
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A machine that bears our label, as its provider lists it."""
+
+    cloud: str
+    region: str
+    zone: str
+    id: str
+    name: str
+    instance_type: str
+    spot: bool
+    state: str
+    started: datetime | None
+    run: str  # by its label
+    lot: str | None
+
+    @property
+    def remedy(self) -> str:
+        """What takes it away."""
+        if self.cloud == "aws":
+            return f"aws ec2 terminate-instances --region {self.region} --instance-ids {self.id}"
+        return f"gcloud compute instances delete {self.name} --zone {self.zone}"
+
+
+def instances(cloud: str, regions: Sequence[str], run: str | None = None) -> list[Instance]:
+    """The machines of a run in these regions, by its label; of every run where none is named.
+
+    Raises:
+        Problem: the cloud cannot be asked.
+    """
+    return _aws(regions, run) if cloud == "aws" else _gcp(regions, run)
+
+
+def regions_of(cloud: str) -> list[str]:
+    """Every region that the account may use. GCP is asked for all of them at once: none need be named.
+
+    Raises:
+        Problem: the cloud cannot be asked.
+    """
+    if cloud != "aws":
+        return []
+    boto3, errors = boto()
+    try:
+        found = boto3.client("ec2", region_name="us-east-1").describe_regions()["Regions"]
+    except errors as error:
+        raise _unasked("aws", str(error)) from error
+    return sorted(region["RegionName"] for region in found)
+
+
+def terminate(found: Iterable[Instance]) -> None:
+    """End machines of AWS; GCP's are ended through SkyPilot or by their remedy.
+
+    Raises:
+        Problem: the cloud refused.
+    """
+    boto3, errors = boto()
+    by_region: dict[str, list[str]] = {}
+    for one in found:
+        if one.cloud == "aws":
+            by_region.setdefault(one.region, []).append(one.id)
+    for region, ids in by_region.items():
+        try:
+            boto3.client("ec2", region_name=region).terminate_instances(InstanceIds=ids)
+        except errors as error:
+            raise Problem(
+                f"aws {region} does not end {', '.join(ids)}: {error}", hint="end them in AWS's console"
+            ) from error
+
+
+def _aws(regions: Sequence[str], run: str | None) -> list[Instance]:
+    boto3, errors = boto()
+    wanted = (
+        {"Name": f"tag:{RUN_LABEL}", "Values": [run]} if run else {"Name": "tag-key", "Values": [RUN_LABEL]}
+    )
+    filters = [wanted, {"Name": "instance-state-name", "Values": list(BILLED)}]
+    found: list[Instance] = []
+    for region in regions:
+        try:
+            pages = boto3.client("ec2", region_name=region).get_paginator("describe_instances")
+            for page in pages.paginate(Filters=filters):
+                for reservation in page["Reservations"]:
+                    found += [_instance(region, one) for one in reservation["Instances"]]
+        except errors as error:
+            raise _unasked(f"aws {region}", str(error)) from error
+    return found
+
+
+def _instance(region: str, one: dict[str, Any]) -> Instance:
+    tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}
+    return Instance(
+        cloud="aws",
+        region=region,
+        zone=one["Placement"]["AvailabilityZone"],
+        id=one["InstanceId"],
+        name=tags.get("Name", ""),
+        instance_type=one["InstanceType"],
+        spot=one.get("InstanceLifecycle") == "spot",
+        state=one["State"]["Name"],
+        started=one.get("LaunchTime"),
+        run=tags.get(RUN_LABEL, ""),
+        lot=tags.get(LOT_LABEL),
+    )
+
+
+def _gcp(regions: Sequence[str], run: str | None) -> list[Instance]:
+    try:
+        import google.auth  # noqa: PLC0415
+        import google.auth.transport.requests as transport  # noqa: PLC0415
+    except ImportError as error:
+        raise Problem(
+            f"asking gcp needs google-auth, which is not installed here ({error})",
+            hint="pip install 'embedfleet[cloud]'",
+        ) from error
+    google_auth: Any = google.auth
+    requests: Any = transport
+    wanted = f"labels.{RUN_LABEL}={run}" if run else f"labels.{RUN_LABEL}:*"
+    try:
+        credentials, project = google_auth.default(
+            scopes=["https://www.googleapis.com/auth/compute.readonly"]
+        )
+        session = requests.AuthorizedSession(credentials)
+        return gcp_pages(session, str(project), wanted, regions)
+    except (google_auth.exceptions.GoogleAuthError, OSError, ValueError, KeyError) as error:
+        raise _unasked("gcp", str(error)) from error
+
+
+def gcp_pages(
+    session: Any, project: str, wanted: str, regions: Sequence[str], base: str = ""
+) -> list[Instance]:
+    """All zones at once, page after page. `base`: another address than Google's, for tests."""
+    url = f"{base or 'https://compute.googleapis.com'}/compute/v1/projects/{project}/aggregated/instances"
+    found: list[Instance] = []
+    token: str | None = None
+    while True:
+        more = {"pageToken": token} if token else {}
+        answer = session.get(url, params={"filter": wanted} | more, timeout=60)
+        answer.raise_for_status()
+        body = answer.json()
+        for zone, items in body.get("items", {}).items():
+            found += [_gcp_instance(zone.removeprefix("zones/"), one) for one in items.get("instances", [])]
+        token = body.get("nextPageToken")
+        if not token:
+            break
+    return [one for one in found if one.state != "TERMINATED" and (not regions or one.region in regions)]
+
+
+def _gcp_instance(zone: str, one: dict[str, Any]) -> Instance:
+    labels = one.get("labels", {})
+    scheduling = one.get("scheduling", {})
+    stamp = one.get("creationTimestamp")
+    return Instance(
+        cloud="gcp",
+        region=zone.rpartition("-")[0],
+        zone=zone,
+        id=str(one["id"]),
+        name=one["name"],
+        instance_type=one["machineType"].rpartition("/")[2],
+        spot=scheduling.get("provisioningModel") == "SPOT" or bool(scheduling.get("preemptible")),
+        state=one["status"],
+        started=None if stamp is None else datetime.fromisoformat(stamp),
+        run=labels.get(RUN_LABEL, ""),
+        lot=labels.get(LOT_LABEL),
+    )
+
+
+def boto() -> tuple[Any, tuple[type[Exception], ...]]:
+    try:
+        import boto3  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - a proxy's page for an answer
+    except ImportError as error:
+        raise Problem(
+            f"asking aws needs boto3, which is not installed here ({error})",
+            hint="pip install 'embedfleet[cloud]'",
+        ) from error
+    found: Any = boto3
+    return found, (BotoCoreError, ClientError, ResponseParserError)
+
+
+def _unasked(where: str, why: str) -> Problem:
+    return Problem(
+        f"{where} could not be asked: {why}", hint="mend its credentials (embedfleet doctor), then again"
+    )

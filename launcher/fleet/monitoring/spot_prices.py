@@ -1,0 +1,101 @@
+"""What spot machines cost while they lived, by their cloud's own history of prices, written into the ledger.
+
+AWS keeps 90 days of it by type and zone: what changed while nobody looked is filled in by whoever looks next. Other
+clouds publish none; there the price at launch stands, and the report says so.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Life, PriceSeen
+from pricing.sources import aws
+from pricing.sources.result import Unanswered
+
+if TYPE_CHECKING:
+    from pricing.sources.aws import SpotPrice
+
+SOURCE = "spot history"
+EVERY = timedelta(minutes=10)  # between looks; a spot price seldom changes more than a few times a day
+CLOUD = "aws"  # that publishes one
+
+
+class History(Protocol):
+    """How the spot price of types went in a region, the change before `since` included: `pricing.sources.aws.history`."""
+
+    def __call__(
+        self, instance_types: Sequence[str], *, region: str, since: datetime, until: datetime
+    ) -> "tuple[SpotPrice, ...]": ...
+
+
+@dataclass(slots=True)
+class SpotHistory:
+    """Follows the prices of one run. What cannot be asked is said once, and asked again at the next look."""
+
+    ledger: Ledger
+    run: str
+    say: Callable[[str], None]
+    ask: History = aws.history
+    asked: datetime | None = None
+    refused: set[str] = field(default_factory=set[str])  # regions of which that was said
+
+    def look(self, now: datetime, *, every: timedelta = EVERY) -> None:
+        """Prices of all lives that are not known to their end yet; nothing where the last look is younger than that."""
+        if self.asked is not None and now - self.asked < every:
+            return
+        lives = self.due()
+        if not lives:
+            return
+        self.asked = now
+        by_region = defaultdict[str, list[Life]](list)
+        for life in lives:
+            by_region[str(life.region)].append(life)
+        for region, mine in sorted(by_region.items()):
+            types = sorted({str(life.instance_type) for life in mine})
+            since = min(life.up for life in mine)
+            try:
+                found = self.ask(types, region=region, since=since, until=now)
+            except Unanswered as unanswered:
+                if region not in self.refused:
+                    self.refused.add(region)
+                    self.say(f"spot prices of {CLOUD} {region} stay as at launch: {unanswered.reason}")
+                continue
+            mine.sort(key=lambda life: (life.machine, life.number))
+            self.ledger.see_prices(seen for life in mine for seen in seen_of(life, found))
+
+    def due(self) -> list[Life]:
+        """Spot lives of a cloud with a history whose price is not written down until their end."""
+        # At the moment at which a life ended, the next one may have come up: then the price is of that one.
+        closed = {(p.machine, p.at) for p in self.ledger.prices(self.run) if p.source == SOURCE}
+        return [
+            life
+            for life in self.ledger.lives(self.run)
+            if life.cloud == CLOUD
+            and life.purchase == "spot"
+            and life.zone
+            and life.instance_type
+            and (life.machine, life.ended) not in closed
+        ]
+
+
+def seen_of(life: Life, history: "Sequence[SpotPrice]") -> list[PriceSeen]:
+    """What a life's hour cost when it came up, at each change, and when it ended: that closes it. In order of time."""
+    mine = sorted(
+        (p for p in history if p.zone == life.zone and p.instance_type == life.instance_type),
+        key=lambda price: price.at,
+    )
+    seen: list[PriceSeen] = []
+    for price in mine:
+        if life.ended is not None and price.at >= life.ended:
+            break
+        if price.at <= life.up:
+            seen = [PriceSeen(life.machine, life.up, SOURCE, price.usd_per_hour, life.number)]
+        elif not seen or seen[-1].usd_per_hour != price.usd_per_hour:
+            at = price.at.astimezone(UTC)  # boto3 gives the laptop's own time
+            seen.append(PriceSeen(life.machine, at, SOURCE, price.usd_per_hour, life.number))
+    if seen and life.ended is not None:
+        seen.append(PriceSeen(life.machine, life.ended, SOURCE, seen[-1].usd_per_hour, life.number))
+    return seen

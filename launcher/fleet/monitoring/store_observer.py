@@ -1,0 +1,161 @@
+"""From the store into the ledger: receipts, signs of life, leases that gave nothing.
+
+The store is the truth and the ledger its cache, so looking twice changes nothing and anybody may look.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from launcher.fleet.monitoring.heartbeats import Signs
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import LeaseSeen, MachineState, Outcome
+from launcher.throughput.calibration import Minute, minute_of
+from tasks.protocol import lease, manifest, receipt
+from tasks.protocol.shard import SLAB
+from tasks.stores.base import Entry, Store, every, read
+from tasks.worker import heartbeat
+from tasks.worker.heartbeat import Pulse
+
+BATCH = 200  # receipts written down together
+AT_ONCE = 16  # receipts on their way: a store far away answers after tens of milliseconds
+
+
+@dataclass(slots=True)
+class Eye:
+    """What was seen already, so that each look reads only what is new."""
+
+    store: Store
+    ledger: Ledger
+    header: manifest.Header
+    done: set[str] = field(default_factory=set[str])
+    full: dict[int, int] = field(default_factory=dict[int, int])  # receipts listed, by slab
+
+    by_worker: Counter[str] = field(default_factory=Counter[str])  # shards done
+    minutes: dict[str, Minute] = field(
+        default_factory=dict[str, Minute]
+    )  # the first of each worker, once it is over
+    signs: Signs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.signs = Signs(self.store, self.run)
+
+    def recall(self) -> None:
+        """Begin with what the ledger knows, so that only what came since is read from the store."""
+        for known in self.ledger.receipts(self.run):
+            self.done.add(known.shard)
+            self.by_worker[known.worker] += 1
+
+    @property
+    def run(self) -> str:
+        return self.header.run
+
+    @property
+    def finished(self) -> bool:
+        return len(self.done) >= self.header.shards
+
+    def receipts(self) -> None:
+        """Write down the receipts that came since the last look."""
+        for number in range(manifest.slabs(self.header)):
+            slab = f"{number:05d}"
+            if self.full.get(number) == min(SLAB, self.header.shards - number * SLAB):
+                continue  # a finished slab costs no more listings
+            listed = lease.receipts(self.store, self.run, slab)
+            self.full[number] = len(listed)
+            fresh = sorted(listed - self.done)
+            for start in range(0, len(fresh), BATCH):
+                with ThreadPoolExecutor(AT_ONCE) as pool:
+                    found = list(pool.map(partial(self._receipt, slab), fresh[start : start + BATCH]))
+                self.ledger.record_receipts(self.run, found)
+                self.by_worker.update(r.worker for r in found)
+                self.done.update(fresh[start : start + BATCH])
+
+    def _receipt(self, slab: str, shard: str) -> receipt.Receipt:
+        body = read(self.store, lease.receipt_key(self.run, slab, shard))
+        assert body is not None  # it was listed, and nothing deletes receipts
+        return receipt.load(body)
+
+    def pulse(self, worker: str) -> Pulse | None:
+        """The worker's last sign of life; its moments go into the ledger."""
+        body = read(self.store, heartbeat.pulse_key(self.run, worker))
+        if body is None:
+            return None
+        found = heartbeat.load(body)
+        self.heard(worker, found)
+        return found
+
+    def heard(self, machine: str, pulse: Pulse) -> None:
+        """The moments of a sign of life, written down for its machine."""
+        if pulse.ready:
+            self.ledger.ready_machine(machine, datetime.fromisoformat(pulse.ready))
+        if pulse.returned:
+            self.ledger.record_leases(
+                self.run, [returned_of(pulse.worker, entry) for entry in pulse.returned]
+            )
+        minute = minute_of(pulse)
+        if minute:
+            self.minutes[pulse.worker] = minute
+
+    def pulses(self) -> None:
+        """The signs of life of all workers that the ledger believes to be up."""
+        for machine in self.ledger.machines(self.run, {MachineState.UP}):
+            if machine.cloud == "local":  # a rented machine is no worker: `crew` knows those that are on it
+                self.pulse(machine.name)
+
+    def release(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
+        """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out.
+
+        `died_of`: keys of the leases whose shards its process died of.
+        """
+        return self.release_all(lambda name: name == worker, now, died_of)
+
+    def release_all(self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()) -> int:
+        """The same for all workers of whom this is true."""
+        freed = 0
+        for key, (_, shard, generation), entry in self._open():
+            held = lease.holder(self.store, key)
+            if held and dead(held[0]):
+                worker = held[0]
+                seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
+                self.ledger.record_leases(self.run, [seen])
+                lease.free(self.store, key, crashed=key in died_of)
+                freed += 1
+        return freed
+
+    def lost(self) -> None:
+        """Write down the leases that another generation followed: work that was paid for and gave nothing."""
+        seen: list[LeaseSeen] = []
+        made = {r.shard: r.generation for r in self.ledger.receipts(self.run)}
+        for number in range(manifest.slabs(self.header)):
+            prefix = f"{lease.root(self.run)}/leases/{number:05d}/"
+            for entry in every(self.store, prefix):
+                shard, _, text = entry.key[len(prefix) :].partition("/")
+                if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
+                    held = lease.holder(self.store, entry.key)
+                    if held:
+                        outcome = (entry.modified, entry.modified, Outcome.LOST)
+                        seen.append(LeaseSeen(shard, int(text), held[0], held[1], *outcome))
+        self.ledger.record_leases(self.run, seen)
+
+    def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
+        """The newest leases of shards that are not done."""
+        out: list[tuple[str, tuple[str, str, int], Entry]] = []
+        for number in range(manifest.slabs(self.header)):
+            slab = f"{number:05d}"
+            seen = lease.survey(self.store, self.run, slab)
+            newest: Mapping[str, tuple[int, Entry]] = seen.newest
+            for shard, (generation, entry) in newest.items():
+                if shard not in seen.done and not lease.is_free(entry):
+                    out.append((entry.key, (slab, shard, generation), entry))
+        return out
+
+
+def returned_of(worker: str, entry: list[object]) -> LeaseSeen:
+    """A lease that gave nothing, as its worker told of it."""
+    _, shard, generation, claimed, ended = entry
+    end = datetime.fromisoformat(str(ended))
+    began = datetime.fromisoformat(str(claimed))
+    return LeaseSeen(str(shard), int(str(generation)), worker, began, end, end, Outcome.RETURNED)

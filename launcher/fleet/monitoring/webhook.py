@@ -1,0 +1,183 @@
+"""Messages about a run to a webhook, in the JSON that Slack and its likes take. Each is sent once.
+
+The address is a secret: a job names the environment variable that holds it, and it is in no log, no error and no
+ledger. Sending has a thread of its own, so a webhook that hangs holds nobody up; what could not be sent is kept in the
+ledger without it, and tried again by the next launcher.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from launcher.costs.budget import HOLD_AT
+from launcher.errors import Usage
+from launcher.reports.terminal.report import count, duration, money
+
+if TYPE_CHECKING:
+    from launcher.ledger.ledger import Ledger
+
+TRIES = 4
+PAUSE = 1.0  # seconds after the first failure; four times as long after each
+PATIENCE = 5.0  # seconds that a webhook has to answer
+FAREWELL = 8.0  # seconds that the end of a run waits for what is still to be sent
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What of a run there could be a message about."""
+
+    run: str
+    shards: int
+    done: int
+    bound: Decimal  # spent and committed
+    spent: Decimal
+    budget: Decimal | None
+    hours_left: float | None
+    deadline: datetime | None
+    now: datetime
+    state: str
+    orphans: tuple[str, ...] = ()
+
+
+def due(moment: Moment) -> dict[str, str]:
+    """Every message that is due by now, by its kind."""
+    m = moment
+    found = {"started": f"{m.run}: started, {count(m.shards)} shards"}
+    share = m.done / m.shards if m.shards else 0.0
+    money_now = f"{money(m.spent)} spent"
+    left = f", {duration(m.hours_left * 3600)} left" if m.hours_left is not None else ""
+    for kind, level in (("half", 0.5), ("most", 0.9)):
+        if share >= level:
+            found[kind] = f"{m.run}: {level:.0%} done, {money_now}{left}"
+    if m.budget is not None:
+        if m.bound >= m.budget * HOLD_AT:
+            found["budget 90"] = (
+                f"{m.run}: {money(m.bound)} of the budget of {money(m.budget)} are spent or bound to be; "
+                "no new leases and machines"
+            )
+        if m.bound >= m.budget:
+            found["budget 100"] = f"{m.run}: the budget of {money(m.budget)} is used up; the run stops"
+    if m.deadline and m.hours_left is not None and m.done < m.shards:
+        spare = (m.deadline - m.now).total_seconds() - m.hours_left * 3600
+        if spare < 0:
+            found["deadline"] = f"{m.run}: at this pace it ends {duration(-spare)} after its deadline"
+    if m.state == "DONE":
+        found["done"] = f"{m.run}: done, {count(m.done)} shards, {money_now}"
+    for name in m.orphans:
+        found[f"orphan {name}"] = (
+            f"{m.run}: {name} is left although the run is over, and costs money: embedfleet down {m.run}"
+        )
+    return found
+
+
+def address(word: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Where `notify` of the job says to send to; None: nowhere.
+
+    Raises:
+        Usage: the variable is not set, or what it holds is no address that may be sent to.
+    """
+    if word is None:
+        return None
+    name = word.removeprefix("$")
+    url = environ.get(name, "")
+    if not url:
+        raise Usage(
+            f"notify: the environment has no {name}", hint=f"export {name}=https://..., or leave notify out"
+        )
+    parts = urllib.parse.urlsplit(url)
+    here = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and here):
+        raise Usage(f"notify: {name} holds no https address", hint=f"export {name}=https://...")
+    return url
+
+
+class Herald:
+    """Sends what is due, once. Hear it as often as you like; it never waits."""
+
+    def __init__(
+        self, ledger: "Ledger", run: str, url: str, clock: Callable[[], datetime], pause: float = PAUSE
+    ) -> None:
+        self._ledger, self._run, self._url, self._clock, self._pause = ledger, run, url, clock, pause
+        self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue()
+        self._over = threading.Event()
+        self._known = set[str]()
+        for notice in ledger.notices(run):  # what an earlier launcher could not send
+            self._known.add(notice.kind)
+            if notice.sent is None:
+                self._waiting.put((notice.kind, notice.text))
+        self._thread = threading.Thread(target=self._send_all, name="herald", daemon=True)
+        self._thread.start()
+
+    def hear(self, moment: Moment) -> None:
+        for kind, text in due(moment).items():
+            if kind not in self._known:
+                self._known.add(kind)
+                if self._ledger.intend_notice(self._run, kind, text, self._clock()):
+                    self._waiting.put((kind, text))
+
+    def close(self, patience: float = FAREWELL) -> None:
+        """Wait a little for what is still to be sent; what is left stays in the ledger."""
+        self._waiting.put(None)
+        self._thread.join(patience)
+        self._over.set()
+
+    def _send_all(self) -> None:
+        while (one := self._waiting.get()) is not None:
+            kind, text = one
+            pause = self._pause
+            for left in range(TRIES - 1, -1, -1):
+                failed = post(self._url, text)
+                with contextlib.suppress(Exception):  # a ledger that is closed under us: the run is over
+                    self._ledger.tried_notice(self._run, kind, None if failed else self._clock())
+                if not failed or not left or self._over.wait(pause):
+                    break
+                pause *= 4
+
+
+def post(url: str, text: str) -> str | None:
+    """Send one message; what went wrong, in words that never hold the address."""
+    body = json.dumps({"text": text}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
+    try:
+        with _OPENER.open(request, timeout=PATIENCE) as answer:
+            return None if 200 <= answer.status < 300 else f"it answered {answer.status}"
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"it answered {error.code}"
+    except (OSError, ValueError) as error:  # no connection, no answer in time, no address
+        return f"it could not be reached ({type(error).__name__})"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A webhook that moves us elsewhere would take the secret along."""
+
+    def redirect_request(self, *_arguments: object, **_named: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler())
+
+
+@contextlib.contextmanager
+def heralding(
+    ledger: "Ledger", run: str, url: str | None, clock: Callable[[], datetime]
+) -> Generator[Callable[[Moment], None], None, None]:
+    """Somebody to tell what of a run there could be a message about; nobody where there is no address."""
+    if url is None:
+        yield lambda _moment: None
+        return
+    herald = Herald(ledger, run, url, clock)
+    try:
+        yield herald.hear
+    finally:
+        herald.close()

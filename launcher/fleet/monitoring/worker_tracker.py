@@ -1,0 +1,56 @@
+"""The workers of rented machines, as their signs of life tell: a machine has several, one after and beside another.
+
+What they say goes into the ledger under their machine's name. One listing a look, and only bodies that have news.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from launcher.fleet.monitoring.store_observer import Eye
+from tasks.protocol.lease import root
+from tasks.stores.base import every, read
+from tasks.supervisor.restart_policy import machine_of
+from tasks.worker import heartbeat
+from tasks.worker.heartbeat import Pulse
+
+
+@dataclass(slots=True)
+class Crew:
+    """What was read already. Workers of machines that the ledger does not know are passed over."""
+
+    eye: Eye
+    known: set[str] = field(
+        default_factory=set[str]
+    )  # workers of whom nothing more is to be learnt while they live
+
+    def look(self, machines: Collection[str]) -> None:
+        """Write down when each machine could first embed, in each of its lives."""
+        for worker in self._workers():
+            machine = machine_of(worker)
+            if machine is not None and machine in machines and worker not in self.known:
+                self._read(worker, machine)
+
+    def settle(self, machine: str, now: datetime) -> list[Pulse]:
+        """A machine is gone: what its workers said last, and their leases given back."""
+        pulses = [self._read(w, machine) for w in self._workers(f"{machine}-") if machine_of(w) == machine]
+        self.eye.release_all(lambda worker: machine_of(worker) == machine, now)
+        return [pulse for pulse in pulses if pulse]
+
+    def shards(self, machine: str) -> int:
+        """How many have a receipt by its workers."""
+        return sum(n for worker, n in self.eye.by_worker.items() if machine_of(worker) == machine)
+
+    def _workers(self, beginning: str = "") -> list[str]:
+        prefix = f"{root(self.eye.run)}/workers/"
+        return [e.key[len(prefix) :].removesuffix(".json") for e in every(self.eye.store, prefix + beginning)]
+
+    def _read(self, worker: str, machine: str) -> Pulse | None:
+        body = read(self.eye.store, heartbeat.pulse_key(self.eye.run, worker))
+        if body is None:
+            return None
+        pulse = heartbeat.load(body)
+        self.eye.heard(machine, pulse)
+        if pulse.ready and pulse.first_minute:
+            self.known.add(worker)
+        return pulse

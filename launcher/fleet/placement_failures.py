@@ -1,0 +1,55 @@
+"""What a run learnt of places: which took machines away, and which had none. Written down, so that `resume` knows too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from launcher.fleet.backends.base import Sight
+from launcher.fleet.placement import Trouble
+from launcher.fleet.policy import Phase
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Machine, Site
+from tasks.skypilot_task import Place
+
+KIND = "trouble"  # of events
+
+
+def infra_of(site: Site, places: Sequence[Place]) -> str | None:
+    """The place of a lot that a machine is in, as precisely as the lot names it."""
+    for place in places:
+        parts = place.infra.split("/")
+        if (site.cloud, site.region) == (parts[0], parts[1]) and (len(parts) < 3 or site.zone == parts[2]):
+            return place.infra
+    return None
+
+
+@dataclass(slots=True)
+class Troubles:
+    """The troubles of a run so far. The same is learnt once."""
+
+    ledger: Ledger
+    run: str
+    found: list[Trouble] = field(default_factory=list[Trouble])
+    known: set[tuple[str, int, str]] = field(default_factory=set[tuple[str, int, str]])
+
+    def recall(self) -> None:
+        """What earlier launchers learnt."""
+        for event in self.ledger.events(self.run):
+            if event.kind == KIND:
+                infra, _, what = event.text.partition(" ")
+                self.found.append(Trouble(infra, event.at, what))
+
+    def learn(self, machine: Machine, sight: Sight, places: Sequence[Place], now: datetime) -> None:
+        """Taken away; or come up elsewhere than where it was asked for first, which so had none."""
+        where = infra_of(sight.site, places) if sight.site else None
+        if sight.phase == Phase.RECOVERING and where:
+            self._note(machine.name, sight.life, Trouble(where, now, "preempted"))
+        asked = infra_of(machine.site, places)
+        if sight.phase == Phase.RUNNING and not sight.life and where and asked and where != asked:
+            self._note(machine.name, 0, Trouble(asked, now, "no capacity"))
+
+    def _note(self, name: str, life: int, trouble: Trouble) -> None:
+        if (name, life, trouble.what) not in self.known:
+            self.known.add((name, life, trouble.what))
+            self.found.append(trouble)
+            self.ledger.note(self.run, KIND, f"{trouble.infra} {trouble.what}", trouble.at)

@@ -1,0 +1,276 @@
+"""Which machines to start and to end, from what is seen: the whole policy of a fleet, without touching it.
+
+Pure: `step` takes a View and gives Orders. A lot has slots, and a slot holds one machine at a time: a rented one, or a
+worker process here. A dead one is replaced, ever more slowly, until it has died too often without finishing a shard.
+Rented machines come in waves, where the plan has them or where things went better, and only while they pay back the
+time that they need to come up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from launcher.costs.budget import Word, word
+from launcher.fleet.placement import Trouble, healthy, home, in_order
+from launcher.ledger.records import MachineState
+from tasks.skypilot_task import Place
+
+DEATHS = 5  # in a row, without one shard done, before a slot is given up
+FAILURES = (
+    3  # of a rented lot's machines that cannot work, before the lot is given up: each costs a cold start
+)
+SLOWEST = timedelta(seconds=30)  # between a death and the next start
+HUNG = timedelta(
+    seconds=15
+)  # that a worker may live after the last shard; the next look of a waiting one is sooner
+WAVE = 16  # machines that come up at a time: SkyPilot starts 8 for each of its controllers
+PAYBACK = 0.5  # of its cold start: so long must a machine be of use, or it is not started
+
+ALIVE = (MachineState.INTENDED, MachineState.UP)
+
+
+class Phase(StrEnum):
+    """What a cloud says of a machine that has not ended."""
+
+    WAITING = "waiting"  # asked for, and not there yet
+    RUNNING = "running"
+    RECOVERING = "recovering"  # it was taken away, and the cloud looks for another
+    FAILING = "failing"  # what runs on it failed by itself, and the cloud would start it again
+    ENDING = "ending"  # it was told to end
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Like machines. `name` begins their names; `places` is empty for this machine. Prices are of one machine."""
+
+    number: int
+    slots: int
+    name: str
+    places: tuple[Place, ...] = ()
+    counts: tuple[int, ...] = ()  # machines that the plan has in each place
+    workers: int = 1  # of a machine
+    cold_start: float = 0.0  # seconds from asking for a machine until it embeds
+    tokens_per_second: float | None = None  # of a machine
+    gpu: str = "cpu"
+    gpus: float | None = None
+    purchase: str | None = None
+    disk_gb: float | None = None
+    usd_per_hour: Decimal | None = None  # where no place says better
+
+    @property
+    def rented(self) -> bool:
+        return bool(self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A machine, living or dead. `shards` are those it has receipts for; `earlier`: its end was before this launch."""
+
+    name: str
+    slot: int
+    state: MachineState
+    ended: datetime | None
+    shards: int
+    earlier: bool = False
+    lot: int = 0
+    phase: Phase = Phase.RUNNING
+    infra: str | None = None  # where it is, or was last
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the policy knows. `workers` in the order they were intended."""
+
+    run: str
+    lots: tuple[Lot, ...]
+    workers: Sequence[Seen]
+    shards: int
+    done: int
+    draining: bool
+    spent: Decimal | None = None
+    committed: Decimal = Decimal(0)  # bound to be spent: leases in hand, the way down, least billing
+    budget: Decimal | None = None
+    finished: datetime | None = None  # since when every shard has a receipt
+    interrupts: int = 0  # how often the user asked to stop
+    tokens_left: float | None = None
+    troubles: Sequence[Trouble] = field(default_factory=list[Trouble])
+    patience: timedelta = HUNG  # with machines that live on after the last shard
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a machine under this name. `places`: where, the first first; none: here."""
+
+    slot: int
+    name: str
+    lot: int = 0
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Let this machine finish the shards in its hands and end."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Let this machine give its leases back and end at once."""
+
+    name: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """This machine does not hear: take it away. Its receipts count, its leases are freed."""
+
+    name: str
+
+
+Order = Start | Drain | End | Kill
+
+
+def step(view: View, now: datetime) -> list[Order]:
+    """What to do now."""
+    alive = [w for w in view.workers if w.state in ALIVE]
+    late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
+    if view.interrupts > 2 or late > 2 * view.patience:
+        return [Kill(w.name) for w in alive]
+    if over_budget(view) or view.interrupts == 2 or late > view.patience:
+        return [End(w.name) for w in alive]
+    if view.draining or near_budget(view):
+        return [End(w.name, "nothing more is begun") if _absent(w) else Drain(w.name) for w in alive]
+    orders: list[Order] = []
+    for lot in view.lots:
+        mine = [w for w in alive if w.lot == lot.number]
+        if given_up(view, lot):
+            orders += [End(w.name, "its lot was given up") for w in mine if not w.shards]
+        elif lot.rented:
+            orders += [End(w.name, "what runs on it failed") for w in mine if w.phase == Phase.FAILING]
+            orders += [End(w.name, f"{w.infra} took it away") for w in mine if should_move(view, lot, w, now)]
+    return orders + _starts(view, now)
+
+
+def _absent(worker: Seen) -> bool:
+    """Whether it has no machine now, and would only get one to hear that there is nothing to do."""
+    return worker.phase in (Phase.WAITING, Phase.RECOVERING, Phase.FAILING)
+
+
+def _starts(view: View, now: datetime) -> list[Order]:
+    """A machine for each slot that may have its next one, while there is work for it."""
+    orders: list[Order] = []
+    alive = [w for w in view.workers if occupies(w)]
+    lots = {lot.number: lot for lot in view.lots}
+    left = view.shards - view.done - sum(lots[w.lot].workers for w in alive if w.lot in lots)
+    coming = sum(1 for w in alive if w.phase == Phase.WAITING or w.state == MachineState.INTENDED)
+    rate = sum(lots[w.lot].tokens_per_second or 0.0 for w in alive if w.lot in lots)
+    for lot in view.lots:
+        if given_up(view, lot):
+            continue
+        for slot in range(lot.slots):
+            past = [w for w in view.workers if (w.lot, w.slot) == (lot.number, slot)]
+            if left <= 0 or any(occupies(w) for w in past) or not startable(past, now, rented=lot.rented):
+                continue
+            if lot.rented and (coming >= WAVE or not pays_back(lot, view.tokens_left, rate)):
+                break
+            orders.append(
+                Start(slot, f"{lot.name}{slot}-{_number(past)}", lot.number, _where(view, lot, slot, now))
+            )
+            left -= lot.workers
+            coming += 1
+            rate += lot.tokens_per_second or 0.0
+    return orders
+
+
+def _number(past: Sequence[Seen]) -> int:
+    """Of the slot's next machine: one that no earlier one had, also where this ledger does not know them all."""
+    return 1 + max((int(worker.name.rpartition("-")[2]) for worker in past), default=-1)
+
+
+def _where(view: View, lot: Lot, slot: int, now: datetime) -> tuple[Place, ...]:
+    if not lot.rented:
+        return ()
+    return in_order(lot.places, home(lot.places, lot.counts, slot), view.troubles, now)
+
+
+def occupies(worker: Seen) -> bool:
+    """Whether it holds its slot. One that was told to end makes room before it is gone; one that failed does not."""
+    return worker.state in ALIVE and worker.phase != Phase.ENDING
+
+
+def pays_back(lot: Lot, tokens_left: float | None, rate: float) -> bool:
+    """Whether a machine that is asked for now would be of use for long enough, beside others of this `rate` together."""
+    if tokens_left is None or not lot.tokens_per_second or not rate:
+        return True
+    useful = (tokens_left - rate * lot.cold_start) / (rate + lot.tokens_per_second)
+    return useful >= PAYBACK * lot.cold_start
+
+
+def should_move(view: View, lot: Lot, worker: Seen, now: datetime) -> bool:
+    """Whether a machine that was taken away is better asked for elsewhere than where SkyPilot asks: the same place."""
+    if worker.phase != Phase.RECOVERING or worker.infra is None:
+        return False
+    if healthy(worker.infra, view.troubles, now):
+        return False
+    return any(p.infra != worker.infra and healthy(p.infra, view.troubles, now) for p in lot.places)
+
+
+def deaths(past: Sequence[Seen], *, rented: bool = False) -> int:
+    """How often in a row the slot's machines died without finishing a shard, since somebody last launched."""
+    dead = (MachineState.LOST, MachineState.FAILED) if rented else (MachineState.LOST,)
+    count = 0
+    for worker in reversed(past):
+        if worker.state not in dead or worker.shards or worker.earlier:
+            break
+        count += 1
+    return count
+
+
+def hopeless(past: Sequence[Seen], *, rented: bool = False) -> bool:
+    """Whether another start in this slot cannot help; whoever launches again has mended something."""
+    failed = bool(past) and past[-1].state == MachineState.FAILED and not past[-1].earlier
+    return (failed and not rented) or deaths(past, rented=rented) >= DEATHS
+
+
+def given_up(view: View, lot: Lot) -> bool:
+    """Whether so many machines of a rented lot could not work, and none could, that more would only cost money."""
+    mine = [w for w in view.workers if w.lot == lot.number and not w.earlier]
+    failed = sum(1 for w in mine if w.state == MachineState.FAILED)
+    return lot.rented and failed >= FAILURES and not any(w.shards for w in mine)
+
+
+def startable(past: Sequence[Seen], now: datetime, *, rented: bool = False) -> bool:
+    """Whether the slot may have its next machine now: at once after one that worked, slower after each death."""
+    if hopeless(past, rented=rented):
+        return False
+    died = deaths(past, rented=rented)
+    ended = past[-1].ended if past else None
+    return not died or ended is None or now - ended >= min(SLOWEST, timedelta(seconds=0.5 * 2**died))
+
+
+def stuck(view: View) -> bool:
+    """Whether work is left, nobody does it, and nobody will."""
+    if view.done >= view.shards or any(w.state in ALIVE for w in view.workers):
+        return False
+    return all(given_up(view, lot) or _all_hopeless(view, lot) for lot in view.lots)
+
+
+def _all_hopeless(view: View, lot: Lot) -> bool:
+    slots: list[list[Seen]] = [[] for _ in range(lot.slots)]
+    for worker in view.workers:
+        if worker.lot == lot.number and worker.slot < lot.slots:
+            slots[worker.slot].append(worker)
+    return all(hopeless(past, rented=lot.rented) for past in slots)
+
+
+def near_budget(view: View) -> bool:
+    """Spent and bound to be, at 90 % of the budget or more: nothing new begins."""
+    return view.spent is not None and word(view.spent + view.committed, view.budget) != Word.GO
+
+
+def over_budget(view: View) -> bool:
+    return view.spent is not None and word(view.spent + view.committed, view.budget) == Word.STOP

@@ -1,0 +1,100 @@
+"""How a run stands now, for whoever asks: from the ledger, and from the store where there is news.
+
+Asking drives nothing. Where no launcher is at work, what became of its workers is written down; nothing is started.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from launcher.cli.progress import say
+from launcher.costs.run_costs import machine_times, spent_so_far, working_seconds
+from launcher.errors import Problem
+from launcher.fleet.controller import Busy, Drive, sole
+from launcher.fleet.monitoring.cost_status import money_of
+from launcher.fleet.monitoring.heartbeats import pace_of
+from launcher.fleet.monitoring.machine_tracker import Census
+from launcher.fleet.monitoring.spot_prices import SpotHistory
+from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.policy import ALIVE
+from launcher.fleet.provisioner import hire
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run
+from tasks.protocol import manifest
+from tasks.stores.base import Store
+from tasks.worker.heartbeat import utc
+
+
+def eye_of(ledger: Ledger, store: Store, run: Run) -> Eye | None:
+    """Who looks at the store; None while the run has no manifest yet."""
+    try:
+        eye = Eye(store, ledger, manifest.read_header(store, run.id))
+    except manifest.NoRun:
+        return None
+    eye.recall()
+    return eye
+
+
+def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
+    """The state of a run as JSON, schema embedfleet/status/1. Unknown is null; money is a string."""
+    if eye:
+        eye.receipts()
+        eye.pulses()
+    row, progress, now = ledger.find(run), ledger.progress(run), utc()
+    machines = ledger.machines(run)
+    times = machine_times(ledger, run)
+    seconds = working_seconds(times, now) or None
+    rate = progress.tokens / seconds if seconds and progress.tokens else None
+    expected = progress.tokens_expected
+    up = any(m.state in ALIVE for m in machines)
+    known = up and rate and expected is not None and expected > progress.tokens
+    left = (expected - progress.tokens) / rate if known and rate and expected is not None else None
+    spent = spent_so_far(ledger, run, now) if machines else None
+    money = money_of(ledger, run, now, progress.tokens, expected, rate)
+    return {
+        "schema": "embedfleet/status/1",
+        "run": run,
+        "state": row.state.value,
+        "at": now.isoformat(),
+        "shards": progress.shards,
+        "shards_done": progress.shards_done,
+        "shards_failed": progress.shards_failed,
+        "documents": progress.documents,
+        "chunks": progress.chunks,
+        "tokens": progress.tokens,
+        "tokens_expected": expected,
+        "failed_rows": progress.failed_rows,
+        "output_bytes": progress.output_bytes,
+        "seconds": seconds,
+        "tokens_per_second": rate,
+        "seconds_left": left,
+        "usd": None if spent is None else str(spent),
+        "workers": [
+            {"name": m.name, "state": m.state.value, "handle": m.handle, "ready": m.ready is not None, "reason": m.reason}
+            for m in machines
+        ],
+    } | money | pace_of(eye.signs.look() if eye else [])  # fmt: skip
+
+
+def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, history: SpotHistory) -> None:
+    """Where no launcher is at work, write down what became of the workers and what they cost; else it does so itself."""
+    if eye:
+        with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
+            census = census_of(ledger, run, eye, folder)
+            try:
+                census.settle()
+                if census.crew is not None:
+                    history.look(utc())
+            except Problem as problem:
+                if census.crew is None:
+                    raise
+                say(
+                    f"what became of rented machines is not known: {problem}"
+                )  # the store still tells how far it is
+
+
+def census_of(ledger: Ledger, run: Run, eye: Eye, folder: Path) -> Census:
+    """Who looks after this run's machines while no launcher does."""
+    hired = hire(json.loads(run.plan), run.output, eye.store, folder)
+    return Drive(ledger, eye, hired.cloud, hired.lots, None, lambda _glance: None).census

@@ -1,0 +1,131 @@
+"""The report as rows with the columns of FOCUS 1.0, the open layout of bills: one for each machine's day and each charge.
+
+Pure. What we do not know stays empty; money that is not known is empty too, never 0. `Tags` carries the run's label.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
+
+from launcher.costs.cloud_bill import RUN_TAG
+from launcher.costs.daily import PROVIDERS, pieces, service
+from launcher.costs.metering import Other, written
+from launcher.reports.report import Report
+
+# https://focus.finops.org, version 1.0; the columns that a run has something to say in.
+COLUMNS = (
+    *("AvailabilityZone", "BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd"),
+    *("BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency"),
+    *("ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit", "EffectiveCost"),
+    *("ListUnitPrice", "PricingCategory", "PricingQuantity", "PricingUnit", "ProviderName", "RegionId"),
+    *("ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "SkuId", "Tags"),
+)
+CATEGORIES = {"storage": "Storage", "requests": "Storage", "egress": "Networking"}
+RISKY = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula
+
+
+def to_csv(report: Report) -> str:
+    out = StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows(report):
+        writer.writerow({name: _safe(row.get(name, "")) for name in COLUMNS})
+    return out.getvalue()
+
+
+def rows(report: Report) -> Iterator[dict[str, str]]:
+    """The costs of all rows add up to what is known of the run's."""
+    tags = json.dumps({RUN_TAG: report.run})
+    for machine, metered in zip(report.machines, report.spend.lives, strict=True):
+        for piece in pieces(machine, metered, report.updated):
+            hours = f"{(piece.end - piece.start).total_seconds() / 3600:.9f}"
+            spot = machine.purchase == "spot"
+            what = f"{machine.instance_type or machine.gpu} in {machine.place}, life {machine.number}"
+            yield (
+                _period(piece.start, piece.end)
+                | _cost(piece.usd)
+                | {
+                    "AvailabilityZone": machine.zone or "",
+                    "ChargeDescription": what,
+                    "ConsumedQuantity": hours,
+                    "ConsumedUnit": "Hours",
+                    "ListUnitPrice": "" if piece.usd_per_hour is None else written(piece.usd_per_hour),
+                    "PricingCategory": "Dynamic" if spot else "Standard",
+                    "PricingQuantity": hours,
+                    "PricingUnit": "Hours",
+                    "ProviderName": PROVIDERS.get(machine.cloud, machine.cloud),
+                    "RegionId": machine.region or "",
+                    "ResourceId": machine.name,
+                    "ResourceName": machine.name,
+                    "ResourceType": "Virtual Machine",
+                    "ServiceCategory": "Compute",
+                    "ServiceName": service(machine.cloud, "compute"),
+                    "SkuId": machine.instance_type or "",
+                    "Tags": tags,
+                }
+            )
+    for other in report.spend.others:
+        yield _other(other, report, tags)
+
+
+def _other(other: Other, report: Report, tags: str) -> dict[str, str]:
+    at = other.at or report.updated
+    cloud, _, region = (other.place or "").partition("/")
+    counted = ", counted at list prices" if other.estimated else ""
+    reason = f": {other.reason}" if other.reason else ""
+    return (
+        _period(other.at or report.created, at)
+        | _cost(other.usd)
+        | {
+            "ChargeDescription": f"{other.kind}{counted}{reason}",
+            "ConsumedQuantity": "" if other.quantity is None else f"{other.quantity:g}",
+            "ConsumedUnit": other.unit,
+            "PricingCategory": "Standard",
+            "ProviderName": PROVIDERS.get(cloud, cloud),
+            "RegionId": region,
+            "ServiceCategory": CATEGORIES.get(other.kind, "Compute"),
+            "ServiceName": service(cloud, other.kind) if cloud else other.kind,
+            "Tags": tags,
+        }
+    )
+
+
+def _period(start: datetime, end: datetime) -> dict[str, str]:
+    month = start.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    after = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
+    return {
+        "BillingCurrency": "USD",
+        "BillingPeriodStart": _moment(month),
+        "BillingPeriodEnd": _moment(after),
+        "ChargeCategory": "Usage",
+        "ChargeFrequency": "Usage-Based",
+        "ChargePeriodStart": _moment(start),
+        "ChargePeriodEnd": _moment(end),
+    }
+
+
+def _cost(usd: Decimal | None) -> dict[str, str]:
+    amount = "" if usd is None else written(usd)
+    return {"BilledCost": amount, "EffectiveCost": amount}
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _safe(cell: str) -> str:
+    """Text that no spreadsheet runs; a number may be negative."""
+    if cell.startswith(RISKY) and not _number(cell):
+        return f"'{cell}"
+    return cell
+
+
+def _number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,229 @@
+"""The report's charts as inline SVG: tokens per second over time, a bar in parts, machines through time.
+
+Knows numbers and seconds since the run began; knows no report and no colours, which are the style sheet's.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+from launcher.reports.html.elements import Markup, join, tag
+from launcher.reports.terminal.report import brief, duration, rate
+
+WIDTH = 1000
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 26  # of the curve, around the plot
+HEIGHT = 250
+ROW, LABEL = 26, 190  # of the timeline: height of a row, width of the names
+TALL, FLAT = 22, 14  # bars of the timeline: lost work still shows behind work done in its place
+LETTERS = 27  # of a name that fit into LABEL
+CROWD = 250  # bars of a row that can be told apart; of more, those that touch are drawn as one
+
+SECONDS = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10800,
+    21600,
+    43200,
+    86400,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of a row, in seconds since the run began. `kind` is its class in the style sheet."""
+
+    kind: str
+    start: float
+    end: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    bars: Sequence[Bar]
+
+
+def hatch() -> Markup:
+    """The pattern that the class `cold_start` is filled with; once on a page."""
+    pattern = tag(
+        "pattern",
+        tag("rect", width=8, height=8, class_="hatch-ground"),
+        tag("line", x1=0, y1=0, x2=0, y2=8, class_="hatch-line"),
+        id="hatch",
+        width=8,
+        height=8,
+        patternUnits="userSpaceOnUse",
+        patternTransform="rotate(45)",
+    )
+    return tag("svg", tag("defs", pattern), class_="defs", aria_hidden="true")
+
+
+def key(kind: str) -> Markup:
+    """A square for a legend."""
+    return tag(
+        "svg",
+        tag("rect", width=12, height=12, rx=2, class_=kind),
+        class_="key",
+        viewBox="0 0 12 12",
+        aria_hidden="true",
+    )
+
+
+def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None) -> Markup:
+    """Tokens per second over time; every point holds until the next. The plan is a dashed line."""
+    most = max([speed for _, speed in points] + ([plan] if plan else []), default=0.0)
+    top = ceiling(most)
+    bottom = HEIGHT - BOTTOM
+
+    def x(seconds: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * seconds / span
+
+    def y(speed: float) -> float:
+        return bottom - (bottom - TOP) * speed / top
+
+    drawn: list[Markup] = []
+    for step in range(5):
+        speed = top * step / 4
+        drawn.append(line(LEFT, y(speed), WIDTH - RIGHT, y(speed), "axis" if not step else "grid"))
+        drawn.append(tag("text", brief(speed), x=LEFT - 8, y=y(speed) + 4, text_anchor="end"))
+    drawn.append(tag("text", "tok/s", x=LEFT - 8, y=TOP - 13, text_anchor="end"))
+    drawn += axis(span, x, bottom, TOP)
+    ends = [seconds for seconds, _ in points[1:]] + [span]
+    middles = [(x((seconds + end) / 2), y(speed)) for (seconds, speed), end in zip(points, ends, strict=True)]
+    path = [(x(0), middles[0][1]), *middles, (x(span), middles[-1][1])]
+    area = [(x(0), y(0)), *path, (x(span), y(0))]
+    drawn.append(tag("polygon", points=coordinates(area), class_="area"))
+    drawn.append(tag("polyline", points=coordinates(path), class_="curve"))
+    if plan:
+        drawn.append(line(LEFT, y(plan), WIDTH - RIGHT, y(plan), "plan"))
+        words = f"plan {rate(plan)}"
+        drawn.append(tag("text", words, x=WIDTH - RIGHT, y=y(plan) - 6, text_anchor="end", class_="halo"))
+    return picture(f"Tokens per second over {duration(span)}; at most {rate(most)}", HEIGHT, drawn)
+
+
+def parts(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
+    """One bar in (kind, amount, title) pieces."""
+    whole = sum(amount for _, amount, _ in pieces)
+    drawn: list[Markup] = []
+    start = 0.0
+    for kind, amount, title in pieces:
+        if amount > 0:
+            width = WIDTH * amount / whole
+            gap = 2.0 if width > 6 else 0.0
+            drawn.append(
+                tag("rect", tag("title", title), x=start, y=0, width=width - gap, height=26, class_=kind)
+            )
+            start += width
+    return tag(
+        "svg",
+        *drawn,
+        class_="bar",
+        viewBox=f"0 0 {WIDTH} 26",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=name,
+    )
+
+
+def timeline(rows: Sequence[Row], span: float) -> Markup:
+    """One row of bars per machine over the same seconds; later bars lie on earlier ones, which may be taller."""
+    bottom = TOP + ROW * len(rows)
+
+    def x(seconds: float) -> float:
+        return LABEL + (WIDTH - LABEL - RIGHT) * min(max(seconds, 0.0), span) / span
+
+    drawn = axis(span, x, bottom, TOP)
+    for i, row in enumerate(rows):
+        middle = TOP + ROW * i + ROW / 2
+        drawn.append(tag("text", tag("title", row.name), fitting(row.name), x=0, y=middle + 4, class_="name"))
+        for bar in _touching(row.bars, span / (WIDTH - LABEL - RIGHT)):
+            start, end = x(bar.start), x(bar.end)
+            height = TALL if bar.kind == "lost" else FLAT
+            drawn.append(
+                tag(
+                    "rect",
+                    tag("title", bar.title),
+                    x=start,
+                    y=middle - height / 2,
+                    width=max(end - start - 0.6, 0.6),
+                    height=height,
+                    class_=bar.kind,
+                )
+            )
+    drawn.append(line(LABEL, bottom, WIDTH - RIGHT, bottom, "axis"))
+    return picture(f"What {len(rows)} machines did over {duration(span)}", bottom + BOTTOM, drawn)
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
+
+
+def coordinates(points: Iterable[tuple[float, float]]) -> str:
+    """Of a polygon or a polyline."""
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _touching(bars: Sequence[Bar], pixel: float) -> Iterable[Bar]:
+    """Bars that stand too close to be told apart, drawn as one; a row that is not crowded stays as it is."""
+    if len(bars) <= CROWD:
+        return bars
+    merged: list[Bar] = []
+    together: list[int] = []
+    for bar in bars:
+        last = merged[-1] if merged else None
+        if last and last.kind == bar.kind and bar.start - last.end < pixel:
+            together[-1] += 1
+            title = f"{together[-1]} of {bar.kind.replace('_', ' ')}"
+            merged[-1] = Bar(bar.kind, last.start, max(last.end, bar.end), title)
+        else:
+            merged.append(bar)
+            together.append(1)
+    return merged
+
+
+def fitting(name: str) -> str:
+    """A name in the room there is. Machines of a lot differ in the end of their names, so the middle goes."""
+    if len(name) <= LETTERS:
+        return name
+    return f"{name[: LETTERS // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(LETTERS - LETTERS // 3 - 1) :]}"
+
+
+def ceiling(most: float) -> float:
+    """The least round number, four steps of which a reader can count, that is not below `most`."""
+    if most <= 0:
+        return 1.0
+    unit = 10 ** floor(log10(most))
+    return next(step * unit for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * unit >= most)
+
+
+def axis(span: float, x: Callable[[float], float], bottom: float, top: float) -> list[Markup]:
+    """Between four and nine moments on the time axis, at round distances."""
+    step = next((s for s in SECONDS if span / s <= 9), 86400 * ceil(span / 86400 / 9))
+    drawn: list[Markup] = []
+    for i in range(floor(span / step) + 1):
+        at = x(i * step)
+        anchor = "end" if WIDTH - RIGHT - at < 30 else "middle"
+        drawn.append(line(at, top, at, bottom, "grid"))
+        drawn.append(tag("text", duration(i * step), x=at, y=bottom + 18, text_anchor=anchor))
+    return drawn
+
+
+def picture(label: str, height: float, drawn: Sequence[Markup]) -> Markup:
+    """An SVG of this height, said in words for those who cannot see it."""
+    return tag("svg", join(*drawn), viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)

@@ -1,0 +1,196 @@
+"""The charts of money as inline SVG: dollars through time, machines by place, preemptions, a waterfall, bars to compare.
+
+Knows numbers and seconds since the run began; knows no report and no colours, which are the style sheet's.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from launcher.reports.html.charts import (
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    axis,
+    ceiling,
+    coordinates,
+    fitting,
+    line,
+    picture,
+)
+from launcher.reports.html.elements import Markup, tag
+from launcher.reports.terminal.report import brief, duration, level, money
+
+HEIGHT, BOTTOM = 250, 26
+DOLLARS = 72  # room on the left for small amounts, which are long
+ROW = 26
+NAMES, AMOUNTS = 330, 110  # of a waterfall and of bars: room for names and for amounts
+LETTERS = 48  # of a name that fit into NAMES
+LANE, PLACE = 24, 190  # of preemptions: height of a place's lane, room for its name
+TICKS = 400  # marks of a lane that a person can tell apart
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A level across a chart, such as the budget."""
+
+    name: str
+    value: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A row of a waterfall, from `start` to `end`. `kind` is its class: whole, more or less."""
+
+    name: str
+    start: float
+    end: float
+    amount: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    name: str
+    value: float
+    amount: str
+    kind: str
+
+
+def spent(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Mark]) -> Markup:
+    """Dollars until each moment, a rising line; marks are dashed."""
+    most = max([usd for _, usd in points] + [mark.value for mark in marks], default=0.0)
+    top, bottom = ceiling(most), HEIGHT - BOTTOM
+
+    def x(seconds: float) -> float:
+        return DOLLARS + (WIDTH - DOLLARS - RIGHT) * seconds / span
+
+    def y(usd: float) -> float:
+        return bottom - (bottom - TOP) * usd / top
+
+    drawn = _levels(top, y, "", level, DOLLARS)
+    drawn += axis(span, x, bottom, TOP)
+    path = [(x(seconds), y(usd)) for seconds, usd in points]
+    drawn.append(tag("polygon", points=coordinates([(x(0), y(0)), *path, (x(span), y(0))]), class_="area"))
+    drawn.append(tag("polyline", points=coordinates(path), class_="curve"))
+    for i, mark in enumerate(marks):
+        drawn.append(line(DOLLARS, y(mark.value), WIDTH - RIGHT, y(mark.value), mark.kind))
+        at = DOLLARS + 8 + i * 260  # side by side, for their levels may be close
+        drawn.append(tag("text", mark.name, x=at, y=y(mark.value) - 6, class_="halo"))
+    return picture(
+        f"Dollars spent over {duration(span)}, {money(Decimal(repr(points[-1][1])))} at the end",
+        HEIGHT,
+        drawn,
+    )
+
+
+def stacked(names: Sequence[str], points: Sequence[Sequence[float]], span: float) -> Markup:
+    """How many of each ran, one on the other."""
+    most = max((sum(at) for at in points), default=0.0)
+    top, bottom = ceiling(max(most, 1.0)), HEIGHT - BOTTOM
+    width = span / max(1, len(points))
+
+    def x(seconds: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * seconds / span
+
+    def y(n: float) -> float:
+        return bottom - (bottom - TOP) * n / top
+
+    drawn = _levels(top, y, "machines", brief)
+    drawn += axis(span, x, bottom, TOP)
+    below = [0.0] * len(points)
+    for i, name in enumerate(names):
+        above = [b + at[i] for b, at in zip(below, points, strict=True)]
+        upper = [(x((n + 0.5) * width), y(value)) for n, value in enumerate(above)]
+        lower = [(x((n + 0.5) * width), y(value)) for n, value in enumerate(below)]
+        shape = tag(
+            "polygon", tag("title", name), points=coordinates([*upper, *reversed(lower)]), class_=f"p{i}"
+        )
+        drawn.append(shape)
+        below = above
+    return picture(f"Machines by place over {duration(span)}, at most {most:.0f}", HEIGHT, drawn)
+
+
+def taken(lanes: Sequence[tuple[str, Sequence[tuple[float, str]]]], span: float) -> Markup:
+    """One lane a place, a mark for each machine that was taken away; each mark has a title."""
+    bottom = TOP + LANE * len(lanes)
+
+    def x(seconds: float) -> float:
+        return PLACE + (WIDTH - PLACE - RIGHT) * min(max(seconds, 0.0), span) / span
+
+    drawn = axis(span, x, bottom, TOP)
+    for i, (name, marks) in enumerate(lanes):
+        middle = TOP + LANE * i + LANE / 2
+        drawn.append(tag("text", tag("title", name), fitting(name), x=0, y=middle + 4, class_="name"))
+        for seconds, title in marks[:TICKS]:
+            at = x(seconds)
+            drawn.append(
+                tag("rect", tag("title", title), x=at - 1.5, y=middle - 8, width=3, height=16, class_="lost")
+            )
+    drawn.append(line(PLACE, bottom, WIDTH - RIGHT, bottom, "axis"))
+    total = sum(len(marks) for _, marks in lanes)
+    return picture(f"{total} machines taken away over {duration(span)}", bottom + BOTTOM, drawn)
+
+
+def waterfall(rows: Sequence[Fall]) -> Markup:
+    """From what was planned, step by step, to what it was."""
+    ends = [0.0, *(value for row in rows for value in (row.start, row.end))]
+    low, high = min(ends), max(ends)
+    bottom = TOP / 2 + ROW * len(rows)
+
+    def x(usd: float) -> float:
+        return NAMES + (WIDTH - NAMES - AMOUNTS) * (usd - low) / ((high - low) or 1.0)
+
+    drawn = [line(x(0), TOP / 2, x(0), bottom, "axis")]
+    for i, row in enumerate(rows):
+        middle = TOP / 2 + ROW * i + ROW / 2
+        start, end = sorted((x(row.start), x(row.end)))
+        drawn.append(_name(row.name, middle))
+        drawn.append(
+            tag(
+                "rect",
+                tag("title", f"{row.name}: {row.amount}"),
+                x=start,
+                y=middle - 8,
+                width=max(end - start, 1.5),
+                height=16,
+                class_=row.kind,
+            )
+        )
+        if i + 1 < len(rows):
+            drawn.append(line(x(row.end), middle + 8, x(row.end), middle + ROW - 8, "grid"))
+        drawn.append(tag("text", row.amount, x=WIDTH, y=middle + 4, text_anchor="end", class_="name"))
+    return picture("From the plan to the run, cause by cause", bottom + 8, drawn)
+
+
+def compared(rows: Sequence[Compared]) -> Markup:
+    """A bar for each way, all from zero."""
+    most = max((row.value for row in rows), default=0.0) or 1.0
+    bottom = ROW * len(rows)
+    drawn: list[Markup] = []
+    for i, row in enumerate(rows):
+        middle = ROW * i + ROW / 2
+        width = max((WIDTH - NAMES - AMOUNTS) * row.value / most, 1.5)
+        drawn.append(_name(row.name, middle))
+        title = tag("title", f"{row.name}: {row.amount}")
+        drawn.append(tag("rect", title, x=NAMES, y=middle - 8, width=width, height=16, class_=row.kind))
+        drawn.append(tag("text", row.amount, x=WIDTH, y=middle + 4, text_anchor="end", class_="name"))
+    return picture("What the same work costs in other ways", bottom + 4, drawn)
+
+
+def _name(name: str, middle: float) -> Markup:
+    short = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return tag("text", tag("title", name), short, x=0, y=middle + 4, class_="name")
+
+
+def _levels(
+    top: float, y: Callable[[float], float], unit: str, shown: Callable[[float], str], left: float = LEFT
+) -> list[Markup]:
+    drawn: list[Markup] = []
+    for step in range(5):
+        value = top * step / 4
+        drawn.append(line(left, y(value), WIDTH - RIGHT, y(value), "axis" if not step else "grid"))
+        drawn.append(tag("text", shown(value), x=left - 8, y=y(value) + 4, text_anchor="end"))
+    return [*drawn, tag("text", unit, x=0, y=TOP - 13)] if unit else drawn

@@ -1,0 +1,365 @@
+"""The plan, the status and the verdict on a terminal screen. Reads their JSON, so what is shown is what is kept."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from launcher.reports.terminal.report import (
+    brief,
+    count,
+    dollars_of,
+    duration,
+    money,
+    plain,
+    rate,
+    several,
+    size,
+)
+
+LONG = 18  # characters of a region shown
+WIDE = 40  # characters of a model's name
+OTHERS = 6  # alternatives, points of the frontier, kinds and APIs shown; --json and --html have all
+APIS = 4
+PLACES = 12  # of a fleet, shown while it runs
+ITEMS = {
+    "compute": "compute",
+    "cold_start": "cold start",
+    "preemption": "preemption",
+    "idle_tail": "idle tail",
+    "disk": "disk",
+    "storage": "storage",
+    "egress": "egress",
+    "controller": "controller",
+}
+OWN_TIME = {"engine": "work", "wait": "wait for texts", "idle": "have no shard"}  # of the engines
+STAGE_WORDS = {
+    "engine": "the engine",
+    "read": "reading the corpus",
+    "tokenise": "tokenising",
+    "write": "writing files",
+    "store": "the store",
+    "wait": "unknown",
+    "idle": "too few shards",
+}
+
+
+def plan_text(plan: Mapping[str, Any]) -> RenderableType:
+    """One screen: what there is to do, what was chosen, what else there is, what is not known."""
+    lines: list[RenderableType] = [*_cheaper(plan), *_work(plan), _lots(plan), *_totals(plan)]
+    if plan["alternatives"]:
+        lines += [Text(), _alternatives(plan)]
+    if len(plan["frontier"]) > 1:
+        lines += [Text(), _frontier(plan)]
+    if plan["kinds"]:
+        lines += [Text(), _kinds(plan)]
+    if plan["hosted"]:
+        lines += [Text(), _hosted(plan)]
+    lines += [Text(), *_footnotes(plan)]
+    return Group(*lines)
+
+
+def _cheaper(plan: Mapping[str, Any]) -> list[RenderableType]:
+    """First of all: what would cost less than any fleet."""
+    found = plan["cheaper"]
+    if not found:
+        return []
+    other = "" if found["comparable"] else " (another model: other vectors, other quality)"
+    even = found["break_even_tokens_per_month"]
+    if found["name"] == "this machine":
+        tail = ""
+    elif even is None:
+        tail = "; no number of tokens makes this fleet cheaper"
+    else:
+        tail = f"; from {brief(even)} tokens a month this fleet is cheaper"
+    usd = dollars_of(found["fleet_usd_without_storage"])
+    apart = ", storage apart" if Decimal(plan["totals"]["items"]["storage"] or 0) else ""
+    asked = f"{plain(found['name'])} does it for {dollars_of(found['usd'])}"
+    text = f"CHEAPER: {asked}, this fleet for {usd}{apart}{other}{tail}"
+    return [Text(text, style="bold yellow")]
+
+
+def _work(plan: Mapping[str, Any]) -> list[RenderableType]:
+    profile = plan["profile"]
+    exact = profile["interval"]["tokens"][0] == profile["interval"]["tokens"][1]
+    work = Text(
+        f"{plan['run']}: {count(profile['documents'])} documents, {count(profile['chunks'])} chunks, "
+        f"{brief(profile['tokens'])} tokens"
+    )
+    if not exact:
+        low, high = profile["interval"]["tokens"]
+        work.append(f" ({brief(low)} to {brief(high)})")
+    if profile["files"]:
+        work.append(f", {size(profile['bytes'])} of text in {count(profile['files'])} files")
+    lines: list[RenderableType] = [work]
+    if profile["documents_cut"]:
+        share = profile["tokens_cut"] / max(1, profile["tokens"] + profile["tokens_cut"])
+        lost = f"loses {share:.0%} of the tokens" if profile["tokens_cut"] else "loses some of their tokens"
+        lines.append(Text(f"truncation cuts {count(profile['documents_cut'])} documents and {lost}"))
+    if profile.get("tokens_repeated"):
+        share = profile["tokens_repeated"] / max(1, profile["tokens"])
+        lines.append(
+            Text(
+                f"about {share:.0%} of the tokens are in texts that come again close by: those are embedded once"
+            )
+        )
+    if profile["bad_rows"]:
+        lines.append(Text(f"about {count(profile['bad_rows'])} rows cannot be embedded"))
+    return lines
+
+
+def _lots(plan: Mapping[str, Any]) -> RenderableType:
+    table = _columns("chosen", "places", "machines", "tok/s each", "$/h each", "$ / 1M tokens", words=2)
+    for lot in plan["lots"]:
+        each = lot["usd_per_million_tokens"]
+        table.add_row(
+            _machine(lot),
+            _places(lot),
+            count(lot["machines"]),
+            rate(lot["tokens_per_second"]).removesuffix(" tok/s"),
+            dollars_of(lot["usd_per_hour"]),
+            money(None if each is None else Decimal(each)),
+            style="bold",
+        )
+    return table
+
+
+def _totals(plan: Mapping[str, Any]) -> list[RenderableType]:
+    totals = plan["totals"]
+    hours, usd = totals["hours"], totals["usd"]
+    each = totals["usd_per_million_tokens"]
+    items = [
+        f"{ITEMS[name]} {dollars_of(amount)}"
+        for name, amount in totals["items"].items()
+        if amount is not None and Decimal(amount)
+    ]
+    time = f"{duration(hours['p50'] * 3600)}"
+    between = f"{duration(hours['p10'] * 3600)} to {duration(hours['p90'] * 3600)}"
+    if usd["p50"] is None:
+        head = f"{time} ({between}: P10 to P90), dollars: ?"
+    else:
+        head = (
+            f"{time} and {dollars_of(usd['p50'])} ({between}, {dollars_of(usd['p10'])} to {dollars_of(usd['p90'])}: "
+            f"P10 to P90); {money(None if each is None else Decimal(each))} per 1M tokens"
+        )
+    lines = [Text(head, style="bold")]
+    if items:
+        lines.append(Text(f"= {' + '.join(items)}"))
+    unpriced = [ITEMS[name] for name, amount in totals["items"].items() if amount is None]
+    if unpriced and usd["p50"] is not None:
+        lines.append(Text(f"not in the dollars: {', '.join(unpriced)}", style="yellow"))
+    lines += [Text(f"speed: {plain(source)}", style="dim") for source in _sources(plan)]
+    return list(lines)
+
+
+def _sources(plan: Mapping[str, Any]) -> list[str]:
+    found = dict.fromkeys(f"{_machine(lot)}: {lot['speed_source']}" for lot in plan["lots"])
+    return list(found)[:3]
+
+
+def _alternatives(plan: Mapping[str, Any]) -> RenderableType:
+    table = _columns("instead", "machines", "n", "time", "dollars", "more", words=2)
+    for one in plan["alternatives"][:OTHERS]:
+        more = one["usd_more"]
+        table.add_row(
+            plain(one["name"]),
+            _fleet(one["lots"]),
+            count(one["machines"]),
+            duration(one["hours"]["p50"] * 3600),
+            dollars_of(one["usd"]["p50"]),
+            "?" if more is None else "the same" if not Decimal(more) else f"+{dollars_of(more)}",
+        )
+    return _with_rest(table, len(plan["alternatives"]) - OTHERS)
+
+
+def _frontier(plan: Mapping[str, Any]) -> RenderableType:
+    """Time against dollars, from the soonest on: points as far apart as the screen allows."""
+    points = plan["frontier"]
+    step = max(1.0, (len(points) - 1) / (OTHERS - 1))
+    shown = [points[round(n * step)] for n in range(min(OTHERS, len(points)))]
+    table = _columns("sooner or cheaper", "machines", "n", "P90", "dollars", words=2)
+    for one in shown:
+        table.add_row(
+            duration(one["hours"]["p50"] * 3600),
+            _fleet(one["lots"]),
+            count(one["machines"]),
+            duration(one["hours"]["p90"] * 3600),
+            dollars_of(one["usd"]["p50"]),
+        )
+    return _with_rest(table, len(points) - len(shown))
+
+
+def _kinds(plan: Mapping[str, Any]) -> RenderableType:
+    table = _columns(
+        "alone", "cheapest place", "n", "tok/s each", "time", "dollars", "$ / 1M tokens", words=2
+    )
+    for kind in plan["kinds"][:OTHERS]:
+        each = kind["usd_per_million_tokens"]
+        table.add_row(
+            _machine(kind),
+            f"{kind['cloud']} {plain(kind['region'])[:LONG]} {'spot' if kind['spot'] else 'on-demand'}",
+            count(kind["machines"]),
+            rate(kind["tokens_per_second"]).removesuffix(" tok/s"),
+            duration(kind["hours"]["p50"] * 3600),
+            dollars_of(kind["usd"]["p50"]),
+            money(None if each is None else Decimal(each)),
+        )
+    return _with_rest(table, len(plan["kinds"]) - OTHERS)
+
+
+def _hosted(plan: Mapping[str, Any]) -> RenderableType:
+    table = _columns("hosted API", "model", "$ / 1M tokens", "dollars", "in batches", words=2)
+    for api in plan["hosted"][:APIS]:
+        same = " (the same weights)" if api["comparable"] else ""
+        batch = api["batch_usd"]
+        table.add_row(
+            plain(api["provider"]),
+            plain(api["model"])[:WIDE] + same,
+            dollars_of(api["usd_per_million_tokens"]),
+            dollars_of(api["usd"]),
+            "" if batch is None else dollars_of(batch),
+        )
+    return _with_rest(table, len(plan["hosted"]) - APIS)
+
+
+def _footnotes(plan: Mapping[str, Any]) -> list[RenderableType]:
+    lines = [Text(f"binds: {plain(line)}") for line in plan["binding"]]
+    quota = [
+        f"{q['gpus']:g} x {q['gpu']} {q['cloud']} {plain(q['region'])} {'spot' if q['spot'] else 'on demand'}"
+        for q in plan["quota_needed"]
+    ]
+    if quota:
+        more = f" and {len(quota) - 4} more" if len(quota) > 4 else ""
+        lines.append(Text(f"quota to ask for: {'; '.join(quota[:4])}{more}"))
+    if plan["not_priced"]:
+        lines.append(Text(f"not priced: {'; '.join(map(plain, plan['not_priced']))}", style="dim"))
+    if plan["prices_as_of"]:
+        lines.append(
+            Text(
+                f"prices: the oldest of {plan['prices_as_of']}; embedfleet prices refresh asks again",
+                style="dim",
+            )
+        )
+    return list(lines)
+
+
+def _columns(*names: str, words: int) -> Table:
+    """A table whose first `words` columns are words, the rest figures."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for place, name in enumerate(names):
+        table.add_column(
+            name, justify="left" if place < words else "right", no_wrap=True, overflow="ellipsis"
+        )
+    return table
+
+
+def _with_rest(table: Table, hidden: int) -> RenderableType:
+    return Group(table, Text(f"and {hidden} more in --json", style="dim")) if hidden > 0 else table
+
+
+def _machine(kind: Mapping[str, Any]) -> str:
+    return "this machine" if kind["cloud"] == "local" else f"{kind['gpus_per_machine']:g} x {kind['gpu']}"
+
+
+def _places(lot: Mapping[str, Any]) -> str:
+    if lot["cloud"] == "local":
+        return "here"
+    first, *others = lot["regions"]
+    more = f" and {len(others)} more" if others else ""
+    return f"{lot['cloud']} {plain(first)[:LONG]}{more}, {'spot' if lot['spot'] else 'on demand'}"
+
+
+def _fleet(lots: Sequence[Mapping[str, Any]]) -> str:
+    """Most of a fleet in few words."""
+    parts = [f"{lot['machines']} of {_machine(lot)}" for lot in lots[:2]]
+    return ", ".join(parts) + (f" and {len(lots) - 2} more" if len(lots) > 2 else "")
+
+
+def status_text(status: Mapping[str, Any]) -> RenderableType:
+    """A few lines: how far, how fast, how much, who works."""
+    up = [w for w in status["workers"] if w["state"] in ("INTENDED", "UP")]
+    lost = sum(1 for w in status["workers"] if w["state"] == "LOST")
+    head = f"{status['run']}: {status['state'].lower()}, {status['shards_done']} of {status['shards']} shards"
+    lines = [
+        Text(head, style="bold"),
+        Text(
+            f"{count(status['documents'])} documents, {count(status['chunks'])} chunks, {brief(status['tokens'])} "
+            f"tokens, {size(status['output_bytes'])}; {rate(status['tokens_per_second'])}"
+        ),
+        Text(f"{dollars_of(status['usd']) if status['usd'] else '$?'} so far; {_left(status)}"),
+        *_money(status),
+        Text(f"{several(len(up), 'worker')} up, {lost} lost; {several(status['failed_rows'], 'bad row')}"),
+    ]
+    lines += [
+        Text(f"  {w['name']}: {plain(w['reason'])}", style="dim")
+        for w in status["workers"]
+        if w["state"] == "FAILED"
+    ]
+    return Group(*lines, *_pace(status))
+
+
+def _money(status: Mapping[str, Any]) -> list[Text]:
+    """Dollars an hour, what the whole will cost, and the budget; nothing of what nobody knows."""
+    said: list[str] = []
+    if status["usd_per_hour"]:
+        said.append(f"{dollars_of(status['usd_per_hour'])} an hour")
+    if (total := status["usd_projected"]) and status["state"] != "DONE":
+        between = f"{dollars_of(total['p10'])} to {dollars_of(total['p90'])}"
+        said.append(f"{dollars_of(total['p50'])} in all ({between}: P10 to P90)")
+    if status["budget"]:
+        bound = Decimal(status["usd_known"]) + Decimal(status["usd_committed"])
+        share = f"{float(bound / Decimal(status['budget'])):.0%}"
+        said.append(f"{share} of the budget of {dollars_of(status['budget'])} spent or bound to be")
+    lines = [Text("; ".join(said))] if said else []
+    where = [p for p in status["places"] if p["place"] != "local"]
+    if where:
+        taken = f", {count(status['preemptions'])} taken away" if status["preemptions"] else ""
+        lines.append(Text(f"machines{taken}:"))
+        lines += [Text(f"  {plain(p['place'])}: {_states(p['states'])}") for p in where[:PLACES]]
+        more = len(where) - PLACES
+        lines += [Text(f"  and {more} more places in --json", style="dim")] if more > 0 else []
+    return lines
+
+
+def _states(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {state.lower()}" for state, n in states.items())
+
+
+def _pace(status: Mapping[str, Any]) -> list[Text]:
+    """The slowest stage of the fleet, and what to change; nothing where it is too early to say."""
+    lines: list[Text] = []
+    if status["slowest"]:
+        own = [f"{word} {status['stages'][stage]:.0%}" for stage, word in OWN_TIME.items()]
+        line = Text(f"slowest stage: {STAGE_WORDS[status['slowest']]}", style="bold")
+        lines.append(line.append(f" (engines {', '.join(own)} of their time)", style="not bold"))
+    return lines + [Text(f"  {plain(advice)}") for advice in status["advice"]]
+
+
+def _left(status: Mapping[str, Any]) -> str:
+    if status["state"] == "DONE":
+        return f"took {duration(status['seconds'])}"
+    return f"{duration(status['seconds_left'])} left at this rate"
+
+
+def verdict_text(verdict: Mapping[str, Any]) -> RenderableType:
+    """What was checked; every fault that is told on a line of its own."""
+    good = not verdict["fault_count"]
+    again = "no row was embedded again"
+    if verdict["resampled"]:
+        again = f"{verdict['resampled']} rows embedded again, worst cosine {verdict['worst_cosine']:.5f}"
+    lines = [
+        Text(
+            f"{verdict['run']}: {'verified' if good else 'FAULTY'}",
+            style="bold green" if good else "bold red",
+        ),
+        Text(
+            f"{verdict['shards_done']} of {verdict['shards']} shards signed; {count(verdict['documents'])} documents of "
+            f"the input, {count(verdict['rows'])} vectors, {count(verdict['failed_rows'])} rows in quarantine"
+        ),
+        Text(f"ids, digests and lengths checked; {again}"),
+    ]
+    lines += [Text(f"  {plain(fault)}", style="red") for fault in verdict["faults"]]
+    return Group(*lines)

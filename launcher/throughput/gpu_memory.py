@@ -1,0 +1,120 @@
+"""Whether a model fits into a GPU, or into a slice of one, and what it is computed in there.
+
+    needs = weights + a batch's activations + the cache of a decoder + what the engine takes for itself
+    has   = memory of the slice x the share that the engine may fill
+
+    weights      parameters x bytes of the dtype
+    activations  tokens in a batch x bytes x (4 hidden + the larger of the attention's and the feed-forward's rows)
+    cache        keys and values of the longest text, in all layers: vLLM keeps them for a causal model
+
+Layers run one after another, so activations are those of one. Attention scores are not held: fused kernels do
+not write them. Pure; the memory of a GPU is its nominal one in 10^9 bytes, which is a little less than the truth.
+"""
+
+from dataclasses import dataclass
+
+from launcher.throughput.predict import ENGINES, Shape, computes
+from pricing.gpu import Gpu
+
+# vLLM's gpu_memory_utilization was 0.9 by default for years (documentation of Red Hat's build, 3.1 to 3.4). What the
+# others leave free for fragments is an assumption of the same size.
+SHARE_USED = 0.9
+
+# GB that are gone before the first weight: the CUDA context and libraries (about 0.5), and for vLLM its captured
+# graphs and workspaces (about 0.5 more). Assumptions until a probe reports them.
+BASE_GB = {"vllm": 1.0, "tei": 0.6, "sentence-transformers": 0.6, "torch": 0.6}
+
+# Tokens in a batch: vLLM's default for a GPU under 70 GB (recalled), and 16,384 in our torch engine. A text whose
+# model looks both ways cannot be cut, so a batch holds at least one of the greatest length.
+BATCH_TOKENS = {"vllm": 8_192, "tei": 16_384, "sentence-transformers": 16_384, "torch": 16_384}
+
+# The least compute capability that each engine's current builds run on. vLLM documented 7.0 up to 0.14 and 7.5 from
+# 0.21 on, so V100 is out; TEI names Turing (7.5) as its oldest; torch still builds for 7.0 (CUDA 12.6).
+LEAST = {"vllm": 7.5, "tei": 7.5, "sentence-transformers": 7.0, "torch": 7.0}
+
+# AMD's GPUs for which vLLM documents support (0.14): MI200, MI300, MI350. TEI on them is unknown here.
+ROCM = ("gfx90a", "gfx942", "gfx950")
+ROCM_ENGINES = ("vllm", "torch", "sentence-transformers")
+
+BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+FLASH = 8.0  # FlashAttention runs from Ampere on
+GB = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`ok`: it runs there. `reason` says why not; `note` says what is slower than the prediction knows."""
+
+    ok: bool
+    dtype: str
+    needs_gb: float
+    has_gb: float
+    reason: str | None = None
+    note: str | None = None
+
+
+def fit(
+    shape: Shape,
+    gpu: Gpu,
+    share: float = 1.0,
+    engine: str = "vllm",
+    *,
+    tokens: int | None = None,
+    dtype: str | None = None,
+) -> Fit:
+    """Whether a model runs on this share of a GPU. `tokens`: the longest text, where it is cut below the maximum."""
+    chosen, refused = _dtype(shape, gpu, engine, dtype)
+    needs = needs_gb(shape, engine, chosen, tokens)
+    has = gpu.memory_gb * min(1.0, share) * SHARE_USED
+    if refused is None and needs > has:
+        part = "" if share >= 1 else f" in {share:g} of it"
+        refused = f"needs {needs:.1f} GB in {chosen}, {gpu.name} has {has:.1f} GB{part} to fill"
+    return Fit(
+        ok=refused is None,
+        dtype=chosen,
+        needs_gb=needs,
+        has_gb=has,
+        reason=refused,
+        note="no FlashAttention before sm80: long texts are slower than predicted" if _old(gpu) else None,
+    )
+
+
+def needs_gb(shape: Shape, engine: str, dtype: str, tokens: int | None = None) -> float:
+    """Weights, activations, cache and base, in GB; see above."""
+    wide = BYTES[dtype]
+    longest = min(tokens or shape.max_tokens, shape.max_tokens)
+    batch = BATCH_TOKENS[engine] if shape.causal else max(BATCH_TOKENS[engine], longest)
+    key_values = 2 * shape.kv_heads * shape.head_dim
+    attention = 2 * shape.attention_width + key_values  # queries, keys, values, and what comes out
+    forward = (3 if shape.glu else 2) * shape.intermediate
+    activations = batch * wide * (4 * shape.hidden + max(attention, forward))
+    cache = shape.layers * key_values * wide * longest if engine == "vllm" and shape.causal else 0
+    return (shape.params_total * wide + activations + cache) / GB + BASE_GB[engine]
+
+
+def _dtype(shape: Shape, gpu: Gpu, engine: str, asked: str | None) -> tuple[str, str | None]:
+    """What it is computed in there, and why it cannot run, if so."""
+    if engine not in ENGINES:
+        raise ValueError(f"no engine {engine!r}; there is {', '.join(ENGINES)}")
+    half = "float16" if gpu.bf16_tflops is None or _old(gpu) else "bfloat16"
+    kind = asked if asked in BYTES else ("float32" if computes(shape, engine, asked) == "float32" else half)
+    capability = gpu.compute_capability
+    if capability is None:
+        return kind, f"{gpu.name} is no GPU: {engine} does not run there"
+    if capability.startswith("gfx"):
+        runs = capability in ROCM and engine in ROCM_ENGINES
+        return kind, None if runs else f"{engine} is not known to run on {gpu.name} ({capability})"
+    if float(capability) < LEAST[engine]:
+        return (
+            kind,
+            f"{engine} needs compute capability {LEAST[engine]:g}, {gpu.name} has {float(capability):.1f}",
+        )
+    if kind == "bfloat16" and half != "bfloat16":
+        return kind, f"{gpu.name} has no bfloat16 (compute capability {float(capability):.1f}, 8.0 has)"
+    return kind, None
+
+
+def _old(gpu: Gpu) -> bool:
+    """An NVIDIA GPU before Ampere."""
+    capability = gpu.compute_capability
+    return capability is not None and not capability.startswith("gfx") and float(capability) < FLASH

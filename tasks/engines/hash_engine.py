@@ -1,0 +1,36 @@
+"""Vectors from token ids by arithmetic: deterministic, instant, meaningless. For tests of everything else."""
+
+import time
+import zlib
+from collections.abc import Sequence
+from os import environ
+
+import numpy as np
+
+from tasks.engines.base import Vectors, unit
+from tasks.engines.tokenizer import HASH, HashWords, Words
+
+DIMENSIONS = 32
+
+
+class HashEncoder:
+    """Equal pieces give equal vectors, different pieces different ones."""
+
+    name = HASH
+    dtype = "float32"
+    device = "cpu"
+    dimensions = DIMENSIONS
+
+    def __init__(self) -> None:
+        self.words: Words = HashWords()
+        # Tests of killed workers need work that takes time: seconds for 1,000 tokens.
+        self.delay = float(environ.get("EMBEDFLEET_HASH_SECONDS", "0"))
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        out = np.empty((len(ids), DIMENSIONS), np.float32)
+        for row, piece in enumerate(ids):
+            seed = zlib.crc32(np.asarray(piece, np.int64).tobytes())
+            out[row] = np.random.default_rng(seed).standard_normal(DIMENSIONS, np.float32)
+        if self.delay:
+            time.sleep(self.delay * sum(map(len, ids)) / 1_000)
+        return unit(out)

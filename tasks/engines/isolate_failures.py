@@ -1,0 +1,103 @@
+"""A text that the engine cannot take is found by halving, so that its neighbours get their vectors and a shard goes on.
+
+An engine that fails on everything is no matter of texts: it is tried on a plain word first, and where that fails,
+too, what it said is raised. Knows no shards: what is set aside is the caller's business.
+"""
+
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tasks.engines.base import Encoder, Vectors
+
+CALLS = 2_000  # of the engine while it looks, at most: beyond, what is left is as it is
+SAID = 200  # characters of what the engine said
+
+
+def survive(encoder: Encoder, pieces: Sequence[Sequence[int]]) -> tuple[Vectors, dict[int, str]]:
+    """Vectors as `Encoder.encode` gives them, and why some are not finite, by place.
+
+    Raises:
+        Exception: what the engine raised, where it is broken.
+    """
+    try:
+        vectors = encoder.encode(pieces)
+    except Exception as error:  # noqa: BLE001 - engines raise what they like
+        return _Search(encoder, pieces).go(error)
+    if len(pieces) and not np.isfinite(vectors).all():
+        return _Search(encoder, pieces, vectors).go(None)
+    return vectors, {}
+
+
+@dataclass(slots=True)
+class _Search:
+    """Halves what fails until single texts are left."""
+
+    encoder: Encoder
+    pieces: Sequence[Sequence[int]]
+    vectors: Vectors | None = None
+    faults: dict[int, str] = field(default_factory=dict[int, str])
+    calls: int = 0
+
+    def go(self, error: Exception | None) -> tuple[Vectors, dict[int, str]]:
+        out = self.vectors
+        if out is None:
+            out = self.vectors = np.full((len(self.pieces), self.encoder.dimensions), np.nan, np.float32)
+        bad = [n for n in range(len(self.pieces)) if not np.isfinite(out[n]).all()]
+        self._well(error)
+        todo = [(bad, error)]
+        while todo:
+            places, why = todo.pop()
+            if len(places) == 1 and (why is not None or self.calls):
+                self.faults[places[0]] = _said(why)
+                self._well(why)  # the culprit may have taken the engine with it
+                continue
+            half = -(-len(places) // 2)
+            todo += [found for part in (places[:half], places[half:]) if part and (found := self._try(part))]
+        return out, self.faults
+
+    def _try(self, places: list[int]) -> tuple[list[int], Exception | None] | None:
+        """Which of them failed again, None when all is well."""
+        assert self.vectors is not None
+        if self.calls >= CALLS:
+            return None
+        self.calls += 1
+        try:
+            found = self.encoder.encode([self.pieces[n] for n in places])
+        except Exception as error:  # noqa: BLE001 - as above
+            _breathe()
+            return places, error
+        self.vectors[places] = found
+        left = [n for n, vector in zip(places, found, strict=True) if not np.isfinite(vector).all()]
+        return (left, None) if left else None
+
+    def _well(self, error: Exception | None) -> None:
+        """Raise what the engine said when it cannot take a plain word either."""
+        words = self.encoder.words
+        plain = [*words.before, *words.ids(["a"])[0][:1], *words.after]
+        _breathe()
+        try:
+            well = bool(np.isfinite(self.encoder.encode([plain])).all())
+        except Exception as broken:
+            raise error or broken from broken
+        if not well:
+            raise error or RuntimeError("the engine gives no finite vector for a plain word")
+
+
+def _breathe() -> None:
+    """Give memory back that the failed call held."""
+    gc.collect()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _said(error: Exception | None) -> str:
+    if error is None:
+        return "the engine gave no finite vector"
+    line = (str(error).splitlines() or [""])[0][:SAID]
+    return f"the engine failed on it: {type(error).__name__}: {line}"

@@ -1,0 +1,258 @@
+"""Texts into the pieces that a model reads: token ids, truncated or chunked.
+
+One fast tokenizer for the planner's sample and for every engine: a planned token is an embedded token.
+Knows nothing of models' weights or of files of documents.
+"""
+# huggingface_hub is typed in part
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Protocol
+
+from tokenizers import Tokenizer
+
+from tasks.errors import Problem
+
+HASH = "hash"  # the model that is no model: for tests, and for seeing a pipeline's own speed
+WORD = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How texts become pieces. `overlap` None: one piece a text, what is longer than `tokens` is lost."""
+
+    tokens: int  # longest piece, special tokens included
+    overlap: int | None = None
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The pieces of one text. `cut` counts the tokens that truncation lost."""
+
+    ids: tuple[list[int], ...]
+    cut: int
+    spans: tuple[tuple[int, int], ...] = ()  # characters of the text that each piece covers, where asked for
+
+
+class Words(Protocol):
+    """A tokenizer without special tokens, and the special tokens that go around a piece."""
+
+    before: list[int]
+    after: list[int]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """Ids, and the characters [start, end) of the text that each stands for."""
+        ...
+
+
+class BadModel(Problem):
+    """The model cannot be used, and why."""
+
+
+class Absent(BadModel):
+    """The model has no such file."""
+
+
+def unloadable(model: str, error: Exception) -> BadModel:
+    """What a library says when it cannot load a model, and what to do."""
+    said = str(error).strip() or type(error).__name__
+    if "trust_remote_code" in said:
+        return BadModel(
+            f"{model} comes with code of its own, which is not run unless you say so",
+            hint=f"if you trust it: `model: {{name: {model}, trust_remote_code: true}}`; else name another model",
+        )
+    return BadModel(
+        f"cannot load {model}: {said.splitlines()[0]}",
+        hint="name a model whose weights are safetensors and whose architecture the engine knows",
+    )
+
+
+class HashWords:
+    """Words and punctuation, each hashed to an id; two special tokens around, as BERT has."""
+
+    def __init__(self) -> None:
+        self.before = [1]
+        self.after = [2]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[_hashed(w) for w in WORD.findall(text)] for text in texts]
+
+    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        found = [list(WORD.finditer(text)) for text in texts]
+        return [([_hashed(w.group()) for w in each], [w.span() for w in each]) for each in found]
+
+
+class ModelWords:
+    """The tokenizer of a model's folder (`tokenizer.json`), with its own special tokens."""
+
+    def __init__(self, model: str) -> None:
+        file = file_of(model, "tokenizer.json")
+        try:
+            self.tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing narrower
+            raise BadModel(
+                f"cannot read the tokenizer {file}: {error}",
+                hint="name a model folder with a tokenizer.json, as the hub's models have",
+            ) from error
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        bare = self.tokenizer.encode("a", add_special_tokens=False).ids
+        dressed = self.tokenizer.encode("a", add_special_tokens=True).ids
+        start = next(i for i in range(len(dressed)) if dressed[i : i + len(bare)] == bare)
+        self.before = dressed[:start]
+        self.after = dressed[start + len(bare) :] or self._end(model)
+
+    def _end(self, model: str) -> list[int]:
+        """Decoders that pool their last token end every text with one, and some say so beside the tokenizer only."""
+        settings = config(model, "tokenizer_config.json")
+        named = settings.get("eos_token")
+        token = named.get("content") if isinstance(named, dict) else named
+        number = self.tokenizer.token_to_id(token) if isinstance(token, str) else None
+        return [number] if settings.get("add_eos_token") is True and number is not None else []
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        # the fast one gives no places
+        found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [(e.ids, e.offsets) for e in found]
+
+
+def words(model: str) -> Words:
+    """The tokenizer of a model: a folder's or a hub id's own, or the hash model's.
+
+    Raises:
+        BadModel: there is none.
+    """
+    if model == HASH:
+        return HashWords()
+    return ModelWords(model)
+
+
+def pieces(words: Words, texts: Sequence[str], cut: Cut, *, spans: bool = False) -> list[Pieces]:
+    """What the model reads of each text, in order; with `spans` also which part of a chunked text each piece is.
+
+    Raises:
+        BadModel: the prompt and special tokens leave no room for text.
+    """
+    edge = len(words.before) + len(words.after)
+    if cut.overlap is None:
+        room = cut.tokens - edge
+        _check_room(room, cut)
+        # The prompt is part of the text here, so that tokens merge over the seam as they do in training.
+        found = words.ids([cut.prompt + text for text in texts]) if cut.prompt else words.ids(texts)
+        return [
+            Pieces(([*words.before, *ids[:room], *words.after],), max(0, len(ids) - room)) for ids in found
+        ]
+    prompt = words.ids([cut.prompt])[0] if cut.prompt else []
+    room = cut.tokens - edge - len(prompt)
+    _check_room(room - cut.overlap, cut)
+    step = room - cut.overlap
+    found = words.placed(texts) if spans else [(ids, []) for ids in words.ids(texts)]
+    out: list[Pieces] = []
+    for text, (ids, places) in zip(texts, found, strict=True):
+        starts = range(0, max(1, len(ids) - cut.overlap), step)
+        parts = tuple([*words.before, *prompt, *ids[s : s + room], *words.after] for s in starts)
+        out.append(Pieces(parts, 0, _spans(text, places, starts, room) if spans else ()))
+    return out
+
+
+def _spans(
+    text: str, places: Sequence[tuple[int, int]], starts: range, room: int
+) -> tuple[tuple[int, int], ...]:
+    """Of each piece, from where its first token begins to where the first token behind it does.
+
+    So no character falls between two pieces: space around tokens, and what a tokenizer passes over, goes to the piece
+    before it; a character of several tokens to the piece that has its last. The first and the last piece reach to the
+    ends of the text.
+    """
+    begins = accumulate((start for start, _ in places[1:]), max)  # a normaliser may change the order
+    edges = [0, *begins, *[len(text)] * (room + 1)]
+    return tuple((edges[start], edges[start + room]) for start in starts)
+
+
+def longest(model: str, unsaid: int | None = None) -> int:
+    """The most tokens a piece of this model may have, special tokens included.
+
+    sentence-transformers' own limit where the folder has one, else the tokenizer's, else the positions,
+    else `unsaid`.
+
+    Raises:
+        BadModel: the model's files do not say, and nor does the caller.
+    """
+    if model == HASH:
+        return 512
+    sources = (
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("tokenizer_config.json", "model_max_length"),
+        ("config.json", "max_position_embeddings"),
+    )
+    for name, key in sources:
+        value = config(model, name).get(key)
+        if isinstance(value, int) and 0 < value < 10**7:  # an unset tokenizer limit reads 10**30
+            return value
+    if unsaid is not None:
+        return unsaid
+    raise BadModel(f"nothing in {model} says how long a text may be", hint="set `truncate:` in the job file")
+
+
+def config(model: str, name: str) -> dict[str, Any]:
+    """A JSON file of the model's folder, {} when there is none."""
+    try:
+        path = file_of(model, name)
+    except Absent:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadModel(f"{path} is not JSON: {error}", hint="download the model again") from error
+    return found
+
+
+def file_of(model: str, name: str) -> Path:
+    """A file of a model: in its folder, or fetched from (or cached of) the hub.
+
+    Raises:
+        Absent: the model has no such file.
+        BadModel: nobody knows, for the hub cannot be asked.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        if (folder / name).is_file():
+            return folder / name
+        raise Absent(f"no {name} in {folder}", hint="name a model folder as sentence-transformers saves it")
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - the hub is asked only for hub ids
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return Path(hf_hub_download(model, name))
+    except (OSError, ValueError, HFValidationError, EntryNotFoundError) as error:
+        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            raise Absent(f"model {model!r} has no {name}", hint="name another model") from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadModel(
+            f"cannot get {name} of model {model!r}: {reason}",
+            hint="name a local model folder, or see that the hub can be reached",
+        ) from error
+
+
+def _hashed(word: str) -> int:
+    return 3 + zlib.crc32(word.encode()) % 30_000
+
+
+def _check_room(room: int, cut: Cut) -> None:
+    if room < 1:
+        raise BadModel(
+            f"{cut.tokens} tokens leave no room for text beside prompt, special tokens and overlap",
+            hint="raise `tokens`, or shorten the prompt or the overlap",
+        )

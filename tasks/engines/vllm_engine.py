@@ -1,0 +1,120 @@
+"""The same models through vLLM in this process: no HTTP, no JSON, prompts as token ids.
+
+Runs on a GPU with `vllm` and on a CPU with a CPU build of it; on a GPU nobody has seen it run yet. Pooling is said
+outright, for vLLM's own choice differs by architecture where a folder says nothing. Safetensors only; code from the
+model's folder only when told to.
+"""
+# vllm is not in the environment that checks types
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportMissingImports=false
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+# Read at import: the engine shares our process, says nothing of us to anybody, and on a CPU takes no more memory for
+# its cache than it is given and no cores but those that we have.
+os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+
+from vllm import LLM
+from vllm.config import PoolerConfig
+from vllm.inputs import TokensPrompt
+from vllm.platforms import current_platform
+
+from tasks.engines.base import Vectors, unit
+from tasks.engines.memory_budget import batched_tokens, texts_at_once
+from tasks.engines.pooling import Pooling, pooling
+from tasks.engines.precision import precision
+from tasks.engines.tokenizer import BadModel, Words, config, unloadable
+
+POOLERS: dict[Pooling, str] = {"mean": "MEAN", "cls": "CLS", "last": "LAST"}
+# Tokens at once on a CPU: 1,024 to 8,192 were as fast (MiniLM, one core: 6,600 tokens a CPU second), 65,536 a fifth
+# slower and a GB larger, for they fill no cache.
+CPU_TOKENS = 2_048
+SHARE = 0.9  # of a GPU's memory that vLLM takes, weights included; the rest is for what CUDA and others hold
+
+
+class VllmEncoder:
+    """`vllm.LLM` as a pooling runner."""
+
+    name = "vllm"
+
+    def __init__(
+        self,
+        model: str,
+        words: Words,
+        longest: int,
+        threads: int | None = None,
+        *,
+        remote_code: bool = False,
+        dtype: str | None = None,
+    ) -> None:
+        """`longest` is the longest piece in tokens: memory is laid out for it. `threads` counts on a CPU alone."""
+        platform: Any = current_platform
+        cpu = bool(platform.is_cpu())
+        if threads and cpu:
+            torch.set_num_threads(threads)
+        self.words = words
+        self.longest = longest
+        self.device = "cpu" if cpu else "cuda"
+        self.dtype = dtype or str(precision(gpu=not cpu)).removeprefix("torch.")
+        free = 0 if cpu else int(SHARE * torch.cuda.mem_get_info()[0])
+        tokens = (
+            max(longest, CPU_TOKENS) if cpu else batched_tokens(config(model, "config.json"), free, longest)
+        )
+        engine: Any = LLM
+        pooler: Any = PoolerConfig
+        try:
+            self.llm: Any = engine(
+                model=model,
+                runner="pooling",
+                pooler_config=pooler(seq_pooling_type=POOLERS[pooling(model)]),
+                dtype=self.dtype,
+                load_format="safetensors",
+                trust_remote_code=remote_code,
+                max_model_len=longest,
+                max_num_batched_tokens=tokens,
+                max_num_seqs=texts_at_once(tokens),
+                gpu_memory_utilization=SHARE,
+                enable_prefix_caching=False,  # documents share no prefix worth keeping
+                # Compiled kernels pay on a GPU that is rented for an hour (assumed, for none was at hand); on a CPU
+                # compiling needs a C++ compiler, which a machine may not have.
+                enforce_eager=cpu,
+                disable_log_stats=True,
+                use_tqdm_on_load=False,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:  # vLLM's own are among these
+            raise _refused(model, error) from error
+        self.dimensions = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        over = max(map(len, ids), default=0)
+        if over > self.longest:
+            raise ValueError(f"a piece of {over} tokens came to an engine laid out for {self.longest}")
+        if not ids:
+            return np.empty((0, self.dimensions), np.float32)
+        prompt: Any = TokensPrompt
+        prompts = [prompt(prompt_token_ids=list(piece)) for piece in ids]
+        found = self.llm.encode(prompts, pooling_task="embed", use_tqdm=False)
+        out: Vectors = (
+            torch.stack([one.outputs.data for one in found]).float().numpy()
+        )  # all in order, as they came
+        return unit(out)
+
+
+def _refused(model: str, error: Exception) -> BadModel:
+    said = str(error)
+    if "out of memory" in said.lower() or "No available memory" in said:
+        return BadModel(
+            f"{model} does not fit into this machine's memory: {said.splitlines()[0][:200]}",
+            hint="choose a GPU with more memory: `embedfleet speed --model MODEL` says which hold it",
+        )
+    return unloadable(model, error)

@@ -1,0 +1,126 @@
+"""Rows of a Parquet file, read forwards and no further than asked, through whatever stream its store gives.
+
+Many writers make row groups of a million rows, and a shard may be a part of one. The format gives no place to jump
+into a group, so a file stays open between the slices of it: the next one goes on where the last one ended.
+"""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.protocol.shard import Slice
+from tasks.stores.base import Changed, Span, Store
+
+TAIL: Span = (-(64 * 2**10), None)  # where the footer is: one request brings it
+BUFFER = 4 * 2**20  # bytes of a column fetched at once
+DECODED = 4 * 2**20  # bytes of rows decoded at once
+ROWS = 1_024  # of those, at most
+
+
+def footer(source: Store, path: str, version: str) -> BinaryIO:
+    """The file's stream, at its end, for reading parts exactly. The caller closes it.
+
+    Raises:
+        Changed: it is gone, or another.
+    """
+    stream = source.get(path, version, TAIL)
+    if stream is None:
+        raise Changed(path, version, None)
+    return stream
+
+
+def small(body: bytes, columns: list[str] | None = None) -> pa.Table:
+    """A file that is in memory, read on this thread: of what `read_table` starts, some may live on for a moment.
+
+    A process that ends in that moment aborts, however well it did (apache/arrow issue 34314).
+    """
+    with pq.ParquetFile(pa.BufferReader(body), pre_buffer=False) as file:
+        return file.read(columns, use_threads=False)
+
+
+class Forward:
+    """One open file and the place in it."""
+
+    def __init__(self, path: str, version: str, columns: Sequence[str], stream: BinaryIO) -> None:
+        """The file's footer is read; the stream is ours to close.
+
+        Raises:
+            pyarrow.ArrowException: it is no Parquet.
+        """
+        self.path, self.version, self.columns = path, version, tuple(columns)
+        self._stream = stream
+        try:
+            self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=BUFFER)
+        except BaseException:
+            self._stream.close()
+            raise
+        meta = self._file.metadata
+        self.rows = meta.num_rows
+        groups = [meta.row_group(n) for n in range(meta.num_row_groups)]
+        self._sizes = [max(1, group.total_byte_size // max(1, group.num_rows)) for group in groups]
+        self._ends = list(accumulate(group.num_rows for group in groups))
+        self._group = -1  # being read
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._row = 0  # the next that comes
+        self._held: pa.RecordBatch | None = None  # decoded for the last slice, and belongs to the next
+
+    def read(self, start: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Rows [start, end) in small batches, each with the row that it begins at."""
+        for group, last in enumerate(self._ends):
+            first = self._ends[group - 1] if group else 0
+            if first < end and last > start:
+                yield from self._part(group, first, max(start, first), min(end, last))
+
+    def _part(self, group: int, first: int, start: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        if group != self._group or self._row > start:
+            size = max(1, min(ROWS, DECODED // self._sizes[group]))
+            columns = list(self.columns)
+            self._batches = self._file.iter_batches(
+                size, row_groups=[group], columns=columns, use_threads=False
+            )
+            self._group, self._row, self._held = group, first, None
+        while self._row < end:
+            batch = self._held if self._held is not None else next(self._batches, None)
+            if batch is None:
+                return
+            here, after = self._row, self._row + batch.num_rows
+            low, high = max(here, start), min(after, end)
+            self._held = batch.slice(high - here) if high < after else None
+            self._row = high if high > here else after
+            if low < high:
+                yield low, batch.slice(low - here, high - low)
+
+    def close(self) -> None:
+        self._batches = iter(())
+        self._file.close()
+        self._stream.close()
+
+
+class Bookmark:
+    """The file that was read last, still open."""
+
+    def __init__(self) -> None:
+        self._open: Forward | None = None
+
+    def at(self, piece: Slice, columns: Sequence[str], stream: Callable[[], BinaryIO]) -> Forward:
+        """The file of a slice: the one in hand where it is the same, else that of the stream."""
+        found = self._open
+        if found and (found.path, found.version, found.columns) == (
+            piece.path,
+            piece.version,
+            tuple(columns),
+        ):
+            return found
+        self.close()
+        self._open = Forward(piece.path, piece.version, columns, stream())
+        return self._open
+
+    def close(self) -> None:
+        found, self._open = self._open, None
+        if found:
+            found.close()

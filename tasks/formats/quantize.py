@@ -1,0 +1,100 @@
+"""Unit vectors in fewer bits, and back: half precision, whole numbers with a scale, signs.
+
+int8: a row's numbers are `vector * scale`, with a scale of its own, its largest number being 127 times that.
+binary: one bit a dimension, 1 where the number is above 0, eight to a byte, the first in the highest bit, as
+`numpy.packbits` has it; of the numbers only the signs are left. Knows columns, not files.
+"""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tasks.errors import Problem
+
+Dtype = Literal["float32", "float16", "int8", "binary"]
+DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
+LARGEST = 127  # symmetric: -128 is not used
+NUMBERS: dict[Dtype, Any] = {
+    "float32": np.float32,
+    "float16": np.float16,
+    "int8": np.int8,
+    "binary": np.uint8,
+}
+
+Floats = NDArray[np.float32]
+
+
+class NoWidth(Problem):
+    """So many dimensions cannot be stored in this type."""
+
+
+def width(dimensions: int, dtype: Dtype) -> int:
+    """Numbers in a stored vector.
+
+    Raises:
+        NoWidth: bits come in eights.
+    """
+    if dtype != "binary":
+        return dimensions
+    if dimensions % 8:
+        raise NoWidth(
+            f"binary vectors hold 8 dimensions a byte, and {dimensions} are no multiple of 8",
+            hint=f"set output.dimensions to {max(8, dimensions - dimensions % 8)}, or output.dtype to int8",
+        )
+    return dimensions // 8
+
+
+def number(dtype: Dtype) -> np.dtype[Any]:
+    """What a stored vector is made of, in memory."""
+    return np.dtype(NUMBERS[dtype])
+
+
+def element(dtype: Dtype) -> pa.DataType:
+    """The same, in a file."""
+    return pa.from_numpy_dtype(number(dtype))
+
+
+def quantise(vectors: Floats, dtype: Dtype) -> tuple[NDArray[Any], Floats | None]:
+    """What is stored of each row, [rows, width], and the scale of each row where there is one."""
+    if dtype == "int8":
+        scales = np.abs(vectors).max(axis=1, initial=0) / np.float32(LARGEST)
+        steps = np.where(scales > 0, scales, np.float32(1))
+        return np.rint(vectors / steps[:, None]).astype(np.int8), scales
+    if dtype == "binary":
+        return np.packbits(vectors > 0, axis=1), None
+    return vectors.astype(number(dtype), copy=False), None
+
+
+def restore(rows: pa.RecordBatch | pa.Table) -> Floats:
+    """The vectors of a batch or a table of an output, [rows, dimensions], as near as it knows them.
+
+    Those of binary are of length 1 and know signs only. What a file says of itself is believed: `embedfleet.dtype` in
+    the metadata of its schema.
+
+    Raises:
+        ValueError: it does not say what it holds.
+    """
+    said = (rows.schema.metadata or {}).get(b"embedfleet.dtype", b"").decode()
+    if said not in DTYPES:
+        raise ValueError(f"no vectors of embedfleet: the metadata has {said!r} for embedfleet.dtype")
+    stored = matrix(rows)
+    if said == "int8":
+        scales: Any = rows.column("scale")
+        return stored.astype(np.float32) * np.asarray(scales, np.float32)[:, None]
+    if said == "binary":
+        signs = np.unpackbits(stored, axis=1).astype(np.float32) * 2 - 1
+        return signs / np.float32(np.sqrt(max(1, signs.shape[1])))
+    return stored.astype(np.float32, copy=False)
+
+
+def matrix(rows: pa.RecordBatch | pa.Table) -> NDArray[Any]:
+    """The numbers of the vectors as they are stored, [rows, width]."""
+    column: Any = rows.column("vector")
+    parts: list[Any] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    wide: int = column.type.list_size
+    flat = [part.flatten().to_numpy(zero_copy_only=False).reshape(-1, wide) for part in parts]
+    return np.concatenate(flat) if len(flat) != 1 else flat[0]

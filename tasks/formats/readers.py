@@ -1,0 +1,337 @@
+"""Documents out of input files, one at a time, whatever the files hold.
+
+A bad row becomes a `Bad` with its place and reason and never stops the rest. Reads ranges, so a shard needs
+no re-upload; holds one row (or one small batch of Parquet rows) at a time.
+"""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+import pyarrow as pa
+
+from tasks.errors import Problem
+from tasks.formats.parquet_reader import Bookmark, footer
+from tasks.protocol.shard import Slice
+from tasks.stores.base import Changed, Refused, Store
+
+LONGEST = 8 * 2**20  # bytes of one text or line; longer ones are quarantined, not held
+ZSTD = 4_096  # bytes decompressed at once: where a .zst is damaged, Arrow loses what it had of this read
+csv.field_size_limit(8 * LONGEST)  # a longer field breaks the file off: the parser holds it in memory
+
+GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One record. `position` is a row in Parquet, a record in CSV, else a byte of the (decompressed) file."""
+
+    id: str
+    text: str
+    file: str
+    position: int
+    kept: tuple[str | None, ...] = ()  # the values of `Columns.keep`
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A row that cannot be embedded, and why."""
+
+    file: str
+    position: int
+    reason: str
+    id: str | None = None
+
+
+Row = Document | Bad
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands for a value that could not be read. `why` completes "the id is"."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column or key is the text, which the id (None: file and position), and which are kept beside the vectors."""
+
+    text: str
+    id: str | None
+    keep: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns to be read, each once."""
+        return tuple(dict.fromkeys((self.text, *([self.id] if self.id is not None else []), *self.keep)))
+
+
+def rows(
+    source: Store,
+    piece: Slice,
+    columns: Columns,
+    bookmark: Bookmark | None = None,
+    stream: BinaryIO | None = None,
+) -> Iterator[Row]:
+    """The rows of a slice, good and bad, in file order. With a `bookmark` a Parquet file stays open for the next slice.
+
+    `stream` is what `opened` gave, where that was called before.
+
+    Raises:
+        Changed: the file is gone or no longer the one that was planned.
+        Refused: it is no file of the corpus, or the store does not let us read it.
+    """
+    if piece.kind == "parquet":
+        yield from _parquet(source, piece, columns, bookmark, stream)
+        return
+    with stream or opened(source, piece) as stored, plain(stored, piece.path) as unpacked:
+        yield from rows_of(unpacked, piece, columns)
+
+
+def opened(source: Store, piece: Slice) -> BinaryIO:
+    """The stream of a slice's file, whose beginning (of Parquet, whose end) is here when this returns.
+
+    Raises:
+        Changed: the file is gone or no longer the one that was planned.
+        Refused: it is no file of the corpus, or the store does not let us read it.
+    """
+    inside = PurePosixPath(piece.path)
+    if inside.is_absolute() or ".." in inside.parts:  # a manifest that no planner wrote
+        raise Refused(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
+    if piece.kind == "parquet":
+        try:
+            return footer(source, piece.path, piece.version)
+        except Changed as changed:
+            if changed.gone:
+                raise missing(source, piece) from changed
+            raise
+    stream = source.get(piece.path, piece.version, (piece.start, piece.end))
+    if stream is None:
+        raise missing(source, piece)
+    return stream
+
+
+def missing(source: Store, piece: Slice) -> Problem:
+    """Why a file is not there: it alone is gone, or nothing is there any more, as when a disk is not mounted."""
+    if source.list(""):
+        return Changed(piece.path, piece.version, None)
+    return Refused(
+        f"cannot read {piece.path}: nothing is left of the corpus",
+        hint="bring the corpus back where it was, then resume the run: nothing is lost",
+    )
+
+
+def rows_of(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
+    """The rows of a stream of plain bytes: anything but Parquet."""
+    if piece.kind in ("csv", "tsv"):
+        yield from _table(stream, piece, columns)
+    else:
+        yield from _lines(stream, piece, columns)
+
+
+def plain(stream: BinaryIO, name: str) -> BinaryIO:
+    """The bytes of a file as they come, decompressed when its name ends with .gz or .zst."""
+    if name.endswith(".gz"):
+        return cast("BinaryIO", gzip.open(stream, "rb"))
+    if name.endswith(".zst"):
+        native = pa.CompressedInputStream(pa.PythonFile(cast("Any", stream), "r"), "zstd")
+        return cast("BinaryIO", io.BufferedReader(cast("Any", native), ZSTD))
+    return stream
+
+
+def _lines(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
+    """Lines that start in [start, end)."""
+    position = piece.start
+    if position:
+        stream.seek(position)
+    while piece.end is None or position < piece.end:
+        try:
+            line = stream.readline(LONGEST + 1)
+            length = len(line)
+            whole = line.endswith(b"\n") or length <= LONGEST
+            while not whole:  # read past the rest, without holding it
+                rest = stream.readline(2**20)
+                length += len(rest)
+                whole = rest.endswith(b"\n") or not rest
+        except (*GZIP_ERRORS, OSError) as error:
+            yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+            return
+        if not line:
+            return
+        if position == 0:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if length > LONGEST:
+            yield Bad(piece.path, position, f"over-long line: {length:,} bytes, at most {LONGEST:,}")
+        elif line.strip():
+            yield _line(line, piece, position, columns)
+        position += length
+
+
+def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> Row:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return Bad(piece.path, position, f"invalid UTF-8 at byte {error.start} of the line")
+    if piece.kind == "text":  # its lines have no names: the text is all there is
+        return check(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))
+    try:
+        record: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Bad(piece.path, position, f"broken JSON line: {error}")
+    if not isinstance(record, dict):
+        return Bad(piece.path, position, f"not a JSON object: {type(record).__name__}")
+    return check(piece.path, position, cast("dict[str, Any]", record), columns)
+
+
+def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.DictReader(text, delimiter="\t" if piece.kind == "tsv" else ",")
+    position = 0
+    try:
+        while True:
+            try:
+                record = next(reader, None)
+            except (csv.Error, *GZIP_ERRORS, OSError) as error:
+                yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+                return
+            if record is None:
+                return
+            yield check(piece.path, position, record, columns)
+            position += 1
+    finally:
+        text.detach()  # the stream is the caller's to close
+
+
+def _parquet(
+    source: Store, piece: Slice, columns: Columns, bookmark: Bookmark | None, stream: BinaryIO | None
+) -> Iterator[Row]:
+    mark = bookmark or Bookmark()
+    position = piece.start
+    try:
+        file = mark.at(piece, columns.names, lambda: stream or opened(source, piece))
+        for first, batch in file.read(piece.start, file.rows if piece.end is None else piece.end):
+            yield from _batch(batch, first, piece.path, columns)
+            position = first + batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        mark.close()
+        yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+    except Problem:
+        mark.close()
+        raise
+    finally:
+        if bookmark is None:
+            mark.close()
+
+
+def _batch(batch: pa.RecordBatch, first: int, file: str, columns: Columns) -> Iterator[Row]:
+    values = {name: _values(batch, name) for name in columns.names}
+    for offset in range(batch.num_rows):
+        record = {name: column[offset] for name, column in values.items()}
+        yield check(file, first + offset, record, columns)
+
+
+def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
+    """A column as Python values; strings as bytes, for Arrow does not check that they are UTF-8."""
+    if name not in batch.schema.names:
+        return [None] * batch.num_rows
+    if batch.schema.names.count(name) > 1:  # the planner refuses these
+        return [_Unreadable("in more than one column")] * batch.num_rows
+    column: Any = batch.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = _raw(column.dictionary).take(column.indices)
+    column = _raw(column)
+    try:
+        return cast("list[Any]", column.to_pylist())
+    except (ValueError, OverflowError):  # a value that Python cannot hold; the others are good
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError) as error:
+        return _Unreadable(f"a {scalar.type} that cannot be read: {error}")
+
+
+def _raw(column: Any) -> Any:
+    if pa.types.is_string(column.type):
+        return column.view(pa.binary())
+    if pa.types.is_large_string(column.type):
+        return column.view(pa.large_binary())
+    return column.view(pa.binary_view()) if pa.types.is_string_view(column.type) else column
+
+
+def check(file: str, position: int, record: Mapping[str, Any], columns: Columns) -> Row:
+    """The document, or what is wrong with the row."""
+    text = _decoded(record.get(columns.text))
+    identity = _decoded(record.get(columns.id)) if columns.id is not None else None
+    name = f"{file}#{position}" if columns.id is None else _identity(identity)
+    if name is None:
+        return Bad(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
+    reason = _fault(text, columns.text)
+    kept = tuple(_kept(record.get(column)) for column in columns.keep) if reason is None else ()
+    if any(len(value or "") > LONGEST for value in kept):
+        reason = f"over-long: a column to keep has more than {LONGEST:,} characters"
+    if reason is None and _encodable(name):
+        return Document(name, text, file, position, kept)
+    return Bad(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
+
+
+def _kept(value: Any) -> str | None:
+    """A value as text: strings as they are, others as JSON, so that a column is of one type whatever its files hold."""
+    if value is None or isinstance(value, _Unreadable):
+        return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    elif not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return value.encode("utf-8", "replace").decode()
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def _identity(value: Any) -> str | None:
+    if isinstance(value, bool) or value == "" or value != value:  # noqa: PLR0124 - a NaN names nothing
+        return None
+    return str(value) if isinstance(value, str | int | float | Decimal | UUID) else None
+
+
+def _fault(text: Any, column: str) -> str | None:
+    """Why this is not a text, None when it is one."""
+    if text is None:
+        return f"no text: {column!r} is missing or null"
+    if not isinstance(text, str):
+        return f"not a string: {column!r} is {_shown(text)}"
+    if not text.strip():
+        return "no text: it is empty or blank"
+    if len(text) > LONGEST:
+        return f"over-long: {len(text):,} characters, at most {LONGEST:,}"
+    return None if _encodable(text) else "invalid UTF-8 in the text"
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, _Unreadable):
+        return value.why
+    return "missing or null" if value is None else f"{type(value).__name__} {repr(value)[:40]}"

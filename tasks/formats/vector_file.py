@@ -1,0 +1,167 @@
+"""Vectors into one Parquet file, in row groups of a size that readers like: a shard of any size fits in memory.
+
+Knows rows, not shards. What is kept of the source lies beside each vector as text.
+"""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from hashlib import file_digest
+from itertools import accumulate
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.engines.base import Vectors
+from tasks.formats.quantize import Dtype, element, number, quantise, width
+
+OURS = ("id", "chunk", "vector", "scale")  # columns that no source column may be called
+ELEMENTS = "vector.list.element"  # what Parquet calls the numbers in the vectors
+
+# A row group is what a reader loads at once and what its threads share out. At most so many rows, half of the 122,880
+# that DuckDB writes by itself, and so many bytes of vectors, half of the 128 MiB that is the largest block of Ray Data
+# and parquet-java's usual group. A shard of a million tokens is mostly one group.
+GROUP_ROWS = 65_536
+GROUP_BYTES = 64 * 2**20
+GROUP_KEPT = (
+    64 * 2**20
+)  # characters of what is kept of the source, about; Arrow takes 2 GiB of a column at once
+PART = 2**20  # numbers turned into fewer bits at once, so that this takes little memory beside
+
+
+def schema(
+    dimensions: int, dtype: Dtype, keep: Sequence[str] = (), meta: Mapping[str, str] | None = None
+) -> pa.Schema:
+    """`id` (document), `chunk` (its number in the document), `vector` (fixed-size list), `scale` for int8, what is kept.
+
+    The metadata has `meta`, `dtype` and `dimensions`, each key after `embedfleet.`.
+    """
+    numbers = pa.list_(pa.field("element", element(dtype), nullable=False), width(dimensions, dtype))
+    fields: list[pa.Field[Any]] = [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("chunk", pa.int32(), nullable=False),
+        pa.field("vector", numbers, nullable=False),
+    ]
+    if dtype == "int8":
+        fields.append(pa.field("scale", pa.float32(), nullable=False))
+    fields += [pa.field(name, pa.string()) for name in keep]
+    about = dict(meta or {}) | {"dtype": dtype, "dimensions": str(dimensions)}
+    return pa.schema(fields, {f"embedfleet.{key}": value for key, value in about.items()})
+
+
+class VectorFile:
+    """A Parquet file being written. Complete only after `close`, or after the `with` block.
+
+    Holds one row group. Where groups end does not depend on how many rows come at once.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        dimensions: int,
+        dtype: Dtype,
+        keep: Sequence[str] = (),
+        meta: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self.dtype: Dtype = dtype
+        self.dimensions = dimensions
+        self.rows = 0
+        self.schema = schema(dimensions, dtype, keep, meta)
+        # Vectors do not shrink. But Parquet has no number of 8 bits, it stores such as 32: only as places in a
+        # dictionary, which has 256 at most, do they take a byte each.
+        others = [name for name in self.schema.names if name != "vector"]
+        how: dict[str, Any] = {
+            "compression": dict.fromkeys(others, "zstd") | {ELEMENTS: "none"},
+            "use_dictionary": [ELEMENTS] if dtype in ("int8", "binary") else False,
+            "write_statistics": others,
+        }
+        self._writer = pq.ParquetWriter(path, self.schema, **how)
+        stored = number(dtype)
+        wide = width(dimensions, dtype)
+        self._most = max(1, min(GROUP_ROWS, GROUP_BYTES // (wide * stored.itemsize)))
+        self._keep = list(keep)
+        # What is held. Memory that no row has come to is not taken.
+        self._vectors = np.empty((self._most, wide), stored)
+        self._scales = np.empty(self._most if dtype == "int8" else 0, np.float32)
+        self._ids: list[str] = []
+        self._chunks: list[int] = []
+        self._kept: list[Sequence[str | None]] = []
+        self._characters = 0  # of what is kept
+
+    def add(
+        self,
+        ids: Sequence[str],
+        chunks: Sequence[int],
+        vectors: Vectors,
+        kept: Sequence[Sequence[str | None]] = (),
+    ) -> None:
+        """Rows. `vectors` is [len(ids), dimensions], of length 1; `kept` has by row the values of the columns to keep."""
+        sizes = list(accumulate((sum(len(value or "") for value in values) for values in kept), initial=0))
+        part = max(1, PART // self.dimensions)
+        start = 0
+        while start < len(ids):
+            end = min(len(ids), start + part, start + self._most - len(self._ids))
+            if self._keep:  # the row that fills the group is its last
+                end = min(end, bisect_left(sizes, sizes[start] + GROUP_KEPT - self._characters, start + 1))
+                self._kept += kept[start:end]
+                self._characters += sizes[end] - sizes[start]
+            self._hold(ids[start:end], chunks[start:end], vectors[start:end])
+            if len(self._ids) == self._most or self._characters >= GROUP_KEPT:
+                self._flush()
+            start = end
+
+    def close(self) -> None:
+        """Write what is left, and the footer."""
+        if self._writer.is_open:
+            self._flush()
+            self._writer.close()
+
+    def _hold(self, ids: Sequence[str], chunks: Sequence[int], vectors: Vectors) -> None:
+        """Copied: the caller may use its own again."""
+        first, last = len(self._ids), len(self._ids) + len(ids)
+        self._vectors[first:last], scales = quantise(vectors, self.dtype)
+        if scales is not None:
+            self._scales[first:last] = scales
+        self._ids += ids
+        self._chunks += chunks
+        self.rows += len(ids)
+
+    def _flush(self) -> None:
+        """One row group."""
+        count = len(self._ids)
+        if not count:
+            return
+        flat = pa.array(self._vectors[:count].ravel())
+        columns: list[Any] = [
+            pa.array(self._ids, pa.string()),
+            pa.array(self._chunks, pa.int32()),
+            pa.FixedSizeListArray.from_arrays(flat, type=self.schema.field("vector").type),
+        ]
+        if self.dtype == "int8":
+            columns.append(pa.array(self._scales[:count]))
+        columns += [
+            pa.array([values[place] for values in self._kept], pa.string())
+            for place in range(len(self._keep))
+        ]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self.schema), row_group_size=count)
+        self._ids, self._chunks, self._kept, self._characters = [], [], [], 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()

