@@ -109,10 +109,10 @@ e2e-page: setup
 	|| echo "no browser here: the tests of pages will be skipped"
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_browser.py
 e2e-chaos: setup $(VENV)/stores
-	@$(BIN)/python -m pytest -m e2e tests/test_chaos.py tests/test_reading.py
+	@$(BIN)/python -m pytest -m e2e tests/chaos tests/docs/test_reading_vectors.py
 e2e-stores: setup $(VENV)/stores
 	@$(BIN)/python -m pytest -m e2e tests/contract
-	@$(BIN)/python -m pytest tests/test_providers.py
+	@$(BIN)/python -m pytest tests/launcher/fleet/backends/test_provider_api.py
 
 clean: ## remove the environment and what the demo made
 	rm -rf $(VENV) $(VLLM) $(CLOUD) demo/out

@@ -19,8 +19,8 @@ from tasks.protocol import lease, manifest, receipt
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import every, open_store, read
 from tasks.worker.heartbeat import load, pulse_key
-from tests.objectserver import Requests, environment
-from tests.objectserver.process import started
+from tests.support.objectserver import Requests, environment
+from tests.support.objectserver.process import started
 
 SHARDS = 24
 FILE = "texts.jsonl"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.beds.skyhome import CLOUD
-from tests.beds.slurm import Slurm
-from tests.buckets import Servers
-from tests.objectserver import Running
+from tests.support.buckets import Servers
+from tests.support.clusters.skyhome import CLOUD
+from tests.support.clusters.slurm import Slurm
+from tests.support.objectserver import Running
 
 settings.register_profile("house", deadline=None)  # a busy machine is slow, and that is no failure
 settings.load_profile("house")

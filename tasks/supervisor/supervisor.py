@@ -48,8 +48,8 @@ from tasks.supervisor.restart_policy import (
     name_of,
     next_lives,
 )
-from tasks.worker.heartbeat import Heart, Pulse, utc
 from tasks.worker import heartbeat
+from tasks.worker.heartbeat import Heart, Pulse, utc
 from tasks.worker.machine_stats import devices
 
 PATIENCE = 120.0  # seconds a worker has to end after SIGTERM; the longest notice that a cloud gives
@@ -208,7 +208,9 @@ class Supervisor:
         try:
             body = read(self.store, heartbeat.pulse_key(self.run, slot.name))
             now = utc().isoformat()
-            pulse = heartbeat.load(body) if body else Pulse(self.run, slot.name, socket.gethostname(), pid, now)
+            pulse = (
+                heartbeat.load(body) if body else Pulse(self.run, slot.name, socket.gethostname(), pid, now)
+            )
             pulse.state, pulse.stopping = "lost", now
             pulse.error = ": ".join([how, *list(slot.words)[-1:]])
             for slab, shard, generation, claimed in pulse.leases:

@@ -15,10 +15,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from tests.objectserver import environment
-from tests.objectserver.admin import Admin
-from tests.objectserver.faults import Fault
-from tests.objectserver.process import started
+from tests.support.objectserver import environment
+from tests.support.objectserver.admin import Admin
+from tests.support.objectserver.faults import Fault
+from tests.support.objectserver.process import started
 
 KINDS = ("folder", "s3", "gcs")
 BUCKET = "storm"

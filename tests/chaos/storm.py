@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.chaos.crew import Crew, Hand
 from tests.chaos.places import TROUBLE, Place, place, small_disk
 from tests.chaos.reference import Verdict, check, expected
-from tests.house import header_of, shard_of, whole
+from tests.support.runs import header_of, shard_of, whole
 
 RUN = "run-1"
 TICK = 0.03

@@ -20,7 +20,7 @@ from tasks.engines.tokenizer import Cut, pieces
 if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_transformers")):
     pytest.skip("torch and sentence-transformers are not both installed", allow_module_level=True)
 
-from tests.tiny import KINDS, TEXTS, build
+from tests.support.tiny_models import KINDS, TEXTS, build
 
 ENGINES = ("torch", "vllm")
 MINILM = "minilm"

@@ -23,8 +23,8 @@ from tasks.stores.base import (
 from tasks.stores.gcs import Gcs
 from tasks.stores.range_reader import BLOCK
 from tasks.stores.s3 import S3
-from tests.buckets import found_by
-from tests.objectserver import Fault, Running
+from tests.support.buckets import found_by
+from tests.support.objectserver import Fault, Running
 
 SHORT = 0.7  # seconds of patience, where it is to end
 LONG = 30.0  # seconds, where it is not

@@ -19,7 +19,7 @@ from launcher.fleet.backends.local import Local
 from launcher.fleet.policy import Phase
 from tasks.protocol import manifest
 from tasks.stores.folder import Folder
-from tests.house import corpus, done, launch
+from tests.support.runs import corpus, done, launch
 
 CLOUDS = ["local"]
 PATIENCE = 30.0  # seconds; a worker that starts on a busy machine

@@ -23,7 +23,7 @@ if importlib.util.find_spec("torch") is None:
 import torch
 import transformers
 
-from tests.tiny import build
+from tests.support.tiny_models import build
 
 SAME = 0.999  # cosine; bfloat16 beside float32
 

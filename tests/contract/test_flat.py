@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.buckets import ROOT
-from tests.objectserver import environment
-from tests.objectserver.process import started
+from tests.support.buckets import ROOT
+from tests.support.objectserver import environment
+from tests.support.objectserver.process import started
 
 SMALL, LARGE = 40 * 2**20, 240 * 2**20
 MORE = 40.0  # MiB that the process may hold more for the large file; the file is 200 MiB more

@@ -22,12 +22,12 @@ from launcher.ledger.records import MachineState
 from tasks.protocol import manifest
 from tasks.skypilot_task import Place, Recipe
 from tasks.stores.folder import Folder
-from tests.house import corpus, done, launch
+from tests.support.paths import ROOT
+from tests.support.runs import corpus, done, launch
 
 BED = "EMBEDFLEET_TEST_BED"  # the folder of a Slurm bed that is up
 PATIENCE = {"local": 30.0, "skypilot": 600.0}  # seconds
 HAPPENS = ("works", "ends", "refused", "drained", "ended")
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(slots=True)

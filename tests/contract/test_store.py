@@ -20,8 +20,8 @@ from tasks.stores.base import PAGE, TEMPORARY, Changed, Entry, Store, every, ope
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
 from tasks.stores.range_reader import BLOCK
-from tests.buckets import FAKE, KINDS, OTHERS, Servers
-from tests.house import NOON, Clock
+from tests.support.buckets import FAKE, KINDS, OTHERS, Servers
+from tests.support.runs import NOON, Clock
 
 OUTSIDE = (
     "",

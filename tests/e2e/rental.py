@@ -14,8 +14,8 @@ from launcher.ledger.records import Life, Machine
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from tasks.worker.heartbeat import utc
-from tests.beds.skyhome import CLOUD, ROOT, Sky
-from tests.beds.slurm import PRICES, Slurm
+from tests.support.clusters.skyhome import CLOUD, ROOT, Sky
+from tests.support.clusters.slurm import PRICES, Slurm
 
 PATIENCE = 900.0  # seconds for a launch on a machine that does other things too
 SLOW = {"EMBEDFLEET_HASH_SECONDS": "0.5"}  # of 1,000 tokens: slow enough to be disturbed

@@ -20,12 +20,12 @@ import pytest
 from pricing import price_book
 from tasks import skypilot_task
 from tasks.worker.heartbeat import utc
-from tests.beds import aws, machine
-from tests.beds.aws import BUCKET, REGIONS, Aws
-from tests.beds.skyhome import CLOUD
 from tests.e2e.rental import PATIENCE, SLOW, Launches, lot, place, rented, wait
-from tests.launching import records
-from tests.webhook import Webhook, listening
+from tests.support.cli_runs import records
+from tests.support.clusters import aws, machine
+from tests.support.clusters.aws import BUCKET, REGIONS, Aws
+from tests.support.clusters.skyhome import CLOUD
+from tests.support.webhook import Webhook, listening
 
 pytestmark = pytest.mark.e2e
 

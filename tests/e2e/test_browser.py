@@ -16,7 +16,7 @@ from launcher.costs.run_costs import report_of
 from launcher.ledger.ledger import Ledger
 from launcher.reports.html.report import render
 from launcher.reports.report import to_json
-from tests import histories
+from tests.support import ledger_history
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 SCRIPT = Path(__file__).with_name("browser.mjs")
@@ -32,8 +32,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     chromium = str(shutil.which("chromium"))
     folder: Path = tmp_path_factory.mktemp("browser")
     with Ledger.open(folder / "ledger.db") as ledger:
-        histories.write(ledger, name=EVIL, place_suffix=EVIL)
-        page = render(to_json(report_of(ledger, None, histories.RUN, histories.at(histories.NOW))))
+        ledger_history.write(ledger, name=EVIL, place_suffix=EVIL)
+        page = render(
+            to_json(report_of(ledger, None, ledger_history.RUN, ledger_history.at(ledger_history.NOW)))
+        )
     (folder / "report.html").write_text(page, encoding="utf-8")
     words = ["npm", "install", "--no-audit", "--no-fund", "--silent", "axe-core@4", "puppeteer-core@24"]
     (folder / "package.json").write_text("{}")

@@ -21,9 +21,9 @@ from launcher.planning import planner
 from pricing import price_book
 from tasks.skypilot_task import ENGINES, Place, ranked
 from tasks.worker.heartbeat import utc
-from tests.beds import catalogs
-from tests.beds.skyhome import CLOUD, ROOT
-from tests.test_spec import RECIPE
+from tests.support.clusters import catalogs
+from tests.support.clusters.skyhome import CLOUD, ROOT
+from tests.tasks.test_skypilot_task import RECIPE
 
 pytestmark = [
     pytest.mark.e2e,

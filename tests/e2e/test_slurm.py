@@ -17,11 +17,11 @@ import pytest
 
 from demo.corpus import build
 from launcher.ledger.ledger import Ledger
-from tests.beds.skyhome import CLOUD, ROOT
-from tests.beds.slurm import Slurm
 from tests.e2e.rental import PATIENCE, SLOW, Rental, open_to_all, wait
-from tests.house import write_jsonl
-from tests.launching import records
+from tests.support.cli_runs import records
+from tests.support.clusters.skyhome import CLOUD, ROOT
+from tests.support.clusters.slurm import Slurm
+from tests.support.runs import write_jsonl
 
 pytestmark = pytest.mark.e2e
 GOING = 180.0  # seconds that SkyPilot may take to take down what ended

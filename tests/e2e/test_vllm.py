@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tasks.stores.folder import Folder
-from tests.house import column, corpus, launch, receipts_of
+from tests.support.paths import ROOT
+from tests.support.runs import column, corpus, launch, receipts_of
 
-ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 
 

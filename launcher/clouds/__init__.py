@@ -1,1 +1,0 @@
-"""Where machines come from: one file each, the same verbs."""

@@ -1,0 +1,62 @@
+"""The storm in short: what `make chaos` does by the thousand, a few times over on each kind of store.
+
+In processes of their own, for workers are forked from the one that rages.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.chaos.reference import DIMENSIONS, vector
+from tests.support.paths import ROOT
+
+
+def storm(*words: str) -> tuple[dict[str, Any], str]:
+    """The sum of a storm, and all that it said."""
+    command = [sys.executable, "-m", "tests.chaos", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+    said = done.stdout + done.stderr
+    assert done.stdout.strip(), said
+    return json.loads(done.stdout.strip().splitlines()[-1]), said
+
+
+@pytest.mark.parametrize("store", ["folder", "s3", "gcs"])
+def test_killed_and_frozen_workers_lose_no_row_double_none_and_change_none(store: str) -> None:
+    total, said = storm("--seed", "12", "--store", store, "--shards", "30")
+    assert total["bad"] == [], said
+    assert (total["lost"], total["doubled"], total["different"], total["changed"]) == (0, 0, 0, 0)
+    assert total["rows"] == 30 * 40
+    assert total["kills"] + total["zombies"] >= 2, said
+
+
+def test_when_nothing_happens_nothing_is_done_twice() -> None:
+    total, said = storm("--quiet", "--seed", "4", "--store", "folder", "--shards", "40")
+    assert (total["bad"], total["losers"], total["rows"]) == ([], 0, 40 * 40), said
+
+
+def test_the_checker_works_out_vectors_as_the_engine_does() -> None:
+    from tasks.engines.base import embed
+    from tasks.engines.hash_engine import HashEncoder
+    from tasks.engines.tokenizer import Cut
+
+    texts = ["one two, three!", "ein Satz: größer", "x"]
+    found = embed(HashEncoder(), texts, Cut(512)).vectors
+    assert found.shape == (3, DIMENSIONS)
+    assert all((vector(text) == row).all() for text, row in zip(texts, found, strict=True))
+
+
+@pytest.mark.e2e
+def test_the_storm_notices_when_a_safeguard_is_gone() -> None:
+    command = [sys.executable, "-m", "tests.chaos.mutants"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1_200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.e2e
+def test_a_full_disk_and_wrong_clocks_lose_nothing() -> None:
+    total, said = storm("--seed", "105", "--store", "folder")  # a multiple of 5 and of 7: both
+    assert "skewed full" in said, said
+    assert total["bad"] == [], said

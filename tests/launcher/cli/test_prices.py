@@ -1,0 +1,252 @@
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher.cli import prices
+from launcher.cli.main import Parser
+from launcher.errors import Problem, Usage
+from pricing import book_versions, price_book, sources
+from pricing.sources.result import Fetched, Unanswered
+from tests.support.paths import ROOT
+
+NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for books of this test's own, without any yet."""
+    monkeypatch.setenv("EMBEDFLEET_PRICES", str(tmp_path / "prices"))
+    return tmp_path / "prices"
+
+
+def call(*words: str) -> int:
+    top = Parser(prog="embedfleet")
+    prices.add(top.add_subparsers(dest="command"))
+    return prices.run(top.parse_args(["prices", *words]))
+
+
+def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+    assert call(*words, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_json_is_every_offer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(listed(capsys)) == len(price_book.load())
+
+
+def test_the_json_can_be_limited(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(listed(capsys, "--limit", "3")) == 3
+
+
+def test_filters_leave_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    found = listed(capsys, "--gpu", "l4,nvidia-a100", "--cloud", "GCP", "--region", "us-*", "--spot")
+    assert {o["gpu"] for o in found} == {"L4", "A100-40GB"}
+    assert {(o["cloud"], o["purchase"], o["region"][:3]) for o in found} == {("gcp", "spot", "us-")}
+
+
+def test_on_demand_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {o["purchase"] for o in listed(capsys, "--on-demand")} == {"on-demand"}
+
+
+def test_the_cheapest_gpu_hour_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    each = [float(o["usd_per_gpu_hour"]) for o in listed(capsys, "--gpu", "H100")]
+    assert each == sorted(each)
+
+
+def test_the_table_is_one_screen_with_what_else_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call() == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) < 30
+    assert max(map(len, shown)) <= 110
+    summary = (
+        f"20 of 26 GPUs, each at its cheapest of {len(price_book.load()):,} offers; --limit 26: all of them"
+    )
+    assert any(line.startswith(summary) for line in shown)
+
+
+def test_a_gpu_by_name_has_all_its_offers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--gpu", "L40", "--limit", "100") == 0
+    assert "4 of 4 lines from 4 offers" in capsys.readouterr().out
+
+
+def test_a_price_book_takes_the_place_of_the_snapshot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(price_book.text(price_book.load()[:2]), encoding="utf-8")
+    assert len(listed(capsys, "--price-book", str(path))) == 2
+
+
+def test_a_price_book_is_not_told_to_be_refreshed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(price_book.text(o for o in price_book.load() if o.cloud == "vast"), encoding="utf-8")
+    assert call("--price-book", str(path)) == 0
+    out = capsys.readouterr().out
+    assert "prices are stale" in out
+    assert "refresh" not in out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("0.71", "-1", "line 2: aws/ap-northeast-1/g4dn.xlarge: the price -1 is not above 0"),
+        ("T4", "T44", "line 2: aws/ap-northeast-1/g4dn.xlarge: no facts about GPU 'T44' (nearest: T4"),
+        ("gpus", "cards", "no column 'gpus'"),
+    ],
+)
+def test_a_bad_price_book_is_a_wrong_command_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(price_book.text(price_book.load()[:1]).replace(old, new), encoding="utf-8")
+    with pytest.raises(Usage) as refusal:
+        call("--price-book", str(path))
+    assert str(refusal.value).startswith(f"price book mine.csv: {said}")
+
+
+def test_the_users_own_book_is_used_when_there_is_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with book_versions.writing(folder):
+        book_versions.write(folder, price_book.load()[:1], [], NOW)
+    assert len(listed(capsys)) == 1
+    assert len(listed(capsys, "--offline")) == len(price_book.load())
+
+
+def test_a_book_of_ones_own_that_is_broken_is_said_to_be(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.mkdir()
+    (folder / "current").write_text("gone.csv\n", encoding="utf-8")
+    assert call("--gpu", "L40") == 0
+    assert "gone.csv: No such file" in capsys.readouterr().err
+
+
+def test_an_unknown_gpu_is_told_with_what_looks_like_it() -> None:
+    with pytest.raises(Usage, match=r"unknown GPU 'L45'; nearest: L4") as refusal:
+        call("--gpu", "L45")
+    assert refusal.value.code == 2
+    assert "A100-40GB" in refusal.value.hint
+
+
+def test_an_unknown_cloud_is_told_with_what_looks_like_it() -> None:
+    with pytest.raises(Usage, match=r"no 'asw'; did you mean aws\?"):
+        call("--cloud", "asw")
+
+
+def test_an_unknown_source_is_told_with_what_looks_like_it() -> None:
+    with pytest.raises(Usage, match=r"no 'azur'; did you mean azure\?"):
+        call("refresh", "--source", "azur")
+
+
+def test_filters_that_leave_nothing_say_what_is_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Problem, match="no spot offer of MI300X on aws among") as problem:
+        call("--gpu", "MI300X", "--cloud", "aws", "--spot", "--json")
+    assert "without --gpu" in problem.value.hint
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize("words", [("--limit", "0"), ("--gpu", ","), ("--sort", "colour"), ("refersh",)])
+def test_a_wrong_word_is_a_wrong_command_line(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        call(*words)
+    assert end.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, **says: Fetched | Unanswered) -> None:
+    """Sources that say what they are told to."""
+
+    def source(said: Fetched | Unanswered) -> Callable[[datetime], Fetched]:
+        def fetch(_: datetime) -> Fetched:
+            if isinstance(said, Unanswered):
+                raise said
+            return said
+
+        return fetch
+
+    monkeypatch.setattr(sources, "SOURCES", {name: source(said) for name, said in says.items()})
+
+
+def answer() -> Fetched:
+    line = next(r for r in price_book.lines(ROOT / "pricing/snapshot/offers.csv"))
+    return Fetched((line.quote,), None, ("One zone left out.",))
+
+
+def test_a_refresh_keeps_what_answered_and_says_what_did_not(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering(monkeypatch, aws=answer(), gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
+    assert call("refresh") == 0
+    out = capsys.readouterr().out
+    assert "aws: 1 offers, 0 new, 0 at another price, 0 rejected" in out
+    assert "  One zone left out." in out
+    assert "gcp: no prices: no key" in out
+    assert "  try: set GOOGLE_API_KEY" in out
+    assert book_versions.find(folder).path
+
+
+@pytest.mark.parametrize("words", [("refresh", "--json"), ("--json", "refresh")])
+def test_a_refresh_can_be_read_by_a_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    answering(monkeypatch, aws=answer())
+    assert call(*words) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["schema"] == "embedfleet/prices-refresh/1"
+    assert body["answered"][0]["source"] == "aws"
+    assert "T4" not in " ".join(body["answered"][0]["absent"])
+
+
+def test_only_the_sources_named_are_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering(monkeypatch, aws=answer(), gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
+    assert call("refresh", "--source", "aws", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["silent"] == []
+
+
+def test_when_no_source_answers_that_is_an_error_and_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    answering(monkeypatch, gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
+    with pytest.raises(Problem, match="no source of prices answered: gcp: no key") as problem:
+        call("refresh")
+    assert (problem.value.code, problem.value.hint) == (1, "set GOOGLE_API_KEY")
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    folder.write_text("a file", encoding="utf-8")
+    answering(monkeypatch, aws=answer())
+    with pytest.raises(Problem, match="cannot write the price book") as problem:
+        call("refresh")
+    assert "EMBEDFLEET_PRICES" in problem.value.hint
+
+
+def test_a_book_made_by_a_refresh_is_a_price_book(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering(monkeypatch, aws=answer())
+    assert call("refresh", "--json") == 0
+    path = Path(json.loads(capsys.readouterr().out)["book"])
+    assert path.parent == folder
+    with path.open(encoding="utf-8") as rows:
+        assert next(csv.reader(rows)) == list(price_book.COLUMNS)
+    assert len(listed(capsys, "--price-book", str(path))) == len(price_book.load())
+
+
+def test_the_command_line_does_not_wait_for_the_prices() -> None:
+    code = (
+        "import launcher.cli.prices, sys; print(*(m for m in ('rich', 'pricing', 'csv') if m in sys.modules))"
+    )
+    root = ROOT
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,170 @@
+"""`embedfleet report` and `compare` in their forms, on the history of a fleet and on what is no run."""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher.cli.main import main
+from launcher.costs.daily import by_day
+from launcher.costs.run_costs import report_of
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.tables import MIGRATIONS, upgrade
+from launcher.reports.focus_csv import COLUMNS, rows, to_csv
+from launcher.reports.markdown import report_md
+from launcher.reports.report import Report, to_json
+from tests.support import ledger_history
+from tests.support.ledger_history import NOW, RUN, at
+
+EVIL = "<script>alert(1)</script>|`x`"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs: the fleet's history, and a run that never began."""
+    folder: Path = tmp_path_factory.mktemp("runs")
+    with ledger_history.ledger_of(folder) as ledger:
+        ledger.create_run("reviews-ffffffff", "reviews", "{}", "d", str(folder / "out"), at(-90_000))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(runs: Path) -> Iterator[Report]:
+    with Ledger.open(runs / "ledger.db") as ledger:
+        yield report_of(ledger, None, RUN, at(NOW))
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_csv_has_the_columns_of_focus_and_the_costs_of_the_run(report: Report) -> None:
+    read = list(csv.DictReader(StringIO(to_csv(report))))
+    assert tuple(read[0]) == COLUMNS
+    assert sum(Decimal(row["BilledCost"]) for row in read if row["BilledCost"]) == report.spend.known_usd
+
+
+def test_every_row_of_the_csv_bears_the_runs_label(report: Report) -> None:
+    assert {json.loads(row["Tags"])["embedfleet-run"] for row in rows(report)} == {RUN}
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text(report: Report) -> None:
+    from dataclasses import replace
+
+    machines = (replace(report.machines[0], instance_type="=cmd()"), *report.machines[1:])
+    text = to_csv(replace(report, machines=machines))
+    assert "'=cmd()" in text
+    assert ",=cmd()" not in text
+
+
+def test_the_days_of_the_bill_add_up_to_what_is_known(report: Report) -> None:
+    days = by_day(report.machines, report.spend.lives, report.spend.others, report.updated, "aws")
+    assert abs(sum(days.values(), Decimal(0)) - report.spend.known_usd) < Decimal("1e-9")
+    assert {day for day, _ in days} == {date(2026, 11, 2)}
+
+
+def test_markdown_tells_the_total_and_lets_no_name_be_markup(report: Report) -> None:
+    body: dict[str, Any] = to_json(report) | {"name": EVIL}
+    text = report_md(body)
+    assert "<script>" not in text
+    assert "| **total** |" in text
+    assert "From the plan to the bill" in text
+
+
+def test_report_prints_csv_alone_on_stdout(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "report", RUN, "--runs", str(runs), "--csv")
+    assert (code, out.splitlines()[0]) == (0, ",".join(COLUMNS))
+
+
+def test_report_prints_markdown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "report", RUN, "--runs", str(runs), "--md")
+    assert (code, out.splitlines()[0]) == (0, "# reviews")
+
+
+def test_report_of_all_runs_has_a_line_each_and_their_sum(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(capsys, "report", "--all", "--runs", str(runs), "--json")
+    body = json.loads(out)
+    assert (code, {run["run"] for run in body["runs"]}) == (0, {RUN, "reviews-ffffffff"})
+    assert Decimal(body["known_usd"]) == sum(Decimal(run["known_usd"]) for run in body["runs"])
+
+
+def test_since_leaves_older_runs_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys, "report", "--since", "2026-11-02", "--runs", str(runs), "--json")
+    assert [run["run"] for run in json.loads(out)["runs"]] == [RUN]
+
+
+def test_a_wrong_since_is_a_wrong_command_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["report", "--since", "soon", "--runs", str(runs)])
+    assert caught.value.code == 2
+    assert "give a date such as 2026-11-01, or 7d or 12h, not 'soon'" in capsys.readouterr().err
+
+
+def test_two_runs_are_compared_figure_by_figure(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "compare", RUN, "reviews-ffffffff", "--runs", str(runs), "--json")
+    body = json.loads(out)
+    assert (code, body["one"], body["other"]) == (0, RUN, "reviews-ffffffff")
+    assert {row["figure"] for row in body["figures"]} >= {"usd", "tokens", "hours", "preemptions"}
+
+
+def test_a_run_beside_its_bill(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bill = tmp_path / "focus.csv"
+    code, out, _ = said(capsys, "report", RUN, "--runs", str(runs), "--csv")
+    bill.write_text(out)  # what we would be billed were we right
+    code, out, _ = said(capsys, "report", RUN, "--runs", str(runs), "--json", "--reconcile", str(bill))
+    body = json.loads(out)
+    assert (code, body["files"][0]["layout"]) == (0, "FOCUS")
+    compute = [row for row in body["lines"] if row["service"] == "Virtual Machines"]
+    assert {row["difference_usd"] for row in compute if row["day"] == "2026-11-02"} == {"0"}
+
+
+def test_a_broken_bill_is_two_lines(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bill.parquet").write_bytes(b"PAR1")
+    code, _, err = said(
+        capsys, "report", RUN, "--runs", str(runs), "--reconcile", str(tmp_path / "bill.parquet")
+    )
+    assert code == 1
+    assert [line.partition(":")[0] for line in err.splitlines()[-2:]] == ["Error", "Try"]
+
+
+def test_an_unknown_run_is_named_with_the_nearest(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "report", "reviws-0a1b", "--runs", str(runs))
+    assert (code, err.splitlines()[1]) == (1, f"Try: name one of: {RUN}, reviews-ffffffff")
+
+
+def test_a_run_that_never_began_is_a_report_of_nothing(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(capsys, "report", "reviews-ffffffff", "--runs", str(runs), "--json")
+    body = json.loads(out)
+    assert (code, body["work"]["shards"], body["machines"], body["waterfall"]) == (0, 0, [], None)
+
+
+def test_a_ledger_of_a_newer_version_is_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        upgrade(connection, path, (*MIGRATIONS, ("CREATE TABLE future (id)",)))
+    code, _, err = said(capsys, "report", "--runs", str(tmp_path))
+    assert (code, len(err.splitlines())) == (1, 2)
+    assert "is of a newer embedfleet" in err
+
+
+def test_many_runs_and_one_run_are_not_asked_for_together(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = said(capsys, "report", RUN, "--all", "--runs", str(runs))
+    assert code == 2
+    assert "Error: --all and --since are about many runs" in err

@@ -1,0 +1,46 @@
+"""The output is as large as the plan says, whatever its vectors are made of and whatever lies beside them."""
+
+import random
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from launcher.corpus.listing import find
+from launcher.corpus.profile import estimate
+from launcher.corpus.sampling import sample
+from pricing.storage import vector_bytes
+from tasks.engines.tokenizer import Cut, HashWords
+from tasks.formats.quantize import DTYPES, Dtype
+from tasks.formats.readers import Columns
+from tasks.formats.vector_file import VectorFile
+from tests.support.runs import write_jsonl
+
+ROWS = 6_000
+DICE = random.Random(3)
+POOL = ["".join(DICE.choices("etaoinshrdlu", k=DICE.randint(2, 9))) for _ in range(5_000)]
+RECORDS = [
+    {
+        "id": str(UUID(int=DICE.getrandbits(128))),
+        "text": " ".join(DICE.choices(POOL, k=DICE.randint(20, 200))),
+    }
+    for _ in range(ROWS)
+]
+
+
+@pytest.mark.parametrize("keep", [(), ("text",)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_file_is_as_large_as_planned_within_3_percent(
+    tmp_path: Path, dtype: Dtype, keep: tuple[str, ...]
+) -> None:
+    dimensions = 384
+    write_jsonl(tmp_path / "a.jsonl", RECORDS)
+    sampled = sample(find("a.jsonl", tmp_path), Columns("text", "id", keep), HashWords(), Cut(512))
+    profile = estimate(list(sampled.strata.values()), 1, (tmp_path / "a.jsonl").stat().st_size)
+    planned = vector_bytes(round(profile.chunks.mid), dimensions, dtype) + profile.beside.mid
+    numbers = np.random.default_rng(1).standard_normal((ROWS, dimensions)).astype(np.float32)
+    vectors = numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
+    with VectorFile(tmp_path / "v.parquet", dimensions, dtype, keep) as out:
+        out.add([r["id"] for r in RECORDS], [0] * ROWS, vectors, [[r[k] for k in keep] for r in RECORDS])
+    assert (tmp_path / "v.parquet").stat().st_size == pytest.approx(planned, rel=0.03)

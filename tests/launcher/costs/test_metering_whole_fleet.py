@@ -1,0 +1,140 @@
+"""A whole fleet's history: its true cost counted here once more, in a few lines that share nothing with the meter."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher.corpus.profile import declared
+from launcher.costs.metering import PARTS
+from launcher.costs.run_costs import report_of
+from launcher.jobs.job import parse
+from launcher.planning.candidates import Context, menu
+from launcher.reports.report import Report, to_json
+from launcher.throughput.model_shapes import shape
+from pricing.price_book import load
+from tests.support import ledger_history
+from tests.support.ledger_history import HISTORY, NO_END, NOW, WRONG_CLOCK, at
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
+    folder: Path = tmp_path_factory.mktemp("history")
+    with ledger_history.ledger_of(folder) as ledger:
+        yield report_of(ledger, None, ledger_history.RUN, at(NOW))
+
+
+@pytest.fixture(scope="module")
+def body(report: Report) -> dict[str, Any]:
+    return to_json(report)
+
+
+def truth(cloud: str | None = None) -> Decimal:
+    """Seconds times the price of the second; a started second counts whole, a minute is the least.
+
+    EC2 charges nothing for what it took back within the hour, Compute Engine within the minute.
+    """
+    total = Decimal(0)
+    for life in HISTORY:
+        end = NOW if life.end is None else life.end
+        seconds = max(60, ceil(end - life.up)) if life.end else end - life.up
+        free = {"aws": 3600, "gcp": 60}.get(life.cloud, 0)
+        if (cloud and life.cloud != cloud) or (life.preempted and end - life.up < free):
+            continue
+        changes = [*life.prices[1:], (life.up + seconds, "0")]
+        since, usd = life.prices[0]
+        for until, after in changes:
+            total += (until - since) * Decimal(usd) / 3600
+            since, usd = until, after
+    return total
+
+
+def test_the_history_is_as_large_as_it_says() -> None:
+    assert len({life.machine for life in HISTORY}) == 40
+    assert len({life.cloud for life in HISTORY}) == 3
+    assert sum(life.preempted for life in HISTORY) == 60
+    assert {len(life.prices) for life in HISTORY} == {1, 2}
+
+
+def test_the_machines_cost_what_they_cost_to_the_cent(report: Report) -> None:
+    metered = report.spend.total.total_usd
+    assert metered is not None
+    assert round(metered, 2) == round(truth(), 2)
+    assert abs(metered - truth()) < Decimal("1e-9")
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp", "azure"])
+def test_the_places_of_each_cloud_add_up_to_what_it_cost(report: Report, cloud: str) -> None:
+    places = (one.total_usd or 0 for place, one in report.spend.places.items() if place.startswith(cloud))
+    assert abs(sum(places, Decimal(0)) - truth(cloud)) < Decimal("1e-9")
+
+
+def test_the_lots_add_up_to_the_machines(report: Report) -> None:
+    lots = (one.total_usd or 0 for one in report.spend.lots.values())
+    assert sum(lots, Decimal(0)) == report.spend.total.total_usd
+
+
+def test_the_parts_and_the_rest_add_up_to_the_total(body: dict[str, Any]) -> None:
+    spend = body["spend"]
+    assert sum(Decimal(spend[part]) for part in (*PARTS, "other")) == Decimal(spend["total"])
+
+
+def test_the_waterfall_leads_from_the_plan_to_the_run_without_a_gap(body: dict[str, Any]) -> None:
+    found = body["waterfall"]
+    steps = sum(Decimal(step["usd"]) for step in found["steps"])
+    assert Decimal(found["planned"]) + steps == Decimal(found["actual"])
+    assert Decimal(found["actual"]) == Decimal(body["spend"]["total"])
+
+
+def test_prices_that_changed_have_a_step_of_their_own(body: dict[str, Any]) -> None:
+    assert "prices" in {step["cause"] for step in body["waterfall"]["steps"]}
+
+
+def test_every_preemption_is_told(body: dict[str, Any]) -> None:
+    assert len(body["preemptions"]) == 60
+
+
+def test_the_worker_whose_clock_is_wrong_is_named_and_its_work_counted(body: dict[str, Any]) -> None:
+    assert any(said.startswith(f"the clock of {WRONG_CLOCK}-0") for said in body["unknown"])
+    mine = [m for m in body["machines"] if m["name"] == WRONG_CLOCK]
+    assert sum(m["parts"]["useful"] for m in mine) > 0.9 * sum(
+        m["seconds"] - m["parts"]["cold_start"] for m in mine
+    )
+
+
+def test_the_machine_that_never_reported_its_end_is_named_and_metered_until_now(body: dict[str, Any]) -> None:
+    assert f"the end of {NO_END}: not reported, so metered until this report" in body["unknown"]
+    (open_life,) = [m for m in body["machines"] if m["ended"] is None]
+    assert open_life["name"] == NO_END
+
+
+def test_the_machines_that_were_not_charged_say_how_much_they_were_spared(body: dict[str, Any]) -> None:
+    spared = sum(Decimal(m["waived"]) for m in body["machines"])
+    assert spared == Decimal(body["spend"]["waived"]) > 0
+
+
+def test_the_next_plan_is_closer_and_the_report_says_by_how_much(body: dict[str, Any]) -> None:
+    plan = body["lessons"]["plan"]
+    assert abs(plan["off_again"]) < abs(plan["off"])
+
+
+def test_egress_counts_from_each_place(body: dict[str, Any]) -> None:
+    egress = [other for other in body["spend"]["others"] if other["kind"] == "egress"]
+    assert {"aws/us-east-1", "gcp/us-central1"} <= {other["place"] for other in egress}
+
+
+def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> None:
+    with ledger_history.ledger_of(tmp_path) as ledger:
+        starts = ledger.starts()
+    offer = next(o for o in load() if (o.cloud, o.gpu, o.spot) == ("aws", "L4", True))
+    job = parse("name: a\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n")
+    profile = declared(1_000_000, [(1.0, 100.0)], None, None)
+    known = shape("BAAI/bge-m3")
+    (before,) = menu([offer], Context(job, known, known.name, profile, at(NOW))).kinds
+    (after,) = menu([offer], Context(job, known, known.name, profile, at(NOW), starts=starts)).kinds
+    mine = sorted(s.seconds for s in starts if (s.cloud, s.gpu) == ("aws", "L4"))
+    assert before.cold_start != after.cold_start
+    assert mine[0] <= after.cold_start.low <= after.cold_start.mid <= after.cold_start.high <= mine[-1]

@@ -1,0 +1,144 @@
+"""What doctor says of renting: orphans with their cost, quotas beside what a plan needs, SkyPilot where it is missing."""
+
+import importlib.util
+import json
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from launcher.diagnostics.checks import worst
+from launcher.diagnostics.cloud_checks import Orphan, Prices, cloud_checks, orphan_checks, quotas, runs_known
+from launcher.fleet.backends.provider_api import Instance
+from pricing import price_book
+from tests.support import sample_plan
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LOST = Instance(
+    cloud="aws",
+    region="us-east-1",
+    zone="us-east-1b",
+    id="i-0abc",
+    name="x",
+    instance_type="g6.xlarge",
+    spot=False,
+    state="running",
+    started=NOON - timedelta(hours=10),
+    run="gone-1a2b3c4d",
+    lot="lot-0",
+)
+
+
+def test_an_orphan_is_named_with_its_run_its_cost_and_how_to_end_it() -> None:
+    (check,) = orphan_checks([Orphan(LOST, 10.0, Decimal("8.048"))], [], ["aws"])
+    assert check.verdict == "fail"
+    assert (
+        check.seen == "g6.xlarge in aws us-east-1b, running, of run gone-1a2b3c4d, 10.0 hours, $8.05 so far"
+    )
+    assert check.hint == "aws ec2 terminate-instances --region us-east-1 --instance-ids i-0abc"
+
+
+def test_what_an_orphan_cost_may_be_unknown_and_is_not_0_then() -> None:
+    (check,) = orphan_checks([Orphan(LOST, None, None)], [], ["aws"])
+    assert check.seen.endswith("? hours, $? so far")
+
+
+def test_a_cloud_that_was_not_asked_is_no_proof_that_nothing_is_there() -> None:
+    checks = orphan_checks([], ["gcp could not be asked: no credentials"], ["aws", "gcp"])
+    assert worst(checks) == "warn"
+    assert worst(orphan_checks([], [], ["aws", "gcp"])) == "ok"
+
+
+def test_a_machine_costs_what_the_price_book_says_of_its_type_there() -> None:
+    prices = Prices(price_book.load())
+    assert prices(LOST) == Decimal("0.8048")
+    spot = prices(replace(LOST, spot=True))
+    assert spot is not None
+    assert spot < Decimal("0.8048")
+    assert prices(replace(LOST, region="moon")) is None
+
+
+def test_a_laptop_without_a_ledger_knows_no_run(tmp_path: Path) -> None:
+    assert runs_known(tmp_path / "ledger.db") == []
+    assert not (tmp_path / "ledger.db").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("sky") is not None, reason="SkyPilot is installed here")
+def test_without_skypilot_a_plan_cannot_be_launched_and_anything_else_can_be_done() -> None:
+    assert [c.verdict for c in cloud_checks()] == ["warn"]
+    (check,) = cloud_checks(sample_plan.plan())
+    assert check.verdict == "fail"
+    assert "embedfleet[cloud]" in (check.hint or "")
+
+
+# --- quotas
+
+
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> Generator[dict[str, float], None, None]:
+    """vCPUs by code, as AWS's Service Quotas would tell them on loopback."""
+    quota: dict[str, float] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = asked["QuotaCode"] in quota
+            body = json.dumps(
+                {"Quota": {"QuotaCode": asked["QuotaCode"], "Value": quota[asked["QuotaCode"]]}}
+                if known
+                else {"__type": "NoSuchResourceException", "message": "no such quota"}
+            ).encode()
+            self.send_response(200 if known else 400)
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *_words: object) -> None:  # noqa: A002 - its name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    yield quota
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+SPOT_G = "L-3819A6DF"
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("vcpus", "verdict"), [(32.0, "ok"), (31.0, "fail")])
+def test_what_aws_allows_is_told_beside_what_the_plan_needs(
+    vcpus: float, verdict: str, allowed: dict[str, float]
+) -> None:
+    allowed[SPOT_G] = vcpus
+    check = next(c for c in quotas(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
+    assert (check.verdict, check.seen) == (verdict, f"{vcpus:g} vCPUs are allowed, 32 are needed ({SPOT_G})")
+    if verdict == "fail":
+        assert (check.hint or "").endswith("--quota-code L-3819A6DF --region us-east-1 --desired-value 32")
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_quota_that_aws_does_not_tell_is_no_failure(allowed: dict[str, float]) -> None:
+    del allowed
+    check = next(c for c in quotas(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
+    assert check.verdict == "warn"
+    assert check.seen.startswith("AWS does not tell: ")
+
+
+def test_a_cloud_that_cannot_be_asked_for_quotas_is_named() -> None:
+    plan = sample_plan.plan()
+    plan["quota_needed"] = plan["quota_needed"][1:]
+    (check,) = quotas(plan)
+    assert (check.name, check.verdict) == ("quota gcp europe-north1 H100", "warn")

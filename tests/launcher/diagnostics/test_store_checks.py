@@ -1,0 +1,210 @@
+"""A store that is good passes every look; one that is not fails the look that is about it, with what to do."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from launcher.diagnostics.store_checks import KEY, LOOKS, Finding, examine
+from tasks.stores.base import Store, open_store
+from tasks.stores.gcs import Gcs
+from tasks.stores.s3 import S3
+from tests.support.buckets import found_by
+from tests.support.objectserver import Fault, Running
+
+ALL = [name for name, _ in LOOKS]
+
+
+def open_soon(url: str) -> Store:
+    """As `open_store`, with less patience."""
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    return S3(bucket, prefix, 0.5) if scheme == "s3" else Gcs(bucket, prefix, 0.5)
+
+
+@pytest.fixture(params=["s3", "gs"])
+def url(request: pytest.FixtureRequest, server: Running, monkeypatch: pytest.MonkeyPatch) -> str:
+    found_by(server.address, monkeypatch)
+    server.admin.make("bucket")
+    return f"{request.param}://bucket/out"
+
+
+def last(findings: list[Finding]) -> Finding:
+    """The last look, whatever was left behind."""
+    return [f for f in findings if f.name != "left behind"][-1]
+
+
+def of(findings: list[Finding], name: str) -> Finding:
+    (found,) = [f for f in findings if f.name == name]
+    return found
+
+
+def test_a_good_bucket_passes_every_look(url: str) -> None:
+    found = examine(url)
+    assert [f.name for f in found] == [*ALL, "left behind"]
+    assert {f.verdict for f in found} == {"ok"}
+    assert all(f.hint is None for f in found)
+
+
+def test_a_folder_passes_every_look(tmp_path: Path) -> None:
+    found = examine(str(tmp_path / "out"))
+    assert {f.verdict for f in found} == {"ok"}
+    assert of(found, "credentials").seen == "needs none"
+
+
+def test_it_can_be_examined_again(url: str) -> None:
+    first = examine(url)
+    assert [f.verdict for f in examine(url)] == [f.verdict for f in first]
+
+
+def test_two_objects_are_left_behind_and_named(url: str) -> None:
+    found = examine(url)
+    assert [e.key for e in open_store(url).list("")] == [KEY, f"{KEY}-new"]
+    assert of(found, "left behind").seen == (
+        "_embedfleet/probe/doctor and doctor-new stay, 64 KiB: nothing here deletes from a store"
+    )
+
+
+def test_an_address_that_nobody_serves_fails_at_once() -> None:
+    (found,) = examine("ftp://host/out")
+    assert (found.name, found.verdict, found.seen) == ("address", "fail", "no store for ftp://")
+    assert found.hint
+
+
+def test_a_bucket_that_is_not_there_fails_to_be_reached(url: str) -> None:
+    (found,) = examine(url.replace("bucket", "absent"))
+    assert (found.name, found.verdict) == ("reach", "fail")
+    assert found.seen == f"there is no bucket of {url.replace('bucket', 'absent')}/"
+
+
+def test_an_endpoint_that_is_down_fails_to_be_reached(url: str, server: Running) -> None:
+    server.down()
+    (found,) = examine(url, open_soon)
+    assert (found.name, found.verdict) == ("reach", "fail")
+    assert "cannot connect to 127.0.0.1:" in found.seen
+
+
+def test_credentials_that_are_not_known_fail_as_such(url: str, server: Running) -> None:
+    server.admin.faults(Fault(status=403, code="InvalidAccessKeyId") if url[0] == "s" else Fault(status=401))
+    (found,) = examine(url, open_soon)
+    assert (found.name, found.verdict) == ("credentials", "fail")
+    assert "set" in (found.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "before"),
+    [
+        (Fault(on="list", status=403), "list", []),
+        (Fault(on="put", status=403), "write", ["reach", "credentials", "list"]),
+        (Fault(on="put", status=403, skip=1), "write", ["reach", "credentials", "list"]),  # may not overwrite
+    ],
+    ids=["list", "write", "overwrite"],
+)
+def test_a_missing_right_ends_it(
+    url: str, server: Running, fault: Fault, name: str, before: list[str]
+) -> None:
+    server.admin.faults(fault)
+    found = examine(url)
+    assert [f.name for f in found if f.name != "left behind"] == [*before, name]
+    assert last(found).verdict == "fail"
+    assert last(found).seen.startswith("access denied: cannot ")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "seen"),
+    [
+        ("ignore", "create-only is ignored: the store overwrote what was to be created only if absent"),
+        ("lie", "create-only is ignored: the store overwrote what was to be created only if absent"),
+        ("refuse", "the store cannot create "),
+    ],
+)
+def test_a_bucket_without_conditional_writes_fails(
+    url: str, server: Running, conditions: str, seen: str
+) -> None:
+    server.admin.set(conditions=conditions)
+    found = of(examine(url), "create-only")
+    assert found.verdict == "fail"
+    assert found.seen.startswith(seen)
+    assert "conditional writes" in (found.hint or "")
+
+
+def test_a_listing_that_is_late_fails(url: str, server: Running) -> None:
+    server.admin.set(late=True)
+    waits: list[float] = []
+    found = of(examine(url, wait=waits.append), "listing")
+    assert (found.verdict, found.seen) == ("fail", "a write did not show in 10 listings, for 4.5 s")
+    assert sum(waits) == 4.5
+
+
+def test_a_listing_that_shows_a_write_later_fails_and_says_when(url: str, server: Running) -> None:
+    server.admin.set(late=True)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        server.admin.set(late=len(waits) < 3)
+
+    found = of(examine(url, wait=wait), "listing")
+    assert (found.verdict, found.seen) == ("fail", "a write showed in listing 4, 1.5 s later")
+
+
+@pytest.mark.parametrize(("hours", "told"), [(2, "behind"), (-2, "ahead of")])
+def test_a_clock_that_is_far_off_is_a_warning(url: str, server: Running, hours: int, told: str) -> None:
+    server.admin.set(skew=hours * 3_600)
+    found = of(examine(url), "clock")
+    assert found.verdict == "warn"
+    assert float(found.seen.split()[4].replace(",", "")) == pytest.approx(7_200, abs=60)
+    assert f"s {told} the store's" in found.seen
+
+
+def test_our_own_clock_is_the_one_that_is_compared(url: str) -> None:
+    found = of(examine(url, clock=lambda: datetime.now(UTC) + timedelta(minutes=5)), "clock")
+    assert found.verdict == "warn"
+    assert "ahead of the store's" in found.seen
+    assert "timedatectl" in (found.hint or "")
+
+
+def test_a_store_that_tells_no_time_cannot_be_used(url: str, server: Running) -> None:
+    server.admin.set(date=False)
+    (found,) = examine(url)
+    assert found.verdict == "fail"
+    assert "does not tell its time" in found.seen
+
+
+def test_ranges_that_are_ignored_are_a_warning(url: str, server: Running) -> None:
+    server.admin.set(ranges=False)
+    found = of(examine(url), "ranges")
+    assert (found.verdict, found.seen) == ("warn", "ranges are ignored: 65,529 bytes came for 16")
+
+
+def test_a_slow_store_is_a_warning(url: str, server: Running) -> None:
+    server.admin.faults(Fault(on="get", seconds=0.6))
+    found = of(examine(url), "reach")
+    assert found.verdict == "warn"
+    assert "ms a request" in found.seen
+
+
+def test_a_store_that_was_cleaned_up_meanwhile_is_told(url: str, server: Running) -> None:
+    def opened(given: str) -> Store:
+        return Cleaned(open_store(given), lambda: server.server.buckets.delete("bucket", f"out/{KEY}"))
+
+    found = of(examine(url, opened), "ranges")
+    assert found.verdict == "fail"
+    assert "is gone, although nobody deletes it" in found.seen
+
+
+class Cleaned:
+    """A bucket whose owner deletes what is old, here at once: when the time is asked for the second time."""
+
+    def __init__(self, inner: Store, clean: Callable[[], object]) -> None:
+        self.create, self.put, self.get, self.list = inner.create, inner.put, inner.get, inner.list
+        self.inner = inner
+        self.clean = clean
+        self.asked = 0
+
+    def now(self) -> datetime:
+        self.asked += 1
+        if self.asked > 1:
+            self.clean()
+        return self.inner.now()

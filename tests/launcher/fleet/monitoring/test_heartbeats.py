@@ -1,0 +1,137 @@
+"""Signs of life as they lie in a store, and what `status` makes of those of a real run."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from launcher.fleet.backends.local import Local
+from launcher.fleet.controller import Drive
+from launcher.fleet.monitoring.bottleneck import ADVICE
+from launcher.fleet.monitoring.heartbeats import Signs, pace_of, sign_of
+from launcher.fleet.monitoring.store_observer import Eye
+from launcher.ledger.ledger import Ledger
+from tasks.stores.folder import Folder
+from tasks.stores.memory import Memory
+from tasks.worker.heartbeat import SCHEMA, Heart, Pulse, pulse_key
+from tests.support.cli_runs import embedfleet, records, write_job, write_plan
+from tests.support.runs import NOON, Clock, header_of, write_jsonl
+
+STARVED = {"engine": 40.0, "wait": 60.0, "read": 5.0, "tokenise": 9.0, "write": 2.0, "store": 90.0}
+
+
+def pulse(worker: str, state: str = "working", **stages: float) -> Pulse:
+    return Pulse(
+        run="r1",
+        worker=worker,
+        host="box",
+        pid=1,
+        started=NOON.isoformat(),
+        state=state,
+        device="cuda",
+        tokens=90_000,
+        seconds=100.0,
+        recent=950.0,
+        stages=STARVED | stages,
+        machine={"gpu": "L4", "gpu_percent": 35.0, "rss_bytes": 10**9},
+    )
+
+
+def put(store: Memory, one: Pulse) -> None:
+    store.put(pulse_key("r1", one.worker), json.dumps({"schema": SCHEMA} | asdict(one)).encode())
+
+
+def test_signs_are_as_old_as_the_store_says() -> None:
+    clock = Clock()
+    store = Memory(clock)
+    put(store, pulse("b"))
+    clock.pass_seconds(20)
+    put(store, pulse("a"))
+    clock.pass_seconds(5)
+    assert [(s.worker, s.age) for s in Signs(store, "r1").look()] == [("a", 5.0), ("b", 25.0)]
+
+
+def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
+    clock = Clock()
+    store = Memory(clock)
+    put(store, pulse("a"))
+    signs = Signs(store, "r1")
+    assert signs.look()[0].tokens == 90_000
+    clock.pass_seconds(15)
+    put(store, replace(pulse("a"), tokens=99_000))
+    assert signs.look()[0].tokens == 99_000
+
+
+def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
+    store = Memory()
+    put(store, pulse("a"))
+    store.put(pulse_key("r1", "b"), b'{"schema": "embedfleet/worker/1"}')
+    store.put(pulse_key("r1", "c"), b"no JSON")
+    assert [sign.worker for sign in Signs(store, "r1").look()] == ["a"]
+
+
+def test_without_workers_there_is_nothing_to_say() -> None:
+    assert pace_of(Signs(Memory(), "r1").look()) == {"stages": {}, "slowest": None, "advice": [], "signs": []}
+
+
+def test_while_some_work_the_dead_do_not_count() -> None:
+    busy = pulse("b", engine=99.0, wait=1.0)
+    found = pace_of([sign_of(pulse("a", "lost"), 900.0), sign_of(busy, 3.0)])
+    assert found["slowest"] == "engine"
+    assert [sign["worker"] for sign in found["signs"]] == ["a", "b"]
+
+
+def test_of_a_run_that_is_over_all_that_worked_count() -> None:
+    found = pace_of([sign_of(pulse("a", "done"), 900.0), sign_of(pulse("b", "done"), 900.0)])
+    assert (found["slowest"], found["advice"]) == ("store", [ADVICE["store"]])
+    assert found["stages"]["wait"] == pytest.approx(0.6)
+
+
+def test_a_sign_shows_rate_waiting_and_gpu() -> None:
+    (sign,) = pace_of([sign_of(pulse("a"), 3.0)])["signs"]
+    assert (sign["tokens_per_second"], sign["waiting_share"], sign["gpu"], sign["gpu_percent"]) == (
+        950.0,
+        0.6,
+        "L4",
+        35.0,
+    )
+
+
+def test_status_names_the_slowest_stage_of_a_real_run(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_jsonl(tmp_path / "in" / "a.jsonl", records("d", [100] * 300))
+    job = write_job(tmp_path, local="{workers: 2}")
+    run = write_plan(job)["run"]
+    # 30,600 tokens at 1.2 s a thousand: 36 s of work for two engines together
+    assert embedfleet("launch", "plan.json", folder=tmp_path, EMBEDFLEET_HASH_SECONDS="1.2").returncode == 0
+    body = json.loads(embedfleet("status", run, "--json", folder=tmp_path).stdout)
+    assert body["schema"] == "embedfleet/status/1"
+    assert len(body["signs"]) == 2
+    assert sum(body["stages"][stage] for stage in ("engine", "wait", "idle")) == pytest.approx(1, abs=0.001)
+    assert body["slowest"] in ("engine", "idle")  # the hash engine sleeps: nothing else takes any time
+    shown = embedfleet("status", run, folder=tmp_path).stdout
+    assert "slowest stage: " in shown
+    assert "engines work" in shown
+    assert body["advice"][0][:40] in " ".join(shown.split())
+
+
+def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_jsonl(tmp_path / "in" / "a.jsonl", records("d", [100] * 300))
+    body = write_plan(write_job(tmp_path))
+    store, header = Folder(tmp_path / "out"), header_of(tmp_path / "in", 1, run=body["run"])
+    over = {"seconds": 61.0, "tokens": 122_000, "engine_seconds": 60.0}
+    one = replace(pulse("w0"), run=header.run, ready=NOON.isoformat(), first_minute=over)
+    Heart(store, one).beat()
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.create_run(header.run, "small", json.dumps(body), body["digest"], str(store.root), NOON)
+        assert ledger.intend_machine(header.run, "w0", 0, None, NOON, place="local", gpu="cpu")
+        ledger.confirm_machine("w0", "1:w0", NOON)
+        eye = Eye(store, ledger, header)
+        drive = Drive(ledger, eye, Local(tmp_path), (), None, lambda _: None)
+        eye.pulses()
+        for _ in range(2):
+            drive.learn()
+        (seen,) = ledger.speeds()
+    assert (seen.mid, seen.gpu, seen.source) == (4_000, "cpu", f"first minute of run {header.run}")

@@ -1,0 +1,78 @@
+"""Who lives and who is dead, found out by those who only look."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from launcher.fleet.backends.base import Sight
+from launcher.fleet.monitoring.machine_tracker import began
+from launcher.fleet.policy import Phase
+from launcher.ledger.records import Machine, MachineState
+from tests.support.cli_runs import Launching, embedfleet, shards, wait
+
+SLOW = "0.06"  # seconds for 1,000 tokens: a second for a shard
+
+
+@pytest.fixture
+def orphans(tmp_path: Path) -> Launching:
+    """A run whose launcher was killed after the first shard; its workers live."""
+    shards(tmp_path, 6)
+    found = Launching(tmp_path)
+    launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
+    wait(lambda: found.done() >= 1)
+    launcher.kill()
+    launcher.wait()
+    return found
+
+
+def test_status_says_done_when_workers_finished_without_a_launcher(orphans: Launching) -> None:
+    wait(lambda: orphans.done() == 6 and not orphans.processes())
+    said = embedfleet("status", "--json", folder=orphans.folder)
+    status = json.loads(said.stdout)
+    assert status["state"] == "DONE"
+    assert {w["state"] for w in status["workers"]} == {"STOPPED"}
+    assert json.loads(embedfleet("status", "--json", folder=orphans.folder).stdout)["usd"] == status["usd"]
+
+
+def test_status_says_stopped_when_all_workers_were_killed_with_their_launcher(orphans: Launching) -> None:
+    for process in orphans.processes():
+        os.kill(process.pid, signal.SIGKILL)
+    wait(lambda: not orphans.processes())
+    status = json.loads(embedfleet("status", "--json", "--watch", folder=orphans.folder).stdout)
+    assert status["state"] == "STOPPED"
+    assert {w["state"] for w in status["workers"]} == {"LOST"}
+    assert status["seconds_left"] is None
+    assert not list(
+        (orphans.folder / "runs" / orphans.run / "scratch").iterdir()
+    )  # their files went with them
+
+
+def test_looking_at_a_run_makes_no_ledger(tmp_path: Path) -> None:
+    said = embedfleet("status", folder=tmp_path)
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[0] == f"Error: no runs are kept in {tmp_path / 'runs'}"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_machine_whose_workers_were_heard_has_begun_to_live_before_its_cloud_calls_it_running() -> None:
+    """Lost in between, it is replaced without a word: its time would be nobody's, and its workers' clock wrong."""
+    coming = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    silent = Machine(
+        "run-l0m0-0", "run", 0, "aws/us-east-1", "L4", Decimal("0.35"), MachineState.UP, "1:run-l0m0-0",
+        coming, coming, None, None, None, None, None,
+    )  # fmt: skip
+    heard = replace(silent, ready=coming + timedelta(seconds=70))
+    starting = Sight(Phase.WAITING, coming=coming)
+    assert began(silent, starting) is None
+    assert began(heard, starting) == coming
+    assert began(heard, replace(starting, life=1)) is None, (
+        "which life its workers were heard in is not known"
+    )
+    running = replace(starting, phase=Phase.RUNNING, up=coming + timedelta(seconds=90))
+    assert began(silent, running) == began(heard, running) == running.up

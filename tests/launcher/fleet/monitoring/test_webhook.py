@@ -1,0 +1,167 @@
+"""Messages to a webhook that listens here: sent once, tried again, never in the way, the address in no word."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from launcher.errors import Usage
+from launcher.fleet.monitoring.webhook import Herald, Moment, address, due, heralding, post
+from launcher.jobs.job import BadJob, parse
+from launcher.ledger.ledger import Ledger
+from tests.support.webhook import Webhook, listening
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+SECRET = "T000-B000-XXXX"
+QUIET = Moment("r1", 100, 0, Decimal(0), Decimal(0), None, None, None, NOON, "RUNNING")
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with listening(f"/services/{SECRET}") as found:
+        yield found
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        yield ledger
+
+
+def herald(ledger: Ledger, url: str) -> Herald:
+    return Herald(ledger, "r1", url, lambda: NOON, pause=0.01)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_message_is_text_as_slack_takes_it(ledger: Ledger, hook: Webhook) -> None:
+    one = herald(ledger, hook.url)
+    one.hear(QUIET)
+    one.close()
+    assert hook.bodies == [{"text": "r1: started, 100 shards"}]
+
+
+def test_each_message_is_sent_once_however_often_it_is_due(ledger: Ledger, hook: Webhook) -> None:
+    for _ in range(2):  # the second launcher knows what the first one sent
+        one = herald(ledger, hook.url)
+        one.hear(QUIET)
+        one.hear(replace(QUIET, done=55))
+        one.hear(replace(QUIET, done=60))
+        one.close()
+    assert [body["text"] for body in hook.bodies] == ["r1: started, 100 shards", "r1: 50% done, $0.00 spent"]
+
+
+def test_a_webhook_that_fails_is_tried_again(ledger: Ledger, hook: Webhook) -> None:
+    hook.answers = [500, 429]
+    one = herald(ledger, hook.url)
+    one.hear(QUIET)
+    one.close()
+    (notice,) = ledger.notices("r1")
+    assert (len(hook.bodies), notice.tries, notice.sent) == (1, 3, NOON)
+
+
+def test_what_could_not_be_sent_is_sent_by_the_next_launcher(ledger: Ledger, hook: Webhook) -> None:
+    hook.answers = [500] * 4
+    one = herald(ledger, hook.url)
+    one.hear(QUIET)
+    one.close()
+    assert ledger.notices("r1")[0].sent is None
+    herald(ledger, hook.url).close()
+    assert ledger.notices("r1")[0].sent == NOON
+    assert len(hook.bodies) == 1
+
+
+def test_a_redirect_is_not_followed(hook: Webhook) -> None:
+    hook.answers = [302]
+    assert post(hook.url, "x") == "it answered 302"
+
+
+def test_a_webhook_that_hangs_holds_nobody_up(ledger: Ledger) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        one = herald(ledger, f"http://127.0.0.1:{deaf.getsockname()[1]}/{SECRET}")
+        begun = time.monotonic()
+        one.hear(QUIET)
+        one.hear(replace(QUIET, done=60))
+        assert time.monotonic() - begun < 1
+        one.close(patience=0.1)
+        assert time.monotonic() - begun < 2
+
+
+def test_no_word_of_an_error_holds_the_address() -> None:
+    for url in (f"http://127.0.0.1:9/{SECRET}", f"http://[::1]:9/{SECRET}"):
+        said = post(url, "x")
+        assert said is not None
+        assert SECRET not in said
+
+
+def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_path: Path) -> None:
+    one = herald(ledger, hook.url)
+    one.hear(replace(QUIET, done=100, state="DONE"))
+    one.close()
+    until(lambda: len(hook.bodies) == 4)
+    ledger.close()
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert not any(SECRET.encode() in content for content in files)
+
+
+def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
+    with heralding(ledger, "r1", None, lambda: NOON) as hear:
+        hear(QUIET)
+    assert ledger.notices("r1") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        ({}, {"started"}),
+        ({"done": 50}, {"started", "half"}),
+        ({"done": 95}, {"started", "half", "most"}),
+        ({"budget": Decimal(10), "bound": Decimal(9)}, {"started", "budget 90"}),
+        ({"budget": Decimal(10), "bound": Decimal(10)}, {"started", "budget 90", "budget 100"}),
+        ({"deadline": NOON + timedelta(hours=2), "hours_left": 1.9}, {"started"}),
+        ({"deadline": NOON + timedelta(hours=2), "hours_left": 2.1}, {"started", "deadline"}),
+        ({"orphans": ("m7",)}, {"started", "orphan m7"}),
+        ({"done": 100, "state": "DONE"}, {"started", "half", "most", "done"}),
+    ],
+)
+def test_what_is_due(change: dict[str, object], kinds: set[str]) -> None:
+    assert set(due(replace(QUIET, **change))) == kinds  # pyright: ignore[reportArgumentType]
+
+
+def test_the_address_is_in_the_environment() -> None:
+    assert (
+        address("$HOOK", {"HOOK": f"https://hooks.example.org/{SECRET}"})
+        == f"https://hooks.example.org/{SECRET}"
+    )
+    assert address(None, {}) is None
+
+
+@pytest.mark.parametrize("held", ["", f"http://hooks.example.org/{SECRET}", f"file:///{SECRET}", SECRET])
+def test_an_address_that_may_not_be_sent_to_is_refused_without_being_shown(held: str) -> None:
+    with pytest.raises(Usage) as caught:
+        address("$HOOK", {"HOOK": held})
+    assert SECRET not in f"{caught.value} {caught.value.hint}"
+    assert "HOOK" in str(caught.value)
+
+
+JOB = "name: a\ncorpus: {path: x}\nmodel: hash\noutput: {path: y}\nnotify: "
+
+
+def test_a_job_names_the_variable() -> None:
+    assert parse(f"{JOB}$SLACK_WEBHOOK\n").notify == "$SLACK_WEBHOOK"
+
+
+def test_a_job_that_holds_the_address_itself_is_refused() -> None:
+    with pytest.raises(BadJob, match="must name the environment variable that holds the webhook's address"):
+        parse(f"{JOB}https://hooks.example.org/{SECRET}\n")

@@ -1,0 +1,339 @@
+"""Runs that are disturbed: killed launchers and workers, Ctrl-C, crash loops, budgets. Nothing lost, nothing doubled."""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.cli_runs import (
+    Launching,
+    embedfleet,
+    process,
+    records,
+    shards,
+    wait,
+    write_job,
+    write_plan,
+)
+from tests.support.runs import write_jsonl
+
+Make = Callable[..., Launching]
+SLOW = "0.05"  # seconds of 1,000 tokens: 0.8 s a shard
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Generator[Make, None, None]:
+    made: list[Launching] = []
+
+    def new(count: int, **changes: str) -> Launching:
+        folder = tmp_path_factory.mktemp("drive")
+        shards(folder, count)
+        made.append(Launching(folder, **changes))
+        return made[-1]
+
+    yield new
+    for found in made:
+        found.clean()
+
+
+Started = tuple[Launching, subprocess.Popen[bytes]]
+
+
+@pytest.fixture(scope="module")
+def crashing(make: Make) -> Started:
+    """A run whose workers crash as they start. Most of its time it waits, so it begins before it is asked for."""
+    found = make(2, local="{workers: 1}")
+    return found, found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS="soon")
+
+
+@pytest.fixture(scope="module")
+def dear(make: Make) -> Started:
+    """A run at $10 a second with a budget of $100."""
+    found = make(16, local="{workers: 2, usd_per_hour: 36000}", limits="{budget: $100}")
+    return found, found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS="0.1")
+
+
+def kill(handle: str) -> bool:
+    living = process(handle)
+    if living:
+        living.kill()
+    return living is not None
+
+
+def kill_corpus(folder: Path) -> list[str]:
+    """400 documents of very different length in Parquet, .jsonl.gz and .jsonl: about 30 shards; the ids."""
+    (folder / "in").mkdir()
+    dice = random.Random(21)
+    lengths = [min(8_000, int(dice.lognormvariate(6.6, 1.0))) for _ in range(400)]
+    found = records("d", lengths, seed=22)
+    schema = pa.schema({"id": pa.string(), "text": pa.string()})
+    pq.write_table(pa.Table.from_pylist(found[:140], schema), folder / "in" / "a.parquet", row_group_size=50)
+    for number, start in enumerate(range(140, 260, 15)):  # these cannot be cut
+        body = "".join(json.dumps(r) + "\n" for r in found[start : start + 15])
+        (folder / "in" / f"b{number}.jsonl.gz").write_bytes(gzip.compress(body.encode()))
+    write_jsonl(folder / "in" / "c.jsonl", found[260:])
+    return [r["id"] for r in found]
+
+
+class Killer:
+    """Kills each worker at a random age, never three in a row of a slot without a shard between: that ends a run."""
+
+    def __init__(self, found: Launching, seed: int) -> None:
+        self.found = found
+        self.dice = random.Random(seed)
+        self.killed: Counter[int] = Counter()
+        self.barren: Counter[int] = Counter()  # kills in a row, without a shard
+        self.due: dict[str, float] = {}
+
+    def look(self) -> None:
+        made = Counter(r["worker"] for r in self.receipts())
+        for worker in self.found.up():
+            name, slot = worker["name"], int(worker["name"].split("-w")[-1].partition("-")[0])
+            due = self.due.setdefault(name, time.monotonic() + self.dice.uniform(0.6, 2.4))
+            spared = self.barren[slot] >= 2 and not made[name]
+            if self.killed[slot] < 5 and not spared and time.monotonic() >= due and kill(worker["handle"]):
+                self.killed[slot] += 1
+                self.barren[slot] = 0 if made[name] else self.barren[slot] + 1
+
+    def receipts(self) -> list[dict[str, str]]:
+        folder = self.found.folder / "out" / "_embedfleet" / self.found.run / "receipts"
+        return [json.loads(p.read_text()) for p in folder.glob("*/*.json")]
+
+
+@dataclass
+class Disturbed:
+    """A run being disturbed, from a thread of its own: it takes as long as all other tests here together."""
+
+    found: Launching
+    ids: list[str]
+    killer: Killer
+    resumed: bool = False
+    status: int | None = None
+
+    def disturb(self) -> None:
+        slow = {"EMBEDFLEET_HASH_SECONDS": SLOW, "EMBEDFLEET_LEASE_SECONDS": "6"}
+        launcher = self.found.start("launch", "plan.json", **slow)
+        while launcher.poll() is None:
+            self.killer.look()
+            if not self.resumed and self.killer.killed.total() >= 4:
+                launcher.kill()
+                launcher.wait()
+                for _ in range(15):  # workers are killed while nobody looks after them, too
+                    self.killer.look()
+                    time.sleep(0.1)
+                launcher, self.resumed = self.found.start("resume", self.found.run, **slow), True
+            time.sleep(0.1)
+        self.status = launcher.returncode
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Disturbed, Thread], None, None]:
+    folder = tmp_path_factory.mktemp("killed")
+    ids = kill_corpus(folder)
+    found = Launching(folder, chunk="{tokens: 128, overlap: 16}")
+    run = Disturbed(found, ids, Killer(found, seed=23))
+    thread = Thread(target=run.disturb)
+    thread.start()
+    yield run, thread
+    found.clean()  # ends the thread, should it still run
+    thread.join(timeout=60)
+
+
+# --- the launcher is killed
+
+
+def test_a_run_outlives_its_launcher_and_goes_on_with_the_next(
+    disturbed: object, crashing: object, dear: object, make: Make
+) -> None:
+    del disturbed, crashing, dear  # they run meanwhile
+    found = make(30)  # enough for two workers until the last of three launchers has taken over
+    first = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
+    wait(lambda: found.done() >= 1)
+
+    second = embedfleet("launch", "plan.json", folder=found.folder)
+    assert second.returncode == 1
+    assert second.stderr.splitlines()[-2:] == [
+        f"Error: run {found.run} is already being driven by process {first.pid}",
+        f"Try: embedfleet status {found.run} --watch",
+    ]
+
+    handles = {w["name"]: w["handle"] for w in found.up()}
+    first.kill()
+    first.wait()
+    seen = found.done()
+    wait(lambda: found.done() > seen)  # workers need no launcher
+    os.kill(int(handles.popitem()[1].partition(":")[0]), signal.SIGKILL)
+
+    third = found.start("resume", EMBEDFLEET_HASH_SECONDS=SLOW)
+    assert third.wait(60) == 0
+    after = found.status()
+    assert after["state"] == "DONE"
+    assert after["shards_done"] == after["shards"] == found.done()
+    known = {w["name"]: w["handle"] for w in after["workers"]}
+    assert len(known) == len(after["workers"])  # no name twice
+    assert handles.items() <= known.items()  # the one that lived was adopted, not started again
+    assert "LOST" in {w["state"] for w in after["workers"]}
+    assert embedfleet("verify", folder=found.folder).returncode == 0
+
+
+# --- Ctrl-C
+
+
+def test_ctrl_c_lets_workers_finish_their_shards_and_a_second_one_does_not(make: Make) -> None:
+    found = make(12)
+    first = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
+    wait(lambda: found.done() >= 1)
+    first.send_signal(signal.SIGINT)
+    assert first.wait(60) == 130
+    status = found.status()
+    left = status["shards"] - status["shards_done"]
+    assert found.last_words(first) == [
+        f"Error: stopped: {left} of {status['shards']} shards are left; no worker runs",
+        f"Try: embedfleet resume {found.run}",
+    ]
+    assert (status["state"], found.processes(), found.up()) == ("STOPPED", [], [])
+    assert {w["state"] for w in status["workers"]} == {"STOPPED"}
+    assert held(found) == []  # every shard in hand was finished, and what was claimed ahead is given back
+
+    second = found.start("resume", found.run, EMBEDFLEET_HASH_SECONDS="5")  # a minute a shard
+    wait(lambda: len([w for w in found.up() if w["ready"]]) == 2)
+    second.send_signal(signal.SIGINT)
+    time.sleep(1.5)
+    assert second.poll() is None
+    second.send_signal(signal.SIGINT)
+    assert second.wait(30) == 130
+    assert (found.status()["state"], found.processes()) == ("STOPPED", [])
+    assert found.done() == status["shards_done"]
+    assert held(found) == []
+
+    assert found.start("resume", found.run).wait(60) == 0
+    assert found.done() == status["shards"]
+
+
+def held(found: Launching) -> list[Path]:
+    """The newest leases of shards without a receipt that nobody gave back."""
+    run = found.folder / "out" / "_embedfleet" / found.run
+    done = {path.stem for path in run.glob("receipts/*/*.json")}
+    newest = [max(shard.iterdir()) for shard in run.glob("leases/*/*") if shard.name not in done]
+    return [path for path in newest if path.stat().st_size]
+
+
+# --- what cannot go on
+
+
+def test_workers_that_cannot_go_on_end_the_run_in_their_own_words(make: Make) -> None:
+    found = make(40)  # more than are read ahead
+    corpus, away = found.folder / "in" / "a.jsonl", found.folder / "away.jsonl"
+    launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
+    wait(lambda: found.done() >= 1)
+    corpus.rename(away)
+    assert launcher.wait(60) == 1
+    assert found.last_words(launcher) == [
+        "Error: the workers gave up: cannot read a.jsonl: nothing is left of the corpus",
+        f"Try: mend that, then: embedfleet resume {found.run}",
+    ]
+    assert (found.status()["state"], found.processes()) == ("STOPPED", [])
+    assert {w["state"] for w in found.status()["workers"]} == {"FAILED"}
+
+    away.rename(corpus)
+    assert found.start("resume").wait(60) == 0
+    assert found.status()["state"] == "DONE"
+
+
+def test_a_crash_loop_ends_with_an_error_that_names_the_log(crashing: Started) -> None:
+    found, launcher = crashing
+    assert launcher.wait(60) == 1
+    error, hint = found.last_words(launcher)
+    assert error == (
+        "Error: the workers die without finishing a shard (it died with exit status 1): "
+        "ValueError: could not convert string to float: 'soon'"
+    )
+    assert hint.endswith(f".log, mend it, then: embedfleet resume {found.run}")
+    log = found.folder / "runs" / found.run / "logs" / f"{found.run}-w0-4.log"
+    assert str(log.relative_to(found.folder)) in hint
+    assert "Traceback" in log.read_text()
+    status = found.status()
+    assert (status["state"], found.processes()) == ("STOPPED", [])
+    assert [w["state"] for w in status["workers"]] == ["LOST"] * 5
+
+
+def test_after_a_crash_loop_is_mended_the_run_can_be_resumed(crashing: Started) -> None:
+    found, launcher = crashing
+    launcher.wait(60)
+    assert found.start("resume").wait(60) == 0
+    assert found.status()["workers"][-1]["name"] == f"{found.run}-w0-5"
+
+
+# --- the budget
+
+
+def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(dear: Started) -> None:
+    found, launcher = dear
+    assert launcher.wait(60) == 5
+    error, hint = found.last_words(launcher)
+    assert error.startswith("Error: the budget of $100 is used up: $")
+    assert hint == f"Try: embedfleet resume {found.run} --budget DOLLARS goes on with a larger one"
+    status = found.status()
+    assert (status["state"], found.processes()) == ("STOPPED", [])
+    assert 90 <= float(status["usd"]) < 150
+    assert 0 < status["shards_done"] < status["shards"]
+    assert found.start("resume").wait(60) == 5  # nothing changed
+
+    job = write_job(found.folder, local="{workers: 2, usd_per_hour: 36000}", limits="{budget: $100000}")
+    assert write_plan(job)["run"] == found.run
+    assert found.start("launch", "plan.json").wait(60) == 0
+    assert found.status()["state"] == "DONE"
+
+
+# --- the kill test
+
+
+def vectors(output: Path, run: str) -> dict[tuple[str, int], list[float]]:
+    """Every row that a receipt signs for, by document and chunk; reads JSON and Parquet and nothing of ours."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for path in sorted(output.glob(f"_embedfleet/{run}/receipts/*/*.json")):
+        receipt = json.loads(path.read_text())
+        for row in pq.read_table(output / receipt["key"]).to_pylist():
+            key = (row["id"], row["chunk"])
+            assert key not in found, f"{key} is there twice"
+            found[key] = row["vector"]
+    return found
+
+
+def test_killed_workers_and_a_killed_launcher_lose_nothing_and_double_nothing(
+    disturbed: tuple[Disturbed, Thread],
+) -> None:
+    run, thread = disturbed
+    thread.join(timeout=120)
+    found = run.found
+    assert run.status == 0, found.said(found.launchers[-1])
+    assert run.resumed
+    assert min(run.killer.killed[slot] for slot in (0, 1)) >= 5
+    names = [w["name"] for w in found.status()["workers"]]
+    assert len(names) == len(set(names)) > 10
+
+    calm = write_job(found.folder, "calm.yaml", chunk="{tokens: 128, overlap: 16}", output="{path: calm}")
+    undisturbed = write_plan(calm, "calm.json")["run"]
+    assert found.start("launch", "calm.json").wait(60) == 0
+
+    after = vectors(found.folder / "out", found.run)
+    expected = vectors(found.folder / "calm", undisturbed)
+    assert sorted({name for name, _ in after}) == sorted(run.ids)
+    assert after.keys() == expected.keys()
+    likeness = [np.dot(after[key], expected[key]) for key in expected]
+    assert min(likeness) >= 0.999

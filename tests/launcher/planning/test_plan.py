@@ -1,0 +1,364 @@
+"""The plan as JSON: the keys tools rely on, a digest that tells of changes, and a run's name that means its vectors."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.corpus.profile import declared
+from launcher.planning.estimate import ITEMS, Estimate, Kind, Rest, Share
+from launcher.planning.hosted_apis import Cheaper, apis
+from launcher.planning.optimizer.decide import Alternative
+from launcher.planning.optimizer.search import Asked, estimate
+from launcher.planning.plan import SCHEMA, BadPlan, Plan, Work, check, lots_of, name_run, quota_of, to_json
+from launcher.planning.plan_reader import planned
+from launcher.throughput.predict import Spread
+from pricing.hosted_apis import Hosted
+from tests.support.candidates import kind, sure
+
+JOB: Mapping[str, Any] = {
+    "name": "reviews",
+    "corpus": {"path": "reviews/*.jsonl", "text": "text", "id": "id"},
+    "model": "hash",
+    "chunk": {"tokens": 512, "overlap": 50, "truncate": None},
+    "output": {"path": "vectors", "dtype": "float32", "dimensions": None},
+    "limits": {"deadline_hours": 6.0, "budget": "300"},
+    "quota": [],
+    "local": {"workers": 2, "usd_per_hour": None},
+    "engine": "auto",
+    "prompt": "",
+}
+WORK = Work(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
+PROFILE = declared(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
+UNSURE = Spread(800, 1_000, 1_250)
+API = Hosted("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))
+ASKED = Asked(sure(PROFILE.tokens.mid), Rest(None, Decimal("0.20")), seed=7)
+
+
+def machine(cloud: str = "gcp", usd: str | None = "0.72", **changes: Any) -> Kind:
+    price = None if usd is None else Decimal(usd)
+    return kind(
+        cloud=cloud,
+        spot=True,
+        usd_per_hour=price,
+        tokens_per_second=UNSURE,
+        cold_start=sure(36),
+        egress_usd_per_token=None,
+        **changes,
+    )
+
+
+def fleet(*kinds: Kind, machines: int = 1) -> Estimate:
+    tokens = PROFILE.tokens.mid / len(kinds)
+    return estimate([Share(one, machines, tokens) for one in kinds], ASKED)
+
+
+def plan_of(*kinds: Kind, work: Work = WORK, **changes: Any) -> Plan:
+    chosen, other = fleet(*kinds), fleet(machine("aws", "0.80"), machines=2)
+    fields: dict[str, Any] = {
+        "run": name_run("reviews", work),
+        "created": "2026-03-01T12:00:00+00:00",
+        "work": work,
+        "profile": PROFILE,
+        "lots": lots_of(chosen.shares),
+        "chosen": chosen,
+        "alternatives": (Alternative("only aws", other, Decimal("0.1")),),
+        "binding": ("limits.deadline 6 h: four times as long, $0.60 in 9 h",),
+        "not_priced": ("requests to the object store, about 4 a shard",),
+        "prices_as_of": "2026-02-28",
+        "frontier": (other, chosen),
+        "kinds": (chosen, other),
+        "hosted": apis("hash", PROFILE.tokens.mid, [API]),
+        "cheaper": Cheaper(
+            "one m in batches", Decimal("0.036"), Decimal("0.75"), comparable=False, break_even=None
+        ),
+        "quota": quota_of(chosen.shares),
+        "left_out": {"limits.gpus": 7},
+        "gap": 0.00123456,
+    }
+    return Plan(**fields | changes)
+
+
+def body(*kinds: Kind, **changes: Any) -> dict[str, Any]:
+    """A plan that was written and read again."""
+    made: dict[str, Any] = json.loads(json.dumps(to_json(plan_of(*(kinds or (machine(),)), **changes))))
+    return made
+
+
+# --- the keys of DESIGN 3
+
+
+def test_a_plan_has_the_keys_that_tools_rely_on() -> None:
+    promised = {"schema", "run", "profile", "lots", "totals", "alternatives", "hosted", "binding"}
+    assert promised | {"not_priced", "prices_as_of", "digest"} <= body().keys()
+
+
+def test_a_profile_has_its_keys() -> None:
+    assert {"documents", "chunks", "tokens", "bytes"} <= body()["profile"].keys()
+
+
+def test_a_lot_has_its_keys() -> None:
+    (found,) = body()["lots"]
+    assert {"gpu", "gpus_per_machine", "cloud", "regions", "spot", "machines"} <= found.keys()
+    assert {"tokens_per_second", "usd_per_hour", "usd_per_million_tokens"} <= found.keys()
+
+
+def test_totals_have_their_keys() -> None:
+    totals = body()["totals"]
+    assert {"usd", "hours", "usd_per_million_tokens", "items"} <= totals.keys()
+    assert totals["usd"].keys() == totals["hours"].keys() == {"p10", "p50", "p90"}
+    assert {"compute", "cold_start", "preemption", "storage", "egress", "controller"} <= totals[
+        "items"
+    ].keys()
+    assert tuple(totals["items"]) == ITEMS
+
+
+def test_an_alternative_and_a_point_of_the_frontier_are_fleets_in_short() -> None:
+    made = body()
+    short = {"machines", "hours", "usd", "usd_per_million_tokens", "lots"}
+    assert made["alternatives"][0].keys() == short | {"name", "usd_more"}
+    assert made["frontier"][0].keys() == short
+
+
+def test_a_hosted_api_has_its_keys() -> None:
+    (found,) = body()["hosted"]
+    assert {"provider", "model", "usd_per_million_tokens", "usd"} <= found.keys()
+    assert (found["usd"], found["batch_usd"], found["comparable"]) == ("0.072", "0.036", False)
+
+
+def test_money_is_text_and_all_else_plain_numbers() -> None:
+    made = body()
+    assert made["totals"]["items"]["compute"] == "0.72"
+    assert made["totals"]["items"]["cold_start"] == "0.0072"  # 36 s
+    assert made["totals"]["hours"]["p50"] == 1.01833  # 36 s before and 30 s after the hour
+    assert made["profile"]["tokens"] == 3_600_000
+    assert made["alternatives"][0]["usd_more"] == "0.1"
+    assert made["solver_gap"] == 0.001235
+
+
+def test_the_items_add_up_to_the_middle_of_the_dollars() -> None:
+    totals = body()["totals"]
+    priced = [Decimal(usd) for usd in totals["items"].values() if usd is not None]
+    assert sum(priced) == pytest.approx(Decimal(totals["usd"]["p50"]), abs=Decimal("0.00000005"))
+
+
+def test_an_unknown_price_is_null_and_never_zero() -> None:
+    made = body(machine(usd=None))
+    assert made["totals"]["usd"] == {"p10": None, "p50": None, "p90": None}
+    assert made["totals"]["usd_per_million_tokens"] is None
+    assert made["totals"]["items"]["compute"] is None
+    assert made["lots"][0]["usd_per_hour"] is None
+    assert made["lots"][0]["usd_per_million_tokens"] is None
+
+
+def test_what_nobody_priced_is_null() -> None:
+    items = body()["totals"]["items"]
+    assert {name for name, usd in items.items() if usd is None} == {"storage", "egress"}
+
+
+def test_a_price_of_nothing_is_zero_and_not_unknown() -> None:
+    assert body(machine("local", "0"))["totals"]["items"]["compute"] == "0"
+
+
+def test_nothing_cheaper_and_no_gap_are_null() -> None:
+    made = body(cheaper=None, gap=None)
+    assert (made["cheaper"], made["solver_gap"]) == (None, None)
+
+
+def test_what_is_cheaper_is_told_with_its_break_even_in_whole_tokens() -> None:
+    found = Cheaper(
+        "one m", Decimal("0.072"), Decimal("0.75"), comparable=True, break_even=Decimal("1234567.8")
+    )
+    assert body(cheaper=found)["cheaper"] == {
+        "name": "one m",
+        "usd": "0.072",
+        "fleet_usd_without_storage": "0.75",
+        "comparable": True,
+        "break_even_tokens_per_month": 1_234_567,
+    }
+
+
+def test_a_report_can_be_held_against_a_plan() -> None:
+    made = body()
+    figures = planned(made)
+    assert figures["usd"] == made["totals"]["usd"]
+    assert figures["tokens"] == 3_600_000
+    assert figures["digest"] == made["digest"]
+
+
+# --- lots
+
+
+def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
+    shares = fleet(
+        machine(region="a"),
+        machine(region="b", usd="0.70"),
+        machine(cloud="aws"),
+        machine(gpus=2.0),
+        machine(gpu="H100"),
+    ).shares
+    found = lots_of(shares)
+    assert [(lot.gpu, lot.gpus_per_machine, lot.cloud, lot.machines) for lot in found] == [
+        ("L4", 1.0, "gcp", 2),
+        ("L4", 1.0, "aws", 1),
+        ("L4", 2.0, "gcp", 1),
+        ("H100", 1.0, "gcp", 1),
+    ]
+
+
+def test_the_places_of_a_lot_are_ranked_by_price() -> None:
+    shares = [Share(machine(region="a"), 3, 6e6), Share(machine(region="b", usd="0.60"), 1, 2e6)]
+    (lot,) = lots_of(shares)
+    assert lot.regions == ("b", "a")
+    assert [(seat.region, seat.machines) for seat in lot.places] == [("b", 1), ("a", 3)]
+    assert lot.usd_per_hour == Decimal("0.69")  # three at $0.72, one at $0.60
+    assert lot.tokens == 8e6
+
+
+def test_a_lot_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
+    (lot,) = lots_of([Share(machine(), 1, 3.6e6)])
+    by_hand = 0.72 * (1 + 36 / 3_600 + 30 / 3_600) / 3.6  # the hour, its start, its tail
+    assert float(lot.usd_per_million_tokens or 0) == pytest.approx(by_hand)
+
+
+def test_there_is_a_worker_for_each_gpu_and_one_for_a_slice() -> None:
+    def workers(gpus: float) -> int:
+        return lots_of([Share(machine(gpus=gpus), 1, 1e6)])[0].workers
+
+    assert (workers(8.0), workers(1.0), workers(0.5)) == (8, 1, 1)
+
+
+def test_a_quota_is_counted_in_gpus_and_vcpus_of_a_region() -> None:
+    one, four = machine(vcpus=4), machine(gpus=4.0, vcpus=48)
+    (found,) = quota_of([Share(one, 3, 1e6), Share(four, 2, 1e6)])
+    assert (found.cloud, found.region, found.gpu, found.spot) == ("gcp", "us-central1", "L4", True)
+    assert (found.gpus, found.vcpus) == (11.0, 108)
+
+
+def test_vcpus_that_are_unknown_of_one_type_are_unknown_of_all() -> None:
+    (found,) = quota_of([Share(machine(vcpus=4), 3, 1e6), Share(machine(gpus=4.0), 2, 1e6)])
+    assert found.vcpus is None
+
+
+def test_this_machine_needs_no_quota() -> None:
+    assert quota_of([Share(machine("local"), 1, 1e6)]) == ()
+
+
+# --- the digest
+
+
+def test_equal_plans_have_equal_digests() -> None:
+    assert body()["digest"] == body()["digest"]
+
+
+def test_a_plan_that_was_written_and_read_passes() -> None:
+    assert check(body()) == body()
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where the values of a plan are."""
+    if isinstance(value, dict):
+        return [p for k, v in value.items() for p in paths(v, (*path, k))]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    if isinstance(value, list) and value:
+        return [p for n, v in enumerate(value) for p in paths(v, (*path, n))]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    return [path]
+
+
+@given(st.sampled_from([p for p in paths(body()) if p != ("schema",)]))
+def test_a_change_anywhere_is_noticed(path: tuple[Any, ...]) -> None:
+    changed: Any = body()
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = "changed"
+    with pytest.raises(BadPlan, match="changed after it was made"):
+        check(changed)
+
+
+def test_a_key_that_was_added_is_noticed() -> None:
+    with pytest.raises(BadPlan, match="changed after it was made"):
+        check(body() | {"approved": True})
+
+
+def test_a_plan_of_another_version_is_refused_by_its_schema() -> None:
+    with pytest.raises(BadPlan, match=f"schema 'embedfleet/plan/9', this version reads '{SCHEMA}'"):
+        check(body() | {"schema": "embedfleet/plan/9"})
+
+
+@pytest.mark.parametrize("value", [[], "plan", 7, None, {}, {"schema": SCHEMA}])
+def test_what_is_no_plan_is_refused(value: Any) -> None:
+    with pytest.raises(BadPlan, match="not a plan"):
+        check(value)
+
+
+# --- the run's name
+
+
+def named(job: Mapping[str, Any] | None = None, **work: Any) -> str:
+    return name_run("reviews", replace(WORK, job={**JOB, **(job or {})}, **work))
+
+
+def test_a_run_is_named_after_its_job() -> None:
+    name, _, digest = named().rpartition("-")
+    assert name == "reviews"
+    assert len(digest) == 8
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"limits": {"deadline_hours": 1.0, "budget": None}},
+        {"local": {"workers": 8, "usd_per_hour": "1"}},
+        {"quota": [{"cloud": "aws", "region": "us-east-1", "gpu": "L4", "spot": 64, "on_demand": None}]},
+    ],
+)
+def test_limits_do_not_make_another_run(job: Mapping[str, Any]) -> None:
+    assert named(job) == named()
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"prompt": "query: "},
+        {"chunk": {"tokens": 256, "overlap": 50, "truncate": None}},
+        {"output": {"path": "vectors", "dtype": "float16", "dimensions": None}},
+        {"output": {"path": "elsewhere", "dtype": "float32", "dimensions": None}},
+        {"corpus": {"path": "reviews/*.jsonl", "text": "title", "id": "id"}},
+    ],
+)
+def test_what_makes_other_vectors_makes_another_run(job: Mapping[str, Any]) -> None:
+    assert named(job) != named()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        {"listing": "d2"},
+        {"corpus": "/jobs/elsewhere"},
+        {"model": "/models/minilm"},
+        {"engine": "torch"},
+        {"shard_tokens": 2**15},
+    ],
+)
+def test_another_corpus_or_model_makes_another_run(work: dict[str, Any]) -> None:
+    assert named(**work) != named()
+
+
+def test_an_output_beside_another_job_file_makes_another_run() -> None:
+    assert named(base="/elsewhere") != named()
+
+
+@pytest.mark.parametrize("path", ["/vectors", "s3://bucket/vectors"])
+def test_a_job_file_that_moved_is_the_same_run_where_its_output_did_not(path: str) -> None:
+    job = {"output": {"path": path, "dtype": "float32", "dimensions": None}}
+    assert named(job, base="/elsewhere") == named(job)
+
+
+def test_the_plan_keeps_all_of_the_work() -> None:
+    assert body()["work"] == json.loads(json.dumps(asdict(WORK)))

@@ -1,0 +1,150 @@
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from pricing.gpu import canonical
+from pricing.offer import Quote
+from pricing.sources import azure
+from pricing.sources.result import Fetched, Unanswered
+from pricing.validate import gate
+from tests.support.recorded_http import Answer, Recorded, body
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TYPES = {"NC4as_T4_v3": "t4-page-1", "NC40ads_H100_v5": "h100", "NV6ads_A10_v5": "a10"}
+
+
+def retail(url: str, params: Mapping[str, str]) -> bytes:
+    if "$skip=5" in url:
+        return body("azure/t4-page-2.json")
+    wanted = params["$filter"].rpartition("Standard_")[2].rstrip("'")
+    return body(f"azure/{TYPES.get(wanted, 'none')}.json")
+
+
+def fetched(answer: Answer = retail) -> Fetched:
+    return azure.fetch(NOW, Recorded(answer))
+
+
+def one(instance_type: str, region: str, answer: Answer = retail) -> Quote:
+    (quote,) = [
+        q
+        for q in fetched(answer).quotes
+        if (q.instance_type, q.region) == (f"Standard_{instance_type}", region)
+    ]
+    return quote
+
+
+def changed(**changes: object) -> Answer:
+    """The price list with other fields in the first item of the T4's first page."""
+
+    def answer(url: str, params: Mapping[str, str]) -> bytes:
+        page = json.loads(retail(url, params))
+        if "NC4as_T4_v3" in params.get("$filter", ""):
+            page["Items"][0] |= changes
+        return json.dumps(page).encode()
+
+    return answer
+
+
+def test_a_type_has_both_prices_of_its_region() -> None:
+    quote = one("NC4as_T4_v3", "eastus")
+    assert (quote.on_demand, quote.spot) == (Decimal("0.526"), Decimal("0.1893600001"))
+    assert (quote.gpu, quote.gpus, quote.vcpus, quote.memory_gb, quote.zone) == ("T4", 1, 4, 28, None)
+
+
+def test_windows_low_priority_reservations_and_prices_to_come_are_left_out_and_counted() -> None:
+    assert (
+        "5 prices of other products left out: Windows, Low Priority, reservations, to come."
+        in fetched().notes
+    )
+
+
+def test_the_short_win_of_some_products_is_windows_too() -> None:
+    assert one("NC40ads_H100_v5", "eastus").on_demand == Decimal("6.98")
+
+
+def test_pages_are_followed_to_the_last() -> None:
+    assert one("NC4as_T4_v3", "westus3").on_demand == Decimal("0.526")
+
+
+def test_a_page_that_leads_back_ends_the_reading_and_its_items_count_once() -> None:
+    def circling(url: str, params: Mapping[str, str]) -> bytes:
+        return body("azure/t4-page-2-again.json") if "$skip=5" in url else retail(url, params)
+
+    assert one("NC4as_T4_v3", "westus3", circling).spot == Decimal("0.0972048")
+    assert any("a page led back" in note for note in fetched(circling).notes)
+
+
+def test_a_next_page_on_another_host_is_not_followed() -> None:
+    def lured(_: str, __: Mapping[str, str]) -> bytes:
+        return json.dumps({"Items": [], "NextPageLink": "https://prices.example/api"}).encode()
+
+    with pytest.raises(Unanswered, match=r"next page is at prices\.example"):
+        fetched(lured)
+
+
+def test_the_placeholder_is_passed_on_for_the_gate_to_refuse() -> None:
+    quote = one("NC4as_T4_v3", "westus3")
+    assert quote.spot == quote.on_demand * Decimal("0.1848") if quote.on_demand else False
+    assert [r.purchase for r in gate([quote], canonical)[1]] == ["spot"]
+
+
+def test_a_sixth_of_a_gpu_is_a_fraction() -> None:
+    assert one("NV6ads_A10_v5", "eastus").gpus == 0.167
+
+
+def test_of_two_prices_the_one_in_force_later_counts() -> None:
+    later = changed(retailPrice=0.6, effectiveStartDate="2026-05-01T00:00:00Z")
+    assert one("NC4as_T4_v3", "eastus", later).on_demand == Decimal("0.6")
+
+
+def test_of_two_prices_since_one_day_the_higher_is_kept_and_said() -> None:
+    both = changed(retailPrice=0.6)
+    assert one("NC4as_T4_v3", "eastus", both).on_demand == Decimal("0.6")
+    assert any("has two prices" in note for note in fetched(both).notes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"retailPrice": 0.0},
+        {"retailPrice": "0.5"},
+        {"currencyCode": "EUR"},
+        {"unitOfMeasure": "1 Month"},
+        {"type": "DevTestConsumption"},
+        {"armRegionName": ""},
+        {"productName": "NCasT4_v3 Series Cloud Services"},
+    ],
+)
+def test_what_is_no_hourly_price_of_a_linux_machine_is_left_out(change: dict[str, object]) -> None:
+    alone = changed(**change)
+
+    def first_page(url: str, params: Mapping[str, str]) -> bytes:
+        page = json.loads(alone(url, params))
+        return json.dumps(page | {"Items": page["Items"][:1], "NextPageLink": None}).encode()
+
+    assert "Standard_NC4as_T4_v3" not in {q.instance_type for q in fetched(first_page).quotes}
+
+
+def test_a_type_that_is_listed_nowhere_is_named() -> None:
+    assert any(
+        note.startswith("No price for") and "Standard_ND96isr_H200_v5" in note for note in fetched().notes
+    )
+
+
+def test_azure_needs_no_credentials_and_says_nothing_of_offerings() -> None:
+    http = Recorded(retail)
+    assert azure.fetch(NOW, http).offerings is None
+    assert not any(headers for _, _, headers in http.asked)
+
+
+def test_an_answer_that_is_no_price_list_is_unanswered() -> None:
+    with pytest.raises(Unanswered, match="no price list"):
+        fetched(lambda _, __: b"<html>maintenance</html>")
+
+
+def test_a_list_without_any_of_our_types_is_unanswered() -> None:
+    with pytest.raises(Unanswered, match="none of our GPU types"):
+        fetched(lambda _, __: body("azure/none.json"))

@@ -1,0 +1,296 @@
+import csv
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.throughput.model_shapes import known
+from pricing.hosted_apis import FLAGS, OPEN, Hosted, HostedQuote, check_hosted, cost, hosted, same_weights
+from tests.support.paths import SHARED
+
+FACTS = SHARED / "facts" / "embedding_api_prices.csv"
+SOURCE = "litellm 1.109.1, model_prices_and_context_window (MIT)"
+SEEN = date(2026, 11, 22)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    text = files("pricing").joinpath("snapshot", name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def published() -> Iterator[HostedQuote]:
+    if not FACTS.exists():
+        pytest.skip("the list of API prices that the snapshot was made from is not here")
+    with FACTS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            price, batch = row["usd_per_million_tokens"], row["usd_per_million_tokens_batch"]
+            longest, dimensions = row["max_input_tokens"], row["dimensions"]
+            yield HostedQuote(
+                provider=row["provider"],
+                model=row["model"],
+                usd_per_million_tokens=Decimal(price) if price else None,
+                batch_usd_per_million_tokens=Decimal(batch) if batch else None,
+                max_input_tokens=int(longest) if longest else None,
+                dimensions=int(float(dimensions)) if dimensions else None,
+                source=SOURCE,
+                as_of=SEEN,
+                flags=("as_of_unknown",),
+            )
+
+
+def quote(
+    provider: str,
+    model: str,
+    price: str | None,
+    *,
+    batch: str | None = None,
+    longest: int | None = None,
+    dimensions: int | None = None,
+) -> HostedQuote:
+    return HostedQuote(
+        provider=provider,
+        model=model,
+        usd_per_million_tokens=None if price is None else Decimal(price),
+        batch_usd_per_million_tokens=None if batch is None else Decimal(batch),
+        max_input_tokens=longest,
+        dimensions=dimensions,
+        source="a test",
+        as_of=SEEN,
+    )
+
+
+def one(provider: str, model: str) -> Hosted:
+    [found] = [h for h in hosted() if (h.provider, h.model) == (provider, model)]
+    return found
+
+
+def test_a_hundred_million_tokens_at_two_cents_a_million_cost_two_dollars() -> None:
+    assert cost(one("openai", "text-embedding-3-small"), 100_000_000) == Decimal(2)
+
+
+def test_the_same_tokens_in_a_batch_cost_half_of_it() -> None:
+    assert cost(one("openai", "text-embedding-3-small"), 100_000_000, batch=True) == Decimal(1)
+
+
+def test_a_batch_price_nobody_states_is_unknown_and_not_the_list_price() -> None:
+    assert cost(one("voyage", "voyage-4-lite"), 1_000_000, batch=True) is None
+
+
+@given(tokens=st.integers(0, 10**13), more=st.integers(0, 10**13))
+def test_tokens_cost_the_same_together_as_apart(tokens: int, more: int) -> None:
+    api = one("openai", "text-embedding-3-large")
+    parts = cost(api, tokens), cost(api, more)
+    assert None not in parts
+    assert cost(api, tokens + more) == sum(p for p in parts if p is not None)
+
+
+def test_the_snapshot_is_what_the_gate_makes_of_the_published_list() -> None:
+    believed, _ = check_hosted(published())
+    assert believed == hosted()
+
+
+def test_what_was_refused_is_what_the_gate_refuses_of_the_published_list() -> None:
+    _, rejected = check_hosted(published())
+    kept = [
+        (r["provider"], r["model"], r["usd_per_million_tokens"], r["reason"])
+        for r in rows("hosted_rejected.csv")
+    ]
+    assert kept == [
+        (r.quote.provider, r.quote.model, str(r.quote.usd_per_million_tokens or ""), r.reason)
+        for r in rejected
+    ]
+
+
+def test_every_row_of_the_published_list_is_either_believed_or_refused() -> None:
+    everything = list(published())
+    believed, rejected = check_hosted(everything)
+    assert len(believed) + len(rejected) == len(everything) == 153
+
+
+def test_what_passed_passes_again() -> None:
+    again = [
+        HostedQuote(
+            h.provider,
+            h.model,
+            h.usd_per_million_tokens,
+            h.batch_usd_per_million_tokens,
+            h.max_input_tokens,
+            h.dimensions,
+            h.source,
+            h.as_of,
+            h.flags,
+        )
+        for h in hosted()
+    ]
+    assert check_hosted(again) == (hosted(), ())
+
+
+def test_the_price_that_is_a_thousand_times_too_high_is_refused() -> None:
+    [row] = [r for r in rows("hosted_rejected.csv") if r["model"] == "embed-multilingual-light-v3.0"]
+    assert row["reason"] == "100 is 1,000 times the median of this provider and model, 0.1"
+
+
+def test_a_right_price_does_not_fall_with_the_wrong_one_of_another_provider() -> None:
+    assert one("oci", "cohere.embed-english-v3.0").usd_per_million_tokens == Decimal("0.1")
+    assert [h for h in hosted() if h.model == "cohere.embed-multilingual-light-v3.0"]
+
+
+def test_a_price_a_thousand_times_too_low_is_refused_too() -> None:
+    quotes = [
+        quote("openai", "large", "0.13"),
+        quote("openai", "small", "0.02"),
+        quote("openai", "odd", "0.00002"),
+    ]
+    believed, [refusal] = check_hosted(quotes)
+    assert [h.model for h in believed] == ["small", "large"]
+    assert refusal.quote.model == "odd"
+    assert "1/3,750 of the median" in refusal.reason
+
+
+def test_prices_that_differ_by_less_than_a_slip_of_units_are_all_believed() -> None:
+    believed, rejected = check_hosted([quote("voyage", "lite", "0.02"), quote("voyage", "large", "0.18")])
+    assert (len(believed), rejected) == (2, ())
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (quote("x", "m", None), "no price"),
+        (quote("x", "m", "0"), "the price 0 is not above 0"),
+        (quote("x", "m", "-0.1"), "the price -0.1 is not above 0"),
+        (quote("x", "m", "NaN"), "the price NaN is not above 0"),
+        (quote("x", "m", "0.1", batch="0.2"), "the batch price 0.2 is not between 0 and the list price 0.1"),
+        (quote("x", "m", "0.1", batch="0"), "the batch price 0 is not between 0 and the list price 0.1"),
+        (quote("x", "titan-embed-image-v1", "0.8"), "not a model that embeds text alone"),
+        (quote("x", "voyage-multimodal-3", "0.12"), "not a model that embeds text alone"),
+        (quote("x", "embed-2-preview", "0.2"), "a preview, which may end or change its price any day"),
+        (quote("x", "embedding-up-to-150m", "0.008"), "a price for a class of models, not for a model"),
+        (quote("azure", "azure/us-gov/m", "0.16"), "a price for government regions"),
+    ],
+)
+def test_a_quote_that_cannot_be_believed_is_refused_with_its_reason(bad: HostedQuote, reason: str) -> None:
+    believed, [refusal] = check_hosted([bad])
+    assert believed == ()
+    assert refusal.reason == reason
+
+
+def test_regions_that_agree_make_one_price_and_say_so() -> None:
+    quotes = [
+        quote("azure", "azure/eu/m", "0.11"),
+        quote("azure", "azure/m", "0.11", longest=8191),
+        quote("azure", "azure/us/m", "0.11", batch="0.05"),
+    ]
+    [merged], refused = check_hosted(quotes)
+    assert (merged.model, merged.max_input_tokens, merged.batch_usd_per_million_tokens) == (
+        "m",
+        8191,
+        Decimal("0.05"),
+    )
+    assert merged.flags == ("merged",)
+    assert [r.reason for r in refused] == ["same price as azure/eu/m: merged"] * 2
+
+
+def test_regions_that_disagree_are_both_refused() -> None:
+    believed, refused = check_hosted(
+        [quote("azure", "azure/m", "0.11"), quote("azure", "azure/eu/m", "0.12")]
+    )
+    assert believed == ()
+    assert [r.reason for r in refused] == ["contradicts: azure lists m at 0.11, 0.12"] * 2
+
+
+def test_two_names_of_one_model_are_one_price() -> None:
+    api = one("openai", "text-embedding-ada-002")
+    assert api.batch_usd_per_million_tokens == Decimal("0.05")
+    assert "merged" in api.flags
+
+
+def test_dimensions_that_the_other_providers_contradict_are_unknown() -> None:
+    api = one("azure_ai", "embed-v-4-0")
+    assert api.dimensions is None
+    assert "dimensions_disputed" in api.flags
+    assert one("cohere", "embed-v4.0").dimensions == 1536
+
+
+def test_a_price_far_from_the_others_of_its_model_is_kept_and_flagged() -> None:
+    assert "far_from_others" in one("nebius", "Qwen/Qwen3-Embedding-8B").flags
+    assert "far_from_others" not in one("novita", "qwen/qwen3-embedding-8b").flags
+
+
+def test_the_cheapest_api_of_open_weights_comes_first() -> None:
+    assert [(h.provider, str(h.usd_per_million_tokens)) for h in same_weights("Qwen/Qwen3-Embedding-8B")] == [
+        ("nebius", "0.01"),
+        ("llamagate", "0.02"),
+        ("novita", "0.07"),
+        ("fireworks_ai", "0.1"),
+        ("scaleway", "0.1"),
+    ]
+
+
+def test_weights_nobody_hosts_have_no_api() -> None:
+    assert same_weights("Alibaba-NLP/gte-Qwen2-7B-instruct") == ()
+
+
+def test_a_name_that_does_not_say_its_version_is_no_open_model() -> None:
+    api = one("llamagate", "nomic-embed-text")
+    assert api.open_model is None
+    assert "version_unsaid" in api.flags
+
+
+def test_a_name_without_a_version_is_known_where_only_one_version_fits() -> None:
+    api = one("databricks", "databricks-gte-large-en")
+    assert (api.open_model, api.max_input_tokens) == ("Alibaba-NLP/gte-large-en-v1.5", 8192)
+
+
+def test_open_models_are_written_as_the_table_of_models_writes_them() -> None:
+    spelt = {m.name.casefold(): m.name for m in known()}
+    assert all(spelt.get(name.casefold(), name) == name for name in OPEN)
+    assert len([name for name in OPEN if name in spelt.values()]) >= 10
+
+
+def test_every_open_model_takes_what_its_hub_id_promises() -> None:
+    lengths = {m.name: m.max_tokens for m in known()}
+    short = [
+        (h.provider, h.model)
+        for h in hosted()
+        if h.open_model in lengths and h.max_input_tokens and h.max_input_tokens < lengths[h.open_model]
+    ]
+    assert short == []
+
+
+def test_prices_are_listed_cheapest_first() -> None:
+    prices = [h.usd_per_million_tokens for h in hosted()]
+    assert prices == sorted(prices)
+
+
+def test_every_price_is_dated_sourced_and_below_a_dollar() -> None:
+    assert all(h.as_of == SEEN and h.source for h in hosted())
+    assert all(0 < h.usd_per_million_tokens < 1 for h in hosted())
+
+
+def test_every_flag_is_explained() -> None:
+    assert {f for h in hosted() for f in h.flags} <= FLAGS.keys()
+
+
+PRICES = st.decimals("0.001", "1000", places=3)
+
+
+@given(
+    prices=st.lists(st.none() | PRICES, max_size=8),
+    batches=st.lists(st.none() | PRICES, min_size=8, max_size=8),
+)
+def test_nothing_is_lost_and_nothing_believed_costs_more_in_a_batch(
+    prices: list[Decimal | None], batches: list[Decimal | None]
+) -> None:
+    quotes = [
+        HostedQuote("p", f"m{n % 5}", price, batch, None, None, "a test", SEEN)
+        for n, (price, batch) in enumerate(zip(prices, batches, strict=False))
+    ]
+    believed, rejected = check_hosted(quotes)
+    assert len(believed) + len(rejected) == len(quotes)
+    for api in believed:
+        batch = api.batch_usd_per_million_tokens
+        assert batch is None or batch <= api.usd_per_million_tokens

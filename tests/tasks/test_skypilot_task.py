@@ -1,0 +1,237 @@
+"""The recipe of a rented machine: what SkyPilot reads, what a shell makes of hostile names, what a person sees."""
+
+import os
+import subprocess
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.skypilot_task import Place, Recipe, in_words, label, prefix, ranked, requirements, task, to_yaml
+from tests.support.paths import GOLDEN
+
+EAST = Place("aws", "us-east-1", "use1-az2", "g6.xlarge", Decimal("0.347"))
+OHIO = Place("aws", "us-east-2", "use2-az3", "g6.xlarge", Decimal("0.2133"))
+RECIPE = Recipe(
+    run="reviews-1a2b3c4d",
+    lot=0,
+    gpu="L4",
+    gpus=1.0,
+    spot=True,
+    places=(EAST, OHIO),
+    output="s3://bucket/vectors",
+    corpus="s3://bucket/reviews",
+    model="Alibaba-NLP/gte-Qwen2-7B-instruct",
+    engine="vllm",
+    workers=1,
+    code="/usr/lib/embedfleet/tasks",
+)
+SLURM = replace(
+    RECIPE,
+    places=(Place("slurm", "east", "spot", None, Decimal("0.4")),),
+    output="/shared/out",
+    corpus="/shared/in",
+    engine="torch",
+    threads=2,
+    prebuilt="/shared/env",
+    secrets=("HF_TOKEN",),
+    settings={"HF_HUB_OFFLINE": "1"},
+)
+HOSTILE = [
+    "a b",
+    "x'y",
+    'x"y',
+    "$HOME",
+    "$(touch owned)",
+    "`touch owned`",
+    "a;touch owned",
+    "a\nb",
+    "\\",
+    "--help",
+    "é",
+    "*",
+    "",
+]
+
+
+@pytest.mark.parametrize(("name", "recipe"), [("aws", RECIPE), ("slurm", SLURM)])
+def test_the_yaml_is_the_golden_one(name: str, recipe: Recipe) -> None:
+    path = GOLDEN / f"task-{name}.yaml"
+    text = to_yaml(task(recipe))
+    if os.environ.get("EMBEDFLEET_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+# --- places
+
+
+def test_places_are_asked_for_in_the_order_of_our_prices() -> None:
+    dear, unknown = (
+        replace(EAST, region="eu-west-1", usd_per_hour=Decimal(2)),
+        replace(OHIO, region="x", usd_per_hour=None),
+    )
+    assert [p.region for p in ranked([dear, unknown, EAST, OHIO])] == [
+        "us-east-2",
+        "us-east-1",
+        "eu-west-1",
+        "x",
+    ]
+
+
+def test_a_zones_id_that_means_the_same_to_all_is_not_asked_for() -> None:
+    assert EAST.infra == "aws/us-east-1"
+    assert replace(EAST, zone="us-east-1a").infra == "aws/us-east-1/us-east-1a"
+
+
+def test_zones_that_cannot_be_told_apart_are_asked_for_once_at_the_lower_price() -> None:
+    other = replace(EAST, zone="use1-az4", usd_per_hour=Decimal("0.36"))
+    assert ranked([other, EAST]) == [EAST]
+
+
+def test_the_places_of_one_machine_go_before_the_lots() -> None:
+    assert [o["infra"] for o in task(RECIPE, "m", 0, [EAST, OHIO])["resources"]["ordered"]] == [
+        "aws/us-east-1",
+        "aws/us-east-2",
+    ]
+
+
+def test_a_place_is_said_with_its_price_or_without() -> None:
+    assert in_words(EAST) == "aws/us-east-1 g6.xlarge at $0.347 an hour"
+    assert in_words(replace(EAST, usd_per_hour=None)).endswith("at $? an hour")
+
+
+# --- resources
+
+
+def test_no_machine_is_asked_for_by_any_of_which_managed_jobs_try_in_any_order() -> None:
+    assert "any_of" not in task(RECIPE)["resources"]
+
+
+@pytest.mark.parametrize("spot", [True, False])
+def test_spot_is_said_where_there_is_such_a_thing(spot: bool) -> None:
+    assert task(replace(RECIPE, spot=spot))["resources"]["use_spot"] is spot
+    assert "use_spot" not in task(replace(SLURM, spot=spot))["resources"]
+
+
+def test_a_preemption_that_is_announced_does_not_end_the_job() -> None:
+    assert task(RECIPE)["resources"]["job_recovery"]["max_restarts_on_errors"] > 0
+
+
+def test_a_gpu_has_skypilots_name() -> None:
+    (ordered,) = task(replace(SLURM, gpu="A100-40GB", gpus=8.0))["resources"]["ordered"]
+    assert ordered["accelerators"] == {"A100": 8}
+
+
+# --- names
+
+
+def test_every_machine_bears_its_run_and_its_lot() -> None:
+    assert task(replace(RECIPE, lot=3))["resources"]["labels"] == {
+        "embedfleet-run": "reviews-1a2b3c4d",
+        "embedfleet-lot": "lot-3",
+    }
+
+
+def test_a_label_that_no_cloud_would_take_is_replaced_by_one_of_its_own() -> None:
+    found = {label("Übung 1"), label("übung-1"), label("x" * 70), label("")}
+    assert len(found) == 4
+    for one in found:
+        assert len(one) <= 63
+        assert set(one) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def test_a_run_whose_name_begins_with_a_digit_has_machines_whose_names_do_not() -> None:
+    assert prefix("2026-reviews") == "r-2026-reviews"
+    assert prefix("reviews") == "reviews"
+
+
+# --- secrets
+
+
+def test_a_secret_is_there_by_name_and_never_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_verysecret")
+    body = task(SLURM)
+    assert body["secrets"] == {"HF_TOKEN": None}
+    assert "hf_verysecret" not in to_yaml(body)
+    assert "secrets" not in task(RECIPE)
+
+
+# --- setup
+
+
+def test_setup_installs_what_the_engine_and_the_stores_need_and_no_more() -> None:
+    hashing = replace(RECIPE, engine="hash", output="/shared/out", corpus="gs://bucket/in")
+    assert any(need.startswith("vllm==") for need in requirements(RECIPE))
+    assert any(need.startswith("boto3") for need in requirements(RECIPE))
+    assert not [need for need in requirements(hashing) if need.startswith(("vllm", "torch", "boto3"))]
+    assert any(need.startswith("google-cloud-storage") for need in requirements(hashing))
+
+
+def test_the_code_that_goes_to_a_machine_is_tasks_alone() -> None:
+    assert task(RECIPE)["file_mounts"] == {"~/embedfleet/tasks": "/usr/lib/embedfleet/tasks"}
+
+
+def test_setup_done_twice_installs_once(tmp_path: Path) -> None:
+    log = tool(tmp_path, "uv")
+    script = task(RECIPE)["setup"]
+    env = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    folder = next(line for line in script.splitlines() if line.startswith("env=")).split("/")[-1].strip('"')
+    (tmp_path / "embedfleet" / folder).mkdir(parents=True)
+    for _ in range(2):
+        subprocess.run(["bash", "-c", script], env=env, check=True, cwd=tmp_path)
+    calls = log.read_text().split("\n\n")
+    assert [call.split("\n")[0] for call in calls if call] == ["venv", "pip"]
+    assert calls[1].split("\n")[-1] == "vllm==0.32.0"
+
+
+# --- what a shell makes of it
+
+
+def tool(folder: Path, name: str, then: str = ":") -> Path:
+    """A command that writes its arguments to a file, a line each, an empty line after each call."""
+    log = folder / "calls"
+    (folder / "bin").mkdir(exist_ok=True)
+    path = folder / "bin" / name
+    path.write_text(f'#!/bin/bash\nprintf "%s\\n" "$@" "" >> {log}\n{then}\n')
+    path.chmod(0o755)
+    return log
+
+
+def words(folder: Path, recipe: Recipe, machine: str) -> list[str]:
+    """What the worker's program is started with, by the run script in a real shell."""
+    (folder / "embedfleet").mkdir(exist_ok=True)
+    (folder / "env" / "bin").mkdir(parents=True, exist_ok=True)
+    python = folder / "env" / "bin" / "python"
+    python.write_text(f'#!/bin/bash\nprintf "%s\\0" "$@" > {folder}/words\n')
+    python.chmod(0o755)
+    body = task(replace(recipe, prebuilt=str(folder / "env")), machine)
+    (folder / "run.sh").write_text(body["run"])
+    env = {"HOME": str(folder), "PATH": "/usr/bin:/bin"} | body["envs"]
+    subprocess.run(
+        ["bash", str(folder / "run.sh")], env=env, check=True, cwd=folder, stdin=subprocess.DEVNULL
+    )
+    return (folder / "words").read_bytes().decode().split("\0")[:-1]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_reaches_the_worker_as_it_is_and_does_nothing_else(name: str, tmp_path: Path) -> None:
+    recipe = replace(SLURM, run=f"r{name}", output=f"/o{name}", model=name)
+    found = words(tmp_path, recipe, f"m{name}")
+    assert found == [
+        "-m", "tasks.supervisor", "--store", f"/o{name}", "--run", f"r{name}", "--name", f"m{name}", "--workers", "1",
+        "--offset", "0", "--threads", "2",
+    ]  # fmt: skip
+    assert not list(tmp_path.rglob("owned"))
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_yaml_gives_back_what_it_was_given(run: str, output: str) -> None:
+    body: dict[str, Any] = task(replace(RECIPE, run=run, output=output, settings={"X": output}))
+    assert yaml.safe_load(to_yaml(body)) == body

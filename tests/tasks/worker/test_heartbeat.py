@@ -1,0 +1,105 @@
+"""A worker's sign of life: what it holds, how large it is, and how often it comes."""
+
+import json
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.stores.base import read
+from tasks.stores.folder import Folder
+from tasks.stores.memory import Memory
+from tasks.worker import heartbeat
+from tasks.worker.heartbeat import EVERY, Heart, Pulse, pulse_key
+from tasks.worker.lease_renewal import RETURNED
+from tasks.worker.pipeline import AHEAD
+from tasks.worker.stage_timer import STAGES
+from tests.support.paths import ROOT
+from tests.support.runs import NOON, Clock, corpus, launch
+
+LEASE = ["00012", "a" * 40, 3, NOON.isoformat()]
+
+
+def fresh(worker: str = "w0") -> Pulse:
+    return Pulse("run-1", worker, "box", 7, NOON.isoformat())
+
+
+def kept(store: Memory | Folder, worker: str = "w0") -> Pulse:
+    body = read(store, pulse_key("run-1", worker))
+    assert body is not None
+    return heartbeat.load(body)
+
+
+def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
+    store, clock = Memory(), Clock()
+
+    def look(pulse: Pulse) -> None:
+        pulse.tokens = 5
+
+    beating = Heart(store, fresh(), look=look, clock=clock)
+    beating.beat()
+    clock.pass_seconds(15)
+    beating.beat()
+    assert kept(store).tokens == 5
+    assert kept(store).at == (NOON + timedelta(seconds=15)).isoformat()
+
+
+def test_it_beats_every_15_seconds_unless_told_otherwise() -> None:
+    assert Heart(Memory(), fresh()).every == EVERY == 15.0
+
+
+def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
+    beats, enough = [0], threading.Event()
+
+    def look(_pulse: Pulse) -> None:
+        beats[0] += 1
+        if beats[0] == 3:
+            enough.set()
+
+    beating = Heart(Memory(), fresh(), every=0.01, look=look)
+    beating.start()
+    assert enough.wait(10)
+    beating.stop()
+    before = beats[0]
+    assert not any(thread.name == "heart" for thread in threading.enumerate())
+    assert beats[0] == before
+
+
+def test_a_pulse_of_another_schema_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a worker of schema"):
+        heartbeat.load(b'{"schema": "embedfleet/worker/1"}')
+
+
+def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
+    store, pulse = Memory(), fresh()
+    pulse.error = "boom " * 100_000
+    pulse.leases = [list(LEASE) for _ in range(AHEAD)]
+    pulse.returned = [[*LEASE, NOON.isoformat()] for _ in range(RETURNED)]
+    pulse.stages = dict.fromkeys(STAGES, 123_456.789)
+    pulse.machine = {f"figure_{n}": 123_456_789_012.0 for n in range(20)}
+    Heart(store, pulse).beat()
+    body = read(store, pulse_key("run-1", "w0"))
+    assert body is not None
+    assert len(body) < 24_000
+    assert kept(store).error == ("boom " * 100)
+
+
+def test_a_real_worker_tells_of_shards_tokens_rates_stages_and_its_machine(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    corpus(tmp_path / "in", 4, 30)
+    store = Folder(tmp_path / "out")
+    header = launch(store, tmp_path / "in", 4)
+    command = [sys.executable, "-m", "tasks.worker", "--store", str(store.root), "--run", header.run]
+    subprocess.run([*command, "--name", "w0"], cwd=ROOT, check=True, capture_output=True, timeout=60)
+    pulse = kept(store)
+    assert (pulse.state, pulse.shards, pulse.engine, pulse.error) == ("done", 4, "hash", None)
+    assert pulse.tokens > 4_000
+    assert pulse.seconds > 0
+    assert pulse.recent is None or pulse.recent > 0
+    assert set(pulse.stages) <= set(STAGES)
+    assert {"read", "tokenise", "engine", "write", "store"} <= pulse.stages.keys()
+    assert pulse.machine["rss_bytes"] > 2**20
+    assert json.dumps(pulse.machine)

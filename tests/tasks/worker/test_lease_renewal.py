@@ -1,0 +1,133 @@
+"""Leases in hand are renewed until they are dropped, and a lost one is known."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tasks.errors import Problem
+from tasks.protocol import lease
+from tasks.protocol.lease import Lease, claim
+from tasks.protocol.shard import Shard
+from tasks.stores.base import Body, Refused, Unsure, read
+from tasks.stores.memory import Memory
+from tasks.worker.lease_renewal import Keeper
+from tests.support.runs import NOON, Clock
+
+SHARD = Shard("0" * 16, 0, (), 0)
+PATIENCE = 20.0
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+class Trouble(Memory):
+    """A store that answers a number of writes with an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[Exception] = []
+        self.puts = 0
+
+    def put(self, key: str, body: Body) -> None:
+        self.puts += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        super().put(key, body)
+
+
+@pytest.fixture
+def store() -> Trouble:
+    return Trouble()
+
+
+@pytest.fixture
+def keeper(store: Trouble) -> Iterator[Keeper]:
+    keeper = Keeper(store, 0.06, Clock())
+    yield keeper
+    keeper.stop()
+
+
+def claimed(store: Memory, generation: int = 1, worker: str = "ann") -> Lease:
+    found = claim(store, "run-1", SHARD, generation, worker, NOON)
+    assert found
+    return found
+
+
+def test_a_lease_in_hand_is_renewed_again_and_again(store: Trouble, keeper: Keeper) -> None:
+    keeper.hold(claimed(store))
+    keeper.start()
+    wait_until(lambda: store.puts >= 3)
+    assert keeper.holds(keeper.leases[0])
+
+
+def test_a_lease_that_another_followed_is_lost(store: Trouble, keeper: Keeper) -> None:
+    mine = claimed(store)
+    keeper.hold(mine)
+    claimed(store, 2, "bob")
+    keeper.start()
+    wait_until(lambda: not keeper.holds(mine))
+    assert keeper.broken is None
+
+
+def test_a_lost_lease_is_not_renewed_and_giving_it_back_writes_nothing(
+    store: Trouble, keeper: Keeper
+) -> None:
+    mine = claimed(store)
+    keeper.hold(mine)
+    claimed(store, 2, "bob")
+    keeper.start()
+    wait_until(lambda: not keeper.holds(mine))
+    before = store.puts
+    keeper.give_back(mine)
+    time.sleep(0.1)
+    assert store.puts == before
+    assert len(keeper.returned) == 1
+
+
+def test_after_a_lease_is_given_back_no_renewal_comes(store: Trouble, keeper: Keeper) -> None:
+    mine = claimed(store)
+    keeper.hold(mine)
+    keeper.start()
+    wait_until(lambda: store.puts)
+    keeper.give_back(mine)
+    before = store.puts
+    time.sleep(0.1)
+    assert (read(store, mine.key), store.puts) == (b"", before)
+
+
+def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: Keeper) -> None:
+    mine = claimed(store)
+    keeper.hold(mine)
+    keeper.let_go(mine)
+    assert keeper.returned == [["00000", SHARD.id, 1, NOON.isoformat(), NOON.isoformat()]]
+    assert keeper.leases == []
+
+
+def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: Keeper) -> None:
+    store.errors = [Unsure(), Unsure()]
+    keeper.hold(claimed(store))
+    keeper.start()
+    wait_until(lambda: store.puts >= 4)
+    assert keeper.broken is None
+    assert keeper.holds(keeper.leases[0])
+
+
+@pytest.mark.parametrize("error", [Refused("denied", hint="ask"), OSError("no such device")])
+def test_a_store_that_fails_for_good_is_told(store: Trouble, keeper: Keeper, error: Exception) -> None:
+    store.errors = [error]
+    keeper.hold(claimed(store))
+    keeper.start()
+    wait_until(lambda: keeper.broken)
+    assert isinstance(keeper.broken, Problem)
+
+
+def test_an_empty_lease_is_free_for_the_next(store: Trouble, keeper: Keeper) -> None:
+    mine = claimed(store)
+    keeper.hold(mine)
+    keeper.give_back(mine)
+    assert lease.survey(store, "run-1", "00000").next_generation(SHARD.id, NOON - NOON) == 2

@@ -1,0 +1,312 @@
+"""Reader, engine and writer beside each other: what is ahead, what waits, and what happens when one of them fails."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tasks.engines.base import Vectors
+from tasks.engines.hash_engine import HashEncoder
+from tasks.errors import Problem
+from tasks.protocol import manifest
+from tasks.protocol.lease import claim, is_free
+from tasks.protocol.manifest import Header
+from tasks.stores.base import Body, Refused, every
+from tasks.stores.folder import Folder
+from tasks.stores.memory import Memory
+from tasks.worker import pipeline
+from tasks.worker import windows as working
+from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.signals import Signals
+from tasks.worker.worker import Worker
+from tests.support.runs import NOON, column, corpus, launch, receipts_of
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    return folder
+
+
+class Gate(HashEncoder):
+    """An engine that works on each call until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[int] = []  # pieces of each
+        self.began = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        self.calls.append(len(ids))
+        self.began.release()
+        assert self.go.acquire(timeout=PATIENCE)
+        return super().encode(ids)
+
+
+def hired(store: Memory | Folder, header: Header, encoder: HashEncoder, scratch: Path) -> Worker:
+    heart = Heart(store, Pulse("run-1", "ann", "here", 1, NOON.isoformat()), 1_000)
+    scratch.mkdir(exist_ok=True)
+    return Worker(store, header, "ann", 0, encoder, heart, scratch, Signals())
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[Worker], Callable[[], None]]]:
+    """Runs a worker in a thread; what it gives back waits for its end and raises what went wrong."""
+    threads: list[threading.Thread] = []
+
+    def begin(worker: Worker) -> Callable[[], None]:
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                worker.run()
+            except BaseException as error:  # noqa: BLE001
+                errors.append(error)
+
+        thread = threading.Thread(target=work)
+        threads.append(thread)
+        thread.start()
+
+        def end() -> None:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+            if errors:
+                raise errors[0]
+
+        return end
+
+    yield begin
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.01)
+
+
+def leases(store: Memory | Folder) -> int:
+    return sum(1 for entry in every(store, "_embedfleet/run-1/leases/") if not is_free(entry))
+
+
+def launched(store: Memory, files: Path, count: int, documents: int = 5, **changes: object) -> Header:
+    corpus(files, count, documents)
+    return launch(store, files, count, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_next_shard_is_claimed_and_read_while_the_engine_works(
+    files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
+) -> None:
+    store, engine = Memory(), Gate()
+    header = launched(store, files, 2)
+    worker = hired(store, header, engine, tmp_path / "scratch")
+    end = start(worker)
+    assert engine.began.acquire(timeout=PATIENCE)  # on the first
+    wait_until(lambda: leases(store) == 2)
+    wait_until(lambda: "read" in worker.progress.stages.seconds)
+    assert len(receipts_of(store, header)) == 0
+    for _ in range(2):
+        engine.go.release()
+    end()
+    assert len(receipts_of(store, header)) == 2
+
+
+def test_a_shard_is_signed_for_while_the_next_is_embedded(
+    files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
+) -> None:
+    store, engine = Memory(), Gate()
+    header = launched(store, files, 2)
+    end = start(hired(store, header, engine, tmp_path / "scratch"))
+    assert engine.began.acquire(timeout=PATIENCE)
+    wait_until(lambda: leases(store) == 2)
+    engine.go.release()
+    assert engine.began.acquire(timeout=PATIENCE)  # on the second
+    wait_until(lambda: len(receipts_of(store, header)) == 1)
+    engine.go.release()
+    end()
+
+
+def test_small_shards_that_are_ready_go_through_the_engine_together(
+    files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
+) -> None:
+    store, engine = Memory(), Gate()
+    header = launched(store, files, 6)
+    worker = hired(store, header, engine, tmp_path / "scratch")
+    end = start(worker)
+    assert engine.began.acquire(timeout=PATIENCE)
+    engine.go.release()  # now its speed is known, and so is how much it has left
+    assert engine.began.acquire(timeout=PATIENCE)
+    wait_until(lambda: leases(store) == 6)
+    for _ in range(6):
+        engine.go.release()
+    end()
+    assert sum(engine.calls) == 30
+    assert len(engine.calls) < 6
+    assert len(receipts_of(store, header)) == 6
+
+
+def test_no_more_shards_are_in_hand_than_allowed(
+    files: Path,
+    tmp_path: Path,
+    start: Callable[[Worker], Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "AHEAD", 2)
+    store, engine = Memory(), Gate()
+    end = start(hired(store, launched(store, files, 5), engine, tmp_path / "scratch"))
+    assert engine.began.acquire(timeout=PATIENCE)
+    wait_until(lambda: leases(store) == 2)
+    time.sleep(0.3)
+    assert leases(store) == 2
+    for _ in range(5):
+        engine.go.release()
+    end()
+
+
+def test_a_batch_of_any_length_does_not_cost_the_lease(
+    files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
+) -> None:
+    """The engine works five times as long as a lease lasts."""
+    store, engine = Memory(), Gate()
+    header = launched(store, files, 1, ttl=0.2)
+    worker = hired(store, header, engine, tmp_path / "scratch")
+    end = start(worker)
+    assert engine.began.acquire(timeout=PATIENCE)
+    first = worker.keeper.leases[0]
+    then = next(iter(every(store, first.key))).modified
+    wait_until(lambda: (next(iter(every(store, first.key))).modified - then).total_seconds() > 1)
+    engine.go.release()
+    end()
+    assert [r.generation for r in receipts_of(store, header)] == [1]
+
+
+def test_a_reader_waits_for_the_engine_when_enough_is_read(
+    files: Path,
+    tmp_path: Path,
+    start: Callable[[Worker], Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (working, pipeline):
+        monkeypatch.setattr(module, "WINDOW", 200)
+    read_so_far: list[int] = []
+
+    class Watched(HashEncoder):
+        def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+            if not read_so_far:
+                time.sleep(0.3)  # time enough to read it all
+                read_so_far.append(made[0])
+            return super().encode(ids)
+
+    made = [0]
+    add = working.Window.add
+
+    def counted(self: working.Window, *arguments: object) -> None:
+        made[0] += 1
+        add(self, *arguments)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(working.Window, "add", counted)
+    store = Memory()
+    header = launched(store, files, 1, documents=500)
+    hired(store, header, Watched(), tmp_path / "scratch").run()
+    assert [r.documents for r in receipts_of(store, header)] == [500]
+    assert read_so_far[0] < 100
+
+
+class Full(Memory):
+    """A store that takes no vectors."""
+
+    def put(self, key: str, body: Body) -> None:
+        if key.startswith("data/"):
+            raise Refused("no space left", hint="free some")
+        super().put(key, body)
+
+
+def test_a_store_that_takes_no_vectors_ends_the_worker_and_frees_the_leases(
+    files: Path, tmp_path: Path
+) -> None:
+    store = Full()
+    header = launched(store, files, 3)
+    worker = hired(store, header, HashEncoder(), tmp_path / "scratch")
+    with pytest.raises(Problem, match="no space left"):
+        worker.run()
+    assert (leases(store), receipts_of(store, header)) == (0, [])
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_an_engine_that_fails_frees_the_leases(files: Path, tmp_path: Path) -> None:
+    class Broken(HashEncoder):
+        def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+            raise RuntimeError("CUDA out of memory")
+
+    store = Memory()
+    header = launched(store, files, 3)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        hired(store, header, Broken(), tmp_path / "scratch").run()
+    assert (leases(store), receipts_of(store, header)) == (0, [])
+
+
+def test_a_reader_that_fails_ends_the_worker(files: Path, tmp_path: Path) -> None:
+    class Forgetful(Memory):
+        def list(self, prefix: str, after: str = "") -> list[object]:  # type: ignore[override]
+            raise Refused("denied", hint="ask for the right to list")
+
+    store = Memory()
+    header = launched(store, files, 1)
+    blind = Forgetful()
+    blind.blobs, blind.versions = store.blobs, store.versions
+    with pytest.raises(Refused, match="denied"):
+        hired(blind, header, HashEncoder(), tmp_path / "scratch").run()
+
+
+def test_rows_come_out_in_the_order_of_the_corpus_however_they_were_embedded(
+    files: Path, tmp_path: Path
+) -> None:
+    store = Folder(tmp_path / "out")
+    names = corpus(files, 4, 50, words=9)
+    header = launch(store, files, 4)
+    hired(store, header, HashEncoder(), tmp_path / "scratch").run()
+    signed = sorted(receipts_of(store, header), key=lambda r: r.position)
+    assert [name for r in signed for name in column(store.root / (r.key or ""), "id")] == names
+
+
+def test_stages_tell_engine_and_waiting_apart(files: Path, tmp_path: Path) -> None:
+    class Slow(HashEncoder):
+        def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+            time.sleep(0.2)
+            return super().encode(ids)
+
+    store = Memory()
+    worker = hired(store, launched(store, files, 3), Slow(), tmp_path / "scratch")
+    worker.run()
+    found = worker.progress.stages.seconds
+    assert found["engine"] >= 0.2
+    assert found.keys() >= {"read", "tokenise", "engine", "write", "store", "wait"}
+
+
+def test_a_lost_shard_is_dropped_and_the_others_go_on(files: Path, tmp_path: Path) -> None:
+    """Another takes the first shard over and does nothing with it: it comes back when that lease has run out."""
+    store = Memory()
+    header = launched(store, files, 2, ttl=0.12)
+    first = next(iter(manifest.every_shard(store, header)))
+
+    class Overtaken(HashEncoder):
+        def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+            held = next((lease for lease in worker.keeper.leases if lease.shard == first.id), None)
+            if held and held.generation == 1:
+                claim(store, "run-1", first, 2, "bob", NOON)
+                wait_until(lambda: not worker.keeper.holds(held))
+            return super().encode(ids)
+
+    worker = hired(store, header, Overtaken(), tmp_path / "scratch")
+    worker.run()
+    signed = sorted(receipts_of(store, header), key=lambda r: r.position)
+    assert [(r.generation, r.chunks) for r in signed] == [(3, 5), (1, 5)]
+    assert [entry[1] for entry in worker.keeper.returned] == [first.id]

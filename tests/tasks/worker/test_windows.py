@@ -1,0 +1,265 @@
+"""A shard from rows to a file: every good row once, every bad one named, a window in memory."""
+# pandas is typed in part
+# pyright: reportUnknownMemberType=false
+
+import json
+import tracemalloc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.engines.base import Vectors, embed, shorten
+from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
+from tasks.engines.tokenizer import BadModel, Cut
+from tasks.formats.readers import Bad
+from tasks.protocol.manifest import Header
+from tasks.protocol.shard import Shard
+from tasks.stores.folder import Folder
+from tasks.worker import windows as work
+from tasks.worker.windows import Output, Tally, Windows, cut_of, size_of
+from tests.support.runs import corpus, header_of, shard_of, whole, write_jsonl
+
+
+class Done:
+    """A shard that was embedded, window by window, and what lies there now."""
+
+    def __init__(
+        self, folder: Path, header: Header, shard: Shard, encoder: HashEncoder | None = None
+    ) -> None:
+        self.path = folder / "out.parquet"
+        failures = folder / "failed.jsonl"
+        self.tally = embed_shard(header, shard, encoder or HashEncoder(), self.path, failures)
+        self.frame: Any = pd.read_parquet(self.path)
+        self.failed = [Bad(**json.loads(line)) for line in failures.read_text("utf-8").splitlines()]
+
+    @property
+    def rows(self) -> list[tuple[str, int]]:
+        return list(zip(self.frame["id"], self.frame["chunk"], strict=True))
+
+    @property
+    def vectors(self) -> Any:
+        return np.stack(list(self.frame["vector"]))
+
+
+def embed_shard(header: Header, shard: Shard, encoder: HashEncoder, vectors: Path, failures: Path) -> Tally:
+    """What the pipeline does with a shard, one thing after the other."""
+    tally = Tally()
+    size_of(header, encoder)
+    output = Output(header, encoder, vectors, failures, tally)
+    source = Folder(Path(header.corpus))
+    for window in Windows(header, source, shard, encoder.words, encoder.dimensions, tally):
+        output.add(window, shorten(encoder.encode(window.pieces), header.dimensions))
+    output.close()
+    return tally
+
+
+def one_file(folder: Path, records: Sequence[object], **changes: Any) -> tuple[Header, Shard]:
+    write_jsonl(folder / "in.jsonl", records)
+    return header_of(folder, 1, **changes), shard_of([whole(folder, "in.jsonl", "jsonl")])
+
+
+def expected(texts: list[str], cut: Cut) -> Vectors:
+    return embed(HashEncoder(), texts, cut).vectors
+
+
+TEXTS = ["one two three", "four", "five six seven eight nine"]
+RECORDS = [{"id": f"d{n}", "text": text} for n, text in enumerate(TEXTS)]
+
+
+def test_every_document_has_its_vector_in_the_order_of_the_corpus(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, RECORDS))
+    assert done.rows == [("d0", 0), ("d1", 0), ("d2", 0)]
+    assert np.array_equal(done.vectors, expected(TEXTS, Cut(512)))
+
+
+def test_chunks_are_rows_numbered_within_their_document(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=5, overlap=1))
+    assert done.rows == [("d0", 0), ("d1", 0), ("d2", 0), ("d2", 1)]
+    assert np.array_equal(done.vectors, expected(TEXTS, Cut(5, 1)))
+
+
+def test_the_tally_counts_documents_chunks_and_tokens(tmp_path: Path) -> None:
+    tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=5, overlap=1)).tally
+    assert (tally.documents, tally.chunks, tally.tokens) == (3, 4, 5 + 3 + 5 + 5)
+    assert (tally.tokens_cut, tally.failed) == (0, 0)
+
+
+def test_the_tally_counts_what_truncation_lost(tmp_path: Path) -> None:
+    tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=4)).tally
+    assert (tally.chunks, tally.tokens, tally.tokens_cut) == (3, 4 + 3 + 4, 1 + 0 + 3)
+
+
+def test_the_tally_times_reading_and_tokenising(tmp_path: Path) -> None:
+    stages = Done(tmp_path, *one_file(tmp_path, RECORDS)).tally.stages.seconds
+    assert stages.keys() == {"read", "tokenise"}
+    assert all(seconds > 0 for seconds in stages.values())
+
+
+def test_a_prompt_is_embedded_with_every_text(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, RECORDS, prompt="query: "))
+    assert np.array_equal(done.vectors, expected([f"query: {text}" for text in TEXTS], Cut(512)))
+
+
+def test_float16_is_written_when_asked_for(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, RECORDS, dtype="float16"))
+    assert np.array_equal(done.vectors, expected(TEXTS, Cut(512)).astype(np.float16))
+
+
+def test_fewer_dimensions_have_length_1_again(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, RECORDS, dimensions=8))
+    head = expected(TEXTS, Cut(512))[:, :8]
+    assert np.allclose(done.vectors, head / np.linalg.norm(head, axis=1, keepdims=True))
+
+
+def test_more_dimensions_than_the_model_has_is_a_bad_model(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match=f"hash gives {DIMENSIONS} dimensions, the job asks for 64") as problem:
+        Done(tmp_path, *one_file(tmp_path, RECORDS, dimensions=64))
+    assert problem.value.hint == f"set `dimensions:` to at most {DIMENSIONS}"
+
+
+def test_a_job_that_says_no_length_cuts_at_the_models_own() -> None:
+    assert cut_of(header_of("corpus", 1)) == Cut(512)
+
+
+def test_a_job_cannot_cut_beyond_the_models_own() -> None:
+    assert cut_of(header_of("corpus", 1, tokens=1_000, overlap=7, prompt="p")) == Cut(512, 7, "p")
+
+
+# --- bad rows
+
+
+def test_bad_rows_are_written_beside_with_place_and_reason(tmp_path: Path) -> None:
+    header, shard = one_file(tmp_path, [RECORDS[0], {"id": "bad"}, RECORDS[1], [], RECORDS[2]])
+    done = Done(tmp_path, header, shard)
+    assert [name for name, _ in done.rows] == ["d0", "d1", "d2"]
+    assert done.failed == [
+        Bad("in.jsonl", 38, "no text: 'text' is missing or null", "bad"),
+        Bad("in.jsonl", 81, "not a JSON object: list", None),
+    ]
+    assert (done.tally.failed, done.tally.documents) == (2, 3)
+
+
+def test_a_shard_of_bad_rows_alone_makes_a_file_of_no_rows(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, [{}, {}]))
+    assert (len(done.frame), done.tally.failed) == (0, 2)
+
+
+def test_an_empty_shard_makes_a_readable_file_of_no_rows(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, []))
+    assert list(done.frame.columns) == ["id", "chunk", "vector"]
+    assert (len(done.frame), done.failed, done.tally.documents) == (0, [], 0)
+
+
+class NotANumber(HashEncoder):
+    """Gives no finite vector for pieces of 3 tokens."""
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        out = super().encode(ids)
+        out[[len(piece) == 3 for piece in ids], 0] = np.nan
+        return out
+
+
+def test_a_vector_that_is_not_finite_is_quarantined_and_no_other(tmp_path: Path) -> None:
+    done = Done(tmp_path, *one_file(tmp_path, RECORDS), NotANumber())
+    assert done.rows == [("d0", 0), ("d2", 0)]
+    assert done.failed == [Bad("in.jsonl", 38, "the engine gave no finite vector", "d1")]
+    assert np.array_equal(done.vectors, expected([TEXTS[0], TEXTS[2]], Cut(512)))
+    assert (done.tally.documents, done.tally.chunks, done.tally.tokens) == (2, 2, 5 + 7)
+
+
+def test_one_bad_chunk_quarantines_its_whole_document(tmp_path: Path) -> None:
+    done = Done(
+        tmp_path,
+        *one_file(tmp_path, [{"id": "a", "text": "1 2 3 4 5"}, RECORDS[0]], tokens=4, overlap=0),
+        NotANumber(),
+    )
+    assert done.rows == []
+    assert [bad.id for bad in done.failed] == ["a", "d0"]
+
+
+class Bare(HashEncoder):
+    """A model without special tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words.before = []
+        self.words.after = []
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        assert all(ids), "an engine cannot read nothing"
+        return super().encode(ids)
+
+
+@pytest.mark.parametrize("overlap", [None, 1])
+def test_a_text_without_a_single_token_is_quarantined(tmp_path: Path, overlap: int | None) -> None:
+    records = [{"id": "empty", "text": "\u200b"}, RECORDS[0]]
+
+    class Picky(Bare):
+        def __init__(self) -> None:
+            super().__init__()
+            ids = self.words.ids
+            self.words.ids = lambda texts: ids([text.replace("\u200b", "") for text in texts])
+
+    done = Done(tmp_path, *one_file(tmp_path, records, overlap=overlap), Picky())
+    assert done.rows == [("d0", 0)]
+    assert done.failed == [Bad("in.jsonl", 0, "no text: the tokenizer finds nothing in it", "empty")]
+
+
+# --- slices, windows, memory
+
+
+def test_a_shard_of_several_slices_reads_them_in_order(tmp_path: Path) -> None:
+    names = corpus(tmp_path, 3, 4)
+    shard = shard_of([whole(tmp_path, f"{n}.jsonl", "jsonl") for n in (0, 1, 2)])
+    assert [name for name, _ in Done(tmp_path, header_of(tmp_path, 1), shard).rows] == names
+
+
+class Counting(HashEncoder):
+    """Remembers how many tokens each call brought."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[int] = []
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        self.calls.append(sum(map(len, ids)))
+        return super().encode(ids)
+
+
+@pytest.fixture
+def small_window(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(work, "WINDOW", 1_000)
+    return 1_000
+
+
+def test_a_window_is_embedded_together_and_not_more(tmp_path: Path, small_window: int) -> None:
+    corpus(tmp_path, 1, 400, words=6)
+    encoder = Counting()
+    shard = shard_of([whole(tmp_path, "0.jsonl", "jsonl")])
+    done = Done(tmp_path, header_of(tmp_path, 1), shard, encoder)
+    longest = 2 + 6 * 4
+    assert all(small_window <= tokens < small_window + longest for tokens in encoder.calls[:-1])
+    assert sum(encoder.calls) == done.tally.tokens
+
+
+def test_windows_do_not_change_what_is_written(tmp_path: Path, small_window: int) -> None:
+    names = corpus(tmp_path, 1, 400, words=6)
+    done = Done(tmp_path, header_of(tmp_path, 1), shard_of([whole(tmp_path, "0.jsonl", "jsonl")]))
+    assert [name for name, _ in done.rows] == names
+
+
+@pytest.mark.usefixtures("small_window")
+def test_memory_is_that_of_a_window_whatever_the_shard(tmp_path: Path) -> None:
+    peaks: list[int] = []
+    for documents in (300, 3_000):
+        corpus(tmp_path, 1, documents, words=30)
+        shard = shard_of([whole(tmp_path, "0.jsonl", "jsonl")])
+        tracemalloc.start()
+        embed_shard(header_of(tmp_path, 1), shard, HashEncoder(), tmp_path / "v", tmp_path / "f")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]

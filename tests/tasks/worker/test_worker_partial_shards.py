@@ -1,0 +1,367 @@
+"""A worker that has to go signs for the beginning of its shard, and nothing of that is done again."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from launcher.output.verify import verify
+from tasks.engines.base import Vectors, embed
+from tasks.engines.hash_engine import HashEncoder
+from tasks.engines.tokenizer import Cut
+from tasks.protocol import receipt
+from tasks.protocol.lease import CRASHED, claim, key
+from tasks.protocol.manifest import Header, every_shard
+from tasks.protocol.receipt import File, Part
+from tasks.stores.base import every, read
+from tasks.stores.folder import Folder
+from tasks.stores.memory import Memory
+from tasks.worker import pipeline
+from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.signals import Signals, Stopped
+from tasks.worker.windows import Window, parted
+from tasks.worker.worker import Worker
+from tests.support.runs import NOON, column, corpus, ids_out, launch, receipts_of
+
+DOCUMENTS = 400
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "out")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
+    old = {number: signal.getsignal(number) for number in numbers}
+    found = Signals()
+    found.listen()
+    yield found
+    found.deafen()
+    for number, handler in old.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def bites(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine takes little at once, so that a small shard is many windows."""
+    monkeypatch.setattr(pipeline, "FIRST", 640)
+    monkeypatch.setattr(pipeline, "LEAST", 640)
+    monkeypatch.setattr(pipeline, "BITE", 0.0)
+
+
+class Counting(HashEncoder):
+    """Counts what it embeds, does something before its n-th call, and works at a known pace."""
+
+    def __init__(self, at: int = 0, act: Callable[[], None] = lambda: None, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.at, self.act, self.seconds = at, act, seconds
+        self.calls = self.pieces = 0
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        self.calls += 1
+        if self.calls == self.at:
+            self.act()
+        time.sleep(self.seconds)
+        self.pieces += len(ids)
+        return super().encode(ids)
+
+
+def hired(
+    store: Folder | Memory,
+    header: Header,
+    encoder: HashEncoder,
+    scratch: Path,
+    signals: Signals | None = None,
+    name: str = "ann",
+) -> Worker:
+    heart = Heart(store, Pulse("run-1", name, "here", 1, NOON.isoformat()), 1_000)
+    scratch.mkdir(exist_ok=True)
+    return Worker(store, header, name, 0, encoder, heart, scratch, signals or Signals())
+
+
+def told_twice() -> None:
+    """What is nearly done is then not waited for."""
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+
+
+def parts_of(store: Folder | Memory) -> list[Part]:
+    bodies = [read(store, entry.key) for entry in every(store, "_embedfleet/run-1/parts/")]
+    return [receipt.load_part(body) for body in bodies if body]
+
+
+def vectors_of(store: Folder, header: Header) -> Vectors:
+    (done,) = receipts_of(store, header)
+    return np.concatenate([np.array(column(store.root / key, "vector"), np.float32) for key, _ in done.files])
+
+
+def stopped_midway(store: Folder, files: Path, scratch: Path, signals: Signals) -> tuple[Header, list[str]]:
+    """One shard, of which a worker that was told to end has done a part."""
+    names = corpus(files, 1, DOCUMENTS)
+    header = launch(store, files, 1, ttl=1_000.0)
+    encoder = Counting(4, told_twice)
+    with pytest.raises(Stopped):
+        hired(store, header, encoder, scratch, signals).run()
+    return header, names
+
+
+def test_a_worker_told_to_end_signs_for_what_it_has_done(
+    store: Folder, files: Path, tmp_path: Path, signals: Signals
+) -> None:
+    stopped_midway(store, files, tmp_path / "s", signals)
+    (part,) = parts_of(store)
+    assert 0 < part.done == part.documents == part.chunks < DOCUMENTS
+    assert [(file.rows, file.worker) for file in part.files] == [(part.done, "ann")]
+
+
+def test_the_next_worker_does_only_the_rest(
+    store: Folder, files: Path, tmp_path: Path, signals: Signals
+) -> None:
+    header, names = stopped_midway(store, files, tmp_path / "s", signals)
+    (part,) = parts_of(store)
+    encoder = Counting()
+    hired(store, header, encoder, tmp_path / "t", name="bob").run()
+    assert encoder.pieces == DOCUMENTS - part.done
+    assert ids_out(store, header) == names
+
+
+def test_a_receipt_counts_all_its_files(store: Folder, files: Path, tmp_path: Path, signals: Signals) -> None:
+    header, _ = stopped_midway(store, files, tmp_path / "s", signals)
+    hired(store, header, Counting(), tmp_path / "t", name="bob").run()
+    (done,) = receipts_of(store, header)
+    assert (done.documents, done.chunks, done.generation, len(done.files)) == (DOCUMENTS, DOCUMENTS, 2, 2)
+    assert done.output_bytes == sum((store.root / key).stat().st_size for key, _ in done.files)
+    assert done.tokens_here < done.tokens
+
+
+def test_a_shard_of_two_files_is_verified_as_one(
+    store: Folder, files: Path, tmp_path: Path, signals: Signals
+) -> None:
+    header, _ = stopped_midway(store, files, tmp_path / "s", signals)
+    hired(store, header, Counting(), tmp_path / "t", name="bob").run()
+    verdict = verify(store, header, 0, again=True, step=lambda _done, _all: None)
+    assert (verdict.faults, verdict.rows, verdict.resampled) == ([], DOCUMENTS, 64)
+
+
+def test_the_vectors_are_those_of_an_undisturbed_run(
+    store: Folder, files: Path, tmp_path: Path, signals: Signals
+) -> None:
+    header, names = stopped_midway(store, files, tmp_path / "s", signals)
+    hired(store, header, Counting(), tmp_path / "t", name="bob").run()
+    texts = [" ".join(f"{name}w{w}" for w in range(12)) for name in names]
+    assert np.array_equal(vectors_of(store, header), embed(HashEncoder(), texts, Cut(512)).vectors)
+
+
+def test_the_furthest_of_several_parts_is_where_the_next_goes_on(
+    store: Folder, files: Path, tmp_path: Path, signals: Signals
+) -> None:
+    corpus(files, 1, DOCUMENTS)
+    header = launch(store, files, 1, ttl=1_000.0)
+    for at in (3, 4, 3):
+        with pytest.raises(Stopped):
+            hired(store, header, Counting(at, told_twice), tmp_path / "s", signals).run()
+        signals.forget()
+    done = [part.done for part in parts_of(store)]
+    assert done == sorted(done)
+    assert len(set(done)) == 3
+    encoder = Counting()
+    hired(store, header, encoder, tmp_path / "t").run()
+    assert encoder.pieces == DOCUMENTS - done[-1]
+    assert [len(r.files) for r in receipts_of(store, header)] == [4]
+
+
+def test_a_first_claim_asks_for_no_parts(files: Path, tmp_path: Path) -> None:
+    class Listed(Memory):
+        def list(self, prefix: str, after: str = "") -> list[object]:  # type: ignore[override]
+            asked.append(prefix)
+            return super().list(prefix, after)  # pyright: ignore[reportReturnType]
+
+    asked: list[str] = []
+    store = Listed()
+    corpus(files, 1, 5)
+    hired(store, launch(store, files, 1), Counting(), tmp_path / "s").run()  # pyright: ignore[reportArgumentType]
+    assert [prefix for prefix in asked if "/parts/" in prefix] == []
+
+
+def test_a_shard_that_is_nearly_done_is_finished_when_told_to_end(
+    store: Folder, files: Path, tmp_path: Path, signals: Signals
+) -> None:
+    """At the pace of the engine the rest takes a second: less than SIGTERM leaves."""
+    corpus(files, 2, DOCUMENTS)
+    header = launch(store, files, 2)
+    encoder = Counting(6, lambda: signal.raise_signal(signal.SIGTERM), seconds=0.1)
+    with pytest.raises(Stopped):
+        hired(store, header, encoder, tmp_path / "s", signals).run()
+    first = next(r for r in receipts_of(store, header) if r.position == 0)
+    assert (first.documents, first.earlier) == (DOCUMENTS, ())
+
+
+def test_told_twice_a_worker_ends_at_once_with_what_it_has(
+    store: Folder, files: Path, tmp_path: Path, signals: Signals
+) -> None:
+    corpus(files, 1, DOCUMENTS)
+    header = launch(store, files, 1)
+    with pytest.raises(Stopped):
+        hired(store, header, Counting(6, told_twice, seconds=0.1), tmp_path / "s", signals).run()
+    assert receipts_of(store, header) == []
+    assert len(parts_of(store)) == 1
+
+
+def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
+    store: Folder, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole would take four seconds; the machine goes in two."""
+    monkeypatch.setattr(pipeline, "RESERVE", 0.5)
+    corpus(files, 1, DOCUMENTS)
+    header = launch(store, files, 1, ttl=1_000.0)
+    signals = Signals()
+    encoder = Counting(3, lambda: signals.warn("the cloud takes it", 2.0), seconds=0.4)
+    worker = hired(store, header, encoder, tmp_path / "s", signals)
+    begun = time.monotonic()
+    assert not worker.pipeline().run()
+    assert time.monotonic() - begun < 3.5
+    (part,) = parts_of(store)
+    assert 60 < part.done < DOCUMENTS
+    assert worker.keeper.leases == []
+
+
+def test_a_machine_that_did_not_go_works_on(
+    store: Folder, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.worker import worker as working
+
+    monkeypatch.setattr(working, "WITHDRAWN", 0.3)
+    names = corpus(files, 3, 50)
+    header = launch(store, files, 3, ttl=1_000.0)
+    signals = Signals()
+    hired(store, header, Counting(1, lambda: signals.warn("perhaps", 0.1)), tmp_path / "s", signals).run()
+    assert sorted(ids_out(store, header)) == sorted(names)
+
+
+def test_a_zombie_with_a_part_and_its_successor_do_each_row_once(
+    store: Folder, files: Path, tmp_path: Path
+) -> None:
+    """Ann is frozen while another takes over and finishes; what she then signs for changes nothing."""
+    names = corpus(files, 1, DOCUMENTS)
+    header = launch(store, files, 1, ttl=0.3)
+    (shard,) = every_shard(store, header)
+    frozen, thawed = threading.Event(), threading.Event()
+
+    def freeze() -> None:
+        ann.signals.drain = True  # a frozen process claims nothing
+        frozen.set()
+        assert thawed.wait(PATIENCE)
+
+    ann = hired(store, header, Counting(4, freeze), tmp_path / "s")
+    thread = threading.Thread(target=ann.run)
+    thread.start()
+    assert frozen.wait(PATIENCE)
+    assert claim(store, "run-1", shard, 2, "bob", NOON)  # and dies
+    bob = hired(store, header, Counting(), tmp_path / "t", name="carl")
+    bob.run()
+    thawed.set()
+    thread.join(PATIENCE)
+    assert ids_out(store, header) == names
+    assert [r.worker for r in receipts_of(store, header)] == ["carl"]
+
+
+# --- shards that processes die of
+
+
+class Deadly(Counting):
+    """Dies of one text, and of nothing else."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.poison = self.words.ids([word])[0][0]
+        self.dead = False
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        self.dead = self.dead or any(self.poison in piece for piece in ids)
+        if self.dead:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return super().encode(ids)
+
+
+def test_a_shard_that_three_processes_died_of_is_set_aside_and_the_rest_is_done(
+    store: Folder, files: Path, tmp_path: Path
+) -> None:
+    names = corpus(files, 3, 50)
+    header = launch(store, files, 3, ttl=1_000.0)
+    deaths = 0
+    for _ in range(10):
+        try:
+            hired(store, header, Deadly("1-17w3"), tmp_path / "s").run()
+            break
+        except RuntimeError:
+            deaths += 1
+    assert deaths == 3
+    faults = {r.position: r.fault for r in receipts_of(store, header)}
+    assert faults == {0: None, 1: "set aside: 3 worker processes died of it", 2: None}
+    assert sorted(ids_out(store, header)) == sorted(names[:50] + names[100:])
+
+
+def test_what_was_in_hand_beside_a_deadly_shard_is_not_blamed(
+    store: Folder, files: Path, tmp_path: Path
+) -> None:
+    corpus(files, 4, 50)
+    header = launch(store, files, 4, ttl=1_000.0)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            hired(store, header, Deadly("0-3w3"), tmp_path / "s").run()
+    shards = list(every_shard(store, header))
+    again = read(store, key("run-1", "00000", shards[0].id, 2))
+    assert again == CRASHED
+    others = [e for e in every(store, "_embedfleet/run-1/leases/") if shards[0].id not in e.key]
+    assert [e.size for e in others if e.key.endswith("000002")] in ([], [0] * 3)
+
+
+def test_a_suspect_shard_puts_every_step_forward_in_the_store(
+    store: Folder, files: Path, tmp_path: Path
+) -> None:
+    corpus(files, 1, DOCUMENTS)
+    header = launch(store, files, 1, ttl=1_000.0)
+    store.put(key("run-1", "00000", next(iter(every_shard(store, header))).id, 1), CRASHED)
+    hired(store, header, Counting(), tmp_path / "s").run()
+    assert len(parts_of(store)) >= 5
+    verdict = verify(store, header, 0, again=True, step=lambda _done, _all: None)
+    assert verdict.faults == []
+
+
+# --- values
+
+
+def test_a_part_reads_as_it_was_written() -> None:
+    file = File("data/a.parquet", "ab", 10, 3, 30, None, "ann", NOON, NOON)
+    part = Part("run-1", "0" * 16, 2, 4, 3, 3, 30, 1, 0, 1, (file, file))
+    assert receipt.load_part(receipt.dump_part(part)) == part
+
+
+def test_a_window_is_parted_between_documents_and_nothing_is_lost() -> None:
+    from tasks.engines.tokenizer import Pieces
+    from tasks.formats.readers import Bad, Document
+
+    window = Window()
+    for n in range(6):
+        if n in (0, 3):
+            window.fail(Bad("f", 100 + n, "no text"))
+        window.add(Document(str(n), "", "f", n), Pieces(([1] * 10,), 0), [()])
+    window.fail(Bad("f", 200, "no text"))
+    first, rest = parted(window, 35)
+    assert ([d.id for d in first.documents], [b.position for b in first.bad]) == (["0", "1", "2"], [100])
+    assert ([d.id for d in rest.documents], [b.position for b in rest.bad]) == (["3", "4", "5"], [103, 200])
+    assert (first.tokens, rest.tokens, first.rows + rest.rows) == (30, 30, window.rows)
