@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e clean
+.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +13,8 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 # constraints.txt pins torch first: with no pin, pip may take several GB of CUDA libraries.
-$(VENV)/ready: pyproject.toml constraints.txt
+# launcher/__init__.py holds the version, which the installed metadata repeats.
+$(VENV)/ready: pyproject.toml constraints.txt launcher/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	@echo "setting up $(VENV), a few minutes the first time"
 	$(PYTHON) -m venv $(VENV)
@@ -113,6 +114,9 @@ e2e-chaos: setup $(VENV)/stores
 e2e-stores: setup $(VENV)/stores
 	@$(BIN)/python -m pytest -m e2e tests/contract
 	@$(BIN)/python -m pytest tests/launcher/fleet/backends/test_provider_api.py
+
+release: setup ## check, build and tag the version of launcher/__init__.py; pushes and uploads nothing
+	@$(BIN)/python -m scripts.release
 
 clean: ## remove the environment and what the demo made
 	rm -rf $(VENV) $(VLLM) $(CLOUD) demo/out
