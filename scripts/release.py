@@ -1,6 +1,6 @@
 """`make release`: check that this commit can be released, build and check its distributions, and tag it.
 
-    python scripts/release.py [--check]
+    python -m scripts.release [--check]
 
 The version is written in one place, `launcher/__init__.py`; hatchling reads it from there. Nothing is pushed and
 nothing is uploaded: the last lines of the output name the two commands that do so. With `--check` no tag is made.
@@ -81,15 +81,8 @@ def release(*, tag: bool) -> None:
     if not tag:
         say("checked; no tag was made")
         return
-    run(
-        "git",
-        "tag",
-        "--annotate",
-        f"v{__version__}",
-        "--cleanup=verbatim",
-        "--message",
-        f"embedfleet {__version__}\n\n{notes}",
-    )
+    message = f"embedfleet {__version__}\n\n{notes}"
+    run("git", "tag", "--annotate", f"v{__version__}", "--cleanup=verbatim", "--message", message)
     say(f"tagged v{__version__}; nothing was pushed or uploaded. To publish:")
     say(f"  git push origin v{__version__}")
     say(f"  {Path(sys.executable).name} -m twine upload {sdist.relative_to(ROOT)} {wheel.relative_to(ROOT)}")
@@ -154,10 +147,11 @@ def release_notes(changelog: str, version: str, today: date) -> str:
 def sections_of(changelog: str) -> list[tuple[str, str, str]]:
     """Name, date ("" without one) and text of each `## [...]` section, in the order of the file."""
     found = list(HEADING.finditer(changelog))
-    ends = [heading.start() for heading in found[1:]] + [len(changelog)]
+    starts = [heading.start() for heading in found]
+    ends = [*starts[1:], len(changelog)]
     return [
         (heading[1], heading[2] or "", changelog[heading.end() : end].strip())
-        for heading, end in zip(found, ends, strict=True)
+        for heading, end in zip(found, ends, strict=False)  # without headings there is one end too many
     ]
 
 
