@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.engines.base import embed, load
+from tasks.engines.base import embed
+from tasks.engines.load import load
 from tasks.engines.tokenizer import Cut
 
 

@@ -17,11 +17,13 @@ from launcher.fleet.controller import Drive
 from launcher.fleet.monitoring.store_observer import Eye
 from launcher.fleet.policy import Lot
 from launcher.ledger.ledger import Ledger
+from tasks.clock import utc
 from tasks.protocol import manifest
+from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.skypilot_task import Place
 from tasks.stores.folder import Folder
-from tasks.worker.heartbeat import Heart, Pulse, utc
+from tasks.worker.heartbeat import Heart
 
 MACHINES = 200
 SHARDS = 2_000

@@ -17,21 +17,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from launcher.cli.plan import read_job
 from launcher.corpus import sharding
 from launcher.corpus.chunking import cut_of
 from launcher.corpus.inspect import listing_of
 from launcher.corpus.listing import Listing
 from launcher.corpus.sampling import sample
-from launcher.fleet.rebuild_ledger import plan_key, rebuild
+from launcher.fleet.rebuild_ledger import rebuild
 from launcher.fleet.status import eye_of, status_of
+from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from tasks.engines.tokenizer import words
 from tasks.formats.readers import Columns
 from tasks.protocol import manifest, receipt
-from tasks.protocol.lease import receipt_key
+from tasks.protocol.keys import plan_key, receipt_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Body, Entry, Span, create_once

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tasks.engines.base import load
+from tasks.engines.load import load
 from tasks.engines.tokenizer import Cut, pieces
 
 BATCH = 32

@@ -15,10 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tasks.protocol import lease, manifest, receipt
+from tasks.protocol import keys, manifest, receipt
+from tasks.protocol.heartbeat import load
+from tasks.protocol.keys import pulse_key
 from tasks.protocol.shard import Shard, Slice, identify
-from tasks.stores.base import every, open_store, read
-from tasks.worker.heartbeat import load, pulse_key
+from tasks.stores.base import every, read
+from tasks.stores.open import open_store
 from tests.support.objectserver import Requests, environment
 from tests.support.objectserver.process import started
 
@@ -70,7 +72,7 @@ def run(
         peaks.append(usage.ru_maxrss / 1024)
         cpu += usage.ru_utime + usage.ru_stime
     after = requests(place)
-    done = [receipt.load(read(store, e.key) or b"") for e in every(store, f"{lease.root(name)}/receipts/")]
+    done = [receipt.load(read(store, e.key) or b"") for e in every(store, f"{keys.root(name)}/receipts/")]
     assert len(done) == len(shards)
     tokens = sum(r.tokens for r in done)
     seconds = (max(r.finished for r in done) - min(r.started for r in done)).total_seconds()

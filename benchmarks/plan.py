@@ -22,7 +22,7 @@ from typing import Any
 from launcher.planning.estimate import Kind
 from launcher.planning.optimizer.market import Caps, Need, market
 from launcher.planning.optimizer.solver import choose
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 
 ROUNDS = 5
 SIZES = (2_000, 20_000)

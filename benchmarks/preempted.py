@@ -20,19 +20,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.clock import utc
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol import manifest
+from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.folder import Folder, version_of
 from tasks.worker import pipeline, signals
 from tasks.worker.commit import Signer
-from tasks.worker.heartbeat import Heart, Pulse, utc
+from tasks.worker.heartbeat import Heart
+from tasks.worker.output_files import Output
 from tasks.worker.pipeline import Pipeline
 from tasks.worker.shard_task import Task
 from tasks.worker.signals import Signals, Stopped
-from tasks.worker.windows import Output
 from tasks.worker.worker import Worker
 
 SHARD = 0.25  # seconds of the engine

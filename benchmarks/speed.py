@@ -30,13 +30,13 @@ from launcher.throughput.predict import (
     ENGINES,
     FACTOR,
     FP32_FACTOR,
-    P90,
     TOKEN_SECONDS,
     Engine,
     Shape,
     flops_per_token,
     seconds_per_text,
 )
+from launcher.throughput.spread import P90
 from pricing.gpu import Gpu, canonical, gpu, like
 
 POINTS = Path(__file__).parents[2] / "shared" / "facts" / "throughput_points.csv"

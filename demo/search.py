@@ -1,7 +1,7 @@
 """Ask the vectors something: three queries, each with its nearest documents, so that a person sees what they mean."""
+
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import gzip
 import json
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from demo.neighbours import best_documents
-from tasks.engines.base import embed, load
+from tasks.engines.base import embed
+from tasks.engines.load import load
 from tasks.engines.tokenizer import Cut, longest
 from tasks.formats.quantize import restore
-from tasks.protocol import lease, manifest, receipt
+from tasks.protocol import keys, manifest, receipt
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
 
@@ -27,7 +28,7 @@ def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int
     header = manifest.read_header(store, run)
     ids: list[str] = []
     blocks: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
-    for entry in every(store, f"{lease.root(run)}/receipts/"):
+    for entry in every(store, f"{keys.root(run)}/receipts/"):
         body = read(store, entry.key)
         assert body
         for key, _ in receipt.load(body).files:  # none where nothing of it could be embedded

@@ -12,12 +12,13 @@ from typing import Any
 from launcher import __version__
 from launcher.bench.trial_run import Rehearsed, Wanted, rehearse
 from launcher.errors import Problem
+from launcher.format import duration
 from launcher.ledger.records import SpeedSeen
-from launcher.reports.terminal.report import duration
 from launcher.throughput import predict as speed
 from launcher.throughput.calibration import BENCH
 from launcher.throughput.local_machine import CPU, Asked, Measured, Slots, measure
-from launcher.throughput.predict import Shape, Spread, mean_flops
+from launcher.throughput.predict import Shape, mean_flops
+from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from tasks.formats.vector_file import Dtype
 

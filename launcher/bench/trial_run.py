@@ -20,11 +20,10 @@ from launcher.fleet.backends.local import Local
 from launcher.throughput.calibration import Work, work
 from launcher.throughput.local_machine import Asked, Slots, devices
 from tasks.formats.vector_file import Dtype
-from tasks.protocol import lease, manifest, receipt
+from tasks.protocol import heartbeat, keys, manifest, receipt
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import Store, every, read
 from tasks.stores.folder import Folder, version_of
-from tasks.worker import heartbeat
 
 RUN = "bench"
 EACH = 3  # shards for each worker, at least: of one alone there would be no next one to wait for
@@ -71,7 +70,7 @@ def rehearse(asked: Asked, use: Slots, wanted: Wanted) -> Rehearsed:
         _run(folder, use, len(cuts), STARTING + PATIENCE * wanted.seconds)
         receipts = [
             receipt.load(body)
-            for entry in every(store, f"{lease.root(RUN)}/receipts/")
+            for entry in every(store, f"{keys.root(RUN)}/receipts/")
             if (body := read(store, entry.key)) is not None
         ]
         stages, seconds = _stages(store)
@@ -188,7 +187,7 @@ def _stages(store: Store) -> tuple[dict[str, float], float]:
     """Seconds by stage, and of work, of all workers together: as each said last."""
     stages: Counter[str] = Counter()
     seconds = 0.0
-    for entry in every(store, f"{lease.root(RUN)}/workers/"):
+    for entry in every(store, f"{keys.root(RUN)}/workers/"):
         body = read(store, entry.key)
         if body is not None:
             pulse = heartbeat.load(body)

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from launcher.cli.progress import say  # noqa: PLC0415
     from launcher.ledger.ledger import Ledger  # noqa: PLC0415
     from launcher.reports.terminal.benchmark import bench_text  # noqa: PLC0415
-    from tasks.worker.heartbeat import utc  # noqa: PLC0415
+    from tasks.clock import utc  # noqa: PLC0415
 
     subject = _subject(arguments)
     path: Path = arguments.runs / "ledger.db"
@@ -107,9 +107,10 @@ def _subject(arguments: argparse.Namespace) -> "Subject":
 def _of_model(arguments: argparse.Namespace) -> "Subject":
     from launcher.bench.measure import Subject  # noqa: PLC0415
     from launcher.bench.synthetic_texts import texts  # noqa: PLC0415
-    from launcher.corpus.chunking import resolve  # noqa: PLC0415
+    from launcher.jobs.model_reference import resolve  # noqa: PLC0415
     from launcher.throughput.local_machine import Asked, slots  # noqa: PLC0415
-    from tasks.engines.base import choose, limit  # noqa: PLC0415
+    from tasks.engines.base import limit  # noqa: PLC0415
+    from tasks.engines.load import choose
     from tasks.engines.tokenizer import Cut  # noqa: PLC0415
 
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
@@ -134,11 +135,12 @@ def _of_model(arguments: argparse.Namespace) -> "Subject":
 
 def _of_job(arguments: argparse.Namespace) -> "Subject":
     from launcher.bench.measure import Subject  # noqa: PLC0415
-    from launcher.cli.plan import read_job  # noqa: PLC0415
-    from launcher.corpus.chunking import cut_of, resolve  # noqa: PLC0415
+    from launcher.corpus.chunking import cut_of  # noqa: PLC0415
     from launcher.jobs.job import Declared  # noqa: PLC0415
+    from launcher.jobs.model_reference import resolve
+    from launcher.jobs.parse import read_job  # noqa: PLC0415
     from launcher.throughput.local_machine import Asked, slots  # noqa: PLC0415
-    from tasks.engines.base import choose  # noqa: PLC0415
+    from tasks.engines.load import choose  # noqa: PLC0415
 
     job, base = read_job(arguments.job)
     model = resolve(job.model, base)

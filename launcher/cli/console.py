@@ -2,37 +2,10 @@
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-
-from launcher.errors import Problem, Usage
-
-
-def read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise Usage(f"no file {path}", hint="name a job file or a plan that is there") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"cannot read {path}: {error}", hint="name a readable text file in UTF-8") from error
-
-
-def write(path: Path, text: str) -> None:
-    """All or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise Problem(
-            f"cannot write {path}: {error.strerror}", hint="free some space or name another place"
-        ) from error
 
 
 def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any = None) -> None:

@@ -108,7 +108,7 @@ def plan_of(named: str | None) -> dict[str, Any] | None:
     """
     if named is None or not named.endswith(".json") or not Path(named).is_file():
         return None
-    from launcher.cli.plan import plan_in  # noqa: PLC0415 - only with a plan
+    from launcher.planning.plan_file import plan_in  # noqa: PLC0415 - only with a plan
 
     return plan_in(Path(named))
 
@@ -138,7 +138,7 @@ def subject(named: str) -> list[Check]:
     path = Path(named)
     if "://" in named or path.is_dir() or path.suffix not in (".yaml", ".yml"):
         return store(named)
-    from launcher.cli.plan import read_job  # noqa: PLC0415 - only with a job
+    from launcher.jobs.parse import read_job  # noqa: PLC0415 - only with a job
 
     try:
         job, base = read_job(path)
@@ -161,7 +161,7 @@ def store(url: str) -> list[Check]:
 
 
 def _model(name: str, base: Path) -> str:
-    from launcher.corpus.chunking import resolve  # noqa: PLC0415
+    from launcher.jobs.model_reference import resolve  # noqa: PLC0415
     from tasks.engines.tokenizer import HASH, longest  # noqa: PLC0415
 
     model = resolve(name, base)
@@ -172,8 +172,8 @@ def _model(name: str, base: Path) -> str:
 
 def _corpus(job: Any, base: Path) -> str:
     from launcher.corpus.inspect import listing_of  # noqa: PLC0415
+    from launcher.format import plain  # noqa: PLC0415
     from launcher.jobs.job import Source  # noqa: PLC0415
-    from launcher.reports.terminal.report import plain  # noqa: PLC0415
 
     if not isinstance(job.corpus, Source):
         return "only declared: it can be planned, not launched"

@@ -43,9 +43,10 @@ def run(arguments: Namespace) -> int:
     from launcher.cli.console import show  # noqa: PLC0415
     from launcher.cli.report import ledger_of  # noqa: PLC0415
     from launcher.fleet.monitoring.store_observer import Eye  # noqa: PLC0415
-    from launcher.output.dataset import dataset_key, write_dataset  # noqa: PLC0415
+    from launcher.output.dataset import write_dataset  # noqa: PLC0415
     from tasks.protocol import manifest  # noqa: PLC0415
-    from tasks.stores.base import open_store  # noqa: PLC0415
+    from tasks.protocol.keys import dataset_key
+    from tasks.stores.open import open_store  # noqa: PLC0415
 
     with ledger_of(arguments) as ledger:
         row = ledger.find(arguments.run)
@@ -80,7 +81,7 @@ def run(arguments: Namespace) -> int:
 
 def garbage(store: "Store", header: "Header", receipts: "list[Receipt]") -> "Iterator[Entry]":
     """What a finished run left behind: parts that were gone on from, and vectors and failed rows that nobody names."""
-    from tasks.protocol.lease import root  # noqa: PLC0415
+    from tasks.protocol.keys import root  # noqa: PLC0415
     from tasks.stores.base import every  # noqa: PLC0415
 
     named = {key for one in receipts for key, _ in one.files}

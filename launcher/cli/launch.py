@@ -13,7 +13,7 @@ from typing import Any
 
 from launcher.cli import stop as teardown
 from launcher.cli.confirm import confirm, rehearsal
-from launcher.cli.console import read, show, write
+from launcher.cli.console import show
 from launcher.cli.plan import choices_of
 from launcher.cli.progress import follow, say, screen, stepper
 from launcher.cli.report import ledger_of
@@ -24,20 +24,20 @@ from launcher.corpus.inspect import columns, fresh_of, listing_of, output_path
 from launcher.corpus.sampling import sample
 from launcher.costs.run_costs import report_of, standing_of
 from launcher.errors import FailedRows, Problem, Usage
+from launcher.files import read, write
 from launcher.fleet.controller import Drive, sole
 from launcher.fleet.monitoring.spot_prices import SpotHistory
 from launcher.fleet.monitoring.store_observer import Eye
 from launcher.fleet.notifications import budget_now, told
 from launcher.fleet.orphan_check import at_the_end
 from launcher.fleet.provisioner import able, hire, recipes, rented
-from launcher.fleet.rebuild_ledger import plan_key
 from launcher.fleet.status import eye_of, settle, status_of
 from launcher.fleet.task_specs import reachable, yamls
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Job, Source
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
-from launcher.output.dataset import dataset_key, write_dataset
+from launcher.output.dataset import write_dataset
 from launcher.output.verify import verify
 from launcher.planning import plan as plans
 from launcher.planning import planner
@@ -46,11 +46,12 @@ from launcher.reports.report import to_json
 from launcher.reports.terminal.plan import plan_text, status_text, verdict_text
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import learn
+from tasks.clock import utc
 from tasks.engines.tokenizer import words
 from tasks.protocol import manifest
-from tasks.protocol.lease import root
-from tasks.stores.base import Store, create_once, open_store, probe
-from tasks.worker.heartbeat import utc
+from tasks.protocol.keys import dataset_key, plan_key, root
+from tasks.stores.base import Store, create_once, probe
+from tasks.stores.open import open_store
 
 TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
 

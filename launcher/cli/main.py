@@ -229,5 +229,3 @@ def command_of(command: str) -> Callable[[argparse.Namespace], int]:
             from launcher.cli import launch  # noqa: PLC0415
 
             return launch.RUN[command]
-
-

@@ -3,20 +3,20 @@
 import json
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
-from launcher.cli.console import read, show, write
-from launcher.cli.prices import book_of
+from launcher.cli.console import show
 from launcher.cli.progress import say
-from launcher.jobs import job as jobs
-from launcher.jobs.job import Job
+from launcher.files import write
+from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.plan_diff import differences
+from launcher.planning.plan_file import plan_in
+from launcher.planning.price_book import book_of
 from launcher.reports.html.plan import plan_page
 from launcher.reports.terminal.plan import plan_text
 from launcher.reports.terminal.plan_diff import diff_text
-from tasks.worker.heartbeat import utc
+from tasks.clock import utc
 
 
 def plan(arguments: Namespace) -> int:
@@ -51,18 +51,3 @@ def diff(arguments: Namespace) -> int:
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
     show(differences(one, other), diff_text, as_json=arguments.json)
     return 0
-
-
-def plan_in(path: Path) -> dict[str, Any]:
-    """The plan in this file, unchanged since it was made."""
-    try:
-        return plans.check(json.loads(read(path)))
-    except ValueError as error:
-        raise plans.BadPlan(
-            f"{path} is not JSON: {error}", hint="name two plans: embedfleet plan -o writes one"
-        ) from error
-
-
-def read_job(path: Path) -> tuple[Job, Path]:
-    """The job and the folder that its relative paths are relative to."""
-    return jobs.parse(read(path), where=path.name), path.absolute().parent

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import Problem, Usage
+from launcher.planning.price_book import book_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -72,30 +73,9 @@ def add(commands: Any) -> None:
 
 def run(arguments: Namespace) -> int:
     """Carry the command out; its exit status."""
-    from tasks.worker.heartbeat import utc  # noqa: PLC0415 - see above
+    from tasks.clock import utc  # noqa: PLC0415 - see above
 
     return _refresh(arguments, utc()) if arguments.action else _list(arguments, utc())
-
-
-def book_of(price_book: Path | None, *, offline: bool) -> "Book":
-    """The prices that a command is to use: the file named, else the snapshot or the user's own book.
-
-    Raises:
-        Usage: the file is no price book that can be believed.
-    """
-    from pricing import book_versions  # noqa: PLC0415 - see above
-    from pricing.price_book import BadBookError, load  # noqa: PLC0415
-
-    if price_book is not None:
-        try:
-            return book_versions.Book(load(price_book), price_book)
-        except BadBookError as error:
-            raise Usage(
-                str(error), hint="mend those lines; embedfleet prices --json shows the fields"
-            ) from error
-    if offline:
-        return book_versions.Book(load(), None)
-    return book_versions.find(book_versions.place(os.environ))
 
 
 def _list(arguments: Namespace, now: datetime) -> int:
@@ -243,7 +223,7 @@ def _told(done: "Refreshed") -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415 - see above
     from rich.text import Text  # noqa: PLC0415
 
-    from launcher.reports.terminal.report import plain  # noqa: PLC0415
+    from launcher.format import plain  # noqa: PLC0415
     from pricing.book_versions import REJECTED  # noqa: PLC0415
 
     assert done.path

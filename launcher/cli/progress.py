@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from launcher.reports.terminal.report import brief, duration, money, rate
-from tasks.worker.heartbeat import utc
+from launcher.format import brief, duration, money, rate
+from tasks.clock import utc
 
 if TYPE_CHECKING:
     from launcher.fleet.controller import Glance

@@ -65,8 +65,9 @@ def report(arguments: Namespace) -> int:
         return _reconcile(arguments)
     if arguments.all or arguments.since:
         return _all(arguments)
-    from launcher.cli.console import show, write  # noqa: PLC0415
+    from launcher.cli.console import show  # noqa: PLC0415
     from launcher.cli.progress import say  # noqa: PLC0415
+    from launcher.files import write
     from launcher.reports.focus_csv import to_csv  # noqa: PLC0415 - `--help` must not wait
     from launcher.reports.html.report import render  # noqa: PLC0415
     from launcher.reports.markdown import report_md  # noqa: PLC0415
@@ -116,13 +117,13 @@ def ledger_of(arguments: Namespace) -> "Ledger":
 
 def _look(ledger: "Ledger", run: "Run", runs: Path, *, prices: bool = True) -> "Report":
     """The report, after a look at the store for news where it can be reached; else from the ledger alone."""
-    from launcher.cli.prices import book_of  # noqa: PLC0415
     from launcher.cli.progress import say  # noqa: PLC0415
     from launcher.costs.run_costs import report_of  # noqa: PLC0415
     from launcher.fleet.monitoring.spot_prices import SpotHistory  # noqa: PLC0415
     from launcher.fleet.status import eye_of, settle  # noqa: PLC0415
-    from tasks.stores.base import open_store  # noqa: PLC0415
-    from tasks.worker.heartbeat import utc  # noqa: PLC0415
+    from launcher.planning.price_book import book_of  # noqa: PLC0415
+    from tasks.clock import utc  # noqa: PLC0415
+    from tasks.stores.open import open_store  # noqa: PLC0415
 
     store = None
     try:
@@ -142,7 +143,7 @@ def _look(ledger: "Ledger", run: "Run", runs: Path, *, prices: bool = True) -> "
 def _all(arguments: Namespace) -> int:
     from launcher.cli.console import show  # noqa: PLC0415
     from launcher.reports.run_list import listing, listing_md, listing_text  # noqa: PLC0415
-    from tasks.worker.heartbeat import utc  # noqa: PLC0415
+    from tasks.clock import utc  # noqa: PLC0415
 
     with ledger_of(arguments) as ledger:
         body = listing(ledger, arguments.since and _moment(arguments.since, utc()), utc())
@@ -163,7 +164,7 @@ def _reconcile(arguments: Namespace) -> int:
     from launcher.costs.run_costs import places_of, report_of  # noqa: PLC0415
     from launcher.reports.report import unknown  # noqa: PLC0415
     from launcher.reports.run_list import reconcile_text  # noqa: PLC0415
-    from tasks.worker.heartbeat import utc  # noqa: PLC0415
+    from tasks.clock import utc  # noqa: PLC0415
 
     with ledger_of(arguments) as ledger:
         run = ledger.find(arguments.run)

@@ -176,7 +176,7 @@ def speed_text(body: list[dict[str, Any]]) -> "RenderableType":
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from launcher.reports.terminal.report import brief, count, plain  # noqa: PLC0415
+    from launcher.format import brief, count, plain  # noqa: PLC0415
 
     lengths = list(dict.fromkeys(row["tokens"] for row in body))
     gpus = list(dict.fromkeys(row["gpu"] for row in body))

@@ -19,15 +19,15 @@ from launcher.fleet.controller import Busy, sole
 from launcher.fleet.monitoring.machine_tracker import Census
 from launcher.fleet.monitoring.store_observer import Eye
 from launcher.fleet.orphan_check import confirm, lines, regions_used, to_json, what_is_left
-from launcher.fleet.policy import ALIVE, Phase
 from launcher.fleet.provisioner import rented
+from launcher.fleet.states import ALIVE, Phase
 from launcher.fleet.status import census_of, eye_of
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
 from tasks import skypilot_task
+from tasks.clock import utc
 from tasks.protocol import control
-from tasks.stores.base import open_store
-from tasks.worker.heartbeat import utc
+from tasks.stores.open import open_store
 
 PATIENCE = 900.0  # seconds for SkyPilot to take everything down
 HERE_PATIENCE = 15.0  # seconds for a worker of this machine to end

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from launcher.corpus.listing import Listing
-from launcher.fleet.rebuild_ledger import runs_of
-from launcher.output.dataset import base_key, dataset_key
 from tasks.formats.parquet_reader import small
 from tasks.protocol import manifest
+from tasks.protocol.keys import base_key, dataset_key, runs_of
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Store, create_once, read
 

@@ -2,21 +2,34 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.corpus import sharding as cutting
-from launcher.corpus.chunking import Looked, cut_of
+from launcher.corpus.chunking import cut_of
 from launcher.corpus.incremental import Fresh, fresh
 from launcher.corpus.listing import Listing, find
+from launcher.corpus.profile import Profile, shard_tokens
 from launcher.corpus.profile import estimate as profile_of
-from launcher.corpus.profile import shard_tokens
-from launcher.corpus.sampling import sample
+from launcher.corpus.sampling import Sampled, sample
 from launcher.errors import NothingNew, Usage
+from launcher.format import plain
 from launcher.jobs.job import Job, Source
-from launcher.reports.terminal.report import plain
 from tasks.engines.tokenizer import words
 from tasks.formats.readers import Columns
-from tasks.stores.base import Refused, open_store
+from tasks.stores.base import Refused
+from tasks.stores.open import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The corpus as it was found: files and sample where there are any."""
+
+    profile: Profile
+    listing: Listing | None = None
+    sampled: Sampled | None = None
+    shards: int | None = None
+    shard_tokens: int | None = None
 
 
 def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:

@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from launcher.errors import Problem
 from tasks.protocol.shard import Kind
-from tasks.stores.base import Entry, Store, check_read, every, open_store
+from tasks.stores.base import Entry, Store, check_read, every
 from tasks.stores.folder import version_of
+from tasks.stores.open import open_store
 
 KIND_OF: dict[str, Kind] = {
     ".parquet": "parquet",

@@ -7,26 +7,26 @@ corpus gives the same profile. Holds one block at a time, and of no block more t
 import csv
 import io
 import random
-import zlib
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from launcher.corpus.listing import File, Listing
+from launcher.corpus.partial_decompress import Plain, stored_size, unpack_gzip, unpack_zstd
 from launcher.corpus.profile import Block, Stratum
 from launcher.errors import Problem
 from tasks.engines.tokenizer import Cut, Words, pieces
 from tasks.formats.parquet_reader import footer
-from tasks.formats.readers import LONGEST, ZSTD, Bad, Columns, Document, Row, opened, rows, rows_of
+from tasks.formats.readers import LONGEST, Bad, Columns, Document, Row, opened, rows, rows_of
 from tasks.protocol.shard import Slice
 from tasks.stores.base import Changed, Store
 
@@ -35,7 +35,6 @@ BLOCKS = 48  # per stratum
 BLOCK = 128 * 2**10  # bytes of a block in plain files
 PREFIX = 64 * 2**10  # bytes as stored of a block in compressed files, which can be read from the start only
 PLAIN = 4 * 2**20  # bytes unpacked of such a block, about, however small they were packed
-FEED = 64  # bytes of a .zst unpacked at once: it tells their place only when it asks for more
 ROWS = 256  # of a block in Parquet, at most
 TEXT = 2**20  # characters tokenised together, and bytes of text in a block of Parquet, about
 BATCH = 128  # texts tokenised together, at most
@@ -254,43 +253,6 @@ def line_end(store: Store, file: File | Slice, position: int) -> int:
                 return position - 1
 
 
-Parts = Generator[tuple[int, bytes], None, None]  # plain bytes, and where they end in the file as stored
-
-
-class Plain(io.RawIOBase):
-    """The plain bytes of a file, as they are asked for, and where in the file as stored they lie."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._rest = memoryview(b"")
-        self._plain, self._stored = [0], [0]  # ends of the parts so far
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        while not self._rest:
-            found = next(self._parts, None)
-            if found is None:
-                return 0
-            stored, part = found
-            self._rest = memoryview(part)
-            self._plain.append(self._plain[-1] + len(part))
-            self._stored.append(stored)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def stored(self, place: int) -> float:
-        """How many stored bytes it took to get so many plain ones."""
-        after = bisect_right(self._plain, place)
-        if after == len(self._plain):
-            return float(self._stored[-1])
-        (low, high), (start, end) = self._plain[after - 1 : after + 1], self._stored[after - 1 : after + 1]
-        return start + (end - start) * (place - low) / (high - low)
-
-
 def _prefix(listing: Listing, store: Store, file: File) -> tuple[float, bytes]:
     """The lines (or records) that begin in the first PREFIX stored bytes of a file, and how many stored bytes they are.
 
@@ -299,7 +261,11 @@ def _prefix(listing: Listing, store: Store, file: File) -> tuple[float, bytes]:
     """
     plain = bytearray()
     table = file.kind in ("csv", "tsv")
-    unpack = {".gz": _gz, ".zst": _zst}[PurePosixPath(file.path).suffix] if file.packed else _stored
+    unpack = (
+        {".gz": unpack_gzip, ".zst": unpack_zstd}[PurePosixPath(file.path).suffix]
+        if file.packed
+        else stored_size
+    )
     with (
         opened(store, _slice(file, 0, PREFIX)) as stream,
         closing(unpack(stream, listing.where(file))) as parts,
@@ -323,73 +289,6 @@ def _prefix(listing: Listing, store: Store, file: File) -> tuple[float, bytes]:
         units = source.stored(len(plain))
     # what is damaged holds nothing more, and is no less of the corpus
     return units if more else float(min(file.bytes, max(PREFIX, units))), bytes(plain)
-
-
-def _stored(stream: BinaryIO, _name: str) -> Parts:
-    while part := stream.read(2**14):
-        yield stream.tell(), part
-
-
-def _gz(stream: BinaryIO, name: str) -> Parts:
-    found = False
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        while rest := stream.read(2**12):
-            full = False
-            while rest or full:  # a little may be packed far more
-                part = unpacker.decompress(rest, 2**18)
-                full = len(part) == 2**18
-                rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-                if unpacker.eof:  # one .gz may be several, one after the other
-                    unpacker = zlib.decompressobj(wbits=31)
-                if part:
-                    found = True
-                    yield stream.tell() - len(rest), part
-        yield stream.tell(), b""
-    except zlib.error as error:
-        if not found:  # what came before the damage can be read, and workers will read it
-            raise _unpackable(name, error) from error
-
-
-class Trickle(io.RawIOBase):
-    """A stream that gives few bytes at a time."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return self._stream.read(FEED if size is None or size < 0 else min(size, FEED))
-
-
-def _zst(stream: BinaryIO, name: str) -> Parts:
-    held: list[bytes] = []  # what came since the file was last read from, when `place` was reached
-    place = 0
-    found = False
-    feed = Trickle(stream)
-    try:
-        with pa.CompressedInputStream(pa.PythonFile(feed, "r"), "zstd") as packed:
-            while part := packed.read(ZSTD):
-                if feed.tell() != place and held:
-                    yield place, b"".join(held)
-                    held.clear()
-                place, found = feed.tell(), True
-                held.append(part)
-            yield place, b"".join(held)
-            yield feed.tell(), b""
-    except OSError as error:
-        if not found:
-            raise _unpackable(name, error) from error
-        yield place, b"".join(held)
-
-
-def _unpackable(name: str, error: Exception) -> Problem:
-    return Problem(f"cannot unpack {name}: {error}", hint="move the file away, or mend it")
 
 
 def _block(units: float, source: Iterator[Row], words: Words, cut: Cut, found: Sampled) -> Block:

@@ -11,7 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from launcher.costs.billing_rules import terms
-from launcher.costs.metering import GRAIN, MICROSECOND, MachineTime, Spend
+from launcher.costs.metering import MICROSECOND, MachineTime, Spend
+from launcher.money import GRAIN
 
 HOLD_AT = Decimal("0.9")  # of the budget: no new leases, no new machines (DESIGN 8)
 HOUR = Decimal(3_600_000_000)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from launcher.costs.metering import LeaseTime, MachineTime, lane_of
+from launcher.costs.metering import LeaseTime, MachineTime
 from tasks.protocol.receipt import Receipt
+from tasks.protocol.worker_names import lane_of
 
 Stretch = tuple[datetime, datetime]
 SLACK = timedelta(

@@ -11,8 +11,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from launcher.costs.metering import GRAIN, MICROSECOND, MachineTime, Metered, Spend, written
+from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Spend
 from launcher.costs.waterfall import returns
+from launcher.money import GRAIN, written
 from launcher.planning.plan_reader import at, rows
 from pricing.offer import Offer
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from launcher.costs.metering import GRAIN, HOUR, MachineTime, Metered, Other, end_of, microseconds, priced
+from launcher.costs.metering import HOUR, MachineTime, Metered, Other, end_of, microseconds, priced
+from launcher.money import GRAIN
 
 ZERO = Decimal(0)
 DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ own, P10 and P90 over P50, and it narrows as the run shows what it costs.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.planning.estimate import exact
+from launcher.money import exact
 
 ENOUGH = 0.2  # of the tokens: from here on the run's own price counts alone
 

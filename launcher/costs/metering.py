@@ -15,7 +15,6 @@ A machine that comes back under its name lives again, elsewhere and at another p
 attributed worker by worker, each a like share of it.
 """
 
-import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,19 +25,17 @@ from itertools import pairwise
 from typing import Literal, TypeVar
 
 from launcher.costs.billing_rules import NONE, billed, terms, waived
+from launcher.money import GRAIN, ZERO
 from tasks.protocol.receipt import Receipt
+from tasks.protocol.worker_names import lane_of
 
 Part = Literal["useful", "lost", "cold_start", "waiting", "idle", "teardown"]
 PARTS: tuple[Part, ...] = ("useful", "lost", "cold_start", "waiting", "idle", "teardown")  # as they are shown
 PRIORITY: tuple[Part, ...] = ("useful", "teardown", "lost", "cold_start", "idle", "waiting")
 RANK = {part: rank for rank, part in enumerate(PRIORITY)}
-
-GRAIN = Decimal("1e-12")  # dollars; 3600 divides few prices, so amounts lie on this grid and add up exactly
 MICROSECOND = timedelta(microseconds=1)
 HOUR = Decimal(3_600_000_000)  # microseconds
-ZERO = Decimal(0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-WORKER = re.compile(r"(.+)-(\d+)(?:r\d+)?")  # of several on one machine: see tasks/restart.py
 
 Key = TypeVar("Key", str, int | None)
 Span = tuple[int, int, Part]  # microseconds since EPOCH
@@ -251,13 +248,6 @@ def judge(
     return Fruitless(tuple(lost), tuple(still))
 
 
-def lane_of(worker: str, names: Iterable[str]) -> tuple[str, int]:
-    """The machine that a worker is on, and which of its workers it is."""
-    if worker not in names and (found := WORKER.fullmatch(worker)) and found[1] in names:
-        return found[1], int(found[2])
-    return worker, 0
-
-
 def split(start: int, end: int, spans: Iterable[Span]) -> list[Stretch]:
     """Every moment from start to end, given to the first of PRIORITY among the spans that cover it."""
     edges: list[
@@ -281,12 +271,6 @@ def split(start: int, end: int, spans: Iterable[Span]) -> list[Stretch]:
 def dollars(time: timedelta, usd_per_hour: Decimal) -> Decimal:
     """The price of some time, to the nearest grain."""
     return (Decimal(time // MICROSECOND) * usd_per_hour / HOUR).quantize(GRAIN)
-
-
-def written(amount: Decimal) -> str:
-    """An amount in full, as it stands in JSON: no exponent, and no zeros that say nothing."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def end_of(machine: MachineTime, now: datetime) -> datetime:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from launcher.costs.metering import GRAIN, MachineTime, Other, lane_of
-from launcher.planning.estimate import exact
+from launcher.costs.metering import MachineTime, Other
+from launcher.money import GRAIN, exact
 from pricing import egress, provisioning, storage
 from tasks.protocol.receipt import Receipt
+from tasks.protocol.worker_names import lane_of
 
 # Claim, vectors, receipt, and now and then a renewal: measured per shard with 8 workers (README, benchmarks).
 WRITES = Decimal("3.3")

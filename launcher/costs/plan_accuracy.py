@@ -8,13 +8,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import ceil, floor
 from typing import Any
 
-from launcher.costs.metering import MachineTime, Spend, written
+from launcher.costs.metering import MachineTime, Spend
 from launcher.costs.waterfall import lot_of, planned_lots, tokens_by_lot
-from launcher.planning.estimate import exact
+from launcher.money import exact, written
 from launcher.planning.plan_reader import at, rows
+from launcher.throughput.spread import quantile
 from tasks.protocol.receipt import Receipt
 
 
@@ -92,13 +92,3 @@ def as_json(learned: Sequence[Lesson], nearer: Mapping[str, Any] | None) -> dict
         ],
         "plan": dict(nearer) if nearer else None,
     }
-
-
-def quantile(values: Sequence[float], share: float) -> float | None:
-    """Between the two nearest of the sorted values."""
-    if not values:
-        return None
-    ranked = sorted(values)
-    at = share * (len(ranked) - 1)
-    low, high = ranked[floor(at)], ranked[ceil(at)]
-    return low + (high - low) * (at - floor(at))

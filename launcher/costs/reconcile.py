@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.costs.cloud_bill import Bill
-from launcher.costs.metering import written
+from launcher.money import written
 
 SCHEMA = "embedfleet/reconcile/1"
 ZERO = Decimal(0)

@@ -17,7 +17,7 @@ from launcher.costs.other_charges import UNSAID, Lies, extras
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, Life, Machine, Outcome, PriceSeen, Run, RunState
-from launcher.planning.estimate import exact
+from launcher.money import exact
 from launcher.planning.plan_reader import at
 from launcher.reports.report import Event, Failure, Report, build
 from launcher.throughput import model_shapes

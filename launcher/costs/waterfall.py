@@ -12,10 +12,11 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from launcher.costs.metering import GRAIN, MICROSECOND, MachineTime, Metered, Other, Part, Spend, lane_of
-from launcher.planning.estimate import exact
+from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Other, Part, Spend
+from launcher.money import GRAIN, exact
 from launcher.planning.plan_reader import at, rows
 from tasks.protocol.receipt import Receipt
+from tasks.protocol.worker_names import lane_of
 
 ZERO = Decimal(0)
 HOUR = Decimal(3_600_000_000)

@@ -29,8 +29,8 @@ def checks(plan: Mapping[str, Any] | None, ledger: Path, *, orphans: bool) -> li
     """All that is asked for: renting as such, the needs of a plan, machines that nobody knows."""
     found = cloud_checks(plan)
     if orphans:
-        from launcher.cli.prices import book_of  # noqa: PLC0415 - the price book is read only for this
-        from tasks.worker.heartbeat import utc  # noqa: PLC0415
+        from launcher.planning.price_book import book_of  # noqa: PLC0415 - the price book is read only for this
+        from tasks.clock import utc  # noqa: PLC0415
 
         prices = Prices(book_of(None, offline=False).offers)
         listed, unasked = orphans_of(runs_known(ledger), provider_api.ASKED, prices, utc())

@@ -13,19 +13,9 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Literal
 from uuid import uuid4
 
-from tasks.stores.base import (
-    PAGE,
-    Denied,
-    Refused,
-    Store,
-    Unknown,
-    Unreachable,
-    Unsure,
-    create_once,
-    open_store,
-    read,
-)
+from tasks.stores.base import PAGE, Denied, Refused, Store, Unknown, Unreachable, Unsure, create_once, read
 from tasks.stores.folder import Folder
+from tasks.stores.open import open_store
 from tasks.stores.range_reader import Ranged
 
 Verdict = Literal["ok", "warn", "fail"]

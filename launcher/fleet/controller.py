@@ -25,13 +25,11 @@ from launcher.fleet.monitoring.store_observer import Eye
 from launcher.fleet.monitoring.worker_tracker import Crew
 from launcher.fleet.placement_failures import Troubles, infra_of
 from launcher.fleet.policy import (
-    ALIVE,
     Drain,
     End,
     Kill,
     Lot,
     Order,
-    Phase,
     Seen,
     Start,
     View,
@@ -40,13 +38,14 @@ from launcher.fleet.policy import (
     step,
     stuck,
 )
+from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import HERE, Machine, MachineState, Progress, RunState, Site
 from launcher.throughput.calibration import first_minutes
 from launcher.throughput.local_machine import devices
+from tasks.clock import utc
 from tasks.protocol import control
 from tasks.skypilot_task import Place
-from tasks.worker.heartbeat import utc
 
 PATIENCE = 5  # tenths of a second a launcher waits for the lock
 TEARDOWN = timedelta(minutes=5)  # that a rented machine may take to go after the last shard

@@ -12,12 +12,12 @@ from typing import Any
 from launcher.errors import Problem
 from launcher.fleet.backends import provider_api, skypilot
 from launcher.fleet.backends.provider_api import Instance
-from launcher.fleet.policy import ALIVE
 from launcher.fleet.provisioner import rented
+from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from tasks import skypilot_task
-from tasks.worker.heartbeat import utc
+from tasks.clock import utc
 
 SCHEMA = "embedfleet/down/1"
 GOING = 180.0  # seconds that SkyPilot has to take machines down after their jobs have ended

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from launcher.fleet.backends.base import Sight
 from launcher.fleet.placement import Trouble
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, Site
 from tasks.skypilot_task import Place

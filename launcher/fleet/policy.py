@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from launcher.costs.budget import Word, word
 from launcher.fleet.placement import Trouble, healthy, home, in_order
+from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
 from tasks.skypilot_task import Place
 
@@ -27,18 +27,6 @@ HUNG = timedelta(
 )  # that a worker may live after the last shard; the next look of a waiting one is sooner
 WAVE = 16  # machines that come up at a time: SkyPilot starts 8 for each of its controllers
 PAYBACK = 0.5  # of its cold start: so long must a machine be of use, or it is not started
-
-ALIVE = (MachineState.INTENDED, MachineState.UP)
-
-
-class Phase(StrEnum):
-    """What a cloud says of a machine that has not ended."""
-
-    WAITING = "waiting"  # asked for, and not there yet
-    RUNNING = "running"
-    RECOVERING = "recovering"  # it was taken away, and the cloud looks for another
-    FAILING = "failing"  # what runs on it failed by itself, and the cloud would start it again
-    ENDING = "ending"  # it was told to end
 
 
 @dataclass(frozen=True, slots=True)

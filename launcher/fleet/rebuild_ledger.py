@@ -9,23 +9,23 @@ import argparse
 import json
 import re
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import Problem
+from tasks.protocol.keys import plan_key, runs_of
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
     from launcher.ledger.records import Run
+    from tasks.protocol.heartbeat import Pulse
     from tasks.protocol.manifest import Header
     from tasks.stores.base import Store
-    from tasks.worker.heartbeat import Pulse
 
 SCHEMA = "embedfleet/ledger/1"
-LAST = "~"  # sorts behind all that a run keeps
 WORKER = re.compile(r"(.+)-\d+(?:r\d+)?")  # of a rented machine: see `tasks.supervisor`
 
 
@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> int:
     from launcher.cli.console import show  # noqa: PLC0415
     from launcher.cli.progress import say  # noqa: PLC0415
     from launcher.ledger.ledger import Ledger  # noqa: PLC0415
-    from tasks.stores.base import open_store  # noqa: PLC0415
+    from tasks.stores.open import open_store  # noqa: PLC0415
 
     output: str = arguments.output
     path = output if "://" in output else str(Path(output).absolute())
@@ -63,15 +63,6 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def runs_of(store: "Store") -> Iterator[str]:
-    """The names of all runs under an output path, a request each."""
-    after = ""
-    while page := store.list("_embedfleet/", after):
-        name = page[0].key.split("/")[1]
-        yield name
-        after = f"_embedfleet/{name}/{LAST}"
-
-
 def rebuild(ledger: "Ledger", store: "Store", output: str, name: str) -> "Run":
     """Write down all that the store knows of a run.
 
@@ -82,9 +73,9 @@ def rebuild(ledger: "Ledger", store: "Store", output: str, name: str) -> "Run":
     from launcher.jobs import job as jobs  # noqa: PLC0415
     from launcher.ledger.records import RunState  # noqa: PLC0415
     from launcher.planning import plan as plans  # noqa: PLC0415
+    from tasks.clock import utc  # noqa: PLC0415
     from tasks.protocol import manifest  # noqa: PLC0415
     from tasks.stores.base import read  # noqa: PLC0415
-    from tasks.worker.heartbeat import utc  # noqa: PLC0415
 
     text = read(store, plan_key(name))
     if text is None:
@@ -111,18 +102,13 @@ def rebuild(ledger: "Ledger", store: "Store", output: str, name: str) -> "Run":
     return ledger.find(name)
 
 
-def plan_key(name: str) -> str:
-    """Where a launcher leaves the plan for others."""
-    return f"_embedfleet/{name}/plan.json"
-
-
 def _machines(ledger: "Ledger", eye: Any, header: "Header", body: dict[str, Any]) -> None:
     """Each machine as its workers told of it. Whoever still works there is found by its cloud, not by us."""
     from launcher.fleet.monitoring.store_observer import returned_of  # noqa: PLC0415
     from launcher.ledger.records import MachineState  # noqa: PLC0415
-    from tasks.protocol.lease import root  # noqa: PLC0415
+    from tasks.protocol.heartbeat import load  # noqa: PLC0415
+    from tasks.protocol.keys import root  # noqa: PLC0415
     from tasks.stores.base import every, read  # noqa: PLC0415
-    from tasks.worker.heartbeat import load  # noqa: PLC0415
 
     lot = body["lots"][0]
     local = lot["cloud"] == "local"

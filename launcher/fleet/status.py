@@ -17,13 +17,13 @@ from launcher.fleet.monitoring.heartbeats import pace_of
 from launcher.fleet.monitoring.machine_tracker import Census
 from launcher.fleet.monitoring.spot_prices import SpotHistory
 from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.policy import ALIVE
 from launcher.fleet.provisioner import hire
+from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.stores.base import Store
-from tasks.worker.heartbeat import utc
 
 
 def eye_of(ledger: Ledger, store: Store, run: Run) -> Eye | None:

@@ -2,9 +2,9 @@
 
 A row a file, in the order of the corpus. Files of killed workers lie beside those that count; this tells them apart.
 """
+
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.formats.parquet_reader import small
-from tasks.protocol.lease import root
+from tasks.protocol.keys import base_key, dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store, read
@@ -35,15 +35,6 @@ SCHEMA = pa.schema(
     ]
 )
 BATCH = 10_000  # files a row group
-
-
-def dataset_key(run: str) -> str:
-    return f"{root(run)}/dataset.parquet"
-
-
-def base_key(run: str) -> str:
-    """By run, the shards of earlier runs that belong to this one's dataset: see `incremental`."""
-    return f"{root(run)}/manifest/base.json"
 
 
 def files(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.engines.base import Encoder, load, shorten
+from tasks.engines.base import Encoder, shorten
+from tasks.engines.load import load
 from tasks.engines.tokenizer import pieces
 from tasks.formats.readers import Document
 from tasks.protocol.manifest import Header

@@ -3,9 +3,9 @@
 Walks the output of a shard beside its input, a batch in memory at a time; trusts nothing but the receipts' names of
 files. What grows with the run is 8 bytes a row, to find doubles: 100 million rows take about 0.9 GB.
 """
+
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import json
 import random
 from array import array
@@ -23,13 +23,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from launcher.output.reembed import Picked, embed_again
-from tasks.formats.quantize import Dtype, restore
+from tasks.formats.quantize import restore
 from tasks.formats.readers import Bad, Row
-from tasks.protocol import lease, manifest, receipt
+from tasks.protocol import keys, manifest, receipt
+from tasks.protocol.dtypes import Dtype
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Changed, Store, open_store, read
+from tasks.stores.base import Changed, Store, read
+from tasks.stores.open import open_store
 from tasks.worker.windows import rows_of
 
 SAMPLE = 64  # rows embedded again
@@ -95,7 +97,7 @@ def verify(store: Store, header: Header, seed: int, again: bool, step: Callable[
 
 
 def _receipt(store: Store, header: Header, shard: Shard, verdict: Verdict) -> Receipt | None:
-    body = read(store, lease.receipt_key(header.run, shard.slab, shard.id))
+    body = read(store, keys.receipt_key(header.run, shard.slab, shard.id))
     if body is None:
         verdict.fault(f"shard {shard.position} ({shard.id}) has no receipt")
         return None

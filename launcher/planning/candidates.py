@@ -12,13 +12,14 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from launcher.corpus.profile import Profile
-from launcher.costs.plan_accuracy import quantile
 from launcher.jobs.job import Declared, Job, Limits
 from launcher.ledger.records import SpeedSeen, StartSeen
-from launcher.planning.estimate import Kind, Rest, exact
+from launcher.money import exact
+from launcher.planning.estimate import Kind, Rest
 from launcher.planning.optimizer.market import Group
 from launcher.throughput import gpu_memory, lookup
-from launcher.throughput.predict import Shape, Speed, Spread
+from launcher.throughput.predict import Shape, Speed
+from launcher.throughput.spread import Spread, quantile
 from pricing import egress, preemption, provisioning, staleness, storage
 from pricing import gpu as gpus
 from pricing.offer import Offer

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.throughput.predict import Spread
+from launcher.money import exact, times
+from launcher.throughput.spread import Spread
 
 MILLION = Decimal(1_000_000)
 HOUR = 3_600.0
@@ -161,16 +162,6 @@ def known(items: Mapping[str, Decimal | None]) -> Decimal:
 def per_million(usd: Decimal, tokens: float) -> Decimal | None:
     """Dollars per million tokens; None when there are none."""
     return usd / exact(tokens) * MILLION if tokens >= 1 else None
-
-
-def exact(number: float) -> Decimal:
-    """A float as a Decimal of 12 significant digits: enough for money, and the same on every machine."""
-    return Decimal(f"{number:.12g}")
-
-
-def times(price: Decimal | None, amount: Decimal) -> Decimal | None:
-    """Price by amount; unknown stays unknown."""
-    return None if price is None else price * amount
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:

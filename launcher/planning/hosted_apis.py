@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.planning.estimate import Estimate, exact, per_million
+from launcher.money import exact
+from launcher.planning.estimate import Estimate, per_million
 from pricing.hosted_apis import Hosted, cost
 
 

@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from launcher.money import exact
 from launcher.planning.estimate import (
     HOUR,
     SHARD_SECONDS,
@@ -22,13 +23,12 @@ from launcher.planning.estimate import (
     Money,
     Rest,
     Share,
-    exact,
     hours_of,
     itemise,
     known,
     tail,
 )
-from launcher.throughput.predict import P90, Spread
+from launcher.throughput.spread import P90, Spread
 
 DRAWS = 2_000
 # Of the logarithm of a spot price, per square root of a day. The L4 on GCP rose 41 % in four months: log 1.41 / sqrt 120.

@@ -15,7 +15,7 @@ from launcher.errors import Problem
 from launcher.planning.estimate import NOTHING, Estimate, Money, Share, itemise, per_million
 from launcher.planning.hosted_apis import Api, Cheaper
 from launcher.planning.optimizer.decide import Alternative
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 
 SCHEMA = "embedfleet/plan/2"
 MACHINE_ITEMS = ("compute", "cold_start", "preemption", "idle_tail", "disk")  # of a lot, not of the whole run

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
-from launcher.costs.metering import written
+from launcher.money import written
 
 FIGURES = {
     "documents": "documents",

@@ -10,11 +10,14 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from launcher.corpus.chunking import Looked, cut_of, resolve
+from launcher.corpus.chunking import cut_of
+from launcher.corpus.inspect import Looked
 from launcher.corpus.profile import Count, declared
 from launcher.errors import Infeasible, Problem, Usage
+from launcher.format import several
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Declared, Job
+from launcher.jobs.model_reference import resolve
 from launcher.ledger.records import SpeedSeen, StartSeen
 from launcher.planning import candidates as menus
 from launcher.planning import hosted_apis
@@ -24,15 +27,15 @@ from launcher.planning.optimizer import decide, infeasible, search
 from launcher.planning.optimizer.market import Group
 from launcher.planning.optimizer.silence import hush
 from launcher.planning.plan import Plan, Work, lots_of, name_run, quota_of
-from launcher.reports.terminal.report import several
 from launcher.throughput import model_shapes
 from launcher.throughput.calibration import recall
 from launcher.throughput.local_machine import Asked, Measured, Slots, measure, names, slots
-from launcher.throughput.predict import Shape, Spread
+from launcher.throughput.predict import Shape
+from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from pricing.hosted_apis import hosted
 from pricing.offer import Offer
-from tasks.engines.base import choose
+from tasks.engines.load import choose
 from tasks.engines.tokenizer import HASH
 
 SEED = 7  # of the spread: the same inputs give the same plan

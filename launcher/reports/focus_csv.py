@@ -12,7 +12,8 @@ from io import StringIO
 
 from launcher.costs.cloud_bill import RUN_TAG
 from launcher.costs.daily import PROVIDERS, pieces, service
-from launcher.costs.metering import Other, written
+from launcher.costs.metering import Other
+from launcher.money import written
 from launcher.reports.report import Report
 
 # https://focus.finops.org, version 1.0; the columns that a run has something to say in.

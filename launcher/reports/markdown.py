@@ -5,16 +5,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from launcher.reports.terminal.report import (
-    compare,
-    count,
-    dollars_of,
-    duration,
-    money,
-    plain,
-    shares,
-    total_dollars,
-)
+from launcher.format import count, dollars_of, duration, money, plain
+from launcher.reports.terminal.report import compare, shares, total_dollars
 
 Json = Mapping[str, Any]
 PLACES, OTHERS = 12, 8

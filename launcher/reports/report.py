@@ -15,9 +15,7 @@ from typing import Any
 from launcher.costs import counterfactuals, plan_accuracy, time_series
 from launcher.costs.billing_rules import terms
 from launcher.costs.metering import (
-    GRAIN,
     PARTS,
-    ZERO,
     Fruitless,
     LeaseTime,
     MachineTime,
@@ -26,9 +24,9 @@ from launcher.costs.metering import (
     Part,
     Spend,
     judge,
-    written,
 )
 from launcher.costs.waterfall import waterfall
+from launcher.money import GRAIN, ZERO, written
 from launcher.planning.plan_reader import missing, planned
 from pricing.offer import Offer
 from tasks.protocol.receipt import Receipt

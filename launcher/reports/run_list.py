@@ -8,20 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from launcher.costs.metering import PARTS, written
+from launcher.costs.metering import PARTS
+from launcher.format import brief, change, clock, count, dollars_of, duration, percent, plain, rate
+from launcher.money import written
 from launcher.reports.markdown import signed
 from launcher.reports.markdown import table as md_table
-from launcher.reports.terminal.report import (
-    brief,
-    change,
-    clock,
-    count,
-    dollars_of,
-    duration,
-    percent,
-    plain,
-    rate,
-)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

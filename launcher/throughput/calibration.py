@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from launcher.ledger.records import SpeedSeen
 from launcher.throughput.local_machine import CPU, DRIFT, Measured, Slots
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
+    from tasks.protocol.heartbeat import Pulse
     from tasks.protocol.receipt import Receipt
-    from tasks.worker.heartbeat import Pulse
 
 # A gap between two shards of one worker that is shorter is waiting, and part of its speed: for a shard to claim, to
 # read, to write. A longer one is a laptop that slept, or the end of the run while others worked.

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from launcher.corpus.profile import mix
 from launcher.errors import Problem
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 from pricing.gpu import canonical
 from tasks.worker.machine_stats import GPUS, devices
 
@@ -213,9 +213,7 @@ class _Probe:
         said = next((line.removeprefix("Error: ") for line in words if line.startswith("Error: ")), None)
         hint = next((line.removeprefix("Try: ") for line in words if line.startswith("Try: ")), None)
         what = said or f"the speed probe died: {words[-1] if words else 'without a word'}"
-        raise Problem(
-            what, hint=hint or "run `python -m tasks.probe --model MODEL` by hand to see more"
-        )
+        raise Problem(what, hint=hint or "run `python -m tasks.probe --model MODEL` by hand to see more")
 
 
 @contextlib.contextmanager

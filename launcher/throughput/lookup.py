@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from launcher.ledger.records import SpeedSeen
-from launcher.throughput.predict import Shape, Speed, Spread, mean_flops, predict, spread
+from launcher.throughput.predict import Shape, Speed, mean_flops, predict, spread
+from launcher.throughput.spread import Spread
 from pricing.gpu import Gpu, canonical
 
 Lengths = Sequence[tuple[float, float]]

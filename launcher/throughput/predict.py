@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, hypot, log
 
+from launcher.throughput.spread import P90, Spread
 from pricing.gpu import Gpu
 
 HALF = ("float16", "bfloat16")
@@ -57,7 +58,6 @@ TOKEN_SECONDS = 0.16e-6  # host seconds per token: tokenizing and copying (fit, 
 # (Student's t with 3 degrees of freedom): 1.47 ** (1.64 / 1.28) is 1.64, and a little more for the next engine.
 FACTOR = 1.65
 FP32_FACTOR = 1.2  # what a float32 ceiling may be off by: all are derived
-P90 = 1.2816  # standard deviations from the median to the 90th percentile of a normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +87,6 @@ class Shape:
     @property
     def attention_width(self) -> int:
         return self.heads * self.head_dim
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A figure and the range it lies in 8 times out of 10: low is P10, mid P50, high P90."""
-
-    low: float
-    mid: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,18 @@ int8: a row's numbers are `vector * scale`, with a scale of its own, its largest
 binary: one bit a dimension, 1 where the number is above 0, eight to a byte, the first in the highest bit, as
 `numpy.packbits` has it; of the numbers only the signs are left. Knows columns, not files.
 """
+
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.errors import Problem
+from tasks.protocol.dtypes import Dtype
 
-Dtype = Literal["float32", "float16", "int8", "binary"]
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
 LARGEST = 127  # symmetric: -128 is not used
 NUMBERS: dict[Dtype, Any] = {

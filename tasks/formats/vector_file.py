@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.engines.base import Vectors
-from tasks.formats.quantize import Dtype, element, number, quantise, width
+from tasks.formats.quantize import element, number, quantise, width
+from tasks.protocol.dtypes import Dtype
 
 OURS = ("id", "chunk", "vector", "scale")  # columns that no source column may be called
 ELEMENTS = "vector.list.element"  # what Parquet calls the numbers in the vectors

@@ -19,7 +19,8 @@ from importlib import metadata
 from itertools import cycle
 from typing import Any
 
-from tasks.engines.base import Encoder, limit, load
+from tasks.engines.base import Encoder, limit
+from tasks.engines.load import load
 from tasks.engines.tokenizer import HASH, Cut, pieces
 from tasks.errors import Problem
 from tasks.worker.windows import WINDOW

@@ -12,17 +12,13 @@ from datetime import datetime
 from typing import Literal
 
 from tasks.errors import Problem
-from tasks.protocol.lease import root
+from tasks.protocol.keys import control_key
 from tasks.stores.base import Store, Unsure, read
 
 SCHEMA = "embedfleet/control/1"
 EVERY = 15.0  # seconds between looks
 
 Word = Literal["go", "drain"]
-
-
-def control_key(run: str) -> str:
-    return f"{root(run)}/control.json"
 
 
 def tell(store: Store, run: str, word: Word, at: datetime) -> None:

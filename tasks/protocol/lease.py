@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from tasks.protocol.keys import key, root
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Entry, Store, create_once, every, read
 
@@ -72,19 +73,6 @@ class Survey:
 def is_free(entry: Entry) -> bool:
     """Whether a lease was given up: given back, or its process died."""
     return entry.size <= len(CRASHED)
-
-
-def root(run: str) -> str:
-    """Everything of a run except its vectors lies under this key."""
-    return f"_embedfleet/{run}"
-
-
-def key(run: str, slab: str, shard: str, generation: int) -> str:
-    return f"{root(run)}/leases/{slab}/{shard}/{generation:06d}"
-
-
-def receipt_key(run: str, slab: str, shard: str) -> str:
-    return f"{root(run)}/receipts/{slab}/{shard}.json"
 
 
 def receipts(store: Store, run: str, slab: str) -> frozenset[str]:

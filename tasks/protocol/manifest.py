@@ -12,7 +12,7 @@ from typing import Any
 
 from tasks.errors import Problem
 from tasks.formats.vector_file import Dtype
-from tasks.protocol.lease import root
+from tasks.protocol.keys import header_key, slab_key
 from tasks.protocol.shard import SLAB, Shard, dump, load
 from tasks.stores.base import Store, create_once, read
 
@@ -47,14 +47,6 @@ class NoRun(Problem):
 
 class Taken(Problem):
     """There is a run of this name already, and it is another one."""
-
-
-def header_key(run: str) -> str:
-    return f"{root(run)}/manifest/run.json"
-
-
-def slab_key(run: str, slab: int) -> str:
-    return f"{root(run)}/manifest/slab-{slab:05d}.jsonl"
 
 
 def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:

@@ -169,38 +169,6 @@ def probe(store: Store, key: str, wait: Callable[[float], None] = time.sleep) ->
         )
 
 
-def open_store(url: str) -> Store:
-    """The store at a folder, file://, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX. Opening asks nothing and makes nothing.
-
-    Raises:
-        Refused: no store of this version can serve it, or its library is not installed.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme == "file":
-        from tasks.stores.folder import Folder  # noqa: PLC0415 - each store only where it is used
-
-        return Folder(Path(rest if separator else url))
-    bucket, _, prefix = rest.partition("/")
-    if scheme in ("s3", "gs") and not bucket:
-        raise Refused(f"{url!r} names no bucket", hint=f"write {scheme}://BUCKET/PREFIX")
-    try:
-        if scheme == "s3":
-            from tasks.stores.s3 import S3  # noqa: PLC0415
-
-            return S3(bucket, prefix)
-        if scheme == "gs":
-            from tasks.stores.gcs import Gcs  # noqa: PLC0415
-
-            return Gcs(bucket, prefix)
-    except ImportError as error:
-        library = {"s3": "boto3", "gs": "google-cloud-storage"}[scheme]
-        raise Refused(
-            f"{scheme}:// needs {library}, which is not installed here ({error})",
-            hint=f"pip install {library}",
-        ) from error
-    raise Refused(f"no store for {scheme}://", hint="give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
-
-
 def place(span: Span | None, size: int) -> int:
     """Where a stream with this span begins in an object of so many bytes."""
     start = span[0] if span else 0

@@ -1,4 +1,4 @@
-"""Ends with its parent: `python -m tasks.supervisor.parent_death PARENT COMMAND…` becomes COMMAND, which gets SIGTERM when PARENT dies.
+"""Run COMMAND so that it gets SIGTERM when its parent dies: `python -m tasks.supervisor.parent_death PARENT COMMAND…`.
 
 Linux alone offers this: see PR_SET_PDEATHSIG in prctl(2), which lasts through exec. Elsewhere COMMAND outlives its
 parent. A program of its own, for a process that has threads may run no Python between fork and exec.

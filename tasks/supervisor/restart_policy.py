@@ -3,7 +3,6 @@
 A crash is any end but three: 0 (the run is done, or it was told to end), 3 (somebody must act), 2 (bad options).
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -47,25 +46,3 @@ def exit_status(ends: Collection[End]) -> int:
     if End.DONE in ends:
         return 0
     return 1 if End.GIVEN_UP in ends else MUST_ACT
-
-
-def name_of(machine: str, slot: int, life: int) -> str:
-    """A worker's name: NAME-0, then NAME-0r1, NAME-0r2 and so on."""
-    return f"{machine}-{slot}" + (f"r{life}" if life else "")
-
-
-def next_lives(workers: Collection[str], machine: str) -> dict[int, int]:
-    """By slot of this machine, the first life that none of these workers was."""
-    lives: dict[int, int] = {}
-    for worker in workers:
-        found = re.fullmatch(rf"{re.escape(machine)}-(\d+)(?:r(\d+))?", worker)
-        if found:
-            slot, life = int(found[1]), int(found[2] or 0)
-            lives[slot] = max(lives.get(slot, 0), life + 1)
-    return lives
-
-
-def machine_of(worker: str) -> str | None:
-    """The machine of a worker that a supervisor named; None of another name."""
-    found = re.fullmatch(r"(.+)-\d+(?:r\d+)?", worker)
-    return found[1] if found else None

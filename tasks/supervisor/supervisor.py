@@ -32,24 +32,18 @@ from types import FrameType
 from typing import IO
 from uuid import uuid4
 
+from tasks.clock import utc
 from tasks.errors import Problem
-from tasks.protocol import crash_marker
+from tasks.protocol import crash_marker, heartbeat, keys
 from tasks.protocol.control import listen
-from tasks.protocol.lease import free, holder, key, root
-from tasks.stores.base import Store, Unsure, every, open_store, read
-from tasks.supervisor.restart_policy import (
-    CRASHES,
-    MUST_ACT,
-    PAUSE,
-    Again,
-    End,
-    after,
-    exit_status,
-    name_of,
-    next_lives,
-)
-from tasks.worker import heartbeat
-from tasks.worker.heartbeat import Heart, Pulse, utc
+from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.keys import key, root
+from tasks.protocol.lease import free, holder
+from tasks.protocol.worker_names import name_of, next_lives
+from tasks.stores.base import Store, Unsure, every, read
+from tasks.stores.open import open_store
+from tasks.supervisor.restart_policy import CRASHES, MUST_ACT, PAUSE, Again, End, after, exit_status
+from tasks.worker.heartbeat import Heart
 from tasks.worker.machine_stats import devices
 
 PATIENCE = 120.0  # seconds a worker has to end after SIGTERM; the longest notice that a cloud gives
@@ -206,7 +200,7 @@ class Supervisor:
         `died_of`: keys of the leases whose shards it may have died of.
         """
         try:
-            body = read(self.store, heartbeat.pulse_key(self.run, slot.name))
+            body = read(self.store, keys.pulse_key(self.run, slot.name))
             now = utc().isoformat()
             pulse = (
                 heartbeat.load(body) if body else Pulse(self.run, slot.name, socket.gethostname(), pid, now)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
+from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.protocol.lease import Lease, Survey, claim, survey
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Store
-from tasks.worker.heartbeat import utc
 from tasks.worker.lease_renewal import Keeper
 
 FRESH = 30.0  # seconds for which a survey is believed; less where leases last less

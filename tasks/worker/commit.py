@@ -7,19 +7,16 @@ goes on takes the one that reaches furthest.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tasks.clock import utc
 from tasks.formats.vector_file import digest
 from tasks.protocol import receipt
-from tasks.protocol.lease import Lease, receipt_key, root
+from tasks.protocol.keys import parts_prefix, receipt_key, root
+from tasks.protocol.lease import Lease
 from tasks.protocol.receipt import File, Part, Receipt
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store, create_once, every, read
-from tasks.worker.heartbeat import utc
+from tasks.worker.output_files import Output
 from tasks.worker.shard_task import Task
-from tasks.worker.windows import Output
-
-
-def parts_prefix(run: str, slab: str) -> str:
-    return f"{root(run)}/parts/{slab}/"
 
 
 @dataclass(slots=True)

@@ -9,10 +9,10 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
+from tasks.clock import utc
 from tasks.errors import Problem
 from tasks.protocol.lease import Lease, give_back, renew
 from tasks.stores.base import Store, Unsure
-from tasks.worker.heartbeat import utc
 
 RETURNED = 99  # leases without a receipt that are remembered, so that a heartbeat stays small
 

@@ -8,8 +8,9 @@ from tasks.engines.base import Vectors
 from tasks.protocol.lease import DEADLY, Lease
 from tasks.protocol.receipt import File, Part
 from tasks.protocol.shard import Shard
+from tasks.worker.output_files import Output
 from tasks.worker.stage_timer import Stages
-from tasks.worker.windows import Output, Tally, Window
+from tasks.worker.windows import Tally, Window
 
 
 @dataclass(slots=True)

@@ -19,13 +19,18 @@ from pathlib import Path
 from time import monotonic, sleep
 from uuid import uuid4
 
-from tasks.engines.base import Encoder, load
+from tasks.clock import utc
+from tasks.engines.base import Encoder
+from tasks.engines.load import load
 from tasks.errors import Problem
 from tasks.protocol import manifest
-from tasks.stores.base import Store, open_store
+from tasks.protocol.exit_codes import MUST_ACT
+from tasks.protocol.heartbeat import Pulse
+from tasks.stores.base import Store
+from tasks.stores.open import open_store
 from tasks.worker.claims import Claims
 from tasks.worker.commit import Signer
-from tasks.worker.heartbeat import EVERY, Heart, Pulse, utc
+from tasks.worker.heartbeat import EVERY, Heart
 from tasks.worker.lease_renewal import Keeper, named
 from tasks.worker.machine_stats import gauge
 from tasks.worker.pipeline import LOOK, Pipeline
@@ -35,7 +40,6 @@ from tasks.worker.signals import Signals, Stopped
 from tasks.worker.stage_timer import Progress
 
 WITHDRAWN = 60.0  # seconds after a machine should have gone until we believe that it stays
-MUST_ACT = 3  # exit status: restarting cannot help
 
 
 @dataclass(slots=True)

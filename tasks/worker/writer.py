@@ -17,8 +17,9 @@ from tasks.errors import Problem
 from tasks.protocol.manifest import Header
 from tasks.worker.commit import Signer
 from tasks.worker.lease_renewal import Keeper
+from tasks.worker.output_files import Output
 from tasks.worker.shard_task import Item, Task
-from tasks.worker.windows import Output, size_of
+from tasks.worker.windows import size_of
 
 
 @dataclass(slots=True)

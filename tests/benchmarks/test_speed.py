@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks.speed import POINTS, by, leave_one_out, measure, one_share_of_peak, ours_of, points, summary
-from launcher.throughput.predict import FACTOR, P90
+from launcher.throughput.predict import FACTOR
+from launcher.throughput.spread import P90
 
 ROW = {
     "id": "one-L4",

@@ -129,7 +129,7 @@ def launch(where: Place, corpus: Path, weather: Weather) -> None:
         try:
             os.environ.update(where.environment)
             from tasks.protocol import manifest
-            from tasks.stores.base import open_store
+            from tasks.stores.open import open_store
 
             shards = [shard_of([whole(corpus, f"{n}.jsonl", "jsonl")], n) for n in range(weather.shards)]
             header = header_of(corpus, weather.shards, ttl=weather.ttl)

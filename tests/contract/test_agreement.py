@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.engines.base import Encoder, Vectors, embed, limit, load, shorten
+from tasks.engines.base import Encoder, Vectors, embed, limit, shorten
+from tasks.engines.load import load
 from tasks.engines.tokenizer import Cut, pieces
 
 if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_transformers")):

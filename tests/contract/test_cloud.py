@@ -16,7 +16,7 @@ import pytest
 from launcher.errors import Problem
 from launcher.fleet.backends.base import Ask, Sight
 from launcher.fleet.backends.local import Local
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from tasks.protocol import manifest
 from tasks.stores.folder import Folder
 from tests.support.runs import corpus, done, launch

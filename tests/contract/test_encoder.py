@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.engines.base import Encoder, NoEngine, Vectors, choose, embed, limit, load, shorten, unit
+from tasks.engines.base import Encoder, Vectors, embed, limit, shorten, unit
+from tasks.engines.load import NoEngine, choose, load
 from tasks.engines.pooling import pooling
 from tasks.engines.tokenizer import HASH, BadModel, Cut, longest, pieces
 

@@ -17,7 +17,7 @@ import pytest
 from launcher.fleet.backends.base import Ask, Cloud
 from launcher.fleet.backends.local import Local
 from launcher.fleet.backends.skypilot import SkyPilot
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
 from tasks.protocol import manifest
 from tasks.skypilot_task import Place, Recipe

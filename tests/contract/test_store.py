@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.stores.base import PAGE, TEMPORARY, Changed, Entry, Store, every, open_store, probe, read
+from tasks.stores.base import PAGE, TEMPORARY, Changed, Entry, Store, every, probe, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
+from tasks.stores.open import open_store
 from tasks.stores.range_reader import BLOCK
 from tests.support.buckets import FAKE, KINDS, OTHERS, Servers
 from tests.support.runs import NOON, Clock

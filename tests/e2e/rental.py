@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launcher.cli.plan import read_job
+from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Life, Machine
 from launcher.planning import plan as plans
 from launcher.planning import planner
-from tasks.worker.heartbeat import utc
+from tasks.clock import utc
 from tests.support.clusters.skyhome import CLOUD, ROOT, Sky
 from tests.support.clusters.slurm import PRICES, Slurm
 

@@ -19,7 +19,7 @@ import pytest
 
 from pricing import price_book
 from tasks import skypilot_task
-from tasks.worker.heartbeat import utc
+from tasks.clock import utc
 from tests.e2e.rental import PATIENCE, SLOW, Launches, lot, place, rented, wait
 from tests.support.cli_runs import records
 from tests.support.clusters import aws, machine

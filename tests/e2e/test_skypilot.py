@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from launcher.cli.plan import read_job
 from launcher.fleet.backends.skypilot_status import ENDS, ERRORS, OWN_FAILURE, PHASES
 from launcher.fleet.task_specs import recipes_of, yamls
+from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from pricing import price_book
+from tasks.clock import utc
 from tasks.skypilot_task import ENGINES, Place, ranked
-from tasks.worker.heartbeat import utc
 from tests.support.clusters import catalogs
 from tests.support.clusters.skyhome import CLOUD, ROOT
 from tests.tasks.test_skypilot_task import RECIPE

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.planning.estimate import NEVER, Kind
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 
 # Per GPU: dollars an hour on spot and tokens a second, of the right order.
 GPUS = {

@@ -12,12 +12,12 @@ from typing import Any
 
 import psutil
 
-from launcher.cli.plan import read_job
 from launcher.fleet.status import status_of
+from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
-from tasks.worker.heartbeat import utc
+from tasks.clock import utc
 from tests.support.runs import write_jsonl
 
 COMMAND = [sys.executable, "-m", "launcher.cli"]

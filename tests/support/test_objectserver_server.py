@@ -170,7 +170,8 @@ def test_a_process_of_its_own_ends_with_the_block(tmp_path: Path) -> None:
 def test_it_ends_when_its_parent_is_gone() -> None:
     script = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-m', 'tests.support.objectserver'], stdout=subprocess.PIPE, text=True)\n"
+        "words = [sys.executable, '-m', 'tests.support.objectserver']\n"
+        "child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)\n"
         "print(child.stdout.readline().strip(), child.pid)\n"
     )
     done = subprocess.run(

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import Place
 

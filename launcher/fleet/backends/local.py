@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 
 from launcher.fleet.backends.base import Ask, Sight
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.errors import Problem
 from tasks.protocol import crash_marker
-from tasks.worker.worker import MUST_ACT
+from tasks.protocol.exit_codes import MUST_ACT
 
 
 class Local:

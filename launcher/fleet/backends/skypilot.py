@@ -31,9 +31,9 @@ from launcher.fleet.backends.skypilot_status import (
 )
 from launcher.ledger.records import Site
 from tasks import skypilot_task
+from tasks.clock import utc
 from tasks.protocol import control
 from tasks.stores.base import Store
-from tasks.worker.heartbeat import utc
 
 # What is read of a job: little, for the list of a fleet is long and asked for often.
 FIELDS = (

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from launcher.errors import Problem
 from launcher.fleet.backends.base import Sight
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import SPOTLESS
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.costs.forecast import forecast
-from launcher.costs.metering import MachineTime, written
+from launcher.costs.metering import MachineTime
 from launcher.costs.run_costs import budget_of, machine_times, standing_of
 from launcher.ledger.ledger import Ledger
+from launcher.money import written
 from launcher.planning.plan_reader import at
 
 TAKEN = ("PREEMPTED", "LOST")

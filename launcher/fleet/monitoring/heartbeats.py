@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from launcher.fleet.monitoring.bottleneck import Sign, slowest
-from tasks.protocol.lease import root
+from tasks.protocol import heartbeat
+from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.keys import root
 from tasks.stores.base import Entry, Store, every, read
-from tasks.worker import heartbeat
-from tasks.worker.heartbeat import Pulse
 
 MOST = 1_000  # signs: two listings' worth of machines
 AT_ONCE = 16  # requests

@@ -12,10 +12,11 @@ from decimal import Decimal
 from launcher.fleet.backends.base import Cloud, Sight
 from launcher.fleet.monitoring.store_observer import Eye
 from launcher.fleet.monitoring.worker_tracker import Crew
-from launcher.fleet.policy import ALIVE, Phase
+from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import How, Machine, MachineState, RunState, Site
-from tasks.worker.heartbeat import Pulse, utc
+from tasks.clock import utc
+from tasks.protocol.heartbeat import Pulse
 
 ENDED_WELL = ("done", "stopped")  # a pulse's last state
 UNSEEN = "it died while no launcher looked"

@@ -14,11 +14,10 @@ from launcher.fleet.monitoring.heartbeats import Signs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LeaseSeen, MachineState, Outcome
 from launcher.throughput.calibration import Minute, minute_of
-from tasks.protocol import lease, manifest, receipt
+from tasks.protocol import heartbeat, keys, lease, manifest, receipt
+from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.shard import SLAB
 from tasks.stores.base import Entry, Store, every, read
-from tasks.worker import heartbeat
-from tasks.worker.heartbeat import Pulse
 
 BATCH = 200  # receipts written down together
 AT_ONCE = 16  # receipts on their way: a store far away answers after tens of milliseconds
@@ -74,13 +73,13 @@ class Eye:
                 self.done.update(fresh[start : start + BATCH])
 
     def _receipt(self, slab: str, shard: str) -> receipt.Receipt:
-        body = read(self.store, lease.receipt_key(self.run, slab, shard))
+        body = read(self.store, keys.receipt_key(self.run, slab, shard))
         assert body is not None  # it was listed, and nothing deletes receipts
         return receipt.load(body)
 
     def pulse(self, worker: str) -> Pulse | None:
         """The worker's last sign of life; its moments go into the ledger."""
-        body = read(self.store, heartbeat.pulse_key(self.run, worker))
+        body = read(self.store, keys.pulse_key(self.run, worker))
         if body is None:
             return None
         found = heartbeat.load(body)
@@ -130,7 +129,7 @@ class Eye:
         seen: list[LeaseSeen] = []
         made = {r.shard: r.generation for r in self.ledger.receipts(self.run)}
         for number in range(manifest.slabs(self.header)):
-            prefix = f"{lease.root(self.run)}/leases/{number:05d}/"
+            prefix = f"{keys.root(self.run)}/leases/{number:05d}/"
             for entry in every(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
                 if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from launcher.costs.budget import HOLD_AT
 from launcher.errors import Usage
-from launcher.reports.terminal.report import count, duration, money
+from launcher.format import count, duration, money
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger

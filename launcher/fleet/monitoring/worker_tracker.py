@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.fleet.monitoring.store_observer import Eye
-from tasks.protocol.lease import root
+from tasks.protocol import heartbeat, keys
+from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.keys import root
+from tasks.protocol.worker_names import machine_of
 from tasks.stores.base import every, read
-from tasks.supervisor.restart_policy import machine_of
-from tasks.worker import heartbeat
-from tasks.worker.heartbeat import Pulse
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Crew:
         return [e.key[len(prefix) :].removesuffix(".json") for e in every(self.eye.store, prefix + beginning)]
 
     def _read(self, worker: str, machine: str) -> Pulse | None:
-        body = read(self.eye.store, heartbeat.pulse_key(self.eye.run, worker))
+        body = read(self.eye.store, keys.pulse_key(self.eye.run, worker))
         if body is None:
             return None
         pulse = heartbeat.load(body)

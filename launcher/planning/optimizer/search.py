@@ -11,11 +11,12 @@ from decimal import Decimal
 from itertools import pairwise
 from math import sqrt
 
-from launcher.planning.estimate import HOUR, Estimate, Kind, Rest, Share, exact, itemise, per_million
+from launcher.money import exact
+from launcher.planning.estimate import HOUR, Estimate, Kind, Rest, Share, itemise, per_million
 from launcher.planning.monte_carlo import outcome
 from launcher.planning.optimizer.market import Caps, Group, Market, floors
 from launcher.planning.optimizer.solver import GAP, Chosen, choose, safest, soonest
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 
 POINTS = 9  # of the frontier, tried at first
 ENOUGH = 8  # points that a frontier should have where the market gives them

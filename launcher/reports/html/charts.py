@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from launcher.format import brief, duration, rate
 from launcher.reports.html.elements import Markup, join, tag
-from launcher.reports.terminal.report import brief, duration, rate
 
 WIDTH = 1000
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 26  # of the curve, around the plot

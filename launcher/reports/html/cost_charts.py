@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from launcher.format import brief, duration, level, money
 from launcher.reports.html.charts import (
     LEFT,
     RIGHT,
@@ -20,7 +21,6 @@ from launcher.reports.html.charts import (
     picture,
 )
 from launcher.reports.html.elements import Markup, tag
-from launcher.reports.terminal.report import brief, duration, level, money
 
 HEIGHT, BOTTOM = 250, 26
 DOLLARS = 72  # room on the left for small amounts, which are long

@@ -6,7 +6,7 @@ Knows no page. A name in a run, a file or a region may be hostile; it can only e
 from collections.abc import Collection, Sequence
 from html import escape
 
-from launcher.reports.terminal.report import plain
+from launcher.format import plain
 
 INLINE = {"b", "dd", "defs", "dt", "line", "span", "td", "th", "title"}  # all else ends its line
 VOID = {"meta"}

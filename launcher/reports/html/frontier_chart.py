@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, floor, log, log10
 
+from launcher.format import duration, level, money
 from launcher.reports.html.charts import SECONDS, coordinates, line
 from launcher.reports.html.elements import Markup, join, tag
-from launcher.reports.terminal.report import duration, level, money
 
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 30, 44  # around the plot
 WIDE, NARROW = 1000, 380  # of the whole drawing: a screen, a phone

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from launcher.format import brief, clock, count, dollars_of, money, percent, plain, rate, size
 from launcher.reports.html.charts import hatch, key, parts
 from launcher.reports.html.elements import Markup, document, join, section, table, tag
 from launcher.reports.html.plan_alternatives import alternatives, hosted, kinds, sooner
@@ -28,17 +29,6 @@ from launcher.reports.html.plan_text import (
     spaced,
 )
 from launcher.reports.html.stylesheet import PLAN_SHEET
-from launcher.reports.terminal.report import (
-    brief,
-    clock,
-    count,
-    dollars_of,
-    money,
-    percent,
-    plain,
-    rate,
-    size,
-)
 
 PLACES, QUOTAS = 100, 100  # rows that a person still reads; beyond, the page says how many
 

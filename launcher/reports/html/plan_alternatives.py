@@ -6,6 +6,7 @@ Knows the plan's JSON and makes sections of it; None where the plan has nothing 
 from collections.abc import Mapping
 from typing import Any
 
+from launcher.format import count, dollars_of, rate
 from launcher.reports.html.elements import Markup, section, table
 from launcher.reports.html.frontier_chart import NARROW, WIDE, Point, frontier
 from launcher.reports.html.plan_text import (
@@ -21,7 +22,6 @@ from launcher.reports.html.plan_text import (
     short,
     spaced,
 )
-from launcher.reports.terminal.report import count, dollars_of, rate
 
 APIS = 15  # shown: those that could be meant
 KINDS = 200  # rows that a person still reads; beyond, the page says how many

@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from launcher.format import brief, count, duration, money, plain
 from launcher.reports.html.elements import Markup, join, tag
-from launcher.reports.terminal.report import brief, count, duration, money, plain
 
 LOTS = 3  # of a fleet in one cell
 LETTERS = 200  # of a name

@@ -7,25 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from launcher.costs.metering import Part, lane_of
+from launcher.costs.metering import Part
+from launcher.format import clock, count, dollars_of, duration, percent, plain, rate, size
 from launcher.reports.html import report_costs
 from launcher.reports.html.charts import Bar, Row, curve, hatch, key, parts, timeline
 from launcher.reports.html.elements import Markup, document, join, scroll, section, table, tag
 from launcher.reports.html.stylesheet import SHEET
-from launcher.reports.terminal.report import (
-    PART_NAMES,
-    clock,
-    compare,
-    count,
-    dollars_of,
-    duration,
-    percent,
-    plain,
-    rate,
-    shares,
-    size,
-    total_dollars,
-)
+from launcher.reports.terminal.report import PART_NAMES, compare, shares, total_dollars
+from tasks.protocol.worker_names import lane_of
 
 FAILURES, MACHINES, EVENTS = 100, 50, 200  # rows that a person still reads; beyond, the page says how many
 LETTERS = 300  # of a failed row's file, reason or document; a reason may quote a whole row

@@ -9,10 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from launcher.format import count, dollars_of, duration, money, percent, plain, rate
 from launcher.reports.html.charts import key
 from launcher.reports.html.cost_charts import Compared, Fall, Mark, compared, spent, stacked, taken, waterfall
 from launcher.reports.html.elements import Markup, join, scroll, section, table, tag
-from launcher.reports.terminal.report import count, dollars_of, duration, money, percent, plain, rate
 
 PLACES, OTHERS, LANES = 40, 16, 16  # rows that a person still reads
 GROUPS = {

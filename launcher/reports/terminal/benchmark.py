@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from launcher.reports.terminal.report import brief, count, duration, plain, rate
+from launcher.format import brief, count, duration, plain, rate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -8,17 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.reports.terminal.report import (
-    brief,
-    count,
-    dollars_of,
-    duration,
-    money,
-    plain,
-    rate,
-    several,
-    size,
-)
+from launcher.format import brief, count, dollars_of, duration, money, plain, rate, several, size
 
 LONG = 18  # characters of a region shown
 WIDE = 40  # characters of a model's name

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from launcher.reports.terminal.report import clock, count, dollars_of, duration, money, plain, rate
+from launcher.format import clock, count, dollars_of, duration, money, plain, rate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

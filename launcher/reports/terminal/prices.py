@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from launcher.reports.terminal.report import money, plain
+from launcher.format import money, plain
 from pricing.offer import FLAGS, Offer
 from pricing.price_book import STALE, row
 from pricing.staleness import LIST_DAYS, SPOT_DAYS, days, stale

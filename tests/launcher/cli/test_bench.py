@@ -23,7 +23,8 @@ from launcher.throughput import lookup
 from launcher.throughput.calibration import Work, recall
 from launcher.throughput.local_machine import Asked, Measured, Slots
 from launcher.throughput.model_shapes import shape
-from launcher.throughput.predict import Spread, flops_per_token, predict
+from launcher.throughput.predict import flops_per_token, predict
+from launcher.throughput.spread import Spread
 from pricing.gpu import gpu
 from tests.support.cli_runs import records, write_job
 from tests.support.runs import write_jsonl

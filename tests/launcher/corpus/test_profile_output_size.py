@@ -12,9 +12,10 @@ from launcher.corpus.profile import estimate
 from launcher.corpus.sampling import sample
 from pricing.storage import vector_bytes
 from tasks.engines.tokenizer import Cut, HashWords
-from tasks.formats.quantize import DTYPES, Dtype
+from tasks.formats.quantize import DTYPES
 from tasks.formats.readers import Columns
 from tasks.formats.vector_file import VectorFile
+from tasks.protocol.dtypes import Dtype
 from tests.support.runs import write_jsonl
 
 ROWS = 6_000

@@ -6,7 +6,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.costs.metering import GRAIN, PARTS, LeaseTime, MachineTime, Part, Spend, judge, meter
+from launcher.costs.metering import PARTS, LeaseTime, MachineTime, Part, Spend, judge, meter
+from launcher.money import GRAIN
 from tasks.protocol.receipt import Receipt
 
 START = datetime(2026, 10, 1, 9, tzinfo=UTC)

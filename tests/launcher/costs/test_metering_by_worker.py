@@ -7,9 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.costs.metering import GRAIN, MICROSECOND, MachineTime, Other, lane_of, meter
+from launcher.costs.metering import MICROSECOND, MachineTime, Other, meter
 from launcher.costs.waterfall import returns, waterfall
+from launcher.money import GRAIN
 from tasks.protocol.receipt import Receipt
+from tasks.protocol.worker_names import lane_of
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 

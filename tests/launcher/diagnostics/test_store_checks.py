@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from launcher.diagnostics.store_checks import KEY, LOOKS, Finding, examine
-from tasks.stores.base import Store, open_store
+from tasks.stores.base import Store
 from tasks.stores.gcs import Gcs
+from tasks.stores.open import open_store
 from tasks.stores.s3 import S3
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running

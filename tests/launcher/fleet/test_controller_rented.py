@@ -12,7 +12,8 @@ from launcher.fleet.backends.base import Sight
 from launcher.fleet.backends.local import Local
 from launcher.fleet.controller import Drive
 from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.policy import Lot, Phase
+from launcher.fleet.policy import Lot
+from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Site
 from pricing import storage

@@ -19,7 +19,6 @@ from launcher.fleet.policy import (
     End,
     Kill,
     Lot,
-    Phase,
     Seen,
     Start,
     View,
@@ -28,6 +27,7 @@ from launcher.fleet.policy import (
     step,
     stuck,
 )
+from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import Place
 

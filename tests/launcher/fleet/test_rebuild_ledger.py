@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.fleet.rebuild_ledger import runs_of
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, RunState
+from tasks.protocol.keys import runs_of
 from tasks.stores.folder import Folder
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
 

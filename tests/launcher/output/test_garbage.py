@@ -7,13 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.cli.finish import garbage
-from launcher.output.dataset import dataset_key, files, write_dataset
+from launcher.output.dataset import files, write_dataset
 from tasks.engines.hash_engine import HashEncoder
+from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.keys import dataset_key
 from tasks.protocol.lease import claim
 from tasks.protocol.manifest import Header, every_shard
 from tasks.protocol.receipt import File, Receipt
 from tasks.stores.folder import Folder
-from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.heartbeat import Heart
 from tasks.worker.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.cli_runs import Launching, embedfleet, shards

@@ -1,7 +1,7 @@
 """Verification: a good run has no faults, and each fault that can be made is found and told."""
+
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import gzip
 import hashlib
 import json
@@ -21,7 +21,7 @@ import pytest
 from launcher.output.verify import SHOWN, Verdict, verify
 from tasks.formats.readers import Bad
 from tasks.formats.vector_file import VectorFile, digest
-from tasks.protocol import lease, manifest, receipt
+from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.folder import Folder
@@ -454,7 +454,7 @@ def large(folder: Path, order: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, 
         documents=MANY, chunks=MANY, tokens=MANY, tokens_cut=0, failed_rows=0, quarantine=None,
         started=NOON, finished=NOON,
     )  # fmt: skip
-    store.put(lease.receipt_key(header.run, shard.slab, shard.id), receipt.dump(signed))
+    store.put(keys.receipt_key(header.run, shard.slab, shard.id), receipt.dump(signed))
     return store.root
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launcher.money import exact
 from launcher.planning.estimate import (
     ITEMS,
     NOTHING,
@@ -14,14 +15,13 @@ from launcher.planning.estimate import (
     Kind,
     Rest,
     Share,
-    exact,
     hours_of,
     itemise,
     known,
     per_million,
     waste,
 )
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 from tests.support.candidates import free, kind, sure
 
 HOUR = 3.6e6  # tokens that the plain kind does in an hour

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from launcher.planning.estimate import ITEMS, Estimate, Money, Share, per_million
 from launcher.planning.hosted_apis import Api, Cheaper, apis, cheaper
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 from pricing.hosted_apis import Hosted, hosted
 from tests.support.candidates import kind
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from launcher.planning.estimate import NEVER, NOTHING, Kind, Rest, Share, hours_of, itemise, known
 from launcher.planning.monte_carlo import DRIFT, Outcome, outcome
-from launcher.throughput.predict import P90, Spread
+from launcher.throughput.spread import P90, Spread
 from tests.support.candidates import free, kind, kinds, sure
 
 WORK = 3.6e9  # tokens: a thousand hours of the plain kind

@@ -18,7 +18,7 @@ from launcher.planning.optimizer.decide import Alternative
 from launcher.planning.optimizer.search import Asked, estimate
 from launcher.planning.plan import SCHEMA, BadPlan, Plan, Work, check, lots_of, name_run, quota_of, to_json
 from launcher.planning.plan_reader import planned
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 from pricing.hosted_apis import Hosted
 from tests.support.candidates import kind, sure
 

@@ -26,10 +26,10 @@ from launcher.throughput.calibration import (
     work,
 )
 from launcher.throughput.local_machine import DRIFT, Slots
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
+from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard, Slice
-from tasks.worker.heartbeat import Pulse
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LENGTHS = [[0.5, 20.0], [0.5, 100.0]]

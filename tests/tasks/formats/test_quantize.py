@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tasks.formats.quantize import DTYPES, Dtype, NoWidth, quantise, restore, width
+from tasks.formats.quantize import DTYPES, NoWidth, quantise, restore, width
 from tasks.formats.vector_file import schema
+from tasks.protocol.dtypes import Dtype
 
 ROWS: Any = arrays(
     np.float32,

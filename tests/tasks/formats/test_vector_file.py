@@ -14,8 +14,9 @@ import pytest
 
 from tasks.engines.base import Vectors
 from tasks.formats import vector_file
-from tasks.formats.quantize import Dtype, restore
+from tasks.formats.quantize import restore
 from tasks.formats.vector_file import VectorFile, digest
+from tasks.protocol.dtypes import Dtype
 
 META = {"run": "reviews", "model": "hash"}
 

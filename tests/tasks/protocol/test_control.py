@@ -2,7 +2,7 @@
 
 import threading
 
-from tasks.protocol import control
+from tasks.protocol import control, keys
 from tasks.stores.memory import Memory
 from tests.support.runs import NOON
 
@@ -23,7 +23,7 @@ def test_the_last_word_counts() -> None:
 def test_a_word_that_nobody_understands_stops_nothing() -> None:
     store = Memory()
     for body in (b"", b"{}", b"[1]", b'{"schema": "embedfleet/control/9", "word": "drain"}', b"\xff"):
-        store.put(control.control_key("run"), body)
+        store.put(keys.control_key("run"), body)
         assert control.told(store, "run") == "go"
 
 

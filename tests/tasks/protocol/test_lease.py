@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from tasks.protocol import lease
-from tasks.protocol.lease import Lease, Survey, claim, give_back, holder, receipt_key, renew, survey
+from tasks.protocol import keys
+from tasks.protocol.keys import receipt_key
+from tasks.protocol.lease import Lease, Survey, claim, give_back, holder, renew, survey
 from tasks.protocol.shard import Shard
 from tasks.stores.base import create_once, read
 from tasks.stores.memory import Memory
@@ -140,7 +141,7 @@ def test_a_claim_leaves_the_older_generations_in_place(store: Memory, clock: Clo
     first = take(store, SHARD)
     clock.pass_seconds(60)
     second = take(store, SHARD, 2, "bob")
-    prefix = f"{lease.root('run-1')}/leases/{SHARD.slab}/{SHARD.id}/"
+    prefix = f"{keys.root('run-1')}/leases/{SHARD.slab}/{SHARD.id}/"
     assert [entry.key for entry in store.list(prefix)] == [first.key, second.key]
 
 

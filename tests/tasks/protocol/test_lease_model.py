@@ -20,14 +20,15 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tasks.protocol import lease, receipt
-from tasks.protocol.lease import DEADLY, Lease, Survey, claim, free, receipt_key, renew, survey
+from tasks.clock import utc
+from tasks.protocol import keys, receipt
+from tasks.protocol.keys import receipt_key
+from tasks.protocol.lease import DEADLY, Lease, Survey, claim, free, renew, survey
 from tasks.protocol.receipt import File, Part, Receipt
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, Unsure, create_once, read
 from tasks.stores.memory import Memory
 from tasks.worker.commit import Signer
-from tasks.worker.heartbeat import utc
 from tests.support.runs import NOON, Clock, shards_of
 
 TTL = timedelta(seconds=30)
@@ -130,7 +131,7 @@ class Leases(RuleBasedStateMachine):
     def keep(self, hand: Hand | None) -> None:
         """A lease that is followed by another is known to be lost; one that is not, is not."""
         if hand:
-            later = read(self.store, lease.key("run-1", "00000", hand.shard.id, hand.lease.generation + 1))
+            later = read(self.store, keys.key("run-1", "00000", hand.shard.id, hand.lease.generation + 1))
             assert renew(self.store, hand.lease) is (later is None)
 
     @rule(hand=consumes(hands))
@@ -139,7 +140,7 @@ class Leases(RuleBasedStateMachine):
         if not hand:
             return
         if hand.rows:
-            key = f"{lease.root('run-1')}/parts/00000/{hand.shard.id}/{hand.done:012d}-{hand.lease.nonce[:12]}.json"
+            key = f"{keys.root('run-1')}/parts/00000/{hand.shard.id}/{hand.done:012d}-{hand.lease.nonce[:12]}.json"
             self.store.put(key, receipt.dump_part(self.part(hand)))
         free(self.store, hand.lease.key)
 
@@ -184,7 +185,7 @@ class Leases(RuleBasedStateMachine):
 
     @invariant()
     def every_part_is_a_right_beginning(self) -> None:
-        for entry in self.store.list(f"{lease.root('run-1')}/parts/"):
+        for entry in self.store.list(f"{keys.root('run-1')}/parts/"):
             part = receipt.load_part(read(self.store, entry.key) or b"")
             rows = [n for file in part.files for n in self.written.rows[file.key]]
             assert rows == list(range(part.done))

@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.protocol.manifest import (
-    Header,
-    NoRun,
-    Taken,
-    every_shard,
-    header_key,
-    read_header,
-    read_slab,
-    slab_key,
-    slabs,
-    write,
-)
+from tasks.protocol.keys import header_key, slab_key
+from tasks.protocol.manifest import Header, NoRun, Taken, every_shard, read_header, read_slab, slabs, write
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Body, read
 from tasks.stores.memory import Memory

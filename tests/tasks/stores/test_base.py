@@ -6,21 +6,10 @@ from typing import BinaryIO
 
 import pytest
 
-from tasks.stores.base import (
-    TRIES,
-    Body,
-    Entry,
-    Refused,
-    Span,
-    Store,
-    Unsure,
-    create_once,
-    open_store,
-    probe,
-    read,
-)
+from tasks.stores.base import TRIES, Body, Entry, Refused, Span, Store, Unsure, create_once, probe, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
+from tasks.stores.open import open_store
 
 
 @pytest.fixture(params=["memory", "folder"])

@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.supervisor.restart_policy import (
-    CRASHES,
-    LONGEST_PAUSE,
-    MEMORY,
-    Again,
-    End,
-    after,
-    exit_status,
-    name_of,
-    next_lives,
-)
+from tasks.protocol.worker_names import name_of, next_lives
+from tasks.supervisor.restart_policy import CRASHES, LONGEST_PAUSE, MEMORY, Again, End, after, exit_status
 
 
 @pytest.mark.parametrize("status", [1, 137, -signal.SIGKILL, -signal.SIGSEGV, -signal.SIGTERM])

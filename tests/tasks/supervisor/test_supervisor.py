@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tasks.protocol import heartbeat
+from tasks.protocol.heartbeat import Pulse
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
 from tasks.supervisor.restart_policy import CRASHES
 from tasks.supervisor.supervisor import Slot, Supervisor
-from tasks.worker import heartbeat as heart
-from tasks.worker.heartbeat import Pulse
 from tests.support.paths import ROOT
 from tests.support.runs import corpus, done, ids_out, launch, receipts_of
 
@@ -109,7 +109,7 @@ def ended(supervisor: Supervised) -> tuple[int, str, str]:
 
 def pulses(store: Folder) -> dict[str, Pulse]:
     bodies = [read(store, entry.key) for entry in every(store, "_embedfleet/run-1/workers/")]
-    found = [heart.load(body) for body in bodies if body]
+    found = [heartbeat.load(body) for body in bodies if body]
     return {pulse.worker: pulse for pulse in found}
 
 

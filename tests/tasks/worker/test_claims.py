@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from tasks.protocol import manifest
-from tasks.protocol.lease import Lease, claim, receipt_key
+from tasks.protocol.keys import receipt_key
+from tasks.protocol.lease import Lease, claim
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, Entry, create_once
 from tasks.stores.memory import Memory

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tasks.protocol import heartbeat
+from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.keys import pulse_key
 from tasks.stores.base import read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker import heartbeat
-from tasks.worker.heartbeat import EVERY, Heart, Pulse, pulse_key
+from tasks.worker.heartbeat import EVERY, Heart
 from tasks.worker.lease_renewal import RETURNED
 from tasks.worker.pipeline import AHEAD
 from tasks.worker.stage_timer import STAGES

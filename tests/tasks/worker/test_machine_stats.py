@@ -81,7 +81,7 @@ def test_the_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> No
 
 def measured(tmp_path: Path, before: str = "", **environment: str) -> dict[str, Any]:
     """The gauge as a fresh process sees it."""
-    code = f"{before}\nimport json, pathlib, tasks.worker.machine_stats\nprint(json.dumps(tasks.worker.machine_stats.gauge(pathlib.Path('.'))))"
+    code = f"{before}\nimport json, pathlib\nfrom tasks.worker.machine_stats import gauge as g\nprint(json.dumps(g(pathlib.Path())))"
     keep = {k: v for k, v in os.environ.items() if not k.startswith("CUDA_")}
     done = subprocess.run(
         [sys.executable, "-c", code],

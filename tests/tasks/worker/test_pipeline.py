@@ -11,6 +11,7 @@ from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.errors import Problem
 from tasks.protocol import manifest
+from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.lease import claim, is_free
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Body, Refused, every
@@ -18,7 +19,7 @@ from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
 from tasks.worker import pipeline
 from tasks.worker import windows as working
-from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.heartbeat import Heart
 from tasks.worker.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.runs import NOON, column, corpus, launch, receipts_of

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from tasks.protocol.heartbeat import Pulse, load
+from tasks.protocol.keys import pulse_key
 from tasks.protocol.lease import is_free
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
-from tasks.worker.heartbeat import Pulse, load, pulse_key
 from tasks.worker.preemption_notice import Metadata, Silent, Watch, cloud_here
 from tests.support.runs import corpus, ids_out, launch, receipts_of
 

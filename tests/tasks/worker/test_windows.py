@@ -20,7 +20,8 @@ from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.folder import Folder
 from tasks.worker import windows as work
-from tasks.worker.windows import Output, Tally, Windows, cut_of, size_of
+from tasks.worker.output_files import Output
+from tasks.worker.windows import Tally, Windows, cut_of, size_of
 from tests.support.runs import corpus, header_of, shard_of, whole, write_jsonl
 
 

@@ -18,13 +18,15 @@ from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.formats.vector_file import digest
 from tasks.protocol import manifest
-from tasks.protocol.lease import claim, receipt_key
+from tasks.protocol.heartbeat import Pulse, load
+from tasks.protocol.keys import pulse_key, receipt_key
+from tasks.protocol.lease import claim
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, create_once, every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker.heartbeat import Heart, Pulse, load, pulse_key
+from tasks.worker.heartbeat import Heart
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.worker import Worker
 from tests.support.paths import ROOT

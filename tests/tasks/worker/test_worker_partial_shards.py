@@ -14,14 +14,16 @@ from tasks.engines.base import Vectors, embed
 from tasks.engines.hash_engine import HashEncoder
 from tasks.engines.tokenizer import Cut
 from tasks.protocol import receipt
-from tasks.protocol.lease import CRASHED, claim, key
+from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.keys import key
+from tasks.protocol.lease import CRASHED, claim
 from tasks.protocol.manifest import Header, every_shard
 from tasks.protocol.receipt import File, Part
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
 from tasks.worker import pipeline
-from tasks.worker.heartbeat import Heart, Pulse
+from tasks.worker.heartbeat import Heart
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.windows import Window, parted
 from tasks.worker.worker import Worker

@@ -21,7 +21,7 @@ from launcher.fleet.backends.skypilot_status import (
     purchase_of,
     sight_of,
 )
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 
 JOB = Job(

@@ -12,9 +12,11 @@ from launcher.fleet.monitoring.bottleneck import ADVICE
 from launcher.fleet.monitoring.heartbeats import Signs, pace_of, sign_of
 from launcher.fleet.monitoring.store_observer import Eye
 from launcher.ledger.ledger import Ledger
+from tasks.protocol.heartbeat import SCHEMA, Pulse
+from tasks.protocol.keys import pulse_key
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker.heartbeat import SCHEMA, Heart, Pulse, pulse_key
+from tasks.worker.heartbeat import Heart
 from tests.support.cli_runs import embedfleet, records, write_job, write_plan
 from tests.support.runs import NOON, Clock, header_of, write_jsonl
 

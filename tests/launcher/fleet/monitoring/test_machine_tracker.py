@@ -12,7 +12,7 @@ import pytest
 
 from launcher.fleet.backends.base import Sight
 from launcher.fleet.monitoring.machine_tracker import began
-from launcher.fleet.policy import Phase
+from launcher.fleet.states import Phase
 from launcher.ledger.records import Machine, MachineState
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
 

@@ -17,7 +17,7 @@ from launcher.planning.optimizer.decide import Alternative, Decision, alone, dec
 from launcher.planning.optimizer.infeasible import up
 from launcher.planning.optimizer.search import Asked, estimate, price
 from launcher.planning.optimizer.solver import GAP
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 from tests.support.candidates import free, groups, kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from launcher.planning.estimate import HOUR, NEVER, Kind
 from launcher.planning.optimizer.market import Caps, Market, Need, floors, market
 from launcher.planning.optimizer.solver import choose
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 from tests.support.candidates import kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour

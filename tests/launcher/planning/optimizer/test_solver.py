@@ -21,7 +21,7 @@ from launcher.planning.optimizer.solver import (
     safest,
     soonest,
 )
-from launcher.throughput.predict import Spread
+from launcher.throughput.spread import Spread
 from tests.support.candidates import free, kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour

@@ -11,19 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from launcher.reports.terminal.report import (
-    brief,
-    compare,
-    count,
-    duration,
-    level,
-    money,
-    plain,
-    rate,
-    report_text,
-    shares,
-    size,
-)
+from launcher.format import brief, count, duration, level, money, plain, rate, size
+from launcher.reports.terminal.report import compare, report_text, shares
 from tests.support.paths import GOLDEN
 
 WIDTH, LINES = 100, 40  # a terminal

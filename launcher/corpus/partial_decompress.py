@@ -1,0 +1,118 @@
+"""."""
+
+import io
+import zlib
+from bisect import bisect_right
+from collections.abc import Generator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from launcher.errors import Problem
+from tasks.formats.readers import ZSTD
+
+FEED = 64  # bytes of a .zst unpacked at once: it tells their place only when it asks for more
+
+
+Parts = Generator[tuple[int, bytes], None, None]  # plain bytes, and where they end in the file as stored
+
+
+class Plain(io.RawIOBase):
+    """The plain bytes of a file, as they are asked for, and where in the file as stored they lie."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._rest = memoryview(b"")
+        self._plain, self._stored = [0], [0]  # ends of the parts so far
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._rest:
+            found = next(self._parts, None)
+            if found is None:
+                return 0
+            stored, part = found
+            self._rest = memoryview(part)
+            self._plain.append(self._plain[-1] + len(part))
+            self._stored.append(stored)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def stored(self, place: int) -> float:
+        """How many stored bytes it took to get so many plain ones."""
+        after = bisect_right(self._plain, place)
+        if after == len(self._plain):
+            return float(self._stored[-1])
+        (low, high), (start, end) = self._plain[after - 1 : after + 1], self._stored[after - 1 : after + 1]
+        return start + (end - start) * (place - low) / (high - low)
+
+
+def stored_size(stream: BinaryIO, _name: str) -> Parts:
+    while part := stream.read(2**14):
+        yield stream.tell(), part
+
+
+def unpack_gzip(stream: BinaryIO, name: str) -> Parts:
+    found = False
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        while rest := stream.read(2**12):
+            full = False
+            while rest or full:  # a little may be packed far more
+                part = unpacker.decompress(rest, 2**18)
+                full = len(part) == 2**18
+                rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+                if unpacker.eof:  # one .gz may be several, one after the other
+                    unpacker = zlib.decompressobj(wbits=31)
+                if part:
+                    found = True
+                    yield stream.tell() - len(rest), part
+        yield stream.tell(), b""
+    except zlib.error as error:
+        if not found:  # what came before the damage can be read, and workers will read it
+            raise _unpackable(name, error) from error
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives few bytes at a time."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._stream.read(FEED if size is None or size < 0 else min(size, FEED))
+
+
+def unpack_zstd(stream: BinaryIO, name: str) -> Parts:
+    held: list[bytes] = []  # what came since the file was last read from, when `place` was reached
+    place = 0
+    found = False
+    feed = Trickle(stream)
+    try:
+        with pa.CompressedInputStream(pa.PythonFile(feed, "r"), "zstd") as packed:
+            while part := packed.read(ZSTD):
+                if feed.tell() != place and held:
+                    yield place, b"".join(held)
+                    held.clear()
+                place, found = feed.tell(), True
+                held.append(part)
+            yield place, b"".join(held)
+            yield feed.tell(), b""
+    except OSError as error:
+        if not found:
+            raise _unpackable(name, error) from error
+        yield place, b"".join(held)
+
+
+def _unpackable(name: str, error: Exception) -> Problem:
+    return Problem(f"cannot unpack {name}: {error}", hint="move the file away, or mend it")

@@ -1,0 +1,130 @@
+"""."""
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from math import floor, log10
+
+CENT, SMALL = Decimal("0.01"), Decimal("0.0001")
+
+
+def money(amount: Decimal | None) -> str:
+    """`?` when unknown, cents from a dollar on, four decimals below, and never zero for something."""
+    if amount is None:
+        return "?"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    if size >= 1 or not size:
+        return f"{sign}${size.quantize(CENT, ROUND_HALF_EVEN):,f}"
+    if size < SMALL:
+        return f"{sign}${size.quantize(Decimal((0, (1,), size.adjusted() - 1)), ROUND_HALF_EVEN):f}"
+    digits = f"{size.quantize(SMALL, ROUND_HALF_EVEN):f}"
+    return f"{sign}${digits.removesuffix('00')}"
+
+
+def count(n: float | None) -> str:
+    """A whole number with its thousands apart."""
+    return "?" if n is None else f"{round(n):,}"
+
+
+def several(n: int, word: str) -> str:
+    """A number of things: `1 machine`, `12 machines`."""
+    return f"{count(n)} {word}{'s' * (n != 1)}"
+
+
+def brief(n: float) -> str:
+    """A number in little room: `950`, `12k`, `3.2M`."""
+    for power, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(n) >= 0.9995 * power:
+            return f"{n / power:.{0 if abs(n) >= 99.95 * power else 1}f}{letter}".replace(".0", "")
+    return f"{n:,.{0 if abs(n) >= 9.95 else 1}f}".removesuffix(".0")
+
+
+def level(usd: float) -> str:
+    """Dollars in the room of a tick, to three digits: `$1.5k`, `$20`, `$0.625`, `$0.0015`."""
+    return f"${brief(usd)}" if usd >= 1000 else f"${Decimal(f'{usd:.3g}'):f}"
+
+
+def rate(tokens_per_second: float | None) -> str:
+    """Tokens per second, in whole tokens from ten on."""
+    if tokens_per_second is None:
+        return "?"
+    return f"{tokens_per_second:,.{0 if tokens_per_second >= 10 else 1}f} tok/s"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units that say something: `2 h 14 min`, `3 min 5 s`, `0.4 s`."""
+    if seconds is None:
+        return "?"
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 9.95:
+        return f"{seconds:.{1 if seconds >= 0.095 else 2}f} s" if seconds else "0 s"
+    if round(seconds) < 3600:
+        minutes, rest = divmod(round(seconds), 60)
+        return _two(minutes, "min", rest, "s")
+    minutes = round(seconds / 60)
+    if minutes < 2880:
+        return _two(*_hours(minutes))
+    return _two(round(minutes / 60) // 24, "d", round(minutes / 60) % 24, "h")
+
+
+def size(amount: float | None) -> str:
+    """Bytes in decimal units, as clouds charge for them."""
+    if amount is None:
+        return "?"
+    if amount < 1000:
+        return f"{amount:.0f} B"
+    power = min(5, floor(log10(amount) / 3))
+    if round(amount / 1000**power, 1) >= 1000 and power < 5:
+        power += 1
+    return f"{amount / 1000**power:.1f} {'kMGTP'[power - 1]}B"
+
+
+def clock(moment: str) -> str:
+    """A moment of the JSON, to the second and in UTC."""
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def plain(text: object) -> str:
+    """Text from a corpus or a cloud, without what could move a cursor, turn a line or break an encoding."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else ""
+
+
+def dollars_of(text: str | None) -> str:
+    """An amount of the JSON, as people read it."""
+    return money(decimal_text(text))
+
+
+def signed(text: str) -> str:
+    """A difference with its sign."""
+    usd = Decimal(text)
+    return f"{'+' if usd > 0 else ''}{money(usd)}"
+
+
+def change(planned: float | Decimal | None, actual: float | Decimal | None) -> str:
+    """How far the run was from its plan: `+4.0 %`, or `12 x` when percents no longer say much."""
+    if planned is None or actual is None or not planned:
+        return ""
+    ratio = float(actual) / float(planned)
+    if ratio >= 10:
+        return f"{ratio:,.0f} x"
+    return f"{(ratio - 1) * 100:+.1f} %"
+
+
+def hours_text(hours: float | None) -> str:
+    return duration(None if hours is None else hours * 3600)
+
+
+def _hours(minutes: int) -> tuple[int, str, int, str]:
+    return minutes // 60, "h", minutes % 60, "min"
+
+
+def _two(much: int, unit: str, less: int, smaller: str) -> str:
+    return " ".join(f"{n} {u}" for n, u in ((much, unit), (less, smaller)) if n)
+
+
+def decimal_text(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,26 @@
+"""."""
+
+import os
+from pathlib import Path
+
+from launcher.errors import Usage
+from pricing import book_versions
+from pricing.price_book import BadBookError, load
+
+
+def book_of(price_book: Path | None, *, offline: bool) -> "book_versions.Book":
+    """The prices that a command is to use: the file named, else the snapshot or the user's own book.
+
+    Raises:
+        Usage: the file is no price book that can be believed.
+    """
+    if price_book is not None:
+        try:
+            return book_versions.Book(load(price_book), price_book)
+        except BadBookError as error:
+            raise Usage(
+                str(error), hint="mend those lines; embedfleet prices --json shows the fields"
+            ) from error
+    if offline:
+        return book_versions.Book(load(), None)
+    return book_versions.find(book_versions.place(os.environ))

@@ -1,0 +1,76 @@
+"""."""
+
+import importlib.util
+
+from tasks.engines.base import Encoder, limit
+from tasks.engines.tokenizer import HASH, words
+from tasks.errors import Problem
+
+
+class NoEngine(Problem):
+    """The engine that was asked for cannot run here."""
+
+
+def choose(engine: str, model: str) -> str:
+    """The engine behind `auto`: vllm where it can run, else torch."""
+    if engine != "auto":
+        return engine
+    if model == HASH:
+        return HASH
+    return "vllm" if importlib.util.find_spec("vllm") else "torch"
+
+
+def load(
+    engine: str,
+    model: str,
+    threads: int | None = None,
+    *,
+    remote_code: bool = False,
+    tokens: int | None = None,
+    dtype: str | None = None,
+) -> Encoder:
+    """The model, warm and ready to encode. `threads` bounds the CPU threads of an engine that computes there.
+
+    `remote_code` runs code from the model's own folder. `tokens` is the longest piece that will come, None: the
+    model's own maximum. `dtype` is what to compute in, None: what suits the hardware.
+
+    Raises:
+        NoEngine: its libraries are not installed.
+        BadModel: the model cannot be used.
+    """
+    encoder = _load(choose(engine, model), model, threads, remote_code, tokens, dtype)
+    if encoder.name == HASH:
+        return encoder
+    word = encoder.words.ids(["a"])[0][:1]
+    longest = limit(model, min(256, tokens or 256))
+    most = longest - len(encoder.words.before) - len(encoder.words.after)
+    # First calls compile and allocate: that is cold start, not work.
+    encoder.encode(
+        [[*encoder.words.before, *word * n, *encoder.words.after] for n in (1, most // 4, most) if n > 0]
+    )
+    return encoder
+
+
+def _load(
+    engine: str, model: str, threads: int | None, remote_code: bool, tokens: int | None, dtype: str | None
+) -> Encoder:
+    if engine == HASH:
+        from tasks.engines.hash_engine import HashEncoder  # noqa: PLC0415
+
+        return HashEncoder()
+    if engine not in ("torch", "vllm"):
+        raise NoEngine(f"no engine {engine!r}", hint="engines are auto, vllm, torch and hash")
+    if importlib.util.find_spec(engine) is None:
+        raise NoEngine(
+            f"the engine {engine} is not installed here",
+            hint="pip install 'embedfleet[worker]' for torch; pip install vllm for vllm",
+        )
+    if engine == "vllm":
+        from tasks.engines.vllm_engine import VllmEncoder  # noqa: PLC0415
+
+        return VllmEncoder(
+            model, words(model), limit(model, tokens), threads, remote_code=remote_code, dtype=dtype
+        )
+    from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
+
+    return TorchEncoder(model, words(model), threads, remote_code=remote_code, dtype=dtype)

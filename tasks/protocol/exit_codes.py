@@ -1,0 +1,3 @@
+"""."""
+
+MUST_ACT = 3  # exit status: restarting cannot help
