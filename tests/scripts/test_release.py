@@ -75,8 +75,9 @@ def test_version_above_every_tag_passes() -> None:
 
 
 def test_prereleases_sort_before_their_release() -> None:
-    names = ["1.0.0a1", "1.0.0b1", "1.0.0rc1", "1.0.0rc2", "1.0.0", "1.0.1a1"]
-    assert sorted(names[::-1], key=lambda name: ordered(name) or ()) == names
+    shuffled = ["1.0.0", "1.0.1a1", "1.0.0rc2", "1.0.0b1", "1.0.0a1", "1.0.0rc1"]
+    in_order = ["1.0.0a1", "1.0.0b1", "1.0.0rc1", "1.0.0rc2", "1.0.0", "1.0.1a1"]
+    assert sorted(shuffled, key=lambda name: ordered(name) or ()) == in_order
 
 
 def test_uncommitted_change_is_refused_by_name() -> None:
