@@ -1,12 +1,13 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores help setup cloud bed demo test check fix golden bench bench-plan bench-speed chaos e2e release clean
+.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores help setup cloud bed demo test test-all check fix golden bench bench-plan bench-speed chaos e2e release clean
 
 PYTHON ?= python3
 VENV := .venv
 VLLM := .venv-vllm
 CLOUD := .venv-cloud
 BIN := $(VENV)/bin
+JOBS ?= 2 # processes that run tests; most of them wait for processes of their own
 export HF_HUB_OFFLINE ?= 1
 
 help: ## list the targets
@@ -28,8 +29,13 @@ setup: $(VENV)/ready ## make the environment in .venv
 demo: setup ## embed real text with a real model on this machine, from plan to report (under 6 minutes)
 	@$(BIN)/python -m demo
 
-test: setup ## run the tests
-	@$(BIN)/python -m pytest -m "not e2e"
+# loadgroup: tests that share one expensive thing (a finished run, a server) name a group and stay in one process.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+test: setup ## run the tests, without the slowest of real processes (under 6 minutes on two cores)
+	@$(PYTEST) -m "not e2e and not slow"
+
+test-all: setup ## run all tests but the suites of `make e2e`, as CI does
+	@$(PYTEST) -m "not e2e"
 
 check: setup ## format, lint, types and import borders, as CI runs them
 	@$(BIN)/ruff format --check .
