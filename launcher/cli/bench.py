@@ -110,7 +110,7 @@ def _of_model(arguments: argparse.Namespace) -> "Subject":
     from launcher.jobs.model_reference import resolve  # noqa: PLC0415
     from launcher.throughput.local_machine import Asked, slots  # noqa: PLC0415
     from tasks.engines.base import limit  # noqa: PLC0415
-    from tasks.engines.load import choose
+    from tasks.engines.load import choose  # noqa: PLC0415
     from tasks.engines.tokenizer import Cut  # noqa: PLC0415
 
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
@@ -137,7 +137,7 @@ def _of_job(arguments: argparse.Namespace) -> "Subject":
     from launcher.bench.measure import Subject  # noqa: PLC0415
     from launcher.corpus.chunking import cut_of  # noqa: PLC0415
     from launcher.jobs.job import Declared  # noqa: PLC0415
-    from launcher.jobs.model_reference import resolve
+    from launcher.jobs.model_reference import resolve  # noqa: PLC0415
     from launcher.jobs.parse import read_job  # noqa: PLC0415
     from launcher.throughput.local_machine import Asked, slots  # noqa: PLC0415
     from tasks.engines.load import choose  # noqa: PLC0415

@@ -4,28 +4,18 @@ Vectors of killed workers and of those who were overtaken lie beside the good on
 says to be of this run, and only when every shard has its receipt. `add` is called for every command line, so all else
 is imported later.
 """
+
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-
 import argparse
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from launcher.errors import Problem
-
-if TYPE_CHECKING:
-    from tasks.protocol.manifest import Header
-    from tasks.protocol.receipt import Receipt
-    from tasks.stores.base import Entry, Store
+from launcher.output.garbage import Eraser, garbage
 
 SCHEMA = "embedfleet/finish/1"
-
-
-class Eraser(Protocol):
-    """What every store of ours can do, and only this command does."""
-
-    def erase(self, key: str) -> None: ...
 
 
 def add(commands: Any, run: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -45,7 +35,7 @@ def run(arguments: Namespace) -> int:
     from launcher.fleet.monitoring.store_observer import Eye  # noqa: PLC0415
     from launcher.output.dataset import write_dataset  # noqa: PLC0415
     from tasks.protocol import manifest  # noqa: PLC0415
-    from tasks.protocol.keys import dataset_key
+    from tasks.protocol.keys import dataset_key  # noqa: PLC0415
     from tasks.stores.open import open_store  # noqa: PLC0415
 
     with ledger_of(arguments) as ledger:
@@ -77,38 +67,6 @@ def run(arguments: Namespace) -> int:
     }
     show(body, _text, as_json=arguments.json)
     return 0
-
-
-def garbage(store: "Store", header: "Header", receipts: "list[Receipt]") -> "Iterator[Entry]":
-    """What a finished run left behind: parts that were gone on from, and vectors and failed rows that nobody names."""
-    from tasks.protocol.keys import root  # noqa: PLC0415
-    from tasks.stores.base import every  # noqa: PLC0415
-
-    named = {key for one in receipts for key, _ in one.files}
-    kept = {key for one in receipts for key in one.quarantines}
-    for entry in every(store, "data/"):
-        if entry.key not in named and _run_of(store, entry.key) == header.run:
-            yield entry
-    yield from (e for e in every(store, f"{root(header.run)}/quarantine/") if e.key not in kept)
-    yield from every(store, f"{root(header.run)}/parts/")
-
-
-def _run_of(store: "Store", key: str) -> str | None:
-    """Which run a file of vectors says that it is of; None where it does not say: then it is not ours to remove."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    from tasks.formats.parquet_reader import TAIL  # noqa: PLC0415
-
-    stream = store.get(key, None, TAIL)
-    if stream is None:
-        return None
-    with stream:
-        try:
-            meta = pq.ParquetFile(stream).schema_arrow.metadata or {}
-        except (pa.ArrowException, OSError):
-            return None
-    return meta.get(b"embedfleet.run", b"").decode() or None
 
 
 def _text(body: dict[str, Any]) -> str:

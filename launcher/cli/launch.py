@@ -1,7 +1,6 @@
 """What each command does: read its files, call the core, carry out, show. The shell's outermost ring."""
 
 import json
-import os
 import sys
 import time
 from argparse import Namespace
@@ -17,15 +16,12 @@ from launcher.cli.console import show
 from launcher.cli.plan import choices_of
 from launcher.cli.progress import follow, say, screen, stepper
 from launcher.cli.report import ledger_of
-from launcher.corpus import sharding
-from launcher.corpus.chunking import cut_of
-from launcher.corpus.incremental import Fresh, write_base
-from launcher.corpus.inspect import columns, fresh_of, listing_of, output_path
-from launcher.corpus.sampling import sample
+from launcher.corpus.inspect import output_path
 from launcher.costs.run_costs import report_of, standing_of
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.files import read, write
 from launcher.fleet.controller import Drive, sole
+from launcher.fleet.create_run import create_run, unchanged_corpus
 from launcher.fleet.monitoring.spot_prices import SpotHistory
 from launcher.fleet.monitoring.store_observer import Eye
 from launcher.fleet.notifications import budget_now, told
@@ -34,7 +30,7 @@ from launcher.fleet.provisioner import able, hire, recipes, rented
 from launcher.fleet.status import eye_of, settle, status_of
 from launcher.fleet.task_specs import reachable, yamls
 from launcher.jobs import job as jobs
-from launcher.jobs.job import Job, Source
+from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.dataset import write_dataset
@@ -47,13 +43,10 @@ from launcher.reports.terminal.plan import plan_text, status_text, verdict_text
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import learn
 from tasks.clock import utc
-from tasks.engines.tokenizer import words
 from tasks.protocol import manifest
-from tasks.protocol.keys import dataset_key, plan_key, root
-from tasks.stores.base import Store, create_once, probe
+from tasks.protocol.keys import dataset_key
+from tasks.stores.base import Store
 from tasks.stores.open import open_store
-
-TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
 
 
 def _launch(arguments: Namespace) -> int:
@@ -81,86 +74,20 @@ def _launch(arguments: Namespace) -> int:
         )
     if rented(body):
         reachable(body, output_path(job, base))
-    _fresh(body, job, base)
+    unchanged_corpus(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.run(body["run"])
         if run is None or run.state == RunState.PLANNED:
             if rented(body):
                 able(body)
                 confirm(body, yes=arguments.yes, most=arguments.max_cost)
-            run = _prepare(ledger, body, job, base)
+            run = create_run(ledger, body, job, base, say=say)
             if arguments.max_cost is not None:  # never more than the job allows: what is set last holds
                 said = (arguments.max_cost, job.limits.budget)
                 ledger.set_budget(run.id, min(usd for usd in said if usd is not None), utc())
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
         return _carry_on(ledger, run, arguments.runs, job, arguments)
-
-
-def _fresh(body: dict[str, Any], job: Job, base: Path) -> Fresh:
-    """The corpus, as the plan saw it: without what earlier runs hold."""
-    listing = listing_of(job, base)
-    found = fresh_of(job, base, body["work"]["model"], listing, body["run"], lambda _: None)
-    if found.listing.digest != body["work"]["listing"]:
-        raise Problem(
-            f"the corpus at {listing.root} changed after the plan was made",
-            hint="plan again, or launch with --refresh",
-        )
-    return found
-
-
-def _prepare(ledger: Ledger, body: dict[str, Any], job: Job, base: Path) -> Run:
-    """The run in the ledger and its manifest in the store: all that workers need. Done twice, it changes nothing."""
-    work = body["work"]
-    found = _fresh(body, job, base)
-    listing = found.listing
-    output = output_path(job, base)
-    store = open_store(output)
-    run: str = body["run"]
-    probe(store, f"{root(run)}/probe")
-    ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
-    create_once(
-        store, plan_key(run), json.dumps(body).encode()
-    )  # whoever has only the output can go on with the run
-    try:
-        header = manifest.read_header(store, run)
-    except manifest.NoRun:
-        assert isinstance(job.corpus, Source)
-        say("cutting the corpus into shards")
-        cuts = cut_of(job, work["model"])
-        sampled = sample(listing, columns(job), words(work["model"]), cuts)
-        shards = list(sharding.shards(listing, sampled, work["shard_tokens"]))
-        header = _header(body, job, len(shards))
-        if found.kept:
-            write_base(store, run, found.kept)
-        manifest.write(store, header, shards)
-    ledger.add_shards(run, manifest.every_shard(store, header))
-    workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
-    ledger.note(run, "launched", f"{header.shards} shards, {workers} workers", utc())
-    return ledger.find(run)
-
-
-def _header(body: dict[str, Any], job: Job, shards: int) -> manifest.Header:
-    work = body["work"]
-    assert isinstance(job.corpus, Source)
-    assert job.output
-    return manifest.Header(
-        run=body["run"],
-        corpus=work["corpus"],
-        text=job.corpus.text,
-        id=job.corpus.id,
-        model=work["model"],
-        engine=work["engine"],
-        prompt=job.prompt,
-        tokens=job.chunk.tokens or job.chunk.truncate,
-        overlap=job.chunk.overlap if job.chunk.tokens else None,
-        dtype=job.output.dtype,
-        dimensions=job.output.dimensions,
-        keep=job.output.keep,
-        remote_code=job.remote_code,
-        ttl=float(os.environ.get("EMBEDFLEET_LEASE_SECONDS", TTL)),
-        shards=shards,
-    )
 
 
 def _resume(arguments: Namespace) -> int:
@@ -171,7 +98,7 @@ def _resume(arguments: Namespace) -> int:
         if arguments.budget is not None:
             _raise(ledger, run, arguments.budget)
         if run.state == RunState.PLANNED:  # its launcher died before the manifest was whole
-            run = _prepare(ledger, body, job, Path(body["work"]["base"]))
+            run = create_run(ledger, body, job, Path(body["work"]["base"]), say=say)
         return _carry_on(ledger, run, arguments.runs, job, arguments)
 
 
@@ -270,7 +197,7 @@ def _status(arguments: Namespace) -> int:
 
         def looks() -> Iterator[dict[str, Any]]:
             while True:
-                settle(ledger, run, eye, arguments.runs / run.id, history)
+                settle(ledger, run, eye, arguments.runs / run.id, history, say)
                 body = status_of(ledger, run.id, eye)
                 yield body
                 if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from launcher import __version__
-from launcher.cli import bench, doctor, finish, prices, report, speed
+from launcher.cli import bench, doctor, finish, ledger, prices, report, speed
 from launcher.errors import NothingNew, Problem
-from launcher.fleet import rebuild_ledger
 
 COMMANDS = (
     *("plan", "launch", "status", "report", "compare", "resume", "stop", "down", "verify"),
@@ -32,7 +31,7 @@ OWN: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": report.report,
     "compare": report.compare,
     "finish": finish.run,
-    "ledger": rebuild_ledger.run,
+    "ledger": ledger.run,
 }
 
 DESCRIPTION = (
@@ -119,7 +118,7 @@ def parser() -> Parser:
     doctor.add(commands)
 
     finish.add(commands, _run)
-    rebuild_ledger.add(commands, _runs)
+    ledger.add(commands, _runs)
 
     diff = commands.add_parser(
         "diff", help="what is different in another plan, and why it costs more or less"

@@ -67,7 +67,7 @@ def report(arguments: Namespace) -> int:
         return _all(arguments)
     from launcher.cli.console import show  # noqa: PLC0415
     from launcher.cli.progress import say  # noqa: PLC0415
-    from launcher.files import write
+    from launcher.files import write  # noqa: PLC0415
     from launcher.reports.focus_csv import to_csv  # noqa: PLC0415 - `--help` must not wait
     from launcher.reports.html.report import render  # noqa: PLC0415
     from launcher.reports.markdown import report_md  # noqa: PLC0415
@@ -129,7 +129,7 @@ def _look(ledger: "Ledger", run: "Run", runs: Path, *, prices: bool = True) -> "
     try:
         store = open_store(run.output)
         eye = eye_of(ledger, store, run)
-        settle(ledger, run, eye, runs / run.id, SpotHistory(ledger, run.id, say))
+        settle(ledger, run, eye, runs / run.id, SpotHistory(ledger, run.id, say), say)
         if eye:
             eye.receipts()
             eye.lost()

@@ -5,7 +5,6 @@
 
 import contextlib
 import json
-import time
 from argparse import Namespace
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -14,23 +13,18 @@ from typing import Any
 from launcher.cli.console import show
 from launcher.cli.progress import say
 from launcher.errors import Problem
-from launcher.fleet.backends import provider_api, skypilot
 from launcher.fleet.controller import Busy, sole
-from launcher.fleet.monitoring.machine_tracker import Census
 from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.orphan_check import confirm, lines, regions_used, to_json, what_is_left
+from launcher.fleet.orphan_check import confirm, lines, to_json, what_is_left
 from launcher.fleet.provisioner import rented
-from launcher.fleet.states import ALIVE, Phase
+from launcher.fleet.states import ALIVE
 from launcher.fleet.status import census_of, eye_of
+from launcher.fleet.teardown import drain, take_down
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import MachineState, Run, RunState
-from tasks import skypilot_task
+from launcher.ledger.records import Run, RunState
 from tasks.clock import utc
 from tasks.protocol import control
 from tasks.stores.open import open_store
-
-PATIENCE = 900.0  # seconds for SkyPilot to take everything down
-HERE_PATIENCE = 15.0  # seconds for a worker of this machine to end
 
 
 def stop(arguments: Namespace) -> int:
@@ -42,7 +36,7 @@ def stop(arguments: Namespace) -> int:
         control.tell(eye.store, run.id, "drain", utc())
         ledger.note(run.id, "stop", "told to finish what is in hand", utc())
         with contextlib.suppress(Busy), sole(arguments.runs / run.id, run.id, patience=0):
-            _drain(ledger, run, eye, census_of(ledger, run, eye, arguments.runs / run.id))
+            drain(ledger, run, eye, census_of(ledger, run, eye, arguments.runs / run.id))
         up = len(ledger.machines(run.id, set(ALIVE)))
         what = "machine" if rented(json.loads(run.plan)) else "worker"
         say(f"run {run.id}: {up} {what}{'s' * (up != 1)} will finish the shards in hand and end")
@@ -52,27 +46,12 @@ def stop(arguments: Namespace) -> int:
     return 0
 
 
-def _drain(ledger: Ledger, run: Run, eye: Eye, census: Census) -> None:
-    """No launcher is at work: tell the machines ourselves. One that is still to come is cancelled."""
-    census.settle()
-    if ledger.find(run.id).state == RunState.RUNNING:
-        ledger.set_run_state(run.id, RunState.DRAINING, utc())
-    up = {m.name: m.handle for m in ledger.machines(run.id, {MachineState.UP}) if m.handle}
-    gone = (Phase.WAITING, Phase.RECOVERING, Phase.FAILING)
-    absent = [n for n in up if (s := census.sights.get(n)) and s.phase in gone]
-    for name in up:
-        ledger.stopping_machine(name, utc())
-    census.cloud.drain([handle for name, handle in up.items() if name not in absent])
-    census.cloud.end([handle for name, handle in up.items() if name in absent])
-    del eye
-
-
 def down(arguments: Namespace) -> int:
     """`embedfleet down`: take away all that a run rented, or with --verify only look."""
     with _opened(arguments) as (ledger, run, eye):
         plan: Mapping[str, Any] = json.loads(run.plan)
         if not arguments.verify:
-            _take_down(ledger, run, eye, arguments.runs / run.id, plan)
+            take_down(ledger, run, eye, arguments.runs / run.id, plan, say=say)
         left = what_is_left(ledger, run, plan)
         confirm(ledger, run.id, left)
         show(to_json(run.id, left), _text, as_json=arguments.json)
@@ -88,68 +67,6 @@ def down(arguments: Namespace) -> int:
             hint=f"mend that, then: embedfleet down {run.id} --verify",
         )
     return 0
-
-
-def _take_down(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, plan: Mapping[str, Any]) -> None:
-    """Cancel the jobs, wait for their machines to go, and end what is left over."""
-    if eye is None:
-        return
-    try:
-        with sole(folder, run.id):
-            control.tell(
-                eye.store, run.id, "drain", utc()
-            )  # a machine that comes up meanwhile begins nothing
-            census = census_of(ledger, run, eye, folder)
-            census.settle()
-            _end_all(ledger, run, census)
-            if rented(plan):
-                _sweep(ledger, run, plan)
-            if ledger.find(run.id).state not in (RunState.DONE, RunState.STOPPED):
-                ledger.set_run_state(run.id, RunState.STOPPED, utc())
-            ledger.note(run.id, "down", "everything was taken down", utc())
-    except Busy as busy:
-        raise Busy(
-            f"{busy}, which would start machines again", hint="end that launcher (Ctrl-C), then again"
-        ) from busy
-
-
-def _end_all(ledger: Ledger, run: Run, census: Census) -> None:
-    told: set[str] = set()
-    is_rented = census.crew is not None
-    end = time.monotonic() + (PATIENCE if is_rented else HERE_PATIENCE)
-    while True:
-        machines = ledger.machines(run.id, set(ALIVE))
-        handles = {m.handle for m in machines if m.handle}
-        if is_rented:  # those too that the ledger never heard of
-            handles |= {f"{j.id}:{j.name}" for j in skypilot.jobs_of(skypilot_task.prefix(run.id)) if j.alive}
-        if not handles:
-            break
-        for machine in machines:
-            ledger.stopping_machine(machine.name, utc())
-        census.cloud.end(sorted(handles - told))
-        told |= handles
-        if time.monotonic() > end:
-            census.cloud.kill(sorted(handles))
-        say(f"{len(handles)} still to go")
-        time.sleep(min(3.0, census.cloud.poll))
-        census.cloud.look()
-        census.adopt()
-        census.count()
-    for machine in ledger.machines(run.id, set(ALIVE)):
-        ledger.end_machine(machine.name, MachineState.STOPPED, utc(), "taken down")
-
-
-def _sweep(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> None:
-    """Machines that no job holds any more: SkyPilot's, then those that only the provider knows."""
-    for cluster, _ in skypilot.clusters_of(skypilot_task.prefix(run.id)):
-        say(f"taking {cluster} down")
-        skypilot.take_down(cluster)
-    regions = regions_used(ledger, run, plan).get("aws")
-    if regions:
-        found = provider_api.instances("aws", regions, skypilot_task.label(run.id))
-        for one in found:
-            say(f"ending {one.id} in {one.cloud} {one.zone}, which SkyPilot does not know")
-        provider_api.terminate(found)
 
 
 def _text(body: Mapping[str, Any]) -> Any:

@@ -5,10 +5,10 @@ Asking drives nothing. Where no launcher is at work, what became of its workers 
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from launcher.cli.progress import say
 from launcher.costs.run_costs import machine_times, spent_so_far, working_seconds
 from launcher.errors import Problem
 from launcher.fleet.controller import Busy, Drive, sole
@@ -77,7 +77,14 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
     } | money | pace_of(eye.signs.look() if eye else [])  # fmt: skip
 
 
-def settle(ledger: Ledger, run: Run, eye: Eye | None, folder: Path, history: SpotHistory) -> None:
+def settle(
+    ledger: Ledger,
+    run: Run,
+    eye: Eye | None,
+    folder: Path,
+    history: SpotHistory,
+    say: Callable[[str], None],
+) -> None:
     """Where no launcher is at work, write down what became of the workers and what they cost; else it does so itself."""
     if eye:
         with contextlib.suppress(Busy), sole(folder, run.id, patience=0):

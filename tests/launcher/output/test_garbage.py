@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.cli.finish import garbage
 from launcher.output.dataset import files, write_dataset
+from launcher.output.garbage import garbage
 from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.keys import dataset_key

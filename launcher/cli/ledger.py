@@ -1,0 +1,72 @@
+"""`embedfleet ledger rebuild OUTPUT`: make a ledger anew from the output path alone."""
+
+import argparse
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from launcher.cli.console import show
+from launcher.cli.progress import say
+from launcher.errors import Problem
+from launcher.fleet.rebuild_ledger import rebuild
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run
+from tasks.protocol.keys import runs_of
+from tasks.stores.open import open_store
+
+SCHEMA = "embedfleet/ledger/1"
+
+
+def add(commands: Any, runs: Callable[[argparse.ArgumentParser], None]) -> None:
+    """The command among the others of `commands`; `runs` gives it its --runs."""
+    ledger = commands.add_parser("ledger", help="make the ledger anew from an output path")
+    actions = ledger.add_subparsers(dest="action", required=True, metavar="ACTION")
+    action = actions.add_parser("rebuild", help="learn all runs of an output path, then resume any of them")
+    action.add_argument("output", metavar="OUTPUT", help="a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
+    runs(action)
+    action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: Namespace) -> int:
+    """Rebuild, and say what was found."""
+    output: str = arguments.output
+    path = output if "://" in output else str(Path(output).absolute())
+    store = open_store(path)
+    names = list(runs_of(store))
+    if not names:
+        raise Problem(f"no run under {path}", hint="name the output.path of a job that was launched")
+    found: list[dict[str, Any]] = []
+    with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        for name in names:
+            say(f"reading run {name}")
+            found.append(_told(ledger, rebuild(ledger, store, path, name)))
+    show({"schema": SCHEMA, "output": path, "runs": found}, _text, as_json=arguments.json)
+    return 0
+
+
+def _told(ledger: Ledger, run: Run) -> dict[str, Any]:
+    progress = ledger.progress(run.id)
+    return {
+        "run": run.id,
+        "state": run.state.value,
+        "shards": progress.shards,
+        "shards_done": progress.shards_done,
+        "documents": progress.documents,
+        "failed_rows": progress.failed_rows,
+        "workers": len(ledger.machines(run.id)),
+    }
+
+
+def _text(body: dict[str, Any]) -> str:
+    lines: list[str] = []
+    for one in body["runs"]:
+        left = one["shards"] - one["shards_done"]
+        todo = f"{left:,} left: embedfleet resume {one['run']}" if left else "nothing is left to do"
+        if not one["shards"]:
+            todo = f"its manifest is not written yet: embedfleet resume {one['run']}"
+        lines.append(
+            f"{one['run']}: {one['state'].lower()}, {one['shards_done']:,} of {one['shards']:,} shards, "
+            f"{one['documents']:,} documents, {one['workers']} workers; {todo}"
+        )
+    return "\n".join(lines)
