@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import Problem, Usage
+from launcher.throughput.table import cpu_rows, rows
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -73,101 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
     body += cpu_rows(model, lengths, engine, seen, name, asked=cpu)
     show(body, speed_text, as_json=arguments.json)
     return 0
-
-
-def rows(
-    model: "Shape",
-    gpus: "Sequence[Gpu]",
-    lengths: Sequence[int],
-    engine: str,
-    dtype: str | None = None,
-    seen: "Sequence[SpeedSeen]" = (),
-    name: str | None = None,
-) -> list[dict[str, Any]]:
-    """The JSON: one object for each GPU and length. No speed where the model does not run or nothing is known."""
-    from launcher.throughput.gpu_memory import fit  # noqa: PLC0415
-    from launcher.throughput.lookup import choose  # noqa: PLC0415
-
-    out: list[dict[str, Any]] = []
-    for gpu in gpus:
-        for tokens in lengths:
-            fits = fit(model, gpu, engine=engine, dtype=dtype, tokens=tokens)
-            found = (
-                choose(model, gpu, engine, [(1, tokens)], seen=seen, dtype=dtype, model=name)
-                if fits.ok
-                else None
-            )
-            rate = found and found.tokens_per_second
-            reason = fits.reason
-            if reason is None and found is None:
-                reason = f"no kernel ceiling is known of {gpu.name} in {fits.dtype}"
-            notes = [fits.note] if fits.note else []
-            if fits.ok and not fit(model, gpu, engine=engine, dtype=dtype).ok:
-                notes.append(f"texts of {model.max_tokens} tokens, the model's maximum, would not fit")
-            if tokens > model.max_tokens:
-                notes.append(f"the model takes {model.max_tokens} tokens by default")
-            share = found and found.share_of_ceiling
-            out.append(
-                {
-                    "model": model.name,
-                    "gpu": gpu.name,
-                    "engine": engine,
-                    "tokens": tokens,
-                    "tokens_per_second": rate
-                    and {k: round(getattr(rate, k), 1) for k in ("low", "mid", "high")},
-                    "share_of_ceiling": None if share is None else round(share, 4),
-                    "source": found and found.source,
-                    "dtype": fits.dtype,
-                    "fits": fits.ok,
-                    "needs_gb": round(fits.needs_gb, 2),
-                    "has_gb": round(fits.has_gb, 2),
-                    "reason": reason,
-                    "note": "; ".join(notes) or None,
-                }
-            )
-    return out
-
-
-def cpu_rows(
-    model: "Shape",
-    lengths: Sequence[int],
-    engine: str | None,
-    seen: "Sequence[SpeedSeen]",
-    name: str | None = None,
-    *,
-    asked: bool = True,
-) -> list[dict[str, Any]]:
-    """The same of this machine's processors: what was measured, for nothing can be predicted of them.
-
-    Where nobody `asked` for them, nothing unless they were measured.
-    """
-    from launcher.throughput.lookup import PROCESSORS, here  # noqa: PLC0415
-
-    out: list[dict[str, Any]] = []
-    for tokens in lengths:
-        found = here(model, [(1, tokens)], seen, engine, name)
-        rate = found and found[0].tokens_per_second
-        reason = f"never measured here: embedfleet bench --model {name or model.name} does it"
-        out.append(
-            {
-                "model": model.name,
-                "gpu": PROCESSORS,
-                "engine": found[0].engine if found else engine,
-                "tokens": tokens,
-                "tokens_per_second": rate and {k: round(getattr(rate, k), 1) for k in ("low", "mid", "high")},
-                "share_of_ceiling": None,
-                "source": found and found[0].source,
-                "dtype": found and found[1].detail.get("dtype"),
-                "fits": True if found else None,
-                "needs_gb": None,
-                "has_gb": None,
-                "reason": None if found else reason,
-                "note": f"the model takes {model.max_tokens} tokens by default"
-                if tokens > model.max_tokens
-                else None,
-            }
-        )
-    return out if asked or any(row["tokens_per_second"] for row in out) else []
 
 
 def speed_text(body: list[dict[str, Any]]) -> "RenderableType":

@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 
 from launcher.cli import speed as speeds
-from launcher.cli.speed import rows, speed_text
+from launcher.cli.speed import speed_text
 from launcher.errors import Usage
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import SpeedSeen
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import flops_per_token
+from launcher.throughput.table import rows
 from pricing.gpu import gpu, gpus
 
 BASE = shape("BAAI/bge-base-en-v1.5")
