@@ -80,7 +80,7 @@ def test_clouds_that_give_notice_can_be_rented() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_price_source_has_a_test_file_and_recorded_answers(source: str) -> None:
+def test_price_source_has_a_test_file_and_sample_answers(source: str) -> None:
     assert (ROOT / "tests" / "pricing" / "sources" / f"test_{source}.py").is_file()
     assert any((ROOT / "tests" / "data" / "prices" / source).iterdir())
 
