@@ -1,46 +1,54 @@
-"""The README says what is there and what works: its map, its tour, its example of reading."""
+"""The README and the pages under docs/ say what works: their commands run, their links lead somewhere."""
 
 import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
+import pytest
+
+from launcher.jobs.job import parse
 from tests.support.paths import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-FOLDERS = ("launcher", "tasks", "pricing", "demo", "benchmarks")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+MOST_LINES = 250  # of the README: the rest is in docs/
+MARKED_JOB = re.compile(r"<!-- job: .*?-->\n```yaml\n(.*?)```", re.DOTALL)
+CODE = re.compile(
+    r"^```(\w*)\n(.*?)^```|`([^`\n]+)`", re.DOTALL | re.MULTILINE
+)  # a block, or code in a sentence
+CALL = re.compile(r"(?:^|[ (|])embedfleet ([a-z]+(?: .*)?)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def block(marker: str) -> str:
-    """The code after a marker comment."""
-    found = re.search(rf"<!-- {marker}: .*?-->\n```\w+\n(.*?)```", README, re.DOTALL)
-    assert found, marker
-    return found[1]
+    """The code after a marker comment, in whichever page has it."""
+    pattern = re.compile(rf"<!-- {marker}: .*?-->\n```\w+\n(.*?)```", re.DOTALL)
+    found = [match[1] for text in PAGES.values() for match in pattern.finditer(text)]
+    assert len(found) == 1, f"{len(found)} blocks are marked {marker}"
+    return found[0]
 
 
-def test_the_map_names_every_file_once_and_no_other() -> None:
-    there = {
-        path.relative_to(ROOT).as_posix()
-        for folder in FOLDERS
-        for path in (ROOT / folder).rglob("*.py")
-        if "out" not in path.parts and not (path.name == "__init__.py" and path.parent.parent == ROOT)
-    }
-    named = re.findall(r"^\| `([\w/]+\.py)` \|", README, re.MULTILINE)
-    assert sorted(named) == sorted(there)
+def anchors(text: str) -> set[str]:
+    """What a link to a heading may say after the #, as GitHub makes it from the heading."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_command_of_the_tour_and_the_example_of_reading_work(tmp_path: Path) -> None:
+def run_in_shell(code: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "EMBEDFLEET_RUNS": "runs"}
-    done = subprocess.run(
-        ["sh", "-euxc", block("tour")],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    environment = os.environ | {"PATH": path, "EMBEDFLEET_RUNS": "runs"} | more
+    return subprocess.run(
+        ["sh", "-euxc", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def test_the_tour_and_the_pandas_example_work(tmp_path: Path) -> None:
+    done = run_in_shell(block("tour"), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 rows could not be embedded" in done.stderr
     assert "finished: nothing to do" in done.stderr
@@ -52,22 +60,62 @@ def test_every_command_of_the_tour_and_the_example_of_reading_work(tmp_path: Pat
     assert read.stdout.strip() == "['r1', 'r2', 'r3'] 32"
 
 
-def test_every_command_about_plans_works_without_a_corpus_or_a_network(tmp_path: Path) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "EMBEDFLEET_RUNS": "runs", "EMBEDFLEET_PRICES": str(tmp_path)}
-    done = subprocess.run(
-        ["sh", "-euxc", block("plans")],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_commands_about_plans_work_without_a_corpus_or_a_network(tmp_path: Path) -> None:
+    done = run_in_shell(block("plans"), tmp_path, EMBEDFLEET_PRICES=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "A100-80GB" in done.stdout
     assert (tmp_path / "what-if.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
-def test_every_make_target_that_the_readme_names_is_there() -> None:
-    targets = re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(re.findall(r"`?make ([a-z0-9]+)", README)) <= set(targets)
+def test_the_job_files_can_be_parsed() -> None:
+    jobs = [match[1] for text in PAGES.values() for match in MARKED_JOB.finditer(text)]
+    assert len(jobs) >= 5
+    for job in jobs:
+        assert parse(job).name
+
+
+def test_every_command_and_option_that_is_written_exists() -> None:
+    calls = [
+        (name, call.split())
+        for name, text in PAGES.items()
+        for found in CODE.finditer(text)
+        if found[1] in (None, "", "sh", "text")
+        for line in (found[2] or found[3]).splitlines()
+        for call in CALL.findall(line.partition("#")[0])
+    ]
+    assert len(calls) > 50
+    for name, words in calls:
+        command = tuple(words[:2]) if words[1:2] in (["rebuild"], ["refresh"]) else (words[0],)
+        known = set(re.findall(r"--?[a-z][a-z-]*", help_of(command)))
+        options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert options <= known, f"{name}: embedfleet {' '.join(words)}"
+
+
+@cache
+def help_of(command: tuple[str, ...]) -> str:
+    words = [str(Path(sys.executable).parent / "embedfleet"), *command, "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: str) -> None:
+    for link in LINK.findall(PAGES[page]):
+        if "://" in link:
+            continue
+        path, _, heading = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        if heading:
+            assert heading in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_the_readme_is_short() -> None:
+    assert PAGES["README.md"].count("\n") <= MOST_LINES
+
+
+def test_every_make_target_that_is_named_is_there() -> None:
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    named = {target for text in PAGES.values() for target in re.findall(r"`make ([a-z0-9-]+)", text)}
+    assert named <= set(targets)
