@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from launcher.ledger.ledger import Ledger
+from tasks.protocol.keys import vectors_key
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard, Slice, identify
 
@@ -91,7 +92,7 @@ def finish(shards: int) -> Iterator[Receipt]:
             worker=f"{RUN}-w{shard.position % 400}-1",
             generation=1,
             nonce=shard.id * 2,
-            key=f"data/{shard.id}-{shard.id[:8]}.parquet",
+            key=vectors_key(f"{shard.id}-{shard.id[:8]}"),
             digest=shard.id * 4,
             output_bytes=3_145_728,
             input_bytes=8_388_608,

@@ -31,7 +31,7 @@ from launcher.planning import planner
 from tasks.engines.tokenizer import words
 from tasks.formats.readers import Columns
 from tasks.protocol import manifest, receipt
-from tasks.protocol.keys import plan_key, receipt_key
+from tasks.protocol.keys import plan_key, receipt_key, vectors_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Body, Entry, Span, create_once
@@ -159,7 +159,7 @@ def walk(store: Counted, header: Header) -> None:
             assert found is None
             return
         shard, lease = found
-        key = f"data/{shard.id}-{lease.nonce[:12]}.parquet"
+        key = vectors_key(f"{shard.id}-{lease.nonce[:12]}")
         store.put(key, b"vectors")
         now = datetime.now(UTC)
         body = Receipt(

@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.heartbeat import load
-from tasks.protocol.keys import pulse_key
+from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import every, read
 from tasks.stores.open import open_store
@@ -72,11 +72,11 @@ def run(
         peaks.append(usage.ru_maxrss / 1024)
         cpu += usage.ru_utime + usage.ru_stime
     after = requests(place)
-    done = [receipt.load(read(store, e.key) or b"") for e in every(store, f"{keys.root(name)}/receipts/")]
+    done = [receipt.load(read(store, e.key) or b"") for e in every(store, keys.receipts_prefix(name))]
     assert len(done) == len(shards)
     tokens = sum(r.tokens for r in done)
     seconds = (max(r.finished for r in done) - min(r.started for r in done)).total_seconds()
-    pulses = [load(read(store, pulse_key(name, f"w{number}")) or b"") for number in range(len(cores))]
+    pulses = [load(read(store, heartbeat_key(name, f"w{number}")) or b"") for number in range(len(cores))]
     engine = sum(p.stages["engine"] for p in pulses)
     waited = sum(p.stages.get("wait", 0.0) for p in pulses)
     found: dict[str, Any] = {

@@ -85,6 +85,7 @@ def write(path: Path, shards: int, machines: int) -> None:
     """A run whose machines were taken away once each, with as many shards each."""
     from launcher.ledger.ledger import Ledger
     from launcher.ledger.records import How, RunState, Site
+    from tasks.protocol.keys import vectors_key
     from tasks.protocol.receipt import Receipt
     from tasks.protocol.shard import Shard, Slice
 
@@ -116,7 +117,7 @@ def write(path: Path, shards: int, machines: int) -> None:
                         worker=f"{name}-0",
                         generation=1,
                         nonce="n" * 32,
-                        key=f"data/{len(receipts):016x}-1.parquet",
+                        key=vectors_key(f"{len(receipts):016x}-1"),
                         digest="d" * 64,
                         output_bytes=1_000_000,
                         input_bytes=300_000,

@@ -28,7 +28,7 @@ def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int
     header = manifest.read_header(store, run)
     ids: list[str] = []
     blocks: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
-    for entry in every(store, f"{keys.root(run)}/receipts/"):
+    for entry in every(store, keys.receipts_prefix(run)):
         body = read(store, entry.key)
         assert body
         for key, _ in receipt.load(body).files:  # none where nothing of it could be embedded

@@ -70,7 +70,7 @@ def rehearse(asked: Asked, use: Slots, wanted: Wanted) -> Rehearsed:
         _run(folder, use, len(cuts), STARTING + PATIENCE * wanted.seconds)
         receipts = [
             receipt.load(body)
-            for entry in every(store, f"{keys.root(RUN)}/receipts/")
+            for entry in every(store, keys.receipts_prefix(RUN))
             if (body := read(store, entry.key)) is not None
         ]
         stages, seconds = _stages(store)
@@ -187,7 +187,7 @@ def _stages(store: Store) -> tuple[dict[str, float], float]:
     """Seconds by stage, and of work, of all workers together: as each said last."""
     stages: Counter[str] = Counter()
     seconds = 0.0
-    for entry in every(store, f"{keys.root(RUN)}/workers/"):
+    for entry in every(store, keys.heartbeats_prefix(RUN)):
         body = read(store, entry.key)
         if body is not None:
             pulse = heartbeat.load(body)

@@ -1,8 +1,6 @@
 """`embedfleet ledger rebuild OUTPUT`: make a ledger anew from the output path alone."""
 
-import argparse
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +10,10 @@ from launcher.errors import Problem
 from launcher.fleet.rebuild_ledger import rebuild
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
-from tasks.protocol.keys import runs_of
+from tasks.protocol.runs import runs_of
 from tasks.stores.open import open_store
 
 SCHEMA = "embedfleet/ledger/1"
-
-
-def add(commands: Any, runs: Callable[[argparse.ArgumentParser], None]) -> None:
-    """The command among the others of `commands`; `runs` gives it its --runs."""
-    ledger = commands.add_parser("ledger", help="make the ledger anew from an output path")
-    actions = ledger.add_subparsers(dest="action", required=True, metavar="ACTION")
-    action = actions.add_parser("rebuild", help="learn all runs of an output path, then resume any of them")
-    action.add_argument("output", metavar="OUTPUT", help="a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
-    runs(action)
-    action.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: Namespace) -> int:

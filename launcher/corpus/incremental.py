@@ -16,7 +16,8 @@ from typing import Any
 from launcher.corpus.listing import Listing
 from tasks.formats.parquet_reader import small
 from tasks.protocol import manifest
-from tasks.protocol.keys import base_key, dataset_key, runs_of
+from tasks.protocol.keys import base_dataset_key, dataset_key
+from tasks.protocol.runs import runs_of
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Store, create_once, read
 
@@ -97,7 +98,7 @@ def write_base(store: Store, run: str, kept: Sequence[Kept]) -> None:
     by_run: dict[str, list[str]] = defaultdict(list)
     for owner, shard in kept:
         by_run[owner].append(shard)
-    create_once(store, base_key(run), json.dumps(by_run).encode())
+    create_once(store, base_dataset_key(run), json.dumps(by_run).encode())
 
 
 def _finished(store: Store, but: str | None) -> list[str]:

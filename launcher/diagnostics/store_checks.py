@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Literal
 from uuid import uuid4
 
+from tasks.protocol.keys import DOCTOR_PROBE_KEY, RUNS_PREFIX
 from tasks.stores.base import PAGE, Denied, Refused, Store, Unknown, Unreachable, Unsure, create_once, read
 from tasks.stores.folder import Folder
 from tasks.stores.open import open_store
@@ -20,7 +21,7 @@ from tasks.stores.range_reader import Ranged
 
 Verdict = Literal["ok", "warn", "fail"]
 
-KEY = "_embedfleet/probe/doctor"
+KEY = DOCTOR_PROBE_KEY
 NEW = f"{KEY}-new"
 SIZE = 2**16  # bytes of the object: enough to tell a range of it from the whole
 RANGE = (1_000, 1_016)
@@ -107,10 +108,10 @@ def _credentials(visit: Visit) -> Told:
 
 
 def _list(visit: Visit) -> Told:
-    count = len(visit.store.list("_embedfleet/"))
+    count = len(visit.store.list(RUNS_PREFIX))
     return (
         "ok",
-        f"may list ({count:,} objects under _embedfleet/{', or more' if count >= PAGE else ''})",
+        f"may list ({count:,} objects under {RUNS_PREFIX}{', or more' if count >= PAGE else ''})",
         None,
     )
 

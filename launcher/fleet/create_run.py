@@ -21,7 +21,7 @@ from launcher.ledger.records import Run
 from tasks.clock import utc
 from tasks.engines.tokenizer import words
 from tasks.protocol import manifest
-from tasks.protocol.keys import plan_key, root
+from tasks.protocol.keys import plan_key, probe_key
 from tasks.stores.base import create_once, probe
 from tasks.stores.open import open_store
 
@@ -50,7 +50,7 @@ def create_run(
     output = output_path(job, base)
     store = open_store(output)
     run: str = body["run"]
-    probe(store, f"{root(run)}/probe")
+    probe(store, probe_key(run))
     ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
     create_once(
         store, plan_key(run), json.dumps(body).encode()

@@ -20,7 +20,7 @@ from launcher.planning import plan as plans
 from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Pulse, load
-from tasks.protocol.keys import plan_key, root
+from tasks.protocol.keys import heartbeats_prefix, plan_key
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store, every, read
 
@@ -64,7 +64,7 @@ def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) ->
     local = lot["cloud"] == "local"
     price = Decimal(lot["usd_per_hour"]) / int(lot["workers"]) if local and lot["usd_per_hour"] else None
     pulses: dict[str, list[Pulse]] = {}
-    for entry in every(eye.store, f"{root(header.run)}/workers/"):
+    for entry in every(eye.store, heartbeats_prefix(header.run)):
         said = read(eye.store, entry.key)
         if said is None:
             continue

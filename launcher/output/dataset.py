@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.formats.parquet_reader import small
-from tasks.protocol.keys import base_key, dataset_key
+from tasks.protocol.keys import base_dataset_key, dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store, read
@@ -57,7 +57,7 @@ def files(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
 
 def _earlier(store: Store, run: str) -> list[dict[str, Any]]:
     """The rows of the shards that a run took over, as the datasets of their own runs have them."""
-    body = read(store, base_key(run))
+    body = read(store, base_dataset_key(run))
     found: list[dict[str, Any]] = []
     for owner, shards in (json.loads(body) if body else {}).items():
         wanted = set(shards)

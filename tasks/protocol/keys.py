@@ -1,64 +1,126 @@
-"""."""
+"""Every object key of an output path, in one page.
 
-from collections.abc import Iterator
+Pure: names in, keys out. `run`, `slab` and `shard` are the names of `tasks.protocol.shard` and of the ledger; a key is
+relative to the output path. `docs/architecture.md` says who writes each object and when.
 
-from tasks.stores.base import Store
+    data/<attempt>.parquet                                      vectors
+    _embedfleet/<run>/plan.json                                 the plan, for other laptops
+    _embedfleet/<run>/manifest/slab-<n>.jsonl, base.json, run.json    the shards, earlier runs' shards, the header
+    _embedfleet/<run>/leases/<slab>/<shard>/<generation>
+    _embedfleet/<run>/parts/<slab>/<shard>/<rows>-<attempt>.json
+    _embedfleet/<run>/receipts/<slab>/<shard>.json
+    _embedfleet/<run>/quarantine/<slab>/<attempt>.jsonl         failed rows
+    _embedfleet/<run>/workers/<worker>.json                     heartbeats
+    _embedfleet/<run>/control.json, probe, dataset.parquet
+    _embedfleet/probe/doctor, doctor-new                        what `embedfleet doctor` leaves behind
+"""
 
-
-def pulse_key(run: str, worker: str) -> str:
-    return f"{root(run)}/workers/{worker}.json"
-
-
-def root(run: str) -> str:
-    """Everything of a run except its vectors lies under this key."""
-    return f"_embedfleet/{run}"
-
-
-def key(run: str, slab: str, shard: str, generation: int) -> str:
-    return f"{root(run)}/leases/{slab}/{shard}/{generation:06d}"
-
-
-def receipt_key(run: str, slab: str, shard: str) -> str:
-    return f"{root(run)}/receipts/{slab}/{shard}.json"
+RUNS_PREFIX = "_embedfleet/"  # of all runs under an output path
+VECTORS_PREFIX = "data/"  # of the vectors of all runs under an output path
+DOCTOR_PROBE_KEY = f"{RUNS_PREFIX}probe/doctor"
 
 
-def header_key(run: str) -> str:
-    return f"{root(run)}/manifest/run.json"
+def run_root(run: str) -> str:
+    """The folder of a run, without a slash at its end: it holds everything but the vectors."""
+    return f"{RUNS_PREFIX}{run}"
 
 
-def slab_key(run: str, slab: int) -> str:
-    return f"{root(run)}/manifest/slab-{slab:05d}.jsonl"
+def run_of(key: str) -> str:
+    """The run whose folder holds this key."""
+    return key.split("/")[1]
 
 
-def control_key(run: str) -> str:
-    return f"{root(run)}/control.json"
+def plan_key(run: str) -> str:
+    """The plan, so that a launcher on another laptop can take the run over."""
+    return f"{run_root(run)}/plan.json"
 
 
-def parts_prefix(run: str, slab: str) -> str:
-    return f"{root(run)}/parts/{slab}/"
+def probe_key(run: str) -> str:
+    """The object with which a launcher tests the store's conditional writes before a run."""
+    return f"{run_root(run)}/probe"
+
+
+def manifest_header_key(run: str) -> str:
+    """How to read, embed and write. Its presence means that the manifest is complete."""
+    return f"{run_root(run)}/manifest/run.json"
+
+
+def manifest_slab_key(run: str, slab: int) -> str:
+    """The shards of one slab, by its number."""
+    return f"{run_root(run)}/manifest/slab-{slab:05d}.jsonl"
+
+
+def base_dataset_key(run: str) -> str:
+    """By run, the shards of earlier runs that belong to this run's dataset: see `launcher.corpus.incremental`."""
+    return f"{run_root(run)}/manifest/base.json"
 
 
 def dataset_key(run: str) -> str:
-    return f"{root(run)}/dataset.parquet"
+    """One row for each file of vectors that counts, written when the run ends."""
+    return f"{run_root(run)}/dataset.parquet"
 
 
-def base_key(run: str) -> str:
-    """By run, the shards of earlier runs that belong to this one's dataset: see `incremental`."""
-    return f"{root(run)}/manifest/base.json"
+def control_key(run: str) -> str:
+    """The launcher's message to every worker of the run: see `tasks.protocol.control`."""
+    return f"{run_root(run)}/control.json"
 
 
-LAST = "~"  # sorts behind all that a run keeps
+def leases_prefix(run: str, slab: str) -> str:
+    """All leases of a slab."""
+    return f"{run_root(run)}/leases/{slab}/"
 
 
-def runs_of(store: Store) -> Iterator[str]:
-    """The names of all runs under an output path, a request each."""
-    after = ""
-    while page := store.list("_embedfleet/", after):
-        name = page[0].key.split("/")[1]
-        yield name
-        after = f"_embedfleet/{name}/{LAST}"
+def lease_key(run: str, slab: str, shard: str, generation: int) -> str:
+    """One lease; the generations of a shard sort by number."""
+    return f"{leases_prefix(run, slab)}{shard}/{generation:06d}"
 
 
-def plan_key(name: str) -> str:
-    """Where a launcher leaves the plan for others."""
-    return f"_embedfleet/{name}/plan.json"
+def receipts_prefix(run: str, slab: str | None = None) -> str:
+    """All receipts of a slab; None: of the run."""
+    return f"{run_root(run)}/receipts/" + ("" if slab is None else f"{slab}/")
+
+
+def receipt_key(run: str, slab: str, shard: str) -> str:
+    """The receipt of a shard."""
+    return f"{receipts_prefix(run, slab)}{shard}.json"
+
+
+def parts_prefix(run: str, slab: str | None = None, shard: str | None = None) -> str:
+    """All parts of a shard; without `shard` of a slab, without both of the run."""
+    named = (name for name in (slab, shard) if name is not None)
+    return f"{run_root(run)}/parts/" + "".join(f"{name}/" for name in named)
+
+
+def part_key(run: str, slab: str, shard: str, rows: int, attempt: str) -> str:
+    """The first `rows` rows of a shard; the part that reaches furthest sorts last."""
+    return f"{parts_prefix(run, slab, shard)}{rows:012d}-{attempt}.json"
+
+
+def quarantine_prefix(run: str) -> str:
+    """All failed rows of the run."""
+    return f"{run_root(run)}/quarantine/"
+
+
+def quarantine_key(run: str, slab: str, attempt: str) -> str:
+    """The failed rows of one attempt at a shard."""
+    return f"{quarantine_prefix(run)}{slab}/{attempt}.jsonl"
+
+
+def vectors_key(attempt: str) -> str:
+    """The vectors of one attempt at a shard."""
+    return f"{VECTORS_PREFIX}{attempt}.parquet"
+
+
+def heartbeats_prefix(run: str, worker: str = "") -> str:
+    """All heartbeats of the run, or those of workers whose names begin with `worker`."""
+    return f"{run_root(run)}/workers/{worker}"
+
+
+def heartbeat_key(run: str, worker: str) -> str:
+    """The last heartbeat of a worker."""
+    return f"{heartbeats_prefix(run, worker)}.json"
+
+
+def worker_of(key: str) -> str:
+    """The worker whose heartbeat is under this key."""
+    return key.rpartition("/")[2].removesuffix(".json")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from tasks.protocol.keys import key, root
+from tasks.protocol.keys import lease_key, leases_prefix, receipts_prefix
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Entry, Store, create_once, every, read
 
@@ -40,7 +40,7 @@ class Lease:
 
     @property
     def key(self) -> str:
-        return key(self.run, self.slab, self.shard, self.generation)
+        return lease_key(self.run, self.slab, self.shard, self.generation)
 
     @property
     def body(self) -> bytes:
@@ -77,14 +77,14 @@ def is_free(entry: Entry) -> bool:
 
 def receipts(store: Store, run: str, slab: str) -> frozenset[str]:
     """The ids of the shards of a slab that are done."""
-    prefix = f"{root(run)}/receipts/{slab}/"
+    prefix = receipts_prefix(run, slab)
     names = (entry.key[len(prefix) :] for entry in every(store, prefix))
     return frozenset(name.removesuffix(".json") for name in names if RECEIPT.fullmatch(name))
 
 
 def survey(store: Store, run: str, slab: str) -> Survey:
     """Leases before receipts: a shard that is finished in between is then seen as done."""
-    prefix = f"{root(run)}/leases/{slab}/"
+    prefix = leases_prefix(run, slab)
     newest: dict[str, tuple[int, Entry]] = {}
     crashes = Counter[str]()
     for entry in every(store, prefix):
@@ -108,7 +108,7 @@ def claim(
 def renew(store: Store, lease: Lease) -> bool:
     """Whether the shard is still ours: False once somebody holds the next generation."""
     store.put(lease.key, lease.body)
-    return read(store, key(lease.run, lease.slab, lease.shard, lease.generation + 1)) is None
+    return read(store, lease_key(lease.run, lease.slab, lease.shard, lease.generation + 1)) is None
 
 
 def give_back(store: Store, lease: Lease, *, crashed: bool = False) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tasks.errors import Problem
 from tasks.formats.vector_file import Dtype
-from tasks.protocol.keys import header_key, slab_key
+from tasks.protocol.keys import manifest_header_key, manifest_slab_key
 from tasks.protocol.shard import SLAB, Shard, dump, load
 from tasks.stores.base import Store, create_once, read
 
@@ -64,14 +64,16 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         lines.append(json.dumps(dump(shard)).encode())
         count += 1
         if len(lines) == SLAB:
-            _write_once(store, header.run, slab_key(header.run, count // SLAB - 1), b"\n".join(lines))
+            _write_once(
+                store, header.run, manifest_slab_key(header.run, count // SLAB - 1), b"\n".join(lines)
+            )
             lines = []
     if lines:
-        _write_once(store, header.run, slab_key(header.run, count // SLAB), b"\n".join(lines))
+        _write_once(store, header.run, manifest_slab_key(header.run, count // SLAB), b"\n".join(lines))
     if count != header.shards:
         raise ValueError(f"{count} shards, but the header says {header.shards}")
     body = json.dumps({"schema": SCHEMA} | asdict(header), indent=1).encode()
-    _write_once(store, header.run, header_key(header.run), body)
+    _write_once(store, header.run, manifest_header_key(header.run), body)
 
 
 def _write_once(store: Store, run: str, key: str, body: bytes) -> None:
@@ -85,7 +87,7 @@ def read_header(store: Store, run: str) -> Header:
     Raises:
         NoRun: the run is not there, or is of another version.
     """
-    body = read(store, header_key(run))
+    body = read(store, manifest_header_key(run))
     if body is None:
         raise NoRun(
             f"no run {run!r} under this output path",
@@ -119,7 +121,7 @@ def slabs(header: Header) -> int:
 
 def read_slab(store: Store, run: str, slab: int) -> list[Shard]:
     """The shards of one slab, by position."""
-    body = read(store, slab_key(run, slab))
+    body = read(store, manifest_slab_key(run, slab))
     if body is None:
         raise NoRun(f"slab {slab} of run {run!r} is missing", hint="launch the job again under another name")
     return [load(json.loads(line)) for line in body.splitlines()]

@@ -43,7 +43,12 @@ class Shard:
 
     @property
     def slab(self) -> str:
-        return f"{self.position // SLAB:05d}"
+        return slab_name(self.position // SLAB)
+
+
+def slab_name(number: int) -> str:
+    """A slab as keys have it."""
+    return f"{number:05d}"
 
 
 def identify(slices: Sequence[Slice]) -> str:

@@ -37,7 +37,7 @@ from tasks.errors import Problem
 from tasks.protocol import crash_marker, heartbeat, keys
 from tasks.protocol.control import listen
 from tasks.protocol.heartbeat import Pulse
-from tasks.protocol.keys import key, root
+from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import free, holder
 from tasks.protocol.worker_names import name_of, next_lives
 from tasks.stores.base import Store, Unsure, every, read
@@ -200,7 +200,7 @@ class Supervisor:
         `died_of`: keys of the leases whose shards it may have died of.
         """
         try:
-            body = read(self.store, keys.pulse_key(self.run, slot.name))
+            body = read(self.store, keys.heartbeat_key(self.run, slot.name))
             now = utc().isoformat()
             pulse = (
                 heartbeat.load(body) if body else Pulse(self.run, slot.name, socket.gethostname(), pid, now)
@@ -208,7 +208,7 @@ class Supervisor:
             pulse.state, pulse.stopping = "lost", now
             pulse.error = ": ".join([how, *list(slot.words)[-1:]])
             for slab, shard, generation, claimed in pulse.leases:
-                lease = key(self.run, slab, shard, generation)
+                lease = lease_key(self.run, slab, shard, generation)
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
                     free(self.store, lease, crashed=lease in died_of)
@@ -332,9 +332,8 @@ def main() -> int:
     status, problem = 0, None
     try:
         store = open_store(arguments.store)
-        prefix = f"{root(arguments.run)}/workers/"
-        known = every(store, f"{prefix}{arguments.name}-")
-        workers = [entry.key[len(prefix) :].removesuffix(".json") for entry in known]
+        known = every(store, keys.heartbeats_prefix(arguments.run, f"{arguments.name}-"))
+        workers = [keys.worker_of(entry.key) for entry in known]
         slots = _slots(arguments.workers, next_lives(workers, arguments.name))
         command = _command(arguments, rest, slots)
         with _folder(arguments.scratch) as scratch:

@@ -11,7 +11,7 @@ from time import monotonic
 from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.protocol.lease import Lease, Survey, claim, survey
-from tasks.protocol.shard import SLAB, Shard
+from tasks.protocol.shard import SLAB, Shard, slab_name
 from tasks.stores.base import Store
 from tasks.worker.lease_renewal import Keeper
 
@@ -88,7 +88,7 @@ class Claims:
             return known[0] if known and age is not None and age < min(FRESH, self.header.ttl / 4) else None
         if known and age is not None and age < min(AGAIN, self.header.ttl / 4):
             return None
-        found = survey(self.store, self.header.run, f"{number:05d}")
+        found = survey(self.store, self.header.run, slab_name(number))
         self._seen = {number: (found, monotonic())}  # of one slab: a walk seldom comes back
         return found
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from tasks.clock import utc
 from tasks.formats.vector_file import digest
 from tasks.protocol import receipt
-from tasks.protocol.keys import parts_prefix, receipt_key, root
+from tasks.protocol.keys import part_key, parts_prefix, quarantine_key, receipt_key, vectors_key
 from tasks.protocol.lease import Lease
 from tasks.protocol.receipt import File, Part, Receipt
 from tasks.protocol.shard import Shard
@@ -31,7 +31,7 @@ class Signer:
         """What workers before us have done of it. A first claim asks nothing."""
         if lease.generation == 1:
             return None
-        entries = list(every(self.store, f"{parts_prefix(self.run, shard.slab)}{shard.id}/"))
+        entries = list(every(self.store, parts_prefix(self.run, shard.slab, shard.id)))
         body = read(self.store, entries[-1].key) if entries else None  # keys begin with how far they reach
         return receipt.load_part(body) if body else None
 
@@ -52,7 +52,7 @@ class Signer:
             failed_rows=tally.failed,
             files=task.earlier,
         )
-        key = f"{parts_prefix(run, shard.slab)}{shard.id}/{tally.done:012d}-{_attempt(task)}.json"
+        key = part_key(run, shard.slab, shard.id, tally.done, _attempt(task))
         with tally.stages.time("store"):
             self.store.put(key, receipt.dump_part(body))
 
@@ -94,15 +94,15 @@ class Signer:
         """The files of an attempt are in the store. Its second file has a name of its own."""
         shard, stages = task.shard, task.tally.stages
         name = f"{shard.id}-{_attempt(task)}{f'-{len(task.earlier)}' if task.earlier else ''}"
-        quarantine = f"{root(self.run)}/quarantine/{shard.slab}/{name}.jsonl" if output.failed else None
+        quarantine = quarantine_key(self.run, shard.slab, name) if output.failed else None
         with stages.time("write"):
             fingerprint, size = digest(output.vectors), output.vectors.stat().st_size
         with stages.time("store"):
-            self.store.put(f"data/{name}.parquet", output.vectors)
+            self.store.put(vectors_key(name), output.vectors)
             if quarantine:
                 self.store.put(quarantine, output.failures)
         return File(
-            key=f"data/{name}.parquet",
+            key=vectors_key(name),
             digest=fingerprint,
             bytes=size,
             rows=output.rows,

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tasks.clock import utc
 from tasks.protocol.heartbeat import SCHEMA, Pulse
-from tasks.protocol.keys import pulse_key
+from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import Refused, Store, Unsure
 
 EVERY = 15.0  # seconds between two signs of life
@@ -52,7 +52,7 @@ class Heart:
             self.pulse.at = self.clock().isoformat()
             self.pulse.error = self.pulse.error and self.pulse.error[:LAST]
             body = json.dumps({"schema": SCHEMA} | asdict(self.pulse)).encode()
-            self.store.put(pulse_key(self.pulse.run, self.pulse.worker), body)
+            self.store.put(heartbeat_key(self.pulse.run, self.pulse.worker), body)
 
     def _run(self) -> None:
         while not self._end.wait(self.every):

@@ -14,7 +14,7 @@ from typing import Any
 from launcher.fleet.monitoring.bottleneck import Sign, slowest
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Pulse
-from tasks.protocol.keys import root
+from tasks.protocol.keys import heartbeats_prefix
 from tasks.stores.base import Entry, Store, every, read
 
 MOST = 1_000  # signs: two listings' worth of machines
@@ -31,7 +31,7 @@ class Signs:
 
     def look(self) -> list[Sign]:
         """The last sign of every worker, by name; those that are of no schema that we know are passed over."""
-        entries = list(every(self.store, f"{root(self.run)}/workers/"))
+        entries = list(every(self.store, heartbeats_prefix(self.run)))
         entries = sorted(entries, key=lambda entry: entry.modified)[-MOST:]
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
         if fresh:

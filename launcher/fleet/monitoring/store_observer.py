@@ -16,7 +16,7 @@ from launcher.ledger.records import LeaseSeen, MachineState, Outcome
 from launcher.throughput.calibration import Minute, minute_of
 from tasks.protocol import heartbeat, keys, lease, manifest, receipt
 from tasks.protocol.heartbeat import Pulse
-from tasks.protocol.shard import SLAB
+from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, every, read
 
 BATCH = 200  # receipts written down together
@@ -59,7 +59,7 @@ class Eye:
     def receipts(self) -> None:
         """Write down the receipts that came since the last look."""
         for number in range(manifest.slabs(self.header)):
-            slab = f"{number:05d}"
+            slab = slab_name(number)
             if self.full.get(number) == min(SLAB, self.header.shards - number * SLAB):
                 continue  # a finished slab costs no more listings
             listed = lease.receipts(self.store, self.run, slab)
@@ -79,7 +79,7 @@ class Eye:
 
     def pulse(self, worker: str) -> Pulse | None:
         """The worker's last sign of life; its moments go into the ledger."""
-        body = read(self.store, keys.pulse_key(self.run, worker))
+        body = read(self.store, keys.heartbeat_key(self.run, worker))
         if body is None:
             return None
         found = heartbeat.load(body)
@@ -129,7 +129,7 @@ class Eye:
         seen: list[LeaseSeen] = []
         made = {r.shard: r.generation for r in self.ledger.receipts(self.run)}
         for number in range(manifest.slabs(self.header)):
-            prefix = f"{keys.root(self.run)}/leases/{number:05d}/"
+            prefix = keys.leases_prefix(self.run, slab_name(number))
             for entry in every(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
                 if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
@@ -143,7 +143,7 @@ class Eye:
         """The newest leases of shards that are not done."""
         out: list[tuple[str, tuple[str, str, int], Entry]] = []
         for number in range(manifest.slabs(self.header)):
-            slab = f"{number:05d}"
+            slab = slab_name(number)
             seen = lease.survey(self.store, self.run, slab)
             newest: Mapping[str, tuple[int, Entry]] = seen.newest
             for shard, (generation, entry) in newest.items():

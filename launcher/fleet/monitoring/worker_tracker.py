@@ -10,7 +10,6 @@ from datetime import datetime
 from launcher.fleet.monitoring.store_observer import Eye
 from tasks.protocol import heartbeat, keys
 from tasks.protocol.heartbeat import Pulse
-from tasks.protocol.keys import root
 from tasks.protocol.worker_names import machine_of
 from tasks.stores.base import every, read
 
@@ -42,11 +41,11 @@ class Crew:
         return sum(n for worker, n in self.eye.by_worker.items() if machine_of(worker) == machine)
 
     def _workers(self, beginning: str = "") -> list[str]:
-        prefix = f"{root(self.eye.run)}/workers/"
-        return [e.key[len(prefix) :].removesuffix(".json") for e in every(self.eye.store, prefix + beginning)]
+        entries = every(self.eye.store, keys.heartbeats_prefix(self.eye.run, beginning))
+        return [keys.worker_of(entry.key) for entry in entries]
 
     def _read(self, worker: str, machine: str) -> Pulse | None:
-        body = read(self.eye.store, keys.pulse_key(self.eye.run, worker))
+        body = read(self.eye.store, keys.heartbeat_key(self.eye.run, worker))
         if body is None:
             return None
         pulse = heartbeat.load(body)

@@ -9,8 +9,6 @@ import pytest
 
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, RunState
-from tasks.protocol.keys import runs_of
-from tasks.stores.folder import Folder
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
 
 
@@ -125,11 +123,3 @@ def test_a_run_whose_corpus_is_on_another_machine_is_not_signed_for_as_gone(lapt
     assert resumed.returncode == 1
     assert "there is no such folder on this machine" in resumed.stderr
     assert laptop.done() == done
-
-
-def test_every_run_of_an_output_path_is_found(tmp_path: Path) -> None:
-    store = Folder(tmp_path)
-    for name in ("a-1", "a-10", "b"):
-        for key in ("plan.json", "manifest/run.json", "workers/w.json"):
-            store.put(f"_embedfleet/{name}/{key}", b"{}")
-    assert list(runs_of(store)) == ["a-1", "a-10", "b"]

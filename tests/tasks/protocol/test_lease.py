@@ -141,7 +141,7 @@ def test_a_claim_leaves_the_older_generations_in_place(store: Memory, clock: Clo
     first = take(store, SHARD)
     clock.pass_seconds(60)
     second = take(store, SHARD, 2, "bob")
-    prefix = f"{keys.root('run-1')}/leases/{SHARD.slab}/{SHARD.id}/"
+    prefix = f"{keys.leases_prefix('run-1', SHARD.slab)}{SHARD.id}/"
     assert [entry.key for entry in store.list(prefix)] == [first.key, second.key]
 
 

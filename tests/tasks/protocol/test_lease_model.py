@@ -131,7 +131,9 @@ class Leases(RuleBasedStateMachine):
     def keep(self, hand: Hand | None) -> None:
         """A lease that is followed by another is known to be lost; one that is not, is not."""
         if hand:
-            later = read(self.store, keys.key("run-1", "00000", hand.shard.id, hand.lease.generation + 1))
+            later = read(
+                self.store, keys.lease_key("run-1", "00000", hand.shard.id, hand.lease.generation + 1)
+            )
             assert renew(self.store, hand.lease) is (later is None)
 
     @rule(hand=consumes(hands))
@@ -140,7 +142,7 @@ class Leases(RuleBasedStateMachine):
         if not hand:
             return
         if hand.rows:
-            key = f"{keys.root('run-1')}/parts/00000/{hand.shard.id}/{hand.done:012d}-{hand.lease.nonce[:12]}.json"
+            key = keys.part_key("run-1", "00000", hand.shard.id, hand.done, hand.lease.nonce[:12])
             self.store.put(key, receipt.dump_part(self.part(hand)))
         free(self.store, hand.lease.key)
 
@@ -185,7 +187,7 @@ class Leases(RuleBasedStateMachine):
 
     @invariant()
     def every_part_is_a_right_beginning(self) -> None:
-        for entry in self.store.list(f"{keys.root('run-1')}/parts/"):
+        for entry in self.store.list(keys.parts_prefix("run-1")):
             part = receipt.load_part(read(self.store, entry.key) or b"")
             rows = [n for file in part.files for n in self.written.rows[file.key]]
             assert rows == list(range(part.done))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.protocol.keys import header_key, slab_key
+from tasks.protocol.keys import manifest_header_key, manifest_slab_key
 from tasks.protocol.manifest import Header, NoRun, Taken, every_shard, read_header, read_slab, slabs, write
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Body, read
@@ -79,14 +79,18 @@ def test_a_header_appears_only_when_every_slab_is_there() -> None:
             return super().create(key, body)
 
     write(Watched(), header_of("corpus", SLAB + 1), shards_of(SLAB + 1))
-    assert order == [slab_key("run-1", 0), slab_key("run-1", 1), header_key("run-1")]
+    assert order == [
+        manifest_slab_key("run-1", 0),
+        manifest_slab_key("run-1", 1),
+        manifest_header_key("run-1"),
+    ]
 
 
 def test_too_few_shards_leave_no_header() -> None:
     store = Memory()
     with pytest.raises(ValueError, match="2 shards, but the header says 3"):
         write(store, header_of("corpus", 3), shards_of(2))
-    assert read(store, header_key("run-1")) is None
+    assert read(store, manifest_header_key("run-1")) is None
 
 
 def test_shards_out_of_order_are_refused() -> None:
@@ -143,7 +147,7 @@ def test_an_unknown_run_is_no_run() -> None:
 
 def test_a_run_of_another_version_is_no_run() -> None:
     store = Memory()
-    store.put(header_key("run-1"), b'{"schema": "embedfleet/manifest/0"}')
+    store.put(manifest_header_key("run-1"), b'{"schema": "embedfleet/manifest/0"}')
     with pytest.raises(NoRun, match="another version"):
         read_header(store, "run-1")
 

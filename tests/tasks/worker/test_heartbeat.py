@@ -11,7 +11,7 @@ import pytest
 
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Pulse
-from tasks.protocol.keys import pulse_key
+from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
@@ -30,7 +30,7 @@ def fresh(worker: str = "w0") -> Pulse:
 
 
 def kept(store: Memory | Folder, worker: str = "w0") -> Pulse:
-    body = read(store, pulse_key("run-1", worker))
+    body = read(store, heartbeat_key("run-1", worker))
     assert body is not None
     return heartbeat.load(body)
 
@@ -83,7 +83,7 @@ def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
     pulse.stages = dict.fromkeys(STAGES, 123_456.789)
     pulse.machine = {f"figure_{n}": 123_456_789_012.0 for n in range(20)}
     Heart(store, pulse).beat()
-    body = read(store, pulse_key("run-1", "w0"))
+    body = read(store, heartbeat_key("run-1", "w0"))
     assert body is not None
     assert len(body) < 24_000
     assert kept(store).error == ("boom " * 100)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tasks.protocol.heartbeat import Pulse, load
-from tasks.protocol.keys import pulse_key
+from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.lease import is_free
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
@@ -237,7 +237,7 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
         return subprocess.Popen([sys.executable, "-m", "tasks.worker", *words], env=environment, text=True)
 
     def pulse() -> Pulse:
-        return load(read(store, pulse_key("run-1", "ann")) or b"")
+        return load(read(store, heartbeat_key("run-1", "ann")) or b"")
 
     ann = start("ann", "--cloud", "aws", "--heartbeat", "0.2")
     wait_until(lambda: any(True for _ in every(store, "_embedfleet/run-1/leases/")))

@@ -19,7 +19,7 @@ from tasks.engines.hash_engine import HashEncoder
 from tasks.formats.vector_file import digest
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Pulse, load
-from tasks.protocol.keys import pulse_key, receipt_key
+from tasks.protocol.keys import heartbeat_key, receipt_key
 from tasks.protocol.lease import claim
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
@@ -112,7 +112,7 @@ def leases(store: Folder | Memory) -> list[tuple[str, int]]:
 
 
 def pulse(store: Folder | Memory, name: str) -> Pulse:
-    body = read(store, pulse_key("run-1", name))
+    body = read(store, heartbeat_key("run-1", name))
     assert body is not None
     return load(body)
 

@@ -15,7 +15,7 @@ from tasks.engines.hash_engine import HashEncoder
 from tasks.engines.tokenizer import Cut
 from tasks.protocol import receipt
 from tasks.protocol.heartbeat import Pulse
-from tasks.protocol.keys import key
+from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import CRASHED, claim
 from tasks.protocol.manifest import Header, every_shard
 from tasks.protocol.receipt import File, Part
@@ -326,7 +326,7 @@ def test_what_was_in_hand_beside_a_deadly_shard_is_not_blamed(
         with pytest.raises(RuntimeError):
             hired(store, header, Deadly("0-3w3"), tmp_path / "s").run()
     shards = list(every_shard(store, header))
-    again = read(store, key("run-1", "00000", shards[0].id, 2))
+    again = read(store, lease_key("run-1", "00000", shards[0].id, 2))
     assert again == CRASHED
     others = [e for e in every(store, "_embedfleet/run-1/leases/") if shards[0].id not in e.key]
     assert [e.size for e in others if e.key.endswith("000002")] in ([], [0] * 3)
@@ -337,7 +337,7 @@ def test_a_suspect_shard_puts_every_step_forward_in_the_store(
 ) -> None:
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
-    store.put(key("run-1", "00000", next(iter(every_shard(store, header))).id, 1), CRASHED)
+    store.put(lease_key("run-1", "00000", next(iter(every_shard(store, header))).id, 1), CRASHED)
     hired(store, header, Counting(), tmp_path / "s").run()
     assert len(parts_of(store)) >= 5
     verdict = verify(store, header, 0, again=True, step=lambda _done, _all: None)

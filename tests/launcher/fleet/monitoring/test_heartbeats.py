@@ -13,7 +13,7 @@ from launcher.fleet.monitoring.heartbeats import Signs, pace_of, sign_of
 from launcher.fleet.monitoring.store_observer import Eye
 from launcher.ledger.ledger import Ledger
 from tasks.protocol.heartbeat import SCHEMA, Pulse
-from tasks.protocol.keys import pulse_key
+from tasks.protocol.keys import heartbeat_key
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
 from tasks.worker.heartbeat import Heart
@@ -41,7 +41,7 @@ def pulse(worker: str, state: str = "working", **stages: float) -> Pulse:
 
 
 def put(store: Memory, one: Pulse) -> None:
-    store.put(pulse_key("r1", one.worker), json.dumps({"schema": SCHEMA} | asdict(one)).encode())
+    store.put(heartbeat_key("r1", one.worker), json.dumps({"schema": SCHEMA} | asdict(one)).encode())
 
 
 def test_signs_are_as_old_as_the_store_says() -> None:
@@ -68,8 +68,8 @@ def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
 def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
     store = Memory()
     put(store, pulse("a"))
-    store.put(pulse_key("r1", "b"), b'{"schema": "embedfleet/worker/1"}')
-    store.put(pulse_key("r1", "c"), b"no JSON")
+    store.put(heartbeat_key("r1", "b"), b'{"schema": "embedfleet/worker/1"}')
+    store.put(heartbeat_key("r1", "c"), b"no JSON")
     assert [sign.worker for sign in Signs(store, "r1").look()] == ["a"]
 
 

@@ -1,0 +1,17 @@
+"""Which runs an output path holds."""
+
+from collections.abc import Iterator
+
+from tasks.protocol.keys import RUNS_PREFIX, run_of, run_root
+from tasks.stores.base import Store
+
+AFTER_RUN = "/~"  # sorts behind every key of a run
+
+
+def runs_of(store: Store) -> Iterator[str]:
+    """The names of all runs under an output path, one list request each."""
+    after = ""
+    while page := store.list(RUNS_PREFIX, after):
+        name = run_of(page[0].key)
+        yield name
+        after = run_root(name) + AFTER_RUN

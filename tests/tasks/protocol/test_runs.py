@@ -1,0 +1,14 @@
+from tasks.protocol.runs import runs_of
+from tasks.stores.memory import Memory
+
+
+def test_runs_of_an_output_path_are_listed_once_each() -> None:
+    store = Memory()
+    for name in ("a-1", "a-10", "b"):
+        for key in ("plan.json", "manifest/run.json", "workers/w.json"):
+            store.put(f"_embedfleet/{name}/{key}", b"{}")
+    assert list(runs_of(store)) == ["a-1", "a-10", "b"]
+
+
+def test_an_empty_output_path_has_no_runs() -> None:
+    assert list(runs_of(Memory())) == []
