@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from launcher.costs.metering import LeaseTime, MachineTime
 from tasks.protocol.receipt import Receipt
-from tasks.protocol.worker_names import lane_of
+from tasks.protocol.worker_names import machine_and_slot, restart_of
 
 Stretch = tuple[datetime, datetime]
 SLACK = timedelta(
@@ -64,7 +64,7 @@ def offsets(
         spans[e.worker] = (min(low, e.claimed), max(high, e.claimed))
     suspects = defaultdict[str, dict[str, Stretch]](dict)
     for worker, span in spans.items():
-        suspects[lane_of(worker, names)[0]][worker] = span
+        suspects[machine_and_slot(worker, names)[0]][worker] = span
     moved: dict[str, timedelta] = {}
     for machine, workers in suspects.items():
         mine = lives.get(machine)
@@ -79,7 +79,7 @@ def _machine(workers: Mapping[str, Stretch], lives: Sequence[Stretch]) -> dict[s
     if not any(_shift(span, whole) for span in workers.values()):
         return {}
     # As many workers as lives: one each, in order. Else nobody knows which life was whose.
-    order = sorted(workers, key=_life)
+    order = sorted(workers, key=restart_of)
     own = dict(zip(order, lives, strict=True)) if len(order) == len(lives) else {}
     found = {worker: _shift(span, own.get(worker, whole)) for worker, span in workers.items()}
     return {worker: shift for worker, shift in found.items() if shift}
@@ -93,9 +93,3 @@ def _shift(span: Stretch, life: Stretch) -> timedelta | None:
     if low < begun - SLACK:
         return begun - low
     return ended - high if high > ended + SLACK else None
-
-
-def _life(worker: str) -> int:
-    """Which of the workers in its place it is, by its name."""
-    _, found, number = worker.rpartition("r")
-    return int(number) if found and number.isdigit() else 0

@@ -27,7 +27,7 @@ from typing import Literal, TypeVar
 from launcher.costs.billing_rules import NONE, billed, terms, waived
 from launcher.money import GRAIN, ZERO
 from tasks.protocol.receipt import Receipt
-from tasks.protocol.worker_names import lane_of
+from tasks.protocol.worker_names import machine_and_slot
 
 Part = Literal["useful", "lost", "cold_start", "waiting", "idle", "teardown"]
 PARTS: tuple[Part, ...] = ("useful", "lost", "cold_start", "waiting", "idle", "teardown")  # as they are shown
@@ -181,7 +181,7 @@ def meter(
     def did(worker: str, first: datetime, last: datetime, part: Part) -> None:
         mine = lanes.get(worker)
         if mine is None:
-            name, lane = lane_of(worker, names)
+            name, lane = machine_and_slot(worker, names)
             mine = lanes[worker] = work[name][lane]
         mine.append((microseconds(first), microseconds(last), part))
 
@@ -240,7 +240,7 @@ def judge(
             continue
         over = [e.claimed for e in claims[lease.shard] if e.generation > lease.generation]
         over += [done[lease.shard]] if lease.shard in done else []
-        if end := _life_end(lease, lives[lane_of(lease.worker, names)[0]]):
+        if end := _life_end(lease, lives[machine_and_slot(lease.worker, names)[0]]):
             over.append(end)
         end = lease.ended or min(over, default=None)
         fate = still if end is None else lost
@@ -448,7 +448,8 @@ def _last_finish(
         if receipt.worker not in latest or receipt.finished > latest[receipt.worker]:
             latest[receipt.worker] = receipt.finished
     return max(
-        (min(at, ends.get(lane_of(worker, names)[0], now)) for worker, at in latest.items()), default=None
+        (min(at, ends.get(machine_and_slot(worker, names)[0], now)) for worker, at in latest.items()),
+        default=None,
     )
 
 

@@ -14,7 +14,7 @@ from launcher.costs.metering import MachineTime, Other
 from launcher.money import GRAIN, exact
 from pricing import egress, provisioning, storage
 from tasks.protocol.receipt import Receipt
-from tasks.protocol.worker_names import lane_of
+from tasks.protocol.worker_names import machine_and_slot
 
 # Claim, vectors, receipt, and now and then a renewal: measured per shard with 8 workers (README, benchmarks).
 WRITES = Decimal("3.3")
@@ -101,7 +101,7 @@ def _places(
         lives[machine.name].append(machine)
     places: dict[tuple[str, str], tuple[int, int]] = {}
     for receipt in receipts:
-        mine = lives.get(lane_of(receipt.worker, lives)[0])
+        mine = lives.get(machine_and_slot(receipt.worker, lives)[0])
         if not mine:
             continue
         life = next((m for m in reversed(mine) if m.started <= receipt.started), mine[0])

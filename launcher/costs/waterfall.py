@@ -16,7 +16,7 @@ from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Other, Pa
 from launcher.money import GRAIN, exact
 from launcher.planning.plan_reader import at, rows
 from tasks.protocol.receipt import Receipt
-from tasks.protocol.worker_names import lane_of
+from tasks.protocol.worker_names import machine_and_slot
 
 ZERO = Decimal(0)
 HOUR = Decimal(3_600_000_000)
@@ -149,7 +149,7 @@ def tokens_by_lot(
     places: dict[str, int] = {}
     for receipt in receipts:
         if receipt.worker not in places:
-            places[receipt.worker] = of.get(lane_of(receipt.worker, of)[0], 0)
+            places[receipt.worker] = of.get(machine_and_slot(receipt.worker, of)[0], 0)
         tokens[places[receipt.worker]] += receipt.tokens
     return {lot: Decimal(n) for lot, n in tokens.items()}
 

@@ -6,7 +6,6 @@ what is missing and changes nothing else.
 """
 
 import json
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,9 +21,8 @@ from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Pulse, load
 from tasks.protocol.keys import heartbeats_prefix, plan_key
 from tasks.protocol.manifest import Header
+from tasks.protocol.worker_names import machine_of
 from tasks.stores.base import Store, every, read
-
-WORKER = re.compile(r"(.+)-\d+(?:r\d+)?")  # of a rented machine: see `tasks.supervisor`
 
 
 def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Run:
@@ -69,8 +67,8 @@ def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) ->
         if said is None:
             continue
         pulse = load(said)
-        rented = WORKER.fullmatch(pulse.worker)
-        pulses.setdefault(rented[1] if rented and not local else pulse.worker, []).append(pulse)
+        rented = None if local else machine_of(pulse.worker)
+        pulses.setdefault(rented or pulse.worker, []).append(pulse)
     for number, (machine, told) in enumerate(sorted(pulses.items(), key=lambda one: one[1][0].started)):
         started = min(datetime.fromisoformat(pulse.started) for pulse in told)
         gpu = str(lot["gpu"])

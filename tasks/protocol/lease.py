@@ -1,7 +1,7 @@
 """Who may work on a shard: leases with a generation that only grows.
 
 A lease merely saves work. If all of them failed, work would be done twice and nothing would be wrong,
-because outputs are named by attempt and a receipt can be created once (DESIGN 7).
+because outputs are named by attempt and a receipt can be created once (docs/architecture.md#the-store-protocol).
 Claim or take over = `create` of generation n+1. Renew = `put` of one's own generation, and a look whether
 n+1 exists. Give back = one's own generation, emptied: size 0 in the listing says "free" without a read. One byte says
 that the worker's process died of the shard: free as well, and the next one is careful.

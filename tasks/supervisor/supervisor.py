@@ -39,7 +39,7 @@ from tasks.protocol.control import listen
 from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import free, holder
-from tasks.protocol.worker_names import name_of, next_lives
+from tasks.protocol.worker_names import free_restarts, worker_name
 from tasks.stores.base import Store, Unsure, every, read
 from tasks.stores.open import open_store
 from tasks.supervisor.restart_policy import CRASHES, MUST_ACT, PAUSE, Again, End, after, exit_status
@@ -131,7 +131,7 @@ class Supervisor:
             _kill(slot.child.pid)
 
     def _start(self, slot: Slot) -> None:
-        slot.name = name_of(self.machine, slot.number, slot.life)
+        slot.name = worker_name(self.machine, slot.number, slot.life)
         slot.life += 1
         slot.oom_kills = crash_marker.oom_kills()
         slot.words = deque(maxlen=slot.words.maxlen)
@@ -190,7 +190,7 @@ class Supervisor:
         if isinstance(found, Again):
             wait = found.seconds * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             slot.due = now + wait
-            self.say(f"{name_of(self.machine, slot.number, slot.life)} starts in {wait:.1f} s")
+            self.say(f"{worker_name(self.machine, slot.number, slot.life)} starts in {wait:.1f} s")
         else:
             slot.end = found
 
@@ -334,7 +334,7 @@ def main() -> int:
         store = open_store(arguments.store)
         known = every(store, keys.heartbeats_prefix(arguments.run, f"{arguments.name}-"))
         workers = [keys.worker_of(entry.key) for entry in known]
-        slots = _slots(arguments.workers, next_lives(workers, arguments.name))
+        slots = _slots(arguments.workers, free_restarts(workers, arguments.name))
         command = _command(arguments, rest, slots)
         with _folder(arguments.scratch) as scratch:
             supervisor = Supervisor(

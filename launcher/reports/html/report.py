@@ -14,7 +14,7 @@ from launcher.reports.html.charts import Bar, Row, curve, hatch, key, parts, tim
 from launcher.reports.html.elements import Markup, document, join, scroll, section, table, tag
 from launcher.reports.html.stylesheet import SHEET
 from launcher.reports.terminal.report import PART_NAMES, compare, shares, total_dollars
-from tasks.protocol.worker_names import lane_of
+from tasks.protocol.worker_names import machine_and_slot
 
 FAILURES, MACHINES, EVENTS = 100, 50, 200  # rows that a person still reads; beyond, the page says how many
 LETTERS = 300  # of a failed row's file, reason or document; a reason may quote a whole row
@@ -184,7 +184,7 @@ def _lanes(report: Json, machines: Sequence[Json]) -> dict[str, list[Bar]]:
     lanes = {machine["name"]: list[Bar]() for machine in machines}
 
     def draw(worker: str, kind: str, since: str, seconds: float, words: str) -> None:
-        machine = lane_of(worker, lanes)[0]
+        machine = machine_and_slot(worker, lanes)[0]
         if machine in lanes:
             start = _since(report, since)
             lanes[machine].append(Bar(kind, start, start + seconds, f"{words}, {duration(seconds)}"))

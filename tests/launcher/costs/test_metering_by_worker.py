@@ -11,7 +11,6 @@ from launcher.costs.metering import MICROSECOND, MachineTime, Other, meter
 from launcher.costs.waterfall import returns, waterfall
 from launcher.money import GRAIN
 from tasks.protocol.receipt import Receipt
-from tasks.protocol.worker_names import lane_of
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
@@ -34,14 +33,6 @@ def receipt(worker: str, started: float, finished: float, tokens: int = 1_000) -
         output_bytes=1, input_bytes=1, documents=1, chunks=1, tokens=tokens, tokens_cut=0, failed_rows=0,
         quarantine=None, started=at(started), finished=at(finished),
     )  # fmt: skip
-
-
-def test_a_worker_is_on_the_machine_that_its_name_begins_with() -> None:
-    names = {"run-m1", "run-m1-0"}
-    assert lane_of("run-m1-3", names) == ("run-m1", 3)
-    assert lane_of("run-m1-3r2", names) == ("run-m1", 3)
-    assert lane_of("run-m1-0", names) == ("run-m1-0", 0)  # a machine itself
-    assert lane_of("elsewhere-1", names) == ("elsewhere-1", 0)
 
 
 def test_each_of_four_workers_is_a_quarter_of_the_machine() -> None:

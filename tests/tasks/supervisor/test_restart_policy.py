@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.protocol.worker_names import name_of, next_lives
 from tasks.supervisor.restart_policy import CRASHES, LONGEST_PAUSE, MEMORY, Again, End, after, exit_status
 
 
@@ -59,12 +58,3 @@ def test_crashes_of_long_ago_do_not_count() -> None:
 )
 def test_our_exit_status_says_whether_another_machine_could_help(ends: list[End], status: int) -> None:
     assert exit_status(ends) == status
-
-
-def test_every_life_has_a_name_of_its_own() -> None:
-    assert [name_of("m", 0, life) for life in range(3)] == ["m-0", "m-0r1", "m-0r2"]
-
-
-def test_a_supervisor_that_comes_back_goes_on_counting() -> None:
-    heard = ["m-0", "m-0r2", "m-0r1", "m-1", "m-1-0r7", "other-2", "m-2x"]
-    assert next_lives(heard, "m") == {0: 3, 1: 1}
