@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed [POINTS.csv]
 
-Each figure is given twice. `ours` judges the constants of `launcher/speed.py`, which others fitted on these and on
-more points. `left_out` is the honest one: all constants are fitted anew, from priors that know of no measurement,
-on every source but one, and judged on that one. Beside it stands the simplest rival, one share of peak for all
+Each figure is given twice. `ours` judges the constants of `launcher/throughput/predict.py`, which others fitted on
+these and on more points. `left_out` is the honest one: all constants are fitted anew, from priors that know of no
+measurement, on every source but one, and judged on that one. Beside it stands the simplest rival, one share of peak for all
 GPUs. A published figure of a pipeline that starved its GPUs stays in: a plan meets such pipelines, too.
 """
 # scipy comes without types
@@ -215,7 +215,7 @@ def fit(known: Sequence[Point]) -> Vector:
 
 
 def predicted(constants: Vector, point: Point) -> float:
-    """The model of `launcher/speed.py` with other constants."""
+    """The model of `launcher/throughput/predict.py` with other constants."""
     fused, unfused, precise = np.exp(constants[:3])
     host = np.exp(constants[3 + FITTED.index(point.engine)])
     ceiling = point.gpu.fp32_ceiling_tflops if point.precise else point.gpu.ceiling_tflops

@@ -1,4 +1,4 @@
-"""Every way a command can end badly on purpose, each with its exit status (DESIGN 3)."""
+"""Every way a command can end badly on purpose, each with its exit status (docs/exit-codes.md)."""
 
 from tasks.errors import Problem
 

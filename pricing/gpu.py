@@ -9,7 +9,7 @@ Where nobody measured transformer kernels the ceiling is derived, and says so: f
 generation, corrected for power, else from the best square matrix product (MAMF) that the GPU has been seen to
 reach. `ceiling_factor` is how far off that may be.
 
-Does not know prices, nor what an engine makes of a ceiling: that is `launcher/speed.py`.
+Does not know prices, nor what an engine makes of a ceiling: that is `launcher/throughput/predict.py`.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """The one exception that a person is meant to read: what happened, and what to try next."""
 
 
-class Problem(Exception):  # noqa: N818 - the word that STYLE and the glossary use
+class Problem(Exception):  # noqa: N818 - the name says what it is to a user, as CONTRIBUTING.md#style has it
     """Something the user can act on. `hint` is the next thing to try; `code` is the exit status."""
 
     code = 1

@@ -24,7 +24,7 @@ from tasks.formats.vector_file import Dtype
 
 SCHEMA = "embedfleet/measured/1"
 PRODUCTS = 1.5  # seconds of matrix products
-MOST_OF_PEAK = 0.85  # of a data sheet's dense peak: no transformer has been seen above it (DESIGN 5)
+MOST_OF_PEAK = 0.85  # of a data sheet's dense peak: docs/speed-model.md#kernel-ceilings
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from launcher.costs.billing_rules import terms
 from launcher.costs.metering import MICROSECOND, MachineTime, Spend
 from launcher.money import GRAIN
 
-HOLD_AT = Decimal("0.9")  # of the budget: no new leases, no new machines (DESIGN 8)
+HOLD_AT = Decimal("0.9")  # of the budget: no new leases, no new machines (docs/architecture.md#money)
 HOUR = Decimal(3_600_000_000)
 TEARDOWN = timedelta(seconds=60)  # of a rented machine, from the order to go until nothing is billed
 SHARD = timedelta(seconds=60)  # what a shard of a fleet takes, until the run has shown it

@@ -1,6 +1,6 @@
 """The Plan: everything a launch needs and nothing it has to ask again, with a digest that tells when it was changed.
 
-Pure: a value and its JSON (`plan.json`, DESIGN 3).
+Pure: a value and its JSON (`plan.json`, docs/architecture.md#saved-documents).
 """
 
 import json

@@ -1,7 +1,7 @@
 """The figures of a plan.json that a run can be held against.
 
-Knows the keys that DESIGN promises to tools and nothing of how a plan is made. What the plan does not say is
-None here, and `missing` puts it into words.
+Knows the keys that docs/architecture.md#saved-documents promises to tools, and nothing of how a plan is made. What the
+plan does not say is None here, and `missing` puts it into words.
 """
 
 from collections.abc import Mapping

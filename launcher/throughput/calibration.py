@@ -1,9 +1,9 @@
 """What measuring teaches: speeds out of receipts, first minutes and `bench`, as the ledger keeps them for later plans.
 
 A speed is of one GPU and what its one worker made of it, reading, writing and leases included; that of `cpu` is of
-all workers of one machine together (`launcher/machine.py` has the names). Of several records of a model, GPU and
-engine the newest is believed (`launcher/measured.py`). So the first minute of a run helps while it runs, or where it
-is never finished, and what the whole run made goes before it.
+all workers of one machine together (`launcher/throughput/local_machine.py` has the names). Of several records of a
+model, GPU and engine the newest is believed (`launcher/throughput/lookup.py`). So the first minute of a run helps while
+it runs, or where it is never finished, and what the whole run made goes before it.
 
 Pure but for the two that write into a ledger. Knows no clock.
 """

@@ -36,14 +36,14 @@ class Engine:
     stored: bool = False  # computes in the dtype of the stored weights; else always in half precision
 
 
-FUSED = 0.83  # share of the kernel ceiling (fit, DESIGN 5)
+FUSED = 0.83  # share of the kernel ceiling (fit, docs/speed-model.md#constants)
 # Unfused kernels and padding. Three sources, the median of each: TorchScript without padding 0.58 (T4, V100, A10,
 # A100), sentence-transformers 0.39 (Qwen3-0.6B on L4, A10G, A100) and 0.27 (bge-large on L4). Their geometric mean.
 EAGER = 0.40
 EAGER_FP32 = 0.83  # in float32 the arithmetic takes so long that what is between the kernels is lost in it
 
-# Host costs per text are of the fit in DESIGN 5. Our torch engine has no published point: it shares its tokenizer and
-# its Python loop with sentence-transformers, and takes its figures until `bench` measures it.
+# Host costs per text are of the fit (docs/speed-model.md). Our torch engine has no published point: it shares its
+# tokenizer and its Python loop with sentence-transformers, and takes its figures until `bench` measures it.
 ENGINES: Mapping[str, Engine] = {
     "vllm": Engine(0.70e-3, FUSED),
     "tei": Engine(0.05e-3, FUSED),
@@ -51,7 +51,7 @@ ENGINES: Mapping[str, Engine] = {
     "torch": Engine(0.19e-3, EAGER),
 }
 
-TOKEN_SECONDS = 0.16e-6  # host seconds per token: tokenizing and copying (fit, DESIGN 5)
+TOKEN_SECONDS = 0.16e-6  # host seconds per token: tokenizing and copying (fit, docs/speed-model.md#constants)
 
 # Sigma of a log-normal. The constants fitted anew with a whole source left out err by a factor of 1.47 rms on it (23
 # points, `benchmarks/speed.py`). That is known from four sources only, so P90 lies 1.64 of it away and not 1.28

@@ -1,7 +1,7 @@
 """What asking a price source gives: quotes, or the reason why there are none.
 
 Every source returns the same small value, so that a refresh can ask them all and say of each what came of it. Nothing
-here judges a price: that is `pricing/check.py`.
+here judges a price: that is `pricing/validate.py`.
 """
 
 from dataclasses import dataclass

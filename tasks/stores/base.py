@@ -130,7 +130,7 @@ def create_once(store: Store, key: str, body: bytes, wait: Callable[[float], Non
     """Whether `key` is ours: `create`, and a look at what is there when the answer is no or got lost.
 
     `body` must hold a nonce, so that equal bytes are our own write. Without this read-back, 4-6 % of
-    commits were reported lost when replies get lost (DESIGN 7).
+    commits were reported lost when replies get lost (docs/architecture.md#the-store-protocol).
     """
     for number in range(TRIES):
         if number:

@@ -42,7 +42,7 @@ MUTANTS = (
     ),
     Mutant(
         "leases hold nobody off",
-        "tasks/lease.py",
+        "tasks/protocol/lease.py",
         "        free = is_free(entry) or self.now - entry.modified > ttl + GRACE\n",
         "        free = True\n",
         ("--store", "folder", "--quiet", "--seed", "3"),
@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant(
         "a part is believed to reach further than it does",
-        "tasks/sign.py",
+        "tasks/worker/commit.py",
         "            done=tally.done,\n",
         "            done=tally.done + 1,\n",
         ("--store", "folder", "--calm", "--kills", "150", "--zombies", "1"),

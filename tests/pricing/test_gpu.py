@@ -128,7 +128,7 @@ def test_a_t4_has_no_bfloat16() -> None:
 def test_no_ceiling_is_above_the_dense_peak(one: Gpu) -> None:
     peak = one.fp16_tflops or one.bf16_tflops
     assert peak is not None
-    # Above 0.85 of the dense peak a figure is a mistake in its source (DESIGN 5).
+    # Above 0.85 of the dense peak a figure is a mistake in its source (docs/speed-model.md#kernel-ceilings).
     assert one.ceiling_tflops is None or one.ceiling_tflops <= 0.85 * peak
 
 

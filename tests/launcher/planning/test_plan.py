@@ -91,7 +91,7 @@ def body(*kinds: Kind, **changes: Any) -> dict[str, Any]:
     return made
 
 
-# --- the keys of DESIGN 3
+# --- the keys of docs/architecture.md#saved-documents
 
 
 def test_a_plan_has_the_keys_that_tools_rely_on() -> None:

@@ -142,7 +142,7 @@ def test_a_causal_window_is_full_once_the_text_is_twice_as_long() -> None:
 
 
 def test_a_pipeline_that_starves_its_gpus_is_outside_but_its_engine_inside() -> None:
-    # Published: 897 tokens/s on each of 406 L4, at 0.45 of what the engine made (DESIGN 5).
+    # Published: 897 tokens/s on each of 406 L4, at 0.45 of what the engine made (docs/speed-model.md#limits).
     found = sure(predict(SEVEN, L4, "vllm", [(1, 100)])).tokens_per_second
     assert 897 < found.low < 897 / 0.45 < found.high
 
