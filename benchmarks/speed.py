@@ -4,8 +4,8 @@
 
 Each figure is given twice. `ours` judges the constants of `launcher/throughput/predict.py`, which others fitted on
 these and on more points. `left_out` is the honest one: all constants are fitted anew, from priors that know of no
-measurement, on every source but one, and judged on that one. Beside it stands the simplest rival, one share of peak for all
-GPUs. A published figure of a pipeline that starved its GPUs stays in: a plan meets such pipelines, too.
+measurement, on every source but one, and judged on that one. Beside it stands the simplest rival, one share of peak
+for all GPUs. A published figure of a pipeline that starved its GPUs stays in: a plan meets such pipelines, too.
 """
 # scipy comes without types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
