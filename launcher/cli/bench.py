@@ -5,76 +5,36 @@ which `plan` and `speed` prefer to a prediction. Uses this machine alone: it ren
 """
 
 import argparse
-import os
+import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from launcher.bench.measure import Subject, body_of, record_of, trial
+from launcher.bench.synthetic_texts import texts
+from launcher.cli.console import show
+from launcher.cli.options import MEASURED_TEXT_TOKENS
+from launcher.cli.progress import say
+from launcher.corpus.chunking import cut_of
+from launcher.corpus.inspect import look
 from launcher.errors import Problem, Usage
+from launcher.jobs.job import ENGINES, Declared, Job
+from launcher.jobs.model_reference import resolve
+from launcher.jobs.parse import read_job
+from launcher.ledger.ledger import Ledger
+from launcher.reports.terminal.benchmark import bench_text
+from launcher.throughput import model_shapes
+from launcher.throughput.local_machine import Asked, Slots, slots
+from launcher.throughput.predict import Shape
+from pricing.gpu import canonical, gpus, nearest
+from tasks.clock import utc
+from tasks.engines.base import limit
+from tasks.engines.load import choose
+from tasks.engines.tokenizer import Cut
 
-if TYPE_CHECKING:
-    from launcher.bench.measure import Subject
-    from launcher.jobs.job import Job
-    from launcher.throughput.local_machine import Slots
-    from launcher.throughput.predict import Shape
-
-TOKENS = 256  # of each text that is made up, unless said otherwise
-LONGEST = 3_600.0  # seconds
 AUTO = "auto"
-
-
-def add(commands: Any) -> None:
-    """The subcommand and its flags; `commands` is what `add_subparsers` returns."""
-    command = commands.add_parser("bench", help="how fast this machine embeds, and where the time goes")
-    command.add_argument(
-        "job", type=Path, nargs="?", metavar="JOB.yaml", help="whose texts and model are used"
-    )
-    command.add_argument("--model", metavar="M", help="a folder, a hub id or hash, instead of a job's")
-    command.add_argument("--tokens", type=int, metavar="N", help=f"of each made-up text (default {TOKENS})")
-    command.add_argument(
-        "--engine", metavar="E", help="auto, vllm, torch or hash (default the job's, or auto)"
-    )
-    command.add_argument(
-        "--gpu", default=AUTO, metavar="NAME", help="what this machine's GPU is kept under (default auto)"
-    )
-    command.add_argument("--workers", type=int, metavar="N", help="default the job's, or as many as suit it")
-    command.add_argument(
-        "--seconds",
-        type=_seconds,
-        default=60.0,
-        metavar="S",
-        help="half for the bare engine, half for whole workers (default 60)",
-    )
-    command.add_argument(
-        "--runs",
-        type=Path,
-        default=Path(os.environ.get("EMBEDFLEET_RUNS", "runs")),
-        metavar="FOLDER",
-        help="where the speed is kept (default $EMBEDFLEET_RUNS, else ./runs)",
-    )
-    command.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _seconds(word: str) -> float:
-    try:
-        seconds = float(word)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= LONGEST:
-        raise argparse.ArgumentTypeError(f"give seconds up to {LONGEST:.0f}, not {word}")
-    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, keep it, show it; its exit status."""
-    import socket  # noqa: PLC0415 - `--help` must not wait for what follows
-
-    from launcher.bench.measure import body_of, record_of, trial  # noqa: PLC0415
-    from launcher.cli.console import show  # noqa: PLC0415
-    from launcher.cli.progress import say  # noqa: PLC0415
-    from launcher.ledger.ledger import Ledger  # noqa: PLC0415
-    from launcher.reports.terminal.benchmark import bench_text  # noqa: PLC0415
-    from tasks.clock import utc  # noqa: PLC0415
-
     subject = _subject(arguments)
     path: Path = arguments.runs / "ledger.db"
     # Before a minute is spent on it: a ledger that cannot be opened says so now.
@@ -88,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _subject(arguments: argparse.Namespace) -> "Subject":
+def _subject(arguments: argparse.Namespace) -> Subject:
     """What is to be measured, from a job or from the command line.
 
     Raises:
@@ -104,16 +64,8 @@ def _subject(arguments: argparse.Namespace) -> "Subject":
     return _of_model(arguments) if arguments.job is None else _of_job(arguments)
 
 
-def _of_model(arguments: argparse.Namespace) -> "Subject":
-    from launcher.bench.measure import Subject  # noqa: PLC0415
-    from launcher.bench.synthetic_texts import texts  # noqa: PLC0415
-    from launcher.jobs.model_reference import resolve  # noqa: PLC0415
-    from launcher.throughput.local_machine import Asked, slots  # noqa: PLC0415
-    from tasks.engines.base import limit  # noqa: PLC0415
-    from tasks.engines.load import choose  # noqa: PLC0415
-    from tasks.engines.tokenizer import Cut  # noqa: PLC0415
-
-    tokens = TOKENS if arguments.tokens is None else arguments.tokens
+def _of_model(arguments: argparse.Namespace) -> Subject:
+    tokens = MEASURED_TEXT_TOKENS if arguments.tokens is None else arguments.tokens
     if not 3 <= tokens <= 1_000_000:
         raise Usage(f"--tokens: {tokens} is no length of a text", hint="give 3 or more, such as --tokens 256")
     model = resolve(arguments.model, Path())
@@ -133,27 +85,14 @@ def _of_model(arguments: argparse.Namespace) -> "Subject":
     return Subject(asked, use, origin, _shape(model), _gpu(arguments.gpu, use))
 
 
-def _of_job(arguments: argparse.Namespace) -> "Subject":
-    from launcher.bench.measure import Subject  # noqa: PLC0415
-    from launcher.corpus.chunking import cut_of  # noqa: PLC0415
-    from launcher.jobs.job import Declared  # noqa: PLC0415
-    from launcher.jobs.model_reference import resolve  # noqa: PLC0415
-    from launcher.jobs.parse import read_job  # noqa: PLC0415
-    from launcher.throughput.local_machine import Asked, slots  # noqa: PLC0415
-    from tasks.engines.load import choose  # noqa: PLC0415
-
+def _of_job(arguments: argparse.Namespace) -> Subject:
     job, base = read_job(arguments.job)
     model = resolve(job.model, base)
     cut = cut_of(job, model)
     if isinstance(job.corpus, Declared):
-        from launcher.bench.synthetic_texts import texts  # noqa: PLC0415
-
         found = texts(model, job.corpus.lengths, cut)
         origin = "made of its vocabulary, of the lengths that the job declares"
     else:
-        from launcher.cli.progress import say  # noqa: PLC0415
-        from launcher.corpus.inspect import look  # noqa: PLC0415
-
         sampled = look(job, base, model, say).sampled
         assert sampled is not None  # the corpus is there
         found = sampled.texts
@@ -169,16 +108,12 @@ def _of_job(arguments: argparse.Namespace) -> "Subject":
     return Subject(asked, use, origin, shape, gpu, job.output.dtype, job.output.dimensions)
 
 
-def _shape_of(job: "Job", model: str) -> "Shape | None":
-    from launcher.throughput import model_shapes  # noqa: PLC0415
-
+def _shape_of(job: Job, model: str) -> Shape | None:
     return model_shapes.from_mapping(job.model, job.shape) if job.shape else _shape(model)
 
 
-def _shape(model: str) -> "Shape | None":
+def _shape(model: str) -> Shape | None:
     """None of a model whose arithmetic nobody here knows: it is measured all the same."""
-    from launcher.throughput import model_shapes  # noqa: PLC0415
-
     try:
         return model_shapes.shape(model)
     except Problem:
@@ -186,21 +121,17 @@ def _shape(model: str) -> "Shape | None":
 
 
 def _engine(name: str) -> str:
-    from launcher.jobs.job import ENGINES  # noqa: PLC0415
-
     if name not in ENGINES:
         raise Usage(f"--engine: no engine {name!r}", hint=f"pass --engine {' or '.join(ENGINES)}")
     return name
 
 
-def _gpu(name: str, use: "Slots") -> str | None:
+def _gpu(name: str, use: Slots) -> str | None:
     """What the user calls this machine's GPU, by our name; None: as its driver calls it.
 
     Raises:
         Usage: no GPU is called so, or none is here.
     """
-    from pricing.gpu import canonical, gpus, nearest  # noqa: PLC0415
-
     if name == AUTO:
         return None
     known = canonical(name)

@@ -7,37 +7,24 @@ is imported later.
 
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-import argparse
 from argparse import Namespace
-from collections.abc import Callable
 from typing import Any, cast
 
+from launcher.cli.console import show
+from launcher.cli.report import ledger_of
 from launcher.errors import Problem
+from launcher.fleet.monitoring.store_observer import Eye
+from launcher.output.dataset import write_dataset
 from launcher.output.garbage import Eraser, garbage
+from tasks.protocol import manifest
+from tasks.protocol.keys import dataset_key
+from tasks.stores.open import open_store
 
 SCHEMA = "embedfleet/finish/1"
 
 
-def add(commands: Any, run: Callable[[argparse.ArgumentParser], None]) -> None:
-    """The command among the others of `commands`; `run` gives it its RUN and --runs."""
-    finish = commands.add_parser("finish", help="tidy a finished run up: remove what no receipt names")
-    run(finish)
-    finish.add_argument(
-        "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
-    )
-    finish.add_argument("--json", action="store_true", help="print JSON")
-
-
 def run(arguments: Namespace) -> int:
     """Tidy up, and say what was done."""
-    from launcher.cli.console import show  # noqa: PLC0415
-    from launcher.cli.report import ledger_of  # noqa: PLC0415
-    from launcher.fleet.monitoring.store_observer import Eye  # noqa: PLC0415
-    from launcher.output.dataset import write_dataset  # noqa: PLC0415
-    from tasks.protocol import manifest  # noqa: PLC0415
-    from tasks.protocol.keys import dataset_key  # noqa: PLC0415
-    from tasks.stores.open import open_store  # noqa: PLC0415
-
     with ledger_of(arguments) as ledger:
         row = ledger.find(arguments.run)
         store = open_store(row.output)

@@ -1,20 +1,18 @@
-"""What each command does: read its files, call the core, carry out, show. The shell's outermost ring."""
+"""`embedfleet launch` and `embedfleet resume`: carry out a plan to its end, and write the report."""
 
 import json
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from launcher.cli import stop as teardown
 from launcher.cli.confirm import confirm, rehearsal
 from launcher.cli.console import show
 from launcher.cli.plan import choices_of
-from launcher.cli.progress import follow, say, screen, stepper
+from launcher.cli.progress import say, screen
 from launcher.cli.report import ledger_of
 from launcher.corpus.inspect import output_path
 from launcher.costs.run_costs import report_of, standing_of
@@ -27,19 +25,17 @@ from launcher.fleet.monitoring.store_observer import Eye
 from launcher.fleet.notifications import budget_now, told
 from launcher.fleet.orphan_check import at_the_end
 from launcher.fleet.provisioner import able, hire, recipes, rented
-from launcher.fleet.status import eye_of, settle, status_of
 from launcher.fleet.task_specs import reachable, yamls
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.dataset import write_dataset
-from launcher.output.verify import verify
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.reports.html.report import render
 from launcher.reports.report import to_json
-from launcher.reports.terminal.plan import plan_text, status_text, verdict_text
+from launcher.reports.terminal.plan import plan_text
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import learn
 from tasks.clock import utc
@@ -49,7 +45,7 @@ from tasks.stores.base import Store
 from tasks.stores.open import open_store
 
 
-def _launch(arguments: Namespace) -> int:
+def launch(arguments: Namespace) -> int:
     path: Path = arguments.plan
     text = read(path)
     choices = choices_of(arguments, arguments.on)
@@ -90,7 +86,7 @@ def _launch(arguments: Namespace) -> int:
         return _carry_on(ledger, run, arguments.runs, job, arguments)
 
 
-def _resume(arguments: Namespace) -> int:
+def resume(arguments: Namespace) -> int:
     with ledger_of(arguments) as ledger:
         run = ledger.find(arguments.run)
         body: dict[str, Any] = json.loads(run.plan)
@@ -186,73 +182,3 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
             hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
         )
     return 0
-
-
-def _status(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
-        run = ledger.find(arguments.run)
-        store = open_store(run.output)
-        eye = eye_of(ledger, store, run)
-        history = SpotHistory(ledger, run.id, say)
-
-        def looks() -> Iterator[dict[str, Any]]:
-            while True:
-                settle(ledger, run, eye, arguments.runs / run.id, history, say)
-                body = status_of(ledger, run.id, eye)
-                yield body
-                if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
-                    return
-                time.sleep(2)
-
-        if arguments.watch:
-            follow(looks(), status_text, as_json=arguments.json)
-        else:
-            show(next(looks()), status_text, as_json=arguments.json)
-        return 0
-
-
-def _verify(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
-        run = ledger.find(arguments.run)
-    store = open_store(run.output)
-    header = manifest.read_header(store, run.id)
-    with stepper("checking shards") as step:
-        verdict = verify(store, header, arguments.seed, again=not arguments.no_embed, step=step)
-    body = {
-        "schema": "embedfleet/verify/1",
-        "run": run.id,
-        "shards": verdict.shards,
-        "shards_done": verdict.shards_done,
-        "documents": verdict.documents,
-        "rows": verdict.rows,
-        "failed_rows": verdict.failed_rows,
-        "failed_shards": verdict.failed_shards,
-        "resampled": verdict.resampled,
-        "worst_cosine": verdict.worst_cosine,
-        "fault_count": verdict.fault_count,
-        "faults": verdict.faults,
-    }
-    show(body, verdict_text, as_json=arguments.json)
-    if verdict.fault_count:
-        raise Problem(
-            f"{verdict.fault_count} faults in run {run.id}; the first: {verdict.faults[0]}",
-            hint="embed into a new output path"
-            if run.state == RunState.DONE
-            else f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
-        )
-    if verdict.failed_shards:
-        raise FailedRows(
-            f"{len(verdict.failed_shards)} of {verdict.shards} shards were not embedded; {verdict.failed_shards[0]}",
-            hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
-        )
-    return 0
-
-
-RUN: dict[str, Callable[[Namespace], int]] = {
-    "launch": _launch,
-    "status": _status,
-    "resume": _resume,
-    "stop": teardown.stop,
-    "down": teardown.down,
-    "verify": _verify,
-}

@@ -1,4 +1,4 @@
-"""`embedfleet plan` and `embedfleet diff`: the commands that spend nothing, and wait for no library they do not need."""
+"""`embedfleet plan` and `embedfleet diff`: make a plan and compare two plans. Both spend nothing."""
 
 import json
 from argparse import Namespace
@@ -8,6 +8,7 @@ from launcher.cli.console import show
 from launcher.cli.progress import say
 from launcher.files import write
 from launcher.jobs.parse import read_job
+from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.plan_diff import differences
@@ -41,8 +42,6 @@ def choices_of(arguments: Namespace, on: str | None) -> planner.Choices:
     path: Path = arguments.runs / "ledger.db"
     if not path.exists():
         return planner.Choices(on, arguments.probe, found.offers)
-    from launcher.ledger.ledger import Ledger  # noqa: PLC0415 - most plans are made before there is one
-
     with Ledger.open(path) as ledger:
         return planner.Choices(on, arguments.probe, found.offers, ledger.speeds(), ledger.starts())
 

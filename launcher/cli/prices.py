@@ -3,7 +3,6 @@
 The shell around `pricelist` and the price book. `add` is called for every command line, so all else is imported later.
 """
 
-import argparse
 import os
 import shutil
 import sys
@@ -12,76 +11,36 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from launcher.cli.console import show
 from launcher.errors import Problem, Usage
+from launcher.format import plain
 from launcher.planning.price_book import book_of
+from launcher.reports.terminal import prices as listing
+from launcher.reports.terminal.prices import WIDTH, Line, Wanted
+from pricing import book_versions, gpu, sources
+from pricing.book_versions import REJECTED, Book
+from pricing.offer import Offer
+from pricing.refresh import Answer, Refreshed, refresh
+from pricing.staleness import stale
+from pricing.validate import EXPECTED
+from tasks.clock import utc
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from launcher.reports.terminal.prices import Line, Wanted
-    from pricing.book_versions import Book
-    from pricing.offer import Offer
-    from pricing.refresh import Answer, Refreshed
-
-ORDERS = ("gpu-hour", "machine-hour", "gpu", "cloud", "age")
 ROWS = 20  # lines of offers where the height of the screen is not known
 AROUND = 12  # lines of a screen for the header, the flags' meanings, the summary and the prompt
 SHOWN = 5  # names in one sentence; the rest are counted
 
 
-def add(commands: Any) -> None:
-    """The command among the others of `commands`, what `add_subparsers` gave."""
-    prices = commands.add_parser(
-        "prices", help="what GPUs cost on every cloud, how old that is, and asking again"
-    )
-    prices.add_argument(
-        "--gpu", type=_words, default=(), metavar="NAME[,NAME]", help="only these: L4,A100-80GB"
-    )
-    prices.add_argument("--cloud", type=_words, default=(), metavar="NAME[,NAME]", help="only these: aws,gcp")
-    prices.add_argument(
-        "--region", type=_words, default=(), metavar="PATTERN", help="only these: 'us-*,eu-*'"
-    )
-    kind = prices.add_mutually_exclusive_group()
-    kind.add_argument("--spot", action="store_const", const=True, dest="spot", help="spot prices only")
-    kind.add_argument("--on-demand", action="store_const", const=False, dest="spot", help="list prices only")
-    prices.add_argument(
-        "--sort", choices=ORDERS, default=ORDERS[0], help="default: gpu-hour, the cheapest first"
-    )
-    prices.add_argument(
-        "--limit", type=_positive, metavar="N", help="lines of the table, or offers of the JSON"
-    )
-    book = prices.add_mutually_exclusive_group()
-    book.add_argument("--price-book", type=Path, metavar="FILE.csv", help="read this book instead")
-    book.add_argument("--offline", action="store_true", help="the snapshot that came with this version")
-    prices.add_argument("--json", action="store_true", help="print JSON: every offer in the fields of a book")
-    prices.set_defaults(spot=None, action=None)
-    actions = prices.add_subparsers(dest="action", metavar="refresh")
-    refresh = actions.add_parser("refresh", help="ask the sources of prices, and keep what they say")
-    refresh.add_argument(
-        "--source",
-        type=_words,
-        default=(),
-        metavar="NAME[,NAME]",
-        help="skypilot, aws, gcp, azure (default: all)",
-    )
-    # Its own default must not undo a --json that stands before the word refresh.
-    refresh.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
-
-
 def run(arguments: Namespace) -> int:
     """Carry the command out; its exit status."""
-    from tasks.clock import utc  # noqa: PLC0415 - see above
-
     return _refresh(arguments, utc()) if arguments.action else _list(arguments, utc())
 
 
 def _list(arguments: Namespace, now: datetime) -> int:
-    from launcher.cli.console import show  # noqa: PLC0415
-    from launcher.reports.terminal import prices as listing  # noqa: PLC0415
-
     book = book_of(arguments.price_book, offline=arguments.offline)
     if book.trouble:
         _say(f"the snapshot's prices, as your own book cannot be used: {book.trouble}")
@@ -104,10 +63,7 @@ def _list(arguments: Namespace, now: datetime) -> int:
 
     advice = "" if arguments.price_book else ": embedfleet prices refresh asks for new ones"
 
-    def render(_: object) -> "RenderableType":
-        from rich.console import Group  # noqa: PLC0415 - see above
-        from rich.text import Text  # noqa: PLC0415
-
+    def render(_: object) -> RenderableType:
         more = [Text(line) for line in (*summary, *_dates(book, advice, now))]
         return Group(listing.table(lines[:limit], now, columns), *more)
 
@@ -115,16 +71,12 @@ def _list(arguments: Namespace, now: datetime) -> int:
     return 0
 
 
-def _wanted(arguments: Namespace, book: "Book") -> "Wanted":
+def _wanted(arguments: Namespace, book: Book) -> Wanted:
     """The filters, with every name known.
 
     Raises:
         Usage: a GPU or a cloud that nobody has heard of.
     """
-    from launcher.reports.terminal.prices import Wanted  # noqa: PLC0415 - see above
-    from pricing import gpu  # noqa: PLC0415
-    from pricing.validate import EXPECTED  # noqa: PLC0415
-
     gpus: list[str] = []
     for name in arguments.gpu:
         try:
@@ -147,7 +99,7 @@ def _known(option: str, names: Iterable[str], known: Sequence[str]) -> tuple[str
     return tuple(name.casefold() for name in names)
 
 
-def _summary(lines: "Sequence[Line]", limit: int, offers: Sequence["Offer"], wanted: "Wanted") -> list[str]:
+def _summary(lines: Sequence[Line], limit: int, offers: Sequence[Offer], wanted: Wanted) -> list[str]:
     """What the table holds, and how to see the rest."""
     what = "lines from" if wanted.gpus else "GPUs, each at its cheapest of"
     told = [f"{min(limit, len(lines))} of {len(lines):,} {what} {len(offers):,} offers"]
@@ -156,10 +108,8 @@ def _summary(lines: "Sequence[Line]", limit: int, offers: Sequence["Offer"], wan
     return ["; ".join([*told, "--json: every offer"])]
 
 
-def _dates(book: "Book", advice: str, now: datetime) -> list[str]:
+def _dates(book: Book, advice: str, now: datetime) -> list[str]:
     """Which book this is, and how much of it is too old."""
-    from pricing.staleness import stale  # noqa: PLC0415 - see above
-
     name = "the snapshot of this version" if book.path is None else str(book.path)
     dates = [o.as_of for o in book.offers]
     old = sum(stale(o, now) for o in book.offers)
@@ -168,16 +118,11 @@ def _dates(book: "Book", advice: str, now: datetime) -> list[str]:
 
 
 def _refresh(arguments: Namespace, now: datetime) -> int:
-    from launcher.cli.console import show  # noqa: PLC0415 - see above
-    from pricing import book_versions  # noqa: PLC0415
-    from pricing.refresh import refresh  # noqa: PLC0415
-    from pricing.sources import SOURCES  # noqa: PLC0415
-
-    names = _known("--source", arguments.source, tuple(SOURCES)) or tuple(SOURCES)
+    names = _known("--source", arguments.source, tuple(sources.SOURCES)) or tuple(sources.SOURCES)
     folder = book_versions.place(os.environ)
     _say(f"asking {', '.join(names)}")
     # In the order of SOURCES, whatever the order asked for: the clouds' own word stands over a collection's.
-    asked = {name: partial(fetch, now) for name, fetch in SOURCES.items() if name in names}
+    asked = {name: partial(fetch, now) for name, fetch in sources.SOURCES.items() if name in names}
     try:
         done = refresh(folder, asked, now)
     except OSError as error:
@@ -194,7 +139,7 @@ def _refresh(arguments: Namespace, now: datetime) -> int:
     return 0
 
 
-def _refreshed(done: "Refreshed", now: datetime) -> dict[str, Any]:
+def _refreshed(done: Refreshed, now: datetime) -> dict[str, Any]:
     return {
         "schema": "embedfleet/prices-refresh/1",
         "at": now.isoformat(),
@@ -218,14 +163,8 @@ def _refreshed(done: "Refreshed", now: datetime) -> dict[str, Any]:
     }
 
 
-def _told(done: "Refreshed") -> "RenderableType":
+def _told(done: Refreshed) -> RenderableType:
     """What answered, what did not and why, and where it all is."""
-    from rich.console import Group  # noqa: PLC0415 - see above
-    from rich.text import Text  # noqa: PLC0415
-
-    from launcher.format import plain  # noqa: PLC0415
-    from pricing.book_versions import REJECTED  # noqa: PLC0415
-
     assert done.path
     told: list[Text] = []
     for answer in done.answers:
@@ -245,7 +184,7 @@ def _told(done: "Refreshed") -> "RenderableType":
     return Group(*told)
 
 
-def _odd(answer: "Answer") -> list[str]:
+def _odd(answer: Answer) -> list[str]:
     """What is to be looked at in an answer."""
     odd: list[str] = []
     if answer.jumps:
@@ -262,23 +201,8 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _words(text: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not words:
-        raise argparse.ArgumentTypeError("give at least one name")
-    return words
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"give a number of lines above 0, not {text}")
-    return int(text)
-
-
 def _screen() -> tuple[int, int]:
     """How wide the output is, and how many lines of offers it holds beside all else."""
-    from launcher.reports.terminal.prices import WIDTH  # noqa: PLC0415 - see above
-
     if not sys.stdout.isatty():
         return WIDTH, ROWS
     columns, rows = shutil.get_terminal_size((WIDTH, ROWS + AROUND))

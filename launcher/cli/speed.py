@@ -6,64 +6,33 @@ spends nothing and asks nobody.
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from launcher.cli.console import show
 from launcher.errors import Problem, Usage
+from launcher.format import brief, count, plain
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import SpeedSeen
+from launcher.throughput import model_shapes
+from launcher.throughput.model_shapes import from_mapping
+from launcher.throughput.predict import ENGINES, Shape
 from launcher.throughput.table import cpu_rows, rows
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from launcher.ledger.records import SpeedSeen
-    from launcher.throughput.predict import Shape
-    from pricing.gpu import Gpu
+from pricing.gpu import Gpu, UnknownGpuError, gpu, gpus
 
 MOST_TOKENS = 1_000_000
 WITH_RANGE = 2  # lengths; of more the screen shows P50 alone
 SHOWN_SOURCES = 4  # with more GPUs the screen has no room to say where each figure comes from
 
 
-def add(commands: Any) -> None:
-    """The subcommand and its flags; `commands` is what `add_subparsers` returns."""
-    command = commands.add_parser("speed", help="how fast a model is on each GPU, and whether it fits")
-    command.add_argument(
-        "--model",
-        required=True,
-        metavar="M",
-        help="a known name, a folder, or a shape: layers=24,hidden=1024,... (or the same as JSON)",
-    )
-    command.add_argument(
-        "--gpu",
-        metavar="A,B",
-        help="the GPUs, or cpu for this machine's processors (default: all that are known)",
-    )
-    command.add_argument(
-        "--tokens", default="128,512", metavar="N,M", help="lengths of the texts (default 128,512)"
-    )
-    command.add_argument(
-        "--engine", metavar="E", help="vllm (the default for a GPU), torch, tei or sentence-transformers"
-    )
-    command.add_argument(
-        "--dtype", choices=["float32", "float16", "bfloat16"], help="default: what the engine would take"
-    )
-    command.add_argument(
-        "--runs",
-        type=Path,
-        default=Path(os.environ.get("EMBEDFLEET_RUNS", "runs")),
-        metavar="FOLDER",
-        help="where runs and their measured speeds are kept (default $EMBEDFLEET_RUNS, else ./runs)",
-    )
-    command.add_argument("--json", action="store_true", help="print JSON")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Show the speeds; its exit status."""
-    from launcher.cli.console import show  # noqa: PLC0415 - `--help` must not wait for it
-
     model, name = _model(arguments.model)
     engine: str | None = arguments.engine
     if engine is not None:
@@ -76,14 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def speed_text(body: list[dict[str, Any]]) -> "RenderableType":
+def speed_text(body: list[dict[str, Any]]) -> RenderableType:
     """A table: a line for each GPU, a column for each length; what does not run, below it."""
-    from rich.console import Group  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    from launcher.format import brief, count, plain  # noqa: PLC0415
-
     lengths = list(dict.fromkeys(row["tokens"] for row in body))
     gpus = list(dict.fromkeys(row["gpu"] for row in body))
     by = {(row["gpu"], row["tokens"]): row for row in body}
@@ -97,17 +60,17 @@ def speed_text(body: list[dict[str, Any]]) -> "RenderableType":
     table.add_column("by", no_wrap=True)
     out: list[str] = []
     notes: dict[str, None] = {}
-    for gpu in gpus:
-        mine = [by[gpu, tokens] for tokens in lengths]
+    for device in gpus:
+        mine = [by[device, tokens] for tokens in lengths]
         first = mine[0]
-        notes |= {f"{gpu}: {row['note']}": None for row in mine if row["note"]}
+        notes |= {f"{device}: {row['note']}": None for row in mine if row["note"]}
         if any(row["tokens_per_second"] is None for row in mine):
-            out.append(f"{gpu}: {next(row['reason'] for row in mine if row['reason'])}")
+            out.append(f"{device}: {next(row['reason'] for row in mine if row['reason'])}")
             continue
         rates = [row["tokens_per_second"] for row in mine]
         shares = [row["share_of_ceiling"] for row in mine]
         table.add_row(
-            gpu,
+            device,
             first["dtype"] or "?",
             *(
                 brief(r["mid"])
@@ -142,10 +105,8 @@ def _known_by(source: str) -> str:
     return "measured" if source.startswith("measured") else source
 
 
-def _model(word: str) -> "tuple[Shape, str | None]":
+def _model(word: str) -> tuple[Shape, str | None]:
     """The shape, and what the ledger calls a model in a folder."""
-    from launcher.throughput import model_shapes  # noqa: PLC0415
-
     if word.lstrip().startswith("{") or "=" in word:
         return _given(word), None
     folder = Path(word).expanduser()
@@ -161,10 +122,8 @@ def _model(word: str) -> "tuple[Shape, str | None]":
         ) from None
 
 
-def _given(word: str) -> "Shape":
+def _given(word: str) -> Shape:
     """`layers=24,hidden=1024,glu=true`, or JSON."""
-    from launcher.throughput.model_shapes import from_mapping  # noqa: PLC0415
-
     example = "--model layers=24,hidden=1024,heads=16,intermediate=4096"
     if word.lstrip().startswith("{"):
         try:
@@ -186,10 +145,8 @@ def _value(word: str) -> int | bool | str:
     return int(word) if word.isdecimal() else word
 
 
-def _gpus(words: str | None) -> "tuple[Sequence[Gpu], bool]":
+def _gpus(words: str | None) -> tuple[Sequence[Gpu], bool]:
     """The GPUs, and whether the processors of this machine are asked for."""
-    from pricing.gpu import UnknownGpuError, gpu, gpus  # noqa: PLC0415
-
     if words is None:
         return gpus(), False
     found: dict[str, Gpu] = {}
@@ -224,8 +181,6 @@ def _tokens(words: str) -> list[int]:
 
 
 def _check_engine(engine: str) -> None:
-    from launcher.throughput.predict import ENGINES  # noqa: PLC0415
-
     if engine not in ENGINES:
         near = get_close_matches(engine, ENGINES, n=1, cutoff=0.4) or list(ENGINES)
         raise Usage(
@@ -234,12 +189,10 @@ def _check_engine(engine: str) -> None:
         )
 
 
-def _seen(runs: Path) -> "list[SpeedSeen]":
+def _seen(runs: Path) -> list[SpeedSeen]:
     """The measured speeds of a ledger, if there is one; none is made."""
     path = runs / "ledger.db"
     if not path.is_file():
         return []
-    from launcher.ledger.ledger import Ledger  # noqa: PLC0415
-
     with Ledger.open(path) as ledger:
         return ledger.speeds()

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from launcher.bench.measure import Found, Subject, body_of, mfu, mistakes, record_of
 from launcher.bench.trial_run import Rehearsed, Wanted, rehearse
-from launcher.cli.bench import TOKENS
 from launcher.cli.main import main
+from launcher.cli.options import MEASURED_TEXT_TOKENS
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import SpeedSeen
@@ -66,7 +66,12 @@ def test_made_up_texts_are_measured_by_engine_and_workers_and_kept(
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "0.02")  # 50,000 tokens a second
     body = bench(tmp_path, capsys, "--model", "hash", "--workers", 2, "--seconds", 2)
     assert body["schema"] == "embedfleet/measured/1"
-    assert (body["gpu"], body["engine"], body["workers"], body["tokens"]) == ("cpu", "hash", 2, TOKENS)
+    assert (body["gpu"], body["engine"], body["workers"], body["tokens"]) == (
+        "cpu",
+        "hash",
+        2,
+        MEASURED_TEXT_TOKENS,
+    )
     assert "256 tokens each" in body["texts"]
     assert 0 < body["tokens_per_second"]["mid"] <= 100_000
     assert len(body["each"]) == 2

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli.main import COMMANDS, command_of
+from launcher.cli.main import command_of
+from launcher.cli.options import COMMANDS
 from tests.support.cli_runs import COMMAND, embedfleet, environment, records, write_job, write_plan
 from tests.support.paths import ROOT
 from tests.support.runs import write_jsonl
@@ -68,7 +69,7 @@ def test_the_version_is_the_distributions(tmp_path: Path) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = """
 import contextlib, io, sys
-from launcher.cli import main
+from launcher.cli.main import main
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     main(["--help"])
 print(sorted({"pyarrow", "sqlmodel", "sqlalchemy", "rich", "numpy", "yaml", "tokenizers"} & sys.modules.keys()))

@@ -1,7 +1,5 @@
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from launcher.cli import prices
-from launcher.cli.main import Parser
+from launcher.cli.main import parser
 from launcher.errors import Problem, Usage
 from pricing import book_versions, price_book, sources
 from pricing.sources.result import Fetched, Unanswered
@@ -27,9 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*words: str) -> int:
-    top = Parser(prog="embedfleet")
-    prices.add(top.add_subparsers(dest="command"))
-    return prices.run(top.parse_args(["prices", *words]))
+    return prices.run(parser().parse_args(["prices", *words]))
 
 
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
@@ -241,12 +237,3 @@ def test_a_book_made_by_a_refresh_is_a_price_book(
     with path.open(encoding="utf-8") as rows:
         assert next(csv.reader(rows)) == list(price_book.COLUMNS)
     assert len(listed(capsys, "--price-book", str(path))) == len(price_book.load())
-
-
-def test_the_command_line_does_not_wait_for_the_prices() -> None:
-    code = (
-        "import launcher.cli.prices, sys; print(*(m for m in ('rich', 'pricing', 'csv') if m in sys.modules))"
-    )
-    root = ROOT
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
-    assert done.stdout.strip() == ""

@@ -1,6 +1,5 @@
 """`embedfleet speed`, as a person and a script meet it."""
 
-import argparse
 import io
 import json
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from launcher.cli import speed as speeds
+from launcher.cli.main import parser
 from launcher.cli.speed import speed_text
 from launcher.errors import Usage
 from launcher.ledger.ledger import Ledger
@@ -25,9 +25,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def ask(folder: Path, *words: str) -> int:
-    parser = argparse.ArgumentParser()
-    speeds.add(parser.add_subparsers(dest="command"))
-    return speeds.run(parser.parse_args(["speed", "--runs", str(folder), *words]))
+    return speeds.run(parser().parse_args(["speed", "--runs", str(folder), *words]))
 
 
 def answer(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> list[dict[str, Any]]:

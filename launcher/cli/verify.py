@@ -1,0 +1,50 @@
+"""`embedfleet verify`: check every receipt, file, id and vector of a run."""
+
+from argparse import Namespace
+
+from launcher.cli.console import show
+from launcher.cli.progress import stepper
+from launcher.cli.report import ledger_of
+from launcher.errors import FailedRows, Problem
+from launcher.ledger.records import RunState
+from launcher.output.verify import verify
+from launcher.reports.terminal.plan import verdict_text
+from tasks.protocol import manifest
+from tasks.stores.open import open_store
+
+
+def run(arguments: Namespace) -> int:
+    with ledger_of(arguments) as ledger:
+        run = ledger.find(arguments.run)
+    store = open_store(run.output)
+    header = manifest.read_header(store, run.id)
+    with stepper("checking shards") as step:
+        verdict = verify(store, header, arguments.seed, again=not arguments.no_embed, step=step)
+    body = {
+        "schema": "embedfleet/verify/1",
+        "run": run.id,
+        "shards": verdict.shards,
+        "shards_done": verdict.shards_done,
+        "documents": verdict.documents,
+        "rows": verdict.rows,
+        "failed_rows": verdict.failed_rows,
+        "failed_shards": verdict.failed_shards,
+        "resampled": verdict.resampled,
+        "worst_cosine": verdict.worst_cosine,
+        "fault_count": verdict.fault_count,
+        "faults": verdict.faults,
+    }
+    show(body, verdict_text, as_json=arguments.json)
+    if verdict.fault_count:
+        raise Problem(
+            f"{verdict.fault_count} faults in run {run.id}; the first: {verdict.faults[0]}",
+            hint="embed into a new output path"
+            if run.state == RunState.DONE
+            else f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
+        )
+    if verdict.failed_shards:
+        raise FailedRows(
+            f"{len(verdict.failed_shards)} of {verdict.shards} shards were not embedded; {verdict.failed_shards[0]}",
+            hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
+        )
+    return 0
