@@ -1,4 +1,4 @@
-"""What the README says of reading vectors works in every library that it names, where that is installed."""
+"""The examples of docs/reading-vectors.md work in every library that they name, where that is installed."""
 
 import os
 import subprocess

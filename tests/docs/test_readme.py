@@ -1,4 +1,4 @@
-"""The README and the pages under docs/ say what works: their commands run, their links lead somewhere."""
+"""The README and docs/ say what works: commands, options and job files. For links see `test_documents`."""
 
 import os
 import re
@@ -6,8 +6,6 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 from launcher.jobs.job import parse
 from tests.support.paths import ROOT
@@ -22,7 +20,6 @@ CODE = re.compile(
     r"^```(\w*)\n(.*?)^```|`([^`\n]+)`", re.DOTALL | re.MULTILINE
 )  # a block, or code in a sentence
 CALL = re.compile(r"(?:^|[ (|])embedfleet ([a-z]+(?: .*)?)")
-LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def block(marker: str) -> str:
@@ -31,12 +28,6 @@ def block(marker: str) -> str:
     found = [match[1] for text in PAGES.values() for match in pattern.finditer(text)]
     assert len(found) == 1, f"{len(found)} blocks are marked {marker}"
     return found[0]
-
-
-def anchors(text: str) -> set[str]:
-    """What a link to a heading may say after the #, as GitHub makes it from the heading."""
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def run_in_shell(code: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
@@ -99,23 +90,5 @@ def help_of(command: tuple[str, ...]) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: str) -> None:
-    for link in LINK.findall(PAGES[page]):
-        if "://" in link:
-            continue
-        path, _, heading = link.partition("#")
-        target = (ROOT / page).parent / path if path else ROOT / page
-        assert target.exists(), link
-        if heading:
-            assert heading in anchors(target.read_text(encoding="utf-8")), link
-
-
 def test_the_readme_is_short() -> None:
     assert PAGES["README.md"].count("\n") <= MOST_LINES
-
-
-def test_every_make_target_that_is_named_is_there() -> None:
-    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    named = {target for text in PAGES.values() for target in re.findall(r"`make ([a-z0-9-]+)", text)}
-    assert named <= set(targets)
