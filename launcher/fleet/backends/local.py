@@ -64,7 +64,7 @@ class Local:
                     stdout=log,
                     stderr=log,
                     env=environment,
-                    cwd=Path(__file__).parents[2],
+                    cwd=Path(__file__).parents[3],
                     start_new_session=True,
                 )
         except OSError as error:
