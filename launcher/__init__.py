@@ -1,3 +1,3 @@
 """The laptop's side of embedfleet: decide, then act."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
