@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from launcher.fleet.backends.skypilot import SkyPilot
-from launcher.fleet.backends.skypilot_status import Job
-from launcher.fleet.controller import Drive
-from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.policy import Lot
+from launcher.fleet.backends.skypilot import SkyPilotBackend
+from launcher.fleet.backends.skypilot_status import ManagedJob
+from launcher.fleet.controller import Controller
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.policy import FleetGroup
 from launcher.ledger.ledger import Ledger
 from tasks.clock import utc
 from tasks.protocol import manifest
@@ -31,17 +31,17 @@ LOOKS = 7
 RUN = "follow-1a2b3c4d"
 
 
-class Told(SkyPilot):
+class Told(SkyPilotBackend):
     """A SkyPilot that answers at once: all jobs run."""
 
     def look(self) -> None:
         self.jobs = {job.id: job for job in jobs()}
 
 
-def jobs() -> Sequence[Job]:
+def jobs() -> Sequence[ManagedJob]:
     now = time.time()
     return [
-        Job(
+        ManagedJob(
             n,
             f"{RUN}-l0m{n}-0",
             "RUNNING",
@@ -73,7 +73,9 @@ def measure(folder: Path) -> dict[str, float]:
     )
     manifest.write(store, header, shards)
     place = Place("aws", "us-east-1")
-    lot = Lot(0, MACHINES, f"{RUN}-l0m", (place,), (MACHINES,), cold_start=300, tokens_per_second=1_000)
+    lot = FleetGroup(
+        0, MACHINES, f"{RUN}-l0m", (place,), (MACHINES,), cold_start=300, tokens_per_second=1_000
+    )
     with Ledger.open(folder / "ledger.db") as ledger:
         ledger.create_run(RUN, "follow", "{}", "digest", str(folder), utc())
         ledger.add_shards(RUN, shards)
@@ -82,8 +84,13 @@ def measure(folder: Path) -> dict[str, float]:
             ledger.confirm_machine(job.name, f"{job.id}:{job.name}", utc())
             pulse = Pulse(RUN, f"{job.name}-0", "host", 1, utc().isoformat(), "working", utc().isoformat())
             Heart(store, pulse).beat()
-        drive = Drive(
-            ledger, Eye(store, ledger, header), Told(folder, store, RUN, {}), (lot,), None, lambda _: None
+        drive = Controller(
+            ledger,
+            StoreObserver(store, ledger, header),
+            Told(folder, store, RUN, {}),
+            (lot,),
+            None,
+            lambda _: None,
         )
         first = look(drive)
         later = [look(drive) for _ in range(LOOKS)]
@@ -94,7 +101,7 @@ def measure(folder: Path) -> dict[str, float]:
     }
 
 
-def look(drive: Drive) -> float:
+def look(drive: Controller) -> float:
     start = time.perf_counter()
     view = drive.observe()
     assert len(view.workers) == MACHINES

@@ -23,7 +23,7 @@ from launcher.corpus.inspect import listing_of
 from launcher.corpus.listing import Listing
 from launcher.corpus.sampling import sample
 from launcher.fleet.rebuild_ledger import rebuild
-from launcher.fleet.status import eye_of, status_of
+from launcher.fleet.status import observer_of, status_of
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
@@ -109,7 +109,7 @@ def measure(folder: Path, shards: int) -> dict[str, object]:
     store.calls.clear()
     with Ledger.open(folder / "runs" / "ledger.db") as ledger:
         run = timed("rebuild the ledger", lambda: rebuild(ledger, store, str(store.root), header.run))
-        eye = eye_of(ledger, store, run)
+        eye = observer_of(ledger, store, run)
         timed("first status", lambda: status_of(ledger, run.id, eye))
         timed("status again", lambda: status_of(ledger, run.id, eye))
         done = ledger.progress(run.id).shards_done

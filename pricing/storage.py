@@ -94,3 +94,6 @@ def _table() -> dict[str, dict[str, Rate]]:
         )
         found.setdefault(row["cloud"], {})[row["region"]] = rate
     return found
+
+
+DISK_GB = 60  # of each machine, for the system, the engine and shards on their way; its model comes on top

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from launcher.corpus.profile import shard_tokens
 from launcher.errors import Problem
-from launcher.fleet.backends.base import Ask
-from launcher.fleet.backends.local import Local
+from launcher.fleet.backends.base import LaunchRequest
+from launcher.fleet.backends.local import LocalBackend
 from launcher.throughput.calibration import Work, work
 from launcher.throughput.local_machine import Asked, Slots, devices
 from tasks.formats.vector_file import Dtype
@@ -163,16 +163,18 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
 
 
 @contextlib.contextmanager
-def _workers(folder: Path, use: Slots, shards: int) -> Generator[tuple[Local, dict[str, str]], None, None]:
+def _workers(
+    folder: Path, use: Slots, shards: int
+) -> Generator[tuple[LocalBackend, dict[str, str]], None, None]:
     """A worker in every slot; none is left behind."""
     words = ["--store", str(folder / "out"), "--run", RUN]
     words += ["--threads", str(use.threads)] if use.threads else []
-    local, handles = Local(folder, words), dict[str, str]()
+    local, handles = LocalBackend(folder, words), dict[str, str]()
     gpus = devices()
     try:
         for slot in range(use.workers):
             name, device = f"{folder.name}-{slot}", gpus[slot % len(gpus)] if gpus else None
-            handle = local.start([Ask(name, shards * slot // use.workers, device)])[name]
+            handle = local.start([LaunchRequest(name, shards * slot // use.workers, device)])[name]
             if isinstance(handle, Exception):
                 raise handle
             handles[name] = handle

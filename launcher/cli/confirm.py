@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.errors import ConfirmationNeeded, Usage
-from launcher.fleet.placement import home
+from launcher.fleet.placement import home_place
 from tasks.skypilot_task import Recipe, in_words, prefix, ranked, task, to_yaml
 
 
@@ -50,7 +50,7 @@ def rehearsal(body: Mapping[str, Any], recipes: Sequence[Recipe]) -> str:
     for recipe, lot in zip(recipes, body["lots"], strict=True):
         counts = [seat["machines"] for seat in lot["places"]]
         for slot in range(lot["machines"]):
-            first = home(recipe.places, counts, slot) or ranked(recipe.places)[0]
+            first = home_place(recipe.places, counts, slot) or ranked(recipe.places)[0]
             name = f"{prefix(recipe.run)}-l{recipe.lot}m{slot}-0"
             calls.append(
                 f"# sky.jobs.launch(lot-{recipe.lot}.yaml, name={name!r})  # first {in_words(first)}"

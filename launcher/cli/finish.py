@@ -11,9 +11,9 @@ from argparse import Namespace
 from typing import Any, cast
 
 from launcher.cli.console import show
-from launcher.cli.report import ledger_of
+from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
-from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.output.dataset import write_dataset
 from launcher.output.garbage import Eraser, garbage
 from tasks.protocol import manifest
@@ -25,11 +25,11 @@ SCHEMA = "embedfleet/finish/1"
 
 def run(arguments: Namespace) -> int:
     """Tidy up, and say what was done."""
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         row = ledger.find(arguments.run)
         store = open_store(row.output)
         header = manifest.read_header(store, row.id)
-        eye = Eye(store, ledger, header)
+        eye = StoreObserver(store, ledger, header)
         eye.recall()
         eye.receipts()
         left = header.shards - len(eye.done)

@@ -11,21 +11,21 @@ from typing import Any
 
 from launcher.cli.confirm import confirm, rehearsal
 from launcher.cli.console import show
+from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.plan import choices_of
 from launcher.cli.progress import say, screen
-from launcher.cli.report import ledger_of
 from launcher.corpus.inspect import output_path
 from launcher.costs.run_costs import report_of, standing_of
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.files import read, write
-from launcher.fleet.controller import Drive, sole
+from launcher.fleet.controller import Controller, run_lock
 from launcher.fleet.create_run import create_run, unchanged_corpus
-from launcher.fleet.monitoring.spot_prices import SpotHistory
-from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.notifications import budget_now, told
-from launcher.fleet.orphan_check import at_the_end
-from launcher.fleet.provisioner import able, hire, recipes, rented
-from launcher.fleet.task_specs import reachable, yamls
+from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.notifications import current_budget, notifying
+from launcher.fleet.orphan_check import await_teardown
+from launcher.fleet.provisioner import check_access, is_rented, provision, task_specs
+from launcher.fleet.task_specs import check_reachable, task_yamls
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
@@ -62,20 +62,20 @@ def launch(arguments: Namespace) -> int:
         body = plans.to_json(planner.make(job, base, choices, utc(), say))
         show(body, plan_text, as_json=False, stream=sys.stderr)
     if arguments.dry_run:
-        print(rehearsal(body, recipes(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
+        print(rehearsal(body, task_specs(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
         return 0
     if body["work"]["corpus"] is None:
         raise Problem(
             "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
         )
-    if rented(body):
-        reachable(body, output_path(job, base))
+    if is_rented(body):
+        check_reachable(body, output_path(job, base))
     unchanged_corpus(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.run(body["run"])
         if run is None or run.state == RunState.PLANNED:
-            if rented(body):
-                able(body)
+            if is_rented(body):
+                check_access(body)
                 confirm(body, yes=arguments.yes, most=arguments.max_cost)
             run = create_run(ledger, body, job, base, say=say)
             if arguments.max_cost is not None:  # never more than the job allows: what is set last holds
@@ -87,7 +87,7 @@ def launch(arguments: Namespace) -> int:
 
 
 def resume(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         body: dict[str, Any] = json.loads(run.plan)
         job = jobs.load(body["work"]["job"])
@@ -116,8 +116,8 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
     folder = runs / run.id
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
-    eye = Eye(store, ledger, header)
-    with sole(folder, run.id):
+    eye = StoreObserver(store, ledger, header)
+    with run_lock(folder, run.id):
         write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
         eye.recall()
         eye.receipts()
@@ -125,17 +125,17 @@ def _carry_on(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespa
         if eye.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
-            able(body)
-            hired = hire(body, run.output, store, folder, arguments.secret)
-            if not rented(body):
+            check_access(body)
+            hired = provision(body, run.output, store, folder, arguments.secret)
+            if not is_rented(body):
                 manifest.within_reach(header)
-            for name, text in yamls(hired.recipes).items():
+            for name, text in task_yamls(hired.recipes).items():
                 write(folder / name, text)
             follow, prove = _besides(ledger, run, body)
             try:
-                with screen(body) as shown, told(ledger, run.id, job, shown, utc) as watch:
-                    left = Drive(
-                        ledger, Eye(store, ledger, header), hired.cloud, hired.lots, budget_now(ledger, run.id, job),
+                with screen(body) as shown, notifying(ledger, run.id, job, shown, utc) as watch:
+                    left = Controller(
+                        ledger, StoreObserver(store, ledger, header), hired.cloud, hired.lots, current_budget(ledger, run.id, job),
                         watch, say, body["profile"]["tokens"], arguments.detach, follow, prove,
                     ).go()  # fmt: skip
             finally:
@@ -152,12 +152,12 @@ def _besides(
     ledger: Ledger, run: Run, body: dict[str, Any]
 ) -> tuple[Callable[[datetime], None], Callable[[Callable[[], bool]], None]]:
     """What a drive of rented machines does besides: it follows their prices, and proves that they went."""
-    if not rented(body):
+    if not is_rented(body):
         return lambda _now: None, lambda _hurried: None
-    history = SpotHistory(ledger, run.id, say)
+    history = SpotPriceRecorder(ledger, run.id, say)
 
     def prove(hurried: Callable[[], bool]) -> None:
-        at_the_end(ledger, run, body, say, hurried)
+        await_teardown(ledger, run, body, say, hurried)
         history.look(utc(), every=timedelta(0))  # to the end of those that have just gone
 
     return history.look, prove

@@ -9,13 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from launcher.format import brief, duration, money, rate
 from tasks.clock import utc
-
-if TYPE_CHECKING:
-    from launcher.fleet.controller import Glance
 
 SELDOM = 5.0  # seconds between lines where there is no terminal
 

@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from launcher.cli.console import show
+from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options import moment
 from launcher.cli.progress import say
 from launcher.costs.cloud_bill import read
@@ -17,8 +18,8 @@ from launcher.costs.reconcile import reconcile
 from launcher.costs.run_costs import places_of, report_of
 from launcher.errors import Problem, Usage
 from launcher.files import write
-from launcher.fleet.monitoring.spot_prices import SpotHistory
-from launcher.fleet.status import eye_of, settle
+from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
+from launcher.fleet.status import observer_of, settle_if_unattended
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.planning.price_book import book_of
@@ -26,14 +27,7 @@ from launcher.reports.focus_csv import to_csv
 from launcher.reports.html.report import render
 from launcher.reports.markdown import report_md
 from launcher.reports.report import Report, to_json, unknown
-from launcher.reports.run_list import (
-    beside,
-    beside_text,
-    listing,
-    listing_md,
-    listing_text,
-    reconcile_text,
-)
+from launcher.reports.run_list import beside, beside_text, listing, listing_md, listing_text, reconcile_text
 from launcher.reports.terminal.report import report_text
 from tasks.clock import utc
 from tasks.stores.open import open_store
@@ -48,7 +42,7 @@ def report(arguments: Namespace) -> int:
         return _reconcile(arguments)
     if arguments.all or arguments.since:
         return _all(arguments)
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         found = _look(ledger, run, arguments.runs)
     body = to_json(found)
@@ -65,22 +59,11 @@ def report(arguments: Namespace) -> int:
 
 
 def compare(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         runs = [ledger.find(name) for name in (arguments.one, arguments.other)]
         bodies = [to_json(_look(ledger, run, arguments.runs, prices=False)) for run in runs]
     show(beside(*bodies), beside_text, as_json=arguments.json)
     return 0
-
-
-def ledger_of(arguments: Namespace) -> Ledger:
-    """The ledger that is there: looking for a run makes none."""
-    path: Path = arguments.runs / "ledger.db"
-    if not path.exists():
-        raise Problem(
-            f"no runs are kept in {arguments.runs.absolute()}",
-            hint="go to the folder you launched from, or name its runs with --runs",
-        )
-    return Ledger.open(path)
 
 
 def _look(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True) -> Report:
@@ -88,8 +71,8 @@ def _look(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True) -> Repor
     store = None
     try:
         store = open_store(run.output)
-        eye = eye_of(ledger, store, run)
-        settle(ledger, run, eye, runs / run.id, SpotHistory(ledger, run.id, say), say)
+        eye = observer_of(ledger, store, run)
+        settle_if_unattended(ledger, run, eye, runs / run.id, SpotPriceRecorder(ledger, run.id, say), say)
         if eye:
             eye.receipts()
             eye.lost()
@@ -101,7 +84,7 @@ def _look(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True) -> Repor
 
 
 def _all(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         body = listing(ledger, arguments.since and moment(arguments.since, utc()), utc())
     if arguments.md:
         print(listing_md(body), end="")  # noqa: T201
@@ -113,7 +96,7 @@ def _all(arguments: Namespace) -> int:
 
 
 def _reconcile(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         found = report_of(ledger, None, run.id, utc())
     bills = [read(path, run.id) for path in arguments.reconcile]

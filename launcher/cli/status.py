@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from launcher.cli.console import show
+from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.progress import follow, say
-from launcher.cli.report import ledger_of
-from launcher.fleet.monitoring.spot_prices import SpotHistory
-from launcher.fleet.status import eye_of, settle, status_of
+from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
+from launcher.fleet.status import observer_of, settle_if_unattended, status_of
 from launcher.reports.terminal.plan import status_text
 from tasks.stores.open import open_store
 
 
 def status(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
-        eye = eye_of(ledger, store, run)
-        history = SpotHistory(ledger, run.id, say)
+        eye = observer_of(ledger, store, run)
+        history = SpotPriceRecorder(ledger, run.id, say)
 
         def looks() -> Iterator[dict[str, Any]]:
             while True:
-                settle(ledger, run, eye, arguments.runs / run.id, history, say)
+                settle_if_unattended(ledger, run, eye, arguments.runs / run.id, history, say)
                 body = status_of(ledger, run.id, eye)
                 yield body
                 if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:

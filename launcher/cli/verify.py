@@ -3,8 +3,8 @@
 from argparse import Namespace
 
 from launcher.cli.console import show
+from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.progress import stepper
-from launcher.cli.report import ledger_of
 from launcher.errors import FailedRows, Problem
 from launcher.ledger.records import RunState
 from launcher.output.verify import verify
@@ -14,7 +14,7 @@ from tasks.stores.open import open_store
 
 
 def run(arguments: Namespace) -> int:
-    with ledger_of(arguments) as ledger:
+    with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)

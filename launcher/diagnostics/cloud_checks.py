@@ -33,21 +33,21 @@ def checks(plan: Mapping[str, Any] | None, ledger: Path, *, orphans: bool) -> li
         from tasks.clock import utc  # noqa: PLC0415
 
         prices = Prices(book_of(None, offline=False).offers)
-        listed, unasked = orphans_of(runs_known(ledger), provider_api.ASKED, prices, utc())
-        found += orphan_checks(listed, unasked, provider_api.ASKED)
+        listed, unasked = orphans_of(runs_known(ledger), provider_api.SUPPORTED_CLOUDS, prices, utc())
+        found += orphan_checks(listed, unasked, provider_api.SUPPORTED_CLOUDS)
     return found
 
 
 def cloud_checks(plan: Mapping[str, Any] | None = None) -> list[Check]:
     """SkyPilot, its server and the clouds; with a plan, also what its lots need."""
     try:
-        seen = skypilot.health()
+        seen = skypilot.server_health()
     except Problem as problem:
         return [Check("skypilot", "warn" if plan is None else "fail", str(problem), problem.hint)]
     found = [_versions(seen)]
     needed = sorted({lot["cloud"] for lot in plan["lots"]} - {"local"}) if plan else []
     try:
-        enabled = skypilot.enabled(needed)
+        enabled = skypilot.enabled_clouds(needed)
     except Problem as problem:
         return [*found, Check("clouds", "fail", str(problem), problem.hint)]
     found.append(_clouds(enabled, needed))
@@ -121,7 +121,7 @@ def _quota(region: str, spot: bool, code: str, needed: int) -> Check:
 
 
 def _allowed(region: str, code: str) -> float:
-    boto3, errors = provider_api.boto()
+    boto3, errors = provider_api.load_boto3()
     try:
         client = boto3.client("service-quotas", region_name=region)
         return float(client.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
@@ -169,7 +169,7 @@ def orphans_of(
     mine, found, unasked = {skypilot_task.label(run) for run in known}, list[Orphan](), list[str]()
     for cloud in clouds:
         try:
-            listed = provider_api.instances(cloud, provider_api.regions_of(cloud))
+            listed = provider_api.list_instances(cloud, provider_api.list_regions(cloud))
         except Problem as problem:
             unasked.append(str(problem))
             continue

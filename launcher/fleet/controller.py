@@ -19,24 +19,24 @@ from types import FrameType
 
 from launcher.costs.run_costs import standing_of
 from launcher.errors import BudgetReached, Interrupted, Problem
-from launcher.fleet.backends.base import Ask, Cloud
-from launcher.fleet.monitoring.machine_tracker import Census
-from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.monitoring.worker_tracker import Crew
-from launcher.fleet.placement_failures import Troubles, infra_of
+from launcher.fleet.backends.base import Backend, LaunchRequest
+from launcher.fleet.monitoring.machine_tracker import MachineTracker
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.monitoring.worker_tracker import WorkerTracker
+from launcher.fleet.placement_failures import PlacementFailures, infra_of
 from launcher.fleet.policy import (
     Drain,
     End,
+    FleetGroup,
+    FleetView,
     Kill,
-    Lot,
+    MachineView,
     Order,
-    Seen,
     Start,
-    View,
-    given_up,
-    near_budget,
+    group_given_up,
+    is_near_budget,
+    is_stuck,
     step,
-    stuck,
 )
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
@@ -47,13 +47,13 @@ from tasks.clock import utc
 from tasks.protocol import control
 from tasks.skypilot_task import Place
 
-PATIENCE = 5  # tenths of a second a launcher waits for the lock
-TEARDOWN = timedelta(minutes=5)  # that a rented machine may take to go after the last shard
-SLICE = 0.2  # seconds: how soon Ctrl-C is heard between two looks
+LOCK_TRIES = 5  # tenths of a second a launcher waits for the lock
+TEARDOWN_TIMEOUT = timedelta(minutes=5)  # that a rented machine may take to go after the last shard
+INTERRUPT_POLL_SECONDS = 0.2  # seconds: how soon Ctrl-C is heard between two looks
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class ProgressSnapshot:
     """What a person who watches wants to know."""
 
     progress: Progress
@@ -70,18 +70,18 @@ class Glance:
 
 
 @dataclass(slots=True)
-class Drive:
+class Controller:
     """One launcher at work on one run. `lots` are the plan's: one of this machine, or those that are rented.
 
     `follow` learns what machines cost while they live, and `prove`, once all is over, that none of them is left.
     """
 
     ledger: Ledger
-    eye: Eye
-    cloud: Cloud
-    lots: tuple[Lot, ...]
+    eye: StoreObserver
+    cloud: Backend
+    lots: tuple[FleetGroup, ...]
     budget: Decimal | None
-    watch: Callable[[Glance], None]
+    watch: Callable[[ProgressSnapshot], None]
     say: Callable[[str], None] = lambda _text: None
     tokens: float | None = None  # of the whole run, as planned
     detach: bool = False  # leave once every machine was asked for
@@ -92,15 +92,15 @@ class Drive:
     began: datetime = field(default_factory=utc)
     finished: datetime | None = None
     told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    census: Census = field(init=False)
-    troubles: Troubles = field(init=False)
+    census: MachineTracker = field(init=False)
+    troubles: PlacementFailures = field(init=False)
     abandoned: set[int] = field(default_factory=set[int])  # lots that were given up, once it was said
     minutes: int = 0  # first minutes of workers that are in the ledger
 
     def __post_init__(self) -> None:
-        crew = Crew(self.eye) if self.rented else None
-        self.census = Census(self.ledger, self.eye, self.cloud, self._price, self._whole, crew)
-        self.troubles = Troubles(self.ledger, self.run)
+        crew = WorkerTracker(self.eye) if self.rented else None
+        self.census = MachineTracker(self.ledger, self.eye, self.cloud, self._price, self._whole, crew)
+        self.troubles = PlacementFailures(self.ledger, self.run)
 
     @property
     def run(self) -> str:
@@ -133,9 +133,9 @@ class Drive:
                 view = self.observe()
                 self.watch(self._glance(view, before))
                 alive = [w for w in view.workers if w.state in ALIVE]
-                if not alive and (self.eye.finished or self.draining or near_budget(view)):
+                if not alive and (self.eye.finished or self.draining or is_near_budget(view)):
                     break
-                if stuck(view):
+                if is_stuck(view):
                     self._stop("the machines die")
                     problem = self._why(view)
                     self._prove()
@@ -180,14 +180,14 @@ class Drive:
             self.ledger.confirm_machine(name, handle, utc())
             self.ledger.note(self.run, "adopted", f"{name}, which this ledger did not know", utc())
 
-    def _end(self, view: View) -> None:
+    def _end(self, view: FleetView) -> None:
         self.eye.lost()
         if self.eye.finished:
             self.ledger.set_run_state(self.run, RunState.DONE, utc())
             self.ledger.note(self.run, "done", "every shard has a receipt", utc())
             return
         left = f"{view.shards - view.done} of {view.shards} shards are left"
-        if near_budget(view):
+        if is_near_budget(view):
             self._stop("budget reached")
             raise BudgetReached(
                 f"the budget of ${view.budget} is used up: ${view.spent:.4f} spent, {left}",
@@ -201,7 +201,7 @@ class Drive:
     def _leaving(self) -> bool:
         return self.rented and self.interrupts > 0
 
-    def _leave(self, view: View) -> str:
+    def _leave(self, view: FleetView) -> str:
         """Rented machines need no launcher: leave them to their work.
 
         Raises:
@@ -214,13 +214,13 @@ class Drive:
         self.ledger.note(self.run, "detached", words, utc())
         left = f"{view.shards - view.done} of {view.shards} shards of run {self.run} are left; {words}"
         if self._leaving:
-            raise Interrupted(left, hint=_orders(self.run))
-        return f"{left}\n{_orders(self.run)}"
+            raise Interrupted(left, hint=next_steps(self.run))
+        return f"{left}\n{next_steps(self.run)}"
 
-    def _mourn(self, view: View) -> None:
+    def _mourn(self, view: FleetView) -> None:
         """Say once that a lot is given up, and why, in its machines' own words."""
         for lot in view.lots:
-            if lot.number not in self.abandoned and given_up(view, lot):
+            if lot.number not in self.abandoned and group_given_up(view, lot):
                 self.abandoned.add(lot.number)
                 last = [
                     m
@@ -228,7 +228,7 @@ class Drive:
                     if m.lot == lot.number and m.state == MachineState.FAILED
                 ][-1]
                 words = self.cloud.last_words(last.name)
-                text = f"lot {lot.number} ({lot.slots} x {lot.gpu}) is given up: {last.reason}; {_usd(view.spent)} spent"
+                text = f"lot {lot.number} ({lot.slots} x {lot.gpu}) is given up: {last.reason}; {dollars(view.spent)} spent"
                 self.ledger.note(self.run, "given up", text, utc())
                 self.say(
                     "\n".join(
@@ -240,7 +240,7 @@ class Drive:
         self.ledger.set_run_state(self.run, RunState.STOPPED, utc())
         self.ledger.note(self.run, "stopped", reason, utc())
 
-    def observe(self) -> View:
+    def observe(self) -> FleetView:
         self.cloud.look()
         self.eye.receipts()
         self.census.pulses()
@@ -261,7 +261,7 @@ class Drive:
                 self.troubles.learn(machine, sight, lot.places, utc())
         expected = progress.tokens_expected or self.tokens
         money = standing_of(self.ledger, self.run, utc())
-        return View(
+        return FleetView(
             run=self.run,
             lots=self.lots,
             workers=[self._seen(m) for m in machines],
@@ -275,7 +275,7 @@ class Drive:
             interrupts=0 if self.rented else self.interrupts,
             tokens_left=None if expected is None else max(0.0, expected - progress.tokens),
             troubles=self.troubles.found,
-            **({"patience": TEARDOWN} if self.rented else {}),
+            **({"patience": TEARDOWN_TIMEOUT} if self.rented else {}),
         )
 
     def learn(self) -> None:
@@ -285,14 +285,14 @@ class Drive:
             first_minutes(self.ledger, self.run, json.loads(self.ledger.find(self.run).plan), minutes)
             self.minutes = len(minutes)
 
-    def _seen(self, machine: Machine) -> Seen:
+    def _seen(self, machine: Machine) -> MachineView:
         earlier = machine.ended is not None and machine.ended < self.began
         sight, lot = self.census.sights.get(machine.name), self._lot(machine)
         phase = sight.phase if sight and sight.phase else Phase.WAITING if self.rented else Phase.RUNNING
         told = (machine.name, "end") in self.told or (machine.name, "kill") in self.told
         if told and phase != Phase.FAILING:  # why it failed counts before its slot has another
             phase = Phase.ENDING
-        return Seen(
+        return MachineView(
             machine.name,
             machine.slot,
             machine.state,
@@ -304,7 +304,7 @@ class Drive:
             infra_of(sight.site, lot.places) if sight and sight.site and lot else None,
         )
 
-    def _lot(self, machine: Machine) -> Lot | None:
+    def _lot(self, machine: Machine) -> FleetGroup | None:
         return next((lot for lot in self.lots if lot.rented and lot.number == machine.lot), None)
 
     def _whole(self, machine: Machine, site: Site) -> Site:
@@ -325,10 +325,10 @@ class Drive:
         if lot is None:
             return None
         place = place_of(site, lot.places)
-        seen = self.cloud.price(site, place.instance_type) if place and by_zone(site, place) else None
+        seen = self.cloud.price(site, place.instance_type) if place and varies_by_zone(site, place) else None
         return self._price_in(lot, site) if seen is None else seen
 
-    def _price_in(self, lot: Lot, site: Site) -> Decimal | None:
+    def _price_in(self, lot: FleetGroup, site: Site) -> Decimal | None:
         place = place_of(site, lot.places)
         return place.usd_per_hour if place else None
 
@@ -363,18 +363,18 @@ class Drive:
             self.run, order.name, order.slot, usd, utc(), gpu=lot.gpu, lot=lot.number, site=site
         )
 
-    def _ask(self, order: Start) -> Ask:
+    def _ask(self, order: Start) -> LaunchRequest:
         """Each machine begins its walk over the shards at its own place."""
         before = sum(lot.slots * lot.workers for lot in self.lots if lot.number < order.lot)
         workers = next(lot.workers for lot in self.lots if lot.number == order.lot)
         total = sum(lot.slots * lot.workers for lot in self.lots)
         offset = self.eye.header.shards * (before + order.slot * workers) // total
         gpus = [] if order.places else devices()
-        return Ask(
+        return LaunchRequest(
             order.name, offset, gpus[order.slot % len(gpus)] if gpus else None, order.lot, order.places
         )
 
-    def _start(self, asks: Sequence[Ask]) -> None:
+    def _start(self, asks: Sequence[LaunchRequest]) -> None:
         """Start what was intended.
 
         Raises:
@@ -408,13 +408,13 @@ class Drive:
     def _pause(self) -> None:
         end, before = time.monotonic() + self.cloud.poll, self.interrupts
         while (left := end - time.monotonic()) > 0 and self.interrupts == before:
-            time.sleep(min(SLICE, left))
+            time.sleep(min(INTERRUPT_POLL_SECONDS, left))
 
-    def _glance(self, view: View, before: int) -> Glance:
+    def _glance(self, view: FleetView, before: int) -> ProgressSnapshot:
         machines = self.ledger.machines(self.run)
         up = [m for m in machines if m.state in ALIVE]
         phases = [w.phase for w in view.workers if w.state in ALIVE]
-        return Glance(
+        return ProgressSnapshot(
             progress=self.ledger.progress(self.run),
             workers=len(up),
             ready=sum(1 for m in up if m.ready),
@@ -424,16 +424,16 @@ class Drive:
             tokens_before=before,
             draining=self.draining,
             rented=self.rented,
-            coming=on_their_way(view.workers, {m.name for m in up if m.ready}),
+            coming=count_pending(view.workers, {m.name for m in up if m.ready}),
             recovering=phases.count(Phase.RECOVERING),
         )
 
-    def _why(self, view: View) -> Problem:
+    def _why(self, view: FleetView) -> Problem:
         """Why the last machine died, in its own words."""
         machines = self.ledger.machines(self.run)
         failed = [m for m in machines if m.state == MachineState.FAILED and not self._seen(m).earlier]
         what = "machines" if self.rented else "workers"
-        spent = f"; {_usd(view.spent)} spent" if self.rented else ""
+        spent = f"; {dollars(view.spent)} spent" if self.rented else ""
         if failed:
             self._mourn(view)
             return Problem(
@@ -462,7 +462,7 @@ class Drive:
             self.ledger.note(self.run, "left", str(problem), utc())
             raise Problem(
                 f"{problem}; {up} machines of run {self.run} go on without this launcher",
-                hint=f"{problem.hint}; then {_orders(self.run)}",
+                hint=f"{problem.hint}; then {next_steps(self.run)}",
             ) from problem
 
     @contextlib.contextmanager
@@ -490,17 +490,17 @@ def place_of(site: Site, places: Sequence[Place]) -> Place | None:
     return next((place for place in places if place.infra == infra), None)
 
 
-def by_zone(site: Site, place: Place) -> bool:
+def varies_by_zone(site: Site, place: Place) -> bool:
     """Whether a place's price says too little of a machine there: on spot, in a zone that the place does not name."""
     return site.purchase == "spot" and site.zone is not None and place.infra.count("/") == 1
 
 
-def on_their_way(workers: Sequence[Seen], ready: Collection[str]) -> int:
+def count_pending(workers: Sequence[MachineView], ready: Collection[str]) -> int:
     """Machines that were asked for and are not there yet; that one is there, its workers tell before SkyPilot does."""
     return sum(w.state in ALIVE and w.phase == Phase.WAITING and w.name not in ready for w in workers)
 
 
-def _orders(run: str) -> str:
+def next_steps(run: str) -> str:
     """What to do about machines that go on by themselves."""
     return (
         f"embedfleet resume {run} to look after them again, embedfleet stop {run} to let them finish what they hold, "
@@ -508,16 +508,16 @@ def _orders(run: str) -> str:
     )
 
 
-def _usd(spent: Decimal | None) -> str:
+def dollars(spent: Decimal | None) -> str:
     return "$?" if spent is None else f"${spent:.2f}"
 
 
-class Busy(Problem):
+class RunLocked(Problem):
     """Another launcher drives this run."""
 
 
 @contextlib.contextmanager
-def sole(folder: Path, run: str, patience: int = PATIENCE) -> Generator[None, None, None]:
+def run_lock(folder: Path, run: str, patience: int = LOCK_TRIES) -> Generator[None, None, None]:
     """Be the only launcher of this run in this ledger; the lock goes with the process.
 
     Raises:
@@ -532,7 +532,7 @@ def sole(folder: Path, run: str, patience: int = PATIENCE) -> Generator[None, No
             except BlockingIOError as error:
                 if not left:
                     lock.seek(0)
-                    raise Busy(
+                    raise RunLocked(
                         f"run {run} is already being driven by process {lock.read().strip() or '?'}",
                         hint=f"embedfleet status {run} --watch",
                     ) from error

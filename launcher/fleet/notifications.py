@@ -9,25 +9,25 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from launcher.costs.run_costs import machine_times, standing_of, working_seconds
-from launcher.fleet.monitoring.webhook import Moment, address, heralding
-from launcher.fleet.orphan_check import ORPHAN
+from launcher.fleet.monitoring.webhook import RunSnapshot, webhook_sender, webhook_url
+from launcher.fleet.orphan_check import ORPHAN_EVENT
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.planning.plan_reader import at
 
 if TYPE_CHECKING:
-    from launcher.fleet.controller import Glance
+    pass
 
-SELDOM = 5.0  # seconds between looks: each asks the ledger a few questions
+CHECK_INTERVAL_SECONDS = 5.0  # seconds between looks: each asks the ledger a few questions
 
 
 @contextlib.contextmanager
-def told(
+def notifying(
     ledger: Ledger, run: str, job: Job, watch: Callable[["Glance"], None], clock: Callable[[], datetime]
 ) -> Generator[Callable[["Glance"], None], None, None]:
     """A watcher that shows what `watch` shows, and sends what is due to where the job says."""
-    url = address(job.notify)
-    with heralding(ledger, run, url, clock) as hear:
+    url = webhook_url(job.notify)
+    with webhook_sender(ledger, run, url, clock) as hear:
         if url is None:
             yield watch
             return
@@ -35,17 +35,17 @@ def told(
 
         def seen(glance: "Glance") -> None:
             watch(glance)
-            if time.monotonic() - last[0] >= SELDOM:
+            if time.monotonic() - last[0] >= CHECK_INTERVAL_SECONDS:
                 last[0] = time.monotonic()
-                hear(moment_of(ledger, run, job, clock()))
+                hear(run_snapshot(ledger, run, job, clock()))
 
         try:
             yield seen
         finally:
-            hear(moment_of(ledger, run, job, clock()))
+            hear(run_snapshot(ledger, run, job, clock()))
 
 
-def moment_of(ledger: Ledger, run: str, job: Job, now: datetime) -> Moment:
+def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapshot:
     row, progress = ledger.find(run), ledger.progress(run)
     money = standing_of(ledger, run, now)
     seconds = working_seconds(machine_times(ledger, run), now)
@@ -53,22 +53,22 @@ def moment_of(ledger: Ledger, run: str, job: Job, now: datetime) -> Moment:
     left = None
     if seconds and progress.tokens and expected:
         left = max(0.0, expected - progress.tokens) * seconds / progress.tokens / 3600
-    return Moment(
+    return RunSnapshot(
         run=run,
         shards=progress.shards,
         done=progress.shards_done,
         bound=money.bound,
         spent=money.spent,
-        budget=budget_now(ledger, run, job),
+        budget=current_budget(ledger, run, job),
         hours_left=left,
         deadline=deadline_of(job, row.created),
         now=now,
         state=row.state.value,
-        orphans=tuple(e.text.split(":")[0] for e in ledger.events(run) if e.kind == ORPHAN),
+        orphans=tuple(e.text.split(":")[0] for e in ledger.events(run) if e.kind == ORPHAN_EVENT),
     )
 
 
-def budget_now(ledger: Ledger, run: str, job: Job) -> Decimal | None:
+def current_budget(ledger: Ledger, run: str, job: Job) -> Decimal | None:
     """As it was set last for this run, else the job's."""
     return ledger.budget(run) or job.limits.budget
 

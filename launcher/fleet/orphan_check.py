@@ -12,7 +12,7 @@ from typing import Any
 from launcher.errors import Problem
 from launcher.fleet.backends import provider_api, skypilot
 from launcher.fleet.backends.provider_api import Instance
-from launcher.fleet.provisioner import rented
+from launcher.fleet.provisioner import is_rented
 from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
@@ -20,14 +20,14 @@ from tasks import skypilot_task
 from tasks.clock import utc
 
 SCHEMA = "embedfleet/down/1"
-GOING = 180.0  # seconds that SkyPilot has to take machines down after their jobs have ended
-LATE = 15.0  # seconds that a provider may go on listing what SkyPilot has taken down
-LOOK = 3.0  # seconds between looks
-ORPHAN = "orphan"  # an event's kind
+TEARDOWN_SECONDS = 180.0  # seconds that SkyPilot has to take machines down after their jobs have ended
+PROVIDER_LAG_SECONDS = 15.0  # seconds that a provider may go on listing what SkyPilot has taken down
+POLL_SECONDS = 3.0  # seconds between looks
+ORPHAN_EVENT = "orphan"  # an event's kind
 
 
 @dataclass(slots=True)
-class Left:
+class Remaining:
     """What still bears a run's label, by who says so, and who could not be asked."""
 
     asked: list[str] = field(default_factory=list[str])
@@ -61,24 +61,24 @@ class Left:
         return [f"{name.partition(' ')[0]}: by SkyPilot, {name.partition(' ')[2]}" for name in listed]
 
 
-def what_is_left(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Left:
+def find_remaining(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Remaining:
     """Ask everybody who could know of a machine of this run."""
-    left = Left()
-    if not rented(plan):
+    left = Remaining()
+    if not is_rented(plan):
         left.asked.append("the process table")
         left.machines = [m.name for m in ledger.machines(run.id, set(ALIVE))]
         return left
     name = skypilot_task.prefix(run.id)
     try:
-        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot.jobs_of(name) if j.alive]
-        left.machines = [f"{cluster} ({status})" for cluster, status in skypilot.clusters_of(name)]
+        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot.list_jobs(name) if j.alive]
+        left.machines = [f"{cluster} ({status})" for cluster, status in skypilot.list_clusters(name)]
         left.asked.append("SkyPilot")
     except Problem as problem:
         left.unasked.append(str(problem))
     for cloud, regions in regions_used(ledger, run, plan).items():
-        if cloud in provider_api.ASKED:
+        if cloud in provider_api.SUPPORTED_CLOUDS:
             try:
-                left.instances += provider_api.instances(cloud, regions, skypilot_task.label(run.id))
+                left.instances += provider_api.list_instances(cloud, regions, skypilot_task.label(run.id))
                 left.asked += [f"{cloud} {region}" for region in regions]
             except Problem as problem:
                 left.unasked.append(str(problem))
@@ -97,52 +97,52 @@ def regions_used(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> dict[str,
     return {cloud: sorted(regions) for cloud, regions in sorted(used.items())}
 
 
-def confirm(ledger: Ledger, run: str, left: Left) -> None:
+def confirm_gone(ledger: Ledger, run: str, left: Remaining) -> None:
     """Machines of which it is proven that they went are written down so."""
     if left.proven:
         for machine in ledger.machines(run):
             ledger.gone(machine.name, utc())
 
 
-def at_the_end(
+def await_teardown(
     ledger: Ledger,
     run: Run,
     plan: Mapping[str, Any],
     say: Callable[[str], None],
     hurried: Callable[[], bool],
-    look: Callable[[], Left] | None = None,
-    patience: float = GOING,
-    pause: float = LOOK,
+    look: Callable[[], Remaining] | None = None,
+    patience: float = TEARDOWN_SECONDS,
+    pause: float = POLL_SECONDS,
 ) -> None:
     """The run is over: wait until SkyPilot has taken its machines down, and say what is left, if anything.
 
     `hurried`: whether to stop waiting. `look`: another way to ask than `what_is_left`.
     """
-    look = look or (lambda: what_is_left(ledger, run, plan))
+    look = look or (lambda: find_remaining(ledger, run, plan))
     begun = time.monotonic()
     left, seen, waiting = look(), begun, False
     while left.count and not hurried():
         if left.going:
             seen = time.monotonic()
-        if seen - begun >= patience or time.monotonic() - seen >= min(LATE, patience):
+        if seen - begun >= patience or time.monotonic() - seen >= min(PROVIDER_LAG_SECONDS, patience):
             break
         if not waiting:
             say("waiting until the last machines are taken down")
             waiting = True
         time.sleep(pause)
         left = look()
-    confirm(ledger, run.id, left)
-    known = {event.text for event in ledger.events(run.id) if event.kind == ORPHAN}
+    confirm_gone(ledger, run.id, left)
+    known = {event.text for event in ledger.events(run.id) if event.kind == ORPHAN_EVENT}
     for text in left.orphans():
         if text not in known:
-            ledger.note(run.id, ORPHAN, text, utc())
-    for line in lines(to_json(run.id, left)):
+            ledger.note(run.id, ORPHAN_EVENT, text, utc())
+    for line in text_lines(to_json(run.id, left)):
         say(line)
     if not left.proven:
         say(f"embedfleet down {run.id} takes down what is left, and says what it cannot")
 
 
-def to_json(run: str, left: Left) -> dict[str, Any]:
+def to_json(run: str, left: Remaining) -> dict[str, Any]:
     """Schema embedfleet/down/1."""
     return {
         "schema": SCHEMA,
@@ -163,7 +163,7 @@ def to_json(run: str, left: Left) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lines(body: Mapping[str, Any]) -> list[str]:
+def text_lines(body: Mapping[str, Any]) -> list[str]:
     """The same in words: the proof, or what is left and how to remove it."""
     number = body["machines"]
     what = "machine bears" if number == 1 else "machines bear"

@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 
 from tasks.skypilot_task import Place, ranked
 
-COOL = timedelta(minutes=10)  # that a place is avoided after a first trouble; doubles with each that follows
-LONGEST = timedelta(hours=2)
-MEMORY = timedelta(hours=4)  # that a trouble is held against a place
+COOLDOWN = timedelta(
+    minutes=10
+)  # that a place is avoided after a first trouble; doubles with each that follows
+MAX_COOLDOWN = timedelta(hours=2)
+FAILURE_MEMORY = timedelta(hours=4)  # that a trouble is held against a place
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PlacementFailure:
     """A place took a machine away, or had none."""
 
     infra: str
@@ -24,20 +26,20 @@ class Trouble:
     what: str  # "preempted" or "no capacity"
 
 
-def avoided_until(infra: str, troubles: Sequence[Trouble], now: datetime) -> datetime | None:
+def cooldown_until(infra: str, troubles: Sequence[PlacementFailure], now: datetime) -> datetime | None:
     """Until when a place is not asked first; None: it may be."""
-    mine = [t.at for t in troubles if t.infra == infra and now - t.at < MEMORY]
+    mine = [t.at for t in troubles if t.infra == infra and now - t.at < FAILURE_MEMORY]
     if not mine:
         return None
-    until = max(mine) + min(LONGEST, COOL * 2 ** (len(mine) - 1))
+    until = max(mine) + min(MAX_COOLDOWN, COOLDOWN * 2 ** (len(mine) - 1))
     return until if until > now else None
 
 
-def healthy(infra: str, troubles: Sequence[Trouble], now: datetime) -> bool:
-    return avoided_until(infra, troubles, now) is None
+def is_healthy(infra: str, troubles: Sequence[PlacementFailure], now: datetime) -> bool:
+    return cooldown_until(infra, troubles, now) is None
 
 
-def home(places: Sequence[Place], counts: Sequence[int], slot: int) -> Place | None:
+def home_place(places: Sequence[Place], counts: Sequence[int], slot: int) -> Place | None:
     """The place that the plan has for a slot: so many slots for each, in the plan's order."""
     for place, count in zip(places, counts, strict=True):
         if slot < count:
@@ -46,8 +48,8 @@ def home(places: Sequence[Place], counts: Sequence[int], slot: int) -> Place | N
     return places[0] if places else None
 
 
-def in_order(
-    places: Sequence[Place], first: Place | None, troubles: Sequence[Trouble], now: datetime
+def order_places(
+    places: Sequence[Place], first: Place | None, troubles: Sequence[PlacementFailure], now: datetime
 ) -> tuple[Place, ...]:
     """All places: the slot's own, then by price; those in trouble last, whose time is up soonest before the others."""
     listed = ranked([*([first] if first else []), *places])
@@ -55,7 +57,7 @@ def in_order(
         listed.sort(
             key=lambda place: (place.infra, place.instance_type) != (first.infra, first.instance_type)
         )
-    until = {place.infra: avoided_until(place.infra, troubles, now) for place in listed}
+    until = {place.infra: cooldown_until(place.infra, troubles, now) for place in listed}
     good = [place for place in listed if until[place.infra] is None]
     bad = [place for place in listed if until[place.infra] is not None]
     return tuple(good + sorted(bad, key=lambda place: until[place.infra] or now))

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from launcher.fleet.backends.base import Sight
-from launcher.fleet.placement import Trouble
+from launcher.fleet.backends.base import MachineStatus
+from launcher.fleet.placement import PlacementFailure
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, Site
 from tasks.skypilot_task import Place
 
-KIND = "trouble"  # of events
+EVENT_KIND = "trouble"  # of events
 
 
 def infra_of(site: Site, places: Sequence[Place]) -> str | None:
@@ -24,32 +24,32 @@ def infra_of(site: Site, places: Sequence[Place]) -> str | None:
 
 
 @dataclass(slots=True)
-class Troubles:
+class PlacementFailures:
     """The troubles of a run so far. The same is learnt once."""
 
     ledger: Ledger
     run: str
-    found: list[Trouble] = field(default_factory=list[Trouble])
+    found: list[PlacementFailure] = field(default_factory=list[PlacementFailure])
     known: set[tuple[str, int, str]] = field(default_factory=set[tuple[str, int, str]])
 
     def recall(self) -> None:
         """What earlier launchers learnt."""
         for event in self.ledger.events(self.run):
-            if event.kind == KIND:
+            if event.kind == EVENT_KIND:
                 infra, _, what = event.text.partition(" ")
-                self.found.append(Trouble(infra, event.at, what))
+                self.found.append(PlacementFailure(infra, event.at, what))
 
-    def learn(self, machine: Machine, sight: Sight, places: Sequence[Place], now: datetime) -> None:
+    def learn(self, machine: Machine, sight: MachineStatus, places: Sequence[Place], now: datetime) -> None:
         """Taken away; or come up elsewhere than where it was asked for first, which so had none."""
         where = infra_of(sight.site, places) if sight.site else None
         if sight.phase == Phase.RECOVERING and where:
-            self._note(machine.name, sight.life, Trouble(where, now, "preempted"))
+            self._note(machine.name, sight.life, PlacementFailure(where, now, "preempted"))
         asked = infra_of(machine.site, places)
         if sight.phase == Phase.RUNNING and not sight.life and where and asked and where != asked:
-            self._note(machine.name, 0, Trouble(asked, now, "no capacity"))
+            self._note(machine.name, 0, PlacementFailure(asked, now, "no capacity"))
 
-    def _note(self, name: str, life: int, trouble: Trouble) -> None:
+    def _note(self, name: str, life: int, trouble: PlacementFailure) -> None:
         if (name, life, trouble.what) not in self.known:
             self.known.add((name, life, trouble.what))
             self.found.append(trouble)
-            self.ledger.note(self.run, KIND, f"{trouble.infra} {trouble.what}", trouble.at)
+            self.ledger.note(self.run, EVENT_KIND, f"{trouble.infra} {trouble.what}", trouble.at)

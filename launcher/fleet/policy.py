@@ -12,25 +12,25 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import Word, word
-from launcher.fleet.placement import Trouble, healthy, home, in_order
+from launcher.fleet.placement import PlacementFailure, home_place, is_healthy, order_places
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
 from tasks.skypilot_task import Place
 
-DEATHS = 5  # in a row, without one shard done, before a slot is given up
-FAILURES = (
+MAX_DEATHS = 5  # in a row, without one shard done, before a slot is given up
+MAX_GROUP_FAILURES = (
     3  # of a rented lot's machines that cannot work, before the lot is given up: each costs a cold start
 )
-SLOWEST = timedelta(seconds=30)  # between a death and the next start
-HUNG = timedelta(
+MAX_BACKOFF = timedelta(seconds=30)  # between a death and the next start
+HANG_TIMEOUT = timedelta(
     seconds=15
 )  # that a worker may live after the last shard; the next look of a waiting one is sooner
-WAVE = 16  # machines that come up at a time: SkyPilot starts 8 for each of its controllers
-PAYBACK = 0.5  # of its cold start: so long must a machine be of use, or it is not started
+LAUNCH_WAVE = 16  # machines that come up at a time: SkyPilot starts 8 for each of its controllers
+MIN_USEFUL_SHARE = 0.5  # of its cold start: so long must a machine be of use, or it is not started
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
+class FleetGroup:
     """Like machines. `name` begins their names; `places` is empty for this machine. Prices are of one machine."""
 
     number: int
@@ -53,7 +53,7 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MachineView:
     """A machine, living or dead. `shards` are those it has receipts for; `earlier`: its end was before this launch."""
 
     name: str
@@ -68,12 +68,12 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class FleetView:
     """All that the policy knows. `workers` in the order they were intended."""
 
     run: str
-    lots: tuple[Lot, ...]
-    workers: Sequence[Seen]
+    lots: tuple[FleetGroup, ...]
+    workers: Sequence[MachineView]
     shards: int
     done: int
     draining: bool
@@ -83,8 +83,8 @@ class View:
     finished: datetime | None = None  # since when every shard has a receipt
     interrupts: int = 0  # how often the user asked to stop
     tokens_left: float | None = None
-    troubles: Sequence[Trouble] = field(default_factory=list[Trouble])
-    patience: timedelta = HUNG  # with machines that live on after the last shard
+    troubles: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
+    patience: timedelta = HANG_TIMEOUT  # with machines that live on after the last shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,48 +122,54 @@ class Kill:
 Order = Start | Drain | End | Kill
 
 
-def step(view: View, now: datetime) -> list[Order]:
+def step(view: FleetView, now: datetime) -> list[Order]:
     """What to do now."""
     alive = [w for w in view.workers if w.state in ALIVE]
     late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
     if view.interrupts > 2 or late > 2 * view.patience:
         return [Kill(w.name) for w in alive]
-    if over_budget(view) or view.interrupts == 2 or late > view.patience:
+    if is_over_budget(view) or view.interrupts == 2 or late > view.patience:
         return [End(w.name) for w in alive]
-    if view.draining or near_budget(view):
+    if view.draining or is_near_budget(view):
         return [End(w.name, "nothing more is begun") if _absent(w) else Drain(w.name) for w in alive]
     orders: list[Order] = []
     for lot in view.lots:
         mine = [w for w in alive if w.lot == lot.number]
-        if given_up(view, lot):
+        if group_given_up(view, lot):
             orders += [End(w.name, "its lot was given up") for w in mine if not w.shards]
         elif lot.rented:
             orders += [End(w.name, "what runs on it failed") for w in mine if w.phase == Phase.FAILING]
-            orders += [End(w.name, f"{w.infra} took it away") for w in mine if should_move(view, lot, w, now)]
+            orders += [
+                End(w.name, f"{w.infra} took it away") for w in mine if should_relocate(view, lot, w, now)
+            ]
     return orders + _starts(view, now)
 
 
-def _absent(worker: Seen) -> bool:
+def _absent(worker: MachineView) -> bool:
     """Whether it has no machine now, and would only get one to hear that there is nothing to do."""
     return worker.phase in (Phase.WAITING, Phase.RECOVERING, Phase.FAILING)
 
 
-def _starts(view: View, now: datetime) -> list[Order]:
+def _starts(view: FleetView, now: datetime) -> list[Order]:
     """A machine for each slot that may have its next one, while there is work for it."""
     orders: list[Order] = []
-    alive = [w for w in view.workers if occupies(w)]
+    alive = [w for w in view.workers if occupies_slot(w)]
     lots = {lot.number: lot for lot in view.lots}
     left = view.shards - view.done - sum(lots[w.lot].workers for w in alive if w.lot in lots)
     coming = sum(1 for w in alive if w.phase == Phase.WAITING or w.state == MachineState.INTENDED)
     rate = sum(lots[w.lot].tokens_per_second or 0.0 for w in alive if w.lot in lots)
     for lot in view.lots:
-        if given_up(view, lot):
+        if group_given_up(view, lot):
             continue
         for slot in range(lot.slots):
             past = [w for w in view.workers if (w.lot, w.slot) == (lot.number, slot)]
-            if left <= 0 or any(occupies(w) for w in past) or not startable(past, now, rented=lot.rented):
+            if (
+                left <= 0
+                or any(occupies_slot(w) for w in past)
+                or not may_start(past, now, rented=lot.rented)
+            ):
                 continue
-            if lot.rented and (coming >= WAVE or not pays_back(lot, view.tokens_left, rate)):
+            if lot.rented and (coming >= LAUNCH_WAVE or not is_worth_starting(lot, view.tokens_left, rate)):
                 break
             orders.append(
                 Start(slot, f"{lot.name}{slot}-{_number(past)}", lot.number, _where(view, lot, slot, now))
@@ -174,40 +180,40 @@ def _starts(view: View, now: datetime) -> list[Order]:
     return orders
 
 
-def _number(past: Sequence[Seen]) -> int:
+def _number(past: Sequence[MachineView]) -> int:
     """Of the slot's next machine: one that no earlier one had, also where this ledger does not know them all."""
     return 1 + max((int(worker.name.rpartition("-")[2]) for worker in past), default=-1)
 
 
-def _where(view: View, lot: Lot, slot: int, now: datetime) -> tuple[Place, ...]:
+def _where(view: FleetView, lot: FleetGroup, slot: int, now: datetime) -> tuple[Place, ...]:
     if not lot.rented:
         return ()
-    return in_order(lot.places, home(lot.places, lot.counts, slot), view.troubles, now)
+    return order_places(lot.places, home_place(lot.places, lot.counts, slot), view.troubles, now)
 
 
-def occupies(worker: Seen) -> bool:
+def occupies_slot(worker: MachineView) -> bool:
     """Whether it holds its slot. One that was told to end makes room before it is gone; one that failed does not."""
     return worker.state in ALIVE and worker.phase != Phase.ENDING
 
 
-def pays_back(lot: Lot, tokens_left: float | None, rate: float) -> bool:
+def is_worth_starting(lot: FleetGroup, tokens_left: float | None, rate: float) -> bool:
     """Whether a machine that is asked for now would be of use for long enough, beside others of this `rate` together."""
     if tokens_left is None or not lot.tokens_per_second or not rate:
         return True
     useful = (tokens_left - rate * lot.cold_start) / (rate + lot.tokens_per_second)
-    return useful >= PAYBACK * lot.cold_start
+    return useful >= MIN_USEFUL_SHARE * lot.cold_start
 
 
-def should_move(view: View, lot: Lot, worker: Seen, now: datetime) -> bool:
+def should_relocate(view: FleetView, lot: FleetGroup, worker: MachineView, now: datetime) -> bool:
     """Whether a machine that was taken away is better asked for elsewhere than where SkyPilot asks: the same place."""
     if worker.phase != Phase.RECOVERING or worker.infra is None:
         return False
-    if healthy(worker.infra, view.troubles, now):
+    if is_healthy(worker.infra, view.troubles, now):
         return False
-    return any(p.infra != worker.infra and healthy(p.infra, view.troubles, now) for p in lot.places)
+    return any(p.infra != worker.infra and is_healthy(p.infra, view.troubles, now) for p in lot.places)
 
 
-def deaths(past: Sequence[Seen], *, rented: bool = False) -> int:
+def consecutive_deaths(past: Sequence[MachineView], *, rented: bool = False) -> int:
     """How often in a row the slot's machines died without finishing a shard, since somebody last launched."""
     dead = (MachineState.LOST, MachineState.FAILED) if rented else (MachineState.LOST,)
     count = 0
@@ -218,47 +224,47 @@ def deaths(past: Sequence[Seen], *, rented: bool = False) -> int:
     return count
 
 
-def hopeless(past: Sequence[Seen], *, rented: bool = False) -> bool:
+def slot_given_up(past: Sequence[MachineView], *, rented: bool = False) -> bool:
     """Whether another start in this slot cannot help; whoever launches again has mended something."""
     failed = bool(past) and past[-1].state == MachineState.FAILED and not past[-1].earlier
-    return (failed and not rented) or deaths(past, rented=rented) >= DEATHS
+    return (failed and not rented) or consecutive_deaths(past, rented=rented) >= MAX_DEATHS
 
 
-def given_up(view: View, lot: Lot) -> bool:
+def group_given_up(view: FleetView, lot: FleetGroup) -> bool:
     """Whether so many machines of a rented lot could not work, and none could, that more would only cost money."""
     mine = [w for w in view.workers if w.lot == lot.number and not w.earlier]
     failed = sum(1 for w in mine if w.state == MachineState.FAILED)
-    return lot.rented and failed >= FAILURES and not any(w.shards for w in mine)
+    return lot.rented and failed >= MAX_GROUP_FAILURES and not any(w.shards for w in mine)
 
 
-def startable(past: Sequence[Seen], now: datetime, *, rented: bool = False) -> bool:
+def may_start(past: Sequence[MachineView], now: datetime, *, rented: bool = False) -> bool:
     """Whether the slot may have its next machine now: at once after one that worked, slower after each death."""
-    if hopeless(past, rented=rented):
+    if slot_given_up(past, rented=rented):
         return False
-    died = deaths(past, rented=rented)
+    died = consecutive_deaths(past, rented=rented)
     ended = past[-1].ended if past else None
-    return not died or ended is None or now - ended >= min(SLOWEST, timedelta(seconds=0.5 * 2**died))
+    return not died or ended is None or now - ended >= min(MAX_BACKOFF, timedelta(seconds=0.5 * 2**died))
 
 
-def stuck(view: View) -> bool:
+def is_stuck(view: FleetView) -> bool:
     """Whether work is left, nobody does it, and nobody will."""
     if view.done >= view.shards or any(w.state in ALIVE for w in view.workers):
         return False
-    return all(given_up(view, lot) or _all_hopeless(view, lot) for lot in view.lots)
+    return all(group_given_up(view, lot) or _all_hopeless(view, lot) for lot in view.lots)
 
 
-def _all_hopeless(view: View, lot: Lot) -> bool:
-    slots: list[list[Seen]] = [[] for _ in range(lot.slots)]
+def _all_hopeless(view: FleetView, lot: FleetGroup) -> bool:
+    slots: list[list[MachineView]] = [[] for _ in range(lot.slots)]
     for worker in view.workers:
         if worker.lot == lot.number and worker.slot < lot.slots:
             slots[worker.slot].append(worker)
-    return all(hopeless(past, rented=lot.rented) for past in slots)
+    return all(slot_given_up(past, rented=lot.rented) for past in slots)
 
 
-def near_budget(view: View) -> bool:
+def is_near_budget(view: FleetView) -> bool:
     """Spent and bound to be, at 90 % of the budget or more: nothing new begins."""
     return view.spent is not None and word(view.spent + view.committed, view.budget) != Word.GO
 
 
-def over_budget(view: View) -> bool:
+def is_over_budget(view: FleetView) -> bool:
     return view.spent is not None and word(view.spent + view.committed, view.budget) == Word.STOP

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.errors import Problem
-from launcher.fleet.monitoring.store_observer import Eye, returned_of
+from launcher.fleet.monitoring.store_observer import StoreObserver, returned_lease
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
@@ -46,7 +46,7 @@ def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Run:
     except manifest.NoRun:  # its launcher died before the manifest was whole: `resume` writes it
         return ledger.find(name)
     ledger.add_shards(name, manifest.every_shard(store, header))
-    eye = Eye(store, ledger, header)
+    eye = StoreObserver(store, ledger, header)
     eye.receipts()
     _machines(ledger, eye, header, body)
     eye.lost()
@@ -83,4 +83,4 @@ def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) ->
         state = MachineState.STOPPED if well else MachineState.LOST
         ledger.end_machine(machine, state, max(started, ended), "its last sign of life, by the output path")
     for pulse in (pulse for told in pulses.values() for pulse in told):
-        ledger.record_leases(header.run, [returned_of(pulse.worker, entry) for entry in pulse.returned])
+        ledger.record_leases(header.run, [returned_lease(pulse.worker, entry) for entry in pulse.returned])

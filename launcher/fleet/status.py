@@ -11,13 +11,13 @@ from typing import Any
 
 from launcher.costs.run_costs import machine_times, spent_so_far, working_seconds
 from launcher.errors import Problem
-from launcher.fleet.controller import Busy, Drive, sole
+from launcher.fleet.controller import Controller, RunLocked, run_lock
 from launcher.fleet.monitoring.cost_status import money_of
 from launcher.fleet.monitoring.heartbeats import pace_of
-from launcher.fleet.monitoring.machine_tracker import Census
-from launcher.fleet.monitoring.spot_prices import SpotHistory
-from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.provisioner import hire
+from launcher.fleet.monitoring.machine_tracker import MachineTracker
+from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.provisioner import provision
 from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
@@ -26,17 +26,17 @@ from tasks.protocol import manifest
 from tasks.stores.base import Store
 
 
-def eye_of(ledger: Ledger, store: Store, run: Run) -> Eye | None:
+def observer_of(ledger: Ledger, store: Store, run: Run) -> StoreObserver | None:
     """Who looks at the store; None while the run has no manifest yet."""
     try:
-        eye = Eye(store, ledger, manifest.read_header(store, run.id))
+        eye = StoreObserver(store, ledger, manifest.read_header(store, run.id))
     except manifest.NoRun:
         return None
     eye.recall()
     return eye
 
 
-def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
+def status_of(ledger: Ledger, run: str, eye: StoreObserver | None) -> dict[str, Any]:
     """The state of a run as JSON, schema embedfleet/status/1. Unknown is null; money is a string."""
     if eye:
         eye.receipts()
@@ -77,18 +77,18 @@ def status_of(ledger: Ledger, run: str, eye: Eye | None) -> dict[str, Any]:
     } | money | pace_of(eye.signs.look() if eye else [])  # fmt: skip
 
 
-def settle(
+def settle_if_unattended(
     ledger: Ledger,
     run: Run,
-    eye: Eye | None,
+    eye: StoreObserver | None,
     folder: Path,
-    history: SpotHistory,
+    history: SpotPriceRecorder,
     say: Callable[[str], None],
 ) -> None:
     """Where no launcher is at work, write down what became of the workers and what they cost; else it does so itself."""
     if eye:
-        with contextlib.suppress(Busy), sole(folder, run.id, patience=0):
-            census = census_of(ledger, run, eye, folder)
+        with contextlib.suppress(RunLocked), run_lock(folder, run.id, patience=0):
+            census = tracker_of(ledger, run, eye, folder)
             try:
                 census.settle()
                 if census.crew is not None:
@@ -101,7 +101,7 @@ def settle(
                 )  # the store still tells how far it is
 
 
-def census_of(ledger: Ledger, run: Run, eye: Eye, folder: Path) -> Census:
+def tracker_of(ledger: Ledger, run: Run, eye: StoreObserver, folder: Path) -> MachineTracker:
     """Who looks after this run's machines while no launcher does."""
-    hired = hire(json.loads(run.plan), run.output, eye.store, folder)
-    return Drive(ledger, eye, hired.cloud, hired.lots, None, lambda _glance: None).census
+    hired = provision(json.loads(run.plan), run.output, eye.store, folder)
+    return Controller(ledger, eye, hired.cloud, hired.lots, None, lambda _glance: None).census

@@ -10,10 +10,10 @@ from typing import Any
 from launcher.errors import Problem
 from tasks.skypilot_task import SPOTLESS, Place, Recipe, task, to_yaml
 
-SHARED = ("slurm", "local")  # whose machines see the folders of the laptop
+SHARED_FILE_SYSTEM_CLOUDS = ("slurm", "local")  # whose machines see the folders of the laptop
 
 
-def recipes_of(
+def specs_of(
     body: Mapping[str, Any],
     output: str,
     code: str,
@@ -63,13 +63,13 @@ def places_of(lot: Mapping[str, Any]) -> tuple[Place, ...]:
     )
 
 
-def reachable(body: Mapping[str, Any], output: str) -> None:
+def check_reachable(body: Mapping[str, Any], output: str) -> None:
     """Refuse a plan whose machines could not read its corpus, its model or its output.
 
     Raises:
         Problem: which of them is a folder of the laptop.
     """
-    far = sorted({lot["cloud"] for lot in body["lots"]} - set(SHARED))
+    far = sorted({lot["cloud"] for lot in body["lots"]} - set(SHARED_FILE_SYSTEM_CLOUDS))
     if not far:
         return
     for what, path in (("corpus.path", str(body["work"]["corpus"])), ("output.path", output)):
@@ -86,7 +86,7 @@ def reachable(body: Mapping[str, Any], output: str) -> None:
         )
 
 
-def yamls(recipes: Sequence[Recipe]) -> dict[str, str]:
+def task_yamls(recipes: Sequence[Recipe]) -> dict[str, str]:
     """A file for each lot, by its name: what a person could launch by hand."""
     return {f"lot-{recipe.lot}.yaml": to_yaml(task(recipe)) for recipe in recipes}
 

@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from launcher.fleet.backends import provider_api, skypilot
-from launcher.fleet.controller import Busy, sole
-from launcher.fleet.monitoring.machine_tracker import Census
-from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.controller import RunLocked, run_lock
+from launcher.fleet.monitoring.machine_tracker import MachineTracker
+from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.orphan_check import regions_used
-from launcher.fleet.provisioner import rented
+from launcher.fleet.provisioner import is_rented
 from launcher.fleet.states import ALIVE, Phase
-from launcher.fleet.status import census_of
+from launcher.fleet.status import tracker_of
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
 from tasks import skypilot_task
 from tasks.clock import utc
 from tasks.protocol import control
 
-PATIENCE = 900.0  # seconds for SkyPilot to take everything down
-HERE_PATIENCE = 15.0  # seconds for a worker of this machine to end
+SKYPILOT_TIMEOUT_SECONDS = 900.0  # seconds for SkyPilot to take everything down
+LOCAL_TIMEOUT_SECONDS = 15.0  # seconds for a worker of this machine to end
 
 
-def drain(ledger: Ledger, run: Run, eye: Eye, census: Census) -> None:
+def drain(ledger: Ledger, run: Run, eye: StoreObserver, census: MachineTracker) -> None:
     """No launcher is at work: tell the machines ourselves. One that is still to come is cancelled."""
     census.settle()
     if ledger.find(run.id).state == RunState.RUNNING:
@@ -41,7 +41,7 @@ def drain(ledger: Ledger, run: Run, eye: Eye, census: Census) -> None:
 def take_down(
     ledger: Ledger,
     run: Run,
-    eye: Eye | None,
+    eye: StoreObserver | None,
     folder: Path,
     plan: Mapping[str, Any],
     *,
@@ -51,33 +51,35 @@ def take_down(
     if eye is None:
         return
     try:
-        with sole(folder, run.id):
+        with run_lock(folder, run.id):
             control.tell(
                 eye.store, run.id, "drain", utc()
             )  # a machine that comes up meanwhile begins nothing
-            census = census_of(ledger, run, eye, folder)
+            census = tracker_of(ledger, run, eye, folder)
             census.settle()
             _end_all(ledger, run, census, say)
-            if rented(plan):
+            if is_rented(plan):
                 _sweep(ledger, run, plan, say)
             if ledger.find(run.id).state not in (RunState.DONE, RunState.STOPPED):
                 ledger.set_run_state(run.id, RunState.STOPPED, utc())
             ledger.note(run.id, "down", "everything was taken down", utc())
-    except Busy as busy:
-        raise Busy(
+    except RunLocked as busy:
+        raise RunLocked(
             f"{busy}, which would start machines again", hint="end that launcher (Ctrl-C), then again"
         ) from busy
 
 
-def _end_all(ledger: Ledger, run: Run, census: Census, say: Callable[[str], None]) -> None:
+def _end_all(ledger: Ledger, run: Run, census: MachineTracker, say: Callable[[str], None]) -> None:
     told: set[str] = set()
     is_rented = census.crew is not None
-    end = time.monotonic() + (PATIENCE if is_rented else HERE_PATIENCE)
+    end = time.monotonic() + (SKYPILOT_TIMEOUT_SECONDS if is_rented else LOCAL_TIMEOUT_SECONDS)
     while True:
         machines = ledger.machines(run.id, set(ALIVE))
         handles = {m.handle for m in machines if m.handle}
         if is_rented:  # those too that the ledger never heard of
-            handles |= {f"{j.id}:{j.name}" for j in skypilot.jobs_of(skypilot_task.prefix(run.id)) if j.alive}
+            handles |= {
+                f"{j.id}:{j.name}" for j in skypilot.list_jobs(skypilot_task.prefix(run.id)) if j.alive
+            }
         if not handles:
             break
         for machine in machines:
@@ -97,12 +99,12 @@ def _end_all(ledger: Ledger, run: Run, census: Census, say: Callable[[str], None
 
 def _sweep(ledger: Ledger, run: Run, plan: Mapping[str, Any], say: Callable[[str], None]) -> None:
     """Machines that no job holds any more: SkyPilot's, then those that only the provider knows."""
-    for cluster, _ in skypilot.clusters_of(skypilot_task.prefix(run.id)):
+    for cluster, _ in skypilot.list_clusters(skypilot_task.prefix(run.id)):
         say(f"taking {cluster} down")
-        skypilot.take_down(cluster)
+        skypilot.down_cluster(cluster)
     regions = regions_used(ledger, run, plan).get("aws")
     if regions:
-        found = provider_api.instances("aws", regions, skypilot_task.label(run.id))
+        found = provider_api.list_instances("aws", regions, skypilot_task.label(run.id))
         for one in found:
             say(f"ending {one.id} in {one.cloud} {one.zone}, which SkyPilot does not know")
         provider_api.terminate(found)

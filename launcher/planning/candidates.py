@@ -23,6 +23,7 @@ from launcher.throughput.spread import Spread, quantile
 from pricing import egress, preemption, provisioning, staleness, storage
 from pricing import gpu as gpus
 from pricing.offer import Offer
+from pricing.storage import DISK_GB
 
 ENGINE = "vllm"  # of machines that are rented, unless the job names another that runs there
 # Of the engine's own rate, what a worker keeps through reading, writing and leases. Measured by `make bench` with torch
@@ -32,7 +33,6 @@ PIPELINE = Spread(0.91, 0.94, 0.97)
 SCHEMES = {"s3": "aws", "gs": "gcp"}  # of buckets; another S3 than AWS's has to be named by `region`
 UNSAID = "?"  # the region of a bucket that the job does not tell
 ENOUGH, NEWEST = 5, 50  # starts that say how long the next one takes, and those that are believed
-DISK_GB = 60  # of each machine, for the system, the engine and shards on their way; its model comes on top
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from launcher.errors import Problem
-from launcher.fleet.backends.base import Ask, Sight
-from launcher.fleet.backends.local import Local
+from launcher.fleet.backends.base import LaunchRequest, MachineStatus
+from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.states import Phase
 from tasks.protocol import manifest
 from tasks.stores.folder import Folder
@@ -35,7 +35,7 @@ def wait(until: Callable[[], bool]) -> None:
 class Place:
     """A cloud with a run of slow shards, of one document each; a shard takes `seconds`."""
 
-    def __init__(self, cloud: Local, store: Folder, header: manifest.Header) -> None:
+    def __init__(self, cloud: LocalBackend, store: Folder, header: manifest.Header) -> None:
         self.cloud = cloud
         self.store = store
         self.header = header
@@ -54,7 +54,7 @@ class Place:
             "0.2",
             *extra,
         ]
-        handle = self.cloud.start([Ask(name, 0)])[name]
+        handle = self.cloud.start([LaunchRequest(name, 0)])[name]
         assert isinstance(handle, str), handle
         return name, handle
 
@@ -88,9 +88,9 @@ class Place:
             child.wait()
 
 
-def another(cloud: Local) -> Local:
+def another(cloud: LocalBackend) -> LocalBackend:
     """The same cloud as a launcher sees it that started none of its workers."""
-    return Local(cloud.logs.parent)
+    return LocalBackend(cloud.logs.parent)
 
 
 @pytest.fixture(params=CLOUDS)
@@ -102,7 +102,7 @@ def place(
     (tmp_path / "in").mkdir()
     corpus(tmp_path / "in", 4, 1, words=31)
     store = Folder(tmp_path / "out")
-    found = Place(Local(tmp_path), store, launch(store, tmp_path / "in", 4))
+    found = Place(LocalBackend(tmp_path), store, launch(store, tmp_path / "in", 4))
     yield found
     found.clean()
 
@@ -183,7 +183,7 @@ def test_ending_gives_the_shard_in_hand_back(place: Place) -> None:
 def test_a_worker_of_another_launcher_runs_until_it_is_gone(place: Place) -> None:
     name, handle = place.start()
     other = another(place.cloud)
-    assert other.sight(handle) == Sight(Phase.RUNNING)
+    assert other.sight(handle) == MachineStatus(Phase.RUNNING)
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
     wait(lambda: place.over(handle))
     assert other.sight(handle) is None
@@ -224,4 +224,4 @@ def test_a_worker_that_never_was_has_no_last_words(place: Place) -> None:
 def test_a_worker_that_cannot_be_started_is_a_problem(place: Place, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Problem, match="cannot start a worker: "):
-        raise Local(tmp_path / "file").start([Ask("w-0", 0)])["w-0"]  # pyright: ignore[reportGeneralTypeIssues]
+        raise LocalBackend(tmp_path / "file").start([LaunchRequest("w-0", 0)])["w-0"]  # pyright: ignore[reportGeneralTypeIssues]

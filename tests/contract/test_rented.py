@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.fleet.backends.base import Ask, Cloud
-from launcher.fleet.backends.local import Local
-from launcher.fleet.backends.skypilot import SkyPilot
+from launcher.fleet.backends.base import Backend, LaunchRequest
+from launcher.fleet.backends.local import LocalBackend
+from launcher.fleet.backends.skypilot import SkyPilotBackend
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
 from tasks.protocol import manifest
@@ -35,8 +35,8 @@ class Scene:
     """One machine of a run of its own, and what is to happen to it."""
 
     kind: str
-    make: Callable[[], Cloud]  # the same cloud, as a launcher sees it that has just started
-    cloud: Cloud
+    make: Callable[[], Backend]  # the same cloud, as a launcher sees it that has just started
+    cloud: Backend
     name: str
     handle: str
     store: Folder
@@ -91,18 +91,18 @@ def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o777 if path.is_dir() else 0o666)  # machines have a user of their own
     for scene in scenes.values():
-        handle = scene.cloud.start([Ask(scene.name, 0)])[scene.name]
+        handle = scene.cloud.start([LaunchRequest(scene.name, 0)])[scene.name]
         assert isinstance(handle, str), handle
         scene.handle, sight = handle, scene.cloud.sight(handle)
         scene.known = sight is not None and sight.alive
     return scenes
 
 
-def local(folder: Path, store: Folder, run: str) -> Callable[[], Cloud]:
-    return lambda: Local(folder, ["--store", str(store.root), "--run", run, "--heartbeat", "0.2"])
+def local(folder: Path, store: Folder, run: str) -> Callable[[], Backend]:
+    return lambda: LocalBackend(folder, ["--store", str(store.root), "--run", run, "--heartbeat", "0.2"])
 
 
-def rented(folder: Path, store: Folder, run: str) -> Callable[[], Cloud]:
+def rented(folder: Path, store: Folder, run: str) -> Callable[[], Backend]:
     recipe = Recipe(
         run=run,
         lot=0,
@@ -119,7 +119,7 @@ def rented(folder: Path, store: Folder, run: str) -> Callable[[], Cloud]:
         prebuilt=f"{os.environ[BED]}/worker-env",
         settings={"EMBEDFLEET_HASH_SECONDS": os.environ["EMBEDFLEET_HASH_SECONDS"]},
     )
-    return lambda: SkyPilot(folder, store, run, {0: recipe})
+    return lambda: SkyPilotBackend(folder, store, run, {0: recipe})
 
 
 @pytest.fixture(scope="module", params=["local", "skypilot"])
@@ -142,7 +142,7 @@ def scenes(
         os.umask(before)
         for scene in found.values():
             scene.cloud.kill([scene.handle])
-            if isinstance(scene.cloud, Local):
+            if isinstance(scene.cloud, LocalBackend):
                 for child in scene.cloud.children.values():
                     child.wait()
             elif not scene.over():

@@ -13,8 +13,13 @@ from typing import Any
 
 import pytest
 
-from launcher.fleet.backends.skypilot_status import ENDS, ERRORS, OWN_FAILURE, PHASES
-from launcher.fleet.task_specs import recipes_of, yamls
+from launcher.fleet.backends.skypilot_status import (
+    END_OF_STATUS,
+    ERROR_KINDS,
+    PHASE_OF_STATUS,
+    USER_JOB_FAILURE,
+)
+from launcher.fleet.task_specs import specs_of, task_yamls
 from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
@@ -64,8 +69,8 @@ from sky.jobs.state import ManagedJobStatus as S
 print(json.dumps({s.value: s.is_terminal() for s in S}))
 """
     theirs: dict[str, bool] = in_cloud(home, code=code)
-    assert {status for status, over in theirs.items() if over} == set(ENDS)
-    assert {status for status, over in theirs.items() if not over} == set(PHASES)
+    assert {status for status, over in theirs.items() if over} == set(END_OF_STATUS)
+    assert {status for status, over in theirs.items() if not over} == set(PHASE_OF_STATUS)
 
 
 def test_every_error_of_skypilot_is_mapped_and_no_other(home: Path) -> None:
@@ -75,7 +80,7 @@ from sky import exceptions
 own = [c for c in vars(exceptions).values() if inspect.isclass(c) and c.__module__ == exceptions.__name__]
 print(json.dumps(sorted(c.__name__ for c in own if issubclass(c, BaseException))))
 """
-    assert in_cloud(home, code=code) == sorted(ERRORS)
+    assert in_cloud(home, code=code) == sorted(ERROR_KINDS)
 
 
 def test_the_fields_that_are_read_of_a_job_are_fields_of_it(home: Path) -> None:
@@ -84,9 +89,9 @@ import json
 from sky.schemas.api.responses import ManagedJobRecord
 print(json.dumps(sorted(ManagedJobRecord.model_fields)))
 """
-    from launcher.fleet.backends.skypilot import FIELDS
+    from launcher.fleet.backends.skypilot import JOB_FIELDS
 
-    assert set(FIELDS) <= set(in_cloud(home, code=code))
+    assert set(JOB_FIELDS) <= set(in_cloud(home, code=code))
 
 
 def test_the_event_of_a_program_that_failed_is_marked_as_skypilot_marks_it(home: Path) -> None:
@@ -96,7 +101,7 @@ from sky.jobs.state import USER_JOB_FAILURE_EVENT_CODE
 from sky.server.requests.payloads import GetJobEventsBody
 print(json.dumps([USER_JOB_FAILURE_EVENT_CODE, "job_id" in GetJobEventsBody.model_fields]))
 """
-    assert in_cloud(home, code=code) == [OWN_FAILURE, True]
+    assert in_cloud(home, code=code) == [USER_JOB_FAILURE, True]
 
 
 def test_loading_skypilot_leaves_the_logs_of_other_libraries_alone(home: Path) -> None:
@@ -138,8 +143,8 @@ def example(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     choices = planner.Choices(on=None, probe_seconds=0.1, offers=price_book.load())
     body = plans.to_json(planner.make(job, Path("/home/ann"), choices, utc(), lambda _: None))
     assert job.output
-    recipes = recipes_of(body, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
-    return body, yamls(recipes)
+    recipes = specs_of(body, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
+    return body, task_yamls(recipes)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,7 +17,7 @@ from tasks.skypilot_task import Place
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class LaunchRequest:
     """A machine to start. `places` and `lot` are for machines that are rented, `device` for a worker here."""
 
     name: str
@@ -28,7 +28,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class MachineStatus:
     """A machine as its cloud sees it now. `phase` None: it has ended, and `state` is what became of it."""
 
     phase: Phase | None
@@ -46,7 +46,7 @@ class Sight:
         return self.phase is not None
 
 
-class Cloud(Protocol):
+class Backend(Protocol):
     """Where machines come from."""
 
     poll: float  # seconds between looks
@@ -55,7 +55,7 @@ class Cloud(Protocol):
         """See all machines at once. What the other verbs answer is as of the last look, or newer."""
         ...
 
-    def start(self, asks: Sequence[Ask]) -> Mapping[str, str | Exception]:
+    def start(self, asks: Sequence[LaunchRequest]) -> Mapping[str, str | Exception]:
         """By name: the handle, or the Problem why there is none."""
         ...
 
@@ -67,7 +67,7 @@ class Cloud(Protocol):
         """Handles by name of the run's living machines, as far as the cloud knows whose they are."""
         ...
 
-    def sight(self, handle: str) -> Sight | None:
+    def sight(self, handle: str) -> MachineStatus | None:
         """None: nothing is known of it any more."""
         ...
 

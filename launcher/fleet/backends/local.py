@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from launcher.fleet.backends.base import Ask, Sight
+from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.errors import Problem
@@ -23,7 +23,7 @@ from tasks.protocol import crash_marker
 from tasks.protocol.exit_codes import MUST_ACT
 
 
-class Local:
+class LocalBackend:
     """The processes that this launcher started, and those it finds."""
 
     poll = 0.5  # seconds between looks
@@ -39,7 +39,7 @@ class Local:
     def look(self) -> None:
         """The process table answers at any time."""
 
-    def start(self, asks: Sequence[Ask]) -> dict[str, str | Exception]:
+    def start(self, asks: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
         """Start `python -m tasks.worker` under each name. What it prints goes to its log."""
         handles: dict[str, str | Exception] = {}
         for ask in asks:
@@ -49,7 +49,7 @@ class Local:
                 handles[ask.name] = problem
         return handles
 
-    def _start(self, ask: Ask) -> str:
+    def _start(self, ask: LaunchRequest) -> str:
         environment = dict(os.environ)
         if ask.device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = ask.device
@@ -88,13 +88,13 @@ class Local:
         """A process does not tell whose run it is of: it is found by its name alone."""
         return {}
 
-    def sight(self, handle: str) -> Sight | None:
+    def sight(self, handle: str) -> MachineStatus | None:
         """It runs, or how it ended; None when it is gone and its status went to another launcher."""
         child = self.children.get(handle)
         if child is not None:
             code = child.poll()
-            return Sight(Phase.RUNNING) if code is None else _ended(code)
-        return Sight(Phase.RUNNING) if self._process(handle) else None
+            return MachineStatus(Phase.RUNNING) if code is None else _ended(code)
+        return MachineStatus(Phase.RUNNING) if self._process(handle) else None
 
     def drain(self, handles: Sequence[str]) -> None:
         """Finish the shard in hand, then end."""
@@ -153,13 +153,13 @@ class Local:
                     process.send_signal(number)
 
 
-def _ended(code: int) -> Sight:
+def _ended(code: int) -> MachineStatus:
     if code == 0:
-        return Sight(None, MachineState.STOPPED, code, "it ended")
+        return MachineStatus(None, MachineState.STOPPED, code, "it ended")
     if code == MUST_ACT:
-        return Sight(None, MachineState.FAILED, code)
+        return MachineStatus(None, MachineState.FAILED, code)
     how = f"killed by signal {-code}" if code < 0 else f"it died with exit status {code}"
-    return Sight(None, MachineState.LOST, code, how)
+    return MachineStatus(None, MachineState.LOST, code, how)
 
 
 def _is(process: psutil.Process, name: str) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 from launcher.errors import Problem
 from tasks.skypilot_task import LOT_LABEL, RUN_LABEL
 
-BILLED = ("pending", "running", "stopping", "stopped")  # a stopped machine still has its disk
-ASKED = ("aws", "gcp")  # the clouds that are asked past SkyPilot
+BILLED_STATES = ("pending", "running", "stopping", "stopped")  # a stopped machine still has its disk
+SUPPORTED_CLOUDS = ("aws", "gcp")  # the clouds that are asked past SkyPilot
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Instance:
         return f"gcloud compute instances delete {self.name} --zone {self.zone}"
 
 
-def instances(cloud: str, regions: Sequence[str], run: str | None = None) -> list[Instance]:
+def list_instances(cloud: str, regions: Sequence[str], run: str | None = None) -> list[Instance]:
     """The machines of a run in these regions, by its label; of every run where none is named.
 
     Raises:
@@ -49,7 +49,7 @@ def instances(cloud: str, regions: Sequence[str], run: str | None = None) -> lis
     return _aws(regions, run) if cloud == "aws" else _gcp(regions, run)
 
 
-def regions_of(cloud: str) -> list[str]:
+def list_regions(cloud: str) -> list[str]:
     """Every region that the account may use. GCP is asked for all of them at once: none need be named.
 
     Raises:
@@ -57,7 +57,7 @@ def regions_of(cloud: str) -> list[str]:
     """
     if cloud != "aws":
         return []
-    boto3, errors = boto()
+    boto3, errors = load_boto3()
     try:
         found = boto3.client("ec2", region_name="us-east-1").describe_regions()["Regions"]
     except errors as error:
@@ -71,7 +71,7 @@ def terminate(found: Iterable[Instance]) -> None:
     Raises:
         Problem: the cloud refused.
     """
-    boto3, errors = boto()
+    boto3, errors = load_boto3()
     by_region: dict[str, list[str]] = {}
     for one in found:
         if one.cloud == "aws":
@@ -86,11 +86,11 @@ def terminate(found: Iterable[Instance]) -> None:
 
 
 def _aws(regions: Sequence[str], run: str | None) -> list[Instance]:
-    boto3, errors = boto()
+    boto3, errors = load_boto3()
     wanted = (
         {"Name": f"tag:{RUN_LABEL}", "Values": [run]} if run else {"Name": "tag-key", "Values": [RUN_LABEL]}
     )
-    filters = [wanted, {"Name": "instance-state-name", "Values": list(BILLED)}]
+    filters = [wanted, {"Name": "instance-state-name", "Values": list(BILLED_STATES)}]
     found: list[Instance] = []
     for region in regions:
         try:
@@ -137,12 +137,12 @@ def _gcp(regions: Sequence[str], run: str | None) -> list[Instance]:
             scopes=["https://www.googleapis.com/auth/compute.readonly"]
         )
         session = requests.AuthorizedSession(credentials)
-        return gcp_pages(session, str(project), wanted, regions)
+        return list_gcp_instances(session, str(project), wanted, regions)
     except (google_auth.exceptions.GoogleAuthError, OSError, ValueError, KeyError) as error:
         raise _unasked("gcp", str(error)) from error
 
 
-def gcp_pages(
+def list_gcp_instances(
     session: Any, project: str, wanted: str, regions: Sequence[str], base: str = ""
 ) -> list[Instance]:
     """All zones at once, page after page. `base`: another address than Google's, for tests."""
@@ -181,7 +181,7 @@ def _gcp_instance(zone: str, one: dict[str, Any]) -> Instance:
     )
 
 
-def boto() -> tuple[Any, tuple[type[Exception], ...]]:
+def load_boto3() -> tuple[Any, tuple[type[Exception], ...]]:
     try:
         import boto3  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415

@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from launcher.errors import Problem
-from launcher.fleet.backends.base import Ask, Sight
+from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.backends.skypilot_status import (
-    Fault,
-    Job,
-    fault_of,
-    last_lines,
-    marked_lines,
-    plain,
-    problem_of,
-    purchase_of,
-    sight_of,
+    JobFault,
+    ManagedJob,
+    explain_error,
+    last_program_lines,
+    machine_status,
+    one_line,
+    parse_fault,
+    program_lines,
+    purchase_kind,
 )
 from launcher.ledger.records import Site
 from tasks import skypilot_task
@@ -36,16 +36,16 @@ from tasks.protocol import control
 from tasks.stores.base import Store
 
 # What is read of a job: little, for the list of a fleet is long and asked for often.
-FIELDS = (
+JOB_FIELDS = (
     "job_id", "job_name", "status", "recovery_count", "cloud", "region", "zone", "start_at", "last_recovered_at",
     "end_at", "failure_reason", "labels",
 )  # fmt: skip
-SETTLING = 120.0  # seconds to wait for launches that a dead launcher left under way
-FRESH = 60.0  # seconds that a job was launched, whether or not it is listed
-MISSES = 6  # looks in a row that may go unanswered
-LINES = 200  # of a log that is fetched to find the last words in
+LAUNCH_SETTLE_SECONDS = 120.0  # seconds to wait for launches that a dead launcher left under way
+NEW_JOB_SECONDS = 60.0  # seconds that a job was launched, whether or not it is listed
+MAX_MISSED_POLLS = 6  # looks in a row that may go unanswered
+LOG_LINES = 200  # of a log that is fetched to find the last words in
 
-MISSING = "pip install 'embedfleet[cloud]' in an environment of its own, or `make cloud` in a checkout"
+INSTALL_HINT = "pip install 'embedfleet[cloud]' in an environment of its own, or `make cloud` in a checkout"
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def _quiet() -> Generator[None, None, None]:
         root.setLevel(level)
 
 
-def load() -> Any:
+def load_sky() -> Any:
     """SkyPilot's library.
 
     Raises:
@@ -71,13 +71,13 @@ def load() -> Any:
             return importlib.import_module("sky")
     except ImportError as error:
         raise Problem(
-            f"renting machines needs SkyPilot, which is not installed here ({error})", hint=MISSING
+            f"renting machines needs SkyPilot, which is not installed here ({error})", hint=INSTALL_HINT
         ) from error
 
 
-def ask(doing: str, question: Callable[[Any], Any]) -> Any:
+def call_sky(doing: str, question: Callable[[Any], Any]) -> Any:
     """Ask SkyPilot something, and say its errors as ours."""
-    sky = load()
+    sky = load_sky()
     try:
         # It prints what it does; our stdout is for data.
         with _quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -89,10 +89,10 @@ def ask(doing: str, question: Callable[[Any], Any]) -> Any:
 
 
 def _explain(error: Exception, doing: str) -> NoReturn:
-    raise problem_of(error, doing) from error
+    raise explain_error(error, doing) from error
 
 
-def jobs_of(name: str) -> list[Job]:
+def list_jobs(name: str) -> list[ManagedJob]:
     """All managed jobs whose name contains this, ended ones too: one question, whatever their number.
 
     A controller that sleeps is woken: "no answer" must never be taken for "no jobs", or machines would be started twice.
@@ -101,7 +101,7 @@ def jobs_of(name: str) -> list[Job]:
     def question(sky: Any) -> Any:
         for refresh in (False, True):
             try:
-                request = sky.jobs.queue_v2(refresh=refresh, name_match=name, fields=list(FIELDS))
+                request = sky.jobs.queue_v2(refresh=refresh, name_match=name, fields=list(JOB_FIELDS))
                 return sky.get(request)[0]
             except sky.exceptions.ClusterNotUpError as error:
                 if error.cluster_status is None:  # there never was a controller
@@ -110,22 +110,22 @@ def jobs_of(name: str) -> list[Job]:
                     raise
         raise AssertionError
 
-    return [_job(record) for record in ask("listing managed jobs", question)]
+    return [_job(record) for record in call_sky("listing managed jobs", question)]
 
 
-def cancel(ids: Sequence[int]) -> None:
+def cancel_jobs(ids: Sequence[int]) -> None:
     """Cancel managed jobs; SkyPilot then takes their machines down."""
     if ids:
-        ask("cancelling managed jobs", lambda sky: sky.get(sky.jobs.cancel(job_ids=list(ids))))
+        call_sky("cancelling managed jobs", lambda sky: sky.get(sky.jobs.cancel(job_ids=list(ids))))
 
 
-def faults_of(ids: Sequence[int]) -> dict[int, Fault | None]:
+def job_faults(ids: Sequence[int]) -> dict[int, JobFault | None]:
     """Why these jobs are recovering: a fault of theirs, or None where a place took the machine away.
 
     SkyPilot's library has no call for a job's events; its server has, for its own web page.
     """
 
-    def question(sky: Any) -> dict[int, Fault | None]:
+    def question(sky: Any) -> dict[int, JobFault | None]:
         bodies = importlib.import_module("sky.server.requests.payloads")
         common = importlib.import_module("sky.server.common")
         requests: dict[int, Any] = {}
@@ -136,38 +136,38 @@ def faults_of(ids: Sequence[int]) -> dict[int, Fault | None]:
             )
         return {number: _fault(sky.get(request)) for number, request in requests.items()}
 
-    found: dict[int, Fault | None] = ask("asking why managed jobs recover", question) if ids else {}
+    found: dict[int, JobFault | None] = call_sky("asking why managed jobs recover", question) if ids else {}
     return found
 
 
-def _fault(events: Sequence[Mapping[str, Any]]) -> Fault | None:
+def _fault(events: Sequence[Mapping[str, Any]]) -> JobFault | None:
     """By the latest event of recovery; they come latest first."""
     for event in events:
         if str(getattr(event["new_status"], "value", event["new_status"])).endswith("RECOVERING"):
-            return fault_of(event["code"], event["reason"])
+            return parse_fault(event["code"], event["reason"])
     return None
 
 
-def clusters_of(name: str) -> list[tuple[str, str]]:
+def list_clusters(name: str) -> list[tuple[str, str]]:
     """Machines, by name and status, whose name begins so and that SkyPilot believes to be there."""
 
     def question(sky: Any) -> Any:
         return sky.get(sky.cost_report(days=30))
 
     found: list[tuple[str, str]] = []
-    for record in ask("listing machines", question):
+    for record in call_sky("listing machines", question):
         status = record.get("status")
         if status is not None and str(record["name"]).startswith(name):
             found.append((str(record["name"]), str(getattr(status, "value", status))))
     return found
 
 
-def take_down(cluster: str) -> None:
+def down_cluster(cluster: str) -> None:
     """Take a machine down that no job holds any more."""
-    ask(f"taking {cluster} down", lambda sky: sky.get(sky.down(cluster)))
+    call_sky(f"taking {cluster} down", lambda sky: sky.get(sky.down(cluster)))
 
 
-def enabled(needed: Sequence[str] = ()) -> list[str]:
+def enabled_clouds(needed: Sequence[str] = ()) -> list[str]:
     """The clouds that SkyPilot may use, by our names.
 
     Its server remembers them of its last check: those that are `needed` and not among them are checked again.
@@ -184,10 +184,10 @@ def enabled(needed: Sequence[str] = ()) -> list[str]:
             found = remembered(sky)
         return found
 
-    return sorted(ask("asking for enabled clouds", question))
+    return sorted(call_sky("asking for enabled clouds", question))
 
 
-def health() -> dict[str, str]:
+def server_health() -> dict[str, str]:
     """The server's status and version, and this library's. Starts no server.
 
     Raises:
@@ -203,11 +203,11 @@ def health() -> dict[str, str]:
             "url": sky.server.common.get_server_url(),
         }
 
-    found: dict[str, str] = ask("asking SkyPilot's API server how it is", question)
+    found: dict[str, str] = call_sky("asking SkyPilot's API server how it is", question)
     return found
 
 
-def price(place: skypilot_task.Place, *, spot: bool) -> float | None:
+def catalog_price(place: skypilot_task.Place, *, spot: bool) -> float | None:
     """Dollars an hour of this machine by SkyPilot's own catalog; None where it has none."""
 
     def question(_sky: Any) -> float | None:
@@ -222,10 +222,10 @@ def price(place: skypilot_task.Place, *, spot: bool) -> float | None:
 
     if place.instance_type is None:
         return None
-    return ask("looking a price up", question)  # type: ignore[no-any-return]
+    return call_sky("looking a price up", question)  # type: ignore[no-any-return]
 
 
-class SkyPilot:
+class SkyPilotBackend:
     """The machines of one run. `recipes` by number of lot."""
 
     def __init__(
@@ -236,17 +236,17 @@ class SkyPilot:
         self.run = run
         self.recipes = recipes
         self.poll = float(os.environ.get("EMBEDFLEET_POLL_SECONDS", "10"))
-        self.jobs: dict[int, Job] = {}
+        self.jobs: dict[int, ManagedJob] = {}
         self.placed: dict[
             int, tuple[Any, float]
         ] = {}  # where a job's machine was on its way to first, and when
         self.settled = False
         self.fresh: dict[
-            int, tuple[Job, float]
+            int, tuple[ManagedJob, float]
         ] = {}  # launched just now: a list made before does not hold them
         self.missed = 0  # looks in a row that nobody answered
         self.asked: set[tuple[int, int]] = set()  # jobs and their lives of which it is known why they recover
-        self.faults: dict[int, Fault] = {}
+        self.faults: dict[int, JobFault] = {}
 
     def look(self) -> None:
         """One question for all jobs of the run."""
@@ -254,14 +254,16 @@ class SkyPilot:
             self._settle()
             self.settled = True
         try:
-            found = jobs_of(skypilot_task.prefix(self.run))
+            found = list_jobs(skypilot_task.prefix(self.run))
         except Problem:
             self.missed += 1
-            if not self.jobs or self.missed > MISSES:
+            if not self.jobs or self.missed > MAX_MISSED_POLLS:
                 raise
             return  # as it was: a server that restarts is back in a minute, and machines do not wait for it
         self.missed = 0
-        self.fresh = {n: (j, at) for n, (j, at) in self.fresh.items() if time.monotonic() - at < FRESH}
+        self.fresh = {
+            n: (j, at) for n, (j, at) in self.fresh.items() if time.monotonic() - at < NEW_JOB_SECONDS
+        }
         self.jobs = {n: job for n, (job, _) in self.fresh.items()} | {j.id: j for j in found if self._ours(j)}
         for job in self.jobs.values():
             if (
@@ -273,7 +275,7 @@ class SkyPilot:
         self._examine()
         self._part_twins()
 
-    def start(self, asks: Sequence[Ask]) -> dict[str, str | Exception]:
+    def start(self, asks: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
         """A managed job for each; all are submitted before any is waited for."""
         handles: dict[str, str | Exception] = {}
         requests: dict[str, Any] = {}
@@ -283,15 +285,17 @@ class SkyPilot:
                 handles[one.name] = known
                 continue
             try:
-                requests[one.name] = ask(f"launching {one.name}", lambda sky, one=one: self._submit(sky, one))
+                requests[one.name] = call_sky(
+                    f"launching {one.name}", lambda sky, one=one: self._submit(sky, one)
+                )
             except Problem as problem:
                 handles[one.name] = problem
                 break  # the next would fare no better; what was not submitted is found missing and forgotten
         for name, request in requests.items():
             try:
-                ids, _ = ask(f"launching {name}", lambda sky, request=request: sky.get(request))
+                ids, _ = call_sky(f"launching {name}", lambda sky, request=request: sky.get(request))
                 handles[name] = f"{ids[0]}:{name}"
-                job = Job(ids[0], name, "PENDING", 0, None, None, None, None, None, None, None, None)
+                job = ManagedJob(ids[0], name, "PENDING", 0, None, None, None, None, None, None, None, None)
                 self.fresh[job.id] = (job, time.monotonic())
                 self.jobs[job.id] = job
             except Problem as problem:
@@ -307,7 +311,7 @@ class SkyPilot:
         """All living jobs of the run, whoever launched them."""
         return {job.name: f"{job.id}:{job.name}" for job in self.jobs.values() if job.alive}
 
-    def sight(self, handle: str) -> Sight | None:
+    def sight(self, handle: str) -> MachineStatus | None:
         """As of the last look. A job that was launched since is on its way."""
         number = handle.partition(":")[0]
         job = self.jobs.get(int(number)) if number.isdigit() else None
@@ -322,10 +326,10 @@ class SkyPilot:
             None,
         )
         site = job.site
-        purchase = purchase_of(site.cloud, site.zone, spot=recipe.spot) if recipe and site else None
+        purchase = purchase_kind(site.cloud, site.zone, spot=recipe.spot) if recipe and site else None
         placed = self.placed.get(job.id)
         coming = placed[1] if placed and placed[0] == site else None
-        return sight_of(job, coming, purchase, self.faults.get(job.id))
+        return machine_status(job, coming, purchase, self.faults.get(job.id))
 
     def drain(self, handles: Sequence[str]) -> None:
         """All machines of the run are told through the store, those to come too."""
@@ -334,7 +338,7 @@ class SkyPilot:
 
     def end(self, handles: Sequence[str]) -> None:
         """Cancel their jobs."""
-        cancel([int(handle.partition(":")[0]) for handle in handles])
+        cancel_jobs([int(handle.partition(":")[0]) for handle in handles])
 
     kill = end
 
@@ -342,7 +346,7 @@ class SkyPilot:
         """By SkyPilot's catalog, which has a price of spot for each zone. Without the catalog the plan's must do."""
         place = skypilot_task.Place(site.cloud, site.region or "", site.zone, instance_type)
         with suppress(Problem):
-            found = price(place, spot=site.purchase == "spot")
+            found = catalog_price(place, spot=site.purchase == "spot")
             return None if found is None else Decimal(repr(found))
         return None
 
@@ -358,11 +362,11 @@ class SkyPilot:
             return ""
         number = max(ids)
         # Of a job that was cancelled while it started again, only the controller still has what was said.
-        text = marked_lines(_log_of(number, controller=True)) if number in self.faults else _log_of(number)
+        text = program_lines(_log_of(number, controller=True)) if number in self.faults else _log_of(number)
         if text:
             self.logs.mkdir(parents=True, exist_ok=True)
             self.log(name).write_text(text, encoding="utf-8", errors="backslashreplace")
-        return "\n".join(last_lines(text)) or plain(self.jobs[number].reason or "")
+        return "\n".join(last_program_lines(text)) or one_line(self.jobs[number].reason or "")
 
     def log(self, name: str) -> Path:
         """Where what was fetched of its log is kept."""
@@ -371,17 +375,17 @@ class SkyPilot:
     def forget(self, name: str) -> None:
         """SkyPilot keeps its own books."""
 
-    def _ours(self, job: Job) -> bool:
+    def _ours(self, job: ManagedJob) -> bool:
         return job.name.startswith(f"{skypilot_task.prefix(self.run)}-l")
 
-    def _submit(self, sky: Any, one: Ask) -> Any:
+    def _submit(self, sky: Any, one: LaunchRequest) -> Any:
         recipe = self.recipes[one.lot]
         task = sky.Task.from_yaml_config(self.task(one))
         if recipe.secrets:
             task.update_secrets({name: _secret(name) for name in recipe.secrets})
         return sky.jobs.launch(task, name=one.name)
 
-    def task(self, one: Ask) -> dict[str, Any]:
+    def task(self, one: LaunchRequest) -> dict[str, Any]:
         """What is asked of SkyPilot for one machine."""
         body = skypilot_task.task(self.recipes[one.lot], one.name, one.offset, one.places or None)
         body.pop("secrets", None)  # their values go with the request, beside the task
@@ -394,8 +398,8 @@ class SkyPilot:
             requests = sky.api_status(all_status=False, fields=["request_id", "name", "status"])
             return any(str(r.name).endswith("jobs.launch") for r in requests)
 
-        end = time.monotonic() + SETTLING
-        while time.monotonic() < end and ask("asking what SkyPilot is at", waiting):
+        end = time.monotonic() + LAUNCH_SETTLE_SECONDS
+        while time.monotonic() < end and call_sky("asking what SkyPilot is at", waiting):
             time.sleep(1)
 
     def _examine(self) -> None:
@@ -408,9 +412,9 @@ class SkyPilot:
             for job in self.jobs.values()
             if job.status == "RECOVERING" and (job.id, job.recoveries) not in self.asked
         ]
-        found: dict[int, Fault | None] = {}
+        found: dict[int, JobFault | None] = {}
         with suppress(Problem):
-            found = faults_of([job.id for job in new])
+            found = job_faults([job.id for job in new])
         self.asked |= {(job.id, job.recoveries) for job in new}
         self.faults |= {number: fault for number, fault in found.items() if fault}
 
@@ -422,17 +426,17 @@ class SkyPilot:
             if job.name in first and job.status != "CANCELLING":
                 twins.append(job.id)
             first.setdefault(job.name, job.id)
-        cancel(twins)
+        cancel_jobs(twins)
 
 
 def _log_of(number: int, *, controller: bool = False) -> str:
     """The end of what a managed job said, or its controller; empty where nobody has it."""
     text = io.StringIO()
     with suppress(Problem):
-        ask(
+        call_sky(
             f"reading the log of job {number}",
             lambda sky: sky.jobs.tail_logs(
-                job_id=number, follow=False, controller=controller, tail=LINES, output_stream=text
+                job_id=number, follow=False, controller=controller, tail=LOG_LINES, output_stream=text
             ),
         )
     return text.getvalue()
@@ -447,9 +451,9 @@ def _secret(name: str) -> str:
     return value
 
 
-def _job(record: Any) -> Job:
+def _job(record: Any) -> ManagedJob:
     labels: Mapping[str, str] = record.labels or {}
-    return Job(
+    return ManagedJob(
         id=int(record.job_id),
         name=str(record.job_name),
         status=str(getattr(record.status, "value", record.status)),

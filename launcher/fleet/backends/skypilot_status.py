@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from launcher.errors import Problem
-from launcher.fleet.backends.base import Sight
+from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import SPOTLESS
 
 # What a managed job's status says of its machine, while the job has not ended.
-PHASES: Mapping[str, Phase] = {
+PHASE_OF_STATUS: Mapping[str, Phase] = {
     "PENDING": Phase.WAITING,
     "SUBMITTED": Phase.WAITING,  # of older servers
     "STARTING": Phase.WAITING,
@@ -27,7 +27,7 @@ PHASES: Mapping[str, Phase] = {
     "CANCELLING": Phase.ENDING,
 }
 # What became of it, and why, once it has.
-ENDS: Mapping[str, tuple[MachineState, str]] = {
+END_OF_STATUS: Mapping[str, tuple[MachineState, str]] = {
     "SUCCEEDED": (MachineState.STOPPED, "it ended"),
     "CANCELLED": (MachineState.STOPPED, "it was cancelled"),
     "FAILED": (MachineState.LOST, "its workers failed"),
@@ -38,7 +38,7 @@ ENDS: Mapping[str, tuple[MachineState, str]] = {
 }
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """Which sort of trouble an error of SkyPilot is, and so what to try."""
 
     SERVER = "SkyPilot's API server cannot be reached"
@@ -52,110 +52,112 @@ class Kind(StrEnum):
     INSIDE = "SkyPilot failed"
 
 
-HINTS: Mapping[Kind, str] = {
-    Kind.SERVER: "sky api start, or check the address: sky api info",
-    Kind.VERSION: "install the server's version: embedfleet doctor names both",
-    Kind.ACCESS: "sky check, then mend what it says of the cloud",
-    Kind.ASKED: "embedfleet launch PLAN --dry-run shows what is asked of it",
-    Kind.NONE_LEFT: "plan again with more regions or GPUs in limits",
-    Kind.GONE: "sky jobs queue shows what is there",
-    Kind.STORAGE: "sky check, then mend what it says of storage",
-    Kind.BUSY: "the same command again, a minute later",
-    Kind.INSIDE: "sky api logs has more; then the same command again",
+HINTS: Mapping[ErrorKind, str] = {
+    ErrorKind.SERVER: "sky api start, or check the address: sky api info",
+    ErrorKind.VERSION: "install the server's version: embedfleet doctor names both",
+    ErrorKind.ACCESS: "sky check, then mend what it says of the cloud",
+    ErrorKind.ASKED: "embedfleet launch PLAN --dry-run shows what is asked of it",
+    ErrorKind.NONE_LEFT: "plan again with more regions or GPUs in limits",
+    ErrorKind.GONE: "sky jobs queue shows what is there",
+    ErrorKind.STORAGE: "sky check, then mend what it says of storage",
+    ErrorKind.BUSY: "the same command again, a minute later",
+    ErrorKind.INSIDE: "sky api logs has more; then the same command again",
 }
 
 # Every error that SkyPilot raises, by name.
-ERRORS: Mapping[str, Kind] = {
-    "APINotSupportedError": Kind.VERSION,
-    "APIVersionMismatchError": Kind.VERSION,
-    "AWSAzFetchingError": Kind.ACCESS,
-    "ApiServerAuthenticationError": Kind.ACCESS,
-    "ApiServerConnectionError": Kind.SERVER,
-    "CachedClusterUnavailable": Kind.GONE,
-    "ClientError": Kind.SERVER,
-    "CloudError": Kind.INSIDE,
-    "CloudUserIdentityError": Kind.ACCESS,
-    "ClusterDoesNotExist": Kind.GONE,
-    "ClusterNotUpError": Kind.GONE,
-    "ClusterOwnerIdentityMismatchError": Kind.ACCESS,
-    "ClusterSetUpError": Kind.INSIDE,
-    "ClusterStatusFetchingError": Kind.INSIDE,
-    "CommandError": Kind.INSIDE,
-    "CommandFailureException": Kind.INSIDE,
-    "ConcurrentWorkerExhaustedError": Kind.BUSY,
-    "ExecutionPausedError": Kind.BUSY,
-    "ExecutionPoolFullError": Kind.BUSY,
-    "ExecutionRetryableError": Kind.BUSY,
-    "FetchClusterInfoError": Kind.INSIDE,
-    "GitError": Kind.INSIDE,
-    "InconsistentHighAvailabilityError": Kind.ASKED,
-    "InvalidCloudConfigs": Kind.ASKED,
-    "InvalidCloudCredentials": Kind.ACCESS,
-    "InvalidClusterNameError": Kind.ASKED,
-    "InvalidRecipeNameError": Kind.ASKED,
-    "InvalidSkyPilotConfigError": Kind.ASKED,
-    "InvalidWorkspaceNameError": Kind.ASKED,
-    "KubeAPIUnreachableError": Kind.ACCESS,
-    "KubernetesValidationError": Kind.ASKED,
-    "ManagedJobReachedMaxRetriesError": Kind.NONE_LEFT,
-    "ManagedJobStatusError": Kind.INSIDE,
-    "ManagedJobUserCancelledError": Kind.GONE,
-    "NetworkError": Kind.SERVER,
-    "NoCloudAccessError": Kind.ACCESS,
-    "NoClusterLaunchedError": Kind.NONE_LEFT,
-    "NoWorkspaceAccessError": Kind.ACCESS,
-    "NonExistentStorageAccountError": Kind.STORAGE,
-    "NotSupportedError": Kind.ASKED,
-    "PermissionDeniedError": Kind.ACCESS,
-    "PoolDoesNotExistError": Kind.GONE,
-    "PortDoesNotExistError": Kind.GONE,
-    "ProvisionPrechecksError": Kind.ASKED,
-    "ProvisionUnsupportedError": Kind.ASKED,
-    "RecipeAlreadyExistsError": Kind.ASKED,
-    "RequestAlreadyExistsError": Kind.BUSY,
-    "RequestCancelled": Kind.INSIDE,
-    "RequestInterruptedError": Kind.SERVER,
-    "ResourcesMismatchError": Kind.ASKED,
-    "ResourcesUnavailableError": Kind.NONE_LEFT,
-    "RestfulPolicyError": Kind.ASKED,
-    "ServeUserTerminatedError": Kind.GONE,
-    "ServerTemporarilyUnavailableError": Kind.SERVER,
-    "SkyPilotExcludeArgsBaseException": Kind.INSIDE,
-    "SkyletInternalError": Kind.INSIDE,
-    "SkyletMethodNotImplementedError": Kind.VERSION,
-    "SkyletUnavailableError": Kind.INSIDE,
-    "StorageBucketCreateError": Kind.STORAGE,
-    "StorageBucketDeleteError": Kind.STORAGE,
-    "StorageBucketGetError": Kind.STORAGE,
-    "StorageError": Kind.STORAGE,
-    "StorageExternalDeletionError": Kind.STORAGE,
-    "StorageInitError": Kind.STORAGE,
-    "StorageModeError": Kind.STORAGE,
-    "StorageNameError": Kind.STORAGE,
-    "StorageSourceError": Kind.STORAGE,
-    "StorageSpecError": Kind.STORAGE,
-    "StorageUploadError": Kind.STORAGE,
-    "UserRequestRejectedByPolicy": Kind.ASKED,
-    "VolumeNotFoundError": Kind.GONE,
-    "VolumeNotReadyError": Kind.BUSY,
-    "VolumeTopologyConflictError": Kind.ASKED,
-    "WorkspaceAmbiguousError": Kind.ASKED,
+ERROR_KINDS: Mapping[str, ErrorKind] = {
+    "APINotSupportedError": ErrorKind.VERSION,
+    "APIVersionMismatchError": ErrorKind.VERSION,
+    "AWSAzFetchingError": ErrorKind.ACCESS,
+    "ApiServerAuthenticationError": ErrorKind.ACCESS,
+    "ApiServerConnectionError": ErrorKind.SERVER,
+    "CachedClusterUnavailable": ErrorKind.GONE,
+    "ClientError": ErrorKind.SERVER,
+    "CloudError": ErrorKind.INSIDE,
+    "CloudUserIdentityError": ErrorKind.ACCESS,
+    "ClusterDoesNotExist": ErrorKind.GONE,
+    "ClusterNotUpError": ErrorKind.GONE,
+    "ClusterOwnerIdentityMismatchError": ErrorKind.ACCESS,
+    "ClusterSetUpError": ErrorKind.INSIDE,
+    "ClusterStatusFetchingError": ErrorKind.INSIDE,
+    "CommandError": ErrorKind.INSIDE,
+    "CommandFailureException": ErrorKind.INSIDE,
+    "ConcurrentWorkerExhaustedError": ErrorKind.BUSY,
+    "ExecutionPausedError": ErrorKind.BUSY,
+    "ExecutionPoolFullError": ErrorKind.BUSY,
+    "ExecutionRetryableError": ErrorKind.BUSY,
+    "FetchClusterInfoError": ErrorKind.INSIDE,
+    "GitError": ErrorKind.INSIDE,
+    "InconsistentHighAvailabilityError": ErrorKind.ASKED,
+    "InvalidCloudConfigs": ErrorKind.ASKED,
+    "InvalidCloudCredentials": ErrorKind.ACCESS,
+    "InvalidClusterNameError": ErrorKind.ASKED,
+    "InvalidRecipeNameError": ErrorKind.ASKED,
+    "InvalidSkyPilotConfigError": ErrorKind.ASKED,
+    "InvalidWorkspaceNameError": ErrorKind.ASKED,
+    "KubeAPIUnreachableError": ErrorKind.ACCESS,
+    "KubernetesValidationError": ErrorKind.ASKED,
+    "ManagedJobReachedMaxRetriesError": ErrorKind.NONE_LEFT,
+    "ManagedJobStatusError": ErrorKind.INSIDE,
+    "ManagedJobUserCancelledError": ErrorKind.GONE,
+    "NetworkError": ErrorKind.SERVER,
+    "NoCloudAccessError": ErrorKind.ACCESS,
+    "NoClusterLaunchedError": ErrorKind.NONE_LEFT,
+    "NoWorkspaceAccessError": ErrorKind.ACCESS,
+    "NonExistentStorageAccountError": ErrorKind.STORAGE,
+    "NotSupportedError": ErrorKind.ASKED,
+    "PermissionDeniedError": ErrorKind.ACCESS,
+    "PoolDoesNotExistError": ErrorKind.GONE,
+    "PortDoesNotExistError": ErrorKind.GONE,
+    "ProvisionPrechecksError": ErrorKind.ASKED,
+    "ProvisionUnsupportedError": ErrorKind.ASKED,
+    "RecipeAlreadyExistsError": ErrorKind.ASKED,
+    "RequestAlreadyExistsError": ErrorKind.BUSY,
+    "RequestCancelled": ErrorKind.INSIDE,
+    "RequestInterruptedError": ErrorKind.SERVER,
+    "ResourcesMismatchError": ErrorKind.ASKED,
+    "ResourcesUnavailableError": ErrorKind.NONE_LEFT,
+    "RestfulPolicyError": ErrorKind.ASKED,
+    "ServeUserTerminatedError": ErrorKind.GONE,
+    "ServerTemporarilyUnavailableError": ErrorKind.SERVER,
+    "SkyPilotExcludeArgsBaseException": ErrorKind.INSIDE,
+    "SkyletInternalError": ErrorKind.INSIDE,
+    "SkyletMethodNotImplementedError": ErrorKind.VERSION,
+    "SkyletUnavailableError": ErrorKind.INSIDE,
+    "StorageBucketCreateError": ErrorKind.STORAGE,
+    "StorageBucketDeleteError": ErrorKind.STORAGE,
+    "StorageBucketGetError": ErrorKind.STORAGE,
+    "StorageError": ErrorKind.STORAGE,
+    "StorageExternalDeletionError": ErrorKind.STORAGE,
+    "StorageInitError": ErrorKind.STORAGE,
+    "StorageModeError": ErrorKind.STORAGE,
+    "StorageNameError": ErrorKind.STORAGE,
+    "StorageSourceError": ErrorKind.STORAGE,
+    "StorageSpecError": ErrorKind.STORAGE,
+    "StorageUploadError": ErrorKind.STORAGE,
+    "UserRequestRejectedByPolicy": ErrorKind.ASKED,
+    "VolumeNotFoundError": ErrorKind.GONE,
+    "VolumeNotReadyError": ErrorKind.BUSY,
+    "VolumeTopologyConflictError": ErrorKind.ASKED,
+    "WorkspaceAmbiguousError": ErrorKind.ASKED,
 }
 
-OWN_FAILURE = "USER_JOB_FAILURE"  # code of the event of a job that starts again because its program failed
-EXITED = re.compile(r"Job exited with exit code (\d+)")
-KILLED = 128  # exit statuses above it are a signal's
+USER_JOB_FAILURE = (
+    "USER_JOB_FAILURE"  # code of the event of a job that starts again because its program failed
+)
+EXIT_CODE_TEXT = re.compile(r"Job exited with exit code (\d+)")
+SIGNAL_EXIT_BASE = 128  # exit statuses above it are a signal's
 
-LONGEST = 300  # characters of SkyPilot's own words in one of our messages
-COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-TAG = re.compile(
+MAX_MESSAGE_CHARACTERS = 300  # characters of SkyPilot's own words in one of our messages
+ANSI_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+LINE_PREFIX = re.compile(
     r"^\((?:[\w.-]+, )?[\w.-]+,? pid=\d+(?:, ip=[\d.]+)?\) ?"
 )  # SkyPilot's mark of who said a line
-CHATTER = ("├──", "└──", "✓ ", "✗ ", "⚙", "📋", "To view", "To stream", "Tailing ", "Using SkyPilot API")
+CLIENT_LINES = ("├──", "└──", "✓ ", "✗ ", "⚙", "📋", "To view", "To stream", "Tailing ", "Using SkyPilot API")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ManagedJob:
     """What is read of a managed job. Times are seconds since 1970, as SkyPilot has them."""
 
     id: int
@@ -173,7 +175,7 @@ class Job:
 
     @property
     def alive(self) -> bool:
-        return self.status not in ENDS
+        return self.status not in END_OF_STATUS
 
     @property
     def site(self) -> Site | None:
@@ -184,28 +186,30 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class JobFault:
     """Why SkyPilot starts a job's machine again although its place did not take it away."""
 
     reason: str
     code: int | None = None  # exit status of what ran on it; None: setup had none
 
 
-def fault_of(code: str | None, reason: str | None) -> Fault | None:
+def parse_fault(code: str | None, reason: str | None) -> JobFault | None:
     """What SkyPilot's event says of a job that is recovering; None: its machine was taken away.
 
     A program that somebody killed (an exit status above 128) was most likely on a machine that was warned.
     """
-    if code != OWN_FAILURE:
+    if code != USER_JOB_FAILURE:
         return None
-    exited = EXITED.match(reason or "")
+    exited = EXIT_CODE_TEXT.match(reason or "")
     if exited is None:
-        return Fault("setup failed" if "(FAILED_SETUP)" in (reason or "") else "what runs on it failed")
+        return JobFault("setup failed" if "(FAILED_SETUP)" in (reason or "") else "what runs on it failed")
     status = int(exited[1])
-    return None if status > KILLED else Fault("its workers failed", status)
+    return None if status > SIGNAL_EXIT_BASE else JobFault("its workers failed", status)
 
 
-def sight_of(job: Job, placed: float | None, purchase: str | None, fault: Fault | None = None) -> Sight:
+def machine_status(
+    job: ManagedJob, placed: float | None, purchase: str | None, fault: JobFault | None = None
+) -> MachineStatus:
     """A job as a machine. `placed`: when a machine in its present place was first seen to be on its way.
 
     One with a `fault` is paid for until its job has been cancelled.
@@ -220,45 +224,49 @@ def sight_of(job: Job, placed: float | None, purchase: str | None, fault: Fault 
     began = None if up is None else _time(up)
     if job.alive:
         coming = None if placed is None else _time(placed)
-        phase = Phase.FAILING if fault else PHASES.get(job.status, Phase.RUNNING)
-        return Sight(phase, None, None, None, job.recoveries, site, began, coming=coming)
+        phase = Phase.FAILING if fault else PHASE_OF_STATUS.get(job.status, Phase.RUNNING)
+        return MachineStatus(phase, None, None, None, job.recoveries, site, began, coming=coming)
     ours = fault if job.status == "CANCELLED" else None  # one that started again may have got further
-    state, reason = (MachineState.FAILED, ours.reason) if ours else ENDS[job.status]
+    state, reason = (MachineState.FAILED, ours.reason) if ours else END_OF_STATUS[job.status]
     if job.reason and not ours:
-        reason = f"{reason}: {plain(job.reason)}"
+        reason = f"{reason}: {one_line(job.reason)}"
     ended = None if not job.ended else _time(job.ended)
     code = 0 if job.status == "SUCCEEDED" else ours.code if ours else None
-    return Sight(None, state, code, reason, job.recoveries, site, began, ended)
+    return MachineStatus(None, state, code, reason, job.recoveries, site, began, ended)
 
 
-def problem_of(error: BaseException, doing: str) -> Problem:
+def explain_error(error: BaseException, doing: str) -> Problem:
     """An error of SkyPilot for a person: what we were doing, what it said, what to try."""
     names = [kind.__name__ for kind in type(error).__mro__]
-    kind = next((ERRORS[name] for name in names if name in ERRORS), Kind.INSIDE)
-    said = plain(str(error)) or type(error).__name__
+    kind = next((ERROR_KINDS[name] for name in names if name in ERROR_KINDS), ErrorKind.INSIDE)
+    said = one_line(str(error)) or type(error).__name__
     return Problem(f"{doing}: {kind}: {said}", hint=HINTS[kind])
 
 
-def plain(text: str) -> str:
+def one_line(text: str) -> str:
     """One line of what SkyPilot said, without colours, and not too long."""
-    line = " ".join(COLOUR.sub("", text).split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    line = " ".join(ANSI_ESCAPE.sub("", text).split())
+    return line if len(line) <= MAX_MESSAGE_CHARACTERS else f"{line[: MAX_MESSAGE_CHARACTERS - 1]}…"
 
 
-def last_lines(log: str, count: int = 6) -> list[str]:
+def last_program_lines(log: str, count: int = 6) -> list[str]:
     """The last lines that the machine's own programs said, of a job's log."""
-    lines = [COLOUR.sub("", line).rstrip() for line in log.replace("\r", "\n").splitlines()]
-    said = [TAG.sub("", line) for line in lines if line.strip() and not line.lstrip().startswith(CHATTER)]
+    lines = [ANSI_ESCAPE.sub("", line).rstrip() for line in log.replace("\r", "\n").splitlines()]
+    said = [
+        LINE_PREFIX.sub("", line)
+        for line in lines
+        if line.strip() and not line.lstrip().startswith(CLIENT_LINES)
+    ]
     return said[-count:]
 
 
-def marked_lines(log: str) -> str:
+def program_lines(log: str) -> str:
     """The lines of a jobs controller's log that the machine's own programs said."""
-    lines = [COLOUR.sub("", line) for line in log.replace("\r", "\n").splitlines()]
-    return "\n".join(line for line in lines if TAG.match(line))
+    lines = [ANSI_ESCAPE.sub("", line) for line in log.replace("\r", "\n").splitlines()]
+    return "\n".join(line for line in lines if LINE_PREFIX.match(line))
 
 
-def purchase_of(cloud: str, zone: str | None, *, spot: bool) -> str:
+def purchase_kind(cloud: str, zone: str | None, *, spot: bool) -> str:
     """How a machine is paid for. Where there is no spot, the name of its place may say that it can be taken away."""
     if cloud in SPOTLESS:
         return "spot" if zone == "spot" else "on-demand"

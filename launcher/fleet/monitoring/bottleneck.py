@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-SIDE = ("read", "tokenise", "write", "store")  # stages that run beside the engine
-OWN = ("engine", "wait", "idle")  # these share out a worker's time; idle: no shard was to be had
-FINE = 0.05  # share of the time that engines may wait before anything is wrong
-EARLY = 30.0  # seconds of a fleet's work before its shares say anything
-SILENT = 60.0  # seconds since the last sign of life; four beats
-SLOW = 0.5  # of the median speed of like workers
-FEW = 3  # like workers that make a median
-NAMED = 3  # workers that a sentence names
+BACKGROUND_STAGES = ("read", "tokenise", "write", "store")  # stages that run beside the engine
+ENGINE_STAGES = ("engine", "wait", "idle")  # these share out a worker's time; idle: no shard was to be had
+WAIT_TOLERANCE = 0.05  # share of the time that engines may wait before anything is wrong
+MIN_ENGINE_SECONDS = 30.0  # seconds of a fleet's work before its shares say anything
+SILENT_SECONDS = 60.0  # seconds since the last sign of life; four beats
+STRAGGLER_SHARE = 0.5  # of the median speed of like workers
+MIN_PEERS = 3  # like workers that make a median
+MAX_NAMED = 3  # workers that a sentence names
 ALIVE = ("starting", "working", "waiting")
 
 ADVICE = {
@@ -32,7 +32,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class WorkerHealth:
     """A worker's last sign of life. Unknown is None; `age` is in seconds, `stages` in seconds since it was ready."""
 
     worker: str
@@ -69,7 +69,7 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class Slowest:
+class Bottleneck:
     """`stages`: seconds of each for a second of the fleet's time, so that engine, wait and idle add up to 1."""
 
     stages: Mapping[str, float]
@@ -77,18 +77,20 @@ class Slowest:
     advice: Sequence[str]  # what to change first comes first
 
 
-def slowest(signs: Sequence[Sign]) -> Slowest:
+def find_bottleneck(signs: Sequence[WorkerHealth]) -> Bottleneck:
     """What holds these workers up."""
-    seconds = {stage: sum(s.stages.get(stage, 0.0) for s in signs) for stage in (*SIDE, *OWN)}
-    whole = sum(seconds[stage] for stage in OWN)
+    seconds = {
+        stage: sum(s.stages.get(stage, 0.0) for s in signs) for stage in (*BACKGROUND_STAGES, *ENGINE_STAGES)
+    }
+    whole = sum(seconds[stage] for stage in ENGINE_STAGES)
     shares = {stage: value / whole for stage, value in seconds.items()} if whole else {}
-    found = _slowest(signs, shares) if whole >= EARLY else None
+    found = _slowest(signs, shares) if whole >= MIN_ENGINE_SECONDS else None
     advice = [] if found is None else [ADVICE[found]]
-    return Slowest(shares, found, [*advice, *_remarks(signs, found)])
+    return Bottleneck(shares, found, [*advice, *_remarks(signs, found)])
 
 
-def _slowest(signs: Sequence[Sign], shares: Mapping[str, float]) -> str:
-    if max(shares["wait"], shares["idle"]) <= FINE:
+def _slowest(signs: Sequence[WorkerHealth], shares: Mapping[str, float]) -> str:
+    if max(shares["wait"], shares["idle"]) <= WAIT_TOLERANCE:
         return "engine"
     if shares["idle"] > shares["wait"]:
         return "idle"
@@ -99,23 +101,23 @@ def _slowest(signs: Sequence[Sign], shares: Mapping[str, float]) -> str:
     return max(blamed, key=lambda stage: blamed[stage])
 
 
-def _cause(sign: Sign) -> str:
+def _cause(sign: WorkerHealth) -> str:
     """What a worker's engine waited for: whatever was busiest, unless all of them were busy for less than half of it."""
-    side = {stage: sign.stages.get(stage, 0.0) for stage in SIDE}
+    side = {stage: sign.stages.get(stage, 0.0) for stage in BACKGROUND_STAGES}
     if sum(side.values()) < sign.stages.get("wait", 0.0) / 2:
         return "wait"
     return max(side, key=lambda stage: side[stage])
 
 
-def _remarks(signs: Sequence[Sign], found: str | None) -> list[str]:
+def _remarks(signs: Sequence[WorkerHealth], found: str | None) -> list[str]:
     """Sentences about single workers and their machines, the worst first."""
     alive = [s for s in signs if s.alive]
-    heard = [s for s in alive if s.age is None or s.age <= SILENT]
+    heard = [s for s in alive if s.age is None or s.age <= SILENT_SECONDS]
     remarks: list[str] = []
     silent = sorted((s for s in alive if s not in heard), key=lambda s: -(s.age or 0.0))
     if silent:
         ages = [f"{s.worker} ({s.age:.0f} s)" for s in silent if s.age is not None]
-        remarks.append(f"no sign of life for over {SILENT:.0f} s: {_names(ages)}")
+        remarks.append(f"no sign of life for over {SILENT_SECONDS:.0f} s: {_names(ages)}")
     failed = [f"{s.worker}: {s.error}" for s in signs if s.error]
     if failed:
         remarks.append(f"last errors: {_names(failed, '; ')}")
@@ -124,7 +126,7 @@ def _remarks(signs: Sequence[Sign], found: str | None) -> list[str]:
     return remarks
 
 
-def _stragglers(signs: Sequence[Sign]) -> list[str]:
+def _stragglers(signs: Sequence[WorkerHealth]) -> list[str]:
     """Workers far slower than others on the same kind of GPU."""
     kinds: dict[str, list[tuple[float, str]]] = {}
     for sign in signs:
@@ -134,13 +136,15 @@ def _stragglers(signs: Sequence[Sign]) -> list[str]:
     out: list[str] = []
     for kind, rates in kinds.items():
         middle = median(rate for rate, _ in rates)
-        slow = [f"{worker} ({rate:,.0f})" for rate, worker in sorted(rates) if rate < SLOW * middle]
-        if slow and len(rates) >= FEW:
+        slow = [
+            f"{worker} ({rate:,.0f})" for rate, worker in sorted(rates) if rate < STRAGGLER_SHARE * middle
+        ]
+        if slow and len(rates) >= MIN_PEERS:
             out.append(f"far below the {middle:,.0f} tokens/s that is usual on {kind} here: {_names(slow)}")
     return out
 
 
-def _machines(signs: Sequence[Sign], found: str | None) -> list[str]:
+def _machines(signs: Sequence[WorkerHealth], found: str | None) -> list[str]:
     """What the machines' own figures add."""
     out: list[str] = []
     idle = [value for s in signs if (value := s.figure("gpu_percent")) is not None and s.state == "working"]
@@ -167,11 +171,11 @@ def _machines(signs: Sequence[Sign], found: str | None) -> list[str]:
     return out
 
 
-def _ratio(sign: Sign, part: str, whole: str) -> float | None:
+def _ratio(sign: WorkerHealth, part: str, whole: str) -> float | None:
     much, of = sign.figure(part), sign.figure(whole)
     return None if much is None or not of else much / of
 
 
 def _names(names: Sequence[str], between: str = ", ") -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return between.join(names[:NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return between.join(names[:MAX_NAMED]) + more

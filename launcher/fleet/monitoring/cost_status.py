@@ -13,7 +13,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.money import written
 from launcher.planning.plan_reader import at
 
-TAKEN = ("PREEMPTED", "LOST")
+PREEMPTED_ENDS = ("PREEMPTED", "LOST")
 
 
 def money_of(
@@ -41,7 +41,7 @@ def money_of(
         else {p: written(getattr(found, p).quantize(Decimal("1e-6"))) for p in ("p10", "p50", "p90")},
         "budget": None if budget is None else written(budget),
         "preemptions": sum(
-            1 for m in times if (m.how or m.state) in TAKEN and m.ended and m.ended > m.started
+            1 for m in times if (m.how or m.state) in PREEMPTED_ENDS and m.ended and m.ended > m.started
         ),
         "places": _places(times),
     }

@@ -11,37 +11,37 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from launcher.fleet.monitoring.bottleneck import Sign, slowest
+from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.keys import heartbeats_prefix
 from tasks.stores.base import Entry, Store, every, read
 
-MOST = 1_000  # signs: two listings' worth of machines
-AT_ONCE = 16  # requests
+MAX_HEARTBEATS = 1_000  # signs: two listings' worth of machines
+CONCURRENT_READS = 16  # requests
 
 
 @dataclass(slots=True)
-class Signs:
+class HeartbeatReader:
     """What was read already is not read again."""
 
     store: Store
     run: str
     _known: dict[str, tuple[datetime, Pulse]] = field(default_factory=dict[str, tuple[datetime, Pulse]])
 
-    def look(self) -> list[Sign]:
+    def look(self) -> list[WorkerHealth]:
         """The last sign of every worker, by name; those that are of no schema that we know are passed over."""
         entries = list(every(self.store, heartbeats_prefix(self.run)))
-        entries = sorted(entries, key=lambda entry: entry.modified)[-MOST:]
+        entries = sorted(entries, key=lambda entry: entry.modified)[-MAX_HEARTBEATS:]
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
         if fresh:
-            with ThreadPoolExecutor(min(AT_ONCE, len(fresh))) as pool:
+            with ThreadPoolExecutor(min(CONCURRENT_READS, len(fresh))) as pool:
                 for entry, body in zip(fresh, pool.map(self._read, fresh), strict=True):
                     with contextlib.suppress(ValueError, TypeError):
                         self._known[entry.key] = (entry.modified, heartbeat.load(body))
         now = self.store.now() if entries else None
         found = [
-            sign_of(self._known[entry.key][1], (now - entry.modified).total_seconds() if now else None)
+            worker_health(self._known[entry.key][1], (now - entry.modified).total_seconds() if now else None)
             for entry in entries
             if entry.key in self._known
         ]
@@ -54,9 +54,9 @@ class Signs:
         return self._known[entry.key][0] < entry.modified
 
 
-def sign_of(pulse: Pulse, age: float | None) -> Sign:
+def worker_health(pulse: Pulse, age: float | None) -> WorkerHealth:
     """A pulse that is so many seconds old, by the clock of the store."""
-    return Sign(
+    return WorkerHealth(
         worker=pulse.worker,
         state=pulse.state,
         age=age,
@@ -70,10 +70,10 @@ def sign_of(pulse: Pulse, age: float | None) -> Sign:
     )
 
 
-def pace_of(signs: Sequence[Sign]) -> dict[str, Any]:
+def pace_of(signs: Sequence[WorkerHealth]) -> dict[str, Any]:
     """The JSON of what holds the workers up. Of a run that is over, it is about all that worked; unknown is null."""
     alive = [sign for sign in signs if sign.alive]
-    found = slowest(alive or signs)
+    found = find_bottleneck(alive or signs)
     return {
         "stages": {stage: round(share, 4) for stage, share in found.stages.items()},
         "slowest": found.slowest,

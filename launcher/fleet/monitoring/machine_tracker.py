@@ -9,33 +9,33 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from launcher.fleet.backends.base import Cloud, Sight
-from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.monitoring.worker_tracker import Crew
+from launcher.fleet.backends.base import Backend, MachineStatus
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.monitoring.worker_tracker import WorkerTracker
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import How, Machine, MachineState, RunState, Site
 from tasks.clock import utc
 from tasks.protocol.heartbeat import Pulse
 
-ENDED_WELL = ("done", "stopped")  # a pulse's last state
-UNSEEN = "it died while no launcher looked"
+CLEAN_ENDS = ("done", "stopped")  # a pulse's last state
+DIED_UNSEEN = "it died while no launcher looked"
 
 
-def no_price(machine: Machine, site: Site) -> Decimal | None:
+def planned_price(machine: Machine, site: Site) -> Decimal | None:
     """Of places that nobody priced."""
     del site
     return machine.usd_per_hour
 
 
-def as_seen(machine: Machine, site: Site) -> Site:
+def site_as_reported(machine: Machine, site: Site) -> Site:
     """Where its cloud tells all there is to know of a machine."""
     del machine
     return site
 
 
 @dataclass(slots=True)
-class Census:
+class MachineTracker:
     """Needs to be the only one that writes down this run's machines: see `drive.sole`.
 
     `whole`: the site where a machine came up, with what its cloud does not tell of it. `price`: what an hour costs
@@ -44,12 +44,12 @@ class Census:
     """
 
     ledger: Ledger
-    eye: Eye
-    cloud: Cloud
-    price: Callable[[Machine, Site], Decimal | None] = no_price
-    whole: Callable[[Machine, Site], Site] = as_seen
-    crew: Crew | None = None  # of rented machines
-    sights: dict[str, Sight] = field(default_factory=dict[str, Sight])
+    eye: StoreObserver
+    cloud: Backend
+    price: Callable[[Machine, Site], Decimal | None] = planned_price
+    whole: Callable[[Machine, Site], Site] = site_as_reported
+    crew: WorkerTracker | None = None  # of rented machines
+    sights: dict[str, MachineStatus] = field(default_factory=dict[str, MachineStatus])
     lives: dict[str, int] = field(default_factory=dict[str, int])  # the last that was written down as begun
     ended: dict[str, int] = field(default_factory=dict[str, int])  # and as ended
 
@@ -102,9 +102,9 @@ class Census:
     def shards(self, machine: str) -> int:
         return self.crew.shards(machine) if self.crew else self.eye.by_worker[machine]
 
-    def _live(self, machine: Machine, sight: Sight) -> None:
+    def _live(self, machine: Machine, sight: MachineStatus) -> None:
         """The lives of a rented machine: each has a place, a price, a beginning and an end."""
-        up = began(machine, sight)
+        up = life_start(machine, sight)
         if sight.site is not None and up is not None and self.lives.get(machine.name, -1) < sight.life:
             site = self.whole(machine, sight.site)
             usd = self.price(machine, site)
@@ -121,7 +121,7 @@ class Census:
             if self.crew:
                 self.crew.settle(machine.name, utc())
 
-    def _bury(self, machine: Machine, sight: Sight | None) -> None:
+    def _bury(self, machine: Machine, sight: MachineStatus | None) -> None:
         """Write down the end of a machine, and free what its workers held."""
         pulses = self._last(machine)
         pulse = pulses[-1] if pulses else None
@@ -131,7 +131,7 @@ class Census:
         failed = next((p.error for p in pulses if p.state == "failed" and p.error), None)
         if state is None:  # the cloud cannot say
             state = MachineState.LOST
-            if pulse is not None and pulse.state in ENDED_WELL:
+            if pulse is not None and pulse.state in CLEAN_ENDS:
                 state = MachineState.STOPPED
             elif pulse is not None and pulse.state == "failed":
                 state = MachineState.FAILED
@@ -147,7 +147,7 @@ class Census:
             why = failed or reason or words or "it gave up"
             self.ledger.end_machine(machine.name, state, at, why, code)
         else:
-            how = reason or UNSEEN
+            how = reason or DIED_UNSEEN
             self.ledger.end_machine(machine.name, state, at, how, code)
             self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
         if self.crew is None:
@@ -168,7 +168,7 @@ class Census:
         return sorted(self.crew.settle(machine.name, utc()), key=lambda p: p.at)
 
 
-def began(machine: Machine, sight: Sight) -> datetime | None:
+def life_start(machine: Machine, sight: MachineStatus) -> datetime | None:
     """Since when a life runs.
 
     Workers that were heard prove a machine before its cloud calls it running: one that is lost in between is replaced
@@ -183,11 +183,11 @@ def _started(pulse: Pulse | None) -> datetime | None:
     return datetime.fromisoformat(pulse.started) if pulse else None
 
 
-def _place(machine: Machine, sight: Sight) -> str:
+def _place(machine: Machine, sight: MachineStatus) -> str:
     return (sight.site or machine.site).place
 
 
-def _end(machine: Machine, pulse: Pulse | None, sight: Sight | None) -> datetime:
+def _end(machine: Machine, pulse: Pulse | None, sight: MachineStatus | None) -> datetime:
     """Whoever died while nobody looked died after its last sign of life; it is not billed for what nobody saw."""
     if sight is not None:
         return sight.ended or utc()

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from pricing.sources.aws import SpotPrice
 
 SOURCE = "spot history"
-EVERY = timedelta(minutes=10)  # between looks; a spot price seldom changes more than a few times a day
+POLL_INTERVAL = timedelta(
+    minutes=10
+)  # between looks; a spot price seldom changes more than a few times a day
 CLOUD = "aws"  # that publishes one
 
 
-class History(Protocol):
+class PriceHistory(Protocol):
     """How the spot price of types went in a region, the change before `since` included: `pricing.sources.aws.history`."""
 
     def __call__(
@@ -32,17 +34,17 @@ class History(Protocol):
 
 
 @dataclass(slots=True)
-class SpotHistory:
+class SpotPriceRecorder:
     """Follows the prices of one run. What cannot be asked is said once, and asked again at the next look."""
 
     ledger: Ledger
     run: str
     say: Callable[[str], None]
-    ask: History = aws.history
+    ask: PriceHistory = aws.history
     asked: datetime | None = None
     refused: set[str] = field(default_factory=set[str])  # regions of which that was said
 
-    def look(self, now: datetime, *, every: timedelta = EVERY) -> None:
+    def look(self, now: datetime, *, every: timedelta = POLL_INTERVAL) -> None:
         """Prices of all lives that are not known to their end yet; nothing where the last look is younger than that."""
         if self.asked is not None and now - self.asked < every:
             return
@@ -64,7 +66,7 @@ class SpotHistory:
                     self.say(f"spot prices of {CLOUD} {region} stay as at launch: {unanswered.reason}")
                 continue
             mine.sort(key=lambda life: (life.machine, life.number))
-            self.ledger.see_prices(seen for life in mine for seen in seen_of(life, found))
+            self.ledger.see_prices(seen for life in mine for seen in prices_of_life(life, found))
 
     def due(self) -> list[Life]:
         """Spot lives of a cloud with a history whose price is not written down until their end."""
@@ -81,7 +83,7 @@ class SpotHistory:
         ]
 
 
-def seen_of(life: Life, history: "Sequence[SpotPrice]") -> list[PriceSeen]:
+def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[PriceSeen]:
     """What a life's hour cost when it came up, at each change, and when it ended: that closes it. In order of time."""
     mine = sorted(
         (p for p in history if p.zone == life.zone and p.instance_type == life.instance_type),

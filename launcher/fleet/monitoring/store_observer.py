@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from launcher.fleet.monitoring.heartbeats import Signs
+from launcher.fleet.monitoring.heartbeats import HeartbeatReader
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LeaseSeen, MachineState, Outcome
 from launcher.throughput.calibration import Minute, minute_of
@@ -19,12 +19,12 @@ from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, every, read
 
-BATCH = 200  # receipts written down together
-AT_ONCE = 16  # receipts on their way: a store far away answers after tens of milliseconds
+RECEIPT_BATCH = 200  # receipts written down together
+CONCURRENT_READS = 16  # receipts on their way: a store far away answers after tens of milliseconds
 
 
 @dataclass(slots=True)
-class Eye:
+class StoreObserver:
     """What was seen already, so that each look reads only what is new."""
 
     store: Store
@@ -37,10 +37,10 @@ class Eye:
     minutes: dict[str, Minute] = field(
         default_factory=dict[str, Minute]
     )  # the first of each worker, once it is over
-    signs: Signs = field(init=False)
+    signs: HeartbeatReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.signs = Signs(self.store, self.run)
+        self.signs = HeartbeatReader(self.store, self.run)
 
     def recall(self) -> None:
         """Begin with what the ledger knows, so that only what came since is read from the store."""
@@ -65,12 +65,12 @@ class Eye:
             listed = lease.receipts(self.store, self.run, slab)
             self.full[number] = len(listed)
             fresh = sorted(listed - self.done)
-            for start in range(0, len(fresh), BATCH):
-                with ThreadPoolExecutor(AT_ONCE) as pool:
-                    found = list(pool.map(partial(self._receipt, slab), fresh[start : start + BATCH]))
+            for start in range(0, len(fresh), RECEIPT_BATCH):
+                with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+                    found = list(pool.map(partial(self._receipt, slab), fresh[start : start + RECEIPT_BATCH]))
                 self.ledger.record_receipts(self.run, found)
                 self.by_worker.update(r.worker for r in found)
-                self.done.update(fresh[start : start + BATCH])
+                self.done.update(fresh[start : start + RECEIPT_BATCH])
 
     def _receipt(self, slab: str, shard: str) -> receipt.Receipt:
         body = read(self.store, keys.receipt_key(self.run, slab, shard))
@@ -92,7 +92,7 @@ class Eye:
             self.ledger.ready_machine(machine, datetime.fromisoformat(pulse.ready))
         if pulse.returned:
             self.ledger.record_leases(
-                self.run, [returned_of(pulse.worker, entry) for entry in pulse.returned]
+                self.run, [returned_lease(pulse.worker, entry) for entry in pulse.returned]
             )
         minute = minute_of(pulse)
         if minute:
@@ -152,7 +152,7 @@ class Eye:
         return out
 
 
-def returned_of(worker: str, entry: list[object]) -> LeaseSeen:
+def returned_lease(worker: str, entry: list[object]) -> LeaseSeen:
     """A lease that gave nothing, as its worker told of it."""
     _, shard, generation, claimed, ended = entry
     end = datetime.fromisoformat(str(ended))

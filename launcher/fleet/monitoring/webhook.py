@@ -26,14 +26,14 @@ from launcher.format import count, duration, money
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
 
-TRIES = 4
-PAUSE = 1.0  # seconds after the first failure; four times as long after each
-PATIENCE = 5.0  # seconds that a webhook has to answer
-FAREWELL = 8.0  # seconds that the end of a run waits for what is still to be sent
+SEND_ATTEMPTS = 4
+FIRST_RETRY_SECONDS = 1.0  # seconds after the first failure; four times as long after each
+TIMEOUT_SECONDS = 5.0  # seconds that a webhook has to answer
+CLOSE_SECONDS = 8.0  # seconds that the end of a run waits for what is still to be sent
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RunSnapshot:
     """What of a run there could be a message about."""
 
     run: str
@@ -49,7 +49,7 @@ class Moment:
     orphans: tuple[str, ...] = ()
 
 
-def due(moment: Moment) -> dict[str, str]:
+def due_messages(moment: RunSnapshot) -> dict[str, str]:
     """Every message that is due by now, by its kind."""
     m = moment
     found = {"started": f"{m.run}: started, {count(m.shards)} shards"}
@@ -80,7 +80,7 @@ def due(moment: Moment) -> dict[str, str]:
     return found
 
 
-def address(word: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+def webhook_url(word: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
     """Where `notify` of the job says to send to; None: nowhere.
 
     Raises:
@@ -101,11 +101,16 @@ def address(word: str | None, environ: Mapping[str, str] = os.environ) -> str | 
     return url
 
 
-class Herald:
+class WebhookSender:
     """Sends what is due, once. Hear it as often as you like; it never waits."""
 
     def __init__(
-        self, ledger: "Ledger", run: str, url: str, clock: Callable[[], datetime], pause: float = PAUSE
+        self,
+        ledger: "Ledger",
+        run: str,
+        url: str,
+        clock: Callable[[], datetime],
+        pause: float = FIRST_RETRY_SECONDS,
     ) -> None:
         self._ledger, self._run, self._url, self._clock, self._pause = ledger, run, url, clock, pause
         self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue()
@@ -118,14 +123,14 @@ class Herald:
         self._thread = threading.Thread(target=self._send_all, name="herald", daemon=True)
         self._thread.start()
 
-    def hear(self, moment: Moment) -> None:
-        for kind, text in due(moment).items():
+    def hear(self, moment: RunSnapshot) -> None:
+        for kind, text in due_messages(moment).items():
             if kind not in self._known:
                 self._known.add(kind)
                 if self._ledger.intend_notice(self._run, kind, text, self._clock()):
                     self._waiting.put((kind, text))
 
-    def close(self, patience: float = FAREWELL) -> None:
+    def close(self, patience: float = CLOSE_SECONDS) -> None:
         """Wait a little for what is still to be sent; what is left stays in the ledger."""
         self._waiting.put(None)
         self._thread.join(patience)
@@ -135,7 +140,7 @@ class Herald:
         while (one := self._waiting.get()) is not None:
             kind, text = one
             pause = self._pause
-            for left in range(TRIES - 1, -1, -1):
+            for left in range(SEND_ATTEMPTS - 1, -1, -1):
                 failed = post(self._url, text)
                 with contextlib.suppress(Exception):  # a ledger that is closed under us: the run is over
                     self._ledger.tried_notice(self._run, kind, None if failed else self._clock())
@@ -149,7 +154,7 @@ def post(url: str, text: str) -> str | None:
     body = json.dumps({"text": text}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
     try:
-        with _OPENER.open(request, timeout=PATIENCE) as answer:
+        with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
             return None if 200 <= answer.status < 300 else f"it answered {answer.status}"
     except urllib.error.HTTPError as error:
         error.close()
@@ -169,14 +174,14 @@ _OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler()
 
 
 @contextlib.contextmanager
-def heralding(
+def webhook_sender(
     ledger: "Ledger", run: str, url: str | None, clock: Callable[[], datetime]
-) -> Generator[Callable[[Moment], None], None, None]:
+) -> Generator[Callable[[RunSnapshot], None], None, None]:
     """Somebody to tell what of a run there could be a message about; nobody where there is no address."""
     if url is None:
         yield lambda _moment: None
         return
-    herald = Herald(ledger, run, url, clock)
+    herald = WebhookSender(ledger, run, url, clock)
     try:
         yield herald.hear
     finally:

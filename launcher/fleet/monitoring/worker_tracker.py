@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.monitoring.store_observer import StoreObserver
 from tasks.protocol import heartbeat, keys
 from tasks.protocol.heartbeat import Pulse
 from tasks.protocol.worker_names import machine_of
@@ -15,10 +15,10 @@ from tasks.stores.base import every, read
 
 
 @dataclass(slots=True)
-class Crew:
+class WorkerTracker:
     """What was read already. Workers of machines that the ledger does not know are passed over."""
 
-    eye: Eye
+    eye: StoreObserver
     known: set[str] = field(
         default_factory=set[str]
     )  # workers of whom nothing more is to be learnt while they live

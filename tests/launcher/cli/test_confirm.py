@@ -10,7 +10,7 @@ import pytest
 
 from launcher.cli.confirm import confirm, rehearsal
 from launcher.errors import ConfirmationNeeded, Usage
-from launcher.fleet.task_specs import recipes_of
+from launcher.fleet.task_specs import specs_of
 from tests.support import sample_plan
 
 
@@ -67,7 +67,7 @@ def test_no_is_the_default(answer: str, rents: bool, monkeypatch: pytest.MonkeyP
 
 def test_a_rehearsal_shows_every_lot_and_every_call_with_its_first_place() -> None:
     plan = sample_plan.plan()
-    text = rehearsal(plan, recipes_of(plan, "s3://bucket/vectors", "/code/tasks", disk_gb=75))
+    text = rehearsal(plan, specs_of(plan, "s3://bucket/vectors", "/code/tasks", disk_gb=75))
     assert text.count("# lot-") == 2
     calls = [line for line in text.splitlines() if line.startswith("# sky.jobs.launch(")]
     assert len(calls) == 21

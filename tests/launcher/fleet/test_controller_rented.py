@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from launcher.costs.run_costs import machine_times, report_of
-from launcher.fleet.backends.base import Sight
-from launcher.fleet.backends.local import Local
-from launcher.fleet.controller import Drive
-from launcher.fleet.monitoring.store_observer import Eye
-from launcher.fleet.policy import Lot
+from launcher.fleet.backends.base import MachineStatus
+from launcher.fleet.backends.local import LocalBackend
+from launcher.fleet.controller import Controller
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.policy import FleetGroup
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Site
@@ -23,40 +23,40 @@ from tests.support.runs import NOON, header_of
 
 EAST = Place("aws", "us-east-1", "us-east-1a", "g6.xlarge", Decimal("0.30"))
 WEST = Place("aws", "us-west-2", "us-west-2b", "g6.2xlarge", Decimal("0.40"))
-LOT = Lot(0, 1, "r1-l0m", (EAST, WEST), (1, 0), gpu="L4", gpus=2.0, purchase="spot", disk_gb=120)
+LOT = FleetGroup(0, 1, "r1-l0m", (EAST, WEST), (1, 0), gpu="L4", gpus=2.0, purchase="spot", disk_gb=120)
 
 
-class Sky(Local):
+class Sky(LocalBackend):
     """Says of every machine what it was told to say."""
 
-    said: Sight
+    said: MachineStatus
 
-    def sight(self, handle: str) -> Sight | None:
+    def sight(self, handle: str) -> MachineStatus | None:
         del handle
         return self.said
 
 
 @pytest.fixture
-def drive(tmp_path: Path) -> Iterator[Drive]:
+def drive(tmp_path: Path) -> Iterator[Controller]:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         ledger.create_run("run-1", "reviews", "{}", "d", str(tmp_path), NOON)
         ledger.intend_machine(
             "run-1", "r1-l0m0-0", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=Site("aws", "us-east-1")
         )
         ledger.confirm_machine("r1-l0m0-0", "1:r1-l0m0-0", NOON)
-        eye = Eye(Folder(tmp_path / "out"), ledger, header_of(tmp_path, 1))
-        yield Drive(ledger, eye, Sky(tmp_path, []), (LOT,), None, lambda _glance: None)
+        eye = StoreObserver(Folder(tmp_path / "out"), ledger, header_of(tmp_path, 1))
+        yield Controller(ledger, eye, Sky(tmp_path, []), (LOT,), None, lambda _glance: None)
 
 
-def seen(drive: Drive, region: str, zone: str, life: int = 0) -> None:
+def seen(drive: Controller, region: str, zone: str, life: int = 0) -> None:
     """A look that finds the machine running there, as SkyPilot says it: without its type."""
     assert isinstance(drive.cloud, Sky)
     up = NOON + timedelta(minutes=2 + 10 * life)
-    drive.cloud.said = Sight(Phase.RUNNING, life=life, site=Site("aws", region, zone, "spot"), up=up)
+    drive.cloud.said = MachineStatus(Phase.RUNNING, life=life, site=Site("aws", region, zone, "spot"), up=up)
     drive.census.count()
 
 
-def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_up(drive: Drive) -> None:
+def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_up(drive: Controller) -> None:
     seen(drive, "us-east-1", "us-east-1a")
     seen(drive, "us-west-2", "us-west-2b", life=1)
     assert [one.site for one in drive.ledger.lives("run-1")] == [
@@ -66,14 +66,14 @@ def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_u
     assert [one.usd_per_hour for one in drive.ledger.lives("run-1")] == [EAST.usd_per_hour, WEST.usd_per_hour]
 
 
-def test_where_no_place_of_the_lot_is_its_type_is_not_known_and_its_disk_is(drive: Drive) -> None:
+def test_where_no_place_of_the_lot_is_its_type_is_not_known_and_its_disk_is(drive: Controller) -> None:
     seen(drive, "eu-west-1", "eu-west-1a")
     (life,) = drive.ledger.lives("run-1")
     assert life.site == Site("aws", "eu-west-1", "eu-west-1a", "spot", None, 2.0, 120)
     assert life.usd_per_hour is None
 
 
-def test_its_disk_is_metered_and_both_its_workers_count(drive: Drive) -> None:
+def test_its_disk_is_metered_and_both_its_workers_count(drive: Controller) -> None:
     seen(drive, "us-east-1", "us-east-1a")
     drive.ledger.gone("r1-l0m0-0", NOON + timedelta(hours=1, minutes=2))
     (time,) = machine_times(drive.ledger, "run-1")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from launcher.fleet.backends.provider_api import Instance
-from launcher.fleet.monitoring.webhook import due
-from launcher.fleet.notifications import moment_of
-from launcher.fleet.orphan_check import Left, at_the_end, confirm, what_is_left
+from launcher.fleet.monitoring.webhook import due_messages
+from launcher.fleet.notifications import run_snapshot
+from launcher.fleet.orphan_check import Remaining, await_teardown, confirm_gone, find_remaining
 from launcher.jobs.job import parse
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import How, Run, Site
@@ -41,11 +41,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 class Looks:
     """What is left at each look; the last one stays."""
 
-    def __init__(self, *found: Left) -> None:
+    def __init__(self, *found: Remaining) -> None:
         self.found = list(found)
         self.count = 0
 
-    def __call__(self) -> Left:
+    def __call__(self) -> Remaining:
         self.count += 1
         return self.found.pop(0) if len(self.found) > 1 else self.found[0]
 
@@ -55,7 +55,7 @@ def end(
 ) -> tuple[list[str], Looks]:
     """What was said at the end of the run."""
     said: list[str] = []
-    at_the_end(
+    await_teardown(
         ledger, ledger.find("r1"), PLAN, said.append, lambda: hurried, look=looks, patience=patience, pause=0.01
     )  # fmt: skip
     return said, looks
@@ -70,7 +70,7 @@ def orphans(ledger: Ledger) -> list[str]:
 
 
 def test_nothing_left_is_proof_and_the_provider_has_confirmed_every_end(ledger: Ledger) -> None:
-    said, looks = end(ledger, Looks(Left(asked=["SkyPilot", "aws us-east-1"])))
+    said, looks = end(ledger, Looks(Remaining(asked=["SkyPilot", "aws us-east-1"])))
     assert said == ["0 machines bear embedfleet-run=r1; asked: SkyPilot, aws us-east-1"]
     assert looks.count == 1
     assert gone(ledger)
@@ -78,8 +78,8 @@ def test_nothing_left_is_proof_and_the_provider_has_confirmed_every_end(ledger: 
 
 
 def test_machines_that_are_being_taken_down_are_waited_for(ledger: Ledger) -> None:
-    going = Left(asked=["SkyPilot"], machines=["r1-l0m0-1 (UP)"], instances=[STRAY])
-    said, looks = end(ledger, Looks(going, going, Left(asked=["SkyPilot"])))
+    going = Remaining(asked=["SkyPilot"], machines=["r1-l0m0-1 (UP)"], instances=[STRAY])
+    said, looks = end(ledger, Looks(going, going, Remaining(asked=["SkyPilot"])))
     assert looks.count == 3
     assert said[0] == "waiting until the last machines are taken down"
     assert said[1].startswith("0 machines bear ")
@@ -91,7 +91,7 @@ def test_machines_that_are_being_taken_down_are_waited_for(ledger: Ledger) -> No
 def test_what_does_not_go_is_an_orphan_said_with_its_remedy_and_told_once(
     ledger: Ledger, patience: float, hurried: bool
 ) -> None:
-    left = Left(asked=["SkyPilot", "aws us-east-1"], instances=[STRAY])
+    left = Remaining(asked=["SkyPilot", "aws us-east-1"], instances=[STRAY])
     said, _ = end(ledger, Looks(left), patience=patience, hurried=hurried)
     end(ledger, Looks(left), patience=0.0)
     assert said[0].startswith("1 machine bears embedfleet-run=r1; ")
@@ -101,27 +101,27 @@ def test_what_does_not_go_is_an_orphan_said_with_its_remedy_and_told_once(
     assert said[-1].startswith("embedfleet down r1 ")
     assert not gone(ledger)
     assert len(orphans(ledger)) == 1
-    told = due(moment_of(ledger, "r1", JOB, NOON))
+    told = due_messages(run_snapshot(ledger, "r1", JOB, NOON))
     assert told["orphan i-0abc"] == (
         "r1: i-0abc is left although the run is over, and costs money: embedfleet down r1"
     )
 
 
 def test_what_a_provider_lists_is_no_orphan_yet_while_skypilot_does_not_answer() -> None:
-    assert Left(unasked=["SkyPilot: no answer"], instances=[STRAY]).going
-    assert Left(asked=["SkyPilot"], jobs=["r1-l0m0-1 (job 4, CANCELLING)"]).going
-    assert not Left(asked=["SkyPilot"], instances=[STRAY]).going
+    assert Remaining(unasked=["SkyPilot: no answer"], instances=[STRAY]).going
+    assert Remaining(asked=["SkyPilot"], jobs=["r1-l0m0-1 (job 4, CANCELLING)"]).going
+    assert not Remaining(asked=["SkyPilot"], instances=[STRAY]).going
 
 
 def test_where_somebody_could_not_be_asked_nothing_is_confirmed(ledger: Ledger) -> None:
-    said, looks = end(ledger, Looks(Left(asked=["SkyPilot"], unasked=["aws us-east-1: no credentials"])))
+    said, looks = end(ledger, Looks(Remaining(asked=["SkyPilot"], unasked=["aws us-east-1: no credentials"])))
     assert looks.count == 1
     assert "  not asked: aws us-east-1: no credentials" in said
     assert not gone(ledger)
 
 
 def test_what_skypilot_alone_lists_is_an_orphan_too() -> None:
-    left = Left(jobs=["r1-l0m0-1 (job 4, RUNNING)"], machines=["r1-l0m0-1-4 (UP)"])
+    left = Remaining(jobs=["r1-l0m0-1 (job 4, RUNNING)"], machines=["r1-l0m0-1-4 (UP)"])
     assert left.orphans() == ["r1-l0m0-1-4: by SkyPilot, (UP)"]
     assert replace(left, machines=[]).orphans() == ["r1-l0m0-1: by SkyPilot, (job 4, RUNNING)"]
     assert (
@@ -132,13 +132,13 @@ def test_what_skypilot_alone_lists_is_an_orphan_too() -> None:
 
 
 def test_looking_while_a_run_goes_on_finds_machines_and_no_orphans(ledger: Ledger) -> None:
-    confirm(ledger, "r1", Left(instances=[STRAY]))
+    confirm_gone(ledger, "r1", Remaining(instances=[STRAY]))
     assert not orphans(ledger)
     assert not gone(ledger)
 
 
 def test_of_this_machine_the_ledger_itself_knows(ledger: Ledger) -> None:
     run: Run = ledger.find("r1")
-    left = what_is_left(ledger, run, HERE)
+    left = find_remaining(ledger, run, HERE)
     assert left.asked == ["the process table"]
     assert left.machines == ["m"]  # asked for, and nobody wrote down its end

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from launcher.fleet.policy import (
-    DEATHS,
+    MAX_DEATHS,
     Drain,
     End,
+    FleetGroup,
+    FleetView,
     Kill,
-    Lot,
-    Seen,
+    MachineView,
     Start,
-    View,
-    hopeless,
-    startable,
+    is_stuck,
+    may_start,
+    slot_given_up,
     step,
-    stuck,
 )
 from launcher.ledger.records import MachineState
 
@@ -37,17 +37,19 @@ UP, LOST, STOPPED, FAILED = (
 
 def worker(
     number: int, state: MachineState, *, slot: int = 0, shards: int = 0, earlier: bool = False
-) -> Seen:
+) -> MachineView:
     ended = None if state in (UP, MachineState.INTENDED) else NOON
-    return Seen(f"run-w{slot}-{number}", slot, state, ended, shards, earlier)
+    return MachineView(f"run-w{slot}-{number}", slot, state, ended, shards, earlier)
 
 
-def died(times: int, *, earlier: bool = False) -> list[Seen]:
+def died(times: int, *, earlier: bool = False) -> list[MachineView]:
     return [worker(n, LOST, earlier=earlier) for n in range(times)]
 
 
-def view(workers: Sequence[Seen] = (), *, slots: int = 1, shards: int = 10, done: int = 0) -> View:
-    return View("run", (Lot(0, slots, "run-w"),), workers, shards, done, draining=False)
+def view(
+    workers: Sequence[MachineView] = (), *, slots: int = 1, shards: int = 10, done: int = 0
+) -> FleetView:
+    return FleetView("run", (FleetGroup(0, slots, "run-w"),), workers, shards, done, draining=False)
 
 
 def after(seconds: float) -> datetime:
@@ -95,42 +97,42 @@ def test_each_death_without_a_shard_doubles_the_wait(times: int, seconds: float)
 
 
 def test_a_slot_is_given_up_after_five_deaths_without_a_shard() -> None:
-    assert DEATHS == 5
+    assert MAX_DEATHS == 5
     assert step(view(died(5)), after(10**6)) == []
-    assert stuck(view(died(5)))
+    assert is_stuck(view(died(5)))
 
 
 def test_a_shard_forgives_the_deaths_before_it() -> None:
     past = [*died(4), worker(4, LOST, shards=1), worker(5, LOST)]
-    assert startable(past, after(1))
-    assert not hopeless(past)
+    assert may_start(past, after(1))
+    assert not slot_given_up(past)
 
 
 def test_a_worker_that_says_it_cannot_work_is_not_started_again() -> None:
     past = [worker(0, FAILED, shards=3)]
     assert step(view(past), after(10**6)) == []
-    assert stuck(view(past))
+    assert is_stuck(view(past))
 
 
 def test_a_run_is_not_stuck_while_one_slot_has_hope() -> None:
-    assert not stuck(view([*died(5)], slots=2))
-    assert not stuck(view([*died(5), worker(0, UP, slot=1)], slots=2))
+    assert not is_stuck(view([*died(5)], slots=2))
+    assert not is_stuck(view([*died(5), worker(0, UP, slot=1)], slots=2))
 
 
 def test_a_finished_run_is_not_stuck() -> None:
-    assert not stuck(view(died(5), done=10))
+    assert not is_stuck(view(died(5), done=10))
 
 
 def test_a_new_launch_gives_a_slot_that_was_given_up_another_chance() -> None:
     for past in (died(5, earlier=True), [worker(0, FAILED, earlier=True)]):
         assert step(view(past), NOON) == [Start(0, f"run-w0-{len(past)}")]
-        assert not stuck(view(past))
+        assert not is_stuck(view(past))
 
 
 def test_deaths_before_this_launch_do_not_count_with_those_of_it() -> None:
     past = [*died(4, earlier=True), worker(4, LOST)]
-    assert startable(past, after(1))
-    assert not hopeless(past)
+    assert may_start(past, after(1))
+    assert not slot_given_up(past)
 
 
 # --- ending
@@ -141,7 +143,7 @@ def test_draining_tells_every_worker_and_starts_none() -> None:
     assert step(seen, NOON) == [Drain("run-w0-0")]
 
 
-def money(spent: str | None, budget: str | None, workers: Sequence[Seen] = ()) -> View:
+def money(spent: str | None, budget: str | None, workers: Sequence[MachineView] = ()) -> FleetView:
     amounts = [None if a is None else Decimal(a) for a in (spent, budget)]
     return replace(view(workers), spent=amounts[0], budget=amounts[1])
 
@@ -171,7 +173,7 @@ def test_an_unknown_price_or_no_budget_ends_nothing(spent: str | None, budget: s
 # --- laws
 
 
-def any_worker(number: int, state: MachineState, slot: int, shards: int, *, earlier: bool) -> Seen:
+def any_worker(number: int, state: MachineState, slot: int, shards: int, *, earlier: bool) -> MachineView:
     alive = state in (UP, MachineState.INTENDED)
     return worker(number, state, slot=slot, shards=shards, earlier=earlier and not alive)
 
@@ -188,7 +190,7 @@ workers = st.builds(
 
 @given(st.lists(workers, max_size=20), st.integers(1, 4), st.integers(0, 10), st.floats(0, 100))
 def test_no_order_starts_a_worker_beside_a_living_one(
-    seen: list[Seen], slots: int, done: int, later: float
+    seen: list[MachineView], slots: int, done: int, later: float
 ) -> None:
     starts = [o for o in step(view(seen, slots=slots, done=done), after(later)) if isinstance(o, Start)]
     alive = [w for w in seen if w.state in (UP, MachineState.INTENDED)]
@@ -199,13 +201,13 @@ def test_no_order_starts_a_worker_beside_a_living_one(
 
 @given(st.lists(workers, max_size=20), st.integers(1, 4), st.integers(0, 10))
 def test_a_run_with_shards_left_is_worked_on_or_stuck_or_waits_for_a_backoff(
-    seen: list[Seen], slots: int, done: int
+    seen: list[MachineView], slots: int, done: int
 ) -> None:
     here = [w for w in seen if w.slot < slots]
     found = view(here, slots=slots, done=done)
     alive = any(w.state in (UP, MachineState.INTENDED) for w in here)
     starts = step(found, after(31))  # no backoff is longer than 30 s
-    assert done >= 10 or alive or bool(starts) != stuck(found)
+    assert done >= 10 or alive or bool(starts) != is_stuck(found)
 
 
 class Fleet(RuleBasedStateMachine):
@@ -214,13 +216,13 @@ class Fleet(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOON
-        self.past: list[Seen] = []
+        self.past: list[MachineView] = []
         self.done = 0
         self.draining = False
 
     @property
-    def view(self) -> View:
-        return View("run", (Lot(0, 3, "run-w"),), self.past, 12, self.done, self.draining)
+    def view(self) -> FleetView:
+        return FleetView("run", (FleetGroup(0, 3, "run-w"),), self.past, 12, self.done, self.draining)
 
     def alive(self) -> list[int]:
         return [n for n, w in enumerate(self.past) if w.state == UP]
@@ -231,7 +233,7 @@ class Fleet(RuleBasedStateMachine):
         for order in step(self.view, self.now):
             if isinstance(order, Start):
                 assert order.name not in {w.name for w in self.past}
-                self.past.append(Seen(order.name, order.slot, UP, None, 0, earlier=False))
+                self.past.append(MachineView(order.name, order.slot, UP, None, 0, earlier=False))
             else:
                 self.end(order.name, STOPPED)
 

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.fleet.controller import by_zone, on_their_way, place_of
-from launcher.fleet.placement import Trouble
+from launcher.fleet.controller import count_pending, place_of, varies_by_zone
+from launcher.fleet.placement import PlacementFailure
 from launcher.fleet.policy import (
-    DEATHS,
-    FAILURES,
-    WAVE,
+    LAUNCH_WAVE,
+    MAX_DEATHS,
+    MAX_GROUP_FAILURES,
     Drain,
     End,
+    FleetGroup,
+    FleetView,
     Kill,
-    Lot,
-    Seen,
+    MachineView,
     Start,
-    View,
-    given_up,
-    pays_back,
+    group_given_up,
+    is_stuck,
+    is_worth_starting,
     step,
-    stuck,
 )
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
@@ -37,7 +37,7 @@ EAST, WEST = (
     Place("aws", "east", None, "g6.xlarge", Decimal(1)),
     Place("aws", "west", None, "g6.xlarge", Decimal(2)),
 )
-LOT = Lot(0, 2, "run-l0m", (EAST, WEST), (2, 0), cold_start=300.0, tokens_per_second=1_000.0)
+LOT = FleetGroup(0, 2, "run-l0m", (EAST, WEST), (2, 0), cold_start=300.0, tokens_per_second=1_000.0)
 
 
 def seen(
@@ -49,14 +49,16 @@ def seen(
     phase: Phase = Phase.RUNNING,
     shards: int = 0,
     infra: str | None = EAST.infra,
-) -> Seen:
+) -> MachineView:
     ended = None if state in (UP, MachineState.INTENDED) else NOON
     name = f"run-l{lot}m{slot}-{number}"
-    return Seen(name, slot, state, ended, shards, lot=lot, phase=phase, infra=infra)
+    return MachineView(name, slot, state, ended, shards, lot=lot, phase=phase, infra=infra)
 
 
-def view(workers: Sequence[Seen] = (), lots: tuple[Lot, ...] = (LOT,), **changes: object) -> View:
-    plain = View("run", lots, workers, 1_000, 0, draining=False, tokens_left=1e9)
+def view(
+    workers: Sequence[MachineView] = (), lots: tuple[FleetGroup, ...] = (LOT,), **changes: object
+) -> FleetView:
+    plain = FleetView("run", lots, workers, 1_000, 0, draining=False, tokens_left=1e9)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -68,7 +70,7 @@ def later(seconds: float) -> datetime:
 
 
 def test_every_slot_of_every_lot_gets_a_machine_in_its_place() -> None:
-    other = Lot(1, 1, "run-l1m", (WEST,), (1,))
+    other = FleetGroup(1, 1, "run-l1m", (WEST,), (1,))
     assert step(view(lots=(LOT, other)), NOON) == [
         Start(0, "run-l0m0-0", 0, (EAST, WEST)),
         Start(1, "run-l0m1-0", 0, (EAST, WEST)),
@@ -78,11 +80,11 @@ def test_every_slot_of_every_lot_gets_a_machine_in_its_place() -> None:
 
 def test_machines_come_in_waves() -> None:
     big = replace(LOT, slots=100, counts=(100, 0))
-    assert len(step(view(lots=(big,)), NOON)) == WAVE
-    coming = [seen(slot=n, phase=Phase.WAITING) for n in range(WAVE - 3)]
+    assert len(step(view(lots=(big,)), NOON)) == LAUNCH_WAVE
+    coming = [seen(slot=n, phase=Phase.WAITING) for n in range(LAUNCH_WAVE - 3)]
     assert len(step(view(coming, lots=(big,)), NOON)) == 3
     there = [seen(slot=n) for n in range(40)]
-    assert len(step(view(there, lots=(big,)), NOON)) == WAVE
+    assert len(step(view(there, lots=(big,)), NOON)) == LAUNCH_WAVE
 
 
 def test_a_machine_with_several_workers_counts_for_as_many_shards() -> None:
@@ -91,8 +93,8 @@ def test_a_machine_with_several_workers_counts_for_as_many_shards() -> None:
 
 
 def test_nothing_is_started_that_would_come_too_late_to_pay_back_its_cold_start() -> None:
-    assert pays_back(LOT, 1e9, 1_000.0)
-    assert not pays_back(LOT, 1_000 * 300.0, 1_000.0)  # the work ends as it comes up
+    assert is_worth_starting(LOT, 1e9, 1_000.0)
+    assert not is_worth_starting(LOT, 1_000 * 300.0, 1_000.0)  # the work ends as it comes up
     assert step(view([seen()], tokens_left=1_000 * 400.0), NOON) == []
     assert len(step(view([seen()], tokens_left=1_000 * 900.0), NOON)) == 1
 
@@ -102,33 +104,33 @@ def test_the_first_machine_is_started_however_little_is_left() -> None:
 
 
 def test_what_is_unknown_holds_nothing_up() -> None:
-    assert pays_back(replace(LOT, tokens_per_second=None), 10.0, 1_000.0)
-    assert pays_back(LOT, None, 1_000.0)
+    assert is_worth_starting(replace(LOT, tokens_per_second=None), 10.0, 1_000.0)
+    assert is_worth_starting(LOT, None, 1_000.0)
 
 
 @given(st.floats(1, 1e12), st.floats(1, 1e6), st.floats(1, 1e6))
 def test_more_work_never_makes_a_machine_pay_less(tokens: float, rate: float, more: float) -> None:
-    if pays_back(LOT, tokens, rate):
-        assert pays_back(LOT, tokens + more, rate)
+    if is_worth_starting(LOT, tokens, rate):
+        assert is_worth_starting(LOT, tokens + more, rate)
 
 
 # --- places
 
 
 def test_a_place_that_has_just_failed_is_asked_last() -> None:
-    troubled = view(troubles=[Trouble(EAST.infra, NOON, "no capacity")])
+    troubled = view(troubles=[PlacementFailure(EAST.infra, NOON, "no capacity")])
     assert [o.places for o in step(troubled, NOON) if isinstance(o, Start)] == [(WEST, EAST)] * 2
 
 
 def test_a_machine_that_was_taken_away_is_asked_for_elsewhere_rather_than_where_it_was() -> None:
     worker = seen(phase=Phase.RECOVERING)
-    orders = step(view([worker], troubles=[Trouble(EAST.infra, NOON, "preempted")]), NOON)
+    orders = step(view([worker], troubles=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON)
     assert End(worker.name, "aws/east took it away") in orders
 
 
 def test_its_slot_has_the_next_machine_as_soon_as_it_is_told_to_end() -> None:
     worker = seen(phase=Phase.ENDING)
-    orders = step(view([worker], troubles=[Trouble(EAST.infra, NOON, "preempted")]), NOON)
+    orders = step(view([worker], troubles=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON)
     assert Start(0, "run-l0m0-1", 0, (WEST, EAST)) in orders
 
 
@@ -137,13 +139,15 @@ def test_where_there_is_no_other_place_skypilot_recovers_it() -> None:
     worker = seen(phase=Phase.RECOVERING)
     assert [
         o
-        for o in step(view([worker], (only,), troubles=[Trouble(EAST.infra, NOON, "preempted")]), NOON)
+        for o in step(
+            view([worker], (only,), troubles=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON
+        )
         if isinstance(o, End)
     ] == []
 
 
 def test_where_every_place_took_machines_away_skypilot_recovers_it() -> None:
-    troubles = [Trouble(p.infra, NOON, "preempted") for p in (EAST, WEST)]
+    troubles = [PlacementFailure(p.infra, NOON, "preempted") for p in (EAST, WEST)]
     orders = step(view([seen(phase=Phase.RECOVERING)], troubles=troubles), NOON)
     assert not any(isinstance(o, End) for o in orders)
 
@@ -151,7 +155,7 @@ def test_where_every_place_took_machines_away_skypilot_recovers_it() -> None:
 # --- failing
 
 
-def failed(count: int, **more: object) -> list[Seen]:
+def failed(count: int, **more: object) -> list[MachineView]:
     return [replace(seen(FAILED, slot=0, number=n), **more) for n in range(count)]  # type: ignore[arg-type]
 
 
@@ -167,30 +171,30 @@ def test_a_machine_that_could_not_be_set_up_is_tried_again() -> None:
 
 
 def test_a_lot_is_given_up_when_so_many_of_its_machines_could_not_be_set_up() -> None:
-    assert FAILURES == 3
+    assert MAX_GROUP_FAILURES == 3
     workers = [*failed(3), seen(slot=1)]
-    assert given_up(view(workers), LOT)
+    assert group_given_up(view(workers), LOT)
     assert step(view(workers), later(10**6)) == [End("run-l0m1-0", "its lot was given up")]
-    assert stuck(view(failed(3)))
+    assert is_stuck(view(failed(3)))
 
 
 def test_a_lot_that_has_done_a_shard_is_not_given_up() -> None:
-    assert not given_up(view([*failed(3), seen(slot=1, shards=1)]), LOT)
+    assert not group_given_up(view([*failed(3), seen(slot=1, shards=1)]), LOT)
 
 
 def test_what_failed_before_this_launch_is_not_held_against_a_lot() -> None:
-    assert not given_up(view(failed(3, earlier=True)), LOT)
+    assert not group_given_up(view(failed(3, earlier=True)), LOT)
 
 
 def test_other_lots_go_on() -> None:
-    other = Lot(1, 1, "run-l1m", (WEST,), (1,))
+    other = FleetGroup(1, 1, "run-l1m", (WEST,), (1,))
     found = view(failed(3), lots=(LOT, other))
     assert step(found, NOON) == [Start(0, "run-l1m0-0", 1, (WEST,))]
-    assert not stuck(found)
+    assert not is_stuck(found)
 
 
 def test_a_slot_whose_machines_die_again_and_again_is_given_up() -> None:
-    dead = [seen(LOST, number=n) for n in range(DEATHS)]
+    dead = [seen(LOST, number=n) for n in range(MAX_DEATHS)]
     assert [o.slot for o in step(view(dead), later(10**6)) if isinstance(o, Start)] == [1]
 
 
@@ -226,7 +230,7 @@ def test_no_slot_ever_has_two_machines_and_no_name_is_used_twice(
 ) -> None:
     lot = replace(LOT, slots=4, counts=(2, 2))
     counts = [0] * 4
-    workers: list[Seen] = []
+    workers: list[MachineView] = []
     for state, phase, slot, shards in past:
         if any(
             w.slot == slot and w.state in (UP, MachineState.INTENDED) and w.phase != Phase.ENDING
@@ -249,16 +253,16 @@ def test_no_slot_ever_has_two_machines_and_no_name_is_used_twice(
 
 def test_a_machine_whose_workers_are_ready_is_not_on_its_way_whatever_skypilot_still_says() -> None:
     workers = [seen(slot=n, phase=Phase.WAITING) for n in range(3)]
-    assert on_their_way(workers, {"run-l0m0-0"}) == 2
-    assert on_their_way([seen(LOST, phase=Phase.WAITING)], set()) == 0
+    assert count_pending(workers, {"run-l0m0-0"}) == 2
+    assert count_pending([seen(LOST, phase=Phase.WAITING)], set()) == 0
 
 
 def test_only_spot_in_a_zone_that_the_plan_did_not_name_has_a_price_of_its_own() -> None:
     site = Site("aws", "east", "east-1b", "spot")
     assert place_of(site, (WEST, EAST)) == EAST
-    assert by_zone(site, EAST)
-    assert not by_zone(replace(site, purchase="on-demand"), EAST)
-    assert not by_zone(replace(site, zone=None), EAST)
+    assert varies_by_zone(site, EAST)
+    assert not varies_by_zone(replace(site, purchase="on-demand"), EAST)
+    assert not varies_by_zone(replace(site, zone=None), EAST)
     named = replace(EAST, zone="east-1b")
     assert place_of(site, (named,)) == named
-    assert not by_zone(site, named)
+    assert not varies_by_zone(site, named)

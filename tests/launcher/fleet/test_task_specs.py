@@ -6,27 +6,27 @@ from decimal import Decimal
 import pytest
 
 from launcher.errors import Problem
-from launcher.fleet.task_specs import reachable, recipes_of, yamls
+from launcher.fleet.task_specs import check_reachable, specs_of, task_yamls
 from tests.support import sample_plan
 
 
 def test_every_lot_has_a_recipe_with_its_places_and_prices() -> None:
     plan = sample_plan.plan()
-    first, second = recipes_of(plan, "s3://bucket/vectors", "/code/tasks", disk_gb=75, secrets=["HF_TOKEN"])
+    first, second = specs_of(plan, "s3://bucket/vectors", "/code/tasks", disk_gb=75, secrets=["HF_TOKEN"])
     assert (first.gpu, first.gpus, first.spot, first.lot) == ("L4", 8, True, 0)
     assert [p.infra for p in first.places] == ["aws/us-east-1/us-east-1a", "aws/us-west-2/us-west-2a"]
     assert first.places[0].usd_per_hour == Decimal("0.297")
     assert (second.gpu, second.places[0].cloud, second.secrets) == ("H100", "gcp", ("HF_TOKEN",))
-    assert list(yamls([first, second])) == ["lot-0.yaml", "lot-1.yaml"]
+    assert list(task_yamls([first, second])) == ["lot-0.yaml", "lot-1.yaml"]
 
 
 def test_a_model_of_any_kind_has_an_engine_to_install() -> None:
     plan = sample_plan.plan()
     plan["work"] |= {"engine": "auto"}
-    (first, _) = recipes_of(plan, "s3://b/v", "/code/tasks", disk_gb=75)
+    (first, _) = specs_of(plan, "s3://b/v", "/code/tasks", disk_gb=75)
     assert first.engine == "vllm"
     plan["work"] |= {"model": "hash"}
-    (first, _) = recipes_of(plan, "s3://b/v", "/code/tasks", disk_gb=75)
+    (first, _) = specs_of(plan, "s3://b/v", "/code/tasks", disk_gb=75)
     assert first.engine == "hash"
 
 
@@ -45,7 +45,7 @@ def test_what_machines_far_away_cannot_see_is_refused_before_any_is_rented(
     plan = sample_plan.plan()
     plan["work"] |= {"corpus": corpus, "model": model}
     with pytest.raises(Problem, match=what):
-        reachable(plan, output)
+        check_reachable(plan, output)
 
 
 def test_machines_of_a_cluster_see_the_folders_of_the_laptop() -> None:
@@ -53,6 +53,6 @@ def test_machines_of_a_cluster_see_the_folders_of_the_laptop() -> None:
     plan["work"] |= {"corpus": "/shared/in", "model": "/shared/model"}
     for lot in plan["lots"]:
         lot["cloud"] = "slurm"
-    reachable(plan, "/shared/out")
-    (first, _) = recipes_of(plan, "/shared/out", "/code/tasks", disk_gb=75)
+    check_reachable(plan, "/shared/out")
+    (first, _) = specs_of(plan, "/shared/out", "/code/tasks", disk_gb=75)
     assert first.places == tuple(replace(place, instance_type=None) for place in first.places)

@@ -10,7 +10,6 @@ from launcher.corpus.profile import declared
 from launcher.jobs import job as jobs
 from launcher.ledger.records import SpeedSeen
 from launcher.planning.candidates import (
-    DISK_GB,
     UNSAID,
     Context,
     Place,
@@ -26,6 +25,7 @@ from launcher.throughput.predict import predict
 from pricing import egress, preemption, provisioning, storage
 from pricing.gpu import gpu
 from pricing.offer import Offer
+from pricing.storage import DISK_GB
 
 QWEN = "Alibaba-NLP/gte-Qwen2-7B-instruct"
 SMALL = "BAAI/bge-small-en-v1.5"

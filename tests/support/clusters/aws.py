@@ -216,13 +216,13 @@ class Aws:
         }
 
     def ec2(self, region: str) -> Any:
-        boto3, _ = provider_api.boto()
+        boto3, _ = provider_api.load_boto3()
         return boto3.client("ec2", **self.client("ec2", region))
 
     @property
     def s3(self) -> Any:
         """Where corpora and vectors lie, in `BUCKET`."""
-        boto3, _ = provider_api.boto()
+        boto3, _ = provider_api.load_boto3()
         return boto3.client("s3", **self.client("store", REGIONS[0]))
 
     def instances(self, states: Sequence[str] = ("pending", "running")) -> list[Instance]:
@@ -311,7 +311,7 @@ class Aws:
             ec2.create_route(
                 RouteTableId=tables[0]["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
             )
-        boto3, _ = provider_api.boto()
+        boto3, _ = provider_api.load_boto3()
         iam = boto3.client("iam", **self.client("ec2", REGIONS[0]))
         iam.create_role(
             RoleName="skypilot-v1",

@@ -75,7 +75,7 @@ def test_every_page_of_googles_listing_is_read_and_what_is_over_is_left_out(
     url, asked = google
     with requests.Session() as session:
         session.trust_env = False
-        found = provider_api.gcp_pages(session, "project", f"labels.embedfleet-run={RUN}", [], url)
+        found = provider_api.list_gcp_instances(session, "project", f"labels.embedfleet-run={RUN}", [], url)
     assert [(one.name, one.region, one.spot) for one in found] == [
         ("one", "us-central1", True),
         ("two", "europe-west4", False),
@@ -88,7 +88,7 @@ def test_every_page_of_googles_listing_is_read_and_what_is_over_is_left_out(
 def test_regions_that_were_not_asked_for_are_left_out(google: tuple[str, list[dict[str, list[str]]]]) -> None:
     with requests.Session() as session:
         session.trust_env = False
-        found = provider_api.gcp_pages(session, "project", "x", ["europe-west4"], google[0])
+        found = provider_api.list_gcp_instances(session, "project", "x", ["europe-west4"], google[0])
     assert [one.name for one in found] == ["two"]
 
 
@@ -134,20 +134,20 @@ def start(client: Any, run: str, *, spot: bool = False) -> str:
 def test_instances_are_found_by_tag_in_every_region_that_is_asked(ec2: Any) -> None:
     east, west = start(ec2("us-east-1"), RUN, spot=True), start(ec2("us-west-2"), RUN)
     start(ec2("us-east-1"), "another")
-    found = provider_api.instances("aws", ["us-east-1", "us-west-2"], RUN)
+    found = provider_api.list_instances("aws", ["us-east-1", "us-west-2"], RUN)
     assert {(one.id, one.region, one.spot) for one in found} == {
         (east, "us-east-1", True),
         (west, "us-west-2", False),
     }
     assert found[0].lot == "lot-1"
-    assert len(provider_api.instances("aws", ["us-east-1"])) == 2
+    assert len(provider_api.list_instances("aws", ["us-east-1"])) == 2
 
 
 @pytest.mark.filterwarnings("default")
 def test_what_was_ended_is_not_there_any_more(ec2: Any) -> None:
     start(ec2("us-east-1"), RUN)
-    provider_api.terminate(provider_api.instances("aws", ["us-east-1"], RUN))
-    assert provider_api.instances("aws", ["us-east-1"], RUN) == []
+    provider_api.terminate(provider_api.list_instances("aws", ["us-east-1"], RUN))
+    assert provider_api.list_instances("aws", ["us-east-1"], RUN) == []
 
 
 @pytest.mark.filterwarnings("default")
@@ -157,4 +157,4 @@ def test_a_cloud_that_cannot_be_asked_proves_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(Problem, match="aws us-east-1 could not be asked"):
-        provider_api.instances("aws", ["us-east-1"], RUN)
+        provider_api.list_instances("aws", ["us-east-1"], RUN)

@@ -7,23 +7,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.fleet.monitoring.bottleneck import ADVICE, OWN, SIDE, Sign, slowest
+from launcher.fleet.monitoring.bottleneck import (
+    ADVICE,
+    BACKGROUND_STAGES,
+    ENGINE_STAGES,
+    WorkerHealth,
+    find_bottleneck,
+)
 
 STEADY = {"read": 40.0, "tokenise": 55.0, "engine": 97.0, "write": 8.0, "store": 20.0, "wait": 3.0}
 
 
-def sign(worker: str = "w0", *, state: str = "working", age: float | None = 5.0, **stages: float) -> Sign:
+def sign(
+    worker: str = "w0", *, state: str = "working", age: float | None = 5.0, **stages: float
+) -> WorkerHealth:
     """A worker of 100 seconds on an L4, steady but for these stages."""
     return busy(worker, stages, state, age)
 
 
-def busy(worker: str, stages: Mapping[str, float], state: str = "working", age: float | None = 5.0) -> Sign:
+def busy(
+    worker: str, stages: Mapping[str, float], state: str = "working", age: float | None = 5.0
+) -> WorkerHealth:
     """The same."""
-    return Sign(worker, state, age, 100_000, 100.0, 1_000.0, STEADY | dict(stages), {"gpu": "L4"}, "cuda")
+    return WorkerHealth(
+        worker, state, age, 100_000, 100.0, 1_000.0, STEADY | dict(stages), {"gpu": "L4"}, "cuda"
+    )
 
 
 def test_an_engine_that_hardly_waits_is_the_bottleneck_as_it_should_be() -> None:
-    found = slowest([sign()])
+    found = find_bottleneck([sign()])
     assert found.slowest == "engine"
     assert found.advice == [
         "the engines are the bottleneck, as it should be: only more or faster GPUs make it faster"
@@ -31,7 +43,7 @@ def test_an_engine_that_hardly_waits_is_the_bottleneck_as_it_should_be() -> None
 
 
 def test_shares_are_of_the_fleets_own_time() -> None:
-    found = slowest([sign(), sign("w1", engine=57.0, wait=23.0, idle=20.0)])
+    found = find_bottleneck([sign(), sign("w1", engine=57.0, wait=23.0, idle=20.0)])
     assert found.stages == pytest.approx(
         {
             "read": 0.4,
@@ -45,9 +57,9 @@ def test_shares_are_of_the_fleets_own_time() -> None:
     )
 
 
-@pytest.mark.parametrize("stage", SIDE)
+@pytest.mark.parametrize("stage", BACKGROUND_STAGES)
 def test_waiting_is_laid_at_the_door_of_the_busiest_stage(stage: str) -> None:
-    found = slowest([busy("w0", {"engine": 60.0, "wait": 40.0, stage: 99.0})])
+    found = find_bottleneck([busy("w0", {"engine": 60.0, "wait": 40.0, stage: 99.0})])
     assert found.slowest == stage
     assert found.advice == [ADVICE[stage]]
 
@@ -55,59 +67,62 @@ def test_waiting_is_laid_at_the_door_of_the_busiest_stage(stage: str) -> None:
 def test_the_stage_that_most_waiting_is_due_to_is_the_slowest() -> None:
     far = sign("far", engine=30.0, wait=70.0, read=95.0)
     crowded = [sign(f"w{n}", engine=80.0, wait=20.0, tokenise=98.0) for n in range(3)]
-    assert slowest([far, *crowded]).slowest == "read"
-    assert slowest([far, *crowded, sign("w3", engine=80.0, wait=20.0, tokenise=98.0)]).slowest == "tokenise"
+    assert find_bottleneck([far, *crowded]).slowest == "read"
+    assert (
+        find_bottleneck([far, *crowded, sign("w3", engine=80.0, wait=20.0, tokenise=98.0)]).slowest
+        == "tokenise"
+    )
 
 
 def test_a_busy_stage_beside_an_engine_that_does_not_wait_costs_nothing() -> None:
-    assert slowest([sign(read=99.0)]).slowest == "engine"
+    assert find_bottleneck([sign(read=99.0)]).slowest == "engine"
 
 
 def test_waiting_that_no_stage_accounts_for_is_told_as_such() -> None:
     few = sign(engine=20.0, wait=80.0, read=5.0, tokenise=5.0, write=5.0, store=5.0)
-    assert slowest([few]).slowest == "wait"
+    assert find_bottleneck([few]).slowest == "wait"
 
 
 def test_a_fleet_without_shards_is_too_large() -> None:
-    found = slowest([sign(engine=40.0, wait=2.0, idle=58.0)])
+    found = find_bottleneck([sign(engine=40.0, wait=2.0, idle=58.0)])
     assert found.slowest == "idle"
     assert found.advice[0].endswith("cut the corpus into smaller shards, or rent fewer machines")
 
 
 def test_half_a_minute_of_work_says_nothing_yet() -> None:
-    found = slowest([sign(engine=1.0, wait=20.0, read=20.0)])
+    found = find_bottleneck([sign(engine=1.0, wait=20.0, read=20.0)])
     assert (found.slowest, found.advice) == (None, [])
     assert found.stages["wait"] == pytest.approx(20 / 21)
 
 
 def test_nobody_heard_of_is_no_error() -> None:
-    found = slowest([])
+    found = find_bottleneck([])
     assert (found.stages, found.slowest, found.advice) == ({}, None, [])
 
 
 def test_a_worker_far_slower_than_its_like_is_named() -> None:
     fleet = [sign(f"w{n}") for n in range(4)] + [replace(sign("w4"), recent=310.0)]
-    assert "far below the 1,000 tokens/s that is usual on L4 here: w4 (310)" in slowest(fleet).advice
+    assert "far below the 1,000 tokens/s that is usual on L4 here: w4 (310)" in find_bottleneck(fleet).advice
 
 
 def test_a_smaller_gpu_is_not_a_slow_one() -> None:
     fleet = [sign(f"w{n}") for n in range(4)] + [replace(sign("w4"), recent=310.0, machine={"gpu": "T4"})]
-    assert len(slowest(fleet).advice) == 1
+    assert len(find_bottleneck(fleet).advice) == 1
 
 
 def test_a_silent_worker_is_named_with_its_age() -> None:
     fleet = [sign(), sign("w1", age=240.0), sign("w2", age=61.0), sign("w3", age=None)]
-    assert "no sign of life for over 60 s: w1 (240 s), w2 (61 s)" in slowest(fleet).advice
+    assert "no sign of life for over 60 s: w1 (240 s), w2 (61 s)" in find_bottleneck(fleet).advice
 
 
 @pytest.mark.parametrize("state", ["done", "stopped", "failed", "lost"])
 def test_whoever_has_ended_is_not_silent(state: str) -> None:
-    assert len(slowest([sign(), sign("w1", state=state, age=9_000.0)]).advice) == 1
+    assert len(find_bottleneck([sign(), sign("w1", state=state, age=9_000.0)]).advice) == 1
 
 
 def test_at_most_three_errors_are_told() -> None:
     fleet = [replace(sign(f"w{n}"), error="out of memory") for n in range(5)]
-    assert slowest(fleet).advice[1] == (
+    assert find_bottleneck(fleet).advice[1] == (
         "last errors: w0: out of memory; w1: out of memory; w2: out of memory and 2 more"
     )
 
@@ -122,30 +137,30 @@ def test_at_most_three_errors_are_told() -> None:
     ],
 )
 def test_what_the_machines_say_of_themselves_is_told(figures: dict[str, float], said: str) -> None:
-    (_, remark) = slowest([replace(sign(), machine={"gpu": "L4"} | figures)]).advice
+    (_, remark) = find_bottleneck([replace(sign(), machine={"gpu": "L4"} | figures)]).advice
     assert remark.startswith(said)
 
 
 def test_unknown_figures_are_no_remark() -> None:
     machine = dict.fromkeys(["gpu", "gpu_percent", "memory_used_bytes", "load", "disk_free_bytes"])
-    assert len(slowest([replace(sign(), machine=machine)]).advice) == 1
+    assert len(find_bottleneck([replace(sign(), machine=machine)]).advice) == 1
 
 
 def test_a_worker_that_has_done_nothing_has_no_speed() -> None:
-    fresh = Sign("w0", "starting", 1.0, 0, 0.0, None, {}, {})
+    fresh = WorkerHealth("w0", "starting", 1.0, 0, 0.0, None, {}, {})
     assert (fresh.rate, fresh.waiting) == (None, None)
 
 
 SECONDS = st.floats(0, 10_000)
 SIGNS = st.builds(
-    Sign,
+    WorkerHealth,
     worker=st.text(max_size=5),
     state=st.sampled_from(["starting", "working", "waiting", "done", "stopped", "failed", "lost"]),
     age=st.none() | st.floats(-10, 1e6),
     tokens=st.integers(0, 10**12),
     seconds=SECONDS,
     recent=st.none() | SECONDS,
-    stages=st.dictionaries(st.sampled_from([*SIDE, *OWN, "other"]), SECONDS),
+    stages=st.dictionaries(st.sampled_from([*BACKGROUND_STAGES, *ENGINE_STAGES, "other"]), SECONDS),
     machine=st.dictionaries(
         st.sampled_from(["gpu", "load", "cores", "gpu_percent", "memory_used_bytes", "memory_total_bytes"]),
         st.none() | SECONDS | st.just("L4"),
@@ -155,7 +170,7 @@ SIGNS = st.builds(
 
 
 @given(st.lists(SIGNS, max_size=8))
-def test_a_fleets_own_time_is_shared_out_whole(fleet: list[Sign]) -> None:
-    found = slowest(fleet)
-    assert not found.stages or sum(found.stages[stage] for stage in OWN) == pytest.approx(1)
+def test_a_fleets_own_time_is_shared_out_whole(fleet: list[WorkerHealth]) -> None:
+    found = find_bottleneck(fleet)
+    assert not found.stages or sum(found.stages[stage] for stage in ENGINE_STAGES) == pytest.approx(1)
     assert found.slowest is None or found.advice[0] == ADVICE[found.slowest]

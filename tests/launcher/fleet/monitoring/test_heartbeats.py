@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from launcher.fleet.backends.local import Local
-from launcher.fleet.controller import Drive
+from launcher.fleet.backends.local import LocalBackend
+from launcher.fleet.controller import Controller
 from launcher.fleet.monitoring.bottleneck import ADVICE
-from launcher.fleet.monitoring.heartbeats import Signs, pace_of, sign_of
-from launcher.fleet.monitoring.store_observer import Eye
+from launcher.fleet.monitoring.heartbeats import HeartbeatReader, pace_of, worker_health
+from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.ledger.ledger import Ledger
 from tasks.protocol.heartbeat import SCHEMA, Pulse
 from tasks.protocol.keys import heartbeat_key
@@ -51,14 +51,14 @@ def test_signs_are_as_old_as_the_store_says() -> None:
     clock.pass_seconds(20)
     put(store, pulse("a"))
     clock.pass_seconds(5)
-    assert [(s.worker, s.age) for s in Signs(store, "r1").look()] == [("a", 5.0), ("b", 25.0)]
+    assert [(s.worker, s.age) for s in HeartbeatReader(store, "r1").look()] == [("a", 5.0), ("b", 25.0)]
 
 
 def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
     clock = Clock()
     store = Memory(clock)
     put(store, pulse("a"))
-    signs = Signs(store, "r1")
+    signs = HeartbeatReader(store, "r1")
     assert signs.look()[0].tokens == 90_000
     clock.pass_seconds(15)
     put(store, replace(pulse("a"), tokens=99_000))
@@ -70,28 +70,33 @@ def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
     put(store, pulse("a"))
     store.put(heartbeat_key("r1", "b"), b'{"schema": "embedfleet/worker/1"}')
     store.put(heartbeat_key("r1", "c"), b"no JSON")
-    assert [sign.worker for sign in Signs(store, "r1").look()] == ["a"]
+    assert [sign.worker for sign in HeartbeatReader(store, "r1").look()] == ["a"]
 
 
 def test_without_workers_there_is_nothing_to_say() -> None:
-    assert pace_of(Signs(Memory(), "r1").look()) == {"stages": {}, "slowest": None, "advice": [], "signs": []}
+    assert pace_of(HeartbeatReader(Memory(), "r1").look()) == {
+        "stages": {},
+        "slowest": None,
+        "advice": [],
+        "signs": [],
+    }
 
 
 def test_while_some_work_the_dead_do_not_count() -> None:
     busy = pulse("b", engine=99.0, wait=1.0)
-    found = pace_of([sign_of(pulse("a", "lost"), 900.0), sign_of(busy, 3.0)])
+    found = pace_of([worker_health(pulse("a", "lost"), 900.0), worker_health(busy, 3.0)])
     assert found["slowest"] == "engine"
     assert [sign["worker"] for sign in found["signs"]] == ["a", "b"]
 
 
 def test_of_a_run_that_is_over_all_that_worked_count() -> None:
-    found = pace_of([sign_of(pulse("a", "done"), 900.0), sign_of(pulse("b", "done"), 900.0)])
+    found = pace_of([worker_health(pulse("a", "done"), 900.0), worker_health(pulse("b", "done"), 900.0)])
     assert (found["slowest"], found["advice"]) == ("store", [ADVICE["store"]])
     assert found["stages"]["wait"] == pytest.approx(0.6)
 
 
 def test_a_sign_shows_rate_waiting_and_gpu() -> None:
-    (sign,) = pace_of([sign_of(pulse("a"), 3.0)])["signs"]
+    (sign,) = pace_of([worker_health(pulse("a"), 3.0)])["signs"]
     assert (sign["tokens_per_second"], sign["waiting_share"], sign["gpu"], sign["gpu_percent"]) == (
         950.0,
         0.6,
@@ -130,8 +135,8 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
         ledger.create_run(header.run, "small", json.dumps(body), body["digest"], str(store.root), NOON)
         assert ledger.intend_machine(header.run, "w0", 0, None, NOON, place="local", gpu="cpu")
         ledger.confirm_machine("w0", "1:w0", NOON)
-        eye = Eye(store, ledger, header)
-        drive = Drive(ledger, eye, Local(tmp_path), (), None, lambda _: None)
+        eye = StoreObserver(store, ledger, header)
+        drive = Controller(ledger, eye, LocalBackend(tmp_path), (), None, lambda _: None)
         eye.pulses()
         for _ in range(2):
             drive.learn()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.fleet.backends.base import Sight
-from launcher.fleet.monitoring.machine_tracker import began
+from launcher.fleet.backends.base import MachineStatus
+from launcher.fleet.monitoring.machine_tracker import life_start
 from launcher.fleet.states import Phase
 from launcher.ledger.records import Machine, MachineState
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
@@ -68,11 +68,11 @@ def test_a_machine_whose_workers_were_heard_has_begun_to_live_before_its_cloud_c
         coming, coming, None, None, None, None, None,
     )  # fmt: skip
     heard = replace(silent, ready=coming + timedelta(seconds=70))
-    starting = Sight(Phase.WAITING, coming=coming)
-    assert began(silent, starting) is None
-    assert began(heard, starting) == coming
-    assert began(heard, replace(starting, life=1)) is None, (
+    starting = MachineStatus(Phase.WAITING, coming=coming)
+    assert life_start(silent, starting) is None
+    assert life_start(heard, starting) == coming
+    assert life_start(heard, replace(starting, life=1)) is None, (
         "which life its workers were heard in is not known"
     )
     running = replace(starting, phase=Phase.RUNNING, up=coming + timedelta(seconds=90))
-    assert began(silent, running) == began(heard, running) == running.up
+    assert life_start(silent, running) == life_start(heard, running) == running.up

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launcher.costs.run_costs import machine_times, report_of, spent_so_far
-from launcher.fleet.monitoring.spot_prices import EVERY, SpotHistory
+from launcher.fleet.monitoring.spot_prices import POLL_INTERVAL, SpotPriceRecorder
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import How, PriceSeen, Site
 from launcher.reports.report import unknown
@@ -67,9 +67,9 @@ def born(ledger: Ledger, name: str, where: Site, minutes: float = 0, number: int
     ledger.begin_life(name, number, later(minutes), where, Decimal("0.30"))
 
 
-def follow(ledger: Ledger, answers: Answers) -> tuple[SpotHistory, list[str]]:
+def follow(ledger: Ledger, answers: Answers) -> tuple[SpotPriceRecorder, list[str]]:
     said: list[str] = []
-    return SpotHistory(ledger, "r1", said.append, answers), said
+    return SpotPriceRecorder(ledger, "r1", said.append, answers), said
 
 
 def rates(ledger: Ledger) -> list[tuple[datetime, Decimal]]:
@@ -124,7 +124,7 @@ def test_it_can_be_asked_at_once(ledger: Ledger) -> None:
     history.look(later(1))
     history.look(later(2), every=timedelta(0))
     assert len(answers.asked) == 2
-    assert timedelta(minutes=1) < EVERY
+    assert timedelta(minutes=1) < POLL_INTERVAL
 
 
 def test_each_life_has_the_prices_of_its_own_zone(ledger: Ledger) -> None:

@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import Usage
-from launcher.fleet.monitoring.webhook import Herald, Moment, address, due, heralding, post
+from launcher.fleet.monitoring.webhook import (
+    RunSnapshot,
+    WebhookSender,
+    due_messages,
+    post,
+    webhook_sender,
+    webhook_url,
+)
 from launcher.jobs.job import BadJob, parse
 from launcher.ledger.ledger import Ledger
 from tests.support.webhook import Webhook, listening
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SECRET = "T000-B000-XXXX"
-QUIET = Moment("r1", 100, 0, Decimal(0), Decimal(0), None, None, None, NOON, "RUNNING")
+QUIET = RunSnapshot("r1", 100, 0, Decimal(0), Decimal(0), None, None, None, NOON, "RUNNING")
 
 
 @pytest.fixture
@@ -34,8 +41,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield ledger
 
 
-def herald(ledger: Ledger, url: str) -> Herald:
-    return Herald(ledger, "r1", url, lambda: NOON, pause=0.01)
+def herald(ledger: Ledger, url: str) -> WebhookSender:
+    return WebhookSender(ledger, "r1", url, lambda: NOON, pause=0.01)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -116,7 +123,7 @@ def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_p
 
 
 def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
-    with heralding(ledger, "r1", None, lambda: NOON) as hear:
+    with webhook_sender(ledger, "r1", None, lambda: NOON) as hear:
         hear(QUIET)
     assert ledger.notices("r1") == []
 
@@ -136,21 +143,21 @@ def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
     ],
 )
 def test_what_is_due(change: dict[str, object], kinds: set[str]) -> None:
-    assert set(due(replace(QUIET, **change))) == kinds  # pyright: ignore[reportArgumentType]
+    assert set(due_messages(replace(QUIET, **change))) == kinds  # pyright: ignore[reportArgumentType]
 
 
 def test_the_address_is_in_the_environment() -> None:
     assert (
-        address("$HOOK", {"HOOK": f"https://hooks.example.org/{SECRET}"})
+        webhook_url("$HOOK", {"HOOK": f"https://hooks.example.org/{SECRET}"})
         == f"https://hooks.example.org/{SECRET}"
     )
-    assert address(None, {}) is None
+    assert webhook_url(None, {}) is None
 
 
 @pytest.mark.parametrize("held", ["", f"http://hooks.example.org/{SECRET}", f"file:///{SECRET}", SECRET])
 def test_an_address_that_may_not_be_sent_to_is_refused_without_being_shown(held: str) -> None:
     with pytest.raises(Usage) as caught:
-        address("$HOOK", {"HOOK": held})
+        webhook_url("$HOOK", {"HOOK": held})
     assert SECRET not in f"{caught.value} {caught.value.hint}"
     assert "HOOK" in str(caught.value)
 
