@@ -70,8 +70,10 @@ class Servers:
         if kind.startswith("s3"):
             ask(address, "PUT", f"/{name}")
             return f"s3://{name}"
-        ask(address, "POST", "/storage/v1/b", f'{{"name": "{name}"}}')
-        return f"gs://{name}"
+        if kind.startswith("gcs"):
+            ask(address, "POST", "/storage/v1/b", f'{{"name": "{name}"}}')
+            return f"gs://{name}"
+        raise ValueError(f"no server makes a bucket of {kind}")
 
 
 def found_by(address: str, patch: pytest.MonkeyPatch) -> None:
