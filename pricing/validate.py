@@ -31,8 +31,8 @@ RESERVED_BELOW = {"B200": Decimal(12)}
 DEAREST = Decimal(1000)  # USD per GPU-hour
 MOST_GPUS = 72
 # How far a price may move between two books before it is flagged. The largest move on record of a market price is
-# GCP's L4, +41 % in four months; AWS's L4 moved by 3 % in 32 hours. List prices hardly move, and a launch refuses
-# a plan whose prices moved by more than 10 %.
+# GCP's L4, +41 % in four months; AWS's L4 moved by 3 % in 32 hours. List prices hardly move, so a tenth
+# is far.
 SPOT_JUMP = Decimal("1.5")
 LIST_JUMP = Decimal("1.1")
 
