@@ -10,9 +10,8 @@ from pathlib import Path
 
 from launcher.bench.measure import Subject, body_of, record_of, trial
 from launcher.bench.synthetic_texts import texts
-from launcher.cli.console import show
+from launcher.cli.console import say, show
 from launcher.cli.options import MEASURED_TEXT_TOKENS
-from launcher.cli.progress import say
 from launcher.corpus.chunking import cut_of
 from launcher.corpus.inspect import look
 from launcher.errors import Problem, Usage

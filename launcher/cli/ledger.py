@@ -4,8 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from launcher.cli.console import show
-from launcher.cli.progress import say
+from launcher.cli.console import say, show
 from launcher.errors import Problem
 from launcher.fleet.rebuild_ledger import rebuild
 from launcher.ledger.ledger import Ledger

@@ -26,7 +26,7 @@ COMMANDS = {
     "status": "launcher.cli.status:status",
     "report": "launcher.cli.report:report",
     "compare": "launcher.cli.report:compare",
-    "resume": "launcher.cli.launch:resume",
+    "resume": "launcher.cli.resume:resume",
     "stop": "launcher.cli.stop:stop",
     "down": "launcher.cli.stop:down",
     "verify": "launcher.cli.verify:run",

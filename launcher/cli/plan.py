@@ -4,8 +4,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from launcher.cli.console import show
-from launcher.cli.progress import say
+from launcher.cli.console import say, show
 from launcher.files import write
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger

@@ -8,10 +8,9 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from launcher.cli.console import show
+from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options import moment
-from launcher.cli.progress import say
 from launcher.costs.cloud_bill import read
 from launcher.costs.daily import by_day
 from launcher.costs.reconcile import reconcile

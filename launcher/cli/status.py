@@ -5,33 +5,35 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from launcher.cli.console import show
+from launcher.cli.console import follow, say, show
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.progress import follow, say
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.status import observer_of, settle_if_unattended, status_of
 from launcher.reports.terminal.plan import status_text
 from tasks.stores.open import open_store
 
+WATCH_SECONDS = 2.0  # between two states of --watch
+
 
 def status(arguments: Namespace) -> int:
+    """Print the state of a run, after recording what became of its machines if no launcher is at work."""
     with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         store = open_store(run.output)
-        eye = observer_of(ledger, store, run)
-        history = SpotPriceRecorder(ledger, run.id, say)
+        observer = observer_of(ledger, store, run)
+        spot_prices = SpotPriceRecorder(ledger, run.id, say)
 
-        def looks() -> Iterator[dict[str, Any]]:
+        def states() -> Iterator[dict[str, Any]]:
             while True:
-                settle_if_unattended(ledger, run, eye, arguments.runs / run.id, history, say)
-                body = status_of(ledger, run.id, eye)
+                settle_if_unattended(ledger, run, observer, arguments.runs / run.id, spot_prices, say)
+                body = status_of(ledger, run.id, observer)
                 yield body
-                if not arguments.watch or body["state"] in ("DONE", "STOPPED") or eye is None:
+                if not arguments.watch or body["state"] in ("DONE", "STOPPED") or observer is None:
                     return
-                time.sleep(2)
+                time.sleep(WATCH_SECONDS)
 
         if arguments.watch:
-            follow(looks(), status_text, as_json=arguments.json)
+            follow(states(), status_text, as_json=arguments.json)
         else:
-            show(next(looks()), status_text, as_json=arguments.json)
+            show(next(states()), status_text, as_json=arguments.json)
         return 0

@@ -12,9 +12,8 @@ from typing import Any
 
 from rich.text import Text
 
-from launcher.cli.console import show
+from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.progress import say
 from launcher.errors import Problem
 from launcher.fleet.controller import RunLocked, run_lock
 from launcher.fleet.monitoring.store_observer import StoreObserver
@@ -36,7 +35,7 @@ def stop(arguments: Namespace) -> int:
         if run.state == RunState.DONE or observer is None:
             say(f"run {run.id} is {run.state.lower()}: nothing runs")
             return 0
-        control.tell(observer.store, run.id, "drain", utc())
+        control.send(observer.store, run.id, "drain", utc())
         ledger.note(run.id, "stop", "told to finish what is in hand", utc())
         with contextlib.suppress(RunLocked), run_lock(arguments.runs / run.id, run.id, patience=0):
             drain(ledger, run, observer, tracker_of(ledger, run, observer, arguments.runs / run.id))

@@ -2,9 +2,8 @@
 
 from argparse import Namespace
 
-from launcher.cli.console import show
+from launcher.cli.console import show, steps
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.progress import stepper
 from launcher.errors import FailedRows, Problem
 from launcher.ledger.records import RunState
 from launcher.output.verify import verify
@@ -18,7 +17,7 @@ def run(arguments: Namespace) -> int:
         run = ledger.find(arguments.run)
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
-    with stepper("checking shards") as step:
+    with steps("checking shards") as step:
         verdict = verify(store, header, arguments.seed, again=not arguments.no_embed, step=step)
     body = {
         "schema": "embedfleet/verify/1",

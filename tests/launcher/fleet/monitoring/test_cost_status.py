@@ -90,7 +90,7 @@ def test_a_watch_without_a_terminal_is_one_object_a_line(tmp_path: Path) -> None
     import contextlib
     import json
 
-    from launcher.cli.progress import follow
+    from launcher.cli.console import follow
 
     out = StringIO()
     with contextlib.redirect_stdout(out):

@@ -1,0 +1,133 @@
+"""Drive a run to its end, then write and print its report: what `launch` and `resume` share."""
+
+import json
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from launcher.cli.console import say, show
+from launcher.cli.progress import screen
+from launcher.costs.run_costs import report_of
+from launcher.errors import FailedRows
+from launcher.files import write
+from launcher.fleet.controller import Controller, run_lock
+from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.notifications import current_budget, notifying
+from launcher.fleet.orphan_check import await_teardown
+from launcher.fleet.provisioner import check_access, is_rented, provision
+from launcher.fleet.task_specs import task_yamls
+from launcher.jobs.job import Job
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run, RunState
+from launcher.output.dataset import write_dataset
+from launcher.reports.html.report import render
+from launcher.reports.report import to_json
+from launcher.reports.terminal.report import report_text
+from launcher.throughput.calibration import learn
+from tasks.clock import utc
+from tasks.protocol import manifest
+from tasks.protocol.keys import dataset_key
+from tasks.stores.base import Store
+from tasks.stores.open import open_store
+
+
+def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace) -> int:
+    """Start machines until every shard has its receipt, then report; return the exit status.
+
+    `job` gives the limits and may be newer than the plan that the run was created with.
+
+    Raises:
+        FailedRows: the run is finished, and some rows or shards could not be embedded.
+    """
+    body: dict[str, Any] = json.loads(run.plan)
+    folder = runs / run.id
+    store = open_store(run.output)
+    header = manifest.read_header(store, run.id)
+    observer = StoreObserver(store, ledger, header)
+    with run_lock(folder, run.id):
+        write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
+        observer.recall()
+        observer.receipts()
+        before = ledger.find(run.id)
+        if observer.finished and before.state == RunState.DONE:
+            say(f"run {run.id} is finished: nothing to do")
+        else:
+            what_continues = _drive(ledger, run, folder, job, arguments)
+            if what_continues:
+                say(what_continues)
+                return 0
+        if not store.list(dataset_key(run.id)):
+            write_dataset(store, header, ledger.receipts(run.id))
+    return _finish(ledger, store, run.id, folder)
+
+
+def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespace) -> str | None:
+    """Drive a run that has shards left; return None when it is done, or with --detach what continues without us."""
+    body: dict[str, Any] = json.loads(run.plan)
+    store = open_store(run.output)
+    header = manifest.read_header(store, run.id)
+    check_access(body)
+    hired = provision(body, run.output, store, folder, arguments.secret)
+    if not is_rented(body):
+        manifest.check_corpus_reachable(header)
+    for name, text in task_yamls(hired.recipes).items():
+        write(folder / name, text)
+    follow, prove = _rented_extras(ledger, run, body)
+    try:
+        with screen(body) as shown, notifying(ledger, run.id, job, shown, utc) as watch:
+            controller = Controller(
+                ledger,
+                StoreObserver(store, ledger, header),
+                hired.cloud,
+                hired.lots,
+                budget=current_budget(ledger, run.id, job),
+                watch=watch,
+                say=say,
+                tokens=body["profile"]["tokens"],
+                detach=arguments.detach,
+                follow=follow,
+                prove=prove,
+            )
+            return controller.go()
+    finally:
+        learn(ledger, run.id, body, utc())
+
+
+def _rented_extras(
+    ledger: Ledger, run: Run, body: dict[str, Any]
+) -> tuple[Callable[[datetime], None], Callable[[Callable[[], bool]], None]]:
+    """What the controller does for rented machines in addition: record spot prices, and check that all are gone."""
+    if not is_rented(body):
+        return lambda _now: None, lambda _hurried: None
+    history = SpotPriceRecorder(ledger, run.id, say)
+
+    def prove(hurried: Callable[[], bool]) -> None:
+        await_teardown(ledger, run, body, say, hurried)
+        history.look(utc(), every=timedelta(0))  # prices up to the end of the machines that have just gone
+
+    return history.look, prove
+
+
+def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
+    """Write report.html and report.json, print the report, and return 0 or raise FailedRows."""
+    body = to_json(report_of(ledger, store, run, utc()))
+    write(folder / "report.html", render(body))
+    write(folder / "report.json", json.dumps(body, indent=1) + "\n")
+    show(body, report_text, as_json=False)
+    say(f"report: {folder / 'report.html'}")
+    failed, faults = body["work"]["failed_rows"], body["work"]["failed_shards"]
+    if faults:
+        first = next(r for r in ledger.receipts(run) if r.fault)
+        raise FailedRows(
+            f"{faults:,} of {body['work']['shards']:,} shards failed; shard {first.position}: {first.fault}",
+            hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
+        )
+    if failed:
+        raise FailedRows(
+            f"{failed:,} rows could not be embedded; {body['work']['documents']:,} documents were",
+            hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
+        )
+    return 0

@@ -1,0 +1,47 @@
+"""`embedfleet resume`: continue a run, whatever ended its launcher."""
+
+import json
+from argparse import Namespace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from launcher.cli.console import say
+from launcher.cli.drive import drive_to_end
+from launcher.cli.open_ledger import existing_ledger
+from launcher.costs.run_costs import standing_of
+from launcher.errors import Usage
+from launcher.fleet.create_run import create_run
+from launcher.jobs import job as jobs
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run, RunState
+from tasks.clock import utc
+
+
+def resume(arguments: Namespace) -> int:
+    """Set the budget if one is given, then drive the run to its end."""
+    with existing_ledger(arguments) as ledger:
+        run = ledger.find(arguments.run)
+        body: dict[str, Any] = json.loads(run.plan)
+        job = jobs.load(body["work"]["job"])
+        if arguments.budget is not None:
+            _set_budget(ledger, run, arguments.budget)
+        if run.state == RunState.PLANNED:  # the launcher died before it had written the whole manifest
+            run = create_run(ledger, body, job, Path(body["work"]["base"]), say=say)
+        return drive_to_end(ledger, run, arguments.runs, job, arguments)
+
+
+def _set_budget(ledger: Ledger, run: Run, budget: Decimal) -> None:
+    """Replace the budget of a run.
+
+    Raises:
+        Usage: the run has spent that much already.
+    """
+    spent = standing_of(ledger, run.id, utc()).spent
+    if budget <= spent:
+        raise Usage(
+            f"a budget of ${budget} is used up already: ${spent:.4f} are spent",
+            hint=f"embedfleet resume {run.id} --budget DOLLARS, with more than that",
+        )
+    ledger.set_budget(run.id, budget, utc())
+    ledger.note(run.id, "budget", f"${budget} from now on", utc())
