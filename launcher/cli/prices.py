@@ -22,10 +22,11 @@ from launcher.format import plain
 from launcher.planning.price_book import book_of
 from launcher.reports.terminal import prices as listing
 from launcher.reports.terminal.prices import WIDTH, Line, Wanted
-from pricing import book_versions, gpu, sources
+from pricing import book_versions, gpu
 from pricing.book_versions import REJECTED, Book
 from pricing.offer import Offer
 from pricing.refresh import Answer, Refreshed, refresh
+from pricing.sources import registry
 from pricing.staleness import stale
 from pricing.validate import EXPECTED
 from tasks.clock import utc
@@ -118,11 +119,11 @@ def _dates(book: Book, advice: str, now: datetime) -> list[str]:
 
 
 def _refresh(arguments: Namespace, now: datetime) -> int:
-    names = _known("--source", arguments.source, tuple(sources.SOURCES)) or tuple(sources.SOURCES)
+    names = _known("--source", arguments.source, tuple(registry.SOURCES)) or tuple(registry.SOURCES)
     folder = book_versions.place(os.environ)
     _say(f"asking {', '.join(names)}")
     # In the order of SOURCES, whatever the order asked for: the clouds' own word stands over a collection's.
-    asked = {name: partial(fetch, now) for name, fetch in sources.SOURCES.items() if name in names}
+    asked = {name: partial(fetch, now) for name, fetch in registry.SOURCES.items() if name in names}
     try:
         done = refresh(folder, asked, now)
     except OSError as error:

@@ -1,16 +1,15 @@
-"""The price sources that can be asked now, by name; each is one file, and none is asked before it is called."""
+"""Price sources: each asks one cloud or catalog for its prices.
 
-from collections.abc import Callable
-from datetime import datetime
+Imports: pricing.offer, pricing.gpu; a cloud's library only when its source is asked.
 
-from pricing.sources import aws, azure, gcp, skypilot
-from pricing.sources.result import Fetched, Unanswered
-
-__all__ = ["SOURCES", "Fetched", "Unanswered"]
-
-SOURCES: dict[str, Callable[[datetime], Fetched]] = {
-    "skypilot": skypilot.fetch,
-    "aws": aws.fetch,
-    "gcp": gcp.fetch,
-    "azure": azure.fetch,
-}
+registry: the sources that `prices refresh` can ask, by name.
+aws: spot prices by zone, now and in the past, and on-demand prices by region, through boto3.
+azure: on-demand and spot prices from the Retail Prices API, which needs no credentials.
+gcp: on-demand and spot prices from the SKUs of the Cloud Billing Catalog.
+skypilot: prices from SkyPilot's catalogs, on this machine or as published.
+skypilot_gcp: GCP in SkyPilot's catalog, where a GPU and its machine are two rows whose prices add up.
+skypilot_rows: the lines of a SkyPilot catalog, read by column name.
+instance_types: which GPUs an instance type of AWS, GCP or Azure has, where a price feed does not say.
+result: what a source returns: quotes, or the reason why there are none.
+http: downloads, with limits of size and retries.
+"""

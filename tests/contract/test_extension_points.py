@@ -17,7 +17,7 @@ from launcher.throughput import gpu_memory, predict
 from pricing.egress import NETWORKS
 from pricing.price_book import load
 from pricing.provisioning import controller
-from pricing.sources import SOURCES
+from pricing.sources.registry import SOURCES
 from pricing.storage import DISKS
 from pricing.validate import EXPECTED
 from tasks import skypilot_task

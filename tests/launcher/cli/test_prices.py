@@ -10,7 +10,8 @@ import pytest
 from launcher.cli import prices
 from launcher.cli.main import parser
 from launcher.errors import Problem, Usage
-from pricing import book_versions, price_book, sources
+from pricing import book_versions, price_book
+from pricing.sources import registry
 from pricing.sources.result import Fetched, Unanswered
 from tests.support.paths import ROOT
 
@@ -168,7 +169,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, **says: Fetched | Unanswered) -> 
 
         return fetch
 
-    monkeypatch.setattr(sources, "SOURCES", {name: source(said) for name, said in says.items()})
+    monkeypatch.setattr(registry, "SOURCES", {name: source(said) for name, said in says.items()})
 
 
 def answer() -> Fetched:

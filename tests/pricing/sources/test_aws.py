@@ -15,8 +15,9 @@ from botocore.stub import ANY, Stubber
 
 from pricing.gpu import canonical
 from pricing.offer import Quote
-from pricing.sources import SOURCES, aws
+from pricing.sources import aws
 from pricing.sources.instance_types import by_type
+from pricing.sources.registry import SOURCES
 from pricing.sources.result import Fetched, Unanswered, plain
 from pricing.validate import gate
 from tests.support.recorded_http import body

@@ -7,8 +7,9 @@ from importlib.resources import files
 import pytest
 
 from pricing.gpu import canonical
-from pricing.sources import SOURCES, Unanswered
 from pricing.sources.instance_types import Shape, by_type, shapes
+from pricing.sources.registry import SOURCES
+from pricing.sources.result import Unanswered
 
 CLOUDS = ("aws", "gcp", "azure")
 EVERY = [s for cloud in CLOUDS for s in shapes(cloud)]
@@ -55,6 +56,6 @@ def test_gcp_without_a_key_is_unanswered(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_naming_the_sources_does_not_load_what_only_one_of_them_needs() -> None:
-    program = "import sys, pricing.sources; print('boto3' in sys.modules)"
+    program = "import sys, pricing.sources.registry; print('boto3' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout == "False\n"

@@ -1,0 +1,17 @@
+"""The price sources that `prices refresh` can ask, by name.
+
+Importing a source asks nothing.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pricing.sources import aws, azure, gcp, skypilot
+from pricing.sources.result import Fetched
+
+SOURCES: dict[str, Callable[[datetime], Fetched]] = {
+    "skypilot": skypilot.fetch,
+    "aws": aws.fetch,
+    "gcp": gcp.fetch,
+    "azure": azure.fetch,
+}
