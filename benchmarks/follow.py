@@ -19,7 +19,7 @@ from launcher.fleet.policy import FleetGroup
 from launcher.ledger.ledger import Ledger
 from tasks.clock import utc
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.skypilot_task import Place
 from tasks.stores.folder import Folder
@@ -82,7 +82,15 @@ def measure(folder: Path) -> dict[str, float]:
         for job in jobs():
             ledger.intend_machine(RUN, job.name, job.id, None, utc(), lot=0)
             ledger.confirm_machine(job.name, f"{job.id}:{job.name}", utc())
-            pulse = Pulse(RUN, f"{job.name}-0", "host", 1, utc().isoformat(), "working", utc().isoformat())
+            pulse = Heartbeat(
+                run=RUN,
+                worker=f"{job.name}-0",
+                host="host",
+                pid=1,
+                started=utc(),
+                state="working",
+                ready=utc(),
+            )
             Heart(store, pulse).beat()
         drive = Controller(
             ledger,

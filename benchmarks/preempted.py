@@ -24,7 +24,7 @@ from tasks.clock import utc
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.folder import Folder, version_of
@@ -132,7 +132,11 @@ def measure(mode: Mode, shards: int, every: int) -> dict[str, object]:
             told.listen()
             scratch = folder / f"scratch-{lives}"
             scratch.mkdir()
-            heart = Heart(store, Pulse("run-1", f"w{lives}", "here", os.getpid(), utc().isoformat()), 1_000)
+            heart = Heart(
+                store,
+                Heartbeat(run="run-1", worker=f"w{lives}", host="here", pid=os.getpid(), started=utc()),
+                1_000,
+            )
             worker = mode.kind(store, header, f"w{lives}", 0, Timed(), heart, scratch, told)
             over = threading.Event()
             wait = dice.uniform(0.5, 1.5) * every * SHARD

@@ -119,14 +119,14 @@ class Controller:
             Problem: the machines die, and why.
         """
         with self._interruptible(), self._alone():
-            self.cloud.look()
-            self.census.adopt()
+            self.cloud.refresh()
+            self.census.resolve_intents()
             self._welcome()
-            self.eye.recall()
-            self.eye.receipts()
+            self.eye.load_known()
+            self.eye.read_receipts()
             self.troubles.recall()
             if not self.eye.finished:
-                control.tell(self.eye.store, self.run, "go", utc())  # it may have been told to drain before
+                control.send(self.eye.store, self.run, "go", utc())  # it may have been told to drain before
             before = self.ledger.progress(self.run).tokens
             self.ledger.set_run_state(self.run, RunState.RUNNING, self.began)
             while True:
@@ -160,12 +160,12 @@ class Controller:
     def _welcome(self) -> None:
         """Machines of this run that this ledger does not know: another laptop's, or of a ledger that was lost."""
         known = {m.name for m in self.ledger.machines(self.run)}
-        for name, handle in self.cloud.living().items():
+        for name, handle in self.cloud.list_alive().items():
             lot = next((lot for lot in self.lots if name.startswith(lot.name)), None)
             slot = name[len(lot.name) :].partition("-")[0] if lot else ""
             if name in known or lot is None or not slot.isdigit():
                 continue
-            sight = self.cloud.sight(handle)
+            sight = self.cloud.status(handle)
             site = (sight.site if sight else None) or Site(lot.places[0].cloud)
             self.ledger.intend_machine(
                 self.run,
@@ -181,7 +181,7 @@ class Controller:
             self.ledger.note(self.run, "adopted", f"{name}, which this ledger did not know", utc())
 
     def _end(self, view: FleetView) -> None:
-        self.eye.lost()
+        self.eye.record_lost_leases()
         if self.eye.finished:
             self.ledger.set_run_state(self.run, RunState.DONE, utc())
             self.ledger.note(self.run, "done", "every shard has a receipt", utc())
@@ -219,7 +219,7 @@ class Controller:
 
     def _mourn(self, view: FleetView) -> None:
         """Say once that a lot is given up, and why, in its machines' own words."""
-        for lot in view.lots:
+        for lot in view.groups:
             if lot.number not in self.abandoned and group_given_up(view, lot):
                 self.abandoned.add(lot.number)
                 last = [
@@ -227,7 +227,7 @@ class Controller:
                     for m in self.ledger.machines(self.run)
                     if m.lot == lot.number and m.state == MachineState.FAILED
                 ][-1]
-                words = self.cloud.last_words(last.name)
+                words = self.cloud.log_tail(last.name)
                 text = f"lot {lot.number} ({lot.slots} x {lot.gpu}) is given up: {last.reason}; {dollars(view.spent)} spent"
                 self.ledger.note(self.run, "given up", text, utc())
                 self.say(
@@ -241,14 +241,14 @@ class Controller:
         self.ledger.note(self.run, "stopped", reason, utc())
 
     def observe(self) -> FleetView:
-        self.cloud.look()
-        self.eye.receipts()
-        self.census.pulses()
+        self.cloud.refresh()
+        self.eye.read_receipts()
+        self.census.read_heartbeats()
         self.learn()
-        self.census.count()
+        self.census.refresh_machines()
         self.follow(utc())
-        self.eye.receipts()  # a worker signs before it ends: no shard of a dead one is missed
-        if not self.draining and control.told(self.eye.store, self.run) == "drain":
+        self.eye.read_receipts()  # a worker signs before it ends: no shard of a dead one is missed
+        if not self.draining and control.read_command(self.eye.store, self.run) == "drain":
             self.draining = True
             self.ledger.set_run_state(self.run, RunState.DRAINING, utc())
         if self.eye.finished and self.finished is None:
@@ -256,14 +256,14 @@ class Controller:
         progress = self.ledger.progress(self.run)
         machines = self.ledger.machines(self.run)
         for machine in machines:
-            sight, lot = self.census.sights.get(machine.name), self._lot(machine)
+            sight, lot = self.census.statuses.get(machine.name), self._lot(machine)
             if sight and lot:
                 self.troubles.learn(machine, sight, lot.places, utc())
         expected = progress.tokens_expected or self.tokens
         money = standing_of(self.ledger, self.run, utc())
         return FleetView(
             run=self.run,
-            lots=self.lots,
+            groups=self.lots,
             workers=[self._seen(m) for m in machines],
             shards=progress.shards,
             done=progress.shards_done,
@@ -280,14 +280,14 @@ class Controller:
 
     def learn(self) -> None:
         """Workers' first minutes, each once: a plan that is made while this run lasts goes by them."""
-        minutes = list(self.eye.minutes.values())
+        minutes = list(self.eye.first_minutes.values())
         if len(minutes) > self.minutes:
             first_minutes(self.ledger, self.run, json.loads(self.ledger.find(self.run).plan), minutes)
             self.minutes = len(minutes)
 
     def _seen(self, machine: Machine) -> MachineView:
         earlier = machine.ended is not None and machine.ended < self.began
-        sight, lot = self.census.sights.get(machine.name), self._lot(machine)
+        sight, lot = self.census.statuses.get(machine.name), self._lot(machine)
         phase = sight.phase if sight and sight.phase else Phase.WAITING if self.rented else Phase.RUNNING
         told = (machine.name, "end") in self.told or (machine.name, "kill") in self.told
         if told and phase != Phase.FAILING:  # why it failed counts before its slot has another
@@ -297,7 +297,7 @@ class Controller:
             machine.slot,
             machine.state,
             machine.ended,
-            self.census.shards(machine.name),
+            self.census.shards_done(machine.name),
             earlier,
             machine.lot or 0,
             phase,
@@ -336,7 +336,7 @@ class Controller:
         self._start([self._ask(o) for o in orders if isinstance(o, Start) and self._intend(o)])
         for kind, what, how in (
             (Drain, "drain", self.cloud.drain),
-            (End, "end", self.cloud.end),
+            (End, "end", self.cloud.terminate),
             (Kill, "kill", self.cloud.kill),
         ):
             self._tell([o.name for o in orders if isinstance(o, kind)], what, how)
@@ -406,7 +406,7 @@ class Controller:
             how([handles[name] for name in known])
 
     def _pause(self) -> None:
-        end, before = time.monotonic() + self.cloud.poll, self.interrupts
+        end, before = time.monotonic() + self.cloud.poll_seconds, self.interrupts
         while (left := end - time.monotonic()) > 0 and self.interrupts == before:
             time.sleep(min(INTERRUPT_POLL_SECONDS, left))
 
@@ -441,11 +441,11 @@ class Controller:
                 hint=f"mend that, then: embedfleet resume {self.run}",
             )
         last = machines[-1]
-        words = self.cloud.last_words(last.name).splitlines()
+        words = self.cloud.log_tail(last.name).splitlines()
         said = words[-1] if words else "no last words"
         return Problem(
             f"the {what} die without finishing a shard ({last.reason}): {said}{spent}",
-            hint=f"read {self.cloud.log(last.name)}, mend it, then: embedfleet resume {self.run}",
+            hint=f"read {self.cloud.log_path(last.name)}, mend it, then: embedfleet resume {self.run}",
         )
 
     @contextlib.contextmanager

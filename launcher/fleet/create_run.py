@@ -57,7 +57,7 @@ def create_run(
     )  # whoever has only the output can go on with the run
     try:
         header = manifest.read_header(store, run)
-    except manifest.NoRun:
+    except manifest.RunNotFound:
         assert isinstance(job.corpus, Source)
         say("cutting the corpus into shards")
         cuts = cut_of(job, work["model"])
@@ -67,7 +67,7 @@ def create_run(
         if found.kept:
             write_base(store, run, found.kept)
         manifest.write(store, header, shards)
-    ledger.add_shards(run, manifest.every_shard(store, header))
+    ledger.add_shards(run, manifest.all_shards(store, header))
     workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
     ledger.note(run, "launched", f"{header.shards} shards, {workers} workers", utc())
     return ledger.find(run)

@@ -6,7 +6,6 @@ what is missing and changes nothing else.
 """
 
 import json
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +17,7 @@ from launcher.ledger.records import MachineState, Run, RunState
 from launcher.planning import plan as plans
 from tasks.clock import utc
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Pulse, load
+from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeats_prefix, plan_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.worker_names import machine_of
@@ -43,13 +42,13 @@ def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Run:
     ledger.create_run(name, job.name, json.dumps(body), body["digest"], output, created)
     try:
         header = manifest.read_header(store, name)
-    except manifest.NoRun:  # its launcher died before the manifest was whole: `resume` writes it
+    except manifest.RunNotFound:  # its launcher died before the manifest was whole: `resume` writes it
         return ledger.find(name)
-    ledger.add_shards(name, manifest.every_shard(store, header))
+    ledger.add_shards(name, manifest.all_shards(store, header))
     eye = StoreObserver(store, ledger, header)
-    eye.receipts()
+    eye.read_receipts()
     _machines(ledger, eye, header, body)
-    eye.lost()
+    eye.record_lost_leases()
     if ledger.find(name).state == RunState.PLANNED:
         ledger.set_run_state(name, RunState.DONE if eye.finished else RunState.STOPPED, utc())
         ledger.note(name, "rebuilt", f"from {output}", utc())
@@ -61,7 +60,7 @@ def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) ->
     lot = body["lots"][0]
     local = lot["cloud"] == "local"
     price = Decimal(lot["usd_per_hour"]) / int(lot["workers"]) if local and lot["usd_per_hour"] else None
-    pulses: dict[str, list[Pulse]] = {}
+    pulses: dict[str, list[Heartbeat]] = {}
     for entry in every(eye.store, heartbeats_prefix(header.run)):
         said = read(eye.store, entry.key)
         if said is None:
@@ -70,15 +69,15 @@ def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) ->
         rented = None if local else machine_of(pulse.worker)
         pulses.setdefault(rented or pulse.worker, []).append(pulse)
     for number, (machine, told) in enumerate(sorted(pulses.items(), key=lambda one: one[1][0].started)):
-        started = min(datetime.fromisoformat(pulse.started) for pulse in told)
+        started = min(pulse.started for pulse in told)
         gpu = str(lot["gpu"])
         if not ledger.intend_machine(header.run, machine, number, price, started, gpu=gpu):
             continue
         ledger.confirm_machine(machine, f"{told[0].pid}:{machine}", started)
-        ready = [datetime.fromisoformat(pulse.ready) for pulse in told if pulse.ready]
+        ready = [pulse.ready for pulse in told if pulse.ready]
         if ready:
             ledger.ready_machine(machine, min(ready))
-        ended = max(datetime.fromisoformat(pulse.stopping or pulse.at) for pulse in told)
+        ended = max(pulse.stopping or pulse.at for pulse in told)
         well = all(pulse.state in ("done", "stopped") for pulse in told)
         state = MachineState.STOPPED if well else MachineState.LOST
         ledger.end_machine(machine, state, max(started, ended), "its last sign of life, by the output path")

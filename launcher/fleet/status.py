@@ -30,17 +30,17 @@ def observer_of(ledger: Ledger, store: Store, run: Run) -> StoreObserver | None:
     """Who looks at the store; None while the run has no manifest yet."""
     try:
         eye = StoreObserver(store, ledger, manifest.read_header(store, run.id))
-    except manifest.NoRun:
+    except manifest.RunNotFound:
         return None
-    eye.recall()
+    eye.load_known()
     return eye
 
 
 def status_of(ledger: Ledger, run: str, eye: StoreObserver | None) -> dict[str, Any]:
     """The state of a run as JSON, schema embedfleet/status/1. Unknown is null; money is a string."""
     if eye:
-        eye.receipts()
-        eye.pulses()
+        eye.read_receipts()
+        eye.read_heartbeats()
     row, progress, now = ledger.find(run), ledger.progress(run), utc()
     machines = ledger.machines(run)
     times = machine_times(ledger, run)
@@ -74,7 +74,7 @@ def status_of(ledger: Ledger, run: str, eye: StoreObserver | None) -> dict[str, 
             {"name": m.name, "state": m.state.value, "handle": m.handle, "ready": m.ready is not None, "reason": m.reason}
             for m in machines
         ],
-    } | money | pace_of(eye.signs.look() if eye else [])  # fmt: skip
+    } | money | pace_of(eye.heartbeats.read() if eye else [])  # fmt: skip
 
 
 def settle_if_unattended(
@@ -90,11 +90,11 @@ def settle_if_unattended(
         with contextlib.suppress(RunLocked), run_lock(folder, run.id, patience=0):
             census = tracker_of(ledger, run, eye, folder)
             try:
-                census.settle()
-                if census.crew is not None:
-                    history.look(utc())
+                census.reconcile()
+                if census.workers is not None:
+                    history.record(utc())
             except Problem as problem:
-                if census.crew is None:
+                if census.workers is None:
                     raise
                 say(
                     f"what became of rented machines is not known: {problem}"
@@ -104,4 +104,4 @@ def settle_if_unattended(
 def tracker_of(ledger: Ledger, run: Run, eye: StoreObserver, folder: Path) -> MachineTracker:
     """Who looks after this run's machines while no launcher does."""
     hired = provision(json.loads(run.plan), run.output, eye.store, folder)
-    return Controller(ledger, eye, hired.cloud, hired.lots, None, lambda _glance: None).census
+    return Controller(ledger, eye, hired.backend, hired.groups, None, lambda _glance: None).census

@@ -25,16 +25,16 @@ LOCAL_TIMEOUT_SECONDS = 15.0  # seconds for a worker of this machine to end
 
 def drain(ledger: Ledger, run: Run, eye: StoreObserver, census: MachineTracker) -> None:
     """No launcher is at work: tell the machines ourselves. One that is still to come is cancelled."""
-    census.settle()
+    census.reconcile()
     if ledger.find(run.id).state == RunState.RUNNING:
         ledger.set_run_state(run.id, RunState.DRAINING, utc())
     up = {m.name: m.handle for m in ledger.machines(run.id, {MachineState.UP}) if m.handle}
     gone = (Phase.WAITING, Phase.RECOVERING, Phase.FAILING)
-    absent = [n for n in up if (s := census.sights.get(n)) and s.phase in gone]
+    absent = [n for n in up if (s := census.statuses.get(n)) and s.phase in gone]
     for name in up:
         ledger.stopping_machine(name, utc())
-    census.cloud.drain([handle for name, handle in up.items() if name not in absent])
-    census.cloud.end([handle for name, handle in up.items() if name in absent])
+    census.backend.drain([handle for name, handle in up.items() if name not in absent])
+    census.backend.terminate([handle for name, handle in up.items() if name in absent])
     del eye
 
 
@@ -52,11 +52,11 @@ def take_down(
         return
     try:
         with run_lock(folder, run.id):
-            control.tell(
+            control.send(
                 eye.store, run.id, "drain", utc()
             )  # a machine that comes up meanwhile begins nothing
             census = tracker_of(ledger, run, eye, folder)
-            census.settle()
+            census.reconcile()
             _end_all(ledger, run, census, say)
             if is_rented(plan):
                 _sweep(ledger, run, plan, say)
@@ -71,7 +71,7 @@ def take_down(
 
 def _end_all(ledger: Ledger, run: Run, census: MachineTracker, say: Callable[[str], None]) -> None:
     told: set[str] = set()
-    is_rented = census.crew is not None
+    is_rented = census.workers is not None
     end = time.monotonic() + (SKYPILOT_TIMEOUT_SECONDS if is_rented else LOCAL_TIMEOUT_SECONDS)
     while True:
         machines = ledger.machines(run.id, set(ALIVE))
@@ -84,15 +84,15 @@ def _end_all(ledger: Ledger, run: Run, census: MachineTracker, say: Callable[[st
             break
         for machine in machines:
             ledger.stopping_machine(machine.name, utc())
-        census.cloud.end(sorted(handles - told))
+        census.backend.terminate(sorted(handles - told))
         told |= handles
         if time.monotonic() > end:
-            census.cloud.kill(sorted(handles))
+            census.backend.kill(sorted(handles))
         say(f"{len(handles)} still to go")
-        time.sleep(min(3.0, census.cloud.poll))
-        census.cloud.look()
-        census.adopt()
-        census.count()
+        time.sleep(min(3.0, census.backend.poll_seconds))
+        census.backend.refresh()
+        census.resolve_intents()
+        census.refresh_machines()
     for machine in ledger.machines(run.id, set(ALIVE)):
         ledger.end_machine(machine.name, MachineState.STOPPED, utc(), "taken down")
 

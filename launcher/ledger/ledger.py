@@ -43,7 +43,7 @@ from launcher.ledger.records import (
     SpeedSeen,
 )
 from launcher.ledger.tables import EVENT, LEASE, MACHINE, PROGRESS, RUN, SHARD, SPEED, upgrade
-from tasks.protocol.receipt import Receipt, files_of, json_of
+from tasks.protocol.receipt import Receipt, dump_files, load_files
 from tasks.protocol.shard import Shard
 
 PATIENCE = 30.0  # seconds; SQLite's queue is unfair: with 8 writers one was seen waiting for 4 s
@@ -513,7 +513,7 @@ def _receipt(row: Sequence[Any]) -> Receipt:
     for place in TIMES:  # UTC without saying so, as SQLModel writes them
         cells[place] = datetime.fromisoformat(cells[place]).replace(tzinfo=UTC)
     cells[STAGES] = json.loads(cells[STAGES])
-    cells[EARLIER] = files_of(json.loads(cells[EARLIER])) if cells[EARLIER] else ()
+    cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
     cells[REPEATED] = cells[REPEATED] or 0  # of a layout that did not count them
     return Receipt(*cells)
 
@@ -540,7 +540,7 @@ def _done(run: str, receipt: Receipt) -> tuple[Any, ...]:
         _text(receipt.finished),
         json.dumps(dict(receipt.stages)),
         receipt.fault and _readable(receipt.fault),
-        json_of(receipt.earlier) if receipt.earlier else None,
+        dump_files(receipt.earlier) if receipt.earlier else None,
         receipt.tokens_repeated,
         run,
         receipt.shard,

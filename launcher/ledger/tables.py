@@ -3,7 +3,6 @@
 Knows no query: those are the ledger's.
 """
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +17,7 @@ from sqlmodel import Field, SQLModel
 
 from launcher.errors import Problem
 from launcher.ledger.records import How, MachineState, Outcome, RunState, ShardState
-from tasks.protocol.receipt import File, files_of, json_of
+from tasks.protocol.receipt import File, dump_files, load_files
 
 
 class Money(TypeDecorator[Decimal]):
@@ -48,11 +47,11 @@ class Files(TypeDecorator[tuple[File, ...]]):
 
     def process_bind_param(self, value: tuple[File, ...] | None, dialect: Dialect) -> str | None:
         del dialect
-        return None if value is None else json_of(value)
+        return None if value is None else dump_files(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[File, ...]:
         del dialect
-        return files_of(json.loads(value)) if value else ()
+        return load_files(value) if value else ()
 
 
 class Row(SQLModel):

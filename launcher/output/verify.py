@@ -76,7 +76,7 @@ def verify(store: Store, header: Header, seed: int, again: bool, step: Callable[
     dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
     picked: list[Picked] = []
     corpus = open_store(header.corpus)
-    for number, shard in enumerate(manifest.every_shard(store, header), 1):
+    for number, shard in enumerate(manifest.all_shards(store, header), 1):
         done = _receipt(store, header, shard, verdict)
         if done:
             verdict.shards_done += 1

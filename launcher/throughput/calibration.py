@@ -21,7 +21,7 @@ from launcher.throughput.spread import Spread
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
-    from tasks.protocol.heartbeat import Pulse
+    from tasks.protocol.heartbeat import Heartbeat
     from tasks.protocol.receipt import Receipt
 
 # A gap between two shards of one worker that is shorter is waiting, and part of its speed: for a shard to claim, to
@@ -124,12 +124,12 @@ def first_minutes(ledger: "Ledger", run: str, body: Mapping[str, Any], minutes: 
         ledger.record_speed(_seen(body, gpu, rate, _workers(body, gpu), source, at))
 
 
-def minute_of(pulse: "Pulse") -> Minute | None:
+def minute_of(pulse: "Heartbeat") -> Minute | None:
     """The first minute that a sign of life tells of; None while it is not over."""
     first, ready = pulse.first_minute, pulse.ready
     if first is None or ready is None:
         return None
-    over = datetime.fromisoformat(ready) + timedelta(seconds=first["seconds"])
+    over = ready + timedelta(seconds=first["seconds"])
     return Minute(pulse.worker, first["tokens"], first["seconds"], over)
 
 

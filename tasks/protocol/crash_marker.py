@@ -1,52 +1,51 @@
-"""Which shards the engine has in its grip right now, and whether a process that ended may have died of them.
+"""Crash marker: a local file that lists the shards in the engine, so that a crash can be blamed on one of them.
 
-In a file of this machine, so it costs no request: whoever buries the process reads it.
+A worker writes it before each call of its engine and removes it afterwards. The supervisor, or the launcher of a local
+run, reads it when the process is dead. A file of this machine, so it costs no request.
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tasks.protocol import documents
 from tasks.protocol.lease import Lease
 
 NAME = "engine.json"
+SIGKILL = 9
+CRASH_SIGNALS = frozenset({4, 6, 7, 8, 11})  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
 
 
-def take(scratch: Path, leases: Sequence[Lease]) -> None:
-    """The engine begins with these."""
-    (scratch / NAME).write_text(json.dumps([lease.key for lease in leases]), encoding="utf-8")
+def mark(scratch: Path, leases: Sequence[Lease]) -> None:
+    """Write the keys of these leases: the engine begins with their shards."""
+    (scratch / NAME).write_bytes(documents.encode([lease.key for lease in leases]))
 
 
-def release(scratch: Path) -> None:
-    """The engine is through with them."""
+def clear(scratch: Path) -> None:
+    """Remove the marker: the engine has finished with its shards."""
     (scratch / NAME).unlink(missing_ok=True)
 
 
-def held(scratch: Path) -> frozenset[str]:
-    """Keys of the leases whose shards a dead worker's engine had; none where it died of something else."""
-    with suppress(OSError, ValueError):
-        return frozenset(json.loads((scratch / NAME).read_text(encoding="utf-8")))
+def marked(scratch: Path) -> frozenset[str]:
+    """Keys of the leases whose shards were in a dead worker's engine; empty when it died of something else."""
+    with suppress(OSError, documents.BadDocument):
+        return documents.decode((scratch / NAME).read_bytes(), frozenset[str], "a crash marker")
     return frozenset()
 
 
-def guilty(status: int | None, oom_kills: int) -> bool:
-    """Whether a process that ended so may have died of what it worked on.
+def died_of_its_work(status: int | None, oom_kills: int) -> bool:
+    """Whether a process that ended with this exit status may have died of the shards it worked on.
 
-    It has where it crashed by itself or the kernel took it for its memory (`oom_kills` since it started). It has not
-    where somebody killed it or told it to end: a machine that goes away is nobody's fault.
+    True when it crashed by itself, or when the kernel killed it for its memory (`oom_kills` since it started). False
+    when somebody killed it or asked it to end: a machine that goes away is not the fault of a shard.
     """
     if status is None or status >= 0:
         return status == 1
-    return -status in CRASHES or (-status == SIGKILL and oom_kills > 0)
-
-
-SIGKILL = 9
-CRASHES = frozenset({4, 6, 7, 8, 11})  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
+    return -status in CRASH_SIGNALS or (-status == SIGKILL and oom_kills > 0)
 
 
 def oom_kills() -> int:
-    """Processes that the kernel has killed for want of memory since it booted; 0 where nobody tells."""
+    """How many processes the kernel has killed for want of memory since it booted; 0 where it does not say."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
             name, _, count = line.partition(" ")

@@ -1,52 +1,78 @@
-"""."""
+"""What a worker writes about itself while it lives. For people and for the ledger: nothing depends on it.
 
-import json
+`tasks.worker.heartbeat` writes it every few seconds; when a worker dies, its supervisor writes the last one.
+"""
+
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from tasks.protocol import documents
 
 SCHEMA = "embedfleet/worker/2"
+NOT_YET = datetime.min.replace(tzinfo=UTC)  # the time of a heartbeat that was never written
+
+
+class HeldLease(NamedTuple):
+    """A lease that a worker holds, an array in JSON. `claimed` is by the worker's clock."""
+
+    slab: str
+    shard: str
+    generation: int
+    claimed: datetime
+
+
+class ReturnedLease(NamedTuple):
+    """A lease that ended without a receipt, with the time of its end: that time was paid for."""
+
+    slab: str
+    shard: str
+    generation: int
+    claimed: datetime
+    returned: datetime
 
 
 @dataclass(slots=True)
-class Pulse:
-    """A worker's state. Times are ISO 8601 by its own clock; tokens and seconds are since it was ready."""
+class Heartbeat:
+    """A worker's state. Times are by its own clock; tokens and seconds are since it was ready."""
 
     run: str
     worker: str
     host: str
     pid: int
-    started: str
-    state: str = "starting"  # starting, working, waiting, leaving, done, stopped, failed
-    ready: str | None = None
-    stopping: str | None = None
+    started: datetime
+    state: str = "starting"  # starting, working, waiting, leaving, done, stopped, failed, lost
+    ready: datetime | None = None
+    stopping: datetime | None = None
     engine: str | None = None
     device: str | None = None
     dtype: str | None = None
-    leases: list[list[Any]] = field(default_factory=list[list[Any]])  # [slab, shard, generation, claimed]
-    returned: list[list[Any]] = field(default_factory=list[list[Any]])  # the same, with the time of return
-    shards: int = 0
-    tokens: int = 0  # signed for
+    leases: list[HeldLease] = field(default_factory=list[HeldLease])
+    returned: list[ReturnedLease] = field(default_factory=list[ReturnedLease])
+    shards: int = 0  # with a receipt by this worker
+    tokens: int = 0  # of those shards
     seconds: float = 0.0
-    stages: dict[str, float] = field(
-        default_factory=dict[str, float]
-    )  # seconds; see `tasks.worker.stage_timer`
+    stages: dict[str, float] = field(default_factory=dict[str, float])  # seconds: `tasks.worker.stage_timer`
     recent: float | None = None  # tokens per second over about the last minute
-    first_minute: dict[str, float] | None = (
-        None  # seconds, tokens, engine_seconds of the first minute of work
-    )
-    machine: dict[str, Any] = field(default_factory=dict[str, Any])  # see `tasks.worker.machine_stats`
-    at: str = ""
-    notice: str | None = None  # what the cloud said of taking the machine away
+    # seconds, tokens and engine_seconds of the first minute of work
+    first_minute: dict[str, int | float] | None = None
+    machine: dict[str, int | float | str | None] = field(
+        default_factory=dict[str, int | float | str | None]
+    )  # figures of `tasks.worker.machine_stats`
+    at: datetime = NOT_YET  # of this heartbeat
+    notice: str | None = None  # the cloud's notice that it will take the machine away
     error: str | None = None
 
 
-def load(body: bytes) -> Pulse:
-    """The pulse as it lies in the store.
+def dump(heartbeat: Heartbeat) -> bytes:
+    """The heartbeat as the store holds it."""
+    return documents.encode(heartbeat, SCHEMA)
+
+
+def load(body: bytes) -> Heartbeat:
+    """The heartbeat that `dump` wrote.
 
     Raises:
-        ValueError: it is not one of this schema.
+        BadDocument: it is not a heartbeat of this schema.
     """
-    fields: dict[str, Any] = json.loads(body)
-    if fields.pop("schema", None) != SCHEMA:
-        raise ValueError(f"not a worker of schema {SCHEMA}")
-    return Pulse(**fields)
+    return documents.decode(body, Heartbeat, "a worker", SCHEMA)

@@ -1,17 +1,16 @@
-"""What a run consists of, written once: how to embed, and every shard.
+"""The manifest of a run, written once: how to embed, and every shard.
 
-Slabs first, the header last, all create-only: whoever finds a header finds a complete manifest, two
-launches of one run agree on it, and a third with another corpus cannot change it under the workers.
+Slabs first, the header last, all create-only. So a header means that the manifest is complete, two launches of one run
+agree on it, and a third with another corpus cannot change it under the workers.
 """
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasks.errors import Problem
-from tasks.formats.vector_file import Dtype
+from tasks.protocol import documents
+from tasks.protocol.dtypes import Dtype
 from tasks.protocol.keys import manifest_header_key, manifest_slab_key
 from tasks.protocol.shard import SLAB, Shard, dump, load
 from tasks.stores.base import Store, create_once, read
@@ -21,7 +20,7 @@ SCHEMA = "embedfleet/manifest/2"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """How a run reads, embeds and writes. All that a worker needs beside its shards."""
+    """How a run reads, embeds and writes: all that a worker needs besides its shards."""
 
     run: str
     corpus: str  # root of the input files
@@ -36,32 +35,32 @@ class Header:
     dimensions: int | None  # leading dimensions kept and renormalised (Matryoshka); None: all
     ttl: float  # seconds a lease lasts without renewal
     shards: int
-    keep: tuple[str, ...] = ()  # columns of the source that lie beside the vectors
-    remote_code: bool = False  # run code from the model's own folder: only on the user's explicit word
-    once: bool = True  # texts that come again soon are embedded once
+    keep: tuple[str, ...] = ()  # columns of the source that are stored with the vectors
+    remote_code: bool = False  # run code from the model's own folder: only when the user says so
+    once: bool = True  # deduplicate: texts that come again soon are embedded once
 
 
-class NoRun(Problem):
-    """There is no such run under this output path."""
+class RunNotFound(Problem):
+    """This output path does not hold the run."""
 
 
-class Taken(Problem):
-    """There is a run of this name already, and it is another one."""
+class OtherManifest(Problem):
+    """The output path holds another run of this name."""
 
 
 def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
-    """Write the manifest, or find that the same one is there.
+    """Write the manifest. Idempotent: the same manifest may be there already, whole or in part.
 
     Raises:
-        Taken: another manifest is there.
-        ValueError: the shards do not count up to `header.shards`.
+        OtherManifest: another manifest is there.
+        ValueError: the shards are not in order, or not `header.shards` of them.
     """
     lines: list[bytes] = []
     count = 0
     for shard in shards:
         if shard.position != count:
             raise ValueError(f"shard {shard.id} has position {shard.position}, not {count}")
-        lines.append(json.dumps(dump(shard)).encode())
+        lines.append(dump(shard))
         count += 1
         if len(lines) == SLAB:
             _write_once(
@@ -72,62 +71,73 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         _write_once(store, header.run, manifest_slab_key(header.run, count // SLAB), b"\n".join(lines))
     if count != header.shards:
         raise ValueError(f"{count} shards, but the header says {header.shards}")
-    body = json.dumps({"schema": SCHEMA} | asdict(header), indent=1).encode()
+    body = documents.encode(header, SCHEMA, indent=1)
     _write_once(store, header.run, manifest_header_key(header.run), body)
 
 
 def _write_once(store: Store, run: str, key: str, body: bytes) -> None:
     if not create_once(store, key, body):
-        raise Taken(f"run {run!r} has another manifest already", hint="launch the job under another name")
+        raise OtherManifest(
+            f"run {run!r} has another manifest already", hint="launch the job under another name"
+        )
 
 
 def read_header(store: Store, run: str) -> Header:
     """The header of a run.
 
     Raises:
-        NoRun: the run is not there, or is of another version.
+        RunNotFound: the run is not there, or another version made it.
+        BadDocument: the header is damaged.
     """
     body = read(store, manifest_header_key(run))
     if body is None:
-        raise NoRun(
+        raise RunNotFound(
             f"no run {run!r} under this output path",
             hint="see which runs it holds under _embedfleet/",
         )
-    fields: dict[str, Any] = json.loads(body)
-    if fields.pop("schema", None) != SCHEMA:
-        raise NoRun(f"run {run!r} was made by another version of embedfleet", hint="use that version")
-    fields["keep"] = tuple(fields["keep"])
-    return Header(**fields)
+    try:
+        return documents.decode(body, Header, f"the manifest of run {run!r}", SCHEMA)
+    except documents.OtherSchema as error:
+        raise RunNotFound(
+            f"run {run!r} was made by another version of embedfleet", hint="use that version"
+        ) from error
 
 
-def within_reach(header: Header) -> None:
-    """See that the corpus of a run is where we are. Without this, every shard would be signed for as gone.
+def check_corpus_reachable(header: Header) -> None:
+    """Check that this machine reaches the corpus of a run. Without this, every shard would fail as a changed file.
 
     Raises:
-        NoRun: it is a folder of another machine.
+        RunNotFound: the corpus is a folder of another machine.
     """
     scheme, separator, rest = header.corpus.partition("://")
     if (not separator or scheme == "file") and not Path(rest if separator else header.corpus).exists():
-        raise NoRun(
+        raise RunNotFound(
             f"the corpus of run {header.run!r} is at {header.corpus}, and there is no such folder on this machine",
             hint="go on where the corpus is, or mount it here under the same path: nothing is lost",
         )
 
 
-def slabs(header: Header) -> int:
-    """How many slabs hold the shards."""
+def slab_count(header: Header) -> int:
+    """How many slabs hold the shards of a run."""
     return -(-header.shards // SLAB)
 
 
 def read_slab(store: Store, run: str, slab: int) -> list[Shard]:
-    """The shards of one slab, by position."""
+    """The shards of one slab, by position.
+
+    Raises:
+        RunNotFound: the slab is missing.
+        BadDocument: it is damaged.
+    """
     body = read(store, manifest_slab_key(run, slab))
     if body is None:
-        raise NoRun(f"slab {slab} of run {run!r} is missing", hint="launch the job again under another name")
-    return [load(json.loads(line)) for line in body.splitlines()]
+        raise RunNotFound(
+            f"slab {slab} of run {run!r} is missing", hint="launch the job again under another name"
+        )
+    return [load(line) for line in body.splitlines()]
 
 
-def every_shard(store: Store, header: Header) -> Iterator[Shard]:
-    """All shards of a run, by position, a slab in memory at a time."""
-    for slab in range(slabs(header)):
+def all_shards(store: Store, header: Header) -> Iterator[Shard]:
+    """All shards of a run, by position; one slab is in memory at a time."""
+    for slab in range(slab_count(header)):
         yield from read_slab(store, header.run, slab)

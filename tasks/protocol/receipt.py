@@ -4,11 +4,11 @@ A Part proves the beginning of a shard in the same way, for a worker that has to
 ends, and names its files in the receipt. Knows no clock and no store: values and their JSON.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+
+from tasks.protocol import documents
 
 SCHEMA = "embedfleet/receipt/3"
 PART = "embedfleet/part/1"
@@ -96,61 +96,43 @@ class Receipt:
 
 
 def dump(receipt: Receipt) -> bytes:
-    """The receipt as it lies in the store."""
+    """The receipt as the store holds it; seconds by stage to a tenth of a millisecond."""
     stages = {stage: round(seconds, 4) for stage, seconds in receipt.stages.items()}
-    return _dump(SCHEMA, asdict(receipt) | {"stages": stages})
+    return documents.encode(replace(receipt, stages=stages), SCHEMA, ascii_only=False)
 
 
 def load(body: bytes) -> Receipt:
     """The receipt that `dump` wrote.
 
     Raises:
-        ValueError: it is not a receipt of this schema.
+        BadDocument: it is not a receipt of this schema.
     """
-    fields = _load(SCHEMA, body, "a receipt")
-    for moment in ("started", "finished"):
-        fields[moment] = datetime.fromisoformat(fields[moment])
-    fields["earlier"] = files_of(fields["earlier"])
-    return Receipt(**fields)
+    return documents.decode(body, Receipt, "a receipt", SCHEMA)
 
 
 def dump_part(part: Part) -> bytes:
-    """The part as it lies in the store."""
-    return _dump(PART, asdict(part))
+    """The part as the store holds it."""
+    return documents.encode(part, PART, ascii_only=False)
 
 
 def load_part(body: bytes) -> Part:
     """The part that `dump_part` wrote.
 
     Raises:
-        ValueError: it is not a part of this schema.
+        BadDocument: it is not a part of this schema.
     """
-    fields = _load(PART, body, "a part receipt")
-    fields["files"] = files_of(fields["files"])
-    return Part(**fields)
+    return documents.decode(body, Part, "a part receipt", PART)
 
 
-def files_of(found: list[dict[str, Any]]) -> tuple[File, ...]:
-    """Files out of their JSON."""
-    out: list[File] = []
-    for one in found:
-        moments = {name: datetime.fromisoformat(one[name]) for name in ("started", "finished")}
-        fields: dict[str, Any] = one | moments
-        out.append(File(**fields))
-    return tuple(out)
+def dump_files(files: tuple[File, ...]) -> str:
+    """Files as JSON, for the ledger."""
+    return documents.encode(files).decode()
 
 
-def json_of(files: tuple[File, ...]) -> str:
-    """Files as JSON that `files_of` reads."""
-    return json.dumps([asdict(file) for file in files], default=datetime.isoformat)
+def load_files(text: str) -> tuple[File, ...]:
+    """The files that `dump_files` wrote.
 
-
-def _dump(schema: str, body: dict[str, Any]) -> bytes:
-    return json.dumps({"schema": schema} | body, ensure_ascii=False, default=datetime.isoformat).encode()
-
-
-def _load(schema: str, body: bytes, what: str) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(body)
-    if fields.pop("schema", None) != schema:
-        raise ValueError(f"not {what} of schema {schema}")
-    return fields
+    Raises:
+        BadDocument: they are not files of a receipt.
+    """
+    return documents.decode(text, tuple[File, ...], "files of a receipt")

@@ -1,15 +1,17 @@
-"""A Shard: a slice of the corpus with an id that depends on nothing but what it holds.
+"""A Shard: a slice of the corpus whose id depends only on its content.
 
-Knows no disk and no store. The id comes from the file's name, version and range, so the same
-corpus cut twice gives the same shards, on any laptop.
+The id comes from the names, versions and ranges of its files, so the same corpus cut twice gives the same shards, on
+any laptop. Pure: knows no disk and no store.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
-SLAB = 1_000  # shards; one page of an object-store listing answers a question about a slab
+from tasks.protocol import documents
+
+SLAB = 1_000  # shards of a slab: one page of an object store's listing covers it
 
 Kind = Literal["parquet", "jsonl", "csv", "tsv", "text"]
 KINDS: tuple[Kind, ...] = ("parquet", "jsonl", "csv", "tsv", "text")
@@ -19,9 +21,8 @@ KINDS: tuple[Kind, ...] = ("parquet", "jsonl", "csv", "tsv", "text")
 class Slice:
     """A range of one input file.
 
-    `start` and `end` count rows in Parquet and bytes in JSON Lines and text (a line belongs to the slice
-    in which it starts). `end` None means to the end of the file, which is all that a compressed or CSV
-    file allows.
+    `start` and `end` count rows in Parquet, and bytes in JSON Lines and text (a line belongs to the slice in which it
+    starts). `end` None is the end of the file; a compressed or CSV file allows nothing else.
     """
 
     path: str  # relative to the corpus root, with forward slashes
@@ -33,7 +34,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The unit of work and of recovery. `tokens` is the planner's estimate, None when nobody knows."""
+    """The unit of work and of recovery. `tokens` is the planner's estimate; None: unknown."""
 
     id: str
     position: int
@@ -47,12 +48,12 @@ class Shard:
 
 
 def slab_name(number: int) -> str:
-    """A slab as keys have it."""
+    """The name of a slab, as it is in keys."""
     return f"{number:05d}"
 
 
 def identify(slices: Sequence[Slice]) -> str:
-    """16 hexadecimal digits that name these slices and no others."""
+    """The id of a shard of these slices: 16 hexadecimal digits."""
     digest = blake2b(digest_size=8)
     for s in slices:
         for part in (s.path, s.version, s.kind, str(s.start), str(s.end)):
@@ -61,18 +62,40 @@ def identify(slices: Sequence[Slice]) -> str:
     return digest.hexdigest()
 
 
-def dump(shard: Shard) -> dict[str, Any]:
+class _SliceLine(NamedTuple):
+    """A slice as a line of the manifest holds it: an array."""
+
+    path: str
+    version: str
+    kind: Kind
+    start: int
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ShardLine:
+    """A shard as a line of the manifest."""
+
+    id: str
+    position: int
+    bytes: int
+    tokens: int | None
+    slices: tuple[_SliceLine, ...]
+
+
+def dump(shard: Shard) -> bytes:
     """The shard as a line of the manifest."""
-    return {
-        "id": shard.id,
-        "position": shard.position,
-        "bytes": shard.bytes,
-        "tokens": shard.tokens,
-        "slices": [[s.path, s.version, s.kind, s.start, s.end] for s in shard.slices],
-    }
+    slices = tuple(_SliceLine(s.path, s.version, s.kind, s.start, s.end) for s in shard.slices)
+    line = _ShardLine(shard.id, shard.position, shard.bytes, shard.tokens, slices)
+    return documents.encode(line)
 
 
-def load(line: dict[str, Any]) -> Shard:
-    """The shard that `dump` wrote."""
-    slices = tuple(Slice(*entry) for entry in line["slices"])
-    return Shard(line["id"], line["position"], slices, line["bytes"], line["tokens"])
+def load(line: bytes) -> Shard:
+    """The shard that `dump` wrote.
+
+    Raises:
+        BadDocument: it is not a shard.
+    """
+    found = documents.decode(line, _ShardLine, "a shard")
+    slices = tuple(Slice(*entry) for entry in found.slices)
+    return Shard(found.id, found.position, slices, found.bytes, found.tokens)

@@ -35,10 +35,10 @@ from uuid import uuid4
 from tasks.clock import utc
 from tasks.errors import Problem
 from tasks.protocol import crash_marker, heartbeat, keys
-from tasks.protocol.control import listen
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.control import watch
+from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.keys import lease_key
-from tasks.protocol.lease import free, holder
+from tasks.protocol.lease import holder, release
 from tasks.protocol.worker_names import free_restarts, worker_name
 from tasks.stores.base import Store, Unsure, every, read
 from tasks.stores.open import open_store
@@ -103,7 +103,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
         # A signal to ourselves: the main thread hears it, as it hears the machine's.
-        over = listen(self.store, self.run, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        over = watch(self.store, self.run, lambda: os.kill(os.getpid(), signal.SIGUSR1))
         try:
             while any(slot.end is None for slot in self.slots):
                 for slot in self.slots:
@@ -172,9 +172,9 @@ class Supervisor:
         obeyed = self.told is not None and status in (-signal.SIGTERM, -signal.SIGUSR1)  # before it listened
         if not obeyed and isinstance(after(status, [], 0.0, told=False), Again):
             how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
-            guilty = crash_marker.guilty(status, crash_marker.oom_kills() - slot.oom_kills)
+            guilty = crash_marker.died_of_its_work(status, crash_marker.oom_kills() - slot.oom_kills)
             if self._settle(
-                slot, pid, how, crash_marker.held(self.scratch / slot.name) if guilty else frozenset()
+                slot, pid, how, crash_marker.marked(self.scratch / slot.name) if guilty else frozenset()
             ):
                 slot.crashes.clear()
         shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
@@ -201,9 +201,13 @@ class Supervisor:
         """
         try:
             body = read(self.store, keys.heartbeat_key(self.run, slot.name))
-            now = utc().isoformat()
+            now = utc()
             pulse = (
-                heartbeat.load(body) if body else Pulse(self.run, slot.name, socket.gethostname(), pid, now)
+                heartbeat.load(body)
+                if body
+                else Heartbeat(
+                    run=self.run, worker=slot.name, host=socket.gethostname(), pid=pid, started=now
+                )
             )
             pulse.state, pulse.stopping = "lost", now
             pulse.error = ": ".join([how, *list(slot.words)[-1:]])
@@ -211,12 +215,12 @@ class Supervisor:
                 lease = lease_key(self.run, slab, shard, generation)
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
-                    free(self.store, lease, crashed=lease in died_of)
-                    pulse.returned.append([slab, shard, generation, claimed, now])
+                    release(self.store, lease, crashed=lease in died_of)
+                    pulse.returned.append(ReturnedLease(slab, shard, generation, claimed, now))
             for lease in died_of:  # taken after its last sign of life
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
-                    free(self.store, lease, crashed=True)
+                    release(self.store, lease, crashed=True)
             pulse.leases = []
             Heart(self.store, pulse).beat()
         except (Problem, Unsure, OSError, ValueError) as error:  # its leases run out by themselves

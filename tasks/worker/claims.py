@@ -38,7 +38,7 @@ class Claims:
 
     def next(self) -> tuple[Shard, Lease] | tuple[()] | None:
         """A shard with its lease, held by the keeper; () while others hold all that is left; None when all are done."""
-        count = manifest.slabs(self.header)
+        count = manifest.slab_count(self.header)
         first = self.offset // SLAB
         for step in range(count):
             number = (first + step) % count

@@ -119,4 +119,4 @@ def _attempt(task: Task) -> str:
 
 
 def _claimed(task: Task) -> datetime:
-    return datetime.fromisoformat(task.lease.claimed).astimezone(UTC)
+    return task.lease.claimed.astimezone(UTC)

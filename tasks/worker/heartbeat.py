@@ -1,14 +1,13 @@
 """What a worker says of itself while it lives. For people and for the ledger: nothing depends on it."""
 
-import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime
 
 from tasks.clock import utc
-from tasks.protocol.heartbeat import SCHEMA, Pulse
+from tasks.protocol import heartbeat
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import Refused, Store, Unsure
 
@@ -22,9 +21,9 @@ class Heart:
     def __init__(
         self,
         store: Store,
-        pulse: Pulse,
+        pulse: Heartbeat,
         every: float = EVERY,
-        look: Callable[[Pulse], None] = lambda _pulse: None,
+        look: Callable[[Heartbeat], None] = lambda _pulse: None,
         clock: Callable[[], datetime] = utc,
     ) -> None:
         self.store = store
@@ -49,10 +48,9 @@ class Heart:
         """Write the pulse now."""
         with self._lock:
             self.look(self.pulse)
-            self.pulse.at = self.clock().isoformat()
+            self.pulse.at = self.clock()
             self.pulse.error = self.pulse.error and self.pulse.error[:LAST]
-            body = json.dumps({"schema": SCHEMA} | asdict(self.pulse)).encode()
-            self.store.put(heartbeat_key(self.pulse.run, self.pulse.worker), body)
+            self.store.put(heartbeat_key(self.pulse.run, self.pulse.worker), heartbeat.dump(self.pulse))
 
     def _run(self) -> None:
         while not self._end.wait(self.every):

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
-from typing import Any
 
 from tasks.clock import utc
 from tasks.errors import Problem
+from tasks.protocol.heartbeat import HeldLease, ReturnedLease
 from tasks.protocol.lease import Lease, give_back, renew
 from tasks.stores.base import Store, Unsure
 
@@ -25,7 +25,7 @@ class Keeper:
         self.every = ttl / 3
         self.clock = clock
         self.broken: Problem | None = None
-        self.returned: list[list[Any]] = []  # [slab, shard, generation, claimed, returned]
+        self.returned: list[ReturnedLease] = []
         self._held: dict[str, tuple[Lease, float]] = {}  # by nonce, with the time of the last renewal
         self._lost: set[str] = set()
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class Keeper:
     def let_go(self, lease: Lease) -> None:
         """Work on this lease ended without a receipt: remember it, for that time was paid for."""
         self.drop(lease)
-        self.returned = [*self.returned[-RETURNED:], [*named(lease), self.clock().isoformat()]]
+        self.returned = [*self.returned[-RETURNED:], ReturnedLease(*held(lease), self.clock())]
 
     def give_back(self, lease: Lease, *, crashed: bool = False) -> None:
         """The same, and the next worker may have the shard at once; `crashed`: our process dies of it."""
@@ -94,6 +94,6 @@ class Keeper:
             )
 
 
-def named(lease: Lease) -> list[Any]:
-    """A lease as a heartbeat tells it."""
-    return [lease.slab, lease.shard, lease.generation, lease.claimed]
+def held(lease: Lease) -> HeldLease:
+    """A lease as a heartbeat lists it."""
+    return HeldLease(lease.slab, lease.shard, lease.generation, lease.claimed)

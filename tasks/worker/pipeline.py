@@ -334,14 +334,14 @@ class Pipeline:
     @contextmanager
     def _grip(self, leases: list[Lease]) -> Generator[None, None, None]:
         """What the engine has, as long as it has it; where it raises an error, what it died of."""
-        crash_marker.take(self.scratch, leases)
+        crash_marker.mark(self.scratch, leases)
         try:
             yield
         except Exception:
             self._died_of = leases
             raise
         finally:
-            crash_marker.release(self.scratch)
+            crash_marker.clear(self.scratch)
 
     def _encode(self, pieces: Sequence[Sequence[int]]) -> tuple[Vectors, dict[int, str]]:
         vectors, faults = survive(self.encoder, pieces)

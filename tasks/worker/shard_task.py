@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tasks.engines.base import Vectors
-from tasks.protocol.lease import DEADLY, Lease
+from tasks.protocol.lease import MAX_CRASHES, Lease
 from tasks.protocol.receipt import File, Part
 from tasks.protocol.shard import Shard
 from tasks.worker.output_files import Output
@@ -38,7 +38,7 @@ def task_of(shard: Shard, lease: Lease, whole: Stages, part: Part | None) -> Tas
     """A shard that begins where a part ends, else at its beginning; one that is deadly is not begun at all."""
     tally = Tally(stages=Stages(whole))
     task = Task(shard, lease, tally)
-    if lease.crashes >= DEADLY:
+    if lease.crashes >= MAX_CRASHES:
         task.fault = f"set aside: {lease.crashes} worker processes died of it"
     elif part:
         task.earlier = part.files

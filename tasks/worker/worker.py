@@ -25,13 +25,13 @@ from tasks.engines.load import load
 from tasks.errors import Problem
 from tasks.protocol import manifest
 from tasks.protocol.exit_codes import MUST_ACT
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.stores.base import Store
 from tasks.stores.open import open_store
 from tasks.worker.claims import Claims
 from tasks.worker.commit import Signer
 from tasks.worker.heartbeat import EVERY, Heart
-from tasks.worker.lease_renewal import Keeper, named
+from tasks.worker.lease_renewal import Keeper, held
 from tasks.worker.machine_stats import gauge
 from tasks.worker.pipeline import LOOK, Pipeline
 from tasks.worker.preemption_notice import ADDRESS, CLOUDS, Cloud, Metadata, Watch, cloud_here
@@ -94,9 +94,9 @@ class Worker:
             self.heart.pulse.state = state
             self.heart.beat()
 
-    def _look(self, pulse: Pulse) -> None:
+    def _look(self, pulse: Heartbeat) -> None:
         """The pulse as things are now."""
-        pulse.leases = [named(lease) for lease in self.keeper.leases]
+        pulse.leases = [held(lease) for lease in self.keeper.leases]
         pulse.returned = self.keeper.returned
         pulse.seconds = round(self.progress.seconds, 3)
         pulse.stages = {stage: round(s, 3) for stage, s in dict(self.progress.stages.seconds).items()}
@@ -148,8 +148,10 @@ def main() -> int:
     try:
         store = open_store(arguments.store)
         header = manifest.read_header(store, arguments.run)
-        manifest.within_reach(header)
-        pulse = Pulse(header.run, arguments.name, socket.gethostname(), os.getpid(), utc().isoformat())
+        manifest.check_corpus_reachable(header)
+        pulse = Heartbeat(
+            run=header.run, worker=arguments.name, host=socket.gethostname(), pid=os.getpid(), started=utc()
+        )
         heart = Heart(store, pulse, arguments.heartbeat)
         heart.start()
         encoder = load(
@@ -160,7 +162,7 @@ def main() -> int:
             tokens=header.tokens,
         )
         pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
-        pulse.ready = utc().isoformat()
+        pulse.ready = utc()
         offset = arguments.offset if arguments.offset is not None else random.randrange(max(1, header.shards))  # noqa: S311
         scratch: Path = arguments.scratch or Path(tempfile.mkdtemp(prefix="embedfleet-"))
         scratch.mkdir(parents=True, exist_ok=True)
@@ -213,7 +215,7 @@ def _last_words(heart: Heart | None, state: str, error: str | None) -> None:
         return
     heart.stop()
     heart.pulse.state, heart.pulse.error = state, error or heart.pulse.error
-    heart.pulse.stopping = utc().isoformat()
+    heart.pulse.stopping = utc()
     try:
         heart.beat()
     except Problem as problem:

@@ -107,7 +107,7 @@ def receipts_of(store: Store, header: Header) -> list[receipt.Receipt]:
 
 def done(store: Store, header: Header) -> int:
     """How many shards have a receipt."""
-    slabs = range(manifest.slabs(header))
+    slabs = range(manifest.slab_count(header))
     return sum(len(receipts(store, header.run, f"{slab:05d}")) for slab in slabs)
 
 

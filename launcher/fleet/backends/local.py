@@ -36,7 +36,7 @@ class LocalBackend:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.kills: dict[str, int] = {}  # of the kernel for want of memory, when a child was started
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """The process table answers at any time."""
 
     def start(self, asks: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
@@ -56,7 +56,7 @@ class LocalBackend:
         own = ["--offset", str(ask.offset), "--name", ask.name, "--scratch", str(self.scratch(ask.name))]
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
-            with self.log(ask.name).open("ab") as log:
+            with self.log_path(ask.name).open("ab") as log:
                 # A session of its own: Ctrl-C is the launcher's to pass on, and its death is not the worker's.
                 child = subprocess.Popen(
                     [sys.executable, "-m", "tasks.worker", *self.words, *own],
@@ -84,11 +84,11 @@ class LocalBackend:
                 return f"{process.pid}:{name}"
         return None
 
-    def living(self) -> dict[str, str]:
+    def list_alive(self) -> dict[str, str]:
         """A process does not tell whose run it is of: it is found by its name alone."""
         return {}
 
-    def sight(self, handle: str) -> MachineStatus | None:
+    def status(self, handle: str) -> MachineStatus | None:
         """It runs, or how it ended; None when it is gone and its status went to another launcher."""
         child = self.children.get(handle)
         if child is not None:
@@ -100,7 +100,7 @@ class LocalBackend:
         """Finish the shard in hand, then end."""
         self._tell(handles, signal.SIGUSR1)
 
-    def end(self, handles: Sequence[str]) -> None:
+    def terminate(self, handles: Sequence[str]) -> None:
         """Give the lease back and end at once."""
         self._tell(handles, signal.SIGTERM)
 
@@ -111,30 +111,30 @@ class LocalBackend:
     def price(self, site: Site, instance_type: str | None) -> None:
         """This machine has no list of prices."""
 
-    def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
+    def blamed_leases(self, name: str, handle: str, code: int | None) -> Collection[str]:
         """Keys of the leases whose shards its process died of, as far as that can be known."""
         kills = crash_marker.oom_kills() - self.kills.get(
             handle, crash_marker.oom_kills()
         )  # since we started it; 0 where others did
-        return crash_marker.held(self.scratch(name)) if crash_marker.guilty(code, kills) else ()
+        return crash_marker.marked(self.scratch(name)) if crash_marker.died_of_its_work(code, kills) else ()
 
     def scratch(self, name: str) -> Path:
         """Where a worker keeps files until they are in the store; gone with it."""
         return self.scratches / name
 
-    def log(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         """Where a worker's words go."""
         return self.logs / f"{name}.log"
 
-    def last_words(self, name: str) -> str:
+    def log_tail(self, name: str) -> str:
         """The end of its log."""
         try:
-            text = self.log(name).read_bytes()[-2_000:].decode("utf-8", "replace")
+            text = self.log_path(name).read_bytes()[-2_000:].decode("utf-8", "replace")
         except OSError:
             return ""
         return "\n".join(text.strip().splitlines()[-6:])
 
-    def forget(self, name: str) -> None:
+    def clean_up(self, name: str) -> None:
         """Its files on their way to the store are of no use any more."""
         shutil.rmtree(self.scratch(name), ignore_errors=True)
 

@@ -235,7 +235,7 @@ class SkyPilotBackend:
         self.store = store
         self.run = run
         self.recipes = recipes
-        self.poll = float(os.environ.get("EMBEDFLEET_POLL_SECONDS", "10"))
+        self.poll_seconds = float(os.environ.get("EMBEDFLEET_POLL_SECONDS", "10"))
         self.jobs: dict[int, ManagedJob] = {}
         self.placed: dict[
             int, tuple[Any, float]
@@ -248,7 +248,7 @@ class SkyPilotBackend:
         self.asked: set[tuple[int, int]] = set()  # jobs and their lives of which it is known why they recover
         self.faults: dict[int, JobFault] = {}
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """One question for all jobs of the run."""
         if not self.settled:
             self._settle()
@@ -307,11 +307,11 @@ class SkyPilotBackend:
         found = [job.id for job in self.jobs.values() if job.name == name and job.alive]
         return f"{min(found)}:{name}" if found else None
 
-    def living(self) -> dict[str, str]:
+    def list_alive(self) -> dict[str, str]:
         """All living jobs of the run, whoever launched them."""
         return {job.name: f"{job.id}:{job.name}" for job in self.jobs.values() if job.alive}
 
-    def sight(self, handle: str) -> MachineStatus | None:
+    def status(self, handle: str) -> MachineStatus | None:
         """As of the last look. A job that was launched since is on its way."""
         number = handle.partition(":")[0]
         job = self.jobs.get(int(number)) if number.isdigit() else None
@@ -334,9 +334,9 @@ class SkyPilotBackend:
     def drain(self, handles: Sequence[str]) -> None:
         """All machines of the run are told through the store, those to come too."""
         if handles:
-            control.tell(self.store, self.run, "drain", utc())
+            control.send(self.store, self.run, "drain", utc())
 
-    def end(self, handles: Sequence[str]) -> None:
+    def terminate(self, handles: Sequence[str]) -> None:
         """Cancel their jobs."""
         cancel_jobs([int(handle.partition(":")[0]) for handle in handles])
 
@@ -350,12 +350,12 @@ class SkyPilotBackend:
             return None if found is None else Decimal(repr(found))
         return None
 
-    def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
+    def blamed_leases(self, name: str, handle: str, code: int | None) -> Collection[str]:
         """The supervisor on the machine tells of its workers' crashes by itself."""
         del name, handle, code
         return ()
 
-    def last_words(self, name: str) -> str:
+    def log_tail(self, name: str) -> str:
         """The end of what the machine said; all that was fetched is kept in its log."""
         ids = [job.id for job in self.jobs.values() if job.name == name]
         if not ids:
@@ -365,14 +365,14 @@ class SkyPilotBackend:
         text = program_lines(_log_of(number, controller=True)) if number in self.faults else _log_of(number)
         if text:
             self.logs.mkdir(parents=True, exist_ok=True)
-            self.log(name).write_text(text, encoding="utf-8", errors="backslashreplace")
+            self.log_path(name).write_text(text, encoding="utf-8", errors="backslashreplace")
         return "\n".join(last_program_lines(text)) or one_line(self.jobs[number].reason or "")
 
-    def log(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         """Where what was fetched of its log is kept."""
         return self.logs / f"{name}.log"
 
-    def forget(self, name: str) -> None:
+    def clean_up(self, name: str) -> None:
         """SkyPilot keeps its own books."""
 
     def _ours(self, job: ManagedJob) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
 from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix
 from tasks.stores.base import Entry, Store, every, read
 
@@ -27,9 +27,11 @@ class HeartbeatReader:
 
     store: Store
     run: str
-    _known: dict[str, tuple[datetime, Pulse]] = field(default_factory=dict[str, tuple[datetime, Pulse]])
+    _known: dict[str, tuple[datetime, Heartbeat]] = field(
+        default_factory=dict[str, tuple[datetime, Heartbeat]]
+    )
 
-    def look(self) -> list[WorkerHealth]:
+    def read(self) -> list[WorkerHealth]:
         """The last sign of every worker, by name; those that are of no schema that we know are passed over."""
         entries = list(every(self.store, heartbeats_prefix(self.run)))
         entries = sorted(entries, key=lambda entry: entry.modified)[-MAX_HEARTBEATS:]
@@ -54,7 +56,7 @@ class HeartbeatReader:
         return self._known[entry.key][0] < entry.modified
 
 
-def worker_health(pulse: Pulse, age: float | None) -> WorkerHealth:
+def worker_health(pulse: Heartbeat, age: float | None) -> WorkerHealth:
     """A pulse that is so many seconds old, by the clock of the store."""
     return WorkerHealth(
         worker=pulse.worker,

@@ -15,7 +15,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LeaseSeen, MachineState, Outcome
 from launcher.throughput.calibration import Minute, minute_of
 from tasks.protocol import heartbeat, keys, lease, manifest, receipt
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, every, read
 
@@ -31,22 +31,22 @@ class StoreObserver:
     ledger: Ledger
     header: manifest.Header
     done: set[str] = field(default_factory=set[str])
-    full: dict[int, int] = field(default_factory=dict[int, int])  # receipts listed, by slab
+    listed_counts: dict[int, int] = field(default_factory=dict[int, int])  # receipts listed, by slab
 
-    by_worker: Counter[str] = field(default_factory=Counter[str])  # shards done
-    minutes: dict[str, Minute] = field(
+    shards_by_worker: Counter[str] = field(default_factory=Counter[str])  # shards done
+    first_minutes: dict[str, Minute] = field(
         default_factory=dict[str, Minute]
     )  # the first of each worker, once it is over
-    signs: HeartbeatReader = field(init=False)
+    heartbeats: HeartbeatReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.signs = HeartbeatReader(self.store, self.run)
+        self.heartbeats = HeartbeatReader(self.store, self.run)
 
-    def recall(self) -> None:
+    def load_known(self) -> None:
         """Begin with what the ledger knows, so that only what came since is read from the store."""
         for known in self.ledger.receipts(self.run):
             self.done.add(known.shard)
-            self.by_worker[known.worker] += 1
+            self.shards_by_worker[known.worker] += 1
 
     @property
     def run(self) -> str:
@@ -56,20 +56,20 @@ class StoreObserver:
     def finished(self) -> bool:
         return len(self.done) >= self.header.shards
 
-    def receipts(self) -> None:
+    def read_receipts(self) -> None:
         """Write down the receipts that came since the last look."""
-        for number in range(manifest.slabs(self.header)):
+        for number in range(manifest.slab_count(self.header)):
             slab = slab_name(number)
-            if self.full.get(number) == min(SLAB, self.header.shards - number * SLAB):
+            if self.listed_counts.get(number) == min(SLAB, self.header.shards - number * SLAB):
                 continue  # a finished slab costs no more listings
             listed = lease.receipts(self.store, self.run, slab)
-            self.full[number] = len(listed)
+            self.listed_counts[number] = len(listed)
             fresh = sorted(listed - self.done)
             for start in range(0, len(fresh), RECEIPT_BATCH):
                 with ThreadPoolExecutor(CONCURRENT_READS) as pool:
                     found = list(pool.map(partial(self._receipt, slab), fresh[start : start + RECEIPT_BATCH]))
                 self.ledger.record_receipts(self.run, found)
-                self.by_worker.update(r.worker for r in found)
+                self.shards_by_worker.update(r.worker for r in found)
                 self.done.update(fresh[start : start + RECEIPT_BATCH])
 
     def _receipt(self, slab: str, shard: str) -> receipt.Receipt:
@@ -77,41 +77,43 @@ class StoreObserver:
         assert body is not None  # it was listed, and nothing deletes receipts
         return receipt.load(body)
 
-    def pulse(self, worker: str) -> Pulse | None:
+    def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """The worker's last sign of life; its moments go into the ledger."""
         body = read(self.store, keys.heartbeat_key(self.run, worker))
         if body is None:
             return None
         found = heartbeat.load(body)
-        self.heard(worker, found)
+        self.record_heartbeat(worker, found)
         return found
 
-    def heard(self, machine: str, pulse: Pulse) -> None:
+    def record_heartbeat(self, machine: str, pulse: Heartbeat) -> None:
         """The moments of a sign of life, written down for its machine."""
         if pulse.ready:
-            self.ledger.ready_machine(machine, datetime.fromisoformat(pulse.ready))
+            self.ledger.ready_machine(machine, pulse.ready)
         if pulse.returned:
             self.ledger.record_leases(
                 self.run, [returned_lease(pulse.worker, entry) for entry in pulse.returned]
             )
         minute = minute_of(pulse)
         if minute:
-            self.minutes[pulse.worker] = minute
+            self.first_minutes[pulse.worker] = minute
 
-    def pulses(self) -> None:
+    def read_heartbeats(self) -> None:
         """The signs of life of all workers that the ledger believes to be up."""
         for machine in self.ledger.machines(self.run, {MachineState.UP}):
             if machine.cloud == "local":  # a rented machine is no worker: `crew` knows those that are on it
-                self.pulse(machine.name)
+                self.read_heartbeat(machine.name)
 
-    def release(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
+    def release_leases(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
         """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out.
 
         `died_of`: keys of the leases whose shards its process died of.
         """
-        return self.release_all(lambda name: name == worker, now, died_of)
+        return self.release_matching_leases(lambda name: name == worker, now, died_of)
 
-    def release_all(self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()) -> int:
+    def release_matching_leases(
+        self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()
+    ) -> int:
         """The same for all workers of whom this is true."""
         freed = 0
         for key, (_, shard, generation), entry in self._open():
@@ -120,15 +122,15 @@ class StoreObserver:
                 worker = held[0]
                 seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
                 self.ledger.record_leases(self.run, [seen])
-                lease.free(self.store, key, crashed=key in died_of)
+                lease.release(self.store, key, crashed=key in died_of)
                 freed += 1
         return freed
 
-    def lost(self) -> None:
+    def record_lost_leases(self) -> None:
         """Write down the leases that another generation followed: work that was paid for and gave nothing."""
         seen: list[LeaseSeen] = []
         made = {r.shard: r.generation for r in self.ledger.receipts(self.run)}
-        for number in range(manifest.slabs(self.header)):
+        for number in range(manifest.slab_count(self.header)):
             prefix = keys.leases_prefix(self.run, slab_name(number))
             for entry in every(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
@@ -142,7 +144,7 @@ class StoreObserver:
     def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
         """The newest leases of shards that are not done."""
         out: list[tuple[str, tuple[str, str, int], Entry]] = []
-        for number in range(manifest.slabs(self.header)):
+        for number in range(manifest.slab_count(self.header)):
             slab = slab_name(number)
             seen = lease.survey(self.store, self.run, slab)
             newest: Mapping[str, tuple[int, Entry]] = seen.newest
@@ -152,9 +154,7 @@ class StoreObserver:
         return out
 
 
-def returned_lease(worker: str, entry: list[object]) -> LeaseSeen:
+def returned_lease(worker: str, entry: ReturnedLease) -> LeaseSeen:
     """A lease that gave nothing, as its worker told of it."""
-    _, shard, generation, claimed, ended = entry
-    end = datetime.fromisoformat(str(ended))
-    began = datetime.fromisoformat(str(claimed))
-    return LeaseSeen(str(shard), int(str(generation)), worker, began, end, end, Outcome.RETURNED)
+    _, shard, generation, claimed, returned = entry
+    return LeaseSeen(shard, generation, worker, claimed, returned, returned, Outcome.RETURNED)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from tasks.protocol import heartbeat, keys
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.worker_names import machine_of
 from tasks.stores.base import every, read
 
@@ -18,38 +18,38 @@ from tasks.stores.base import every, read
 class WorkerTracker:
     """What was read already. Workers of machines that the ledger does not know are passed over."""
 
-    eye: StoreObserver
-    known: set[str] = field(
+    observer: StoreObserver
+    read_completely: set[str] = field(
         default_factory=set[str]
     )  # workers of whom nothing more is to be learnt while they live
 
-    def look(self, machines: Collection[str]) -> None:
+    def read_heartbeats(self, machines: Collection[str]) -> None:
         """Write down when each machine could first embed, in each of its lives."""
         for worker in self._workers():
             machine = machine_of(worker)
-            if machine is not None and machine in machines and worker not in self.known:
+            if machine is not None and machine in machines and worker not in self.read_completely:
                 self._read(worker, machine)
 
-    def settle(self, machine: str, now: datetime) -> list[Pulse]:
+    def release_machine(self, machine: str, now: datetime) -> list[Heartbeat]:
         """A machine is gone: what its workers said last, and their leases given back."""
         pulses = [self._read(w, machine) for w in self._workers(f"{machine}-") if machine_of(w) == machine]
-        self.eye.release_all(lambda worker: machine_of(worker) == machine, now)
+        self.observer.release_matching_leases(lambda worker: machine_of(worker) == machine, now)
         return [pulse for pulse in pulses if pulse]
 
-    def shards(self, machine: str) -> int:
+    def shards_done(self, machine: str) -> int:
         """How many have a receipt by its workers."""
-        return sum(n for worker, n in self.eye.by_worker.items() if machine_of(worker) == machine)
+        return sum(n for worker, n in self.observer.shards_by_worker.items() if machine_of(worker) == machine)
 
     def _workers(self, beginning: str = "") -> list[str]:
-        entries = every(self.eye.store, keys.heartbeats_prefix(self.eye.run, beginning))
+        entries = every(self.observer.store, keys.heartbeats_prefix(self.observer.run, beginning))
         return [keys.worker_of(entry.key) for entry in entries]
 
-    def _read(self, worker: str, machine: str) -> Pulse | None:
-        body = read(self.eye.store, keys.heartbeat_key(self.eye.run, worker))
+    def _read(self, worker: str, machine: str) -> Heartbeat | None:
+        body = read(self.observer.store, keys.heartbeat_key(self.observer.run, worker))
         if body is None:
             return None
         pulse = heartbeat.load(body)
-        self.eye.heard(machine, pulse)
+        self.observer.record_heartbeat(machine, pulse)
         if pulse.ready and pulse.first_minute:
-            self.known.add(worker)
+            self.read_completely.add(worker)
         return pulse

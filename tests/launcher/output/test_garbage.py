@@ -9,10 +9,10 @@ import pytest
 from launcher.output.dataset import files, write_dataset
 from launcher.output.garbage import garbage
 from tasks.engines.hash_engine import HashEncoder
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import dataset_key
 from tasks.protocol.lease import claim
-from tasks.protocol.manifest import Header, every_shard
+from tasks.protocol.manifest import Header, all_shards
 from tasks.protocol.receipt import File, Receipt
 from tasks.stores.folder import Folder
 from tasks.worker.heartbeat import Heart
@@ -34,7 +34,7 @@ def done(store: Folder, tmp_path: Path, run: str = "run-1", number: int = 3) -> 
     header = launch(store, tmp_path / "in", number, run=run)
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
-    heart = Heart(store, Pulse(run, "ann", "here", 1, NOON.isoformat()), 1_000)
+    heart = Heart(store, Heartbeat(run=run, worker="ann", host="here", pid=1, started=NOON), 1_000)
     Worker(store, header, "ann", 0, HashEncoder(), heart, scratch, Signals()).run()
     return header
 
@@ -88,7 +88,7 @@ def test_files_of_another_run_and_of_other_people_are_not(store: Folder, tmp_pat
     header = done(store, tmp_path)
     done(store, tmp_path, "run-2")
     other = launch(store, tmp_path / "in", 3, run="run-3")  # under way: it has signed for nothing yet
-    claim(store, "run-3", next(iter(every_shard(store, other))), 1, "ann", NOON)
+    claim(store, "run-3", next(iter(all_shards(store, other))), 1, "ann", NOON)
     (store.root / "data" / "notes.txt").write_text("mine")
     with pq.ParquetWriter(store.root / "data" / "mine.parquet", pa.schema([("x", pa.int64())])):
         pass

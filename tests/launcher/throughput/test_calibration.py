@@ -27,7 +27,7 @@ from launcher.throughput.calibration import (
 )
 from launcher.throughput.local_machine import DRIFT, Slots
 from launcher.throughput.spread import Spread
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard, Slice
 
@@ -234,7 +234,7 @@ def test_what_the_whole_run_made_goes_before_its_first_minutes(ledger: Ledger) -
 
 
 def test_a_sign_of_life_tells_of_its_first_minute_once_it_is_over() -> None:
-    pulse = Pulse("r1", "w0", "host", 1, NOON.isoformat(), ready=later(10).isoformat())
+    pulse = Heartbeat(run="r1", worker="w0", host="host", pid=1, started=NOON, ready=later(10))
     assert minute_of(pulse) is None
     over = replace(pulse, first_minute={"seconds": 61.0, "tokens": 5_000, "engine_seconds": 60.0})
     assert minute_of(over) == Minute("w0", 5_000, 61, later(71))

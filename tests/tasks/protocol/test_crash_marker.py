@@ -7,36 +7,37 @@ import pytest
 
 from tasks.protocol import crash_marker
 from tasks.protocol.lease import Lease
+from tests.support.runs import NOON
 
-LEASES = [Lease("run-1", "00000", f"{n:016x}", 1, "ann", "n", "t") for n in range(2)]
+LEASES = [Lease("run-1", "00000", f"{n:016x}", 1, "ann", "n", NOON) for n in range(2)]
 
 
 def test_what_the_engine_has_is_known_until_it_is_through(tmp_path: Path) -> None:
-    crash_marker.take(tmp_path, LEASES)
-    assert crash_marker.held(tmp_path) == {lease.key for lease in LEASES}
-    crash_marker.release(tmp_path)
-    assert crash_marker.held(tmp_path) == frozenset()
+    crash_marker.mark(tmp_path, LEASES)
+    assert crash_marker.marked(tmp_path) == {lease.key for lease in LEASES}
+    crash_marker.clear(tmp_path)
+    assert crash_marker.marked(tmp_path) == frozenset()
 
 
 def test_a_file_that_was_cut_off_blames_nobody(tmp_path: Path) -> None:
     (tmp_path / crash_marker.NAME).write_text('["_embedfleet/ru', encoding="utf-8")
-    assert crash_marker.held(tmp_path) == frozenset()
+    assert crash_marker.marked(tmp_path) == frozenset()
 
 
 @pytest.mark.parametrize(
     "number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE]
 )
 def test_a_process_that_crashed_died_of_its_work(number: signal.Signals) -> None:
-    assert crash_marker.guilty(-number, 0)
+    assert crash_marker.died_of_its_work(-number, 0)
 
 
 def test_a_process_that_the_kernel_killed_for_its_memory_died_of_its_work() -> None:
-    assert crash_marker.guilty(-signal.SIGKILL, 1)
+    assert crash_marker.died_of_its_work(-signal.SIGKILL, 1)
 
 
 @pytest.mark.parametrize("status", [-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, 0, 2, 3, None])
 def test_a_process_that_somebody_ended_did_not(status: int | None) -> None:
-    assert not crash_marker.guilty(status, 0)
+    assert not crash_marker.died_of_its_work(status, 0)
 
 
 def test_the_kernel_says_how_many_it_killed_for_memory() -> None:

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from tasks.clock import utc
 from tasks.protocol import keys, receipt
 from tasks.protocol.keys import receipt_key
-from tasks.protocol.lease import DEADLY, Lease, Survey, claim, free, renew, survey
+from tasks.protocol.lease import MAX_CRASHES, Lease, Survey, claim, release, renew, survey
 from tasks.protocol.receipt import File, Part, Receipt
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, Unsure, create_once, read
@@ -144,7 +144,7 @@ class Leases(RuleBasedStateMachine):
         if hand.rows:
             key = keys.part_key("run-1", "00000", hand.shard.id, hand.done, hand.lease.nonce[:12])
             self.store.put(key, receipt.dump_part(self.part(hand)))
-        free(self.store, hand.lease.key)
+        release(self.store, hand.lease.key)
 
     @rule(hand=consumes(hands))
     def die(self, hand: Hand | None) -> None:
@@ -154,12 +154,12 @@ class Leases(RuleBasedStateMachine):
     def die_of_it(self, hand: Hand | None) -> None:
         """And its supervisor says so."""
         if hand:
-            free(self.store, hand.lease.key, crashed=True)
+            release(self.store, hand.lease.key, crashed=True)
 
     @rule(hand=consumes(hands))
     def sign(self, hand: Hand | None) -> None:
         """However long it slept, and whoever has the shard by now: the first to sign has done it."""
-        if not hand or (hand.done < ROWS and hand.lease.crashes < DEADLY):
+        if not hand or (hand.done < ROWS and hand.lease.crashes < MAX_CRASHES):
             return
         before = read(self.store, receipt_key("run-1", "00000", hand.shard.id))
         body = receipt.dump(self.whole(hand))
@@ -224,7 +224,7 @@ class Leases(RuleBasedStateMachine):
         return Part("run-1", hand.shard.id, hand.lease.generation, hand.done, *counts, files)
 
     def whole(self, hand: Hand) -> Receipt:
-        deadly = hand.lease.crashes >= DEADLY
+        deadly = hand.lease.crashes >= MAX_CRASHES
         file = None if deadly or not hand.rows else self.file(hand)
         return Receipt(
             run="run-1", shard=hand.shard.id, position=hand.shard.position, worker=hand.name,

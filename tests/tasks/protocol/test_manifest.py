@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.protocol.keys import manifest_header_key, manifest_slab_key
-from tasks.protocol.manifest import Header, NoRun, Taken, every_shard, read_header, read_slab, slabs, write
+from tasks.protocol.manifest import (
+    Header,
+    OtherManifest,
+    RunNotFound,
+    all_shards,
+    read_header,
+    read_slab,
+    slab_count,
+    write,
+)
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Body, read
 from tasks.stores.memory import Memory
@@ -47,8 +56,8 @@ def test_shards_come_back_in_order_over_all_slabs(count: int, pages: int) -> Non
     store, shards = Memory(), shards_of(count)
     header = header_of("corpus", count)
     write(store, header, shards)
-    assert slabs(header) == pages
-    assert list(every_shard(store, header)) == shards
+    assert slab_count(header) == pages
+    assert list(all_shards(store, header)) == shards
 
 
 def test_a_slab_holds_the_shards_that_say_so() -> None:
@@ -112,13 +121,13 @@ def test_a_manifest_that_was_left_half_written_is_completed() -> None:
     with pytest.raises(ValueError, match="but the header says"):
         write(store, header, shards[:SLAB])
     write(store, header, shards)
-    assert list(every_shard(store, read_header(store, "run-1"))) == shards
+    assert list(all_shards(store, read_header(store, "run-1"))) == shards
 
 
 def test_another_header_is_refused() -> None:
     store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
     write(store, header, shards)
-    with pytest.raises(Taken, match="run 'run-1' has another manifest already"):
+    with pytest.raises(OtherManifest, match="run 'run-1' has another manifest already"):
         write(store, replace(header, tokens=128), shards)
     assert read_header(store, "run-1") == header
 
@@ -127,9 +136,9 @@ def test_other_shards_are_refused_and_change_nothing() -> None:
     store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
     write(store, header, shards)
     others = [replace(shard, bytes=2_000) for shard in shards]
-    with pytest.raises(Taken, match="run 'run-1' has another manifest already"):
+    with pytest.raises(OtherManifest, match="run 'run-1' has another manifest already"):
         write(store, header, others)
-    assert list(every_shard(store, header)) == shards
+    assert list(all_shards(store, header)) == shards
 
 
 def test_runs_do_not_share_a_manifest() -> None:
@@ -140,7 +149,7 @@ def test_runs_do_not_share_a_manifest() -> None:
 
 
 def test_an_unknown_run_is_no_run() -> None:
-    with pytest.raises(NoRun, match="no run 'run-9' under this output path") as problem:
+    with pytest.raises(RunNotFound, match="no run 'run-9' under this output path") as problem:
         read_header(Memory(), "run-9")
     assert problem.value.hint == "see which runs it holds under _embedfleet/"
 
@@ -148,10 +157,10 @@ def test_an_unknown_run_is_no_run() -> None:
 def test_a_run_of_another_version_is_no_run() -> None:
     store = Memory()
     store.put(manifest_header_key("run-1"), b'{"schema": "embedfleet/manifest/0"}')
-    with pytest.raises(NoRun, match="another version"):
+    with pytest.raises(RunNotFound, match="another version"):
         read_header(store, "run-1")
 
 
 def test_a_missing_slab_is_no_run() -> None:
-    with pytest.raises(NoRun, match="slab 4 of run 'run-1' is missing"):
+    with pytest.raises(RunNotFound, match="slab 4 of run 'run-1' is missing"):
         read_slab(Memory(), "run-1", 4)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
 from tasks.supervisor.restart_policy import CRASHES
@@ -107,7 +107,7 @@ def ended(supervisor: Supervised) -> tuple[int, str, str]:
     return supervisor.returncode, out, err
 
 
-def pulses(store: Folder) -> dict[str, Pulse]:
+def pulses(store: Folder) -> dict[str, Heartbeat]:
     bodies = [read(store, entry.key) for entry in every(store, "_embedfleet/run-1/workers/")]
     found = [heartbeat.load(body) for body in bodies if body]
     return {pulse.worker: pulse for pulse in found}

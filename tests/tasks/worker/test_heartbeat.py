@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat, HeldLease, ReturnedLease
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import read
 from tasks.stores.folder import Folder
@@ -22,14 +22,14 @@ from tasks.worker.stage_timer import STAGES
 from tests.support.paths import ROOT
 from tests.support.runs import NOON, Clock, corpus, launch
 
-LEASE = ["00012", "a" * 40, 3, NOON.isoformat()]
+LEASE = HeldLease("00012", "a" * 40, 3, NOON)
 
 
-def fresh(worker: str = "w0") -> Pulse:
-    return Pulse("run-1", worker, "box", 7, NOON.isoformat())
+def fresh(worker: str = "w0") -> Heartbeat:
+    return Heartbeat(run="run-1", worker=worker, host="box", pid=7, started=NOON)
 
 
-def kept(store: Memory | Folder, worker: str = "w0") -> Pulse:
+def kept(store: Memory | Folder, worker: str = "w0") -> Heartbeat:
     body = read(store, heartbeat_key("run-1", worker))
     assert body is not None
     return heartbeat.load(body)
@@ -38,7 +38,7 @@ def kept(store: Memory | Folder, worker: str = "w0") -> Pulse:
 def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
     store, clock = Memory(), Clock()
 
-    def look(pulse: Pulse) -> None:
+    def look(pulse: Heartbeat) -> None:
         pulse.tokens = 5
 
     beating = Heart(store, fresh(), look=look, clock=clock)
@@ -46,7 +46,7 @@ def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
     clock.pass_seconds(15)
     beating.beat()
     assert kept(store).tokens == 5
-    assert kept(store).at == (NOON + timedelta(seconds=15)).isoformat()
+    assert kept(store).at == NOON + timedelta(seconds=15)
 
 
 def test_it_beats_every_15_seconds_unless_told_otherwise() -> None:
@@ -56,7 +56,7 @@ def test_it_beats_every_15_seconds_unless_told_otherwise() -> None:
 def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
     beats, enough = [0], threading.Event()
 
-    def look(_pulse: Pulse) -> None:
+    def look(_pulse: Heartbeat) -> None:
         beats[0] += 1
         if beats[0] == 3:
             enough.set()
@@ -78,8 +78,8 @@ def test_a_pulse_of_another_schema_is_refused() -> None:
 def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
     store, pulse = Memory(), fresh()
     pulse.error = "boom " * 100_000
-    pulse.leases = [list(LEASE) for _ in range(AHEAD)]
-    pulse.returned = [[*LEASE, NOON.isoformat()] for _ in range(RETURNED)]
+    pulse.leases = [LEASE] * AHEAD
+    pulse.returned = [ReturnedLease(*LEASE, NOON)] * RETURNED
     pulse.stages = dict.fromkeys(STAGES, 123_456.789)
     pulse.machine = {f"figure_{n}": 123_456_789_012.0 for n in range(20)}
     Heart(store, pulse).beat()
@@ -103,5 +103,7 @@ def test_a_real_worker_tells_of_shards_tokens_rates_stages_and_its_machine(tmp_p
     assert pulse.recent is None or pulse.recent > 0
     assert set(pulse.stages) <= set(STAGES)
     assert {"read", "tokenise", "engine", "write", "store"} <= pulse.stages.keys()
-    assert pulse.machine["rss_bytes"] > 2**20
+    resident = pulse.machine["rss_bytes"]
+    assert isinstance(resident, int)
+    assert resident > 2**20
     assert json.dumps(pulse.machine)

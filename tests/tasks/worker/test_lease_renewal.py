@@ -104,7 +104,7 @@ def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: Kee
     mine = claimed(store)
     keeper.hold(mine)
     keeper.let_go(mine)
-    assert keeper.returned == [["00000", SHARD.id, 1, NOON.isoformat(), NOON.isoformat()]]
+    assert keeper.returned == [("00000", SHARD.id, 1, NOON, NOON)]
     assert keeper.leases == []
 
 

@@ -11,7 +11,7 @@ from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.errors import Problem
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.lease import claim, is_free
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Body, Refused, every
@@ -51,7 +51,7 @@ class Gate(HashEncoder):
 
 
 def hired(store: Memory | Folder, header: Header, encoder: HashEncoder, scratch: Path) -> Worker:
-    heart = Heart(store, Pulse("run-1", "ann", "here", 1, NOON.isoformat()), 1_000)
+    heart = Heart(store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000)
     scratch.mkdir(exist_ok=True)
     return Worker(store, header, "ann", 0, encoder, heart, scratch, Signals())
 
@@ -296,7 +296,7 @@ def test_a_lost_shard_is_dropped_and_the_others_go_on(files: Path, tmp_path: Pat
     """Another takes the first shard over and does nothing with it: it comes back when that lease has run out."""
     store = Memory()
     header = launched(store, files, 2, ttl=0.12)
-    first = next(iter(manifest.every_shard(store, header)))
+    first = next(iter(manifest.all_shards(store, header)))
 
     class Overtaken(HashEncoder):
         def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.protocol.heartbeat import Pulse, load
+from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.lease import is_free
 from tasks.stores.base import every, read
@@ -236,7 +236,7 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
         words = ["--store", str(store.root), "--run", "run-1", "--name", name, "--offset", "0", *more]
         return subprocess.Popen([sys.executable, "-m", "tasks.worker", *words], env=environment, text=True)
 
-    def pulse() -> Pulse:
+    def pulse() -> Heartbeat:
         return load(read(store, heartbeat_key("run-1", "ann")) or b"")
 
     ann = start("ann", "--cloud", "aws", "--heartbeat", "0.2")

@@ -18,7 +18,7 @@ from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.formats.vector_file import digest
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Pulse, load
+from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeat_key, receipt_key
 from tasks.protocol.lease import claim
 from tasks.protocol.manifest import Header
@@ -111,7 +111,7 @@ def leases(store: Folder | Memory) -> list[tuple[str, int]]:
     return [(shard, int(generation)) for shard, generation in found]
 
 
-def pulse(store: Folder | Memory, name: str) -> Pulse:
+def pulse(store: Folder | Memory, name: str) -> Heartbeat:
     body = read(store, heartbeat_key("run-1", name))
     assert body is not None
     return load(body)
@@ -306,7 +306,7 @@ def hired(
     store: Memory, header: Header, encoder: HashEncoder | None = None, signals: Signals | None = None
 ) -> Worker:
     """A worker whose heart beats only when told to."""
-    heart = Heart(store, Pulse("run-1", "ann", "here", 1, NOON.isoformat()), 1_000)
+    heart = Heart(store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000)
     scratch = Path(tempfile.mkdtemp(prefix="embedfleet-test-"))
     return Worker(store, header, "ann", 0, encoder or HashEncoder(), heart, scratch, signals or Signals())
 

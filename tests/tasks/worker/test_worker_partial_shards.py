@@ -14,10 +14,10 @@ from tasks.engines.base import Vectors, embed
 from tasks.engines.hash_engine import HashEncoder
 from tasks.engines.tokenizer import Cut
 from tasks.protocol import receipt
-from tasks.protocol.heartbeat import Pulse
+from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import CRASHED, claim
-from tasks.protocol.manifest import Header, every_shard
+from tasks.protocol.manifest import Header, all_shards
 from tasks.protocol.receipt import File, Part
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
@@ -90,7 +90,7 @@ def hired(
     signals: Signals | None = None,
     name: str = "ann",
 ) -> Worker:
-    heart = Heart(store, Pulse("run-1", name, "here", 1, NOON.isoformat()), 1_000)
+    heart = Heart(store, Heartbeat(run="run-1", worker=name, host="here", pid=1, started=NOON), 1_000)
     scratch.mkdir(exist_ok=True)
     return Worker(store, header, name, 0, encoder, heart, scratch, signals or Signals())
 
@@ -260,7 +260,7 @@ def test_a_zombie_with_a_part_and_its_successor_do_each_row_once(
     """Ann is frozen while another takes over and finishes; what she then signs for changes nothing."""
     names = corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=0.3)
-    (shard,) = every_shard(store, header)
+    (shard,) = all_shards(store, header)
     frozen, thawed = threading.Event(), threading.Event()
 
     def freeze() -> None:
@@ -325,7 +325,7 @@ def test_what_was_in_hand_beside_a_deadly_shard_is_not_blamed(
     for _ in range(2):
         with pytest.raises(RuntimeError):
             hired(store, header, Deadly("0-3w3"), tmp_path / "s").run()
-    shards = list(every_shard(store, header))
+    shards = list(all_shards(store, header))
     again = read(store, lease_key("run-1", "00000", shards[0].id, 2))
     assert again == CRASHED
     others = [e for e in every(store, "_embedfleet/run-1/leases/") if shards[0].id not in e.key]
@@ -337,7 +337,7 @@ def test_a_suspect_shard_puts_every_step_forward_in_the_store(
 ) -> None:
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
-    store.put(lease_key("run-1", "00000", next(iter(every_shard(store, header))).id, 1), CRASHED)
+    store.put(lease_key("run-1", "00000", next(iter(all_shards(store, header))).id, 1), CRASHED)
     hired(store, header, Counting(), tmp_path / "s").run()
     assert len(parts_of(store)) >= 5
     verdict = verify(store, header, 0, again=True, step=lambda _done, _all: None)

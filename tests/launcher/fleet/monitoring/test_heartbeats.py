@@ -1,7 +1,7 @@
 """Signs of life as they lie in a store, and what `status` makes of those of a real run."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from launcher.fleet.monitoring.bottleneck import ADVICE
 from launcher.fleet.monitoring.heartbeats import HeartbeatReader, pace_of, worker_health
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.ledger.ledger import Ledger
-from tasks.protocol.heartbeat import SCHEMA, Pulse
+from tasks.protocol.heartbeat import Heartbeat, dump
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
@@ -23,13 +23,13 @@ from tests.support.runs import NOON, Clock, header_of, write_jsonl
 STARVED = {"engine": 40.0, "wait": 60.0, "read": 5.0, "tokenise": 9.0, "write": 2.0, "store": 90.0}
 
 
-def pulse(worker: str, state: str = "working", **stages: float) -> Pulse:
-    return Pulse(
+def pulse(worker: str, state: str = "working", **stages: float) -> Heartbeat:
+    return Heartbeat(
         run="r1",
         worker=worker,
         host="box",
         pid=1,
-        started=NOON.isoformat(),
+        started=NOON,
         state=state,
         device="cuda",
         tokens=90_000,
@@ -40,8 +40,8 @@ def pulse(worker: str, state: str = "working", **stages: float) -> Pulse:
     )
 
 
-def put(store: Memory, one: Pulse) -> None:
-    store.put(heartbeat_key("r1", one.worker), json.dumps({"schema": SCHEMA} | asdict(one)).encode())
+def put(store: Memory, one: Heartbeat) -> None:
+    store.put(heartbeat_key("r1", one.worker), dump(one))
 
 
 def test_signs_are_as_old_as_the_store_says() -> None:
@@ -51,7 +51,7 @@ def test_signs_are_as_old_as_the_store_says() -> None:
     clock.pass_seconds(20)
     put(store, pulse("a"))
     clock.pass_seconds(5)
-    assert [(s.worker, s.age) for s in HeartbeatReader(store, "r1").look()] == [("a", 5.0), ("b", 25.0)]
+    assert [(s.worker, s.age) for s in HeartbeatReader(store, "r1").read()] == [("a", 5.0), ("b", 25.0)]
 
 
 def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
@@ -59,10 +59,10 @@ def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
     store = Memory(clock)
     put(store, pulse("a"))
     signs = HeartbeatReader(store, "r1")
-    assert signs.look()[0].tokens == 90_000
+    assert signs.read()[0].tokens == 90_000
     clock.pass_seconds(15)
     put(store, replace(pulse("a"), tokens=99_000))
-    assert signs.look()[0].tokens == 99_000
+    assert signs.read()[0].tokens == 99_000
 
 
 def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
@@ -70,11 +70,11 @@ def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
     put(store, pulse("a"))
     store.put(heartbeat_key("r1", "b"), b'{"schema": "embedfleet/worker/1"}')
     store.put(heartbeat_key("r1", "c"), b"no JSON")
-    assert [sign.worker for sign in HeartbeatReader(store, "r1").look()] == ["a"]
+    assert [sign.worker for sign in HeartbeatReader(store, "r1").read()] == ["a"]
 
 
 def test_without_workers_there_is_nothing_to_say() -> None:
-    assert pace_of(HeartbeatReader(Memory(), "r1").look()) == {
+    assert pace_of(HeartbeatReader(Memory(), "r1").read()) == {
         "stages": {},
         "slowest": None,
         "advice": [],
@@ -137,7 +137,7 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
         ledger.confirm_machine("w0", "1:w0", NOON)
         eye = StoreObserver(store, ledger, header)
         drive = Controller(ledger, eye, LocalBackend(tmp_path), (), None, lambda _: None)
-        eye.pulses()
+        eye.read_heartbeats()
         for _ in range(2):
             drive.learn()
         (seen,) = ledger.speeds()
