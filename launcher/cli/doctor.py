@@ -1,7 +1,7 @@
-"""`embedfleet doctor`: what a run would trip over, found before anything is spent.
+"""`embedfleet doctor`: find what would make a run fail, before anything is spent.
 
-Looks at this machine, and at what a job or an output path names: model, corpus, bucket. Embeds nothing and rents
-nothing; the only thing that it writes is one small object, where the store has to show what it does with conditions.
+Checks this machine, and what a job or an output path names: model, corpus, store, cloud accounts. It embeds and rents
+nothing; the only thing that it writes is one small object, to test the store's conditional writes.
 """
 
 import argparse
@@ -15,7 +15,7 @@ FAILED = 1  # exit status
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look, and show what was seen; 1 where anything failed."""
+    """Run every check that applies and print them; return 1 if any failed."""
     found = [*machine(arguments.runs), *libraries()]
     plan = plan_of(arguments.subject)
     if plan is None and arguments.subject:

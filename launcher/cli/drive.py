@@ -49,8 +49,8 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
     observer = StoreObserver(store, ledger, header)
     with run_lock(folder, run.id):
         write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
-        observer.recall()
-        observer.receipts()
+        observer.load_known()
+        observer.read_receipts()
         before = ledger.find(run.id)
         if observer.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
@@ -81,8 +81,8 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
             controller = Controller(
                 ledger,
                 StoreObserver(store, ledger, header),
-                hired.cloud,
-                hired.lots,
+                hired.backend,
+                hired.groups,
                 budget=current_budget(ledger, run.id, job),
                 watch=watch,
                 say=say,
@@ -106,9 +106,11 @@ def _rented_extras(
 
     def prove(hurried: Callable[[], bool]) -> None:
         await_teardown(ledger, run, body, say, hurried)
-        history.look(utc(), every=timedelta(0))  # prices up to the end of the machines that have just gone
+        history.record(
+            utc(), interval=timedelta(0)
+        )  # prices up to the end of the machines that have just gone
 
-    return history.look, prove
+    return history.record, prove
 
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:

@@ -1,12 +1,9 @@
-"""`embedfleet finish RUN`: a finished run tidied up: its dataset manifest written, and what no receipt names removed.
+"""`embedfleet finish`: write the dataset manifest of a finished run, and remove the files that no receipt names.
 
-Vectors of killed workers and of those who were overtaken lie beside the good ones. Removed is only what a file itself
-says to be of this run, and only when every shard has its receipt. `add` is called for every command line, so all else
-is imported later.
+Workers that were killed or overtaken leave vectors next to the good ones. A file is removed only when its own metadata
+names this run, and only once every shard has its receipt.
 """
 
-# the stubs of pyarrow are generic in what a file decides
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from argparse import Namespace
 from typing import Any, cast
 
@@ -24,15 +21,15 @@ SCHEMA = "embedfleet/finish/1"
 
 
 def run(arguments: Namespace) -> int:
-    """Tidy up, and say what was done."""
+    """Clean up one run and print what was removed, or with --dry-run what would be."""
     with existing_ledger(arguments) as ledger:
         row = ledger.find(arguments.run)
         store = open_store(row.output)
         header = manifest.read_header(store, row.id)
-        eye = StoreObserver(store, ledger, header)
-        eye.recall()
-        eye.receipts()
-        left = header.shards - len(eye.done)
+        observer = StoreObserver(store, ledger, header)
+        observer.load_known()
+        observer.read_receipts()
+        left = header.shards - len(observer.done)
         if left:
             raise Problem(
                 f"run {row.id} is not finished: {left:,} of {header.shards:,} shards have no receipt",
@@ -40,17 +37,17 @@ def run(arguments: Namespace) -> int:
             )
         receipts = ledger.receipts(row.id)
     files = write_dataset(store, header, receipts)
-    losers = list(garbage(store, header, receipts))
+    garbage_files = list(garbage(store, header, receipts))
     if not arguments.dry_run:
-        for entry in losers:
+        for entry in garbage_files:
             cast("Eraser", store).erase(entry.key)
     body = {
         "schema": SCHEMA,
         "run": row.id,
         "dataset": dataset_key(row.id),
         "files": files,
-        "removed": 0 if arguments.dry_run else len(losers),
-        "found": [{"key": entry.key, "bytes": entry.size} for entry in losers],
+        "removed": 0 if arguments.dry_run else len(garbage_files),
+        "found": [{"key": entry.key, "bytes": entry.size} for entry in garbage_files],
     }
     show(body, _text, as_json=arguments.json)
     return 0
@@ -59,9 +56,9 @@ def run(arguments: Namespace) -> int:
 def _text(body: dict[str, Any]) -> str:
     size = sum(one["bytes"] for one in body["found"])
     verb = "removed" if body["removed"] else "would be removed"
-    lost = (
+    summary = (
         f"{len(body['found']):,} files of {size:,} bytes that no receipt names {verb}"
         if body["found"]
         else "nothing to remove"
     )
-    return f"{body['run']}: {body['files']:,} files in {body['dataset']}; {lost}"
+    return f"{body['run']}: {body['files']:,} files in {body['dataset']}; {summary}"

@@ -1,4 +1,4 @@
-"""`embedfleet ledger rebuild OUTPUT`: make a ledger anew from the output path alone."""
+"""`embedfleet ledger rebuild OUTPUT`: rebuild the ledger from an output path alone."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -16,7 +16,7 @@ SCHEMA = "embedfleet/ledger/1"
 
 
 def run(arguments: Namespace) -> int:
-    """Rebuild, and say what was found."""
+    """Record every run under the output path and print each."""
     output: str = arguments.output
     path = output if "://" in output else str(Path(output).absolute())
     store = open_store(path)
@@ -27,12 +27,12 @@ def run(arguments: Namespace) -> int:
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         for name in names:
             say(f"reading run {name}")
-            found.append(_told(ledger, rebuild(ledger, store, path, name)))
+            found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
     show({"schema": SCHEMA, "output": path, "runs": found}, _text, as_json=arguments.json)
     return 0
 
 
-def _told(ledger: Ledger, run: Run) -> dict[str, Any]:
+def _rebuilt(ledger: Ledger, run: Run) -> dict[str, Any]:
     progress = ledger.progress(run.id)
     return {
         "run": run.id,

@@ -25,7 +25,7 @@ COMMANDS = {
     "launch": "launcher.cli.launch:launch",
     "status": "launcher.cli.status:status",
     "report": "launcher.cli.report:report",
-    "compare": "launcher.cli.report:compare",
+    "compare": "launcher.cli.compare:compare",
     "resume": "launcher.cli.resume:resume",
     "stop": "launcher.cli.stop:stop",
     "down": "launcher.cli.stop:down",

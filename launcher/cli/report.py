@@ -1,8 +1,4 @@
-"""`embedfleet report` and `embedfleet compare`: what runs did and cost, in whatever form somebody wants to read it.
-
-The shell around `report`, `focus`, `reconcile` and the renderers. `add` is called for every command line, so all else
-is imported later.
-"""
+"""`embedfleet report`: what a run did and cost, as tables, a page, JSON, CSV or Markdown; or of many runs; or a bill."""
 
 import json
 from argparse import Namespace
@@ -26,13 +22,14 @@ from launcher.reports.focus_csv import to_csv
 from launcher.reports.html.report import render
 from launcher.reports.markdown import report_md
 from launcher.reports.report import Report, to_json, unknown
-from launcher.reports.run_list import beside, beside_text, listing, listing_md, listing_text, reconcile_text
+from launcher.reports.run_list import listing, listing_md, listing_text, reconcile_text
 from launcher.reports.terminal.report import report_text
 from tasks.clock import utc
 from tasks.stores.open import open_store
 
 
 def report(arguments: Namespace) -> int:
+    """Write the page of a run and print its report; with --all or --since list runs, with --reconcile compare bills."""
     if (arguments.all or arguments.since) and (arguments.run or arguments.reconcile or arguments.csv):
         raise Usage(
             "--all and --since are about many runs", hint="leave RUN, --csv and --reconcile out, or these"
@@ -43,7 +40,7 @@ def report(arguments: Namespace) -> int:
         return _all(arguments)
     with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
-        found = _look(ledger, run, arguments.runs)
+        found = current_report(ledger, run, arguments.runs)
     body = to_json(found)
     page: Path = arguments.html or arguments.runs / run.id / "report.html"
     write(page, render(body))
@@ -57,24 +54,22 @@ def report(arguments: Namespace) -> int:
     return 0
 
 
-def compare(arguments: Namespace) -> int:
-    with existing_ledger(arguments) as ledger:
-        runs = [ledger.find(name) for name in (arguments.one, arguments.other)]
-        bodies = [to_json(_look(ledger, run, arguments.runs, prices=False)) for run in runs]
-    show(beside(*bodies), beside_text, as_json=arguments.json)
-    return 0
+def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True) -> Report:
+    """Build the report of a run as it is now.
 
-
-def _look(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True) -> Report:
-    """The report, after a look at the store for news where it can be reached; else from the ledger alone."""
+    News is read from the store first; where the store cannot be reached, the report is made from the ledger alone.
+    `prices` adds today's prices, which the counterfactuals need.
+    """
     store = None
     try:
         store = open_store(run.output)
-        eye = observer_of(ledger, store, run)
-        settle_if_unattended(ledger, run, eye, runs / run.id, SpotPriceRecorder(ledger, run.id, say), say)
-        if eye:
-            eye.receipts()
-            eye.lost()
+        observer = observer_of(ledger, store, run)
+        settle_if_unattended(
+            ledger, run, observer, runs / run.id, SpotPriceRecorder(ledger, run.id, say), say
+        )
+        if observer:
+            observer.read_receipts()
+            observer.record_lost_leases()
     except Problem as problem:
         say(f"from the ledger alone, for the store cannot be asked: {problem}")
         store = None
@@ -83,6 +78,7 @@ def _look(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True) -> Repor
 
 
 def _all(arguments: Namespace) -> int:
+    """Print one line for each run."""
     with existing_ledger(arguments) as ledger:
         body = listing(ledger, arguments.since and moment(arguments.since, utc()), utc())
     if arguments.md:
@@ -95,6 +91,7 @@ def _all(arguments: Namespace) -> int:
 
 
 def _reconcile(arguments: Namespace) -> int:
+    """Print the metered cost of each day next to what the bills say."""
     with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
         found = report_of(ledger, None, run.id, utc())

@@ -13,6 +13,12 @@ from tasks.stores.open import open_store
 
 
 def run(arguments: Namespace) -> int:
+    """Check the output of a run and print the verdict.
+
+    Raises:
+        Problem: the output has faults.
+        FailedRows: the output is good, and some shards could not be embedded.
+    """
     with existing_ledger(arguments) as ledger:
         run = ledger.find(arguments.run)
     store = open_store(run.output)

@@ -1,0 +1,18 @@
+"""`embedfleet compare`: two runs side by side, and why one cost more."""
+
+from argparse import Namespace
+
+from launcher.cli.console import show
+from launcher.cli.open_ledger import existing_ledger
+from launcher.cli.report import current_report
+from launcher.reports.report import to_json
+from launcher.reports.run_list import beside, beside_text
+
+
+def compare(arguments: Namespace) -> int:
+    """Print the differences of two runs."""
+    with existing_ledger(arguments) as ledger:
+        runs = [ledger.find(name) for name in (arguments.one, arguments.other)]
+        bodies = [to_json(current_report(ledger, run, arguments.runs, prices=False)) for run in runs]
+    show(beside(*bodies), beside_text, as_json=arguments.json)
+    return 0
