@@ -23,7 +23,7 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.skypilot_task import Place
 from tasks.stores.folder import Folder
-from tasks.worker.heartbeat import Heart
+from tasks.worker.heartbeat import HeartbeatWriter
 
 MACHINES = 200
 SHARDS = 2_000
@@ -34,7 +34,7 @@ RUN = "follow-1a2b3c4d"
 class Told(SkyPilotBackend):
     """A SkyPilot that answers at once: all jobs run."""
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         self.jobs = {job.id: job for job in jobs()}
 
 
@@ -91,7 +91,7 @@ def measure(folder: Path) -> dict[str, float]:
                 state="working",
                 ready=utc(),
             )
-            Heart(store, pulse).beat()
+            HeartbeatWriter(store, pulse).beat()
         drive = Controller(
             ledger,
             StoreObserver(store, ledger, header),

@@ -25,16 +25,18 @@ from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import Store, every, read
 from tasks.stores.folder import Folder, version_of
 
-RUN = "bench"
-EACH = 3  # shards for each worker, at least: of one alone there would be no next one to wait for
-BYTES = 2**28  # of texts, at most: a disk has to hold them, and their vectors
-PATIENCE = 5.0  # times as long as expected; what is not done by then is left
-STARTING = 900.0  # seconds for workers to load their model, beside that
-LOOK = 0.2  # seconds between looks at the workers
+TRIAL_RUN = "bench"
+MIN_SHARDS_PER_WORKER = (
+    3  # shards for each worker, at least: of one alone there would be no next one to wait for
+)
+MAX_TEXT_BYTES = 2**28  # of texts, at most: a disk has to hold them, and their vectors
+PATIENCE_FACTOR = 5.0  # times as long as expected; what is not done by then is left
+LOAD_TIMEOUT_SECONDS = 900.0  # seconds for workers to load their model, beside that
+POLL_SECONDS = 0.2  # seconds between looks at the workers
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TrialSize:
     """How much to do, and in what form the vectors are written."""
 
     seconds: float
@@ -45,7 +47,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsed:
+class TrialResult:
     """What came of it. `stages` are seconds of all workers together, which worked for `seconds` in all."""
 
     tokens_per_second: float  # of all workers
@@ -56,7 +58,7 @@ class Rehearsed:
     tokens: int
 
 
-def rehearse(asked: Asked, use: Slots, wanted: Wanted) -> Rehearsed:
+def run_trial(asked: Asked, use: Slots, wanted: TrialSize) -> TrialResult:
     """Embed as much as the engines should do in the time wanted, with a worker in every slot.
 
     Raises:
@@ -67,20 +69,20 @@ def rehearse(asked: Asked, use: Slots, wanted: Wanted) -> Rehearsed:
         cuts = list(_shards(folder / "in", asked.texts, _sizes(use, wanted)))
         store = Folder(folder / "out")
         manifest.write(store, _header(folder / "in", asked, wanted, len(cuts)), cuts)
-        _run(folder, use, len(cuts), STARTING + PATIENCE * wanted.seconds)
+        _run(folder, use, len(cuts), LOAD_TIMEOUT_SECONDS + PATIENCE_FACTOR * wanted.seconds)
         receipts = [
             receipt.load(body)
-            for entry in every(store, keys.receipts_prefix(RUN))
+            for entry in every(store, keys.receipts_prefix(TRIAL_RUN))
             if (body := read(store, entry.key)) is not None
         ]
         stages, seconds = _stages(store)
     done = work(receipts)
     if not done:
         raise Problem(
-            f"the workers finished nothing in {PATIENCE * wanted.seconds:.0f} s",
+            f"the workers finished nothing in {PATIENCE_FACTOR * wanted.seconds:.0f} s",
             hint="measure for longer with --seconds, or shorter texts",
         )
-    return Rehearsed(
+    return TrialResult(
         tokens_per_second=sum(one.rate for one in done.values()),
         workers=done,
         stages=stages,
@@ -90,12 +92,12 @@ def rehearse(asked: Asked, use: Slots, wanted: Wanted) -> Rehearsed:
     )
 
 
-def _sizes(use: Slots, wanted: Wanted) -> tuple[int, int]:
+def _sizes(use: Slots, wanted: TrialSize) -> tuple[int, int]:
     """How many texts there are in all, and in a shard: as a plan would cut them, and enough for each worker."""
     tokens = max(1.0, wanted.seconds * wanted.tokens_per_second)
-    each = min(shard_tokens(tokens), tokens / (EACH * use.workers))
+    each = min(shard_tokens(tokens), tokens / (MIN_SHARDS_PER_WORKER * use.workers))
     texts = max(1, round(each / wanted.tokens_per_text))
-    return max(EACH * use.workers * texts, round(tokens / wanted.tokens_per_text)), texts
+    return max(MIN_SHARDS_PER_WORKER * use.workers * texts, round(tokens / wanted.tokens_per_text)), texts
 
 
 def _shards(folder: Path, texts: Sequence[str], sizes: tuple[int, int]) -> Iterator[Shard]:
@@ -114,13 +116,13 @@ def _shards(folder: Path, texts: Sequence[str], sizes: tuple[int, int]) -> Itera
         piece = Slice(path.name, version_of(status), "jsonl")
         yield Shard(identify([piece]), position, (piece,), status.st_size)
         written += status.st_size
-        if written > BYTES:
+        if written > MAX_TEXT_BYTES:
             return
 
 
-def _header(corpus: Path, asked: Asked, wanted: Wanted, shards: int) -> manifest.Header:
+def _header(corpus: Path, asked: Asked, wanted: TrialSize, shards: int) -> manifest.Header:
     return manifest.Header(
-        run=RUN,
+        run=TRIAL_RUN,
         corpus=str(corpus),
         text="text",
         id="id",
@@ -147,10 +149,10 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
     with _workers(folder, use, shards) as (local, handles):
         end = time.monotonic() + patience
         while time.monotonic() < end:
-            seen = {name: local.sight(handle) for name, handle in handles.items()}
-            dead = next((name for name, sight in seen.items() if sight and sight.code), None)
+            seen = {name: local.status(handle) for name, handle in handles.items()}
+            dead = next((name for name, sight in seen.items() if sight and sight.exit_code), None)
             if dead:
-                words = local.last_words(dead).splitlines()
+                words = local.log_tail(dead).splitlines()
                 said = next((w.removeprefix("Error: ") for w in words if w.startswith("Error: ")), None)
                 raise Problem(
                     f"a worker died: {said or (words[-1] if words else 'without a word')}",
@@ -159,7 +161,7 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
                 )
             if not any(sight and sight.alive for sight in seen.values()):
                 return
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
 
 
 @contextlib.contextmanager
@@ -167,7 +169,7 @@ def _workers(
     folder: Path, use: Slots, shards: int
 ) -> Generator[tuple[LocalBackend, dict[str, str]], None, None]:
     """A worker in every slot; none is left behind."""
-    words = ["--store", str(folder / "out"), "--run", RUN]
+    words = ["--store", str(folder / "out"), "--run", TRIAL_RUN]
     words += ["--threads", str(use.threads)] if use.threads else []
     local, handles = LocalBackend(folder, words), dict[str, str]()
     gpus = devices()
@@ -189,7 +191,7 @@ def _stages(store: Store) -> tuple[dict[str, float], float]:
     """Seconds by stage, and of work, of all workers together: as each said last."""
     stages: Counter[str] = Counter()
     seconds = 0.0
-    for entry in every(store, keys.heartbeats_prefix(RUN)):
+    for entry in every(store, keys.heartbeats_prefix(TRIAL_RUN)):
         body = read(store, entry.key)
         if body is not None:
             pulse = heartbeat.load(body)

@@ -5,25 +5,25 @@ between any two lines starts none twice and forgets none. It may die at any time
 """
 
 import contextlib
-import fcntl
 import json
-import os
 import signal
 import time
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from types import FrameType
 
 from launcher.costs.run_costs import standing_of
 from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet.backends.base import Backend, LaunchRequest
+from launcher.fleet.failure_messages import dollars, next_steps
+from launcher.fleet.machine_price import place_of, varies_by_zone
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.monitoring.worker_tracker import WorkerTracker
-from launcher.fleet.placement_failures import PlacementFailures, infra_of
+from launcher.fleet.placement import infra_of
+from launcher.fleet.placement_failures import PlacementFailures
 from launcher.fleet.policy import (
     Drain,
     End,
@@ -38,35 +38,17 @@ from launcher.fleet.policy import (
     is_stuck,
     step,
 )
+from launcher.fleet.progress import ProgressSnapshot, count_pending
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import HERE, Machine, MachineState, Progress, RunState, Site
+from launcher.ledger.records import HERE, Machine, MachineState, RunState, Site
 from launcher.throughput.calibration import first_minutes
 from launcher.throughput.local_machine import devices
 from tasks.clock import utc
 from tasks.protocol import control
-from tasks.skypilot_task import Place
 
-LOCK_TRIES = 5  # tenths of a second a launcher waits for the lock
 TEARDOWN_TIMEOUT = timedelta(minutes=5)  # that a rented machine may take to go after the last shard
 INTERRUPT_POLL_SECONDS = 0.2  # seconds: how soon Ctrl-C is heard between two looks
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressSnapshot:
-    """What a person who watches wants to know."""
-
-    progress: Progress
-    workers: int
-    ready: int
-    deaths: int
-    spent: Decimal | None
-    started: datetime
-    tokens_before: int  # done before this launch: their time is not ours
-    draining: bool
-    rented: bool = False
-    coming: int = 0  # machines that were asked for and are not there yet
-    recovering: int = 0
 
 
 @dataclass(slots=True)
@@ -274,8 +256,8 @@ class Controller:
             finished=self.finished,
             interrupts=0 if self.rented else self.interrupts,
             tokens_left=None if expected is None else max(0.0, expected - progress.tokens),
-            troubles=self.troubles.found,
-            **({"patience": TEARDOWN_TIMEOUT} if self.rented else {}),
+            failures=self.troubles.found,
+            **({"hang_timeout": TEARDOWN_TIMEOUT} if self.rented else {}),
         )
 
     def learn(self) -> None:
@@ -482,62 +464,3 @@ class Controller:
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
-
-
-def place_of(site: Site, places: Sequence[Place]) -> Place | None:
-    """The place of a lot that a machine came up in."""
-    infra = infra_of(site, places)
-    return next((place for place in places if place.infra == infra), None)
-
-
-def varies_by_zone(site: Site, place: Place) -> bool:
-    """Whether a place's price says too little of a machine there: on spot, in a zone that the place does not name."""
-    return site.purchase == "spot" and site.zone is not None and place.infra.count("/") == 1
-
-
-def count_pending(workers: Sequence[MachineView], ready: Collection[str]) -> int:
-    """Machines that were asked for and are not there yet; that one is there, its workers tell before SkyPilot does."""
-    return sum(w.state in ALIVE and w.phase == Phase.WAITING and w.name not in ready for w in workers)
-
-
-def next_steps(run: str) -> str:
-    """What to do about machines that go on by themselves."""
-    return (
-        f"embedfleet resume {run} to look after them again, embedfleet stop {run} to let them finish what they hold, "
-        f"embedfleet down {run} to take them down"
-    )
-
-
-def dollars(spent: Decimal | None) -> str:
-    return "$?" if spent is None else f"${spent:.2f}"
-
-
-class RunLocked(Problem):
-    """Another launcher drives this run."""
-
-
-@contextlib.contextmanager
-def run_lock(folder: Path, run: str, patience: int = LOCK_TRIES) -> Generator[None, None, None]:
-    """Be the only launcher of this run in this ledger; the lock goes with the process.
-
-    Raises:
-        Busy: another launcher is at work.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "launcher.lock").open("a+") as lock:
-        for left in range(patience, -1, -1):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if not left:
-                    lock.seek(0)
-                    raise RunLocked(
-                        f"run {run} is already being driven by process {lock.read().strip() or '?'}",
-                        hint=f"embedfleet status {run} --watch",
-                    ) from error
-                time.sleep(0.1)  # `status` holds it for a moment
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

@@ -6,25 +6,26 @@ import time
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from launcher.costs.run_costs import machine_times, standing_of, working_seconds
 from launcher.fleet.monitoring.webhook import RunSnapshot, webhook_sender, webhook_url
 from launcher.fleet.orphan_check import ORPHAN_EVENT
+from launcher.fleet.progress import ProgressSnapshot
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.planning.plan_reader import at
-
-if TYPE_CHECKING:
-    pass
 
 CHECK_INTERVAL_SECONDS = 5.0  # seconds between looks: each asks the ledger a few questions
 
 
 @contextlib.contextmanager
 def notifying(
-    ledger: Ledger, run: str, job: Job, watch: Callable[["Glance"], None], clock: Callable[[], datetime]
-) -> Generator[Callable[["Glance"], None], None, None]:
+    ledger: Ledger,
+    run: str,
+    job: Job,
+    watch: Callable[[ProgressSnapshot], None],
+    clock: Callable[[], datetime],
+) -> Generator[Callable[[ProgressSnapshot], None], None, None]:
     """A watcher that shows what `watch` shows, and sends what is due to where the job says."""
     url = webhook_url(job.notify)
     with webhook_sender(ledger, run, url, clock) as hear:
@@ -33,7 +34,7 @@ def notifying(
             return
         last = [0.0]
 
-        def seen(glance: "Glance") -> None:
+        def seen(glance: ProgressSnapshot) -> None:
             watch(glance)
             if time.monotonic() - last[0] >= CHECK_INTERVAL_SECONDS:
                 last[0] = time.monotonic()

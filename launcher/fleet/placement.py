@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from launcher.ledger.records import Site
 from tasks.skypilot_task import Place, ranked
 
 COOLDOWN = timedelta(
@@ -61,3 +62,12 @@ def order_places(
     good = [place for place in listed if until[place.infra] is None]
     bad = [place for place in listed if until[place.infra] is not None]
     return tuple(good + sorted(bad, key=lambda place: until[place.infra] or now))
+
+
+def infra_of(site: Site, places: Sequence[Place]) -> str | None:
+    """The place of a lot that a machine is in, as precisely as the lot names it."""
+    for place in places:
+        parts = place.infra.split("/")
+        if (site.cloud, site.region) == (parts[0], parts[1]) and (len(parts) < 3 or site.zone == parts[2]):
+            return place.infra
+    return None

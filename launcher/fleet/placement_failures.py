@@ -5,22 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.fleet.backends.base import MachineStatus
-from launcher.fleet.placement import PlacementFailure
+from launcher.fleet.placement import PlacementFailure, infra_of
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Machine, Site
+from launcher.ledger.records import Machine
 from tasks.skypilot_task import Place
 
 EVENT_KIND = "trouble"  # of events
-
-
-def infra_of(site: Site, places: Sequence[Place]) -> str | None:
-    """The place of a lot that a machine is in, as precisely as the lot names it."""
-    for place in places:
-        parts = place.infra.split("/")
-        if (site.cloud, site.region) == (parts[0], parts[1]) and (len(parts) < 3 or site.zone == parts[2]):
-            return place.infra
-    return None
 
 
 @dataclass(slots=True)

@@ -72,7 +72,7 @@ class FleetView:
     """All that the policy knows. `workers` in the order they were intended."""
 
     run: str
-    lots: tuple[FleetGroup, ...]
+    groups: tuple[FleetGroup, ...]
     workers: Sequence[MachineView]
     shards: int
     done: int
@@ -83,8 +83,8 @@ class FleetView:
     finished: datetime | None = None  # since when every shard has a receipt
     interrupts: int = 0  # how often the user asked to stop
     tokens_left: float | None = None
-    troubles: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
-    patience: timedelta = HANG_TIMEOUT  # with machines that live on after the last shard
+    failures: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
+    hang_timeout: timedelta = HANG_TIMEOUT  # with machines that live on after the last shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +126,14 @@ def step(view: FleetView, now: datetime) -> list[Order]:
     """What to do now."""
     alive = [w for w in view.workers if w.state in ALIVE]
     late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
-    if view.interrupts > 2 or late > 2 * view.patience:
+    if view.interrupts > 2 or late > 2 * view.hang_timeout:
         return [Kill(w.name) for w in alive]
-    if is_over_budget(view) or view.interrupts == 2 or late > view.patience:
+    if is_over_budget(view) or view.interrupts == 2 or late > view.hang_timeout:
         return [End(w.name) for w in alive]
     if view.draining or is_near_budget(view):
         return [End(w.name, "nothing more is begun") if _absent(w) else Drain(w.name) for w in alive]
     orders: list[Order] = []
-    for lot in view.lots:
+    for lot in view.groups:
         mine = [w for w in alive if w.lot == lot.number]
         if group_given_up(view, lot):
             orders += [End(w.name, "its lot was given up") for w in mine if not w.shards]
@@ -154,11 +154,11 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
     """A machine for each slot that may have its next one, while there is work for it."""
     orders: list[Order] = []
     alive = [w for w in view.workers if occupies_slot(w)]
-    lots = {lot.number: lot for lot in view.lots}
+    lots = {lot.number: lot for lot in view.groups}
     left = view.shards - view.done - sum(lots[w.lot].workers for w in alive if w.lot in lots)
     coming = sum(1 for w in alive if w.phase == Phase.WAITING or w.state == MachineState.INTENDED)
     rate = sum(lots[w.lot].tokens_per_second or 0.0 for w in alive if w.lot in lots)
-    for lot in view.lots:
+    for lot in view.groups:
         if group_given_up(view, lot):
             continue
         for slot in range(lot.slots):
@@ -188,7 +188,7 @@ def _number(past: Sequence[MachineView]) -> int:
 def _where(view: FleetView, lot: FleetGroup, slot: int, now: datetime) -> tuple[Place, ...]:
     if not lot.rented:
         return ()
-    return order_places(lot.places, home_place(lot.places, lot.counts, slot), view.troubles, now)
+    return order_places(lot.places, home_place(lot.places, lot.counts, slot), view.failures, now)
 
 
 def occupies_slot(worker: MachineView) -> bool:
@@ -208,9 +208,9 @@ def should_relocate(view: FleetView, lot: FleetGroup, worker: MachineView, now: 
     """Whether a machine that was taken away is better asked for elsewhere than where SkyPilot asks: the same place."""
     if worker.phase != Phase.RECOVERING or worker.infra is None:
         return False
-    if is_healthy(worker.infra, view.troubles, now):
+    if is_healthy(worker.infra, view.failures, now):
         return False
-    return any(p.infra != worker.infra and is_healthy(p.infra, view.troubles, now) for p in lot.places)
+    return any(p.infra != worker.infra and is_healthy(p.infra, view.failures, now) for p in lot.places)
 
 
 def consecutive_deaths(past: Sequence[MachineView], *, rented: bool = False) -> int:
@@ -250,7 +250,7 @@ def is_stuck(view: FleetView) -> bool:
     """Whether work is left, nobody does it, and nobody will."""
     if view.done >= view.shards or any(w.state in ALIVE for w in view.workers):
         return False
-    return all(group_given_up(view, lot) or _all_hopeless(view, lot) for lot in view.lots)
+    return all(group_given_up(view, lot) or _all_hopeless(view, lot) for lot in view.groups)
 
 
 def _all_hopeless(view: FleetView, lot: FleetGroup) -> bool:

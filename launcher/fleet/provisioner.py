@@ -40,8 +40,8 @@ UNKNOWN_MODEL_GB = 20  # room for a model of unknown size
 class Provisioned:
     """The machines of one run: who gives them, and the policy's view of the lots."""
 
-    cloud: Backend
-    lots: tuple[FleetGroup, ...]
+    backend: Backend
+    groups: tuple[FleetGroup, ...]
     recipes: tuple[skypilot_task.Recipe, ...] = ()
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from launcher.costs.run_costs import machine_times, spent_so_far, working_seconds
 from launcher.errors import Problem
-from launcher.fleet.controller import Controller, RunLocked, run_lock
+from launcher.fleet.controller import Controller
 from launcher.fleet.monitoring.cost_status import money_of
 from launcher.fleet.monitoring.heartbeats import pace_of
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.provisioner import provision
+from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from launcher.fleet.backends import provider_api, skypilot
-from launcher.fleet.controller import RunLocked, run_lock
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.orphan_check import regions_used
 from launcher.fleet.provisioner import is_rented
+from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE, Phase
 from launcher.fleet.status import tracker_of
 from launcher.ledger.ledger import Ledger

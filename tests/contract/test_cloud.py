@@ -71,12 +71,12 @@ class Place:
         return not self.runs(handle)
 
     def runs(self, handle: str) -> bool:
-        sight = self.cloud.sight(handle)
+        sight = self.cloud.status(handle)
         return sight is not None and sight.phase == Phase.RUNNING
 
     def code(self, handle: str) -> int | None:
-        sight = self.cloud.sight(handle)
-        return sight.code if sight else None
+        sight = self.cloud.status(handle)
+        return sight.exit_code if sight else None
 
     def clean(self) -> None:
         for name in self.names:
@@ -138,7 +138,7 @@ def test_a_worker_that_cannot_work_ends_with_3_and_says_why(place: Place) -> Non
     name, handle = place.start("--run", "no-such-run")
     wait(lambda: place.over(handle))
     assert place.code(handle) == 3
-    assert place.cloud.last_words(name).splitlines() == [
+    assert place.cloud.log_tail(name).splitlines() == [
         "Error: no run 'no-such-run' under this output path",
         "Try: see which runs it holds under _embedfleet/",
     ]
@@ -149,7 +149,7 @@ def test_a_worker_that_crashes_leaves_its_traceback(place: Place, monkeypatch: p
     name, handle = place.start()
     wait(lambda: place.over(handle))
     assert place.code(handle) == 1
-    assert place.cloud.last_words(name).endswith("could not convert string to float: 'soon'")
+    assert place.cloud.log_tail(name).endswith("could not convert string to float: 'soon'")
 
 
 def test_a_worker_that_was_killed_has_the_signal_as_its_status(place: Place) -> None:
@@ -172,7 +172,7 @@ def test_ending_gives_the_shard_in_hand_back(place: Place) -> None:
     name, handle = place.start()
     wait(lambda: place.works(name))
     before = done(place.store, place.header)
-    place.cloud.end([handle])
+    place.cloud.terminate([handle])
     wait(lambda: place.over(handle))
     assert place.code(handle) == 0
     assert done(place.store, place.header) - before <= 1
@@ -183,17 +183,17 @@ def test_ending_gives_the_shard_in_hand_back(place: Place) -> None:
 def test_a_worker_of_another_launcher_runs_until_it_is_gone(place: Place) -> None:
     name, handle = place.start()
     other = another(place.cloud)
-    assert other.sight(handle) == MachineStatus(Phase.RUNNING)
+    assert other.status(handle) == MachineStatus(Phase.RUNNING)
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
     wait(lambda: place.over(handle))
-    assert other.sight(handle) is None
+    assert other.status(handle) is None
     assert other.find(name) is None
 
 
 def test_a_worker_of_another_launcher_can_be_ended(place: Place) -> None:
     name, handle = place.start()
     wait(lambda: place.works(name))
-    another(place.cloud).end([handle])
+    another(place.cloud).terminate([handle])
     wait(lambda: place.over(handle))
     assert place.code(handle) == 0
 
@@ -202,8 +202,8 @@ def test_a_later_process_of_the_same_number_is_not_the_worker(place: Place) -> N
     _, handle = place.start()
     pid = handle.partition(":")[0]
     stale = f"{pid}:1.0"
-    assert place.cloud.sight(stale) is None
-    place.cloud.end([stale])
+    assert place.cloud.status(stale) is None
+    place.cloud.terminate([stale])
     place.cloud.drain([stale])
     assert place.runs(handle)
 
@@ -213,12 +213,12 @@ def test_a_worker_that_is_gone_can_be_told_anything(place: Place) -> None:
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
     wait(lambda: place.over(handle))
     place.cloud.drain([handle])
-    place.cloud.end([handle])
+    place.cloud.terminate([handle])
     assert place.code(handle) == -signal.SIGKILL
 
 
 def test_a_worker_that_never_was_has_no_last_words(place: Place) -> None:
-    assert place.cloud.last_words("w-none") == ""
+    assert place.cloud.log_tail("w-none") == ""
 
 
 def test_a_worker_that_cannot_be_started_is_a_problem(place: Place, tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ class Scene:
     def wait(self, until: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE[self.kind]
         while not until():
-            assert time.monotonic() < end, f"it took too long: {self.cloud.sight(self.handle)}"
+            assert time.monotonic() < end, f"it took too long: {self.cloud.status(self.handle)}"
             time.sleep(0.1 if self.kind == "local" else 2)
-            self.cloud.look()
+            self.cloud.refresh()
 
     def working(self) -> bool:
         """Whether one of its workers holds a shard."""
@@ -56,12 +56,12 @@ class Scene:
         return any(b'"working"' in path.read_bytes() for path in folder.glob(f"{self.name}*.json"))
 
     def over(self) -> bool:
-        sight = self.cloud.sight(self.handle)
+        sight = self.cloud.status(self.handle)
         return sight is None or not sight.alive
 
     @property
     def state(self) -> MachineState | None:
-        sight = self.cloud.sight(self.handle)
+        sight = self.cloud.status(self.handle)
         return sight.state if sight else None
 
 
@@ -86,14 +86,14 @@ def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
             local(folder / happens, store, run) if kind == "local" else rented(folder / happens, store, run)
         )
         cloud, name = make(), f"{run}-l0m0-0"
-        cloud.look()
+        cloud.refresh()
         scenes[happens] = Scene(kind, make, cloud, name, "", store, header)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o777 if path.is_dir() else 0o666)  # machines have a user of their own
     for scene in scenes.values():
         handle = scene.cloud.start([LaunchRequest(scene.name, 0)])[scene.name]
         assert isinstance(handle, str), handle
-        scene.handle, sight = handle, scene.cloud.sight(handle)
+        scene.handle, sight = handle, scene.cloud.status(handle)
         scene.known = sight is not None and sight.alive
     return scenes
 
@@ -152,7 +152,7 @@ def scenes(
 def test_a_machine_that_was_started_runs_and_works(scenes: Mapping[str, Scene]) -> None:
     scene = scenes["works"]
     scene.wait(scene.working)
-    sight = scene.cloud.sight(scene.handle)
+    sight = scene.cloud.status(scene.handle)
     assert sight is not None
     assert sight.phase == Phase.RUNNING
 
@@ -163,11 +163,11 @@ def test_a_machine_is_found_by_its_name_and_by_no_other_also_by_a_later_launcher
     scene = scenes["works"]
     scene.wait(scene.working)
     for cloud in (scene.cloud, scene.make()):
-        cloud.look()
+        cloud.refresh()
         assert cloud.find(scene.name) == scene.handle
         assert cloud.find(scene.name[:-1]) is None
         assert cloud.find(f"{scene.name}1") is None
-        sight = cloud.sight(scene.handle)
+        sight = cloud.status(scene.handle)
         assert sight is not None
         assert sight.phase == Phase.RUNNING
 
@@ -179,7 +179,7 @@ def test_a_machine_is_known_as_soon_as_it_was_asked_for(scenes: Mapping[str, Sce
 def test_a_handle_that_nobody_has_is_of_nothing(scenes: Mapping[str, Scene]) -> None:
     cloud = scenes["works"].cloud
     for handle in ("", "7", f"999999999:{scenes['works'].name}", f"{scenes['works'].handle}x"):
-        assert cloud.sight(handle) is None
+        assert cloud.status(handle) is None
 
 
 def test_a_machine_whose_work_is_done_ends_well(scenes: Mapping[str, Scene]) -> None:
@@ -195,8 +195,8 @@ def test_a_machine_that_cannot_work_does_not_end_well_and_says_why(scenes: Mappi
     scene.wait(scene.over)
     assert scene.state in (MachineState.FAILED, MachineState.LOST)
     missing = f"{scene.header.run}-not"
-    assert f"Error: no run '{missing}' under this output path" in scene.cloud.last_words(scene.name)
-    assert scene.cloud.log(scene.name).exists()
+    assert f"Error: no run '{missing}' under this output path" in scene.cloud.log_tail(scene.name)
+    assert scene.cloud.log_path(scene.name).exists()
 
 
 def test_a_machine_that_is_drained_finishes_what_it_holds_and_ends_well(scenes: Mapping[str, Scene]) -> None:
@@ -211,12 +211,12 @@ def test_a_machine_that_is_drained_finishes_what_it_holds_and_ends_well(scenes: 
 def test_a_machine_that_is_ended_goes_and_leaves_the_rest(scenes: Mapping[str, Scene]) -> None:
     scene = scenes["ended"]
     scene.wait(scene.working)
-    scene.cloud.end([scene.handle])
+    scene.cloud.terminate([scene.handle])
     scene.wait(scene.over)
     assert scene.state == MachineState.STOPPED
     assert done(scene.store, scene.header) < scene.header.shards
-    scene.cloud.end([scene.handle])  # once more does no harm
+    scene.cloud.terminate([scene.handle])  # once more does no harm
 
 
 def test_a_machine_that_never_was_has_no_last_words(scenes: Mapping[str, Scene]) -> None:
-    assert scenes["works"].cloud.last_words("contract-never-l0m0-0") == ""
+    assert scenes["works"].cloud.log_tail("contract-never-l0m0-0") == ""

@@ -33,13 +33,13 @@ class MachineStatus:
 
     phase: Phase | None
     state: MachineState | None = None
-    code: int | None = None  # exit status of what ran on it
+    exit_code: int | None = None  # exit status of what ran on it
     reason: str | None = None
     life: int = 0  # how often it came back
     site: Site | None = None  # where it is; None: not known, or nowhere yet
     up: datetime | None = None  # since when this life runs
     ended: datetime | None = None
-    coming: datetime | None = None  # since when a machine was seen to be on its way to `site`
+    launching_since: datetime | None = None  # since when a machine was seen to be on its way to `site`
 
     @property
     def alive(self) -> bool:
@@ -49,9 +49,9 @@ class MachineStatus:
 class Backend(Protocol):
     """Where machines come from."""
 
-    poll: float  # seconds between looks
+    poll_seconds: float  # seconds between looks
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """See all machines at once. What the other verbs answer is as of the last look, or newer."""
         ...
 
@@ -63,11 +63,11 @@ class Backend(Protocol):
         """The handle of the living machine of this name, None when there is none."""
         ...
 
-    def living(self) -> Mapping[str, str]:
+    def list_alive(self) -> Mapping[str, str]:
         """Handles by name of the run's living machines, as far as the cloud knows whose they are."""
         ...
 
-    def sight(self, handle: str) -> MachineStatus | None:
+    def status(self, handle: str) -> MachineStatus | None:
         """None: nothing is known of it any more."""
         ...
 
@@ -75,7 +75,7 @@ class Backend(Protocol):
         """Finish the shards in hand, then end."""
         ...
 
-    def end(self, handles: Sequence[str]) -> None:
+    def terminate(self, handles: Sequence[str]) -> None:
         """Give the leases back and end at once."""
         ...
 
@@ -87,18 +87,18 @@ class Backend(Protocol):
         """Dollars an hour of such a machine there, by the cloud's own list; None: it has none, or cannot say."""
         ...
 
-    def to_blame(self, name: str, handle: str, code: int | None) -> Collection[str]:
+    def blamed_leases(self, name: str, handle: str, code: int | None) -> Collection[str]:
         """Keys of the leases whose shards it died of; none where nobody can know, or its own supervisor tells."""
         ...
 
-    def last_words(self, name: str) -> str:
+    def log_tail(self, name: str) -> str:
         """The end of its log."""
         ...
 
-    def log(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         """Where its words are on this laptop."""
         ...
 
-    def forget(self, name: str) -> None:
+    def clean_up(self, name: str) -> None:
         """It has ended and is written down: what was kept for it can go."""
         ...

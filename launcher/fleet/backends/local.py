@@ -26,7 +26,7 @@ from tasks.protocol.exit_codes import MUST_ACT
 class LocalBackend:
     """The processes that this launcher started, and those it finds."""
 
-    poll = 0.5  # seconds between looks
+    poll_seconds = 0.5  # seconds between looks
 
     def __init__(self, folder: Path, words: Sequence[str] = ()) -> None:
         """`words`: options of every worker."""

@@ -340,7 +340,7 @@ class SkyPilotBackend:
         """Cancel their jobs."""
         cancel_jobs([int(handle.partition(":")[0]) for handle in handles])
 
-    kill = end
+    kill = terminate
 
     def price(self, site: Site, instance_type: str | None) -> Decimal | None:
         """By SkyPilot's catalog, which has a price of spot for each zone. Without the catalog the plan's must do."""

@@ -225,7 +225,7 @@ def machine_status(
     if job.alive:
         coming = None if placed is None else _time(placed)
         phase = Phase.FAILING if fault else PHASE_OF_STATUS.get(job.status, Phase.RUNNING)
-        return MachineStatus(phase, None, None, None, job.recoveries, site, began, coming=coming)
+        return MachineStatus(phase, None, None, None, job.recoveries, site, began, launching_since=coming)
     ours = fault if job.status == "CANCELLED" else None  # one that started again may have got further
     state, reason = (MachineState.FAILED, ours.reason) if ours else END_OF_STATUS[job.status]
     if job.reason and not ours:

@@ -44,9 +44,9 @@ class SpotPriceRecorder:
     asked: datetime | None = None
     refused: set[str] = field(default_factory=set[str])  # regions of which that was said
 
-    def look(self, now: datetime, *, every: timedelta = POLL_INTERVAL) -> None:
+    def record(self, now: datetime, *, interval: timedelta = POLL_INTERVAL) -> None:
         """Prices of all lives that are not known to their end yet; nothing where the last look is younger than that."""
-        if self.asked is not None and now - self.asked < every:
+        if self.asked is not None and now - self.asked < interval:
             return
         lives = self.due()
         if not lives:

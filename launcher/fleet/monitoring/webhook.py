@@ -123,7 +123,7 @@ class WebhookSender:
         self._thread = threading.Thread(target=self._send_all, name="herald", daemon=True)
         self._thread.start()
 
-    def hear(self, moment: RunSnapshot) -> None:
+    def update(self, moment: RunSnapshot) -> None:
         for kind, text in due_messages(moment).items():
             if kind not in self._known:
                 self._known.add(kind)
@@ -183,6 +183,6 @@ def webhook_sender(
         return
     herald = WebhookSender(ledger, run, url, clock)
     try:
-        yield herald.hear
+        yield herald.update
     finally:
         herald.close()

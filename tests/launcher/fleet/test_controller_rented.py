@@ -31,7 +31,7 @@ class Sky(LocalBackend):
 
     said: MachineStatus
 
-    def sight(self, handle: str) -> MachineStatus | None:
+    def status(self, handle: str) -> MachineStatus | None:
         del handle
         return self.said
 
@@ -53,7 +53,7 @@ def seen(drive: Controller, region: str, zone: str, life: int = 0) -> None:
     assert isinstance(drive.cloud, Sky)
     up = NOON + timedelta(minutes=2 + 10 * life)
     drive.cloud.said = MachineStatus(Phase.RUNNING, life=life, site=Site("aws", region, zone, "spot"), up=up)
-    drive.census.count()
+    drive.census.refresh_machines()
 
 
 def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_up(drive: Controller) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.fleet.controller import count_pending, place_of, varies_by_zone
+from launcher.fleet.machine_price import place_of, varies_by_zone
 from launcher.fleet.placement import PlacementFailure
 from launcher.fleet.policy import (
     LAUNCH_WAVE,
@@ -27,6 +27,7 @@ from launcher.fleet.policy import (
     is_worth_starting,
     step,
 )
+from launcher.fleet.progress import count_pending
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import Place
@@ -71,7 +72,7 @@ def later(seconds: float) -> datetime:
 
 def test_every_slot_of_every_lot_gets_a_machine_in_its_place() -> None:
     other = FleetGroup(1, 1, "run-l1m", (WEST,), (1,))
-    assert step(view(lots=(LOT, other)), NOON) == [
+    assert step(view(groups=(LOT, other)), NOON) == [
         Start(0, "run-l0m0-0", 0, (EAST, WEST)),
         Start(1, "run-l0m1-0", 0, (EAST, WEST)),
         Start(0, "run-l1m0-0", 1, (WEST,)),
@@ -80,16 +81,16 @@ def test_every_slot_of_every_lot_gets_a_machine_in_its_place() -> None:
 
 def test_machines_come_in_waves() -> None:
     big = replace(LOT, slots=100, counts=(100, 0))
-    assert len(step(view(lots=(big,)), NOON)) == LAUNCH_WAVE
+    assert len(step(view(groups=(big,)), NOON)) == LAUNCH_WAVE
     coming = [seen(slot=n, phase=Phase.WAITING) for n in range(LAUNCH_WAVE - 3)]
-    assert len(step(view(coming, lots=(big,)), NOON)) == 3
+    assert len(step(view(coming, groups=(big,)), NOON)) == 3
     there = [seen(slot=n) for n in range(40)]
-    assert len(step(view(there, lots=(big,)), NOON)) == LAUNCH_WAVE
+    assert len(step(view(there, groups=(big,)), NOON)) == LAUNCH_WAVE
 
 
 def test_a_machine_with_several_workers_counts_for_as_many_shards() -> None:
     big = replace(LOT, slots=10, counts=(10, 0), workers=8)
-    assert len(step(view(lots=(big,), shards=17), NOON)) == 3
+    assert len(step(view(groups=(big,), shards=17), NOON)) == 3
 
 
 def test_nothing_is_started_that_would_come_too_late_to_pay_back_its_cold_start() -> None:
@@ -118,19 +119,19 @@ def test_more_work_never_makes_a_machine_pay_less(tokens: float, rate: float, mo
 
 
 def test_a_place_that_has_just_failed_is_asked_last() -> None:
-    troubled = view(troubles=[PlacementFailure(EAST.infra, NOON, "no capacity")])
+    troubled = view(failures=[PlacementFailure(EAST.infra, NOON, "no capacity")])
     assert [o.places for o in step(troubled, NOON) if isinstance(o, Start)] == [(WEST, EAST)] * 2
 
 
 def test_a_machine_that_was_taken_away_is_asked_for_elsewhere_rather_than_where_it_was() -> None:
     worker = seen(phase=Phase.RECOVERING)
-    orders = step(view([worker], troubles=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON)
+    orders = step(view([worker], failures=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON)
     assert End(worker.name, "aws/east took it away") in orders
 
 
 def test_its_slot_has_the_next_machine_as_soon_as_it_is_told_to_end() -> None:
     worker = seen(phase=Phase.ENDING)
-    orders = step(view([worker], troubles=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON)
+    orders = step(view([worker], failures=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON)
     assert Start(0, "run-l0m0-1", 0, (WEST, EAST)) in orders
 
 
@@ -140,7 +141,7 @@ def test_where_there_is_no_other_place_skypilot_recovers_it() -> None:
     assert [
         o
         for o in step(
-            view([worker], (only,), troubles=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON
+            view([worker], (only,), failures=[PlacementFailure(EAST.infra, NOON, "preempted")]), NOON
         )
         if isinstance(o, End)
     ] == []
@@ -148,7 +149,7 @@ def test_where_there_is_no_other_place_skypilot_recovers_it() -> None:
 
 def test_where_every_place_took_machines_away_skypilot_recovers_it() -> None:
     troubles = [PlacementFailure(p.infra, NOON, "preempted") for p in (EAST, WEST)]
-    orders = step(view([seen(phase=Phase.RECOVERING)], troubles=troubles), NOON)
+    orders = step(view([seen(phase=Phase.RECOVERING)], failures=troubles), NOON)
     assert not any(isinstance(o, End) for o in orders)
 
 
@@ -188,7 +189,7 @@ def test_what_failed_before_this_launch_is_not_held_against_a_lot() -> None:
 
 def test_other_lots_go_on() -> None:
     other = FleetGroup(1, 1, "run-l1m", (WEST,), (1,))
-    found = view(failed(3), lots=(LOT, other))
+    found = view(failed(3), groups=(LOT, other))
     assert step(found, NOON) == [Start(0, "run-l1m0-0", 1, (WEST,))]
     assert not is_stuck(found)
 
@@ -211,7 +212,7 @@ def test_draining_ends_machines_that_are_not_there_yet() -> None:
 
 @pytest.mark.parametrize(("seconds", "kind"), [(100, None), (301, End), (601, Kill)])
 def test_a_machine_that_stays_after_the_last_shard_is_taken_away(seconds: float, kind: type | None) -> None:
-    found = view([seen()], finished=NOON, patience=timedelta(minutes=5), done=1_000)
+    found = view([seen()], finished=NOON, hang_timeout=timedelta(minutes=5), done=1_000)
     assert [type(o) for o in step(found, later(seconds))] == ([] if kind is None else [kind])
 
 

@@ -52,7 +52,7 @@ def test_a_machine_that_is_not_there_yet_has_not_begun_to_live() -> None:
     job = replace(JOB, status="STARTING", started=None, recovered=None)
     assert machine_status(job, 900.0, "spot").phase == Phase.WAITING
     assert machine_status(job, 900.0, "spot").up is None
-    assert machine_status(job, 900.0, "spot").coming == at(900)
+    assert machine_status(job, 900.0, "spot").launching_since == at(900)
 
 
 def test_a_machine_that_came_back_has_another_life() -> None:
@@ -110,7 +110,7 @@ def test_a_machine_whose_program_failed_is_paid_for_until_it_is_cancelled_and_th
         sight = machine_status(replace(JOB, status=status), None, "spot", fault)
         assert (sight.phase, sight.up) == (Phase.FAILING, at(1_000))
     sight = machine_status(replace(JOB, status="CANCELLED", ended=2_000.0), None, "spot", fault)
-    assert (sight.state, sight.code, sight.reason) == (MachineState.FAILED, 127, "setup failed")
+    assert (sight.state, sight.exit_code, sight.reason) == (MachineState.FAILED, 127, "setup failed")
     assert sight.ended == at(2_000)
 
 
@@ -118,7 +118,7 @@ def test_one_that_did_its_work_after_all_has_not_failed() -> None:
     done = machine_status(
         replace(JOB, status="SUCCEEDED", ended=2_000.0), None, "spot", JobFault("setup failed")
     )
-    assert (done.state, done.code) == (MachineState.STOPPED, 0)
+    assert (done.state, done.exit_code) == (MachineState.STOPPED, 0)
 
 
 # --- errors

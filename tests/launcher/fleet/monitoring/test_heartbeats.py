@@ -16,7 +16,7 @@ from tasks.protocol.heartbeat import Heartbeat, dump
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker.heartbeat import Heart
+from tasks.worker.heartbeat import HeartbeatWriter
 from tests.support.cli_runs import embedfleet, records, write_job, write_plan
 from tests.support.runs import NOON, Clock, header_of, write_jsonl
 
@@ -130,7 +130,7 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
     store, header = Folder(tmp_path / "out"), header_of(tmp_path / "in", 1, run=body["run"])
     over = {"seconds": 61.0, "tokens": 122_000, "engine_seconds": 60.0}
     one = replace(pulse("w0"), run=header.run, ready=NOON.isoformat(), first_minute=over)
-    Heart(store, one).beat()
+    HeartbeatWriter(store, one).beat()
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         ledger.create_run(header.run, "small", json.dumps(body), body["digest"], str(store.root), NOON)
         assert ledger.intend_machine(header.run, "w0", 0, None, NOON, place="local", gpu="cpu")

@@ -68,7 +68,7 @@ def test_a_machine_whose_workers_were_heard_has_begun_to_live_before_its_cloud_c
         coming, coming, None, None, None, None, None,
     )  # fmt: skip
     heard = replace(silent, ready=coming + timedelta(seconds=70))
-    starting = MachineStatus(Phase.WAITING, coming=coming)
+    starting = MachineStatus(Phase.WAITING, launching_since=coming)
     assert life_start(silent, starting) is None
     assert life_start(heard, starting) == coming
     assert life_start(heard, replace(starting, life=1)) is None, (

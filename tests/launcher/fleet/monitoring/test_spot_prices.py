@@ -84,7 +84,7 @@ def test_each_second_is_charged_at_its_own_price(ledger: Ledger) -> None:
     answers = Answers([price(-600, "0.28"), price(15, "0.40"), price(45, "0.20"), price(90, "9.00")])
     history, said = follow(ledger, answers)
     ledger.end_life("m", 0, later(60), How.STOPPED)
-    history.look(later(120))
+    history.record(later(120))
     assert rates(ledger) == [
         (NOON, Decimal("0.28")), (later(15), Decimal("0.40")), (later(45), Decimal("0.20")),
     ]  # fmt: skip
@@ -95,7 +95,7 @@ def test_each_second_is_charged_at_its_own_price(ledger: Ledger) -> None:
 
 def test_a_price_that_stays_is_one_price(ledger: Ledger) -> None:
     history, _ = follow(ledger, Answers([price(-60, "0.30"), price(20, "0.30")]))
-    history.look(later(30))
+    history.record(later(30))
     assert rates(ledger) == [(NOON, Decimal("0.30"))]
 
 
@@ -105,24 +105,24 @@ def test_while_a_machine_lives_it_is_asked_again_now_and_then_and_after_its_end_
     answers = Answers([price(-60, "0.30")])
     history, _ = follow(ledger, answers)
     for minutes in (1, 2, 3, 12):
-        history.look(later(minutes))
+        history.record(later(minutes))
     assert [until for _, _, until in answers.asked] == [later(1), later(12)]
     ledger.end_life("m", 0, later(14), How.STOPPED)
     answers.prices.append(price(13, "0.50"))
     for minutes in (25, 40, 60):
-        history.look(later(minutes))
+        history.record(later(minutes))
     assert len(answers.asked) == 3
     assert rates(ledger)[1:] == [(later(13), Decimal("0.50"))]
     other, _ = follow(ledger, answers)  # of another launcher, or of `report`
-    other.look(later(70))
+    other.record(later(70))
     assert len(answers.asked) == 3
 
 
 def test_it_can_be_asked_at_once(ledger: Ledger) -> None:
     answers = Answers([price(-60, "0.30")])
     history, _ = follow(ledger, answers)
-    history.look(later(1))
-    history.look(later(2), every=timedelta(0))
+    history.record(later(1))
+    history.record(later(2), interval=timedelta(0))
     assert len(answers.asked) == 2
     assert timedelta(minutes=1) < POLL_INTERVAL
 
@@ -133,12 +133,12 @@ def test_each_life_has_the_prices_of_its_own_zone(ledger: Ledger) -> None:
     there = [price(-60, "0.10", "us-west-2b"), price(-60, "0.01", "us-west-2c")]
     answers = Answers([price(-60, "0.30"), price(5, "0.31"), *there])
     history, _ = follow(ledger, answers)
-    history.look(later(20))
+    history.record(later(20))
     first, second = machine_times(ledger, "r1")
     assert (first.usd_per_hour, first.rates) == (Decimal("0.30"), ((later(5), Decimal("0.31")),))
     assert (second.usd_per_hour, second.rates) == (Decimal("0.10"), ())
     assert sorted(region for region, _, _ in answers.asked) == ["us-east-1", "us-west-2"]
-    history.look(later(40))
+    history.record(later(40))
     assert [region for region, _, _ in answers.asked[2:]] == ["us-west-2"], "the first life is closed"
 
 
@@ -148,15 +148,15 @@ def test_only_spot_of_a_cloud_with_a_history_is_asked_for(tmp_path: Path, where:
         ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
         born(ledger, "m", where)
         answers = Answers([])
-        follow(ledger, answers)[0].look(later(30))
+        follow(ledger, answers)[0].record(later(30))
         assert not answers.asked
 
 
 def test_a_region_that_refuses_is_said_once_and_the_price_at_launch_stands(ledger: Ledger) -> None:
     answers = Answers([], {"us-east-1"})
     history, said = follow(ledger, answers)
-    history.look(later(1))
-    history.look(later(30))
+    history.record(later(1))
+    history.record(later(30))
     assert said == [
         "spot prices of aws us-east-1 stay as at launch: AWS refused (us-east-1): UnauthorizedOperation"
     ]
@@ -176,7 +176,7 @@ def test_a_report_says_of_which_machines_only_the_price_at_launch_is_known(ledge
         "spot prices of g after launch: gcp publishes no history of them, so the price at launch stands"
         in found
     )
-    follow(ledger, Answers([price(-60, "0.30")]))[0].look(later(30))
+    follow(ledger, Answers([price(-60, "0.30")]))[0].record(later(30))
     found = unknown(report_of(ledger, None, "r1", later(30)))
     assert not any(said.startswith("spot prices of m ") for said in found)
 
@@ -184,18 +184,18 @@ def test_a_report_says_of_which_machines_only_the_price_at_launch_is_known(ledge
 def test_a_history_that_was_not_read_to_the_end_is_not_known(ledger: Ledger) -> None:
     answers = Answers([price(-60, "0.30")])
     history, _ = follow(ledger, answers)
-    history.look(later(5))
+    history.record(later(5))
     assert machine_times(ledger, "r1")[0].followed
     ledger.end_life("m", 0, later(50), How.STOPPED)
     assert not machine_times(ledger, "r1")[0].followed
-    history.look(later(60))
+    history.record(later(60))
     assert machine_times(ledger, "r1")[0].followed
 
 
 def test_a_history_that_begins_after_the_machine_leaves_the_price_at_launch_until_then(
     ledger: Ledger,
 ) -> None:
-    follow(ledger, Answers([price(7, "0.50")]))[0].look(later(30))
+    follow(ledger, Answers([price(7, "0.50")]))[0].record(later(30))
     assert rates(ledger) == [(NOON, Decimal("0.30")), (later(7), Decimal("0.50"))]
 
 

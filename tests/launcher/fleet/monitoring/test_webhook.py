@@ -54,7 +54,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def test_a_message_is_text_as_slack_takes_it(ledger: Ledger, hook: Webhook) -> None:
     one = herald(ledger, hook.url)
-    one.hear(QUIET)
+    one.update(QUIET)
     one.close()
     assert hook.bodies == [{"text": "r1: started, 100 shards"}]
 
@@ -62,9 +62,9 @@ def test_a_message_is_text_as_slack_takes_it(ledger: Ledger, hook: Webhook) -> N
 def test_each_message_is_sent_once_however_often_it_is_due(ledger: Ledger, hook: Webhook) -> None:
     for _ in range(2):  # the second launcher knows what the first one sent
         one = herald(ledger, hook.url)
-        one.hear(QUIET)
-        one.hear(replace(QUIET, done=55))
-        one.hear(replace(QUIET, done=60))
+        one.update(QUIET)
+        one.update(replace(QUIET, done=55))
+        one.update(replace(QUIET, done=60))
         one.close()
     assert [body["text"] for body in hook.bodies] == ["r1: started, 100 shards", "r1: 50% done, $0.00 spent"]
 
@@ -72,7 +72,7 @@ def test_each_message_is_sent_once_however_often_it_is_due(ledger: Ledger, hook:
 def test_a_webhook_that_fails_is_tried_again(ledger: Ledger, hook: Webhook) -> None:
     hook.answers = [500, 429]
     one = herald(ledger, hook.url)
-    one.hear(QUIET)
+    one.update(QUIET)
     one.close()
     (notice,) = ledger.notices("r1")
     assert (len(hook.bodies), notice.tries, notice.sent) == (1, 3, NOON)
@@ -81,7 +81,7 @@ def test_a_webhook_that_fails_is_tried_again(ledger: Ledger, hook: Webhook) -> N
 def test_what_could_not_be_sent_is_sent_by_the_next_launcher(ledger: Ledger, hook: Webhook) -> None:
     hook.answers = [500] * 4
     one = herald(ledger, hook.url)
-    one.hear(QUIET)
+    one.update(QUIET)
     one.close()
     assert ledger.notices("r1")[0].sent is None
     herald(ledger, hook.url).close()
@@ -98,8 +98,8 @@ def test_a_webhook_that_hangs_holds_nobody_up(ledger: Ledger) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         one = herald(ledger, f"http://127.0.0.1:{deaf.getsockname()[1]}/{SECRET}")
         begun = time.monotonic()
-        one.hear(QUIET)
-        one.hear(replace(QUIET, done=60))
+        one.update(QUIET)
+        one.update(replace(QUIET, done=60))
         assert time.monotonic() - begun < 1
         one.close(patience=0.1)
         assert time.monotonic() - begun < 2
@@ -114,7 +114,7 @@ def test_no_word_of_an_error_holds_the_address() -> None:
 
 def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_path: Path) -> None:
     one = herald(ledger, hook.url)
-    one.hear(replace(QUIET, done=100, state="DONE"))
+    one.update(replace(QUIET, done=100, state="DONE"))
     one.close()
     until(lambda: len(hook.bodies) == 4)
     ledger.close()
@@ -124,7 +124,7 @@ def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_p
 
 def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
     with webhook_sender(ledger, "r1", None, lambda: NOON) as hear:
-        hear(QUIET)
+        update(QUIET)
     assert ledger.notices("r1") == []
 
 
