@@ -22,6 +22,7 @@ SPOTLESS = ("slurm",)  # whose purchase kinds are partitions, and so places
 
 # What the worker imports, by what it is needed for. vLLM as the tests run it; it brings torch.
 COMMON = (
+    "msgspec>=0.19,<1",
     "numpy>=1.26,<3",
     "psutil>=5.9,<8",
     "pyarrow>=17,<28",
@@ -203,7 +204,7 @@ def _setup(recipe: Recipe) -> str:
         return (
             "set -eu\n"
             "# the environment is on the machine already\n"
-            '"$EMBEDFLEET_ENV/bin/python" -c "import numpy, pyarrow, tokenizers"\n'
+            '"$EMBEDFLEET_ENV/bin/python" -c "import msgspec, numpy, pyarrow, tokenizers"\n'
         )
     return f"""set -eu
 export PATH="$HOME/.local/bin:$PATH"

@@ -161,7 +161,7 @@ def test_the_golden_task_files_of_an_example_are_what_its_plan_gives_and_skypilo
     assert made == kept
 
     files = [str(EXAMPLES / name / file) for file in made]
-    taken = in_cloud(home, str(ROOT / "tests" / "beds" / "offline.py"), *_runnable(files, home))
+    taken = in_cloud(home, str(ROOT / "tests" / "support" / "clusters" / "offline.py"), *_runnable(files, home))
     for lot, seen in zip(body["lots"], taken.values(), strict=True):
         places = ranked(
             [

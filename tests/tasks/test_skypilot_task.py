@@ -1,7 +1,9 @@
 """The recipe of a rented machine: what SkyPilot reads, what a shell makes of hostile names, what a person sees."""
 
 import os
+import re
 import subprocess
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +14,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.skypilot_task import Place, Recipe, in_words, label, prefix, ranked, requirements, task, to_yaml
-from tests.support.paths import GOLDEN
+from tasks.skypilot_task import (
+    COMMON,
+    Place,
+    Recipe,
+    in_words,
+    label,
+    prefix,
+    ranked,
+    requirements,
+    task,
+    to_yaml,
+)
+from tests.support.paths import GOLDEN, ROOT
 
 EAST = Place("aws", "us-east-1", "use1-az2", "g6.xlarge", Decimal("0.347"))
 OHIO = Place("aws", "us-east-2", "use2-az3", "g6.xlarge", Decimal("0.2133"))
@@ -171,6 +184,23 @@ def test_setup_installs_what_the_engine_and_the_stores_need_and_no_more() -> Non
     assert any(need.startswith("boto3") for need in requirements(RECIPE))
     assert not [need for need in requirements(hashing) if need.startswith(("vllm", "torch", "boto3"))]
     assert any(need.startswith("google-cloud-storage") for need in requirements(hashing))
+
+
+def test_setup_installs_every_library_that_a_worker_imports() -> None:
+    code = """
+import sys
+before = set(sys.modules)
+from importlib.metadata import packages_distributions
+import tasks.supervisor.supervisor, tasks.worker.worker
+of = packages_distributions()
+names = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"tasks"} - sys.stdlib_module_names
+print(*sorted({found.lower() for name in names for found in of.get(name, ())}))
+"""
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    installed = {re.split("[<>=]", need)[0] for need in COMMON}
+    optional = {"cloudpickle", "typing_extensions"}  # pyarrow and numpy import them where they are installed
+    assert set(found.stdout.split()) - optional <= installed
+    assert "msgspec" in found.stdout
 
 
 def test_the_code_that_goes_to_a_machine_is_tasks_alone() -> None:
