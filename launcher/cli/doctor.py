@@ -9,20 +9,26 @@ import argparse
 from launcher.cli.console import show
 from launcher.diagnostics import cloud_checks
 from launcher.diagnostics.checks import checks_text, to_json, worst
-from launcher.diagnostics.local_checks import installed, libraries, machine, plan_of, subject
+from launcher.diagnostics.local_checks import (
+    is_installed,
+    library_checks,
+    machine_checks,
+    named_plan,
+    subject_checks,
+)
 
 FAILED = 1  # exit status
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every check that applies and print them; return 1 if any failed."""
-    found = [*machine(arguments.runs), *libraries()]
-    plan = plan_of(arguments.subject)
+    found = [*machine_checks(arguments.runs), *library_checks()]
+    plan = named_plan(arguments.subject)
     if plan is None and arguments.subject:
-        found += subject(arguments.subject)
+        found += subject_checks(arguments.subject)
     rents = plan is not None and any(lot["cloud"] != "local" for lot in plan["lots"])
-    if rents or arguments.orphans or installed("skypilot"):
-        found += cloud_checks.checks(
+    if rents or arguments.orphans or is_installed("skypilot"):
+        found += cloud_checks.renting_checks(
             plan if rents else None, arguments.runs / "ledger.db", orphans=arguments.orphans
         )
     if arguments.json:

@@ -1,4 +1,4 @@
-"""One thing that was looked at before anything is spent, and what came of it. Knows nothing of what is examined."""
+"""The result of a check: a verdict, what was found, and what to do about it; as values, JSON and text."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ SCHEMA = "embedfleet/doctor/1"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`seen` is what was found, with its numbers; `hint` what to do about it, None where nothing is to be done."""
+    """`seen` is what was found, with its numbers; `hint` is what to do about it, None where nothing needs to be done."""
 
     name: str
     verdict: Verdict
@@ -20,24 +20,24 @@ class Check:
 
 
 def worst(checks: Iterable[Check]) -> Verdict:
-    """The verdict over all of them."""
+    """Return the worst verdict of all checks; `ok` if there are none."""
     found = {check.verdict for check in checks}
     return "fail" if "fail" in found else "warn" if "warn" in found else "ok"
 
 
 def to_json(checks: Iterable[Check]) -> dict[str, Any]:
-    """Schema embedfleet/doctor/1."""
+    """The document of `doctor --json`, schema embedfleet/doctor/1."""
     listed = list(checks)
     return {"schema": SCHEMA, "verdict": worst(listed), "checks": [asdict(check) for check in listed]}
 
 
 def checks_text(checks: Iterable[Check]) -> str:
-    """A line each, with what to do under those that are not ok."""
+    """One line for each check, and under it the hint, if it has one."""
     listed = list(checks)
-    wide = max((len(check.name) for check in listed), default=0)
+    width = max((len(check.name) for check in listed), default=0)
     lines: list[str] = []
     for check in listed:
-        lines.append(f"{check.verdict:4}  {check.name:{wide}}  {check.seen}")
+        lines.append(f"{check.verdict:4}  {check.name:{width}}  {check.seen}")
         if check.hint:
-            lines.append(f"      {'':{wide}}  Try: {check.hint}")
+            lines.append(f"      {'':{width}}  Try: {check.hint}")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
-"""What `embedfleet doctor` says of renting: SkyPilot and its server, clouds and credentials, quotas, and orphans.
+"""Checks of renting: SkyPilot and its server, clouds and credentials, quotas, and orphaned machines.
 
-Asks; rents nothing and ends nothing. A part that is not installed is a line that says so, never a traceback.
+Asks only; rents nothing and ends nothing. A part that is not installed gives a check that says so, not an exception.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,14 @@ from launcher.diagnostics.checks import Check
 from launcher.errors import Problem
 from launcher.fleet.backends import provider_api, skypilot
 from launcher.fleet.backends.provider_api import Instance
+from launcher.ledger.ledger import Ledger
+from launcher.planning.price_book import book_of
+from pricing.offer import Offer
 from tasks import skypilot_task
+from tasks.clock import utc
 
-# Quotas of AWS count vCPUs, by family: its code for each, on demand and spot (Service Quotas, service `ec2`).
-FAMILIES: Mapping[str, tuple[str, str]] = {
+# AWS quotas count vCPUs by instance family: the quota codes on demand and spot (Service Quotas, service `ec2`).
+QUOTA_CODES: Mapping[str, tuple[str, str]] = {
     "g": ("L-DB2E81BA", "L-3819A6DF"),
     "vt": ("L-DB2E81BA", "L-3819A6DF"),
     "p5": ("L-417A185B", "L-C4BD4855"),
@@ -25,21 +29,18 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def checks(plan: Mapping[str, Any] | None, ledger: Path, *, orphans: bool) -> list[Check]:
-    """All that is asked for: renting as such, the needs of a plan, machines that nobody knows."""
+def renting_checks(plan: Mapping[str, Any] | None, ledger: Path, *, orphans: bool) -> list[Check]:
+    """Check renting as such, what a plan needs, and with `orphans` for machines that no run of the ledger owns."""
     found = cloud_checks(plan)
     if orphans:
-        from launcher.planning.price_book import book_of  # noqa: PLC0415 - the price book is read only for this
-        from tasks.clock import utc  # noqa: PLC0415
-
-        prices = Prices(book_of(None, offline=False).offers)
-        listed, unasked = orphans_of(runs_known(ledger), provider_api.SUPPORTED_CLOUDS, prices, utc())
+        prices = InstancePrices(book_of(None, offline=False).offers)
+        listed, unasked = find_orphans(known_runs(ledger), provider_api.SUPPORTED_CLOUDS, prices, utc())
         found += orphan_checks(listed, unasked, provider_api.SUPPORTED_CLOUDS)
     return found
 
 
 def cloud_checks(plan: Mapping[str, Any] | None = None) -> list[Check]:
-    """SkyPilot, its server and the clouds; with a plan, also what its lots need."""
+    """Check SkyPilot, its server and the clouds; with a plan, also the clouds and quotas that its lots need."""
     try:
         seen = skypilot.server_health()
     except Problem as problem:
@@ -52,7 +53,7 @@ def cloud_checks(plan: Mapping[str, Any] | None = None) -> list[Check]:
         return [*found, Check("clouds", "fail", str(problem), problem.hint)]
     found.append(_clouds(enabled, needed))
     if plan is not None:
-        found += quotas(plan)
+        found += quota_checks(plan)
     return found
 
 
@@ -64,7 +65,7 @@ def _versions(seen: Mapping[str, str]) -> Check:
 
 
 def _clouds(enabled: Sequence[str], needed: Sequence[str]) -> Check:
-    """Which clouds SkyPilot has credentials for, and whether those that a plan needs are among them."""
+    """Which clouds SkyPilot has credentials for, and whether those that the plan needs are among them."""
     missing = [cloud for cloud in needed if cloud not in enabled]
     text = ", ".join(enabled) or "none is enabled"
     if missing:
@@ -76,8 +77,8 @@ def _clouds(enabled: Sequence[str], needed: Sequence[str]) -> Check:
     return Check("clouds", "ok", text)
 
 
-def quotas(plan: Mapping[str, Any]) -> list[Check]:
-    """The vCPUs that AWS allows beside those that the plan needs. Other clouds tell theirs in their consoles."""
+def quota_checks(plan: Mapping[str, Any]) -> list[Check]:
+    """Compare the vCPUs that AWS allows with those that the plan needs; other clouds show theirs in the console only."""
     needed: dict[tuple[str, bool, str], int] = {}
     found: list[Check] = []
     for one in plan.get("quota_needed", []):
@@ -86,12 +87,12 @@ def quotas(plan: Mapping[str, Any]) -> list[Check]:
                 Check(
                     _name(one),
                     "warn",
-                    f"{one['gpus']:g} GPUs are needed; nobody was asked",
+                    f"{one['gpus']:g} GPUs are needed; this quota cannot be asked for",
                     _console(one["cloud"]),
                 )
             )
             continue
-        family = _family(plan, one)
+        family = _instance_family(plan, one)
         if family is None:
             found.append(
                 Check(
@@ -102,7 +103,7 @@ def quotas(plan: Mapping[str, Any]) -> list[Check]:
                 )
             )
             continue
-        key = (one["region"], one["spot"], FAMILIES[family][1 if one["spot"] else 0])
+        key = (one["region"], one["spot"], QUOTA_CODES[family][1 if one["spot"] else 0])
         needed[key] = needed.get(key, 0) + int(one["vcpus"])
     return found + [_quota(*key, vcpus) for key, vcpus in needed.items()]
 
@@ -110,7 +111,7 @@ def quotas(plan: Mapping[str, Any]) -> list[Check]:
 def _quota(region: str, spot: bool, code: str, needed: int) -> Check:
     name = f"quota aws {region} {'spot' if spot else 'on-demand'}"
     try:
-        allowed = _allowed(region, code)
+        allowed = _allowed_vcpus(region, code)
     except Problem as problem:
         return Check(name, "warn", str(problem), problem.hint)
     text = f"{allowed:g} vCPUs are allowed, {needed} are needed ({code})"
@@ -120,17 +121,17 @@ def _quota(region: str, spot: bool, code: str, needed: int) -> Check:
     return Check(name, "fail", text, f"{ask} --region {region} --desired-value {needed}")
 
 
-def _allowed(region: str, code: str) -> float:
+def _allowed_vcpus(region: str, code: str) -> float:
     boto3, errors = provider_api.load_boto3()
     try:
         client = boto3.client("service-quotas", region_name=region)
         return float(client.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
     except errors as error:
-        raise Problem(f"AWS does not tell: {error}", hint=_console("aws")) from error
+        raise Problem(f"AWS does not say: {error}", hint=_console("aws")) from error
 
 
-def _family(plan: Mapping[str, Any], one: Mapping[str, Any]) -> str | None:
-    """Of the instance types that the plan has for this GPU there."""
+def _instance_family(plan: Mapping[str, Any], one: Mapping[str, Any]) -> str | None:
+    """The quota family of the plan's instance type for this GPU in this region; None if there is none."""
     for lot in plan["lots"]:
         if (lot["cloud"], lot["gpu"], lot["spot"]) == (one["cloud"], one["gpu"], one["spot"]):
             for seat in lot["places"]:
@@ -155,18 +156,21 @@ def _console(cloud: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A machine with our label whose run this laptop does not know. Dollars since it was started; None: unknown."""
+    """A machine with our label whose run is not in the ledger.
+
+    `hours` and `usd` count since its start; None where unknown.
+    """
 
     instance: Instance
     hours: float | None
     usd: Decimal | None
 
 
-def orphans_of(
-    known: Sequence[str], clouds: Sequence[str], price: "Prices", now: datetime
+def find_orphans(
+    known: Sequence[str], clouds: Sequence[str], price: "InstancePrices", now: datetime
 ) -> tuple[list[Orphan], list[str]]:
-    """Machines of runs that are in none of `known`; and who could not be asked, and why."""
-    mine, found, unasked = {skypilot_task.label(run) for run in known}, list[Orphan](), list[str]()
+    """List the machines whose run is not in `known`, and why a cloud could not be asked."""
+    known_labels, found, unasked = {skypilot_task.label(run) for run in known}, list[Orphan](), list[str]()
     for cloud in clouds:
         try:
             listed = provider_api.list_instances(cloud, provider_api.list_regions(cloud))
@@ -174,7 +178,7 @@ def orphans_of(
             unasked.append(str(problem))
             continue
         for one in listed:
-            if one.run not in mine:
+            if one.run not in known_labels:
                 hours = None if one.started is None else max(0.0, (now - one.started).total_seconds() / 3600)
                 hourly = price(one)
                 usd = None if hours is None or hourly is None else hourly * Decimal(repr(hours))
@@ -182,10 +186,10 @@ def orphans_of(
     return found, unasked
 
 
-class Prices:
-    """What an hour of an instance costs by the price book: the cheapest offer of its type in its region."""
+class InstancePrices:
+    """Price per hour of an instance by the price book: the cheapest offer of its type in its region."""
 
-    def __init__(self, offers: Sequence[Any]) -> None:
+    def __init__(self, offers: Sequence[Offer]) -> None:
         self.by_machine: dict[tuple[str, str, str, str], Decimal] = {}
         for offer in offers:
             key = (offer.cloud, offer.region, offer.instance_type, offer.purchase)
@@ -198,9 +202,11 @@ class Prices:
 
 
 def orphan_checks(found: Sequence[Orphan], unasked: Sequence[str], asked: Sequence[str]) -> list[Check]:
-    """A line for each orphan, with what it has cost and how it is removed."""
+    """A failed check for each orphan, with its cost so far and the command that ends it."""
     checks = [Check(f"orphan {o.instance.id}", "fail", _orphan(o), o.instance.remedy) for o in found]
-    checks += [Check("orphans", "warn", f"not asked: {why}", "mend that, then again") for why in unasked]
+    checks += [
+        Check("orphans", "warn", f"not asked: {why}", "fix that, then run doctor again") for why in unasked
+    ]
     if not checks:
         where = ", ".join(asked)
         checks.append(Check("orphans", "ok", f"no machine of an unknown run on {where}"))
@@ -215,11 +221,9 @@ def _orphan(orphan: Orphan) -> str:
     return f"{kind} in {one.cloud} {one.zone}, {one.state}, of run {one.run}, {since} hours, {cost} so far"
 
 
-def runs_known(ledger_path: Path) -> list[str]:
-    """The runs of this laptop's ledger; none where there is no ledger."""
+def known_runs(ledger_path: Path) -> list[str]:
+    """The runs of the ledger at this path; none if there is no ledger."""
     if not ledger_path.exists():
         return []
-    from launcher.ledger.ledger import Ledger  # noqa: PLC0415
-
     with Ledger.open(ledger_path) as ledger:
         return [run.id for run in ledger.runs()]

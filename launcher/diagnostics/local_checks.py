@@ -1,19 +1,20 @@
 """Checks of this machine, and of what a job or an output path names: model, corpus, store.
 
-Embeds nothing. The only writes are the small objects that try the store's conditional writes.
+Embeds nothing. The only writes are the two small objects of `store_checks`.
 """
 
 import importlib.metadata
 import platform
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from launcher import __version__
 from launcher.corpus.inspect import listing_of, output_path
 from launcher.diagnostics.checks import Check
-from launcher.diagnostics.store_checks import examine
+from launcher.diagnostics.store_checks import check_store
 from launcher.errors import Problem
 from launcher.format import plain
 from launcher.jobs.job import Job, Source
@@ -23,9 +24,9 @@ from launcher.planning.plan_file import plan_in
 from launcher.throughput.local_machine import names, slots
 from tasks.engines.tokenizer import HASH, longest
 
-LOW_DISK = 5 * 2**30  # bytes: a model of 7 billion parameters takes three times that, a small one a tenth
+MIN_FREE_DISK_BYTES = 5 * 2**30  # a model of 7 billion parameters takes three times that, a small one a tenth
 
-# Distribution, and what it is for: what is missing matters only to whoever needs it.
+# Each optional distribution and what it is for; a missing one is no failure.
 LIBRARIES = {
     "torch": "embeds here: pip install 'embedfleet[worker]'",
     "vllm": "embeds here, faster: pip install vllm",
@@ -35,8 +36,8 @@ LIBRARIES = {
 }
 
 
-def machine(runs: Path) -> list[Check]:
-    """Python, GPUs, and room for runs."""
+def machine_checks(runs: Path) -> list[Check]:
+    """Check Python, the GPUs, and the free disk space for runs."""
     gpus, use = names(), slots(None)
     here = runs.absolute()
     while not here.exists():
@@ -44,9 +45,11 @@ def machine(runs: Path) -> list[Check]:
     free = shutil.disk_usage(here).free
     disk = Check(
         "disk",
-        "ok" if free >= LOW_DISK else "warn",
+        "ok" if free >= MIN_FREE_DISK_BYTES else "warn",
         f"{free / 2**30:,.1f} GiB free for {runs}",
-        None if free >= LOW_DISK else "free some space: models and shards on their way are kept here",
+        None
+        if free >= MIN_FREE_DISK_BYTES
+        else "free some space: models and shards in progress are kept here",
     )
     return [
         Check("embedfleet", "ok", f"{__version__}, Python {platform.python_version()}, {platform.system()}"),
@@ -59,19 +62,19 @@ def machine(runs: Path) -> list[Check]:
     ]
 
 
-def plan_of(named: str | None) -> dict[str, Any] | None:
-    """The plan in this file; None of anything else.
+def named_plan(named: str | None) -> dict[str, Any] | None:
+    """Read the plan if `named` is a JSON file; None for anything else.
 
     Raises:
-        Problem: it is a plan of another version, or was changed.
+        Problem: the plan is of another version, or was changed.
     """
     if named is None or not named.endswith(".json") or not Path(named).is_file():
         return None
     return plan_in(Path(named))
 
 
-def installed(name: str) -> bool:
-    """Whether a distribution is here. It is not imported."""
+def is_installed(name: str) -> bool:
+    """Whether a distribution is installed. It is not imported."""
     try:
         importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -79,8 +82,8 @@ def installed(name: str) -> bool:
     return True
 
 
-def libraries() -> list[Check]:
-    """What is installed of the extras. Nothing is imported: some take seconds."""
+def library_checks() -> list[Check]:
+    """List which optional distributions are installed. None is imported: some take seconds."""
     found: list[Check] = []
     for name, purpose in LIBRARIES.items():
         try:
@@ -90,25 +93,25 @@ def libraries() -> list[Check]:
     return found
 
 
-def subject(named: str) -> list[Check]:
-    """A job: its model, its corpus and its output. A path: the store behind it."""
+def subject_checks(named: str) -> list[Check]:
+    """Check a job (its model, corpus and output), or the store of an output path."""
     path = Path(named)
     if "://" in named or path.is_dir() or path.suffix not in (".yaml", ".yml"):
-        return store(named)
+        return store_checks(named)
     try:
         job, base = read_job(path)
     except Problem as problem:
         return [_failed("job", problem)]
-    found = [Check("job", "ok", f"{named}: {job.name}"), _tried("model", lambda: _model(job.model, base))]
-    found.append(_tried("corpus", lambda: _corpus(job, base)))
+    found = [Check("job", "ok", f"{named}: {job.name}"), _checked("model", lambda: _model(job.model, base))]
+    found.append(_checked("corpus", lambda: _corpus(job, base)))
     if job.output:
-        found += store(output_path(job, base))
+        found += store_checks(output_path(job, base))
     return found
 
 
-def store(url: str) -> list[Check]:
-    """What the output's store does, tried one thing after the other."""
-    return [Check(f"store: {one.name}", one.verdict, one.seen, one.hint) for one in examine(url)]
+def store_checks(url: str) -> list[Check]:
+    """Check the store of an output path."""
+    return [replace(check, name=f"store: {check.name}") for check in check_store(url)]
 
 
 def _model(name: str, base: Path) -> str:
@@ -122,13 +125,13 @@ def _corpus(job: Job, base: Path) -> str:
     if not isinstance(job.corpus, Source):
         return "only declared: it can be planned, not launched"
     listing = listing_of(job, base)
-    passed = f"; passed over {len(listing.skipped):,}" if listing.skipped else ""
-    return f"{plain(listing.root)}: {len(listing.files):,} files, {listing.bytes / 2**20:,.1f} MiB{passed}"
+    skipped = f"; skipped {len(listing.skipped):,}" if listing.skipped else ""
+    return f"{plain(listing.root)}: {len(listing.files):,} files, {listing.bytes / 2**20:,.1f} MiB{skipped}"
 
 
-def _tried(name: str, look: Callable[[], str]) -> Check:
+def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
-        return Check(name, "ok", look())
+        return Check(name, "ok", check())
     except Problem as problem:
         return _failed(name, problem)
 

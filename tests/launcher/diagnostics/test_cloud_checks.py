@@ -13,7 +13,14 @@ from threading import Thread
 import pytest
 
 from launcher.diagnostics.checks import worst
-from launcher.diagnostics.cloud_checks import Orphan, Prices, cloud_checks, orphan_checks, quotas, runs_known
+from launcher.diagnostics.cloud_checks import (
+    InstancePrices,
+    Orphan,
+    cloud_checks,
+    known_runs,
+    orphan_checks,
+    quota_checks,
+)
 from launcher.fleet.backends.provider_api import Instance
 from pricing import price_book
 from tests.support import sample_plan
@@ -55,7 +62,7 @@ def test_a_cloud_that_was_not_asked_is_no_proof_that_nothing_is_there() -> None:
 
 
 def test_a_machine_costs_what_the_price_book_says_of_its_type_there() -> None:
-    prices = Prices(price_book.load())
+    prices = InstancePrices(price_book.load())
     assert prices(LOST) == Decimal("0.8048")
     spot = prices(replace(LOST, spot=True))
     assert spot is not None
@@ -64,7 +71,7 @@ def test_a_machine_costs_what_the_price_book_says_of_its_type_there() -> None:
 
 
 def test_a_laptop_without_a_ledger_knows_no_run(tmp_path: Path) -> None:
-    assert runs_known(tmp_path / "ledger.db") == []
+    assert known_runs(tmp_path / "ledger.db") == []
     assert not (tmp_path / "ledger.db").exists()
 
 
@@ -123,7 +130,7 @@ def test_what_aws_allows_is_told_beside_what_the_plan_needs(
     vcpus: float, verdict: str, allowed: dict[str, float]
 ) -> None:
     allowed[SPOT_G] = vcpus
-    check = next(c for c in quotas(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
+    check = next(c for c in quota_checks(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
     assert (check.verdict, check.seen) == (verdict, f"{vcpus:g} vCPUs are allowed, 32 are needed ({SPOT_G})")
     if verdict == "fail":
         assert (check.hint or "").endswith("--quota-code L-3819A6DF --region us-east-1 --desired-value 32")
@@ -132,13 +139,13 @@ def test_what_aws_allows_is_told_beside_what_the_plan_needs(
 @pytest.mark.filterwarnings("default")
 def test_a_quota_that_aws_does_not_tell_is_no_failure(allowed: dict[str, float]) -> None:
     del allowed
-    check = next(c for c in quotas(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
+    check = next(c for c in quota_checks(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
     assert check.verdict == "warn"
-    assert check.seen.startswith("AWS does not tell: ")
+    assert check.seen.startswith("AWS does not say: ")
 
 
 def test_a_cloud_that_cannot_be_asked_for_quotas_is_named() -> None:
     plan = sample_plan.plan()
     plan["quota_needed"] = plan["quota_needed"][1:]
-    (check,) = quotas(plan)
+    (check,) = quota_checks(plan)
     assert (check.name, check.verdict) == ("quota gcp europe-north1 H100", "warn")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.diagnostics.store_checks import KEY, LOOKS, Finding, examine
+from launcher.diagnostics.store_checks import KEY, STORE_CHECKS, Check, check_store
 from tasks.stores.base import Store
 from tasks.stores.gcs import Gcs
 from tasks.stores.open import open_store
@@ -14,7 +14,7 @@ from tasks.stores.s3 import S3
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
 
-ALL = [name for name, _ in LOOKS]
+ALL = [name for name, _ in STORE_CHECKS]
 
 
 def open_soon(url: str) -> Store:
@@ -31,64 +31,64 @@ def url(request: pytest.FixtureRequest, server: Running, monkeypatch: pytest.Mon
     return f"{request.param}://bucket/out"
 
 
-def last(findings: list[Finding]) -> Finding:
+def last(findings: list[Check]) -> Check:
     """The last look, whatever was left behind."""
     return [f for f in findings if f.name != "left behind"][-1]
 
 
-def of(findings: list[Finding], name: str) -> Finding:
+def of(findings: list[Check], name: str) -> Check:
     (found,) = [f for f in findings if f.name == name]
     return found
 
 
 def test_a_good_bucket_passes_every_look(url: str) -> None:
-    found = examine(url)
+    found = check_store(url)
     assert [f.name for f in found] == [*ALL, "left behind"]
     assert {f.verdict for f in found} == {"ok"}
     assert all(f.hint is None for f in found)
 
 
 def test_a_folder_passes_every_look(tmp_path: Path) -> None:
-    found = examine(str(tmp_path / "out"))
+    found = check_store(str(tmp_path / "out"))
     assert {f.verdict for f in found} == {"ok"}
     assert of(found, "credentials").seen == "needs none"
 
 
 def test_it_can_be_examined_again(url: str) -> None:
-    first = examine(url)
-    assert [f.verdict for f in examine(url)] == [f.verdict for f in first]
+    first = check_store(url)
+    assert [f.verdict for f in check_store(url)] == [f.verdict for f in first]
 
 
 def test_two_objects_are_left_behind_and_named(url: str) -> None:
-    found = examine(url)
+    found = check_store(url)
     assert [e.key for e in open_store(url).list("")] == [KEY, f"{KEY}-new"]
     assert of(found, "left behind").seen == (
-        "_embedfleet/probe/doctor and doctor-new stay, 64 KiB: nothing here deletes from a store"
+        "_embedfleet/probe/doctor and doctor-new stay, 64 KiB: embedfleet deletes nothing from a store"
     )
 
 
 def test_an_address_that_nobody_serves_fails_at_once() -> None:
-    (found,) = examine("ftp://host/out")
+    (found,) = check_store("ftp://host/out")
     assert (found.name, found.verdict, found.seen) == ("address", "fail", "no store for ftp://")
     assert found.hint
 
 
 def test_a_bucket_that_is_not_there_fails_to_be_reached(url: str) -> None:
-    (found,) = examine(url.replace("bucket", "absent"))
+    (found,) = check_store(url.replace("bucket", "absent"))
     assert (found.name, found.verdict) == ("reach", "fail")
     assert found.seen == f"there is no bucket of {url.replace('bucket', 'absent')}/"
 
 
 def test_an_endpoint_that_is_down_fails_to_be_reached(url: str, server: Running) -> None:
     server.down()
-    (found,) = examine(url, open_soon)
+    (found,) = check_store(url, open_soon)
     assert (found.name, found.verdict) == ("reach", "fail")
     assert "cannot connect to 127.0.0.1:" in found.seen
 
 
 def test_credentials_that_are_not_known_fail_as_such(url: str, server: Running) -> None:
     server.admin.faults(Fault(status=403, code="InvalidAccessKeyId") if url[0] == "s" else Fault(status=401))
-    (found,) = examine(url, open_soon)
+    (found,) = check_store(url, open_soon)
     assert (found.name, found.verdict) == ("credentials", "fail")
     assert "set" in (found.hint or "")
 
@@ -106,7 +106,7 @@ def test_a_missing_right_ends_it(
     url: str, server: Running, fault: Fault, name: str, before: list[str]
 ) -> None:
     server.admin.faults(fault)
-    found = examine(url)
+    found = check_store(url)
     assert [f.name for f in found if f.name != "left behind"] == [*before, name]
     assert last(found).verdict == "fail"
     assert last(found).seen.startswith("access denied: cannot ")
@@ -124,7 +124,7 @@ def test_a_bucket_without_conditional_writes_fails(
     url: str, server: Running, conditions: str, seen: str
 ) -> None:
     server.admin.set(conditions=conditions)
-    found = of(examine(url), "create-only")
+    found = of(check_store(url), "create-only")
     assert found.verdict == "fail"
     assert found.seen.startswith(seen)
     assert "conditional writes" in (found.hint or "")
@@ -133,7 +133,7 @@ def test_a_bucket_without_conditional_writes_fails(
 def test_a_listing_that_is_late_fails(url: str, server: Running) -> None:
     server.admin.set(late=True)
     waits: list[float] = []
-    found = of(examine(url, wait=waits.append), "listing")
+    found = of(check_store(url, wait=waits.append), "listing")
     assert (found.verdict, found.seen) == ("fail", "a write did not show in 10 listings, for 4.5 s")
     assert sum(waits) == 4.5
 
@@ -146,21 +146,21 @@ def test_a_listing_that_shows_a_write_later_fails_and_says_when(url: str, server
         waits.append(seconds)
         server.admin.set(late=len(waits) < 3)
 
-    found = of(examine(url, wait=wait), "listing")
+    found = of(check_store(url, wait=wait), "listing")
     assert (found.verdict, found.seen) == ("fail", "a write showed in listing 4, 1.5 s later")
 
 
 @pytest.mark.parametrize(("hours", "told"), [(2, "behind"), (-2, "ahead of")])
 def test_a_clock_that_is_far_off_is_a_warning(url: str, server: Running, hours: int, told: str) -> None:
     server.admin.set(skew=hours * 3_600)
-    found = of(examine(url), "clock")
+    found = of(check_store(url), "clock")
     assert found.verdict == "warn"
     assert float(found.seen.split()[4].replace(",", "")) == pytest.approx(7_200, abs=60)
     assert f"s {told} the store's" in found.seen
 
 
 def test_our_own_clock_is_the_one_that_is_compared(url: str) -> None:
-    found = of(examine(url, clock=lambda: datetime.now(UTC) + timedelta(minutes=5)), "clock")
+    found = of(check_store(url, clock=lambda: datetime.now(UTC) + timedelta(minutes=5)), "clock")
     assert found.verdict == "warn"
     assert "ahead of the store's" in found.seen
     assert "timedatectl" in (found.hint or "")
@@ -168,20 +168,20 @@ def test_our_own_clock_is_the_one_that_is_compared(url: str) -> None:
 
 def test_a_store_that_tells_no_time_cannot_be_used(url: str, server: Running) -> None:
     server.admin.set(date=False)
-    (found,) = examine(url)
+    (found,) = check_store(url)
     assert found.verdict == "fail"
     assert "does not tell its time" in found.seen
 
 
 def test_ranges_that_are_ignored_are_a_warning(url: str, server: Running) -> None:
     server.admin.set(ranges=False)
-    found = of(examine(url), "ranges")
+    found = of(check_store(url), "ranges")
     assert (found.verdict, found.seen) == ("warn", "ranges are ignored: 65,529 bytes came for 16")
 
 
 def test_a_slow_store_is_a_warning(url: str, server: Running) -> None:
     server.admin.faults(Fault(on="get", seconds=0.6))
-    found = of(examine(url), "reach")
+    found = of(check_store(url), "reach")
     assert found.verdict == "warn"
     assert "ms a request" in found.seen
 
@@ -190,9 +190,9 @@ def test_a_store_that_was_cleaned_up_meanwhile_is_told(url: str, server: Running
     def opened(given: str) -> Store:
         return Cleaned(open_store(given), lambda: server.server.buckets.delete("bucket", f"out/{KEY}"))
 
-    found = of(examine(url, opened), "ranges")
+    found = of(check_store(url, opened), "ranges")
     assert found.verdict == "fail"
-    assert "is gone, although nobody deletes it" in found.seen
+    assert "is gone, although embedfleet deletes nothing" in found.seen
 
 
 class Cleaned:
