@@ -1,7 +1,7 @@
-"""Measure this machine at a job's own mix of lengths: the bare engine, matrix products, then a run in small.
+"""Measure this machine at a job's own text lengths: the engine alone, matrix products, then a small run.
 
-Gives the JSON of `bench`, schema embedfleet/measured/1, and the record that the ledger keeps. What is kept is the
-speed of the workers, whose engines wait now and then: it is what a plan's machines will do.
+The result is the document of `bench --json`, schema embedfleet/measured/1, and the record for the ledger. The ledger
+keeps the speed of whole workers, whose engines wait now and then, because that is what a plan's machines will do.
 """
 
 from collections.abc import Callable
@@ -10,30 +10,34 @@ from datetime import datetime
 from typing import Any
 
 from launcher import __version__
-from launcher.bench.trial_run import Rehearsed, Wanted, rehearse
+from launcher.bench.trial_run import TrialResult, TrialSize, run_trial
 from launcher.errors import Problem
 from launcher.format import duration
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput import predict as speed
 from launcher.throughput.calibration import BENCH
 from launcher.throughput.local_machine import CPU, Asked, Measured, Slots, measure
 from launcher.throughput.predict import Shape, mean_flops
 from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
-from tasks.formats.vector_file import Dtype
+from tasks.protocol.dtypes import Dtype
 
 SCHEMA = "embedfleet/measured/1"
-PRODUCTS = 1.5  # seconds of matrix products
-MOST_OF_PEAK = 0.85  # of a data sheet's dense peak: docs/speed-model.md#kernel-ceilings
+MATMUL_SECONDS = 1.5  # of matrix products
+MAX_SHARE_OF_PEAK = 0.85  # of a data sheet's dense peak, see docs/speed-model.md#kernel-ceilings
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What is measured. `gpu`: the name to keep it under, None as it is found; `shape` None: nobody knows it."""
+class BenchSubject:
+    """What is measured.
+
+    `gpu` is the name to record the GPU under, None for the name that its driver gives. `shape` is None for a model whose
+    arithmetic is unknown.
+    """
 
     asked: Asked
     use: Slots
-    origin: str  # of the texts, for people
+    origin: str  # of the texts, as a sentence for the report
     shape: Shape | None
     gpu: str | None = None
     dtype: Dtype = "float32"  # of the vectors, as stored
@@ -41,10 +45,12 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    subject: Subject
+class BenchResult:
+    """The measurement of the engine alone (`bare`) and of whole workers (`pipeline`)."""
+
+    subject: BenchSubject
     bare: Measured
-    pipeline: Rehearsed
+    pipeline: TrialResult
     host: str
     at: datetime
 
@@ -54,15 +60,15 @@ class Found:
 
     @property
     def units(self) -> int:
-        """GPUs that worked; 1 for the processors of a machine."""
+        """How many GPUs worked; 1 for the processors of a machine."""
         use = self.subject.use
         return min(use.gpus, use.workers) if self.bare.device != CPU and use.gpus else 1
 
 
-def trial(
-    subject: Subject, seconds: float, host: str, now: Callable[[], datetime], say: Callable[[str], None]
-) -> Found:
-    """Half of the seconds for the bare engine, half for the workers; loading comes on top.
+def run_bench(
+    subject: BenchSubject, seconds: float, host: str, now: Callable[[], datetime], say: Callable[[str], None]
+) -> BenchResult:
+    """Measure for `seconds`: half for the engine alone, half for whole workers. Loading the model comes on top.
 
     Raises:
         Problem: the engine or a worker cannot run here.
@@ -70,21 +76,25 @@ def trial(
     use, half = subject.use, seconds / 2
     many = f"{use.workers} worker{'s' if use.workers > 1 else ''}"
     say(f"loading {many}, then the bare engine for {duration(half)}")
-    bare = measure(subject.asked, use, half, PRODUCTS)
+    bare = measure(subject.asked, use, half, MATMUL_SECONDS)
     say(f"the same with reading, writing and leases for about {duration(half)}, after loading again")
     assert bare.tokens_per_text is not None
     rate = bare.tokens_per_second.mid
     if not rate:
         raise Problem("the texts hold nothing to embed", hint="look at corpus.text in the job file")
-    wanted = Wanted(half, rate, bare.tokens_per_text, subject.dtype, subject.dimensions)
-    return Found(subject, bare, rehearse(subject.asked, use, wanted), host, now())
+    size = TrialSize(half, rate, bare.tokens_per_text, dtype=subject.dtype, dimensions=subject.dimensions)
+    pipeline = run_trial(subject.asked, use, size)
+    return BenchResult(subject, bare, pipeline, host=host, at=now())
 
 
-def record_of(found: Found) -> SpeedSeen | None:
-    """For the ledger: per GPU, or of the whole machine where there is none. None: its GPUs are not alike."""
+def speed_record(found: BenchResult) -> MeasuredSpeed | None:
+    """The record for the ledger: per GPU, or of the whole machine if it has none.
+
+    None if the machine's GPUs differ: their speeds cannot be told apart.
+    """
     if found.gpu is None:
         return None
-    bare, rate = found.bare, _kept(found)
+    bare, rate = found.bare, _worker_rate(found)
     detail: dict[str, Any] = {
         "of": BENCH,
         "host": found.host,
@@ -101,7 +111,7 @@ def record_of(found: Found) -> SpeedSeen | None:
         "mfu": mfu(found),
         "flops_per_second": bare.flops_per_second,
     }
-    return SpeedSeen(
+    return MeasuredSpeed(
         model=found.subject.asked.model,
         gpu=found.gpu,
         engine=bare.engine,
@@ -114,19 +124,19 @@ def record_of(found: Found) -> SpeedSeen | None:
     )
 
 
-def _kept(found: Found) -> Spread:
-    """What the workers made, with the engine's spread about it, per GPU."""
+def _worker_rate(found: BenchResult) -> Spread:
+    """The speed of whole workers, per GPU, with the relative spread of the engine alone."""
     bare, part = found.bare.tokens_per_second, found.pipeline.tokens_per_second / found.units
     return Spread(part * bare.low / bare.mid, part, part * bare.high / bare.mid)
 
 
-def body_of(found: Found) -> dict[str, Any]:
-    """The JSON. Rates are of the whole machine unless they say otherwise; unknown is null."""
+def to_json(found: BenchResult) -> dict[str, Any]:
+    """The document of `bench --json`. Rates are of the whole machine unless their key says otherwise; unknown is null."""
     bare, subject, pipeline = found.bare, found.subject, found.pipeline
     rate, texts = bare.tokens_per_second, sum(share for share, _ in bare.lengths)
     predicted = _predicted(found)
     model = _flops(found)
-    kept = record_of(found)
+    kept = speed_record(found)
     return {
         "schema": SCHEMA,
         "at": found.at.isoformat(),
@@ -163,26 +173,29 @@ def body_of(found: Found) -> dict[str, Any]:
             "seconds": pipeline.seconds,
             "stages": pipeline.stages,
         },
-        "kept": kept and {"gpu": kept.gpu, "source": kept.source} | _spread(_kept(found)),
-        "mistakes": mistakes(found),
+        "kept": kept and {"gpu": kept.gpu, "source": kept.source} | _spread(_worker_rate(found)),
+        "mistakes": implausible(found),
         "versions": {"embedfleet": __version__} | dict(bare.versions),
     }
 
 
-def _flops(found: Found) -> float | None:
-    """For a token of this mix; None of a model whose arithmetic nobody knows."""
+def _flops(found: BenchResult) -> float | None:
+    """FLOP per token of these text lengths; None for a model whose arithmetic is unknown."""
     shape = found.subject.shape
     return None if shape is None else mean_flops(shape, found.bare.lengths)
 
 
-def mfu(found: Found) -> float | None:
-    """The bare engine's useful arithmetic over what matrix products reach here; None where either is unknown."""
+def mfu(found: BenchResult) -> float | None:
+    """Model FLOPs utilisation: the engine's useful arithmetic over what matrix products reach on this machine.
+
+    None where either is unknown.
+    """
     each, most = _flops(found), found.bare.flops_per_second
     return None if each is None or not most else each * found.bare.tokens_per_second.mid / most
 
 
-def mistakes(found: Found) -> list[str]:
-    """Figures that cannot be true, and what it may be."""
+def implausible(found: BenchResult) -> list[str]:
+    """Sentences about figures that cannot be true, with the likely reason."""
     out: list[str] = []
     share = mfu(found)
     if share is not None and share > 1:
@@ -193,18 +206,18 @@ def mistakes(found: Found) -> list[str]:
     each, peak = _flops(found), _peak(found)
     if each is not None and peak is not None:
         of_peak = each * found.bare.tokens_per_second.mid / found.units / peak
-        if of_peak > MOST_OF_PEAK:
+        if of_peak > MAX_SHARE_OF_PEAK:
             out.append(
-                f"{of_peak:.2f} of the peak of {found.gpu}, above {MOST_OF_PEAK:g}: that is not the GPU here, "
+                f"{of_peak:.2f} of the peak of {found.gpu}, above {MAX_SHARE_OF_PEAK:g}: that is not the GPU here, "
                 f"or the shape of {found.subject.asked.model} is not the model's"
             )
     if found.gpu is None:
-        out.append("the GPUs of this machine are not alike: their speed is not kept")
+        out.append("the GPUs of this machine differ: their speed is not recorded")
     return out
 
 
-def _peak(found: Found) -> float | None:
-    """Of the data sheet in FLOP/s, for one GPU in the dtype of the engine."""
+def _peak(found: BenchResult) -> float | None:
+    """The data sheet's peak in FLOP/s, for one GPU in the dtype of the engine; None where unknown."""
     if found.gpu is None or gpus.canonical(found.gpu) is None:
         return None
     one = gpus.gpu(found.gpu)
@@ -213,15 +226,15 @@ def _peak(found: Found) -> float | None:
     return None if tflops is None else tflops * 1e12
 
 
-def _predicted(found: Found) -> float | None:
-    """What we would have said of this machine without measuring; None of processors, whose ceiling nobody knows."""
+def _predicted(found: BenchResult) -> float | None:
+    """Tokens per second that the speed model predicts for this machine; None for processors, whose ceiling is unknown."""
     shape, bare = found.subject.shape, found.bare
     if shape is None or found.gpu is None or gpus.canonical(found.gpu) is None:
         return None
     if bare.engine not in speed.ENGINES or not bare.lengths:
         return None
-    said = speed.predict(shape, gpus.gpu(found.gpu), bare.engine, bare.lengths, bare.dtype)
-    return None if said is None else said.tokens_per_second.mid * found.units
+    predicted = speed.predict(shape, gpus.gpu(found.gpu), bare.engine, bare.lengths, bare.dtype)
+    return None if predicted is None else predicted.tokens_per_second.mid * found.units
 
 
 def _spread(rate: Spread) -> dict[str, float]:

@@ -1,7 +1,6 @@
-"""A run in small: real workers, leases, files and receipts in a folder that is thrown away, to see what they wait for.
+"""A small run in a temporary folder, with real workers, leases, files and receipts, to measure what workers wait for.
 
-The texts lie on this machine as JSON Lines, and so do the vectors: how fast a bucket is read and written, it does not
-tell. It prices nothing and keeps nothing.
+Texts and vectors are files of this machine: the speed of a bucket is not measured. Nothing is priced or recorded.
 """
 
 import contextlib
@@ -18,29 +17,28 @@ from launcher.errors import Problem
 from launcher.fleet.backends.base import LaunchRequest
 from launcher.fleet.backends.local import LocalBackend
 from launcher.throughput.calibration import Work, work
-from launcher.throughput.local_machine import Asked, Slots, devices
-from tasks.formats.vector_file import Dtype
+from launcher.throughput.local_machine import Asked, Slots
 from tasks.protocol import heartbeat, keys, manifest, receipt
+from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import Store, every, read
 from tasks.stores.folder import Folder, version_of
+from tasks.worker.machine_stats import visible_gpus
 
 TRIAL_RUN = "bench"
-MIN_SHARDS_PER_WORKER = (
-    3  # shards for each worker, at least: of one alone there would be no next one to wait for
-)
-MAX_TEXT_BYTES = 2**28  # of texts, at most: a disk has to hold them, and their vectors
-PATIENCE_FACTOR = 5.0  # times as long as expected; what is not done by then is left
-LOAD_TIMEOUT_SECONDS = 900.0  # seconds for workers to load their model, beside that
-POLL_SECONDS = 0.2  # seconds between looks at the workers
+MIN_SHARDS_PER_WORKER = 3  # a worker with one shard alone has no next one to wait for
+MAX_TEXT_BYTES = 2**28  # the disk has to hold the texts and their vectors
+PATIENCE_FACTOR = 5.0  # times the expected time; what is not done by then is left out
+LOAD_TIMEOUT_SECONDS = 900.0  # for workers to load their model, in addition
+POLL_SECONDS = 0.2  # between checks of the workers
 
 
 @dataclass(frozen=True, slots=True)
 class TrialSize:
-    """How much to do, and in what form the vectors are written."""
+    """How much to embed, and in which form the vectors are written."""
 
     seconds: float
-    tokens_per_second: float  # of all workers, as their bare engines made
+    tokens_per_second: float  # of all workers, as measured with their engines alone
     tokens_per_text: float
     dtype: Dtype = "float32"
     dimensions: int | None = None
@@ -48,7 +46,7 @@ class TrialSize:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What came of it. `stages` are seconds of all workers together, which worked for `seconds` in all."""
+    """What was measured. `stages`: seconds by stage, of all workers together; `seconds`: their working time."""
 
     tokens_per_second: float  # of all workers
     workers: Mapping[str, Work]
@@ -58,18 +56,18 @@ class TrialResult:
     tokens: int
 
 
-def run_trial(asked: Asked, use: Slots, wanted: TrialSize) -> TrialResult:
-    """Embed as much as the engines should do in the time wanted, with a worker in every slot.
+def run_trial(asked: Asked, use: Slots, size: TrialSize) -> TrialResult:
+    """Embed as much as the engines should manage in `size.seconds`, with a worker in every slot.
 
     Raises:
-        Problem: a worker dies, in its own words.
+        Problem: a worker died; the message is the worker's own, or no shard was finished in time.
     """
     with tempfile.TemporaryDirectory(prefix="embedfleet-bench-") as name:
         folder = Path(name)
-        cuts = list(_shards(folder / "in", asked.texts, _sizes(use, wanted)))
+        cuts = list(_shards(folder / "in", asked.texts, _sizes(use, size)))
         store = Folder(folder / "out")
-        manifest.write(store, _header(folder / "in", asked, wanted, len(cuts)), cuts)
-        _run(folder, use, len(cuts), LOAD_TIMEOUT_SECONDS + PATIENCE_FACTOR * wanted.seconds)
+        manifest.write(store, _header(folder / "in", asked, size, len(cuts)), cuts)
+        _run(folder, use, len(cuts), LOAD_TIMEOUT_SECONDS + PATIENCE_FACTOR * size.seconds)
         receipts = [
             receipt.load(body)
             for entry in every(store, keys.receipts_prefix(TRIAL_RUN))
@@ -79,7 +77,7 @@ def run_trial(asked: Asked, use: Slots, wanted: TrialSize) -> TrialResult:
     done = work(receipts)
     if not done:
         raise Problem(
-            f"the workers finished nothing in {PATIENCE_FACTOR * wanted.seconds:.0f} s",
+            f"the workers finished nothing in {PATIENCE_FACTOR * size.seconds:.0f} s",
             hint="measure for longer with --seconds, or shorter texts",
         )
     return TrialResult(
@@ -92,16 +90,16 @@ def run_trial(asked: Asked, use: Slots, wanted: TrialSize) -> TrialResult:
     )
 
 
-def _sizes(use: Slots, wanted: TrialSize) -> tuple[int, int]:
-    """How many texts there are in all, and in a shard: as a plan would cut them, and enough for each worker."""
-    tokens = max(1.0, wanted.seconds * wanted.tokens_per_second)
+def _sizes(use: Slots, size: TrialSize) -> tuple[int, int]:
+    """How many texts to make in all, and per shard: as a plan would cut them, with enough shards for each worker."""
+    tokens = max(1.0, size.seconds * size.tokens_per_second)
     each = min(shard_tokens(tokens), tokens / (MIN_SHARDS_PER_WORKER * use.workers))
-    texts = max(1, round(each / wanted.tokens_per_text))
-    return max(MIN_SHARDS_PER_WORKER * use.workers * texts, round(tokens / wanted.tokens_per_text)), texts
+    texts = max(1, round(each / size.tokens_per_text))
+    return max(MIN_SHARDS_PER_WORKER * use.workers * texts, round(tokens / size.tokens_per_text)), texts
 
 
 def _shards(folder: Path, texts: Sequence[str], sizes: tuple[int, int]) -> Iterator[Shard]:
-    """Files of texts, over and over, and a shard for each."""
+    """Write files of the texts, repeated as often as needed, and yield a shard for each file."""
     folder.mkdir()
     count, each = sizes
     written = 0
@@ -120,7 +118,7 @@ def _shards(folder: Path, texts: Sequence[str], sizes: tuple[int, int]) -> Itera
             return
 
 
-def _header(corpus: Path, asked: Asked, wanted: TrialSize, shards: int) -> manifest.Header:
+def _header(corpus: Path, asked: Asked, size: TrialSize, shards: int) -> manifest.Header:
     return manifest.Header(
         run=TRIAL_RUN,
         corpus=str(corpus),
@@ -131,20 +129,20 @@ def _header(corpus: Path, asked: Asked, wanted: TrialSize, shards: int) -> manif
         prompt=asked.prompt,
         tokens=asked.tokens,
         overlap=asked.overlap,
-        dtype=wanted.dtype,
-        dimensions=wanted.dimensions,
+        dtype=size.dtype,
+        dimensions=size.dimensions,
         ttl=60.0,
         shards=shards,
         remote_code=asked.remote_code,
-        once=False,  # the texts go round and round: an engine that reads each once would soon have nothing to do
+        once=False,  # the texts repeat: with deduplication the engine would soon have nothing to do
     )
 
 
 def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
-    """All workers until they end, or until patience does.
+    """Run all workers until they end, or until `patience` seconds have passed.
 
     Raises:
-        Problem: one of them dies.
+        Problem: a worker died.
     """
     with _workers(folder, use, shards) as (local, handles):
         end = time.monotonic() + patience
@@ -155,7 +153,7 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
                 words = local.log_tail(dead).splitlines()
                 said = next((w.removeprefix("Error: ") for w in words if w.startswith("Error: ")), None)
                 raise Problem(
-                    f"a worker died: {said or (words[-1] if words else 'without a word')}",
+                    f"a worker died: {said or (words[-1] if words else 'it wrote no message')}",
                     hint=next((w.removeprefix("Try: ") for w in words if w.startswith("Try: ")), None)
                     or "launch a small job with --on local to see more",
                 )
@@ -168,11 +166,11 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
 def _workers(
     folder: Path, use: Slots, shards: int
 ) -> Generator[tuple[LocalBackend, dict[str, str]], None, None]:
-    """A worker in every slot; none is left behind."""
+    """Start a worker in every slot; kill all of them at the end."""
     words = ["--store", str(folder / "out"), "--run", TRIAL_RUN]
     words += ["--threads", str(use.threads)] if use.threads else []
     local, handles = LocalBackend(folder, words), dict[str, str]()
-    gpus = devices()
+    gpus = visible_gpus()
     try:
         for slot in range(use.workers):
             name, device = f"{folder.name}-{slot}", gpus[slot % len(gpus)] if gpus else None
@@ -188,7 +186,7 @@ def _workers(
 
 
 def _stages(store: Store) -> tuple[dict[str, float], float]:
-    """Seconds by stage, and of work, of all workers together: as each said last."""
+    """Seconds by stage, and seconds of work, summed over the latest heartbeat of each worker."""
     stages: Counter[str] = Counter()
     seconds = 0.0
     for entry in every(store, keys.heartbeats_prefix(TRIAL_RUN)):

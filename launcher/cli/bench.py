@@ -1,14 +1,15 @@
-"""`embedfleet bench`: how fast this machine embeds, where the time goes, and what of the hardware that is.
+"""`embedfleet bench`: how fast this machine embeds, where the time goes, and which share of the hardware that is.
 
-Reads a job for its texts, its model and how it cuts them, or makes texts up. Writes what it found into the ledger,
-which `plan` and `speed` prefer to a prediction. Uses this machine alone: it rents nothing.
+Takes texts, model and chunking from a job, or makes synthetic texts. Records the speed in the ledger, which `plan` and
+`speed` prefer to a prediction. Uses this machine alone and rents nothing.
 """
 
 import argparse
 import socket
+from dataclasses import replace
 from pathlib import Path
 
-from launcher.bench.measure import Subject, body_of, record_of, trial
+from launcher.bench.measure import BenchSubject, run_bench, speed_record, to_json
 from launcher.bench.synthetic_texts import texts
 from launcher.cli.console import say, show
 from launcher.cli.options import MEASURED_TEXT_TOKENS
@@ -33,64 +34,70 @@ AUTO = "auto"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, keep it, show it; its exit status."""
+    """Measure, record the speed in the ledger, and print the result."""
     subject = _subject(arguments)
     path: Path = arguments.runs / "ledger.db"
-    # Before a minute is spent on it: a ledger that cannot be opened says so now.
+    # Opened first: if the ledger cannot be opened, the error comes before a minute is spent on measuring.
     with Ledger.open(path) as ledger:
-        found = trial(subject, arguments.seconds, socket.gethostname(), utc, say)
-        record = record_of(found)
+        found = run_bench(subject, arguments.seconds, socket.gethostname(), utc, say)
+        record = speed_record(found)
         if record:
             ledger.record_speed(record)
-            say(f"kept in {path}: `plan` and `speed` go by it")
-    show(body_of(found), bench_text, as_json=arguments.json)
+            say(f"recorded in {path}: `plan` and `speed` use it")
+    show(to_json(found), bench_text, as_json=arguments.json)
     return 0
 
 
-def _subject(arguments: argparse.Namespace) -> Subject:
-    """What is to be measured, from a job or from the command line.
+def _subject(arguments: argparse.Namespace) -> BenchSubject:
+    """What to measure, from a job or from the command line.
 
     Raises:
-        Usage: neither says it, or both do.
+        Usage: neither names a model, or both do.
     """
     if arguments.job is None and arguments.model is None:
         raise Usage("nothing to measure", hint="name a job file, or a model with --model")
     both = [f"--{name}" for name in ("model", "tokens") if getattr(arguments, name) is not None]
     if arguments.job is not None and both:
-        raise Usage(f"{both[0]} beside a job file, which has its own", hint="leave out the one or the other")
+        raise Usage(
+            f"{both[0]} is given, and the job file has its own", hint="leave out the one or the other"
+        )
     if arguments.workers is not None and arguments.workers < 1:
-        raise Usage(f"--workers: {arguments.workers} is no number of workers", hint="give 1 or more")
+        raise Usage(f"--workers: {arguments.workers} is not a number of workers", hint="give 1 or more")
     return _of_model(arguments) if arguments.job is None else _of_job(arguments)
 
 
-def _of_model(arguments: argparse.Namespace) -> Subject:
+def _of_model(arguments: argparse.Namespace) -> BenchSubject:
+    """Synthetic texts of one length, for the model that --model names."""
     tokens = MEASURED_TEXT_TOKENS if arguments.tokens is None else arguments.tokens
     if not 3 <= tokens <= 1_000_000:
-        raise Usage(f"--tokens: {tokens} is no length of a text", hint="give 3 or more, such as --tokens 256")
+        raise Usage(
+            f"--tokens: {tokens} is not a length of a text", hint="give 3 or more, such as --tokens 256"
+        )
     model = resolve(arguments.model, Path())
     longest = limit(model, tokens)
-    origin = f"made of its vocabulary, {longest} tokens each"
+    origin = f"synthetic, from its vocabulary, {longest} tokens each"
     if longest < tokens:
         origin += f", the most that it takes (not {tokens})"
     asked = Asked(
-        model,
-        choose(_engine(arguments.engine or AUTO), model),
-        texts(model, [(1.0, longest)], Cut(longest)),
-        longest,
-        None,
-        "",
+        model=model,
+        engine=choose(_engine(arguments.engine or AUTO), model),
+        texts=texts(model, [(1.0, longest)], Cut(longest)),
+        tokens=longest,
+        overlap=None,
+        prompt="",
     )
     use = slots(arguments.workers)
-    return Subject(asked, use, origin, _shape(model), _gpu(arguments.gpu, use))
+    return BenchSubject(asked, use, origin, _shape(model), gpu=_gpu(arguments.gpu, use))
 
 
-def _of_job(arguments: argparse.Namespace) -> Subject:
+def _of_job(arguments: argparse.Namespace) -> BenchSubject:
+    """Texts of the job's corpus, or synthetic ones of the lengths that a declared corpus has."""
     job, base = read_job(arguments.job)
     model = resolve(job.model, base)
     cut = cut_of(job, model)
     if isinstance(job.corpus, Declared):
         found = texts(model, job.corpus.lengths, cut)
-        origin = "made of its vocabulary, of the lengths that the job declares"
+        origin = "synthetic, from its vocabulary, of the lengths that the job declares"
     else:
         sampled = look(job, base, model, say).sampled
         assert sampled is not None  # the corpus is there
@@ -99,12 +106,20 @@ def _of_job(arguments: argparse.Namespace) -> Subject:
     if not found:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
     engine = choose(_engine(arguments.engine or job.engine), model)
-    asked = Asked(model, engine, found, cut.tokens, cut.overlap, cut.prompt, job.remote_code)
+    asked = Asked(
+        model=model,
+        engine=engine,
+        texts=found,
+        tokens=cut.tokens,
+        overlap=cut.overlap,
+        prompt=cut.prompt,
+        remote_code=job.remote_code,
+    )
     use = slots(arguments.workers or job.local.workers)
-    shape, gpu = _shape_of(job, model), _gpu(arguments.gpu, use)
+    subject = BenchSubject(asked, use, origin, _shape_of(job, model), gpu=_gpu(arguments.gpu, use))
     if job.output is None:
-        return Subject(asked, use, origin, shape, gpu)
-    return Subject(asked, use, origin, shape, gpu, job.output.dtype, job.output.dimensions)
+        return subject
+    return replace(subject, dtype=job.output.dtype, dimensions=job.output.dimensions)
 
 
 def _shape_of(job: Job, model: str) -> Shape | None:
@@ -112,7 +127,7 @@ def _shape_of(job: Job, model: str) -> Shape | None:
 
 
 def _shape(model: str) -> Shape | None:
-    """None of a model whose arithmetic nobody here knows: it is measured all the same."""
+    """The shape of a model; None if it is unknown, which does not prevent measuring."""
     try:
         return model_shapes.shape(model)
     except Problem:
@@ -126,10 +141,10 @@ def _engine(name: str) -> str:
 
 
 def _gpu(name: str, use: Slots) -> str | None:
-    """What the user calls this machine's GPU, by our name; None: as its driver calls it.
+    """Our name for the GPU that the user names; None for `auto`, the name that its driver gives.
 
     Raises:
-        Usage: no GPU is called so, or none is here.
+        Usage: the name is unknown, or this machine has no GPU.
     """
     if name == AUTO:
         return None
@@ -139,7 +154,7 @@ def _gpu(name: str, use: Slots) -> str | None:
         raise Usage(f"--gpu: no GPU {name!r} is known", hint=f"pass --gpu {' or '.join(near)}, or auto")
     if not use.gpus:
         raise Usage(
-            f"--gpu {known}: this machine has no GPU that we may use",
+            f"--gpu {known}: this machine has no GPU that embedfleet may use",
             hint="leave it out to measure the processors, or run bench on a machine with that GPU",
         )
     return known

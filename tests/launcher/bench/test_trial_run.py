@@ -1,0 +1,20 @@
+"""The small run of `bench`, with real workers on this machine."""
+
+import pytest
+
+from launcher.bench.trial_run import TrialSize, run_trial
+from launcher.errors import Problem
+from launcher.throughput.local_machine import Asked, Slots
+
+
+def test_error_of_a_dead_worker_is_raised() -> None:
+    asked = Asked("hash", "hash", ["a fine book"] * 9, None, None, "")
+    with pytest.raises(Problem, match="32 dimensions") as caught:
+        run_trial(asked, Slots(1, 1, 0), TrialSize(0.1, 1_000, 5, dimensions=64))
+    assert "a worker died" in str(caught.value)
+
+
+def test_slow_machine_gets_smaller_shards() -> None:
+    asked = Asked("hash", "hash", ["a fine book"] * 9, None, None, "")
+    found = run_trial(asked, Slots(1, 1, 0), TrialSize(1.0, 30.0, 5.0))
+    assert (found.shards, found.tokens) == (3, 30)
