@@ -84,7 +84,7 @@ def read(path: Path) -> dict[str, Any]:
 def write(path: Path, shards: int, machines: int) -> None:
     """A run whose machines were taken away once each, with as many shards each."""
     from launcher.ledger.ledger import Ledger
-    from launcher.ledger.records import How, RunState, Site
+    from launcher.ledger.records import LifeEnd, RunState, Site
     from tasks.protocol.keys import vectors_key
     from tasks.protocol.receipt import Receipt
     from tasks.protocol.shard import Shard, Slice
@@ -104,9 +104,9 @@ def write(path: Path, shards: int, machines: int) -> None:
             ledger.intend_machine(RUN, name, i, Decimal("0.32"), START, gpu="L4", lot=0, site=site)
             ledger.begin_life(name, 0, at(60 + i % 300), site, Decimal("0.3217"))
             ledger.ready_machine(name, at(200 + i % 300))
-            ledger.end_life(name, 0, at(4_000 + i), How.PREEMPTED)
+            ledger.end_life(name, 0, at(4_000 + i), LifeEnd.PREEMPTED)
             ledger.begin_life(name, 1, at(4_300 + i), site, Decimal("0.3317"))
-            ledger.end_life(name, 1, at(9_000 + i), How.STOPPED)
+            ledger.end_life(name, 1, at(9_000 + i), LifeEnd.STOPPED)
             for n in range(each):
                 start = at(500 + n * 60)
                 receipts.append(

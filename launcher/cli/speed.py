@@ -19,7 +19,7 @@ from launcher.cli.console import show
 from launcher.errors import Problem, Usage
 from launcher.format import brief, count, plain
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput import model_shapes
 from launcher.throughput.model_shapes import from_mapping
 from launcher.throughput.predict import ENGINES, Shape
@@ -189,7 +189,7 @@ def _check_engine(engine: str) -> None:
         )
 
 
-def _seen(runs: Path) -> list[SpeedSeen]:
+def _seen(runs: Path) -> list[MeasuredSpeed]:
     """The measured speeds of a ledger, if there is one; none is made."""
     path = runs / "ledger.db"
     if not path.is_file():

@@ -16,7 +16,7 @@ from launcher.costs.metering import LeaseTime, MachineTime, Other, Spend, meter
 from launcher.costs.other_charges import UNSAID, Lies, extras
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Charge, Life, Machine, Outcome, PriceSeen, Run, RunState
+from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, ObservedPrice, Run, RunState
 from launcher.money import exact
 from launcher.planning.plan_reader import at
 from launcher.reports.report import Event, Failure, Report, build
@@ -39,7 +39,7 @@ def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
     lives = defaultdict[str, list[Life]](list)
     for life in ledger.lives(run):
         lives[life.machine].append(life)
-    prices = defaultdict[str, list[PriceSeen]](list)
+    prices = defaultdict[str, list[ObservedPrice]](list)
     for price in ledger.prices(run):
         prices[price.machine].append(price)
     times: list[MachineTime] = []
@@ -56,7 +56,7 @@ def lease_times(ledger: Ledger, run: str) -> list[LeaseTime]:
     return [
         LeaseTime(seen.shard, seen.generation, seen.worker, seen.claimed, seen.ended)
         for seen in ledger.leases(run)
-        if seen.outcome != Outcome.DONE
+        if seen.outcome != LeaseOutcome.DONE
     ]
 
 
@@ -170,7 +170,7 @@ def _until(row: Run, machines: Sequence[MachineTime], now: datetime) -> datetime
     return row.changed if row.state == RunState.DONE and not costs else now
 
 
-def _local(m: Machine, prices: Sequence[PriceSeen]) -> MachineTime:
+def _local(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:
     """A process of this machine: one life, as the machine's own row tells it."""
     started = m.confirmed or m.intended
     rates = tuple((p.at, p.usd_per_hour) for p in prices if p.at > started and p.source in TRUST)
@@ -201,7 +201,7 @@ def _never(m: Machine) -> MachineTime:
     )  # fmt: skip
 
 
-def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[PriceSeen]) -> MachineTime:
+def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[ObservedPrice]) -> MachineTime:
     before = max((other.up for other in lives if other.number < life.number), default=None)
     last = life.number == lives[-1].number
     first, rates = _rates(life, before, prices)
@@ -235,7 +235,7 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[PriceS
     )
 
 
-def _followed(life: Life, prices: Sequence[PriceSeen]) -> bool:
+def _followed(life: Life, prices: Sequence[ObservedPrice]) -> bool:
     """Whether somebody told of its prices after the launch, up to its end: the next life may begin at that moment."""
     told = [p for p in prices if TRUST.get(p.source, 0) > TRUST["launch"]]
     if life.ended is None:
@@ -250,7 +250,7 @@ def _asked(m: Machine, life: Life, lives: Sequence[Life]) -> datetime | None:
 
 
 def _rates(
-    life: Life, before: datetime | None, prices: Sequence[PriceSeen]
+    life: Life, before: datetime | None, prices: Sequence[ObservedPrice]
 ) -> tuple[Decimal | None, tuple[tuple[datetime, Decimal], ...]]:
     """The price that a life began with, and what it became. A price of an earlier life is none of this one's."""
     mine = [

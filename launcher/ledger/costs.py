@@ -15,10 +15,20 @@ from sqlalchemy import ColumnElement, Table, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Connection
 
-from launcher.ledger.records import Charge, How, Life, Limit, MachineState, Notice, PriceSeen, Site, StartSeen
+from launcher.ledger.records import (
+    BudgetLimit,
+    Charge,
+    ColdStart,
+    Life,
+    LifeEnd,
+    MachineState,
+    Notification,
+    ObservedPrice,
+    Site,
+)
 from launcher.ledger.tables import CHARGE, LIFE, LIMIT, MACHINE, NOTICE, PRICE
 
-Kept = TypeVar("Kept", bound=Life | PriceSeen | Charge | Limit | Notice)
+Kept = TypeVar("Kept", bound=Life | ObservedPrice | Charge | BudgetLimit | Notification)
 
 STARTS = """
     SELECT json_extract(run.plan, '$.work.model'), life.cloud, machine.gpu,
@@ -27,7 +37,11 @@ STARTS = """
     WHERE life.ready IS NOT NULL AND (life.asked IS NOT NULL OR life.number = 0)
     ORDER BY life.up DESC
 """
-ENDS = {MachineState.STOPPED: How.STOPPED, MachineState.FAILED: How.FAILED, MachineState.LOST: How.LOST}
+ENDS = {
+    MachineState.STOPPED: LifeEnd.STOPPED,
+    MachineState.FAILED: LifeEnd.FAILED,
+    MachineState.LOST: LifeEnd.LOST,
+}
 
 
 class Purse:
@@ -69,12 +83,12 @@ class Purse:
             if connection.execute(fresh).rowcount != 1:
                 return False
             earlier = (LIFE.c.machine == machine, LIFE.c.number < number, LIFE.c.ended.is_(None))
-            connection.execute(update(LIFE).where(*earlier).values(ended=up, how=How.PREEMPTED))
+            connection.execute(update(LIFE).where(*earlier).values(ended=up, how=LifeEnd.PREEMPTED))
             if usd_per_hour is not None:
-                _see(connection, PriceSeen(machine, up, "launch", usd_per_hour, number))
+                _see(connection, ObservedPrice(machine, up, "launch", usd_per_hour, number))
             return True
 
-    def end_life(self, machine: str, number: int, at: datetime, how: How) -> None:
+    def end_life(self, machine: str, number: int, at: datetime, how: LifeEnd) -> None:
         """It does not run any more, as far as anybody can tell: it costs nothing from here on. The first end counts."""
         with self.writing() as connection:
             mine = (LIFE.c.machine == machine, LIFE.c.number == number)
@@ -88,7 +102,7 @@ class Purse:
         with self.writing() as connection:
             _known(connection, machine)
             connection.execute(
-                update(LIFE).where(mine, LIFE.c.ended.is_(None)).values(ended=at, how=How.LOST)
+                update(LIFE).where(mine, LIFE.c.ended.is_(None)).values(ended=at, how=LifeEnd.LOST)
             )
             connection.execute(update(LIFE).where(mine, LIFE.c.gone.is_(None)).values(gone=at))
 
@@ -96,7 +110,7 @@ class Purse:
         """Of all its machines, in the order in which they came up."""
         return self._kept(Life, LIFE, _of(run, LIFE), order=(LIFE.c.up, LIFE.c.machine, LIFE.c.number))
 
-    def starts(self) -> list[StartSeen]:
+    def starts(self) -> list[ColdStart]:
         """Of every run, the newest first: what plans of the same model take for their cold starts.
 
         Only where it is known when the life was asked for: with the machine, or as the provider said.
@@ -104,14 +118,14 @@ class Purse:
         with self.reading() as connection:
             rows = connection.exec_driver_sql(STARTS).all()
         return [
-            StartSeen(model, cloud, gpu, (_moment(ready) - _moment(asked)).total_seconds())
+            ColdStart(model, cloud, gpu, (_moment(ready) - _moment(asked)).total_seconds())
             for model, cloud, gpu, asked, ready in rows
             if model and ready >= asked
         ]
 
     # Prices
 
-    def see_prices(self, seen: Iterable[PriceSeen]) -> None:
+    def see_prices(self, seen: Iterable[ObservedPrice]) -> None:
         """What an hour of a whole machine costs from a moment on, until another price of it is seen.
 
         Of two of one machine, moment and source the later call counts.
@@ -121,9 +135,9 @@ class Purse:
                 _known(connection, price.machine)
                 _see(connection, price)
 
-    def prices(self, run: str) -> list[PriceSeen]:
+    def prices(self, run: str) -> list[ObservedPrice]:
         """Of all its machines, the oldest first."""
-        return self._kept(PriceSeen, PRICE, _of(run, PRICE), order=(PRICE.c.at, PRICE.c.machine))
+        return self._kept(ObservedPrice, PRICE, _of(run, PRICE), order=(PRICE.c.at, PRICE.c.machine))
 
     # What is not for a machine's hours
 
@@ -152,7 +166,7 @@ class Purse:
 
     def budget(self, run: str) -> Decimal | None:
         """As it was set last; None: the job's holds."""
-        limits = self._kept(Limit, LIMIT, LIMIT.c.run == run, order=(LIMIT.c.at.desc(),))
+        limits = self._kept(BudgetLimit, LIMIT, LIMIT.c.run == run, order=(LIMIT.c.at.desc(),))
         return limits[0].usd if limits else None
 
     # Notices
@@ -171,9 +185,9 @@ class Purse:
             news = {"tries": NOTICE.c.tries + 1, "sent": sent}
             connection.execute(update(NOTICE).where(*mine, NOTICE.c.sent.is_(None)).values(news))
 
-    def notices(self, run: str) -> list[Notice]:
+    def notices(self, run: str) -> list[Notification]:
         """The oldest first."""
-        return self._kept(Notice, NOTICE, NOTICE.c.run == run, order=(NOTICE.c.at, NOTICE.c.kind))
+        return self._kept(Notification, NOTICE, NOTICE.c.run == run, order=(NOTICE.c.at, NOTICE.c.kind))
 
     def _kept(
         self,
@@ -208,7 +222,7 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def _see(connection: Connection, seen: PriceSeen) -> None:
+def _see(connection: Connection, seen: ObservedPrice) -> None:
     row = {field.name: getattr(seen, field.name) for field in fields(seen)}
     statement = upsert(PRICE).values(row)
     news = {name: statement.excluded[name] for name in ("usd_per_hour", "life")}

@@ -28,19 +28,19 @@ from sqlalchemy.exc import StatementError
 from launcher.errors import Problem
 from launcher.ledger.costs import Purse, close_lives, stamp_life
 from launcher.ledger.records import (
-    HERE,
+    LOCAL_SITE,
     MACHINE_MOVES,
     RUN_MOVES,
-    Event,
-    LeaseSeen,
     Machine,
     MachineState,
-    Progress,
+    MeasuredSpeed,
+    ObservedLease,
     Run,
+    RunEvent,
+    RunProgress,
     RunState,
-    ShardSeen,
+    ShardRecord,
     Site,
-    SpeedSeen,
 )
 from launcher.ledger.tables import EVENT, LEASE, MACHINE, PROGRESS, RUN, SHARD, SPEED, upgrade
 from tasks.protocol.receipt import Receipt, dump_files, load_files
@@ -49,7 +49,9 @@ from tasks.protocol.shard import Shard
 PATIENCE = 30.0  # seconds; SQLite's queue is unfair: with 8 writers one was seen waiting for 4 s
 ROWID: ColumnElement[int] = literal_column("rowid", Integer)  # in the order of writing
 BATCH = 10_000  # shards a transaction: others get their turn in between
-Value = TypeVar("Value", bound=Run | ShardSeen | LeaseSeen | Machine | SpeedSeen | Event | Progress)
+Value = TypeVar(
+    "Value", bound=Run | ShardRecord | ObservedLease | Machine | MeasuredSpeed | RunEvent | RunProgress
+)
 
 # What happens once per shard goes to the driver as it is: SQLAlchemy's expressions cost five times as much.
 # ON CONFLICT names the key: INSERT OR IGNORE would also swallow a row that lacks a value.
@@ -221,12 +223,12 @@ class Ledger(Purse):
                 added += connection.exec_driver_sql(ADD_SHARD, batch).rowcount
         return added
 
-    def shards(self, run: str) -> Iterator[ShardSeen]:
+    def shards(self, run: str) -> Iterator[ShardRecord]:
         """In the order of the manifest."""
-        statement = select(*_columns(ShardSeen, SHARD)).where(SHARD.c.run == run).order_by(SHARD.c.position)
+        statement = select(*_columns(ShardRecord, SHARD)).where(SHARD.c.run == run).order_by(SHARD.c.position)
         with self.reading() as connection:
             for row in connection.execute(statement):
-                yield ShardSeen(*row)
+                yield ShardRecord(*row)
 
     def record_receipts(self, run: str, receipts: Sequence[Receipt]) -> int:
         """How many shards are newly done. A shard's first receipt stays."""
@@ -251,14 +253,14 @@ class Ledger(Purse):
         with self.reading() as connection:
             return [_receipt(row) for row in connection.exec_driver_sql(RECEIPTS, (run,)).fetchall()]
 
-    def progress(self, run: str) -> Progress:
-        for progress in self._values(Progress, PROGRESS, PROGRESS.c.run == run):
+    def progress(self, run: str) -> RunProgress:
+        for progress in self._values(RunProgress, PROGRESS, PROGRESS.c.run == run):
             return progress
         raise _no_run(run)
 
     # Leases
 
-    def record_leases(self, run: str, leases: Iterable[LeaseSeen]) -> None:
+    def record_leases(self, run: str, leases: Iterable[ObservedLease]) -> None:
         """Each as it was seen last; worker and time of claim stay as they were seen first."""
         rows = [
             (run, seen.shard, seen.generation, seen.worker, _text(seen.claimed), _text(seen.last_seen),
@@ -269,14 +271,16 @@ class Ledger(Purse):
             with self.writing() as connection:
                 connection.exec_driver_sql(SEE_LEASE, rows)
 
-    def leases(self, run: str) -> list[LeaseSeen]:
-        return self._values(LeaseSeen, LEASE, LEASE.c.run == run, order=(LEASE.c.shard, LEASE.c.generation))
+    def leases(self, run: str) -> list[ObservedLease]:
+        return self._values(
+            ObservedLease, LEASE, LEASE.c.run == run, order=(LEASE.c.shard, LEASE.c.generation)
+        )
 
-    def held(self, run: str) -> list[LeaseSeen]:
+    def held(self, run: str) -> list[ObservedLease]:
         """The leases that have not ended, the one unseen for longest first."""
         # A literal, so that SQLite may take the partial index.
         held = LEASE.c.outcome == literal_column("'HELD'")
-        return self._values(LeaseSeen, LEASE, LEASE.c.run == run, held, order=(LEASE.c.last_seen,))
+        return self._values(ObservedLease, LEASE, LEASE.c.run == run, held, order=(LEASE.c.last_seen,))
 
     # Machines; their lives and prices are in `purse`
 
@@ -291,7 +295,7 @@ class Ledger(Purse):
         place: str | None = None,
         gpu: str = "cpu",
         lot: int | None = None,
-        site: Site = HERE,
+        site: Site = LOCAL_SITE,
     ) -> bool:
         """Whether the name is new. Call it before the act, and act only when it is.
 
@@ -346,7 +350,7 @@ class Ledger(Purse):
 
     # Speeds and events
 
-    def record_speed(self, speed: SpeedSeen) -> None:
+    def record_speed(self, speed: MeasuredSpeed) -> None:
         """The same measurement twice is one."""
         row = {field.name: getattr(speed, field.name) for field in fields(speed)} | {
             "detail": dict(speed.detail)
@@ -359,19 +363,19 @@ class Ledger(Purse):
 
     def speeds(
         self, model: str | None = None, gpu: str | None = None, engine: str | None = None
-    ) -> list[SpeedSeen]:
+    ) -> list[MeasuredSpeed]:
         """The newest first."""
         asked = {"model": model, "gpu": gpu, "engine": engine}
         where = [SPEED.c[name] == value for name, value in asked.items() if value is not None]
-        return self._values(SpeedSeen, SPEED, *where, order=(SPEED.c.at.desc(), ROWID.desc()))
+        return self._values(MeasuredSpeed, SPEED, *where, order=(SPEED.c.at.desc(), ROWID.desc()))
 
     def note(self, run: str, kind: str, text: str, now: datetime) -> None:
         with self.writing() as connection:
             connection.execute(insert(EVENT).values(run=run, kind=kind, text=_readable(text), at=now))
 
-    def events(self, run: str, after: int = 0) -> list[Event]:
+    def events(self, run: str, after: int = 0) -> list[RunEvent]:
         """Those with a greater id, in order."""
-        return self._values(Event, EVENT, EVENT.c.run == run, EVENT.c.id > after, order=(EVENT.c.id,))
+        return self._values(RunEvent, EVENT, EVENT.c.run == run, EVENT.c.id > after, order=(EVENT.c.id,))
 
     def _values(
         self,

@@ -67,7 +67,7 @@ class ShardState(StrEnum):
     DONE = "DONE"
 
 
-class Outcome(StrEnum):
+class LeaseOutcome(StrEnum):
     """How a lease ended; HELD has not."""
 
     HELD = "HELD"
@@ -90,7 +90,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardSeen:
+class ShardRecord:
     """The slices are in the manifest."""
 
     id: str
@@ -101,14 +101,14 @@ class ShardSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseSeen:
+class ObservedLease:
     shard: str  # id
     generation: int
     worker: str
     claimed: datetime
     last_seen: datetime
     ended: datetime | None = None
-    outcome: Outcome = Outcome.HELD
+    outcome: LeaseOutcome = LeaseOutcome.HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Site:
         return self.cloud if self.region is None else f"{self.cloud}/{self.region}"
 
 
-HERE = Site()  # this machine
+LOCAL_SITE = Site()  # this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Machine:
         )
 
 
-class How(StrEnum):
+class LifeEnd(StrEnum):
     """How a life ended."""
 
     PREEMPTED = "PREEMPTED"  # the cloud took it back
@@ -197,7 +197,7 @@ class Life:
     stopping: datetime | None
     ended: datetime | None  # as far as we know; None: it runs, or nobody reported its end
     gone: datetime | None  # the provider confirmed that it is not there any more
-    how: How | None
+    how: LifeEnd | None
 
     @property
     def site(self) -> Site:
@@ -207,7 +207,7 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
-class StartSeen:
+class ColdStart:
     """How long a machine took from being asked for until it could embed, with this model."""
 
     model: str
@@ -217,7 +217,7 @@ class StartSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class PriceSeen:
+class ObservedPrice:
     """`source`: "plan", "launch", "spot history" or "provider". `life`: the only one it is of; None: whichever ran."""
 
     machine: str
@@ -242,7 +242,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class BudgetLimit:
     """A budget as the user set it; the newest holds."""
 
     at: datetime
@@ -250,7 +250,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """A message that was sent, or is still to be: one of a kind for a run. Never holds where it is sent to."""
 
     kind: str
@@ -261,7 +261,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeedSeen:
+class MeasuredSpeed:
     """Tokens per second of one GPU; `low` and `high` are P10 and P90."""
 
     model: str
@@ -276,7 +276,7 @@ class SpeedSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class RunEvent:
     id: int  # only grows
     at: datetime
     kind: str
@@ -284,7 +284,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """The sums of a run. Those after `shards_done` are over finished shards only."""
 
     shards: int

@@ -16,7 +16,7 @@ from sqlalchemy.types import Text, TypeDecorator
 from sqlmodel import Field, SQLModel
 
 from launcher.errors import Problem
-from launcher.ledger.records import How, MachineState, Outcome, RunState, ShardState
+from launcher.ledger.records import LeaseOutcome, LifeEnd, MachineState, RunState, ShardState
 from tasks.protocol.receipt import File, dump_files, load_files
 
 
@@ -133,7 +133,7 @@ class LeaseRow(Row, table=True):
     claimed: datetime
     last_seen: datetime
     ended: datetime | None
-    outcome: Outcome
+    outcome: LeaseOutcome
 
 
 class MachineRow(Row, table=True):
@@ -179,7 +179,7 @@ class LifeRow(Row, table=True):
     stopping: datetime | None
     ended: datetime | None
     gone: datetime | None
-    how: How | None
+    how: LifeEnd | None
 
 
 class PriceRow(Row, table=True):

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from launcher.corpus.profile import Profile
 from launcher.jobs.job import Declared, Job, Limits
-from launcher.ledger.records import SpeedSeen, StartSeen
+from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.money import exact
 from launcher.planning.estimate import Kind, Rest
 from launcher.planning.optimizer.market import Group
@@ -62,10 +62,10 @@ class Context:
     name: str  # of the model, as runs call it
     profile: Profile
     now: datetime
-    seen: Sequence[SpeedSeen] = ()
+    seen: Sequence[MeasuredSpeed] = ()
     corpus: Place | None = None  # where the texts lie; None: not said
     output: Place | None = None
-    starts: Sequence[StartSeen] = ()  # how long machines took to start, the newest first
+    starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
 
 
 def menu(offers: Sequence[Offer], context: Context) -> Menu:

@@ -18,7 +18,7 @@ from launcher.format import several
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Declared, Job
 from launcher.jobs.model_reference import resolve
-from launcher.ledger.records import SpeedSeen, StartSeen
+from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.planning import candidates as menus
 from launcher.planning import hosted_apis
 from launcher.planning.candidates import Context, Menu
@@ -48,8 +48,8 @@ class Choices:
     on: str | None  # "local", or None: wherever it is cheapest
     probe_seconds: float
     offers: tuple[Offer, ...] = ()
-    seen: Sequence[SpeedSeen] = ()  # speeds that were measured, the newest first
-    starts: Sequence[StartSeen] = ()  # how long machines took to start, the newest first
+    seen: Sequence[MeasuredSpeed] = ()  # speeds that were measured, the newest first
+    starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
 
 
 def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[str], None]) -> Plan:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.local_machine import CPU, DRIFT, Measured, Slots
 from launcher.throughput.spread import Spread
 
@@ -134,7 +134,7 @@ def minute_of(pulse: "Heartbeat") -> Minute | None:
 
 
 def recall(
-    seen: Iterable[SpeedSeen],
+    seen: Iterable[MeasuredSpeed],
     model: str,
     engine: str,
     use: Slots,
@@ -142,7 +142,7 @@ def recall(
     gpus: Sequence[str],
     lengths: Sequence[tuple[float, float]],
     now: datetime,
-) -> tuple[Measured, SpeedSeen] | None:
+) -> tuple[Measured, MeasuredSpeed] | None:
     """What `bench` measured on this machine, used like this and on such lengths, in the last DAYS; the newest.
 
     `gpus` are those of this machine by the names they are kept under.
@@ -212,9 +212,9 @@ def _workers(body: Mapping[str, Any], gpu: str) -> int:
 
 def _seen(
     body: Mapping[str, Any], gpu: str, rate: Spread, workers: int, source: str, at: datetime
-) -> SpeedSeen:
+) -> MeasuredSpeed:
     """`rate` of one worker, as the ledger keeps it."""
     model, engine = body["work"]["model"], body["work"]["engine"]
     low, mid, high = rate.low * workers, rate.mid * workers, rate.high * workers
     detail = {"lengths": body["profile"]["lengths"], "workers": workers}
-    return SpeedSeen(model, gpu, engine, low, mid, high, source, at, detail)
+    return MeasuredSpeed(model, gpu, engine, low, mid, high, source, at, detail)

@@ -8,7 +8,7 @@ Pure: the records come from the ledger, the newest first.
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.predict import Shape, Speed, mean_flops, predict, spread
 from launcher.throughput.spread import Spread
 from pricing.gpu import Gpu, canonical
@@ -27,7 +27,7 @@ def choose(
     engine: str,
     lengths: Lengths,
     overrides: Mapping[str, float] | None = None,
-    seen: Sequence[SpeedSeen] = (),
+    seen: Sequence[MeasuredSpeed] = (),
     dtype: str | None = None,
     model: str | None = None,
 ) -> Speed | None:
@@ -56,10 +56,10 @@ def choose(
 def here(
     shape: Shape,
     lengths: Lengths,
-    seen: Sequence[SpeedSeen],
+    seen: Sequence[MeasuredSpeed],
     engine: str | None = None,
     model: str | None = None,
-) -> tuple[Speed, SpeedSeen] | None:
+) -> tuple[Speed, MeasuredSpeed] | None:
     """The speed of this machine's processors, all together, as it was measured; None where it never was.
 
     Nobody knows their ceiling, so nothing is predicted. On other lengths they take as long as there is more to compute.
@@ -84,14 +84,14 @@ def here(
     return None
 
 
-def _is_of(record: SpeedSeen, gpu: str, engine: str) -> bool:
+def _is_of(record: MeasuredSpeed, gpu: str, engine: str) -> bool:
     """A figure that cannot be a speed is passed over."""
     same = canonical(record.gpu) == gpu and record.engine == engine
     return same and 0 < record.low <= record.mid <= record.high
 
 
 def _carried(
-    record: SpeedSeen,
+    record: MeasuredSpeed,
     shape: Shape,
     gpu: Gpu,
     engine: str,

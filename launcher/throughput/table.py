@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.gpu_memory import fit
 from launcher.throughput.lookup import PROCESSORS, choose, here
 from launcher.throughput.predict import Shape
@@ -16,7 +16,7 @@ def rows(
     lengths: Sequence[int],
     engine: str,
     dtype: str | None = None,
-    seen: Sequence[SpeedSeen] = (),
+    seen: Sequence[MeasuredSpeed] = (),
     name: str | None = None,
 ) -> list[dict[str, Any]]:
     """A JSON object for each GPU and text length. Its speed is None where the model does not run or none is known."""
@@ -64,7 +64,7 @@ def cpu_rows(
     model: Shape,
     lengths: Sequence[int],
     engine: str | None,
-    seen: Sequence[SpeedSeen],
+    seen: Sequence[MeasuredSpeed],
     name: str | None = None,
     *,
     asked: bool = True,

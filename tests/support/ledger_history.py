@@ -12,7 +12,15 @@ from random import Random
 from typing import Any
 
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import How, LeaseSeen, MachineState, Outcome, PriceSeen, RunState, Site
+from launcher.ledger.records import (
+    LeaseOutcome,
+    LifeEnd,
+    MachineState,
+    ObservedLease,
+    ObservedPrice,
+    RunState,
+    Site,
+)
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard, Slice
 
@@ -163,7 +171,7 @@ def write(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None
         ledger.intend_machine(RUN, f"m{i:02d}", i, Decimal(price), at(0), gpu=gpu, lot=i % 3, site=site)
         ledger.confirm_machine(f"m{i:02d}", f"job-{i}", at(2))
     receipts: list[Receipt] = []
-    lost: list[LeaseSeen] = []
+    lost: list[ObservedLease] = []
     for life in HISTORY:
         _live(ledger, life, receipts, lost, place_suffix)
     ledger.add_shards(
@@ -175,14 +183,14 @@ def write(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None
 
 
 def _live(
-    ledger: Ledger, life: Lived, receipts: list[Receipt], lost: list[LeaseSeen], place_suffix: str
+    ledger: Ledger, life: Lived, receipts: list[Receipt], lost: list[ObservedLease], place_suffix: str
 ) -> None:
     worker = f"{life.machine}-0" + (f"r{life.number}" if life.number else "")
     clock = OFF if life.machine == WRONG_CLOCK else 0
     site = Site(life.cloud, life.region + place_suffix, None, "spot", PLACES[life.cloud][1], 1, 100)
     ledger.begin_life(life.machine, life.number, at(life.up), site, Decimal(life.prices[0][1]))
     ledger.see_prices(
-        PriceSeen(life.machine, at(since), "spot history", Decimal(usd), life.number)
+        ObservedPrice(life.machine, at(since), "spot history", Decimal(usd), life.number)
         for since, usd in life.prices[1:]
     )
     moment = life.ready
@@ -196,8 +204,8 @@ def _live(
         if moment + 4 < end:
             claimed = at(moment + 2 + clock)
             shard = f"{len(receipts):016x}"  # another worker does it next
-            lost.append(LeaseSeen(shard, 1, worker, claimed, at(end), at(end), Outcome.LOST))
-        ledger.end_life(life.machine, life.number, at(end), How.PREEMPTED)
+            lost.append(ObservedLease(shard, 1, worker, claimed, at(end), at(end), LeaseOutcome.LOST))
+        ledger.end_life(life.machine, life.number, at(end), LifeEnd.PREEMPTED)
     elif life.end is not None:
         ledger.stopping_machine(life.machine, at(FINISH + 5))
         ledger.end_machine(life.machine, MachineState.STOPPED, at(life.end), "the run is done", 0)

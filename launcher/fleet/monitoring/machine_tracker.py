@@ -1,89 +1,94 @@
-"""Which machines live and which are dead, written into the ledger. For whoever drives a run, and whoever only looks.
+"""Which machines live and which have ended, written into the ledger; for the controller, and for commands that only look.
 
-A launcher may be killed between any two lines, and machines go on without one: so what the ledger believes of a
-machine is held against its cloud and its workers' own last signs of life.
+A launcher may be killed between any two lines, and machines go on without one. So what the ledger holds about a machine
+is reconciled with its backend and with the last heartbeats of its workers.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 from launcher.fleet.backends.base import Backend, MachineStatus
+from launcher.fleet.machine_price import hourly_price, planned_price, with_hardware
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.monitoring.worker_tracker import WorkerTracker
+from launcher.fleet.policy import FleetGroup
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import How, Machine, MachineState, RunState, Site
+from launcher.ledger.records import LifeEnd, Machine, MachineState, RunState, Site
 from tasks.clock import utc
 from tasks.protocol.heartbeat import Heartbeat
 
-CLEAN_ENDS = ("done", "stopped")  # a pulse's last state
+CLEAN_ENDS = ("done", "stopped")  # a heartbeat's last state
 DIED_UNSEEN = "it died while no launcher looked"
-
-
-def planned_price(machine: Machine, site: Site) -> Decimal | None:
-    """Of places that nobody priced."""
-    del site
-    return machine.usd_per_hour
-
-
-def site_as_reported(machine: Machine, site: Site) -> Site:
-    """Where its cloud tells all there is to know of a machine."""
-    del machine
-    return site
 
 
 @dataclass(slots=True)
 class MachineTracker:
-    """Needs to be the only one that writes down this run's machines: see `drive.sole`.
+    """The machines of one run. The caller must hold `run_lock`: two trackers at once would both write.
 
-    `whole`: the site where a machine came up, with what its cloud does not tell of it. `price`: what an hour costs
-    there. A rented machine has lives, each with a place and a price; it may have several workers, and what was found
-    in a place that took one away goes to `troubles`.
+    A rented machine has lives, one for each time that it came up: each has a place, a price, a beginning and an end.
     """
 
     ledger: Ledger
     observer: StoreObserver
     backend: Backend
-    price: Callable[[Machine, Site], Decimal | None] = planned_price
-    whole: Callable[[Machine, Site], Site] = site_as_reported
+    groups: tuple[FleetGroup, ...] = ()
     workers: WorkerTracker | None = None  # of rented machines
     statuses: dict[str, MachineStatus] = field(default_factory=dict[str, MachineStatus])
     lives_begun: dict[str, int] = field(
         default_factory=dict[str, int]
-    )  # the last that was written down as begun
-    lives_ended: dict[str, int] = field(default_factory=dict[str, int])  # and as ended
+    )  # the last life with a written beginning
+    lives_ended: dict[str, int] = field(default_factory=dict[str, int])  # and with a written end
 
     @property
     def run(self) -> str:
         return self.observer.run
 
     def resolve_intents(self) -> None:
-        """Intents of which nobody wrote down the end: a machine that was started is found, or its pulse is."""
+        """Find out what became of machines that a launcher intended to start before it died."""
         for machine in self.ledger.machines(self.run, {MachineState.INTENDED}):
-            handle, pulse = self.backend.find(machine.name), self._pulse(machine.name)
+            handle, heartbeat = self.backend.find(machine.name), self._heartbeat(machine.name)
+            started = heartbeat.started if heartbeat else utc()
             if handle:
-                self.ledger.confirm_machine(machine.name, handle, _started(pulse) or utc())
-            elif pulse:  # it came, worked and went while nobody looked
-                self.ledger.confirm_machine(
-                    machine.name, f"{pulse.pid}:{machine.name}", _started(pulse) or utc()
-                )
+                self.ledger.confirm_machine(machine.name, handle, started)
+            elif heartbeat:  # it started, worked and ended while no launcher looked
+                self.ledger.confirm_machine(machine.name, f"{heartbeat.pid}:{machine.name}", started)
             else:
                 self.ledger.end_machine(machine.name, MachineState.LOST, machine.intended, "it never started")
 
+    def adopt(self) -> None:
+        """Write down living machines of this run that the ledger does not know.
+
+        They were started from another laptop, or the ledger that knew them was lost.
+        """
+        known = {m.name for m in self.ledger.machines(self.run)}
+        for name, handle in self.backend.list_alive().items():
+            group = next((group for group in self.groups if name.startswith(group.name)), None)
+            slot = name[len(group.name) :].partition("-")[0] if group else ""
+            if name in known or group is None or not slot.isdigit():
+                continue
+            status = self.backend.status(handle)
+            site = (status.site if status else None) or Site(group.places[0].cloud)
+            usd = planned_price(group, site)
+            self.ledger.intend_machine(
+                self.run, name, int(slot), usd, utc(), gpu=group.gpu, lot=group.number, site=site
+            )
+            self.ledger.confirm_machine(name, handle, utc())
+            self.ledger.note(self.run, "adopted", f"{name}, which this ledger did not know", utc())
+
     def refresh_machines(self) -> None:
-        """See every machine that is believed to be up, and bury the dead."""
+        """Compare every machine that the ledger holds as up with its backend, and write down those that ended."""
         for machine in self.ledger.machines(self.run, {MachineState.UP}):
-            sight = self.backend.status(machine.handle or "")
-            if sight:
-                self.statuses[machine.name] = sight
-                self._live(machine, sight)
-            if sight is None or not sight.alive:
-                self._bury(machine, sight)
+            status = self.backend.status(machine.handle or "")
+            if status:
+                self.statuses[machine.name] = status
+                self._record_life(machine, status)
+            if status is None or not status.alive:
+                self._record_end(machine, status)
 
     def reconcile(self) -> None:
-        """Make the ledger true where no launcher does: the dead are buried, and a run that nobody works on rests."""
+        """Bring the ledger up to date while no launcher drives the run; a run without machines becomes STOPPED or DONE."""
         self.backend.refresh()
         self.resolve_intents()
         self.observer.read_receipts()
@@ -92,12 +97,11 @@ class MachineTracker:
         row = self.ledger.find(self.run)
         if row.state in (RunState.PLANNED, RunState.DONE) or self.ledger.machines(self.run, set(ALIVE)):
             return
-        self.ledger.set_run_state(
-            self.run, RunState.DONE if self.observer.finished else RunState.STOPPED, utc()
-        )
+        state = RunState.DONE if self.observer.finished else RunState.STOPPED
+        self.ledger.set_run_state(self.run, state, utc())
 
     def read_heartbeats(self) -> None:
-        """What the workers of the machines that are up say of themselves."""
+        """Read the heartbeats of the workers on all machines that are up."""
         if self.workers is None:
             self.observer.read_heartbeats()
         else:
@@ -106,95 +110,92 @@ class MachineTracker:
     def shards_done(self, machine: str) -> int:
         return self.workers.shards_done(machine) if self.workers else self.observer.shards_by_worker[machine]
 
-    def _live(self, machine: Machine, sight: MachineStatus) -> None:
-        """The lives of a rented machine: each has a place, a price, a beginning and an end."""
-        up = life_start(machine, sight)
-        if sight.site is not None and up is not None and self.lives_begun.get(machine.name, -1) < sight.life:
-            site = self.whole(machine, sight.site)
-            usd = self.price(machine, site)
-            if self.ledger.begin_life(machine.name, sight.life, up, site, usd) and sight.life:
-                self.ledger.note(self.run, "recovered", f"{machine.name} in {sight.site.place}", utc())
-            self.lives_begun[machine.name] = sight.life
+    def _record_life(self, machine: Machine, status: MachineStatus) -> None:
+        """Write down the beginning of a rented machine's life, and its end when it was preempted."""
+        up = life_start(machine, status)
+        begun = self.lives_begun.get(machine.name, -1)
+        if status.site is not None and up is not None and begun < status.life:
+            self._begin_life(machine, status, up, status.site)
         lived, ended = self.lives_begun.get(machine.name), self.lives_ended.get(machine.name, -1)
-        if sight.phase == Phase.RECOVERING and lived == sight.life and ended < sight.life:
-            self.lives_ended[machine.name] = sight.life
-            self.ledger.end_life(machine.name, sight.life, utc(), How.PREEMPTED)
-            self.ledger.note(
-                self.run, "preempted", f"{machine.name}: {_place(machine, sight)} took it away", utc()
-            )
+        if status.phase == Phase.RECOVERING and lived == status.life and ended < status.life:
+            self.lives_ended[machine.name] = status.life
+            self.ledger.end_life(machine.name, status.life, utc(), LifeEnd.PREEMPTED)
+            place = (status.site or machine.site).place
+            self.ledger.note(self.run, "preempted", f"{machine.name}: {place} took it away", utc())
             if self.workers:
                 self.workers.release_machine(machine.name, utc())
 
-    def _bury(self, machine: Machine, sight: MachineStatus | None) -> None:
-        """Write down the end of a machine, and free what its workers held."""
-        pulses = self._last(machine)
-        pulse = pulses[-1] if pulses else None
-        at = _end(machine, pulse, sight)
-        state, code = (sight.state, sight.exit_code) if sight else (None, None)
-        said = [p.state for p in pulses]
-        failed = next((p.error for p in pulses if p.state == "failed" and p.error), None)
-        if state is None:  # the cloud cannot say
-            state = MachineState.LOST
-            if pulse is not None and pulse.state in CLEAN_ENDS:
-                state = MachineState.STOPPED
-            elif pulse is not None and pulse.state == "failed":
-                state = MachineState.FAILED
-        elif state == MachineState.LOST and said and set(said) == {"failed"}:
-            state = (
-                MachineState.FAILED
-            )  # the cloud knows a failed program; its workers know that somebody must act
-        reason = sight.reason if sight else None
+    def _begin_life(self, machine: Machine, status: MachineStatus, up: datetime, site: Site) -> None:
+        group = next((g for g in self.groups if g.rented and g.number == machine.lot), None)
+        usd = hourly_price(self.backend, group, site) if group else None
+        whole = with_hardware(group, site) if group else site
+        if self.ledger.begin_life(machine.name, status.life, up, whole, usd) and status.life:
+            self.ledger.note(self.run, "recovered", f"{machine.name} in {site.place}", utc())
+        self.lives_begun[machine.name] = status.life
+
+    def _record_end(self, machine: Machine, status: MachineStatus | None) -> None:
+        """Write down the end of a machine, and free the leases that its workers held."""
+        last = self._last_heartbeats(machine)
+        at = _end_time(machine, last[-1] if last else None, status)
+        state = _end_state(last, status)
+        reason, code = (status.reason, status.exit_code) if status else (None, None)
         if state == MachineState.STOPPED:
             self.ledger.end_machine(machine.name, state, at, reason or "it ended", code)
         elif state == MachineState.FAILED:
-            words = self.backend.log_tail(machine.name)
-            why = failed or reason or words or "it gave up"
-            self.ledger.end_machine(machine.name, state, at, why, code)
+            log = self.backend.log_tail(machine.name)
+            error = next((h.error for h in last if h.state == "failed" and h.error), None)
+            self.ledger.end_machine(machine.name, state, at, error or reason or log or "it gave up", code)
         else:
             how = reason or DIED_UNSEEN
             self.ledger.end_machine(machine.name, state, at, how, code)
             self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
         if self.workers is None:
-            blame = self.backend.blamed_leases(machine.name, machine.handle or "", code)
-            self.observer.release_leases(machine.name, at, blame)
+            blamed = self.backend.blamed_leases(machine.name, machine.handle or "", code)
+            self.observer.release_leases(machine.name, at, blamed)
         self.backend.clean_up(machine.name)
 
-    def _pulse(self, machine: str) -> Heartbeat | None:
+    def _heartbeat(self, machine: str) -> Heartbeat | None:
         if self.workers is None:
             return self.observer.read_heartbeat(machine)
         return next(iter(self.workers.release_machine(machine, utc())), None)
 
-    def _last(self, machine: Machine) -> list[Heartbeat]:
-        """What its workers said last, the latest last; their leases are free."""
+    def _last_heartbeats(self, machine: Machine) -> list[Heartbeat]:
+        """The last heartbeats of a machine's workers, oldest first. Frees the leases of a rented machine's workers."""
         if self.workers is None:
-            pulse = self.observer.read_heartbeat(machine.name)
-            return [pulse] if pulse else []
-        return sorted(self.workers.release_machine(machine.name, utc()), key=lambda p: p.at)
+            found = self.observer.read_heartbeat(machine.name)
+            return [found] if found else []
+        return sorted(self.workers.release_machine(machine.name, utc()), key=lambda h: h.at)
 
 
-def life_start(machine: Machine, sight: MachineStatus) -> datetime | None:
-    """Since when a life runs.
+def life_start(machine: Machine, status: MachineStatus) -> datetime | None:
+    """When a life began.
 
-    Workers that were heard prove a machine before its cloud calls it running: one that is lost in between is replaced
-    without a word, and was paid for.
+    Heartbeats prove that a machine is up before its backend reports it as running. A machine that is lost in between
+    is replaced without a word by the backend, and was paid for.
     """
-    if sight.up is None and machine.ready is not None and not sight.life:
-        return sight.launching_since
-    return sight.up
+    if status.up is None and machine.ready is not None and not status.life:
+        return status.launching_since
+    return status.up
 
 
-def _started(pulse: Heartbeat | None) -> datetime | None:
-    return pulse.started if pulse else None
+def _end_state(last: Sequence[Heartbeat], status: MachineStatus | None) -> MachineState:
+    """What became of a machine: by its backend, and by its workers where the backend cannot say."""
+    state = status.state if status else None
+    if state is None:
+        if last and last[-1].state in CLEAN_ENDS:
+            return MachineState.STOPPED
+        return MachineState.FAILED if last and last[-1].state == "failed" else MachineState.LOST
+    if state == MachineState.LOST and last and {h.state for h in last} == {"failed"}:
+        return (
+            MachineState.FAILED
+        )  # a backend knows only that the program failed; its workers, that a user must act
+    return state
 
 
-def _place(machine: Machine, sight: MachineStatus) -> str:
-    return (sight.site or machine.site).place
-
-
-def _end(machine: Machine, pulse: Heartbeat | None, sight: MachineStatus | None) -> datetime:
-    """Whoever died while nobody looked died after its last sign of life; it is not billed for what nobody saw."""
-    if sight is not None:
-        return sight.ended or utc()
-    if pulse is not None:
-        return pulse.stopping or pulse.at
+def _end_time(machine: Machine, last: Heartbeat | None, status: MachineStatus | None) -> datetime:
+    """When a machine ended. One that died unseen ended with its last heartbeat: time that no one saw is not billed."""
+    if status is not None:
+        return status.ended or utc()
+    if last is not None:
+        return last.stopping or last.at
     return machine.confirmed or machine.intended

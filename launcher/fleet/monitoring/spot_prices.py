@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Life, PriceSeen
+from launcher.ledger.records import Life, ObservedPrice
 from pricing.sources import aws
 from pricing.sources.result import Unanswered
 
@@ -83,21 +83,21 @@ class SpotPriceRecorder:
         ]
 
 
-def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[PriceSeen]:
+def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[ObservedPrice]:
     """What a life's hour cost when it came up, at each change, and when it ended: that closes it. In order of time."""
     mine = sorted(
         (p for p in history if p.zone == life.zone and p.instance_type == life.instance_type),
         key=lambda price: price.at,
     )
-    seen: list[PriceSeen] = []
+    seen: list[ObservedPrice] = []
     for price in mine:
         if life.ended is not None and price.at >= life.ended:
             break
         if price.at <= life.up:
-            seen = [PriceSeen(life.machine, life.up, SOURCE, price.usd_per_hour, life.number)]
+            seen = [ObservedPrice(life.machine, life.up, SOURCE, price.usd_per_hour, life.number)]
         elif not seen or seen[-1].usd_per_hour != price.usd_per_hour:
             at = price.at.astimezone(UTC)  # boto3 gives the laptop's own time
-            seen.append(PriceSeen(life.machine, at, SOURCE, price.usd_per_hour, life.number))
+            seen.append(ObservedPrice(life.machine, at, SOURCE, price.usd_per_hour, life.number))
     if seen and life.ended is not None:
-        seen.append(PriceSeen(life.machine, life.ended, SOURCE, seen[-1].usd_per_hour, life.number))
+        seen.append(ObservedPrice(life.machine, life.ended, SOURCE, seen[-1].usd_per_hour, life.number))
     return seen

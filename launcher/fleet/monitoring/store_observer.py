@@ -1,6 +1,6 @@
-"""From the store into the ledger: receipts, signs of life, leases that gave nothing.
+"""Read a run's store into the ledger: receipts, heartbeats, leases that ended without a receipt.
 
-The store is the truth and the ledger its cache, so looking twice changes nothing and anybody may look.
+The store is the truth and the ledger its cache: reading is idempotent, and any process may do it.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from functools import partial
 
 from launcher.fleet.monitoring.heartbeats import HeartbeatReader
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import LeaseSeen, MachineState, Outcome
+from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease
 from launcher.throughput.calibration import Minute, minute_of
 from tasks.protocol import heartbeat, keys, lease, manifest, receipt
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
@@ -20,33 +20,24 @@ from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, every, read
 
 RECEIPT_BATCH = 200  # receipts written down together
-CONCURRENT_READS = 16  # receipts on their way: a store far away answers after tens of milliseconds
+CONCURRENT_READS = 16  # a store far away answers after tens of milliseconds
 
 
 @dataclass(slots=True)
 class StoreObserver:
-    """What was seen already, so that each look reads only what is new."""
+    """Reads a run's store. It remembers what was read, so that each look reads only what is new."""
 
     store: Store
     ledger: Ledger
     header: manifest.Header
-    done: set[str] = field(default_factory=set[str])
+    done: set[str] = field(default_factory=set[str])  # shards with a receipt
     listed_counts: dict[int, int] = field(default_factory=dict[int, int])  # receipts listed, by slab
-
     shards_by_worker: Counter[str] = field(default_factory=Counter[str])  # shards done
-    first_minutes: dict[str, Minute] = field(
-        default_factory=dict[str, Minute]
-    )  # the first of each worker, once it is over
+    first_minutes: dict[str, Minute] = field(default_factory=dict[str, Minute])  # by worker, once over
     heartbeats: HeartbeatReader = field(init=False)
 
     def __post_init__(self) -> None:
         self.heartbeats = HeartbeatReader(self.store, self.run)
-
-    def load_known(self) -> None:
-        """Begin with what the ledger knows, so that only what came since is read from the store."""
-        for known in self.ledger.receipts(self.run):
-            self.done.add(known.shard)
-            self.shards_by_worker[known.worker] += 1
 
     @property
     def run(self) -> str:
@@ -56,8 +47,14 @@ class StoreObserver:
     def finished(self) -> bool:
         return len(self.done) >= self.header.shards
 
+    def load_known(self) -> None:
+        """Take over the receipts that the ledger holds, so that only newer ones are read from the store."""
+        for known in self.ledger.receipts(self.run):
+            self.done.add(known.shard)
+            self.shards_by_worker[known.worker] += 1
+
     def read_receipts(self) -> None:
-        """Write down the receipts that came since the last look."""
+        """Write the receipts since the last look into the ledger."""
         for number in range(manifest.slab_count(self.header)):
             slab = slab_name(number)
             if self.listed_counts.get(number) == min(SLAB, self.header.shards - number * SLAB):
@@ -78,7 +75,7 @@ class StoreObserver:
         return receipt.load(body)
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
-        """The worker's last sign of life; its moments go into the ledger."""
+        """Read the worker's last heartbeat, and write its times into the ledger."""
         body = read(self.store, keys.heartbeat_key(self.run, worker))
         if body is None:
             return None
@@ -86,49 +83,51 @@ class StoreObserver:
         self.record_heartbeat(worker, found)
         return found
 
-    def record_heartbeat(self, machine: str, pulse: Heartbeat) -> None:
-        """The moments of a sign of life, written down for its machine."""
-        if pulse.ready:
-            self.ledger.ready_machine(machine, pulse.ready)
-        if pulse.returned:
+    def record_heartbeat(self, machine: str, found: Heartbeat) -> None:
+        """Write the times of a heartbeat, and the leases that its worker returned, into the ledger."""
+        if found.ready:
+            self.ledger.ready_machine(machine, found.ready)
+        if found.returned:
             self.ledger.record_leases(
-                self.run, [returned_lease(pulse.worker, entry) for entry in pulse.returned]
+                self.run, [returned_lease(found.worker, entry) for entry in found.returned]
             )
-        minute = minute_of(pulse)
+        minute = minute_of(found)
         if minute:
-            self.first_minutes[pulse.worker] = minute
+            self.first_minutes[found.worker] = minute
 
     def read_heartbeats(self) -> None:
-        """The signs of life of all workers that the ledger believes to be up."""
+        """Read the heartbeats of all workers of this machine that the ledger holds as up."""
         for machine in self.ledger.machines(self.run, {MachineState.UP}):
-            if machine.cloud == "local":  # a rented machine is no worker: `crew` knows those that are on it
+            if machine.cloud == "local":  # the workers of rented machines are read by `WorkerTracker`
                 self.read_heartbeat(machine.name)
 
     def release_leases(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
-        """Free the leases of a worker that is certainly dead, so that nobody waits for them to run out.
+        """Free the leases of a worker that is certainly dead, so that no other waits until they expire.
 
-        `died_of`: keys of the leases whose shards its process died of.
+        `died_of`: keys of the leases whose shards crashed its process. Returns how many were freed.
         """
         return self.release_matching_leases(lambda name: name == worker, now, died_of)
 
     def release_matching_leases(
         self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()
     ) -> int:
-        """The same for all workers of whom this is true."""
+        """Free the leases of all workers for which `dead` is true; return how many."""
         freed = 0
         for key, (_, shard, generation), entry in self._open():
             held = lease.holder(self.store, key)
             if held and dead(held[0]):
                 worker = held[0]
-                seen = LeaseSeen(shard, generation, worker, held[1], entry.modified, now, Outcome.LOST)
+                seen = ObservedLease(
+                    shard, generation, worker, held[1], entry.modified, now, LeaseOutcome.LOST
+                )
                 self.ledger.record_leases(self.run, [seen])
                 lease.release(self.store, key, crashed=key in died_of)
                 freed += 1
         return freed
 
     def record_lost_leases(self) -> None:
-        """Write down the leases that another generation followed: work that was paid for and gave nothing."""
-        seen: list[LeaseSeen] = []
+        """Write down the leases that a later generation replaced: paid work without a result."""
+        seen: list[ObservedLease] = []
         made = {r.shard: r.generation for r in self.ledger.receipts(self.run)}
         for number in range(manifest.slab_count(self.header)):
             prefix = keys.leases_prefix(self.run, slab_name(number))
@@ -137,12 +136,12 @@ class StoreObserver:
                 if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
                     held = lease.holder(self.store, entry.key)
                     if held:
-                        outcome = (entry.modified, entry.modified, Outcome.LOST)
-                        seen.append(LeaseSeen(shard, int(text), held[0], held[1], *outcome))
+                        outcome = (entry.modified, entry.modified, LeaseOutcome.LOST)
+                        seen.append(ObservedLease(shard, int(text), held[0], held[1], *outcome))
         self.ledger.record_leases(self.run, seen)
 
     def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
-        """The newest leases of shards that are not done."""
+        """The newest leases of shards that are not done: key, (slab, shard, generation), entry."""
         out: list[tuple[str, tuple[str, str, int], Entry]] = []
         for number in range(manifest.slab_count(self.header)):
             slab = slab_name(number)
@@ -154,7 +153,17 @@ class StoreObserver:
         return out
 
 
-def returned_lease(worker: str, entry: ReturnedLease) -> LeaseSeen:
-    """A lease that gave nothing, as its worker told of it."""
+def returned_lease(worker: str, entry: ReturnedLease) -> ObservedLease:
+    """A lease that ended without a receipt, as its worker reported it."""
     _, shard, generation, claimed, returned = entry
-    return LeaseSeen(shard, generation, worker, claimed, returned, returned, Outcome.RETURNED)
+    return ObservedLease(shard, generation, worker, claimed, returned, returned, LeaseOutcome.RETURNED)
+
+
+def observe_run(ledger: Ledger, store: Store, run: str) -> StoreObserver | None:
+    """An observer that starts with what the ledger holds; None while the run has no manifest."""
+    try:
+        observer = StoreObserver(store, ledger, manifest.read_header(store, run))
+    except manifest.NoRun:
+        return None
+    observer.load_known()
+    return observer

@@ -14,7 +14,7 @@ from launcher.cli.main import parser
 from launcher.cli.speed import speed_text
 from launcher.errors import Usage
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import flops_per_token
 from launcher.throughput.table import rows
@@ -110,7 +110,7 @@ def test_a_measured_speed_goes_before_a_predicted_one(
     at = datetime(2026, 3, 1, tzinfo=UTC)
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         detail = {"lengths": [[1, 512]]}
-        ledger.record_speed(SpeedSeen(BASE.name, "L4", "vllm", 9e4, 1e5, 1.1e5, "run r", at, detail))
+        ledger.record_speed(MeasuredSpeed(BASE.name, "L4", "vllm", 9e4, 1e5, 1.1e5, "run r", at, detail))
     (found,) = answer(capsys, tmp_path, "--model", BASE.name, "--gpu", "L4", "--tokens", "512")
     assert found["tokens_per_second"] == {"low": 9e4, "mid": 1e5, "high": 1.1e5}
     assert found["source"] == "measured 2026-03-01: run r"
@@ -209,7 +209,7 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 def benched(folder: Path, model: str = MINILM, engine: str = "torch", **detail: Any) -> None:
     """A ledger in which bench has kept 4,000 tokens/s of the processors, on texts of 256 tokens."""
     detail = {"lengths": [[1.0, 256.0]], "dtype": "bfloat16"} | detail
-    seen = SpeedSeen(model, "cpu", engine, 3_500.0, 4_000.0, 4_500.0, "bench on box cpu", NOON, detail)
+    seen = MeasuredSpeed(model, "cpu", engine, 3_500.0, 4_000.0, 4_500.0, "bench on box cpu", NOON, detail)
     with Ledger.open(folder / "ledger.db") as ledger:
         ledger.record_speed(seen)
 

@@ -15,7 +15,7 @@ from launcher.fleet.notifications import run_snapshot
 from launcher.fleet.orphan_check import Remaining, await_teardown, confirm_gone, find_remaining
 from launcher.jobs.job import parse
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import How, Run, Site
+from launcher.ledger.records import LifeEnd, Run, Site
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EAST = Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 1, 100)
@@ -34,7 +34,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
         ledger.intend_machine("r1", "m", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=EAST)
         ledger.begin_life("m", 0, NOON, EAST, Decimal("0.30"))
-        ledger.end_life("m", 0, NOON + timedelta(minutes=5), How.STOPPED)
+        ledger.end_life("m", 0, NOON + timedelta(minutes=5), LifeEnd.STOPPED)
         yield ledger
 
 

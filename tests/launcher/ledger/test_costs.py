@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Charge, How, Life, MachineState, PriceSeen, Site
+from launcher.ledger.records import Charge, Life, LifeEnd, MachineState, ObservedPrice, Site
 from launcher.ledger.tables import MIGRATIONS, upgrade
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -65,26 +65,26 @@ def test_beginning_a_life_twice_is_one(ledger: Ledger) -> None:
 
 def test_the_price_of_a_launch_is_a_price_seen(ledger: Ledger) -> None:
     ledger.begin_life("m", 0, later(90), EAST, Decimal("0.31"))
-    assert ledger.prices("r1") == [PriceSeen("m", later(90), "launch", Decimal("0.31"), 0)]
+    assert ledger.prices("r1") == [ObservedPrice("m", later(90), "launch", Decimal("0.31"), 0)]
 
 
 def test_a_life_that_nobody_saw_end_ends_when_the_next_begins_and_is_not_gone(ledger: Ledger) -> None:
     ledger.begin_life("m", 0, later(90), EAST, None)
     ledger.begin_life("m", 1, later(500), WEST, None)
     first = life(ledger, 0)
-    assert (first.ended, first.how, first.gone) == (later(500), How.PREEMPTED, None)
+    assert (first.ended, first.how, first.gone) == (later(500), LifeEnd.PREEMPTED, None)
 
 
 def test_the_first_end_of_a_life_counts(ledger: Ledger) -> None:
     ledger.begin_life("m", 0, later(90), EAST, None)
-    ledger.end_life("m", 0, later(400), How.PREEMPTED)
-    ledger.end_life("m", 0, later(700), How.STOPPED)
-    assert (life(ledger, 0).ended, life(ledger, 0).how) == (later(400), How.PREEMPTED)
+    ledger.end_life("m", 0, later(400), LifeEnd.PREEMPTED)
+    ledger.end_life("m", 0, later(700), LifeEnd.STOPPED)
+    assert (life(ledger, 0).ended, life(ledger, 0).how) == (later(400), LifeEnd.PREEMPTED)
 
 
 def test_a_life_that_never_began_cannot_end(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="machine m has no life 3"):
-        ledger.end_life("m", 3, NOON, How.STOPPED)
+        ledger.end_life("m", 3, NOON, LifeEnd.STOPPED)
 
 
 def test_a_life_of_an_unknown_machine_is_refused(ledger: Ledger) -> None:
@@ -94,12 +94,12 @@ def test_a_life_of_an_unknown_machine_is_refused(ledger: Ledger) -> None:
 
 def test_what_the_provider_lacks_is_gone_and_what_was_open_is_lost(ledger: Ledger) -> None:
     ledger.begin_life("m", 0, later(90), EAST, None)
-    ledger.end_life("m", 0, later(400), How.PREEMPTED)
+    ledger.end_life("m", 0, later(400), LifeEnd.PREEMPTED)
     ledger.begin_life("m", 1, later(500), WEST, None)
     ledger.gone("m", later(900))
     assert [(one.ended, one.how, one.gone) for one in ledger.lives("r1")] == [
-        (later(400), How.PREEMPTED, later(900)),
-        (later(900), How.LOST, later(900)),
+        (later(400), LifeEnd.PREEMPTED, later(900)),
+        (later(900), LifeEnd.LOST, later(900)),
     ]
 
 
@@ -115,12 +115,12 @@ def test_ready_belongs_to_the_life_that_ran_then(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("state", "how"),
     [
-        (MachineState.STOPPED, How.STOPPED),
-        (MachineState.FAILED, How.FAILED),
-        (MachineState.LOST, How.LOST),
+        (MachineState.STOPPED, LifeEnd.STOPPED),
+        (MachineState.FAILED, LifeEnd.FAILED),
+        (MachineState.LOST, LifeEnd.LOST),
     ],
 )
-def test_the_end_of_a_machine_ends_its_life(ledger: Ledger, state: MachineState, how: How) -> None:
+def test_the_end_of_a_machine_ends_its_life(ledger: Ledger, state: MachineState, how: LifeEnd) -> None:
     ledger.begin_life("m", 0, later(90), EAST, None)
     ledger.stopping_machine("m", later(200))
     ledger.end_machine("m", state, later(230), "it was told to")
@@ -129,7 +129,7 @@ def test_the_end_of_a_machine_ends_its_life(ledger: Ledger, state: MachineState,
 
 
 def test_a_price_is_of_one_life_where_it_says_so(ledger: Ledger) -> None:
-    ledger.see_prices([PriceSeen("m", later(5), "spot history", Decimal("0.4"), 1)])
+    ledger.see_prices([ObservedPrice("m", later(5), "spot history", Decimal("0.4"), 1)])
     assert ledger.prices("r1")[0].life == 1
 
 

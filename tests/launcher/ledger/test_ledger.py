@@ -24,12 +24,12 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import (
     MACHINE_MOVES,
     RUN_MOVES,
-    LeaseSeen,
+    LeaseOutcome,
     MachineState,
-    Outcome,
-    PriceSeen,
+    MeasuredSpeed,
+    ObservedLease,
+    ObservedPrice,
     RunState,
-    SpeedSeen,
 )
 from launcher.ledger.tables import MIGRATIONS, upgrade
 from tasks.protocol.receipt import Receipt
@@ -307,7 +307,7 @@ def test_progress_of_an_unknown_run_is_a_problem(ledger: Ledger) -> None:
 
 # Leases
 
-HELD = LeaseSeen("0" * 16, 1, "r1-w0-1", NOON, later(5))
+HELD = ObservedLease("0" * 16, 1, "r1-w0-1", NOON, later(5))
 
 
 @pytest.fixture
@@ -322,36 +322,38 @@ def test_a_lease_is_read_back_as_it_was_seen(leased: Ledger) -> None:
     assert leased.leases("r1") == [HELD]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.LOST, Outcome.RETURNED])
-def test_a_held_lease_ends(leased: Ledger, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [LeaseOutcome.DONE, LeaseOutcome.LOST, LeaseOutcome.RETURNED])
+def test_a_held_lease_ends(leased: Ledger, outcome: LeaseOutcome) -> None:
     ended = replace(HELD, last_seen=later(8), ended=later(8), outcome=outcome)
     leased.record_leases("r1", [ended])
     assert leased.leases("r1") == [ended]
 
 
 def test_what_was_seen_earlier_does_not_undo_what_was_seen_later(leased: Ledger) -> None:
-    lost = replace(HELD, last_seen=later(8), ended=later(8), outcome=Outcome.LOST)
+    lost = replace(HELD, last_seen=later(8), ended=later(8), outcome=LeaseOutcome.LOST)
     leased.record_leases("r1", [lost])
     leased.record_leases("r1", [HELD])
     assert leased.leases("r1") == [lost]
 
 
 def test_a_slow_worker_that_renews_has_not_lost_its_lease(leased: Ledger) -> None:
-    leased.record_leases("r1", [replace(HELD, ended=later(8), outcome=Outcome.LOST)])
+    leased.record_leases("r1", [replace(HELD, ended=later(8), outcome=LeaseOutcome.LOST)])
     leased.record_leases("r1", [replace(HELD, last_seen=later(9))])
     assert leased.leases("r1") == [replace(HELD, last_seen=later(9))]
 
 
 def test_a_lease_that_gave_a_receipt_stays_done(leased: Ledger) -> None:
-    done = replace(HELD, ended=later(6), outcome=Outcome.DONE)
+    done = replace(HELD, ended=later(6), outcome=LeaseOutcome.DONE)
     leased.record_leases("r1", [done])
-    leased.record_leases("r1", [replace(HELD, last_seen=later(60), ended=later(60), outcome=Outcome.LOST)])
+    leased.record_leases(
+        "r1", [replace(HELD, last_seen=later(60), ended=later(60), outcome=LeaseOutcome.LOST)]
+    )
     assert leased.leases("r1") == [done]
 
 
 def test_held_leases_come_longest_unseen_first(leased: Ledger) -> None:
-    second = LeaseSeen(shard(1).id, 4, "r1-w1-1", NOON, later(1))
-    lost = LeaseSeen(shard(2).id, 1, "r1-w1-1", NOON, later(1), later(2), Outcome.LOST)
+    second = ObservedLease(shard(1).id, 4, "r1-w1-1", NOON, later(1))
+    lost = ObservedLease(shard(2).id, 1, "r1-w1-1", NOON, later(1), later(2), LeaseOutcome.LOST)
     leased.record_leases("r1", [second, lost])
     assert leased.held("r1") == [second, HELD]
 
@@ -438,7 +440,7 @@ def test_a_machine_ends_as_the_table_says(fleet: Ledger, before: MachineState, a
     "usd", ["0.1", "0.10", "1234567890.123456789012345678901234567890", "1E-30", "0", "2.0000000000000001"]
 )
 def test_money_comes_back_to_the_last_digit(fleet: Ledger, usd: str) -> None:
-    fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", Decimal(usd))])
+    fleet.see_prices([ObservedPrice("r1-w0-1", NOON, "catalog", Decimal(usd))])
     fleet.intend_machine("r1", "r1-w1-1", 1, Decimal(usd), NOON)
     assert str(fleet.prices("r1")[0].usd_per_hour) == usd
     assert str(fleet.machines("r1")[1].usd_per_hour) == usd
@@ -452,24 +454,24 @@ def test_an_unknown_price_is_none_and_not_zero(ledger: Ledger) -> None:
 @pytest.mark.parametrize("usd", [0.1, 1, "0.1", Decimal("NaN"), Decimal("Infinity")])
 def test_money_that_is_not_a_finite_decimal_is_refused(fleet: Ledger, usd: Decimal) -> None:
     with pytest.raises(TypeError, match="money is a finite Decimal, not"):
-        fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", usd)])
+        fleet.see_prices([ObservedPrice("r1-w0-1", NOON, "catalog", usd)])
 
 
 def test_prices_are_those_of_the_run_and_the_oldest_first(fleet: Ledger) -> None:
     start(fleet, "r2")
     fleet.intend_machine("r2", "r2-w0-1", 0, None, NOON)
     for machine, seconds in (("r1-w0-1", 9), ("r2-w0-1", 1), ("r1-w0-1", 2)):
-        fleet.see_prices([PriceSeen(machine, later(seconds), "catalog", Decimal(seconds))])
+        fleet.see_prices([ObservedPrice(machine, later(seconds), "catalog", Decimal(seconds))])
     assert [price.usd_per_hour for price in fleet.prices("r1")] == [2, 9]
 
 
 def test_a_price_seen_twice_is_one(fleet: Ledger) -> None:
-    fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", Decimal(1))])
-    fleet.see_prices([PriceSeen("r1-w0-1", NOON, "catalog", Decimal(2))])
+    fleet.see_prices([ObservedPrice("r1-w0-1", NOON, "catalog", Decimal(1))])
+    fleet.see_prices([ObservedPrice("r1-w0-1", NOON, "catalog", Decimal(2))])
     assert [price.usd_per_hour for price in fleet.prices("r1")] == [2]
 
 
-SPEED = SpeedSeen(
+SPEED = MeasuredSpeed(
     "minilm", "L4", "torch", 90.5, 100.0, 120.25, "run r1", NOON, {"texts": 400, "mix": [[1, 2]]}
 )
 

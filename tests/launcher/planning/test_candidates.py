@@ -8,7 +8,7 @@ import pytest
 
 from launcher.corpus.profile import declared
 from launcher.jobs import job as jobs
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.planning.candidates import (
     UNSAID,
     Context,
@@ -135,7 +135,7 @@ def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> N
 
 def test_a_measured_speed_goes_before_a_predicted_one() -> None:
     lengths = {"lengths": [[1.0, 102.0]]}
-    seen = SpeedSeen(SMALL, "L4", "vllm", 90_000.0, 100_000.0, 110_000.0, "run x", NOW, lengths)
+    seen = MeasuredSpeed(SMALL, "L4", "vllm", 90_000.0, 100_000.0, 110_000.0, "run x", NOW, lengths)
     (found,) = menu([offer(gpus=2.0)], context(seen=(seen,))).kinds
     assert found.tokens_per_second.mid == 200_000
     assert found.speed_source.startswith("measured 2026-11-23")

@@ -9,7 +9,7 @@ import pytest
 
 from launcher.errors import Infeasible, Problem, Usage
 from launcher.jobs import job as jobs
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.plan import Plan
@@ -297,7 +297,7 @@ def test_apis_stand_beside_and_the_cheaper_one_is_named(tmp_path: Path) -> None:
 
 
 def test_a_speed_that_was_measured_is_used(tmp_path: Path) -> None:
-    seen = SpeedSeen(MINILM, "L4", "vllm", 9e4, 1e5, 1.1e5, "run x", NOW, {"lengths": [[1.0, 256.0]]})
+    seen = MeasuredSpeed(MINILM, "L4", "vllm", 9e4, 1e5, 1.1e5, "run x", NOW, {"lengths": [[1.0, 256.0]]})
     plan = made(declared("truncate: 256"), tmp_path, seen=(seen,))
     assert plan.lots[0].speed_source.startswith("measured 2026-11-23")
 

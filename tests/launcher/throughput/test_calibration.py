@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.calibration import (
     BENCH,
     DAYS,
@@ -243,7 +243,7 @@ def test_a_sign_of_life_tells_of_its_first_minute_once_it_is_over() -> None:
 # --- what bench found, instead of a probe
 
 
-def found(**changes: Any) -> SpeedSeen:
+def found(**changes: Any) -> MeasuredSpeed:
     detail: dict[str, Any] = {
         "of": BENCH,
         "host": "here",
@@ -267,11 +267,11 @@ def found(**changes: Any) -> SpeedSeen:
         "at": NOON,
         "detail": detail,
     }
-    return SpeedSeen(**fields | changes)
+    return MeasuredSpeed(**fields | changes)
 
 
 def recalled(
-    seen: SpeedSeen, use: Slots | None = None, gpus: Sequence[str] = (), now: datetime = NOON
+    seen: MeasuredSpeed, use: Slots | None = None, gpus: Sequence[str] = (), now: datetime = NOON
 ) -> Spread | None:
     pairs = [(share, tokens) for share, tokens in LENGTHS]
     known = recall([seen], "m", "torch", use or Slots(2, 1, 0), "here", gpus, pairs, now)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.ledger.records import SpeedSeen
+from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.lookup import choose
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import Speed, predict
@@ -18,7 +18,7 @@ SHORT = [(1.0, 50.0)]
 LONG = [(1.0, 500.0)]
 
 
-def record(**changes: Any) -> SpeedSeen:
+def record(**changes: Any) -> MeasuredSpeed:
     fields: dict[str, Any] = {
         "model": BASE.name,
         "gpu": "L4",
@@ -30,7 +30,7 @@ def record(**changes: Any) -> SpeedSeen:
         "at": NOON,
         "detail": {},
     }
-    return SpeedSeen(**fields | changes)
+    return MeasuredSpeed(**fields | changes)
 
 
 def sure(found: Speed | None) -> Speed:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from launcher.costs.forecast import forecast
 from launcher.fleet.monitoring.cost_status import money_of
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import How, Site
+from launcher.ledger.records import LifeEnd, Site
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 PLANNED = (Decimal(80), Decimal(100), Decimal(150))
@@ -68,7 +68,7 @@ def test_a_fleet_that_runs_says_what_an_hour_costs_and_where_its_machines_are(tm
             if i < 3:
                 ledger.begin_life(f"m{i}", 0, at(60), site, Decimal("0.36"))
                 ledger.ready_machine(f"m{i}", at(120))
-        ledger.end_life("m2", 0, at(3_000), How.PREEMPTED)
+        ledger.end_life("m2", 0, at(3_000), LifeEnd.PREEMPTED)
         body = money_of(ledger, "r1", at(3_660), 0, None, None)
     assert body["usd_per_hour"] == "0.72"
     assert body["usd_known"] == "0.72"  # two for an hour; EC2 charges nothing for the third

@@ -11,7 +11,7 @@ import pytest
 from launcher.costs.run_costs import machine_times, report_of, spent_so_far
 from launcher.fleet.monitoring.spot_prices import POLL_INTERVAL, SpotPriceRecorder
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import How, PriceSeen, Site
+from launcher.ledger.records import LifeEnd, ObservedPrice, Site
 from launcher.reports.report import unknown
 from pricing.sources.aws import SpotPrice
 from pricing.sources.result import Unanswered
@@ -83,7 +83,7 @@ def test_each_second_is_charged_at_its_own_price(ledger: Ledger) -> None:
     """15 minutes at $0.28, 30 at $0.40, 15 at $0.20: $0.32 in all, counted by hand."""
     answers = Answers([price(-600, "0.28"), price(15, "0.40"), price(45, "0.20"), price(90, "9.00")])
     history, said = follow(ledger, answers)
-    ledger.end_life("m", 0, later(60), How.STOPPED)
+    ledger.end_life("m", 0, later(60), LifeEnd.STOPPED)
     history.record(later(120))
     assert rates(ledger) == [
         (NOON, Decimal("0.28")), (later(15), Decimal("0.40")), (later(45), Decimal("0.20")),
@@ -107,7 +107,7 @@ def test_while_a_machine_lives_it_is_asked_again_now_and_then_and_after_its_end_
     for minutes in (1, 2, 3, 12):
         history.record(later(minutes))
     assert [until for _, _, until in answers.asked] == [later(1), later(12)]
-    ledger.end_life("m", 0, later(14), How.STOPPED)
+    ledger.end_life("m", 0, later(14), LifeEnd.STOPPED)
     answers.prices.append(price(13, "0.50"))
     for minutes in (25, 40, 60):
         history.record(later(minutes))
@@ -186,7 +186,7 @@ def test_a_history_that_was_not_read_to_the_end_is_not_known(ledger: Ledger) -> 
     history, _ = follow(ledger, answers)
     history.record(later(5))
     assert machine_times(ledger, "r1")[0].followed
-    ledger.end_life("m", 0, later(50), How.STOPPED)
+    ledger.end_life("m", 0, later(50), LifeEnd.STOPPED)
     assert not machine_times(ledger, "r1")[0].followed
     history.record(later(60))
     assert machine_times(ledger, "r1")[0].followed
@@ -200,7 +200,7 @@ def test_a_history_that_begins_after_the_machine_leaves_the_price_at_launch_unti
 
 
 def test_a_price_of_a_machine_that_nobody_knows_is_a_mistake_and_nothing_is_written(ledger: Ledger) -> None:
-    known = PriceSeen("m", later(1), "spot history", Decimal(1), 0)
+    known = ObservedPrice("m", later(1), "spot history", Decimal(1), 0)
     with pytest.raises(ValueError, match="was never intended"):
-        ledger.see_prices([known, PriceSeen("x", later(1), "spot history", Decimal(1), 0)])
+        ledger.see_prices([known, ObservedPrice("x", later(1), "spot history", Decimal(1), 0)])
     assert known not in ledger.prices("r1")
