@@ -29,3 +29,11 @@ def test_a_ceiling_counts_a_product_and_a_sum_for_each_of_n_cubed(monkeypatch: p
     found = matmul.measure("cpu", "float32", 0.0)
     assert found is not None
     assert found.flops_per_second == 2 * 512**3
+
+
+def test_a_slow_machine_repeats_a_product_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(matmul.time, "perf_counter", lambda: next(ticks))  # every product takes a second
+    found = matmul.measure("cpu", "float32", 1.5)
+    assert found is not None
+    assert (found.size, found.repeats) == (CPU_SIZES[0], matmul.MIN_REPEATS)
