@@ -77,11 +77,11 @@ def measure(folder: Path) -> dict[str, float]:
         0, MACHINES, f"{RUN}-l0m", (place,), (MACHINES,), cold_start=300, tokens_per_second=1_000
     )
     with Ledger.open(folder / "ledger.db") as ledger:
-        ledger.create_run(RUN, "follow", "{}", "digest", str(folder), utc())
-        ledger.add_shards(RUN, shards)
+        ledger.runs.create(RUN, "follow", "{}", "digest", str(folder), utc())
+        ledger.shards.add(RUN, shards)
         for job in jobs():
-            ledger.intend_machine(RUN, job.name, job.id, None, utc(), lot=0)
-            ledger.confirm_machine(job.name, f"{job.id}:{job.name}", utc())
+            ledger.machines.intend(RUN, job.name, job.id, None, utc(), lot=0)
+            ledger.machines.confirm(job.name, f"{job.id}:{job.name}", utc())
             pulse = Heartbeat(
                 run=RUN,
                 worker=f"{job.name}-0",

@@ -38,13 +38,13 @@ def measure(shards: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
         with Ledger.open(path) as ledger:
-            ledger.create_run(RUN, RUN, "{}", "0" * 64, "out", START)
-            create = sum(seconds(partial(ledger.add_shards, RUN, some)) for some in slabs(cut(shards)))
+            ledger.runs.create(RUN, RUN, "{}", "0" * 64, "out", START)
+            create = sum(seconds(partial(ledger.shards.add, RUN, some)) for some in slabs(cut(shards)))
             mark = sum(seconds(partial(one_by_one, ledger, some)) for some in slabs(finish(shards)))
-            status = median(seconds(partial(ledger.progress, RUN)) for _ in range(101))
+            status = median(seconds(partial(ledger.shards.progress, RUN)) for _ in range(101))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
-            read = seconds(partial(ledger.receipts, RUN))
-            assert ledger.progress(RUN).shards_done == shards
+            read = seconds(partial(ledger.shards.receipts, RUN))
+            assert ledger.shards.progress(RUN).shards_done == shards
         return {
             "shards": shards,
             "create_seconds": round(create, 3),
@@ -59,7 +59,7 @@ def measure(shards: int) -> dict[str, Any]:
 
 def one_by_one(ledger: Ledger, receipts: Sequence[Receipt]) -> None:
     for receipt in receipts:
-        assert ledger.record_receipts(RUN, [receipt]) == 1
+        assert ledger.shards.record_receipts(RUN, [receipt]) == 1
 
 
 def seconds(act: Callable[[], object]) -> float:

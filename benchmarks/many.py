@@ -36,8 +36,8 @@ from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Body, Entry, Span, create_once
 from tasks.stores.folder import Folder
-from tasks.worker.claims import Claims
-from tasks.worker.lease_renewal import Keeper
+from tasks.worker.claims import ShardClaims
+from tasks.worker.lease_renewal import LeaseRenewer
 
 FILES = 100
 TOKENS = 64  # of a shard, about
@@ -112,7 +112,7 @@ def measure(folder: Path, shards: int) -> dict[str, object]:
         eye = observer_of(ledger, store, run)
         timed("first status", lambda: status_of(ledger, run.id, eye))
         timed("status again", lambda: status_of(ledger, run.id, eye))
-        done = ledger.progress(run.id).shards_done
+        done = ledger.shards.progress(run.id).shards_done
     assert done == len(cuts), f"{done} of {len(cuts)} shards are done"
     requests = {kind: round(count / len(cuts), 4) for kind, count in sorted(asked.items())}
     return {
@@ -152,7 +152,9 @@ def header_of(run: str, listing: Listing, shards: int) -> Header:
 
 def walk(store: Counted, header: Header) -> None:
     """What one worker asks of the store when nothing goes wrong, but for the heartbeats."""
-    claims = Claims(store, header, "ann", 0, Keeper(store, header.ttl))
+    claims = ShardClaims(
+        store=store, header=header, name="ann", offset=0, leases=LeaseRenewer(store, header.ttl)
+    )
     while True:
         found = claims.next()
         if not found:
@@ -169,7 +171,7 @@ def walk(store: Counted, header: Header) -> None:
         )  # fmt: skip
         assert create_once(store, receipt_key(header.run, shard.slab, shard.id), receipt.dump(body))
         claims.signed(shard)
-        claims.keeper.drop(lease)
+        claims.leases.drop(lease)
 
 
 if __name__ == "__main__":

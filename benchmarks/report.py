@@ -96,17 +96,17 @@ def write(path: Path, shards: int, machines: int) -> None:
         for n in (1, 2)
     ]
     with Ledger.open(path) as ledger:
-        ledger.create_run(RUN, "bench", "{}", "d", "s3://vectors", START)
-        ledger.set_run_state(RUN, RunState.RUNNING, START)
+        ledger.runs.create(RUN, "bench", "{}", "d", "s3://vectors", START)
+        ledger.runs.set_state(RUN, RunState.RUNNING, START)
         receipts: list[Receipt] = []
         for i in range(machines):
             name, site = f"m{i:04d}", place[i % len(place)]
-            ledger.intend_machine(RUN, name, i, Decimal("0.32"), START, gpu="L4", lot=0, site=site)
-            ledger.begin_life(name, 0, at(60 + i % 300), site, Decimal("0.3217"))
-            ledger.ready_machine(name, at(200 + i % 300))
-            ledger.end_life(name, 0, at(4_000 + i), LifeEnd.PREEMPTED)
-            ledger.begin_life(name, 1, at(4_300 + i), site, Decimal("0.3317"))
-            ledger.end_life(name, 1, at(9_000 + i), LifeEnd.STOPPED)
+            ledger.machines.intend(RUN, name, i, Decimal("0.32"), START, gpu="L4", lot=0, site=site)
+            ledger.machines.begin_life(name, 0, at(60 + i % 300), site, Decimal("0.3217"))
+            ledger.machines.mark_ready(name, at(200 + i % 300))
+            ledger.machines.end_life(name, 0, at(4_000 + i), LifeEnd.PREEMPTED)
+            ledger.machines.begin_life(name, 1, at(4_300 + i), site, Decimal("0.3317"))
+            ledger.machines.end_life(name, 1, at(9_000 + i), LifeEnd.STOPPED)
             for n in range(each):
                 start = at(500 + n * 60)
                 receipts.append(
@@ -133,9 +133,9 @@ def write(path: Path, shards: int, machines: int) -> None:
                     )
                 )
         slices = (Slice("a.jsonl", "1", "jsonl"),)
-        ledger.add_shards(RUN, (Shard(r.shard, r.position, slices, 1, 80_000) for r in receipts))
+        ledger.shards.add(RUN, (Shard(r.shard, r.position, slices, 1, 80_000) for r in receipts))
         for first in range(0, len(receipts), 10_000):
-            ledger.record_receipts(RUN, receipts[first : first + 10_000])
+            ledger.shards.record_receipts(RUN, receipts[first : first + 10_000])
 
 
 def at(seconds: float) -> datetime:

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = run_bench(subject, arguments.seconds, socket.gethostname(), utc, say)
         record = speed_record(found)
         if record:
-            ledger.record_speed(record)
+            ledger.speeds.record(record)
             say(f"recorded in {path}: `plan` and `speed` use it")
     show(to_json(found), bench_text, as_json=arguments.json)
     return 0

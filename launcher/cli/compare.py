@@ -12,7 +12,7 @@ from launcher.reports.run_list import beside, beside_text
 def compare(arguments: Namespace) -> int:
     """Print the differences of two runs."""
     with existing_ledger(arguments) as ledger:
-        runs = [ledger.find(name) for name in (arguments.one, arguments.other)]
+        runs = [ledger.runs.find(name) for name in (arguments.one, arguments.other)]
         bodies = [to_json(current_report(ledger, run, arguments.runs, prices=False)) for run in runs]
     show(beside(*bodies), beside_text, as_json=arguments.json)
     return 0

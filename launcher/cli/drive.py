@@ -12,12 +12,13 @@ from launcher.cli.progress import screen
 from launcher.costs.run_costs import report_of
 from launcher.errors import FailedRows
 from launcher.files import write
-from launcher.fleet.controller import Controller, run_lock
+from launcher.fleet.controller import Controller
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import current_budget, notifying
 from launcher.fleet.orphan_check import await_teardown
 from launcher.fleet.provisioner import check_access, is_rented, provision
+from launcher.fleet.run_lock import run_lock
 from launcher.fleet.task_specs import task_yamls
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
@@ -51,7 +52,7 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
         write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
         observer.load_known()
         observer.read_receipts()
-        before = ledger.find(run.id)
+        before = ledger.runs.find(run.id)
         if observer.finished and before.state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do")
         else:
@@ -60,7 +61,7 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
                 say(what_continues)
                 return 0
         if not store.list(dataset_key(run.id)):
-            write_dataset(store, header, ledger.receipts(run.id))
+            write_dataset(store, header, ledger.shards.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
 
 
@@ -122,7 +123,7 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
     say(f"report: {folder / 'report.html'}")
     failed, faults = body["work"]["failed_rows"], body["work"]["failed_shards"]
     if faults:
-        first = next(r for r in ledger.receipts(run) if r.fault)
+        first = next(r for r in ledger.shards.receipts(run) if r.fault)
         raise FailedRows(
             f"{faults:,} of {body['work']['shards']:,} shards failed; shard {first.position}: {first.fault}",
             hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",

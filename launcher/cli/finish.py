@@ -23,7 +23,7 @@ SCHEMA = "embedfleet/finish/1"
 def run(arguments: Namespace) -> int:
     """Clean up one run and print what was removed, or with --dry-run what would be."""
     with existing_ledger(arguments) as ledger:
-        row = ledger.find(arguments.run)
+        row = ledger.runs.find(arguments.run)
         store = open_store(row.output)
         header = manifest.read_header(store, row.id)
         observer = StoreObserver(store, ledger, header)
@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
                 f"run {row.id} is not finished: {left:,} of {header.shards:,} shards have no receipt",
                 hint=f"embedfleet resume {row.id}",
             )
-        receipts = ledger.receipts(row.id)
+        receipts = ledger.shards.receipts(row.id)
     files = write_dataset(store, header, receipts)
     garbage_files = list(garbage(store, header, receipts))
     if not arguments.dry_run:

@@ -4,9 +4,8 @@ import json
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
-from launcher.cli.confirm import confirm, rehearsal
+from launcher.cli.confirm import confirm_cost, dry_run_text
 from launcher.cli.console import say, show
 from launcher.cli.drive import drive_to_end
 from launcher.cli.plan import choices_of
@@ -21,18 +20,20 @@ from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState
 from launcher.planning import plan as plans
-from launcher.planning import planner
+from launcher.planning import plan_file, planner
+from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.terminal.plan import plan_text
 from tasks.clock import utc
 
 
 def launch(arguments: Namespace) -> int:
     """Check the plan against the corpus, ask before renting, create the run, and drive it to its end."""
-    body, job, base = _planned(arguments)
+    plan, job, base = _planned(arguments)
+    body = plan_file.dump(plan)
     if arguments.dry_run:
-        print(rehearsal(body, task_specs(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
+        print(dry_run_text(plan, task_specs(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
         return 0
-    if body["work"]["corpus"] is None:
+    if plan.work.corpus is None:
         raise Problem(
             "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
         )
@@ -40,37 +41,39 @@ def launch(arguments: Namespace) -> int:
         check_reachable(body, output_path(job, base))
     unchanged_corpus(body, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
-        run = ledger.run(body["run"])
+        run = ledger.runs.get(plan.run)
         if run is None or run.state == RunState.PLANNED:
             if is_rented(body):
                 check_access(body)
-                confirm(body, yes=arguments.yes, most=arguments.max_cost)
+                confirm_cost(plan, yes=arguments.yes, most=arguments.max_cost)
             run = create_run(ledger, body, job, base, say=say)
             if (
                 arguments.max_cost is not None
             ):  # the latest budget is the one that holds: never above the job's own
                 limits = (arguments.max_cost, job.limits.budget)
-                ledger.set_budget(run.id, min(usd for usd in limits if usd is not None), utc())
+                ledger.costs.set_budget(run.id, min(usd for usd in limits if usd is not None), utc())
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
         return drive_to_end(ledger, run, arguments.runs, job, arguments)
 
 
-def _planned(arguments: Namespace) -> tuple[dict[str, Any], Job, Path]:
+def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
     """The plan of the file that is named, or of the job in it; the job; and the folder that its paths start from."""
     path: Path = arguments.plan
     text = read(path)
     choices = choices_of(arguments, arguments.on)
     if text.lstrip().startswith("{"):
         try:
-            body = plans.check(json.loads(text))
+            plan = plan_file.read(json.loads(text))
         except ValueError as error:
-            raise plans.BadPlan(f"{path} is not JSON: {error}", hint="name a plan or a job file") from error
-        job, base = jobs.load(body["work"]["job"]), Path(body["work"]["base"])
+            raise plan_file.BadPlan(
+                f"{path} is not JSON: {error}", hint="name a plan or a job file"
+            ) from error
+        job, base = jobs.load(plan.work.job), Path(plan.work.base)
         if arguments.refresh:
-            body = plans.to_json(planner.make(job, base, choices, utc(), say))
+            plan = plans.saved_plan_of(planner.make(job, base, choices, utc(), say))
     else:
         job, base = jobs.parse(text, where=path.name), path.absolute().parent
-        body = plans.to_json(planner.make(job, base, choices, utc(), say))
-        show(body, plan_text, as_json=False, stream=sys.stderr)
-    return body, job, base
+        plan = plans.saved_plan_of(planner.make(job, base, choices, utc(), say))
+        show(plan_file.dump(plan), plan_text, as_json=False, stream=sys.stderr)
+    return plan, job, base

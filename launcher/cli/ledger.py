@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _rebuilt(ledger: Ledger, run: Run) -> dict[str, Any]:
-    progress = ledger.progress(run.id)
+    progress = ledger.shards.progress(run.id)
     return {
         "run": run.id,
         "state": run.state.value,
@@ -41,7 +41,7 @@ def _rebuilt(ledger: Ledger, run: Run) -> dict[str, Any]:
         "shards_done": progress.shards_done,
         "documents": progress.documents,
         "failed_rows": progress.failed_rows,
-        "workers": len(ledger.machines(run.id)),
+        "workers": len(ledger.machines.of_run(run.id)),
     }
 
 

@@ -11,7 +11,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.plan_diff import differences
-from launcher.planning.plan_file import plan_in
+from launcher.planning.plan_file import dump, plan_in
 from launcher.planning.price_book import book_of
 from launcher.reports.html.plan import plan_page
 from launcher.reports.terminal.plan import plan_text
@@ -42,10 +42,12 @@ def choices_of(arguments: Namespace, on: str | None) -> planner.Choices:
     if not path.exists():
         return planner.Choices(on, arguments.probe, found.offers)
     with Ledger.open(path) as ledger:
-        return planner.Choices(on, arguments.probe, found.offers, ledger.speeds(), ledger.starts())
+        return planner.Choices(
+            on, arguments.probe, found.offers, ledger.speeds.matching(), ledger.machines.cold_starts()
+        )
 
 
 def diff(arguments: Namespace) -> int:
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
-    show(differences(one, other), diff_text, as_json=arguments.json)
+    show(differences(dump(one), dump(other)), diff_text, as_json=arguments.json)
     return 0

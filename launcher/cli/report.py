@@ -39,7 +39,7 @@ def report(arguments: Namespace) -> int:
     if arguments.all or arguments.since:
         return _all(arguments)
     with existing_ledger(arguments) as ledger:
-        run = ledger.find(arguments.run)
+        run = ledger.runs.find(arguments.run)
         found = current_report(ledger, run, arguments.runs)
     body = to_json(found)
     page: Path = arguments.html or arguments.runs / run.id / "report.html"
@@ -93,7 +93,7 @@ def _all(arguments: Namespace) -> int:
 def _reconcile(arguments: Namespace) -> int:
     """Print the metered cost of each day next to what the bills say."""
     with existing_ledger(arguments) as ledger:
-        run = ledger.find(arguments.run)
+        run = ledger.runs.find(arguments.run)
         found = report_of(ledger, None, run.id, utc())
     bills = [read(path, run.id) for path in arguments.reconcile]
     output = places_of(json.loads(run.plan))[1]

@@ -21,7 +21,7 @@ from tasks.clock import utc
 def resume(arguments: Namespace) -> int:
     """Set the budget if one is given, then drive the run to its end."""
     with existing_ledger(arguments) as ledger:
-        run = ledger.find(arguments.run)
+        run = ledger.runs.find(arguments.run)
         body: dict[str, Any] = json.loads(run.plan)
         job = jobs.load(body["work"]["job"])
         if arguments.budget is not None:
@@ -43,5 +43,5 @@ def _set_budget(ledger: Ledger, run: Run, budget: Decimal) -> None:
             f"a budget of ${budget} is used up already: ${spent:.4f} are spent",
             hint=f"embedfleet resume {run.id} --budget DOLLARS, with more than that",
         )
-    ledger.set_budget(run.id, budget, utc())
-    ledger.note(run.id, "budget", f"${budget} from now on", utc())
+    ledger.costs.set_budget(run.id, budget, utc())
+    ledger.runs.record_event(run.id, "budget", f"${budget} from now on", utc())

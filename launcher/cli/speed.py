@@ -195,4 +195,4 @@ def _seen(runs: Path) -> list[MeasuredSpeed]:
     if not path.is_file():
         return []
     with Ledger.open(path) as ledger:
-        return ledger.speeds()
+        return ledger.speeds.matching()

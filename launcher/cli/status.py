@@ -18,7 +18,7 @@ WATCH_SECONDS = 2.0  # between two states of --watch
 def status(arguments: Namespace) -> int:
     """Print the state of a run, after recording what became of its machines if no launcher is at work."""
     with existing_ledger(arguments) as ledger:
-        run = ledger.find(arguments.run)
+        run = ledger.runs.find(arguments.run)
         store = open_store(run.output)
         observer = observer_of(ledger, store, run)
         spot_prices = SpotPriceRecorder(ledger, run.id, say)

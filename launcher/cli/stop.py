@@ -15,10 +15,10 @@ from rich.text import Text
 from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
-from launcher.fleet.controller import RunLocked, run_lock
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.orphan_check import confirm_gone, find_remaining, text_lines, to_json
 from launcher.fleet.provisioner import is_rented
+from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE
 from launcher.fleet.status import observer_of, tracker_of
 from launcher.fleet.teardown import drain, take_down
@@ -36,10 +36,10 @@ def stop(arguments: Namespace) -> int:
             say(f"run {run.id} is {run.state.lower()}: nothing runs")
             return 0
         control.send(observer.store, run.id, "drain", utc())
-        ledger.note(run.id, "stop", "told to finish what is in hand", utc())
-        with contextlib.suppress(RunLocked), run_lock(arguments.runs / run.id, run.id, patience=0):
+        ledger.runs.record_event(run.id, "stop", "told to finish what is in hand", utc())
+        with contextlib.suppress(RunLocked), run_lock(arguments.runs / run.id, run.id, tries=0):
             drain(ledger, run, observer, tracker_of(ledger, run, observer, arguments.runs / run.id))
-        up = len(ledger.machines(run.id, set(ALIVE)))
+        up = len(ledger.machines.of_run(run.id, set(ALIVE)))
         what = "machine" if is_rented(json.loads(run.plan)) else "worker"
         say(f"run {run.id}: {up} {what}{'s' * (up != 1)} will finish the shards in hand and end")
         say(
@@ -79,5 +79,5 @@ def _text(body: Mapping[str, Any]) -> Text:
 def _opened(arguments: Namespace) -> Generator[tuple[Ledger, Run, StoreObserver | None], None, None]:
     """The ledger, the run that is named, and what observes its store (None while the run has no manifest)."""
     with existing_ledger(arguments) as ledger:
-        run = ledger.find(arguments.run)
+        run = ledger.runs.find(arguments.run)
         yield ledger, run, observer_of(ledger, open_store(run.output), run)

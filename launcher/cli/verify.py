@@ -20,7 +20,7 @@ def run(arguments: Namespace) -> int:
         FailedRows: the output is good, and some shards could not be embedded.
     """
     with existing_ledger(arguments) as ledger:
-        run = ledger.find(arguments.run)
+        run = ledger.runs.find(arguments.run)
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
     with steps("checking shards") as step:

@@ -37,13 +37,13 @@ SCHEMES = {"s3": "aws", "gs": "gcp"}
 def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
     """Every life of every machine. One that was asked for and never came up has a life of no length."""
     lives = defaultdict[str, list[Life]](list)
-    for life in ledger.lives(run):
+    for life in ledger.machines.lives(run):
         lives[life.machine].append(life)
     prices = defaultdict[str, list[ObservedPrice]](list)
-    for price in ledger.prices(run):
+    for price in ledger.costs.prices(run):
         prices[price.machine].append(price)
     times: list[MachineTime] = []
-    for m in ledger.machines(run):
+    for m in ledger.machines.of_run(run):
         mine = sorted(lives[m.name], key=lambda life: life.number)
         if mine:
             times += [_life(m, life, mine, prices[m.name]) for life in mine]
@@ -55,7 +55,7 @@ def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
 def lease_times(ledger: Ledger, run: str) -> list[LeaseTime]:
     return [
         LeaseTime(seen.shard, seen.generation, seen.worker, seen.claimed, seen.ended)
-        for seen in ledger.leases(run)
+        for seen in ledger.shards.leases(run)
         if seen.outcome != LeaseOutcome.DONE
     ]
 
@@ -67,14 +67,14 @@ def spent_so_far(ledger: Ledger, run: str, now: datetime) -> Decimal | None:
 
 def spend_so_far(ledger: Ledger, run: str, now: datetime) -> Spend:
     """Machines and what was charged besides, without a look at the shards."""
-    return meter(machine_times(ledger, run), [], [], now, [_charged(c) for c in ledger.charges(run)])
+    return meter(machine_times(ledger, run), [], [], now, [_charged(c) for c in ledger.costs.charges(run)])
 
 
 def standing_of(ledger: Ledger, run: str, now: datetime) -> Standing:
     """What was spent and what is bound to be, without a look at the shards: cheap enough for every look."""
     machines = machine_times(ledger, run)
-    spend = meter(machines, [], [], now, [_charged(c) for c in ledger.charges(run)])
-    done = ledger.progress(run).shards_done
+    spend = meter(machines, [], [], now, [_charged(c) for c in ledger.costs.charges(run)])
+    done = ledger.shards.progress(run).shards_done
     worked = sum((max(NOTHING, (m.ended or now) - m.ready) * m.lanes for m in machines if m.ready), NOTHING)
     return standing(machines, spend, now, worked / done if done else None)
 
@@ -95,15 +95,15 @@ def report_of(
     ledger: Ledger, store: Store | None, run: str, now: datetime, offers: Sequence[Offer] = ()
 ) -> Report:
     """Everything the report shows, from the ledger and the quarantine's files; without a store, without those."""
-    row = ledger.find(run)
+    row = ledger.runs.find(run)
     with _keeping():
-        found = ledger.receipts(row.id)
-    progress = ledger.progress(row.id)
+        found = ledger.shards.receipts(row.id)
+    progress = ledger.shards.progress(row.id)
     machines = machine_times(ledger, row.id)
     now = _until(row, machines, now)
     receipts, leases, moved = set_right(machines, found, lease_times(ledger, row.id), now)
     plan: dict[str, Any] = json.loads(row.plan)
-    charges = ledger.charges(row.id)
+    charges = ledger.costs.charges(row.id)
     until = max((r.finished for r in receipts), default=now) if row.state == RunState.DONE else now
     others, unpriced = extras(
         machines, receipts, *places_of(plan), row.created, until, {charge.kind for charge in charges}
@@ -123,10 +123,10 @@ def report_of(
         spend=meter(machines, receipts, leases, now, [*map(_charged, charges), *others]),
         failures=failures(store, [key for r in found for key in r.quarantines]) if store else [],
         failed_rows=progress.failed_rows,
-        events=[Event(e.at, e.kind, e.text) for e in ledger.events(row.id)],
+        events=[Event(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
         clocks=moved,
         unpriced=unpriced,
-        budget=ledger.budget(row.id) or budget_of(plan),
+        budget=ledger.costs.budget(row.id) or budget_of(plan),
         offers=offers,
         ceilings=_ceilings(plan, {m.gpu for m in machines}),
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from launcher.diagnostics.checks import Check
 from launcher.errors import Problem
@@ -16,6 +15,7 @@ from launcher.fleet.backends import provider_api, skypilot
 from launcher.fleet.backends.provider_api import Instance
 from launcher.ledger.ledger import Ledger
 from launcher.planning.price_book import book_of
+from launcher.planning.saved_plan import QuotaNeed, SavedPlan
 from pricing.offer import Offer
 from tasks import skypilot_task
 from tasks.clock import utc
@@ -29,7 +29,7 @@ QUOTA_CODES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def renting_checks(plan: Mapping[str, Any] | None, ledger: Path, *, orphans: bool) -> list[Check]:
+def renting_checks(plan: SavedPlan | None, ledger: Path, *, orphans: bool) -> list[Check]:
     """Check renting as such, what a plan needs, and with `orphans` for machines that no run of the ledger owns."""
     found = cloud_checks(plan)
     if orphans:
@@ -39,14 +39,14 @@ def renting_checks(plan: Mapping[str, Any] | None, ledger: Path, *, orphans: boo
     return found
 
 
-def cloud_checks(plan: Mapping[str, Any] | None = None) -> list[Check]:
+def cloud_checks(plan: SavedPlan | None = None) -> list[Check]:
     """Check SkyPilot, its server and the clouds; with a plan, also the clouds and quotas that its lots need."""
     try:
         seen = skypilot.server_health()
     except Problem as problem:
         return [Check("skypilot", "warn" if plan is None else "fail", str(problem), problem.hint)]
     found = [_versions(seen)]
-    needed = sorted({lot["cloud"] for lot in plan["lots"]} - {"local"}) if plan else []
+    needed = sorted({group.cloud for group in plan.lots} - {"local"}) if plan else []
     try:
         enabled = skypilot.enabled_clouds(needed)
     except Problem as problem:
@@ -77,18 +77,18 @@ def _clouds(enabled: Sequence[str], needed: Sequence[str]) -> Check:
     return Check("clouds", "ok", text)
 
 
-def quota_checks(plan: Mapping[str, Any]) -> list[Check]:
+def quota_checks(plan: SavedPlan) -> list[Check]:
     """Compare the vCPUs that AWS allows with those that the plan needs; other clouds show theirs in the console only."""
     needed: dict[tuple[str, bool, str], int] = {}
     found: list[Check] = []
-    for one in plan.get("quota_needed", []):
-        if one["cloud"] != "aws" or one["vcpus"] is None:
+    for one in plan.quota_needed:
+        if one.cloud != "aws" or one.vcpus is None:
             found.append(
                 Check(
                     _name(one),
                     "warn",
-                    f"{one['gpus']:g} GPUs are needed; this quota cannot be asked for",
-                    _console(one["cloud"]),
+                    f"{one.gpus:g} GPUs are needed; this quota cannot be asked for",
+                    _console(one.cloud),
                 )
             )
             continue
@@ -98,13 +98,13 @@ def quota_checks(plan: Mapping[str, Any]) -> list[Check]:
                 Check(
                     _name(one),
                     "warn",
-                    f"{one['vcpus']} vCPUs are needed of an unknown family",
+                    f"{one.vcpus} vCPUs are needed of an unknown family",
                     _console("aws"),
                 )
             )
             continue
-        key = (one["region"], one["spot"], QUOTA_CODES[family][1 if one["spot"] else 0])
-        needed[key] = needed.get(key, 0) + int(one["vcpus"])
+        key = (one.region, one.spot, QUOTA_CODES[family][1 if one.spot else 0])
+        needed[key] = needed.get(key, 0) + one.vcpus
     return found + [_quota(*key, vcpus) for key, vcpus in needed.items()]
 
 
@@ -130,21 +130,19 @@ def _allowed_vcpus(region: str, code: str) -> float:
         raise Problem(f"AWS does not say: {error}", hint=_console("aws")) from error
 
 
-def _instance_family(plan: Mapping[str, Any], one: Mapping[str, Any]) -> str | None:
+def _instance_family(plan: SavedPlan, one: QuotaNeed) -> str | None:
     """The quota family of the plan's instance type for this GPU in this region; None if there is none."""
-    for lot in plan["lots"]:
-        if (lot["cloud"], lot["gpu"], lot["spot"]) == (one["cloud"], one["gpu"], one["spot"]):
-            for seat in lot["places"]:
-                if seat["region"] == one["region"]:
-                    kind = str(seat["instance_type"])
-                    return next(
-                        (family for family in ("vt", "p5", "g", "p") if kind.startswith(family)), None
-                    )
+    for group in plan.lots:
+        if (group.cloud, group.gpu, group.spot) == (one.cloud, one.gpu, one.spot):
+            for place in group.places:
+                if place.region == one.region:
+                    families = ("vt", "p5", "g", "p")
+                    return next((f for f in families if place.instance_type.startswith(f)), None)
     return None
 
 
-def _name(one: Mapping[str, Any]) -> str:
-    return f"quota {one['cloud']} {one['region']} {one['gpu']}"
+def _name(one: QuotaNeed) -> str:
+    return f"quota {one.cloud} {one.region} {one.gpu}"
 
 
 def _console(cloud: str) -> str:
@@ -226,4 +224,4 @@ def known_runs(ledger_path: Path) -> list[str]:
     if not ledger_path.exists():
         return []
     with Ledger.open(ledger_path) as ledger:
-        return [run.id for run in ledger.runs()]
+        return [run.id for run in ledger.runs.all()]

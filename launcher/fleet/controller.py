@@ -142,10 +142,10 @@ class Controller:
         context.observer.read_receipts()  # a worker signs before it ends: so no shard of a dead worker is missed
         if not self.draining and control.read_command(context.store, context.run) == "drain":
             self.told_to_drain = True
-            context.ledger.set_run_state(context.run, RunState.DRAINING, utc())
+            context.ledger.runs.set_state(context.run, RunState.DRAINING, utc())
         if context.observer.finished and self.finished is None:
             self.finished = utc()
-        machines = context.ledger.machines(context.run)
+        machines = context.ledger.machines.of_run(context.run)
         self._record_placement_failures(machines)
         return self._view(machines)
 
@@ -153,7 +153,7 @@ class Controller:
         """Record the speed of workers' first minutes, each once: plans made while this run lasts use them."""
         context, minutes = self.context, list(self.context.observer.first_minutes.values())
         if len(minutes) > self.minutes_recorded:
-            plan = json.loads(context.ledger.find(context.run).plan)
+            plan = json.loads(context.ledger.runs.find(context.run).plan)
             first_minutes(context.ledger, context.run, plan, minutes)
             self.minutes_recorded = len(minutes)
 
@@ -168,8 +168,8 @@ class Controller:
         self.failures.load_known()
         if not context.observer.finished:
             control.send(context.store, context.run, "go", utc())  # an earlier command may have been "drain"
-        tokens_before = context.ledger.progress(context.run).tokens
-        context.ledger.set_run_state(context.run, RunState.RUNNING, self.began)
+        tokens_before = context.ledger.shards.progress(context.run).tokens
+        context.ledger.runs.set_state(context.run, RunState.RUNNING, self.began)
         return tokens_before
 
     def _record_placement_failures(self, machines: list[Machine]) -> None:
@@ -182,7 +182,7 @@ class Controller:
     def _view(self, machines: list[Machine]) -> FleetView:
         """What the policy decides by."""
         context = self.context
-        progress = context.ledger.progress(context.run)
+        progress = context.ledger.shards.progress(context.run)
         expected = progress.tokens_expected or self.options.tokens
         money = standing_of(context.ledger, context.run, utc())
         return FleetView(
@@ -234,7 +234,7 @@ class Controller:
             self.announced.add(group.number)
             failure = failure_messages.last_failure(self.context, group)
             text = failure_messages.given_up_text(group, failure, view.spent)
-            self.context.ledger.note(self.context.run, "given up", text, utc())
+            self.context.ledger.runs.record_event(self.context.run, "given up", text, utc())
             self.callbacks.say(f"{failure_messages.log_excerpt(self.context.backend, failure)}\n{text}")
 
     def _fail(self, view: FleetView) -> None:
@@ -244,7 +244,7 @@ class Controller:
             Problem: always; it says why.
         """
         self._stop("the machines die")
-        machines = self.context.ledger.machines(self.context.run, {MachineState.FAILED})
+        machines = self.context.ledger.machines.of_run(self.context.run, {MachineState.FAILED})
         failed = [m for m in machines if not self._ended_before(m)]
         if failed:
             self._announce_given_up(view)
@@ -261,8 +261,8 @@ class Controller:
         context = self.context
         context.observer.record_lost_leases()
         if context.observer.finished:
-            context.ledger.set_run_state(context.run, RunState.DONE, utc())
-            context.ledger.note(context.run, "done", "every shard has a receipt", utc())
+            context.ledger.runs.set_state(context.run, RunState.DONE, utc())
+            context.ledger.runs.record_event(context.run, "done", "every shard has a receipt", utc())
             return
         left = f"{failure_messages.shards_left(view)} are left"
         if is_near_budget(view):
@@ -276,14 +276,14 @@ class Controller:
         raise Interrupted(f"stopped: {left}; no {what} runs", hint=f"embedfleet resume {context.run}")
 
     def _stop(self, reason: str) -> None:
-        self.context.ledger.set_run_state(self.context.run, RunState.STOPPED, utc())
-        self.context.ledger.note(self.context.run, "stopped", reason, utc())
+        self.context.ledger.runs.set_state(self.context.run, RunState.STOPPED, utc())
+        self.context.ledger.runs.record_event(self.context.run, "stopped", reason, utc())
 
     def _detach(self, view: FleetView) -> str:
         """Leave rented machines to their work, which needs no launcher; return what is left, and what it costs."""
         context = self.context
-        running = failure_messages.left_running(context.ledger.machines(context.run, set(ALIVE)))
-        context.ledger.note(context.run, "detached", running, utc())
+        running = failure_messages.left_running(context.ledger.machines.of_run(context.run, set(ALIVE)))
+        context.ledger.runs.record_event(context.run, "detached", running, utc())
         return f"{failure_messages.shards_left(view)} of run {context.run} are left; {running}"
 
     def _await_teardown(self) -> None:
@@ -300,10 +300,10 @@ class Controller:
             raise
         except Problem as problem:
             context = self.context
-            up = len(context.ledger.machines(context.run, set(ALIVE))) if context.rented else 0
+            up = len(context.ledger.machines.of_run(context.run, set(ALIVE))) if context.rented else 0
             if not up:
                 raise
-            context.ledger.note(context.run, "left", str(problem), utc())
+            context.ledger.runs.record_event(context.run, "left", str(problem), utc())
             raise Problem(
                 f"{problem}; {up} machines of run {context.run} go on without this launcher",
                 hint=f"{problem.hint}; then {failure_messages.next_steps(context.run)}",

@@ -51,7 +51,7 @@ def create_run(
     store = open_store(output)
     run: str = body["run"]
     probe(store, probe_key(run))
-    ledger.create_run(run, job.name, json.dumps(body), body["digest"], output, utc())
+    ledger.runs.create(run, job.name, json.dumps(body), body["digest"], output, utc())
     create_once(
         store, plan_key(run), json.dumps(body).encode()
     )  # whoever has only the output can go on with the run
@@ -67,10 +67,10 @@ def create_run(
         if found.kept:
             write_base(store, run, found.kept)
         manifest.write(store, header, shards)
-    ledger.add_shards(run, manifest.all_shards(store, header))
+    ledger.shards.add(run, manifest.all_shards(store, header))
     workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
-    ledger.note(run, "launched", f"{header.shards} shards, {workers} workers", utc())
-    return ledger.find(run)
+    ledger.runs.record_event(run, "launched", f"{header.shards} shards, {workers} workers", utc())
+    return ledger.runs.find(run)
 
 
 def _header(body: dict[str, Any], job: Job, shards: int) -> manifest.Header:

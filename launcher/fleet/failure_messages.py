@@ -1,10 +1,17 @@
-"""."""
+"""What a launcher says when machines fail, or when it leaves them running."""
 
+from collections.abc import Sequence
 from decimal import Decimal
+
+from launcher.errors import Problem
+from launcher.fleet.backends.base import Backend
+from launcher.fleet.policy import FleetGroup, FleetView
+from launcher.fleet.run_context import RunContext
+from launcher.ledger.records import Machine, MachineState
 
 
 def next_steps(run: str) -> str:
-    """What to do about machines that go on by themselves."""
+    """What a user can do about machines that run without a launcher."""
     return (
         f"embedfleet resume {run} to look after them again, embedfleet stop {run} to let them finish what they hold, "
         f"embedfleet down {run} to take them down"
@@ -13,3 +20,51 @@ def next_steps(run: str) -> str:
 
 def dollars(spent: Decimal | None) -> str:
     return "$?" if spent is None else f"${spent:.2f}"
+
+
+def shards_left(view: FleetView) -> str:
+    return f"{view.shards - view.done} of {view.shards} shards"
+
+
+def last_failure(context: RunContext, group: FleetGroup) -> Machine:
+    """The machine of a group that failed last; the group has one."""
+    machines = context.ledger.machines.of_run(context.run)
+    return [m for m in machines if m.lot == group.number and m.state == MachineState.FAILED][-1]
+
+
+def given_up_text(group: FleetGroup, failure: Machine, spent: Decimal | None) -> str:
+    """One line: the group, why it is given up, what was spent."""
+    what = f"lot {group.number} ({group.slots} x {group.gpu})"
+    return f"{what} is given up: {failure.reason}; {dollars(spent)} spent"
+
+
+def log_excerpt(backend: Backend, machine: Machine) -> str:
+    """The end of a machine's log, indented under its name."""
+    lines = backend.log_tail(machine.name).splitlines()
+    return "\n".join([f"the end of {machine.name}'s log:", *(f"  {line}" for line in lines)])
+
+
+def left_running(machines: Sequence[Machine]) -> str:
+    """How many machines go on without a launcher, and what they cost an hour."""
+    prices = [m.usd_per_hour for m in machines]
+    known = [price for price in prices if price is not None]
+    cost = f"${sum(known, Decimal(0)):.2f}" if len(known) == len(prices) else "$?"
+    return f"{len(machines)} machines go on without this launcher, at {cost} an hour when all are up"
+
+
+def no_progress(context: RunContext, view: FleetView, failed: Sequence[Machine]) -> Problem:
+    """The error of a run whose machines all died. `failed`: those of this launch that cannot work, in order."""
+    what = "machines" if context.rented else "workers"
+    spent = f"; {dollars(view.spent)} spent" if context.rented else ""
+    if failed:
+        return Problem(
+            f"the {what} gave up: {failed[-1].reason}{spent}",
+            hint=f"fix that, then: embedfleet resume {context.run}",
+        )
+    last = context.ledger.machines.of_run(context.run)[-1]
+    lines = context.backend.log_tail(last.name).splitlines()
+    log = context.backend.log_path(last.name)
+    return Problem(
+        f"the {what} die without finishing a shard ({last.reason}): {lines[-1] if lines else 'its log is empty'}{spent}",
+        hint=f"read {log}, fix it, then: embedfleet resume {context.run}",
+    )

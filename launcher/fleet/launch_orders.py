@@ -43,7 +43,7 @@ class LaunchOrders:
         """Write down a machine before it is requested; False: the ledger has it already."""
         context, group = self.context, self.context.group(order.lot)
         if not order.places:
-            return context.ledger.intend_machine(
+            return context.ledger.machines.intend(
                 context.run, order.name, order.slot, group.usd_per_hour, utc(),
                 place="local", gpu=group.gpu, site=LOCAL_SITE,
             )  # fmt: skip
@@ -58,7 +58,7 @@ class LaunchOrders:
             disk_gb=group.disk_gb,
         )
         usd = first.usd_per_hour if first.usd_per_hour is not None else group.usd_per_hour
-        return context.ledger.intend_machine(
+        return context.ledger.machines.intend(
             context.run, order.name, order.slot, usd, utc(), gpu=group.gpu, lot=group.number, site=site
         )
 
@@ -81,9 +81,9 @@ class LaunchOrders:
         handles = self.context.backend.start(requests)
         for name, handle in handles.items():
             if isinstance(handle, str):
-                self.context.ledger.confirm_machine(name, handle, utc())
+                self.context.ledger.machines.confirm(name, handle, utc())
             else:
-                self.context.ledger.end_machine(name, MachineState.FAILED, utc(), str(handle))
+                self.context.ledger.machines.end(name, MachineState.FAILED, utc(), str(handle))
         failed = next((handle for handle in handles.values() if isinstance(handle, Exception)), None)
         if failed is not None:
             raise failed
@@ -93,11 +93,11 @@ class LaunchOrders:
         fresh = [name for name in names if (name, order) not in self.sent]
         if not fresh:
             return
-        up = self.context.ledger.machines(self.context.run, {MachineState.UP})
+        up = self.context.ledger.machines.of_run(self.context.run, {MachineState.UP})
         handles = {m.name: m.handle for m in up if m.handle}
         known = [name for name in fresh if name in handles]
         for name in known:
             self.sent.add((name, order))
-            self.context.ledger.stopping_machine(name, utc())
+            self.context.ledger.machines.mark_stopping(name, utc())
         if known:
             act([handles[name] for name in known])

@@ -47,7 +47,7 @@ def notifying(
 
 
 def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapshot:
-    row, progress = ledger.find(run), ledger.progress(run)
+    row, progress = ledger.runs.find(run), ledger.shards.progress(run)
     money = standing_of(ledger, run, now)
     seconds = working_seconds(machine_times(ledger, run), now)
     expected = progress.tokens_expected or at(json.loads(row.plan), "profile", "tokens")
@@ -65,13 +65,13 @@ def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapsh
         deadline=deadline_of(job, row.created),
         now=now,
         state=row.state.value,
-        orphans=tuple(e.text.split(":")[0] for e in ledger.events(run) if e.kind == ORPHAN_EVENT),
+        orphans=tuple(e.text.split(":")[0] for e in ledger.runs.events(run) if e.kind == ORPHAN_EVENT),
     )
 
 
 def current_budget(ledger: Ledger, run: str, job: Job) -> Decimal | None:
     """As it was set last for this run, else the job's."""
-    return ledger.budget(run) or job.limits.budget
+    return ledger.costs.budget(run) or job.limits.budget
 
 
 def deadline_of(job: Job, created: datetime) -> datetime | None:

@@ -66,7 +66,7 @@ def find_remaining(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Remaini
     left = Remaining()
     if not is_rented(plan):
         left.asked.append("the process table")
-        left.machines = [m.name for m in ledger.machines(run.id, set(ALIVE))]
+        left.machines = [m.name for m in ledger.machines.of_run(run.id, set(ALIVE))]
         return left
     name = skypilot_task.prefix(run.id)
     try:
@@ -91,7 +91,7 @@ def regions_used(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> dict[str,
     for lot in plan["lots"]:
         for seat in lot["places"]:
             used.setdefault(lot["cloud"], set()).add(seat["region"])
-    for life in ledger.lives(run.id):
+    for life in ledger.machines.lives(run.id):
         if life.region:
             used.setdefault(life.cloud, set()).add(life.region)
     return {cloud: sorted(regions) for cloud, regions in sorted(used.items())}
@@ -100,8 +100,8 @@ def regions_used(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> dict[str,
 def confirm_gone(ledger: Ledger, run: str, left: Remaining) -> None:
     """Machines of which it is proven that they went are written down so."""
     if left.proven:
-        for machine in ledger.machines(run):
-            ledger.gone(machine.name, utc())
+        for machine in ledger.machines.of_run(run):
+            ledger.machines.mark_gone(machine.name, utc())
 
 
 def await_teardown(
@@ -132,10 +132,10 @@ def await_teardown(
         time.sleep(pause)
         left = look()
     confirm_gone(ledger, run.id, left)
-    known = {event.text for event in ledger.events(run.id) if event.kind == ORPHAN_EVENT}
+    known = {event.text for event in ledger.runs.events(run.id) if event.kind == ORPHAN_EVENT}
     for text in left.orphans():
         if text not in known:
-            ledger.note(run.id, ORPHAN_EVENT, text, utc())
+            ledger.runs.record_event(run.id, ORPHAN_EVENT, text, utc())
     for line in text_lines(to_json(run.id, left)):
         say(line)
     if not left.proven:

@@ -1,4 +1,4 @@
-"""What a run learnt of places: which took machines away, and which had none. Written down, so that `resume` knows too."""
+"""What a run learned about places: which preempted machines, and which had none. Kept in the ledger for `resume`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,36 +11,37 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine
 from tasks.skypilot_task import Place
 
-EVENT_KIND = "trouble"  # of events
+EVENT_KIND = "trouble"
 
 
 @dataclass(slots=True)
 class PlacementFailures:
-    """The troubles of a run so far. The same is learnt once."""
+    """The placement failures of a run so far. The same failure is recorded once."""
 
     ledger: Ledger
     run: str
     found: list[PlacementFailure] = field(default_factory=list[PlacementFailure])
-    known: set[tuple[str, int, str]] = field(default_factory=set[tuple[str, int, str]])
+    recorded: set[tuple[str, int, str]] = field(default_factory=set[tuple[str, int, str]])
 
-    def recall(self) -> None:
-        """What earlier launchers learnt."""
-        for event in self.ledger.events(self.run):
+    def load_known(self) -> None:
+        """Read what earlier launchers recorded."""
+        for event in self.ledger.runs.events(self.run):
             if event.kind == EVENT_KIND:
                 infra, _, what = event.text.partition(" ")
                 self.found.append(PlacementFailure(infra, event.at, what))
 
-    def learn(self, machine: Machine, sight: MachineStatus, places: Sequence[Place], now: datetime) -> None:
-        """Taken away; or come up elsewhere than where it was asked for first, which so had none."""
-        where = infra_of(sight.site, places) if sight.site else None
-        if sight.phase == Phase.RECOVERING and where:
-            self._note(machine.name, sight.life, PlacementFailure(where, now, "preempted"))
-        asked = infra_of(machine.site, places)
-        if sight.phase == Phase.RUNNING and not sight.life and where and asked and where != asked:
-            self._note(machine.name, 0, PlacementFailure(asked, now, "no capacity"))
+    def record(self, machine: Machine, status: MachineStatus, places: Sequence[Place], now: datetime) -> None:
+        """Record a preemption, or a machine that came up elsewhere than where it was requested first."""
+        where = infra_of(status.site, places) if status.site else None
+        if status.phase == Phase.RECOVERING and where:
+            self._record(machine.name, status.life, PlacementFailure(where, now, "preempted"))
+        requested = infra_of(machine.site, places)
+        first_life = status.phase == Phase.RUNNING and not status.life
+        if first_life and where and requested and where != requested:
+            self._record(machine.name, 0, PlacementFailure(requested, now, "no capacity"))
 
-    def _note(self, name: str, life: int, trouble: PlacementFailure) -> None:
-        if (name, life, trouble.what) not in self.known:
-            self.known.add((name, life, trouble.what))
-            self.found.append(trouble)
-            self.ledger.note(self.run, EVENT_KIND, f"{trouble.infra} {trouble.what}", trouble.at)
+    def _record(self, machine: str, life: int, failure: PlacementFailure) -> None:
+        if (machine, life, failure.what) not in self.recorded:
+            self.recorded.add((machine, life, failure.what))
+            self.found.append(failure)
+            self.ledger.runs.record_event(self.run, EVENT_KIND, f"{failure.infra} {failure.what}", failure.at)

@@ -32,10 +32,10 @@ def snapshot_of(
     context: RunContext, view: FleetView, *, started: datetime, tokens_before: int
 ) -> ProgressSnapshot:
     """The snapshot of what the controller has just observed."""
-    machines = context.ledger.machines(context.run)
+    machines = context.ledger.machines.of_run(context.run)
     alive = [m for m in machines if m.state in ALIVE]
     return ProgressSnapshot(
-        progress=context.ledger.progress(context.run),
+        progress=context.ledger.shards.progress(context.run),
         workers=len(alive),
         ready=sum(1 for m in alive if m.ready),
         deaths=sum(1 for m in machines if m.state == MachineState.LOST),

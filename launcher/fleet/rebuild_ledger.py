@@ -14,7 +14,7 @@ from launcher.fleet.monitoring.store_observer import StoreObserver, returned_lea
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
-from launcher.planning import plan as plans
+from launcher.planning import plan_file
 from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat, load
@@ -36,23 +36,23 @@ def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Run:
             f"run {name} has no plan under {output}: it was launched by an older version",
             hint="resume it where it was launched from, with the ledger there",
         )
-    body = plans.check(json.loads(text))
+    body = plan_file.check(json.loads(text))
     created = next(entry.modified for entry in store.list(plan_key(name)))
     job = jobs.load(body["work"]["job"])
-    ledger.create_run(name, job.name, json.dumps(body), body["digest"], output, created)
+    ledger.runs.create(name, job.name, json.dumps(body), body["digest"], output, created)
     try:
         header = manifest.read_header(store, name)
     except manifest.RunNotFound:  # its launcher died before the manifest was whole: `resume` writes it
-        return ledger.find(name)
-    ledger.add_shards(name, manifest.all_shards(store, header))
+        return ledger.runs.find(name)
+    ledger.shards.add(name, manifest.all_shards(store, header))
     eye = StoreObserver(store, ledger, header)
     eye.read_receipts()
     _machines(ledger, eye, header, body)
     eye.record_lost_leases()
-    if ledger.find(name).state == RunState.PLANNED:
-        ledger.set_run_state(name, RunState.DONE if eye.finished else RunState.STOPPED, utc())
-        ledger.note(name, "rebuilt", f"from {output}", utc())
-    return ledger.find(name)
+    if ledger.runs.find(name).state == RunState.PLANNED:
+        ledger.runs.set_state(name, RunState.DONE if eye.finished else RunState.STOPPED, utc())
+        ledger.runs.record_event(name, "rebuilt", f"from {output}", utc())
+    return ledger.runs.find(name)
 
 
 def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) -> None:
@@ -71,15 +71,17 @@ def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) ->
     for number, (machine, told) in enumerate(sorted(pulses.items(), key=lambda one: one[1][0].started)):
         started = min(pulse.started for pulse in told)
         gpu = str(lot["gpu"])
-        if not ledger.intend_machine(header.run, machine, number, price, started, gpu=gpu):
+        if not ledger.machines.intend(header.run, machine, number, price, started, gpu=gpu):
             continue
-        ledger.confirm_machine(machine, f"{told[0].pid}:{machine}", started)
+        ledger.machines.confirm(machine, f"{told[0].pid}:{machine}", started)
         ready = [pulse.ready for pulse in told if pulse.ready]
         if ready:
-            ledger.ready_machine(machine, min(ready))
+            ledger.machines.mark_ready(machine, min(ready))
         ended = max(pulse.stopping or pulse.at for pulse in told)
         well = all(pulse.state in ("done", "stopped") for pulse in told)
         state = MachineState.STOPPED if well else MachineState.LOST
-        ledger.end_machine(machine, state, max(started, ended), "its last sign of life, by the output path")
+        ledger.machines.end(machine, state, max(started, ended), "its last sign of life, by the output path")
     for pulse in (pulse for told in pulses.values() for pulse in told):
-        ledger.record_leases(header.run, [returned_lease(pulse.worker, entry) for entry in pulse.returned])
+        ledger.shards.record_leases(
+            header.run, [returned_lease(pulse.worker, entry) for entry in pulse.returned]
+        )

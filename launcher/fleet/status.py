@@ -42,8 +42,8 @@ def status_of(ledger: Ledger, run: str, eye: StoreObserver | None) -> dict[str, 
     if eye:
         eye.read_receipts()
         eye.read_heartbeats()
-    row, progress, now = ledger.find(run), ledger.progress(run), utc()
-    machines = ledger.machines(run)
+    row, progress, now = ledger.runs.find(run), ledger.shards.progress(run), utc()
+    machines = ledger.machines.of_run(run)
     times = machine_times(ledger, run)
     seconds = working_seconds(times, now) or None
     rate = progress.tokens / seconds if seconds and progress.tokens else None
@@ -88,7 +88,7 @@ def settle_if_unattended(
 ) -> None:
     """Where no launcher is at work, write down what became of the workers and what they cost; else it does so itself."""
     if eye:
-        with contextlib.suppress(RunLocked), run_lock(folder, run.id, patience=0):
+        with contextlib.suppress(RunLocked), run_lock(folder, run.id, tries=0):
             census = tracker_of(ledger, run, eye, folder)
             try:
                 census.reconcile()

@@ -24,7 +24,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._idle: list[sqlite3.Connection] = []  # append and pop of a list are atomic, so threads may share it
+        self._idle: list[
+            sqlite3.Connection
+        ] = []  # append and pop of a list are atomic, so threads may share it
 
     @classmethod
     def open(cls, path: Path) -> Self:

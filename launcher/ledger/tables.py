@@ -1,537 +1,216 @@
-"""How the ledger lies in its file: the tables, and the layout by number.
+"""The tables of the ledger, defined once: by the record dataclasses, plus the key and the columns that name the owner.
 
-Knows no query: those are the ledger's.
+`migrations/` creates the tables, and a test compares them with these definitions. Statements that run once per shard
+or per machine are written as SQL beside their use; what is here makes the statements that list all columns.
 """
 
+import json
 import sqlite3
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from enum import Enum
+from functools import cached_property
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
-from sqlalchemy import JSON, Dialect
-from sqlalchemy.orm import declared_attr
-from sqlalchemy.types import Text, TypeDecorator
-from sqlmodel import Field, SQLModel
+from launcher.ledger.records import (
+    BudgetLimit,
+    Charge,
+    Life,
+    Machine,
+    MeasuredSpeed,
+    Notification,
+    ObservedLease,
+    ObservedPrice,
+    Run,
+    RunEvent,
+    RunProgress,
+    ShardRecord,
+)
+from tasks.protocol.receipt import File, Receipt, dump_files, load_files
 
-from launcher.errors import Problem
-from launcher.ledger.records import LeaseOutcome, LifeEnd, MachineState, RunState, ShardState
-from tasks.protocol.receipt import File, dump_files, load_files
-
-
-class Money(TypeDecorator[Decimal]):
-    """A Decimal as text: SQLite's own numbers would round it."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        del dialect
-        if value is None:
-            return None
-        if not isinstance(value, Decimal) or not value.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance] # callers may be untyped
-            raise TypeError(f"money is a finite Decimal, not {value!r}")
-        return str(value)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
-        del dialect
-        return None if value is None else Decimal(value)
+Record = TypeVar("Record")
 
 
-class Files(TypeDecorator[tuple[File, ...]]):
-    """The files of earlier attempts that a receipt names, as JSON."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`store` turns a value into what SQLite keeps and `load` turns it back; None where both are the same."""
 
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[File, ...] | None, dialect: Dialect) -> str | None:
-        del dialect
-        return None if value is None else dump_files(value)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[File, ...]:
-        del dialect
-        return load_files(value) if value else ()
-
-
-class Row(SQLModel):
-    """The tables as SQLModel sees them; schema.MIGRATIONS makes them, and a test holds the two together."""
-
-    @declared_attr.directive
-    @classmethod
-    def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] # the documented way
-        return cls.__name__.removesuffix("Row").lower()
-
-
-class RunRow(Row, table=True):
-    id: str = Field(primary_key=True)
     name: str
-    plan: str
-    plan_digest: str
-    output: str
-    place: str
-    state: RunState
-    created: datetime
-    changed: datetime
+    type: type
+    required: bool
+    store: Callable[[Any], Any] | None = None
+    load: Callable[[Any], Any] | None = None
 
 
-class ShardRow(Row, table=True):
-    """A shard, and its receipt once it is done."""
+@dataclass(frozen=True)
+class Table(Generic[Record]):
+    """A table with a column for each field of `record`, in that order.
 
-    run: str = Field(primary_key=True, foreign_key="run.id")
-    id: str = Field(primary_key=True)
-    position: int
-    bytes: int
-    tokens_expected: int | None
-    state: ShardState
-    worker: str | None
-    generation: int | None
-    nonce: str | None
-    key: str | None
-    digest: str | None
-    output_bytes: int | None
-    input_bytes: int | None
-    documents: int | None
-    chunks: int | None
-    tokens: int | None
-    tokens_cut: int | None
-    failed_rows: int | None
-    quarantine: str | None
-    started: datetime | None
-    finished: datetime | None
-    stages: dict[str, float] | None = Field(sa_type=JSON)
-    fault: str | None
-    earlier: tuple[File, ...] | None = Field(sa_type=Files)
-    tokens_repeated: int | None
+    `owner` names text columns before them that say whose the record is. `later` is a dataclass whose fields are
+    columns too, NULL at first; those in `same` are columns of the record already.
+    """
 
+    name: str
+    record: type[Record]
+    key: tuple[str, ...]
+    owner: tuple[str, ...] = ()
+    later: type | None = None
+    same: tuple[str, ...] = ()
 
-class ProgressRow(Row, table=True):
-    run: str = Field(primary_key=True, foreign_key="run.id")
-    shards: int
-    bytes: int
-    tokens_known: int
-    shards_unsized: int
-    shards_done: int
-    shards_failed: int
-    documents: int
-    chunks: int
-    tokens: int
-    tokens_cut: int
-    tokens_repeated: int = 0
-    failed_rows: int
-    input_bytes: int
-    output_bytes: int
-    first_started: datetime | None
-    last_finished: datetime | None
+    @cached_property
+    def record_columns(self) -> tuple[Column, ...]:
+        """The columns of the record, in the order of its fields."""
+        return _columns(self.record)
 
+    @cached_property
+    def later_columns(self) -> tuple[Column, ...]:
+        """The columns that are NULL at first."""
+        found = () if self.later is None else _columns(self.later, optional=True)
+        return tuple(column for column in found if column.name not in self.same)
 
-class LeaseRow(Row, table=True):
-    run: str = Field(primary_key=True)
-    shard: str = Field(primary_key=True)
-    generation: int = Field(primary_key=True)
-    worker: str
-    claimed: datetime
-    last_seen: datetime
-    ended: datetime | None
-    outcome: LeaseOutcome
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """All columns by name."""
+        owner = tuple(Column(name, str, required=True) for name in self.owner)
+        return {column.name: column for column in (*owner, *self.record_columns, *self.later_columns)}
 
+    def select(
+        self,
+        connection: sqlite3.Connection,
+        where: str,
+        parameters: Sequence[object] = (),
+        order: str = "rowid",
+    ) -> list[Record]:
+        """Read the records of the rows that match a condition in SQL."""
+        statement = f'SELECT {self._record_names} FROM "{self.name}" WHERE {where} ORDER BY {order}'  # noqa: S608 # names of our own
+        return [self.load(row) for row in connection.execute(statement, parameters)]
 
-class MachineRow(Row, table=True):
-    name: str = Field(primary_key=True)
-    run: str = Field(foreign_key="run.id")
-    slot: int
-    place: str
-    gpu: str
-    usd_per_hour: Decimal | None = Field(sa_type=Money)
-    state: MachineState
-    handle: str | None
-    intended: datetime
-    confirmed: datetime | None
-    ready: datetime | None
-    stopping: datetime | None
-    ended: datetime | None
-    reason: str | None
-    exit_code: int | None
-    lot: int | None
-    cloud: str = "local"
-    region: str | None
-    zone: str | None
-    purchase: str | None
-    instance_type: str | None
-    gpus: float | None
-    disk_gb: float | None
+    def load(self, row: Sequence[Any]) -> Record:
+        """Make the record of a row that has the columns of the record in order."""
+        return self.record(
+            *(
+                cell if column.load is None or cell is None else column.load(cell)
+                for column, cell in zip(self.record_columns, row, strict=True)
+            )
+        )
+
+    def insert(self, connection: sqlite3.Connection, row: Mapping[str, object]) -> bool:
+        """Insert a row and return True, or do nothing and return False where its key exists."""
+        # ON CONFLICT names the key: INSERT OR IGNORE would also swallow a row that lacks a value.
+        statement = f"{self._insert(row)} DO NOTHING"
+        return connection.execute(statement, self.store(row)).rowcount == 1
+
+    def upsert(
+        self, connection: sqlite3.Connection, row: Mapping[str, object], update: Collection[str]
+    ) -> None:
+        """Insert a row, or set the columns `update` of the row that has its key."""
+        news = ", ".join(f'"{name}" = excluded."{name}"' for name in update)
+        connection.execute(f"{self._insert(row)} DO UPDATE SET {news}", self.store(row))
+
+    def store(self, row: Mapping[str, object]) -> list[Any]:
+        """Return the values of a row as SQLite keeps them.
+
+        Raises:
+            TypeError: money is not a finite Decimal.
+            ValueError: a time has no zone.
+        """
+        return [stored(self.columns[name], value) for name, value in row.items()]
+
+    def _insert(self, row: Iterable[str]) -> str:
+        names = ", ".join(f'"{name}"' for name in row)
+        marks = ", ".join("?" for _ in row)
+        key = ", ".join(f'"{name}"' for name in self.key)
+        return f'INSERT INTO "{self.name}" ({names}) VALUES ({marks}) ON CONFLICT ({key})'  # noqa: S608 # names of our own
+
+    @cached_property
+    def _record_names(self) -> str:
+        return ", ".join(f'"{column.name}"' for column in self.record_columns)
 
 
-class LifeRow(Row, table=True):
-    machine: str = Field(primary_key=True, foreign_key="machine.name")
-    number: int = Field(primary_key=True)
-    cloud: str
-    region: str | None
-    zone: str | None
-    purchase: str | None
-    instance_type: str | None
-    gpus: float | None
-    disk_gb: float | None
-    usd_per_hour: Decimal | None = Field(sa_type=Money)
-    asked: datetime | None
-    up: datetime
-    ready: datetime | None
-    stopping: datetime | None
-    ended: datetime | None
-    gone: datetime | None
-    how: LifeEnd | None
+def stored(column: Column, value: object) -> Any:
+    """The value of one cell as SQLite keeps it."""
+    return value if column.store is None or value is None else column.store(value)
 
 
-class PriceRow(Row, table=True):
-    machine: str = Field(primary_key=True, foreign_key="machine.name")
-    at: datetime = Field(primary_key=True)
-    source: str = Field(primary_key=True)
-    usd_per_hour: Decimal = Field(sa_type=Money)
-    life: int | None
+def fields_of(record: object) -> dict[str, object]:
+    """The fields of a record by name, not copied."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}  # pyright: ignore[reportArgumentType] # any dataclass
 
 
-class ChargeRow(Row, table=True):
-    run: str = Field(primary_key=True, foreign_key="run.id")
-    name: str = Field(primary_key=True)
-    kind: str
-    at: datetime
-    quantity: float | None
-    unit: str
-    usd: Decimal | None = Field(sa_type=Money)
-    reason: str | None
-    machine: str | None = Field(foreign_key="machine.name")
+def utc_text(moment: datetime) -> str:
+    """Write a time as the ledger keeps it: UTC, without an offset, as SQLModel's UTCDateTime does.
+
+    Raises:
+        ValueError: the time has no zone.
+    """
+    if moment.utcoffset() is None:
+        raise ValueError(f"the time {moment} has no zone")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-class LimitRow(Row, table=True):
-    run: str = Field(primary_key=True, foreign_key="run.id")
-    at: datetime = Field(primary_key=True)
-    usd: Decimal = Field(sa_type=Money)
+def utc_time(text: str) -> datetime:
+    """Read a time that `utc_text` wrote."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-class NoticeRow(Row, table=True):
-    run: str = Field(primary_key=True, foreign_key="run.id")
-    kind: str = Field(primary_key=True)
-    at: datetime
-    text: str
-    tries: int
-    sent: datetime | None
+def printable(text: str) -> str:
+    """Escape lone surrogates, as in a file name that is not UTF-8: SQLite cannot store them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
-class SpeedRow(Row, table=True):
-    model: str = Field(primary_key=True)
-    gpu: str = Field(primary_key=True)
-    engine: str = Field(primary_key=True)
-    source: str = Field(primary_key=True)
-    at: datetime = Field(primary_key=True)
-    low: float
-    mid: float
-    high: float
-    detail: dict[str, Any] = Field(sa_type=JSON)
+def money_text(usd: Decimal) -> str:
+    """Write money as text: SQLite's own numbers would round it.
+
+    Raises:
+        TypeError: it is not a finite Decimal.
+    """
+    if not isinstance(usd, Decimal) or not usd.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance] # callers may be untyped
+        raise TypeError(f"money is a finite Decimal, not {usd!r}")
+    return str(usd)
 
 
-class EventRow(Row, table=True):
-    id: int = Field(primary_key=True)
-    run: str = Field(foreign_key="run.id")
-    at: datetime
-    kind: str
-    text: str
+def _columns(record: type, *, optional: bool = False) -> tuple[Column, ...]:
+    hints = get_type_hints(record)
+    return tuple(_column(field.name, hints[field.name], optional) for field in fields(record))
 
 
-RUN, SHARD, PROGRESS, LEASE, MACHINE, PRICE, SPEED, EVENT = (
-    SQLModel.metadata.tables[name]
-    for name in ("run", "shard", "progress", "lease", "machine", "price", "speed", "event")
+def _column(name: str, hint: Any, optional: bool) -> Column:
+    kinds = [hint]
+    if isinstance(hint, UnionType):
+        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+        optional = optional or len(kinds) < len(get_args(hint))
+    (kind,) = kinds
+    required = not optional
+    if kind is datetime:
+        return Column(name, datetime, required, utc_text, utc_time)
+    if kind is Decimal:
+        return Column(name, Decimal, required, money_text, Decimal)
+    if get_origin(kind) is Mapping:
+        return Column(name, dict, required, lambda value: json.dumps(dict(value)), json.loads)
+    if kind == tuple[File, ...]:
+        return Column(name, tuple, required, lambda value: dump_files(value) if value else None, load_files)
+    if issubclass(kind, Enum):
+        return Column(name, kind, required, lambda value: value.value, kind)
+    return Column(name, kind, required)
+
+
+RUN = Table("run", Run, ("id",))
+SHARD = Table(
+    "shard", ShardRecord, ("run", "id"), owner=("run",), later=Receipt, same=("run", "shard", "position")
 )
-LIFE, CHARGE, LIMIT, NOTICE = (
-    SQLModel.metadata.tables[name] for name in ("life", "charge", "limit", "notice")
-)
-
-
-APPLICATION = 0x656D6266  # "embf": tells our file from any other SQLite database
-
-# Entry n, counted from 1, turns a file of layout n-1 into one of layout n. What has been released is never
-# edited: append. Times are UTC text as SQLModel writes it. SQLite 3.34 (RHEL 9) must understand all of it.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """
-        CREATE TABLE run (
-            id TEXT NOT NULL PRIMARY KEY,
-            name TEXT NOT NULL,
-            plan TEXT NOT NULL,
-            plan_digest TEXT NOT NULL,
-            output TEXT NOT NULL,
-            place TEXT NOT NULL,
-            state TEXT NOT NULL,
-            created TEXT NOT NULL,
-            changed TEXT NOT NULL
-        )
-        """,
-        """
-        CREATE TABLE shard (
-            run TEXT NOT NULL REFERENCES run (id),
-            id TEXT NOT NULL,
-            position INTEGER NOT NULL,
-            bytes INTEGER NOT NULL,
-            tokens_expected INTEGER,
-            state TEXT NOT NULL DEFAULT 'WAITING',
-            worker TEXT,
-            generation INTEGER,
-            nonce TEXT,
-            "key" TEXT,
-            digest TEXT,
-            output_bytes INTEGER,
-            input_bytes INTEGER,
-            documents INTEGER,
-            chunks INTEGER,
-            tokens INTEGER,
-            tokens_cut INTEGER,
-            failed_rows INTEGER,
-            quarantine TEXT,
-            started TEXT,
-            finished TEXT,
-            stages TEXT,
-            fault TEXT,
-            PRIMARY KEY (run, id)
-        )
-        """,
-        "CREATE INDEX shard_by_state ON shard (run, state, position)",
-        # The sums are kept by triggers: no statement can forget them, and a status is one row at any size.
-        """
-        CREATE TABLE progress (
-            run TEXT NOT NULL PRIMARY KEY REFERENCES run (id),
-            shards INTEGER NOT NULL DEFAULT 0,
-            bytes INTEGER NOT NULL DEFAULT 0,
-            tokens_known INTEGER NOT NULL DEFAULT 0,
-            shards_unsized INTEGER NOT NULL DEFAULT 0,
-            shards_done INTEGER NOT NULL DEFAULT 0,
-            shards_failed INTEGER NOT NULL DEFAULT 0,
-            documents INTEGER NOT NULL DEFAULT 0,
-            chunks INTEGER NOT NULL DEFAULT 0,
-            tokens INTEGER NOT NULL DEFAULT 0,
-            tokens_cut INTEGER NOT NULL DEFAULT 0,
-            failed_rows INTEGER NOT NULL DEFAULT 0,
-            input_bytes INTEGER NOT NULL DEFAULT 0,
-            output_bytes INTEGER NOT NULL DEFAULT 0,
-            first_started TEXT,
-            last_finished TEXT
-        )
-        """,
-        """
-        CREATE TRIGGER run_created AFTER INSERT ON run BEGIN
-            INSERT INTO progress (run) VALUES (new.id);
-        END
-        """,
-        """
-        CREATE TRIGGER shard_added AFTER INSERT ON shard BEGIN
-            UPDATE progress SET
-                shards = shards + 1,
-                bytes = bytes + new.bytes,
-                tokens_known = tokens_known + coalesce(new.tokens_expected, 0),
-                shards_unsized = shards_unsized + (new.tokens_expected IS NULL)
-            WHERE run = new.run;
-        END
-        """,
-        """
-        CREATE TRIGGER shard_done AFTER UPDATE OF state ON shard
-        WHEN old.state <> 'DONE' AND new.state = 'DONE' BEGIN
-            UPDATE progress SET
-                shards_done = shards_done + 1,
-                shards_failed = shards_failed + (new.fault IS NOT NULL),
-                documents = documents + new.documents,
-                chunks = chunks + new.chunks,
-                tokens = tokens + new.tokens,
-                tokens_cut = tokens_cut + new.tokens_cut,
-                failed_rows = failed_rows + new.failed_rows,
-                input_bytes = input_bytes + new.input_bytes,
-                output_bytes = output_bytes + new.output_bytes,
-                first_started = min(coalesce(first_started, new.started), new.started),
-                last_finished = max(coalesce(last_finished, new.finished), new.finished)
-            WHERE run = new.run;
-        END
-        """,
-        """
-        CREATE TABLE lease (
-            run TEXT NOT NULL,
-            shard TEXT NOT NULL,
-            generation INTEGER NOT NULL,
-            worker TEXT NOT NULL,
-            claimed TEXT NOT NULL,
-            last_seen TEXT NOT NULL,
-            ended TEXT,
-            outcome TEXT NOT NULL,
-            PRIMARY KEY (run, shard, generation),
-            FOREIGN KEY (run, shard) REFERENCES shard (run, id)
-        )
-        """,
-        "CREATE INDEX lease_held ON lease (run, last_seen) WHERE outcome = 'HELD'",
-        """
-        CREATE TABLE machine (
-            name TEXT NOT NULL PRIMARY KEY,
-            run TEXT NOT NULL REFERENCES run (id),
-            slot INTEGER NOT NULL,
-            place TEXT NOT NULL,
-            gpu TEXT NOT NULL,
-            usd_per_hour TEXT,
-            state TEXT NOT NULL,
-            handle TEXT,
-            intended TEXT NOT NULL,
-            confirmed TEXT,
-            ready TEXT,
-            stopping TEXT,
-            ended TEXT,
-            reason TEXT,
-            exit_code INTEGER
-        )
-        """,
-        "CREATE INDEX machine_by_run ON machine (run, state)",
-        """
-        CREATE TABLE price (
-            machine TEXT NOT NULL REFERENCES machine (name),
-            at TEXT NOT NULL,
-            source TEXT NOT NULL,
-            usd_per_hour TEXT NOT NULL,
-            PRIMARY KEY (machine, at, source)
-        )
-        """,
-        """
-        CREATE TABLE speed (
-            model TEXT NOT NULL,
-            gpu TEXT NOT NULL,
-            engine TEXT NOT NULL,
-            low REAL NOT NULL,
-            mid REAL NOT NULL,
-            high REAL NOT NULL,
-            source TEXT NOT NULL,
-            at TEXT NOT NULL,
-            detail TEXT NOT NULL,
-            PRIMARY KEY (model, gpu, engine, source, at)
-        )
-        """,
-        """
-        CREATE TABLE event (
-            id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-            run TEXT NOT NULL REFERENCES run (id),
-            at TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            text TEXT NOT NULL
-        )
-        """,
-        "CREATE INDEX event_by_run ON event (run, id)",
-    ),
-    # 2: machines of a fleet, which live several times in several places, and money that is not for their hours.
-    (
-        "ALTER TABLE machine ADD COLUMN lot INTEGER",
-        "ALTER TABLE machine ADD COLUMN cloud TEXT NOT NULL DEFAULT 'local'",
-        "ALTER TABLE machine ADD COLUMN region TEXT",
-        "ALTER TABLE machine ADD COLUMN zone TEXT",
-        "ALTER TABLE machine ADD COLUMN purchase TEXT",
-        "ALTER TABLE machine ADD COLUMN instance_type TEXT",
-        "ALTER TABLE machine ADD COLUMN gpus REAL",
-        "ALTER TABLE machine ADD COLUMN disk_gb REAL",
-        "ALTER TABLE price ADD COLUMN life INTEGER",
-        """
-        CREATE TABLE life (
-            machine TEXT NOT NULL REFERENCES machine (name),
-            number INTEGER NOT NULL,
-            cloud TEXT NOT NULL,
-            region TEXT,
-            zone TEXT,
-            purchase TEXT,
-            instance_type TEXT,
-            gpus REAL,
-            disk_gb REAL,
-            usd_per_hour TEXT,
-            asked TEXT,
-            up TEXT NOT NULL,
-            ready TEXT,
-            stopping TEXT,
-            ended TEXT,
-            gone TEXT,
-            how TEXT,
-            PRIMARY KEY (machine, number)
-        )
-        """,
-        """
-        CREATE TABLE charge (
-            run TEXT NOT NULL REFERENCES run (id),
-            name TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            at TEXT NOT NULL,
-            quantity REAL,
-            unit TEXT NOT NULL,
-            usd TEXT,
-            reason TEXT,
-            machine TEXT REFERENCES machine (name),
-            PRIMARY KEY (run, name)
-        )
-        """,
-        """
-        CREATE TABLE "limit" (
-            run TEXT NOT NULL REFERENCES run (id),
-            at TEXT NOT NULL,
-            usd TEXT NOT NULL,
-            PRIMARY KEY (run, at)
-        )
-        """,
-        """
-        CREATE TABLE notice (
-            run TEXT NOT NULL REFERENCES run (id),
-            kind TEXT NOT NULL,
-            at TEXT NOT NULL,
-            text TEXT NOT NULL,
-            tries INTEGER NOT NULL,
-            sent TEXT,
-            PRIMARY KEY (run, kind)
-        )
-        """,
-    ),
-    # 3: shards that several workers made, one after the other, and texts that came again.
-    (
-        "ALTER TABLE shard ADD COLUMN earlier TEXT",
-        "ALTER TABLE shard ADD COLUMN tokens_repeated INTEGER",
-        "ALTER TABLE progress ADD COLUMN tokens_repeated INTEGER NOT NULL DEFAULT 0",
-        """
-        CREATE TRIGGER shard_repeats AFTER UPDATE OF state ON shard
-        WHEN old.state <> 'DONE' AND new.state = 'DONE' AND new.tokens_repeated > 0 BEGIN
-            UPDATE progress SET tokens_repeated = tokens_repeated + new.tokens_repeated WHERE run = new.run;
-        END
-        """,
-    ),
-)
-
-
-def upgrade(
-    connection: sqlite3.Connection, path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS
-) -> None:
-    """Bring the file to the newest layout, all steps or none."""
-    with connection:
-        connection.execute("BEGIN")  # what is read below is of one moment
-        if _layout(connection, path, migrations) == len(migrations):
-            return
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        # Looked at again: another process may have been first.
-        before = _layout(connection, path, migrations)
-        for number, statements in enumerate(migrations[before:], start=before + 1):
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-
-
-def _layout(connection: sqlite3.Connection, path: Path, migrations: Sequence[Sequence[str]]) -> int:
-    """The number of the file's layout, 0 of an empty one."""
-    (number,), (application,), (tables,) = (
-        connection.execute(question).fetchone()
-        for question in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
-    )
-    if application != APPLICATION and (application or number or tables):
-        raise Problem(
-            f"{path} is a database of another program, with {tables} tables",
-            hint="name another file for the ledger",
-        )
-    if number > len(migrations):
-        raise Problem(
-            f"{path} is of a newer embedfleet: its layout is {number}, this one knows {len(migrations)}",
-            hint="pip install --upgrade embedfleet",
-        )
-    return number
+PROGRESS = Table("progress", RunProgress, ("run",), owner=("run",))
+LEASE = Table("lease", ObservedLease, ("run", "shard", "generation"), owner=("run",))
+MACHINE = Table("machine", Machine, ("name",))
+LIFE = Table("life", Life, ("machine", "number"))
+PRICE = Table("price", ObservedPrice, ("machine", "at", "source"))
+CHARGE = Table("charge", Charge, ("run", "name"), owner=("run",))
+LIMIT = Table("limit", BudgetLimit, ("run", "at"), owner=("run",))
+NOTICE = Table("notice", Notification, ("run", "kind"), owner=("run",))
+SPEED = Table("speed", MeasuredSpeed, ("model", "gpu", "engine", "source", "at"))
+EVENT = Table("event", RunEvent, ("id",), owner=("run",))
+TABLES: tuple[Table[Any], ...] = (
+    RUN, SHARD, PROGRESS, LEASE, MACHINE, LIFE, PRICE, CHARGE, LIMIT, NOTICE, SPEED, EVENT,
+)  # fmt: skip

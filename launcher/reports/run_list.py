@@ -33,10 +33,10 @@ def listing(ledger: "Ledger", since: datetime | None, now: datetime) -> dict[str
 
     rows: list[dict[str, Any]] = []
     total, known, tokens = Decimal(0), True, 0
-    for run in ledger.runs():
+    for run in ledger.runs.all():
         if since and run.created < since:
             continue
-        progress = ledger.progress(run.id)
+        progress = ledger.shards.progress(run.id)
         spend = spend_so_far(ledger, run.id, run.changed if run.state == RunState.DONE else now)
         usd = spend.usd
         total += spend.known_usd

@@ -95,13 +95,13 @@ def learn(ledger: "Ledger", run: str, body: Mapping[str, Any], now: datetime) ->
 
     What was stopped before it had worked for a minute teaches nothing: it would go before what is known better.
     """
-    progress = ledger.progress(run)
+    progress = ledger.shards.progress(run)
     finished = progress.shards_done == progress.shards
     for gpu, receipts in _by_gpu(ledger, run, body).items():
         found = spread_of(receipts)
         if found and (finished or sum(done.seconds for done in work(receipts).values()) >= ENOUGH):
             count = _workers(body, gpu)
-            ledger.record_speed(_seen(body, gpu, found, count, f"run {run}", now))
+            ledger.speeds.record(_seen(body, gpu, found, count, f"run {run}", now))
 
 
 def first_minutes(ledger: "Ledger", run: str, body: Mapping[str, Any], minutes: Sequence[Minute]) -> None:
@@ -109,7 +109,7 @@ def first_minutes(ledger: "Ledger", run: str, body: Mapping[str, Any], minutes: 
 
     Too few to see how fast other workers, texts and hours are: P10 and P90 are at least as far off as of a probe.
     """
-    gpus = {machine.name: machine.gpu for machine in ledger.machines(run)}
+    gpus = {machine.name: machine.gpu for machine in ledger.machines.of_run(run)}
     by_gpu: dict[str, list[Minute]] = defaultdict(list)
     for minute in minutes:
         if minute.tokens > 0 and minute.seconds > 0:
@@ -121,7 +121,7 @@ def first_minutes(ledger: "Ledger", run: str, body: Mapping[str, Any], minutes: 
         # When the first of them was over: stays the same when others come in.
         at = min(minute.at for minute in found)
         source = f"first minute of run {run}"
-        ledger.record_speed(_seen(body, gpu, rate, _workers(body, gpu), source, at))
+        ledger.speeds.record(_seen(body, gpu, rate, _workers(body, gpu), source, at))
 
 
 def minute_of(pulse: "Heartbeat") -> Minute | None:
@@ -194,9 +194,9 @@ def _union(spans: Sequence[tuple[datetime, datetime]]) -> float:
 
 def _by_gpu(ledger: "Ledger", run: str, body: Mapping[str, Any]) -> dict[str, list["Receipt"]]:
     """A worker that the ledger does not know was started elsewhere: of the plan's first lot, as far as one can tell."""
-    gpus = {machine.name: machine.gpu for machine in ledger.machines(run)}
+    gpus = {machine.name: machine.gpu for machine in ledger.machines.of_run(run)}
     out: dict[str, list[Receipt]] = defaultdict(list)
-    for one in ledger.receipts(run):
+    for one in ledger.shards.receipts(run):
         out[gpus.get(one.worker, _gpu(body))].append(one)
     return out
 

@@ -12,7 +12,7 @@ from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Life, Machine
 from launcher.planning import plan as plans
-from launcher.planning import planner
+from launcher.planning import plan_file, planner
 from tasks.clock import utc
 from tests.support.clusters.skyhome import CLOUD, ROOT, Sky
 from tests.support.clusters.slurm import PRICES, Slurm
@@ -80,15 +80,15 @@ class Launches:
         if not path.exists():
             return []
         with Ledger.open(path) as ledger:
-            return ledger.machines(run) if ledger.run(run) else []
+            return ledger.machines.of_run(run) if ledger.runs.get(run) else []
 
     def lives(self, run: str) -> list[Life]:
         with Ledger.open(self.folder / "runs" / "ledger.db") as ledger:
-            return ledger.lives(run)
+            return ledger.machines.lives(run)
 
     def events(self, run: str) -> list[str]:
         with Ledger.open(self.folder / "runs" / "ledger.db") as ledger:
-            return [f"{e.kind}: {e.text}" for e in ledger.events(run)]
+            return [f"{e.kind}: {e.text}" for e in ledger.runs.events(run)]
 
 
 def place(region: str, zone: str | None, kind: str, machines: int, usd: object) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def rented(body: dict[str, Any], lots: Sequence[Mapping[str, Any]], engine: str)
     body["totals"]["machines"] = sum(lot["machines"] for lot in lots)
     body["totals"]["usd"] = {"p10": "0.10", "p50": "0.20", "p90": "0.50"}
     body["work"]["engine"] = engine
-    return plans.signed(body)
+    return plan_file.signed(body)
 
 
 class Rental(Launches):

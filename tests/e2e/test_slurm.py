@@ -53,7 +53,7 @@ def stages(rental: Rental, run: str) -> str:
     life = next(one for one in rental.lives(run) if one.machine == name)
     pulse = json.loads((root / "workers" / f"{first['worker']}.json").read_text())
     with Ledger.open(rental.folder / "runs" / "ledger.db") as ledger:
-        launched = next(e.at for e in ledger.events(run) if e.kind == "launched")
+        launched = next(e.at for e in ledger.runs.events(run) if e.kind == "launched")
     assert machine.confirmed
     moments = [
         ("corpus cut, manifest written", launched, machine.intended),

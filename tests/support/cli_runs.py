@@ -125,7 +125,7 @@ class Launching:
         if not (self.folder / "runs" / "ledger.db").exists():
             return {"state": None, "workers": [], "shards_done": 0}
         with Ledger.open(self.folder / "runs" / "ledger.db") as ledger:
-            if ledger.run(self.run) is None:
+            if ledger.runs.get(self.run) is None:
                 return {"state": None, "workers": [], "shards_done": 0}
             return status_of(ledger, self.run, None)
 

@@ -161,25 +161,25 @@ def write(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None
     """The history, as a drive writes it down while it happens."""
     import json
 
-    ledger.create_run(RUN, name, json.dumps(plan()), "0a1b2c3d", "s3://vectors", START, "fleet")
-    ledger.set_run_state(RUN, RunState.RUNNING, START)
+    ledger.runs.create(RUN, name, json.dumps(plan()), "0a1b2c3d", "s3://vectors", START, "fleet")
+    ledger.runs.set_state(RUN, RunState.RUNNING, START)
     for i in range(40):
         cloud = ("aws", "gcp", "azure")[i % 3]
         region, machine, price, _ = PLACES[cloud]
         site = Site(cloud, region + place_suffix, None, "spot", machine, 1, 100)
         gpu = "A10" if cloud == "azure" else "L4"
-        ledger.intend_machine(RUN, f"m{i:02d}", i, Decimal(price), at(0), gpu=gpu, lot=i % 3, site=site)
-        ledger.confirm_machine(f"m{i:02d}", f"job-{i}", at(2))
+        ledger.machines.intend(RUN, f"m{i:02d}", i, Decimal(price), at(0), gpu=gpu, lot=i % 3, site=site)
+        ledger.machines.confirm(f"m{i:02d}", f"job-{i}", at(2))
     receipts: list[Receipt] = []
     lost: list[ObservedLease] = []
     for life in HISTORY:
         _live(ledger, life, receipts, lost, place_suffix)
-    ledger.add_shards(
+    ledger.shards.add(
         RUN, [Shard(r.shard, r.position, (Slice("a", "1", "jsonl"),), 1, r.tokens) for r in receipts]
     )
-    ledger.record_receipts(RUN, receipts)
-    ledger.record_leases(RUN, lost)
-    ledger.set_run_state(RUN, RunState.DONE, at(FINISH + 230))
+    ledger.shards.record_receipts(RUN, receipts)
+    ledger.shards.record_leases(RUN, lost)
+    ledger.runs.set_state(RUN, RunState.DONE, at(FINISH + 230))
 
 
 def _live(
@@ -188,15 +188,15 @@ def _live(
     worker = f"{life.machine}-0" + (f"r{life.number}" if life.number else "")
     clock = OFF if life.machine == WRONG_CLOCK else 0
     site = Site(life.cloud, life.region + place_suffix, None, "spot", PLACES[life.cloud][1], 1, 100)
-    ledger.begin_life(life.machine, life.number, at(life.up), site, Decimal(life.prices[0][1]))
-    ledger.see_prices(
+    ledger.machines.begin_life(life.machine, life.number, at(life.up), site, Decimal(life.prices[0][1]))
+    ledger.costs.record_prices(
         ObservedPrice(life.machine, at(since), "spot history", Decimal(usd), life.number)
         for since, usd in life.prices[1:]
     )
     moment = life.ready
     end = FINISH if life.end is None or not life.preempted else life.end
     if moment < end:
-        ledger.ready_machine(life.machine, at(moment))
+        ledger.machines.mark_ready(life.machine, at(moment))
     while moment + 64 <= end:
         receipts.append(_receipt(len(receipts), worker, moment + 2 + clock, moment + 62 + clock))
         moment += 64
@@ -205,11 +205,11 @@ def _live(
             claimed = at(moment + 2 + clock)
             shard = f"{len(receipts):016x}"  # another worker does it next
             lost.append(ObservedLease(shard, 1, worker, claimed, at(end), at(end), LeaseOutcome.LOST))
-        ledger.end_life(life.machine, life.number, at(end), LifeEnd.PREEMPTED)
+        ledger.machines.end_life(life.machine, life.number, at(end), LifeEnd.PREEMPTED)
     elif life.end is not None:
-        ledger.stopping_machine(life.machine, at(FINISH + 5))
-        ledger.end_machine(life.machine, MachineState.STOPPED, at(life.end), "the run is done", 0)
-        ledger.gone(life.machine, at(life.end + 30))
+        ledger.machines.mark_stopping(life.machine, at(FINISH + 5))
+        ledger.machines.end(life.machine, MachineState.STOPPED, at(life.end), "the run is done", 0)
+        ledger.machines.mark_gone(life.machine, at(life.end + 30))
 
 
 def _receipt(position: int, worker: str, started: float, finished: float) -> Receipt:

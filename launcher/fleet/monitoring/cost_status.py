@@ -20,7 +20,7 @@ def money_of(
     ledger: Ledger, run: str, now: datetime, tokens: int, expected: int | None, rate: float | None
 ) -> dict[str, Any]:
     """As JSON: dollars so far, bound to be and an hour, the projected total, machines by place and state."""
-    row = ledger.find(run)
+    row = ledger.runs.find(run)
     plan: dict[str, Any] = json.loads(row.plan)
     times = machine_times(ledger, run)
     money = standing_of(ledger, run, now)
@@ -31,7 +31,7 @@ def money_of(
     if times and (money.whole or money.spent):
         total = expected if expected is not None else at(plan, "profile", "tokens")
         found = forecast(money.spent, tokens, total, planned, money.usd_per_hour, rate if going else None)
-    budget = ledger.budget(run) or budget_of(plan)
+    budget = ledger.costs.budget(run) or budget_of(plan)
     return {
         "usd_known": written(money.spent),
         "usd_committed": written(money.committed),

@@ -47,22 +47,24 @@ class MachineTracker:
 
     def resolve_intents(self) -> None:
         """Find out what became of machines that a launcher intended to start before it died."""
-        for machine in self.ledger.machines(self.run, {MachineState.INTENDED}):
+        for machine in self.ledger.machines.of_run(self.run, {MachineState.INTENDED}):
             handle, heartbeat = self.backend.find(machine.name), self._heartbeat(machine.name)
             started = heartbeat.started if heartbeat else utc()
             if handle:
-                self.ledger.confirm_machine(machine.name, handle, started)
+                self.ledger.machines.confirm(machine.name, handle, started)
             elif heartbeat:  # it started, worked and ended while no launcher looked
-                self.ledger.confirm_machine(machine.name, f"{heartbeat.pid}:{machine.name}", started)
+                self.ledger.machines.confirm(machine.name, f"{heartbeat.pid}:{machine.name}", started)
             else:
-                self.ledger.end_machine(machine.name, MachineState.LOST, machine.intended, "it never started")
+                self.ledger.machines.end(
+                    machine.name, MachineState.LOST, machine.intended, "it never started"
+                )
 
     def adopt(self) -> None:
         """Write down living machines of this run that the ledger does not know.
 
         They were started from another laptop, or the ledger that knew them was lost.
         """
-        known = {m.name for m in self.ledger.machines(self.run)}
+        known = {m.name for m in self.ledger.machines.of_run(self.run)}
         for name, handle in self.backend.list_alive().items():
             group = next((group for group in self.groups if name.startswith(group.name)), None)
             slot = name[len(group.name) :].partition("-")[0] if group else ""
@@ -71,15 +73,17 @@ class MachineTracker:
             status = self.backend.status(handle)
             site = (status.site if status else None) or Site(group.places[0].cloud)
             usd = planned_price(group, site)
-            self.ledger.intend_machine(
+            self.ledger.machines.intend(
                 self.run, name, int(slot), usd, utc(), gpu=group.gpu, lot=group.number, site=site
             )
-            self.ledger.confirm_machine(name, handle, utc())
-            self.ledger.note(self.run, "adopted", f"{name}, which this ledger did not know", utc())
+            self.ledger.machines.confirm(name, handle, utc())
+            self.ledger.runs.record_event(
+                self.run, "adopted", f"{name}, which this ledger did not know", utc()
+            )
 
     def refresh_machines(self) -> None:
         """Compare every machine that the ledger holds as up with its backend, and write down those that ended."""
-        for machine in self.ledger.machines(self.run, {MachineState.UP}):
+        for machine in self.ledger.machines.of_run(self.run, {MachineState.UP}):
             status = self.backend.status(machine.handle or "")
             if status:
                 self.statuses[machine.name] = status
@@ -94,18 +98,22 @@ class MachineTracker:
         self.observer.read_receipts()
         self.read_heartbeats()
         self.refresh_machines()
-        row = self.ledger.find(self.run)
-        if row.state in (RunState.PLANNED, RunState.DONE) or self.ledger.machines(self.run, set(ALIVE)):
+        row = self.ledger.runs.find(self.run)
+        if row.state in (RunState.PLANNED, RunState.DONE) or self.ledger.machines.of_run(
+            self.run, set(ALIVE)
+        ):
             return
         state = RunState.DONE if self.observer.finished else RunState.STOPPED
-        self.ledger.set_run_state(self.run, state, utc())
+        self.ledger.runs.set_state(self.run, state, utc())
 
     def read_heartbeats(self) -> None:
         """Read the heartbeats of the workers on all machines that are up."""
         if self.workers is None:
             self.observer.read_heartbeats()
         else:
-            self.workers.read_heartbeats({m.name for m in self.ledger.machines(self.run, {MachineState.UP})})
+            self.workers.read_heartbeats(
+                {m.name for m in self.ledger.machines.of_run(self.run, {MachineState.UP})}
+            )
 
     def shards_done(self, machine: str) -> int:
         return self.workers.shards_done(machine) if self.workers else self.observer.shards_by_worker[machine]
@@ -119,9 +127,11 @@ class MachineTracker:
         lived, ended = self.lives_begun.get(machine.name), self.lives_ended.get(machine.name, -1)
         if status.phase == Phase.RECOVERING and lived == status.life and ended < status.life:
             self.lives_ended[machine.name] = status.life
-            self.ledger.end_life(machine.name, status.life, utc(), LifeEnd.PREEMPTED)
+            self.ledger.machines.end_life(machine.name, status.life, utc(), LifeEnd.PREEMPTED)
             place = (status.site or machine.site).place
-            self.ledger.note(self.run, "preempted", f"{machine.name}: {place} took it away", utc())
+            self.ledger.runs.record_event(
+                self.run, "preempted", f"{machine.name}: {place} took it away", utc()
+            )
             if self.workers:
                 self.workers.release_machine(machine.name, utc())
 
@@ -129,8 +139,8 @@ class MachineTracker:
         group = next((g for g in self.groups if g.rented and g.number == machine.lot), None)
         usd = hourly_price(self.backend, group, site) if group else None
         whole = with_hardware(group, site) if group else site
-        if self.ledger.begin_life(machine.name, status.life, up, whole, usd) and status.life:
-            self.ledger.note(self.run, "recovered", f"{machine.name} in {site.place}", utc())
+        if self.ledger.machines.begin_life(machine.name, status.life, up, whole, usd) and status.life:
+            self.ledger.runs.record_event(self.run, "recovered", f"{machine.name} in {site.place}", utc())
         self.lives_begun[machine.name] = status.life
 
     def _record_end(self, machine: Machine, status: MachineStatus | None) -> None:
@@ -140,15 +150,15 @@ class MachineTracker:
         state = _end_state(last, status)
         reason, code = (status.reason, status.exit_code) if status else (None, None)
         if state == MachineState.STOPPED:
-            self.ledger.end_machine(machine.name, state, at, reason or "it ended", code)
+            self.ledger.machines.end(machine.name, state, at, reason or "it ended", code)
         elif state == MachineState.FAILED:
             log = self.backend.log_tail(machine.name)
             error = next((h.error for h in last if h.state == "failed" and h.error), None)
-            self.ledger.end_machine(machine.name, state, at, error or reason or log or "it gave up", code)
+            self.ledger.machines.end(machine.name, state, at, error or reason or log or "it gave up", code)
         else:
             how = reason or DIED_UNSEEN
-            self.ledger.end_machine(machine.name, state, at, how, code)
-            self.ledger.note(self.run, "lost", f"{machine.name}: {how}", utc())
+            self.ledger.machines.end(machine.name, state, at, how, code)
+            self.ledger.runs.record_event(self.run, "lost", f"{machine.name}: {how}", utc())
         if self.workers is None:
             blamed = self.backend.blamed_leases(machine.name, machine.handle or "", code)
             self.observer.release_leases(machine.name, at, blamed)

@@ -66,15 +66,15 @@ class SpotPriceRecorder:
                     self.say(f"spot prices of {CLOUD} {region} stay as at launch: {unanswered.reason}")
                 continue
             mine.sort(key=lambda life: (life.machine, life.number))
-            self.ledger.see_prices(seen for life in mine for seen in prices_of_life(life, found))
+            self.ledger.costs.record_prices(seen for life in mine for seen in prices_of_life(life, found))
 
     def due(self) -> list[Life]:
         """Spot lives of a cloud with a history whose price is not written down until their end."""
         # At the moment at which a life ended, the next one may have come up: then the price is of that one.
-        closed = {(p.machine, p.at) for p in self.ledger.prices(self.run) if p.source == SOURCE}
+        closed = {(p.machine, p.at) for p in self.ledger.costs.prices(self.run) if p.source == SOURCE}
         return [
             life
-            for life in self.ledger.lives(self.run)
+            for life in self.ledger.machines.lives(self.run)
             if life.cloud == CLOUD
             and life.purchase == "spot"
             and life.zone

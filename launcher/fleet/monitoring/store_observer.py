@@ -49,7 +49,7 @@ class StoreObserver:
 
     def load_known(self) -> None:
         """Take over the receipts that the ledger holds, so that only newer ones are read from the store."""
-        for known in self.ledger.receipts(self.run):
+        for known in self.ledger.shards.receipts(self.run):
             self.done.add(known.shard)
             self.shards_by_worker[known.worker] += 1
 
@@ -65,7 +65,7 @@ class StoreObserver:
             for start in range(0, len(fresh), RECEIPT_BATCH):
                 with ThreadPoolExecutor(CONCURRENT_READS) as pool:
                     found = list(pool.map(partial(self._receipt, slab), fresh[start : start + RECEIPT_BATCH]))
-                self.ledger.record_receipts(self.run, found)
+                self.ledger.shards.record_receipts(self.run, found)
                 self.shards_by_worker.update(r.worker for r in found)
                 self.done.update(fresh[start : start + RECEIPT_BATCH])
 
@@ -86,9 +86,9 @@ class StoreObserver:
     def record_heartbeat(self, machine: str, found: Heartbeat) -> None:
         """Write the times of a heartbeat, and the leases that its worker returned, into the ledger."""
         if found.ready:
-            self.ledger.ready_machine(machine, found.ready)
+            self.ledger.machines.mark_ready(machine, found.ready)
         if found.returned:
-            self.ledger.record_leases(
+            self.ledger.shards.record_leases(
                 self.run, [returned_lease(found.worker, entry) for entry in found.returned]
             )
         minute = minute_of(found)
@@ -97,7 +97,7 @@ class StoreObserver:
 
     def read_heartbeats(self) -> None:
         """Read the heartbeats of all workers of this machine that the ledger holds as up."""
-        for machine in self.ledger.machines(self.run, {MachineState.UP}):
+        for machine in self.ledger.machines.of_run(self.run, {MachineState.UP}):
             if machine.cloud == "local":  # the workers of rented machines are read by `WorkerTracker`
                 self.read_heartbeat(machine.name)
 
@@ -120,7 +120,7 @@ class StoreObserver:
                 seen = ObservedLease(
                     shard, generation, worker, held[1], entry.modified, now, LeaseOutcome.LOST
                 )
-                self.ledger.record_leases(self.run, [seen])
+                self.ledger.shards.record_leases(self.run, [seen])
                 lease.release(self.store, key, crashed=key in died_of)
                 freed += 1
         return freed
@@ -128,7 +128,7 @@ class StoreObserver:
     def record_lost_leases(self) -> None:
         """Write down the leases that a later generation replaced: paid work without a result."""
         seen: list[ObservedLease] = []
-        made = {r.shard: r.generation for r in self.ledger.receipts(self.run)}
+        made = {r.shard: r.generation for r in self.ledger.shards.receipts(self.run)}
         for number in range(manifest.slab_count(self.header)):
             prefix = keys.leases_prefix(self.run, slab_name(number))
             for entry in every(self.store, prefix):
@@ -138,7 +138,7 @@ class StoreObserver:
                     if held:
                         outcome = (entry.modified, entry.modified, LeaseOutcome.LOST)
                         seen.append(ObservedLease(shard, int(text), held[0], held[1], *outcome))
-        self.ledger.record_leases(self.run, seen)
+        self.ledger.shards.record_leases(self.run, seen)
 
     def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
         """The newest leases of shards that are not done: key, (slab, shard, generation), entry."""

@@ -116,7 +116,7 @@ class WebhookSender:
         self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue()
         self._over = threading.Event()
         self._known = set[str]()
-        for notice in ledger.notices(run):  # what an earlier launcher could not send
+        for notice in ledger.notifications.of_run(run):  # what an earlier launcher could not send
             self._known.add(notice.kind)
             if notice.sent is None:
                 self._waiting.put((notice.kind, notice.text))
@@ -127,7 +127,7 @@ class WebhookSender:
         for kind, text in due_messages(moment).items():
             if kind not in self._known:
                 self._known.add(kind)
-                if self._ledger.intend_notice(self._run, kind, text, self._clock()):
+                if self._ledger.notifications.intend(self._run, kind, text, self._clock()):
                     self._waiting.put((kind, text))
 
     def close(self, patience: float = CLOSE_SECONDS) -> None:
@@ -143,7 +143,9 @@ class WebhookSender:
             for left in range(SEND_ATTEMPTS - 1, -1, -1):
                 failed = post(self._url, text)
                 with contextlib.suppress(Exception):  # a ledger that is closed under us: the run is over
-                    self._ledger.tried_notice(self._run, kind, None if failed else self._clock())
+                    self._ledger.notifications.record_attempt(
+                        self._run, kind, None if failed else self._clock()
+                    )
                 if not failed or not left or self._over.wait(pause):
                     break
                 pause *= 4

@@ -37,7 +37,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, st
 
 def recorded(folder: Path) -> list[MeasuredSpeed]:
     with Ledger.open(folder / "runs" / "ledger.db") as ledger:
-        return ledger.speeds()
+        return ledger.speeds.matching()
 
 
 def screen(body: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from launcher.cli.main import main
 from launcher.costs.daily import by_day
 from launcher.costs.run_costs import report_of
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.tables import MIGRATIONS, upgrade
+from launcher.ledger.upgrade import MIGRATIONS, upgrade
 from launcher.reports.focus_csv import COLUMNS, rows, to_csv
 from launcher.reports.markdown import report_md
 from launcher.reports.report import Report, to_json
@@ -30,7 +30,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs: the fleet's history, and a run that never began."""
     folder: Path = tmp_path_factory.mktemp("runs")
     with ledger_history.ledger_of(folder) as ledger:
-        ledger.create_run("reviews-ffffffff", "reviews", "{}", "d", str(folder / "out"), at(-90_000))
+        ledger.runs.create("reviews-ffffffff", "reviews", "{}", "d", str(folder / "out"), at(-90_000))
     return folder
 
 
@@ -156,7 +156,7 @@ def test_a_ledger_of_a_newer_version_is_two_lines(tmp_path: Path, capsys: pytest
 
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        upgrade(connection, path, (*MIGRATIONS, ("CREATE TABLE future (id)",)))
+        upgrade(connection, path, (*MIGRATIONS, "CREATE TABLE future (id);"))
     code, _, err = said(capsys, "report", "--runs", str(tmp_path))
     assert (code, len(err.splitlines())) == (1, 2)
     assert "is of a newer embedfleet" in err

@@ -110,7 +110,7 @@ def test_a_measured_speed_goes_before_a_predicted_one(
     at = datetime(2026, 3, 1, tzinfo=UTC)
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         detail = {"lengths": [[1, 512]]}
-        ledger.record_speed(MeasuredSpeed(BASE.name, "L4", "vllm", 9e4, 1e5, 1.1e5, "run r", at, detail))
+        ledger.speeds.record(MeasuredSpeed(BASE.name, "L4", "vllm", 9e4, 1e5, 1.1e5, "run r", at, detail))
     (found,) = answer(capsys, tmp_path, "--model", BASE.name, "--gpu", "L4", "--tokens", "512")
     assert found["tokens_per_second"] == {"low": 9e4, "mid": 1e5, "high": 1.1e5}
     assert found["source"] == "measured 2026-03-01: run r"
@@ -211,7 +211,7 @@ def benched(folder: Path, model: str = MINILM, engine: str = "torch", **detail: 
     detail = {"lengths": [[1.0, 256.0]], "dtype": "bfloat16"} | detail
     seen = MeasuredSpeed(model, "cpu", engine, 3_500.0, 4_000.0, 4_500.0, "bench on box cpu", NOON, detail)
     with Ledger.open(folder / "ledger.db") as ledger:
-        ledger.record_speed(seen)
+        ledger.speeds.record(seen)
 
 
 def test_the_processors_are_as_fast_as_bench_measured_them(

@@ -128,7 +128,7 @@ def test_egress_counts_from_each_place(body: dict[str, Any]) -> None:
 
 def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> None:
     with ledger_history.ledger_of(tmp_path) as ledger:
-        starts = ledger.starts()
+        starts = ledger.machines.cold_starts()
     offer = next(o for o in load() if (o.cloud, o.gpu, o.spot) == ("aws", "L4", True))
     job = parse("name: a\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n")
     profile = declared(1_000_000, [(1.0, 100.0)], None, None)

@@ -39,11 +39,11 @@ class Sky(LocalBackend):
 @pytest.fixture
 def drive(tmp_path: Path) -> Iterator[Controller]:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.create_run("run-1", "reviews", "{}", "d", str(tmp_path), NOON)
-        ledger.intend_machine(
+        ledger.runs.create("run-1", "reviews", "{}", "d", str(tmp_path), NOON)
+        ledger.machines.intend(
             "run-1", "r1-l0m0-0", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=Site("aws", "us-east-1")
         )
-        ledger.confirm_machine("r1-l0m0-0", "1:r1-l0m0-0", NOON)
+        ledger.machines.confirm("r1-l0m0-0", "1:r1-l0m0-0", NOON)
         eye = StoreObserver(Folder(tmp_path / "out"), ledger, header_of(tmp_path, 1))
         yield Controller(ledger, eye, Sky(tmp_path, []), (LOT,), None, lambda _glance: None)
 
@@ -59,23 +59,26 @@ def seen(drive: Controller, region: str, zone: str, life: int = 0) -> None:
 def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_up(drive: Controller) -> None:
     seen(drive, "us-east-1", "us-east-1a")
     seen(drive, "us-west-2", "us-west-2b", life=1)
-    assert [one.site for one in drive.ledger.lives("run-1")] == [
+    assert [one.site for one in drive.ledger.machines.lives("run-1")] == [
         Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 2.0, 120),
         Site("aws", "us-west-2", "us-west-2b", "spot", "g6.2xlarge", 2.0, 120),
     ]
-    assert [one.usd_per_hour for one in drive.ledger.lives("run-1")] == [EAST.usd_per_hour, WEST.usd_per_hour]
+    assert [one.usd_per_hour for one in drive.ledger.machines.lives("run-1")] == [
+        EAST.usd_per_hour,
+        WEST.usd_per_hour,
+    ]
 
 
 def test_where_no_place_of_the_lot_is_its_type_is_not_known_and_its_disk_is(drive: Controller) -> None:
     seen(drive, "eu-west-1", "eu-west-1a")
-    (life,) = drive.ledger.lives("run-1")
+    (life,) = drive.ledger.machines.lives("run-1")
     assert life.site == Site("aws", "eu-west-1", "eu-west-1a", "spot", None, 2.0, 120)
     assert life.usd_per_hour is None
 
 
 def test_its_disk_is_metered_and_both_its_workers_count(drive: Controller) -> None:
     seen(drive, "us-east-1", "us-east-1a")
-    drive.ledger.gone("r1-l0m0-0", NOON + timedelta(hours=1, minutes=2))
+    drive.ledger.machines.mark_gone("r1-l0m0-0", NOON + timedelta(hours=1, minutes=2))
     (time,) = machine_times(drive.ledger, "run-1")
     assert time.lanes == 2
     price = storage.disk("aws")

@@ -31,10 +31,10 @@ JOB = parse("name: a\ncorpus: {path: x}\nmodel: hash\noutput: {path: y}\n")
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A run with one machine, which has ended."""
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
-        ledger.intend_machine("r1", "m", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=EAST)
-        ledger.begin_life("m", 0, NOON, EAST, Decimal("0.30"))
-        ledger.end_life("m", 0, NOON + timedelta(minutes=5), LifeEnd.STOPPED)
+        ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
+        ledger.machines.intend("r1", "m", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=EAST)
+        ledger.machines.begin_life("m", 0, NOON, EAST, Decimal("0.30"))
+        ledger.machines.end_life("m", 0, NOON + timedelta(minutes=5), LifeEnd.STOPPED)
         yield ledger
 
 
@@ -56,17 +56,17 @@ def end(
     """What was said at the end of the run."""
     said: list[str] = []
     await_teardown(
-        ledger, ledger.find("r1"), PLAN, said.append, lambda: hurried, look=looks, patience=patience, pause=0.01
+        ledger, ledger.runs.find("r1"), PLAN, said.append, lambda: hurried, look=looks, patience=patience, pause=0.01
     )  # fmt: skip
     return said, looks
 
 
 def gone(ledger: Ledger) -> bool:
-    return ledger.lives("r1")[0].gone is not None
+    return ledger.machines.lives("r1")[0].gone is not None
 
 
 def orphans(ledger: Ledger) -> list[str]:
-    return [event.text for event in ledger.events("r1") if event.kind == "orphan"]
+    return [event.text for event in ledger.runs.events("r1") if event.kind == "orphan"]
 
 
 def test_nothing_left_is_proof_and_the_provider_has_confirmed_every_end(ledger: Ledger) -> None:
@@ -138,7 +138,7 @@ def test_looking_while_a_run_goes_on_finds_machines_and_no_orphans(ledger: Ledge
 
 
 def test_of_this_machine_the_ledger_itself_knows(ledger: Ledger) -> None:
-    run: Run = ledger.find("r1")
+    run: Run = ledger.runs.find("r1")
     left = find_remaining(ledger, run, HERE)
     assert left.asked == ["the process table"]
     assert left.machines == ["m"]  # asked for, and nobody wrote down its end

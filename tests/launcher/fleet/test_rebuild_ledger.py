@@ -64,14 +64,14 @@ def test_what_is_rebuilt_is_what_was_known(laptop: Launching) -> None:
         Ledger.open(laptop.folder / "runs" / "ledger.db") as first,
         Ledger.open(other(laptop) / "runs" / "ledger.db") as second,
     ):
-        assert second.receipts(laptop.run) == first.receipts(laptop.run)
-        assert second.progress(laptop.run) == first.progress(laptop.run)
-        assert list(second.shards(laptop.run)) == list(first.shards(laptop.run))
-        assert second.find(laptop.run).plan == first.find(laptop.run).plan
-        assert second.find(laptop.run).state == RunState.DONE
-        names = [{m.name for m in ledger.machines(laptop.run)} for ledger in (first, second)]
+        assert second.shards.receipts(laptop.run) == first.shards.receipts(laptop.run)
+        assert second.shards.progress(laptop.run) == first.shards.progress(laptop.run)
+        assert list(second.shards.of_run(laptop.run)) == list(first.shards.of_run(laptop.run))
+        assert second.runs.find(laptop.run).plan == first.runs.find(laptop.run).plan
+        assert second.runs.find(laptop.run).state == RunState.DONE
+        names = [{m.name for m in ledger.machines.of_run(laptop.run)} for ledger in (first, second)]
         assert names[0] == names[1]
-        assert {m.state for m in second.machines(laptop.run)} == {MachineState.STOPPED}
+        assert {m.state for m in second.machines.of_run(laptop.run)} == {MachineState.STOPPED}
 
 
 def test_a_finished_run_that_is_resumed_elsewhere_has_nothing_to_do_and_says_so(laptop: Launching) -> None:
@@ -98,10 +98,18 @@ def test_rebuilding_twice_changes_nothing(laptop: Launching) -> None:
 def test_the_ledger_that_is_there_keeps_what_it_knows(laptop: Launching) -> None:
     embedfleet("launch", "plan.json", folder=laptop.folder)
     with Ledger.open(laptop.folder / "runs" / "ledger.db") as ledger:
-        before = (ledger.machines(laptop.run), ledger.leases(laptop.run), ledger.find(laptop.run))
+        before = (
+            ledger.machines.of_run(laptop.run),
+            ledger.shards.leases(laptop.run),
+            ledger.runs.find(laptop.run),
+        )
     embedfleet("ledger", "rebuild", out(laptop), folder=laptop.folder)
     with Ledger.open(laptop.folder / "runs" / "ledger.db") as ledger:
-        assert (ledger.machines(laptop.run), ledger.leases(laptop.run), ledger.find(laptop.run)) == before
+        assert (
+            ledger.machines.of_run(laptop.run),
+            ledger.shards.leases(laptop.run),
+            ledger.runs.find(laptop.run),
+        ) == before
 
 
 def test_an_output_path_without_runs_is_an_error_of_two_lines(tmp_path: Path) -> None:

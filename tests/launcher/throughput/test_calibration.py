@@ -163,18 +163,18 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def a_run(ledger: Ledger, gpus: dict[str, str], shards: int) -> None:
-    ledger.create_run("r1", "reviews", "{}", "d" * 32, "/out", NOON)
+    ledger.runs.create("r1", "reviews", "{}", "d" * 32, "/out", NOON)
     slices = (Slice("a.jsonl", "1", "jsonl"),)
-    ledger.add_shards("r1", [Shard(f"{n:016x}", n, slices, 1, 1) for n in range(shards)])
+    ledger.shards.add("r1", [Shard(f"{n:016x}", n, slices, 1, 1) for n in range(shards)])
     for slot, (worker, gpu) in enumerate(gpus.items()):
-        ledger.intend_machine("r1", worker, slot, None, NOON, place="x", gpu=gpu)
+        ledger.machines.intend("r1", worker, slot, None, NOON, place="x", gpu=gpu)
 
 
 def test_of_processors_the_speed_of_all_workers_together_is_kept(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu", "w1": "cpu"}, 2)
-    ledger.record_receipts("r1", [signed(0, 0, 10), signed(1, 0, 10, worker="w1")])
+    ledger.shards.record_receipts("r1", [signed(0, 0, 10), signed(1, 0, 10, worker="w1")])
     learn(ledger, "r1", plan("cpu"), NOON)
-    (seen,) = ledger.speeds()
+    (seen,) = ledger.speeds.matching()
     assert (seen.gpu, seen.mid, seen.source) == ("cpu", 200, "run r1")
     assert seen.detail == {"lengths": LENGTHS, "workers": 2}
 
@@ -182,23 +182,23 @@ def test_of_processors_the_speed_of_all_workers_together_is_kept(ledger: Ledger)
 def test_of_gpus_the_speed_of_one_is_kept_for_each_kind(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4", "w2": "H100"}, 3)
     found = [signed(0, 0, 10), signed(1, 0, 10, worker="w1"), signed(2, 0, 1, worker="w2")]
-    ledger.record_receipts("r1", found)
+    ledger.shards.record_receipts("r1", found)
     learn(ledger, "r1", plan("L4"), NOON)
-    assert {one.gpu: one.mid for one in ledger.speeds()} == {"L4": 100, "H100": 1_000}
+    assert {one.gpu: one.mid for one in ledger.speeds.matching()} == {"L4": 100, "H100": 1_000}
 
 
 def test_a_run_that_was_stopped_at_once_teaches_nothing(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu"}, 2)
-    ledger.record_receipts("r1", [signed(0, 0, ENOUGH / 2)])
+    ledger.shards.record_receipts("r1", [signed(0, 0, ENOUGH / 2)])
     learn(ledger, "r1", plan("cpu"), NOON)
-    assert ledger.speeds() == []
+    assert ledger.speeds.matching() == []
 
 
 def test_a_run_that_was_stopped_after_a_while_does(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 2)
-    ledger.record_receipts("r1", [signed(0, 0, 100)])
+    ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
     learn(ledger, "r1", plan("L4"), NOON)
-    assert ledger.speeds()[0].mid == 10
+    assert ledger.speeds.matching()[0].mid == 10
 
 
 # --- first minutes
@@ -212,7 +212,7 @@ def test_first_minutes_become_one_record_a_gpu(ledger: Ledger) -> None:
         Minute("w2", 6e5, 60, NOON),
     ]
     first_minutes(ledger, "r1", plan("L4"), minutes)
-    seen = {one.gpu: one for one in ledger.speeds()}
+    seen = {one.gpu: one for one in ledger.speeds.matching()}
     assert (seen["L4"].mid, seen["L4"].at, seen["L4"].source) == (75, later(65), "first minute of run r1")
     assert seen["H100"].low == pytest.approx(10_000 / DRIFT)
 
@@ -222,15 +222,15 @@ def test_a_first_minute_that_comes_later_changes_the_record_and_adds_none(ledger
     one = Minute("w0", 6_000, 60, later(60))
     first_minutes(ledger, "r1", plan("L4"), [one])
     first_minutes(ledger, "r1", plan("L4"), [one, Minute("w1", 3_000, 60, later(99))])
-    assert [seen.mid for seen in ledger.speeds()] == [75]
+    assert [seen.mid for seen in ledger.speeds.matching()] == [75]
 
 
 def test_what_the_whole_run_made_goes_before_its_first_minutes(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 1)
     first_minutes(ledger, "r1", plan("L4"), [Minute("w0", 6_000, 60, later(60))])
-    ledger.record_receipts("r1", [signed(0, 0, 100)])
+    ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
     learn(ledger, "r1", plan("L4"), later(100))
-    assert [seen.source for seen in ledger.speeds()] == ["run r1", "first minute of run r1"]
+    assert [seen.source for seen in ledger.speeds.matching()] == ["run r1", "first minute of run r1"]
 
 
 def test_a_sign_of_life_tells_of_its_first_minute_once_it_is_over() -> None:

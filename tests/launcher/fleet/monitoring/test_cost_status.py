@@ -60,15 +60,15 @@ def test_the_range_holds_the_middle_and_is_never_less_than_what_was_spent(
 
 def test_a_fleet_that_runs_says_what_an_hour_costs_and_where_its_machines_are(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.create_run("r1", "reviews", "{}", "d", "s3://x", NOON)
+        ledger.runs.create("r1", "reviews", "{}", "d", "s3://x", NOON)
         for i, region in enumerate(("us-east-1", "us-east-1", "us-west-2", "us-west-2")):
             site = Site("aws", region, None, "spot", "g6.xlarge", 1, None)
-            ledger.intend_machine("r1", f"m{i}", i, Decimal("0.3"), NOON, gpu="L4", lot=0, site=site)
-            ledger.confirm_machine(f"m{i}", f"job-{i}", at(1))
+            ledger.machines.intend("r1", f"m{i}", i, Decimal("0.3"), NOON, gpu="L4", lot=0, site=site)
+            ledger.machines.confirm(f"m{i}", f"job-{i}", at(1))
             if i < 3:
-                ledger.begin_life(f"m{i}", 0, at(60), site, Decimal("0.36"))
-                ledger.ready_machine(f"m{i}", at(120))
-        ledger.end_life("m2", 0, at(3_000), LifeEnd.PREEMPTED)
+                ledger.machines.begin_life(f"m{i}", 0, at(60), site, Decimal("0.36"))
+                ledger.machines.mark_ready(f"m{i}", at(120))
+        ledger.machines.end_life("m2", 0, at(3_000), LifeEnd.PREEMPTED)
         body = money_of(ledger, "r1", at(3_660), 0, None, None)
     assert body["usd_per_hour"] == "0.72"
     assert body["usd_known"] == "0.72"  # two for an hour; EC2 charges nothing for the third
@@ -81,7 +81,7 @@ def test_a_fleet_that_runs_says_what_an_hour_costs_and_where_its_machines_are(tm
 
 def test_a_run_without_a_budget_or_a_plan_leaves_both_unknown(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
         body = money_of(ledger, "r1", NOON, 0, None, None)
     assert (body["budget"], body["usd_projected"], body["usd_per_hour"]) == (None, None, None)
 

@@ -132,13 +132,13 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
     one = replace(pulse("w0"), run=header.run, ready=NOON.isoformat(), first_minute=over)
     HeartbeatWriter(store, one).beat()
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.create_run(header.run, "small", json.dumps(body), body["digest"], str(store.root), NOON)
-        assert ledger.intend_machine(header.run, "w0", 0, None, NOON, place="local", gpu="cpu")
-        ledger.confirm_machine("w0", "1:w0", NOON)
+        ledger.runs.create(header.run, "small", json.dumps(body), body["digest"], str(store.root), NOON)
+        assert ledger.machines.intend(header.run, "w0", 0, None, NOON, place="local", gpu="cpu")
+        ledger.machines.confirm("w0", "1:w0", NOON)
         eye = StoreObserver(store, ledger, header)
         drive = Controller(ledger, eye, LocalBackend(tmp_path), (), None, lambda _: None)
         eye.read_heartbeats()
         for _ in range(2):
             drive.learn()
-        (seen,) = ledger.speeds()
+        (seen,) = ledger.speeds.matching()
     assert (seen.mid, seen.gpu, seen.source) == (4_000, "cpu", f"first minute of run {header.run}")

@@ -56,15 +56,15 @@ class Answers:
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A machine that came up at noon, at $0.30 by the catalog."""
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
         born(ledger, "m", site())
         yield ledger
 
 
 def born(ledger: Ledger, name: str, where: Site, minutes: float = 0, number: int = 0) -> None:
     if number == 0:
-        ledger.intend_machine("r1", name, 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=where)
-    ledger.begin_life(name, number, later(minutes), where, Decimal("0.30"))
+        ledger.machines.intend("r1", name, 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=where)
+    ledger.machines.begin_life(name, number, later(minutes), where, Decimal("0.30"))
 
 
 def follow(ledger: Ledger, answers: Answers) -> tuple[SpotPriceRecorder, list[str]]:
@@ -83,7 +83,7 @@ def test_each_second_is_charged_at_its_own_price(ledger: Ledger) -> None:
     """15 minutes at $0.28, 30 at $0.40, 15 at $0.20: $0.32 in all, counted by hand."""
     answers = Answers([price(-600, "0.28"), price(15, "0.40"), price(45, "0.20"), price(90, "9.00")])
     history, said = follow(ledger, answers)
-    ledger.end_life("m", 0, later(60), LifeEnd.STOPPED)
+    ledger.machines.end_life("m", 0, later(60), LifeEnd.STOPPED)
     history.record(later(120))
     assert rates(ledger) == [
         (NOON, Decimal("0.28")), (later(15), Decimal("0.40")), (later(45), Decimal("0.20")),
@@ -107,7 +107,7 @@ def test_while_a_machine_lives_it_is_asked_again_now_and_then_and_after_its_end_
     for minutes in (1, 2, 3, 12):
         history.record(later(minutes))
     assert [until for _, _, until in answers.asked] == [later(1), later(12)]
-    ledger.end_life("m", 0, later(14), LifeEnd.STOPPED)
+    ledger.machines.end_life("m", 0, later(14), LifeEnd.STOPPED)
     answers.prices.append(price(13, "0.50"))
     for minutes in (25, 40, 60):
         history.record(later(minutes))
@@ -145,7 +145,7 @@ def test_each_life_has_the_prices_of_its_own_zone(ledger: Ledger) -> None:
 @pytest.mark.parametrize("where", [site(purchase="on-demand"), site(cloud="gcp"), Site("local")])
 def test_only_spot_of_a_cloud_with_a_history_is_asked_for(tmp_path: Path, where: Site) -> None:
     with Ledger.open(tmp_path / "other.db") as ledger:
-        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
         born(ledger, "m", where)
         answers = Answers([])
         follow(ledger, answers)[0].record(later(30))
@@ -186,7 +186,7 @@ def test_a_history_that_was_not_read_to_the_end_is_not_known(ledger: Ledger) -> 
     history, _ = follow(ledger, answers)
     history.record(later(5))
     assert machine_times(ledger, "r1")[0].followed
-    ledger.end_life("m", 0, later(50), LifeEnd.STOPPED)
+    ledger.machines.end_life("m", 0, later(50), LifeEnd.STOPPED)
     assert not machine_times(ledger, "r1")[0].followed
     history.record(later(60))
     assert machine_times(ledger, "r1")[0].followed
@@ -202,5 +202,5 @@ def test_a_history_that_begins_after_the_machine_leaves_the_price_at_launch_unti
 def test_a_price_of_a_machine_that_nobody_knows_is_a_mistake_and_nothing_is_written(ledger: Ledger) -> None:
     known = ObservedPrice("m", later(1), "spot history", Decimal(1), 0)
     with pytest.raises(ValueError, match="was never intended"):
-        ledger.see_prices([known, ObservedPrice("x", later(1), "spot history", Decimal(1), 0)])
-    assert known not in ledger.prices("r1")
+        ledger.costs.record_prices([known, ObservedPrice("x", later(1), "spot history", Decimal(1), 0)])
+    assert known not in ledger.costs.prices("r1")

@@ -37,7 +37,7 @@ def hook() -> Iterator[Webhook]:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.create_run("r1", "reviews", "{}", "d", "out", NOON)
+        ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
         yield ledger
 
 
@@ -74,7 +74,7 @@ def test_a_webhook_that_fails_is_tried_again(ledger: Ledger, hook: Webhook) -> N
     one = herald(ledger, hook.url)
     one.update(QUIET)
     one.close()
-    (notice,) = ledger.notices("r1")
+    (notice,) = ledger.notifications.of_run("r1")
     assert (len(hook.bodies), notice.tries, notice.sent) == (1, 3, NOON)
 
 
@@ -83,9 +83,9 @@ def test_what_could_not_be_sent_is_sent_by_the_next_launcher(ledger: Ledger, hoo
     one = herald(ledger, hook.url)
     one.update(QUIET)
     one.close()
-    assert ledger.notices("r1")[0].sent is None
+    assert ledger.notifications.of_run("r1")[0].sent is None
     herald(ledger, hook.url).close()
-    assert ledger.notices("r1")[0].sent == NOON
+    assert ledger.notifications.of_run("r1")[0].sent == NOON
     assert len(hook.bodies) == 1
 
 
@@ -125,7 +125,7 @@ def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_p
 def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
     with webhook_sender(ledger, "r1", None, lambda: NOON) as hear:
         update(QUIET)
-    assert ledger.notices("r1") == []
+    assert ledger.notifications.of_run("r1") == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""The runs of a ledger, the states they may take, and the events that happened to them."""
+
+from datetime import datetime
+from difflib import get_close_matches
+
+from launcher.errors import Problem
+from launcher.ledger.database import Database
+from launcher.ledger.records import RUN_MOVES, Run, RunEvent, RunState
+from launcher.ledger.tables import EVENT, RUN, printable, utc_text
+
+
+class Runs:
+    """Create, find and change runs. Times come from the caller."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        id: str,  # noqa: A002 # the name of the column
+        name: str,
+        plan: str,
+        plan_digest: str,
+        output: str,
+        created: datetime,
+        place: str = "local",
+    ) -> bool:
+        """Create a run and return True; return False where the same id exists with the same plan.
+
+        Raises:
+            Problem: the id exists with another plan.
+        """
+        row = {
+            "id": id, "name": name, "plan": plan, "plan_digest": plan_digest, "output": output,
+            "place": place, "state": RunState.PLANNED, "created": created, "changed": created,
+        }  # fmt: skip
+        with self._database.writing() as connection:
+            if RUN.insert(connection, row):
+                return True
+            (known,) = connection.execute("SELECT plan_digest FROM run WHERE id = ?", (id,)).fetchone()
+        if known != plan_digest:
+            raise Problem(
+                f"run {id} exists with another plan: its digest is {known[:12]}, not {plan_digest[:12]}",
+                hint=f"embedfleet resume {id}, or give the new run another name",
+            )
+        return False
+
+    def get(self, id: str) -> Run | None:  # noqa: A002 # the name of the column
+        """Return the run of this id, or None."""
+        with self._database.reading() as connection:
+            return next(iter(RUN.select(connection, "id = ?", (id,))), None)
+
+    def all(self) -> list[Run]:
+        """Return all runs, the newest first."""
+        with self._database.reading() as connection:
+            return RUN.select(connection, "true", order="created DESC, rowid DESC")
+
+    def find(self, prefix: str | None = None) -> Run:
+        """Return the run whose id begins with `prefix`; without one, the newest run.
+
+        Raises:
+            Problem: no run or more than one begins so.
+        """
+        runs = self.all()
+        if not runs:
+            raise Problem("there is no run in this ledger yet", hint="embedfleet launch JOB.yaml")
+        if prefix is None:
+            return runs[0]
+        ids = [run.id for run in runs]
+        exact = [run for run in runs if run.id == prefix]
+        matches = exact or [run for run in runs if run.id.startswith(prefix)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(run.id for run in matches[:3])
+            raise Problem(f"{len(matches)} runs begin with '{prefix}'", hint=f"write more of one of: {names}")
+        near = get_close_matches(prefix, ids, n=3, cutoff=0.5) or ids[:3]
+        raise Problem(f"no run of {len(ids)} begins with '{prefix}'", hint=f"name one of: {', '.join(near)}")
+
+    def set_state(self, id: str, state: RunState, now: datetime) -> None:  # noqa: A002 # the name of the column
+        """Move a run to a state; setting its present state again changes nothing.
+
+        Raises:
+            Problem: the run is unknown, or RUN_MOVES has no such move.
+        """
+        with self._database.writing() as connection:
+            found = connection.execute("SELECT state FROM run WHERE id = ?", (id,)).fetchone()
+            if found is None:
+                raise unknown_run(id)
+            before = RunState(found[0])
+            if state == before:
+                return
+            if (before, state) not in RUN_MOVES:
+                raise Problem(
+                    f"run {id} is {before} and cannot become {state}", hint=f"embedfleet status {id}"
+                )
+            connection.execute(
+                "UPDATE run SET state = ?, changed = ? WHERE id = ?", (state.value, utc_text(now), id)
+            )
+
+    def record_event(self, run: str, kind: str, text: str, now: datetime) -> None:
+        """Append an event to the history of a run."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO event (run, kind, text, at) VALUES (?, ?, ?, ?)",
+                (run, kind, printable(text), utc_text(now)),
+            )
+
+    def events(self, run: str, after: int = 0) -> list[RunEvent]:
+        """Return the events of a run whose id is greater than `after`, in order."""
+        with self._database.reading() as connection:
+            return EVENT.select(connection, "run = ? AND id > ?", (run, after), order="id")
+
+
+def unknown_run(run: str) -> Problem:
+    """The error of a run that the ledger does not have."""
+    return Problem(f"run {run} is not in this ledger", hint="embedfleet status shows those that are")

@@ -1,0 +1,159 @@
+"""The shards of a run, their receipts and sums, and the leases that were observed on them."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, replace
+from itertools import islice
+from typing import Any
+
+from launcher.errors import Problem
+from launcher.ledger.database import Database
+from launcher.ledger.records import ObservedLease, RunProgress, ShardRecord
+from launcher.ledger.runs import unknown_run
+from launcher.ledger.tables import (
+    LEASE,
+    PROGRESS,
+    SHARD,
+    fields_of,
+    printable,
+    stored,
+    utc_time,
+)
+from tasks.protocol.receipt import Receipt, load_files
+from tasks.protocol.shard import Shard
+
+BATCH_SHARDS = 10_000  # in one transaction: other writers get their turn in between
+
+# ON CONFLICT names the key: INSERT OR IGNORE would also swallow a row that lacks a value.
+ADD_SHARD = """
+    INSERT INTO shard (run, id, position, bytes, tokens_expected) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (run, id) DO NOTHING
+"""
+ASSIGN_RECEIPT = ", ".join(f'"{column.name}" = ?' for column in SHARD.later_columns)
+MARK_DONE = f"""
+    UPDATE shard SET state = 'DONE', {ASSIGN_RECEIPT} WHERE run = ? AND id = ? AND state = 'WAITING'
+"""  # noqa: S608 # names of our own
+RECEIPT_FIELDS = [field.name for field in fields(Receipt)]
+TIME_FIELDS = [RECEIPT_FIELDS.index(name) for name in ("started", "finished")]
+STAGES, EARLIER, REPEATED = (RECEIPT_FIELDS.index(n) for n in ("stages", "earlier", "tokens_repeated"))
+RECEIPTS = (
+    "SELECT "  # noqa: S608 # names of our own
+    + ", ".join("id" if name == "shard" else f'"{name}"' for name in RECEIPT_FIELDS)
+    + " FROM shard WHERE run = ? AND state = 'DONE' ORDER BY position"
+)
+UNKNOWN_SHARDS = """
+    SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM shard WHERE run = ? AND id = value)
+"""
+# The newest observation counts, and a lease that gave a receipt stays DONE whatever a late observer reports.
+OBSERVE_LEASE = """
+    INSERT INTO lease (run, shard, generation, worker, claimed, last_seen, ended, outcome)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (run, shard, generation) DO UPDATE SET
+        last_seen = max(last_seen, excluded.last_seen), ended = excluded.ended, outcome = excluded.outcome
+    WHERE outcome <> 'DONE' AND (excluded.outcome = 'DONE' OR excluded.last_seen >= last_seen)
+"""
+
+
+class Shards:
+    """Record what is known of the shards of a run. Recording the same again changes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run: str, shards: Iterable[Shard]) -> int:
+        """Add shards and return how many were new.
+
+        An interrupted call has added some of them; calling again adds the rest.
+        """
+        added = 0
+        rows = ((run, shard.id, shard.position, shard.bytes, shard.tokens) for shard in shards)
+        while batch := list(islice(rows, BATCH_SHARDS)):
+            with self._database.writing() as connection:
+                added += connection.executemany(ADD_SHARD, batch).rowcount
+        return added
+
+    def of_run(self, run: str) -> Iterator[ShardRecord]:
+        """Yield the shards of a run in the order of the manifest, from one snapshot."""
+        names = ", ".join(f'"{column.name}"' for column in SHARD.record_columns)
+        statement = f"SELECT {names} FROM shard WHERE run = ? ORDER BY position"  # noqa: S608 # names of our own
+        with self._database.reading() as connection:
+            for row in connection.execute(statement, (run,)):
+                yield SHARD.load(row)
+
+    def record_receipts(self, run: str, receipts: Sequence[Receipt]) -> int:
+        """Mark shards done and return how many are newly done. The first receipt of a shard stays.
+
+        Raises:
+            Problem: some receipts are of shards that the run does not have; then none is recorded.
+            ValueError: a receipt is of another run.
+        """
+        if not receipts:
+            return 0
+        rows = [_receipt_row(run, receipt) for receipt in receipts]
+        with self._database.writing() as connection:
+            done = connection.executemany(MARK_DONE, rows).rowcount
+            if done < len(rows):
+                ids = json.dumps([receipt.shard for receipt in receipts])
+                unknown = [shard for (shard,) in connection.execute(UNKNOWN_SHARDS, (ids, run))]
+                if unknown:
+                    raise Problem(
+                        f"{len(unknown)} of {len(rows)} receipts are of shards that are not in run {run}, "
+                        f"such as {unknown[0]}",
+                        hint="check that this output path belongs to this run",
+                    )
+        return done
+
+    def receipts(self, run: str) -> list[Receipt]:
+        """Return the receipts of a run as the workers wrote them, in the order of the manifest."""
+        with self._database.reading() as connection:
+            return [_receipt(row) for row in connection.execute(RECEIPTS, (run,)).fetchall()]
+
+    def progress(self, run: str) -> RunProgress:
+        """Return the sums of a run, which triggers keep: one row at any number of shards.
+
+        Raises:
+            Problem: the run is unknown.
+        """
+        with self._database.reading() as connection:
+            for progress in PROGRESS.select(connection, "run = ?", (run,)):
+                return progress
+        raise unknown_run(run)
+
+    def record_leases(self, run: str, leases: Iterable[ObservedLease]) -> None:
+        """Record leases as they were observed last; worker and time of claim stay as they were observed first."""
+        rows = [LEASE.store({"run": run, **fields_of(lease)}) for lease in leases]
+        if rows:
+            with self._database.writing() as connection:
+                connection.executemany(OBSERVE_LEASE, rows)
+
+    def leases(self, run: str) -> list[ObservedLease]:
+        """Return all leases that were observed on a run."""
+        with self._database.reading() as connection:
+            return LEASE.select(connection, "run = ?", (run,), order="shard, generation")
+
+    def held_leases(self, run: str) -> list[ObservedLease]:
+        """Return the leases that have not ended, the one unseen for longest first."""
+        with self._database.reading() as connection:
+            # 'HELD' is a literal, so that SQLite may use the partial index lease_held.
+            return LEASE.select(connection, "run = ? AND outcome = 'HELD'", (run,), order="last_seen")
+
+
+def _receipt_row(run: str, receipt: Receipt) -> tuple[Any, ...]:
+    """The parameters of MARK_DONE."""
+    if receipt.run != run:
+        raise ValueError(f"a receipt of run {receipt.run} came to run {run}")
+    if receipt.fault is not None:
+        receipt = replace(receipt, fault=printable(receipt.fault))
+    cells = [stored(column, getattr(receipt, column.name)) for column in SHARD.later_columns]
+    return (*cells, run, receipt.shard)
+
+
+def _receipt(row: Sequence[Any]) -> Receipt:
+    # Only the cells that differ are converted: a report of 100,000 shards takes half as long.
+    cells = list(row)
+    for place in TIME_FIELDS:
+        cells[place] = utc_time(cells[place])
+    cells[STAGES] = json.loads(cells[STAGES])
+    cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
+    cells[REPEATED] = cells[REPEATED] or 0  # NULL in rows of layouts 1 and 2, which did not count them
+    return Receipt(*cells)
