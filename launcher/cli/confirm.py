@@ -1,25 +1,24 @@
-"""The question before money is spent, and what a launch would do if it were answered with yes."""
+"""Ask before money is spent; and the text of `launch --dry-run`: every task and every call of SkyPilot."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.placement import home_place
+from launcher.planning.saved_plan import SavedPlan
 from tasks.skypilot_task import Recipe, in_words, prefix, ranked, task, to_yaml
 
 
-def confirm(body: Mapping[str, Any], *, yes: bool, most: Decimal | None) -> None:
-    """Ask whether to spend the plan's P90. No is the default.
+def confirm_cost(plan: SavedPlan, *, yes: bool, most: Decimal | None) -> None:
+    """Ask whether to spend up to the plan's P90; the default is no. `yes` and `most` are --yes and --max-cost.
 
     Raises:
-        ConfirmationNeeded: nobody said yes, or the plan may cost more than was allowed.
-        Usage: yes was said without a limit.
+        ConfirmationNeeded: the answer is no, there is no terminal to ask on, or the P90 is above `most`.
+        Usage: `yes` without `most`.
     """
-    machines = sum(lot["machines"] for lot in body["lots"])
-    spread: Mapping[str, str | None] = body["totals"]["usd"]
-    high = None if spread["p90"] is None else Decimal(spread["p90"])
+    machines = sum(group.machines for group in plan.lots)
+    high = plan.totals.usd.p90
     cost = "an unknown sum" if high is None else f"up to ${high:.2f} (P90)"
     rent = f"launching rents {machines} machine{'s' * (machines > 1)} for {cost}"
     if yes and most is None:
@@ -32,7 +31,7 @@ def confirm(body: Mapping[str, Any], *, yes: bool, most: Decimal | None) -> None
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfirmationNeeded(
-            f"{rent}, and there is nobody to ask", hint=f"--yes --max-cost ${_limit(high)}"
+            f"{rent}, and there is no terminal to ask on", hint=f"--yes --max-cost ${_limit(high)}"
         )
     sys.stderr.write(f"This {rent.removeprefix('launching ')}. Go on? [y/N] ")
     sys.stderr.flush()
@@ -40,16 +39,15 @@ def confirm(body: Mapping[str, Any], *, yes: bool, most: Decimal | None) -> None
         raise ConfirmationNeeded("nothing was rented", hint="say y to go on")
 
 
-def rehearsal(body: Mapping[str, Any], recipes: Sequence[Recipe]) -> str:
-    """The YAML of every lot, and every call that a launch would make, in their order."""
-    if not recipes or body["lots"][0]["cloud"] == "local":
-        lot = body["lots"][0]
-        return f"# {lot['workers']} worker processes of this machine; nothing is rented\n"
+def dry_run_text(plan: SavedPlan, recipes: Sequence[Recipe]) -> str:
+    """The YAML of every machine group's task, then every SkyPilot call that a launch would make, in order."""
+    if not recipes or plan.lots[0].cloud == "local":
+        return f"# {plan.lots[0].workers} worker processes of this machine; nothing is rented\n"
     parts = [f"# lot-{recipe.lot}.yaml\n{to_yaml(task(recipe))}" for recipe in recipes]
     calls: list[str] = []
-    for recipe, lot in zip(recipes, body["lots"], strict=True):
-        counts = [seat["machines"] for seat in lot["places"]]
-        for slot in range(lot["machines"]):
+    for recipe, group in zip(recipes, plan.lots, strict=True):
+        counts = [place.machines for place in group.places]
+        for slot in range(group.machines):
             first = home_place(recipe.places, counts, slot) or ranked(recipe.places)[0]
             name = f"{prefix(recipe.run)}-l{recipe.lot}m{slot}-0"
             calls.append(

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = named_plan(arguments.subject)
     if plan is None and arguments.subject:
         found += subject_checks(arguments.subject)
-    rents = plan is not None and any(lot["cloud"] != "local" for lot in plan["lots"])
+    rents = plan is not None and any(group.cloud != "local" for group in plan.lots)
     if rents or arguments.orphans or is_installed("skypilot"):
         found += cloud_checks.renting_checks(
             plan if rents else None, arguments.runs / "ledger.db", orphans=arguments.orphans

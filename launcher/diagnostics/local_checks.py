@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from launcher import __version__
 from launcher.corpus.inspect import listing_of, output_path
@@ -21,6 +20,7 @@ from launcher.jobs.job import Job, Source
 from launcher.jobs.model_reference import resolve
 from launcher.jobs.parse import read_job
 from launcher.planning.plan_file import plan_in
+from launcher.planning.saved_plan import SavedPlan
 from launcher.throughput.local_machine import names, slots
 from tasks.engines.tokenizer import HASH, longest
 
@@ -62,7 +62,7 @@ def machine_checks(runs: Path) -> list[Check]:
     ]
 
 
-def named_plan(named: str | None) -> dict[str, Any] | None:
+def named_plan(named: str | None) -> SavedPlan | None:
     """Read the plan if `named` is a JSON file; None for anything else.
 
     Raises:

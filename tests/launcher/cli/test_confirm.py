@@ -1,45 +1,45 @@
-"""The question about money: it names the P90, No is the default, and nobody is asked where nobody sits."""
+"""The question before renting, and the text of --dry-run."""
 
 import sys
-from collections.abc import Mapping
 from decimal import Decimal
 from io import StringIO
-from typing import Any
 
 import pytest
 
-from launcher.cli.confirm import confirm, rehearsal
+from launcher.cli.confirm import confirm_cost, dry_run_text
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.task_specs import specs_of
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
 from tests.support import sample_plan
 
 
-def body(p90: str | None = "131") -> Mapping[str, Any]:
-    plan = sample_plan.plan()
-    plan["totals"]["usd"]["p90"] = p90
-    return plan
+def plan(p90: str | None = "131") -> SavedPlan:
+    body = sample_plan.plan()
+    body["totals"]["usd"]["p90"] = p90
+    return plan_file.read_recorded(body)
 
 
-def test_without_a_terminal_the_flags_are_named_with_the_p90() -> None:
+def test_without_a_terminal_the_error_names_the_flags_and_the_p90() -> None:
     with pytest.raises(ConfirmationNeeded, match=r"rents 21 machines for up to \$131\.00 \(P90\)") as caught:
-        confirm(body(), yes=False, most=None)
+        confirm_cost(plan(), yes=False, most=None)
     assert caught.value.code == 4
     assert caught.value.hint == "--yes --max-cost $132"
 
 
 def test_yes_needs_a_limit() -> None:
     with pytest.raises(Usage, match="--yes needs a limit"):
-        confirm(body(), yes=True, most=None)
+        confirm_cost(plan(), yes=True, most=None)
 
 
-def test_yes_within_the_limit_is_enough() -> None:
-    confirm(body(), yes=True, most=Decimal(131))
+def test_yes_with_a_p90_within_the_limit_is_accepted() -> None:
+    confirm_cost(plan(), yes=True, most=Decimal(131))
 
 
 @pytest.mark.parametrize("p90", ["131.01", None])
-def test_a_plan_that_may_cost_more_than_the_limit_is_refused(p90: str | None) -> None:
+def test_p90_above_the_limit_or_unknown_is_refused(p90: str | None) -> None:
     with pytest.raises(ConfirmationNeeded, match=r"and --max-cost is \$131$"):
-        confirm(body(p90), yes=True, most=Decimal(131))
+        confirm_cost(plan(p90), yes=True, most=Decimal(131))
 
 
 class Terminal(StringIO):
@@ -50,24 +50,24 @@ class Terminal(StringIO):
 @pytest.mark.parametrize(
     ("answer", "rents"), [("y\n", True), ("YES\n", True), ("\n", False), ("n\n", False), ("", False)]
 )
-def test_no_is_the_default(answer: str, rents: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_answer_is_no(answer: str, rents: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     monkeypatch.setattr(sys, "stderr", screen)
     if rents:
-        confirm(body(), yes=False, most=None)
+        confirm_cost(plan(), yes=False, most=None)
     else:
         with pytest.raises(ConfirmationNeeded, match="nothing was rented"):
-            confirm(body(), yes=False, most=None)
+            confirm_cost(plan(), yes=False, most=None)
     assert screen.getvalue() == "This rents 21 machines for up to $131.00 (P90). Go on? [y/N] "
 
 
-# --- a launch that only tells
+# --- dry run
 
 
-def test_a_rehearsal_shows_every_lot_and_every_call_with_its_first_place() -> None:
-    plan = sample_plan.plan()
-    text = rehearsal(plan, specs_of(plan, "s3://bucket/vectors", "/code/tasks", disk_gb=75))
+def test_dry_run_shows_every_task_and_every_call_with_its_first_place() -> None:
+    body = sample_plan.plan()
+    text = dry_run_text(plan(), specs_of(body, "s3://bucket/vectors", "/code/tasks", disk_gb=75))
     assert text.count("# lot-") == 2
     calls = [line for line in text.splitlines() if line.startswith("# sky.jobs.launch(")]
     assert len(calls) == 21
@@ -78,5 +78,6 @@ def test_a_rehearsal_shows_every_lot_and_every_call_with_its_first_place() -> No
     assert "lot-1.yaml" in calls[20]
 
 
-def test_a_rehearsal_on_this_machine_rents_nothing() -> None:
-    assert rehearsal(sample_plan.local(), ()) == "# 1 worker processes of this machine; nothing is rented\n"
+def test_dry_run_on_this_machine_rents_nothing() -> None:
+    local = plan_file.read_recorded(sample_plan.local())
+    assert dry_run_text(local, ()) == "# 1 worker processes of this machine; nothing is rented\n"

@@ -1,4 +1,4 @@
-"""What doctor says of renting: orphans with their cost, quotas beside what a plan needs, SkyPilot where it is missing."""
+"""Checks of renting: orphans and their cost, quotas compared with a plan's needs, and SkyPilot that is missing."""
 
 import importlib.util
 import json
@@ -22,6 +22,8 @@ from launcher.diagnostics.cloud_checks import (
     quota_checks,
 )
 from launcher.fleet.backends.provider_api import Instance
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
 from pricing import price_book
 from tests.support import sample_plan
 
@@ -41,7 +43,11 @@ LOST = Instance(
 )
 
 
-def test_an_orphan_is_named_with_its_run_its_cost_and_how_to_end_it() -> None:
+def sample() -> SavedPlan:
+    return plan_file.read_recorded(sample_plan.plan())
+
+
+def test_orphan_has_run_cost_and_the_command_that_ends_it() -> None:
     (check,) = orphan_checks([Orphan(LOST, 10.0, Decimal("8.048"))], [], ["aws"])
     assert check.verdict == "fail"
     assert (
@@ -50,18 +56,18 @@ def test_an_orphan_is_named_with_its_run_its_cost_and_how_to_end_it() -> None:
     assert check.hint == "aws ec2 terminate-instances --region us-east-1 --instance-ids i-0abc"
 
 
-def test_what_an_orphan_cost_may_be_unknown_and_is_not_0_then() -> None:
+def test_unknown_cost_of_an_orphan_is_question_mark() -> None:
     (check,) = orphan_checks([Orphan(LOST, None, None)], [], ["aws"])
     assert check.seen.endswith("? hours, $? so far")
 
 
-def test_a_cloud_that_was_not_asked_is_no_proof_that_nothing_is_there() -> None:
+def test_cloud_that_could_not_be_asked_is_a_warning() -> None:
     checks = orphan_checks([], ["gcp could not be asked: no credentials"], ["aws", "gcp"])
     assert worst(checks) == "warn"
     assert worst(orphan_checks([], [], ["aws", "gcp"])) == "ok"
 
 
-def test_a_machine_costs_what_the_price_book_says_of_its_type_there() -> None:
+def test_instance_price_comes_from_the_price_book() -> None:
     prices = InstancePrices(price_book.load())
     assert prices(LOST) == Decimal("0.8048")
     spot = prices(replace(LOST, spot=True))
@@ -70,15 +76,15 @@ def test_a_machine_costs_what_the_price_book_says_of_its_type_there() -> None:
     assert prices(replace(LOST, region="moon")) is None
 
 
-def test_a_laptop_without_a_ledger_knows_no_run(tmp_path: Path) -> None:
+def test_without_a_ledger_no_run_is_known(tmp_path: Path) -> None:
     assert known_runs(tmp_path / "ledger.db") == []
     assert not (tmp_path / "ledger.db").exists()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("sky") is not None, reason="SkyPilot is installed here")
-def test_without_skypilot_a_plan_cannot_be_launched_and_anything_else_can_be_done() -> None:
+def test_missing_skypilot_fails_only_with_a_plan() -> None:
     assert [c.verdict for c in cloud_checks()] == ["warn"]
-    (check,) = cloud_checks(sample_plan.plan())
+    (check,) = cloud_checks(plan_file.read_recorded(sample_plan.plan()))
     assert check.verdict == "fail"
     assert "embedfleet[cloud]" in (check.hint or "")
 
@@ -88,7 +94,7 @@ def test_without_skypilot_a_plan_cannot_be_launched_and_anything_else_can_be_don
 
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch) -> Generator[dict[str, float], None, None]:
-    """vCPUs by code, as AWS's Service Quotas would tell them on loopback."""
+    """vCPUs by code, as AWS's Service Quotas returns them, from a server on loopback."""
     quota: dict[str, float] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -126,26 +132,26 @@ SPOT_G = "L-3819A6DF"
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("vcpus", "verdict"), [(32.0, "ok"), (31.0, "fail")])
-def test_what_aws_allows_is_told_beside_what_the_plan_needs(
+def test_aws_quota_is_compared_with_the_plans_need(
     vcpus: float, verdict: str, allowed: dict[str, float]
 ) -> None:
     allowed[SPOT_G] = vcpus
-    check = next(c for c in quota_checks(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
+    check = next(c for c in quota_checks(sample()) if c.name == "quota aws us-east-1 spot")
     assert (check.verdict, check.seen) == (verdict, f"{vcpus:g} vCPUs are allowed, 32 are needed ({SPOT_G})")
     if verdict == "fail":
         assert (check.hint or "").endswith("--quota-code L-3819A6DF --region us-east-1 --desired-value 32")
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_quota_that_aws_does_not_tell_is_no_failure(allowed: dict[str, float]) -> None:
+def test_unknown_aws_quota_is_a_warning(allowed: dict[str, float]) -> None:
     del allowed
-    check = next(c for c in quota_checks(sample_plan.plan()) if c.name == "quota aws us-east-1 spot")
+    check = next(c for c in quota_checks(sample()) if c.name == "quota aws us-east-1 spot")
     assert check.verdict == "warn"
     assert check.seen.startswith("AWS does not say: ")
 
 
-def test_a_cloud_that_cannot_be_asked_for_quotas_is_named() -> None:
+def test_quota_of_another_cloud_is_a_warning() -> None:
     plan = sample_plan.plan()
     plan["quota_needed"] = plan["quota_needed"][1:]
-    (check,) = quota_checks(plan)
+    (check,) = quota_checks(plan_file.read_recorded(plan))
     assert (check.name, check.verdict) == ("quota gcp europe-north1 H100", "warn")

@@ -1,4 +1,4 @@
-"""A store that is good passes every look; one that is not fails the look that is about it, with what to do."""
+"""A good store passes every check; a store with a defect fails the check of it, with a hint."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ ALL = [name for name, _ in STORE_CHECKS]
 
 
 def open_soon(url: str) -> Store:
-    """As `open_store`, with less patience."""
+    """As `open_store`, with a shorter timeout."""
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
     return S3(bucket, prefix, 0.5) if scheme == "s3" else Gcs(bucket, prefix, 0.5)
@@ -32,7 +32,7 @@ def url(request: pytest.FixtureRequest, server: Running, monkeypatch: pytest.Mon
 
 
 def last(findings: list[Check]) -> Check:
-    """The last look, whatever was left behind."""
+    """The last check before `left behind`."""
     return [f for f in findings if f.name != "left behind"][-1]
 
 
@@ -41,25 +41,25 @@ def of(findings: list[Check], name: str) -> Check:
     return found
 
 
-def test_a_good_bucket_passes_every_look(url: str) -> None:
+def test_good_bucket_passes_every_check(url: str) -> None:
     found = check_store(url)
     assert [f.name for f in found] == [*ALL, "left behind"]
     assert {f.verdict for f in found} == {"ok"}
     assert all(f.hint is None for f in found)
 
 
-def test_a_folder_passes_every_look(tmp_path: Path) -> None:
+def test_folder_passes_every_check(tmp_path: Path) -> None:
     found = check_store(str(tmp_path / "out"))
     assert {f.verdict for f in found} == {"ok"}
     assert of(found, "credentials").seen == "needs none"
 
 
-def test_it_can_be_examined_again(url: str) -> None:
+def test_checks_can_be_repeated(url: str) -> None:
     first = check_store(url)
     assert [f.verdict for f in check_store(url)] == [f.verdict for f in first]
 
 
-def test_two_objects_are_left_behind_and_named(url: str) -> None:
+def test_objects_left_behind_are_named(url: str) -> None:
     found = check_store(url)
     assert [e.key for e in open_store(url).list("")] == [KEY, f"{KEY}-new"]
     assert of(found, "left behind").seen == (
@@ -67,26 +67,26 @@ def test_two_objects_are_left_behind_and_named(url: str) -> None:
     )
 
 
-def test_an_address_that_nobody_serves_fails_at_once() -> None:
+def test_unknown_scheme_fails_at_once() -> None:
     (found,) = check_store("ftp://host/out")
     assert (found.name, found.verdict, found.seen) == ("address", "fail", "no store for ftp://")
     assert found.hint
 
 
-def test_a_bucket_that_is_not_there_fails_to_be_reached(url: str) -> None:
+def test_missing_bucket_fails_reach(url: str) -> None:
     (found,) = check_store(url.replace("bucket", "absent"))
     assert (found.name, found.verdict) == ("reach", "fail")
     assert found.seen == f"there is no bucket of {url.replace('bucket', 'absent')}/"
 
 
-def test_an_endpoint_that_is_down_fails_to_be_reached(url: str, server: Running) -> None:
+def test_endpoint_that_is_down_fails_reach(url: str, server: Running) -> None:
     server.down()
     (found,) = check_store(url, open_soon)
     assert (found.name, found.verdict) == ("reach", "fail")
     assert "cannot connect to 127.0.0.1:" in found.seen
 
 
-def test_credentials_that_are_not_known_fail_as_such(url: str, server: Running) -> None:
+def test_unknown_credentials_fail_credentials(url: str, server: Running) -> None:
     server.admin.faults(Fault(status=403, code="InvalidAccessKeyId") if url[0] == "s" else Fault(status=401))
     (found,) = check_store(url, open_soon)
     assert (found.name, found.verdict) == ("credentials", "fail")
@@ -102,7 +102,7 @@ def test_credentials_that_are_not_known_fail_as_such(url: str, server: Running) 
     ],
     ids=["list", "write", "overwrite"],
 )
-def test_a_missing_right_ends_it(
+def test_missing_permission_stops_the_checks(
     url: str, server: Running, fault: Fault, name: str, before: list[str]
 ) -> None:
     server.admin.faults(fault)
@@ -120,7 +120,7 @@ def test_a_missing_right_ends_it(
         ("refuse", "the store cannot create "),
     ],
 )
-def test_a_bucket_without_conditional_writes_fails(
+def test_bucket_without_conditional_writes_fails_create_only(
     url: str, server: Running, conditions: str, seen: str
 ) -> None:
     server.admin.set(conditions=conditions)
@@ -130,7 +130,7 @@ def test_a_bucket_without_conditional_writes_fails(
     assert "conditional writes" in (found.hint or "")
 
 
-def test_a_listing_that_is_late_fails(url: str, server: Running) -> None:
+def test_late_listing_fails(url: str, server: Running) -> None:
     server.admin.set(late=True)
     waits: list[float] = []
     found = of(check_store(url, wait=waits.append), "listing")
@@ -138,7 +138,7 @@ def test_a_listing_that_is_late_fails(url: str, server: Running) -> None:
     assert sum(waits) == 4.5
 
 
-def test_a_listing_that_shows_a_write_later_fails_and_says_when(url: str, server: Running) -> None:
+def test_listing_that_shows_a_write_later_fails_with_the_delay(url: str, server: Running) -> None:
     server.admin.set(late=True)
     waits: list[float] = []
 
@@ -151,7 +151,7 @@ def test_a_listing_that_shows_a_write_later_fails_and_says_when(url: str, server
 
 
 @pytest.mark.parametrize(("hours", "told"), [(2, "behind"), (-2, "ahead of")])
-def test_a_clock_that_is_far_off_is_a_warning(url: str, server: Running, hours: int, told: str) -> None:
+def test_clock_skew_is_a_warning(url: str, server: Running, hours: int, told: str) -> None:
     server.admin.set(skew=hours * 3_600)
     found = of(check_store(url), "clock")
     assert found.verdict == "warn"
@@ -159,44 +159,46 @@ def test_a_clock_that_is_far_off_is_a_warning(url: str, server: Running, hours: 
     assert f"s {told} the store's" in found.seen
 
 
-def test_our_own_clock_is_the_one_that_is_compared(url: str) -> None:
+def test_clock_skew_is_of_this_machine(url: str) -> None:
     found = of(check_store(url, clock=lambda: datetime.now(UTC) + timedelta(minutes=5)), "clock")
     assert found.verdict == "warn"
     assert "ahead of the store's" in found.seen
     assert "timedatectl" in (found.hint or "")
 
 
-def test_a_store_that_tells_no_time_cannot_be_used(url: str, server: Running) -> None:
+def test_store_without_a_clock_fails(url: str, server: Running) -> None:
     server.admin.set(date=False)
     (found,) = check_store(url)
     assert found.verdict == "fail"
     assert "does not tell its time" in found.seen
 
 
-def test_ranges_that_are_ignored_are_a_warning(url: str, server: Running) -> None:
+def test_ignored_ranges_are_a_warning(url: str, server: Running) -> None:
     server.admin.set(ranges=False)
     found = of(check_store(url), "ranges")
     assert (found.verdict, found.seen) == ("warn", "ranges are ignored: 65,529 bytes came for 16")
 
 
-def test_a_slow_store_is_a_warning(url: str, server: Running) -> None:
+def test_slow_store_is_a_warning(url: str, server: Running) -> None:
     server.admin.faults(Fault(on="get", seconds=0.6))
     found = of(check_store(url), "reach")
     assert found.verdict == "warn"
     assert "ms a request" in found.seen
 
 
-def test_a_store_that_was_cleaned_up_meanwhile_is_told(url: str, server: Running) -> None:
+def test_object_deleted_meanwhile_fails_ranges(url: str, server: Running) -> None:
     def opened(given: str) -> Store:
-        return Cleaned(open_store(given), lambda: server.server.buckets.delete("bucket", f"out/{KEY}"))
+        return StoreWithCleanup(
+            open_store(given), lambda: server.server.buckets.delete("bucket", f"out/{KEY}")
+        )
 
     found = of(check_store(url, opened), "ranges")
     assert found.verdict == "fail"
     assert "is gone, although embedfleet deletes nothing" in found.seen
 
 
-class Cleaned:
-    """A bucket whose owner deletes what is old, here at once: when the time is asked for the second time."""
+class StoreWithCleanup:
+    """A bucket whose owner deletes old objects: here at the second request for the time."""
 
     def __init__(self, inner: Store, clean: Callable[[], object]) -> None:
         self.create, self.put, self.get, self.list = inner.create, inner.put, inner.get, inner.list
