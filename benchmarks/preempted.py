@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.clock import utc
@@ -28,12 +28,12 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.folder import Folder, version_of
-from tasks.worker import pipeline, signals
-from tasks.worker.commit import Signer
-from tasks.worker.heartbeat import Heart
-from tasks.worker.output_files import Output
+from tasks.worker import engine_schedule, pipeline, reader, signals
+from tasks.worker.commit import Committer
+from tasks.worker.heartbeat import HeartbeatWriter
+from tasks.worker.output_files import OutputFiles
 from tasks.worker.pipeline import Pipeline
-from tasks.worker.shard_task import Task
+from tasks.worker.shard_task import ShardTask
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.worker import Worker
 
@@ -64,10 +64,10 @@ class Timed(HashEncoder):
         return super().encode(ids)
 
 
-class NoParts(Signer):
+class NoParts(Committer):
     """Signs for whole shards alone."""
 
-    def part(self, task: Task, output: Output) -> None:
+    def part(self, task: ShardTask, output: OutputFiles) -> None:
         del task, output
 
 
@@ -75,10 +75,9 @@ class Without(Worker):
     """A worker as it would be without part receipts."""
 
     def pipeline(self) -> Pipeline:
-        found = super().pipeline()
-        found.signer = NoParts(self.store, self.header.run, self.name)
-        found.__post_init__()
-        return found
+        committer = NoParts(self.store, self.header.run, self.name)
+        self.context = replace(self.context, committer=committer)
+        return super().pipeline()
 
 
 @dataclass(frozen=True)
@@ -132,12 +131,21 @@ def measure(mode: Mode, shards: int, every: int) -> dict[str, object]:
             told.listen()
             scratch = folder / f"scratch-{lives}"
             scratch.mkdir()
-            heart = Heart(
+            heart = HeartbeatWriter(
                 store,
                 Heartbeat(run="run-1", worker=f"w{lives}", host="here", pid=os.getpid(), started=utc()),
                 1_000,
             )
-            worker = mode.kind(store, header, f"w{lives}", 0, Timed(), heart, scratch, told)
+            worker = mode.kind(
+                store=store,
+                header=header,
+                name=f"w{lives}",
+                offset=0,
+                encoder=Timed(),
+                heartbeat=heart,
+                scratch=scratch,
+                signals=told,
+            )
             over = threading.Event()
             wait = dice.uniform(0.5, 1.5) * every * SHARD
             taker = threading.Thread(target=_take, args=(mode, told, over, wait))
@@ -147,9 +155,9 @@ def measure(mode: Mode, shards: int, every: int) -> dict[str, object]:
                     worker.run()
                     done = True
                 else:
-                    worker.keeper.start()
+                    worker.context.leases.start()
                     done = worker.pipeline().run()
-                    worker.keeper.stop()
+                    worker.context.leases.stop()
             except Stopped:
                 done = False
             over.set()
@@ -185,10 +193,15 @@ def main() -> int:
     parser.add_argument("--shards", type=int, default=200)
     parser.add_argument("--every", type=int, default=20, help="shards between two preemptions, about")
     arguments = parser.parse_args()
-    pipeline.BITE, pipeline.RESERVE, signals.NEARLY = (
-        seconds * SCALE for seconds in (pipeline.BITE, pipeline.RESERVE, signals.NEARLY)
+    engine_schedule.ENGINE_SECONDS, pipeline.RESERVE_SECONDS, signals.NEARLY_DONE_SECONDS = (
+        seconds * SCALE
+        for seconds in (engine_schedule.ENGINE_SECONDS, pipeline.RESERVE_SECONDS, signals.NEARLY_DONE_SECONDS)
     )
-    pipeline.FIRST, pipeline.LEAST, pipeline.LEAD = 100, 20, pipeline.LEAD * SCALE
+    engine_schedule.FIRST_ENGINE_TOKENS, engine_schedule.LEAST_ENGINE_TOKENS, reader.LEAD_SECONDS = (
+        100,
+        20,
+        reader.LEAD_SECONDS * SCALE,
+    )
     modes = [measure(mode, arguments.shards, arguments.every) for mode in MODES]
     body = {"shards_a_preemption": arguments.every, "modes": modes}
     print(json.dumps(body, indent=1))

@@ -23,7 +23,7 @@ from tasks.engines.base import Encoder, limit
 from tasks.engines.load import load
 from tasks.engines.tokenizer import HASH, Cut, pieces
 from tasks.errors import Problem
-from tasks.worker.windows import WINDOW
+from tasks.worker.windows import WINDOW_TOKENS
 
 STRETCH = 0.7  # seconds of one measurement, at least
 CALL = 4_096  # tokens embedded at once on a CPU, so that stretches are short
@@ -40,7 +40,7 @@ def measure(encoder: Encoder, ids: list[list[int]], seconds: float) -> dict[str,
     if encoder.device != "cpu":
         enough = 32 * CALL
         # A worker gives a GPU windows of many texts; of few, over and over, too much would be padding.
-        ids = ids * max(1, WINDOW // max(1, sum(map(len, ids))))
+        ids = ids * max(1, WINDOW_TOKENS // max(1, sum(map(len, ids))))
     for piece in sorted(ids, key=len):  # a worker sorts by length, too
         if sum(map(len, groups[-1])) >= enough:
             groups.append([])

@@ -42,18 +42,28 @@ from tasks.protocol.lease import holder, release
 from tasks.protocol.worker_names import free_restarts, worker_name
 from tasks.stores.base import Store, Unsure, every, read
 from tasks.stores.open import open_store
-from tasks.supervisor.restart_policy import CRASHES, MUST_ACT, PAUSE, Again, End, after, exit_status
-from tasks.worker.heartbeat import Heart
-from tasks.worker.machine_stats import devices
+from tasks.supervisor.restart_policy import (
+    FIRST_PAUSE_SECONDS,
+    MAX_CRASHES,
+    MUST_ACT,
+    Restart,
+    SlotEnd,
+    exit_status,
+    next_step,
+)
+from tasks.worker.heartbeat import HeartbeatWriter
+from tasks.worker.machine_stats import visible_gpus
 
-PATIENCE = 120.0  # seconds a worker has to end after SIGTERM; the longest notice that a cloud gives
-TICK = 0.1  # seconds between looks at the workers
-LINE = 8_192  # bytes of a line that are passed on together
-NOT_STARTED = 126  # what a shell says of a program that it cannot execute
+TERMINATION_SECONDS = (
+    120.0  # seconds a worker has to end after SIGTERM; the longest notice that a cloud gives
+)
+POLL_SECONDS = 0.1  # seconds between looks at the workers
+LINE_BYTES = 8_192  # bytes of a line that are passed on together
+EXIT_NOT_STARTED = 126  # what a shell says of a program that it cannot execute
 
 
 @dataclass(slots=True)
-class Slot:
+class WorkerSlot:
     """The place of one worker: on a GPU of its own, or on none."""
 
     number: int
@@ -65,16 +75,17 @@ class Slot:
     words: deque[str] = field(default_factory=lambda: deque[str](maxlen=20))  # the last lines that it said
     crashes: list[float] = field(default_factory=list[float])  # without a receipt in between; monotonic
     due: float = 0.0  # when to start the next life; monotonic
-    end: End | None = None
+    end: SlotEnd | None = None
     oom_kills: int = 0  # of the kernel on this machine when the present worker was started
 
     def problem(self) -> Problem:
         """Why nobody works here any more, in the worker's own words where it has any."""
         last = self.words[-1] if self.words else "it said nothing"
-        if self.end == End.GIVEN_UP:
+        if self.end == SlotEnd.GIVEN_UP:
             return Problem(
-                f"{self.name} and the {CRASHES - 1} before it crashed without finishing a shard; the last said: {last}",
-                hint="read what they said above, mend that, then start the same command again",
+                f"{self.name} and the {MAX_CRASHES - 1} workers before it crashed without finishing a shard; "
+                f"last line of its log: {last}",
+                hint="read their logs above, fix the cause, then start the same command again",
             )
         said = dict(line.split(": ", 1) for line in self.words if line.startswith(("Error: ", "Try: ")))
         return Problem(
@@ -89,11 +100,11 @@ class Supervisor:
 
     store: Store
     run: str
-    slots: list[Slot]
+    slots: list[WorkerSlot]
     machine: str  # what the workers' names begin with
     command: list[str]  # of a worker, but for its name and scratch folder
     scratch: Path
-    pause: float = PAUSE
+    pause: float = FIRST_PAUSE_SECONDS
     told: signal.Signals | None = None
     deadline: float | None = None  # when workers that were told to end are killed
     lock: threading.Lock = field(default_factory=threading.Lock)  # of the log
@@ -108,19 +119,19 @@ class Supervisor:
             while any(slot.end is None for slot in self.slots):
                 for slot in self.slots:
                     self._look(slot)
-                time.sleep(TICK)
+                time.sleep(POLL_SECONDS)
         finally:
             over.set()
             for slot in self.slots:
                 _tell(slot, signal.SIGTERM)
         return exit_status([slot.end for slot in self.slots if slot.end])
 
-    def _look(self, slot: Slot) -> None:
+    def _look(self, slot: WorkerSlot) -> None:
         """Move one slot on, where there is something to do."""
         now = time.monotonic()
         if slot.child is None:
             if slot.end is None and self.told:
-                slot.end = End.DONE
+                slot.end = SlotEnd.DONE
             elif slot.end is None and now >= slot.due:
                 self._start(slot)
             return
@@ -130,7 +141,7 @@ class Supervisor:
         elif self.deadline and now > self.deadline:
             _kill(slot.child.pid)
 
-    def _start(self, slot: Slot) -> None:
+    def _start(self, slot: WorkerSlot) -> None:
         slot.name = worker_name(self.machine, slot.number, slot.life)
         slot.life += 1
         slot.oom_kills = crash_marker.oom_kills()
@@ -148,12 +159,12 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                cwd=Path(__file__).parents[1],
+                cwd=Path(__file__).parents[2],
                 start_new_session=True,
             )
         except OSError as error:  # no memory, processes or files left: the next try may find some
             slot.words.append(str(error))
-            self._decide(slot, NOT_STARTED, f"not started: {error.strerror}")
+            self._decide(slot, EXIT_NOT_STARTED, f"not started: {error.strerror}")
             return
         assert slot.child.stdout
         words = (slot.name, slot.child.stdout, slot.words)
@@ -162,7 +173,7 @@ class Supervisor:
         if self.told:  # it came between the look and the start
             _tell(slot, self.told)
 
-    def _bury(self, slot: Slot, pid: int, status: int) -> None:
+    def _bury(self, slot: WorkerSlot, pid: int, status: int) -> None:
         """A worker has ended: settle what it left, and decide what becomes of its slot."""
         _kill(pid)  # an engine that it started may still hold the GPU's memory
         assert slot.relay
@@ -170,7 +181,7 @@ class Supervisor:
         slot.child = slot.relay = None
         how = None
         obeyed = self.told is not None and status in (-signal.SIGTERM, -signal.SIGUSR1)  # before it listened
-        if not obeyed and isinstance(after(status, [], 0.0, told=False), Again):
+        if not obeyed and isinstance(next_step(status, [], 0.0, told=False), Restart):
             how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
             guilty = crash_marker.died_of_its_work(status, crash_marker.oom_kills() - slot.oom_kills)
             if self._settle(
@@ -180,21 +191,21 @@ class Supervisor:
         shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
         self._decide(slot, status, how)
 
-    def _decide(self, slot: Slot, status: int, how: str | None) -> None:
+    def _decide(self, slot: WorkerSlot, status: int, how: str | None) -> None:
         """What becomes of a slot whose worker ended so; `how` it crashed, where it did."""
         now = time.monotonic()
         if how:
             slot.crashes.append(now)
             self.say(f"{slot.name} crashed ({how}), {len(slot.crashes)} in a row without a finished shard")
-        found = after(status, slot.crashes, now, told=self.told is not None, pause=self.pause)
-        if isinstance(found, Again):
+        found = next_step(status, slot.crashes, now, told=self.told is not None, pause=self.pause)
+        if isinstance(found, Restart):
             wait = found.seconds * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             slot.due = now + wait
             self.say(f"{worker_name(self.machine, slot.number, slot.life)} starts in {wait:.1f} s")
         else:
             slot.end = found
 
-    def _settle(self, slot: Slot, pid: int, how: str, died_of: Collection[str]) -> bool:
+    def _settle(self, slot: WorkerSlot, pid: int, how: str, died_of: Collection[str]) -> bool:
         """Write the heartbeat that a worker could not, and give back its leases; whether it had finished a shard.
 
         `died_of`: keys of the leases whose shards it may have died of.
@@ -222,7 +233,7 @@ class Supervisor:
                 if held and held[0] == slot.name:
                     release(self.store, lease, crashed=True)
             pulse.leases = []
-            Heart(self.store, pulse).beat()
+            HeartbeatWriter(self.store, pulse).beat()
         except (Problem, Unsure, OSError, ValueError) as error:  # its leases run out by themselves
             self.say(f"the last heartbeat of {slot.name} was not written: {error}")
             return False
@@ -231,7 +242,7 @@ class Supervisor:
     def _relay(self, name: str, pipe: IO[bytes], words: deque[str]) -> None:
         """Pass on what a worker says, with its name before it, until nobody is left to say anything."""
         with pipe:
-            while line := pipe.readline(LINE):
+            while line := pipe.readline(LINE_BYTES):
                 text = line.decode("utf-8", "replace").rstrip()
                 if text:
                     words.append(text)
@@ -247,12 +258,12 @@ class Supervisor:
             self.told = self.told or signal.SIGUSR1
         else:
             self.told = signal.SIGTERM
-            self.deadline = time.monotonic() + PATIENCE
+            self.deadline = time.monotonic() + TERMINATION_SECONDS
         for slot in self.slots:
             _tell(slot, self.told)
 
 
-def _tell(slot: Slot, number: signal.Signals) -> None:
+def _tell(slot: WorkerSlot, number: signal.Signals) -> None:
     if slot.child:
         with contextlib.suppress(ProcessLookupError):
             slot.child.send_signal(number)
@@ -271,14 +282,14 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _slots(wanted: int | None, lives: dict[int, int]) -> list[Slot]:
+def _slots(wanted: int | None, lives: dict[int, int]) -> list[WorkerSlot]:
     """A slot for each GPU, or as many as are wanted, over the GPUs in turn."""
-    gpus = devices()
+    gpus = visible_gpus()
     count = wanted or len(gpus) or 1
-    return [Slot(n, gpus[n % len(gpus)] if gpus else None, lives.get(n, 0)) for n in range(count)]
+    return [WorkerSlot(n, gpus[n % len(gpus)] if gpus else None, lives.get(n, 0)) for n in range(count)]
 
 
-def _command(arguments: argparse.Namespace, rest: list[str], slots: Sequence[Slot]) -> list[str]:
+def _command(arguments: argparse.Namespace, rest: list[str], slots: Sequence[WorkerSlot]) -> list[str]:
     """What every worker is started with. Cores are shared out where there is no GPU."""
     command = [
         sys.executable,
@@ -323,7 +334,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--workers", type=int, help="how many (default: one a GPU, or one)")
     parser.add_argument("--scratch", type=Path, help="folder for the workers' files (default: a new one)")
     parser.add_argument(
-        "--pause", type=float, default=PAUSE, help="seconds from a first crash to the restart"
+        "--pause", type=float, default=FIRST_PAUSE_SECONDS, help="seconds from a first crash to the restart"
     )
     return parser.parse_known_args()
 
@@ -346,7 +357,7 @@ def main() -> int:
             )
             status = supervisor.go()
         if status:
-            problem = next(slot.problem() for slot in slots if slot.end != End.DONE)
+            problem = next(slot.problem() for slot in slots if slot.end != SlotEnd.DONE)
     except Problem as found:
         status, problem = MUST_ACT, found
     if problem:

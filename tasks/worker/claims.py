@@ -13,21 +13,21 @@ from tasks.protocol import manifest
 from tasks.protocol.lease import Lease, Survey, claim, survey
 from tasks.protocol.shard import SLAB, Shard, slab_name
 from tasks.stores.base import Store
-from tasks.worker.lease_renewal import Keeper
+from tasks.worker.lease_renewal import LeaseRenewer
 
-FRESH = 30.0  # seconds for which a survey is believed; less where leases last less
-AGAIN = 1.0  # seconds between two surveys of a slab in which nothing was to be had
+SURVEY_SECONDS = 30.0  # seconds for which a survey is believed; less where leases last less
+SURVEY_PAUSE_SECONDS = 1.0  # seconds between two surveys of a slab in which nothing was to be had
 
 
-@dataclass(slots=True)
-class Claims:
+@dataclass(slots=True, kw_only=True)
+class ShardClaims:
     """`offset` is the position the walk begins at, so that workers seldom meet."""
 
     store: Store
     header: manifest.Header
     name: str
     offset: int
-    keeper: Keeper
+    leases: LeaseRenewer
     _slab: tuple[int, list[Shard]] | None = None
     _seen: dict[int, tuple[Survey, float]] = field(default_factory=dict[int, tuple[Survey, float]])
     _tried: set[tuple[str, int]] = field(
@@ -37,7 +37,7 @@ class Claims:
     _done: set[int] = field(default_factory=set[int])  # slabs
 
     def next(self) -> tuple[Shard, Lease] | tuple[()] | None:
-        """A shard with its lease, held by the keeper; () while others hold all that is left; None when all are done."""
+        """Claim a shard; its lease is renewed from then on. () while others hold the rest, None when all are done."""
         count = manifest.slab_count(self.header)
         first = self.offset // SLAB
         for step in range(count):
@@ -73,10 +73,10 @@ class Claims:
                 crashes = seen.crashes.get(shard.id, 0)
                 lease = claim(self.store, self.header.run, shard, generation, self.name, utc(), crashes)
                 if lease:
-                    self.keeper.hold(lease)
+                    self.leases.hold(lease)
                     self.offset = shard.position + 1
                     return shard, lease
-                if not fresh and monotonic() - self._seen[number][1] > AGAIN:
+                if not fresh and monotonic() - self._seen[number][1] > SURVEY_PAUSE_SECONDS:
                     break  # we meet others: look again
         return None
 
@@ -85,8 +85,12 @@ class Claims:
         known = self._seen.get(number)
         age = monotonic() - known[1] if known else None
         if not fresh:
-            return known[0] if known and age is not None and age < min(FRESH, self.header.ttl / 4) else None
-        if known and age is not None and age < min(AGAIN, self.header.ttl / 4):
+            return (
+                known[0]
+                if known and age is not None and age < min(SURVEY_SECONDS, self.header.ttl / 4)
+                else None
+            )
+        if known and age is not None and age < min(SURVEY_PAUSE_SECONDS, self.header.ttl / 4):
             return None
         found = survey(self.store, self.header.run, slab_name(number))
         self._seen = {number: (found, monotonic())}  # of one slab: a walk seldom comes back

@@ -15,12 +15,12 @@ from tasks.protocol.lease import Lease
 from tasks.protocol.receipt import File, Part, Receipt
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store, create_once, every, read
-from tasks.worker.output_files import Output
-from tasks.worker.shard_task import Task
+from tasks.worker.output_files import OutputFiles
+from tasks.worker.shard_task import ShardTask
 
 
 @dataclass(slots=True)
-class Signer:
+class Committer:
     """Signs in the name of one worker."""
 
     store: Store
@@ -35,7 +35,7 @@ class Signer:
         body = read(self.store, entries[-1].key) if entries else None  # keys begin with how far they reach
         return receipt.load_part(body) if body else None
 
-    def part(self, task: Task, output: Output) -> None:
+    def part(self, task: ShardTask, output: OutputFiles) -> None:
         """What is written of a shard lies in the store, and the next worker begins where it ends."""
         run, shard, tally = self.run, task.shard, task.tally
         task.earlier = (*task.earlier, self._file(task, output))
@@ -56,7 +56,7 @@ class Signer:
         with tally.stages.time("store"):
             self.store.put(key, receipt.dump_part(body))
 
-    def whole(self, task: Task, output: Output | None) -> bool:
+    def whole(self, task: ShardTask, output: OutputFiles | None) -> bool:
         """Whether the shard is done, and by us."""
         shard, tally, good = task.shard, task.tally, task.fault is None
         earlier = task.earlier if good else ()
@@ -90,7 +90,7 @@ class Signer:
         with tally.stages.time("store"):
             return create_once(self.store, key, receipt.dump(body))
 
-    def _file(self, task: Task, output: Output) -> File:
+    def _file(self, task: ShardTask, output: OutputFiles) -> File:
         """The files of an attempt are in the store. Its second file has a name of its own."""
         shard, stages = task.shard, task.tally.stages
         name = f"{shard.id}-{_attempt(task)}{f'-{len(task.earlier)}' if task.earlier else ''}"
@@ -114,9 +114,9 @@ class Signer:
         )
 
 
-def _attempt(task: Task) -> str:
+def _attempt(task: ShardTask) -> str:
     return task.lease.nonce[:12]
 
 
-def _claimed(task: Task) -> datetime:
+def _claimed(task: ShardTask) -> datetime:
     return task.lease.claimed.astimezone(UTC)

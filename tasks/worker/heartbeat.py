@@ -11,18 +11,18 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import Refused, Store, Unsure
 
-EVERY = 15.0  # seconds between two signs of life
-LAST = 500  # characters of an error that are kept, so that a sign of life stays small
+HEARTBEAT_SECONDS = 15.0  # seconds between two signs of life
+ERROR_CHARACTERS = 500  # characters of an error that are kept, so that a sign of life stays small
 
 
-class Heart:
+class HeartbeatWriter:
     """Writes the pulse now and then until stopped. `look` brings its figures up to date first."""
 
     def __init__(
         self,
         store: Store,
         pulse: Heartbeat,
-        every: float = EVERY,
+        every: float = HEARTBEAT_SECONDS,
         look: Callable[[Heartbeat], None] = lambda _pulse: None,
         clock: Callable[[], datetime] = utc,
     ) -> None:
@@ -49,7 +49,7 @@ class Heart:
         with self._lock:
             self.look(self.pulse)
             self.pulse.at = self.clock()
-            self.pulse.error = self.pulse.error and self.pulse.error[:LAST]
+            self.pulse.error = self.pulse.error and self.pulse.error[:ERROR_CHARACTERS]
             self.store.put(heartbeat_key(self.pulse.run, self.pulse.worker), heartbeat.dump(self.pulse))
 
     def _run(self) -> None:

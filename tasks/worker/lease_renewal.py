@@ -14,10 +14,10 @@ from tasks.protocol.heartbeat import HeldLease, ReturnedLease
 from tasks.protocol.lease import Lease, give_back, renew
 from tasks.stores.base import Store, Unsure
 
-RETURNED = 99  # leases without a receipt that are remembered, so that a heartbeat stays small
+RETURNED_LEASES_KEPT = 99  # leases without a receipt that are remembered, so that a heartbeat stays small
 
 
-class Keeper:
+class LeaseRenewer:
     """Holds leases until they are dropped; says which were lost, and whether the store fails it."""
 
     def __init__(self, store: Store, ttl: float, clock: Callable[[], datetime] = utc) -> None:
@@ -60,7 +60,10 @@ class Keeper:
     def let_go(self, lease: Lease) -> None:
         """Work on this lease ended without a receipt: remember it, for that time was paid for."""
         self.drop(lease)
-        self.returned = [*self.returned[-RETURNED:], ReturnedLease(*held(lease), self.clock())]
+        self.returned = [
+            *self.returned[-RETURNED_LEASES_KEPT:],
+            ReturnedLease(*held_lease(lease), self.clock()),
+        ]
 
     def give_back(self, lease: Lease, *, crashed: bool = False) -> None:
         """The same, and the next worker may have the shard at once; `crashed`: our process dies of it."""
@@ -94,6 +97,6 @@ class Keeper:
             )
 
 
-def held(lease: Lease) -> HeldLease:
+def held_lease(lease: Lease) -> HeldLease:
     """A lease as a heartbeat lists it."""
     return HeldLease(lease.slab, lease.shard, lease.generation, lease.claimed)

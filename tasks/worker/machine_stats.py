@@ -15,30 +15,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-Figure = float | str | None
-Figures = dict[str, Figure]
+Stat = float | str | None
+Stats = dict[str, Stat]
 
 KIB = 2**10
-LONGEST = 60  # characters of a GPU's name, so that a heartbeat stays small
-GPUS = Path(
+GPU_NAME_CHARACTERS = 60  # characters of a GPU's name, so that a heartbeat stays small
+NVIDIA_GPUS = Path(
     "/proc/driver/nvidia/gpus"
 )  # one folder each, of the driver; in a container, of those it was given
 
 
-def gauge(scratch: Path) -> Figures:
+def machine_stats(scratch: Path) -> Stats:
     """The figures of this moment: about 0.1 ms without a GPU. The first call with one loads NVIDIA's library."""
     return _process() | _machine(scratch) | _gpu()
 
 
-def devices() -> list[str]:
+def visible_gpus() -> list[str]:
     """The GPUs that we may use, by the names CUDA knows them by: the user's own choice where there is one."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
-    return [str(n) for n in range(len(list(GPUS.glob("*"))))]
+    return [str(n) for n in range(len(list(NVIDIA_GPUS.glob("*"))))]
 
 
-def _process() -> Figures:
+def _process() -> Stats:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else KIB  # getrusage(2): kilobytes, but bytes on macOS
     return {
@@ -48,7 +48,7 @@ def _process() -> Figures:
     }
 
 
-def _machine(scratch: Path) -> Figures:
+def _machine(scratch: Path) -> Stats:
     load = disk = None
     with contextlib.suppress(OSError):
         load = round(os.getloadavg()[0], 2)
@@ -84,17 +84,17 @@ def _memory() -> dict[str, int]:
     return found
 
 
-def _gpu() -> Figures:
+def _gpu() -> Stats:
     nvml = _nvml()
     if nvml is None:
-        return dict.fromkeys(GPU)
+        return dict.fromkeys(GPU_STATS)
     card = _card(os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ.get("CUDA_DEVICE_ORDER"))
-    return {name: None if card is None else _ask(look, nvml, card) for name, look in GPU.items()}
+    return {name: None if card is None else _ask(look, nvml, card) for name, look in GPU_STATS.items()}
 
 
 # A GPU cut into parts (MIG) refuses some of these, an old driver or a virtual card others: each is asked alone.
-GPU: dict[str, Callable[[Any, Any], Figure]] = {
-    "gpu": lambda nvml, card: str(nvml.nvmlDeviceGetName(card))[:LONGEST],
+GPU_STATS: dict[str, Callable[[Any, Any], Stat]] = {
+    "gpu": lambda nvml, card: str(nvml.nvmlDeviceGetName(card))[:GPU_NAME_CHARACTERS],
     "gpu_percent": lambda nvml, card: nvml.nvmlDeviceGetUtilizationRates(card).gpu,
     "gpu_memory_used_bytes": lambda nvml, card: nvml.nvmlDeviceGetMemoryInfo(card).used,
     "gpu_memory_total_bytes": lambda nvml, card: nvml.nvmlDeviceGetMemoryInfo(card).total,
@@ -103,7 +103,7 @@ GPU: dict[str, Callable[[Any, Any], Figure]] = {
 }
 
 
-def _ask(look: Callable[[Any, Any], Figure], nvml: Any, card: Any) -> Figure:
+def _ask(look: Callable[[Any, Any], Stat], nvml: Any, card: Any) -> Stat:
     try:
         return look(nvml, card)
     except (nvml.NVMLError, AttributeError, UnicodeDecodeError):

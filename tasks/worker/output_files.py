@@ -12,13 +12,15 @@ from tasks.engines.base import Encoder, Vectors
 from tasks.formats.readers import Bad
 from tasks.formats.vector_file import VectorFile
 from tasks.protocol.manifest import Header
-from tasks.worker.windows import Tally, Window, fault_text, size_of
+from tasks.worker.windows import ShardCounts, Window, bad_row, output_dimensions
 
 
-class Output:
+class OutputFiles:
     """The files of one shard being written: vectors, and the rows that failed."""
 
-    def __init__(self, header: Header, encoder: Encoder, vectors: Path, failures: Path, tally: Tally) -> None:
+    def __init__(
+        self, header: Header, encoder: Encoder, vectors: Path, failures: Path, tally: ShardCounts
+    ) -> None:
         meta = {
             "run": header.run,
             "model": header.model,
@@ -28,7 +30,7 @@ class Output:
         self.tally = tally
         self.vectors, self.failures = vectors, failures
         self.tokens = self.failed = 0  # of this file alone; of the tokens, those that the model read
-        self._file = VectorFile(vectors, size_of(header, encoder), header.dtype, header.keep, meta)
+        self._file = VectorFile(vectors, output_dimensions(header, encoder), header.dtype, header.keep, meta)
         self._bad = failures.open("w", encoding="utf-8")
         self._closed = False
 
@@ -67,7 +69,7 @@ class Output:
                     if faults
                     else None
                 )
-                self._fail(fault_text(document, said or "the engine gave no finite vector"))
+                self._fail(bad_row(document, said or "the engine gave no finite vector"))
             row += count
         kept = [values for values, wanted in zip(window.kept, keep, strict=True) if wanted]
         self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept)

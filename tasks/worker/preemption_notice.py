@@ -19,17 +19,22 @@ from urllib.parse import urlsplit
 Cloud = Literal["aws", "gcp", "azure"]
 CLOUDS: tuple[Cloud, ...] = get_args(Cloud)
 
-ADDRESS = "http://169.254.169.254"  # of all three
-EVERY = 2.0  # seconds between two questions
-ANSWER = 1.0  # seconds to wait for an answer; it comes from the machine's own host
-STRANGER = 5  # questions without any answer until we believe that there is nobody to ask
-SHORTEST = 30.0  # seconds from GCP's notice to the end, and from any that names no time
-GOES = ("Preempt", "Terminate", "Reboot", "Redeploy")  # Azure's events that a process does not survive
+METADATA_ADDRESS = "http://169.254.169.254"  # of all three
+POLL_SECONDS = 2.0  # seconds between two questions
+ANSWER_SECONDS = 1.0  # seconds to wait for an answer; it comes from the machine's own host
+MAX_SILENT_POLLS = 5  # questions without any answer until we believe that there is nobody to ask
+SHORTEST_NOTICE_SECONDS = 30.0  # seconds from GCP's notice to the end, and from any that names no time
+AZURE_FATAL_EVENTS = (
+    "Preempt",
+    "Terminate",
+    "Reboot",
+    "Redeploy",
+)  # Azure's events that a process does not survive
 
 Warn = Callable[[str, float], None]  # why, and in how many seconds
 
 
-def cloud_here(environment: Mapping[str, str]) -> Cloud | None:
+def detect_cloud(environment: Mapping[str, str]) -> Cloud | None:
     """Which cloud we are on, by EMBEDFLEET_CLOUD; `auto`: as SkyPilot says. None: none whose notices we know."""
     word = environment.get("EMBEDFLEET_CLOUD", "")
     if word == "auto":
@@ -38,53 +43,53 @@ def cloud_here(environment: Mapping[str, str]) -> Cloud | None:
     return next((cloud for cloud in CLOUDS if cloud == word.lower()), None)
 
 
-class Silent(Exception):  # noqa: N818 - a state of the line, not an error
+class NoAnswer(Exception):  # noqa: N818 - a state of the line, not an error
     """No answer that says anything."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MetadataAnswer:
     status: int
     body: bytes
     now: datetime  # by the clock of who answered
 
 
 @dataclass(slots=True)
-class Metadata:
+class MetadataService:
     """Asks one metadata service."""
 
-    address: str = ADDRESS
+    address: str = METADATA_ADDRESS
 
-    def ask(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
+    def ask(self, path: str, headers: Mapping[str, str], method: str = "GET") -> MetadataAnswer:
         """One question.
 
         Raises:
             Silent: no answer, or that of somebody in trouble.
         """
         place = urlsplit(self.address)
-        line = http.client.HTTPConnection(place.hostname or "", place.port or 80, timeout=ANSWER)
+        line = http.client.HTTPConnection(place.hostname or "", place.port or 80, timeout=ANSWER_SECONDS)
         try:
             line.request(method, path, headers=dict(headers))
             reply = line.getresponse()
             body, date = reply.read(2**20), reply.headers.get("Date")
         except (OSError, http.client.HTTPException) as error:
-            raise Silent(str(error)) from error
+            raise NoAnswer(str(error)) from error
         finally:
             line.close()
         if reply.status >= 500 or reply.status == 429:
-            raise Silent(f"status {reply.status}")
-        return Answer(reply.status, body, _date(date) or datetime.now(UTC))
+            raise NoAnswer(f"status {reply.status}")
+        return MetadataAnswer(reply.status, body, _date(date) or datetime.now(UTC))
 
 
 @dataclass(slots=True)
-class Watch:
+class NoticeWatcher:
     """Looks for notices until stopped. `warn` hears of each; `risk` of what may become one."""
 
     cloud: Cloud
     warn: Warn
     risk: Callable[[str], None] = lambda _why: None
-    metadata: Metadata = field(default_factory=Metadata)
-    every: float = EVERY
+    metadata: MetadataService = field(default_factory=MetadataService)
+    every: float = POLL_SECONDS
     say: Callable[[str], None] = lambda _text: None
     _token: str | None = None  # of AWS
     _name: str | None = None  # of this machine, on Azure
@@ -103,10 +108,10 @@ class Watch:
             try:
                 self.look()
                 silences = None
-            except Silent as silent:
+            except NoAnswer as silent:
                 if silences is not None:
                     silences += 1
-                    if silences == STRANGER:
+                    if silences == MAX_SILENT_POLLS:
                         self.say(f"{self.cloud} gives no notice of preemption here ({silent})")
                         return
             if self._end.wait(self.every):
@@ -125,19 +130,19 @@ class Watch:
         if action:
             said = _json(action.body)
             until = _moment(said.get("time"))
-            seconds = (until - action.now).total_seconds() if until else SHORTEST
+            seconds = (until - action.now).total_seconds() if until else SHORTEST_NOTICE_SECONDS
             self._tell(f"AWS will {said.get('action', 'end')} this machine", seconds)
         if self._of_aws("/latest/meta-data/events/recommendations/rebalance"):
             self._tell_risk("AWS recommends to rebalance: this machine may be interrupted soon")
 
-    def _of_aws(self, path: str) -> Answer | None:
+    def _of_aws(self, path: str) -> MetadataAnswer | None:
         """What lies there, None for nothing. The token lasts for hours, and a lost one is replaced."""
         for _ in range(2):
             if self._token is None:
                 lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
                 token = self.metadata.ask("/latest/api/token", lifetime, "PUT")
                 if token.status != 200:
-                    raise Silent(f"no token: status {token.status}")
+                    raise NoAnswer(f"no token: status {token.status}")
                 self._token = token.body.decode("ascii", "replace")
             found = self.metadata.ask(path, {"X-aws-ec2-metadata-token": self._token})
             if found.status != 401:
@@ -149,7 +154,7 @@ class Watch:
         google = {"Metadata-Flavor": "Google"}
         found = self.metadata.ask("/computeMetadata/v1/instance/preempted", google)
         if found.status == 200 and found.body.strip() == b"TRUE":
-            self._tell("GCP preempts this machine", SHORTEST - self.every)
+            self._tell("GCP preempts this machine", SHORTEST_NOTICE_SECONDS - self.every)
 
     def _azure(self) -> None:
         ours = {"Metadata": "true"}
@@ -161,7 +166,7 @@ class Watch:
         for event in _json(found.body).get("Events", ()) if found.status == 200 else ():
             # Machines of one set hear of each other's.
             others = self._name and self._name not in event.get("Resources", [self._name])
-            if event.get("EventType") not in GOES or others:
+            if event.get("EventType") not in AZURE_FATAL_EVENTS or others:
                 continue
             until = _date(event.get("NotBefore"))
             seconds = (until - found.now).total_seconds() if until else 0.0  # no time: it has begun
@@ -182,7 +187,7 @@ def _json(body: bytes) -> dict[str, Any]:
     try:
         found: Any = json.loads(body)
     except ValueError as error:
-        raise Silent("an answer that is no JSON") from error
+        raise NoAnswer("an answer that is no JSON") from error
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 

@@ -8,22 +8,22 @@ from tasks.engines.base import Vectors
 from tasks.protocol.lease import MAX_CRASHES, Lease
 from tasks.protocol.receipt import File, Part
 from tasks.protocol.shard import Shard
-from tasks.worker.output_files import Output
-from tasks.worker.stage_timer import Stages
-from tasks.worker.windows import Tally, Window
+from tasks.worker.output_files import OutputFiles
+from tasks.worker.stage_timer import StageTimer
+from tasks.worker.windows import ShardCounts, Window
 
 
 @dataclass(slots=True)
-class Task:
+class ShardTask:
     """A shard in hand. `fault`: why nothing of it can be embedded."""
 
     shard: Shard
     lease: Lease
-    tally: Tally
+    tally: ShardCounts
     begun: datetime | None = None  # when the engine began with what the file in hand holds
     engaged: bool = False  # the engine has had some of it, or has it now
     fault: str | None = None
-    output: Output | None = None
+    output: OutputFiles | None = None
     earlier: tuple[File, ...] = ()  # what lies in the store already
     whole: bool = False  # all of it is read
     waiting: int = 0  # tokens that are read and wait for the engine
@@ -34,10 +34,10 @@ class Task:
         return self.lease.crashes > 0
 
 
-def task_of(shard: Shard, lease: Lease, whole: Stages, part: Part | None) -> Task:
+def shard_task(shard: Shard, lease: Lease, whole: StageTimer, part: Part | None) -> ShardTask:
     """A shard that begins where a part ends, else at its beginning; one that is deadly is not begun at all."""
-    tally = Tally(stages=Stages(whole))
-    task = Task(shard, lease, tally)
+    tally = ShardCounts(stages=StageTimer(whole))
+    task = ShardTask(shard, lease, tally)
     if lease.crashes >= MAX_CRASHES:
         task.fault = f"set aside: {lease.crashes} worker processes died of it"
     elif part:
@@ -49,10 +49,10 @@ def task_of(shard: Shard, lease: Lease, whole: Stages, part: Part | None) -> Tas
 
 
 @dataclass(slots=True)
-class Item:
+class WindowTask:
     """A window of a shard; `last`: nothing of the shard comes after it."""
 
-    task: Task
+    task: ShardTask
     window: Window
     last: bool
     vectors: Vectors | None = None
@@ -68,6 +68,6 @@ class Item:
         return len(self.window.pieces)
 
 
-def together(one: Item, other: Item) -> bool:
+def may_share_batch(one: WindowTask, other: WindowTask) -> bool:
     """Whether both may go through the engine at once."""
     return one.task is other.task or not (one.task.suspect or other.task.suspect)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
 
-AGAIN = 0.5  # seconds until SIGTERM is said again, should somebody's code have swallowed `Stopped`
-NEARLY = (
+REPEAT_SECONDS = 0.5  # seconds until SIGTERM is said again, should somebody's code have swallowed `Stopped`
+NEARLY_DONE_SECONDS = (
     10.0  # seconds that SIGTERM waits for what is nearly done: the shortest notice that any cloud gives is 30
 )
 
@@ -95,7 +95,7 @@ class Signals:
             self._shields = shields
 
     def _worth_it(self) -> bool:
-        left = self._told + NEARLY - monotonic()
+        left = self._told + NEARLY_DONE_SECONDS - monotonic()
         return left > 0 and self.patient(left)
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
@@ -104,12 +104,12 @@ class Signals:
         if self._deaf or self._shields:
             return
         if (not again or number == signal.SIGALRM) and self._worth_it():
-            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+            signal.setitimer(signal.ITIMER_REAL, REPEAT_SECONDS)
             return
         # C code may clear any exception (the import of numpy.random does): ask again until we are heard.
-        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, REPEAT_SECONDS)
         if again and number != signal.SIGALRM:
-            self._told = -NEARLY  # said twice: now
+            self._told = -NEARLY_DONE_SECONDS  # said twice: now
         raise Stopped
 
     def _on_drain(self, _number: int, _frame: FrameType | None) -> None:

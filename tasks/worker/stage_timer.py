@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from time import perf_counter
 
 STAGES = ("read", "tokenise", "engine", "write", "store", "wait", "idle")
-MINUTE = 60.0  # seconds: of the first measurement, and of the rate of late
+MINUTE_SECONDS = 60.0  # seconds: of the first measurement, and of the rate of late
 
 
-class Stages:
+class StageTimer:
     """Seconds by stage, added up here and in the `whole` that this is a part of."""
 
-    def __init__(self, whole: "Stages | None" = None, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, whole: "StageTimer | None" = None, clock: Callable[[], float] = perf_counter) -> None:
         self.seconds: dict[str, float] = {}
         self.clock = clock
         self._whole = whole
@@ -39,12 +39,12 @@ class Stages:
             self.add(stage, self.clock() - start)
 
 
-class Progress:
+class WorkerProgress:
     """A worker's figures since it was ready."""
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
-        self.stages = Stages(clock=clock)
+        self.stages = StageTimer(clock=clock)
         self.tokens = 0  # through the engine, signed for or not
         self.rate: float | None = None  # tokens per second of the engine's time, as it was lately
         self.first_minute: dict[str, float] | None = None
@@ -68,14 +68,14 @@ class Progress:
             fresh = tokens / seconds
             self.rate = fresh if self.rate is None else 0.7 * self.rate + 0.3 * fresh
         lasted = now - self._first
-        if self.first_minute is None and lasted >= MINUTE:
+        if self.first_minute is None and lasted >= MINUTE_SECONDS:
             self.first_minute = {"seconds": lasted, "tokens": self.tokens, "engine_seconds": self._engine}
 
     def recent(self) -> float | None:
         """Tokens per second over about the last minute; call it now and then. None until there is something to say."""
         now = self.clock()
         self._marks.append((now, self.tokens))
-        while len(self._marks) > 2 and self._marks[1][0] <= now - MINUTE:
+        while len(self._marks) > 2 and self._marks[1][0] <= now - MINUTE_SECONDS:
             self._marks.popleft()
         (then, before), span = self._marks[0], now - self._marks[0][0]
         return (self.tokens - before) / span if span > 0 and then < now else None

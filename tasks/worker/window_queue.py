@@ -18,7 +18,7 @@ class Sized(Protocol):
 T = TypeVar("T", bound=Sized)
 
 
-class Backlog(Generic[T]):
+class WindowQueue(Generic[T]):
     """A queue of windows for one reader and one engine. Closed by either: by the reader when there is no more."""
 
     def __init__(self, most: int, together: Callable[[T, T], bool] = lambda _one, _next: True) -> None:

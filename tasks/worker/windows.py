@@ -18,20 +18,20 @@ from tasks.formats.readers import Bad, Columns, Document, Row, rows
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
-from tasks.worker.stage_timer import Stages
+from tasks.worker.stage_timer import StageTimer
 
 # Embedded together: enough to sort by length so that little is padding (3 % of a GPU's batches, 33 % with an eighth
 # of it), few enough to hold. Whichever comes first.
-WINDOW = 2**20  # tokens
-VECTORS = 2**28  # bytes of their vectors
-KEPT = 2**26  # characters of columns that are kept beside the vectors
-BAD = 10_000  # rows that cannot be embedded
-TEXTS = 128  # documents tokenised together, at most
-TEXT = 2**20  # characters tokenised together, about
+WINDOW_TOKENS = 2**20  # tokens
+WINDOW_VECTOR_BYTES = 2**28  # bytes of their vectors
+WINDOW_KEPT_CHARACTERS = 2**26  # characters of columns that are kept beside the vectors
+WINDOW_BAD_ROWS = 10_000  # rows that cannot be embedded
+BATCH_TEXTS = 128  # documents tokenised together, at most
+BATCH_CHARACTERS = 2**20  # characters tokenised together, about
 
 
 @dataclass(slots=True)
-class Tally:
+class ShardCounts:
     """What a shard came to, as far as it is written."""
 
     done: int = 0  # rows of the input
@@ -41,7 +41,7 @@ class Tally:
     tokens_cut: int = 0
     tokens_repeated: int = 0  # of those, of pieces that were embedded once already
     failed: int = 0
-    stages: Stages = field(default_factory=Stages)
+    stages: StageTimer = field(default_factory=StageTimer)
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class Window:
         self.characters += sum(len(value or "") for values in kept for value in values)
 
 
-def parted(window: Window, tokens: int) -> tuple[Window, Window]:
+def split_window(window: Window, tokens: int) -> tuple[Window, Window]:
     """Its first documents within so many tokens, and the rest. Each failed row goes with the document after it."""
     first, rest = Window(), Window()
     piece = bad = size = 0
@@ -125,7 +125,7 @@ def rows_of(header: Header, source: Store, shard: Shard, bookmark: Bookmark | No
         yield from rows(source, piece, columns_of(header), bookmark, stream)
 
 
-def size_of(header: Header, encoder: Encoder) -> int:
+def output_dimensions(header: Header, encoder: Encoder) -> int:
     """Dimensions of the output.
 
     Raises:
@@ -140,7 +140,7 @@ def size_of(header: Header, encoder: Encoder) -> int:
 
 
 @dataclass(slots=True)
-class Windows:
+class WindowReader:
     """The windows of one shard, as they are asked for: reading and tokenising happen here."""
 
     header: Header
@@ -148,14 +148,14 @@ class Windows:
     shard: Shard
     words: Words
     dimensions: int  # of the model, whose vectors a window has to hold
-    tally: Tally
+    tally: ShardCounts
     bookmark: Bookmark | None = None
     skip: int = 0  # rows of the input that are done already
-    tokens: Callable[[], int] = lambda: WINDOW  # of a window, about, as things are now
+    tokens: Callable[[], int] = lambda: WINDOW_TOKENS  # of a window, about, as things are now
 
     def __iter__(self) -> Iterator[Window]:
         window = Window()
-        most = max(1, VECTORS // (4 * self.dimensions))
+        most = max(1, WINDOW_VECTOR_BYTES // (4 * self.dimensions))
         source = rows_of(self.header, self.source, self.shard, self.bookmark)
         with self.tally.stages.time("read"):
             next(islice(source, self.skip, self.skip), None)
@@ -169,7 +169,9 @@ class Windows:
                 if isinstance(row, Document):
                     texts += 1
                     size += len(row.text)
-            if held and (row is None or texts == TEXTS or size > TEXT or len(held) >= BAD):
+            if held and (
+                row is None or texts == BATCH_TEXTS or size > BATCH_CHARACTERS or len(held) >= WINDOW_BAD_ROWS
+            ):
                 for one, parts in self._tokenised(held):
                     if parts is None:
                         window.fail(cast("Bad", one))
@@ -178,9 +180,9 @@ class Windows:
                     full = (
                         window.tokens >= self.tokens()
                         or len(window.pieces) >= most
-                        or window.characters >= KEPT
+                        or window.characters >= WINDOW_KEPT_CHARACTERS
                     )
-                    if full or len(window.bad) >= BAD:
+                    if full or len(window.bad) >= WINDOW_BAD_ROWS:
                         yield window
                         window = Window()
                 held, texts, size = [], 0, 0
@@ -204,7 +206,7 @@ class Windows:
 
     def _add(self, window: Window, document: Document, parts: Pieces) -> None:
         if not all(parts.ids):  # a model without special tokens would be given nothing at all
-            window.fail(fault_text(document, "no text: the tokenizer finds nothing in it"))
+            window.fail(bad_row(document, "no text: the tokenizer finds nothing in it"))
             return
         kept = [document.kept] * len(parts.ids)
         if self._spans:
@@ -215,5 +217,5 @@ class Windows:
         window.add(replace(document, text="", kept=()), parts, kept)
 
 
-def fault_text(document: Document, reason: str) -> Bad:
+def bad_row(document: Document, reason: str) -> Bad:
     return Bad(document.file, document.position, reason, document.id)

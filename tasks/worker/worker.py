@@ -1,10 +1,10 @@
-"""The process on a rented machine: claim a shard, embed it, write it, sign for it, again, until all are done.
+"""A worker process: claim a shard, embed it, write it, commit it, and again until all shards are done.
 
     python -m tasks.worker --store OUTPUT --run RUN --name NAME
 
-Needs the store and nothing else. SIGTERM finishes what is nearly done, signs for what is embedded of the rest, gives
-the leases back and ends; SIGUSR1 finishes the shard in hand and ends; a cloud's notice is heard, and its time used.
-Exit status 0: done or told to end; 3: somebody must act (the message says what); else a crash.
+Needs nothing but the store. SIGTERM finishes what is nearly done, commits what is embedded of the rest, gives the
+leases back and ends; SIGUSR1 finishes the shard in hand and ends; a preemption notice of the cloud leaves more time,
+which is used. Exit status 0: done, or told to end; 3: a person must act (the message says how); else a crash.
 """
 
 import argparse
@@ -28,92 +28,117 @@ from tasks.protocol.exit_codes import MUST_ACT
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.stores.base import Store
 from tasks.stores.open import open_store
-from tasks.worker.claims import Claims
-from tasks.worker.commit import Signer
-from tasks.worker.heartbeat import EVERY, Heart
-from tasks.worker.lease_renewal import Keeper, held
-from tasks.worker.machine_stats import gauge
-from tasks.worker.pipeline import LOOK, Pipeline
-from tasks.worker.preemption_notice import ADDRESS, CLOUDS, Cloud, Metadata, Watch, cloud_here
-from tasks.worker.shard_task import Task
+from tasks.worker.claims import ShardClaims
+from tasks.worker.commit import Committer
+from tasks.worker.context import WorkerContext
+from tasks.worker.heartbeat import HEARTBEAT_SECONDS, HeartbeatWriter
+from tasks.worker.lease_renewal import LeaseRenewer, held_lease
+from tasks.worker.machine_stats import machine_stats
+from tasks.worker.pipeline import POLL_SECONDS, Pipeline
+from tasks.worker.preemption_notice import (
+    CLOUDS,
+    METADATA_ADDRESS,
+    Cloud,
+    MetadataService,
+    NoticeWatcher,
+    detect_cloud,
+)
+from tasks.worker.shard_task import ShardTask
 from tasks.worker.signals import Signals, Stopped
-from tasks.worker.stage_timer import Progress
+from tasks.worker.stage_timer import WorkerProgress
 
-WITHDRAWN = 60.0  # seconds after a machine should have gone until we believe that it stays
+# Seconds after the announced end until a machine that is still there counts as kept.
+WITHDRAWN_SECONDS = 60.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Worker:
-    """One worker process: the pipeline, what it says of itself, and the receipts it signs."""
+    """One worker process: its pipeline, its heartbeat, and the receipts it commits.
+
+    Attributes:
+        offset: position of the shard at which the walk over shards begins.
+        scratch: local folder for files on their way to the store.
+    """
 
     store: Store
     header: manifest.Header
     name: str
-    offset: int  # position of the shard it begins its walk at
+    offset: int
     encoder: Encoder
-    heart: Heart
+    heartbeat: HeartbeatWriter
     scratch: Path
     signals: Signals
-    keeper: Keeper = field(init=False)
-    claims: Claims = field(init=False)
-    progress: Progress = field(default_factory=Progress)
+    context: WorkerContext = field(init=False)
+    claims: ShardClaims = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keeper = Keeper(self.store, self.header.ttl)
-        self.claims = Claims(self.store, self.header, self.name, self.offset, self.keeper)
+        leases = LeaseRenewer(self.store, self.header.ttl)
+        self.context = WorkerContext(
+            header=self.header,
+            corpus=open_store(self.header.corpus),
+            encoder=self.encoder,
+            leases=leases,
+            committer=Committer(self.store, self.header.run, self.name),
+            progress=WorkerProgress(),
+            signals=self.signals,
+            scratch=self.scratch,
+        )
+        self.claims = ShardClaims(
+            store=self.store, header=self.header, name=self.name, offset=self.offset, leases=leases
+        )
 
     def run(self) -> None:
         """Work until every shard has a receipt, or until told to end; leases in hand are given back."""
-        self.heart.look = self._look
-        self.keeper.start()
+        self.heartbeat.look = self._update_heartbeat
+        self.context.leases.start()
         try:
             while not self.pipeline().run():
-                self._stay()
+                self._wait_for_preemption()
         finally:
-            self.keeper.stop()
+            self.context.leases.stop()
 
     def pipeline(self) -> Pipeline:
-        """A fresh one: what was read ahead of the last is given back."""
+        """A new pipeline. Shards that an earlier one had prefetched were given back."""
         return Pipeline(
-            self.header, open_store(self.header.corpus), self.encoder, self.claims, self.keeper, self.progress,
-            self.signals, self.scratch, Signer(self.store, self.header.run, self.name), self._signed, self._tell,
-        )  # fmt: skip
+            context=self.context, claims=self.claims, on_commit=self._on_commit, on_state=self._set_state
+        )
 
-    def _stay(self) -> None:
-        """The machine is about to go: ending now would look like a run that is done. Should it stay, go on."""
-        self._tell("leaving")
-        until = (self.signals.deadline or monotonic()) + WITHDRAWN
+    def _wait_for_preemption(self) -> None:
+        """The machine is about to go: ending now would look like a finished run. Should it stay, work on."""
+        self._set_state("leaving")
+        until = (self.signals.deadline or monotonic()) + WITHDRAWN_SECONDS
         while monotonic() < until:
             self.signals.check()
-            sleep(LOOK)
-        print("the machine did not go: working on", flush=True)  # noqa: T201 - the worker's log
+            sleep(POLL_SECONDS)
+        print("the machine was not taken away: working on", flush=True)  # noqa: T201 - the worker's log
         self.signals.calm()
 
-    def _tell(self, state: str) -> None:
-        if self.heart.pulse.state != state:
-            self.heart.pulse.state = state
-            self.heart.beat()
+    def _set_state(self, state: str) -> None:
+        if self.heartbeat.pulse.state != state:
+            self.heartbeat.pulse.state = state
+            self.heartbeat.beat()
 
-    def _look(self, pulse: Heartbeat) -> None:
-        """The pulse as things are now."""
-        pulse.leases = [held(lease) for lease in self.keeper.leases]
-        pulse.returned = self.keeper.returned
-        pulse.seconds = round(self.progress.seconds, 3)
-        pulse.stages = {stage: round(s, 3) for stage, s in dict(self.progress.stages.seconds).items()}
-        pulse.recent, pulse.first_minute = self.progress.recent(), self.progress.first_minute
-        pulse.machine = dict(gauge(self.scratch))
+    def _update_heartbeat(self, pulse: Heartbeat) -> None:
+        """Fill in the present figures."""
+        leases, progress = self.context.leases, self.context.progress
+        pulse.leases = [held_lease(lease) for lease in leases.leases]
+        pulse.returned = leases.returned
+        pulse.seconds = round(progress.seconds, 3)
+        pulse.stages = {stage: round(s, 3) for stage, s in dict(progress.stages.seconds).items()}
+        pulse.recent, pulse.first_minute = progress.recent(), progress.first_minute
+        pulse.machine = dict(machine_stats(self.scratch))
         pulse.notice = self.signals.notice or pulse.notice
 
-    def _signed(self, task: Task, ours: bool) -> None:
-        """A shard is done: by us, or by another who was first."""
+    def _on_commit(self, task: ShardTask, ours: bool) -> None:
+        """A shard has its receipt: from this worker, or from another that was first."""
         if ours:
-            self.heart.pulse.shards += 1
-            self.heart.pulse.tokens += task.tally.tokens
-            self.heart.pulse.error = task.fault or self.heart.pulse.error
+            self.heartbeat.pulse.shards += 1
+            self.heartbeat.pulse.tokens += task.tally.tokens
+            self.heartbeat.pulse.error = task.fault or self.heartbeat.pulse.error
             self.claims.signed(task.shard)
-            self.keeper.drop(task.lease)
+            self.context.leases.drop(task.lease)
         else:
-            self.keeper.let_go(task.lease)
+            self.context.leases.let_go(task.lease)
 
 
 def _arguments() -> argparse.Namespace:
@@ -132,10 +157,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cloud",
         choices=CLOUDS,
-        default=cloud_here(os.environ),
+        default=detect_cloud(os.environ),
         help="whose notices of preemption to look for (default: $EMBEDFLEET_CLOUD, `auto` where SkyPilot started us)",
     )
-    parser.add_argument("--heartbeat", type=float, default=EVERY, help="seconds between signs of life")
+    parser.add_argument(
+        "--heartbeat", type=float, default=HEARTBEAT_SECONDS, help="seconds between signs of life"
+    )
     return parser.parse_args()
 
 
@@ -144,53 +171,82 @@ def main() -> int:
     arguments = _arguments()
     signals = Signals()
     signals.listen()
-    heart: Heart | None = None
+    heartbeat: HeartbeatWriter | None = None
     try:
         store = open_store(arguments.store)
         header = manifest.read_header(store, arguments.run)
         manifest.check_corpus_reachable(header)
-        pulse = Heartbeat(
-            run=header.run, worker=arguments.name, host=socket.gethostname(), pid=os.getpid(), started=utc()
-        )
-        heart = Heart(store, pulse, arguments.heartbeat)
-        heart.start()
-        encoder = load(
-            arguments.engine or header.engine,
-            header.model,
-            arguments.threads,
-            remote_code=header.remote_code,
-            tokens=header.tokens,
-        )
-        pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
-        pulse.ready = utc()
-        offset = arguments.offset if arguments.offset is not None else random.randrange(max(1, header.shards))  # noqa: S311
-        scratch: Path = arguments.scratch or Path(tempfile.mkdtemp(prefix="embedfleet-"))
-        scratch.mkdir(parents=True, exist_ok=True)
-        first = offset % max(1, header.shards)
-        worker = Worker(store, header, arguments.name, first, encoder, heart, scratch, signals)
-        watch = _watch(arguments.cloud, signals, heart)
-        try:
-            worker.run()
-        finally:
-            if watch:
-                watch.stop()
-            shutil.rmtree(scratch, ignore_errors=True)
+        heartbeat = _start_heartbeat(store, header.run, arguments)
+        _work(store, header, heartbeat, arguments=arguments, signals=signals)
         signals.deafen()
     except Stopped:
         signals.deafen()
-        _last_words(heart, "stopped", None)
+        _last_heartbeat(heartbeat, "stopped", None)
         return 0
     except Problem as problem:
         signals.deafen()
         print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
-        _last_words(heart, "failed", str(problem))
+        _last_heartbeat(heartbeat, "failed", str(problem))
         return MUST_ACT
-    _last_words(heart, "done", None)
+    _last_heartbeat(heartbeat, "done", None)
     return 0
 
 
-def _watch(cloud: Cloud | None, signals: Signals, heart: Heart) -> Watch | None:
-    """Listens for the cloud's notices, where we are on one."""
+def _start_heartbeat(store: Store, run: str, arguments: argparse.Namespace) -> HeartbeatWriter:
+    pulse = Heartbeat(
+        run=run, worker=arguments.name, host=socket.gethostname(), pid=os.getpid(), started=utc()
+    )
+    heartbeat = HeartbeatWriter(store, pulse, arguments.heartbeat)
+    heartbeat.start()
+    return heartbeat
+
+
+def _work(
+    store: Store,
+    header: manifest.Header,
+    heartbeat: HeartbeatWriter,
+    *,
+    arguments: argparse.Namespace,
+    signals: Signals,
+) -> None:
+    """Load the engine and work until the run is done or the worker is told to end."""
+    encoder = load(
+        arguments.engine or header.engine,
+        header.model,
+        arguments.threads,
+        remote_code=header.remote_code,
+        tokens=header.tokens,
+    )
+    pulse = heartbeat.pulse
+    pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
+    pulse.ready = utc()
+    shards = max(1, header.shards)
+    offset = arguments.offset if arguments.offset is not None else random.randrange(shards)  # noqa: S311
+    scratch: Path = arguments.scratch or Path(tempfile.mkdtemp(prefix="embedfleet-"))
+    scratch.mkdir(parents=True, exist_ok=True)
+    worker = Worker(
+        store=store,
+        header=header,
+        name=arguments.name,
+        offset=offset % shards,
+        encoder=encoder,
+        heartbeat=heartbeat,
+        scratch=scratch,
+        signals=signals,
+    )
+    watcher = _watch_for_preemption(arguments.cloud, signals, heartbeat)
+    try:
+        worker.run()
+    finally:
+        if watcher:
+            watcher.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _watch_for_preemption(
+    cloud: Cloud | None, signals: Signals, heartbeat: HeartbeatWriter
+) -> NoticeWatcher | None:
+    """Watch for preemption notices, where the cloud is known."""
     if cloud is None:
         return None
 
@@ -203,20 +259,23 @@ def _watch(cloud: Cloud | None, signals: Signals, heart: Heart) -> Watch | None:
 
     def risk(why: str) -> None:
         say(why)
-        heart.pulse.notice = why
+        heartbeat.pulse.notice = why
 
-    watch = Watch(cloud, warn, risk, Metadata(os.environ.get("EMBEDFLEET_METADATA", ADDRESS)), say=say)
+    watch = NoticeWatcher(
+        cloud, warn, risk, MetadataService(os.environ.get("EMBEDFLEET_METADATA", METADATA_ADDRESS)), say=say
+    )
     watch.start()
     return watch
 
 
-def _last_words(heart: Heart | None, state: str, error: str | None) -> None:
-    if heart is None:
+def _last_heartbeat(heartbeat: HeartbeatWriter | None, state: str, error: str | None) -> None:
+    """Stop the heartbeat and write it once more, with how the worker ended."""
+    if heartbeat is None:
         return
-    heart.stop()
-    heart.pulse.state, heart.pulse.error = state, error or heart.pulse.error
-    heart.pulse.stopping = utc()
+    heartbeat.stop()
+    heartbeat.pulse.state, heartbeat.pulse.error = state, error or heartbeat.pulse.error
+    heartbeat.pulse.stopping = utc()
     try:
-        heart.beat()
+        heartbeat.beat()
     except Problem as problem:
-        print(f"last sign of life not written: {problem}", file=sys.stderr)  # noqa: T201
+        print(f"the last heartbeat was not written: {problem}", file=sys.stderr)  # noqa: T201

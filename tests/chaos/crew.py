@@ -97,11 +97,19 @@ class Crew:
             os.dup2(out, 1)
             os.dup2(out, 2)
             os.environ.update(self.environment)
-            from tasks.worker import pipeline
+            from tasks.worker import engine_schedule
             from tasks.worker.worker import main
 
             # Shards here are a thousandth of real ones, and so is what goes through the engine at once.
-            pipeline.FIRST, pipeline.LEAST, pipeline.BITE = 100, 100, 0.1
+            (
+                engine_schedule.FIRST_ENGINE_TOKENS,
+                engine_schedule.LEAST_ENGINE_TOKENS,
+                engine_schedule.ENGINE_SECONDS,
+            ) = (
+                100,
+                100,
+                0.1,
+            )
             if skew:
                 skew_clock(skew)
             sys.argv = ["tasks.worker", *words]

@@ -16,8 +16,8 @@ from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
-from tasks.supervisor.restart_policy import CRASHES
-from tasks.supervisor.supervisor import Slot, Supervisor
+from tasks.supervisor.restart_policy import MAX_CRASHES
+from tasks.supervisor.supervisor import Supervisor, WorkerSlot
 from tests.support.paths import ROOT
 from tests.support.runs import corpus, done, ids_out, launch, receipts_of
 
@@ -188,10 +188,10 @@ def test_two_machines_that_were_given_no_name_have_different_ones(
 def test_a_worker_that_cannot_even_be_started_is_tried_again_and_then_given_up(
     store: Folder, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slot = Slot(0, None, 0)
+    slot = WorkerSlot(0, None, 0)
     too_long = ["x" * 2_000_000]  # more than a kernel takes
     assert Supervisor(store, "run-1", [slot], "m", too_long, tmp_path, pause=0.01).go() == 1
-    assert slot.life == CRASHES
+    assert slot.life == MAX_CRASHES
     assert "Argument list too long" in str(slot.problem())
     assert "m-0 crashed (not started: Argument list too long), 1 in a row" in capsys.readouterr().out
 
@@ -258,8 +258,9 @@ def test_a_worker_that_always_crashes_is_given_up_with_its_last_words(
     assert status == 1
     last = "ValueError: could not convert string to float: 'soon'"
     assert err.splitlines() == [
-        f"Error: m-0r4 and the 4 before it crashed without finishing a shard; the last said: {last}",
-        "Try: read what they said above, mend that, then start the same command again",
+        "Error: m-0r4 and the 4 workers before it crashed without finishing a shard; "
+        f"last line of its log: {last}",
+        "Try: read their logs above, fix the cause, then start the same command again",
     ]
     assert said.count(f"m-0r2 | {last}") == 1
     assert {p.state for p in pulses(store).values()} == {"lost"}

@@ -11,8 +11,8 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, Entry, create_once
 from tasks.stores.memory import Memory
 from tasks.worker import claims as walk
-from tasks.worker.claims import Claims
-from tasks.worker.lease_renewal import Keeper
+from tasks.worker.claims import ShardClaims
+from tasks.worker.lease_renewal import LeaseRenewer
 from tests.support.runs import NOON, Clock, header_of, shards_of
 
 
@@ -48,17 +48,19 @@ def launched(store: Memory, count: int) -> manifest.Header:
     return header
 
 
-def walker(store: Memory, header: manifest.Header, name: str = "ann", offset: int = 0) -> Claims:
-    return Claims(store, header, name, offset, Keeper(store, header.ttl))
+def walker(store: Memory, header: manifest.Header, name: str = "ann", offset: int = 0) -> ShardClaims:
+    return ShardClaims(
+        store=store, header=header, name=name, offset=offset, leases=LeaseRenewer(store, header.ttl)
+    )
 
 
-def sign(store: Memory, claims: Claims, shard: Shard, lease: Lease) -> None:
+def sign(store: Memory, claims: ShardClaims, shard: Shard, lease: Lease) -> None:
     assert create_once(store, receipt_key("run-1", shard.slab, shard.id), lease.nonce.encode())
     claims.signed(shard)
-    claims.keeper.drop(lease)
+    claims.leases.drop(lease)
 
 
-def all_of(store: Memory, claims: Claims) -> list[int]:
+def all_of(store: Memory, claims: ShardClaims) -> list[int]:
     """Positions in the order of the walk, each signed for at once."""
     out: list[int] = []
     while found := claims.next():
@@ -89,11 +91,11 @@ def test_quiet_shards_cost_one_claim_each_and_a_look_at_the_slab_now_and_then(st
 
 
 def test_old_news_is_not_believed(store: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "FRESH", 0.0)
+    monkeypatch.setattr(walk, "SURVEY_SECONDS", 0.0)
     claims = walker(store, launched(store, 3))
     claims.next()
     before = store.calls["list"]
-    monkeypatch.setattr(walk, "AGAIN", 0.0)
+    monkeypatch.setattr(walk, "SURVEY_PAUSE_SECONDS", 0.0)
     claims.next()
     assert store.calls["list"] == before + 2
 
@@ -129,7 +131,7 @@ def test_a_lease_that_ran_out_is_taken_over(
 ) -> None:
     header = launched(store, 1)
     walker(store, header, "bob").next()
-    monkeypatch.setattr(walk, "AGAIN", 0.0)
+    monkeypatch.setattr(walk, "SURVEY_PAUSE_SECONDS", 0.0)
     ann = walker(store, header)
     assert ann.next() == ()
     clock.pass_seconds(header.ttl + 2)
@@ -143,7 +145,7 @@ def test_what_was_given_back_is_claimed_by_the_next_generation(store: Counted) -
     bob = walker(store, header, "bob")
     found = bob.next()
     assert found
-    bob.keeper.give_back(found[1])
+    bob.leases.give_back(found[1])
     again = walker(store, header).next()
     assert again
     assert again[1].generation == 2
@@ -164,7 +166,7 @@ def test_a_shard_that_is_claimed_is_held_by_the_keeper(store: Counted) -> None:
     claims = walker(store, launched(store, 1))
     found = claims.next()
     assert found
-    assert claims.keeper.holds(found[1])
+    assert claims.leases.holds(found[1])
 
 
 def test_a_claim_of_a_shard_with_a_lease_in_force_is_not_tried(store: Counted) -> None:

@@ -15,9 +15,9 @@ from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker.heartbeat import EVERY, Heart
-from tasks.worker.lease_renewal import RETURNED
-from tasks.worker.pipeline import AHEAD
+from tasks.worker.heartbeat import HEARTBEAT_SECONDS, HeartbeatWriter
+from tasks.worker.lease_renewal import RETURNED_LEASES_KEPT
+from tasks.worker.reader import MAX_SHARDS_IN_HAND
 from tasks.worker.stage_timer import STAGES
 from tests.support.paths import ROOT
 from tests.support.runs import NOON, Clock, corpus, launch
@@ -41,7 +41,7 @@ def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
     def look(pulse: Heartbeat) -> None:
         pulse.tokens = 5
 
-    beating = Heart(store, fresh(), look=look, clock=clock)
+    beating = HeartbeatWriter(store, fresh(), look=look, clock=clock)
     beating.beat()
     clock.pass_seconds(15)
     beating.beat()
@@ -50,7 +50,7 @@ def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
 
 
 def test_it_beats_every_15_seconds_unless_told_otherwise() -> None:
-    assert Heart(Memory(), fresh()).every == EVERY == 15.0
+    assert HeartbeatWriter(Memory(), fresh()).every == HEARTBEAT_SECONDS == 15.0
 
 
 def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
@@ -61,7 +61,7 @@ def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
         if beats[0] == 3:
             enough.set()
 
-    beating = Heart(Memory(), fresh(), every=0.01, look=look)
+    beating = HeartbeatWriter(Memory(), fresh(), every=0.01, look=look)
     beating.start()
     assert enough.wait(10)
     beating.stop()
@@ -78,11 +78,11 @@ def test_a_pulse_of_another_schema_is_refused() -> None:
 def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
     store, pulse = Memory(), fresh()
     pulse.error = "boom " * 100_000
-    pulse.leases = [LEASE] * AHEAD
-    pulse.returned = [ReturnedLease(*LEASE, NOON)] * RETURNED
+    pulse.leases = [LEASE] * MAX_SHARDS_IN_HAND
+    pulse.returned = [ReturnedLease(*LEASE, NOON)] * RETURNED_LEASES_KEPT
     pulse.stages = dict.fromkeys(STAGES, 123_456.789)
     pulse.machine = {f"figure_{n}": 123_456_789_012.0 for n in range(20)}
-    Heart(store, pulse).beat()
+    HeartbeatWriter(store, pulse).beat()
     body = read(store, heartbeat_key("run-1", "w0"))
     assert body is not None
     assert len(body) < 24_000

@@ -11,7 +11,7 @@ from tasks.protocol.lease import Lease, claim
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, Refused, Unsure, read
 from tasks.stores.memory import Memory
-from tasks.worker.lease_renewal import Keeper
+from tasks.worker.lease_renewal import LeaseRenewer
 from tests.support.runs import NOON, Clock
 
 SHARD = Shard("0" * 16, 0, (), 0)
@@ -46,8 +46,8 @@ def store() -> Trouble:
 
 
 @pytest.fixture
-def keeper(store: Trouble) -> Iterator[Keeper]:
-    keeper = Keeper(store, 0.06, Clock())
+def keeper(store: Trouble) -> Iterator[LeaseRenewer]:
+    keeper = LeaseRenewer(store, 0.06, Clock())
     yield keeper
     keeper.stop()
 
@@ -58,14 +58,14 @@ def claimed(store: Memory, generation: int = 1, worker: str = "ann") -> Lease:
     return found
 
 
-def test_a_lease_in_hand_is_renewed_again_and_again(store: Trouble, keeper: Keeper) -> None:
+def test_a_lease_in_hand_is_renewed_again_and_again(store: Trouble, keeper: LeaseRenewer) -> None:
     keeper.hold(claimed(store))
     keeper.start()
     wait_until(lambda: store.puts >= 3)
     assert keeper.holds(keeper.leases[0])
 
 
-def test_a_lease_that_another_followed_is_lost(store: Trouble, keeper: Keeper) -> None:
+def test_a_lease_that_another_followed_is_lost(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     claimed(store, 2, "bob")
@@ -75,7 +75,7 @@ def test_a_lease_that_another_followed_is_lost(store: Trouble, keeper: Keeper) -
 
 
 def test_a_lost_lease_is_not_renewed_and_giving_it_back_writes_nothing(
-    store: Trouble, keeper: Keeper
+    store: Trouble, keeper: LeaseRenewer
 ) -> None:
     mine = claimed(store)
     keeper.hold(mine)
@@ -89,7 +89,7 @@ def test_a_lost_lease_is_not_renewed_and_giving_it_back_writes_nothing(
     assert len(keeper.returned) == 1
 
 
-def test_after_a_lease_is_given_back_no_renewal_comes(store: Trouble, keeper: Keeper) -> None:
+def test_after_a_lease_is_given_back_no_renewal_comes(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     keeper.start()
@@ -100,7 +100,7 @@ def test_after_a_lease_is_given_back_no_renewal_comes(store: Trouble, keeper: Ke
     assert (read(store, mine.key), store.puts) == (b"", before)
 
 
-def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: Keeper) -> None:
+def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     keeper.let_go(mine)
@@ -108,7 +108,7 @@ def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: Kee
     assert keeper.leases == []
 
 
-def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: Keeper) -> None:
+def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: LeaseRenewer) -> None:
     store.errors = [Unsure(), Unsure()]
     keeper.hold(claimed(store))
     keeper.start()
@@ -118,7 +118,7 @@ def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: Keeper) -> None:
 
 
 @pytest.mark.parametrize("error", [Refused("denied", hint="ask"), OSError("no such device")])
-def test_a_store_that_fails_for_good_is_told(store: Trouble, keeper: Keeper, error: Exception) -> None:
+def test_a_store_that_fails_for_good_is_told(store: Trouble, keeper: LeaseRenewer, error: Exception) -> None:
     store.errors = [error]
     keeper.hold(claimed(store))
     keeper.start()
@@ -126,7 +126,7 @@ def test_a_store_that_fails_for_good_is_told(store: Trouble, keeper: Keeper, err
     assert isinstance(keeper.broken, Problem)
 
 
-def test_an_empty_lease_is_free_for_the_next(store: Trouble, keeper: Keeper) -> None:
+def test_an_empty_lease_is_free_for_the_next(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     keeper.give_back(mine)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tasks.worker.machine_stats import devices, gauge
+from tasks.worker.machine_stats import machine_stats, visible_gpus
 from tests.support.paths import ROOT
 
 GPU = ["gpu", "gpu_percent", "gpu_memory_used_bytes", "gpu_memory_total_bytes", "gpu_watts", "gpu_celsius"]
@@ -36,7 +36,7 @@ int nvmlDeviceGetTemperature(int *card, int sensor, unsigned *out) {*out = 60 + 
 
 
 def test_the_figures_of_this_process_and_machine_are_those_of_the_kernel(tmp_path: Path) -> None:
-    found = gauge(tmp_path)
+    found = machine_stats(tmp_path)
     sizes = ["rss_bytes", "peak_rss_bytes", "memory_used_bytes", "memory_total_bytes", "disk_free_bytes"]
     rss, peak, used, total, disk = (found[name] for name in sizes)
     assert isinstance(rss, int)
@@ -52,36 +52,37 @@ def test_the_figures_of_this_process_and_machine_are_those_of_the_kernel(tmp_pat
 
 
 def test_memory_that_is_taken_is_seen(tmp_path: Path) -> None:
-    before = gauge(tmp_path)["rss_bytes"]
+    before = machine_stats(tmp_path)["rss_bytes"]
     taken = b"x" * 200_000_000
-    after = gauge(tmp_path)["rss_bytes"]
+    after = machine_stats(tmp_path)["rss_bytes"]
     assert isinstance(before, int)
     assert isinstance(after, int)
     assert after - before > 150_000_000
     del taken
-    peak = gauge(tmp_path)["peak_rss_bytes"]
+    peak = machine_stats(tmp_path)["peak_rss_bytes"]
     assert isinstance(peak, int)
     assert peak > after - 2**23  # the kernel counts both a little late
 
 
 def test_a_scratch_folder_that_is_gone_is_unknown_and_no_error(tmp_path: Path) -> None:
-    assert gauge(tmp_path / "gone")["disk_free_bytes"] is None
+    assert machine_stats(tmp_path / "gone")["disk_free_bytes"] is None
 
 
 def test_the_figures_are_small_json(tmp_path: Path) -> None:
-    assert len(json.dumps(gauge(tmp_path))) < 600
+    assert len(json.dumps(machine_stats(tmp_path))) < 600
 
 
 def test_the_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1a, 5")
-    assert devices() == ["GPU-1a", "5"]
+    assert visible_gpus() == ["GPU-1a", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert devices() == []
+    assert visible_gpus() == []
 
 
 def measured(tmp_path: Path, before: str = "", **environment: str) -> dict[str, Any]:
     """The gauge as a fresh process sees it."""
-    code = f"{before}\nimport json, pathlib\nfrom tasks.worker.machine_stats import gauge as g\nprint(json.dumps(g(pathlib.Path())))"
+    lines = ["import json, pathlib", "from tasks.worker.machine_stats import machine_stats as stats"]
+    code = "\n".join([before, *lines, "print(json.dumps(stats(pathlib.Path())))"])
     keep = {k: v for k, v in os.environ.items() if not k.startswith("CUDA_")}
     done = subprocess.run(
         [sys.executable, "-c", code],

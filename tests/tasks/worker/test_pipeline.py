@@ -17,9 +17,9 @@ from tasks.protocol.manifest import Header
 from tasks.stores.base import Body, Refused, every
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker import pipeline
+from tasks.worker import engine_schedule, pipeline, reader
 from tasks.worker import windows as working
-from tasks.worker.heartbeat import Heart
+from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.runs import NOON, column, corpus, launch, receipts_of
@@ -51,9 +51,20 @@ class Gate(HashEncoder):
 
 
 def hired(store: Memory | Folder, header: Header, encoder: HashEncoder, scratch: Path) -> Worker:
-    heart = Heart(store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000)
+    heart = HeartbeatWriter(
+        store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000
+    )
     scratch.mkdir(exist_ok=True)
-    return Worker(store, header, "ann", 0, encoder, heart, scratch, Signals())
+    return Worker(
+        store=store,
+        header=header,
+        name="ann",
+        offset=0,
+        encoder=encoder,
+        heartbeat=heart,
+        scratch=scratch,
+        signals=Signals(),
+    )
 
 
 @pytest.fixture
@@ -112,7 +123,7 @@ def test_the_next_shard_is_claimed_and_read_while_the_engine_works(
     end = start(worker)
     assert engine.began.acquire(timeout=PATIENCE)  # on the first
     wait_until(lambda: leases(store) == 2)
-    wait_until(lambda: "read" in worker.progress.stages.seconds)
+    wait_until(lambda: "read" in worker.context.progress.stages.seconds)
     assert len(receipts_of(store, header)) == 0
     for _ in range(2):
         engine.go.release()
@@ -160,7 +171,7 @@ def test_no_more_shards_are_in_hand_than_allowed(
     start: Callable[[Worker], Callable[[], None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pipeline, "AHEAD", 2)
+    monkeypatch.setattr(reader, "MAX_SHARDS_IN_HAND", 2)
     store, engine = Memory(), Gate()
     end = start(hired(store, launched(store, files, 5), engine, tmp_path / "scratch"))
     assert engine.began.acquire(timeout=PATIENCE)
@@ -181,7 +192,7 @@ def test_a_batch_of_any_length_does_not_cost_the_lease(
     worker = hired(store, header, engine, tmp_path / "scratch")
     end = start(worker)
     assert engine.began.acquire(timeout=PATIENCE)
-    first = worker.keeper.leases[0]
+    first = worker.context.leases.leases[0]
     then = next(iter(every(store, first.key))).modified
     wait_until(lambda: (next(iter(every(store, first.key))).modified - then).total_seconds() > 1)
     engine.go.release()
@@ -195,8 +206,8 @@ def test_a_reader_waits_for_the_engine_when_enough_is_read(
     start: Callable[[Worker], Callable[[], None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (working, pipeline):
-        monkeypatch.setattr(module, "WINDOW", 200)
+    for module in (working, pipeline, engine_schedule):
+        monkeypatch.setattr(module, "WINDOW_TOKENS", 200)
     read_so_far: list[int] = []
 
     class Watched(HashEncoder):
@@ -287,7 +298,7 @@ def test_stages_tell_engine_and_waiting_apart(files: Path, tmp_path: Path) -> No
     store = Memory()
     worker = hired(store, launched(store, files, 3), Slow(), tmp_path / "scratch")
     worker.run()
-    found = worker.progress.stages.seconds
+    found = worker.context.progress.stages.seconds
     assert found["engine"] >= 0.2
     assert found.keys() >= {"read", "tokenise", "engine", "write", "store", "wait"}
 
@@ -300,14 +311,14 @@ def test_a_lost_shard_is_dropped_and_the_others_go_on(files: Path, tmp_path: Pat
 
     class Overtaken(HashEncoder):
         def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
-            held = next((lease for lease in worker.keeper.leases if lease.shard == first.id), None)
+            held = next((lease for lease in worker.context.leases.leases if lease.shard == first.id), None)
             if held and held.generation == 1:
                 claim(store, "run-1", first, 2, "bob", NOON)
-                wait_until(lambda: not worker.keeper.holds(held))
+                wait_until(lambda: not worker.context.leases.holds(held))
             return super().encode(ids)
 
     worker = hired(store, header, Overtaken(), tmp_path / "scratch")
     worker.run()
     signed = sorted(receipts_of(store, header), key=lambda r: r.position)
     assert [(r.generation, r.chunks) for r in signed] == [(3, 5), (1, 5)]
-    assert [entry[1] for entry in worker.keeper.returned] == [first.id]
+    assert [entry[1] for entry in worker.context.leases.returned] == [first.id]

@@ -20,7 +20,7 @@ from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.lease import is_free
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
-from tasks.worker.preemption_notice import Metadata, Silent, Watch, cloud_here
+from tasks.worker.preemption_notice import MetadataService, NoAnswer, NoticeWatcher, detect_cloud
 from tests.support.runs import corpus, ids_out, launch, receipts_of
 
 LATE = timedelta(minutes=10)  # the clock of the clouds beside ours: only theirs may count
@@ -94,11 +94,11 @@ class Heard:
         self.notices: list[tuple[str, float]] = []
         self.risks: list[str] = []
         self.said: list[str] = []
-        self.watch = Watch(
+        self.watch = NoticeWatcher(
             kind,  # pyright: ignore[reportArgumentType]
             lambda why, seconds: self.notices.append((why, seconds)),
             self.risks.append,
-            Metadata(address),
+            MetadataService(address),
             every=0.01,
             say=self.said.append,
         )
@@ -213,7 +213,7 @@ def test_a_service_in_trouble_is_asked_again(cloud: Cloud) -> None:
     heard = Heard("gcp", cloud.address)
     heard.watch.look()
     cloud.mute = True
-    with pytest.raises(Silent):
+    with pytest.raises(NoAnswer):
         heard.watch.look()
     heard.watch.start()
     wait_until(lambda: len(cloud.asked) > 3)
@@ -276,4 +276,4 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
 def test_a_worker_listens_only_where_it_was_told_which_cloud_it_is_on(
     environment: dict[str, str], cloud: str | None
 ) -> None:
-    assert cloud_here(environment) == cloud
+    assert detect_cloud(environment) == cloud

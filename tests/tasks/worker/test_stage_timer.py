@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.worker.stage_timer import Progress, Stages
+from tasks.worker.stage_timer import StageTimer, WorkerProgress
 
 
 class Seconds:
@@ -19,7 +19,7 @@ def clock() -> Seconds:
 
 
 def test_a_stage_adds_up(clock: Seconds) -> None:
-    stages = Stages(clock=clock)
+    stages = StageTimer(clock=clock)
     for seconds in (1.0, 2.5):
         with stages.time("read"):
             clock.now += seconds
@@ -27,15 +27,15 @@ def test_a_stage_adds_up(clock: Seconds) -> None:
 
 
 def test_what_a_part_spends_the_whole_has_spent(clock: Seconds) -> None:
-    whole = Stages(clock=clock)
-    one, other = Stages(whole, clock), Stages(whole, clock)
+    whole = StageTimer(clock=clock)
+    one, other = StageTimer(whole, clock), StageTimer(whole, clock)
     one.add("engine", 2.0)
     other.add("engine", 3.0)
     assert (one.seconds, whole.seconds) == ({"engine": 2.0}, {"engine": 5.0})
 
 
 def test_a_stage_that_fails_was_spent_all_the_same(clock: Seconds) -> None:
-    stages = Stages(clock=clock)
+    stages = StageTimer(clock=clock)
 
     def fail() -> None:
         with stages.time("store"):
@@ -48,7 +48,7 @@ def test_a_stage_that_fails_was_spent_all_the_same(clock: Seconds) -> None:
 
 
 def test_the_first_minute_is_taken_once_and_holds_the_waiting(clock: Seconds) -> None:
-    progress = Progress(clock)
+    progress = WorkerProgress(clock)
     clock.now += 30  # loading is not work
     for _ in range(4):
         clock.now += 20
@@ -61,14 +61,14 @@ def test_the_first_minute_is_taken_once_and_holds_the_waiting(clock: Seconds) ->
 
 
 def test_less_than_a_minute_of_work_is_no_first_minute(clock: Seconds) -> None:
-    progress = Progress(clock)
+    progress = WorkerProgress(clock)
     clock.now += 50
     progress.embedded(1_000, 10.0)
     assert progress.first_minute is None
 
 
 def test_the_rate_of_late_forgets_what_is_older_than_a_minute(clock: Seconds) -> None:
-    progress = Progress(clock)
+    progress = WorkerProgress(clock)
     assert progress.recent() is None
     clock.now += 60
     progress.embedded(60_000, 60.0)
@@ -80,7 +80,7 @@ def test_the_rate_of_late_forgets_what_is_older_than_a_minute(clock: Seconds) ->
 
 
 def test_the_engines_rate_follows_it_slowly(clock: Seconds) -> None:
-    progress = Progress(clock)
+    progress = WorkerProgress(clock)
     progress.embedded(1_000, 1.0)
     assert progress.rate == 1_000
     progress.embedded(2_000, 1.0)

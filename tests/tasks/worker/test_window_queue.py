@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from tasks.worker.window_queue import Backlog
+from tasks.worker.window_queue import WindowQueue
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ def names(parts: list[Part] | None) -> list[str] | None:
     return None if parts is None else [part.name for part in parts]
 
 
-def filled(*parts: Part, most: int = 1_000) -> Backlog[Part]:
-    backlog = Backlog[Part](most)
+def filled(*parts: Part, most: int = 1_000) -> WindowQueue[Part]:
+    backlog = WindowQueue[Part](most)
     for part in parts:
         assert backlog.put(part)
     return backlog
@@ -47,7 +47,7 @@ def test_a_part_larger_than_asked_for_is_taken_alone() -> None:
 
 
 def test_nothing_ready_is_an_empty_list_after_the_time_given() -> None:
-    assert Backlog[Part](10).take(1, 1, 0.01) == []
+    assert WindowQueue[Part](10).take(1, 1, 0.01) == []
 
 
 def test_the_end_comes_after_the_last_part() -> None:

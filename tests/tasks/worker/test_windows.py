@@ -20,8 +20,8 @@ from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.folder import Folder
 from tasks.worker import windows as work
-from tasks.worker.output_files import Output
-from tasks.worker.windows import Tally, Windows, cut_of, size_of
+from tasks.worker.output_files import OutputFiles
+from tasks.worker.windows import ShardCounts, WindowReader, cut_of, output_dimensions
 from tests.support.runs import corpus, header_of, shard_of, whole, write_jsonl
 
 
@@ -46,13 +46,15 @@ class Done:
         return np.stack(list(self.frame["vector"]))
 
 
-def embed_shard(header: Header, shard: Shard, encoder: HashEncoder, vectors: Path, failures: Path) -> Tally:
+def embed_shard(
+    header: Header, shard: Shard, encoder: HashEncoder, vectors: Path, failures: Path
+) -> ShardCounts:
     """What the pipeline does with a shard, one thing after the other."""
-    tally = Tally()
-    size_of(header, encoder)
-    output = Output(header, encoder, vectors, failures, tally)
+    tally = ShardCounts()
+    output_dimensions(header, encoder)
+    output = OutputFiles(header, encoder, vectors, failures, tally)
     source = Folder(Path(header.corpus))
-    for window in Windows(header, source, shard, encoder.words, encoder.dimensions, tally):
+    for window in WindowReader(header, source, shard, encoder.words, encoder.dimensions, tally):
         output.add(window, shorten(encoder.encode(window.pieces), header.dimensions))
     output.close()
     return tally
@@ -233,7 +235,7 @@ class Counting(HashEncoder):
 
 @pytest.fixture
 def small_window(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(work, "WINDOW", 1_000)
+    monkeypatch.setattr(work, "WINDOW_TOKENS", 1_000)
     return 1_000
 
 

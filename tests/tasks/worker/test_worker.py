@@ -26,7 +26,7 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, create_once, every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker.heartbeat import Heart
+from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.worker import Worker
 from tests.support.paths import ROOT
@@ -306,9 +306,20 @@ def hired(
     store: Memory, header: Header, encoder: HashEncoder | None = None, signals: Signals | None = None
 ) -> Worker:
     """A worker whose heart beats only when told to."""
-    heart = Heart(store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000)
+    heart = HeartbeatWriter(
+        store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000
+    )
     scratch = Path(tempfile.mkdtemp(prefix="embedfleet-test-"))
-    return Worker(store, header, "ann", 0, encoder or HashEncoder(), heart, scratch, signals or Signals())
+    return Worker(
+        store=store,
+        header=header,
+        name="ann",
+        offset=0,
+        encoder=encoder or HashEncoder(),
+        heartbeat=heart,
+        scratch=scratch,
+        signals=signals or Signals(),
+    )
 
 
 def ready(store: Memory, files: Path, records: Sequence[object]) -> tuple[Header, Shard]:
@@ -339,7 +350,7 @@ def test_no_moment_to_be_told_to_end_leaves_a_shard_without_lease_and_receipt(
     with pytest.raises(Stopped):
         worker.run()
     assert (len(leases(store)), len(receipts_of(store, header))) in ((0, 0), (1, 1))
-    assert worker.keeper.leases == []
+    assert worker.context.leases.leases == []
 
 
 def test_a_worker_told_to_end_while_it_signs_has_signed(files: Path, signals: Signals) -> None:
@@ -349,7 +360,7 @@ def test_a_worker_told_to_end_while_it_signs_has_signed(files: Path, signals: Si
     with pytest.raises(Stopped):
         worker.run()
     assert len(receipts_of(store, header)) == 1
-    assert (worker.heart.pulse.shards, worker.keeper.returned) == (1, [])
+    assert (worker.heartbeat.pulse.shards, worker.context.leases.returned) == (1, [])
 
 
 def test_a_run_without_shards_is_done(files: Path) -> None:
@@ -433,4 +444,4 @@ def test_a_worker_that_was_overtaken_throws_its_work_away(files: Path) -> None:
     worker = hired(store, header, Overtaken(store, shard))
     worker.run()
     assert read(store, receipt_key("run-1", shard.slab, shard.id)) == b"bob's"
-    assert (worker.heart.pulse.shards, len(worker.keeper.returned)) == (0, 1)
+    assert (worker.heartbeat.pulse.shards, len(worker.context.leases.returned)) == (0, 1)

@@ -22,10 +22,10 @@ from tasks.protocol.receipt import File, Part
 from tasks.stores.base import every, read
 from tasks.stores.folder import Folder
 from tasks.stores.memory import Memory
-from tasks.worker import pipeline
-from tasks.worker.heartbeat import Heart
+from tasks.worker import engine_schedule, pipeline
+from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.signals import Signals, Stopped
-from tasks.worker.windows import Window, parted
+from tasks.worker.windows import Window, split_window
 from tasks.worker.worker import Worker
 from tests.support.runs import NOON, column, corpus, ids_out, launch, receipts_of
 
@@ -60,9 +60,9 @@ def signals() -> Iterator[Signals]:
 @pytest.fixture(autouse=True)
 def bites(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine takes little at once, so that a small shard is many windows."""
-    monkeypatch.setattr(pipeline, "FIRST", 640)
-    monkeypatch.setattr(pipeline, "LEAST", 640)
-    monkeypatch.setattr(pipeline, "BITE", 0.0)
+    monkeypatch.setattr(engine_schedule, "FIRST_ENGINE_TOKENS", 640)
+    monkeypatch.setattr(engine_schedule, "LEAST_ENGINE_TOKENS", 640)
+    monkeypatch.setattr(engine_schedule, "ENGINE_SECONDS", 0.0)
 
 
 class Counting(HashEncoder):
@@ -90,9 +90,20 @@ def hired(
     signals: Signals | None = None,
     name: str = "ann",
 ) -> Worker:
-    heart = Heart(store, Heartbeat(run="run-1", worker=name, host="here", pid=1, started=NOON), 1_000)
+    heart = HeartbeatWriter(
+        store, Heartbeat(run="run-1", worker=name, host="here", pid=1, started=NOON), 1_000
+    )
     scratch.mkdir(exist_ok=True)
-    return Worker(store, header, name, 0, encoder, heart, scratch, signals or Signals())
+    return Worker(
+        store=store,
+        header=header,
+        name=name,
+        offset=0,
+        encoder=encoder,
+        heartbeat=heart,
+        scratch=scratch,
+        signals=signals or Signals(),
+    )
 
 
 def told_twice() -> None:
@@ -227,7 +238,7 @@ def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
     store: Folder, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole would take four seconds; the machine goes in two."""
-    monkeypatch.setattr(pipeline, "RESERVE", 0.5)
+    monkeypatch.setattr(pipeline, "RESERVE_SECONDS", 0.5)
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
     signals = Signals()
@@ -238,7 +249,7 @@ def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
     assert time.monotonic() - begun < 3.5
     (part,) = parts_of(store)
     assert 60 < part.done < DOCUMENTS
-    assert worker.keeper.leases == []
+    assert worker.context.leases.leases == []
 
 
 def test_a_machine_that_did_not_go_works_on(
@@ -246,7 +257,7 @@ def test_a_machine_that_did_not_go_works_on(
 ) -> None:
     from tasks.worker import worker as working
 
-    monkeypatch.setattr(working, "WITHDRAWN", 0.3)
+    monkeypatch.setattr(working, "WITHDRAWN_SECONDS", 0.3)
     names = corpus(files, 3, 50)
     header = launch(store, files, 3, ttl=1_000.0)
     signals = Signals()
@@ -363,7 +374,7 @@ def test_a_window_is_parted_between_documents_and_nothing_is_lost() -> None:
             window.fail(Bad("f", 100 + n, "no text"))
         window.add(Document(str(n), "", "f", n), Pieces(([1] * 10,), 0), [()])
     window.fail(Bad("f", 200, "no text"))
-    first, rest = parted(window, 35)
+    first, rest = split_window(window, 35)
     assert ([d.id for d in first.documents], [b.position for b in first.bad]) == (["0", "1", "2"], [100])
     assert ([d.id for d in rest.documents], [b.position for b in rest.bad]) == (["3", "4", "5"], [103, 200])
     assert (first.tokens, rest.tokens, first.rows + rest.rows) == (30, 30, window.rows)

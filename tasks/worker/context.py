@@ -1,0 +1,34 @@
+"""What the reader, the engine loop and the writer of one worker share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.engines.base import Encoder
+from tasks.protocol.manifest import Header
+from tasks.stores.base import Store
+from tasks.worker.commit import Committer
+from tasks.worker.lease_renewal import LeaseRenewer
+from tasks.worker.signals import Signals
+from tasks.worker.stage_timer import WorkerProgress
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """The parts of a worker that all three threads use. Each is safe to use from any of them.
+
+    Attributes:
+        header: the run's header, which says what is read and written.
+        corpus: where the input files are.
+        leases: holds the leases of this worker and renews them.
+        committer: writes files, parts and receipts to the output.
+        scratch: local folder for files on their way to the store.
+    """
+
+    header: Header
+    corpus: Store
+    encoder: Encoder
+    leases: LeaseRenewer
+    committer: Committer
+    progress: WorkerProgress
+    signals: Signals
+    scratch: Path
