@@ -23,7 +23,7 @@ from launcher.corpus.profile import mix
 from launcher.errors import Problem
 from launcher.throughput.spread import Spread
 from pricing.gpu import canonical
-from tasks.worker.machine_stats import GPUS, devices
+from tasks.worker.machine_stats import NVIDIA_GPUS, visible_gpus
 
 MOST = 4  # CPU workers by default: each holds the model, and memory ends before cores do
 # A few seconds cannot see what else the machine will do: P10 and P90 are at least this factor off. Two demo runs
@@ -86,7 +86,7 @@ def slots(workers: int | None, shards: int | None = None) -> Slots:
 
 
 def _slots(workers: int | None) -> Slots:
-    gpus = len(devices())
+    gpus = len(visible_gpus())
     if gpus:
         return Slots(workers or gpus, None, gpus)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -97,7 +97,7 @@ def _slots(workers: int | None) -> Slots:
 def names() -> list[str]:
     """What the GPUs of this machine are kept under, as far as the driver tells without being asked; of none, none."""
     found: list[str] = []
-    for path in sorted(GPUS.glob("*/information")):
+    for path in sorted(NVIDIA_GPUS.glob("*/information")):
         with contextlib.suppress(OSError):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 key, _, value = line.partition(":")
@@ -218,7 +218,7 @@ class _Probe:
 
 @contextlib.contextmanager
 def _probe(command: list[str], slot: int) -> Generator[_Probe, None, None]:
-    gpus = devices()
+    gpus = visible_gpus()
     environment = dict(os.environ) | ({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {})
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
@@ -231,7 +231,7 @@ def _probe(command: list[str], slot: int) -> Generator[_Probe, None, None]:
             encoding="utf-8",
             errors="replace",
             env=environment,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
         ) as process,
     ):
         try:

@@ -258,8 +258,10 @@ def test_a_worker_that_always_crashes_is_given_up_with_its_last_words(
     assert status == 1
     last = "ValueError: could not convert string to float: 'soon'"
     assert err.splitlines() == [
-        "Error: m-0r4 and the 4 workers before it crashed without finishing a shard; "
-        f"last line of its log: {last}",
+        (
+            "Error: m-0r4 and the 4 workers before it crashed without finishing a shard; "
+            f"last line of its log: {last}"
+        ),
         "Try: read their logs above, fix the cause, then start the same command again",
     ]
     assert said.count(f"m-0r2 | {last}") == 1
