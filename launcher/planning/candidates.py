@@ -7,7 +7,7 @@ a reason, and whatever has no price is named.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
@@ -50,7 +50,7 @@ class Menu:
     kinds: tuple[Kind, ...]
     left_out: Mapping[str, int]
     not_priced: tuple[str, ...]
-    oldest: str | None  # date of the oldest price used
+    oldest: date | None  # date of the oldest price used
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Context:
 
 def menu(offers: Sequence[Offer], context: Context) -> Menu:
     """Every offer that the job allows and that can run its model."""
-    kinds, dates, left_out = list[Kind](), list[str](), Counter[str]()
+    kinds, dates, left_out = list[Kind](), list[date](), Counter[str]()
     speeds: dict[tuple[str, float], tuple[Speed | None, str | None]] = {}
     wanted = frozenset(gpus.canonical(name) or name for name in context.job.limits.gpus)
     for offer in offers:
@@ -86,7 +86,7 @@ def menu(offers: Sequence[Offer], context: Context) -> Menu:
             left_out[why or "no speed"] += 1
             continue
         kinds.append(_kind(offer, speed, context))
-        dates.append(offer.as_of.isoformat())
+        dates.append(offer.as_of)
     return Menu(tuple(kinds), left_out, _unpriced(context, kinds) if kinds else (), min(dates, default=None))
 
 

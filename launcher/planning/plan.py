@@ -1,124 +1,86 @@
-"""The Plan: everything a launch needs and nothing it has to ask again, with a digest that tells when it was changed.
+"""The Plan: what the planner decided, and how it becomes a SavedPlan (`plan.json`).
 
-Pure: a value and its JSON (`plan.json`, docs/architecture.md#saved-documents).
+Pure: the value with all that the estimates know, and the arithmetic that makes it short enough to save.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any
 
 from launcher.corpus.profile import Count, Profile
-from launcher.errors import Problem
+from launcher.planning import plan_file
 from launcher.planning.estimate import NOTHING, Estimate, Money, Share, itemise, per_million
 from launcher.planning.hosted_apis import Api, Cheaper
 from launcher.planning.optimizer.decide import Alternative
+from launcher.planning.saved_plan import (
+    AlternativeFleet,
+    CheaperOption,
+    CorpusFigures,
+    FrontierPoint,
+    GroupSummary,
+    HostedQuote,
+    HoursQuantiles,
+    MachineGroup,
+    MachinePlace,
+    PlannedWork,
+    PlanTotals,
+    QuotaNeed,
+    SavedPlan,
+    SingleTypeFleet,
+    UsdQuantiles,
+    digest_of,
+)
 from launcher.throughput.spread import Spread
 
-SCHEMA = "embedfleet/plan/2"
-MACHINE_ITEMS = ("compute", "cold_start", "preemption", "idle_tail", "disk")  # of a lot, not of the whole run
-
-
-class BadPlan(Problem):
-    """The plan cannot be used, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """Machines of a lot in one place. `usd_per_hour` is of one machine."""
-
-    region: str
-    zone: str | None
-    instance_type: str
-    machines: int
-    usd_per_hour: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Like machines. `usd_per_hour` and `tokens_per_second` are of one machine, on average; None: unknown."""
-
-    gpu: str
-    gpus_per_machine: float
-    cloud: str
-    regions: tuple[str, ...]  # the cheapest first
-    spot: bool
-    machines: int
-    workers: int  # per machine
-    threads: int | None  # CPU threads of a worker, where it computes on the CPU
-    tokens_per_second: float
-    speed_source: str
-    usd_per_hour: Decimal | None
-    usd_per_million_tokens: (
-        Decimal | None
-    )  # of the tokens that this lot takes, without what the whole run costs
-    tokens: float = 0.0
-    places: tuple[Seat, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What the account must be allowed. `vcpus` because AWS counts by them; None: unknown."""
-
-    cloud: str
-    region: str
-    gpu: str
-    spot: bool
-    gpus: float
-    vcpus: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What has to be done: the job, and the corpus as it was seen. Equal work is the same run."""
-
-    job: Mapping[str, Any]
-    base: str  # folder that relative paths of the job are relative to
-    corpus: str | None  # root of the files; None: declared, nothing there to embed
-    listing: str | None  # digest of the files
-    model: str  # as an engine loads it
-    engine: str
-    shards: int | None
-    shard_tokens: int | None
+MACHINE_ITEMS = (  # cost items of a machine group, not of the whole run
+    "compute",
+    "cold_start",
+    "preemption",
+    "idle_tail",
+    "disk",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done, what it will cost, what else was looked at."""
+    """What will be done, what it will cost, and what else was considered."""
 
     run: str
-    created: str
-    work: Work
+    created: datetime
+    work: PlannedWork
     profile: Profile
-    lots: tuple[Lot, ...]
+    lots: tuple[MachineGroup, ...]
     chosen: Estimate
     alternatives: tuple[Alternative, ...]
-    binding: tuple[str, ...]
-    not_priced: tuple[str, ...]
-    prices_as_of: str | None
+    binding: tuple[str, ...]  # limits that keep a cheaper fleet out, in words
+    not_priced: tuple[str, ...]  # what the dollars leave out, in words
+    prices_as_of: date | None  # the oldest price; None: no price was used
     frontier: tuple[Estimate, ...] = ()
-    kinds: tuple[Estimate, ...] = ()  # each kind of machine alone, where it is cheapest
+    kinds: tuple[Estimate, ...] = ()  # each machine type alone, where it is cheapest
     hosted: tuple[Api, ...] = ()
     cheaper: Cheaper | None = None
-    quota: tuple[Quota, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # offers, by the reason
+    quota: tuple[QuotaNeed, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # number of offers, by the reason
     gap: float | None = None  # how far above the optimum the choice may be, as a share of it
 
 
-def lots_of(
+def machine_groups(
     shares: Sequence[Share], workers: int | None = None, threads: int | None = None
-) -> tuple[Lot, ...]:
-    """The shares as lots: of one GPU type, size, cloud and purchase kind each, with their places."""
-    groups: dict[tuple[Any, ...], list[Share]] = {}
+) -> tuple[MachineGroup, ...]:
+    """Group shares by GPU type, size, cloud and purchase kind; each group keeps its places.
+
+    `workers` and `threads` are per machine; None: a worker for each GPU, and threads as the engine likes.
+    """
+    groups: dict[tuple[str, str, float, bool], list[Share]] = {}
     for share in shares:
         kind = share.kind
         groups.setdefault((kind.cloud, kind.gpu, kind.gpus, kind.spot), []).append(share)
-    return tuple(_lot(group, workers, threads) for group in groups.values())
+    return tuple(_machine_group(group, workers, threads) for group in groups.values())
 
 
-def _lot(group: Sequence[Share], workers: int | None, threads: int | None) -> Lot:
+def _machine_group(group: Sequence[Share], workers: int | None, threads: int | None) -> MachineGroup:
     kind = group[0].kind
     ranked = sorted(
         group, key=lambda s: (s.kind.usd_per_hour or Decimal(0), s.kind.region, s.kind.zone or "")
@@ -127,9 +89,9 @@ def _lot(group: Sequence[Share], workers: int | None, threads: int | None) -> Lo
     prices = [s.kind.usd_per_hour for s in group]
     hourly = [p * s.machines for p, s in zip(prices, group, strict=True) if p is not None]
     items = itemise(group, NOTHING)
-    local = [items[name] for name in MACHINE_ITEMS]
-    spent = sum((usd for usd in local if usd is not None), Decimal(0)) if None not in prices else None
-    return Lot(
+    own = [items[name] for name in MACHINE_ITEMS]
+    spent = sum((usd for usd in own if usd is not None), Decimal(0)) if None not in prices else None
+    return MachineGroup(
         gpu=kind.gpu,
         gpus_per_machine=kind.gpus,
         cloud=kind.cloud,
@@ -138,129 +100,94 @@ def _lot(group: Sequence[Share], workers: int | None, threads: int | None) -> Lo
         machines=machines,
         workers=workers or max(1, round(kind.gpus)),
         threads=threads,
-        tokens_per_second=sum(s.kind.tokens_per_second.mid * s.machines for s in group) / machines,
+        tokens=round(tokens),
+        tokens_per_second=round(sum(s.kind.tokens_per_second.mid * s.machines for s in group) / machines, 1),
         speed_source=kind.speed_source,
-        usd_per_hour=sum(hourly, Decimal(0)) / machines if None not in prices else None,
-        usd_per_million_tokens=None if spent is None else per_million(spent, tokens),
-        tokens=tokens,
+        usd_per_hour=_rounded(sum(hourly, Decimal(0)) / machines if None not in prices else None),
+        usd_per_million_tokens=_rounded(None if spent is None else per_million(spent, tokens)),
         places=tuple(
-            Seat(s.kind.region, s.kind.zone, s.kind.instance_type, s.machines, s.kind.usd_per_hour)
+            MachinePlace(
+                region=s.kind.region,
+                zone=s.kind.zone,
+                instance_type=s.kind.instance_type,
+                machines=s.machines,
+                usd_per_hour=_rounded(s.kind.usd_per_hour),
+            )
             for s in ranked
         ),
     )
 
 
-def quota_of(shares: Sequence[Share]) -> tuple[Quota, ...]:
-    """The GPUs that each account's region must allow."""
+def quota_needs(shares: Sequence[Share]) -> tuple[QuotaNeed, ...]:
+    """The GPUs and vCPUs that the account must be allowed in each region; none for this machine."""
     groups: dict[tuple[str, str, str, bool], list[Share]] = {}
     for share in shares:
         if share.kind.cloud != "local":
             groups.setdefault(share.kind.group, []).append(share)
     return tuple(
-        Quota(
-            *group,
+        QuotaNeed(
+            cloud=cloud,
+            region=region,
+            gpu=gpu,
+            spot=spot,
             gpus=sum(s.kind.gpus * s.machines for s in members),
             vcpus=None
             if any(s.kind.vcpus is None for s in members)
             else sum((s.kind.vcpus or 0) * s.machines for s in members),
         )
-        for group, members in groups.items()
+        for (cloud, region, gpu, spot), members in groups.items()
     )
 
 
-def name_run(name: str, work: Work) -> str:
-    """The name of the run: the job's, and a digest of what determines its vectors."""
+def name_run(name: str, work: PlannedWork) -> str:
+    """The name of the run: the job's name, and a digest of what determines its vectors."""
     job = {k: v for k, v in work.job.items() if k not in ("limits", "quota", "local", "name", "notify")}
     where: dict[str, Any] = job.get("output") or {}
     output = str(where.get("path", ""))
-    base = None if "://" in output or output.startswith("/") else work.base  # elsewhere it is another output
+    # A relative output path names another output when the job file lies in another folder.
+    base = None if "://" in output or output.startswith("/") else work.base
     facts = [job, base, work.corpus, work.listing, work.model, work.engine, work.shard_tokens]
-    return f"{name}-{_digest(facts)[:8]}"
+    return f"{name}-{digest_of(facts)[:8]}"
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """`plan.json`. Money as strings; unknown is null."""
+    return plan_file.dump(saved_plan_of(plan))
+
+
+def saved_plan_of(plan: Plan) -> SavedPlan:
+    """The plan as it is saved: figures rounded, fleets in short, and a digest."""
     chosen = plan.chosen
-    body: dict[str, Any] = {
-        "schema": SCHEMA,
-        "run": plan.run,
-        "created": plan.created,
-        "work": _work_json(plan.work),
-        "profile": _profile_json(plan.profile),
-        "cheaper": _cheaper_json(plan.cheaper),
-        "lots": [_lot_json(lot) for lot in plan.lots],
-        "totals": {
-            "usd": _money(chosen.usd),
-            "hours": _spread(chosen.hours),
-            "usd_per_million_tokens": _text(chosen.usd_per_million_tokens),
-            "machines": chosen.machines,
-            "items": {name: _text(usd) for name, usd in chosen.items.items()},
-        },
-        "frontier": [_fleet_json(e) for e in plan.frontier],
-        "alternatives": [
-            {"name": a.name, "usd_more": _text(a.more)} | _fleet_json(a.estimate) for a in plan.alternatives
-        ],
-        "kinds": [_kind_json(e) for e in plan.kinds],
-        "hosted": [_api_json(api) for api in plan.hosted],
-        "quota_needed": [asdict(q) for q in plan.quota],
-        "binding": list(plan.binding),
-        "not_priced": list(plan.not_priced),
-        "left_out": dict(plan.left_out),
-        "prices_as_of": plan.prices_as_of,
-        "solver_gap": None if plan.gap is None else round(plan.gap, 6),
-    }
-    return signed(body)
+    saved = SavedPlan(
+        run=plan.run,
+        created=plan.created,
+        work=plan.work,
+        profile=_corpus_figures(plan.profile),
+        cheaper=_cheaper_option(plan.cheaper),
+        lots=plan.lots,
+        totals=PlanTotals(
+            usd=_usd_quantiles(chosen.usd),
+            hours=_hours_quantiles(chosen.hours),
+            usd_per_million_tokens=_rounded(chosen.usd_per_million_tokens),
+            machines=chosen.machines,
+            items={name: _rounded(usd) for name, usd in chosen.items.items()},
+        ),
+        frontier=tuple(_frontier_point(estimate) for estimate in plan.frontier),
+        alternatives=tuple(_alternative_fleet(alternative) for alternative in plan.alternatives),
+        kinds=tuple(_single_type_fleet(estimate) for estimate in plan.kinds),
+        hosted=tuple(_hosted_quote(api) for api in plan.hosted),
+        quota_needed=plan.quota,
+        binding=plan.binding,
+        not_priced=plan.not_priced,
+        left_out=plan.left_out,
+        prices_as_of=plan.prices_as_of,
+        solver_gap=None if plan.gap is None else round(plan.gap, 6),
+    )
+    return plan_file.with_digest(saved)
 
 
-def signed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan with the digest that tells when it was changed."""
-    return {**body, "digest": _digest(body)}
-
-
-def check(body: Any) -> dict[str, Any]:
-    """A plan as it was written, unchanged.
-
-    Raises:
-        BadPlan: it is no plan, of another version, or was changed after it was made.
-    """
-    again = "make it again: embedfleet plan JOB.yaml -o plan.json"
-    if not isinstance(body, dict) or "digest" not in body:
-        raise BadPlan("this is not a plan", hint=again)
-    fields: dict[str, Any] = dict(body)  # pyright: ignore[reportUnknownArgumentType]  # JSON
-    if fields.get("schema") != SCHEMA:
-        raise BadPlan(
-            f"the plan has schema {fields.get('schema')!r}, this version reads {SCHEMA!r}", hint=again
-        )
-    digest = fields.pop("digest")
-    if _digest(fields) != digest:
-        raise BadPlan("the plan was changed after it was made: its digest does not fit", hint=again)
-    return fields | {"digest": digest}
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=_plain)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else str(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-
-
-def _work_json(work: Work) -> dict[str, Any]:
-    return {
-        "job": dict(work.job),
-        "base": work.base,
-        "corpus": work.corpus,
-        "listing": work.listing,
-        "model": work.model,
-        "engine": work.engine,
-        "shards": work.shards,
-        "shard_tokens": work.shard_tokens,
-    }
-
-
-def _profile_json(profile: Profile) -> dict[str, Any]:
-    """Estimates as whole numbers, each with its 95 % interval beside it."""
+def _corpus_figures(profile: Profile) -> CorpusFigures:
+    """Estimates as whole numbers, each with its 95 % interval."""
     counts: dict[str, Count] = {
         "documents": profile.documents,
         "chunks": profile.chunks,
@@ -271,115 +198,116 @@ def _profile_json(profile: Profile) -> dict[str, Any]:
         "bad_rows": profile.bad_rows,
         "beside": profile.beside,
     }
-    return {name: round(count.mid) for name, count in counts.items()} | {
-        "interval": {name: [round(count.low), round(count.high)] for name, count in counts.items()},
-        "lengths": [[round(share, 6), round(tokens, 2)] for share, tokens in profile.lengths],
-        "files": profile.files,
-        "stored_bytes": profile.stored_bytes,
-        "sampled": profile.sampled,
-        "tokens_repeated": None if profile.tokens_repeated is None else round(profile.tokens_repeated.mid),
-    }
+    return CorpusFigures(
+        **{name: round(count.mid) for name, count in counts.items()},
+        interval={name: (round(count.low), round(count.high)) for name, count in counts.items()},
+        lengths=tuple((round(share, 6), round(tokens, 2)) for share, tokens in profile.lengths),
+        files=profile.files,
+        stored_bytes=profile.stored_bytes,
+        sampled=profile.sampled,
+        tokens_repeated=None if profile.tokens_repeated is None else round(profile.tokens_repeated.mid),
+    )
 
 
-def _lot_json(lot: Lot) -> dict[str, Any]:
-    return {
-        "gpu": lot.gpu,
-        "gpus_per_machine": lot.gpus_per_machine,
-        "cloud": lot.cloud,
-        "regions": list(lot.regions),
-        "spot": lot.spot,
-        "machines": lot.machines,
-        "workers": lot.workers,
-        "threads": lot.threads,
-        "tokens": round(lot.tokens),
-        "tokens_per_second": round(lot.tokens_per_second, 1),
-        "speed_source": lot.speed_source,
-        "usd_per_hour": _text(lot.usd_per_hour),
-        "usd_per_million_tokens": _text(lot.usd_per_million_tokens),
-        "places": [asdict(seat) | {"usd_per_hour": _text(seat.usd_per_hour)} for seat in lot.places],
-    }
+def _frontier_point(estimate: Estimate) -> FrontierPoint:
+    return FrontierPoint(
+        machines=estimate.machines,
+        hours=_hours_quantiles(estimate.hours),
+        usd=_usd_quantiles(estimate.usd),
+        usd_per_million_tokens=_rounded(estimate.usd_per_million_tokens),
+        lots=_group_summaries(estimate),
+    )
 
 
-def _fleet_json(estimate: Estimate) -> dict[str, Any]:
-    """A fleet that was not chosen, in short."""
-    return {
-        "machines": estimate.machines,
-        "hours": _spread(estimate.hours),
-        "usd": _money(estimate.usd),
-        "usd_per_million_tokens": _text(estimate.usd_per_million_tokens),
-        "lots": [
-            {
-                "gpu": lot.gpu,
-                "gpus_per_machine": lot.gpus_per_machine,
-                "cloud": lot.cloud,
-                "regions": list(lot.regions),
-                "spot": lot.spot,
-                "machines": lot.machines,
-            }
-            for lot in lots_of(estimate.shares)
-        ],
-    }
+def _alternative_fleet(alternative: Alternative) -> AlternativeFleet:
+    estimate = alternative.estimate
+    return AlternativeFleet(
+        name=alternative.name,
+        usd_more=_rounded(alternative.more),
+        machines=estimate.machines,
+        hours=_hours_quantiles(estimate.hours),
+        usd=_usd_quantiles(estimate.usd),
+        usd_per_million_tokens=_rounded(estimate.usd_per_million_tokens),
+        lots=_group_summaries(estimate),
+    )
 
 
-def _kind_json(estimate: Estimate) -> dict[str, Any]:
+def _group_summaries(estimate: Estimate) -> tuple[GroupSummary, ...]:
+    return tuple(
+        GroupSummary(
+            gpu=group.gpu,
+            gpus_per_machine=group.gpus_per_machine,
+            cloud=group.cloud,
+            regions=group.regions,
+            spot=group.spot,
+            machines=group.machines,
+        )
+        for group in machine_groups(estimate.shares)
+    )
+
+
+def _single_type_fleet(estimate: Estimate) -> SingleTypeFleet:
     kind = estimate.kind
-    return {
-        "gpu": kind.gpu,
-        "gpus_per_machine": kind.gpus,
-        "cloud": kind.cloud,
-        "region": kind.region,
-        "instance_type": kind.instance_type,
-        "spot": kind.spot,
-        "machines": estimate.machines,
-        "tokens_per_second": round(kind.tokens_per_second.mid, 1),
-        "speed_source": kind.speed_source,
-        "usd_per_hour": _text(kind.usd_per_hour),
-        "hours": _spread(estimate.hours),
-        "usd": _money(estimate.usd),
-        "usd_per_million_tokens": _text(estimate.usd_per_million_tokens),
-    }
+    return SingleTypeFleet(
+        gpu=kind.gpu,
+        gpus_per_machine=kind.gpus,
+        cloud=kind.cloud,
+        region=kind.region,
+        instance_type=kind.instance_type,
+        spot=kind.spot,
+        machines=estimate.machines,
+        tokens_per_second=round(kind.tokens_per_second.mid, 1),
+        speed_source=kind.speed_source,
+        usd_per_hour=_rounded(kind.usd_per_hour),
+        hours=_hours_quantiles(estimate.hours),
+        usd=_usd_quantiles(estimate.usd),
+        usd_per_million_tokens=_rounded(estimate.usd_per_million_tokens),
+    )
 
 
-def _api_json(api: Api) -> dict[str, Any]:
-    one = api.hosted
-    return {
-        "provider": one.provider,
-        "model": one.model,
-        "comparable": api.comparable,
-        "usd_per_million_tokens": _text(one.usd_per_million_tokens),
-        "usd": _text(api.usd),
-        "batch_usd_per_million_tokens": _text(one.batch_usd_per_million_tokens),
-        "batch_usd": _text(api.batch_usd),
-        "dimensions": one.dimensions,
-        "as_of": one.as_of.isoformat(),
-        "source": one.source,
-        "flags": list(one.flags),
-    }
+def _hosted_quote(api: Api) -> HostedQuote:
+    hosted = api.hosted
+    return HostedQuote(
+        provider=hosted.provider,
+        model=hosted.model,
+        comparable=api.comparable,
+        usd_per_million_tokens=_rounded_usd(hosted.usd_per_million_tokens),
+        usd=_rounded_usd(api.usd),
+        batch_usd_per_million_tokens=_rounded(hosted.batch_usd_per_million_tokens),
+        batch_usd=_rounded(api.batch_usd),
+        dimensions=hosted.dimensions,
+        as_of=hosted.as_of,
+        source=hosted.source,
+        flags=tuple(hosted.flags),
+    )
 
 
-def _cheaper_json(found: Cheaper | None) -> dict[str, Any] | None:
+def _cheaper_option(found: Cheaper | None) -> CheaperOption | None:
     if found is None:
         return None
-    tokens = None if found.break_even is None else int(found.break_even)
-    return {
-        "name": found.name,
-        "usd": _text(found.usd),
-        "fleet_usd_without_storage": _text(found.fleet_usd),
-        "comparable": found.comparable,
-        "break_even_tokens_per_month": tokens,
-    }
+    return CheaperOption(
+        name=found.name,
+        usd=_rounded_usd(found.usd),
+        fleet_usd_without_storage=_rounded_usd(found.fleet_usd),
+        comparable=found.comparable,
+        break_even_tokens_per_month=None if found.break_even is None else int(found.break_even),
+    )
 
 
-def _spread(spread: Spread) -> dict[str, float]:
-    return {"p10": round(spread.low, 5), "p50": round(spread.mid, 5), "p90": round(spread.high, 5)}
+def _hours_quantiles(spread: Spread) -> HoursQuantiles:
+    return HoursQuantiles(round(spread.low, 5), round(spread.mid, 5), round(spread.high, 5))
 
 
-def _money(money: Money | None) -> dict[str, str | None]:
+def _usd_quantiles(money: Money | None) -> UsdQuantiles:
     if money is None:
-        return {"p10": None, "p50": None, "p90": None}
-    return {"p10": _text(money.p10), "p50": _text(money.p50), "p90": _text(money.p90)}
+        return UsdQuantiles(None, None, None)
+    return UsdQuantiles(_rounded_usd(money.p10), _rounded_usd(money.p50), _rounded_usd(money.p90))
 
 
-def _text(money: Decimal | None) -> str | None:
+def _rounded_usd(usd: Decimal) -> Decimal:
     """Dollars to a millionth of a cent: exact enough to add up, short enough to read."""
-    return None if money is None else f"{money.quantize(Decimal('0.00000001')).normalize():f}"
+    return usd.quantize(Decimal("0.00000001")).normalize()
+
+
+def _rounded(usd: Decimal | None) -> Decimal | None:
+    return None if usd is None else _rounded_usd(usd)

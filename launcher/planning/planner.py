@@ -14,7 +14,7 @@ from launcher.corpus.chunking import cut_of
 from launcher.corpus.inspect import Looked
 from launcher.corpus.profile import Count, declared
 from launcher.errors import Infeasible, Problem, Usage
-from launcher.format import several
+from launcher.format import plural
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Declared, Job
 from launcher.jobs.model_reference import resolve
@@ -26,7 +26,8 @@ from launcher.planning.estimate import NOTHING, SHARD_SECONDS, Estimate, Kind, S
 from launcher.planning.optimizer import decide, infeasible, search
 from launcher.planning.optimizer.market import Group
 from launcher.planning.optimizer.silence import hush
-from launcher.planning.plan import Plan, Work, lots_of, name_run, quota_of
+from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs
+from launcher.planning.saved_plan import PlannedWork
 from launcher.throughput import model_shapes
 from launcher.throughput.calibration import recall
 from launcher.throughput.local_machine import Asked, Measured, Slots, measure, names, slots
@@ -100,7 +101,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         if local and not mine
         else None
     )
-    work = Work(
+    work = PlannedWork(
         job=jobs.dump(job),
         base=str(base.absolute()),
         corpus=looked.listing.root if looked.listing else None,
@@ -112,10 +113,12 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
     )
     return Plan(
         run=name_run(job.name, work),
-        created=now.isoformat(),
+        created=now,
         work=work,
         profile=looked.profile,
-        lots=lots_of(chosen.shares, use.workers, use.threads) if mine else lots_of(chosen.shares),
+        lots=machine_groups(chosen.shares, use.workers, use.threads)
+        if mine
+        else machine_groups(chosen.shares),
         chosen=chosen,
         alternatives=tuple(
             sorted(
@@ -132,7 +135,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         cheaper=None
         if mine
         else hosted_apis.cheaper(chosen, looked.profile.tokens.mid, apis, local[0] if local else None),
-        quota=quota_of(chosen.shares),
+        quota=quota_needs(chosen.shares),
         left_out=menu.left_out if menu else {},
         gap=decision.gap if menu else None,
     )
@@ -307,7 +310,7 @@ def _local(
         source = f"measured here {record.at:%Y-%m-%d} by bench, {found.engine} {found.dtype}"
         say(f"this machine was measured by bench on {record.at:%Y-%m-%d}: not again")
     else:
-        say(f"measuring {several(use.workers, 'worker')} of this machine for {choices.probe_seconds:g} s")
+        say(f"measuring {plural(use.workers, 'worker')} of this machine for {choices.probe_seconds:g} s")
         found = measure(asked, use, choices.probe_seconds)
         source = f"measured here, {found.engine} {found.dtype}"
     _check_dimensions(job, found.dimensions)

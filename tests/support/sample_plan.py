@@ -1,10 +1,23 @@
-"""A plan with something of everything in it, as JSON: two lots, three places, an item without a price, a cheaper API."""
+"""A plan with one of everything: two machine groups, three places, an item without a price, a cheaper API."""
 
 from typing import Any
 
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
+
+
+def saved(**changes: Any) -> SavedPlan:
+    """The sample plan; `changes` are top-level values as JSON."""
+    return plan_file.read_recorded(plan(**changes))
+
+
+def saved_local(**changes: Any) -> SavedPlan:
+    """The sample plan for this machine; `changes` are top-level values as JSON."""
+    return plan_file.read_recorded(local() | changes)
+
 
 def plan(**changes: Any) -> dict[str, Any]:
-    """A new one each time, so that a test may change what it likes."""
+    """The sample plan as JSON, a new one each time, so that a test may change it. The digest is of the unchanged one."""
     return {
         "schema": "embedfleet/plan/2",
         "run": "reviews-1a2b3c4d",
@@ -18,7 +31,7 @@ def plan(**changes: Any) -> dict[str, Any]:
             "comparable": False,
             "break_even_tokens_per_month": 9_000_000_000,
         },
-        "lots": [_lot("L4", 8, 20, ("us-east-1", "us-west-2")), _lot("H100", 1, 1, ("europe-north1",))],
+        "lots": [_lot("L4", 8.0, 20, ("us-east-1", "us-west-2")), _lot("H100", 1.0, 1, ("europe-north1",))],
         "totals": {
             "usd": _spread("60.5", "80.25", "131"),
             "hours": {"p10": 2.1, "p50": 3.0, "p90": 5.2},
@@ -70,13 +83,13 @@ def plan(**changes: Any) -> dict[str, Any]:
         "left_out": {"limits.clouds": 1450, "needs 16.3 GB in float16, T4 has 14.4 GB to fill": 292},
         "prices_as_of": "2026-02-01",
         "solver_gap": 0.0012,
-        "digest": "5117dfc5cadc55bc181176b6a851a7f3",
+        "digest": "5ec7008581add45725d95bba54f63e16",
     } | changes
 
 
 def local() -> dict[str, Any]:
-    """A plan for this machine, whose hour has no price."""
-    lot = _lot("cpu", 1, 1, ("local",)) | {"cloud": "local", "spot": False, "usd_per_hour": None}
+    """A plan for this machine as JSON; an hour of it has no price."""
+    lot = _lot("cpu", 1.0, 1, ("local",)) | {"cloud": "local", "spot": False, "usd_per_hour": None}
     lot |= {"usd_per_million_tokens": None, "speed_source": "measured here, hash float32, 2 workers"}
     unknown = dict.fromkeys(("compute", "cold_start", "preemption", "idle_tail"))
     free = dict.fromkeys(("disk", "storage", "egress", "controller"), "0")
@@ -127,12 +140,15 @@ def _profile() -> dict[str, Any]:
     counts = {"documents": 29_500_000, "chunks": 29_500_000, "tokens": 3_009_000_000, "bytes": 12_036_000_000}
     counts |= {"tokens_cut": 1_000_000, "documents_cut": 500, "bad_rows": 3}
     interval = {name: [n, n] for name, n in counts.items()} | {"tokens": [2_900_000_000, 3_100_000_000]}
+    interval["beside"] = [354_000_000, 354_000_000]
     return counts | {
+        "beside": 354_000_000,
         "interval": interval,
         "lengths": [[1.0, 102.0]],
         "files": 0,
         "stored_bytes": 0,
         "sampled": 0,
+        "tokens_repeated": None,
     }
 
 
@@ -144,7 +160,7 @@ def _lot(gpu: str, gpus: float, machines: int, regions: tuple[str, ...]) -> dict
         "regions": list(regions),
         "spot": True,
         "machines": machines,
-        "workers": gpus,
+        "workers": int(gpus),
         "threads": None,
         "tokens": 3_009_000_000 * machines // 21,
         "tokens_per_second": 897.0 * gpus,
@@ -165,7 +181,7 @@ def _lot(gpu: str, gpus: float, machines: int, regions: tuple[str, ...]) -> dict
 
 
 def _fleet(machines: int, hours: float, usd: str) -> dict[str, Any]:
-    lot = {"gpu": "L4", "gpus_per_machine": 8, "cloud": "aws", "regions": ["us-east-1"], "spot": True}
+    lot = {"gpu": "L4", "gpus_per_machine": 8.0, "cloud": "aws", "regions": ["us-east-1"], "spot": True}
     spread = {"p10": hours * 0.7, "p50": hours, "p90": hours * 1.5}
     dollars = _spread(f"{float(usd) * 0.7:.2f}", usd, f"{float(usd) * 1.5:.2f}")
     if usd == "80.25":

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launcher.planning import plan as plans
+from launcher.planning import plan_file
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
 
 SLOW = "0.05"  # seconds of 1,000 tokens: 0.8 s a shard
@@ -44,7 +44,7 @@ def rent(found: Launching) -> None:
     }
     body["lots"] = [body["lots"][0] | lot | {"workers": 1, "usd_per_hour": "0.4", "places": [place]}]
     body["totals"]["usd"] = {"p10": "0.1", "p50": "0.2", "p90": "0.5"}
-    path.write_text(json.dumps(plans.signed(body)))
+    path.write_text(json.dumps(plan_file.signed(body)))
 
 
 # --- stop

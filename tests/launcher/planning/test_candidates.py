@@ -183,7 +183,7 @@ def test_a_price_is_as_old_as_it_is() -> None:
 
 def test_the_oldest_price_dates_the_menu() -> None:
     found = menu([offer(), offer(region="b", as_of=date(2026, 7, 30))], context())
-    assert found.oldest == "2026-07-30"
+    assert found.oldest == date(2026, 7, 30)
 
 
 def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +16,10 @@ from launcher.planning.estimate import ITEMS, Estimate, Kind, Rest, Share
 from launcher.planning.hosted_apis import Cheaper, apis
 from launcher.planning.optimizer.decide import Alternative
 from launcher.planning.optimizer.search import Asked, estimate
-from launcher.planning.plan import SCHEMA, BadPlan, Plan, Work, check, lots_of, name_run, quota_of, to_json
+from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs, to_json
+from launcher.planning.plan_file import SCHEMA, BadPlan, check
 from launcher.planning.plan_reader import planned
+from launcher.planning.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
 from pricing.hosted_apis import Hosted
 from tests.support.candidates import kind, sure
@@ -34,7 +36,7 @@ JOB: Mapping[str, Any] = {
     "engine": "auto",
     "prompt": "",
 }
-WORK = Work(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
+WORK = PlannedWork(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
 PROFILE = declared(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
 UNSURE = Spread(800, 1_000, 1_250)
 API = Hosted("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))
@@ -59,26 +61,26 @@ def fleet(*kinds: Kind, machines: int = 1) -> Estimate:
     return estimate([Share(one, machines, tokens) for one in kinds], ASKED)
 
 
-def plan_of(*kinds: Kind, work: Work = WORK, **changes: Any) -> Plan:
+def plan_of(*kinds: Kind, work: PlannedWork = WORK, **changes: Any) -> Plan:
     chosen, other = fleet(*kinds), fleet(machine("aws", "0.80"), machines=2)
     fields: dict[str, Any] = {
         "run": name_run("reviews", work),
-        "created": "2026-03-01T12:00:00+00:00",
+        "created": datetime(2026, 3, 1, 12, tzinfo=UTC),
         "work": work,
         "profile": PROFILE,
-        "lots": lots_of(chosen.shares),
+        "lots": machine_groups(chosen.shares),
         "chosen": chosen,
         "alternatives": (Alternative("only aws", other, Decimal("0.1")),),
         "binding": ("limits.deadline 6 h: four times as long, $0.60 in 9 h",),
         "not_priced": ("requests to the object store, about 4 a shard",),
-        "prices_as_of": "2026-02-28",
+        "prices_as_of": date(2026, 2, 28),
         "frontier": (other, chosen),
         "kinds": (chosen, other),
         "hosted": apis("hash", PROFILE.tokens.mid, [API]),
         "cheaper": Cheaper(
             "one m in batches", Decimal("0.036"), Decimal("0.75"), comparable=False, break_even=None
         ),
-        "quota": quota_of(chosen.shares),
+        "quota": quota_needs(chosen.shares),
         "left_out": {"limits.gpus": 7},
         "gap": 0.00123456,
     }
@@ -203,7 +205,7 @@ def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
         machine(gpus=2.0),
         machine(gpu="H100"),
     ).shares
-    found = lots_of(shares)
+    found = machine_groups(shares)
     assert [(lot.gpu, lot.gpus_per_machine, lot.cloud, lot.machines) for lot in found] == [
         ("L4", 1.0, "gcp", 2),
         ("L4", 1.0, "aws", 1),
@@ -214,7 +216,7 @@ def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
 
 def test_the_places_of_a_lot_are_ranked_by_price() -> None:
     shares = [Share(machine(region="a"), 3, 6e6), Share(machine(region="b", usd="0.60"), 1, 2e6)]
-    (lot,) = lots_of(shares)
+    (lot,) = machine_groups(shares)
     assert lot.regions == ("b", "a")
     assert [(seat.region, seat.machines) for seat in lot.places] == [("b", 1), ("a", 3)]
     assert lot.usd_per_hour == Decimal("0.69")  # three at $0.72, one at $0.60
@@ -222,32 +224,32 @@ def test_the_places_of_a_lot_are_ranked_by_price() -> None:
 
 
 def test_a_lot_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
-    (lot,) = lots_of([Share(machine(), 1, 3.6e6)])
+    (lot,) = machine_groups([Share(machine(), 1, 3.6e6)])
     by_hand = 0.72 * (1 + 36 / 3_600 + 30 / 3_600) / 3.6  # the hour, its start, its tail
     assert float(lot.usd_per_million_tokens or 0) == pytest.approx(by_hand)
 
 
 def test_there_is_a_worker_for_each_gpu_and_one_for_a_slice() -> None:
     def workers(gpus: float) -> int:
-        return lots_of([Share(machine(gpus=gpus), 1, 1e6)])[0].workers
+        return machine_groups([Share(machine(gpus=gpus), 1, 1e6)])[0].workers
 
     assert (workers(8.0), workers(1.0), workers(0.5)) == (8, 1, 1)
 
 
 def test_a_quota_is_counted_in_gpus_and_vcpus_of_a_region() -> None:
     one, four = machine(vcpus=4), machine(gpus=4.0, vcpus=48)
-    (found,) = quota_of([Share(one, 3, 1e6), Share(four, 2, 1e6)])
+    (found,) = quota_needs([Share(one, 3, 1e6), Share(four, 2, 1e6)])
     assert (found.cloud, found.region, found.gpu, found.spot) == ("gcp", "us-central1", "L4", True)
     assert (found.gpus, found.vcpus) == (11.0, 108)
 
 
 def test_vcpus_that_are_unknown_of_one_type_are_unknown_of_all() -> None:
-    (found,) = quota_of([Share(machine(vcpus=4), 3, 1e6), Share(machine(gpus=4.0), 2, 1e6)])
+    (found,) = quota_needs([Share(machine(vcpus=4), 3, 1e6), Share(machine(gpus=4.0), 2, 1e6)])
     assert found.vcpus is None
 
 
 def test_this_machine_needs_no_quota() -> None:
-    assert quota_of([Share(machine("local"), 1, 1e6)]) == ()
+    assert quota_needs([Share(machine("local"), 1, 1e6)]) == ()
 
 
 # --- the digest

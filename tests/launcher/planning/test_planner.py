@@ -11,7 +11,7 @@ from launcher.errors import Infeasible, Problem, Usage
 from launcher.jobs import job as jobs
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning import plan as plans
-from launcher.planning import planner
+from launcher.planning import plan_file, planner
 from launcher.planning.plan import Plan
 from pricing import price_book
 from pricing.offer import Offer
@@ -323,7 +323,7 @@ def test_each_kind_of_machine_stands_alone_in_its_cheapest_place(tmp_path: Path)
 
 def test_the_oldest_price_dates_the_plan(tmp_path: Path) -> None:
     plan = made(declared(), tmp_path, (*L4, offer(region="us-east4", as_of=date(2026, 7, 30))))
-    assert plan.prices_as_of == "2026-07-30"
+    assert plan.prices_as_of == date(2026, 7, 30)
 
 
 # --- the same again
@@ -351,4 +351,4 @@ def test_another_deadline_is_the_same_run(tmp_path: Path) -> None:
 
 def test_a_plan_passes_its_own_check(tmp_path: Path) -> None:
     body = plans.to_json(made(showcase("deadline: 6h"), tmp_path))
-    assert plans.check(body) == body
+    assert plan_file.check(body) == body
