@@ -1,4 +1,4 @@
-"""Every way a command can end badly on purpose, each with its exit status (docs/exit-codes.md)."""
+"""The expected failures of a command, each with its exit status (docs/exit-codes.md)."""
 
 from tasks.errors import Problem
 
@@ -21,19 +21,19 @@ class Usage(Problem):
 
 
 class NothingNew(Problem):
-    """All that the job asks for is there already: no error, and nothing to do."""
+    """All that the job asks for exists already: not an error, and nothing to do."""
 
     code = 0
 
 
 class Infeasible(Problem):
-    """No choice meets the limits; the message names the one that binds."""
+    """No choice meets the limits; the message names the limit that binds."""
 
     code = 3
 
 
 class ConfirmationNeeded(Problem):
-    """Money would be spent and nobody said yes."""
+    """Money would be spent, and the user has not agreed to it."""
 
     code = 4
 
@@ -45,7 +45,7 @@ class BudgetReached(Problem):
 
 
 class FailedRows(Problem):
-    """The run is finished, and some rows were set aside."""
+    """The run is finished, and some rows could not be embedded."""
 
     code = 6
 

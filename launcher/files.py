@@ -1,4 +1,4 @@
-"""."""
+"""Read and write text files, with errors that say what to do."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,11 @@ from launcher.errors import Problem, Usage
 
 
 def read(path: Path) -> str:
+    """Return the text of a file that the user named.
+
+    Raises:
+        Usage: it does not exist, or is not text in UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -16,7 +21,11 @@ def read(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """All or nothing."""
+    """Replace a file by `text` atomically; its folder is made if needed.
+
+    Raises:
+        Problem: the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""."""
+"""Numbers, money, times and foreign text as people read them. Rounding happens here and nowhere else."""
 
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -8,7 +8,7 @@ CENT, SMALL = Decimal("0.01"), Decimal("0.0001")
 
 
 def money(amount: Decimal | None) -> str:
-    """`?` when unknown, cents from a dollar on, four decimals below, and never zero for something."""
+    """Dollars: cents from $1 on, four decimals below; a small amount is never shown as zero, unknown is `?`."""
     if amount is None:
         return "?"
     sign, size = "-" if amount < 0 else "", abs(amount)
@@ -21,37 +21,37 @@ def money(amount: Decimal | None) -> str:
 
 
 def count(n: float | None) -> str:
-    """A whole number with its thousands apart."""
+    """A whole number with thousands separators; unknown is `?`."""
     return "?" if n is None else f"{round(n):,}"
 
 
-def several(n: int, word: str) -> str:
-    """A number of things: `1 machine`, `12 machines`."""
+def plural(n: int, word: str) -> str:
+    """A count with its noun: `1 machine`, `12 machines`."""
     return f"{count(n)} {word}{'s' * (n != 1)}"
 
 
-def brief(n: float) -> str:
-    """A number in little room: `950`, `12k`, `3.2M`."""
+def compact(n: float) -> str:
+    """A short number: `950`, `12k`, `3.2M`."""
     for power, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(n) >= 0.9995 * power:
             return f"{n / power:.{0 if abs(n) >= 99.95 * power else 1}f}{letter}".replace(".0", "")
     return f"{n:,.{0 if abs(n) >= 9.95 else 1}f}".removesuffix(".0")
 
 
-def level(usd: float) -> str:
-    """Dollars in the room of a tick, to three digits: `$1.5k`, `$20`, `$0.625`, `$0.0015`."""
-    return f"${brief(usd)}" if usd >= 1000 else f"${Decimal(f'{usd:.3g}'):f}"
+def axis_dollars(usd: float) -> str:
+    """Dollars for the tick of an axis, to three digits: `$1.5k`, `$20`, `$0.625`, `$0.0015`."""
+    return f"${compact(usd)}" if usd >= 1000 else f"${Decimal(f'{usd:.3g}'):f}"
 
 
 def rate(tokens_per_second: float | None) -> str:
-    """Tokens per second, in whole tokens from ten on."""
+    """Tokens per second, without decimals from 10 on; unknown is `?`."""
     if tokens_per_second is None:
         return "?"
     return f"{tokens_per_second:,.{0 if tokens_per_second >= 10 else 1}f} tok/s"
 
 
 def duration(seconds: float | None) -> str:
-    """The two largest units that say something: `2 h 14 min`, `3 min 5 s`, `0.4 s`."""
+    """A duration in its two largest units: `2 h 14 min`, `3 min 5 s`, `0.4 s`; unknown is `?`."""
     if seconds is None:
         return "?"
     if seconds < 0:
@@ -68,7 +68,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(amount: float | None) -> str:
-    """Bytes in decimal units, as clouds charge for them."""
+    """Bytes in decimal units, as clouds charge for them; unknown is `?`."""
     if amount is None:
         return "?"
     if amount < 1000:
@@ -79,33 +79,34 @@ def size(amount: float | None) -> str:
     return f"{amount / 1000**power:.1f} {'kMGTP'[power - 1]}B"
 
 
-def clock(moment: str) -> str:
-    """A moment of the JSON, to the second and in UTC."""
+def utc_time(moment: str) -> str:
+    """A UTC time of a JSON document, to the second."""
     return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def plain(text: object) -> str:
-    """Text from a corpus or a cloud, without what could move a cursor, turn a line or break an encoding."""
+    """Foreign text with control characters replaced: it cannot move a cursor, start a line or break an encoding."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 def percent(part: float, whole: float) -> str:
+    """A share in percent; empty if the whole is 0."""
     return f"{100 * part / whole:.1f} %" if whole else ""
 
 
-def dollars_of(text: str | None) -> str:
-    """An amount of the JSON, as people read it."""
-    return money(decimal_text(text))
+def money_of_text(text: str | None) -> str:
+    """An amount of a JSON document, as `money` shows it."""
+    return money(to_decimal(text))
 
 
-def signed(text: str) -> str:
-    """A difference with its sign."""
+def signed_money(text: str) -> str:
+    """A difference of dollars, with its sign."""
     usd = Decimal(text)
     return f"{'+' if usd > 0 else ''}{money(usd)}"
 
 
-def change(planned: float | Decimal | None, actual: float | Decimal | None) -> str:
-    """How far the run was from its plan: `+4.0 %`, or `12 x` when percents no longer say much."""
+def relative_change(planned: float | Decimal | None, actual: float | Decimal | None) -> str:
+    """The relative difference of a run from its plan: `+4.0 %`, or `12 x` from a factor of 10 on."""
     if planned is None or actual is None or not planned:
         return ""
     ratio = float(actual) / float(planned)
@@ -115,6 +116,7 @@ def change(planned: float | Decimal | None, actual: float | Decimal | None) -> s
 
 
 def hours_text(hours: float | None) -> str:
+    """Hours, as `duration` shows them."""
     return duration(None if hours is None else hours * 3600)
 
 
@@ -126,5 +128,6 @@ def _two(much: int, unit: str, less: int, smaller: str) -> str:
     return " ".join(f"{n} {u}" for n, u in ((much, unit), (less, smaller)) if n)
 
 
-def decimal_text(text: str | None) -> Decimal | None:
+def to_decimal(text: str | None) -> Decimal | None:
+    """An amount of a JSON document; None stays None."""
     return None if text is None else Decimal(text)

@@ -1,22 +1,24 @@
-"""."""
+"""Exact arithmetic with dollars: the grid that amounts lie on, text, and conversion from floats."""
 
 from decimal import Decimal
 
-GRAIN = Decimal("1e-12")  # dollars; 3600 divides few prices, so amounts lie on this grid and add up exactly
+USD_GRAIN = Decimal("1e-12")  # 3600 divides few prices evenly: amounts are rounded to it and add up exactly
 ZERO = Decimal(0)
+MICROSECONDS_PER_HOUR = Decimal(3_600_000_000)
+SECONDS_PER_HOUR = 3_600.0
 
 
-def written(amount: Decimal) -> str:
-    """An amount in full, as it stands in JSON: no exponent, and no zeros that say nothing."""
+def amount_text(amount: Decimal) -> str:
+    """An amount as text for JSON: in full, without an exponent and without trailing zeros."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def exact(number: float) -> Decimal:
-    """A float as a Decimal of 12 significant digits: enough for money, and the same on every machine."""
+def decimal_of_float(number: float) -> Decimal:
+    """A float as a Decimal of 12 significant digits: enough for money, and equal on every machine."""
     return Decimal(f"{number:.12g}")
 
 
-def times(price: Decimal | None, amount: Decimal) -> Decimal | None:
-    """Price by amount; unknown stays unknown."""
+def multiply(price: Decimal | None, amount: Decimal) -> Decimal | None:
+    """The price times an amount; None if the price is unknown."""
     return None if price is None else price * amount

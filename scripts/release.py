@@ -20,7 +20,7 @@ from pathlib import Path
 
 from launcher import __version__
 from launcher.errors import Problem
-from launcher.format import several
+from launcher.format import plural
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("launcher", "tasks", "pricing")  # what the wheel holds
@@ -169,7 +169,7 @@ def check_clean(status: str) -> None:
     if status.strip():
         changed = status.splitlines()
         raise Problem(
-            f"the working tree has {several(len(changed), 'uncommitted change')}; the first: {changed[0].strip()}",
+            f"the working tree has {plural(len(changed), 'uncommitted change')}; the first: {changed[0].strip()}",
             hint="commit them, or build in a clean clone",
         )
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from launcher.cli.console import say
-from launcher.fleet.controller import ProgressSnapshot
-from launcher.format import brief, duration, money, rate
+from launcher.fleet.progress import ProgressSnapshot
+from launcher.format import compact, duration, money, rate
 from tasks.clock import utc
 
 LINE_SECONDS = 5.0  # between two lines where there is no terminal
@@ -35,7 +35,7 @@ def line(snapshot: ProgressSnapshot, price: Decimal | None) -> str:
     workers = f"{snapshot.ready} of {snapshot.workers} {what}s" if snapshot.workers else f"no {what}"
     parts = [
         f"{p.shards_done}/{p.shards} shards",
-        f"{brief(p.tokens)} tokens",
+        f"{compact(p.tokens)} tokens",
         rate(speed) if speed else "starting",
         money(snapshot.spent) if price is not None else "$?",
         f"{duration(left)} left" if left is not None else "? left",

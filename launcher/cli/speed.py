@@ -17,7 +17,7 @@ from rich.text import Text
 
 from launcher.cli.console import show
 from launcher.errors import Problem, Usage
-from launcher.format import brief, count, plain
+from launcher.format import compact, count, plain
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput import model_shapes
@@ -73,9 +73,9 @@ def speed_text(body: list[dict[str, Any]]) -> RenderableType:
             device,
             first["dtype"] or "?",
             *(
-                brief(r["mid"])
+                compact(r["mid"])
                 if len(lengths) > WITH_RANGE
-                else f"{brief(r['mid'])} ({brief(r['low'])} to {brief(r['high'])})"
+                else f"{compact(r['mid'])} ({compact(r['low'])} to {compact(r['high'])})"
                 for r in rates
             ),
             "?" if None in shares else " ".join(f"{share:.0%}" for share in shares),

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from launcher.costs.billing_rules import terms
 from launcher.costs.metering import MICROSECOND, MachineTime, Spend
-from launcher.money import GRAIN
+from launcher.money import USD_GRAIN
 
 HOLD_AT = Decimal("0.9")  # of the budget: no new leases, no new machines (docs/architecture.md#money)
 HOUR = Decimal(3_600_000_000)
@@ -75,4 +75,4 @@ def _bound(machine: MachineTime, now: datetime, shard: timedelta | None) -> Deci
         lease = min(LONGEST, shard if shard is not None else SHARD if rented else NONE) / 2
     least = machine.started + terms(machine.cloud).least - now
     time = max(lease + (TEARDOWN if rented else NONE), least, NONE)
-    return (Decimal(time // MICROSECOND) * rate / HOUR).quantize(GRAIN)
+    return (Decimal(time // MICROSECOND) * rate / HOUR).quantize(USD_GRAIN)

@@ -13,7 +13,7 @@ from typing import Any
 
 from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Spend
 from launcher.costs.waterfall import returns
-from launcher.money import GRAIN, written
+from launcher.money import USD_GRAIN, amount_text
 from launcher.planning.plan_reader import at, rows
 from pricing.offer import Offer
 
@@ -57,8 +57,8 @@ def as_json(found: Sequence[Instead], actual: Decimal | None) -> list[dict[str, 
         {
             "group": one.group,
             "name": one.name,
-            "usd": written(one.usd.quantize(GRAIN)),
-            "usd_saved": None if actual is None else written((one.usd - actual).quantize(GRAIN)),
+            "usd": amount_text(one.usd.quantize(USD_GRAIN)),
+            "usd_saved": None if actual is None else amount_text((one.usd - actual).quantize(USD_GRAIN)),
             "basis": one.basis,
         }
         for one in found

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from launcher.costs.metering import HOUR, MachineTime, Metered, Other, end_of, microseconds, priced
-from launcher.money import GRAIN
+from launcher.money import USD_GRAIN
 
 ZERO = Decimal(0)
 DAY = timedelta(days=1)
@@ -56,7 +56,7 @@ def pieces(machine: MachineTime, metered: Metered, now: datetime) -> Iterator[Pi
                 known = False
             else:
                 exact += (b - a) * rate
-        after = (exact / HOUR).quantize(GRAIN)
+        after = (exact / HOUR).quantize(USD_GRAIN)
         usd = ZERO if metered.waived else after - before
         yield Piece(machine, start, until, usd if known else None, first)
         start, before = until, after
@@ -87,7 +87,7 @@ def by_day(
                 add(piece.start.astimezone(UTC).date(), service(machine.cloud, "compute"), piece.usd)
             if machine.disk_usd_per_hour is not None:
                 hours = Decimal((piece.end - piece.start) // timedelta(microseconds=1)) / HOUR
-                usd = (hours * machine.disk_usd_per_hour).quantize(GRAIN)
+                usd = (hours * machine.disk_usd_per_hour).quantize(USD_GRAIN)
                 add(piece.start.astimezone(UTC).date(), service(machine.cloud, "disk"), usd)
     for other in others:
         if other.usd is not None and other.kind != "disk":

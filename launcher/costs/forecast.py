@@ -7,7 +7,7 @@ own, P10 and P90 over P50, and it narrows as the run shows what it costs.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.money import exact
+from launcher.money import decimal_of_float
 
 ENOUGH = 0.2  # of the tokens: from here on the run's own price counts alone
 
@@ -38,8 +38,8 @@ def forecast(
         return Forecast(spent, spent, spent)
     done = tokens / expected
     # Dollars of the rest, as the plan had it and as the run goes.
-    believed = planned[1] * exact(left / expected) if planned else None
-    shown = hourly * exact(left / tokens_per_second / 3600) if tokens_per_second else None
+    believed = planned[1] * decimal_of_float(left / expected) if planned else None
+    shown = hourly * decimal_of_float(left / tokens_per_second / 3600) if tokens_per_second else None
     rest = _mixed(believed, shown, min(1.0, done / ENOUGH))
     if rest is None:
         return None
@@ -47,7 +47,7 @@ def forecast(
     if planned and planned[1]:
         low, high = (float(p / planned[1]) for p in (planned[0], planned[2]))
     narrow = (1 - done) ** 0.5
-    spread = [spent + rest * exact(max(0.0, factor) ** narrow) for factor in (low, high)]
+    spread = [spent + rest * decimal_of_float(max(0.0, factor) ** narrow) for factor in (low, high)]
     middle = spent + rest
     return Forecast(min(spread[0], middle), middle, max(spread[1], middle))
 
@@ -56,4 +56,4 @@ def _mixed(believed: Decimal | None, shown: Decimal | None, trust: float) -> Dec
     """The plan's figure and the run's, the latter with this share; either alone where the other is not there."""
     if believed is None or shown is None:
         return shown if believed is None else believed
-    return believed * exact(1 - trust) + shown * exact(trust)
+    return believed * decimal_of_float(1 - trust) + shown * decimal_of_float(trust)

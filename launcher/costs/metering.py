@@ -25,7 +25,7 @@ from itertools import pairwise
 from typing import Literal, TypeVar
 
 from launcher.costs.billing_rules import NONE, billed, terms, waived
-from launcher.money import GRAIN, ZERO
+from launcher.money import USD_GRAIN, ZERO
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
 
@@ -270,7 +270,7 @@ def split(start: int, end: int, spans: Iterable[Span]) -> list[Stretch]:
 
 def dollars(time: timedelta, usd_per_hour: Decimal) -> Decimal:
     """The price of some time, to the nearest grain."""
-    return (Decimal(time // MICROSECOND) * usd_per_hour / HOUR).quantize(GRAIN)
+    return (Decimal(time // MICROSECOND) * usd_per_hour / HOUR).quantize(USD_GRAIN)
 
 
 def end_of(machine: MachineTime, now: datetime) -> datetime:
@@ -392,7 +392,7 @@ def _rounded(exact: Mapping[Part, Decimal], unit: Decimal) -> dict[Part, Decimal
     so_far, before = ZERO, ZERO
     for part in PARTS:
         so_far += exact[part]
-        after = (so_far / unit).quantize(GRAIN)
+        after = (so_far / unit).quantize(USD_GRAIN)
         usd[part] = after - before
         before = after
     return usd

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from launcher.costs.metering import MachineTime, Other
-from launcher.money import GRAIN, exact
+from launcher.money import USD_GRAIN, decimal_of_float
 from pricing import egress, provisioning, storage
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
@@ -86,7 +86,7 @@ def _egress(
         if None in parts:
             said.append(f"egress of {cloud}/{region}: no price known")
             continue
-        usd = sum((part for part in parts if part is not None), Decimal(0)).quantize(GRAIN)
+        usd = sum((part for part in parts if part is not None), Decimal(0)).quantize(USD_GRAIN)
         place = f"{cloud}/{region}"
         charges.append(Other("egress", float(texts + vectors), "bytes", usd, estimated=True, place=place))
     return charges, said
@@ -117,7 +117,7 @@ def _requests(output: Lies, shards: int, said: list[str]) -> list[Other]:
         said.append(f"requests to the store on {output.cloud}: no price known")
         return []
     write, read = prices
-    usd = (shards * (WRITES * write + READS * read)).quantize(GRAIN)
+    usd = (shards * (WRITES * write + READS * read)).quantize(USD_GRAIN)
     return [Other("requests", float(shards * (WRITES + READS)), "requests", usd, estimated=True)]
 
 
@@ -127,7 +127,7 @@ def _storage(output: Lies, receipts: Sequence[Receipt], said: list[str]) -> list
     if usd is None:
         said.append("storage of the vectors: no price known where they lie")
         return []
-    return [Other("storage", float(size), "bytes for a month", usd.quantize(GRAIN), estimated=True)]
+    return [Other("storage", float(size), "bytes for a month", usd.quantize(USD_GRAIN), estimated=True)]
 
 
 def _controller(
@@ -139,5 +139,7 @@ def _controller(
     if not known:
         said.append("SkyPilot's controller: no price known on these clouds")
         return []
-    hours = exact(max(0.0, (until - began).total_seconds()) / 3600)
-    return [Other("controller", float(hours), "hours", (min(known) * hours).quantize(GRAIN), estimated=True)]
+    hours = decimal_of_float(max(0.0, (until - began).total_seconds()) / 3600)
+    return [
+        Other("controller", float(hours), "hours", (min(known) * hours).quantize(USD_GRAIN), estimated=True)
+    ]

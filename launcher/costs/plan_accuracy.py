@@ -12,7 +12,7 @@ from typing import Any
 
 from launcher.costs.metering import MachineTime, Spend
 from launcher.costs.waterfall import lot_of, planned_lots, tokens_by_lot
-from launcher.money import exact, written
+from launcher.money import amount_text, decimal_of_float
 from launcher.planning.plan_reader import at, rows
 from launcher.throughput.spread import quantile
 from tasks.protocol.receipt import Receipt
@@ -68,10 +68,10 @@ def closer(
     again = planned
     for lot, lesson in zip(lots, learned, strict=True):
         if lesson.measured_speed:
-            again += lot.usd * (lot.tokens_per_second / exact(lesson.measured_speed) - 1)
+            again += lot.usd * (lot.tokens_per_second / decimal_of_float(lesson.measured_speed) - 1)
     return {
-        "planned_usd": written(planned),
-        "again_usd": written(again.quantize(Decimal("1e-8"))),
+        "planned_usd": amount_text(planned),
+        "again_usd": amount_text(again.quantize(Decimal("1e-8"))),
         "off": float(planned / actual - 1),
         "off_again": float(again / actual - 1),
     }

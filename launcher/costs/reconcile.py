@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.costs.cloud_bill import Bill
-from launcher.money import written
+from launcher.money import amount_text
 
 SCHEMA = "embedfleet/reconcile/1"
 ZERO = Decimal(0)
@@ -30,7 +30,7 @@ def reconcile(
             "service": name,
             "metered_usd": _text(metered.get((day, name))),
             "billed_usd": _text(billed.get((day, name))),
-            "difference_usd": written(billed.get((day, name), ZERO) - metered.get((day, name), ZERO)),
+            "difference_usd": amount_text(billed.get((day, name), ZERO) - metered.get((day, name), ZERO)),
         }
         for day, name in sorted(set(metered) | set(billed))
     ]
@@ -42,12 +42,12 @@ def reconcile(
             {"file": b.path, "layout": b.layout, "rows": b.rows, "rows_of_the_run": b.mine} for b in bills
         ],
         "lines": lines,
-        "metered_usd": written(total),
-        "billed_usd": written(owed),
-        "difference_usd": written(owed - total),
+        "metered_usd": amount_text(total),
+        "billed_usd": amount_text(owed),
+        "difference_usd": amount_text(owed - total),
         "unknown": list(unknown),
     }
 
 
 def _text(usd: Decimal | None) -> str | None:
-    return None if usd is None else written(usd)
+    return None if usd is None else amount_text(usd)

@@ -17,7 +17,7 @@ from launcher.costs.other_charges import UNSAID, Lies, extras
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, ObservedPrice, Run, RunState
-from launcher.money import exact
+from launcher.money import decimal_of_float
 from launcher.planning.plan_reader import at
 from launcher.reports.report import Event, Failure, Report, build
 from launcher.throughput import model_shapes
@@ -230,7 +230,7 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[Observ
         gone=life.gone,
         disk_usd_per_hour=None
         if disk is None or not life.disk_gb
-        else disk.usd_per_gb_month * exact(life.disk_gb) / storage.HOURS_OF_A_MONTH,
+        else disk.usd_per_gb_month * decimal_of_float(life.disk_gb) / storage.HOURS_OF_A_MONTH,
         followed=_followed(life, prices),
     )
 

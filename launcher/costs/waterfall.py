@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Other, Part, Spend
-from launcher.money import GRAIN, exact
+from launcher.money import USD_GRAIN, decimal_of_float
 from launcher.planning.plan_reader import at, rows
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
@@ -100,12 +100,12 @@ def waterfall(
     steps["waiting"] = spent["waiting"]
     steps["teardown"] = spent["teardown"]
     steps["waived"] = -spend.total.waived
-    steps = {cause: usd.quantize(GRAIN) for cause, usd in steps.items()}
+    steps = {cause: usd.quantize(USD_GRAIN) for cause, usd in steps.items()}
     # All that was planned for machines, all that was explained; what is left of the dollars is their price.
     base = sum((items[name] for name in MACHINES), ZERO)
     left = spend.total.total_known_usd - base - sum(steps.values(), ZERO)
     # Off by the last digits of what was rounded: that is no price.
-    rounded = abs(left) <= len(steps) * (1 + len(machines)) * GRAIN
+    rounded = abs(left) <= len(steps) * (1 + len(machines)) * USD_GRAIN
     steps["prices"] = ZERO
     steps[max(steps, key=lambda cause: abs(steps[cause])) if rounded else "prices"] += left
     by_kind = _by_kind(spend.others)
@@ -225,7 +225,7 @@ def _number(value: Any) -> Decimal | None:
     if value is None or isinstance(value, bool):
         return None
     try:
-        number = exact(value) if isinstance(value, float) else Decimal(str(value))
+        number = decimal_of_float(value) if isinstance(value, float) else Decimal(str(value))
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from launcher.corpus.profile import Profile
 from launcher.jobs.job import Declared, Job, Limits
 from launcher.ledger.records import ColdStart, MeasuredSpeed
-from launcher.money import exact
-from launcher.planning.estimate import Kind, Rest
+from launcher.money import decimal_of_float
+from launcher.planning.estimate import Candidate, RunCharges
 from launcher.planning.optimizer.market import Group
 from launcher.throughput import gpu_memory, lookup
 from launcher.throughput.predict import Shape, Speed
@@ -47,7 +47,7 @@ class Place:
 class Menu:
     """What there is to choose from. `left_out` counts offers by reason; `not_priced` says what no figure holds."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Candidate, ...]
     left_out: Mapping[str, int]
     not_priced: tuple[str, ...]
     oldest: date | None  # date of the oldest price used
@@ -70,7 +70,7 @@ class Context:
 
 def menu(offers: Sequence[Offer], context: Context) -> Menu:
     """Every offer that the job allows and that can run its model."""
-    kinds, dates, left_out = list[Kind](), list[date](), Counter[str]()
+    kinds, dates, left_out = list[Candidate](), list[date](), Counter[str]()
     speeds: dict[tuple[str, float], tuple[Speed | None, str | None]] = {}
     wanted = frozenset(gpus.canonical(name) or name for name in context.job.limits.gpus)
     for offer in offers:
@@ -90,7 +90,7 @@ def menu(offers: Sequence[Offer], context: Context) -> Menu:
     return Menu(tuple(kinds), left_out, _unpriced(context, kinds) if kinds else (), min(dates, default=None))
 
 
-def obtainable(kinds: Sequence[Kind]) -> dict[Group, int]:
+def obtainable(kinds: Sequence[Candidate]) -> dict[Group, int]:
     """Machines of each group that are known, or assumed, to be had at once."""
     return {
         kind.group: provisioning.obtainable(kind.cloud, kind.region, kind.gpu, spot=kind.spot)
@@ -99,7 +99,7 @@ def obtainable(kinds: Sequence[Kind]) -> dict[Group, int]:
     }
 
 
-def rest(context: Context, kinds: Sequence[Kind]) -> Rest:
+def rest(context: Context, kinds: Sequence[Candidate]) -> RunCharges:
     """Vectors for a month where they lie, and the controller on the cheapest of the clouds."""
     controllers = [provisioning.controller(cloud) for cloud in sorted({kind.cloud for kind in kinds})]
     controller = min((c.usd_per_hour for c in controllers if c), default=None)
@@ -107,7 +107,7 @@ def rest(context: Context, kinds: Sequence[Kind]) -> Rest:
     month = storage.month(place.cloud, place.region, size) if place else None
     if place and place.cloud == "local":
         month = Decimal(0)  # the user's own disk
-    return Rest(month, controller)
+    return RunCharges(month, controller)
 
 
 def engine(job: Job) -> str:
@@ -160,7 +160,7 @@ def _speed(context: Context, name: str, share: float) -> tuple[Speed | None, str
     return found, None if found else f"no ceiling was measured for {name}, so no speed is known"
 
 
-def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
+def _kind(offer: Offer, speed: Speed, context: Context) -> Candidate:
     rate, gained = speed.tokens_per_second, Spread(1.0, 1.0, 1.0)
     if speed.source.startswith("predicted"):
         gained = PIPELINE
@@ -174,7 +174,7 @@ def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
         else preemption.ON_DEMAND
     )
     disk, gigabytes = storage.disk(offer.cloud), DISK_GB + 2 * context.shape.params_total / 10**9
-    return Kind(
+    return Candidate(
         cloud=offer.cloud,
         region=offer.region,
         zone=offer.zone,
@@ -198,7 +198,7 @@ def _kind(offer: Offer, speed: Speed, context: Context) -> Kind:
         floats=staleness.floats(offer),
         disk_usd_per_hour=None
         if disk is None
-        else disk.usd_per_gb_month * exact(gigabytes) / storage.HOURS_OF_A_MONTH,
+        else disk.usd_per_gb_month * decimal_of_float(gigabytes) / storage.HOURS_OF_A_MONTH,
         egress_usd_per_token=_egress(offer, context),
     )
 
@@ -236,10 +236,10 @@ def _egress(offer: Offer, context: Context) -> Decimal | None:
         part = egress.internet(offer.cloud, offer.region, size)
     else:
         part = egress.between(offer.cloud, offer.region, context.output.cloud, context.output.region, size)
-    return None if part is None else (usd + part) / exact(tokens)
+    return None if part is None else (usd + part) / decimal_of_float(tokens)
 
 
-def _unpriced(context: Context, kinds: Sequence[Kind]) -> tuple[str, ...]:
+def _unpriced(context: Context, kinds: Sequence[Candidate]) -> tuple[str, ...]:
     """What the dollars of these kinds leave out, in words."""
     out: list[str] = []
     said = (("corpus.region", context.corpus), ("output.region", context.output))

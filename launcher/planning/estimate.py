@@ -8,18 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.money import exact, times
-from launcher.throughput.spread import Spread
+from launcher.money import decimal_of_float, multiply
+from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
 
 MILLION = Decimal(1_000_000)
-HOUR = 3_600.0
 SHARD_SECONDS = 60.0  # what a shard of a fleet takes: shards are cut so that the slowest machine keeps to it
-NEVER = Spread(0.0, 0.0, 0.0)
+NO_PREEMPTION = Spread(0.0, 0.0, 0.0)
 ITEMS = ("compute", "cold_start", "preemption", "idle_tail", "disk", "storage", "egress", "controller")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Candidate:
     """A machine type in one place under one purchase kind, as this job would use it.
 
     Prices are USD per machine-hour; None: unknown.
@@ -38,7 +37,7 @@ class Kind:
     instance_type: str = ""
     zone: str | None = None
     vcpus: int | None = None
-    hazard: Spread = NEVER  # times an hour that it is taken away
+    hazard: Spread = NO_PREEMPTION  # times an hour that it is taken away
     disk_usd_per_hour: Decimal | None = None
     egress_usd_per_token: Decimal | None = None
     price_age_days: float = 0.0
@@ -59,16 +58,16 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Allocation:
     """`machines` of a kind, and the tokens that they take of the work."""
 
-    kind: Kind
+    kind: Candidate
     machines: int
     tokens: float
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class UsdSpread:
     """P10, P50 and P90 in USD."""
 
     p10: Decimal
@@ -77,23 +76,23 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class RunCharges:
     """What the work costs besides its machines. None: unknown."""
 
     storage: Decimal | None  # of the vectors, for their first month
     controller_usd_per_hour: Decimal | None
 
 
-NOTHING = Rest(Decimal(0), Decimal(0))
+NO_CHARGES = RunCharges(Decimal(0), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A fleet doing all the work. `hours` is wall time from asking for the first machine; items are at P50, in USD."""
 
-    shares: tuple[Share, ...]
+    shares: tuple[Allocation, ...]
     hours: Spread
-    usd: Money | None
+    usd: UsdSpread | None
     items: Mapping[str, Decimal | None]
     usd_per_million_tokens: Decimal | None
 
@@ -102,17 +101,17 @@ class Estimate:
         return sum(share.machines for share in self.shares)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> Candidate:
         """The kind of most of the work."""
         return max(self.shares, key=lambda share: share.tokens).kind
 
 
-def waste(hazard: float, cold_start: float, shard_seconds: float = SHARD_SECONDS) -> float:
+def preemption_overhead(hazard: float, cold_start: float, shard_seconds: float = SHARD_SECONDS) -> float:
     """Machine time lost to preemption for each hour of work: a new start, and on average half a shard."""
-    return hazard * (cold_start + shard_seconds / 2) / HOUR
+    return hazard * (cold_start + shard_seconds / 2) / SECONDS_PER_HOUR
 
 
-def hours_of(shares: Sequence[Share]) -> float:
+def wall_hours(shares: Sequence[Allocation]) -> float:
     """Wall hours at the median of everything, until the last of the shares is done.
 
     For each: start, work with what preemption costs of it, and on average half of somebody's last shard.
@@ -120,48 +119,48 @@ def hours_of(shares: Sequence[Share]) -> float:
     return max(_hours(share) for share in shares)
 
 
-def _hours(share: Share) -> float:
+def _hours(share: Allocation) -> float:
     kind = share.kind
-    work = share.tokens / kind.tokens_per_second.mid / HOUR
-    lost = waste(kind.hazard.mid, kind.cold_start.mid)
-    return (kind.cold_start.mid + tail(kind)) / HOUR + work * (1 + lost) / share.machines
+    work = share.tokens / kind.tokens_per_second.mid / SECONDS_PER_HOUR
+    lost = preemption_overhead(kind.hazard.mid, kind.cold_start.mid)
+    return (kind.cold_start.mid + tail_seconds(kind)) / SECONDS_PER_HOUR + work * (1 + lost) / share.machines
 
 
-def tail(kind: Kind) -> float:
+def tail_seconds(kind: Candidate) -> float:
     """Seconds that a machine waits for the others' last shards, on average; one that works alone waits for nobody."""
     return 0.0 if kind.cloud == "local" else SHARD_SECONDS / 2
 
 
-def itemise(shares: Sequence[Share], rest: Rest) -> dict[str, Decimal | None]:
+def itemize(shares: Sequence[Allocation], rest: RunCharges) -> dict[str, Decimal | None]:
     """Each item in USD at the median of everything; None where any part of it is unknown."""
-    hours = hours_of(shares)
+    hours = wall_hours(shares)
     parts: dict[str, list[Decimal | None]] = {name: [] for name in ITEMS}
     for share in shares:
         kind, rate = share.kind, share.kind.usd_per_hour
-        work = exact(share.tokens / kind.tokens_per_second.mid / HOUR)
-        lost = exact(waste(kind.hazard.mid, kind.cold_start.mid))
-        starts = exact(share.machines * kind.cold_start.mid / HOUR)
-        tails = exact(share.machines * tail(kind) / HOUR)
+        work = decimal_of_float(share.tokens / kind.tokens_per_second.mid / SECONDS_PER_HOUR)
+        lost = decimal_of_float(preemption_overhead(kind.hazard.mid, kind.cold_start.mid))
+        starts = decimal_of_float(share.machines * kind.cold_start.mid / SECONDS_PER_HOUR)
+        tails = decimal_of_float(share.machines * tail_seconds(kind) / SECONDS_PER_HOUR)
         whole = work * (1 + lost) + starts + tails
-        parts["compute"].append(times(rate, work))
-        parts["preemption"].append(times(rate, work * lost))
-        parts["cold_start"].append(times(rate, starts))
-        parts["idle_tail"].append(times(rate, tails))
-        parts["disk"].append(times(kind.disk_usd_per_hour, whole))
-        parts["egress"].append(times(kind.egress_usd_per_token, exact(share.tokens)))
+        parts["compute"].append(multiply(rate, work))
+        parts["preemption"].append(multiply(rate, work * lost))
+        parts["cold_start"].append(multiply(rate, starts))
+        parts["idle_tail"].append(multiply(rate, tails))
+        parts["disk"].append(multiply(kind.disk_usd_per_hour, whole))
+        parts["egress"].append(multiply(kind.egress_usd_per_token, decimal_of_float(share.tokens)))
     parts["storage"].append(rest.storage)
-    parts["controller"].append(times(rest.controller_usd_per_hour, exact(hours)))
+    parts["controller"].append(multiply(rest.controller_usd_per_hour, decimal_of_float(hours)))
     return {name: _sum(amounts) for name, amounts in parts.items()}
 
 
-def known(items: Mapping[str, Decimal | None]) -> Decimal:
+def known_total(items: Mapping[str, Decimal | None]) -> Decimal:
     """The sum of what is known."""
     return sum((amount for amount in items.values() if amount is not None), Decimal(0))
 
 
 def per_million(usd: Decimal, tokens: float) -> Decimal | None:
     """Dollars per million tokens; None when there are none."""
-    return usd / exact(tokens) * MILLION if tokens >= 1 else None
+    return usd / decimal_of_float(tokens) * MILLION if tokens >= 1 else None
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:

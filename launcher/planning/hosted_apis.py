@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.money import exact
+from launcher.money import decimal_of_float
 from launcher.planning.estimate import Estimate, per_million
 from pricing.hosted_apis import Hosted, cost
 
@@ -40,7 +40,7 @@ class Cheaper:
 
 def apis(model: str, tokens: float, hosted: Iterable[Hosted]) -> tuple[Api, ...]:
     """Every API with its price for so many tokens: those with the same weights first, then the cheapest."""
-    whole = int(exact(tokens).to_integral_value())
+    whole = int(decimal_of_float(tokens).to_integral_value())
     found: list[Api] = []
     for one in hosted:
         listed = cost(one, whole)

@@ -15,20 +15,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from launcher.money import exact
-from launcher.planning.estimate import (
-    HOUR,
-    SHARD_SECONDS,
-    Kind,
-    Money,
-    Rest,
-    Share,
-    hours_of,
-    itemise,
-    known,
-    tail,
-)
-from launcher.throughput.spread import P90, Spread
+from launcher.money import decimal_of_float
+from launcher.planning.estimate import SHARD_SECONDS, Candidate, UsdSpread, RunCharges, Allocation, wall_hours, itemize, known_total, tail_seconds
+from launcher.throughput.spread import P90, SECONDS_PER_HOUR, Spread
 
 DRAWS = 2_000
 # Of the logarithm of a spot price, per square root of a day. The L4 on GCP rose 41 % in four months: log 1.41 / sqrt 120.
@@ -44,10 +33,10 @@ class Outcome:
     """P10, P50 and P90; the middle is the fleet with everything at its median. No dollars where a price is unknown."""
 
     hours: Spread
-    usd: Money | None
+    usd: UsdSpread | None
 
 
-def outcome(shares: Sequence[Share], rest: Rest, tokens: Spread, seed: int) -> Outcome:
+def outcome(shares: Sequence[Allocation], rest: RunCharges, tokens: Spread, seed: int) -> Outcome:
     """What becomes of a fleet; `tokens` is the work, whose median the shares add up to."""
     draw = partial(_normal, seed)
     work = _around(tokens, draw("tokens")) / tokens.mid
@@ -57,19 +46,19 @@ def outcome(shares: Sequence[Share], rest: Rest, tokens: Spread, seed: int) -> O
         kind = share.kind
         predicted = kind.speed_source.startswith("predicted")
         speed = _spread(kind.tokens_per_second, draw("predicted" if predicted else f"speed {kind.gpu}"))
-        start = _spread(kind.cold_start, draw(f"start {kind.cloud}")) / HOUR
-        pure = share.tokens * work / speed / HOUR
+        start = _spread(kind.cold_start, draw(f"start {kind.cloud}")) / SECONDS_PER_HOUR
+        pure = share.tokens * work / speed / SECONDS_PER_HOUR
         hazard = _spread(kind.hazard, draw(f"hazard {kind.name}"))
         taken = _random(seed, f"taken {kind.name}").poisson(hazard * pure)
-        lost = taken * (start + SHARD_SECONDS / 2 / HOUR)
-        able = share.machines * speed * HOUR / (1 + lost / np.maximum(pure, SOON))
-        rate, left, late = rate + able, left + able * start, max(late, tail(kind) / HOUR)
-        busy.append(pure + lost + share.machines * (start + tail(kind) / HOUR))
+        lost = taken * (start + SHARD_SECONDS / 2 / SECONDS_PER_HOUR)
+        able = share.machines * speed * SECONDS_PER_HOUR / (1 + lost / np.maximum(pure, SOON))
+        rate, left, late = rate + able, left + able * start, max(late, tail_seconds(kind) / SECONDS_PER_HOUR)
+        busy.append(pure + lost + share.machines * (start + tail_seconds(kind) / SECONDS_PER_HOUR))
     hours = left / rate + late
-    time = _between(hours, hours_of(shares))
+    time = _between(hours, wall_hours(shares))
     if any(share.kind.usd_per_hour is None for share in shares):
         return Outcome(time, None)
-    items = itemise(shares, rest)  # an item that is unknown in part is in no sum
+    items = itemize(shares, rest)  # an item that is unknown in part is in no sum
     carried, disks = (items[name] is not None for name in ("egress", "disk"))
     usd = hours * float(rest.controller_usd_per_hour or 0) + float(rest.storage or 0) * work
     for share, spent in zip(shares, busy, strict=True):
@@ -77,9 +66,14 @@ def outcome(shares: Sequence[Share], rest: Rest, tokens: Spread, seed: int) -> O
         drift = _drift(kind, time.mid, draw(f"drift {kind.name}"))
         usd += spent * (float(kind.usd_per_hour or 0) * drift + disks * float(kind.disk_usd_per_hour or 0))
         usd += share.tokens * work * carried * float(kind.egress_usd_per_token or 0)
-    exactly = known(items)
+    exactly = known_total(items)
     spread = _between(usd, float(exactly))
-    return Outcome(time, Money(min(exact(spread.low), exactly), exactly, max(exact(spread.high), exactly)))
+    return Outcome(
+        time,
+        UsdSpread(
+            min(decimal_of_float(spread.low), exactly), exactly, max(decimal_of_float(spread.high), exactly)
+        ),
+    )
 
 
 def _random(seed: int, name: str) -> np.random.Generator:
@@ -113,7 +107,7 @@ def _around(tokens: Spread, normal: Draws) -> Draws:
     return np.maximum(tokens.mid + normal * np.where(normal > 0, up, down), 1.0)
 
 
-def _drift(kind: Kind, hours: float, normal: Draws) -> Draws:
+def _drift(kind: Candidate, hours: float, normal: Draws) -> Draws:
     if not kind.floats:
         return np.ones(DRAWS)
     days = max(0.0, kind.price_age_days) + hours / 24

@@ -11,7 +11,7 @@ from typing import Any
 
 from launcher.corpus.profile import Count, Profile
 from launcher.planning import plan_file
-from launcher.planning.estimate import NOTHING, Estimate, Money, Share, itemise, per_million
+from launcher.planning.estimate import NO_CHARGES, Estimate, UsdSpread, Allocation, itemize, per_million
 from launcher.planning.hosted_apis import Api, Cheaper
 from launcher.planning.optimizer.decide import Alternative
 from launcher.planning.saved_plan import (
@@ -20,7 +20,7 @@ from launcher.planning.saved_plan import (
     CorpusFigures,
     FrontierPoint,
     GroupSummary,
-    HostedQuote,
+    HostedOption,
     HoursQuantiles,
     MachineGroup,
     MachinePlace,
@@ -67,20 +67,20 @@ class Plan:
 
 
 def machine_groups(
-    shares: Sequence[Share], workers: int | None = None, threads: int | None = None
+    shares: Sequence[Allocation], workers: int | None = None, threads: int | None = None
 ) -> tuple[MachineGroup, ...]:
     """Group shares by GPU type, size, cloud and purchase kind; each group keeps its places.
 
     `workers` and `threads` are per machine; None: a worker for each GPU, and threads as the engine likes.
     """
-    groups: dict[tuple[str, str, float, bool], list[Share]] = {}
+    groups: dict[tuple[str, str, float, bool], list[Allocation]] = {}
     for share in shares:
         kind = share.kind
         groups.setdefault((kind.cloud, kind.gpu, kind.gpus, kind.spot), []).append(share)
     return tuple(_machine_group(group, workers, threads) for group in groups.values())
 
 
-def _machine_group(group: Sequence[Share], workers: int | None, threads: int | None) -> MachineGroup:
+def _machine_group(group: Sequence[Allocation], workers: int | None, threads: int | None) -> MachineGroup:
     kind = group[0].kind
     ranked = sorted(
         group, key=lambda s: (s.kind.usd_per_hour or Decimal(0), s.kind.region, s.kind.zone or "")
@@ -88,7 +88,7 @@ def _machine_group(group: Sequence[Share], workers: int | None, threads: int | N
     machines, tokens = sum(s.machines for s in group), sum(s.tokens for s in group)
     prices = [s.kind.usd_per_hour for s in group]
     hourly = [p * s.machines for p, s in zip(prices, group, strict=True) if p is not None]
-    items = itemise(group, NOTHING)
+    items = itemize(group, NO_CHARGES)
     own = [items[name] for name in MACHINE_ITEMS]
     spent = sum((usd for usd in own if usd is not None), Decimal(0)) if None not in prices else None
     return MachineGroup(
@@ -118,9 +118,9 @@ def _machine_group(group: Sequence[Share], workers: int | None, threads: int | N
     )
 
 
-def quota_needs(shares: Sequence[Share]) -> tuple[QuotaNeed, ...]:
+def quota_needs(shares: Sequence[Allocation]) -> tuple[QuotaNeed, ...]:
     """The GPUs and vCPUs that the account must be allowed in each region; none for this machine."""
-    groups: dict[tuple[str, str, str, bool], list[Share]] = {}
+    groups: dict[tuple[str, str, str, bool], list[Allocation]] = {}
     for share in shares:
         if share.kind.cloud != "local":
             groups.setdefault(share.kind.group, []).append(share)
@@ -265,9 +265,9 @@ def _single_type_fleet(estimate: Estimate) -> SingleTypeFleet:
     )
 
 
-def _hosted_quote(api: Api) -> HostedQuote:
+def _hosted_quote(api: Api) -> HostedOption:
     hosted = api.hosted
-    return HostedQuote(
+    return HostedOption(
         provider=hosted.provider,
         model=hosted.model,
         comparable=api.comparable,
@@ -298,7 +298,7 @@ def _hours_quantiles(spread: Spread) -> HoursQuantiles:
     return HoursQuantiles(round(spread.low, 5), round(spread.mid, 5), round(spread.high, 5))
 
 
-def _usd_quantiles(money: Money | None) -> UsdQuantiles:
+def _usd_quantiles(money: UsdSpread | None) -> UsdQuantiles:
     if money is None:
         return UsdQuantiles(None, None, None)
     return UsdQuantiles(_rounded_usd(money.p10), _rounded_usd(money.p50), _rounded_usd(money.p90))

@@ -1,14 +1,18 @@
-"""The figures of a plan.json that a run can be held against.
+"""The planned figures that a report compares a run with.
 
-Knows the keys that docs/architecture.md#saved-documents promises to tools, and nothing of how a plan is made. What the
-plan does not say is None here, and `missing` puts it into words.
+None is a figure that the plan does not give, or any figure when there is no readable plan; `missing_figures` lists
+them in words.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
-from launcher.money import written
+from launcher.money import amount_text
+from launcher.planning.saved_plan import SavedPlan, UsdQuantiles
+from launcher.throughput.spread import SECONDS_PER_HOUR
 
 FIGURES = {
     "documents": "documents",
@@ -20,6 +24,63 @@ FIGURES = {
     "tokens_per_second": "tokens per second",
     "usd_per_million_tokens": "dollars per million tokens",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHours:
+    """P10, P50 and P90 of wall hours."""
+
+    p10: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFigures:
+    """The figures of a plan under the names that a report gives them."""
+
+    documents: int | None = None
+    chunks: int | None = None
+    tokens: int | None = None
+    bytes: int | None = None
+    hours: PlannedHours = PlannedHours()
+    usd: UsdQuantiles = UsdQuantiles(None, None, None)
+    tokens_per_second: float | None = None  # of the whole fleet, over the P50 of hours
+    usd_per_million_tokens: Decimal | None = None
+    prices_as_of: date | None = None
+    digest: str | None = None
+
+
+def planned_figures(plan: SavedPlan | None) -> PlannedFigures:
+    """The figures of a plan; all None without one."""
+    if plan is None:
+        return PlannedFigures()
+    corpus, totals = plan.profile, plan.totals
+    hours = totals.hours
+    return PlannedFigures(
+        documents=corpus.documents,
+        chunks=corpus.chunks,
+        tokens=corpus.tokens,
+        bytes=corpus.bytes,
+        hours=PlannedHours(hours.p10, hours.p50, hours.p90),
+        usd=totals.usd,
+        tokens_per_second=corpus.tokens / hours.p50 / SECONDS_PER_HOUR
+        if corpus.tokens and hours.p50
+        else None,
+        usd_per_million_tokens=totals.usd_per_million_tokens,
+        prices_as_of=plan.prices_as_of,
+        digest=plan.digest,
+    )
+
+
+def missing_figures(figures: PlannedFigures) -> list[str]:
+    """A sentence for each figure that the plan does not give."""
+    middles = {"hours": figures.hours.p50, "usd": figures.usd.p50}
+    return [
+        f"planned {words}: the plan does not say"
+        for name, words in FIGURES.items()
+        if (middles[name] if name in middles else getattr(figures, name)) is None
+    ]
 
 
 def planned(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,4 +131,4 @@ def _amount(value: Any) -> str | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return written(amount) if amount.is_finite() else None
+    return amount_text(amount) if amount.is_finite() else None

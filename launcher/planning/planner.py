@@ -22,7 +22,7 @@ from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.planning import candidates as menus
 from launcher.planning import hosted_apis
 from launcher.planning.candidates import Context, Menu
-from launcher.planning.estimate import NOTHING, SHARD_SECONDS, Estimate, Kind, Share
+from launcher.planning.estimate import NO_CHARGES, SHARD_SECONDS, Estimate, Candidate, Allocation
 from launcher.planning.optimizer import decide, infeasible, search
 from launcher.planning.optimizer.market import Group
 from launcher.planning.optimizer.silence import hush
@@ -239,7 +239,7 @@ def _here(
 
 def _kinds(menu: Menu, asked: search.Asked) -> tuple[Estimate, ...]:
     """Each GPU, size, cloud and purchase kind alone, in its cheapest place: as many as the deadline needs."""
-    best: dict[tuple[str, str, float, bool], Kind] = {}
+    best: dict[tuple[str, str, float, bool], Candidate] = {}
     for kind in menu.kinds:
         key = (kind.cloud, kind.gpu, kind.gpus, kind.spot)
         if key not in best or (kind.usd_per_hour or 0) < (best[key].usd_per_hour or 0):
@@ -314,7 +314,7 @@ def _local(
         found = measure(asked, use, choices.probe_seconds)
         source = f"measured here, {found.engine} {found.dtype}"
     _check_dimensions(job, found.dimensions)
-    kind = Kind(
+    kind = Candidate(
         cloud="local",
         region="local",
         gpu=found.device if found.device == "cpu" else "gpu",
@@ -331,8 +331,8 @@ def _local(
     if kind.usd_per_hour is None:
         not_priced.append("this machine: what an hour of it costs you (set local.usd_per_hour)")
     tokens: Count = looked.profile.tokens
-    asked = search.Asked(Spread(max(1.0, tokens.low), tokens.mid, tokens.high), NOTHING, seed=SEED)
-    return search.estimate([Share(kind, 1, tokens.mid)], asked), found
+    asked = search.Asked(Spread(max(1.0, tokens.low), tokens.mid, tokens.high), NO_CHARGES, seed=SEED)
+    return search.estimate([Allocation(kind, 1, tokens.mid)], asked), found
 
 
 def _shape(job: Job, model: str) -> Shape | None:

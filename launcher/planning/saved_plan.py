@@ -177,7 +177,7 @@ class SingleTypeFleet:
 
 
 @dataclass(frozen=True, slots=True)
-class HostedQuote:
+class HostedOption:
     """A hosted embedding API doing this job. Batch prices are None where the provider sells no batches."""
 
     provider: str
@@ -219,7 +219,7 @@ class SavedPlan:
     frontier: tuple[FrontierPoint, ...] = ()
     alternatives: tuple[AlternativeFleet, ...] = ()
     kinds: tuple[SingleTypeFleet, ...] = ()
-    hosted: tuple[HostedQuote, ...] = ()
+    hosted: tuple[HostedOption, ...] = ()
     quota_needed: tuple[QuotaNeed, ...] = ()
     binding: tuple[str, ...] = ()  # limits that keep a cheaper fleet out, in words
     not_priced: tuple[str, ...] = ()  # what the dollars leave out, in words

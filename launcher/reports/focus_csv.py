@@ -13,7 +13,7 @@ from io import StringIO
 from launcher.costs.cloud_bill import RUN_TAG
 from launcher.costs.daily import PROVIDERS, pieces, service
 from launcher.costs.metering import Other
-from launcher.money import written
+from launcher.money import amount_text
 from launcher.reports.report import Report
 
 # https://focus.finops.org, version 1.0; the columns that a run has something to say in.
@@ -53,7 +53,7 @@ def rows(report: Report) -> Iterator[dict[str, str]]:
                     "ChargeDescription": what,
                     "ConsumedQuantity": hours,
                     "ConsumedUnit": "Hours",
-                    "ListUnitPrice": "" if piece.usd_per_hour is None else written(piece.usd_per_hour),
+                    "ListUnitPrice": "" if piece.usd_per_hour is None else amount_text(piece.usd_per_hour),
                     "PricingCategory": "Dynamic" if spot else "Standard",
                     "PricingQuantity": hours,
                     "PricingUnit": "Hours",
@@ -109,7 +109,7 @@ def _period(start: datetime, end: datetime) -> dict[str, str]:
 
 
 def _cost(usd: Decimal | None) -> dict[str, str]:
-    amount = "" if usd is None else written(usd)
+    amount = "" if usd is None else amount_text(usd)
     return {"BilledCost": amount, "EffectiveCost": amount}
 
 

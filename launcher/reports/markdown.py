@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from launcher.format import count, dollars_of, duration, money, plain
+from launcher.format import count, duration, money, money_of_text, plain
 from launcher.reports.terminal.report import compare, shares, total_dollars
 
 Json = Mapping[str, Any]
@@ -20,7 +20,7 @@ def report_md(report: Json) -> str:
         (
             f"Run `{code(report['run'])}`, {cell(report['state'].lower())}: {count(work['documents'])} documents, "
             f"{count(work['tokens'])} tokens in {duration(report['actual']['hours'] * 3600)} for "
-            f"**{total_dollars(report)}** ({dollars_of(report['actual']['usd_per_million_tokens'])} per 1M tokens)."
+            f"**{total_dollars(report)}** ({money_of_text(report['actual']['usd_per_million_tokens'])} per 1M tokens)."
         ),
         "## Plan and run",
         table(
@@ -32,27 +32,27 @@ def report_md(report: Json) -> str:
             ("", "Time", "Share", "Dollars"),
             [
                 *((s.label, s.time, s.share, s.dollars) for s in shares(report)),
-                ("other charges", "", "", dollars_of(report["spend"]["other"])),
+                ("other charges", "", "", money_of_text(report["spend"]["other"])),
                 ("**total**", "", "", f"**{total_dollars(report)}**"),
             ],
         ),
     ]
     if fall := report["waterfall"]:
-        rows = [("planned", dollars_of(fall["planned"]))]
+        rows = [("planned", money_of_text(fall["planned"]))]
         rows += [(step["words"], signed(step["usd"])) for step in fall["steps"]]
         parts += [
             "## From the plan to the bill",
-            table(("", "Dollars"), [*rows, ("**run**", dollars_of(fall["actual"]))]),
+            table(("", "Dollars"), [*rows, ("**run**", money_of_text(fall["actual"]))]),
         ]
     if report["instead"]:
         rows = [
-            (i["name"], dollars_of(i["usd"]), signed(i["usd_saved"]), i["basis"])
+            (i["name"], money_of_text(i["usd"]), signed(i["usd_saved"]), i["basis"])
             for i in report["instead"][:OTHERS]
         ]
         parts += ["## Instead", table(("", "Dollars", "Saved", "What it rests on"), rows)]
     if len(report["places"]) > 1:
         rows = [
-            (p["place"], duration(p["seconds"]["total"]), dollars_of(p["total"]))
+            (p["place"], duration(p["seconds"]["total"]), money_of_text(p["total"]))
             for p in report["places"][:PLACES]
         ]
         parts += ["## Places", table(("", "Machine time", "Dollars"), rows)]

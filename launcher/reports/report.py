@@ -26,7 +26,7 @@ from launcher.costs.metering import (
     judge,
 )
 from launcher.costs.waterfall import waterfall
-from launcher.money import GRAIN, ZERO, written
+from launcher.money import USD_GRAIN, ZERO, amount_text
 from launcher.planning.plan_reader import missing, planned
 from pricing.offer import Offer
 from tasks.protocol.receipt import Receipt
@@ -175,7 +175,7 @@ def to_json(report: Report) -> Json:
         "actual": _actual(report),
         "output_bytes": sum(r.output_bytes for r in report.receipts),
         "stages": {stage: round(seconds, 4) for stage, seconds in stages.most_common()},
-        "budget": None if report.budget is None else written(report.budget),
+        "budget": None if report.budget is None else amount_text(report.budget),
         "waterfall": _waterfall(report),
         "instead": _instead(report),
         "lessons": _lessons(report),
@@ -295,10 +295,10 @@ def _actual(report: Report) -> Json:
     seconds, usd = report.span.total_seconds(), report.spend.usd
     per_million = None
     if usd is not None and report.tokens:
-        per_million = written((usd * 1_000_000 / report.tokens).quantize(GRAIN))
+        per_million = amount_text((usd * 1_000_000 / report.tokens).quantize(USD_GRAIN))
     return {
         "hours": seconds / 3600,
-        "usd": None if usd is None else written(usd),
+        "usd": None if usd is None else amount_text(usd),
         "tokens": report.tokens,
         "tokens_per_second": report.tokens / seconds if seconds else None,
         "usd_per_million_tokens": per_million,
@@ -320,13 +320,13 @@ def _ceiling(report: Report) -> float | None:
 def _spend(spend: Spend) -> Json:
     """All that the run cost: its machines' time by part, and `other`. The parts and `other` add up to the total."""
     whole, known = spend.usd, spend.known_usd
-    others = None if any(other.usd is None for other in spend.others) else written(spend.other_known_usd)
+    others = None if any(other.usd is None for other in spend.others) else amount_text(spend.other_known_usd)
     body = _parts(spend.total)
     return body | {
-        "total": None if whole is None else written(whole),
+        "total": None if whole is None else amount_text(whole),
         "other": others,
-        "known": body["known"] | {"total": written(known), "other": written(spend.other_known_usd)},
-        "waived": written(spend.total.waived),
+        "known": body["known"] | {"total": amount_text(known), "other": amount_text(spend.other_known_usd)},
+        "waived": amount_text(spend.total.waived),
         "others": [_other(other) for other in spend.others],
     }
 
@@ -337,7 +337,7 @@ def _other(other: Other) -> Json:
         "place": other.place,
         "quantity": other.quantity,
         "unit": other.unit,
-        "usd": None if other.usd is None else written(other.usd),
+        "usd": None if other.usd is None else amount_text(other.usd),
         "reason": other.reason,
         "estimated": other.estimated,
     }
@@ -348,9 +348,9 @@ def _waterfall(report: Report) -> Json | None:
     if found is None:
         return None
     return {
-        "planned": written(found.planned),
-        "actual": written(found.actual),
-        "steps": [{"cause": s.cause, "words": s.words, "usd": written(s.usd)} for s in found.steps],
+        "planned": amount_text(found.planned),
+        "actual": amount_text(found.actual),
+        "steps": [{"cause": s.cause, "words": s.words, "usd": amount_text(s.usd)} for s in found.steps],
     }
 
 
@@ -373,7 +373,7 @@ def _preemptions(report: Report) -> list[Json]:
             "life": m.number,
             "place": m.place,
             "lived_seconds": max(0.0, (m.ended - m.started).total_seconds()),
-            "waived": written(one.waived),
+            "waived": amount_text(one.waived),
         }
         for m, one in zip(report.machines, report.spend.lives, strict=True)
         if m.ended and (m.how or m.state) in ("PREEMPTED", "LOST") and m.ended > m.started
@@ -397,7 +397,7 @@ def _seconds(metered: Metered) -> Json:
 def _usd(usd: Mapping[Part, Decimal] | None) -> Json:
     if usd is None:
         return dict.fromkeys(("total", *PARTS))
-    return {"total": written(sum(usd.values(), ZERO))} | {part: written(usd[part]) for part in PARTS}
+    return {"total": amount_text(sum(usd.values(), ZERO))} | {part: amount_text(usd[part]) for part in PARTS}
 
 
 def _machine(machine: MachineTime, metered: Metered, report: Report) -> Json:
@@ -422,10 +422,10 @@ def _machine(machine: MachineTime, metered: Metered, report: Report) -> Json:
         "gone": machine.gone.isoformat() if machine.gone else None,
         "seconds": lived.total_seconds(),
         "parts": _seconds(metered),
-        "usd_per_hour": None if price is None else written(price),
-        "prices": [{"at": at.isoformat(), "usd_per_hour": written(usd)} for at, usd in machine.rates],
-        "usd": None if metered.total_usd is None else written(metered.total_usd),
-        "waived": written(metered.waived),
+        "usd_per_hour": None if price is None else amount_text(price),
+        "prices": [{"at": at.isoformat(), "usd_per_hour": amount_text(usd)} for at, usd in machine.rates],
+        "usd": None if metered.total_usd is None else amount_text(metered.total_usd),
+        "waived": amount_text(metered.waived),
     }
 
 

@@ -9,8 +9,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from launcher.costs.metering import PARTS
-from launcher.format import brief, change, clock, count, dollars_of, duration, percent, plain, rate
-from launcher.money import written
+from launcher.format import (
+    compact,
+    count,
+    duration,
+    money_of_text,
+    percent,
+    plain,
+    rate,
+    relative_change,
+    utc_time,
+)
+from launcher.money import amount_text
 from launcher.reports.markdown import signed
 from launcher.reports.markdown import table as md_table
 
@@ -51,9 +61,11 @@ def listing(ledger: "Ledger", since: datetime | None, now: datetime) -> dict[str
                 "shards": progress.shards,
                 "shards_done": progress.shards_done,
                 "tokens": progress.tokens,
-                "usd": None if usd is None else written(usd),
-                "known_usd": written(spend.known_usd),
-                "usd_per_million_tokens": None if each is None else written(each.quantize(Decimal("1e-12"))),
+                "usd": None if usd is None else amount_text(usd),
+                "known_usd": amount_text(spend.known_usd),
+                "usd_per_million_tokens": None
+                if each is None
+                else amount_text(each.quantize(Decimal("1e-12"))),
             }
         )
     return {
@@ -61,8 +73,8 @@ def listing(ledger: "Ledger", since: datetime | None, now: datetime) -> dict[str
         "at": now.isoformat(),
         "since": since.isoformat() if since else None,
         "runs": rows,
-        "usd": written(total) if known else None,
-        "known_usd": written(total),
+        "usd": amount_text(total) if known else None,
+        "known_usd": amount_text(total),
         "tokens": tokens,
     }
 
@@ -74,8 +86,8 @@ def listing_text(body: Json) -> "RenderableType":
     table = _table("Run", "state", "began", "shards", "tokens", "dollars", "$ / 1M tokens")
     for cells in _rows(body):
         table.add_row(*cells)
-    table.add_row("together", "", "", "", brief(body["tokens"]), _total(body), "", style="bold")
-    note = f"since {clock(body['since'])}" if body["since"] else ""
+    table.add_row("together", "", "", "", compact(body["tokens"]), _total(body), "", style="bold")
+    note = f"since {utc_time(body['since'])}" if body["since"] else ""
     rest = (
         "Machines and what the ledger has of other charges; egress and storage are in each run's own report."
     )
@@ -84,7 +96,7 @@ def listing_text(body: Json) -> "RenderableType":
 
 def listing_md(body: Json) -> str:
     heads = ("Run", "State", "Began", "Shards", "Tokens", "Dollars", "$ / 1M tokens")
-    rows = [*_rows(body), ("**together**", "", "", "", brief(body["tokens"]), _total(body), "")]
+    rows = [*_rows(body), ("**together**", "", "", "", compact(body["tokens"]), _total(body), "")]
     return f"# Runs\n\n{md_table(heads, rows)}\n"
 
 
@@ -94,7 +106,7 @@ def beside(one: Json, other: Json) -> dict[str, Any]:
     parts: list[dict[str, str]] = []
     for part in (*PARTS, "other"):
         a, b = one["spend"]["known"][part], other["spend"]["known"][part]
-        parts.append({"part": part, "one": a, "other": b, "difference": written(Decimal(b) - Decimal(a))})
+        parts.append({"part": part, "one": a, "other": b, "difference": amount_text(Decimal(b) - Decimal(a))})
     return {
         "schema": COMPARE,
         "one": one["run"],
@@ -112,12 +124,12 @@ def beside_text(body: Json) -> "RenderableType":
     table = _table("", plain(body["one"]), plain(body["other"]), "difference")
     for row in body["figures"]:
         a, b = row["one"], row["other"]
-        far = change(_number(a), _number(b))
+        far = relative_change(_number(a), _number(b))
         said = (_figure(row["figure"], value) for value in (a, b))
         table.add_row(row["figure"].replace("_", " "), *said, far)
     parts = _table("Dollars by part", plain(body["one"]), plain(body["other"]), "more or less")
     for row in body["parts"]:
-        cells = (dollars_of(row["one"]), dollars_of(row["other"]), signed(row["difference"]))
+        cells = (money_of_text(row["one"]), money_of_text(row["other"]), signed(row["difference"]))
         parts.add_row(row["part"].replace("_", " "), *cells)
     note = (
         []
@@ -134,11 +146,15 @@ def reconcile_text(body: Json) -> "RenderableType":
     table = _table("Day", "service", "metered", "billed", "difference")
     for row in body["lines"][:LINES]:
         cells = (
-            dollars_of(row["metered_usd"]) if row["metered_usd"] else "-",
-            dollars_of(row["billed_usd"]) if row["billed_usd"] else "-",
+            money_of_text(row["metered_usd"]) if row["metered_usd"] else "-",
+            money_of_text(row["billed_usd"]) if row["billed_usd"] else "-",
         )
         table.add_row(row["day"], plain(row["service"]), *cells, signed(row["difference_usd"]))
-    sums = (dollars_of(body["metered_usd"]), dollars_of(body["billed_usd"]), signed(body["difference_usd"]))
+    sums = (
+        money_of_text(body["metered_usd"]),
+        money_of_text(body["billed_usd"]),
+        signed(body["difference_usd"]),
+    )
     table.add_row("together", "", *sums, style="bold")
     said = [
         Text(
@@ -182,7 +198,7 @@ def _figure(name: str, value: Any) -> str:
         return duration(value * 3600)
     if name == "tokens_per_second":
         return rate(value)
-    return dollars_of(value) if name.startswith("usd") else count(value)
+    return money_of_text(value) if name.startswith("usd") else count(value)
 
 
 def _rows(body: Json) -> list[tuple[str, ...]]:
@@ -190,18 +206,18 @@ def _rows(body: Json) -> list[tuple[str, ...]]:
         (
             plain(r["run"]),
             r["state"].lower(),
-            clock(r["created"])[:10],
+            utc_time(r["created"])[:10],
             f"{count(r['shards_done'])}/{count(r['shards'])}",
-            brief(r["tokens"]),
-            dollars_of(r["usd"]) if r["usd"] else f"? ({dollars_of(r['known_usd'])})",
-            dollars_of(r["usd_per_million_tokens"]),
+            compact(r["tokens"]),
+            money_of_text(r["usd"]) if r["usd"] else f"? ({money_of_text(r['known_usd'])})",
+            money_of_text(r["usd_per_million_tokens"]),
         )
         for r in body["runs"]
     ]
 
 
 def _total(body: Json) -> str:
-    return dollars_of(body["usd"]) if body["usd"] else f"? (known: {dollars_of(body['known_usd'])})"
+    return money_of_text(body["usd"]) if body["usd"] else f"? (known: {money_of_text(body['known_usd'])})"
 
 
 def _number(value: Any) -> float | None:

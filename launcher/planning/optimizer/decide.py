@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import ceil, inf
 
 from launcher.errors import Infeasible
-from launcher.planning.estimate import Estimate, Kind, Share
+from launcher.planning.estimate import Estimate, Candidate, Allocation
 from launcher.planning.optimizer.infeasible import impossible, refusal, span
 from launcher.planning.optimizer.market import Caps, Need, market
 from launcher.planning.optimizer.search import CLEAR, Asked, Search, estimate, excess, price
@@ -38,7 +38,7 @@ class Decision:
     binding: tuple[str, ...]
 
 
-def decide(kinds: Sequence[Kind], asked: Asked) -> Decision:
+def decide(kinds: Sequence[Candidate], asked: Asked) -> Decision:
     """The decision.
 
     Raises:
@@ -78,7 +78,7 @@ def decide(kinds: Sequence[Kind], asked: Asked) -> Decision:
     return Decision(chosen, gap, tuple(frontier), tuple(alternatives), _binding(search, caps, chosen))
 
 
-def alone(kind: Kind, asked: Asked) -> Estimate | None:
+def alone(kind: Candidate, asked: Asked) -> Estimate | None:
     """One kind doing all the work, as many machines as the deadline needs at the slow end; no limit on their number.
 
     None: they would not have started by then.
@@ -86,7 +86,7 @@ def alone(kind: Kind, asked: Asked) -> Estimate | None:
     one = market([kind], Need(asked.tokens.mid, asked.tokens.high))
     capacity = float(one.capacity(asked.deadline_hours)[0]) if one.kinds else inf
     machines = ceil(1 / capacity) if capacity > 0 else None
-    return None if machines is None else estimate([Share(kind, machines or 1, asked.tokens.mid)], asked)
+    return None if machines is None else estimate([Allocation(kind, machines or 1, asked.tokens.mid)], asked)
 
 
 def more(made: Estimate, chosen: Estimate) -> Decimal | None:

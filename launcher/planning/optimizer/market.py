@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from launcher.planning.estimate import HOUR, Kind, tail, waste
+from launcher.planning.estimate import Candidate, tail_seconds, preemption_overhead
+from launcher.throughput.spread import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Group = tuple[str, str, str, bool]  # cloud, region, GPU, spot
@@ -49,7 +50,7 @@ class Caps:
 class Market:
     """Kinds as columns of numbers: what all the work would cost and take on each."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Candidate, ...]
     need: Need
     work_usd: Floats  # of all the work, at the median
     start_usd: Floats  # of one machine's start and tail, at the median
@@ -60,7 +61,7 @@ class Market:
     group: NDArray[np.int64]  # its place in `groups`
     groups: tuple[Group, ...]
 
-    def where(self, wanted: Callable[[Kind], bool]) -> "Market":
+    def where(self, wanted: Callable[[Candidate], bool]) -> "Market":
         """The part of the market whose kinds are wanted."""
         return self.take(np.array([i for i, kind in enumerate(self.kinds) if wanted(kind)], np.int64))
 
@@ -94,7 +95,7 @@ class Limits:
     soft: NDArray[np.bool_]  # rows that may be exceeded, at a price that nothing else has
 
 
-def market(kinds: Sequence[Kind], need: Need) -> Market:
+def market(kinds: Sequence[Candidate], need: Need) -> Market:
     """The kinds that have a price, less those that another of the same group and size beats in everything."""
     if need.tokens <= 0:
         raise ValueError("there is no work")
@@ -109,11 +110,11 @@ def market(kinds: Sequence[Kind], need: Need) -> Market:
         own, way = kind.disk_usd_per_hour, kind.egress_usd_per_token
         price = float((kind.usd_per_hour or Decimal(0)) + (disk if own is None else own))
         carried = float(egress if way is None else way) * need.tokens
-        speed, start, end = kind.tokens_per_second, kind.cold_start, tail(kind)
-        hours = need.tokens / speed.mid / HOUR * (1 + waste(kind.hazard.mid, start.mid))
-        slow = need.at_most / speed.low / HOUR * (1 + waste(kind.hazard.high, start.high))
-        fixed = price * (start.mid + end) / HOUR
-        late = (start.high + end) / HOUR
+        speed, start, end = kind.tokens_per_second, kind.cold_start, tail_seconds(kind)
+        hours = need.tokens / speed.mid / SECONDS_PER_HOUR * (1 + preemption_overhead(kind.hazard.mid, start.mid))
+        slow = need.at_most / speed.low / SECONDS_PER_HOUR * (1 + preemption_overhead(kind.hazard.high, start.high))
+        fixed = price * (start.mid + end) / SECONDS_PER_HOUR
+        late = (start.high + end) / SECONDS_PER_HOUR
         rows.append((price * hours + carried, fixed, price * slow + carried, slow, late, kind.gpus))
     groups = tuple(dict.fromkeys(kind.group for kind in priced))
     places = {group: place for place, group in enumerate(groups)}

@@ -11,12 +11,12 @@ from decimal import Decimal
 from itertools import pairwise
 from math import sqrt
 
-from launcher.money import exact
-from launcher.planning.estimate import HOUR, Estimate, Kind, Rest, Share, itemise, per_million
+from launcher.money import decimal_of_float
+from launcher.planning.estimate import Estimate, Candidate, RunCharges, Allocation, itemize, per_million
 from launcher.planning.monte_carlo import outcome
 from launcher.planning.optimizer.market import Caps, Group, Market, floors
 from launcher.planning.optimizer.solver import GAP, Chosen, choose, safest, soonest
-from launcher.throughput.spread import Spread
+from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
 
 POINTS = 9  # of the frontier, tried at first
 ENOUGH = 8  # points that a frontier should have where the market gives them
@@ -35,7 +35,7 @@ class Asked:
     """The work and its limits."""
 
     tokens: Spread
-    rest: Rest
+    rest: RunCharges
     deadline_hours: float | None = None
     budget: Decimal | None = None
     machines: int | None = None
@@ -51,11 +51,11 @@ class Asked:
         return Caps(self.machines, self.machines_per_region, None, known, self.quota)
 
 
-def estimate(shares: Sequence[Share], asked: Asked) -> Estimate:
+def estimate(shares: Sequence[Allocation], asked: Asked) -> Estimate:
     """The fleet with its spread."""
     found = outcome(shares, asked.rest, asked.tokens, asked.seed)
     each = None if found.usd is None else per_million(found.usd.p50, asked.tokens.mid)
-    return Estimate(tuple(shares), found.hours, found.usd, itemise(shares, asked.rest), each)
+    return Estimate(tuple(shares), found.hours, found.usd, itemize(shares, asked.rest), each)
 
 
 def excess(made: Estimate, asked: Asked) -> int:
@@ -78,8 +78,8 @@ class Search:
 
     market: Market
     asked: Asked
-    gaps: dict[tuple[Share, ...], float] = field(default_factory=dict[tuple[Share, ...], float])
-    aims: dict[tuple[Share, ...], float | None] = field(default_factory=dict[tuple[Share, ...], float | None])
+    gaps: dict[tuple[Allocation, ...], float] = field(default_factory=dict[tuple[Allocation, ...], float])
+    aims: dict[tuple[Allocation, ...], float | None] = field(default_factory=dict[tuple[Allocation, ...], float | None])
 
     def made(self, found: Chosen) -> Estimate:
         """What the solver chose, with its spread."""
@@ -190,7 +190,7 @@ class Search:
         hours = chosen.hours.high
         deadlines = [self.asked.deadline_hours] if self.asked.deadline_hours else [None, hours, 2 * hours]
 
-        def under(wanted: Callable[[Kind], bool]) -> Estimate | None:
+        def under(wanted: Callable[[Candidate], bool]) -> Estimate | None:
             part = self.market.where(wanted)
             found = [self.at(part, caps, deadline) for deadline in deadlines]
             found += [chosen] if all(wanted(share.kind) for share in chosen.shares) else []
@@ -206,7 +206,7 @@ class Search:
             yield region
 
     def gpus(
-        self, under: Callable[[Callable[[Kind], bool]], Estimate | None]
+        self, under: Callable[[Callable[[Candidate], bool]], Estimate | None]
     ) -> Iterator[tuple[str, Estimate]]:
         """One GPU type alone: the best, and a few that come near; tried from the one that could cost least."""
         floor: dict[str, float] = {}
@@ -214,7 +214,7 @@ class Search:
             floor[kind.gpu] = min(floor.get(kind.gpu, float(usd)), float(usd))
         found: list[Decimal] = []
         for gpu, least in sorted(floor.items(), key=lambda item: (item[1], item[0])):
-            if len(found) >= GPUS and exact(least) > min(found):
+            if len(found) >= GPUS and decimal_of_float(least) > min(found):
                 return
             made = under(lambda kind, gpu=gpu: kind.gpu == gpu)
             if made:
@@ -222,14 +222,16 @@ class Search:
                 yield f"only {gpu}", made
 
     def region(
-        self, caps: Caps, under: Callable[[Callable[[Kind], bool]], Estimate | None]
+        self, caps: Caps, under: Callable[[Callable[[Candidate], bool]], Estimate | None]
     ) -> tuple[str, Estimate] | None:
         """The best single region: tried from the one that could cost least, until none left can be cheaper."""
         best: tuple[str, Estimate] | None = None
         rest, start = self.asked.rest, min(kind.cold_start.mid for kind in self.market.kinds)
-        besides = (rest.controller_usd_per_hour or Decimal(0)) * exact(start / HOUR) + (rest.storage or 0)
+        besides = (rest.controller_usd_per_hour or Decimal(0)) * decimal_of_float(
+            start / SECONDS_PER_HOUR
+        ) + (rest.storage or 0)
         for least, (cloud, region) in sorted(floors(self.market, self.asked.deadline_hours, caps))[:REGIONS]:
-            if best and exact(least) + besides >= price(best[1]):
+            if best and decimal_of_float(least) + besides >= price(best[1]):
                 break
             made = under(lambda kind, here=(cloud, region): (kind.cloud, kind.region) == here)
             if made and (best is None or price(made) < price(best[1])):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from launcher.planning.estimate import Share
+from launcher.planning.estimate import Allocation
 from launcher.planning.optimizer.market import Caps, Floats, Market, limits
 
 GAP = 0.005  # of the cost: how far from the optimum a choice may be
@@ -32,7 +32,7 @@ FOREVER = 1e9  # hours; what takes longer cannot be done
 class Chosen:
     """The shares, what they cost by the solver's reckoning in USD, and a bound that no fleet can beat."""
 
-    shares: tuple[Share, ...]
+    shares: tuple[Allocation, ...]
     usd: float
     bound: float
     slow_usd: float  # the same fleet at the slow end
@@ -89,7 +89,7 @@ def choose(
 def _chosen(found: _Found, bound: float) -> Chosen:
     table = found.table
     shares = tuple(
-        Share(kind, int(n), float(share) * table.need.tokens)
+        Allocation(kind, int(n), float(share) * table.need.tokens)
         for kind, n, share in zip(table.kinds, found.machines, found.shares, strict=True)
         if n > 0 and share > 0
     )
@@ -290,6 +290,6 @@ def _any(numbers: Floats) -> Any:
     return numbers
 
 
-def _sorted(shares: tuple[Share, ...]) -> tuple[Share, ...]:
+def _sorted(shares: tuple[Allocation, ...]) -> tuple[Allocation, ...]:
     """The one that does most first; ties by name, so that equal inputs give equal plans."""
     return tuple(sorted(shares, key=lambda s: (-s.tokens, s.kind.name, s.kind.instance_type)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-from launcher.format import brief, duration, rate
+from launcher.format import compact, duration, rate
 from launcher.reports.html.elements import Markup, join, tag
 
 WIDTH = 1000
@@ -101,7 +101,7 @@ def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None
     for step in range(5):
         speed = top * step / 4
         drawn.append(line(LEFT, y(speed), WIDTH - RIGHT, y(speed), "axis" if not step else "grid"))
-        drawn.append(tag("text", brief(speed), x=LEFT - 8, y=y(speed) + 4, text_anchor="end"))
+        drawn.append(tag("text", compact(speed), x=LEFT - 8, y=y(speed) + 4, text_anchor="end"))
     drawn.append(tag("text", "tok/s", x=LEFT - 8, y=TOP - 13, text_anchor="end"))
     drawn += axis(span, x, bottom, TOP)
     ends = [seconds for seconds, _ in points[1:]] + [span]

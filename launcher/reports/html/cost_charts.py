@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.format import brief, duration, level, money
+from launcher.format import axis_dollars, compact, duration, money
 from launcher.reports.html.charts import (
     LEFT,
     RIGHT,
@@ -70,7 +70,7 @@ def spent(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Ma
     def y(usd: float) -> float:
         return bottom - (bottom - TOP) * usd / top
 
-    drawn = _levels(top, y, "", level, DOLLARS)
+    drawn = _levels(top, y, "", axis_dollars, DOLLARS)
     drawn += axis(span, x, bottom, TOP)
     path = [(x(seconds), y(usd)) for seconds, usd in points]
     drawn.append(tag("polygon", points=coordinates([(x(0), y(0)), *path, (x(span), y(0))]), class_="area"))
@@ -98,7 +98,7 @@ def stacked(names: Sequence[str], points: Sequence[Sequence[float]], span: float
     def y(n: float) -> float:
         return bottom - (bottom - TOP) * n / top
 
-    drawn = _levels(top, y, "machines", brief)
+    drawn = _levels(top, y, "machines", compact)
     drawn += axis(span, x, bottom, TOP)
     below = [0.0] * len(points)
     for i, name in enumerate(names):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, floor, log, log10
 
-from launcher.format import duration, level, money
+from launcher.format import axis_dollars, duration, money
 from launcher.reports.html.charts import SECONDS, coordinates, line
 from launcher.reports.html.elements import Markup, join, tag
 
@@ -119,7 +119,7 @@ def _grid(x: Axis, y: Axis) -> Iterable[Markup]:
         yield tag("text", duration(at), x=x.at(at), y=HEIGHT - BOTTOM + 18, text_anchor="middle")
     for at in ticks(y, dollar_steps(y), ROOM_Y):
         yield line(LEFT, y.at(at), x.last, y.at(at), "grid")
-        yield tag("text", level(at), x=LEFT - 8, y=y.at(at) + 4, text_anchor="end")
+        yield tag("text", axis_dollars(at), x=LEFT - 8, y=y.at(at) + 4, text_anchor="end")
     yield line(LEFT, HEIGHT - BOTTOM, x.last, HEIGHT - BOTTOM, "axis")
     for along, name in ((x, "time"), (y, "dollars")):
         said = f"{name}, logarithmic" if along.logarithmic else name

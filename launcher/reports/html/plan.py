@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from launcher.format import brief, clock, count, dollars_of, money, percent, plain, rate, size
+from launcher.format import compact, count, money, money_of_text, percent, plain, rate, size, utc_time
 from launcher.reports.html.charts import hatch, key, parts
 from launcher.reports.html.elements import Markup, document, join, section, table, tag
 from launcher.reports.html.plan_alternatives import alternatives, hosted, kinds, sooner
@@ -73,7 +73,7 @@ def plan_page(plan: Json) -> str:
 def _header(plan: Json) -> Markup:
     """The verdict: first what is cheaper than any fleet, where something is."""
     verdict, *rest = [*_cheaper(plan), *_chosen(plan)]
-    when = f"run {short(plan['run'])}, planned {clock(plan['created'])}"
+    when = f"run {short(plan['run'])}, planned {utc_time(plan['created'])}"
     return tag(
         "header",
         tag("h1", verdict),
@@ -86,7 +86,7 @@ def _cheaper(plan: Json) -> list[str]:
     found, tokens = plan["cheaper"], plan["profile"]["tokens"]
     if not found:
         return []
-    usd = dollars_of(found["fleet_usd_without_storage"])
+    usd = money_of_text(found["fleet_usd_without_storage"])
     if Decimal(plan["totals"]["items"]["storage"] or 0):
         usd += ", storage of the vectors apart"
     name, here = short(found["name"]), found["name"] == "this machine"
@@ -96,12 +96,10 @@ def _cheaper(plan: Json) -> list[str]:
         said = "Another model gives other vectors, of another quality."
     even = found["break_even_tokens_per_month"]
     if even is not None:
-        said += (
-            f" From {brief(even)} tokens a month on, this fleet is the cheaper; here it is {brief(tokens)}."
-        )
+        said += f" From {compact(even)} tokens a month on, this fleet is the cheaper; here it is {compact(tokens)}."
     elif not here:
         said += " No number of tokens a month makes this fleet the cheaper."
-    return [f"Cheaper{other}: {name} does it for {dollars_of(found['usd'])}, this fleet for {usd}", said]
+    return [f"Cheaper{other}: {name} does it for {money_of_text(found['usd'])}, this fleet for {usd}", said]
 
 
 def _chosen(plan: Json) -> list[str]:
@@ -111,12 +109,14 @@ def _chosen(plan: Json) -> list[str]:
     where = "this machine" if is_local(lots[0]) else f"{fleet} of {machine(lots[0])}, {place(lots[0])}"
     if len(lots) > 1:
         where = f"{fleet} in {len(lots)} lots"
-    said = f"{dollars_of(usd['p50'])} and {hours_text(hours['p50'])} on {where}"
+    said = f"{money_of_text(usd['p50'])} and {hours_text(hours['p50'])} on {where}"
     if usd["p50"] is None:
         said = f"{hours_text(hours['p50'])} on {where}; what it costs is not known"
     lead = "The fleet chosen: " if plan["cheaper"] else ""
     times = f"{hours_text(hours['p10'])} to {hours_text(hours['p90'])}"
-    money_too = "" if usd["p50"] is None else f"{dollars_of(usd['p10'])} to {dollars_of(usd['p90'])} and "
+    money_too = (
+        "" if usd["p50"] is None else f"{money_of_text(usd['p10'])} to {money_of_text(usd['p90'])} and "
+    )
     return [
         lead + said + ("." if lead else ""),
         f"That is the middle of what may come (P50); eight runs in ten fall between P10 and P90: {money_too}{times}.",
@@ -127,19 +127,19 @@ def _cards(plan: Json) -> Markup:
     totals, profile, limits = plan["totals"], plan["profile"], plan["work"]["job"]["limits"]
     usd, hours = totals["usd"], totals["hours"]
     deadline = deadline_of(plan)
-    dollars = "" if usd["p10"] is None else f"{dollars_of(usd['p10'])} to {dollars_of(usd['p90'])}"
-    dollars += f"; budget {dollars_of(limits['budget'])}" if limits["budget"] is not None else ""
+    dollars = "" if usd["p10"] is None else f"{money_of_text(usd['p10'])} to {money_of_text(usd['p90'])}"
+    dollars += f"; budget {money_of_text(limits['budget'])}" if limits["budget"] is not None else ""
     time = f"{hours_text(hours['p10'])} to {hours_text(hours['p90'])}"
     time += f"; deadline {hours_text(deadline)}" if deadline else ""
     speed = sum(lot["tokens_per_second"] * lot["machines"] for lot in plan["lots"])
     cards = (
-        ("Dollars, P50", dollars_of(usd["p50"]), dollars),
+        ("Dollars, P50", money_of_text(usd["p50"]), dollars),
         ("Time, P50", hours_text(hours["p50"]), time),
-        ("Dollars per 1M tokens", dollars_of(totals["usd_per_million_tokens"]), ""),
+        ("Dollars per 1M tokens", money_of_text(totals["usd_per_million_tokens"]), ""),
         ("Machines", count(totals["machines"]), f"{rate(speed)} together"),
         ("Documents", count(profile["documents"]), ""),
         ("Chunks, one vector each", count(profile["chunks"]), ""),
-        ("Tokens", brief(profile["tokens"]), interval(profile, "tokens")),
+        ("Tokens", compact(profile["tokens"]), interval(profile, "tokens")),
         ("Oldest price", plain(plan["prices_as_of"] or "none"), _age(plan)),
     )
     return tag(
@@ -158,9 +158,9 @@ def _fleet(plan: Json) -> Markup:
         (
             over(machine(lot), purchase(lot)),
             count(lot["machines"]),
-            dollars_of(lot["usd_per_hour"]),
+            money_of_text(lot["usd_per_hour"]),
             rate(lot["tokens_per_second"]),
-            dollars_of(lot["usd_per_million_tokens"]),
+            money_of_text(lot["usd_per_million_tokens"]),
             percent(lot["tokens"], whole),
         )
         for lot in lots
@@ -188,7 +188,7 @@ def _places(lots: Sequence[Json]) -> Sequence[Markup]:
             ),
             over(machine(lot), purchase(lot, bare=True)),
             count(seat["machines"]),
-            dollars_of(seat["usd_per_hour"]),
+            money_of_text(seat["usd_per_hour"]),
         )
         for lot, seat in seats[:PLACES]
     ]
@@ -207,12 +207,12 @@ def _items(plan: Json) -> Section:
     rows: list[tuple[object, ...]] = [
         (
             over(join(key(name) if known.get(name) else "", spaced(name)), MEANING.get(name, "")),
-            dollars_of(usd),
+            money_of_text(usd),
             percent(float(known[name]), float(whole)) if name in known else "not known",
         )
         for name, usd in items.items()
     ]
-    usd = dollars_of(totals["usd"]["p50"])
+    usd = money_of_text(totals["usd"]["p50"])
     if totals["usd"]["p50"] is None and whole:
         usd = f"? (known: {money(whole)})"
     rows.append(tuple(tag("b", cell) for cell in ("Total at P50", usd, "")))
@@ -274,7 +274,7 @@ def _work(plan: Json) -> Markup:
     deadline = deadline_of(plan)
     said = [
         ("deadline", hours_text(deadline) if deadline else None),
-        ("budget", dollars_of(limits["budget"]) if limits["budget"] is not None else None),
+        ("budget", money_of_text(limits["budget"]) if limits["budget"] is not None else None),
         *((name, ", ".join(map(short, limits[name]))) for name in ("gpus", "clouds", "regions")),
         ("spot", limits["spot"]),
         *(

@@ -6,7 +6,7 @@ Knows the plan's JSON and makes sections of it; None where the plan has nothing 
 from collections.abc import Mapping
 from typing import Any
 
-from launcher.format import count, dollars_of, rate
+from launcher.format import count, money_of_text, rate
 from launcher.reports.html.elements import Markup, section, table
 from launcher.reports.html.frontier_chart import NARROW, WIDE, Point, frontier
 from launcher.reports.html.plan_text import (
@@ -42,7 +42,7 @@ def sooner(plan: Json) -> Section:
     rows: list[tuple[object, ...]] = []
     for number, (one, chosen) in enumerate(fleets, 1):
         usd, hours, machines = one["usd"], one["hours"], fleet(one["lots"])
-        time, dollars = hours_text(hours["p50"]), dollars_of(usd["p50"])
+        time, dollars = hours_text(hours["p50"]), money_of_text(usd["p50"])
         late = bool(deadline and hours["p90"] > deadline)
         dear = budget is not None and float(usd["p90"]) > budget
         title = f"{dollars} in {time}, {machines}"
@@ -52,7 +52,7 @@ def sooner(plan: Json) -> Section:
             (
                 ", ".join([str(number), *said]),
                 over(time, between(hours, hours_text)),
-                over(dollars, between(usd, dollars_of)),
+                over(dollars, between(usd, money_of_text)),
                 count(one["machines"]),
                 machines,
             )
@@ -85,7 +85,7 @@ def alternatives(plan: Json) -> Section:
         (
             short(one["name"]),
             more(one["usd_more"]),
-            over(dollars_of(one["usd"]["p50"]), between(one["usd"], dollars_of)),
+            over(money_of_text(one["usd"]["p50"]), between(one["usd"], money_of_text)),
             over(hours_text(one["hours"]["p50"]), between(one["hours"], hours_text)),
             count(one["machines"]),
             fleet(one["lots"]),
@@ -107,9 +107,9 @@ def hosted(plan: Json) -> Section:
             short(api["provider"]),
             short(api["model"]),
             "yes" if api["comparable"] else "no",
-            dollars_of(api["usd_per_million_tokens"]),
-            dollars_of(api["usd"]),
-            "" if api["batch_usd"] is None else dollars_of(api["batch_usd"]),
+            money_of_text(api["usd_per_million_tokens"]),
+            money_of_text(api["usd"]),
+            "" if api["batch_usd"] is None else money_of_text(api["batch_usd"]),
             "?" if api["dimensions"] is None else count(api["dimensions"]),
             ", ".join(spaced(flag) for flag in api["flags"]),
         )
@@ -140,11 +140,11 @@ def kinds(plan: Json) -> Section:
             over(machine(kind), purchase(kind)),
             short(kind["region"]),
             count(kind["machines"]),
-            dollars_of(kind["usd_per_hour"]),
+            money_of_text(kind["usd_per_hour"]),
             rate(kind["tokens_per_second"]),
             hours_text(kind["hours"]["p50"]),
-            over(dollars_of(kind["usd"]["p50"]), between(kind["usd"], dollars_of)),
-            dollars_of(kind["usd_per_million_tokens"]),
+            over(money_of_text(kind["usd"]["p50"]), between(kind["usd"], money_of_text)),
+            money_of_text(kind["usd_per_million_tokens"]),
         )
         for kind in found[:KINDS]
     ]

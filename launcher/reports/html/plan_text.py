@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from launcher.format import brief, count, duration, money, plain
+from launcher.format import compact, count, duration, money, plain
 from launcher.reports.html.elements import Markup, join, tag
 
 LOTS = 3  # of a fleet in one cell
@@ -26,7 +26,7 @@ def deadline_of(plan: Json) -> float | None:
     return left.total_seconds() / 3600
 
 
-def interval(profile: Json, name: str, text: Callable[[float], str] = brief) -> str:
+def interval(profile: Json, name: str, text: Callable[[float], str] = compact) -> str:
     """Between what an estimate lies; nothing of what was counted."""
     low, high = profile["interval"][name]
     return "" if low == high else f"{text(low)} to {text(high)}"

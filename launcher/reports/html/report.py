@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from launcher.costs.metering import Part
-from launcher.format import clock, count, dollars_of, duration, percent, plain, rate, size
+from launcher.format import count, duration, money_of_text, percent, plain, rate, size, utc_time
 from launcher.reports.html import report_costs
 from launcher.reports.html.charts import Bar, Row, curve, hatch, key, parts, timeline
 from launcher.reports.html.elements import Markup, document, join, scroll, section, table, tag
@@ -66,7 +66,7 @@ def render(report: Json) -> str:
 
 def _header(report: Json) -> Markup:
     state = tag("span", report["state"], class_="pill failed" if _went_wrong(report) else "pill")
-    when = f"run {plain(report['run'])}, {clock(report['created'])} to {clock(report['updated'])}"
+    when = f"run {plain(report['run'])}, {utc_time(report['created'])} to {utc_time(report['updated'])}"
     return tag(
         "header",
         tag("div", "embedfleet report", class_="eyebrow"),
@@ -83,7 +83,7 @@ def _lede(report: Json) -> str:
         f"{_many(work['documents'], 'document')} became {_many(work['chunks'], 'vector')} in "
         f"{duration(actual['hours'] * 3600)} on {_many(len({m['name'] for m in report['machines']}), 'machine')}"
     )
-    said += f" for {dollars_of(actual['usd'])}." if actual["usd"] else "; what it cost is not known."
+    said += f" for {money_of_text(actual['usd'])}." if actual["usd"] else "; what it cost is not known."
     if seconds["total"]:
         said += f" {percent(seconds['useful'], seconds['total'])} of the machine time was useful work."
     if work["shards_done"] < work["shards"]:
@@ -99,8 +99,8 @@ def _cards(report: Json) -> Markup:
         ("Chunks, one vector each", count(work["chunks"]), None),
         ("Tokens", count(work["tokens"]), None),
         ("Time", duration(actual["hours"] * 3600), None),
-        ("Dollars", dollars_of(actual["usd"]), None),
-        ("Dollars per 1M tokens", dollars_of(actual["usd_per_million_tokens"]), None),
+        ("Dollars", money_of_text(actual["usd"]), None),
+        ("Dollars per 1M tokens", money_of_text(actual["usd_per_million_tokens"]), None),
         ("Speed, start to end", rate(actual["tokens_per_second"]), None),
         ("Failed rows", count(failed), "bad" if failed else None),
     )
@@ -126,7 +126,7 @@ def _spend(report: Json) -> Markup:
     prices = {machine["usd_per_hour"] for machine in report["machines"]}
     if len(prices) > 1 and float(spend["known"]["total"]):  # with one price it is the same bar again
         amounts: list[tuple[Part, float, str]] = [
-            (s.part, float(spend["known"][s.part]), dollars_of(spend["known"][s.part])) for s in rows
+            (s.part, float(spend["known"][s.part]), money_of_text(spend["known"][s.part])) for s in rows
         ]
         bars.append(_bar(f"Dollars, {total_dollars(report)}", amounts))
     cells: list[tuple[object, ...]] = [
@@ -134,7 +134,7 @@ def _spend(report: Json) -> Markup:
     ]
     if spend["others"]:
         what = ", ".join(dict.fromkeys(other["kind"] for other in spend["others"]))
-        cells.append(("other charges", "", "", dollars_of(spend["other"]), what))
+        cells.append(("other charges", "", "", money_of_text(spend["other"]), what))
     cells.append(tuple(tag("b", cell) for cell in ("Total", duration(total), "", total_dollars(report), "")))
     columns = ("", "Time", "Share", "Dollars", "What it is")
     note = "Every second of every machine is exactly one of these."
@@ -218,8 +218,8 @@ def _machines(report: Json) -> Section:
             m["state"],
             duration(m["seconds"]),
             percent(m["parts"]["useful"], m["parts"]["total"]),
-            dollars_of(m["usd_per_hour"]),
-            dollars_of(m["usd"]),
+            money_of_text(m["usd_per_hour"]),
+            money_of_text(m["usd"]),
         )
         for m in shown
     ]
@@ -262,7 +262,7 @@ def _failures(report: Json) -> Section:
 
 def _events(report: Json) -> Section:
     shown = report["events"][:EVENTS]
-    rows = [(clock(e["at"]), e["kind"], e["text"]) for e in shown]
+    rows = [(utc_time(e["at"]), e["kind"], e["text"]) for e in shown]
     note = _first(len(shown), len(report["events"]), "events")
     return (
         section("Events", note, table("Events", ("When", "What", ""), rows, left={1}, wide={2}))

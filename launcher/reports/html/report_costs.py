@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from launcher.format import count, dollars_of, duration, money, percent, plain, rate
+from launcher.format import count, duration, money, money_of_text, percent, plain, rate
 from launcher.reports.html.charts import key
 from launcher.reports.html.cost_charts import Compared, Fall, Mark, compared, spent, stacked, taken, waterfall
 from launcher.reports.html.elements import Markup, join, scroll, section, table, tag
@@ -35,14 +35,14 @@ def spending(report: Json) -> Section:
     marks: list[Mark] = []
     planned, budget = report["plan"]["usd"]["p50"], report["budget"]
     if planned is not None:
-        marks.append(Mark(f"plan {dollars_of(planned)}", float(planned), "plan"))
+        marks.append(Mark(f"plan {money_of_text(planned)}", float(planned), "plan"))
     if budget is not None and float(budget) < 4 * max(points[-1][1], float(planned or 0)):
-        marks.append(Mark(f"budget {dollars_of(budget)}", float(budget), "limit"))
+        marks.append(Mark(f"budget {money_of_text(budget)}", float(budget), "limit"))
     chart = spent(points, points[-1][0], marks)
     other = report["spend"]["known"]["other"]
     note = "Machines as they were metered, at the prices of each second."
     if Decimal(other):
-        note += f" {dollars_of(other)} of other charges come on top, for they have no second."
+        note += f" {money_of_text(other)} of other charges come on top, for they have no second."
     return section("Dollars spent over time", note, scroll("Chart of dollars spent", chart))
 
 
@@ -133,13 +133,13 @@ def others(report: Json) -> Section:
     actual = report["spend"]["known"]["total"]
     if not shown:
         return None
-    rows = [Compared("this run", float(actual), dollars_of(actual), "useful")]
-    rows += [Compared(i["name"], float(i["usd"]), dollars_of(i["usd"]), "idle") for i in shown]
+    rows = [Compared("this run", float(actual), money_of_text(actual), "useful")]
+    rows += [Compared(i["name"], float(i["usd"]), money_of_text(i["usd"]), "idle") for i in shown]
     cells = [
         (
             i["name"],
             GROUPS.get(i["group"], i["group"]),
-            dollars_of(i["usd"]),
+            money_of_text(i["usd"]),
             "?" if i["usd_saved"] is None else _saved(i["usd_saved"]),
             i["basis"],
         )
@@ -159,7 +159,9 @@ def places(report: Json) -> Section:
             p["place"],
             duration(p["seconds"]["total"]),
             percent(p["seconds"]["useful"], p["seconds"]["total"]),
-            dollars_of(p["total"]) if p["total"] is not None else f"? ({dollars_of(p['known']['total'])})",
+            money_of_text(p["total"])
+            if p["total"] is not None
+            else f"? ({money_of_text(p['known']['total'])})",
         )
         for p in shown
     ]
@@ -167,7 +169,7 @@ def places(report: Json) -> Section:
         (
             o["kind"] + (f", {o['place']}" if o["place"] else ""),
             "counted" if o["estimated"] else "metered",
-            dollars_of(o["usd"]),
+            money_of_text(o["usd"]),
             o["reason"] or "",
         )
         for o in report["spend"]["others"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from launcher.format import brief, count, duration, plain, rate
+from launcher.format import compact, count, duration, plain, rate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,7 +75,7 @@ def _figures(body: Mapping[str, Any]) -> "Table":
     table = _table("The bare engine", "")
     mean = body["tokens"]
     table.add_row("tokens per text", "?" if mean is None else f"{mean:,.0f}")
-    table.add_row("texts per second", brief(body["texts_per_second"]))
+    table.add_row("texts per second", compact(body["texts_per_second"]))
     table.add_row("tokens per CPU-second", _whole(body["tokens_per_cpu_second"]))
     if body["gpus"]:
         table.add_row("tokens per GPU-second", _whole(body["tokens_per_gpu_second"]))

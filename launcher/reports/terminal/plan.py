@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.format import brief, count, dollars_of, duration, money, plain, rate, several, size
+from launcher.format import compact, count, duration, money, money_of_text, plain, plural, rate, size
 
 LONG = 18  # characters of a region shown
 WIDE = 40  # characters of a model's name
@@ -64,10 +64,10 @@ def _cheaper(plan: Mapping[str, Any]) -> list[RenderableType]:
     elif even is None:
         tail = "; no number of tokens makes this fleet cheaper"
     else:
-        tail = f"; from {brief(even)} tokens a month this fleet is cheaper"
-    usd = dollars_of(found["fleet_usd_without_storage"])
+        tail = f"; from {compact(even)} tokens a month this fleet is cheaper"
+    usd = money_of_text(found["fleet_usd_without_storage"])
     apart = ", storage apart" if Decimal(plan["totals"]["items"]["storage"] or 0) else ""
-    asked = f"{plain(found['name'])} does it for {dollars_of(found['usd'])}"
+    asked = f"{plain(found['name'])} does it for {money_of_text(found['usd'])}"
     text = f"CHEAPER: {asked}, this fleet for {usd}{apart}{other}{tail}"
     return [Text(text, style="bold yellow")]
 
@@ -77,11 +77,11 @@ def _work(plan: Mapping[str, Any]) -> list[RenderableType]:
     exact = profile["interval"]["tokens"][0] == profile["interval"]["tokens"][1]
     work = Text(
         f"{plan['run']}: {count(profile['documents'])} documents, {count(profile['chunks'])} chunks, "
-        f"{brief(profile['tokens'])} tokens"
+        f"{compact(profile['tokens'])} tokens"
     )
     if not exact:
         low, high = profile["interval"]["tokens"]
-        work.append(f" ({brief(low)} to {brief(high)})")
+        work.append(f" ({compact(low)} to {compact(high)})")
     if profile["files"]:
         work.append(f", {size(profile['bytes'])} of text in {count(profile['files'])} files")
     lines: list[RenderableType] = [work]
@@ -110,7 +110,7 @@ def _lots(plan: Mapping[str, Any]) -> RenderableType:
             _places(lot),
             count(lot["machines"]),
             rate(lot["tokens_per_second"]).removesuffix(" tok/s"),
-            dollars_of(lot["usd_per_hour"]),
+            money_of_text(lot["usd_per_hour"]),
             money(None if each is None else Decimal(each)),
             style="bold",
         )
@@ -122,7 +122,7 @@ def _totals(plan: Mapping[str, Any]) -> list[RenderableType]:
     hours, usd = totals["hours"], totals["usd"]
     each = totals["usd_per_million_tokens"]
     items = [
-        f"{ITEMS[name]} {dollars_of(amount)}"
+        f"{ITEMS[name]} {money_of_text(amount)}"
         for name, amount in totals["items"].items()
         if amount is not None and Decimal(amount)
     ]
@@ -132,7 +132,7 @@ def _totals(plan: Mapping[str, Any]) -> list[RenderableType]:
         head = f"{time} ({between}: P10 to P90), dollars: ?"
     else:
         head = (
-            f"{time} and {dollars_of(usd['p50'])} ({between}, {dollars_of(usd['p10'])} to {dollars_of(usd['p90'])}: "
+            f"{time} and {money_of_text(usd['p50'])} ({between}, {money_of_text(usd['p10'])} to {money_of_text(usd['p90'])}: "
             f"P10 to P90); {money(None if each is None else Decimal(each))} per 1M tokens"
         )
     lines = [Text(head, style="bold")]
@@ -159,8 +159,8 @@ def _alternatives(plan: Mapping[str, Any]) -> RenderableType:
             _fleet(one["lots"]),
             count(one["machines"]),
             duration(one["hours"]["p50"] * 3600),
-            dollars_of(one["usd"]["p50"]),
-            "?" if more is None else "the same" if not Decimal(more) else f"+{dollars_of(more)}",
+            money_of_text(one["usd"]["p50"]),
+            "?" if more is None else "the same" if not Decimal(more) else f"+{money_of_text(more)}",
         )
     return _with_rest(table, len(plan["alternatives"]) - OTHERS)
 
@@ -177,7 +177,7 @@ def _frontier(plan: Mapping[str, Any]) -> RenderableType:
             _fleet(one["lots"]),
             count(one["machines"]),
             duration(one["hours"]["p90"] * 3600),
-            dollars_of(one["usd"]["p50"]),
+            money_of_text(one["usd"]["p50"]),
         )
     return _with_rest(table, len(points) - len(shown))
 
@@ -194,7 +194,7 @@ def _kinds(plan: Mapping[str, Any]) -> RenderableType:
             count(kind["machines"]),
             rate(kind["tokens_per_second"]).removesuffix(" tok/s"),
             duration(kind["hours"]["p50"] * 3600),
-            dollars_of(kind["usd"]["p50"]),
+            money_of_text(kind["usd"]["p50"]),
             money(None if each is None else Decimal(each)),
         )
     return _with_rest(table, len(plan["kinds"]) - OTHERS)
@@ -208,9 +208,9 @@ def _hosted(plan: Mapping[str, Any]) -> RenderableType:
         table.add_row(
             plain(api["provider"]),
             plain(api["model"])[:WIDE] + same,
-            dollars_of(api["usd_per_million_tokens"]),
-            dollars_of(api["usd"]),
-            "" if batch is None else dollars_of(batch),
+            money_of_text(api["usd_per_million_tokens"]),
+            money_of_text(api["usd"]),
+            "" if batch is None else money_of_text(batch),
         )
     return _with_rest(table, len(plan["hosted"]) - APIS)
 
@@ -276,12 +276,12 @@ def status_text(status: Mapping[str, Any]) -> RenderableType:
     lines = [
         Text(head, style="bold"),
         Text(
-            f"{count(status['documents'])} documents, {count(status['chunks'])} chunks, {brief(status['tokens'])} "
+            f"{count(status['documents'])} documents, {count(status['chunks'])} chunks, {compact(status['tokens'])} "
             f"tokens, {size(status['output_bytes'])}; {rate(status['tokens_per_second'])}"
         ),
-        Text(f"{dollars_of(status['usd']) if status['usd'] else '$?'} so far; {_left(status)}"),
+        Text(f"{money_of_text(status['usd']) if status['usd'] else '$?'} so far; {_left(status)}"),
         *_money(status),
-        Text(f"{several(len(up), 'worker')} up, {lost} lost; {several(status['failed_rows'], 'bad row')}"),
+        Text(f"{plural(len(up), 'worker')} up, {lost} lost; {plural(status['failed_rows'], 'bad row')}"),
     ]
     lines += [
         Text(f"  {w['name']}: {plain(w['reason'])}", style="dim")
@@ -295,14 +295,14 @@ def _money(status: Mapping[str, Any]) -> list[Text]:
     """Dollars an hour, what the whole will cost, and the budget; nothing of what nobody knows."""
     said: list[str] = []
     if status["usd_per_hour"]:
-        said.append(f"{dollars_of(status['usd_per_hour'])} an hour")
+        said.append(f"{money_of_text(status['usd_per_hour'])} an hour")
     if (total := status["usd_projected"]) and status["state"] != "DONE":
-        between = f"{dollars_of(total['p10'])} to {dollars_of(total['p90'])}"
-        said.append(f"{dollars_of(total['p50'])} in all ({between}: P10 to P90)")
+        between = f"{money_of_text(total['p10'])} to {money_of_text(total['p90'])}"
+        said.append(f"{money_of_text(total['p50'])} in all ({between}: P10 to P90)")
     if status["budget"]:
         bound = Decimal(status["usd_known"]) + Decimal(status["usd_committed"])
         share = f"{float(bound / Decimal(status['budget'])):.0%}"
-        said.append(f"{share} of the budget of {dollars_of(status['budget'])} spent or bound to be")
+        said.append(f"{share} of the budget of {money_of_text(status['budget'])} spent or bound to be")
     lines = [Text("; ".join(said))] if said else []
     where = [p for p in status["places"] if p["place"] != "local"]
     if where:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from launcher.format import clock, count, dollars_of, duration, money, plain, rate
+from launcher.format import count, duration, money, money_of_text, plain, rate, utc_time
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +58,7 @@ def _verdict(body: Json) -> list[str]:
         return ["The plans are equal: the same work, machines, dollars and hours."]
     said = [_dearer(usd), _longer(hours)]
     if usd["difference"] is not None and not _moved(usd) and not _moved(hours):
-        said = [f"B costs {dollars_of(usd['other'])} and takes {_hours(hours['other'])}, as A does"]
+        said = [f"B costs {money_of_text(usd['other'])} and takes {_hours(hours['other'])}, as A does"]
     found = [_cheaper(body[side]["cheaper"]) for side in ("one", "other")]
     more = [] if found[0] == found[1] else [f"Cheaper than the fleet: for A {found[0]}, for B {found[1]}"]
     return [f"{'; '.join(said)}.", *more]
@@ -66,11 +66,9 @@ def _verdict(body: Json) -> list[str]:
 
 def _dearer(usd: Json) -> str:
     if usd["difference"] is None:
-        return (
-            f"Which plan costs more is not known (A {dollars_of(usd['one'])}, B {dollars_of(usd['other'])})"
-        )
+        return f"Which plan costs more is not known (A {money_of_text(usd['one'])}, B {money_of_text(usd['other'])})"
     if not _moved(usd):
-        return f"B costs {dollars_of(usd['other'])}, as A does"
+        return f"B costs {money_of_text(usd['other'])}, as A does"
     difference = Decimal(usd["difference"])
     return f"B costs {money(abs(difference))} {'more' if difference > 0 else 'less'}{_in(usd['percent'])}"
 
@@ -88,12 +86,12 @@ def _cheaper(found: Json | None) -> str:
     if found is None:
         return "nothing"
     other = "" if found["comparable"] else ", another model"
-    return f"{plain(found['name'])} ({dollars_of(found['usd'])}{other})"
+    return f"{plain(found['name'])} ({money_of_text(found['usd'])}{other})"
 
 
 def _head(plan: Json) -> str:
     as_of = f", oldest price of {plain(plan['prices_as_of'])}" if plan["prices_as_of"] else ""
-    return f"{plain(plan['run'])}, planned {clock(plan['created'])}{as_of}"
+    return f"{plain(plan['run'])}, planned {utc_time(plan['created'])}{as_of}"
 
 
 def _figures(body: Json) -> "Table":
@@ -101,15 +99,15 @@ def _figures(body: Json) -> "Table":
     totals, table = body["totals"], _columns("", "A", "B", "B less A", "")
     usd, hours = totals["usd"], totals["hours"]
     for name, pair in (("dollars, P50", usd["p50"]), ("dollars, P90", usd["p90"])):
-        table.add_row(name, *_pair(pair, dollars_of), style="bold" if "50" in name else None)
+        table.add_row(name, *_pair(pair, money_of_text), style="bold" if "50" in name else None)
     for name, pair in (("time, P50", hours["p50"]), ("time, P90", hours["p90"])):
         table.add_row(name, *_pair(pair, _hours), style="bold" if "50" in name else None)
-    table.add_row("dollars per 1M tokens", *_pair(totals["usd_per_million_tokens"], dollars_of))
+    table.add_row("dollars per 1M tokens", *_pair(totals["usd_per_million_tokens"], money_of_text))
     table.add_row("machines", *_pair(totals["machines"], count))
     for name, pair in body["items"].items():
         sides = [side for side in (pair["one"], pair["other"]) if side is not None]
         if len(sides) == 1 or any(map(Decimal, sides)):
-            table.add_row(f"  {_words(name)}", *_pair(pair, dollars_of))
+            table.add_row(f"  {_words(name)}", *_pair(pair, money_of_text))
     return table
 
 
@@ -156,7 +154,7 @@ def _value(name: str, value: Any) -> str:
     elif name in HOURS:
         text = duration(value * 3600)
     elif name in DOLLARS:
-        text = dollars_of(value)
+        text = money_of_text(value)
     elif isinstance(value, list):
         text = plain(", ".join(map(str, cast("list[Any]", value))))
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -182,7 +180,7 @@ def _side(lot: Json | None) -> str:
         return "-"
     first, *others = lot["regions"]
     more = f" and {len(others)} more" if others else ""
-    return f"{count(lot['machines'])} at {dollars_of(lot['usd_per_hour'])}/h, {plain(first)[:LONG]}{more}"
+    return f"{count(lot['machines'])} at {money_of_text(lot['usd_per_hour'])}/h, {plain(first)[:LONG]}{more}"
 
 
 def _prices(prices: Sequence[Json]) -> list[tuple[str, ...]]:
@@ -190,8 +188,8 @@ def _prices(prices: Sequence[Json]) -> list[tuple[str, ...]]:
         [
             (
                 f"{_machine(one)} {plain(one['zone'] or one['region'])[:LONG]}",
-                dollars_of(one["one"]),
-                dollars_of(one["other"]),
+                money_of_text(one["one"]),
+                money_of_text(one["other"]),
                 _percent(one["percent"]),
             )
             for one in prices
@@ -205,7 +203,7 @@ def _cheapest(kinds: Sequence[Json]) -> list[tuple[str, ...]]:
             (
                 _machine(kind),
                 *(
-                    f"{plain(at['region'])[:LONG]} {dollars_of(at['usd_per_hour'])}"
+                    f"{plain(at['region'])[:LONG]} {money_of_text(at['usd_per_hour'])}"
                     for at in (kind["one"], kind["other"])
                 ),
             )

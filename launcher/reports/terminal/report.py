@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from launcher.costs.metering import PARTS, Part
 from launcher.format import (
-    change,
-    clock,
     count,
-    decimal_text,
-    dollars_of,
     duration,
     hours_text,
     money,
+    money_of_text,
     percent,
     plain,
+    plural,
     rate,
-    several,
-    signed,
+    relative_change,
+    signed_money,
     size,
+    to_decimal,
+    utc_time,
 )
 
 if TYPE_CHECKING:
@@ -70,20 +70,24 @@ def compare(report: Mapping[str, Any]) -> list[Comparison]:
     """The plan beside the run, figure by figure."""
     plan, actual, work = report["plan"], report["actual"], report["work"]
     rows = [
-        Comparison(label, count(plan[key]), "", count(work[key]), change(plan[key], work[key]))
+        Comparison(label, count(plan[key]), "", count(work[key]), relative_change(plan[key], work[key]))
         for label, key in (("Documents", "documents"), ("Chunks", "chunks"), ("Tokens", "tokens"))
     ]
-    usd = {p: decimal_text(amount) for p, amount in plan["usd"].items()}
+    usd = {p: to_decimal(amount) for p, amount in plan["usd"].items()}
     rows += [
         _within("Time", plan["hours"], actual["hours"], hours_text),
-        _within("Dollars", usd, decimal_text(actual["usd"]), money),
+        _within("Dollars", usd, to_decimal(actual["usd"]), money),
     ]
     speed, million = "tokens_per_second", "usd_per_million_tokens"
     rows.append(
-        Comparison("Speed", rate(plan[speed]), "", rate(actual[speed]), change(plan[speed], actual[speed]))
+        Comparison(
+            "Speed", rate(plan[speed]), "", rate(actual[speed]), relative_change(plan[speed], actual[speed])
+        )
     )
-    each = (decimal_text(plan[million]), decimal_text(actual[million]))
-    rows.append(Comparison("Dollars per 1M tokens", money(each[0]), "", money(each[1]), change(*each)))
+    each = (to_decimal(plan[million]), to_decimal(actual[million]))
+    rows.append(
+        Comparison("Dollars per 1M tokens", money(each[0]), "", money(each[1]), relative_change(*each))
+    )
     return rows
 
 
@@ -98,7 +102,7 @@ def shares(report: Mapping[str, Any]) -> list[Share]:
             seconds[part],
             duration(seconds[part]),
             percent(seconds[part], seconds["total"]),
-            money(decimal_text(spend[part])),
+            money(to_decimal(spend[part])),
         )
         for part in PARTS
     ]
@@ -107,8 +111,8 @@ def shares(report: Mapping[str, Any]) -> list[Share]:
 def total_dollars(report: Mapping[str, Any]) -> str:
     """What the run cost. A total that is only known in part says so."""
     spend = report["spend"]
-    known = decimal_text(spend["known"]["total"])
-    return f"? (known: {money(known)})" if spend["total"] is None and known else dollars_of(spend["total"])
+    known = to_decimal(spend["known"]["total"])
+    return f"? (known: {money(known)})" if spend["total"] is None and known else money_of_text(spend["total"])
 
 
 def report_text(report: Mapping[str, Any]) -> "RenderableType":
@@ -119,7 +123,7 @@ def report_text(report: Mapping[str, Any]) -> "RenderableType":
     head = Text.assemble(
         (plain(report["name"]), "bold"), f"  {plain(report['run'])}  ", (plain(report["state"]), "cyan")
     )
-    when = Text(f"{clock(report['created'])} to {clock(report['updated'])}", "dim")
+    when = Text(f"{utc_time(report['created'])} to {utc_time(report['updated'])}", "dim")
     unknowns = [Text(f"? {plain(sentence)}", "yellow") for sentence in report["unknown"][:UNKNOWNS]]
     if (more := len(report["unknown"]) - UNKNOWNS) > 0:
         unknowns.append(Text(f"? and {more} more in --json", "yellow"))
@@ -145,7 +149,7 @@ def _spend_table(report: Mapping[str, Any]) -> "Table":
         bar = "\N{BLACK SQUARE}" * round(24 * row.seconds / whole) if whole else ""
         table.add_row(row.label, row.time, row.share, row.dollars, Text(bar, "dim"))
     if report["spend"]["others"]:
-        table.add_row("other charges", "", "", dollars_of(report["spend"]["other"]), "")
+        table.add_row("other charges", "", "", money_of_text(report["spend"]["other"]), "")
     table.add_row("total", duration(whole), "", total_dollars(report), "", style="bold")
     return table
 
@@ -158,10 +162,10 @@ def _fall(report: Mapping[str, Any]) -> "list[RenderableType]":
     if not found or not found["steps"]:
         return []
     ranked = sorted(found["steps"], key=lambda step: -abs(Decimal(step["usd"])))
-    said = [f"{signed(step['usd'])} {step['cause'].replace('_', ' ')}" for step in ranked[:CAUSES]]
+    said = [f"{signed_money(step['usd'])} {step['cause'].replace('_', ' ')}" for step in ranked[:CAUSES]]
     rest = sum((Decimal(step["usd"]) for step in ranked[CAUSES:]), Decimal(0))
-    said += [f"{signed(str(rest))} the rest"] if rest else []
-    head = f"plan {dollars_of(found['planned'])}, run {dollars_of(found['actual'])}: "
+    said += [f"{signed_money(str(rest))} the rest"] if rest else []
+    head = f"plan {money_of_text(found['planned'])}, run {money_of_text(found['actual'])}: "
     lines: list[RenderableType] = [Text(), Text.assemble(("Why  ", "bold"), head, ", ".join(said))]
     if plan := report["lessons"]["plan"]:
         off, again = abs(plan["off"]), abs(plan["off_again"])
@@ -180,7 +184,7 @@ def _instead(report: Mapping[str, Any]) -> "list[RenderableType]":
         best.setdefault(one["group"], one)
     if not best:
         return []
-    said = [f"{plain(one['name'])} {dollars_of(one['usd'])}" for one in best.values()]
+    said = [f"{plain(one['name'])} {money_of_text(one['usd'])}" for one in best.values()]
     return [Text(), Text.assemble(("Instead  ", "bold"), "; ".join(said))]
 
 
@@ -189,17 +193,17 @@ def _work(report: Mapping[str, Any]) -> "RenderableType":
 
     work = report["work"]
     said = [
-        f"{count(work['shards_done'])} of {several(work['shards'], 'shard')}",
-        several(len({m["name"] for m in report["machines"]}), "machine"),
+        f"{count(work['shards_done'])} of {plural(work['shards'], 'shard')}",
+        plural(len({m["name"] for m in report["machines"]}), "machine"),
         *([f"{count(len(report['preemptions']))} taken away"] if report["preemptions"] else []),
-        f"{several(len(report['lost']), 'lease')} lost",
-        f"{several(work['tokens_cut'], 'token')} cut",
+        f"{plural(len(report['lost']), 'lease')} lost",
+        f"{plural(work['tokens_cut'], 'token')} cut",
         f"{size(report['output_bytes'])} written",
     ]
     if work["tokens_repeated"]:
         share = work["tokens_repeated"] / work["tokens"]
         said.append(f"{share:.0%} of the tokens in texts embedded once already")
-    failed = (several(work["failed_rows"], "failed row"), "bold red" if work["failed_rows"] else "")
+    failed = (plural(work["failed_rows"], "failed row"), "bold red" if work["failed_rows"] else "")
     return Text.assemble(("Work  ", "bold"), ", ".join(said), ", ", failed)
 
 
@@ -217,7 +221,7 @@ def _within(label: str, spread: Mapping[str, Any], actual: Any, text: Callable[[
     """A figure whose plan has a P10 and a P90, and on which side of them the run came out."""
     low, middle, high = (spread[p] for p in ("p10", "p50", "p90"))
     between = "" if low is None or high is None else f"{text(low)} to {text(high)}"
-    difference = change(middle, actual)
+    difference = relative_change(middle, actual)
     if actual is not None and high is not None and actual > high:
         difference += ", above P90"
     elif actual is not None and low is not None and actual < low:

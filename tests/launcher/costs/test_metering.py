@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.costs.metering import PARTS, LeaseTime, MachineTime, Part, Spend, judge, meter
-from launcher.money import GRAIN
+from launcher.money import USD_GRAIN
 from tasks.protocol.receipt import Receipt
 
 START = datetime(2026, 10, 1, 9, tzinfo=UTC)
@@ -247,7 +247,7 @@ def test_the_dollars_of_a_machine_are_the_price_of_its_life(history: History) ->
     spend = meter(*history)
     for m in machines:
         if m.usd_per_hour is not None:
-            price = (life(m, now) * m.usd_per_hour / 3600).quantize(GRAIN)
+            price = (life(m, now) * m.usd_per_hour / 3600).quantize(USD_GRAIN)
             assert spend.machines[m.name].total_usd == price
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from launcher.costs.metering import MICROSECOND, MachineTime, Other, meter
 from launcher.costs.waterfall import returns, waterfall
-from launcher.money import GRAIN
+from launcher.money import USD_GRAIN
 from tasks.protocol.receipt import Receipt
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -168,7 +168,7 @@ def test_the_parts_of_any_machine_are_its_billed_time_and_its_price(
         for (since, usd), until in zip(changes, ends, strict=True):
             cents += Decimal(max(timedelta(0), until - since) // MICROSECOND) * usd / 3_600_000_000
         if not life.rates or lived.total_seconds() >= 60:
-            assert abs(one.total_known_usd - cents) <= GRAIN
+            assert abs(one.total_known_usd - cents) <= USD_GRAIN
 
 
 @given(PLAN, LIVES, WORK, OTHERS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.money import exact
+from launcher.money import decimal_of_float
 from launcher.planning.estimate import (
     ITEMS,
     NOTHING,
@@ -212,8 +212,8 @@ def test_a_fleet_has_the_machines_of_all_its_shares_and_is_of_the_kind_that_does
 
 
 def test_a_float_becomes_a_decimal_of_twelve_digits() -> None:
-    assert exact(0.1 + 0.2) == Decimal("0.3")
-    assert exact(1 / 3) == Decimal("0.333333333333")
+    assert decimal_of_float(0.1 + 0.2) == Decimal("0.3")
+    assert decimal_of_float(1 / 3) == Decimal("0.333333333333")
 
 
 # --- laws

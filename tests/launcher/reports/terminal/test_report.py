@@ -2,16 +2,11 @@ import json
 import os
 import subprocess
 import sys
-from decimal import Decimal
 from io import StringIO
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
-from launcher.format import brief, count, duration, level, money, plain, rate, size
 from launcher.reports.terminal.report import compare, report_text, shares
 from tests.support.paths import GOLDEN
 
@@ -28,107 +23,6 @@ def printed(sample: dict[str, Any], width: int = WIDTH) -> str:
     console.print(report_text(sample))
     assert isinstance(console.file, StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        (None, "?"),
-        ("0", "$0.00"),
-        ("0.0012", "$0.0012"),
-        ("0.5", "$0.50"),
-        ("0.125", "$0.1250"),
-        ("0.99996", "$1.00"),
-        ("1", "$1.00"),
-        ("1234.56", "$1,234.56"),
-        ("-0.31", "-$0.31"),
-        ("0.00003456", "$0.000035"),
-    ],
-)
-def test_money_reads_as_people_write_it(amount: str | None, text: str) -> None:
-    assert money(None if amount is None else Decimal(amount)) == text
-
-
-@given(st.decimals("0.000000000001", "1000000", places=12))
-def test_money_is_never_shown_as_nothing(amount: Decimal) -> None:
-    assert Decimal(money(amount).replace("$", "").replace(",", "")) > 0
-
-
-@given(st.decimals("-1000000", "1000000", places=12))
-def test_money_is_shown_to_half_a_cent_or_closer(amount: Decimal) -> None:
-    shown = Decimal(money(amount).replace("$", "").replace(",", ""))
-    assert abs(shown - amount) <= Decimal("0.005")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "?"),
-        (0, "0 s"),
-        (0.04, "0.04 s"),
-        (0.4, "0.4 s"),
-        (42, "42 s"),
-        (60, "1 min"),
-        (61, "1 min 1 s"),
-        (3_599.6, "1 h"),
-        (8_040, "2 h 14 min"),
-        (500_000, "5 d 19 h"),
-        (-61, "-1 min 1 s"),
-    ],
-)
-def test_a_duration_is_its_two_largest_units(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        (None, "?"),
-        (0, "0 B"),
-        (999, "999 B"),
-        (1_000, "1.0 kB"),
-        (999_999, "1.0 MB"),
-        (1_234_567_890, "1.2 GB"),
-    ],
-)
-def test_a_size_is_in_decimal_units(amount: int | None, text: str) -> None:
-    assert size(amount) == text
-
-
-@pytest.mark.parametrize(("n", "text"), [(None, "?"), (1_234_567, "1,234,567"), (2.6, "3")])
-def test_a_count_has_its_thousands_apart(n: float | None, text: str) -> None:
-    assert count(n) == text
-
-
-@pytest.mark.parametrize(("speed", "text"), [(None, "?"), (1_496.4, "1,496 tok/s"), (3.14, "3.1 tok/s")])
-def test_a_rate_is_in_whole_tokens_from_ten_on(speed: float | None, text: str) -> None:
-    assert rate(speed) == text
-
-
-@pytest.mark.parametrize(
-    ("n", "text"), [(0, "0"), (0.5, "0.5"), (950, "950"), (1_200, "1.2k"), (999_999, "1M"), (3.2e9, "3.2B")]
-)
-def test_a_brief_number_fits_beside_an_axis(n: float, text: str) -> None:
-    assert brief(n) == text
-
-
-@pytest.mark.parametrize(
-    ("usd", "text"),
-    [
-        (0, "$0"), (0.0015, "$0.0015"), (0.000004, "$0.000004"), (0.625, "$0.625"), (1.25, "$1.25"), (20, "$20"),
-        (250, "$250"), (999.9, "$1000"), (1500, "$1.5k"),
-    ],
-)  # fmt: skip
-def test_a_level_of_dollars_is_never_zero_for_something(usd: float, text: str) -> None:
-    assert level(usd) == text
-
-
-def test_text_from_outside_cannot_move_the_cursor() -> None:
-    assert plain("a\x1b[2Jb\nc\u202ed") == "a�[2Jb�c�d"
-
-
-def test_letters_of_every_script_are_kept() -> None:
-    assert plain("naïve 評論 обзор") == "naïve 評論 обзор"
 
 
 def test_the_report_on_a_terminal_is_the_golden_one() -> None:
