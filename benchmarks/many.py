@@ -22,8 +22,9 @@ from launcher.corpus.chunking import cut_of
 from launcher.corpus.inspect import listing_of
 from launcher.corpus.listing import Listing
 from launcher.corpus.sampling import sample
+from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.rebuild_ledger import rebuild
-from launcher.fleet.status import observer_of, status_of
+from launcher.fleet.status import status_of
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
@@ -109,7 +110,7 @@ def measure(folder: Path, shards: int) -> dict[str, object]:
     store.calls.clear()
     with Ledger.open(folder / "runs" / "ledger.db") as ledger:
         run = timed("rebuild the ledger", lambda: rebuild(ledger, store, str(store.root), header.run))
-        eye = observer_of(ledger, store, run)
+        eye = observe_run(ledger, store, run.id)
         timed("first status", lambda: status_of(ledger, run.id, eye))
         timed("status again", lambda: status_of(ledger, run.id, eye))
         done = ledger.shards.progress(run.id).shards_done
@@ -139,8 +140,8 @@ def corpus(folder: Path, shards: int) -> Path:
 
 
 def plan(job: Path) -> dict[str, Any]:
-    choices = planner.Choices(on="local", probe_seconds=0.1)
-    return plans.to_json(planner.make(*read_job(job), choices, datetime.now(UTC), lambda _: None))
+    choices = planner.PlanOptions(on="local", probe_seconds=0.1)
+    return plans.to_json(planner.make_plan(*read_job(job), choices, datetime.now(UTC), lambda _: None))
 
 
 def header_of(run: str, listing: Listing, shards: int) -> Header:
@@ -170,7 +171,7 @@ def walk(store: Counted, header: Header) -> None:
             chunks=4, tokens=64, tokens_cut=0, failed_rows=0, quarantine=None, started=now, finished=now,
         )  # fmt: skip
         assert create_once(store, receipt_key(header.run, shard.slab, shard.id), receipt.dump(body))
-        claims.signed(shard)
+        claims.mark_done(shard)
         claims.leases.drop(lease)
 
 

@@ -19,9 +19,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from launcher.planning.estimate import Kind
-from launcher.planning.optimizer.market import Caps, Need, market
-from launcher.planning.optimizer.solver import choose
+from launcher.planning.estimate import Candidate
+from launcher.planning.optimizer.market import FleetLimits, TokenDemand, market_of
+from launcher.planning.optimizer.solver import solve
 from launcher.throughput.spread import Spread
 
 ROUNDS = 5
@@ -83,7 +83,9 @@ def solver(offers: int, tokens: float, hours: float, machines: int | None) -> di
     """One choice on a made-up market, the preparation of its numbers included."""
     kinds = offered(offers)
     start = time.perf_counter()
-    found = choose(market(kinds, Need(tokens, tokens)), hours, Caps(machines=machines, per_group=16))
+    found = solve(
+        market_of(kinds, TokenDemand(tokens, tokens)), hours, FleetLimits(machines=machines, per_group=16)
+    )
     seconds = time.perf_counter() - start
     return {
         "offers": offers,
@@ -96,16 +98,16 @@ def solver(offers: int, tokens: float, hours: float, machines: int | None) -> di
     }
 
 
-def offered(count: int, seed: int = 0) -> list[Kind]:
+def offered(count: int, seed: int = 0) -> list[Candidate]:
     """A market of so many offers."""
     draw = random.Random(seed)
-    out: list[Kind] = []
+    out: list[Candidate] = []
     for number in range(count):
         gpu, (usd, rate) = draw.choice(list(GPUS.items()))
         gpus, spot = draw.choice((1, 1, 1, 2, 4, 8)), draw.random() < 0.5
         price = usd * gpus * (1 if spot else 2.5) * draw.lognormvariate(0, 0.3)
         out.append(
-            Kind(
+            Candidate(
                 cloud=draw.choice(("aws", "gcp", "azure", "vast")),
                 region=f"region-{draw.randrange(60)}",
                 gpu=gpu,

@@ -31,8 +31,8 @@ from launcher.throughput.predict import (
     FACTOR,
     FP32_FACTOR,
     TOKEN_SECONDS,
-    Engine,
-    Shape,
+    EngineCost,
+    ModelShape,
     flops_per_token,
     seconds_per_text,
 )
@@ -73,7 +73,7 @@ class Point:
 
     id: str
     source: str
-    model: Shape
+    model: ModelShape
     gpu: Gpu
     engine: str  # ours
     dtype: str
@@ -167,7 +167,7 @@ def points(rows: Sequence[Mapping[str, str]]) -> tuple[list[Point], dict[str, st
     return out, passed
 
 
-def ours_of(point: Point, engines: Mapping[str, Engine] = ENGINES) -> float:
+def ours_of(point: Point, engines: Mapping[str, EngineCost] = ENGINES) -> float:
     """Tokens per second, as the product says."""
     seconds = seconds_per_text(
         point.model, point.gpu, point.engine, [(1, point.tokens)], point.dtype, engines

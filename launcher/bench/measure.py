@@ -16,8 +16,8 @@ from launcher.format import duration
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput import predict as speed
 from launcher.throughput.calibration import BENCH
-from launcher.throughput.local_machine import CPU, Asked, Measured, Slots, measure
-from launcher.throughput.predict import Shape, mean_flops
+from launcher.throughput.local_machine import CPU, LocalSpeed, ProbeRequest, WorkerSlots, measure
+from launcher.throughput.predict import ModelShape, mean_flops
 from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from tasks.protocol.dtypes import Dtype
@@ -35,10 +35,10 @@ class BenchSubject:
     arithmetic is unknown.
     """
 
-    asked: Asked
-    use: Slots
+    asked: ProbeRequest
+    use: WorkerSlots
     origin: str  # of the texts, as a sentence for the report
-    shape: Shape | None
+    shape: ModelShape | None
     gpu: str | None = None
     dtype: Dtype = "float32"  # of the vectors, as stored
     dimensions: int | None = None
@@ -49,7 +49,7 @@ class BenchResult:
     """The measurement of the engine alone (`bare`) and of whole workers (`pipeline`)."""
 
     subject: BenchSubject
-    bare: Measured
+    bare: LocalSpeed
     pipeline: TrialResult
     host: str
     at: datetime

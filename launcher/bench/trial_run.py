@@ -16,8 +16,8 @@ from launcher.corpus.profile import shard_tokens
 from launcher.errors import Problem
 from launcher.fleet.backends.base import LaunchRequest
 from launcher.fleet.backends.local import LocalBackend
-from launcher.throughput.calibration import Work, work
-from launcher.throughput.local_machine import Asked, Slots
+from launcher.throughput.calibration import WorkerTime, worker_times
+from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
 from tasks.protocol import heartbeat, keys, manifest, receipt
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Shard, Slice, identify
@@ -49,14 +49,14 @@ class TrialResult:
     """What was measured. `stages`: seconds by stage, of all workers together; `seconds`: their working time."""
 
     tokens_per_second: float  # of all workers
-    workers: Mapping[str, Work]
+    workers: Mapping[str, WorkerTime]
     stages: Mapping[str, float]
     seconds: float
     shards: int
     tokens: int
 
 
-def run_trial(asked: Asked, use: Slots, size: TrialSize) -> TrialResult:
+def run_trial(asked: ProbeRequest, use: WorkerSlots, size: TrialSize) -> TrialResult:
     """Embed as much as the engines should manage in `size.seconds`, with a worker in every slot.
 
     Raises:
@@ -74,7 +74,7 @@ def run_trial(asked: Asked, use: Slots, size: TrialSize) -> TrialResult:
             if (body := read(store, entry.key)) is not None
         ]
         stages, seconds = _stages(store)
-    done = work(receipts)
+    done = worker_times(receipts)
     if not done:
         raise Problem(
             f"the workers finished nothing in {PATIENCE_FACTOR * size.seconds:.0f} s",
@@ -90,7 +90,7 @@ def run_trial(asked: Asked, use: Slots, size: TrialSize) -> TrialResult:
     )
 
 
-def _sizes(use: Slots, size: TrialSize) -> tuple[int, int]:
+def _sizes(use: WorkerSlots, size: TrialSize) -> tuple[int, int]:
     """How many texts to make in all, and per shard: as a plan would cut them, with enough shards for each worker."""
     tokens = max(1.0, size.seconds * size.tokens_per_second)
     each = min(shard_tokens(tokens), tokens / (MIN_SHARDS_PER_WORKER * use.workers))
@@ -118,7 +118,7 @@ def _shards(folder: Path, texts: Sequence[str], sizes: tuple[int, int]) -> Itera
             return
 
 
-def _header(corpus: Path, asked: Asked, size: TrialSize, shards: int) -> manifest.Header:
+def _header(corpus: Path, asked: ProbeRequest, size: TrialSize, shards: int) -> manifest.Header:
     return manifest.Header(
         run=TRIAL_RUN,
         corpus=str(corpus),
@@ -138,7 +138,7 @@ def _header(corpus: Path, asked: Asked, size: TrialSize, shards: int) -> manifes
     )
 
 
-def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
+def _run(folder: Path, use: WorkerSlots, shards: int, patience: float) -> None:
     """Run all workers until they end, or until `patience` seconds have passed.
 
     Raises:
@@ -164,7 +164,7 @@ def _run(folder: Path, use: Slots, shards: int, patience: float) -> None:
 
 @contextlib.contextmanager
 def _workers(
-    folder: Path, use: Slots, shards: int
+    folder: Path, use: WorkerSlots, shards: int
 ) -> Generator[tuple[LocalBackend, dict[str, str]], None, None]:
     """Start a worker in every slot; kill all of them at the end."""
     words = ["--store", str(folder / "out"), "--run", TRIAL_RUN]

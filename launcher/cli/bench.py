@@ -16,14 +16,14 @@ from launcher.cli.options import MEASURED_TEXT_TOKENS
 from launcher.corpus.chunking import cut_of
 from launcher.corpus.inspect import look
 from launcher.errors import Problem, Usage
-from launcher.jobs.job import ENGINES, Declared, Job
+from launcher.jobs.job import ENGINES, DeclaredCorpus, Job
 from launcher.jobs.model_reference import resolve
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.reports.terminal.benchmark import bench_text
 from launcher.throughput import model_shapes
-from launcher.throughput.local_machine import Asked, Slots, slots
-from launcher.throughput.predict import Shape
+from launcher.throughput.local_machine import ProbeRequest, WorkerSlots, worker_slots
+from launcher.throughput.predict import ModelShape
 from pricing.gpu import canonical, gpus, nearest
 from tasks.clock import utc
 from tasks.engines.base import limit
@@ -78,7 +78,7 @@ def _of_model(arguments: argparse.Namespace) -> BenchSubject:
     origin = f"synthetic, from its vocabulary, {longest} tokens each"
     if longest < tokens:
         origin += f", the most that it takes (not {tokens})"
-    asked = Asked(
+    asked = ProbeRequest(
         model=model,
         engine=choose(_engine(arguments.engine or AUTO), model),
         texts=texts(model, [(1.0, longest)], Cut(longest)),
@@ -86,7 +86,7 @@ def _of_model(arguments: argparse.Namespace) -> BenchSubject:
         overlap=None,
         prompt="",
     )
-    use = slots(arguments.workers)
+    use = worker_slots(arguments.workers)
     return BenchSubject(asked, use, origin, _shape(model), gpu=_gpu(arguments.gpu, use))
 
 
@@ -95,7 +95,7 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
     job, base = read_job(arguments.job)
     model = resolve(job.model, base)
     cut = cut_of(job, model)
-    if isinstance(job.corpus, Declared):
+    if isinstance(job.corpus, DeclaredCorpus):
         found = texts(model, job.corpus.lengths, cut)
         origin = "synthetic, from its vocabulary, of the lengths that the job declares"
     else:
@@ -106,7 +106,7 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
     if not found:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
     engine = choose(_engine(arguments.engine or job.engine), model)
-    asked = Asked(
+    asked = ProbeRequest(
         model=model,
         engine=engine,
         texts=found,
@@ -115,18 +115,18 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
         prompt=cut.prompt,
         remote_code=job.remote_code,
     )
-    use = slots(arguments.workers or job.local.workers)
+    use = worker_slots(arguments.workers or job.local.workers)
     subject = BenchSubject(asked, use, origin, _shape_of(job, model), gpu=_gpu(arguments.gpu, use))
     if job.output is None:
         return subject
     return replace(subject, dtype=job.output.dtype, dimensions=job.output.dimensions)
 
 
-def _shape_of(job: Job, model: str) -> Shape | None:
+def _shape_of(job: Job, model: str) -> ModelShape | None:
     return model_shapes.from_mapping(job.model, job.shape) if job.shape else _shape(model)
 
 
-def _shape(model: str) -> Shape | None:
+def _shape(model: str) -> ModelShape | None:
     """The shape of a model; None if it is unknown, which does not prevent measuring."""
     try:
         return model_shapes.shape(model)
@@ -140,7 +140,7 @@ def _engine(name: str) -> str:
     return name
 
 
-def _gpu(name: str, use: Slots) -> str | None:
+def _gpu(name: str, use: WorkerSlots) -> str | None:
     """Our name for the GPU that the user names; None for `auto`, the name that its driver gives.
 
     Raises:

@@ -5,29 +5,31 @@ from argparse import Namespace
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from launcher.cli.console import say, show
 from launcher.cli.progress import screen
 from launcher.costs.run_costs import report_of
 from launcher.errors import FailedRows
 from launcher.files import write
-from launcher.fleet.controller import Controller
+from launcher.fleet.controller import Callbacks, Controller, Options
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import current_budget, notifying
-from launcher.fleet.orphan_check import await_teardown
+from launcher.fleet.orphan_check import await_teardown, find_remaining
 from launcher.fleet.provisioner import check_access, is_rented, provision
+from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
 from launcher.fleet.task_specs import task_yamls
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.dataset import write_dataset
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.html.report import render
 from launcher.reports.report import to_json
 from launcher.reports.terminal.report import report_text
-from launcher.throughput.calibration import learn
+from launcher.throughput.calibration import record_run_speed
 from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
@@ -43,13 +45,12 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
     Raises:
         FailedRows: the run is finished, and some rows or shards could not be embedded.
     """
-    body: dict[str, Any] = json.loads(run.plan)
     folder = runs / run.id
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
     observer = StoreObserver(store, ledger, header)
     with run_lock(folder, run.id):
-        write(folder / "plan.json", json.dumps(body, indent=1) + "\n")
+        write(folder / "plan.json", json.dumps(json.loads(run.plan), indent=1) + "\n")
         observer.load_known()
         observer.read_receipts()
         before = ledger.runs.find(run.id)
@@ -67,51 +68,49 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
 
 def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespace) -> str | None:
     """Drive a run that has shards left; return None when it is done, or with --detach what continues without us."""
-    body: dict[str, Any] = json.loads(run.plan)
+    plan = plan_file.read_recorded(run.plan)
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
-    check_access(body)
-    hired = provision(body, run.output, store, folder, arguments.secret)
-    if not is_rented(body):
+    check_access(plan)
+    provisioned = provision(plan, run.output, store, folder, arguments.secret)
+    if not is_rented(plan):
         manifest.check_corpus_reachable(header)
-    for name, text in task_yamls(hired.recipes).items():
+    for name, text in task_yamls(provisioned.specs).items():
         write(folder / name, text)
-    follow, prove = _rented_extras(ledger, run, body)
+    record_prices, await_gone = _rented_callbacks(ledger, run, plan)
+    context = RunContext(
+        ledger=ledger,
+        observer=StoreObserver(store, ledger, header),
+        backend=provisioned.backend,
+        groups=provisioned.groups,
+    )
+    options = Options(
+        budget=current_budget(ledger, run.id, job), tokens=plan.profile.tokens, detach=arguments.detach
+    )
     try:
-        with screen(body) as shown, notifying(ledger, run.id, job, shown, utc) as watch:
-            controller = Controller(
-                ledger,
-                StoreObserver(store, ledger, header),
-                hired.backend,
-                hired.groups,
-                budget=current_budget(ledger, run.id, job),
-                watch=watch,
-                say=say,
-                tokens=body["profile"]["tokens"],
-                detach=arguments.detach,
-                follow=follow,
-                prove=prove,
+        with screen(plan) as shown, notifying(ledger, run.id, job, shown, utc) as watch:
+            callbacks = Callbacks(
+                watch=watch, say=say, record_prices=record_prices, await_teardown=await_gone
             )
-            return controller.go()
+            return Controller(context, options, callbacks).drive()
     finally:
-        learn(ledger, run.id, body, utc())
+        record_run_speed(ledger, run.id, json.loads(run.plan), utc())
 
 
-def _rented_extras(
-    ledger: Ledger, run: Run, body: dict[str, Any]
+def _rented_callbacks(
+    ledger: Ledger, run: Run, plan: SavedPlan
 ) -> tuple[Callable[[datetime], None], Callable[[Callable[[], bool]], None]]:
     """What the controller does for rented machines in addition: record spot prices, and check that all are gone."""
-    if not is_rented(body):
+    if not is_rented(plan):
         return lambda _now: None, lambda _hurried: None
     history = SpotPriceRecorder(ledger, run.id, say)
 
-    def prove(hurried: Callable[[], bool]) -> None:
-        await_teardown(ledger, run, body, say, hurried)
-        history.record(
-            utc(), interval=timedelta(0)
-        )  # prices up to the end of the machines that have just gone
+    def await_gone(hurried: Callable[[], bool]) -> None:
+        await_teardown(ledger, run.id, lambda: find_remaining(ledger, run, plan), say=say, hurried=hurried)
+        # prices up to the end of the machines that have just gone
+        history.record(utc(), interval=timedelta(0))
 
-    return history.record, prove
+    return history.record, await_gone
 
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:

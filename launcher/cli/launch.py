@@ -29,24 +29,23 @@ from tasks.clock import utc
 def launch(arguments: Namespace) -> int:
     """Check the plan against the corpus, ask before renting, create the run, and drive it to its end."""
     plan, job, base = _planned(arguments)
-    body = plan_file.dump(plan)
     if arguments.dry_run:
-        print(dry_run_text(plan, task_specs(body, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
+        print(dry_run_text(plan, task_specs(plan, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
         return 0
     if plan.work.corpus is None:
         raise Problem(
             "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
         )
-    if is_rented(body):
-        check_reachable(body, output_path(job, base))
-    unchanged_corpus(body, job, base)
+    if is_rented(plan):
+        check_reachable(plan, output_path(job, base))
+    unchanged_corpus(plan, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.runs.get(plan.run)
         if run is None or run.state == RunState.PLANNED:
-            if is_rented(body):
-                check_access(body)
+            if is_rented(plan):
+                check_access(plan)
                 confirm_cost(plan, yes=arguments.yes, most=arguments.max_cost)
-            run = create_run(ledger, body, job, base, say=say)
+            run = create_run(ledger, plan, job, base, say=say)
             if (
                 arguments.max_cost is not None
             ):  # the latest budget is the one that holds: never above the job's own
@@ -71,9 +70,9 @@ def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
             ) from error
         job, base = jobs.load(plan.work.job), Path(plan.work.base)
         if arguments.refresh:
-            plan = plans.saved_plan_of(planner.make(job, base, choices, utc(), say))
+            plan = plans.saved_plan_of(planner.make_plan(job, base, choices, utc(), say))
     else:
         job, base = jobs.parse(text, where=path.name), path.absolute().parent
-        plan = plans.saved_plan_of(planner.make(job, base, choices, utc(), say))
+        plan = plans.saved_plan_of(planner.make_plan(job, base, choices, utc(), say))
         show(plan_file.dump(plan), plan_text, as_json=False, stream=sys.stderr)
     return plan, job, base

@@ -10,7 +10,7 @@ from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
-from launcher.planning.plan_diff import differences
+from launcher.planning.plan_diff import diff_plans
 from launcher.planning.plan_file import dump, plan_in
 from launcher.planning.price_book import book_of
 from launcher.reports.html.plan import plan_page
@@ -21,7 +21,7 @@ from tasks.clock import utc
 
 def plan(arguments: Namespace) -> int:
     job, base = read_job(arguments.job)
-    plan = planner.make(job, base, choices_of(arguments, arguments.on), utc(), say)
+    plan = planner.make_plan(job, base, choices_of(arguments, arguments.on), utc(), say)
     body = plans.to_json(plan)
     if arguments.output:
         write(arguments.output, json.dumps(body, indent=1) + "\n")
@@ -33,21 +33,21 @@ def plan(arguments: Namespace) -> int:
     return 0
 
 
-def choices_of(arguments: Namespace, on: str | None) -> planner.Choices:
+def choices_of(arguments: Namespace, on: str | None) -> planner.PlanOptions:
     """Prices from the book that was named, else the user's own, else the snapshot; and the speeds that runs had."""
     found = book_of(arguments.price_book, offline=arguments.offline)
     if found.trouble:
         say(f"your own prices are passed over: {found.trouble}")
     path: Path = arguments.runs / "ledger.db"
     if not path.exists():
-        return planner.Choices(on, arguments.probe, found.offers)
+        return planner.PlanOptions(on, arguments.probe, found.offers)
     with Ledger.open(path) as ledger:
-        return planner.Choices(
+        return planner.PlanOptions(
             on, arguments.probe, found.offers, ledger.speeds.matching(), ledger.machines.cold_starts()
         )
 
 
 def diff(arguments: Namespace) -> int:
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
-    show(differences(dump(one), dump(other)), diff_text, as_json=arguments.json)
+    show(diff_plans(dump(one), dump(other)), diff_text, as_json=arguments.json)
     return 0

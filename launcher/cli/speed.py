@@ -1,7 +1,6 @@
-"""`embedfleet speed`: how fast a model is on each GPU, low to high, whether it fits, and where that comes from.
+"""`embedfleet speed`: the speed of a model on each GPU (P10, P50, P90), whether it fits, and the source of the figure.
 
-Reads the ledger of earlier runs where there is one, for what was measured goes before what is predicted. It
-spends nothing and asks nobody.
+Reads the ledger if there is one, because measured speeds go before predicted ones. Spends nothing and uses no network.
 """
 
 import argparse
@@ -22,8 +21,8 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput import model_shapes
 from launcher.throughput.model_shapes import from_mapping
-from launcher.throughput.predict import ENGINES, Shape
-from launcher.throughput.table import cpu_rows, rows
+from launcher.throughput.predict import ENGINES, ModelShape
+from launcher.throughput.table import cpu_rows, gpu_rows
 from pricing.gpu import Gpu, UnknownGpuError, gpu, gpus
 
 MOST_TOKENS = 1_000_000
@@ -32,14 +31,14 @@ SHOWN_SOURCES = 4  # with more GPUs the screen has no room to say where each fig
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the speeds; its exit status."""
+    """Print the speeds of a model."""
     model, name = _model(arguments.model)
     engine: str | None = arguments.engine
     if engine is not None:
         _check_engine(engine)
     lengths, seen = _tokens(arguments.tokens), _seen(arguments.runs)
     gpus, cpu = _gpus(arguments.gpu)
-    body = rows(model, gpus, lengths, engine or "vllm", arguments.dtype, seen, name)
+    body = gpu_rows(model, gpus, lengths, engine or "vllm", arguments.dtype, seen, name)
     body += cpu_rows(model, lengths, engine, seen, name, asked=cpu)
     show(body, speed_text, as_json=arguments.json)
     return 0
@@ -105,8 +104,8 @@ def _known_by(source: str) -> str:
     return "measured" if source.startswith("measured") else source
 
 
-def _model(word: str) -> tuple[Shape, str | None]:
-    """The shape, and what the ledger calls a model in a folder."""
+def _model(word: str) -> tuple[ModelShape, str | None]:
+    """The shape of the model, and its name in the ledger if it is a folder."""
     if word.lstrip().startswith("{") or "=" in word:
         return _given(word), None
     folder = Path(word).expanduser()
@@ -122,8 +121,8 @@ def _model(word: str) -> tuple[Shape, str | None]:
         ) from None
 
 
-def _given(word: str) -> Shape:
-    """`layers=24,hidden=1024,glu=true`, or JSON."""
+def _given(word: str) -> ModelShape:
+    """Read a shape: `layers=24,hidden=1024,glu=true`, or JSON."""
     example = "--model layers=24,hidden=1024,heads=16,intermediate=4096"
     if word.lstrip().startswith("{"):
         try:
@@ -146,7 +145,7 @@ def _value(word: str) -> int | bool | str:
 
 
 def _gpus(words: str | None) -> tuple[Sequence[Gpu], bool]:
-    """The GPUs, and whether the processors of this machine are asked for."""
+    """The GPUs that --gpu names, and whether it names this machine's processors."""
     if words is None:
         return gpus(), False
     found: dict[str, Gpu] = {}
@@ -171,7 +170,7 @@ def _tokens(words: str) -> list[int]:
     for word in filter(None, (w.strip() for w in words.split(","))):
         if not word.isdecimal() or not 1 <= int(word) <= MOST_TOKENS:
             raise Usage(
-                f"--tokens: {word!r} is no length of a text",
+                f"--tokens: {word!r} is not a length of a text",
                 hint=f"pass whole numbers from 1 to {MOST_TOKENS:,}, such as --tokens 128,512",
             )
         lengths[int(word)] = None
@@ -184,13 +183,13 @@ def _check_engine(engine: str) -> None:
     if engine not in ENGINES:
         near = get_close_matches(engine, ENGINES, n=1, cutoff=0.4) or list(ENGINES)
         raise Usage(
-            f"--engine: nothing is known of {engine!r}",
+            f"--engine: {engine!r} is unknown",
             hint=f"pass --engine {' or '.join(near)}",
         )
 
 
 def _seen(runs: Path) -> list[MeasuredSpeed]:
-    """The measured speeds of a ledger, if there is one; none is made."""
+    """The measured speeds of the ledger; none if there is no ledger."""
     path = runs / "ledger.db"
     if not path.is_file():
         return []

@@ -14,7 +14,7 @@ from launcher.corpus.profile import estimate as profile_of
 from launcher.corpus.sampling import Sampled, sample
 from launcher.errors import NothingNew, Usage
 from launcher.format import plain
-from launcher.jobs.job import Job, Source
+from launcher.jobs.job import CorpusSource, Job
 from tasks.engines.tokenizer import words
 from tasks.formats.readers import Columns
 from tasks.stores.base import Refused
@@ -34,7 +34,7 @@ class Looked:
 
 def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:
     """What the corpus of a job asks of its model. `say` hears what is being done."""
-    assert isinstance(job.corpus, Source)
+    assert isinstance(job.corpus, CorpusSource)
     listing = whole = listing_of(job, base)
     _check_apart(job, base)
     found = fresh_of(job, base, model, listing, None, say)
@@ -59,13 +59,13 @@ def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked
 
 def columns(job: Job) -> Columns:
     """What is read of the corpus."""
-    assert isinstance(job.corpus, Source)
+    assert isinstance(job.corpus, CorpusSource)
     return Columns(job.corpus.text, job.corpus.id, job.output.keep if job.output else ())
 
 
 def listing_of(job: Job, base: Path) -> Listing:
     """The input files as they are now."""
-    assert isinstance(job.corpus, Source)
+    assert isinstance(job.corpus, CorpusSource)
     return find(job.corpus.path, base)
 
 
@@ -79,7 +79,7 @@ def fresh_of(
     """
     if job.output is None:
         return Fresh(listing)
-    assert isinstance(job.corpus, Source)
+    assert isinstance(job.corpus, CorpusSource)
     kind = {
         "model": model,
         "prompt": job.prompt,
@@ -116,7 +116,7 @@ def output_path(job: Job, base: Path) -> str:
 
 def _check_apart(job: Job, base: Path) -> None:
     """Vectors among the texts would be texts to the next plan."""
-    assert isinstance(job.corpus, Source)
+    assert isinstance(job.corpus, CorpusSource)
     if job.output is None:
         return
     if "://" in job.output.path or "://" in job.corpus.path:

@@ -16,12 +16,12 @@ from launcher.diagnostics.checks import Check
 from launcher.diagnostics.store_checks import check_store
 from launcher.errors import Problem
 from launcher.format import plain
-from launcher.jobs.job import Job, Source
+from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.model_reference import resolve
 from launcher.jobs.parse import read_job
 from launcher.planning.plan_file import plan_in
 from launcher.planning.saved_plan import SavedPlan
-from launcher.throughput.local_machine import names, slots
+from launcher.throughput.local_machine import gpu_names, worker_slots
 from tasks.engines.tokenizer import HASH, longest
 
 MIN_FREE_DISK_BYTES = 5 * 2**30  # a model of 7 billion parameters takes three times that, a small one a tenth
@@ -38,7 +38,7 @@ LIBRARIES = {
 
 def machine_checks(runs: Path) -> list[Check]:
     """Check Python, the GPUs, and the free disk space for runs."""
-    gpus, use = names(), slots(None)
+    gpus, use = gpu_names(), worker_slots(None)
     here = runs.absolute()
     while not here.exists():
         here = here.parent
@@ -122,7 +122,7 @@ def _model(name: str, base: Path) -> str:
 
 
 def _corpus(job: Job, base: Path) -> str:
-    if not isinstance(job.corpus, Source):
+    if not isinstance(job.corpus, CorpusSource):
         return "only declared: it can be planned, not launched"
     listing = listing_of(job, base)
     skipped = f"; skipped {len(listing.skipped):,}" if listing.skipped else ""

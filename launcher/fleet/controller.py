@@ -34,7 +34,7 @@ from launcher.fleet.progress import ProgressSnapshot, snapshot_of
 from launcher.fleet.run_context import RunContext, track_machines
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import Machine, MachineState, RunState
-from launcher.throughput.calibration import first_minutes
+from launcher.throughput.calibration import record_first_minutes
 from tasks.clock import utc
 from tasks.protocol import control
 
@@ -154,7 +154,7 @@ class Controller:
         context, minutes = self.context, list(self.context.observer.first_minutes.values())
         if len(minutes) > self.minutes_recorded:
             plan = json.loads(context.ledger.runs.find(context.run).plan)
-            first_minutes(context.ledger, context.run, plan, minutes)
+            record_first_minutes(context.ledger, context.run, plan, minutes)
             self.minutes_recorded = len(minutes)
 
     def _take_over(self) -> int:

@@ -1,13 +1,9 @@
-"""Create a run: its row in the ledger, and its manifest in the store.
-
-Rents nothing and starts nothing.
-"""
+"""Create a run: its row in the ledger, and its plan and manifest in the store. Rents and starts nothing."""
 
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from launcher.corpus import sharding
 from launcher.corpus.chunking import cut_of
@@ -15,24 +11,32 @@ from launcher.corpus.incremental import Fresh, write_base
 from launcher.corpus.inspect import columns, fresh_of, listing_of, output_path
 from launcher.corpus.sampling import sample
 from launcher.errors import Problem
-from launcher.jobs.job import Job, Source
+from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.engines.tokenizer import words
 from tasks.protocol import manifest
 from tasks.protocol.keys import plan_key, probe_key
+from tasks.protocol.shard import Shard
 from tasks.stores.base import create_once, probe
 from tasks.stores.open import open_store
 
-TTL = 60.0  # seconds a lease lasts without renewal: long beside a renewal, short beside a shard done twice
+LEASE_SECONDS = 60.0  # without renewal: long against a renewal, short against the cost of a shard done twice
+LEASE_SECONDS_VARIABLE = "EMBEDFLEET_LEASE_SECONDS"
 
 
-def unchanged_corpus(body: dict[str, Any], job: Job, base: Path) -> Fresh:
-    """The corpus, as the plan saw it: without what earlier runs hold."""
+def unchanged_corpus(plan: SavedPlan, job: Job, base: Path) -> Fresh:
+    """The corpus as the plan saw it, without what earlier runs hold.
+
+    Raises:
+        Problem: its list of files is another one.
+    """
     listing = listing_of(job, base)
-    found = fresh_of(job, base, body["work"]["model"], listing, body["run"], lambda _: None)
-    if found.listing.digest != body["work"]["listing"]:
+    found = fresh_of(job, base, plan.work.model, listing, plan.run, lambda _: None)
+    if found.listing.digest != plan.work.listing:
         raise Problem(
             f"the corpus at {listing.root} changed after the plan was made",
             hint="plan again, or launch with --refresh",
@@ -40,50 +44,54 @@ def unchanged_corpus(body: dict[str, Any], job: Job, base: Path) -> Fresh:
     return found
 
 
-def create_run(
-    ledger: Ledger, body: dict[str, Any], job: Job, base: Path, *, say: Callable[[str], None]
-) -> Run:
-    """The run in the ledger and its manifest in the store: all that workers need. Done twice, it changes nothing."""
-    work = body["work"]
-    found = unchanged_corpus(body, job, base)
-    listing = found.listing
-    output = output_path(job, base)
+def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Callable[[str], None]) -> Run:
+    """Write the run into the ledger and its manifest into the store: all that workers need. Idempotent.
+
+    Raises:
+        Problem: the corpus changed since it was planned, or the store does not work as runs need it.
+    """
+    found = unchanged_corpus(plan, job, base)
+    run, output = plan.run, output_path(job, base)
     store = open_store(output)
-    run: str = body["run"]
     probe(store, probe_key(run))
-    ledger.runs.create(run, job.name, json.dumps(body), body["digest"], output, utc())
-    create_once(
-        store, plan_key(run), json.dumps(body).encode()
-    )  # whoever has only the output can go on with the run
+    text = json.dumps(plan_file.dump(plan))
+    ledger.runs.create(run, job.name, text, plan.digest, output, utc())
+    create_once(store, plan_key(run), text.encode())  # so the run can be resumed from the output path alone
     try:
         header = manifest.read_header(store, run)
     except manifest.RunNotFound:
-        assert isinstance(job.corpus, Source)
         say("cutting the corpus into shards")
-        cuts = cut_of(job, work["model"])
-        sampled = sample(listing, columns(job), words(work["model"]), cuts)
-        shards = list(sharding.shards(listing, sampled, work["shard_tokens"]))
-        header = _header(body, job, len(shards))
+        shards = _shards(plan, job, found)
+        header = _header(plan, job, len(shards))
         if found.kept:
             write_base(store, run, found.kept)
         manifest.write(store, header, shards)
     ledger.shards.add(run, manifest.all_shards(store, header))
-    workers = sum(lot["machines"] * lot["workers"] for lot in body["lots"])
+    workers = sum(group.machines * group.workers for group in plan.lots)
     ledger.runs.record_event(run, "launched", f"{header.shards} shards, {workers} workers", utc())
     return ledger.runs.find(run)
 
 
-def _header(body: dict[str, Any], job: Job, shards: int) -> manifest.Header:
-    work = body["work"]
-    assert isinstance(job.corpus, Source)
+def _shards(plan: SavedPlan, job: Job, found: Fresh) -> list[Shard]:
+    """Cut the corpus into shards of the planned size."""
+    model, tokens = plan.work.model, plan.work.shard_tokens
+    assert tokens is not None  # a plan with a corpus has a size of shards
+    sampled = sample(found.listing, columns(job), words(model), cut_of(job, model))
+    return list(sharding.shards(found.listing, sampled, tokens))
+
+
+def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
+    work = plan.work
+    assert isinstance(job.corpus, CorpusSource)
     assert job.output
+    assert work.corpus is not None
     return manifest.Header(
-        run=body["run"],
-        corpus=work["corpus"],
+        run=plan.run,
+        corpus=work.corpus,
         text=job.corpus.text,
         id=job.corpus.id,
-        model=work["model"],
-        engine=work["engine"],
+        model=work.model,
+        engine=work.engine,
         prompt=job.prompt,
         tokens=job.chunk.tokens or job.chunk.truncate,
         overlap=job.chunk.overlap if job.chunk.tokens else None,
@@ -91,6 +99,6 @@ def _header(body: dict[str, Any], job: Job, shards: int) -> manifest.Header:
         dimensions=job.output.dimensions,
         keep=job.output.keep,
         remote_code=job.remote_code,
-        ttl=float(os.environ.get("EMBEDFLEET_LEASE_SECONDS", TTL)),
+        ttl=float(os.environ.get(LEASE_SECONDS_VARIABLE, LEASE_SECONDS)),
         shards=shards,
     )

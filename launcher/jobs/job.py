@@ -62,7 +62,7 @@ SHARES_OFF = 1e-6  # how far from 1 shares written by hand may sum
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CorpusSource:
     """A corpus that can be read: a folder, a glob or a file."""
 
     path: str
@@ -72,7 +72,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredCorpus:
     """A corpus that is only described, to plan without data."""
 
     documents: int
@@ -90,7 +90,7 @@ class Chunking:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class JobOutput:
     path: str
     dtype: Dtype = "float32"
     dimensions: int | None = None  # leading dimensions to keep; None: all
@@ -99,7 +99,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JobLimits:
     """What the plan must keep to. None and empty: no limit."""
 
     deadline_hours: float | None = None
@@ -114,7 +114,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class QuotaLimit:
     """How many GPUs an account may have in one region; None: not said."""
 
     cloud: str
@@ -125,7 +125,7 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalMachine:
     """This machine. What its hour costs is unknown (None) until the user says so; 0 is a statement."""
 
     workers: int | None = None
@@ -135,14 +135,14 @@ class Local:
 @dataclass(frozen=True, slots=True)
 class Job:
     name: str
-    corpus: Source | Declared
+    corpus: CorpusSource | DeclaredCorpus
     model: str
     shape: Mapping[str, int | bool | str] | None = None
     chunk: Chunking = Chunking()
-    output: Output | None = None  # None only beside a declared corpus
-    limits: Limits = Limits()
-    quota: tuple[Quota, ...] = ()
-    local: Local = Local()
+    output: JobOutput | None = None  # None only beside a declared corpus
+    limits: JobLimits = JobLimits()
+    quota: tuple[QuotaLimit, ...] = ()
+    local: LocalMachine = LocalMachine()
     engine: Engine = "auto"
     prompt: str = ""  # put before every document
     speed: Mapping[str, float] = field(
@@ -172,7 +172,7 @@ def _job(top: Field) -> Job:
     at = table(top, KEYS, required=("name", "corpus", "model"))
     corpus = _corpus(at.get("corpus"))
     model, shape, remote_code = _model(at.get("model"))
-    if "output" not in at and isinstance(corpus, Source):
+    if "output" not in at and isinstance(corpus, CorpusSource):
         missing(top, "output")
     return Job(
         name=_name(at.get("name")),
@@ -212,9 +212,9 @@ def _name(field: Field | None) -> str:
     return name
 
 
-def _corpus(field: Field | None) -> Source | Declared:
+def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
     if field is None or field.holds_text:
-        return Source(text(field) or "")
+        return CorpusSource(text(field) or "")
     source, declared = ("path", "text", "id"), ("documents", "tokens_per_document")
     at = table(field, (*source, *declared, "region"))
     to_read, said = [k for k in source if k in at], [k for k in declared if k in at]
@@ -230,8 +230,10 @@ def _corpus(field: Field | None) -> Source | Declared:
     lengths = _lengths(at.get("tokens_per_document"))
     documents = count(at.get("documents")) or 0
     region = _region(at.get("region"))
-    found = Source(text(at.get("path")) or "", text(at.get("text")) or "text", text(at.get("id")), region)
-    return Declared(documents, lengths, region) if said else found
+    found = CorpusSource(
+        text(at.get("path")) or "", text(at.get("text")) or "text", text(at.get("id")), region
+    )
+    return DeclaredCorpus(documents, lengths, region) if said else found
 
 
 def _region(field: Field | None) -> str | None:
@@ -301,16 +303,16 @@ def _chunking(chunk: Field | None, truncate: Field | None) -> Chunking:
     return Chunking(tokens, overlap, count(at.get("truncate")) or cut)
 
 
-def _output(field: Field) -> Output:
+def _output(field: Field) -> JobOutput:
     if field.holds_text:
-        return Output(text(field) or "")
+        return JobOutput(text(field) or "")
     at = table(field, ("path", "dtype", "dimensions", "region", "keep"), required=("path",))
     path, dtype = text(at.get("path")) or "", choice(at.get("dtype"), DTYPES) or "float32"
     dimensions = count(at.get("dimensions"))
     if dtype == "binary" and dimensions and dimensions % 8:
         near = max(8, dimensions - dimensions % 8)
         at["dimensions"].wrong(f"must be a multiple of 8 for binary, such as {near}; this is {dimensions}")
-    return Output(path, dtype, dimensions, _region(at.get("region")), _keep(at.get("keep")))
+    return JobOutput(path, dtype, dimensions, _region(at.get("region")), _keep(at.get("keep")))
 
 
 def _keep(field: Field | None) -> tuple[str, ...]:
@@ -326,13 +328,13 @@ def _keep(field: Field | None) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _limits(field: Field | None) -> Limits:
+def _limits(field: Field | None) -> JobLimits:
     named = ("deadline", "budget", "gpus", "clouds", "regions", "spot", "machines", "machines_per_region")
     at = table(field, named)
     date = (
         DATE.match(deadline.node.value) if (deadline := at.get("deadline")) and deadline.holds_text else None
     )
-    return Limits(
+    return JobLimits(
         deadline_hours=None if date else hours(deadline),
         deadline_at=moment(deadline) if date else None,
         budget=dollars(at.get("budget"), CENT),
@@ -351,9 +353,9 @@ def _speed(field: Field | None) -> dict[str, float]:
     return {gpu: float(number(f, Decimal("0.001"), what) or 0) for gpu, f in table(field).items()}
 
 
-def _quota(field: Field | None) -> tuple[Quota, ...]:
+def _quota(field: Field | None) -> tuple[QuotaLimit, ...]:
     return tuple(
-        Quota(cloud, region, gpu, count(at.get("spot"), least=0), count(at.get("on_demand"), least=0))
+        QuotaLimit(cloud, region, gpu, count(at.get("spot"), least=0), count(at.get("on_demand"), least=0))
         for cloud, regions in table(field, CLOUDS).items()
         for region, gpus in table(regions).items()
         for gpu, limit in table(gpus).items()
@@ -361,9 +363,9 @@ def _quota(field: Field | None) -> tuple[Quota, ...]:
     )
 
 
-def _local(field: Field | None) -> Local:
+def _local(field: Field | None) -> LocalMachine:
     at = table(field, ("workers", "usd_per_hour"))
-    return Local(count(at.get("workers")), dollars(at.get("usd_per_hour"), Decimal(0)))
+    return LocalMachine(count(at.get("workers")), dollars(at.get("usd_per_hour"), Decimal(0)))
 
 
 def dump(job: Job) -> dict[str, Any]:
@@ -388,21 +390,21 @@ def load(plain: Mapping[str, Any]) -> Job:
     corpus, limits, local = plain["corpus"], plain["limits"], plain["local"]
     tuples = {k: tuple(limits[k]) for k in ("gpus", "clouds", "regions")}
     nested: dict[str, Any] = {
-        "corpus": Declared(**corpus | {"lengths": tuple((s, t) for s, t in corpus["lengths"])})
+        "corpus": DeclaredCorpus(**corpus | {"lengths": tuple((s, t) for s, t in corpus["lengths"])})
         if "documents" in corpus
-        else Source(**corpus),
+        else CorpusSource(**corpus),
         "chunk": Chunking(**plain["chunk"]),
         "output": _written(plain["output"]) if plain["output"] else None,
-        "limits": Limits(**limits | tuples | {"budget": _money(limits["budget"])}),
-        "quota": tuple(Quota(**q) for q in plain["quota"]),
-        "local": Local(**local | {"usd_per_hour": _money(local["usd_per_hour"])}),
+        "limits": JobLimits(**limits | tuples | {"budget": _money(limits["budget"])}),
+        "quota": tuple(QuotaLimit(**q) for q in plain["quota"]),
+        "local": LocalMachine(**local | {"usd_per_hour": _money(local["usd_per_hour"])}),
     }
     return Job(**dict(plain) | nested)
 
 
-def _written(plain: Mapping[str, Any]) -> Output:
+def _written(plain: Mapping[str, Any]) -> JobOutput:
     fields: dict[str, Any] = dict(plain) | {"keep": tuple(plain.get("keep", ()))}  # older plans have no keep
-    return Output(**fields)
+    return JobOutput(**fields)
 
 
 def _money(plain: str | None) -> Decimal | None:

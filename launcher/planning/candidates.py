@@ -12,13 +12,13 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from launcher.corpus.profile import Profile
-from launcher.jobs.job import Declared, Job, Limits
+from launcher.jobs.job import DeclaredCorpus, Job, JobLimits
 from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.money import decimal_of_float
 from launcher.planning.estimate import Candidate, RunCharges
 from launcher.planning.optimizer.market import Group
 from launcher.throughput import gpu_memory, lookup
-from launcher.throughput.predict import Shape, Speed
+from launcher.throughput.predict import ModelShape, Speed
 from launcher.throughput.spread import Spread, quantile
 from pricing import egress, preemption, provisioning, staleness, storage
 from pricing import gpu as gpus
@@ -36,7 +36,7 @@ ENOUGH, NEWEST = 5, 50  # starts that say how long the next one takes, and those
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DataLocation:
     """A region of a cloud, or a store without regions."""
 
     cloud: str
@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Menu:
+class CandidateSet:
     """What there is to choose from. `left_out` counts offers by reason; `not_priced` says what no figure holds."""
 
     kinds: tuple[Candidate, ...]
@@ -54,21 +54,21 @@ class Menu:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class CandidateContext:
     """What the kinds of one job have in common."""
 
     job: Job
-    shape: Shape
+    shape: ModelShape
     name: str  # of the model, as runs call it
     profile: Profile
     now: datetime
     seen: Sequence[MeasuredSpeed] = ()
-    corpus: Place | None = None  # where the texts lie; None: not said
-    output: Place | None = None
+    corpus: DataLocation | None = None  # where the texts lie; None: not said
+    output: DataLocation | None = None
     starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
 
 
-def menu(offers: Sequence[Offer], context: Context) -> Menu:
+def find_candidates(offers: Sequence[Offer], context: CandidateContext) -> CandidateSet:
     """Every offer that the job allows and that can run its model."""
     kinds, dates, left_out = list[Candidate](), list[date](), Counter[str]()
     speeds: dict[tuple[str, float], tuple[Speed | None, str | None]] = {}
@@ -87,10 +87,12 @@ def menu(offers: Sequence[Offer], context: Context) -> Menu:
             continue
         kinds.append(_kind(offer, speed, context))
         dates.append(offer.as_of)
-    return Menu(tuple(kinds), left_out, _unpriced(context, kinds) if kinds else (), min(dates, default=None))
+    return CandidateSet(
+        tuple(kinds), left_out, _unpriced(context, kinds) if kinds else (), min(dates, default=None)
+    )
 
 
-def obtainable(kinds: Sequence[Candidate]) -> dict[Group, int]:
+def obtainable_machines(kinds: Sequence[Candidate]) -> dict[Group, int]:
     """Machines of each group that are known, or assumed, to be had at once."""
     return {
         kind.group: provisioning.obtainable(kind.cloud, kind.region, kind.gpu, spot=kind.spot)
@@ -99,7 +101,7 @@ def obtainable(kinds: Sequence[Candidate]) -> dict[Group, int]:
     }
 
 
-def rest(context: Context, kinds: Sequence[Candidate]) -> RunCharges:
+def run_charges(context: CandidateContext, kinds: Sequence[Candidate]) -> RunCharges:
     """Vectors for a month where they lie, and the controller on the cheapest of the clouds."""
     controllers = [provisioning.controller(cloud) for cloud in sorted({kind.cloud for kind in kinds})]
     controller = min((c.usd_per_hour for c in controllers if c), default=None)
@@ -110,12 +112,12 @@ def rest(context: Context, kinds: Sequence[Candidate]) -> RunCharges:
     return RunCharges(month, controller)
 
 
-def engine(job: Job) -> str:
+def rented_engine(job: Job) -> str:
     """The engine of rented machines."""
     return job.engine if job.engine == "torch" else ENGINE
 
 
-def output_bytes(context: Context) -> int:
+def output_bytes(context: CandidateContext) -> int:
     """Bytes of the output: all vectors as stored, and what lies beside them."""
     output = context.job.output
     dimensions = (output.dimensions if output else None) or context.shape.dimensions
@@ -125,7 +127,7 @@ def output_bytes(context: Context) -> int:
     return vectors + round(context.profile.beside.mid)
 
 
-def _refusal(offer: Offer, limits: Limits, wanted: frozenset[str]) -> str | None:
+def _refusal(offer: Offer, limits: JobLimits, wanted: frozenset[str]) -> str | None:
     """The limit that keeps an offer out; `wanted` are its GPUs by our names."""
     if wanted and offer.gpu not in wanted:
         return "limits.gpus"
@@ -138,19 +140,19 @@ def _refusal(offer: Offer, limits: Limits, wanted: frozenset[str]) -> str | None
     return None
 
 
-def _speed(context: Context, name: str, share: float) -> tuple[Speed | None, str | None]:
+def _speed(context: CandidateContext, name: str, share: float) -> tuple[Speed | None, str | None]:
     """The speed of one whole GPU, or why there is none."""
     gpu, job = gpus.gpu(name), context.job
     longest = max((tokens for _, tokens in context.profile.lengths), default=None)
-    fit = gpu_memory.fit(
-        context.shape, gpu, share, engine(job), tokens=None if longest is None else round(longest)
+    fit = gpu_memory.fit_model(
+        context.shape, gpu, share, rented_engine(job), tokens=None if longest is None else round(longest)
     )
     if not fit.ok:
         return None, fit.reason
-    found = lookup.choose(
+    found = lookup.speed_of(
         context.shape,
         gpu,
-        engine(job),
+        rented_engine(job),
         context.profile.lengths,
         job.speed,
         context.seen,
@@ -160,7 +162,7 @@ def _speed(context: Context, name: str, share: float) -> tuple[Speed | None, str
     return found, None if found else f"no ceiling was measured for {name}, so no speed is known"
 
 
-def _kind(offer: Offer, speed: Speed, context: Context) -> Candidate:
+def _kind(offer: Offer, speed: Speed, context: CandidateContext) -> Candidate:
     rate, gained = speed.tokens_per_second, Spread(1.0, 1.0, 1.0)
     if speed.source.startswith("predicted"):
         gained = PIPELINE
@@ -203,7 +205,7 @@ def _kind(offer: Offer, speed: Speed, context: Context) -> Candidate:
     )
 
 
-def _measured_start(offer: Offer, context: Context) -> Spread | None:
+def _measured_start(offer: Offer, context: CandidateContext) -> Spread | None:
     """From being asked for to the first token, as machines of this cloud and GPU took with this model."""
     seen = [
         one.seconds
@@ -216,7 +218,7 @@ def _measured_start(offer: Offer, context: Context) -> Spread | None:
     return Spread(low, mid, high)
 
 
-def _egress(offer: Offer, context: Context) -> Decimal | None:
+def _egress(offer: Offer, context: CandidateContext) -> Decimal | None:
     """USD per token for the text's way to the machine and the vector's way from it; None: unknown."""
     tokens = context.profile.tokens.mid
     if tokens < 1 or context.corpus is None or context.output is None:
@@ -239,7 +241,7 @@ def _egress(offer: Offer, context: Context) -> Decimal | None:
     return None if part is None else (usd + part) / decimal_of_float(tokens)
 
 
-def _unpriced(context: Context, kinds: Sequence[Candidate]) -> tuple[str, ...]:
+def _unpriced(context: CandidateContext, kinds: Sequence[Candidate]) -> tuple[str, ...]:
     """What the dollars of these kinds leave out, in words."""
     out: list[str] = []
     said = (("corpus.region", context.corpus), ("output.region", context.output))
@@ -265,23 +267,23 @@ def _unpriced(context: Context, kinds: Sequence[Candidate]) -> tuple[str, ...]:
     return (*out, "requests to the object store, about 4 a shard")
 
 
-def place_of(path: str, region: str | None) -> Place | None:
+def location_of(path: str, region: str | None) -> DataLocation | None:
     """Where a path lies, as the job says or as its scheme does; a bucket tells its cloud and not its region."""
     if region is not None:
         cloud, _, named = region.partition("/")
-        return Place(cloud, named or "*")
+        return DataLocation(cloud, named or "*")
     scheme, separator, _ = path.partition("://")
     if not separator:
-        return Place("local", "local")
-    return Place(SCHEMES[scheme], UNSAID) if scheme in SCHEMES else None
+        return DataLocation("local", "local")
+    return DataLocation(SCHEMES[scheme], UNSAID) if scheme in SCHEMES else None
 
 
-def places(job: Job) -> tuple[Place | None, Place | None]:
+def data_locations(job: Job) -> tuple[DataLocation | None, DataLocation | None]:
     """Where the texts and the vectors of a job lie."""
     corpus = job.corpus
     here = (
-        place_of("://", corpus.region)
-        if isinstance(corpus, Declared)
-        else place_of(corpus.path, corpus.region)
+        location_of("://", corpus.region)
+        if isinstance(corpus, DeclaredCorpus)
+        else location_of(corpus.path, corpus.region)
     )
-    return here, place_of(job.output.path, job.output.region) if job.output else None
+    return here, location_of(job.output.path, job.output.region) if job.output else None

@@ -14,7 +14,7 @@ from pricing.hosted_apis import Hosted, cost
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
+class HostedApi:
     """A hosted API doing this job: what it asks at list, and in batches where it sells those. None: not sold, unknown."""
 
     hosted: Hosted
@@ -28,7 +28,7 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
-class Cheaper:
+class CheaperWay:
     """Something that costs less than the fleet. `break_even` is tokens a month; None: the fleet is never cheaper."""
 
     name: str
@@ -38,31 +38,35 @@ class Cheaper:
     break_even: Decimal | None
 
 
-def apis(model: str, tokens: float, hosted: Iterable[Hosted]) -> tuple[Api, ...]:
+def price_apis(model: str, tokens: float, hosted: Iterable[Hosted]) -> tuple[HostedApi, ...]:
     """Every API with its price for so many tokens: those with the same weights first, then the cheapest."""
     whole = int(decimal_of_float(tokens).to_integral_value())
-    found: list[Api] = []
+    found: list[HostedApi] = []
     for one in hosted:
         listed = cost(one, whole)
         assert listed is not None, "every API has a list price"
-        found.append(Api(one, one.open_model == model, listed, cost(one, whole, batch=True)))
+        found.append(HostedApi(one, one.open_model == model, listed, cost(one, whole, batch=True)))
     return tuple(sorted(found, key=lambda a: (not a.comparable, a.least, a.hosted.provider, a.hosted.model)))
 
 
-def cheaper(fleet: Estimate, tokens: float, offered: Iterable[Api], local: Estimate | None) -> Cheaper | None:
+def cheapest_way(
+    fleet: Estimate, tokens: float, offered: Iterable[HostedApi], local: Estimate | None
+) -> CheaperWay | None:
     """The cheapest way that costs less than the fleet: an API with the same weights or this machine, else any API."""
     if fleet.usd is None:
         return None
     usd = fleet.usd.p50 - (fleet.items.get("storage") or Decimal(0))
-    same: list[Cheaper] = []
-    other: list[Cheaper] = []
+    same: list[CheaperWay] = []
+    other: list[CheaperWay] = []
     for api in offered:
         name = f"{api.hosted.provider} {api.hosted.model}"
         batch = " in batches" if api.batch_usd is not None and api.batch_usd < api.usd else ""
         group = same if api.comparable else other
-        group.append(Cheaper(name + batch, api.least, usd, api.comparable, _break_even(fleet, tokens, api)))
+        group.append(
+            CheaperWay(name + batch, api.least, usd, api.comparable, _break_even(fleet, tokens, api))
+        )
     if local is not None and local.usd is not None:
-        same.append(Cheaper("this machine", local.usd.p50, usd, comparable=True, break_even=None))
+        same.append(CheaperWay("this machine", local.usd.p50, usd, comparable=True, break_even=None))
     for group in (same, other):
         best = min(group, key=lambda c: c.usd, default=None)
         if best and best.usd < usd:
@@ -70,7 +74,7 @@ def cheaper(fleet: Estimate, tokens: float, offered: Iterable[Api], local: Estim
     return None
 
 
-def _break_even(fleet: Estimate, tokens: float, api: Api) -> Decimal | None:
+def _break_even(fleet: Estimate, tokens: float, api: HostedApi) -> Decimal | None:
     """Tokens a month from which the fleet is the cheaper.
 
     A run a month: what starts machines and runs the controller is paid once, the rest grows with the tokens.

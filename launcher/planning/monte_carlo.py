@@ -16,27 +16,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from launcher.money import decimal_of_float
-from launcher.planning.estimate import SHARD_SECONDS, Candidate, UsdSpread, RunCharges, Allocation, wall_hours, itemize, known_total, tail_seconds
+from launcher.planning.estimate import (
+    SHARD_SECONDS,
+    Allocation,
+    Candidate,
+    RunCharges,
+    UsdSpread,
+    itemize,
+    known_total,
+    tail_seconds,
+    wall_hours,
+)
 from launcher.throughput.spread import P90, SECONDS_PER_HOUR, Spread
 
 DRAWS = 2_000
 # Of the logarithm of a spot price, per square root of a day. The L4 on GCP rose 41 % in four months: log 1.41 / sqrt 120.
 # Ten AWS zones of the L4 moved by 0.008 in a day (32 hours in December 2025), so this errs on the wide side.
-DRIFT = 0.03
-SOON = 1e-9  # hours; so little work is none
+PRICE_DRIFT = 0.03
+NO_WORK_HOURS = 1e-9  # hours; so little work is none
 
 Draws = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FleetOutcome:
     """P10, P50 and P90; the middle is the fleet with everything at its median. No dollars where a price is unknown."""
 
     hours: Spread
     usd: UsdSpread | None
 
 
-def outcome(shares: Sequence[Allocation], rest: RunCharges, tokens: Spread, seed: int) -> Outcome:
+def simulate(shares: Sequence[Allocation], rest: RunCharges, tokens: Spread, seed: int) -> FleetOutcome:
     """What becomes of a fleet; `tokens` is the work, whose median the shares add up to."""
     draw = partial(_normal, seed)
     work = _around(tokens, draw("tokens")) / tokens.mid
@@ -51,13 +61,13 @@ def outcome(shares: Sequence[Allocation], rest: RunCharges, tokens: Spread, seed
         hazard = _spread(kind.hazard, draw(f"hazard {kind.name}"))
         taken = _random(seed, f"taken {kind.name}").poisson(hazard * pure)
         lost = taken * (start + SHARD_SECONDS / 2 / SECONDS_PER_HOUR)
-        able = share.machines * speed * SECONDS_PER_HOUR / (1 + lost / np.maximum(pure, SOON))
+        able = share.machines * speed * SECONDS_PER_HOUR / (1 + lost / np.maximum(pure, NO_WORK_HOURS))
         rate, left, late = rate + able, left + able * start, max(late, tail_seconds(kind) / SECONDS_PER_HOUR)
         busy.append(pure + lost + share.machines * (start + tail_seconds(kind) / SECONDS_PER_HOUR))
     hours = left / rate + late
     time = _between(hours, wall_hours(shares))
     if any(share.kind.usd_per_hour is None for share in shares):
-        return Outcome(time, None)
+        return FleetOutcome(time, None)
     items = itemize(shares, rest)  # an item that is unknown in part is in no sum
     carried, disks = (items[name] is not None for name in ("egress", "disk"))
     usd = hours * float(rest.controller_usd_per_hour or 0) + float(rest.storage or 0) * work
@@ -68,7 +78,7 @@ def outcome(shares: Sequence[Allocation], rest: RunCharges, tokens: Spread, seed
         usd += share.tokens * work * carried * float(kind.egress_usd_per_token or 0)
     exactly = known_total(items)
     spread = _between(usd, float(exactly))
-    return Outcome(
+    return FleetOutcome(
         time,
         UsdSpread(
             min(decimal_of_float(spread.low), exactly), exactly, max(decimal_of_float(spread.high), exactly)
@@ -111,4 +121,4 @@ def _drift(kind: Candidate, hours: float, normal: Draws) -> Draws:
     if not kind.floats:
         return np.ones(DRAWS)
     days = max(0.0, kind.price_age_days) + hours / 24
-    return np.exp(normal * DRIFT * np.sqrt(days))
+    return np.exp(normal * PRICE_DRIFT * np.sqrt(days))

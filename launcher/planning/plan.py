@@ -11,8 +11,8 @@ from typing import Any
 
 from launcher.corpus.profile import Count, Profile
 from launcher.planning import plan_file
-from launcher.planning.estimate import NO_CHARGES, Estimate, UsdSpread, Allocation, itemize, per_million
-from launcher.planning.hosted_apis import Api, Cheaper
+from launcher.planning.estimate import NO_CHARGES, Allocation, Estimate, UsdSpread, itemize, per_million
+from launcher.planning.hosted_apis import CheaperWay, HostedApi
 from launcher.planning.optimizer.decide import Alternative
 from launcher.planning.saved_plan import (
     AlternativeFleet,
@@ -59,8 +59,8 @@ class Plan:
     prices_as_of: date | None  # the oldest price; None: no price was used
     frontier: tuple[Estimate, ...] = ()
     kinds: tuple[Estimate, ...] = ()  # each machine type alone, where it is cheapest
-    hosted: tuple[Api, ...] = ()
-    cheaper: Cheaper | None = None
+    hosted: tuple[HostedApi, ...] = ()
+    cheaper: CheaperWay | None = None
     quota: tuple[QuotaNeed, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # number of offers, by the reason
     gap: float | None = None  # how far above the optimum the choice may be, as a share of it
@@ -265,7 +265,7 @@ def _single_type_fleet(estimate: Estimate) -> SingleTypeFleet:
     )
 
 
-def _hosted_quote(api: Api) -> HostedOption:
+def _hosted_quote(api: HostedApi) -> HostedOption:
     hosted = api.hosted
     return HostedOption(
         provider=hosted.provider,
@@ -282,7 +282,7 @@ def _hosted_quote(api: Api) -> HostedOption:
     )
 
 
-def _cheaper_option(found: Cheaper | None) -> CheaperOption | None:
+def _cheaper_option(found: CheaperWay | None) -> CheaperOption | None:
     if found is None:
         return None
     return CheaperOption(

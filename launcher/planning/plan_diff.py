@@ -39,7 +39,7 @@ PLACE = ("cloud", "region", "zone", "instance_type", "gpu", "gpus_per_machine", 
 Json = Mapping[str, Any]
 
 
-def differences(one: Json, other: Json) -> dict[str, Any]:
+def diff_plans(one: Json, other: Json) -> dict[str, Any]:
     """What the second plan has otherwise than the first."""
     fields = sorted(one.keys() | other.keys())
     changed = [name for name in fields if one.get(name) != other.get(name)]

@@ -5,7 +5,7 @@ them in words.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
@@ -25,6 +25,8 @@ FIGURES = {
     "usd_per_million_tokens": "dollars per million tokens",
 }
 
+UNKNOWN_USD = UsdQuantiles(None, None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedHours:
@@ -43,8 +45,8 @@ class PlannedFigures:
     chunks: int | None = None
     tokens: int | None = None
     bytes: int | None = None
-    hours: PlannedHours = PlannedHours()
-    usd: UsdQuantiles = UsdQuantiles(None, None, None)
+    hours: PlannedHours = field(default_factory=PlannedHours)
+    usd: UsdQuantiles = UNKNOWN_USD
     tokens_per_second: float | None = None  # of the whole fleet, over the P50 of hours
     usd_per_million_tokens: Decimal | None = None
     prices_as_of: date | None = None

@@ -16,22 +16,29 @@ from launcher.corpus.profile import Count, declared
 from launcher.errors import Infeasible, Problem, Usage
 from launcher.format import plural
 from launcher.jobs import job as jobs
-from launcher.jobs.job import Declared, Job
+from launcher.jobs.job import DeclaredCorpus, Job
 from launcher.jobs.model_reference import resolve
 from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.planning import candidates as menus
 from launcher.planning import hosted_apis
-from launcher.planning.candidates import Context, Menu
-from launcher.planning.estimate import NO_CHARGES, SHARD_SECONDS, Estimate, Candidate, Allocation
+from launcher.planning.candidates import CandidateContext, CandidateSet
+from launcher.planning.estimate import NO_CHARGES, SHARD_SECONDS, Allocation, Candidate, Estimate
 from launcher.planning.optimizer import decide, infeasible, search
 from launcher.planning.optimizer.market import Group
-from launcher.planning.optimizer.silence import hush
+from launcher.planning.optimizer.silence import silence_solver_output
 from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs
 from launcher.planning.saved_plan import PlannedWork
 from launcher.throughput import model_shapes
-from launcher.throughput.calibration import recall
-from launcher.throughput.local_machine import Asked, Measured, Slots, measure, names, slots
-from launcher.throughput.predict import Shape
+from launcher.throughput.calibration import recent_bench
+from launcher.throughput.local_machine import (
+    LocalSpeed,
+    ProbeRequest,
+    WorkerSlots,
+    gpu_names,
+    measure,
+    worker_slots,
+)
+from launcher.throughput.predict import ModelShape
 from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from pricing.hosted_apis import hosted
@@ -43,7 +50,7 @@ SEED = 7  # of the spread: the same inputs give the same plan
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class PlanOptions:
     """What the command line adds to the job."""
 
     on: str | None  # "local", or None: wherever it is cheapest
@@ -53,7 +60,7 @@ class Choices:
     starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
 
 
-def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[str], None]) -> Plan:
+def make_plan(job: Job, base: Path, choices: PlanOptions, now: datetime, say: Callable[[str], None]) -> Plan:
     """The plan of a job; `base` is the folder of the job file. `say` hears what is being done.
 
     Raises:
@@ -74,11 +81,11 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         if known is None:
             not_priced.append(f"clouds: the shape of {job.model} is not known (give `model:` as a mapping)")
         else:
-            here, there = menus.places(job)
-            context = Context(
+            here, there = menus.data_locations(job)
+            context = CandidateContext(
                 job, known, model, looked.profile, now, choices.seen, here, there, choices.starts
             )
-            menu = menus.menu(choices.offers, context)
+            menu = menus.find_candidates(choices.offers, context)
             not_priced += menu.not_priced
             _check_dimensions(job, known.dimensions)
             asked = _asked(job, deadline, context, menu)
@@ -94,10 +101,10 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         decision = _here(job, deadline, local[0])
     chosen = decision.chosen
     mine = local is not None and chosen is local[0]
-    use = slots(job.local.workers, looked.shards)
-    apis = hosted_apis.apis(job.model, looked.profile.tokens.mid, hosted())
+    use = worker_slots(job.local.workers, looked.shards)
+    apis = hosted_apis.price_apis(job.model, looked.profile.tokens.mid, hosted())
     beside = (
-        decide.Alternative("this machine", local[0], decide.more(local[0], chosen))
+        decide.Alternative("this machine", local[0], decide.usd_above(local[0], chosen))
         if local and not mine
         else None
     )
@@ -107,7 +114,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         corpus=looked.listing.root if looked.listing else None,
         listing=looked.listing.digest if looked.listing else None,
         model=model,
-        engine=local[1].engine if local and mine else menus.engine(job),
+        engine=local[1].engine if local and mine else menus.rented_engine(job),
         shards=looked.shards if mine else None,
         shard_tokens=looked.shard_tokens if mine else _shard_tokens(chosen),
     )
@@ -123,10 +130,10 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         alternatives=tuple(
             sorted(
                 (*decision.alternatives, *([beside] if beside else [])),
-                key=lambda a: search.price(a.estimate),
+                key=lambda a: search.median_usd(a.estimate),
             )
         ),
-        binding=(*decision.binding, *_crowded(slots(job.local.workers), looked.shards, mine=mine)),
+        binding=(*decision.binding, *_crowded(worker_slots(job.local.workers), looked.shards, mine=mine)),
         not_priced=tuple(not_priced),
         prices_as_of=menu.oldest if menu else None,
         frontier=decision.frontier,
@@ -134,7 +141,7 @@ def make(job: Job, base: Path, choices: Choices, now: datetime, say: Callable[[s
         hosted=apis,
         cheaper=None
         if mine
-        else hosted_apis.cheaper(chosen, looked.profile.tokens.mid, apis, local[0] if local else None),
+        else hosted_apis.cheapest_way(chosen, looked.profile.tokens.mid, apis, local[0] if local else None),
         quota=quota_needs(chosen.shares),
         left_out=menu.left_out if menu else {},
         gap=decision.gap if menu else None,
@@ -172,30 +179,32 @@ def _check_dimensions(job: Job, most: int) -> None:
         )
 
 
-def _asked(job: Job, deadline: float | None, context: Context, menu: Menu) -> search.Asked:
+def _asked(
+    job: Job, deadline: float | None, context: CandidateContext, menu: CandidateSet
+) -> search.Requirements:
     """The work and its limits, as the core wants them."""
     tokens = context.profile.tokens
-    return search.Asked(
+    return search.Requirements(
         tokens=Spread(max(1.0, tokens.low), tokens.mid, tokens.high),
-        rest=menus.rest(context, menu.kinds),
+        rest=menus.run_charges(context, menu.kinds),
         deadline_hours=deadline,
         budget=job.limits.budget,
         machines=job.limits.machines,
         machines_per_region=job.limits.machines_per_region,
-        obtainable=menus.obtainable(menu.kinds),
+        obtainable=menus.obtainable_machines(menu.kinds),
         quota=_quota(job),
         seed=SEED,
     )
 
 
 def _decide(
-    job: Job, asked: search.Asked, menu: Menu, local: tuple[Estimate, Measured] | None
+    job: Job, asked: search.Requirements, menu: CandidateSet, local: tuple[Estimate, LocalSpeed] | None
 ) -> decide.Decision:
     """The cheapest cloud, or this machine when no cloud will do."""
     try:
         if not menu.kinds:
             raise _nothing_left(menu)
-        with hush():
+        with silence_solver_output():
             return decide.decide(menu.kinds, asked)
     except Infeasible as refused:
         if local is None:
@@ -203,7 +212,7 @@ def _decide(
         return _here(job, asked.deadline_hours, local[0], refused)
 
 
-def _nothing_left(menu: Menu) -> Infeasible:
+def _nothing_left(menu: CandidateSet) -> Infeasible:
     """Why no offer is left: what most of those fell to that the job's limits let through."""
     inside = {why: n for why, n in menu.left_out.items() if not why.startswith("limits.")} or menu.left_out
     if not inside:
@@ -224,9 +233,11 @@ def _here(
     what = hint = None
     budget = job.limits.budget
     if deadline is not None and local.hours.high > deadline:
-        needs = infeasible.span(local.hours.high)
-        what = f"this machine needs {needs} (P90), and limits.deadline is {infeasible.span(deadline)}"
-        hint = f"set limits.deadline to {infeasible.up(local.hours.high)}"
+        needs = infeasible.duration_text(local.hours.high)
+        what = (
+            f"this machine needs {needs} (P90), and limits.deadline is {infeasible.duration_text(deadline)}"
+        )
+        hint = f"set limits.deadline to {infeasible.round_duration_up(local.hours.high)}"
     elif budget is not None and local.usd is not None and local.usd.p90 > budget:
         what = f"this machine costs ${local.usd.p90:.2f} (P90), and limits.budget is ${budget}"
         hint = f"set limits.budget to ${int(local.usd.p90) + 1}"
@@ -237,15 +248,15 @@ def _here(
     raise Infeasible(f"{refused}; {what}", hint=f"for a cloud {refused.hint}; for this machine {hint}")
 
 
-def _kinds(menu: Menu, asked: search.Asked) -> tuple[Estimate, ...]:
+def _kinds(menu: CandidateSet, asked: search.Requirements) -> tuple[Estimate, ...]:
     """Each GPU, size, cloud and purchase kind alone, in its cheapest place: as many as the deadline needs."""
     best: dict[tuple[str, str, float, bool], Candidate] = {}
     for kind in menu.kinds:
         key = (kind.cloud, kind.gpu, kind.gpus, kind.spot)
         if key not in best or (kind.usd_per_hour or 0) < (best[key].usd_per_hour or 0):
             best[key] = kind
-    found = (decide.alone(kind, asked) for kind in best.values())
-    return tuple(sorted((made for made in found if made), key=search.price))
+    found = (decide.single_candidate_fleet(kind, asked) for kind in best.values())
+    return tuple(sorted((made for made in found if made), key=search.median_usd))
 
 
 def _shard_tokens(fleet: Estimate) -> int:
@@ -254,7 +265,7 @@ def _shard_tokens(fleet: Estimate) -> int:
     return 2 ** max(14, min(20, round(slowest * SHARD_SECONDS).bit_length() - 1))
 
 
-def _crowded(use: Slots, shards: int | None, *, mine: bool) -> tuple[str, ...]:
+def _crowded(use: WorkerSlots, shards: int | None, *, mine: bool) -> tuple[str, ...]:
     if shards is None or not mine or shards >= use.workers:
         return ()
     return (
@@ -263,7 +274,7 @@ def _crowded(use: Slots, shards: int | None, *, mine: bool) -> tuple[str, ...]:
 
 
 def _look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:
-    if isinstance(job.corpus, Declared):
+    if isinstance(job.corpus, DeclaredCorpus):
         chunk = job.chunk
         known = [n for n in (chunk.tokens or chunk.truncate, _max_tokens(job, model)) if n]
         longest = min(known) if known else None
@@ -283,11 +294,11 @@ def _local(
     job: Job,
     model: str,
     looked: Looked,
-    choices: Choices,
+    choices: PlanOptions,
     now: datetime,
     not_priced: list[str],
     say: Callable[[str], None],
-) -> tuple[Estimate, Measured] | None:
+) -> tuple[Estimate, LocalSpeed] | None:
     """This machine, as `bench` measured it, else measured now for a few seconds.
 
     Not for a hub id, whose weights it would fetch, unless it is asked for by name.
@@ -297,14 +308,14 @@ def _local(
     if choices.on != "local" and model != HASH and not Path(model).is_dir():
         not_priced.append("this machine: not measured (pass --on local)")
         return None
-    use = slots(job.local.workers, looked.shards)
+    use = worker_slots(job.local.workers, looked.shards)
     cut = cut_of(job, model)
     texts = looked.sampled.texts
-    asked = Asked(
+    asked = ProbeRequest(
         model, choose(job.engine, model), texts, cut.tokens, cut.overlap, cut.prompt, job.remote_code
     )
     host, lengths = socket.gethostname(), looked.profile.lengths
-    known = recall(choices.seen, model, asked.engine, use, host, names(), lengths, now)
+    known = recent_bench(choices.seen, model, asked.engine, use, host, gpu_names(), lengths, now)
     if known:
         found, record = known
         source = f"measured here {record.at:%Y-%m-%d} by bench, {found.engine} {found.dtype}"
@@ -331,11 +342,11 @@ def _local(
     if kind.usd_per_hour is None:
         not_priced.append("this machine: what an hour of it costs you (set local.usd_per_hour)")
     tokens: Count = looked.profile.tokens
-    asked = search.Asked(Spread(max(1.0, tokens.low), tokens.mid, tokens.high), NO_CHARGES, seed=SEED)
-    return search.estimate([Allocation(kind, 1, tokens.mid)], asked), found
+    asked = search.Requirements(Spread(max(1.0, tokens.low), tokens.mid, tokens.high), NO_CHARGES, seed=SEED)
+    return search.estimate_fleet([Allocation(kind, 1, tokens.mid)], asked), found
 
 
-def _shape(job: Job, model: str) -> Shape | None:
+def _shape(job: Job, model: str) -> ModelShape | None:
     """What the job says of the model, else what is known of it; None of a folder that says too little.
 
     Raises:

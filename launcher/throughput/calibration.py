@@ -16,7 +16,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from launcher.ledger.records import MeasuredSpeed
-from launcher.throughput.local_machine import CPU, DRIFT, Measured, Slots
+from launcher.throughput.local_machine import CPU, PROBE_ERROR, LocalSpeed, WorkerSlots
 from launcher.throughput.spread import Spread
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ALIKE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkerTime:
     """What one worker did: its tokens, and the seconds from which it had begun until it was through."""
 
     tokens: int
@@ -48,7 +48,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Minute:
+class FirstMinute:
     """The first minute of a worker: what it embedded, in how long."""
 
     worker: str
@@ -57,7 +57,7 @@ class Minute:
     at: datetime  # when it was over
 
 
-def work(receipts: Iterable["Receipt"]) -> dict[str, Work]:
+def worker_times(receipts: Iterable["Receipt"]) -> dict[str, WorkerTime]:
     """By worker, over the union of its receipts' spans: neighbouring shards overlap, and each counts once."""
     spans: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
     tokens: dict[str, int] = defaultdict(int)
@@ -65,16 +65,16 @@ def work(receipts: Iterable["Receipt"]) -> dict[str, Work]:
         if one.tokens_here:
             spans[one.worker].append((one.started, one.finished))
             tokens[one.worker] += one.tokens_here
-    found = {worker: Work(tokens[worker], _union(mine)) for worker, mine in spans.items()}
+    found = {worker: WorkerTime(tokens[worker], _union(mine)) for worker, mine in spans.items()}
     return {worker: done for worker, done in found.items() if done.seconds > 0}
 
 
-def spread_of(receipts: Sequence["Receipt"]) -> Spread | None:
+def speed_spread(receipts: Sequence["Receipt"]) -> Spread | None:
     """Tokens per second of one worker: the mean of them all, and P10 and P90 as the engine's rate varied by shard.
 
     None: no receipt took time.
     """
-    done = work(receipts).values()
+    done = worker_times(receipts).values()
     seconds = sum(one.seconds for one in done)
     if not seconds:
         return None
@@ -90,7 +90,7 @@ def spread_of(receipts: Sequence["Receipt"]) -> Spread | None:
     return Spread(min(low, mid), mid, max(high, mid))
 
 
-def learn(ledger: "Ledger", run: str, body: Mapping[str, Any], now: datetime) -> None:
+def record_run_speed(ledger: "Ledger", run: str, body: Mapping[str, Any], now: datetime) -> None:
     """Keep the speed that a run had, by GPU; call it when the run ends, finished or not.
 
     What was stopped before it had worked for a minute teaches nothing: it would go before what is known better.
@@ -98,51 +98,53 @@ def learn(ledger: "Ledger", run: str, body: Mapping[str, Any], now: datetime) ->
     progress = ledger.shards.progress(run)
     finished = progress.shards_done == progress.shards
     for gpu, receipts in _by_gpu(ledger, run, body).items():
-        found = spread_of(receipts)
-        if found and (finished or sum(done.seconds for done in work(receipts).values()) >= ENOUGH):
+        found = speed_spread(receipts)
+        if found and (finished or sum(done.seconds for done in worker_times(receipts).values()) >= ENOUGH):
             count = _workers(body, gpu)
             ledger.speeds.record(_seen(body, gpu, found, count, f"run {run}", now))
 
 
-def first_minutes(ledger: "Ledger", run: str, body: Mapping[str, Any], minutes: Sequence[Minute]) -> None:
+def record_first_minutes(
+    ledger: "Ledger", run: str, body: Mapping[str, Any], minutes: Sequence[FirstMinute]
+) -> None:
     """Keep what the workers made in their first minutes, one record for each GPU; the same again changes nothing.
 
     Too few to see how fast other workers, texts and hours are: P10 and P90 are at least as far off as of a probe.
     """
     gpus = {machine.name: machine.gpu for machine in ledger.machines.of_run(run)}
-    by_gpu: dict[str, list[Minute]] = defaultdict(list)
+    by_gpu: dict[str, list[FirstMinute]] = defaultdict(list)
     for minute in minutes:
         if minute.tokens > 0 and minute.seconds > 0:
             by_gpu[gpus.get(minute.worker, _gpu(body))].append(minute)
     for gpu, found in by_gpu.items():
         rates = [minute.tokens / minute.seconds for minute in found]
         mid = sum(rates) / len(rates)
-        rate = Spread(min(*rates, mid / DRIFT), mid, max(*rates, mid * DRIFT))
+        rate = Spread(min(*rates, mid / PROBE_ERROR), mid, max(*rates, mid * PROBE_ERROR))
         # When the first of them was over: stays the same when others come in.
         at = min(minute.at for minute in found)
         source = f"first minute of run {run}"
         ledger.speeds.record(_seen(body, gpu, rate, _workers(body, gpu), source, at))
 
 
-def minute_of(pulse: "Heartbeat") -> Minute | None:
+def first_minute_of(pulse: "Heartbeat") -> FirstMinute | None:
     """The first minute that a sign of life tells of; None while it is not over."""
     first, ready = pulse.first_minute, pulse.ready
     if first is None or ready is None:
         return None
     over = ready + timedelta(seconds=first["seconds"])
-    return Minute(pulse.worker, first["tokens"], first["seconds"], over)
+    return FirstMinute(pulse.worker, first["tokens"], first["seconds"], over)
 
 
-def recall(
+def recent_bench(
     seen: Iterable[MeasuredSpeed],
     model: str,
     engine: str,
-    use: Slots,
+    use: WorkerSlots,
     host: str,
     gpus: Sequence[str],
     lengths: Sequence[tuple[float, float]],
     now: datetime,
-) -> tuple[Measured, MeasuredSpeed] | None:
+) -> tuple[LocalSpeed, MeasuredSpeed] | None:
     """What `bench` measured on this machine, used like this and on such lengths, in the last DAYS; the newest.
 
     `gpus` are those of this machine by the names they are kept under.
@@ -159,7 +161,7 @@ def recall(
             count = 1 if gpu == CPU else min(use.gpus, use.workers)
             rate = Spread(record.low * count, record.mid * count, record.high * count)
             kept = {key: detail[key] for key in ("load_seconds", "device", "dtype", "dimensions", "seconds")}
-            return Measured(rate, engine=record.engine, gpu=gpu, **kept), record
+            return LocalSpeed(rate, engine=record.engine, gpu=gpu, **kept), record
     return None
 
 

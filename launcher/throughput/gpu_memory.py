@@ -13,7 +13,7 @@ not write them. Pure; the memory of a GPU is its nominal one in 10^9 bytes, whic
 
 from dataclasses import dataclass
 
-from launcher.throughput.predict import ENGINES, Shape, computes
+from launcher.throughput.predict import ENGINES, ModelShape, computes
 from pricing.gpu import Gpu
 
 # vLLM's gpu_memory_utilization was 0.9 by default for years (documentation of Red Hat's build, 3.1 to 3.4). What the
@@ -42,7 +42,7 @@ GB = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class MemoryFit:
     """`ok`: it runs there. `reason` says why not; `note` says what is slower than the prediction knows."""
 
     ok: bool
@@ -53,15 +53,15 @@ class Fit:
     note: str | None = None
 
 
-def fit(
-    shape: Shape,
+def fit_model(
+    shape: ModelShape,
     gpu: Gpu,
     share: float = 1.0,
     engine: str = "vllm",
     *,
     tokens: int | None = None,
     dtype: str | None = None,
-) -> Fit:
+) -> MemoryFit:
     """Whether a model runs on this share of a GPU. `tokens`: the longest text, where it is cut below the maximum."""
     chosen, refused = _dtype(shape, gpu, engine, dtype)
     needs = needs_gb(shape, engine, chosen, tokens)
@@ -69,7 +69,7 @@ def fit(
     if refused is None and needs > has:
         part = "" if share >= 1 else f" in {share:g} of it"
         refused = f"needs {needs:.1f} GB in {chosen}, {gpu.name} has {has:.1f} GB{part} to fill"
-    return Fit(
+    return MemoryFit(
         ok=refused is None,
         dtype=chosen,
         needs_gb=needs,
@@ -79,7 +79,7 @@ def fit(
     )
 
 
-def needs_gb(shape: Shape, engine: str, dtype: str, tokens: int | None = None) -> float:
+def needs_gb(shape: ModelShape, engine: str, dtype: str, tokens: int | None = None) -> float:
     """Weights, activations, cache and base, in GB; see above."""
     wide = BYTES[dtype]
     longest = min(tokens or shape.max_tokens, shape.max_tokens)
@@ -92,7 +92,7 @@ def needs_gb(shape: Shape, engine: str, dtype: str, tokens: int | None = None) -
     return (shape.params_total * wide + activations + cache) / GB + BASE_GB[engine]
 
 
-def _dtype(shape: Shape, gpu: Gpu, engine: str, asked: str | None) -> tuple[str, str | None]:
+def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple[str, str | None]:
     """What it is computed in there, and why it cannot run, if so."""
     if engine not in ENGINES:
         raise ValueError(f"no engine {engine!r}; there is {', '.join(ENGINES)}")

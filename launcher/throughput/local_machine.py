@@ -28,12 +28,12 @@ from tasks.worker.machine_stats import NVIDIA_GPUS, visible_gpus
 MOST = 4  # CPU workers by default: each holds the model, and memory ends before cores do
 # A few seconds cannot see what else the machine will do: P10 and P90 are at least this factor off. Two demo runs
 # on one busy machine of two cores were 19 % apart.
-DRIFT = 1.2
+PROBE_ERROR = 1.2
 CPU = "cpu"  # what the ledger calls the processors of one machine, all together
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class WorkerSlots:
     """One worker a GPU, else one a core up to MOST. `threads` is of each CPU worker."""
 
     workers: int
@@ -42,7 +42,7 @@ class Slots:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LocalSpeed:
     """All slots at work together: tokens per second of the whole machine."""
 
     tokens_per_second: Spread
@@ -65,7 +65,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeRequest:
     """What to measure: the texts as they come, cut as the job cuts them."""
 
     model: str
@@ -77,24 +77,24 @@ class Asked:
     remote_code: bool = False
 
 
-def slots(workers: int | None, shards: int | None = None) -> Slots:
+def worker_slots(workers: int | None, shards: int | None = None) -> WorkerSlots:
     """How this machine is used: `workers` processes, or as many as suit it; never more than there are shards."""
     use = _slots(workers)
     if shards is None or shards >= use.workers:
         return use
-    return Slots(max(1, shards), use.threads and use.threads * use.workers // max(1, shards), use.gpus)
+    return WorkerSlots(max(1, shards), use.threads and use.threads * use.workers // max(1, shards), use.gpus)
 
 
-def _slots(workers: int | None) -> Slots:
+def _slots(workers: int | None) -> WorkerSlots:
     gpus = len(visible_gpus())
     if gpus:
-        return Slots(workers or gpus, None, gpus)
+        return WorkerSlots(workers or gpus, None, gpus)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     count = workers or min(cores, MOST)
-    return Slots(count, max(1, cores // count), 0)
+    return WorkerSlots(count, max(1, cores // count), 0)
 
 
-def names() -> list[str]:
+def gpu_names() -> list[str]:
     """What the GPUs of this machine are kept under, as far as the driver tells without being asked; of none, none."""
     found: list[str] = []
     for path in sorted(NVIDIA_GPUS.glob("*/information")):
@@ -102,16 +102,16 @@ def names() -> list[str]:
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 key, _, value = line.partition(":")
                 if key.strip() == "Model":
-                    found.append(kept_under(value.strip()))
+                    found.append(ledger_gpu_name(value.strip()))
     return found
 
 
-def kept_under(name: str | None) -> str:
+def ledger_gpu_name(name: str | None) -> str:
     """The name for the ledger of what its driver calls so; None is no GPU."""
     return CPU if name is None else canonical(name) or name
 
 
-def measure(asked: Asked, use: Slots, seconds: float, ceiling: float = 0.0) -> Measured:
+def measure(asked: ProbeRequest, use: WorkerSlots, seconds: float, ceiling: float = 0.0) -> LocalSpeed:
     """Run a probe in every slot at the same time; then, for `ceiling` seconds, matrix products in every slot.
 
     Raises:
@@ -146,7 +146,7 @@ def measure(asked: Asked, use: Slots, seconds: float, ceiling: float = 0.0) -> M
 
 def _together(
     found: Sequence[Mapping[str, Any]], products: Sequence[float | None], loaded: float
-) -> Measured:
+) -> LocalSpeed:
     """What the probes found, as figures of the machine."""
     each = [
         Spread(_quantile(f["rates"], 0.1), f["tokens"] / f["seconds"], _quantile(f["rates"], 0.9))
@@ -154,16 +154,16 @@ def _together(
     ]
     mid = sum(one.mid for one in each)
     low, high = (
-        min(sum(one.low for one in each), mid / DRIFT),
-        max(sum(one.high for one in each), mid * DRIFT),
+        min(sum(one.low for one in each), mid / PROBE_ERROR),
+        max(sum(one.high for one in each), mid * PROBE_ERROR),
     )
     lengths: Counter[int] = Counter()
     for f in found:
         lengths.update(dict(f["lengths"]))
-    gpus = {kept_under(f["gpu"]) for f in found}
+    gpus = {ledger_gpu_name(f["gpu"]) for f in found}
     known = [one for one in products if one is not None]
     first = found[0]
-    return Measured(
+    return LocalSpeed(
         tokens_per_second=Spread(low, mid, high),
         load_seconds=loaded,
         engine=first["engine"],

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from launcher.ledger.records import MeasuredSpeed
-from launcher.throughput.predict import Shape, Speed, mean_flops, predict, spread
+from launcher.throughput.predict import ModelShape, Speed, mean_flops, predict, spread_about
 from launcher.throughput.spread import Spread
 from pricing.gpu import Gpu, canonical
 
@@ -21,8 +21,8 @@ PROCESSORS = "cpu"  # what the ledger calls those of one machine, all together
 CARRIED = 1.18
 
 
-def choose(
-    shape: Shape,
+def speed_of(
+    shape: ModelShape,
     gpu: Gpu,
     engine: str,
     lengths: Lengths,
@@ -53,8 +53,8 @@ def choose(
     return Speed(shape.name, gpu.name, engine, rates, share, source)
 
 
-def here(
-    shape: Shape,
+def local_speed_of(
+    shape: ModelShape,
     lengths: Lengths,
     seen: Sequence[MeasuredSpeed],
     engine: str | None = None,
@@ -92,7 +92,7 @@ def _is_of(record: MeasuredSpeed, gpu: str, engine: str) -> bool:
 
 def _carried(
     record: MeasuredSpeed,
-    shape: Shape,
+    shape: ModelShape,
     gpu: Gpu,
     engine: str,
     predicted: Speed | None,
@@ -113,7 +113,7 @@ def _scaled(rates: Spread, ratio: float) -> tuple[Spread, str]:
     """To lengths on which the model is so many times as fast, and what was done."""
     if abs(ratio - 1) < 0.02:  # the same mix, or one that costs the same
         return rates, ""
-    wider = spread(1.0, CARRIED)
+    wider = spread_about(1.0, CARRIED)
     carried = Spread(rates.low * ratio * wider.low, rates.mid * ratio, rates.high * ratio * wider.high)
     return carried, f", x{ratio:.2f} for other lengths"
 

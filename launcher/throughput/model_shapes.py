@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from launcher.errors import Problem
-from launcher.throughput.predict import HALF, Shape
+from launcher.throughput.predict import HALF, ModelShape
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Architecture:
     """What the code of a model type says and its config.json does not."""
 
     glu: bool
@@ -31,18 +31,20 @@ class Kind:
     reserved: int = 0  # rows of the position table that no token can use
 
 
-BERT = Kind(glu=False, causal=False, positions=True)
-ROBERTA = Kind(glu=False, causal=False, positions=True, reserved=2)  # positions start after the padding index
-DECODER = Kind(glu=True, causal=True, positions=False)
+BERT = Architecture(glu=False, causal=False, positions=True)
+ROBERTA = Architecture(
+    glu=False, causal=False, positions=True, reserved=2
+)  # positions start after the padding index
+DECODER = Architecture(glu=True, causal=True, positions=False)
 
-KINDS: dict[str, Kind] = {
+ARCHITECTURES: dict[str, Architecture] = {
     "bert": BERT,
     "distilbert": BERT,
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
     "camembert": ROBERTA,
     "mpnet": ROBERTA,
-    "modernbert": Kind(glu=True, causal=False, positions=False),
+    "modernbert": Architecture(glu=True, causal=False, positions=False),
     "gemma3_text": DECODER,
     "qwen2": DECODER,
     "qwen3": DECODER,
@@ -68,7 +70,7 @@ POOLINGS: dict[str, str] = {
 NO_LIMIT = 10**9  # tokenizers write 1e30 for "no limit"
 
 
-def shape(name: str | Path) -> Shape:
+def shape(name: str | Path) -> ModelShape:
     """The shape of a known model, or of the model in a folder; a folder wins, as it does for transformers."""
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -85,7 +87,7 @@ def shape(name: str | Path) -> Shape:
     )
 
 
-def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> Shape:
+def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> ModelShape:
     """A shape as a job file gives it; what it leaves out follows from the rest as in most models.
 
     Raises:
@@ -112,7 +114,7 @@ def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> Shape:
     glu = given.get("glu") is True
     pooling = given.get("pooling")
     linear = linear_params(layers, hidden, heads * head_dim, kv_heads * head_dim, intermediate, glu=glu)
-    return Shape(
+    return ModelShape(
         name=name,
         layers=layers,
         hidden=hidden,
@@ -131,7 +133,7 @@ def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> Shape:
     )
 
 
-def known() -> tuple[Shape, ...]:
+def known() -> tuple[ModelShape, ...]:
     """Every model whose shape we hold."""
     return tuple(_known().values())
 
@@ -154,13 +156,13 @@ def linear_params(
 
 
 @cache
-def _known() -> dict[str, Shape]:
+def _known() -> dict[str, ModelShape]:
     text = files("launcher").joinpath("data", "models.csv").read_text(encoding="utf-8")
     return {row["name"]: _from_row(row) for row in csv.DictReader(StringIO(text))}
 
 
-def _from_row(row: Mapping[str, str]) -> Shape:
-    return Shape(
+def _from_row(row: Mapping[str, str]) -> ModelShape:
+    return ModelShape(
         name=row["name"],
         layers=int(row["layers"]),
         hidden=int(row["hidden"]),
@@ -183,17 +185,17 @@ def _from_row(row: Mapping[str, str]) -> Shape:
     )
 
 
-def _from_folder(folder: Path) -> Shape:
+def _from_folder(folder: Path) -> ModelShape:
     config = _json(folder / "config.json")
     if config is None:
         raise Problem(
             f"{folder} holds no config.json", hint="name the folder that holds the model's config.json"
         )
-    kind = KINDS.get(str(config.get("model_type")))
+    kind = ARCHITECTURES.get(str(config.get("model_type")))
     if kind is None:
         raise Problem(
             f"{folder / 'config.json'} is of a kind unknown here: model_type {config.get('model_type')!r}",
-            hint=f"use a model of type {', '.join(KINDS)}",
+            hint=f"use a model of type {', '.join(ARCHITECTURES)}",
         )
 
     def whole(*keys: str) -> int:
@@ -215,7 +217,7 @@ def _from_folder(folder: Path) -> Shape:
     rows = (
         whole("vocab_size") + (positions if kind.positions else 0) + int(config.get("type_vocab_size") or 0)
     )
-    return Shape(
+    return ModelShape(
         name=folder.resolve().name,
         layers=layers,
         hidden=hidden,

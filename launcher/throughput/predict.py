@@ -28,7 +28,7 @@ LARGE = 10**9  # parameters from which weights are published in half precision, 
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineCost:
     """What an engine costs beside the arithmetic. `efficiency` is the share of the half-precision ceiling it reaches."""
 
     host_seconds: float  # per text
@@ -44,11 +44,11 @@ EAGER_FP32 = 0.83  # in float32 the arithmetic takes so long that what is betwee
 
 # Host costs per text are of the fit (docs/speed-model.md). Our torch engine has no published point: it shares its
 # tokenizer and its Python loop with sentence-transformers, and takes its figures until `bench` measures it.
-ENGINES: Mapping[str, Engine] = {
-    "vllm": Engine(0.70e-3, FUSED),
-    "tei": Engine(0.05e-3, FUSED),
-    "sentence-transformers": Engine(0.19e-3, EAGER, stored=True),
-    "torch": Engine(0.19e-3, EAGER),
+ENGINES: Mapping[str, EngineCost] = {
+    "vllm": EngineCost(0.70e-3, FUSED),
+    "tei": EngineCost(0.05e-3, FUSED),
+    "sentence-transformers": EngineCost(0.19e-3, EAGER, stored=True),
+    "torch": EngineCost(0.19e-3, EAGER),
 }
 
 TOKEN_SECONDS = 0.16e-6  # host seconds per token: tokenizing and copying (fit, docs/speed-model.md#constants)
@@ -61,7 +61,7 @@ FP32_FACTOR = 1.2  # what a float32 ceiling may be off by: all are derived
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ModelShape:
     """What speed and memory ask of a model."""
 
     name: str
@@ -102,7 +102,7 @@ class Speed:
 
 
 def predict(
-    shape: Shape, gpu: Gpu, engine: str, lengths: Sequence[tuple[float, float]], dtype: str | None = None
+    shape: ModelShape, gpu: Gpu, engine: str, lengths: Sequence[tuple[float, float]], dtype: str | None = None
 ) -> Speed | None:
     """The speed of a model on a GPU over texts of these lengths, or None when the GPU has no known ceiling.
 
@@ -122,19 +122,19 @@ def predict(
         model=shape.name,
         gpu=gpu.name,
         engine=engine,
-        tokens_per_second=spread(tokens / seconds, _factor(gpu, precise=precise)),
+        tokens_per_second=spread_about(tokens / seconds, _factor(gpu, precise=precise)),
         share_of_ceiling=flops / seconds / (ceiling * 1e12),
         source=f"predicted: {'float32 ' if precise else ''}ceiling {ceiling:g} TFLOPS ({where})",
     )
 
 
 def seconds_per_text(
-    shape: Shape,
+    shape: ModelShape,
     gpu: Gpu,
     engine: str,
     lengths: Sequence[tuple[float, float]],
     dtype: str | None = None,
-    engines: Mapping[str, Engine] = ENGINES,
+    engines: Mapping[str, EngineCost] = ENGINES,
 ) -> float | None:
     """The sum of both terms over the mix, in units of its shares. None: the GPU has no known ceiling."""
     if engine not in engines:
@@ -153,7 +153,7 @@ def seconds_per_text(
     return flops / (efficiency * ceiling * 1e12) + host
 
 
-def computes(shape: Shape, engine: str, dtype: str | None = None) -> str:
+def computes(shape: ModelShape, engine: str, dtype: str | None = None) -> str:
     """`float32` or `half`: what was asked for, else what the engine does by itself with this model."""
     if dtype is not None:
         return "half" if dtype in (*HALF, "half") else "float32"
@@ -163,7 +163,7 @@ def computes(shape: Shape, engine: str, dtype: str | None = None) -> str:
     return "half" if shape.stored is None and shape.params_total >= LARGE else "float32"
 
 
-def flops_per_token(shape: Shape, tokens: float) -> float:
+def flops_per_token(shape: ModelShape, tokens: float) -> float:
     """F(s) for texts of `tokens` tokens; attention grows with the length, the rest does not."""
     half = 0.5 if shape.causal else 1.0
     wide = (shape.layers - shape.local_layers) * tokens * half
@@ -172,7 +172,7 @@ def flops_per_token(shape: Shape, tokens: float) -> float:
     return 2 * shape.linear_params + 4 * shape.attention_width * (wide + near)
 
 
-def mean_flops(shape: Shape, lengths: Sequence[tuple[float, float]]) -> float | None:
+def mean_flops(shape: ModelShape, lengths: Sequence[tuple[float, float]]) -> float | None:
     """Operations for a token of this mix of texts; padding is none of them. None of no tokens."""
     tokens = sum(share * s for share, s in lengths)
     return sum(share * s * flops_per_token(shape, s) for share, s in lengths) / tokens if tokens else None
@@ -183,7 +183,7 @@ def _factor(gpu: Gpu, *, precise: bool) -> float:
     return exp(hypot(log(FACTOR), log(FP32_FACTOR if precise else gpu.ceiling_factor)))
 
 
-def spread(mid: float, factor: float = FACTOR) -> Spread:
+def spread_about(mid: float, factor: float = FACTOR) -> Spread:
     """The P10 and P90 about a median whose error is `factor` rms; a measured speed has a smaller one."""
     width = exp(P90 * log(factor))
     return Spread(low=mid / width, mid=mid, high=mid * width)

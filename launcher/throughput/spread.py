@@ -24,3 +24,6 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     at = share * (len(ranked) - 1)
     low, high = ranked[floor(at)], ranked[ceil(at)]
     return low + (high - low) * (at - floor(at))
+
+
+SECONDS_PER_HOUR = 3_600.0

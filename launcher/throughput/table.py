@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from launcher.ledger.records import MeasuredSpeed
-from launcher.throughput.gpu_memory import fit
-from launcher.throughput.lookup import PROCESSORS, choose, here
-from launcher.throughput.predict import Shape
+from launcher.throughput.gpu_memory import fit_model
+from launcher.throughput.lookup import PROCESSORS, local_speed_of, speed_of
+from launcher.throughput.predict import ModelShape
 from pricing.gpu import Gpu
 
 
-def rows(
-    model: Shape,
+def gpu_rows(
+    model: ModelShape,
     gpus: Sequence[Gpu],
     lengths: Sequence[int],
     engine: str,
@@ -23,9 +23,9 @@ def rows(
     out: list[dict[str, Any]] = []
     for gpu in gpus:
         for tokens in lengths:
-            fits = fit(model, gpu, engine=engine, dtype=dtype, tokens=tokens)
+            fits = fit_model(model, gpu, engine=engine, dtype=dtype, tokens=tokens)
             found = (
-                choose(model, gpu, engine, [(1, tokens)], seen=seen, dtype=dtype, model=name)
+                speed_of(model, gpu, engine, [(1, tokens)], seen=seen, dtype=dtype, model=name)
                 if fits.ok
                 else None
             )
@@ -34,7 +34,7 @@ def rows(
             if reason is None and found is None:
                 reason = f"no kernel ceiling is known of {gpu.name} in {fits.dtype}"
             notes = [fits.note] if fits.note else []
-            if fits.ok and not fit(model, gpu, engine=engine, dtype=dtype).ok:
+            if fits.ok and not fit_model(model, gpu, engine=engine, dtype=dtype).ok:
                 notes.append(f"texts of {model.max_tokens} tokens, the model's maximum, would not fit")
             if tokens > model.max_tokens:
                 notes.append(f"the model takes {model.max_tokens} tokens by default")
@@ -61,7 +61,7 @@ def rows(
 
 
 def cpu_rows(
-    model: Shape,
+    model: ModelShape,
     lengths: Sequence[int],
     engine: str | None,
     seen: Sequence[MeasuredSpeed],
@@ -75,7 +75,7 @@ def cpu_rows(
     """
     out: list[dict[str, Any]] = []
     for tokens in lengths:
-        found = here(model, [(1, tokens)], seen, engine, name)
+        found = local_speed_of(model, [(1, tokens)], seen, engine, name)
         rate = found and found[0].tokens_per_second
         reason = f"never measured here: embedfleet bench --model {name or model.name} does it"
         out.append(

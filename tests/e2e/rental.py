@@ -147,8 +147,8 @@ class Rental(Launches):
             f"name: {self.folder.name}\ncorpus: {{path: in, text: text, id: id}}\nmodel: {self.model}\n"
             f"engine: {self.engine}\nchunk: {{tokens: 128, overlap: 16}}\noutput: {{path: out}}\n"
         )
-        choices = planner.Choices(on="local", probe_seconds=0.1)
-        body = plans.to_json(planner.make(*read_job(job), choices, utc(), lambda _: None))
+        choices = planner.PlanOptions(on="local", probe_seconds=0.1)
+        body = plans.to_json(planner.make_plan(*read_job(job), choices, utc(), lambda _: None))
         lots = [
             self._lot("L4", "spot", self.wanted[0], tokens_per_second),
             self._lot("H100", "ondemand", self.wanted[1], tokens_per_second),

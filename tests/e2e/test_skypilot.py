@@ -140,8 +140,8 @@ print(json.dumps(prices | {{"?": cloud.price(Site("aws", "us-east-1", "us-east-1
 def example(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """An example's plan, from the prices of the snapshot, and the task files of its lots."""
     job, _ = read_job(EXAMPLES / name / "job.yaml")
-    choices = planner.Choices(on=None, probe_seconds=0.1, offers=price_book.load())
-    body = plans.to_json(planner.make(job, Path("/home/ann"), choices, utc(), lambda _: None))
+    choices = planner.PlanOptions(on=None, probe_seconds=0.1, offers=price_book.load())
+    body = plans.to_json(planner.make_plan(job, Path("/home/ann"), choices, utc(), lambda _: None))
     assert job.output
     recipes = specs_of(body, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
     return body, task_yamls(recipes)
@@ -161,7 +161,9 @@ def test_the_golden_task_files_of_an_example_are_what_its_plan_gives_and_skypilo
     assert made == kept
 
     files = [str(EXAMPLES / name / file) for file in made]
-    taken = in_cloud(home, str(ROOT / "tests" / "support" / "clusters" / "offline.py"), *_runnable(files, home))
+    taken = in_cloud(
+        home, str(ROOT / "tests" / "support" / "clusters" / "offline.py"), *_runnable(files, home)
+    )
     for lot, seen in zip(body["lots"], taken.values(), strict=True):
         places = ranked(
             [

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from launcher.planning.estimate import NEVER, Kind
+from launcher.planning.estimate import NO_PREEMPTION, Candidate
 from launcher.throughput.spread import Spread
 
 # Per GPU: dollars an hour on spot and tokens a second, of the right order.
@@ -25,9 +25,9 @@ def sure(number: float) -> Spread:
     return Spread(number, number, number)
 
 
-def kind(**changes: Any) -> Kind:
+def kind(**changes: Any) -> Candidate:
     """3.6M tokens and one dollar an hour, and five minutes to start; nothing about it varies."""
-    plain = Kind(
+    plain = Candidate(
         cloud="gcp",
         region="us-central1",
         gpu="L4",
@@ -43,18 +43,18 @@ def kind(**changes: Any) -> Kind:
     return replace(plain, **changes)
 
 
-def free(**changes: Any) -> Kind:
+def free(**changes: Any) -> Candidate:
     """The same, and it starts at once."""
     return kind(cold_start=sure(0), **changes)
 
 
-def kinds(seed: int, count: int, regions: int = 6) -> list[Kind]:
+def kinds(seed: int, count: int, regions: int = 6) -> list[Candidate]:
     """A market such as clouds make it: half of it spot, one to eight GPUs, prices about a median."""
     dice = random.Random(seed)
     return [_drawn(dice, number, regions) for number in range(count)]
 
 
-def _drawn(dice: random.Random, number: int, regions: int) -> Kind:
+def _drawn(dice: random.Random, number: int, regions: int) -> Candidate:
     gpu, (usd, rate) = dice.choice(list(GPUS.items()))
     gpus, spot = dice.choice((1, 1, 1, 2, 4, 8)), dice.random() < 0.5
     price = usd * gpus * (1 if spot else 2.5) * dice.lognormvariate(0, 0.3)
@@ -70,11 +70,11 @@ def _drawn(dice: random.Random, number: int, regions: int) -> Kind:
         speed_source="predicted: a test",
         cold_start=Spread(200, 300, 500),
         instance_type=f"type-{number}",
-        hazard=Spread(0.01, 0.1, 0.4) if spot else NEVER,
+        hazard=Spread(0.01, 0.1, 0.4) if spot else NO_PREEMPTION,
         disk_usd_per_hour=Decimal("0.01"),
     )
 
 
-def groups(found: Sequence[Kind], each: int) -> dict[tuple[str, str, str, bool], int]:
+def groups(found: Sequence[Candidate], each: int) -> dict[tuple[str, str, str, bool], int]:
     """So many machines of each group are to be had."""
     return {one.group: each for one in found}

@@ -1,5 +1,7 @@
 """Real runs of the hash engine for the tests of the command line: a job, its plan, launchers as processes."""
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -12,7 +14,9 @@ from typing import Any
 
 import psutil
 
+from launcher.cli.main import main
 from launcher.fleet.status import status_of
+from launcher.fleet.status_report import to_json
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
@@ -44,6 +48,23 @@ def embedfleet(*words: object, folder: Path, **env: str) -> subprocess.Completed
         timeout=PATIENCE,
         check=False,
     )
+
+
+def in_process(*words: object, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """A command in this process, as if it was run in `folder`: what most tests need, without a second of start-up."""
+    out, err = io.StringIO(), io.StringIO()
+    before = dict(os.environ)
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        os.environ.clear()
+        os.environ.update(environment(**env))
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as end:  # of argparse
+            status = end.code if isinstance(end.code, int) else 0
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    return subprocess.CompletedProcess([], status, out.getvalue(), err.getvalue())
 
 
 def wait(until: Callable[[], bool], patience: float = PATIENCE) -> None:
@@ -84,8 +105,8 @@ def shards(folder: Path, count: int) -> None:
 
 def write_plan(job: Path, name: str = "plan.json") -> dict[str, Any]:
     """The plan of a job, as the command would write it."""
-    choices = planner.Choices(on="local", probe_seconds=0.1)
-    body = plans.to_json(planner.make(*read_job(job), choices, utc(), lambda _: None))
+    choices = planner.PlanOptions(on="local", probe_seconds=0.1)
+    body = plans.to_json(planner.make_plan(*read_job(job), choices, utc(), lambda _: None))
     (job.parent / name).write_text(json.dumps(body), encoding="utf-8")
     return body
 
@@ -127,7 +148,7 @@ class Launching:
         with Ledger.open(self.folder / "runs" / "ledger.db") as ledger:
             if ledger.runs.get(self.run) is None:
                 return {"state": None, "workers": [], "shards_done": 0}
-            return status_of(ledger, self.run, None)
+            return to_json(status_of(ledger, self.run, None))
 
     def done(self) -> int:
         return len(list((self.folder / "out" / "_embedfleet" / self.run / "receipts").glob("*/*.json")))

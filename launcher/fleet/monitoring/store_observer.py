@@ -13,7 +13,7 @@ from functools import partial
 from launcher.fleet.monitoring.heartbeats import HeartbeatReader
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease
-from launcher.throughput.calibration import Minute, minute_of
+from launcher.throughput.calibration import FirstMinute, first_minute_of
 from tasks.protocol import heartbeat, keys, lease, manifest, receipt
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.shard import SLAB, slab_name
@@ -33,7 +33,9 @@ class StoreObserver:
     done: set[str] = field(default_factory=set[str])  # shards with a receipt
     listed_counts: dict[int, int] = field(default_factory=dict[int, int])  # receipts listed, by slab
     shards_by_worker: Counter[str] = field(default_factory=Counter[str])  # shards done
-    first_minutes: dict[str, Minute] = field(default_factory=dict[str, Minute])  # by worker, once over
+    first_minutes: dict[str, FirstMinute] = field(
+        default_factory=dict[str, FirstMinute]
+    )  # by worker, once over
     heartbeats: HeartbeatReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +93,7 @@ class StoreObserver:
             self.ledger.shards.record_leases(
                 self.run, [returned_lease(found.worker, entry) for entry in found.returned]
             )
-        minute = minute_of(found)
+        minute = first_minute_of(found)
         if minute:
             self.first_minutes[found.worker] = minute
 
@@ -163,7 +165,7 @@ def observe_run(ledger: Ledger, store: Store, run: str) -> StoreObserver | None:
     """An observer that starts with what the ledger holds; None while the run has no manifest."""
     try:
         observer = StoreObserver(store, ledger, manifest.read_header(store, run))
-    except manifest.NoRun:
+    except manifest.RunNotFound:
         return None
     observer.load_known()
     return observer

@@ -11,14 +11,20 @@ from math import ceil
 
 from launcher.errors import Infeasible
 from launcher.planning.estimate import Estimate
-from launcher.planning.optimizer.market import Caps, Group
+from launcher.planning.optimizer.market import FleetLimits, Group
 from launcher.planning.optimizer.search import TRIES, Search
-from launcher.planning.optimizer.solver import choose, least_machines, quota_times, safest, soonest
+from launcher.planning.optimizer.solver import (
+    least_hours,
+    least_machines,
+    least_slow_cost,
+    quota_factor,
+    solve,
+)
 
 ROOM = Decimal("1.02")  # of a sum of money that is named, for the next plan's prices are a little older
 
 
-def impossible() -> Infeasible:
+def quota_leaves_nothing() -> Infeasible:
     """Even an endless deadline would not do."""
     return Infeasible(
         "the quota leaves no machine for this job, however long it may take",
@@ -26,7 +32,7 @@ def impossible() -> Infeasible:
     )
 
 
-def refusal(search: Search, caps: Caps, frontier: Sequence[Estimate]) -> Infeasible:
+def explain(search: Search, caps: FleetLimits, frontier: Sequence[Estimate]) -> Infeasible:
     """Of a deadline or a budget that nothing keeps."""
     deadline = search.asked.deadline_hours
     free = Search(search.market, replace(search.asked, budget=None), search.gaps)
@@ -36,7 +42,7 @@ def refusal(search: Search, caps: Caps, frontier: Sequence[Estimate]) -> Infeasi
     return _dear(search, free, caps, [*frontier, *([timely] if timely else [])])
 
 
-def _late(search: Search, caps: Caps, deadline: float) -> Infeasible:
+def _late(search: Search, caps: FleetLimits, deadline: float) -> Infeasible:
     asked = search.asked
     best = _soonest(search, caps)
     limit, more = "", ""
@@ -51,20 +57,20 @@ def _late(search: Search, caps: Caps, deadline: float) -> Infeasible:
         limit = f" with at most {asked.machines_per_region} machines a region"
         more = ", or raise limits.machines_per_region"
     return Infeasible(
-        f"nothing finishes in {span(deadline)}{limit}; "
-        f"soonest: {best.machines} machines, most {best.kind.name}, {span(best.hours.high)} (P90)",
-        hint=f"set limits.deadline to {up(best.hours.high)}{more}",
+        f"nothing finishes in {duration_text(deadline)}{limit}; "
+        f"soonest: {best.machines} machines, most {best.kind.name}, {duration_text(best.hours.high)} (P90)",
+        hint=f"set limits.deadline to {round_duration_up(best.hours.high)}{more}",
     )
 
 
-def _soonest(search: Search, caps: Caps) -> Estimate:
-    hours = soonest(search.market, caps)
-    found = choose(search.market, hours, caps)
+def _soonest(search: Search, caps: FleetLimits) -> Estimate:
+    hours = least_hours(search.market, caps)
+    found = solve(search.market, hours, caps)
     assert found, "a soonest fleet is one"
     return search.made(found)
 
 
-def _dear(search: Search, free: Search, caps: Caps, frontier: Sequence[Estimate]) -> Infeasible:
+def _dear(search: Search, free: Search, caps: FleetLimits, frontier: Sequence[Estimate]) -> Infeasible:
     """The least budget of the fleets that are on time: none of them is within the one that was asked."""
     deadline = search.asked.deadline_hours
     found = [
@@ -72,20 +78,20 @@ def _dear(search: Search, free: Search, caps: Caps, frontier: Sequence[Estimate]
         free.at(search.market, caps, deadline),
         free.frugal(search.market, caps, deadline, deadline),
     ]
-    frugal = safest(search.market, deadline, caps)
+    frugal = least_slow_cost(search.market, deadline, caps)
     found += [search.made(frugal)] if frugal else []
     sums = [e.usd.p90 for e in found if e and e.usd and (deadline is None or e.hours.high <= deadline)]
     nearest = min(sums)
-    when = f" in {span(deadline)}" if deadline is not None else ""
+    when = f" in {duration_text(deadline)}" if deadline is not None else ""
     return Infeasible(
         f"nothing costs at most ${search.asked.budget}{when} (P90); the least is ${nearest:,.2f}",
         hint=f"set limits.budget to ${ceil(nearest * ROOM)}" + (", or a later deadline" if deadline else ""),
     )
 
 
-def _enough(search: Search, caps: Caps, deadline: float) -> dict[Group, int] | None:
+def _enough(search: Search, caps: FleetLimits, deadline: float) -> dict[Group, int] | None:
     """A quota that makes the deadline: each entry as many times what it is, by as little as will do."""
-    times = quota_times(search.market, deadline, caps)
+    times = quota_factor(search.market, deadline, caps)
     for _ in range(TRIES):
         if times is None:
             return None
@@ -107,7 +113,7 @@ def _quota(quota: Mapping[Group, int]) -> str:
     return "; ".join(entries[:3]) + (f"; and {len(entries) - 3} more" if len(entries) > 3 else "")
 
 
-def span(hours: float) -> str:
+def duration_text(hours: float) -> str:
     """A duration in words, short."""
     for size, unit in ((24.0, "d"), (1.0, "h"), (1 / 60, "min")):
         if hours >= (100 if unit == "d" else 2 * size):
@@ -115,7 +121,7 @@ def span(hours: float) -> str:
     return f"{hours * 3600:.3g} s"
 
 
-def up(hours: float) -> str:
+def round_duration_up(hours: float) -> str:
     """A duration for the job file that is not shorter."""
     if hours < 1 / 30:
         return f"{ceil(hours * 3600)}s"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from launcher.planning.estimate import Candidate, tail_seconds, preemption_overhead
+from launcher.planning.estimate import Candidate, preemption_overhead, tail_seconds
 from launcher.throughput.spread import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,7 @@ Group = tuple[str, str, str, bool]  # cloud, region, GPU, spot
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class TokenDemand:
     """The work in tokens: what it is at the median, and what the deadline must hold for."""
 
     tokens: float
@@ -30,7 +30,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class FleetLimits:
     """How much may be had. A group that is not named has no quota.
 
     `obtainable` is what is known to be had, and not a promise: more may be taken of a group where nothing else makes
@@ -51,7 +51,7 @@ class Market:
     """Kinds as columns of numbers: what all the work would cost and take on each."""
 
     kinds: tuple[Candidate, ...]
-    need: Need
+    need: TokenDemand
     work_usd: Floats  # of all the work, at the median
     start_usd: Floats  # of one machine's start and tail, at the median
     slow_usd: Floats  # of all the work, at the slow end
@@ -87,7 +87,7 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LimitRows:
     """Limits on the numbers of machines: coefficients by row and column, and what each row may come to."""
 
     matrix: sparse.csr_array
@@ -95,7 +95,7 @@ class Limits:
     soft: NDArray[np.bool_]  # rows that may be exceeded, at a price that nothing else has
 
 
-def market(kinds: Sequence[Candidate], need: Need) -> Market:
+def market_of(kinds: Sequence[Candidate], need: TokenDemand) -> Market:
     """The kinds that have a price, less those that another of the same group and size beats in everything."""
     if need.tokens <= 0:
         raise ValueError("there is no work")
@@ -111,8 +111,15 @@ def market(kinds: Sequence[Candidate], need: Need) -> Market:
         price = float((kind.usd_per_hour or Decimal(0)) + (disk if own is None else own))
         carried = float(egress if way is None else way) * need.tokens
         speed, start, end = kind.tokens_per_second, kind.cold_start, tail_seconds(kind)
-        hours = need.tokens / speed.mid / SECONDS_PER_HOUR * (1 + preemption_overhead(kind.hazard.mid, start.mid))
-        slow = need.at_most / speed.low / SECONDS_PER_HOUR * (1 + preemption_overhead(kind.hazard.high, start.high))
+        hours = (
+            need.tokens / speed.mid / SECONDS_PER_HOUR * (1 + preemption_overhead(kind.hazard.mid, start.mid))
+        )
+        slow = (
+            need.at_most
+            / speed.low
+            / SECONDS_PER_HOUR
+            * (1 + preemption_overhead(kind.hazard.high, start.high))
+        )
         fixed = price * (start.mid + end) / SECONDS_PER_HOUR
         late = (start.high + end) / SECONDS_PER_HOUR
         rows.append((price * hours + carried, fixed, price * slow + carried, slow, late, kind.gpus))
@@ -148,7 +155,9 @@ def _undominated(whole: Market) -> NDArray[np.int64]:
     return np.array(sorted(i for rivals in kept.values() for i in rivals), np.int64)
 
 
-def floors(market: Market, hours: float | None, caps: Caps) -> list[tuple[float, tuple[str, str]]]:
+def region_lower_bounds(
+    market: Market, hours: float | None, caps: FleetLimits
+) -> list[tuple[float, tuple[str, str]]]:
     """What the work costs at least in each (cloud, region) alone, in USD; regions that cannot do it are left out.
 
     Pieces of machines, and of each group as much as may be had of its largest at the price of its cheapest.
@@ -173,7 +182,7 @@ def floors(market: Market, hours: float | None, caps: Caps) -> list[tuple[float,
     return out
 
 
-def limits(table: Market, caps: Caps) -> Limits:
+def limit_rows(table: Market, caps: FleetLimits) -> LimitRows:
     """The rows that bound the machines: of all, of a region, of a group, and the GPUs of a group that has a quota."""
     n = len(table.kinds)
     present, member = np.unique(table.group, return_inverse=True)
@@ -204,8 +213,8 @@ def limits(table: Market, caps: Caps) -> Limits:
             most.append(limit[bound][first])
             soft += [gives] * count
     if not blocks:
-        return Limits(sparse.csr_array((0, n)), np.zeros(0), np.zeros(0, bool))
-    return Limits(sparse.csr_array(sparse.vstack(blocks)), np.concatenate(most), np.array(soft))
+        return LimitRows(sparse.csr_array((0, n)), np.zeros(0), np.zeros(0, bool))
+    return LimitRows(sparse.csr_array(sparse.vstack(blocks)), np.concatenate(most), np.array(soft))
 
 
 def _rows(groups: NDArray[np.int64]) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
@@ -214,7 +223,7 @@ def _rows(groups: NDArray[np.int64]) -> tuple[int, NDArray[np.int64], NDArray[np
     return len(names), row, first
 
 
-def _most(group: Group, caps: Caps) -> float:
+def _most(group: Group, caps: FleetLimits) -> float:
     """Machines of a group that may be had and no more; there is one of this machine."""
     if group[0] == "local":
         return 1.0

@@ -12,10 +12,10 @@ from itertools import pairwise
 from math import sqrt
 
 from launcher.money import decimal_of_float
-from launcher.planning.estimate import Estimate, Candidate, RunCharges, Allocation, itemize, per_million
-from launcher.planning.monte_carlo import outcome
-from launcher.planning.optimizer.market import Caps, Group, Market, floors
-from launcher.planning.optimizer.solver import GAP, Chosen, choose, safest, soonest
+from launcher.planning.estimate import Allocation, Candidate, Estimate, RunCharges, itemize, per_million
+from launcher.planning.monte_carlo import simulate
+from launcher.planning.optimizer.market import FleetLimits, Group, Market, region_lower_bounds
+from launcher.planning.optimizer.solver import GAP, Solution, least_hours, least_slow_cost, solve
 from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
 
 POINTS = 9  # of the frontier, tried at first
@@ -31,7 +31,7 @@ CLEAR = Decimal("0.005")  # of the cost: what is within this of the optimum is a
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Requirements:
     """The work and its limits."""
 
     tokens: Spread
@@ -45,20 +45,20 @@ class Asked:
     seed: int = 0
 
     @property
-    def caps(self) -> Caps:
+    def caps(self) -> FleetLimits:
         """The limits on numbers. Who says how many machines a region gives knows better than what is known."""
         known = dict[Group, int]() if self.machines_per_region is not None else self.obtainable
-        return Caps(self.machines, self.machines_per_region, None, known, self.quota)
+        return FleetLimits(self.machines, self.machines_per_region, None, known, self.quota)
 
 
-def estimate(shares: Sequence[Allocation], asked: Asked) -> Estimate:
+def estimate_fleet(shares: Sequence[Allocation], asked: Requirements) -> Estimate:
     """The fleet with its spread."""
-    found = outcome(shares, asked.rest, asked.tokens, asked.seed)
+    found = simulate(shares, asked.rest, asked.tokens, asked.seed)
     each = None if found.usd is None else per_million(found.usd.p50, asked.tokens.mid)
     return Estimate(tuple(shares), found.hours, found.usd, itemize(shares, asked.rest), each)
 
 
-def excess(made: Estimate, asked: Asked) -> int:
+def machines_beyond_known(made: Estimate, asked: Requirements) -> int:
     """Machines beyond what is known to be obtainable in their regions."""
     known = asked.caps.obtainable
     taken: Counter[Group] = Counter()
@@ -67,7 +67,7 @@ def excess(made: Estimate, asked: Asked) -> int:
     return sum(max(0, n - known[group]) for group, n in taken.items() if group in known)
 
 
-def price(made: Estimate) -> Decimal:
+def median_usd(made: Estimate) -> Decimal:
     """What it costs at the median, to sort by; the unknown last."""
     return made.usd.p50 if made.usd else Decimal("Infinity")
 
@@ -77,13 +77,15 @@ class Search:
     """A market, what is asked of it, and how sure the solver was of each fleet."""
 
     market: Market
-    asked: Asked
+    asked: Requirements
     gaps: dict[tuple[Allocation, ...], float] = field(default_factory=dict[tuple[Allocation, ...], float])
-    aims: dict[tuple[Allocation, ...], float | None] = field(default_factory=dict[tuple[Allocation, ...], float | None])
+    aims: dict[tuple[Allocation, ...], float | None] = field(
+        default_factory=dict[tuple[Allocation, ...], float | None]
+    )
 
-    def made(self, found: Chosen) -> Estimate:
+    def made(self, found: Solution) -> Estimate:
         """What the solver chose, with its spread."""
-        made = estimate(found.shares, self.asked)
+        made = estimate_fleet(found.shares, self.asked)
         self.gaps[made.shares] = found.gap
         return made
 
@@ -94,12 +96,17 @@ class Search:
         return in_time and (asked.budget is None or made.usd is None or made.usd.p90 <= asked.budget)
 
     def at(
-        self, part: Market, caps: Caps, hours: float | None, aim: float | None = None, tries: int = TRIES
+        self,
+        part: Market,
+        caps: FleetLimits,
+        hours: float | None,
+        aim: float | None = None,
+        tries: int = TRIES,
     ) -> Estimate | None:
         """The cheapest fleet that makes this deadline and the budget at P90. The solver is given `aim` at first."""
         aim, usd, budget = aim or hours, None, self.asked.budget
         for _ in range(tries):
-            found = choose(part, aim, replace(caps, usd=usd))
+            found = solve(part, aim, replace(caps, usd=usd))
             if found is None:
                 break
             made = self.made(found)
@@ -111,19 +118,21 @@ class Search:
             if late and aim and hours:
                 aim *= min(0.995, hours / made.hours.high * 0.998)
             if dear and made.usd and budget is not None:
-                if not excess(made, self.asked):
+                if not machines_beyond_known(made, self.asked):
                     caps = replace(caps, firm=True)  # a small budget is no reason to count on luck
                 usd = found.slow_usd * min(0.995, float(budget / made.usd.p90))
         return None if budget is None else self.frugal(part, caps, hours, aim)
 
-    def frugal(self, part: Market, caps: Caps, hours: float | None, aim: float | None) -> Estimate | None:
+    def frugal(
+        self, part: Market, caps: FleetLimits, hours: float | None, aim: float | None
+    ) -> Estimate | None:
         """The fleet that costs least when all is slow, if that is within the limits."""
-        found = safest(part, aim, caps)
+        found = least_slow_cost(part, aim, caps)
         made = None if found is None else self.made(found)
         in_time = made is not None and (hours is None or made.hours.high <= hours)
         return made if made and in_time and self.keeps(made) else None
 
-    def fitted(self, caps: Caps, hours: float) -> Estimate | None:
+    def fitted(self, caps: FleetLimits, hours: float) -> Estimate | None:
         """The cheapest fleet for a deadline, which uses the time that the deadline leaves it.
 
         The slow end of every machine is later than the P90 of a fleet of several: so the solver may aim beyond.
@@ -133,8 +142,8 @@ class Search:
             free = Search(self.market, replace(self.asked, budget=None), self.gaps).fitted(caps, hours)
             return free if free and self.keeps(free) else None
         if best is None:
-            least = soonest(self.market, caps)
-            found = choose(self.market, least, caps)
+            least = least_hours(self.market, caps)
+            found = solve(self.market, least, caps)
             made = self.made(found) if found else None
             return made if made and made.hours.high <= hours and self.keeps(made) else None
         if best.hours.high > hours * (1 - SLACK):
@@ -142,19 +151,19 @@ class Search:
         aim = hours * hours / best.hours.high
         for reach in (aim, sqrt(aim * hours)):
             later = self.at(self.market, caps, hours, reach, tries=1)
-            if later and price(later) < price(best):
+            if later and median_usd(later) < median_usd(best):
                 return later
         return best
 
-    def frontier(self, caps: Caps, least: float) -> list[Estimate]:
+    def frontier(self, caps: FleetLimits, least: float) -> list[Estimate]:
         """Fleets from the soonest to the cheapest, each cheaper than all before it; limits in dollars are left aside."""
-        cheap = choose(self.market, None, caps)
+        cheap = solve(self.market, None, caps)
         assert cheap, "what can be done soon can be done late"
         made = [self.made(cheap)]
         ratio = max(made[0].hours.high, least * 1.05) / least
         for n in range(POINTS + 1):
             aim = least * ratio ** (n / (POINTS + 1))
-            found = choose(self.market, aim, caps, ROUGH)
+            found = solve(self.market, aim, caps, ROUGH)
             if found:
                 made.append(self.made(found))
                 self.aims[made[-1].shares] = aim
@@ -165,15 +174,17 @@ class Search:
             if wide is None:
                 break
             tried.add(wide[1])
-            found = choose(self.market, wide[1] * sqrt(wide[0]), caps, GAP)
+            found = solve(self.market, wide[1] * sqrt(wide[0]), caps, GAP)
             points = _falling([*points, self.made(found)]) if found else points
         return points
 
-    def polish(self, caps: Caps, best: Estimate) -> Estimate:
+    def polish(self, caps: FleetLimits, best: Estimate) -> Estimate:
         """Deadlines about the best one, for the points of the frontier are far apart; only where hours cost something."""
         if GAP < self.gaps.get(best.shares, 0.0) <= NEAR:
-            found = choose(self.market, self.aims.get(best.shares), caps, thorough=True)
-            best = min((m for m in (best, self.made(found) if found else best) if self.keeps(m)), key=price)
+            found = solve(self.market, self.aims.get(best.shares), caps, thorough=True)
+            best = min(
+                (m for m in (best, self.made(found) if found else best) if self.keeps(m)), key=median_usd
+            )
         hourly = best.items["controller"]
         if best.usd is None or not hourly or hourly < CLEAR * best.usd.p50:
             return best
@@ -181,11 +192,11 @@ class Search:
             hours = best.hours.high * factor
             if self.asked.deadline_hours is None or hours <= self.asked.deadline_hours:
                 made = self.at(self.market, caps, hours)
-                if made and price(made) < price(best):
+                if made and median_usd(made) < median_usd(best):
                     best = made
         return best
 
-    def others(self, caps: Caps, chosen: Estimate) -> Iterator[tuple[str, Estimate]]:
+    def others(self, caps: FleetLimits, chosen: Estimate) -> Iterator[tuple[str, Estimate]]:
         """Under the same limits: one GPU type, one region, one purchase kind."""
         hours = chosen.hours.high
         deadlines = [self.asked.deadline_hours] if self.asked.deadline_hours else [None, hours, 2 * hours]
@@ -194,7 +205,7 @@ class Search:
             part = self.market.where(wanted)
             found = [self.at(part, caps, deadline) for deadline in deadlines]
             found += [chosen] if all(wanted(share.kind) for share in chosen.shares) else []
-            return min((one for one in found if one), key=price, default=None)
+            return min((one for one in found if one), key=median_usd, default=None)
 
         yield from self.gpus(under)
         for spot, name in ((False, "only on demand"), (True, "only spot")):
@@ -218,11 +229,11 @@ class Search:
                 return
             made = under(lambda kind, gpu=gpu: kind.gpu == gpu)
             if made:
-                found.append(price(made))
+                found.append(median_usd(made))
                 yield f"only {gpu}", made
 
     def region(
-        self, caps: Caps, under: Callable[[Callable[[Candidate], bool]], Estimate | None]
+        self, caps: FleetLimits, under: Callable[[Callable[[Candidate], bool]], Estimate | None]
     ) -> tuple[str, Estimate] | None:
         """The best single region: tried from the one that could cost least, until none left can be cheaper."""
         best: tuple[str, Estimate] | None = None
@@ -230,11 +241,13 @@ class Search:
         besides = (rest.controller_usd_per_hour or Decimal(0)) * decimal_of_float(
             start / SECONDS_PER_HOUR
         ) + (rest.storage or 0)
-        for least, (cloud, region) in sorted(floors(self.market, self.asked.deadline_hours, caps))[:REGIONS]:
-            if best and decimal_of_float(least) + besides >= price(best[1]):
+        for least, (cloud, region) in sorted(
+            region_lower_bounds(self.market, self.asked.deadline_hours, caps)
+        )[:REGIONS]:
+            if best and decimal_of_float(least) + besides >= median_usd(best[1]):
                 break
             made = under(lambda kind, here=(cloud, region): (kind.cloud, kind.region) == here)
-            if made and (best is None or price(made) < price(best[1])):
+            if made and (best is None or median_usd(made) < median_usd(best[1])):
                 best = (f"only {cloud} {region}", made)
         return best
 
@@ -242,7 +255,7 @@ class Search:
 def _falling(made: Sequence[Estimate]) -> list[Estimate]:
     """By time, and of two the later only where it is cheaper."""
     out: list[Estimate] = []
-    for one in sorted(made, key=lambda e: (e.hours.high, price(e))):
-        if not out or price(one) < price(out[-1]):
+    for one in sorted(made, key=lambda e: (e.hours.high, median_usd(e))):
+        if not out or median_usd(one) < median_usd(out[-1]):
             out.append(one)
     return out

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def hush() -> Generator[None, None, None]:
+def silence_solver_output() -> Generator[None, None, None]:
     """Nothing that is written to descriptor 1 inside the block is seen."""
     sys.stdout.flush()
     kept = os.dup(1)

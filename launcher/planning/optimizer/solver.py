@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from launcher.planning.estimate import Allocation
-from launcher.planning.optimizer.market import Caps, Floats, Market, limits
+from launcher.planning.optimizer.market import FleetLimits, Floats, Market, limit_rows
 
 GAP = 0.005  # of the cost: how far from the optimum a choice may be
 FIRST = 48  # kinds that the mixed-integer program sees at first
@@ -29,7 +29,7 @@ FOREVER = 1e9  # hours; what takes longer cannot be done
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Solution:
     """The shares, what they cost by the solver's reckoning in USD, and a bound that no fleet can beat."""
 
     shares: tuple[Allocation, ...]
@@ -53,9 +53,9 @@ class _Found:
     table: Market
 
 
-def choose(
-    market: Market, hours: float | None, caps: Caps, gap: float = GAP, *, thorough: bool = False
-) -> Chosen | None:
+def solve(
+    market: Market, hours: float | None, caps: FleetLimits, gap: float = GAP, *, thorough: bool = False
+) -> Solution | None:
     """The cheapest fleet that does the work within `hours`, to `gap` of its cost; None when there is none.
 
     Few kinds are looked at unless it is to be `thorough`: then all, which takes a while where there are thousands.
@@ -86,7 +86,7 @@ def choose(
     return None if best is None else _chosen(best, bound)
 
 
-def _chosen(found: _Found, bound: float) -> Chosen:
+def _chosen(found: _Found, bound: float) -> Solution:
     table = found.table
     shares = tuple(
         Allocation(kind, int(n), float(share) * table.need.tokens)
@@ -97,7 +97,7 @@ def _chosen(found: _Found, bound: float) -> Chosen:
     usd = float(table.work_usd @ found.shares + table.start_usd @ used)
     slow = float(table.slow_usd @ found.shares + table.start_usd @ used)
     near = min(1.0, bound / found.value) if found.value else 1.0  # the fines are in both
-    return Chosen(_sorted(shares), usd, usd * near, slow)
+    return Solution(_sorted(shares), usd, usd * near, slow)
 
 
 def _fine(table: Market, capacity: Floats) -> float:
@@ -105,7 +105,7 @@ def _fine(table: Market, capacity: Floats) -> float:
     return float((table.work_usd * np.minimum(capacity, 1.0) + table.start_usd).max())
 
 
-def soonest(market: Market, caps: Caps) -> float | None:
+def least_hours(market: Market, caps: FleetLimits) -> float | None:
     """The shortest deadline in hours that any fleet can make; None when none can do the work at all.
 
     By bisection on the relaxed program, to 1 %, and from there up to where whole machines do, to 6 %.
@@ -123,16 +123,16 @@ def soonest(market: Market, caps: Caps) -> float | None:
     while high - low > 0.01 * high:
         middle = (low + high) / 2 if low else high / 4
         low, high = (low, middle) if possible(middle) else (middle, high)
-    while choose(market, high, caps) is None:
+    while solve(market, high, caps) is None:
         high *= 1.06
         if high > FOREVER:
             return None
     return high
 
 
-def safest(market: Market, hours: float | None, caps: Caps) -> Chosen | None:
+def least_slow_cost(market: Market, hours: float | None, caps: FleetLimits) -> Solution | None:
     """The fleet that costs least at the slow end: who cannot afford this one can afford none."""
-    found = choose(replace(market, work_usd=market.slow_usd), hours, replace(caps, usd=None))
+    found = solve(replace(market, work_usd=market.slow_usd), hours, replace(caps, usd=None))
     if found is None:
         return None
     places = {id(kind): place for place, kind in enumerate(market.kinds)}
@@ -144,11 +144,11 @@ def safest(market: Market, hours: float | None, caps: Caps) -> Chosen | None:
     return replace(found, usd=usd, bound=min(usd, found.bound))
 
 
-def least_machines(market: Market, hours: float, caps: Caps) -> int | None:
+def least_machines(market: Market, hours: float, caps: FleetLimits) -> int | None:
     """The fewest machines that make the deadline when nothing limits their number."""
 
     def enough(machines: int | None) -> bool:
-        return choose(market, hours, replace(caps, machines=machines)) is not None
+        return solve(market, hours, replace(caps, machines=machines)) is not None
 
     if not enough(None):
         return None
@@ -161,12 +161,12 @@ def least_machines(market: Market, hours: float, caps: Caps) -> int | None:
     return low
 
 
-def quota_times(market: Market, hours: float, caps: Caps) -> float | None:
+def quota_factor(market: Market, hours: float, caps: FleetLimits) -> float | None:
     """How many times the quota makes the deadline, to 2 %; None when no quota above 0 does."""
 
     def enough(times: float) -> bool:
         quota = {group: int(most * times) for group, most in caps.quota.items()}
-        return choose(market, hours, replace(caps, quota=quota)) is not None
+        return solve(market, hours, replace(caps, quota=quota)) is not None
 
     low, high = 1.0, 2.0
     while not enough(high):
@@ -179,7 +179,7 @@ def quota_times(market: Market, hours: float, caps: Caps) -> float | None:
     return high
 
 
-def _relax(table: Market, capacity: Floats, caps: Caps, fine: float) -> tuple[float, Floats] | None:
+def _relax(table: Market, capacity: Floats, caps: FleetLimits, fine: float) -> tuple[float, Floats] | None:
     """What the work costs at least, and each kind's reduced cost; None when even pieces of machines cannot do it.
 
     One variable a kind: its share of the work. A kind that has a share needs share / capacity machines, and never less
@@ -190,7 +190,7 @@ def _relax(table: Market, capacity: Floats, caps: Caps, fine: float) -> tuple[fl
     pieces = 1.0 / capacity
     each = np.maximum(1.0, pieces)
     cost = table.work_usd + table.start_usd * each
-    rows = limits(table, caps)
+    rows = limit_rows(table, caps)
     matrix, most = sparse.csr_array(rows.matrix.multiply(pieces[None, :])), rows.most
     if caps.usd is not None:
         row = sparse.csr_array((table.slow_usd + table.start_usd * each)[None, :])
@@ -221,11 +221,11 @@ def _over(soft: NDArray[np.bool_], rows: int) -> sparse.csr_array:
     return sparse.csr_array((np.full(len(places), -1.0), (places, np.arange(len(places)))), shape=shape)
 
 
-def _alone(table: Market, capacity: Floats, caps: Caps, fine: float) -> _Found | None:
+def _alone(table: Market, capacity: Floats, caps: FleetLimits, fine: float) -> _Found | None:
     """The cheapest fleet of one kind. Often the best there is."""
     machines = np.maximum(np.ceil(1.0 / capacity - ROUNDING), 1.0)
     value = table.work_usd + table.start_usd * machines
-    rows = limits(table, caps)
+    rows = limit_rows(table, caps)
     good = np.ones(len(value), bool)
     if len(rows.most):
         cells = rows.matrix.tocoo()
@@ -242,14 +242,16 @@ def _alone(table: Market, capacity: Floats, caps: Caps, fine: float) -> _Found |
     return _Found(float(value[place]), 0.0, np.ones(1), machines[place : place + 1].astype(np.int64), one)
 
 
-def _whole(table: Market, work_usd: Floats, capacity: Floats, caps: Caps, fine: float) -> _Found | None:
+def _whole(
+    table: Market, work_usd: Floats, capacity: Floats, caps: FleetLimits, fine: float
+) -> _Found | None:
     """The cheapest whole machines.
 
     The variables are machines at work, which may end early, and machines rented: numbers of one size, whatever the
     share of the work that a machine does; and by how much limits are exceeded that may be.
     """
     n = len(table.kinds)
-    rows = limits(table, caps)
+    rows = limit_rows(table, caps)
     over = _over(rows.soft, len(rows.most))
     extra = int(rows.soft.sum())
     does = np.minimum(capacity, 1.0)  # without a deadline one machine may do all of it

@@ -14,8 +14,8 @@ from launcher.bench.trial_run import TrialResult
 from launcher.ledger.records import MeasuredSpeed
 from launcher.reports.terminal.benchmark import bench_text
 from launcher.throughput import lookup
-from launcher.throughput.calibration import Work
-from launcher.throughput.local_machine import Asked, Measured, Slots
+from launcher.throughput.calibration import WorkerTime
+from launcher.throughput.local_machine import LocalSpeed, ProbeRequest, WorkerSlots
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import flops_per_token, predict
 from launcher.throughput.spread import Spread
@@ -34,7 +34,7 @@ def screen(body: Mapping[str, Any]) -> str:
 
 def h200(gpus: int = 2, tokens_per_second: float = 1e6, **changes: Any) -> BenchResult:
     """BERT base on H200, as probes of such a machine would have it."""
-    bare = Measured(
+    bare = LocalSpeed(
         Spread(tokens_per_second * 0.8, tokens_per_second, tokens_per_second * 1.2),
         load_seconds=40.0,
         engine="vllm",
@@ -52,11 +52,11 @@ def h200(gpus: int = 2, tokens_per_second: float = 1e6, **changes: Any) -> Bench
         each=(Spread(tokens_per_second * 0.4, tokens_per_second / 2, tokens_per_second * 0.6),) * 2,
         flops_per_second=gpus * 700e12,
     )
-    workers = {f"w{n}": Work(round(30 * 0.96 * tokens_per_second / gpus), 30.0) for n in range(gpus)}
+    workers = {f"w{n}": WorkerTime(round(30 * 0.96 * tokens_per_second / gpus), 30.0) for n in range(gpus)}
     stages = {"engine": 57.0, "wait": 2.0, "idle": 1.0, "read": 3.0}
     pipeline = TrialResult(0.96 * tokens_per_second, workers, stages, 60.0, 12, round(30 * tokens_per_second))
-    asked = Asked(BASE.name, "vllm", ["a"], 512, None, "")
-    subject = BenchSubject(asked, Slots(gpus, None, gpus), "made up", BASE)
+    asked = ProbeRequest(BASE.name, "vllm", ["a"], 512, None, "")
+    subject = BenchSubject(asked, WorkerSlots(gpus, None, gpus), "made up", BASE)
     return replace(BenchResult(subject, bare, pipeline, "box", NOON), **changes)
 
 
@@ -74,7 +74,7 @@ def test_speed_of_several_gpus_is_recorded_per_gpu_from_the_workers() -> None:
 
 def test_recorded_speed_is_used_for_the_same_gpu() -> None:
     seen = seen_of(h200())
-    found = lookup.choose(BASE, gpu("H200"), "vllm", LENGTHS, seen=[seen])
+    found = lookup.speed_of(BASE, gpu("H200"), "vllm", LENGTHS, seen=[seen])
     assert found is not None
     assert found.tokens_per_second.mid == pytest.approx(480_000)
     assert found.source == "measured 2026-03-01: bench on box H200"

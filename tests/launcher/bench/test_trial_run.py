@@ -4,17 +4,17 @@ import pytest
 
 from launcher.bench.trial_run import TrialSize, run_trial
 from launcher.errors import Problem
-from launcher.throughput.local_machine import Asked, Slots
+from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
 
 
 def test_error_of_a_dead_worker_is_raised() -> None:
-    asked = Asked("hash", "hash", ["a fine book"] * 9, None, None, "")
+    asked = ProbeRequest("hash", "hash", ["a fine book"] * 9, None, None, "")
     with pytest.raises(Problem, match="32 dimensions") as caught:
-        run_trial(asked, Slots(1, 1, 0), TrialSize(0.1, 1_000, 5, dimensions=64))
+        run_trial(asked, WorkerSlots(1, 1, 0), TrialSize(0.1, 1_000, 5, dimensions=64))
     assert "a worker died" in str(caught.value)
 
 
 def test_slow_machine_gets_smaller_shards() -> None:
-    asked = Asked("hash", "hash", ["a fine book"] * 9, None, None, "")
-    found = run_trial(asked, Slots(1, 1, 0), TrialSize(1.0, 30.0, 5.0))
+    asked = ProbeRequest("hash", "hash", ["a fine book"] * 9, None, None, "")
+    found = run_trial(asked, WorkerSlots(1, 1, 0), TrialSize(1.0, 30.0, 5.0))
     assert (found.shards, found.tokens) == (3, 30)

@@ -14,8 +14,8 @@ from launcher.cli.options import MEASURED_TEXT_TOKENS
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
 from launcher.reports.terminal.benchmark import bench_text
-from launcher.throughput.calibration import recall
-from launcher.throughput.local_machine import Slots
+from launcher.throughput.calibration import recent_bench
+from launcher.throughput.local_machine import WorkerSlots
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import flops_per_token
 from launcher.throughput.spread import Spread
@@ -80,8 +80,8 @@ def test_recorded_speed_is_recalled_for_this_machine(
 ) -> None:
     bench(tmp_path, capsys, "--model", "hash", "--workers", 1, "--seconds", 0.5, "--tokens", 50)
     (seen,) = recorded(tmp_path)
-    use = Slots(1, seen.detail["threads"], 0)
-    found = recall([seen], "hash", "hash", use, seen.detail["host"], [], [(1.0, 50.0)], seen.at)
+    use = WorkerSlots(1, seen.detail["threads"], 0)
+    found = recent_bench([seen], "hash", "hash", use, seen.detail["host"], [], [(1.0, 50.0)], seen.at)
     assert found is not None
     assert found[0].tokens_per_second == Spread(seen.low, seen.mid, seen.high)
 

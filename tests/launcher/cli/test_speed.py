@@ -1,4 +1,4 @@
-"""`embedfleet speed`, as a person and a script meet it."""
+"""`embedfleet speed`: its JSON, its table and its usage errors."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import flops_per_token
-from launcher.throughput.table import rows
+from launcher.throughput.table import gpu_rows
 from pricing.gpu import gpu, gpus
 
 BASE = shape("BAAI/bge-base-en-v1.5")
@@ -51,9 +51,7 @@ def test_json_has_an_object_for_each_gpu_and_length(
     ]
 
 
-def test_json_says_the_speed_its_range_and_where_it_comes_from(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_json_has_speed_range_and_source(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (found,) = answer(capsys, tmp_path, "--model", BASE.name, "--gpu", "L4", "--tokens", "512")
     rate = found["tokens_per_second"]
     assert 0 < rate["low"] < rate["mid"] < rate["high"]
@@ -63,12 +61,12 @@ def test_json_says_the_speed_its_range_and_where_it_comes_from(
     assert (found["fits"], found["reason"]) == (True, None)
 
 
-def test_without_a_gpu_all_are_answered(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_without_gpu_option_all_gpus_are_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     found = answer(capsys, tmp_path, "--model", BASE.name, "--tokens", "512")
     assert [r["gpu"] for r in found] == [g.name for g in gpus()]
 
 
-def test_a_gpu_is_asked_for_once_under_any_of_its_names(
+def test_gpu_under_two_of_its_names_is_listed_once(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     found = answer(
@@ -77,7 +75,7 @@ def test_a_gpu_is_asked_for_once_under_any_of_its_names(
     assert [r["gpu"] for r in found] == ["A100-80GB"]
 
 
-def test_a_model_that_does_not_fit_has_no_speed_and_a_reason(
+def test_model_that_does_not_fit_has_no_speed_and_a_reason(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     seven = "Alibaba-NLP/gte-Qwen2-7B-instruct"
@@ -87,24 +85,24 @@ def test_a_model_that_does_not_fit_has_no_speed_and_a_reason(
     assert not found["fits"]
 
 
-def test_a_gpu_without_a_ceiling_has_no_speed_and_a_reason() -> None:
-    (found,) = rows(BASE, [gpu("MI210")], [512], "vllm")
+def test_gpu_without_a_ceiling_has_no_speed_and_a_reason() -> None:
+    (found,) = gpu_rows(BASE, [gpu("MI210")], [512], "vllm")
     assert found["tokens_per_second"] is None
     assert found["reason"] == "no kernel ceiling is known of MI210 in bfloat16"
 
 
-def test_texts_that_are_longer_than_the_model_takes_are_noted() -> None:
-    (found,) = rows(BASE, [gpu("L4")], [513], "vllm")
+def test_length_above_the_models_maximum_is_noted() -> None:
+    (found,) = gpu_rows(BASE, [gpu("L4")], [513], "vllm")
     assert found["note"] == "the model takes 512 tokens by default"
 
 
-def test_a_model_that_fits_for_short_texts_only_says_so() -> None:
-    (found,) = rows(shape("Qwen/Qwen3-Embedding-8B"), [gpu("L4")], [512], "vllm")
+def test_model_that_fits_only_with_short_texts_is_noted() -> None:
+    (found,) = gpu_rows(shape("Qwen/Qwen3-Embedding-8B"), [gpu("L4")], [512], "vllm")
     assert found["fits"]
     assert found["note"] == "texts of 32768 tokens, the model's maximum, would not fit"
 
 
-def test_a_measured_speed_goes_before_a_predicted_one(
+def test_measured_speed_goes_before_a_predicted_one(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     at = datetime(2026, 3, 1, tzinfo=UTC)
@@ -116,7 +114,7 @@ def test_a_measured_speed_goes_before_a_predicted_one(
     assert found["source"] == "measured 2026-03-01: run r"
 
 
-def test_asking_makes_no_ledger(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_no_ledger_is_created(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     answer(capsys, tmp_path / "runs", "--model", BASE.name, "--gpu", "L4")
     assert list(tmp_path.iterdir()) == []
 
@@ -125,7 +123,7 @@ def test_asking_makes_no_ledger(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     "words",
     ["layers=12,hidden=768", '{"layers": 12, "hidden": 768}', '{"name": "x", "layers": 12, "hidden": 768}'],
 )
-def test_a_model_may_be_given_by_its_shape(
+def test_model_can_be_given_by_its_shape(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str
 ) -> None:
     (given,) = answer(capsys, tmp_path, "--model", words, "--gpu", "L4", "--tokens", "512")
@@ -133,7 +131,7 @@ def test_a_model_may_be_given_by_its_shape(
     assert given["tokens_per_second"] == known["tokens_per_second"]
 
 
-def test_a_model_may_be_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_model_can_be_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     config = {
         "model_type": "bert",
         "num_hidden_layers": 12,
@@ -150,7 +148,7 @@ def test_a_model_may_be_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert found["tokens_per_second"]["mid"] > 100_000
 
 
-def test_float32_may_be_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_dtype_option_is_used(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["--model", BASE.name, "--gpu", "L4", "--tokens", "512", "--dtype", "float32"]
     (found,) = answer(capsys, tmp_path, *words)
     assert found["dtype"] == "float32"
@@ -167,13 +165,13 @@ def test_float32_may_be_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: 
         (["--model", "{layers: 12"], "--model is not JSON", "pass --model layers=24"),
         (["--model", BASE.name, "--gpu", "L44"], "--gpu: no GPU 'L44' is known", "pass --gpu L4"),
         (["--model", BASE.name, "--gpu", ","], "--gpu names no GPU", "leave it out for all"),
-        (["--model", BASE.name, "--tokens", "0"], "'0' is no length", "from 1 to 1,000,000"),
-        (["--model", BASE.name, "--tokens", "long"], "'long' is no length", "such as --tokens 128,512"),
+        (["--model", BASE.name, "--tokens", "0"], "'0' is not a length", "from 1 to 1,000,000"),
+        (["--model", BASE.name, "--tokens", "long"], "'long' is not a length", "such as --tokens 128,512"),
         (["--model", BASE.name, "--tokens", ""], "--tokens names no length", "pass --tokens 128,512"),
-        (["--model", BASE.name, "--engine", "vlm"], "nothing is known of 'vlm'", "pass --engine vllm"),
+        (["--model", BASE.name, "--engine", "vlm"], "'vlm' is unknown", "pass --engine vllm"),
     ],
 )
-def test_a_mistake_is_said_with_what_to_do(tmp_path: Path, words: list[str], what: str, hint: str) -> None:
+def test_usage_error_has_a_hint(tmp_path: Path, words: list[str], what: str, hint: str) -> None:
     with pytest.raises(Usage) as refusal:
         ask(tmp_path, *words)
     assert what in str(refusal.value)
@@ -182,21 +180,21 @@ def test_a_mistake_is_said_with_what_to_do(tmp_path: Path, words: list[str], wha
     assert "\n" not in f"{refusal.value}{refusal.value.hint}"
 
 
-def test_the_table_shows_the_range_of_two_lengths_and_what_does_not_run() -> None:
-    shown = screen(rows(BASE, [gpu("L4"), gpu("V100")], [128, 512], "vllm"))
+def test_table_shows_ranges_and_gpus_that_do_not_run() -> None:
+    shown = screen(gpu_rows(BASE, [gpu("L4"), gpu("V100")], [128, 512], "vllm"))
     assert "tok/s at 128" in shown
     assert " to " in shown.splitlines()[2]
     assert "no speed on V100: vllm needs compute capability 7.5, V100 has 7.0" in shown
 
 
-def test_the_table_of_all_gpus_is_no_wider_than_a_screen() -> None:
-    shown = screen(rows(BASE, gpus(), [128, 512], "vllm"))
+def test_table_of_all_gpus_fits_110_columns() -> None:
+    shown = screen(gpu_rows(BASE, gpus(), [128, 512], "vllm"))
     assert max(map(len, shown.splitlines())) <= 110
     assert "…" not in shown
 
 
-def test_the_table_of_nothing_that_runs_says_why() -> None:
-    shown = screen(rows(BASE, [gpu("P100")], [128], "vllm"))
+def test_table_without_a_gpu_that_runs_has_the_reason() -> None:
+    shown = screen(gpu_rows(BASE, [gpu("P100")], [128], "vllm"))
     assert "no speed on P100" in shown
     assert "tok/s at" not in shown
 
@@ -207,14 +205,14 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def benched(folder: Path, model: str = MINILM, engine: str = "torch", **detail: Any) -> None:
-    """A ledger in which bench has kept 4,000 tokens/s of the processors, on texts of 256 tokens."""
+    """A ledger in which bench has recorded 4,000 tokens/s of the processors, on texts of 256 tokens."""
     detail = {"lengths": [[1.0, 256.0]], "dtype": "bfloat16"} | detail
     seen = MeasuredSpeed(model, "cpu", engine, 3_500.0, 4_000.0, 4_500.0, "bench on box cpu", NOON, detail)
     with Ledger.open(folder / "ledger.db") as ledger:
         ledger.speeds.record(seen)
 
 
-def test_the_processors_are_as_fast_as_bench_measured_them(
+def test_processors_have_the_speed_that_bench_measured(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     benched(tmp_path)
@@ -224,7 +222,7 @@ def test_the_processors_are_as_fast_as_bench_measured_them(
     assert found["source"] == "measured 2026-03-01: bench on box cpu"
 
 
-def test_on_longer_texts_they_are_slower_by_what_there_is_more_to_compute(
+def test_measured_speed_is_scaled_by_flops_to_other_lengths(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     benched(tmp_path)
@@ -235,7 +233,7 @@ def test_on_longer_texts_they_are_slower_by_what_there_is_more_to_compute(
     assert found["source"].endswith(f", x{ratio:.2f} for other lengths")
 
 
-def test_processors_that_were_never_measured_have_no_speed_and_the_way_to_one(
+def test_processors_without_a_measurement_have_a_hint(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (found,) = answer(capsys, tmp_path, "--model", MINILM, "--gpu", "cpu", "--tokens", "256")
@@ -244,7 +242,7 @@ def test_processors_that_were_never_measured_have_no_speed_and_the_way_to_one(
     assert "by any engine" in screen([found])
 
 
-def test_of_an_engine_that_was_not_measured_nothing_is_known(
+def test_measurement_of_another_engine_is_not_used(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     benched(tmp_path)
@@ -252,7 +250,7 @@ def test_of_an_engine_that_was_not_measured_nothing_is_known(
     assert answer(capsys, tmp_path, *asked)[0]["tokens_per_second"] is None
 
 
-def test_unasked_they_are_shown_where_they_were_measured(
+def test_measured_processors_are_listed_without_gpu_option(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     asked = ("--model", MINILM, "--tokens", "256")
@@ -261,7 +259,7 @@ def test_unasked_they_are_shown_where_they_were_measured(
     assert answer(capsys, tmp_path, *asked)[-1]["gpu"] == "cpu"
 
 
-def test_the_screen_shows_them_beside_gpus(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_table_shows_processors_with_gpus(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     benched(tmp_path)
     shown = screen(answer(capsys, tmp_path, "--model", MINILM, "--gpu", "L4,cpu", "--tokens", "256"))
     assert "by vllm or torch, per GPU" in shown

@@ -12,7 +12,7 @@ from launcher.corpus.profile import declared
 from launcher.costs.metering import PARTS
 from launcher.costs.run_costs import report_of
 from launcher.jobs.job import parse
-from launcher.planning.candidates import Context, menu
+from launcher.planning.candidates import CandidateContext, find_candidates
 from launcher.reports.report import Report, to_json
 from launcher.throughput.model_shapes import shape
 from pricing.price_book import load
@@ -133,8 +133,10 @@ def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> No
     job = parse("name: a\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n")
     profile = declared(1_000_000, [(1.0, 100.0)], None, None)
     known = shape("BAAI/bge-m3")
-    (before,) = menu([offer], Context(job, known, known.name, profile, at(NOW))).kinds
-    (after,) = menu([offer], Context(job, known, known.name, profile, at(NOW), starts=starts)).kinds
+    (before,) = find_candidates([offer], CandidateContext(job, known, known.name, profile, at(NOW))).kinds
+    (after,) = find_candidates(
+        [offer], CandidateContext(job, known, known.name, profile, at(NOW), starts=starts)
+    ).kinds
     mine = sorted(s.seconds for s in starts if (s.cloud, s.gpu) == ("aws", "L4"))
     assert before.cold_start != after.cold_start
     assert mine[0] <= after.cold_start.low <= after.cold_start.mid <= after.cold_start.high <= mine[-1]

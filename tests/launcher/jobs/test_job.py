@@ -15,13 +15,13 @@ from launcher.jobs.job import (
     SPOTS,
     BadJob,
     Chunking,
-    Declared,
+    CorpusSource,
+    DeclaredCorpus,
     Job,
-    Limits,
-    Local,
-    Output,
-    Quota,
-    Source,
+    JobLimits,
+    JobOutput,
+    LocalMachine,
+    QuotaLimit,
     dump,
     load,
     parse,
@@ -64,11 +64,11 @@ def said(more: str, base: str = SHORT) -> str:
 def test_the_job_of_the_design_is_read_whole() -> None:
     assert parse(DESIGN) == Job(
         name="reviews-2026",
-        corpus=Source("s3://bucket/reviews/*.parquet", "text", "review_id"),
+        corpus=CorpusSource("s3://bucket/reviews/*.parquet", "text", "review_id"),
         model="Alibaba-NLP/gte-Qwen2-7B-instruct",
         chunk=Chunking(512, 50),
-        output=Output("s3://bucket/vectors/reviews", "float16", 1024),
-        limits=Limits(
+        output=JobOutput("s3://bucket/vectors/reviews", "float16", 1024),
+        limits=JobLimits(
             deadline_hours=6.0,
             budget=Decimal(300),
             gpus=("L4", "A100-80GB"),
@@ -76,12 +76,12 @@ def test_the_job_of_the_design_is_read_whole() -> None:
             regions=("us-*",),
             machines=400,
         ),
-        quota=(Quota("aws", "us-east-1", "L4", 64, None),),
+        quota=(QuotaLimit("aws", "us-east-1", "L4", 64, None),),
     )
 
 
 def test_four_lines_are_a_job_and_the_rest_has_defaults() -> None:
-    assert job() == Job("a", Source("in", "text", None), "m", output=Output("out", "float32", None))
+    assert job() == Job("a", CorpusSource("in", "text", None), "m", output=JobOutput("out", "float32", None))
 
 
 def test_a_job_cannot_be_changed() -> None:
@@ -90,11 +90,11 @@ def test_a_job_cannot_be_changed() -> None:
 
 
 def test_a_bare_output_is_its_path() -> None:
-    assert parse("name: a\ncorpus: in\nmodel: m\noutput: out").output == Output("out")
+    assert parse("name: a\ncorpus: in\nmodel: m\noutput: out").output == JobOutput("out")
 
 
 def test_local_paths_stay_as_they_were_written() -> None:
-    assert parse("name: a\ncorpus: ../in/*.csv\nmodel: ./m\noutput: {path: ~/out}").corpus == Source(
+    assert parse("name: a\ncorpus: ../in/*.csv\nmodel: ./m\noutput: {path: ~/out}").corpus == CorpusSource(
         "../in/*.csv"
     )
 
@@ -113,12 +113,12 @@ def test_a_declared_corpus_needs_no_output() -> None:
 )
 def test_large_numbers_may_be_written_as_people_write_them(written: str, documents: int) -> None:
     corpus = job(f"corpus: {{documents: {written}, tokens_per_document: 102}}", DECLARED).corpus
-    assert corpus == Declared(documents, ((1.0, 102.0),))
+    assert corpus == DeclaredCorpus(documents, ((1.0, 102.0),))
 
 
 def test_lengths_may_be_shares_and_tokens() -> None:
     corpus = job("corpus: {documents: 10, tokens_per_document: [[.9, 100], [0.1, 0.8k]]}", DECLARED).corpus
-    assert corpus == Declared(10, ((0.9, 100.0), (0.1, 800.0)))
+    assert corpus == DeclaredCorpus(10, ((0.9, 100.0), (0.1, 800.0)))
 
 
 def test_thirds_written_by_hand_sum_to_one() -> None:
@@ -185,7 +185,9 @@ def test_one_word_is_a_list_of_one() -> None:
 
 
 def test_a_quota_of_nothing_is_a_statement() -> None:
-    assert job("quota: {gcp: {r: {T4: {spot: 0, on_demand: 2}}}}").quota == (Quota("gcp", "r", "T4", 0, 2),)
+    assert job("quota: {gcp: {r: {T4: {spot: 0, on_demand: 2}}}}").quota == (
+        QuotaLimit("gcp", "r", "T4", 0, 2),
+    )
 
 
 def test_quotas_nest_by_cloud_region_and_gpu() -> None:
@@ -196,7 +198,7 @@ def test_quotas_nest_by_cloud_region_and_gpu() -> None:
 
 
 def test_what_this_machine_costs_is_unknown_until_said() -> None:
-    assert job("local: {workers: 2}").local == Local(2, None)
+    assert job("local: {workers: 2}").local == LocalMachine(2, None)
 
 
 def test_a_machine_may_be_said_to_cost_nothing() -> None:
@@ -225,7 +227,7 @@ def test_names_in_any_script_are_read() -> None:
     found = parse(
         'name: a\ncorpus: {path: "/данные/文書 🦊/*.csv", text: المتن}\nmodel: m\noutput: {path: é}'
     )
-    assert found.corpus == Source("/данные/文書 🦊/*.csv", "المتن")
+    assert found.corpus == CorpusSource("/данные/文書 🦊/*.csv", "المتن")
 
 
 def test_a_megabyte_of_text_is_read() -> None:
@@ -673,9 +675,9 @@ MONEY = st.decimals(0, 10**9, places=2)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "name": st.from_regex(r"[a-z0-9][a-z0-9-]{0,47}", fullmatch=True),
     "corpus": st.one_of(
-        st.builds(Source, WORDS, WORDS, st.none() | WORDS),
+        st.builds(CorpusSource, WORDS, WORDS, st.none() | WORDS),
         st.builds(
-            Declared,
+            DeclaredCorpus,
             COUNTS,
             st.lists(st.tuples(st.floats(0, 1), st.floats(1, 1e15)), min_size=1).map(tuple),
         ),
@@ -683,9 +685,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "model": WORDS,
     "shape": st.none() | st.dictionaries(WORDS, st.integers() | st.booleans() | WORDS, min_size=1),
     "chunk": st.builds(Chunking, st.none() | COUNTS, COUNTS, st.none() | COUNTS),
-    "output": st.none() | st.builds(Output, WORDS, st.sampled_from(DTYPES), st.none() | COUNTS),
+    "output": st.none() | st.builds(JobOutput, WORDS, st.sampled_from(DTYPES), st.none() | COUNTS),
     "limits": st.builds(
-        Limits,
+        JobLimits,
         st.none() | st.floats(0, 1e6),
         st.none() | MONEY,
         *[st.lists(WORDS, max_size=3).map(tuple)] * 3,
@@ -693,9 +695,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
         st.none() | COUNTS,
     ),
     "quota": st.lists(
-        st.builds(Quota, WORDS, WORDS, WORDS, st.none() | COUNTS, st.none() | COUNTS), max_size=3
+        st.builds(QuotaLimit, WORDS, WORDS, WORDS, st.none() | COUNTS, st.none() | COUNTS), max_size=3
     ).map(tuple),
-    "local": st.builds(Local, st.none() | COUNTS, st.none() | MONEY),
+    "local": st.builds(LocalMachine, st.none() | COUNTS, st.none() | MONEY),
     "engine": st.sampled_from(ENGINES),
     "prompt": st.text(),
 }
@@ -711,7 +713,7 @@ def test_a_plan_carries_its_job_unchanged(carried: Job) -> None:
 
 
 def test_a_dumped_job_writes_money_as_text() -> None:
-    costly = replace(job(), limits=Limits(budget=Decimal("1200.50")), local=Local(None, Decimal(0)))
+    costly = replace(job(), limits=JobLimits(budget=Decimal("1200.50")), local=LocalMachine(None, Decimal(0)))
     assert dump(costly)["limits"]["budget"] == "1200.50"
     assert dump(costly)["local"]["usd_per_hour"] == "0"
 

@@ -11,14 +11,14 @@ from launcher.jobs import job as jobs
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning.candidates import (
     UNSAID,
-    Context,
-    Place,
-    menu,
-    obtainable,
+    CandidateContext,
+    DataLocation,
+    data_locations,
+    find_candidates,
+    location_of,
+    obtainable_machines,
     output_bytes,
-    place_of,
-    places,
-    rest,
+    run_charges,
 )
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import predict
@@ -30,7 +30,7 @@ from pricing.storage import DISK_GB
 QWEN = "Alibaba-NLP/gte-Qwen2-7B-instruct"
 SMALL = "BAAI/bge-small-en-v1.5"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-AWS, WEST = Place("aws", "us-east-1"), Place("aws", "us-west-2")
+AWS, WEST = DataLocation("aws", "us-east-1"), DataLocation("aws", "us-west-2")
 
 
 def offer(**changes: Any) -> Offer:
@@ -51,10 +51,12 @@ def offer(**changes: Any) -> Offer:
     return Offer(**fields | changes)
 
 
-def context(more: str = "", model: str = SMALL, documents: int = 1_000_000, **changes: Any) -> Context:
+def context(
+    more: str = "", model: str = SMALL, documents: int = 1_000_000, **changes: Any
+) -> CandidateContext:
     text = f"name: a\ncorpus: {{documents: {documents}, tokens_per_document: 102}}\nmodel: {model}\n{more}\n"
     profile = declared(documents, [(1.0, 102.0)], None, None)
-    return Context(jobs.parse(text), model_shapes.shape(model), model, profile, NOW, **changes)
+    return CandidateContext(jobs.parse(text), model_shapes.shape(model), model, profile, NOW, **changes)
 
 
 # --- what is left out
@@ -70,27 +72,29 @@ def context(more: str = "", model: str = SMALL, documents: int = 1_000_000, **ch
     ],
 )
 def test_what_a_limit_leaves_out_is_counted_under_its_name(limits: str, left: str) -> None:
-    found = menu([offer(), offer(zone="us-east-1a")], context(f"limits: {{{limits}}}"))
+    found = find_candidates([offer(), offer(zone="us-east-1a")], context(f"limits: {{{limits}}}"))
     assert (found.kinds, found.left_out) == ((), {left: 2})
 
 
 def test_spot_is_left_out_where_it_is_never_wanted() -> None:
-    found = menu([offer(), offer(spot=True)], context("limits: {spot: never}"))
+    found = find_candidates([offer(), offer(spot=True)], context("limits: {spot: never}"))
     assert [kind.spot for kind in found.kinds] == [False]
     assert found.left_out == {"limits.spot": 1}
 
 
 def test_a_gpu_may_be_named_by_any_of_its_names() -> None:
-    assert len(menu([offer()], context("limits: {gpus: [nvidia-l4]}")).kinds) == 1
+    assert len(find_candidates([offer()], context("limits: {gpus: [nvidia-l4]}")).kinds) == 1
 
 
 def test_a_region_is_named_by_a_pattern() -> None:
-    found = menu([offer(), offer(region="eu-west-1")], context("limits: {regions: ['us-*', 'ca-*']}"))
+    found = find_candidates(
+        [offer(), offer(region="eu-west-1")], context("limits: {regions: ['us-*', 'ca-*']}")
+    )
     assert [kind.region for kind in found.kinds] == ["us-east-1"]
 
 
 def test_a_gpu_without_the_memory_is_left_out_with_its_numbers() -> None:
-    found = menu([offer(gpu="T4", instance_type="g4dn.xlarge")], context(model=QWEN))
+    found = find_candidates([offer(gpu="T4", instance_type="g4dn.xlarge")], context(model=QWEN))
     assert found.kinds == ()
     (why,) = found.left_out
     assert why.startswith("needs 16.")
@@ -99,19 +103,21 @@ def test_a_gpu_without_the_memory_is_left_out_with_its_numbers() -> None:
 
 def test_many_small_gpus_do_not_make_a_large_one() -> None:
     """A worker a GPU: eight T4 hold eight models, not one of eight times the size."""
-    found = menu([offer(gpu="T4", gpus=8.0, instance_type="g4dn.metal")], context(model=QWEN))
+    found = find_candidates([offer(gpu="T4", gpus=8.0, instance_type="g4dn.metal")], context(model=QWEN))
     assert found.kinds == ()
 
 
 def test_a_slice_of_a_gpu_has_a_slice_of_its_memory_and_its_speed() -> None:
-    whole, half = menu([offer(gpu="A10"), offer(gpu="A10", gpus=0.5, instance_type="b")], context()).kinds
+    whole, half = find_candidates(
+        [offer(gpu="A10"), offer(gpu="A10", gpus=0.5, instance_type="b")], context()
+    ).kinds
     assert half.tokens_per_second.mid == pytest.approx(whole.tokens_per_second.mid / 2)
-    assert menu([offer(gpu="A10", gpus=0.5)], context(model=QWEN)).kinds == ()
+    assert find_candidates([offer(gpu="A10", gpus=0.5)], context(model=QWEN)).kinds == ()
 
 
 def test_every_offer_is_a_kind_or_is_counted() -> None:
     offers = [offer(), offer(gpu="T4"), offer(gpu="V100"), offer(spot=True), offer(cloud="gcp", region="x")]
-    found = menu(offers, context("limits: {clouds: [aws], spot: never}", model=QWEN))
+    found = find_candidates(offers, context("limits: {clouds: [aws], spot: never}", model=QWEN))
     assert len(found.kinds) + sum(found.left_out.values()) == len(offers)
 
 
@@ -119,13 +125,13 @@ def test_every_offer_is_a_kind_or_is_counted() -> None:
 
 
 def test_a_speed_of_the_job_file_is_taken_as_it_is() -> None:
-    (found,) = menu([offer(gpus=4.0)], context("speed: {L4: 897}", model=QWEN)).kinds
+    (found,) = find_candidates([offer(gpus=4.0)], context("speed: {L4: 897}", model=QWEN)).kinds
     assert (found.tokens_per_second.low, found.tokens_per_second.high) == (4 * 897, 4 * 897)
     assert found.speed_source == "the job file"
 
 
 def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> None:
-    (found,) = menu([offer()], context()).kinds
+    (found,) = find_candidates([offer()], context()).kinds
     engine = predict(model_shapes.shape(SMALL), gpu("L4"), "vllm", [(1.0, 102.0)])
     assert engine is not None
     assert found.tokens_per_second.mid == pytest.approx(0.94 * engine.tokens_per_second.mid)
@@ -136,20 +142,20 @@ def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> N
 def test_a_measured_speed_goes_before_a_predicted_one() -> None:
     lengths = {"lengths": [[1.0, 102.0]]}
     seen = MeasuredSpeed(SMALL, "L4", "vllm", 90_000.0, 100_000.0, 110_000.0, "run x", NOW, lengths)
-    (found,) = menu([offer(gpus=2.0)], context(seen=(seen,))).kinds
+    (found,) = find_candidates([offer(gpus=2.0)], context(seen=(seen,))).kinds
     assert found.tokens_per_second.mid == 200_000
     assert found.speed_source.startswith("measured 2026-11-23")
 
 
 def test_the_speed_is_that_of_the_engine_of_the_job() -> None:
-    (found,) = menu([offer()], context("engine: torch")).kinds
+    (found,) = find_candidates([offer()], context("engine: torch")).kinds
     ours = predict(model_shapes.shape(SMALL), gpu("L4"), "torch", [(1.0, 102.0)])
     assert ours is not None
     assert found.tokens_per_second.mid == pytest.approx(0.94 * ours.tokens_per_second.mid)
 
 
 def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -> None:
-    (found,) = menu([offer()], context(model=QWEN)).kinds
+    (found,) = find_candidates([offer()], context(model=QWEN)).kinds
     boot, (fast, middle, slow) = (
         provisioning.cold_start("aws"),
         provisioning.download_seconds(model_shapes.shape(QWEN).params_total),
@@ -161,11 +167,11 @@ def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -
 
 def test_spot_prices_move_and_so_does_what_a_market_calls_on_demand() -> None:
     offers = [offer(), offer(spot=True), offer(cloud="vast", region="x")]
-    assert [found.floats for found in menu(offers, context()).kinds] == [False, True, True]
+    assert [found.floats for found in find_candidates(offers, context()).kinds] == [False, True, True]
 
 
 def test_only_spot_is_taken_away() -> None:
-    there, gone = menu([offer(), offer(spot=True)], context()).kinds
+    there, gone = find_candidates([offer(), offer(spot=True)], context()).kinds
     assert there.hazard.high == 0
     known = preemption.hazard("aws", "us-east-1", "g6.xlarge", "L4")
     assert (gone.hazard.low, gone.hazard.mid, gone.hazard.high) == (
@@ -176,23 +182,23 @@ def test_only_spot_is_taken_away() -> None:
 
 
 def test_a_price_is_as_old_as_it_is() -> None:
-    (found,) = menu([offer()], context()).kinds
+    (found,) = find_candidates([offer()], context()).kinds
     assert found.price_age_days == 22
     assert found.price_source == "a test, 2026-11-01"
 
 
 def test_the_oldest_price_dates_the_menu() -> None:
-    found = menu([offer(), offer(region="b", as_of=date(2026, 7, 30))], context())
+    found = find_candidates([offer(), offer(region="b", as_of=date(2026, 7, 30))], context())
     assert found.oldest == date(2026, 7, 30)
 
 
 def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
-    (found,) = menu([offer()], context()).kinds
+    (found,) = find_candidates([offer()], context()).kinds
     weights = (
         2 * model_shapes.shape(SMALL).params_total / 10**9
     )  # GB, beside the system, the engine and the shards
     assert float(found.disk_usd_per_hour or 0) == pytest.approx(0.08 * (DISK_GB + weights) / 730)
-    (elsewhere,) = menu([offer(cloud="runpod", region="eu")], context()).kinds
+    (elsewhere,) = find_candidates([offer(cloud="runpod", region="eu")], context()).kinds
     assert elsewhere.disk_usd_per_hour is None
 
 
@@ -200,23 +206,26 @@ def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
 
 
 def test_texts_and_vectors_in_the_region_of_the_machine_move_for_nothing() -> None:
-    (found,) = menu([offer()], context(corpus=AWS, output=AWS)).kinds
+    (found,) = find_candidates([offer()], context(corpus=AWS, output=AWS)).kinds
     assert found.egress_usd_per_token == 0
 
 
 def test_where_nobody_said_where_the_data_lies_egress_is_unknown() -> None:
-    made = menu([offer()], context())
+    made = find_candidates([offer()], context())
     assert made.kinds[0].egress_usd_per_token is None
     assert "egress: set corpus.region and output.region in the job file" in made.not_priced
 
 
 def test_only_what_was_not_said_is_asked_for() -> None:
-    assert "egress: set output.region in the job file" in menu([offer()], context(corpus=AWS)).not_priced
+    assert (
+        "egress: set output.region in the job file"
+        in find_candidates([offer()], context(corpus=AWS)).not_priced
+    )
 
 
 def test_texts_leave_their_region_and_vectors_come_back() -> None:
     """102M tokens are 408 MB of text; a million vectors of 384 x 4 bytes and 12 beside are 1.548 GB."""
-    (found,) = menu([offer(region="us-west-2")], context(corpus=AWS, output=AWS)).kinds
+    (found,) = find_candidates([offer(region="us-west-2")], context(corpus=AWS, output=AWS)).kinds
     gb = Decimal(408_000_000 + 1_548_000_000) / 2**30
     by_hand = gb * Decimal("0.02")  # AWS, region to region
     assert found.egress_usd_per_token is not None
@@ -224,8 +233,8 @@ def test_texts_leave_their_region_and_vectors_come_back() -> None:
 
 
 def test_vectors_for_this_machine_leave_over_the_internet() -> None:
-    here = Place("local", "local")
-    (found,) = menu([offer()], context(corpus=here, output=here)).kinds
+    here = DataLocation("local", "local")
+    (found,) = find_candidates([offer()], context(corpus=here, output=here)).kinds
     out = egress.internet("aws", "us-east-1", Decimal(1_548_000_000) / 2**30)
     assert out is not None
     assert found.egress_usd_per_token is not None
@@ -233,7 +242,7 @@ def test_vectors_for_this_machine_leave_over_the_internet() -> None:
 
 
 def test_a_cloud_whose_egress_nobody_priced_is_named() -> None:
-    made = menu([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
+    made = find_candidates([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
     assert made.kinds[0].egress_usd_per_token is None
     assert "egress from or to some regions of vast: no price known" in made.not_priced
 
@@ -242,7 +251,7 @@ def test_a_cloud_whose_egress_nobody_priced_is_named() -> None:
 
 
 def test_vectors_are_kept_where_the_output_lies() -> None:
-    found = rest(context(documents=10_000_000, output=AWS), [])
+    found = run_charges(context(documents=10_000_000, output=AWS), [])
     assert found.storage == storage.month("aws", "us-east-1", 10_000_000 * (384 * 4 + 12))  # and an id
 
 
@@ -254,19 +263,19 @@ def test_a_billion_vectors_of_1024_floats_are_4096_gigabytes_and_their_ids_12() 
 
 
 def test_vectors_on_this_machine_are_kept_for_nothing() -> None:
-    assert rest(context(output=Place("local", "local")), []).storage == 0
+    assert run_charges(context(output=DataLocation("local", "local")), []).storage == 0
 
 
 def test_vectors_that_lie_nobody_knows_where_have_no_price() -> None:
-    made = menu([offer()], context())
-    assert rest(context(), []).storage is None
+    made = find_candidates([offer()], context())
+    assert run_charges(context(), []).storage is None
     assert "storage of the vectors: set output.region in the job file" in made.not_priced
 
 
 def test_the_controller_is_the_cheapest_of_the_clouds_that_have_one() -> None:
     def controller(*clouds: str) -> Decimal | None:
         offers = [offer(cloud=cloud, region=cloud) for cloud in clouds]
-        return rest(context(), menu(offers, context()).kinds).controller_usd_per_hour
+        return run_charges(context(), find_candidates(offers, context()).kinds).controller_usd_per_hour
 
     assert controller("gcp") == Decimal("0.1942")
     assert controller("vast", "gcp", "aws") == Decimal("0.192")
@@ -274,22 +283,24 @@ def test_the_controller_is_the_cheapest_of_the_clouds_that_have_one() -> None:
 
 
 def test_a_controller_that_nobody_priced_is_named() -> None:
-    found = menu([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
+    found = find_candidates([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
     assert [why for why in found.not_priced if "controller" in why]
 
 
 def test_what_is_never_priced_is_always_named() -> None:
-    assert menu([offer()], context(corpus=AWS, output=AWS)).not_priced == (
+    assert find_candidates([offer()], context(corpus=AWS, output=AWS)).not_priced == (
         "requests to the object store, about 4 a shard",
     )
 
 
 def test_nothing_is_unpriced_where_there_is_nothing() -> None:
-    assert menu([], context()).not_priced == ()
+    assert find_candidates([], context()).not_priced == ()
 
 
 def test_more_l4_than_other_gpus_are_known_to_be_had() -> None:
-    found = obtainable(menu([offer(), offer(gpu="H100", instance_type="p5")], context()).kinds)
+    found = obtainable_machines(
+        find_candidates([offer(), offer(gpu="H100", instance_type="p5")], context()).kinds
+    )
     assert found == {("aws", "us-east-1", "L4", False): 33, ("aws", "us-east-1", "H100", False): 16}
 
 
@@ -297,33 +308,33 @@ def test_more_l4_than_other_gpus_are_known_to_be_had() -> None:
 
 
 def test_a_place_is_what_the_job_says() -> None:
-    assert place_of("s3://bucket/x", "aws/us-west-2") == WEST
-    assert place_of("s3://bucket/x", "r2") == Place("r2", "*")
+    assert location_of("s3://bucket/x", "aws/us-west-2") == WEST
+    assert location_of("s3://bucket/x", "r2") == DataLocation("r2", "*")
 
 
 def test_a_path_lies_on_this_machine() -> None:
-    assert place_of("texts/*.jsonl", None) == Place("local", "local")
+    assert location_of("texts/*.jsonl", None) == DataLocation("local", "local")
 
 
 def test_a_bucket_tells_its_cloud_and_not_its_region() -> None:
-    assert place_of("s3://bucket/x", None) == Place("aws", UNSAID)
-    assert place_of("gs://bucket/x", None) == Place("gcp", UNSAID)
+    assert location_of("s3://bucket/x", None) == DataLocation("aws", UNSAID)
+    assert location_of("gs://bucket/x", None) == DataLocation("gcp", UNSAID)
 
 
 def test_egress_to_a_bucket_whose_region_is_unsaid_is_unknown() -> None:
-    made = menu([offer()], context(corpus=AWS, output=Place("aws", UNSAID)))
+    made = find_candidates([offer()], context(corpus=AWS, output=DataLocation("aws", UNSAID)))
     assert made.kinds[0].egress_usd_per_token is None
     assert "egress: set output.region in the job file" in made.not_priced
 
 
 def test_the_places_of_a_job() -> None:
     text = "name: a\ncorpus: {path: 's3://b/x', region: aws/us-east-1}\nmodel: hash\noutput: out\n"
-    assert places(jobs.parse(text)) == (AWS, Place("local", "local"))
+    assert data_locations(jobs.parse(text)) == (AWS, DataLocation("local", "local"))
 
 
 def test_a_declared_corpus_lies_nowhere_until_the_job_says_so() -> None:
-    assert places(context().job) == (None, None)
+    assert data_locations(context().job) == (None, None)
     said = jobs.parse(
         f"name: a\ncorpus: {{documents: 1, tokens_per_document: 1, region: aws/us-east-1}}\nmodel: {SMALL}\n"
     )
-    assert places(said) == (AWS, None)
+    assert data_locations(said) == (AWS, None)

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from launcher.money import decimal_of_float
 from launcher.planning.estimate import (
     ITEMS,
-    NOTHING,
+    NO_CHARGES,
+    Allocation,
+    Candidate,
     Estimate,
-    Kind,
-    Rest,
-    Share,
-    hours_of,
-    itemise,
-    known,
+    RunCharges,
+    itemize,
+    known_total,
     per_million,
-    waste,
+    preemption_overhead,
+    wall_hours,
 )
 from launcher.throughput.spread import Spread
 from tests.support.candidates import free, kind, sure
@@ -27,85 +27,87 @@ from tests.support.candidates import free, kind, sure
 HOUR = 3.6e6  # tokens that the plain kind does in an hour
 
 
-def items(*shares: Share, rest: Rest = NOTHING) -> Mapping[str, Decimal | None]:
-    return itemise(shares, rest)
+def items(*shares: Allocation, rest: RunCharges = NO_CHARGES) -> Mapping[str, Decimal | None]:
+    return itemize(shares, rest)
 
 
 # --- hours
 
 
 def test_one_machine_at_1000_tokens_a_second_does_3600000_in_an_hour_and_half_a_shard() -> None:
-    assert hours_of([Share(free(), 1, HOUR)]) == pytest.approx(1 + 30 / 3_600)
+    assert wall_hours([Allocation(free(), 1, HOUR)]) == pytest.approx(1 + 30 / 3_600)
 
 
 def test_a_billion_items_of_102_tokens_at_2000_a_second_take_590_days() -> None:
     machine = free(cloud="local", tokens_per_second=sure(2_000))  # it waits for nobody
-    days = hours_of([Share(machine, 1, 1e9 * 102)]) / 24
+    days = wall_hours([Allocation(machine, 1, 1e9 * 102)]) / 24
     assert days == pytest.approx(590.28, abs=0.01)  # 51,000,000 s, and not 5.8 days
 
 
 def test_two_machines_take_half_the_time() -> None:
     machine = free(cloud="local")
-    assert hours_of([Share(machine, 2, HOUR)]) == hours_of([Share(machine, 1, HOUR)]) / 2
+    assert wall_hours([Allocation(machine, 2, HOUR)]) == wall_hours([Allocation(machine, 1, HOUR)]) / 2
 
 
 def test_the_start_is_part_of_the_time() -> None:
     machine = kind(cloud="local", cold_start=sure(360))
-    assert hours_of([Share(machine, 3, 3 * HOUR)]) == pytest.approx(1.1)
+    assert wall_hours([Allocation(machine, 3, 3 * HOUR)]) == pytest.approx(1.1)
 
 
 def test_a_fleet_is_done_when_the_last_of_its_shares_is() -> None:
     slow, fast = free(cloud="local"), free(cloud="local", tokens_per_second=sure(3_000))
-    assert hours_of([Share(slow, 1, HOUR), Share(fast, 1, 3 * HOUR)]) == 1.0
-    assert hours_of([Share(slow, 1, HOUR), Share(fast, 2, 12 * HOUR)]) == 2.0
+    assert wall_hours([Allocation(slow, 1, HOUR), Allocation(fast, 1, 3 * HOUR)]) == 1.0
+    assert wall_hours([Allocation(slow, 1, HOUR), Allocation(fast, 2, 12 * HOUR)]) == 2.0
 
 
 def test_a_machine_that_is_taken_away_loses_its_start_and_half_a_shard() -> None:
-    assert waste(0.5, 300) == pytest.approx(0.5 * (300 + 30) / 3_600)
+    assert preemption_overhead(0.5, 300) == pytest.approx(0.5 * (300 + 30) / 3_600)
     often = kind(cloud="local", hazard=sure(0.5))
     never = kind(cloud="local")
-    work = hours_of([Share(never, 1, HOUR)]) - 300 / 3_600
-    assert hours_of([Share(often, 1, HOUR)]) == pytest.approx(work * (1 + waste(0.5, 300)) + 300 / 3_600)
+    work = wall_hours([Allocation(never, 1, HOUR)]) - 300 / 3_600
+    assert wall_hours([Allocation(often, 1, HOUR)]) == pytest.approx(
+        work * (1 + preemption_overhead(0.5, 300)) + 300 / 3_600
+    )
 
 
 def test_what_is_never_taken_loses_nothing() -> None:
-    assert waste(0.0, 300) == 0
+    assert preemption_overhead(0.0, 300) == 0
 
 
 # --- items
 
 
 def test_an_hour_of_work_costs_what_an_hour_costs() -> None:
-    assert items(Share(free(usd_per_hour=Decimal("0.297")), 1, HOUR))["compute"] == Decimal("0.297")
+    assert items(Allocation(free(usd_per_hour=Decimal("0.297")), 1, HOUR))["compute"] == Decimal("0.297")
 
 
 def test_the_machines_do_not_change_what_the_work_itself_costs() -> None:
-    one, ten = (items(Share(kind(), n, 10 * HOUR))["compute"] for n in (1, 10))
+    one, ten = (items(Allocation(kind(), n, 10 * HOUR))["compute"] for n in (1, 10))
     assert one == ten == 10
 
 
 def test_every_machine_is_paid_while_it_starts() -> None:
-    found = items(Share(kind(usd_per_hour=Decimal("1.20")), 3, HOUR))
+    found = items(Allocation(kind(usd_per_hour=Decimal("1.20")), 3, HOUR))
     assert found["cold_start"] == Decimal("0.30")  # 3 machines, 5 minutes each
 
 
 def test_every_machine_is_paid_while_the_others_end() -> None:
-    found = items(Share(kind(usd_per_hour=Decimal("1.20")), 6, HOUR))
+    found = items(Allocation(kind(usd_per_hour=Decimal("1.20")), 6, HOUR))
     assert found["idle_tail"] == Decimal("0.06")  # 6 machines, half a shard of a minute each
 
 
 def test_this_machine_waits_for_nobody() -> None:
-    assert items(Share(kind(cloud="local"), 1, HOUR))["idle_tail"] == 0
+    assert items(Allocation(kind(cloud="local"), 1, HOUR))["idle_tail"] == 0
 
 
 def test_preemption_costs_the_machine_time_that_it_wastes() -> None:
-    found = items(Share(kind(hazard=sure(0.4)), 2, 10 * HOUR))
+    found = items(Allocation(kind(hazard=sure(0.4)), 2, 10 * HOUR))
     assert found["preemption"] == Decimal("0.366666666667") * 1  # 10 h x 0.4 x 330 s
     assert found["compute"] == 10
 
 
 def test_a_disk_is_paid_as_long_as_its_machine() -> None:
-    found = items(Share(kind(disk_usd_per_hour=Decimal("0.01"), hazard=sure(0.4)), 2, 10 * HOUR))
+    found = items(Allocation(kind(disk_usd_per_hour=Decimal("0.01"), hazard=sure(0.4)), 2, 10 * HOUR))
     # 10 h of work, 0.3667 h lost, 2 starts of 300 s, 2 tails of 30 s
     assert found["disk"] is not None
     assert float(found["disk"]) == pytest.approx(0.01 * (10 + 0.366667 + 2 * 330 / 3_600))
@@ -113,11 +115,13 @@ def test_a_disk_is_paid_as_long_as_its_machine() -> None:
 
 def test_egress_is_by_the_token() -> None:
     carried = kind(egress_usd_per_token=Decimal("2.5e-9"))
-    assert items(Share(carried, 4, 2e9))["egress"] == 5
+    assert items(Allocation(carried, 4, 2e9))["egress"] == 5
 
 
 def test_the_vectors_and_the_controller_are_items_of_the_whole_run() -> None:
-    found = items(Share(free(cloud="local"), 2, 10 * HOUR), rest=Rest(Decimal("94.20"), Decimal("0.20")))
+    found = items(
+        Allocation(free(cloud="local"), 2, 10 * HOUR), rest=RunCharges(Decimal("94.20"), Decimal("0.20"))
+    )
     assert found["storage"] == Decimal("94.20")
     assert found["controller"] == 1  # 5 hours
 
@@ -131,9 +135,9 @@ def test_a_fleet_of_two_kinds_by_hand() -> None:
         tokens_per_second=sure(10_000),
         egress_usd_per_token=Decimal("1e-8"),
     )
-    shares = [Share(small, 2, 2 * HOUR), Share(large, 1, 10 * HOUR)]
-    assert hours_of(shares) == pytest.approx(1 + 300 / 3_600 + 30 / 3_600)
-    found = itemise(shares, Rest(Decimal(2), Decimal("0.24")))
+    shares = [Allocation(small, 2, 2 * HOUR), Allocation(large, 1, 10 * HOUR)]
+    assert wall_hours(shares) == pytest.approx(1 + 300 / 3_600 + 30 / 3_600)
+    found = itemize(shares, RunCharges(Decimal(2), Decimal("0.24")))
     by_hand = {
         "compute": 2 * 0.50 + 1 * 4,
         "cold_start": (2 * 0.50 + 4) * 300 / 3_600,
@@ -145,18 +149,18 @@ def test_a_fleet_of_two_kinds_by_hand() -> None:
         "controller": 0.24 * (1 + 330 / 3_600),
     }
     assert {name: float(usd or 0) for name, usd in found.items()} == pytest.approx(by_hand)
-    assert float(known(found)) == pytest.approx(sum(by_hand.values()))
+    assert float(known_total(found)) == pytest.approx(sum(by_hand.values()))
 
 
 def test_every_item_is_there() -> None:
-    assert tuple(items(Share(kind(), 1, HOUR))) == ITEMS
+    assert tuple(items(Allocation(kind(), 1, HOUR))) == ITEMS
 
 
 # --- unknown is not zero
 
 
 def test_an_unknown_price_leaves_all_that_is_paid_by_the_hour_unknown() -> None:
-    found = items(Share(kind(usd_per_hour=None), 1, HOUR))
+    found = items(Allocation(kind(usd_per_hour=None), 1, HOUR))
     assert {n for n, usd in found.items() if usd is None} == {
         "compute",
         "cold_start",
@@ -169,22 +173,24 @@ def test_an_unknown_price_leaves_all_that_is_paid_by_the_hour_unknown() -> None:
     ("field", "item"), [("disk_usd_per_hour", "disk"), ("egress_usd_per_token", "egress")]
 )
 def test_what_nobody_priced_of_one_kind_is_unknown_of_the_fleet(field: str, item: str) -> None:
-    found = items(Share(kind(**{field: Decimal(1)}), 1, HOUR), Share(kind(**{field: None}), 1, HOUR))
+    found = items(
+        Allocation(kind(**{field: Decimal(1)}), 1, HOUR), Allocation(kind(**{field: None}), 1, HOUR)
+    )
     assert found[item] is None
     assert found["compute"] == 2
 
 
 def test_unknown_storage_and_controller_are_unknown() -> None:
-    found = items(Share(kind(), 1, HOUR), rest=Rest(None, None))
+    found = items(Allocation(kind(), 1, HOUR), rest=RunCharges(None, None))
     assert (found["storage"], found["controller"]) == (None, None)
 
 
 def test_what_is_unknown_is_not_in_the_sum() -> None:
-    assert known({"compute": Decimal(3), "egress": None, "disk": Decimal("0.5")}) == Decimal("3.5")
+    assert known_total({"compute": Decimal(3), "egress": None, "disk": Decimal("0.5")}) == Decimal("3.5")
 
 
 def test_a_price_of_nothing_is_known() -> None:
-    assert items(Share(kind(usd_per_hour=Decimal(0)), 1, HOUR))["compute"] == 0
+    assert items(Allocation(kind(usd_per_hour=Decimal(0)), 1, HOUR))["compute"] == 0
 
 
 def test_a_million_tokens_cost_their_share() -> None:
@@ -206,7 +212,7 @@ def test_a_kind_is_named_as_people_would() -> None:
 
 def test_a_fleet_has_the_machines_of_all_its_shares_and_is_of_the_kind_that_does_most() -> None:
     a, b = kind(), kind(gpu="H100")
-    fleet = Estimate((Share(a, 7, 1e6), Share(b, 2, 9e6)), Spread(1, 1, 1), None, {}, None)
+    fleet = Estimate((Allocation(a, 7, 1e6), Allocation(b, 2, 9e6)), Spread(1, 1, 1), None, {}, None)
     assert fleet.machines == 9
     assert fleet.kind is b
 
@@ -222,8 +228,8 @@ tokens = st.floats(1, 1e13)
 counts = st.integers(1, 5_000)
 
 
-def total(*shares: Share) -> float:
-    return float(known(itemise(shares, NOTHING)))
+def total(*shares: Allocation) -> float:
+    return float(known_total(itemize(shares, NO_CHARGES)))
 
 
 @given(tokens, counts, st.floats(0, 3_600), st.floats(0, 2))
@@ -231,16 +237,16 @@ def test_more_machines_are_never_slower_and_never_cheaper(
     work: float, number: int, start: float, hazard: float
 ) -> None:
     machine = kind(cold_start=sure(start), hazard=sure(hazard), disk_usd_per_hour=Decimal("0.01"))
-    few, many = Share(machine, number, work), Share(machine, number + 1, work)
-    assert hours_of([many]) <= hours_of([few])
+    few, many = Allocation(machine, number, work), Allocation(machine, number + 1, work)
+    assert wall_hours([many]) <= wall_hours([few])
     assert total(many) >= total(few)
 
 
 @given(tokens, counts, st.floats(0, 3_600))
 def test_splitting_a_share_in_two_changes_nothing(work: float, number: int, start: float) -> None:
-    machine: Kind = kind(cold_start=sure(start), hazard=sure(0.3))
-    whole, halves = [Share(machine, 2 * number, work)], [Share(machine, number, work / 2)] * 2
-    assert hours_of(whole) == pytest.approx(hours_of(halves), rel=1e-9)
+    machine: Candidate = kind(cold_start=sure(start), hazard=sure(0.3))
+    whole, halves = [Allocation(machine, 2 * number, work)], [Allocation(machine, number, work / 2)] * 2
+    assert wall_hours(whole) == pytest.approx(wall_hours(halves), rel=1e-9)
     assert total(*whole) == pytest.approx(total(*halves), rel=1e-9)
 
 
@@ -248,5 +254,5 @@ def test_splitting_a_share_in_two_changes_nothing(work: float, number: int, star
 def test_a_fleet_of_one_kind_is_paid_for_as_long_as_it_is_up(
     work: float, number: int, start: float, hazard: float
 ) -> None:
-    share = Share(kind(cold_start=sure(start), hazard=sure(hazard)), number, work)
-    assert total(share) == pytest.approx(number * hours_of([share]), rel=1e-9)  # at a dollar an hour
+    share = Allocation(kind(cold_start=sure(start), hazard=sure(hazard)), number, work)
+    assert total(share) == pytest.approx(number * wall_hours([share]), rel=1e-9)  # at a dollar an hour

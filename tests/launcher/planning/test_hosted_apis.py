@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.planning.estimate import ITEMS, Estimate, Money, Share, per_million
-from launcher.planning.hosted_apis import Api, Cheaper, apis, cheaper
+from launcher.planning.estimate import ITEMS, Allocation, Estimate, UsdSpread, per_million
+from launcher.planning.hosted_apis import CheaperWay, HostedApi, cheapest_way, price_apis
 from launcher.throughput.spread import Spread
 from pricing.hosted_apis import Hosted, hosted
 from tests.support.candidates import kind
@@ -37,24 +37,24 @@ def fleet(tokens: float = 1e9, **items: str | None) -> Estimate:
     total = sum(amounts.values())
     known = {name: None if items.get(name, "0") is None else usd for name, usd in amounts.items()}
     usd = Decimal(total)
-    share = Share(kind(), 1, tokens)
-    return Estimate((share,), Spread(1, 1, 1), Money(usd, usd, usd), known, per_million(usd, tokens))
+    share = Allocation(kind(), 1, tokens)
+    return Estimate((share,), Spread(1, 1, 1), UsdSpread(usd, usd, usd), known, per_million(usd, tokens))
 
 
-def beside(made: Estimate, *offered: Hosted, tokens: float = 1e9) -> Cheaper | None:
-    return cheaper(made, tokens, apis(MODEL, tokens, offered), None)
+def beside(made: Estimate, *offered: Hosted, tokens: float = 1e9) -> CheaperWay | None:
+    return cheapest_way(made, tokens, price_apis(MODEL, tokens, offered), None)
 
 
 # --- what an API asks
 
 
 def test_100_million_tokens_at_2_cents_a_million_are_2_dollars() -> None:
-    (found,) = apis(MODEL, 100e6, [api("one", "0.02")])
+    (found,) = price_apis(MODEL, 100e6, [api("one", "0.02")])
     assert found.usd == Decimal("2.00")
 
 
 def test_3_billion_tokens_in_batches_are_half_where_batches_are() -> None:
-    (found,) = apis(MODEL, 3.009e9, [api("one", "0.02", "0.01")])
+    (found,) = price_apis(MODEL, 3.009e9, [api("one", "0.02", "0.01")])
     assert (found.usd, found.batch_usd, found.least) == (
         Decimal("60.18"),
         Decimal("30.09"),
@@ -63,13 +63,13 @@ def test_3_billion_tokens_in_batches_are_half_where_batches_are() -> None:
 
 
 def test_an_api_without_batches_has_no_batch_price() -> None:
-    (found,) = apis(MODEL, 1e6, [api("one", "0.02")])
+    (found,) = price_apis(MODEL, 1e6, [api("one", "0.02")])
     assert (found.batch_usd, found.least) == (None, Decimal("0.02"))
 
 
 def test_the_same_weights_come_first_and_then_the_cheapest() -> None:
     offered = [api("cheap", "0.01"), api("same", "0.05", open_model=MODEL), api("dear", "0.10")]
-    found = apis(MODEL, 1e9, offered)
+    found = price_apis(MODEL, 1e9, offered)
     assert [(a.hosted.provider, a.comparable) for a in found] == [
         ("same", True),
         ("cheap", False),
@@ -78,12 +78,12 @@ def test_the_same_weights_come_first_and_then_the_cheapest() -> None:
 
 
 def test_a_batch_price_ranks_an_api() -> None:
-    found = apis(MODEL, 1e9, [api("list", "0.03"), api("batch", "0.05", "0.02")])
+    found = price_apis(MODEL, 1e9, [api("list", "0.03"), api("batch", "0.05", "0.02")])
     assert [a.hosted.provider for a in found] == ["batch", "list"]
 
 
 def test_every_api_of_the_snapshot_has_a_price_for_a_job() -> None:
-    found = apis(MODEL, 1e9, hosted())
+    found = price_apis(MODEL, 1e9, hosted())
     assert len(found) == len(hosted())
     assert all(a.usd > 0 for a in found)
     assert any(a.comparable for a in found)  # bge-m3 is sold
@@ -102,7 +102,7 @@ def test_an_api_that_costs_the_same_is_not_named() -> None:
 
 def test_an_api_that_costs_less_is_named_with_its_dollars() -> None:
     found = beside(fleet(compute="21"), api("one", "0.02"))
-    assert found == Cheaper("one m", Decimal(20), Decimal(21), comparable=False, break_even=None)
+    assert found == CheaperWay("one m", Decimal(20), Decimal(21), comparable=False, break_even=None)
 
 
 def test_a_cheaper_batch_is_named_as_one() -> None:
@@ -124,19 +124,21 @@ def test_a_stranger_is_named_where_the_same_weights_cost_more_than_the_fleet() -
 
 
 def test_this_machine_is_named_where_it_costs_less() -> None:
-    found = cheaper(fleet(compute="15"), 1e9, [], fleet(compute="14"))
-    assert found == Cheaper("this machine", Decimal(14), Decimal(15), comparable=True, break_even=None)
-    assert cheaper(fleet(compute="15"), 1e9, [], fleet(compute="16")) is None
+    found = cheapest_way(fleet(compute="15"), 1e9, [], fleet(compute="14"))
+    assert found == CheaperWay("this machine", Decimal(14), Decimal(15), comparable=True, break_even=None)
+    assert cheapest_way(fleet(compute="15"), 1e9, [], fleet(compute="16")) is None
 
 
 def test_a_machine_whose_hours_have_no_price_is_not_named() -> None:
-    unknown = Estimate((Share(kind(cloud="local"), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
-    assert cheaper(fleet(compute="15"), 1e9, [], unknown) is None
+    unknown = Estimate((Allocation(kind(cloud="local"), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
+    assert cheapest_way(fleet(compute="15"), 1e9, [], unknown) is None
 
 
 def test_nothing_is_cheaper_than_a_fleet_of_unknown_cost() -> None:
-    unknown = Estimate((Share(kind(), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
-    assert cheaper(unknown, 1e9, apis(MODEL, 1e9, [api("one", "0.02")]), fleet(compute="1")) is None
+    unknown = Estimate((Allocation(kind(), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
+    assert (
+        cheapest_way(unknown, 1e9, price_apis(MODEL, 1e9, [api("one", "0.02")]), fleet(compute="1")) is None
+    )
 
 
 def test_keeping_the_vectors_costs_the_same_whoever_makes_them() -> None:
@@ -191,8 +193,8 @@ def test_what_is_named_costs_less_and_is_never_past_its_break_even(
     ]
     made = fleet(compute=f"{cents / 200}", cold_start=f"{cents / 200}")
     assert made.usd is not None
-    listed: tuple[Api, ...] = apis(MODEL, 1e9, offered)
-    named = cheaper(made, 1e9, listed, None)
+    listed: tuple[HostedApi, ...] = price_apis(MODEL, 1e9, offered)
+    named = cheapest_way(made, 1e9, listed, None)
     if named is None:
         assert all(a.least >= made.usd.p50 for a in listed)
     else:

@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.planning.estimate import NEVER, NOTHING, Kind, Rest, Share, hours_of, itemise, known
-from launcher.planning.monte_carlo import DRIFT, Outcome, outcome
+from launcher.planning.estimate import (
+    NO_CHARGES,
+    NO_PREEMPTION,
+    Allocation,
+    Candidate,
+    RunCharges,
+    itemize,
+    known_total,
+    wall_hours,
+)
+from launcher.planning.monte_carlo import PRICE_DRIFT, FleetOutcome, simulate
 from launcher.throughput.spread import P90, Spread
 from tests.support.candidates import free, kind, kinds, sure
 
@@ -16,17 +25,19 @@ WORK = 3.6e9  # tokens: a thousand hours of the plain kind
 UNSURE = Spread(500, 1_000, 2_000)
 
 
-def of(*shares: Share, rest: Rest = NOTHING, tokens: Spread | None = None, seed: int = 7) -> Outcome:
+def of(
+    *shares: Allocation, rest: RunCharges = NO_CHARGES, tokens: Spread | None = None, seed: int = 7
+) -> FleetOutcome:
     work = sum(share.tokens for share in shares)
-    return outcome(shares, rest, tokens or sure(work), seed)
+    return simulate(shares, rest, tokens or sure(work), seed)
 
 
-def ends(found: Outcome) -> tuple[float, float, float]:
+def ends(found: FleetOutcome) -> tuple[float, float, float]:
     assert found.usd is not None
     return float(found.usd.p10), float(found.usd.p50), float(found.usd.p90)
 
 
-def wide(found: Outcome) -> float:
+def wide(found: FleetOutcome) -> float:
     """P90 over P50 of the dollars."""
     _, middle, high = ends(found)
     return high / middle
@@ -36,23 +47,23 @@ def wide(found: Outcome) -> float:
 
 
 def test_the_middle_is_the_arithmetic() -> None:
-    shares = [Share(kind(tokens_per_second=UNSURE, spot=True, hazard=Spread(0.1, 0.4, 1.4)), 9, WORK)]
-    rest = Rest(Decimal(12), Decimal("0.2"))
+    shares = [Allocation(kind(tokens_per_second=UNSURE, spot=True, hazard=Spread(0.1, 0.4, 1.4)), 9, WORK)]
+    rest = RunCharges(Decimal(12), Decimal("0.2"))
     found = of(*shares, rest=rest)
     assert found.usd is not None
-    assert found.usd.p50 == known(itemise(shares, rest))
-    assert found.hours.mid == hours_of(shares)
+    assert found.usd.p50 == known_total(itemize(shares, rest))
+    assert found.hours.mid == wall_hours(shares)
 
 
 def test_what_is_sure_has_no_spread() -> None:
-    low, middle, high = ends(found := of(Share(kind(), 9, WORK)))
+    low, middle, high = ends(found := of(Allocation(kind(), 9, WORK)))
     assert low == pytest.approx(middle)
     assert high == pytest.approx(middle)
     assert found.hours.low == pytest.approx(found.hours.high)
 
 
 def test_an_unknown_price_leaves_the_dollars_unknown_and_not_the_hours() -> None:
-    found = of(Share(kind(usd_per_hour=None), 1, WORK))
+    found = of(Allocation(kind(usd_per_hour=None), 1, WORK))
     assert found.usd is None
     assert found.hours.mid > 1_000
 
@@ -61,7 +72,7 @@ def test_an_unknown_price_leaves_the_dollars_unknown_and_not_the_hours() -> None
 
 
 def test_a_speed_half_as_low_makes_hours_and_dollars_twice_as_high() -> None:
-    found = of(Share(free(tokens_per_second=UNSURE), 4, WORK))
+    found = of(Allocation(free(tokens_per_second=UNSURE), 4, WORK))
     assert found.hours.high == pytest.approx(2 * found.hours.mid, rel=0.05)
     assert found.hours.low == pytest.approx(found.hours.mid / 2, rel=0.05)
     assert wide(found) == pytest.approx(2, rel=0.05)
@@ -70,41 +81,41 @@ def test_a_speed_half_as_low_makes_hours_and_dollars_twice_as_high() -> None:
 def test_predictions_err_together() -> None:
     """Two kinds that are predicted are no surer than one; two that were measured each on its own are."""
 
-    def of_two(source: str) -> Outcome:
+    def of_two(source: str) -> FleetOutcome:
         pair = [free(gpu=gpu, tokens_per_second=UNSURE, speed_source=source) for gpu in ("L4", "H100")]
-        return of(*(Share(one, 4, WORK / 2) for one in pair))
+        return of(*(Allocation(one, 4, WORK / 2) for one in pair))
 
-    alone = wide(of(Share(free(tokens_per_second=UNSURE, speed_source="predicted: a test"), 8, WORK)))
+    alone = wide(of(Allocation(free(tokens_per_second=UNSURE, speed_source="predicted: a test"), 8, WORK)))
     assert wide(of_two("predicted: a test")) == pytest.approx(alone, rel=0.01)
     assert wide(of_two("measured 2026-11-01: a test")) < 0.95 * alone
 
 
 def test_an_old_spot_price_makes_dollars_unsure_and_not_hours() -> None:
     spot = free(spot=True, floats=True, price_age_days=100.0)
-    found = of(Share(spot, 1_000, WORK))  # an hour
-    assert wide(found) == pytest.approx(exp(P90 * DRIFT * sqrt(100)), rel=0.05)
+    found = of(Allocation(spot, 1_000, WORK))  # an hour
+    assert wide(found) == pytest.approx(exp(P90 * PRICE_DRIFT * sqrt(100)), rel=0.05)
     assert found.hours.low == pytest.approx(found.hours.high)
 
 
 def test_a_long_run_meets_more_prices() -> None:
     spot = free(spot=True, floats=True)
-    assert wide(of(Share(spot, 1, WORK))) > wide(of(Share(spot, 100, WORK))) > 1
+    assert wide(of(Allocation(spot, 1, WORK))) > wide(of(Allocation(spot, 100, WORK))) > 1
 
 
 def test_an_old_list_price_is_taken_as_it_is() -> None:
-    assert wide(of(Share(free(price_age_days=100.0), 9, WORK))) == pytest.approx(1)
+    assert wide(of(Allocation(free(price_age_days=100.0), 9, WORK))) == pytest.approx(1)
 
 
 def test_two_fleets_of_one_kind_share_its_luck() -> None:
     spot = kind(spot=True, tokens_per_second=UNSURE, price_age_days=30.0, floats=True)
-    few, more = ends(of(Share(spot, 90, WORK))), ends(of(Share(spot, 91, WORK)))
+    few, more = ends(of(Allocation(spot, 90, WORK))), ends(of(Allocation(spot, 91, WORK)))
     assert few == pytest.approx(more, rel=0.02)
 
 
 def test_preemptions_cost_hours_and_dollars_at_the_high_end() -> None:
     rough = kind(spot=True, hazard=Spread(0.1, 0.4, 1.4))
-    calm = kind(spot=True, hazard=NEVER)
-    one, other = (of(Share(k, 50, WORK)) for k in (rough, calm))
+    calm = kind(spot=True, hazard=NO_PREEMPTION)
+    one, other = (of(Allocation(k, 50, WORK)) for k in (rough, calm))
     assert one.hours.high > other.hours.high
     assert ends(one)[2] > ends(other)[2]
     # 1,000 hours of work, 1.4 times an hour, 330 s each: 128 hours
@@ -113,21 +124,21 @@ def test_preemptions_cost_hours_and_dollars_at_the_high_end() -> None:
 
 def test_a_slow_start_is_late_for_every_machine_of_its_cloud() -> None:
     slow = kind(cold_start=Spread(100, 300, 900))
-    found = of(Share(slow, 1_000, WORK))
+    found = of(Allocation(slow, 1_000, WORK))
     assert found.hours.high - found.hours.mid == pytest.approx(600 / 3_600, rel=0.05)
     assert ends(found)[2] - ends(found)[1] == pytest.approx(1_000 * 600 / 3_600, rel=0.05)
 
 
 def test_tokens_that_were_only_sampled_are_a_95_per_cent_interval() -> None:
-    found = of(Share(free(), 10, WORK), tokens=Spread(0.8 * WORK, WORK, 1.2 * WORK))
+    found = of(Allocation(free(), 10, WORK), tokens=Spread(0.8 * WORK, WORK, 1.2 * WORK))
     assert found.hours.high == pytest.approx(found.hours.mid * (1 + 0.2 * P90 / 1.96), rel=0.02)
     assert found.hours.low == pytest.approx(found.hours.mid * (1 - 0.2 * P90 / 1.96), rel=0.02)
 
 
 def test_more_texts_are_more_vectors_to_keep() -> None:
-    rest = Rest(Decimal(1_000), Decimal(0))
+    rest = RunCharges(Decimal(1_000), Decimal(0))
     cheap = free(usd_per_hour=Decimal(0))
-    found = of(Share(cheap, 10, WORK), rest=rest, tokens=Spread(0.8 * WORK, WORK, 1.2 * WORK))
+    found = of(Allocation(cheap, 10, WORK), rest=rest, tokens=Spread(0.8 * WORK, WORK, 1.2 * WORK))
     assert ends(found)[2] == pytest.approx(1_000 * (1 + 0.2 * P90 / 1.96), rel=0.02)
 
 
@@ -135,7 +146,7 @@ def test_what_is_not_in_the_middle_is_not_in_the_ends() -> None:
     """Egress is priced for one kind and not for the other, so it is left out; nothing else varies."""
     told = kind(egress_usd_per_token=Decimal("1e-7"))
     silent = kind(region="b", egress_usd_per_token=None)
-    low, middle, high = ends(of(Share(told, 2, WORK / 2), Share(silent, 2, WORK / 2)))
+    low, middle, high = ends(of(Allocation(told, 2, WORK / 2), Allocation(silent, 2, WORK / 2)))
     assert low == pytest.approx(middle)
     assert high == pytest.approx(middle)
 
@@ -144,13 +155,13 @@ def test_what_is_not_in_the_middle_is_not_in_the_ends() -> None:
 
 
 def test_a_seed_gives_the_same_outcome_again() -> None:
-    share = Share(kind(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK)
+    share = Allocation(kind(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK)
     assert of(share) == of(share)
     assert of(share) != of(share, seed=8)
 
 
 def test_another_seed_moves_the_ends_by_little() -> None:
-    share = Share(kind(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK)
+    share = Allocation(kind(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK)
     highs = [ends(of(share, seed=seed))[2] for seed in range(8)]
     assert max(highs) < 1.1 * min(highs)
 
@@ -165,10 +176,10 @@ machines = st.integers(1, 500)
 def test_low_is_never_above_high(seed: int, number: int, size: float, spread: float) -> None:
     one, two = kinds(seed, 2)
     tokens = 10**size
-    shares = [Share(one, number, tokens / 2), Share(two, 1, tokens / 2)]
+    shares = [Allocation(one, number, tokens / 2), Allocation(two, 1, tokens / 2)]
     found = of(
         *shares,
-        rest=Rest(None, Decimal("0.2")),
+        rest=RunCharges(None, Decimal("0.2")),
         tokens=Spread(tokens * (1 - spread), tokens, tokens * (1 + spread)),
         seed=seed,
     )
@@ -180,8 +191,8 @@ def test_low_is_never_above_high(seed: int, number: int, size: float, spread: fl
 @settings(max_examples=25)
 @given(st.integers(0, 10_000), machines)
 def test_the_order_of_the_shares_changes_nothing(seed: int, number: int) -> None:
-    drawn: list[Kind] = kinds(seed, 3)
-    shares = [Share(one, number, WORK / 3) for one in drawn]
+    drawn: list[Candidate] = kinds(seed, 3)
+    shares = [Allocation(one, number, WORK / 3) for one in drawn]
     there, back = of(*shares), of(*reversed(shares))
     assert ends(there) == pytest.approx(ends(back))
     assert there.hours.high == pytest.approx(back.hours.high)

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.corpus.profile import declared
-from launcher.planning.estimate import ITEMS, Estimate, Kind, Rest, Share
-from launcher.planning.hosted_apis import Cheaper, apis
+from launcher.planning.estimate import ITEMS, Allocation, Candidate, Estimate, RunCharges
+from launcher.planning.hosted_apis import CheaperWay, price_apis
 from launcher.planning.optimizer.decide import Alternative
-from launcher.planning.optimizer.search import Asked, estimate
+from launcher.planning.optimizer.search import Requirements, estimate_fleet
 from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs, to_json
 from launcher.planning.plan_file import SCHEMA, BadPlan, check
 from launcher.planning.plan_reader import planned
@@ -40,10 +40,10 @@ WORK = PlannedWork(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**1
 PROFILE = declared(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
 UNSURE = Spread(800, 1_000, 1_250)
 API = Hosted("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))
-ASKED = Asked(sure(PROFILE.tokens.mid), Rest(None, Decimal("0.20")), seed=7)
+ASKED = Requirements(sure(PROFILE.tokens.mid), RunCharges(None, Decimal("0.20")), seed=7)
 
 
-def machine(cloud: str = "gcp", usd: str | None = "0.72", **changes: Any) -> Kind:
+def machine(cloud: str = "gcp", usd: str | None = "0.72", **changes: Any) -> Candidate:
     price = None if usd is None else Decimal(usd)
     return kind(
         cloud=cloud,
@@ -56,12 +56,12 @@ def machine(cloud: str = "gcp", usd: str | None = "0.72", **changes: Any) -> Kin
     )
 
 
-def fleet(*kinds: Kind, machines: int = 1) -> Estimate:
+def fleet(*kinds: Candidate, machines: int = 1) -> Estimate:
     tokens = PROFILE.tokens.mid / len(kinds)
-    return estimate([Share(one, machines, tokens) for one in kinds], ASKED)
+    return estimate_fleet([Allocation(one, machines, tokens) for one in kinds], ASKED)
 
 
-def plan_of(*kinds: Kind, work: PlannedWork = WORK, **changes: Any) -> Plan:
+def plan_of(*kinds: Candidate, work: PlannedWork = WORK, **changes: Any) -> Plan:
     chosen, other = fleet(*kinds), fleet(machine("aws", "0.80"), machines=2)
     fields: dict[str, Any] = {
         "run": name_run("reviews", work),
@@ -76,8 +76,8 @@ def plan_of(*kinds: Kind, work: PlannedWork = WORK, **changes: Any) -> Plan:
         "prices_as_of": date(2026, 2, 28),
         "frontier": (other, chosen),
         "kinds": (chosen, other),
-        "hosted": apis("hash", PROFILE.tokens.mid, [API]),
-        "cheaper": Cheaper(
+        "hosted": price_apis("hash", PROFILE.tokens.mid, [API]),
+        "cheaper": CheaperWay(
             "one m in batches", Decimal("0.036"), Decimal("0.75"), comparable=False, break_even=None
         ),
         "quota": quota_needs(chosen.shares),
@@ -87,7 +87,7 @@ def plan_of(*kinds: Kind, work: PlannedWork = WORK, **changes: Any) -> Plan:
     return Plan(**fields | changes)
 
 
-def body(*kinds: Kind, **changes: Any) -> dict[str, Any]:
+def body(*kinds: Candidate, **changes: Any) -> dict[str, Any]:
     """A plan that was written and read again."""
     made: dict[str, Any] = json.loads(json.dumps(to_json(plan_of(*(kinds or (machine(),)), **changes))))
     return made
@@ -174,7 +174,7 @@ def test_nothing_cheaper_and_no_gap_are_null() -> None:
 
 
 def test_what_is_cheaper_is_told_with_its_break_even_in_whole_tokens() -> None:
-    found = Cheaper(
+    found = CheaperWay(
         "one m", Decimal("0.072"), Decimal("0.75"), comparable=True, break_even=Decimal("1234567.8")
     )
     assert body(cheaper=found)["cheaper"] == {
@@ -215,7 +215,7 @@ def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
 
 
 def test_the_places_of_a_lot_are_ranked_by_price() -> None:
-    shares = [Share(machine(region="a"), 3, 6e6), Share(machine(region="b", usd="0.60"), 1, 2e6)]
+    shares = [Allocation(machine(region="a"), 3, 6e6), Allocation(machine(region="b", usd="0.60"), 1, 2e6)]
     (lot,) = machine_groups(shares)
     assert lot.regions == ("b", "a")
     assert [(seat.region, seat.machines) for seat in lot.places] == [("b", 1), ("a", 3)]
@@ -224,32 +224,32 @@ def test_the_places_of_a_lot_are_ranked_by_price() -> None:
 
 
 def test_a_lot_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
-    (lot,) = machine_groups([Share(machine(), 1, 3.6e6)])
+    (lot,) = machine_groups([Allocation(machine(), 1, 3.6e6)])
     by_hand = 0.72 * (1 + 36 / 3_600 + 30 / 3_600) / 3.6  # the hour, its start, its tail
     assert float(lot.usd_per_million_tokens or 0) == pytest.approx(by_hand)
 
 
 def test_there_is_a_worker_for_each_gpu_and_one_for_a_slice() -> None:
     def workers(gpus: float) -> int:
-        return machine_groups([Share(machine(gpus=gpus), 1, 1e6)])[0].workers
+        return machine_groups([Allocation(machine(gpus=gpus), 1, 1e6)])[0].workers
 
     assert (workers(8.0), workers(1.0), workers(0.5)) == (8, 1, 1)
 
 
 def test_a_quota_is_counted_in_gpus_and_vcpus_of_a_region() -> None:
     one, four = machine(vcpus=4), machine(gpus=4.0, vcpus=48)
-    (found,) = quota_needs([Share(one, 3, 1e6), Share(four, 2, 1e6)])
+    (found,) = quota_needs([Allocation(one, 3, 1e6), Allocation(four, 2, 1e6)])
     assert (found.cloud, found.region, found.gpu, found.spot) == ("gcp", "us-central1", "L4", True)
     assert (found.gpus, found.vcpus) == (11.0, 108)
 
 
 def test_vcpus_that_are_unknown_of_one_type_are_unknown_of_all() -> None:
-    (found,) = quota_needs([Share(machine(vcpus=4), 3, 1e6), Share(machine(gpus=4.0), 2, 1e6)])
+    (found,) = quota_needs([Allocation(machine(vcpus=4), 3, 1e6), Allocation(machine(gpus=4.0), 2, 1e6)])
     assert found.vcpus is None
 
 
 def test_this_machine_needs_no_quota() -> None:
-    assert quota_needs([Share(machine("local"), 1, 1e6)]) == ()
+    assert quota_needs([Allocation(machine("local"), 1, 1e6)]) == ()
 
 
 # --- the digest

@@ -66,8 +66,8 @@ def showcase(limits: str, extra: str = "speed: {L4: 897}") -> str:
 def made(
     text: str, folder: Path, offers: tuple[Offer, ...] = L4, now: datetime = NOW, **changes: Any
 ) -> Plan:
-    choices = planner.Choices(changes.pop("on", None), 0.1, offers, **changes)
-    return planner.make(jobs.parse(text), folder, choices, now, lambda _: None)
+    choices = planner.PlanOptions(changes.pop("on", None), 0.1, offers, **changes)
+    return planner.make_plan(jobs.parse(text), folder, choices, now, lambda _: None)
 
 
 def refused(

@@ -17,15 +17,15 @@ from launcher.throughput.calibration import (
     DAYS,
     ENOUGH,
     GAP,
-    Minute,
-    first_minutes,
-    learn,
-    minute_of,
-    recall,
-    spread_of,
-    work,
+    FirstMinute,
+    first_minute_of,
+    recent_bench,
+    record_first_minutes,
+    record_run_speed,
+    speed_spread,
+    worker_times,
 )
-from launcher.throughput.local_machine import DRIFT, Slots
+from launcher.throughput.local_machine import PROBE_ERROR, WorkerSlots
 from launcher.throughput.spread import Spread
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.receipt import Receipt
@@ -79,29 +79,29 @@ def sure(found: Spread | None) -> Spread:
 
 
 def test_the_overlap_of_two_shards_counts_once() -> None:
-    assert work([signed(0, 0, 10), signed(1, 5, 15)])["w0"].seconds == 15
+    assert worker_times([signed(0, 0, 10), signed(1, 5, 15)])["w0"].seconds == 15
 
 
 def test_a_shard_within_another_adds_tokens_and_no_time() -> None:
-    found = work([signed(0, 0, 10), signed(1, 2, 3)])["w0"]
+    found = worker_times([signed(0, 0, 10), signed(1, 2, 3)])["w0"]
     assert (found.tokens, found.seconds) == (2_000, 10)
 
 
 def test_waiting_for_the_next_shard_is_part_of_a_workers_time() -> None:
-    assert work([signed(0, 0, 10), signed(1, 40, 50)])["w0"].seconds == 50
+    assert worker_times([signed(0, 0, 10), signed(1, 40, 50)])["w0"].seconds == 50
 
 
 def test_a_night_between_two_shards_is_not() -> None:
-    assert work([signed(0, 0, 10), signed(1, 20 + GAP, 30 + GAP)])["w0"].seconds == 20
+    assert worker_times([signed(0, 0, 10), signed(1, 20 + GAP, 30 + GAP)])["w0"].seconds == 20
 
 
 def test_workers_are_apart() -> None:
-    found = work([signed(0, 0, 10), signed(1, 0, 20, worker="w1")])
+    found = worker_times([signed(0, 0, 10), signed(1, 0, 20, worker="w1")])
     assert {name: one.rate for name, one in found.items()} == {"w0": 100, "w1": 50}
 
 
 def test_a_shard_that_gave_nothing_takes_no_part() -> None:
-    assert work([signed(0, 0, 10), signed(1, 10, 50, tokens=0)])["w0"].seconds == 10
+    assert worker_times([signed(0, 0, 10), signed(1, 10, 50, tokens=0)])["w0"].seconds == 10
 
 
 # --- rates
@@ -109,26 +109,26 @@ def test_a_shard_that_gave_nothing_takes_no_part() -> None:
 
 def test_shards_that_overlap_do_not_halve_the_speed() -> None:
     """Ten shards of 10 s, of which each begins 5 s after the one before: 1,000 tokens in 5 s, not in 10."""
-    rate = sure(spread_of([signed(n, 5 * n, 5 * n + 10) for n in range(100)]))
+    rate = sure(speed_spread([signed(n, 5 * n, 5 * n + 10) for n in range(100)]))
     assert rate.mid == pytest.approx(200, rel=0.02)
 
 
 def test_the_range_is_that_of_the_engine_scaled_to_the_workers_own_speed() -> None:
     took = [4.0] + [5.0] * 8 + [8.0]
-    rate = sure(spread_of([signed(n, 10 * n, 10 * n + 10, engine=s) for n, s in enumerate(took)]))
+    rate = sure(speed_spread([signed(n, 10 * n, 10 * n + 10, engine=s) for n, s in enumerate(took)]))
     assert rate.mid == 100
     assert rate.high == pytest.approx(100 * (sum(took) / 10) / 4)
     assert rate.low == pytest.approx(100 * (sum(took) / 10) / 8)
 
 
 def test_without_the_engines_time_that_of_the_shard_will_do() -> None:
-    rate = sure(spread_of([signed(0, 0, 10), signed(1, 10, 20)]))
+    rate = sure(speed_spread([signed(0, 0, 10), signed(1, 10, 20)]))
     assert (rate.low, rate.mid, rate.high) == (100, 100, 100)
 
 
 def test_of_nothing_there_is_no_speed() -> None:
-    assert spread_of([]) is None
-    assert spread_of([signed(0, 5, 5)]) is None
+    assert speed_spread([]) is None
+    assert speed_spread([signed(0, 5, 5)]) is None
 
 
 @given(
@@ -141,7 +141,7 @@ def test_low_mid_and_high_stay_in_order(spans: Sequence[tuple[float, float, int]
         signed(n, start, start + took, tokens, worker=f"w{n % 3}", engine=took / 2)
         for n, (start, took, tokens) in enumerate(spans)
     ]
-    rate = sure(spread_of(found))
+    rate = sure(speed_spread(found))
     assert 0 < rate.low <= rate.mid <= rate.high
 
 
@@ -173,7 +173,7 @@ def a_run(ledger: Ledger, gpus: dict[str, str], shards: int) -> None:
 def test_of_processors_the_speed_of_all_workers_together_is_kept(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu", "w1": "cpu"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, 10), signed(1, 0, 10, worker="w1")])
-    learn(ledger, "r1", plan("cpu"), NOON)
+    record_run_speed(ledger, "r1", plan("cpu"), NOON)
     (seen,) = ledger.speeds.matching()
     assert (seen.gpu, seen.mid, seen.source) == ("cpu", 200, "run r1")
     assert seen.detail == {"lengths": LENGTHS, "workers": 2}
@@ -183,21 +183,21 @@ def test_of_gpus_the_speed_of_one_is_kept_for_each_kind(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4", "w2": "H100"}, 3)
     found = [signed(0, 0, 10), signed(1, 0, 10, worker="w1"), signed(2, 0, 1, worker="w2")]
     ledger.shards.record_receipts("r1", found)
-    learn(ledger, "r1", plan("L4"), NOON)
+    record_run_speed(ledger, "r1", plan("L4"), NOON)
     assert {one.gpu: one.mid for one in ledger.speeds.matching()} == {"L4": 100, "H100": 1_000}
 
 
 def test_a_run_that_was_stopped_at_once_teaches_nothing(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, ENOUGH / 2)])
-    learn(ledger, "r1", plan("cpu"), NOON)
+    record_run_speed(ledger, "r1", plan("cpu"), NOON)
     assert ledger.speeds.matching() == []
 
 
 def test_a_run_that_was_stopped_after_a_while_does(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
-    learn(ledger, "r1", plan("L4"), NOON)
+    record_run_speed(ledger, "r1", plan("L4"), NOON)
     assert ledger.speeds.matching()[0].mid == 10
 
 
@@ -207,37 +207,37 @@ def test_a_run_that_was_stopped_after_a_while_does(ledger: Ledger) -> None:
 def test_first_minutes_become_one_record_a_gpu(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4", "w2": "H100"}, 3)
     minutes = [
-        Minute("w0", 6_000, 60, later(70)),
-        Minute("w1", 3_000, 60, later(65)),
-        Minute("w2", 6e5, 60, NOON),
+        FirstMinute("w0", 6_000, 60, later(70)),
+        FirstMinute("w1", 3_000, 60, later(65)),
+        FirstMinute("w2", 6e5, 60, NOON),
     ]
-    first_minutes(ledger, "r1", plan("L4"), minutes)
+    record_first_minutes(ledger, "r1", plan("L4"), minutes)
     seen = {one.gpu: one for one in ledger.speeds.matching()}
     assert (seen["L4"].mid, seen["L4"].at, seen["L4"].source) == (75, later(65), "first minute of run r1")
-    assert seen["H100"].low == pytest.approx(10_000 / DRIFT)
+    assert seen["H100"].low == pytest.approx(10_000 / PROBE_ERROR)
 
 
 def test_a_first_minute_that_comes_later_changes_the_record_and_adds_none(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4"}, 2)
-    one = Minute("w0", 6_000, 60, later(60))
-    first_minutes(ledger, "r1", plan("L4"), [one])
-    first_minutes(ledger, "r1", plan("L4"), [one, Minute("w1", 3_000, 60, later(99))])
+    one = FirstMinute("w0", 6_000, 60, later(60))
+    record_first_minutes(ledger, "r1", plan("L4"), [one])
+    record_first_minutes(ledger, "r1", plan("L4"), [one, FirstMinute("w1", 3_000, 60, later(99))])
     assert [seen.mid for seen in ledger.speeds.matching()] == [75]
 
 
 def test_what_the_whole_run_made_goes_before_its_first_minutes(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 1)
-    first_minutes(ledger, "r1", plan("L4"), [Minute("w0", 6_000, 60, later(60))])
+    record_first_minutes(ledger, "r1", plan("L4"), [FirstMinute("w0", 6_000, 60, later(60))])
     ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
-    learn(ledger, "r1", plan("L4"), later(100))
+    record_run_speed(ledger, "r1", plan("L4"), later(100))
     assert [seen.source for seen in ledger.speeds.matching()] == ["run r1", "first minute of run r1"]
 
 
 def test_a_sign_of_life_tells_of_its_first_minute_once_it_is_over() -> None:
     pulse = Heartbeat(run="r1", worker="w0", host="host", pid=1, started=NOON, ready=later(10))
-    assert minute_of(pulse) is None
+    assert first_minute_of(pulse) is None
     over = replace(pulse, first_minute={"seconds": 61.0, "tokens": 5_000, "engine_seconds": 60.0})
-    assert minute_of(over) == Minute("w0", 5_000, 61, later(71))
+    assert first_minute_of(over) == FirstMinute("w0", 5_000, 61, later(71))
 
 
 # --- what bench found, instead of a probe
@@ -271,10 +271,10 @@ def found(**changes: Any) -> MeasuredSpeed:
 
 
 def recalled(
-    seen: MeasuredSpeed, use: Slots | None = None, gpus: Sequence[str] = (), now: datetime = NOON
+    seen: MeasuredSpeed, use: WorkerSlots | None = None, gpus: Sequence[str] = (), now: datetime = NOON
 ) -> Spread | None:
     pairs = [(share, tokens) for share, tokens in LENGTHS]
-    known = recall([seen], "m", "torch", use or Slots(2, 1, 0), "here", gpus, pairs, now)
+    known = recent_bench([seen], "m", "torch", use or WorkerSlots(2, 1, 0), "here", gpus, pairs, now)
     return known and known[0].tokens_per_second
 
 
@@ -311,5 +311,5 @@ def test_a_week_later_it_is_measured_anew() -> None:
 
 def test_the_speed_of_one_gpu_is_that_of_a_machine_of_two_twice() -> None:
     seen = found(gpu="L4", detail={"threads": None, "device": "cuda"})
-    assert recalled(seen, Slots(2, None, 2), ["L4", "L4"]) == Spread(18, 20, 22)
-    assert recalled(seen, Slots(2, None, 2), ["L4", "T4"]) is None
+    assert recalled(seen, WorkerSlots(2, None, 2), ["L4", "L4"]) == Spread(18, 20, 22)
+    assert recalled(seen, WorkerSlots(2, None, 2), ["L4", "T4"]) is None

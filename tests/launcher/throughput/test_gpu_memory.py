@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.throughput.gpu_memory import BASE_GB, fit, needs_gb
+from launcher.throughput.gpu_memory import BASE_GB, fit_model, needs_gb
 from launcher.throughput.model_shapes import known, shape
-from launcher.throughput.predict import ENGINES, Shape
+from launcher.throughput.predict import ENGINES, ModelShape
 from pricing.gpu import Gpu, gpu, gpus
 
 BASE = shape("BAAI/bge-base-en-v1.5")
@@ -19,8 +19,8 @@ cards = st.sampled_from(gpus())
 engines = st.sampled_from(sorted(ENGINES))
 
 
-def reason(shape: Shape, card: Gpu, engine: str = "vllm", dtype: str | None = None) -> str:
-    found = fit(shape, card, engine=engine, dtype=dtype)
+def reason(shape: ModelShape, card: Gpu, engine: str = "vllm", dtype: str | None = None) -> str:
+    found = fit_model(shape, card, engine=engine, dtype=dtype)
     assert not found.ok
     assert found.reason
     return found.reason
@@ -38,7 +38,7 @@ def test_a_decoder_keeps_the_keys_and_values_of_its_longest_text() -> None:
 
 
 def test_the_published_model_fits_into_the_gpu_it_was_published_on() -> None:
-    found = fit(SEVEN, gpu("L4"))
+    found = fit_model(SEVEN, gpu("L4"))
     assert (found.ok, found.dtype, found.reason) == (True, "bfloat16", None)
     assert found.needs_gb == pytest.approx(19.8, abs=0.1)
     assert found.has_gb == pytest.approx(21.6)
@@ -49,22 +49,22 @@ def test_a_7b_model_does_not_fit_into_a_t4() -> None:
 
 
 def test_a_model_may_fit_when_its_texts_are_cut() -> None:
-    assert not fit(EIGHT, gpu("L4")).ok
-    assert fit(EIGHT, gpu("L4"), tokens=1024).ok
+    assert not fit_model(EIGHT, gpu("L4")).ok
+    assert fit_model(EIGHT, gpu("L4"), tokens=1024).ok
 
 
 def test_a_sixth_of_an_a10_has_a_sixth_of_its_memory() -> None:
-    found = fit(QWEN, gpu("A10"), share=0.167)
+    found = fit_model(QWEN, gpu("A10"), share=0.167)
     assert found.has_gb == pytest.approx(24 * 0.167 * 0.9)
     assert found.reason == "needs 6.2 GB in bfloat16, A10 has 3.6 GB in 0.167 of it to fill"
 
 
 def test_a_bert_base_fits_into_a_sixth_of_an_a10() -> None:
-    assert fit(BASE, gpu("A10"), share=0.167).ok
+    assert fit_model(BASE, gpu("A10"), share=0.167).ok
 
 
 def test_several_gpus_are_no_larger_gpu() -> None:
-    assert fit(BASE, gpu("L4"), share=8).has_gb == fit(BASE, gpu("L4")).has_gb
+    assert fit_model(BASE, gpu("L4"), share=8).has_gb == fit_model(BASE, gpu("L4")).has_gb
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_several_gpus_are_no_larger_gpu() -> None:
     ],
 )
 def test_the_dtype_follows_from_the_hardware_and_the_engine(card: str, engine: str, dtype: str) -> None:
-    found = fit(BASE, gpu(card), engine=engine)
+    found = fit_model(BASE, gpu(card), engine=engine)
     assert (found.ok, found.dtype) == (True, dtype)
 
 
@@ -105,41 +105,48 @@ def test_an_engine_that_does_not_run_on_a_gpu_is_refused_with_the_reason(
 
 
 def test_torch_runs_on_a_v100() -> None:
-    assert fit(BASE, gpu("V100"), engine="torch").ok
+    assert fit_model(BASE, gpu("V100"), engine="torch").ok
 
 
 def test_a_gpu_before_ampere_is_noted_to_be_slower_on_long_texts() -> None:
-    assert fit(BASE, gpu("A10")).note is None
-    assert "FlashAttention" in (fit(BASE, gpu("T4")).note or "")
+    assert fit_model(BASE, gpu("A10")).note is None
+    assert "FlashAttention" in (fit_model(BASE, gpu("T4")).note or "")
 
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(ValueError, match="no engine 'onnx'"):
-        fit(BASE, gpu("L4"), engine="onnx")
+        fit_model(BASE, gpu("L4"), engine="onnx")
 
 
 @given(models, cards, engines)
-def test_what_is_needed_is_more_than_the_weights_and_the_engine(one: Shape, card: Gpu, engine: str) -> None:
-    assert fit(one, card, engine=engine).needs_gb > one.params_total * 2 / 1e9 + BASE_GB[engine]
+def test_what_is_needed_is_more_than_the_weights_and_the_engine(
+    one: ModelShape, card: Gpu, engine: str
+) -> None:
+    assert fit_model(one, card, engine=engine).needs_gb > one.params_total * 2 / 1e9 + BASE_GB[engine]
 
 
 @given(models, cards, engines, st.floats(min_value=0.05, max_value=1))
-def test_what_fits_into_a_part_fits_into_the_whole(one: Shape, card: Gpu, engine: str, share: float) -> None:
-    assert fit(one, card, engine=engine).ok or not fit(one, card, share, engine).ok
+def test_what_fits_into_a_part_fits_into_the_whole(
+    one: ModelShape, card: Gpu, engine: str, share: float
+) -> None:
+    assert fit_model(one, card, engine=engine).ok or not fit_model(one, card, share, engine).ok
 
 
 @given(models, cards, engines, st.integers(min_value=1, max_value=40_000))
-def test_shorter_texts_never_need_more(one: Shape, card: Gpu, engine: str, tokens: int) -> None:
-    assert fit(one, card, engine=engine, tokens=tokens).needs_gb <= fit(one, card, engine=engine).needs_gb
+def test_shorter_texts_never_need_more(one: ModelShape, card: Gpu, engine: str, tokens: int) -> None:
+    assert (
+        fit_model(one, card, engine=engine, tokens=tokens).needs_gb
+        <= fit_model(one, card, engine=engine).needs_gb
+    )
 
 
 @given(models, cards, engines)
 def test_a_model_that_does_not_fit_says_why_and_one_that_fits_does_not(
-    one: Shape, card: Gpu, engine: str
+    one: ModelShape, card: Gpu, engine: str
 ) -> None:
-    found = fit(one, card, engine=engine)
+    found = fit_model(one, card, engine=engine)
     assert found.ok == (found.reason is None)
 
 
 def test_more_memory_makes_it_fit() -> None:
-    assert fit(SEVEN, replace(gpu("T4"), memory_gb=32)).ok
+    assert fit_model(SEVEN, replace(gpu("T4"), memory_gb=32)).ok

@@ -7,55 +7,55 @@ import pytest
 from launcher.errors import Problem
 from launcher.throughput import local_machine
 from launcher.throughput.local_machine import (
-    DRIFT,
     MOST,
-    Asked,
-    Measured,
-    Slots,
+    PROBE_ERROR,
+    LocalSpeed,
+    ProbeRequest,
+    WorkerSlots,
     devices,
-    kept_under,
+    gpu_names,
+    ledger_gpu_name,
     measure,
-    names,
-    slots,
+    worker_slots,
 )
 
 TEXTS = [f"{n} small words in a row" for n in range(200)]
 
 
-def asked(model: str = "hash", engine: str = "hash") -> Asked:
-    return Asked(model, engine, TEXTS, None, None, "")
+def asked(model: str = "hash", engine: str = "hash") -> ProbeRequest:
+    return ProbeRequest(model, engine, TEXTS, None, None, "")
 
 
-def refusal(question: Asked) -> Problem:
+def refusal(question: ProbeRequest) -> Problem:
     with pytest.raises(Problem) as caught:
-        measure(question, Slots(1, 1, 0), 0.1)
+        measure(question, WorkerSlots(1, 1, 0), 0.1)
     return caught.value
 
 
 @pytest.fixture(scope="module")
-def measured() -> Measured:
-    return measure(asked(), Slots(2, 1, 0), 0.1)
+def measured() -> LocalSpeed:
+    return measure(asked(), WorkerSlots(2, 1, 0), 0.1)
 
 
-def test_the_engine_that_measured_says_what_it_is(measured: Measured) -> None:
+def test_the_engine_that_measured_says_what_it_is(measured: LocalSpeed) -> None:
     assert (measured.engine, measured.device, measured.dtype) == ("hash", "cpu", "float32")
     assert measured.dimensions == 32
 
 
-def test_a_speed_is_a_range_about_its_middle(measured: Measured) -> None:
+def test_a_speed_is_a_range_about_its_middle(measured: LocalSpeed) -> None:
     speed = measured.tokens_per_second
-    assert 0 < speed.low <= speed.mid / DRIFT
-    assert speed.high >= speed.mid * DRIFT
+    assert 0 < speed.low <= speed.mid / PROBE_ERROR
+    assert speed.high >= speed.mid * PROBE_ERROR
 
 
-def test_a_probe_lasts_as_long_as_asked_or_one_stretch(measured: Measured) -> None:
+def test_a_probe_lasts_as_long_as_asked_or_one_stretch(measured: LocalSpeed) -> None:
     assert 0.6 < measured.seconds < 10
     assert measured.load_seconds > 0
 
 
 def test_a_slow_engine_is_measured_as_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "0.1")  # 10,000 tokens a second, and two workers
-    found = measure(asked(), Slots(2, 1, 0), 0.1)
+    found = measure(asked(), WorkerSlots(2, 1, 0), 0.1)
     assert 10_000 < found.tokens_per_second.mid <= 20_000
 
 
@@ -73,7 +73,7 @@ def test_an_engine_that_crashes_gives_its_last_words(monkeypatch: pytest.MonkeyP
 
 
 def test_as_many_workers_as_asked_share_the_cores() -> None:
-    one, many = slots(1), slots(64)
+    one, many = worker_slots(1), worker_slots(64)
     assert (one.workers, many.workers) == (1, 64)
     if not one.gpus:
         assert one.threads is not None
@@ -82,13 +82,13 @@ def test_as_many_workers_as_asked_share_the_cores() -> None:
 
 
 def test_without_a_word_there_are_not_more_workers_than_memory_bears() -> None:
-    found = slots(None)
+    found = worker_slots(None)
     assert 1 <= found.workers <= max(MOST, found.gpus)
 
 
 def test_no_more_workers_than_shards() -> None:
-    assert slots(4, 1).workers == 1
-    assert slots(2, 9).workers == 2
+    assert worker_slots(4, 1).workers == 1
+    assert worker_slots(2, 9).workers == 2
 
 
 def test_the_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,46 +104,46 @@ def test_a_library_that_talks_while_the_model_loads_does_not_stop_the_probe(
     chatter = "import sys\nprint('hello')\nprint('x' * 200_000, file=sys.stderr)\n"
     (tmp_path / "sitecustomize.py").write_text(chatter, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    asked = Asked("hash", "hash", ["a fine book"] * 50, None, None, "")
-    assert measure(asked, Slots(1, 1, 0), 0.1).engine == "hash"
+    asked = ProbeRequest("hash", "hash", ["a fine book"] * 50, None, None, "")
+    assert measure(asked, WorkerSlots(1, 1, 0), 0.1).engine == "hash"
 
 
-def test_a_machine_without_a_gpu_is_kept_as_cpu(measured: Measured) -> None:
+def test_a_machine_without_a_gpu_is_kept_as_cpu(measured: LocalSpeed) -> None:
     assert measured.gpu == "cpu"
     assert measured.flops_per_second is None  # not asked for
 
 
-def test_what_was_embedded_is_told_by_lengths_and_texts(measured: Measured) -> None:
+def test_what_was_embedded_is_told_by_lengths_and_texts(measured: LocalSpeed) -> None:
     (share, tokens), *more = measured.lengths
     assert (share, tokens, more) == (1.0, 8.0, [])  # six words and two special tokens
     assert measured.texts_per_second == pytest.approx(measured.tokens_per_second.mid / 8)
     assert measured.tokens_per_text == 8
 
 
-def test_the_workers_add_up_to_the_machine(measured: Measured) -> None:
+def test_the_workers_add_up_to_the_machine(measured: LocalSpeed) -> None:
     assert len(measured.each) == 2
     assert sum(one.mid for one in measured.each) == pytest.approx(measured.tokens_per_second.mid)
 
 
 def test_products_are_timed_in_all_slots_at_once(minilm: str) -> None:
-    question = Asked(minilm, "torch", TEXTS, None, None, "")
-    found = measure(question, Slots(1, 1, 0), 0.1, ceiling=0.1)
+    question = ProbeRequest(minilm, "torch", TEXTS, None, None, "")
+    found = measure(question, WorkerSlots(1, 1, 0), 0.1, ceiling=0.1)
     assert found.flops_per_second is not None
     assert found.flops_per_second > 1e8
 
 
 def test_a_gpu_is_kept_under_our_name_of_it_else_under_its_own() -> None:
-    assert kept_under("NVIDIA L4") == "L4"
-    assert kept_under("NVIDIA A100-SXM4-80GB") == "A100-80GB"
-    assert kept_under("Voodoo 2") == "Voodoo 2"
-    assert kept_under(None) == "cpu"
+    assert ledger_gpu_name("NVIDIA L4") == "L4"
+    assert ledger_gpu_name("NVIDIA A100-SXM4-80GB") == "A100-80GB"
+    assert ledger_gpu_name("Voodoo 2") == "Voodoo 2"
+    assert ledger_gpu_name(None) == "cpu"
 
 
 def test_the_driver_tells_the_names_of_the_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_machine, "GPUS", tmp_path)
-    assert names() == []
+    assert gpu_names() == []
     for number in range(2):
         (tmp_path / str(number)).mkdir()
         text = f"Model: \t\t NVIDIA H200\nIRQ:   \t\t {number}\n"
         (tmp_path / str(number) / "information").write_text(text, encoding="utf-8")
-    assert names() == ["H200", "H200"]
+    assert gpu_names() == ["H200", "H200"]

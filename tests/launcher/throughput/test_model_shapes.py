@@ -6,7 +6,7 @@ import pytest
 
 from launcher.errors import Problem
 from launcher.throughput.model_shapes import from_mapping, known, linear_params, nearest, shape
-from launcher.throughput.predict import Shape
+from launcher.throughput.predict import ModelShape
 
 SIZES = ("layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate", "max_tokens", "dimensions")
 MINILM = {
@@ -56,7 +56,7 @@ MIXTURE = "nomic-ai/nomic-embed-text-v2-moe"
 
 
 @pytest.mark.parametrize("one", [m for m in known() if m.name != MIXTURE], ids=lambda m: m.name)
-def test_the_linear_parameters_of_a_known_model_follow_from_its_shape(one: Shape) -> None:
+def test_the_linear_parameters_of_a_known_model_follow_from_its_shape(one: ModelShape) -> None:
     found = linear_params(
         one.layers,
         one.hidden,
@@ -69,7 +69,7 @@ def test_the_linear_parameters_of_a_known_model_follow_from_its_shape(one: Shape
 
 
 @pytest.mark.parametrize("one", known(), ids=lambda m: m.name)
-def test_a_known_model_has_a_source_and_sizes_that_can_be(one: Shape) -> None:
+def test_a_known_model_has_a_source_and_sizes_that_can_be(one: ModelShape) -> None:
     assert one.source
     assert 0 < one.linear_params < one.params_total
     assert min(one.dimensions, one.max_tokens) > 0
@@ -240,14 +240,14 @@ def test_a_folder_that_does_not_say_how_its_weights_are_stored_leaves_it_unknown
 
 
 @pytest.mark.parametrize("one", known(), ids=lambda m: m.name)
-def test_a_window_is_of_some_layers_and_shorter_than_the_text(one: Shape) -> None:
+def test_a_window_is_of_some_layers_and_shorter_than_the_text(one: ModelShape) -> None:
     assert 0 <= one.local_layers < one.layers
     assert (one.window > 0) == (one.local_layers > 0)
     assert one.window < one.max_tokens
 
 
 @pytest.mark.parametrize("one", [m for m in known() if m.matryoshka], ids=lambda m: m.name)
-def test_a_matryoshka_model_lists_shorter_vectors(one: Shape) -> None:
+def test_a_matryoshka_model_lists_shorter_vectors(one: ModelShape) -> None:
     assert one.matryoshka
     assert (
         min(int(n) for n in one.matryoshka.removeprefix("up to ").replace("-", ",").split(","))

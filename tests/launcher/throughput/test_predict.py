@@ -14,7 +14,7 @@ from launcher.throughput.predict import (
     computes,
     flops_per_token,
     predict,
-    spread,
+    spread_about,
 )
 from pricing.gpu import Gpu, gpu
 
@@ -152,13 +152,13 @@ def test_the_source_names_the_ceiling_and_who_measured_it() -> None:
 
 
 def test_p10_and_p90_are_the_mid_times_and_over_one_factor() -> None:
-    found = spread(1000.0)
+    found = spread_about(1000.0)
     assert found.high == pytest.approx(1000 * exp(1.2816 * log(FACTOR)))
     assert isclose(found.low * found.high, 1000.0**2)
 
 
 def test_a_sure_speed_has_no_spread() -> None:
-    found = spread(897.0, factor=1.0)
+    found = spread_about(897.0, factor=1.0)
     assert (found.low, found.mid, found.high) == (897.0, 897.0, 897.0)
 
 

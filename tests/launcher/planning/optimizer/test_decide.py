@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launcher.errors import Infeasible
-from launcher.planning.estimate import NOTHING, Kind, Rest, Share, known
-from launcher.planning.optimizer.decide import Alternative, Decision, alone, decide
-from launcher.planning.optimizer.infeasible import up
-from launcher.planning.optimizer.search import Asked, estimate, price
+from launcher.planning.estimate import NO_CHARGES, Allocation, Candidate, RunCharges, known_total
+from launcher.planning.optimizer.decide import Alternative, Decision, decide, single_candidate_fleet
+from launcher.planning.optimizer.infeasible import round_duration_up
+from launcher.planning.optimizer.search import Requirements, estimate_fleet, median_usd
 from launcher.planning.optimizer.solver import GAP
 from launcher.throughput.spread import Spread
 from tests.support.candidates import free, groups, kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour
 UNSURE = Spread(500, 1_000, 2_000)
-REST = Rest(Decimal(1), Decimal("0.2"))
+REST = RunCharges(Decimal(1), Decimal("0.2"))
 LAW = 1 + GAP + 0.005  # the solver's gap, and half a per cent
 few = settings(max_examples=6, derandomize=True)  # each decision takes a tenth of a second and more
 seeds = st.integers(0, 10_000)
@@ -30,17 +30,17 @@ sizes = st.floats(8, 11)
 HOURS = {"m": 1 / 60, "h": 1.0}
 
 
-def asked(tokens: float, hours: float | None = None, **changes: Any) -> Asked:
+def asked(tokens: float, hours: float | None = None, **changes: Any) -> Requirements:
     """So much work, by then; nothing is paid but the machines."""
-    fields: dict[str, Any] = {"tokens": sure(tokens), "rest": NOTHING, "deadline_hours": hours, "seed": 7}
-    return Asked(**fields | changes)
+    fields: dict[str, Any] = {"tokens": sure(tokens), "rest": NO_CHARGES, "deadline_hours": hours, "seed": 7}
+    return Requirements(**fields | changes)
 
 
 def usd(found: Decision) -> float:
-    return float(price(found.chosen))
+    return float(median_usd(found.chosen))
 
 
-def refusal(found: Sequence[Kind], wanted: Asked) -> Infeasible:
+def refusal(found: Sequence[Candidate], wanted: Requirements) -> Infeasible:
     with pytest.raises(Infeasible) as caught:
         decide(found, wanted)
     return caught.value
@@ -58,7 +58,7 @@ def hinted(problem: Infeasible) -> dict[str, Any]:
     return out
 
 
-def outcome_of(found: Sequence[Kind], wanted: Asked) -> Decision | str:
+def outcome_of(found: Sequence[Candidate], wanted: Requirements) -> Decision | str:
     try:
         return decide(found, wanted)
     except Infeasible as problem:
@@ -72,7 +72,7 @@ def named(found: Decision) -> dict[str, Alternative]:
 # --- the published case
 
 
-def showcase(usd_per_hour: str, *, spot: bool = False) -> Kind:
+def showcase(usd_per_hour: str, *, spot: bool = False) -> Candidate:
     """The L4 of the published run: 897 tokens/s, with the cold start of GCP for a model of 7.6 billion parameters."""
     rough = Spread(0.01, 0.37, 1.39) if spot else sure(0)
     return kind(
@@ -88,7 +88,7 @@ TOKENS = 29.5e6 * 102
 
 
 def test_the_published_run_on_demand() -> None:
-    found = decide([showcase("0.755")], asked(TOKENS, 2.5, machines=406, rest=Rest(None, None))).chosen
+    found = decide([showcase("0.755")], asked(TOKENS, 2.5, machines=406, rest=RunCharges(None, None))).chosen
     assert float(found.items["compute"] or 0) == pytest.approx(703.5, rel=0.001)
     assert found.usd is not None
     assert float(found.usd.p50) == pytest.approx(710, rel=0.05)
@@ -121,16 +121,16 @@ def test_the_cheapest_that_is_on_time_at_p90_is_chosen() -> None:
 
 
 def test_the_items_make_up_the_dollars() -> None:
-    chosen = decide(kinds(3, 40), asked(1e10, 5, rest=Rest(None, Decimal("0.2")))).chosen
+    chosen = decide(kinds(3, 40), asked(1e10, 5, rest=RunCharges(None, Decimal("0.2")))).chosen
     assert chosen.usd is not None
-    assert known(chosen.items) == chosen.usd.p50
+    assert known_total(chosen.items) == chosen.usd.p50
     assert chosen.items["storage"] is None
 
 
 def test_a_controller_makes_a_slow_fleet_dear() -> None:
     one = kind()
     assert decide([one], asked(50 * WORK)).chosen.machines == 1
-    paid = asked(50 * WORK, rest=Rest(Decimal(0), Decimal("0.50")))
+    paid = asked(50 * WORK, rest=RunCharges(Decimal(0), Decimal("0.50")))
     assert decide([one], paid).chosen.machines > 3  # $25 for 50 hours, or nine cents for each start
 
 
@@ -244,7 +244,7 @@ def test_no_alternative_is_cheaper_than_what_was_chosen(seed: int, size: float, 
         made = decide(kinds(seed, 30), asked(10**size, hours, rest=REST))
     except Infeasible:
         return
-    dollars = [price(one.estimate) for one in made.alternatives]
+    dollars = [median_usd(one.estimate) for one in made.alternatives]
     assert dollars == sorted(dollars)
     assert all(one.more is not None and one.more >= 0 for one in made.alternatives)
     if hours is not None:
@@ -269,7 +269,7 @@ def test_every_point_of_the_frontier_is_slower_and_cheaper_than_the_one_before(
         return
     for one, other in pairwise(points):
         assert one.hours.high < other.hours.high
-        assert price(one) > price(other)
+        assert median_usd(one) > median_usd(other)
 
 
 def test_a_large_market_has_a_frontier_of_at_least_eight_points() -> None:
@@ -321,7 +321,7 @@ def test_every_limit_holds_and_time_and_money_at_p90(
     assert sum(share.tokens for share in chosen.shares) == pytest.approx(10**size)
 
 
-def loosened(wanted: Asked, what: str) -> Asked:
+def loosened(wanted: Requirements, what: str) -> Requirements:
     assert wanted.deadline_hours
     assert wanted.machines
     assert wanted.machines_per_region
@@ -348,7 +348,7 @@ def test_a_fleet_never_costs_more_when_an_offer_is_added_or_a_limit_loosened(
     wanted = asked(
         10**size,
         hours,
-        rest=Rest(Decimal(0), Decimal(0)),
+        rest=RunCharges(Decimal(0), Decimal(0)),
         machines=40,
         machines_per_region=8,
         quota={one.group: 4 for one in found[:10]},
@@ -415,7 +415,7 @@ def test_a_deadline_too_short_names_the_soonest() -> None:
 
 def test_a_fleet_that_makes_the_deadline_at_p90_is_not_refused() -> None:
     one = kind(tokens_per_second=sure(897), cold_start=Spread(157, 338, 680))
-    made = estimate([Share(one, 406, TOKENS)], asked(TOKENS))
+    made = estimate_fleet([Allocation(one, 406, TOKENS)], asked(TOKENS))
     assert made.hours.high < 2.5
     assert decide([one], asked(TOKENS, 2.5, machines=406)).chosen.hours.high <= 2.5
 
@@ -459,7 +459,12 @@ def test_too_few_machines_a_region_are_named() -> None:
 
 
 def test_a_duration_is_never_shorter_than_what_it_stands_for() -> None:
-    assert (up(0.501), up(1.99), up(2.01), up(6.0)) == ("31m", "120m", "2.1h", "6h")
+    assert (
+        round_duration_up(0.501),
+        round_duration_up(1.99),
+        round_duration_up(2.01),
+        round_duration_up(6.0),
+    ) == ("31m", "120m", "2.1h", "6h")
 
 
 @settings(max_examples=10, derandomize=True)
@@ -529,21 +534,21 @@ def test_a_deadline_that_is_just_made_and_a_budget_too_small_are_refused_in_word
 
 
 def test_one_kind_alone_has_as_many_machines_as_the_deadline_needs_at_the_slow_end() -> None:
-    found = alone(free(tokens_per_second=UNSURE), asked(10 * WORK, 2 + 60 / 3_600))
+    found = single_candidate_fleet(free(tokens_per_second=UNSURE), asked(10 * WORK, 2 + 60 / 3_600))
     assert found is not None
     assert found.machines == 10
 
 
 def test_one_kind_alone_is_one_machine_without_a_deadline() -> None:
-    found = alone(kind(), asked(10 * WORK))
+    found = single_candidate_fleet(kind(), asked(10 * WORK))
     assert found is not None
     assert found.machines == 1
 
 
 def test_a_kind_that_starts_too_late_is_none() -> None:
-    assert alone(kind(), asked(WORK, 300 / 3_600)) is None
+    assert single_candidate_fleet(kind(), asked(WORK, 300 / 3_600)) is None
 
 
 def test_dollars_a_million_are_of_the_tokens() -> None:
-    found = estimate([Share(free(cloud="local"), 1, 36e6)], asked(36e6))
+    found = estimate_fleet([Allocation(free(cloud="local"), 1, 36e6)], asked(36e6))
     assert float(found.usd_per_million_tokens or 0) == pytest.approx(10 / 36)

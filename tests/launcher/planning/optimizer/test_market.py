@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.planning.estimate import HOUR, NEVER, Kind
-from launcher.planning.optimizer.market import Caps, Market, Need, floors, market
-from launcher.planning.optimizer.solver import choose
-from launcher.throughput.spread import Spread
+from launcher.planning.estimate import NO_PREEMPTION, Candidate
+from launcher.planning.optimizer.market import (
+    FleetLimits,
+    Market,
+    TokenDemand,
+    market_of,
+    region_lower_bounds,
+)
+from launcher.planning.optimizer.solver import solve
+from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
 from tests.support.candidates import kind, kinds, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour
@@ -18,8 +24,8 @@ few = settings(max_examples=25)
 seeds = st.integers(0, 10_000)
 
 
-def of(found: Sequence[Kind], tokens: float) -> Market:
-    return market(found, Need(tokens, tokens))
+def of(found: Sequence[Candidate], tokens: float) -> Market:
+    return market_of(found, TokenDemand(tokens, tokens))
 
 
 def test_a_kind_without_a_price_is_not_chosen() -> None:
@@ -59,18 +65,18 @@ def test_leaving_out_the_dominated_never_makes_the_choice_dearer(seed: int) -> N
 @few
 @given(seeds, st.floats(9, 11), st.floats(0.5, 50))
 def test_no_region_alone_costs_less_than_its_floor(seed: int, size: float, hours: float) -> None:
-    table, caps = of(kinds(seed, 40), 10**size), Caps(per_group=8)
-    lowest = {region: usd for usd, region in floors(table, hours, caps)}
+    table, caps = of(kinds(seed, 40), 10**size), FleetLimits(per_group=8)
+    lowest = {region: usd for usd, region in region_lower_bounds(table, hours, caps)}
     for cloud, region in {(one.cloud, one.region) for one in table.kinds}:
         place = (cloud, region)
         part = table.where(lambda one, place=place: (one.cloud, one.region) == place)
-        found = choose(part, hours, caps)
+        found = solve(part, hours, caps)
         if found is not None:
             assert lowest[place] <= found.usd * (1 + 1e-9)
 
 
 def test_a_hazard_makes_spot_dearer_and_slower() -> None:
-    calm, rough = kind(spot=True, hazard=NEVER), kind(spot=True, hazard=Spread(0.1, 0.4, 1.4))
+    calm, rough = kind(spot=True, hazard=NO_PREEMPTION), kind(spot=True, hazard=Spread(0.1, 0.4, 1.4))
     quiet, wild = of([calm], WORK), of([rough], WORK)
-    assert wild.work_usd[0] == pytest.approx(quiet.work_usd[0] * (1 + 0.4 * 330 / HOUR))
-    assert wild.slow_hours[0] == pytest.approx(quiet.slow_hours[0] * (1 + 1.4 * 330 / HOUR))
+    assert wild.work_usd[0] == pytest.approx(quiet.work_usd[0] * (1 + 0.4 * 330 / SECONDS_PER_HOUR))
+    assert wild.slow_hours[0] == pytest.approx(quiet.slow_hours[0] * (1 + 1.4 * 330 / SECONDS_PER_HOUR))

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.planning.estimate import Kind
-from launcher.planning.optimizer.market import Caps, Group, Market, Need, market
+from launcher.planning.estimate import Candidate
+from launcher.planning.optimizer.market import FleetLimits, Group, Market, TokenDemand, market_of
 from launcher.planning.optimizer.solver import (
     GAP,
-    Chosen,
-    choose,
+    Solution,
+    least_hours,
     least_machines,
-    quota_times,
-    safest,
-    soonest,
+    least_slow_cost,
+    quota_factor,
+    solve,
 )
 from launcher.throughput.spread import Spread
 from tests.support.candidates import free, kind, kinds, sure
@@ -32,16 +32,16 @@ seeds = st.integers(0, 10_000)
 ACTIVE = st.sampled_from([2, 3, 5, 8])
 
 
-def of(found: Sequence[Kind], tokens: float, at_most: float | None = None) -> Market:
-    return market(found, Need(tokens, tokens if at_most is None else at_most))
+def of(found: Sequence[Candidate], tokens: float, at_most: float | None = None) -> Market:
+    return market_of(found, TokenDemand(tokens, tokens if at_most is None else at_most))
 
 
-def machines(found: Chosen | None) -> Mapping[str, int]:
+def machines(found: Solution | None) -> Mapping[str, int]:
     assert found is not None
     return {share.kind.name: share.machines for share in found.shares}
 
 
-def slow_usd(table: Market, found: Chosen) -> float:
+def slow_usd(table: Market, found: Solution) -> float:
     """What the fleet costs at the slow end."""
     places = {one: place for place, one in enumerate(table.kinds)}
     return sum(
@@ -52,7 +52,7 @@ def slow_usd(table: Market, found: Chosen) -> float:
     )
 
 
-def least(table: Market, hours: float, caps: Caps) -> float | None:
+def least(table: Market, hours: float, caps: FleetLimits) -> float | None:
     """The cost of the best of all fleets of at most MOST machines, each tried."""
     capacity, n = np.minimum(table.capacity(hours), 1.0), len(table.kinds)
     cheap = sorted(range(n), key=lambda i: float(table.work_usd[i]))
@@ -69,7 +69,7 @@ def least(table: Market, hours: float, caps: Caps) -> float | None:
     return best
 
 
-def allowed(table: Market, counts: Sequence[int], caps: Caps) -> bool:
+def allowed(table: Market, counts: Sequence[int], caps: FleetLimits) -> bool:
     had: dict[Group, int] = {}
     gpus: dict[Group, float] = {}
     for one, count in zip(table.kinds, counts, strict=True):
@@ -85,65 +85,65 @@ def allowed(table: Market, counts: Sequence[int], caps: Caps) -> bool:
 
 
 def test_the_cheapest_does_it_all_where_it_may() -> None:
-    found = choose(of([kind(), kind(gpu="T4", usd_per_hour=Decimal("0.9"))], WORK), None, Caps())
+    found = solve(of([kind(), kind(gpu="T4", usd_per_hour=Decimal("0.9"))], WORK), None, FleetLimits())
     assert machines(found) == {"1 x T4 on gcp us-central1, on-demand": 1}
 
 
 def test_dollars_for_the_work_are_ranked_and_not_dollars_an_hour() -> None:
     fast = kind(gpu="H100", usd_per_hour=Decimal(4), tokens_per_second=sure(5_000))
-    found = choose(of([kind(), fast], 100 * WORK), None, Caps())
+    found = solve(of([kind(), fast], 100 * WORK), None, FleetLimits())
     assert machines(found) == {"1 x H100 on gcp us-central1, on-demand": 1}
 
 
 def test_a_start_counts_where_there_is_little_work() -> None:
     slow = kind(cloud="aws", usd_per_hour=Decimal("0.8"), cold_start=sure(1_200))
-    assert "aws" in str(machines(choose(of([kind(), slow], 10 * WORK), None, Caps())))
-    assert "gcp" in str(machines(choose(of([kind(), slow], WORK / 10), None, Caps())))
+    assert "aws" in str(machines(solve(of([kind(), slow], 10 * WORK), None, FleetLimits())))
+    assert "gcp" in str(machines(solve(of([kind(), slow], WORK / 10), None, FleetLimits())))
 
 
 def test_there_are_as_many_machines_as_the_deadline_needs_at_the_slow_end() -> None:
     unsure = free(tokens_per_second=Spread(500, 1_000, 2_000))
-    assert machines(choose(of([unsure], 10 * WORK), 2 + TAIL, Caps())) == {unsure.name: 10}
-    assert machines(choose(of([unsure], 10 * WORK), 1.99 + TAIL, Caps())) == {unsure.name: 11}
+    assert machines(solve(of([unsure], 10 * WORK), 2 + TAIL, FleetLimits())) == {unsure.name: 10}
+    assert machines(solve(of([unsure], 10 * WORK), 1.99 + TAIL, FleetLimits())) == {unsure.name: 11}
 
 
 def test_the_tokens_that_there_may_be_are_planned_for() -> None:
-    assert machines(choose(of([free()], 10 * WORK, 15 * WORK), 1 + TAIL, Caps())) == {free().name: 15}
+    assert machines(solve(of([free()], 10 * WORK, 15 * WORK), 1 + TAIL, FleetLimits())) == {free().name: 15}
 
 
 def test_the_start_takes_from_the_deadline() -> None:
-    found = choose(of([kind(cold_start=sure(1_800))], 4 * WORK), 1 + TAIL, Caps())
+    found = solve(of([kind(cold_start=sure(1_800))], 4 * WORK), 1 + TAIL, FleetLimits())
     assert machines(found) == {kind().name: 8}
 
 
 def test_a_deadline_before_the_first_token_is_never_made() -> None:
-    assert choose(of([kind()], WORK), 300 / 3_600, Caps()) is None
+    assert solve(of([kind()], WORK), 300 / 3_600, FleetLimits()) is None
 
 
 def test_the_dearer_kind_does_only_what_the_cheaper_cannot() -> None:
     cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
-    found = choose(of([dear, cheap], 5 * WORK), 1 + TAIL, Caps(per_group=3))
+    found = solve(of([dear, cheap], 5 * WORK), 1 + TAIL, FleetLimits(per_group=3))
     assert machines(found) == {cheap.name: 3, dear.name: 2}
 
 
 def test_spot_and_on_demand_are_mixed_where_spot_runs_out() -> None:
     spot, sure_ = free(spot=True, usd_per_hour=Decimal("0.3")), free()
-    found = choose(of([spot, sure_], 10 * WORK), 1 + TAIL, Caps(obtainable={spot.group: 6}))
+    found = solve(of([spot, sure_], 10 * WORK), 1 + TAIL, FleetLimits(obtainable={spot.group: 6}))
     assert machines(found) == {spot.name: 6, sure_.name: 4}
 
 
 def test_more_than_is_known_to_be_had_is_taken_only_where_nothing_else_is_on_time() -> None:
     cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(10))
-    caps = Caps(obtainable={cheap.group: 6, dear.group: 6})
+    caps = FleetLimits(obtainable={cheap.group: 6, dear.group: 6})
     table = of([cheap, dear], 10 * WORK)
-    assert machines(choose(table, 1 + TAIL, caps)) == {cheap.name: 6, dear.name: 4}
-    assert machines(choose(table, 0.5 + TAIL, caps)) == {cheap.name: 14, dear.name: 6}
-    assert choose(table, 0.5 + TAIL, replace(caps, firm=True)) is None
+    assert machines(solve(table, 1 + TAIL, caps)) == {cheap.name: 6, dear.name: 4}
+    assert machines(solve(table, 0.5 + TAIL, caps)) == {cheap.name: 14, dear.name: 6}
+    assert solve(table, 0.5 + TAIL, replace(caps, firm=True)) is None
 
 
 def test_what_is_taken_beyond_does_not_count_as_a_cost() -> None:
-    found = choose(
-        of([free(cloud="aws")], 10 * WORK), 1 + TAIL, Caps(obtainable={free(cloud="aws").group: 6})
+    found = solve(
+        of([free(cloud="aws")], 10 * WORK), 1 + TAIL, FleetLimits(obtainable={free(cloud="aws").group: 6})
     )
     assert found is not None
     assert found.usd == pytest.approx(10 + 10 * 30 / 3_600)
@@ -153,15 +153,15 @@ def test_what_is_taken_beyond_does_not_count_as_a_cost() -> None:
 def test_the_machines_of_a_region_are_counted_together() -> None:
     spot, sure_ = free(spot=True), free()
     table = of([spot, sure_], 4 * WORK)
-    assert choose(table, 1 + TAIL, Caps(per_region=4)) is not None
-    assert choose(table, 1 + TAIL, Caps(per_region=3)) is None
+    assert solve(table, 1 + TAIL, FleetLimits(per_region=4)) is not None
+    assert solve(table, 1 + TAIL, FleetLimits(per_region=3)) is None
 
 
 def test_a_quota_counts_gpus_and_not_machines() -> None:
     eight = free(gpus=8.0, tokens_per_second=sure(8_000), usd_per_hour=Decimal(8))
     other = free(region="b", usd_per_hour=Decimal(3))
     quota = {eight.group: 20}  # two machines, and half a third
-    assert machines(choose(of([eight, other], 18 * WORK), 1 + TAIL, Caps(quota=quota))) == {
+    assert machines(solve(of([eight, other], 18 * WORK), 1 + TAIL, FleetLimits(quota=quota))) == {
         eight.name: 2,
         other.name: 2,
     }
@@ -169,33 +169,33 @@ def test_a_quota_counts_gpus_and_not_machines() -> None:
 
 def test_a_slice_of_a_gpu_takes_a_slice_of_the_quota() -> None:
     half = free(gpus=0.5)
-    assert choose(of([half], 4 * WORK), 1 + TAIL, Caps(quota={half.group: 2})) is not None
-    assert choose(of([half], 5 * WORK), 1 + TAIL, Caps(quota={half.group: 2})) is None
+    assert solve(of([half], 4 * WORK), 1 + TAIL, FleetLimits(quota={half.group: 2})) is not None
+    assert solve(of([half], 5 * WORK), 1 + TAIL, FleetLimits(quota={half.group: 2})) is None
 
 
 def test_a_quota_of_nothing_leaves_nothing() -> None:
-    assert choose(of([free()], WORK), None, Caps(quota={free().group: 0})) is None
+    assert solve(of([free()], WORK), None, FleetLimits(quota={free().group: 0})) is None
 
 
 def test_few_machines_means_large_ones() -> None:
     large = free(gpus=8.0, tokens_per_second=sure(8_000), usd_per_hour=Decimal(12))
-    found = choose(of([free(), large], 16 * WORK), 1 + TAIL, Caps(machines=2))
+    found = solve(of([free(), large], 16 * WORK), 1 + TAIL, FleetLimits(machines=2))
     assert machines(found) == {large.name: 2}
 
 
 def test_a_budget_too_small_for_the_slow_end_leaves_nothing() -> None:
     unsure = free(cloud="local", tokens_per_second=Spread(500, 1_000, 2_000))
-    assert choose(of([unsure], 10 * WORK), None, Caps(usd=20.0)) is not None
-    assert choose(of([unsure], 10 * WORK), None, Caps(usd=19.9)) is None
+    assert solve(of([unsure], 10 * WORK), None, FleetLimits(usd=20.0)) is not None
+    assert solve(of([unsure], 10 * WORK), None, FleetLimits(usd=19.9)) is None
 
 
 def test_there_is_one_of_this_machine() -> None:
-    assert choose(of([free(cloud="local")], 2 * WORK), 1, Caps()) is None
+    assert solve(of([free(cloud="local")], 2 * WORK), 1, FleetLimits()) is None
 
 
 def test_the_share_that_does_most_comes_first_and_the_shares_make_up_the_work() -> None:
     one, two = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
-    found = choose(of([two, one], 5 * WORK), 1 + TAIL, Caps(per_group=3))
+    found = solve(of([two, one], 5 * WORK), 1 + TAIL, FleetLimits(per_group=3))
     assert found is not None
     assert [share.kind.region for share in found.shares] == ["a", "b"]
     assert sum(share.tokens for share in found.shares) == pytest.approx(5 * WORK)
@@ -203,7 +203,7 @@ def test_the_share_that_does_most_comes_first_and_the_shares_make_up_the_work() 
 
 def test_a_fleet_of_very_many_kinds_is_found() -> None:
     found = [free(region=f"r{n}") for n in range(500)]
-    assert choose(of(found, 450 * WORK), 1 + TAIL, Caps(per_group=1)) is not None
+    assert solve(of(found, 450 * WORK), 1 + TAIL, FleetLimits(per_group=1)) is not None
 
 
 # --- laws
@@ -216,8 +216,8 @@ def test_a_tiny_market_is_solved_as_well_as_by_enumeration(
 ) -> None:
     found = kinds(seed, min(count, 5), regions=2)
     quota = {found[0].group: 3} if scarce else {}
-    table, caps = of(found, 10**size), Caps(machines=MOST, per_group=most, quota=quota)
-    best, chosen = least(table, hours, caps), choose(table, hours, caps)
+    table, caps = of(found, 10**size), FleetLimits(machines=MOST, per_group=most, quota=quota)
+    best, chosen = least(table, hours, caps), solve(table, hours, caps)
     assert (best is None) == (chosen is None)
     if best is not None and chosen is not None:
         assert best * (1 - 1e-6) <= chosen.usd <= best * (1 + GAP)
@@ -234,7 +234,7 @@ def test_a_tiny_market_is_solved_as_well_as_by_enumeration(
 def test_no_fleet_of_a_large_market_is_below_the_bound(
     seed: int, count: int, size: float, hours: float, most: int | None
 ) -> None:
-    found = choose(of(kinds(seed, count), 10**size), hours, Caps(per_group=most))
+    found = solve(of(kinds(seed, count), 10**size), hours, FleetLimits(per_group=most))
     if found is not None:
         assert 0 < found.bound <= found.usd
         assert 0 <= found.gap < 1
@@ -245,14 +245,14 @@ def test_no_fleet_of_a_large_market_is_below_the_bound(
 def test_the_choice_of_a_large_fleet_is_shown_to_be_within_half_a_per_cent(
     seed: int, size: float, most: int | None
 ) -> None:
-    found = choose(of(kinds(seed, 300), 10**size), 48, Caps(per_group=most))
+    found = solve(of(kinds(seed, 300), 10**size), 48, FleetLimits(per_group=most))
     if found is not None:
         assert found.gap <= GAP
 
 
 def test_a_choice_that_is_the_best_there_is_says_so() -> None:
     only = of([kind()], 1.5 * WORK)  # two machines, there is nothing else
-    found = choose(only, 1 + 300 / 3_600 + TAIL, Caps())
+    found = solve(only, 1 + 300 / 3_600 + TAIL, FleetLimits())
     assert machines(found) == {kind().name: 2}
     assert found is not None
     assert found.gap <= GAP  # 0.027
@@ -273,12 +273,12 @@ def test_every_limit_holds(
     found = kinds(seed, 40)
     quota, usd = {one.group: 5 for one in found[:10]}, 10**sum_of_money
     table = of(found, 10**size, 1.1 * 10**size)
-    chosen = choose(table, hours, Caps(machines=most, per_group=each, quota=quota, usd=usd))
+    chosen = solve(table, hours, FleetLimits(machines=most, per_group=each, quota=quota, usd=usd))
     if chosen is None:
         return
     assert sum(share.machines for share in chosen.shares) <= most
     counts = [sum(s.machines for s in chosen.shares if s.kind == one) for one in table.kinds]
-    assert allowed(table, counts, Caps(per_group=each, quota=quota))
+    assert allowed(table, counts, FleetLimits(per_group=each, quota=quota))
     assert slow_usd(table, chosen) <= usd * (1 + 1e-6)
     for share in chosen.shares if hours else ():
         one = of([share.kind], 1.0)
@@ -298,13 +298,15 @@ def test_the_choice_never_costs_more_when_a_limit_is_loosened_or_an_offer_added(
 ) -> None:
     found = kinds(seed, 40)
     quota, usd = {one.group: 4 for one in found[:10]}, 2e-8 * 10**size
-    tight = choose(of(found[:30], 10**size), hours, Caps(machines=40, per_group=8, quota=quota, usd=usd))
+    tight = solve(
+        of(found[:30], 10**size), hours, FleetLimits(machines=40, per_group=8, quota=quota, usd=usd)
+    )
     if tight is None:
         return
-    loose = choose(
+    loose = solve(
         of(found if what == "kinds" else found[:30], 10**size),
         hours * 1.7 if what == "hours" else hours,
-        Caps(
+        FleetLimits(
             machines=None if what == "machines" else 40,
             per_group=16 if what == "each" else 8,
             quota={} if what == "quota" else quota,
@@ -321,9 +323,9 @@ def test_equal_markets_give_equal_choices_in_whatever_order_they_come(
     seed: int, size: float, hours: float | None
 ) -> None:
     found = kinds(seed, 50)
-    caps = Caps(per_group=16)
-    there, back = (choose(of(list(k), 10**size), hours, caps) for k in (found, reversed(found)))
-    assert there == choose(of(found, 10**size), hours, caps)
+    caps = FleetLimits(per_group=16)
+    there, back = (solve(of(list(k), 10**size), hours, caps) for k in (found, reversed(found)))
+    assert there == solve(of(found, 10**size), hours, caps)
     assert (there is None) == (back is None)
     if there is not None and back is not None:
         assert there.usd == pytest.approx(back.usd, rel=GAP)
@@ -337,19 +339,19 @@ def test_equal_markets_give_equal_choices_in_whatever_order_they_come(
 def test_soonest_can_be_made_and_less_cannot(
     seed: int, size: float, limits: tuple[int | None, int | None]
 ) -> None:
-    table, caps = of(kinds(seed, 30), 10**size), Caps(machines=limits[0], per_group=limits[1])
-    hours = soonest(table, caps)
+    table, caps = of(kinds(seed, 30), 10**size), FleetLimits(machines=limits[0], per_group=limits[1])
+    hours = least_hours(table, caps)
     assert hours is not None
-    assert choose(table, hours, caps) is not None
-    assert choose(table, hours * 0.93, caps) is None
+    assert solve(table, hours, caps) is not None
+    assert solve(table, hours * 0.93, caps) is None
 
 
 def test_nothing_is_soonest_where_the_quota_is_nothing() -> None:
-    assert soonest(of([kind()], WORK), Caps(quota={kind().group: 0})) is None
+    assert least_hours(of([kind()], WORK), FleetLimits(quota={kind().group: 0})) is None
 
 
 def test_soonest_by_hand() -> None:
-    hours = soonest(of([kind()], 10 * WORK), Caps(machines=4))
+    hours = least_hours(of([kind()], 10 * WORK), FleetLimits(machines=4))
     assert hours == pytest.approx(2.5 + 300 / 3_600 + TAIL, rel=0.02)
 
 
@@ -358,50 +360,50 @@ def test_soonest_by_hand() -> None:
 def test_what_the_safest_costs_at_the_slow_end_is_enough_and_less_is_not(
     seed: int, size: float, hours: float
 ) -> None:
-    table, caps = of(kinds(seed, 25), 10**size), Caps(per_group=16)
-    found = safest(table, hours, caps)
+    table, caps = of(kinds(seed, 25), 10**size), FleetLimits(per_group=16)
+    found = least_slow_cost(table, hours, caps)
     if found is None:
-        assert choose(table, hours, caps) is None
+        assert solve(table, hours, caps) is None
         return
     assert found.slow_usd == pytest.approx(slow_usd(table, found))
-    assert choose(table, hours, replace(caps, usd=found.slow_usd * 1.0001)) is not None
-    assert choose(table, hours, replace(caps, usd=found.slow_usd * 0.99)) is None
+    assert solve(table, hours, replace(caps, usd=found.slow_usd * 1.0001)) is not None
+    assert solve(table, hours, replace(caps, usd=found.slow_usd * 0.99)) is None
 
 
 @few
 @given(seeds, st.floats(8, 11), st.floats(0.5, 20))
 def test_the_fewest_machines_do_and_one_less_does_not(seed: int, size: float, hours: float) -> None:
-    table, caps = of(kinds(seed, 25), 10**size), Caps(per_group=16)
+    table, caps = of(kinds(seed, 25), 10**size), FleetLimits(per_group=16)
     number = least_machines(table, hours, caps)
     if number is None:
-        assert choose(table, hours, caps) is None
+        assert solve(table, hours, caps) is None
         return
-    assert choose(table, hours, Caps(machines=number, per_group=16)) is not None
+    assert solve(table, hours, FleetLimits(machines=number, per_group=16)) is not None
     if number > 1:
-        assert choose(table, hours, Caps(machines=number - 1, per_group=16)) is None
+        assert solve(table, hours, FleetLimits(machines=number - 1, per_group=16)) is None
 
 
 def test_the_quota_that_makes_the_deadline_by_hand() -> None:
-    caps = Caps(quota={free().group: 4})
-    times = quota_times(of([free()], 10 * WORK), 1 + TAIL, caps)
+    caps = FleetLimits(quota={free().group: 4})
+    times = quota_factor(of([free()], 10 * WORK), 1 + TAIL, caps)
     assert times == pytest.approx(2.5, rel=0.02)
 
 
 def test_no_quota_makes_a_deadline_before_the_first_token() -> None:
-    assert quota_times(of([kind()], WORK), 300 / 3_600, Caps(quota={kind().group: 4})) is None
+    assert quota_factor(of([kind()], WORK), 300 / 3_600, FleetLimits(quota={kind().group: 4})) is None
 
 
 @few
 @given(seeds, st.floats(9, 11), st.floats(0.4, 5))
 def test_so_many_times_the_quota_do_and_less_does_not(seed: int, size: float, hours: float) -> None:
     found = kinds(seed, 20)
-    table, caps = of(found, 10**size), Caps(quota={one.group: 8 for one in found})
-    times = quota_times(table, hours, caps)
-    if times is None or choose(table, hours, caps) is not None:
+    table, caps = of(found, 10**size), FleetLimits(quota={one.group: 8 for one in found})
+    times = quota_factor(table, hours, caps)
+    if times is None or solve(table, hours, caps) is not None:
         return
 
-    def quota(share: float) -> Caps:
-        return Caps(quota={one.group: int(8 * times * share) for one in found})
+    def quota(share: float) -> FleetLimits:
+        return FleetLimits(quota={one.group: int(8 * times * share) for one in found})
 
-    assert choose(table, hours, quota(1.0)) is not None
-    assert choose(table, hours, quota(0.95)) is None
+    assert solve(table, hours, quota(1.0)) is not None
+    assert solve(table, hours, quota(0.95)) is None
