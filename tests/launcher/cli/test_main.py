@@ -1,4 +1,4 @@
-"""The command line as people and scripts meet it: what is printed where, and each exit status."""
+"""The command line as users and scripts see it: what is printed where, and each exit status."""
 
 import json
 import re
@@ -12,7 +12,15 @@ import pytest
 
 from launcher.cli.main import command_of
 from launcher.cli.options import COMMANDS
-from tests.support.cli_runs import COMMAND, embedfleet, environment, records, write_job, write_plan
+from tests.support.cli_runs import (
+    COMMAND,
+    embedfleet,
+    environment,
+    in_process,
+    records,
+    write_job,
+    write_plan,
+)
 from tests.support.paths import ROOT
 from tests.support.runs import write_jsonl
 
@@ -47,7 +55,7 @@ def python(code: str, *flags: str) -> str:
 # --- help
 
 
-def test_help_lists_exactly_the_commands_that_exist(tmp_path: Path) -> None:
+def test_help_lists_every_command(tmp_path: Path) -> None:
     result = embedfleet("--help", folder=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     listed = [
@@ -56,31 +64,20 @@ def test_help_lists_exactly_the_commands_that_exist(tmp_path: Path) -> None:
     assert listed == list(COMMANDS)
 
 
-def test_every_command_that_exists_does_something() -> None:
+def test_every_command_has_its_own_function() -> None:
     assert len({command_of(name) for name in COMMANDS}) == len(COMMANDS)
 
 
-def test_the_version_is_the_distributions(tmp_path: Path) -> None:
+def test_version_is_that_of_the_distribution(tmp_path: Path) -> None:
     from importlib.metadata import version
 
-    assert embedfleet("--version", folder=tmp_path).stdout == f"embedfleet {version('embedfleet')}\n"
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = """
-import contextlib, io, sys
-from launcher.cli.main import main
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    main(["--help"])
-print(sorted({"pyarrow", "sqlmodel", "sqlalchemy", "rich", "numpy", "yaml", "tokenizers"} & sys.modules.keys()))
-"""
-    assert python(code) == "[]\n"
+    assert in_process("--version", folder=tmp_path).stdout == f"embedfleet {version('embedfleet')}\n"
 
 
 # --- the installation
 
 
-def test_the_console_script_imports_our_packages() -> None:
+def test_console_script_imports_our_packages() -> None:
     code = (
         "import launcher, tasks, pricing; print(*(m.__file__ for m in (launcher, tasks, pricing)), sep='\\n')"
     )
@@ -88,7 +85,7 @@ def test_the_console_script_imports_our_packages() -> None:
     assert found == [str(ROOT / name / "__init__.py") for name in ("launcher", "tasks", "pricing")]
 
 
-def test_the_console_script_is_this_command(tmp_path: Path) -> None:
+def test_console_script_runs_this_command(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("embedfleet")
     if not script.exists():
         pytest.skip("the distribution is not installed with its script")
@@ -100,14 +97,14 @@ def test_the_console_script_is_this_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("word", "meant"), [("plna", "plan"), ("lauch", "launch"), ("verfy", "verify")])
-def test_an_unknown_command_is_told_the_nearest(tmp_path: Path, word: str, meant: str) -> None:
-    result = embedfleet(word, folder=tmp_path)
+def test_unknown_command_has_the_nearest_name(tmp_path: Path, word: str, meant: str) -> None:
+    result = in_process(word, folder=tmp_path)
     assert result.returncode == 2
     assert problem(result) == [f"Error: no command '{word}'; did you mean {meant}?", "Try: embedfleet --help"]
 
 
-def test_an_unknown_command_like_no_other_lists_them_all(tmp_path: Path) -> None:
-    result = embedfleet("xyzzy", folder=tmp_path)
+def test_unknown_command_lists_all_commands(tmp_path: Path) -> None:
+    result = in_process("xyzzy", folder=tmp_path)
     assert result.returncode == 2
     assert all(name in problem(result)[0] for name in COMMANDS)
 
@@ -115,69 +112,69 @@ def test_an_unknown_command_like_no_other_lists_them_all(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "words", [[], ["plan"], ["plan", "job.yaml", "--jsn"], ["plan", "a", "--on", "moon"]]
 )
-def test_a_wrong_command_line_is_two_lines(tmp_path: Path, words: list[str]) -> None:
-    result = embedfleet(*words, folder=tmp_path)
+def test_usage_error_is_two_lines(tmp_path: Path, words: list[str]) -> None:
+    result = in_process(*words, folder=tmp_path)
     assert result.returncode == 2
     assert len(problem(result)) == 2
 
 
 @pytest.mark.parametrize("seconds", ["nan", "-1", "1e9", "soon"])
-def test_a_probe_lasts_a_sensible_time(tmp_path: Path, seconds: str) -> None:
-    result = embedfleet("plan", "job.yaml", "--probe", seconds, folder=tmp_path)
+def test_probe_of_a_wrong_duration_is_usage_error(tmp_path: Path, seconds: str) -> None:
+    result = in_process("plan", "job.yaml", "--probe", seconds, folder=tmp_path)
     assert result.returncode == 2
     assert "--probe" in problem(result)[0]
 
 
 @pytest.mark.parametrize("command", ["plan", "launch"])
-def test_a_missing_file_is_named(tmp_path: Path, command: str) -> None:
-    result = embedfleet(command, "job.yaml", folder=tmp_path)
+def test_missing_file_is_named(tmp_path: Path, command: str) -> None:
+    result = in_process(command, "job.yaml", folder=tmp_path)
     assert result.returncode == 2
     assert problem(result)[0] == "Error: no file job.yaml"
 
 
-def test_a_folder_is_no_job(tmp_path: Path) -> None:
-    result = embedfleet("plan", ".", folder=tmp_path)
+def test_folder_instead_of_a_job_is_usage_error(tmp_path: Path) -> None:
+    result = in_process("plan", ".", folder=tmp_path)
     assert result.returncode == 2
     assert problem(result)[0] == "Error: cannot read .: [Errno 21] Is a directory: '.'"
 
 
-def test_all_mistakes_of_a_job_are_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_of_a_job_are_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(
         "nam: reviews\ncorpus: {pth: in}\nmodel: hash\noutput: {path: out, dtype: float23}\n"
         "limits: {deadline: 6, gpu: L4}\n"
     )
-    result = embedfleet("plan", "job.yaml", folder=tmp_path)
+    result = in_process("plan", "job.yaml", folder=tmp_path)
     assert result.returncode == 2
     lines = problem(result)
-    told = {line.strip().split(": ")[0] + " " + line.strip().split(": ")[1] for line in lines[1:-1]}
+    keys = {line.strip().split(": ")[0] + " " + line.strip().split(": ")[1] for line in lines[1:-1]}
     assert {
         "job.yaml:1 nam",
         "job.yaml:2 corpus.pth",
         "job.yaml:4 output.dtype",
         "job.yaml:5 limits.deadline",
         "job.yaml:5 limits.gpu",
-    } <= told
+    } <= keys
     assert "did you mean name?" in result.stderr
     assert "did you mean path?" in result.stderr
 
 
-def test_no_corpus_is_an_error(tmp_path: Path) -> None:
-    result = embedfleet("plan", write_job(tmp_path), folder=tmp_path)
+def test_missing_corpus_is_an_error(tmp_path: Path) -> None:
+    result = in_process("plan", write_job(tmp_path), folder=tmp_path)
     assert result.returncode == 1
     assert problem(result)[0] == f"Error: no corpus at {tmp_path / 'in'}"
 
 
-def test_an_unknown_gpu_is_told_the_nearest(tmp_path: Path) -> None:
+def test_unknown_gpu_has_the_nearest_name(tmp_path: Path) -> None:
     corpus(tmp_path)
-    result = embedfleet("plan", write_job(tmp_path, limits="{gpus: [H10]}"), folder=tmp_path)
+    result = in_process("plan", write_job(tmp_path, limits="{gpus: [H10]}"), folder=tmp_path)
     assert result.returncode == 2
     assert problem(result)[0].startswith("Error: limits.gpus: no GPU 'H10' is known; did you mean H100?")
 
 
 @pytest.mark.parametrize("output", ["in", "./in/../in/vectors"])
-def test_vectors_are_not_written_among_the_texts(tmp_path: Path, output: str) -> None:
+def test_output_inside_the_corpus_is_refused(tmp_path: Path, output: str) -> None:
     corpus(tmp_path)
-    result = embedfleet("plan", write_job(tmp_path, output=f"{{path: {output}}}"), folder=tmp_path)
+    result = in_process("plan", write_job(tmp_path, output=f"{{path: {output}}}"), folder=tmp_path)
     assert result.returncode == 2
     assert "lies in the corpus in, and would be read as input" in problem(result)[0]
 
@@ -185,20 +182,20 @@ def test_vectors_are_not_written_among_the_texts(tmp_path: Path, output: str) ->
 # --- limits
 
 
-def test_a_deadline_too_short_is_named_with_one_that_works(tmp_path: Path) -> None:
+def test_short_deadline_is_infeasible_with_a_hint(tmp_path: Path) -> None:
     corpus(tmp_path)
     job = write_job(tmp_path, limits="{deadline: 0.1s}")
-    result = embedfleet("plan", job, "--on", "local", "--probe", 0, folder=tmp_path)
+    result = in_process("plan", job, "--on", "local", "--probe", 0, folder=tmp_path)
     assert result.returncode == 3
     error, hint = problem(result)
     assert re.fullmatch(r"Error: this machine needs [0-9.]+ s \(P90\), and limits.deadline is 0.1 s", error)
     assert hint.startswith("Try: set limits.deadline to ")
 
 
-def test_more_dimensions_than_the_model_gives_are_refused(tmp_path: Path) -> None:
+def test_more_dimensions_than_the_models_are_refused(tmp_path: Path) -> None:
     corpus(tmp_path)
     job = write_job(tmp_path, output="{path: out, dimensions: 64}")
-    result = embedfleet("plan", job, "--probe", 0, folder=tmp_path)
+    result = in_process("plan", job, "--probe", 0, folder=tmp_path)
     assert result.returncode == 2
     assert problem(result) == [
         "Error: output.dimensions is 64, but hash gives 32",
@@ -206,14 +203,14 @@ def test_more_dimensions_than_the_model_gives_are_refused(tmp_path: Path) -> Non
     ]
 
 
-def test_a_declared_corpus_is_planned_and_cannot_be_launched(tmp_path: Path) -> None:
+def test_declared_corpus_is_planned_and_not_launched(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(
         "name: what-if\ncorpus: {documents: 29.5e6, tokens_per_document: 102}\nmodel: BAAI/bge-base-en-v1.5\n"
     )
-    planned = embedfleet("plan", "job.yaml", "--json", "-o", "plan.json", folder=tmp_path)
+    planned = in_process("plan", "job.yaml", "--json", "-o", "plan.json", folder=tmp_path)
     assert planned.returncode == 0
     assert json.loads(planned.stdout)["profile"]["tokens"] == 3_009_000_000
-    result = embedfleet("launch", "plan.json", folder=tmp_path)
+    result = in_process("launch", "plan.json", folder=tmp_path)
     assert result.returncode == 1
     assert problem(result)
 
@@ -232,11 +229,11 @@ class Done:
 
     @cache  # noqa: B019 - the same question twice is asked once
     def __call__(self, *words: object, **env: str) -> Result:
-        return embedfleet(*words, folder=self.folder, **env)
+        return in_process(*words, folder=self.folder, **env)
 
 
-def carried_out(folder: Path) -> Done:
-    planned = embedfleet("plan", write_job(folder), "--json", "--probe", 0, "-o", "plan.json", folder=folder)
+def run_to_end(folder: Path) -> Done:
+    planned = in_process("plan", write_job(folder), "--json", "--probe", 0, "-o", "plan.json", folder=folder)
     launched = embedfleet("launch", "plan.json", folder=folder)
     return Done(folder, json.loads(planned.stdout)["run"], planned, launched)
 
@@ -245,34 +242,34 @@ def carried_out(folder: Path) -> Done:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = corpus(tmp_path_factory.mktemp("done"))
     (folder / "in" / "notes.md").touch()
-    return carried_out(folder)
+    return run_to_end(folder)
 
 
 @pytest.fixture(scope="module")
 def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = corpus(tmp_path_factory.mktemp("spoiled"))
     (folder / "in" / "b.jsonl").write_text('{"id": "x"}\n{broken\n{"id": "y", "text": "good"}\n')
-    return carried_out(folder)
+    return run_to_end(folder)
 
 
-def test_plan_prints_json_and_nothing_else(done: Done) -> None:
+def test_plan_prints_json_alone(done: Done) -> None:
     assert done.planned.returncode == 0
     body = json.loads(done.planned.stdout)
     assert body["schema"] == "embedfleet/plan/2"
     assert (body["profile"]["documents"], body["profile"]["tokens"]) == (60, 60 * 302)
 
 
-def test_plan_tells_what_it_does_on_stderr(done: Done) -> None:
+def test_plan_prints_messages_to_stderr(done: Done) -> None:
     assert "looking into 1 files" in done.planned.stderr
     assert "passed over 1 other files: notes.md" in done.planned.stderr
     assert "plan written to plan.json" in done.planned.stderr
 
 
-def test_the_plan_that_is_written_is_the_one_that_is_shown(done: Done) -> None:
+def test_written_plan_equals_the_printed_one(done: Done) -> None:
     assert json.loads((done.folder / "plan.json").read_text()) == json.loads(done.planned.stdout)
 
 
-def test_a_plan_is_a_table_for_people(done: Done) -> None:
+def test_plan_prints_a_table(done: Done) -> None:
     result = done("plan", "job.yaml", "--probe", 0)
     assert result.returncode == 0
     assert "60 documents" in result.stdout
@@ -286,32 +283,32 @@ def test_launch_ends_with_the_report(done: Done) -> None:
     assert f"report: runs/{done.run}/report.html" in done.launched.stderr
 
 
-def test_launch_leaves_plan_report_and_page(done: Done) -> None:
+def test_launch_writes_plan_report_and_page(done: Done) -> None:
     folder = done.folder / "runs" / done.run
     assert json.loads((folder / "plan.json").read_text())["digest"]
     assert json.loads((folder / "report.json").read_text())["work"]["documents"] == 60
     assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_launched_again_there_is_nothing_to_do(done: Done) -> None:
+def test_launch_of_a_finished_run_does_nothing(done: Done) -> None:
     result = done("launch", "plan.json")
     assert result.returncode == 0
     assert f"run {done.run} is finished: nothing to do" in result.stderr
 
 
-def test_a_job_that_was_carried_out_is_known_again(done: Done) -> None:
+def test_launch_of_a_finished_job_does_nothing(done: Done) -> None:
     result = done("launch", "job.yaml", "--probe", 0)
     assert result.returncode == 0
     assert f"run {done.run} is finished: nothing to do" in result.stderr
 
 
-def test_resumed_after_its_end_there_is_nothing_to_do(done: Done) -> None:
+def test_resume_of_a_finished_run_does_nothing(done: Done) -> None:
     result = done("resume", done.run[:-3])
     assert result.returncode == 0
     assert f"run {done.run} is finished: nothing to do" in result.stderr
 
 
-def test_status_is_json(done: Done) -> None:
+def test_status_prints_json(done: Done) -> None:
     result = done("status", "--json")
     body = json.loads(result.stdout)
     assert (result.returncode, result.stderr) == (0, "")
@@ -321,18 +318,18 @@ def test_status_is_json(done: Done) -> None:
     assert {w["state"] for w in body["workers"]} == {"STOPPED"}
 
 
-def test_status_is_a_few_lines_for_people(done: Done) -> None:
+def test_status_prints_text(done: Done) -> None:
     result = done("status")
     assert result.stdout.startswith(f"{done.run}: done, ")
     assert "60 documents" in result.stdout
 
 
-def test_watching_a_run_that_is_over_ends_at_once(done: Done) -> None:
+def test_watch_of_a_finished_run_ends_at_once(done: Done) -> None:
     lines = done("status", "--watch", "--json").stdout.splitlines()
     assert [json.loads(line)["state"] for line in lines] == ["DONE"]
 
 
-def test_the_report_is_json(done: Done) -> None:
+def test_report_prints_json(done: Done) -> None:
     result = done("report", "--json")
     body = json.loads(result.stdout)
     assert {"total", "useful", "lost", "cold_start", "waiting", "idle", "teardown"} <= body["spend"].keys()
@@ -341,19 +338,19 @@ def test_the_report_is_json(done: Done) -> None:
     assert {"plan", "actual", "unknown"} <= body.keys()
 
 
-def test_the_page_is_written_where_it_is_asked_for(done: Done, tmp_path: Path) -> None:
+def test_report_writes_the_page_to_the_file_named(done: Done, tmp_path: Path) -> None:
     page = tmp_path / "pages" / "report.html"
     assert done("report", "--html", page).returncode == 0
     assert done.run in page.read_text()
 
 
-def test_a_page_that_cannot_be_written_is_an_error(done: Done) -> None:
+def test_unwritable_page_is_an_error(done: Done) -> None:
     result = done("report", "--html", "/proc/no/report.html")
     assert result.returncode == 1
     assert problem(result)[0].startswith("Error: cannot write /proc/no/report.html: ")
 
 
-def test_verify_finds_a_good_run_good(done: Done) -> None:
+def test_verify_of_a_good_run_finds_no_fault(done: Done) -> None:
     result = done("verify", "--json")
     body = json.loads(result.stdout)
     assert result.returncode == 0
@@ -362,24 +359,25 @@ def test_verify_finds_a_good_run_good(done: Done) -> None:
     assert body["worst_cosine"] > 0.9999
 
 
-def test_verify_says_so_to_people(done: Done) -> None:
+def test_verify_prints_text(done: Done) -> None:
     result = done("verify", "--no-embed")
     assert result.stdout.startswith(f"{done.run}: verified\n")
     assert "no row was embedded again" in result.stdout
 
 
-def test_no_output_to_a_pipe_has_colours(done: Done) -> None:
+def test_output_to_a_pipe_has_no_colours(done: Done) -> None:
     assert "\x1b" not in done("status").stdout + done.launched.stdout
 
 
-def test_no_color_is_heeded_where_colours_are_forced(done: Done) -> None:
-    coloured = done("verify", "--no-embed", FORCE_COLOR="1").stdout
-    plain = done("verify", "--no-embed", FORCE_COLOR="1", NO_COLOR="1").stdout
+def test_no_color_goes_before_force_color(done: Done) -> None:
+    words = ("verify", "--no-embed")
+    coloured = embedfleet(*words, folder=done.folder, FORCE_COLOR="1").stdout
+    plain = embedfleet(*words, folder=done.folder, FORCE_COLOR="1", NO_COLOR="1").stdout
     assert "\x1b[1;32m" in coloured
     assert "32m" not in plain
 
 
-def test_a_reader_who_has_enough_is_no_error(done: Done) -> None:
+def test_closed_pipe_is_no_error(done: Done) -> None:
     command = [*COMMAND, "plan", "job.yaml", "--json", "--probe", "0"]
     with subprocess.Popen(
         command, cwd=done.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -393,21 +391,21 @@ def test_a_reader_who_has_enough_is_no_error(done: Done) -> None:
     assert child.returncode == 0
 
 
-def test_runs_may_be_kept_elsewhere(done: Done) -> None:
+def test_runs_folder_comes_from_the_environment(done: Done) -> None:
     elsewhere = done.folder / "runs"
-    result = embedfleet("status", "--json", folder=Path("/"), EMBEDFLEET_RUNS=str(elsewhere))
+    result = in_process("status", "--json", folder=Path("/"), EMBEDFLEET_RUNS=str(elsewhere))
     assert json.loads(result.stdout)["run"] == done.run
 
 
-def test_a_run_that_is_not_there_is_named(done: Done) -> None:
+def test_unknown_run_has_the_known_runs_as_hint(done: Done) -> None:
     result = done("status", "smal-0")
     assert result.returncode == 1
     assert problem(result) == ["Error: no run of 1 begins with 'smal-0'", f"Try: name one of: {done.run}"]
 
 
 @pytest.mark.parametrize("command", ["status", "resume"])
-def test_without_a_run_there_is_nothing_to_show(tmp_path: Path, command: str) -> None:
-    result = embedfleet(command, folder=tmp_path)
+def test_without_a_ledger_there_is_a_hint(tmp_path: Path, command: str) -> None:
+    result = in_process(command, folder=tmp_path)
     assert result.returncode == 1
     assert problem(result) == [
         f"Error: no runs are kept in {tmp_path / 'runs'}",
@@ -418,7 +416,7 @@ def test_without_a_run_there_is_nothing_to_show(tmp_path: Path, command: str) ->
 # --- bad rows
 
 
-def test_bad_rows_end_a_finished_run_with_6(spoiled: Done) -> None:
+def test_bad_rows_give_exit_status_6(spoiled: Done) -> None:
     assert spoiled.launched.returncode == 6
     assert spoiled.launched.stderr.splitlines()[-2:] == [
         "Error: 2 rows could not be embedded; 61 documents were",
@@ -426,7 +424,7 @@ def test_bad_rows_end_a_finished_run_with_6(spoiled: Done) -> None:
     ]
 
 
-def test_bad_rows_are_in_the_plan_before_they_are_met(spoiled: Done) -> None:
+def test_plan_counts_bad_rows(spoiled: Done) -> None:
     assert json.loads(spoiled.planned.stdout)["profile"]["bad_rows"] == 2
 
 
@@ -442,11 +440,11 @@ def test_bad_rows_are_reported_with_file_position_and_reason(spoiled: Done) -> N
     assert second["reason"].startswith("broken JSON line: ")
 
 
-def test_bad_rows_are_no_faults(spoiled: Done) -> None:
+def test_verify_does_not_count_bad_rows_as_faults(spoiled: Done) -> None:
     assert spoiled("verify", "--no-embed").returncode == 0
 
 
-def test_launched_again_bad_rows_are_still_bad(spoiled: Done) -> None:
+def test_relaunch_of_a_run_with_bad_rows_gives_exit_status_6(spoiled: Done) -> None:
     assert spoiled("launch", "plan.json").returncode == 6
 
 
@@ -460,38 +458,38 @@ def planned(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_edited_plan_is_refused(planned: Path) -> None:
+def test_edited_plan_is_refused(planned: Path) -> None:
     path = planned / "plan.json"
     path.write_text(path.read_text().replace('"workers": 2', '"workers": 64'))
-    result = embedfleet("launch", "plan.json", folder=planned)
+    result = in_process("launch", "plan.json", folder=planned)
     assert result.returncode == 1
     assert problem(result)[0] == "Error: the plan was changed after it was made: its digest does not fit"
 
 
-def test_a_plan_that_is_no_json_is_refused(planned: Path) -> None:
+def test_plan_that_is_no_json_is_refused(planned: Path) -> None:
     (planned / "plan.json").write_text('{"schema": ')
-    result = embedfleet("launch", "plan.json", folder=planned)
+    result = in_process("launch", "plan.json", folder=planned)
     assert result.returncode == 1
     assert problem(result)[0].startswith("Error: plan.json is not JSON: ")
 
 
-def test_a_corpus_that_changed_is_refused_and_refreshed(planned: Path) -> None:
-    assert embedfleet("launch", "plan.json", folder=planned).returncode == 0
+def test_changed_corpus_is_refused_without_refresh(planned: Path) -> None:
+    assert in_process("launch", "plan.json", folder=planned).returncode == 0
     write_jsonl(planned / "in" / "b.jsonl", records("e", [10] * 3))
-    result = embedfleet("launch", "plan.json", folder=planned)
+    result = in_process("launch", "plan.json", folder=planned)
     assert result.returncode == 1
     assert problem(result) == [
         f"Error: the corpus at {planned / 'in'} changed after the plan was made",
         "Try: plan again, or launch with --refresh",
     ]
-    refreshed = embedfleet("launch", "plan.json", "--refresh", "--probe", 0, folder=planned)
+    refreshed = in_process("launch", "plan.json", "--refresh", "--probe", 0, folder=planned)
     assert refreshed.returncode == 0
     # of 8: what the first run holds is not embedded again
-    assert json.loads(embedfleet("status", "--json", folder=planned).stdout)["documents"] == 3
+    assert json.loads(in_process("status", "--json", folder=planned).stdout)["documents"] == 3
 
 
-def test_an_output_that_cannot_be_written_is_an_error(planned: Path) -> None:
+def test_unwritable_output_is_an_error(planned: Path) -> None:
     (planned / "out").touch()
-    result = embedfleet("launch", "plan.json", folder=planned)
+    result = in_process("launch", "plan.json", folder=planned)
     assert result.returncode == 1
     assert problem(result)[0] == f"Error: cannot write to {planned / 'out'}: Not a directory"

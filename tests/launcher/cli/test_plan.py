@@ -1,4 +1,4 @@
-"""`embedfleet plan` on the command line: two lines for every mistake, the right exit status, and JSON alone on stdout."""
+"""`embedfleet plan`: usage errors in two lines, exit statuses, and JSON alone on stdout."""
 
 import json
 import os
@@ -75,106 +75,106 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
     return Desk(tmp_path, capsys)
 
 
-# --- mistakes in the job: 2
+# --- errors in the job: exit status 2
 
 
-def test_an_unknown_gpu_is_named_with_the_nearest(desk: Desk) -> None:
+def test_unknown_gpu_in_limits_has_the_nearest_name(desk: Desk) -> None:
     error, hint = desk.refused(2, limits="{gpus: [A100-81GB]}")
     assert error == "limits.gpus: no GPU 'A100-81GB' is known; did you mean A100-80GB?"
     assert "H200" in hint
 
 
-def test_an_unknown_gpu_in_speed_is_named_with_the_nearest(desk: Desk) -> None:
+def test_unknown_gpu_in_speed_has_the_nearest_name(desk: Desk) -> None:
     assert "did you mean L4?" in desk.refused(2, speed="{L5: 897}")[0]
 
 
-def test_an_unknown_gpu_in_a_quota_is_named_with_the_nearest(desk: Desk) -> None:
+def test_unknown_gpu_in_quota_has_the_nearest_name(desk: Desk) -> None:
     assert "did you mean H100?" in desk.refused(2, quota="{aws: {us-east-1: {H10: {spot: 8}}}}")[0]
 
 
-def test_an_unknown_model_is_named_with_the_nearest(desk: Desk) -> None:
+def test_unknown_model_has_the_nearest_name(desk: Desk) -> None:
     error, hint = desk.refused(2, model="BAAI/bge-small-en-v1.6")
     assert "unknown model 'BAAI/bge-small-en-v1.6'" in error
     assert "BAAI/bge-small-en-v1.5" in hint
 
 
-def test_a_deadline_in_the_past_is_refused(desk: Desk) -> None:
+def test_deadline_in_the_past_is_refused(desk: Desk) -> None:
     error, hint = desk.refused(2, limits="{deadline: 2020-01-01}")
     assert "2020-01-01" in error
     assert "in the past" in error
     assert "limits.deadline" in hint
 
 
-def test_a_budget_of_nothing_is_refused(desk: Desk) -> None:
+def test_budget_of_zero_is_refused(desk: Desk) -> None:
     error, _ = desk.refused(2, limits="{budget: $0}")
     assert error.startswith("job.yaml:5: limits.budget: must be an amount of money, $0.01 or more")
 
 
-def test_a_negative_budget_is_refused(desk: Desk) -> None:
+def test_negative_budget_is_refused(desk: Desk) -> None:
     assert "limits.budget" in desk.refused(2, limits="{budget: -5}")[0]
 
 
-def test_no_machines_at_all_are_refused(desk: Desk) -> None:
+def test_limit_of_zero_machines_is_refused(desk: Desk) -> None:
     assert "limits.machines" in desk.refused(2, limits="{machines: 0}")[0]
 
 
-def test_a_speed_of_nothing_is_refused(desk: Desk) -> None:
+def test_speed_of_zero_is_refused(desk: Desk) -> None:
     assert "speed" in desk.refused(2, speed="{L4: 0}")[0]
 
 
-# --- mistakes in the price book: 2
+# --- errors in the price book: exit status 2
 
 
-def test_a_negative_price_is_refused_with_its_line(desk: Desk) -> None:
+def test_negative_price_is_refused_with_its_line(desk: Desk) -> None:
     desk.book.write_text(COLUMNS + BOOK.replace("0.297", "-0.297"), encoding="utf-8")
     error, _ = desk.refused(2)
     assert "price book book.csv: line 3:" in error
     assert "-0.297" in error
 
 
-def test_a_price_of_nothing_is_refused(desk: Desk) -> None:
+def test_price_of_zero_is_refused(desk: Desk) -> None:
     desk.book.write_text(COLUMNS + BOOK.replace("0.755", "0"), encoding="utf-8")
     assert "line 2:" in desk.refused(2)[0]
 
 
-def test_an_empty_price_book_is_refused(desk: Desk) -> None:
+def test_price_book_without_an_offer_is_refused(desk: Desk) -> None:
     desk.book.write_text(COLUMNS, encoding="utf-8")
     assert desk.refused(2)[0] == "price book book.csv: it holds no offer"
 
 
-def test_a_price_book_without_a_line_is_refused(desk: Desk) -> None:
+def test_empty_price_book_is_refused(desk: Desk) -> None:
     desk.book.write_text("", encoding="utf-8")
     assert "no column 'cloud'" in desk.refused(2)[0]
 
 
-def test_a_price_book_that_is_not_there_is_refused(desk: Desk) -> None:
+def test_missing_price_book_is_refused(desk: Desk) -> None:
     desk.book.unlink()
     assert "book.csv" in desk.refused(2)[0]
 
 
-def test_a_price_book_with_an_unknown_gpu_names_the_nearest(desk: Desk) -> None:
+def test_unknown_gpu_in_price_book_has_the_nearest_name(desk: Desk) -> None:
     desk.book.write_text(COLUMNS + BOOK.replace(",L4,", ",L5,"), encoding="utf-8")
     assert "(nearest: L4" in desk.refused(2)[0]
 
 
-def test_a_price_book_and_the_snapshot_together_are_refused(desk: Desk) -> None:
+def test_price_book_and_offline_together_are_refused(desk: Desk) -> None:
     with pytest.raises(SystemExit) as caught:
         desk.plan("--offline")
     assert caught.value.code == 2
     assert len(desk.capsys.readouterr().err.splitlines()) == 2
 
 
-# --- nothing fits: 3
+# --- infeasible: exit status 3
 
 
-def test_no_offer_with_enough_memory_is_told_with_its_numbers(desk: Desk) -> None:
+def test_too_little_gpu_memory_is_infeasible_with_numbers(desk: Desk) -> None:
     desk.book.write_text(COLUMNS + T4, encoding="utf-8")
     error, hint = desk.refused(3, model=LARGE, speed="{T4: 10}")
     assert "T4 has 14.4 GB to fill" in error
     assert "a smaller model" in hint
 
 
-def test_a_deadline_too_short_is_told_with_the_soonest_and_that_one_works(desk: Desk) -> None:
+def test_short_deadline_is_infeasible_and_the_hinted_one_works(desk: Desk) -> None:
     error, hint = desk.refused(3, limits="{deadline: 30m, machines: 100, spot: never}")
     assert (
         "nothing finishes in 30 min with at most 100 machines (limits.machines); soonest: 100 machines"
@@ -185,7 +185,7 @@ def test_a_deadline_too_short_is_told_with_the_soonest_and_that_one_works(desk: 
     assert made["totals"]["hours"]["p90"] <= float(deadline.removesuffix("h"))
 
 
-def test_a_budget_too_small_is_told_with_the_least_and_that_one_works(desk: Desk) -> None:
+def test_small_budget_is_infeasible_and_the_hinted_one_works(desk: Desk) -> None:
     error, hint = desk.refused(3, limits="{budget: $100, spot: never}")
     assert error.startswith("nothing costs at most $100 (P90); the least is $")
     budget = hint.removeprefix("set limits.budget to $").partition(",")[0]
@@ -193,12 +193,12 @@ def test_a_budget_too_small_is_told_with_the_least_and_that_one_works(desk: Desk
     assert float(made["totals"]["usd"]["p90"]) <= float(budget)
 
 
-def test_limits_that_leave_no_offer_are_named(desk: Desk) -> None:
+def test_limits_that_leave_no_offer_are_infeasible(desk: Desk) -> None:
     error, _ = desk.refused(3, limits="{clouds: [azure]}")
     assert error == "no offer is left of 2; 2 fall to: limits.clouds"
 
 
-def test_a_quota_of_nothing_is_named(desk: Desk) -> None:
+def test_quota_of_zero_is_infeasible(desk: Desk) -> None:
     none = "{gcp: {us-central1: {L4: {spot: 0, on_demand: 0}}}}"
     assert "quota" in desk.refused(3, quota=none)[0]
 
@@ -206,32 +206,32 @@ def test_a_quota_of_nothing_is_named(desk: Desk) -> None:
 # --- what is printed
 
 
-def test_the_published_run_is_planned_from_a_price_book(desk: Desk) -> None:
+def test_published_run_is_planned_within_5_percent(desk: Desk) -> None:
     made = desk.json(limits="{deadline: 2.5h, machines: 406, spot: never}")
     assert float(made["totals"]["items"]["compute"]) == pytest.approx(703.5, rel=0.05)
     assert float(made["totals"]["usd"]["p50"]) == pytest.approx(710, rel=0.05)
     assert made["prices_as_of"] == "2026-11-01"
 
 
-def test_a_plan_that_was_written_is_the_one_that_was_printed(desk: Desk) -> None:
+def test_written_plan_equals_the_printed_one(desk: Desk) -> None:
     path = desk.folder / "plan.json"
     made = desk.json("-o", path)
     assert check(json.loads(path.read_text(encoding="utf-8"))) == made
 
 
-def test_a_plan_leaves_nothing_behind(desk: Desk) -> None:
+def test_plan_writes_no_other_file(desk: Desk) -> None:
     desk.json()
     assert {path.name for path in desk.folder.iterdir()} == {"job.yaml", "book.csv"}
 
 
-def test_a_person_reads_first_what_would_be_cheaper(desk: Desk) -> None:
+def test_text_starts_with_a_cheaper_option(desk: Desk) -> None:
     status, out, _ = desk.plan(limits="{deadline: 2.5h, machines: 406, spot: never}")
     assert status == 0
     assert out.startswith("CHEAPER: ")
     assert "$745" in out or "$74" in out
 
 
-def test_what_is_not_priced_is_on_the_screen(desk: Desk) -> None:
+def test_text_names_what_is_not_priced(desk: Desk) -> None:
     out = desk.plan()[1]
     assert "storage" in out
     assert "egress" in out
@@ -243,7 +243,7 @@ def test_what_is_not_priced_is_on_the_screen(desk: Desk) -> None:
 def run(folder: Path, *words: object, **environ: str) -> subprocess.CompletedProcess[str]:
     script = Path(sys.executable).with_name("embedfleet")
     if not script.exists():
-        pytest.skip("the console script is not installed beside this interpreter")
+        pytest.skip("the console script is not installed next to this interpreter")
     mine: Mapping[str, str] = {k: v for k, v in os.environ.items() if not k.startswith("EMBEDFLEET_")}
     return subprocess.run(
         [script, *map(str, words)],
@@ -256,7 +256,7 @@ def run(folder: Path, *words: object, **environ: str) -> subprocess.CompletedPro
     )
 
 
-def test_the_console_script_plans_from_the_snapshot_and_prints_json_alone(desk: Desk) -> None:
+def test_console_script_prints_json_alone(desk: Desk) -> None:
     done = run(desk.folder, "plan", desk.job(limits="{deadline: 6h}"), "--offline", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     made = check(json.loads(done.stdout))
@@ -264,22 +264,22 @@ def test_the_console_script_plans_from_the_snapshot_and_prints_json_alone(desk: 
     assert made["totals"]["hours"]["p90"] <= 6
 
 
-def test_the_console_script_refuses_in_two_lines(desk: Desk) -> None:
+def test_console_script_prints_errors_in_two_lines(desk: Desk) -> None:
     done = run(desk.folder, "plan", desk.job(limits="{deadline: 2020-01-01}"), "--offline")
     assert (done.returncode, done.stdout) == (2, "")
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["Error", "Try"]
 
 
-def test_a_solver_that_talks_is_not_heard_among_the_json(
+def test_output_of_the_solver_is_not_mixed_with_the_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It says "HighsMipSolverData::transformNewIntegerFeasibleSolution tmpSolver.run();" in one plan of fifty."""
-    silent: Any = getattr(solver, "milp")  # noqa: B009 - scipy is typed in part
+    quiet_milp: Any = getattr(solver, "milp")  # noqa: B009 - scipy is typed in part
 
-    def talking(*numbers: Any, **more: Any) -> Any:
+    def printing_milp(*numbers: Any, **more: Any) -> Any:
         os.write(1, b"HighsMipSolverData::transformNewIntegerFeasibleSolution tmpSolver.run();\n")
-        return silent(*numbers, **more)
+        return quiet_milp(*numbers, **more)
 
-    monkeypatch.setattr(solver, "milp", talking)
+    monkeypatch.setattr(solver, "milp", printing_milp)
     made = Desk(tmp_path, capfd).json(limits="{deadline: 2.5h, machines: 406}")
     assert made["schema"].startswith("embedfleet/plan/")

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place for books of this test's own, without any yet."""
+    """An empty folder for price books of this test."""
     monkeypatch.setenv("EMBEDFLEET_PRICES", str(tmp_path / "prices"))
     return tmp_path / "prices"
 
@@ -34,30 +34,30 @@ def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, An
     return json.loads(capsys.readouterr().out)
 
 
-def test_the_json_is_every_offer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_every_offer(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(listed(capsys)) == len(price_book.load())
 
 
-def test_the_json_can_be_limited(capsys: pytest.CaptureFixture[str]) -> None:
+def test_limit_applies_to_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(listed(capsys, "--limit", "3")) == 3
 
 
-def test_filters_leave_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_filters_select_gpu_cloud_region_and_spot(capsys: pytest.CaptureFixture[str]) -> None:
     found = listed(capsys, "--gpu", "l4,nvidia-a100", "--cloud", "GCP", "--region", "us-*", "--spot")
     assert {o["gpu"] for o in found} == {"L4", "A100-40GB"}
     assert {(o["cloud"], o["purchase"], o["region"][:3]) for o in found} == {("gcp", "spot", "us-")}
 
 
-def test_on_demand_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_demand_leaves_out_spot(capsys: pytest.CaptureFixture[str]) -> None:
     assert {o["purchase"] for o in listed(capsys, "--on-demand")} == {"on-demand"}
 
 
-def test_the_cheapest_gpu_hour_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cheapest_gpu_hour_is_first(capsys: pytest.CaptureFixture[str]) -> None:
     each = [float(o["usd_per_gpu_hour"]) for o in listed(capsys, "--gpu", "H100")]
     assert each == sorted(each)
 
 
-def test_the_table_is_one_screen_with_what_else_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_fits_one_screen_and_counts_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
     assert call() == 0
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) < 30
@@ -68,20 +68,20 @@ def test_the_table_is_one_screen_with_what_else_there_is(capsys: pytest.CaptureF
     assert any(line.startswith(summary) for line in shown)
 
 
-def test_a_gpu_by_name_has_all_its_offers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_named_gpu_has_all_its_offers(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--gpu", "L40", "--limit", "100") == 0
     assert "4 of 4 lines from 4 offers" in capsys.readouterr().out
 
 
-def test_a_price_book_takes_the_place_of_the_snapshot(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_price_book_replaces_the_snapshot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(price_book.text(price_book.load()[:2]), encoding="utf-8")
     assert len(listed(capsys, "--price-book", str(path))) == 2
 
 
-def test_a_price_book_is_not_told_to_be_refreshed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stale_price_book_has_no_advice_to_refresh(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(price_book.text(o for o in price_book.load() if o.cloud == "vast"), encoding="utf-8")
     assert call("--price-book", str(path)) == 0
@@ -98,7 +98,7 @@ def test_a_price_book_is_not_told_to_be_refreshed(tmp_path: Path, capsys: pytest
         ("gpus", "cards", "no column 'gpus'"),
     ],
 )
-def test_a_bad_price_book_is_a_wrong_command_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_bad_price_book_is_usage_error(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(price_book.text(price_book.load()[:1]).replace(old, new), encoding="utf-8")
     with pytest.raises(Usage) as refusal:
@@ -106,42 +106,38 @@ def test_a_bad_price_book_is_a_wrong_command_line(tmp_path: Path, old: str, new:
     assert str(refusal.value).startswith(f"price book mine.csv: {said}")
 
 
-def test_the_users_own_book_is_used_when_there_is_one(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_users_own_book_is_used_if_it_exists(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with book_versions.writing(folder):
         book_versions.write(folder, price_book.load()[:1], [], NOW)
     assert len(listed(capsys)) == 1
     assert len(listed(capsys, "--offline")) == len(price_book.load())
 
 
-def test_a_book_of_ones_own_that_is_broken_is_said_to_be(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_broken_own_book_is_reported_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder.mkdir()
     (folder / "current").write_text("gone.csv\n", encoding="utf-8")
     assert call("--gpu", "L40") == 0
     assert "gone.csv: No such file" in capsys.readouterr().err
 
 
-def test_an_unknown_gpu_is_told_with_what_looks_like_it() -> None:
+def test_unknown_gpu_has_the_nearest_name() -> None:
     with pytest.raises(Usage, match=r"unknown GPU 'L45'; nearest: L4") as refusal:
         call("--gpu", "L45")
     assert refusal.value.code == 2
     assert "A100-40GB" in refusal.value.hint
 
 
-def test_an_unknown_cloud_is_told_with_what_looks_like_it() -> None:
+def test_unknown_cloud_has_the_nearest_name() -> None:
     with pytest.raises(Usage, match=r"no 'asw'; did you mean aws\?"):
         call("--cloud", "asw")
 
 
-def test_an_unknown_source_is_told_with_what_looks_like_it() -> None:
+def test_unknown_source_has_the_nearest_name() -> None:
     with pytest.raises(Usage, match=r"no 'azur'; did you mean azure\?"):
         call("refresh", "--source", "azur")
 
 
-def test_filters_that_leave_nothing_say_what_is_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_match_hints_at_the_nearest_offers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Problem, match="no spot offer of MI300X on aws among") as problem:
         call("--gpu", "MI300X", "--cloud", "aws", "--spot", "--json")
     assert "without --gpu" in problem.value.hint
@@ -149,9 +145,7 @@ def test_filters_that_leave_nothing_say_what_is_nearest(capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("words", [("--limit", "0"), ("--gpu", ","), ("--sort", "colour"), ("refersh",)])
-def test_a_wrong_word_is_a_wrong_command_line(
-    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_option_is_usage_error(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         call(*words)
     assert end.value.code == 2
@@ -159,7 +153,7 @@ def test_a_wrong_word_is_a_wrong_command_line(
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, **says: Fetched | Unanswered) -> None:
-    """Sources that say what they are told to."""
+    """Replace the price sources by ones with these answers."""
 
     def source(said: Fetched | Unanswered) -> Callable[[datetime], Fetched]:
         def fetch(_: datetime) -> Fetched:
@@ -177,7 +171,7 @@ def answer() -> Fetched:
     return Fetched((line.quote,), None, ("One zone left out.",))
 
 
-def test_a_refresh_keeps_what_answered_and_says_what_did_not(
+def test_refresh_saves_answers_and_lists_silent_sources(
     monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(monkeypatch, aws=answer(), gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
@@ -191,7 +185,7 @@ def test_a_refresh_keeps_what_answered_and_says_what_did_not(
 
 
 @pytest.mark.parametrize("words", [("refresh", "--json"), ("--json", "refresh")])
-def test_a_refresh_can_be_read_by_a_program(
+def test_refresh_prints_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     answering(monkeypatch, aws=answer())
@@ -202,7 +196,7 @@ def test_a_refresh_can_be_read_by_a_program(
     assert "T4" not in " ".join(body["answered"][0]["absent"])
 
 
-def test_only_the_sources_named_are_asked(
+def test_refresh_asks_only_the_named_sources(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(monkeypatch, aws=answer(), gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
@@ -210,7 +204,7 @@ def test_only_the_sources_named_are_asked(
     assert json.loads(capsys.readouterr().out)["silent"] == []
 
 
-def test_when_no_source_answers_that_is_an_error_and_nothing_changes(
+def test_refresh_without_an_answer_is_an_error_and_writes_nothing(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     answering(monkeypatch, gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
@@ -220,7 +214,7 @@ def test_when_no_source_answers_that_is_an_error_and_nothing_changes(
     assert not folder.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_refresh_into_an_unwritable_folder_is_an_error(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     folder.write_text("a file", encoding="utf-8")
     answering(monkeypatch, aws=answer())
     with pytest.raises(Problem, match="cannot write the price book") as problem:
@@ -228,7 +222,7 @@ def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch
     assert "EMBEDFLEET_PRICES" in problem.value.hint
 
 
-def test_a_book_made_by_a_refresh_is_a_price_book(
+def test_refreshed_book_can_be_read_as_price_book(
     monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering(monkeypatch, aws=answer())

@@ -46,17 +46,17 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     return code, captured.out, captured.err
 
 
-def test_csv_has_the_columns_of_focus_and_the_costs_of_the_run(report: Report) -> None:
+def test_csv_has_focus_columns_and_the_runs_costs(report: Report) -> None:
     read = list(csv.DictReader(StringIO(to_csv(report))))
     assert tuple(read[0]) == COLUMNS
     assert sum(Decimal(row["BilledCost"]) for row in read if row["BilledCost"]) == report.spend.known_usd
 
 
-def test_every_row_of_the_csv_bears_the_runs_label(report: Report) -> None:
+def test_every_csv_row_has_the_runs_label(report: Report) -> None:
     assert {json.loads(row["Tags"])["embedfleet-run"] for row in rows(report)} == {RUN}
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_text(report: Report) -> None:
+def test_csv_formula_is_escaped(report: Report) -> None:
     from dataclasses import replace
 
     machines = (replace(report.machines[0], instance_type="=cmd()"), *report.machines[1:])
@@ -65,13 +65,13 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text(report: Report) -> None:
     assert ",=cmd()" not in text
 
 
-def test_the_days_of_the_bill_add_up_to_what_is_known(report: Report) -> None:
+def test_daily_costs_add_up_to_the_known_total(report: Report) -> None:
     days = by_day(report.machines, report.spend.lives, report.spend.others, report.updated, "aws")
     assert abs(sum(days.values(), Decimal(0)) - report.spend.known_usd) < Decimal("1e-9")
     assert {day for day, _ in days} == {date(2026, 11, 2)}
 
 
-def test_markdown_tells_the_total_and_lets_no_name_be_markup(report: Report) -> None:
+def test_markdown_has_the_total_and_escapes_names(report: Report) -> None:
     body: dict[str, Any] = to_json(report) | {"name": EVIL}
     text = report_md(body)
     assert "<script>" not in text
@@ -89,38 +89,38 @@ def test_report_prints_markdown(runs: Path, capsys: pytest.CaptureFixture[str]) 
     assert (code, out.splitlines()[0]) == (0, "# reviews")
 
 
-def test_report_of_all_runs_has_a_line_each_and_their_sum(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all_lists_every_run_and_the_total(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "report", "--all", "--runs", str(runs), "--json")
     body = json.loads(out)
     assert (code, {run["run"] for run in body["runs"]}) == (0, {RUN, "reviews-ffffffff"})
     assert Decimal(body["known_usd"]) == sum(Decimal(run["known_usd"]) for run in body["runs"])
 
 
-def test_since_leaves_older_runs_out(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_since_leaves_out_older_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = said(capsys, "report", "--since", "2026-11-02", "--runs", str(runs), "--json")
     assert [run["run"] for run in json.loads(out)["runs"]] == [RUN]
 
 
-def test_a_wrong_since_is_a_wrong_command_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_since_is_usage_error(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["report", "--since", "soon", "--runs", str(runs)])
     assert caught.value.code == 2
     assert "give a date such as 2026-11-01, or 7d or 12h, not 'soon'" in capsys.readouterr().err
 
 
-def test_two_runs_are_compared_figure_by_figure(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_lists_the_figures_of_two_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "compare", RUN, "reviews-ffffffff", "--runs", str(runs), "--json")
     body = json.loads(out)
     assert (code, body["one"], body["other"]) == (0, RUN, "reviews-ffffffff")
     assert {row["figure"] for row in body["figures"]} >= {"usd", "tokens", "hours", "preemptions"}
 
 
-def test_a_run_beside_its_bill(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reconcile_of_our_own_export_has_no_difference(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bill = tmp_path / "focus.csv"
     code, out, _ = said(capsys, "report", RUN, "--runs", str(runs), "--csv")
-    bill.write_text(out)  # what we would be billed were we right
+    bill.write_text(out)  # what the bill would be if our metering is right
     code, out, _ = said(capsys, "report", RUN, "--runs", str(runs), "--json", "--reconcile", str(bill))
     body = json.loads(out)
     assert (code, body["files"][0]["layout"]) == (0, "FOCUS")
@@ -128,7 +128,7 @@ def test_a_run_beside_its_bill(runs: Path, tmp_path: Path, capsys: pytest.Captur
     assert {row["difference_usd"] for row in compute if row["day"] == "2026-11-02"} == {"0"}
 
 
-def test_a_broken_bill_is_two_lines(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_bill_is_two_lines(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bill.parquet").write_bytes(b"PAR1")
     code, _, err = said(
         capsys, "report", RUN, "--runs", str(runs), "--reconcile", str(tmp_path / "bill.parquet")
@@ -137,20 +137,18 @@ def test_a_broken_bill_is_two_lines(runs: Path, tmp_path: Path, capsys: pytest.C
     assert [line.partition(":")[0] for line in err.splitlines()[-2:]] == ["Error", "Try"]
 
 
-def test_an_unknown_run_is_named_with_the_nearest(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_run_has_the_known_runs_as_hint(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, "report", "reviws-0a1b", "--runs", str(runs))
     assert (code, err.splitlines()[1]) == (1, f"Try: name one of: {RUN}, reviews-ffffffff")
 
 
-def test_a_run_that_never_began_is_a_report_of_nothing(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_report_of_a_run_that_never_began_is_empty(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "report", "reviews-ffffffff", "--runs", str(runs), "--json")
     body = json.loads(out)
     assert (code, body["work"]["shards"], body["machines"], body["waterfall"]) == (0, 0, [], None)
 
 
-def test_a_ledger_of_a_newer_version_is_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ledger_of_a_newer_version_is_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import sqlite3
     from contextlib import closing
 
@@ -162,9 +160,7 @@ def test_a_ledger_of_a_newer_version_is_two_lines(tmp_path: Path, capsys: pytest
     assert "is of a newer embedfleet" in err
 
 
-def test_many_runs_and_one_run_are_not_asked_for_together(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_run_and_all_together_are_usage_error(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, "report", RUN, "--all", "--runs", str(runs))
     assert code == 2
     assert "Error: --all and --since are about many runs" in err

@@ -1,4 +1,4 @@
-"""How a run ends before its work does, on this machine; and what a launch that rents is refused for."""
+"""`embedfleet stop` and `down` on this machine, and what a launch that rents is refused for."""
 
 import json
 from collections.abc import Callable, Generator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launcher.planning import plan_file
-from tests.support.cli_runs import Launching, embedfleet, shards, wait
+from tests.support.cli_runs import Launching, embedfleet, in_process, shards, wait
 
 SLOW = "0.05"  # seconds of 1,000 tokens: 0.8 s a shard
 Make = Callable[..., Launching]
@@ -50,7 +50,7 @@ def rent(found: Launching) -> None:
 # --- stop
 
 
-def test_stop_reaches_a_run_through_its_launcher_and_resume_goes_on(make: Make) -> None:
+def test_stop_ends_the_launcher_and_resume_continues_the_run(make: Make) -> None:
     found = make(40)
     launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
     wait(lambda: found.done() >= 1)
@@ -64,7 +64,7 @@ def test_stop_reaches_a_run_through_its_launcher_and_resume_goes_on(make: Make) 
     assert found.status()["state"] == "DONE"
 
 
-def test_stop_reaches_workers_whose_launcher_is_dead(make: Make) -> None:
+def test_stop_drains_workers_of_a_dead_launcher(make: Make) -> None:
     found = make(40)
     launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
     wait(lambda: found.done() >= 1)
@@ -76,17 +76,17 @@ def test_stop_reaches_workers_whose_launcher_is_dead(make: Make) -> None:
     assert found.status()["state"] == "STOPPED"
 
 
-def test_stop_of_a_run_that_is_over_says_so(make: Make) -> None:
+def test_stop_of_a_finished_run_does_nothing(make: Make) -> None:
     found = make(1)
-    assert embedfleet("launch", "plan.json", folder=found.folder).returncode == 0
-    stopped = embedfleet("stop", folder=found.folder)
+    assert in_process("launch", "plan.json", folder=found.folder).returncode == 0
+    stopped = in_process("stop", folder=found.folder)
     assert (stopped.returncode, stopped.stderr) == (0, f"run {found.run} is done: nothing runs\n")
 
 
 # --- down
 
 
-def test_down_takes_workers_away_and_proves_it(make: Make) -> None:
+def test_down_ends_the_workers_and_verifies_it(make: Make) -> None:
     found = make(40)
     launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
     wait(lambda: found.done() >= 1)
@@ -116,10 +116,10 @@ def test_down_takes_workers_away_and_proves_it(make: Make) -> None:
 # --- a launch that rents
 
 
-def test_a_launch_that_rents_names_what_is_missing_before_it_asks_for_money(make: Make) -> None:
+def test_launch_that_rents_checks_access_before_it_asks(make: Make) -> None:
     found = make(2)
     rent(found)
-    refused = embedfleet("launch", "plan.json", folder=found.folder)
+    refused = in_process("launch", "plan.json", folder=found.folder)
     assert refused.returncode == 1
     error, hint = refused.stderr.splitlines()[-2:]
     assert error.startswith("Error: renting machines needs SkyPilot, which is not installed here")
@@ -129,27 +129,27 @@ def test_a_launch_that_rents_names_what_is_missing_before_it_asks_for_money(make
     )
 
 
-def test_a_launch_that_only_tells_needs_no_skypilot_and_leaves_nothing(make: Make) -> None:
+def test_dry_run_needs_no_skypilot_and_writes_nothing(make: Make) -> None:
     found = make(2)
     rent(found)
-    told = embedfleet("launch", "plan.json", "--dry-run", folder=found.folder)
-    assert told.returncode == 0
-    assert "infra: slurm/east/spot" in told.stdout
-    assert told.stdout.count("# sky.jobs.launch(lot-0.yaml") == 2
+    shown = in_process("launch", "plan.json", "--dry-run", folder=found.folder)
+    assert shown.returncode == 0
+    assert "infra: slurm/east/spot" in shown.stdout
+    assert shown.stdout.count("# sky.jobs.launch(lot-0.yaml") == 2
     assert not (found.folder / "runs").exists()
     assert not (found.folder / "out").exists()
 
 
-def test_status_of_a_run_that_rents_is_told_where_skypilot_cannot_be_asked(make: Make) -> None:
+def test_status_without_a_run_is_an_error_without_traceback(make: Make) -> None:
     found = make(2)
     rent(found)
-    embedfleet("launch", "plan.json", folder=found.folder)
-    looked = embedfleet("status", folder=found.folder)
+    in_process("launch", "plan.json", folder=found.folder)
+    looked = in_process("status", folder=found.folder)
     assert looked.returncode == 1  # nothing was prepared: there is no run
     assert "Traceback" not in looked.stderr
 
 
 @pytest.mark.parametrize("word", ["0", "-3", "much"])
-def test_a_limit_that_is_no_sum_of_money_is_refused(word: str, make: Make) -> None:
-    refused = embedfleet("launch", "plan.json", f"--max-cost={word}", folder=make(1).folder)
+def test_max_cost_that_is_no_amount_is_usage_error(word: str, make: Make) -> None:
+    refused = in_process("launch", "plan.json", f"--max-cost={word}", folder=make(1).folder)
     assert refused.returncode == 2
