@@ -16,6 +16,7 @@ from launcher.fleet.backends.skypilot_status import ManagedJob
 from launcher.fleet.controller import Controller
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.policy import FleetGroup
+from launcher.fleet.run_context import RunContext
 from launcher.ledger.ledger import Ledger
 from tasks.clock import utc
 from tasks.protocol import manifest
@@ -91,17 +92,16 @@ def measure(folder: Path) -> dict[str, float]:
                 state="working",
                 ready=utc(),
             )
-            HeartbeatWriter(store, pulse).beat()
-        drive = Controller(
-            ledger,
-            StoreObserver(store, ledger, header),
-            Told(folder, store, RUN, {}),
-            (lot,),
-            None,
-            lambda _: None,
+            HeartbeatWriter(store, pulse).write_now()
+        context = RunContext(
+            ledger=ledger,
+            observer=StoreObserver(store, ledger, header),
+            backend=Told(folder, store, RUN, {}),
+            groups=(lot,),
         )
-        first = look(drive)
-        later = [look(drive) for _ in range(LOOKS)]
+        controller = Controller(context)
+        first = look(controller)
+        later = [look(controller) for _ in range(LOOKS)]
     return {
         "machines": MACHINES,
         "first_look_seconds": round(first, 3),
@@ -109,9 +109,9 @@ def measure(folder: Path) -> dict[str, float]:
     }
 
 
-def look(drive: Controller) -> float:
+def look(controller: Controller) -> float:
     start = time.perf_counter()
-    view = drive.observe()
+    view = controller.observe()
     assert len(view.workers) == MACHINES
     return time.perf_counter() - start
 

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from decimal import Decimal
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -16,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from launcher.cli.console import say
 from launcher.fleet.progress import ProgressSnapshot
 from launcher.format import compact, duration, money, rate
+from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
 
 LINE_SECONDS = 5.0  # between two lines where there is no terminal
@@ -50,10 +50,9 @@ def line(snapshot: ProgressSnapshot, price: Decimal | None) -> str:
 
 
 @contextlib.contextmanager
-def screen(plan: dict[str, Any]) -> Generator[Callable[[ProgressSnapshot], None], None, None]:
+def screen(plan: SavedPlan) -> Generator[Callable[[ProgressSnapshot], None], None, None]:
     """Yield a function that shows a snapshot: in a bar that is redrawn in place, or as a line every few seconds."""
-    price = plan["lots"][0]["usd_per_hour"]
-    usd = None if price is None else Decimal(price)
+    usd = plan.lots[0].usd_per_hour
     if not sys.stderr.isatty():
         last = [0.0, -1]
 

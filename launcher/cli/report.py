@@ -14,7 +14,8 @@ from launcher.costs.run_costs import places_of, report_of
 from launcher.errors import Problem, Usage
 from launcher.files import write
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
-from launcher.fleet.status import observer_of, settle_if_unattended
+from launcher.fleet.monitoring.store_observer import observe_run
+from launcher.fleet.status import settle_if_unattended
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.planning.price_book import book_of
@@ -63,7 +64,7 @@ def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True)
     store = None
     try:
         store = open_store(run.output)
-        observer = observer_of(ledger, store, run)
+        observer = observe_run(ledger, store, run.id)
         settle_if_unattended(
             ledger, run, observer, runs / run.id, SpotPriceRecorder(ledger, run.id, say), say
         )

@@ -1,10 +1,8 @@
 """`embedfleet resume`: continue a run, whatever ended its launcher."""
 
-import json
 from argparse import Namespace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
@@ -15,6 +13,7 @@ from launcher.fleet.create_run import create_run
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.planning import plan_file
 from tasks.clock import utc
 
 
@@ -22,12 +21,12 @@ def resume(arguments: Namespace) -> int:
     """Set the budget if one is given, then drive the run to its end."""
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
-        body: dict[str, Any] = json.loads(run.plan)
-        job = jobs.load(body["work"]["job"])
+        plan = plan_file.read_recorded(run.plan)
+        job = jobs.load(plan.work.job)
         if arguments.budget is not None:
             _set_budget(ledger, run, arguments.budget)
         if run.state == RunState.PLANNED:  # the launcher died before it had written the whole manifest
-            run = create_run(ledger, body, job, Path(body["work"]["base"]), say=say)
+            run = create_run(ledger, plan, job, Path(plan.work.base), say=say)
         return drive_to_end(ledger, run, arguments.runs, job, arguments)
 
 

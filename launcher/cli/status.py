@@ -8,7 +8,9 @@ from typing import Any
 from launcher.cli.console import follow, say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
-from launcher.fleet.status import observer_of, settle_if_unattended, status_of
+from launcher.fleet.monitoring.store_observer import observe_run
+from launcher.fleet.status import settle_if_unattended, status_of
+from launcher.fleet.status_report import to_json
 from launcher.reports.terminal.plan import status_text
 from tasks.stores.open import open_store
 
@@ -20,13 +22,13 @@ def status(arguments: Namespace) -> int:
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
         store = open_store(run.output)
-        observer = observer_of(ledger, store, run)
+        observer = observe_run(ledger, store, run.id)
         spot_prices = SpotPriceRecorder(ledger, run.id, say)
 
         def states() -> Iterator[dict[str, Any]]:
             while True:
                 settle_if_unattended(ledger, run, observer, arguments.runs / run.id, spot_prices, say)
-                body = status_of(ledger, run.id, observer)
+                body = to_json(status_of(ledger, run.id, observer))
                 yield body
                 if not arguments.watch or body["state"] in ("DONE", "STOPPED") or observer is None:
                     return

@@ -5,25 +5,23 @@ asks what is left: see `launcher.fleet.orphan_check`.
 """
 
 import contextlib
-import json
 from argparse import Namespace
-from collections.abc import Generator, Mapping
-from typing import Any
+from collections.abc import Generator
 
 from rich.text import Text
 
 from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
-from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.orphan_check import confirm_gone, find_remaining, text_lines, to_json
+from launcher.fleet.monitoring.store_observer import StoreObserver, observe_run
+from launcher.fleet.orphan_check import confirm_gone, find_remaining, report_of, text_lines, to_json
 from launcher.fleet.provisioner import is_rented
 from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE
-from launcher.fleet.status import observer_of, tracker_of
 from launcher.fleet.teardown import drain, take_down
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.planning import plan_file
 from tasks.clock import utc
 from tasks.protocol import control
 from tasks.stores.open import open_store
@@ -38,9 +36,9 @@ def stop(arguments: Namespace) -> int:
         control.send(observer.store, run.id, "drain", utc())
         ledger.runs.record_event(run.id, "stop", "told to finish what is in hand", utc())
         with contextlib.suppress(RunLocked), run_lock(arguments.runs / run.id, run.id, tries=0):
-            drain(ledger, run, observer, tracker_of(ledger, run, observer, arguments.runs / run.id))
+            drain(ledger, run, observer, arguments.runs / run.id)
         up = len(ledger.machines.of_run(run.id, set(ALIVE)))
-        what = "machine" if is_rented(json.loads(run.plan)) else "worker"
+        what = "machine" if is_rented(plan_file.read_recorded(run.plan)) else "worker"
         say(f"run {run.id}: {up} {what}{'s' * (up != 1)} will finish the shards in hand and end")
         say(
             f"embedfleet status {run.id} --watch shows when; embedfleet resume {run.id} goes on with the rest"
@@ -51,12 +49,14 @@ def stop(arguments: Namespace) -> int:
 def down(arguments: Namespace) -> int:
     """Cancel and remove everything that a run rented, or with --verify only ask what is left."""
     with _opened(arguments) as (ledger, run, observer):
-        plan: Mapping[str, Any] = json.loads(run.plan)
+        plan = plan_file.read_recorded(run.plan)
         if not arguments.verify:
             take_down(ledger, run, observer, arguments.runs / run.id, plan, say=say)
         left = find_remaining(ledger, run, plan)
         confirm_gone(ledger, run.id, left)
-        show(to_json(run.id, left), _text, as_json=arguments.json)
+        report = report_of(run.id, left)
+        # Text, so that rich takes no name in it for markup
+        show(to_json(report), lambda _: Text("\n".join(text_lines(report))), as_json=arguments.json)
     if left.count:
         remedies = [one.remedy for one in left.instances]
         raise Problem(
@@ -71,13 +71,9 @@ def down(arguments: Namespace) -> int:
     return 0
 
 
-def _text(body: Mapping[str, Any]) -> Text:
-    return Text("\n".join(text_lines(body)))  # Text, so that rich takes no name in it for markup
-
-
 @contextlib.contextmanager
 def _opened(arguments: Namespace) -> Generator[tuple[Ledger, Run, StoreObserver | None], None, None]:
     """The ledger, the run that is named, and what observes its store (None while the run has no manifest)."""
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
-        yield ledger, run, observer_of(ledger, open_store(run.output), run)
+        yield ledger, run, observe_run(ledger, open_store(run.output), run.id)

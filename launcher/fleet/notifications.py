@@ -1,7 +1,6 @@
-"""A run's messages while somebody drives it: what `notify` is told, from the ledger, now and then."""
+"""A run's messages while a launcher drives it: from the ledger, every few seconds, to where the job's `notify` says."""
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
@@ -13,47 +12,47 @@ from launcher.fleet.orphan_check import ORPHAN_EVENT
 from launcher.fleet.progress import ProgressSnapshot
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
-from launcher.planning.plan_reader import at
+from launcher.planning import plan_file
 
-CHECK_INTERVAL_SECONDS = 5.0  # seconds between looks: each asks the ledger a few questions
+SECONDS_PER_HOUR = 3600.0
+CHECK_INTERVAL_SECONDS = 5.0  # each check asks the ledger a few questions
+
+Watch = Callable[[ProgressSnapshot], None]
 
 
 @contextlib.contextmanager
 def notifying(
-    ledger: Ledger,
-    run: str,
-    job: Job,
-    watch: Callable[[ProgressSnapshot], None],
-    clock: Callable[[], datetime],
-) -> Generator[Callable[[ProgressSnapshot], None], None, None]:
-    """A watcher that shows what `watch` shows, and sends what is due to where the job says."""
+    ledger: Ledger, run: str, job: Job, watch: Watch, clock: Callable[[], datetime]
+) -> Generator[Watch, None, None]:
+    """Yield a watcher that calls `watch`, and sends the messages that are due to the job's webhook."""
     url = webhook_url(job.notify)
-    with webhook_sender(ledger, run, url, clock) as hear:
+    with webhook_sender(ledger, run, url, clock) as update:
         if url is None:
             yield watch
             return
-        last = [0.0]
+        checked = [0.0]
 
-        def seen(glance: ProgressSnapshot) -> None:
-            watch(glance)
-            if time.monotonic() - last[0] >= CHECK_INTERVAL_SECONDS:
-                last[0] = time.monotonic()
-                hear(run_snapshot(ledger, run, job, clock()))
+        def watch_and_notify(snapshot: ProgressSnapshot) -> None:
+            watch(snapshot)
+            if time.monotonic() - checked[0] >= CHECK_INTERVAL_SECONDS:
+                checked[0] = time.monotonic()
+                update(run_snapshot(ledger, run, job, clock()))
 
         try:
-            yield seen
+            yield watch_and_notify
         finally:
-            hear(run_snapshot(ledger, run, job, clock()))
+            update(run_snapshot(ledger, run, job, clock()))
 
 
 def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapshot:
+    """What messages are decided by."""
     row, progress = ledger.runs.find(run), ledger.shards.progress(run)
     money = standing_of(ledger, run, now)
     seconds = working_seconds(machine_times(ledger, run), now)
-    expected = progress.tokens_expected or at(json.loads(row.plan), "profile", "tokens")
+    expected = progress.tokens_expected or plan_file.read_recorded(row.plan).profile.tokens
     left = None
     if seconds and progress.tokens and expected:
-        left = max(0.0, expected - progress.tokens) * seconds / progress.tokens / 3600
+        left = max(0.0, expected - progress.tokens) * seconds / progress.tokens / SECONDS_PER_HOUR
     return RunSnapshot(
         run=run,
         shards=progress.shards,
@@ -70,12 +69,12 @@ def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapsh
 
 
 def current_budget(ledger: Ledger, run: str, job: Job) -> Decimal | None:
-    """As it was set last for this run, else the job's."""
+    """The latest budget that was set for this run, else the job's `limits.budget`."""
     return ledger.costs.budget(run) or job.limits.budget
 
 
 def deadline_of(job: Job, created: datetime) -> datetime | None:
-    """The moment by which the job wants it done."""
+    """When the job is to be done; None: it has no deadline."""
     if job.limits.deadline_at:
         return datetime.fromisoformat(job.limits.deadline_at)
     hours = job.limits.deadline_hours

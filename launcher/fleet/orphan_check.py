@@ -1,12 +1,12 @@
-"""The proof that nothing of a run is left: whoever could know of a machine is asked, by the run's label.
+"""The proof that no machine of a run is left: all who could know of one are asked, by the run's label.
 
-SkyPilot is asked, and on AWS and GCP the provider itself. What nobody lists, nobody pays for; what somebody still
-lists after the run is over is an orphan.
+SkyPilot is asked, and on AWS and GCP the provider itself, past SkyPilot. A machine that is still listed after its run is
+over is an orphan, and costs money.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from launcher.errors import Problem
@@ -16,19 +16,21 @@ from launcher.fleet.provisioner import is_rented
 from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from launcher.planning.saved_plan import SavedPlan
 from tasks import skypilot_task
 from tasks.clock import utc
 
 SCHEMA = "embedfleet/down/1"
-TEARDOWN_SECONDS = 180.0  # seconds that SkyPilot has to take machines down after their jobs have ended
-PROVIDER_LAG_SECONDS = 15.0  # seconds that a provider may go on listing what SkyPilot has taken down
-POLL_SECONDS = 3.0  # seconds between looks
+TEARDOWN_SECONDS = 180.0  # SkyPilot has so long to take machines down after their jobs have ended
+PROVIDER_LAG_SECONDS = 15.0  # a provider may go on listing for so long what SkyPilot has taken down
+POLL_SECONDS = 3.0
 ORPHAN_EVENT = "orphan"  # an event's kind
+SKYPILOT = "SkyPilot"
 
 
 @dataclass(slots=True)
 class Remaining:
-    """What still bears a run's label, by who says so, and who could not be asked."""
+    """What still has a run's label, by who lists it, and who could not be asked."""
 
     asked: list[str] = field(default_factory=list[str])
     jobs: list[str] = field(default_factory=list[str])
@@ -42,16 +44,16 @@ class Remaining:
 
     @property
     def going(self) -> bool:
-        """SkyPilot is still taking machines down, as far as it says."""
-        return bool(self.jobs or self.machines) or "SkyPilot" not in self.asked
+        """Whether SkyPilot is still taking machines down, or does not answer."""
+        return bool(self.jobs or self.machines) or SKYPILOT not in self.asked
 
     @property
     def proven(self) -> bool:
-        """Nothing is left, and everybody was asked."""
+        """Whether nothing is left, and all could be asked."""
         return not self.count and not self.unasked
 
     def orphans(self) -> list[str]:
-        """A line each: its name, a colon, what it is; by the provider, who sends the bill, where it lists any."""
+        """A line each: its name, a colon, what it is. By the provider, who bills, where it lists any."""
         if self.instances:
             return [
                 f"{one.id}: {one.instance_type} in {one.cloud} {one.zone}, {one.state}; {one.remedy}"
@@ -61,8 +63,38 @@ class Remaining:
         return [f"{name.partition(' ')[0]}: by SkyPilot, {name.partition(' ')[2]}" for name in listed]
 
 
-def find_remaining(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Remaining:
-    """Ask everybody who could know of a machine of this run."""
+@dataclass(frozen=True, slots=True)
+class ListedInstance:
+    """A machine that its provider lists, and the command that removes it."""
+
+    cloud: str
+    region: str
+    zone: str
+    id: str
+    name: str
+    instance_type: str
+    spot: bool
+    state: str
+    remove: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownReport:
+    """What `embedfleet down --json` prints (schema embedfleet/down/1)."""
+
+    schema: str = SCHEMA
+    run: str
+    label: str
+    machines: int
+    jobs: tuple[str, ...]
+    skypilot: tuple[str, ...]
+    provider: tuple[ListedInstance, ...]
+    asked: tuple[str, ...]
+    not_asked: tuple[str, ...]
+
+
+def find_remaining(ledger: Ledger, run: Run, plan: SavedPlan) -> Remaining:
+    """Ask all who could know of a machine of this run."""
     left = Remaining()
     if not is_rented(plan):
         left.asked.append("the process table")
@@ -72,7 +104,7 @@ def find_remaining(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Remaini
     try:
         left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot.list_jobs(name) if j.alive]
         left.machines = [f"{cluster} ({status})" for cluster, status in skypilot.list_clusters(name)]
-        left.asked.append("SkyPilot")
+        left.asked.append(SKYPILOT)
     except Problem as problem:
         left.unasked.append(str(problem))
     for cloud, regions in regions_used(ledger, run, plan).items():
@@ -85,12 +117,12 @@ def find_remaining(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> Remaini
     return left
 
 
-def regions_used(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Where a machine of the run may have been: where the plan has places, and where machines were seen."""
+def regions_used(ledger: Ledger, run: Run, plan: SavedPlan) -> dict[str, list[str]]:
+    """Where a machine of the run may have been, by cloud: the plan's places, and where machines were seen."""
     used: dict[str, set[str]] = {}
-    for lot in plan["lots"]:
-        for seat in lot["places"]:
-            used.setdefault(lot["cloud"], set()).add(seat["region"])
+    for group in plan.lots:
+        for place in group.places:
+            used.setdefault(group.cloud, set()).add(place.region)
     for life in ledger.machines.lives(run.id):
         if life.region:
             used.setdefault(life.cloud, set()).add(life.region)
@@ -98,79 +130,104 @@ def regions_used(ledger: Ledger, run: Run, plan: Mapping[str, Any]) -> dict[str,
 
 
 def confirm_gone(ledger: Ledger, run: str, left: Remaining) -> None:
-    """Machines of which it is proven that they went are written down so."""
+    """Write down that the run's machines are gone, if that is proven."""
     if left.proven:
         for machine in ledger.machines.of_run(run):
             ledger.machines.mark_gone(machine.name, utc())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for machines to go, and how often to look, in seconds."""
+
+    teardown: float = TEARDOWN_SECONDS
+    provider_lag: float = PROVIDER_LAG_SECONDS
+    poll: float = POLL_SECONDS
+
+
+DEFAULT_PATIENCE = Patience()
+
+
 def await_teardown(
     ledger: Ledger,
-    run: Run,
-    plan: Mapping[str, Any],
+    run: str,
+    look: Callable[[], Remaining],
+    *,
     say: Callable[[str], None],
     hurried: Callable[[], bool],
-    look: Callable[[], Remaining] | None = None,
-    patience: float = TEARDOWN_SECONDS,
-    pause: float = POLL_SECONDS,
+    patience: Patience = DEFAULT_PATIENCE,
 ) -> None:
-    """The run is over: wait until SkyPilot has taken its machines down, and say what is left, if anything.
+    """Wait until a finished run's machines are taken down; say what is left, and record it as orphans.
 
-    `hurried`: whether to stop waiting. `look`: another way to ask than `what_is_left`.
+    `look` finds what is left. `hurried` says whether the user wants no more waiting.
     """
-    look = look or (lambda: find_remaining(ledger, run, plan))
-    begun = time.monotonic()
-    left, seen, waiting = look(), begun, False
-    while left.count and not hurried():
-        if left.going:
-            seen = time.monotonic()
-        if seen - begun >= patience or time.monotonic() - seen >= min(PROVIDER_LAG_SECONDS, patience):
-            break
-        if not waiting:
-            say("waiting until the last machines are taken down")
-            waiting = True
-        time.sleep(pause)
-        left = look()
-    confirm_gone(ledger, run.id, left)
-    known = {event.text for event in ledger.runs.events(run.id) if event.kind == ORPHAN_EVENT}
+    left = _wait(look, say=say, hurried=hurried, patience=patience)
+    confirm_gone(ledger, run, left)
+    known = {event.text for event in ledger.runs.events(run) if event.kind == ORPHAN_EVENT}
     for text in left.orphans():
         if text not in known:
-            ledger.runs.record_event(run.id, ORPHAN_EVENT, text, utc())
-    for line in text_lines(to_json(run.id, left)):
+            ledger.runs.record_event(run, ORPHAN_EVENT, text, utc())
+    for line in text_lines(report_of(run, left)):
         say(line)
     if not left.proven:
-        say(f"embedfleet down {run.id} takes down what is left, and says what it cannot")
+        say(f"embedfleet down {run} takes down what is left, and says what it cannot")
 
 
-def to_json(run: str, left: Remaining) -> dict[str, Any]:
-    """Schema embedfleet/down/1."""
-    return {
-        "schema": SCHEMA,
-        "run": run,
-        "label": f"{skypilot_task.RUN_LABEL}={skypilot_task.label(run)}",
-        "machines": left.count,
-        "jobs": left.jobs,
-        "skypilot": left.machines,
-        "provider": [
-            {
-                "cloud": one.cloud, "region": one.region, "zone": one.zone, "id": one.id, "name": one.name,
-                "instance_type": one.instance_type, "spot": one.spot, "state": one.state, "remove": one.remedy,
-            }
+def _wait(
+    look: Callable[[], Remaining],
+    *,
+    say: Callable[[str], None],
+    hurried: Callable[[], bool],
+    patience: Patience,
+) -> Remaining:
+    """Look until nothing is left, or the patience with SkyPilot, and then with the provider's list, is over."""
+    begun = time.monotonic()
+    left, seen_going, said = look(), begun, False
+    while left.count and not hurried():
+        if left.going:
+            seen_going = time.monotonic()
+        lag = min(patience.provider_lag, patience.teardown)
+        if seen_going - begun >= patience.teardown or time.monotonic() - seen_going >= lag:
+            break
+        if not said:
+            say("waiting until the last machines are taken down")
+            said = True
+        time.sleep(patience.poll)
+        left = look()
+    return left
+
+
+def report_of(run: str, left: Remaining) -> DownReport:
+    return DownReport(
+        run=run,
+        label=f"{skypilot_task.RUN_LABEL}={skypilot_task.label(run)}",
+        machines=left.count,
+        jobs=tuple(left.jobs),
+        skypilot=tuple(left.machines),
+        provider=tuple(
+            ListedInstance(
+                one.cloud, one.region, one.zone, one.id, one.name, one.instance_type, one.spot, one.state,
+                one.remedy,
+            )
             for one in left.instances
-        ],
-        "asked": left.asked,
-        "not_asked": left.unasked,
-    }  # fmt: skip
+        ),
+        asked=tuple(left.asked),
+        not_asked=tuple(left.unasked),
+    )  # fmt: skip
 
 
-def text_lines(body: Mapping[str, Any]) -> list[str]:
-    """The same in words: the proof, or what is left and how to remove it."""
-    number = body["machines"]
-    what = "machine bears" if number == 1 else "machines bear"
-    found = [f"{number} {what} {body['label']}; asked: {', '.join(body['asked']) or 'nobody'}"]
-    found += [f"  job      {job}" for job in body["jobs"]]
-    found += [f"  machine  {machine}" for machine in body["skypilot"]]
-    for one in body["provider"]:
-        found.append(f"  {one['cloud']:7}  {one['id']} {one['instance_type']} {one['zone']} {one['state']}")
-        found.append(f"           remove: {one['remove']}")
-    return found + [f"  not asked: {why}" for why in body["not_asked"]]
+def to_json(report: DownReport) -> dict[str, Any]:
+    return asdict(report)
+
+
+def text_lines(report: DownReport) -> list[str]:
+    """The report in words: the proof, or what is left and how to remove it."""
+    what = "machine has" if report.machines == 1 else "machines have"
+    asked = ", ".join(report.asked) or "none"
+    found = [f"{report.machines} {what} the label {report.label}; asked: {asked}"]
+    found += [f"  job      {job}" for job in report.jobs]
+    found += [f"  machine  {machine}" for machine in report.skypilot]
+    for one in report.provider:
+        found.append(f"  {one.cloud:7}  {one.id} {one.instance_type} {one.zone} {one.state}")
+        found.append(f"           remove: {one.remove}")
+    return found + [f"  not asked: {why}" for why in report.not_asked]

@@ -1,27 +1,30 @@
 """Rebuild a ledger from the output path alone, on any laptop.
 
-The store holds the truth: the plan as it was launched, the manifest, every receipt, what each worker said last. Only
-money that nobody wrote there is gone, and stays unknown. Done twice, or beside a ledger that knows the run, it adds
+The store holds the truth: the plan as it was launched, the manifest, every receipt, and each worker's last heartbeat.
+Only money that was never written there is lost, and stays unknown. Idempotent: in a ledger that knows the run it adds
 what is missing and changes nothing else.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver, returned_lease
+from launcher.fleet.provisioner import is_rented
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
 from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeats_prefix, plan_key
-from tasks.protocol.manifest import Header
 from tasks.protocol.worker_names import machine_of
 from tasks.stores.base import Store, every, read
+
+CLEAN_ENDS = ("done", "stopped")  # a heartbeat's last state
 
 
 def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Run:
@@ -36,52 +39,61 @@ def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Run:
             f"run {name} has no plan under {output}: it was launched by an older version",
             hint="resume it where it was launched from, with the ledger there",
         )
-    body = plan_file.check(json.loads(text))
+    plan = plan_file.read(text)
     created = next(entry.modified for entry in store.list(plan_key(name)))
-    job = jobs.load(body["work"]["job"])
-    ledger.runs.create(name, job.name, json.dumps(body), body["digest"], output, created)
+    job = jobs.load(plan.work.job)
+    ledger.runs.create(name, job.name, json.dumps(json.loads(text)), plan.digest, output, created)
     try:
         header = manifest.read_header(store, name)
     except manifest.RunNotFound:  # its launcher died before the manifest was whole: `resume` writes it
         return ledger.runs.find(name)
     ledger.shards.add(name, manifest.all_shards(store, header))
-    eye = StoreObserver(store, ledger, header)
-    eye.read_receipts()
-    _machines(ledger, eye, header, body)
-    eye.record_lost_leases()
+    observer = StoreObserver(store, ledger, header)
+    observer.read_receipts()
+    _rebuild_machines(ledger, store, name, plan)
+    observer.record_lost_leases()
     if ledger.runs.find(name).state == RunState.PLANNED:
-        ledger.runs.set_state(name, RunState.DONE if eye.finished else RunState.STOPPED, utc())
+        ledger.runs.set_state(name, RunState.DONE if observer.finished else RunState.STOPPED, utc())
         ledger.runs.record_event(name, "rebuilt", f"from {output}", utc())
     return ledger.runs.find(name)
 
 
-def _machines(ledger: Ledger, eye: Any, header: Header, body: dict[str, Any]) -> None:
-    """Each machine as its workers told of it. Whoever still works there is found by its cloud, not by us."""
-    lot = body["lots"][0]
-    local = lot["cloud"] == "local"
-    price = Decimal(lot["usd_per_hour"]) / int(lot["workers"]) if local and lot["usd_per_hour"] else None
-    pulses: dict[str, list[Heartbeat]] = {}
-    for entry in every(eye.store, heartbeats_prefix(header.run)):
-        said = read(eye.store, entry.key)
-        if said is None:
-            continue
-        pulse = load(said)
-        rented = None if local else machine_of(pulse.worker)
-        pulses.setdefault(rented or pulse.worker, []).append(pulse)
-    for number, (machine, told) in enumerate(sorted(pulses.items(), key=lambda one: one[1][0].started)):
-        started = min(pulse.started for pulse in told)
-        gpu = str(lot["gpu"])
-        if not ledger.machines.intend(header.run, machine, number, price, started, gpu=gpu):
-            continue
-        ledger.machines.confirm(machine, f"{told[0].pid}:{machine}", started)
-        ready = [pulse.ready for pulse in told if pulse.ready]
-        if ready:
-            ledger.machines.mark_ready(machine, min(ready))
-        ended = max(pulse.stopping or pulse.at for pulse in told)
-        well = all(pulse.state in ("done", "stopped") for pulse in told)
-        state = MachineState.STOPPED if well else MachineState.LOST
-        ledger.machines.end(machine, state, max(started, ended), "its last sign of life, by the output path")
-    for pulse in (pulse for told in pulses.values() for pulse in told):
-        ledger.shards.record_leases(
-            header.run, [returned_lease(pulse.worker, entry) for entry in pulse.returned]
-        )
+def _rebuild_machines(ledger: Ledger, store: Store, run: str, plan: SavedPlan) -> None:
+    """Write down each machine as its workers' heartbeats show it. Those that still work are found by their backend."""
+    group = plan.lots[0]
+    price: Decimal | None = None
+    if not is_rented(plan) and group.usd_per_hour:
+        price = group.usd_per_hour / group.workers
+    by_machine = _heartbeats(store, run, rented=is_rented(plan))
+    ordered = sorted(by_machine.items(), key=lambda one: one[1][0].started)
+    for number, (machine, found) in enumerate(ordered):
+        started = min(h.started for h in found)
+        if ledger.machines.intend(run, machine, number, price, started, gpu=group.gpu):
+            ledger.machines.confirm(machine, f"{found[0].pid}:{machine}", started)
+            _end_machine(ledger, machine, found)
+    for found in by_machine.values():
+        for one in found:
+            ledger.shards.record_leases(run, [returned_lease(one.worker, entry) for entry in one.returned])
+
+
+def _heartbeats(store: Store, run: str, *, rented: bool) -> Mapping[str, Sequence[Heartbeat]]:
+    """The last heartbeats of all workers by machine; a worker of a laptop is a machine of its own."""
+    found: dict[str, list[Heartbeat]] = {}
+    for entry in every(store, heartbeats_prefix(run)):
+        body = read(store, entry.key)
+        if body is not None:
+            one = load(body)
+            machine = machine_of(one.worker) if rented else None
+            found.setdefault(machine or one.worker, []).append(one)
+    return found
+
+
+def _end_machine(ledger: Ledger, machine: str, found: Sequence[Heartbeat]) -> None:
+    ready = [h.ready for h in found if h.ready]
+    if ready:
+        ledger.machines.mark_ready(machine, min(ready))
+    ended = max(h.stopping or h.at for h in found)
+    clean = all(h.state in CLEAN_ENDS for h in found)
+    state = MachineState.STOPPED if clean else MachineState.LOST
+    started = min(h.started for h in found)
+    ledger.machines.end(machine, state, max(started, ended), "its last sign of life, by the output path")

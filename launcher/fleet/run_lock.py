@@ -1,4 +1,7 @@
-"""."""
+"""The lock that makes one launcher the only driver of a run on this laptop.
+
+An exclusive `flock` on a file in the run's folder: the kernel releases it when the process dies, however it dies.
+"""
 
 import contextlib
 import fcntl
@@ -9,7 +12,8 @@ from pathlib import Path
 
 from launcher.errors import Problem
 
-LOCK_TRIES = 5  # tenths of a second a launcher waits for the lock
+LOCK_TRIES = 5
+RETRY_SECONDS = 0.1
 
 
 class RunLocked(Problem):
@@ -17,15 +21,15 @@ class RunLocked(Problem):
 
 
 @contextlib.contextmanager
-def run_lock(folder: Path, run: str, patience: int = LOCK_TRIES) -> Generator[None, None, None]:
-    """Be the only launcher of this run in this ledger; the lock goes with the process.
+def run_lock(folder: Path, run: str, tries: int = LOCK_TRIES) -> Generator[None, None, None]:
+    """Hold the lock of a run; its file says which process holds it. `tries` are further ones, 0.1 s apart.
 
     Raises:
-        Busy: another launcher is at work.
+        RunLocked: another launcher holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "launcher.lock").open("a+") as lock:
-        for left in range(patience, -1, -1):
+        for left in range(tries, -1, -1):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
@@ -36,7 +40,7 @@ def run_lock(folder: Path, run: str, patience: int = LOCK_TRIES) -> Generator[No
                         f"run {run} is already being driven by process {lock.read().strip() or '?'}",
                         hint=f"embedfleet status {run} --watch",
                     ) from error
-                time.sleep(0.1)  # `status` holds it for a moment
+                time.sleep(RETRY_SECONDS)  # `status` holds it for a moment
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -1,4 +1,4 @@
-"""."""
+"""Phases of a machine that has not ended, and the ledger's states that count as alive. Pure."""
 
 from enum import StrEnum
 
@@ -8,10 +8,10 @@ ALIVE = (MachineState.INTENDED, MachineState.UP)
 
 
 class Phase(StrEnum):
-    """What a cloud says of a machine that has not ended."""
+    """What a backend reports of a machine that has not ended."""
 
-    WAITING = "waiting"  # asked for, and not there yet
+    WAITING = "waiting"  # requested, and not there yet
     RUNNING = "running"
-    RECOVERING = "recovering"  # it was taken away, and the cloud looks for another
-    FAILING = "failing"  # what runs on it failed by itself, and the cloud would start it again
-    ENDING = "ending"  # it was told to end
+    RECOVERING = "recovering"  # it was preempted, and the backend looks for another
+    FAILING = "failing"  # the program on it failed by itself, and the backend would start it again
+    ENDING = "ending"  # it was ordered to end

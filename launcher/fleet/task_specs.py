@@ -1,20 +1,16 @@
-"""A plan's lots as recipes for machines: what `tasks.skypilot_task` needs of each.
-
-Pure: knows a plan's JSON and no cloud.
-"""
+"""A plan's machine groups as SkyPilot tasks: what `tasks.skypilot_task` needs of each. Pure: knows no cloud."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any
 
 from launcher.errors import Problem
+from launcher.planning.saved_plan import MachineGroup, PlannedWork, SavedPlan
 from tasks.skypilot_task import SPOTLESS, Place, Recipe, task, to_yaml
 
 SHARED_FILE_SYSTEM_CLOUDS = ("slurm", "local")  # whose machines see the folders of the laptop
 
 
 def specs_of(
-    body: Mapping[str, Any],
+    plan: SavedPlan,
     output: str,
     code: str,
     *,
@@ -23,76 +19,77 @@ def specs_of(
     settings: Mapping[str, str] | None = None,
     secrets: Sequence[str] = (),
 ) -> tuple[Recipe, ...]:
-    """A recipe for each lot of a plan, in its order."""
-    work: Mapping[str, Any] = body["work"]
+    """A task specification for each machine group of a plan, in the plan's order.
+
+    `code` is the folder `tasks` on this laptop, `prebuilt` an environment that the machines have already, `settings`
+    more environment variables, `secrets` the names of secret ones.
+    """
     return tuple(
         Recipe(
-            run=body["run"],
+            run=plan.run,
             lot=number,
-            gpu=lot["gpu"],
-            gpus=lot["gpus_per_machine"],
-            spot=lot["spot"],
-            places=places_of(lot),
+            gpu=group.gpu,
+            gpus=group.gpus_per_machine,
+            spot=group.spot,
+            places=places_of(group),
             output=output,
-            corpus=str(work["corpus"] or ""),
-            model=work["model"],
-            engine=_engine(work),
-            workers=lot["workers"],
-            threads=lot["threads"],
+            corpus=str(plan.work.corpus or ""),
+            model=plan.work.model,
+            engine=_engine(plan.work),
+            workers=group.workers,
+            threads=group.threads,
             code=code,
             disk_gb=disk_gb,
             prebuilt=prebuilt,
             settings=dict(settings or {}),
             secrets=tuple(secrets),
         )
-        for number, lot in enumerate(body["lots"])
+        for number, group in enumerate(plan.lots)
     )
 
 
-def places_of(lot: Mapping[str, Any]) -> tuple[Place, ...]:
-    """Where the machines of a lot may be."""
+def places_of(group: MachineGroup) -> tuple[Place, ...]:
+    """Where the machines of a group may be."""
     return tuple(
         Place(
-            lot["cloud"],
-            seat["region"],
-            seat["zone"],
-            None if lot["cloud"] in SPOTLESS else seat["instance_type"] or None,
-            None if seat["usd_per_hour"] is None else Decimal(seat["usd_per_hour"]),
+            cloud=group.cloud,
+            region=place.region,
+            zone=place.zone,
+            instance_type=None if group.cloud in SPOTLESS else place.instance_type or None,
+            usd_per_hour=place.usd_per_hour,
         )
-        for seat in lot["places"]
+        for place in group.places
     )
 
 
-def check_reachable(body: Mapping[str, Any], output: str) -> None:
-    """Refuse a plan whose machines could not read its corpus, its model or its output.
+def check_reachable(plan: SavedPlan, output: str) -> None:
+    """Refuse a plan whose machines could not read its corpus or its model, or write its output.
 
     Raises:
-        Problem: which of them is a folder of the laptop.
+        Problem: one of them is a folder of the laptop.
     """
-    far = sorted({lot["cloud"] for lot in body["lots"]} - set(SHARED_FILE_SYSTEM_CLOUDS))
+    far = sorted({group.cloud for group in plan.lots} - set(SHARED_FILE_SYSTEM_CLOUDS))
     if not far:
         return
-    for what, path in (("corpus.path", str(body["work"]["corpus"])), ("output.path", output)):
+    for what, path in (("corpus.path", str(plan.work.corpus)), ("output.path", output)):
         if "://" not in path or path.startswith("file://"):
             raise Problem(
                 f"{what} is the folder {path}, which machines on {', '.join(far)} cannot see",
                 hint=f"put it in a bucket: {what}: s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
             )
-    model = str(body["work"]["model"])
-    if model.startswith(("/", "./", "../")):
+    if plan.work.model.startswith(("/", "./", "../")):
         raise Problem(
-            f"model is the folder {model}, which machines on {', '.join(far)} cannot see",
+            f"model is the folder {plan.work.model}, which machines on {', '.join(far)} cannot see",
             hint="name the model by its id on the hub",
         )
 
 
-def task_yamls(recipes: Sequence[Recipe]) -> dict[str, str]:
-    """A file for each lot, by its name: what a person could launch by hand."""
-    return {f"lot-{recipe.lot}.yaml": to_yaml(task(recipe)) for recipe in recipes}
+def task_yamls(specs: Sequence[Recipe]) -> dict[str, str]:
+    """A file for each group, by its name: what a user could launch by hand."""
+    return {f"lot-{spec.lot}.yaml": to_yaml(task(spec)) for spec in specs}
 
 
-def _engine(work: Mapping[str, Any]) -> str:
-    engine: str = work["engine"]
-    if engine == "auto":
-        return "hash" if work["model"] == "hash" else "vllm"
-    return engine
+def _engine(work: PlannedWork) -> str:
+    if work.engine == "auto":
+        return "hash" if work.model == "hash" else "vllm"
+    return work.engine

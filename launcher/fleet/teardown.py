@@ -1,9 +1,8 @@
 """End the machines of a run before its work is done: drain them, or take everything down."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from launcher.fleet.backends import provider_api, skypilot
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
@@ -15,6 +14,7 @@ from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
+from launcher.planning.saved_plan import SavedPlan
 from tasks import skypilot_task
 from tasks.clock import utc
 from tasks.protocol import control
@@ -47,7 +47,7 @@ def take_down(
     run: Run,
     observer: StoreObserver | None,
     folder: Path,
-    plan: Mapping[str, Any],
+    plan: SavedPlan,
     *,
     say: Callable[[str], None],
 ) -> None:
@@ -106,7 +106,7 @@ def _end_all(ledger: Ledger, run: Run, tracker: MachineTracker, say: Callable[[s
         ledger.machines.end(machine.name, MachineState.STOPPED, utc(), "taken down")
 
 
-def _sweep(ledger: Ledger, run: Run, plan: Mapping[str, Any], say: Callable[[str], None]) -> None:
+def _sweep(ledger: Ledger, run: Run, plan: SavedPlan, say: Callable[[str], None]) -> None:
     """End machines that no job holds any more: SkyPilot's clusters, then instances that only the provider knows."""
     for cluster, _ in skypilot.list_clusters(skypilot_task.prefix(run.id)):
         say(f"taking {cluster} down")

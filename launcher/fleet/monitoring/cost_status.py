@@ -1,54 +1,64 @@
-"""The money of a run that goes on, and where its machines are: what `status` adds to how far it is."""
+"""The money of a run that goes on, and where its machines are, for `status`."""
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from launcher.costs.forecast import forecast
 from launcher.costs.metering import MachineTime
 from launcher.costs.run_costs import budget_of, machine_times, standing_of
+from launcher.fleet.status_report import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
-from launcher.money import written
-from launcher.planning.plan_reader import at
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
 
 PREEMPTED_ENDS = ("PREEMPTED", "LOST")
+MICRODOLLAR = Decimal("1e-6")
 
 
-def money_of(
+def cost_status(
     ledger: Ledger, run: str, now: datetime, tokens: int, expected: int | None, rate: float | None
-) -> dict[str, Any]:
-    """As JSON: dollars so far, bound to be and an hour, the projected total, machines by place and state."""
+) -> CostStatus:
+    """Dollars spent, committed and an hour, the projected total, and machines by place and state.
+
+    `tokens` are done of `expected`, at `rate` tokens per second; None is unknown.
+    """
     row = ledger.runs.find(run)
-    plan: dict[str, Any] = json.loads(row.plan)
+    plan = plan_file.read_recorded(row.plan)
     times = machine_times(ledger, run)
     money = standing_of(ledger, run, now)
-    spread = [at(plan, "totals", "usd", p) for p in ("p10", "p50", "p90")]
-    planned = None if None in spread else (Decimal(spread[0]), Decimal(spread[1]), Decimal(spread[2]))
     going = any(m.ended is None for m in times)
-    found = None
+    projected = None
     if times and (money.whole or money.spent):
-        total = expected if expected is not None else at(plan, "profile", "tokens")
-        found = forecast(money.spent, tokens, total, planned, money.usd_per_hour, rate if going else None)
-    budget = ledger.costs.budget(run) or budget_of(plan)
-    return {
-        "usd_known": written(money.spent),
-        "usd_committed": written(money.committed),
-        "usd_per_hour": written(money.usd_per_hour) if going and money.usd_per_hour else None,
-        "usd_projected": None
-        if found is None
-        else {p: written(getattr(found, p).quantize(Decimal("1e-6"))) for p in ("p10", "p50", "p90")},
-        "budget": None if budget is None else written(budget),
-        "preemptions": sum(
-            1 for m in times if (m.how or m.state) in PREEMPTED_ENDS and m.ended and m.ended > m.started
-        ),
-        "places": _places(times),
-    }
+        total = expected if expected is not None else plan.profile.tokens
+        hourly, speed = money.usd_per_hour, rate if going else None
+        found = forecast(money.spent, tokens, total, _planned_usd(plan), hourly, speed)
+        projected = found and ProjectedUsd(
+            *(p.quantize(MICRODOLLAR) for p in (found.p10, found.p50, found.p90))
+        )
+    preempted = [m for m in times if (m.how or m.state) in PREEMPTED_ENDS]
+    return CostStatus(
+        usd_known=money.spent,
+        usd_committed=money.committed,
+        usd_per_hour=money.usd_per_hour if going and money.usd_per_hour else None,
+        usd_projected=projected,
+        budget=ledger.costs.budget(run) or budget_of(json.loads(row.plan)),
+        preemptions=sum(1 for m in preempted if m.ended and m.ended > m.started),
+        places=_places(times),
+    )
 
 
-def _places(times: list[MachineTime]) -> list[dict[str, Any]]:
-    """Machines by place, as each machine's last life stands; the place with most that run comes first."""
+def _planned_usd(plan: SavedPlan) -> tuple[Decimal, Decimal, Decimal] | None:
+    usd = plan.totals.usd
+    if usd.p10 is None or usd.p50 is None or usd.p90 is None:
+        return None
+    return usd.p10, usd.p50, usd.p90
+
+
+def _places(times: Sequence[MachineTime]) -> tuple[PlaceCount, ...]:
+    """Machines by place, by each machine's last life; the place with most machines up comes first."""
     last: dict[str, MachineTime] = {}
     for m in times:
         if m.name not in last or m.number >= last[m.name].number:
@@ -57,11 +67,11 @@ def _places(times: list[MachineTime]) -> list[dict[str, Any]]:
     for m in last.values():
         counts[m.place][_state(m)] += 1
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1]["UP"], pair[0]))
-    return [{"place": place, "states": dict(sorted(states.items()))} for place, states in ranked]
+    return tuple(PlaceCount(place, dict(sorted(states.items()))) for place, states in ranked)
 
 
 def _state(m: MachineTime) -> str:
-    """Of a machine's last life: asked for, starting, up, on its way back after it was taken, or how it ended."""
+    """State of a machine by its last life: requested, starting, up, recovering from a preemption, or how it ended."""
     if m.ended is None:
         return "UP" if m.ready else "STARTING"
     if m.state not in ("UP", "INTENDED"):

@@ -1,7 +1,7 @@
-"""The last signs of life of a run's workers, wherever they run, as `slowest` wants them and as `status` shows them.
+"""The last heartbeats of a run's workers, wherever they run: read from the store, and summarised for `status`.
 
-Read from the store: a listing, and every sign that is new since the last look, several at a time. Where there were
-more workers than a person would ask about, those that were heard last.
+A look costs one listing, and one read for each heartbeat that is newer than the last look. Of more than MAX_HEARTBEATS
+workers, those with the newest heartbeats are read.
 """
 
 import contextlib
@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
+from launcher.fleet.status_report import HeartbeatSummary, WorkerSummary
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix
 from tasks.stores.base import Entry, Store, every, read
 
-MAX_HEARTBEATS = 1_000  # signs: two listings' worth of machines
-CONCURRENT_READS = 16  # requests
+MAX_HEARTBEATS = 1_000  # two listings' worth
+CONCURRENT_READS = 16
 
 
 @dataclass(slots=True)
 class HeartbeatReader:
-    """What was read already is not read again."""
+    """Reads the heartbeats of one run. A heartbeat that was read is not read again."""
 
     store: Store
     run: str
@@ -32,7 +32,7 @@ class HeartbeatReader:
     )
 
     def read(self) -> list[WorkerHealth]:
-        """The last sign of every worker, by name; those that are of no schema that we know are passed over."""
+        """The last heartbeat of every worker, by name. One that cannot be read is skipped."""
         entries = list(every(self.store, heartbeats_prefix(self.run)))
         entries = sorted(entries, key=lambda entry: entry.modified)[-MAX_HEARTBEATS:]
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
@@ -47,7 +47,7 @@ class HeartbeatReader:
             for entry in entries
             if entry.key in self._known
         ]
-        return sorted(found, key=lambda sign: sign.worker)
+        return sorted(found, key=lambda worker: worker.worker)
 
     def _read(self, entry: Entry) -> bytes:
         return read(self.store, entry.key) or b""
@@ -56,43 +56,44 @@ class HeartbeatReader:
         return self._known[entry.key][0] < entry.modified
 
 
-def worker_health(pulse: Heartbeat, age: float | None) -> WorkerHealth:
-    """A pulse that is so many seconds old, by the clock of the store."""
+def worker_health(found: Heartbeat, age: float | None) -> WorkerHealth:
+    """A worker's health by its heartbeat. `age`: seconds since it was written, by the clock of the store."""
     return WorkerHealth(
-        worker=pulse.worker,
-        state=pulse.state,
+        worker=found.worker,
+        state=found.state,
         age=age,
-        tokens=pulse.tokens,
-        seconds=pulse.seconds,
-        recent=pulse.recent,
-        stages=pulse.stages,
-        machine=pulse.machine,
-        device=pulse.device,
-        error=pulse.error,
+        tokens=found.tokens,
+        seconds=found.seconds,
+        recent=found.recent,
+        stages=found.stages,
+        machine=found.machine,
+        device=found.device,
+        error=found.error,
     )
 
 
-def pace_of(signs: Sequence[WorkerHealth]) -> dict[str, Any]:
-    """The JSON of what holds the workers up. Of a run that is over, it is about all that worked; unknown is null."""
-    alive = [sign for sign in signs if sign.alive]
-    found = find_bottleneck(alive or signs)
-    return {
-        "stages": {stage: round(share, 4) for stage, share in found.stages.items()},
-        "slowest": found.slowest,
-        "advice": list(found.advice),
-        "signs": [
-            {
-                "worker": sign.worker,
-                "state": sign.state,
-                "age_seconds": None if sign.age is None else round(sign.age, 1),
-                "tokens": sign.tokens,
-                "tokens_per_second": sign.rate,
-                "waiting_share": sign.waiting,
-                "gpu": sign.machine.get("gpu"),
-                "gpu_percent": sign.machine.get("gpu_percent"),
-                "rss_bytes": sign.machine.get("rss_bytes"),
-                "error": sign.error,
-            }
-            for sign in signs
-        ],
-    }
+def summarize(workers: Sequence[WorkerHealth]) -> WorkerSummary:
+    """Which stage is the bottleneck of the living workers; of a run that is over, of all that worked."""
+    found = find_bottleneck([worker for worker in workers if worker.alive] or workers)
+    return WorkerSummary(
+        stages={stage: round(share, 4) for stage, share in found.stages.items()},
+        slowest=found.slowest,
+        advice=tuple(found.advice),
+        signs=tuple(_summary(worker) for worker in workers),
+    )
+
+
+def _summary(worker: WorkerHealth) -> HeartbeatSummary:
+    gpu = worker.machine.get("gpu")
+    return HeartbeatSummary(
+        worker=worker.worker,
+        state=worker.state,
+        age_seconds=None if worker.age is None else round(worker.age, 1),
+        tokens=worker.tokens,
+        tokens_per_second=worker.rate,
+        waiting_share=worker.waiting,
+        gpu=None if gpu is None else str(gpu),
+        gpu_percent=worker.figure("gpu_percent"),
+        rss_bytes=worker.figure("rss_bytes"),
+        error=worker.error,
+    )

@@ -92,7 +92,7 @@ class MachineTracker:
                 self._record_end(machine, status)
 
     def reconcile(self) -> None:
-        """Bring the ledger up to date while no launcher drives the run; a run without machines becomes STOPPED or DONE."""
+        """Bring the ledger up to date while no launcher drives the run; without machines it becomes STOPPED or DONE."""
         self.backend.refresh()
         self.resolve_intents()
         self.observer.read_receipts()

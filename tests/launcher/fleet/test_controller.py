@@ -245,7 +245,7 @@ def test_workers_that_cannot_go_on_end_the_run_in_their_own_words(make: Make) ->
     assert launcher.wait(60) == 1
     assert found.last_words(launcher) == [
         "Error: the workers gave up: cannot read a.jsonl: nothing is left of the corpus",
-        f"Try: mend that, then: embedfleet resume {found.run}",
+        f"Try: fix that, then: embedfleet resume {found.run}",
     ]
     assert (found.status()["state"], found.processes()) == ("STOPPED", [])
     assert {w["state"] for w in found.status()["workers"]} == {"FAILED"}
@@ -263,7 +263,7 @@ def test_a_crash_loop_ends_with_an_error_that_names_the_log(crashing: Started) -
         "Error: the workers die without finishing a shard (it died with exit status 1): "
         "ValueError: could not convert string to float: 'soon'"
     )
-    assert hint.endswith(f".log, mend it, then: embedfleet resume {found.run}")
+    assert hint.endswith(f".log, fix it, then: embedfleet resume {found.run}")
     log = found.folder / "runs" / found.run / "logs" / f"{found.run}-w0-4.log"
     assert str(log.relative_to(found.folder)) in hint
     assert "Traceback" in log.read_text()

@@ -1,5 +1,6 @@
 """Rented machines as a drive writes them down: SkyPilot tells where they came up, their lot what they are."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -13,17 +14,19 @@ from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.controller import Controller
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.policy import FleetGroup
+from launcher.fleet.run_context import RunContext
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Site
 from pricing import storage
 from tasks.skypilot_task import Place
 from tasks.stores.folder import Folder
+from tests.support import sample_plan
 from tests.support.runs import NOON, header_of
 
 EAST = Place("aws", "us-east-1", "us-east-1a", "g6.xlarge", Decimal("0.30"))
 WEST = Place("aws", "us-west-2", "us-west-2b", "g6.2xlarge", Decimal("0.40"))
-LOT = FleetGroup(0, 1, "r1-l0m", (EAST, WEST), (1, 0), gpu="L4", gpus=2.0, purchase="spot", disk_gb=120)
+GROUP = FleetGroup(0, 1, "r1-l0m", (EAST, WEST), (1, 0), gpu="L4", gpus=2.0, purchase="spot", disk_gb=120)
 
 
 class Sky(LocalBackend):
@@ -37,54 +40,59 @@ class Sky(LocalBackend):
 
 
 @pytest.fixture
-def drive(tmp_path: Path) -> Iterator[Controller]:
+def controller(tmp_path: Path) -> Iterator[Controller]:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.runs.create("run-1", "reviews", "{}", "d", str(tmp_path), NOON)
+        ledger.runs.create("run-1", "reviews", json.dumps(sample_plan.plan()), "d", str(tmp_path), NOON)
         ledger.machines.intend(
             "run-1", "r1-l0m0-0", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=Site("aws", "us-east-1")
         )
         ledger.machines.confirm("r1-l0m0-0", "1:r1-l0m0-0", NOON)
-        eye = StoreObserver(Folder(tmp_path / "out"), ledger, header_of(tmp_path, 1))
-        yield Controller(ledger, eye, Sky(tmp_path, []), (LOT,), None, lambda _glance: None)
+        observer = StoreObserver(Folder(tmp_path / "out"), ledger, header_of(tmp_path, 1))
+        context = RunContext(ledger=ledger, observer=observer, backend=Sky(tmp_path, []), groups=(GROUP,))
+        yield Controller(context)
 
 
-def seen(drive: Controller, region: str, zone: str, life: int = 0) -> None:
+def seen(controller: Controller, region: str, zone: str, life: int = 0) -> None:
     """A look that finds the machine running there, as SkyPilot says it: without its type."""
-    assert isinstance(drive.cloud, Sky)
+    assert isinstance(controller.context.backend, Sky)
     up = NOON + timedelta(minutes=2 + 10 * life)
-    drive.cloud.said = MachineStatus(Phase.RUNNING, life=life, site=Site("aws", region, zone, "spot"), up=up)
-    drive.census.refresh_machines()
+    controller.context.backend.said = MachineStatus(
+        Phase.RUNNING, life=life, site=Site("aws", region, zone, "spot"), up=up
+    )
+    controller.tracker.refresh_machines()
 
 
-def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_up(drive: Controller) -> None:
-    seen(drive, "us-east-1", "us-east-1a")
-    seen(drive, "us-west-2", "us-west-2b", life=1)
-    assert [one.site for one in drive.ledger.machines.lives("run-1")] == [
+def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_up(
+    controller: Controller,
+) -> None:
+    seen(controller, "us-east-1", "us-east-1a")
+    seen(controller, "us-west-2", "us-west-2b", life=1)
+    assert [one.site for one in controller.context.ledger.machines.lives("run-1")] == [
         Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 2.0, 120),
         Site("aws", "us-west-2", "us-west-2b", "spot", "g6.2xlarge", 2.0, 120),
     ]
-    assert [one.usd_per_hour for one in drive.ledger.machines.lives("run-1")] == [
+    assert [one.usd_per_hour for one in controller.context.ledger.machines.lives("run-1")] == [
         EAST.usd_per_hour,
         WEST.usd_per_hour,
     ]
 
 
-def test_where_no_place_of_the_lot_is_its_type_is_not_known_and_its_disk_is(drive: Controller) -> None:
-    seen(drive, "eu-west-1", "eu-west-1a")
-    (life,) = drive.ledger.machines.lives("run-1")
+def test_where_no_place_of_the_lot_is_its_type_is_not_known_and_its_disk_is(controller: Controller) -> None:
+    seen(controller, "eu-west-1", "eu-west-1a")
+    (life,) = controller.context.ledger.machines.lives("run-1")
     assert life.site == Site("aws", "eu-west-1", "eu-west-1a", "spot", None, 2.0, 120)
     assert life.usd_per_hour is None
 
 
-def test_its_disk_is_metered_and_both_its_workers_count(drive: Controller) -> None:
-    seen(drive, "us-east-1", "us-east-1a")
-    drive.ledger.machines.mark_gone("r1-l0m0-0", NOON + timedelta(hours=1, minutes=2))
-    (time,) = machine_times(drive.ledger, "run-1")
+def test_its_disk_is_metered_and_both_its_workers_count(controller: Controller) -> None:
+    seen(controller, "us-east-1", "us-east-1a")
+    controller.context.ledger.machines.mark_gone("r1-l0m0-0", NOON + timedelta(hours=1, minutes=2))
+    (time,) = machine_times(controller.context.ledger, "run-1")
     assert time.lanes == 2
     price = storage.disk("aws")
     assert price is not None
     expected = price.usd_per_gb_month * 120 / storage.HOURS_OF_A_MONTH
     assert time.disk_usd_per_hour == expected
-    report = report_of(drive.ledger, None, "run-1", NOON + timedelta(hours=2))
+    report = report_of(controller.context.ledger, None, "run-1", NOON + timedelta(hours=2))
     (disk,) = [other for other in report.spend.others if other.kind == "disk"]
     assert disk.usd == pytest.approx(expected)

@@ -1,29 +1,28 @@
-"""What a launcher does once its run is over: waits for machines to go, writes down that they went, tells of orphans."""
+"""The end of a run: waiting for machines to go, recording that they went, reporting orphans."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from launcher.fleet.backends.provider_api import Instance
 from launcher.fleet.monitoring.webhook import due_messages
 from launcher.fleet.notifications import run_snapshot
-from launcher.fleet.orphan_check import Remaining, await_teardown, confirm_gone, find_remaining
+from launcher.fleet.orphan_check import Patience, Remaining, await_teardown, confirm_gone, find_remaining
 from launcher.jobs.job import parse
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Run, Site
+from tests.support import sample_plan
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EAST = Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 1, 100)
 STRAY = Instance(
     "aws", "us-east-1", "us-east-1c", "i-0abc", "", "g6.xlarge", True, "running", NOON, "r1", None  # noqa: FBT003
 )  # fmt: skip
-PLAN = {"lots": [{"cloud": "aws", "places": [{"region": "us-east-1"}]}]}
-HERE: dict[str, Any] = {"lots": [{"cloud": "local", "places": []}]}
 JOB = parse("name: a\ncorpus: {path: x}\nmodel: hash\noutput: {path: y}\n")
 
 
@@ -31,7 +30,7 @@ JOB = parse("name: a\ncorpus: {path: x}\nmodel: hash\noutput: {path: y}\n")
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A run with one machine, which has ended."""
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
+        ledger.runs.create("r1", "reviews", json.dumps(sample_plan.plan()), "d", "out", NOON)
         ledger.machines.intend("r1", "m", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=EAST)
         ledger.machines.begin_life("m", 0, NOON, EAST, Decimal("0.30"))
         ledger.machines.end_life("m", 0, NOON + timedelta(minutes=5), LifeEnd.STOPPED)
@@ -56,7 +55,8 @@ def end(
     """What was said at the end of the run."""
     said: list[str] = []
     await_teardown(
-        ledger, ledger.runs.find("r1"), PLAN, said.append, lambda: hurried, look=looks, patience=patience, pause=0.01
+        ledger, "r1", looks, say=said.append, hurried=lambda: hurried,
+        patience=Patience(teardown=patience, poll=0.01),
     )  # fmt: skip
     return said, looks
 
@@ -69,32 +69,32 @@ def orphans(ledger: Ledger) -> list[str]:
     return [event.text for event in ledger.runs.events("r1") if event.kind == "orphan"]
 
 
-def test_nothing_left_is_proof_and_the_provider_has_confirmed_every_end(ledger: Ledger) -> None:
+def test_nothing_left_is_proof_and_confirms_every_end(ledger: Ledger) -> None:
     said, looks = end(ledger, Looks(Remaining(asked=["SkyPilot", "aws us-east-1"])))
-    assert said == ["0 machines bear embedfleet-run=r1; asked: SkyPilot, aws us-east-1"]
+    assert said == ["0 machines have the label embedfleet-run=r1; asked: SkyPilot, aws us-east-1"]
     assert looks.count == 1
     assert gone(ledger)
     assert not orphans(ledger)
 
 
-def test_machines_that_are_being_taken_down_are_waited_for(ledger: Ledger) -> None:
+def test_machines_on_their_way_down_are_waited_for(ledger: Ledger) -> None:
     going = Remaining(asked=["SkyPilot"], machines=["r1-l0m0-1 (UP)"], instances=[STRAY])
     said, looks = end(ledger, Looks(going, going, Remaining(asked=["SkyPilot"])))
     assert looks.count == 3
     assert said[0] == "waiting until the last machines are taken down"
-    assert said[1].startswith("0 machines bear ")
+    assert said[1].startswith("0 machines have ")
     assert gone(ledger)
     assert not orphans(ledger)
 
 
 @pytest.mark.parametrize(("patience", "hurried"), [(0.0, False), (30.0, True)])
-def test_what_does_not_go_is_an_orphan_said_with_its_remedy_and_told_once(
+def test_machine_that_stays_is_an_orphan_with_a_remedy_and_one_notification(
     ledger: Ledger, patience: float, hurried: bool
 ) -> None:
     left = Remaining(asked=["SkyPilot", "aws us-east-1"], instances=[STRAY])
     said, _ = end(ledger, Looks(left), patience=patience, hurried=hurried)
     end(ledger, Looks(left), patience=0.0)
-    assert said[0].startswith("1 machine bears embedfleet-run=r1; ")
+    assert said[0].startswith("1 machine has the label embedfleet-run=r1; ")
     assert any(
         "aws ec2 terminate-instances --region us-east-1 --instance-ids i-0abc" in line for line in said
     )
@@ -107,20 +107,20 @@ def test_what_does_not_go_is_an_orphan_said_with_its_remedy_and_told_once(
     )
 
 
-def test_what_a_provider_lists_is_no_orphan_yet_while_skypilot_does_not_answer() -> None:
+def test_provider_listing_is_no_orphan_while_skypilot_does_not_answer() -> None:
     assert Remaining(unasked=["SkyPilot: no answer"], instances=[STRAY]).going
     assert Remaining(asked=["SkyPilot"], jobs=["r1-l0m0-1 (job 4, CANCELLING)"]).going
     assert not Remaining(asked=["SkyPilot"], instances=[STRAY]).going
 
 
-def test_where_somebody_could_not_be_asked_nothing_is_confirmed(ledger: Ledger) -> None:
+def test_nothing_is_confirmed_when_a_provider_could_not_be_asked(ledger: Ledger) -> None:
     said, looks = end(ledger, Looks(Remaining(asked=["SkyPilot"], unasked=["aws us-east-1: no credentials"])))
     assert looks.count == 1
     assert "  not asked: aws us-east-1: no credentials" in said
     assert not gone(ledger)
 
 
-def test_what_skypilot_alone_lists_is_an_orphan_too() -> None:
+def test_machine_that_only_skypilot_lists_is_an_orphan() -> None:
     left = Remaining(jobs=["r1-l0m0-1 (job 4, RUNNING)"], machines=["r1-l0m0-1-4 (UP)"])
     assert left.orphans() == ["r1-l0m0-1-4: by SkyPilot, (UP)"]
     assert replace(left, machines=[]).orphans() == ["r1-l0m0-1: by SkyPilot, (job 4, RUNNING)"]
@@ -131,14 +131,14 @@ def test_what_skypilot_alone_lists_is_an_orphan_too() -> None:
     )
 
 
-def test_looking_while_a_run_goes_on_finds_machines_and_no_orphans(ledger: Ledger) -> None:
+def test_confirm_records_no_orphan_while_a_run_goes_on(ledger: Ledger) -> None:
     confirm_gone(ledger, "r1", Remaining(instances=[STRAY]))
     assert not orphans(ledger)
     assert not gone(ledger)
 
 
-def test_of_this_machine_the_ledger_itself_knows(ledger: Ledger) -> None:
+def test_local_run_is_checked_by_the_ledger(ledger: Ledger) -> None:
     run: Run = ledger.runs.find("r1")
-    left = find_remaining(ledger, run, HERE)
+    left = find_remaining(ledger, run, sample_plan.saved_local())
     assert left.asked == ["the process table"]
     assert left.machines == ["m"]  # asked for, and nobody wrote down its end

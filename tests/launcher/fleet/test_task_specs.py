@@ -1,4 +1,4 @@
-"""A plan's lots as recipes, and what rented machines could not reach."""
+"""A plan's machine groups as task specifications, and what rented machines could not reach."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -7,11 +7,17 @@ import pytest
 
 from launcher.errors import Problem
 from launcher.fleet.task_specs import check_reachable, specs_of, task_yamls
+from launcher.planning.saved_plan import SavedPlan
 from tests.support import sample_plan
 
 
-def test_every_lot_has_a_recipe_with_its_places_and_prices() -> None:
-    plan = sample_plan.plan()
+def with_work(**changes: str) -> SavedPlan:
+    plan = sample_plan.saved()
+    return replace(plan, work=replace(plan.work, **changes))
+
+
+def test_each_group_has_a_spec_with_its_places_and_prices() -> None:
+    plan = sample_plan.saved()
     first, second = specs_of(plan, "s3://bucket/vectors", "/code/tasks", disk_gb=75, secrets=["HF_TOKEN"])
     assert (first.gpu, first.gpus, first.spot, first.lot) == ("L4", 8, True, 0)
     assert [p.infra for p in first.places] == ["aws/us-east-1/us-east-1a", "aws/us-west-2/us-west-2a"]
@@ -20,12 +26,11 @@ def test_every_lot_has_a_recipe_with_its_places_and_prices() -> None:
     assert list(task_yamls([first, second])) == ["lot-0.yaml", "lot-1.yaml"]
 
 
-def test_a_model_of_any_kind_has_an_engine_to_install() -> None:
-    plan = sample_plan.plan()
-    plan["work"] |= {"engine": "auto"}
+def test_auto_engine_is_resolved_by_the_model() -> None:
+    plan = with_work(engine="auto")
     (first, _) = specs_of(plan, "s3://b/v", "/code/tasks", disk_gb=75)
     assert first.engine == "vllm"
-    plan["work"] |= {"model": "hash"}
+    plan = with_work(engine="auto", model="hash")
     (first, _) = specs_of(plan, "s3://b/v", "/code/tasks", disk_gb=75)
     assert first.engine == "hash"
 
@@ -39,20 +44,17 @@ def test_a_model_of_any_kind_has_an_engine_to_install() -> None:
         ("s3://b/in", "/home/ann/model", "s3://b/v", "model is the folder /home/ann/model"),
     ],
 )
-def test_what_machines_far_away_cannot_see_is_refused_before_any_is_rented(
+def test_local_paths_are_refused_before_machines_are_rented(
     corpus: str, model: str, output: str, what: str
 ) -> None:
-    plan = sample_plan.plan()
-    plan["work"] |= {"corpus": corpus, "model": model}
+    plan = with_work(corpus=corpus, model=model)
     with pytest.raises(Problem, match=what):
         check_reachable(plan, output)
 
 
-def test_machines_of_a_cluster_see_the_folders_of_the_laptop() -> None:
-    plan = sample_plan.plan()
-    plan["work"] |= {"corpus": "/shared/in", "model": "/shared/model"}
-    for lot in plan["lots"]:
-        lot["cloud"] = "slurm"
+def test_slurm_machines_may_use_local_paths() -> None:
+    plan = with_work(corpus="/shared/in", model="/shared/model")
+    plan = replace(plan, lots=tuple(replace(group, cloud="slurm") for group in plan.lots))
     check_reachable(plan, "/shared/out")
     (first, _) = specs_of(plan, "/shared/out", "/code/tasks", disk_gb=75)
     assert first.places == tuple(replace(place, instance_type=None) for place in first.places)

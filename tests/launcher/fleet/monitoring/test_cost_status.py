@@ -1,5 +1,6 @@
 """What status says of money while a run goes on, and what it will have cost."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.costs.forecast import forecast
-from launcher.fleet.monitoring.cost_status import money_of
+from launcher.fleet.monitoring.cost_status import cost_status
+from launcher.fleet.status_report import PlaceCount
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Site
+from tests.support import sample_plan
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 PLANNED = (Decimal(80), Decimal(100), Decimal(150))
@@ -58,9 +61,9 @@ def test_the_range_holds_the_middle_and_is_never_less_than_what_was_spent(
     assert spent <= found.p10 <= found.p50 <= found.p90
 
 
-def test_a_fleet_that_runs_says_what_an_hour_costs_and_where_its_machines_are(tmp_path: Path) -> None:
+def test_running_fleet_has_hourly_cost_and_machines_by_place(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.runs.create("r1", "reviews", "{}", "d", "s3://x", NOON)
+        ledger.runs.create("r1", "reviews", json.dumps(sample_plan.local()), "d", "s3://x", NOON)
         for i, region in enumerate(("us-east-1", "us-east-1", "us-west-2", "us-west-2")):
             site = Site("aws", region, None, "spot", "g6.xlarge", 1, None)
             ledger.machines.intend("r1", f"m{i}", i, Decimal("0.3"), NOON, gpu="L4", lot=0, site=site)
@@ -69,21 +72,23 @@ def test_a_fleet_that_runs_says_what_an_hour_costs_and_where_its_machines_are(tm
                 ledger.machines.begin_life(f"m{i}", 0, at(60), site, Decimal("0.36"))
                 ledger.machines.mark_ready(f"m{i}", at(120))
         ledger.machines.end_life("m2", 0, at(3_000), LifeEnd.PREEMPTED)
-        body = money_of(ledger, "r1", at(3_660), 0, None, None)
-    assert body["usd_per_hour"] == "0.72"
-    assert body["usd_known"] == "0.72"  # two for an hour; EC2 charges nothing for the third
-    assert body["preemptions"] == 1
-    assert body["places"] == [
-        {"place": "aws/us-east-1", "states": {"UP": 2}},
-        {"place": "aws/us-west-2", "states": {"ASKED": 1, "RECOVERING": 1}},
-    ]
+        found = cost_status(ledger, "r1", at(3_660), 0, None, None)
+    assert found.usd_per_hour == Decimal("0.72")
+    assert found.usd_known == Decimal("0.72")  # two for an hour; EC2 charges nothing for the third
+    assert found.preemptions == 1
+    assert found.places == (
+        PlaceCount("aws/us-east-1", {"UP": 2}),
+        PlaceCount("aws/us-west-2", {"ASKED": 1, "RECOVERING": 1}),
+    )
 
 
-def test_a_run_without_a_budget_or_a_plan_leaves_both_unknown(tmp_path: Path) -> None:
+def test_budget_and_projection_are_unknown_without_a_budget_or_prices(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
-        body = money_of(ledger, "r1", NOON, 0, None, None)
-    assert (body["budget"], body["usd_projected"], body["usd_per_hour"]) == (None, None, None)
+        plan = sample_plan.local()
+        del plan["work"]["job"]["limits"]["budget"]
+        ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
+        found = cost_status(ledger, "r1", NOON, 0, None, None)
+    assert (found.budget, found.usd_projected, found.usd_per_hour) == (None, None, None)
 
 
 def test_a_watch_without_a_terminal_is_one_object_a_line(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import pytest
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.controller import Controller
 from launcher.fleet.monitoring.bottleneck import ADVICE
-from launcher.fleet.monitoring.heartbeats import HeartbeatReader, pace_of, worker_health
+from launcher.fleet.monitoring.heartbeats import HeartbeatReader, summarize, worker_health
 from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.run_context import RunContext
+from launcher.fleet.status_report import WorkerSummary
 from launcher.ledger.ledger import Ledger
 from tasks.protocol.heartbeat import Heartbeat, dump
 from tasks.protocol.keys import heartbeat_key
@@ -74,30 +76,26 @@ def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
 
 
 def test_without_workers_there_is_nothing_to_say() -> None:
-    assert pace_of(HeartbeatReader(Memory(), "r1").read()) == {
-        "stages": {},
-        "slowest": None,
-        "advice": [],
-        "signs": [],
-    }
+    found = summarize(HeartbeatReader(Memory(), "r1").read())
+    assert found == WorkerSummary(stages={}, slowest=None, advice=(), signs=())
 
 
 def test_while_some_work_the_dead_do_not_count() -> None:
     busy = pulse("b", engine=99.0, wait=1.0)
-    found = pace_of([worker_health(pulse("a", "lost"), 900.0), worker_health(busy, 3.0)])
-    assert found["slowest"] == "engine"
-    assert [sign["worker"] for sign in found["signs"]] == ["a", "b"]
+    found = summarize([worker_health(pulse("a", "lost"), 900.0), worker_health(busy, 3.0)])
+    assert found.slowest == "engine"
+    assert [one.worker for one in found.signs] == ["a", "b"]
 
 
 def test_of_a_run_that_is_over_all_that_worked_count() -> None:
-    found = pace_of([worker_health(pulse("a", "done"), 900.0), worker_health(pulse("b", "done"), 900.0)])
-    assert (found["slowest"], found["advice"]) == ("store", [ADVICE["store"]])
-    assert found["stages"]["wait"] == pytest.approx(0.6)
+    found = summarize([worker_health(pulse("a", "done"), 900.0), worker_health(pulse("b", "done"), 900.0)])
+    assert (found.slowest, found.advice) == ("store", (ADVICE["store"],))
+    assert found.stages["wait"] == pytest.approx(0.6)
 
 
 def test_a_sign_shows_rate_waiting_and_gpu() -> None:
-    (sign,) = pace_of([worker_health(pulse("a"), 3.0)])["signs"]
-    assert (sign["tokens_per_second"], sign["waiting_share"], sign["gpu"], sign["gpu_percent"]) == (
+    (one,) = summarize([worker_health(pulse("a"), 3.0)]).signs
+    assert (one.tokens_per_second, one.waiting_share, one.gpu, one.gpu_percent) == (
         950.0,
         0.6,
         "L4",
@@ -130,15 +128,16 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
     store, header = Folder(tmp_path / "out"), header_of(tmp_path / "in", 1, run=body["run"])
     over = {"seconds": 61.0, "tokens": 122_000, "engine_seconds": 60.0}
     one = replace(pulse("w0"), run=header.run, ready=NOON.isoformat(), first_minute=over)
-    HeartbeatWriter(store, one).beat()
+    HeartbeatWriter(store, one).write_now()
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         ledger.runs.create(header.run, "small", json.dumps(body), body["digest"], str(store.root), NOON)
         assert ledger.machines.intend(header.run, "w0", 0, None, NOON, place="local", gpu="cpu")
         ledger.machines.confirm("w0", "1:w0", NOON)
-        eye = StoreObserver(store, ledger, header)
-        drive = Controller(ledger, eye, LocalBackend(tmp_path), (), None, lambda _: None)
-        eye.read_heartbeats()
+        observer = StoreObserver(store, ledger, header)
+        context = RunContext(ledger=ledger, observer=observer, backend=LocalBackend(tmp_path), groups=())
+        controller = Controller(context)
+        observer.read_heartbeats()
         for _ in range(2):
-            drive.learn()
+            controller.record_first_minutes()
         (seen,) = ledger.speeds.matching()
     assert (seen.mid, seen.gpu, seen.source) == (4_000, "cpu", f"first minute of run {header.run}")

@@ -123,7 +123,7 @@ def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_p
 
 
 def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
-    with webhook_sender(ledger, "r1", None, lambda: NOON) as hear:
+    with webhook_sender(ledger, "r1", None, lambda: NOON) as update:
         update(QUIET)
     assert ledger.notifications.of_run("r1") == []
 
