@@ -35,8 +35,9 @@ FLEET = ("launcher/fleet/*", "tasks/skypilot_task.py", "tests/support/clusters/*
 
 SUITES = (
     Suite(
-        "e2e-stores", 480, ("tasks/stores/*", "tests/contract/*", "tests/support/objectserver/*"), always=True
+        "e2e-stores", 240, ("tasks/stores/*", "tests/contract/*", "tests/support/objectserver/*"), always=True
     ),
+    Suite("e2e-races", 300, ("tasks/stores/*", "tests/contract/*", "tests/support/objectserver/*")),
     Suite(
         "e2e-killed",
         240,

@@ -18,7 +18,7 @@ MORE = 40.0  # MiB that the process may hold more for the large file; the file i
 SCRIPT = """
 import sys
 from pathlib import Path
-from tasks.store import open_store
+from tasks.stores.open import open_store
 url, doing, path = sys.argv[1:]
 store = open_store(url)
 if doing == "read":
