@@ -1,3 +1,23 @@
-"""The laptop's side of embedfleet: decide, then act."""
+"""The laptop's side of embedfleet: plan a job, rent machines for it, follow and account for its run.
+
+Imports: tasks (what launcher and workers share) and pricing. Each package below imports only packages further down.
+
+cli: the command line, one module per command.
+bench: measure how fast this machine embeds.
+diagnostics: the checks of `embedfleet doctor`.
+fleet: rent, watch and end the machines of a run.
+reports: show plans, runs and costs on a terminal, as HTML, Markdown or CSV.
+costs: meter machine time, charges and budgets; explain what a run cost.
+planning: choose the machines for a job, and save the plan.
+throughput: how fast a model is on a GPU or a CPU, predicted or measured.
+corpus: list, sample and shard the input.
+jobs: the job file.
+output: the dataset that a run writes: manifest, verification, garbage.
+ledger: the SQLite database of runs on this laptop.
+files: read and write text files.
+errors: the expected failures of a command, each with its exit status.
+format: numbers, money and times as people read them.
+money: exact arithmetic with dollars.
+"""
 
 __version__ = "0.2.0"

@@ -1,0 +1,8 @@
+"""Measure how fast this machine embeds: the engine alone, and whole workers in a small run.
+
+Imports: fleet, throughput, corpus, jobs, ledger.
+
+measure: the measurement, the document of `bench --json`, and the record for the ledger.
+trial_run: a small run with real workers in a temporary folder.
+synthetic_texts: random texts of given token lengths.
+"""

@@ -1,0 +1,27 @@
+"""The command line: parse the arguments, call the packages below, print the result.
+
+Imports: every package of launcher. A command's module is imported by its name when the command runs, so that `--help`
+loads argparse alone.
+
+main: entry point; runs a command and turns a Problem into two lines and an exit status.
+options: every command, its options, and the module that carries it out.
+console: print results, messages and progress bars.
+progress: the progress line of a run that is being driven.
+open_ledger: open the ledger that exists, or say where to look.
+confirm: ask before money is spent; the text of --dry-run.
+drive: drive a run to its end and report it; shared by launch and resume.
+plan: `plan` and `diff`.
+launch: `launch`.
+resume: `resume`.
+status: `status`.
+report: `report`.
+compare: `compare`.
+stop: `stop` and `down`.
+verify: `verify`.
+prices: `prices` and `prices refresh`.
+speed: `speed`.
+bench: `bench`.
+doctor: `doctor`.
+finish: `finish`.
+ledger: `ledger rebuild`.
+"""

@@ -1,0 +1,98 @@
+"""Which libraries a command loads: each of them costs a tenth of a second or more of every start."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from launcher.cli.options import COMMANDS
+from tests.support.cli_runs import environment, in_process, records, write_job
+from tests.support.runs import write_jsonl
+
+HEAVY = {
+    *("boto3", "duckdb", "google", "numpy", "pandas", "polars", "pyarrow", "pydantic", "scipy", "sky"),
+    *("sqlalchemy", "sqlmodel", "tokenizers", "torch", "transformers", "vllm"),
+}
+# What a command line needs for its help, beyond the standard library: nothing.
+LIGHT = {"msgspec", "psutil", "rich", "shtab", "sqlite3", "yaml"}
+
+PROGRAM = """
+import contextlib, io, json, sys
+from launcher.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(sys.argv[1:])
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def loaded(folder: Path, *words: str) -> set[str]:
+    """The top-level modules in a fresh interpreter after a command."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that is done."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "in").mkdir()
+    write_jsonl(folder / "in" / "a.jsonl", records("d", [20] * 5))
+    job = write_job(folder, local="{workers: 1}")
+    assert in_process("launch", job, "--on", "local", "--probe", 0, folder=folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words", [(), *((name,) for name in COMMANDS), ("ledger", "rebuild"), ("prices", "refresh")]
+)
+def test_help_loads_the_standard_library_alone(words: Sequence[str], tmp_path: Path) -> None:
+    modules = loaded(tmp_path, *words, "--help")
+    assert modules & (HEAVY | LIGHT) == set()
+    ours = {name for name in modules if name.partition(".")[0] in ("launcher", "tasks", "pricing")}
+    assert ours <= {
+        *("launcher", "launcher.cli", "launcher.cli.main", "launcher.cli.options", "launcher.errors"),
+        *("tasks", "tasks.errors"),
+    }
+
+
+def test_a_usage_error_loads_no_command(tmp_path: Path) -> None:
+    assert not any(name.startswith("launcher.cli.status") for name in loaded(tmp_path, "status", "--jsn"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("stop",),
+        ("report",),
+        ("report", "--all"),
+        ("compare", "small", "small"),
+        ("down", "--verify"),
+    ],
+)
+def test_command_for_a_finished_run_loads_no_heavy_library(words: Sequence[str], finished: Path) -> None:
+    modules = loaded(finished, *words)
+    assert "launcher.ledger.ledger" in modules  # it did something
+    assert modules & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("prices", "--offline", "--limit", "3"), ("speed", "--model", "BAAI/bge-base-en-v1.5", "--gpu", "L4")],
+)
+def test_tables_of_prices_and_speeds_load_no_heavy_library(words: Sequence[str], tmp_path: Path) -> None:
+    assert loaded(tmp_path, *words) & HEAVY == set()
+
+
+def test_verify_loads_no_solver(finished: Path) -> None:
+    assert loaded(finished, "verify", "--no-embed") & {"scipy", "sqlalchemy", "sqlmodel", "torch"} == set()
