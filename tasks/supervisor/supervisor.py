@@ -1,15 +1,15 @@
-"""One worker for each GPU of a machine, started again when it crashes.
+"""Supervise the workers of a machine: one for each GPU, restarted with backoff when it crashes.
 
     python -m tasks.supervisor --store OUTPUT --run RUN [--name NAME] [--workers N] [options of tasks.worker]
 
-Worker n is called NAME-n, then NAME-nr1, NAME-nr2 and so on: every life has a name, a heartbeat and receipts of its
-own, also when this program itself is started again under the same NAME. For a life that ended in a crash it writes
-the last heartbeat (state `lost`, and why) and gives back the leases that this one names. SIGTERM, SIGINT and SIGUSR1
-are passed on and waited for; a run that is told to drain (`tasks.protocol.control`) is as good as SIGUSR1. On Linux the
-workers get SIGTERM when this process dies of whatever; elsewhere they would go on without it, and end with the run.
+Worker n is called NAME-n, then after restarts NAME-nr1, NAME-nr2 and so on: each process has a name, a heartbeat and
+receipts of its own, also when the supervisor itself is started again under the same NAME. For a worker that crashed the
+supervisor writes the last heartbeat (state `lost`, with the cause) and releases the leases that it lists. SIGTERM, SIGINT
+and SIGUSR1 are passed on, and the workers' end is waited for; a drained run (`tasks.protocol.control`) has the effect of
+SIGUSR1. On Linux the workers get SIGTERM when the supervisor dies; elsewhere they continue and end with the run.
 
-Exit status 0: every shard is done, or told to end; 3: every worker says that somebody must act; 1: workers crash
-without finishing a shard, and nobody finished the run.
+Exit status 0: every shard is done, or told to end; 3: every worker says that a person must act; 1: the workers crash
+without finishing a shard, and the run is not done.
 """
 
 import argparse
@@ -54,33 +54,40 @@ from tasks.supervisor.restart_policy import (
 from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.machine_stats import visible_gpus
 
-TERMINATION_SECONDS = (
-    120.0  # seconds a worker has to end after SIGTERM; the longest notice that a cloud gives
-)
-POLL_SECONDS = 0.1  # seconds between looks at the workers
-LINE_BYTES = 8_192  # bytes of a line that are passed on together
-EXIT_NOT_STARTED = 126  # what a shell says of a program that it cannot execute
+TERMINATION_SECONDS = 120.0  # a worker has to end after SIGTERM; the longest notice that a cloud gives
+POLL_SECONDS = 0.1  # between looks at the workers
+LINE_BYTES = 8_192  # of a log line that are passed on together
+EXIT_NOT_STARTED = 126  # as a shell has it for a program that it cannot execute
 
 
 @dataclass(slots=True)
 class WorkerSlot:
-    """The place of one worker: on a GPU of its own, or on none."""
+    """The place of one worker, on a GPU of its own or without one.
+
+    Attributes:
+        life: restart number of the next worker here.
+        name: of the present worker, or of the last.
+        words: the last lines of its log.
+        crashes: times of crashes without a receipt in between, by the monotonic clock.
+        due: when the next worker starts, by the monotonic clock.
+        oom_kills: of the kernel on this machine when the present worker was started.
+    """
 
     number: int
     device: str | None
-    life: int  # of the next worker here
-    name: str = ""  # of the present worker, or the last
+    life: int
+    name: str = ""
     child: "subprocess.Popen[bytes] | None" = None
     relay: threading.Thread | None = None
-    words: deque[str] = field(default_factory=lambda: deque[str](maxlen=20))  # the last lines that it said
-    crashes: list[float] = field(default_factory=list[float])  # without a receipt in between; monotonic
-    due: float = 0.0  # when to start the next life; monotonic
+    words: deque[str] = field(default_factory=lambda: deque[str](maxlen=20))
+    crashes: list[float] = field(default_factory=list[float])
+    due: float = 0.0
     end: SlotEnd | None = None
-    oom_kills: int = 0  # of the kernel on this machine when the present worker was started
+    oom_kills: int = 0
 
     def problem(self) -> Problem:
-        """Why nobody works here any more, in the worker's own words where it has any."""
-        last = self.words[-1] if self.words else "it said nothing"
+        """Why no worker runs here any more, by the worker's own error where it gave one."""
+        last = self.words[-1] if self.words else "it logged nothing"
         if self.end == SlotEnd.GIVEN_UP:
             return Problem(
                 f"{self.name} and the {MAX_CRASHES - 1} workers before it crashed without finishing a shard; "
@@ -89,31 +96,39 @@ class WorkerSlot:
             )
         said = dict(line.split(": ", 1) for line in self.words if line.startswith(("Error: ", "Try: ")))
         return Problem(
-            said.get("Error", f"{self.name} cannot be helped by a restart: {last}"),
-            hint=said.get("Try", "read what the workers said above"),
+            said.get("Error", f"a restart does not help {self.name}: {last}"),
+            hint=said.get("Try", "read the logs of the workers above"),
         )
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps every slot at work until its worker ends well, cannot be helped, or crashes too often."""
+    """Keeps a worker running in every slot until it ends well, needs a person, or crashes too often.
+
+    Attributes:
+        machine: what the workers' names begin with.
+        command: of a worker, without its name and scratch folder.
+        told: the signal that the supervisor received.
+        deadline: when workers that were told to end are killed, by the monotonic clock.
+        lock: of the log.
+    """
 
     store: Store
     run: str
     slots: list[WorkerSlot]
-    machine: str  # what the workers' names begin with
-    command: list[str]  # of a worker, but for its name and scratch folder
+    machine: str
+    command: list[str]
     scratch: Path
     pause: float = FIRST_PAUSE_SECONDS
     told: signal.Signals | None = None
-    deadline: float | None = None  # when workers that were told to end are killed
-    lock: threading.Lock = field(default_factory=threading.Lock)  # of the log
+    deadline: float | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def go(self) -> int:
         """Supervise to the end; the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
-        # A signal to ourselves: the main thread hears it, as it hears the machine's.
+        # A signal to this process, so that the main thread handles a drained run as it handles the machine's signals.
         over = watch(self.store, self.run, lambda: os.kill(os.getpid(), signal.SIGUSR1))
         try:
             while any(slot.end is None for slot in self.slots):
@@ -127,7 +142,7 @@ class Supervisor:
         return exit_status([slot.end for slot in self.slots if slot.end])
 
     def _look(self, slot: WorkerSlot) -> None:
-        """Move one slot on, where there is something to do."""
+        """Start, settle or kill the worker of one slot, where that is due."""
         now = time.monotonic()
         if slot.child is None:
             if slot.end is None and self.told:
@@ -137,7 +152,7 @@ class Supervisor:
             return
         status = slot.child.poll()
         if status is not None:
-            self._bury(slot, slot.child.pid, status)
+            self._reap(slot, slot.child.pid, status)
         elif self.deadline and now > self.deadline:
             _kill(slot.child.pid)
 
@@ -149,12 +164,12 @@ class Supervisor:
         environment = dict(os.environ)
         if slot.device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = slot.device
-        leash = [sys.executable, "-m", "tasks.supervisor.parent_death", str(os.getpid())]
+        wrapper = [sys.executable, "-m", "tasks.supervisor.parent_death", str(os.getpid())]
         own = ["--name", slot.name, "--scratch", str(self.scratch / slot.name)]
-        # A session of its own: what a worker starts in turn (an engine, loaders) can then be ended with it.
+        # A session of its own, so that a worker's own children (an engine, loaders) can be ended with it.
         try:
             slot.child = subprocess.Popen(
-                [*leash, *self.command, *own],
+                [*wrapper, *self.command, *own],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -162,7 +177,7 @@ class Supervisor:
                 cwd=Path(__file__).parents[2],
                 start_new_session=True,
             )
-        except OSError as error:  # no memory, processes or files left: the next try may find some
+        except OSError as error:  # no memory, processes or files left: a later try may succeed
             slot.words.append(str(error))
             self._decide(slot, EXIT_NOT_STARTED, f"not started: {error.strerror}")
             return
@@ -170,45 +185,55 @@ class Supervisor:
         words = (slot.name, slot.child.stdout, slot.words)
         slot.relay = threading.Thread(target=self._relay, args=words, name=f"log of {slot.name}", daemon=True)
         slot.relay.start()
-        if self.told:  # it came between the look and the start
+        if self.told:  # the signal came between the look and the start
             _tell(slot, self.told)
 
-    def _bury(self, slot: WorkerSlot, pid: int, status: int) -> None:
-        """A worker has ended: settle what it left, and decide what becomes of its slot."""
+    def _reap(self, slot: WorkerSlot, pid: int, status: int) -> None:
+        """A worker has ended: release what it held, and decide whether its slot gets another."""
         _kill(pid)  # an engine that it started may still hold the GPU's memory
         assert slot.relay
         slot.relay.join(timeout=5)
         slot.child = slot.relay = None
         how = None
-        obeyed = self.told is not None and status in (-signal.SIGTERM, -signal.SIGUSR1)  # before it listened
-        if not obeyed and isinstance(next_step(status, [], 0.0, told=False), Restart):
+        ended_as_told = self.told is not None and status in (
+            -signal.SIGTERM,
+            -signal.SIGUSR1,
+        )  # before its handlers were installed
+        if not ended_as_told and isinstance(next_step(status, [], 0.0, told=False), Restart):
             how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
-            guilty = crash_marker.died_of_its_work(status, crash_marker.oom_kills() - slot.oom_kills)
+            crashed_on_work = crash_marker.died_of_its_work(status, crash_marker.oom_kills() - slot.oom_kills)
             if self._settle(
-                slot, pid, how, crash_marker.marked(self.scratch / slot.name) if guilty else frozenset()
+                slot,
+                pid,
+                how,
+                crash_marker.marked(self.scratch / slot.name) if crashed_on_work else frozenset(),
             ):
                 slot.crashes.clear()
         shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
         self._decide(slot, status, how)
 
     def _decide(self, slot: WorkerSlot, status: int, how: str | None) -> None:
-        """What becomes of a slot whose worker ended so; `how` it crashed, where it did."""
+        """Restart the slot after a backoff, or end it; `how` is the cause of a crash."""
         now = time.monotonic()
         if how:
             slot.crashes.append(now)
-            self.say(f"{slot.name} crashed ({how}), {len(slot.crashes)} in a row without a finished shard")
+            self.log(f"{slot.name} crashed ({how}), {len(slot.crashes)} in a row without a finished shard")
         found = next_step(status, slot.crashes, now, told=self.told is not None, pause=self.pause)
         if isinstance(found, Restart):
             wait = found.seconds * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             slot.due = now + wait
-            self.say(f"{worker_name(self.machine, slot.number, slot.life)} starts in {wait:.1f} s")
+            self.log(f"{worker_name(self.machine, slot.number, slot.life)} starts in {wait:.1f} s")
         else:
             slot.end = found
 
     def _settle(self, slot: WorkerSlot, pid: int, how: str, died_of: Collection[str]) -> bool:
-        """Write the heartbeat that a worker could not, and give back its leases; whether it had finished a shard.
+        """Write the last heartbeat of a crashed worker and release its leases; whether it had finished a shard.
 
-        `died_of`: keys of the leases whose shards it may have died of.
+        Args:
+            slot: where it ran.
+            pid: of the crashed process.
+            how: the cause, for the heartbeat.
+            died_of: keys of the leases whose shards it may have crashed on.
         """
         try:
             body = read(self.store, keys.heartbeat_key(self.run, slot.name))
@@ -228,29 +253,29 @@ class Supervisor:
                 if held and held[0] == slot.name:
                     release(self.store, lease, crashed=lease in died_of)
                     pulse.returned.append(ReturnedLease(slab, shard, generation, claimed, now))
-            for lease in died_of:  # taken after its last sign of life
+            for lease in died_of:  # claimed after its last heartbeat
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
                     release(self.store, lease, crashed=True)
             pulse.leases = []
-            HeartbeatWriter(self.store, pulse).beat()
-        except (Problem, Unsure, OSError, ValueError) as error:  # its leases run out by themselves
-            self.say(f"the last heartbeat of {slot.name} was not written: {error}")
+            HeartbeatWriter(self.store, pulse).write_now()
+        except (Problem, Unsure, OSError, ValueError) as error:  # its leases expire by themselves
+            self.log(f"the last heartbeat of {slot.name} was not written: {error}")
             return False
         return pulse.shards > 0
 
     def _relay(self, name: str, pipe: IO[bytes], words: deque[str]) -> None:
-        """Pass on what a worker says, with its name before it, until nobody is left to say anything."""
+        """Pass on a worker's log with its name before each line, until the pipe closes."""
         with pipe:
             while line := pipe.readline(LINE_BYTES):
                 text = line.decode("utf-8", "replace").rstrip()
                 if text:
                     words.append(text)
-                self.say(text, name)
+                self.log(text, name)
 
-    def say(self, text: str, name: str = "supervisor") -> None:
+    def log(self, text: str, name: str = "supervisor") -> None:
         """One line of the log."""
-        with self.lock, contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
+        with self.lock, contextlib.suppress(OSError, ValueError):  # the log may be closed
             print(f"{name} | {text}", flush=True)  # noqa: T201 - the machine's log
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
@@ -270,7 +295,7 @@ def _tell(slot: WorkerSlot, number: signal.Signals) -> None:
 
 
 def _kill(pid: int) -> None:
-    """A worker and all that it started."""
+    """Kill a worker and its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -283,14 +308,14 @@ def _signal_name(number: int) -> str:
 
 
 def _slots(wanted: int | None, lives: dict[int, int]) -> list[WorkerSlot]:
-    """A slot for each GPU, or as many as are wanted, over the GPUs in turn."""
+    """A slot for each GPU, or `wanted` slots over the GPUs in turn."""
     gpus = visible_gpus()
     count = wanted or len(gpus) or 1
     return [WorkerSlot(n, gpus[n % len(gpus)] if gpus else None, lives.get(n, 0)) for n in range(count)]
 
 
 def _command(arguments: argparse.Namespace, rest: list[str], slots: Sequence[WorkerSlot]) -> list[str]:
-    """What every worker is started with. Cores are shared out where there is no GPU."""
+    """The command of every worker. Without a GPU the CPU cores are shared out."""
     command = [
         sys.executable,
         "-m",
@@ -309,7 +334,7 @@ def _command(arguments: argparse.Namespace, rest: list[str], slots: Sequence[Wor
 
 @contextlib.contextmanager
 def _folder(chosen: Path | None) -> Generator[Path, None, None]:
-    """The chosen folder, or a new one that goes with us."""
+    """The chosen folder, or a temporary one."""
     if chosen:
         yield chosen.absolute()
         return
@@ -343,7 +368,7 @@ def main() -> int:
     """Supervise this machine's workers; the exit status."""
     arguments, rest = _arguments()
     if "://" not in arguments.store:
-        arguments.store = str(Path(arguments.store).absolute())  # a worker runs elsewhere
+        arguments.store = str(Path(arguments.store).absolute())  # a worker has another working directory
     status, problem = 0, None
     try:
         store = open_store(arguments.store)

@@ -1,7 +1,7 @@
-"""Which shard is next: a walk over the slabs from an offset of one's own, and the claim.
+"""Choose and claim the next shard: a walk over the slabs from this worker's own offset.
 
-What is known of a slab is asked for now and then, not before every claim: a claim on old news costs one request that
-fails, for a lease is created and never overwritten. So a quiet shard costs a claim, an output and a receipt.
+A slab is listed from time to time and not before every claim: a claim on stale knowledge costs one request that
+fails, because a lease is created and never overwritten. So an uncontended shard costs a claim, an output and a receipt.
 """
 
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from tasks.protocol.shard import SLAB, Shard, slab_name
 from tasks.stores.base import Store
 from tasks.worker.lease_renewal import LeaseRenewer
 
-SURVEY_SECONDS = 30.0  # seconds for which a survey is believed; less where leases last less
-SURVEY_PAUSE_SECONDS = 1.0  # seconds between two surveys of a slab in which nothing was to be had
+SURVEY_SECONDS = 30.0  # for which a listing of a slab is used; less where leases are shorter
+SURVEY_PAUSE_SECONDS = 1.0  # between two listings of a slab in which nothing was free
 
 
 @dataclass(slots=True, kw_only=True)
 class ShardClaims:
-    """`offset` is the position the walk begins at, so that workers seldom meet."""
+    """Claims shards for one worker. `offset` is the position at which its walk begins, so that workers seldom collide."""
 
     store: Store
     header: manifest.Header
@@ -32,9 +32,9 @@ class ShardClaims:
     _seen: dict[int, tuple[Survey, float]] = field(default_factory=dict[int, tuple[Survey, float]])
     _tried: set[tuple[str, int]] = field(
         default_factory=set[tuple[str, int]]
-    )  # shard and generation, ours or not
-    _signed: set[str] = field(default_factory=set[str])  # shards that we have done ourselves
-    _done: set[int] = field(default_factory=set[int])  # slabs
+    )  # shard and generation, whether the claim succeeded or not
+    _signed: set[str] = field(default_factory=set[str])  # shards that this worker has committed
+    _done: set[int] = field(default_factory=set[int])  # numbers of finished slabs
 
     def next(self) -> tuple[Shard, Lease] | tuple[()] | None:
         """Claim a shard; its lease is renewed from then on. () while others hold the rest, None when all are done."""
@@ -49,12 +49,12 @@ class ShardClaims:
                 return found
         return None if len(self._done) == count else ()
 
-    def signed(self, shard: Shard) -> None:
-        """It has its receipt: that needs no listing to be known."""
+    def mark_done(self, shard: Shard) -> None:
+        """This worker has committed the shard, so no listing is needed to know it."""
         self._signed.add(shard.id)
 
     def _in(self, number: int, first: int) -> tuple[Shard, Lease] | None:
-        """A shard of this slab: by what we know, and where that gives none, by what there is now."""
+        """Claim a shard of this slab, by the cached listing first and by a fresh one if that gives none."""
         shards = self._shards(number)
         turn = self.offset % SLAB if number == first else 0
         walk = shards[turn:] + shards[:turn]
@@ -77,11 +77,11 @@ class ShardClaims:
                     self.offset = shard.position + 1
                     return shard, lease
                 if not fresh and monotonic() - self._seen[number][1] > SURVEY_PAUSE_SECONDS:
-                    break  # we meet others: look again
+                    break  # another worker claims here too: list again
         return None
 
     def _survey(self, number: int, *, fresh: bool) -> Survey | None:
-        """What is known of a slab; None where nothing is that we may believe, or asking again is too soon."""
+        """The listing of a slab; None where the cached one is too old, or a fresh one would come too soon."""
         known = self._seen.get(number)
         age = monotonic() - known[1] if known else None
         if not fresh:
@@ -93,7 +93,9 @@ class ShardClaims:
         if known and age is not None and age < min(SURVEY_PAUSE_SECONDS, self.header.ttl / 4):
             return None
         found = survey(self.store, self.header.run, slab_name(number))
-        self._seen = {number: (found, monotonic())}  # of one slab: a walk seldom comes back
+        self._seen = {
+            number: (found, monotonic())
+        }  # one slab is cached: a walk seldom returns to an earlier one
         return found
 
     def _shards(self, number: int) -> list[Shard]:

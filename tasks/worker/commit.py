@@ -1,7 +1,7 @@
-"""What is done is put in the store and signed for: vectors under a name of this attempt, then a receipt or a part.
+"""Commit a shard: upload its files under a name of this attempt, then create its receipt, or write a part.
 
-Whoever creates the receipt has done the shard. A part is nobody's claim: any of them is a right beginning, and who
-goes on takes the one that reaches furthest.
+The receipt can be created once, and the worker that creates it has done the shard: committing is idempotent. Any part
+is a correct beginning of the shard; the next worker continues from the one that reaches furthest.
 """
 
 from dataclasses import dataclass
@@ -21,23 +21,25 @@ from tasks.worker.shard_task import ShardTask
 
 @dataclass(slots=True)
 class Committer:
-    """Signs in the name of one worker."""
+    """Commits for one worker."""
 
     store: Store
     run: str
     worker: str
 
-    def beginning(self, shard: Shard, lease: Lease) -> Part | None:
-        """What workers before us have done of it. A first claim asks nothing."""
+    def last_part(self, shard: Shard, lease: Lease) -> Part | None:
+        """The part of earlier workers that reaches furthest; the first generation of a lease has none."""
         if lease.generation == 1:
             return None
         entries = list(every(self.store, parts_prefix(self.run, shard.slab, shard.id)))
-        body = read(self.store, entries[-1].key) if entries else None  # keys begin with how far they reach
+        body = (
+            read(self.store, entries[-1].key) if entries else None
+        )  # a key begins with how many rows its part covers
         return receipt.load_part(body) if body else None
 
-    def part(self, task: ShardTask, output: OutputFiles) -> None:
-        """What is written of a shard lies in the store, and the next worker begins where it ends."""
-        run, shard, tally = self.run, task.shard, task.tally
+    def commit_part(self, task: ShardTask, output: OutputFiles) -> None:
+        """Upload what is written of a shard and write a part, so that the next worker continues there."""
+        run, shard, tally = self.run, task.shard, task.counts
         task.earlier = (*task.earlier, self._file(task, output))
         body = Part(
             run=run,
@@ -56,9 +58,9 @@ class Committer:
         with tally.stages.time("store"):
             self.store.put(key, receipt.dump_part(body))
 
-    def whole(self, task: ShardTask, output: OutputFiles | None) -> bool:
-        """Whether the shard is done, and by us."""
-        shard, tally, good = task.shard, task.tally, task.fault is None
+    def commit_shard(self, task: ShardTask, output: OutputFiles | None) -> bool:
+        """Upload the rest of a shard and create its receipt; False where another worker's receipt was first."""
+        shard, tally, good = task.shard, task.counts, task.fault is None
         earlier = task.earlier if good else ()
         file = self._file(task, output) if output and good else None
         finished = utc()
@@ -91,8 +93,8 @@ class Committer:
             return create_once(self.store, key, receipt.dump(body))
 
     def _file(self, task: ShardTask, output: OutputFiles) -> File:
-        """The files of an attempt are in the store. Its second file has a name of its own."""
-        shard, stages = task.shard, task.tally.stages
+        """Upload the files of an attempt. Its second file gets a name of its own."""
+        shard, stages = task.shard, task.counts.stages
         name = f"{shard.id}-{_attempt(task)}{f'-{len(task.earlier)}' if task.earlier else ''}"
         quarantine = quarantine_key(self.run, shard.slab, name) if output.failed else None
         with stages.time("write"):

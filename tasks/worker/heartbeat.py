@@ -1,4 +1,7 @@
-"""What a worker says of itself while it lives. For people and for the ledger: nothing depends on it."""
+"""The heartbeat of a worker: an object in the store that is overwritten every few seconds.
+
+People and the ledger read it; no work depends on it.
+"""
 
 import threading
 from collections.abc import Callable
@@ -11,32 +14,32 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import Refused, Store, Unsure
 
-HEARTBEAT_SECONDS = 15.0  # seconds between two signs of life
-ERROR_CHARACTERS = 500  # characters of an error that are kept, so that a sign of life stays small
+HEARTBEAT_SECONDS = 15.0  # between two heartbeats
+ERROR_CHARACTERS = 500  # of an error that are kept, so that a heartbeat stays small
 
 
 class HeartbeatWriter:
-    """Writes the pulse now and then until stopped. `look` brings its figures up to date first."""
+    """Writes the heartbeat every few seconds until stopped. `update` fills in its present figures first."""
 
     def __init__(
         self,
         store: Store,
-        pulse: Heartbeat,
+        state: Heartbeat,
         every: float = HEARTBEAT_SECONDS,
-        look: Callable[[Heartbeat], None] = lambda _pulse: None,
+        update: Callable[[Heartbeat], None] = lambda _state: None,
         clock: Callable[[], datetime] = utc,
     ) -> None:
         self.store = store
-        self.pulse = pulse
+        self.heartbeat = state
         self.every = every  # seconds
-        self.look = look
+        self.update = update
         self.clock = clock
         self._lock = threading.Lock()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        self.beat()
+        self.write_now()
         self._thread.start()
 
     def stop(self) -> None:
@@ -44,15 +47,17 @@ class HeartbeatWriter:
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
-    def beat(self) -> None:
-        """Write the pulse now."""
+    def write_now(self) -> None:
+        """Write the heartbeat now."""
         with self._lock:
-            self.look(self.pulse)
-            self.pulse.at = self.clock()
-            self.pulse.error = self.pulse.error and self.pulse.error[:ERROR_CHARACTERS]
-            self.store.put(heartbeat_key(self.pulse.run, self.pulse.worker), heartbeat.dump(self.pulse))
+            self.update(self.heartbeat)
+            self.heartbeat.at = self.clock()
+            self.heartbeat.error = self.heartbeat.error and self.heartbeat.error[:ERROR_CHARACTERS]
+            self.store.put(
+                heartbeat_key(self.heartbeat.run, self.heartbeat.worker), heartbeat.dump(self.heartbeat)
+            )
 
     def _run(self) -> None:
         while not self._end.wait(self.every):
-            with suppress(Unsure, Refused, OSError):  # a lease that cannot be renewed is what stops a worker
-                self.beat()
+            with suppress(Unsure, Refused, OSError):  # only a lease that cannot be renewed stops a worker
+                self.write_now()

@@ -1,6 +1,6 @@
-"""The leases in hand, and the thread that renews them, so that no long batch can starve them.
+"""Lease renewal: the leases that this worker holds, and the thread that renews them.
 
-Nothing else runs on that thread: a heartbeat that a slow store holds up does not cost a lease.
+Nothing else runs on that thread, so neither a long batch nor a heartbeat that waits for a slow store costs a lease.
 """
 
 import threading
@@ -14,11 +14,16 @@ from tasks.protocol.heartbeat import HeldLease, ReturnedLease
 from tasks.protocol.lease import Lease, give_back, renew
 from tasks.stores.base import Store, Unsure
 
-RETURNED_LEASES_KEPT = 99  # leases without a receipt that are remembered, so that a heartbeat stays small
+RETURNED_LEASES_KEPT = 99  # without a receipt, the latest of them, so that a heartbeat stays small
 
 
 class LeaseRenewer:
-    """Holds leases until they are dropped; says which were lost, and whether the store fails it."""
+    """Renews leases until they are dropped, and knows which were lost.
+
+    Attributes:
+        broken: why leases cannot be renewed at all; the main thread raises it.
+        returned: leases that ended without a receipt.
+    """
 
     def __init__(self, store: Store, ttl: float, clock: Callable[[], datetime] = utc) -> None:
         self.store = store
@@ -30,7 +35,7 @@ class LeaseRenewer:
         self._lost: set[str] = set()
         self._lock = threading.Lock()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="lease-renewal", daemon=True)
 
     @property
     def leases(self) -> list[Lease]:
@@ -45,20 +50,20 @@ class LeaseRenewer:
             self._thread.join(timeout=10)
 
     def hold(self, lease: Lease) -> None:
-        """From now on renew this lease."""
+        """Start to renew this lease."""
         self._held[lease.nonce] = (lease, monotonic())
 
     def holds(self, lease: Lease) -> bool:
-        """Whether the shard is still ours, as far as we know."""
+        """Whether this worker still holds the lease, as far as it knows."""
         return lease.nonce in self._held and lease.nonce not in self._lost
 
     def drop(self, lease: Lease) -> None:
-        """The shard has its receipt. Waits for a renewal under way: none comes after."""
+        """Stop renewing: the shard has its receipt. Waits for a renewal under way; none follows."""
         with self._lock:
             self._held.pop(lease.nonce, None)
 
-    def let_go(self, lease: Lease) -> None:
-        """Work on this lease ended without a receipt: remember it, for that time was paid for."""
+    def drop_unfinished(self, lease: Lease) -> None:
+        """Stop renewing a lease that ended without a receipt, and record it: its time was paid for."""
         self.drop(lease)
         self.returned = [
             *self.returned[-RETURNED_LEASES_KEPT:],
@@ -66,9 +71,9 @@ class LeaseRenewer:
         ]
 
     def give_back(self, lease: Lease, *, crashed: bool = False) -> None:
-        """The same, and the next worker may have the shard at once; `crashed`: our process dies of it."""
+        """Release a lease, so that the next worker may claim the shard at once; `crashed`: this process crashes on it."""
         lost = lease.nonce in self._lost
-        self.let_go(lease)
+        self.drop_unfinished(lease)
         if not lost:
             give_back(self.store, lease, crashed=crashed)
 
@@ -87,13 +92,13 @@ class LeaseRenewer:
                 if not renew(self.store, lease):
                     self._lost.add(lease.nonce)
                 self._held[lease.nonce] = (lease, begun)
-        except Unsure:  # the next round says it again
+        except Unsure:  # the next round tries again
             return
-        except Problem as problem:  # the main thread stops on it
+        except Problem as problem:  # the main thread raises it
             self.broken = problem
         except OSError as error:
             self.broken = Problem(
-                f"cannot renew the lease: {error}", hint="see whether the store is healthy, then resume"
+                f"cannot renew the lease: {error}", hint="check that the store can be reached, then resume"
             )
 
 

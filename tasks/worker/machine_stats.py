@@ -1,7 +1,7 @@
-"""How the machine under a worker is doing: memory, processors, disk, and the GPU that this process uses.
+"""Statistics of the machine under a worker: memory, CPU, disk, and the GPU that this process uses.
 
-For people who ask why a worker is slow; nothing depends on it. What cannot be found out is None, never 0. Needs the
-standard library alone; GPU figures need the package nvidia-ml-py and NVIDIA's driver. Knows nothing of the work.
+They answer why a worker is slow; no work depends on them. What cannot be found out is None, never 0. Only the standard
+library is needed; GPU figures also need the package nvidia-ml-py and NVIDIA's driver.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ NVIDIA_GPUS = Path(
 
 
 def machine_stats(scratch: Path) -> Stats:
-    """The figures of this moment: about 0.1 ms without a GPU. The first call with one loads NVIDIA's library."""
+    """The present figures, in about 0.1 ms without a GPU. The first call with a GPU loads NVIDIA's library."""
     return _process() | _machine(scratch) | _gpu()
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that we may use, by the names CUDA knows them by: the user's own choice where there is one."""
+    """The GPUs that this process may use, by CUDA's names: those of CUDA_VISIBLE_DEVICES where it is set."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
@@ -92,7 +92,7 @@ def _gpu() -> Stats:
     return {name: None if card is None else _ask(look, nvml, card) for name, look in GPU_STATS.items()}
 
 
-# A GPU cut into parts (MIG) refuses some of these, an old driver or a virtual card others: each is asked alone.
+# A partitioned GPU (MIG) refuses some of these, an old driver or a virtual GPU others: each is asked separately.
 GPU_STATS: dict[str, Callable[[Any, Any], Stat]] = {
     "gpu": lambda nvml, card: str(nvml.nvmlDeviceGetName(card))[:GPU_NAME_CHARACTERS],
     "gpu_percent": lambda nvml, card: nvml.nvmlDeviceGetUtilizationRates(card).gpu,
@@ -112,7 +112,7 @@ def _ask(look: Callable[[Any, Any], Stat], nvml: Any, card: Any) -> Stat:
 
 @cache
 def _nvml() -> Any:
-    """NVIDIA's library, opened once for good; None where it is not installed, or has no driver."""
+    """NVIDIA's management library, opened once; None where it is not installed or finds no driver."""
     try:
         nvml: Any = importlib.import_module("pynvml")
     except ImportError:
@@ -126,7 +126,7 @@ def _nvml() -> Any:
 
 @cache
 def _card(chosen: str | None, order: str | None) -> Any:
-    """The handle of the GPU that CUDA calls 0 in this process; None where that is not certain."""
+    """The NVML handle of the GPU that CUDA calls 0 in this process; None where that is not certain."""
     nvml = _nvml()
     first = "0" if chosen is None else chosen.partition(",")[0].strip()
     try:
@@ -136,7 +136,7 @@ def _card(chosen: str | None, order: str | None) -> Any:
         if first.startswith("GPU-"):  # CUDA takes any beginning that fits one GPU only
             fit = [card for card in cards if str(nvml.nvmlDeviceGetUUID(card)).startswith(first)]
             return fit[0] if len(fit) == 1 else None
-        # NVML counts along the bus. CUDA does so only when told to: unlike GPUs it sorts by speed.
+        # NVML counts in bus order. CUDA does so only with CUDA_DEVICE_ORDER=PCI_BUS_ID: else it sorts GPUs by speed.
         alike = order == "PCI_BUS_ID" or len({nvml.nvmlDeviceGetName(card) for card in cards}) == 1
         return cards[int(first)] if alike and first.isdecimal() and int(first) < len(cards) else None
     except (nvml.NVMLError, AttributeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""."""
+"""The files of one shard while they are written: a Parquet file of vectors, and the rows that failed."""
 
 import json
 from collections.abc import Mapping
@@ -16,10 +16,15 @@ from tasks.worker.windows import ShardCounts, Window, bad_row, output_dimensions
 
 
 class OutputFiles:
-    """The files of one shard being written: vectors, and the rows that failed."""
+    """Vectors and failed rows of one shard, in two local files.
+
+    Attributes:
+        tokens: tokens that the model read for this file, texts that were deduplicated not counted.
+        failed: rows of this file's input that could not be embedded.
+    """
 
     def __init__(
-        self, header: Header, encoder: Encoder, vectors: Path, failures: Path, tally: ShardCounts
+        self, header: Header, encoder: Encoder, vectors: Path, failures: Path, counts: ShardCounts
     ) -> None:
         meta = {
             "run": header.run,
@@ -27,9 +32,9 @@ class OutputFiles:
             "engine": encoder.name,
             "computed_in": encoder.dtype,
         }
-        self.tally = tally
+        self.counts = counts
         self.vectors, self.failures = vectors, failures
-        self.tokens = self.failed = 0  # of this file alone; of the tokens, those that the model read
+        self.tokens = self.failed = 0
         self._file = VectorFile(vectors, output_dimensions(header, encoder), header.dtype, header.keep, meta)
         self._bad = failures.open("w", encoding="utf-8")
         self._closed = False
@@ -42,10 +47,13 @@ class OutputFiles:
     def add(
         self, window: Window, vectors: Vectors, faults: Mapping[int, str] | None = None, repeated: int = 0
     ) -> None:
-        """Write the documents whose every vector is a direction; the others fail.
+        """Write the documents whose every vector is finite; the other documents fail.
 
-        `vectors` is [pieces, dimensions]; `faults` says why the engine gave none, by piece, where it did say;
-        `repeated` tokens are of texts that were embedded once already.
+        Args:
+            window: the rows, documents and pieces that the vectors belong to.
+            vectors: [pieces, dimensions].
+            faults: why the engine gave no vector, by piece, where it gave a reason.
+            repeated: tokens of texts that were embedded before and were not embedded again.
         """
         for row in window.bad:
             self._fail(row)
@@ -54,14 +62,14 @@ class OutputFiles:
         ids: list[str] = []
         chunks: list[int] = []
         row = 0
-        before, tokens = self._file.rows, self.tally.tokens
+        before, tokens = self._file.rows, self.counts.tokens
         for document, count, cut in zip(window.documents, window.counts, window.cuts, strict=True):
             if good[row : row + count].all():
                 ids += [document.id] * count
                 chunks += range(count)
-                self.tally.documents += 1
-                self.tally.tokens += sum(len(piece) for piece in window.pieces[row : row + count])
-                self.tally.tokens_cut += cut
+                self.counts.documents += 1
+                self.counts.tokens += sum(len(piece) for piece in window.pieces[row : row + count])
+                self.counts.tokens_cut += cut
             else:
                 keep[row : row + count] = False
                 said = (
@@ -73,26 +81,26 @@ class OutputFiles:
             row += count
         kept = [values for values, wanted in zip(window.kept, keep, strict=True) if wanted]
         self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept)
-        self.tally.chunks += self._file.rows - before
-        self.tally.done += window.rows
-        repeated = min(repeated, self.tally.tokens - tokens)  # those that failed are not counted
-        self.tally.tokens_repeated += repeated
-        self.tokens += self.tally.tokens - tokens - repeated
+        self.counts.chunks += self._file.rows - before
+        self.counts.done += window.rows
+        repeated = min(repeated, self.counts.tokens - tokens)  # those that failed are not counted
+        self.counts.tokens_repeated += repeated
+        self.tokens += self.counts.tokens - tokens - repeated
 
     def close(self) -> None:
-        """The files are complete."""
+        """Finish both files."""
         if not self._closed:
             self._closed = True
             self._bad.close()
             self._file.close()
 
     def discard(self) -> None:
-        """The files are gone."""
+        """Delete both files."""
         self.close()
         self.vectors.unlink(missing_ok=True)
         self.failures.unlink(missing_ok=True)
 
     def _fail(self, row: Bad) -> None:
-        self.tally.failed += 1
+        self.counts.failed += 1
         self.failed += 1
         self._bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")

@@ -83,7 +83,7 @@ class Pipeline:
         reader = threading.Thread(target=self._read, name="reader", daemon=True)
         writer = threading.Thread(target=self._guard, args=(self._writer.run,), name="writer", daemon=True)
         signals = self.context.signals
-        signals.patient = self._can_finish
+        signals.can_finish = self._can_finish
         with signals.shielded():
             reader.start()
             writer.start()
@@ -168,25 +168,27 @@ class Pipeline:
             if first.documents:
                 fit.append(WindowTask(item.task, first, last=False))
                 item.window = rest
-            self._windows.back(items[n:])
+            self._windows.put_back(items[n:])
             break
         return fit
 
     def _still_ours(self, item: WindowTask) -> bool:
         """Whether to go on with a window. A worker that drains gives back every shard that it has not begun."""
         task, signals, leases = item.task, self.context.signals, self.context.leases
-        task.waiting -= item.tokens
-        if (signals.drain or signals.stop) and not task.engaged and leases.holds(task.lease):
+        task.queued_tokens -= item.tokens
+        if (signals.drain or signals.stop) and not task.started_embedding and leases.holds(task.lease):
             leases.give_back(task.lease)
         return item.last or leases.holds(task.lease)
 
     def _can_finish(self, seconds: float) -> bool:
         """Whether every shard that the engine has begun can be embedded in so many seconds."""
         leases = self.context.leases
-        begun = [task for task in self._reader.tasks if task.engaged and leases.holds(task.lease)]
-        if not self._schedule.rate or not begun or not all(task.whole for task in begun):
+        begun = [task for task in self._reader.tasks if task.started_embedding and leases.holds(task.lease)]
+        if not self._schedule.rate or not begun or not all(task.fully_read for task in begun):
             return False
-        return self._schedule.seconds_left(sum(task.waiting for task in begun)) <= seconds * USABLE_SHARE
+        return (
+            self._schedule.seconds_left(sum(task.queued_tokens for task in begun)) <= seconds * USABLE_SHARE
+        )
 
     def _embed(self, items: list[WindowTask]) -> None:
         """Put windows through the engine in one call, share its time out among them, and hand them to the writer."""
@@ -195,7 +197,7 @@ class Pipeline:
         tokens = sum(item.tokens for item in items)
         start, begun = datetime.now(UTC), progress.clock()
         for item in items:
-            item.task.engaged = True
+            item.task.started_embedding = True
         self._schedule.started(tokens)
         vectors: Vectors | None = None
         faults: dict[int, str] = {}
@@ -216,7 +218,7 @@ class Pipeline:
         for item in items:
             item.task.begun = item.task.begun or start + timedelta(seconds=seconds * before / max(1, tokens))
             if item.pieces:
-                item.task.tally.stages.add("engine", seconds / tokens * item.tokens if tokens else 0.0)
+                item.task.counts.stages.add("engine", seconds / tokens * item.tokens if tokens else 0.0)
             end = row + item.pieces
             if vectors is not None:
                 item.vectors = vectors[row:end]

@@ -1,8 +1,9 @@
-"""Hear from the cloud that this machine is about to be taken away.
+"""Watch for preemption notices: the cloud announces that it will take this machine away.
 
-Each cloud says so on an address that only the machine itself can reach: AWS two minutes ahead, Azure at least 30 s,
-GCP 30 s. Asked from a thread of its own, so nothing ever waits for it, and only where the launcher said which cloud
-this is: elsewhere there is no thread and no request. Times are held against the clock of the answer, not ours.
+Each cloud publishes the notice on a metadata address that only the machine itself can reach: AWS two minutes ahead,
+Azure at least 30 s, GCP 30 s. A thread of its own polls it, so nothing waits for an answer, and only where the
+launcher said which cloud this is: elsewhere there is no thread and no request. Times are compared with the clock of
+the answer, not with the clock of this machine.
 """
 
 import http.client
@@ -19,23 +20,23 @@ from urllib.parse import urlsplit
 Cloud = Literal["aws", "gcp", "azure"]
 CLOUDS: tuple[Cloud, ...] = get_args(Cloud)
 
-METADATA_ADDRESS = "http://169.254.169.254"  # of all three
-POLL_SECONDS = 2.0  # seconds between two questions
-ANSWER_SECONDS = 1.0  # seconds to wait for an answer; it comes from the machine's own host
-MAX_SILENT_POLLS = 5  # questions without any answer until we believe that there is nobody to ask
-SHORTEST_NOTICE_SECONDS = 30.0  # seconds from GCP's notice to the end, and from any that names no time
+METADATA_ADDRESS = "http://169.254.169.254"  # the metadata address of all three clouds
+POLL_SECONDS = 2.0  # between two polls
+ANSWER_SECONDS = 1.0  # to wait for an answer, which comes from the machine's own host
+MAX_SILENT_POLLS = 5  # polls without any answer until there is taken to be no metadata service
+SHORTEST_NOTICE_SECONDS = 30.0  # from GCP's notice to the end, and from any notice that names no time
 AZURE_FATAL_EVENTS = (
     "Preempt",
     "Terminate",
     "Reboot",
     "Redeploy",
-)  # Azure's events that a process does not survive
+)  # Azure's events that end the process
 
 Warn = Callable[[str, float], None]  # why, and in how many seconds
 
 
 def detect_cloud(environment: Mapping[str, str]) -> Cloud | None:
-    """Which cloud we are on, by EMBEDFLEET_CLOUD; `auto`: as SkyPilot says. None: none whose notices we know."""
+    """The cloud by EMBEDFLEET_CLOUD, or by SkyPilot's variables where that is `auto`; None: no cloud with notices."""
     word = environment.get("EMBEDFLEET_CLOUD", "")
     if word == "auto":
         with suppress(ValueError, AttributeError):
@@ -43,28 +44,28 @@ def detect_cloud(environment: Mapping[str, str]) -> Cloud | None:
     return next((cloud for cloud in CLOUDS if cloud == word.lower()), None)
 
 
-class NoAnswer(Exception):  # noqa: N818 - a state of the line, not an error
-    """No answer that says anything."""
+class NoAnswer(Exception):  # noqa: N818 - expected where there is no metadata service
+    """The metadata service gave no usable answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataAnswer:
     status: int
     body: bytes
-    now: datetime  # by the clock of who answered
+    now: datetime  # by the clock of the metadata service
 
 
 @dataclass(slots=True)
 class MetadataService:
-    """Asks one metadata service."""
+    """A client of one metadata service."""
 
     address: str = METADATA_ADDRESS
 
     def ask(self, path: str, headers: Mapping[str, str], method: str = "GET") -> MetadataAnswer:
-        """One question.
+        """Send one request.
 
         Raises:
-            Silent: no answer, or that of somebody in trouble.
+            Silent: no answer, or a server error.
         """
         place = urlsplit(self.address)
         line = http.client.HTTPConnection(place.hostname or "", place.port or 80, timeout=ANSWER_SECONDS)
@@ -78,12 +79,17 @@ class MetadataService:
             line.close()
         if reply.status >= 500 or reply.status == 429:
             raise NoAnswer(f"status {reply.status}")
-        return MetadataAnswer(reply.status, body, _date(date) or datetime.now(UTC))
+        return MetadataAnswer(reply.status, body, _http_date(date) or datetime.now(UTC))
 
 
 @dataclass(slots=True)
 class NoticeWatcher:
-    """Looks for notices until stopped. `warn` hears of each; `risk` of what may become one."""
+    """Polls for notices until stopped.
+
+    Attributes:
+        warn: called with each notice and the seconds that it leaves, once per notice.
+        risk: called with what may become a notice, such as AWS's rebalance recommendation.
+    """
 
     cloud: Cloud
     warn: Warn
@@ -93,7 +99,7 @@ class NoticeWatcher:
     say: Callable[[str], None] = lambda _text: None
     _token: str | None = None  # of AWS
     _name: str | None = None  # of this machine, on Azure
-    _told: set[str] = field(default_factory=set[str])
+    _reported: set[str] = field(default_factory=set[str])
     _end: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -103,10 +109,10 @@ class NoticeWatcher:
         self._end.set()
 
     def _run(self) -> None:
-        silences: int | None = 0  # in a row; None once anybody answered
+        silences: int | None = 0  # polls in a row without an answer; None once there was an answer
         while True:
             try:
-                self.look()
+                self.poll()
                 silences = None
             except NoAnswer as silent:
                 if silences is not None:
@@ -117,26 +123,26 @@ class NoticeWatcher:
             if self._end.wait(self.every):
                 return
 
-    def look(self) -> None:
-        """Ask once.
+    def poll(self) -> None:
+        """Ask the metadata service once.
 
         Raises:
-            Silent: nobody answered.
+            Silent: it gave no usable answer.
         """
         {"aws": self._aws, "gcp": self._gcp, "azure": self._azure}[self.cloud]()
 
     def _aws(self) -> None:
-        action = self._of_aws("/latest/meta-data/spot/instance-action")
+        action = self._aws_metadata("/latest/meta-data/spot/instance-action")
         if action:
             said = _json(action.body)
-            until = _moment(said.get("time"))
+            until = _iso_time(said.get("time"))
             seconds = (until - action.now).total_seconds() if until else SHORTEST_NOTICE_SECONDS
-            self._tell(f"AWS will {said.get('action', 'end')} this machine", seconds)
-        if self._of_aws("/latest/meta-data/events/recommendations/rebalance"):
-            self._tell_risk("AWS recommends to rebalance: this machine may be interrupted soon")
+            self._report(f"AWS will {said.get('action', 'end')} this machine", seconds)
+        if self._aws_metadata("/latest/meta-data/events/recommendations/rebalance"):
+            self._report_risk("AWS recommends to rebalance: this machine may be interrupted soon")
 
-    def _of_aws(self, path: str) -> MetadataAnswer | None:
-        """What lies there, None for nothing. The token lasts for hours, and a lost one is replaced."""
+    def _aws_metadata(self, path: str) -> MetadataAnswer | None:
+        """AWS's answer for a path, None for nothing. A session token lasts six hours; an expired one is replaced."""
         for _ in range(2):
             if self._token is None:
                 lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
@@ -154,7 +160,7 @@ class NoticeWatcher:
         google = {"Metadata-Flavor": "Google"}
         found = self.metadata.ask("/computeMetadata/v1/instance/preempted", google)
         if found.status == 200 and found.body.strip() == b"TRUE":
-            self._tell("GCP preempts this machine", SHORTEST_NOTICE_SECONDS - self.every)
+            self._report("GCP preempts this machine", SHORTEST_NOTICE_SECONDS - self.every)
 
     def _azure(self) -> None:
         ours = {"Metadata": "true"}
@@ -164,22 +170,24 @@ class NoticeWatcher:
             self._name = name.body.decode("utf-8", "replace").strip() if name.status == 200 else ""
         found = self.metadata.ask("/metadata/scheduledevents?api-version=2020-07-01", ours)
         for event in _json(found.body).get("Events", ()) if found.status == 200 else ():
-            # Machines of one set hear of each other's.
+            # Machines of one scale set receive each other's events.
             others = self._name and self._name not in event.get("Resources", [self._name])
             if event.get("EventType") not in AZURE_FATAL_EVENTS or others:
                 continue
-            until = _date(event.get("NotBefore"))
-            seconds = (until - found.now).total_seconds() if until else 0.0  # no time: it has begun
-            self._tell(f"Azure: {event['EventType']} of this machine", seconds)
+            until = _http_date(event.get("NotBefore"))
+            seconds = (
+                (until - found.now).total_seconds() if until else 0.0
+            )  # without a time, the event has begun
+            self._report(f"Azure: {event['EventType']} of this machine", seconds)
 
-    def _tell(self, why: str, seconds: float) -> None:
-        if why not in self._told:
-            self._told.add(why)
+    def _report(self, why: str, seconds: float) -> None:
+        if why not in self._reported:
+            self._reported.add(why)
             self.warn(why, max(0.0, seconds))
 
-    def _tell_risk(self, why: str) -> None:
-        if why not in self._told:
-            self._told.add(why)
+    def _report_risk(self, why: str) -> None:
+        if why not in self._reported:
+            self._reported.add(why)
             self.risk(why)
 
 
@@ -187,11 +195,11 @@ def _json(body: bytes) -> dict[str, Any]:
     try:
         found: Any = json.loads(body)
     except ValueError as error:
-        raise NoAnswer("an answer that is no JSON") from error
+        raise NoAnswer("an answer that is not JSON") from error
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _moment(text: object) -> datetime | None:
+def _iso_time(text: object) -> datetime | None:
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:
@@ -199,7 +207,7 @@ def _moment(text: object) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _date(text: object) -> datetime | None:
+def _http_date(text: object) -> datetime | None:
     try:
         return parsedate_to_datetime(str(text)).astimezone(UTC) if text else None
     except ValueError:

@@ -113,7 +113,7 @@ class Reader:
         """Put one shard's windows into the queue; returns when its first window was ready, by the monotonic clock."""
         context = self.context
         with context.progress.stages.time("store"):
-            part = context.committer.beginning(shard, lease)
+            part = context.committer.last_part(shard, lease)
         task = shard_task(shard, lease, context.progress.stages, part)
         self.tasks = [t for t in self.tasks if context.leases.holds(t.lease)] + [task]
         self.claimed += 1
@@ -122,7 +122,7 @@ class Reader:
         try:
             for window in windows:
                 first = first or monotonic()
-                task.waiting += window.tokens
+                task.queued_tokens += window.tokens
                 if not context.leases.holds(lease) or not self.windows.put(
                     WindowTask(task, window, last=False)
                 ):
@@ -135,7 +135,7 @@ class Reader:
         except Exception:  # a row that no reader or tokenizer survives
             self.crashed_on = [lease]
             raise
-        task.whole = True
+        task.fully_read = True
         self.windows.put(WindowTask(task, Window(), last=True))
         return first or monotonic()
 
@@ -147,8 +147,8 @@ class Reader:
             shard=task.shard,
             words=self.context.encoder.words,
             dimensions=self.context.encoder.dimensions,
-            tally=task.tally,
+            counts=task.counts,
             bookmark=bookmark,
-            skip=task.tally.done,
+            skip=task.counts.done,
             tokens=lambda: max(1, self.schedule.call_tokens() // divisor),
         )

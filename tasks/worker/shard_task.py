@@ -1,4 +1,4 @@
-"""A shard in a worker's hands, and a window of it: what reader, engine and writer hand to each other."""
+"""A shard that a worker holds, and one window of it: what reader, engine and writer hand to each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,27 +15,36 @@ from tasks.worker.windows import ShardCounts, Window
 
 @dataclass(slots=True)
 class ShardTask:
-    """A shard in hand. `fault`: why nothing of it can be embedded."""
+    """A shard that this worker holds a lease of.
+
+    Attributes:
+        begun: when the engine began with the contents of the present output file.
+        started_embedding: the engine has had some of the shard, or has it now.
+        fault: why nothing of it can be embedded.
+        earlier: files of the shard that are in the store already.
+        fully_read: all of it is read.
+        queued_tokens: tokens that are read and wait for the engine.
+    """
 
     shard: Shard
     lease: Lease
-    tally: ShardCounts
-    begun: datetime | None = None  # when the engine began with what the file in hand holds
-    engaged: bool = False  # the engine has had some of it, or has it now
+    counts: ShardCounts
+    begun: datetime | None = None
+    started_embedding: bool = False
     fault: str | None = None
     output: OutputFiles | None = None
-    earlier: tuple[File, ...] = ()  # what lies in the store already
-    whole: bool = False  # all of it is read
-    waiting: int = 0  # tokens that are read and wait for the engine
+    earlier: tuple[File, ...] = ()
+    fully_read: bool = False
+    queued_tokens: int = 0
 
     @property
     def suspect(self) -> bool:
-        """Processes died of it: it goes through the engine alone, and every step forward is put in the store."""
+        """Worker processes crashed on it: it goes through the engine alone, and every window is committed at once."""
         return self.lease.crashes > 0
 
 
 def shard_task(shard: Shard, lease: Lease, whole: StageTimer, part: Part | None) -> ShardTask:
-    """A shard that begins where a part ends, else at its beginning; one that is deadly is not begun at all."""
+    """A task that starts where the last part ends; a shard that crashed too many workers is set aside with a fault."""
     tally = ShardCounts(stages=StageTimer(whole))
     task = ShardTask(shard, lease, tally)
     if lease.crashes >= MAX_CRASHES:
@@ -50,14 +59,19 @@ def shard_task(shard: Shard, lease: Lease, whole: StageTimer, part: Part | None)
 
 @dataclass(slots=True)
 class WindowTask:
-    """A window of a shard; `last`: nothing of the shard comes after it."""
+    """A window of a shard; `last` is an empty window after the others.
+
+    Attributes:
+        faults: why the engine gave no vector, by piece.
+        repeated: tokens of texts that were embedded before in this run.
+    """
 
     task: ShardTask
     window: Window
     last: bool
     vectors: Vectors | None = None
-    faults: Mapping[int, str] = field(default_factory=dict[int, str])  # by piece
-    repeated: int = 0  # tokens of texts that were embedded once already
+    faults: Mapping[int, str] = field(default_factory=dict[int, str])
+    repeated: int = 0
 
     @property
     def tokens(self) -> int:
@@ -69,5 +83,5 @@ class WindowTask:
 
 
 def may_share_batch(one: WindowTask, other: WindowTask) -> bool:
-    """Whether both may go through the engine at once."""
+    """Whether two windows may go through the engine in one call."""
     return one.task is other.task or not (one.task.suspect or other.task.suspect)

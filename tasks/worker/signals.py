@@ -1,8 +1,8 @@
-"""What a worker was told by the machine it runs on, and how long it may go on.
+"""Signals and preemption notices that a worker received, and how long it may continue.
 
-SIGTERM interrupts the main thread at once, except where shielded, or where what it does is nearly done. A cloud's
-notice leaves more time: then the worker goes on until shortly before. Only the main thread hears signals; the others
-are told by it.
+SIGTERM interrupts the main thread at once, except inside a shield, or where the work in hand is nearly done. A
+preemption notice leaves more time: the worker continues until shortly before the end. Only the main thread receives
+signals; other threads read the flags here.
 """
 
 import signal
@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
 
-REPEAT_SECONDS = 0.5  # seconds until SIGTERM is said again, should somebody's code have swallowed `Stopped`
-NEARLY_DONE_SECONDS = (
-    10.0  # seconds that SIGTERM waits for what is nearly done: the shortest notice that any cloud gives is 30
-)
+REPEAT_SECONDS = 0.5  # until `Stopped` is raised again, in case library code swallowed it
+# That SIGTERM waits for work that is nearly done; the shortest notice of any cloud is 30 seconds.
+NEARLY_DONE_SECONDS = 10.0
 
 
 class Stopped(BaseException):
-    """We were told to end now. Not an Exception: no handler of errors may swallow it."""
+    """The worker was told to end now. Not an Exception, so that no `except Exception` swallows it."""
 
 
 def _never(_seconds: float) -> bool:
@@ -28,15 +27,23 @@ def _never(_seconds: float) -> bool:
 
 @dataclass(slots=True)
 class Signals:
-    """What we were told. `patient(seconds)`: whether what we have begun can be finished in so many."""
+    """The state of a worker's signals.
+
+    Attributes:
+        stop: SIGTERM or SIGINT came.
+        drain: SIGUSR1 came: finish the shard in hand and end.
+        notice: why the machine is taken away, in the cloud's words.
+        deadline: when it is taken away, by the monotonic clock.
+        can_finish: whether the work in hand can be finished in so many seconds.
+    """
 
     stop: bool = False
     drain: bool = False
-    notice: str | None = None  # why the machine goes, in the cloud's words
-    deadline: float | None = None  # when it goes, by the monotonic clock
-    patient: Callable[[float], bool] = _never
-    _told: float = 0.0  # when SIGTERM came first
-    _deaf: bool = False
+    notice: str | None = None
+    deadline: float | None = None
+    can_finish: Callable[[float], bool] = _never
+    _stopped_at: float = 0.0  # when SIGTERM came first
+    _ignoring: bool = False
     _shields: int = 0
 
     def listen(self) -> None:
@@ -44,38 +51,38 @@ class Signals:
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_drain)
 
-    def deafen(self) -> None:
-        """We are ending: nothing may cut short what is left to do."""
-        self._deaf = True
+    def ignore_further(self) -> None:
+        """The worker is ending: no signal may interrupt what is left to do."""
+        self._ignoring = True
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def warn(self, why: str, seconds: float) -> None:
-        """The machine goes in so many seconds. From any thread."""
+        """Record that the machine is taken away in so many seconds. May be called from any thread."""
         until = monotonic() + seconds
         if self.deadline is None or until < self.deadline:
             self.notice, self.deadline = why, until
 
-    def calm(self) -> None:
-        """It did not go."""
+    def notice_withdrawn(self) -> None:
+        """The machine was not taken away after all."""
         self.notice = self.deadline = None
 
-    def forget(self) -> None:
-        """Begin anew, as if we had been told nothing."""
+    def reset(self) -> None:
+        """Forget every signal."""
         signal.setitimer(signal.ITIMER_REAL, 0)
-        self.stop, self._told = False, 0.0
+        self.stop, self._stopped_at = False, 0.0
 
     @property
     def leaving(self) -> bool:
-        """Whether no further shard is to be begun."""
+        """Whether no further shard is to be claimed."""
         return self.stop or self.drain or self.deadline is not None
 
     def check(self) -> None:
-        if self.stop and not self._worth_it():
+        if self.stop and not self._nearly_done():
             raise Stopped
 
     @contextmanager
     def shielded(self) -> Generator[None, None, None]:
-        """The block is not interrupted; what came meanwhile is raised after it."""
+        """Do not interrupt the block; raise `Stopped` after it if SIGTERM came meanwhile."""
         self._shields += 1
         try:
             yield
@@ -86,7 +93,7 @@ class Signals:
 
     @contextmanager
     def exposed(self) -> Generator[None, None, None]:
-        """Inside a shield, the block is interrupted all the same."""
+        """Let SIGTERM interrupt the block although it is inside a shield."""
         shields, self._shields = self._shields, 0
         try:
             self.check()
@@ -94,22 +101,22 @@ class Signals:
         finally:
             self._shields = shields
 
-    def _worth_it(self) -> bool:
-        left = self._told + NEARLY_DONE_SECONDS - monotonic()
-        return left > 0 and self.patient(left)
+    def _nearly_done(self) -> bool:
+        left = self._stopped_at + NEARLY_DONE_SECONDS - monotonic()
+        return left > 0 and self.can_finish(left)
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         again, self.stop = self.stop, True
-        self._told = self._told or monotonic()
-        if self._deaf or self._shields:
+        self._stopped_at = self._stopped_at or monotonic()
+        if self._ignoring or self._shields:
             return
-        if (not again or number == signal.SIGALRM) and self._worth_it():
+        if (not again or number == signal.SIGALRM) and self._nearly_done():
             signal.setitimer(signal.ITIMER_REAL, REPEAT_SECONDS)
             return
-        # C code may clear any exception (the import of numpy.random does): ask again until we are heard.
+        # C code may clear any exception (the import of numpy.random does): raise it again until it gets through.
         signal.setitimer(signal.ITIMER_REAL, REPEAT_SECONDS)
         if again and number != signal.SIGALRM:
-            self._told = -NEARLY_DONE_SECONDS  # said twice: now
+            self._stopped_at = -NEARLY_DONE_SECONDS  # sent twice: end now
         raise Stopped
 
     def _on_drain(self, _number: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
-"""How a worker's time goes: seconds by stage, tokens, the first minute, and the rate of late.
+"""Where a worker's time goes: seconds by stage, tokens, the first minute, and the recent rate.
 
-Stages overlap, for each runs beside the engine: only `engine`, `wait` (nothing was ready for the engine) and `idle`
-(no shard was to be had) share out the worker's own time. Knows no clock but the one that it is given.
+Stages overlap, because reading and writing run beside the engine: only `engine`, `wait` (nothing was ready for the
+engine) and `idle` (no shard was free) add up to the worker's own time. The clock is given.
 """
 
 import threading
@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from time import perf_counter
 
 STAGES = ("read", "tokenise", "engine", "write", "store", "wait", "idle")
-MINUTE_SECONDS = 60.0  # seconds: of the first measurement, and of the rate of late
+MINUTE_SECONDS = 60.0  # of the first measurement, and of the recent rate
 
 
 class StageTimer:
-    """Seconds by stage, added up here and in the `whole` that this is a part of."""
+    """Seconds by stage, added here and in `whole`, the timer that this one is a part of."""
 
     def __init__(self, whole: "StageTimer | None" = None, clock: Callable[[], float] = perf_counter) -> None:
         self.seconds: dict[str, float] = {}
@@ -45,8 +45,8 @@ class WorkerProgress:
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
         self.stages = StageTimer(clock=clock)
-        self.tokens = 0  # through the engine, signed for or not
-        self.rate: float | None = None  # tokens per second of the engine's time, as it was lately
+        self.tokens = 0  # through the engine, committed or not
+        self.rate: float | None = None  # recent tokens per second of engine time
         self.first_minute: dict[str, float] | None = None
         self._start = clock()
         self._first: float | None = None  # when the engine began
@@ -58,7 +58,7 @@ class WorkerProgress:
         return self.clock() - self._start
 
     def embedded(self, tokens: int, seconds: float) -> None:
-        """The engine took `seconds` for so many tokens."""
+        """Record that the engine took `seconds` for so many tokens."""
         now = self.clock()
         if self._first is None:
             self._first = now - seconds
@@ -72,7 +72,7 @@ class WorkerProgress:
             self.first_minute = {"seconds": lasted, "tokens": self.tokens, "engine_seconds": self._engine}
 
     def recent(self) -> float | None:
-        """Tokens per second over about the last minute; call it now and then. None until there is something to say."""
+        """Tokens per second over about the last minute, from the times of calls; None before there are two of them."""
         now = self.clock()
         self._marks.append((now, self.tokens))
         while len(self._marks) > 2 and self._marks[1][0] <= now - MINUTE_SECONDS:

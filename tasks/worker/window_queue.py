@@ -1,4 +1,4 @@
-"""What was read and waits for the engine: bounded, so that a fast reader fills no memory."""
+"""The bounded queue between reader and engine, measured in tokens, so that a fast reader does not fill the memory."""
 
 import threading
 from collections import deque
@@ -19,12 +19,12 @@ T = TypeVar("T", bound=Sized)
 
 
 class WindowQueue(Generic[T]):
-    """A queue of windows for one reader and one engine. Closed by either: by the reader when there is no more."""
+    """A queue of windows between one reader thread and one engine thread. `end` is the reader's, `close` the engine's."""
 
     def __init__(self, most: int, together: Callable[[T, T], bool] = lambda _one, _next: True) -> None:
         """`most` tokens wait at once; a larger window goes in alone. `together`: whether two may be taken at once."""
         self.most = most
-        self.together = together
+        self.may_share_batch = together
         self.tokens = 0
         self._items: deque[T] = deque()
         self._ended = False
@@ -32,7 +32,7 @@ class WindowQueue(Generic[T]):
         self._change = threading.Condition()
 
     def put(self, item: T) -> bool:
-        """Wait for room; False when nobody will take it."""
+        """Wait for room and append; False when the queue is closed."""
         with self._change:
             self._change.wait_for(
                 lambda: self._closed or not self._items or self.tokens + item.tokens <= self.most
@@ -45,7 +45,7 @@ class WindowQueue(Generic[T]):
             return True
 
     def take(self, tokens: int, pieces: int, seconds: float) -> list[T] | None:
-        """As many as there are within `tokens` and `pieces`, at least one; [] after `seconds` of none; None at last."""
+        """At least one item, and more up to `tokens` and `pieces`; [] after `seconds` without any; None when it ended."""
         until = monotonic() + seconds
         with self._change:
             while not self._items:
@@ -59,7 +59,7 @@ class WindowQueue(Generic[T]):
                 self._items
                 and size + self._items[0].tokens <= tokens
                 and count + self._items[0].pieces <= pieces
-                and self.together(out[-1], self._items[0])
+                and self.may_share_batch(out[-1], self._items[0])
             ):
                 out.append(self._items.popleft())
                 size, count = size + out[-1].tokens, count + out[-1].pieces
@@ -67,20 +67,20 @@ class WindowQueue(Generic[T]):
             self._change.notify_all()
             return out
 
-    def back(self, items: Sequence[T]) -> None:
-        """What was taken and is not wanted yet, before all else."""
+    def put_back(self, items: Sequence[T]) -> None:
+        """Return items that were taken and are not used yet to the front."""
         with self._change:
             self._items.extendleft(reversed(items))
             self.tokens += sum(item.tokens for item in items)
 
     def end(self) -> None:
-        """No more will come."""
+        """No more items will be put."""
         with self._change:
             self._ended = True
             self._change.notify_all()
 
     def close(self) -> None:
-        """Nobody will take any more."""
+        """No more items will be taken; what waits is dropped."""
         with self._change:
             self._closed = True
             self._items.clear()

@@ -1,7 +1,6 @@
-"""One shard on its way: from rows to windows of token ids, and from vectors to files. The engine is in between.
+"""Read a shard as windows of token ids: consecutive rows that are in memory at once, whatever the size of the input.
 
-Knows no leases: it makes files and says what is in them; whether they count is the receipt's business. A window is
-what is in memory at once, whatever the input.
+Knows no leases and no store of output.
 """
 
 from array import array
@@ -20,8 +19,8 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
 from tasks.worker.stage_timer import StageTimer
 
-# Embedded together: enough to sort by length so that little is padding (3 % of a GPU's batches, 33 % with an eighth
-# of it), few enough to hold. Whichever comes first.
+# Limits of a window, whichever comes first: large enough that sorting by length leaves little padding (3 % of a GPU's
+# batches, 33 % with an eighth of it), small enough for the memory.
 WINDOW_TOKENS = 2**20  # tokens
 WINDOW_VECTOR_BYTES = 2**28  # bytes of their vectors
 WINDOW_KEPT_CHARACTERS = 2**26  # characters of columns that are kept beside the vectors
@@ -32,37 +31,48 @@ BATCH_CHARACTERS = 2**20  # characters tokenised together, about
 
 @dataclass(slots=True)
 class ShardCounts:
-    """What a shard came to, as far as it is written."""
+    """Counts of a shard, as far as it is written.
 
-    done: int = 0  # rows of the input
+    Attributes:
+        done: rows of the input.
+        tokens_repeated: tokens of texts that were embedded before and deduplicated.
+    """
+
+    done: int = 0
     documents: int = 0
     chunks: int = 0
     tokens: int = 0
     tokens_cut: int = 0
-    tokens_repeated: int = 0  # of those, of pieces that were embedded once already
+    tokens_repeated: int = 0
     failed: int = 0
     stages: StageTimer = field(default_factory=StageTimer)
 
 
 @dataclass(slots=True)
 class Window:
-    """Consecutive rows: documents, the pieces of them all, and the rows that failed on the way."""
+    """Consecutive rows: documents without their texts, the pieces of all of them, and the rows that failed.
 
-    documents: list[Document] = field(default_factory=list[Document])  # without their texts
-    counts: list[int] = field(default_factory=list[int])  # pieces of each
-    cuts: list[int] = field(default_factory=list[int])  # tokens that truncation lost of each
-    kept: list[tuple[str | None, ...]] = field(default_factory=list[tuple[str | None, ...]])  # of each piece
+    Attributes:
+        counts: pieces of each document.
+        cuts: tokens that truncation lost, of each document.
+        kept: values of the kept columns, of each piece.
+        characters: of the kept values.
+        before: of each failed row, how many documents come before it.
+    """
+
+    documents: list[Document] = field(default_factory=list[Document])
+    counts: list[int] = field(default_factory=list[int])
+    cuts: list[int] = field(default_factory=list[int])
+    kept: list[tuple[str | None, ...]] = field(default_factory=list[tuple[str | None, ...]])
     pieces: list[Sequence[int]] = field(default_factory=list[Sequence[int]])
     bad: list[Bad] = field(default_factory=list[Bad])
     tokens: int = 0
-    characters: int = 0  # of what is kept
-    before: list[int] = field(
-        default_factory=list[int]
-    )  # of each failed row, how many documents come before it
+    characters: int = 0
+    before: list[int] = field(default_factory=list[int])
 
     @property
     def rows(self) -> int:
-        """Of the input."""
+        """Rows of the input."""
         return len(self.documents) + len(self.bad)
 
     def fail(self, row: Bad) -> None:
@@ -91,7 +101,7 @@ class Window:
 
 
 def split_window(window: Window, tokens: int) -> tuple[Window, Window]:
-    """Its first documents within so many tokens, and the rest. Each failed row goes with the document after it."""
+    """Split into the first documents within so many tokens and the rest; a failed row goes with the document after it."""
     first, rest = Window(), Window()
     piece = bad = size = 0
     for n, (document, count, cut) in enumerate(
@@ -110,23 +120,23 @@ def split_window(window: Window, tokens: int) -> tuple[Window, Window]:
 
 
 def cut_of(header: Header) -> Cut:
-    """How this run cuts its texts."""
+    """How this run chunks or truncates texts."""
     return Cut(limit(header.model, header.tokens), header.overlap, header.prompt)
 
 
 def columns_of(header: Header) -> Columns:
-    """What this run reads of its input."""
+    """The columns that this run reads."""
     return Columns(header.text, header.id, header.keep)
 
 
 def rows_of(header: Header, source: Store, shard: Shard, bookmark: Bookmark | None = None) -> Iterator[Row]:
-    """The input of a shard, in order."""
+    """The rows of a shard, in the order of the input."""
     for piece, stream in ahead(source, shard.slices):
         yield from rows(source, piece, columns_of(header), bookmark, stream)
 
 
 def output_dimensions(header: Header, encoder: Encoder) -> int:
-    """Dimensions of the output.
+    """Dimensions of the output vectors.
 
     Raises:
         BadModel: the model has fewer than the job asks for.
@@ -141,28 +151,34 @@ def output_dimensions(header: Header, encoder: Encoder) -> int:
 
 @dataclass(slots=True)
 class WindowReader:
-    """The windows of one shard, as they are asked for: reading and tokenising happen here."""
+    """Reads and tokenises one shard, window by window.
+
+    Attributes:
+        dimensions: of the model, whose vectors a window has to hold.
+        skip: rows of the input that are done already.
+        tokens: about how many tokens a window should have, asked anew for each.
+    """
 
     header: Header
     source: Store
     shard: Shard
     words: Words
-    dimensions: int  # of the model, whose vectors a window has to hold
-    tally: ShardCounts
+    dimensions: int
+    counts: ShardCounts
     bookmark: Bookmark | None = None
-    skip: int = 0  # rows of the input that are done already
-    tokens: Callable[[], int] = lambda: WINDOW_TOKENS  # of a window, about, as things are now
+    skip: int = 0
+    tokens: Callable[[], int] = lambda: WINDOW_TOKENS
 
     def __iter__(self) -> Iterator[Window]:
         window = Window()
         most = max(1, WINDOW_VECTOR_BYTES // (4 * self.dimensions))
         source = rows_of(self.header, self.source, self.shard, self.bookmark)
-        with self.tally.stages.time("read"):
+        with self.counts.stages.time("read"):
             next(islice(source, self.skip, self.skip), None)
         held: list[Row] = []  # in the order of the input
         texts = size = 0
         while True:
-            with self.tally.stages.time("read"):
+            with self.counts.stages.time("read"):
                 row = next(source, None)
             if row is not None:
                 held.append(row)
@@ -172,7 +188,7 @@ class WindowReader:
             if held and (
                 row is None or texts == BATCH_TEXTS or size > BATCH_CHARACTERS or len(held) >= WINDOW_BAD_ROWS
             ):
-                for one, parts in self._tokenised(held):
+                for one, parts in self._tokenise(held):
                     if parts is None:
                         window.fail(cast("Bad", one))
                     else:
@@ -191,21 +207,21 @@ class WindowReader:
         if window.rows:
             yield window
 
-    def _tokenised(self, held: Sequence[Row]) -> Iterator[tuple[Row, Pieces | None]]:
-        """Each row, the good ones with their pieces."""
+    def _tokenise(self, held: Sequence[Row]) -> Iterator[tuple[Row, Pieces | None]]:
+        """Each row; documents with their pieces, failed rows with None."""
         texts = [row.text for row in held if isinstance(row, Document)]
-        with self.tally.stages.time("tokenise"):
+        with self.counts.stages.time("tokenise"):
             found = iter(pieces(self.words, texts, cut_of(self.header), spans=self._spans) if texts else ())
         for row in held:
             yield row, next(found) if isinstance(row, Document) else None
 
     @property
     def _spans(self) -> bool:
-        """A chunk's own text is kept, so its place in the document must be known."""
+        """Whether each chunk keeps its own text, so that its place in the document must be known."""
         return self.header.overlap is not None and self.header.text in self.header.keep
 
     def _add(self, window: Window, document: Document, parts: Pieces) -> None:
-        if not all(parts.ids):  # a model without special tokens would be given nothing at all
+        if not all(parts.ids):  # without special tokens the model would get an empty input
             window.fail(bad_row(document, "no text: the tokenizer finds nothing in it"))
             return
         kept = [document.kept] * len(parts.ids)
@@ -213,7 +229,7 @@ class WindowReader:
             place = self.header.keep.index(self.header.text)
             own = [document.text[start:end] for start, end in parts.spans]
             kept = [(*document.kept[:place], text, *document.kept[place + 1 :]) for text in own]
-        # Truncated texts may be far longer than their pieces: they do not wait here.
+        # A truncated text may be far longer than its pieces: it is not kept in memory.
         window.add(replace(document, text="", kept=()), parts, kept)
 
 

@@ -89,7 +89,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until every shard has a receipt, or until told to end; leases in hand are given back."""
-        self.heartbeat.look = self._update_heartbeat
+        self.heartbeat.update = self._update_heartbeat
         self.context.leases.start()
         try:
             while not self.pipeline().run():
@@ -111,12 +111,12 @@ class Worker:
             self.signals.check()
             sleep(POLL_SECONDS)
         print("the machine was not taken away: working on", flush=True)  # noqa: T201 - the worker's log
-        self.signals.calm()
+        self.signals.notice_withdrawn()
 
     def _set_state(self, state: str) -> None:
-        if self.heartbeat.pulse.state != state:
-            self.heartbeat.pulse.state = state
-            self.heartbeat.beat()
+        if self.heartbeat.heartbeat.state != state:
+            self.heartbeat.heartbeat.state = state
+            self.heartbeat.write_now()
 
     def _update_heartbeat(self, pulse: Heartbeat) -> None:
         """Fill in the present figures."""
@@ -132,13 +132,13 @@ class Worker:
     def _on_commit(self, task: ShardTask, ours: bool) -> None:
         """A shard has its receipt: from this worker, or from another that was first."""
         if ours:
-            self.heartbeat.pulse.shards += 1
-            self.heartbeat.pulse.tokens += task.tally.tokens
-            self.heartbeat.pulse.error = task.fault or self.heartbeat.pulse.error
-            self.claims.signed(task.shard)
+            self.heartbeat.heartbeat.shards += 1
+            self.heartbeat.heartbeat.tokens += task.counts.tokens
+            self.heartbeat.heartbeat.error = task.fault or self.heartbeat.heartbeat.error
+            self.claims.mark_done(task.shard)
             self.context.leases.drop(task.lease)
         else:
-            self.context.leases.let_go(task.lease)
+            self.context.leases.drop_unfinished(task.lease)
 
 
 def _arguments() -> argparse.Namespace:
@@ -178,13 +178,13 @@ def main() -> int:
         manifest.check_corpus_reachable(header)
         heartbeat = _start_heartbeat(store, header.run, arguments)
         _work(store, header, heartbeat, arguments=arguments, signals=signals)
-        signals.deafen()
+        signals.ignore_further()
     except Stopped:
-        signals.deafen()
+        signals.ignore_further()
         _last_heartbeat(heartbeat, "stopped", None)
         return 0
     except Problem as problem:
-        signals.deafen()
+        signals.ignore_further()
         print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
         _last_heartbeat(heartbeat, "failed", str(problem))
         return MUST_ACT
@@ -217,7 +217,7 @@ def _work(
         remote_code=header.remote_code,
         tokens=header.tokens,
     )
-    pulse = heartbeat.pulse
+    pulse = heartbeat.heartbeat
     pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
     pulse.ready = utc()
     shards = max(1, header.shards)
@@ -259,7 +259,7 @@ def _watch_for_preemption(
 
     def risk(why: str) -> None:
         say(why)
-        heartbeat.pulse.notice = why
+        heartbeat.heartbeat.notice = why
 
     watch = NoticeWatcher(
         cloud, warn, risk, MetadataService(os.environ.get("EMBEDFLEET_METADATA", METADATA_ADDRESS)), say=say
@@ -273,9 +273,9 @@ def _last_heartbeat(heartbeat: HeartbeatWriter | None, state: str, error: str | 
     if heartbeat is None:
         return
     heartbeat.stop()
-    heartbeat.pulse.state, heartbeat.pulse.error = state, error or heartbeat.pulse.error
-    heartbeat.pulse.stopping = utc()
+    heartbeat.heartbeat.state, heartbeat.heartbeat.error = state, error or heartbeat.heartbeat.error
+    heartbeat.heartbeat.stopping = utc()
     try:
-        heartbeat.beat()
+        heartbeat.write_now()
     except Problem as problem:
         print(f"the last heartbeat was not written: {problem}", file=sys.stderr)  # noqa: T201

@@ -62,12 +62,12 @@ class Writer:
                 self._drop(task)
             return
         if task.fault is None and (item.window.rows or (item.last and self._needs_file(task))):
-            with task.tally.stages.time("write"):
+            with task.counts.stages.time("write"):
                 self._write(item)
         if item.last:
             begun = monotonic()
             try:
-                self.on_commit(task, self.context.committer.whole(task, task.output))
+                self.on_commit(task, self.context.committer.commit_shard(task, task.output))
             finally:
                 _discard(task)
             self.commit_seconds = 0.5 * self.commit_seconds + 0.5 * (monotonic() - begun)
@@ -104,16 +104,16 @@ class Writer:
             encoder=self.context.encoder,
             vectors=self.context.scratch / f"{attempt}.parquet",
             failures=self.context.scratch / f"{attempt}.jsonl",
-            tally=task.tally,
+            counts=task.counts,
         )
         return task.output
 
     def _commit_part(self, task: ShardTask) -> None:
         """Commit the beginning of a shard whose lease is still held."""
         if task.output and task.fault is None and self.context.leases.holds(task.lease):
-            with task.tally.stages.time("write"):
+            with task.counts.stages.time("write"):
                 task.output.close()
-            self.context.committer.part(task, task.output)
+            self.context.committer.commit_part(task, task.output)
             _discard(task)
             task.begun = None
 
@@ -122,7 +122,7 @@ class Writer:
         _discard(task)
         leases = self.context.leases
         if any(held.nonce == task.lease.nonce for held in leases.leases):
-            leases.let_go(task.lease)
+            leases.drop_unfinished(task.lease)
             print(f"shard {task.shard.id}: another worker took it over", flush=True)  # noqa: T201 - the worker's log
 
 

@@ -56,7 +56,7 @@ def walker(store: Memory, header: manifest.Header, name: str = "ann", offset: in
 
 def sign(store: Memory, claims: ShardClaims, shard: Shard, lease: Lease) -> None:
     assert create_once(store, receipt_key("run-1", shard.slab, shard.id), lease.nonce.encode())
-    claims.signed(shard)
+    claims.mark_done(shard)
     claims.leases.drop(lease)
 
 

@@ -41,10 +41,10 @@ def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
     def look(pulse: Heartbeat) -> None:
         pulse.tokens = 5
 
-    beating = HeartbeatWriter(store, fresh(), look=look, clock=clock)
-    beating.beat()
+    writer = HeartbeatWriter(store, fresh(), update=look, clock=clock)
+    writer.write_now()
     clock.pass_seconds(15)
-    beating.beat()
+    writer.write_now()
     assert kept(store).tokens == 5
     assert kept(store).at == NOON + timedelta(seconds=15)
 
@@ -61,12 +61,12 @@ def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
         if beats[0] == 3:
             enough.set()
 
-    beating = HeartbeatWriter(Memory(), fresh(), every=0.01, look=look)
-    beating.start()
+    writer = HeartbeatWriter(Memory(), fresh(), every=0.01, update=look)
+    writer.start()
     assert enough.wait(10)
-    beating.stop()
+    writer.stop()
     before = beats[0]
-    assert not any(thread.name == "heart" for thread in threading.enumerate())
+    assert not any(thread.name == "heartbeat" for thread in threading.enumerate())
     assert beats[0] == before
 
 
@@ -82,7 +82,7 @@ def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
     pulse.returned = [ReturnedLease(*LEASE, NOON)] * RETURNED_LEASES_KEPT
     pulse.stages = dict.fromkeys(STAGES, 123_456.789)
     pulse.machine = {f"figure_{n}": 123_456_789_012.0 for n in range(20)}
-    HeartbeatWriter(store, pulse).beat()
+    HeartbeatWriter(store, pulse).write_now()
     body = read(store, heartbeat_key("run-1", "w0"))
     assert body is not None
     assert len(body) < 24_000

@@ -103,7 +103,7 @@ def test_after_a_lease_is_given_back_no_renewal_comes(store: Trouble, keeper: Le
 def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
-    keeper.let_go(mine)
+    keeper.drop_unfinished(mine)
     assert keeper.returned == [("00000", SHARD.id, 1, NOON, NOON)]
     assert keeper.leases == []
 

@@ -113,11 +113,11 @@ EVENTS = "/metadata/scheduledevents"
 
 def test_aws_says_when_it_will_terminate_the_machine_by_its_own_clock(cloud: Cloud) -> None:
     heard = Heard("aws", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     assert heard.notices == []
     at = cloud.clock + timedelta(seconds=118)
     cloud.replies[ACTION] = (200, json.dumps({"action": "terminate", "time": f"{at:%Y-%m-%dT%H:%M:%SZ}"}))
-    heard.watch.look()
+    heard.watch.poll()
     ((why, seconds),) = heard.notices
     assert why == "AWS will terminate this machine"
     assert 115 <= seconds <= 120
@@ -127,33 +127,33 @@ def test_a_notice_is_told_once(cloud: Cloud) -> None:
     cloud.replies[ACTION] = (200, '{"action": "stop", "time": "2030-01-01T00:00:00Z"}')
     heard = Heard("aws", cloud.address)
     for _ in range(3):
-        heard.watch.look()
+        heard.watch.poll()
     assert len(heard.notices) == 1
 
 
 def test_a_token_that_ran_out_is_replaced(cloud: Cloud) -> None:
     heard = Heard("aws", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     cloud.token = "t1"
     cloud.replies[ACTION] = (200, '{"action": "terminate", "time": "2030-01-01T00:00:00Z"}')
-    heard.watch.look()
+    heard.watch.poll()
     assert len(heard.notices) == 1
 
 
 def test_a_recommendation_to_rebalance_is_a_risk_and_no_notice(cloud: Cloud) -> None:
     cloud.replies[REBALANCE] = (200, '{"noticeTime": "2030-01-01T00:00:00Z"}')
     heard = Heard("aws", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     assert (heard.notices, len(heard.risks)) == ([], 1)
 
 
 def test_gcp_preempts_within_30_seconds(cloud: Cloud) -> None:
     cloud.replies[PREEMPTED] = (200, "FALSE")
     heard = Heard("gcp", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     assert heard.notices == []
     cloud.replies[PREEMPTED] = (200, "TRUE")
-    heard.watch.look()
+    heard.watch.poll()
     ((why, seconds),) = heard.notices
     assert why == "GCP preempts this machine"
     assert 25 < seconds <= 30
@@ -169,7 +169,7 @@ def test_azure_schedules_the_end_of_this_machine(cloud: Cloud, kind: str) -> Non
     cloud.replies[NAME] = (200, "vm-7")
     cloud.replies[EVENTS] = (200, json.dumps({"Events": [event(kind, "vm-7", at)]}))
     heard = Heard("azure", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     ((why, seconds),) = heard.notices
     assert why == f"Azure: {kind} of this machine"
     assert 42 <= seconds <= 46
@@ -179,7 +179,7 @@ def test_an_event_of_another_machine_or_one_that_is_survived_is_none_of_ours(clo
     found = [event("Preempt", "vm-8", ""), event("Freeze", "vm-7", "")]
     cloud.replies |= {NAME: (200, "vm-7"), EVENTS: (200, json.dumps({"Events": found}))}
     heard = Heard("azure", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     assert heard.notices == []
 
 
@@ -189,7 +189,7 @@ def test_an_event_that_has_begun_leaves_no_time(cloud: Cloud) -> None:
         EVENTS: (200, json.dumps({"Events": [event("Preempt", "vm-7", "")]})),
     }
     heard = Heard("azure", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     assert [seconds for _, seconds in heard.notices] == [0.0]
 
 
@@ -211,10 +211,10 @@ def test_nobody_to_ask_is_said_once_and_asked_no_more() -> None:
 
 def test_a_service_in_trouble_is_asked_again(cloud: Cloud) -> None:
     heard = Heard("gcp", cloud.address)
-    heard.watch.look()
+    heard.watch.poll()
     cloud.mute = True
     with pytest.raises(NoAnswer):
-        heard.watch.look()
+        heard.watch.poll()
     heard.watch.start()
     wait_until(lambda: len(cloud.asked) > 3)
     cloud.replies[PREEMPTED] = (200, "TRUE")

@@ -33,7 +33,7 @@ class Done:
     ) -> None:
         self.path = folder / "out.parquet"
         failures = folder / "failed.jsonl"
-        self.tally = embed_shard(header, shard, encoder or HashEncoder(), self.path, failures)
+        self.counts = embed_shard(header, shard, encoder or HashEncoder(), self.path, failures)
         self.frame: Any = pd.read_parquet(self.path)
         self.failed = [Bad(**json.loads(line)) for line in failures.read_text("utf-8").splitlines()]
 
@@ -86,18 +86,18 @@ def test_chunks_are_rows_numbered_within_their_document(tmp_path: Path) -> None:
 
 
 def test_the_tally_counts_documents_chunks_and_tokens(tmp_path: Path) -> None:
-    tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=5, overlap=1)).tally
+    tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=5, overlap=1)).counts
     assert (tally.documents, tally.chunks, tally.tokens) == (3, 4, 5 + 3 + 5 + 5)
     assert (tally.tokens_cut, tally.failed) == (0, 0)
 
 
 def test_the_tally_counts_what_truncation_lost(tmp_path: Path) -> None:
-    tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=4)).tally
+    tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=4)).counts
     assert (tally.chunks, tally.tokens, tally.tokens_cut) == (3, 4 + 3 + 4, 1 + 0 + 3)
 
 
 def test_the_tally_times_reading_and_tokenising(tmp_path: Path) -> None:
-    stages = Done(tmp_path, *one_file(tmp_path, RECORDS)).tally.stages.seconds
+    stages = Done(tmp_path, *one_file(tmp_path, RECORDS)).counts.stages.seconds
     assert stages.keys() == {"read", "tokenise"}
     assert all(seconds > 0 for seconds in stages.values())
 
@@ -143,18 +143,18 @@ def test_bad_rows_are_written_beside_with_place_and_reason(tmp_path: Path) -> No
         Bad("in.jsonl", 38, "no text: 'text' is missing or null", "bad"),
         Bad("in.jsonl", 81, "not a JSON object: list", None),
     ]
-    assert (done.tally.failed, done.tally.documents) == (2, 3)
+    assert (done.counts.failed, done.counts.documents) == (2, 3)
 
 
 def test_a_shard_of_bad_rows_alone_makes_a_file_of_no_rows(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, [{}, {}]))
-    assert (len(done.frame), done.tally.failed) == (0, 2)
+    assert (len(done.frame), done.counts.failed) == (0, 2)
 
 
 def test_an_empty_shard_makes_a_readable_file_of_no_rows(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, []))
     assert list(done.frame.columns) == ["id", "chunk", "vector"]
-    assert (len(done.frame), done.failed, done.tally.documents) == (0, [], 0)
+    assert (len(done.frame), done.failed, done.counts.documents) == (0, [], 0)
 
 
 class NotANumber(HashEncoder):
@@ -171,7 +171,7 @@ def test_a_vector_that_is_not_finite_is_quarantined_and_no_other(tmp_path: Path)
     assert done.rows == [("d0", 0), ("d2", 0)]
     assert done.failed == [Bad("in.jsonl", 38, "the engine gave no finite vector", "d1")]
     assert np.array_equal(done.vectors, expected([TEXTS[0], TEXTS[2]], Cut(512)))
-    assert (done.tally.documents, done.tally.chunks, done.tally.tokens) == (2, 2, 5 + 7)
+    assert (done.counts.documents, done.counts.chunks, done.counts.tokens) == (2, 2, 5 + 7)
 
 
 def test_one_bad_chunk_quarantines_its_whole_document(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_window_is_embedded_together_and_not_more(tmp_path: Path, small_window
     done = Done(tmp_path, header_of(tmp_path, 1), shard, encoder)
     longest = 2 + 6 * 4
     assert all(small_window <= tokens < small_window + longest for tokens in encoder.calls[:-1])
-    assert sum(encoder.calls) == done.tally.tokens
+    assert sum(encoder.calls) == done.counts.tokens
 
 
 def test_windows_do_not_change_what_is_written(tmp_path: Path, small_window: int) -> None:

@@ -275,7 +275,7 @@ def signals() -> Iterator[Signals]:
     signals = Signals()
     signals.listen()
     yield signals
-    signals.deafen()
+    signals.ignore_further()
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -360,7 +360,7 @@ def test_a_worker_told_to_end_while_it_signs_has_signed(files: Path, signals: Si
     with pytest.raises(Stopped):
         worker.run()
     assert len(receipts_of(store, header)) == 1
-    assert (worker.heartbeat.pulse.shards, worker.context.leases.returned) == (1, [])
+    assert (worker.heartbeat.heartbeat.shards, worker.context.leases.returned) == (1, [])
 
 
 def test_a_run_without_shards_is_done(files: Path) -> None:
@@ -444,4 +444,4 @@ def test_a_worker_that_was_overtaken_throws_its_work_away(files: Path) -> None:
     worker = hired(store, header, Overtaken(store, shard))
     worker.run()
     assert read(store, receipt_key("run-1", shard.slab, shard.id)) == b"bob's"
-    assert (worker.heartbeat.pulse.shards, len(worker.context.leases.returned)) == (0, 1)
+    assert (worker.heartbeat.heartbeat.shards, len(worker.context.leases.returned)) == (0, 1)

@@ -52,7 +52,7 @@ def signals() -> Iterator[Signals]:
     found = Signals()
     found.listen()
     yield found
-    found.deafen()
+    found.ignore_further()
     for number, handler in old.items():
         signal.signal(number, handler)
 
@@ -187,7 +187,7 @@ def test_the_furthest_of_several_parts_is_where_the_next_goes_on(
     for at in (3, 4, 3):
         with pytest.raises(Stopped):
             hired(store, header, Counting(at, told_twice), tmp_path / "s", signals).run()
-        signals.forget()
+        signals.reset()
     done = [part.done for part in parts_of(store)]
     assert done == sorted(done)
     assert len(set(done)) == 3
