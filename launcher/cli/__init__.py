@@ -3,6 +3,7 @@
 Imports: every package of launcher. A command's module is imported by its name when the command runs, so that `--help`
 loads argparse alone.
 
+__main__: `python -m launcher.cli`, the command line without its console script.
 main: entry point; runs a command and turns a Problem into two lines and an exit status.
 options: every command, its options, and the module that carries it out.
 console: print results, messages and progress bars.

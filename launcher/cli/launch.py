@@ -8,7 +8,7 @@ from pathlib import Path
 from launcher.cli.confirm import confirm_cost, dry_run_text
 from launcher.cli.console import say, show
 from launcher.cli.drive import drive_to_end
-from launcher.cli.plan import choices_of
+from launcher.cli.plan import plan_options
 from launcher.corpus.inspect import output_path
 from launcher.errors import Problem
 from launcher.files import read
@@ -60,7 +60,7 @@ def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
     """The plan of the file that is named, or of the job in it; the job; and the folder that its paths start from."""
     path: Path = arguments.plan
     text = read(path)
-    choices = choices_of(arguments, arguments.on)
+    options = plan_options(arguments)
     if text.lstrip().startswith("{"):
         try:
             plan = plan_file.read(json.loads(text))
@@ -70,9 +70,9 @@ def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
             ) from error
         job, base = jobs.load(plan.work.job), Path(plan.work.base)
         if arguments.refresh:
-            plan = plans.saved_plan_of(planner.make_plan(job, base, choices, utc(), say))
+            plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))
     else:
         job, base = jobs.parse(text, where=path.name), path.absolute().parent
-        plan = plans.saved_plan_of(planner.make_plan(job, base, choices, utc(), say))
+        plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))
         show(plan_file.dump(plan), plan_text, as_json=False, stream=sys.stderr)
     return plan, job, base

@@ -20,8 +20,9 @@ from tasks.clock import utc
 
 
 def plan(arguments: Namespace) -> int:
+    """Plan a job, print the plan, and write it where --output and --html say."""
     job, base = read_job(arguments.job)
-    plan = planner.make_plan(job, base, choices_of(arguments, arguments.on), utc(), say)
+    plan = planner.make_plan(job, base, plan_options(arguments), utc(), say)
     body = plans.to_json(plan)
     if arguments.output:
         write(arguments.output, json.dumps(body, indent=1) + "\n")
@@ -33,21 +34,30 @@ def plan(arguments: Namespace) -> int:
     return 0
 
 
-def choices_of(arguments: Namespace, on: str | None) -> planner.PlanOptions:
-    """Prices from the book that was named, else the user's own, else the snapshot; and the speeds that runs had."""
+def plan_options(arguments: Namespace) -> planner.PlanOptions:
+    """What the command line and the ledger add to a job.
+
+    Prices come from the book that --price-book names, else from the user's own, else from the snapshot; measured speeds
+    and cold starts from the ledger, if there is one.
+    """
     found = book_of(arguments.price_book, offline=arguments.offline)
     if found.trouble:
-        say(f"your own prices are passed over: {found.trouble}")
+        say(f"your own price book is ignored: {found.trouble}")
     path: Path = arguments.runs / "ledger.db"
     if not path.exists():
-        return planner.PlanOptions(on, arguments.probe, found.offers)
+        return planner.PlanOptions(on=arguments.on, probe_seconds=arguments.probe, offers=found.offers)
     with Ledger.open(path) as ledger:
         return planner.PlanOptions(
-            on, arguments.probe, found.offers, ledger.speeds.matching(), ledger.machines.cold_starts()
+            on=arguments.on,
+            probe_seconds=arguments.probe,
+            offers=found.offers,
+            speeds=ledger.speeds.matching(),
+            cold_starts=ledger.machines.cold_starts(),
         )
 
 
 def diff(arguments: Namespace) -> int:
+    """Print what differs between two saved plans."""
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
     show(diff_plans(dump(one), dump(other)), diff_text, as_json=arguments.json)
     return 0

@@ -11,7 +11,7 @@ from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended, status_of
 from launcher.fleet.status_report import to_json
-from launcher.reports.terminal.plan import status_text
+from launcher.reports.terminal.status import status_text
 from tasks.stores.open import open_store
 
 WATCH_SECONDS = 2.0  # between two states of --watch

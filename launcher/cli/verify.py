@@ -7,7 +7,7 @@ from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import FailedRows, Problem
 from launcher.ledger.records import RunState
 from launcher.output.verify import verify
-from launcher.reports.terminal.plan import verdict_text
+from launcher.reports.terminal.verify import verdict_text
 from tasks.protocol import manifest
 from tasks.stores.open import open_store
 

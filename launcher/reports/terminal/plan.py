@@ -8,13 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.format import compact, count, duration, money, money_of_text, plain, plural, rate, size
+from launcher.format import compact, count, duration, money, money_of_text, plain, rate, size
 
 LONG = 18  # characters of a region shown
 WIDE = 40  # characters of a model's name
 OTHERS = 6  # alternatives, points of the frontier, kinds and APIs shown; --json and --html have all
 APIS = 4
-PLACES = 12  # of a fleet, shown while it runs
 ITEMS = {
     "compute": "compute",
     "cold_start": "cold start",
@@ -24,16 +23,6 @@ ITEMS = {
     "storage": "storage",
     "egress": "egress",
     "controller": "controller",
-}
-OWN_TIME = {"engine": "work", "wait": "wait for texts", "idle": "have no shard"}  # of the engines
-STAGE_WORDS = {
-    "engine": "the engine",
-    "read": "reading the corpus",
-    "tokenise": "tokenising",
-    "write": "writing files",
-    "store": "the store",
-    "wait": "unknown",
-    "idle": "too few shards",
 }
 
 
@@ -132,8 +121,9 @@ def _totals(plan: Mapping[str, Any]) -> list[RenderableType]:
         head = f"{time} ({between}: P10 to P90), dollars: ?"
     else:
         head = (
-            f"{time} and {money_of_text(usd['p50'])} ({between}, {money_of_text(usd['p10'])} to {money_of_text(usd['p90'])}: "
-            f"P10 to P90); {money(None if each is None else Decimal(each))} per 1M tokens"
+            f"{time} and {money_of_text(usd['p50'])} "
+            f"({between}, {money_of_text(usd['p10'])} to {money_of_text(usd['p90'])}: P10 to P90); "
+            f"{money(None if each is None else Decimal(each))} per 1M tokens"
         )
     lines = [Text(head, style="bold")]
     if items:
@@ -266,90 +256,3 @@ def _fleet(lots: Sequence[Mapping[str, Any]]) -> str:
     """Most of a fleet in few words."""
     parts = [f"{lot['machines']} of {_machine(lot)}" for lot in lots[:2]]
     return ", ".join(parts) + (f" and {len(lots) - 2} more" if len(lots) > 2 else "")
-
-
-def status_text(status: Mapping[str, Any]) -> RenderableType:
-    """A few lines: how far, how fast, how much, who works."""
-    up = [w for w in status["workers"] if w["state"] in ("INTENDED", "UP")]
-    lost = sum(1 for w in status["workers"] if w["state"] == "LOST")
-    head = f"{status['run']}: {status['state'].lower()}, {status['shards_done']} of {status['shards']} shards"
-    lines = [
-        Text(head, style="bold"),
-        Text(
-            f"{count(status['documents'])} documents, {count(status['chunks'])} chunks, {compact(status['tokens'])} "
-            f"tokens, {size(status['output_bytes'])}; {rate(status['tokens_per_second'])}"
-        ),
-        Text(f"{money_of_text(status['usd']) if status['usd'] else '$?'} so far; {_left(status)}"),
-        *_money(status),
-        Text(f"{plural(len(up), 'worker')} up, {lost} lost; {plural(status['failed_rows'], 'bad row')}"),
-    ]
-    lines += [
-        Text(f"  {w['name']}: {plain(w['reason'])}", style="dim")
-        for w in status["workers"]
-        if w["state"] == "FAILED"
-    ]
-    return Group(*lines, *_pace(status))
-
-
-def _money(status: Mapping[str, Any]) -> list[Text]:
-    """Dollars an hour, what the whole will cost, and the budget; nothing of what nobody knows."""
-    said: list[str] = []
-    if status["usd_per_hour"]:
-        said.append(f"{money_of_text(status['usd_per_hour'])} an hour")
-    if (total := status["usd_projected"]) and status["state"] != "DONE":
-        between = f"{money_of_text(total['p10'])} to {money_of_text(total['p90'])}"
-        said.append(f"{money_of_text(total['p50'])} in all ({between}: P10 to P90)")
-    if status["budget"]:
-        bound = Decimal(status["usd_known"]) + Decimal(status["usd_committed"])
-        share = f"{float(bound / Decimal(status['budget'])):.0%}"
-        said.append(f"{share} of the budget of {money_of_text(status['budget'])} spent or bound to be")
-    lines = [Text("; ".join(said))] if said else []
-    where = [p for p in status["places"] if p["place"] != "local"]
-    if where:
-        taken = f", {count(status['preemptions'])} taken away" if status["preemptions"] else ""
-        lines.append(Text(f"machines{taken}:"))
-        lines += [Text(f"  {plain(p['place'])}: {_states(p['states'])}") for p in where[:PLACES]]
-        more = len(where) - PLACES
-        lines += [Text(f"  and {more} more places in --json", style="dim")] if more > 0 else []
-    return lines
-
-
-def _states(states: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {state.lower()}" for state, n in states.items())
-
-
-def _pace(status: Mapping[str, Any]) -> list[Text]:
-    """The slowest stage of the fleet, and what to change; nothing where it is too early to say."""
-    lines: list[Text] = []
-    if status["slowest"]:
-        own = [f"{word} {status['stages'][stage]:.0%}" for stage, word in OWN_TIME.items()]
-        line = Text(f"slowest stage: {STAGE_WORDS[status['slowest']]}", style="bold")
-        lines.append(line.append(f" (engines {', '.join(own)} of their time)", style="not bold"))
-    return lines + [Text(f"  {plain(advice)}") for advice in status["advice"]]
-
-
-def _left(status: Mapping[str, Any]) -> str:
-    if status["state"] == "DONE":
-        return f"took {duration(status['seconds'])}"
-    return f"{duration(status['seconds_left'])} left at this rate"
-
-
-def verdict_text(verdict: Mapping[str, Any]) -> RenderableType:
-    """What was checked; every fault that is told on a line of its own."""
-    good = not verdict["fault_count"]
-    again = "no row was embedded again"
-    if verdict["resampled"]:
-        again = f"{verdict['resampled']} rows embedded again, worst cosine {verdict['worst_cosine']:.5f}"
-    lines = [
-        Text(
-            f"{verdict['run']}: {'verified' if good else 'FAULTY'}",
-            style="bold green" if good else "bold red",
-        ),
-        Text(
-            f"{verdict['shards_done']} of {verdict['shards']} shards signed; {count(verdict['documents'])} documents of "
-            f"the input, {count(verdict['rows'])} vectors, {count(verdict['failed_rows'])} rows in quarantine"
-        ),
-        Text(f"ids, digests and lengths checked; {again}"),
-    ]
-    lines += [Text(f"  {plain(fault)}", style="red") for fault in verdict["faults"]]
-    return Group(*lines)

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from launcher.cli import speed as speeds
 from launcher.cli.main import parser
-from launcher.cli.speed import speed_text
 from launcher.errors import Usage
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
+from launcher.reports.terminal.speed import speed_text
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import flops_per_token
 from launcher.throughput.table import gpu_rows
