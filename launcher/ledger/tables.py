@@ -193,7 +193,7 @@ def _column(name: str, hint: Any, optional: bool) -> Column:
     if kind == tuple[File, ...]:
         return Column(name, tuple, required, lambda value: dump_files(value) if value else None, load_files)
     if issubclass(kind, Enum):
-        return Column(name, kind, required, lambda value: value.value, kind)
+        return Column(name, kind, required, lambda value: kind(value).value, kind)
     return Column(name, kind, required)
 
 
