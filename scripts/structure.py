@@ -53,8 +53,10 @@ def measure(root: Path) -> Structure:
     trees = {name: ast.parse(text) for name, text in sources.items()}
     arrows = {name: frozenset(imported(tree, name, trees)) for name, tree in trees.items()}
     packages: dict[str, set[str]] = defaultdict(set)
+    capabilities: dict[str, set[str]] = defaultdict(set)
     for name, targets in arrows.items():
         packages[package(name, trees)] |= {package(t, trees) for t in targets} - {package(name, trees)}
+        capabilities[capability(name, trees)] |= {capability(t, trees) for t in targets}
     classes = [d for d in definitions(trees) if d[2]]
     functions = [d for d in definitions(trees) if not d[2]]
     return Structure(
@@ -62,7 +64,7 @@ def measure(root: Path) -> Structure:
         module_imports=sum(map(len, arrows.values())),
         package_imports=sum(map(len, packages.values())),
         module_circles=tuple(circles(arrows)),
-        package_circles=tuple(circles({k: frozenset(v) for k, v in packages.items()})),
+        package_circles=tuple(circles({k: frozenset(v) for k, v in capabilities.items()})),
         longest_class=longest(classes),
         longest_function=longest(functions),
         functions_over_60_lines=sum(lines > 60 for _, lines, _ in functions),
@@ -84,6 +86,11 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
 def package(name: str, known: Mapping[str, object]) -> str:
     """The package that a module stands in; a package's own `__init__` belongs to it."""
     return name if any(other.startswith(f"{name}.") for other in known) else name.rpartition(".")[0]
+
+
+def capability(name: str, known: Mapping[str, object]) -> str:
+    """The package below a top package, with its own sub-packages; a module of a top package stands for itself."""
+    return ".".join(name.split(".")[:2]) if name != package(name, known) or "." in name else name
 
 
 def imported(tree: ast.Module, own: str, known: Mapping[str, object]) -> Iterator[str]:

@@ -1,0 +1,24 @@
+"""The worker process: claims shards, embeds them, writes the vectors and commits the receipts.
+
+Imports: tasks.formats, tasks.engines, tasks.protocol, tasks.stores, tasks.clock, tasks.errors.
+
+__main__: `python -m tasks.worker`.
+worker: command line and main object of a worker; its heartbeat and its end.
+context: the parts that reader, engine loop and writer share.
+pipeline: the engine loop in the main thread, with the reader and writer threads beside it.
+reader: the reader thread, which claims shards ahead of the engine and prefetches them.
+writer: the writer thread, which writes files and commits shards.
+engine_schedule: how much goes through the engine at once, and when it will run dry.
+claims: which shard to claim next.
+lease_renewal: leases in hand and the thread that renews them.
+commit: uploads files and creates receipts and parts.
+shard_task: a shard that the worker holds, and one window of it.
+windows: reads a shard as windows of token ids.
+window_queue: the bounded queue between reader and engine.
+output_files: the local files of one shard while they are written.
+heartbeat: the heartbeat object and the thread that writes it.
+signals: SIGTERM, drain and preemption deadlines.
+preemption_notice: polls the cloud's metadata service for preemption notices.
+stage_timer: seconds by stage, tokens and recent rate.
+machine_stats: memory, CPU, disk and GPU figures for the heartbeat.
+"""
