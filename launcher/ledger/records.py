@@ -1,7 +1,7 @@
-"""What the ledger remembers, as values, and the moves they may make.
+"""The records of the ledger as frozen values, and the state changes that are allowed.
 
-Pure, so the core can speak of runs, machines and leases without a database. "Seen" is what the laptop saw of a
-thing whose truth lies elsewhere, in the store or with a provider.
+Pure, so the core can use runs, machines and leases without a database. The fields of a record are the columns of its
+table (`tables`). "Observed" is what the laptop saw of a thing whose truth is elsewhere: in the store or with a provider.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ from typing import Any
 
 
 class RunState(StrEnum):
+    """Where a run is in its course."""
+
     PLANNED = "PLANNED"
     RUNNING = "RUNNING"
     DRAINING = "DRAINING"  # no new leases; workers finish what they hold
@@ -24,7 +26,7 @@ RUN_MOVES: frozenset[tuple[RunState, RunState]] = frozenset(
     {
         (RunState.PLANNED, RunState.RUNNING),
         (RunState.PLANNED, RunState.STOPPED),
-        # A ledger made anew from the output path finds a run that is over.
+        # A ledger rebuilt from the output path may find that the run is over.
         (RunState.PLANNED, RunState.DONE),
         (RunState.RUNNING, RunState.DRAINING),
         (RunState.RUNNING, RunState.STOPPED),
@@ -33,13 +35,15 @@ RUN_MOVES: frozenset[tuple[RunState, RunState]] = frozenset(
         (RunState.DRAINING, RunState.STOPPED),
         (RunState.DRAINING, RunState.DONE),
         (RunState.STOPPED, RunState.RUNNING),
-        # Workers need only the store: the last shard may come in while nobody watches.
+        # Workers need only the store: the last shard may be done while no launcher runs.
         (RunState.STOPPED, RunState.DONE),
     }
 )
 
 
 class MachineState(StrEnum):
+    """Where a machine is in its course; the last three are its ends."""
+
     INTENDED = "INTENDED"  # written before the act: after a crash it says what to look for
     UP = "UP"
     LOST = "LOST"
@@ -56,19 +60,21 @@ MACHINE_MOVES: frozenset[tuple[MachineState, MachineState]] = frozenset(
         (MachineState.UP, MachineState.LOST),
         (MachineState.UP, MachineState.STOPPED),
         (MachineState.UP, MachineState.FAILED),
-        # Believed lost, found again and stopped: it cost money until then.
+        # Taken for lost, found again and stopped: it cost money until then.
         (MachineState.LOST, MachineState.STOPPED),
     }
 )
 
 
 class ShardState(StrEnum):
+    """Whether a shard has a receipt."""
+
     WAITING = "WAITING"
     DONE = "DONE"
 
 
 class LeaseOutcome(StrEnum):
-    """How a lease ended; HELD has not."""
+    """How a lease ended; HELD has not ended."""
 
     HELD = "HELD"
     DONE = "DONE"
@@ -78,6 +84,8 @@ class LeaseOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
+    """A plan that is being carried out, or was."""
+
     id: str
     name: str
     plan: str  # JSON, as it was approved
@@ -91,7 +99,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ShardRecord:
-    """The slices are in the manifest."""
+    """A shard of a run; its slices are in the manifest."""
 
     id: str
     position: int
@@ -102,6 +110,8 @@ class ShardRecord:
 
 @dataclass(frozen=True, slots=True)
 class ObservedLease:
+    """A lease of a worker on a shard, as it was observed last."""
+
     shard: str  # id
     generation: int
     worker: str
@@ -113,41 +123,41 @@ class ObservedLease:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a machine is, or was asked for, and as what. None: not known, or this machine has no such thing."""
+    """Where a machine runs or was asked for, and as what. None: not known, or a local machine has no such thing."""
 
     cloud: str = "local"
     region: str | None = None
     zone: str | None = None
-    purchase: str | None = None  # "spot" or "on-demand"; None: nobody rented it
+    purchase: str | None = None  # "spot" or "on-demand"; None: not rented
     instance_type: str | None = None
     gpus: float | None = None
     disk_gb: float | None = None
 
     @property
     def place(self) -> str:
-        """In one word, as it is shown."""
+        """The short name of the site, as it is shown."""
         return self.cloud if self.region is None else f"{self.cloud}/{self.region}"
 
 
-LOCAL_SITE = Site()  # this machine
+LOCAL_SITE = Site()  # the computer that the launcher runs on
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What was asked for, under one name. What became of it, once or again and again, is in its lives."""
+    """A machine that was asked for under one name. When and where it ran, once or several times, is in its lives."""
 
     name: str  # chosen by us, so that asking twice starts one
     run: str
     slot: int
     place: str
     gpu: str
-    usd_per_hour: Decimal | None  # as planned; what was paid since is in the prices seen
+    usd_per_hour: Decimal | None  # as planned; what was paid since is in the observed prices
     state: MachineState
     handle: str | None  # the provider's name for it, or "pid:create_time"
     intended: datetime
     confirmed: datetime | None
-    ready: datetime | None  # when its worker could embed: what came before is cold start
-    stopping: datetime | None  # when it was told to stop: what came after is teardown
+    ready: datetime | None  # when its worker could embed: the time before is cold start
+    stopping: datetime | None  # when it was asked to stop: the time after is teardown
     ended: datetime | None
     reason: str | None
     exit_code: int | None
@@ -155,31 +165,31 @@ class Machine:
     cloud: str = "local"
     region: str | None = None
     zone: str | None = None
-    purchase: str | None = None  # "spot" or "on-demand"; None: nobody rented it
+    purchase: str | None = None  # "spot" or "on-demand"; None: not rented
     instance_type: str | None = None
     gpus: float | None = None
     disk_gb: float | None = None
 
     @property
     def site(self) -> Site:
-        """Where it was asked for. A life may have come up elsewhere."""
+        """Where it was asked for. A life may have begun elsewhere."""
         return Site(
             self.cloud, self.region, self.zone, self.purchase, self.instance_type, self.gpus, self.disk_gb
         )
 
 
 class LifeEnd(StrEnum):
-    """How a life ended."""
+    """Why a life of a machine ended."""
 
     PREEMPTED = "PREEMPTED"  # the cloud took it back
-    STOPPED = "STOPPED"  # we did
-    FAILED = "FAILED"  # it ran, and could not do its work
-    LOST = "LOST"  # nobody knows
+    STOPPED = "STOPPED"  # we stopped it
+    FAILED = "FAILED"  # it ran and could not do its work
+    LOST = "LOST"  # not known
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One stretch in which a machine ran and cost money: a spot machine may come back, elsewhere and dearer."""
+    """One stretch in which a machine ran and cost money: a spot machine may come back, elsewhere and at another price."""
 
     machine: str
     number: int  # from 0; how often it had been recovered before
@@ -190,17 +200,18 @@ class Life:
     instance_type: str | None
     gpus: float | None
     disk_gb: float | None
-    usd_per_hour: Decimal | None  # as it began; what it was later is in the prices seen
+    usd_per_hour: Decimal | None  # when it began; later prices are in the observed prices
     asked: datetime | None
-    up: datetime  # the provider said that it runs: billing begins
+    up: datetime  # the provider reported it as running: billing begins
     ready: datetime | None
     stopping: datetime | None
-    ended: datetime | None  # as far as we know; None: it runs, or nobody reported its end
+    ended: datetime | None  # as far as is known; None: it runs, or its end was not reported
     gone: datetime | None  # the provider confirmed that it is not there any more
     how: LifeEnd | None
 
     @property
     def site(self) -> Site:
+        """Where it ran."""
         return Site(
             self.cloud, self.region, self.zone, self.purchase, self.instance_type, self.gpus, self.disk_gb
         )
@@ -208,7 +219,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """How long a machine took from being asked for until it could embed, with this model."""
+    """How long a machine took from the request for it until its worker could embed with this model."""
 
     model: str
     cloud: str
@@ -218,7 +229,11 @@ class ColdStart:
 
 @dataclass(frozen=True, slots=True)
 class ObservedPrice:
-    """`source`: "plan", "launch", "spot history" or "provider". `life`: the only one it is of; None: whichever ran."""
+    """The price of an hour of a whole machine from a moment on.
+
+    `source` is "plan", "launch", "spot history" or "provider". `life` is the number of the life it is of; None: of the
+    life that ran then.
+    """
 
     machine: str
     at: datetime
@@ -229,21 +244,21 @@ class ObservedPrice:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Money for something else than a machine's hours. `usd` None: not known, for this `reason`."""
+    """Money for something else than a machine's hours. `usd` is None where it is not known, for this `reason`."""
 
-    name: str  # chosen by us, so that the same again is one
+    name: str  # chosen by us, so that recording it again corrects it
     kind: str  # "egress", "requests", "controller", "storage" or "disk"
     at: datetime
     quantity: float | None
     unit: str
     usd: Decimal | None
     reason: str | None = None
-    machine: str | None = None  # of which it is, where it is of one
+    machine: str | None = None  # the machine it is for, where it is for one
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimit:
-    """A budget as the user set it; the newest holds."""
+    """A budget that the user set during a run; the newest counts."""
 
     at: datetime
     usd: Decimal
@@ -251,7 +266,7 @@ class BudgetLimit:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A message that was sent, or is still to be: one of a kind for a run. Never holds where it is sent to."""
+    """A message that was sent or is to be sent, one of each kind for a run. It never holds the address."""
 
     kind: str
     at: datetime
@@ -277,6 +292,8 @@ class MeasuredSpeed:
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
+    """One line of the history of a run."""
+
     id: int  # only grows
     at: datetime
     kind: str
@@ -289,15 +306,15 @@ class RunProgress:
 
     shards: int
     bytes: int
-    tokens_known: int  # expected of the shards somebody could estimate
-    shards_unsized: int  # the others
-    shards_done: int  # the failed ones are among them
-    shards_failed: int  # nothing of them could be embedded
+    tokens_known: int  # expected tokens of the shards that have an estimate
+    shards_unsized: int  # shards without an estimate
+    shards_done: int  # the failed ones included
+    shards_failed: int  # shards of which nothing could be embedded
     documents: int
     chunks: int
     tokens: int
     tokens_cut: int
-    tokens_repeated: int  # of `tokens`, those of texts that were embedded once already
+    tokens_repeated: int  # of `tokens`, those of texts that were embedded before and not again
     failed_rows: int
     input_bytes: int
     output_bytes: int
@@ -306,5 +323,5 @@ class RunProgress:
 
     @property
     def tokens_expected(self) -> int | None:
-        """Of the whole run; None while any shard's are unknown."""
+        """The expected tokens of the whole run; None while any shard has no estimate."""
         return None if self.shards_unsized else self.tokens_known

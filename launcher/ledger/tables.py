@@ -29,7 +29,7 @@ from launcher.ledger.records import (
     RunProgress,
     ShardRecord,
 )
-from tasks.protocol.receipt import File, Receipt, dump_files, load_files
+from tasks.protocol.receipt import Receipt, ReceiptFile, dump_files, load_files
 
 Record = TypeVar("Record")
 
@@ -190,7 +190,7 @@ def _column(name: str, hint: Any, optional: bool) -> Column:
         return Column(name, Decimal, required, money_text, Decimal)
     if get_origin(kind) is Mapping:
         return Column(name, dict, required, lambda value: json.dumps(dict(value)), json.loads)
-    if kind == tuple[File, ...]:
+    if kind == tuple[ReceiptFile, ...]:
         return Column(name, tuple, required, lambda value: dump_files(value) if value else None, load_files)
     if issubclass(kind, Enum):
         return Column(name, kind, required, lambda value: kind(value).value, kind)
