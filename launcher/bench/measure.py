@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from launcher import __version__
+from launcher.bench.document import BenchDocument, RateRange, RecordedSpeed, WorkersMeasured
 from launcher.bench.trial_run import TrialResult, TrialSize, run_trial
 from launcher.errors import Problem
 from launcher.format import duration
@@ -22,7 +25,6 @@ from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from tasks.protocol.dtypes import Dtype
 
-SCHEMA = "embedfleet/measured/1"
 MATMUL_SECONDS = 1.5  # of matrix products
 MAX_SHARE_OF_PEAK = 0.85  # of a data sheet's dense peak, see docs/speed-model.md#kernel-ceilings
 
@@ -131,52 +133,66 @@ def _worker_rate(found: BenchResult) -> Spread:
 
 
 def to_json(found: BenchResult) -> dict[str, Any]:
-    """The document of `bench --json`. Rates are of the whole machine unless their key says otherwise; unknown is null."""
-    bare, subject, pipeline = found.bare, found.subject, found.pipeline
+    """The document of `bench --json`, as JSON values."""
+    return msgspec.to_builtins(document(found))
+
+
+def document(found: BenchResult) -> BenchDocument:
+    """The document of `bench --json`."""
+    bare, subject = found.bare, found.subject
     rate, texts = bare.tokens_per_second, sum(share for share, _ in bare.lengths)
     predicted = _predicted(found)
-    model = _flops(found)
-    kept = speed_record(found)
-    return {
-        "schema": SCHEMA,
-        "at": found.at.isoformat(),
-        "host": found.host,
-        "model": subject.asked.model,
-        "gpu": found.gpu,
-        "device": bare.device,
-        "engine": bare.engine,
-        "dtype": bare.dtype,
-        "dimensions": bare.dimensions,
-        "workers": subject.use.workers,
-        "threads": subject.use.threads,
-        "gpus": found.units if bare.device != CPU else 0,
-        "texts": subject.origin,
-        "tokens": sum(share * tokens for share, tokens in bare.lengths) / texts if texts else None,
-        "lengths": [[round(share, 6), round(tokens, 3)] for share, tokens in bare.lengths],
-        "seconds": bare.seconds,
-        "load_seconds": bare.load_seconds,
-        "tokens_per_second": _spread(rate),
-        "each": [_spread(one) for one in bare.each],
-        "texts_per_second": bare.texts_per_second,
-        "tokens_per_cpu_second": bare.tokens / bare.cpu_seconds if bare.cpu_seconds else None,
-        "tokens_per_gpu_second": rate.mid / found.units if bare.device != CPU else None,
-        "flops_per_token": model,
-        "flops_per_second": bare.flops_per_second,
-        "mfu": mfu(found),
-        "predicted_tokens_per_second": predicted,
-        "share_of_predicted": None if predicted is None else rate.mid / predicted,
-        "pipeline": {
-            "tokens_per_second": pipeline.tokens_per_second,
-            "share_of_engine": pipeline.tokens_per_second / rate.mid,
-            "shards": pipeline.shards,
-            "tokens": pipeline.tokens,
-            "seconds": pipeline.seconds,
-            "stages": pipeline.stages,
-        },
-        "kept": kept and {"gpu": kept.gpu, "source": kept.source} | _spread(_worker_rate(found)),
-        "mistakes": implausible(found),
-        "versions": {"embedfleet": __version__} | dict(bare.versions),
-    }
+    return BenchDocument(
+        at=found.at.isoformat(),
+        host=found.host,
+        model=subject.asked.model,
+        gpu=found.gpu,
+        device=bare.device,
+        engine=bare.engine,
+        dtype=bare.dtype,
+        dimensions=bare.dimensions,
+        workers=subject.use.workers,
+        threads=subject.use.threads,
+        gpus=found.units if bare.device != CPU else 0,
+        texts=subject.origin,
+        tokens=sum(share * tokens for share, tokens in bare.lengths) / texts if texts else None,
+        lengths=[(round(share, 6), round(tokens, 3)) for share, tokens in bare.lengths],
+        seconds=bare.seconds,
+        load_seconds=bare.load_seconds,
+        tokens_per_second=_rate_range(rate),
+        each=[_rate_range(one) for one in bare.each],
+        texts_per_second=bare.texts_per_second,
+        tokens_per_cpu_second=bare.tokens / bare.cpu_seconds if bare.cpu_seconds else None,
+        tokens_per_gpu_second=rate.mid / found.units if bare.device != CPU else None,
+        flops_per_token=_flops(found),
+        flops_per_second=bare.flops_per_second,
+        mfu=mfu(found),
+        predicted_tokens_per_second=predicted,
+        share_of_predicted=None if predicted is None else rate.mid / predicted,
+        pipeline=_workers(found),
+        kept=_recorded(found),
+        mistakes=implausible(found),
+        versions={"embedfleet": __version__} | dict(bare.versions),
+    )
+
+
+def _workers(found: BenchResult) -> WorkersMeasured:
+    pipeline = found.pipeline
+    return WorkersMeasured(
+        tokens_per_second=pipeline.tokens_per_second,
+        share_of_engine=pipeline.tokens_per_second / found.bare.tokens_per_second.mid,
+        shards=pipeline.shards,
+        tokens=pipeline.tokens,
+        seconds=pipeline.seconds,
+        stages=pipeline.stages,
+    )
+
+
+def _recorded(found: BenchResult) -> RecordedSpeed | None:
+    record, rate = speed_record(found), _worker_rate(found)
+    if record is None:
+        return None
+    return RecordedSpeed(gpu=record.gpu, source=record.source, low=rate.low, mid=rate.mid, high=rate.high)
 
 
 def _flops(found: BenchResult) -> float | None:
@@ -237,5 +253,5 @@ def _predicted(found: BenchResult) -> float | None:
     return None if predicted is None else predicted.tokens_per_second.mid * found.units
 
 
-def _spread(rate: Spread) -> dict[str, float]:
-    return {"low": rate.low, "mid": rate.mid, "high": rate.high}
+def _rate_range(rate: Spread) -> RateRange:
+    return RateRange(rate.low, rate.mid, rate.high)

@@ -21,8 +21,8 @@ from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
 from tasks.protocol import heartbeat, keys, manifest, receipt
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Shard, Slice, identify
-from tasks.stores.base import Store, every, read
-from tasks.stores.folder import Folder, version_of
+from tasks.stores.base import Store, list_all, read
+from tasks.stores.folder import FolderStore, version_of
 from tasks.worker.machine_stats import visible_gpus
 
 TRIAL_RUN = "bench"
@@ -65,12 +65,12 @@ def run_trial(asked: ProbeRequest, use: WorkerSlots, size: TrialSize) -> TrialRe
     with tempfile.TemporaryDirectory(prefix="embedfleet-bench-") as name:
         folder = Path(name)
         cuts = list(_shards(folder / "in", asked.texts, _sizes(use, size)))
-        store = Folder(folder / "out")
+        store = FolderStore(folder / "out")
         manifest.write(store, _header(folder / "in", asked, size, len(cuts)), cuts)
         _run(folder, use, len(cuts), LOAD_TIMEOUT_SECONDS + PATIENCE_FACTOR * size.seconds)
         receipts = [
             receipt.load(body)
-            for entry in every(store, keys.receipts_prefix(TRIAL_RUN))
+            for entry in list_all(store, keys.receipts_prefix(TRIAL_RUN))
             if (body := read(store, entry.key)) is not None
         ]
         stages, seconds = _stages(store)
@@ -189,7 +189,7 @@ def _stages(store: Store) -> tuple[dict[str, float], float]:
     """Seconds by stage, and seconds of work, summed over the latest heartbeat of each worker."""
     stages: Counter[str] = Counter()
     seconds = 0.0
-    for entry in every(store, keys.heartbeats_prefix(TRIAL_RUN)):
+    for entry in list_all(store, keys.heartbeats_prefix(TRIAL_RUN)):
         body = read(store, entry.key)
         if body is not None:
             pulse = heartbeat.load(body)
