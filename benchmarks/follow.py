@@ -23,7 +23,7 @@ from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.skypilot_task import Place
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tasks.worker.heartbeat import HeartbeatWriter
 
 MACHINES = 200
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def measure(folder: Path) -> dict[str, float]:
-    store = Folder(folder / "out")
+    store = FolderStore(folder / "out")
     slices = [[Slice(f"part-{n:06d}.jsonl", "1-1", "jsonl")] for n in range(SHARDS)]
     shards = [Shard(identify(slices[n]), n, tuple(slices[n]), 1_000) for n in range(SHARDS)]
     header = manifest.Header(

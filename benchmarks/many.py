@@ -36,7 +36,7 @@ from tasks.protocol.keys import plan_key, receipt_key, vectors_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Body, Entry, Span, create_once
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tasks.worker.claims import ShardClaims
 from tasks.worker.lease_renewal import LeaseRenewer
 
@@ -46,7 +46,7 @@ DOCUMENT = 14  # words of a document
 Found = TypeVar("Found")
 
 
-class Counted(Folder):
+class Counted(FolderStore):
     """Counts what a bucket would be asked."""
 
     def __init__(self, root: Path) -> None:

@@ -19,7 +19,7 @@ from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.heartbeat import load
 from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.shard import Shard, Slice, identify
-from tasks.stores.base import every, read
+from tasks.stores.base import list_all, read
 from tasks.stores.open import open_store
 from tests.support.objectserver import Requests, environment
 from tests.support.objectserver.process import started
@@ -40,7 +40,7 @@ class Place:
 def cut(place: Place, count: int = SHARDS) -> list[Shard]:
     """The corpus' one file as `count` slices of about the same size, on line ends."""
     store = open_store(place.corpus)
-    (entry,) = list(every(store, FILE))
+    (entry,) = list(list_all(store, FILE))
     body = read(store, FILE) or b""
     edges = [0, *(body.index(b"\n", len(body) * n // count) + 1 for n in range(1, count)), len(body)]
     shards: list[Shard] = []
@@ -72,7 +72,7 @@ def run(
         peaks.append(usage.ru_maxrss / 1024)
         cpu += usage.ru_utime + usage.ru_stime
     after = requests(place)
-    done = [receipt.load(read(store, e.key) or b"") for e in every(store, keys.receipts_prefix(name))]
+    done = [receipt.load(read(store, e.key) or b"") for e in list_all(store, keys.receipts_prefix(name))]
     assert len(done) == len(shards)
     tokens = sum(r.tokens for r in done)
     seconds = (max(r.finished for r in done) - min(r.started for r in done)).total_seconds()

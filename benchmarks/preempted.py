@@ -27,7 +27,7 @@ from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard, Slice, identify
-from tasks.stores.folder import Folder, version_of
+from tasks.stores.folder import FolderStore, version_of
 from tasks.worker import engine_schedule, pipeline, reader, signals
 from tasks.worker.commit import Committer
 from tasks.worker.heartbeat import HeartbeatWriter
@@ -94,7 +94,7 @@ MODES = (
 )
 
 
-def corpus(folder: Path, store: Folder, shards: int) -> Header:
+def corpus(folder: Path, store: FolderStore, shards: int) -> Header:
     folder.mkdir()
     dice = random.Random(SEED)
     cut: list[Shard] = []
@@ -121,7 +121,7 @@ def measure(mode: Mode, shards: int, every: int) -> dict[str, object]:
     """One run under one mode."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = Folder(folder / "out")
+        store = FolderStore(folder / "out")
         header = corpus(folder / "in", store, shards)
         dice = random.Random(SEED)
         Timed.worked, lives, preemptions = 0.0, 0, 0

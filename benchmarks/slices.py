@@ -16,7 +16,7 @@ from typing import Any
 
 from tasks.formats.readers import Columns, Document, rows
 from tasks.protocol.shard import Slice
-from tasks.stores.folder import Folder, version_of
+from tasks.stores.folder import FolderStore, version_of
 
 SIZE = 2 * 10**9
 SLICE = 4 * 2**20  # bytes, about: a million tokens of English
@@ -69,7 +69,7 @@ def write(path: Path, size: int) -> int:
 
 def read_all(path: Path) -> dict[str, Any]:
     """Every slice of the file, one after the other, ends found by looking at a line end each."""
-    store, version, size = Folder(path.parent), version_of(path.stat()), path.stat().st_size
+    store, version, size = FolderStore(path.parent), version_of(path.stat()), path.stat().st_size
     start = time.perf_counter()
     documents = slices = position = 0
     with path.open("rb") as stream:

@@ -16,19 +16,19 @@ from tasks.engines.load import load
 from tasks.engines.tokenizer import Cut, longest
 from tasks.formats.quantize import restore
 from tasks.protocol import keys, manifest, receipt
-from tasks.stores.base import every, read
-from tasks.stores.folder import Folder
+from tasks.stores.base import list_all, read
+from tasks.stores.folder import FolderStore
 
 LINE = 96  # characters of a document shown
 
 
 def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int = 3) -> None:
     """Print the nearest `k` documents of each query."""
-    store = Folder(vectors)
+    store = FolderStore(vectors)
     header = manifest.read_header(store, run)
     ids: list[str] = []
     blocks: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
-    for entry in every(store, keys.receipts_prefix(run)):
+    for entry in list_all(store, keys.receipts_prefix(run)):
         body = read(store, entry.key)
         assert body
         for key, _ in receipt.load(body).files:  # none where nothing of it could be embedded

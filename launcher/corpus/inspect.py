@@ -17,7 +17,7 @@ from launcher.format import plain
 from launcher.jobs.job import CorpusSource, Job
 from tasks.engines.tokenizer import words
 from tasks.formats.readers import Columns
-from tasks.stores.base import Refused
+from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
 
 
@@ -93,7 +93,7 @@ def fresh_of(
     }
     try:
         found = fresh(listing, open_store(output_path(job, base)), kind, but, say)
-    except Refused as refused:  # the bucket may not be there yet: that is for the launch to say
+    except StoreError as refused:  # the bucket may not be there yet: that is for the launch to say
         say(f"earlier runs were not looked for: {refused}")
         return Fresh(listing)
     if any(file.bytes for file in found.listing.files):

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from launcher.errors import Problem
 from tasks.protocol.shard import Kind
-from tasks.stores.base import Entry, Store, check_read, every
+from tasks.stores.base import Entry, Store, check_read_key, list_all
 from tasks.stores.folder import version_of
 from tasks.stores.open import open_store
 
@@ -152,7 +152,7 @@ def _in_bucket(url: str, opened: Callable[[str], Store]) -> Found:
     if any(part in (".", "..") for part in parts):
         raise Problem(f"no path in a bucket has . or .. in it: {url}", hint="write corpus.path in full")
     if not parts:
-        root, found = f"{scheme}://{bucket or ''}", list(every(opened(url), ""))
+        root, found = f"{scheme}://{bucket or ''}", list(list_all(opened(url), ""))
     else:
         folder, name = parts[:-1], parts[-1]
         root = "/".join([f"{scheme}:/", bucket, *folder])
@@ -164,10 +164,10 @@ def _in_bucket(url: str, opened: Callable[[str], Store]) -> Found:
             fixed = list(takewhile(lambda part: not has_magic(part), parts))
             wanted = parts[len(fixed) :]
             root = "/".join([f"{scheme}:/", bucket, *fixed])
-            found = [e for e in every(opened(root), _literal(wanted[0])) if fits(e.key.split("/"), wanted)]
+            found = [e for e in list_all(opened(root), _literal(wanted[0])) if fits(e.key.split("/"), wanted)]
         else:
             root = "/".join([f"{scheme}:/", bucket, *parts])
-            found = list(every(opened(root), ""))
+            found = list(list_all(opened(root), ""))
     if not found:
         raise Problem(
             f"no corpus at {url}",
@@ -190,7 +190,7 @@ def _in_bucket(url: str, opened: Callable[[str], Store]) -> Found:
 
 def _object(entry: Entry) -> File | None:
     try:
-        check_read(entry.key)
+        check_read_key(entry.key)
     except ValueError:  # a bucket may hold what no path can name
         return None
     return _file(entry.key, entry.size, entry.version)

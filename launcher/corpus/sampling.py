@@ -28,7 +28,7 @@ from tasks.engines.tokenizer import Cut, Words, pieces
 from tasks.formats.parquet_reader import footer
 from tasks.formats.readers import LONGEST, Bad, Columns, Document, Row, opened, rows, rows_of
 from tasks.protocol.shard import Slice
-from tasks.stores.base import Changed, Store
+from tasks.stores.base import ObjectChanged, Store
 
 SMALL = 6 * 2**20  # bytes as stored; less is read whole
 BLOCKS = 48  # per stratum
@@ -244,7 +244,7 @@ def line_end(store: Store, file: File | Slice, position: int) -> int:
         return 0
     stream = store.get(file.path, file.version, (position - 1, position - 1 + LINE))
     if stream is None:
-        raise Changed(file.path, file.version, None)
+        raise ObjectChanged(file.path, file.version, None)
     with stream:
         while True:
             found = stream.readline(2**20)

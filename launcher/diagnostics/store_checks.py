@@ -14,10 +14,20 @@ from uuid import uuid4
 
 from launcher.diagnostics.checks import Check, Verdict
 from tasks.protocol.keys import DOCTOR_PROBE_KEY, RUNS_PREFIX
-from tasks.stores.base import PAGE, Denied, Refused, Store, Unknown, Unreachable, Unsure, create_once, read
-from tasks.stores.folder import Folder
+from tasks.stores.base import (
+    PAGE_SIZE,
+    OutcomeUnknown,
+    PermissionDenied,
+    Store,
+    StoreError,
+    StoreUnreachable,
+    Unauthenticated,
+    create_once,
+    read,
+)
+from tasks.stores.folder import FolderStore
 from tasks.stores.open import open_store
-from tasks.stores.range_reader import Ranged
+from tasks.stores.range_reader import RangeReader
 
 KEY = DOCTOR_PROBE_KEY
 NEW_KEY = f"{KEY}-new"
@@ -40,13 +50,13 @@ def check_store(
     """Run every check of the store at `url`; stop early when a failure makes the rest pointless."""
     try:
         store = opened(url)
-    except Refused as error:
+    except StoreError as error:
         return [_failed("address", error)]
     probe = StoreProbe(store, clock, wait)
     for name, check in STORE_CHECKS:
         try:
             probe.found.append(Check(name, *check(probe)))
-        except Refused as error:
+        except StoreError as error:
             failed = _failed(name, error)
             probe.found.append(failed)
             probe.stop = failed.name in ESSENTIAL
@@ -91,7 +101,7 @@ def _reach(probe: StoreProbe) -> CheckOutcome:
 
 def _credentials(probe: StoreProbe) -> CheckOutcome:
     """Whether the credentials are accepted; `_reach` has just had an answer."""
-    return "ok", "needs none" if isinstance(probe.store, Folder) else "accepted", None
+    return "ok", "needs none" if isinstance(probe.store, FolderStore) else "accepted", None
 
 
 def _list(probe: StoreProbe) -> CheckOutcome:
@@ -99,7 +109,7 @@ def _list(probe: StoreProbe) -> CheckOutcome:
     count = len(probe.store.list(RUNS_PREFIX))
     return (
         "ok",
-        f"may list ({count:,} objects under {RUNS_PREFIX}{', or more' if count >= PAGE else ''})",
+        f"may list ({count:,} objects under {RUNS_PREFIX}{', or more' if count >= PAGE_SIZE else ''})",
         None,
     )
 
@@ -120,7 +130,7 @@ def _write(probe: StoreProbe) -> CheckOutcome:
 def _create_only(probe: StoreProbe) -> CheckOutcome:
     """Whether creating an object that exists is refused and leaves it alone, and creating a new one succeeds."""
     taken = False
-    with suppress(Unsure):
+    with suppress(OutcomeUnknown):
         taken = probe.store.create(KEY, _fresh())
     if taken or read(probe.store, KEY) != probe.body:
         probe.stop = True
@@ -208,13 +218,13 @@ STORE_CHECKS: tuple[tuple[str, Callable[[StoreProbe], CheckOutcome]], ...] = (
 ESSENTIAL = {"reach", "credentials", "list", "write"}  # without these the other checks say nothing
 
 
-def _failed(name: str, error: Refused) -> Check:
+def _failed(name: str, error: StoreError) -> Check:
     """The check that an error belongs to: some errors say themselves what is wrong, whichever check met them."""
-    if isinstance(error, Unreachable):
+    if isinstance(error, StoreUnreachable):
         name = "reach"
-    elif isinstance(error, Unknown):
+    elif isinstance(error, Unauthenticated):
         name = "credentials"
-    elif isinstance(error, Denied) and name == "reach":
+    elif isinstance(error, PermissionDenied) and name == "reach":
         name = "list"  # the request that _reach makes
     return Check(name, "fail", str(error), error.hint)
 
@@ -227,4 +237,4 @@ def _fresh() -> bytes:
 def _bytes_sent(stream: BinaryIO) -> int | None:
     """How many bytes the store sent for a stream; None where that is unknown."""
     raw: object = getattr(stream, "raw", stream)
-    return raw.brought if isinstance(raw, Ranged) else None
+    return raw.brought if isinstance(raw, RangeReader) else None

@@ -22,7 +22,7 @@ from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeats_prefix, plan_key
 from tasks.protocol.worker_names import machine_of
-from tasks.stores.base import Store, every, read
+from tasks.stores.base import Store, list_all, read
 
 CLEAN_ENDS = ("done", "stopped")  # a heartbeat's last state
 
@@ -79,7 +79,7 @@ def _rebuild_machines(ledger: Ledger, store: Store, run: str, plan: SavedPlan) -
 def _heartbeats(store: Store, run: str, *, rented: bool) -> Mapping[str, Sequence[Heartbeat]]:
     """The last heartbeats of all workers by machine; a worker of a laptop is a machine of its own."""
     found: dict[str, list[Heartbeat]] = {}
-    for entry in every(store, heartbeats_prefix(run)):
+    for entry in list_all(store, heartbeats_prefix(run)):
         body = read(store, entry.key)
         if body is not None:
             one = load(body)

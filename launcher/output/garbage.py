@@ -15,7 +15,7 @@ from tasks.formats.parquet_reader import TAIL
 from tasks.protocol.keys import VECTORS_PREFIX, parts_prefix, quarantine_prefix
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
-from tasks.stores.base import Entry, Store, every
+from tasks.stores.base import Entry, Store, list_all
 
 
 class Eraser(Protocol):
@@ -28,11 +28,11 @@ def garbage(store: Store, header: Header, receipts: list[Receipt]) -> Iterator[E
     """What a finished run left behind: parts that were gone on from, and vectors and failed rows that nobody names."""
     named = {key for one in receipts for key, _ in one.files}
     kept = {key for one in receipts for key in one.quarantines}
-    for entry in every(store, VECTORS_PREFIX):
+    for entry in list_all(store, VECTORS_PREFIX):
         if entry.key not in named and _run_of(store, entry.key) == header.run:
             yield entry
-    yield from (e for e in every(store, quarantine_prefix(header.run)) if e.key not in kept)
-    yield from every(store, parts_prefix(header.run))
+    yield from (e for e in list_all(store, quarantine_prefix(header.run)) if e.key not in kept)
+    yield from list_all(store, parts_prefix(header.run))
 
 
 def _run_of(store: Store, key: str) -> str | None:

@@ -30,7 +30,7 @@ from tasks.protocol.dtypes import Dtype
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Changed, Store, read
+from tasks.stores.base import ObjectChanged, Store, read
 from tasks.stores.open import open_store
 from tasks.worker.windows import rows_of
 
@@ -224,7 +224,7 @@ def _check(
     source = Input(places)
     try:
         difference = _compare(source.due(rows_of(header, corpus, shard)), documents)
-    except Changed as changed:  # after it was embedded
+    except ObjectChanged as changed:  # after it was embedded
         verdict.fault(f"{where}: {changed}")
         return
     if output.rows != done.chunks:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.protocol.shard import Slice
-from tasks.stores.base import Changed, Span, Store
+from tasks.stores.base import ObjectChanged, Span, Store
 
 TAIL: Span = (-(64 * 2**10), None)  # where the footer is: one request brings it
 BUFFER = 4 * 2**20  # bytes of a column fetched at once
@@ -30,7 +30,7 @@ def footer(source: Store, path: str, version: str) -> BinaryIO:
     """
     stream = source.get(path, version, TAIL)
     if stream is None:
-        raise Changed(path, version, None)
+        raise ObjectChanged(path, version, None)
     return stream
 
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 from tasks.errors import Problem
 from tasks.formats.parquet_reader import Bookmark, footer
 from tasks.protocol.shard import Slice
-from tasks.stores.base import Changed, Refused, Store
+from tasks.stores.base import ObjectChanged, Store, StoreError
 
 LONGEST = 8 * 2**20  # bytes of one text or line; longer ones are quarantined, not held
 ZSTD = 4_096  # bytes decompressed at once: where a .zst is damaged, Arrow loses what it had of this read
@@ -109,11 +109,11 @@ def opened(source: Store, piece: Slice) -> BinaryIO:
     """
     inside = PurePosixPath(piece.path)
     if inside.is_absolute() or ".." in inside.parts:  # a manifest that no planner wrote
-        raise Refused(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
+        raise StoreError(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
     if piece.kind == "parquet":
         try:
             return footer(source, piece.path, piece.version)
-        except Changed as changed:
+        except ObjectChanged as changed:
             if changed.gone:
                 raise missing(source, piece) from changed
             raise
@@ -126,8 +126,8 @@ def opened(source: Store, piece: Slice) -> BinaryIO:
 def missing(source: Store, piece: Slice) -> Problem:
     """Why a file is not there: it alone is gone, or nothing is there any more, as when a disk is not mounted."""
     if source.list(""):
-        return Changed(piece.path, piece.version, None)
-    return Refused(
+        return ObjectChanged(piece.path, piece.version, None)
+    return StoreError(
         f"cannot read {piece.path}: nothing is left of the corpus",
         hint="bring the corpus back where it was, then resume the run: nothing is lost",
     )

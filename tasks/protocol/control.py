@@ -14,7 +14,7 @@ from typing import Literal
 from tasks.errors import Problem
 from tasks.protocol import documents
 from tasks.protocol.keys import control_key
-from tasks.stores.base import Store, Unsure, read
+from tasks.stores.base import OutcomeUnknown, Store, read
 
 SCHEMA = "embedfleet/control/1"
 POLL_SECONDS = 15.0
@@ -55,7 +55,7 @@ def watch(store: Store, run: str, drain: Callable[[], None], every: float = POLL
 
     def poll() -> None:
         while not end.is_set():
-            with suppress(Unsure, Problem, OSError):
+            with suppress(OutcomeUnknown, Problem, OSError):
                 if read_command(store, run) == "drain":
                     drain()
                     return

@@ -20,7 +20,7 @@ from uuid import uuid4
 from tasks.protocol import documents
 from tasks.protocol.keys import lease_key, leases_prefix, receipts_prefix
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Entry, Store, create_once, every, read
+from tasks.stores.base import Entry, Store, create_once, list_all, read
 
 RECEIPT_NAME = re.compile(r"[0-9a-f]{16}\.json")
 CLOCK_GRACE = timedelta(seconds=1)  # stores stamp whole seconds
@@ -87,7 +87,7 @@ def is_free(entry: Entry) -> bool:
 def receipts(store: Store, run: str, slab: str) -> frozenset[str]:
     """The ids of the shards of a slab that have a receipt."""
     prefix = receipts_prefix(run, slab)
-    names = (entry.key[len(prefix) :] for entry in every(store, prefix))
+    names = (entry.key[len(prefix) :] for entry in list_all(store, prefix))
     return frozenset(name.removesuffix(".json") for name in names if RECEIPT_NAME.fullmatch(name))
 
 
@@ -96,7 +96,7 @@ def survey(store: Store, run: str, slab: str) -> Survey:
     prefix = leases_prefix(run, slab)
     newest: dict[str, tuple[int, Entry]] = {}
     crashes = Counter[str]()
-    for entry in every(store, prefix):
+    for entry in list_all(store, prefix):
         shard, _, generation = entry.key[len(prefix) :].partition("/")
         if not generation.isdigit():
             continue  # not a lease: file managers and network shares leave files of their own

@@ -11,11 +11,11 @@ from datetime import datetime
 from tasks.protocol import documents
 
 SCHEMA = "embedfleet/receipt/3"
-PART = "embedfleet/part/1"
+PART_SCHEMA = "embedfleet/part/1"
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ReceiptFile:
     """Vectors of consecutive rows of a shard, made by one worker in one go, and the rows that failed among them."""
 
     key: str  # relative to the output path
@@ -30,7 +30,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartReceipt:
     """The first `done` rows of a shard's input, good and bad, lie in `files`. The counts are of all of them."""
 
     run: str
@@ -43,7 +43,7 @@ class Part:
     tokens_cut: int
     tokens_repeated: int
     failed_rows: int
-    files: tuple[File, ...]
+    files: tuple[ReceiptFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Receipt:
     finished: datetime
     stages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds by stage; they overlap
     fault: str | None = None  # why nothing of the shard could be embedded, such as an input that changed
-    earlier: tuple[File, ...] = ()  # of workers that had to go: what comes before this attempt's file
+    earlier: tuple[ReceiptFile, ...] = ()  # of workers that had to go: what comes before this attempt's file
     tokens_repeated: int = 0  # of `tokens`, those of texts that were embedded once already
 
     @property
@@ -110,29 +110,29 @@ def load(body: bytes) -> Receipt:
     return documents.decode(body, Receipt, "a receipt", SCHEMA)
 
 
-def dump_part(part: Part) -> bytes:
+def dump_part(part: PartReceipt) -> bytes:
     """The part as the store holds it."""
-    return documents.encode(part, PART, ascii_only=False)
+    return documents.encode(part, PART_SCHEMA, ascii_only=False)
 
 
-def load_part(body: bytes) -> Part:
+def load_part(body: bytes) -> PartReceipt:
     """The part that `dump_part` wrote.
 
     Raises:
         BadDocument: it is not a part of this schema.
     """
-    return documents.decode(body, Part, "a part receipt", PART)
+    return documents.decode(body, PartReceipt, "a part receipt", PART_SCHEMA)
 
 
-def dump_files(files: tuple[File, ...]) -> str:
+def dump_files(files: tuple[ReceiptFile, ...]) -> str:
     """Files as JSON, for the ledger."""
     return documents.encode(files).decode()
 
 
-def load_files(text: str) -> tuple[File, ...]:
+def load_files(text: str) -> tuple[ReceiptFile, ...]:
     """The files that `dump_files` wrote.
 
     Raises:
         BadDocument: they are not files of a receipt.
     """
-    return documents.decode(text, tuple[File, ...], "files of a receipt")
+    return documents.decode(text, tuple[ReceiptFile, ...], "files of a receipt")

@@ -18,38 +18,38 @@ from uuid import uuid4
 
 from tasks.errors import Problem
 
-PAGE = 1_000  # entries of one listing; what S3 and GCS give at most
-TRIES = 8  # writes whose reply is lost, one after the other, before we give up
-PAUSE = 0.1  # seconds before the second try, at most; doubles, with full jitter, to
-LONGEST_PAUSE = 2.0
-TEMPORARY = ".tmp-"  # files that are still being written; never listed
+PAGE_SIZE = 1_000  # entries of one listing; what S3 and GCS give at most
+CREATE_ATTEMPTS = 8  # writes whose reply is lost, one after the other, before we give up
+FIRST_BACKOFF_SECONDS = 0.1  # seconds before the second try, at most; doubles, with full jitter, to
+MAX_BACKOFF_SECONDS = 2.0
+TEMPORARY_PREFIX = ".tmp-"  # files that are still being written; never listed
 
 Body = bytes | Path  # a Path is a local file, for what is too large to hold
 # Bytes [start, end); end None: to the object's end; start < 0: so many from its end.
 Span = tuple[int, int | None]
 
 
-class Unsure(Exception):  # noqa: N818 - a state of knowledge, not an error
+class OutcomeUnknown(Exception):  # noqa: N818 - a state of knowledge, not an error
     """The reply was lost: the write may or may not have happened. Read the key back."""
 
 
-class Refused(Problem):
+class StoreError(Problem):
     """The store cannot be used, and why."""
 
 
-class Unreachable(Refused):
+class StoreUnreachable(StoreError):
     """Nothing answers at its address."""
 
 
-class Unknown(Refused):
+class Unauthenticated(StoreError):
     """There are no credentials, or the store does not know them (any more)."""
 
 
-class Denied(Refused):
+class PermissionDenied(StoreError):
     """The credentials are good, but not for this."""
 
 
-class Changed(Problem):
+class ObjectChanged(Problem):
     """An object is not the one that was asked for."""
 
     def __init__(self, key: str, was: str, now: str | None) -> None:
@@ -115,13 +115,13 @@ def read(store: Store, key: str) -> bytes | None:
         return stream.read()
 
 
-def every(store: Store, prefix: str) -> Iterator[Entry]:
+def list_all(store: Store, prefix: str) -> Iterator[Entry]:
     """All entries under `prefix`, page after page."""
     after = ""
     while True:
         page = store.list(prefix, after)
         yield from page
-        if len(page) < PAGE:
+        if len(page) < PAGE_SIZE:
             return
         after = page[-1].key
 
@@ -132,17 +132,17 @@ def create_once(store: Store, key: str, body: bytes, wait: Callable[[float], Non
     `body` must hold a nonce, so that equal bytes are our own write. Without this read-back, 4-6 % of
     commits were reported lost when replies get lost (docs/architecture.md#the-store-protocol).
     """
-    for number in range(TRIES):
+    for number in range(CREATE_ATTEMPTS):
         if number:
-            wait(random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**number)))  # noqa: S311 - jitter, not a secret
-        with suppress(Unsure):
+            wait(random.uniform(0, min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2**number)))  # noqa: S311 - jitter, not a secret
+        with suppress(OutcomeUnknown):
             if store.create(key, body):
                 return True
         found = read(store, key)
         if found is not None:
             return found == body
-    raise Refused(
-        f"the store neither took {key!r} nor shows another's, {TRIES} times over",
+    raise StoreError(
+        f"the store neither took {key!r} nor shows another's, {CREATE_ATTEMPTS} times over",
         hint="see whether the store is healthy, then resume the run: nothing is lost",
     )
 
@@ -155,38 +155,38 @@ def probe(store: Store, key: str, wait: Callable[[float], None] = time.sleep) ->
     """
     create_once(store, key, uuid4().hex.encode(), wait)
     first, again = read(store, key), False
-    with suppress(Unsure):
+    with suppress(OutcomeUnknown):
         again = store.create(key, uuid4().hex.encode())
     if again or read(store, key) != first:
-        raise Refused(
+        raise StoreError(
             f"the store overwrote {key!r} although it was told to create it only if absent",
             hint="choose an output path on a store with conditional writes: a local folder, S3 or GCS",
         )
     if not any(entry.key == key for entry in store.list(key)):
-        raise Refused(
+        raise StoreError(
             f"the store does not list {key!r}, which it has just written",
             hint="choose an output path on a store whose listings show every write at once",
         )
 
 
-def place(span: Span | None, size: int) -> int:
+def span_start(span: Span | None, size: int) -> int:
     """Where a stream with this span begins in an object of so many bytes."""
     start = span[0] if span else 0
     return start if start >= 0 else max(0, size + start)
 
 
-def check(key: str) -> None:
+def check_key(key: str) -> None:
     """Keys that are written come from us, but also from manifests: none may leave the root, or look unfinished.
 
     Raises:
         ValueError: it is no key.
     """
     parts = key.split("/")
-    if any(p in ("", ".", "..") or p.startswith(TEMPORARY) for p in parts) or not key.isprintable():
+    if any(p in ("", ".", "..") or p.startswith(TEMPORARY_PREFIX) for p in parts) or not key.isprintable():
         raise ValueError(f"not a key: {key!r}")
 
 
-def check_read(key: str) -> None:
+def check_read_key(key: str) -> None:
     """Keys that are read may be whatever a corpus calls its files, but none leads out of the root or steers a terminal.
 
     Raises:
@@ -200,4 +200,4 @@ def check_read(key: str) -> None:
 def check_prefix(prefix: str) -> None:
     """The same for the beginning of a key."""
     if prefix:
-        check(prefix.removesuffix("/"))
+        check_key(prefix.removesuffix("/"))

@@ -11,21 +11,21 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from tasks.stores.base import (
-    PAGE,
-    TEMPORARY,
+    PAGE_SIZE,
+    TEMPORARY_PREFIX,
     Body,
-    Changed,
     Entry,
-    Refused,
+    ObjectChanged,
     Span,
-    check,
+    StoreError,
+    check_key,
     check_prefix,
-    check_read,
-    place,
+    check_read_key,
+    span_start,
 )
 
 
-class Folder:
+class FolderStore:
     """Objects are files. The folder comes into being with the first of them."""
 
     def __init__(self, root: Path) -> None:
@@ -46,7 +46,7 @@ class Folder:
         _sync_folder(final.parent)
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
-        check_read(key)
+        check_read_key(key)
         try:
             stream = (self.root / key).open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -56,8 +56,8 @@ class Folder:
         status = os.fstat(stream.fileno())
         if version is not None and version != version_of(status):
             stream.close()
-            raise Changed(str(self.root / key), version, version_of(status))
-        stream.seek(place(span, status.st_size))
+            raise ObjectChanged(str(self.root / key), version, version_of(status))
+        stream.seek(span_start(span, status.st_size))
         return stream
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
@@ -65,11 +65,11 @@ class Folder:
         head, _, _ = prefix.rpartition("/")
         entries = [e for e in self._walk(head) if e.key.startswith(prefix) and e.key > after]
         entries.sort(key=lambda e: e.key)
-        return entries[:PAGE]
+        return entries[:PAGE_SIZE]
 
     def erase(self, key: str) -> None:
         """Remove `key`, where it is there."""
-        check(key)
+        check_key(key)
         try:
             (self.root / key).unlink(missing_ok=True)
         except OSError as error:
@@ -77,7 +77,7 @@ class Folder:
 
     def now(self) -> datetime:
         """The file system's clock, which on a network share is the server's, not ours."""
-        clock = self.root / f"{TEMPORARY}{uuid4().hex}"
+        clock = self.root / f"{TEMPORARY_PREFIX}{uuid4().hex}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with clock.open("xb") as stream:
@@ -91,9 +91,9 @@ class Folder:
     @contextlib.contextmanager
     def _written(self, key: str, body: Body) -> Generator[tuple[Path, Path], None, None]:
         """`body` in a temporary file on disk beside its final place, gone afterwards."""
-        check(key)
+        check_key(key)
         final = self.root / key
-        temporary = final.parent / f"{TEMPORARY}{uuid4().hex}"
+        temporary = final.parent / f"{TEMPORARY_PREFIX}{uuid4().hex}"
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as stream:
@@ -121,7 +121,7 @@ class Folder:
                         key = f"{folder}/{item.name}" if folder else item.name
                         if item.is_dir(follow_symlinks=False):
                             folders.append(key)
-                        elif not item.name.startswith(TEMPORARY):
+                        elif not item.name.startswith(TEMPORARY_PREFIX):
                             with contextlib.suppress(FileNotFoundError):
                                 status = item.stat()
                                 yield Entry(key, status.st_size, _modified(status), version_of(status))
@@ -147,12 +147,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _refusal(error: OSError, place: Path, doing: str = "write to") -> Refused:
+def _refusal(error: OSError, place: Path, doing: str = "write to") -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Refused(
+        return StoreError(
             f"no space left for {place}", hint="free some space, then resume the run: nothing is lost"
         )
-    return Refused(
+    return StoreError(
         f"cannot {doing} {place}: {error.strerror or error}",
         hint=f"choose a path that this user may {doing}",
     )

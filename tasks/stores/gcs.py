@@ -27,32 +27,32 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 
 from tasks.stores.base import (
-    PAGE,
+    PAGE_SIZE,
     Body,
-    Changed,
     Entry,
-    Refused,
+    ObjectChanged,
+    OutcomeUnknown,
     Span,
-    Unsure,
-    check,
+    StoreError,
+    check_key,
     check_prefix,
-    check_read,
+    check_read_key,
 )
-from tasks.stores.gcs_errors import ERRORS, invalid, meaning, no_bucket, status_of
-from tasks.stores.range_reader import Part, bounds, opened, part
-from tasks.stores.retry import ANSWER, CONNECT, PATIENCE, Contact, Silent
+from tasks.stores.gcs_errors import ERRORS, invalid, no_bucket, status_of, translate
+from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
+from tasks.stores.retry import CONNECT_TIMEOUT, PATIENCE, READ_TIMEOUT, StoreConnection, TransientError
 
-PIECE = 16 * 2**20  # bytes of a piece of a large upload
-PIECE_PATIENCE = 60.0  # seconds for which one piece is sent again; by the SDK, as a piece may be sent twice
+CHUNK_BYTES = 16 * 2**20  # bytes of a piece of a large upload
+CHUNK_PATIENCE = 60.0  # seconds for which one piece is sent again; by the SDK, as a piece may be sent twice
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 FIELDS = "items(name,size,timeCreated,generation),nextPageToken"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 TYPE = "application/octet-stream"
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Answer")
 
 
-class Gcs:
+class GcsStore:
     """The objects of `bucket` under `prefix`. Made without a request; any thread may use it."""
 
     def __init__(self, bucket: str, prefix: str = "", patience: float = PATIENCE) -> None:
@@ -60,7 +60,7 @@ class Gcs:
             raise invalid(f"gs://{bucket}")
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._contact = Contact(f"gs://{bucket}", patience)
+        self._contact = StoreConnection(f"gs://{bucket}", patience)
         self._lock = threading.Lock()
         self._made: Any = None
         self._last = (
@@ -68,42 +68,42 @@ class Gcs:
         )  # the headers of the last answer to a thread: the SDK keeps too few of them
 
     def create(self, key: str, body: Body) -> bool:
-        check(key)
+        check_key(key)
         try:
             self._ask("create", key, partial(self._write, key, body, None, if_generation_match=0), (409, 412))
-        except Silent as error:
-            raise Unsure(str(error)) from error
+        except TransientError as error:
+            raise OutcomeUnknown(str(error)) from error
         except GoogleAPICallError as error:
             if status_of(error) == 412:
                 return False
-            raise Unsure("create was answered 409") from error
+            raise OutcomeUnknown("create was answered 409") from error
         return True
 
     def put(self, key: str, body: Body) -> None:
-        check(key)
+        check_key(key)
         again = (
             None
             if isinstance(body, bytes)
-            else DEFAULT_RETRY.with_timeout(min(PIECE_PATIENCE, self._contact.patience))
+            else DEFAULT_RETRY.with_timeout(min(CHUNK_PATIENCE, self._contact.patience))
         )
         self._insist("write", key, partial(self._write, key, body, again))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
-        check_read(key)
+        check_read_key(key)
         if version is not None and not version.isdecimal():  # it was another kind of store that gave it
-            raise Changed(self._url(key), version, "")
-        ask = partial(self._part, key, version, *bounds(span))
+            raise ObjectChanged(self._url(key), version, "")
+        ask = partial(self._part, key, version, *opening_range(span))
         try:
             first = self._insist("read", key, ask, (404, 412, 416))
         except GoogleAPICallError as error:
             if status_of(error) == 404:
                 return None
             if status_of(error) == 412:
-                raise Changed(self._url(key), version or "", "") from error
+                raise ObjectChanged(self._url(key), version or "", "") from error
             first = self._empty(key, version)
         if version is not None and first.version != version:  # a store that does not heed the condition
-            raise Changed(self._url(key), version, first.version)
-        return opened(partial(self._fetch, key, first.version), first, span)
+            raise ObjectChanged(self._url(key), version, first.version)
+        return open_stream(partial(self._fetch, key, first.version), first, span)
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
         check_prefix(prefix)
@@ -112,11 +112,11 @@ class Gcs:
         def page() -> list[Entry]:
             found: list[Entry] = []
             for blob in self._listing(
-                prefix=self.root + prefix, start_offset=start or None, page_size=PAGE, fields=FIELDS
+                prefix=self.root + prefix, start_offset=start or None, page_size=PAGE_SIZE, fields=FIELDS
             ):
                 if blob.name != start:  # it begins at `start`, not after it
                     found.append(self._entry(blob))
-                if len(found) == PAGE:
+                if len(found) == PAGE_SIZE:
                     break
             return found
 
@@ -124,10 +124,13 @@ class Gcs:
 
     def erase(self, key: str) -> None:
         """Remove `key`, where it is there."""
-        check(key)
+        check_key(key)
         with suppress(NotFound):
             self._insist(
-                "remove", key, lambda: self._blob(key).delete(timeout=(CONNECT, ANSWER), retry=None), (404,)
+                "remove",
+                key,
+                lambda: self._blob(key).delete(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None),
+                (404,),
             )
 
     def now(self) -> datetime:
@@ -138,17 +141,19 @@ class Gcs:
             self._insist("look at", "", lambda: list(self._listing(prefix=self.root, max_results=1)))
             known = self._contact.now()
         if known is None:
-            raise Refused(
+            raise StoreError(
                 f"gs://{self.bucket} does not tell its time: its answers have no Date",
                 hint="choose an output path on another store: leases expire by the store's clock",
             )
         return known
 
     def _write(self, key: str, body: Body, retry: Any, **condition: int) -> None:
-        blob = self._blob(key, PIECE if isinstance(body, Path) and body.stat().st_size > PIECE else None)
+        blob = self._blob(
+            key, CHUNK_BYTES if isinstance(body, Path) and body.stat().st_size > CHUNK_BYTES else None
+        )
         fields: dict[str, Any] = {
             "content_type": TYPE,
-            "timeout": (CONNECT, ANSWER),
+            "timeout": (CONNECT_TIMEOUT, READ_TIMEOUT),
             "retry": retry,
             **condition,
         }
@@ -157,29 +162,31 @@ class Gcs:
         else:
             blob.upload_from_filename(str(body), **fields)
 
-    def _part(self, key: str, version: str | None, first: int, last: int | None) -> Part:
+    def _part(self, key: str, version: str | None, first: int, last: int | None) -> RangeResponse:
         condition = {"if_generation_match": int(version)} if version is not None else {}
         body: bytes = self._blob(key).download_as_bytes(
             start=first,
             end=last,
             raw_download=True,  # what was stored compressed stays so: sizes and ranges are of what is stored
-            timeout=(CONNECT, ANSWER),
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
             retry=None,
             **condition,
         )
         headers = self._last.headers
-        return part(body, headers.get("Content-Range"), headers["X-Goog-Generation"])
+        return parse_response(body, headers.get("Content-Range"), headers["X-Goog-Generation"])
 
-    def _empty(self, key: str, version: str | None) -> Part:
+    def _empty(self, key: str, version: str | None) -> RangeResponse:
         """Of an object that ends before the bytes asked for."""
         condition = {"if_generation_match": int(version)} if version is not None else {}
         blob = self._blob(key)
-        ask = partial(blob.reload, timeout=(CONNECT, ANSWER), retry=None, **condition)
+        ask = partial(blob.reload, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None, **condition)
         try:
             self._insist("read", key, ask, (404, 412))
         except GoogleAPICallError as error:
-            raise Changed(self._url(key), version or "", None if status_of(error) == 404 else "") from error
-        return Part(b"", 0, int(blob.size), str(blob.generation))
+            raise ObjectChanged(
+                self._url(key), version or "", None if status_of(error) == 404 else ""
+            ) from error
+        return RangeResponse(b"", 0, int(blob.size), str(blob.generation))
 
     def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
         try:
@@ -187,13 +194,15 @@ class Gcs:
                 "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
             )
         except GoogleAPICallError as error:
-            raise Changed(self._url(key), version, None if status_of(error) == 404 else "") from error
+            raise ObjectChanged(self._url(key), version, None if status_of(error) == 404 else "") from error
         if found.version != version:
-            raise Changed(self._url(key), version, found.version)
+            raise ObjectChanged(self._url(key), version, found.version)
         return found.cut(start, end)
 
     def _listing(self, **fields: Any) -> Any:
-        return self._client().list_blobs(self.bucket, timeout=(CONNECT, ANSWER), retry=None, **fields)
+        return self._client().list_blobs(
+            self.bucket, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None, **fields
+        )
 
     def _entry(self, blob: Any) -> Entry:
         # In whole seconds, as the clock of the Date header is: an object is never younger than nothing.
@@ -201,11 +210,11 @@ class Gcs:
         return Entry(str(blob.name).removeprefix(self.root), int(blob.size), made, str(blob.generation))
 
     def _insist(
-        self, doing: str, key: str, call: Callable[[], Answer], expected: Container[int] = ()
-    ) -> Answer:
+        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+    ) -> Result:
         return self._contact.ask(partial(self._ask, doing, key, call, expected))
 
-    def _ask(self, doing: str, key: str, call: Callable[[], Answer], expected: Container[int] = ()) -> Answer:
+    def _ask(self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()) -> Result:
         """Ask once.
 
         Raises:
@@ -222,7 +231,7 @@ class Gcs:
                 and not no_bucket(error)
             ):
                 raise
-            raise meaning(error, doing, self._url(key)) from error
+            raise translate(error, doing, self._url(key)) from error
 
     def _url(self, key: str) -> str:
         return f"gs://{self.bucket}/{self.root}{key}"

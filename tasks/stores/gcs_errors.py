@@ -14,10 +14,10 @@ from google.auth import exceptions as auth
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
 
-from tasks.stores.base import Denied, Refused, Unknown
-from tasks.stores.retry import Silent
+from tasks.stores.base import PermissionDenied, StoreError, Unauthenticated
+from tasks.stores.retry import TransientError
 
-TOO_MUCH = {
+RETRYABLE_REASONS = {
     "rateLimitExceeded",
     "userRateLimitExceeded",
     "quotaExceeded",
@@ -25,14 +25,14 @@ TOO_MUCH = {
     "internalError",
     "SlowDown",
 }
-ACCOUNT = {"accountDisabled", "UserProjectAccountProblem", "userProjectAccountProblem"}
+ACCOUNT_REASONS = {"accountDisabled", "UserProjectAccountProblem", "userProjectAccountProblem"}
 SIGN_IN = (
     "sign in again (gcloud auth application-default login) or set fresh credentials, "
     "then resume the run: nothing is lost"
 )
 SET_UP = "set up credentials: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"
-NETWORK = (requests.RequestException, HTTPError, DataCorruption, ConnectionError, TimeoutError)
-ERRORS = (GoogleAPICallError, RetryError, auth.GoogleAuthError, InvalidResponse, *NETWORK)
+NETWORK_ERRORS = (requests.RequestException, HTTPError, DataCorruption, ConnectionError, TimeoutError)
+ERRORS = (GoogleAPICallError, RetryError, auth.GoogleAuthError, InvalidResponse, *NETWORK_ERRORS)
 
 
 def status_of(error: GoogleAPICallError) -> int:
@@ -54,88 +54,90 @@ def no_bucket(error: GoogleAPICallError) -> bool:
     return status_of(error) == 404 and "bucket does not exist" in str(error)
 
 
-def meaning(error: Exception, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911 - one for each case
+def translate(error: Exception, doing: str, place: str) -> TransientError | StoreError:  # noqa: PLR0911 - one for each case
     """Of an error while `doing` (a call) something at `place` (a URL)."""
     if isinstance(error, GoogleAPICallError):
         return _answered(error, doing, place)
     if isinstance(error, InvalidResponse):
-        return Silent(f"{doing} was answered {int(error.response.status_code)}")
+        return TransientError(f"{doing} was answered {int(error.response.status_code)}")
     if isinstance(error, RetryError):
-        return Silent(f"{doing} got no answer, or one that says later")
+        return TransientError(f"{doing} got no answer, or one that says later")
     if isinstance(error, auth.GoogleAuthError):
         return _unknown(error, place)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return Refused(
+        return StoreError(
             f"cannot {doing} {place}: the certificate of the endpoint is not trusted",
             hint="set REQUESTS_CA_BUNDLE to the certificates that this network uses",
         )
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-        return Refused(
+        return StoreError(
             f"cannot {doing} {place}: its endpoint is no URL", hint="mend STORAGE_EMULATOR_HOST, or unset it"
         )
-    return Silent(_broken(error))
+    return TransientError(_broken(error))
 
 
-def _unknown(error: auth.GoogleAuthError, place: str) -> Silent | Refused:
+def _unknown(error: auth.GoogleAuthError, place: str) -> TransientError | StoreError:
     """The credentials are not good, or could not be had."""
     if isinstance(error, auth.MalformedError):
-        return Unknown(f"the credentials for {place} cannot be read", hint=SET_UP)
+        return Unauthenticated(f"the credentials for {place} cannot be read", hint=SET_UP)
     if isinstance(error, auth.DefaultCredentialsError):
-        return Unknown(f"no credentials for {place}", hint=SET_UP)
+        return Unauthenticated(f"no credentials for {place}", hint=SET_UP)
     if isinstance(error, auth.TransportError) or error.retryable:
-        return Silent("the credentials could not be renewed")
+        return TransientError("the credentials could not be renewed")
     if isinstance(error, auth.RefreshError):
-        return Unknown(f"the credentials for {place} have expired or were revoked", hint=SIGN_IN)
-    return Unknown(f"the credentials for {place} cannot be used ({type(error).__name__})", hint=SET_UP)
+        return Unauthenticated(f"the credentials for {place} have expired or were revoked", hint=SIGN_IN)
+    return Unauthenticated(
+        f"the credentials for {place} cannot be used ({type(error).__name__})", hint=SET_UP
+    )
 
 
-def _answered(error: GoogleAPICallError, doing: str, place: str) -> Silent | Refused:  # noqa: PLR0911
+def _answered(error: GoogleAPICallError, doing: str, place: str) -> TransientError | StoreError:  # noqa: PLR0911
     """The store said no."""
     status, reason = status_of(error), reason_of(error)
     shown = f"{status} {reason}" if reason else str(status)
     if status == 501:
-        return Refused(
+        return StoreError(
             f"the store cannot {doing} {place} (501)",
             hint="choose an output path on a store with conditional writes: a local folder, S3 or GCS",
         )
-    if status >= 500 or status in (408, 429) or reason in TOO_MUCH:
-        return Silent(f"{doing} was answered {shown}")
+    if status >= 500 or status in (408, 429) or reason in RETRYABLE_REASONS:
+        return TransientError(f"{doing} was answered {shown}")
     if status in (404, 410) and doing == "write" and not no_bucket(error):
-        return Silent("the upload ended without an answer")  # and is forgotten: write it again
+        return TransientError("the upload ended without an answer")  # and is forgotten: write it again
     if status == 404:
-        return Refused(
+        return StoreError(
             f"there is no bucket of {place}",
             hint="mend the name, or make the bucket first: gcloud storage buckets create",
         )
     if status == 401:
-        return Unknown(
+        return Unauthenticated(
             f"the credentials for {place} are not known to the store or have expired (401)", hint=SIGN_IN
         )
-    if status == 403 and reason in ACCOUNT:
-        return Refused(
+    if status == 403 and reason in ACCOUNT_REASONS:
+        return StoreError(
             f"cannot {doing} {place}: its project has no account in good standing ({reason})",
             hint="see the billing of the project that owns the bucket",
         )
     if status == 403:
-        return Denied(
+        return PermissionDenied(
             f"access denied: cannot {doing} {place}",
             hint="give these credentials roles/storage.objectUser on the bucket (it may list, read, write and overwrite)",
         )
     if status == 400 and reason in ("required", "userProjectMissing"):
-        return Refused(
+        return StoreError(
             f"cannot {doing} {place}: whoever asks for something in this bucket must pay for it",
             hint="choose a bucket whose owner pays",
         )
     if status == 400 and "bucket name" in str(error):
         return invalid(place)
-    return Refused(
+    return StoreError(
         f"cannot {doing} {place}: the store answered {shown}",
         hint="look the code up in the documentation of the store",
     )
 
 
-def invalid(place: str) -> Refused:
-    return Refused(
+def invalid(place: str) -> StoreError:
+    return StoreError(
         f"{place} has no valid bucket name",
         hint="a bucket's name has 3 to 63 small letters, digits, dots, hyphens and underscores",
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.stores.base import Refused, Store
+from tasks.stores.base import Store, StoreError
 
 
 def open_store(url: str) -> Store:
@@ -13,25 +13,27 @@ def open_store(url: str) -> Store:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme == "file":
-        from tasks.stores.folder import Folder  # noqa: PLC0415 - each store only where it is used
+        from tasks.stores.folder import FolderStore  # noqa: PLC0415 - each store only where it is used
 
-        return Folder(Path(rest if separator else url))
+        return FolderStore(Path(rest if separator else url))
     bucket, _, prefix = rest.partition("/")
     if scheme in ("s3", "gs") and not bucket:
-        raise Refused(f"{url!r} names no bucket", hint=f"write {scheme}://BUCKET/PREFIX")
+        raise StoreError(f"{url!r} names no bucket", hint=f"write {scheme}://BUCKET/PREFIX")
     try:
         if scheme == "s3":
-            from tasks.stores.s3 import S3  # noqa: PLC0415
+            from tasks.stores.s3 import S3Store  # noqa: PLC0415
 
-            return S3(bucket, prefix)
+            return S3Store(bucket, prefix)
         if scheme == "gs":
-            from tasks.stores.gcs import Gcs  # noqa: PLC0415
+            from tasks.stores.gcs import GcsStore  # noqa: PLC0415
 
-            return Gcs(bucket, prefix)
+            return GcsStore(bucket, prefix)
     except ImportError as error:
         library = {"s3": "boto3", "gs": "google-cloud-storage"}[scheme]
-        raise Refused(
+        raise StoreError(
             f"{scheme}:// needs {library}, which is not installed here ({error})",
             hint=f"pip install {library}",
         ) from error
-    raise Refused(f"no store for {scheme}://", hint="give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
+    raise StoreError(
+        f"no store for {scheme}://", hint="give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
+    )

@@ -9,12 +9,12 @@ from tasks.stores.base import Span
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-BLOCK = 8 * 2**20  # bytes fetched at once, at most: what is broken off is asked for again
-BEYOND = 64 * 2**10  # bytes fetched at once behind the end of a span: the rest of a line
+BLOCK_BYTES = 8 * 2**20  # bytes fetched at once, at most: what is broken off is asked for again
+READ_PAST_BYTES = 64 * 2**10  # bytes fetched at once behind the end of a span: the rest of a line
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RangeResponse:
     """What one request brought: bytes of an object that begin at `start`, and how large the object is."""
 
     body: bytes
@@ -27,19 +27,19 @@ class Part:
         return self.body[start - self.start : end - self.start]
 
 
-class Fetch(Protocol):
+class FetchRange(Protocol):
     """Bytes [start, end) of one version of an object, fewer only at its end."""
 
     def __call__(self, start: int, end: int, /) -> bytes: ...
 
 
-class Ranged(io.RawIOBase):
+class RangeReader(io.RawIOBase):
     """Every read is one request of exactly the bytes asked for (more than BLOCK: several), but for those held already.
 
     `first` is what the opening request brought; `end` is where a reader will stop, if known.
     """
 
-    def __init__(self, fetch: Fetch, first: Part, end: int | None = None) -> None:
+    def __init__(self, fetch: FetchRange, first: RangeResponse, end: int | None = None) -> None:
         self.size = first.size
         self.brought = len(first.body)  # bytes that came from the store so far
         self._fetch = fetch
@@ -101,34 +101,38 @@ class Ranged(io.RawIOBase):
     def _most(self, wanted: int) -> int:
         """No block reaches over the end of a span: what lies behind it is somebody else's shard."""
         if self._end is None:
-            return min(wanted, BLOCK)
-        return min(wanted, BLOCK, self._end - self._at) if self._at < self._end else min(wanted, BEYOND)
+            return min(wanted, BLOCK_BYTES)
+        return (
+            min(wanted, BLOCK_BYTES, self._end - self._at)
+            if self._at < self._end
+            else min(wanted, READ_PAST_BYTES)
+        )
 
 
-def bounds(span: Span | None) -> tuple[int, int | None]:
+def opening_range(span: Span | None) -> tuple[int, int | None]:
     """The first and the last byte to ask for at the opening; (-n, None) for the last n."""
     start, end = span or (0, None)
     if start < 0:
         return start, None
-    last = start + BLOCK - 1
+    last = start + BLOCK_BYTES - 1
     if end is None:
         return start, last
     return start, min(last, max(start, end - 1))  # an empty range would bring everything
 
 
-def part(body: bytes, content_range: str | None, version: str) -> Part:
+def parse_response(body: bytes, content_range: str | None, version: str) -> RangeResponse:
     """What an answer brought, by its Content-Range; without one it is the whole object."""
     if not content_range:
-        return Part(body, 0, len(body), version)
+        return RangeResponse(body, 0, len(body), version)
     span, _, size = content_range.removeprefix("bytes").strip().partition("/")
-    return Part(body, int(span.partition("-")[0]), int(size), version)
+    return RangeResponse(body, int(span.partition("-")[0]), int(size), version)
 
 
-def opened(fetch: Fetch, first: Part, span: Span | None) -> BinaryIO:
+def open_stream(fetch: FetchRange, first: RangeResponse, span: Span | None) -> BinaryIO:
     """Buffered for reading on and on, a block a request; but whoever asks for an end goes on by himself."""
     start, end = span or (0, None)
-    stream = Ranged(fetch, first, end)
+    stream = RangeReader(fetch, first, end)
     stream.seek(start if start >= 0 else max(0, first.size + start))
     if start < 0:
         return cast("BinaryIO", stream)
-    return cast("BinaryIO", io.BufferedReader(stream, max(1, min(BLOCK, first.size))))
+    return cast("BinaryIO", io.BufferedReader(stream, max(1, min(BLOCK_BYTES, first.size))))

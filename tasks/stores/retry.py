@@ -12,24 +12,26 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from tasks.stores.base import Unreachable
+from tasks.stores.base import StoreUnreachable
 
 PATIENCE = 120.0  # seconds without an answer until we give up; longer than most brown-outs of a region
-STRANGER = 20.0  # the same for a store that never answered us: a mistyped address is likelier than an outage
-PAUSE = 0.2  # seconds before the second try, at most; doubles, with full jitter, to
-LONGEST_PAUSE = 15.0
-CONNECT = 10.0  # seconds to reach it
-ANSWER = 30.0  # seconds between two bytes
-FRESH = 3.0  # seconds for which the time of an answer may be carried on by our own clock
+FIRST_CONTACT_PATIENCE = (
+    20.0  # the same for a store that never answered us: a mistyped address is likelier than an outage
+)
+FIRST_BACKOFF_SECONDS = 0.2  # seconds before the second try, at most; doubles, with full jitter, to
+MAX_BACKOFF_SECONDS = 15.0
+CONNECT_TIMEOUT = 10.0  # seconds to reach it
+READ_TIMEOUT = 30.0  # seconds between two bytes
+CLOCK_FRESH_SECONDS = 3.0  # seconds for which the time of an answer may be carried on by our own clock
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Answer")
 
 
-class Silent(Exception):  # noqa: N818 - a state of the line, not an error
+class TransientError(Exception):  # noqa: N818 - a state of the line, not an error
     """No answer that settles anything: overloaded, broken off, or none at all."""
 
 
-class Contact:
+class StoreConnection:
     """What we know of the line to one store. Any thread may use it."""
 
     def __init__(
@@ -45,7 +47,7 @@ class Contact:
         self._sleep = sleep
         self._heard: tuple[datetime, float] | None = None  # one value, so that threads see both halves of it
 
-    def ask(self, call: Callable[[], Answer]) -> Answer:
+    def ask(self, call: Callable[[], Result]) -> Result:
         """The answer, asked for until it comes.
 
         Raises:
@@ -59,16 +61,16 @@ class Contact:
             return ended + state.upcoming_sleep - first[0] > self._patience()
 
         retrying = Retrying(
-            retry=retry_if_exception_type(Silent),
-            wait=wait_random_exponential(multiplier=PAUSE, max=LONGEST_PAUSE),
+            retry=retry_if_exception_type(TransientError),
+            wait=wait_random_exponential(multiplier=FIRST_BACKOFF_SECONDS, max=MAX_BACKOFF_SECONDS),
             stop=enough,
             sleep=self._sleep,
             reraise=True,
         )
         try:
             return retrying(call)
-        except Silent as error:
-            raise Unreachable(
+        except TransientError as error:
+            raise StoreUnreachable(
                 f"{self.name} has not answered for {self._patience():g} s: {error}",
                 hint="see whether the address is right and store and network are healthy, then resume the run: "
                 "nothing is lost",
@@ -85,7 +87,7 @@ class Contact:
             return None
         date, at = self._heard
         age = self._clock() - at
-        return date + timedelta(seconds=age) if age <= FRESH else None
+        return date + timedelta(seconds=age) if age <= CLOCK_FRESH_SECONDS else None
 
     def _patience(self) -> float:
-        return self.patience if self._heard else min(self.patience, STRANGER)
+        return self.patience if self._heard else min(self.patience, FIRST_CONTACT_PATIENCE)

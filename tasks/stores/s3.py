@@ -23,41 +23,41 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.stores.base import (
-    PAGE,
+    PAGE_SIZE,
     Body,
-    Changed,
     Entry,
-    Refused,
+    ObjectChanged,
+    OutcomeUnknown,
     Span,
-    Unsure,
-    check,
+    StoreError,
+    check_key,
     check_prefix,
-    check_read,
+    check_read_key,
 )
-from tasks.stores.range_reader import Part, bounds, opened, part
-from tasks.stores.retry import ANSWER, CONNECT, PATIENCE, Contact, Silent
-from tasks.stores.s3_errors import BROKEN, code_of, meaning, status_of
+from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
+from tasks.stores.retry import CONNECT_TIMEOUT, PATIENCE, READ_TIMEOUT, StoreConnection, TransientError
+from tasks.stores.s3_errors import NETWORK_ERRORS, code_of, status_of, translate
 
-PIECE = 16 * 2**20  # bytes of a part of a large upload
-AT_ONCE = 2  # parts of one upload on their way
-TRIES = 8  # of a part; by the SDK, as a part may be sent twice
-ERRORS = (ClientError, BotoCoreError, RecursionError, *BROKEN)
+PART_BYTES = 16 * 2**20  # bytes of a part of a large upload
+CONCURRENT_PARTS = 2  # parts of one upload on their way
+PART_ATTEMPTS = 8  # of a part; by the SDK, as a part may be sent twice
+ERRORS = (ClientError, BotoCoreError, RecursionError, *NETWORK_ERRORS)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Answer")
 
 
-class S3:
+class S3Store:
     """The objects of `bucket` under `prefix`. Made without a request; any thread may use it."""
 
     def __init__(self, bucket: str, prefix: str = "", patience: float = PATIENCE) -> None:
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._contact = Contact(f"s3://{bucket}", patience)
+        self._contact = StoreConnection(f"s3://{bucket}", patience)
         self._lock = threading.Lock()
         self._clients: dict[int, Any] = {}
 
     def create(self, key: str, body: Body) -> bool:
-        check(key)
+        check_key(key)
         put: Callable[..., Any] = partial(self._put, key, IfNoneMatch="*")
         try:
             if isinstance(body, bytes):
@@ -65,36 +65,36 @@ class S3:
             else:  # in one piece: not every store heeds the condition when pieces are put together
                 with body.open("rb") as stream:
                     self._ask("create", key, partial(put, stream), expected=(409, 412))
-        except Silent as error:
-            raise Unsure(str(error)) from error
+        except TransientError as error:
+            raise OutcomeUnknown(str(error)) from error
         except ClientError as error:
             if status_of(error) == 412:
                 return False
-            raise Unsure(f"create was answered 409 {code_of(error)}") from error
+            raise OutcomeUnknown(f"create was answered 409 {code_of(error)}") from error
         return True
 
     def put(self, key: str, body: Body) -> None:
-        check(key)
+        check_key(key)
         if isinstance(body, bytes):
             self._insist("write", key, partial(self._put, key, body))
         else:
             self._insist("write", key, partial(self._upload, key, body))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
-        check_read(key)
+        check_read_key(key)
         try:
             first = self._insist(
-                "read", key, partial(self._part, key, version, *bounds(span)), (404, 412, 416)
+                "read", key, partial(self._part, key, version, *opening_range(span)), (404, 412, 416)
             )
         except ClientError as error:
             if status_of(error) == 404:
                 return None
             if status_of(error) == 412:
-                raise Changed(self._url(key), version or "", "") from error
+                raise ObjectChanged(self._url(key), version or "", "") from error
             first = self._insist("read", key, partial(self._empty, key, version))
         if version is not None and first.version != version:  # a store that does not heed the condition
-            raise Changed(self._url(key), version, first.version)
-        return opened(partial(self._fetch, key, first.version), first, span)
+            raise ObjectChanged(self._url(key), version, first.version)
+        return open_stream(partial(self._fetch, key, first.version), first, span)
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
         check_prefix(prefix)
@@ -103,16 +103,16 @@ class S3:
         if self.root + after:  # without `after` it leaves out the object that some tools make for the folder
             fields["StartAfter"] = self.root + after
         while True:
-            asked = fields | {"MaxKeys": PAGE - len(found)}
+            asked = fields | {"MaxKeys": PAGE_SIZE - len(found)}
             page = self._insist("list", prefix, partial(self._listing, **asked))
             found += [self._entry(line) for line in page.get("Contents", ())]
-            if len(found) >= PAGE or not page.get("IsTruncated"):
+            if len(found) >= PAGE_SIZE or not page.get("IsTruncated"):
                 return found
             fields["ContinuationToken"] = page["NextContinuationToken"]
 
     def erase(self, key: str) -> None:
         """Remove `key`, where it is there."""
-        check(key)
+        check_key(key)
         where = {"Bucket": self.bucket, "Key": self.root + key}
         self._insist("remove", key, lambda: self._client().delete_object(**where))
 
@@ -124,7 +124,7 @@ class S3:
             self._insist("look at", "", ask)
             known = self._contact.now()
         if known is None:
-            raise Refused(
+            raise StoreError(
                 f"s3://{self.bucket} does not tell its time: its answers have no Date",
                 hint="choose an output path on another store: leases expire by the store's clock",
             )
@@ -138,33 +138,33 @@ class S3:
 
     def _upload(self, key: str, path: Path) -> None:
         config = TransferConfig(
-            multipart_threshold=PIECE,
-            multipart_chunksize=PIECE,
-            max_concurrency=AT_ONCE,
+            multipart_threshold=PART_BYTES,
+            multipart_chunksize=PART_BYTES,
+            max_concurrency=CONCURRENT_PARTS,
             preferred_transfer_client="classic",
         )
         try:
-            self._client(TRIES).upload_file(str(path), self.bucket, self.root + key, Config=config)
+            self._client(PART_ATTEMPTS).upload_file(str(path), self.bucket, self.root + key, Config=config)
         except S3UploadFailedError as error:
             if not isinstance(error.__context__, ClientError):
                 raise
             if code_of(error.__context__) == "NoSuchUpload":  # the answer to its end was lost: write it again
-                raise Silent("the upload ended without an answer") from error
+                raise TransientError("the upload ended without an answer") from error
             raise error.__context__ from error
 
-    def _part(self, key: str, version: str | None, first: int, last: int | None) -> Part:
+    def _part(self, key: str, version: str | None, first: int, last: int | None) -> RangeResponse:
         condition = {"IfMatch": f'"{version}"'} if version is not None else {}
         wanted = f"bytes={first}" if first < 0 else f"bytes={first}-{last}"
         reply = self._client().get_object(Bucket=self.bucket, Key=self.root + key, Range=wanted, **condition)
         with reply["Body"] as stream:
             body: bytes = stream.read()
-        return part(body, reply.get("ContentRange"), reply["ETag"].strip('"'))
+        return parse_response(body, reply.get("ContentRange"), reply["ETag"].strip('"'))
 
-    def _empty(self, key: str, version: str | None) -> Part:
+    def _empty(self, key: str, version: str | None) -> RangeResponse:
         """Of an object that ends before the bytes asked for."""
         condition = {"IfMatch": f'"{version}"'} if version is not None else {}
         reply = self._client().head_object(Bucket=self.bucket, Key=self.root + key, **condition)
-        return Part(b"", 0, reply["ContentLength"], reply["ETag"].strip('"'))
+        return RangeResponse(b"", 0, reply["ContentLength"], reply["ETag"].strip('"'))
 
     def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
         try:
@@ -172,9 +172,9 @@ class S3:
                 "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
             )
         except ClientError as error:
-            raise Changed(self._url(key), version, None if status_of(error) == 404 else "") from error
+            raise ObjectChanged(self._url(key), version, None if status_of(error) == 404 else "") from error
         if found.version != version:
-            raise Changed(self._url(key), version, found.version)
+            raise ObjectChanged(self._url(key), version, found.version)
         return found.cut(start, end)
 
     def _entry(self, line: dict[str, Any]) -> Entry:
@@ -183,11 +183,11 @@ class S3:
         return Entry(key.removeprefix(self.root), line["Size"], modified, line["ETag"].strip('"'))
 
     def _insist(
-        self, doing: str, key: str, call: Callable[[], Answer], expected: Container[int] = ()
-    ) -> Answer:
+        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+    ) -> Result:
         return self._contact.ask(partial(self._ask, doing, key, call, expected))
 
-    def _ask(self, doing: str, key: str, call: Callable[[], Answer], expected: Container[int] = ()) -> Answer:
+    def _ask(self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()) -> Result:
         """Ask once.
 
         Raises:
@@ -204,7 +204,7 @@ class S3:
                 and code_of(error) != "NoSuchBucket"
             ):
                 raise
-            raise meaning(error, doing, self._url(key)) from error
+            raise translate(error, doing, self._url(key)) from error
 
     def _url(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.root}{key}"
@@ -216,7 +216,7 @@ class S3:
                 try:
                     self._clients[tries] = client = _client(tries)
                 except ValueError:  # which quotes the endpoint, and whatever password it holds
-                    raise Refused(
+                    raise StoreError(
                         f"cannot open s3://{self.bucket}: its endpoint is no URL",
                         hint="mend AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config)",
                     ) from None
@@ -240,8 +240,8 @@ def _client(tries: int) -> Any:
     core.register_component("data_loader", _descriptions())
     session = boto3.session.Session(botocore_session=core)
     config = Config(
-        connect_timeout=CONNECT,
-        read_timeout=ANSWER,
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
         tcp_keepalive=True,
         max_pool_connections=32,
         retries={"total_max_attempts": tries, "mode": "standard"},

@@ -40,7 +40,7 @@ from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import holder, release
 from tasks.protocol.worker_names import free_restarts, worker_name
-from tasks.stores.base import Store, Unsure, every, read
+from tasks.stores.base import OutcomeUnknown, Store, list_all, read
 from tasks.stores.open import open_store
 from tasks.supervisor.restart_policy import (
     FIRST_PAUSE_SECONDS,
@@ -259,7 +259,7 @@ class Supervisor:
                     release(self.store, lease, crashed=True)
             pulse.leases = []
             HeartbeatWriter(self.store, pulse).write_now()
-        except (Problem, Unsure, OSError, ValueError) as error:  # its leases expire by themselves
+        except (Problem, OutcomeUnknown, OSError, ValueError) as error:  # its leases expire by themselves
             self.log(f"the last heartbeat of {slot.name} was not written: {error}")
             return False
         return pulse.shards > 0
@@ -372,7 +372,7 @@ def main() -> int:
     status, problem = 0, None
     try:
         store = open_store(arguments.store)
-        known = every(store, keys.heartbeats_prefix(arguments.run, f"{arguments.name}-"))
+        known = list_all(store, keys.heartbeats_prefix(arguments.run, f"{arguments.name}-"))
         workers = [keys.worker_of(entry.key) for entry in known]
         slots = _slots(arguments.workers, free_restarts(workers, arguments.name))
         command = _command(arguments, rest, slots)

@@ -12,9 +12,9 @@ from tasks.formats.vector_file import digest
 from tasks.protocol import receipt
 from tasks.protocol.keys import part_key, parts_prefix, quarantine_key, receipt_key, vectors_key
 from tasks.protocol.lease import Lease
-from tasks.protocol.receipt import File, Part, Receipt
+from tasks.protocol.receipt import PartReceipt, Receipt, ReceiptFile
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Store, create_once, every, read
+from tasks.stores.base import Store, create_once, list_all, read
 from tasks.worker.output_files import OutputFiles
 from tasks.worker.shard_task import ShardTask
 
@@ -27,11 +27,11 @@ class Committer:
     run: str
     worker: str
 
-    def last_part(self, shard: Shard, lease: Lease) -> Part | None:
+    def last_part(self, shard: Shard, lease: Lease) -> PartReceipt | None:
         """The part of earlier workers that reaches furthest; the first generation of a lease has none."""
         if lease.generation == 1:
             return None
-        entries = list(every(self.store, parts_prefix(self.run, shard.slab, shard.id)))
+        entries = list(list_all(self.store, parts_prefix(self.run, shard.slab, shard.id)))
         body = (
             read(self.store, entries[-1].key) if entries else None
         )  # a key begins with how many rows its part covers
@@ -41,7 +41,7 @@ class Committer:
         """Upload what is written of a shard and write a part, so that the next worker continues there."""
         run, shard, tally = self.run, task.shard, task.counts
         task.earlier = (*task.earlier, self._file(task, output))
-        body = Part(
+        body = PartReceipt(
             run=run,
             shard=shard.id,
             generation=task.lease.generation,
@@ -92,7 +92,7 @@ class Committer:
         with tally.stages.time("store"):
             return create_once(self.store, key, receipt.dump(body))
 
-    def _file(self, task: ShardTask, output: OutputFiles) -> File:
+    def _file(self, task: ShardTask, output: OutputFiles) -> ReceiptFile:
         """Upload the files of an attempt. Its second file gets a name of its own."""
         shard, stages = task.shard, task.counts.stages
         name = f"{shard.id}-{_attempt(task)}{f'-{len(task.earlier)}' if task.earlier else ''}"
@@ -103,7 +103,7 @@ class Committer:
             self.store.put(vectors_key(name), output.vectors)
             if quarantine:
                 self.store.put(quarantine, output.failures)
-        return File(
+        return ReceiptFile(
             key=vectors_key(name),
             digest=fingerprint,
             bytes=size,

@@ -12,7 +12,7 @@ from tasks.clock import utc
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
-from tasks.stores.base import Refused, Store, Unsure
+from tasks.stores.base import OutcomeUnknown, Store, StoreError
 
 HEARTBEAT_SECONDS = 15.0  # between two heartbeats
 ERROR_CHARACTERS = 500  # of an error that are kept, so that a heartbeat stays small
@@ -59,5 +59,7 @@ class HeartbeatWriter:
 
     def _run(self) -> None:
         while not self._end.wait(self.every):
-            with suppress(Unsure, Refused, OSError):  # only a lease that cannot be renewed stops a worker
+            with suppress(
+                OutcomeUnknown, StoreError, OSError
+            ):  # only a lease that cannot be renewed stops a worker
                 self.write_now()

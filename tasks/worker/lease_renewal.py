@@ -12,7 +12,7 @@ from tasks.clock import utc
 from tasks.errors import Problem
 from tasks.protocol.heartbeat import HeldLease, ReturnedLease
 from tasks.protocol.lease import Lease, give_back, renew
-from tasks.stores.base import Store, Unsure
+from tasks.stores.base import OutcomeUnknown, Store
 
 RETURNED_LEASES_KEPT = 99  # without a receipt, the latest of them, so that a heartbeat stays small
 
@@ -92,7 +92,7 @@ class LeaseRenewer:
                 if not renew(self.store, lease):
                     self._lost.add(lease.nonce)
                 self._held[lease.nonce] = (lease, begun)
-        except Unsure:  # the next round tries again
+        except OutcomeUnknown:  # the next round tries again
             return
         except Problem as problem:  # the main thread raises it
             self.broken = problem

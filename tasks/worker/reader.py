@@ -15,7 +15,7 @@ from tasks.errors import Problem
 from tasks.formats.parquet_reader import Bookmark
 from tasks.protocol.lease import Lease
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Changed
+from tasks.stores.base import ObjectChanged
 from tasks.worker.context import WorkerContext
 from tasks.worker.engine_schedule import EngineSchedule
 from tasks.worker.shard_task import ShardTask, WindowTask, shard_task
@@ -127,7 +127,7 @@ class Reader:
                     WindowTask(task, window, last=False)
                 ):
                     break
-        except Changed as changed:
+        except ObjectChanged as changed:
             task.fault = str(changed)
             bookmark.close()
         except Problem:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tasks.engines.base import Vectors
 from tasks.protocol.lease import MAX_CRASHES, Lease
-from tasks.protocol.receipt import File, Part
+from tasks.protocol.receipt import PartReceipt, ReceiptFile
 from tasks.protocol.shard import Shard
 from tasks.worker.output_files import OutputFiles
 from tasks.worker.stage_timer import StageTimer
@@ -33,7 +33,7 @@ class ShardTask:
     started_embedding: bool = False
     fault: str | None = None
     output: OutputFiles | None = None
-    earlier: tuple[File, ...] = ()
+    earlier: tuple[ReceiptFile, ...] = ()
     fully_read: bool = False
     queued_tokens: int = 0
 
@@ -43,7 +43,7 @@ class ShardTask:
         return self.lease.crashes > 0
 
 
-def shard_task(shard: Shard, lease: Lease, whole: StageTimer, part: Part | None) -> ShardTask:
+def shard_task(shard: Shard, lease: Lease, whole: StageTimer, part: PartReceipt | None) -> ShardTask:
     """A task that starts where the last part ends; a shard that crashed too many workers is set aside with a fault."""
     tally = ShardCounts(stages=StageTimer(whole))
     task = ShardTask(shard, lease, tally)

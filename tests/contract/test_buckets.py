@@ -9,20 +9,20 @@ import pytest
 
 from tasks.stores.base import (
     Body,
-    Changed,
-    Denied,
-    Refused,
+    ObjectChanged,
+    OutcomeUnknown,
+    PermissionDenied,
     Store,
-    Unknown,
-    Unreachable,
-    Unsure,
+    StoreError,
+    StoreUnreachable,
+    Unauthenticated,
     create_once,
     probe,
     read,
 )
-from tasks.stores.gcs import Gcs
-from tasks.stores.range_reader import BLOCK
-from tasks.stores.s3 import S3
+from tasks.stores.gcs import GcsStore
+from tasks.stores.range_reader import BLOCK_BYTES
+from tasks.stores.s3 import S3Store
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
 
@@ -49,7 +49,7 @@ def kind(request: pytest.FixtureRequest, server: Running, monkeypatch: pytest.Mo
 
 
 def opened(kind: str, patience: float = LONG, bucket: str = "bucket") -> Store:
-    return S3(bucket, "out", patience) if kind == "s3" else Gcs(bucket, "out", patience)
+    return S3Store(bucket, "out", patience) if kind == "s3" else GcsStore(bucket, "out", patience)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def url(kind: str, key: str = "", bucket: str = "bucket") -> str:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_bucket_that_is_not_there_is_refused(kind: str, call: str) -> None:
-    with pytest.raises(Refused, match=f"there is no bucket of {url(kind, bucket='absent')}") as refusal:
+    with pytest.raises(StoreError, match=f"there is no bucket of {url(kind, bucket='absent')}") as refusal:
         CALLS[call](opened(kind, bucket="absent"))
     assert "mend the name, or make the bucket first" in refusal.value.hint
 
@@ -74,7 +74,7 @@ def test_a_bucket_that_is_not_there_is_refused(kind: str, call: str) -> None:
 @pytest.mark.parametrize("size", [10, 20_000_000], ids=["small", "in pieces"])
 def test_no_file_goes_to_a_bucket_that_is_not_there(kind: str, tmp_path: Path, size: int) -> None:
     (tmp_path / "file").write_bytes(b"x" * size)
-    with pytest.raises(Refused, match="there is no bucket of"):
+    with pytest.raises(StoreError, match="there is no bucket of"):
         opened(kind, bucket="absent").put("k", tmp_path / "file")
 
 
@@ -83,7 +83,7 @@ def test_a_missing_right_is_told_with_what_to_grant(
     kind: str, store: Store, call: str, server: Running
 ) -> None:
     server.admin.faults(Fault(status=403))
-    with pytest.raises(Denied, match=f"access denied: cannot .* {url(kind)}") as refusal:
+    with pytest.raises(PermissionDenied, match=f"access denied: cannot .* {url(kind)}") as refusal:
         CALLS[call](store)
     wanted = {"s3": "allow these credentials s3:ListBucket", "gcs": "roles/storage.objectUser"}
     assert wanted[kind] in refusal.value.hint
@@ -99,7 +99,7 @@ def test_no_credentials_are_told_without_asking_anybody(
     for name in ("HOME", "CLOUDSDK_CONFIG"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    with pytest.raises(Unknown, match=f"no credentials for {url(kind)}") as refusal:
+    with pytest.raises(Unauthenticated, match=f"no credentials for {url(kind)}") as refusal:
         CALLS[call](opened(kind))
     assert refusal.value.hint.startswith("set up credentials: ")
     assert server.admin.requests().total == 0
@@ -123,7 +123,7 @@ def test_a_create_without_an_answer_is_unsure_and_is_not_sent_again(
     store: Store, server: Running, fault: Fault
 ) -> None:
     server.admin.faults(fault)
-    with pytest.raises(Unsure):
+    with pytest.raises(OutcomeUnknown):
         store.create("k", b"nonce")
     assert server.admin.requests().by_kind["create"] == 1
     server.admin.faults()
@@ -180,7 +180,7 @@ def test_a_put_is_repeated_until_it_is_done(
 
 
 def test_what_ended_early_is_asked_for_again(store: Store, server: Running) -> None:
-    body = os.urandom(BLOCK + 100_000)
+    body = os.urandom(BLOCK_BYTES + 100_000)
     store.put("k", body)
     server.admin.faults(Fault(on="get", cut=50_000, times=3))
     assert read(store, "k") == body
@@ -207,7 +207,7 @@ def test_every_answer_that_says_later_is_asked_again(store: Store, server: Runni
 def test_an_endpoint_that_stays_down_is_refused_in_the_end(kind: str, server: Running, call: str) -> None:
     store = opened(kind, SHORT)
     server.down()
-    with pytest.raises(Unreachable, match=rf"for {SHORT} s: cannot connect to 127\.0\.0\.1:") as refusal:
+    with pytest.raises(StoreUnreachable, match=rf"for {SHORT} s: cannot connect to 127\.0\.0\.1:") as refusal:
         CALLS[call](store)
     assert refusal.value.hint.endswith("then resume the run: nothing is lost")
 
@@ -215,12 +215,12 @@ def test_an_endpoint_that_stays_down_is_refused_in_the_end(kind: str, server: Ru
 def test_a_claim_at_an_endpoint_that_is_down_is_unsure(kind: str, server: Running) -> None:
     store = opened(kind, SHORT)
     server.down()
-    with pytest.raises(Unsure):
+    with pytest.raises(OutcomeUnknown):
         store.create("k", b"1")
 
 
 def test_work_goes_on_when_the_endpoint_is_up_again(store: Store, server: Running) -> None:
-    body = os.urandom(2 * BLOCK)
+    body = os.urandom(2 * BLOCK_BYTES)
     store.put("k", body)
     stream = store.get("k")
     assert stream is not None
@@ -239,7 +239,7 @@ def test_work_goes_on_when_the_endpoint_is_up_again(store: Store, server: Runnin
 
 def half_read(store: Store, then: Callable[[], None]) -> bytes:
     """A large object, of which something happens after the first bytes were read."""
-    store.put("k", b"old" * BLOCK)
+    store.put("k", b"old" * BLOCK_BYTES)
     stream = store.get("k")
     assert stream is not None
     with stream:
@@ -253,8 +253,8 @@ def test_an_object_that_changes_while_it_is_read_is_told(
     kind: str, store: Store, server: Running, conditions: str
 ) -> None:
     server.admin.set(conditions=conditions)
-    with pytest.raises(Changed, match=f"{url(kind, 'k')} changed after the plan was made") as refusal:
-        half_read(store, lambda: store.put("k", b"new" * BLOCK))
+    with pytest.raises(ObjectChanged, match=f"{url(kind, 'k')} changed after the plan was made") as refusal:
+        half_read(store, lambda: store.put("k", b"new" * BLOCK_BYTES))
     assert refusal.value.hint == "plan and launch again: a changed corpus is a new run"
 
 
@@ -262,7 +262,7 @@ def test_an_object_that_goes_while_it_is_read_is_told(kind: str, store: Store, s
     def delete() -> None:
         server.server.buckets.delete("bucket", "out/k")
 
-    with pytest.raises(Changed, match=rf"{url(kind, 'k')} changed .* \(it is gone\)"):
+    with pytest.raises(ObjectChanged, match=rf"{url(kind, 'k')} changed .* \(it is gone\)"):
         half_read(store, delete)
 
 
@@ -274,7 +274,7 @@ def test_an_object_that_changed_before_it_was_read_is_told(
     version = store.list("k")[0].version
     store.put("k", b"new")
     server.admin.set(conditions=conditions)
-    with pytest.raises(Changed):
+    with pytest.raises(ObjectChanged):
         store.get("k", version)
 
 
@@ -286,27 +286,27 @@ def test_a_store_without_conditional_writes_is_refused_with_the_reason(
     store: Store, server: Running, conditions: str
 ) -> None:
     server.admin.set(conditions=conditions)
-    with pytest.raises(Refused, match="overwrote '_embedfleet/probe'") as refusal:
+    with pytest.raises(StoreError, match="overwrote '_embedfleet/probe'") as refusal:
         probe(store, "_embedfleet/probe", at_once)
     assert "conditional writes" in refusal.value.hint
 
 
 def test_a_store_that_does_not_know_conditions_is_refused(kind: str, store: Store, server: Running) -> None:
     server.admin.set(conditions="refuse")
-    with pytest.raises(Refused, match=f"the store cannot create {url(kind)}") as refusal:
+    with pytest.raises(StoreError, match=f"the store cannot create {url(kind)}") as refusal:
         probe(store, "_embedfleet/probe", at_once)
     assert "conditional writes" in refusal.value.hint
 
 
 def test_a_store_whose_listing_is_late_is_refused(store: Store, server: Running) -> None:
     server.admin.set(late=True)
-    with pytest.raises(Refused, match="does not list"):
+    with pytest.raises(StoreError, match="does not list"):
         probe(store, "_embedfleet/probe", at_once)
 
 
 def test_a_store_that_does_not_tell_its_time_is_refused(store: Store, server: Running) -> None:
     server.admin.set(date=False)
-    with pytest.raises(Refused, match="does not tell its time") as refusal:
+    with pytest.raises(StoreError, match="does not tell its time") as refusal:
         store.now()
     assert "leases expire by the store's clock" in refusal.value.hint
 
@@ -326,13 +326,13 @@ def test_the_time_of_an_answer_a_moment_ago_costs_no_request(store: Store, serve
 
 
 def test_the_right_bytes_come_from_a_store_that_ignores_ranges(store: Store, server: Running) -> None:
-    body = os.urandom(BLOCK + 1_000)
+    body = os.urandom(BLOCK_BYTES + 1_000)
     store.put("k", body)
     server.admin.set(ranges=False)
-    stream = store.get("k", span=(BLOCK, BLOCK + 10))
+    stream = store.get("k", span=(BLOCK_BYTES, BLOCK_BYTES + 10))
     assert stream is not None
     with stream:
-        assert stream.read(10) == body[BLOCK : BLOCK + 10]
+        assert stream.read(10) == body[BLOCK_BYTES : BLOCK_BYTES + 10]
         stream.seek(5)
         assert stream.read() == body[5:]
 

@@ -18,7 +18,7 @@ from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.states import Phase
 from tasks.protocol import manifest
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tests.support.runs import corpus, done, launch
 
 CLOUDS = ["local"]
@@ -35,7 +35,7 @@ def wait(until: Callable[[], bool]) -> None:
 class Place:
     """A cloud with a run of slow shards, of one document each; a shard takes `seconds`."""
 
-    def __init__(self, cloud: LocalBackend, store: Folder, header: manifest.Header) -> None:
+    def __init__(self, cloud: LocalBackend, store: FolderStore, header: manifest.Header) -> None:
         self.cloud = cloud
         self.store = store
         self.header = header
@@ -101,7 +101,7 @@ def place(
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "30")  # of 1,000 tokens: a second for a shard of these
     (tmp_path / "in").mkdir()
     corpus(tmp_path / "in", 4, 1, words=31)
-    store = Folder(tmp_path / "out")
+    store = FolderStore(tmp_path / "out")
     found = Place(LocalBackend(tmp_path), store, launch(store, tmp_path / "in", 4))
     yield found
     found.clean()

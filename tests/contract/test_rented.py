@@ -21,7 +21,7 @@ from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
 from tasks.protocol import manifest
 from tasks.skypilot_task import Place, Recipe
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT
 from tests.support.runs import corpus, done, launch
 
@@ -39,7 +39,7 @@ class Scene:
     cloud: Backend
     name: str
     handle: str
-    store: Folder
+    store: FolderStore
     header: manifest.Header
     known: bool = False  # whether its cloud knew it at once
 
@@ -65,12 +65,12 @@ class Scene:
         return sight.state if sight else None
 
 
-def stage(folder: Path, happens: str) -> tuple[Folder, manifest.Header]:
+def stage(folder: Path, happens: str) -> tuple[FolderStore, manifest.Header]:
     """A run of slow shards, more than are done while the machines of other scenes come up; or of one."""
     (folder / "in").mkdir(parents=True)
     count = 1 if happens == "ends" else 400
     corpus(folder / "in", count, 1, words=31)
-    store = Folder(folder / "out")
+    store = FolderStore(folder / "out")
     return store, launch(
         store, folder / "in", count, run=f"contract-{os.getpid()}-{happens}"
     )  # found by name
@@ -98,11 +98,11 @@ def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
     return scenes
 
 
-def local(folder: Path, store: Folder, run: str) -> Callable[[], Backend]:
+def local(folder: Path, store: FolderStore, run: str) -> Callable[[], Backend]:
     return lambda: LocalBackend(folder, ["--store", str(store.root), "--run", run, "--heartbeat", "0.2"])
 
 
-def rented(folder: Path, store: Folder, run: str) -> Callable[[], Backend]:
+def rented(folder: Path, store: FolderStore, run: str) -> Callable[[], Backend]:
     recipe = Recipe(
         run=run,
         lot=0,

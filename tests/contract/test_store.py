@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.stores.base import PAGE, TEMPORARY, Changed, Entry, Store, every, probe, read
-from tasks.stores.folder import Folder
-from tasks.stores.memory import Memory
+from tasks.stores.base import PAGE_SIZE, TEMPORARY_PREFIX, Entry, ObjectChanged, Store, list_all, probe, read
+from tasks.stores.folder import FolderStore
+from tasks.stores.memory import MemoryStore
 from tasks.stores.open import open_store
-from tasks.stores.range_reader import BLOCK
+from tasks.stores.range_reader import BLOCK_BYTES
 from tests.support.buckets import FAKE, KINDS, OTHERS, Servers, upload_all
 from tests.support.races import claim_keys
 from tests.support.runs import NOON, Clock
@@ -36,8 +36,8 @@ OUTSIDE = (
     "nul\0",
     "\x9b31mred",
     "\x1b[31mred",
-    f"{TEMPORARY}mine",
-    f"a/{TEMPORARY}mine",
+    f"{TEMPORARY_PREFIX}mine",
+    f"a/{TEMPORARY_PREFIX}mine",
 )
 
 
@@ -57,7 +57,7 @@ def store(
     request: pytest.FixtureRequest, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Store:
     if request.param == "memory":
-        return Memory()
+        return MemoryStore()
     return open_store(new_url(request.param, servers, tmp_path, monkeypatch))
 
 
@@ -66,10 +66,10 @@ def full(
     request: pytest.FixtureRequest, servers: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
     """PAGE + 5 objects under `many/`, and two beside it. Read only."""
-    names = ("few", "many-too", *(f"many/{n:05d}" for n in reversed(range(PAGE + 5))))
+    names = ("few", "many-too", *(f"many/{n:05d}" for n in reversed(range(PAGE_SIZE + 5))))
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "memory":
-            store: Store = Memory()
+            store: Store = MemoryStore()
             url = ""
         else:
             url = new_url(request.param, servers, tmp_path_factory.mktemp("full"), patch)
@@ -214,12 +214,12 @@ def test_nothing_comes_of_a_span_behind_the_end(store: Store, span: tuple[int, i
 
 
 def test_a_large_object_is_read_in_pieces_in_any_order(store: Store) -> None:
-    body = os.urandom(2 * BLOCK + 1_000)
+    body = os.urandom(2 * BLOCK_BYTES + 1_000)
     store.put("file", body)
-    stream = store.get("file", span=(BLOCK - 500, BLOCK + 500))
+    stream = store.get("file", span=(BLOCK_BYTES - 500, BLOCK_BYTES + 500))
     assert stream is not None
     with stream:
-        assert stream.read(1_000) == body[BLOCK - 500 : BLOCK + 500]
+        assert stream.read(1_000) == body[BLOCK_BYTES - 500 : BLOCK_BYTES + 500]
         assert stream.seek(-10, 2) == len(body) - 10
         assert stream.read() == body[-10:]
         stream.seek(0)
@@ -239,7 +239,7 @@ def test_another_version_than_asked_for_is_not_read(store: Store) -> None:
     store.put("file", b"old")
     version = store.list("file")[0].version
     store.put("file", b"new!")
-    with pytest.raises(Changed, match=r"file changed after the plan was made") as refusal:
+    with pytest.raises(ObjectChanged, match=r"file changed after the plan was made") as refusal:
         store.get("file", version)
     assert refusal.value.hint == "plan and launch again: a changed corpus is a new run"
 
@@ -252,22 +252,22 @@ def test_a_version_of_an_object_that_is_gone_reads_as_none(store: Store) -> None
 
 def test_a_version_of_another_kind_of_store_is_not_read(store: Store) -> None:
     store.put("file", b"old")
-    with pytest.raises(Changed):
+    with pytest.raises(ObjectChanged):
         store.get("file", "d41d8cd98f00b204e9800998ecf8427e")
 
 
 def test_two_versions_are_never_read_as_one(store: Store) -> None:
     """A stream goes on with the version that it began with, or says that it cannot."""
-    old = b"old" * BLOCK
+    old = b"old" * BLOCK_BYTES
     store.put("file", old)
     stream = store.get("file")
     assert stream is not None
     with stream:
         first = stream.read(3)
-        store.put("file", b"new" * BLOCK)
+        store.put("file", b"new" * BLOCK_BYTES)
         try:
             assert first + stream.read() == old
-        except Changed as error:
+        except ObjectChanged as error:
             assert "file changed after the plan was made" in str(error)  # noqa: PT017 - either is right
 
 
@@ -372,7 +372,7 @@ def test_asking_for_the_time_leaves_nothing_behind(store: Store) -> None:
 
 def test_a_put_renews_the_time() -> None:
     clock = Clock()
-    memory = Memory(clock)
+    memory = MemoryStore(clock)
     memory.put("lease", b"")
     clock.pass_seconds(20)
     memory.put("lease", b"")
@@ -380,7 +380,7 @@ def test_a_put_renews_the_time() -> None:
 
 
 def test_a_put_renews_the_time_of_a_file(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder = FolderStore(tmp_path)
     folder.put("lease", b"")
     os.utime(tmp_path / "lease", (1_000, 1_000))
     folder.put("lease", b"")
@@ -389,20 +389,20 @@ def test_a_put_renews_the_time_of_a_file(tmp_path: Path) -> None:
 
 def test_a_page_has_at_most_a_thousand_entries(full: Store) -> None:
     page = full.list("many/")
-    assert keys(page) == [f"many/{n:05d}" for n in range(PAGE)]
+    assert keys(page) == [f"many/{n:05d}" for n in range(PAGE_SIZE)]
 
 
 def test_the_next_page_goes_on_after_the_last_key(full: Store) -> None:
-    rest = full.list("many/", after=f"many/{PAGE - 1:05d}")
-    assert keys(rest) == [f"many/{n:05d}" for n in range(PAGE, PAGE + 5)]
+    rest = full.list("many/", after=f"many/{PAGE_SIZE - 1:05d}")
+    assert keys(rest) == [f"many/{n:05d}" for n in range(PAGE_SIZE, PAGE_SIZE + 5)]
 
 
 def test_every_entry_comes_once_and_in_order(full: Store) -> None:
-    assert keys(list(every(full, "many/"))) == [f"many/{n:05d}" for n in range(PAGE + 5)]
+    assert keys(list(list_all(full, "many/"))) == [f"many/{n:05d}" for n in range(PAGE_SIZE + 5)]
 
 
 def test_every_ends_after_a_page_that_is_exactly_full(full: Store) -> None:
-    assert len(list(every(full, "many/00"))) == PAGE
+    assert len(list(list_all(full, "many/00"))) == PAGE_SIZE
 
 
 def test_a_prefix_and_a_start_go_together(store: Store) -> None:

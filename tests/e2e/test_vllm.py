@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT
 from tests.support.runs import column, corpus, launch, receipts_of
 
@@ -54,7 +54,7 @@ def test_a_worker_with_vllm_signs_for_the_vectors_that_a_worker_with_torch_makes
     ids = corpus(tmp_path / "corpus", files=2, documents=60, words=300)
     found: dict[str, dict[str, list[float]]] = {}
     for engine, python in (("torch", Path(sys.executable)), ("vllm", vllm)):
-        store = Folder(tmp_path / engine)
+        store = FolderStore(tmp_path / engine)
         header = launch(store, tmp_path / "corpus", 2, model=minilm, engine=engine, tokens=256)
         command = [str(python), "-m", "tasks.worker", "--store", str(store.root), "--run", header.run]
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}

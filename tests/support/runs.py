@@ -14,8 +14,8 @@ from tasks.protocol import manifest, receipt
 from tasks.protocol.lease import receipts
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Kind, Shard, Slice, identify
-from tasks.stores.base import Store, every, read
-from tasks.stores.folder import Folder, version_of
+from tasks.stores.base import Store, list_all, read
+from tasks.stores.folder import FolderStore, version_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ def corpus(root: Path, files: int, documents: int, words: int = 12) -> list[str]
     return ids
 
 
-def launch(store: Folder, root: Path, files: int, **changes: Any) -> Header:
+def launch(store: FolderStore, root: Path, files: int, **changes: Any) -> Header:
     """A run over `corpus(root, files, …)`, a shard for each file."""
     shards = [shard_of([whole(root, f"{n}.jsonl", "jsonl")], n) for n in range(files)]
     header = header_of(root, files, **changes)
@@ -101,7 +101,7 @@ def launch(store: Folder, root: Path, files: int, **changes: Any) -> Header:
 
 def receipts_of(store: Store, header: Header) -> list[receipt.Receipt]:
     prefix = f"_embedfleet/{header.run}/receipts/"
-    bodies = [read(store, entry.key) for entry in every(store, prefix)]
+    bodies = [read(store, entry.key) for entry in list_all(store, prefix)]
     return [receipt.load(body) for body in bodies if body is not None]
 
 
@@ -111,7 +111,7 @@ def done(store: Store, header: Header) -> int:
     return sum(len(receipts(store, header.run, f"{slab:05d}")) for slab in slabs)
 
 
-def ids_out(store: Folder, header: Header) -> list[str]:
+def ids_out(store: FolderStore, header: Header) -> list[str]:
     """The ids in the files that the receipts name, as they come."""
     return [
         name

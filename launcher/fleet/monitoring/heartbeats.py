@@ -15,7 +15,7 @@ from launcher.fleet.status_report import HeartbeatSummary, WorkerSummary
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix
-from tasks.stores.base import Entry, Store, every, read
+from tasks.stores.base import Entry, Store, list_all, read
 
 MAX_HEARTBEATS = 1_000  # two listings' worth
 CONCURRENT_READS = 16
@@ -33,7 +33,7 @@ class HeartbeatReader:
 
     def read(self) -> list[WorkerHealth]:
         """The last heartbeat of every worker, by name. One that cannot be read is skipped."""
-        entries = list(every(self.store, heartbeats_prefix(self.run)))
+        entries = list(list_all(self.store, heartbeats_prefix(self.run)))
         entries = sorted(entries, key=lambda entry: entry.modified)[-MAX_HEARTBEATS:]
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
         if fresh:

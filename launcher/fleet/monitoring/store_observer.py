@@ -17,7 +17,7 @@ from launcher.throughput.calibration import FirstMinute, first_minute_of
 from tasks.protocol import heartbeat, keys, lease, manifest, receipt
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.shard import SLAB, slab_name
-from tasks.stores.base import Entry, Store, every, read
+from tasks.stores.base import Entry, Store, list_all, read
 
 RECEIPT_BATCH = 200  # receipts written down together
 CONCURRENT_READS = 16  # a store far away answers after tens of milliseconds
@@ -133,7 +133,7 @@ class StoreObserver:
         made = {r.shard: r.generation for r in self.ledger.shards.receipts(self.run)}
         for number in range(manifest.slab_count(self.header)):
             prefix = keys.leases_prefix(self.run, slab_name(number))
-            for entry in every(self.store, prefix):
+            for entry in list_all(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
                 if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
                     held = lease.holder(self.store, entry.key)

@@ -12,7 +12,7 @@ from launcher.fleet.monitoring.store_observer import StoreObserver
 from tasks.protocol import heartbeat, keys
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.worker_names import machine_of
-from tasks.stores.base import every, read
+from tasks.stores.base import list_all, read
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class WorkerTracker:
         return sum(n for worker, n in counts.items() if machine_of(worker) == machine)
 
     def _workers(self, beginning: str = "") -> list[str]:
-        entries = every(self.observer.store, keys.heartbeats_prefix(self.observer.run, beginning))
+        entries = list_all(self.observer.store, keys.heartbeats_prefix(self.observer.run, beginning))
         return [keys.worker_of(entry.key) for entry in entries]
 
     def _read(self, worker: str, machine: str) -> Heartbeat | None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from launcher.corpus.listing import KIND_OF, File, Listing, find, fits
 from launcher.errors import Problem
 from tasks.stores.base import Entry, check_prefix
-from tasks.stores.memory import Memory
+from tasks.stores.memory import MemoryStore
 from tests.support.paths import ROOT
 from tests.support.runs import NOON, write_jsonl
 
@@ -250,7 +250,7 @@ def test_a_file_that_may_not_be_read_is_named() -> None:
 class Below:
     """A part of a bucket, as a store opened at a prefix shows it."""
 
-    def __init__(self, bucket: Memory, prefix: str) -> None:
+    def __init__(self, bucket: MemoryStore, prefix: str) -> None:
         self.bucket, self.prefix = bucket, prefix
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
@@ -261,7 +261,7 @@ class Below:
 
 def in_bucket(path: str, *keys: str, body: bytes = b'{"text": "one"}\n') -> Listing:
     """The listing of s3://b/PATH where these objects are."""
-    bucket = Memory()
+    bucket = MemoryStore()
     for key in keys:
         bucket.blobs[key], bucket.versions[key] = (body, NOON), "1"
 

@@ -21,7 +21,7 @@ from launcher.corpus.sampling import BLOCKS, PLAIN, PREFIX, SMALL, TEXT, TEXTS, 
 from launcher.errors import Problem
 from tasks.engines.tokenizer import Cut, HashWords
 from tasks.formats.readers import Columns
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tests.support.runs import write_jsonl
 
 COLUMNS = Columns("text", "id")
@@ -338,7 +338,7 @@ def test_a_line_starts_after_the_end_of_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"one\ntwo\r\n\nfour")
     file = find("a.jsonl", tmp_path).files[0]
-    assert [line_end(Folder(tmp_path), file, p) for p in range(15)] == [
+    assert [line_end(FolderStore(tmp_path), file, p) for p in range(15)] == [
         0,
         4,
         4,

@@ -20,7 +20,7 @@ from launcher.corpus.sampling import Sampled, footer_of
 from launcher.corpus.sharding import SLICES, shards
 from tasks.formats.readers import Columns, Document, rows
 from tasks.protocol.shard import SLAB, Shard, Slice
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 
 KINDS = ("jsonl", "jsonl packed", "text", "csv", "parquet")
 
@@ -93,7 +93,7 @@ def test_every_document_of_many_files_is_read_once(files: list[list[str]], targe
         everything = [Slice(f.path, f.version, f.kind) for f in listing(folder).files]
         cuts = pieces(cut(folder, target))
         read = [
-            [r for p in some for r in rows(Folder(folder), p, Columns("text", None))]
+            [r for p in some for r in rows(FolderStore(folder), p, Columns("text", None))]
             for some in (everything, cuts)
         ]
     assert read[0] == read[1]

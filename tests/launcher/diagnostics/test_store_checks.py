@@ -8,9 +8,9 @@ import pytest
 
 from launcher.diagnostics.store_checks import KEY, STORE_CHECKS, Check, check_store
 from tasks.stores.base import Store
-from tasks.stores.gcs import Gcs
+from tasks.stores.gcs import GcsStore
 from tasks.stores.open import open_store
-from tasks.stores.s3 import S3
+from tasks.stores.s3 import S3Store
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
 
@@ -21,7 +21,7 @@ def open_soon(url: str) -> Store:
     """As `open_store`, with a shorter timeout."""
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
-    return S3(bucket, prefix, 0.5) if scheme == "s3" else Gcs(bucket, prefix, 0.5)
+    return S3Store(bucket, prefix, 0.5) if scheme == "s3" else GcsStore(bucket, prefix, 0.5)
 
 
 @pytest.fixture(params=["s3", "gs"])

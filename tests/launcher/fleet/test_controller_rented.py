@@ -20,7 +20,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Site
 from pricing import storage
 from tasks.skypilot_task import Place
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tests.support import sample_plan
 from tests.support.runs import NOON, header_of
 
@@ -47,7 +47,7 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
             "run-1", "r1-l0m0-0", 0, Decimal("0.30"), NOON, gpu="L4", lot=0, site=Site("aws", "us-east-1")
         )
         ledger.machines.confirm("r1-l0m0-0", "1:r1-l0m0-0", NOON)
-        observer = StoreObserver(Folder(tmp_path / "out"), ledger, header_of(tmp_path, 1))
+        observer = StoreObserver(FolderStore(tmp_path / "out"), ledger, header_of(tmp_path, 1))
         context = RunContext(ledger=ledger, observer=observer, backend=Sky(tmp_path, []), groups=(GROUP,))
         yield Controller(context)
 

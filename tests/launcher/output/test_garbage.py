@@ -13,9 +13,9 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import dataset_key
 from tasks.protocol.lease import claim
 from tasks.protocol.manifest import Header, all_shards
-from tasks.protocol.receipt import File, Receipt
-from tasks.stores.folder import Folder
-from tasks.worker.heartbeat import Heart
+from tasks.protocol.receipt import Receipt, ReceiptFile
+from tasks.stores.folder import FolderStore
+from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.cli_runs import Launching, embedfleet, shards
@@ -23,23 +23,32 @@ from tests.support.runs import NOON, column, corpus, launch, receipts_of
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Folder:
-    return Folder(tmp_path / "out")
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "out")
 
 
-def done(store: Folder, tmp_path: Path, run: str = "run-1", number: int = 3) -> Header:
+def done(store: FolderStore, tmp_path: Path, run: str = "run-1", number: int = 3) -> Header:
     """A finished run of a few shards."""
     (tmp_path / "in").mkdir(exist_ok=True)
     corpus(tmp_path / "in", number, 10)
     header = launch(store, tmp_path / "in", number, run=run)
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
-    heart = Heart(store, Heartbeat(run=run, worker="ann", host="here", pid=1, started=NOON), 1_000)
-    Worker(store, header, "ann", 0, HashEncoder(), heart, scratch, Signals()).run()
+    heart = HeartbeatWriter(store, Heartbeat(run=run, worker="ann", host="here", pid=1, started=NOON), 1_000)
+    Worker(
+        store=store,
+        header=header,
+        name="ann",
+        offset=0,
+        encoder=HashEncoder(),
+        heartbeat=heart,
+        scratch=scratch,
+        signals=Signals(),
+    ).run()
     return header
 
 
-def loser(store: Folder, header: Header, name: str) -> str:
+def loser(store: FolderStore, header: Header, name: str) -> str:
     """A whole file of the run's that no receipt names, as one leaves who was overtaken while it signed."""
     key = f"data/{name}.parquet"
     good = receipts_of(store, header)[0].key
@@ -49,7 +58,7 @@ def loser(store: Folder, header: Header, name: str) -> str:
 
 
 def test_the_dataset_names_every_file_with_its_rows_in_the_order_of_the_corpus(
-    store: Folder, tmp_path: Path
+    store: FolderStore, tmp_path: Path
 ) -> None:
     header = done(store, tmp_path)
     assert write_dataset(store, header, receipts_of(store, header)) == 3
@@ -60,7 +69,7 @@ def test_the_dataset_names_every_file_with_its_rows_in_the_order_of_the_corpus(
 
 
 def test_a_shard_of_several_workers_has_a_row_for_each_of_its_files() -> None:
-    one = File("data/a.parquet", "aa", 100, 7, 70, None, "ann", NOON, NOON)
+    one = ReceiptFile("data/a.parquet", "aa", 100, 7, 70, None, "ann", NOON, NOON)
     receipt = Receipt(
         run="run-1", shard="0" * 16, position=4, worker="bob", generation=2, nonce="n", key="data/b.parquet",
         digest="bb", output_bytes=150, input_bytes=1, documents=10, chunks=10, tokens=100, tokens_cut=0,
@@ -72,19 +81,19 @@ def test_a_shard_of_several_workers_has_a_row_for_each_of_its_files() -> None:
     ]
 
 
-def test_a_run_without_files_has_an_empty_dataset(store: Folder, tmp_path: Path) -> None:
+def test_a_run_without_files_has_an_empty_dataset(store: FolderStore, tmp_path: Path) -> None:
     header = done(store, tmp_path, number=0)
     write_dataset(store, header, [])
     assert column(store.root / dataset_key("run-1"), "file") == []
 
 
-def test_files_that_no_receipt_names_are_garbage(store: Folder, tmp_path: Path) -> None:
+def test_files_that_no_receipt_names_are_garbage(store: FolderStore, tmp_path: Path) -> None:
     header = done(store, tmp_path)
     key = loser(store, header, "0123456789abcdef-feedfeedfeed")
     assert [entry.key for entry in garbage(store, header, receipts_of(store, header))] == [key]
 
 
-def test_files_of_another_run_and_of_other_people_are_not(store: Folder, tmp_path: Path) -> None:
+def test_files_of_another_run_and_of_other_people_are_not(store: FolderStore, tmp_path: Path) -> None:
     header = done(store, tmp_path)
     done(store, tmp_path, "run-2")
     other = launch(store, tmp_path / "in", 3, run="run-3")  # under way: it has signed for nothing yet

@@ -24,7 +24,7 @@ from tasks.formats.vector_file import VectorFile, digest
 from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT
 from tests.support.runs import NOON, header_of, shard_of, whole, write_jsonl
 
@@ -39,7 +39,7 @@ class Finished:
     header: Header
 
     def verify(self, *, again: bool = False) -> Verdict:
-        return verify(Folder(self.root), self.header, 0, again, lambda _done, _all: None)
+        return verify(FolderStore(self.root), self.header, 0, again, lambda _done, _all: None)
 
     def faults(self) -> list[str]:
         return self.verify().faults
@@ -70,7 +70,7 @@ def finish(folder: Path, **changes: Any) -> Finished:
     names = sorted(p.name for p in (folder / "in").iterdir())
     shards = [shard_of([whole(folder / "in", name, "jsonl")], n) for n, name in enumerate(names)]
     header = header_of(folder / "in", len(shards), **changes)
-    store = Folder(folder / "out")
+    store = FolderStore(folder / "out")
     manifest.write(store, header, shards)
     words = ["--store", str(store.root), "--run", header.run]
     command = [sys.executable, "-m", "tasks.worker", *words]
@@ -120,7 +120,13 @@ def test_without_embedding_again_nothing_is_said_of_it(run: Finished) -> None:
 
 def test_progress_is_told_shard_by_shard(run: Finished) -> None:
     heard: list[tuple[int, int]] = []
-    verify(Folder(run.root), run.header, 0, again=False, step=lambda done, total: heard.append((done, total)))
+    verify(
+        FolderStore(run.root),
+        run.header,
+        0,
+        again=False,
+        step=lambda done, total: heard.append((done, total)),
+    )
     assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -441,7 +447,7 @@ def large(folder: Path, order: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, 
         lines.writelines(f'{{"id": "row-{n:09d}", "text": "short"}}\n' for n in range(MANY))
     shard = shard_of([whole(folder / "in", "0.jsonl.gz", "jsonl")])
     header = header_of(folder / "in", 1)
-    store = Folder(folder / "out")
+    store = FolderStore(folder / "out")
     manifest.write(store, header, [shard])
     path = store.root / "data.parquet"
     vectors = np.eye(WIDTH, dtype=np.float32)

@@ -9,11 +9,11 @@ import pytest
 
 from tasks.formats.prefetch import ahead
 from tasks.protocol.shard import Slice
-from tasks.stores.base import Changed, Span
-from tasks.stores.memory import Memory
+from tasks.stores.base import ObjectChanged, Span
+from tasks.stores.memory import MemoryStore
 
 
-class Far(Memory):
+class Far(MemoryStore):
     """A store that takes its time, and knows how many wait for it and what is still open."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ def test_a_file_that_changed_is_told_when_its_turn_comes() -> None:
     store.put("003.jsonl", b"other")
     walk = ahead(store, slices, 4)
     assert [next(walk)[0].path for _ in range(3)] == ["000.jsonl", "001.jsonl", "002.jsonl"]
-    with pytest.raises(Changed, match=r"003\.jsonl changed"):
+    with pytest.raises(ObjectChanged, match=r"003\.jsonl changed"):
         next(walk)
 
 

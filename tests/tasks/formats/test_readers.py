@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from tasks.formats.readers import LONGEST, Bad, Columns, Document, Row, plain, rows
 from tasks.protocol.shard import Kind, Slice
-from tasks.stores.base import Changed, Refused
-from tasks.stores.folder import Folder
+from tasks.stores.base import ObjectChanged, StoreError
+from tasks.stores.folder import FolderStore
 from tests.support.runs import version
 
 BY_ID = Columns("text", "id")
@@ -33,7 +33,7 @@ MISSING = "no text: 'text' is missing or null"
 def found(
     path: Path, kind: Kind, columns: Columns = BY_ID, start: int = 0, end: int | None = None
 ) -> list[Row]:
-    return list(rows(Folder(path.parent), Slice(path.name, version(path), kind, start, end), columns))
+    return list(rows(FolderStore(path.parent), Slice(path.name, version(path), kind, start, end), columns))
 
 
 def short(listed: Sequence[Row]) -> list[Any]:
@@ -704,8 +704,8 @@ def test_a_file_that_changed_its_size_is_refused(tmp_path: Path) -> None:
     planned = Slice(path.name, version(path), "jsonl")
     with path.open("ab") as stream:
         stream.write(b"\n")
-    with pytest.raises(Changed, match=r"part\.jsonl changed after the plan was made") as problem:
-        list(rows(Folder(tmp_path), planned, BY_ID))
+    with pytest.raises(ObjectChanged, match=r"part\.jsonl changed after the plan was made") as problem:
+        list(rows(FolderStore(tmp_path), planned, BY_ID))
     assert problem.value.hint == "plan and launch again: a changed corpus is a new run"
 
 
@@ -714,20 +714,20 @@ def test_a_file_that_was_rewritten_at_the_same_size_is_refused(tmp_path: Path) -
     planned = Slice(path.name, version(path), "jsonl")
     path.write_bytes(b'{"id": "a", "text": "two"}')
     os.utime(path, (1_000, 1_000))
-    with pytest.raises(Changed, match="changed after the plan was made"):
-        list(rows(Folder(tmp_path), planned, BY_ID))
+    with pytest.raises(ObjectChanged, match="changed after the plan was made"):
+        list(rows(FolderStore(tmp_path), planned, BY_ID))
 
 
 def test_a_corpus_that_is_gone_altogether_is_no_change_of_a_file(tmp_path: Path) -> None:
     """A disk that is not mounted must not fail every shard for good."""
-    with pytest.raises(Refused, match=r"cannot read gone\.jsonl: nothing is left of the corpus"):
-        list(rows(Folder(tmp_path / "unmounted"), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
+    with pytest.raises(StoreError, match=r"cannot read gone\.jsonl: nothing is left of the corpus"):
+        list(rows(FolderStore(tmp_path / "unmounted"), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     jsonl(tmp_path, b"{}")
-    with pytest.raises(Changed, match=r"gone\.jsonl changed after the plan was made \(it is gone\)"):
-        list(rows(Folder(tmp_path), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
+    with pytest.raises(ObjectChanged, match=r"gone\.jsonl changed after the plan was made \(it is gone\)"):
+        list(rows(FolderStore(tmp_path), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
 
 
 @pytest.mark.parametrize("where", ["absolute", "above", "round about"])
@@ -737,8 +737,8 @@ def test_a_path_that_leads_out_of_the_corpus_is_refused(tmp_path: Path, where: s
     root = tmp_path / "corpus"
     root.mkdir()
     name = {"absolute": str(path), "above": f"../{path.name}", "round about": f"x/../../{path.name}"}[where]
-    with pytest.raises(Refused, match="is not a path inside the corpus") as problem:
-        list(rows(Folder(root), Slice(name, version(path), "jsonl"), BY_ID))
+    with pytest.raises(StoreError, match="is not a path inside the corpus") as problem:
+        list(rows(FolderStore(root), Slice(name, version(path), "jsonl"), BY_ID))
     assert problem.value.hint == "plan and launch again"
 
 

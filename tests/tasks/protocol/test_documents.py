@@ -11,8 +11,8 @@ from tasks.protocol import control, crash_marker, documents, heartbeat, manifest
 from tasks.protocol.heartbeat import Heartbeat, HeldLease
 from tasks.protocol.keys import control_key, manifest_header_key, manifest_slab_key
 from tasks.protocol.lease import LeaseBody
-from tasks.protocol.receipt import File, Part, Receipt
-from tasks.stores.memory import Memory
+from tasks.protocol.receipt import PartReceipt, Receipt, ReceiptFile
+from tasks.stores.memory import MemoryStore
 from tests.support.paths import ROOT
 
 # Made by the last version without msgspec, at commit 2ef2231: a run of two workers, one of which was stopped. The files
@@ -33,8 +33,8 @@ KINDS: list[tuple[str, Any, str | None, dict[str, Any]]] = [
     ("receipt.json", Receipt, receipt.SCHEMA, TEXT),
     ("receipt-after-part.json", Receipt, receipt.SCHEMA, TEXT),
     ("receipt-failed.json", Receipt, receipt.SCHEMA, TEXT),
-    ("part.json", Part, receipt.PART, TEXT),
-    ("files.json", tuple[File, ...], None, {}),
+    ("part.json", PartReceipt, receipt.PART_SCHEMA, TEXT),
+    ("files.json", tuple[ReceiptFile, ...], None, {}),
     ("worker.json", Heartbeat, heartbeat.SCHEMA, {}),
     ("worker-lost.json", Heartbeat, heartbeat.SCHEMA, {}),
     ("lease.json", LeaseBody, None, {}),
@@ -72,7 +72,7 @@ def test_shards_of_the_version_before_keep_their_bytes(name: str) -> None:
 
 
 def test_a_run_of_the_version_before_is_read() -> None:
-    store = Memory()
+    store = MemoryStore()
     store.put(manifest_header_key(RUN), (BEFORE / "run.json").read_bytes())
     store.put(manifest_slab_key(RUN, 0), (BEFORE / "slab-00000.jsonl").read_bytes())
     store.put(control_key(RUN), (BEFORE / "control.json").read_bytes())

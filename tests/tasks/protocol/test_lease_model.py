@@ -24,11 +24,11 @@ from tasks.clock import utc
 from tasks.protocol import keys, receipt
 from tasks.protocol.keys import receipt_key
 from tasks.protocol.lease import MAX_CRASHES, Lease, Survey, claim, release, renew, survey
-from tasks.protocol.receipt import File, Part, Receipt
+from tasks.protocol.receipt import PartReceipt, Receipt, ReceiptFile
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Body, Unsure, create_once, read
-from tasks.stores.memory import Memory
-from tasks.worker.commit import Signer
+from tasks.stores.base import Body, OutcomeUnknown, create_once, read
+from tasks.stores.memory import MemoryStore
+from tasks.worker.commit import Committer
 from tests.support.runs import NOON, Clock, shards_of
 
 TTL = timedelta(seconds=30)
@@ -36,7 +36,7 @@ ROWS = 6  # of each shard
 SHARDS = shards_of(3)
 
 
-class Lossy(Memory):
+class Lossy(MemoryStore):
     """Now and then a write happens, or not, and its answer is lost: as often as the plan says."""
 
     def __init__(self, clock: Clock) -> None:
@@ -48,7 +48,7 @@ class Lossy(Memory):
             return super().create(key, body)
         if self.plan.pop():
             super().create(key, body)
-        raise Unsure("the answer was lost")
+        raise OutcomeUnknown("the answer was lost")
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Hand:
     name: str
     shard: Shard
     lease: Lease
-    begin: Part | None
+    begin: PartReceipt | None
     rows: int = 0
     files: int = 0
 
@@ -120,7 +120,7 @@ class Leases(RuleBasedStateMachine):
         found = claim(self.store, "run-1", shard, generation, name, NOON, crashes)
         if found is None:
             return None
-        return Hand(name, shard, found, self.signer(name).beginning(shard, found))
+        return Hand(name, shard, found, self.signer(name).last_part(shard, found))
 
     @rule(hand=hands, rows=st.integers(1, 3))
     def work(self, hand: Hand | None, rows: int) -> None:
@@ -209,19 +209,19 @@ class Leases(RuleBasedStateMachine):
 
     # --- in the words of the product
 
-    def signer(self, name: str) -> Signer:
-        return Signer(self.store, "run-1", name)
+    def signer(self, name: str) -> Committer:
+        return Committer(self.store, "run-1", name)
 
-    def file(self, hand: Hand) -> File:
+    def file(self, hand: Hand) -> ReceiptFile:
         key = f"data/{hand.shard.id}-{hand.lease.nonce[:12]}.parquet"
         start = hand.done - hand.rows
         self.written.rows[key] = range(start, hand.done)
-        return File(key, "aa", 1, hand.rows, hand.rows, None, hand.name, NOON, NOON)
+        return ReceiptFile(key, "aa", 1, hand.rows, hand.rows, None, hand.name, NOON, NOON)
 
-    def part(self, hand: Hand) -> Part:
+    def part(self, hand: Hand) -> PartReceipt:
         files = (*(hand.begin.files if hand.begin else ()), self.file(hand))
         counts = (hand.done, hand.done, hand.done, 0, 0, 0)
-        return Part("run-1", hand.shard.id, hand.lease.generation, hand.done, *counts, files)
+        return PartReceipt("run-1", hand.shard.id, hand.lease.generation, hand.done, *counts, files)
 
     def whole(self, hand: Hand) -> Receipt:
         deadly = hand.lease.crashes >= MAX_CRASHES

@@ -20,7 +20,7 @@ from tasks.protocol.manifest import (
 )
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Body, read
-from tasks.stores.memory import Memory
+from tasks.stores.memory import MemoryStore
 from tests.support.runs import header_of, shards_of
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -44,7 +44,7 @@ headers = st.builds(
 
 @given(headers)
 def test_a_header_comes_back_as_it_was_written(header: Header) -> None:
-    store = Memory()
+    store = MemoryStore()
     write(store, header, [])
     assert read_header(store, "run-1") == header
 
@@ -53,7 +53,7 @@ def test_a_header_comes_back_as_it_was_written(header: Header) -> None:
     ("count", "pages"), [(0, 0), (1, 1), (SLAB, 1), (SLAB + 1, 2), (2 * SLAB, 2), (2 * SLAB + 7, 3)]
 )
 def test_shards_come_back_in_order_over_all_slabs(count: int, pages: int) -> None:
-    store, shards = Memory(), shards_of(count)
+    store, shards = MemoryStore(), shards_of(count)
     header = header_of("corpus", count)
     write(store, header, shards)
     assert slab_count(header) == pages
@@ -61,14 +61,14 @@ def test_shards_come_back_in_order_over_all_slabs(count: int, pages: int) -> Non
 
 
 def test_a_slab_holds_the_shards_that_say_so() -> None:
-    store, shards = Memory(), shards_of(SLAB + 3)
+    store, shards = MemoryStore(), shards_of(SLAB + 3)
     write(store, header_of("corpus", len(shards)), shards)
     assert read_slab(store, "run-1", 1) == shards[SLAB:]
     assert {shard.slab for shard in read_slab(store, "run-1", 1)} == {"00001"}
 
 
 def test_shards_are_taken_from_an_iterator_a_slab_at_a_time() -> None:
-    store, seen = Memory(), list[int]()
+    store, seen = MemoryStore(), list[int]()
 
     def counted() -> Iterator[Shard]:
         for shard in shards_of(2 * SLAB):
@@ -82,7 +82,7 @@ def test_shards_are_taken_from_an_iterator_a_slab_at_a_time() -> None:
 def test_a_header_appears_only_when_every_slab_is_there() -> None:
     order: list[str] = []
 
-    class Watched(Memory):
+    class Watched(MemoryStore):
         def create(self, key: str, body: Body) -> bool:
             order.append(key)
             return super().create(key, body)
@@ -96,7 +96,7 @@ def test_a_header_appears_only_when_every_slab_is_there() -> None:
 
 
 def test_too_few_shards_leave_no_header() -> None:
-    store = Memory()
+    store = MemoryStore()
     with pytest.raises(ValueError, match="2 shards, but the header says 3"):
         write(store, header_of("corpus", 3), shards_of(2))
     assert read(store, manifest_header_key("run-1")) is None
@@ -105,11 +105,11 @@ def test_too_few_shards_leave_no_header() -> None:
 def test_shards_out_of_order_are_refused() -> None:
     one, two = shards_of(2)
     with pytest.raises(ValueError, match=f"shard {two.id} has position 1, not 0"):
-        write(Memory(), header_of("corpus", 2), [two, one])
+        write(MemoryStore(), header_of("corpus", 2), [two, one])
 
 
 def test_the_same_manifest_may_be_written_twice() -> None:
-    store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
+    store, header, shards = MemoryStore(), header_of("corpus", 3), shards_of(3)
     write(store, header, shards)
     before = dict(store.blobs)
     write(store, header, shards)
@@ -117,7 +117,7 @@ def test_the_same_manifest_may_be_written_twice() -> None:
 
 
 def test_a_manifest_that_was_left_half_written_is_completed() -> None:
-    store, header, shards = Memory(), header_of("corpus", SLAB + 1), shards_of(SLAB + 1)
+    store, header, shards = MemoryStore(), header_of("corpus", SLAB + 1), shards_of(SLAB + 1)
     with pytest.raises(ValueError, match="but the header says"):
         write(store, header, shards[:SLAB])
     write(store, header, shards)
@@ -125,7 +125,7 @@ def test_a_manifest_that_was_left_half_written_is_completed() -> None:
 
 
 def test_another_header_is_refused() -> None:
-    store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
+    store, header, shards = MemoryStore(), header_of("corpus", 3), shards_of(3)
     write(store, header, shards)
     with pytest.raises(OtherManifest, match="run 'run-1' has another manifest already"):
         write(store, replace(header, tokens=128), shards)
@@ -133,7 +133,7 @@ def test_another_header_is_refused() -> None:
 
 
 def test_other_shards_are_refused_and_change_nothing() -> None:
-    store, header, shards = Memory(), header_of("corpus", 3), shards_of(3)
+    store, header, shards = MemoryStore(), header_of("corpus", 3), shards_of(3)
     write(store, header, shards)
     others = [replace(shard, bytes=2_000) for shard in shards]
     with pytest.raises(OtherManifest, match="run 'run-1' has another manifest already"):
@@ -142,7 +142,7 @@ def test_other_shards_are_refused_and_change_nothing() -> None:
 
 
 def test_runs_do_not_share_a_manifest() -> None:
-    store, shards = Memory(), shards_of(2)
+    store, shards = MemoryStore(), shards_of(2)
     write(store, header_of("corpus", 2), shards)
     write(store, header_of("elsewhere", 1, run="run-2"), shards[:1])
     assert read_header(store, "run-1").corpus == "corpus"
@@ -150,12 +150,12 @@ def test_runs_do_not_share_a_manifest() -> None:
 
 def test_an_unknown_run_is_no_run() -> None:
     with pytest.raises(RunNotFound, match="no run 'run-9' under this output path") as problem:
-        read_header(Memory(), "run-9")
+        read_header(MemoryStore(), "run-9")
     assert problem.value.hint == "see which runs it holds under _embedfleet/"
 
 
 def test_a_run_of_another_version_is_no_run() -> None:
-    store = Memory()
+    store = MemoryStore()
     store.put(manifest_header_key("run-1"), b'{"schema": "embedfleet/manifest/0"}')
     with pytest.raises(RunNotFound, match="another version"):
         read_header(store, "run-1")
@@ -163,4 +163,4 @@ def test_a_run_of_another_version_is_no_run() -> None:
 
 def test_a_missing_slab_is_no_run() -> None:
     with pytest.raises(RunNotFound, match="slab 4 of run 'run-1' is missing"):
-        read_slab(Memory(), "run-1", 4)
+        read_slab(MemoryStore(), "run-1", 4)

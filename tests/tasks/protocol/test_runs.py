@@ -1,9 +1,9 @@
 from tasks.protocol.runs import runs_of
-from tasks.stores.memory import Memory
+from tasks.stores.memory import MemoryStore
 
 
 def test_runs_of_an_output_path_are_listed_once_each() -> None:
-    store = Memory()
+    store = MemoryStore()
     for name in ("a-1", "a-10", "b"):
         for key in ("plan.json", "manifest/run.json", "workers/w.json"):
             store.put(f"_embedfleet/{name}/{key}", b"{}")
@@ -11,4 +11,4 @@ def test_runs_of_an_output_path_are_listed_once_each() -> None:
 
 
 def test_an_empty_output_path_has_no_runs() -> None:
-    assert list(runs_of(Memory())) == []
+    assert list(runs_of(MemoryStore())) == []

@@ -6,15 +6,26 @@ from typing import BinaryIO
 
 import pytest
 
-from tasks.stores.base import TRIES, Body, Entry, Refused, Span, Store, Unsure, create_once, probe, read
-from tasks.stores.folder import Folder
-from tasks.stores.memory import Memory
+from tasks.stores.base import (
+    CREATE_ATTEMPTS,
+    Body,
+    Entry,
+    OutcomeUnknown,
+    Span,
+    Store,
+    StoreError,
+    create_once,
+    probe,
+    read,
+)
+from tasks.stores.folder import FolderStore
+from tasks.stores.memory import MemoryStore
 from tasks.stores.open import open_store
 
 
 @pytest.fixture(params=["memory", "folder"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Memory() if request.param == "memory" else Folder(tmp_path / "bucket")
+    return MemoryStore() if request.param == "memory" else FolderStore(tmp_path / "bucket")
 
 
 def at_once(seconds: float) -> None:
@@ -86,18 +97,18 @@ class LosesReplies(Through):
             return self.inner.create(key, body)
         if self.done:
             self.inner.create(key, body)
-        raise Unsure
+        raise OutcomeUnknown
 
 
 @pytest.mark.parametrize("kind", [Overwrites, OverwritesAndLies])
 def test_a_store_that_overwrites_is_refused(store: Store, kind: type[Through]) -> None:
-    with pytest.raises(Refused, match="overwrote '_embedfleet/probe'") as refusal:
+    with pytest.raises(StoreError, match="overwrote '_embedfleet/probe'") as refusal:
         probe(kind(store), "_embedfleet/probe")
     assert "conditional writes" in refusal.value.hint
 
 
 def test_a_store_that_lists_late_is_refused(store: Store) -> None:
-    with pytest.raises(Refused, match="does not list '_embedfleet/probe'"):
+    with pytest.raises(StoreError, match="does not list '_embedfleet/probe'"):
         probe(ListsLate(store), "_embedfleet/probe")
 
 
@@ -125,14 +136,14 @@ def test_our_own_body_found_again_has_won(store: Store) -> None:
     assert create_once(store, "receipt", b"nonce-a", at_once)
 
 
-@pytest.mark.parametrize("lost", [1, TRIES - 1])
+@pytest.mark.parametrize("lost", [1, CREATE_ATTEMPTS - 1])
 def test_a_write_whose_reply_was_lost_has_won(store: Store, lost: int) -> None:
     flaky = LosesReplies(store, lost, done=True)
     assert create_once(flaky, "receipt", b"nonce-a", at_once)
     assert flaky.creates == 1
 
 
-@pytest.mark.parametrize("lost", [1, TRIES - 1])
+@pytest.mark.parametrize("lost", [1, CREATE_ATTEMPTS - 1])
 def test_a_write_that_was_lost_is_tried_again(store: Store, lost: int) -> None:
     flaky = LosesReplies(store, lost, done=False)
     assert create_once(flaky, "receipt", b"nonce-a", at_once)
@@ -147,8 +158,8 @@ def test_a_lost_reply_does_not_win_over_another_body(store: Store, done: bool) -
 
 
 def test_a_store_that_takes_nothing_is_refused_in_the_end(store: Store) -> None:
-    flaky = LosesReplies(store, TRIES, done=False)
-    with pytest.raises(Refused, match=f"{TRIES} times over") as refusal:
+    flaky = LosesReplies(store, CREATE_ATTEMPTS, done=False)
+    with pytest.raises(StoreError, match=f"{CREATE_ATTEMPTS} times over") as refusal:
         create_once(flaky, "receipt", b"nonce-a", at_once)
     assert "resume" in refusal.value.hint
 
@@ -167,18 +178,18 @@ def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_scheme_that_nobody_serves_is_refused() -> None:
-    with pytest.raises(Refused, match="no store for ftp://"):
+    with pytest.raises(StoreError, match="no store for ftp://"):
         open_store("ftp://host/out")
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///prefix", "gs://", "gs:///prefix"])
 def test_a_url_without_a_bucket_is_refused(url: str) -> None:
-    with pytest.raises(Refused, match="names no bucket") as refusal:
+    with pytest.raises(StoreError, match="names no bucket") as refusal:
         open_store(url)
     assert refusal.value.hint == f"write {url[:2]}://BUCKET/PREFIX"
 
 
 @pytest.mark.parametrize("url", ["gs://UPPER/x", "gs://a", "gs://-b/x", "gs://a b"])
 def test_a_bucket_of_gcs_with_an_impossible_name_is_refused(url: str) -> None:
-    with pytest.raises(Refused, match="has no valid bucket name"):
+    with pytest.raises(StoreError, match="has no valid bucket name"):
         open_store(url)

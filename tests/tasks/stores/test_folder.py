@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.stores.base import TEMPORARY, Entry, Refused, read
-from tasks.stores.folder import Folder
+from tasks.stores.base import TEMPORARY_PREFIX, Entry, StoreError, read
+from tasks.stores.folder import FolderStore
 
 
 def keys(entries: list[Entry]) -> list[str]:
@@ -16,15 +16,15 @@ def keys(entries: list[Entry]) -> list[str]:
 
 
 def test_files_that_are_being_written_are_not_listed(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder = FolderStore(tmp_path)
     folder.put("data/done.parquet", b"")
-    (tmp_path / "data" / f"{TEMPORARY}0123").write_bytes(b"half")
+    (tmp_path / "data" / f"{TEMPORARY_PREFIX}0123").write_bytes(b"half")
     assert keys(folder.list("")) == ["data/done.parquet"]
     assert keys(folder.list("data/")) == ["data/done.parquet"]
 
 
 def test_writes_leave_no_temporary_file(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder = FolderStore(tmp_path)
     folder.create("data/a", b"1")
     folder.create("data/a", b"2")
     folder.put("data/a", b"3")
@@ -32,29 +32,29 @@ def test_writes_leave_no_temporary_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    Folder(tmp_path / "a" / "b").put("c", b"")
+    FolderStore(tmp_path / "a" / "b").put("c", b"")
     assert (tmp_path / "a" / "b" / "c").is_file()
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "output").write_bytes(b"")
-    with pytest.raises(Refused, match="cannot write to"):
-        Folder(tmp_path / "output").put("a", b"")
-    with pytest.raises(Refused, match="cannot write to"):
-        Folder(tmp_path / "output").now()
+    with pytest.raises(StoreError, match="cannot write to"):
+        FolderStore(tmp_path / "output").put("a", b"")
+    with pytest.raises(StoreError, match="cannot write to"):
+        FolderStore(tmp_path / "output").now()
 
 
 @pytest.mark.parametrize("write", ["create", "put"])
 def test_a_key_below_a_file_is_refused(tmp_path: Path, write: str) -> None:
-    folder = Folder(tmp_path)
+    folder = FolderStore(tmp_path)
     folder.put("a", b"")
-    with pytest.raises(Refused, match="cannot write to"):
+    with pytest.raises(StoreError, match="cannot write to"):
         getattr(folder, write)("a/b", b"")
 
 
 def test_a_key_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="name too long"):
-        Folder(tmp_path).put("x" * 300, b"")
+    with pytest.raises(StoreError, match="name too long"):
+        FolderStore(tmp_path).put("x" * 300, b"")
 
 
 @pytest.fixture
@@ -73,24 +73,24 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("write", ["create", "put"])
 def test_a_full_disk_is_refused_with_a_hint(tiny: Path, write: str) -> None:
-    folder = Folder(tiny)
-    with pytest.raises(Refused, match="no space left") as refusal:
+    folder = FolderStore(tiny)
+    with pytest.raises(StoreError, match="no space left") as refusal:
         getattr(folder, write)("data/big", b"x" * 100_000)
     assert refusal.value.hint == "free some space, then resume the run: nothing is lost"
 
 
 @pytest.mark.parametrize("write", ["create", "put"])
 def test_a_full_disk_leaves_no_half_file(tiny: Path, write: str) -> None:
-    folder = Folder(tiny)
-    with contextlib.suppress(Refused):
+    folder = FolderStore(tiny)
+    with contextlib.suppress(StoreError):
         getattr(folder, write)("data/big", b"x" * 100_000)
     assert [path for path in tiny.rglob("*") if path.is_file()] == []
     folder.put("data/small", b"x" * 10_000)  # and the space is free again
 
 
 def test_a_full_disk_keeps_the_old_object(tiny: Path) -> None:
-    folder = Folder(tiny)
+    folder = FolderStore(tiny)
     folder.put("pulse", b"old")
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(StoreError):
         folder.put("pulse", b"x" * 100_000)
     assert read(folder, "pulse") == b"old"

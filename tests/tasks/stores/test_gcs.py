@@ -21,10 +21,18 @@ from google.auth import exceptions as auth
 from google.cloud.storage.exceptions import DataCorruption
 from urllib3.exceptions import ProtocolError
 
-from tasks.stores.base import Denied, Refused, Store, Unknown, Unreachable, Unsure, read
-from tasks.stores.gcs import Gcs
-from tasks.stores.gcs_errors import meaning
-from tasks.stores.retry import PATIENCE, Silent
+from tasks.stores.base import (
+    OutcomeUnknown,
+    PermissionDenied,
+    Store,
+    StoreError,
+    StoreUnreachable,
+    Unauthenticated,
+    read,
+)
+from tasks.stores.gcs import GcsStore
+from tasks.stores.gcs_errors import translate
+from tasks.stores.retry import PATIENCE, TransientError
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
 
@@ -87,7 +95,7 @@ def secret() -> str:
 @pytest.fixture
 def store(
     server: Running, tokens: Tokens, secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Gcs:
+) -> GcsStore:
     """Signed in to a service account, as on a rented machine."""
     found_by(server.address, monkeypatch)
     monkeypatch.delenv("STORAGE_EMULATOR_HOST")
@@ -105,19 +113,19 @@ def store(
     path.write_text(json.dumps(account), encoding="utf-8")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
     server.admin.make("bucket")
-    return Gcs("bucket", "out", 0.5)
+    return GcsStore("bucket", "out", 0.5)
 
 
 # --- credentials
 
 
-def test_one_sign_in_serves_all_calls(store: Gcs, tokens: Tokens) -> None:
+def test_one_sign_in_serves_all_calls(store: GcsStore, tokens: Tokens) -> None:
     for call in CALLS:
         call(store)
     assert tokens.given == 1
 
 
-def test_a_token_that_ran_out_is_renewed(store: Gcs, server: Running, tokens: Tokens) -> None:
+def test_a_token_that_ran_out_is_renewed(store: GcsStore, server: Running, tokens: Tokens) -> None:
     store.put("k", b"1")
     server.admin.faults(Fault(status=401, times=1))
     store.put("k", b"2")
@@ -127,68 +135,72 @@ def test_a_token_that_ran_out_is_renewed(store: Gcs, server: Running, tokens: To
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
 def test_credentials_that_the_store_does_not_know_are_told(
-    store: Gcs, server: Running, call: Callable[[Store], object]
+    store: GcsStore, server: Running, call: Callable[[Store], object]
 ) -> None:
     server.admin.faults(Fault(status=401))
     with pytest.raises(
-        Unknown, match=r"the credentials for gs://bucket/out/.* are not known .* expired \(401\)"
+        Unauthenticated, match=r"the credentials for gs://bucket/out/.* are not known .* expired \(401\)"
     ) as refusal:
         call(store)
     assert refusal.value.hint.startswith("sign in again (gcloud auth application-default login)")
 
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
-def test_revoked_credentials_are_told(store: Gcs, tokens: Tokens, call: Callable[[Store], object]) -> None:
+def test_revoked_credentials_are_told(
+    store: GcsStore, tokens: Tokens, call: Callable[[Store], object]
+) -> None:
     tokens.status = 400
-    with pytest.raises(Unknown, match=r"the credentials for gs://bucket/out/.* have expired or were revoked"):
+    with pytest.raises(
+        Unauthenticated, match=r"the credentials for gs://bucket/out/.* have expired or were revoked"
+    ):
         call(store)
 
 
-def test_a_token_server_that_does_not_answer_is_asked_again(store: Gcs, tokens: Tokens) -> None:
+def test_a_token_server_that_does_not_answer_is_asked_again(store: GcsStore, tokens: Tokens) -> None:
     tokens.server.shutdown()
     tokens.server.server_close()
-    with pytest.raises(Unreachable, match="the credentials could not be renewed"):
+    with pytest.raises(StoreUnreachable, match="the credentials could not be renewed"):
         store.put("k", b"1")
 
 
 def test_a_bucket_that_wants_credentials_is_told(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     found_by(server.address, monkeypatch)  # an emulator is asked without any
     server.admin.faults(Fault(status=401))
-    with pytest.raises(Unknown, match="no credentials for gs://bucket/out/k"):
-        Gcs("bucket", "out", 0.5).put("k", b"1")
+    with pytest.raises(Unauthenticated, match="no credentials for gs://bucket/out/k"):
+        GcsStore("bucket", "out", 0.5).put("k", b"1")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"type": "service_account"}', '{"type": "unheard of"}'])
-def test_a_broken_key_file_is_told_without_what_it_holds(store: Gcs, tmp_path: Path, text: str) -> None:
+def test_a_broken_key_file_is_told_without_what_it_holds(store: GcsStore, tmp_path: Path, text: str) -> None:
     (tmp_path / "account.json").write_text(text, encoding="utf-8")
-    with pytest.raises(Unknown) as refusal:
+    with pytest.raises(Unauthenticated) as refusal:
         store.put("k", b"1")
     assert "GOOGLE_APPLICATION_CREDENTIALS" in refusal.value.hint
 
 
-def test_a_key_file_that_is_gone_is_told(store: Gcs, tmp_path: Path) -> None:
+def test_a_key_file_that_is_gone_is_told(store: GcsStore, tmp_path: Path) -> None:
     (tmp_path / "account.json").unlink()
-    with pytest.raises(Unknown, match="no credentials for gs://bucket"):
+    with pytest.raises(Unauthenticated, match="no credentials for gs://bucket"):
         store.put("k", b"1")
 
 
 # --- what it asks for
 
 
-def test_what_is_not_there_costs_one_request(store: Gcs, server: Running) -> None:
+def test_what_is_not_there_costs_one_request(store: GcsStore, server: Running) -> None:
     store.put("k", b"1")
     assert all(store.get(f"absent-{n}") is None for n in range(3))
     assert server.admin.requests().by_kind == {"put": 1, "get": 3}
 
 
-def test_no_right_to_look_at_the_bucket_itself_is_needed(store: Gcs, server: Running) -> None:
+def test_no_right_to_look_at_the_bucket_itself_is_needed(store: GcsStore, server: Running) -> None:
     server.admin.faults(Fault(on="bucket", status=403))
     for call in CALLS:
         call(store)
     assert "bucket" not in server.admin.requests().by_kind
 
 
-def test_listings_go_page_by_page(store: Gcs, server: Running) -> None:
+def test_listings_go_page_by_page(store: GcsStore, server: Running) -> None:
     for number in range(5):
         store.put(f"k{number}", b"")
     before = server.admin.requests()
@@ -197,9 +209,9 @@ def test_listings_go_page_by_page(store: Gcs, server: Running) -> None:
 
 
 @pytest.mark.parametrize("reason", ["rateLimitExceeded", "userRateLimitExceeded"])
-def test_a_rate_limit_is_retried(store: Gcs, server: Running, reason: str) -> None:
+def test_a_rate_limit_is_retried(store: GcsStore, server: Running, reason: str) -> None:
     server.admin.faults(Fault(status=403, code=reason, times=2))
-    patient = Gcs(store.bucket, "out", PATIENCE)  # two pauses alone may take 0.6 s
+    patient = GcsStore(store.bucket, "out", PATIENCE)  # two pauses alone may take 0.6 s
     patient.put("k", b"1")
     assert read(patient, "k") == b"1"
 
@@ -236,30 +248,30 @@ BROKEN = [
 
 @pytest.mark.parametrize("error", BROKEN, ids=lambda e: type(e).__name__)
 def test_what_went_wrong_on_the_line_is_worth_asking_again(error: Exception) -> None:
-    found = meaning(error, "put", "gs://bucket/k")
-    assert isinstance(found, Silent)
+    found = translate(error, "put", "gs://bucket/k")
+    assert isinstance(found, TransientError)
     assert TOKEN not in str(found)
 
 
 @pytest.mark.parametrize(
     ("error", "kind", "told"),
     [
-        (answered(403, "forbidden"), Denied, "access denied"),
-        (answered(403, "accountDisabled"), Refused, "no account in good standing"),
-        (answered(400, "required"), Refused, "must pay"),
-        (answered(400, "invalid"), Refused, "400 invalid"),
-        (auth.RefreshError(TOKEN), Unknown, "expired or were revoked"),
-        (auth.DefaultCredentialsError(TOKEN), Unknown, "no credentials"),
-        (auth.MalformedError(TOKEN), Unknown, "cannot be read"),
-        (requests.exceptions.SSLError(f"CERTIFICATE_VERIFY_FAILED {TOKEN}"), Refused, "not trusted"),
-        (requests.exceptions.MissingSchema(TOKEN), Refused, "no URL"),
+        (answered(403, "forbidden"), PermissionDenied, "access denied"),
+        (answered(403, "accountDisabled"), StoreError, "no account in good standing"),
+        (answered(400, "required"), StoreError, "must pay"),
+        (answered(400, "invalid"), StoreError, "400 invalid"),
+        (auth.RefreshError(TOKEN), Unauthenticated, "expired or were revoked"),
+        (auth.DefaultCredentialsError(TOKEN), Unauthenticated, "no credentials"),
+        (auth.MalformedError(TOKEN), Unauthenticated, "cannot be read"),
+        (requests.exceptions.SSLError(f"CERTIFICATE_VERIFY_FAILED {TOKEN}"), StoreError, "not trusted"),
+        (requests.exceptions.MissingSchema(TOKEN), StoreError, "no URL"),
     ],
 )
 def test_what_a_person_must_mend_is_refused_without_secrets(
-    error: Exception, kind: type[Refused], told: str
+    error: Exception, kind: type[StoreError], told: str
 ) -> None:
-    found = meaning(error, "list", "gs://bucket/k")
-    assert isinstance(found, Refused)
+    found = translate(error, "list", "gs://bucket/k")
+    assert isinstance(found, StoreError)
     assert type(found) is kind
     assert told in str(found)
     assert TOKEN not in f"{found} {found.hint}"
@@ -281,7 +293,7 @@ def test_what_a_person_must_mend_is_refused_without_secrets(
     ids=["well", "denied", "unknown", "overloaded", "dropped", "lost"],
 )
 def test_no_key_is_told_in_logs_or_errors(
-    store: Gcs,
+    store: GcsStore,
     server: Running,
     tmp_path: Path,
     secret: str,
@@ -299,7 +311,7 @@ def test_no_key_is_told_in_logs_or_errors(
         for call in [*CALLS, upload]:
             try:
                 call(store)
-            except (Refused, Unsure) as error:
+            except (StoreError, OutcomeUnknown) as error:
                 told.append("".join(traceback.format_exception(error)))
     assert bool(told) == (fault is not None)
     assert TOKEN not in "\n".join(told)

@@ -6,9 +6,17 @@ from typing import cast
 
 import pytest
 
-from tasks.stores.range_reader import BEYOND, BLOCK, Part, Ranged, bounds, opened, part
+from tasks.stores.range_reader import (
+    BLOCK_BYTES,
+    READ_PAST_BYTES,
+    RangeReader,
+    RangeResponse,
+    open_stream,
+    opening_range,
+    parse_response,
+)
 
-SIZE = 3 * BLOCK
+SIZE = 3 * BLOCK_BYTES
 BODY = os.urandom(SIZE)
 
 
@@ -23,8 +31,8 @@ class Store:
         return BODY[start:end]
 
 
-def stream(store: Store, first: tuple[int, int], end: int | None = None) -> Ranged:
-    return Ranged(store, Part(BODY[slice(*first)], first[0], SIZE, "v"), end)
+def stream(store: Store, first: tuple[int, int], end: int | None = None) -> RangeReader:
+    return RangeReader(store, RangeResponse(BODY[slice(*first)], first[0], SIZE, "v"), end)
 
 
 def test_what_the_opening_brought_is_not_asked_for_again() -> None:
@@ -47,8 +55,8 @@ def test_reading_over_its_end_asks_for_the_rest_alone() -> None:
 def test_more_than_a_block_is_asked_for_block_by_block() -> None:
     store = Store()
     with stream(store, (0, 0)) as file:
-        assert file.read(BLOCK + 10) == BODY[: BLOCK + 10]
-    assert store.asked == [(0, BLOCK), (BLOCK, BLOCK + 10)]
+        assert file.read(BLOCK_BYTES + 10) == BODY[: BLOCK_BYTES + 10]
+    assert store.asked == [(0, BLOCK_BYTES), (BLOCK_BYTES, BLOCK_BYTES + 10)]
 
 
 def test_nothing_is_asked_for_at_the_end() -> None:
@@ -63,7 +71,7 @@ def test_nothing_is_asked_for_at_the_end() -> None:
 
 def test_a_block_does_not_reach_over_the_end_of_the_span() -> None:
     store = Store()
-    file = cast("io.BufferedReader", opened(store, Part(b"", 0, SIZE, "v"), (0, 1_000)))
+    file = cast("io.BufferedReader", open_stream(store, RangeResponse(b"", 0, SIZE, "v"), (0, 1_000)))
     with file:
         assert file.read(500) == BODY[:500]
     assert store.asked == [(0, 1_000)]
@@ -71,15 +79,15 @@ def test_a_block_does_not_reach_over_the_end_of_the_span() -> None:
 
 def test_behind_the_span_little_is_asked_for_at_once() -> None:
     store = Store()
-    with opened(store, Part(BODY[:1_000], 0, SIZE, "v"), (0, 1_000)) as file:
+    with open_stream(store, RangeResponse(BODY[:1_000], 0, SIZE, "v"), (0, 1_000)) as file:
         assert file.read(1_000) == BODY[:1_000]
         assert file.read(10) == BODY[1_000:1_010]
-    assert store.asked == [(1_000, 1_000 + BEYOND)]
+    assert store.asked == [(1_000, 1_000 + READ_PAST_BYTES)]
 
 
 def test_whoever_asks_for_the_end_gets_no_more_than_he_asks_for() -> None:
     store = Store()
-    with opened(store, Part(BODY[-8:], SIZE - 8, SIZE, "v"), (-8, None)) as file:
+    with open_stream(store, RangeResponse(BODY[-8:], SIZE - 8, SIZE, "v"), (-8, None)) as file:
         assert file.tell() == SIZE - 8
         assert file.read(8) == BODY[-8:]
         file.seek(50)
@@ -96,28 +104,28 @@ def test_a_stream_knows_what_it_brought() -> None:
 @pytest.mark.parametrize(
     ("span", "asked"),
     [
-        (None, (0, BLOCK - 1)),
-        ((5, None), (5, BLOCK + 4)),
+        (None, (0, BLOCK_BYTES - 1)),
+        ((5, None), (5, BLOCK_BYTES + 4)),
         ((5, 9), (5, 8)),
         ((5, 5), (5, 5)),  # an empty range would be none, and bring everything
-        ((0, SIZE), (0, BLOCK - 1)),
+        ((0, SIZE), (0, BLOCK_BYTES - 1)),
         ((-8, None), (-8, None)),
     ],
 )
 def test_the_opening_asks_for_the_span_and_a_block_at_most(
     span: tuple[int, int | None] | None, asked: tuple[int, int | None]
 ) -> None:
-    assert bounds(span) == asked
+    assert opening_range(span) == asked
 
 
 def test_what_an_answer_brought_is_told_by_its_content_range() -> None:
-    assert part(b"abc", "bytes 5-7/100", "v") == Part(b"abc", 5, 100, "v")
+    assert parse_response(b"abc", "bytes 5-7/100", "v") == RangeResponse(b"abc", 5, 100, "v")
 
 
 def test_an_answer_without_a_content_range_is_the_whole_object() -> None:
-    assert part(b"abc", None, "v") == Part(b"abc", 0, 3, "v")
+    assert parse_response(b"abc", None, "v") == RangeResponse(b"abc", 0, 3, "v")
 
 
 def test_what_was_asked_for_is_cut_out_of_a_larger_answer() -> None:
-    assert part(b"0123456789", None, "v").cut(3, 5) == b"34"
-    assert part(b"3456", "bytes 3-6/10", "v").cut(3, 7) == b"3456"
+    assert parse_response(b"0123456789", None, "v").cut(3, 5) == b"34"
+    assert parse_response(b"3456", "bytes 3-6/10", "v").cut(3, 7) == b"3456"

@@ -4,8 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.stores.base import Unreachable
-from tasks.stores.retry import FRESH, LONGEST_PAUSE, PATIENCE, STRANGER, Contact, Silent
+from tasks.stores.base import StoreUnreachable
+from tasks.stores.retry import (
+    CLOCK_FRESH_SECONDS,
+    FIRST_CONTACT_PATIENCE,
+    MAX_BACKOFF_SECONDS,
+    PATIENCE,
+    StoreConnection,
+    TransientError,
+)
 
 DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,8 +39,8 @@ def time() -> Time:
 
 
 @pytest.fixture
-def contact(time: Time) -> Contact:
-    return Contact("s3://bucket", clock=time.clock, sleep=time.sleep)
+def contact(time: Time) -> StoreConnection:
+    return StoreConnection("s3://bucket", clock=time.clock, sleep=time.sleep)
 
 
 class Silence:
@@ -47,16 +54,16 @@ class Silence:
         self.asked += 1
         self.left -= 1
         if self.left >= 0:
-            raise Silent("put was answered 503 SlowDown")
+            raise TransientError("put was answered 503 SlowDown")
         return "answer"
 
 
-def test_an_answer_is_not_waited_for(contact: Contact, time: Time) -> None:
+def test_an_answer_is_not_waited_for(contact: StoreConnection, time: Time) -> None:
     assert contact.ask(Silence(0)) == "answer"
     assert time.pauses == []
 
 
-def test_a_silent_store_is_asked_until_it_answers(contact: Contact, time: Time) -> None:
+def test_a_silent_store_is_asked_until_it_answers(contact: StoreConnection, time: Time) -> None:
     silence = Silence(6)
     assert contact.ask(silence) == "answer"
     assert silence.asked == 7
@@ -65,37 +72,37 @@ def test_a_silent_store_is_asked_until_it_answers(contact: Contact, time: Time) 
 
 def test_pauses_grow_with_full_jitter_up_to_a_bound(time: Time) -> None:
     for _ in range(200):
-        contact = Contact("s3://bucket", 10_000, time.clock, time.sleep)
+        contact = StoreConnection("s3://bucket", 10_000, time.clock, time.sleep)
         contact.heard(DATE)
         contact.ask(Silence(10))
     by_turn = [time.pauses[turn::10] for turn in range(10)]
     for turn, pauses in enumerate(by_turn):
-        assert max(pauses) <= min(LONGEST_PAUSE, 0.2 * 2**turn)
+        assert max(pauses) <= min(MAX_BACKOFF_SECONDS, 0.2 * 2**turn)
         assert len(set(pauses)) > 190, "workers that were slowed down together would come back together"
     assert max(by_turn[9]) > 10
     assert min(by_turn[9]) < 2
 
 
-@pytest.mark.parametrize(("known", "patience"), [(True, PATIENCE), (False, STRANGER)])
+@pytest.mark.parametrize(("known", "patience"), [(True, PATIENCE), (False, FIRST_CONTACT_PATIENCE)])
 def test_patience_ends_sooner_with_a_store_that_never_answered(
-    contact: Contact, time: Time, known: bool, patience: float
+    contact: StoreConnection, time: Time, known: bool, patience: float
 ) -> None:
     if known:
         contact.heard(DATE)
     with pytest.raises(
-        Unreachable, match=f"s3://bucket has not answered for {patience:g} s: put was answered 503"
+        StoreUnreachable, match=f"s3://bucket has not answered for {patience:g} s: put was answered 503"
     ):
         contact.ask(Silence(10_000))
-    assert patience - LONGEST_PAUSE < time.now <= patience
+    assert patience - MAX_BACKOFF_SECONDS < time.now <= patience
 
 
-def test_giving_up_says_what_to_do(contact: Contact) -> None:
-    with pytest.raises(Unreachable) as refusal:
+def test_giving_up_says_what_to_do(contact: StoreConnection) -> None:
+    with pytest.raises(StoreUnreachable) as refusal:
         contact.ask(Silence(10_000))
     assert refusal.value.hint.endswith("then resume the run: nothing is lost")
 
 
-def test_what_is_no_silence_is_passed_on_at_once(contact: Contact, time: Time) -> None:
+def test_what_is_no_silence_is_passed_on_at_once(contact: StoreConnection, time: Time) -> None:
     def broken() -> None:
         raise KeyError("a bug")
 
@@ -104,16 +111,16 @@ def test_what_is_no_silence_is_passed_on_at_once(contact: Contact, time: Time) -
     assert time.pauses == []
 
 
-def test_the_clock_of_a_store_that_was_not_heard_is_unknown(contact: Contact) -> None:
+def test_the_clock_of_a_store_that_was_not_heard_is_unknown(contact: StoreConnection) -> None:
     assert contact.now() is None
     contact.heard(None)
     assert contact.now() is None
 
 
-def test_the_clock_of_a_store_is_carried_on_for_a_while(contact: Contact, time: Time) -> None:
+def test_the_clock_of_a_store_is_carried_on_for_a_while(contact: StoreConnection, time: Time) -> None:
     contact.heard(DATE)
     assert contact.now() == NOON
-    time.now += FRESH
-    assert contact.now() == NOON + timedelta(seconds=FRESH)
+    time.now += CLOCK_FRESH_SECONDS
+    assert contact.now() == NOON + timedelta(seconds=CLOCK_FRESH_SECONDS)
     time.now += 0.1
     assert contact.now() is None

@@ -9,10 +9,10 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from tasks.stores.base import Denied, Refused, Store, Unknown, Unsure, read
-from tasks.stores.retry import Silent
-from tasks.stores.s3 import S3
-from tasks.stores.s3_errors import meaning
+from tasks.stores.base import OutcomeUnknown, PermissionDenied, Store, StoreError, Unauthenticated, read
+from tasks.stores.retry import TransientError
+from tasks.stores.s3 import S3Store
+from tasks.stores.s3_errors import translate
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
 
@@ -29,10 +29,10 @@ NAMES = ["create", "put", "get", "list", "now"]
 
 
 @pytest.fixture
-def store(server: Running, monkeypatch: pytest.MonkeyPatch) -> S3:
+def store(server: Running, monkeypatch: pytest.MonkeyPatch) -> S3Store:
     found_by(server.address, monkeypatch)
     server.admin.make("bucket")
-    return S3("bucket", "out", 0.5)
+    return S3Store("bucket", "out", 0.5)
 
 
 # --- credentials and regions
@@ -41,43 +41,45 @@ def store(server: Running, monkeypatch: pytest.MonkeyPatch) -> S3:
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
 @pytest.mark.parametrize("status", [400, 403])
 def test_expired_credentials_are_told(
-    store: S3, server: Running, call: Callable[[Store], object], status: int
+    store: S3Store, server: Running, call: Callable[[Store], object], status: int
 ) -> None:
     server.admin.faults(Fault(status=status, code="ExpiredToken"))
     with pytest.raises(
-        Unknown, match=r"the credentials for s3://bucket/out/.* have expired \(ExpiredToken\)"
+        Unauthenticated, match=r"the credentials for s3://bucket/out/.* have expired \(ExpiredToken\)"
     ) as refusal:
         call(store)
     assert refusal.value.hint.startswith("sign in again (aws sso login)")
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])
-def test_credentials_that_the_store_does_not_know_are_told(store: S3, server: Running, code: str) -> None:
+def test_credentials_that_the_store_does_not_know_are_told(
+    store: S3Store, server: Running, code: str
+) -> None:
     server.admin.faults(Fault(status=403, code=code))
-    with pytest.raises(Unknown, match=f"are not known to the store \\({code}\\)"):
+    with pytest.raises(Unauthenticated, match=f"are not known to the store \\({code}\\)"):
         store.put("k", b"1")
 
 
-def test_half_of_the_credentials_are_told(store: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_of_the_credentials_are_told(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(Unknown, match="half of the credentials for s3://bucket/out/k are missing"):
+    with pytest.raises(Unauthenticated, match="half of the credentials for s3://bucket/out/k are missing"):
         store.put("k", b"1")
 
 
-def test_a_profile_that_is_not_there_is_told(store: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_that_is_not_there_is_told(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(Refused, match=r"The config profile \(nobody\) could not be found") as refusal:
+    with pytest.raises(StoreError, match=r"The config profile \(nobody\) could not be found") as refusal:
         store.put("k", b"1")
     assert "aws configure list-profiles" in refusal.value.hint
 
 
-def test_a_clock_that_is_wrong_is_told(store: S3, server: Running) -> None:
+def test_a_clock_that_is_wrong_is_told(store: S3Store, server: Running) -> None:
     server.admin.faults(Fault(status=403, code="RequestTimeTooSkewed"))
-    with pytest.raises(Refused, match="this machine's clock is wrong"):
+    with pytest.raises(StoreError, match="this machine's clock is wrong"):
         store.put("k", b"1")
 
 
-def test_a_bucket_in_another_region_is_found_where_it_is_told(store: S3, server: Running) -> None:
+def test_a_bucket_in_another_region_is_found_where_it_is_told(store: S3Store, server: Running) -> None:
     server.admin.set(region="eu-west-3")
     store.put("k", b"1")
     assert read(store, "k") == b"1"
@@ -85,34 +87,36 @@ def test_a_bucket_in_another_region_is_found_where_it_is_told(store: S3, server:
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
 def test_a_bucket_in_another_region_is_refused_where_it_is_not_told(
-    store: S3, server: Running, call: Callable[[Store], object]
+    store: S3Store, server: Running, call: Callable[[Store], object]
 ) -> None:
     server.admin.set(region="eu-west-3", tell_region=False)
-    with pytest.raises(Refused, match="is in another region") as refusal:
+    with pytest.raises(StoreError, match="is in another region") as refusal:
         call(store)
     assert refusal.value.hint.startswith("set AWS_REGION to the region of the bucket")
 
 
-def test_a_region_that_the_store_names_is_named(store: S3, server: Running) -> None:
+def test_a_region_that_the_store_names_is_named(store: S3Store, server: Running) -> None:
     server.admin.faults(Fault(status=400, code="IllegalLocationConstraintException"))
-    with pytest.raises(Refused, match=r"s3://bucket/out/k is in another region \(400 IllegalLocation"):
+    with pytest.raises(StoreError, match=r"s3://bucket/out/k is in another region \(400 IllegalLocation"):
         store.put("k", b"1")
 
 
 @pytest.mark.parametrize("name", ["a b", "UP CASE", "x" * 300])
-def test_an_impossible_bucket_name_is_refused_without_asking(server: Running, store: S3, name: str) -> None:
-    with pytest.raises(Refused, match="has no valid bucket name"):
-        S3(name).put("k", b"1")
+def test_an_impossible_bucket_name_is_refused_without_asking(
+    server: Running, store: S3Store, name: str
+) -> None:
+    with pytest.raises(StoreError, match="has no valid bucket name"):
+        S3Store(name).put("k", b"1")
     assert server.admin.requests().total == 0
 
 
-def test_an_unknown_answer_is_refused_with_its_code(store: S3, server: Running) -> None:
+def test_an_unknown_answer_is_refused_with_its_code(store: S3Store, server: Running) -> None:
     server.admin.faults(Fault(status=418, code="Teapot"))
-    with pytest.raises(Refused, match=r"cannot write s3://bucket/out/k: the store answered 418 Teapot"):
+    with pytest.raises(StoreError, match=r"cannot write s3://bucket/out/k: the store answered 418 Teapot"):
         store.put("k", b"1")
 
 
-def test_a_conflict_that_passes_is_asked_again(store: S3, server: Running) -> None:
+def test_a_conflict_that_passes_is_asked_again(store: S3Store, server: Running) -> None:
     server.admin.faults(Fault(on="put", status=409, code="OperationAborted", times=1))
     store.put("k", b"1")
     assert read(store, "k") == b"1"
@@ -120,10 +124,10 @@ def test_a_conflict_that_passes_is_asked_again(store: S3, server: Running) -> No
 
 @pytest.mark.parametrize("address", ["not a url", "ftp://x", "http://"])
 def test_an_endpoint_that_is_no_url_is_refused(
-    store: S3, monkeypatch: pytest.MonkeyPatch, address: str
+    store: S3Store, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(StoreError) as refusal:
         store.put("k", b"1")
     assert "s3://bucket" in str(refusal.value)
 
@@ -155,8 +159,8 @@ def answered(status: int, code: str) -> ClientError:
     ids=lambda e: type(e).__name__,
 )
 def test_what_went_wrong_on_the_line_is_worth_asking_again(error: Exception) -> None:
-    found = meaning(error, "write", "s3://bucket/k")
-    assert isinstance(found, Silent)
+    found = translate(error, "write", "s3://bucket/k")
+    assert isinstance(found, TransientError)
     assert SECRET not in str(found)
     assert TOKEN not in str(found)
 
@@ -166,26 +170,26 @@ def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:
         endpoint_url="https://host/k",
         error=ssl.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] unable to get issuer"),
     )
-    found = meaning(error, "write", "s3://bucket/k")
-    assert isinstance(found, Refused)
+    found = translate(error, "write", "s3://bucket/k")
+    assert isinstance(found, StoreError)
     assert "AWS_CA_BUNDLE" in found.hint
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (boto.NoCredentialsError(), Unknown),
-        (boto.CredentialRetrievalError(provider="process", error_msg=SECRET), Unknown),
-        (boto.TokenRetrievalError(provider="sso", error_msg=SECRET), Unknown),
-        (boto.UnauthorizedSSOTokenError(), Unknown),
-        (answered(403, "AccessDenied"), Denied),
-        (answered(400, "InvalidRequest"), Refused),
+        (boto.NoCredentialsError(), Unauthenticated),
+        (boto.CredentialRetrievalError(provider="process", error_msg=SECRET), Unauthenticated),
+        (boto.TokenRetrievalError(provider="sso", error_msg=SECRET), Unauthenticated),
+        (boto.UnauthorizedSSOTokenError(), Unauthenticated),
+        (answered(403, "AccessDenied"), PermissionDenied),
+        (answered(400, "InvalidRequest"), StoreError),
     ],
     ids=lambda e: getattr(e, "__name__", type(e).__name__),
 )
-def test_what_a_person_must_mend_is_refused_without_secrets(error: Exception, kind: type[Refused]) -> None:
-    found = meaning(error, "write", "s3://bucket/k")
-    assert isinstance(found, Refused)
+def test_what_a_person_must_mend_is_refused_without_secrets(error: Exception, kind: type[StoreError]) -> None:
+    found = translate(error, "write", "s3://bucket/k")
+    assert isinstance(found, StoreError)
     assert type(found) is kind
     assert SECRET not in f"{found} {found.hint}"
 
@@ -219,11 +223,11 @@ def test_no_key_is_told_in_logs_or_errors(
     server.admin.faults(*([fault] if fault else []))
     told: list[str] = []
     with caplog.at_level(logging.DEBUG):
-        store = S3("bucket", "out", 0.3)
+        store = S3Store("bucket", "out", 0.3)
         for call in CALLS:
             try:
                 call(store)
-            except (Refused, Unsure) as error:
+            except (StoreError, OutcomeUnknown) as error:
                 told.append("".join(traceback.format_exception(error)))
     assert bool(told) == (fault is not None)
     everything = "\n".join([*told, caplog.text])

@@ -14,8 +14,8 @@ import pytest
 
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat
-from tasks.stores.base import every, read
-from tasks.stores.folder import Folder
+from tasks.stores.base import list_all, read
+from tasks.stores.folder import FolderStore
 from tasks.supervisor.restart_policy import MAX_CRASHES
 from tasks.supervisor.supervisor import Supervisor, WorkerSlot
 from tests.support.paths import ROOT
@@ -28,8 +28,8 @@ Start = Callable[..., Supervised]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Folder:
-    return Folder(tmp_path / "out")
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "out")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(store: Folder, tmp_path: Path) -> Iterator[Start]:
+def start(store: FolderStore, tmp_path: Path) -> Iterator[Start]:
     """Starts supervisors, and sees to it that neither they nor their workers outlive the test."""
     started: list[Supervised] = []
 
@@ -107,19 +107,19 @@ def ended(supervisor: Supervised) -> tuple[int, str, str]:
     return supervisor.returncode, out, err
 
 
-def pulses(store: Folder) -> dict[str, Heartbeat]:
-    bodies = [read(store, entry.key) for entry in every(store, "_embedfleet/run-1/workers/")]
+def pulses(store: FolderStore) -> dict[str, Heartbeat]:
+    bodies = [read(store, entry.key) for entry in list_all(store, "_embedfleet/run-1/workers/")]
     found = [heartbeat.load(body) for body in bodies if body]
     return {pulse.worker: pulse for pulse in found}
 
 
-def at_work(store: Folder, *names: str, leases: int = 1) -> Callable[[], bool]:
+def at_work(store: FolderStore, *names: str, leases: int = 1) -> Callable[[], bool]:
     """Whether each of these workers has said that it holds so many leases. It claims a second one when it embeds."""
     return lambda: all(name in pulses(store) and len(pulses(store)[name].leases) >= leases for name in names)
 
 
 def test_a_killed_worker_is_started_again_and_the_run_is_finished(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     ids = corpus(files, 1, 30)
     header = launch(store, files, 1, ttl=1_000.0)
@@ -139,7 +139,7 @@ def test_a_killed_worker_is_started_again_and_the_run_is_finished(
     assert "supervisor | m-0 crashed (killed by SIGKILL), 1 in a row without a finished shard" in said
 
 
-def test_each_worker_has_a_gpu_of_its_own(store: Folder, files: Path, start: Start) -> None:
+def test_each_worker_has_a_gpu_of_its_own(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 8, 30)
     header = launch(store, files, 8, ttl=1.0)
     supervisor = start(CUDA_VISIBLE_DEVICES="3,GPU-5", EMBEDFLEET_HASH_SECONDS="1")
@@ -154,7 +154,9 @@ def test_each_worker_has_a_gpu_of_its_own(store: Folder, files: Path, start: Sta
     assert done(store, header) == 8
 
 
-def test_where_there_is_no_gpu_the_cores_are_shared_out(store: Folder, files: Path, start: Start) -> None:
+def test_where_there_is_no_gpu_the_cores_are_shared_out(
+    store: FolderStore, files: Path, start: Start
+) -> None:
     corpus(files, 4, 30)
     launch(store, files, 4)
     supervisor = start("--workers", "2", CUDA_VISIBLE_DEVICES="", EMBEDFLEET_HASH_SECONDS="100")
@@ -165,7 +167,7 @@ def test_where_there_is_no_gpu_the_cores_are_shared_out(store: Folder, files: Pa
 
 
 def test_two_machines_that_were_given_no_name_have_different_ones(
-    store: Folder, files: Path, tmp_path: Path
+    store: FolderStore, files: Path, tmp_path: Path
 ) -> None:
     corpus(files, 1, 2)
     launch(store, files, 1)
@@ -186,7 +188,7 @@ def test_two_machines_that_were_given_no_name_have_different_ones(
 
 
 def test_a_worker_that_cannot_even_be_started_is_tried_again_and_then_given_up(
-    store: Folder, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
+    store: FolderStore, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     slot = WorkerSlot(0, None, 0)
     too_long = ["x" * 2_000_000]  # more than a kernel takes
@@ -197,7 +199,7 @@ def test_a_worker_that_cannot_even_be_started_is_tried_again_and_then_given_up(
 
 
 def test_told_to_end_all_workers_end_and_none_is_started_again(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     corpus(files, 4, 30)
     launch(store, files, 4)
@@ -207,10 +209,10 @@ def test_told_to_end_all_workers_end_and_none_is_started_again(
     status, _, err = ended(supervisor)
     assert (status, err) == (0, "")
     assert {name: p.state for name, p in pulses(store).items()} == {"m-0": "stopped", "m-1": "stopped"}
-    assert [e.key for e in every(store, "_embedfleet/run-1/leases/") if e.size] == []
+    assert [e.key for e in list_all(store, "_embedfleet/run-1/leases/") if e.size] == []
 
 
-def test_told_to_drain_every_worker_finishes_its_shard(store: Folder, files: Path, start: Start) -> None:
+def test_told_to_drain_every_worker_finishes_its_shard(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 8, 30)
     header = launch(store, files, 8)
     supervisor = start("--workers", "2", EMBEDFLEET_HASH_SECONDS="4")
@@ -222,7 +224,7 @@ def test_told_to_drain_every_worker_finishes_its_shard(store: Folder, files: Pat
     assert done(store, header) < 8
 
 
-def test_workers_do_not_outlive_a_killed_supervisor(store: Folder, files: Path, start: Start) -> None:
+def test_workers_do_not_outlive_a_killed_supervisor(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 4, 30)
     launch(store, files, 4)
     supervisor = start("--workers", "2", EMBEDFLEET_HASH_SECONDS="100")
@@ -233,11 +235,11 @@ def test_workers_do_not_outlive_a_killed_supervisor(store: Folder, files: Path, 
     psutil.wait_procs(alive, timeout=PATIENCE)
     assert not any(process.is_running() for process in alive)
     assert {p.state for p in pulses(store).values()} == {"stopped"}
-    assert [e.key for e in every(store, "_embedfleet/run-1/leases/") if e.size] == []
+    assert [e.key for e in list_all(store, "_embedfleet/run-1/leases/") if e.size] == []
 
 
 def test_a_supervisor_that_comes_back_gives_its_workers_new_names(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     corpus(files, 2, 30)
     launch(store, files, 2)
@@ -250,7 +252,7 @@ def test_a_supervisor_that_comes_back_gives_its_workers_new_names(
 
 
 def test_a_worker_that_always_crashes_is_given_up_with_its_last_words(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     corpus(files, 1, 30)
     launch(store, files, 1)
@@ -270,7 +272,7 @@ def test_a_worker_that_always_crashes_is_given_up_with_its_last_words(
 
 
 def test_crashes_with_finished_shards_in_between_never_give_a_slot_up(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     corpus(files, 150, 2)
     header = launch(store, files, 150, ttl=1.0)
@@ -286,7 +288,7 @@ def test_crashes_with_finished_shards_in_between_never_give_a_slot_up(
 
 
 def test_what_no_restart_can_help_ends_with_status_3_and_the_workers_own_two_lines(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     corpus(files, 1, 30)
     launch(store, files, 1, dimensions=64)
@@ -308,7 +310,9 @@ def test_a_run_that_is_not_there_ends_with_status_3(start: Start) -> None:
     )
 
 
-def test_an_option_that_no_worker_knows_is_not_tried_again(store: Folder, files: Path, start: Start) -> None:
+def test_an_option_that_no_worker_knows_is_not_tried_again(
+    store: FolderStore, files: Path, start: Start
+) -> None:
     corpus(files, 1, 30)
     launch(store, files, 1)
     status, _, err = ended(start("--fast"))
@@ -316,7 +320,9 @@ def test_an_option_that_no_worker_knows_is_not_tried_again(store: Folder, files:
     assert "unrecognized arguments: --fast" in err
 
 
-def test_a_dead_workers_files_go_with_it(store: Folder, files: Path, tmp_path: Path, start: Start) -> None:
+def test_a_dead_workers_files_go_with_it(
+    store: FolderStore, files: Path, tmp_path: Path, start: Start
+) -> None:
     corpus(files, 1, 30)
     launch(store, files, 1)
     supervisor = start(EMBEDFLEET_HASH_SECONDS="4")

@@ -9,14 +9,14 @@ from tasks.protocol.keys import receipt_key
 from tasks.protocol.lease import Lease, claim
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, Entry, create_once
-from tasks.stores.memory import Memory
+from tasks.stores.memory import MemoryStore
 from tasks.worker import claims as walk
 from tasks.worker.claims import ShardClaims
 from tasks.worker.lease_renewal import LeaseRenewer
 from tests.support.runs import NOON, Clock, header_of, shards_of
 
 
-class Counted(Memory):
+class Counted(MemoryStore):
     """Counts the calls that a bucket would bill."""
 
     def __init__(self, clock: Clock) -> None:
@@ -42,25 +42,25 @@ def store(clock: Clock) -> Counted:
     return Counted(clock)
 
 
-def launched(store: Memory, count: int) -> manifest.Header:
+def launched(store: MemoryStore, count: int) -> manifest.Header:
     header = header_of("corpus", count)
     manifest.write(store, header, shards_of(count))
     return header
 
 
-def walker(store: Memory, header: manifest.Header, name: str = "ann", offset: int = 0) -> ShardClaims:
+def walker(store: MemoryStore, header: manifest.Header, name: str = "ann", offset: int = 0) -> ShardClaims:
     return ShardClaims(
         store=store, header=header, name=name, offset=offset, leases=LeaseRenewer(store, header.ttl)
     )
 
 
-def sign(store: Memory, claims: ShardClaims, shard: Shard, lease: Lease) -> None:
+def sign(store: MemoryStore, claims: ShardClaims, shard: Shard, lease: Lease) -> None:
     assert create_once(store, receipt_key("run-1", shard.slab, shard.id), lease.nonce.encode())
     claims.mark_done(shard)
     claims.leases.drop(lease)
 
 
-def all_of(store: Memory, claims: ShardClaims) -> list[int]:
+def all_of(store: MemoryStore, claims: ShardClaims) -> list[int]:
     """Positions in the order of the walk, each signed for at once."""
     out: list[int] = []
     while found := claims.next():

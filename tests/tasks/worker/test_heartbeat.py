@@ -13,8 +13,8 @@ from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat, HeldLease, ReturnedLease
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.base import read
-from tasks.stores.folder import Folder
-from tasks.stores.memory import Memory
+from tasks.stores.folder import FolderStore
+from tasks.stores.memory import MemoryStore
 from tasks.worker.heartbeat import HEARTBEAT_SECONDS, HeartbeatWriter
 from tasks.worker.lease_renewal import RETURNED_LEASES_KEPT
 from tasks.worker.reader import MAX_SHARDS_IN_HAND
@@ -29,14 +29,14 @@ def fresh(worker: str = "w0") -> Heartbeat:
     return Heartbeat(run="run-1", worker=worker, host="box", pid=7, started=NOON)
 
 
-def kept(store: Memory | Folder, worker: str = "w0") -> Heartbeat:
+def kept(store: MemoryStore | FolderStore, worker: str = "w0") -> Heartbeat:
     body = read(store, heartbeat_key("run-1", worker))
     assert body is not None
     return heartbeat.load(body)
 
 
 def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
-    store, clock = Memory(), Clock()
+    store, clock = MemoryStore(), Clock()
 
     def look(pulse: Heartbeat) -> None:
         pulse.tokens = 5
@@ -50,7 +50,7 @@ def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
 
 
 def test_it_beats_every_15_seconds_unless_told_otherwise() -> None:
-    assert HeartbeatWriter(Memory(), fresh()).every == HEARTBEAT_SECONDS == 15.0
+    assert HeartbeatWriter(MemoryStore(), fresh()).every == HEARTBEAT_SECONDS == 15.0
 
 
 def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
@@ -61,7 +61,7 @@ def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
         if beats[0] == 3:
             enough.set()
 
-    writer = HeartbeatWriter(Memory(), fresh(), every=0.01, update=look)
+    writer = HeartbeatWriter(MemoryStore(), fresh(), every=0.01, update=look)
     writer.start()
     assert enough.wait(10)
     writer.stop()
@@ -76,7 +76,7 @@ def test_a_pulse_of_another_schema_is_refused() -> None:
 
 
 def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
-    store, pulse = Memory(), fresh()
+    store, pulse = MemoryStore(), fresh()
     pulse.error = "boom " * 100_000
     pulse.leases = [LEASE] * MAX_SHARDS_IN_HAND
     pulse.returned = [ReturnedLease(*LEASE, NOON)] * RETURNED_LEASES_KEPT
@@ -92,7 +92,7 @@ def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
 def test_a_real_worker_tells_of_shards_tokens_rates_stages_and_its_machine(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     corpus(tmp_path / "in", 4, 30)
-    store = Folder(tmp_path / "out")
+    store = FolderStore(tmp_path / "out")
     header = launch(store, tmp_path / "in", 4)
     command = [sys.executable, "-m", "tasks.worker", "--store", str(store.root), "--run", header.run]
     subprocess.run([*command, "--name", "w0"], cwd=ROOT, check=True, capture_output=True, timeout=60)

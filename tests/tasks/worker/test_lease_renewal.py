@@ -9,8 +9,8 @@ from tasks.errors import Problem
 from tasks.protocol import lease
 from tasks.protocol.lease import Lease, claim
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Body, Refused, Unsure, read
-from tasks.stores.memory import Memory
+from tasks.stores.base import Body, OutcomeUnknown, StoreError, read
+from tasks.stores.memory import MemoryStore
 from tasks.worker.lease_renewal import LeaseRenewer
 from tests.support.runs import NOON, Clock
 
@@ -25,7 +25,7 @@ def wait_until(happened: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-class Trouble(Memory):
+class Trouble(MemoryStore):
     """A store that answers a number of writes with an error."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ def keeper(store: Trouble) -> Iterator[LeaseRenewer]:
     keeper.stop()
 
 
-def claimed(store: Memory, generation: int = 1, worker: str = "ann") -> Lease:
+def claimed(store: MemoryStore, generation: int = 1, worker: str = "ann") -> Lease:
     found = claim(store, "run-1", SHARD, generation, worker, NOON)
     assert found
     return found
@@ -109,7 +109,7 @@ def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: Lea
 
 
 def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: LeaseRenewer) -> None:
-    store.errors = [Unsure(), Unsure()]
+    store.errors = [OutcomeUnknown(), OutcomeUnknown()]
     keeper.hold(claimed(store))
     keeper.start()
     wait_until(lambda: store.puts >= 4)
@@ -117,7 +117,7 @@ def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: LeaseRenewer) -> No
     assert keeper.holds(keeper.leases[0])
 
 
-@pytest.mark.parametrize("error", [Refused("denied", hint="ask"), OSError("no such device")])
+@pytest.mark.parametrize("error", [StoreError("denied", hint="ask"), OSError("no such device")])
 def test_a_store_that_fails_for_good_is_told(store: Trouble, keeper: LeaseRenewer, error: Exception) -> None:
     store.errors = [error]
     keeper.hold(claimed(store))

@@ -14,9 +14,9 @@ from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.lease import claim, is_free
 from tasks.protocol.manifest import Header
-from tasks.stores.base import Body, Refused, every
-from tasks.stores.folder import Folder
-from tasks.stores.memory import Memory
+from tasks.stores.base import Body, StoreError, list_all
+from tasks.stores.folder import FolderStore
+from tasks.stores.memory import MemoryStore
 from tasks.worker import engine_schedule, pipeline, reader
 from tasks.worker import windows as working
 from tasks.worker.heartbeat import HeartbeatWriter
@@ -50,7 +50,7 @@ class Gate(HashEncoder):
         return super().encode(ids)
 
 
-def hired(store: Memory | Folder, header: Header, encoder: HashEncoder, scratch: Path) -> Worker:
+def hired(store: MemoryStore | FolderStore, header: Header, encoder: HashEncoder, scratch: Path) -> Worker:
     heart = HeartbeatWriter(
         store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000
     )
@@ -105,11 +105,11 @@ def wait_until(happened: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def leases(store: Memory | Folder) -> int:
-    return sum(1 for entry in every(store, "_embedfleet/run-1/leases/") if not is_free(entry))
+def leases(store: MemoryStore | FolderStore) -> int:
+    return sum(1 for entry in list_all(store, "_embedfleet/run-1/leases/") if not is_free(entry))
 
 
-def launched(store: Memory, files: Path, count: int, documents: int = 5, **changes: object) -> Header:
+def launched(store: MemoryStore, files: Path, count: int, documents: int = 5, **changes: object) -> Header:
     corpus(files, count, documents)
     return launch(store, files, count, **changes)  # pyright: ignore[reportArgumentType]
 
@@ -117,7 +117,7 @@ def launched(store: Memory, files: Path, count: int, documents: int = 5, **chang
 def test_the_next_shard_is_claimed_and_read_while_the_engine_works(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
-    store, engine = Memory(), Gate()
+    store, engine = MemoryStore(), Gate()
     header = launched(store, files, 2)
     worker = hired(store, header, engine, tmp_path / "scratch")
     end = start(worker)
@@ -134,7 +134,7 @@ def test_the_next_shard_is_claimed_and_read_while_the_engine_works(
 def test_a_shard_is_signed_for_while_the_next_is_embedded(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
-    store, engine = Memory(), Gate()
+    store, engine = MemoryStore(), Gate()
     header = launched(store, files, 2)
     end = start(hired(store, header, engine, tmp_path / "scratch"))
     assert engine.began.acquire(timeout=PATIENCE)
@@ -149,7 +149,7 @@ def test_a_shard_is_signed_for_while_the_next_is_embedded(
 def test_small_shards_that_are_ready_go_through_the_engine_together(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
-    store, engine = Memory(), Gate()
+    store, engine = MemoryStore(), Gate()
     header = launched(store, files, 6)
     worker = hired(store, header, engine, tmp_path / "scratch")
     end = start(worker)
@@ -172,7 +172,7 @@ def test_no_more_shards_are_in_hand_than_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reader, "MAX_SHARDS_IN_HAND", 2)
-    store, engine = Memory(), Gate()
+    store, engine = MemoryStore(), Gate()
     end = start(hired(store, launched(store, files, 5), engine, tmp_path / "scratch"))
     assert engine.began.acquire(timeout=PATIENCE)
     wait_until(lambda: leases(store) == 2)
@@ -187,14 +187,14 @@ def test_a_batch_of_any_length_does_not_cost_the_lease(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
     """The engine works five times as long as a lease lasts."""
-    store, engine = Memory(), Gate()
+    store, engine = MemoryStore(), Gate()
     header = launched(store, files, 1, ttl=0.2)
     worker = hired(store, header, engine, tmp_path / "scratch")
     end = start(worker)
     assert engine.began.acquire(timeout=PATIENCE)
     first = worker.context.leases.leases[0]
-    then = next(iter(every(store, first.key))).modified
-    wait_until(lambda: (next(iter(every(store, first.key))).modified - then).total_seconds() > 1)
+    then = next(iter(list_all(store, first.key))).modified
+    wait_until(lambda: (next(iter(list_all(store, first.key))).modified - then).total_seconds() > 1)
     engine.go.release()
     end()
     assert [r.generation for r in receipts_of(store, header)] == [1]
@@ -225,19 +225,19 @@ def test_a_reader_waits_for_the_engine_when_enough_is_read(
         add(self, *arguments)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(working.Window, "add", counted)
-    store = Memory()
+    store = MemoryStore()
     header = launched(store, files, 1, documents=500)
     hired(store, header, Watched(), tmp_path / "scratch").run()
     assert [r.documents for r in receipts_of(store, header)] == [500]
     assert read_so_far[0] < 100
 
 
-class Full(Memory):
+class Full(MemoryStore):
     """A store that takes no vectors."""
 
     def put(self, key: str, body: Body) -> None:
         if key.startswith("data/"):
-            raise Refused("no space left", hint="free some")
+            raise StoreError("no space left", hint="free some")
         super().put(key, body)
 
 
@@ -258,7 +258,7 @@ def test_an_engine_that_fails_frees_the_leases(files: Path, tmp_path: Path) -> N
         def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
             raise RuntimeError("CUDA out of memory")
 
-    store = Memory()
+    store = MemoryStore()
     header = launched(store, files, 3)
     with pytest.raises(RuntimeError, match="out of memory"):
         hired(store, header, Broken(), tmp_path / "scratch").run()
@@ -266,22 +266,22 @@ def test_an_engine_that_fails_frees_the_leases(files: Path, tmp_path: Path) -> N
 
 
 def test_a_reader_that_fails_ends_the_worker(files: Path, tmp_path: Path) -> None:
-    class Forgetful(Memory):
+    class Forgetful(MemoryStore):
         def list(self, prefix: str, after: str = "") -> list[object]:  # type: ignore[override]
-            raise Refused("denied", hint="ask for the right to list")
+            raise StoreError("denied", hint="ask for the right to list")
 
-    store = Memory()
+    store = MemoryStore()
     header = launched(store, files, 1)
     blind = Forgetful()
     blind.blobs, blind.versions = store.blobs, store.versions
-    with pytest.raises(Refused, match="denied"):
+    with pytest.raises(StoreError, match="denied"):
         hired(blind, header, HashEncoder(), tmp_path / "scratch").run()
 
 
 def test_rows_come_out_in_the_order_of_the_corpus_however_they_were_embedded(
     files: Path, tmp_path: Path
 ) -> None:
-    store = Folder(tmp_path / "out")
+    store = FolderStore(tmp_path / "out")
     names = corpus(files, 4, 50, words=9)
     header = launch(store, files, 4)
     hired(store, header, HashEncoder(), tmp_path / "scratch").run()
@@ -295,7 +295,7 @@ def test_stages_tell_engine_and_waiting_apart(files: Path, tmp_path: Path) -> No
             time.sleep(0.2)
             return super().encode(ids)
 
-    store = Memory()
+    store = MemoryStore()
     worker = hired(store, launched(store, files, 3), Slow(), tmp_path / "scratch")
     worker.run()
     found = worker.context.progress.stages.seconds
@@ -305,7 +305,7 @@ def test_stages_tell_engine_and_waiting_apart(files: Path, tmp_path: Path) -> No
 
 def test_a_lost_shard_is_dropped_and_the_others_go_on(files: Path, tmp_path: Path) -> None:
     """Another takes the first shard over and does nothing with it: it comes back when that lease has run out."""
-    store = Memory()
+    store = MemoryStore()
     header = launched(store, files, 2, ttl=0.12)
     first = next(iter(manifest.all_shards(store, header)))
 

@@ -18,8 +18,8 @@ import pytest
 from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.lease import is_free
-from tasks.stores.base import every, read
-from tasks.stores.folder import Folder
+from tasks.stores.base import list_all, read
+from tasks.stores.folder import FolderStore
 from tasks.worker.preemption_notice import MetadataService, NoAnswer, NoticeWatcher, detect_cloud
 from tests.support.runs import corpus, ids_out, launch, receipts_of
 
@@ -228,7 +228,7 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
     files = tmp_path / "corpus"
     files.mkdir()
     names = corpus(files, 2, 300)
-    store = Folder(tmp_path / "out")
+    store = FolderStore(tmp_path / "out")
     header = launch(store, files, 2, ttl=1_000.0)
     environment = os.environ | {"EMBEDFLEET_HASH_SECONDS": "2", "EMBEDFLEET_METADATA": cloud.address}
 
@@ -240,7 +240,7 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
         return load(read(store, heartbeat_key("run-1", "ann")) or b"")
 
     ann = start("ann", "--cloud", "aws", "--heartbeat", "0.2")
-    wait_until(lambda: any(True for _ in every(store, "_embedfleet/run-1/leases/")))
+    wait_until(lambda: any(True for _ in list_all(store, "_embedfleet/run-1/leases/")))
     soon = cloud.clock + timedelta(seconds=8)
     cloud.replies[ACTION] = (200, json.dumps({"action": "terminate", "time": f"{soon:%Y-%m-%dT%H:%M:%SZ}"}))
     wait_until(lambda: pulse().state == "leaving")
@@ -248,7 +248,7 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
     assert pulse().notice == "AWS will terminate this machine"
     wait_until(lambda: pulse().leases == [])
     done = {receipt.shard for receipt in receipts_of(store, header)}
-    left = [e for e in every(store, "_embedfleet/run-1/leases/") if e.key.split("/")[-2] not in done]
+    left = [e for e in list_all(store, "_embedfleet/run-1/leases/") if e.key.split("/")[-2] not in done]
     assert all(is_free(entry) for entry in left)
     ann.send_signal(signal.SIGTERM)
     assert ann.wait(30) == 0

@@ -18,7 +18,7 @@ from tasks.engines.tokenizer import BadModel, Cut
 from tasks.formats.readers import Bad
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
-from tasks.stores.folder import Folder
+from tasks.stores.folder import FolderStore
 from tasks.worker import windows as work
 from tasks.worker.output_files import OutputFiles
 from tasks.worker.windows import ShardCounts, WindowReader, cut_of, output_dimensions
@@ -53,7 +53,7 @@ def embed_shard(
     tally = ShardCounts()
     output_dimensions(header, encoder)
     output = OutputFiles(header, encoder, vectors, failures, tally)
-    source = Folder(Path(header.corpus))
+    source = FolderStore(Path(header.corpus))
     for window in WindowReader(header, source, shard, encoder.words, encoder.dimensions, tally):
         output.add(window, shorten(encoder.encode(window.pieces), header.dimensions))
     output.close()

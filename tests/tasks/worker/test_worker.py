@@ -23,9 +23,9 @@ from tasks.protocol.keys import heartbeat_key, receipt_key
 from tasks.protocol.lease import claim
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Body, create_once, every, read
-from tasks.stores.folder import Folder
-from tasks.stores.memory import Memory
+from tasks.stores.base import Body, create_once, list_all, read
+from tasks.stores.folder import FolderStore
+from tasks.stores.memory import MemoryStore
 from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.worker import Worker
@@ -49,8 +49,8 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Folder:
-    return Folder(tmp_path / "out")
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "out")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(store: Folder) -> Iterator[Start]:
+def start(store: FolderStore) -> Iterator[Start]:
     """Starts workers, and sees to it that none outlives its test."""
     started: list[subprocess.Popen[str]] = []
 
@@ -105,13 +105,13 @@ def ended(worker: "subprocess.Popen[str]") -> tuple[int, str]:
     return worker.returncode, said
 
 
-def leases(store: Folder | Memory) -> list[tuple[str, int]]:
+def leases(store: FolderStore | MemoryStore) -> list[tuple[str, int]]:
     """Shard and generation of every lease that is not empty."""
-    found = [e.key.split("/")[-2:] for e in every(store, "_embedfleet/run-1/leases/") if e.size]
+    found = [e.key.split("/")[-2:] for e in list_all(store, "_embedfleet/run-1/leases/") if e.size]
     return [(shard, int(generation)) for shard, generation in found]
 
 
-def pulse(store: Folder | Memory, name: str) -> Heartbeat:
+def pulse(store: FolderStore | MemoryStore, name: str) -> Heartbeat:
     body = read(store, heartbeat_key("run-1", name))
     assert body is not None
     return load(body)
@@ -120,7 +120,7 @@ def pulse(store: Folder | Memory, name: str) -> Heartbeat:
 # --- whole processes
 
 
-def test_two_workers_do_every_shard_once(store: Folder, files: Path, start: Start) -> None:
+def test_two_workers_do_every_shard_once(store: FolderStore, files: Path, start: Start) -> None:
     ids = corpus(files, 6, 30)
     header = launch(store, files, 6)
     workers = [start("ann", seconds=0.05), start("bob", seconds=0.05)]
@@ -137,7 +137,9 @@ def test_two_workers_do_every_shard_once(store: Folder, files: Path, start: Star
     assert [pulse(store, name).state for name in ("ann", "bob")] == ["done", "done"]
 
 
-def test_a_worker_told_to_end_gives_its_lease_back_at_once(store: Folder, files: Path, start: Start) -> None:
+def test_a_worker_told_to_end_gives_its_lease_back_at_once(
+    store: FolderStore, files: Path, start: Start
+) -> None:
     corpus(files, 2, 30)
     header = launch(store, files, 2)
     ann = start("ann", seconds=100)
@@ -153,7 +155,7 @@ def test_a_worker_told_to_end_gives_its_lease_back_at_once(store: Folder, files:
 
 
 def test_a_shard_that_was_given_back_is_done_by_the_next_worker_without_waiting(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     ids = corpus(files, 1, 30)
     header = launch(store, files, 1, ttl=1_000.0)
@@ -166,7 +168,9 @@ def test_a_shard_that_was_given_back_is_done_by_the_next_worker_without_waiting(
     assert [r.generation for r in receipts_of(store, header)] == [2]
 
 
-def test_a_worker_told_to_drain_finishes_the_shard_in_hand(store: Folder, files: Path, start: Start) -> None:
+def test_a_worker_told_to_drain_finishes_the_shard_in_hand(
+    store: FolderStore, files: Path, start: Start
+) -> None:
     corpus(files, 3, 30)
     header = launch(store, files, 3)
     ann = start("ann", seconds=2)
@@ -180,7 +184,7 @@ def test_a_worker_told_to_drain_finishes_the_shard_in_hand(store: Folder, files:
 
 
 def test_the_shard_of_a_killed_worker_is_taken_over_when_its_lease_runs_out(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     ids = corpus(files, 2, 30)
     header = launch(store, files, 2, ttl=1.0)
@@ -192,7 +196,9 @@ def test_the_shard_of_a_killed_worker_is_taken_over_when_its_lease_runs_out(
     assert sorted(r.generation for r in receipts_of(store, header)) == [1, 2]
 
 
-def test_a_frozen_worker_that_wakes_up_late_does_no_harm(store: Folder, files: Path, start: Start) -> None:
+def test_a_frozen_worker_that_wakes_up_late_does_no_harm(
+    store: FolderStore, files: Path, start: Start
+) -> None:
     ids = corpus(files, 2, 30)
     header = launch(store, files, 2, ttl=1.0)
     ann = start("ann", seconds=1)
@@ -209,7 +215,7 @@ def test_a_frozen_worker_that_wakes_up_late_does_no_harm(store: Folder, files: P
 
 
 def test_a_lease_is_renewed_while_its_shard_takes_longer_than_it_lasts(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     corpus(files, 1, 30)
     header = launch(store, files, 1, ttl=1.0)
@@ -226,7 +232,7 @@ def test_an_unknown_run_ends_with_status_3_and_two_lines(start: Start) -> None:
 
 
 def test_a_shard_whose_input_changed_fails_with_the_reason_and_the_others_are_done(
-    store: Folder, files: Path, start: Start
+    store: FolderStore, files: Path, start: Start
 ) -> None:
     ids = corpus(files, 3, 30)
     header = launch(store, files, 3)
@@ -241,7 +247,7 @@ def test_a_shard_whose_input_changed_fails_with_the_reason_and_the_others_are_do
     assert pulse(store, "ann").error == changed.fault
 
 
-def test_a_file_that_is_gone_fails_its_shard_alone(store: Folder, files: Path, start: Start) -> None:
+def test_a_file_that_is_gone_fails_its_shard_alone(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 2, 30)
     header = launch(store, files, 2)
     (files / "0.jsonl").unlink()
@@ -280,7 +286,7 @@ def signals() -> Iterator[Signals]:
         signal.signal(number, handler)
 
 
-class Interrupted(Memory):
+class Interrupted(MemoryStore):
     """A store during whose `call` on a key with `part` in it SIGTERM arrives, once."""
 
     def __init__(self, call: str, part: str) -> None:
@@ -303,7 +309,7 @@ class Interrupted(Memory):
 
 
 def hired(
-    store: Memory, header: Header, encoder: HashEncoder | None = None, signals: Signals | None = None
+    store: MemoryStore, header: Header, encoder: HashEncoder | None = None, signals: Signals | None = None
 ) -> Worker:
     """A worker whose heart beats only when told to."""
     heart = HeartbeatWriter(
@@ -322,7 +328,7 @@ def hired(
     )
 
 
-def ready(store: Memory, files: Path, records: Sequence[object]) -> tuple[Header, Shard]:
+def ready(store: MemoryStore, files: Path, records: Sequence[object]) -> tuple[Header, Shard]:
     """A run of one shard."""
     write_jsonl(files / "0.jsonl", records)
     shard = shard_of([whole(files, "0.jsonl", "jsonl")])
@@ -364,7 +370,7 @@ def test_a_worker_told_to_end_while_it_signs_has_signed(files: Path, signals: Si
 
 
 def test_a_run_without_shards_is_done(files: Path) -> None:
-    store = Memory()
+    store = MemoryStore()
     header = header_of(files, 0)
     manifest.write(store, header, [])
     hired(store, header).run()
@@ -372,7 +378,7 @@ def test_a_run_without_shards_is_done(files: Path) -> None:
 
 
 def test_a_receipt_says_what_lies_in_the_store(files: Path, tmp_path: Path) -> None:
-    store = Memory()
+    store = MemoryStore()
     header, shard = ready(store, files, RECORDS)
     hired(store, header).run()
     (receipt,) = receipts_of(store, header)
@@ -387,7 +393,7 @@ def test_a_receipt_says_what_lies_in_the_store(files: Path, tmp_path: Path) -> N
 
 
 def test_bad_rows_lie_where_the_receipt_says(files: Path) -> None:
-    store = Memory()
+    store = MemoryStore()
     header, _ = ready(store, files, RECORDS)
     hired(store, header).run()
     (receipt,) = receipts_of(store, header)
@@ -398,7 +404,7 @@ def test_bad_rows_lie_where_the_receipt_says(files: Path) -> None:
 
 
 def test_a_shard_without_bad_rows_has_no_quarantine(files: Path) -> None:
-    store = Memory()
+    store = MemoryStore()
     header, _ = ready(store, files, RECORDS[:1])
     hired(store, header).run()
     assert [r.quarantine for r in receipts_of(store, header)] == [None]
@@ -415,7 +421,7 @@ class Swallows(HashEncoder):
 
 
 def test_a_worker_whose_engine_swallows_the_signal_is_told_again(files: Path, signals: Signals) -> None:
-    store = Memory()
+    store = MemoryStore()
     header, _ = ready(store, files, RECORDS)
     begun = time.monotonic()
     with pytest.raises(Stopped):
@@ -427,7 +433,7 @@ def test_a_worker_whose_engine_swallows_the_signal_is_told_again(files: Path, si
 class Overtaken(HashEncoder):
     """While it works, another takes over the shard and signs for it."""
 
-    def __init__(self, store: Memory, shard: Shard) -> None:
+    def __init__(self, store: MemoryStore, shard: Shard) -> None:
         super().__init__()
         self.store = store
         self.shard = shard
@@ -439,7 +445,7 @@ class Overtaken(HashEncoder):
 
 
 def test_a_worker_that_was_overtaken_throws_its_work_away(files: Path) -> None:
-    store = Memory()
+    store = MemoryStore()
     header, shard = ready(store, files, RECORDS)
     worker = hired(store, header, Overtaken(store, shard))
     worker.run()

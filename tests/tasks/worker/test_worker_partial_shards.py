@@ -18,10 +18,10 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import CRASHED, claim
 from tasks.protocol.manifest import Header, all_shards
-from tasks.protocol.receipt import File, Part
-from tasks.stores.base import every, read
-from tasks.stores.folder import Folder
-from tasks.stores.memory import Memory
+from tasks.protocol.receipt import PartReceipt, ReceiptFile
+from tasks.stores.base import list_all, read
+from tasks.stores.folder import FolderStore
+from tasks.stores.memory import MemoryStore
 from tasks.worker import engine_schedule, pipeline
 from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.signals import Signals, Stopped
@@ -34,8 +34,8 @@ PATIENCE = 20.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Folder:
-    return Folder(tmp_path / "out")
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "out")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ class Counting(HashEncoder):
 
 
 def hired(
-    store: Folder | Memory,
+    store: FolderStore | MemoryStore,
     header: Header,
     encoder: HashEncoder,
     scratch: Path,
@@ -112,17 +112,19 @@ def told_twice() -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def parts_of(store: Folder | Memory) -> list[Part]:
-    bodies = [read(store, entry.key) for entry in every(store, "_embedfleet/run-1/parts/")]
+def parts_of(store: FolderStore | MemoryStore) -> list[PartReceipt]:
+    bodies = [read(store, entry.key) for entry in list_all(store, "_embedfleet/run-1/parts/")]
     return [receipt.load_part(body) for body in bodies if body]
 
 
-def vectors_of(store: Folder, header: Header) -> Vectors:
+def vectors_of(store: FolderStore, header: Header) -> Vectors:
     (done,) = receipts_of(store, header)
     return np.concatenate([np.array(column(store.root / key, "vector"), np.float32) for key, _ in done.files])
 
 
-def stopped_midway(store: Folder, files: Path, scratch: Path, signals: Signals) -> tuple[Header, list[str]]:
+def stopped_midway(
+    store: FolderStore, files: Path, scratch: Path, signals: Signals
+) -> tuple[Header, list[str]]:
     """One shard, of which a worker that was told to end has done a part."""
     names = corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
@@ -133,7 +135,7 @@ def stopped_midway(store: Folder, files: Path, scratch: Path, signals: Signals) 
 
 
 def test_a_worker_told_to_end_signs_for_what_it_has_done(
-    store: Folder, files: Path, tmp_path: Path, signals: Signals
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     stopped_midway(store, files, tmp_path / "s", signals)
     (part,) = parts_of(store)
@@ -142,7 +144,7 @@ def test_a_worker_told_to_end_signs_for_what_it_has_done(
 
 
 def test_the_next_worker_does_only_the_rest(
-    store: Folder, files: Path, tmp_path: Path, signals: Signals
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     header, names = stopped_midway(store, files, tmp_path / "s", signals)
     (part,) = parts_of(store)
@@ -152,7 +154,9 @@ def test_the_next_worker_does_only_the_rest(
     assert ids_out(store, header) == names
 
 
-def test_a_receipt_counts_all_its_files(store: Folder, files: Path, tmp_path: Path, signals: Signals) -> None:
+def test_a_receipt_counts_all_its_files(
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
+) -> None:
     header, _ = stopped_midway(store, files, tmp_path / "s", signals)
     hired(store, header, Counting(), tmp_path / "t", name="bob").run()
     (done,) = receipts_of(store, header)
@@ -162,7 +166,7 @@ def test_a_receipt_counts_all_its_files(store: Folder, files: Path, tmp_path: Pa
 
 
 def test_a_shard_of_two_files_is_verified_as_one(
-    store: Folder, files: Path, tmp_path: Path, signals: Signals
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     header, _ = stopped_midway(store, files, tmp_path / "s", signals)
     hired(store, header, Counting(), tmp_path / "t", name="bob").run()
@@ -171,7 +175,7 @@ def test_a_shard_of_two_files_is_verified_as_one(
 
 
 def test_the_vectors_are_those_of_an_undisturbed_run(
-    store: Folder, files: Path, tmp_path: Path, signals: Signals
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     header, names = stopped_midway(store, files, tmp_path / "s", signals)
     hired(store, header, Counting(), tmp_path / "t", name="bob").run()
@@ -180,7 +184,7 @@ def test_the_vectors_are_those_of_an_undisturbed_run(
 
 
 def test_the_furthest_of_several_parts_is_where_the_next_goes_on(
-    store: Folder, files: Path, tmp_path: Path, signals: Signals
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
@@ -198,7 +202,7 @@ def test_the_furthest_of_several_parts_is_where_the_next_goes_on(
 
 
 def test_a_first_claim_asks_for_no_parts(files: Path, tmp_path: Path) -> None:
-    class Listed(Memory):
+    class Listed(MemoryStore):
         def list(self, prefix: str, after: str = "") -> list[object]:  # type: ignore[override]
             asked.append(prefix)
             return super().list(prefix, after)  # pyright: ignore[reportReturnType]
@@ -211,7 +215,7 @@ def test_a_first_claim_asks_for_no_parts(files: Path, tmp_path: Path) -> None:
 
 
 def test_a_shard_that_is_nearly_done_is_finished_when_told_to_end(
-    store: Folder, files: Path, tmp_path: Path, signals: Signals
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     """At the pace of the engine the rest takes a second: less than SIGTERM leaves."""
     corpus(files, 2, DOCUMENTS)
@@ -224,7 +228,7 @@ def test_a_shard_that_is_nearly_done_is_finished_when_told_to_end(
 
 
 def test_told_twice_a_worker_ends_at_once_with_what_it_has(
-    store: Folder, files: Path, tmp_path: Path, signals: Signals
+    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1)
@@ -235,7 +239,7 @@ def test_told_twice_a_worker_ends_at_once_with_what_it_has(
 
 
 def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
-    store: Folder, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: FolderStore, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole would take four seconds; the machine goes in two."""
     monkeypatch.setattr(pipeline, "RESERVE_SECONDS", 0.5)
@@ -253,7 +257,7 @@ def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
 
 
 def test_a_machine_that_did_not_go_works_on(
-    store: Folder, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: FolderStore, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.worker import worker as working
 
@@ -266,7 +270,7 @@ def test_a_machine_that_did_not_go_works_on(
 
 
 def test_a_zombie_with_a_part_and_its_successor_do_each_row_once(
-    store: Folder, files: Path, tmp_path: Path
+    store: FolderStore, files: Path, tmp_path: Path
 ) -> None:
     """Ann is frozen while another takes over and finishes; what she then signs for changes nothing."""
     names = corpus(files, 1, DOCUMENTS)
@@ -311,7 +315,7 @@ class Deadly(Counting):
 
 
 def test_a_shard_that_three_processes_died_of_is_set_aside_and_the_rest_is_done(
-    store: Folder, files: Path, tmp_path: Path
+    store: FolderStore, files: Path, tmp_path: Path
 ) -> None:
     names = corpus(files, 3, 50)
     header = launch(store, files, 3, ttl=1_000.0)
@@ -329,7 +333,7 @@ def test_a_shard_that_three_processes_died_of_is_set_aside_and_the_rest_is_done(
 
 
 def test_what_was_in_hand_beside_a_deadly_shard_is_not_blamed(
-    store: Folder, files: Path, tmp_path: Path
+    store: FolderStore, files: Path, tmp_path: Path
 ) -> None:
     corpus(files, 4, 50)
     header = launch(store, files, 4, ttl=1_000.0)
@@ -339,12 +343,12 @@ def test_what_was_in_hand_beside_a_deadly_shard_is_not_blamed(
     shards = list(all_shards(store, header))
     again = read(store, lease_key("run-1", "00000", shards[0].id, 2))
     assert again == CRASHED
-    others = [e for e in every(store, "_embedfleet/run-1/leases/") if shards[0].id not in e.key]
+    others = [e for e in list_all(store, "_embedfleet/run-1/leases/") if shards[0].id not in e.key]
     assert [e.size for e in others if e.key.endswith("000002")] in ([], [0] * 3)
 
 
 def test_a_suspect_shard_puts_every_step_forward_in_the_store(
-    store: Folder, files: Path, tmp_path: Path
+    store: FolderStore, files: Path, tmp_path: Path
 ) -> None:
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
@@ -359,8 +363,8 @@ def test_a_suspect_shard_puts_every_step_forward_in_the_store(
 
 
 def test_a_part_reads_as_it_was_written() -> None:
-    file = File("data/a.parquet", "ab", 10, 3, 30, None, "ann", NOON, NOON)
-    part = Part("run-1", "0" * 16, 2, 4, 3, 3, 30, 1, 0, 1, (file, file))
+    file = ReceiptFile("data/a.parquet", "ab", 10, 3, 30, None, "ann", NOON, NOON)
+    part = PartReceipt("run-1", "0" * 16, 2, 4, 3, 3, 30, 1, 0, 1, (file, file))
     assert receipt.load_part(receipt.dump_part(part)) == part
 
 

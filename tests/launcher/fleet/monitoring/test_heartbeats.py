@@ -16,8 +16,8 @@ from launcher.fleet.status_report import WorkerSummary
 from launcher.ledger.ledger import Ledger
 from tasks.protocol.heartbeat import Heartbeat, dump
 from tasks.protocol.keys import heartbeat_key
-from tasks.stores.folder import Folder
-from tasks.stores.memory import Memory
+from tasks.stores.folder import FolderStore
+from tasks.stores.memory import MemoryStore
 from tasks.worker.heartbeat import HeartbeatWriter
 from tests.support.cli_runs import embedfleet, records, write_job, write_plan
 from tests.support.runs import NOON, Clock, header_of, write_jsonl
@@ -42,13 +42,13 @@ def pulse(worker: str, state: str = "working", **stages: float) -> Heartbeat:
     )
 
 
-def put(store: Memory, one: Heartbeat) -> None:
+def put(store: MemoryStore, one: Heartbeat) -> None:
     store.put(heartbeat_key("r1", one.worker), dump(one))
 
 
 def test_signs_are_as_old_as_the_store_says() -> None:
     clock = Clock()
-    store = Memory(clock)
+    store = MemoryStore(clock)
     put(store, pulse("b"))
     clock.pass_seconds(20)
     put(store, pulse("a"))
@@ -58,7 +58,7 @@ def test_signs_are_as_old_as_the_store_says() -> None:
 
 def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
     clock = Clock()
-    store = Memory(clock)
+    store = MemoryStore(clock)
     put(store, pulse("a"))
     signs = HeartbeatReader(store, "r1")
     assert signs.read()[0].tokens == 90_000
@@ -68,7 +68,7 @@ def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
 
 
 def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
-    store = Memory()
+    store = MemoryStore()
     put(store, pulse("a"))
     store.put(heartbeat_key("r1", "b"), b'{"schema": "embedfleet/worker/1"}')
     store.put(heartbeat_key("r1", "c"), b"no JSON")
@@ -76,7 +76,7 @@ def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
 
 
 def test_without_workers_there_is_nothing_to_say() -> None:
-    found = summarize(HeartbeatReader(Memory(), "r1").read())
+    found = summarize(HeartbeatReader(MemoryStore(), "r1").read())
     assert found == WorkerSummary(stages={}, slowest=None, advice=(), signs=())
 
 
@@ -125,7 +125,7 @@ def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_p
     (tmp_path / "in").mkdir()
     write_jsonl(tmp_path / "in" / "a.jsonl", records("d", [100] * 300))
     body = write_plan(write_job(tmp_path))
-    store, header = Folder(tmp_path / "out"), header_of(tmp_path / "in", 1, run=body["run"])
+    store, header = FolderStore(tmp_path / "out"), header_of(tmp_path / "in", 1, run=body["run"])
     over = {"seconds": 61.0, "tokens": 122_000, "engine_seconds": 60.0}
     one = replace(pulse("w0"), run=header.run, ready=NOON.isoformat(), first_minute=over)
     HeartbeatWriter(store, one).write_now()
