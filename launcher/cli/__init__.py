@@ -7,6 +7,7 @@ __main__: `python -m launcher.cli`, the command line without its console script.
 main: entry point; runs a command and turns a Problem into two lines and an exit status.
 options: every command, its options, and the module that carries it out.
 console: print results, messages and progress bars.
+documents: what some commands print with --json.
 progress: the progress line of a run that is being driven.
 open_ledger: open the ledger that exists, or say where to look.
 confirm: ask before money is spent; the text of --dry-run.

@@ -26,9 +26,9 @@ from launcher.throughput.local_machine import ProbeRequest, WorkerSlots, worker_
 from launcher.throughput.predict import ModelShape
 from pricing.gpu import canonical, gpus, nearest
 from tasks.clock import utc
-from tasks.engines.base import limit
-from tasks.engines.load import choose
-from tasks.engines.tokenizer import Cut
+from tasks.engines.base import piece_limit
+from tasks.engines.load import resolve_engine
+from tasks.engines.tokenizer import Chunking
 
 AUTO = "auto"
 
@@ -74,14 +74,14 @@ def _of_model(arguments: argparse.Namespace) -> BenchSubject:
             f"--tokens: {tokens} is not a length of a text", hint="give 3 or more, such as --tokens 256"
         )
     model = resolve(arguments.model, Path())
-    longest = limit(model, tokens)
+    longest = piece_limit(model, tokens)
     origin = f"synthetic, from its vocabulary, {longest} tokens each"
     if longest < tokens:
         origin += f", the most that it takes (not {tokens})"
     asked = ProbeRequest(
         model=model,
-        engine=choose(_engine(arguments.engine or AUTO), model),
-        texts=texts(model, [(1.0, longest)], Cut(longest)),
+        engine=resolve_engine(_engine(arguments.engine or AUTO), model),
+        texts=texts(model, [(1.0, longest)], Chunking(longest)),
         tokens=longest,
         overlap=None,
         prompt="",
@@ -105,7 +105,7 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
         origin = f"{len(found):,} of the corpus of {job.name}"
     if not found:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
-    engine = choose(_engine(arguments.engine or job.engine), model)
+    engine = resolve_engine(_engine(arguments.engine or job.engine), model)
     asked = ProbeRequest(
         model=model,
         engine=engine,

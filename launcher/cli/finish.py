@@ -5,9 +5,12 @@ names this run, and only once every shard has its receipt.
 """
 
 from argparse import Namespace
-from typing import Any, cast
+from typing import cast
+
+from msgspec import to_builtins
 
 from launcher.cli.console import show
+from launcher.cli.documents import FinishDocument, GarbageFile
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver
@@ -16,8 +19,6 @@ from launcher.output.garbage import Eraser, garbage
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.open import open_store
-
-SCHEMA = "embedfleet/finish/1"
 
 
 def run(arguments: Namespace) -> int:
@@ -41,24 +42,24 @@ def run(arguments: Namespace) -> int:
     if not arguments.dry_run:
         for entry in garbage_files:
             cast("Eraser", store).erase(entry.key)
-    body = {
-        "schema": SCHEMA,
-        "run": row.id,
-        "dataset": dataset_key(row.id),
-        "files": files,
-        "removed": 0 if arguments.dry_run else len(garbage_files),
-        "found": [{"key": entry.key, "bytes": entry.size} for entry in garbage_files],
-    }
-    show(body, _text, as_json=arguments.json)
+    document = FinishDocument(
+        run=row.id,
+        dataset=dataset_key(row.id),
+        files=files,
+        removed=0 if arguments.dry_run else len(garbage_files),
+        found=[GarbageFile(key=entry.key, bytes=entry.size) for entry in garbage_files],
+    )
+    if arguments.json:
+        show(to_builtins(document), str, as_json=True)
+    else:
+        show(document, _text, as_json=False)
     return 0
 
 
-def _text(body: dict[str, Any]) -> str:
-    size = sum(one["bytes"] for one in body["found"])
-    verb = "removed" if body["removed"] else "would be removed"
-    summary = (
-        f"{len(body['found']):,} files of {size:,} bytes that no receipt names {verb}"
-        if body["found"]
-        else "nothing to remove"
-    )
-    return f"{body['run']}: {body['files']:,} files in {body['dataset']}; {summary}"
+def _text(document: FinishDocument) -> str:
+    size = sum(one.bytes for one in document.found)
+    verb = "removed" if document.removed else "would be removed"
+    summary = f"{len(document.found):,} files of {size:,} bytes that no receipt names {verb}"
+    if not document.found:
+        summary = "nothing to remove"
+    return f"{document.run}: {document.files:,} files in {document.dataset}; {summary}"

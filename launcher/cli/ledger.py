@@ -2,17 +2,17 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+
+from msgspec import to_builtins
 
 from launcher.cli.console import say, show
+from launcher.cli.documents import LedgerDocument, RebuiltRun
 from launcher.errors import Problem
 from launcher.fleet.rebuild_ledger import rebuild
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from tasks.protocol.runs import runs_of
 from tasks.stores.open import open_store
-
-SCHEMA = "embedfleet/ledger/1"
 
 
 def run(arguments: Namespace) -> int:
@@ -23,37 +23,41 @@ def run(arguments: Namespace) -> int:
     names = list(runs_of(store))
     if not names:
         raise Problem(f"no run under {path}", hint="name the output.path of a job that was launched")
-    found: list[dict[str, Any]] = []
+    found: list[RebuiltRun] = []
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         for name in names:
             say(f"reading run {name}")
             found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
-    show({"schema": SCHEMA, "output": path, "runs": found}, _text, as_json=arguments.json)
+    document = LedgerDocument(output=path, runs=found)
+    if arguments.json:
+        show(to_builtins(document), str, as_json=True)
+    else:
+        show(document, _text, as_json=False)
     return 0
 
 
-def _rebuilt(ledger: Ledger, run: Run) -> dict[str, Any]:
+def _rebuilt(ledger: Ledger, run: Run) -> RebuiltRun:
     progress = ledger.shards.progress(run.id)
-    return {
-        "run": run.id,
-        "state": run.state.value,
-        "shards": progress.shards,
-        "shards_done": progress.shards_done,
-        "documents": progress.documents,
-        "failed_rows": progress.failed_rows,
-        "workers": len(ledger.machines.of_run(run.id)),
-    }
+    return RebuiltRun(
+        run=run.id,
+        state=run.state.value,
+        shards=progress.shards,
+        shards_done=progress.shards_done,
+        documents=progress.documents,
+        failed_rows=progress.failed_rows,
+        workers=len(ledger.machines.of_run(run.id)),
+    )
 
 
-def _text(body: dict[str, Any]) -> str:
+def _text(document: LedgerDocument) -> str:
     lines: list[str] = []
-    for one in body["runs"]:
-        left = one["shards"] - one["shards_done"]
-        todo = f"{left:,} left: embedfleet resume {one['run']}" if left else "nothing is left to do"
-        if not one["shards"]:
-            todo = f"its manifest is not written yet: embedfleet resume {one['run']}"
+    for one in document.runs:
+        left = one.shards - one.shards_done
+        todo = f"{left:,} left: embedfleet resume {one.run}" if left else "nothing is left to do"
+        if not one.shards:
+            todo = f"its manifest is not written yet: embedfleet resume {one.run}"
         lines.append(
-            f"{one['run']}: {one['state'].lower()}, {one['shards_done']:,} of {one['shards']:,} shards, "
-            f"{one['documents']:,} documents, {one['workers']} workers; {todo}"
+            f"{one.run}: {one.state.lower()}, {one.shards_done:,} of {one.shards:,} shards, "
+            f"{one.documents:,} documents, {one.workers} workers; {todo}"
         )
     return "\n".join(lines)

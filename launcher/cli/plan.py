@@ -13,6 +13,7 @@ from launcher.planning import planner
 from launcher.planning.plan_diff import diff_plans
 from launcher.planning.plan_file import dump, plan_in
 from launcher.planning.price_book import book_of
+from launcher.planning.request import PlanOptions
 from launcher.reports.html.plan import plan_page
 from launcher.reports.terminal.plan import plan_text
 from launcher.reports.terminal.plan_diff import diff_text
@@ -34,7 +35,7 @@ def plan(arguments: Namespace) -> int:
     return 0
 
 
-def plan_options(arguments: Namespace) -> planner.PlanOptions:
+def plan_options(arguments: Namespace) -> PlanOptions:
     """What the command line and the ledger add to a job.
 
     Prices come from the book that --price-book names, else from the user's own, else from the snapshot; measured speeds
@@ -45,9 +46,9 @@ def plan_options(arguments: Namespace) -> planner.PlanOptions:
         say(f"your own price book is ignored: {found.trouble}")
     path: Path = arguments.runs / "ledger.db"
     if not path.exists():
-        return planner.PlanOptions(on=arguments.on, probe_seconds=arguments.probe, offers=found.offers)
+        return PlanOptions(on=arguments.on, probe_seconds=arguments.probe, offers=found.offers)
     with Ledger.open(path) as ledger:
-        return planner.PlanOptions(
+        return PlanOptions(
             on=arguments.on,
             probe_seconds=arguments.probe,
             offers=found.offers,

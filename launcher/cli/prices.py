@@ -1,7 +1,4 @@
-"""`embedfleet prices`: what GPUs cost, where, since when; and `prices refresh`, which asks the clouds again.
-
-The shell around `pricelist` and the price book. `add` is called for every command line, so all else is imported later.
-"""
+"""`embedfleet prices`: what GPUs cost in each place, and how old each price is; `prices refresh` gets new ones."""
 
 import os
 import shutil
@@ -11,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
-from typing import Any
 
+from msgspec import to_builtins
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from launcher.cli.console import show
+from launcher.cli.console import say, show
+from launcher.cli.documents import RefreshDocument, SilentSource, SourceAnswer
 from launcher.errors import Problem, Usage
 from launcher.format import plain
 from launcher.planning.price_book import book_of
@@ -31,20 +29,21 @@ from pricing.staleness import stale
 from pricing.validate import EXPECTED
 from tasks.clock import utc
 
-ROWS = 20  # lines of offers where the height of the screen is not known
-AROUND = 12  # lines of a screen for the header, the flags' meanings, the summary and the prompt
-SHOWN = 5  # names in one sentence; the rest are counted
+DEFAULT_ROWS = 20  # lines of offers where the height of the screen is unknown
+OTHER_ROWS = 12  # lines of a screen for the header, the meaning of flags, the summary and the prompt
+MAX_NAMES = 5  # in one sentence; the rest are counted
 
 
 def run(arguments: Namespace) -> int:
-    """Carry the command out; its exit status."""
-    return _refresh(arguments, utc()) if arguments.action else _list(arguments, utc())
+    """Print prices, or refresh the price book."""
+    return _refresh(arguments, utc()) if arguments.action else _list_prices(arguments, utc())
 
 
-def _list(arguments: Namespace, now: datetime) -> int:
+def _list_prices(arguments: Namespace, now: datetime) -> int:
+    """Print the offers that match the filters, the cheapest first unless --sort says otherwise."""
     book = book_of(arguments.price_book, offline=arguments.offline)
     if book.trouble:
-        _say(f"the snapshot's prices, as your own book cannot be used: {book.trouble}")
+        say(f"using the snapshot's prices, as your own price book cannot be used: {book.trouble}")
     wanted = _wanted(arguments, book)
     offers = listing.ordered(filter(wanted, book.offers), arguments.sort, now)
     if arguments.json and not offers:
@@ -73,10 +72,10 @@ def _list(arguments: Namespace, now: datetime) -> int:
 
 
 def _wanted(arguments: Namespace, book: Book) -> Wanted:
-    """The filters, with every name known.
+    """The filters, with each name checked.
 
     Raises:
-        Usage: a GPU or a cloud that nobody has heard of.
+        Usage: a GPU or a cloud is unknown.
     """
     gpus: list[str] = []
     for name in arguments.gpu:
@@ -90,6 +89,11 @@ def _wanted(arguments: Namespace, book: Book) -> Wanted:
 
 
 def _known(option: str, names: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    """The names in lower case.
+
+    Raises:
+        Usage: one is not among `known`.
+    """
     for name in names:
         if name.casefold() not in known:
             near = get_close_matches(name.casefold(), known, n=1)
@@ -101,28 +105,29 @@ def _known(option: str, names: Iterable[str], known: Sequence[str]) -> tuple[str
 
 
 def _summary(lines: Sequence[Line], limit: int, offers: Sequence[Offer], wanted: Wanted) -> list[str]:
-    """What the table holds, and how to see the rest."""
+    """How many offers the table shows, and how to see the rest."""
     what = "lines from" if wanted.gpus else "GPUs, each at its cheapest of"
-    told = [f"{min(limit, len(lines))} of {len(lines):,} {what} {len(offers):,} offers"]
-    told += [f"--limit {len(lines)}: all of them"] if len(lines) > limit else []
-    told += [] if wanted.gpus else ["--gpu NAME: one"]
-    return ["; ".join([*told, "--json: every offer"])]
+    parts = [f"{min(limit, len(lines))} of {len(lines):,} {what} {len(offers):,} offers"]
+    parts += [f"--limit {len(lines)}: all of them"] if len(lines) > limit else []
+    parts += [] if wanted.gpus else ["--gpu NAME: one"]
+    return ["; ".join([*parts, "--json: every offer"])]
 
 
 def _dates(book: Book, advice: str, now: datetime) -> list[str]:
-    """Which book this is, and how much of it is too old."""
+    """Which price book was used, its dates, and how many of its prices are stale."""
     name = "the snapshot of this version" if book.path is None else str(book.path)
     dates = [o.as_of for o in book.offers]
     old = sum(stale(o, now) for o in book.offers)
-    seen = f"prices: {name}, seen {min(dates)} to {max(dates)}"
-    return [seen, f"{old:,} of {len(dates):,} prices are stale{advice}"] if old else [seen]
+    dated = f"prices: {name}, seen {min(dates)} to {max(dates)}"
+    return [dated, f"{old:,} of {len(dates):,} prices are stale{advice}"] if old else [dated]
 
 
 def _refresh(arguments: Namespace, now: datetime) -> int:
+    """Ask the price sources, save a new price book, and print what changed."""
     names = _known("--source", arguments.source, tuple(registry.SOURCES)) or tuple(registry.SOURCES)
     folder = book_versions.place(os.environ)
-    _say(f"asking {', '.join(names)}")
-    # In the order of SOURCES, whatever the order asked for: the clouds' own word stands over a collection's.
+    say(f"asking {', '.join(names)}")
+    # Always in the order of SOURCES: later ones win, and a cloud's own prices go before those of a collection.
     asked = {name: partial(fetch, now) for name, fetch in registry.SOURCES.items() if name in names}
     try:
         done = refresh(folder, asked, now)
@@ -136,79 +141,75 @@ def _refresh(arguments: Namespace, now: datetime) -> int:
             f"no source of prices answered: {'; '.join(f'{s.name}: {s.reason}' for s in done.silent)}",
             hint=next((s.hint for s in done.silent), "name a source with --source"),
         )
-    show(_refreshed(done, now), lambda _: _told(done), as_json=arguments.json)
+    show(to_builtins(_refreshed(done, now)), lambda _: _refreshed_text(done), as_json=arguments.json)
     return 0
 
 
-def _refreshed(done: Refreshed, now: datetime) -> dict[str, Any]:
-    return {
-        "schema": "embedfleet/prices-refresh/1",
-        "at": now.isoformat(),
-        "book": str(done.path),
-        "offers": len(done.offers),
-        "rejected": len(done.rejected),
-        "answered": [
-            {
-                "source": a.name,
-                "offers": a.offers,
-                "new": a.new,
-                "changed": a.changed,
-                "jumps": a.jumps,
-                "rejected": a.rejected,
-                "absent": [f"{cloud}/{gpu}" for cloud, gpu in a.absent],
-                "notes": a.notes,
-            }
+def _refreshed(done: Refreshed, now: datetime) -> RefreshDocument:
+    """The document of `prices refresh --json`."""
+    return RefreshDocument(
+        at=now.isoformat(),
+        book=str(done.path),
+        offers=len(done.offers),
+        rejected=len(done.rejected),
+        answered=[
+            SourceAnswer(
+                source=a.name,
+                offers=a.offers,
+                new=a.new,
+                changed=a.changed,
+                jumps=a.jumps,
+                rejected=a.rejected,
+                absent=[f"{cloud}/{gpu}" for cloud, gpu in a.absent],
+                notes=a.notes,
+            )
             for a in done.answers
         ],
-        "silent": [{"source": s.name, "reason": s.reason, "hint": s.hint} for s in done.silent],
-    }
+        silent=[SilentSource(source=s.name, reason=s.reason, hint=s.hint) for s in done.silent],
+    )
 
 
-def _told(done: Refreshed) -> RenderableType:
-    """What answered, what did not and why, and where it all is."""
+def _refreshed_text(done: Refreshed) -> RenderableType:
+    """What each source answered, or why it did not, and where the new price book is."""
     assert done.path
-    told: list[Text] = []
+    lines: list[Text] = []
     for answer in done.answers:
-        told.append(
+        lines.append(
             Text(
                 f"{answer.name}: {answer.offers:,} offers, {answer.new:,} new, {answer.changed:,} at another price, "
                 f"{answer.rejected:,} rejected"
             )
         )
-        told += [Text(f"  {plain(note)}", style="dim") for note in (*_odd(answer), *answer.notes)]
+        lines += [Text(f"  {plain(note)}", style="dim") for note in (*_suspicious(answer), *answer.notes)]
     for silent in done.silent:
-        told.append(Text(f"{silent.name}: no prices: {plain(silent.reason)}", style="yellow"))
-        told.append(Text(f"  try: {plain(silent.hint)}", style="dim"))
-    told.append(Text(f"book: {done.path}, {len(done.offers):,} offers"))
+        lines.append(Text(f"{silent.name}: no prices: {plain(silent.reason)}", style="yellow"))
+        lines.append(Text(f"  try: {plain(silent.hint)}", style="dim"))
+    lines.append(Text(f"book: {done.path}, {len(done.offers):,} offers"))
     if done.rejected:
-        told.append(Text(f"rejected, with reasons: {done.path.with_suffix(REJECTED)}", style="dim"))
-    return Group(*told)
+        lines.append(Text(f"rejected, with reasons: {done.path.with_suffix(REJECTED)}", style="dim"))
+    return Group(*lines)
 
 
-def _odd(answer: Answer) -> list[str]:
-    """What is to be looked at in an answer."""
-    odd: list[str] = []
+def _suspicious(answer: Answer) -> list[str]:
+    """What in an answer should be checked by a person."""
+    found: list[str] = []
     if answer.jumps:
-        odd.append(f"moved far since the book before (flag jump): {_few(answer.jumps)}")
+        found.append(f"changed a lot since the previous book (flag jump): {_first_names(answer.jumps)}")
     if answer.absent:
-        odd.append(
-            f"expected, and not in the answer: {_few([f'{gpu} on {cloud}' for cloud, gpu in answer.absent])}"
+        found.append(
+            f"expected, but not in the answer: {_first_names([f'{gpu} on {cloud}' for cloud, gpu in answer.absent])}"
         )
-    return odd
+    return found
 
 
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+def _first_names(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _screen() -> tuple[int, int]:
-    """How wide the output is, and how many lines of offers it holds beside all else."""
+    """Width of the output in columns, and how many lines of offers fit on the screen."""
     if not sys.stdout.isatty():
-        return WIDTH, ROWS
-    columns, rows = shutil.get_terminal_size((WIDTH, ROWS + AROUND))
-    return columns, max(ROWS // 2, rows - AROUND)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - progress is no data
+        return WIDTH, DEFAULT_ROWS
+    columns, rows = shutil.get_terminal_size((WIDTH, DEFAULT_ROWS + OTHER_ROWS))
+    return columns, max(DEFAULT_ROWS // 2, rows - OTHER_ROWS)

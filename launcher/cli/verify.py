@@ -2,6 +2,8 @@
 
 from argparse import Namespace
 
+from msgspec import to_builtins
+
 from launcher.cli.console import show, steps
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import FailedRows, Problem
@@ -13,7 +15,7 @@ from tasks.stores.open import open_store
 
 
 def run(arguments: Namespace) -> int:
-    """Check the output of a run and print the verdict.
+    """Check the output of a run and print the report.
 
     Raises:
         Problem: the output has faults.
@@ -24,32 +26,18 @@ def run(arguments: Namespace) -> int:
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
     with steps("checking shards") as step:
-        verdict = verify(store, header, arguments.seed, again=not arguments.no_embed, step=step)
-    body = {
-        "schema": "embedfleet/verify/1",
-        "run": run.id,
-        "shards": verdict.shards,
-        "shards_done": verdict.shards_done,
-        "documents": verdict.documents,
-        "rows": verdict.rows,
-        "failed_rows": verdict.failed_rows,
-        "failed_shards": verdict.failed_shards,
-        "resampled": verdict.resampled,
-        "worst_cosine": verdict.worst_cosine,
-        "fault_count": verdict.fault_count,
-        "faults": verdict.faults,
-    }
-    show(body, verdict_text, as_json=arguments.json)
-    if verdict.fault_count:
+        report = verify(store, header, arguments.seed, embed_again=not arguments.no_embed, progress=step)
+    show(to_builtins(report), verdict_text, as_json=arguments.json)
+    if report.fault_count:
         raise Problem(
-            f"{verdict.fault_count} faults in run {run.id}; the first: {verdict.faults[0]}",
+            f"{report.fault_count} faults in run {run.id}; the first: {report.faults[0]}",
             hint="embed into a new output path"
             if run.state == RunState.DONE
             else f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
         )
-    if verdict.failed_shards:
+    if report.failed_shards:
         raise FailedRows(
-            f"{len(verdict.failed_shards)} of {verdict.shards} shards were not embedded; {verdict.failed_shards[0]}",
+            f"{len(report.failed_shards)} of {report.shards} shards were not embedded; {report.failed_shards[0]}",
             hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
         )
     return 0

@@ -1,0 +1,85 @@
+"""The documents that `finish`, `ledger rebuild` and `prices refresh` print with --json.
+
+The order of the fields is that of the keys. None is unknown and becomes null.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarbageFile:
+    """A file of a finished run that no receipt names."""
+
+    key: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishDocument:
+    """What `finish` wrote and removed."""
+
+    schema: str = "embedfleet/finish/1"
+    run: str
+    dataset: str  # key of the dataset manifest
+    files: int  # that the dataset manifest names
+    removed: int  # 0 with --dry-run
+    found: Sequence[GarbageFile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuiltRun:
+    """A run as the rebuilt ledger has it."""
+
+    run: str
+    state: str
+    shards: int
+    shards_done: int
+    documents: int
+    failed_rows: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerDocument:
+    """The runs that `ledger rebuild` found under an output path."""
+
+    schema: str = "embedfleet/ledger/1"
+    output: str
+    runs: Sequence[RebuiltRun]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceAnswer:
+    """What a price source answered, compared with the previous price book."""
+
+    source: str
+    offers: int
+    new: int
+    changed: int  # at another price
+    jumps: Sequence[str]  # offers whose price changed a lot
+    rejected: int
+    absent: Sequence[str]  # cloud/GPU pairs that were expected
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentSource:
+    """A price source that gave no prices."""
+
+    source: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshDocument:
+    """A new price book, and what each source answered."""
+
+    schema: str = "embedfleet/prices-refresh/1"
+    at: str
+    book: str
+    offers: int
+    rejected: int
+    answered: Sequence[SourceAnswer]
+    silent: Sequence[SilentSource]
