@@ -23,8 +23,9 @@ def storm(*words: str) -> tuple[dict[str, Any], str]:
     return json.loads(done.stdout.strip().splitlines()[-1]), said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["folder", "s3", "gcs"])
-def test_killed_and_frozen_workers_lose_no_row_double_none_and_change_none(store: str) -> None:
+def test_killed_and_frozen_workers_lose_double_and_change_no_row(store: str) -> None:
     total, said = storm("--seed", "12", "--store", store, "--shards", "30")
     assert total["bad"] == [], said
     assert (total["lost"], total["doubled"], total["different"], total["changed"]) == (0, 0, 0, 0)
@@ -32,31 +33,31 @@ def test_killed_and_frozen_workers_lose_no_row_double_none_and_change_none(store
     assert total["kills"] + total["zombies"] >= 2, said
 
 
-def test_when_nothing_happens_nothing_is_done_twice() -> None:
+def test_without_faults_no_shard_is_done_twice() -> None:
     total, said = storm("--quiet", "--seed", "4", "--store", "folder", "--shards", "40")
     assert (total["bad"], total["losers"], total["rows"]) == ([], 0, 40 * 40), said
 
 
-def test_the_checker_works_out_vectors_as_the_engine_does() -> None:
+def test_checker_computes_the_vectors_of_the_engine() -> None:
     from tasks.engines.base import embed
     from tasks.engines.hash_engine import HashEncoder
-    from tasks.engines.tokenizer import Cut
+    from tasks.engines.tokenizer import ChunkSpec
 
     texts = ["one two, three!", "ein Satz: größer", "x"]
-    found = embed(HashEncoder(), texts, Cut(512)).vectors
+    found = embed(HashEncoder(), texts, ChunkSpec(512)).vectors
     assert found.shape == (3, DIMENSIONS)
     assert all((vector(text) == row).all() for text, row in zip(texts, found, strict=True))
 
 
 @pytest.mark.e2e
-def test_the_storm_notices_when_a_safeguard_is_gone() -> None:
+def test_storm_detects_each_removed_safeguard() -> None:
     command = [sys.executable, "-m", "tests.chaos.mutants"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1_200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.e2e
-def test_a_full_disk_and_wrong_clocks_lose_nothing() -> None:
+def test_full_disk_and_clock_skew_lose_nothing() -> None:
     total, said = storm("--seed", "105", "--store", "folder")  # a multiple of 5 and of 7: both
     assert "skewed full" in said, said
     assert total["bad"] == [], said

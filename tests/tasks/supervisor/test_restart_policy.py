@@ -18,39 +18,39 @@ from tasks.supervisor.restart_policy import (
 
 
 @pytest.mark.parametrize("status", [1, 137, -signal.SIGKILL, -signal.SIGSEGV, -signal.SIGTERM])
-def test_whoever_crashes_is_started_again(status: int) -> None:
+def test_crashed_worker_is_restarted(status: int) -> None:
     assert next_step(status, [10.0], 10.0, told=False) == Restart(1.0)
 
 
-def test_whoever_ended_well_is_not_started_again() -> None:
+def test_worker_that_ended_well_is_not_restarted() -> None:
     assert next_step(0, [], 10.0, told=False) == SlotEnd.DONE
 
 
 @pytest.mark.parametrize("status", [2, 3])
 @pytest.mark.parametrize("told", [False, True])
-def test_what_a_restart_cannot_help_is_left_alone(status: int, told: bool) -> None:
+def test_usage_error_and_must_act_are_not_restarted(status: int, told: bool) -> None:
     assert next_step(status, [], 10.0, told=told) == SlotEnd.MUST_ACT
 
 
-def test_nobody_is_started_again_once_we_were_told_to_end() -> None:
+def test_no_restart_after_the_supervisor_was_told_to_end() -> None:
     assert next_step(-signal.SIGKILL, [10.0], 10.0, told=True) == SlotEnd.DONE
 
 
-def test_pauses_double_until_the_slot_is_given_up() -> None:
+def test_backoff_doubles_until_the_slot_is_given_up() -> None:
     crashes = [float(n) for n in range(MAX_CRASHES)]
     found = [next_step(1, crashes[: n + 1], crashes[n], told=False) for n in range(MAX_CRASHES)]
     assert found == [Restart(1.0), Restart(2.0), Restart(4.0), Restart(8.0), SlotEnd.GIVEN_UP]
 
 
 @given(st.lists(st.floats(0, 1_000_000), max_size=20), st.floats(0.1, 100))
-def test_no_pause_is_longer_than_a_minute(crashes: list[float], pause: float) -> None:
+def test_backoff_is_at_most_a_minute(crashes: list[float], pause: float) -> None:
     found = next_step(1, sorted(crashes), 1_000_000, told=False, pause=pause)
     assert found == SlotEnd.GIVEN_UP or (
         isinstance(found, Restart) and found.seconds <= LONGEST_PAUSE_SECONDS
     )
 
 
-def test_crashes_of_long_ago_do_not_count() -> None:
+def test_old_crashes_do_not_count() -> None:
     crashes = [0.0] * (MAX_CRASHES - 1) + [CRASH_MEMORY_SECONDS + 1]
     assert next_step(1, crashes, CRASH_MEMORY_SECONDS + 1, told=False) == Restart(1.0)
 
@@ -69,5 +69,5 @@ def test_crashes_of_long_ago_do_not_count() -> None:
         ([SlotEnd.MUST_ACT, SlotEnd.DONE], 0),
     ],
 )
-def test_our_exit_status_says_whether_another_machine_could_help(ends: list[SlotEnd], status: int) -> None:
+def test_exit_status_says_whether_another_machine_could_help(ends: list[SlotEnd], status: int) -> None:
     assert exit_status(ends) == status

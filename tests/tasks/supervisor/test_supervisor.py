@@ -118,7 +118,7 @@ def at_work(store: FolderStore, *names: str, leases: int = 1) -> Callable[[], bo
     return lambda: all(name in pulses(store) and len(pulses(store)[name].leases) >= leases for name in names)
 
 
-def test_a_killed_worker_is_started_again_and_the_run_is_finished(
+def test_killed_worker_is_restarted_and_the_run_finishes(
     store: FolderStore, files: Path, start: Start
 ) -> None:
     ids = corpus(files, 1, 30)
@@ -139,6 +139,7 @@ def test_a_killed_worker_is_started_again_and_the_run_is_finished(
     assert "supervisor | m-0 crashed (killed by SIGKILL), 1 in a row without a finished shard" in said
 
 
+@pytest.mark.slow
 def test_each_worker_has_a_gpu_of_its_own(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 8, 30)
     header = launch(store, files, 8, ttl=1.0)
@@ -154,9 +155,7 @@ def test_each_worker_has_a_gpu_of_its_own(store: FolderStore, files: Path, start
     assert done(store, header) == 8
 
 
-def test_where_there_is_no_gpu_the_cores_are_shared_out(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_cores_are_shared_out_without_a_gpu(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 4, 30)
     launch(store, files, 4)
     supervisor = start("--workers", "2", CUDA_VISIBLE_DEVICES="", EMBEDFLEET_HASH_SECONDS="100")
@@ -166,9 +165,7 @@ def test_where_there_is_no_gpu_the_cores_are_shared_out(
     assert [line[line.index("--threads") + 1] for line in words] == [share, share]
 
 
-def test_two_machines_that_were_given_no_name_have_different_ones(
-    store: FolderStore, files: Path, tmp_path: Path
-) -> None:
+def test_default_machine_names_differ(store: FolderStore, files: Path, tmp_path: Path) -> None:
     corpus(files, 1, 2)
     launch(store, files, 1)
     command = [
@@ -187,7 +184,7 @@ def test_two_machines_that_were_given_no_name_have_different_ones(
     assert all(name.endswith("-0") for name in pulses(store))
 
 
-def test_a_worker_that_cannot_even_be_started_is_tried_again_and_then_given_up(
+def test_worker_that_cannot_start_is_retried_then_given_up(
     store: FolderStore, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     slot = WorkerSlot(0, None, 0)
@@ -198,9 +195,7 @@ def test_a_worker_that_cannot_even_be_started_is_tried_again_and_then_given_up(
     assert "m-0 crashed (not started: Argument list too long), 1 in a row" in capsys.readouterr().out
 
 
-def test_told_to_end_all_workers_end_and_none_is_started_again(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_sigterm_ends_all_workers(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 4, 30)
     launch(store, files, 4)
     supervisor = start("--workers", "2", EMBEDFLEET_HASH_SECONDS="100")
@@ -212,7 +207,7 @@ def test_told_to_end_all_workers_end_and_none_is_started_again(
     assert [e.key for e in list_all(store, "_embedfleet/run-1/leases/") if e.size] == []
 
 
-def test_told_to_drain_every_worker_finishes_its_shard(store: FolderStore, files: Path, start: Start) -> None:
+def test_drain_lets_every_worker_finish_its_shard(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 8, 30)
     header = launch(store, files, 8)
     supervisor = start("--workers", "2", EMBEDFLEET_HASH_SECONDS="4")
@@ -224,7 +219,7 @@ def test_told_to_drain_every_worker_finishes_its_shard(store: FolderStore, files
     assert done(store, header) < 8
 
 
-def test_workers_do_not_outlive_a_killed_supervisor(store: FolderStore, files: Path, start: Start) -> None:
+def test_workers_end_with_a_killed_supervisor(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 4, 30)
     launch(store, files, 4)
     supervisor = start("--workers", "2", EMBEDFLEET_HASH_SECONDS="100")
@@ -238,9 +233,7 @@ def test_workers_do_not_outlive_a_killed_supervisor(store: FolderStore, files: P
     assert [e.key for e in list_all(store, "_embedfleet/run-1/leases/") if e.size] == []
 
 
-def test_a_supervisor_that_comes_back_gives_its_workers_new_names(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_restarted_supervisor_names_workers_anew(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 2, 30)
     launch(store, files, 2)
     first = start(EMBEDFLEET_HASH_SECONDS="100")
@@ -251,7 +244,7 @@ def test_a_supervisor_that_comes_back_gives_its_workers_new_names(
     assert {name: p.state for name, p in pulses(store).items()} == {"m-0": "stopped", "m-0r1": "done"}
 
 
-def test_a_worker_that_always_crashes_is_given_up_with_its_last_words(
+def test_worker_that_always_crashes_is_given_up_with_its_log(
     store: FolderStore, files: Path, start: Start
 ) -> None:
     corpus(files, 1, 30)
@@ -271,9 +264,8 @@ def test_a_worker_that_always_crashes_is_given_up_with_its_last_words(
     assert pulses(store)["m-0r4"].error == f"exit status 1: {last}"
 
 
-def test_crashes_with_finished_shards_in_between_never_give_a_slot_up(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+@pytest.mark.slow
+def test_crashes_after_finished_shards_are_restarted(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 150, 2)
     header = launch(store, files, 150, ttl=1.0)
     supervisor = start(EMBEDFLEET_HASH_SECONDS="4")
@@ -287,9 +279,7 @@ def test_crashes_with_finished_shards_in_between_never_give_a_slot_up(
     assert done(store, header) >= 6
 
 
-def test_what_no_restart_can_help_ends_with_status_3_and_the_workers_own_two_lines(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_worker_problem_is_passed_on_with_status_3(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 1, 30)
     launch(store, files, 1, dimensions=64)
     status, said, err = ended(start("--workers", "2"))
@@ -302,7 +292,7 @@ def test_what_no_restart_can_help_ends_with_status_3_and_the_workers_own_two_lin
     assert sorted(pulses(store)) == ["m-0", "m-1"]
 
 
-def test_a_run_that_is_not_there_ends_with_status_3(start: Start) -> None:
+def test_missing_run_ends_with_status_3(start: Start) -> None:
     status, _, err = ended(start())
     assert (status, err) == (
         3,
@@ -310,9 +300,7 @@ def test_a_run_that_is_not_there_ends_with_status_3(start: Start) -> None:
     )
 
 
-def test_an_option_that_no_worker_knows_is_not_tried_again(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_unknown_worker_option_is_not_retried(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 1, 30)
     launch(store, files, 1)
     status, _, err = ended(start("--fast"))
@@ -320,7 +308,7 @@ def test_an_option_that_no_worker_knows_is_not_tried_again(
     assert "unrecognized arguments: --fast" in err
 
 
-def test_a_dead_workers_files_go_with_it(
+def test_scratch_files_of_a_dead_worker_are_removed(
     store: FolderStore, files: Path, tmp_path: Path, start: Start
 ) -> None:
     corpus(files, 1, 30)

@@ -70,18 +70,18 @@ def all_of(store: MemoryStore, claims: ShardClaims) -> list[int]:
     return out
 
 
-def test_a_walk_begins_at_its_offset_and_comes_round(store: Counted) -> None:
+def test_walk_begins_at_its_offset_and_wraps_around(store: Counted) -> None:
     assert all_of(store, walker(store, launched(store, 5), offset=3)) == [3, 4, 0, 1, 2]
 
 
-def test_a_walk_passes_through_every_slab(store: Counted) -> None:
+def test_walk_visits_every_slab(store: Counted) -> None:
     assert all_of(store, walker(store, launched(store, 2_005), offset=1_500)) == [
         *range(1_500, 2_005),
         *range(1_500),
     ]
 
 
-def test_quiet_shards_cost_one_claim_each_and_a_look_at_the_slab_now_and_then(store: Counted) -> None:
+def test_uncontended_shard_costs_one_claim_and_few_listings(store: Counted) -> None:
     header = launched(store, 200)
     store.calls.clear()
     claims = walker(store, header)
@@ -90,7 +90,7 @@ def test_quiet_shards_cost_one_claim_each_and_a_look_at_the_slab_now_and_then(st
     assert store.calls == {"create": 200, "list": 2}
 
 
-def test_old_news_is_not_believed(store: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stale_listing_is_not_used(store: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "SURVEY_SECONDS", 0.0)
     claims = walker(store, launched(store, 3))
     claims.next()
@@ -100,7 +100,7 @@ def test_old_news_is_not_believed(store: Counted, monkeypatch: pytest.MonkeyPatc
     assert store.calls["list"] == before + 2
 
 
-def test_a_shard_that_another_took_meanwhile_is_passed_by(store: Counted) -> None:
+def test_shard_claimed_by_another_worker_is_skipped(store: Counted) -> None:
     header = launched(store, 3)
     ann, bob = walker(store, header), walker(store, header, "bob")
     first, second, third = ann.next(), bob.next(), ann.next()
@@ -110,13 +110,13 @@ def test_a_shard_that_another_took_meanwhile_is_passed_by(store: Counted) -> Non
     assert [found[0].position for found in (first, second, third)] == [0, 1, 2]
 
 
-def test_while_others_hold_all_that_is_left_there_is_nothing_and_no_end(store: Counted) -> None:
+def test_next_is_empty_while_others_hold_the_rest(store: Counted) -> None:
     header = launched(store, 1)
     assert walker(store, header, "bob").next()
     assert walker(store, header).next() == ()
 
 
-def test_asking_again_at_once_asks_the_store_nothing(store: Counted) -> None:
+def test_next_asked_again_at_once_sends_no_request(store: Counted) -> None:
     header = launched(store, 1)
     walker(store, header, "bob").next()
     ann = walker(store, header)
@@ -126,9 +126,7 @@ def test_asking_again_at_once_asks_the_store_nothing(store: Counted) -> None:
     assert store.calls.total() == before
 
 
-def test_a_lease_that_ran_out_is_taken_over(
-    store: Counted, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expired_lease_is_taken_over(store: Counted, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     header = launched(store, 1)
     walker(store, header, "bob").next()
     monkeypatch.setattr(walk, "SURVEY_PAUSE_SECONDS", 0.0)
@@ -140,7 +138,7 @@ def test_a_lease_that_ran_out_is_taken_over(
     assert found[1].generation == 2
 
 
-def test_what_was_given_back_is_claimed_by_the_next_generation(store: Counted) -> None:
+def test_released_lease_is_claimed_with_the_next_generation(store: Counted) -> None:
     header = launched(store, 1)
     bob = walker(store, header, "bob")
     found = bob.next()
@@ -151,7 +149,7 @@ def test_what_was_given_back_is_claimed_by_the_next_generation(store: Counted) -
     assert again[1].generation == 2
 
 
-def test_the_end_is_known_without_asking_when_we_signed_for_the_rest(store: Counted) -> None:
+def test_end_is_known_without_a_request_after_own_commits(store: Counted) -> None:
     claims = walker(store, launched(store, 3))
     for _ in range(3):
         found = claims.next()
@@ -162,14 +160,14 @@ def test_the_end_is_known_without_asking_when_we_signed_for_the_rest(store: Coun
     assert store.calls.total() == before
 
 
-def test_a_shard_that_is_claimed_is_held_by_the_keeper(store: Counted) -> None:
+def test_claimed_shard_is_renewed(store: Counted) -> None:
     claims = walker(store, launched(store, 1))
     found = claims.next()
     assert found
     assert claims.leases.holds(found[1])
 
 
-def test_a_claim_of_a_shard_with_a_lease_in_force_is_not_tried(store: Counted) -> None:
+def test_shard_with_a_valid_lease_is_not_claimed(store: Counted) -> None:
     header = launched(store, 2)
     assert claim(store, "run-1", shards_of(2)[0], 1, "bob", NOON)
     store.calls.clear()

@@ -35,7 +35,7 @@ def kept(store: MemoryStore | FolderStore, worker: str = "w0") -> Heartbeat:
     return heartbeat.load(body)
 
 
-def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
+def test_heartbeat_is_written_with_its_time_and_updated_figures() -> None:
     store, clock = MemoryStore(), Clock()
 
     def look(pulse: Heartbeat) -> None:
@@ -49,11 +49,11 @@ def test_a_beat_writes_the_pulse_with_its_time_and_what_was_looked_up() -> None:
     assert kept(store).at == NOON + timedelta(seconds=15)
 
 
-def test_it_beats_every_15_seconds_unless_told_otherwise() -> None:
+def test_default_interval_is_the_constant() -> None:
     assert HeartbeatWriter(MemoryStore(), fresh()).every == HEARTBEAT_SECONDS == 15.0
 
 
-def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
+def test_writer_repeats_until_it_is_stopped() -> None:
     beats, enough = [0], threading.Event()
 
     def look(_pulse: Heartbeat) -> None:
@@ -70,12 +70,12 @@ def test_a_started_heart_beats_by_itself_until_it_is_stopped() -> None:
     assert beats[0] == before
 
 
-def test_a_pulse_of_another_schema_is_refused() -> None:
+def test_heartbeat_of_another_schema_is_refused() -> None:
     with pytest.raises(ValueError, match="not a worker of schema"):
         heartbeat.load(b'{"schema": "embedfleet/worker/1"}')
 
 
-def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
+def test_heartbeat_stays_small_with_a_long_error() -> None:
     store, pulse = MemoryStore(), fresh()
     pulse.error = "boom " * 100_000
     pulse.leases = [LEASE] * MAX_SHARDS_IN_HAND
@@ -89,7 +89,7 @@ def test_a_sign_of_life_stays_small_whatever_went_wrong() -> None:
     assert kept(store).error == ("boom " * 100)
 
 
-def test_a_real_worker_tells_of_shards_tokens_rates_stages_and_its_machine(tmp_path: Path) -> None:
+def test_real_worker_reports_shards_tokens_rates_stages_and_machine(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     corpus(tmp_path / "in", 4, 30)
     store = FolderStore(tmp_path / "out")

@@ -58,14 +58,14 @@ def claimed(store: MemoryStore, generation: int = 1, worker: str = "ann") -> Lea
     return found
 
 
-def test_a_lease_in_hand_is_renewed_again_and_again(store: Trouble, keeper: LeaseRenewer) -> None:
+def test_held_lease_is_renewed_repeatedly(store: Trouble, keeper: LeaseRenewer) -> None:
     keeper.hold(claimed(store))
     keeper.start()
     wait_until(lambda: store.puts >= 3)
     assert keeper.holds(keeper.leases[0])
 
 
-def test_a_lease_that_another_followed_is_lost(store: Trouble, keeper: LeaseRenewer) -> None:
+def test_lease_with_a_newer_generation_is_lost(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     claimed(store, 2, "bob")
@@ -74,9 +74,7 @@ def test_a_lease_that_another_followed_is_lost(store: Trouble, keeper: LeaseRene
     assert keeper.broken is None
 
 
-def test_a_lost_lease_is_not_renewed_and_giving_it_back_writes_nothing(
-    store: Trouble, keeper: LeaseRenewer
-) -> None:
+def test_lost_lease_is_neither_renewed_nor_released(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     claimed(store, 2, "bob")
@@ -89,7 +87,7 @@ def test_a_lost_lease_is_not_renewed_and_giving_it_back_writes_nothing(
     assert len(keeper.returned) == 1
 
 
-def test_after_a_lease_is_given_back_no_renewal_comes(store: Trouble, keeper: LeaseRenewer) -> None:
+def test_released_lease_is_not_renewed(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     keeper.start()
@@ -100,7 +98,7 @@ def test_after_a_lease_is_given_back_no_renewal_comes(store: Trouble, keeper: Le
     assert (read(store, mine.key), store.puts) == (b"", before)
 
 
-def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: LeaseRenewer) -> None:
+def test_dropped_lease_is_recorded_with_its_time(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     keeper.drop_unfinished(mine)
@@ -108,7 +106,7 @@ def test_what_was_let_go_is_remembered_with_its_time(store: Trouble, keeper: Lea
     assert keeper.leases == []
 
 
-def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: LeaseRenewer) -> None:
+def test_lost_reply_keeps_the_lease(store: Trouble, keeper: LeaseRenewer) -> None:
     store.errors = [OutcomeUnknown(), OutcomeUnknown()]
     keeper.hold(claimed(store))
     keeper.start()
@@ -118,7 +116,7 @@ def test_a_lost_reply_costs_no_lease(store: Trouble, keeper: LeaseRenewer) -> No
 
 
 @pytest.mark.parametrize("error", [StoreError("denied", hint="ask"), OSError("no such device")])
-def test_a_store_that_fails_for_good_is_told(store: Trouble, keeper: LeaseRenewer, error: Exception) -> None:
+def test_permanent_store_failure_is_reported(store: Trouble, keeper: LeaseRenewer, error: Exception) -> None:
     store.errors = [error]
     keeper.hold(claimed(store))
     keeper.start()
@@ -126,7 +124,7 @@ def test_a_store_that_fails_for_good_is_told(store: Trouble, keeper: LeaseRenewe
     assert isinstance(keeper.broken, Problem)
 
 
-def test_an_empty_lease_is_free_for_the_next(store: Trouble, keeper: LeaseRenewer) -> None:
+def test_empty_lease_object_is_free(store: Trouble, keeper: LeaseRenewer) -> None:
     mine = claimed(store)
     keeper.hold(mine)
     keeper.give_back(mine)

@@ -51,7 +51,7 @@ def test_the_figures_of_this_process_and_machine_are_those_of_the_kernel(tmp_pat
     assert found["cores"] == len(os.sched_getaffinity(0))
 
 
-def test_memory_that_is_taken_is_seen(tmp_path: Path) -> None:
+def test_allocated_memory_is_measured(tmp_path: Path) -> None:
     before = machine_stats(tmp_path)["rss_bytes"]
     taken = b"x" * 200_000_000
     after = machine_stats(tmp_path)["rss_bytes"]
@@ -64,7 +64,7 @@ def test_memory_that_is_taken_is_seen(tmp_path: Path) -> None:
     assert peak > after - 2**23  # the kernel counts both a little late
 
 
-def test_a_scratch_folder_that_is_gone_is_unknown_and_no_error(tmp_path: Path) -> None:
+def test_missing_scratch_folder_gives_unknown_disk(tmp_path: Path) -> None:
     assert machine_stats(tmp_path / "gone")["disk_free_bytes"] is None
 
 
@@ -72,7 +72,7 @@ def test_the_figures_are_small_json(tmp_path: Path) -> None:
     assert len(json.dumps(machine_stats(tmp_path))) < 600
 
 
-def test_the_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_visible_devices_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1a, 5")
     assert visible_gpus() == ["GPU-1a", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
@@ -97,7 +97,7 @@ def measured(tmp_path: Path, before: str = "", **environment: str) -> dict[str, 
     return {name: found[name] for name in GPU}
 
 
-def test_without_nvidias_package_the_gpu_is_unknown(tmp_path: Path) -> None:
+def test_gpu_is_unknown_without_pynvml(tmp_path: Path) -> None:
     hidden = "import sys; sys.modules['pynvml'] = None"
     assert measured(tmp_path, hidden) == dict.fromkeys(GPU)
 
@@ -120,12 +120,12 @@ def with_cards(folder: Path, count: int) -> Path:
     return folder
 
 
-def test_with_a_broken_driver_the_gpu_is_unknown(nvidia: Path) -> None:
+def test_gpu_is_unknown_with_a_broken_driver(nvidia: Path) -> None:
     (nvidia / "libnvidia-ml.so.1").write_bytes(b"no library")
     assert measured(nvidia) == dict.fromkeys(GPU)
 
 
-def test_the_only_gpu_is_ours(nvidia: Path) -> None:
+def test_only_gpu_is_used(nvidia: Path) -> None:
     assert measured(with_cards(nvidia, 1)) == {
         "gpu": "L4",
         "gpu_percent": 90,
@@ -140,21 +140,21 @@ def test_the_only_gpu_is_ours(nvidia: Path) -> None:
     ("chosen", "celsius"),
     [("1", 61), ("1,0", 61), ("GPU-aa1", 61), ("GPU-aa0-x,1", 60), ("MIG-m", 61)],
 )
-def test_the_gpu_is_the_one_that_this_process_uses(nvidia: Path, chosen: str, celsius: int) -> None:
+def test_gpu_is_the_first_visible_device(nvidia: Path, chosen: str, celsius: int) -> None:
     assert measured(with_cards(nvidia, 2), CUDA_VISIBLE_DEVICES=chosen)["gpu_celsius"] == celsius
 
 
 @pytest.mark.parametrize("chosen", ["", "-1", "7", "GPU-aa", "GPU-bb", "MIG-other", "all"])
-def test_a_choice_that_fits_no_gpu_or_several_is_unknown(nvidia: Path, chosen: str) -> None:
+def test_ambiguous_device_choice_is_unknown(nvidia: Path, chosen: str) -> None:
     assert measured(with_cards(nvidia, 2), CUDA_VISIBLE_DEVICES=chosen) == dict.fromkeys(GPU)
 
 
-def test_among_unlike_gpus_a_number_says_nothing_unless_counted_along_the_bus(nvidia: Path) -> None:
+def test_index_among_different_gpus_needs_pci_bus_order(nvidia: Path) -> None:
     with_cards(nvidia, 3)
     assert measured(nvidia, CUDA_VISIBLE_DEVICES="2") == dict.fromkeys(GPU)
     assert measured(nvidia, CUDA_VISIBLE_DEVICES="2", CUDA_DEVICE_ORDER="PCI_BUS_ID")["gpu"] == "T4"
 
 
-def test_what_one_gpu_does_not_tell_leaves_the_rest_known(nvidia: Path) -> None:
+def test_refused_figure_leaves_the_others(nvidia: Path) -> None:
     found = measured(with_cards(nvidia, 3), CUDA_VISIBLE_DEVICES="GPU-aa2")
     assert (found["gpu"], found["gpu_percent"], found["gpu_watts"]) == ("T4", 92, None)

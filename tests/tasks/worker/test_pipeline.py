@@ -114,7 +114,7 @@ def launched(store: MemoryStore, files: Path, count: int, documents: int = 5, **
     return launch(store, files, count, **changes)  # pyright: ignore[reportArgumentType]
 
 
-def test_the_next_shard_is_claimed_and_read_while_the_engine_works(
+def test_next_shard_is_prefetched_while_the_engine_works(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
     store, engine = MemoryStore(), Gate()
@@ -131,7 +131,7 @@ def test_the_next_shard_is_claimed_and_read_while_the_engine_works(
     assert len(receipts_of(store, header)) == 2
 
 
-def test_a_shard_is_signed_for_while_the_next_is_embedded(
+def test_shard_is_committed_while_the_next_is_embedded(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
     store, engine = MemoryStore(), Gate()
@@ -146,7 +146,7 @@ def test_a_shard_is_signed_for_while_the_next_is_embedded(
     end()
 
 
-def test_small_shards_that_are_ready_go_through_the_engine_together(
+def test_small_ready_shards_share_an_engine_call(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
     store, engine = MemoryStore(), Gate()
@@ -165,7 +165,7 @@ def test_small_shards_that_are_ready_go_through_the_engine_together(
     assert len(receipts_of(store, header)) == 6
 
 
-def test_no_more_shards_are_in_hand_than_allowed(
+def test_shards_in_hand_are_limited(
     files: Path,
     tmp_path: Path,
     start: Callable[[Worker], Callable[[], None]],
@@ -183,7 +183,7 @@ def test_no_more_shards_are_in_hand_than_allowed(
     end()
 
 
-def test_a_batch_of_any_length_does_not_cost_the_lease(
+def test_long_batch_keeps_the_lease(
     files: Path, tmp_path: Path, start: Callable[[Worker], Callable[[], None]]
 ) -> None:
     """The engine works five times as long as a lease lasts."""
@@ -200,7 +200,7 @@ def test_a_batch_of_any_length_does_not_cost_the_lease(
     assert [r.generation for r in receipts_of(store, header)] == [1]
 
 
-def test_a_reader_waits_for_the_engine_when_enough_is_read(
+def test_reader_waits_when_the_queue_is_full(
     files: Path,
     tmp_path: Path,
     start: Callable[[Worker], Callable[[], None]],
@@ -241,9 +241,7 @@ class Full(MemoryStore):
         super().put(key, body)
 
 
-def test_a_store_that_takes_no_vectors_ends_the_worker_and_frees_the_leases(
-    files: Path, tmp_path: Path
-) -> None:
+def test_failing_upload_ends_the_worker_and_releases_leases(files: Path, tmp_path: Path) -> None:
     store = Full()
     header = launched(store, files, 3)
     worker = hired(store, header, HashEncoder(), tmp_path / "scratch")
@@ -253,7 +251,7 @@ def test_a_store_that_takes_no_vectors_ends_the_worker_and_frees_the_leases(
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_an_engine_that_fails_frees_the_leases(files: Path, tmp_path: Path) -> None:
+def test_failing_engine_releases_leases(files: Path, tmp_path: Path) -> None:
     class Broken(HashEncoder):
         def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
             raise RuntimeError("CUDA out of memory")
@@ -265,7 +263,7 @@ def test_an_engine_that_fails_frees_the_leases(files: Path, tmp_path: Path) -> N
     assert (leases(store), receipts_of(store, header)) == (0, [])
 
 
-def test_a_reader_that_fails_ends_the_worker(files: Path, tmp_path: Path) -> None:
+def test_failing_reader_ends_the_worker(files: Path, tmp_path: Path) -> None:
     class Forgetful(MemoryStore):
         def list(self, prefix: str, after: str = "") -> list[object]:  # type: ignore[override]
             raise StoreError("denied", hint="ask for the right to list")
@@ -278,9 +276,7 @@ def test_a_reader_that_fails_ends_the_worker(files: Path, tmp_path: Path) -> Non
         hired(blind, header, HashEncoder(), tmp_path / "scratch").run()
 
 
-def test_rows_come_out_in_the_order_of_the_corpus_however_they_were_embedded(
-    files: Path, tmp_path: Path
-) -> None:
+def test_rows_keep_the_order_of_the_corpus(files: Path, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "out")
     names = corpus(files, 4, 50, words=9)
     header = launch(store, files, 4)
@@ -289,7 +285,7 @@ def test_rows_come_out_in_the_order_of_the_corpus_however_they_were_embedded(
     assert [name for r in signed for name in column(store.root / (r.key or ""), "id")] == names
 
 
-def test_stages_tell_engine_and_waiting_apart(files: Path, tmp_path: Path) -> None:
+def test_engine_and_wait_are_separate_stages(files: Path, tmp_path: Path) -> None:
     class Slow(HashEncoder):
         def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
             time.sleep(0.2)
@@ -303,7 +299,7 @@ def test_stages_tell_engine_and_waiting_apart(files: Path, tmp_path: Path) -> No
     assert found.keys() >= {"read", "tokenise", "engine", "write", "store", "wait"}
 
 
-def test_a_lost_shard_is_dropped_and_the_others_go_on(files: Path, tmp_path: Path) -> None:
+def test_lost_shard_is_dropped_and_others_continue(files: Path, tmp_path: Path) -> None:
     """Another takes the first shard over and does nothing with it: it comes back when that lease has run out."""
     store = MemoryStore()
     header = launched(store, files, 2, ttl=0.12)

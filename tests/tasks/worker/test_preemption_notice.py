@@ -111,7 +111,7 @@ NAME = "/metadata/instance/compute/name"
 EVENTS = "/metadata/scheduledevents"
 
 
-def test_aws_says_when_it_will_terminate_the_machine_by_its_own_clock(cloud: Cloud) -> None:
+def test_aws_notice_uses_the_clock_of_the_answer(cloud: Cloud) -> None:
     heard = Heard("aws", cloud.address)
     heard.watch.poll()
     assert heard.notices == []
@@ -123,7 +123,7 @@ def test_aws_says_when_it_will_terminate_the_machine_by_its_own_clock(cloud: Clo
     assert 115 <= seconds <= 120
 
 
-def test_a_notice_is_told_once(cloud: Cloud) -> None:
+def test_notice_is_reported_once(cloud: Cloud) -> None:
     cloud.replies[ACTION] = (200, '{"action": "stop", "time": "2030-01-01T00:00:00Z"}')
     heard = Heard("aws", cloud.address)
     for _ in range(3):
@@ -131,7 +131,7 @@ def test_a_notice_is_told_once(cloud: Cloud) -> None:
     assert len(heard.notices) == 1
 
 
-def test_a_token_that_ran_out_is_replaced(cloud: Cloud) -> None:
+def test_expired_token_is_replaced(cloud: Cloud) -> None:
     heard = Heard("aws", cloud.address)
     heard.watch.poll()
     cloud.token = "t1"
@@ -140,7 +140,7 @@ def test_a_token_that_ran_out_is_replaced(cloud: Cloud) -> None:
     assert len(heard.notices) == 1
 
 
-def test_a_recommendation_to_rebalance_is_a_risk_and_no_notice(cloud: Cloud) -> None:
+def test_rebalance_recommendation_is_a_risk(cloud: Cloud) -> None:
     cloud.replies[REBALANCE] = (200, '{"noticeTime": "2030-01-01T00:00:00Z"}')
     heard = Heard("aws", cloud.address)
     heard.watch.poll()
@@ -175,7 +175,7 @@ def test_azure_schedules_the_end_of_this_machine(cloud: Cloud, kind: str) -> Non
     assert 42 <= seconds <= 46
 
 
-def test_an_event_of_another_machine_or_one_that_is_survived_is_none_of_ours(cloud: Cloud) -> None:
+def test_azure_events_of_other_machines_are_ignored(cloud: Cloud) -> None:
     found = [event("Preempt", "vm-8", ""), event("Freeze", "vm-7", "")]
     cloud.replies |= {NAME: (200, "vm-7"), EVENTS: (200, json.dumps({"Events": found}))}
     heard = Heard("azure", cloud.address)
@@ -183,7 +183,7 @@ def test_an_event_of_another_machine_or_one_that_is_survived_is_none_of_ours(clo
     assert heard.notices == []
 
 
-def test_an_event_that_has_begun_leaves_no_time(cloud: Cloud) -> None:
+def test_azure_event_without_a_time_leaves_no_time(cloud: Cloud) -> None:
     cloud.replies |= {
         NAME: (200, "vm-7"),
         EVENTS: (200, json.dumps({"Events": [event("Preempt", "vm-7", "")]})),
@@ -200,7 +200,7 @@ def wait_until(happened: Callable[[], object], patience: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def test_nobody_to_ask_is_said_once_and_asked_no_more() -> None:
+def test_missing_metadata_service_stops_the_polling() -> None:
     with Cloud() as gone:
         address = gone.address  # and nobody listens there any more
     heard = Heard("gcp", address)
@@ -209,7 +209,7 @@ def test_nobody_to_ask_is_said_once_and_asked_no_more() -> None:
     assert heard.said[0].startswith("gcp gives no notice of preemption here")
 
 
-def test_a_service_in_trouble_is_asked_again(cloud: Cloud) -> None:
+def test_server_error_is_polled_again(cloud: Cloud) -> None:
     heard = Heard("gcp", cloud.address)
     heard.watch.poll()
     cloud.mute = True
@@ -223,7 +223,8 @@ def test_a_service_in_trouble_is_asked_again(cloud: Cloud) -> None:
     heard.watch.stop()
 
 
-def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_worker_with_a_notice_commits_releases_its_leases_and_waits(cloud: Cloud, tmp_path: Path) -> None:
     """A process on a machine that goes in some seconds: what it had is done by the next, and nothing twice."""
     files = tmp_path / "corpus"
     files.mkdir()
@@ -273,7 +274,5 @@ def test_a_worker_that_hears_of_its_end_signs_gives_back_and_waits(cloud: Cloud,
         ({"SKYPILOT_CLUSTER_INFO": '{"cloud": "AWS"}'}, None),
     ],
 )
-def test_a_worker_listens_only_where_it_was_told_which_cloud_it_is_on(
-    environment: dict[str, str], cloud: str | None
-) -> None:
+def test_worker_polls_only_on_a_named_cloud(environment: dict[str, str], cloud: str | None) -> None:
     assert detect_cloud(environment) == cloud

@@ -26,7 +26,7 @@ def test_a_stage_adds_up(clock: Seconds) -> None:
     assert stages.seconds == {"read": 3.5}
 
 
-def test_what_a_part_spends_the_whole_has_spent(clock: Seconds) -> None:
+def test_part_timer_adds_to_the_whole(clock: Seconds) -> None:
     whole = StageTimer(clock=clock)
     one, other = StageTimer(whole, clock), StageTimer(whole, clock)
     one.add("engine", 2.0)
@@ -34,7 +34,7 @@ def test_what_a_part_spends_the_whole_has_spent(clock: Seconds) -> None:
     assert (one.seconds, whole.seconds) == ({"engine": 2.0}, {"engine": 5.0})
 
 
-def test_a_stage_that_fails_was_spent_all_the_same(clock: Seconds) -> None:
+def test_failed_stage_is_timed(clock: Seconds) -> None:
     stages = StageTimer(clock=clock)
 
     def fail() -> None:
@@ -47,7 +47,7 @@ def test_a_stage_that_fails_was_spent_all_the_same(clock: Seconds) -> None:
     assert stages.seconds == {"store": 4.0}
 
 
-def test_the_first_minute_is_taken_once_and_holds_the_waiting(clock: Seconds) -> None:
+def test_first_minute_is_taken_once_and_includes_waiting(clock: Seconds) -> None:
     progress = WorkerProgress(clock)
     clock.now += 30  # loading is not work
     for _ in range(4):
@@ -60,14 +60,14 @@ def test_the_first_minute_is_taken_once_and_holds_the_waiting(clock: Seconds) ->
     assert progress.first_minute["tokens"] == 4_000
 
 
-def test_less_than_a_minute_of_work_is_no_first_minute(clock: Seconds) -> None:
+def test_first_minute_needs_a_minute(clock: Seconds) -> None:
     progress = WorkerProgress(clock)
     clock.now += 50
     progress.embedded(1_000, 10.0)
     assert progress.first_minute is None
 
 
-def test_the_rate_of_late_forgets_what_is_older_than_a_minute(clock: Seconds) -> None:
+def test_recent_rate_forgets_older_than_a_minute(clock: Seconds) -> None:
     progress = WorkerProgress(clock)
     assert progress.recent() is None
     clock.now += 60
@@ -79,7 +79,7 @@ def test_the_rate_of_late_forgets_what_is_older_than_a_minute(clock: Seconds) ->
     assert progress.recent() == 10
 
 
-def test_the_engines_rate_follows_it_slowly(clock: Seconds) -> None:
+def test_engine_rate_is_smoothed(clock: Seconds) -> None:
     progress = WorkerProgress(clock)
     progress.embedded(1_000, 1.0)
     assert progress.rate == 1_000

@@ -25,7 +25,7 @@ def filled(*parts: Part, most: int = 1_000) -> WindowQueue[Part]:
     return backlog
 
 
-def test_what_is_ready_is_taken_together_and_in_order() -> None:
+def test_ready_items_are_taken_in_order() -> None:
     backlog = filled(Part("a", 10), Part("b", 20), Part("c", 30))
     assert names(backlog.take(100, 100, 0)) == ["a", "b", "c"]
     assert backlog.tokens == 0
@@ -42,7 +42,7 @@ def test_no_more_pieces_are_taken_together_than_asked_for() -> None:
     assert names(backlog.take(100, 10, 0)) == ["a", "b"]
 
 
-def test_a_part_larger_than_asked_for_is_taken_alone() -> None:
+def test_item_larger_than_the_limit_is_taken_alone() -> None:
     assert names(filled(Part("a", 500), Part("b", 1)).take(100, 100, 0)) == ["a"]
 
 
@@ -50,14 +50,14 @@ def test_nothing_ready_is_an_empty_list_after_the_time_given() -> None:
     assert WindowQueue[Part](10).take(1, 1, 0.01) == []
 
 
-def test_the_end_comes_after_the_last_part() -> None:
+def test_end_comes_after_the_last_item() -> None:
     backlog = filled(Part("a", 1))
     backlog.end()
     assert names(backlog.take(10, 10, 0)) == ["a"]
     assert backlog.take(10, 10, 5) is None
 
 
-def test_a_full_backlog_lets_the_reader_wait_until_there_is_room() -> None:
+def test_full_queue_blocks_the_reader() -> None:
     backlog = filled(Part("a", 8), most=10)
     put = threading.Thread(target=backlog.put, args=(Part("b", 8),))
     put.start()
@@ -70,11 +70,11 @@ def test_a_full_backlog_lets_the_reader_wait_until_there_is_room() -> None:
     assert backlog.tokens == 8
 
 
-def test_a_part_larger_than_the_backlog_goes_in_alone() -> None:
+def test_item_larger_than_the_queue_goes_in_alone() -> None:
     assert names(filled(Part("a", 50), most=10).take(100, 100, 0)) == ["a"]
 
 
-def test_a_closed_backlog_frees_a_waiting_reader_and_takes_nothing() -> None:
+def test_closed_queue_frees_the_reader_and_takes_nothing() -> None:
     backlog = filled(Part("a", 8), most=10)
     answers: list[bool] = []
     put = threading.Thread(target=lambda: answers.append(backlog.put(Part("b", 8))))

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.engines.base import Vectors, embed, shorten
+from tasks.engines.base import Vectors, embed, truncate_dimensions
 from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
-from tasks.engines.tokenizer import BadModel, Cut
-from tasks.formats.readers import Bad
+from tasks.engines.tokenizer import BadModel, ChunkSpec
+from tasks.formats.readers import BadRow
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.folder import FolderStore
@@ -35,7 +35,7 @@ class Done:
         failures = folder / "failed.jsonl"
         self.counts = embed_shard(header, shard, encoder or HashEncoder(), self.path, failures)
         self.frame: Any = pd.read_parquet(self.path)
-        self.failed = [Bad(**json.loads(line)) for line in failures.read_text("utf-8").splitlines()]
+        self.failed = [BadRow(**json.loads(line)) for line in failures.read_text("utf-8").splitlines()]
 
     @property
     def rows(self) -> list[tuple[str, int]]:
@@ -54,8 +54,8 @@ def embed_shard(
     output_dimensions(header, encoder)
     output = OutputFiles(header, encoder, vectors, failures, tally)
     source = FolderStore(Path(header.corpus))
-    for window in WindowReader(header, source, shard, encoder.words, encoder.dimensions, tally):
-        output.add(window, shorten(encoder.encode(window.pieces), header.dimensions))
+    for window in WindowReader(header, source, shard, encoder.tokenizer, encoder.dimensions, tally):
+        output.add(window, truncate_dimensions(encoder.encode(window.pieces), header.dimensions))
     output.close()
     return tally
 
@@ -65,7 +65,7 @@ def one_file(folder: Path, records: Sequence[object], **changes: Any) -> tuple[H
     return header_of(folder, 1, **changes), shard_of([whole(folder, "in.jsonl", "jsonl")])
 
 
-def expected(texts: list[str], cut: Cut) -> Vectors:
+def expected(texts: list[str], cut: ChunkSpec) -> Vectors:
     return embed(HashEncoder(), texts, cut).vectors
 
 
@@ -76,27 +76,27 @@ RECORDS = [{"id": f"d{n}", "text": text} for n, text in enumerate(TEXTS)]
 def test_every_document_has_its_vector_in_the_order_of_the_corpus(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, RECORDS))
     assert done.rows == [("d0", 0), ("d1", 0), ("d2", 0)]
-    assert np.array_equal(done.vectors, expected(TEXTS, Cut(512)))
+    assert np.array_equal(done.vectors, expected(TEXTS, ChunkSpec(512)))
 
 
 def test_chunks_are_rows_numbered_within_their_document(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=5, overlap=1))
     assert done.rows == [("d0", 0), ("d1", 0), ("d2", 0), ("d2", 1)]
-    assert np.array_equal(done.vectors, expected(TEXTS, Cut(5, 1)))
+    assert np.array_equal(done.vectors, expected(TEXTS, ChunkSpec(5, 1)))
 
 
-def test_the_tally_counts_documents_chunks_and_tokens(tmp_path: Path) -> None:
+def test_counts_of_documents_chunks_and_tokens(tmp_path: Path) -> None:
     tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=5, overlap=1)).counts
     assert (tally.documents, tally.chunks, tally.tokens) == (3, 4, 5 + 3 + 5 + 5)
     assert (tally.tokens_cut, tally.failed) == (0, 0)
 
 
-def test_the_tally_counts_what_truncation_lost(tmp_path: Path) -> None:
+def test_counts_of_truncated_tokens(tmp_path: Path) -> None:
     tally = Done(tmp_path, *one_file(tmp_path, RECORDS, tokens=4)).counts
     assert (tally.chunks, tally.tokens, tally.tokens_cut) == (3, 4 + 3 + 4, 1 + 0 + 3)
 
 
-def test_the_tally_times_reading_and_tokenising(tmp_path: Path) -> None:
+def test_counts_time_reading_and_tokenising(tmp_path: Path) -> None:
     stages = Done(tmp_path, *one_file(tmp_path, RECORDS)).counts.stages.seconds
     assert stages.keys() == {"read", "tokenise"}
     assert all(seconds > 0 for seconds in stages.values())
@@ -104,17 +104,17 @@ def test_the_tally_times_reading_and_tokenising(tmp_path: Path) -> None:
 
 def test_a_prompt_is_embedded_with_every_text(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, RECORDS, prompt="query: "))
-    assert np.array_equal(done.vectors, expected([f"query: {text}" for text in TEXTS], Cut(512)))
+    assert np.array_equal(done.vectors, expected([f"query: {text}" for text in TEXTS], ChunkSpec(512)))
 
 
 def test_float16_is_written_when_asked_for(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, RECORDS, dtype="float16"))
-    assert np.array_equal(done.vectors, expected(TEXTS, Cut(512)).astype(np.float16))
+    assert np.array_equal(done.vectors, expected(TEXTS, ChunkSpec(512)).astype(np.float16))
 
 
-def test_fewer_dimensions_have_length_1_again(tmp_path: Path) -> None:
+def test_fewer_dimensions_are_normalised_again(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, RECORDS, dimensions=8))
-    head = expected(TEXTS, Cut(512))[:, :8]
+    head = expected(TEXTS, ChunkSpec(512))[:, :8]
     assert np.allclose(done.vectors, head / np.linalg.norm(head, axis=1, keepdims=True))
 
 
@@ -124,24 +124,24 @@ def test_more_dimensions_than_the_model_has_is_a_bad_model(tmp_path: Path) -> No
     assert problem.value.hint == f"set `dimensions:` to at most {DIMENSIONS}"
 
 
-def test_a_job_that_says_no_length_cuts_at_the_models_own() -> None:
-    assert cut_of(header_of("corpus", 1)) == Cut(512)
+def test_default_truncation_is_the_model_maximum() -> None:
+    assert cut_of(header_of("corpus", 1)) == ChunkSpec(512)
 
 
-def test_a_job_cannot_cut_beyond_the_models_own() -> None:
-    assert cut_of(header_of("corpus", 1, tokens=1_000, overlap=7, prompt="p")) == Cut(512, 7, "p")
+def test_truncation_is_at_most_the_model_maximum() -> None:
+    assert cut_of(header_of("corpus", 1, tokens=1_000, overlap=7, prompt="p")) == ChunkSpec(512, 7, "p")
 
 
 # --- bad rows
 
 
-def test_bad_rows_are_written_beside_with_place_and_reason(tmp_path: Path) -> None:
+def test_bad_rows_are_quarantined_with_position_and_reason(tmp_path: Path) -> None:
     header, shard = one_file(tmp_path, [RECORDS[0], {"id": "bad"}, RECORDS[1], [], RECORDS[2]])
     done = Done(tmp_path, header, shard)
     assert [name for name, _ in done.rows] == ["d0", "d1", "d2"]
     assert done.failed == [
-        Bad("in.jsonl", 38, "no text: 'text' is missing or null", "bad"),
-        Bad("in.jsonl", 81, "not a JSON object: list", None),
+        BadRow("in.jsonl", 38, "no text: 'text' is missing or null", "bad"),
+        BadRow("in.jsonl", 81, "not a JSON object: list", None),
     ]
     assert (done.counts.failed, done.counts.documents) == (2, 3)
 
@@ -169,8 +169,8 @@ class NotANumber(HashEncoder):
 def test_a_vector_that_is_not_finite_is_quarantined_and_no_other(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, RECORDS), NotANumber())
     assert done.rows == [("d0", 0), ("d2", 0)]
-    assert done.failed == [Bad("in.jsonl", 38, "the engine gave no finite vector", "d1")]
-    assert np.array_equal(done.vectors, expected([TEXTS[0], TEXTS[2]], Cut(512)))
+    assert done.failed == [BadRow("in.jsonl", 38, "the engine gave no finite vector", "d1")]
+    assert np.array_equal(done.vectors, expected([TEXTS[0], TEXTS[2]], ChunkSpec(512)))
     assert (done.counts.documents, done.counts.chunks, done.counts.tokens) == (2, 2, 5 + 7)
 
 
@@ -189,8 +189,8 @@ class Bare(HashEncoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.words.before = []
-        self.words.after = []
+        self.tokenizer.prefix_ids = []
+        self.tokenizer.suffix_ids = []
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         assert all(ids), "an engine cannot read nothing"
@@ -204,12 +204,12 @@ def test_a_text_without_a_single_token_is_quarantined(tmp_path: Path, overlap: i
     class Picky(Bare):
         def __init__(self) -> None:
             super().__init__()
-            ids = self.words.ids
-            self.words.ids = lambda texts: ids([text.replace("\u200b", "") for text in texts])
+            ids = self.tokenizer.ids
+            self.tokenizer.ids = lambda texts: ids([text.replace("\u200b", "") for text in texts])
 
     done = Done(tmp_path, *one_file(tmp_path, records, overlap=overlap), Picky())
     assert done.rows == [("d0", 0)]
-    assert done.failed == [Bad("in.jsonl", 0, "no text: the tokenizer finds nothing in it", "empty")]
+    assert done.failed == [BadRow("in.jsonl", 0, "no text: the tokenizer finds nothing in it", "empty")]
 
 
 # --- slices, windows, memory
@@ -239,7 +239,7 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> int:
     return 1_000
 
 
-def test_a_window_is_embedded_together_and_not_more(tmp_path: Path, small_window: int) -> None:
+def test_window_is_one_engine_call(tmp_path: Path, small_window: int) -> None:
     corpus(tmp_path, 1, 400, words=6)
     encoder = Counting()
     shard = shard_of([whole(tmp_path, "0.jsonl", "jsonl")])

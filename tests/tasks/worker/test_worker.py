@@ -16,7 +16,7 @@ import pytest
 
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
-from tasks.formats.vector_file import digest
+from tasks.formats.vector_file import sha256_of
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeat_key, receipt_key
@@ -137,9 +137,7 @@ def test_two_workers_do_every_shard_once(store: FolderStore, files: Path, start:
     assert [pulse(store, name).state for name in ("ann", "bob")] == ["done", "done"]
 
 
-def test_a_worker_told_to_end_gives_its_lease_back_at_once(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_sigterm_releases_the_lease_at_once(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 2, 30)
     header = launch(store, files, 2)
     ann = start("ann", seconds=100)
@@ -154,9 +152,7 @@ def test_a_worker_told_to_end_gives_its_lease_back_at_once(
     assert len(pulse(store, "ann").returned) == 1
 
 
-def test_a_shard_that_was_given_back_is_done_by_the_next_worker_without_waiting(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_released_shard_is_taken_without_waiting(store: FolderStore, files: Path, start: Start) -> None:
     ids = corpus(files, 1, 30)
     header = launch(store, files, 1, ttl=1_000.0)
     ann = start("ann", seconds=100)
@@ -168,9 +164,7 @@ def test_a_shard_that_was_given_back_is_done_by_the_next_worker_without_waiting(
     assert [r.generation for r in receipts_of(store, header)] == [2]
 
 
-def test_a_worker_told_to_drain_finishes_the_shard_in_hand(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_drain_finishes_the_shard_in_hand(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 3, 30)
     header = launch(store, files, 3)
     ann = start("ann", seconds=2)
@@ -183,7 +177,7 @@ def test_a_worker_told_to_drain_finishes_the_shard_in_hand(
     assert len(leases(store)) == 1  # that of the shard which is done
 
 
-def test_the_shard_of_a_killed_worker_is_taken_over_when_its_lease_runs_out(
+def test_shard_of_a_killed_worker_is_taken_over_after_expiry(
     store: FolderStore, files: Path, start: Start
 ) -> None:
     ids = corpus(files, 2, 30)
@@ -196,9 +190,7 @@ def test_the_shard_of_a_killed_worker_is_taken_over_when_its_lease_runs_out(
     assert sorted(r.generation for r in receipts_of(store, header)) == [1, 2]
 
 
-def test_a_frozen_worker_that_wakes_up_late_does_no_harm(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_zombie_worker_does_no_harm(store: FolderStore, files: Path, start: Start) -> None:
     ids = corpus(files, 2, 30)
     header = launch(store, files, 2, ttl=1.0)
     ann = start("ann", seconds=1)
@@ -214,9 +206,7 @@ def test_a_frozen_worker_that_wakes_up_late_does_no_harm(
     assert len(pulse(store, "ann").returned) == 1  # that time was paid for
 
 
-def test_a_lease_is_renewed_while_its_shard_takes_longer_than_it_lasts(
-    store: FolderStore, files: Path, start: Start
-) -> None:
+def test_lease_is_renewed_during_a_long_shard(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 1, 30)
     header = launch(store, files, 1, ttl=1.0)
     ann, bob = start("ann", seconds=3), start("bob", seconds=3)
@@ -247,7 +237,7 @@ def test_a_shard_whose_input_changed_fails_with_the_reason_and_the_others_are_do
     assert pulse(store, "ann").error == changed.fault
 
 
-def test_a_file_that_is_gone_fails_its_shard_alone(store: FolderStore, files: Path, start: Start) -> None:
+def test_missing_file_fails_only_its_shard(store: FolderStore, files: Path, start: Start) -> None:
     corpus(files, 2, 30)
     header = launch(store, files, 2)
     (files / "0.jsonl").unlink()
@@ -255,7 +245,7 @@ def test_a_file_that_is_gone_fails_its_shard_alone(store: FolderStore, files: Pa
     assert ["it is gone" in (r.fault or "") for r in receipts_of(store, header)].count(True) == 1
 
 
-def test_a_worker_imports_nothing_that_does_not_travel_with_it() -> None:
+def test_worker_imports_only_what_a_machine_has() -> None:
     code = """
 import runpy, sys
 sys.argv = ["worker", "--help"]
@@ -347,7 +337,7 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize(("call", "part"), MOMENTS, ids=["claim", "heartbeat", "vectors"])
-def test_no_moment_to_be_told_to_end_leaves_a_shard_without_lease_and_receipt(
+def test_sigterm_at_any_moment_leaves_lease_or_receipt(
     files: Path, signals: Signals, call: str, part: str
 ) -> None:
     store = Interrupted(call, part)
@@ -359,7 +349,7 @@ def test_no_moment_to_be_told_to_end_leaves_a_shard_without_lease_and_receipt(
     assert worker.context.leases.leases == []
 
 
-def test_a_worker_told_to_end_while_it_signs_has_signed(files: Path, signals: Signals) -> None:
+def test_sigterm_during_a_commit_completes_it(files: Path, signals: Signals) -> None:
     store = Interrupted("create", "/receipts/")
     header, _ = ready(store, files, RECORDS)
     worker = hired(store, header, signals=signals)
@@ -377,7 +367,7 @@ def test_a_run_without_shards_is_done(files: Path) -> None:
     assert receipts_of(store, header) == []
 
 
-def test_a_receipt_says_what_lies_in_the_store(files: Path, tmp_path: Path) -> None:
+def test_receipt_matches_the_stored_file(files: Path, tmp_path: Path) -> None:
     store = MemoryStore()
     header, shard = ready(store, files, RECORDS)
     hired(store, header).run()
@@ -386,13 +376,13 @@ def test_a_receipt_says_what_lies_in_the_store(files: Path, tmp_path: Path) -> N
     assert vectors is not None
     copy = tmp_path / "copy.parquet"
     copy.write_bytes(vectors)
-    assert (receipt.digest, receipt.output_bytes) == (digest(copy), len(vectors))
+    assert (receipt.digest, receipt.output_bytes) == (sha256_of(copy), len(vectors))
     assert (receipt.shard, receipt.position, receipt.worker, receipt.generation) == (shard.id, 0, "ann", 1)
     assert (receipt.documents, receipt.chunks, receipt.tokens, receipt.failed_rows) == (2, 2, 3 + 4, 1)
     assert receipt.stages.keys() == {"read", "tokenise", "engine", "write", "store"}
 
 
-def test_bad_rows_lie_where_the_receipt_says(files: Path) -> None:
+def test_receipt_names_the_quarantine_file(files: Path) -> None:
     store = MemoryStore()
     header, _ = ready(store, files, RECORDS)
     hired(store, header).run()
@@ -420,7 +410,7 @@ class Swallows(HashEncoder):
         return super().encode(ids)
 
 
-def test_a_worker_whose_engine_swallows_the_signal_is_told_again(files: Path, signals: Signals) -> None:
+def test_swallowed_signal_is_raised_again(files: Path, signals: Signals) -> None:
     store = MemoryStore()
     header, _ = ready(store, files, RECORDS)
     begun = time.monotonic()
@@ -444,7 +434,7 @@ class Overtaken(HashEncoder):
         return super().encode(ids)
 
 
-def test_a_worker_that_was_overtaken_throws_its_work_away(files: Path) -> None:
+def test_overtaken_worker_discards_its_work(files: Path) -> None:
     store = MemoryStore()
     header, shard = ready(store, files, RECORDS)
     worker = hired(store, header, Overtaken(store, shard))

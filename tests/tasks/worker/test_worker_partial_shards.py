@@ -12,7 +12,7 @@ import pytest
 from launcher.output.verify import verify
 from tasks.engines.base import Vectors, embed
 from tasks.engines.hash_engine import HashEncoder
-from tasks.engines.tokenizer import Cut
+from tasks.engines.tokenizer import ChunkSpec
 from tasks.protocol import receipt
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import lease_key
@@ -134,16 +134,14 @@ def stopped_midway(
     return header, names
 
 
-def test_a_worker_told_to_end_signs_for_what_it_has_done(
-    store: FolderStore, files: Path, tmp_path: Path, signals: Signals
-) -> None:
+def test_sigterm_commits_a_part(store: FolderStore, files: Path, tmp_path: Path, signals: Signals) -> None:
     stopped_midway(store, files, tmp_path / "s", signals)
     (part,) = parts_of(store)
     assert 0 < part.done == part.documents == part.chunks < DOCUMENTS
     assert [(file.rows, file.worker) for file in part.files] == [(part.done, "ann")]
 
 
-def test_the_next_worker_does_only_the_rest(
+def test_next_worker_continues_after_the_part(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     header, names = stopped_midway(store, files, tmp_path / "s", signals)
@@ -170,20 +168,20 @@ def test_a_shard_of_two_files_is_verified_as_one(
 ) -> None:
     header, _ = stopped_midway(store, files, tmp_path / "s", signals)
     hired(store, header, Counting(), tmp_path / "t", name="bob").run()
-    verdict = verify(store, header, 0, again=True, step=lambda _done, _all: None)
+    verdict = verify(store, header, 0, embed_again=True, progress=lambda _done, _all: None)
     assert (verdict.faults, verdict.rows, verdict.resampled) == ([], DOCUMENTS, 64)
 
 
-def test_the_vectors_are_those_of_an_undisturbed_run(
+def test_vectors_equal_those_of_an_undisturbed_run(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     header, names = stopped_midway(store, files, tmp_path / "s", signals)
     hired(store, header, Counting(), tmp_path / "t", name="bob").run()
     texts = [" ".join(f"{name}w{w}" for w in range(12)) for name in names]
-    assert np.array_equal(vectors_of(store, header), embed(HashEncoder(), texts, Cut(512)).vectors)
+    assert np.array_equal(vectors_of(store, header), embed(HashEncoder(), texts, ChunkSpec(512)).vectors)
 
 
-def test_the_furthest_of_several_parts_is_where_the_next_goes_on(
+def test_next_worker_takes_the_furthest_part(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     corpus(files, 1, DOCUMENTS)
@@ -201,7 +199,7 @@ def test_the_furthest_of_several_parts_is_where_the_next_goes_on(
     assert [len(r.files) for r in receipts_of(store, header)] == [4]
 
 
-def test_a_first_claim_asks_for_no_parts(files: Path, tmp_path: Path) -> None:
+def test_first_generation_lists_no_parts(files: Path, tmp_path: Path) -> None:
     class Listed(MemoryStore):
         def list(self, prefix: str, after: str = "") -> list[object]:  # type: ignore[override]
             asked.append(prefix)
@@ -227,7 +225,7 @@ def test_a_shard_that_is_nearly_done_is_finished_when_told_to_end(
     assert (first.documents, first.earlier) == (DOCUMENTS, ())
 
 
-def test_told_twice_a_worker_ends_at_once_with_what_it_has(
+def test_second_sigterm_ends_at_once_with_a_part(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
     corpus(files, 1, DOCUMENTS)
@@ -238,7 +236,7 @@ def test_told_twice_a_worker_ends_at_once_with_what_it_has(
     assert len(parts_of(store)) == 1
 
 
-def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
+def test_notice_period_is_used_up(
     store: FolderStore, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole would take four seconds; the machine goes in two."""
@@ -256,7 +254,7 @@ def test_before_the_machine_goes_all_time_is_used_and_the_rest_is_left(
     assert worker.context.leases.leases == []
 
 
-def test_a_machine_that_did_not_go_works_on(
+def test_withdrawn_notice_continues_the_work(
     store: FolderStore, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.worker import worker as working
@@ -269,9 +267,7 @@ def test_a_machine_that_did_not_go_works_on(
     assert sorted(ids_out(store, header)) == sorted(names)
 
 
-def test_a_zombie_with_a_part_and_its_successor_do_each_row_once(
-    store: FolderStore, files: Path, tmp_path: Path
-) -> None:
+def test_zombie_with_a_part_doubles_no_row(store: FolderStore, files: Path, tmp_path: Path) -> None:
     """Ann is frozen while another takes over and finishes; what she then signs for changes nothing."""
     names = corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=0.3)
@@ -304,7 +300,7 @@ class Deadly(Counting):
 
     def __init__(self, word: str) -> None:
         super().__init__()
-        self.poison = self.words.ids([word])[0][0]
+        self.poison = self.tokenizer.ids([word])[0][0]
         self.dead = False
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -314,7 +310,7 @@ class Deadly(Counting):
         return super().encode(ids)
 
 
-def test_a_shard_that_three_processes_died_of_is_set_aside_and_the_rest_is_done(
+def test_shard_that_crashed_three_workers_is_set_aside(
     store: FolderStore, files: Path, tmp_path: Path
 ) -> None:
     names = corpus(files, 3, 50)
@@ -332,7 +328,7 @@ def test_a_shard_that_three_processes_died_of_is_set_aside_and_the_rest_is_done(
     assert sorted(ids_out(store, header)) == sorted(names[:50] + names[100:])
 
 
-def test_what_was_in_hand_beside_a_deadly_shard_is_not_blamed(
+def test_other_shards_in_hand_are_not_blamed_for_a_crash(
     store: FolderStore, files: Path, tmp_path: Path
 ) -> None:
     corpus(files, 4, 50)
@@ -347,15 +343,13 @@ def test_what_was_in_hand_beside_a_deadly_shard_is_not_blamed(
     assert [e.size for e in others if e.key.endswith("000002")] in ([], [0] * 3)
 
 
-def test_a_suspect_shard_puts_every_step_forward_in_the_store(
-    store: FolderStore, files: Path, tmp_path: Path
-) -> None:
+def test_suspect_shard_commits_every_window(store: FolderStore, files: Path, tmp_path: Path) -> None:
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
     store.put(lease_key("run-1", "00000", next(iter(all_shards(store, header))).id, 1), CRASHED)
     hired(store, header, Counting(), tmp_path / "s").run()
     assert len(parts_of(store)) >= 5
-    verdict = verify(store, header, 0, again=True, step=lambda _done, _all: None)
+    verdict = verify(store, header, 0, embed_again=True, progress=lambda _done, _all: None)
     assert verdict.faults == []
 
 
@@ -368,16 +362,16 @@ def test_a_part_reads_as_it_was_written() -> None:
     assert receipt.load_part(receipt.dump_part(part)) == part
 
 
-def test_a_window_is_parted_between_documents_and_nothing_is_lost() -> None:
-    from tasks.engines.tokenizer import Pieces
-    from tasks.formats.readers import Bad, Document
+def test_window_is_split_between_documents() -> None:
+    from tasks.engines.tokenizer import TextPieces
+    from tasks.formats.readers import BadRow, Document
 
     window = Window()
     for n in range(6):
         if n in (0, 3):
-            window.fail(Bad("f", 100 + n, "no text"))
-        window.add(Document(str(n), "", "f", n), Pieces(([1] * 10,), 0), [()])
-    window.fail(Bad("f", 200, "no text"))
+            window.fail(BadRow("f", 100 + n, "no text"))
+        window.add(Document(str(n), "", "f", n), TextPieces(([1] * 10,), 0), [()])
+    window.fail(BadRow("f", 200, "no text"))
     first, rest = split_window(window, 35)
     assert ([d.id for d in first.documents], [b.position for b in first.bad]) == (["0", "1", "2"], [100])
     assert ([d.id for d in rest.documents], [b.position for b in rest.bad]) == (["3", "4", "5"], [103, 200])
