@@ -28,7 +28,7 @@ from pricing.gpu import canonical, gpus, nearest
 from tasks.clock import utc
 from tasks.engines.base import piece_limit
 from tasks.engines.load import resolve_engine
-from tasks.engines.tokenizer import Chunking
+from tasks.engines.tokenizer import ChunkSpec
 
 AUTO = "auto"
 
@@ -81,7 +81,7 @@ def _of_model(arguments: argparse.Namespace) -> BenchSubject:
     asked = ProbeRequest(
         model=model,
         engine=resolve_engine(_engine(arguments.engine or AUTO), model),
-        texts=texts(model, [(1.0, longest)], Chunking(longest)),
+        texts=texts(model, [(1.0, longest)], ChunkSpec(longest)),
         tokens=longest,
         overlap=None,
         prompt="",

@@ -7,6 +7,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Generator
+from datetime import datetime
 from decimal import Decimal
 
 from rich.console import Console
@@ -21,10 +22,10 @@ from tasks.clock import utc
 LINE_SECONDS = 5.0  # between two lines where there is no terminal
 
 
-def line(snapshot: ProgressSnapshot, price: Decimal | None) -> str:
+def line(snapshot: ProgressSnapshot, price: Decimal | None, now: datetime) -> str:
     """One line: shards, tokens, rate, dollars, time left, workers. `price` is the planned dollars per hour, if known."""
     p = snapshot.progress
-    seconds = (utc() - snapshot.started).total_seconds()
+    seconds = (now - snapshot.started).total_seconds()
     fresh = p.tokens - snapshot.tokens_before
     speed = fresh / seconds if fresh and seconds else None
     expected = p.tokens_expected
@@ -41,8 +42,8 @@ def line(snapshot: ProgressSnapshot, price: Decimal | None) -> str:
         f"{duration(left)} left" if left is not None else "? left",
         workers,
     ]
-    parts += [f"{snapshot.coming} on their way"] if snapshot.coming else []
-    parts += [f"{snapshot.recovering} taken away"] if snapshot.recovering else []
+    parts += [f"{snapshot.coming} pending"] if snapshot.coming else []
+    parts += [f"{snapshot.recovering} recovering"] if snapshot.recovering else []
     parts += [f"{snapshot.deaths} lost"] if snapshot.deaths else []
     parts += [f"{p.failed_rows} bad rows"] if p.failed_rows else []
     parts += ["draining"] if snapshot.draining else []
@@ -60,7 +61,7 @@ def screen(plan: SavedPlan) -> Generator[Callable[[ProgressSnapshot], None], Non
             now, done = time.monotonic(), snapshot.progress.shards_done
             if now - last[0] >= LINE_SECONDS or done == snapshot.progress.shards != last[1]:
                 last[:] = [now, done]
-                say(line(snapshot, usd))
+                say(line(snapshot, usd, utc()))
 
         yield print_now
         return
@@ -70,6 +71,6 @@ def screen(plan: SavedPlan) -> Generator[Callable[[ProgressSnapshot], None], Non
 
         def draw(snapshot: ProgressSnapshot) -> None:
             p = snapshot.progress
-            bar.update(task, total=p.shards, completed=p.shards_done, description=line(snapshot, usd))
+            bar.update(task, total=p.shards, completed=p.shards_done, description=line(snapshot, usd, utc()))
 
         yield draw

@@ -66,8 +66,7 @@ def test_default_answer_is_no(answer: str, rents: bool, monkeypatch: pytest.Monk
 
 
 def test_dry_run_shows_every_task_and_every_call_with_its_first_place() -> None:
-    body = sample_plan.plan()
-    text = dry_run_text(plan(), specs_of(body, "s3://bucket/vectors", "/code/tasks", disk_gb=75))
+    text = dry_run_text(plan(), specs_of(plan(), "s3://bucket/vectors", "/code/tasks", disk_gb=75))
     assert text.count("# lot-") == 2
     calls = [line for line in text.splitlines() if line.startswith("# sky.jobs.launch(")]
     assert len(calls) == 21

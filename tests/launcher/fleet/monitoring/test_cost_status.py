@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from io import StringIO
 from pathlib import Path
 
 from hypothesis import given
@@ -89,15 +88,3 @@ def test_budget_and_projection_are_unknown_without_a_budget_or_prices(tmp_path: 
         ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
         found = cost_status(ledger, "r1", NOON, 0, None, None)
     assert (found.budget, found.usd_projected, found.usd_per_hour) == (None, None, None)
-
-
-def test_a_watch_without_a_terminal_is_one_object_a_line(tmp_path: Path) -> None:
-    import contextlib
-    import json
-
-    from launcher.cli.console import follow
-
-    out = StringIO()
-    with contextlib.redirect_stdout(out):
-        follow([{"n": 1}, {"n": 2}], str, as_json=True)
-    assert [json.loads(line)["n"] for line in out.getvalue().splitlines()] == [1, 2]
