@@ -1,6 +1,7 @@
-"""The dataset manifest of a run: one small Parquet file that names every file of vectors: all that a reader needs.
+"""Write the dataset manifest of a run: one small Parquet file that lists every file of vectors a reader needs.
 
-A row a file, in the order of the corpus. Files of killed workers lie beside those that count; this tells them apart.
+It has one row for each file, in the order of the corpus. The folder of vectors may also hold files of killed workers;
+they are not in the manifest.
 """
 
 # the stubs of pyarrow are generic in what a file decides
@@ -14,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.formats.parquet_reader import small
+from tasks.formats.parquet_reader import read_small_table
 from tasks.protocol.keys import base_dataset_key, dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
@@ -28,17 +29,15 @@ SCHEMA = pa.schema(
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("shard", pa.string(), nullable=False),
         pa.field("position", pa.int64(), nullable=False),  # of the shard in the corpus
-        pa.field("part", pa.int32(), nullable=False),  # of the shard, where several workers made it
-        pa.field(
-            "run", pa.string(), nullable=False
-        ),  # that made it: this one, or an earlier one that it goes on from
+        pa.field("part", pa.int32(), nullable=False),  # of the shard, where several workers embedded it
+        pa.field("run", pa.string(), nullable=False),  # that made it: this run, or an earlier one
     ]
 )
-BATCH = 10_000  # files a row group
+ROW_GROUP_FILES = 10_000
 
 
-def files(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
-    """A row for each file. What an attempt's own file holds is what the receipt has beyond the earlier ones."""
+def dataset_rows(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each file; the own file of a receipt has what it counts beyond the files of earlier workers."""
     for one in receipts:
         shard = {"shard": one.shard, "position": one.position, "run": one.run}
         for part, file in enumerate(one.earlier):
@@ -55,32 +54,32 @@ def files(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _earlier(store: Store, run: str) -> list[dict[str, Any]]:
-    """The rows of the shards that a run took over, as the datasets of their own runs have them."""
+def _rows_of_earlier_runs(store: Store, run: str) -> list[dict[str, Any]]:
+    """Read the rows of the shards of earlier runs that belong to this run's dataset, from the datasets of those runs."""
     body = read(store, base_dataset_key(run))
     found: list[dict[str, Any]] = []
     for owner, shards in (json.loads(body) if body else {}).items():
         wanted = set(shards)
         theirs = read(store, dataset_key(owner))
-        assert theirs is not None  # only a run that has one is taken over
-        rows = small(theirs).to_pylist()
+        assert theirs is not None  # only a run that has a dataset is listed there
+        rows = read_small_table(theirs).to_pylist()
         found += [row for row in rows if row["run"] == owner and row["shard"] in wanted]
     return found
 
 
 def write_dataset(store: Store, header: Header, receipts: Iterable[Receipt]) -> int:
-    """Put the manifest in the store; how many files it names. Written again, it is the same.
+    """Put the manifest in the store and return how many files it lists. Idempotent.
 
-    A run that embedded only what was new names the files of the runs before it as well.
+    A run that embedded only what was new lists the files of the runs before it as well.
     """
     about = {"run": header.run, "model": header.model, "dtype": header.dtype}
     schema = SCHEMA.with_metadata({f"embedfleet.{key}": value for key, value in about.items()})
-    rows = sorted(files(receipts), key=lambda row: (row["position"], row["part"]))
-    rows = [*_earlier(store, header.run), *rows]
+    rows = sorted(dataset_rows(receipts), key=lambda row: (row["position"], row["part"]))
+    rows = [*_rows_of_earlier_runs(store, header.run), *rows]
     with tempfile.TemporaryDirectory(prefix="embedfleet-") as folder:
         path = Path(folder) / "dataset.parquet"
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            for start in range(0, max(1, len(rows)), BATCH):
-                writer.write_table(pa.Table.from_pylist(rows[start : start + BATCH], schema=schema))
+            for start in range(0, max(1, len(rows)), ROW_GROUP_FILES):
+                writer.write_table(pa.Table.from_pylist(rows[start : start + ROW_GROUP_FILES], schema=schema))
         store.put(dataset_key(header.run), path)
     return len(rows)

@@ -1,6 +1,6 @@
-"""Embed a few rows once more, from the texts of the corpus, and see how alike the vectors are.
+"""Embed a few rows again from the texts of the corpus and compare the vectors.
 
-Knows nothing of verdicts: what is alike enough is the caller's business. Holds one text at a time.
+The caller decides which cosine is enough. Holds one text in memory at a time.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.engines.base import Encoder, shorten
-from tasks.engines.load import load
-from tasks.engines.tokenizer import pieces
+from tasks.engines.base import Encoder, truncate_dimensions
+from tasks.engines.load import load_encoder
+from tasks.engines.tokenizer import split_texts
 from tasks.formats.readers import Document
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
@@ -20,8 +20,8 @@ from tasks.worker.windows import cut_of, rows_of
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
-    """A row of the output, to embed again."""
+class SampledRow:
+    """A row of the output that is to be embedded again."""
 
     shard: Shard
     id: str
@@ -29,48 +29,51 @@ class Picked:
     vector: NDArray[np.float32]
 
 
-def embed_again(header: Header, corpus: Store, picked: Sequence[Picked]) -> list[tuple[Picked, float | None]]:
-    """Each row with its cosine, None where its text has no such chunk.
+def cosines_of_reembedded(
+    header: Header, corpus: Store, sampled: Sequence[SampledRow]
+) -> list[tuple[SampledRow, float | None]]:
+    """Embed each row again and return it with the cosine of both vectors; None where its text has no such chunk.
 
-    A row whose id no document of its shard has, or more than one, is left out: whose text it is nobody knows.
+    A row whose id no document of its shard has, or more than one, is left out: its text is not known.
     """
-    encoder: Encoder = load(header.engine, header.model, remote_code=header.remote_code)
-    known = _pieces(header, corpus, encoder, picked)
+    encoder: Encoder = load_encoder(header.engine, header.model, remote_code=header.remote_code)
+    pairs = _token_ids(header, corpus, encoder, sampled)
     ids: list[list[int]] = []
     stored: list[NDArray[np.float32]] = []
-    for one, piece in known:
-        if piece is not None:
-            ids.append(piece)
-            stored.append(one.vector)
+    for row, chunk_ids in pairs:
+        if chunk_ids is not None:
+            ids.append(chunk_ids)
+            stored.append(row.vector)
     if not ids:
-        return [(one, None) for one, _ in known]
-    again, before = shorten(encoder.encode(ids), header.dimensions), np.stack(stored)
-    if header.dtype == "binary":  # of which only signs were kept
+        return [(row, None) for row, _ in pairs]
+    again, before = truncate_dimensions(encoder.encode(ids), header.dimensions), np.stack(stored)
+    if header.dtype == "binary":  # only signs were kept
         again = np.where(again > 0, 1, -1).astype(np.float32)
     lengths = np.linalg.norm(again, axis=1) * np.linalg.norm(before, axis=1)
     cosines = iter((again * before).sum(1) / lengths)
-    return [(one, None if piece is None else float(next(cosines))) for one, piece in known]
+    return [(row, None if chunk_ids is None else float(next(cosines))) for row, chunk_ids in pairs]
 
 
-def _pieces(
-    header: Header, corpus: Store, encoder: Encoder, picked: Sequence[Picked]
-) -> list[tuple[Picked, list[int] | None]]:
-    """The rows, each with what the model reads of it. Of a document only the picked pieces are kept."""
+def _token_ids(
+    header: Header, corpus: Store, encoder: Encoder, sampled: Sequence[SampledRow]
+) -> list[tuple[SampledRow, list[int] | None]]:
+    """Return the rows with the token ids that the model reads of each; only the sampled chunks are kept in memory."""
     cut = cut_of(header)
     wanted: dict[tuple[str, str], set[int]] = {}
-    for one in picked:
-        wanted.setdefault((one.shard.id, one.id), set()).add(one.chunk)
+    for row in sampled:
+        wanted.setdefault((row.shard.id, row.id), set()).add(row.chunk)
     found: dict[tuple[str, str], dict[int, list[int]]] = {}
-    doubled: set[tuple[str, str]] = set()
-    for shard in {one.shard.id: one.shard for one in picked}.values():
-        for row in rows_of(header, corpus, shard):
-            if not isinstance(row, Document) or (shard.id, row.id) not in wanted:
+    ambiguous: set[tuple[str, str]] = set()
+    for shard in {row.shard.id: row.shard for row in sampled}.values():
+        for document in rows_of(header, corpus, shard):
+            if not isinstance(document, Document) or (shard.id, document.id) not in wanted:
                 continue
-            name = (shard.id, row.id)
+            name = (shard.id, document.id)
             if name in found:
-                doubled.add(name)
+                ambiguous.add(name)
             else:
-                parts = pieces(encoder.words, [row.text], cut)[0].ids
-                found[name] = {n: part for n, part in enumerate(parts) if n in wanted[name]}
-    names = [(one, (one.shard.id, one.id)) for one in picked]
-    return [(one, found[name].get(one.chunk)) for one, name in names if name in found and name not in doubled]
+                chunks = split_texts(encoder.tokenizer, [document.text], cut)[0].ids
+                found[name] = {n: ids for n, ids in enumerate(chunks) if n in wanted[name]}
+    names = [(row, (row.shard.id, row.id)) for row in sampled]
+    known = [(row, name) for row, name in names if name in found and name not in ambiguous]
+    return [(row, found[name].get(row.chunk)) for row, name in known]

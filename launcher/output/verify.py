@@ -1,30 +1,26 @@
-"""Prove a run: every receipt, every file, every id, every norm, and a sample embedded again.
+"""Verify a run: every receipt, file, id and vector length, and a sample of rows embedded again.
 
-Walks the output of a shard beside its input, a batch in memory at a time; trusts nothing but the receipts' names of
-files. What grows with the run is 8 bytes a row, to find doubles: 100 million rows take about 0.9 GB.
+Reads the output of a shard beside its input, a batch in memory at a time, and trusts nothing but the names of files in
+receipts. What grows with the run is 8 bytes a row, to find duplicate ids: 100 million rows take about 0.9 GB.
 """
 
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-import json
 import random
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from hashlib import blake2b, file_digest
-from itertools import chain, zip_longest
-from typing import Any, BinaryIO
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import file_digest
+from itertools import chain
+from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from launcher.output.reembed import Picked, embed_again
-from tasks.formats.quantize import restore
-from tasks.formats.readers import Bad, Row
+from launcher.output.id_hashes import count_duplicates, difference
+from launcher.output.reembed import SampledRow, cosines_of_reembedded
+from launcher.output.shard_rows import InputRows, OutputRows, read_quarantine
 from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.manifest import Header
@@ -34,302 +30,200 @@ from tasks.stores.base import ObjectChanged, Store, read
 from tasks.stores.open import open_store
 from tasks.worker.windows import rows_of
 
-SAMPLE = 64  # rows embedded again
-# Least likeness of a row embedded again. Of two vectors whose cosine is 0.999, 1.4 % of the signs differ.
-COSINE: dict[Dtype, float] = {"float32": 0.999, "float16": 0.999, "int8": 0.99, "binary": 0.9}
-# Most that a length may differ from 1: half precision rounds at 2**-11, whole numbers at 1/254 of the largest number.
-NORM: dict[Dtype, float] = {"float32": 1e-4, "float16": 4e-3, "int8": 2e-2, "binary": 1e-4}
-SHOWN = 20  # faults told
-BATCH = 8_192  # rows of the output read at once, and
-VECTORS = 2**22  # bytes of their vectors: decoding and measuring them takes many times that
-
-Numbers = NDArray[np.uint64]
+SAMPLE_ROWS = 64  # embedded again
+# Least cosine of a row embedded again. Of two vectors whose cosine is 0.999, 1.4 % of the signs differ.
+LEAST_COSINE: dict[Dtype, float] = {"float32": 0.999, "float16": 0.999, "int8": 0.99, "binary": 0.9}
+# Greatest difference of a length from 1: half precision rounds at 2**-11, whole numbers at 1/254 of the largest number.
+LENGTH_TOLERANCE: dict[Dtype, float] = {"float32": 1e-4, "float16": 4e-3, "int8": 2e-2, "binary": 1e-4}
+SHOWN_FAULTS = 20  # the others are counted
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What was checked and what is wrong. No faults: the run is complete and right."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was checked and what is wrong, as `verify --json` prints it. Without faults the run is complete and right."""
 
-    shards: int = 0
-    shards_done: int = 0
-    documents: int = 0
-    rows: int = 0
-    failed_rows: int = 0
-    failed_shards: list[str] = field(
-        default_factory=list[str]
-    )  # of which nothing was embedded, with the reason
-    resampled: int = 0
-    worst_cosine: float | None = None
-    faults: list[str] = field(default_factory=list[str])
-    fault_count: int = 0
+    schema: str = "embedfleet/verify/1"
+    run: str
+    shards: int
+    shards_done: int
+    documents: int
+    rows: int
+    failed_rows: int
+    failed_shards: tuple[str, ...]  # of which nothing was embedded, with the reason
+    resampled: int  # rows embedded again
+    worst_cosine: float | None  # of those; None where no row was embedded again
+    fault_count: int
+    faults: tuple[str, ...]  # the first SHOWN_FAULTS
 
-    def fault(self, text: str) -> None:
+
+def verify(
+    store: Store, header: Header, seed: int, *, embed_again: bool, progress: Callable[[int, int], None]
+) -> VerifyReport:
+    """Check a whole run; `progress` is called with (shards checked, shards) after each shard.
+
+    `seed` chooses the sample; `embed_again` is whether it is embedded again.
+    """
+    verification = _Verification(store, header, seed)
+    for number, shard in enumerate(manifest.all_shards(store, header), 1):
+        verification.check_shard(shard)
+        progress(number, header.shards)
+    verification.check_unique_ids()
+    if embed_again:
+        verification.check_sample()
+    return verification.report()
+
+
+class _Verification:
+    """The state of a verification: counts, faults, the hashes of all ids, and the sample so far."""
+
+    def __init__(self, store: Store, header: Header, seed: int) -> None:
+        self.store, self.header = store, header
+        self.corpus = open_store(header.corpus)
+        self.random = random.Random(seed)  # noqa: S311 - a sample, not a secret
+        self.seen = array("Q")
+        self.sampled: list[SampledRow] = []
+        self.shards_done = self.documents = self.rows = self.failed_rows = self.fault_count = 0
+        self.failed_shards: list[str] = []
+        self.faults: list[str] = []
+        self.cosines: list[float] = []
+
+    def report(self) -> VerifyReport:
+        return VerifyReport(
+            run=self.header.run,
+            shards=self.header.shards,
+            shards_done=self.shards_done,
+            documents=self.documents,
+            rows=self.rows,
+            failed_rows=self.failed_rows,
+            failed_shards=tuple(self.failed_shards),
+            resampled=len(self.cosines),
+            worst_cosine=float(np.min(self.cosines)) if self.cosines else None,  # NaN when one of them is
+            fault_count=self.fault_count,
+            faults=tuple(self.faults),
+        )
+
+    def add_fault(self, text: str) -> None:
         self.fault_count += 1
-        if len(self.faults) < SHOWN:
+        if len(self.faults) < SHOWN_FAULTS:
             self.faults.append(text)
 
+    def check_shard(self, shard: Shard) -> None:
+        """Check the receipt of a shard, the files that it names, and their rows beside those of the input."""
+        done = self._receipt(shard)
+        if done is None:
+            return
+        self.shards_done += 1
+        if done.fault is not None:
+            self.failed_shards.append(f"shard {done.position}: {done.fault}")
+        with ExitStack() as open_files:
+            files = self._open_files(done, open_files)
+            if files:
+                places = self._sample_places(sum(file.metadata.num_rows for file in files))
+                tolerance = LENGTH_TOLERANCE[self.header.dtype]
+                output = OutputRows(
+                    shard=shard,
+                    tolerance=tolerance,
+                    seen=self.seen,
+                    sample_places=places,
+                    sampled=self.sampled,
+                )
+                documents = chain.from_iterable(output.documents(file) for file in files)
+                self._check_rows(done, shard, output, documents)
 
-def verify(store: Store, header: Header, seed: int, again: bool, step: Callable[[int, int], None]) -> Verdict:
-    """Check the whole run; `step` hears (shards checked, shards). `again`: embed a sample once more."""
-    verdict = Verdict(shards=header.shards)
-    seen = array("Q")
-    dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    picked: list[Picked] = []
-    corpus = open_store(header.corpus)
-    for number, shard in enumerate(manifest.all_shards(store, header), 1):
-        done = _receipt(store, header, shard, verdict)
-        if done:
-            verdict.shards_done += 1
-            if done.fault is not None:
-                verdict.failed_shards.append(f"shard {done.position}: {done.fault}")
-            with ExitStack() as open_files:
-                files = _signed(store, done, open_files, verdict)
-                if files:
-                    places = _places(dice, sum(f.metadata.num_rows for f in files), verdict.shards)
-                    output = Output(shard, NORM[header.dtype], seen, places, picked)
-                    documents = chain.from_iterable(output.documents(file) for file in files)
-                    _check(store, header, corpus, shard, done, output, documents, verdict)
-        step(number, header.shards)
-    _unique(seen, verdict)
-    if again and picked:
-        _same_again(header, corpus, picked, verdict)
-    return verdict
+    def check_unique_ids(self) -> None:
+        """Check that no (id, chunk) occurs twice in the run."""
+        duplicates = count_duplicates(self.seen)
+        if duplicates:
+            self.add_fault(f"{duplicates:,} rows have an id that another row has, too: is corpus.id unique?")
 
-
-def _receipt(store: Store, header: Header, shard: Shard, verdict: Verdict) -> Receipt | None:
-    body = read(store, keys.receipt_key(header.run, shard.slab, shard.id))
-    if body is None:
-        verdict.fault(f"shard {shard.position} ({shard.id}) has no receipt")
-        return None
-    try:
-        return receipt.load(body)
-    except (ValueError, TypeError, KeyError) as error:
-        verdict.fault(f"shard {shard.position}: its receipt cannot be read: {error}")
-        return None
-
-
-def _signed(store: Store, done: Receipt, open_files: ExitStack, verdict: Verdict) -> list[pq.ParquetFile]:
-    """The files of a receipt in order, when their bytes are those that were signed for; none else."""
-    if not done.files and done.fault is None:
-        verdict.fault(
-            f"shard {done.position}: its receipt names neither vectors nor a reason why there are none"
-        )
-    files: list[pq.ParquetFile] = []
-    for key, digest in done.files:
-        stream = store.get(key)
-        if stream is None:
-            verdict.fault(f"shard {done.position}: {key} is missing")
-            return []
-        open_files.enter_context(stream)
-        if _digest(stream) != digest:
-            verdict.fault(f"shard {done.position}: {key} is not the file that was signed for")
-            return []
-        stream.seek(0)
-        files.append(open_files.enter_context(pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)))
-    return files
-
-
-def _digest(stream: BinaryIO) -> str:
-    return file_digest(stream, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]  # it reads, that is enough
-
-
-def _places(dice: random.Random, count: int, shards: int) -> list[int]:
-    """A few rows of each shard, in order, so that the sample is spread over the run and no shard is read twice."""
-    if shards > SAMPLE and dice.random() > SAMPLE / shards:
-        return []
-    return sorted(dice.sample(range(count), min(max(1, -(-SAMPLE // shards)), count)))
-
-
-@dataclass(slots=True)
-class Output:
-    """The rows of one shard as they pass: counted, measured, and a few of them picked."""
-
-    shard: Shard
-    tolerance: float  # most that a length may differ from 1
-    seen: "array[int]"  # every (id, chunk) of the run, as a number
-    places: list[int]  # of the rows to pick
-    picked: list[Picked]
-    rows: int = 0
-    wrong: int = 0  # vectors that are not of length 1
-    gap: str | None = None  # the first chunk that does not follow the one before it
-
-    def documents(self, file: pq.ParquetFile) -> Iterator[str]:
-        """The id of each document, where its first row is."""
-        width: int = file.schema_arrow.field("vector").type.list_size
-        size = max(1, min(BATCH, VECTORS // (4 * width)))
-        last, before = None, 0
-        known = file.schema_arrow
-        columns = [name for name in ("id", "chunk", "vector", "scale") if name in known.names]
-        for batch in file.iter_batches(size, columns=columns, use_threads=False):
-            table: Any = pa.Table.from_batches([batch]).replace_schema_metadata(known.metadata)
-            ids: list[str] = table["id"].to_pylist()
-            chunks: list[int] = table["chunk"].to_pylist()
-            self._measure(ids, chunks, restore(table))
-            for identity, chunk in zip(ids, chunks, strict=True):
-                # Neighbours may have one id: then the second starts where the numbers start again.
-                first = identity != last or chunk == 0
-                due = 0 if first else before + 1
-                if chunk != due and self.gap is None:
-                    self.gap = f"{identity!r} has chunk {chunk} where {due} is due"
-                last, before = identity, chunk
-                if first:
-                    yield identity
-
-    def _measure(self, ids: list[str], chunks: list[int], vectors: NDArray[np.float32]) -> None:
-        self.seen.extend(map(_number, ids, chunks))
-        lengths = np.linalg.norm(vectors, axis=1)
-        self.wrong += int(np.sum(~(np.abs(lengths - 1) <= self.tolerance)))
-        low, high = (bisect_left(self.places, self.rows + n) for n in (0, len(ids)))
-        for place in self.places[low:high]:
-            row = place - self.rows
-            # a copy, lest a row keeps its batch
-            self.picked.append(Picked(self.shard, ids[row], chunks[row], vectors[row].copy()))
-        self.rows += len(ids)
-
-
-@dataclass(slots=True)
-class Input:
-    """The rows of one shard's input as they pass. A row that is good in itself may have failed in the engine."""
-
-    failed_places: "array[int]"  # what the quarantine holds, as sorted numbers
-    documents: int = 0
-    failed: int = 0
-
-    def due(self, source: Iterable[Row]) -> Iterator[str]:
-        """The ids of the documents that must be in the output, in order."""
-        for row in source:
-            if isinstance(row, Bad):
-                self.failed += 1
+    def check_sample(self) -> None:
+        """Embed the sampled rows again and check that their vectors are alike."""
+        if not self.sampled:
+            return
+        least = LEAST_COSINE[self.header.dtype]
+        if self.header.dtype == "binary":
+            least -= 2 / self.sampled[0].vector.size  # of few signs, one that differs is a large share
+        for row, cosine in cosines_of_reembedded(self.header, self.corpus, self.sampled):
+            if cosine is None:
+                self.add_fault(f"{row.id!r} has chunk {row.chunk}, but its text has no such chunk")
                 continue
-            self.documents += 1
-            if self.failed_places and _holds(self.failed_places, _number(row.file, row.position)):
-                self.failed += 1
-            else:
-                yield row.id
+            self.cosines.append(cosine)
+            if not cosine >= least:
+                self.add_fault(f"{row.id!r} chunk {row.chunk}: embedded again, its cosine is {cosine:.4f}")
+
+    def _receipt(self, shard: Shard) -> Receipt | None:
+        body = read(self.store, keys.receipt_key(self.header.run, shard.slab, shard.id))
+        if body is None:
+            self.add_fault(f"shard {shard.position} ({shard.id}) has no receipt")
+            return None
+        try:
+            return receipt.load(body)
+        except (ValueError, TypeError, KeyError) as error:
+            self.add_fault(f"shard {shard.position}: its receipt cannot be read: {error}")
+            return None
+
+    def _open_files(self, done: Receipt, open_files: ExitStack) -> list[pq.ParquetFile]:
+        """Open the files of a receipt in order; none of them where the bytes of one are not those of the receipt."""
+        if not done.files and done.fault is None:
+            self.add_fault(
+                f"shard {done.position}: its receipt names neither vectors nor a reason why there are none"
+            )
+        files: list[pq.ParquetFile] = []
+        for key, digest in done.files:
+            stream = self.store.get(key)
+            if stream is None:
+                self.add_fault(f"shard {done.position}: {key} is missing")
+                return []
+            open_files.enter_context(stream)
+            if _sha256(stream) != digest:
+                self.add_fault(
+                    f"shard {done.position}: {key} is not the file that its receipt names (SHA-256)"
+                )
+                return []
+            stream.seek(0)
+            files.append(
+                open_files.enter_context(pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20))
+            )
+        return files
+
+    def _sample_places(self, rows: int) -> list[int]:
+        """Choose a few rows of a shard, in order, so that the sample is spread over the run and read in one pass."""
+        shards = self.header.shards
+        if shards > SAMPLE_ROWS and self.random.random() > SAMPLE_ROWS / shards:
+            return []
+        return sorted(self.random.sample(range(rows), min(max(1, -(-SAMPLE_ROWS // shards)), rows)))
+
+    def _check_rows(self, done: Receipt, shard: Shard, output: OutputRows, documents: Iterator[str]) -> None:
+        """Check that every row of the input is in the output or in quarantine, once and in order, and no other row is."""
+        lines, places = read_quarantine(self.store, done)
+        source = InputRows(places)
+        try:
+            found = difference(source.expected(rows_of(self.header, self.corpus, shard)), documents)
+        except ObjectChanged as changed:  # after it was embedded
+            self.add_fault(f"shard {done.position}: {changed}")
+            return
+        for fault in _row_faults(done, output, source, lines):
+            self.add_fault(f"shard {done.position}: {fault}")
+        if found:
+            self.add_fault(f"shard {done.position}: {found}")
+        self.documents += source.documents
+        self.rows += output.rows
+        self.failed_rows += done.failed_rows
 
 
-def _check(
-    store: Store,
-    header: Header,
-    corpus: Store,
-    shard: Shard,
-    done: Receipt,
-    output: Output,
-    documents: Iterator[str],
-    verdict: Verdict,
-) -> None:
-    """Every row of the input is in the output or in the quarantine, once and in order, and nothing else is."""
-    where = f"shard {done.position}"
-    lines, places = _quarantine(store, done)
-    source = Input(places)
-    try:
-        difference = _compare(source.due(rows_of(header, corpus, shard)), documents)
-    except ObjectChanged as changed:  # after it was embedded
-        verdict.fault(f"{where}: {changed}")
-        return
+def _row_faults(done: Receipt, output: OutputRows, source: InputRows, quarantined: int) -> Iterable[str]:
+    """Compare the counts of a receipt with those of the rows."""
     if output.rows != done.chunks:
-        verdict.fault(f"{where}: {output.rows:,} rows, but its receipt says {done.chunks:,}")
-    if output.wrong:
-        verdict.fault(f"{where}: {output.wrong:,} vectors are not of length 1")
-    if output.gap:
-        verdict.fault(f"{where}: {output.gap}")
-    if lines != done.failed_rows:
-        verdict.fault(f"{where}: {lines} rows in quarantine, but its receipt says {done.failed_rows}")
+        yield f"{output.rows:,} rows, but its receipt says {done.chunks:,}"
+    if output.bad_lengths:
+        yield f"{output.bad_lengths:,} vectors are not of length 1"
+    if output.chunk_gap:
+        yield output.chunk_gap
+    if quarantined != done.failed_rows:
+        yield f"{quarantined} rows in quarantine, but its receipt says {done.failed_rows}"
     elif source.failed != done.failed_rows:
-        verdict.fault(
-            f"{where}: {source.failed} rows of the input are bad, but its receipt says {done.failed_rows}"
-        )
-    if difference:
-        verdict.fault(f"{where}: {difference}")
-    verdict.documents += source.documents
-    verdict.rows += output.rows
-    verdict.failed_rows += done.failed_rows
+        yield f"{source.failed} rows of the input are bad, but its receipt says {done.failed_rows}"
 
 
-def _quarantine(store: Store, done: Receipt) -> "tuple[int, array[int]]":
-    """How many rows are in the quarantine, and their places as sorted numbers: 8 bytes a row of it."""
-    lines, places = 0, array("Q")
-    for key in done.quarantines:
-        stream = store.get(key)
-        if stream is None:
-            continue
-        with stream:
-            for line in stream:
-                lines += 1
-                with suppress(ValueError, TypeError, KeyError):  # a line that says nothing excuses no row
-                    row = json.loads(line)
-                    places.append(_number(row["file"], row["position"]))
-    _sort(places)
-    return lines, places
-
-
-def _compare(due: Iterator[str], found: Iterator[str]) -> str | None:
-    """How two sequences of ids differ. Reads both to their ends; holds 8 bytes an id from where they part."""
-    for wanted, present in zip_longest(due, found):
-        if wanted != present:
-            ours, theirs = _rest(wanted, due), _rest(present, found)
-            common = _common(ours, theirs)
-            missing, extra = len(ours) - common, len(theirs) - common
-            if missing or extra:
-                return f"{missing:,} documents of the input are missing, {extra:,} are not of it"
-            return f"its documents are not in the order of the input, from {present!r} on"
-    return None
-
-
-def _rest(first: str | None, others: Iterator[str]) -> Numbers:
-    """Sorted numbers of the ids that are left; `first` is None when none are."""
-    left = () if first is None else chain((first,), others)
-    return _sort(array("Q", (_number(identity, 0) for identity in left)))
-
-
-def _common(ours: Numbers, theirs: Numbers) -> int:
-    """How many numbers two sorted arrays share; one that is twice in both counts twice."""
-    common = 0
-    for start in range(0, len(ours), BATCH):
-        part = ours[start : start + BATCH]
-        earlier = np.arange(start, start + len(part)) - np.searchsorted(ours, part)
-        common += int(
-            np.sum(earlier < np.searchsorted(theirs, part, "right") - np.searchsorted(theirs, part))
-        )
-    return common
-
-
-def _unique(seen: "array[int]", verdict: Verdict) -> None:
-    """No (id, chunk) twice. Sorts in place: 8 bytes a row, 1/16 of that to grow, and a byte to compare."""
-    every = _sort(seen)
-    doubles = int(np.count_nonzero(every[1:] == every[:-1]))
-    if doubles:
-        verdict.fault(f"{doubles:,} rows have an id that another row has, too: is corpus.id unique?")
-
-
-def _number(name: str, count: int) -> int:
-    digest = blake2b(f"{count}\0{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
-
-
-def _sort(numbers: "array[int]") -> Numbers:
-    """The numbers sorted where they lie, as numpy sees them."""
-    view = np.asarray(numbers)
-    view.sort()
-    return view
-
-
-def _holds(numbers: "array[int]", number: int) -> bool:
-    place = bisect_left(numbers, number)
-    return place < len(numbers) and numbers[place] == number
-
-
-def _same_again(header: Header, corpus: Store, picked: list[Picked], verdict: Verdict) -> None:
-    """The engine gives the picked rows once more."""
-    # one sign of a few is a large share
-    slack = 2 / picked[0].vector.size if header.dtype == "binary" else 0.0
-    cosines: list[float] = []
-    for one, cosine in embed_again(header, corpus, picked):
-        if cosine is None:
-            verdict.fault(f"{one.id!r} has chunk {one.chunk}, which its text does not give")
-            continue
-        cosines.append(cosine)
-        if not cosine >= COSINE[header.dtype] - slack:
-            verdict.fault(f"{one.id!r} chunk {one.chunk}: embedded again, its cosine is {cosine:.4f}")
-    verdict.resampled = len(cosines)
-    verdict.worst_cosine = float(np.min(cosines)) if cosines else None
+def _sha256(stream: BinaryIO) -> str:
+    return file_digest(stream, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]  # it reads, that is enough

@@ -169,7 +169,7 @@ def test_a_shard_of_two_files_is_verified_as_one(
     header, _ = stopped_midway(store, files, tmp_path / "s", signals)
     hired(store, header, Counting(), tmp_path / "t", name="bob").run()
     verdict = verify(store, header, 0, embed_again=True, progress=lambda _done, _all: None)
-    assert (verdict.faults, verdict.rows, verdict.resampled) == ([], DOCUMENTS, 64)
+    assert (verdict.faults, verdict.rows, verdict.resampled) == ((), DOCUMENTS, 64)
 
 
 def test_vectors_equal_those_of_an_undisturbed_run(
@@ -350,7 +350,7 @@ def test_suspect_shard_commits_every_window(store: FolderStore, files: Path, tmp
     hired(store, header, Counting(), tmp_path / "s").run()
     assert len(parts_of(store)) >= 5
     verdict = verify(store, header, 0, embed_again=True, progress=lambda _done, _all: None)
-    assert verdict.faults == []
+    assert verdict.faults == ()
 
 
 # --- values

@@ -1,0 +1,114 @@
+"""The rows of one shard while they are verified, of its output and of its input, a batch in memory at a time."""
+
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+import json
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from launcher.output.id_hashes import contains, id_hash, sort_in_place
+from launcher.output.reembed import SampledRow
+from tasks.formats.quantize import dequantize
+from tasks.formats.readers import BadRow, ReadRow
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.shard import Shard
+from tasks.stores.base import Store
+
+BATCH_ROWS = 8_192  # of the output, read at once, unless their vectors are more than
+BATCH_VECTOR_BYTES = 2**22  # decoding and measuring vectors takes many times their bytes
+
+
+@dataclass(slots=True)
+class OutputRows:
+    """Count the rows of a shard's output as they pass, measure their vectors and sample a few."""
+
+    shard: Shard
+    tolerance: float  # greatest difference of a vector's length from 1
+    seen: "array[int]"  # hash of every (id, chunk) of the run
+    sample_places: list[int]  # which rows to sample, in order
+    sampled: list[SampledRow]
+    rows: int = 0
+    bad_lengths: int = 0  # vectors whose length is not 1
+    chunk_gap: str | None = None  # the first chunk that does not follow the one before it
+
+    def documents(self, file: pq.ParquetFile) -> Iterator[str]:
+        """Yield the id of each document, once, at its first row."""
+        width: int = file.schema_arrow.field("vector").type.list_size
+        size = max(1, min(BATCH_ROWS, BATCH_VECTOR_BYTES // (4 * width)))
+        last, before = None, 0
+        schema = file.schema_arrow
+        columns = [name for name in ("id", "chunk", "vector", "scale") if name in schema.names]
+        for batch in file.iter_batches(size, columns=columns, use_threads=False):
+            table: Any = pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata)
+            ids: list[str] = table["id"].to_pylist()
+            chunks: list[int] = table["chunk"].to_pylist()
+            self._measure(ids, chunks, dequantize(table))
+            for name, chunk in zip(ids, chunks, strict=True):
+                # Two documents in a row may have one id: the second begins where the numbers begin again.
+                first = name != last or chunk == 0
+                expected = 0 if first else before + 1
+                if chunk != expected and self.chunk_gap is None:
+                    self.chunk_gap = f"{name!r} has chunk {chunk} where chunk {expected} is expected"
+                last, before = name, chunk
+                if first:
+                    yield name
+
+    def _measure(self, ids: list[str], chunks: list[int], vectors: NDArray[np.float32]) -> None:
+        self.seen.extend(map(id_hash, ids, chunks))
+        lengths = np.linalg.norm(vectors, axis=1)
+        self.bad_lengths += int(np.sum(~(np.abs(lengths - 1) <= self.tolerance)))
+        low, high = (bisect_left(self.sample_places, self.rows + n) for n in (0, len(ids)))
+        for place in self.sample_places[low:high]:
+            row = place - self.rows
+            # A copy, because a view would keep the whole batch in memory.
+            self.sampled.append(SampledRow(self.shard, ids[row], chunks[row], vectors[row].copy()))
+        self.rows += len(ids)
+
+
+@dataclass(slots=True)
+class InputRows:
+    """Count the rows of a shard's input as they pass; a readable row may be in quarantine because the engine failed."""
+
+    quarantined: "array[int]"  # sorted hashes of (file, position)
+    documents: int = 0
+    failed: int = 0
+
+    def expected(self, rows: Iterable[ReadRow]) -> Iterator[str]:
+        """Yield the ids of the documents that must be in the output, in order."""
+        for row in rows:
+            if isinstance(row, BadRow):
+                self.failed += 1
+                continue
+            self.documents += 1
+            if self.quarantined and contains(self.quarantined, id_hash(row.file, row.position)):
+                self.failed += 1
+            else:
+                yield row.id
+
+
+def read_quarantine(store: Store, receipt: Receipt) -> "tuple[int, array[int]]":
+    """Count the rows in the quarantine of a shard and hash their places, sorted: 8 bytes a row."""
+    lines, places = 0, array("Q")
+    for key in receipt.quarantines:
+        stream = store.get(key)
+        if stream is None:
+            continue
+        with stream:
+            for line in stream:
+                lines += 1
+                with suppress(
+                    ValueError, TypeError, KeyError
+                ):  # a line without file and position excuses no row
+                    row = json.loads(line)
+                    places.append(id_hash(row["file"], row["position"]))
+    sort_in_place(places)
+    return lines, places
