@@ -81,10 +81,10 @@ def process(command: list[str]) -> dict[str, float]:
 
 def solver(offers: int, tokens: float, hours: float, machines: int | None) -> dict[str, Any]:
     """One choice on a made-up market, the preparation of its numbers included."""
-    kinds = offered(offers)
+    candidates = offered(offers)
     start = time.perf_counter()
     found = solve(
-        market_of(kinds, TokenDemand(tokens, tokens)), hours, FleetLimits(machines=machines, per_group=16)
+        market_of(candidates, TokenDemand(tokens, tokens)), hours, FleetLimits(machines=machines, per_group=16)
     )
     seconds = time.perf_counter() - start
     return {
@@ -93,7 +93,7 @@ def solver(offers: int, tokens: float, hours: float, machines: int | None) -> di
         "hours": hours,
         "machines_at_most": machines,
         "seconds": round(seconds, 3),
-        "lots": len(found.shares) if found else None,
+        "lots": len(found.allocations) if found else None,
         "gap": round(found.gap, 6) if found else None,
     }
 

@@ -1,7 +1,7 @@
-"""Hours and dollars of work on machines, item by item.
+"""Hours and dollars of a job on a fleet, item by item.
 
-Pure. Knows what a machine of a Kind costs and does; nothing of limits, which are `optimize`'s business, nor of
-chance, which is `risk`'s. Only what is known is in a sum; an item that nobody priced stays None.
+Pure. Knows what a machine of a Candidate costs and how fast it is. Knows no limits (those are the optimizer's) and no
+chance (that is `monte_carlo`'s). Sums hold what is known; an item with any unknown price is None.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from launcher.money import decimal_of_float, multiply
 from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
 
 MILLION = Decimal(1_000_000)
-SHARD_SECONDS = 60.0  # what a shard of a fleet takes: shards are cut so that the slowest machine keeps to it
+SHARD_SECONDS = 60.0  # work in a shard of a fleet: shards are cut so that the slowest machine takes this long
 NO_PREEMPTION = Spread(0.0, 0.0, 0.0)
 ITEMS = ("compute", "cold_start", "preemption", "idle_tail", "disk", "storage", "egress", "controller")
 
@@ -37,15 +37,15 @@ class Candidate:
     instance_type: str = ""
     zone: str | None = None
     vcpus: int | None = None
-    hazard: Spread = NO_PREEMPTION  # times an hour that it is taken away
+    hazard: Spread = NO_PREEMPTION  # preemptions per hour
     disk_usd_per_hour: Decimal | None = None
     egress_usd_per_token: Decimal | None = None
     price_age_days: float = 0.0
-    floats: bool = False  # a price made by a market: spot, and what resellers of machines call on demand
+    floats: bool = False  # a market makes the price: spot, and the on-demand prices of machine resellers
 
     @property
     def group(self) -> tuple[str, str, str, bool]:
-        """What quotas and capacity are counted by."""
+        """Cloud, region, GPU and spot: what quotas and capacity are counted by."""
         return self.cloud, self.region, self.gpu, self.spot
 
     @property
@@ -59,9 +59,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """`machines` of a kind, and the tokens that they take of the work."""
+    """A number of machines of one candidate, and the tokens that they take of the work."""
 
-    kind: Candidate
+    candidate: Candidate
     machines: int
     tokens: float
 
@@ -77,10 +77,10 @@ class UsdSpread:
 
 @dataclass(frozen=True, slots=True)
 class RunCharges:
-    """What the work costs besides its machines. None: unknown."""
+    """What a run costs apart from its machines. None: unknown."""
 
-    storage: Decimal | None  # of the vectors, for their first month
-    controller_usd_per_hour: Decimal | None
+    storage: Decimal | None  # USD for the first month of the vectors
+    controller_usd_per_hour: Decimal | None  # SkyPilot's controller
 
 
 NO_CHARGES = RunCharges(Decimal(0), Decimal(0))
@@ -88,9 +88,9 @@ NO_CHARGES = RunCharges(Decimal(0), Decimal(0))
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A fleet doing all the work. `hours` is wall time from asking for the first machine; items are at P50, in USD."""
+    """A fleet that does all the work. `hours` is wall time from asking for the first machine; items are USD at P50."""
 
-    shares: tuple[Allocation, ...]
+    allocations: tuple[Allocation, ...]
     hours: Spread
     usd: UsdSpread | None
     items: Mapping[str, Decimal | None]
@@ -98,68 +98,74 @@ class Estimate:
 
     @property
     def machines(self) -> int:
-        return sum(share.machines for share in self.shares)
+        return sum(allocation.machines for allocation in self.allocations)
 
     @property
-    def kind(self) -> Candidate:
-        """The kind of most of the work."""
-        return max(self.shares, key=lambda share: share.tokens).kind
+    def main_candidate(self) -> Candidate:
+        """The candidate that does most of the work."""
+        return max(self.allocations, key=lambda allocation: allocation.tokens).candidate
 
 
 def preemption_overhead(hazard: float, cold_start: float, shard_seconds: float = SHARD_SECONDS) -> float:
-    """Machine time lost to preemption for each hour of work: a new start, and on average half a shard."""
+    """Machine hours lost to preemption per hour of work.
+
+    Each preemption costs a new cold start and, on average, half a shard. `hazard` is preemptions per hour,
+    `cold_start` seconds.
+    """
     return hazard * (cold_start + shard_seconds / 2) / SECONDS_PER_HOUR
 
 
-def wall_hours(shares: Sequence[Allocation]) -> float:
-    """Wall hours at the median of everything, until the last of the shares is done.
+def wall_hours(allocations: Sequence[Allocation]) -> float:
+    """Wall hours until the last allocation is done, everything at its median.
 
-    For each: start, work with what preemption costs of it, and on average half of somebody's last shard.
+    Each takes its cold start, its work with the overhead of preemptions, and on average half of another's last shard.
     """
-    return max(_hours(share) for share in shares)
+    return max(_hours(allocation) for allocation in allocations)
 
 
-def _hours(share: Allocation) -> float:
-    kind = share.kind
-    work = share.tokens / kind.tokens_per_second.mid / SECONDS_PER_HOUR
-    lost = preemption_overhead(kind.hazard.mid, kind.cold_start.mid)
-    return (kind.cold_start.mid + tail_seconds(kind)) / SECONDS_PER_HOUR + work * (1 + lost) / share.machines
+def _hours(allocation: Allocation) -> float:
+    candidate = allocation.candidate
+    work = allocation.tokens / candidate.tokens_per_second.mid / SECONDS_PER_HOUR
+    lost = preemption_overhead(candidate.hazard.mid, candidate.cold_start.mid)
+    idle = (candidate.cold_start.mid + tail_seconds(candidate)) / SECONDS_PER_HOUR
+    return idle + work * (1 + lost) / allocation.machines
 
 
-def tail_seconds(kind: Candidate) -> float:
-    """Seconds that a machine waits for the others' last shards, on average; one that works alone waits for nobody."""
-    return 0.0 if kind.cloud == "local" else SHARD_SECONDS / 2
+def tail_seconds(candidate: Candidate) -> float:
+    """Seconds that a machine waits for the last shards of others, on average; this machine works alone: 0."""
+    return 0.0 if candidate.cloud == "local" else SHARD_SECONDS / 2
 
 
-def itemize(shares: Sequence[Allocation], rest: RunCharges) -> dict[str, Decimal | None]:
-    """Each item in USD at the median of everything; None where any part of it is unknown."""
-    hours = wall_hours(shares)
+def itemize(allocations: Sequence[Allocation], charges: RunCharges) -> dict[str, Decimal | None]:
+    """Each cost item in USD, everything at its median; None when any part of the item is unknown."""
+    hours = wall_hours(allocations)
     parts: dict[str, list[Decimal | None]] = {name: [] for name in ITEMS}
-    for share in shares:
-        kind, rate = share.kind, share.kind.usd_per_hour
-        work = decimal_of_float(share.tokens / kind.tokens_per_second.mid / SECONDS_PER_HOUR)
-        lost = decimal_of_float(preemption_overhead(kind.hazard.mid, kind.cold_start.mid))
-        starts = decimal_of_float(share.machines * kind.cold_start.mid / SECONDS_PER_HOUR)
-        tails = decimal_of_float(share.machines * tail_seconds(kind) / SECONDS_PER_HOUR)
-        whole = work * (1 + lost) + starts + tails
+    for allocation in allocations:
+        candidate, rate = allocation.candidate, allocation.candidate.usd_per_hour
+        machines, start = allocation.machines, candidate.cold_start.mid
+        work = decimal_of_float(allocation.tokens / candidate.tokens_per_second.mid / SECONDS_PER_HOUR)
+        lost = decimal_of_float(preemption_overhead(candidate.hazard.mid, start))
+        starts = decimal_of_float(machines * start / SECONDS_PER_HOUR)
+        tails = decimal_of_float(machines * tail_seconds(candidate) / SECONDS_PER_HOUR)
+        machine_hours = work * (1 + lost) + starts + tails
         parts["compute"].append(multiply(rate, work))
         parts["preemption"].append(multiply(rate, work * lost))
         parts["cold_start"].append(multiply(rate, starts))
         parts["idle_tail"].append(multiply(rate, tails))
-        parts["disk"].append(multiply(kind.disk_usd_per_hour, whole))
-        parts["egress"].append(multiply(kind.egress_usd_per_token, decimal_of_float(share.tokens)))
-    parts["storage"].append(rest.storage)
-    parts["controller"].append(multiply(rest.controller_usd_per_hour, decimal_of_float(hours)))
+        parts["disk"].append(multiply(candidate.disk_usd_per_hour, machine_hours))
+        parts["egress"].append(multiply(candidate.egress_usd_per_token, decimal_of_float(allocation.tokens)))
+    parts["storage"].append(charges.storage)
+    parts["controller"].append(multiply(charges.controller_usd_per_hour, decimal_of_float(hours)))
     return {name: _sum(amounts) for name, amounts in parts.items()}
 
 
 def known_total(items: Mapping[str, Decimal | None]) -> Decimal:
-    """The sum of what is known."""
+    """The sum of the items that are known."""
     return sum((amount for amount in items.values() if amount is not None), Decimal(0))
 
 
 def per_million(usd: Decimal, tokens: float) -> Decimal | None:
-    """Dollars per million tokens; None when there are none."""
+    """Dollars per million tokens; None when there are no tokens."""
     return usd / decimal_of_float(tokens) * MILLION if tokens >= 1 else None
 
 

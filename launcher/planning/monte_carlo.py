@@ -1,9 +1,15 @@
-"""How sure a fleet's hours and dollars are: the same fleet drawn many times, with a seed.
+"""Uncertainty of a fleet's hours and dollars by Monte Carlo: the same fleet drawn many times, with a seed.
 
-Pure. What varies: the speed (one factor for all that is predicted, for its error is the model's and the engine's more
-than the GPU's; one for each measured kind), the start of machines (one factor a cloud), preemptions (a rate that is
-itself unsure, then a count), prices that a market makes (a walk as long as the price is old and the run lasts), and
-the tokens of a corpus that was only sampled. What does not vary: list prices, those of storage and egress included.
+Pure. What varies:
+
+- speed: one factor for all predicted speeds, because the error is the model's and the engine's more than the GPU's;
+  one factor for each measured GPU
+- cold start: one factor for each cloud
+- preemptions: a rate that is itself uncertain, then a count
+- market prices: a random walk over the age of the price and the length of the run
+- tokens of a corpus that was only sampled
+
+List prices do not vary, those of storage and egress included.
 """
 
 from collections.abc import Sequence
@@ -33,76 +39,82 @@ DRAWS = 2_000
 # Of the logarithm of a spot price, per square root of a day. The L4 on GCP rose 41 % in four months: log 1.41 / sqrt 120.
 # Ten AWS zones of the L4 moved by 0.008 in a day (32 hours in December 2025), so this errs on the wide side.
 PRICE_DRIFT = 0.03
-NO_WORK_HOURS = 1e-9  # hours; so little work is none
+NO_WORK_HOURS = 1e-9  # less work than this is none
 
 Draws = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class FleetOutcome:
-    """P10, P50 and P90; the middle is the fleet with everything at its median. No dollars where a price is unknown."""
+    """P10, P50 and P90; the middle is the fleet with everything at its median. No dollars when a price is unknown."""
 
     hours: Spread
     usd: UsdSpread | None
 
 
-def simulate(shares: Sequence[Allocation], rest: RunCharges, tokens: Spread, seed: int) -> FleetOutcome:
-    """What becomes of a fleet; `tokens` is the work, whose median the shares add up to."""
+def simulate(
+    allocations: Sequence[Allocation], charges: RunCharges, tokens: Spread, seed: int
+) -> FleetOutcome:
+    """Hours and dollars of a fleet. `tokens` is the work with its 95 % interval; the allocations add up to its median."""
     draw = partial(_normal, seed)
-    work = _around(tokens, draw("tokens")) / tokens.mid
+    work = _tokens_drawn(tokens, draw("tokens")) / tokens.mid
     rate, left, busy = np.zeros(DRAWS), tokens.mid * work, list[Draws]()
-    late = 0.0
-    for share in shares:
-        kind = share.kind
-        predicted = kind.speed_source.startswith("predicted")
-        speed = _spread(kind.tokens_per_second, draw("predicted" if predicted else f"speed {kind.gpu}"))
-        start = _spread(kind.cold_start, draw(f"start {kind.cloud}")) / SECONDS_PER_HOUR
-        pure = share.tokens * work / speed / SECONDS_PER_HOUR
-        hazard = _spread(kind.hazard, draw(f"hazard {kind.name}"))
-        taken = _random(seed, f"taken {kind.name}").poisson(hazard * pure)
-        lost = taken * (start + SHARD_SECONDS / 2 / SECONDS_PER_HOUR)
-        able = share.machines * speed * SECONDS_PER_HOUR / (1 + lost / np.maximum(pure, NO_WORK_HOURS))
-        rate, left, late = rate + able, left + able * start, max(late, tail_seconds(kind) / SECONDS_PER_HOUR)
-        busy.append(pure + lost + share.machines * (start + tail_seconds(kind) / SECONDS_PER_HOUR))
-    hours = left / rate + late
-    time = _between(hours, wall_hours(shares))
-    if any(share.kind.usd_per_hour is None for share in shares):
+    tail = 0.0  # hours
+    for allocation in allocations:
+        candidate = allocation.candidate
+        predicted = candidate.speed_source.startswith("predicted")
+        speed = _drawn(
+            candidate.tokens_per_second, draw("predicted" if predicted else f"speed {candidate.gpu}")
+        )
+        start = _drawn(candidate.cold_start, draw(f"start {candidate.cloud}")) / SECONDS_PER_HOUR
+        working = allocation.tokens * work / speed / SECONDS_PER_HOUR
+        hazard = _drawn(candidate.hazard, draw(f"hazard {candidate.name}"))
+        preemptions = _random(seed, f"taken {candidate.name}").poisson(hazard * working)
+        lost = preemptions * (start + SHARD_SECONDS / 2 / SECONDS_PER_HOUR)
+        tokens_per_hour = (
+            allocation.machines * speed * SECONDS_PER_HOUR / (1 + lost / np.maximum(working, NO_WORK_HOURS))
+        )
+        own_tail = tail_seconds(candidate) / SECONDS_PER_HOUR
+        rate, left, tail = rate + tokens_per_hour, left + tokens_per_hour * start, max(tail, own_tail)
+        busy.append(working + lost + allocation.machines * (start + own_tail))
+    hours = left / rate + tail
+    time = _quantiles(hours, wall_hours(allocations))
+    if any(allocation.candidate.usd_per_hour is None for allocation in allocations):
         return FleetOutcome(time, None)
-    items = itemize(shares, rest)  # an item that is unknown in part is in no sum
-    carried, disks = (items[name] is not None for name in ("egress", "disk"))
-    usd = hours * float(rest.controller_usd_per_hour or 0) + float(rest.storage or 0) * work
-    for share, spent in zip(shares, busy, strict=True):
-        kind = share.kind
-        drift = _drift(kind, time.mid, draw(f"drift {kind.name}"))
-        usd += spent * (float(kind.usd_per_hour or 0) * drift + disks * float(kind.disk_usd_per_hour or 0))
-        usd += share.tokens * work * carried * float(kind.egress_usd_per_token or 0)
-    exactly = known_total(items)
-    spread = _between(usd, float(exactly))
-    return FleetOutcome(
-        time,
-        UsdSpread(
-            min(decimal_of_float(spread.low), exactly), exactly, max(decimal_of_float(spread.high), exactly)
-        ),
-    )
+    items = itemize(allocations, charges)  # an item that is unknown in part is in no sum
+    egress_known, disk_known = (items[name] is not None for name in ("egress", "disk"))
+    usd = hours * float(charges.controller_usd_per_hour or 0) + float(charges.storage or 0) * work
+    for allocation, machine_hours in zip(allocations, busy, strict=True):
+        candidate = allocation.candidate
+        drift = _price_factor(candidate, time.mid, draw(f"drift {candidate.name}"))
+        hourly = float(candidate.usd_per_hour or 0) * drift
+        hourly = hourly + disk_known * float(candidate.disk_usd_per_hour or 0)
+        usd += machine_hours * hourly
+        usd += allocation.tokens * work * egress_known * float(candidate.egress_usd_per_token or 0)
+    middle = known_total(items)
+    spread = _quantiles(usd, float(middle))
+    low, high = decimal_of_float(spread.low), decimal_of_float(spread.high)
+    return FleetOutcome(time, UsdSpread(min(low, middle), middle, max(high, middle)))
 
 
 def _random(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for each thing that varies: two fleets that share a thing share its luck."""
+    """A random stream for each thing that varies: two fleets that share a thing draw the same values for it."""
     return np.random.default_rng([seed, crc32(name.encode())])
 
 
 @lru_cache(maxsize=256)
 def _normal(seed: int, name: str) -> Draws:
-    """The luck of one thing, in standard deviations; many fleets share it, and none may change it."""
+    """Standard normal draws for one thing. Many fleets share the array: it must not be changed in place."""
     return _random(seed, name).standard_normal(DRAWS)
 
 
-def _between(draws: Draws, middle: float) -> Spread:
-    low, high = (float(np.quantile(draws, share)) for share in (0.1, 0.9))
+def _quantiles(draws: Draws, middle: float) -> Spread:
+    """P10 and P90 of the draws about a given middle."""
+    low, high = (float(np.quantile(draws, quantile)) for quantile in (0.1, 0.9))
     return Spread(min(low, middle), middle, max(high, middle))
 
 
-def _spread(spread: Spread, normal: Draws) -> Draws:
+def _drawn(spread: Spread, normal: Draws) -> Draws:
     """Draws whose P10, P50 and P90 are the spread's: log-normal on either side of the median."""
     if spread.low == spread.high:
         return np.full(DRAWS, spread.mid)
@@ -111,14 +123,15 @@ def _spread(spread: Spread, normal: Draws) -> Draws:
     return spread.mid * np.exp(normal * np.where(normal > 0, up, down))
 
 
-def _around(tokens: Spread, normal: Draws) -> Draws:
-    """The tokens there may be; `tokens` is a 95 % interval."""
+def _tokens_drawn(tokens: Spread, normal: Draws) -> Draws:
+    """Draws of the number of tokens; `tokens` is a 95 % interval."""
     up, down = (tokens.high - tokens.mid) / 1.96, (tokens.mid - tokens.low) / 1.96
     return np.maximum(tokens.mid + normal * np.where(normal > 0, up, down), 1.0)
 
 
-def _drift(kind: Candidate, hours: float, normal: Draws) -> Draws:
-    if not kind.floats:
+def _price_factor(candidate: Candidate, hours: float, normal: Draws) -> Draws:
+    """Draws of the price over today's; 1 for a list price."""
+    if not candidate.floats:
         return np.ones(DRAWS)
-    days = max(0.0, kind.price_age_days) + hours / 24
+    days = max(0.0, candidate.price_age_days) + hours / 24
     return np.exp(normal * PRICE_DRIFT * np.sqrt(days))

@@ -67,73 +67,78 @@ class Plan:
 
 
 def machine_groups(
-    shares: Sequence[Allocation], workers: int | None = None, threads: int | None = None
+    allocations: Sequence[Allocation], workers: int | None = None, threads: int | None = None
 ) -> tuple[MachineGroup, ...]:
     """Group shares by GPU type, size, cloud and purchase kind; each group keeps its places.
 
     `workers` and `threads` are per machine; None: a worker for each GPU, and threads as the engine likes.
     """
     groups: dict[tuple[str, str, float, bool], list[Allocation]] = {}
-    for share in shares:
-        kind = share.kind
-        groups.setdefault((kind.cloud, kind.gpu, kind.gpus, kind.spot), []).append(share)
+    for allocation in allocations:
+        candidate = allocation.candidate
+        groups.setdefault((candidate.cloud, candidate.gpu, candidate.gpus, candidate.spot), []).append(
+            allocation
+        )
     return tuple(_machine_group(group, workers, threads) for group in groups.values())
 
 
 def _machine_group(group: Sequence[Allocation], workers: int | None, threads: int | None) -> MachineGroup:
-    kind = group[0].kind
+    candidate = group[0].candidate
     ranked = sorted(
-        group, key=lambda s: (s.kind.usd_per_hour or Decimal(0), s.kind.region, s.kind.zone or "")
+        group,
+        key=lambda s: (s.candidate.usd_per_hour or Decimal(0), s.candidate.region, s.candidate.zone or ""),
     )
     machines, tokens = sum(s.machines for s in group), sum(s.tokens for s in group)
-    prices = [s.kind.usd_per_hour for s in group]
+    prices = [s.candidate.usd_per_hour for s in group]
     hourly = [p * s.machines for p, s in zip(prices, group, strict=True) if p is not None]
     items = itemize(group, NO_CHARGES)
     own = [items[name] for name in MACHINE_ITEMS]
     spent = sum((usd for usd in own if usd is not None), Decimal(0)) if None not in prices else None
     return MachineGroup(
-        gpu=kind.gpu,
-        gpus_per_machine=kind.gpus,
-        cloud=kind.cloud,
-        regions=tuple(dict.fromkeys(s.kind.region for s in ranked)),
-        spot=kind.spot,
+        gpu=candidate.gpu,
+        gpus_per_machine=candidate.gpus,
+        cloud=candidate.cloud,
+        regions=tuple(dict.fromkeys(s.candidate.region for s in ranked)),
+        spot=candidate.spot,
         machines=machines,
-        workers=workers or max(1, round(kind.gpus)),
+        workers=workers or max(1, round(candidate.gpus)),
         threads=threads,
         tokens=round(tokens),
-        tokens_per_second=round(sum(s.kind.tokens_per_second.mid * s.machines for s in group) / machines, 1),
-        speed_source=kind.speed_source,
+        tokens_per_second=round(
+            sum(s.candidate.tokens_per_second.mid * s.machines for s in group) / machines, 1
+        ),
+        speed_source=candidate.speed_source,
         usd_per_hour=_rounded(sum(hourly, Decimal(0)) / machines if None not in prices else None),
         usd_per_million_tokens=_rounded(None if spent is None else per_million(spent, tokens)),
         places=tuple(
             MachinePlace(
-                region=s.kind.region,
-                zone=s.kind.zone,
-                instance_type=s.kind.instance_type,
+                region=s.candidate.region,
+                zone=s.candidate.zone,
+                instance_type=s.candidate.instance_type,
                 machines=s.machines,
-                usd_per_hour=_rounded(s.kind.usd_per_hour),
+                usd_per_hour=_rounded(s.candidate.usd_per_hour),
             )
             for s in ranked
         ),
     )
 
 
-def quota_needs(shares: Sequence[Allocation]) -> tuple[QuotaNeed, ...]:
+def quota_needs(allocations: Sequence[Allocation]) -> tuple[QuotaNeed, ...]:
     """The GPUs and vCPUs that the account must be allowed in each region; none for this machine."""
     groups: dict[tuple[str, str, str, bool], list[Allocation]] = {}
-    for share in shares:
-        if share.kind.cloud != "local":
-            groups.setdefault(share.kind.group, []).append(share)
+    for allocation in allocations:
+        if allocation.candidate.cloud != "local":
+            groups.setdefault(allocation.candidate.group, []).append(allocation)
     return tuple(
         QuotaNeed(
             cloud=cloud,
             region=region,
             gpu=gpu,
             spot=spot,
-            gpus=sum(s.kind.gpus * s.machines for s in members),
+            gpus=sum(s.candidate.gpus * s.machines for s in members),
             vcpus=None
-            if any(s.kind.vcpus is None for s in members)
-            else sum((s.kind.vcpus or 0) * s.machines for s in members),
+            if any(s.candidate.vcpus is None for s in members)
+            else sum((s.candidate.vcpus or 0) * s.machines for s in members),
         )
         for (cloud, region, gpu, spot), members in groups.items()
     )
@@ -201,7 +206,7 @@ def _corpus_figures(profile: Profile) -> CorpusFigures:
     return CorpusFigures(
         **{name: round(count.mid) for name, count in counts.items()},
         interval={name: (round(count.low), round(count.high)) for name, count in counts.items()},
-        lengths=tuple((round(share, 6), round(tokens, 2)) for share, tokens in profile.lengths),
+        lengths=tuple((round(allocation, 6), round(tokens, 2)) for allocation, tokens in profile.lengths),
         files=profile.files,
         stored_bytes=profile.stored_bytes,
         sampled=profile.sampled,
@@ -242,23 +247,23 @@ def _group_summaries(estimate: Estimate) -> tuple[GroupSummary, ...]:
             spot=group.spot,
             machines=group.machines,
         )
-        for group in machine_groups(estimate.shares)
+        for group in machine_groups(estimate.allocations)
     )
 
 
 def _single_type_fleet(estimate: Estimate) -> SingleTypeFleet:
-    kind = estimate.kind
+    candidate = estimate.main_candidate
     return SingleTypeFleet(
-        gpu=kind.gpu,
-        gpus_per_machine=kind.gpus,
-        cloud=kind.cloud,
-        region=kind.region,
-        instance_type=kind.instance_type,
-        spot=kind.spot,
+        gpu=candidate.gpu,
+        gpus_per_machine=candidate.gpus,
+        cloud=candidate.cloud,
+        region=candidate.region,
+        instance_type=candidate.instance_type,
+        spot=candidate.spot,
         machines=estimate.machines,
-        tokens_per_second=round(kind.tokens_per_second.mid, 1),
-        speed_source=kind.speed_source,
-        usd_per_hour=_rounded(kind.usd_per_hour),
+        tokens_per_second=round(candidate.tokens_per_second.mid, 1),
+        speed_source=candidate.speed_source,
+        usd_per_hour=_rounded(candidate.usd_per_hour),
         hours=_hours_quantiles(estimate.hours),
         usd=_usd_quantiles(estimate.usd),
         usd_per_million_tokens=_rounded(estimate.usd_per_million_tokens),

@@ -25,7 +25,7 @@ def sure(number: float) -> Spread:
     return Spread(number, number, number)
 
 
-def kind(**changes: Any) -> Candidate:
+def candidate(**changes: Any) -> Candidate:
     """3.6M tokens and one dollar an hour, and five minutes to start; nothing about it varies."""
     plain = Candidate(
         cloud="gcp",
@@ -45,10 +45,10 @@ def kind(**changes: Any) -> Candidate:
 
 def free(**changes: Any) -> Candidate:
     """The same, and it starts at once."""
-    return kind(cold_start=sure(0), **changes)
+    return candidate(cold_start=sure(0), **changes)
 
 
-def kinds(seed: int, count: int, regions: int = 6) -> list[Candidate]:
+def candidates(seed: int, count: int, regions: int = 6) -> list[Candidate]:
     """A market such as clouds make it: half of it spot, one to eight GPUs, prices about a median."""
     dice = random.Random(seed)
     return [_drawn(dice, number, regions) for number in range(count)]
@@ -58,7 +58,7 @@ def _drawn(dice: random.Random, number: int, regions: int) -> Candidate:
     gpu, (usd, rate) = dice.choice(list(GPUS.items()))
     gpus, spot = dice.choice((1, 1, 1, 2, 4, 8)), dice.random() < 0.5
     price = usd * gpus * (1 if spot else 2.5) * dice.lognormvariate(0, 0.3)
-    return kind(
+    return candidate(
         cloud=dice.choice(("aws", "azure", "gcp")),
         region=f"r{dice.randrange(regions)}",
         gpu=gpu,

@@ -1,7 +1,7 @@
-"""Decide on a fleet: the cheapest that keeps every limit at P90, what else there is, what binds, and what is possible.
+"""Decide on a fleet: the cheapest that keeps every limit at P90, its alternatives, and which limits bind.
 
-Pure; knows kinds of machines and limits, not where they came from. The solver prices machines; what costs by the hour
-of the whole run (SkyPilot's controller) makes a slow fleet dear, so deadlines shorter than the asked one are tried too.
+Pure: knows candidates and limits, not where they came from. The solver prices machines; what costs by the hour of the
+whole run (SkyPilot's controller) makes a slow fleet dear, so deadlines shorter than the required one are tried too.
 """
 
 from collections import Counter
@@ -13,9 +13,9 @@ from math import ceil, inf
 from launcher.errors import Infeasible
 from launcher.planning.estimate import Allocation, Candidate, Estimate
 from launcher.planning.optimizer.infeasible import duration_text, explain, quota_leaves_nothing
-from launcher.planning.optimizer.market import FleetLimits, TokenDemand, market_of
+from launcher.planning.optimizer.market import FleetLimits, Group, TokenDemand, market_of
 from launcher.planning.optimizer.search import (
-    CLEAR,
+    NEGLIGIBLE,
     Requirements,
     Search,
     estimate_fleet,
@@ -24,140 +24,157 @@ from launcher.planning.optimizer.search import (
 )
 from launcher.planning.optimizer.solver import least_hours
 
-TIGHT = 0.8  # of a limit: what a fleet leaves more of does not bind it
+BINDING_SHARE = 0.8  # of a limit: a fleet that uses less of it is not bound by it
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another way to do the same work. `more` is USD above the chosen one at P50; None: unknown."""
+    """Another fleet for the same work. `more` is USD above the chosen one at P50; None: unknown."""
 
     name: str
     estimate: Estimate
     more: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
+    """The chosen fleet, and what else was found."""
+
     chosen: Estimate
-    gap: float  # of the solver, of the cost
-    frontier: tuple[Estimate, ...]  # soonest first
-    alternatives: tuple[Alternative, ...]  # cheapest first
-    binding: tuple[str, ...]
+    gap: float  # of the solver, as a share of the cost
+    frontier: tuple[Estimate, ...] = ()  # soonest first
+    alternatives: tuple[Alternative, ...] = ()  # cheapest first
+    binding: tuple[str, ...] = ()  # limits that keep something cheaper out, in words
 
 
-def decide(kinds: Sequence[Candidate], asked: Requirements) -> Decision:
-    """The decision.
+def decide(candidates: Sequence[Candidate], requirements: Requirements) -> Decision:
+    """Choose the fleet.
 
     Raises:
-        Infeasible: no fleet keeps the limits; the message names the one that binds and the nearest that would do.
+        Infeasible: no fleet keeps the limits; the message names the one that binds and the nearest value that would do.
     """
-    search = Search(market_of(kinds, TokenDemand(asked.tokens.mid, asked.tokens.high)), asked)
-    if not search.market.kinds:
+    demand = TokenDemand(requirements.tokens.mid, requirements.tokens.high)
+    search = Search(market_of(candidates, demand), requirements)
+    if not search.market.candidates:
         raise Infeasible(
             "no machine fits the limits of the job and has a known price and speed",
             hint="loosen limits.gpus, clouds, regions or spot in the job file",
         )
-    caps = asked.caps
-    firm = replace(caps, firm=True)
+    limits = requirements.limits
+    firm = replace(limits, firm=True)
+    frontier = _frontier(search, limits, firm)
+    keeping = _fleets_that_keep_limits(search, limits, frontier)
+    if not keeping:
+        raise explain(search, limits, frontier)
+    chosen = search.refine(limits, min(keeping, key=median_usd))
+    beyond = machines_beyond_known(chosen, requirements)
+    others = [
+        (name, estimate)
+        for name, estimate in search.alternatives(limits if beyond else firm, chosen)
+        if machines_beyond_known(estimate, requirements) <= beyond
+    ]
+    # An alternative may be cheaper than what the search found.
+    chosen = min([chosen, *(estimate for _, estimate in others)], key=median_usd)
+    alternatives = [Alternative(name, estimate, usd_above(estimate, chosen)) for name, estimate in others]
+    return Decision(
+        chosen=chosen,
+        gap=search.gaps.get(chosen.allocations, 0.0),
+        frontier=tuple(frontier),
+        alternatives=tuple(sorted(alternatives, key=lambda a: median_usd(a.estimate))),
+        binding=_binding(search, limits, chosen),
+    )
+
+
+def _frontier(search: Search, limits: FleetLimits, firm: FleetLimits) -> list[Estimate]:
+    """The frontier within what is known to be obtainable, or beyond it when that never does the work."""
     least = least_hours(search.market, firm)
-    sure = firm if least is not None else caps  # what is known to be obtainable does the work, given time
-    least = least_hours(search.market, caps) if least is None else least
+    if least is not None:
+        return search.frontier(firm, least)
+    least = least_hours(search.market, limits)
     if least is None:
         raise quota_leaves_nothing()
-    frontier = search.frontier(sure, least)
-    inside = [e for e in frontier if search.keeps(e)]
-    if asked.deadline_hours is not None:
-        on_the_dot = search.fitted(caps, asked.deadline_hours)
-        inside += [on_the_dot] if on_the_dot else []
-    elif asked.budget is not None and not inside:
-        cheap = search.at(search.market, caps, None)
-        inside += [cheap] if cheap else []
-    if not inside:
-        raise explain(search, caps, frontier)
-    chosen = search.polish(caps, min(inside, key=median_usd))
-    luck = machines_beyond_known(chosen, asked)
-    others = [
-        (n, e)
-        for n, e in search.others(caps if luck else firm, chosen)
-        if machines_beyond_known(e, asked) <= luck
-    ]
-    chosen = min(
-        [chosen, *(e for _, e in others)], key=median_usd
-    )  # one may find what the search passed over
-    alternatives = sorted(
-        (Alternative(n, e, usd_above(e, chosen)) for n, e in others), key=lambda a: median_usd(a.estimate)
-    )
-    gap = search.gaps.get(chosen.shares, 0.0)
-    return Decision(chosen, gap, tuple(frontier), tuple(alternatives), _binding(search, caps, chosen))
+    return search.frontier(limits, least)
 
 
-def single_candidate_fleet(kind: Candidate, asked: Requirements) -> Estimate | None:
-    """One kind doing all the work, as many machines as the deadline needs at the slow end; no limit on their number.
+def _fleets_that_keep_limits(
+    search: Search, limits: FleetLimits, frontier: Sequence[Estimate]
+) -> list[Estimate]:
+    """Points of the frontier that keep deadline and budget, and the cheapest fleet for exactly these."""
+    requirements = search.requirements
+    found = [estimate for estimate in frontier if search.keeps_limits(estimate)]
+    extra: Estimate | None = None
+    if requirements.deadline_hours is not None:
+        extra = search.fit_deadline(limits, requirements.deadline_hours)
+    elif requirements.budget is not None and not found:
+        extra = search.cheapest(search.market, limits, None)
+    return [*found, extra] if extra else found
 
-    None: they would not have started by then.
+
+def single_candidate_fleet(candidate: Candidate, requirements: Requirements) -> Estimate | None:
+    """One candidate doing all the work: as many machines as the deadline needs at the slow end, without other limits.
+
+    None: it would not have started by the deadline.
     """
-    one = market_of([kind], TokenDemand(asked.tokens.mid, asked.tokens.high))
-    capacity = float(one.capacity(asked.deadline_hours)[0]) if one.kinds else inf
-    machines = ceil(1 / capacity) if capacity > 0 else None
-    return (
-        None
-        if machines is None
-        else estimate_fleet([Allocation(kind, machines or 1, asked.tokens.mid)], asked)
-    )
+    market = market_of([candidate], TokenDemand(requirements.tokens.mid, requirements.tokens.high))
+    capacity = float(market.capacity(requirements.deadline_hours)[0]) if market.candidates else inf
+    if capacity <= 0:
+        return None
+    machines = ceil(1 / capacity) or 1
+    return estimate_fleet([Allocation(candidate, machines, requirements.tokens.mid)], requirements)
 
 
 def usd_above(made: Estimate, chosen: Estimate) -> Decimal | None:
-    """USD above the chosen one; None: unknown."""
+    """USD at P50 above the chosen fleet; None: unknown."""
     return made.usd.p50 - chosen.usd.p50 if made.usd and chosen.usd else None
 
 
-def _full(made: Estimate, caps: FleetLimits) -> set[str]:
-    """The limits on machines that a fleet uses to the full, or nearly: no other can keep a cheaper one out."""
-    groups: Counter[tuple[str, str, str, bool]] = Counter()
-    for share in made.shares:
-        groups[share.kind.group] += share.machines
+def _used_up(made: Estimate, limits: FleetLimits) -> set[str]:
+    """The limits on machines that a fleet uses nearly to the full: no other can keep a cheaper fleet out."""
+    groups: Counter[Group] = Counter()
+    for allocation in made.allocations:
+        groups[allocation.candidate.group] += allocation.machines
     regions: Counter[tuple[str, str]] = Counter()
     for group, machines in groups.items():
         regions[group[:2]] += machines
-    return {
-        name
-        for name, is_full in (
-            ("machines", caps.machines is not None and made.machines >= caps.machines * TIGHT),
-            ("region", caps.per_region is not None and max(regions.values()) >= caps.per_region * TIGHT),
-            (
-                "known",
-                any(n >= caps.obtainable[g] * TIGHT for g, n in groups.items() if g in caps.obtainable),
-            ),
-        )
-        if is_full
+    per_region, obtainable = limits.per_region, limits.obtainable
+    used = {
+        "machines": limits.machines is not None and made.machines >= limits.machines * BINDING_SHARE,
+        "region": per_region is not None and max(regions.values()) >= per_region * BINDING_SHARE,
+        "obtainable": any(
+            n >= obtainable[group] * BINDING_SHARE for group, n in groups.items() if group in obtainable
+        ),
     }
+    return {name for name, is_used in used.items() if is_used}
 
 
-def _binding(search: Search, caps: FleetLimits, chosen: Estimate) -> tuple[str, ...]:
-    """Which limits keep something cheaper out, in words; and where the plan leans on luck."""
-    asked, out = search.asked, list[str]()
+def _binding(search: Search, limits: FleetLimits, chosen: Estimate) -> tuple[str, ...]:
+    """Which limits keep something cheaper out, in words, and whether the plan counts on luck."""
+    requirements, out = search.requirements, list[str]()
 
-    def gain(looser: FleetLimits, hours: float | None) -> str | None:
-        made = search.at(search.market, looser, hours)
-        if made and made.usd and chosen.usd and made.usd.p50 < chosen.usd.p50 * (1 - CLEAR):
+    def cheaper(looser: FleetLimits, hours: float | None) -> str | None:
+        """Dollars and hours of the best fleet under looser limits, when it is clearly cheaper."""
+        made = search.cheapest(search.market, looser, hours)
+        if made and made.usd and chosen.usd and made.usd.p50 < chosen.usd.p50 * (1 - NEGLIGIBLE):
             return f"${made.usd.p50:,.2f} in {duration_text(made.hours.mid)}"
         return None
 
-    deadline, used = asked.deadline_hours, chosen.hours.high
-    if deadline is not None and used > deadline * TIGHT and (saved := gain(caps, deadline * 4)):
-        out.append(f"limits.deadline {duration_text(deadline)}: four times as long, {saved}")
-    full = _full(chosen, caps)
-    if "machines" in full and (saved := gain(replace(caps, machines=None), deadline)):
-        out.append(f"limits.machines {asked.machines}: without it {saved}")
-    if "region" in full and (saved := gain(replace(caps, per_region=None), deadline)):
-        out.append(f"limits.machines_per_region {asked.machines_per_region}: without it {saved}")
-    if asked.quota and (saved := gain(replace(caps, quota={}), deadline)):
-        out.append(f"quota: without it {saved}")
-    beyond = machines_beyond_known(chosen, asked)
+    deadline, hours = requirements.deadline_hours, chosen.hours.high
+    if deadline is not None and hours > deadline * BINDING_SHARE:
+        gain = cheaper(limits, deadline * 4)
+        if gain:
+            out.append(f"limits.deadline {duration_text(deadline)}: four times as long, {gain}")
+    used = _used_up(chosen, limits)
+    if "machines" in used and (gain := cheaper(replace(limits, machines=None), deadline)):
+        out.append(f"limits.machines {requirements.machines}: without it {gain}")
+    if "region" in used and (gain := cheaper(replace(limits, per_region=None), deadline)):
+        out.append(f"limits.machines_per_region {requirements.machines_per_region}: without it {gain}")
+    if requirements.quota and (gain := cheaper(replace(limits, quota={}), deadline)):
+        out.append(f"quota: without it {gain}")
+    beyond = machines_beyond_known(chosen, requirements)
     if beyond:
         out.append(
             f"the deadline: {beyond:,} machines more than are known to be obtainable in their regions are taken"
         )
-    elif "known" in full and (saved := gain(replace(caps, obtainable={}), deadline)):
-        out.append(f"machines known to be obtainable in a region: without it {saved}")
+    elif "obtainable" in used and (gain := cheaper(replace(limits, obtainable={}), deadline)):
+        out.append(f"machines known to be obtainable in a region: without it {gain}")
     return tuple(out)

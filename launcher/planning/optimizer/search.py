@@ -1,7 +1,7 @@
-"""Search a market for fleets that keep limits at P90: at one deadline, over all of them, and in parts of the market.
+"""Search a market for fleets that keep the limits at P90: for a deadline, over all deadlines, in parts of the market.
 
-Pure. The solver prices machines at the median and times them at the slow end; what P90 really is comes from the draws
-of `risk`, so a deadline or a budget is aimed at until the draws keep it.
+Pure. The solver prices machines at the median and times them at the slow end. The true P90 comes from the draws of
+`monte_carlo`, so the solver is given a tighter deadline or budget until the draws keep the real one.
 """
 
 from collections import Counter
@@ -18,242 +18,267 @@ from launcher.planning.optimizer.market import FleetLimits, Group, Market, regio
 from launcher.planning.optimizer.solver import GAP, Solution, least_hours, least_slow_cost, solve
 from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
 
-POINTS = 9  # of the frontier, tried at first
-ENOUGH = 8  # points that a frontier should have where the market gives them
-FURTHER = 12  # tried between those that are far apart
-NEAR = 3 * GAP  # a gap that looking at every kind may close; of a few machines, rounding leaves a wider one
-ROUGH = 0.02  # of the cost: the gap of a point of the frontier
-GPUS = 6  # alone, at least, where the market has so many
-REGIONS = 24  # tried, of those that could be cheapest
+FIRST_POINTS = 9  # of the frontier, tried at first
+ENOUGH_POINTS = 8  # that a frontier should have where the market gives them
+MORE_POINTS = 12  # tried between those that are far apart
+CLOSABLE_GAP = 3 * GAP  # a gap that all candidates may close; of a few machines, rounding leaves a wider one
+FRONTIER_GAP = 0.02  # of the cost: the gap of a point of the frontier
+LEAST_GPU_TYPES = 6  # GPU types tried alone, at least, where the market has so many
+MOST_REGIONS = 24  # regions tried alone, of those that could be cheapest
 TRIES = 6  # to meet a limit at P90 before giving up
-SLACK = 0.03  # of a deadline, that it is not worth while to use up
-CLEAR = Decimal("0.005")  # of the cost: what is within this of the optimum is as cheap
+SLACK = 0.03  # of a deadline: not worth another search to use it up
+NEGLIGIBLE = Decimal("0.005")  # of the cost: what is within this of the optimum is as cheap
+
+Under = Callable[[Callable[[Candidate], bool]], Estimate | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
     """The work and its limits."""
 
-    tokens: Spread
-    rest: RunCharges
+    tokens: Spread  # with the 95 % interval
+    charges: RunCharges
     deadline_hours: float | None = None
     budget: Decimal | None = None
     machines: int | None = None
-    machines_per_region: int | None = None  # hard, because the user said so
-    obtainable: Mapping[Group, int] = field(default_factory=dict[Group, int])  # soft: what is known to be had
+    machines_per_region: int | None = None  # a hard limit, set by the user
+    obtainable: Mapping[Group, int] = field(default_factory=dict[Group, int])  # a soft limit, in machines
     quota: Mapping[Group, int] = field(default_factory=dict[Group, int])  # GPUs
     seed: int = 0
 
     @property
-    def caps(self) -> FleetLimits:
-        """The limits on numbers. Who says how many machines a region gives knows better than what is known."""
-        known = dict[Group, int]() if self.machines_per_region is not None else self.obtainable
-        return FleetLimits(self.machines, self.machines_per_region, None, known, self.quota)
+    def limits(self) -> FleetLimits:
+        """The limits on numbers of machines. A user's limit for regions replaces what is known to be obtainable."""
+        obtainable = dict[Group, int]() if self.machines_per_region is not None else self.obtainable
+        return FleetLimits(
+            machines=self.machines,
+            per_region=self.machines_per_region,
+            obtainable=obtainable,
+            quota=self.quota,
+        )
 
 
-def estimate_fleet(shares: Sequence[Allocation], asked: Requirements) -> Estimate:
-    """The fleet with its spread."""
-    found = simulate(shares, asked.rest, asked.tokens, asked.seed)
-    each = None if found.usd is None else per_million(found.usd.p50, asked.tokens.mid)
-    return Estimate(tuple(shares), found.hours, found.usd, itemize(shares, asked.rest), each)
+def estimate_fleet(allocations: Sequence[Allocation], requirements: Requirements) -> Estimate:
+    """The estimate of a fleet, with its spread."""
+    charges, tokens = requirements.charges, requirements.tokens
+    found = simulate(allocations, charges, tokens, requirements.seed)
+    return Estimate(
+        allocations=tuple(allocations),
+        hours=found.hours,
+        usd=found.usd,
+        items=itemize(allocations, charges),
+        usd_per_million_tokens=None if found.usd is None else per_million(found.usd.p50, tokens.mid),
+    )
 
 
-def machines_beyond_known(made: Estimate, asked: Requirements) -> int:
+def machines_beyond_known(made: Estimate, requirements: Requirements) -> int:
     """Machines beyond what is known to be obtainable in their regions."""
-    known = asked.caps.obtainable
+    known = requirements.limits.obtainable
     taken: Counter[Group] = Counter()
-    for share in made.shares:
-        taken[share.kind.group] += share.machines
+    for allocation in made.allocations:
+        taken[allocation.candidate.group] += allocation.machines
     return sum(max(0, n - known[group]) for group, n in taken.items() if group in known)
 
 
 def median_usd(made: Estimate) -> Decimal:
-    """What it costs at the median, to sort by; the unknown last."""
+    """The P50 in USD, to sort by; unknown sorts last."""
     return made.usd.p50 if made.usd else Decimal("Infinity")
 
 
 @dataclass(slots=True)
 class Search:
-    """A market, what is asked of it, and how sure the solver was of each fleet."""
+    """A market and the requirements of a fleet; remembers the gap and the deadline that each fleet was solved with."""
 
     market: Market
-    asked: Requirements
+    requirements: Requirements
     gaps: dict[tuple[Allocation, ...], float] = field(default_factory=dict[tuple[Allocation, ...], float])
     aims: dict[tuple[Allocation, ...], float | None] = field(
         default_factory=dict[tuple[Allocation, ...], float | None]
     )
 
-    def made(self, found: Solution) -> Estimate:
-        """What the solver chose, with its spread."""
-        made = estimate_fleet(found.shares, self.asked)
-        self.gaps[made.shares] = found.gap
+    def estimate(self, found: Solution) -> Estimate:
+        """The estimate of what the solver found."""
+        made = estimate_fleet(found.allocations, self.requirements)
+        self.gaps[made.allocations] = found.gap
         return made
 
-    def keeps(self, made: Estimate) -> bool:
-        """Whether deadline and budget hold at P90."""
-        asked = self.asked
-        in_time = asked.deadline_hours is None or made.hours.high <= asked.deadline_hours
-        return in_time and (asked.budget is None or made.usd is None or made.usd.p90 <= asked.budget)
+    def keeps_limits(self, made: Estimate) -> bool:
+        """Whether the fleet keeps deadline and budget at P90."""
+        budget = self.requirements.budget
+        return self._in_time(made, self.requirements.deadline_hours) and (
+            budget is None or made.usd is None or made.usd.p90 <= budget
+        )
 
-    def at(
+    def cheapest(
         self,
-        part: Market,
-        caps: FleetLimits,
+        market: Market,
+        limits: FleetLimits,
         hours: float | None,
         aim: float | None = None,
         tries: int = TRIES,
     ) -> Estimate | None:
-        """The cheapest fleet that makes this deadline and the budget at P90. The solver is given `aim` at first."""
-        aim, usd, budget = aim or hours, None, self.asked.budget
+        """The cheapest fleet of `market` that makes this deadline and the budget at P90.
+
+        The solver gets the deadline `aim` at first (None: `hours`), then tighter ones.
+        """
+        aim, usd, budget = aim or hours, None, self.requirements.budget
         for _ in range(tries):
-            found = solve(part, aim, replace(caps, usd=usd))
+            found = solve(market, aim, replace(limits, usd=usd))
             if found is None:
                 break
-            made = self.made(found)
-            self.aims[made.shares] = aim
-            late = hours is not None and made.hours.high > hours
+            made = self.estimate(found)
+            self.aims[made.allocations] = aim
+            late = not self._in_time(made, hours)
             dear = budget is not None and made.usd is not None and made.usd.p90 > budget
             if not late and not dear:
                 return made
             if late and aim and hours:
                 aim *= min(0.995, hours / made.hours.high * 0.998)
             if dear and made.usd and budget is not None:
-                if not machines_beyond_known(made, self.asked):
-                    caps = replace(caps, firm=True)  # a small budget is no reason to count on luck
+                if not machines_beyond_known(made, self.requirements):
+                    limits = replace(limits, firm=True)  # a small budget is no reason to count on luck
                 usd = found.slow_usd * min(0.995, float(budget / made.usd.p90))
-        return None if budget is None else self.frugal(part, caps, hours, aim)
+        return None if budget is None else self.cheapest_when_slow(market, limits, hours, aim)
 
-    def frugal(
-        self, part: Market, caps: FleetLimits, hours: float | None, aim: float | None
+    def cheapest_when_slow(
+        self, market: Market, limits: FleetLimits, hours: float | None, aim: float | None
     ) -> Estimate | None:
-        """The fleet that costs least when all is slow, if that is within the limits."""
-        found = least_slow_cost(part, aim, caps)
-        made = None if found is None else self.made(found)
-        in_time = made is not None and (hours is None or made.hours.high <= hours)
-        return made if made and in_time and self.keeps(made) else None
+        """The fleet that costs least at the slow end, if it keeps the limits."""
+        found = least_slow_cost(market, aim, limits)
+        made = None if found is None else self.estimate(found)
+        return made if made and self._in_time(made, hours) and self.keeps_limits(made) else None
 
-    def fitted(self, caps: FleetLimits, hours: float) -> Estimate | None:
-        """The cheapest fleet for a deadline, which uses the time that the deadline leaves it.
+    def fit_deadline(self, limits: FleetLimits, hours: float) -> Estimate | None:
+        """The cheapest fleet for a deadline that uses up the time until it.
 
-        The slow end of every machine is later than the P90 of a fleet of several: so the solver may aim beyond.
+        The slow end of a single machine is later than the P90 of a fleet of several, so the solver may be given a later
+        deadline than the real one.
         """
-        best = self.at(self.market, caps, hours)
-        if best is None and self.asked.budget is not None:
-            free = Search(self.market, replace(self.asked, budget=None), self.gaps).fitted(caps, hours)
-            return free if free and self.keeps(free) else None
+        best = self.cheapest(self.market, limits, hours)
+        if best is None and self.requirements.budget is not None:
+            unbounded = Search(self.market, replace(self.requirements, budget=None), self.gaps)
+            made = unbounded.fit_deadline(limits, hours)
+            return made if made and self.keeps_limits(made) else None
         if best is None:
-            least = least_hours(self.market, caps)
-            found = solve(self.market, least, caps)
-            made = self.made(found) if found else None
-            return made if made and made.hours.high <= hours and self.keeps(made) else None
+            found = solve(self.market, least_hours(self.market, limits), limits)
+            made = self.estimate(found) if found else None
+            return made if made and self._in_time(made, hours) and self.keeps_limits(made) else None
         if best.hours.high > hours * (1 - SLACK):
             return best
         aim = hours * hours / best.hours.high
         for reach in (aim, sqrt(aim * hours)):
-            later = self.at(self.market, caps, hours, reach, tries=1)
+            later = self.cheapest(self.market, limits, hours, reach, tries=1)
             if later and median_usd(later) < median_usd(best):
                 return later
         return best
 
-    def frontier(self, caps: FleetLimits, least: float) -> list[Estimate]:
-        """Fleets from the soonest to the cheapest, each cheaper than all before it; limits in dollars are left aside."""
-        cheap = solve(self.market, None, caps)
-        assert cheap, "what can be done soon can be done late"
-        made = [self.made(cheap)]
+    def frontier(self, limits: FleetLimits, least: float) -> list[Estimate]:
+        """Fleets from the soonest to the cheapest, each cheaper than all before it. Ignores the budget.
+
+        `least` is the shortest deadline in hours that can be made.
+        """
+        cheap = solve(self.market, None, limits)
+        assert cheap, "a fleet that makes a deadline also works without one"
+        made = [self.estimate(cheap)]
         ratio = max(made[0].hours.high, least * 1.05) / least
-        for n in range(POINTS + 1):
-            aim = least * ratio ** (n / (POINTS + 1))
-            found = solve(self.market, aim, caps, ROUGH)
+        for n in range(FIRST_POINTS + 1):
+            aim = least * ratio ** (n / (FIRST_POINTS + 1))
+            found = solve(self.market, aim, limits, FRONTIER_GAP)
             if found:
-                made.append(self.made(found))
-                self.aims[made[-1].shares] = aim
-        points, tried = _falling(made), set[float]()
-        while len(points) < ENOUGH and len(tried) < FURTHER:
+                made.append(self.estimate(found))
+                self.aims[made[-1].allocations] = aim
+        points, tried = _pareto_front(made), set[float]()
+        while len(points) < ENOUGH_POINTS and len(tried) < MORE_POINTS:
             gaps = [(b.hours.high / a.hours.high, a.hours.high) for a, b in pairwise(points)]
             wide = max(((r, h) for r, h in gaps if h not in tried and r > 1.01), default=None)
             if wide is None:
                 break
             tried.add(wide[1])
-            found = solve(self.market, wide[1] * sqrt(wide[0]), caps, GAP)
-            points = _falling([*points, self.made(found)]) if found else points
+            found = solve(self.market, wide[1] * sqrt(wide[0]), limits, GAP)
+            points = _pareto_front([*points, self.estimate(found)]) if found else points
         return points
 
-    def polish(self, caps: FleetLimits, best: Estimate) -> Estimate:
-        """Deadlines about the best one, for the points of the frontier are far apart; only where hours cost something."""
-        if GAP < self.gaps.get(best.shares, 0.0) <= NEAR:
-            found = solve(self.market, self.aims.get(best.shares), caps, thorough=True)
-            best = min(
-                (m for m in (best, self.made(found) if found else best) if self.keeps(m)), key=median_usd
-            )
+    def refine(self, limits: FleetLimits, best: Estimate) -> Estimate:
+        """A cheaper fleet near the best one, if there is one: points of the frontier are far apart.
+
+        Other deadlines are tried only where hours themselves cost something (the controller).
+        """
+        if GAP < self.gaps.get(best.allocations, 0.0) <= CLOSABLE_GAP:
+            found = solve(self.market, self.aims.get(best.allocations), limits, thorough=True)
+            better = self.estimate(found) if found else best
+            best = min((m for m in (best, better) if self.keeps_limits(m)), key=median_usd)
         hourly = best.items["controller"]
-        if best.usd is None or not hourly or hourly < CLEAR * best.usd.p50:
+        if best.usd is None or not hourly or hourly < NEGLIGIBLE * best.usd.p50:
             return best
+        deadline = self.requirements.deadline_hours
         for factor in (0.8, 1.25):
             hours = best.hours.high * factor
-            if self.asked.deadline_hours is None or hours <= self.asked.deadline_hours:
-                made = self.at(self.market, caps, hours)
+            if deadline is None or hours <= deadline:
+                made = self.cheapest(self.market, limits, hours)
                 if made and median_usd(made) < median_usd(best):
                     best = made
         return best
 
-    def others(self, caps: FleetLimits, chosen: Estimate) -> Iterator[tuple[str, Estimate]]:
-        """Under the same limits: one GPU type, one region, one purchase kind."""
-        hours = chosen.hours.high
-        deadlines = [self.asked.deadline_hours] if self.asked.deadline_hours else [None, hours, 2 * hours]
+    def alternatives(self, limits: FleetLimits, chosen: Estimate) -> Iterator[tuple[str, Estimate]]:
+        """Fleets under the same limits of one GPU type, one purchase kind and one region, with their names."""
+        deadline, hours = self.requirements.deadline_hours, chosen.hours.high
+        deadlines = [deadline] if deadline else [None, hours, 2 * hours]
 
         def under(wanted: Callable[[Candidate], bool]) -> Estimate | None:
             part = self.market.where(wanted)
-            found = [self.at(part, caps, deadline) for deadline in deadlines]
-            found += [chosen] if all(wanted(share.kind) for share in chosen.shares) else []
+            found = [self.cheapest(part, limits, deadline) for deadline in deadlines]
+            found += [chosen] if all(wanted(a.candidate) for a in chosen.allocations) else []
             return min((one for one in found if one), key=median_usd, default=None)
 
-        yield from self.gpus(under)
+        yield from self._single_gpu_types(under)
         for spot, name in ((False, "only on demand"), (True, "only spot")):
-            made = under(lambda kind, spot=spot: kind.spot == spot)
+            made = under(lambda candidate, spot=spot: candidate.spot == spot)
             if made:
                 yield name, made
-        region = self.region(caps, under)
+        region = self._single_region(limits, under)
         if region:
             yield region
 
-    def gpus(
-        self, under: Callable[[Callable[[Candidate], bool]], Estimate | None]
-    ) -> Iterator[tuple[str, Estimate]]:
-        """One GPU type alone: the best, and a few that come near; tried from the one that could cost least."""
-        floor: dict[str, float] = {}
-        for kind, usd in zip(self.market.kinds, self.market.work_usd + self.market.start_usd, strict=True):
-            floor[kind.gpu] = min(floor.get(kind.gpu, float(usd)), float(usd))
+    def _single_gpu_types(self, under: Under) -> Iterator[tuple[str, Estimate]]:
+        """One GPU type alone: the best, and a few that come near. Tries them by the lower bound of their cost."""
+        bounds: dict[str, float] = {}
+        least_usd = self.market.work_usd + self.market.start_usd
+        for candidate, usd in zip(self.market.candidates, least_usd, strict=True):
+            bounds[candidate.gpu] = min(bounds.get(candidate.gpu, float(usd)), float(usd))
         found: list[Decimal] = []
-        for gpu, least in sorted(floor.items(), key=lambda item: (item[1], item[0])):
-            if len(found) >= GPUS and decimal_of_float(least) > min(found):
+        for gpu, least in sorted(bounds.items(), key=lambda item: (item[1], item[0])):
+            if len(found) >= LEAST_GPU_TYPES and decimal_of_float(least) > min(found):
                 return
-            made = under(lambda kind, gpu=gpu: kind.gpu == gpu)
+            made = under(lambda candidate, gpu=gpu: candidate.gpu == gpu)
             if made:
                 found.append(median_usd(made))
                 yield f"only {gpu}", made
 
-    def region(
-        self, caps: FleetLimits, under: Callable[[Callable[[Candidate], bool]], Estimate | None]
-    ) -> tuple[str, Estimate] | None:
-        """The best single region: tried from the one that could cost least, until none left can be cheaper."""
+    def _single_region(self, limits: FleetLimits, under: Under) -> tuple[str, Estimate] | None:
+        """The best single region. Tries them by the lower bound of their cost, until no other can be cheaper."""
         best: tuple[str, Estimate] | None = None
-        rest, start = self.asked.rest, min(kind.cold_start.mid for kind in self.market.kinds)
-        besides = (rest.controller_usd_per_hour or Decimal(0)) * decimal_of_float(
+        charges = self.requirements.charges
+        start = min(candidate.cold_start.mid for candidate in self.market.candidates)
+        controller = (charges.controller_usd_per_hour or Decimal(0)) * decimal_of_float(
             start / SECONDS_PER_HOUR
-        ) + (rest.storage or 0)
-        for least, (cloud, region) in sorted(
-            region_lower_bounds(self.market, self.asked.deadline_hours, caps)
-        )[:REGIONS]:
+        )
+        besides = controller + (charges.storage or 0)
+        bounds = region_lower_bounds(self.market, self.requirements.deadline_hours, limits)
+        for least, (cloud, region) in sorted(bounds)[:MOST_REGIONS]:
             if best and decimal_of_float(least) + besides >= median_usd(best[1]):
                 break
-            made = under(lambda kind, here=(cloud, region): (kind.cloud, kind.region) == here)
+            made = under(lambda candidate, here=(cloud, region): (candidate.cloud, candidate.region) == here)
             if made and (best is None or median_usd(made) < median_usd(best[1])):
                 best = (f"only {cloud} {region}", made)
         return best
 
+    @staticmethod
+    def _in_time(made: Estimate, hours: float | None) -> bool:
+        return hours is None or made.hours.high <= hours
 
-def _falling(made: Sequence[Estimate]) -> list[Estimate]:
-    """By time, and of two the later only where it is cheaper."""
+
+def _pareto_front(made: Sequence[Estimate]) -> list[Estimate]:
+    """The estimates by time; of two, the later one only when it is cheaper."""
     out: list[Estimate] = []
     for one in sorted(made, key=lambda e: (e.hours.high, median_usd(e))):
         if not out or median_usd(one) < median_usd(out[-1]):

@@ -1,6 +1,6 @@
-"""Silence for a library that prints past Python: HiGHS writes lines of its own to file descriptor 1 now and then.
+"""Silence what HiGHS prints: it writes lines of its own to file descriptor 1 now and then, past Python's sys.stdout.
 
-What the block itself prints is lost too, so it is for arithmetic alone, in a process that does nothing else meanwhile.
+What the block itself prints is lost too. So use it for arithmetic alone, in a process that does nothing else meanwhile.
 """
 
 import os
@@ -11,14 +11,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def silence_solver_output() -> Generator[None, None, None]:
-    """Nothing that is written to descriptor 1 inside the block is seen."""
+    """Discard everything that is written to file descriptor 1 inside the block."""
     sys.stdout.flush()
-    kept = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    stdout = os.dup(1)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 1)
+        os.dup2(devnull, 1)
         yield
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stdout, 1)
+        os.close(stdout)
+        os.close(devnull)

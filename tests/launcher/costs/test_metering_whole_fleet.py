@@ -1,6 +1,7 @@
 """A whole fleet's history: its true cost counted here once more, in a few lines that share nothing with the meter."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 from pathlib import Path
@@ -133,10 +134,9 @@ def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> No
     job = parse("name: a\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n")
     profile = declared(1_000_000, [(1.0, 100.0)], None, None)
     known = shape("BAAI/bge-m3")
-    (before,) = find_candidates([offer], CandidateContext(job, known, known.name, profile, at(NOW))).kinds
-    (after,) = find_candidates(
-        [offer], CandidateContext(job, known, known.name, profile, at(NOW), starts=starts)
-    ).kinds
+    context = CandidateContext(job=job, shape=known, model=known.name, profile=profile, now=at(NOW))
+    (before,) = find_candidates([offer], context).candidates
+    (after,) = find_candidates([offer], replace(context, cold_starts=starts)).candidates
     mine = sorted(s.seconds for s in starts if (s.cloud, s.gpu) == ("aws", "L4"))
     assert before.cold_start != after.cold_start
     assert mine[0] <= after.cold_start.low <= after.cold_start.mid <= after.cold_start.high <= mine[-1]

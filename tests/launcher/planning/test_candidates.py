@@ -10,7 +10,7 @@ from launcher.corpus.profile import declared
 from launcher.jobs import job as jobs
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning.candidates import (
-    UNSAID,
+    UNKNOWN_REGION,
     CandidateContext,
     DataLocation,
     data_locations,
@@ -56,7 +56,14 @@ def context(
 ) -> CandidateContext:
     text = f"name: a\ncorpus: {{documents: {documents}, tokens_per_document: 102}}\nmodel: {model}\n{more}\n"
     profile = declared(documents, [(1.0, 102.0)], None, None)
-    return CandidateContext(jobs.parse(text), model_shapes.shape(model), model, profile, NOW, **changes)
+    return CandidateContext(
+        job=jobs.parse(text),
+        shape=model_shapes.shape(model),
+        model=model,
+        profile=profile,
+        now=NOW,
+        **changes,
+    )
 
 
 # --- what is left out
@@ -73,29 +80,29 @@ def context(
 )
 def test_what_a_limit_leaves_out_is_counted_under_its_name(limits: str, left: str) -> None:
     found = find_candidates([offer(), offer(zone="us-east-1a")], context(f"limits: {{{limits}}}"))
-    assert (found.kinds, found.left_out) == ((), {left: 2})
+    assert (found.candidates, found.left_out) == ((), {left: 2})
 
 
 def test_spot_is_left_out_where_it_is_never_wanted() -> None:
     found = find_candidates([offer(), offer(spot=True)], context("limits: {spot: never}"))
-    assert [kind.spot for kind in found.kinds] == [False]
+    assert [candidate.spot for candidate in found.candidates] == [False]
     assert found.left_out == {"limits.spot": 1}
 
 
 def test_a_gpu_may_be_named_by_any_of_its_names() -> None:
-    assert len(find_candidates([offer()], context("limits: {gpus: [nvidia-l4]}")).kinds) == 1
+    assert len(find_candidates([offer()], context("limits: {gpus: [nvidia-l4]}")).candidates) == 1
 
 
 def test_a_region_is_named_by_a_pattern() -> None:
     found = find_candidates(
         [offer(), offer(region="eu-west-1")], context("limits: {regions: ['us-*', 'ca-*']}")
     )
-    assert [kind.region for kind in found.kinds] == ["us-east-1"]
+    assert [candidate.region for candidate in found.candidates] == ["us-east-1"]
 
 
 def test_a_gpu_without_the_memory_is_left_out_with_its_numbers() -> None:
     found = find_candidates([offer(gpu="T4", instance_type="g4dn.xlarge")], context(model=QWEN))
-    assert found.kinds == ()
+    assert found.candidates == ()
     (why,) = found.left_out
     assert why.startswith("needs 16.")
     assert "T4 has 14.4 GB" in why
@@ -104,34 +111,34 @@ def test_a_gpu_without_the_memory_is_left_out_with_its_numbers() -> None:
 def test_many_small_gpus_do_not_make_a_large_one() -> None:
     """A worker a GPU: eight T4 hold eight models, not one of eight times the size."""
     found = find_candidates([offer(gpu="T4", gpus=8.0, instance_type="g4dn.metal")], context(model=QWEN))
-    assert found.kinds == ()
+    assert found.candidates == ()
 
 
 def test_a_slice_of_a_gpu_has_a_slice_of_its_memory_and_its_speed() -> None:
     whole, half = find_candidates(
         [offer(gpu="A10"), offer(gpu="A10", gpus=0.5, instance_type="b")], context()
-    ).kinds
+    ).candidates
     assert half.tokens_per_second.mid == pytest.approx(whole.tokens_per_second.mid / 2)
-    assert find_candidates([offer(gpu="A10", gpus=0.5)], context(model=QWEN)).kinds == ()
+    assert find_candidates([offer(gpu="A10", gpus=0.5)], context(model=QWEN)).candidates == ()
 
 
 def test_every_offer_is_a_kind_or_is_counted() -> None:
     offers = [offer(), offer(gpu="T4"), offer(gpu="V100"), offer(spot=True), offer(cloud="gcp", region="x")]
     found = find_candidates(offers, context("limits: {clouds: [aws], spot: never}", model=QWEN))
-    assert len(found.kinds) + sum(found.left_out.values()) == len(offers)
+    assert len(found.candidates) + sum(found.left_out.values()) == len(offers)
 
 
 # --- what a kind is
 
 
 def test_a_speed_of_the_job_file_is_taken_as_it_is() -> None:
-    (found,) = find_candidates([offer(gpus=4.0)], context("speed: {L4: 897}", model=QWEN)).kinds
+    (found,) = find_candidates([offer(gpus=4.0)], context("speed: {L4: 897}", model=QWEN)).candidates
     assert (found.tokens_per_second.low, found.tokens_per_second.high) == (4 * 897, 4 * 897)
     assert found.speed_source == "the job file"
 
 
 def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> None:
-    (found,) = find_candidates([offer()], context()).kinds
+    (found,) = find_candidates([offer()], context()).candidates
     engine = predict(model_shapes.shape(SMALL), gpu("L4"), "vllm", [(1.0, 102.0)])
     assert engine is not None
     assert found.tokens_per_second.mid == pytest.approx(0.94 * engine.tokens_per_second.mid)
@@ -141,21 +148,21 @@ def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> N
 
 def test_a_measured_speed_goes_before_a_predicted_one() -> None:
     lengths = {"lengths": [[1.0, 102.0]]}
-    seen = MeasuredSpeed(SMALL, "L4", "vllm", 90_000.0, 100_000.0, 110_000.0, "run x", NOW, lengths)
-    (found,) = find_candidates([offer(gpus=2.0)], context(seen=(seen,))).kinds
+    speeds = MeasuredSpeed(SMALL, "L4", "vllm", 90_000.0, 100_000.0, 110_000.0, "run x", NOW, lengths)
+    (found,) = find_candidates([offer(gpus=2.0)], context(speeds=(speeds,))).candidates
     assert found.tokens_per_second.mid == 200_000
     assert found.speed_source.startswith("measured 2026-11-23")
 
 
 def test_the_speed_is_that_of_the_engine_of_the_job() -> None:
-    (found,) = find_candidates([offer()], context("engine: torch")).kinds
+    (found,) = find_candidates([offer()], context("engine: torch")).candidates
     ours = predict(model_shapes.shape(SMALL), gpu("L4"), "torch", [(1.0, 102.0)])
     assert ours is not None
     assert found.tokens_per_second.mid == pytest.approx(0.94 * ours.tokens_per_second.mid)
 
 
 def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -> None:
-    (found,) = find_candidates([offer()], context(model=QWEN)).kinds
+    (found,) = find_candidates([offer()], context(model=QWEN)).candidates
     boot, (fast, middle, slow) = (
         provisioning.cold_start("aws"),
         provisioning.download_seconds(model_shapes.shape(QWEN).params_total),
@@ -167,11 +174,11 @@ def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -
 
 def test_spot_prices_move_and_so_does_what_a_market_calls_on_demand() -> None:
     offers = [offer(), offer(spot=True), offer(cloud="vast", region="x")]
-    assert [found.floats for found in find_candidates(offers, context()).kinds] == [False, True, True]
+    assert [found.floats for found in find_candidates(offers, context()).candidates] == [False, True, True]
 
 
 def test_only_spot_is_taken_away() -> None:
-    there, gone = find_candidates([offer(), offer(spot=True)], context()).kinds
+    there, gone = find_candidates([offer(), offer(spot=True)], context()).candidates
     assert there.hazard.high == 0
     known = preemption.hazard("aws", "us-east-1", "g6.xlarge", "L4")
     assert (gone.hazard.low, gone.hazard.mid, gone.hazard.high) == (
@@ -182,7 +189,7 @@ def test_only_spot_is_taken_away() -> None:
 
 
 def test_a_price_is_as_old_as_it_is() -> None:
-    (found,) = find_candidates([offer()], context()).kinds
+    (found,) = find_candidates([offer()], context()).candidates
     assert found.price_age_days == 22
     assert found.price_source == "a test, 2026-11-01"
 
@@ -193,12 +200,12 @@ def test_the_oldest_price_dates_the_menu() -> None:
 
 
 def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
-    (found,) = find_candidates([offer()], context()).kinds
+    (found,) = find_candidates([offer()], context()).candidates
     weights = (
         2 * model_shapes.shape(SMALL).params_total / 10**9
     )  # GB, beside the system, the engine and the shards
     assert float(found.disk_usd_per_hour or 0) == pytest.approx(0.08 * (DISK_GB + weights) / 730)
-    (elsewhere,) = find_candidates([offer(cloud="runpod", region="eu")], context()).kinds
+    (elsewhere,) = find_candidates([offer(cloud="runpod", region="eu")], context()).candidates
     assert elsewhere.disk_usd_per_hour is None
 
 
@@ -206,13 +213,13 @@ def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
 
 
 def test_texts_and_vectors_in_the_region_of_the_machine_move_for_nothing() -> None:
-    (found,) = find_candidates([offer()], context(corpus=AWS, output=AWS)).kinds
+    (found,) = find_candidates([offer()], context(corpus=AWS, output=AWS)).candidates
     assert found.egress_usd_per_token == 0
 
 
 def test_where_nobody_said_where_the_data_lies_egress_is_unknown() -> None:
     made = find_candidates([offer()], context())
-    assert made.kinds[0].egress_usd_per_token is None
+    assert made.candidates[0].egress_usd_per_token is None
     assert "egress: set corpus.region and output.region in the job file" in made.not_priced
 
 
@@ -225,7 +232,7 @@ def test_only_what_was_not_said_is_asked_for() -> None:
 
 def test_texts_leave_their_region_and_vectors_come_back() -> None:
     """102M tokens are 408 MB of text; a million vectors of 384 x 4 bytes and 12 beside are 1.548 GB."""
-    (found,) = find_candidates([offer(region="us-west-2")], context(corpus=AWS, output=AWS)).kinds
+    (found,) = find_candidates([offer(region="us-west-2")], context(corpus=AWS, output=AWS)).candidates
     gb = Decimal(408_000_000 + 1_548_000_000) / 2**30
     by_hand = gb * Decimal("0.02")  # AWS, region to region
     assert found.egress_usd_per_token is not None
@@ -234,7 +241,7 @@ def test_texts_leave_their_region_and_vectors_come_back() -> None:
 
 def test_vectors_for_this_machine_leave_over_the_internet() -> None:
     here = DataLocation("local", "local")
-    (found,) = find_candidates([offer()], context(corpus=here, output=here)).kinds
+    (found,) = find_candidates([offer()], context(corpus=here, output=here)).candidates
     out = egress.internet("aws", "us-east-1", Decimal(1_548_000_000) / 2**30)
     assert out is not None
     assert found.egress_usd_per_token is not None
@@ -243,7 +250,7 @@ def test_vectors_for_this_machine_leave_over_the_internet() -> None:
 
 def test_a_cloud_whose_egress_nobody_priced_is_named() -> None:
     made = find_candidates([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
-    assert made.kinds[0].egress_usd_per_token is None
+    assert made.candidates[0].egress_usd_per_token is None
     assert "egress from or to some regions of vast: no price known" in made.not_priced
 
 
@@ -275,7 +282,7 @@ def test_vectors_that_lie_nobody_knows_where_have_no_price() -> None:
 def test_the_controller_is_the_cheapest_of_the_clouds_that_have_one() -> None:
     def controller(*clouds: str) -> Decimal | None:
         offers = [offer(cloud=cloud, region=cloud) for cloud in clouds]
-        return run_charges(context(), find_candidates(offers, context()).kinds).controller_usd_per_hour
+        return run_charges(context(), find_candidates(offers, context()).candidates).controller_usd_per_hour
 
     assert controller("gcp") == Decimal("0.1942")
     assert controller("vast", "gcp", "aws") == Decimal("0.192")
@@ -299,7 +306,7 @@ def test_nothing_is_unpriced_where_there_is_nothing() -> None:
 
 def test_more_l4_than_other_gpus_are_known_to_be_had() -> None:
     found = obtainable_machines(
-        find_candidates([offer(), offer(gpu="H100", instance_type="p5")], context()).kinds
+        find_candidates([offer(), offer(gpu="H100", instance_type="p5")], context()).candidates
     )
     assert found == {("aws", "us-east-1", "L4", False): 33, ("aws", "us-east-1", "H100", False): 16}
 
@@ -317,13 +324,13 @@ def test_a_path_lies_on_this_machine() -> None:
 
 
 def test_a_bucket_tells_its_cloud_and_not_its_region() -> None:
-    assert location_of("s3://bucket/x", None) == DataLocation("aws", UNSAID)
-    assert location_of("gs://bucket/x", None) == DataLocation("gcp", UNSAID)
+    assert location_of("s3://bucket/x", None) == DataLocation("aws", UNKNOWN_REGION)
+    assert location_of("gs://bucket/x", None) == DataLocation("gcp", UNKNOWN_REGION)
 
 
 def test_egress_to_a_bucket_whose_region_is_unsaid_is_unknown() -> None:
-    made = find_candidates([offer()], context(corpus=AWS, output=DataLocation("aws", UNSAID)))
-    assert made.kinds[0].egress_usd_per_token is None
+    made = find_candidates([offer()], context(corpus=AWS, output=DataLocation("aws", UNKNOWN_REGION)))
+    assert made.candidates[0].egress_usd_per_token is None
     assert "egress: set output.region in the job file" in made.not_priced
 
 

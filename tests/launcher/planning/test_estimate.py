@@ -22,13 +22,13 @@ from launcher.planning.estimate import (
     wall_hours,
 )
 from launcher.throughput.spread import Spread
-from tests.support.candidates import free, kind, sure
+from tests.support.candidates import candidate, free, sure
 
 HOUR = 3.6e6  # tokens that the plain kind does in an hour
 
 
-def items(*shares: Allocation, rest: RunCharges = NO_CHARGES) -> Mapping[str, Decimal | None]:
-    return itemize(shares, rest)
+def items(*allocations: Allocation, rest: RunCharges = NO_CHARGES) -> Mapping[str, Decimal | None]:
+    return itemize(allocations, rest)
 
 
 # --- hours
@@ -50,7 +50,7 @@ def test_two_machines_take_half_the_time() -> None:
 
 
 def test_the_start_is_part_of_the_time() -> None:
-    machine = kind(cloud="local", cold_start=sure(360))
+    machine = candidate(cloud="local", cold_start=sure(360))
     assert wall_hours([Allocation(machine, 3, 3 * HOUR)]) == pytest.approx(1.1)
 
 
@@ -62,8 +62,8 @@ def test_a_fleet_is_done_when_the_last_of_its_shares_is() -> None:
 
 def test_a_machine_that_is_taken_away_loses_its_start_and_half_a_shard() -> None:
     assert preemption_overhead(0.5, 300) == pytest.approx(0.5 * (300 + 30) / 3_600)
-    often = kind(cloud="local", hazard=sure(0.5))
-    never = kind(cloud="local")
+    often = candidate(cloud="local", hazard=sure(0.5))
+    never = candidate(cloud="local")
     work = wall_hours([Allocation(never, 1, HOUR)]) - 300 / 3_600
     assert wall_hours([Allocation(often, 1, HOUR)]) == pytest.approx(
         work * (1 + preemption_overhead(0.5, 300)) + 300 / 3_600
@@ -82,39 +82,39 @@ def test_an_hour_of_work_costs_what_an_hour_costs() -> None:
 
 
 def test_the_machines_do_not_change_what_the_work_itself_costs() -> None:
-    one, ten = (items(Allocation(kind(), n, 10 * HOUR))["compute"] for n in (1, 10))
+    one, ten = (items(Allocation(candidate(), n, 10 * HOUR))["compute"] for n in (1, 10))
     assert one == ten == 10
 
 
 def test_every_machine_is_paid_while_it_starts() -> None:
-    found = items(Allocation(kind(usd_per_hour=Decimal("1.20")), 3, HOUR))
+    found = items(Allocation(candidate(usd_per_hour=Decimal("1.20")), 3, HOUR))
     assert found["cold_start"] == Decimal("0.30")  # 3 machines, 5 minutes each
 
 
 def test_every_machine_is_paid_while_the_others_end() -> None:
-    found = items(Allocation(kind(usd_per_hour=Decimal("1.20")), 6, HOUR))
+    found = items(Allocation(candidate(usd_per_hour=Decimal("1.20")), 6, HOUR))
     assert found["idle_tail"] == Decimal("0.06")  # 6 machines, half a shard of a minute each
 
 
 def test_this_machine_waits_for_nobody() -> None:
-    assert items(Allocation(kind(cloud="local"), 1, HOUR))["idle_tail"] == 0
+    assert items(Allocation(candidate(cloud="local"), 1, HOUR))["idle_tail"] == 0
 
 
 def test_preemption_costs_the_machine_time_that_it_wastes() -> None:
-    found = items(Allocation(kind(hazard=sure(0.4)), 2, 10 * HOUR))
+    found = items(Allocation(candidate(hazard=sure(0.4)), 2, 10 * HOUR))
     assert found["preemption"] == Decimal("0.366666666667") * 1  # 10 h x 0.4 x 330 s
     assert found["compute"] == 10
 
 
 def test_a_disk_is_paid_as_long_as_its_machine() -> None:
-    found = items(Allocation(kind(disk_usd_per_hour=Decimal("0.01"), hazard=sure(0.4)), 2, 10 * HOUR))
+    found = items(Allocation(candidate(disk_usd_per_hour=Decimal("0.01"), hazard=sure(0.4)), 2, 10 * HOUR))
     # 10 h of work, 0.3667 h lost, 2 starts of 300 s, 2 tails of 30 s
     assert found["disk"] is not None
     assert float(found["disk"]) == pytest.approx(0.01 * (10 + 0.366667 + 2 * 330 / 3_600))
 
 
 def test_egress_is_by_the_token() -> None:
-    carried = kind(egress_usd_per_token=Decimal("2.5e-9"))
+    carried = candidate(egress_usd_per_token=Decimal("2.5e-9"))
     assert items(Allocation(carried, 4, 2e9))["egress"] == 5
 
 
@@ -128,16 +128,16 @@ def test_the_vectors_and_the_controller_are_items_of_the_whole_run() -> None:
 
 def test_a_fleet_of_two_kinds_by_hand() -> None:
     """Two L4 at $0.50 and one H100 at $4, together 12,000 tokens/s; 43.2M tokens."""
-    small = kind(usd_per_hour=Decimal("0.50"), disk_usd_per_hour=Decimal("0.01"))
-    large = kind(
+    small = candidate(usd_per_hour=Decimal("0.50"), disk_usd_per_hour=Decimal("0.01"))
+    large = candidate(
         gpu="H100",
         usd_per_hour=Decimal(4),
         tokens_per_second=sure(10_000),
         egress_usd_per_token=Decimal("1e-8"),
     )
-    shares = [Allocation(small, 2, 2 * HOUR), Allocation(large, 1, 10 * HOUR)]
-    assert wall_hours(shares) == pytest.approx(1 + 300 / 3_600 + 30 / 3_600)
-    found = itemize(shares, RunCharges(Decimal(2), Decimal("0.24")))
+    allocations = [Allocation(small, 2, 2 * HOUR), Allocation(large, 1, 10 * HOUR)]
+    assert wall_hours(allocations) == pytest.approx(1 + 300 / 3_600 + 30 / 3_600)
+    found = itemize(allocations, RunCharges(Decimal(2), Decimal("0.24")))
     by_hand = {
         "compute": 2 * 0.50 + 1 * 4,
         "cold_start": (2 * 0.50 + 4) * 300 / 3_600,
@@ -153,14 +153,14 @@ def test_a_fleet_of_two_kinds_by_hand() -> None:
 
 
 def test_every_item_is_there() -> None:
-    assert tuple(items(Allocation(kind(), 1, HOUR))) == ITEMS
+    assert tuple(items(Allocation(candidate(), 1, HOUR))) == ITEMS
 
 
 # --- unknown is not zero
 
 
 def test_an_unknown_price_leaves_all_that_is_paid_by_the_hour_unknown() -> None:
-    found = items(Allocation(kind(usd_per_hour=None), 1, HOUR))
+    found = items(Allocation(candidate(usd_per_hour=None), 1, HOUR))
     assert {n for n, usd in found.items() if usd is None} == {
         "compute",
         "cold_start",
@@ -174,14 +174,14 @@ def test_an_unknown_price_leaves_all_that_is_paid_by_the_hour_unknown() -> None:
 )
 def test_what_nobody_priced_of_one_kind_is_unknown_of_the_fleet(field: str, item: str) -> None:
     found = items(
-        Allocation(kind(**{field: Decimal(1)}), 1, HOUR), Allocation(kind(**{field: None}), 1, HOUR)
+        Allocation(candidate(**{field: Decimal(1)}), 1, HOUR), Allocation(candidate(**{field: None}), 1, HOUR)
     )
     assert found[item] is None
     assert found["compute"] == 2
 
 
 def test_unknown_storage_and_controller_are_unknown() -> None:
-    found = items(Allocation(kind(), 1, HOUR), rest=RunCharges(None, None))
+    found = items(Allocation(candidate(), 1, HOUR), rest=RunCharges(None, None))
     assert (found["storage"], found["controller"]) == (None, None)
 
 
@@ -190,7 +190,7 @@ def test_what_is_unknown_is_not_in_the_sum() -> None:
 
 
 def test_a_price_of_nothing_is_known() -> None:
-    assert items(Allocation(kind(usd_per_hour=Decimal(0)), 1, HOUR))["compute"] == 0
+    assert items(Allocation(candidate(usd_per_hour=Decimal(0)), 1, HOUR))["compute"] == 0
 
 
 def test_a_million_tokens_cost_their_share() -> None:
@@ -205,16 +205,16 @@ def test_no_tokens_have_no_price_a_token() -> None:
 
 
 def test_a_kind_is_named_as_people_would() -> None:
-    assert kind(gpus=4.0, spot=True).name == "4 x L4 on gcp us-central1, spot"
-    assert kind(gpus=0.5).name == "0.5 x L4 on gcp us-central1, on-demand"
-    assert kind(cloud="local").name == "this machine"
+    assert candidate(gpus=4.0, spot=True).name == "4 x L4 on gcp us-central1, spot"
+    assert candidate(gpus=0.5).name == "0.5 x L4 on gcp us-central1, on-demand"
+    assert candidate(cloud="local").name == "this machine"
 
 
 def test_a_fleet_has_the_machines_of_all_its_shares_and_is_of_the_kind_that_does_most() -> None:
-    a, b = kind(), kind(gpu="H100")
+    a, b = candidate(), candidate(gpu="H100")
     fleet = Estimate((Allocation(a, 7, 1e6), Allocation(b, 2, 9e6)), Spread(1, 1, 1), None, {}, None)
     assert fleet.machines == 9
-    assert fleet.kind is b
+    assert fleet.main_candidate is b
 
 
 def test_a_float_becomes_a_decimal_of_twelve_digits() -> None:
@@ -228,15 +228,15 @@ tokens = st.floats(1, 1e13)
 counts = st.integers(1, 5_000)
 
 
-def total(*shares: Allocation) -> float:
-    return float(known_total(itemize(shares, NO_CHARGES)))
+def total(*allocations: Allocation) -> float:
+    return float(known_total(itemize(allocations, NO_CHARGES)))
 
 
 @given(tokens, counts, st.floats(0, 3_600), st.floats(0, 2))
 def test_more_machines_are_never_slower_and_never_cheaper(
     work: float, number: int, start: float, hazard: float
 ) -> None:
-    machine = kind(cold_start=sure(start), hazard=sure(hazard), disk_usd_per_hour=Decimal("0.01"))
+    machine = candidate(cold_start=sure(start), hazard=sure(hazard), disk_usd_per_hour=Decimal("0.01"))
     few, many = Allocation(machine, number, work), Allocation(machine, number + 1, work)
     assert wall_hours([many]) <= wall_hours([few])
     assert total(many) >= total(few)
@@ -244,7 +244,7 @@ def test_more_machines_are_never_slower_and_never_cheaper(
 
 @given(tokens, counts, st.floats(0, 3_600))
 def test_splitting_a_share_in_two_changes_nothing(work: float, number: int, start: float) -> None:
-    machine: Candidate = kind(cold_start=sure(start), hazard=sure(0.3))
+    machine: Candidate = candidate(cold_start=sure(start), hazard=sure(0.3))
     whole, halves = [Allocation(machine, 2 * number, work)], [Allocation(machine, number, work / 2)] * 2
     assert wall_hours(whole) == pytest.approx(wall_hours(halves), rel=1e-9)
     assert total(*whole) == pytest.approx(total(*halves), rel=1e-9)
@@ -254,5 +254,7 @@ def test_splitting_a_share_in_two_changes_nothing(work: float, number: int, star
 def test_a_fleet_of_one_kind_is_paid_for_as_long_as_it_is_up(
     work: float, number: int, start: float, hazard: float
 ) -> None:
-    share = Allocation(kind(cold_start=sure(start), hazard=sure(hazard)), number, work)
-    assert total(share) == pytest.approx(number * wall_hours([share]), rel=1e-9)  # at a dollar an hour
+    allocation = Allocation(candidate(cold_start=sure(start), hazard=sure(hazard)), number, work)
+    assert total(allocation) == pytest.approx(
+        number * wall_hours([allocation]), rel=1e-9
+    )  # at a dollar an hour

@@ -12,7 +12,7 @@ from launcher.planning.estimate import ITEMS, Allocation, Estimate, UsdSpread, p
 from launcher.planning.hosted_apis import CheaperWay, HostedApi, cheapest_way, price_apis
 from launcher.throughput.spread import Spread
 from pricing.hosted_apis import Hosted, hosted
-from tests.support.candidates import kind
+from tests.support.candidates import candidate
 
 MODEL = "BAAI/bge-m3"
 
@@ -37,8 +37,8 @@ def fleet(tokens: float = 1e9, **items: str | None) -> Estimate:
     total = sum(amounts.values())
     known = {name: None if items.get(name, "0") is None else usd for name, usd in amounts.items()}
     usd = Decimal(total)
-    share = Allocation(kind(), 1, tokens)
-    return Estimate((share,), Spread(1, 1, 1), UsdSpread(usd, usd, usd), known, per_million(usd, tokens))
+    allocation = Allocation(candidate(), 1, tokens)
+    return Estimate((allocation,), Spread(1, 1, 1), UsdSpread(usd, usd, usd), known, per_million(usd, tokens))
 
 
 def beside(made: Estimate, *offered: Hosted, tokens: float = 1e9) -> CheaperWay | None:
@@ -130,12 +130,12 @@ def test_this_machine_is_named_where_it_costs_less() -> None:
 
 
 def test_a_machine_whose_hours_have_no_price_is_not_named() -> None:
-    unknown = Estimate((Allocation(kind(cloud="local"), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
+    unknown = Estimate((Allocation(candidate(cloud="local"), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
     assert cheapest_way(fleet(compute="15"), 1e9, [], unknown) is None
 
 
 def test_nothing_is_cheaper_than_a_fleet_of_unknown_cost() -> None:
-    unknown = Estimate((Allocation(kind(), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
+    unknown = Estimate((Allocation(candidate(), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
     assert (
         cheapest_way(unknown, 1e9, price_apis(MODEL, 1e9, [api("one", "0.02")]), fleet(compute="1")) is None
     )

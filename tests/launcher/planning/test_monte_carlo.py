@@ -19,17 +19,17 @@ from launcher.planning.estimate import (
 )
 from launcher.planning.monte_carlo import PRICE_DRIFT, FleetOutcome, simulate
 from launcher.throughput.spread import P90, Spread
-from tests.support.candidates import free, kind, kinds, sure
+from tests.support.candidates import candidate, candidates, free, sure
 
 WORK = 3.6e9  # tokens: a thousand hours of the plain kind
 UNSURE = Spread(500, 1_000, 2_000)
 
 
 def of(
-    *shares: Allocation, rest: RunCharges = NO_CHARGES, tokens: Spread | None = None, seed: int = 7
+    *allocations: Allocation, rest: RunCharges = NO_CHARGES, tokens: Spread | None = None, seed: int = 7
 ) -> FleetOutcome:
-    work = sum(share.tokens for share in shares)
-    return simulate(shares, rest, tokens or sure(work), seed)
+    work = sum(allocation.tokens for allocation in allocations)
+    return simulate(allocations, rest, tokens or sure(work), seed)
 
 
 def ends(found: FleetOutcome) -> tuple[float, float, float]:
@@ -47,23 +47,25 @@ def wide(found: FleetOutcome) -> float:
 
 
 def test_the_middle_is_the_arithmetic() -> None:
-    shares = [Allocation(kind(tokens_per_second=UNSURE, spot=True, hazard=Spread(0.1, 0.4, 1.4)), 9, WORK)]
+    allocations = [
+        Allocation(candidate(tokens_per_second=UNSURE, spot=True, hazard=Spread(0.1, 0.4, 1.4)), 9, WORK)
+    ]
     rest = RunCharges(Decimal(12), Decimal("0.2"))
-    found = of(*shares, rest=rest)
+    found = of(*allocations, rest=rest)
     assert found.usd is not None
-    assert found.usd.p50 == known_total(itemize(shares, rest))
-    assert found.hours.mid == wall_hours(shares)
+    assert found.usd.p50 == known_total(itemize(allocations, rest))
+    assert found.hours.mid == wall_hours(allocations)
 
 
 def test_what_is_sure_has_no_spread() -> None:
-    low, middle, high = ends(found := of(Allocation(kind(), 9, WORK)))
+    low, middle, high = ends(found := of(Allocation(candidate(), 9, WORK)))
     assert low == pytest.approx(middle)
     assert high == pytest.approx(middle)
     assert found.hours.low == pytest.approx(found.hours.high)
 
 
 def test_an_unknown_price_leaves_the_dollars_unknown_and_not_the_hours() -> None:
-    found = of(Allocation(kind(usd_per_hour=None), 1, WORK))
+    found = of(Allocation(candidate(usd_per_hour=None), 1, WORK))
     assert found.usd is None
     assert found.hours.mid > 1_000
 
@@ -107,14 +109,14 @@ def test_an_old_list_price_is_taken_as_it_is() -> None:
 
 
 def test_two_fleets_of_one_kind_share_its_luck() -> None:
-    spot = kind(spot=True, tokens_per_second=UNSURE, price_age_days=30.0, floats=True)
+    spot = candidate(spot=True, tokens_per_second=UNSURE, price_age_days=30.0, floats=True)
     few, more = ends(of(Allocation(spot, 90, WORK))), ends(of(Allocation(spot, 91, WORK)))
     assert few == pytest.approx(more, rel=0.02)
 
 
 def test_preemptions_cost_hours_and_dollars_at_the_high_end() -> None:
-    rough = kind(spot=True, hazard=Spread(0.1, 0.4, 1.4))
-    calm = kind(spot=True, hazard=NO_PREEMPTION)
+    rough = candidate(spot=True, hazard=Spread(0.1, 0.4, 1.4))
+    calm = candidate(spot=True, hazard=NO_PREEMPTION)
     one, other = (of(Allocation(k, 50, WORK)) for k in (rough, calm))
     assert one.hours.high > other.hours.high
     assert ends(one)[2] > ends(other)[2]
@@ -123,7 +125,7 @@ def test_preemptions_cost_hours_and_dollars_at_the_high_end() -> None:
 
 
 def test_a_slow_start_is_late_for_every_machine_of_its_cloud() -> None:
-    slow = kind(cold_start=Spread(100, 300, 900))
+    slow = candidate(cold_start=Spread(100, 300, 900))
     found = of(Allocation(slow, 1_000, WORK))
     assert found.hours.high - found.hours.mid == pytest.approx(600 / 3_600, rel=0.05)
     assert ends(found)[2] - ends(found)[1] == pytest.approx(1_000 * 600 / 3_600, rel=0.05)
@@ -144,8 +146,8 @@ def test_more_texts_are_more_vectors_to_keep() -> None:
 
 def test_what_is_not_in_the_middle_is_not_in_the_ends() -> None:
     """Egress is priced for one kind and not for the other, so it is left out; nothing else varies."""
-    told = kind(egress_usd_per_token=Decimal("1e-7"))
-    silent = kind(region="b", egress_usd_per_token=None)
+    told = candidate(egress_usd_per_token=Decimal("1e-7"))
+    silent = candidate(region="b", egress_usd_per_token=None)
     low, middle, high = ends(of(Allocation(told, 2, WORK / 2), Allocation(silent, 2, WORK / 2)))
     assert low == pytest.approx(middle)
     assert high == pytest.approx(middle)
@@ -155,14 +157,18 @@ def test_what_is_not_in_the_middle_is_not_in_the_ends() -> None:
 
 
 def test_a_seed_gives_the_same_outcome_again() -> None:
-    share = Allocation(kind(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK)
-    assert of(share) == of(share)
-    assert of(share) != of(share, seed=8)
+    allocation = Allocation(
+        candidate(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK
+    )
+    assert of(allocation) == of(allocation)
+    assert of(allocation) != of(allocation, seed=8)
 
 
 def test_another_seed_moves_the_ends_by_little() -> None:
-    share = Allocation(kind(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK)
-    highs = [ends(of(share, seed=seed))[2] for seed in range(8)]
+    allocation = Allocation(
+        candidate(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK
+    )
+    highs = [ends(of(allocation, seed=seed))[2] for seed in range(8)]
     assert max(highs) < 1.1 * min(highs)
 
 
@@ -174,11 +180,11 @@ machines = st.integers(1, 500)
 @settings(max_examples=50)
 @given(st.integers(0, 10_000), machines, st.floats(0, 12), st.floats(0, 1))
 def test_low_is_never_above_high(seed: int, number: int, size: float, spread: float) -> None:
-    one, two = kinds(seed, 2)
+    one, two = candidates(seed, 2)
     tokens = 10**size
-    shares = [Allocation(one, number, tokens / 2), Allocation(two, 1, tokens / 2)]
+    allocations = [Allocation(one, number, tokens / 2), Allocation(two, 1, tokens / 2)]
     found = of(
-        *shares,
+        *allocations,
         rest=RunCharges(None, Decimal("0.2")),
         tokens=Spread(tokens * (1 - spread), tokens, tokens * (1 + spread)),
         seed=seed,
@@ -191,8 +197,8 @@ def test_low_is_never_above_high(seed: int, number: int, size: float, spread: fl
 @settings(max_examples=25)
 @given(st.integers(0, 10_000), machines)
 def test_the_order_of_the_shares_changes_nothing(seed: int, number: int) -> None:
-    drawn: list[Candidate] = kinds(seed, 3)
-    shares = [Allocation(one, number, WORK / 3) for one in drawn]
-    there, back = of(*shares), of(*reversed(shares))
+    drawn: list[Candidate] = candidates(seed, 3)
+    allocations = [Allocation(one, number, WORK / 3) for one in drawn]
+    there, back = of(*allocations), of(*reversed(allocations))
     assert ends(there) == pytest.approx(ends(back))
     assert there.hours.high == pytest.approx(back.hours.high)

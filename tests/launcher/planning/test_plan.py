@@ -22,7 +22,7 @@ from launcher.planning.plan_reader import planned
 from launcher.planning.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
 from pricing.hosted_apis import Hosted
-from tests.support.candidates import kind, sure
+from tests.support.candidates import candidate, sure
 
 JOB: Mapping[str, Any] = {
     "name": "reviews",
@@ -45,7 +45,7 @@ ASKED = Requirements(sure(PROFILE.tokens.mid), RunCharges(None, Decimal("0.20"))
 
 def machine(cloud: str = "gcp", usd: str | None = "0.72", **changes: Any) -> Candidate:
     price = None if usd is None else Decimal(usd)
-    return kind(
+    return candidate(
         cloud=cloud,
         spot=True,
         usd_per_hour=price,
@@ -68,7 +68,7 @@ def plan_of(*kinds: Candidate, work: PlannedWork = WORK, **changes: Any) -> Plan
         "created": datetime(2026, 3, 1, 12, tzinfo=UTC),
         "work": work,
         "profile": PROFILE,
-        "lots": machine_groups(chosen.shares),
+        "lots": machine_groups(chosen.allocations),
         "chosen": chosen,
         "alternatives": (Alternative("only aws", other, Decimal("0.1")),),
         "binding": ("limits.deadline 6 h: four times as long, $0.60 in 9 h",),
@@ -80,7 +80,7 @@ def plan_of(*kinds: Candidate, work: PlannedWork = WORK, **changes: Any) -> Plan
         "cheaper": CheaperWay(
             "one m in batches", Decimal("0.036"), Decimal("0.75"), comparable=False, break_even=None
         ),
-        "quota": quota_needs(chosen.shares),
+        "quota": quota_needs(chosen.allocations),
         "left_out": {"limits.gpus": 7},
         "gap": 0.00123456,
     }
@@ -198,14 +198,14 @@ def test_a_report_can_be_held_against_a_plan() -> None:
 
 
 def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
-    shares = fleet(
+    allocations = fleet(
         machine(region="a"),
         machine(region="b", usd="0.70"),
         machine(cloud="aws"),
         machine(gpus=2.0),
         machine(gpu="H100"),
-    ).shares
-    found = machine_groups(shares)
+    ).allocations
+    found = machine_groups(allocations)
     assert [(lot.gpu, lot.gpus_per_machine, lot.cloud, lot.machines) for lot in found] == [
         ("L4", 1.0, "gcp", 2),
         ("L4", 1.0, "aws", 1),
@@ -215,8 +215,11 @@ def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
 
 
 def test_the_places_of_a_lot_are_ranked_by_price() -> None:
-    shares = [Allocation(machine(region="a"), 3, 6e6), Allocation(machine(region="b", usd="0.60"), 1, 2e6)]
-    (lot,) = machine_groups(shares)
+    allocations = [
+        Allocation(machine(region="a"), 3, 6e6),
+        Allocation(machine(region="b", usd="0.60"), 1, 2e6),
+    ]
+    (lot,) = machine_groups(allocations)
     assert lot.regions == ("b", "a")
     assert [(seat.region, seat.machines) for seat in lot.places] == [("b", 1), ("a", 3)]
     assert lot.usd_per_hour == Decimal("0.69")  # three at $0.72, one at $0.60

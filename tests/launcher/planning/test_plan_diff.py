@@ -317,7 +317,7 @@ def test_the_command_compares_two_plans(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(sample_plan.plan()), encoding="utf-8")
+    (tmp_path / "a.json").write_text(json.dumps(sample_plan.plan(run="another")), encoding="utf-8")
     done = embedfleet("diff", "a.json", "a.json", folder=tmp_path)
     assert done.returncode == 1
     assert "its digest does not fit" in done.stderr

@@ -13,6 +13,7 @@ from launcher.ledger.records import MeasuredSpeed
 from launcher.planning import plan as plans
 from launcher.planning import plan_file, planner
 from launcher.planning.plan import Plan
+from launcher.planning.request import PlanOptions
 from pricing import price_book
 from pricing.offer import Offer
 from tests.support.runs import write_jsonl
@@ -66,8 +67,8 @@ def showcase(limits: str, extra: str = "speed: {L4: 897}") -> str:
 def made(
     text: str, folder: Path, offers: tuple[Offer, ...] = L4, now: datetime = NOW, **changes: Any
 ) -> Plan:
-    choices = planner.PlanOptions(changes.pop("on", None), 0.1, offers, **changes)
-    return planner.make_plan(jobs.parse(text), folder, choices, now, lambda _: None)
+    options = PlanOptions(on=changes.pop("on", None), probe_seconds=0.1, offers=offers, **changes)
+    return planner.make_plan(jobs.parse(text), folder, options, now, lambda _: None)
 
 
 def refused(
@@ -83,19 +84,6 @@ def item(plan: Plan, name: str) -> float:
 
 
 # --- models and the corpus
-
-
-@pytest.mark.parametrize("model", ["models/nope", "./nope", "/no/such/model", "a/b/c"])
-def test_a_model_that_reads_like_a_path_and_is_none_is_not_asked_of_the_hub(
-    model: str, tmp_path: Path
-) -> None:
-    (tmp_path / "models").mkdir()
-    with pytest.raises(Usage, match="no model folder at"):
-        planner.resolve(model, tmp_path)
-
-
-def test_a_hub_id_stays_a_hub_id(tmp_path: Path) -> None:
-    assert planner.resolve("BAAI/bge-small-en-v1.5", tmp_path) == "BAAI/bge-small-en-v1.5"
 
 
 def test_an_unknown_model_is_a_mistake_of_the_job_and_names_the_nearest(tmp_path: Path) -> None:
@@ -298,7 +286,7 @@ def test_apis_stand_beside_and_the_cheaper_one_is_named(tmp_path: Path) -> None:
 
 def test_a_speed_that_was_measured_is_used(tmp_path: Path) -> None:
     seen = MeasuredSpeed(MINILM, "L4", "vllm", 9e4, 1e5, 1.1e5, "run x", NOW, {"lengths": [[1.0, 256.0]]})
-    plan = made(declared("truncate: 256"), tmp_path, seen=(seen,))
+    plan = made(declared("truncate: 256"), tmp_path, speeds=(seen,))
     assert plan.lots[0].speed_source.startswith("measured 2026-11-23")
 
 
@@ -313,7 +301,7 @@ def test_the_controller_is_that_of_a_cloud_of_the_fleet(tmp_path: Path) -> None:
 def test_each_kind_of_machine_stands_alone_in_its_cheapest_place(tmp_path: Path) -> None:
     offers = (*L4, offer("0.60", region="us-east4"), offer("2.0", gpu="H100", instance_type="a3"))
     plan = made(declared(), tmp_path, offers)
-    found = {(e.kind.gpu, e.kind.spot): e.kind.region for e in plan.kinds}
+    found = {(e.main_candidate.gpu, e.main_candidate.spot): e.main_candidate.region for e in plan.kinds}
     assert found == {
         ("L4", False): "us-east4",
         ("L4", True): "us-central1",

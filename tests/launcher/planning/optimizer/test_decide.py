@@ -18,7 +18,7 @@ from launcher.planning.optimizer.infeasible import round_duration_up
 from launcher.planning.optimizer.search import Requirements, estimate_fleet, median_usd
 from launcher.planning.optimizer.solver import GAP
 from launcher.throughput.spread import Spread
-from tests.support.candidates import free, groups, kind, kinds, sure
+from tests.support.candidates import candidate, candidates, free, groups, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour
 UNSURE = Spread(500, 1_000, 2_000)
@@ -30,9 +30,14 @@ sizes = st.floats(8, 11)
 HOURS = {"m": 1 / 60, "h": 1.0}
 
 
-def asked(tokens: float, hours: float | None = None, **changes: Any) -> Requirements:
+def requirements(tokens: float, hours: float | None = None, **changes: Any) -> Requirements:
     """So much work, by then; nothing is paid but the machines."""
-    fields: dict[str, Any] = {"tokens": sure(tokens), "rest": NO_CHARGES, "deadline_hours": hours, "seed": 7}
+    fields: dict[str, Any] = {
+        "tokens": sure(tokens),
+        "charges": NO_CHARGES,
+        "deadline_hours": hours,
+        "seed": 7,
+    }
     return Requirements(**fields | changes)
 
 
@@ -75,7 +80,7 @@ def named(found: Decision) -> dict[str, Alternative]:
 def showcase(usd_per_hour: str, *, spot: bool = False) -> Candidate:
     """The L4 of the published run: 897 tokens/s, with the cold start of GCP for a model of 7.6 billion parameters."""
     rough = Spread(0.01, 0.37, 1.39) if spot else sure(0)
-    return kind(
+    return candidate(
         spot=spot,
         usd_per_hour=Decimal(usd_per_hour),
         tokens_per_second=sure(897),
@@ -88,7 +93,9 @@ TOKENS = 29.5e6 * 102
 
 
 def test_the_published_run_on_demand() -> None:
-    found = decide([showcase("0.755")], asked(TOKENS, 2.5, machines=406, rest=RunCharges(None, None))).chosen
+    found = decide(
+        [showcase("0.755")], requirements(TOKENS, 2.5, machines=406, charges=RunCharges(None, None))
+    ).chosen
     assert float(found.items["compute"] or 0) == pytest.approx(703.5, rel=0.001)
     assert found.usd is not None
     assert float(found.usd.p50) == pytest.approx(710, rel=0.05)
@@ -97,7 +104,9 @@ def test_the_published_run_on_demand() -> None:
 
 
 def test_the_published_run_on_spot_states_its_starts_and_preemptions() -> None:
-    found = decide([showcase("0.297", spot=True)], asked(TOKENS, 3.2, machines=406, rest=REST)).chosen
+    found = decide(
+        [showcase("0.297", spot=True)], requirements(TOKENS, 3.2, machines=406, charges=REST)
+    ).chosen
     assert float(found.items["compute"] or 0) == pytest.approx(276.7, rel=0.001)
     assert float(found.items["cold_start"] or 0) == pytest.approx(
         found.machines * 338 / 3_600 * 0.297, rel=1e-6
@@ -112,59 +121,59 @@ def test_the_published_run_on_spot_states_its_starts_and_preemptions() -> None:
 
 def test_the_cheapest_that_is_on_time_at_p90_is_chosen() -> None:
     slow, fast = (
-        kind(tokens_per_second=UNSURE),
-        kind(gpu="H100", tokens_per_second=sure(4_000), usd_per_hour=Decimal(8)),
+        candidate(tokens_per_second=UNSURE),
+        candidate(gpu="H100", tokens_per_second=sure(4_000), usd_per_hour=Decimal(8)),
     )
-    chosen = decide([slow, fast], asked(10 * WORK, 4, machines=1)).chosen
-    assert chosen.kind is fast
-    assert decide([slow, fast], asked(10 * WORK, 30, machines=1)).chosen.kind is slow
+    chosen = decide([slow, fast], requirements(10 * WORK, 4, machines=1)).chosen
+    assert chosen.main_candidate is fast
+    assert decide([slow, fast], requirements(10 * WORK, 30, machines=1)).chosen.main_candidate is slow
 
 
 def test_the_items_make_up_the_dollars() -> None:
-    chosen = decide(kinds(3, 40), asked(1e10, 5, rest=RunCharges(None, Decimal("0.2")))).chosen
+    chosen = decide(candidates(3, 40), requirements(1e10, 5, charges=RunCharges(None, Decimal("0.2")))).chosen
     assert chosen.usd is not None
     assert known_total(chosen.items) == chosen.usd.p50
     assert chosen.items["storage"] is None
 
 
 def test_a_controller_makes_a_slow_fleet_dear() -> None:
-    one = kind()
-    assert decide([one], asked(50 * WORK)).chosen.machines == 1
-    paid = asked(50 * WORK, rest=RunCharges(Decimal(0), Decimal("0.50")))
+    one = candidate()
+    assert decide([one], requirements(50 * WORK)).chosen.machines == 1
+    paid = requirements(50 * WORK, charges=RunCharges(Decimal(0), Decimal("0.50")))
     assert decide([one], paid).chosen.machines > 3  # $25 for 50 hours, or nine cents for each start
 
 
 def test_a_machine_without_a_price_is_no_choice() -> None:
-    problem = refusal([kind(usd_per_hour=None)], asked(WORK))
+    problem = refusal([candidate(usd_per_hour=None)], requirements(WORK))
     assert str(problem) == "no machine fits the limits of the job and has a known price and speed"
     assert problem.hint == "loosen limits.gpus, clouds, regions or spot in the job file"
 
 
 def test_no_fleet_takes_more_of_a_region_than_is_known_to_be_had_where_it_need_not() -> None:
     pair = [free(region="a"), free(region="b", usd_per_hour=Decimal(2))]
-    found = decide(pair, asked(20 * WORK, 1.1, obtainable=groups(pair, 12)))
-    assert {s.kind.region: s.machines for s in found.chosen.shares}["a"] == 12
+    found = decide(pair, requirements(20 * WORK, 1.1, obtainable=groups(pair, 12)))
+    assert {s.candidate.region: s.machines for s in found.chosen.allocations}["a"] == 12
     assert any("known to be obtainable" in one and "without it" in one for one in found.binding)
 
 
 def test_a_fleet_that_takes_more_of_a_region_than_is_known_to_be_had_says_so() -> None:
     one = free()
-    found = decide([one], asked(20 * WORK, 1.1, obtainable=groups([one], 12)))
+    found = decide([one], requirements(20 * WORK, 1.1, obtainable=groups([one], 12)))
     assert found.chosen.machines > 12
     assert any("machines more than are known to be obtainable" in why for why in found.binding)
 
 
 def test_the_machines_of_a_region_that_the_user_names_are_a_limit() -> None:
     pair = [free(region="a"), free(region="b", usd_per_hour=Decimal(2))]
-    found = decide(pair, asked(20 * WORK, 2.1, machines_per_region=6))
-    assert max(s.machines for s in found.chosen.shares) <= 6
+    found = decide(pair, requirements(20 * WORK, 2.1, machines_per_region=6))
+    assert max(s.machines for s in found.chosen.allocations) <= 6
     assert "limits.machines_per_region 6" in str(found.binding)
 
 
 def test_the_machines_of_a_region_are_counted_whatever_they_are_bought_as() -> None:
     pair = [free(), free(spot=True, usd_per_hour=Decimal("1.01"))]
     assert "machines a region" in str(
-        refusal(pair, asked(20 * WORK, 6, machines_per_region=2))
+        refusal(pair, requirements(20 * WORK, 6, machines_per_region=2))
     )  # four are needed
 
 
@@ -173,11 +182,11 @@ def test_no_machine_works_longer_than_the_run_lasts() -> None:
     steady = free(usd_per_hour=Decimal("0.9"))
     unsure = free(gpu="H100", tokens_per_second=Spread(5_000, 10_000, 20_000), usd_per_hour=Decimal(18))
     chosen = decide(
-        [steady, unsure], asked(1_000 * WORK, 20, obtainable={steady.group: 40}, machines=50)
+        [steady, unsure], requirements(1_000 * WORK, 20, obtainable={steady.group: 40}, machines=50)
     ).chosen
-    assert len(chosen.shares) == 2
-    for share in chosen.shares:
-        worked = share.tokens / share.kind.tokens_per_second.mid / 3_600 / share.machines
+    assert len(chosen.allocations) == 2
+    for allocation in chosen.allocations:
+        worked = allocation.tokens / allocation.candidate.tokens_per_second.mid / 3_600 / allocation.machines
         assert worked <= chosen.hours.mid * 1.01
 
 
@@ -186,53 +195,58 @@ def test_no_machine_works_longer_than_the_run_lasts() -> None:
 
 def test_a_deadline_that_costs_something_binds() -> None:
     pair = [free(), free(gpu="H100", tokens_per_second=sure(10_000), usd_per_hour=Decimal(20))]
-    found = decide(pair, asked(100 * WORK, 5, machines=10))
+    found = decide(pair, requirements(100 * WORK, 5, machines=10))
     assert found.binding[0].startswith("limits.deadline 5 h: four times as long, $")
 
 
 def test_machines_that_are_too_few_bind() -> None:
     pair = [free(), free(gpu="H100", tokens_per_second=sure(10_000), usd_per_hour=Decimal(20))]
-    assert "limits.machines 10: without it $" in str(decide(pair, asked(100 * WORK, 5, machines=10)).binding)
+    assert "limits.machines 10: without it $" in str(
+        decide(pair, requirements(100 * WORK, 5, machines=10)).binding
+    )
 
 
 def test_a_quota_that_keeps_the_cheaper_out_binds() -> None:
     pair = [free(), free(region="b", usd_per_hour=Decimal(2))]
-    found = decide(pair, asked(20 * WORK, 2.1, quota={pair[0].group: 3}))
+    found = decide(pair, requirements(20 * WORK, 2.1, quota={pair[0].group: 3}))
     assert "quota: without it $" in str(found.binding)
-    assert sum(s.machines for s in found.chosen.shares if s.kind is pair[0]) <= 3
+    assert sum(s.machines for s in found.chosen.allocations if s.candidate is pair[0]) <= 3
 
 
 def test_nothing_binds_where_nothing_is_asked() -> None:
-    assert decide([free()], asked(20 * WORK)).binding == ()
+    assert decide([free()], requirements(20 * WORK)).binding == ()
 
 
 # --- alternatives and the frontier
 
 
 def test_there_is_an_alternative_for_each_gpu_and_purchase_kind_and_the_best_region() -> None:
-    found = kinds(5, 60)
-    names = named(decide(found, asked(1e10, 50, rest=REST)))
+    found = candidates(5, 60)
+    names = named(decide(found, requirements(1e10, 50, charges=REST)))
     assert {"only on demand", "only spot"} < names.keys()
     assert {f"only {one.gpu}" for one in found} < names.keys()
     assert [name for name in names if name.startswith(("only aws ", "only azure ", "only gcp "))]
 
 
 def test_alternatives_are_what_they_say() -> None:
-    names = named(decide(kinds(5, 60), asked(1e10, 50, rest=REST)))
-    assert {s.kind.gpu for s in names["only L4"].estimate.shares} == {"L4"}
-    assert {s.kind.spot for s in names["only on demand"].estimate.shares} == {False}
-    assert {s.kind.spot for s in names["only spot"].estimate.shares} == {True}
+    names = named(decide(candidates(5, 60), requirements(1e10, 50, charges=REST)))
+    assert {s.candidate.gpu for s in names["only L4"].estimate.allocations} == {"L4"}
+    assert {s.candidate.spot for s in names["only on demand"].estimate.allocations} == {False}
+    assert {s.candidate.spot for s in names["only spot"].estimate.allocations} == {True}
 
 
 def test_an_alternative_says_what_it_costs_more() -> None:
-    found = decide([free(), free(gpu="T4", usd_per_hour=Decimal("1.5"))], asked(10 * WORK, 24))
+    found = decide([free(), free(gpu="T4", usd_per_hour=Decimal("1.5"))], requirements(10 * WORK, 24))
     assert float(named(found)["only T4"].more or 0) == pytest.approx(5, rel=0.02)
     assert named(found)["only L4"].more == 0
 
 
 def test_without_a_deadline_the_chosen_gpu_alone_costs_nothing_more() -> None:
-    pair = [kind(tokens_per_second=UNSURE), kind(gpu="T4", tokens_per_second=UNSURE, usd_per_hour=Decimal(2))]
-    found = decide(pair, asked(WORK, rest=REST))
+    pair = [
+        candidate(tokens_per_second=UNSURE),
+        candidate(gpu="T4", tokens_per_second=UNSURE, usd_per_hour=Decimal(2)),
+    ]
+    found = decide(pair, requirements(WORK, charges=REST))
     assert named(found)["only L4"].more == 0
     assert (named(found)["only T4"].more or 0) > 0
 
@@ -241,7 +255,7 @@ def test_without_a_deadline_the_chosen_gpu_alone_costs_nothing_more() -> None:
 @given(seeds, sizes, st.none() | st.floats(0.5, 50))
 def test_no_alternative_is_cheaper_than_what_was_chosen(seed: int, size: float, hours: float | None) -> None:
     try:
-        made = decide(kinds(seed, 30), asked(10**size, hours, rest=REST))
+        made = decide(candidates(seed, 30), requirements(10**size, hours, charges=REST))
     except Infeasible:
         return
     dollars = [median_usd(one.estimate) for one in made.alternatives]
@@ -252,9 +266,9 @@ def test_no_alternative_is_cheaper_than_what_was_chosen(seed: int, size: float, 
 
 
 def test_no_alternative_is_cheaper_by_taking_more_than_is_known_to_be_had() -> None:
-    found = kinds(117, 30)
-    made = decide(found, asked(1e9, rest=REST, obtainable=groups(found, 16)))
-    assert max(share.machines for share in made.chosen.shares) <= 16
+    found = candidates(117, 30)
+    made = decide(found, requirements(1e9, charges=REST, obtainable=groups(found, 16)))
+    assert max(allocation.machines for allocation in made.chosen.allocations) <= 16
     assert all(one.more is not None and one.more >= 0 for one in made.alternatives)
 
 
@@ -264,7 +278,7 @@ def test_every_point_of_the_frontier_is_slower_and_cheaper_than_the_one_before(
     seed: int, size: float, hours: float | None
 ) -> None:
     try:
-        points = decide(kinds(seed, 30), asked(10**size, hours, rest=REST)).frontier
+        points = decide(candidates(seed, 30), requirements(10**size, hours, charges=REST)).frontier
     except Infeasible:
         return
     for one, other in pairwise(points):
@@ -273,7 +287,7 @@ def test_every_point_of_the_frontier_is_slower_and_cheaper_than_the_one_before(
 
 
 def test_a_large_market_has_a_frontier_of_at_least_eight_points() -> None:
-    assert len(decide(kinds(1, 300), asked(3e9, 6, rest=REST)).frontier) >= 8
+    assert len(decide(candidates(1, 300), requirements(3e9, 6, charges=REST)).frontier) >= 8
 
 
 # --- laws
@@ -291,12 +305,12 @@ def test_a_large_market_has_a_frontier_of_at_least_eight_points() -> None:
 def test_every_limit_holds_and_time_and_money_at_p90(
     seed: int, size: float, hours: float | None, most: int, each: int | None, money: float
 ) -> None:
-    found = kinds(seed, 30)
+    found = candidates(seed, 30)
     quota = {one.group: 5 for one in found[:8]}
-    wanted = asked(
+    wanted = requirements(
         10**size,
         hours,
-        rest=REST,
+        charges=REST,
         machines=most,
         machines_per_region=each,
         quota=quota,
@@ -314,11 +328,13 @@ def test_every_limit_holds_and_time_and_money_at_p90(
     assert wanted.budget is not None
     assert chosen.usd.p90 <= wanted.budget
     assert chosen.machines <= most
-    for group in {share.kind.group for share in chosen.shares}:
-        mine = [share for share in chosen.shares if share.kind.group == group]
-        assert each is None or sum(share.machines for share in mine) <= each
-        assert sum(share.machines * share.kind.gpus for share in mine) <= quota.get(group, 1e9)
-    assert sum(share.tokens for share in chosen.shares) == pytest.approx(10**size)
+    for group in {allocation.candidate.group for allocation in chosen.allocations}:
+        mine = [allocation for allocation in chosen.allocations if allocation.candidate.group == group]
+        assert each is None or sum(allocation.machines for allocation in mine) <= each
+        assert sum(allocation.machines * allocation.candidate.gpus for allocation in mine) <= quota.get(
+            group, 1e9
+        )
+    assert sum(allocation.tokens for allocation in chosen.allocations) == pytest.approx(10**size)
 
 
 def loosened(wanted: Requirements, what: str) -> Requirements:
@@ -344,11 +360,11 @@ def loosened(wanted: Requirements, what: str) -> Requirements:
 def test_a_fleet_never_costs_more_when_an_offer_is_added_or_a_limit_loosened(
     seed: int, size: float, hours: float, what: str
 ) -> None:
-    found = kinds(seed, 40)
-    wanted = asked(
+    found = candidates(seed, 40)
+    wanted = requirements(
         10**size,
         hours,
-        rest=RunCharges(Decimal(0), Decimal(0)),
+        charges=RunCharges(Decimal(0), Decimal(0)),
         machines=40,
         machines_per_region=8,
         quota={one.group: 4 for one in found[:10]},
@@ -363,40 +379,40 @@ def test_a_fleet_never_costs_more_when_an_offer_is_added_or_a_limit_loosened(
 
 def test_a_fleet_uses_the_time_that_the_deadline_leaves_it() -> None:
     """Ten more offers, and the plan costs 5 % more: without them a point of the frontier is nearer to 13 h by luck."""
-    found = kinds(128, 40)
-    wanted = asked(10**10.25, 13, machines=40, machines_per_region=8)
+    found = candidates(128, 40)
+    wanted = requirements(10**10.25, 13, machines=40, machines_per_region=8)
     wanted = replace(wanted, quota={one.group: 4 for one in found[:10]})
     assert usd(decide(found, wanted)) <= usd(decide(found[:30], wanted)) * LAW
 
 
 def test_a_later_deadline_never_costs_more_where_a_region_is_used_up() -> None:
     pair = [free(region="a"), free(region="b", usd_per_hour=Decimal(10))]
-    soon, late = (decide(pair, asked(1_000 * WORK, h, obtainable=groups(pair, 16))) for h in (30, 35))
+    soon, late = (decide(pair, requirements(1_000 * WORK, h, obtainable=groups(pair, 16))) for h in (30, 35))
     assert usd(late) <= usd(soon) * LAW
 
 
 def test_a_small_budget_is_no_reason_to_count_on_more_than_is_known_to_be_had() -> None:
     pair = [free(region="a"), free(region="b", usd_per_hour=Decimal(10))]
-    wanted = asked(1_000 * WORK, 45, obtainable=groups(pair, 16))
+    wanted = requirements(1_000 * WORK, 45, obtainable=groups(pair, 16))
     least = hinted(refusal(pair, replace(wanted, budget=Decimal(2_000))))["budget"]
     for budget in (least, 20_000):
         chosen = decide(pair, replace(wanted, budget=Decimal(budget))).chosen
-        assert max(share.machines for share in chosen.shares) <= 16
+        assert max(allocation.machines for allocation in chosen.allocations) <= 16
 
 
 @few
 @given(seeds, st.floats(10, 12))
 def test_twice_the_corpus_is_twice_the_compute(seed: int, size: float) -> None:
-    found = kinds(seed, 30)
-    one, two = (decide(found, asked(n * 10**size, rest=REST)).chosen for n in (1, 2))
+    found = candidates(seed, 30)
+    one, two = (decide(found, requirements(n * 10**size, charges=REST)).chosen for n in (1, 2))
     assert float(two.items["compute"] or 0) == pytest.approx(2 * float(one.items["compute"] or 0), rel=0.01)
 
 
 @few
 @given(seeds, sizes, st.none() | st.floats(1, 50))
 def test_equal_inputs_give_an_equal_decision(seed: int, size: float, hours: float | None) -> None:
-    found = kinds(seed, 30)
-    wanted = asked(10**size, hours, rest=REST, obtainable=groups(found, 16))
+    found = candidates(seed, 30)
+    wanted = requirements(10**size, hours, charges=REST, obtainable=groups(found, 16))
     assert outcome_of(found, wanted) == outcome_of(found, wanted)
 
 
@@ -404,7 +420,7 @@ def test_equal_inputs_give_an_equal_decision(seed: int, size: float, hours: floa
 
 
 def test_a_deadline_too_short_names_the_soonest() -> None:
-    problem = refusal([kind()], asked(100 * WORK, 2, machines=10))
+    problem = refusal([candidate()], requirements(100 * WORK, 2, machines=10))
     assert str(problem).startswith(
         "nothing finishes in 2 h with at most 10 machines (limits.machines); soonest: "
     )
@@ -414,33 +430,33 @@ def test_a_deadline_too_short_names_the_soonest() -> None:
 
 
 def test_a_fleet_that_makes_the_deadline_at_p90_is_not_refused() -> None:
-    one = kind(tokens_per_second=sure(897), cold_start=Spread(157, 338, 680))
-    made = estimate_fleet([Allocation(one, 406, TOKENS)], asked(TOKENS))
+    one = candidate(tokens_per_second=sure(897), cold_start=Spread(157, 338, 680))
+    made = estimate_fleet([Allocation(one, 406, TOKENS)], requirements(TOKENS))
     assert made.hours.high < 2.5
-    assert decide([one], asked(TOKENS, 2.5, machines=406)).chosen.hours.high <= 2.5
+    assert decide([one], requirements(TOKENS, 2.5, machines=406)).chosen.hours.high <= 2.5
 
 
 def test_a_deadline_before_the_first_token_is_refused_with_one_that_works() -> None:
-    problem = refusal([kind()], asked(WORK, 0.05))
-    decide([kind()], asked(WORK, hinted(problem)["deadline_hours"]))
+    problem = refusal([candidate()], requirements(WORK, 0.05))
+    decide([candidate()], requirements(WORK, hinted(problem)["deadline_hours"]))
 
 
 def test_a_budget_too_small_names_the_least() -> None:
-    problem = refusal([free()], asked(100 * WORK, budget=Decimal(50)))
+    problem = refusal([free()], requirements(100 * WORK, budget=Decimal(50)))
     assert str(problem).startswith("nothing costs at most $50 (P90); the least is $10")
     assert hinted(problem)["budget"] in (Decimal(102), Decimal(103))
 
 
 def test_a_quota_too_small_for_the_deadline_is_named() -> None:
     one = free()
-    problem = refusal([one], asked(100 * WORK, 5, quota={one.group: 4}))
+    problem = refusal([one], requirements(100 * WORK, 5, quota={one.group: 4}))
     assert "within the quota" in str(problem)
     assert "or quota: gcp us-central1 L4 on_demand " in problem.hint
 
 
 def test_a_quota_too_small_is_named_with_one_that_works() -> None:
     one = free()
-    wanted = asked(100 * WORK, 5, quota={one.group: 4})
+    wanted = requirements(100 * WORK, 5, quota={one.group: 4})
     said = re.search(r"L4 on_demand (\d+)", refusal([one], wanted).hint)
     assert said
     assert 20 <= int(said[1]) <= 23
@@ -448,12 +464,12 @@ def test_a_quota_too_small_is_named_with_one_that_works() -> None:
 
 
 def test_a_quota_of_nothing_is_named() -> None:
-    problem = refusal([kind()], asked(WORK, quota={kind().group: 0}))
+    problem = refusal([candidate()], requirements(WORK, quota={candidate().group: 0}))
     assert "the quota leaves no machine" in str(problem)
 
 
 def test_too_few_machines_a_region_are_named() -> None:
-    problem = refusal([free()], asked(100 * WORK, 5, machines_per_region=4))
+    problem = refusal([free()], requirements(100 * WORK, 5, machines_per_region=4))
     assert "at most 4 machines a region" in str(problem)
     assert "limits.machines_per_region" in problem.hint
 
@@ -472,9 +488,11 @@ def test_a_duration_is_never_shorter_than_what_it_stands_for() -> None:
 def test_the_deadline_and_the_machines_that_are_hinted_at_work(
     seed: int, size: float, hours: float, most: int | None, scarce: bool
 ) -> None:
-    found = kinds(seed, 25)
+    found = candidates(seed, 25)
     quota = {one.group: 4 for one in found} if scarce else {}
-    wanted = asked(10**size, hours, rest=REST, machines=most, quota=quota, obtainable=groups(found, 16))
+    wanted = requirements(
+        10**size, hours, charges=REST, machines=most, quota=quota, obtainable=groups(found, 16)
+    )
     try:
         decide(found, wanted)
     except Infeasible as problem:
@@ -487,8 +505,8 @@ def test_the_deadline_and_the_machines_that_are_hinted_at_work(
 @settings(max_examples=10, derandomize=True)
 @given(seeds, sizes, st.none() | st.floats(2, 50))
 def test_the_budget_that_is_hinted_at_works(seed: int, size: float, hours: float | None) -> None:
-    found = kinds(seed, 25)
-    wanted = asked(10**size, hours, rest=REST, budget=Decimal("0.05"))
+    found = candidates(seed, 25)
+    wanted = requirements(10**size, hours, charges=REST, budget=Decimal("0.05"))
     try:
         decide(found, wanted)
     except Infeasible as problem:
@@ -500,28 +518,28 @@ def test_the_budget_that_is_hinted_at_works(seed: int, size: float, hours: float
 
 
 def test_the_budget_that_is_hinted_at_works_where_spot_prices_are_old() -> None:
-    spot = kind(
+    spot = candidate(
         spot=True, usd_per_hour=Decimal("0.3"), tokens_per_second=UNSURE, price_age_days=150.0, floats=True
     )
-    wanted = asked(100 * WORK, budget=Decimal(1))
-    values = hinted(refusal([spot, kind()], wanted))
-    assert decide([spot, kind()], replace(wanted, budget=values["budget"]))
+    wanted = requirements(100 * WORK, budget=Decimal(1))
+    values = hinted(refusal([spot, candidate()], wanted))
+    assert decide([spot, candidate()], replace(wanted, budget=values["budget"]))
 
 
 def test_a_refusal_for_a_budget_never_names_a_smaller_one() -> None:
-    found = kinds(0, 25)
-    wanted = asked(1e8, 0.3, rest=REST, machines=10, budget=Decimal("0.05"))
+    found = candidates(0, 25)
+    wanted = requirements(1e8, 0.3, charges=REST, machines=10, budget=Decimal("0.05"))
     values = hinted(refusal(found, wanted))
     assert values["budget"] < 11
     assert decide(found, replace(wanted, budget=values["budget"]))
 
 
 def test_a_deadline_that_is_just_made_and_a_budget_too_small_are_refused_in_words() -> None:
-    found = kinds(23, 14)
-    wanted = asked(
+    found = candidates(23, 14)
+    wanted = requirements(
         8.098e10,
         107.3,
-        rest=REST,
+        charges=REST,
         budget=Decimal(1),
         machines=28,
         quota={one.group: 3 for one in found},
@@ -534,21 +552,21 @@ def test_a_deadline_that_is_just_made_and_a_budget_too_small_are_refused_in_word
 
 
 def test_one_kind_alone_has_as_many_machines_as_the_deadline_needs_at_the_slow_end() -> None:
-    found = single_candidate_fleet(free(tokens_per_second=UNSURE), asked(10 * WORK, 2 + 60 / 3_600))
+    found = single_candidate_fleet(free(tokens_per_second=UNSURE), requirements(10 * WORK, 2 + 60 / 3_600))
     assert found is not None
     assert found.machines == 10
 
 
 def test_one_kind_alone_is_one_machine_without_a_deadline() -> None:
-    found = single_candidate_fleet(kind(), asked(10 * WORK))
+    found = single_candidate_fleet(candidate(), requirements(10 * WORK))
     assert found is not None
     assert found.machines == 1
 
 
 def test_a_kind_that_starts_too_late_is_none() -> None:
-    assert single_candidate_fleet(kind(), asked(WORK, 300 / 3_600)) is None
+    assert single_candidate_fleet(candidate(), requirements(WORK, 300 / 3_600)) is None
 
 
 def test_dollars_a_million_are_of_the_tokens() -> None:
-    found = estimate_fleet([Allocation(free(cloud="local"), 1, 36e6)], asked(36e6))
+    found = estimate_fleet([Allocation(free(cloud="local"), 1, 36e6)], requirements(36e6))
     assert float(found.usd_per_million_tokens or 0) == pytest.approx(10 / 36)

@@ -17,7 +17,7 @@ from launcher.planning.optimizer.market import (
 )
 from launcher.planning.optimizer.solver import solve
 from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
-from tests.support.candidates import kind, kinds, sure
+from tests.support.candidates import candidate, candidates, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour
 few = settings(max_examples=25)
@@ -29,34 +29,34 @@ def of(found: Sequence[Candidate], tokens: float) -> Market:
 
 
 def test_a_kind_without_a_price_is_not_chosen() -> None:
-    assert of([kind(usd_per_hour=None)], WORK).kinds == ()
+    assert of([candidate(usd_per_hour=None)], WORK).candidates == ()
 
 
 def test_the_dearer_of_two_zones_is_left_out() -> None:
-    cheap, dear = kind(zone="a"), kind(zone="b", usd_per_hour=Decimal("1.01"))
-    assert of([dear, cheap], WORK).kinds == (cheap,)
+    cheap, dear = candidate(zone="a"), candidate(zone="b", usd_per_hour=Decimal("1.01"))
+    assert of([dear, cheap], WORK).candidates == (cheap,)
 
 
 def test_a_dearer_size_stays_where_it_does_more() -> None:
-    small, large = kind(), kind(gpus=4.0, usd_per_hour=Decimal(5), tokens_per_second=sure(4_000))
-    assert set(of([small, large], WORK).kinds) == {small, large}
+    small, large = candidate(), candidate(gpus=4.0, usd_per_hour=Decimal(5), tokens_per_second=sure(4_000))
+    assert set(of([small, large], WORK).candidates) == {small, large}
 
 
 def test_what_a_kind_carries_is_part_of_its_price() -> None:
-    near, far = kind(region="b"), kind(egress_usd_per_token=Decimal("1e-7"))
+    near, far = candidate(region="b"), candidate(egress_usd_per_token=Decimal("1e-7"))
     found = of([near, far], WORK).work_usd
     assert found[1] - found[0] == pytest.approx(0.36)
 
 
 def test_no_work_is_refused() -> None:
     with pytest.raises(ValueError, match="no work"):
-        of([kind()], 0)
+        of([candidate()], 0)
 
 
 @few
 @given(seeds)
 def test_leaving_out_the_dominated_never_makes_the_choice_dearer(seed: int) -> None:
-    everything = kinds(seed, 60, regions=1)
+    everything = candidates(seed, 60, regions=1)
     table = of(everything, 1e10)
     whole = min(float(of([one], 1e10).work_usd[0]) for one in everything)
     assert float(table.work_usd.min()) == pytest.approx(whole)
@@ -65,18 +65,21 @@ def test_leaving_out_the_dominated_never_makes_the_choice_dearer(seed: int) -> N
 @few
 @given(seeds, st.floats(9, 11), st.floats(0.5, 50))
 def test_no_region_alone_costs_less_than_its_floor(seed: int, size: float, hours: float) -> None:
-    table, caps = of(kinds(seed, 40), 10**size), FleetLimits(per_group=8)
-    lowest = {region: usd for usd, region in region_lower_bounds(table, hours, caps)}
-    for cloud, region in {(one.cloud, one.region) for one in table.kinds}:
+    table, limits = of(candidates(seed, 40), 10**size), FleetLimits(per_group=8)
+    lowest = {region: usd for usd, region in region_lower_bounds(table, hours, limits)}
+    for cloud, region in {(one.cloud, one.region) for one in table.candidates}:
         place = (cloud, region)
         part = table.where(lambda one, place=place: (one.cloud, one.region) == place)
-        found = solve(part, hours, caps)
+        found = solve(part, hours, limits)
         if found is not None:
             assert lowest[place] <= found.usd * (1 + 1e-9)
 
 
 def test_a_hazard_makes_spot_dearer_and_slower() -> None:
-    calm, rough = kind(spot=True, hazard=NO_PREEMPTION), kind(spot=True, hazard=Spread(0.1, 0.4, 1.4))
+    calm, rough = (
+        candidate(spot=True, hazard=NO_PREEMPTION),
+        candidate(spot=True, hazard=Spread(0.1, 0.4, 1.4)),
+    )
     quiet, wild = of([calm], WORK), of([rough], WORK)
     assert wild.work_usd[0] == pytest.approx(quiet.work_usd[0] * (1 + 0.4 * 330 / SECONDS_PER_HOUR))
     assert wild.slow_hours[0] == pytest.approx(quiet.slow_hours[0] * (1 + 1.4 * 330 / SECONDS_PER_HOUR))

@@ -22,7 +22,7 @@ from launcher.planning.optimizer.solver import (
     solve,
 )
 from launcher.throughput.spread import Spread
-from tests.support.candidates import free, kind, kinds, sure
+from tests.support.candidates import candidate, candidates, free, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour
 TAIL = 60 / 3_600  # hours of the last shard, which the solver keeps free before a deadline
@@ -38,27 +38,27 @@ def of(found: Sequence[Candidate], tokens: float, at_most: float | None = None) 
 
 def machines(found: Solution | None) -> Mapping[str, int]:
     assert found is not None
-    return {share.kind.name: share.machines for share in found.shares}
+    return {allocation.candidate.name: allocation.machines for allocation in found.allocations}
 
 
 def slow_usd(table: Market, found: Solution) -> float:
     """What the fleet costs at the slow end."""
-    places = {one: place for place, one in enumerate(table.kinds)}
+    places = {one: place for place, one in enumerate(table.candidates)}
     return sum(
-        float(table.slow_usd[i]) * share.tokens / table.need.tokens
-        + float(table.start_usd[i]) * share.machines
-        for share in found.shares
-        for i in [places[share.kind]]
+        float(table.slow_usd[i]) * allocation.tokens / table.demand.tokens
+        + float(table.start_usd[i]) * allocation.machines
+        for allocation in found.allocations
+        for i in [places[allocation.candidate]]
     )
 
 
-def least(table: Market, hours: float, caps: FleetLimits) -> float | None:
+def least(table: Market, hours: float, limits: FleetLimits) -> float | None:
     """The cost of the best of all fleets of at most MOST machines, each tried."""
-    capacity, n = np.minimum(table.capacity(hours), 1.0), len(table.kinds)
+    capacity, n = np.minimum(table.capacity(hours), 1.0), len(table.candidates)
     cheap = sorted(range(n), key=lambda i: float(table.work_usd[i]))
     best: float | None = None
     for counts in itertools.product(range(MOST + 1), repeat=n):
-        if not 0 < sum(counts) <= MOST or not allowed(table, counts, caps):
+        if not 0 < sum(counts) <= MOST or not allowed(table, counts, limits):
             continue
         left, usd = 1.0, float(np.dot(table.start_usd, counts))
         for i in cheap:
@@ -69,15 +69,15 @@ def least(table: Market, hours: float, caps: FleetLimits) -> float | None:
     return best
 
 
-def allowed(table: Market, counts: Sequence[int], caps: FleetLimits) -> bool:
+def allowed(table: Market, counts: Sequence[int], limits: FleetLimits) -> bool:
     had: dict[Group, int] = {}
     gpus: dict[Group, float] = {}
-    for one, count in zip(table.kinds, counts, strict=True):
+    for one, count in zip(table.candidates, counts, strict=True):
         had[one.group] = had.get(one.group, 0) + count
         gpus[one.group] = gpus.get(one.group, 0) + count * one.gpus
-    most = caps.per_group
+    most = limits.per_group
     return all(most is None or n <= most for n in had.values()) and all(
-        n <= caps.quota.get(group, np.inf) for group, n in gpus.items()
+        n <= limits.quota.get(group, np.inf) for group, n in gpus.items()
     )
 
 
@@ -85,20 +85,22 @@ def allowed(table: Market, counts: Sequence[int], caps: FleetLimits) -> bool:
 
 
 def test_the_cheapest_does_it_all_where_it_may() -> None:
-    found = solve(of([kind(), kind(gpu="T4", usd_per_hour=Decimal("0.9"))], WORK), None, FleetLimits())
+    found = solve(
+        of([candidate(), candidate(gpu="T4", usd_per_hour=Decimal("0.9"))], WORK), None, FleetLimits()
+    )
     assert machines(found) == {"1 x T4 on gcp us-central1, on-demand": 1}
 
 
 def test_dollars_for_the_work_are_ranked_and_not_dollars_an_hour() -> None:
-    fast = kind(gpu="H100", usd_per_hour=Decimal(4), tokens_per_second=sure(5_000))
-    found = solve(of([kind(), fast], 100 * WORK), None, FleetLimits())
+    fast = candidate(gpu="H100", usd_per_hour=Decimal(4), tokens_per_second=sure(5_000))
+    found = solve(of([candidate(), fast], 100 * WORK), None, FleetLimits())
     assert machines(found) == {"1 x H100 on gcp us-central1, on-demand": 1}
 
 
 def test_a_start_counts_where_there_is_little_work() -> None:
-    slow = kind(cloud="aws", usd_per_hour=Decimal("0.8"), cold_start=sure(1_200))
-    assert "aws" in str(machines(solve(of([kind(), slow], 10 * WORK), None, FleetLimits())))
-    assert "gcp" in str(machines(solve(of([kind(), slow], WORK / 10), None, FleetLimits())))
+    slow = candidate(cloud="aws", usd_per_hour=Decimal("0.8"), cold_start=sure(1_200))
+    assert "aws" in str(machines(solve(of([candidate(), slow], 10 * WORK), None, FleetLimits())))
+    assert "gcp" in str(machines(solve(of([candidate(), slow], WORK / 10), None, FleetLimits())))
 
 
 def test_there_are_as_many_machines_as_the_deadline_needs_at_the_slow_end() -> None:
@@ -112,12 +114,12 @@ def test_the_tokens_that_there_may_be_are_planned_for() -> None:
 
 
 def test_the_start_takes_from_the_deadline() -> None:
-    found = solve(of([kind(cold_start=sure(1_800))], 4 * WORK), 1 + TAIL, FleetLimits())
-    assert machines(found) == {kind().name: 8}
+    found = solve(of([candidate(cold_start=sure(1_800))], 4 * WORK), 1 + TAIL, FleetLimits())
+    assert machines(found) == {candidate().name: 8}
 
 
 def test_a_deadline_before_the_first_token_is_never_made() -> None:
-    assert solve(of([kind()], WORK), 300 / 3_600, FleetLimits()) is None
+    assert solve(of([candidate()], WORK), 300 / 3_600, FleetLimits()) is None
 
 
 def test_the_dearer_kind_does_only_what_the_cheaper_cannot() -> None:
@@ -134,11 +136,11 @@ def test_spot_and_on_demand_are_mixed_where_spot_runs_out() -> None:
 
 def test_more_than_is_known_to_be_had_is_taken_only_where_nothing_else_is_on_time() -> None:
     cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(10))
-    caps = FleetLimits(obtainable={cheap.group: 6, dear.group: 6})
+    limits = FleetLimits(obtainable={cheap.group: 6, dear.group: 6})
     table = of([cheap, dear], 10 * WORK)
-    assert machines(solve(table, 1 + TAIL, caps)) == {cheap.name: 6, dear.name: 4}
-    assert machines(solve(table, 0.5 + TAIL, caps)) == {cheap.name: 14, dear.name: 6}
-    assert solve(table, 0.5 + TAIL, replace(caps, firm=True)) is None
+    assert machines(solve(table, 1 + TAIL, limits)) == {cheap.name: 6, dear.name: 4}
+    assert machines(solve(table, 0.5 + TAIL, limits)) == {cheap.name: 14, dear.name: 6}
+    assert solve(table, 0.5 + TAIL, replace(limits, firm=True)) is None
 
 
 def test_what_is_taken_beyond_does_not_count_as_a_cost() -> None:
@@ -197,8 +199,8 @@ def test_the_share_that_does_most_comes_first_and_the_shares_make_up_the_work() 
     one, two = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
     found = solve(of([two, one], 5 * WORK), 1 + TAIL, FleetLimits(per_group=3))
     assert found is not None
-    assert [share.kind.region for share in found.shares] == ["a", "b"]
-    assert sum(share.tokens for share in found.shares) == pytest.approx(5 * WORK)
+    assert [allocation.candidate.region for allocation in found.allocations] == ["a", "b"]
+    assert sum(allocation.tokens for allocation in found.allocations) == pytest.approx(5 * WORK)
 
 
 def test_a_fleet_of_very_many_kinds_is_found() -> None:
@@ -214,10 +216,10 @@ def test_a_fleet_of_very_many_kinds_is_found() -> None:
 def test_a_tiny_market_is_solved_as_well_as_by_enumeration(
     seed: int, count: int, size: float, hours: float, most: int | None, scarce: bool
 ) -> None:
-    found = kinds(seed, min(count, 5), regions=2)
+    found = candidates(seed, min(count, 5), regions=2)
     quota = {found[0].group: 3} if scarce else {}
-    table, caps = of(found, 10**size), FleetLimits(machines=MOST, per_group=most, quota=quota)
-    best, chosen = least(table, hours, caps), solve(table, hours, caps)
+    table, limits = of(found, 10**size), FleetLimits(machines=MOST, per_group=most, quota=quota)
+    best, chosen = least(table, hours, limits), solve(table, hours, limits)
     assert (best is None) == (chosen is None)
     if best is not None and chosen is not None:
         assert best * (1 - 1e-6) <= chosen.usd <= best * (1 + GAP)
@@ -234,7 +236,7 @@ def test_a_tiny_market_is_solved_as_well_as_by_enumeration(
 def test_no_fleet_of_a_large_market_is_below_the_bound(
     seed: int, count: int, size: float, hours: float, most: int | None
 ) -> None:
-    found = solve(of(kinds(seed, count), 10**size), hours, FleetLimits(per_group=most))
+    found = solve(of(candidates(seed, count), 10**size), hours, FleetLimits(per_group=most))
     if found is not None:
         assert 0 < found.bound <= found.usd
         assert 0 <= found.gap < 1
@@ -245,15 +247,15 @@ def test_no_fleet_of_a_large_market_is_below_the_bound(
 def test_the_choice_of_a_large_fleet_is_shown_to_be_within_half_a_per_cent(
     seed: int, size: float, most: int | None
 ) -> None:
-    found = solve(of(kinds(seed, 300), 10**size), 48, FleetLimits(per_group=most))
+    found = solve(of(candidates(seed, 300), 10**size), 48, FleetLimits(per_group=most))
     if found is not None:
         assert found.gap <= GAP
 
 
 def test_a_choice_that_is_the_best_there_is_says_so() -> None:
-    only = of([kind()], 1.5 * WORK)  # two machines, there is nothing else
+    only = of([candidate()], 1.5 * WORK)  # two machines, there is nothing else
     found = solve(only, 1 + 300 / 3_600 + TAIL, FleetLimits())
-    assert machines(found) == {kind().name: 2}
+    assert machines(found) == {candidate().name: 2}
     assert found is not None
     assert found.gap <= GAP  # 0.027
 
@@ -270,20 +272,20 @@ def test_a_choice_that_is_the_best_there_is_says_so() -> None:
 def test_every_limit_holds(
     seed: int, size: float, hours: float | None, most: int, each: int, sum_of_money: float
 ) -> None:
-    found = kinds(seed, 40)
+    found = candidates(seed, 40)
     quota, usd = {one.group: 5 for one in found[:10]}, 10**sum_of_money
     table = of(found, 10**size, 1.1 * 10**size)
     chosen = solve(table, hours, FleetLimits(machines=most, per_group=each, quota=quota, usd=usd))
     if chosen is None:
         return
-    assert sum(share.machines for share in chosen.shares) <= most
-    counts = [sum(s.machines for s in chosen.shares if s.kind == one) for one in table.kinds]
+    assert sum(allocation.machines for allocation in chosen.allocations) <= most
+    counts = [sum(s.machines for s in chosen.allocations if s.candidate == one) for one in table.candidates]
     assert allowed(table, counts, FleetLimits(per_group=each, quota=quota))
     assert slow_usd(table, chosen) <= usd * (1 + 1e-6)
-    for share in chosen.shares if hours else ():
-        one = of([share.kind], 1.0)
-        able = float(one.capacity(hours)[0]) * share.machines
-        assert share.tokens * 1.1 <= able * (1 + 1e-6)
+    for allocation in chosen.allocations if hours else ():
+        one = of([allocation.candidate], 1.0)
+        able = float(one.capacity(hours)[0]) * allocation.machines
+        assert allocation.tokens * 1.1 <= able * (1 + 1e-6)
 
 
 @few
@@ -296,7 +298,7 @@ def test_every_limit_holds(
 def test_the_choice_never_costs_more_when_a_limit_is_loosened_or_an_offer_added(
     seed: int, size: float, hours: float, what: str
 ) -> None:
-    found = kinds(seed, 40)
+    found = candidates(seed, 40)
     quota, usd = {one.group: 4 for one in found[:10]}, 2e-8 * 10**size
     tight = solve(
         of(found[:30], 10**size), hours, FleetLimits(machines=40, per_group=8, quota=quota, usd=usd)
@@ -322,10 +324,10 @@ def test_the_choice_never_costs_more_when_a_limit_is_loosened_or_an_offer_added(
 def test_equal_markets_give_equal_choices_in_whatever_order_they_come(
     seed: int, size: float, hours: float | None
 ) -> None:
-    found = kinds(seed, 50)
-    caps = FleetLimits(per_group=16)
-    there, back = (solve(of(list(k), 10**size), hours, caps) for k in (found, reversed(found)))
-    assert there == solve(of(found, 10**size), hours, caps)
+    found = candidates(seed, 50)
+    limits = FleetLimits(per_group=16)
+    there, back = (solve(of(list(k), 10**size), hours, limits) for k in (found, reversed(found)))
+    assert there == solve(of(found, 10**size), hours, limits)
     assert (there is None) == (back is None)
     if there is not None and back is not None:
         assert there.usd == pytest.approx(back.usd, rel=GAP)
@@ -337,21 +339,21 @@ def test_equal_markets_give_equal_choices_in_whatever_order_they_come(
 @few
 @given(seeds, st.floats(8, 11.5), st.sampled_from([(None, 16), (5, None), (40, 4), (1, 1)]))
 def test_soonest_can_be_made_and_less_cannot(
-    seed: int, size: float, limits: tuple[int | None, int | None]
+    seed: int, size: float, most: tuple[int | None, int | None]
 ) -> None:
-    table, caps = of(kinds(seed, 30), 10**size), FleetLimits(machines=limits[0], per_group=limits[1])
-    hours = least_hours(table, caps)
+    table, limits = of(candidates(seed, 30), 10**size), FleetLimits(machines=most[0], per_group=most[1])
+    hours = least_hours(table, limits)
     assert hours is not None
-    assert solve(table, hours, caps) is not None
-    assert solve(table, hours * 0.93, caps) is None
+    assert solve(table, hours, limits) is not None
+    assert solve(table, hours * 0.93, limits) is None
 
 
 def test_nothing_is_soonest_where_the_quota_is_nothing() -> None:
-    assert least_hours(of([kind()], WORK), FleetLimits(quota={kind().group: 0})) is None
+    assert least_hours(of([candidate()], WORK), FleetLimits(quota={candidate().group: 0})) is None
 
 
 def test_soonest_by_hand() -> None:
-    hours = least_hours(of([kind()], 10 * WORK), FleetLimits(machines=4))
+    hours = least_hours(of([candidate()], 10 * WORK), FleetLimits(machines=4))
     assert hours == pytest.approx(2.5 + 300 / 3_600 + TAIL, rel=0.02)
 
 
@@ -360,23 +362,23 @@ def test_soonest_by_hand() -> None:
 def test_what_the_safest_costs_at_the_slow_end_is_enough_and_less_is_not(
     seed: int, size: float, hours: float
 ) -> None:
-    table, caps = of(kinds(seed, 25), 10**size), FleetLimits(per_group=16)
-    found = least_slow_cost(table, hours, caps)
+    table, limits = of(candidates(seed, 25), 10**size), FleetLimits(per_group=16)
+    found = least_slow_cost(table, hours, limits)
     if found is None:
-        assert solve(table, hours, caps) is None
+        assert solve(table, hours, limits) is None
         return
     assert found.slow_usd == pytest.approx(slow_usd(table, found))
-    assert solve(table, hours, replace(caps, usd=found.slow_usd * 1.0001)) is not None
-    assert solve(table, hours, replace(caps, usd=found.slow_usd * 0.99)) is None
+    assert solve(table, hours, replace(limits, usd=found.slow_usd * 1.0001)) is not None
+    assert solve(table, hours, replace(limits, usd=found.slow_usd * 0.99)) is None
 
 
 @few
 @given(seeds, st.floats(8, 11), st.floats(0.5, 20))
 def test_the_fewest_machines_do_and_one_less_does_not(seed: int, size: float, hours: float) -> None:
-    table, caps = of(kinds(seed, 25), 10**size), FleetLimits(per_group=16)
-    number = least_machines(table, hours, caps)
+    table, limits = of(candidates(seed, 25), 10**size), FleetLimits(per_group=16)
+    number = least_machines(table, hours, limits)
     if number is None:
-        assert solve(table, hours, caps) is None
+        assert solve(table, hours, limits) is None
         return
     assert solve(table, hours, FleetLimits(machines=number, per_group=16)) is not None
     if number > 1:
@@ -384,26 +386,28 @@ def test_the_fewest_machines_do_and_one_less_does_not(seed: int, size: float, ho
 
 
 def test_the_quota_that_makes_the_deadline_by_hand() -> None:
-    caps = FleetLimits(quota={free().group: 4})
-    times = quota_factor(of([free()], 10 * WORK), 1 + TAIL, caps)
+    limits = FleetLimits(quota={free().group: 4})
+    times = quota_factor(of([free()], 10 * WORK), 1 + TAIL, limits)
     assert times == pytest.approx(2.5, rel=0.02)
 
 
 def test_no_quota_makes_a_deadline_before_the_first_token() -> None:
-    assert quota_factor(of([kind()], WORK), 300 / 3_600, FleetLimits(quota={kind().group: 4})) is None
+    assert (
+        quota_factor(of([candidate()], WORK), 300 / 3_600, FleetLimits(quota={candidate().group: 4})) is None
+    )
 
 
 @few
 @given(seeds, st.floats(9, 11), st.floats(0.4, 5))
 def test_so_many_times_the_quota_do_and_less_does_not(seed: int, size: float, hours: float) -> None:
-    found = kinds(seed, 20)
-    table, caps = of(found, 10**size), FleetLimits(quota={one.group: 8 for one in found})
-    times = quota_factor(table, hours, caps)
-    if times is None or solve(table, hours, caps) is not None:
+    found = candidates(seed, 20)
+    table, limits = of(found, 10**size), FleetLimits(quota={one.group: 8 for one in found})
+    times = quota_factor(table, hours, limits)
+    if times is None or solve(table, hours, limits) is not None:
         return
 
-    def quota(share: float) -> FleetLimits:
-        return FleetLimits(quota={one.group: int(8 * times * share) for one in found})
+    def quota(allocation: float) -> FleetLimits:
+        return FleetLimits(quota={one.group: int(8 * times * allocation) for one in found})
 
     assert solve(table, hours, quota(1.0)) is not None
     assert solve(table, hours, quota(0.95)) is None

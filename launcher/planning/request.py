@@ -1,0 +1,126 @@
+"""What a plan is asked for: the job, the options of the command line, and checks of the job against what is known.
+
+Reads the model's folder when there is one, and no other file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from launcher.corpus.profile import Profile
+from launcher.errors import Problem, Usage
+from launcher.jobs.job import Job
+from launcher.jobs.model_reference import resolve
+from launcher.ledger.records import ColdStart, MeasuredSpeed
+from launcher.throughput import model_shapes
+from launcher.throughput.predict import ModelShape
+from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
+from pricing import gpu as gpus
+from pricing.offer import Offer
+from tasks.engines.tokenizer import HASH_MODEL
+
+SEED = 7  # of the Monte Carlo draws: the same inputs give the same plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What the command line adds to the job."""
+
+    on: str | None  # "local", or None: wherever it is cheapest
+    probe_seconds: float
+    offers: tuple[Offer, ...] = ()
+    speeds: Sequence[MeasuredSpeed] = ()  # measured speeds, the newest first
+    cold_starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """A job to plan. `model` is as an engine loads it: a folder by its full path, or a hub id."""
+
+    job: Job
+    base: Path  # folder that relative paths of the job are relative to
+    model: str
+    deadline_hours: float | None  # from now
+    options: PlanOptions
+    now: datetime
+
+
+def request_of(job: Job, base: Path, options: PlanOptions, now: datetime) -> PlanRequest:
+    """The request, checked: the model, the GPU names and the deadline.
+
+    Raises:
+        Usage: the model folder is not there, a GPU is unknown, or the deadline is in the past.
+    """
+    model = resolve(job.model, base)
+    _check_gpus(job)
+    return PlanRequest(
+        job=job,
+        base=base,
+        model=model,
+        deadline_hours=_deadline_hours(job, now),
+        options=options,
+        now=now,
+    )
+
+
+def model_shape(job: Job, model: str) -> ModelShape | None:
+    """The model's shape as the job gives it, else as it is known; None for a folder that says too little.
+
+    Raises:
+        Usage: no model of this name is known.
+    """
+    if job.shape:
+        return model_shapes.from_mapping(job.model, job.shape)
+    if model == HASH_MODEL:
+        return None
+    try:
+        return model_shapes.shape(model)
+    except Problem as problem:
+        if Path(model).is_dir():
+            return None
+        raise Usage(f"model: {problem}", hint=problem.hint) from problem
+
+
+def check_dimensions(job: Job, available: int) -> None:
+    """Refuse a job that keeps more dimensions than the model gives."""
+    if job.output and job.output.dimensions and job.output.dimensions > available:
+        raise Usage(
+            f"output.dimensions is {job.output.dimensions}, but {job.model} gives {available}",
+            hint=f"set output.dimensions to at most {available}",
+        )
+
+
+def work_tokens(profile: Profile) -> Spread:
+    """Tokens to embed: the estimate and its 95 % interval."""
+    tokens = profile.tokens
+    return Spread(max(1.0, tokens.low), tokens.mid, tokens.high)
+
+
+def _deadline_hours(job: Job, now: datetime) -> float | None:
+    """Hours from now until the deadline."""
+    if job.limits.deadline_at is None:
+        return job.limits.deadline_hours
+    left = (datetime.fromisoformat(job.limits.deadline_at) - now).total_seconds() / SECONDS_PER_HOUR
+    if left <= 0:
+        raise Usage(
+            f"limits.deadline {job.limits.deadline_at} is in the past: it was {-left:,.1f} hours ago",
+            hint="set limits.deadline to a later moment, or to a duration such as 6h",
+        )
+    return left
+
+
+def _check_gpus(job: Job) -> None:
+    """Refuse GPU names that the catalogue does not have."""
+    named = (
+        *(("limits.gpus", name) for name in job.limits.gpus),
+        *(("speed", name) for name in job.speed),
+        *(("quota", quota.gpu) for quota in job.quota),
+    )
+    for key, name in named:
+        if gpus.canonical(name) is None:
+            near = gpus.nearest(name)
+            raise Usage(
+                f"{key}: no GPU {name!r} is known" + (f"; did you mean {near[0]}?" if near else ""),
+                hint=f"known are {', '.join(g.name for g in gpus.gpus())}",
+            )
