@@ -6,9 +6,14 @@ A run that is over costs what it cost; one that is not costs what it did until n
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from launcher.costs.metering import PARTS
+from launcher.costs.run_costs import spend_so_far
 from launcher.format import (
     compact,
     count,
@@ -20,15 +25,11 @@ from launcher.format import (
     relative_change,
     utc_time,
 )
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import RunState
 from launcher.money import amount_text
 from launcher.reports.markdown import signed
 from launcher.reports.markdown import table as md_table
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-
-    from launcher.ledger.ledger import Ledger
 
 ALL, COMPARE = "embedfleet/runs/1", "embedfleet/compare/1"
 LINES = 40  # of a reconciliation on a screen; --json has all
@@ -36,11 +37,8 @@ LINES = 40  # of a reconciliation on a screen; --json has all
 Json = Mapping[str, Any]
 
 
-def listing(ledger: "Ledger", since: datetime | None, now: datetime) -> dict[str, Any]:
+def listing(ledger: Ledger, since: datetime | None, now: datetime) -> dict[str, Any]:
     """Every run since then, the newest first, and their sums. What is not known of one is not known of the sum."""
-    from launcher.costs.run_costs import spend_so_far  # noqa: PLC0415
-    from launcher.ledger.records import RunState  # noqa: PLC0415
-
     rows: list[dict[str, Any]] = []
     total, known, tokens = Decimal(0), True, 0
     for run in ledger.runs.all():
@@ -79,10 +77,7 @@ def listing(ledger: "Ledger", since: datetime | None, now: datetime) -> dict[str
     }
 
 
-def listing_text(body: Json) -> "RenderableType":
-    from rich.console import Group  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
+def listing_text(body: Json) -> RenderableType:
     table = _table("Run", "state", "began", "shards", "tokens", "dollars", "$ / 1M tokens")
     for cells in _rows(body):
         table.add_row(*cells)
@@ -117,10 +112,7 @@ def beside(one: Json, other: Json) -> dict[str, Any]:
     }
 
 
-def beside_text(body: Json) -> "RenderableType":
-    from rich.console import Group  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
+def beside_text(body: Json) -> RenderableType:
     table = _table("", plain(body["one"]), plain(body["other"]), "difference")
     for row in body["figures"]:
         a, b = row["one"], row["other"]
@@ -139,10 +131,7 @@ def beside_text(body: Json) -> "RenderableType":
     return Group(table, Text(), parts, *note)
 
 
-def reconcile_text(body: Json) -> "RenderableType":
-    from rich.console import Group  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
+def reconcile_text(body: Json) -> RenderableType:
     table = _table("Day", "service", "metered", "billed", "difference")
     for row in body["lines"][:LINES]:
         cells = (
@@ -224,9 +213,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _table(*columns: str) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-
+def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for place, column in enumerate(columns):
         words = place == 0 or column in ("service", "state")

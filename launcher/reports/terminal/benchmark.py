@@ -1,13 +1,13 @@
 """What `bench` found, on one terminal screen. Knows its JSON, not how it was measured."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from launcher.format import compact, count, duration, plain, rate
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
 
 # What a stage's seconds are of: those of the engine's own thread share out a worker's time, the others run beside it.
 OWN: Mapping[str, str] = {
@@ -23,10 +23,7 @@ BESIDE: Mapping[str, str] = {
 MOST = 8  # workers that are shown one by one
 
 
-def bench_text(body: Mapping[str, Any]) -> "RenderableType":
-    from rich.console import Group  # noqa: PLC0415 - JSON needs no terminal
-    from rich.text import Text  # noqa: PLC0415
-
+def bench_text(body: Mapping[str, Any]) -> RenderableType:
     kind = body["gpu"] or "GPUs that are not alike"
     machine = f"{body['gpus']} x {kind}" if body["gpus"] else kind
     workers = f"{body['workers']} worker{'s' if body['workers'] > 1 else ''}"
@@ -55,7 +52,7 @@ def bench_text(body: Mapping[str, Any]) -> "RenderableType":
     return Group(*parts, *([Text(), *wrong] if wrong else []))
 
 
-def _speeds(body: Mapping[str, Any]) -> "Table":
+def _speeds(body: Mapping[str, Any]) -> Table:
     """P10, P50 and P90 of the engine, and what the pipeline makes of it."""
     table = _table("Tokens per second", "P10", "P50", "P90")
     machine = body["tokens_per_second"]
@@ -71,7 +68,7 @@ def _speeds(body: Mapping[str, Any]) -> "Table":
     return table
 
 
-def _figures(body: Mapping[str, Any]) -> "Table":
+def _figures(body: Mapping[str, Any]) -> Table:
     table = _table("The bare engine", "")
     mean = body["tokens"]
     table.add_row("tokens per text", "?" if mean is None else f"{mean:,.0f}")
@@ -85,7 +82,7 @@ def _figures(body: Mapping[str, Any]) -> "Table":
     return table
 
 
-def _stages(pipeline: Mapping[str, Any]) -> "Table":
+def _stages(pipeline: Mapping[str, Any]) -> Table:
     """Where the workers' time went. At the end one waits for the other's last shard: that is no work, and no share."""
     stages = pipeline["stages"]
     whole = pipeline["seconds"] - stages.get("idle", 0.0)
@@ -103,9 +100,7 @@ def _stages(pipeline: Mapping[str, Any]) -> "Table":
     return table
 
 
-def _table(title: str, *columns: str) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-
+def _table(title: str, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column(title, header_style="bold", min_width=38)
     for column in columns:

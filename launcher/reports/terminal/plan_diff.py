@@ -5,13 +5,13 @@ Reads the JSON of `diff`; knows no plan. Rows beyond what a screen holds are cou
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from launcher.format import count, duration, money, money_of_text, plain, rate, utc_time
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
 
 ROWS = 6  # of a table
 FEW = 3  # cheapest places, speeds, sentences
@@ -25,11 +25,8 @@ LISTINGS = ("lengths", "corpus.lengths", "quota")  # too long for a cell
 Json = Mapping[str, Any]
 
 
-def diff_text(body: Json) -> "RenderableType":
+def diff_text(body: Json) -> RenderableType:
     """The verdict, figures side by side, then what is behind them."""
-    from rich.console import Group  # noqa: PLC0415 - `--json` needs no terminal
-    from rich.text import Text  # noqa: PLC0415
-
     lines: list[RenderableType] = [Text(said, "bold") for said in _verdict(body)]
     lines += [
         Text(f"{letter}  {_head(body[side])}", "dim") for letter, side in (("A", "one"), ("B", "other"))
@@ -94,7 +91,7 @@ def _head(plan: Json) -> str:
     return f"{plain(plan['run'])}, planned {utc_time(plan['created'])}{as_of}"
 
 
-def _figures(body: Json) -> "Table":
+def _figures(body: Json) -> Table:
     """Totals, and the items that either plan has."""
     totals, table = body["totals"], _columns("", "A", "B", "B less A", "")
     usd, hours = totals["usd"], totals["hours"]
@@ -279,16 +276,14 @@ def _hours(hours: float | None) -> str:
     return duration(None if hours is None else hours * 3600)
 
 
-def _table(title: str, rows: Sequence[Sequence[str]]) -> "Table":
+def _table(title: str, rows: Sequence[Sequence[str]]) -> Table:
     table = _columns(title, "A", "B", *[""] * (max(map(len, rows)) - 3))
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _columns(*names: str) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - see above
-
+def _columns(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for place, name in enumerate(names):
         side = "right" if place and names[0] == "" else "left"

@@ -1,6 +1,6 @@
 """Offers as a person asks for them: which, in what order, how many on a screen, and what is nearest when none is left.
 
-Knows offers, not where they come from; `now` is the caller's. rich is imported when something is shown.
+Knows offers, not where they come from; `now` is the caller's.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from launcher.format import money, plain
 from pricing.offer import FLAGS, Offer
 from pricing.price_book import STALE, row
 from pricing.staleness import LIST_DAYS, SPOT_DAYS, days, stale
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
 
 NEAR = 3  # suggestions in one hint
 WIDTH = 110  # characters of a line where the terminal does not say
@@ -139,11 +139,8 @@ def nearest(offers: Sequence[Offer], wanted: Wanted) -> str:
     return "; ".join(hints[:NEAR]) or "ask for less at once; embedfleet prices shows the cheapest of each GPU"
 
 
-def table(shown: Sequence[Line], now: datetime, width: int = WIDTH) -> "RenderableType":
+def table(shown: Sequence[Line], now: datetime, width: int = WIDTH) -> RenderableType:
     """The lines as a table, and what the flags in it mean."""
-    from rich.console import Group  # noqa: PLC0415 - see above
-    from rich.text import Text  # noqa: PLC0415
-
     spare = max(24, width - FIXED)
     out = _columns(spare)
     told: dict[str, None] = {}
@@ -166,10 +163,8 @@ def table(shown: Sequence[Line], now: datetime, width: int = WIDTH) -> "Renderab
     return Group(out, *(Text(f"{WORDS[f]}: {MEANING[f]}", style="dim") for f in told))
 
 
-def _columns(spare: int) -> "Table":
+def _columns(spare: int) -> Table:
     """The columns; place and type share what the others leave."""
-    from rich.table import Table  # noqa: PLC0415 - see above
-
     out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     out.add_column("machine", no_wrap=True)
     for name in ("$/GPU-h", "$/hour"):

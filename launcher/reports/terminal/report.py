@@ -1,13 +1,13 @@
-"""Figures in the words and digits that people read, and the report on one terminal screen.
-
-Money is rounded here and nowhere else. Knows the report as JSON, not how it was made; rich is imported when
-something is shown, for `--help` must not wait for it.
-"""
+"""The report of a run on one terminal screen. Knows the report as JSON, not how it was made."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from launcher.costs.metering import PARTS, Part
 from launcher.format import (
@@ -27,9 +27,6 @@ from launcher.format import (
     utc_time,
 )
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
 CAUSES = 5  # of the difference that are named on a screen; the page has all
 UNKNOWNS = 12  # sentences that still leave the rest of a screen in sight
 
@@ -115,11 +112,8 @@ def total_dollars(report: Mapping[str, Any]) -> str:
     return f"? (known: {money(known)})" if spend["total"] is None and known else money_of_text(spend["total"])
 
 
-def report_text(report: Mapping[str, Any]) -> "RenderableType":
+def report_text(report: Mapping[str, Any]) -> RenderableType:
     """The report on one terminal screen."""
-    from rich.console import Group  # noqa: PLC0415 - see above
-    from rich.text import Text  # noqa: PLC0415
-
     head = Text.assemble(
         (plain(report["name"]), "bold"), f"  {plain(report['run'])}  ", (plain(report["state"]), "cyan")
     )
@@ -132,16 +126,14 @@ def report_text(report: Mapping[str, Any]) -> "RenderableType":
     return Group(*parts, *([Text(), Text("Unknown", "bold"), *unknowns] if unknowns else []))
 
 
-def _plan_table(report: Mapping[str, Any]) -> "Table":
+def _plan_table(report: Mapping[str, Any]) -> Table:
     table = _table("Plan and run", "planned", "actual", "difference", "P10 to P90")
     for row in compare(report):
         table.add_row(row.label, row.planned, row.actual, row.difference, row.between)
     return table
 
 
-def _spend_table(report: Mapping[str, Any]) -> "Table":
-    from rich.text import Text  # noqa: PLC0415
-
+def _spend_table(report: Mapping[str, Any]) -> Table:
     table = _table("Machine time", "time", "share", "dollars")
     table.add_column()
     whole = report["spend"]["seconds"]["total"]
@@ -156,8 +148,6 @@ def _spend_table(report: Mapping[str, Any]) -> "Table":
 
 def _fall(report: Mapping[str, Any]) -> "list[RenderableType]":
     """Why the dollars are not the plan's, the largest causes first, in one paragraph; and what that taught."""
-    from rich.text import Text  # noqa: PLC0415
-
     found = report["waterfall"]
     if not found or not found["steps"]:
         return []
@@ -177,8 +167,6 @@ def _fall(report: Mapping[str, Any]) -> "list[RenderableType]":
 
 def _instead(report: Mapping[str, Any]) -> "list[RenderableType]":
     """The cheapest other way of each kind."""
-    from rich.text import Text  # noqa: PLC0415
-
     best: dict[str, Mapping[str, Any]] = {}
     for one in report["instead"]:
         best.setdefault(one["group"], one)
@@ -188,9 +176,7 @@ def _instead(report: Mapping[str, Any]) -> "list[RenderableType]":
     return [Text(), Text.assemble(("Instead  ", "bold"), "; ".join(said))]
 
 
-def _work(report: Mapping[str, Any]) -> "RenderableType":
-    from rich.text import Text  # noqa: PLC0415
-
+def _work(report: Mapping[str, Any]) -> RenderableType:
     work = report["work"]
     said = [
         f"{count(work['shards_done'])} of {plural(work['shards'], 'shard')}",
@@ -207,9 +193,7 @@ def _work(report: Mapping[str, Any]) -> "RenderableType":
     return Text.assemble(("Work  ", "bold"), ", ".join(said), ", ", failed)
 
 
-def _table(title: str, *columns: str) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-
+def _table(title: str, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column(title, header_style="bold", min_width=22)
     for column in columns:

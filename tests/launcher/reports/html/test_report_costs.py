@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launcher.costs.run_costs import report_of
+from launcher.reports.assemble import report_of
 from launcher.reports.html.report import render
 from launcher.reports.report import to_json
 from launcher.reports.terminal.report import report_text

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from io import StringIO
 from typing import Any
 
@@ -69,8 +67,3 @@ def test_a_total_that_is_known_in_part_says_how_much() -> None:
 def test_the_parts_come_in_one_order() -> None:
     order = ["useful", "lost", "cold_start", "waiting", "idle", "teardown"]
     assert [share.part for share in shares(report())] == order
-
-
-def test_importing_show_does_not_import_rich() -> None:
-    code = "import sys, launcher.reports.terminal.report, launcher.reports.html.report; sys.exit('rich' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
