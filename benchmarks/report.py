@@ -49,8 +49,8 @@ def measure(shards: int, machines: int) -> dict[str, Any]:
 
 def read(path: Path) -> dict[str, Any]:
     """Everything after the imports: the ledger's rows, the meter, JSON, page."""
-    from launcher.costs.run_costs import report_of
     from launcher.ledger.ledger import Ledger
+    from launcher.reports.assemble import report_of
     from launcher.reports.html.report import render
     from launcher.reports.report import to_json
 

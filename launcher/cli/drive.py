@@ -8,7 +8,6 @@ from pathlib import Path
 
 from launcher.cli.console import say, show
 from launcher.cli.progress import screen
-from launcher.costs.run_costs import report_of
 from launcher.errors import FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
@@ -26,6 +25,7 @@ from launcher.ledger.records import Run, RunState
 from launcher.output.dataset import write_dataset
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
+from launcher.reports.assemble import report_of
 from launcher.reports.html.report import render
 from launcher.reports.report import to_json
 from launcher.reports.terminal.report import report_text

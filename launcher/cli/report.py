@@ -10,7 +10,6 @@ from launcher.cli.options import moment
 from launcher.costs.cloud_bill import read
 from launcher.costs.daily import by_day
 from launcher.costs.reconcile import reconcile
-from launcher.costs.run_costs import places_of, report_of
 from launcher.errors import Problem, Usage
 from launcher.files import write
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
@@ -19,6 +18,7 @@ from launcher.fleet.status import settle_if_unattended
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.planning.price_book import book_of
+from launcher.reports.assemble import places_of, report_of
 from launcher.reports.focus_csv import to_csv
 from launcher.reports.html.report import render
 from launcher.reports.markdown import report_md

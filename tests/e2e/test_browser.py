@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from launcher.costs.run_costs import report_of
 from launcher.ledger.ledger import Ledger
+from launcher.reports.assemble import report_of
 from launcher.reports.html.report import render
 from launcher.reports.report import to_json
 from tests.support import ledger_history

@@ -13,9 +13,9 @@ import pytest
 
 from launcher.cli.main import main
 from launcher.costs.daily import by_day
-from launcher.costs.run_costs import report_of
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.upgrade import MIGRATIONS, upgrade
+from launcher.reports.assemble import report_of
 from launcher.reports.focus_csv import COLUMNS, rows, to_csv
 from launcher.reports.markdown import report_md
 from launcher.reports.report import Report, to_json

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from launcher.corpus.profile import declared
+from launcher.corpus.profile import declared_profile
 from launcher.costs.metering import PARTS
-from launcher.costs.run_costs import report_of
 from launcher.jobs.job import parse
 from launcher.planning.candidates import CandidateContext, find_candidates
+from launcher.reports.assemble import report_of
 from launcher.reports.report import Report, to_json
 from launcher.throughput.model_shapes import shape
 from pricing.price_book import load
@@ -132,7 +132,7 @@ def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> No
         starts = ledger.machines.cold_starts()
     offer = next(o for o in load() if (o.cloud, o.gpu, o.spot) == ("aws", "L4", True))
     job = parse("name: a\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n")
-    profile = declared(1_000_000, [(1.0, 100.0)], None, None)
+    profile = declared_profile(1_000_000, [(1.0, 100.0)], None, None)
     known = shape("BAAI/bge-m3")
     context = CandidateContext(job=job, shape=known, model=known.name, profile=profile, now=at(NOW))
     (before,) = find_candidates([offer], context).candidates

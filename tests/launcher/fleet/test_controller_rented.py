@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.costs.run_costs import machine_times, report_of
+from launcher.costs.run_costs import machine_times
 from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.controller import Controller
@@ -18,6 +18,7 @@ from launcher.fleet.run_context import RunContext
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Site
+from launcher.reports.assemble import report_of
 from pricing import storage
 from tasks.skypilot_task import Place
 from tasks.stores.folder import FolderStore

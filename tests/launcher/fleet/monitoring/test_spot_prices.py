@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from launcher.costs.run_costs import machine_times, report_of, spent_so_far
+from launcher.costs.run_costs import machine_times, spent_so_far
 from launcher.fleet.monitoring.spot_prices import POLL_INTERVAL, SpotPriceRecorder
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, ObservedPrice, Site
+from launcher.reports.assemble import report_of
 from launcher.reports.report import unknown
 from pricing.sources.aws import SpotPrice
 from pricing.sources.result import Unanswered
