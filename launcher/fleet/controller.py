@@ -217,7 +217,7 @@ class Controller:
             ended=machine.ended,
             shards=self.tracker.shards_done(machine.name),
             earlier=self._ended_before(machine),
-            lot=machine.lot or 0,
+            group=machine.lot or 0,
             phase=phase,
             infra=infra_of(status.site, group.places) if status and status.site and group else None,
         )

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launcher.corpus import sharding
-from launcher.corpus.chunking import cut_of
-from launcher.corpus.incremental import Fresh, write_base
-from launcher.corpus.inspect import columns, fresh_of, listing_of, output_path
-from launcher.corpus.sampling import sample
+from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.incremental import NewFiles, write_base_dataset
+from launcher.corpus.inspect import columns_of, find_new_files, list_corpus, output_path
+from launcher.corpus.sampling import sample_corpus
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger
@@ -17,7 +17,7 @@ from launcher.ledger.records import Run
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
-from tasks.engines.tokenizer import words
+from tasks.engines.tokenizer import load_tokenizer
 from tasks.protocol import manifest
 from tasks.protocol.keys import plan_key, probe_key
 from tasks.protocol.shard import Shard
@@ -28,14 +28,14 @@ LEASE_SECONDS = 60.0  # without renewal: long against a renewal, short against t
 LEASE_SECONDS_VARIABLE = "EMBEDFLEET_LEASE_SECONDS"
 
 
-def unchanged_corpus(plan: SavedPlan, job: Job, base: Path) -> Fresh:
+def unchanged_corpus(plan: SavedPlan, job: Job, base: Path) -> NewFiles:
     """The corpus as the plan saw it, without what earlier runs hold.
 
     Raises:
         Problem: its list of files is another one.
     """
-    listing = listing_of(job, base)
-    found = fresh_of(job, base, plan.work.model, listing, plan.run, lambda _: None)
+    listing = list_corpus(job, base)
+    found = find_new_files(job, base, plan.work.model, listing, plan.run, lambda _: None)
     if found.listing.digest != plan.work.listing:
         raise Problem(
             f"the corpus at {listing.root} changed after the plan was made",
@@ -64,7 +64,7 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
         shards = _shards(plan, job, found)
         header = _header(plan, job, len(shards))
         if found.kept:
-            write_base(store, run, found.kept)
+            write_base_dataset(store, run, found.kept)
         manifest.write(store, header, shards)
     ledger.shards.add(run, manifest.all_shards(store, header))
     workers = sum(group.machines * group.workers for group in plan.lots)
@@ -72,12 +72,12 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
     return ledger.runs.find(run)
 
 
-def _shards(plan: SavedPlan, job: Job, found: Fresh) -> list[Shard]:
+def _shards(plan: SavedPlan, job: Job, found: NewFiles) -> list[Shard]:
     """Cut the corpus into shards of the planned size."""
     model, tokens = plan.work.model, plan.work.shard_tokens
     assert tokens is not None  # a plan with a corpus has a size of shards
-    sampled = sample(found.listing, columns(job), words(model), cut_of(job, model))
-    return list(sharding.shards(found.listing, sampled, tokens))
+    sampled = sample_corpus(found.listing, columns_of(job), load_tokenizer(model), chunk_spec_of(job, model))
+    return list(sharding.cut_shards(found.listing, sampled, tokens))
 
 
 def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:

@@ -41,7 +41,7 @@ class LaunchOrders:
 
     def _intend(self, order: Start) -> bool:
         """Write down a machine before it is requested; False: the ledger has it already."""
-        context, group = self.context, self.context.group(order.lot)
+        context, group = self.context, self.context.group(order.group)
         if not order.places:
             return context.ledger.machines.intend(
                 context.run, order.name, order.slot, group.usd_per_hour, utc(),
@@ -64,14 +64,14 @@ class LaunchOrders:
 
     def _request(self, order: Start) -> LaunchRequest:
         """Spread the machines over the shards: each begins its walk at a position of its own."""
-        groups, group = self.context.groups, self.context.group(order.lot)
-        before = sum(g.slots * g.workers for g in groups if g.number < order.lot)
+        groups, group = self.context.groups, self.context.group(order.group)
+        before = sum(g.slots * g.workers for g in groups if g.number < order.group)
         total = sum(g.slots * g.workers for g in groups)
         offset = self.context.observer.header.shards * (before + order.slot * group.workers) // total
         gpus = [] if order.places else visible_gpus()
         device = gpus[order.slot % len(gpus)] if gpus else None
         return LaunchRequest(
-            name=order.name, offset=offset, device=device, lot=order.lot, places=order.places
+            name=order.name, offset=offset, device=device, group=order.group, places=order.places
         )
 
     def _start(self, requests: Sequence[LaunchRequest]) -> None:

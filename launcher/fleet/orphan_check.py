@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from launcher.errors import Problem
-from launcher.fleet.backends import provider_api, skypilot
+from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.backends.provider_api import Instance
 from launcher.fleet.provisioner import is_rented
 from launcher.fleet.states import ALIVE
@@ -102,8 +102,8 @@ def find_remaining(ledger: Ledger, run: Run, plan: SavedPlan) -> Remaining:
         return left
     name = skypilot_task.prefix(run.id)
     try:
-        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot.list_jobs(name) if j.alive]
-        left.machines = [f"{cluster} ({status})" for cluster, status in skypilot.list_clusters(name)]
+        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot_client.list_jobs(name) if j.alive]
+        left.machines = [f"{cluster} ({status})" for cluster, status in skypilot_client.list_clusters(name)]
         left.asked.append(SKYPILOT)
     except Problem as problem:
         left.unasked.append(str(problem))

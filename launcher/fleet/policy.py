@@ -1,9 +1,9 @@
-"""Which machines to start and to end, from what is seen: the whole policy of a fleet, without touching it.
+"""Which machines to start and to end: the whole policy of a fleet, as a pure function from FleetView to orders.
 
-Pure: `step` takes a View and gives Orders. A lot has slots, and a slot holds one machine at a time: a rented one, or a
-worker process here. A dead one is replaced, ever more slowly, until it has died too often without finishing a shard.
-Rented machines come in waves, where the plan has them or where things went better, and only while they pay back the
-time that they need to come up.
+A group has slots, and a slot holds one machine at a time: a rented one, or a worker process of this machine. A machine
+that died is replaced, with exponential backoff, until its slot has seen too many deaths without a finished shard.
+Rented machines start in waves, in the places of the plan or where placement went better, and only while they would be
+of use for long enough after their cold start.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
 from tasks.skypilot_task import Place
 
-MAX_DEATHS = 5  # in a row, without one shard done, before a slot is given up
-MAX_GROUP_FAILURES = (
-    3  # of a rented lot's machines that cannot work, before the lot is given up: each costs a cold start
-)
+MAX_DEATHS = 5  # in a row, without a finished shard, before a slot is given up
+# Machines of a rented group that cannot work, before the group is given up: each costs a cold start.
+MAX_GROUP_FAILURES = 3
 MAX_BACKOFF = timedelta(seconds=30)  # between a death and the next start
-HANG_TIMEOUT = timedelta(
-    seconds=15
-)  # that a worker may live after the last shard; the next look of a waiting one is sooner
-LAUNCH_WAVE = 16  # machines that come up at a time: SkyPilot starts 8 for each of its controllers
-MIN_USEFUL_SHARE = 0.5  # of its cold start: so long must a machine be of use, or it is not started
+# A worker may live so long after the last shard; the next look of one that waits for shards is sooner.
+HANG_TIMEOUT = timedelta(seconds=15)
+LAUNCH_WAVE = 16  # machines that start at a time: SkyPilot starts 8 for each of its controllers
+MIN_USEFUL_SHARE = (
+    0.5  # a machine is started only if it is of use for this share of its cold start, or longer
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FleetGroup:
-    """Like machines. `name` begins their names; `places` is empty for this machine. Prices are of one machine."""
+    """Machines of one kind. `name` begins their names; `places` is empty for this machine. Prices are of one machine."""
 
     number: int
     slots: int
@@ -39,13 +39,13 @@ class FleetGroup:
     places: tuple[Place, ...] = ()
     counts: tuple[int, ...] = ()  # machines that the plan has in each place
     workers: int = 1  # of a machine
-    cold_start: float = 0.0  # seconds from asking for a machine until it embeds
+    cold_start: float = 0.0  # seconds from the request for a machine until it embeds
     tokens_per_second: float | None = None  # of a machine
     gpu: str = "cpu"
     gpus: float | None = None
     purchase: str | None = None
     disk_gb: float | None = None
-    usd_per_hour: Decimal | None = None  # where no place says better
+    usd_per_hour: Decimal | None = None  # where the place has no price of its own
 
     @property
     def rented(self) -> bool:
@@ -54,7 +54,7 @@ class FleetGroup:
 
 @dataclass(frozen=True, slots=True)
 class MachineView:
-    """A machine, living or dead. `shards` are those it has receipts for; `earlier`: its end was before this launch."""
+    """A machine, alive or not. `shards` have receipts by it; `earlier`: it ended before this launch."""
 
     name: str
     slot: int
@@ -62,14 +62,14 @@ class MachineView:
     ended: datetime | None
     shards: int
     earlier: bool = False
-    lot: int = 0
+    group: int = 0
     phase: Phase = Phase.RUNNING
     infra: str | None = None  # where it is, or was last
 
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """All that the policy knows. `workers` in the order they were intended."""
+    """All that the policy knows. `workers` are in the order in which they were intended."""
 
     run: str
     groups: tuple[FleetGroup, ...]
@@ -78,28 +78,28 @@ class FleetView:
     done: int
     draining: bool
     spent: Decimal | None = None
-    committed: Decimal = Decimal(0)  # bound to be spent: leases in hand, the way down, least billing
+    committed: Decimal = Decimal(0)  # bound to be spent: leases under way, teardown, minimum billing
     budget: Decimal | None = None
-    finished: datetime | None = None  # since when every shard has a receipt
+    finished: datetime | None = None  # when every shard had a receipt
     interrupts: int = 0  # how often the user asked to stop
     tokens_left: float | None = None
     failures: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
-    hang_timeout: timedelta = HANG_TIMEOUT  # with machines that live on after the last shard
+    hang_timeout: timedelta = HANG_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a machine under this name. `places`: where, the first first; none: here."""
+    """Start a machine under this name. `places` in the order to try; empty for this machine."""
 
     slot: int
     name: str
-    lot: int = 0
+    group: int = 0
     places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Let this machine finish the shards in its hands and end."""
+    """Let this machine finish the shards that it holds, and end."""
 
     name: str
 
@@ -114,7 +114,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """This machine does not hear: take it away. Its receipts count, its leases are freed."""
+    """End a machine that does not react. Its receipts count, its leases are freed."""
 
     name: str
 
@@ -123,7 +123,7 @@ Order = Start | Drain | End | Kill
 
 
 def step(view: FleetView, now: datetime) -> list[Order]:
-    """What to do now."""
+    """The orders for now."""
     alive = [w for w in view.workers if w.state in ALIVE]
     late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
     if view.interrupts > 2 or late > 2 * view.hang_timeout:
@@ -131,22 +131,22 @@ def step(view: FleetView, now: datetime) -> list[Order]:
     if is_over_budget(view) or view.interrupts == 2 or late > view.hang_timeout:
         return [End(w.name) for w in alive]
     if view.draining or is_near_budget(view):
-        return [End(w.name, "nothing more is begun") if _absent(w) else Drain(w.name) for w in alive]
+        return [End(w.name, "nothing more is begun") if _has_no_machine(w) else Drain(w.name) for w in alive]
     orders: list[Order] = []
-    for lot in view.groups:
-        mine = [w for w in alive if w.lot == lot.number]
-        if group_given_up(view, lot):
-            orders += [End(w.name, "its lot was given up") for w in mine if not w.shards]
-        elif lot.rented:
+    for group in view.groups:
+        mine = [w for w in alive if w.group == group.number]
+        if group_given_up(view, group):
+            orders += [End(w.name, "its group was given up") for w in mine if not w.shards]
+        elif group.rented:
             orders += [End(w.name, "what runs on it failed") for w in mine if w.phase == Phase.FAILING]
             orders += [
-                End(w.name, f"{w.infra} took it away") for w in mine if should_relocate(view, lot, w, now)
+                End(w.name, f"{w.infra} took it away") for w in mine if should_relocate(view, group, w, now)
             ]
     return orders + _starts(view, now)
 
 
-def _absent(worker: MachineView) -> bool:
-    """Whether it has no machine now, and would only get one to hear that there is nothing to do."""
+def _has_no_machine(worker: MachineView) -> bool:
+    """Whether it would get a machine only to learn that there is nothing to do."""
     return worker.phase in (Phase.WAITING, Phase.RECOVERING, Phase.FAILING)
 
 
@@ -154,67 +154,74 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
     """A machine for each slot that may have its next one, while there is work for it."""
     orders: list[Order] = []
     alive = [w for w in view.workers if occupies_slot(w)]
-    lots = {lot.number: lot for lot in view.groups}
-    left = view.shards - view.done - sum(lots[w.lot].workers for w in alive if w.lot in lots)
+    groups = {group.number: group for group in view.groups}
+    left = view.shards - view.done - sum(groups[w.group].workers for w in alive if w.group in groups)
     coming = sum(1 for w in alive if w.phase == Phase.WAITING or w.state == MachineState.INTENDED)
-    rate = sum(lots[w.lot].tokens_per_second or 0.0 for w in alive if w.lot in lots)
-    for lot in view.groups:
-        if group_given_up(view, lot):
+    rate = sum(groups[w.group].tokens_per_second or 0.0 for w in alive if w.group in groups)
+    for group in view.groups:
+        if group_given_up(view, group):
             continue
-        for slot in range(lot.slots):
-            past = [w for w in view.workers if (w.lot, w.slot) == (lot.number, slot)]
+        for slot in range(group.slots):
+            past = [w for w in view.workers if (w.group, w.slot) == (group.number, slot)]
             if (
                 left <= 0
                 or any(occupies_slot(w) for w in past)
-                or not may_start(past, now, rented=lot.rented)
+                or not may_start(past, now, rented=group.rented)
             ):
                 continue
-            if lot.rented and (coming >= LAUNCH_WAVE or not is_worth_starting(lot, view.tokens_left, rate)):
+            if group.rented and (
+                coming >= LAUNCH_WAVE or not is_worth_starting(group, view.tokens_left, rate)
+            ):
                 break
             orders.append(
-                Start(slot, f"{lot.name}{slot}-{_number(past)}", lot.number, _where(view, lot, slot, now))
+                Start(
+                    slot, f"{group.name}{slot}-{_number(past)}", group.number, _where(view, group, slot, now)
+                )
             )
-            left -= lot.workers
+            left -= group.workers
             coming += 1
-            rate += lot.tokens_per_second or 0.0
+            rate += group.tokens_per_second or 0.0
     return orders
 
 
 def _number(past: Sequence[MachineView]) -> int:
-    """Of the slot's next machine: one that no earlier one had, also where this ledger does not know them all."""
+    """The number of the slot's next machine: above all earlier ones, also where this ledger does not know them all."""
     return 1 + max((int(worker.name.rpartition("-")[2]) for worker in past), default=-1)
 
 
-def _where(view: FleetView, lot: FleetGroup, slot: int, now: datetime) -> tuple[Place, ...]:
-    if not lot.rented:
+def _where(view: FleetView, group: FleetGroup, slot: int, now: datetime) -> tuple[Place, ...]:
+    if not group.rented:
         return ()
-    return order_places(lot.places, home_place(lot.places, lot.counts, slot), view.failures, now)
+    return order_places(group.places, home_place(group.places, group.counts, slot), view.failures, now)
 
 
 def occupies_slot(worker: MachineView) -> bool:
-    """Whether it holds its slot. One that was told to end makes room before it is gone; one that failed does not."""
+    """Whether a machine holds its slot. One that was ordered to end frees it before it is gone; a failed one does not."""
     return worker.state in ALIVE and worker.phase != Phase.ENDING
 
 
-def is_worth_starting(lot: FleetGroup, tokens_left: float | None, rate: float) -> bool:
-    """Whether a machine that is asked for now would be of use for long enough, beside others of this `rate` together."""
-    if tokens_left is None or not lot.tokens_per_second or not rate:
+def is_worth_starting(group: FleetGroup, tokens_left: float | None, rate: float) -> bool:
+    """Whether a machine that is started now would be of use for long enough.
+
+    `rate`: tokens per second of all other machines together.
+    """
+    if tokens_left is None or not group.tokens_per_second or not rate:
         return True
-    useful = (tokens_left - rate * lot.cold_start) / (rate + lot.tokens_per_second)
-    return useful >= MIN_USEFUL_SHARE * lot.cold_start
+    useful = (tokens_left - rate * group.cold_start) / (rate + group.tokens_per_second)
+    return useful >= MIN_USEFUL_SHARE * group.cold_start
 
 
-def should_relocate(view: FleetView, lot: FleetGroup, worker: MachineView, now: datetime) -> bool:
-    """Whether a machine that was taken away is better asked for elsewhere than where SkyPilot asks: the same place."""
+def should_relocate(view: FleetView, group: FleetGroup, worker: MachineView, now: datetime) -> bool:
+    """Whether a preempted machine should start elsewhere than in the same place, where SkyPilot recovers it."""
     if worker.phase != Phase.RECOVERING or worker.infra is None:
         return False
     if is_healthy(worker.infra, view.failures, now):
         return False
-    return any(p.infra != worker.infra and is_healthy(p.infra, view.failures, now) for p in lot.places)
+    return any(p.infra != worker.infra and is_healthy(p.infra, view.failures, now) for p in group.places)
 
 
 def consecutive_deaths(past: Sequence[MachineView], *, rented: bool = False) -> int:
-    """How often in a row the slot's machines died without finishing a shard, since somebody last launched."""
+    """How many of the slot's machines in a row died without finishing a shard, in this launch."""
     dead = (MachineState.LOST, MachineState.FAILED) if rented else (MachineState.LOST,)
     count = 0
     for worker in reversed(past):
@@ -225,20 +232,20 @@ def consecutive_deaths(past: Sequence[MachineView], *, rented: bool = False) -> 
 
 
 def slot_given_up(past: Sequence[MachineView], *, rented: bool = False) -> bool:
-    """Whether another start in this slot cannot help; whoever launches again has mended something."""
+    """Whether another start in this slot cannot help. Deaths of earlier launches do not count: a fix may lie between."""
     failed = bool(past) and past[-1].state == MachineState.FAILED and not past[-1].earlier
     return (failed and not rented) or consecutive_deaths(past, rented=rented) >= MAX_DEATHS
 
 
-def group_given_up(view: FleetView, lot: FleetGroup) -> bool:
-    """Whether so many machines of a rented lot could not work, and none could, that more would only cost money."""
-    mine = [w for w in view.workers if w.lot == lot.number and not w.earlier]
+def group_given_up(view: FleetView, group: FleetGroup) -> bool:
+    """Whether so many machines of a rented group could not work, and none could, that more would only cost money."""
+    mine = [w for w in view.workers if w.group == group.number and not w.earlier]
     failed = sum(1 for w in mine if w.state == MachineState.FAILED)
-    return lot.rented and failed >= MAX_GROUP_FAILURES and not any(w.shards for w in mine)
+    return group.rented and failed >= MAX_GROUP_FAILURES and not any(w.shards for w in mine)
 
 
 def may_start(past: Sequence[MachineView], now: datetime, *, rented: bool = False) -> bool:
-    """Whether the slot may have its next machine now: at once after one that worked, slower after each death."""
+    """Whether the slot may have its next machine now: at once after one that worked, with backoff after deaths."""
     if slot_given_up(past, rented=rented):
         return False
     died = consecutive_deaths(past, rented=rented)
@@ -247,22 +254,22 @@ def may_start(past: Sequence[MachineView], now: datetime, *, rented: bool = Fals
 
 
 def is_stuck(view: FleetView) -> bool:
-    """Whether work is left, nobody does it, and nobody will."""
+    """Whether shards are left, no machine works on them, and none will."""
     if view.done >= view.shards or any(w.state in ALIVE for w in view.workers):
         return False
-    return all(group_given_up(view, lot) or _all_hopeless(view, lot) for lot in view.groups)
+    return all(group_given_up(view, group) or _all_hopeless(view, group) for group in view.groups)
 
 
-def _all_hopeless(view: FleetView, lot: FleetGroup) -> bool:
-    slots: list[list[MachineView]] = [[] for _ in range(lot.slots)]
+def _all_hopeless(view: FleetView, group: FleetGroup) -> bool:
+    slots: list[list[MachineView]] = [[] for _ in range(group.slots)]
     for worker in view.workers:
-        if worker.lot == lot.number and worker.slot < lot.slots:
+        if worker.group == group.number and worker.slot < group.slots:
             slots[worker.slot].append(worker)
-    return all(slot_given_up(past, rented=lot.rented) for past in slots)
+    return all(slot_given_up(past, rented=group.rented) for past in slots)
 
 
 def is_near_budget(view: FleetView) -> bool:
-    """Spent and bound to be, at 90 % of the budget or more: nothing new begins."""
+    """Whether the money spent and committed has reached 90 % of the budget: nothing new begins."""
     return view.spent is not None and word(view.spent + view.committed, view.budget) != Word.GO
 
 

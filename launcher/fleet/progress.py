@@ -50,5 +50,5 @@ def snapshot_of(
 
 
 def count_pending(workers: Sequence[MachineView], ready: Collection[str]) -> int:
-    """Count machines that were requested and are not there yet. One with a ready worker is there, whatever SkyPilot says."""
+    """Count machines that were requested and are not there yet; a ready worker proves that one is there."""
     return sum(w.state in ALIVE and w.phase == Phase.WAITING and w.name not in ready for w in workers)

@@ -10,6 +10,7 @@ from math import ceil
 from pathlib import Path
 
 from launcher.errors import Problem
+from launcher.fleet.backends import skypilot_client
 from launcher.fleet.backends.base import Backend
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.policy import FleetGroup
@@ -81,11 +82,10 @@ def check_access(plan: SavedPlan) -> None:
     """
     if not is_rented(plan):
         return
-    from launcher.fleet.backends import skypilot  # noqa: PLC0415 - most runs rent nothing
 
-    skypilot.load_sky()
+    skypilot_client.load_sky()
     needed = sorted({group.cloud for group in plan.lots})
-    enabled = skypilot.enabled_clouds(needed)
+    enabled = skypilot_client.enabled_clouds(needed)
     missing = [cloud for cloud in needed if cloud not in enabled]
     if missing:
         raise Problem(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.fleet.backends import provider_api, skypilot
+from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.orphan_check import regions_used
@@ -87,7 +87,7 @@ def _end_all(ledger: Ledger, run: Run, tracker: MachineTracker, say: Callable[[s
         machines = ledger.machines.of_run(run.id, set(ALIVE))
         handles = {m.handle for m in machines if m.handle}
         if rented:  # those too that the ledger does not know
-            jobs = skypilot.list_jobs(skypilot_task.prefix(run.id))
+            jobs = skypilot_client.list_jobs(skypilot_task.prefix(run.id))
             handles |= {f"{job.id}:{job.name}" for job in jobs if job.alive}
         if not handles:
             break
@@ -108,9 +108,9 @@ def _end_all(ledger: Ledger, run: Run, tracker: MachineTracker, say: Callable[[s
 
 def _sweep(ledger: Ledger, run: Run, plan: SavedPlan, say: Callable[[str], None]) -> None:
     """End machines that no job holds any more: SkyPilot's clusters, then instances that only the provider knows."""
-    for cluster, _ in skypilot.list_clusters(skypilot_task.prefix(run.id)):
+    for cluster, _ in skypilot_client.list_clusters(skypilot_task.prefix(run.id)):
         say(f"taking {cluster} down")
-        skypilot.down_cluster(cluster)
+        skypilot_client.down_cluster(cluster)
     regions = regions_used(ledger, run, plan).get("aws")
     if regions:
         found = provider_api.list_instances("aws", regions, skypilot_task.label(run.id))

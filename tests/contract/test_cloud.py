@@ -45,7 +45,7 @@ class Place:
         """A worker's name and handle."""
         name = name or f"w-{uuid4().hex[:12]}"
         self.names.append(name)
-        self.cloud.words = [
+        self.cloud.options = [
             "--store",
             str(self.store.root),
             "--run",

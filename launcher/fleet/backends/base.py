@@ -1,7 +1,7 @@
-"""What every cloud can do, and what it says of a machine. The rented and the local ones have the same verbs.
+"""The interface of every backend, and what a backend reports of a machine. One contract suite holds for all of them.
 
-A machine has a name that we chose, and a handle that the cloud gave it: asking for a name twice starts one machine,
-whoever asks.
+A machine has a name that we chose, and a handle that the backend gave it. Starting is idempotent: two requests with one
+name start one machine, whichever launcher makes them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,28 +18,28 @@ from tasks.skypilot_task import Place
 
 @dataclass(frozen=True, slots=True)
 class LaunchRequest:
-    """A machine to start. `places` and `lot` are for machines that are rented, `device` for a worker here."""
+    """A machine to start. `group` and `places` are for rented machines, `device` for a worker of this machine."""
 
     name: str
-    offset: int  # position of the shard that it begins at
+    offset: int  # position of the shard that it begins with
     device: str | None = None
-    lot: int = 0
+    group: int = 0
     places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MachineStatus:
-    """A machine as its cloud sees it now. `phase` None: it has ended, and `state` is what became of it."""
+    """A machine as its backend sees it. `phase` None: it has ended, and `state` is what became of it."""
 
     phase: Phase | None
     state: MachineState | None = None
-    exit_code: int | None = None  # exit status of what ran on it
+    exit_code: int | None = None  # of its program
     reason: str | None = None
-    life: int = 0  # how often it came back
+    life: int = 0  # how often it was replaced after a preemption
     site: Site | None = None  # where it is; None: not known, or nowhere yet
-    up: datetime | None = None  # since when this life runs
+    up: datetime | None = None  # when this life began to run
     ended: datetime | None = None
-    launching_since: datetime | None = None  # since when a machine was seen to be on its way to `site`
+    launching_since: datetime | None = None  # when it was first seen to be launching at `site`
 
     @property
     def alive(self) -> bool:
@@ -49,56 +49,56 @@ class MachineStatus:
 class Backend(Protocol):
     """Where machines come from."""
 
-    poll_seconds: float  # seconds between looks
+    poll_seconds: float  # between two refreshes
 
     def refresh(self) -> None:
-        """See all machines at once. What the other verbs answer is as of the last look, or newer."""
+        """Read the state of all machines at once. The other methods answer as of the last refresh, or newer."""
         ...
 
-    def start(self, asks: Sequence[LaunchRequest]) -> Mapping[str, str | Exception]:
-        """By name: the handle, or the Problem why there is none."""
+    def start(self, requests: Sequence[LaunchRequest]) -> Mapping[str, str | Exception]:
+        """Start machines; return by name the handle, or the Problem that prevented it."""
         ...
 
     def find(self, name: str) -> str | None:
-        """The handle of the living machine of this name, None when there is none."""
+        """The handle of the living machine of this name; None when there is none."""
         ...
 
     def list_alive(self) -> Mapping[str, str]:
-        """Handles by name of the run's living machines, as far as the cloud knows whose they are."""
+        """Handles by name of the run's living machines, as far as the backend knows which run they belong to."""
         ...
 
     def status(self, handle: str) -> MachineStatus | None:
-        """None: nothing is known of it any more."""
+        """The state of a machine; None: the backend knows nothing of it any more."""
         ...
 
     def drain(self, handles: Sequence[str]) -> None:
-        """Finish the shards in hand, then end."""
+        """Let machines finish the shards that they hold, then end."""
         ...
 
     def terminate(self, handles: Sequence[str]) -> None:
-        """Give the leases back and end at once."""
+        """Let machines give their leases back and end at once."""
         ...
 
     def kill(self, handles: Sequence[str]) -> None:
-        """For those that do not hear."""
+        """End machines that do not react."""
         ...
 
     def price(self, site: Site, instance_type: str | None) -> Decimal | None:
-        """Dollars an hour of such a machine there, by the cloud's own list; None: it has none, or cannot say."""
+        """Dollars an hour of such a machine by the backend's own price list; None: no price, or no list."""
         ...
 
-    def blamed_leases(self, name: str, handle: str, code: int | None) -> Collection[str]:
-        """Keys of the leases whose shards it died of; none where nobody can know, or its own supervisor tells."""
+    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Collection[str]:
+        """Keys of the leases whose shards crashed the machine; none where that is unknown or reported otherwise."""
         ...
 
     def log_tail(self, name: str) -> str:
-        """The end of its log."""
+        """The last lines of a machine's log."""
         ...
 
     def log_path(self, name: str) -> Path:
-        """Where its words are on this laptop."""
+        """Where a machine's log is on this laptop."""
         ...
 
     def clean_up(self, name: str) -> None:
-        """It has ended and is written down: what was kept for it can go."""
+        """Remove what was kept for a machine that has ended and whose end is in the ledger."""
         ...

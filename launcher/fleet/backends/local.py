@@ -1,7 +1,7 @@
-"""Workers as processes of this machine, with the verbs that every cloud has.
+"""Workers as processes of this machine, behind the same interface as rented machines.
 
-A worker's name is on its command line, so one that was started by a launcher since dead can be found again: its
-handle is "pid:name", which no later process shares.
+A worker's name is on its command line, so a worker of a launcher that has died can be found again. Its handle is
+"pid:name", which no later process shares.
 """
 
 import contextlib
@@ -26,40 +26,47 @@ from tasks.protocol.exit_codes import MUST_ACT
 class LocalBackend:
     """The processes that this launcher started, and those it finds."""
 
-    poll_seconds = 0.5  # seconds between looks
+    poll_seconds = 0.5
 
-    def __init__(self, folder: Path, words: Sequence[str] = ()) -> None:
-        """`words`: options of every worker."""
-        self.logs = folder.absolute() / "logs"
-        self.scratches = folder.absolute() / "scratch"  # a worker runs elsewhere
-        self.words = list(words)
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+        """`folder` is the run's own; `options` are command-line options of every worker."""
+        self.logs = folder.absolute() / "logs"  # absolute: a worker runs in another folder
+        self.scratches = folder.absolute() / "scratch"
+        self.options = list(options)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
-        self.kills: dict[str, int] = {}  # of the kernel for want of memory, when a child was started
+        self.oom_kills: dict[str, int] = {}  # the kernel's count when each child was started
 
     def refresh(self) -> None:
-        """The process table answers at any time."""
+        """Nothing to do: the process table is always up to date."""
 
-    def start(self, asks: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
-        """Start `python -m tasks.worker` under each name. What it prints goes to its log."""
+    def start(self, requests: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
+        """Start `python -m tasks.worker` for each request. Its output goes to its log."""
         handles: dict[str, str | Exception] = {}
-        for ask in asks:
+        for request in requests:
             try:
-                handles[ask.name] = self._start(ask)
+                handles[request.name] = self._start(request)
             except Problem as problem:
-                handles[ask.name] = problem
+                handles[request.name] = problem
         return handles
 
-    def _start(self, ask: LaunchRequest) -> str:
+    def _start(self, request: LaunchRequest) -> str:
         environment = dict(os.environ)
-        if ask.device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = ask.device
-        own = ["--offset", str(ask.offset), "--name", ask.name, "--scratch", str(self.scratch(ask.name))]
+        if request.device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = request.device
+        own = [
+            "--offset",
+            str(request.offset),
+            "--name",
+            request.name,
+            "--scratch",
+            str(self.scratch(request.name)),
+        ]
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
-            with self.log_path(ask.name).open("ab") as log:
-                # A session of its own: Ctrl-C is the launcher's to pass on, and its death is not the worker's.
+            with self.log_path(request.name).open("ab") as log:
+                # A session of its own: Ctrl-C reaches the launcher alone, and the worker outlives it.
                 child = subprocess.Popen(
-                    [sys.executable, "-m", "tasks.worker", *self.words, *own],
+                    [sys.executable, "-m", "tasks.worker", *self.options, *own],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -72,9 +79,9 @@ class LocalBackend:
                 f"cannot start a worker: {error.strerror or error}",
                 hint="free memory or disk, then resume the run",
             ) from error
-        handle = f"{child.pid}:{ask.name}"
+        handle = f"{child.pid}:{request.name}"
         self.children[handle] = child
-        self.kills[handle] = crash_marker.oom_kills()
+        self.oom_kills[handle] = crash_marker.oom_kills()
         return handle
 
     def find(self, name: str) -> str | None:
@@ -85,11 +92,11 @@ class LocalBackend:
         return None
 
     def list_alive(self) -> dict[str, str]:
-        """A process does not tell whose run it is of: it is found by its name alone."""
+        """Nothing: a process does not show which run it belongs to; `find` finds it by its name."""
         return {}
 
     def status(self, handle: str) -> MachineStatus | None:
-        """It runs, or how it ended; None when it is gone and its status went to another launcher."""
+        """Running, or how it ended; None when it is gone and another launcher got its exit status."""
         child = self.children.get(handle)
         if child is not None:
             code = child.poll()
@@ -97,37 +104,38 @@ class LocalBackend:
         return MachineStatus(Phase.RUNNING) if self._process(handle) else None
 
     def drain(self, handles: Sequence[str]) -> None:
-        """Finish the shard in hand, then end."""
-        self._tell(handles, signal.SIGUSR1)
+        """Let workers finish their shard, then end."""
+        self._signal(handles, signal.SIGUSR1)
 
     def terminate(self, handles: Sequence[str]) -> None:
-        """Give the lease back and end at once."""
-        self._tell(handles, signal.SIGTERM)
+        """Let workers give their lease back and end at once."""
+        self._signal(handles, signal.SIGTERM)
 
     def kill(self, handles: Sequence[str]) -> None:
-        """For those that do not hear."""
-        self._tell(handles, signal.SIGKILL)
+        """End workers that do not react."""
+        self._signal(handles, signal.SIGKILL)
 
     def price(self, site: Site, instance_type: str | None) -> None:
-        """This machine has no list of prices."""
+        """None: this machine has no price list."""
 
-    def blamed_leases(self, name: str, handle: str, code: int | None) -> Collection[str]:
-        """Keys of the leases whose shards its process died of, as far as that can be known."""
-        kills = crash_marker.oom_kills() - self.kills.get(
-            handle, crash_marker.oom_kills()
-        )  # since we started it; 0 where others did
-        return crash_marker.marked(self.scratch(name)) if crash_marker.died_of_its_work(code, kills) else ()
+    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Collection[str]:
+        """Keys of the leases whose shards crashed the process, as far as that can be known."""
+        before = self.oom_kills.get(handle)  # None: another launcher started it
+        kills = 0 if before is None else crash_marker.oom_kills() - before
+        return (
+            crash_marker.marked(self.scratch(name)) if crash_marker.died_of_its_work(exit_code, kills) else ()
+        )
 
     def scratch(self, name: str) -> Path:
-        """Where a worker keeps files until they are in the store; gone with it."""
+        """Where a worker keeps files until they are in the store."""
         return self.scratches / name
 
     def log_path(self, name: str) -> Path:
-        """Where a worker's words go."""
+        """The file that a worker's output goes to."""
         return self.logs / f"{name}.log"
 
     def log_tail(self, name: str) -> str:
-        """The end of its log."""
+        """The last six lines of its log."""
         try:
             text = self.log_path(name).read_bytes()[-2_000:].decode("utf-8", "replace")
         except OSError:
@@ -135,7 +143,7 @@ class LocalBackend:
         return "\n".join(text.strip().splitlines()[-6:])
 
     def clean_up(self, name: str) -> None:
-        """Its files on their way to the store are of no use any more."""
+        """Remove the files that were on their way to the store."""
         shutil.rmtree(self.scratch(name), ignore_errors=True)
 
     def _process(self, handle: str) -> psutil.Process | None:
@@ -146,7 +154,7 @@ class LocalBackend:
             return None
         return process if _is(process, name) else None
 
-    def _tell(self, handles: Sequence[str], number: int) -> None:
+    def _signal(self, handles: Sequence[str], number: int) -> None:
         for process in map(self._process, handles):
             if process is not None:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -163,7 +171,7 @@ def _ended(code: int) -> MachineStatus:
 
 
 def _is(process: psutil.Process, name: str) -> bool:
-    """Whether this is the living worker of that name."""
+    """Whether this process is the living worker of that name."""
     try:
         words = process.cmdline()
         return "tasks.worker" in words and name in words and process.status() != psutil.STATUS_ZOMBIE

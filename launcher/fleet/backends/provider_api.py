@@ -1,7 +1,6 @@
-"""What a cloud itself says is running under our label: asked of the provider, past SkyPilot, as a proof must be.
+"""Machines with our label as their provider lists them, past SkyPilot: AWS and GCP.
 
-boto3 and Google's client are imported when they are needed. Nothing here starts a machine; `terminate` ends those
-that it is given.
+boto3 and Google's client are imported on use. Nothing here starts a machine; `terminate` ends those that it is given.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,12 +12,12 @@ from launcher.errors import Problem
 from tasks.skypilot_task import LOT_LABEL, RUN_LABEL
 
 BILLED_STATES = ("pending", "running", "stopping", "stopped")  # a stopped machine still has its disk
-SUPPORTED_CLOUDS = ("aws", "gcp")  # the clouds that are asked past SkyPilot
+SUPPORTED_CLOUDS = ("aws", "gcp")
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A machine that bears our label, as its provider lists it."""
+    """A machine with our label, as its provider lists it."""
 
     cloud: str
     region: str
@@ -34,14 +33,14 @@ class Instance:
 
     @property
     def remedy(self) -> str:
-        """What takes it away."""
+        """The command that removes it."""
         if self.cloud == "aws":
             return f"aws ec2 terminate-instances --region {self.region} --instance-ids {self.id}"
         return f"gcloud compute instances delete {self.name} --zone {self.zone}"
 
 
 def list_instances(cloud: str, regions: Sequence[str], run: str | None = None) -> list[Instance]:
-    """The machines of a run in these regions, by its label; of every run where none is named.
+    """List the machines of a run in these regions, by its label; those of every run where `run` is None.
 
     Raises:
         Problem: the cloud cannot be asked.
@@ -50,7 +49,7 @@ def list_instances(cloud: str, regions: Sequence[str], run: str | None = None) -
 
 
 def list_regions(cloud: str) -> list[str]:
-    """Every region that the account may use. GCP is asked for all of them at once: none need be named.
+    """List the regions that the account may use; for GCP none, since one call lists all of its regions.
 
     Raises:
         Problem: the cloud cannot be asked.
@@ -61,12 +60,12 @@ def list_regions(cloud: str) -> list[str]:
     try:
         found = boto3.client("ec2", region_name="us-east-1").describe_regions()["Regions"]
     except errors as error:
-        raise _unasked("aws", str(error)) from error
+        raise _not_answered("aws", str(error)) from error
     return sorted(region["RegionName"] for region in found)
 
 
 def terminate(found: Iterable[Instance]) -> None:
-    """End machines of AWS; GCP's are ended through SkyPilot or by their remedy.
+    """End machines of AWS; those of GCP are ended through SkyPilot or by their `remedy`.
 
     Raises:
         Problem: the cloud refused.
@@ -99,7 +98,7 @@ def _aws(regions: Sequence[str], run: str | None) -> list[Instance]:
                 for reservation in page["Reservations"]:
                     found += [_instance(region, one) for one in reservation["Instances"]]
         except errors as error:
-            raise _unasked(f"aws {region}", str(error)) from error
+            raise _not_answered(f"aws {region}", str(error)) from error
     return found
 
 
@@ -139,13 +138,13 @@ def _gcp(regions: Sequence[str], run: str | None) -> list[Instance]:
         session = requests.AuthorizedSession(credentials)
         return list_gcp_instances(session, str(project), wanted, regions)
     except (google_auth.exceptions.GoogleAuthError, OSError, ValueError, KeyError) as error:
-        raise _unasked("gcp", str(error)) from error
+        raise _not_answered("gcp", str(error)) from error
 
 
 def list_gcp_instances(
     session: Any, project: str, wanted: str, regions: Sequence[str], base: str = ""
 ) -> list[Instance]:
-    """All zones at once, page after page. `base`: another address than Google's, for tests."""
+    """List the instances of all zones, page after page. `base`: another address than Google's, for tests."""
     url = f"{base or 'https://compute.googleapis.com'}/compute/v1/projects/{project}/aggregated/instances"
     found: list[Instance] = []
     token: str | None = None
@@ -182,10 +181,15 @@ def _gcp_instance(zone: str, one: dict[str, Any]) -> Instance:
 
 
 def load_boto3() -> tuple[Any, tuple[type[Exception], ...]]:
+    """Import boto3; return it, and the errors that its calls raise.
+
+    Raises:
+        Problem: it is not installed here.
+    """
     try:
         import boto3  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - a proxy's page for an answer
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - a proxy answered with a page
     except ImportError as error:
         raise Problem(
             f"asking aws needs boto3, which is not installed here ({error})",
@@ -195,7 +199,7 @@ def load_boto3() -> tuple[Any, tuple[type[Exception], ...]]:
     return found, (BotoCoreError, ClientError, ResponseParserError)
 
 
-def _unasked(where: str, why: str) -> Problem:
+def _not_answered(where: str, why: str) -> Problem:
     return Problem(
-        f"{where} could not be asked: {why}", hint="mend its credentials (embedfleet doctor), then again"
+        f"{where} could not be asked: {why}", hint="fix its credentials (embedfleet doctor), then again"
     )

@@ -1,22 +1,21 @@
-"""SkyPilot's words in ours: what its job statuses mean for a machine, and what its errors mean for a person.
+"""SkyPilot's managed jobs as machines: what a job's status means, why it recovers, and which log lines are its own.
 
-Pure, and imports nothing of SkyPilot: names are enough. A test holds both tables against the installed SkyPilot, and
-fails when it grows a status or an error that is not here.
+Pure, and imports nothing of SkyPilot: names are enough. A test compares the table with the installed SkyPilot, and
+fails when it has a status that is not here.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
-from launcher.errors import Problem
 from launcher.fleet.backends.base import MachineStatus
+from launcher.fleet.backends.skypilot_errors import ANSI_ESCAPE, one_line
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import SPOTLESS
 
-# What a managed job's status says of its machine, while the job has not ended.
+# The phase of a machine whose job has not ended.
 PHASE_OF_STATUS: Mapping[str, Phase] = {
     "PENDING": Phase.WAITING,
     "SUBMITTED": Phase.WAITING,  # of older servers
@@ -26,7 +25,7 @@ PHASE_OF_STATUS: Mapping[str, Phase] = {
     "RECOVERING": Phase.RECOVERING,
     "CANCELLING": Phase.ENDING,
 }
-# What became of it, and why, once it has.
+# The state of a machine whose job has ended, and why it ended.
 END_OF_STATUS: Mapping[str, tuple[MachineState, str]] = {
     "SUCCEEDED": (MachineState.STOPPED, "it ended"),
     "CANCELLED": (MachineState.STOPPED, "it was cancelled"),
@@ -37,119 +36,11 @@ END_OF_STATUS: Mapping[str, tuple[MachineState, str]] = {
     "FAILED_CONTROLLER": (MachineState.LOST, "SkyPilot's controller failed"),
 }
 
-
-class ErrorKind(StrEnum):
-    """Which sort of trouble an error of SkyPilot is, and so what to try."""
-
-    SERVER = "SkyPilot's API server cannot be reached"
-    VERSION = "SkyPilot's API server is of another version"
-    ACCESS = "SkyPilot may not use the cloud"
-    ASKED = "SkyPilot cannot do what was asked"
-    NONE_LEFT = "no place has such a machine"
-    GONE = "what was asked about is not there any more"
-    STORAGE = "SkyPilot cannot use a bucket"
-    BUSY = "SkyPilot is busy"
-    INSIDE = "SkyPilot failed"
-
-
-HINTS: Mapping[ErrorKind, str] = {
-    ErrorKind.SERVER: "sky api start, or check the address: sky api info",
-    ErrorKind.VERSION: "install the server's version: embedfleet doctor names both",
-    ErrorKind.ACCESS: "sky check, then mend what it says of the cloud",
-    ErrorKind.ASKED: "embedfleet launch PLAN --dry-run shows what is asked of it",
-    ErrorKind.NONE_LEFT: "plan again with more regions or GPUs in limits",
-    ErrorKind.GONE: "sky jobs queue shows what is there",
-    ErrorKind.STORAGE: "sky check, then mend what it says of storage",
-    ErrorKind.BUSY: "the same command again, a minute later",
-    ErrorKind.INSIDE: "sky api logs has more; then the same command again",
-}
-
-# Every error that SkyPilot raises, by name.
-ERROR_KINDS: Mapping[str, ErrorKind] = {
-    "APINotSupportedError": ErrorKind.VERSION,
-    "APIVersionMismatchError": ErrorKind.VERSION,
-    "AWSAzFetchingError": ErrorKind.ACCESS,
-    "ApiServerAuthenticationError": ErrorKind.ACCESS,
-    "ApiServerConnectionError": ErrorKind.SERVER,
-    "CachedClusterUnavailable": ErrorKind.GONE,
-    "ClientError": ErrorKind.SERVER,
-    "CloudError": ErrorKind.INSIDE,
-    "CloudUserIdentityError": ErrorKind.ACCESS,
-    "ClusterDoesNotExist": ErrorKind.GONE,
-    "ClusterNotUpError": ErrorKind.GONE,
-    "ClusterOwnerIdentityMismatchError": ErrorKind.ACCESS,
-    "ClusterSetUpError": ErrorKind.INSIDE,
-    "ClusterStatusFetchingError": ErrorKind.INSIDE,
-    "CommandError": ErrorKind.INSIDE,
-    "CommandFailureException": ErrorKind.INSIDE,
-    "ConcurrentWorkerExhaustedError": ErrorKind.BUSY,
-    "ExecutionPausedError": ErrorKind.BUSY,
-    "ExecutionPoolFullError": ErrorKind.BUSY,
-    "ExecutionRetryableError": ErrorKind.BUSY,
-    "FetchClusterInfoError": ErrorKind.INSIDE,
-    "GitError": ErrorKind.INSIDE,
-    "InconsistentHighAvailabilityError": ErrorKind.ASKED,
-    "InvalidCloudConfigs": ErrorKind.ASKED,
-    "InvalidCloudCredentials": ErrorKind.ACCESS,
-    "InvalidClusterNameError": ErrorKind.ASKED,
-    "InvalidRecipeNameError": ErrorKind.ASKED,
-    "InvalidSkyPilotConfigError": ErrorKind.ASKED,
-    "InvalidWorkspaceNameError": ErrorKind.ASKED,
-    "KubeAPIUnreachableError": ErrorKind.ACCESS,
-    "KubernetesValidationError": ErrorKind.ASKED,
-    "ManagedJobReachedMaxRetriesError": ErrorKind.NONE_LEFT,
-    "ManagedJobStatusError": ErrorKind.INSIDE,
-    "ManagedJobUserCancelledError": ErrorKind.GONE,
-    "NetworkError": ErrorKind.SERVER,
-    "NoCloudAccessError": ErrorKind.ACCESS,
-    "NoClusterLaunchedError": ErrorKind.NONE_LEFT,
-    "NoWorkspaceAccessError": ErrorKind.ACCESS,
-    "NonExistentStorageAccountError": ErrorKind.STORAGE,
-    "NotSupportedError": ErrorKind.ASKED,
-    "PermissionDeniedError": ErrorKind.ACCESS,
-    "PoolDoesNotExistError": ErrorKind.GONE,
-    "PortDoesNotExistError": ErrorKind.GONE,
-    "ProvisionPrechecksError": ErrorKind.ASKED,
-    "ProvisionUnsupportedError": ErrorKind.ASKED,
-    "RecipeAlreadyExistsError": ErrorKind.ASKED,
-    "RequestAlreadyExistsError": ErrorKind.BUSY,
-    "RequestCancelled": ErrorKind.INSIDE,
-    "RequestInterruptedError": ErrorKind.SERVER,
-    "ResourcesMismatchError": ErrorKind.ASKED,
-    "ResourcesUnavailableError": ErrorKind.NONE_LEFT,
-    "RestfulPolicyError": ErrorKind.ASKED,
-    "ServeUserTerminatedError": ErrorKind.GONE,
-    "ServerTemporarilyUnavailableError": ErrorKind.SERVER,
-    "SkyPilotExcludeArgsBaseException": ErrorKind.INSIDE,
-    "SkyletInternalError": ErrorKind.INSIDE,
-    "SkyletMethodNotImplementedError": ErrorKind.VERSION,
-    "SkyletUnavailableError": ErrorKind.INSIDE,
-    "StorageBucketCreateError": ErrorKind.STORAGE,
-    "StorageBucketDeleteError": ErrorKind.STORAGE,
-    "StorageBucketGetError": ErrorKind.STORAGE,
-    "StorageError": ErrorKind.STORAGE,
-    "StorageExternalDeletionError": ErrorKind.STORAGE,
-    "StorageInitError": ErrorKind.STORAGE,
-    "StorageModeError": ErrorKind.STORAGE,
-    "StorageNameError": ErrorKind.STORAGE,
-    "StorageSourceError": ErrorKind.STORAGE,
-    "StorageSpecError": ErrorKind.STORAGE,
-    "StorageUploadError": ErrorKind.STORAGE,
-    "UserRequestRejectedByPolicy": ErrorKind.ASKED,
-    "VolumeNotFoundError": ErrorKind.GONE,
-    "VolumeNotReadyError": ErrorKind.BUSY,
-    "VolumeTopologyConflictError": ErrorKind.ASKED,
-    "WorkspaceAmbiguousError": ErrorKind.ASKED,
-}
-
 USER_JOB_FAILURE = (
     "USER_JOB_FAILURE"  # code of the event of a job that starts again because its program failed
 )
 EXIT_CODE_TEXT = re.compile(r"Job exited with exit code (\d+)")
 SIGNAL_EXIT_BASE = 128  # exit statuses above it are a signal's
-
-MAX_MESSAGE_CHARACTERS = 300  # characters of SkyPilot's own words in one of our messages
-ANSI_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LINE_PREFIX = re.compile(
     r"^\((?:[\w.-]+, )?[\w.-]+,? pid=\d+(?:, ip=[\d.]+)?\) ?"
 )  # SkyPilot's mark of who said a line
@@ -158,20 +49,20 @@ CLIENT_LINES = ("├──", "└──", "✓ ", "✗ ", "⚙", "📋", "To vie
 
 @dataclass(frozen=True, slots=True)
 class ManagedJob:
-    """What is read of a managed job. Times are seconds since 1970, as SkyPilot has them."""
+    """A managed job. Times are seconds since 1970, as SkyPilot has them."""
 
     id: int
     name: str
     status: str
-    recoveries: int
-    cloud: str | None
-    region: str | None
-    zone: str | None
-    started: float | None  # when its first machine was ready for the program
-    recovered: float | None  # when its latest was
-    ended: float | None
-    reason: str | None
-    run: str | None  # by its label
+    recoveries: int = 0
+    cloud: str | None = None
+    region: str | None = None
+    zone: str | None = None
+    started: float | None = None  # when its first machine was ready for the program
+    recovered: float | None = None  # when its latest machine was
+    ended: float | None = None
+    reason: str | None = None
+    run: str | None = None  # by its label
 
     @property
     def alive(self) -> bool:
@@ -179,7 +70,7 @@ class ManagedJob:
 
     @property
     def site(self) -> Site | None:
-        """Where its machine is, or is being looked for."""
+        """Where its machine is, or where SkyPilot is looking for one."""
         if not self.cloud or not self.region:
             return None
         return Site(self.cloud.lower(), self.region, self.zone)
@@ -187,16 +78,16 @@ class ManagedJob:
 
 @dataclass(frozen=True, slots=True)
 class JobFault:
-    """Why SkyPilot starts a job's machine again although its place did not take it away."""
+    """Why SkyPilot restarts a job although its machine was not preempted."""
 
     reason: str
-    code: int | None = None  # exit status of what ran on it; None: setup had none
+    exit_code: int | None = None  # of the program; None: setup failed
 
 
 def parse_fault(code: str | None, reason: str | None) -> JobFault | None:
-    """What SkyPilot's event says of a job that is recovering; None: its machine was taken away.
+    """The fault that SkyPilot's event of a recovery reports; None: the machine was preempted.
 
-    A program that somebody killed (an exit status above 128) was most likely on a machine that was warned.
+    A program that was killed (an exit code above 128) was most likely on a machine that got a preemption notice.
     """
     if code != USER_JOB_FAILURE:
         return None
@@ -210,9 +101,9 @@ def parse_fault(code: str | None, reason: str | None) -> JobFault | None:
 def machine_status(
     job: ManagedJob, placed: float | None, purchase: str | None, fault: JobFault | None = None
 ) -> MachineStatus:
-    """A job as a machine. `placed`: when a machine in its present place was first seen to be on its way.
+    """A job as a machine. `placed`: when a machine in its present place was first seen to be launching.
 
-    One with a `fault` is paid for until its job has been cancelled.
+    A machine whose job has a `fault` is paid for until the job has been cancelled.
     """
     found = job.site
     site = found and Site(found.cloud, found.region, found.zone, purchase)
@@ -226,31 +117,17 @@ def machine_status(
         coming = None if placed is None else _time(placed)
         phase = Phase.FAILING if fault else PHASE_OF_STATUS.get(job.status, Phase.RUNNING)
         return MachineStatus(phase, None, None, None, job.recoveries, site, began, launching_since=coming)
-    ours = fault if job.status == "CANCELLED" else None  # one that started again may have got further
+    ours = fault if job.status == "CANCELLED" else None  # a job that restarted may have got further
     state, reason = (MachineState.FAILED, ours.reason) if ours else END_OF_STATUS[job.status]
     if job.reason and not ours:
         reason = f"{reason}: {one_line(job.reason)}"
     ended = None if not job.ended else _time(job.ended)
-    code = 0 if job.status == "SUCCEEDED" else ours.code if ours else None
+    code = 0 if job.status == "SUCCEEDED" else ours.exit_code if ours else None
     return MachineStatus(None, state, code, reason, job.recoveries, site, began, ended)
 
 
-def explain_error(error: BaseException, doing: str) -> Problem:
-    """An error of SkyPilot for a person: what we were doing, what it said, what to try."""
-    names = [kind.__name__ for kind in type(error).__mro__]
-    kind = next((ERROR_KINDS[name] for name in names if name in ERROR_KINDS), ErrorKind.INSIDE)
-    said = one_line(str(error)) or type(error).__name__
-    return Problem(f"{doing}: {kind}: {said}", hint=HINTS[kind])
-
-
-def one_line(text: str) -> str:
-    """One line of what SkyPilot said, without colours, and not too long."""
-    line = " ".join(ANSI_ESCAPE.sub("", text).split())
-    return line if len(line) <= MAX_MESSAGE_CHARACTERS else f"{line[: MAX_MESSAGE_CHARACTERS - 1]}…"
-
-
 def last_program_lines(log: str, count: int = 6) -> list[str]:
-    """The last lines that the machine's own programs said, of a job's log."""
+    """The last lines in a job's log by the machine's own programs."""
     lines = [ANSI_ESCAPE.sub("", line).rstrip() for line in log.replace("\r", "\n").splitlines()]
     said = [
         LINE_PREFIX.sub("", line)
@@ -261,13 +138,13 @@ def last_program_lines(log: str, count: int = 6) -> list[str]:
 
 
 def program_lines(log: str) -> str:
-    """The lines of a jobs controller's log that the machine's own programs said."""
+    """The lines in a jobs controller's log by the machine's own programs."""
     lines = [ANSI_ESCAPE.sub("", line) for line in log.replace("\r", "\n").splitlines()]
     return "\n".join(line for line in lines if LINE_PREFIX.match(line))
 
 
 def purchase_kind(cloud: str, zone: str | None, *, spot: bool) -> str:
-    """How a machine is paid for. Where there is no spot, the name of its place may say that it can be taken away."""
+    """Whether a machine is "spot" or "on-demand". On Slurm, its partition's name says whether jobs are preempted."""
     if cloud in SPOTLESS:
         return "spot" if zone == "spot" else "on-demand"
     return "spot" if spot else "on-demand"

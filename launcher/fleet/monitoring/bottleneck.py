@@ -1,21 +1,25 @@
-"""What holds a fleet up, and what to change: from the signs of life of its workers. Pure.
+"""The bottleneck of a fleet, and what to change, from the heartbeats of its workers. Pure.
 
-Reading, tokenising, writing and storing run beside the engine, so their own time costs nothing. What costs is the
-time in which an engine waits: it is laid at the door of the stage that the worker was busy with most.
+Reading, tokenising, writing and storing run in parallel to the engine, so their own time costs nothing. What costs is
+the time in which an engine waits: it is attributed to the stage that the worker was busy with most.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-BACKGROUND_STAGES = ("read", "tokenise", "write", "store")  # stages that run beside the engine
-ENGINE_STAGES = ("engine", "wait", "idle")  # these share out a worker's time; idle: no shard was to be had
-WAIT_TOLERANCE = 0.05  # share of the time that engines may wait before anything is wrong
-MIN_ENGINE_SECONDS = 30.0  # seconds of a fleet's work before its shares say anything
-SILENT_SECONDS = 60.0  # seconds since the last sign of life; four beats
-STRAGGLER_SHARE = 0.5  # of the median speed of like workers
-MIN_PEERS = 3  # like workers that make a median
-MAX_NAMED = 3  # workers that a sentence names
+BACKGROUND_STAGES = ("read", "tokenise", "write", "store")  # stages that run in parallel to the engine
+ENGINE_STAGES = (
+    "engine",
+    "wait",
+    "idle",
+)  # these add up to a worker's time; idle: there was no shard to claim
+WAIT_TOLERANCE = 0.05  # share of the time that engines may wait in a healthy fleet
+MIN_ENGINE_SECONDS = 30.0  # of a fleet's work, before its shares mean anything
+SILENT_SECONDS = 60.0  # since the last heartbeat: four intervals
+STRAGGLER_SHARE = 0.5  # of the median speed of workers on the same GPU
+MIN_PEERS = 3  # workers that make a median
+MAX_NAMED = 3  # workers in one sentence
 ALIVE = ("starting", "working", "waiting")
 
 ADVICE = {
@@ -33,7 +37,7 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class WorkerHealth:
-    """A worker's last sign of life. Unknown is None; `age` is in seconds, `stages` in seconds since it was ready."""
+    """A worker by its last heartbeat. Unknown is None; `age` is in seconds, `stages` in seconds since it was ready."""
 
     worker: str
     state: str
@@ -48,14 +52,14 @@ class WorkerHealth:
 
     @property
     def rate(self) -> float | None:
-        """Tokens per second: of late where that is known, else since it was ready."""
+        """Tokens per second: of about the last minute where that is known, else since it was ready."""
         if self.recent is not None or not self.seconds:
             return self.recent
         return self.tokens / self.seconds if self.tokens else None
 
     @property
     def waiting(self) -> float | None:
-        """Share of its time with work at hand in which the engine waited."""
+        """Share of its time with a shard in which the engine waited."""
         engine, wait = self.stages.get("engine", 0.0), self.stages.get("wait", 0.0)
         return wait / (engine + wait) if engine + wait else None
 
@@ -70,69 +74,73 @@ class WorkerHealth:
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """`stages`: seconds of each for a second of the fleet's time, so that engine, wait and idle add up to 1."""
+    """Which stage slows a fleet down.
+
+    `stages`: seconds of each stage for a second of the fleet's time, so engine, wait and idle add up to 1.
+    """
 
     stages: Mapping[str, float]
     slowest: str | None  # None: too early to say
-    advice: Sequence[str]  # what to change first comes first
+    advice: Sequence[str]  # the most useful first
 
 
-def find_bottleneck(signs: Sequence[WorkerHealth]) -> Bottleneck:
-    """What holds these workers up."""
+def find_bottleneck(workers: Sequence[WorkerHealth]) -> Bottleneck:
+    """Find the bottleneck of these workers."""
     seconds = {
-        stage: sum(s.stages.get(stage, 0.0) for s in signs) for stage in (*BACKGROUND_STAGES, *ENGINE_STAGES)
+        stage: sum(w.stages.get(stage, 0.0) for w in workers)
+        for stage in (*BACKGROUND_STAGES, *ENGINE_STAGES)
     }
     whole = sum(seconds[stage] for stage in ENGINE_STAGES)
     shares = {stage: value / whole for stage, value in seconds.items()} if whole else {}
-    found = _slowest(signs, shares) if whole >= MIN_ENGINE_SECONDS else None
+    found = _slowest(workers, shares) if whole >= MIN_ENGINE_SECONDS else None
     advice = [] if found is None else [ADVICE[found]]
-    return Bottleneck(shares, found, [*advice, *_remarks(signs, found)])
+    return Bottleneck(shares, found, [*advice, *_remarks(workers, found)])
 
 
-def _slowest(signs: Sequence[WorkerHealth], shares: Mapping[str, float]) -> str:
+def _slowest(workers: Sequence[WorkerHealth], shares: Mapping[str, float]) -> str:
     if max(shares["wait"], shares["idle"]) <= WAIT_TOLERANCE:
         return "engine"
     if shares["idle"] > shares["wait"]:
         return "idle"
     blamed: dict[str, float] = {}
-    for sign in signs:
-        stage = _cause(sign)
-        blamed[stage] = blamed.get(stage, 0.0) + sign.stages.get("wait", 0.0)
+    for worker in workers:
+        stage = _cause(worker)
+        blamed[stage] = blamed.get(stage, 0.0) + worker.stages.get("wait", 0.0)
     return max(blamed, key=lambda stage: blamed[stage])
 
 
-def _cause(sign: WorkerHealth) -> str:
-    """What a worker's engine waited for: whatever was busiest, unless all of them were busy for less than half of it."""
-    side = {stage: sign.stages.get(stage, 0.0) for stage in BACKGROUND_STAGES}
-    if sum(side.values()) < sign.stages.get("wait", 0.0) / 2:
+def _cause(worker: WorkerHealth) -> str:
+    """What an engine waited for: the busiest stage, unless all were busy for less than half of the waiting time."""
+    side = {stage: worker.stages.get(stage, 0.0) for stage in BACKGROUND_STAGES}
+    if sum(side.values()) < worker.stages.get("wait", 0.0) / 2:
         return "wait"
     return max(side, key=lambda stage: side[stage])
 
 
-def _remarks(signs: Sequence[WorkerHealth], found: str | None) -> list[str]:
-    """Sentences about single workers and their machines, the worst first."""
-    alive = [s for s in signs if s.alive]
-    heard = [s for s in alive if s.age is None or s.age <= SILENT_SECONDS]
+def _remarks(workers: Sequence[WorkerHealth], found: str | None) -> list[str]:
+    """Sentences about single workers and their machines, the most serious first."""
+    alive = [w for w in workers if w.alive]
+    recent = [w for w in alive if w.age is None or w.age <= SILENT_SECONDS]
     remarks: list[str] = []
-    silent = sorted((s for s in alive if s not in heard), key=lambda s: -(s.age or 0.0))
+    silent = sorted((w for w in alive if w not in recent), key=lambda w: -(w.age or 0.0))
     if silent:
-        ages = [f"{s.worker} ({s.age:.0f} s)" for s in silent if s.age is not None]
-        remarks.append(f"no sign of life for over {SILENT_SECONDS:.0f} s: {_names(ages)}")
-    failed = [f"{s.worker}: {s.error}" for s in signs if s.error]
+        ages = [f"{w.worker} ({w.age:.0f} s)" for w in silent if w.age is not None]
+        remarks.append(f"no heartbeat for over {SILENT_SECONDS:.0f} s: {_names(ages)}")
+    failed = [f"{w.worker}: {w.error}" for w in workers if w.error]
     if failed:
         remarks.append(f"last errors: {_names(failed, '; ')}")
-    remarks += _stragglers(heard)
-    remarks += _machines(heard, found)
+    remarks += _stragglers(recent)
+    remarks += _machines(recent, found)
     return remarks
 
 
-def _stragglers(signs: Sequence[WorkerHealth]) -> list[str]:
-    """Workers far slower than others on the same kind of GPU."""
+def _stragglers(workers: Sequence[WorkerHealth]) -> list[str]:
+    """Workers far slower than others on the same type of GPU."""
     kinds: dict[str, list[tuple[float, str]]] = {}
-    for sign in signs:
-        if sign.rate is not None and sign.state == "working":
-            kind = str(sign.machine.get("gpu") or sign.device)
-            kinds.setdefault(kind, []).append((sign.rate, sign.worker))
+    for worker in workers:
+        if worker.rate is not None and worker.state == "working":
+            kind = str(worker.machine.get("gpu") or worker.device)
+            kinds.setdefault(kind, []).append((worker.rate, worker.worker))
     out: list[str] = []
     for kind, rates in kinds.items():
         middle = median(rate for rate, _ in rates)
@@ -140,39 +148,39 @@ def _stragglers(signs: Sequence[WorkerHealth]) -> list[str]:
             f"{worker} ({rate:,.0f})" for rate, worker in sorted(rates) if rate < STRAGGLER_SHARE * middle
         ]
         if slow and len(rates) >= MIN_PEERS:
-            out.append(f"far below the {middle:,.0f} tokens/s that is usual on {kind} here: {_names(slow)}")
+            out.append(f"far below the median of {middle:,.0f} tokens/s on {kind} here: {_names(slow)}")
     return out
 
 
-def _machines(signs: Sequence[WorkerHealth], found: str | None) -> list[str]:
-    """What the machines' own figures add."""
+def _machines(workers: Sequence[WorkerHealth], found: str | None) -> list[str]:
+    """What CPU, memory and disk of the machines add."""
     out: list[str] = []
-    idle = [value for s in signs if (value := s.figure("gpu_percent")) is not None and s.state == "working"]
+    idle = [value for w in workers if (value := w.figure("gpu_percent")) is not None and w.state == "working"]
     if idle and found == "engine" and median(idle) < 60:
         out.append(
             f"engines are busy and yet GPUs only {median(idle):.0f} %: try two workers a GPU, or faster CPU cores"
         )
-    crowded = [s.worker for s in signs if (_ratio(s, "load", "cores") or 0.0) > 1.5]
+    crowded = [w.worker for w in workers if (_ratio(w, "load", "cores") or 0.0) > 1.5]
     if crowded and found == "tokenise":
         out.append(f"more processes than cores: {_names(crowded)}")
-    full = [s.worker for s in signs if (_ratio(s, "memory_used_bytes", "memory_total_bytes") or 0.0) > 0.92]
+    full = [w.worker for w in workers if (_ratio(w, "memory_used_bytes", "memory_total_bytes") or 0.0) > 0.92]
     if full:
         out.append(f"memory is nearly used up: {_names(full)}")
     tight = [
-        s.worker
-        for s in signs
-        if (_ratio(s, "gpu_memory_used_bytes", "gpu_memory_total_bytes") or 0.0) > 0.98
+        w.worker
+        for w in workers
+        if (_ratio(w, "gpu_memory_used_bytes", "gpu_memory_total_bytes") or 0.0) > 0.98
     ]
     if tight:
         out.append(f"GPU memory is nearly used up: {_names(tight)}")
-    short = [s.worker for s in signs if (free := s.figure("disk_free_bytes")) is not None and free < 2e9]
+    short = [w.worker for w in workers if (free := w.figure("disk_free_bytes")) is not None and free < 2e9]
     if short:
         out.append(f"less than 2 GB of scratch disk left: {_names(short)}")
     return out
 
 
-def _ratio(sign: WorkerHealth, part: str, whole: str) -> float | None:
-    much, of = sign.figure(part), sign.figure(whole)
+def _ratio(worker: WorkerHealth, part: str, whole: str) -> float | None:
+    much, of = worker.figure(part), worker.figure(whole)
     return None if much is None or not of else much / of
 
 

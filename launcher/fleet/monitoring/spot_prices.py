@@ -1,7 +1,7 @@
-"""What spot machines cost while they lived, by their cloud's own history of prices, written into the ledger.
+"""Record what spot machines cost while they lived, by their cloud's own price history.
 
-AWS keeps 90 days of it by type and zone: what changed while nobody looked is filled in by whoever looks next. Other
-clouds publish none; there the price at launch stands, and the report says so.
+AWS keeps 90 days of history by type and zone, so a change that was missed is filled in by the next look. Other clouds
+publish none: there the price at launch stands, and the report says so.
 """
 
 from collections import defaultdict
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from pricing.sources.aws import SpotPrice
 
 SOURCE = "spot history"
-POLL_INTERVAL = timedelta(
-    minutes=10
-)  # between looks; a spot price seldom changes more than a few times a day
-CLOUD = "aws"  # that publishes one
+POLL_INTERVAL = timedelta(minutes=10)  # a spot price seldom changes more than a few times a day
+CLOUD = "aws"  # the one that publishes a history
 
 
 class PriceHistory(Protocol):
-    """How the spot price of types went in a region, the change before `since` included: `pricing.sources.aws.history`."""
+    """The changes of spot prices in a region, with the last one before `since`: `pricing.sources.aws.history`."""
 
     def __call__(
         self, instance_types: Sequence[str], *, region: str, since: datetime, until: datetime
@@ -35,17 +33,17 @@ class PriceHistory(Protocol):
 
 @dataclass(slots=True)
 class SpotPriceRecorder:
-    """Follows the prices of one run. What cannot be asked is said once, and asked again at the next look."""
+    """Records the spot prices of one run. A region that does not answer is reported once, and asked again later."""
 
     ledger: Ledger
     run: str
     say: Callable[[str], None]
     ask: PriceHistory = aws.history
     asked: datetime | None = None
-    refused: set[str] = field(default_factory=set[str])  # regions of which that was said
+    refused: set[str] = field(default_factory=set[str])  # regions that were reported
 
     def record(self, now: datetime, *, interval: timedelta = POLL_INTERVAL) -> None:
-        """Prices of all lives that are not known to their end yet; nothing where the last look is younger than that."""
+        """Record the prices of all lives that are not recorded to their end; at most once in each interval."""
         if self.asked is not None and now - self.asked < interval:
             return
         lives = self.due()
@@ -69,8 +67,8 @@ class SpotPriceRecorder:
             self.ledger.costs.record_prices(seen for life in mine for seen in prices_of_life(life, found))
 
     def due(self) -> list[Life]:
-        """Spot lives of a cloud with a history whose price is not written down until their end."""
-        # At the moment at which a life ended, the next one may have come up: then the price is of that one.
+        """Spot lives in a cloud with a history whose prices are not recorded to their end."""
+        # The next life may have begun at the moment at which this one ended: then the price belongs to that one.
         closed = {(p.machine, p.at) for p in self.ledger.costs.prices(self.run) if p.source == SOURCE}
         return [
             life
@@ -84,7 +82,7 @@ class SpotPriceRecorder:
 
 
 def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[ObservedPrice]:
-    """What a life's hour cost when it came up, at each change, and when it ended: that closes it. In order of time."""
+    """A life's hourly price when it came up, at each change, and when it ended, in order of time."""
     mine = sorted(
         (p for p in history if p.zone == life.zone and p.instance_type == life.instance_type),
         key=lambda price: price.at,
@@ -96,7 +94,7 @@ def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[ObservedP
         if price.at <= life.up:
             seen = [ObservedPrice(life.machine, life.up, SOURCE, price.usd_per_hour, life.number)]
         elif not seen or seen[-1].usd_per_hour != price.usd_per_hour:
-            at = price.at.astimezone(UTC)  # boto3 gives the laptop's own time
+            at = price.at.astimezone(UTC)  # boto3 gives local time
             seen.append(ObservedPrice(life.machine, at, SOURCE, price.usd_per_hour, life.number))
     if seen and life.ended is not None:
         seen.append(ObservedPrice(life.machine, life.ended, SOURCE, seen[-1].usd_per_hour, life.number))

@@ -1,8 +1,8 @@
-"""Messages about a run to a webhook, in the JSON that Slack and its likes take. Each is sent once.
+"""Messages about a run to a webhook, in the JSON that Slack and similar services take. Each is sent once.
 
-The address is a secret: a job names the environment variable that holds it, and it is in no log, no error and no
-ledger. Sending has a thread of its own, so a webhook that hangs holds nobody up; what could not be sent is kept in the
-ledger without it, and tried again by the next launcher.
+The address is a secret: a job names the environment variable that holds it, and no log, error or ledger contains it.
+Messages are sent on a thread of their own, so a webhook that hangs delays nothing. A message that could not be sent is
+kept in the ledger, without the address, and the next launcher tries it again.
 """
 
 import contextlib
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
 
 SEND_ATTEMPTS = 4
-FIRST_RETRY_SECONDS = 1.0  # seconds after the first failure; four times as long after each
-TIMEOUT_SECONDS = 5.0  # seconds that a webhook has to answer
-CLOSE_SECONDS = 8.0  # seconds that the end of a run waits for what is still to be sent
+FIRST_RETRY_SECONDS = 1.0  # after the first failure; four times as long after each further one
+TIMEOUT_SECONDS = 5.0  # for a webhook to answer
+CLOSE_SECONDS = 8.0  # the end of a run waits so long for messages that are not sent yet
 
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """What of a run there could be a message about."""
+    """The state of a run that messages are decided by."""
 
     run: str
     shards: int
     done: int
-    bound: Decimal  # spent and committed
+    bound: Decimal  # dollars spent and committed
     spent: Decimal
     budget: Decimal | None
     hours_left: float | None
@@ -49,9 +49,9 @@ class RunSnapshot:
     orphans: tuple[str, ...] = ()
 
 
-def due_messages(moment: RunSnapshot) -> dict[str, str]:
-    """Every message that is due by now, by its kind."""
-    m = moment
+def due_messages(snapshot: RunSnapshot) -> dict[str, str]:
+    """The messages that are due by now, by kind."""
+    m = snapshot
     found = {"started": f"{m.run}: started, {count(m.shards)} shards"}
     share = m.done / m.shards if m.shards else 0.0
     money_now = f"{money(m.spent)} spent"
@@ -81,10 +81,10 @@ def due_messages(moment: RunSnapshot) -> dict[str, str]:
 
 
 def webhook_url(word: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Where `notify` of the job says to send to; None: nowhere.
+    """The address that the job's `notify` names; None: the job has none.
 
     Raises:
-        Usage: the variable is not set, or what it holds is no address that may be sent to.
+        Usage: the variable is not set, or does not hold an https address.
     """
     if word is None:
         return None
@@ -102,7 +102,7 @@ def webhook_url(word: str | None, environ: Mapping[str, str] = os.environ) -> st
 
 
 class WebhookSender:
-    """Sends what is due, once. Hear it as often as you like; it never waits."""
+    """Sends each message that is due once. `update` never waits."""
 
     def __init__(
         self,
@@ -116,22 +116,22 @@ class WebhookSender:
         self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue()
         self._over = threading.Event()
         self._known = set[str]()
-        for notice in ledger.notifications.of_run(run):  # what an earlier launcher could not send
+        for notice in ledger.notifications.of_run(run):  # those that an earlier launcher could not send
             self._known.add(notice.kind)
             if notice.sent is None:
                 self._waiting.put((notice.kind, notice.text))
-        self._thread = threading.Thread(target=self._send_all, name="herald", daemon=True)
+        self._thread = threading.Thread(target=self._send_all, name="webhook", daemon=True)
         self._thread.start()
 
-    def update(self, moment: RunSnapshot) -> None:
-        for kind, text in due_messages(moment).items():
+    def update(self, snapshot: RunSnapshot) -> None:
+        for kind, text in due_messages(snapshot).items():
             if kind not in self._known:
                 self._known.add(kind)
                 if self._ledger.notifications.intend(self._run, kind, text, self._clock()):
                     self._waiting.put((kind, text))
 
     def close(self, patience: float = CLOSE_SECONDS) -> None:
-        """Wait a little for what is still to be sent; what is left stays in the ledger."""
+        """Wait up to `patience` seconds for messages that are not sent yet; the rest stays in the ledger."""
         self._waiting.put(None)
         self._thread.join(patience)
         self._over.set()
@@ -142,7 +142,7 @@ class WebhookSender:
             pause = self._pause
             for left in range(SEND_ATTEMPTS - 1, -1, -1):
                 failed = post(self._url, text)
-                with contextlib.suppress(Exception):  # a ledger that is closed under us: the run is over
+                with contextlib.suppress(Exception):  # the ledger may be closed already: the run is over
                     self._ledger.notifications.record_attempt(
                         self._run, kind, None if failed else self._clock()
                     )
@@ -152,7 +152,7 @@ class WebhookSender:
 
 
 def post(url: str, text: str) -> str | None:
-    """Send one message; what went wrong, in words that never hold the address."""
+    """Send one message; return what went wrong, in a text without the address, or None."""
     body = json.dumps({"text": text}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
     try:
@@ -166,7 +166,7 @@ def post(url: str, text: str) -> str | None:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A webhook that moves us elsewhere would take the secret along."""
+    """Follow no redirect: it would pass the secret on."""
 
     def redirect_request(self, *_arguments: object, **_named: object) -> None:
         return None
@@ -179,12 +179,12 @@ _OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler()
 def webhook_sender(
     ledger: "Ledger", run: str, url: str | None, clock: Callable[[], datetime]
 ) -> Generator[Callable[[RunSnapshot], None], None, None]:
-    """Somebody to tell what of a run there could be a message about; nobody where there is no address."""
+    """Yield a function that sends what is due; one that does nothing where there is no address."""
     if url is None:
-        yield lambda _moment: None
+        yield lambda _snapshot: None
         return
-    herald = WebhookSender(ledger, run, url, clock)
+    sender = WebhookSender(ledger, run, url, clock)
     try:
-        yield herald.update
+        yield sender.update
     finally:
-        herald.close()
+        sender.close()

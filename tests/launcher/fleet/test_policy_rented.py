@@ -53,7 +53,7 @@ def seen(
 ) -> MachineView:
     ended = None if state in (UP, MachineState.INTENDED) else NOON
     name = f"run-l{lot}m{slot}-{number}"
-    return MachineView(name, slot, state, ended, shards, lot=lot, phase=phase, infra=infra)
+    return MachineView(name, slot, state, ended, shards, group=lot, phase=phase, infra=infra)
 
 
 def view(

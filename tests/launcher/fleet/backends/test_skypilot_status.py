@@ -5,16 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from launcher.fleet.backends.skypilot_errors import ERROR_KINDS, HINTS, ErrorKind, explain_error
 from launcher.fleet.backends.skypilot_status import (
     END_OF_STATUS,
-    ERROR_KINDS,
-    HINTS,
     PHASE_OF_STATUS,
     USER_JOB_FAILURE,
-    ErrorKind,
     JobFault,
     ManagedJob,
-    explain_error,
     last_program_lines,
     machine_status,
     parse_fault,

@@ -1,0 +1,246 @@
+"""Calls to SkyPilot's library: jobs, clusters, clouds, catalog. The only file that imports `sky`, and only on use."""
+
+import importlib
+import io
+import json
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any, NoReturn
+
+from launcher.errors import Problem
+from launcher.fleet.backends.skypilot_errors import explain_error
+from launcher.fleet.backends.skypilot_status import JobFault, ManagedJob, parse_fault
+from tasks import skypilot_task
+
+# Few fields, since the list of a fleet is long and read often.
+JOB_FIELDS = (
+    "job_id", "job_name", "status", "recovery_count", "cloud", "region", "zone", "start_at", "last_recovered_at",
+    "end_at", "failure_reason", "labels",
+)  # fmt: skip
+LOG_LINES = 200  # of a job's log, to find the last lines of its programs in
+
+INSTALL_HINT = "pip install 'embedfleet[cloud]' in an environment of its own, or `make cloud` in a checkout"
+
+
+@contextmanager
+def _quiet() -> Generator[None, None, None]:
+    """Undo what `sky` does to Python's root logger: with its handler at INFO every library would write to our stderr."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def load_sky() -> Any:
+    """Import SkyPilot's library.
+
+    Raises:
+        Problem: it is not installed here.
+    """
+    try:
+        with _quiet():
+            return importlib.import_module("sky")
+    except ImportError as error:
+        raise Problem(
+            f"renting machines needs SkyPilot, which is not installed here ({error})", hint=INSTALL_HINT
+        ) from error
+
+
+def call_sky(doing: str, question: Callable[[Any], Any]) -> Any:
+    """Call SkyPilot. `doing` names the call in messages.
+
+    Raises:
+        Problem: any error of SkyPilot, in words for a user.
+    """
+    sky = load_sky()
+    try:
+        # SkyPilot prints progress to stdout, which is for our data
+        with _quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            return question(sky)
+    except (Problem, KeyboardInterrupt):
+        raise
+    except Exception as error:  # noqa: BLE001 - every error of SkyPilot is mapped; none of our code runs in there
+        _explain(error, doing)
+
+
+def _explain(error: Exception, doing: str) -> NoReturn:
+    raise explain_error(error, doing) from error
+
+
+def list_jobs(name: str) -> list[ManagedJob]:
+    """List all managed jobs whose name contains this, ended ones too, in one call.
+
+    A controller that sleeps is woken: "no answer" must never be read as "no jobs", or machines would be started twice.
+    """
+
+    def question(sky: Any) -> Any:
+        for refresh in (False, True):
+            try:
+                request = sky.jobs.queue_v2(refresh=refresh, name_match=name, fields=list(JOB_FIELDS))
+                return sky.get(request)[0]
+            except sky.exceptions.ClusterNotUpError as error:
+                if error.cluster_status is None:  # there never was a controller
+                    return []
+                if refresh:
+                    raise
+        raise AssertionError
+
+    return [_job(record) for record in call_sky("listing managed jobs", question)]
+
+
+def cancel_jobs(ids: Sequence[int]) -> None:
+    """Cancel managed jobs; SkyPilot then takes their machines down."""
+    if ids:
+        call_sky("cancelling managed jobs", lambda sky: sky.get(sky.jobs.cancel(job_ids=list(ids))))
+
+
+def job_faults(ids: Sequence[int]) -> dict[int, JobFault | None]:
+    """Why these jobs are recovering: a fault of their own, or None for a preemption.
+
+    SkyPilot's library has no call for a job's events; its server has, for its own web page.
+    """
+
+    def question(sky: Any) -> dict[int, JobFault | None]:
+        bodies = importlib.import_module("sky.server.requests.payloads")
+        common = importlib.import_module("sky.server.common")
+        requests: dict[int, Any] = {}
+        for number in ids:
+            body = json.loads(bodies.GetJobEventsBody(job_id=number).model_dump_json())
+            requests[number] = common.get_request_id(
+                common.make_authenticated_request("POST", "/jobs/events", json=body)
+            )
+        return {number: _fault(sky.get(request)) for number, request in requests.items()}
+
+    found: dict[int, JobFault | None] = call_sky("asking why managed jobs recover", question) if ids else {}
+    return found
+
+
+def _fault(events: Sequence[Mapping[str, Any]]) -> JobFault | None:
+    """The fault of the latest recovery; events come latest first."""
+    for event in events:
+        if str(getattr(event["new_status"], "value", event["new_status"])).endswith("RECOVERING"):
+            return parse_fault(event["code"], event["reason"])
+    return None
+
+
+def list_clusters(name: str) -> list[tuple[str, str]]:
+    """List the clusters that SkyPilot holds as existing, by name and status, whose name begins so."""
+
+    def question(sky: Any) -> Any:
+        return sky.get(sky.cost_report(days=30))
+
+    found: list[tuple[str, str]] = []
+    for record in call_sky("listing machines", question):
+        status = record.get("status")
+        if status is not None and str(record["name"]).startswith(name):
+            found.append((str(record["name"]), str(getattr(status, "value", status))))
+    return found
+
+
+def down_cluster(cluster: str) -> None:
+    """Take a cluster down that no job holds any more."""
+    call_sky(f"taking {cluster} down", lambda sky: sky.get(sky.down(cluster)))
+
+
+def enabled_clouds(needed: Sequence[str] = ()) -> list[str]:
+    """The clouds that SkyPilot may use, by our names.
+
+    Its server remembers the result of its last check: clouds that are `needed` and not among them are checked again.
+    """
+
+    def remembered(sky: Any) -> set[str]:
+        return {str(cloud).lower() for cloud in sky.get(sky.client.sdk.enabled_clouds())}
+
+    def question(sky: Any) -> set[str]:
+        found = remembered(sky)
+        missing = sorted(set(needed) - found)
+        if missing:
+            sky.get(sky.client.sdk.check(tuple(missing), verbose=False))
+            found = remembered(sky)
+        return found
+
+    return sorted(call_sky("asking for enabled clouds", question))
+
+
+def server_health() -> dict[str, str]:
+    """Status and version of the API server, and the version of this library. Starts no server.
+
+    Raises:
+        Problem: no server answers.
+    """
+
+    def question(sky: Any) -> dict[str, str]:
+        info = sky.api_info()
+        return {
+            "status": str(getattr(info.status, "value", info.status)),
+            "server": info.version,
+            "client": sky.__version__,
+            "url": sky.server.common.get_server_url(),
+        }
+
+    found: dict[str, str] = call_sky("asking SkyPilot's API server how it is", question)
+    return found
+
+
+def catalog_price(place: skypilot_task.Place, *, spot: bool) -> float | None:
+    """Dollars an hour of a machine in this place by SkyPilot's own catalog; None where it has no price."""
+
+    def question(_sky: Any) -> float | None:
+        catalog = importlib.import_module("sky.catalog")
+        with suppress(ValueError, KeyError):
+            return float(
+                catalog.get_hourly_cost(
+                    place.instance_type, spot, place.region, place.zone, clouds=place.cloud
+                )
+            )
+        return None
+
+    if place.instance_type is None:
+        return None
+    return call_sky("looking a price up", question)  # type: ignore[no-any-return]
+
+
+def job_log(number: int, *, controller: bool = False) -> str:
+    """The end of the log of a managed job, or of its controller; empty where there is none."""
+    text = io.StringIO()
+    with suppress(Problem):
+        call_sky(
+            f"reading the log of job {number}",
+            lambda sky: sky.jobs.tail_logs(
+                job_id=number, follow=False, controller=controller, tail=LOG_LINES, output_stream=text
+            ),
+        )
+    return text.getvalue()
+
+
+def launches_under_way() -> bool:
+    """Whether the server is still carrying out a request to launch a managed job."""
+
+    def question(sky: Any) -> bool:
+        requests = sky.api_status(all_status=False, fields=["request_id", "name", "status"])
+        return any(str(r.name).endswith("jobs.launch") for r in requests)
+
+    found: bool = call_sky("asking what SkyPilot is at", question)
+    return found
+
+
+def _job(record: Any) -> ManagedJob:
+    labels: Mapping[str, str] = record.labels or {}
+    return ManagedJob(
+        id=int(record.job_id),
+        name=str(record.job_name),
+        status=str(getattr(record.status, "value", record.status)),
+        recoveries=int(record.recovery_count or 0),
+        cloud=record.cloud,
+        region=record.region,
+        zone=record.zone,
+        started=record.start_at,
+        recovered=record.last_recovered_at,
+        ended=record.end_at,
+        reason=record.failure_reason,
+        run=labels.get(skypilot_task.RUN_LABEL),
+    )
