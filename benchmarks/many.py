@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from launcher.corpus import sharding
-from launcher.corpus.chunking import cut_of
-from launcher.corpus.inspect import listing_of
+from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.inspect import list_corpus
 from launcher.corpus.listing import Listing
-from launcher.corpus.sampling import sample
+from launcher.corpus.sampling import sample_corpus
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.rebuild_ledger import rebuild
 from launcher.fleet.status import status_of
@@ -29,7 +29,7 @@ from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
-from tasks.engines.tokenizer import words
+from tasks.engines.tokenizer import load_tokenizer
 from tasks.formats.readers import Columns
 from tasks.protocol import manifest, receipt
 from tasks.protocol.keys import plan_key, receipt_key, vectors_key
@@ -96,10 +96,12 @@ def measure(folder: Path, shards: int) -> dict[str, object]:
     job = corpus(folder, shards)
     body = timed("plan, this machine measured for 0.1 s", lambda: plan(job))
     source, base = read_job(job)
-    listing = listing_of(source, base)
-    sampled = sample(listing, Columns("text", "id"), words("hash"), cut_of(source, "hash"))
+    listing = list_corpus(source, base)
+    sampled = sample_corpus(
+        listing, Columns("text", "id"), load_tokenizer("hash"), chunk_spec_of(source, "hash")
+    )
     target = body["profile"]["tokens"] / shards
-    cuts = timed("cut", lambda: list(sharding.shards(listing, sampled, max(1, round(target)))))
+    cuts = timed("cut", lambda: list(sharding.cut_shards(listing, sampled, max(1, round(target)))))
     header = header_of(body["run"], listing, len(cuts))
     store = Counted(folder / "out")
     store.put(plan_key(header.run), json.dumps(body).encode())

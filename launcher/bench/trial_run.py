@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.corpus.profile import shard_tokens
+from launcher.corpus.profile import target_shard_tokens
 from launcher.errors import Problem
 from launcher.fleet.backends.base import LaunchRequest
 from launcher.fleet.backends.local import LocalBackend
@@ -93,7 +93,7 @@ def run_trial(asked: ProbeRequest, use: WorkerSlots, size: TrialSize) -> TrialRe
 def _sizes(use: WorkerSlots, size: TrialSize) -> tuple[int, int]:
     """How many texts to make in all, and per shard: as a plan would cut them, with enough shards for each worker."""
     tokens = max(1.0, size.seconds * size.tokens_per_second)
-    each = min(shard_tokens(tokens), tokens / (MIN_SHARDS_PER_WORKER * use.workers))
+    each = min(target_shard_tokens(tokens), tokens / (MIN_SHARDS_PER_WORKER * use.workers))
     texts = max(1, round(each / size.tokens_per_text))
     return max(MIN_SHARDS_PER_WORKER * use.workers * texts, round(tokens / size.tokens_per_text)), texts
 

@@ -13,8 +13,8 @@ from launcher.bench.measure import BenchSubject, run_bench, speed_record, to_jso
 from launcher.bench.synthetic_texts import texts
 from launcher.cli.console import say, show
 from launcher.cli.options import MEASURED_TEXT_TOKENS
-from launcher.corpus.chunking import cut_of
-from launcher.corpus.inspect import look
+from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.inspect import inspect_corpus
 from launcher.errors import Problem, Usage
 from launcher.jobs.job import ENGINES, DeclaredCorpus, Job
 from launcher.jobs.model_reference import resolve
@@ -94,12 +94,12 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
     """Texts of the job's corpus, or synthetic ones of the lengths that a declared corpus has."""
     job, base = read_job(arguments.job)
     model = resolve(job.model, base)
-    cut = cut_of(job, model)
+    cut = chunk_spec_of(job, model)
     if isinstance(job.corpus, DeclaredCorpus):
         found = texts(model, job.corpus.lengths, cut)
         origin = "synthetic, from its vocabulary, of the lengths that the job declares"
     else:
-        sampled = look(job, base, model, say).sampled
+        sampled = inspect_corpus(job, base, model, say).sampled
         assert sampled is not None  # the corpus is there
         found = sampled.texts
         origin = f"{len(found):,} of the corpus of {job.name}"

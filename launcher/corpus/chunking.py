@@ -4,13 +4,13 @@ Also what has to be known before looking: which model is meant, and how it cuts 
 """
 
 from launcher.jobs.job import Job
-from tasks.engines.base import limit
-from tasks.engines.tokenizer import Cut
+from tasks.engines.base import piece_limit
+from tasks.engines.tokenizer import ChunkSpec
 
 
-def cut_of(job: Job, model: str) -> Cut:
+def chunk_spec_of(job: Job, model: str) -> ChunkSpec:
     """How this job cuts texts, with the model's own maximum where the job says nothing."""
     chunk = job.chunk
     if chunk.tokens is not None:
-        return Cut(limit(model, chunk.tokens), chunk.overlap, job.prompt)
-    return Cut(limit(model, chunk.truncate), None, job.prompt)
+        return ChunkSpec(piece_limit(model, chunk.tokens), chunk.overlap, job.prompt)
+    return ChunkSpec(piece_limit(model, chunk.truncate), None, job.prompt)

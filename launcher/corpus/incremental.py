@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from launcher.corpus.listing import Listing
-from tasks.formats.parquet_reader import small
+from tasks.formats.parquet_reader import read_small_table
 from tasks.protocol import manifest
 from tasks.protocol.keys import base_dataset_key, dataset_key
 from tasks.protocol.runs import runs_of
@@ -22,7 +22,7 @@ from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Store, create_once, read
 
 # What makes other vectors of the same texts, in the words of a job file.
-KIND = {
+VECTOR_SETTINGS = {
     "model": "model",
     "prompt": "prompt",
     "tokens": "chunk.tokens",
@@ -34,47 +34,47 @@ KIND = {
     "keep": "output.keep",
 }
 
-Kept = tuple[str, str]  # run and shard
+KeptShard = tuple[str, str]  # run and shard
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class NewFiles:
     """The files to embed, and the shards of earlier runs that hold the others."""
 
     listing: Listing
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptShard, ...] = ()
     runs: tuple[str, ...] = ()
     same: bool = False  # one run holds the whole corpus as it is, and nothing else
 
 
-def fresh(
+def select_new_files(
     listing: Listing, store: Store, kind: Mapping[str, Any], but: str | None, say: Callable[[str], None]
-) -> Fresh:
+) -> NewFiles:
     """What is new, `but` for what one run has. `kind` has the fields of KIND as a header would."""
     now = {file.path: file.version for file in listing.files if file.bytes}
     covered: set[str] = set()
-    kept: list[Kept] = []
+    kept: list[KeptShard] = []
     same = False
     for run in _finished(store, but):
         header = manifest.read_header(store, run)
         if header.corpus != listing.root:
             continue
-        other = [name for name in KIND if getattr(header, name) != kind[name]]
+        other = [name for name in VECTOR_SETTINGS if getattr(header, name) != kind[name]]
         if other:
-            changed = ", ".join(f"{KIND[n]} was {getattr(header, n)}, is {kind[n]}" for n in other)
+            changed = ", ".join(f"{VECTOR_SETTINGS[n]} was {getattr(header, n)}, is {kind[n]}" for n in other)
             say(f"run {run} is of another kind and counts for nothing here: {changed}")
             continue
         shards = _shards(store, run)
-        found = acceptable(shards, now, covered)
+        found = unchanged_shards(shards, now, covered)
         same = same or (bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run})
         covered.update(piece.path for _, shard in found for piece in shard.slices)
         kept += [(owner, shard.id) for owner, shard in found]
     left = tuple(file for file in listing.files if file.path not in covered)
     owners = tuple(dict.fromkeys(owner for owner, _ in kept))
-    return Fresh(replace(listing, files=left), tuple(kept), owners, same)
+    return NewFiles(replace(listing, files=left), tuple(kept), owners, same)
 
 
-def acceptable(
+def unchanged_shards(
     shards: Sequence[tuple[str, Shard]], now: Mapping[str, str], covered: Iterable[str]
 ) -> list[tuple[str, Shard]]:
     """The shards that still hold what the corpus holds: all of their files as they were, and held by nobody else.
@@ -93,7 +93,7 @@ def acceptable(
         left = good
 
 
-def write_base(store: Store, run: str, kept: Sequence[Kept]) -> None:
+def write_base_dataset(store: Store, run: str, kept: Sequence[KeptShard]) -> None:
     """Which shards of earlier runs belong to this one's dataset."""
     by_run: dict[str, list[str]] = defaultdict(list)
     for owner, shard in kept:
@@ -116,7 +116,7 @@ def _shards(store: Store, run: str) -> list[tuple[str, Shard]]:
     """The shards of a run's dataset, those of earlier runs included, each with the run that made it."""
     body = read(store, dataset_key(run))
     assert body is not None  # it was listed
-    table = small(body, ["run", "shard", "position"])
+    table = read_small_table(body, ["run", "shard", "position"])
     wanted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     rows = zip(*(table.column(name).to_pylist() for name in ("run", "shard", "position")), strict=True)
     for owner, shard, position in rows:

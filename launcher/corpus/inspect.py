@@ -6,38 +6,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.corpus import sharding as cutting
-from launcher.corpus.chunking import cut_of
-from launcher.corpus.incremental import Fresh, fresh
-from launcher.corpus.listing import Listing, find
-from launcher.corpus.profile import Profile, shard_tokens
-from launcher.corpus.profile import estimate as profile_of
-from launcher.corpus.sampling import Sampled, sample
+from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.incremental import NewFiles, select_new_files
+from launcher.corpus.listing import Listing, find_files
+from launcher.corpus.profile import Profile, target_shard_tokens
+from launcher.corpus.profile import estimate_profile as profile_of
+from launcher.corpus.sampling import CorpusSample, sample_corpus
 from launcher.errors import NothingNew, Usage
 from launcher.format import plain
 from launcher.jobs.job import CorpusSource, Job
-from tasks.engines.tokenizer import words
+from tasks.engines.tokenizer import load_tokenizer
 from tasks.formats.readers import Columns
 from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class InspectedCorpus:
     """The corpus as it was found: files and sample where there are any."""
 
     profile: Profile
     listing: Listing | None = None
-    sampled: Sampled | None = None
+    sampled: CorpusSample | None = None
     shards: int | None = None
     shard_tokens: int | None = None
 
 
-def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked:
+def inspect_corpus(job: Job, base: Path, model: str, say: Callable[[str], None]) -> InspectedCorpus:
     """What the corpus of a job asks of its model. `say` hears what is being done."""
     assert isinstance(job.corpus, CorpusSource)
-    listing = whole = listing_of(job, base)
+    listing = whole = list_corpus(job, base)
     _check_apart(job, base)
-    found = fresh_of(job, base, model, listing, None, say)
+    found = find_new_files(job, base, model, listing, None, say)
     if found.kept:
         say(
             f"{len(whole.files) - len(found.listing.files):,} of {len(whole.files):,} files are embedded already "
@@ -47,38 +47,38 @@ def look(job: Job, base: Path, model: str, say: Callable[[str], None]) -> Looked
     if listing.skipped:
         say(f"passed over {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
     say(f"looking into {len(listing.files):,} files")
-    cut, asked = cut_of(job, model), job.chunk.tokens or job.chunk.truncate
+    cut, asked = chunk_spec_of(job, model), job.chunk.tokens or job.chunk.truncate
     if asked and cut.tokens < asked:
         say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
-    sampled = sample(listing, columns(job), words(model), cut)
+    sampled = sample_corpus(listing, columns_of(job), load_tokenizer(model), cut)
     profile = profile_of(list(sampled.strata.values()), len(listing.files), listing.bytes)
-    target = shard_tokens(profile.tokens.mid)
-    count = sum(1 for _ in cutting.shards(listing, sampled, target))
-    return Looked(profile, listing, sampled, count, target)
+    target = target_shard_tokens(profile.tokens.mid)
+    count = sum(1 for _ in cutting.cut_shards(listing, sampled, target))
+    return InspectedCorpus(profile, listing, sampled, count, target)
 
 
-def columns(job: Job) -> Columns:
+def columns_of(job: Job) -> Columns:
     """What is read of the corpus."""
     assert isinstance(job.corpus, CorpusSource)
     return Columns(job.corpus.text, job.corpus.id, job.output.keep if job.output else ())
 
 
-def listing_of(job: Job, base: Path) -> Listing:
+def list_corpus(job: Job, base: Path) -> Listing:
     """The input files as they are now."""
     assert isinstance(job.corpus, CorpusSource)
-    return find(job.corpus.path, base)
+    return find_files(job.corpus.path, base)
 
 
-def fresh_of(
+def find_new_files(
     job: Job, base: Path, model: str, listing: Listing, but: str | None, say: Callable[[str], None]
-) -> Fresh:
+) -> NewFiles:
     """What of the listing no earlier run under the job's output holds, `but` for one run.
 
     Raises:
         NothingNew: earlier runs hold it all.
     """
     if job.output is None:
-        return Fresh(listing)
+        return NewFiles(listing)
     assert isinstance(job.corpus, CorpusSource)
     kind = {
         "model": model,
@@ -92,14 +92,14 @@ def fresh_of(
         "keep": job.output.keep,
     }
     try:
-        found = fresh(listing, open_store(output_path(job, base)), kind, but, say)
+        found = select_new_files(listing, open_store(output_path(job, base)), kind, but, say)
     except StoreError as refused:  # the bucket may not be there yet: that is for the launch to say
         say(f"earlier runs were not looked for: {refused}")
-        return Fresh(listing)
+        return NewFiles(listing)
     if any(file.bytes for file in found.listing.files):
         return found
     if found.same:
-        return Fresh(listing)  # the run that holds it all is this very one
+        return NewFiles(listing)  # the run that holds it all is this very one
     raise NothingNew(
         f"nothing is new: run {', '.join(found.runs)} holds the vectors of all {len(listing.files):,} files",
         hint=f"they are in _embedfleet/{found.runs[0]}/dataset.parquet, with those of files that are gone, if any",

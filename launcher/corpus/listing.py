@@ -18,7 +18,7 @@ from tasks.stores.base import Entry, Store, check_read_key, list_all
 from tasks.stores.folder import version_of
 from tasks.stores.open import open_store
 
-KIND_OF: dict[str, Kind] = {
+KIND_OF_SUFFIX: dict[str, Kind] = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".jsonl": "jsonl",
@@ -27,12 +27,12 @@ KIND_OF: dict[str, Kind] = {
     ".tsv": "tsv",
     ".txt": "text",
 }
-PACKED = (".gz", ".zst")
-PASSED_OVER = re.compile(r"(^|/)[._]")  # what tools leave beside their data
+COMPRESSED_SUFFIXES = (".gz", ".zst")
+IGNORED_NAME = re.compile(r"(^|/)[._]")  # what tools leave beside their data
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class CorpusFile:
     """An input file. `path` is relative to the corpus root, with forward slashes."""
 
     path: str
@@ -55,7 +55,7 @@ class Listing:
     """
 
     root: str
-    files: tuple[File, ...]
+    files: tuple[CorpusFile, ...]
     skipped: tuple[str, ...]
 
     @property
@@ -70,7 +70,7 @@ class Listing:
             digest.update(f"{file.path}\0{file.version}\0".encode())
         return digest.hexdigest()
 
-    def where(self, file: File) -> str:
+    def where(self, file: CorpusFile) -> str:
         """The full path or URL of one of the files."""
         return f"{self.root.rstrip('/')}/{file.path}"
 
@@ -79,7 +79,7 @@ class Listing:
         return open_store(self.root)
 
 
-def find(path: str, base: Path, opened: Callable[[str], Store] = open_store) -> Listing:
+def find_files(path: str, base: Path, opened: Callable[[str], Store] = open_store) -> Listing:
     """The files of a corpus path; relative paths are relative to `base`. Names that begin with . or _ are passed over.
 
     Raises:
@@ -94,12 +94,14 @@ def find(path: str, base: Path, opened: Callable[[str], Store] = open_store) -> 
         seen = f"; passed over {', '.join(skipped[:3])}" if skipped else ""
         raise Problem(
             f"no input at {place}{seen}",
-            hint=f"files that are read end in {', '.join(KIND_OF)}, all but Parquet also with {' or '.join(PACKED)}",
+            hint=f"files that are read end in {', '.join(KIND_OF_SUFFIX)}, all but Parquet also with {' or '.join(COMPRESSED_SUFFIXES)}",
         )
     return Listing(root, tuple(files), tuple(skipped))
 
 
-Found = tuple[str, str, list[File], list[str]]  # root, what was looked at, files, names that were passed over
+Found = tuple[
+    str, str, list[CorpusFile], list[str]
+]  # root, what was looked at, files, names that were passed over
 
 
 def _on_disk(given: Path, base: Path) -> Found:
@@ -114,11 +116,11 @@ def _on_disk(given: Path, base: Path) -> Found:
         found, root = [place], place.parent
         if not place.exists():
             raise Problem(f"no corpus at {place}", hint="set corpus.path to a file, a folder or a glob")
-    files: list[File] = []
+    files: list[CorpusFile] = []
     skipped: list[str] = []
     for item in found:
         name = item.relative_to(root).as_posix()
-        if PASSED_OVER.search(name) or (not item.is_file() and not item.is_symlink()):
+        if IGNORED_NAME.search(name) or (not item.is_file() and not item.is_symlink()):
             continue
         file = _stored(item, name) if item.is_file() else None  # a link to a folder, or to nothing
         if file is None:
@@ -128,7 +130,7 @@ def _on_disk(given: Path, base: Path) -> Found:
     return str(root), str(place), files, skipped
 
 
-def _stored(path: Path, name: str) -> File | None:
+def _stored(path: Path, name: str) -> CorpusFile | None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
@@ -164,7 +166,11 @@ def _in_bucket(url: str, opened: Callable[[str], Store]) -> Found:
             fixed = list(takewhile(lambda part: not has_magic(part), parts))
             wanted = parts[len(fixed) :]
             root = "/".join([f"{scheme}:/", bucket, *fixed])
-            found = [e for e in list_all(opened(root), _literal(wanted[0])) if fits(e.key.split("/"), wanted)]
+            found = [
+                e
+                for e in list_all(opened(root), _literal(wanted[0]))
+                if glob_matches(e.key.split("/"), wanted)
+            ]
         else:
             root = "/".join([f"{scheme}:/", bucket, *parts])
             found = list(list_all(opened(root), ""))
@@ -173,10 +179,10 @@ def _in_bucket(url: str, opened: Callable[[str], Store]) -> Found:
             f"no corpus at {url}",
             hint="set corpus.path to an object, to the beginning of a path, or to a glob",
         )
-    files: list[File] = []
+    files: list[CorpusFile] = []
     skipped: list[str] = []
     for entry in found:
-        if PASSED_OVER.search(entry.key) or f"/{entry.key}".endswith(
+        if IGNORED_NAME.search(entry.key) or f"/{entry.key}".endswith(
             "/"
         ):  # some tools keep an object for a folder
             continue
@@ -188,7 +194,7 @@ def _in_bucket(url: str, opened: Callable[[str], Store]) -> Found:
     return root, url, files, skipped
 
 
-def _object(entry: Entry) -> File | None:
+def _object(entry: Entry) -> CorpusFile | None:
     try:
         check_read_key(entry.key)
     except ValueError:  # a bucket may hold what no path can name
@@ -196,16 +202,20 @@ def _object(entry: Entry) -> File | None:
     return _file(entry.key, entry.size, entry.version)
 
 
-def _file(name: str, size: int, version: str) -> File | None:
+def _file(name: str, size: int, version: str) -> CorpusFile | None:
     kind = _kind(name)
-    return None if kind is None else File(name, size, version, kind, PurePosixPath(name).suffix in PACKED)
+    return (
+        None
+        if kind is None
+        else CorpusFile(name, size, version, kind, PurePosixPath(name).suffix in COMPRESSED_SUFFIXES)
+    )
 
 
 def _kind(name: str) -> Kind | None:
     """By its last suffixes; None of what we do not read."""
     path = PurePosixPath(name)
-    packed = path.suffix in PACKED
-    kind = KIND_OF.get(path.with_suffix("").suffix if packed else path.suffix)
+    packed = path.suffix in COMPRESSED_SUFFIXES
+    kind = KIND_OF_SUFFIX.get(path.with_suffix("").suffix if packed else path.suffix)
     return None if packed and kind == "parquet" else kind
 
 
@@ -214,11 +224,11 @@ def _literal(pattern: str) -> str:
     return re.split(r"[*?[]", pattern, maxsplit=1)[0]
 
 
-def fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+def glob_matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether the parts of a key are what a glob asks for: `**` is any number of folders, last of all what is below."""
     if not pattern:
         return not parts
     first, *others = pattern
     if first == "**":
-        return any(fits(parts[n:], others) for n in range(len(parts) + 1)) if others else bool(parts)
-    return bool(parts) and fnmatchcase(parts[0], first) and fits(parts[1:], others)
+        return any(glob_matches(parts[n:], others) for n in range(len(parts) + 1)) if others else bool(parts)
+    return bool(parts) and fnmatchcase(parts[0], first) and glob_matches(parts[1:], others)

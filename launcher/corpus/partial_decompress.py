@@ -9,15 +9,15 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from launcher.errors import Problem
-from tasks.formats.readers import ZSTD
+from tasks.formats.readers import ZSTD_READ_BYTES
 
-FEED = 64  # bytes of a .zst unpacked at once: it tells their place only when it asks for more
+ZSTD_FEED_BYTES = 64  # bytes of a .zst unpacked at once: it tells their place only when it asks for more
 
 
 Parts = Generator[tuple[int, bytes], None, None]  # plain bytes, and where they end in the file as stored
 
 
-class Plain(io.RawIOBase):
+class DecompressedStream(io.RawIOBase):
     """The plain bytes of a file, as they are asked for, and where in the file as stored they lie."""
 
     def __init__(self, parts: Parts) -> None:
@@ -51,12 +51,12 @@ class Plain(io.RawIOBase):
         return start + (end - start) * (place - low) / (high - low)
 
 
-def stored_size(stream: BinaryIO, _name: str) -> Parts:
+def read_stored(stream: BinaryIO, _name: str) -> Parts:
     while part := stream.read(2**14):
         yield stream.tell(), part
 
 
-def unpack_gzip(stream: BinaryIO, name: str) -> Parts:
+def decompress_gzip(stream: BinaryIO, name: str) -> Parts:
     found = False
     unpacker = zlib.decompressobj(wbits=31)
     try:
@@ -77,7 +77,7 @@ def unpack_gzip(stream: BinaryIO, name: str) -> Parts:
             raise _unpackable(name, error) from error
 
 
-class Trickle(io.RawIOBase):
+class SmallReads(io.RawIOBase):
     """A stream that gives few bytes at a time."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -90,17 +90,17 @@ class Trickle(io.RawIOBase):
         return self._stream.tell()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return self._stream.read(FEED if size is None or size < 0 else min(size, FEED))
+        return self._stream.read(ZSTD_FEED_BYTES if size is None or size < 0 else min(size, ZSTD_FEED_BYTES))
 
 
-def unpack_zstd(stream: BinaryIO, name: str) -> Parts:
+def decompress_zstd(stream: BinaryIO, name: str) -> Parts:
     held: list[bytes] = []  # what came since the file was last read from, when `place` was reached
     place = 0
     found = False
-    feed = Trickle(stream)
+    feed = SmallReads(stream)
     try:
         with pa.CompressedInputStream(pa.PythonFile(feed, "r"), "zstd") as packed:
-            while part := packed.read(ZSTD):
+            while part := packed.read(ZSTD_READ_BYTES):
                 if feed.tell() != place and held:
                     yield place, b"".join(held)
                     held.clear()

@@ -10,8 +10,25 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, inf, log2, sqrt
 
-Z = 1.96  # standard errors of a 95 % interval
-EDGES = (0, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, inf)  # tokens of a piece
+Z_95 = 1.96  # standard errors of a 95 % interval
+LENGTH_BIN_EDGES = (
+    0,
+    8,
+    16,
+    32,
+    64,
+    96,
+    128,
+    192,
+    256,
+    384,
+    512,
+    1024,
+    2048,
+    4096,
+    8192,
+    inf,
+)  # tokens of a piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +40,13 @@ class Count:
     high: float
 
 
-BESIDE = (
+ID_BYTES_PER_ROW = (
     12.0  # bytes beside a vector where nobody has seen an id: compressed, a UUID takes about 20, a number 2
 )
 
 
 @dataclass(slots=True)
-class Block:
+class SampledBlock:
     """What was found in a stretch of `units` (rows, or bytes as stored). `lengths` counts pieces by tokens."""
 
     units: float
@@ -55,7 +72,7 @@ class Stratum:
     """Input that is alike. `units` is all of it; the blocks are what was looked at."""
 
     units: float
-    blocks: tuple[Block, ...]
+    blocks: tuple[SampledBlock, ...]
 
     @property
     def complete(self) -> bool:
@@ -89,7 +106,7 @@ class Profile:
     tokens_repeated: Count | None = None  # of texts that come again close by; None: nobody has looked
 
 
-def estimate(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profile:
+def estimate_profile(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profile:
     """The profile of all strata together."""
     lengths: Counter[int] = Counter()
     for stratum in strata:
@@ -98,7 +115,7 @@ def estimate(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profil
             for tokens, count in block.lengths.items():
                 lengths[tokens] += round(count * max(1.0, stratum.units / seen))
 
-    def total(figure: Callable[[Block], float]) -> Count:
+    def total(figure: Callable[[SampledBlock], float]) -> Count:
         return _total(strata, figure)
 
     return Profile(
@@ -110,7 +127,7 @@ def estimate(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profil
         documents_cut=total(lambda b: b.documents_cut),
         bad_rows=total(lambda b: b.bad),
         beside=total(lambda b: b.beside),
-        lengths=mix(lengths),
+        lengths=length_mix(lengths),
         files=files,
         stored_bytes=stored_bytes,
         sampled=sum(b.documents for s in strata for b in s.blocks),
@@ -118,7 +135,7 @@ def estimate(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profil
     )
 
 
-def declared(
+def declared_profile(
     documents: int, lengths: Sequence[tuple[float, float]], limit: int | None, step: int | None
 ) -> Profile:
     """The profile of a corpus that nobody has yet: what the user says of it is taken as it is.
@@ -147,7 +164,7 @@ def declared(
         tokens_cut=known[3],
         documents_cut=known[4],
         bad_rows=known[5],
-        beside=Count(BESIDE * chunks, 0.0, 3 * BESIDE * chunks),
+        beside=Count(ID_BYTES_PER_ROW * chunks, 0.0, 3 * ID_BYTES_PER_ROW * chunks),
         lengths=tuple((count / chunks, length) for count, length in pieces),
         files=0,
         stored_bytes=0,
@@ -155,11 +172,11 @@ def declared(
     )
 
 
-def mix(lengths: Mapping[int, int]) -> tuple[tuple[float, float], ...]:
+def length_mix(lengths: Mapping[int, int]) -> tuple[tuple[float, float], ...]:
     """Pieces by tokens, in bins: (share of pieces, mean tokens)."""
     total = sum(lengths.values())
     out: list[tuple[float, float]] = []
-    for low, high in pairwise(EDGES):
+    for low, high in pairwise(LENGTH_BIN_EDGES):
         inside = {tokens: n for tokens, n in lengths.items() if low < tokens <= high}
         count = sum(inside.values())
         if count:
@@ -167,7 +184,7 @@ def mix(lengths: Mapping[int, int]) -> tuple[tuple[float, float], ...]:
     return tuple(out)
 
 
-def shard_tokens(tokens: float) -> int:
+def target_shard_tokens(tokens: float) -> int:
     """How large shards of this corpus are: a power of two, so that a little more corpus changes nothing.
 
     A few hundred shards for a small corpus, so that progress shows and little is lost with a machine; at most a
@@ -176,7 +193,7 @@ def shard_tokens(tokens: float) -> int:
     return 2 ** round(log2(min(max(tokens / 256, 2**14), 2**20)))
 
 
-def _total(strata: Sequence[Stratum], figure: Callable[[Block], float]) -> Count:
+def _total(strata: Sequence[Stratum], figure: Callable[[SampledBlock], float]) -> Count:
     """Ratio estimator, stratum by stratum; its variance from the blocks' residuals."""
     mid = variance = least = 0.0
     for stratum in strata:
@@ -197,5 +214,5 @@ def _total(strata: Sequence[Stratum], figure: Callable[[Block], float]) -> Count
             variance += (stratum.units / seen) ** 2 * n * residuals * unseen
         else:
             variance += (ratio * stratum.units) ** 2  # one block says nothing of the spread
-    wide = Z * sqrt(variance)
+    wide = Z_95 * sqrt(variance)
     return Count(mid, max(least, mid - wide), mid + wide)

@@ -6,15 +6,15 @@ Reads a line end here and there, never the corpus; the sample has read the foote
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from launcher.corpus.listing import File, Listing
-from launcher.corpus.sampling import Footer, Sampled, line_end, several
+from launcher.corpus.listing import CorpusFile, Listing
+from launcher.corpus.sampling import CorpusSample, ParquetFooter, map_concurrently, next_line_start
 from tasks.protocol.shard import Shard, Slice, identify
 
-FULL = 0.75  # of the target: a shard is closed rather than given another slice
-SLICES = 1_000  # in one shard, at most
+CLOSE_AT_SHARE = 0.75  # of the target: a shard is closed rather than given another slice
+MAX_SLICES = 1_000  # in one shard, at most
 
 
-def shards(listing: Listing, sampled: Sampled, target: int) -> Iterator[Shard]:
+def cut_shards(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[Shard]:
     """Shards of about `target` tokens, in the order of the files; small slices share a shard.
 
     A file of several slices shares none with others: when one of them changes, no more is embedded again.
@@ -23,13 +23,13 @@ def shards(listing: Listing, sampled: Sampled, target: int) -> Iterator[Shard]:
     size = tokens = 0.0
     position = 0
     for piece, stored, estimate, alone in _apart(_slices(listing, sampled, target)):
-        if pending and (alone or tokens + estimate > target / FULL or len(pending) == SLICES):
+        if pending and (alone or tokens + estimate > target / CLOSE_AT_SHARE or len(pending) == MAX_SLICES):
             yield _shard(position, pending, size, tokens)
             position, pending, size, tokens = position + 1, [], 0.0, 0.0
         pending.append(piece)
         size += stored
         tokens += estimate
-        if tokens >= target * FULL:
+        if tokens >= target * CLOSE_AT_SHARE:
             yield _shard(position, pending, size, tokens)
             position, pending, size, tokens = position + 1, [], 0.0, 0.0
     if pending:
@@ -52,7 +52,7 @@ def _shard(position: int, pieces: list[Slice], size: float, tokens: float) -> Sh
     return Shard(identify(pieces), position, tuple(pieces), round(size), round(tokens))
 
 
-def _slices(listing: Listing, sampled: Sampled, target: int) -> Iterator[tuple[Slice, float, float]]:
+def _slices(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[tuple[Slice, float, float]]:
     """Slices with their stored bytes and estimated tokens."""
     store = listing.open()
     for file in listing.files:
@@ -66,14 +66,16 @@ def _slices(listing: Listing, sampled: Sampled, target: int) -> Iterator[tuple[S
         else:
             count = round(density * file.bytes / target) or 1
             places = [file.bytes * i // count for i in range(count)]
-            edges = several(lambda place, file=file: line_end(store, file, place), places)
+            edges = map_concurrently(lambda place, file=file: next_line_start(store, file, place), places)
             for start, end in zip(edges, [*edges[1:], file.bytes], strict=True):
                 if end > start:
                     piece = Slice(file.path, file.version, file.kind, start, end)
                     yield piece, float(end - start), density * (end - start)
 
 
-def _parquet(file: File, footer: Footer, density: float, target: int) -> Iterator[tuple[Slice, float, float]]:
+def _parquet(
+    file: CorpusFile, footer: ParquetFooter, density: float, target: int
+) -> Iterator[tuple[Slice, float, float]]:
     """Row groups; one that is larger than a shard may be is cut inside."""
     first = 0
     for rows in footer.groups:

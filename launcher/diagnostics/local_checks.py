@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from launcher import __version__
-from launcher.corpus.inspect import listing_of, output_path
+from launcher.corpus.inspect import list_corpus, output_path
 from launcher.diagnostics.checks import Check
 from launcher.diagnostics.store_checks import check_store
 from launcher.errors import Problem
@@ -22,7 +22,7 @@ from launcher.jobs.parse import read_job
 from launcher.planning.plan_file import plan_in
 from launcher.planning.saved_plan import SavedPlan
 from launcher.throughput.local_machine import gpu_names, worker_slots
-from tasks.engines.tokenizer import HASH, longest
+from tasks.engines.tokenizer import HASH_MODEL, max_piece_tokens
 
 MIN_FREE_DISK_BYTES = 5 * 2**30  # a model of 7 billion parameters takes three times that, a small one a tenth
 
@@ -116,15 +116,15 @@ def store_checks(url: str) -> list[Check]:
 
 def _model(name: str, base: Path) -> str:
     model = resolve(name, base)
-    if model == HASH:
+    if model == HASH_MODEL:
         return "hash: vectors without meaning, to try everything else"
-    return f"{name}: texts of up to {longest(model):,} tokens"
+    return f"{name}: texts of up to {max_piece_tokens(model):,} tokens"
 
 
 def _corpus(job: Job, base: Path) -> str:
     if not isinstance(job.corpus, CorpusSource):
         return "only declared: it can be planned, not launched"
-    listing = listing_of(job, base)
+    listing = list_corpus(job, base)
     skipped = f"; skipped {len(listing.skipped):,}" if listing.skipped else ""
     return f"{plain(listing.root)}: {len(listing.files):,} files, {listing.bytes / 2**20:,.1f} MiB{skipped}"
 

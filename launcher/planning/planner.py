@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from launcher.corpus.inspect import Looked
-from launcher.corpus.profile import declared
+from launcher.corpus.inspect import InspectedCorpus
+from launcher.corpus.profile import declared_profile
 from launcher.errors import Infeasible, Problem
 from launcher.jobs import job as jobs
 from launcher.jobs.job import DeclaredCorpus, Job
@@ -77,7 +77,7 @@ def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Ca
     return assemble_plan(request, corpus, decision, clouds=clouds, this_machine=this_machine)
 
 
-def inspect_corpus(request: PlanRequest, say: Callable[[str], None]) -> Looked:
+def inspect_corpus(request: PlanRequest, say: Callable[[str], None]) -> InspectedCorpus:
     """List and sample the corpus; of a declared one, compute its profile.
 
     Raises:
@@ -89,17 +89,17 @@ def inspect_corpus(request: PlanRequest, say: Callable[[str], None]) -> Looked:
         limits = [n for n in (job.chunk.tokens or job.chunk.truncate, shape and shape.max_tokens) if n]
         longest = min(limits) if limits else None
         step = longest - job.chunk.overlap if job.chunk.tokens and longest else None
-        found = Looked(declared(job.corpus.documents, job.corpus.lengths, longest, step))
+        found = InspectedCorpus(declared_profile(job.corpus.documents, job.corpus.lengths, longest, step))
     else:
-        from launcher.corpus.inspect import look  # noqa: PLC0415 - a declared corpus needs no reader of files
+        from launcher.corpus.inspect import inspect_corpus  # noqa: PLC0415 - a declared corpus needs no reader of files
 
-        found = look(job, request.base, request.model, say)
+        found = inspect_corpus(job, request.base, request.model, say)
     if found.profile.tokens.mid < 1:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
     return found
 
 
-def candidates_for(request: PlanRequest, corpus: Looked) -> _CloudChoice | None:
+def candidates_for(request: PlanRequest, corpus: InspectedCorpus) -> _CloudChoice | None:
     """The machines of the price book that can do the job; None when the model's shape is not known.
 
     Raises:
@@ -140,7 +140,7 @@ def candidates_for(request: PlanRequest, corpus: Looked) -> _CloudChoice | None:
 
 def assemble_plan(
     request: PlanRequest,
-    corpus: Looked,
+    corpus: InspectedCorpus,
     decision: Decision,
     *,
     clouds: _CloudChoice | None,
@@ -186,7 +186,7 @@ def assemble_plan(
 
 
 def _work(
-    request: PlanRequest, corpus: Looked, chosen: Estimate, chosen_here: ThisMachine | None
+    request: PlanRequest, corpus: InspectedCorpus, chosen: Estimate, chosen_here: ThisMachine | None
 ) -> PlannedWork:
     """What has to be done. A rented fleet cuts the corpus into shards at launch, by its slowest worker."""
     return PlannedWork(
@@ -202,7 +202,10 @@ def _work(
 
 
 def _not_priced(
-    request: PlanRequest, corpus: Looked, clouds: _CloudChoice | None, this_machine: ThisMachine | None
+    request: PlanRequest,
+    corpus: InspectedCorpus,
+    clouds: _CloudChoice | None,
+    this_machine: ThisMachine | None,
 ) -> tuple[str, ...]:
     """What the dollars leave out, and what was not considered, in words."""
     out: list[str] = []
@@ -308,7 +311,7 @@ def _shard_tokens(fleet: Estimate) -> int:
     return 2 ** max(LEAST_SHARD_POWER, min(MOST_SHARD_POWER, power))
 
 
-def _idle_workers(request: PlanRequest, corpus: Looked) -> tuple[str, ...]:
+def _idle_workers(request: PlanRequest, corpus: InspectedCorpus) -> tuple[str, ...]:
     """A sentence when the corpus has fewer shards than this machine has workers."""
     shards = corpus.shards
     if shards is None or shards >= worker_slots(request.job.local.workers).workers:

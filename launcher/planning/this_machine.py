@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from launcher.corpus.chunking import cut_of
-from launcher.corpus.inspect import Looked
+from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.inspect import InspectedCorpus
 from launcher.format import plural
 from launcher.jobs.job import Job
 from launcher.planning.estimate import NO_CHARGES, Allocation, Candidate, Estimate
@@ -42,7 +42,7 @@ class ThisMachine:
     not_priced: tuple[str, ...]
 
 
-def can_measure(request: PlanRequest, corpus: Looked) -> bool:
+def can_measure(request: PlanRequest, corpus: InspectedCorpus) -> bool:
     """Whether this machine is considered at all.
 
     A hub id is measured only when the user asks for this machine: its weights would have to be downloaded.
@@ -52,7 +52,9 @@ def can_measure(request: PlanRequest, corpus: Looked) -> bool:
     return request.options.on == "local" or request.model == HASH_MODEL or Path(request.model).is_dir()
 
 
-def estimate_this_machine(request: PlanRequest, corpus: Looked, say: Callable[[str], None]) -> ThisMachine:
+def estimate_this_machine(
+    request: PlanRequest, corpus: InspectedCorpus, say: Callable[[str], None]
+) -> ThisMachine:
     """The estimate of the job on this machine, measured for a few seconds unless `bench` did so lately.
 
     Raises:
@@ -74,12 +76,12 @@ def estimate_this_machine(request: PlanRequest, corpus: Looked, say: Callable[[s
 
 
 def _speed(
-    request: PlanRequest, corpus: Looked, use: WorkerSlots, say: Callable[[str], None]
+    request: PlanRequest, corpus: InspectedCorpus, use: WorkerSlots, say: Callable[[str], None]
 ) -> tuple[LocalSpeed, str]:
     """The speed of this machine, and where it comes from in words."""
     job, model = request.job, request.model
     assert corpus.sampled is not None, "a corpus that can be measured was sampled"
-    cut = cut_of(job, model)
+    cut = chunk_spec_of(job, model)
     probe = ProbeRequest(
         model=model,
         engine=resolve_engine(job.engine, model),

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from launcher.corpus.profile import mix
+from launcher.corpus.profile import length_mix
 from launcher.errors import Problem
 from launcher.throughput.spread import Spread
 from pricing.gpu import canonical
@@ -172,8 +172,8 @@ def _together(
         dimensions=first["dimensions"],
         seconds=max(f["seconds"] for f in found),
         gpu=gpus.pop() if len(gpus) == 1 else None,
-        lengths=mix(lengths),
-        given=mix(dict(first["given"])),
+        lengths=length_mix(lengths),
+        given=length_mix(dict(first["given"])),
         texts_per_second=sum(sum(n for _, n in f["lengths"]) / f["seconds"] for f in found),
         cpu_seconds=sum(f["cpu_seconds"] for f in found),
         tokens=sum(f["tokens"] for f in found),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus.incremental import acceptable
+from launcher.corpus.incremental import unchanged_shards
 from tasks.protocol.shard import Shard, Slice, identify
 from tests.support.cli_runs import embedfleet, records, write_job
 from tests.support.runs import column, write_jsonl
@@ -132,7 +132,7 @@ def test_a_file_counts_as_a_whole_or_not_at_all(
     found: tuple[list[tuple[str, Shard]], dict[str, str], set[str]],
 ) -> None:
     shards, now, covered = found
-    good = acceptable(shards, now, covered)
+    good = unchanged_shards(shards, now, covered)
     held = Counter(piece for _, shard in good for piece in shard.slices)
     files = {piece.path for piece in held}
     assert all(now.get(piece.path) == piece.version and piece.path not in covered for piece in held)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus.listing import KIND_OF, File, Listing, find, fits
+from launcher.corpus.listing import KIND_OF_SUFFIX, CorpusFile, Listing, find_files, glob_matches
 from launcher.errors import Problem
 from tasks.stores.base import Entry, check_prefix
 from tasks.stores.memory import MemoryStore
@@ -32,14 +32,14 @@ def names(listing: Listing) -> list[str]:
     return [f.path for f in listing.files]
 
 
-def only(listing: Listing) -> File:
+def only(listing: Listing) -> CorpusFile:
     (file,) = listing.files
     return file
 
 
 def refusal(path: str, base: Path) -> Problem:
     with pytest.raises(Problem) as caught:
-        find(path, base)
+        find_files(path, base)
     return caught.value
 
 
@@ -48,12 +48,12 @@ def refusal(path: str, base: Path) -> Problem:
 
 def test_a_folder_is_all_its_files_by_name(tmp_path: Path) -> None:
     put(tmp_path, "in/b.jsonl", "in/a.parquet", "in/c.txt")
-    assert names(find("in", tmp_path)) == ["a.parquet", "b.jsonl", "c.txt"]
+    assert names(find_files("in", tmp_path)) == ["a.parquet", "b.jsonl", "c.txt"]
 
 
 def test_a_folder_is_walked_to_its_leaves(tmp_path: Path) -> None:
     put(tmp_path, "in/2026/03/part-0.jsonl", "in/2025/part-0.jsonl", "in/part-0.jsonl")
-    assert names(find("in", tmp_path)) == [
+    assert names(find_files("in", tmp_path)) == [
         "2025/part-0.jsonl",
         "2026/03/part-0.jsonl",
         "part-0.jsonl",
@@ -62,42 +62,42 @@ def test_a_folder_is_walked_to_its_leaves(tmp_path: Path) -> None:
 
 def test_a_file_is_itself(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl", "in/b.jsonl")
-    found = find("in/a.jsonl", tmp_path)
+    found = find_files("in/a.jsonl", tmp_path)
     assert (found.root, names(found)) == (str(tmp_path / "in"), ["a.jsonl"])
 
 
 def test_a_glob_takes_what_it_matches(tmp_path: Path) -> None:
     put(tmp_path, "in/a-1.jsonl", "in/a-2.jsonl", "in/b-1.jsonl")
-    assert names(find("in/a-*.jsonl", tmp_path)) == ["a-1.jsonl", "a-2.jsonl"]
+    assert names(find_files("in/a-*.jsonl", tmp_path)) == ["a-1.jsonl", "a-2.jsonl"]
 
 
 def test_a_glob_may_cross_folders(tmp_path: Path) -> None:
     put(tmp_path, "in/x/a.jsonl", "in/y/z/a.jsonl", "in/y/b.txt")
-    found = find("in/**/*.jsonl", tmp_path)
+    found = find_files("in/**/*.jsonl", tmp_path)
     assert (found.root, names(found)) == (str(tmp_path / "in"), ["x/a.jsonl", "y/z/a.jsonl"])
 
 
 def test_a_glob_may_name_folders(tmp_path: Path) -> None:
     put(tmp_path, "in/2025/a.jsonl", "in/2026/a.jsonl", "in/old/a.jsonl")
-    assert names(find("in/20*/a.jsonl", tmp_path)) == ["2025/a.jsonl", "2026/a.jsonl"]
+    assert names(find_files("in/20*/a.jsonl", tmp_path)) == ["2025/a.jsonl", "2026/a.jsonl"]
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_a_full_path_needs_no_base(tmp_path: Path, scheme: str) -> None:
     put(tmp_path, "in/a.jsonl")
-    assert names(find(f"{scheme}{tmp_path}/in", Path("/nowhere"))) == ["a.jsonl"]
+    assert names(find_files(f"{scheme}{tmp_path}/in", Path("/nowhere"))) == ["a.jsonl"]
 
 
 def test_brackets_in_the_folder_of_the_job_are_no_glob(tmp_path: Path) -> None:
     put(tmp_path, "jobs [1]/in/a.jsonl")
-    assert names(find("in", tmp_path / "jobs [1]")) == ["a.jsonl"]
-    assert names(find("in/*.jsonl", tmp_path / "jobs [1]")) == ["a.jsonl"]
+    assert names(find_files("in", tmp_path / "jobs [1]")) == ["a.jsonl"]
+    assert names(find_files("in/*.jsonl", tmp_path / "jobs [1]")) == ["a.jsonl"]
 
 
 def test_a_name_with_brackets_is_a_name_where_there_is_such_a_file(tmp_path: Path) -> None:
     put(tmp_path, "in/a[1].jsonl", "in/a1.jsonl")
-    assert names(find("in/a[1].jsonl", tmp_path)) == ["a[1].jsonl"]
-    assert names(find("in/a[12].jsonl", tmp_path)) == ["a1.jsonl"]
+    assert names(find_files("in/a[1].jsonl", tmp_path)) == ["a[1].jsonl"]
+    assert names(find_files("in/a[12].jsonl", tmp_path)) == ["a1.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -105,45 +105,45 @@ def test_a_name_with_brackets_is_a_name_where_there_is_such_a_file(tmp_path: Pat
 )
 def test_hidden_and_underscore_names_are_passed_over(tmp_path: Path, name: str) -> None:
     put(tmp_path, f"in/{name}", "in/a.jsonl")
-    found = find("in", tmp_path)
+    found = find_files("in", tmp_path)
     assert (names(found), found.skipped) == (["a.jsonl"], ())
 
 
 def test_a_corpus_under_a_hidden_folder_can_be_read(tmp_path: Path) -> None:
     put(tmp_path, ".cache/in/a.jsonl")
-    assert names(find(".cache/in", tmp_path)) == ["a.jsonl"]
+    assert names(find_files(".cache/in", tmp_path)) == ["a.jsonl"]
 
 
 def test_unknown_suffixes_are_skipped_and_named(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl", "in/b.json", "in/LICENSE", "in/c.parquet.gz", "in/d.gz")
-    assert find("in", tmp_path).skipped == ("LICENSE", "b.json", "c.parquet.gz", "d.gz")
+    assert find_files("in", tmp_path).skipped == ("LICENSE", "b.json", "c.parquet.gz", "d.gz")
 
 
 def test_a_dead_link_is_skipped_and_named(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl")
     (tmp_path / "in" / "b.jsonl").symlink_to(tmp_path / "gone.jsonl")
-    assert find("in", tmp_path).skipped == ("b.jsonl",)
+    assert find_files("in", tmp_path).skipped == ("b.jsonl",)
 
 
 def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
     put(tmp_path, "elsewhere.jsonl", "in/a.jsonl")
     (tmp_path / "in" / "b.jsonl").symlink_to(tmp_path / "elsewhere.jsonl")
-    assert names(find("in", tmp_path)) == ["a.jsonl", "b.jsonl"]
+    assert names(find_files("in", tmp_path)) == ["a.jsonl", "b.jsonl"]
 
 
 def test_an_empty_file_is_listed(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl")
     put(tmp_path, "in/empty.jsonl", body=b"")
-    assert [f.bytes for f in find("in", tmp_path).files] == [16, 0]
+    assert [f.bytes for f in find_files("in", tmp_path).files] == [16, 0]
 
 
 # --- what a file is
 
 
-@pytest.mark.parametrize(("suffix", "kind"), KIND_OF.items())
+@pytest.mark.parametrize(("suffix", "kind"), KIND_OF_SUFFIX.items())
 def test_the_name_tells_the_kind(tmp_path: Path, suffix: str, kind: str) -> None:
     put(tmp_path, f"a{suffix}")
-    file = only(find(f"a{suffix}", tmp_path))
+    file = only(find_files(f"a{suffix}", tmp_path))
     assert (file.kind, file.packed, file.bytes) == (kind, False, 16)
 
 
@@ -151,8 +151,8 @@ def test_the_name_tells_the_kind(tmp_path: Path, suffix: str, kind: str) -> None
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".txt"])
 def test_a_packed_file_is_of_the_kind_inside_and_whole(tmp_path: Path, suffix: str, packing: str) -> None:
     put(tmp_path, f"a{suffix}{packing}")
-    file = only(find(f"a{suffix}{packing}", tmp_path))
-    assert (file.kind, file.packed, file.whole) == (KIND_OF[suffix], True, True)
+    file = only(find_files(f"a{suffix}{packing}", tmp_path))
+    assert (file.kind, file.packed, file.whole) == (KIND_OF_SUFFIX[suffix], True, True)
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def test_a_packed_file_is_of_the_kind_inside_and_whole(tmp_path: Path, suffix: s
 )
 def test_only_lines_without_quotes_can_be_cut(tmp_path: Path, suffix: str, whole: bool) -> None:
     put(tmp_path, f"a{suffix}")
-    assert only(find(f"a{suffix}", tmp_path)).whole is whole
+    assert only(find_files(f"a{suffix}", tmp_path)).whole is whole
 
 
 def test_the_bytes_of_a_corpus_are_those_of_its_files(tmp_path: Path) -> None:
     put(tmp_path, "a.jsonl", "b.jsonl", "c.json")
-    assert find(".", tmp_path).bytes == 32
+    assert find_files(".", tmp_path).bytes == 32
 
 
 # --- what is refused
@@ -269,7 +269,7 @@ def in_bucket(path: str, *keys: str, body: bytes = b'{"text": "one"}\n') -> List
         prefix = url.removeprefix("s3://b").strip("/")
         return Below(bucket, f"{prefix}/" if prefix else "")
 
-    return find(f"s3://b/{path}", Path("/nowhere"), opened)
+    return find_files(f"s3://b/{path}", Path("/nowhere"), opened)
 
 
 def test_a_prefix_is_all_that_lies_under_it() -> None:
@@ -341,7 +341,7 @@ def test_a_glob_in_a_bucket_is_a_regular_expression_of_parts(parts: list[str], p
             body += "(?:[^/]+/)+" if last else "(?:[^/]+/)*"
         else:
             body += ("[^/]+" if part == "*" else part) + "/"
-    assert fits(parts, pattern) == bool(re.fullmatch(body, "".join(f"{part}/" for part in parts)))
+    assert glob_matches(parts, pattern) == bool(re.fullmatch(body, "".join(f"{part}/" for part in parts)))
 
 
 # --- the digest
@@ -355,7 +355,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def digest(folder: Path) -> str:
-    return find(str(folder), Path("/")).digest
+    return find_files(str(folder), Path("/")).digest
 
 
 def test_the_same_files_have_the_same_digest(corpus: Path) -> None:

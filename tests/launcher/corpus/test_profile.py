@@ -7,24 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus.profile import Block, Count, Profile, Stratum, declared, estimate, mix, shard_tokens
+from launcher.corpus.profile import (
+    Count,
+    Profile,
+    SampledBlock,
+    Stratum,
+    declared_profile,
+    estimate_profile,
+    length_mix,
+    target_shard_tokens,
+)
 
 
-def block(units: float, tokens: int, *, documents: int = 1) -> Block:
+def block(units: float, tokens: int, *, documents: int = 1) -> SampledBlock:
     """`documents` of equal length, one piece each."""
     lengths = Counter({tokens // documents: documents}) if documents else Counter[int]()
-    return Block(units, documents, tokens, bytes=tokens * 4, lengths=lengths)
+    return SampledBlock(units, documents, tokens, bytes=tokens * 4, lengths=lengths)
 
 
 def profile(*strata: Stratum) -> Profile:
-    return estimate(strata, files=1, stored_bytes=1)
+    return estimate_profile(strata, files=1, stored_bytes=1)
 
 
-def some_block(units: int, documents: int, each: int) -> Block:
+def some_block(units: int, documents: int, each: int) -> SampledBlock:
     return block(units, documents * each, documents=documents)
 
 
-def some_stratum(found: list[Block], unseen: int) -> Stratum:
+def some_stratum(found: list[SampledBlock], unseen: int) -> Stratum:
     return Stratum(sum(b.units for b in found) + unseen, tuple(found))
 
 
@@ -58,7 +67,7 @@ def test_an_empty_stratum_holds_nothing() -> None:
 
 
 def test_every_figure_of_a_block_is_counted() -> None:
-    full = Block(9, 2, 30, 5, 1, 120, 3, 40, Counter({10: 1, 20: 1}))
+    full = SampledBlock(9, 2, 30, 5, 1, 120, 3, 40, Counter({10: 1, 20: 1}))
     found = profile(Stratum(9, (full,)))
     figures = (found.documents, found.chunks, found.tokens, found.tokens_cut, found.documents_cut)
     assert [c.mid for c in figures] == [2, 2, 30, 5, 1]
@@ -99,7 +108,7 @@ def test_an_interval_holds_its_middle(strata: list[Stratum]) -> None:
 
 
 @given(st.lists(blocks, min_size=1, max_size=8), st.integers(2, 1_000))
-def test_totals_scale_with_what_is_not_seen(found: list[Block], times: int) -> None:
+def test_totals_scale_with_what_is_not_seen(found: list[SampledBlock], times: int) -> None:
     units = sum(b.units for b in found)
     counted, scaled = profile(Stratum(units, tuple(found))), profile(Stratum(units * times, tuple(found)))
     assert isclose(scaled.tokens.mid, counted.tokens.mid * times)
@@ -107,7 +116,7 @@ def test_totals_scale_with_what_is_not_seen(found: list[Block], times: int) -> N
 
 
 @given(st.lists(blocks, min_size=1, max_size=8))
-def test_what_was_seen_whole_is_a_count(found: list[Block]) -> None:
+def test_what_was_seen_whole_is_a_count(found: list[SampledBlock]) -> None:
     total = sum(b.tokens for b in found)
     assert profile(Stratum(sum(b.units for b in found), tuple(found))).tokens == Count(total, total, total)
 
@@ -121,29 +130,29 @@ def test_the_shares_of_the_histogram_add_up_to_one(strata: list[Stratum]) -> Non
 @given(st.dictionaries(st.integers(1, 10_000), st.integers(1, 1_000), min_size=1))
 def test_the_histogram_keeps_the_mean(lengths: dict[int, int]) -> None:
     mean = sum(t * n for t, n in lengths.items()) / sum(lengths.values())
-    assert isclose(sum(share * tokens for share, tokens in mix(lengths)), mean)
+    assert isclose(sum(share * tokens for share, tokens in length_mix(lengths)), mean)
 
 
 def test_lengths_are_binned_by_their_upper_edge() -> None:
-    assert mix({8: 1, 9: 1, 16: 2}) == ((0.25, 8.0), (0.75, 41 / 3))
+    assert length_mix({8: 1, 9: 1, 16: 2}) == ((0.25, 8.0), (0.75, 41 / 3))
 
 
 def test_no_pieces_have_no_mix() -> None:
-    assert mix({}) == ()
+    assert length_mix({}) == ()
 
 
 # --- declared
 
 
 def test_a_declared_corpus_is_taken_as_it_is() -> None:
-    found = declared(29_500_000, [(1.0, 102)], None, None)
+    found = declared_profile(29_500_000, [(1.0, 102)], None, None)
     assert found.documents.mid == found.chunks.mid == 29_500_000
     assert found.tokens == Count(3_009_000_000, 3_009_000_000, 3_009_000_000)
     assert found.lengths == ((1.0, 102.0),)
 
 
 def test_a_declared_corpus_is_shortened_to_the_longest_piece() -> None:
-    found = declared(1_000, [(0.75, 100), (0.25, 900)], 512, None)
+    found = declared_profile(1_000, [(0.75, 100), (0.25, 900)], 512, None)
     assert found.tokens.mid == 750 * 100 + 250 * 512
     assert found.tokens_cut.mid == 250 * 388
     assert found.documents_cut.mid == 250
@@ -152,7 +161,7 @@ def test_a_declared_corpus_is_shortened_to_the_longest_piece() -> None:
 
 def test_a_declared_corpus_is_cut_into_overlapping_chunks() -> None:
     # 1,000 tokens at 512 with 50 shared: 512, then 462 new ones, then the last 26: 3 chunks, 2 * 50 read twice
-    found = declared(10, [(1.0, 1_000)], 512, 462)
+    found = declared_profile(10, [(1.0, 1_000)], 512, 462)
     assert found.chunks.mid == 30
     assert found.tokens.mid == 11_000
     assert found.tokens_cut.mid == 0
@@ -160,17 +169,17 @@ def test_a_declared_corpus_is_cut_into_overlapping_chunks() -> None:
 
 
 def test_a_declared_text_that_fits_is_one_chunk() -> None:
-    assert declared(10, [(1.0, 512)], 512, 462).chunks.mid == 10
+    assert declared_profile(10, [(1.0, 512)], 512, 462).chunks.mid == 10
 
 
 def test_a_declared_mix_counts_pieces_not_documents() -> None:
-    found = declared(100, [(0.5, 100), (0.5, 300)], 100, 100)  # one chunk, and three
+    found = declared_profile(100, [(0.5, 100), (0.5, 300)], 100, 100)  # one chunk, and three
     assert found.chunks.mid == 200
     assert found.lengths == ((0.25, 100.0), (0.75, 100.0))
 
 
 def test_nobody_has_counted_the_bytes_of_a_declared_corpus() -> None:
-    found = declared(10, [(1.0, 100)], None, None)
+    found = declared_profile(10, [(1.0, 100)], None, None)
     assert found.bytes.low < found.bytes.mid == 4_000 < found.bytes.high
 
 
@@ -185,7 +194,7 @@ def test_a_declared_mix_is_whole_and_no_piece_is_too_long(
 ) -> None:
     total = sum(weight for weight, _ in weights)
     step = None if new is None else max(1, int(limit * new))
-    found = declared(documents, [(w / total, float(t)) for w, t in weights], limit, step)
+    found = declared_profile(documents, [(w / total, float(t)) for w, t in weights], limit, step)
     assert isclose(sum(share for share, _ in found.lengths), 1)
     assert all(tokens <= limit * (1 + 1e-9) for _, tokens in found.lengths)
     assert isclose(found.tokens.mid, found.chunks.mid * sum(s * t for s, t in found.lengths), rel_tol=1e-6)
@@ -199,16 +208,16 @@ def test_a_declared_mix_is_whole_and_no_piece_is_too_long(
     [(0, 2**14), (10**6, 2**14), (3 * 10**7, 2**17), (10**9, 2**20), (10**13, 2**20)],
 )
 def test_shards_are_small_for_small_corpora_and_never_larger_than_a_million(tokens: float, size: int) -> None:
-    assert shard_tokens(tokens) == size
+    assert target_shard_tokens(tokens) == size
 
 
 @given(st.floats(0, 1e15))
 def test_the_size_of_a_shard_is_a_power_of_two_in_its_range(tokens: float) -> None:
-    size = shard_tokens(tokens)
+    size = target_shard_tokens(tokens)
     assert 2**14 <= size <= 2**20
     assert log2(size).is_integer()
 
 
 @given(st.floats(0, 1e12), st.floats(1, 100))
 def test_a_larger_corpus_never_has_smaller_shards(tokens: float, times: float) -> None:
-    assert shard_tokens(tokens) <= shard_tokens(tokens * times)
+    assert target_shard_tokens(tokens) <= target_shard_tokens(tokens * times)

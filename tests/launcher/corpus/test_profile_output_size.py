@@ -7,14 +7,14 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from launcher.corpus.listing import find
-from launcher.corpus.profile import estimate
-from launcher.corpus.sampling import sample
+from launcher.corpus.listing import find_files
+from launcher.corpus.profile import estimate_profile
+from launcher.corpus.sampling import sample_corpus
 from pricing.storage import vector_bytes
-from tasks.engines.tokenizer import Cut, HashWords
+from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
 from tasks.formats.quantize import DTYPES
 from tasks.formats.readers import Columns
-from tasks.formats.vector_file import VectorFile
+from tasks.formats.vector_file import VectorFileWriter
 from tasks.protocol.dtypes import Dtype
 from tests.support.runs import write_jsonl
 
@@ -37,11 +37,13 @@ def test_a_file_is_as_large_as_planned_within_3_percent(
 ) -> None:
     dimensions = 384
     write_jsonl(tmp_path / "a.jsonl", RECORDS)
-    sampled = sample(find("a.jsonl", tmp_path), Columns("text", "id", keep), HashWords(), Cut(512))
-    profile = estimate(list(sampled.strata.values()), 1, (tmp_path / "a.jsonl").stat().st_size)
+    sampled = sample_corpus(
+        find_files("a.jsonl", tmp_path), Columns("text", "id", keep), HashTokenizer(), ChunkSpec(512)
+    )
+    profile = estimate_profile(list(sampled.strata.values()), 1, (tmp_path / "a.jsonl").stat().st_size)
     planned = vector_bytes(round(profile.chunks.mid), dimensions, dtype) + profile.beside.mid
     numbers = np.random.default_rng(1).standard_normal((ROWS, dimensions)).astype(np.float32)
     vectors = numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
-    with VectorFile(tmp_path / "v.parquet", dimensions, dtype, keep) as out:
+    with VectorFileWriter(tmp_path / "v.parquet", dimensions, dtype, keep) as out:
         out.add([r["id"] for r in RECORDS], [0] * ROWS, vectors, [[r[k] for k in keep] for r in RECORDS])
     assert (tmp_path / "v.parquet").stat().st_size == pytest.approx(planned, rel=0.03)

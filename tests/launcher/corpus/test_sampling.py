@@ -15,17 +15,27 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.corpus import sampling
-from launcher.corpus.listing import Listing, find
-from launcher.corpus.profile import Count, Profile, Stratum, estimate
-from launcher.corpus.sampling import BLOCKS, PLAIN, PREFIX, SMALL, TEXT, TEXTS, Sampled, line_end, sample
+from launcher.corpus.listing import Listing, find_files
+from launcher.corpus.profile import Count, Profile, Stratum, estimate_profile
+from launcher.corpus.sampling import (
+    BATCH_CHARACTERS,
+    BLOCKS_PER_STRATUM,
+    KEPT_TEXTS,
+    PREFIX_BYTES,
+    PREFIX_PLAIN_BYTES,
+    READ_WHOLE_BYTES,
+    CorpusSample,
+    next_line_start,
+    sample_corpus,
+)
 from launcher.errors import Problem
-from tasks.engines.tokenizer import Cut, HashWords
+from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
 from tasks.formats.readers import Columns
 from tasks.stores.folder import FolderStore
 from tests.support.runs import write_jsonl
 
 COLUMNS = Columns("text", "id")
-CUT = Cut(512)
+CUT = ChunkSpec(512)
 DICE = random.Random(7)
 POOL = ["".join(DICE.choices("etaoinshrdlu", k=DICE.randint(2, 9))) for _ in range(20_000)]
 
@@ -57,14 +67,16 @@ class Truth:
         return records
 
 
-def look(folder: Path, columns: Columns = COLUMNS, seed: int = 0, path: str = ".") -> tuple[Listing, Sampled]:
-    listing = find(path, folder)
-    return listing, sample(listing, columns, HashWords(), CUT, seed)
+def look(
+    folder: Path, columns: Columns = COLUMNS, seed: int = 0, path: str = "."
+) -> tuple[Listing, CorpusSample]:
+    listing = find_files(path, folder)
+    return listing, sample_corpus(listing, columns, HashTokenizer(), CUT, seed)
 
 
 def profile(folder: Path, columns: Columns = COLUMNS, path: str = ".") -> Profile:
     listing, found = look(folder, columns, path=path)
-    return estimate(list(found.strata.values()), len(listing.files), listing.bytes)
+    return estimate_profile(list(found.strata.values()), len(listing.files), listing.bytes)
 
 
 def refusal(folder: Path, columns: Columns = COLUMNS) -> Problem:
@@ -144,12 +156,12 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tru
 
 
 @pytest.fixture(scope="module")
-def looked(large: tuple[Path, dict[str, Truth]]) -> Sampled:
+def looked(large: tuple[Path, dict[str, Truth]]) -> CorpusSample:
     return look(large[0])[1]
 
 
-def of(found: Sampled, stratum: str) -> Profile:
-    return estimate([found.strata[stratum]], 1, 1)
+def of(found: CorpusSample, stratum: str) -> Profile:
+    return estimate_profile([found.strata[stratum]], 1, 1)
 
 
 def near(count: Count, truth: float) -> bool:
@@ -184,9 +196,9 @@ def test_a_small_corpus_of_every_format_is_counted_together(tmp_path: Path) -> N
 
 def test_chunks_are_counted_with_their_overlap(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "a.jsonl", [{"id": "a", "text": "word " * 100}])
-    listing = find(".", tmp_path)
-    found = sample(
-        listing, COLUMNS, HashWords(), Cut(42, 10)
+    listing = find_files(".", tmp_path)
+    found = sample_corpus(
+        listing, COLUMNS, HashTokenizer(), ChunkSpec(42, 10)
     )  # 40 words, then 30 new ones each, with 2 special
     (block,) = found.strata["jsonl"].blocks
     assert (block.documents, block.chunks, block.tokens) == (1, 3, 100 + 2 * 10 + 3 * 2)
@@ -216,18 +228,18 @@ def test_parquet_without_rows_changes_nothing(tmp_path: Path) -> None:
 # --- a large corpus
 
 
-def test_a_large_corpus_is_not_read_whole(large: tuple[Path, dict[str, Truth]], looked: Sampled) -> None:
-    assert find(".", large[0]).bytes > SMALL
+def test_a_large_corpus_is_not_read_whole(large: tuple[Path, dict[str, Truth]], looked: CorpusSample) -> None:
+    assert find_files(".", large[0]).bytes > READ_WHOLE_BYTES
     assert not any(s.complete for s in looked.strata.values())
 
 
-def test_a_large_corpus_has_a_stratum_for_each_kind(looked: Sampled) -> None:
+def test_a_large_corpus_has_a_stratum_for_each_kind(looked: CorpusSample) -> None:
     assert sorted(looked.strata) == sorted(STRATA)
 
 
 @pytest.mark.parametrize("stratum", STRATA)
 def test_the_tokens_of_a_large_corpus_are_near_the_truth(
-    large: tuple[Path, dict[str, Truth]], looked: Sampled, stratum: str
+    large: tuple[Path, dict[str, Truth]], looked: CorpusSample, stratum: str
 ) -> None:
     tokens = of(looked, stratum).tokens
     assert near(tokens, large[1][stratum].tokens)
@@ -236,49 +248,51 @@ def test_the_tokens_of_a_large_corpus_are_near_the_truth(
 
 @pytest.mark.parametrize("stratum", STRATA)
 def test_the_documents_of_a_large_corpus_are_near_the_truth(
-    large: tuple[Path, dict[str, Truth]], looked: Sampled, stratum: str
+    large: tuple[Path, dict[str, Truth]], looked: CorpusSample, stratum: str
 ) -> None:
     assert near(of(looked, stratum).documents, large[1][stratum].documents)
 
 
 @pytest.mark.parametrize("stratum", STRATA)
 def test_the_bytes_of_a_large_corpus_are_near_the_truth(
-    large: tuple[Path, dict[str, Truth]], looked: Sampled, stratum: str
+    large: tuple[Path, dict[str, Truth]], looked: CorpusSample, stratum: str
 ) -> None:
     assert near(of(looked, stratum).bytes, large[1][stratum].bytes)
 
 
 def test_what_truncation_loses_is_near_the_truth(
-    large: tuple[Path, dict[str, Truth]], looked: Sampled
+    large: tuple[Path, dict[str, Truth]], looked: CorpusSample
 ) -> None:
-    found = estimate(list(looked.strata.values()), 1, 1).tokens_cut
+    found = estimate_profile(list(looked.strata.values()), 1, 1).tokens_cut
     assert near(found, sum(t.tokens_cut for t in large[1].values()))
 
 
 def test_the_rows_of_parquet_are_known_without_a_sample(
-    large: tuple[Path, dict[str, Truth]], looked: Sampled
+    large: tuple[Path, dict[str, Truth]], looked: CorpusSample
 ) -> None:
     assert looked.strata["parquet"].units == large[1]["parquet"].documents
 
 
 def test_another_seed_finds_much_the_same(large: tuple[Path, dict[str, Truth]]) -> None:
     truth = sum(t.tokens for t in large[1].values())
-    found = estimate(list(look(large[0], seed=1)[1].strata.values()), 1, 1)
+    found = estimate_profile(list(look(large[0], seed=1)[1].strata.values()), 1, 1)
     assert near(found.tokens, truth)
 
 
-def test_the_same_seed_gives_the_same_profile(large: tuple[Path, dict[str, Truth]], looked: Sampled) -> None:
+def test_the_same_seed_gives_the_same_profile(
+    large: tuple[Path, dict[str, Truth]], looked: CorpusSample
+) -> None:
     again = look(large[0])[1]
     assert again.strata == looked.strata
     assert again.texts == looked.texts
 
 
-def test_some_texts_are_kept_to_measure_speed(looked: Sampled) -> None:
-    assert len(looked.texts) == TEXTS
+def test_some_texts_are_kept_to_measure_speed(looked: CorpusSample) -> None:
+    assert len(looked.texts) == KEPT_TEXTS
     assert all(t.split()[0] in POOL for t in looked.texts)
 
 
-def test_nothing_is_looked_at_twice(looked: Sampled) -> None:
+def test_nothing_is_looked_at_twice(looked: CorpusSample) -> None:
     for stratum in looked.strata.values():
         assert sum(b.units for b in stratum.blocks) < stratum.units
 
@@ -337,8 +351,8 @@ def test_a_few_huge_lines_are_not_missed(tmp_path: Path) -> None:
 def test_a_line_starts_after_the_end_of_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"one\ntwo\r\n\nfour")
-    file = find("a.jsonl", tmp_path).files[0]
-    assert [line_end(FolderStore(tmp_path), file, p) for p in range(15)] == [
+    file = find_files("a.jsonl", tmp_path).files[0]
+    assert [next_line_start(FolderStore(tmp_path), file, p) for p in range(15)] == [
         0,
         4,
         4,
@@ -372,7 +386,7 @@ def test_a_first_text_longer_than_a_prefix_is_seen(tmp_path: Path, suffix: str) 
         WRITERS[suffix](
             tmp_path / f"{number}{suffix}", [{"id": str(number), "text": hexadecimal(800_000, dice)}]
         )
-    assert find(".", tmp_path).bytes > SMALL
+    assert find_files(".", tmp_path).bytes > READ_WHOLE_BYTES
     assert profile(tmp_path).documents == exactly(20)
 
 
@@ -388,7 +402,7 @@ def test_long_texts_among_short_ones_are_not_missed(tmp_path: Path, suffix: str)
             tmp_path / f"{number}{suffix}", [{"id": "x", "text": hexadecimal(n, dice)} for n in sizes]
         )
     (stratum,) = look(tmp_path)[1].strata.values()
-    found = estimate([stratum], 1, 1).documents
+    found = estimate_profile([stratum], 1, 1).documents
     assert not stratum.complete
     assert near(found, documents)
     assert found.mid == pytest.approx(documents, rel=0.25)
@@ -406,7 +420,7 @@ def test_a_record_of_many_lines_is_not_cut(tmp_path: Path) -> None:
 def test_an_over_long_line_in_packed_files_is_a_bad_row(tmp_path: Path) -> None:
     dice = random.Random(17)
     jsonl_gz(tmp_path / "a.jsonl.gz", [{"id": "a", "text": hexadecimal(14_000_000, dice)}])
-    assert find(".", tmp_path).bytes > SMALL
+    assert find_files(".", tmp_path).bytes > READ_WHOLE_BYTES
     assert str(refusal(tmp_path)).startswith("no text in the corpus: a.jsonl.gz: over-long line: ")
 
 
@@ -419,10 +433,10 @@ def test_what_unpacks_to_much_is_not_unpacked_whole(
     write(tmp_path / f"b.jsonl.{suffix}", [{"id": "x", "text": "word " * 200}] * 40_000)
     stratum = look(tmp_path)[1].strata["jsonl packed"]
     (block,) = stratum.blocks
-    assert PLAIN * 0.9 < block.bytes < PLAIN
-    assert block.units < min(PREFIX, stratum.units)
+    assert PREFIX_PLAIN_BYTES * 0.9 < block.bytes < PREFIX_PLAIN_BYTES
+    assert block.units < min(PREFIX_BYTES, stratum.units)
     # the first of what repeats takes more room than the others, and these are few hundred bytes
-    assert estimate([stratum], 1, 1).documents.mid == pytest.approx(40_000, rel=0.15)
+    assert estimate_profile([stratum], 1, 1).documents.mid == pytest.approx(40_000, rel=0.15)
 
 
 def test_every_prefix_is_counted_before_the_next_is_read(
@@ -457,12 +471,12 @@ def test_blocks_of_parquet_are_smaller_where_texts_are_long(
     (stratum,) = look(tmp_path)[1].strata.values()
     (rows,) = {b.units for b in stratum.blocks}
     assert rows == pytest.approx(2**15 / (sum(sizes) / len(sizes)), rel=0.2)
-    assert sum(b.bytes for b in stratum.blocks) < 1.2 * BLOCKS * 2**15
-    assert near(estimate([stratum], 1, 1).bytes, sum(sizes))
+    assert sum(b.bytes for b in stratum.blocks) < 1.2 * BLOCKS_PER_STRATUM * 2**15
+    assert near(estimate_profile([stratum], 1, 1).bytes, sum(sizes))
 
 
 def test_texts_tokenised_together_are_few_when_they_are_long(tmp_path: Path) -> None:
-    class Counting(HashWords):
+    class Counting(HashTokenizer):
         most = 0
 
         def ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -471,9 +485,9 @@ def test_texts_tokenised_together_are_few_when_they_are_long(tmp_path: Path) -> 
 
     jsonl(tmp_path / "a.jsonl", [{"id": "x", "text": "word " * 20_000}] * 50)
     words = Counting()
-    found = sample(find(".", tmp_path), COLUMNS, words, CUT)
+    found = sample_corpus(find_files(".", tmp_path), COLUMNS, words, CUT)
     assert sum(b.documents for b in found.strata["jsonl"].blocks) == 50
-    assert TEXT < words.most <= TEXT + 100_000
+    assert BATCH_CHARACTERS < words.most <= BATCH_CHARACTERS + 100_000
 
 
 # --- what is refused
@@ -546,7 +560,7 @@ def many_packed(tmp_path: Path) -> Path:
     for number in range(20):
         # stored, not compressed: the corpus is large at little cost
         (tmp_path / f"{number:02d}.jsonl.gz").write_bytes(gzip.compress(body.encode() * 2, 0, mtime=0))
-    assert find(".", tmp_path).bytes > SMALL
+    assert find_files(".", tmp_path).bytes > READ_WHOLE_BYTES
     return tmp_path
 
 
@@ -577,7 +591,9 @@ def test_a_gz_of_several_parts_is_read_through(many_packed: Path) -> None:
 def test_tokens_of_texts_that_come_again_close_by_are_counted(tmp_path: Path) -> None:
     texts = ["the same words here", "something else", "the same words here", "the same words here"]
     write_jsonl(tmp_path / "a.jsonl", [{"text": text} for text in texts])
-    found = sample(find(str(tmp_path), tmp_path), Columns("text", None), HashWords(), Cut(512))
-    profile = estimate(list(found.strata.values()), 1, 100)
+    found = sample_corpus(
+        find_files(str(tmp_path), tmp_path), Columns("text", None), HashTokenizer(), ChunkSpec(512)
+    )
+    profile = estimate_profile(list(found.strata.values()), 1, 100)
     assert profile.tokens_repeated is not None
     assert (profile.tokens_repeated.mid, profile.tokens.mid) == (2 * 6, 3 * 6 + 4)

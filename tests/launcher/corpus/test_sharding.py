@@ -14,21 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.corpus.listing import Listing, find
-from launcher.corpus.profile import Block, Stratum
-from launcher.corpus.sampling import Sampled, footer_of
-from launcher.corpus.sharding import SLICES, shards
-from tasks.formats.readers import Columns, Document, rows
+from launcher.corpus.listing import Listing, find_files
+from launcher.corpus.profile import SampledBlock, Stratum
+from launcher.corpus.sampling import CorpusSample, read_footer
+from launcher.corpus.sharding import MAX_SLICES, cut_shards
+from tasks.formats.readers import Columns, Document, read_rows
 from tasks.protocol.shard import SLAB, Shard, Slice
 from tasks.stores.folder import FolderStore
 
 KINDS = ("jsonl", "jsonl packed", "text", "csv", "parquet")
 
 
-def dense(tokens_per_unit: float = 1.0) -> Sampled:
+def dense(tokens_per_unit: float = 1.0) -> CorpusSample:
     """A sample that found so many tokens in each byte or row."""
-    found = Sampled(0)
-    block = Block(1_000, 1, round(1_000 * tokens_per_unit))
+    found = CorpusSample(0)
+    block = SampledBlock(1_000, 1, round(1_000 * tokens_per_unit))
     found.strata = {kind: Stratum(1_000, (block,)) for kind in KINDS}
     return found
 
@@ -37,12 +37,12 @@ def cut(folder: Path, target: int, tokens_per_unit: float = 1.0) -> list[Shard]:
     found, sampled = listing(folder), dense(tokens_per_unit)
     for file in found.files:
         if file.kind == "parquet":
-            sampled.footers[file.path] = footer_of(found, found.open(), file, Columns("text", "id"))
-    return list(shards(found, sampled, target))
+            sampled.footers[file.path] = read_footer(found, found.open(), file, Columns("text", "id"))
+    return list(cut_shards(found, sampled, target))
 
 
 def listing(folder: Path) -> Listing:
-    return find(str(folder), folder)
+    return find_files(str(folder), folder)
 
 
 def pieces(found: Sequence[Shard]) -> list[Slice]:
@@ -93,7 +93,7 @@ def test_every_document_of_many_files_is_read_once(files: list[list[str]], targe
         everything = [Slice(f.path, f.version, f.kind) for f in listing(folder).files]
         cuts = pieces(cut(folder, target))
         read = [
-            [r for p in some for r in rows(FolderStore(folder), p, Columns("text", None))]
+            [r for p in some for r in read_rows(FolderStore(folder), p, Columns("text", None))]
             for some in (everything, cuts)
         ]
     assert read[0] == read[1]
@@ -122,7 +122,7 @@ def test_small_files_share_a_shard(tmp_path: Path) -> None:
 
 
 def test_a_shard_holds_no_more_than_a_thousand_files(tmp_path: Path) -> None:
-    assert SLICES == 1_000
+    assert MAX_SLICES == 1_000
     for number in range(1_001):
         (tmp_path / f"{number:04d}.txt").write_text("a\n")
     assert [len(s.slices) for s in cut(tmp_path, 10**6)] == [1_000, 1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launcher.corpus.profile import declared
+from launcher.corpus.profile import declared_profile
 from launcher.jobs import job as jobs
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning.candidates import (
@@ -55,7 +55,7 @@ def context(
     more: str = "", model: str = SMALL, documents: int = 1_000_000, **changes: Any
 ) -> CandidateContext:
     text = f"name: a\ncorpus: {{documents: {documents}, tokens_per_document: 102}}\nmodel: {model}\n{more}\n"
-    profile = declared(documents, [(1.0, 102.0)], None, None)
+    profile = declared_profile(documents, [(1.0, 102.0)], None, None)
     return CandidateContext(
         job=jobs.parse(text),
         shape=model_shapes.shape(model),

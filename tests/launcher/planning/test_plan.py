@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus.profile import declared
+from launcher.corpus.profile import declared_profile
 from launcher.planning.estimate import ITEMS, Allocation, Candidate, Estimate, RunCharges
 from launcher.planning.hosted_apis import CheaperWay, price_apis
 from launcher.planning.optimizer.decide import Alternative
@@ -37,7 +37,7 @@ JOB: Mapping[str, Any] = {
     "prompt": "",
 }
 WORK = PlannedWork(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
-PROFILE = declared(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
+PROFILE = declared_profile(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
 UNSURE = Spread(800, 1_000, 1_250)
 API = Hosted("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))
 ASKED = Requirements(sure(PROFILE.tokens.mid), RunCharges(None, Decimal("0.20")), seed=7)
