@@ -27,7 +27,7 @@ from benchmarks.ledger import measure as measure_ledger
 from benchmarks.pipeline import SHARDS, Place, cut, local, on_s3, put_corpus, run
 from demo.corpus import build
 from demo.search import documents
-from tasks.engines.tokenizer import Cut, pieces, words
+from tasks.engines.tokenizer import ChunkSpec, load_tokenizer, split_texts
 
 LEDGER = 100_000  # shards
 VLLM = Path(".venv-vllm/bin/python")  # made by `make e2e`; without it there is no figure for vLLM
@@ -70,7 +70,7 @@ def corpus(folder: Path, model: str, wanted: int) -> tuple[list[str], int, list[
     """Every so-manieth document of the demo's corpus, their tokens, and all of them."""
     build(folder / "demo")
     everything = [text for _, text in documents(folder / "demo")]
-    sizes = [len(p.ids[0]) for p in pieces(words(model), everything, Cut(256))]
+    sizes = [len(p.ids[0]) for p in split_texts(load_tokenizer(model), everything, ChunkSpec(256))]
     step = max(1, sum(sizes) // wanted)
     texts = everything[::step]
     (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.engines.base import embed
-from tasks.engines.load import load
-from tasks.engines.tokenizer import Cut
+from tasks.engines.load import load_encoder
+from tasks.engines.tokenizer import ChunkSpec
 
 
 def main() -> None:
@@ -35,11 +35,11 @@ def main() -> None:
         start, cpu = time.perf_counter(), time.process_time()
         yardstick.encode(texts)
     else:
-        encoder = load(engine, model, threads)
+        encoder = load_encoder(engine, model, threads)
         dtype = encoder.dtype
-        embed(encoder, texts[:32], Cut(256))
+        embed(encoder, texts[:32], ChunkSpec(256))
         start, cpu = time.perf_counter(), time.process_time()
-        embed(encoder, texts, Cut(256))
+        embed(encoder, texts, ChunkSpec(256))
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     print(
         json.dumps(

@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tasks.engines.load import load
-from tasks.engines.tokenizer import Cut, pieces
+from tasks.engines.load import load_encoder
+from tasks.engines.tokenizer import ChunkSpec, split_texts
 
 BATCH = 32
 CHECKPOINT = 100
@@ -38,10 +38,10 @@ Encode = Callable[[list[str]], "np.ndarray[Any, Any]"]  # texts to float32 vecto
 
 def ours(model: str, threads: int) -> Encode:
     """Our engine, without its sorting by length."""
-    encoder: Any = load("torch", model, threads)
+    encoder: Any = load_encoder("torch", model, threads)
 
     def encode(texts: list[str]) -> "np.ndarray[Any, Any]":
-        found = pieces(encoder.words, texts, Cut(256))
+        found = split_texts(encoder.tokenizer, texts, ChunkSpec(256))
         with torch.inference_mode():
             return encoder._batch([p.ids[0] for p in found]).float().numpy()  # noqa: SLF001 - as they come
 

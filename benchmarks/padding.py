@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.engines.batching import batches
-from tasks.engines.tokenizer import Cut, pieces, words
-from tasks.engines.torch_engine import CPU_BUDGET
+from tasks.engines.tokenizer import ChunkSpec, load_tokenizer, split_texts
+from tasks.engines.torch_engine import CPU_BATCH_TOKENS
 
 
 def measure(model: str, texts: Sequence[str], shards: int) -> dict[str, Any]:
     """Padded tokens beyond the real ones, of real ones: by shard, in one window, and in batches of 32 as they come."""
-    lengths = [len(found.ids[0]) for found in pieces(words(model), texts, Cut(256))]
+    lengths = [len(found.ids[0]) for found in split_texts(load_tokenizer(model), texts, ChunkSpec(256))]
     real = sum(lengths)
     size = -(-len(lengths) // shards)
     parts = [lengths[n : n + size] for n in range(0, len(lengths), size)]
@@ -27,4 +27,4 @@ def measure(model: str, texts: Sequence[str], shards: int) -> dict[str, Any]:
 
 def padded(lengths: Sequence[int]) -> int:
     """Tokens computed for these pieces, padding included."""
-    return sum(lengths[batch[0]] * len(batch) for batch in batches(lengths, CPU_BUDGET))
+    return sum(lengths[batch[0]] * len(batch) for batch in batches(lengths, CPU_BATCH_TOKENS))

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.formats.readers import Columns, Document, rows
+from tasks.formats.readers import Columns, Document, read_rows
 from tasks.protocol.shard import Slice
 from tasks.stores.folder import FolderStore, version_of
 
@@ -78,7 +78,9 @@ def read_all(path: Path) -> dict[str, Any]:
             stream.readline()
             end = stream.tell()
             piece = Slice(path.name, version, "jsonl", position, end)
-            documents += sum(isinstance(row, Document) for row in rows(store, piece, Columns("text", "id")))
+            documents += sum(
+                isinstance(row, Document) for row in read_rows(store, piece, Columns("text", "id"))
+            )
             position, slices = end, slices + 1
     return {
         "documents": documents,

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from demo.neighbours import best_documents
 from tasks.engines.base import embed
-from tasks.engines.load import load
-from tasks.engines.tokenizer import Cut, longest
-from tasks.formats.quantize import restore
+from tasks.engines.load import load_encoder
+from tasks.engines.tokenizer import ChunkSpec, max_piece_tokens
+from tasks.formats.quantize import dequantize
 from tasks.protocol import keys, manifest, receipt
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
@@ -34,9 +34,9 @@ def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int
         for key, _ in receipt.load(body).files:  # none where nothing of it could be embedded
             table = pq.read_table(vectors / key)
             ids += [str(name) for name in table["id"].to_pylist()]
-            blocks.append(restore(table))
-    encoder = load(header.engine, header.model)
-    asked = embed(encoder, queries, Cut(longest(header.model))).vectors
+            blocks.append(dequantize(table))
+    encoder = load_encoder(header.engine, header.model)
+    asked = embed(encoder, queries, ChunkSpec(max_piece_tokens(header.model))).vectors
     found = best_documents(asked, np.concatenate(blocks), ids, k)
     wanted = {name for hits in found for name, _ in hits}
     texts = {name: text for name, text in documents(corpus) if name in wanted}

@@ -7,7 +7,7 @@ that. They do not show how fast real text is read and tokenised.
 import random
 from collections.abc import Sequence
 
-from tasks.engines.tokenizer import Cut, ModelWords, Words, words
+from tasks.engines.tokenizer import ChunkSpec, ModelTokenizer, PieceTokenizer, load_tokenizer
 
 SEED = 7
 VOCABULARY = 2_000  # words to draw from
@@ -19,15 +19,15 @@ SPACE_MARKS = (
 )
 
 
-def texts(model: str, lengths: Sequence[tuple[float, float]], cut: Cut) -> list[str]:
+def texts(model: str, lengths: Sequence[tuple[float, float]], cut: ChunkSpec) -> list[str]:
     """Make texts for `lengths`, pairs of (share, tokens); tokens include special tokens and the prompt.
 
     The texts come in random order. A text may be a token longer or shorter where the tokenizer merges across spaces.
     """
-    tokenizer = words(model)
+    tokenizer = load_tokenizer(model)
     dice = random.Random(SEED)  # noqa: S311 - a measurement, not a secret
     known = vocabulary(tokenizer, dice)
-    edge = len(tokenizer.before) + len(tokenizer.after)
+    edge = len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids)
     edge += len(tokenizer.ids([cut.prompt])[0]) if cut.prompt else 0
     whole = sum(share for share, _ in lengths)
     mean = sum(share * tokens for share, tokens in lengths) / whole
@@ -36,9 +36,9 @@ def texts(model: str, lengths: Sequence[tuple[float, float]], cut: Cut) -> list[
     return [" ".join(dice.choices(known, k=max(1, round(tokens) - edge))) for tokens in drawn]
 
 
-def vocabulary(tokenizer: Words, dice: random.Random) -> list[str]:
+def vocabulary(tokenizer: PieceTokenizer, dice: random.Random) -> list[str]:
     """Words that are a single token within a text; the letter a for a tokenizer that has no such word."""
-    if not isinstance(tokenizer, ModelWords):
+    if not isinstance(tokenizer, ModelTokenizer):
         return [f"w{number}" for number in range(VOCABULARY)]
     entries = sorted(tokenizer.tokenizer.get_vocab())
     bare = sorted(

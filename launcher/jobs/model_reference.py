@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from launcher.errors import Usage
-from tasks.engines.tokenizer import HASH
+from tasks.engines.tokenizer import HASH_MODEL
 
 
 def resolve(model: str, base: Path) -> str:
@@ -13,7 +13,7 @@ def resolve(model: str, base: Path) -> str:
         Usage: it reads like a path, and there is no such folder: a stranger's repository must not be asked for.
     """
     folder = base / Path(model).expanduser()
-    if model != HASH and folder.is_dir():
+    if model != HASH_MODEL and folder.is_dir():
         return str(folder.absolute())
     first, _, rest = model.partition("/")
     if model.startswith((".", "~", "/")) or "/" in rest or (rest and (base / first).is_dir()):

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.engines.tokenizer import Cut, Words, longest, pieces
+from tasks.engines.tokenizer import ChunkSpec, PieceTokenizer, max_piece_tokens, split_texts
 
 Vectors = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ class Encoder(Protocol):
     dtype: str
     device: str
     dimensions: int
-    words: Words
+    tokenizer: PieceTokenizer
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Float32 vectors [len(ids), dimensions] of length 1; a row the engine failed on is not finite."""
@@ -31,32 +31,32 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddedTexts:
     """`vectors[i]` is of the i-th piece; `tokens` counts what the model read."""
 
     vectors: Vectors
     tokens: int
 
 
-def embed(encoder: Encoder, texts: Sequence[str], cut: Cut) -> Embedded:
+def embed(encoder: Encoder, texts: Sequence[str], cut: ChunkSpec) -> EmbeddedTexts:
     """One vector for each piece of each text, in order."""
-    ids = [piece for found in pieces(encoder.words, texts, cut) for piece in found.ids]
-    return Embedded(encoder.encode(ids), sum(map(len, ids)))
+    ids = [piece for found in split_texts(encoder.tokenizer, texts, cut) for piece in found.ids]
+    return EmbeddedTexts(encoder.encode(ids), sum(map(len, ids)))
 
 
-def limit(model: str, tokens: int | None) -> int:
+def piece_limit(model: str, tokens: int | None) -> int:
     """The longest piece in tokens: what the job says, at most the model's own maximum."""
-    return longest(model) if tokens is None else min(tokens, longest(model, tokens))
+    return max_piece_tokens(model) if tokens is None else min(tokens, max_piece_tokens(model, tokens))
 
 
-def unit(vectors: Vectors) -> Vectors:
+def normalize(vectors: Vectors) -> Vectors:
     """Rows of length 1; a zero row becomes NaN, for no direction is not a direction."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def shorten(vectors: Vectors, dimensions: int | None) -> Vectors:
+def truncate_dimensions(vectors: Vectors, dimensions: int | None) -> Vectors:
     """The leading dimensions, renormalised (Matryoshka)."""
     if dimensions is None or dimensions == vectors.shape[1]:
         return vectors
-    return unit(vectors[:, :dimensions])
+    return normalize(vectors[:, :dimensions])

@@ -13,20 +13,20 @@ import numpy as np
 
 from tasks.engines.base import Vectors
 
-KEPT = 2**26  # bytes of vectors
+CACHE_BYTES = 2**26  # bytes of vectors
 
 Pieces = Sequence[Sequence[int]]
-Engine = Callable[[Pieces], tuple[Vectors, dict[int, str]]]  # vectors, and why some are none, by place
+EncodeFresh = Callable[[Pieces], tuple[Vectors, dict[int, str]]]  # vectors, and why some are none, by place
 
 
 @dataclass(slots=True)
-class Repeats:
+class Deduplicator:
     """What was embedded lately. `most` is in bytes of vectors."""
 
-    most: int = KEPT
+    most: int = CACHE_BYTES
     _known: "OrderedDict[bytes, Vectors]" = field(default_factory=OrderedDict[bytes, Vectors])
 
-    def encode(self, pieces: Pieces, engine: Engine) -> tuple[Vectors, dict[int, str], set[int]]:
+    def encode(self, pieces: Pieces, engine: EncodeFresh) -> tuple[Vectors, dict[int, str], set[int]]:
         """A vector for each piece, faults by place, and the places that the engine was spared."""
         names = [blake2b(np.asarray(piece, np.int32).tobytes(), digest_size=16).digest() for piece in pieces]
         first: dict[bytes, int] = {}

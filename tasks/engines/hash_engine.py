@@ -7,8 +7,8 @@ from os import environ
 
 import numpy as np
 
-from tasks.engines.base import Vectors, unit
-from tasks.engines.tokenizer import HASH, HashWords, Words
+from tasks.engines.base import Vectors, normalize
+from tasks.engines.tokenizer import HASH_MODEL, HashTokenizer, PieceTokenizer
 
 DIMENSIONS = 32
 
@@ -16,13 +16,13 @@ DIMENSIONS = 32
 class HashEncoder:
     """Equal pieces give equal vectors, different pieces different ones."""
 
-    name = HASH
+    name = HASH_MODEL
     dtype = "float32"
     device = "cpu"
     dimensions = DIMENSIONS
 
     def __init__(self) -> None:
-        self.words: Words = HashWords()
+        self.tokenizer: PieceTokenizer = HashTokenizer()
         # Tests of killed workers need work that takes time: seconds for 1,000 tokens.
         self.delay = float(environ.get("EMBEDFLEET_HASH_SECONDS", "0"))
 
@@ -33,4 +33,4 @@ class HashEncoder:
             out[row] = np.random.default_rng(seed).standard_normal(DIMENSIONS, np.float32)
         if self.delay:
             time.sleep(self.delay * sum(map(len, ids)) / 1_000)
-        return unit(out)
+        return normalize(out)

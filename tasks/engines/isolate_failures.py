@@ -14,11 +14,13 @@ import numpy as np
 
 from tasks.engines.base import Encoder, Vectors
 
-CALLS = 2_000  # of the engine while it looks, at most: beyond, what is left is as it is
-SAID = 200  # characters of what the engine said
+MAX_CALLS = 2_000  # of the engine while it looks, at most: beyond, what is left is as it is
+MAX_MESSAGE = 200  # characters of what the engine said
 
 
-def survive(encoder: Encoder, pieces: Sequence[Sequence[int]]) -> tuple[Vectors, dict[int, str]]:
+def encode_isolating_failures(
+    encoder: Encoder, pieces: Sequence[Sequence[int]]
+) -> tuple[Vectors, dict[int, str]]:
     """Vectors as `Encoder.encode` gives them, and why some are not finite, by place.
 
     Raises:
@@ -27,14 +29,14 @@ def survive(encoder: Encoder, pieces: Sequence[Sequence[int]]) -> tuple[Vectors,
     try:
         vectors = encoder.encode(pieces)
     except Exception as error:  # noqa: BLE001 - engines raise what they like
-        return _Search(encoder, pieces).go(error)
+        return _Bisection(encoder, pieces).go(error)
     if len(pieces) and not np.isfinite(vectors).all():
-        return _Search(encoder, pieces, vectors).go(None)
+        return _Bisection(encoder, pieces, vectors).go(None)
     return vectors, {}
 
 
 @dataclass(slots=True)
-class _Search:
+class _Bisection:
     """Halves what fails until single texts are left."""
 
     encoder: Encoder
@@ -53,7 +55,7 @@ class _Search:
         while todo:
             places, why = todo.pop()
             if len(places) == 1 and (why is not None or self.calls):
-                self.faults[places[0]] = _said(why)
+                self.faults[places[0]] = _message(why)
                 self._well(why)  # the culprit may have taken the engine with it
                 continue
             half = -(-len(places) // 2)
@@ -63,13 +65,13 @@ class _Search:
     def _try(self, places: list[int]) -> tuple[list[int], Exception | None] | None:
         """Which of them failed again, None when all is well."""
         assert self.vectors is not None
-        if self.calls >= CALLS:
+        if self.calls >= MAX_CALLS:
             return None
         self.calls += 1
         try:
             found = self.encoder.encode([self.pieces[n] for n in places])
         except Exception as error:  # noqa: BLE001 - as above
-            _breathe()
+            _free_memory()
             return places, error
         self.vectors[places] = found
         left = [n for n, vector in zip(places, found, strict=True) if not np.isfinite(vector).all()]
@@ -77,9 +79,9 @@ class _Search:
 
     def _well(self, error: Exception | None) -> None:
         """Raise what the engine said when it cannot take a plain word either."""
-        words = self.encoder.words
-        plain = [*words.before, *words.ids(["a"])[0][:1], *words.after]
-        _breathe()
+        tokenizer = self.encoder.tokenizer
+        plain = [*tokenizer.prefix_ids, *tokenizer.ids(["a"])[0][:1], *tokenizer.suffix_ids]
+        _free_memory()
         try:
             well = bool(np.isfinite(self.encoder.encode([plain])).all())
         except Exception as broken:
@@ -88,7 +90,7 @@ class _Search:
             raise error or RuntimeError("the engine gives no finite vector for a plain word")
 
 
-def _breathe() -> None:
+def _free_memory() -> None:
     """Give memory back that the failed call held."""
     gc.collect()
     torch: Any = sys.modules.get("torch")
@@ -96,8 +98,8 @@ def _breathe() -> None:
         torch.cuda.empty_cache()
 
 
-def _said(error: Exception | None) -> str:
+def _message(error: Exception | None) -> str:
     if error is None:
         return "the engine gave no finite vector"
-    line = (str(error).splitlines() or [""])[0][:SAID]
+    line = (str(error).splitlines() or [""])[0][:MAX_MESSAGE]
     return f"the engine failed on it: {type(error).__name__}: {line}"

@@ -2,25 +2,25 @@
 
 import importlib.util
 
-from tasks.engines.base import Encoder, limit
-from tasks.engines.tokenizer import HASH, words
+from tasks.engines.base import Encoder, piece_limit
+from tasks.engines.tokenizer import HASH_MODEL, load_tokenizer
 from tasks.errors import Problem
 
 
-class NoEngine(Problem):
+class EngineUnavailable(Problem):
     """The engine that was asked for cannot run here."""
 
 
-def choose(engine: str, model: str) -> str:
+def resolve_engine(engine: str, model: str) -> str:
     """The engine behind `auto`: vllm where it can run, else torch."""
     if engine != "auto":
         return engine
-    if model == HASH:
-        return HASH
+    if model == HASH_MODEL:
+        return HASH_MODEL
     return "vllm" if importlib.util.find_spec("vllm") else "torch"
 
 
-def load(
+def load_encoder(
     engine: str,
     model: str,
     threads: int | None = None,
@@ -38,30 +38,34 @@ def load(
         NoEngine: its libraries are not installed.
         BadModel: the model cannot be used.
     """
-    encoder = _load(choose(engine, model), model, threads, remote_code, tokens, dtype)
-    if encoder.name == HASH:
+    encoder = _construct(resolve_engine(engine, model), model, threads, remote_code, tokens, dtype)
+    if encoder.name == HASH_MODEL:
         return encoder
-    word = encoder.words.ids(["a"])[0][:1]
-    longest = limit(model, min(256, tokens or 256))
-    most = longest - len(encoder.words.before) - len(encoder.words.after)
+    word = encoder.tokenizer.ids(["a"])[0][:1]
+    longest = piece_limit(model, min(256, tokens or 256))
+    most = longest - len(encoder.tokenizer.prefix_ids) - len(encoder.tokenizer.suffix_ids)
     # First calls compile and allocate: that is cold start, not work.
     encoder.encode(
-        [[*encoder.words.before, *word * n, *encoder.words.after] for n in (1, most // 4, most) if n > 0]
+        [
+            [*encoder.tokenizer.prefix_ids, *word * n, *encoder.tokenizer.suffix_ids]
+            for n in (1, most // 4, most)
+            if n > 0
+        ]
     )
     return encoder
 
 
-def _load(
+def _construct(
     engine: str, model: str, threads: int | None, remote_code: bool, tokens: int | None, dtype: str | None
 ) -> Encoder:
-    if engine == HASH:
+    if engine == HASH_MODEL:
         from tasks.engines.hash_engine import HashEncoder  # noqa: PLC0415
 
         return HashEncoder()
     if engine not in ("torch", "vllm"):
-        raise NoEngine(f"no engine {engine!r}", hint="engines are auto, vllm, torch and hash")
+        raise EngineUnavailable(f"no engine {engine!r}", hint="engines are auto, vllm, torch and hash")
     if importlib.util.find_spec(engine) is None:
-        raise NoEngine(
+        raise EngineUnavailable(
             f"the engine {engine} is not installed here",
             hint="pip install 'embedfleet[worker]' for torch; pip install vllm for vllm",
         )
@@ -69,8 +73,13 @@ def _load(
         from tasks.engines.vllm_engine import VllmEncoder  # noqa: PLC0415
 
         return VllmEncoder(
-            model, words(model), limit(model, tokens), threads, remote_code=remote_code, dtype=dtype
+            model,
+            load_tokenizer(model),
+            piece_limit(model, tokens),
+            threads,
+            remote_code=remote_code,
+            dtype=dtype,
         )
     from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
 
-    return TorchEncoder(model, words(model), threads, remote_code=remote_code, dtype=dtype)
+    return TorchEncoder(model, load_tokenizer(model), threads, remote_code=remote_code, dtype=dtype)

@@ -3,7 +3,7 @@
 import json
 from typing import Literal
 
-from tasks.engines.tokenizer import Absent, BadModel, config, file_of
+from tasks.engines.tokenizer import BadModel, ModelFileMissing, model_config, model_file
 
 Pooling = Literal["mean", "cls", "last"]
 POOLINGS: dict[str, Pooling] = {
@@ -20,8 +20,8 @@ def pooling(model: str) -> Pooling:
         BadModel: it asks for one that we do not have, or for modules beyond a transformer and a pooling.
     """
     try:
-        listing = file_of(model, "modules.json")
-    except Absent:
+        listing = model_file(model, "modules.json")
+    except ModelFileMissing:
         return "mean"  # what sentence-transformers does with a bare transformers model
     modules = {str(m["type"]).rpartition(".")[2]: m["path"] for m in json.loads(listing.read_bytes())}
     foreign = sorted(modules.keys() - {"Transformer", "Pooling", "Normalize"})
@@ -30,7 +30,7 @@ def pooling(model: str) -> Pooling:
             f"{model} has modules that no engine here computes: {', '.join(foreign)}",
             hint="choose a model that is a transformer and a pooling",
         )
-    found = config(model, f"{modules.get('Pooling', '1_Pooling')}/config.json")
+    found = model_config(model, f"{modules.get('Pooling', '1_Pooling')}/config.json")
     mode = found.get("pooling_mode")  # a name or several; one switch for each mode in older folders
     asked = {mode} if isinstance(mode, str) else set(mode or ())
     asked |= {_bare(name) for name, on in found.items() if name.startswith("pooling_mode_") and on is True}

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 
-def precision(*, gpu: bool) -> torch.dtype:
+def compute_dtype(*, gpu: bool) -> torch.dtype:
     """bfloat16 from Ampere on and on processors with its instructions; float16 on older GPUs; else float32.
 
     float16 on a CPU is 5 times slower than float32 (measured); bfloat16 without instructions is slow, too.

@@ -19,12 +19,12 @@ from tokenizers import Tokenizer
 
 from tasks.errors import Problem
 
-HASH = "hash"  # the model that is no model: for tests, and for seeing a pipeline's own speed
+HASH_MODEL = "hash"  # the model that is no model: for tests, and for seeing a pipeline's own speed
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ChunkSpec:
     """How texts become pieces. `overlap` None: one piece a text, what is longer than `tokens` is lost."""
 
     tokens: int  # longest piece, special tokens included
@@ -33,7 +33,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class TextPieces:
     """The pieces of one text. `cut` counts the tokens that truncation lost."""
 
     ids: tuple[list[int], ...]
@@ -41,15 +41,15 @@ class Pieces:
     spans: tuple[tuple[int, int], ...] = ()  # characters of the text that each piece covers, where asked for
 
 
-class Words(Protocol):
+class PieceTokenizer(Protocol):
     """A tokenizer without special tokens, and the special tokens that go around a piece."""
 
-    before: list[int]
-    after: list[int]
+    prefix_ids: list[int]
+    suffix_ids: list[int]
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
 
-    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    def ids_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """Ids, and the characters [start, end) of the text that each stands for."""
         ...
 
@@ -58,11 +58,11 @@ class BadModel(Problem):
     """The model cannot be used, and why."""
 
 
-class Absent(BadModel):
+class ModelFileMissing(BadModel):
     """The model has no such file."""
 
 
-def unloadable(model: str, error: Exception) -> BadModel:
+def load_failure(model: str, error: Exception) -> BadModel:
     """What a library says when it cannot load a model, and what to do."""
     said = str(error).strip() or type(error).__name__
     if "trust_remote_code" in said:
@@ -76,26 +76,26 @@ def unloadable(model: str, error: Exception) -> BadModel:
     )
 
 
-class HashWords:
+class HashTokenizer:
     """Words and punctuation, each hashed to an id; two special tokens around, as BERT has."""
 
     def __init__(self) -> None:
-        self.before = [1]
-        self.after = [2]
+        self.prefix_ids = [1]
+        self.suffix_ids = [2]
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [[_hashed(w) for w in WORD.findall(text)] for text in texts]
+        return [[_hash_id(w) for w in WORD.findall(text)] for text in texts]
 
-    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    def ids_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
         found = [list(WORD.finditer(text)) for text in texts]
-        return [([_hashed(w.group()) for w in each], [w.span() for w in each]) for each in found]
+        return [([_hash_id(w.group()) for w in each], [w.span() for w in each]) for each in found]
 
 
-class ModelWords:
+class ModelTokenizer:
     """The tokenizer of a model's folder (`tokenizer.json`), with its own special tokens."""
 
     def __init__(self, model: str) -> None:
-        file = file_of(model, "tokenizer.json")
+        file = model_file(model, "tokenizer.json")
         try:
             self.tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises nothing narrower
@@ -108,12 +108,12 @@ class ModelWords:
         bare = self.tokenizer.encode("a", add_special_tokens=False).ids
         dressed = self.tokenizer.encode("a", add_special_tokens=True).ids
         start = next(i for i in range(len(dressed)) if dressed[i : i + len(bare)] == bare)
-        self.before = dressed[:start]
-        self.after = dressed[start + len(bare) :] or self._end(model)
+        self.prefix_ids = dressed[:start]
+        self.suffix_ids = dressed[start + len(bare) :] or self._end(model)
 
     def _end(self, model: str) -> list[int]:
         """Decoders that pool their last token end every text with one, and some say so beside the tokenizer only."""
-        settings = config(model, "tokenizer_config.json")
+        settings = model_config(model, "tokenizer_config.json")
         named = settings.get("eos_token")
         token = named.get("content") if isinstance(named, dict) else named
         number = self.tokenizer.token_to_id(token) if isinstance(token, str) else None
@@ -122,48 +122,55 @@ class ModelWords:
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
-    def placed(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    def ids_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
         # the fast one gives no places
         found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [(e.ids, e.offsets) for e in found]
 
 
-def words(model: str) -> Words:
+def load_tokenizer(model: str) -> PieceTokenizer:
     """The tokenizer of a model: a folder's or a hub id's own, or the hash model's.
 
     Raises:
         BadModel: there is none.
     """
-    if model == HASH:
-        return HashWords()
-    return ModelWords(model)
+    if model == HASH_MODEL:
+        return HashTokenizer()
+    return ModelTokenizer(model)
 
 
-def pieces(words: Words, texts: Sequence[str], cut: Cut, *, spans: bool = False) -> list[Pieces]:
+def split_texts(
+    tokenizer: PieceTokenizer, texts: Sequence[str], cut: ChunkSpec, *, spans: bool = False
+) -> list[TextPieces]:
     """What the model reads of each text, in order; with `spans` also which part of a chunked text each piece is.
 
     Raises:
         BadModel: the prompt and special tokens leave no room for text.
     """
-    edge = len(words.before) + len(words.after)
+    edge = len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids)
     if cut.overlap is None:
         room = cut.tokens - edge
-        _check_room(room, cut)
+        _check_budget(room, cut)
         # The prompt is part of the text here, so that tokens merge over the seam as they do in training.
-        found = words.ids([cut.prompt + text for text in texts]) if cut.prompt else words.ids(texts)
+        found = tokenizer.ids([cut.prompt + text for text in texts]) if cut.prompt else tokenizer.ids(texts)
         return [
-            Pieces(([*words.before, *ids[:room], *words.after],), max(0, len(ids) - room)) for ids in found
+            TextPieces(
+                ([*tokenizer.prefix_ids, *ids[:room], *tokenizer.suffix_ids],), max(0, len(ids) - room)
+            )
+            for ids in found
         ]
-    prompt = words.ids([cut.prompt])[0] if cut.prompt else []
+    prompt = tokenizer.ids([cut.prompt])[0] if cut.prompt else []
     room = cut.tokens - edge - len(prompt)
-    _check_room(room - cut.overlap, cut)
+    _check_budget(room - cut.overlap, cut)
     step = room - cut.overlap
-    found = words.placed(texts) if spans else [(ids, []) for ids in words.ids(texts)]
-    out: list[Pieces] = []
+    found = tokenizer.ids_with_offsets(texts) if spans else [(ids, []) for ids in tokenizer.ids(texts)]
+    out: list[TextPieces] = []
     for text, (ids, places) in zip(texts, found, strict=True):
         starts = range(0, max(1, len(ids) - cut.overlap), step)
-        parts = tuple([*words.before, *prompt, *ids[s : s + room], *words.after] for s in starts)
-        out.append(Pieces(parts, 0, _spans(text, places, starts, room) if spans else ()))
+        parts = tuple(
+            [*tokenizer.prefix_ids, *prompt, *ids[s : s + room], *tokenizer.suffix_ids] for s in starts
+        )
+        out.append(TextPieces(parts, 0, _spans(text, places, starts, room) if spans else ()))
     return out
 
 
@@ -181,7 +188,7 @@ def _spans(
     return tuple((edges[start], edges[start + room]) for start in starts)
 
 
-def longest(model: str, unsaid: int | None = None) -> int:
+def max_piece_tokens(model: str, unsaid: int | None = None) -> int:
     """The most tokens a piece of this model may have, special tokens included.
 
     sentence-transformers' own limit where the folder has one, else the tokenizer's, else the positions,
@@ -190,7 +197,7 @@ def longest(model: str, unsaid: int | None = None) -> int:
     Raises:
         BadModel: the model's files do not say, and nor does the caller.
     """
-    if model == HASH:
+    if model == HASH_MODEL:
         return 512
     sources = (
         ("sentence_bert_config.json", "max_seq_length"),
@@ -198,7 +205,7 @@ def longest(model: str, unsaid: int | None = None) -> int:
         ("config.json", "max_position_embeddings"),
     )
     for name, key in sources:
-        value = config(model, name).get(key)
+        value = model_config(model, name).get(key)
         if isinstance(value, int) and 0 < value < 10**7:  # an unset tokenizer limit reads 10**30
             return value
     if unsaid is not None:
@@ -206,11 +213,11 @@ def longest(model: str, unsaid: int | None = None) -> int:
     raise BadModel(f"nothing in {model} says how long a text may be", hint="set `truncate:` in the job file")
 
 
-def config(model: str, name: str) -> dict[str, Any]:
+def model_config(model: str, name: str) -> dict[str, Any]:
     """A JSON file of the model's folder, {} when there is none."""
     try:
-        path = file_of(model, name)
-    except Absent:
+        path = model_file(model, name)
+    except ModelFileMissing:
         return {}
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -219,7 +226,7 @@ def config(model: str, name: str) -> dict[str, Any]:
     return found
 
 
-def file_of(model: str, name: str) -> Path:
+def model_file(model: str, name: str) -> Path:
     """A file of a model: in its folder, or fetched from (or cached of) the hub.
 
     Raises:
@@ -230,7 +237,9 @@ def file_of(model: str, name: str) -> Path:
     if folder.is_dir():
         if (folder / name).is_file():
             return folder / name
-        raise Absent(f"no {name} in {folder}", hint="name a model folder as sentence-transformers saves it")
+        raise ModelFileMissing(
+            f"no {name} in {folder}", hint="name a model folder as sentence-transformers saves it"
+        )
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - the hub is asked only for hub ids
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
 
@@ -238,7 +247,7 @@ def file_of(model: str, name: str) -> Path:
         return Path(hf_hub_download(model, name))
     except (OSError, ValueError, HFValidationError, EntryNotFoundError) as error:
         if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-            raise Absent(f"model {model!r} has no {name}", hint="name another model") from error
+            raise ModelFileMissing(f"model {model!r} has no {name}", hint="name another model") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadModel(
             f"cannot get {name} of model {model!r}: {reason}",
@@ -246,11 +255,11 @@ def file_of(model: str, name: str) -> Path:
         ) from error
 
 
-def _hashed(word: str) -> int:
+def _hash_id(word: str) -> int:
     return 3 + zlib.crc32(word.encode()) % 30_000
 
 
-def _check_room(room: int, cut: Cut) -> None:
+def _check_budget(room: int, cut: ChunkSpec) -> None:
     if room < 1:
         raise BadModel(
             f"{cut.tokens} tokens leave no room for text beside prompt, special tokens and overlap",

@@ -17,11 +17,11 @@ import transformers
 from tasks.engines.base import Vectors
 from tasks.engines.batching import batches
 from tasks.engines.pooling import pooling
-from tasks.engines.precision import precision
-from tasks.engines.tokenizer import Words, unloadable
+from tasks.engines.precision import compute_dtype
+from tasks.engines.tokenizer import PieceTokenizer, load_failure
 
-CPU_BUDGET = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores
-GPU_BUDGET = 16_384  # fills a GPU with little padding; not tuned on one yet
+CPU_BATCH_TOKENS = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores
+GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on one yet
 
 
 class TorchEncoder:
@@ -32,7 +32,7 @@ class TorchEncoder:
     def __init__(
         self,
         model: str,
-        words: Words,
+        tokenizer: PieceTokenizer,
         threads: int | None,
         *,
         remote_code: bool = False,
@@ -44,10 +44,10 @@ class TorchEncoder:
         gpu = torch.cuda.is_available()
         if threads and not gpu:
             torch.set_num_threads(threads)
-        self.words = words
+        self.tokenizer = tokenizer
         self.device = "cuda" if gpu else "cpu"
-        self.budget = GPU_BUDGET if gpu else CPU_BUDGET
-        kind = precision(gpu=gpu) if dtype is None else getattr(torch, dtype)
+        self.budget = GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS
+        kind = compute_dtype(gpu=gpu) if dtype is None else getattr(torch, dtype)
         self.dtype = str(kind).removeprefix("torch.")
         self.pooling = pooling(model)
         try:
@@ -55,7 +55,7 @@ class TorchEncoder:
                 model, dtype=kind, use_safetensors=True, trust_remote_code=remote_code
             )
         except (OSError, ValueError, KeyError) as error:
-            raise unloadable(model, error) from error
+            raise load_failure(model, error) from error
         self.model.eval().to(self.device)
         self.dimensions = int(self.model.config.hidden_size)
 

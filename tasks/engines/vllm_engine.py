@@ -29,17 +29,19 @@ from vllm.config import PoolerConfig
 from vllm.inputs import TokensPrompt
 from vllm.platforms import current_platform
 
-from tasks.engines.base import Vectors, unit
-from tasks.engines.memory_budget import batched_tokens, texts_at_once
+from tasks.engines.base import Vectors, normalize
+from tasks.engines.memory_budget import max_batch_texts, max_batch_tokens
 from tasks.engines.pooling import Pooling, pooling
-from tasks.engines.precision import precision
-from tasks.engines.tokenizer import BadModel, Words, config, unloadable
+from tasks.engines.precision import compute_dtype
+from tasks.engines.tokenizer import BadModel, PieceTokenizer, load_failure, model_config
 
 POOLERS: dict[Pooling, str] = {"mean": "MEAN", "cls": "CLS", "last": "LAST"}
 # Tokens at once on a CPU: 1,024 to 8,192 were as fast (MiniLM, one core: 6,600 tokens a CPU second), 65,536 a fifth
 # slower and a GB larger, for they fill no cache.
 CPU_TOKENS = 2_048
-SHARE = 0.9  # of a GPU's memory that vLLM takes, weights included; the rest is for what CUDA and others hold
+GPU_MEMORY_SHARE = (
+    0.9  # of a GPU's memory that vLLM takes, weights included; the rest is for what CUDA and others hold
+)
 
 
 class VllmEncoder:
@@ -50,7 +52,7 @@ class VllmEncoder:
     def __init__(
         self,
         model: str,
-        words: Words,
+        tokenizer: PieceTokenizer,
         longest: int,
         threads: int | None = None,
         *,
@@ -62,13 +64,15 @@ class VllmEncoder:
         cpu = bool(platform.is_cpu())
         if threads and cpu:
             torch.set_num_threads(threads)
-        self.words = words
+        self.tokenizer = tokenizer
         self.longest = longest
         self.device = "cpu" if cpu else "cuda"
-        self.dtype = dtype or str(precision(gpu=not cpu)).removeprefix("torch.")
-        free = 0 if cpu else int(SHARE * torch.cuda.mem_get_info()[0])
+        self.dtype = dtype or str(compute_dtype(gpu=not cpu)).removeprefix("torch.")
+        free = 0 if cpu else int(GPU_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
         tokens = (
-            max(longest, CPU_TOKENS) if cpu else batched_tokens(config(model, "config.json"), free, longest)
+            max(longest, CPU_TOKENS)
+            if cpu
+            else max_batch_tokens(model_config(model, "config.json"), free, longest)
         )
         engine: Any = LLM
         pooler: Any = PoolerConfig
@@ -82,8 +86,8 @@ class VllmEncoder:
                 trust_remote_code=remote_code,
                 max_model_len=longest,
                 max_num_batched_tokens=tokens,
-                max_num_seqs=texts_at_once(tokens),
-                gpu_memory_utilization=SHARE,
+                max_num_seqs=max_batch_texts(tokens),
+                gpu_memory_utilization=GPU_MEMORY_SHARE,
                 enable_prefix_caching=False,  # documents share no prefix worth keeping
                 # Compiled kernels pay on a GPU that is rented for an hour (assumed, for none was at hand); on a CPU
                 # compiling needs a C++ compiler, which a machine may not have.
@@ -92,7 +96,7 @@ class VllmEncoder:
                 use_tqdm_on_load=False,
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:  # vLLM's own are among these
-            raise _refused(model, error) from error
+            raise _start_failure(model, error) from error
         self.dimensions = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -107,14 +111,14 @@ class VllmEncoder:
         out: Vectors = (
             torch.stack([one.outputs.data for one in found]).float().numpy()
         )  # all in order, as they came
-        return unit(out)
+        return normalize(out)
 
 
-def _refused(model: str, error: Exception) -> BadModel:
+def _start_failure(model: str, error: Exception) -> BadModel:
     said = str(error)
     if "out of memory" in said.lower() or "No available memory" in said:
         return BadModel(
             f"{model} does not fit into this machine's memory: {said.splitlines()[0][:200]}",
             hint="choose a GPU with more memory: `embedfleet speed --model MODEL` says which hold it",
         )
-    return unloadable(model, error)
+    return load_failure(model, error)

@@ -16,25 +16,25 @@ import pyarrow.parquet as pq
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span, Store
 
-TAIL: Span = (-(64 * 2**10), None)  # where the footer is: one request brings it
-BUFFER = 4 * 2**20  # bytes of a column fetched at once
-DECODED = 4 * 2**20  # bytes of rows decoded at once
-ROWS = 1_024  # of those, at most
+FOOTER_SPAN: Span = (-(64 * 2**10), None)  # where the footer is: one request brings it
+COLUMN_BUFFER_BYTES = 4 * 2**20  # bytes of a column fetched at once
+BATCH_BYTES = 4 * 2**20  # bytes of rows decoded at once
+BATCH_ROWS = 1_024  # of those, at most
 
 
-def footer(source: Store, path: str, version: str) -> BinaryIO:
+def open_footer(source: Store, path: str, version: str) -> BinaryIO:
     """The file's stream, at its end, for reading parts exactly. The caller closes it.
 
     Raises:
         Changed: it is gone, or another.
     """
-    stream = source.get(path, version, TAIL)
+    stream = source.get(path, version, FOOTER_SPAN)
     if stream is None:
         raise ObjectChanged(path, version, None)
     return stream
 
 
-def small(body: bytes, columns: list[str] | None = None) -> pa.Table:
+def read_small_table(body: bytes, columns: list[str] | None = None) -> pa.Table:
     """A file that is in memory, read on this thread: of what `read_table` starts, some may live on for a moment.
 
     A process that ends in that moment aborts, however well it did (apache/arrow issue 34314).
@@ -43,7 +43,7 @@ def small(body: bytes, columns: list[str] | None = None) -> pa.Table:
         return file.read(columns, use_threads=False)
 
 
-class Forward:
+class ForwardReader:
     """One open file and the place in it."""
 
     def __init__(self, path: str, version: str, columns: Sequence[str], stream: BinaryIO) -> None:
@@ -55,7 +55,7 @@ class Forward:
         self.path, self.version, self.columns = path, version, tuple(columns)
         self._stream = stream
         try:
-            self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=BUFFER)
+            self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
         except BaseException:
             self._stream.close()
             raise
@@ -78,7 +78,7 @@ class Forward:
 
     def _part(self, group: int, first: int, start: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         if group != self._group or self._row > start:
-            size = max(1, min(ROWS, DECODED // self._sizes[group]))
+            size = max(1, min(BATCH_ROWS, BATCH_BYTES // self._sizes[group]))
             columns = list(self.columns)
             self._batches = self._file.iter_batches(
                 size, row_groups=[group], columns=columns, use_threads=False
@@ -101,13 +101,13 @@ class Forward:
         self._stream.close()
 
 
-class Bookmark:
+class OpenFile:
     """The file that was read last, still open."""
 
     def __init__(self) -> None:
-        self._open: Forward | None = None
+        self._open: ForwardReader | None = None
 
-    def at(self, piece: Slice, columns: Sequence[str], stream: Callable[[], BinaryIO]) -> Forward:
+    def at(self, piece: Slice, columns: Sequence[str], stream: Callable[[], BinaryIO]) -> ForwardReader:
         """The file of a slice: the one in hand where it is the same, else that of the stream."""
         found = self._open
         if found and (found.path, found.version, found.columns) == (
@@ -117,7 +117,7 @@ class Bookmark:
         ):
             return found
         self.close()
-        self._open = Forward(piece.path, piece.version, columns, stream())
+        self._open = ForwardReader(piece.path, piece.version, columns, stream())
         return self._open
 
     def close(self) -> None:

@@ -12,15 +12,15 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from tasks.errors import Problem
-from tasks.formats.readers import opened
+from tasks.formats.readers import open_slice
 from tasks.protocol.shard import Slice
 from tasks.stores.base import Store
 
-AT_ONCE = 8  # files; each may bring a block of 8 MiB
+OPEN_AHEAD = 8  # files; each may bring a block of 8 MiB
 
 
-def ahead(
-    source: Store, slices: Sequence[Slice], at_once: int = AT_ONCE
+def prefetch(
+    source: Store, slices: Sequence[Slice], at_once: int = OPEN_AHEAD
 ) -> Generator[tuple[Slice, BinaryIO | None]]:
     """The slices in order, each with its stream, None where the file before is the same or nothing is gained.
 
@@ -39,7 +39,7 @@ def ahead(
             for piece in slices:
                 while position < len(slices) and len(waiting) < at_once:
                     new = fresh[position]
-                    waiting.append(pool.submit(opened, source, slices[position]) if new else None)
+                    waiting.append(pool.submit(open_slice, source, slices[position]) if new else None)
                     position += 1
                 future = waiting.popleft()
                 yield piece, future and future.result()

@@ -28,11 +28,11 @@ NUMBERS: dict[Dtype, Any] = {
 Floats = NDArray[np.float32]
 
 
-class NoWidth(Problem):
+class UnsupportedDimensions(Problem):
     """So many dimensions cannot be stored in this type."""
 
 
-def width(dimensions: int, dtype: Dtype) -> int:
+def stored_width(dimensions: int, dtype: Dtype) -> int:
     """Numbers in a stored vector.
 
     Raises:
@@ -41,24 +41,24 @@ def width(dimensions: int, dtype: Dtype) -> int:
     if dtype != "binary":
         return dimensions
     if dimensions % 8:
-        raise NoWidth(
+        raise UnsupportedDimensions(
             f"binary vectors hold 8 dimensions a byte, and {dimensions} are no multiple of 8",
             hint=f"set output.dimensions to {max(8, dimensions - dimensions % 8)}, or output.dtype to int8",
         )
     return dimensions // 8
 
 
-def number(dtype: Dtype) -> np.dtype[Any]:
+def numpy_dtype(dtype: Dtype) -> np.dtype[Any]:
     """What a stored vector is made of, in memory."""
     return np.dtype(NUMBERS[dtype])
 
 
-def element(dtype: Dtype) -> pa.DataType:
+def arrow_type(dtype: Dtype) -> pa.DataType:
     """The same, in a file."""
-    return pa.from_numpy_dtype(number(dtype))
+    return pa.from_numpy_dtype(numpy_dtype(dtype))
 
 
-def quantise(vectors: Floats, dtype: Dtype) -> tuple[NDArray[Any], Floats | None]:
+def quantize(vectors: Floats, dtype: Dtype) -> tuple[NDArray[Any], Floats | None]:
     """What is stored of each row, [rows, width], and the scale of each row where there is one."""
     if dtype == "int8":
         scales = np.abs(vectors).max(axis=1, initial=0) / np.float32(LARGEST)
@@ -66,10 +66,10 @@ def quantise(vectors: Floats, dtype: Dtype) -> tuple[NDArray[Any], Floats | None
         return np.rint(vectors / steps[:, None]).astype(np.int8), scales
     if dtype == "binary":
         return np.packbits(vectors > 0, axis=1), None
-    return vectors.astype(number(dtype), copy=False), None
+    return vectors.astype(numpy_dtype(dtype), copy=False), None
 
 
-def restore(rows: pa.RecordBatch | pa.Table) -> Floats:
+def dequantize(rows: pa.RecordBatch | pa.Table) -> Floats:
     """The vectors of a batch or a table of an output, [rows, dimensions], as near as it knows them.
 
     Those of binary are of length 1 and know signs only. What a file says of itself is believed: `embedfleet.dtype` in
@@ -81,7 +81,7 @@ def restore(rows: pa.RecordBatch | pa.Table) -> Floats:
     said = (rows.schema.metadata or {}).get(b"embedfleet.dtype", b"").decode()
     if said not in DTYPES:
         raise ValueError(f"no vectors of embedfleet: the metadata has {said!r} for embedfleet.dtype")
-    stored = matrix(rows)
+    stored = stored_matrix(rows)
     if said == "int8":
         scales: Any = rows.column("scale")
         return stored.astype(np.float32) * np.asarray(scales, np.float32)[:, None]
@@ -91,7 +91,7 @@ def restore(rows: pa.RecordBatch | pa.Table) -> Floats:
     return stored.astype(np.float32, copy=False)
 
 
-def matrix(rows: pa.RecordBatch | pa.Table) -> NDArray[Any]:
+def stored_matrix(rows: pa.RecordBatch | pa.Table) -> NDArray[Any]:
     """The numbers of the vectors as they are stored, [rows, width]."""
     column: Any = rows.column("vector")
     parts: list[Any] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]

@@ -22,13 +22,15 @@ from uuid import UUID
 import pyarrow as pa
 
 from tasks.errors import Problem
-from tasks.formats.parquet_reader import Bookmark, footer
+from tasks.formats.parquet_reader import OpenFile, open_footer
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Store, StoreError
 
-LONGEST = 8 * 2**20  # bytes of one text or line; longer ones are quarantined, not held
-ZSTD = 4_096  # bytes decompressed at once: where a .zst is damaged, Arrow loses what it had of this read
-csv.field_size_limit(8 * LONGEST)  # a longer field breaks the file off: the parser holds it in memory
+MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined, not held
+ZSTD_READ_BYTES = (
+    4_096  # bytes decompressed at once: where a .zst is damaged, Arrow loses what it had of this read
+)
+csv.field_size_limit(8 * MAX_TEXT_BYTES)  # a longer field breaks the file off: the parser holds it in memory
 
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
@@ -45,7 +47,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class BadRow:
     """A row that cannot be embedded, and why."""
 
     file: str
@@ -54,7 +56,7 @@ class Bad:
     id: str | None = None
 
 
-Row = Document | Bad
+ReadRow = Document | BadRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,13 @@ class Columns:
         return tuple(dict.fromkeys((self.text, *([self.id] if self.id is not None else []), *self.keep)))
 
 
-def rows(
+def read_rows(
     source: Store,
     piece: Slice,
     columns: Columns,
-    bookmark: Bookmark | None = None,
+    bookmark: OpenFile | None = None,
     stream: BinaryIO | None = None,
-) -> Iterator[Row]:
+) -> Iterator[ReadRow]:
     """The rows of a slice, good and bad, in file order. With a `bookmark` a Parquet file stays open for the next slice.
 
     `stream` is what `opened` gave, where that was called before.
@@ -96,11 +98,11 @@ def rows(
     if piece.kind == "parquet":
         yield from _parquet(source, piece, columns, bookmark, stream)
         return
-    with stream or opened(source, piece) as stored, plain(stored, piece.path) as unpacked:
-        yield from rows_of(unpacked, piece, columns)
+    with stream or open_slice(source, piece) as stored, decompressed(stored, piece.path) as unpacked:
+        yield from rows_of_stream(unpacked, piece, columns)
 
 
-def opened(source: Store, piece: Slice) -> BinaryIO:
+def open_slice(source: Store, piece: Slice) -> BinaryIO:
     """The stream of a slice's file, whose beginning (of Parquet, whose end) is here when this returns.
 
     Raises:
@@ -112,18 +114,18 @@ def opened(source: Store, piece: Slice) -> BinaryIO:
         raise StoreError(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
     if piece.kind == "parquet":
         try:
-            return footer(source, piece.path, piece.version)
+            return open_footer(source, piece.path, piece.version)
         except ObjectChanged as changed:
             if changed.gone:
-                raise missing(source, piece) from changed
+                raise missing_file(source, piece) from changed
             raise
     stream = source.get(piece.path, piece.version, (piece.start, piece.end))
     if stream is None:
-        raise missing(source, piece)
+        raise missing_file(source, piece)
     return stream
 
 
-def missing(source: Store, piece: Slice) -> Problem:
+def missing_file(source: Store, piece: Slice) -> Problem:
     """Why a file is not there: it alone is gone, or nothing is there any more, as when a disk is not mounted."""
     if source.list(""):
         return ObjectChanged(piece.path, piece.version, None)
@@ -133,7 +135,7 @@ def missing(source: Store, piece: Slice) -> Problem:
     )
 
 
-def rows_of(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
+def rows_of_stream(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
     """The rows of a stream of plain bytes: anything but Parquet."""
     if piece.kind in ("csv", "tsv"):
         yield from _table(stream, piece, columns)
@@ -141,61 +143,63 @@ def rows_of(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
         yield from _lines(stream, piece, columns)
 
 
-def plain(stream: BinaryIO, name: str) -> BinaryIO:
+def decompressed(stream: BinaryIO, name: str) -> BinaryIO:
     """The bytes of a file as they come, decompressed when its name ends with .gz or .zst."""
     if name.endswith(".gz"):
         return cast("BinaryIO", gzip.open(stream, "rb"))
     if name.endswith(".zst"):
         native = pa.CompressedInputStream(pa.PythonFile(cast("Any", stream), "r"), "zstd")
-        return cast("BinaryIO", io.BufferedReader(cast("Any", native), ZSTD))
+        return cast("BinaryIO", io.BufferedReader(cast("Any", native), ZSTD_READ_BYTES))
     return stream
 
 
-def _lines(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
+def _lines(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
     """Lines that start in [start, end)."""
     position = piece.start
     if position:
         stream.seek(position)
     while piece.end is None or position < piece.end:
         try:
-            line = stream.readline(LONGEST + 1)
+            line = stream.readline(MAX_TEXT_BYTES + 1)
             length = len(line)
-            whole = line.endswith(b"\n") or length <= LONGEST
+            whole = line.endswith(b"\n") or length <= MAX_TEXT_BYTES
             while not whole:  # read past the rest, without holding it
                 rest = stream.readline(2**20)
                 length += len(rest)
                 whole = rest.endswith(b"\n") or not rest
         except (*GZIP_ERRORS, OSError) as error:
-            yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+            yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
             return
         if not line:
             return
         if position == 0:
             line = line.removeprefix(codecs.BOM_UTF8)
-        if length > LONGEST:
-            yield Bad(piece.path, position, f"over-long line: {length:,} bytes, at most {LONGEST:,}")
+        if length > MAX_TEXT_BYTES:
+            yield BadRow(
+                piece.path, position, f"over-long line: {length:,} bytes, at most {MAX_TEXT_BYTES:,}"
+            )
         elif line.strip():
             yield _line(line, piece, position, columns)
         position += length
 
 
-def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> Row:
+def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> ReadRow:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        return Bad(piece.path, position, f"invalid UTF-8 at byte {error.start} of the line")
+        return BadRow(piece.path, position, f"invalid UTF-8 at byte {error.start} of the line")
     if piece.kind == "text":  # its lines have no names: the text is all there is
-        return check(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))
+        return row_of(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))
     try:
         record: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Bad(piece.path, position, f"broken JSON line: {error}")
+        return BadRow(piece.path, position, f"broken JSON line: {error}")
     if not isinstance(record, dict):
-        return Bad(piece.path, position, f"not a JSON object: {type(record).__name__}")
-    return check(piece.path, position, cast("dict[str, Any]", record), columns)
+        return BadRow(piece.path, position, f"not a JSON object: {type(record).__name__}")
+    return row_of(piece.path, position, cast("dict[str, Any]", record), columns)
 
 
-def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
+def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.DictReader(text, delimiter="\t" if piece.kind == "tsv" else ",")
     position = 0
@@ -204,29 +208,29 @@ def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Row]:
             try:
                 record = next(reader, None)
             except (csv.Error, *GZIP_ERRORS, OSError) as error:
-                yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+                yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
                 return
             if record is None:
                 return
-            yield check(piece.path, position, record, columns)
+            yield row_of(piece.path, position, record, columns)
             position += 1
     finally:
         text.detach()  # the stream is the caller's to close
 
 
 def _parquet(
-    source: Store, piece: Slice, columns: Columns, bookmark: Bookmark | None, stream: BinaryIO | None
-) -> Iterator[Row]:
-    mark = bookmark or Bookmark()
+    source: Store, piece: Slice, columns: Columns, bookmark: OpenFile | None, stream: BinaryIO | None
+) -> Iterator[ReadRow]:
+    mark = bookmark or OpenFile()
     position = piece.start
     try:
-        file = mark.at(piece, columns.names, lambda: stream or opened(source, piece))
+        file = mark.at(piece, columns.names, lambda: stream or open_slice(source, piece))
         for first, batch in file.read(piece.start, file.rows if piece.end is None else piece.end):
             yield from _batch(batch, first, piece.path, columns)
             position = first + batch.num_rows
     except (pa.ArrowException, OSError) as error:
         mark.close()
-        yield Bad(piece.path, position, f"the file is damaged from here on: {error}")
+        yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
     except Problem:
         mark.close()
         raise
@@ -235,11 +239,11 @@ def _parquet(
             mark.close()
 
 
-def _batch(batch: pa.RecordBatch, first: int, file: str, columns: Columns) -> Iterator[Row]:
+def _batch(batch: pa.RecordBatch, first: int, file: str, columns: Columns) -> Iterator[ReadRow]:
     values = {name: _values(batch, name) for name in columns.names}
     for offset in range(batch.num_rows):
         record = {name: column[offset] for name, column in values.items()}
-        yield check(file, first + offset, record, columns)
+        yield row_of(file, first + offset, record, columns)
 
 
 def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
@@ -273,20 +277,20 @@ def _raw(column: Any) -> Any:
     return column.view(pa.binary_view()) if pa.types.is_string_view(column.type) else column
 
 
-def check(file: str, position: int, record: Mapping[str, Any], columns: Columns) -> Row:
+def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns) -> ReadRow:
     """The document, or what is wrong with the row."""
     text = _decoded(record.get(columns.text))
     identity = _decoded(record.get(columns.id)) if columns.id is not None else None
     name = f"{file}#{position}" if columns.id is None else _identity(identity)
     if name is None:
-        return Bad(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
+        return BadRow(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
     reason = _fault(text, columns.text)
     kept = tuple(_kept(record.get(column)) for column in columns.keep) if reason is None else ()
-    if any(len(value or "") > LONGEST for value in kept):
-        reason = f"over-long: a column to keep has more than {LONGEST:,} characters"
+    if any(len(value or "") > MAX_TEXT_BYTES for value in kept):
+        reason = f"over-long: a column to keep has more than {MAX_TEXT_BYTES:,} characters"
     if reason is None and _encodable(name):
         return Document(name, text, file, position, kept)
-    return Bad(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
+    return BadRow(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
 
 
 def _kept(value: Any) -> str | None:
@@ -318,8 +322,8 @@ def _fault(text: Any, column: str) -> str | None:
         return f"not a string: {column!r} is {_shown(text)}"
     if not text.strip():
         return "no text: it is empty or blank"
-    if len(text) > LONGEST:
-        return f"over-long: {len(text):,} characters, at most {LONGEST:,}"
+    if len(text) > MAX_TEXT_BYTES:
+        return f"over-long: {len(text):,} characters, at most {MAX_TEXT_BYTES:,}"
     return None if _encodable(text) else "invalid UTF-8 in the text"
 
 

@@ -18,31 +18,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.engines.base import Vectors
-from tasks.formats.quantize import element, number, quantise, width
+from tasks.formats.quantize import arrow_type, numpy_dtype, quantize, stored_width
 from tasks.protocol.dtypes import Dtype
 
-OURS = ("id", "chunk", "vector", "scale")  # columns that no source column may be called
-ELEMENTS = "vector.list.element"  # what Parquet calls the numbers in the vectors
+OWN_COLUMNS = ("id", "chunk", "vector", "scale")  # columns that no source column may be called
+ELEMENT_PATH = "vector.list.element"  # what Parquet calls the numbers in the vectors
 
 # A row group is what a reader loads at once and what its threads share out. At most so many rows, half of the 122,880
 # that DuckDB writes by itself, and so many bytes of vectors, half of the 128 MiB that is the largest block of Ray Data
 # and parquet-java's usual group. A shard of a million tokens is mostly one group.
 GROUP_ROWS = 65_536
 GROUP_BYTES = 64 * 2**20
-GROUP_KEPT = (
+GROUP_KEPT_CHARACTERS = (
     64 * 2**20
 )  # characters of what is kept of the source, about; Arrow takes 2 GiB of a column at once
-PART = 2**20  # numbers turned into fewer bits at once, so that this takes little memory beside
+QUANTIZE_NUMBERS = 2**20  # numbers turned into fewer bits at once, so that this takes little memory beside
 
 
-def schema(
+def arrow_schema(
     dimensions: int, dtype: Dtype, keep: Sequence[str] = (), meta: Mapping[str, str] | None = None
 ) -> pa.Schema:
     """`id` (document), `chunk` (its number in the document), `vector` (fixed-size list), `scale` for int8, what is kept.
 
     The metadata has `meta`, `dtype` and `dimensions`, each key after `embedfleet.`.
     """
-    numbers = pa.list_(pa.field("element", element(dtype), nullable=False), width(dimensions, dtype))
+    numbers = pa.list_(
+        pa.field("element", arrow_type(dtype), nullable=False), stored_width(dimensions, dtype)
+    )
     fields: list[pa.Field[Any]] = [
         pa.field("id", pa.string(), nullable=False),
         pa.field("chunk", pa.int32(), nullable=False),
@@ -55,7 +57,7 @@ def schema(
     return pa.schema(fields, {f"embedfleet.{key}": value for key, value in about.items()})
 
 
-class VectorFile:
+class VectorFileWriter:
     """A Parquet file being written. Complete only after `close`, or after the `with` block.
 
     Holds one row group. Where groups end does not depend on how many rows come at once.
@@ -73,18 +75,18 @@ class VectorFile:
         self.dtype: Dtype = dtype
         self.dimensions = dimensions
         self.rows = 0
-        self.schema = schema(dimensions, dtype, keep, meta)
+        self.schema = arrow_schema(dimensions, dtype, keep, meta)
         # Vectors do not shrink. But Parquet has no number of 8 bits, it stores such as 32: only as places in a
         # dictionary, which has 256 at most, do they take a byte each.
         others = [name for name in self.schema.names if name != "vector"]
         how: dict[str, Any] = {
-            "compression": dict.fromkeys(others, "zstd") | {ELEMENTS: "none"},
-            "use_dictionary": [ELEMENTS] if dtype in ("int8", "binary") else False,
+            "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none"},
+            "use_dictionary": [ELEMENT_PATH] if dtype in ("int8", "binary") else False,
             "write_statistics": others,
         }
         self._writer = pq.ParquetWriter(path, self.schema, **how)
-        stored = number(dtype)
-        wide = width(dimensions, dtype)
+        stored = numpy_dtype(dtype)
+        wide = stored_width(dimensions, dtype)
         self._most = max(1, min(GROUP_ROWS, GROUP_BYTES // (wide * stored.itemsize)))
         self._keep = list(keep)
         # What is held. Memory that no row has come to is not taken.
@@ -104,16 +106,19 @@ class VectorFile:
     ) -> None:
         """Rows. `vectors` is [len(ids), dimensions], of length 1; `kept` has by row the values of the columns to keep."""
         sizes = list(accumulate((sum(len(value or "") for value in values) for values in kept), initial=0))
-        part = max(1, PART // self.dimensions)
+        part = max(1, QUANTIZE_NUMBERS // self.dimensions)
         start = 0
         while start < len(ids):
             end = min(len(ids), start + part, start + self._most - len(self._ids))
             if self._keep:  # the row that fills the group is its last
-                end = min(end, bisect_left(sizes, sizes[start] + GROUP_KEPT - self._characters, start + 1))
+                end = min(
+                    end,
+                    bisect_left(sizes, sizes[start] + GROUP_KEPT_CHARACTERS - self._characters, start + 1),
+                )
                 self._kept += kept[start:end]
                 self._characters += sizes[end] - sizes[start]
             self._hold(ids[start:end], chunks[start:end], vectors[start:end])
-            if len(self._ids) == self._most or self._characters >= GROUP_KEPT:
+            if len(self._ids) == self._most or self._characters >= GROUP_KEPT_CHARACTERS:
                 self._flush()
             start = end
 
@@ -126,7 +131,7 @@ class VectorFile:
     def _hold(self, ids: Sequence[str], chunks: Sequence[int], vectors: Vectors) -> None:
         """Copied: the caller may use its own again."""
         first, last = len(self._ids), len(self._ids) + len(ids)
-        self._vectors[first:last], scales = quantise(vectors, self.dtype)
+        self._vectors[first:last], scales = quantize(vectors, self.dtype)
         if scales is not None:
             self._scales[first:last] = scales
         self._ids += ids
@@ -162,7 +167,7 @@ class VectorFile:
         self.close()
 
 
-def digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """sha256 of a file, hexadecimal."""
     with path.open("rb") as stream:
         return file_digest(stream, "sha256").hexdigest()

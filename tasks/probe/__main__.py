@@ -19,9 +19,9 @@ from importlib import metadata
 from itertools import cycle
 from typing import Any
 
-from tasks.engines.base import Encoder, limit
-from tasks.engines.load import load
-from tasks.engines.tokenizer import HASH, Cut, pieces
+from tasks.engines.base import Encoder, piece_limit
+from tasks.engines.load import load_encoder
+from tasks.engines.tokenizer import HASH_MODEL, ChunkSpec, split_texts
 from tasks.errors import Problem
 from tasks.worker.windows import WINDOW_TOKENS
 
@@ -102,7 +102,7 @@ def versions() -> dict[str, str]:
 
 def ceiling(encoder: Encoder, seconds: float) -> dict[str, Any]:
     """FLOPS of matrix products on the engine's device; null for the engine that multiplies no matrices."""
-    if encoder.name == HASH:
+    if encoder.name == HASH_MODEL:
         return {"flops_per_second": None}
     from tasks.probe import matmul as products  # noqa: PLC0415 - loads torch
 
@@ -124,15 +124,15 @@ def main() -> int:
     os.dup2(2, 1)  # what libraries print must not mix with the answer
     try:
         order: dict[str, Any] = json.loads(sys.stdin.readline())
-        encoder = load(
+        encoder = load_encoder(
             arguments.engine,
             arguments.model,
             arguments.threads,
             remote_code=arguments.remote_code,
             tokens=order["tokens"],
         )
-        cut = Cut(limit(arguments.model, order["tokens"]), order["overlap"], order["prompt"])
-        ids = [piece for found in pieces(encoder.words, order["texts"], cut) for piece in found.ids]
+        cut = ChunkSpec(piece_limit(arguments.model, order["tokens"]), order["overlap"], order["prompt"])
+        ids = [piece for found in split_texts(encoder.tokenizer, order["texts"], cut) for piece in found.ids]
         print("ready", file=protocol, flush=True)
         sys.stdin.readline()
         found = measure(encoder, ids, arguments.seconds)

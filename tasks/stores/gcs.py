@@ -49,7 +49,7 @@ FIELDS = "items(name,size,timeCreated,generation),nextPageToken"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 TYPE = "application/octet-stream"
 
-Result = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class GcsStore:

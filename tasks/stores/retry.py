@@ -24,7 +24,7 @@ CONNECT_TIMEOUT = 10.0  # seconds to reach it
 READ_TIMEOUT = 30.0  # seconds between two bytes
 CLOCK_FRESH_SECONDS = 3.0  # seconds for which the time of an answer may be carried on by our own clock
 
-Result = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class TransientError(Exception):  # noqa: N818 - a state of the line, not an error

@@ -43,7 +43,7 @@ CONCURRENT_PARTS = 2  # parts of one upload on their way
 PART_ATTEMPTS = 8  # of a part; by the SDK, as a part may be sent twice
 ERRORS = (ClientError, BotoCoreError, RecursionError, *NETWORK_ERRORS)
 
-Result = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class S3Store:

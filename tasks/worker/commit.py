@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tasks.clock import utc
-from tasks.formats.vector_file import digest
+from tasks.formats.vector_file import sha256_of
 from tasks.protocol import receipt
 from tasks.protocol.keys import part_key, parts_prefix, quarantine_key, receipt_key, vectors_key
 from tasks.protocol.lease import Lease
@@ -98,7 +98,7 @@ class Committer:
         name = f"{shard.id}-{_attempt(task)}{f'-{len(task.earlier)}' if task.earlier else ''}"
         quarantine = quarantine_key(self.run, shard.slab, name) if output.failed else None
         with stages.time("write"):
-            fingerprint, size = digest(output.vectors), output.vectors.stat().st_size
+            fingerprint, size = sha256_of(output.vectors), output.vectors.stat().st_size
         with stages.time("store"):
             self.store.put(vectors_key(name), output.vectors)
             if quarantine:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.engines.base import Encoder, Vectors
-from tasks.formats.readers import Bad
-from tasks.formats.vector_file import VectorFile
+from tasks.formats.readers import BadRow
+from tasks.formats.vector_file import VectorFileWriter
 from tasks.protocol.manifest import Header
 from tasks.worker.windows import ShardCounts, Window, bad_row, output_dimensions
 
@@ -35,7 +35,9 @@ class OutputFiles:
         self.counts = counts
         self.vectors, self.failures = vectors, failures
         self.tokens = self.failed = 0
-        self._file = VectorFile(vectors, output_dimensions(header, encoder), header.dtype, header.keep, meta)
+        self._file = VectorFileWriter(
+            vectors, output_dimensions(header, encoder), header.dtype, header.keep, meta
+        )
         self._bad = failures.open("w", encoding="utf-8")
         self._closed = False
 
@@ -100,7 +102,7 @@ class OutputFiles:
         self.vectors.unlink(missing_ok=True)
         self.failures.unlink(missing_ok=True)
 
-    def _fail(self, row: Bad) -> None:
+    def _fail(self, row: BadRow) -> None:
         self.counts.failed += 1
         self.failed += 1
         self._bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from tasks.engines.base import Vectors, shorten
-from tasks.engines.deduplicate import Repeats
-from tasks.engines.isolate_failures import survive
+from tasks.engines.base import Vectors, truncate_dimensions
+from tasks.engines.deduplicate import Deduplicator
+from tasks.engines.isolate_failures import encode_isolating_failures
 from tasks.protocol import crash_marker
 from tasks.protocol.lease import Lease
 from tasks.worker.context import WorkerContext
@@ -45,7 +45,7 @@ class Pipeline:
     claims: ShardSource
     on_commit: Callable[[ShardTask, bool], None]
     on_state: Callable[[str], None]
-    repeats: Repeats = field(default_factory=Repeats)
+    repeats: Deduplicator = field(default_factory=Deduplicator)
     _windows: WindowQueue[WindowTask] = field(
         default_factory=lambda: WindowQueue[WindowTask](WINDOW_TOKENS, may_share_batch)
     )
@@ -240,8 +240,8 @@ class Pipeline:
             crash_marker.clear(self.context.scratch)
 
     def _encode(self, pieces: Sequence[Sequence[int]]) -> tuple[Vectors, dict[int, str]]:
-        vectors, faults = survive(self.context.encoder, pieces)
-        return shorten(vectors, self.context.header.dimensions), faults
+        vectors, faults = encode_isolating_failures(self.context.encoder, pieces)
+        return truncate_dimensions(vectors, self.context.header.dimensions), faults
 
     def _hand_over(self, items: list[WindowTask]) -> None:
         """Give windows to the writer; where it lags, the engine waits for it (backpressure)."""

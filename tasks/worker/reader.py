@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Protocol
 
 from tasks.errors import Problem
-from tasks.formats.parquet_reader import Bookmark
+from tasks.formats.parquet_reader import OpenFile
 from tasks.protocol.lease import Lease
 from tasks.protocol.shard import Shard
 from tasks.stores.base import ObjectChanged
@@ -67,7 +67,7 @@ class Reader:
     def run(self) -> None:
         """Claim and read shards, one after the other."""
         pause = PAUSE_SECONDS
-        bookmark = Bookmark()
+        bookmark = OpenFile()
         lead = LEAD_SECONDS
         try:
             while self._wait_for_turn(lead):
@@ -109,7 +109,7 @@ class Reader:
             if busy and not self.shards_in_hand():
                 return
 
-    def _read(self, shard: Shard, lease: Lease, bookmark: Bookmark) -> float:
+    def _read(self, shard: Shard, lease: Lease, bookmark: OpenFile) -> float:
         """Put one shard's windows into the queue; returns when its first window was ready, by the monotonic clock."""
         context = self.context
         with context.progress.stages.time("store"):
@@ -139,13 +139,13 @@ class Reader:
         self.windows.put(WindowTask(task, Window(), last=True))
         return first or monotonic()
 
-    def _windows(self, task: ShardTask, bookmark: Bookmark) -> WindowReader:
+    def _windows(self, task: ShardTask, bookmark: OpenFile) -> WindowReader:
         divisor = SUSPECT_DIVISOR if task.suspect else 1
         return WindowReader(
             header=self.context.header,
             source=self.context.corpus,
             shard=task.shard,
-            words=self.context.encoder.words,
+            tokenizer=self.context.encoder.tokenizer,
             dimensions=self.context.encoder.dimensions,
             counts=task.counts,
             bookmark=bookmark,

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import cast
 
-from tasks.engines.base import Encoder, limit
-from tasks.engines.tokenizer import BadModel, Cut, Pieces, Words, pieces
-from tasks.formats.parquet_reader import Bookmark
-from tasks.formats.prefetch import ahead
-from tasks.formats.readers import Bad, Columns, Document, Row, rows
+from tasks.engines.base import Encoder, piece_limit
+from tasks.engines.tokenizer import BadModel, ChunkSpec, PieceTokenizer, TextPieces, split_texts
+from tasks.formats.parquet_reader import OpenFile
+from tasks.formats.prefetch import prefetch
+from tasks.formats.readers import BadRow, Columns, Document, ReadRow, read_rows
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
@@ -65,7 +65,7 @@ class Window:
     cuts: list[int] = field(default_factory=list[int])
     kept: list[tuple[str | None, ...]] = field(default_factory=list[tuple[str | None, ...]])
     pieces: list[Sequence[int]] = field(default_factory=list[Sequence[int]])
-    bad: list[Bad] = field(default_factory=list[Bad])
+    bad: list[BadRow] = field(default_factory=list[BadRow])
     tokens: int = 0
     characters: int = 0
     before: list[int] = field(default_factory=list[int])
@@ -75,11 +75,11 @@ class Window:
         """Rows of the input."""
         return len(self.documents) + len(self.bad)
 
-    def fail(self, row: Bad) -> None:
+    def fail(self, row: BadRow) -> None:
         self.before.append(len(self.documents))
         self.bad.append(row)
 
-    def add(self, document: Document, found: Pieces, kept: Sequence[tuple[str | None, ...]]) -> None:
+    def add(self, document: Document, found: TextPieces, kept: Sequence[tuple[str | None, ...]]) -> None:
         self.take(
             document, found.cut, [array("i", ids) for ids in found.ids], kept
         )  # a list takes ten times as much
@@ -119,9 +119,9 @@ def split_window(window: Window, tokens: int) -> tuple[Window, Window]:
     return first, rest
 
 
-def cut_of(header: Header) -> Cut:
+def cut_of(header: Header) -> ChunkSpec:
     """How this run chunks or truncates texts."""
-    return Cut(limit(header.model, header.tokens), header.overlap, header.prompt)
+    return ChunkSpec(piece_limit(header.model, header.tokens), header.overlap, header.prompt)
 
 
 def columns_of(header: Header) -> Columns:
@@ -129,10 +129,12 @@ def columns_of(header: Header) -> Columns:
     return Columns(header.text, header.id, header.keep)
 
 
-def rows_of(header: Header, source: Store, shard: Shard, bookmark: Bookmark | None = None) -> Iterator[Row]:
+def rows_of(
+    header: Header, source: Store, shard: Shard, bookmark: OpenFile | None = None
+) -> Iterator[ReadRow]:
     """The rows of a shard, in the order of the input."""
-    for piece, stream in ahead(source, shard.slices):
-        yield from rows(source, piece, columns_of(header), bookmark, stream)
+    for piece, stream in prefetch(source, shard.slices):
+        yield from read_rows(source, piece, columns_of(header), bookmark, stream)
 
 
 def output_dimensions(header: Header, encoder: Encoder) -> int:
@@ -162,10 +164,10 @@ class WindowReader:
     header: Header
     source: Store
     shard: Shard
-    words: Words
+    tokenizer: PieceTokenizer
     dimensions: int
     counts: ShardCounts
-    bookmark: Bookmark | None = None
+    bookmark: OpenFile | None = None
     skip: int = 0
     tokens: Callable[[], int] = lambda: WINDOW_TOKENS
 
@@ -175,7 +177,7 @@ class WindowReader:
         source = rows_of(self.header, self.source, self.shard, self.bookmark)
         with self.counts.stages.time("read"):
             next(islice(source, self.skip, self.skip), None)
-        held: list[Row] = []  # in the order of the input
+        held: list[ReadRow] = []  # in the order of the input
         texts = size = 0
         while True:
             with self.counts.stages.time("read"):
@@ -190,7 +192,7 @@ class WindowReader:
             ):
                 for one, parts in self._tokenise(held):
                     if parts is None:
-                        window.fail(cast("Bad", one))
+                        window.fail(cast("BadRow", one))
                     else:
                         self._add(window, cast("Document", one), parts)
                     full = (
@@ -207,11 +209,13 @@ class WindowReader:
         if window.rows:
             yield window
 
-    def _tokenise(self, held: Sequence[Row]) -> Iterator[tuple[Row, Pieces | None]]:
+    def _tokenise(self, held: Sequence[ReadRow]) -> Iterator[tuple[ReadRow, TextPieces | None]]:
         """Each row; documents with their pieces, failed rows with None."""
         texts = [row.text for row in held if isinstance(row, Document)]
         with self.counts.stages.time("tokenise"):
-            found = iter(pieces(self.words, texts, cut_of(self.header), spans=self._spans) if texts else ())
+            found = iter(
+                split_texts(self.tokenizer, texts, cut_of(self.header), spans=self._spans) if texts else ()
+            )
         for row in held:
             yield row, next(found) if isinstance(row, Document) else None
 
@@ -220,7 +224,7 @@ class WindowReader:
         """Whether each chunk keeps its own text, so that its place in the document must be known."""
         return self.header.overlap is not None and self.header.text in self.header.keep
 
-    def _add(self, window: Window, document: Document, parts: Pieces) -> None:
+    def _add(self, window: Window, document: Document, parts: TextPieces) -> None:
         if not all(parts.ids):  # without special tokens the model would get an empty input
             window.fail(bad_row(document, "no text: the tokenizer finds nothing in it"))
             return
@@ -233,5 +237,5 @@ class WindowReader:
         window.add(replace(document, text="", kept=()), parts, kept)
 
 
-def bad_row(document: Document, reason: str) -> Bad:
-    return Bad(document.file, document.position, reason, document.id)
+def bad_row(document: Document, reason: str) -> BadRow:
+    return BadRow(document.file, document.position, reason, document.id)

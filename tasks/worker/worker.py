@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from tasks.clock import utc
 from tasks.engines.base import Encoder
-from tasks.engines.load import load
+from tasks.engines.load import load_encoder
 from tasks.errors import Problem
 from tasks.protocol import manifest
 from tasks.protocol.exit_codes import MUST_ACT
@@ -210,7 +210,7 @@ def _work(
     signals: Signals,
 ) -> None:
     """Load the engine and work until the run is done or the worker is told to end."""
-    encoder = load(
+    encoder = load_encoder(
         arguments.engine or header.engine,
         header.model,
         arguments.threads,

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.engines.base import Encoder, Vectors, embed, limit, shorten
-from tasks.engines.load import load
-from tasks.engines.tokenizer import Cut, pieces
+from tasks.engines.base import Encoder, Vectors, embed, piece_limit, truncate_dimensions
+from tasks.engines.load import load_encoder
+from tasks.engines.tokenizer import ChunkSpec, split_texts
 
 if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_transformers")):
     pytest.skip("torch and sentence-transformers are not both installed", allow_module_level=True)
@@ -40,11 +40,11 @@ class Pair:
     reference: Any
 
     def load(self, dtype: str | None = None) -> Encoder:
-        return load(self.engine, self.folder, dtype=dtype)
+        return load_encoder(self.engine, self.folder, dtype=dtype)
 
     @property
-    def cut(self) -> Cut:
-        return Cut(limit(self.folder, None), prompt=self.prompt)
+    def cut(self) -> ChunkSpec:
+        return ChunkSpec(piece_limit(self.folder, None), prompt=self.prompt)
 
     def theirs(self, dimensions: int | None = None) -> Vectors:
         found: Vectors = self.reference.encode(
@@ -99,7 +99,7 @@ def test_in_what_suits_the_hardware_they_are_the_same_but_for_rounding(pair: Pai
 
 
 def test_fewer_dimensions_are_those_of_sentence_transformers(pair: Pair, exact: Vectors) -> None:
-    found = shorten(exact, FEWER)
+    found = truncate_dimensions(exact, FEWER)
     assert found.shape == (len(TEXTS), FEWER)
     assert np.abs(found - pair.theirs(FEWER)).max() < EXACT
 
@@ -108,4 +108,4 @@ def test_the_texts_that_are_compared_differ_and_one_is_truncated(pair: Pair, exa
     """Or the agreement would say little."""
     likeness = exact @ exact.T - 2 * np.eye(len(exact))
     assert likeness.max() < SAME
-    assert any(piece.cut for piece in pieces(pair.load("float32").words, TEXTS, pair.cut))
+    assert any(piece.cut for piece in split_texts(pair.load("float32").tokenizer, TEXTS, pair.cut))

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.engines.base import Encoder, Vectors, embed, limit, shorten, unit
-from tasks.engines.load import NoEngine, choose, load
+from tasks.engines.base import Encoder, Vectors, embed, normalize, piece_limit, truncate_dimensions
+from tasks.engines.load import EngineUnavailable, load_encoder, resolve_engine
 from tasks.engines.pooling import pooling
-from tasks.engines.tokenizer import HASH, BadModel, Cut, longest, pieces
+from tasks.engines.tokenizer import HASH_MODEL, BadModel, ChunkSpec, max_piece_tokens, split_texts
 
 if importlib.util.find_spec("torch") is None:
     pytest.skip("the engine torch is not installed", allow_module_level=True)
@@ -32,10 +32,10 @@ SAME = 0.999  # cosine; bfloat16 beside float32
 @pytest.fixture(scope="module", params=["hash", "torch", "vllm"])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     if request.param == "hash":
-        return load("hash", HASH)
+        return load_encoder("hash", HASH_MODEL)
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"the engine {request.param} is not installed")
-    return load(request.param, request.getfixturevalue("minilm"))
+    return load_encoder(request.param, request.getfixturevalue("minilm"))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def texts() -> list[str]:
 
 @pytest.fixture(scope="module")
 def ids(encoder: Encoder, texts: list[str]) -> list[list[int]]:
-    return [piece for found in pieces(encoder.words, texts, Cut(256)) for piece in found.ids]
+    return [piece for found in split_texts(encoder.tokenizer, texts, ChunkSpec(256)) for piece in found.ids]
 
 
 @pytest.fixture(scope="module")
@@ -131,68 +131,68 @@ def test_no_pieces_give_no_vectors(encoder: Encoder) -> None:
 def test_embed_counts_the_tokens_that_the_model_read(
     encoder: Encoder, texts: list[str], ids: list[list[int]]
 ) -> None:
-    found = embed(encoder, texts[:5], Cut(256))
+    found = embed(encoder, texts[:5], ChunkSpec(256))
     assert found.tokens == sum(len(piece) for piece in ids[:5])
     assert found.vectors.shape == (5, encoder.dimensions)
 
 
 def test_chunks_have_a_vector_each(encoder: Encoder) -> None:
-    assert embed(encoder, ["one two three four five six", "seven"], Cut(4, 0)).vectors.shape[0] == 4
+    assert embed(encoder, ["one two three four five six", "seven"], ChunkSpec(4, 0)).vectors.shape[0] == 4
 
 
 # --- choosing
 
 
 def test_auto_takes_the_hash_engine_for_the_hash_model() -> None:
-    assert choose("auto", HASH) == "hash"
+    assert resolve_engine("auto", HASH_MODEL) == "hash"
 
 
 def test_auto_takes_vllm_where_it_is_installed_else_torch() -> None:
     expected = "vllm" if importlib.util.find_spec("vllm") else "torch"
-    assert choose("auto", "some/model") == expected
+    assert resolve_engine("auto", "some/model") == expected
 
 
 def test_an_engine_that_was_asked_for_is_taken() -> None:
-    assert choose("torch", HASH) == "torch"
+    assert resolve_engine("torch", HASH_MODEL) == "torch"
 
 
 def test_an_unknown_engine_is_no_engine() -> None:
-    with pytest.raises(NoEngine, match="no engine 'tpu'") as problem:
-        load("tpu", "some/model")
+    with pytest.raises(EngineUnavailable, match="no engine 'tpu'") as problem:
+        load_encoder("tpu", "some/model")
     assert problem.value.hint == "engines are auto, vllm, torch and hash"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vllm is installed")
 def test_an_engine_that_is_not_installed_says_how_to_install_it(minilm: str) -> None:
-    with pytest.raises(NoEngine, match="vllm is not installed") as problem:
-        load("vllm", minilm)
+    with pytest.raises(EngineUnavailable, match="vllm is not installed") as problem:
+        load_encoder("vllm", minilm)
     assert "pip install vllm" in problem.value.hint
 
 
 def test_the_job_may_ask_for_less_than_the_model_reads(minilm: str) -> None:
-    assert limit(minilm, 128) == 128
+    assert piece_limit(minilm, 128) == 128
 
 
 def test_the_job_cannot_ask_for_more_than_the_model_reads(minilm: str) -> None:
-    assert limit(minilm, 1_000) == longest(minilm)
+    assert piece_limit(minilm, 1_000) == max_piece_tokens(minilm)
 
 
 # --- vectors
 
 
 def test_fewer_dimensions_are_the_first_ones_with_length_1() -> None:
-    out = shorten(unit(np.array([[3, 4, 12]], np.float32)), 2)
+    out = truncate_dimensions(normalize(np.array([[3, 4, 12]], np.float32)), 2)
     assert np.allclose(out, [[0.6, 0.8]])
 
 
 def test_all_dimensions_are_left_as_they_are() -> None:
-    whole = unit(np.array([[3, 4]], np.float32))
-    assert shorten(whole, None) is whole
-    assert shorten(whole, 2) is whole
+    whole = normalize(np.array([[3, 4]], np.float32))
+    assert truncate_dimensions(whole, None) is whole
+    assert truncate_dimensions(whole, 2) is whole
 
 
 def test_no_direction_is_not_a_number() -> None:
-    assert np.isnan(unit(np.zeros((1, 3), np.float32))).all()
+    assert np.isnan(normalize(np.zeros((1, 3), np.float32))).all()
 
 
 # --- pooling, as the folder says
@@ -294,7 +294,7 @@ def test_a_folder_without_weights_is_a_bad_model(engine: str, tmp_path: Path, mi
     for name in ("config.json", "tokenizer.json"):
         shutil.copy(Path(minilm) / name, tmp_path / name)
     with pytest.raises(BadModel, match="cannot load") as problem:
-        load(engine, str(tmp_path))
+        load_encoder(engine, str(tmp_path))
     assert "safetensors" in problem.value.hint
 
 
@@ -304,7 +304,7 @@ def test_weights_that_are_a_pickle_are_not_loaded(engine: str, tmp_path: Path, m
     (folder / "model.safetensors").unlink()
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(BadModel, match="cannot load"):
-        load(engine, str(folder))
+        load_encoder(engine, str(folder))
 
 
 CODE = """
@@ -339,12 +339,12 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_code_of_a_model_is_not_run_unasked(engine: str, tmp_path: Path, minilm: str, modules: Path) -> None:
     with pytest.raises(BadModel, match="comes with code of its own") as problem:
-        load(engine, with_code(tmp_path, minilm))
+        load_encoder(engine, with_code(tmp_path, minilm))
     assert "trust_remote_code: true" in problem.value.hint
     assert not list(modules.rglob("it-ran"))
 
 
 def test_code_of_a_model_is_run_on_request(tmp_path: Path, minilm: str, modules: Path) -> None:
-    encoder = load("torch", with_code(tmp_path, minilm), remote_code=True)
-    assert embed(encoder, ["a"], Cut(9)).vectors.shape == (1, 64)
+    encoder = load_encoder("torch", with_code(tmp_path, minilm), remote_code=True)
+    assert embed(encoder, ["a"], ChunkSpec(9)).vectors.shape == (1, 64)
     assert list(modules.rglob("it-ran"))

@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.engines.batching import PADDING, batches
+from tasks.engines.batching import MAX_PADDING_SHARE, batches
 
 lengths = st.lists(st.integers(0, 600), max_size=60)
 budgets = st.integers(1, 2_000)
@@ -37,7 +37,7 @@ def test_a_batch_ends_only_where_the_next_piece_would_not_fit_or_pads_too_much(
     for batch, after in pairwise(made):
         longest = max(mix[i] for i in batch)
         padding = sum(longest - mix[i] for i in [*batch, after[0]])
-        assert (len(batch) + 1) * longest > budget or padding > budget * PADDING
+        assert (len(batch) + 1) * longest > budget or padding > budget * MAX_PADDING_SHARE
 
 
 @given(lengths, budgets)

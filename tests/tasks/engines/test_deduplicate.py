@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.engines.base import Vectors
-from tasks.engines.deduplicate import Repeats
+from tasks.engines.deduplicate import Deduplicator
 from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
 
 
@@ -30,14 +30,14 @@ class Engine:
 
 def test_a_text_that_is_there_twice_is_embedded_once() -> None:
     engine = Engine()
-    vectors, faults, spared = Repeats().encode([[1, 2], [3], [1, 2]], engine)
+    vectors, faults, spared = Deduplicator().encode([[1, 2], [3], [1, 2]], engine)
     assert engine.asked == [[1, 2], [3]]
     assert np.array_equal(vectors, HashEncoder().encode([[1, 2], [3], [1, 2]]))
     assert (faults, spared) == ({}, {2})
 
 
 def test_a_text_of_an_earlier_call_is_not_embedded_again() -> None:
-    engine, repeats = Engine(), Repeats()
+    engine, repeats = Engine(), Deduplicator()
     repeats.encode([[1, 2], [3]], engine)
     vectors, _, spared = repeats.encode([[4], [3]], engine)
     assert engine.asked == [[1, 2], [3], [4]]
@@ -46,7 +46,7 @@ def test_a_text_of_an_earlier_call_is_not_embedded_again() -> None:
 
 
 def test_a_call_of_known_texts_alone_asks_nothing() -> None:
-    engine, repeats = Engine(), Repeats()
+    engine, repeats = Engine(), Deduplicator()
     repeats.encode([[1], [2]], engine)
     vectors, _, spared = repeats.encode([[2], [1]], engine)
     assert (len(engine.asked), spared) == (2, {0, 1})
@@ -54,14 +54,14 @@ def test_a_call_of_known_texts_alone_asks_nothing() -> None:
 
 
 def test_what_failed_fails_for_its_twin_too_and_is_asked_for_again_later() -> None:
-    engine, repeats = Engine(faults=[7]), Repeats()
+    engine, repeats = Engine(faults=[7]), Deduplicator()
     assert repeats.encode([[7], [1], [7]], engine)[1] == {0: "no", 2: "no"}
     repeats.encode([[7]], engine)
     assert engine.asked.count([7]) == 2
 
 
 def test_what_is_kept_is_bounded_and_the_least_lately_seen_goes_first() -> None:
-    engine, repeats = Engine(), Repeats(most=2 * 4 * DIMENSIONS)
+    engine, repeats = Engine(), Deduplicator(most=2 * 4 * DIMENSIONS)
     repeats.encode([[1], [2]], engine)
     repeats.encode([[1], [3]], engine)
     repeats.encode([[1], [2]], engine)
@@ -76,7 +76,7 @@ def test_what_is_kept_is_bounded_and_the_least_lately_seen_goes_first() -> None:
 def test_repeats_change_no_vector_and_spare_every_text_that_was_just_seen(
     calls: list[list[list[int]]],
 ) -> None:
-    engine, repeats = Engine(), Repeats(most=3 * 4 * DIMENSIONS)
+    engine, repeats = Engine(), Deduplicator(most=3 * 4 * DIMENSIONS)
     for pieces in calls:
         before = len(engine.asked)
         vectors, faults, spared = repeats.encode([array("i", piece) for piece in pieces], engine)

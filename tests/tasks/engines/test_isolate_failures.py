@@ -7,7 +7,7 @@ import pytest
 
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
-from tasks.engines.isolate_failures import survive
+from tasks.engines.isolate_failures import encode_isolating_failures
 
 PIECES = [[n, n + 1, n + 2] for n in range(10, 110)]
 
@@ -49,13 +49,13 @@ def whole(encoder: HashEncoder) -> Vectors:
 
 def test_a_healthy_batch_costs_one_call() -> None:
     engine = Allergic()
-    vectors, faults = survive(engine, PIECES)
+    vectors, faults = encode_isolating_failures(engine, PIECES)
     assert (engine.calls, faults) == (1, {})
     assert np.array_equal(vectors, HashEncoder().encode(PIECES))
 
 
 def test_the_text_that_raises_is_found_and_its_neighbours_have_their_vectors() -> None:
-    vectors, faults = survive(Allergic(raises=[42]), PIECES)
+    vectors, faults = encode_isolating_failures(Allergic(raises=[42]), PIECES)
     assert faults == {32: "the engine failed on it: ValueError: index out of range"}
     expected = HashEncoder().encode(PIECES)
     assert np.isnan(vectors[32]).all()
@@ -63,17 +63,17 @@ def test_the_text_that_raises_is_found_and_its_neighbours_have_their_vectors() -
 
 
 def test_several_that_raise_are_all_found() -> None:
-    assert sorted(survive(Allergic(raises=[10, 42, 43, 109]), PIECES)[1]) == [0, 32, 33, 99]
+    assert sorted(encode_isolating_failures(Allergic(raises=[10, 42, 43, 109]), PIECES)[1]) == [0, 32, 33, 99]
 
 
 def test_a_batch_that_is_only_too_large_is_embedded_in_parts() -> None:
-    vectors, faults = survive(Allergic(most=8), PIECES)
+    vectors, faults = encode_isolating_failures(Allergic(most=8), PIECES)
     assert faults == {}
     assert np.array_equal(vectors, HashEncoder().encode(PIECES))
 
 
 def test_a_text_without_a_finite_vector_is_asked_for_once_more_and_named() -> None:
-    vectors, faults = survive(Allergic(nan=[50]), PIECES)
+    vectors, faults = encode_isolating_failures(Allergic(nan=[50]), PIECES)
     assert faults == {40: "the engine gave no finite vector"}
     assert np.isfinite(np.delete(vectors, 40, 0)).all()
 
@@ -84,20 +84,20 @@ def test_one_that_spoils_its_whole_batch_is_found() -> None:
             out = super().encode(ids)
             return out * np.nan if any(piece[0] == 77 for piece in ids) else out
 
-    vectors, faults = survive(Spoils(), PIECES)
+    vectors, faults = encode_isolating_failures(Spoils(), PIECES)
     assert list(faults) == [67]
     assert np.isfinite(np.delete(vectors, 67, 0)).all()
 
 
 def test_a_search_takes_few_calls() -> None:
     engine = Allergic(raises=[42])
-    survive(engine, PIECES)
+    encode_isolating_failures(engine, PIECES)
     assert engine.calls < 20
 
 
 def test_a_broken_engine_raises_what_it_said() -> None:
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        survive(Allergic(breaks=42), PIECES)
+        encode_isolating_failures(Allergic(breaks=42), PIECES)
 
 
 def test_an_engine_without_finite_vectors_at_all_is_broken() -> None:
@@ -106,8 +106,8 @@ def test_an_engine_without_finite_vectors_at_all_is_broken() -> None:
             return super().encode(ids) * np.nan
 
     with pytest.raises(RuntimeError, match="no finite vector for a plain word"):
-        survive(Hot(), PIECES)
+        encode_isolating_failures(Hot(), PIECES)
 
 
 def test_nothing_to_embed_is_nothing() -> None:
-    assert survive(HashEncoder(), [])[1] == {}
+    assert encode_isolating_failures(HashEncoder(), [])[1] == {}

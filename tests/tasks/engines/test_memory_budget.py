@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.engines.memory_budget import LEAST, MOST, batched_tokens, texts_at_once, weights
+from tasks.engines.memory_budget import (
+    MAX_TOKENS,
+    MIN_TOKENS,
+    max_batch_texts,
+    max_batch_tokens,
+    weight_bytes,
+)
 
 GB = 10**9
 QWEN_7B: dict[str, Any] = {
@@ -24,39 +30,39 @@ MINILM: dict[str, Any] = {
 
 
 def test_weights_of_a_7b_model_are_about_15_gb() -> None:
-    assert 14 * GB < weights(QWEN_7B) < 16 * GB
+    assert 14 * GB < weight_bytes(QWEN_7B) < 16 * GB
 
 
 def test_of_a_shape_that_is_not_told_no_weight_is_known() -> None:
-    assert weights({}) == 0
+    assert weight_bytes({}) == 0
 
 
 def test_a_small_model_fills_a_gpu_with_all_that_is_of_use() -> None:
-    assert batched_tokens(MINILM, 21 * GB, 256) == MOST
+    assert max_batch_tokens(MINILM, 21 * GB, 256) == MAX_TOKENS
 
 
 def test_a_large_model_on_a_small_gpu_takes_few() -> None:
-    assert batched_tokens(QWEN_7B, 21 * GB, 512) == LEAST
+    assert max_batch_tokens(QWEN_7B, 21 * GB, 512) == MIN_TOKENS
 
 
 def test_the_same_model_takes_more_on_a_larger_gpu() -> None:
-    assert LEAST < batched_tokens(QWEN_7B, 72 * GB, 512) < MOST
+    assert MIN_TOKENS < max_batch_tokens(QWEN_7B, 72 * GB, 512) < MAX_TOKENS
 
 
 def test_the_longest_text_always_fits() -> None:
-    assert batched_tokens(QWEN_7B, 21 * GB, 32_768) == 32_768
+    assert max_batch_tokens(QWEN_7B, 21 * GB, 32_768) == 32_768
 
 
 def test_weights_that_do_not_fit_are_the_engine_s_to_refuse() -> None:
-    assert batched_tokens(QWEN_7B, 8 * GB, 512) == LEAST
+    assert max_batch_tokens(QWEN_7B, 8 * GB, 512) == MIN_TOKENS
 
 
 @pytest.mark.parametrize(("tokens", "texts"), [(2_048, 256), (65_536, 2_048)])
 def test_so_many_short_texts_fit_as_fill_a_batch(tokens: int, texts: int) -> None:
-    assert texts_at_once(tokens) == texts
+    assert max_batch_texts(tokens) == texts
 
 
 @given(st.integers(0, 200 * GB), st.integers(0, 200 * GB), st.integers(1, 32_768))
 def test_more_memory_never_means_fewer_tokens(one: int, other: int, longest: int) -> None:
     less, more = sorted((one, other))
-    assert batched_tokens(QWEN_7B, less, longest) <= batched_tokens(QWEN_7B, more, longest)
+    assert max_batch_tokens(QWEN_7B, less, longest) <= max_batch_tokens(QWEN_7B, more, longest)

@@ -12,17 +12,17 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from tasks.engines.tokenizer import (
-    HASH,
+    HASH_MODEL,
     BadModel,
-    Cut,
-    HashWords,
-    ModelWords,
-    Words,
-    config,
-    file_of,
-    longest,
-    pieces,
-    words,
+    ChunkSpec,
+    HashTokenizer,
+    ModelTokenizer,
+    PieceTokenizer,
+    load_tokenizer,
+    max_piece_tokens,
+    model_config,
+    model_file,
+    split_texts,
 )
 
 CLS, SEP = 101, 102
@@ -30,8 +30,8 @@ LONG = "A worker embeds the shards of a corpus, and signs a receipt for each of 
 
 
 @pytest.fixture(scope="module")
-def model_words(minilm: str) -> Words:
-    return words(minilm)
+def model_words(minilm: str) -> PieceTokenizer:
+    return load_tokenizer(minilm)
 
 
 def whole(made: list[int], edge: int = 1) -> list[int]:
@@ -43,78 +43,78 @@ def whole(made: list[int], edge: int = 1) -> list[int]:
 
 
 def test_hash_words_split_words_and_punctuation() -> None:
-    assert len(HashWords().ids(["Mind the gap, please!"])[0]) == 6
+    assert len(HashTokenizer().ids(["Mind the gap, please!"])[0]) == 6
 
 
 def test_hash_words_are_the_same_in_every_process() -> None:
-    assert HashWords().ids(["gap gaps"]) == [[3360, 22020]]
+    assert HashTokenizer().ids(["gap gaps"]) == [[3360, 22020]]
 
 
 def test_hash_words_never_give_a_special_token() -> None:
-    ids = HashWords().ids([LONG])[0]
+    ids = HashTokenizer().ids([LONG])[0]
     assert min(ids) >= 3
 
 
 # --- the model's own tokenizer
 
 
-def test_the_model_reads_what_its_tokenizer_says(minilm: str, model_words: Words) -> None:
+def test_the_model_reads_what_its_tokenizer_says(minilm: str, model_words: PieceTokenizer) -> None:
     tokenizer = Tokenizer.from_file(str(Path(minilm) / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     texts = ["Mind the gap.", "Ведро и 桶", "", "naïve café ﬁn", "x" * 300]
     expected = [tokenizer.encode(text).ids for text in texts]
-    assert [list(found.ids) for found in pieces(model_words, texts, Cut(10_000))] == [
+    assert [list(found.ids) for found in split_texts(model_words, texts, ChunkSpec(10_000))] == [
         [ids] for ids in expected
     ]
 
 
-def test_special_tokens_stand_at_both_ends_of_every_piece(model_words: Words) -> None:
-    (found,) = pieces(model_words, [LONG], Cut(32, 8))
+def test_special_tokens_stand_at_both_ends_of_every_piece(model_words: PieceTokenizer) -> None:
+    (found,) = split_texts(model_words, [LONG], ChunkSpec(32, 8))
     assert {(piece[0], piece[-1]) for piece in found.ids} == {(CLS, SEP)}
     assert not {CLS, SEP} & {token for piece in found.ids for token in piece[1:-1]}
 
 
-def test_the_limits_in_a_tokenizers_file_do_not_truncate(model_words: Words) -> None:
+def test_the_limits_in_a_tokenizers_file_do_not_truncate(model_words: PieceTokenizer) -> None:
     (ids,) = model_words.ids([LONG])
     assert len(ids) > 512
 
 
-def test_an_empty_text_is_a_piece_of_special_tokens(model_words: Words) -> None:
-    for cut in (Cut(32), Cut(32, 8)):
-        assert pieces(model_words, [""], cut)[0].ids == ([CLS, SEP],)
+def test_an_empty_text_is_a_piece_of_special_tokens(model_words: PieceTokenizer) -> None:
+    for cut in (ChunkSpec(32), ChunkSpec(32, 8)):
+        assert split_texts(model_words, [""], cut)[0].ids == ([CLS, SEP],)
 
 
 # --- truncation
 
 
-def test_truncation_keeps_the_first_tokens_and_counts_the_others(model_words: Words) -> None:
+def test_truncation_keeps_the_first_tokens_and_counts_the_others(model_words: PieceTokenizer) -> None:
     (ids,) = model_words.ids([LONG])
-    (found,) = pieces(model_words, [LONG], Cut(32))
+    (found,) = split_texts(model_words, [LONG], ChunkSpec(32))
     assert found.ids == ([CLS, *ids[:30], SEP],)
     assert found.cut == len(ids) - 30
 
 
 @given(st.integers(0, 40), st.integers(3, 40))
 def test_truncation_loses_exactly_what_is_over(count: int, limit: int) -> None:
-    (found,) = pieces(HashWords(), [" w" * count], Cut(limit))
+    (found,) = split_texts(HashTokenizer(), [" w" * count], ChunkSpec(limit))
     (piece,) = found.ids
     assert len(piece) == min(count + 2, limit)
     assert found.cut == count + 2 - len(piece)
 
 
 def test_a_text_that_just_fits_loses_nothing() -> None:
-    (found,) = pieces(HashWords(), ["one two three"], Cut(5))
+    (found,) = split_texts(HashTokenizer(), ["one two three"], ChunkSpec(5))
     assert found.cut == 0
 
 
-def test_a_prompt_stands_before_the_text_and_is_tokenised_with_it(model_words: Words) -> None:
-    (found,) = pieces(model_words, ["gap"], Cut(32, None, "query: "))
+def test_a_prompt_stands_before_the_text_and_is_tokenised_with_it(model_words: PieceTokenizer) -> None:
+    (found,) = split_texts(model_words, ["gap"], ChunkSpec(32, None, "query: "))
     assert found.ids == ([CLS, *model_words.ids(["query: gap"])[0], SEP],)
 
 
 def test_a_prompt_takes_room_from_a_truncated_text() -> None:
-    (found,) = pieces(HashWords(), ["one two three"], Cut(5, None, "query: "))
+    (found,) = split_texts(HashTokenizer(), ["one two three"], ChunkSpec(5, None, "query: "))
     assert found.cut == 2
 
 
@@ -128,12 +128,12 @@ def test_a_prompt_takes_room_from_a_truncated_text() -> None:
     prompt=st.sampled_from(["", "query: "]),
 )
 def test_chunks_cover_every_token_exactly(count: int, room: int, share: float, prompt: str) -> None:
-    hashed = HashWords()
+    hashed = HashTokenizer()
     overlap = int(room * share)
     (ids,) = hashed.ids([" ".join(f"w{n}" for n in range(count))])
     head = hashed.ids([prompt])[0]
     text = " ".join(f"w{n}" for n in range(count))
-    (found,) = pieces(hashed, [text], Cut(room + 2 + len(head), overlap, prompt))
+    (found,) = split_texts(hashed, [text], ChunkSpec(room + 2 + len(head), overlap, prompt))
     bodies = [whole(piece)[len(head) :] for piece in found.ids]
     assert bodies[0] + [token for body in bodies[1:] for token in body[overlap:]] == ids
     assert all(len(body) == room for body in bodies[:-1])
@@ -142,42 +142,49 @@ def test_chunks_cover_every_token_exactly(count: int, room: int, share: float, p
     assert found.cut == 0
 
 
-def test_real_chunks_rebuild_the_real_text(model_words: Words) -> None:
+def test_real_chunks_rebuild_the_real_text(model_words: PieceTokenizer) -> None:
     (ids,) = model_words.ids([LONG])
-    (found,) = pieces(model_words, [LONG], Cut(64, 16))
+    (found,) = split_texts(model_words, [LONG], ChunkSpec(64, 16))
     bodies = [whole(piece) for piece in found.ids]
     assert bodies[0] + [token for body in bodies[1:] for token in body[16:]] == ids
 
 
 def test_neighbouring_chunks_share_the_overlap() -> None:
-    (found,) = pieces(HashWords(), ["a b c d e f g"], Cut(6, 2))
+    (found,) = split_texts(HashTokenizer(), ["a b c d e f g"], ChunkSpec(6, 2))
     first, second, *_ = (whole(piece) for piece in found.ids)
     assert first[-2:] == second[:2]
 
 
 def test_a_short_text_is_one_chunk() -> None:
-    (found,) = pieces(HashWords(), ["a b c d"], Cut(6, 2))
+    (found,) = split_texts(HashTokenizer(), ["a b c d"], ChunkSpec(6, 2))
     assert len(found.ids) == 1
 
 
 def test_texts_keep_their_order() -> None:
-    found = pieces(HashWords(), ["a b c d e", "f", "g h"], Cut(4, 0))
+    found = split_texts(HashTokenizer(), ["a b c d e", "f", "g h"], ChunkSpec(4, 0))
     assert [len(one.ids) for one in found] == [3, 1, 1]
 
 
 @pytest.mark.parametrize(
     "cut",
-    [Cut(2), Cut(2, 0), Cut(10, 8), Cut(10, 20), Cut(4, 0, "find this text"), Cut(0)],
+    [
+        ChunkSpec(2),
+        ChunkSpec(2, 0),
+        ChunkSpec(10, 8),
+        ChunkSpec(10, 20),
+        ChunkSpec(4, 0, "find this text"),
+        ChunkSpec(0),
+    ],
     ids=["edges", "edges of chunks", "overlap", "more overlap", "prompt", "nothing"],
 )
-def test_no_room_for_text_is_a_bad_model(cut: Cut) -> None:
+def test_no_room_for_text_is_a_bad_model(cut: ChunkSpec) -> None:
     with pytest.raises(BadModel, match="leave no room for text") as problem:
-        pieces(HashWords(), ["text"], cut)
+        split_texts(HashTokenizer(), ["text"], cut)
     assert problem.value.hint.startswith("raise `tokens`")
 
 
 def test_one_token_of_room_is_enough() -> None:
-    (found,) = pieces(HashWords(), ["a b c"], Cut(3, 0))
+    (found,) = split_texts(HashTokenizer(), ["a b c"], ChunkSpec(3, 0))
     assert len(found.ids) == 3
 
 
@@ -186,11 +193,11 @@ def test_one_token_of_room_is_enough() -> None:
 
 def test_minilm_reads_256_tokens(minilm: str) -> None:
     """sentence-transformers' own limit, though the tokenizer and the positions would allow 512."""
-    assert longest(minilm) == 256
+    assert max_piece_tokens(minilm) == 256
 
 
 def test_the_hash_model_reads_512_tokens() -> None:
-    assert longest(HASH) == 512
+    assert max_piece_tokens(HASH_MODEL) == 512
 
 
 SAYS = {
@@ -217,49 +224,49 @@ def folder_of(tmp_path: Path, files: Mapping[str, Mapping[str, object]]) -> str:
 def test_the_first_file_that_says_so_sets_the_limit(
     tmp_path: Path, absent: tuple[str, ...], limit: int
 ) -> None:
-    assert longest(folder_of(tmp_path, {k: v for k, v in SAYS.items() if k not in absent})) == limit
+    assert max_piece_tokens(folder_of(tmp_path, {k: v for k, v in SAYS.items() if k not in absent})) == limit
 
 
 @pytest.mark.parametrize("value", [10**30, None, 0, -1, "512"])
 def test_a_limit_that_is_none_is_passed_over(tmp_path: Path, value: object) -> None:
     files = SAYS | {"sentence_bert_config.json": {"max_seq_length": value}}
-    assert longest(folder_of(tmp_path, files)) == 200
+    assert max_piece_tokens(folder_of(tmp_path, files)) == 200
 
 
 def test_a_folder_that_says_nothing_is_a_bad_model(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="says how long a text may be") as problem:
-        longest(folder_of(tmp_path, {"config.json": {}}))
+        max_piece_tokens(folder_of(tmp_path, {"config.json": {}}))
     assert problem.value.hint == "set `truncate:` in the job file"
 
 
 def test_a_folder_that_says_nothing_takes_what_the_job_says(tmp_path: Path) -> None:
-    assert longest(folder_of(tmp_path, {"config.json": {}}), 128) == 128
+    assert max_piece_tokens(folder_of(tmp_path, {"config.json": {}}), 128) == 128
 
 
 def test_a_missing_tokenizer_is_a_bad_model(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"no tokenizer\.json in"):
-        words(str(tmp_path))
+        load_tokenizer(str(tmp_path))
 
 
 def test_a_broken_tokenizer_is_a_bad_model(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadModel, match="cannot read the tokenizer"):
-        ModelWords(str(tmp_path))
+        ModelTokenizer(str(tmp_path))
 
 
 def test_a_missing_config_is_empty(tmp_path: Path) -> None:
-    assert config(str(tmp_path), "config.json") == {}
+    assert model_config(str(tmp_path), "config.json") == {}
 
 
 def test_a_broken_config_is_a_bad_model(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadModel, match=r"config\.json is not JSON"):
-        config(str(tmp_path), "config.json")
+        model_config(str(tmp_path), "config.json")
 
 
 def test_a_model_that_is_no_folder_and_no_hub_id_is_a_bad_model() -> None:
     with pytest.raises(BadModel, match=r"cannot get tokenizer\.json of model 'no/such/folder'"):
-        file_of("no/such/folder", "tokenizer.json")
+        model_file("no/such/folder", "tokenizer.json")
 
 
 def test_a_decoder_whose_folder_says_so_ends_every_piece_with_its_last_token(tmp_path: Path) -> None:
@@ -269,4 +276,4 @@ def test_a_decoder_whose_folder_says_so_ends_every_piece_with_its_last_token(tmp
     bare.save(str(tmp_path / "tokenizer.json"))
     settings = {"add_eos_token": True, "eos_token": {"content": "<end>"}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    assert pieces(words(str(tmp_path)), ["a fine book"], Cut(3))[0].ids == ([0, 1, 3],)
+    assert split_texts(load_tokenizer(str(tmp_path)), ["a fine book"], ChunkSpec(3))[0].ids == ([0, 1, 3],)

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tasks.formats.prefetch import ahead
+from tasks.formats.prefetch import prefetch
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span
 from tasks.stores.memory import MemoryStore
@@ -44,7 +44,7 @@ def filled(count: int) -> tuple[Far, list[Slice]]:
 
 def contents(store: Far, slices: list[Slice]) -> list[bytes]:
     out: list[bytes] = []
-    for _, stream in ahead(store, slices, 4):
+    for _, stream in prefetch(store, slices, 4):
         assert stream
         with stream:
             out.append(stream.read())
@@ -64,7 +64,7 @@ def test_a_few_are_opened_at_a_time_and_no_more() -> None:
 
 def test_whoever_stops_early_leaves_nothing_open() -> None:
     store, slices = filled(20)
-    walk = ahead(store, slices, 4)
+    walk = prefetch(store, slices, 4)
     _, first = next(walk)
     walk.close()
     assert [stream.closed for stream in store.streams if stream is not first] == [True] * (
@@ -75,7 +75,7 @@ def test_whoever_stops_early_leaves_nothing_open() -> None:
 def test_a_file_that_changed_is_told_when_its_turn_comes() -> None:
     store, slices = filled(6)
     store.put("003.jsonl", b"other")
-    walk = ahead(store, slices, 4)
+    walk = prefetch(store, slices, 4)
     assert [next(walk)[0].path for _ in range(3)] == ["000.jsonl", "001.jsonl", "002.jsonl"]
     with pytest.raises(ObjectChanged, match=r"003\.jsonl changed"):
         next(walk)
@@ -84,11 +84,11 @@ def test_a_file_that_changed_is_told_when_its_turn_comes() -> None:
 def test_a_file_is_opened_once_for_neighbouring_slices() -> None:
     store, (one, other) = filled(2)
     halves = [Slice(one.path, one.version, "jsonl", 0, 1), Slice(one.path, one.version, "jsonl", 1, 2)]
-    found = list(ahead(store, [*halves, other], 4))
+    found = list(prefetch(store, [*halves, other], 4))
     assert [stream is None for _, stream in found] == [False, True, False]
 
 
 def test_one_file_alone_is_left_to_the_reader() -> None:
     store, slices = filled(1)
-    assert list(ahead(store, slices)) == [(slices[0], None)]
+    assert list(prefetch(store, slices)) == [(slices[0], None)]
     assert store.streams == []

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.formats.readers import LONGEST, Bad, Columns, Document, Row, plain, rows
+from tasks.formats.readers import MAX_TEXT_BYTES, BadRow, Columns, Document, ReadRow, decompressed, read_rows
 from tasks.protocol.shard import Kind, Slice
 from tasks.stores.base import ObjectChanged, StoreError
 from tasks.stores.folder import FolderStore
@@ -32,11 +32,13 @@ MISSING = "no text: 'text' is missing or null"
 
 def found(
     path: Path, kind: Kind, columns: Columns = BY_ID, start: int = 0, end: int | None = None
-) -> list[Row]:
-    return list(rows(FolderStore(path.parent), Slice(path.name, version(path), kind, start, end), columns))
+) -> list[ReadRow]:
+    return list(
+        read_rows(FolderStore(path.parent), Slice(path.name, version(path), kind, start, end), columns)
+    )
 
 
-def short(listed: Sequence[Row]) -> list[Any]:
+def short(listed: Sequence[ReadRow]) -> list[Any]:
     """(position, id, text) of a good row, (position, reason) of a bad one."""
     return [(r.position, r.id, r.text) if isinstance(r, Document) else (r.position, r.reason) for r in listed]
 
@@ -47,7 +49,7 @@ def jsonl(tmp_path: Path, *lines: bytes) -> Path:
     return path
 
 
-def only(tmp_path: Path, line: bytes, columns: Columns = BY_ID) -> Row:
+def only(tmp_path: Path, line: bytes, columns: Columns = BY_ID) -> ReadRow:
     """The one row of a file of one line."""
     (row,) = found(jsonl(tmp_path, line), "jsonl", columns)
     return row
@@ -55,7 +57,7 @@ def only(tmp_path: Path, line: bytes, columns: Columns = BY_ID) -> Row:
 
 def reason(tmp_path: Path, line: bytes) -> str:
     row = only(tmp_path, line)
-    assert isinstance(row, Bad)
+    assert isinstance(row, BadRow)
     return row.reason
 
 
@@ -151,7 +153,7 @@ def test_a_broken_line_does_not_stop_the_next(tmp_path: Path) -> None:
     path = jsonl(tmp_path, b'{"id": "a", "text": "on', b'{"id": "b", "text": "two"}')
     broken, good = found(path, "jsonl")
     assert good == Document("b", "two", "part.jsonl", 24)
-    assert isinstance(broken, Bad)
+    assert isinstance(broken, BadRow)
     assert (broken.file, broken.position, broken.id) == ("part.jsonl", 0, None)
     assert broken.reason == "broken JSON line: Invalid control character at: line 1 column 24 (char 23)"
 
@@ -166,7 +168,7 @@ def test_a_line_that_is_no_object_is_bad(tmp_path: Path, line: bytes, kind: str)
 
 @pytest.mark.parametrize("line", [b'{"id": "a"}', b'{"id": "a", "text": null}'])
 def test_a_line_without_text_is_bad_and_keeps_its_id(tmp_path: Path, line: bytes) -> None:
-    assert only(tmp_path, line) == Bad("part.jsonl", 0, MISSING, "a")
+    assert only(tmp_path, line) == BadRow("part.jsonl", 0, MISSING, "a")
 
 
 @pytest.mark.parametrize(
@@ -181,18 +183,18 @@ def test_a_line_without_text_is_bad_and_keeps_its_id(tmp_path: Path, line: bytes
 )
 def test_a_text_that_is_no_string_is_bad(tmp_path: Path, value: str, shown: str) -> None:
     line = f'{{"id": "a", "text": {value}}}'.encode()
-    assert only(tmp_path, line) == Bad("part.jsonl", 0, f"not a string: 'text' is {shown}", "a")
+    assert only(tmp_path, line) == BadRow("part.jsonl", 0, f"not a string: 'text' is {shown}", "a")
 
 
 @pytest.mark.parametrize("text", ["", " ", "\\n\\t", "\\u00a0\\u3000"])
 def test_a_blank_text_is_bad(tmp_path: Path, text: str) -> None:
     line = f'{{"id": "a", "text": "{text}"}}'.encode()
-    assert only(tmp_path, line) == Bad("part.jsonl", 0, "no text: it is empty or blank", "a")
+    assert only(tmp_path, line) == BadRow("part.jsonl", 0, "no text: it is empty or blank", "a")
 
 
 def test_a_lone_surrogate_is_no_text(tmp_path: Path) -> None:
     line = rb'{"id": "a", "text": "half \ud83d"}'
-    assert only(tmp_path, line) == Bad("part.jsonl", 0, "invalid UTF-8 in the text", "a")
+    assert only(tmp_path, line) == BadRow("part.jsonl", 0, "invalid UTF-8 in the text", "a")
 
 
 def test_a_surrogate_pair_is_a_text(tmp_path: Path) -> None:
@@ -203,7 +205,7 @@ def test_a_surrogate_pair_is_a_text(tmp_path: Path) -> None:
 
 def test_a_lone_surrogate_is_no_id(tmp_path: Path) -> None:
     line = rb'{"id": "\ud83d", "text": "one"}'
-    assert only(tmp_path, line) == Bad("part.jsonl", 0, "invalid UTF-8 in the id", None)
+    assert only(tmp_path, line) == BadRow("part.jsonl", 0, "invalid UTF-8 in the id", None)
 
 
 def test_a_line_that_is_not_utf8_is_bad(tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ def test_a_line_that_is_not_utf8_is_bad(tmp_path: Path) -> None:
 
 
 def test_an_over_long_line_is_bad_and_not_in_the_way(tmp_path: Path) -> None:
-    long = b'{"id": "a", "text": "' + b"x" * LONGEST + b'"}'
+    long = b'{"id": "a", "text": "' + b"x" * MAX_TEXT_BYTES + b'"}'
     path = jsonl(tmp_path, b'{"id": "0", "text": "zero"}', long, b'{"id": "b", "text": "two"}')
     assert short(found(path, "jsonl")) == [
         (0, "0", "zero"),
@@ -224,10 +226,10 @@ def test_an_over_long_line_is_bad_and_not_in_the_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ended", [b"\n", b""])
 def test_a_line_may_be_as_long_as_the_limit(tmp_path: Path, ended: bytes) -> None:
     head, tail = b'{"id": "a", "text": "', b'"}' + ended
-    path = jsonl(tmp_path, head + b"x" * (LONGEST - len(head + tail)) + tail)
+    path = jsonl(tmp_path, head + b"x" * (MAX_TEXT_BYTES - len(head + tail)) + tail)
     (row,) = found(path, "jsonl")
     assert isinstance(row, Document)
-    assert path.stat().st_size == LONGEST
+    assert path.stat().st_size == MAX_TEXT_BYTES
 
 
 def test_a_deeply_nested_line_is_bad(tmp_path: Path) -> None:
@@ -239,7 +241,7 @@ def test_a_deeply_nested_line_is_bad(tmp_path: Path) -> None:
 def test_a_text_nested_to_any_depth_is_bad(depth: int) -> None:
     with TemporaryDirectory() as folder:
         line = b'{"id": "a", "text": ' + b"[" * depth + b"]" * depth + b"}"
-        assert isinstance(only(Path(folder), line), Bad)
+        assert isinstance(only(Path(folder), line), BadRow)
 
 
 def test_a_huge_integer_is_bad(tmp_path: Path) -> None:
@@ -273,7 +275,7 @@ def test_numbers_and_strings_are_ids(tmp_path: Path, value: str, name: str) -> N
 )
 def test_what_names_nothing_is_no_id(tmp_path: Path, value: str, shown: str) -> None:
     row = only(tmp_path, f'{{"id": {value}, "text": "one"}}'.encode())
-    assert row == Bad("part.jsonl", 0, f"no id: 'id' is {shown}", None)
+    assert row == BadRow("part.jsonl", 0, f"no id: 'id' is {shown}", None)
 
 
 def test_a_missing_id_is_no_id(tmp_path: Path) -> None:
@@ -337,7 +339,7 @@ def test_a_truncated_file_gives_what_is_whole_and_one_bad_row(tmp_path: Path, su
     plain = found(jsonl(tmp_path, GOOD * 201), "jsonl")
     assert short(good) == short(plain)[: len(good)]
     assert len(good) > 540
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.position == plain[len(good)].position
     assert bad.reason.startswith("the file is damaged from here on: ")
 
@@ -348,7 +350,7 @@ def test_a_file_that_is_not_compressed_at_all_is_one_bad_row(tmp_path: Path, suf
     path = tmp_path / f"part.jsonl.{suffix}"
     path.write_bytes(GOOD)
     (bad,) = found(path, kind)
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason.startswith("the file is damaged from here on: ")
 
 
@@ -358,7 +360,7 @@ def test_a_gz_file_whose_checksum_is_wrong_ends_in_a_bad_row(tmp_path: Path) -> 
     body[-8] ^= 1
     path.write_bytes(body)
     *_, bad = found(path, "jsonl")
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert "CRC check failed" in bad.reason
 
 
@@ -368,7 +370,7 @@ def test_a_truncated_table_gives_what_is_whole_and_one_bad_row(tmp_path: Path, s
     *good, bad = found(path, "csv")
     assert [row.position for row in good] == list(range(len(good)))
     assert len(good) > 1_000
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.position == len(good)
 
 
@@ -447,7 +449,7 @@ def test_records_without_an_id_column_are_named_by_their_number(tmp_path: Path) 
 
 
 def test_a_text_over_the_limit_is_bad_and_not_in_the_way(tmp_path: Path) -> None:
-    body = b"id,text\na," + b"x" * (LONGEST + 1) + b"\nb,two\n"
+    body = b"id,text\na," + b"x" * (MAX_TEXT_BYTES + 1) + b"\nb,two\n"
     assert table(tmp_path, body) == [
         (0, "over-long: 8,388,609 characters, at most 8,388,608"),
         (1, "b", "two"),
@@ -511,8 +513,8 @@ def test_a_file_of_zero_rows_has_no_rows(tmp_path: Path) -> None:
 def test_a_missing_text_column_makes_every_row_bad(tmp_path: Path) -> None:
     path = parquet(tmp_path, id=["a", "b"], body=["one", "two"])
     assert found(path, "parquet") == [
-        Bad("part.parquet", 0, MISSING, "a"),
-        Bad("part.parquet", 1, MISSING, "b"),
+        BadRow("part.parquet", 0, MISSING, "a"),
+        BadRow("part.parquet", 1, MISSING, "b"),
     ]
 
 
@@ -581,7 +583,7 @@ def test_a_narrow_dictionary_that_is_not_utf8_is_a_damaged_file(tmp_path: Path) 
 
 def test_an_id_that_is_not_utf8_makes_its_row_bad(tmp_path: Path) -> None:
     path = parquet(tmp_path, id=pa.array([b"a", b"\xff"]).view(pa.string()), text=["one", "two"])
-    assert found(path, "parquet")[1] == Bad("part.parquet", 1, "invalid UTF-8 in the id", None)
+    assert found(path, "parquet")[1] == BadRow("part.parquet", 1, "invalid UTF-8 in the id", None)
 
 
 def test_a_column_that_holds_no_strings_makes_every_row_bad(tmp_path: Path) -> None:
@@ -677,7 +679,7 @@ def test_a_truncated_parquet_file_is_one_bad_row(tmp_path: Path) -> None:
     path = parquet(tmp_path, **TEN)
     path.write_bytes(path.read_bytes()[:-20])
     (bad,) = found(path, "parquet")
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason.startswith("the file is damaged from here on: ")
 
 
@@ -692,7 +694,7 @@ def test_a_parquet_file_damaged_in_the_middle_gives_what_comes_before(tmp_path: 
     path.write_bytes(body)
     *good, bad = found(path, "parquet")
     assert [row.position for row in good] == [0, 1, 2, 3, 4]
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.position == 5
 
 
@@ -705,7 +707,7 @@ def test_a_file_that_changed_its_size_is_refused(tmp_path: Path) -> None:
     with path.open("ab") as stream:
         stream.write(b"\n")
     with pytest.raises(ObjectChanged, match=r"part\.jsonl changed after the plan was made") as problem:
-        list(rows(FolderStore(tmp_path), planned, BY_ID))
+        list(read_rows(FolderStore(tmp_path), planned, BY_ID))
     assert problem.value.hint == "plan and launch again: a changed corpus is a new run"
 
 
@@ -715,19 +717,19 @@ def test_a_file_that_was_rewritten_at_the_same_size_is_refused(tmp_path: Path) -
     path.write_bytes(b'{"id": "a", "text": "two"}')
     os.utime(path, (1_000, 1_000))
     with pytest.raises(ObjectChanged, match="changed after the plan was made"):
-        list(rows(FolderStore(tmp_path), planned, BY_ID))
+        list(read_rows(FolderStore(tmp_path), planned, BY_ID))
 
 
 def test_a_corpus_that_is_gone_altogether_is_no_change_of_a_file(tmp_path: Path) -> None:
     """A disk that is not mounted must not fail every shard for good."""
     with pytest.raises(StoreError, match=r"cannot read gone\.jsonl: nothing is left of the corpus"):
-        list(rows(FolderStore(tmp_path / "unmounted"), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
+        list(read_rows(FolderStore(tmp_path / "unmounted"), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     jsonl(tmp_path, b"{}")
     with pytest.raises(ObjectChanged, match=r"gone\.jsonl changed after the plan was made \(it is gone\)"):
-        list(rows(FolderStore(tmp_path), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
+        list(read_rows(FolderStore(tmp_path), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))
 
 
 @pytest.mark.parametrize("where", ["absolute", "above", "round about"])
@@ -738,7 +740,7 @@ def test_a_path_that_leads_out_of_the_corpus_is_refused(tmp_path: Path, where: s
     root.mkdir()
     name = {"absolute": str(path), "above": f"../{path.name}", "round about": f"x/../../{path.name}"}[where]
     with pytest.raises(StoreError, match="is not a path inside the corpus") as problem:
-        list(rows(FolderStore(root), Slice(name, version(path), "jsonl"), BY_ID))
+        list(read_rows(FolderStore(root), Slice(name, version(path), "jsonl"), BY_ID))
     assert problem.value.hint == "plan and launch again"
 
 
@@ -746,5 +748,5 @@ def test_a_path_that_leads_out_of_the_corpus_is_refused(tmp_path: Path, where: s
 def test_a_plain_stream_gives_the_bytes_of_the_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"part.jsonl{suffix}"
     path.write_bytes({"": bytes, ".gz": gzip.compress, ".zst": zst}[suffix](GOOD))
-    with path.open("rb") as stored, plain(stored, path.name) as stream:
+    with path.open("rb") as stored, decompressed(stored, path.name) as stream:
         assert stream.read() == GOOD

@@ -14,8 +14,8 @@ import pytest
 
 from tasks.engines.base import Vectors
 from tasks.formats import vector_file
-from tasks.formats.quantize import restore
-from tasks.formats.vector_file import VectorFile, digest
+from tasks.formats.quantize import dequantize
+from tasks.formats.vector_file import VectorFileWriter, sha256_of
 from tasks.protocol.dtypes import Dtype
 
 META = {"run": "reviews", "model": "hash"}
@@ -27,7 +27,7 @@ def numbers(rows: int, dimensions: int = 4) -> Vectors:
 
 def written(path: Path, vectors: Vectors, dtype: Dtype = "float32") -> Path:
     ids = [f"d{n}" for n in range(len(vectors))]
-    with VectorFile(path, vectors.shape[1], dtype, (), META) as out:
+    with VectorFileWriter(path, vectors.shape[1], dtype, (), META) as out:
         out.add(ids, [0] * len(ids), vectors)
     return path
 
@@ -72,7 +72,7 @@ def test_pandas_reads_it(tmp_path: Path) -> None:
 
 
 def test_small_additions_share_a_row_group(tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "v.parquet", 4, "float32", (), META) as out:
+    with VectorFileWriter(tmp_path / "v.parquet", 4, "float32", (), META) as out:
         out.add(["a", "b"], [0, 1], numbers(2))
         out.add(["c"], [0], numbers(1))
     assert out.rows == 3
@@ -80,7 +80,7 @@ def test_small_additions_share_a_row_group(tmp_path: Path) -> None:
 
 
 def test_nothing_added_is_no_row_group(tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "v.parquet", 4, "float32", (), META) as out:
+    with VectorFileWriter(tmp_path / "v.parquet", 4, "float32", (), META) as out:
         out.add([], [], numbers(0))
     assert pq.read_metadata(tmp_path / "v.parquet").num_row_groups == 0
 
@@ -94,7 +94,7 @@ def test_a_file_of_no_rows_is_readable(tmp_path: Path) -> None:
 
 def test_a_part_of_the_dimensions_may_be_a_view(tmp_path: Path) -> None:
     wide = numbers(3, 8)
-    with VectorFile(tmp_path / "v.parquet", 4, "float32", (), META) as out:
+    with VectorFileWriter(tmp_path / "v.parquet", 4, "float32", (), META) as out:
         out.add(["a", "b", "c"], [0, 0, 0], wide[:, :4])
     table = pq.read_table(tmp_path / "v.parquet")
     assert np.array_equal(np.stack(list(table["vector"].to_numpy())), wide[:, :4])
@@ -108,12 +108,12 @@ def test_vectors_are_not_compressed_and_ids_are(tmp_path: Path) -> None:
 
 def test_the_same_rows_make_the_same_file(tmp_path: Path) -> None:
     first = written(tmp_path / "1.parquet", numbers(50))
-    assert digest(first) == digest(written(tmp_path / "2.parquet", numbers(50)))
+    assert sha256_of(first) == sha256_of(written(tmp_path / "2.parquet", numbers(50)))
 
 
 def test_a_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"vectors")
-    assert digest(tmp_path / "file") == sha256(b"vectors").hexdigest()
+    assert sha256_of(tmp_path / "file") == sha256(b"vectors").hexdigest()
 
 
 # --- row groups
@@ -123,7 +123,7 @@ def test_row_groups_hold_as_many_rows_as_allowed_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vector_file, "GROUP_ROWS", 100)
-    with VectorFile(tmp_path / "v.parquet", 4, "float32") as out:
+    with VectorFileWriter(tmp_path / "v.parquet", 4, "float32") as out:
         for first in range(0, 250, 30):
             count = min(30, 250 - first)  # not where the groups end
             out.add([f"d{first + n}" for n in range(count)], [0] * count, numbers(count))
@@ -142,8 +142,8 @@ def test_one_large_addition_becomes_several_row_groups(
 
 
 def test_long_kept_texts_make_smaller_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_file, "GROUP_KEPT", 100)
-    with VectorFile(tmp_path / "v.parquet", 4, "float32", ["text"]) as out:
+    monkeypatch.setattr(vector_file, "GROUP_KEPT_CHARACTERS", 100)
+    with VectorFileWriter(tmp_path / "v.parquet", 4, "float32", ["text"]) as out:
         for n in range(4):
             out.add([f"d{n}"], [0], numbers(1), [["x" * 60]])
     assert pq.read_metadata(tmp_path / "v.parquet").num_row_groups == 2
@@ -153,7 +153,7 @@ def test_long_kept_texts_make_smaller_row_groups(tmp_path: Path, monkeypatch: py
 
 
 def test_kept_columns_lie_beside_the_vectors_in_their_order(tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "v.parquet", 4, "float32", ["title", "année"]) as out:
+    with VectorFileWriter(tmp_path / "v.parquet", 4, "float32", ["title", "année"]) as out:
         out.add(["a", "b"], [0, 0], numbers(2), [["Ünïcödé 😀", "1999"], [None, "[1, 2]"]])
     table = pq.read_table(tmp_path / "v.parquet")
     assert table.schema.names == ["id", "chunk", "vector", "title", "année"]
@@ -166,7 +166,7 @@ def test_kept_columns_lie_beside_the_vectors_in_their_order(tmp_path: Path) -> N
 
 def read_back(path: Path) -> Vectors:
     """As a reader who knows the metadata would."""
-    return restore(pq.read_table(path))
+    return dequantize(pq.read_table(path))
 
 
 def units(rows: int, dimensions: int) -> Vectors:
