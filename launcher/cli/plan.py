@@ -9,9 +9,8 @@ from launcher.files import write
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
-from launcher.planning import planner
-from launcher.planning.plan_diff import diff_plans
-from launcher.planning.plan_file import dump, plan_in
+from launcher.planning import plan_diff, planner
+from launcher.planning.plan_file import plan_in
 from launcher.planning.price_book import book_of
 from launcher.planning.request import PlanOptions
 from launcher.reports.html.plan import plan_page
@@ -60,5 +59,6 @@ def plan_options(arguments: Namespace) -> PlanOptions:
 def diff(arguments: Namespace) -> int:
     """Print what differs between two saved plans."""
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
-    show(diff_plans(dump(one), dump(other)), diff_text, as_json=arguments.json)
+    document = plan_diff.diff_plans(one, other)
+    show(plan_diff.dump(document), diff_text, as_json=arguments.json)
     return 0

@@ -1,250 +1,506 @@
-"""What is different between two plans, and why one costs more.
+"""Compare two plans: what is different, and why one costs more.
 
-Pure: two plans as JSON in, JSON out. `difftext` shows it. Schema `embedfleet/diff/1`, every difference being the
-other less the one, money as strings, unknown as null and never as zero:
-
-    one, other          run, created, digest, prices_as_of, and what is cheaper than the fleet, of each plan
-    equal               whether the plans say the same, but for when they were made
-    work, limits        [{name, one, other}] of what the jobs ask and the corpora hold; only what differs
-    lots                [{gpu, gpus_per_machine, cloud, spot, change, one, other}], change being same, changed, added
-                        or dropped, and each side the rest of the plan's lot, or null
-    totals              usd, hours: {p10, p50, p90}; usd_per_million_tokens; machines: each {one, other, difference,
-                        percent}
-    because             the difference in dollars at P50 in two parts that add up: from_tokens (more or fewer, at the
-                        one's price for each) and from_usd_per_token (the other's tokens, dearer or cheaper)
-    items               by name, {one, other, difference, percent}
-    prices              [{cloud, region, zone, instance_type, gpu, gpus_per_machine, spot, one, other, difference,
-                        percent}] of a machine-hour in the same place, where it moved; zone null: the region's cheapest
-    cheapest            [{cloud, gpu, gpus_per_machine, spot, one, other}] whose cheapest place is another now, each
-                        side {region, instance_type, usd_per_hour}
-    speeds              [{gpu, share, one, other, percent, one_source, other_source}], tokens per second of one GPU
-    binding, not_priced {one, other, both}: sentences that stand in that plan alone, or in both
-    also                names of the plan's other parts that differ
+Pure. Every difference is the other plan less the one. Money is exact; unknown is None, and never zero. `DiffDocument`
+is the document of `diff --json` (schema embedfleet/diff/1).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Literal, cast
+
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import (
+    CheaperOption,
+    MachineGroup,
+    MachinePlace,
+    PlanTotals,
+    SavedPlan,
+    SingleTypeFleet,
+)
 
 SCHEMA = "embedfleet/diff/1"
-NEARLY = 1e-4  # of a speed: plans round it to a tenth of a token
-LIMITS = ("limits", "quota", "local", "speed")  # keys of a job that bound the choice; the rest is the work
-TOLD = (  # parts of a plan that are compared here; of the rest only the names are told
+SAME_SPEED = 1e-4  # of a speed: plans round it to a tenth of a token per second
+LIMIT_KEYS = (
+    "limits",
+    "quota",
+    "local",
+    "speed",
+)  # keys of a job that bound the choice; the rest is the work
+COMPARED = (  # parts of a plan that have a place in the document; `also` names the others that differ
     *("schema", "run", "created", "digest", "prices_as_of", "cheaper"),
     *("work", "profile", "lots", "totals", "binding", "not_priced"),
 )
-KIND = ("cloud", "gpu", "gpus_per_machine", "spot")
-PLACE = ("cloud", "region", "zone", "instance_type", "gpu", "gpus_per_machine", "spot")
 
 Json = Mapping[str, Any]
+Type = tuple[str, str, float, bool]  # cloud, GPU, GPUs per machine, spot
+Change = Literal["same", "changed", "added", "dropped"]
 
 
-def diff_plans(one: Json, other: Json) -> dict[str, Any]:
-    """What the second plan has otherwise than the first."""
-    fields = sorted(one.keys() | other.keys())
-    changed = [name for name in fields if one.get(name) != other.get(name)]
-    return {
-        "schema": SCHEMA,
-        "one": _head(one),
-        "other": _head(other),
-        "equal": not set(changed) - {"created", "digest"},
-        "work": _facts(_work(one), _work(other)),
-        "limits": _facts(_limits(one), _limits(other)),
-        "lots": _lots(one, other),
-        "totals": _totals(one["totals"], other["totals"]),
-        "because": _because(one, other),
-        "items": _items(one["totals"]["items"], other["totals"]["items"]),
-        "prices": _prices(one, other),
-        "cheapest": _cheapest(one, other),
-        "speeds": _speeds(one, other),
-        "binding": _sentences(one["binding"], other["binding"]),
-        "not_priced": _sentences(one["not_priced"], other["not_priced"]),
-        "also": [name for name in changed if name not in TOLD],
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanHead:
+    """Which plan it is, and what is cheaper than its fleet."""
+
+    run: str
+    created: datetime
+    digest: str
+    prices_as_of: date | None
+    cheaper: CheaperOption | None
 
 
-def _head(plan: Json) -> dict[str, Any]:
-    return {name: plan[name] for name in ("run", "created", "digest", "prices_as_of", "cheaper")}
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """A value of the job or of the corpus that differs, by its dotted name."""
+
+    name: str
+    one: Any
+    other: Any
 
 
-def _facts(one: Json, other: Json) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSide:
+    """A machine group in one of the plans, without what names it."""
+
+    regions: tuple[str, ...]
+    machines: int
+    workers: int
+    threads: int | None
+    tokens: int
+    tokens_per_second: float
+    speed_source: str
+    usd_per_hour: Decimal | None
+    usd_per_million_tokens: Decimal | None
+    places: tuple[MachinePlace, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChange:
+    """A machine group in both plans; None: that plan has no such group."""
+
+    cloud: str
+    gpu: str
+    gpus_per_machine: float
+    spot: bool
+    change: Change
+    one: GroupSide | None
+    other: GroupSide | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsdChange:
+    """An amount in USD in both plans. `percent` is how much more the other is."""
+
+    one: Decimal | None
+    other: Decimal | None
+    difference: Decimal | None
+    percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChange:
+    """A number in both plans. `percent` is how much more the other is; None: the one is 0."""
+
+    one: int | float
+    other: int | float
+    difference: int | float
+    percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsdQuantileChanges:
+    """P10, P50 and P90 of the dollars."""
+
+    p10: UsdChange
+    p50: UsdChange
+    p90: UsdChange
+
+
+@dataclass(frozen=True, slots=True)
+class HoursQuantileChanges:
+    """P10, P50 and P90 of the hours."""
+
+    p10: NumberChange
+    p50: NumberChange
+    p90: NumberChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsChange:
+    """The totals of both plans."""
+
+    usd: UsdQuantileChanges
+    hours: HoursQuantileChanges
+    usd_per_million_tokens: UsdChange
+    machines: NumberChange
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """The difference in dollars at P50 in two parts that add up. None: not known."""
+
+    from_tokens: Decimal | None  # more or fewer tokens, at the one's price for each
+    from_usd_per_token: Decimal | None  # the other's tokens at another price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChange:
+    """The price of a machine-hour that moved in one place. `zone` None: the cheapest of the region."""
+
+    cloud: str
+    region: str
+    zone: str | None
+    instance_type: str
+    gpu: str
+    gpus_per_machine: float
+    spot: bool
+    one: Decimal | None
+    other: Decimal | None
+    difference: Decimal | None
+    percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheapestPlace:
+    """Where a machine type is cheapest."""
+
+    region: str
+    instance_type: str
+    usd_per_hour: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheapestChange:
+    """A machine type whose cheapest place is another now."""
+
+    cloud: str
+    gpu: str
+    gpus_per_machine: float
+    spot: bool
+    one: CheapestPlace
+    other: CheapestPlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedChange:
+    """Tokens per second of one GPU, or of `share` of it where a machine has less."""
+
+    gpu: str
+    share: float
+    one: float
+    other: float
+    percent: float | None
+    one_source: str
+    other_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Sentences of one plan alone, of the other alone, and of both."""
+
+    one: tuple[str, ...]
+    other: tuple[str, ...]
+    both: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffDocument:
+    """The differences between two plans."""
+
+    schema: str = SCHEMA
+    one: PlanHead
+    other: PlanHead
+    equal: bool  # but for when they were made
+    work: tuple[ValueChange, ...]  # what the jobs ask and the corpora hold; only what differs
+    limits: tuple[ValueChange, ...]
+    lots: tuple[GroupChange, ...]
+    totals: TotalsChange
+    because: Reasons
+    items: Mapping[str, UsdChange]
+    prices: tuple[PriceChange, ...]
+    cheapest: tuple[CheapestChange, ...]
+    speeds: tuple[SpeedChange, ...]
+    binding: Sentences
+    not_priced: Sentences
+    also: tuple[str, ...]  # names of the plan's other parts that differ
+
+
+def diff_plans(one: SavedPlan, other: SavedPlan) -> DiffDocument:
+    """What the other plan has otherwise than the one."""
+    before, after = plan_file.dump(one), plan_file.dump(other)
+    changed = [name for name in sorted(before) if before[name] != after[name]]
+    return DiffDocument(
+        one=_head(one),
+        other=_head(other),
+        equal=replace(one, created=other.created, digest=other.digest) == other,
+        work=_value_changes(_work(before), _work(after)),
+        limits=_value_changes(_limits(before), _limits(after)),
+        lots=_group_changes(one, other),
+        totals=_totals(one.totals, other.totals),
+        because=_reasons(one, other),
+        items=_items(one.totals.items, other.totals.items),
+        prices=_price_changes(one, other),
+        cheapest=_cheapest_changes(one, other),
+        speeds=_speed_changes(one, other),
+        binding=_sentences(one.binding, other.binding),
+        not_priced=_sentences(one.not_priced, other.not_priced),
+        also=tuple(name for name in changed if name not in COMPARED),
+    )
+
+
+def dump(document: DiffDocument) -> dict[str, Any]:
+    """The JSON object of `diff --json`: money and dates as text."""
+    return cast("dict[str, Any]", plan_file.json_values(document))
+
+
+def _head(plan: SavedPlan) -> PlanHead:
+    return PlanHead(
+        run=plan.run,
+        created=plan.created,
+        digest=plan.digest,
+        prices_as_of=plan.prices_as_of,
+        cheaper=plan.cheaper,
+    )
+
+
+def _value_changes(one: Json, other: Json) -> tuple[ValueChange, ...]:
     differ = [name for name in dict.fromkeys((*one, *other)) if one.get(name) != other.get(name)]
-    return [
-        {"name": name, "one": one.get(name), "other": other.get(name)}
+    return tuple(
+        ValueChange(name, one.get(name), other.get(name))
         for name in sorted(differ, key=lambda name: name.startswith("planned."))
-        # the bounds of a count say nothing new beside another count
+        # the interval of a count says nothing new beside another count
         if not (name.startswith("interval.") and name.removeprefix("interval.") in differ)
-    ]
+    )
 
 
 def _work(plan: Json) -> dict[str, Any]:
-    """What there is to do: the job file's own words, what was counted, and what planning made of them."""
+    """What there is to do, by dotted name: the job's own values, the counts, and what planning made of them."""
     work, job = plan["work"], plan["work"]["job"]
-    asked = {name: value for name, value in job.items() if name not in LIMITS}
+    asked = {name: value for name, value in job.items() if name not in LIMIT_KEYS}
     found = {f"planned.{name}": value for name, value in work.items() if name != "job"}
-    if work["model"] == job["model"]:  # another only where it is a folder
+    if work["model"] == job["model"]:  # it differs only when it is a folder
         del found["planned.model"]
-    said = _flat(asked) | _flat(plan["profile"]) | found
-    if said.get("corpus.documents") == said["documents"]:  # of a declared corpus: told once
-        del said["corpus.documents"]
-    return said
+    values = _flat(asked) | _flat(plan["profile"]) | found
+    if values.get("corpus.documents") == values["documents"]:  # of a declared corpus: once is enough
+        del values["corpus.documents"]
+    return values
 
 
 def _limits(plan: Json) -> dict[str, Any]:
     job = plan["work"]["job"]
-    return _flat({name: job[name] for name in LIMITS if name in job})
+    return _flat({name: job[name] for name in LIMIT_KEYS if name in job})
 
 
-def _flat(value: Json, before: str = "") -> dict[str, Any]:
+def _flat(value: Json, prefix: str = "") -> dict[str, Any]:
     """A mapping of mappings as one, with dotted names."""
     out: dict[str, Any] = {}
     for name, inner in value.items():
         if isinstance(inner, Mapping):
-            out |= _flat(cast("Json", inner), f"{before}{name}.")
+            out |= _flat(cast("Json", inner), f"{prefix}{name}.")
         else:
-            out[before + name] = inner
+            out[prefix + name] = inner
     return out
 
 
-def _lots(one: Json, other: Json) -> list[dict[str, Any]]:
-    before, after = ({_key(lot, KIND): lot for lot in plan["lots"]} for plan in (one, other))
-    out: list[dict[str, Any]] = []
+def _type(machines: MachineGroup | SingleTypeFleet) -> Type:
+    return machines.cloud, machines.gpu, machines.gpus_per_machine, machines.spot
+
+
+def _group_changes(one: SavedPlan, other: SavedPlan) -> tuple[GroupChange, ...]:
+    before, after = ({_type(group): group for group in plan.lots} for plan in (one, other))
+    out: list[GroupChange] = []
     for key in dict.fromkeys((*before, *after)):
-        left, right = _lot(before.get(key)), _lot(after.get(key))
-        change = "added" if left is None else "dropped" if right is None else "changed"
-        sides = {"change": "same" if left == right else change, "one": left, "other": right}
-        out.append(dict(zip(KIND, key, strict=True)) | sides)
-    return out
+        left, right = _side(before.get(key)), _side(after.get(key))
+        change: Change = "added" if left is None else "dropped" if right is None else "changed"
+        cloud, gpu, gpus_per_machine, spot = key
+        out.append(
+            GroupChange(
+                cloud=cloud,
+                gpu=gpu,
+                gpus_per_machine=gpus_per_machine,
+                spot=spot,
+                change="same" if left == right else change,
+                one=left,
+                other=right,
+            )
+        )
+    return tuple(out)
 
 
-def _lot(lot: Json | None) -> dict[str, Any] | None:
-    return None if lot is None else {name: value for name, value in lot.items() if name not in KIND}
+def _side(group: MachineGroup | None) -> GroupSide | None:
+    if group is None:
+        return None
+    return GroupSide(
+        regions=group.regions,
+        machines=group.machines,
+        workers=group.workers,
+        threads=group.threads,
+        tokens=group.tokens,
+        tokens_per_second=group.tokens_per_second,
+        speed_source=group.speed_source,
+        usd_per_hour=group.usd_per_hour,
+        usd_per_million_tokens=group.usd_per_million_tokens,
+        places=group.places,
+    )
 
 
-def _totals(one: Json, other: Json) -> dict[str, Any]:
-    quantiles = ("p10", "p50", "p90")
-    each = "usd_per_million_tokens"
-    return {
-        "usd": {p: _dollars(one["usd"][p], other["usd"][p]) for p in quantiles},
-        "hours": {p: _numbers(one["hours"][p], other["hours"][p]) for p in quantiles},
-        each: _dollars(one[each], other[each]),
-        "machines": _numbers(one["machines"], other["machines"]),
-    }
+def _totals(one: PlanTotals, other: PlanTotals) -> TotalsChange:
+    usd, usd_other, hours, hours_other = one.usd, other.usd, one.hours, other.hours
+    return TotalsChange(
+        usd=UsdQuantileChanges(
+            _usd(usd.p10, usd_other.p10), _usd(usd.p50, usd_other.p50), _usd(usd.p90, usd_other.p90)
+        ),
+        hours=HoursQuantileChanges(
+            _number(hours.p10, hours_other.p10),
+            _number(hours.p50, hours_other.p50),
+            _number(hours.p90, hours_other.p90),
+        ),
+        usd_per_million_tokens=_usd(one.usd_per_million_tokens, other.usd_per_million_tokens),
+        machines=_number(one.machines, other.machines),
+    )
 
 
-def _items(one: Json, other: Json) -> dict[str, Any]:
-    return {name: _dollars(one.get(name), other.get(name)) for name in dict.fromkeys((*one, *other))}
+def _items(one: Mapping[str, Decimal | None], other: Mapping[str, Decimal | None]) -> dict[str, UsdChange]:
+    return {name: _usd(one.get(name), other.get(name)) for name in dict.fromkeys((*one, *other))}
 
 
-def _because(one: Json, other: Json) -> dict[str, str | None]:
-    before, after = (plan["totals"]["usd"]["p50"] for plan in (one, other))
-    tokens = one["profile"]["tokens"]
-    if before is None or after is None or not tokens:
-        return {"from_tokens": None, "from_usd_per_token": None}
-    at_the_old_price = Decimal(before) * other["profile"]["tokens"] / tokens
-    return {
-        "from_tokens": _text(at_the_old_price - Decimal(before)),
-        "from_usd_per_token": _text(Decimal(after) - at_the_old_price),
-    }
+def _reasons(one: SavedPlan, other: SavedPlan) -> Reasons:
+    before, after = one.totals.usd.p50, other.totals.usd.p50
+    if before is None or after is None or not one.profile.tokens:
+        return Reasons(None, None)
+    at_the_old_price = before * other.profile.tokens / one.profile.tokens
+    return Reasons(_rounded(at_the_old_price - before), _rounded(after - at_the_old_price))
 
 
-def _prices(one: Json, other: Json) -> list[dict[str, Any]]:
-    """Machines in the same place at another price: those of the lots, then the cheapest of each kind."""
-    before, after = _seats(one), _seats(other)
-    out: list[dict[str, Any]] = []
-    seen: set[tuple[Any, ...]] = set()
-    for key, price in before.items():
-        if key not in after or price == after[key]:
+def _price_changes(one: SavedPlan, other: SavedPlan) -> tuple[PriceChange, ...]:
+    """Machines in the same place at another price: those of the groups, then the cheapest of each type."""
+    before, after = (
+        {replace(place, one=None): place.one for place in _places(plan)} for plan in (one, other)
+    )
+    out: list[PriceChange] = []
+    seen: set[PriceChange] = set()
+    for place, price in before.items():
+        if place not in after or price == after[place]:
             continue
-        place = dict(zip(PLACE, key, strict=True))
-        same = (*_key(place | {"zone": None}, PLACE), price, after[key])
-        if place["zone"] is not None or same not in seen:
-            out.append(place | _dollars(price, after[key]))
-        seen.add(same)
-    return out
+        usd = _usd(price, after[place])
+        change = replace(place, one=price, other=usd.other, difference=usd.difference, percent=usd.percent)
+        same_region = replace(change, zone=None)
+        if place.zone is not None or same_region not in seen:
+            out.append(change)
+        seen.add(same_region)
+    return tuple(out)
 
 
-def _seats(plan: Json) -> dict[tuple[Any, ...], str | None]:
-    """The price of a machine-hour, by place."""
-    seats = [lot | seat for lot in plan["lots"] for seat in lot["places"]]
-    cheapest = [kind | {"zone": None} for kind in plan["kinds"]]
-    return {_key(seat, PLACE): seat["usd_per_hour"] for seat in (*seats, *cheapest)}
+def _places(plan: SavedPlan) -> Iterable[PriceChange]:
+    """The price of a machine-hour by place, in `one`."""
+    unknown: dict[str, Any] = {"other": None, "difference": None, "percent": None}
+    for group in plan.lots:
+        for place in group.places:
+            yield PriceChange(
+                cloud=group.cloud,
+                region=place.region,
+                zone=place.zone,
+                instance_type=place.instance_type,
+                gpu=group.gpu,
+                gpus_per_machine=group.gpus_per_machine,
+                spot=group.spot,
+                one=place.usd_per_hour,
+                **unknown,
+            )
+    for fleet in plan.kinds:
+        yield PriceChange(
+            cloud=fleet.cloud,
+            region=fleet.region,
+            zone=None,
+            instance_type=fleet.instance_type,
+            gpu=fleet.gpu,
+            gpus_per_machine=fleet.gpus_per_machine,
+            spot=fleet.spot,
+            one=fleet.usd_per_hour,
+            **unknown,
+        )
 
 
-def _cheapest(one: Json, other: Json) -> list[dict[str, Any]]:
-    before, after = ({_key(kind, KIND): kind for kind in plan["kinds"]} for plan in (one, other))
-    names = ("region", "instance_type", "usd_per_hour")
-    return [
-        dict(zip(KIND, key, strict=True))
-        | {"one": {n: kind[n] for n in names}, "other": {n: after[key][n] for n in names}}
-        for key, kind in before.items()
-        if key in after and _key(kind, names[:2]) != _key(after[key], names[:2])
-    ]
+def _cheapest_changes(one: SavedPlan, other: SavedPlan) -> tuple[CheapestChange, ...]:
+    before, after = ({_type(fleet): fleet for fleet in plan.kinds} for plan in (one, other))
+    out: list[CheapestChange] = []
+    for key, fleet in before.items():
+        now = after.get(key)
+        if now is None or (fleet.region, fleet.instance_type) == (now.region, now.instance_type):
+            continue
+        out.append(
+            CheapestChange(
+                cloud=fleet.cloud,
+                gpu=fleet.gpu,
+                gpus_per_machine=fleet.gpus_per_machine,
+                spot=fleet.spot,
+                one=CheapestPlace(fleet.region, fleet.instance_type, fleet.usd_per_hour),
+                other=CheapestPlace(now.region, now.instance_type, now.usd_per_hour),
+            )
+        )
+    return tuple(out)
 
 
-def _speeds(one: Json, other: Json) -> list[dict[str, Any]]:
+def _speed_changes(one: SavedPlan, other: SavedPlan) -> tuple[SpeedChange, ...]:
     before, after = _rates(one), _rates(other)
-    out: list[dict[str, Any]] = []
+    out: list[SpeedChange] = []
     for key, (rate, source) in before.items():
         if key not in after:
             continue
         now, now_source = after[key]
-        if source != now_source or abs(now - rate) > NEARLY * max(now, rate):
+        if source != now_source or abs(now - rate) > SAME_SPEED * max(now, rate):
             gpu, share = key
-            sources = {"one_source": source, "other_source": now_source}
-            sides = {"one": rate, "other": now, "percent": _percent(rate, now)}
-            out.append({"gpu": gpu, "share": share} | sides | sources)
-    return out
+            out.append(
+                SpeedChange(
+                    gpu=gpu,
+                    share=share,
+                    one=rate,
+                    other=now,
+                    percent=_percent(rate, now),
+                    one_source=source,
+                    other_source=now_source,
+                )
+            )
+    return tuple(out)
 
 
-def _rates(plan: Json) -> dict[tuple[str, float], tuple[float, str]]:
-    """Tokens per second of one GPU and where that comes from, by GPU and the part of it that is rented.
+def _rates(plan: SavedPlan) -> dict[tuple[str, float], tuple[float, str]]:
+    """Tokens per second of one GPU and their source, by GPU and the part of it that is rented.
 
-    The largest machine tells it best, for plans round what a machine does. A machine without GPUs counts as one.
+    Taken from the largest machine, because plans round the speed of a machine. A machine without GPUs counts as one.
+    GPUs of the plan's own groups come first.
     """
     out: dict[tuple[str, float], tuple[float, str]] = {}
-    machines = sorted((*plan["lots"], *plan["kinds"]), key=lambda m: -m["gpus_per_machine"])
-    for machine in machines:
-        gpus = machine["gpus_per_machine"]
-        rate = round(machine["tokens_per_second"] / (gpus or 1), 1)
-        out.setdefault((machine["gpu"], min(1.0, gpus)), (rate, machine["speed_source"]))
-    used = {lot["gpu"] for lot in plan["lots"]}
+    for machine in sorted((*plan.lots, *plan.kinds), key=lambda m: -m.gpus_per_machine):
+        gpus = machine.gpus_per_machine
+        rate = round(machine.tokens_per_second / (gpus or 1), 1)
+        out.setdefault((machine.gpu, min(1.0, gpus)), (rate, machine.speed_source))
+    used = {group.gpu for group in plan.lots}
     return dict(sorted(out.items(), key=lambda item: item[0][0] not in used))
 
 
-def _sentences(one: Sequence[str], other: Sequence[str]) -> dict[str, list[str]]:
-    return {
-        "one": [said for said in one if said not in other],
-        "other": [said for said in other if said not in one],
-        "both": [said for said in one if said in other],
-    }
+def _sentences(one: Sequence[str], other: Sequence[str]) -> Sentences:
+    return Sentences(
+        one=tuple(sentence for sentence in one if sentence not in other),
+        other=tuple(sentence for sentence in other if sentence not in one),
+        both=tuple(sentence for sentence in one if sentence in other),
+    )
 
 
-def _dollars(one: str | None, other: str | None) -> dict[str, Any]:
+def _usd(one: Decimal | None, other: Decimal | None) -> UsdChange:
     if one is None or other is None:
-        return {"one": one, "other": other, "difference": None, "percent": None}
-    before, after = Decimal(one), Decimal(other)
-    difference = _text(after - before)
-    return {"one": one, "other": other, "difference": difference, "percent": _percent(before, after)}
+        return UsdChange(one, other, None, None)
+    return UsdChange(one, other, _rounded(other - one), _percent(one, other))
 
 
-def _numbers(one: float, other: float) -> dict[str, Any]:
-    return {
-        "one": one,
-        "other": other,
-        "difference": round(other - one, 5),
-        "percent": _percent(one, other),
-    }
+def _number(one: float, other: float) -> NumberChange:
+    return NumberChange(one, other, round(other - one, 5), _percent(one, other))
 
 
 def _percent(one: float | Decimal, other: float | Decimal) -> float | None:
-    """How much more the other is; None where there is nothing to compare it with."""
+    """How much more the other is, in per cent; None when the one is 0."""
     return round((float(other) / float(one) - 1) * 100, 2) if one else None
 
 
-def _key(value: Json, names: Iterable[str]) -> tuple[Any, ...]:
-    return tuple(value[name] for name in names)
-
-
-def _text(usd: Decimal) -> str:
-    return f"{usd.quantize(Decimal('0.00000001')).normalize():f}"
+def _rounded(usd: Decimal) -> Decimal:
+    return usd.quantize(Decimal("0.00000001")).normalize()

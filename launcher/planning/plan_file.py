@@ -15,9 +15,8 @@ import msgspec
 
 from launcher import files
 from launcher.errors import Problem
-from launcher.planning.saved_plan import SavedPlan, digest_of
+from launcher.planning.saved_plan import SCHEMA, SavedPlan, digest_of
 
-SCHEMA = "embedfleet/plan/2"
 PLAN_AGAIN = "make it again: embedfleet plan JOB.yaml -o plan.json"
 
 Document = str | bytes | Mapping[str, Any]
@@ -29,10 +28,14 @@ class BadPlan(Problem):
 
 def dump(plan: SavedPlan) -> dict[str, Any]:
     """The JSON object of plan.json, with the digest of what it holds. Money is text, unknown is null."""
-    values = msgspec.to_builtins(plan, builtin_types=(Decimal, datetime, date))
-    body: dict[str, Any] = {"schema": SCHEMA} | _json_value(values)
+    body: dict[str, Any] = json_values(plan)
     body.pop("digest")
     return signed(body)
+
+
+def json_values(document: object) -> Any:
+    """A dataclass with money and dates as JSON values: both become text, and tuples become lists."""
+    return _json_value(msgspec.to_builtins(document, builtin_types=(Decimal, datetime, date)))
 
 
 def with_digest(plan: SavedPlan) -> SavedPlan:

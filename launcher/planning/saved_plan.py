@@ -12,6 +12,8 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, cast
 
+SCHEMA = "embedfleet/plan/2"
+
 
 @dataclass(frozen=True, slots=True)
 class UsdQuantiles:
@@ -209,6 +211,7 @@ class QuotaNeed:
 class SavedPlan:
     """A plan as it was saved: what will be done, what it will cost, and what else was considered."""
 
+    schema: str = SCHEMA
     run: str
     created: datetime
     work: PlannedWork
