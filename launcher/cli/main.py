@@ -93,7 +93,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - this is the edge
         return problem.code
     except KeyboardInterrupt:
-        print("Error: interrupted\nTry: embedfleet status says what runs, if anything does", file=sys.stderr)  # noqa: T201
+        print("Error: interrupted\nTry: embedfleet status shows what still runs", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:  # the reader of our output closed it early
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,7 +34,7 @@ def stop(arguments: Namespace) -> int:
             say(f"run {run.id} is {run.state.lower()}: nothing runs")
             return 0
         control.send(observer.store, run.id, "drain", utc())
-        ledger.runs.record_event(run.id, "stop", "told to finish what is in hand", utc())
+        ledger.runs.record_event(run.id, "stop", "asked to finish the shards in hand", utc())
         with contextlib.suppress(RunLocked), run_lock(arguments.runs / run.id, run.id, tries=0):
             drain(ledger, run, observer, arguments.runs / run.id)
         up = len(ledger.machines.of_run(run.id, set(ALIVE)))

@@ -150,13 +150,13 @@ def test_listing_that_shows_a_write_later_fails_with_the_delay(url: str, server:
     assert (found.verdict, found.seen) == ("fail", "a write showed in listing 4, 1.5 s later")
 
 
-@pytest.mark.parametrize(("hours", "told"), [(2, "behind"), (-2, "ahead of")])
-def test_clock_skew_is_a_warning(url: str, server: Running, hours: int, told: str) -> None:
+@pytest.mark.parametrize(("hours", "words"), [(2, "behind"), (-2, "ahead of")])
+def test_clock_skew_is_a_warning(url: str, server: Running, hours: int, words: str) -> None:
     server.admin.set(skew=hours * 3_600)
     found = of(check_store(url), "clock")
     assert found.verdict == "warn"
     assert float(found.seen.split()[4].replace(",", "")) == pytest.approx(7_200, abs=60)
-    assert f"s {told} the store's" in found.seen
+    assert f"s {words} the store's" in found.seen
 
 
 def test_clock_skew_is_of_this_machine(url: str) -> None:
