@@ -1,8 +1,10 @@
 """The result of a check: a verdict, what was found, and what to do about it; as values, JSON and text."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -25,10 +27,19 @@ def worst(checks: Iterable[Check]) -> Verdict:
     return "fail" if "fail" in found else "warn" if "warn" in found else "ok"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorDocument:
+    """The document of `doctor --json`. Its verdict is the worst of the checks."""
+
+    schema: str = SCHEMA
+    verdict: Verdict
+    checks: Sequence[Check]
+
+
 def to_json(checks: Iterable[Check]) -> dict[str, Any]:
-    """The document of `doctor --json`, schema embedfleet/doctor/1."""
+    """The document of `doctor --json`, as JSON values."""
     listed = list(checks)
-    return {"schema": SCHEMA, "verdict": worst(listed), "checks": [asdict(check) for check in listed]}
+    return msgspec.to_builtins(DoctorDocument(verdict=worst(listed), checks=listed))
 
 
 def checks_text(checks: Iterable[Check]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from launcher.diagnostics.checks import Check
 from launcher.errors import Problem
-from launcher.fleet.backends import provider_api, skypilot
+from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.backends.provider_api import Instance
 from launcher.ledger.ledger import Ledger
 from launcher.planning.price_book import book_of
@@ -42,13 +42,13 @@ def renting_checks(plan: SavedPlan | None, ledger: Path, *, orphans: bool) -> li
 def cloud_checks(plan: SavedPlan | None = None) -> list[Check]:
     """Check SkyPilot, its server and the clouds; with a plan, also the clouds and quotas that its lots need."""
     try:
-        seen = skypilot.server_health()
+        seen = skypilot_client.server_health()
     except Problem as problem:
         return [Check("skypilot", "warn" if plan is None else "fail", str(problem), problem.hint)]
     found = [_versions(seen)]
     needed = sorted({group.cloud for group in plan.lots} - {"local"}) if plan else []
     try:
-        enabled = skypilot.enabled_clouds(needed)
+        enabled = skypilot_client.enabled_clouds(needed)
     except Problem as problem:
         return [*found, Check("clouds", "fail", str(problem), problem.hint)]
     found.append(_clouds(enabled, needed))
