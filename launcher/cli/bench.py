@@ -16,9 +16,9 @@ from launcher.cli.options import MEASURED_TEXT_TOKENS
 from launcher.corpus.chunking import chunk_spec_of
 from launcher.corpus.inspect import inspect_corpus
 from launcher.errors import Problem, Usage
-from launcher.jobs.job import ENGINES, DeclaredCorpus, Job
+from launcher.jobs.job import DeclaredCorpus, Job
 from launcher.jobs.model_reference import resolve
-from launcher.jobs.parse import read_job
+from launcher.jobs.parse import ENGINES, read_job
 from launcher.ledger.ledger import Ledger
 from launcher.reports.terminal.benchmark import bench_text
 from launcher.throughput import model_shapes

@@ -16,6 +16,7 @@ from launcher.fleet.create_run import create_run, unchanged_corpus
 from launcher.fleet.provisioner import check_access, is_rented, task_specs
 from launcher.fleet.task_specs import check_reachable
 from launcher.jobs import job as jobs
+from launcher.jobs import parse
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState
@@ -72,7 +73,7 @@ def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
         if arguments.refresh:
             plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))
     else:
-        job, base = jobs.parse(text, where=path.name), path.absolute().parent
+        job, base = parse.parse(text, where=path.name), path.absolute().parent
         plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))
         show(plan_file.dump(plan), plan_text, as_json=False, stream=sys.stderr)
     return plan, job, base

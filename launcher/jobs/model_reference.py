@@ -1,4 +1,7 @@
-"""."""
+"""What `model:` of a job names: a folder, or a hub id.
+
+Reads no file; looks whether folders exist.
+"""
 
 from pathlib import Path
 
@@ -7,10 +10,11 @@ from tasks.engines.tokenizer import HASH_MODEL
 
 
 def resolve(model: str, base: Path) -> str:
-    """A folder beside the job file by its full path; a hub id as it is.
+    """The model as an engine loads it: a folder by its full path, a hub id as it is. `base` is the job file's folder.
 
     Raises:
-        Usage: it reads like a path, and there is no such folder: a stranger's repository must not be asked for.
+        Usage: it looks like a path, and there is no such folder. Downloading the repository of a stranger instead would
+            be wrong.
     """
     folder = base / Path(model).expanduser()
     if model != HASH_MODEL and folder.is_dir():

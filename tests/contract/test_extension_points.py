@@ -11,7 +11,8 @@ from launcher.costs.billing_rules import terms
 from launcher.costs.daily import PROVIDERS
 from launcher.fleet.backends import provider_api
 from launcher.fleet.backends.provider_api import Instance
-from launcher.jobs.job import CLOUDS, ENGINES, Engine
+from launcher.jobs.job import Engine
+from launcher.jobs.parse import CLOUDS, ENGINES
 from launcher.planning.candidates import CLOUD_OF_SCHEME
 from launcher.throughput import gpu_memory, predict
 from pricing.egress import NETWORKS

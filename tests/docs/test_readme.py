@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from launcher.jobs.job import parse
+from launcher.jobs.parse import parse
 from tests.support.paths import ROOT
 
 PAGES = {

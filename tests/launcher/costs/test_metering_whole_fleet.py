@@ -11,10 +11,11 @@ import pytest
 
 from launcher.corpus.profile import declared_profile
 from launcher.costs.metering import PARTS
-from launcher.jobs.job import parse
+from launcher.jobs.parse import parse
 from launcher.planning.candidates import CandidateContext, find_candidates
 from launcher.reports.assemble import report_of
-from launcher.reports.report import Report, to_json
+from launcher.reports.report import Report
+from launcher.reports.report_json import to_json
 from launcher.throughput.model_shapes import shape
 from pricing.price_book import load
 from tests.support import ledger_history

@@ -13,7 +13,7 @@ from launcher.fleet.backends.provider_api import Instance
 from launcher.fleet.monitoring.webhook import due_messages
 from launcher.fleet.notifications import run_snapshot
 from launcher.fleet.orphan_check import Patience, Remaining, await_teardown, confirm_gone, find_remaining
-from launcher.jobs.job import parse
+from launcher.jobs.parse import parse
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Run, Site
 from tests.support import sample_plan

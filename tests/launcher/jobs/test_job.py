@@ -7,25 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.errors import Usage
+from launcher.errors import Problem, Usage
 from launcher.jobs.job import (
-    CLOUDS,
-    DTYPES,
-    ENGINES,
-    SPOTS,
-    BadJob,
-    Chunking,
     CorpusSource,
     DeclaredCorpus,
     Job,
+    JobChunking,
     JobLimits,
     JobOutput,
     LocalMachine,
     QuotaLimit,
     dump,
     load,
-    parse,
 )
+from launcher.jobs.parse import CLOUDS, DTYPES, ENGINES, SPOTS, parse
+from launcher.jobs.yaml_fields import BadJob
 
 DESIGN = """\
 name: reviews-2026
@@ -66,7 +62,7 @@ def test_the_job_of_the_design_is_read_whole() -> None:
         name="reviews-2026",
         corpus=CorpusSource("s3://bucket/reviews/*.parquet", "text", "review_id"),
         model="Alibaba-NLP/gte-Qwen2-7B-instruct",
-        chunk=Chunking(512, 50),
+        chunk=JobChunking(512, 50),
         output=JobOutput("s3://bucket/vectors/reviews", "float16", 1024),
         limits=JobLimits(
             deadline_hours=6.0,
@@ -147,11 +143,11 @@ def test_a_model_with_only_a_name_has_no_shape() -> None:
 
 @pytest.mark.parametrize("written", ["truncate: 512", "chunk: {truncate: 512}"])
 def test_truncation_may_stand_at_the_top_or_in_chunk(written: str) -> None:
-    assert job(written).chunk == Chunking(None, 0, 512)
+    assert job(written).chunk == JobChunking(None, 0, 512)
 
 
 def test_chunks_overlap_only_when_asked() -> None:
-    assert job("chunk: {tokens: 512}").chunk == Chunking(512, 0, None)
+    assert job("chunk: {tokens: 512}").chunk == JobChunking(512, 0, None)
 
 
 @pytest.mark.parametrize(
@@ -684,7 +680,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "model": WORDS,
     "shape": st.none() | st.dictionaries(WORDS, st.integers() | st.booleans() | WORDS, min_size=1),
-    "chunk": st.builds(Chunking, st.none() | COUNTS, COUNTS, st.none() | COUNTS),
+    "chunk": st.builds(JobChunking, st.none() | COUNTS, COUNTS, st.none() | COUNTS),
     "output": st.none() | st.builds(JobOutput, WORDS, st.sampled_from(DTYPES), st.none() | COUNTS),
     "limits": st.builds(
         JobLimits,
@@ -710,6 +706,37 @@ def test_a_plan_carries_its_job_unchanged(carried: Job) -> None:
     through = json.loads(json.dumps(plain))
     assert through == plain
     assert load(through) == carried
+
+
+def test_a_job_of_an_older_plan_has_defaults_for_newer_fields() -> None:
+    plain = dump(job())
+    del plain["notify"], plain["remote_code"], plain["output"]["keep"]
+    assert load(plain) == job()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", 7),
+        ("corpus", None),
+        ("corpus", {"documents": "many"}),
+        ("limits", {"budget": "much"}),
+        ("engine", "steam"),
+        ("quota", {}),
+        ("remote_code", "yes"),
+    ],
+)
+def test_a_mistyped_field_of_a_dumped_job_is_a_problem(field: str, value: Any) -> None:
+    with pytest.raises(Problem, match="the job in the plan cannot be read"):
+        load(dump(job()) | {field: value})
+
+
+@pytest.mark.parametrize("field", ["name", "corpus", "model"])
+def test_a_missing_field_of_a_dumped_job_is_a_problem(field: str) -> None:
+    plain = dump(job())
+    del plain[field]
+    with pytest.raises(Problem, match=f"the job in the plan cannot be read.*{field}"):
+        load(plain)
 
 
 def test_a_dumped_job_writes_money_as_text() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launcher.corpus.profile import declared_profile
-from launcher.jobs import job as jobs
+from launcher.jobs import parse
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning.candidates import (
     UNKNOWN_REGION,
@@ -57,7 +57,7 @@ def context(
     text = f"name: a\ncorpus: {{documents: {documents}, tokens_per_document: 102}}\nmodel: {model}\n{more}\n"
     profile = declared_profile(documents, [(1.0, 102.0)], None, None)
     return CandidateContext(
-        job=jobs.parse(text),
+        job=parse.parse(text),
         shape=model_shapes.shape(model),
         model=model,
         profile=profile,
@@ -336,12 +336,12 @@ def test_egress_to_a_bucket_whose_region_is_unsaid_is_unknown() -> None:
 
 def test_the_places_of_a_job() -> None:
     text = "name: a\ncorpus: {path: 's3://b/x', region: aws/us-east-1}\nmodel: hash\noutput: out\n"
-    assert data_locations(jobs.parse(text)) == (AWS, DataLocation("local", "local"))
+    assert data_locations(parse.parse(text)) == (AWS, DataLocation("local", "local"))
 
 
 def test_a_declared_corpus_lies_nowhere_until_the_job_says_so() -> None:
     assert data_locations(context().job) == (None, None)
-    said = jobs.parse(
+    said = parse.parse(
         f"name: a\ncorpus: {{documents: 1, tokens_per_document: 1, region: aws/us-east-1}}\nmodel: {SMALL}\n"
     )
     assert data_locations(said) == (AWS, None)

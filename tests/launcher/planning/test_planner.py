@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from launcher.errors import Infeasible, Problem, Usage
-from launcher.jobs import job as jobs
+from launcher.jobs import parse
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning import plan as plans
 from launcher.planning import plan_file, planner
@@ -68,7 +68,7 @@ def made(
     text: str, folder: Path, offers: tuple[Offer, ...] = L4, now: datetime = NOW, **changes: Any
 ) -> Plan:
     options = PlanOptions(on=changes.pop("on", None), probe_seconds=0.1, offers=offers, **changes)
-    return planner.make_plan(jobs.parse(text), folder, options, now, lambda _: None)
+    return planner.make_plan(parse.parse(text), folder, options, now, lambda _: None)
 
 
 def refused(

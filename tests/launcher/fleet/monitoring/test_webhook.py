@@ -19,7 +19,8 @@ from launcher.fleet.monitoring.webhook import (
     webhook_sender,
     webhook_url,
 )
-from launcher.jobs.job import BadJob, parse
+from launcher.jobs.parse import parse
+from launcher.jobs.yaml_fields import BadJob
 from launcher.ledger.ledger import Ledger
 from tests.support.webhook import Webhook, listening
 
