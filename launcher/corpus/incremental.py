@@ -1,8 +1,8 @@
-"""What of a corpus is new: files that no finished run of the same kind under this output path has embedded yet.
+"""Select the files of a corpus that are new: no finished run with the same settings under this output path has them.
 
-A run is of the same kind where it would give the same vectors: same model, chunking, dimensions, numbers and columns.
-Of a finished run a shard counts as long as all of its files are as they were; what it shares with a file that changed
-is embedded again, so that each document of the corpus has its vectors once.
+Two runs have the same settings where they would give the same vectors: model, chunking, dimensions, dtype and columns.
+A shard of a finished run counts as long as all of its files are unchanged; a file that shares a shard with a changed
+one is embedded again, so that each document of the corpus has its vectors once.
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -21,7 +21,7 @@ from tasks.protocol.runs import runs_of
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Store, create_once, read
 
-# What makes other vectors of the same texts, in the words of a job file.
+# Settings that change the vectors of the same texts, and their names in a job file.
 VECTOR_SETTINGS = {
     "model": "model",
     "prompt": "prompt",
@@ -34,23 +34,26 @@ VECTOR_SETTINGS = {
     "keep": "output.keep",
 }
 
-KeptShard = tuple[str, str]  # run and shard
+KeptShard = tuple[str, str]  # run and id of the shard
 
 
 @dataclass(frozen=True, slots=True)
 class NewFiles:
-    """The files to embed, and the shards of earlier runs that hold the others."""
+    """The files to embed, and the shards of earlier runs that hold the vectors of the others."""
 
     listing: Listing
     kept: tuple[KeptShard, ...] = ()
     runs: tuple[str, ...] = ()
-    same: bool = False  # one run holds the whole corpus as it is, and nothing else
+    same: bool = False  # one run holds the vectors of exactly this corpus
 
 
 def select_new_files(
-    listing: Listing, store: Store, kind: Mapping[str, Any], but: str | None, say: Callable[[str], None]
+    listing: Listing, store: Store, settings: Mapping[str, Any], but: str | None, say: Callable[[str], None]
 ) -> NewFiles:
-    """What is new, `but` for what one run has. `kind` has the fields of KIND as a header would."""
+    """Select the files that no run but `but` has embedded. `settings` has the keys of VECTOR_SETTINGS.
+
+    `say` is called with a line for each finished run whose settings differ.
+    """
     now = {file.path: file.version for file in listing.files if file.bytes}
     covered: set[str] = set()
     kept: list[KeptShard] = []
@@ -59,10 +62,12 @@ def select_new_files(
         header = manifest.read_header(store, run)
         if header.corpus != listing.root:
             continue
-        other = [name for name in VECTOR_SETTINGS if getattr(header, name) != kind[name]]
+        other = [name for name in VECTOR_SETTINGS if getattr(header, name) != settings[name]]
         if other:
-            changed = ", ".join(f"{VECTOR_SETTINGS[n]} was {getattr(header, n)}, is {kind[n]}" for n in other)
-            say(f"run {run} is of another kind and counts for nothing here: {changed}")
+            changed = ", ".join(
+                f"{VECTOR_SETTINGS[n]} was {getattr(header, n)}, is {settings[n]}" for n in other
+            )
+            say(f"run {run} has other settings, so its vectors are not used: {changed}")
             continue
         shards = _shards(store, run)
         found = unchanged_shards(shards, now, covered)
@@ -77,9 +82,9 @@ def select_new_files(
 def unchanged_shards(
     shards: Sequence[tuple[str, Shard]], now: Mapping[str, str], covered: Iterable[str]
 ) -> list[tuple[str, Shard]]:
-    """The shards that still hold what the corpus holds: all of their files as they were, and held by nobody else.
+    """Return the shards whose vectors are still valid: all of their files are unchanged, and no other run covers them.
 
-    Where a shard falls away, so do all others of its files: those are embedded again as a whole.
+    Where a shard is dropped, all other shards of its files are dropped, too: those files are embedded again as a whole.
     """
     gone = {
         piece.path for _, shard in shards for piece in shard.slices if now.get(piece.path) != piece.version
@@ -94,7 +99,7 @@ def unchanged_shards(
 
 
 def write_base_dataset(store: Store, run: str, kept: Sequence[KeptShard]) -> None:
-    """Which shards of earlier runs belong to this one's dataset."""
+    """Write down which shards of earlier runs belong to the dataset of this run."""
     by_run: dict[str, list[str]] = defaultdict(list)
     for owner, shard in kept:
         by_run[owner].append(shard)
@@ -102,7 +107,7 @@ def write_base_dataset(store: Store, run: str, kept: Sequence[KeptShard]) -> Non
 
 
 def _finished(store: Store, but: str | None) -> list[str]:
-    """Runs that have a dataset, the newest first."""
+    """Return the runs that have a dataset, the newest first."""
     found = [
         (entry.modified, run)
         for run in runs_of(store)
@@ -113,7 +118,7 @@ def _finished(store: Store, but: str | None) -> list[str]:
 
 
 def _shards(store: Store, run: str) -> list[tuple[str, Shard]]:
-    """The shards of a run's dataset, those of earlier runs included, each with the run that made it."""
+    """Return the shards of a run's dataset, those of earlier runs included, each with the run that embedded it."""
     body = read(store, dataset_key(run))
     assert body is not None  # it was listed
     table = read_small_table(body, ["run", "shard", "position"])

@@ -1,17 +1,16 @@
-"""Look at a corpus that is there: list its files, read just enough of them, and see how many shards they make."""
+"""Inspect the corpus of a job: list its files, sample them, and count the shards that they make."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.corpus import sharding as cutting
 from launcher.corpus.chunking import chunk_spec_of
 from launcher.corpus.incremental import NewFiles, select_new_files
 from launcher.corpus.listing import Listing, find_files
-from launcher.corpus.profile import Profile, target_shard_tokens
-from launcher.corpus.profile import estimate_profile as profile_of
+from launcher.corpus.profile import Profile, estimate_profile, target_shard_tokens
 from launcher.corpus.sampling import CorpusSample, sample_corpus
+from launcher.corpus.sharding import cut_shards
 from launcher.errors import NothingNew, Usage
 from launcher.format import plain
 from launcher.jobs.job import CorpusSource, Job
@@ -23,7 +22,7 @@ from tasks.stores.open import open_store
 
 @dataclass(frozen=True, slots=True)
 class InspectedCorpus:
-    """The corpus as it was found: files and sample where there are any."""
+    """A corpus as it was found, or as the job declares it; then there are no files."""
 
     profile: Profile
     listing: Listing | None = None
@@ -33,7 +32,7 @@ class InspectedCorpus:
 
 
 def inspect_corpus(job: Job, base: Path, model: str, say: Callable[[str], None]) -> InspectedCorpus:
-    """What the corpus of a job asks of its model. `say` hears what is being done."""
+    """Inspect the corpus of a job for its model; `say` is called with a line about each step."""
     assert isinstance(job.corpus, CorpusSource)
     listing = whole = list_corpus(job, base)
     _check_apart(job, base)
@@ -45,26 +44,26 @@ def inspect_corpus(job: Job, base: Path, model: str, say: Callable[[str], None])
         )
         listing = found.listing
     if listing.skipped:
-        say(f"passed over {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
-    say(f"looking into {len(listing.files):,} files")
+        say(f"skipped {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
+    say(f"sampling {len(listing.files):,} files")
     cut, asked = chunk_spec_of(job, model), job.chunk.tokens or job.chunk.truncate
     if asked and cut.tokens < asked:
         say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
     sampled = sample_corpus(listing, columns_of(job), load_tokenizer(model), cut)
-    profile = profile_of(list(sampled.strata.values()), len(listing.files), listing.bytes)
+    profile = estimate_profile(list(sampled.strata.values()), len(listing.files), listing.bytes)
     target = target_shard_tokens(profile.tokens.mid)
-    count = sum(1 for _ in cutting.cut_shards(listing, sampled, target))
+    count = sum(1 for _ in cut_shards(listing, sampled, target))
     return InspectedCorpus(profile, listing, sampled, count, target)
 
 
 def columns_of(job: Job) -> Columns:
-    """What is read of the corpus."""
+    """Return the columns that are read of the corpus."""
     assert isinstance(job.corpus, CorpusSource)
     return Columns(job.corpus.text, job.corpus.id, job.output.keep if job.output else ())
 
 
 def list_corpus(job: Job, base: Path) -> Listing:
-    """The input files as they are now."""
+    """List the input files as they are now."""
     assert isinstance(job.corpus, CorpusSource)
     return find_files(job.corpus.path, base)
 
@@ -72,15 +71,15 @@ def list_corpus(job: Job, base: Path) -> Listing:
 def find_new_files(
     job: Job, base: Path, model: str, listing: Listing, but: str | None, say: Callable[[str], None]
 ) -> NewFiles:
-    """What of the listing no earlier run under the job's output holds, `but` for one run.
+    """Select the files that no earlier run under the job's output path, except `but`, has embedded.
 
     Raises:
-        NothingNew: earlier runs hold it all.
+        NothingNew: earlier runs have embedded all of them.
     """
     if job.output is None:
         return NewFiles(listing)
     assert isinstance(job.corpus, CorpusSource)
-    kind = {
+    settings = {
         "model": model,
         "prompt": job.prompt,
         "tokens": job.chunk.tokens or job.chunk.truncate,
@@ -92,14 +91,14 @@ def find_new_files(
         "keep": job.output.keep,
     }
     try:
-        found = select_new_files(listing, open_store(output_path(job, base)), kind, but, say)
-    except StoreError as refused:  # the bucket may not be there yet: that is for the launch to say
-        say(f"earlier runs were not looked for: {refused}")
+        found = select_new_files(listing, open_store(output_path(job, base)), settings, but, say)
+    except StoreError as error:  # the bucket may not exist yet; launch reports that
+        say(f"earlier runs were not read: {error}")
         return NewFiles(listing)
     if any(file.bytes for file in found.listing.files):
         return found
     if found.same:
-        return NewFiles(listing)  # the run that holds it all is this very one
+        return NewFiles(listing)  # the run that holds all of them is this run
     raise NothingNew(
         f"nothing is new: run {', '.join(found.runs)} holds the vectors of all {len(listing.files):,} files",
         hint=f"they are in _embedfleet/{found.runs[0]}/dataset.parquet, with those of files that are gone, if any",
@@ -107,7 +106,7 @@ def find_new_files(
 
 
 def output_path(job: Job, base: Path) -> str:
-    """Where the vectors go: a URL as it is, a local path made absolute."""
+    """Return where the vectors go: a URL unchanged, a local path made absolute."""
     if job.output is None:
         raise Usage("the job has no output", hint="set output.path in the job file")
     path = job.output.path
@@ -115,14 +114,14 @@ def output_path(job: Job, base: Path) -> str:
 
 
 def _check_apart(job: Job, base: Path) -> None:
-    """Vectors among the texts would be texts to the next plan."""
+    """Refuse an output inside the corpus: the next plan would read the vectors as texts."""
     assert isinstance(job.corpus, CorpusSource)
     if job.output is None:
         return
     if "://" in job.output.path or "://" in job.corpus.path:
         if f"{job.output.path.rstrip('/')}/".startswith(f"{job.corpus.path.rstrip('/')}/"):
             raise Usage(
-                f"the output {job.output.path} lies in the corpus {job.corpus.path}, and would be read as input",
+                f"the output {job.output.path} is inside the corpus {job.corpus.path}, and would be read as input",
                 hint="set output.path to a path outside",
             )
         return
@@ -130,6 +129,6 @@ def _check_apart(job: Job, base: Path) -> None:
     inside = corpus.is_dir() and output.is_relative_to(corpus)
     if inside and not any(part[0] in "._" for part in output.relative_to(corpus).parts):
         raise Usage(
-            f"the output {job.output.path} lies in the corpus {job.corpus.path}, and would be read as input",
+            f"the output {job.output.path} is inside the corpus {job.corpus.path}, and would be read as input",
             hint="set output.path to a folder outside, or to one whose name begins with _",
         )

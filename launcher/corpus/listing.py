@@ -1,4 +1,4 @@
-"""The input files: which they are, and that they are still the same.
+"""List the input files of a corpus, with the size and version of each.
 
 Reads names, sizes and versions, never contents. A path names a folder, a file or a glob, on this machine or in a bucket.
 """
@@ -28,7 +28,7 @@ KIND_OF_SUFFIX: dict[str, Kind] = {
     ".txt": "text",
 }
 COMPRESSED_SUFFIXES = (".gz", ".zst")
-IGNORED_NAME = re.compile(r"(^|/)[._]")  # what tools leave beside their data
+IGNORED_NAME = re.compile(r"(^|/)[._]")  # of files that tools leave beside their data
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,19 @@ class CorpusFile:
     bytes: int
     version: str
     kind: Kind
-    packed: bool
+    compressed: bool
 
     @property
-    def whole(self) -> bool:
-        """It cannot be cut: compressed, or with line ends inside quotes."""
-        return self.packed or self.kind in ("csv", "tsv")
+    def indivisible(self) -> bool:
+        """Whether it cannot be cut: it is compressed, or has line ends inside quotes."""
+        return self.compressed or self.kind in ("csv", "tsv")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The corpus as it lies there. `root` is an absolute path or a URL.
+    """The files of a corpus. `root` is an absolute path or a URL.
 
-    `skipped` are files whose names we do not know how to read, and dead links.
+    `skipped` are files whose format is not known by their names, and dead links.
     """
 
     root: str
@@ -60,51 +60,51 @@ class Listing:
 
     @property
     def bytes(self) -> int:
+        """Bytes of all files, as stored."""
         return sum(f.bytes for f in self.files)
 
     @property
     def digest(self) -> str:
-        """Changes when a file comes, goes or changes."""
+        """A hash that changes when a file is added, removed or changed."""
         digest = blake2b(digest_size=16)
         for file in self.files:
             digest.update(f"{file.path}\0{file.version}\0".encode())
         return digest.hexdigest()
 
-    def where(self, file: CorpusFile) -> str:
-        """The full path or URL of one of the files."""
+    def location(self, file: CorpusFile) -> str:
+        """Return the full path or URL of one of the files."""
         return f"{self.root.rstrip('/')}/{file.path}"
 
     def open(self) -> Store:
-        """The store that the files are read from."""
+        """Open the store that the files are read from."""
         return open_store(self.root)
 
 
 def find_files(path: str, base: Path, opened: Callable[[str], Store] = open_store) -> Listing:
-    """The files of a corpus path; relative paths are relative to `base`. Names that begin with . or _ are passed over.
+    """List the files of a corpus path; relative paths are relative to `base`. Names that begin with . or _ are ignored.
+
+    `opened` opens a store.
 
     Raises:
-        Problem: nothing there that can be read.
+        Problem: there is nothing that can be read.
     """
     scheme, separator, rest = path.partition("://")
     if separator and scheme != "file":
-        root, place, files, skipped = _in_bucket(path, opened)
+        listing, place = _list_bucket(path, opened), path
     else:
-        root, place, files, skipped = _on_disk(Path(rest if separator else path), base)
-    if not any(file.bytes for file in files):
-        seen = f"; passed over {', '.join(skipped[:3])}" if skipped else ""
+        listing, place = _list_disk(Path(rest if separator else path), base)
+    if not any(file.bytes for file in listing.files):
+        skipped = f"; skipped {', '.join(listing.skipped[:3])}" if listing.skipped else ""
         raise Problem(
-            f"no input at {place}{seen}",
-            hint=f"files that are read end in {', '.join(KIND_OF_SUFFIX)}, all but Parquet also with {' or '.join(COMPRESSED_SUFFIXES)}",
+            f"no input at {place}{skipped}",
+            hint=f"files that are read end in {', '.join(KIND_OF_SUFFIX)}, all but Parquet also with "
+            f"{' or '.join(COMPRESSED_SUFFIXES)}",
         )
-    return Listing(root, tuple(files), tuple(skipped))
+    return listing
 
 
-Found = tuple[
-    str, str, list[CorpusFile], list[str]
-]  # root, what was looked at, files, names that were passed over
-
-
-def _on_disk(given: Path, base: Path) -> Found:
+def _list_disk(given: Path, base: Path) -> tuple[Listing, str]:
+    """List the files of a folder, file or glob of this machine; also return the absolute path."""
     place = (base / given).absolute()
     if has_magic(str(given)) and not place.exists():
         fixed = Path(*takewhile(lambda part: not has_magic(part), given.parts))
@@ -122,21 +122,21 @@ def _on_disk(given: Path, base: Path) -> Found:
         name = item.relative_to(root).as_posix()
         if IGNORED_NAME.search(name) or (not item.is_file() and not item.is_symlink()):
             continue
-        file = _stored(item, name) if item.is_file() else None  # a link to a folder, or to nothing
+        file = _file_on_disk(item, name) if item.is_file() else None  # a link to a folder, or to nothing
         if file is None:
             skipped.append(name)
         else:
             files.append(file)
-    return str(root), str(place), files, skipped
+    return Listing(str(root), tuple(files), tuple(skipped)), str(place)
 
 
-def _stored(path: Path, name: str) -> CorpusFile | None:
+def _file_on_disk(path: Path, name: str) -> CorpusFile | None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise Problem(f"the file name {name!r} is not valid UTF-8", hint="rename the file") from error
     try:
-        with path.open("rb"):  # it can be read: better known now than on the first machine
+        with path.open("rb"):  # fail now, and not on the first machine, where it cannot be read
             status = path.stat()
     except OSError as error:
         if _kind(name) is None:
@@ -144,65 +144,63 @@ def _stored(path: Path, name: str) -> CorpusFile | None:
         raise Problem(
             f"cannot read {path}: {error.strerror}", hint="make the file readable, or move it away"
         ) from error
-    return _file(name, status.st_size, version_of(status))
+    return _corpus_file(name, status.st_size, version_of(status))
 
 
-def _in_bucket(url: str, opened: Callable[[str], Store]) -> Found:
-    """What a listing by prefix shows: of a glob, from its first part with a wildcard on."""
-    scheme, _, rest = url.partition("://")
-    bucket, *parts = [part for part in rest.split("/") if part]
-    if any(part in (".", "..") for part in parts):
-        raise Problem(f"no path in a bucket has . or .. in it: {url}", hint="write corpus.path in full")
-    if not parts:
-        root, found = f"{scheme}://{bucket or ''}", list(list_all(opened(url), ""))
-    else:
-        folder, name = parts[:-1], parts[-1]
-        root = "/".join([f"{scheme}:/", bucket, *folder])
-        # One file, or a name with brackets that are meant; whatever else begins with it is no concern of ours.
-        first = [] if rest.endswith("/") else opened(root).list(name)[:1]
-        if first and first[0].key == name:
-            found = first
-        elif has_magic(url):
-            fixed = list(takewhile(lambda part: not has_magic(part), parts))
-            wanted = parts[len(fixed) :]
-            root = "/".join([f"{scheme}:/", bucket, *fixed])
-            found = [
-                e
-                for e in list_all(opened(root), _literal(wanted[0]))
-                if glob_matches(e.key.split("/"), wanted)
-            ]
-        else:
-            root = "/".join([f"{scheme}:/", bucket, *parts])
-            found = list(list_all(opened(root), ""))
-    if not found:
+def _list_bucket(url: str, opened: Callable[[str], Store]) -> Listing:
+    root, entries = _list_entries(url, opened)
+    if not entries:
         raise Problem(
             f"no corpus at {url}",
             hint="set corpus.path to an object, to the beginning of a path, or to a glob",
         )
     files: list[CorpusFile] = []
     skipped: list[str] = []
-    for entry in found:
-        if IGNORED_NAME.search(entry.key) or f"/{entry.key}".endswith(
-            "/"
-        ):  # some tools keep an object for a folder
+    for entry in entries:
+        is_folder = f"/{entry.key}".endswith("/")  # some tools keep an object for a folder
+        if IGNORED_NAME.search(entry.key) or is_folder:
             continue
-        file = _object(entry)
+        file = _file_in_bucket(entry)
         if file is None:
             skipped.append(entry.key)
         else:
             files.append(file)
-    return root, url, files, skipped
+    return Listing(root, tuple(files), tuple(skipped))
 
 
-def _object(entry: Entry) -> CorpusFile | None:
+def _list_entries(url: str, opened: Callable[[str], Store]) -> tuple[str, list[Entry]]:
+    """Return the root and what a listing by prefix shows below it; of a glob, from its first part with a wildcard on."""
+    scheme, _, rest = url.partition("://")
+    bucket, *parts = [part for part in rest.split("/") if part]
+    if any(part in (".", "..") for part in parts):
+        raise Problem(f"no path in a bucket has . or .. in it: {url}", hint="write corpus.path in full")
+    if not parts:
+        return f"{scheme}://{bucket or ''}", list(list_all(opened(url), ""))
+    folder, name = parts[:-1], parts[-1]
+    root = "/".join([f"{scheme}:/", bucket, *folder])
+    # One object, perhaps with brackets in its name; other objects whose keys begin with it are not of this corpus.
+    first = [] if rest.endswith("/") else opened(root).list(name)[:1]
+    if first and first[0].key == name:
+        return root, first
+    if has_magic(url):
+        fixed = list(takewhile(lambda part: not has_magic(part), parts))
+        pattern = parts[len(fixed) :]
+        root = "/".join([f"{scheme}:/", bucket, *fixed])
+        found = list_all(opened(root), _literal(pattern[0]))
+        return root, [entry for entry in found if glob_matches(entry.key.split("/"), pattern)]
+    root = "/".join([f"{scheme}:/", bucket, *parts])
+    return root, list(list_all(opened(root), ""))
+
+
+def _file_in_bucket(entry: Entry) -> CorpusFile | None:
     try:
         check_read_key(entry.key)
-    except ValueError:  # a bucket may hold what no path can name
+    except ValueError:  # a bucket may have a key that is no path
         return None
-    return _file(entry.key, entry.size, entry.version)
+    return _corpus_file(entry.key, entry.size, entry.version)
 
 
-def _file(name: str, size: int, version: str) -> CorpusFile | None:
+def _corpus_file(name: str, size: int, version: str) -> CorpusFile | None:
     kind = _kind(name)
     return (
         None
@@ -212,20 +210,20 @@ def _file(name: str, size: int, version: str) -> CorpusFile | None:
 
 
 def _kind(name: str) -> Kind | None:
-    """By its last suffixes; None of what we do not read."""
+    """Return the kind of a file by its last suffixes; None where it cannot be read."""
     path = PurePosixPath(name)
-    packed = path.suffix in COMPRESSED_SUFFIXES
-    kind = KIND_OF_SUFFIX.get(path.with_suffix("").suffix if packed else path.suffix)
-    return None if packed and kind == "parquet" else kind
+    compressed = path.suffix in COMPRESSED_SUFFIXES
+    kind = KIND_OF_SUFFIX.get(path.with_suffix("").suffix if compressed else path.suffix)
+    return None if compressed and kind == "parquet" else kind
 
 
 def _literal(pattern: str) -> str:
-    """What every name begins with that a pattern fits."""
+    """Return the beginning of every name that matches a pattern."""
     return re.split(r"[*?[]", pattern, maxsplit=1)[0]
 
 
 def glob_matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether the parts of a key are what a glob asks for: `**` is any number of folders, last of all what is below."""
+    """Whether the parts of a key match those of a glob: `**` is any number of folders, at the end all below."""
     if not pattern:
         return not parts
     first, *others = pattern

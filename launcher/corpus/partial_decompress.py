@@ -1,4 +1,8 @@
-"""."""
+"""Decompress the beginning of a file and know how many stored bytes each plain byte took.
+
+A decompressor is a generator of parts: plain bytes, and where they end in the file as stored. It stops where the file is
+damaged, and fails only where nothing could be decompressed: workers read what comes before the damage, too.
+"""
 
 import io
 import zlib
@@ -11,14 +15,14 @@ import pyarrow as pa
 from launcher.errors import Problem
 from tasks.formats.readers import ZSTD_READ_BYTES
 
-ZSTD_FEED_BYTES = 64  # bytes of a .zst unpacked at once: it tells their place only when it asks for more
+ZSTD_FEED_BYTES = 64  # decompressed at once: the place is known only when the decompressor reads more
 
 
-Parts = Generator[tuple[int, bytes], None, None]  # plain bytes, and where they end in the file as stored
+Parts = Generator[tuple[int, bytes], None, None]  # where it ends in the file as stored, and the plain bytes
 
 
 class DecompressedStream(io.RawIOBase):
-    """The plain bytes of a file, as they are asked for, and where in the file as stored they lie."""
+    """The plain bytes of a file as they are read, with their places in the file as stored."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -43,7 +47,7 @@ class DecompressedStream(io.RawIOBase):
         return count
 
     def stored(self, place: int) -> float:
-        """How many stored bytes it took to get so many plain ones."""
+        """Return how many stored bytes the first `place` plain bytes took, interpolated inside a part."""
         after = bisect_right(self._plain, place)
         if after == len(self._plain):
             return float(self._stored[-1])
@@ -52,33 +56,39 @@ class DecompressedStream(io.RawIOBase):
 
 
 def read_stored(stream: BinaryIO, _name: str) -> Parts:
+    """Read a file that is not compressed."""
     while part := stream.read(2**14):
         yield stream.tell(), part
 
 
 def decompress_gzip(stream: BinaryIO, name: str) -> Parts:
+    """Decompress a .gz file of one or several members.
+
+    Raises:
+        Problem: nothing of it can be decompressed.
+    """
     found = False
-    unpacker = zlib.decompressobj(wbits=31)
+    decompressor = zlib.decompressobj(wbits=31)
     try:
         while rest := stream.read(2**12):
             full = False
-            while rest or full:  # a little may be packed far more
-                part = unpacker.decompress(rest, 2**18)
+            while rest or full:  # few stored bytes may be many plain ones
+                part = decompressor.decompress(rest, 2**18)
                 full = len(part) == 2**18
-                rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-                if unpacker.eof:  # one .gz may be several, one after the other
-                    unpacker = zlib.decompressobj(wbits=31)
+                rest = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
+                if decompressor.eof:  # a .gz may have several members, one after the other
+                    decompressor = zlib.decompressobj(wbits=31)
                 if part:
                     found = True
                     yield stream.tell() - len(rest), part
         yield stream.tell(), b""
     except zlib.error as error:
-        if not found:  # what came before the damage can be read, and workers will read it
-            raise _unpackable(name, error) from error
+        if not found:  # what comes before the damage is read by workers, too
+            raise _undecompressible(name, error) from error
 
 
 class SmallReads(io.RawIOBase):
-    """A stream that gives few bytes at a time."""
+    """A stream that returns at most ZSTD_FEED_BYTES at a time."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -94,13 +104,18 @@ class SmallReads(io.RawIOBase):
 
 
 def decompress_zstd(stream: BinaryIO, name: str) -> Parts:
-    held: list[bytes] = []  # what came since the file was last read from, when `place` was reached
+    """Decompress a .zst file.
+
+    Raises:
+        Problem: nothing of it can be decompressed.
+    """
+    held: list[bytes] = []  # since the file was last read, up to `place`
     place = 0
     found = False
     feed = SmallReads(stream)
     try:
-        with pa.CompressedInputStream(pa.PythonFile(feed, "r"), "zstd") as packed:
-            while part := packed.read(ZSTD_READ_BYTES):
+        with pa.CompressedInputStream(pa.PythonFile(feed, "r"), "zstd") as compressed:
+            while part := compressed.read(ZSTD_READ_BYTES):
                 if feed.tell() != place and held:
                     yield place, b"".join(held)
                     held.clear()
@@ -110,9 +125,9 @@ def decompress_zstd(stream: BinaryIO, name: str) -> Parts:
             yield feed.tell(), b""
     except OSError as error:
         if not found:
-            raise _unpackable(name, error) from error
+            raise _undecompressible(name, error) from error
         yield place, b"".join(held)
 
 
-def _unpackable(name: str, error: Exception) -> Problem:
-    return Problem(f"cannot unpack {name}: {error}", hint="move the file away, or mend it")
+def _undecompressible(name: str, error: Exception) -> Problem:
+    return Problem(f"cannot decompress {name}: {error}", hint="move the file away, or repair it")

@@ -1,7 +1,7 @@
-"""What a corpus asks of a model: documents, chunks and tokens with their uncertainty, lengths, what truncation loses.
+"""Estimate what a corpus asks of a model: documents, chunks and tokens with their uncertainty, lengths, truncation.
 
-Pure arithmetic on blocks that somebody sampled. A corpus is a few strata (Parquet rows, bytes of plain lines, bytes of
-compressed lines); within each, totals come from the ratio of what was counted to the units it was counted in.
+Pure arithmetic on sampled blocks. A corpus is a few strata (rows of Parquet, bytes of plain lines, bytes of compressed
+lines); within each, totals are estimated from the ratio of what was counted to the units in which it was counted.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ LENGTH_BIN_EDGES = (
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """An estimate with its 95 % interval; all three equal when it was counted."""
+    """An estimate with its 95 % interval; all three are equal where it was counted."""
 
     mid: float
     low: float
@@ -41,13 +41,13 @@ class Count:
 
 
 ID_BYTES_PER_ROW = (
-    12.0  # bytes beside a vector where nobody has seen an id: compressed, a UUID takes about 20, a number 2
+    12.0  # beside a vector, where no id was sampled: compressed, a UUID takes about 20 bytes, a number 2
 )
 
 
 @dataclass(slots=True)
 class SampledBlock:
-    """What was found in a stretch of `units` (rows, or bytes as stored). `lengths` counts pieces by tokens."""
+    """What was counted in a block of `units` (rows, or bytes as stored). `lengths` counts chunks by their tokens."""
 
     units: float
     documents: int = 0
@@ -56,39 +56,41 @@ class SampledBlock:
     documents_cut: int = 0
     bytes: int = 0
     bad: int = 0
-    beside: int = (
-        0  # bytes of what lies beside the vectors (ids, columns that are kept), as Parquet stores it
-    )
+    beside: int = 0  # bytes of ids and kept columns in the output, as Parquet stores them
     lengths: Counter[int] = field(default_factory=Counter[int])
-    repeated: int = 0  # tokens of pieces that came before in this stretch: they are embedded once
+    repeated: int = 0  # tokens of chunks that occurred before in this block: they are embedded once
 
     @property
     def chunks(self) -> int:
+        """Chunks of the block."""
         return self.lengths.total()
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Input that is alike. `units` is all of it; the blocks are what was looked at."""
+    """Files of one kind. `units` is all of them; the blocks are what was sampled."""
 
     units: float
     blocks: tuple[SampledBlock, ...]
 
     @property
     def complete(self) -> bool:
+        """Whether it was read whole."""
         return sum(b.units for b in self.blocks) >= self.units
 
     @property
     def tokens_per_unit(self) -> float:
+        """Tokens per row or per stored byte."""
         seen = sum(b.units for b in self.blocks)
         return sum(b.tokens for b in self.blocks) / seen if seen else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`lengths` is the mix of pieces: (share of pieces, mean tokens). `bytes` is text as UTF-8.
+    """What a corpus asks of a model.
 
-    `beside` are the bytes of ids and kept columns in the output.
+    `lengths` is the mix of chunks: (share of chunks, mean tokens). `bytes` is text as UTF-8. `beside` is bytes of ids and
+    kept columns in the output, beside the vectors.
     """
 
     documents: Count
@@ -102,12 +104,12 @@ class Profile:
     lengths: tuple[tuple[float, float], ...]
     files: int
     stored_bytes: int
-    sampled: int  # documents that were tokenised to know this
-    tokens_repeated: Count | None = None  # of texts that come again close by; None: nobody has looked
+    sampled: int  # documents that were tokenised
+    tokens_repeated: Count | None = None  # of texts that occur again close by; None: not measured
 
 
 def estimate_profile(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profile:
-    """The profile of all strata together."""
+    """Estimate the profile of all strata together."""
     lengths: Counter[int] = Counter()
     for stratum in strata:
         seen = sum(b.units for b in stratum.blocks)
@@ -138,9 +140,10 @@ def estimate_profile(strata: Sequence[Stratum], files: int, stored_bytes: int) -
 def declared_profile(
     documents: int, lengths: Sequence[tuple[float, float]], limit: int | None, step: int | None
 ) -> Profile:
-    """The profile of a corpus that nobody has yet: what the user says of it is taken as it is.
+    """Make the profile of a corpus that does not exist yet from what the user declares.
 
-    `limit` is the longest piece; `step` the new tokens of each further chunk, None when texts are truncated.
+    `limit` is the tokens of the longest chunk; `step` is the new tokens of each further chunk, or None where texts are
+    truncated.
     """
     chunks = tokens = cut = shortened = 0.0
     pieces: list[tuple[float, float]] = []
@@ -155,7 +158,7 @@ def declared_profile(
         shortened += count if step is None and length > kept else 0
         pieces.append((count * number, whole / number))
     known = [Count(x, x, x) for x in (documents, chunks, tokens, cut, shortened, 0.0)]
-    size = 4.0 * tokens  # bytes; English has about four to a token, and nobody has counted these
+    size = 4.0 * tokens  # bytes; English has about four to a token, and these were not counted
     return Profile(
         documents=known[0],
         chunks=known[1],
@@ -173,7 +176,7 @@ def declared_profile(
 
 
 def length_mix(lengths: Mapping[int, int]) -> tuple[tuple[float, float], ...]:
-    """Pieces by tokens, in bins: (share of pieces, mean tokens)."""
+    """Sort chunks by their tokens into bins: (share of chunks, mean tokens)."""
     total = sum(lengths.values())
     out: list[tuple[float, float]] = []
     for low, high in pairwise(LENGTH_BIN_EDGES):
@@ -185,16 +188,16 @@ def length_mix(lengths: Mapping[int, int]) -> tuple[tuple[float, float], ...]:
 
 
 def target_shard_tokens(tokens: float) -> int:
-    """How large shards of this corpus are: a power of two, so that a little more corpus changes nothing.
+    """Choose the tokens of a shard: a power of two, so that a slightly larger corpus has the same shards.
 
-    A few hundred shards for a small corpus, so that progress shows and little is lost with a machine; at most a
-    million tokens, which keeps the slowest rented GPU busy for some minutes.
+    A small corpus has a few hundred shards, so that progress is visible and little is lost with a machine. A shard has at
+    most a million tokens, which keep the slowest rented GPU busy for some minutes.
     """
     return 2 ** round(log2(min(max(tokens / 256, 2**14), 2**20)))
 
 
 def _total(strata: Sequence[Stratum], figure: Callable[[SampledBlock], float]) -> Count:
-    """Ratio estimator, stratum by stratum; its variance from the blocks' residuals."""
+    """Estimate a total with the ratio estimator, stratum by stratum; its variance comes from the blocks' residuals."""
     mid = variance = least = 0.0
     for stratum in strata:
         seen = sum(b.units for b in stratum.blocks)
@@ -213,6 +216,6 @@ def _total(strata: Sequence[Stratum], figure: Callable[[SampledBlock], float]) -
             unseen = 1 - seen / stratum.units
             variance += (stratum.units / seen) ** 2 * n * residuals * unseen
         else:
-            variance += (ratio * stratum.units) ** 2  # one block says nothing of the spread
+            variance += (ratio * stratum.units) ** 2  # one block does not show the spread
     wide = Z_95 * sqrt(variance)
     return Count(mid, max(least, mid - wide), mid + wide)

@@ -1,23 +1,24 @@
-"""Cut a corpus into shards that need no re-upload: Parquet row ranges, byte ranges on line ends, whole files.
+"""Cut a corpus into shards that need no re-upload: row ranges of Parquet, byte ranges between line ends, whole files.
 
-Reads a line end here and there, never the corpus; the sample has read the footers of Parquet.
+Reads a line end here and there, never the corpus; the sample has the footers of Parquet files.
 """
 
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
+from launcher.corpus.block_positions import map_concurrently, next_line_start, slice_of
 from launcher.corpus.listing import CorpusFile, Listing
-from launcher.corpus.sampling import CorpusSample, ParquetFooter, map_concurrently, next_line_start
+from launcher.corpus.sampling import CorpusSample, ParquetFooter
 from tasks.protocol.shard import Shard, Slice, identify
 
-CLOSE_AT_SHARE = 0.75  # of the target: a shard is closed rather than given another slice
+CLOSE_AT_SHARE = 0.75  # of the target: then a shard is closed and gets no other slice
 MAX_SLICES = 1_000  # in one shard, at most
 
 
 def cut_shards(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[Shard]:
-    """Shards of about `target` tokens, in the order of the files; small slices share a shard.
+    """Yield shards of about `target` tokens, in the order of the files; small slices share a shard.
 
-    A file of several slices shares none with others: when one of them changes, no more is embedded again.
+    A file of several slices shares no shard with other files: when another file changes, it is not embedded again.
     """
     pending: list[Slice] = []
     size = tokens = 0.0
@@ -39,7 +40,7 @@ def cut_shards(listing: Listing, sampled: CorpusSample, target: int) -> Iterator
 def _apart(
     slices: Iterator[tuple[Slice, float, float]],
 ) -> Iterator[tuple[Slice, float, float, bool]]:
-    """Each slice, and whether a new shard begins with it: with and after a file of several slices."""
+    """Yield each slice and whether a new shard begins with it: at and after a file of several slices."""
     several_before = False
     for _, group in groupby(slices, key=lambda one: one[0].path):
         mine = list(group)
@@ -53,7 +54,7 @@ def _shard(position: int, pieces: list[Slice], size: float, tokens: float) -> Sh
 
 
 def _slices(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[tuple[Slice, float, float]]:
-    """Slices with their stored bytes and estimated tokens."""
+    """Yield slices with their stored bytes and estimated tokens."""
     store = listing.open()
     for file in listing.files:
         if not file.bytes:
@@ -61,22 +62,22 @@ def _slices(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[tu
         density = sampled.density(file)
         if file.kind == "parquet":
             yield from _parquet(file, sampled.footers[file.path], density, target)
-        elif file.whole or density * file.bytes <= target:
-            yield Slice(file.path, file.version, file.kind), float(file.bytes), density * file.bytes
+        elif file.indivisible or density * file.bytes <= target:
+            yield slice_of(file), float(file.bytes), density * file.bytes
         else:
             count = round(density * file.bytes / target) or 1
             places = [file.bytes * i // count for i in range(count)]
             edges = map_concurrently(lambda place, file=file: next_line_start(store, file, place), places)
             for start, end in zip(edges, [*edges[1:], file.bytes], strict=True):
                 if end > start:
-                    piece = Slice(file.path, file.version, file.kind, start, end)
+                    piece = slice_of(file, start, end)
                     yield piece, float(end - start), density * (end - start)
 
 
 def _parquet(
     file: CorpusFile, footer: ParquetFooter, density: float, target: int
 ) -> Iterator[tuple[Slice, float, float]]:
-    """Row groups; one that is larger than a shard may be is cut inside."""
+    """Yield row groups; one that is larger than a shard is cut."""
     first = 0
     for rows in footer.groups:
         count = max(1, round(density * rows / target))
@@ -84,5 +85,5 @@ def _parquet(
         for start, end in pairwise(edges):
             if end > start:
                 stored = file.bytes * (end - start) / max(1, footer.rows)
-                yield Slice(file.path, file.version, file.kind, start, end), stored, density * (end - start)
+                yield slice_of(file, start, end), stored, density * (end - start)
         first += rows

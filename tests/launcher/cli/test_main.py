@@ -176,7 +176,7 @@ def test_output_inside_the_corpus_is_refused(tmp_path: Path, output: str) -> Non
     corpus(tmp_path)
     result = in_process("plan", write_job(tmp_path, output=f"{{path: {output}}}"), folder=tmp_path)
     assert result.returncode == 2
-    assert "lies in the corpus in, and would be read as input" in problem(result)[0]
+    assert "is inside the corpus in, and would be read as input" in problem(result)[0]
 
 
 # --- limits
@@ -260,8 +260,8 @@ def test_plan_prints_json_alone(done: Done) -> None:
 
 
 def test_plan_prints_messages_to_stderr(done: Done) -> None:
-    assert "looking into 1 files" in done.planned.stderr
-    assert "passed over 1 other files: notes.md" in done.planned.stderr
+    assert "sampling 1 files" in done.planned.stderr
+    assert "skipped 1 other files: notes.md" in done.planned.stderr
     assert "plan written to plan.json" in done.planned.stderr
 
 

@@ -1,6 +1,7 @@
 """A corpus that grew: only what is new is embedded, and each document has its vectors once."""
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,29 +12,38 @@ from hypothesis import strategies as st
 
 from launcher.corpus.incremental import unchanged_shards
 from tasks.protocol.shard import Shard, Slice, identify
-from tests.support.cli_runs import embedfleet, records, write_job
+from tests.support.cli_runs import in_process, records, write_job
 from tests.support.runs import column, write_jsonl
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Three files of 40 documents, embedded."""
-    (tmp_path / "in").mkdir()
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with three files of 40 documents, embedded, and a copy of it."""
+    folder = tmp_path_factory.mktemp("incremental") / "work"
+    (folder / "in").mkdir(parents=True)
     for name in "abc":
-        write_jsonl(tmp_path / "in" / f"{name}.jsonl", records(name, [30] * 40, ord(name)))
-    job = write_job(tmp_path)
-    done = launch(job)
+        write_jsonl(folder / "in" / f"{name}.jsonl", records(name, [30] * 40, ord(name)))
+    done = launch(write_job(folder))
     assert done["code"] == 0, done["said"]
-    return tmp_path
+    return folder, shutil.copytree(folder, folder.with_name("copy"))
+
+
+@pytest.fixture
+def folder(first_run: tuple[Path, Path]) -> Path:
+    """The folder of the first run as it was then; it keeps its path, which is in the run's manifest."""
+    folder, copy = first_run
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    return folder
 
 
 def launch(job: Path) -> dict[str, Any]:
-    done = embedfleet("launch", job.name, "--on", "local", "--probe", "0.1", folder=job.parent)
+    done = in_process("launch", job.name, "--on", "local", "--probe", "0.1", folder=job.parent)
     return {"code": done.returncode, "said": done.stderr}
 
 
 def plan(folder: Path) -> tuple[dict[str, Any], str]:
-    done = embedfleet("plan", "job.yaml", "--on", "local", "--probe", "0.1", "--json", folder=folder)
+    done = in_process("plan", "job.yaml", "--on", "local", "--probe", "0.1", "--json", folder=folder)
     return json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
 
 
@@ -42,7 +52,7 @@ def newest(folder: Path) -> Path:
 
 
 def ids(folder: Path) -> "Counter[str]":
-    """The documents of the newest dataset."""
+    """Count the documents of the newest dataset by id."""
     files = column(newest(folder), "file")
     return Counter(str(name) for file in files for name in column(folder / "out" / file, "id"))
 
@@ -51,7 +61,7 @@ def of(*names: str) -> "Counter[str]":
     return Counter(f"{name}-{n}" for name in names for n in range(40))
 
 
-def test_a_new_file_is_embedded_alone_and_the_dataset_holds_all(folder: Path) -> None:
+def test_new_file_is_embedded_alone_and_the_dataset_lists_all(folder: Path) -> None:
     write_jsonl(folder / "in" / "d.jsonl", records("d", [30] * 40, 9))
     body, said = plan(folder)
     assert body["profile"]["documents"] == 40
@@ -61,13 +71,13 @@ def test_a_new_file_is_embedded_alone_and_the_dataset_holds_all(folder: Path) ->
     assert len(list((folder / "out" / "_embedfleet").iterdir())) == 2
 
 
-def test_a_changed_file_replaces_its_vectors(folder: Path) -> None:
+def test_changed_file_replaces_its_vectors(folder: Path) -> None:
     write_jsonl(folder / "in" / "b.jsonl", records("new", [30] * 40, 9))
     assert launch(folder / "job.yaml")["code"] == 0
     assert ids(folder) == of("a", "new", "c")
 
 
-def test_a_third_run_goes_on_from_both_before(folder: Path) -> None:
+def test_third_run_continues_both_earlier_runs(folder: Path) -> None:
     for number, name in enumerate("de"):
         write_jsonl(folder / "in" / f"{name}.jsonl", records(name, [30] * 40, number))
         assert launch(folder / "job.yaml")["code"] == 0
@@ -77,7 +87,7 @@ def test_a_third_run_goes_on_from_both_before(folder: Path) -> None:
     assert len(set(column(newest(folder), "run"))) == 3
 
 
-def test_nothing_new_is_said_and_is_no_error(folder: Path) -> None:
+def test_nothing_new_is_reported_and_is_no_error(folder: Path) -> None:
     write_jsonl(folder / "in" / "d.jsonl", records("d", [30] * 40, 9))
     launch(folder / "job.yaml")
     done = launch(folder / "job.yaml")
@@ -85,23 +95,23 @@ def test_nothing_new_is_said_and_is_no_error(folder: Path) -> None:
     assert "nothing is new" in done["said"]
 
 
-def test_the_same_corpus_again_is_the_same_run(folder: Path) -> None:
+def test_same_corpus_again_is_the_same_run(folder: Path) -> None:
     done = launch(folder / "job.yaml")
     assert done["code"] == 0
     assert "is finished: nothing to do" in done["said"]
 
 
-def test_other_dimensions_are_a_new_run_of_everything_and_the_plan_says_why(folder: Path) -> None:
+def test_other_dimensions_embed_everything_and_the_plan_says_why(folder: Path) -> None:
     write_job(folder, output="{path: out, dimensions: 16}")
     body, said = plan(folder)
     assert body["profile"]["documents"] == 120
     assert "output.dimensions was None, is 16" in " ".join(said.split())
 
 
-def test_an_increment_verifies(folder: Path) -> None:
+def test_increment_verifies(folder: Path) -> None:
     write_jsonl(folder / "in" / "d.jsonl", records("d", [30] * 40, 9))
     launch(folder / "job.yaml")
-    assert embedfleet("verify", folder=folder).returncode == 0
+    assert in_process("verify", folder=folder).returncode == 0
 
 
 # --- which shards count
@@ -111,7 +121,7 @@ FILES = "abcdef"
 
 @st.composite
 def corpora(draw: st.DrawFn) -> tuple[list[tuple[str, Shard]], dict[str, str], set[str]]:
-    """Shards of several slices each, over files some of which changed, went or are held elsewhere."""
+    """Shards of several slices each, over files some of which changed, were removed or are covered by another run."""
     pieces = [
         Slice(f"{name}.jsonl", "1", "jsonl", n, n + 1)
         for name in FILES
@@ -128,7 +138,7 @@ def corpora(draw: st.DrawFn) -> tuple[list[tuple[str, Shard]], dict[str, str], s
 
 
 @given(corpora())
-def test_a_file_counts_as_a_whole_or_not_at_all(
+def test_file_counts_with_all_of_its_shards_or_none(
     found: tuple[list[tuple[str, Shard]], dict[str, str], set[str]],
 ) -> None:
     shards, now, covered = found

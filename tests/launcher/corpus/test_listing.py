@@ -144,7 +144,7 @@ def test_an_empty_file_is_listed(tmp_path: Path) -> None:
 def test_the_name_tells_the_kind(tmp_path: Path, suffix: str, kind: str) -> None:
     put(tmp_path, f"a{suffix}")
     file = only(find_files(f"a{suffix}", tmp_path))
-    assert (file.kind, file.packed, file.bytes) == (kind, False, 16)
+    assert (file.kind, file.compressed, file.bytes) == (kind, False, 16)
 
 
 @pytest.mark.parametrize("packing", [".gz", ".zst"])
@@ -152,15 +152,15 @@ def test_the_name_tells_the_kind(tmp_path: Path, suffix: str, kind: str) -> None
 def test_a_packed_file_is_of_the_kind_inside_and_whole(tmp_path: Path, suffix: str, packing: str) -> None:
     put(tmp_path, f"a{suffix}{packing}")
     file = only(find_files(f"a{suffix}{packing}", tmp_path))
-    assert (file.kind, file.packed, file.whole) == (KIND_OF_SUFFIX[suffix], True, True)
+    assert (file.kind, file.compressed, file.indivisible) == (KIND_OF_SUFFIX[suffix], True, True)
 
 
 @pytest.mark.parametrize(
-    ("suffix", "whole"), [(".jsonl", False), (".txt", False), (".csv", True), (".tsv", True)]
+    ("suffix", "indivisible"), [(".jsonl", False), (".txt", False), (".csv", True), (".tsv", True)]
 )
-def test_only_lines_without_quotes_can_be_cut(tmp_path: Path, suffix: str, whole: bool) -> None:
+def test_only_lines_without_quotes_can_be_cut(tmp_path: Path, suffix: str, indivisible: bool) -> None:
     put(tmp_path, f"a{suffix}")
-    assert only(find_files(f"a{suffix}", tmp_path)).whole is whole
+    assert only(find_files(f"a{suffix}", tmp_path)).indivisible is indivisible
 
 
 def test_the_bytes_of_a_corpus_are_those_of_its_files(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_nothing_there_is_said(tmp_path: Path) -> None:
 def test_a_folder_without_input_names_what_it_holds(tmp_path: Path) -> None:
     put(tmp_path, "in/a.json", "in/b.doc")
     problem = refusal("in", tmp_path)
-    assert str(problem) == f"no input at {tmp_path / 'in'}; passed over a.json, b.doc"
+    assert str(problem) == f"no input at {tmp_path / 'in'}; skipped a.json, b.doc"
     assert ".parquet" in problem.hint
 
 
@@ -216,10 +216,10 @@ def test_a_name_that_is_not_utf8_is_refused_and_shown(tmp_path: Path) -> None:
 READ = """
 import sys
 from pathlib import Path
-from launcher.corpus import find
+from launcher.corpus.listing import find_files
 from launcher.errors import Problem
 try:
-    find(sys.argv[1], Path("/"))
+    find_files(sys.argv[1], Path("/"))
 except Problem as problem:
     print(problem)
 """

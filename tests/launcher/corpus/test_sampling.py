@@ -9,23 +9,26 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.corpus import sampling
+from launcher.corpus import block_positions, sampling
+from launcher.corpus.block_positions import (
+    BLOCKS_PER_STRATUM,
+    PREFIX_BYTES,
+    PREFIX_PLAIN_BYTES,
+    next_line_start,
+)
 from launcher.corpus.listing import Listing, find_files
 from launcher.corpus.profile import Count, Profile, Stratum, estimate_profile
 from launcher.corpus.sampling import (
     BATCH_CHARACTERS,
-    BLOCKS_PER_STRATUM,
     KEPT_TEXTS,
-    PREFIX_BYTES,
-    PREFIX_PLAIN_BYTES,
     READ_WHOLE_BYTES,
     CorpusSample,
-    next_line_start,
     sample_corpus,
 )
 from launcher.errors import Problem
@@ -133,7 +136,7 @@ WRITERS: dict[str, Callable[[Path, Records], None]] = {
 LARGE = [
     (".jsonl", "jsonl", 3, 3_000_000, 4.5),
     (".parquet", "parquet", 3, 1_800_000, 2.7),
-    (".jsonl.gz", "jsonl packed", 24, 200_000, 4.5),
+    (".jsonl.gz", "jsonl compressed", 24, 200_000, 4.5),
     (".csv", "csv", 30, 100_000, 4.5),
     (".txt", "text", 2, 4_000_000, 4.5),
 ]
@@ -149,7 +152,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tru
     for suffix, stratum, files, size, log_words in LARGE:
         truth = truths[stratum] = Truth()
         for number in range(files):
-            # .zst beside .gz: both are of the stratum of packed lines
+            # .zst beside .gz: both are of the stratum of compressed lines
             name = suffix.replace(".gz", ".zst") if number % 3 == 2 else suffix
             WRITERS[name](folder / f"{number:02d}{name}", truth.texts(size, dice, log_words))
     return folder, truths
@@ -431,7 +434,7 @@ def test_what_unpacks_to_much_is_not_unpacked_whole(
     suffix = write.__name__.removeprefix("jsonl_")
     text(tmp_path / "a.txt", Truth().texts(7_000_000, random.Random(18)))
     write(tmp_path / f"b.jsonl.{suffix}", [{"id": "x", "text": "word " * 200}] * 40_000)
-    stratum = look(tmp_path)[1].strata["jsonl packed"]
+    stratum = look(tmp_path)[1].strata["jsonl compressed"]
     (block,) = stratum.blocks
     assert PREFIX_PLAIN_BYTES * 0.9 < block.bytes < PREFIX_PLAIN_BYTES
     assert block.units < min(PREFIX_BYTES, stratum.units)
@@ -440,30 +443,30 @@ def test_what_unpacks_to_much_is_not_unpacked_whole(
 
 
 def test_every_prefix_is_counted_before_the_next_is_read(
-    many_packed: Path, monkeypatch: pytest.MonkeyPatch
+    many_compressed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    calls: list[str] = []
 
-    def loud(name: str) -> None:
-        real = getattr(sampling, name)
+    def record(module: ModuleType, name: str) -> None:
+        real = getattr(module, name)
 
         def call(*given: object) -> object:
-            said.append(name)
+            calls.append(name)
             return real(*given)
 
-        monkeypatch.setattr(sampling, name, call)
+        monkeypatch.setattr(module, name, call)
 
-    loud("_prefix")
-    loud("_block")
-    look(many_packed)
-    assert said == ["_prefix", "_block"] * 20
+    record(block_positions, "_read_prefix")
+    record(sampling, "_count_block")
+    look(many_compressed)
+    assert calls == ["_read_prefix", "_count_block"] * 20
 
 
 def test_blocks_of_parquet_are_smaller_where_texts_are_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And as many rows each, wherever the long ones lie."""
-    monkeypatch.setattr(sampling, "TEXT", 2**15)
+    monkeypatch.setattr(sampling, "BATCH_CHARACTERS", 2**15)
     dice = random.Random(19)
     sizes = [dice.choice([20, 4_000, 9_000]) for _ in range(4_000)]
     records = [{"id": "x", "text": hexadecimal(n, dice)} for n in sorted(sizes)]
@@ -535,7 +538,7 @@ def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     problem = refusal(tmp_path)
     assert str(problem).startswith(f"cannot read {path}: ")
-    assert problem.hint == "move the file away, or mend it"
+    assert problem.hint == "move the file away, or repair it"
 
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
@@ -554,7 +557,7 @@ def test_a_damaged_gz_of_a_small_corpus_is_counted_up_to_the_damage(tmp_path: Pa
 
 
 @pytest.fixture
-def many_packed(tmp_path: Path) -> Path:
+def many_compressed(tmp_path: Path) -> Path:
     """More than a small corpus, in which one file can be damaged."""
     body = "".join(json.dumps(r) + "\n" for r in Truth().texts(200_000, random.Random(6)))
     for number in range(20):
@@ -564,26 +567,26 @@ def many_packed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_gz_that_is_no_gz_is_named(many_packed: Path) -> None:
-    path = many_packed / "07.jsonl.gz"
+def test_a_gz_that_is_no_gz_is_named(many_compressed: Path) -> None:
+    path = many_compressed / "07.jsonl.gz"
     path.write_bytes(b"these are no bytes of gzip\n" * 9_999)
-    assert str(refusal(many_packed)).startswith(f"cannot unpack {path}: ")
+    assert str(refusal(many_compressed)).startswith(f"cannot decompress {path}: ")
 
 
-def test_a_gz_that_is_damaged_later_is_read_up_to_there(many_packed: Path) -> None:
-    path = many_packed / "07.jsonl.gz"
+def test_a_gz_that_is_damaged_later_is_read_up_to_there(many_compressed: Path) -> None:
+    path = many_compressed / "07.jsonl.gz"
     body = bytearray(gzip.compress(b'{"id": "x", "text": "a few words"}\n' * 99_999, 1))
     body += random.Random(8).randbytes(2**17)
     body[4_500:4_600] = bytes(100)
     path.write_bytes(body)
-    assert profile(many_packed).documents.mid > 0
+    assert profile(many_compressed).documents.mid > 0
 
 
-def test_a_gz_of_several_parts_is_read_through(many_packed: Path) -> None:
-    path = many_packed / "07.jsonl.gz"
+def test_a_gz_of_several_parts_is_read_through(many_compressed: Path) -> None:
+    path = many_compressed / "07.jsonl.gz"
     part = gzip.compress(b'{"id": "x", "text": "one two three"}\n' * 10)
     path.write_bytes(part * 500)
-    alone = look(many_packed, path="07.jsonl.gz")[1].strata["jsonl packed"]
+    alone = look(many_compressed, path="07.jsonl.gz")[1].strata["jsonl compressed"]
     assert isinstance(alone, Stratum)
     assert sum(b.documents for b in alone.blocks) == 5_000
 

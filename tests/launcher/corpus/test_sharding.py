@@ -22,7 +22,7 @@ from tasks.formats.readers import Columns, Document, read_rows
 from tasks.protocol.shard import SLAB, Shard, Slice
 from tasks.stores.folder import FolderStore
 
-KINDS = ("jsonl", "jsonl packed", "text", "csv", "parquet")
+KINDS = ("jsonl", "jsonl compressed", "text", "csv", "parquet")
 
 
 def dense(tokens_per_unit: float = 1.0) -> CorpusSample:
