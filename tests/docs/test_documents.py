@@ -67,6 +67,13 @@ def test_every_module_that_a_document_names_exists(document: Path) -> None:
     assert [name for name in modules_named(document) if not exists(name)] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_name_that_a_document_puts_in_a_file_is_there(document: Path) -> None:
+    """A document writes "`NAME` in `path/file.py`" or "`NAME` of `path/file.py`"."""
+    found = re.findall(r"`(\w+)`\s+(?:in|of)\s+`([\w/]+\.py)`", text_of(document))
+    assert [(name, file) for name, file in found if not re.search(rf"\b{name}\b", text_of(Path(file)))] == []
+
+
 # --- links
 
 
