@@ -24,10 +24,11 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.dataset import write_dataset
 from launcher.planning import plan_file
+from launcher.planning.run_setup import run_setup_of
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.assemble import report_of
 from launcher.reports.html.report import render
-from launcher.reports.report import to_json
+from launcher.reports.report_json import to_json
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import record_run_speed
 from tasks.clock import utc
@@ -94,7 +95,7 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
             )
             return Controller(context, options, callbacks).drive()
     finally:
-        record_run_speed(ledger, run.id, json.loads(run.plan), utc())
+        record_run_speed(ledger, run.id, run_setup_of(plan), utc())
 
 
 def _rented_callbacks(

@@ -6,7 +6,6 @@ the store.
 """
 
 import contextlib
-import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +33,8 @@ from launcher.fleet.progress import ProgressSnapshot, snapshot_of
 from launcher.fleet.run_context import RunContext, track_machines
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import Machine, MachineState, RunState
+from launcher.planning.plan_file import read_recorded
+from launcher.planning.run_setup import run_setup_of
 from launcher.throughput.calibration import record_first_minutes
 from tasks.clock import utc
 from tasks.protocol import control
@@ -153,8 +154,8 @@ class Controller:
         """Record the speed of workers' first minutes, each once: plans made while this run lasts use them."""
         context, minutes = self.context, list(self.context.observer.first_minutes.values())
         if len(minutes) > self.minutes_recorded:
-            plan = json.loads(context.ledger.runs.find(context.run).plan)
-            record_first_minutes(context.ledger, context.run, plan, minutes)
+            plan = read_recorded(context.ledger.runs.find(context.run).plan)
+            record_first_minutes(context.ledger, context.run, run_setup_of(plan), minutes)
             self.minutes_recorded = len(minutes)
 
     def _take_over(self) -> int:

@@ -34,7 +34,6 @@ from launcher.planning.optimizer.decide import (
 from launcher.planning.optimizer.infeasible import duration_text, round_duration_up
 from launcher.planning.optimizer.market import Group
 from launcher.planning.optimizer.search import Requirements, median_usd
-from launcher.planning.optimizer.silence import silence_solver_output
 from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs
 from launcher.planning.request import (
     SEED,
@@ -46,6 +45,7 @@ from launcher.planning.request import (
     work_tokens,
 )
 from launcher.planning.saved_plan import PlannedWork
+from launcher.planning.silence import silence_solver_output
 from launcher.planning.this_machine import NOT_MEASURED, ThisMachine, can_measure, estimate_this_machine
 from launcher.throughput.local_machine import worker_slots
 from pricing import gpu as gpus

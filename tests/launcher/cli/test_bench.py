@@ -81,7 +81,16 @@ def test_recorded_speed_is_recalled_for_this_machine(
     bench(tmp_path, capsys, "--model", "hash", "--workers", 1, "--seconds", 0.5, "--tokens", 50)
     (seen,) = recorded(tmp_path)
     use = WorkerSlots(1, seen.detail["threads"], 0)
-    found = recent_bench([seen], "hash", "hash", use, seen.detail["host"], [], [(1.0, 50.0)], seen.at)
+    found = recent_bench(
+        [seen],
+        model="hash",
+        engine="hash",
+        use=use,
+        host=seen.detail["host"],
+        gpus=[],
+        lengths=[(1.0, 50.0)],
+        now=seen.at,
+    )
     assert found is not None
     assert found[0].tokens_per_second == Spread(seen.low, seen.mid, seen.high)
 

@@ -14,10 +14,11 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.calibration import (
     BENCH,
-    DAYS,
-    ENOUGH,
-    GAP,
+    BENCH_VALID_DAYS,
+    GAP_SECONDS,
+    LEAST_SECONDS,
     FirstMinute,
+    RunSetup,
     first_minute_of,
     recent_bench,
     record_first_minutes,
@@ -92,7 +93,7 @@ def test_waiting_for_the_next_shard_is_part_of_a_workers_time() -> None:
 
 
 def test_a_night_between_two_shards_is_not() -> None:
-    assert worker_times([signed(0, 0, 10), signed(1, 20 + GAP, 30 + GAP)])["w0"].seconds == 20
+    assert worker_times([signed(0, 0, 10), signed(1, 20 + GAP_SECONDS, 30 + GAP_SECONDS)])["w0"].seconds == 20
 
 
 def test_workers_are_apart() -> None:
@@ -148,12 +149,9 @@ def test_low_mid_and_high_stay_in_order(spans: Sequence[tuple[float, float, int]
 # --- what a run leaves in the ledger
 
 
-def plan(gpu: str, workers: int = 2) -> dict[str, Any]:
-    return {
-        "work": {"model": "acme/embed", "engine": "torch"},
-        "lots": [{"gpu": gpu, "workers": workers}],
-        "profile": {"lengths": LENGTHS},
-    }
+def setup(gpu: str, workers: int = 2) -> RunSetup:
+    lengths = [(share, tokens) for share, tokens in LENGTHS]
+    return RunSetup(model="acme/embed", engine="torch", lengths=lengths, gpu=gpu, workers=workers)
 
 
 @pytest.fixture
@@ -173,7 +171,7 @@ def a_run(ledger: Ledger, gpus: dict[str, str], shards: int) -> None:
 def test_of_processors_the_speed_of_all_workers_together_is_kept(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu", "w1": "cpu"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, 10), signed(1, 0, 10, worker="w1")])
-    record_run_speed(ledger, "r1", plan("cpu"), NOON)
+    record_run_speed(ledger, "r1", setup("cpu"), NOON)
     (seen,) = ledger.speeds.matching()
     assert (seen.gpu, seen.mid, seen.source) == ("cpu", 200, "run r1")
     assert seen.detail == {"lengths": LENGTHS, "workers": 2}
@@ -183,21 +181,21 @@ def test_of_gpus_the_speed_of_one_is_kept_for_each_kind(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4", "w2": "H100"}, 3)
     found = [signed(0, 0, 10), signed(1, 0, 10, worker="w1"), signed(2, 0, 1, worker="w2")]
     ledger.shards.record_receipts("r1", found)
-    record_run_speed(ledger, "r1", plan("L4"), NOON)
+    record_run_speed(ledger, "r1", setup("L4"), NOON)
     assert {one.gpu: one.mid for one in ledger.speeds.matching()} == {"L4": 100, "H100": 1_000}
 
 
 def test_a_run_that_was_stopped_at_once_teaches_nothing(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu"}, 2)
-    ledger.shards.record_receipts("r1", [signed(0, 0, ENOUGH / 2)])
-    record_run_speed(ledger, "r1", plan("cpu"), NOON)
+    ledger.shards.record_receipts("r1", [signed(0, 0, LEAST_SECONDS / 2)])
+    record_run_speed(ledger, "r1", setup("cpu"), NOON)
     assert ledger.speeds.matching() == []
 
 
 def test_a_run_that_was_stopped_after_a_while_does(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
-    record_run_speed(ledger, "r1", plan("L4"), NOON)
+    record_run_speed(ledger, "r1", setup("L4"), NOON)
     assert ledger.speeds.matching()[0].mid == 10
 
 
@@ -211,7 +209,7 @@ def test_first_minutes_become_one_record_a_gpu(ledger: Ledger) -> None:
         FirstMinute("w1", 3_000, 60, later(65)),
         FirstMinute("w2", 6e5, 60, NOON),
     ]
-    record_first_minutes(ledger, "r1", plan("L4"), minutes)
+    record_first_minutes(ledger, "r1", setup("L4"), minutes)
     seen = {one.gpu: one for one in ledger.speeds.matching()}
     assert (seen["L4"].mid, seen["L4"].at, seen["L4"].source) == (75, later(65), "first minute of run r1")
     assert seen["H100"].low == pytest.approx(10_000 / PROBE_ERROR)
@@ -220,16 +218,16 @@ def test_first_minutes_become_one_record_a_gpu(ledger: Ledger) -> None:
 def test_a_first_minute_that_comes_later_changes_the_record_and_adds_none(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4"}, 2)
     one = FirstMinute("w0", 6_000, 60, later(60))
-    record_first_minutes(ledger, "r1", plan("L4"), [one])
-    record_first_minutes(ledger, "r1", plan("L4"), [one, FirstMinute("w1", 3_000, 60, later(99))])
+    record_first_minutes(ledger, "r1", setup("L4"), [one])
+    record_first_minutes(ledger, "r1", setup("L4"), [one, FirstMinute("w1", 3_000, 60, later(99))])
     assert [seen.mid for seen in ledger.speeds.matching()] == [75]
 
 
 def test_what_the_whole_run_made_goes_before_its_first_minutes(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 1)
-    record_first_minutes(ledger, "r1", plan("L4"), [FirstMinute("w0", 6_000, 60, later(60))])
+    record_first_minutes(ledger, "r1", setup("L4"), [FirstMinute("w0", 6_000, 60, later(60))])
     ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
-    record_run_speed(ledger, "r1", plan("L4"), later(100))
+    record_run_speed(ledger, "r1", setup("L4"), later(100))
     assert [seen.source for seen in ledger.speeds.matching()] == ["run r1", "first minute of run r1"]
 
 
@@ -274,7 +272,16 @@ def recalled(
     seen: MeasuredSpeed, use: WorkerSlots | None = None, gpus: Sequence[str] = (), now: datetime = NOON
 ) -> Spread | None:
     pairs = [(share, tokens) for share, tokens in LENGTHS]
-    known = recent_bench([seen], "m", "torch", use or WorkerSlots(2, 1, 0), "here", gpus, pairs, now)
+    known = recent_bench(
+        [seen],
+        model="m",
+        engine="torch",
+        use=use or WorkerSlots(2, 1, 0),
+        host="here",
+        gpus=gpus,
+        lengths=pairs,
+        now=now,
+    )
     return known and known[0].tokens_per_second
 
 
@@ -305,8 +312,8 @@ def test_lengths_that_differ_by_no_more_than_a_sample_does_are_the_same() -> Non
 
 
 def test_a_week_later_it_is_measured_anew() -> None:
-    assert recalled(found(), now=NOON + timedelta(days=DAYS)) is not None
-    assert recalled(found(), now=NOON + timedelta(days=DAYS, seconds=1)) is None
+    assert recalled(found(), now=NOON + timedelta(days=BENCH_VALID_DAYS)) is not None
+    assert recalled(found(), now=NOON + timedelta(days=BENCH_VALID_DAYS, seconds=1)) is None
 
 
 def test_the_speed_of_one_gpu_is_that_of_a_machine_of_two_twice() -> None:
