@@ -1,8 +1,8 @@
-"""."""
+"""The clock of this machine. Leases expire by the store's clock instead: see `Store.now`."""
 
 from datetime import UTC, datetime
 
 
 def utc() -> datetime:
-    """This machine's clock, aware."""
+    """The current time with its time zone, UTC."""
     return datetime.now(UTC)

@@ -237,4 +237,4 @@ def _fresh() -> bytes:
 def _bytes_sent(stream: BinaryIO) -> int | None:
     """How many bytes the store sent for a stream; None where that is unknown."""
     raw: object = getattr(stream, "raw", stream)
-    return raw.brought if isinstance(raw, RangeReader) else None
+    return raw.bytes_received if isinstance(raw, RangeReader) else None

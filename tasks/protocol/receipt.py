@@ -1,7 +1,7 @@
-"""A Receipt: the proof that a Shard is done. Created once; whoever creates it has done the shard.
+"""Receipts: the proof that a shard is done. Each is created once, and the worker that creates it has done the shard.
 
-A Part proves the beginning of a shard in the same way, for a worker that has to go: the next one begins where it
-ends, and names its files in the receipt. Knows no clock and no store: values and their JSON.
+A part receipt proves the first rows of a shard, for a worker that has to stop: the next worker continues there and
+lists the files of the part in its receipt. Pure: values and their JSON, no clock and no store.
 """
 
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ class ReceiptFile:
     digest: str  # sha256, hexadecimal
     bytes: int
     rows: int  # of the output
-    tokens: int  # that the model read for it: none of texts that were embedded once already
+    tokens: int  # that the model read for it; texts that deduplication skipped count 0
     quarantine: str | None  # key of the failed rows, when there are any
     worker: str
-    started: datetime  # aware UTC, the worker's clock
+    started: datetime  # by the worker's clock, with a time zone
     finished: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class PartReceipt:
-    """The first `done` rows of a shard's input, good and bad, lie in `files`. The counts are of all of them."""
+    """`files` hold the first `done` rows of a shard's input, good and bad; the counts are of all these files."""
 
     run: str
     shard: str  # id
@@ -48,7 +48,7 @@ class PartReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Counts are of this shard. `tokens` are those of its texts, special tokens and prompt included."""
+    """Counts are of this shard. `tokens` counts its texts, with special tokens and prompt."""
 
     run: str
     shard: str  # id
@@ -56,26 +56,26 @@ class Receipt:
     worker: str
     generation: int  # of the lease it was made under
     nonce: str  # tells our own receipt from another's when the store's reply was lost
-    key: str | None  # of this attempt's vectors, relative to the output path; None where it wrote none
+    key: str | None  # of this attempt's vectors, relative to the output path; None: it wrote none
     digest: str | None  # sha256 of the vectors' file, hexadecimal
     output_bytes: int  # of all files
     input_bytes: int
-    documents: int  # embedded; a quarantined row is not among them
+    documents: int  # embedded, without quarantined rows
     chunks: int  # rows of the output
     tokens: int
     tokens_cut: int  # lost to truncation
     failed_rows: int
     quarantine: str | None  # key of this attempt's failed rows, when there are any
-    started: datetime  # aware UTC, the worker's clock
+    started: datetime  # by the worker's clock, with a time zone
     finished: datetime
     stages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds by stage; they overlap
-    fault: str | None = None  # why nothing of the shard could be embedded, such as an input that changed
-    earlier: tuple[ReceiptFile, ...] = ()  # of workers that had to go: what comes before this attempt's file
-    tokens_repeated: int = 0  # of `tokens`, those of texts that were embedded once already
+    fault: str | None = None  # why nothing of the shard was embedded, such as an input that changed
+    earlier: tuple[ReceiptFile, ...] = ()  # files of workers that had to stop; their rows come before this attempt's
+    tokens_repeated: int = 0  # of `tokens`, those that deduplication skipped
 
     @property
     def seconds(self) -> float:
-        """From when the engine began with it to the receipt; neighbours overlap."""
+        """From the start of the engine on this shard to the receipt; consecutive shards overlap."""
         return (self.finished - self.started).total_seconds()
 
     @property

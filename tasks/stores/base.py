@@ -1,8 +1,8 @@
-"""Where everything that must survive a machine is kept, behind five calls.
+"""The store interface: five calls to an object store, which keeps everything that must survive a machine.
 
-`create` (only if absent), `put`, `get`, `list` and `now` (the store's own clock): no compare-and-swap,
-so every object store that can create-only will do. Corpora are read through `list` and `get` as well.
-Knows nothing of shards, leases or vectors; what keeps the objects is in `tasks.stores`.
+`create` (only if absent, a conditional write), `put`, `get`, `list` and `now` (the store's own clock). No
+compare-and-swap, so every object store with create-only writes will do. Corpora are read through `list` and `get` as
+well. Knows nothing of shards, leases or vectors; the implementations are the other modules of `tasks.stores`.
 """
 
 import random
@@ -18,39 +18,41 @@ from uuid import uuid4
 
 from tasks.errors import Problem
 
-PAGE_SIZE = 1_000  # entries of one listing; what S3 and GCS give at most
-CREATE_ATTEMPTS = 8  # writes whose reply is lost, one after the other, before we give up
-FIRST_BACKOFF_SECONDS = 0.1  # seconds before the second try, at most; doubles, with full jitter, to
+PAGE_SIZE = 1_000  # entries of one listing; the maximum of S3 and GCS
+CREATE_ATTEMPTS = 8  # consecutive writes whose reply is lost until `create_once` gives up
+FIRST_BACKOFF_SECONDS = (
+    0.1  # the longest wait before the second attempt; exponential backoff with full jitter, up to
+)
 MAX_BACKOFF_SECONDS = 2.0
 TEMPORARY_PREFIX = ".tmp-"  # files that are still being written; never listed
 
-Body = bytes | Path  # a Path is a local file, for what is too large to hold
-# Bytes [start, end); end None: to the object's end; start < 0: so many from its end.
+Body = bytes | Path  # a Path is a local file, for bodies too large for memory
+# Bytes [start, end). end None: to the object's end; start < 0: the last -start bytes.
 Span = tuple[int, int | None]
 
 
 class OutcomeUnknown(Exception):  # noqa: N818 - a state of knowledge, not an error
-    """The reply was lost: the write may or may not have happened. Read the key back."""
+    """The reply to a write was lost, so it may or may not have happened. Read the key back."""
 
 
 class StoreError(Problem):
-    """The store cannot be used, and why."""
+    """The store cannot be used; the message says why."""
 
 
-class StoreUnreachable(StoreError):
-    """Nothing answers at its address."""
+class StoreUnreachable(StoreError):  # noqa: N818 - named like the status of gRPC
+    """No server answers at the store's address."""
 
 
-class Unauthenticated(StoreError):
-    """There are no credentials, or the store does not know them (any more)."""
+class Unauthenticated(StoreError):  # noqa: N818 - named like the status of gRPC
+    """There are no credentials, or the store does not accept them (any more)."""
 
 
-class PermissionDenied(StoreError):
-    """The credentials are good, but not for this."""
+class PermissionDenied(StoreError):  # noqa: N818 - named like the status of gRPC
+    """The store accepts the credentials, but they do not allow this call."""
 
 
 class ObjectChanged(Problem):
-    """An object is not the one that was asked for."""
+    """An object is gone, or is another version than the one asked for. `gone` says which."""
 
     def __init__(self, key: str, was: str, now: str | None) -> None:
         self.gone = now is None
@@ -63,7 +65,7 @@ class ObjectChanged(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a listing. `modified` is by the store's clock; `version` is another when the object is."""
+    """One entry of a listing. `modified` is by the store's clock; `version` changes whenever the object does."""
 
     key: str
     size: int
@@ -72,42 +74,42 @@ class Entry:
 
 
 class Store(Protocol):
-    """Keys are slash-separated and relative to the path that the store was opened with."""
+    """An object store. Keys are slash-separated and relative to the path that the store was opened with."""
 
     def create(self, key: str, body: Body) -> bool:
-        """Write `key` unless it exists; whether we wrote it.
+        """Write `key` if it is absent; True when this call wrote it.
 
         Raises:
-            Unsure: the store did not say.
+            OutcomeUnknown: the store's reply was lost.
         """
         ...
 
     def put(self, key: str, body: Body) -> None:
-        """Write `key`, over whatever is there, all or nothing."""
+        """Write or overwrite `key` atomically: a reader sees the old object or the new one. Idempotent."""
         ...
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
-        """A seekable stream of the object, None when there is none. The caller closes it.
+        """A seekable stream of the object; None when there is no object. The caller closes the stream.
 
-        With `span` it stands at the start of the span, and little is fetched that lies beyond its end; positions
-        are the object's all the same. However long it is read, it is of one version.
+        With `span` the stream starts at the start of the span, and little is fetched beyond its end; positions still
+        count from the start of the object. All bytes of one stream are of one version.
 
         Raises:
-            Changed: it is not of `version`, or another was written while it was read.
+            ObjectChanged: the object is not of `version`, or was overwritten while it was read.
         """
         ...
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
-        """By key, the first PAGE entries that start with `prefix` and sort after `after`; fewer means all."""
+        """The first PAGE_SIZE entries, by key, that start with `prefix` and sort after `after`; fewer means all."""
         ...
 
     def now(self) -> datetime:
-        """The store's clock, aware UTC: the only one by which leases expire."""
+        """The store's clock, in UTC: the only clock by which leases expire."""
         ...
 
 
 def read(store: Store, key: str) -> bytes | None:
-    """The whole object, None when there is none."""
+    """The bytes of the whole object; None when there is no object."""
     stream = store.get(key)
     if stream is None:
         return None
@@ -116,7 +118,7 @@ def read(store: Store, key: str) -> bytes | None:
 
 
 def list_all(store: Store, prefix: str) -> Iterator[Entry]:
-    """All entries under `prefix`, page after page."""
+    """All entries that start with `prefix`, page after page."""
     after = ""
     while True:
         page = store.list(prefix, after)
@@ -127,10 +129,13 @@ def list_all(store: Store, prefix: str) -> Iterator[Entry]:
 
 
 def create_once(store: Store, key: str, body: bytes, wait: Callable[[float], None] = time.sleep) -> bool:
-    """Whether `key` is ours: `create`, and a look at what is there when the answer is no or got lost.
+    """Create `key`; True when the object there is ours. Idempotent: a lost reply is settled by reading the key back.
 
-    `body` must hold a nonce, so that equal bytes are our own write. Without this read-back, 4-6 % of
-    commits were reported lost when replies get lost (docs/architecture.md#the-store-protocol).
+    `body` must hold a nonce, so that equal bytes prove our own write. Retries with backoff. Without the read-back,
+    4-6 % of commits were reported lost when replies get lost (docs/architecture.md#the-store-protocol).
+
+    Raises:
+        StoreError: the store neither takes the object nor shows another one.
     """
     for number in range(CREATE_ATTEMPTS):
         if number:
@@ -142,16 +147,16 @@ def create_once(store: Store, key: str, body: bytes, wait: Callable[[float], Non
         if found is not None:
             return found == body
     raise StoreError(
-        f"the store neither took {key!r} nor shows another's, {CREATE_ATTEMPTS} times over",
-        hint="see whether the store is healthy, then resume the run: nothing is lost",
+        f"the store neither accepted {key!r} nor shows another object there, in {CREATE_ATTEMPTS} attempts",
+        hint="check whether the store is healthy, then resume the run: nothing is lost",
     )
 
 
 def probe(store: Store, key: str, wait: Callable[[float], None] = time.sleep) -> None:
-    """Refuse a store that ignores create-only; several servers accept the condition and overwrite.
+    """Check that the store honours create-only writes: several servers accept the condition and overwrite.
 
     Raises:
-        Refused: with the reason.
+        StoreError: it does not, or its listings do not show new objects.
     """
     create_once(store, key, uuid4().hex.encode(), wait)
     first, again = read(store, key), False
@@ -159,7 +164,7 @@ def probe(store: Store, key: str, wait: Callable[[float], None] = time.sleep) ->
         again = store.create(key, uuid4().hex.encode())
     if again or read(store, key) != first:
         raise StoreError(
-            f"the store overwrote {key!r} although it was told to create it only if absent",
+            f"the store overwrote {key!r} although it was asked to create it only if absent",
             hint="choose an output path on a store with conditional writes: a local folder, S3 or GCS",
         )
     if not any(entry.key == key for entry in store.list(key)):
@@ -170,16 +175,16 @@ def probe(store: Store, key: str, wait: Callable[[float], None] = time.sleep) ->
 
 
 def span_start(span: Span | None, size: int) -> int:
-    """Where a stream with this span begins in an object of so many bytes."""
+    """The position at which a stream with this span begins, in an object of `size` bytes."""
     start = span[0] if span else 0
     return start if start >= 0 else max(0, size + start)
 
 
 def check_key(key: str) -> None:
-    """Keys that are written come from us, but also from manifests: none may leave the root, or look unfinished.
+    """Check a key that is to be written. Keys come from manifests, too: none may leave the root or look unfinished.
 
     Raises:
-        ValueError: it is no key.
+        ValueError: it is not a key.
     """
     parts = key.split("/")
     if any(p in ("", ".", "..") or p.startswith(TEMPORARY_PREFIX) for p in parts) or not key.isprintable():
@@ -187,10 +192,10 @@ def check_key(key: str) -> None:
 
 
 def check_read_key(key: str) -> None:
-    """Keys that are read may be whatever a corpus calls its files, but none leads out of the root or steers a terminal.
+    """Check a key that is to be read: any file name of a corpus, unless it leaves the root or controls a terminal.
 
     Raises:
-        ValueError: it is no key.
+        ValueError: it is not a key.
     """
     control = any(unicodedata.category(letter) == "Cc" for letter in key)
     if not key or key.startswith("/") or ".." in key.split("/") or control:
@@ -198,6 +203,6 @@ def check_read_key(key: str) -> None:
 
 
 def check_prefix(prefix: str) -> None:
-    """The same for the beginning of a key."""
+    """Check the beginning of a key, as `check_key` does."""
     if prefix:
         check_key(prefix.removesuffix("/"))

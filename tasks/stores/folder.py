@@ -1,4 +1,4 @@
-"""A folder of this machine: temporary file + `link` is create-only on every POSIX file system."""
+"""Store: a folder of this machine. A temporary file and `link` are create-only on every POSIX file system."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ from tasks.stores.base import (
 
 
 class FolderStore:
-    """Objects are files. The folder comes into being with the first of them."""
+    """Objects are files. The folder is created with the first of them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -68,7 +68,7 @@ class FolderStore:
         return entries[:PAGE_SIZE]
 
     def erase(self, key: str) -> None:
-        """Remove `key`, where it is there."""
+        """Remove `key` if it is there. Idempotent."""
         check_key(key)
         try:
             (self.root / key).unlink(missing_ok=True)
@@ -76,7 +76,7 @@ class FolderStore:
             raise _refusal(error, self.root / key, "remove") from error
 
     def now(self) -> datetime:
-        """The file system's clock, which on a network share is the server's, not ours."""
+        """The clock of the file system; on a network share that is the server's clock."""
         clock = self.root / f"{TEMPORARY_PREFIX}{uuid4().hex}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class FolderStore:
 
     @contextlib.contextmanager
     def _written(self, key: str, body: Body) -> Generator[tuple[Path, Path], None, None]:
-        """`body` in a temporary file on disk beside its final place, gone afterwards."""
+        """Write `body` to a temporary file next to its final path and flush it to disk; remove it afterwards."""
         check_key(key)
         final = self.root / key
         temporary = final.parent / f"{TEMPORARY_PREFIX}{uuid4().hex}"
@@ -108,7 +108,7 @@ class FolderStore:
         except OSError as error:
             raise _refusal(error, self.root) from error
         finally:
-            with contextlib.suppress(NotADirectoryError):  # a part of the key is a file: refused above
+            with contextlib.suppress(NotADirectoryError):  # a part of the key is a file: raised above
                 temporary.unlink(missing_ok=True)
 
     def _walk(self, head: str) -> Iterator[Entry]:
@@ -130,7 +130,7 @@ class FolderStore:
 
 
 def version_of(status: os.stat_result) -> str:
-    """What changes when a file does."""
+    """The version of a file: size and time of modification."""
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
@@ -139,7 +139,7 @@ def _modified(status: os.stat_result) -> datetime:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new name survives a power cut only when its folder was written, too."""
+    """Flush a folder to disk: a new name survives a power cut only then."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

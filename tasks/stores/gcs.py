@@ -1,7 +1,7 @@
-"""A bucket of Google Cloud Storage, through google-cloud-storage.
+"""Store: a bucket of Google Cloud Storage, through google-cloud-storage.
 
-Endpoint and credentials are found by the SDK's own chain. The SDK repeats no write of ours but the pieces of a large
-upload: it would take the answer to its second try, "exists", for the fate of a create-only write that its first made.
+The SDK's own chain finds endpoint and credentials. The SDK's retries are off, except for the chunks of a large upload:
+when the first attempt of a create-only write succeeds and its reply is lost, a retry would report "exists".
 """
 # google-cloud-storage comes without types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -38,12 +38,12 @@ from tasks.stores.base import (
     check_prefix,
     check_read_key,
 )
-from tasks.stores.gcs_errors import ERRORS, invalid, no_bucket, status_of, translate
+from tasks.stores.gcs_errors import ERRORS, bad_bucket_name, no_bucket, status_of, translate
 from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
 from tasks.stores.retry import CONNECT_TIMEOUT, PATIENCE, READ_TIMEOUT, StoreConnection, TransientError
 
-CHUNK_BYTES = 16 * 2**20  # bytes of a piece of a large upload
-CHUNK_PATIENCE = 60.0  # seconds for which one piece is sent again; by the SDK, as a piece may be sent twice
+CHUNK_BYTES = 16 * 2**20  # bytes of one chunk of a large upload
+CHUNK_PATIENCE = 60.0  # seconds for which the SDK retries one chunk; sending a chunk twice is harmless
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 FIELDS = "items(name,size,timeCreated,generation),nextPageToken"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -53,24 +53,26 @@ Result = TypeVar("Result")
 
 
 class GcsStore:
-    """The objects of `bucket` under `prefix`. Made without a request; any thread may use it."""
+    """The objects of `bucket` under `prefix`. Construction sends no request. Thread-safe."""
 
     def __init__(self, bucket: str, prefix: str = "", patience: float = PATIENCE) -> None:
         if not NAME.fullmatch(bucket):
-            raise invalid(f"gs://{bucket}")
+            raise bad_bucket_name(f"gs://{bucket}")
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._contact = StoreConnection(f"gs://{bucket}", patience)
+        self._connection = StoreConnection(f"gs://{bucket}", patience)
         self._lock = threading.Lock()
         self._made: Any = None
         self._last = (
             threading.local()
-        )  # the headers of the last answer to a thread: the SDK keeps too few of them
+        )  # headers of each thread's last response: the SDK keeps too few of them
 
     def create(self, key: str, body: Body) -> bool:
         check_key(key)
         try:
-            self._ask("create", key, partial(self._write, key, body, None, if_generation_match=0), (409, 412))
+            self._call_once(
+                "create", key, partial(self._write, key, body, None, if_generation_match=0), (409, 412)
+            )
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except GoogleAPICallError as error:
@@ -84,24 +86,24 @@ class GcsStore:
         again = (
             None
             if isinstance(body, bytes)
-            else DEFAULT_RETRY.with_timeout(min(CHUNK_PATIENCE, self._contact.patience))
+            else DEFAULT_RETRY.with_timeout(min(CHUNK_PATIENCE, self._connection.patience))
         )
-        self._insist("write", key, partial(self._write, key, body, again))
+        self._retry("write", key, partial(self._write, key, body, again))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
-        if version is not None and not version.isdecimal():  # it was another kind of store that gave it
+        if version is not None and not version.isdecimal():  # a version of another kind of store
             raise ObjectChanged(self._url(key), version, "")
         ask = partial(self._part, key, version, *opening_range(span))
         try:
-            first = self._insist("read", key, ask, (404, 412, 416))
+            first = self._retry("read", key, ask, (404, 412, 416))
         except GoogleAPICallError as error:
             if status_of(error) == 404:
                 return None
             if status_of(error) == 412:
                 raise ObjectChanged(self._url(key), version or "", "") from error
             first = self._empty(key, version)
-        if version is not None and first.version != version:  # a store that does not heed the condition
+        if version is not None and first.version != version:  # a store that ignores the condition
             raise ObjectChanged(self._url(key), version, first.version)
         return open_stream(partial(self._fetch, key, first.version), first, span)
 
@@ -114,19 +116,19 @@ class GcsStore:
             for blob in self._listing(
                 prefix=self.root + prefix, start_offset=start or None, page_size=PAGE_SIZE, fields=FIELDS
             ):
-                if blob.name != start:  # it begins at `start`, not after it
+                if blob.name != start:  # the listing begins at `start`, not after it
                     found.append(self._entry(blob))
                 if len(found) == PAGE_SIZE:
                     break
             return found
 
-        return self._insist("list", prefix, page)
+        return self._retry("list", prefix, page)
 
     def erase(self, key: str) -> None:
-        """Remove `key`, where it is there."""
+        """Remove `key` if it is there. Idempotent."""
         check_key(key)
         with suppress(NotFound):
-            self._insist(
+            self._retry(
                 "remove",
                 key,
                 lambda: self._blob(key).delete(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None),
@@ -134,15 +136,15 @@ class GcsStore:
             )
 
     def now(self) -> datetime:
-        known = self._contact.now()
+        known = self._connection.now()
         if (
             known is None
-        ):  # not by looking at the bucket itself, which many who may read and write in it may not
-            self._insist("look at", "", lambda: list(self._listing(prefix=self.root, max_results=1)))
-            known = self._contact.now()
+        ):  # not by a request for the bucket itself, which many who may read and write in it may not make
+            self._retry("look at", "", lambda: list(self._listing(prefix=self.root, max_results=1)))
+            known = self._connection.now()
         if known is None:
             raise StoreError(
-                f"gs://{self.bucket} does not tell its time: its answers have no Date",
+                f"gs://{self.bucket} does not say what time it is: its responses have no Date header",
                 hint="choose an output path on another store: leases expire by the store's clock",
             )
         return known
@@ -167,7 +169,7 @@ class GcsStore:
         body: bytes = self._blob(key).download_as_bytes(
             start=first,
             end=last,
-            raw_download=True,  # what was stored compressed stays so: sizes and ranges are of what is stored
+            raw_download=True,  # do not decompress: sizes and ranges are those of the stored bytes
             timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
             retry=None,
             **condition,
@@ -176,12 +178,12 @@ class GcsStore:
         return parse_response(body, headers.get("Content-Range"), headers["X-Goog-Generation"])
 
     def _empty(self, key: str, version: str | None) -> RangeResponse:
-        """Of an object that ends before the bytes asked for."""
+        """The response for a range that begins behind the end of the object."""
         condition = {"if_generation_match": int(version)} if version is not None else {}
         blob = self._blob(key)
         ask = partial(blob.reload, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None, **condition)
         try:
-            self._insist("read", key, ask, (404, 412))
+            self._retry("read", key, ask, (404, 412))
         except GoogleAPICallError as error:
             raise ObjectChanged(
                 self._url(key), version or "", None if status_of(error) == 404 else ""
@@ -190,14 +192,14 @@ class GcsStore:
 
     def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
         try:
-            found = self._insist(
+            found = self._retry(
                 "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
             )
         except GoogleAPICallError as error:
             raise ObjectChanged(self._url(key), version, None if status_of(error) == 404 else "") from error
         if found.version != version:
             raise ObjectChanged(self._url(key), version, found.version)
-        return found.cut(start, end)
+        return found.between(start, end)
 
     def _listing(self, **fields: Any) -> Any:
         return self._client().list_blobs(
@@ -205,22 +207,24 @@ class GcsStore:
         )
 
     def _entry(self, blob: Any) -> Entry:
-        # In whole seconds, as the clock of the Date header is: an object is never younger than nothing.
+        # In whole seconds, as the Date header is: so no object has a negative age.
         made = blob.time_created.astimezone(UTC).replace(microsecond=0)
         return Entry(str(blob.name).removeprefix(self.root), int(blob.size), made, str(blob.generation))
 
-    def _insist(
+    def _retry(
         self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
     ) -> Result:
-        return self._contact.ask(partial(self._ask, doing, key, call, expected))
+        return self._connection.retry(partial(self._call_once, doing, key, call, expected))
 
-    def _ask(self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()) -> Result:
-        """Ask once.
+    def _call_once(
+        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+    ) -> Result:
+        """Call once and translate the SDK's errors.
 
         Raises:
             GoogleAPICallError: one of the `expected` statuses, about the object.
-            Silent: no answer.
-            Refused: any other.
+            TransientError: it is worth a retry.
+            StoreError: any other error.
         """
         try:
             return call()
@@ -240,29 +244,29 @@ class GcsStore:
         return self._client().bucket(self.bucket).blob(self.root + key, chunk_size=piece)
 
     def _client(self) -> Any:
-        """One client for all threads. Made at first use, as that reads files."""
+        """One client for all threads. Made at first use, because that reads files."""
         with self._lock:
             if self._made is None:
-                self._made = self._ask("open", "", partial(_client, self._heard))
+                self._made = self._call_once("open", "", partial(_client, self._on_response))
             return self._made
 
-    def _heard(self, response: requests.Response, *_: Any, **__: Any) -> None:
+    def _on_response(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self._last.headers = response.headers
-        self._contact.heard(response.headers.get("Date"))
+        self._connection.record_date(response.headers.get("Date"))
 
 
-def _client(heard: Callable[..., None]) -> Any:
-    # At DEBUG they write tokens and the addresses of uploads down, whoever asked for DEBUG.
+def _client(on_response: Callable[..., None]) -> Any:
+    # At DEBUG they log tokens and upload addresses.
     for name in ("google", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.INFO)
-    # Unasked, it looks at the bucket after every "not found", which is a request more and needs a right more.
+    # By default the SDK asks for the bucket after every "not found": one more request, and one more permission.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-    if os.environ.get("STORAGE_EMULATOR_HOST"):  # as the SDK's own client has it
+    if os.environ.get("STORAGE_EMULATOR_HOST"):  # as the SDK's own client does
         credentials: Any = AnonymousCredentials()
     else:
         credentials, _ = google.auth.default(scopes=[SCOPE])
     session = AuthorizedSession(credentials)
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=32))
-    session.hooks["response"].append(heard)
+    session.hooks["response"].append(on_response)
     return Client(project=None, credentials=credentials, _http=session)

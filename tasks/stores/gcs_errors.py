@@ -1,6 +1,6 @@
-"""What the errors of google-cloud-storage mean to us: ask again, or refuse and say what to do.
+"""Translate errors of google-cloud-storage: retry, or fail with a message that says what to do.
 
-Nothing that a server or the SDK says is passed on unless it is known to hold no credentials.
+Text of a server or of the SDK is passed on only when it is known to hold no credentials.
 """
 # google-cloud-storage comes without types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -40,12 +40,12 @@ def status_of(error: GoogleAPICallError) -> int:
 
 
 def reason_of(error: GoogleAPICallError) -> str:
-    """One word of Google's, such as `forbidden`; not its message, which may hold an address with a token."""
+    """Google's reason in one word, such as `forbidden`; not the message, which may hold an address with a token."""
     found: Any = list(error.errors)
-    if not found and error.response is not None:  # of an upload or a download the SDK does not take it out
+    if not found and error.response is not None:  # the SDK does not extract it for uploads and downloads
         try:
             found = error.response.json()["error"]["errors"]
-        except (ValueError, LookupError, TypeError, AttributeError):  # it is not Google that answers
+        except (ValueError, LookupError, TypeError, AttributeError):  # the response is not Google's
             return ""
     return str(found[0].get("reason", "")) if found and isinstance(found[0], dict) else ""
 
@@ -54,105 +54,106 @@ def no_bucket(error: GoogleAPICallError) -> bool:
     return status_of(error) == 404 and "bucket does not exist" in str(error)
 
 
-def translate(error: Exception, doing: str, place: str) -> TransientError | StoreError:  # noqa: PLR0911 - one for each case
-    """Of an error while `doing` (a call) something at `place` (a URL)."""
+def translate(error: Exception, doing: str, url: str) -> TransientError | StoreError:  # noqa: PLR0911 - one for each case
+    """The meaning of an error while `doing` something, such as "write", at `url`."""
     if isinstance(error, GoogleAPICallError):
-        return _answered(error, doing, place)
+        return _translate_response(error, doing, url)
     if isinstance(error, InvalidResponse):
         return TransientError(f"{doing} was answered {int(error.response.status_code)}")
     if isinstance(error, RetryError):
-        return TransientError(f"{doing} got no answer, or one that says later")
+        return TransientError(f"{doing} got no answer, or one that asks to retry later")
     if isinstance(error, auth.GoogleAuthError):
-        return _unknown(error, place)
+        return _credentials_error(error, url)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return StoreError(
-            f"cannot {doing} {place}: the certificate of the endpoint is not trusted",
+            f"cannot {doing} {url}: the certificate of the endpoint is not trusted",
             hint="set REQUESTS_CA_BUNDLE to the certificates that this network uses",
         )
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
         return StoreError(
-            f"cannot {doing} {place}: its endpoint is no URL", hint="mend STORAGE_EMULATOR_HOST, or unset it"
+            f"cannot {doing} {url}: its endpoint is not a URL",
+            hint="correct STORAGE_EMULATOR_HOST, or unset it",
         )
-    return TransientError(_broken(error))
+    return TransientError(_network_message(error))
 
 
-def _unknown(error: auth.GoogleAuthError, place: str) -> TransientError | StoreError:
-    """The credentials are not good, or could not be had."""
+def _credentials_error(error: auth.GoogleAuthError, url: str) -> TransientError | StoreError:
+    """The meaning of an error about credentials."""
     if isinstance(error, auth.MalformedError):
-        return Unauthenticated(f"the credentials for {place} cannot be read", hint=SET_UP)
+        return Unauthenticated(f"the credentials for {url} cannot be read", hint=SET_UP)
     if isinstance(error, auth.DefaultCredentialsError):
-        return Unauthenticated(f"no credentials for {place}", hint=SET_UP)
+        return Unauthenticated(f"no credentials for {url}", hint=SET_UP)
     if isinstance(error, auth.TransportError) or error.retryable:
         return TransientError("the credentials could not be renewed")
     if isinstance(error, auth.RefreshError):
-        return Unauthenticated(f"the credentials for {place} have expired or were revoked", hint=SIGN_IN)
-    return Unauthenticated(
-        f"the credentials for {place} cannot be used ({type(error).__name__})", hint=SET_UP
-    )
+        return Unauthenticated(f"the credentials for {url} have expired or were revoked", hint=SIGN_IN)
+    return Unauthenticated(f"the credentials for {url} cannot be used ({type(error).__name__})", hint=SET_UP)
 
 
-def _answered(error: GoogleAPICallError, doing: str, place: str) -> TransientError | StoreError:  # noqa: PLR0911
-    """The store said no."""
+def _translate_response(error: GoogleAPICallError, doing: str, url: str) -> TransientError | StoreError:  # noqa: PLR0911
+    """The meaning of an error response."""
     status, reason = status_of(error), reason_of(error)
     shown = f"{status} {reason}" if reason else str(status)
     if status == 501:
         return StoreError(
-            f"the store cannot {doing} {place} (501)",
+            f"the store cannot {doing} {url} (501)",
             hint="choose an output path on a store with conditional writes: a local folder, S3 or GCS",
         )
     if status >= 500 or status in (408, 429) or reason in RETRYABLE_REASONS:
         return TransientError(f"{doing} was answered {shown}")
     if status in (404, 410) and doing == "write" and not no_bucket(error):
-        return TransientError("the upload ended without an answer")  # and is forgotten: write it again
+        return TransientError(
+            "the upload ended without an answer"
+        )  # and the store has dropped it: write it again
     if status == 404:
         return StoreError(
-            f"there is no bucket of {place}",
-            hint="mend the name, or make the bucket first: gcloud storage buckets create",
+            f"there is no bucket of {url}",
+            hint="correct the name, or make the bucket first: gcloud storage buckets create",
         )
     if status == 401:
         return Unauthenticated(
-            f"the credentials for {place} are not known to the store or have expired (401)", hint=SIGN_IN
+            f"the credentials for {url} are not known to the store or have expired (401)", hint=SIGN_IN
         )
     if status == 403 and reason in ACCOUNT_REASONS:
         return StoreError(
-            f"cannot {doing} {place}: its project has no account in good standing ({reason})",
-            hint="see the billing of the project that owns the bucket",
+            f"cannot {doing} {url}: the billing account of its project is not active ({reason})",
+            hint="check the billing of the project that owns the bucket",
         )
     if status == 403:
         return PermissionDenied(
-            f"access denied: cannot {doing} {place}",
+            f"access denied: cannot {doing} {url}",
             hint="give these credentials roles/storage.objectUser on the bucket (it may list, read, write and overwrite)",
         )
     if status == 400 and reason in ("required", "userProjectMissing"):
         return StoreError(
-            f"cannot {doing} {place}: whoever asks for something in this bucket must pay for it",
+            f"cannot {doing} {url}: the bucket makes the requester pay",
             hint="choose a bucket whose owner pays",
         )
     if status == 400 and "bucket name" in str(error):
-        return invalid(place)
+        return bad_bucket_name(url)
     return StoreError(
-        f"cannot {doing} {place}: the store answered {shown}",
+        f"cannot {doing} {url}: the store answered {shown}",
         hint="look the code up in the documentation of the store",
     )
 
 
-def invalid(place: str) -> StoreError:
+def bad_bucket_name(url: str) -> StoreError:
     return StoreError(
-        f"{place} has no valid bucket name",
+        f"{url} has no valid bucket name",
         hint="a bucket's name has 3 to 63 small letters, digits, dots, hyphens and underscores",
     )
 
 
-def _broken(error: Exception) -> str:
-    """What happened on the line. Of the URL only the host is told."""
+def _network_message(error: Exception) -> str:
+    """What happened on the network. Of the URL only the host."""
     if isinstance(error, requests.exceptions.ProxyError):
         return "cannot connect to the proxy"
     if isinstance(error, requests.exceptions.ReadTimeout):
-        return "the answer did not come in time"
+        return "the response did not come in time"
     asked: Any = getattr(error, "request", None)
     host = urlsplit(str(getattr(asked, "url", "") or "")).netloc.rpartition("@")[2]
     if isinstance(error, requests.exceptions.ConnectionError) and "Failed to establish" in str(error):
         return f"cannot connect to {host}"
     if isinstance(error, DataCorruption):
-        return "what came over it was not what was sent"
+        return "the bytes received were not those sent"
     return f"the connection broke off ({type(error).__name__})"

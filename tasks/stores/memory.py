@@ -1,4 +1,4 @@
-"""A bucket in a dict: what tests use where no process boundary is crossed."""
+"""Store: a dict in memory, for tests within one process."""
 
 import io
 import threading
@@ -21,7 +21,7 @@ from tasks.stores.base import (
 
 
 class MemoryStore:
-    """Objects with their time and version, by key. One lock makes every call atomic."""
+    """Objects with time and version, by key. A lock makes every call atomic."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.blobs: dict[str, tuple[bytes, datetime]] = {}
@@ -63,7 +63,7 @@ class MemoryStore:
             return [Entry(k, len(self.blobs[k][0]), self.blobs[k][1], self.versions[k]) for k in keys]
 
     def erase(self, key: str) -> None:
-        """Remove `key`, where it is there."""
+        """Remove `key` if it is there. Idempotent."""
         check_key(key)
         with self.lock:
             self.blobs.pop(key, None)

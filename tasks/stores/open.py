@@ -1,4 +1,4 @@
-"""."""
+"""Open a store by its URL: the only file that knows all stores. Each is imported when it is used."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from tasks.stores.base import Store, StoreError
 
 
 def open_store(url: str) -> Store:
-    """The store at a folder, file://, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX. Opening asks nothing and makes nothing.
+    """The store at a folder, file://, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX. Sends no request and creates nothing.
 
     Raises:
-        Refused: no store of this version can serve it, or its library is not installed.
+        StoreError: this version has no such store, or its library is not installed.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme == "file":

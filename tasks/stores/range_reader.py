@@ -1,4 +1,4 @@
-"""An object of a bucket as a seekable stream that fetches only what is read, and never two versions of it."""
+"""An object of a bucket as a seekable stream: range requests fetch only what is read, all of one version."""
 
 import io
 from dataclasses import dataclass
@@ -9,39 +9,40 @@ from tasks.stores.base import Span
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-BLOCK_BYTES = 8 * 2**20  # bytes fetched at once, at most: what is broken off is asked for again
-READ_PAST_BYTES = 64 * 2**10  # bytes fetched at once behind the end of a span: the rest of a line
+BLOCK_BYTES = 8 * 2**20  # bytes of one request, at most: an interrupted one is sent again
+READ_PAST_BYTES = 64 * 2**10  # bytes of one request behind the end of a span: the rest of a line
 
 
 @dataclass(frozen=True, slots=True)
 class RangeResponse:
-    """What one request brought: bytes of an object that begin at `start`, and how large the object is."""
+    """The response to one range request: `body` begins at byte `start` of an object of `size` bytes."""
 
     body: bytes
     start: int
     size: int
     version: str
 
-    def cut(self, start: int, end: int) -> bytes:
-        """Bytes [start, end), as a store that does not heed ranges brings more."""
+    def between(self, start: int, end: int) -> bytes:
+        """Bytes [start, end) of it: a store that ignores ranges sends more."""
         return self.body[start - self.start : end - self.start]
 
 
 class FetchRange(Protocol):
-    """Bytes [start, end) of one version of an object, fewer only at its end."""
+    """Fetch bytes [start, end) of one version of an object; fewer only at its end."""
 
     def __call__(self, start: int, end: int, /) -> bytes: ...
 
 
 class RangeReader(io.RawIOBase):
-    """Every read is one request of exactly the bytes asked for (more than BLOCK: several), but for those held already.
+    """A raw stream: each read is one request for exactly the bytes asked for, or several of BLOCK_BYTES.
 
-    `first` is what the opening request brought; `end` is where a reader will stop, if known.
+    `first` is the response to the opening request, whose bytes are not fetched again; `end` is where a reader will stop,
+    None when unknown.
     """
 
     def __init__(self, fetch: FetchRange, first: RangeResponse, end: int | None = None) -> None:
         self.size = first.size
-        self.brought = len(first.body)  # bytes that came from the store so far
+        self.bytes_received = len(first.body)  # bytes received from the store so far
         self._fetch = fetch
         self._first = first
         self._end = end
@@ -69,7 +70,7 @@ class RangeReader(io.RawIOBase):
         return len(part)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """All of what is asked for, unlike other raw streams: Arrow takes less for the end of the file."""
+        """All bytes asked for, unlike other raw streams: Arrow takes fewer for the end of the file."""
         left = max(0, self.size - self._at)
         if size is not None and size >= 0:
             left = min(left, size)
@@ -84,22 +85,22 @@ class RangeReader(io.RawIOBase):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def readall(self) -> bytes:
-        """Not the inherited one, which asks for a few KiB at a time."""
+        """All bytes that are left; the inherited method asks for a few KiB at a time."""
         return self.read()
 
     def _part(self, wanted: int) -> bytes | memoryview:
-        """Some of the `wanted` bytes from here on; none only at the end."""
+        """Some of the next `wanted` bytes; none only at the end."""
         if wanted <= 0:
             return b""
         within = self._at - self._first.start
         if 0 <= within < len(self._first.body):
             return memoryview(self._first.body)[within : within + wanted]
         found = self._fetch(self._at, self._at + self._most(wanted))
-        self.brought += len(found)
+        self.bytes_received += len(found)
         return found
 
     def _most(self, wanted: int) -> int:
-        """No block reaches over the end of a span: what lies behind it is somebody else's shard."""
+        """The size of the next request, which does not pass the end of a span: there another worker's shard begins."""
         if self._end is None:
             return min(wanted, BLOCK_BYTES)
         return (
@@ -110,18 +111,18 @@ class RangeReader(io.RawIOBase):
 
 
 def opening_range(span: Span | None) -> tuple[int, int | None]:
-    """The first and the last byte to ask for at the opening; (-n, None) for the last n."""
+    """The first and last byte of the opening request; (-n, None) for the last n bytes."""
     start, end = span or (0, None)
     if start < 0:
         return start, None
     last = start + BLOCK_BYTES - 1
     if end is None:
         return start, last
-    return start, min(last, max(start, end - 1))  # an empty range would bring everything
+    return start, min(last, max(start, end - 1))  # an empty range would fetch the whole object
 
 
 def parse_response(body: bytes, content_range: str | None, version: str) -> RangeResponse:
-    """What an answer brought, by its Content-Range; without one it is the whole object."""
+    """The response as its Content-Range describes it; without that header it is the whole object."""
     if not content_range:
         return RangeResponse(body, 0, len(body), version)
     span, _, size = content_range.removeprefix("bytes").strip().partition("/")
@@ -129,7 +130,7 @@ def parse_response(body: bytes, content_range: str | None, version: str) -> Rang
 
 
 def open_stream(fetch: FetchRange, first: RangeResponse, span: Span | None) -> BinaryIO:
-    """Buffered for reading on and on, a block a request; but whoever asks for an end goes on by himself."""
+    """A stream for this span: buffered, a block a request; unbuffered for the end of an object, as for a footer."""
     start, end = span or (0, None)
     stream = RangeReader(fetch, first, end)
     stream.seek(start if start >= 0 else max(0, first.size + start))

@@ -1,7 +1,7 @@
-"""Talking to a bucket over a network: asking again while it does not answer, and knowing its time.
+"""Retry with exponential backoff and jitter for calls to a bucket over a network, and the store's clock.
 
-Says nothing of what an answer means: a store raises `Silent` for what is worth asking again. Only calls that may be
-done twice belong here, so never a create-only write.
+A store decides what an answer means and raises `TransientError` for what is worth a retry. Only idempotent calls may be
+retried here, so never a create-only write.
 """
 
 import time
@@ -14,25 +14,27 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 
 from tasks.stores.base import StoreUnreachable
 
-PATIENCE = 120.0  # seconds without an answer until we give up; longer than most brown-outs of a region
+PATIENCE = 120.0  # seconds of failures until a call gives up; longer than most brown-outs of a region
 FIRST_CONTACT_PATIENCE = (
-    20.0  # the same for a store that never answered us: a mistyped address is likelier than an outage
+    20.0  # the same for a store that never answered: a mistyped address is likelier than an outage
 )
-FIRST_BACKOFF_SECONDS = 0.2  # seconds before the second try, at most; doubles, with full jitter, to
+FIRST_BACKOFF_SECONDS = (
+    0.2  # the longest wait before the second attempt; exponential backoff with full jitter, up to
+)
 MAX_BACKOFF_SECONDS = 15.0
-CONNECT_TIMEOUT = 10.0  # seconds to reach it
+CONNECT_TIMEOUT = 10.0  # seconds to connect
 READ_TIMEOUT = 30.0  # seconds between two bytes
-CLOCK_FRESH_SECONDS = 3.0  # seconds for which the time of an answer may be carried on by our own clock
+CLOCK_FRESH_SECONDS = 3.0  # seconds for which our own clock may extrapolate the time of an answer
 
 Result = TypeVar("Result")
 
 
-class TransientError(Exception):  # noqa: N818 - a state of the line, not an error
-    """No answer that settles anything: overloaded, broken off, or none at all."""
+class TransientError(Exception):
+    """No answer that settles the call: the store is overloaded, the connection broke, or nothing came. Retry."""
 
 
 class StoreConnection:
-    """What we know of the line to one store. Any thread may use it."""
+    """Retries calls to one store and keeps its clock. Thread-safe."""
 
     def __init__(
         self,
@@ -45,15 +47,15 @@ class StoreConnection:
         self.patience = patience
         self._clock = clock
         self._sleep = sleep
-        self._heard: tuple[datetime, float] | None = None  # one value, so that threads see both halves of it
+        self._last_date: tuple[datetime, float] | None = None  # one value, so that threads see both halves
 
-    def ask(self, call: Callable[[], Result]) -> Result:
-        """The answer, asked for until it comes.
+    def retry(self, call: Callable[[], Result]) -> Result:
+        """Call until it succeeds, with backoff, and return its result.
 
         Raises:
-            Unreachable: none came in all that time, and what came instead.
+            StoreUnreachable: it raised TransientError for too long; the message names the last one.
         """
-        first: list[float] = []  # when the first silence ended: a long upload may take its time
+        first: list[float] = []  # when the first attempt failed: a long upload may take its time
 
         def enough(state: RetryCallState) -> bool:
             ended = self._clock()
@@ -72,22 +74,21 @@ class StoreConnection:
         except TransientError as error:
             raise StoreUnreachable(
                 f"{self.name} has not answered for {self._patience():g} s: {error}",
-                hint="see whether the address is right and store and network are healthy, then resume the run: "
-                "nothing is lost",
+                hint="check the address, the store and the network, then resume the run: nothing is lost",
             ) from error
 
-    def heard(self, date: str | None) -> None:
-        """An answer came, with this Date header."""
+    def record_date(self, date: str | None) -> None:
+        """Keep the Date header of an answer."""
         if date:
-            self._heard = parsedate_to_datetime(date).astimezone(UTC), self._clock()
+            self._last_date = parsedate_to_datetime(date).astimezone(UTC), self._clock()
 
     def now(self) -> datetime | None:
-        """The store's clock, None when too long ago. It lags by what the answer took, and never runs ahead."""
-        if self._heard is None:
+        """The store's clock; None when the last answer is too old. It lags by the transit and is never ahead."""
+        if self._last_date is None:
             return None
-        date, at = self._heard
+        date, at = self._last_date
         age = self._clock() - at
         return date + timedelta(seconds=age) if age <= CLOCK_FRESH_SECONDS else None
 
     def _patience(self) -> float:
-        return self.patience if self._heard else min(self.patience, FIRST_CONTACT_PATIENCE)
+        return self.patience if self._last_date else min(self.patience, FIRST_CONTACT_PATIENCE)

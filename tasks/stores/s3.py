@@ -1,7 +1,7 @@
-"""A bucket of S3, or of whatever speaks its language (R2, MinIO), through boto3.
+"""Store: a bucket of S3, or of a service with its API (R2, MinIO), through boto3.
 
-Endpoint, region and credentials are found by the SDK's own chain. The SDK repeats nothing: it would take the answer
-to its second try, "exists", for the fate of a create-only write that its first had made.
+The SDK's own chain finds endpoint, region and credentials. The SDK's retries are off: when the first attempt of a
+create-only write succeeds and its reply is lost, a retry would report "exists".
 """
 # botocore comes without types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -38,21 +38,21 @@ from tasks.stores.range_reader import RangeResponse, open_stream, opening_range,
 from tasks.stores.retry import CONNECT_TIMEOUT, PATIENCE, READ_TIMEOUT, StoreConnection, TransientError
 from tasks.stores.s3_errors import NETWORK_ERRORS, code_of, status_of, translate
 
-PART_BYTES = 16 * 2**20  # bytes of a part of a large upload
-CONCURRENT_PARTS = 2  # parts of one upload on their way
-PART_ATTEMPTS = 8  # of a part; by the SDK, as a part may be sent twice
+PART_BYTES = 16 * 2**20  # bytes of one part of a multipart upload
+CONCURRENT_PARTS = 2  # parts of one upload at the same time
+PART_ATTEMPTS = 8  # by the SDK, for one part; sending a part twice is harmless
 ERRORS = (ClientError, BotoCoreError, RecursionError, *NETWORK_ERRORS)
 
 Result = TypeVar("Result")
 
 
 class S3Store:
-    """The objects of `bucket` under `prefix`. Made without a request; any thread may use it."""
+    """The objects of `bucket` under `prefix`. Construction sends no request. Thread-safe."""
 
     def __init__(self, bucket: str, prefix: str = "", patience: float = PATIENCE) -> None:
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._contact = StoreConnection(f"s3://{bucket}", patience)
+        self._connection = StoreConnection(f"s3://{bucket}", patience)
         self._lock = threading.Lock()
         self._clients: dict[int, Any] = {}
 
@@ -61,10 +61,10 @@ class S3Store:
         put: Callable[..., Any] = partial(self._put, key, IfNoneMatch="*")
         try:
             if isinstance(body, bytes):
-                self._ask("create", key, partial(put, body), expected=(409, 412))
-            else:  # in one piece: not every store heeds the condition when pieces are put together
+                self._call_once("create", key, partial(put, body), expected=(409, 412))
+            else:  # in one request: not every store honours the condition at the end of a multipart upload
                 with body.open("rb") as stream:
-                    self._ask("create", key, partial(put, stream), expected=(409, 412))
+                    self._call_once("create", key, partial(put, stream), expected=(409, 412))
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except ClientError as error:
@@ -76,14 +76,14 @@ class S3Store:
     def put(self, key: str, body: Body) -> None:
         check_key(key)
         if isinstance(body, bytes):
-            self._insist("write", key, partial(self._put, key, body))
+            self._retry("write", key, partial(self._put, key, body))
         else:
-            self._insist("write", key, partial(self._upload, key, body))
+            self._retry("write", key, partial(self._upload, key, body))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
         try:
-            first = self._insist(
+            first = self._retry(
                 "read", key, partial(self._part, key, version, *opening_range(span)), (404, 412, 416)
             )
         except ClientError as error:
@@ -91,8 +91,8 @@ class S3Store:
                 return None
             if status_of(error) == 412:
                 raise ObjectChanged(self._url(key), version or "", "") from error
-            first = self._insist("read", key, partial(self._empty, key, version))
-        if version is not None and first.version != version:  # a store that does not heed the condition
+            first = self._retry("read", key, partial(self._empty, key, version))
+        if version is not None and first.version != version:  # a store that ignores the condition
             raise ObjectChanged(self._url(key), version, first.version)
         return open_stream(partial(self._fetch, key, first.version), first, span)
 
@@ -100,32 +100,34 @@ class S3Store:
         check_prefix(prefix)
         found: list[Entry] = []
         fields: dict[str, Any] = {"Prefix": self.root + prefix}
-        if self.root + after:  # without `after` it leaves out the object that some tools make for the folder
+        if (
+            self.root + after
+        ):  # without `after` this leaves out the object that some tools make for the folder
             fields["StartAfter"] = self.root + after
         while True:
             asked = fields | {"MaxKeys": PAGE_SIZE - len(found)}
-            page = self._insist("list", prefix, partial(self._listing, **asked))
+            page = self._retry("list", prefix, partial(self._listing, **asked))
             found += [self._entry(line) for line in page.get("Contents", ())]
             if len(found) >= PAGE_SIZE or not page.get("IsTruncated"):
                 return found
             fields["ContinuationToken"] = page["NextContinuationToken"]
 
     def erase(self, key: str) -> None:
-        """Remove `key`, where it is there."""
+        """Remove `key` if it is there. Idempotent."""
         check_key(key)
         where = {"Bucket": self.bucket, "Key": self.root + key}
-        self._insist("remove", key, lambda: self._client().delete_object(**where))
+        self._retry("remove", key, lambda: self._client().delete_object(**where))
 
     def now(self) -> datetime:
-        known = self._contact.now()
+        known = self._connection.now()
         if known is None:
-            # Not by HEAD, whose answers give no reason; and where a policy has it, only this prefix may be listed.
+            # Not by HEAD, whose responses give no reason. A policy may allow to list this prefix only.
             ask = partial(self._listing, Prefix=self.root, MaxKeys=1)
-            self._insist("look at", "", ask)
-            known = self._contact.now()
+            self._retry("look at", "", ask)
+            known = self._connection.now()
         if known is None:
             raise StoreError(
-                f"s3://{self.bucket} does not tell its time: its answers have no Date",
+                f"s3://{self.bucket} does not say what time it is: its responses have no Date header",
                 hint="choose an output path on another store: leases expire by the store's clock",
             )
         return known
@@ -148,7 +150,9 @@ class S3Store:
         except S3UploadFailedError as error:
             if not isinstance(error.__context__, ClientError):
                 raise
-            if code_of(error.__context__) == "NoSuchUpload":  # the answer to its end was lost: write it again
+            if (
+                code_of(error.__context__) == "NoSuchUpload"
+            ):  # the reply to its completion was lost: write it again
                 raise TransientError("the upload ended without an answer") from error
             raise error.__context__ from error
 
@@ -161,39 +165,41 @@ class S3Store:
         return parse_response(body, reply.get("ContentRange"), reply["ETag"].strip('"'))
 
     def _empty(self, key: str, version: str | None) -> RangeResponse:
-        """Of an object that ends before the bytes asked for."""
+        """The response for a range that begins behind the end of the object."""
         condition = {"IfMatch": f'"{version}"'} if version is not None else {}
         reply = self._client().head_object(Bucket=self.bucket, Key=self.root + key, **condition)
         return RangeResponse(b"", 0, reply["ContentLength"], reply["ETag"].strip('"'))
 
     def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
         try:
-            found = self._insist(
+            found = self._retry(
                 "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
             )
         except ClientError as error:
             raise ObjectChanged(self._url(key), version, None if status_of(error) == 404 else "") from error
         if found.version != version:
             raise ObjectChanged(self._url(key), version, found.version)
-        return found.cut(start, end)
+        return found.between(start, end)
 
     def _entry(self, line: dict[str, Any]) -> Entry:
         key: str = line["Key"]
         modified = line["LastModified"].astimezone(UTC)
         return Entry(key.removeprefix(self.root), line["Size"], modified, line["ETag"].strip('"'))
 
-    def _insist(
+    def _retry(
         self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
     ) -> Result:
-        return self._contact.ask(partial(self._ask, doing, key, call, expected))
+        return self._connection.retry(partial(self._call_once, doing, key, call, expected))
 
-    def _ask(self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()) -> Result:
-        """Ask once.
+    def _call_once(
+        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+    ) -> Result:
+        """Call once and translate the SDK's errors.
 
         Raises:
             ClientError: one of the `expected` statuses, about the object.
-            Silent: no answer.
-            Refused: any other.
+            TransientError: it is worth a retry.
+            StoreError: any other error.
         """
         try:
             return call()
@@ -210,31 +216,31 @@ class S3Store:
         return f"s3://{self.bucket}/{self.root}{key}"
 
     def _client(self, tries: int = 1) -> Any:
-        """One client for all threads, and another for uploads. Made at first use, as that reads files."""
+        """One client for all threads, and another for uploads. Made at first use, because that reads files."""
         with self._lock:
             if tries not in self._clients:
                 try:
                     self._clients[tries] = client = _client(tries)
-                except ValueError:  # which quotes the endpoint, and whatever password it holds
+                except ValueError:  # its message quotes the endpoint, which may hold a password
                     raise StoreError(
-                        f"cannot open s3://{self.bucket}: its endpoint is no URL",
-                        hint="mend AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config)",
+                        f"cannot open s3://{self.bucket}: its endpoint is not a URL",
+                        hint="correct AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config)",
                     ) from None
-                client.meta.events.register("after-call.s3", self._heard)
+                client.meta.events.register("after-call.s3", self._on_response)
             return self._clients[tries]
 
-    def _heard(self, http_response: Any, **_: Any) -> None:
-        self._contact.heard(http_response.headers.get("Date"))
+    def _on_response(self, http_response: Any, **_: Any) -> None:
+        self._connection.record_date(http_response.headers.get("Date"))
 
 
 @cache
 def _descriptions() -> Any:
-    """The SDK's own descriptions of services: read once, as every client for itself takes 60 ms of CPU for it."""
+    """The SDK's descriptions of services, read once: every client would spend 60 ms of CPU on its own."""
     return botocore.loaders.create_loader()
 
 
 def _client(tries: int) -> Any:
-    # At DEBUG it writes session tokens down, whoever asked for DEBUG.
+    # At DEBUG it logs session tokens.
     logging.getLogger("botocore").setLevel(logging.INFO)
     core = botocore.session.Session()
     core.register_component("data_loader", _descriptions())
@@ -245,12 +251,12 @@ def _client(tries: int) -> Any:
         tcp_keepalive=True,
         max_pool_connections=32,
         retries={"total_max_attempts": tries, "mode": "standard"},
-        response_checksum_validation="when_required",  # we read ranges, and their checksums are not told
+        response_checksum_validation="when_required",  # we read ranges, for which the store sends no checksum
     )
     client: Any = session.client("s3", config=config)
     host = str(client.meta.endpoint_url)
     if ".amazonaws." in host:
         return client
-    # Others do not know the new checksums; boto3 sends them unasked.
+    # Other services do not know the new checksums, which boto3 sends by default.
     plain = config.merge(Config(request_checksum_calculation="when_required"))
     return session.client("s3", config=plain)

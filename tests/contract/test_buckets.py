@@ -68,7 +68,7 @@ def url(kind: str, key: str = "", bucket: str = "bucket") -> str:
 def test_a_bucket_that_is_not_there_is_refused(kind: str, call: str) -> None:
     with pytest.raises(StoreError, match=f"there is no bucket of {url(kind, bucket='absent')}") as refusal:
         CALLS[call](opened(kind, bucket="absent"))
-    assert "mend the name, or make the bucket first" in refusal.value.hint
+    assert "correct the name, or make the bucket first" in refusal.value.hint
 
 
 @pytest.mark.parametrize("size", [10, 20_000_000], ids=["small", "in pieces"])
@@ -306,7 +306,7 @@ def test_a_store_whose_listing_is_late_is_refused(store: Store, server: Running)
 
 def test_a_store_that_does_not_tell_its_time_is_refused(store: Store, server: Running) -> None:
     server.admin.set(date=False)
-    with pytest.raises(StoreError, match="does not tell its time") as refusal:
+    with pytest.raises(StoreError, match="does not say what time it is") as refusal:
         store.now()
     assert "leases expire by the store's clock" in refusal.value.hint
 

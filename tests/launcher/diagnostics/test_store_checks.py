@@ -170,7 +170,7 @@ def test_store_without_a_clock_fails(url: str, server: Running) -> None:
     server.admin.set(date=False)
     (found,) = check_store(url)
     assert found.verdict == "fail"
-    assert "does not tell its time" in found.seen
+    assert "does not say what time it is" in found.seen
 
 
 def test_ignored_ranges_are_a_warning(url: str, server: Running) -> None:

@@ -159,7 +159,7 @@ def test_a_lost_reply_does_not_win_over_another_body(store: Store, done: bool) -
 
 def test_a_store_that_takes_nothing_is_refused_in_the_end(store: Store) -> None:
     flaky = LosesReplies(store, CREATE_ATTEMPTS, done=False)
-    with pytest.raises(StoreError, match=f"{CREATE_ATTEMPTS} times over") as refusal:
+    with pytest.raises(StoreError, match=f"in {CREATE_ATTEMPTS} attempts") as refusal:
         create_once(flaky, "receipt", b"nonce-a", at_once)
     assert "resume" in refusal.value.hint
 

@@ -257,14 +257,14 @@ def test_what_went_wrong_on_the_line_is_worth_asking_again(error: Exception) -> 
     ("error", "kind", "told"),
     [
         (answered(403, "forbidden"), PermissionDenied, "access denied"),
-        (answered(403, "accountDisabled"), StoreError, "no account in good standing"),
-        (answered(400, "required"), StoreError, "must pay"),
+        (answered(403, "accountDisabled"), StoreError, "billing account of its project is not active"),
+        (answered(400, "required"), StoreError, "the requester pay"),
         (answered(400, "invalid"), StoreError, "400 invalid"),
         (auth.RefreshError(TOKEN), Unauthenticated, "expired or were revoked"),
         (auth.DefaultCredentialsError(TOKEN), Unauthenticated, "no credentials"),
         (auth.MalformedError(TOKEN), Unauthenticated, "cannot be read"),
         (requests.exceptions.SSLError(f"CERTIFICATE_VERIFY_FAILED {TOKEN}"), StoreError, "not trusted"),
-        (requests.exceptions.MissingSchema(TOKEN), StoreError, "no URL"),
+        (requests.exceptions.MissingSchema(TOKEN), StoreError, "not a URL"),
     ],
 )
 def test_what_a_person_must_mend_is_refused_without_secrets(

@@ -98,7 +98,7 @@ def test_whoever_asks_for_the_end_gets_no_more_than_he_asks_for() -> None:
 def test_a_stream_knows_what_it_brought() -> None:
     with stream(Store(), (0, 100)) as file:
         file.read(150)
-        assert file.brought == 150
+        assert file.bytes_received == 150
 
 
 @pytest.mark.parametrize(
@@ -127,5 +127,5 @@ def test_an_answer_without_a_content_range_is_the_whole_object() -> None:
 
 
 def test_what_was_asked_for_is_cut_out_of_a_larger_answer() -> None:
-    assert parse_response(b"0123456789", None, "v").cut(3, 5) == b"34"
-    assert parse_response(b"3456", "bytes 3-6/10", "v").cut(3, 7) == b"3456"
+    assert parse_response(b"0123456789", None, "v").between(3, 5) == b"34"
+    assert parse_response(b"3456", "bytes 3-6/10", "v").between(3, 7) == b"3456"

@@ -59,13 +59,13 @@ class Silence:
 
 
 def test_an_answer_is_not_waited_for(contact: StoreConnection, time: Time) -> None:
-    assert contact.ask(Silence(0)) == "answer"
+    assert contact.retry(Silence(0)) == "answer"
     assert time.pauses == []
 
 
 def test_a_silent_store_is_asked_until_it_answers(contact: StoreConnection, time: Time) -> None:
     silence = Silence(6)
-    assert contact.ask(silence) == "answer"
+    assert contact.retry(silence) == "answer"
     assert silence.asked == 7
     assert len(time.pauses) == 6
 
@@ -73,8 +73,8 @@ def test_a_silent_store_is_asked_until_it_answers(contact: StoreConnection, time
 def test_pauses_grow_with_full_jitter_up_to_a_bound(time: Time) -> None:
     for _ in range(200):
         contact = StoreConnection("s3://bucket", 10_000, time.clock, time.sleep)
-        contact.heard(DATE)
-        contact.ask(Silence(10))
+        contact.record_date(DATE)
+        contact.retry(Silence(10))
     by_turn = [time.pauses[turn::10] for turn in range(10)]
     for turn, pauses in enumerate(by_turn):
         assert max(pauses) <= min(MAX_BACKOFF_SECONDS, 0.2 * 2**turn)
@@ -88,17 +88,17 @@ def test_patience_ends_sooner_with_a_store_that_never_answered(
     contact: StoreConnection, time: Time, known: bool, patience: float
 ) -> None:
     if known:
-        contact.heard(DATE)
+        contact.record_date(DATE)
     with pytest.raises(
         StoreUnreachable, match=f"s3://bucket has not answered for {patience:g} s: put was answered 503"
     ):
-        contact.ask(Silence(10_000))
+        contact.retry(Silence(10_000))
     assert patience - MAX_BACKOFF_SECONDS < time.now <= patience
 
 
 def test_giving_up_says_what_to_do(contact: StoreConnection) -> None:
     with pytest.raises(StoreUnreachable) as refusal:
-        contact.ask(Silence(10_000))
+        contact.retry(Silence(10_000))
     assert refusal.value.hint.endswith("then resume the run: nothing is lost")
 
 
@@ -107,18 +107,18 @@ def test_what_is_no_silence_is_passed_on_at_once(contact: StoreConnection, time:
         raise KeyError("a bug")
 
     with pytest.raises(KeyError):
-        contact.ask(broken)
+        contact.retry(broken)
     assert time.pauses == []
 
 
 def test_the_clock_of_a_store_that_was_not_heard_is_unknown(contact: StoreConnection) -> None:
     assert contact.now() is None
-    contact.heard(None)
+    contact.record_date(None)
     assert contact.now() is None
 
 
 def test_the_clock_of_a_store_is_carried_on_for_a_while(contact: StoreConnection, time: Time) -> None:
-    contact.heard(DATE)
+    contact.record_date(DATE)
     assert contact.now() == NOON
     time.now += CLOCK_FRESH_SECONDS
     assert contact.now() == NOON + timedelta(seconds=CLOCK_FRESH_SECONDS)
