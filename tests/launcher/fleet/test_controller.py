@@ -1,4 +1,8 @@
-"""Runs that are disturbed: killed launchers and workers, Ctrl-C, crash loops, budgets. Nothing lost, nothing doubled."""
+"""The controller with real processes: killed launchers and workers, Ctrl-C, crash loops, budgets.
+
+How long a command takes depends on what else the machine does, so no test relies on a run that is still going by then:
+workers are paused (SIGSTOP) while a command runs, and go on once its effect shows in the ledger.
+"""
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
@@ -11,15 +15,18 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from launcher.ledger.ledger import Ledger
 from tests.support.cli_runs import (
     Launching,
     embedfleet,
@@ -32,8 +39,12 @@ from tests.support.cli_runs import (
 )
 from tests.support.runs import write_jsonl
 
+# In one process, for the runs of module fixtures go on while other tests run.
+pytestmark = pytest.mark.xdist_group("controller")
+
 Make = Callable[..., Launching]
 SLOW = "0.05"  # seconds of 1,000 tokens: 0.8 s a shard
+ENDLESS = "50"  # a quarter of an hour a shard
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +67,30 @@ Started = tuple[Launching, subprocess.Popen[bytes]]
 
 @pytest.fixture(scope="module")
 def crashing(make: Make) -> Started:
-    """A run whose workers crash as they start. Most of its time it waits, so it begins before it is asked for."""
+    """A run whose workers crash as they start. Most of its time it waits: it begins before a test needs it."""
     found = make(2, local="{workers: 1}")
     return found, found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS="soon")
 
 
 @pytest.fixture(scope="module")
-def dear(make: Make) -> Started:
+def expensive(make: Make) -> Started:
     """A run at $10 a second with a budget of $100."""
     found = make(16, local="{workers: 2, usd_per_hour: 36000}", limits="{budget: $100}")
     return found, found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS="0.1")
+
+
+@contextmanager
+def paused(found: Launching) -> Generator[None, None, None]:
+    """Stop the run's workers in the middle of their work, and let them go on at the end."""
+    workers = found.processes()
+    for worker in workers:
+        worker.suspend()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):  # the test may have killed it
+                worker.resume()
 
 
 def kill(handle: str) -> bool:
@@ -91,7 +116,7 @@ def kill_corpus(folder: Path) -> list[str]:
 
 
 class Killer:
-    """Kills each worker at a random age, never three in a row of a slot without a shard between: that ends a run."""
+    """Kills each worker at a random age, but never three in a row of a slot without a shard: that would end the run."""
 
     def __init__(self, found: Launching, seed: int) -> None:
         self.found = found
@@ -117,7 +142,7 @@ class Killer:
 
 @dataclass
 class Disturbed:
-    """A run being disturbed, from a thread of its own: it takes as long as all other tests here together."""
+    """A run that is disturbed by a thread of its own: it takes as long as all other tests here together."""
 
     found: Launching
     ids: list[str]
@@ -133,7 +158,7 @@ class Disturbed:
             if not self.resumed and self.killer.killed.total() >= 4:
                 launcher.kill()
                 launcher.wait()
-                for _ in range(15):  # workers are killed while nobody looks after them, too
+                for _ in range(15):  # workers are killed while no launcher is at work, too
                     self.killer.look()
                     time.sleep(0.1)
                 launcher, self.resumed = self.found.start("resume", self.found.run, **slow), True
@@ -157,36 +182,40 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Distu
 # --- the launcher is killed
 
 
-def test_a_run_outlives_its_launcher_and_goes_on_with_the_next(
-    disturbed: object, crashing: object, dear: object, make: Make
+@pytest.mark.slow
+def test_run_outlives_its_launcher_and_the_next_one_adopts_its_workers(
+    disturbed: object, crashing: object, make: Make
 ) -> None:
-    del disturbed, crashing, dear  # they run meanwhile
-    found = make(30)  # enough for two workers until the last of three launchers has taken over
+    del disturbed, crashing  # they run meanwhile, which saves a minute
+    found = make(40)  # a quarter of a minute of work beyond the few shards that are done between two pauses
     first = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
     wait(lambda: found.done() >= 1)
 
-    second = embedfleet("launch", "plan.json", folder=found.folder)
-    assert second.returncode == 1
-    assert second.stderr.splitlines()[-2:] == [
-        f"Error: run {found.run} is already being driven by process {first.pid}",
-        f"Try: embedfleet status {found.run} --watch",
-    ]
-
-    handles = {w["name"]: w["handle"] for w in found.up()}
-    first.kill()
-    first.wait()
-    seen = found.done()
+    with paused(found):
+        second = embedfleet("launch", "plan.json", folder=found.folder)
+        assert second.returncode == 1
+        assert second.stderr.splitlines()[-2:] == [
+            f"Error: run {found.run} is already being driven by process {first.pid}",
+            f"Try: embedfleet status {found.run} --watch",
+        ]
+        handles = {w["name"]: w["handle"] for w in found.up()}
+        first.kill()
+        first.wait()
+        seen = found.done()
     wait(lambda: found.done() > seen)  # workers need no launcher
-    os.kill(int(handles.popitem()[1].partition(":")[0]), signal.SIGKILL)
 
-    third = found.start("resume", EMBEDFLEET_HASH_SECONDS=SLOW)
+    with paused(found):
+        os.kill(int(handles.popitem()[1].partition(":")[0]), signal.SIGKILL)
+        third = found.start("resume", EMBEDFLEET_HASH_SECONDS="0.001")
+        wait(lambda: len(found.status()["workers"]) > 2)  # the dead one is replaced
     assert third.wait(60) == 0
     after = found.status()
     assert after["state"] == "DONE"
     assert after["shards_done"] == after["shards"] == found.done()
     known = {w["name"]: w["handle"] for w in after["workers"]}
     assert len(known) == len(after["workers"])  # no name twice
-    assert handles.items() <= known.items()  # the one that lived was adopted, not started again
+    assert handles.items() <= known.items()  # the one that was alive was adopted, not started again
+    assert len(known) == 3
     assert "LOST" in {w["state"] for w in after["workers"]}
     assert embedfleet("verify", folder=found.folder).returncode == 0
 
@@ -194,11 +223,14 @@ def test_a_run_outlives_its_launcher_and_goes_on_with_the_next(
 # --- Ctrl-C
 
 
-def test_ctrl_c_lets_workers_finish_their_shards_and_a_second_one_does_not(make: Make) -> None:
+@pytest.mark.slow
+def test_first_ctrl_c_drains_workers_and_the_second_ends_them(make: Make) -> None:
     found = make(12)
     first = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
     wait(lambda: found.done() >= 1)
-    first.send_signal(signal.SIGINT)
+    with paused(found):
+        first.send_signal(signal.SIGINT)
+        wait(lambda: all_ordered_to_end(found))
     assert first.wait(60) == 130
     status = found.status()
     left = status["shards"] - status["shards_done"]
@@ -210,7 +242,7 @@ def test_ctrl_c_lets_workers_finish_their_shards_and_a_second_one_does_not(make:
     assert {w["state"] for w in status["workers"]} == {"STOPPED"}
     assert held(found) == []  # every shard in hand was finished, and what was claimed ahead is given back
 
-    second = found.start("resume", found.run, EMBEDFLEET_HASH_SECONDS="5")  # a minute a shard
+    second = found.start("resume", found.run, EMBEDFLEET_HASH_SECONDS=ENDLESS)
     wait(lambda: len([w for w in found.up() if w["ready"]]) == 2)
     second.send_signal(signal.SIGINT)
     time.sleep(1.5)
@@ -225,8 +257,14 @@ def test_ctrl_c_lets_workers_finish_their_shards_and_a_second_one_does_not(make:
     assert found.done() == status["shards"]
 
 
+def all_ordered_to_end(found: Launching) -> bool:
+    """Whether the launcher has sent every worker the order to drain or to end."""
+    with Ledger.open(found.folder / "runs" / "ledger.db") as ledger:
+        return all(machine.stopping for machine in ledger.machines.of_run(found.run))
+
+
 def held(found: Launching) -> list[Path]:
-    """The newest leases of shards without a receipt that nobody gave back."""
+    """The newest leases of shards without a receipt that were not given back."""
     run = found.folder / "out" / "_embedfleet" / found.run
     done = {path.stem for path in run.glob("receipts/*/*.json")}
     newest = [max(shard.iterdir()) for shard in run.glob("leases/*/*") if shard.name not in done]
@@ -236,7 +274,7 @@ def held(found: Launching) -> list[Path]:
 # --- what cannot go on
 
 
-def test_workers_that_cannot_go_on_end_the_run_in_their_own_words(make: Make) -> None:
+def test_failed_workers_end_the_run_with_their_error(make: Make) -> None:
     found = make(40)  # more than are read ahead
     corpus, away = found.folder / "in" / "a.jsonl", found.folder / "away.jsonl"
     launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
@@ -255,7 +293,8 @@ def test_workers_that_cannot_go_on_end_the_run_in_their_own_words(make: Make) ->
     assert found.status()["state"] == "DONE"
 
 
-def test_a_crash_loop_ends_with_an_error_that_names_the_log(crashing: Started) -> None:
+@pytest.mark.slow
+def test_crash_loop_ends_with_an_error_that_names_the_log(crashing: Started) -> None:
     found, launcher = crashing
     assert launcher.wait(60) == 1
     error, hint = found.last_words(launcher)
@@ -272,7 +311,8 @@ def test_a_crash_loop_ends_with_an_error_that_names_the_log(crashing: Started) -
     assert [w["state"] for w in status["workers"]] == ["LOST"] * 5
 
 
-def test_after_a_crash_loop_is_mended_the_run_can_be_resumed(crashing: Started) -> None:
+@pytest.mark.slow
+def test_run_can_be_resumed_after_a_crash_loop(crashing: Started) -> None:
     found, launcher = crashing
     launcher.wait(60)
     assert found.start("resume").wait(60) == 0
@@ -282,8 +322,9 @@ def test_after_a_crash_loop_is_mended_the_run_can_be_resumed(crashing: Started) 
 # --- the budget
 
 
-def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(dear: Started) -> None:
-    found, launcher = dear
+@pytest.mark.slow
+def test_run_stops_at_its_budget_and_goes_on_with_a_larger_one(expensive: Started) -> None:
+    found, launcher = expensive
     assert launcher.wait(60) == 5
     error, hint = found.last_words(launcher)
     assert error.startswith("Error: the budget of $100 is used up: $")
@@ -304,7 +345,7 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(dear: Started) 
 
 
 def vectors(output: Path, run: str) -> dict[tuple[str, int], list[float]]:
-    """Every row that a receipt signs for, by document and chunk; reads JSON and Parquet and nothing of ours."""
+    """Every row that a receipt signs for, by document and chunk; reads JSON and Parquet without code of the product."""
     found: dict[tuple[str, int], list[float]] = {}
     for path in sorted(output.glob(f"_embedfleet/{run}/receipts/*/*.json")):
         receipt = json.loads(path.read_text())
@@ -315,7 +356,8 @@ def vectors(output: Path, run: str) -> dict[tuple[str, int], list[float]]:
     return found
 
 
-def test_killed_workers_and_a_killed_launcher_lose_nothing_and_double_nothing(
+@pytest.mark.slow
+def test_killed_workers_and_launcher_lose_and_double_no_rows(
     disturbed: tuple[Disturbed, Thread],
 ) -> None:
     run, thread = disturbed

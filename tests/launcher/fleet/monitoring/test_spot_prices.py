@@ -13,7 +13,7 @@ from launcher.fleet.monitoring.spot_prices import POLL_INTERVAL, SpotPriceRecord
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, ObservedPrice, Site
 from launcher.reports.assemble import report_of
-from launcher.reports.report import unknown
+from launcher.reports.unknowns import unknown
 from pricing.sources.aws import SpotPrice
 from pricing.sources.result import Unanswered
 
