@@ -54,7 +54,7 @@ def map_concurrently(function: Callable[[Item], Result], items: Sequence[Item]) 
 
 def slice_of(file: CorpusFile, start: int = 0, end: int | None = None) -> Slice:
     """Make the slice of a file; its units are rows in Parquet, bytes in all other files."""
-    return Slice(file.path, file.version, file.kind, start, end)
+    return Slice(path=file.path, version=file.version, kind=file.kind, start=start, end=end)
 
 
 def open_blocks(

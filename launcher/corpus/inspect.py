@@ -53,7 +53,9 @@ def inspect_corpus(job: Job, base: Path, model: str, say: Callable[[str], None])
     profile = estimate_profile(list(sampled.strata.values()), len(listing.files), listing.bytes)
     target = target_shard_tokens(profile.tokens.mid)
     count = sum(1 for _ in cut_shards(listing, sampled, target))
-    return InspectedCorpus(profile, listing, sampled, count, target)
+    return InspectedCorpus(
+        profile=profile, listing=listing, sampled=sampled, shards=count, shard_tokens=target
+    )
 
 
 def columns_of(job: Job) -> Columns:

@@ -205,7 +205,13 @@ def _corpus_file(name: str, size: int, version: str) -> CorpusFile | None:
     return (
         None
         if kind is None
-        else CorpusFile(name, size, version, kind, PurePosixPath(name).suffix in COMPRESSED_SUFFIXES)
+        else CorpusFile(
+            path=name,
+            bytes=size,
+            version=version,
+            kind=kind,
+            compressed=PurePosixPath(name).suffix in COMPRESSED_SUFFIXES,
+        )
     )
 
 

@@ -50,7 +50,13 @@ def _apart(
 
 
 def _shard(position: int, pieces: list[Slice], size: float, tokens: float) -> Shard:
-    return Shard(identify(pieces), position, tuple(pieces), round(size), round(tokens))
+    return Shard(
+        id=identify(pieces),
+        position=position,
+        slices=tuple(pieces),
+        bytes=round(size),
+        tokens=round(tokens),
+    )
 
 
 def _slices(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[tuple[Slice, float, float]]:

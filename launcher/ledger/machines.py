@@ -158,7 +158,9 @@ class Machines:
                 (utc_text(up), LifeEnd.PREEMPTED.value, machine, number),
             )
             if usd_per_hour is not None:
-                price = ObservedPrice(machine, up, "launch", usd_per_hour, number)
+                price = ObservedPrice(
+                    machine=machine, at=up, source="launch", usd_per_hour=usd_per_hour, life=number
+                )
                 PRICE.upsert(connection, fields_of(price), PRICE_VALUES)
             return True
 

@@ -142,6 +142,18 @@ class Site:
 LOCAL_SITE = Site()  # the computer that the launcher runs on
 
 
+def _site_of(record: "Machine | Life") -> Site:
+    return Site(
+        cloud=record.cloud,
+        region=record.region,
+        zone=record.zone,
+        purchase=record.purchase,
+        instance_type=record.instance_type,
+        gpus=record.gpus,
+        disk_gb=record.disk_gb,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A machine that was asked for under one name. When and where it ran, once or several times, is in its lives."""
@@ -173,9 +185,7 @@ class Machine:
     @property
     def site(self) -> Site:
         """Where it was asked for. A life may have begun elsewhere."""
-        return Site(
-            self.cloud, self.region, self.zone, self.purchase, self.instance_type, self.gpus, self.disk_gb
-        )
+        return _site_of(self)
 
 
 class LifeEnd(StrEnum):
@@ -212,9 +222,7 @@ class Life:
     @property
     def site(self) -> Site:
         """Where it ran."""
-        return Site(
-            self.cloud, self.region, self.zone, self.purchase, self.instance_type, self.gpus, self.disk_gb
-        )
+        return _site_of(self)
 
 
 @dataclass(frozen=True, slots=True)

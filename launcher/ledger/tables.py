@@ -185,15 +185,17 @@ def _column(name: str, hint: Any, optional: bool) -> Column:
     (kind,) = kinds
     required = not optional
     if kind is datetime:
-        return Column(name, datetime, required, utc_text, utc_time)
+        return Column(name, datetime, required, store=utc_text, load=utc_time)
     if kind is Decimal:
-        return Column(name, Decimal, required, money_text, Decimal)
+        return Column(name, Decimal, required, store=money_text, load=Decimal)
     if get_origin(kind) is Mapping:
-        return Column(name, dict, required, lambda value: json.dumps(dict(value)), json.loads)
+        return Column(name, dict, required, store=lambda value: json.dumps(dict(value)), load=json.loads)
     if kind == tuple[ReceiptFile, ...]:
-        return Column(name, tuple, required, lambda value: dump_files(value) if value else None, load_files)
+        return Column(
+            name, tuple, required, store=lambda value: dump_files(value) if value else None, load=load_files
+        )
     if issubclass(kind, Enum):
-        return Column(name, kind, required, lambda value: kind(value).value, kind)
+        return Column(name, kind, required, store=lambda value: kind(value).value, load=kind)
     return Column(name, kind, required)
 
 

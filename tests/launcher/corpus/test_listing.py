@@ -46,12 +46,12 @@ def refusal(path: str, base: Path) -> Problem:
 # --- what is found
 
 
-def test_a_folder_is_all_its_files_by_name(tmp_path: Path) -> None:
+def test_folder_lists_all_its_files_by_name(tmp_path: Path) -> None:
     put(tmp_path, "in/b.jsonl", "in/a.parquet", "in/c.txt")
     assert names(find_files("in", tmp_path)) == ["a.parquet", "b.jsonl", "c.txt"]
 
 
-def test_a_folder_is_walked_to_its_leaves(tmp_path: Path) -> None:
+def test_folder_is_listed_recursively(tmp_path: Path) -> None:
     put(tmp_path, "in/2026/03/part-0.jsonl", "in/2025/part-0.jsonl", "in/part-0.jsonl")
     assert names(find_files("in", tmp_path)) == [
         "2025/part-0.jsonl",
@@ -60,41 +60,41 @@ def test_a_folder_is_walked_to_its_leaves(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_is_itself(tmp_path: Path) -> None:
+def test_path_of_a_file_lists_that_file(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl", "in/b.jsonl")
     found = find_files("in/a.jsonl", tmp_path)
     assert (found.root, names(found)) == (str(tmp_path / "in"), ["a.jsonl"])
 
 
-def test_a_glob_takes_what_it_matches(tmp_path: Path) -> None:
+def test_glob_lists_the_files_that_match(tmp_path: Path) -> None:
     put(tmp_path, "in/a-1.jsonl", "in/a-2.jsonl", "in/b-1.jsonl")
     assert names(find_files("in/a-*.jsonl", tmp_path)) == ["a-1.jsonl", "a-2.jsonl"]
 
 
-def test_a_glob_may_cross_folders(tmp_path: Path) -> None:
+def test_glob_may_cross_folders(tmp_path: Path) -> None:
     put(tmp_path, "in/x/a.jsonl", "in/y/z/a.jsonl", "in/y/b.txt")
     found = find_files("in/**/*.jsonl", tmp_path)
     assert (found.root, names(found)) == (str(tmp_path / "in"), ["x/a.jsonl", "y/z/a.jsonl"])
 
 
-def test_a_glob_may_name_folders(tmp_path: Path) -> None:
+def test_glob_may_match_folders(tmp_path: Path) -> None:
     put(tmp_path, "in/2025/a.jsonl", "in/2026/a.jsonl", "in/old/a.jsonl")
     assert names(find_files("in/20*/a.jsonl", tmp_path)) == ["2025/a.jsonl", "2026/a.jsonl"]
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
-def test_a_full_path_needs_no_base(tmp_path: Path, scheme: str) -> None:
+def test_absolute_path_ignores_the_base(tmp_path: Path, scheme: str) -> None:
     put(tmp_path, "in/a.jsonl")
     assert names(find_files(f"{scheme}{tmp_path}/in", Path("/nowhere"))) == ["a.jsonl"]
 
 
-def test_brackets_in_the_folder_of_the_job_are_no_glob(tmp_path: Path) -> None:
+def test_brackets_in_the_base_folder_are_no_glob(tmp_path: Path) -> None:
     put(tmp_path, "jobs [1]/in/a.jsonl")
     assert names(find_files("in", tmp_path / "jobs [1]")) == ["a.jsonl"]
     assert names(find_files("in/*.jsonl", tmp_path / "jobs [1]")) == ["a.jsonl"]
 
 
-def test_a_name_with_brackets_is_a_name_where_there_is_such_a_file(tmp_path: Path) -> None:
+def test_existing_file_with_brackets_is_no_glob(tmp_path: Path) -> None:
     put(tmp_path, "in/a[1].jsonl", "in/a1.jsonl")
     assert names(find_files("in/a[1].jsonl", tmp_path)) == ["a[1].jsonl"]
     assert names(find_files("in/a[12].jsonl", tmp_path)) == ["a1.jsonl"]
@@ -103,35 +103,35 @@ def test_a_name_with_brackets_is_a_name_where_there_is_such_a_file(tmp_path: Pat
 @pytest.mark.parametrize(
     "name", [".hidden.jsonl", "_SUCCESS.txt", ".git/a.jsonl", "_tmp/0/a.jsonl", "x/.a.txt"]
 )
-def test_hidden_and_underscore_names_are_passed_over(tmp_path: Path, name: str) -> None:
+def test_hidden_and_underscore_names_are_ignored(tmp_path: Path, name: str) -> None:
     put(tmp_path, f"in/{name}", "in/a.jsonl")
     found = find_files("in", tmp_path)
     assert (names(found), found.skipped) == (["a.jsonl"], ())
 
 
-def test_a_corpus_under_a_hidden_folder_can_be_read(tmp_path: Path) -> None:
+def test_corpus_below_a_hidden_folder_is_listed(tmp_path: Path) -> None:
     put(tmp_path, ".cache/in/a.jsonl")
     assert names(find_files(".cache/in", tmp_path)) == ["a.jsonl"]
 
 
-def test_unknown_suffixes_are_skipped_and_named(tmp_path: Path) -> None:
+def test_unknown_suffixes_are_skipped_and_listed(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl", "in/b.json", "in/LICENSE", "in/c.parquet.gz", "in/d.gz")
     assert find_files("in", tmp_path).skipped == ("LICENSE", "b.json", "c.parquet.gz", "d.gz")
 
 
-def test_a_dead_link_is_skipped_and_named(tmp_path: Path) -> None:
+def test_dead_link_is_skipped_and_listed(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl")
     (tmp_path / "in" / "b.jsonl").symlink_to(tmp_path / "gone.jsonl")
     assert find_files("in", tmp_path).skipped == ("b.jsonl",)
 
 
-def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
+def test_link_to_a_file_is_listed_as_that_file(tmp_path: Path) -> None:
     put(tmp_path, "elsewhere.jsonl", "in/a.jsonl")
     (tmp_path / "in" / "b.jsonl").symlink_to(tmp_path / "elsewhere.jsonl")
     assert names(find_files("in", tmp_path)) == ["a.jsonl", "b.jsonl"]
 
 
-def test_an_empty_file_is_listed(tmp_path: Path) -> None:
+def test_empty_file_is_listed(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl")
     put(tmp_path, "in/empty.jsonl", body=b"")
     assert [f.bytes for f in find_files("in", tmp_path).files] == [16, 0]
@@ -141,7 +141,7 @@ def test_an_empty_file_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "kind"), KIND_OF_SUFFIX.items())
-def test_the_name_tells_the_kind(tmp_path: Path, suffix: str, kind: str) -> None:
+def test_kind_is_known_by_the_suffix(tmp_path: Path, suffix: str, kind: str) -> None:
     put(tmp_path, f"a{suffix}")
     file = only(find_files(f"a{suffix}", tmp_path))
     assert (file.kind, file.compressed, file.bytes) == (kind, False, 16)
@@ -149,7 +149,9 @@ def test_the_name_tells_the_kind(tmp_path: Path, suffix: str, kind: str) -> None
 
 @pytest.mark.parametrize("packing", [".gz", ".zst"])
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".txt"])
-def test_a_packed_file_is_of_the_kind_inside_and_whole(tmp_path: Path, suffix: str, packing: str) -> None:
+def test_compressed_file_has_the_kind_inside_and_is_indivisible(
+    tmp_path: Path, suffix: str, packing: str
+) -> None:
     put(tmp_path, f"a{suffix}{packing}")
     file = only(find_files(f"a{suffix}{packing}", tmp_path))
     assert (file.kind, file.compressed, file.indivisible) == (KIND_OF_SUFFIX[suffix], True, True)
@@ -158,12 +160,12 @@ def test_a_packed_file_is_of_the_kind_inside_and_whole(tmp_path: Path, suffix: s
 @pytest.mark.parametrize(
     ("suffix", "indivisible"), [(".jsonl", False), (".txt", False), (".csv", True), (".tsv", True)]
 )
-def test_only_lines_without_quotes_can_be_cut(tmp_path: Path, suffix: str, indivisible: bool) -> None:
+def test_files_with_quoted_line_ends_are_indivisible(tmp_path: Path, suffix: str, indivisible: bool) -> None:
     put(tmp_path, f"a{suffix}")
     assert only(find_files(f"a{suffix}", tmp_path)).indivisible is indivisible
 
 
-def test_the_bytes_of_a_corpus_are_those_of_its_files(tmp_path: Path) -> None:
+def test_bytes_of_a_corpus_are_the_sum_of_its_files(tmp_path: Path) -> None:
     put(tmp_path, "a.jsonl", "b.jsonl", "c.json")
     assert find_files(".", tmp_path).bytes == 32
 
@@ -171,13 +173,13 @@ def test_the_bytes_of_a_corpus_are_those_of_its_files(tmp_path: Path) -> None:
 # --- what is refused
 
 
-def test_nothing_there_is_said(tmp_path: Path) -> None:
+def test_missing_path_is_a_problem(tmp_path: Path) -> None:
     problem = refusal("in", tmp_path)
     assert str(problem) == f"no corpus at {tmp_path / 'in'}"
     assert problem.hint == "set corpus.path to a file, a folder or a glob"
 
 
-def test_a_folder_without_input_names_what_it_holds(tmp_path: Path) -> None:
+def test_folder_without_input_is_a_problem_that_lists_skipped_files(tmp_path: Path) -> None:
     put(tmp_path, "in/a.json", "in/b.doc")
     problem = refusal("in", tmp_path)
     assert str(problem) == f"no input at {tmp_path / 'in'}; skipped a.json, b.doc"
@@ -185,23 +187,23 @@ def test_a_folder_without_input_names_what_it_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["in", "in/*.jsonl"])
-def test_an_empty_folder_is_no_corpus(tmp_path: Path, path: str) -> None:
+def test_empty_folder_is_a_problem(tmp_path: Path, path: str) -> None:
     (tmp_path / "in").mkdir()
     assert str(refusal(path, tmp_path)).startswith("no input at ")
 
 
-def test_files_without_a_byte_are_no_corpus(tmp_path: Path) -> None:
+def test_only_empty_files_are_a_problem(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl", body=b"")
     assert str(refusal("in", tmp_path)) == f"no input at {tmp_path / 'in'}"
 
 
-def test_a_scheme_without_a_store_is_refused(tmp_path: Path) -> None:
+def test_unknown_scheme_is_refused(tmp_path: Path) -> None:
     problem = refusal("https://bucket/reviews/*.parquet", tmp_path)
     assert str(problem) == "no store for https://"
     assert problem.hint == "give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
 
 
-def test_a_name_that_is_not_utf8_is_refused_and_shown(tmp_path: Path) -> None:
+def test_file_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.jsonl")  # noqa: PTH118 - a name that str cannot hold
     try:
         with open(path, "wb") as stream:  # noqa: PTH123
@@ -225,9 +227,9 @@ except Problem as problem:
 """
 
 
-def test_a_file_that_may_not_be_read_is_named() -> None:
+def test_unreadable_file_is_a_problem_that_names_it() -> None:
     code = READ
-    if os.geteuid() == 0:  # root may read anything: ask as nobody
+    if os.geteuid() == 0:  # root may read anything: change to another user
         code = f"import os, launcher.corpus.listing\nos.setuid(65534)\n{READ}"
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -272,17 +274,17 @@ def in_bucket(path: str, *keys: str, body: bytes = b'{"text": "one"}\n') -> List
     return find_files(f"s3://b/{path}", Path("/nowhere"), opened)
 
 
-def test_a_prefix_is_all_that_lies_under_it() -> None:
+def test_bucket_prefix_lists_all_below_it() -> None:
     found = in_bucket("reviews", "reviews/a.jsonl", "reviews/2026/b.parquet", "reviews2/c.jsonl", "d.jsonl")
     assert (found.root, names(found)) == ("s3://b/reviews", ["2026/b.parquet", "a.jsonl"])
 
 
-def test_a_whole_bucket_is_a_corpus() -> None:
+def test_whole_bucket_is_listed() -> None:
     found = in_bucket("", "a.jsonl", "x/b.jsonl")
     assert (found.root, names(found)) == ("s3://b", ["a.jsonl", "x/b.jsonl"])
 
 
-def test_an_object_is_itself() -> None:
+def test_key_of_an_object_lists_that_object() -> None:
     found = in_bucket("in/a.jsonl", "in/a.jsonl", "in/a.jsonl.gz", "in/b.jsonl")
     assert (found.root, names(found)) == ("s3://b/in", ["a.jsonl"])
 
@@ -298,32 +300,32 @@ def test_an_object_is_itself() -> None:
         ("i[mn]/x/?.txt", "s3://b", ["in/x/d.txt"]),
     ],
 )
-def test_a_glob_in_a_bucket_takes_what_it_would_in_a_folder(glob: str, root: str, wanted: list[str]) -> None:
+def test_glob_in_a_bucket_matches_as_in_a_folder(glob: str, root: str, wanted: list[str]) -> None:
     found = in_bucket(glob, "in/a.jsonl", "in/b.jsonl", "in/x/y/c.jsonl", "in/x/d.txt", "other/a.jsonl")
     assert (found.root, names(found)) == (root, wanted)
 
 
-def test_an_object_with_brackets_in_its_name_is_found_by_it() -> None:
+def test_existing_object_with_brackets_is_no_glob() -> None:
     assert names(in_bucket("a[1].jsonl", "a[1].jsonl", "a1.jsonl")) == ["a[1].jsonl"]
 
 
-def test_marks_of_folders_and_hidden_objects_are_passed_over() -> None:
+def test_folder_markers_and_hidden_objects_are_ignored() -> None:
     found = in_bucket("in", "in/", "in/x/", "in/_SUCCESS", "in/.a.jsonl", "in/x/a.jsonl", "in/b.json")
     assert (names(found), found.skipped) == (["x/a.jsonl"], ("b.json",))
 
 
 @pytest.mark.parametrize("key", ["in/../a.jsonl", "in//../a.jsonl", "in/a\0.jsonl"])
-def test_an_object_whose_name_leads_elsewhere_is_no_input(key: str) -> None:
+def test_object_key_that_is_no_path_is_skipped(key: str) -> None:
     assert names(in_bucket("in", key, "in/good.jsonl")) == ["good.jsonl"]
 
 
 @pytest.mark.parametrize("path", ["in", "in/*.jsonl", "gone.jsonl"])
-def test_nothing_in_a_bucket_is_said_with_its_address(path: str) -> None:
+def test_empty_bucket_prefix_is_a_problem_with_its_url(path: str) -> None:
     with pytest.raises(Problem, match=re.escape(f"no corpus at s3://b/{path}")):
         in_bucket(path, "other/a.jsonl")
 
 
-def test_a_path_in_a_bucket_does_not_climb() -> None:
+def test_dots_in_a_bucket_path_are_refused() -> None:
     with pytest.raises(Problem, match=r"no path in a bucket has \. or \.\. in it"):
         in_bucket("in/../other", "other/a.jsonl")
 
@@ -332,7 +334,7 @@ def test_a_path_in_a_bucket_does_not_climb() -> None:
     st.lists(st.sampled_from("ab"), max_size=4),
     st.lists(st.sampled_from(["a", "b", "*", "**"]), min_size=1, max_size=4),
 )
-def test_a_glob_in_a_bucket_is_a_regular_expression_of_parts(parts: list[str], pattern: list[str]) -> None:
+def test_glob_matches_as_a_regular_expression_of_parts(parts: list[str], pattern: list[str]) -> None:
     """As a regular expression says it, which is another way to write it down."""
     body = ""
     for place, part in enumerate(pattern):
@@ -358,18 +360,18 @@ def digest(folder: Path) -> str:
     return find_files(str(folder), Path("/")).digest
 
 
-def test_the_same_files_have_the_same_digest(corpus: Path) -> None:
+def test_same_files_have_the_same_digest(corpus: Path) -> None:
     assert digest(corpus) == digest(corpus)
 
 
-def test_the_digest_changes_when_a_file_grows(corpus: Path) -> None:
+def test_digest_changes_when_a_file_grows(corpus: Path) -> None:
     before = digest(corpus)
     with (corpus / "1.jsonl").open("a") as stream:
         stream.write('{"text": "more"}\n')
     assert digest(corpus) != before
 
 
-def test_the_digest_changes_when_a_file_is_written_again(corpus: Path) -> None:
+def test_digest_changes_when_a_file_is_written_again(corpus: Path) -> None:
     before = digest(corpus)
     path = corpus / "1.jsonl"
     moment = path.stat().st_mtime_ns + 1_000
@@ -377,25 +379,25 @@ def test_the_digest_changes_when_a_file_is_written_again(corpus: Path) -> None:
     assert digest(corpus) != before
 
 
-def test_the_digest_changes_when_a_file_comes(corpus: Path) -> None:
+def test_digest_changes_when_a_file_is_added(corpus: Path) -> None:
     before = digest(corpus)
     put(corpus, "3.jsonl")
     assert digest(corpus) != before
 
 
-def test_the_digest_changes_when_a_file_goes(corpus: Path) -> None:
+def test_digest_changes_when_a_file_is_removed(corpus: Path) -> None:
     before = digest(corpus)
     (corpus / "1.jsonl").unlink()
     assert digest(corpus) != before
 
 
-def test_the_digest_changes_when_a_file_is_renamed(corpus: Path) -> None:
+def test_digest_changes_when_a_file_is_renamed(corpus: Path) -> None:
     before = digest(corpus)
     (corpus / "2.jsonl").rename(corpus / "9.jsonl")
     assert digest(corpus) != before
 
 
-def test_the_digest_does_not_see_what_is_passed_over(corpus: Path) -> None:
+def test_digest_does_not_depend_on_ignored_files(corpus: Path) -> None:
     before = digest(corpus)
     put(corpus, "notes.md", "_SUCCESS", ".crc")
     assert digest(corpus) == before

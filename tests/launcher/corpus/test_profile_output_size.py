@@ -1,4 +1,4 @@
-"""The output is as large as the plan says, whatever its vectors are made of and whatever lies beside them."""
+"""The output has the planned size for every dtype and any columns beside the vectors."""
 
 import random
 from pathlib import Path
@@ -32,7 +32,7 @@ RECORDS = [
 
 @pytest.mark.parametrize("keep", [(), ("text",)])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_file_is_as_large_as_planned_within_3_percent(
+def test_output_file_has_the_planned_size_within_3_percent(
     tmp_path: Path, dtype: Dtype, keep: tuple[str, ...]
 ) -> None:
     dimensions = 384

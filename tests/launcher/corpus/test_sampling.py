@@ -176,7 +176,7 @@ def near(count: Count, truth: float) -> bool:
 
 
 @pytest.mark.parametrize("suffix", [*WRITERS])
-def test_a_small_corpus_is_counted(tmp_path: Path, suffix: str) -> None:
+def test_small_corpus_is_counted(tmp_path: Path, suffix: str) -> None:
     truth, dice = Truth(), random.Random(3)
     for number in range(3):
         WRITERS[suffix](tmp_path / f"{number}{suffix}", truth.texts(40_000, dice))
@@ -188,7 +188,7 @@ def test_a_small_corpus_is_counted(tmp_path: Path, suffix: str) -> None:
     assert found.sampled == truth.documents
 
 
-def test_a_small_corpus_of_every_format_is_counted_together(tmp_path: Path) -> None:
+def test_small_corpus_of_every_format_is_counted(tmp_path: Path) -> None:
     truth, dice = Truth(), random.Random(4)
     for suffix, write in WRITERS.items():
         write(tmp_path / f"a{suffix}", truth.texts(20_000, dice))
@@ -214,7 +214,7 @@ def test_bad_rows_are_counted_and_not_tokenised(tmp_path: Path) -> None:
     assert (found.documents, found.bad_rows, found.tokens) == (exactly(2), exactly(2), exactly(6))
 
 
-def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+def test_empty_file_changes_nothing(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "a.jsonl", [{"id": 1, "text": "one two"}])
     (tmp_path / "b.jsonl").touch()
     assert profile(tmp_path).tokens == exactly(4)
@@ -231,17 +231,17 @@ def test_parquet_without_rows_changes_nothing(tmp_path: Path) -> None:
 # --- a large corpus
 
 
-def test_a_large_corpus_is_not_read_whole(large: tuple[Path, dict[str, Truth]], looked: CorpusSample) -> None:
+def test_large_corpus_is_not_read_whole(large: tuple[Path, dict[str, Truth]], looked: CorpusSample) -> None:
     assert find_files(".", large[0]).bytes > READ_WHOLE_BYTES
     assert not any(s.complete for s in looked.strata.values())
 
 
-def test_a_large_corpus_has_a_stratum_for_each_kind(looked: CorpusSample) -> None:
+def test_large_corpus_has_a_stratum_for_each_kind(looked: CorpusSample) -> None:
     assert sorted(looked.strata) == sorted(STRATA)
 
 
 @pytest.mark.parametrize("stratum", STRATA)
-def test_the_tokens_of_a_large_corpus_are_near_the_truth(
+def test_estimated_tokens_are_near_the_truth(
     large: tuple[Path, dict[str, Truth]], looked: CorpusSample, stratum: str
 ) -> None:
     tokens = of(looked, stratum).tokens
@@ -250,41 +250,39 @@ def test_the_tokens_of_a_large_corpus_are_near_the_truth(
 
 
 @pytest.mark.parametrize("stratum", STRATA)
-def test_the_documents_of_a_large_corpus_are_near_the_truth(
+def test_estimated_documents_are_near_the_truth(
     large: tuple[Path, dict[str, Truth]], looked: CorpusSample, stratum: str
 ) -> None:
     assert near(of(looked, stratum).documents, large[1][stratum].documents)
 
 
 @pytest.mark.parametrize("stratum", STRATA)
-def test_the_bytes_of_a_large_corpus_are_near_the_truth(
+def test_estimated_bytes_are_near_the_truth(
     large: tuple[Path, dict[str, Truth]], looked: CorpusSample, stratum: str
 ) -> None:
     assert near(of(looked, stratum).bytes, large[1][stratum].bytes)
 
 
-def test_what_truncation_loses_is_near_the_truth(
+def test_estimated_truncated_tokens_are_near_the_truth(
     large: tuple[Path, dict[str, Truth]], looked: CorpusSample
 ) -> None:
     found = estimate_profile(list(looked.strata.values()), 1, 1).tokens_cut
     assert near(found, sum(t.tokens_cut for t in large[1].values()))
 
 
-def test_the_rows_of_parquet_are_known_without_a_sample(
+def test_rows_of_parquet_are_known_from_footers(
     large: tuple[Path, dict[str, Truth]], looked: CorpusSample
 ) -> None:
     assert looked.strata["parquet"].units == large[1]["parquet"].documents
 
 
-def test_another_seed_finds_much_the_same(large: tuple[Path, dict[str, Truth]]) -> None:
+def test_another_seed_gives_a_similar_profile(large: tuple[Path, dict[str, Truth]]) -> None:
     truth = sum(t.tokens for t in large[1].values())
     found = estimate_profile(list(look(large[0], seed=1)[1].strata.values()), 1, 1)
     assert near(found.tokens, truth)
 
 
-def test_the_same_seed_gives_the_same_profile(
-    large: tuple[Path, dict[str, Truth]], looked: CorpusSample
-) -> None:
+def test_same_seed_gives_the_same_profile(large: tuple[Path, dict[str, Truth]], looked: CorpusSample) -> None:
     again = look(large[0])[1]
     assert again.strata == looked.strata
     assert again.texts == looked.texts
@@ -295,12 +293,12 @@ def test_some_texts_are_kept_to_measure_speed(looked: CorpusSample) -> None:
     assert all(t.split()[0] in POOL for t in looked.texts)
 
 
-def test_nothing_is_looked_at_twice(looked: CorpusSample) -> None:
+def test_no_place_is_sampled_twice(looked: CorpusSample) -> None:
     for stratum in looked.strata.values():
         assert sum(b.units for b in stratum.blocks) < stratum.units
 
 
-def test_a_large_corpus_of_small_files_is_estimated(tmp_path: Path) -> None:
+def test_large_corpus_of_small_files_is_estimated(tmp_path: Path) -> None:
     truth, dice = Truth(), random.Random(12)
     for number in range(500):
         jsonl(tmp_path / f"{number}.jsonl", truth.texts(16_000, dice))
@@ -334,24 +332,24 @@ def line(size: int) -> str:
     return json.dumps({"id": "a", "text": "word " * (size // 5)}) + "\n"
 
 
-def test_a_large_file_of_one_line_is_seen(tmp_path: Path) -> None:
+def test_large_file_of_one_line_is_sampled(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(line(7_000_000))
     found = profile(tmp_path)
     assert (found.documents, found.tokens) == (exactly(1), exactly(512))
 
 
-def test_an_over_long_line_is_a_bad_row(tmp_path: Path) -> None:
+def test_too_long_line_is_a_bad_row(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(line(9_000_000))
     problem = refusal(tmp_path)
     assert str(problem).startswith("no text in the corpus: a.jsonl: over-long line: ")
 
 
-def test_a_few_huge_lines_are_not_missed(tmp_path: Path) -> None:
+def test_few_huge_lines_are_not_missed(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(line(3_000_000) * 3)
     assert near(profile(tmp_path).documents, 3)
 
 
-def test_a_line_starts_after_the_end_of_the_one_before(tmp_path: Path) -> None:
+def test_next_line_starts_after_the_end_of_the_line(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"one\ntwo\r\n\nfour")
     file = find_files("a.jsonl", tmp_path).files[0]
@@ -383,7 +381,7 @@ def hexadecimal(size: int, dice: random.Random) -> str:
 
 
 @pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst", ".csv"])
-def test_a_first_text_longer_than_a_prefix_is_seen(tmp_path: Path, suffix: str) -> None:
+def test_first_text_longer_than_a_prefix_is_sampled(tmp_path: Path, suffix: str) -> None:
     dice = random.Random(15)
     for number in range(20):
         WRITERS[suffix](
@@ -411,7 +409,7 @@ def test_long_texts_among_short_ones_are_not_missed(tmp_path: Path, suffix: str)
     assert found.mid == pytest.approx(documents, rel=0.25)
 
 
-def test_a_record_of_many_lines_is_not_cut(tmp_path: Path) -> None:
+def test_record_of_many_lines_is_not_cut(tmp_path: Path) -> None:
     body = "line\n" * 2_000
     for number in range(60):
         table(tmp_path / f"{number}.csv", [{"id": str(n), "text": body} for n in range(20)])
@@ -420,7 +418,7 @@ def test_a_record_of_many_lines_is_not_cut(tmp_path: Path) -> None:
     assert all(b.bytes == b.documents * len(body) for b in stratum.blocks)
 
 
-def test_an_over_long_line_in_packed_files_is_a_bad_row(tmp_path: Path) -> None:
+def test_too_long_line_in_compressed_files_is_a_bad_row(tmp_path: Path) -> None:
     dice = random.Random(17)
     jsonl_gz(tmp_path / "a.jsonl.gz", [{"id": "a", "text": hexadecimal(14_000_000, dice)}])
     assert find_files(".", tmp_path).bytes > READ_WHOLE_BYTES
@@ -428,7 +426,7 @@ def test_an_over_long_line_in_packed_files_is_a_bad_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [jsonl_gz, jsonl_zst])
-def test_what_unpacks_to_much_is_not_unpacked_whole(
+def test_highly_compressed_file_is_not_decompressed_whole(
     tmp_path: Path, write: Callable[[Path, Records], None]
 ) -> None:
     suffix = write.__name__.removeprefix("jsonl_")
@@ -505,26 +503,26 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str) -> None:
     assert problem.hint == "rename all but one of them, or name another column in the job file"
 
 
-def test_two_columns_of_another_name_are_no_matter(tmp_path: Path) -> None:
+def test_two_columns_of_a_name_that_is_not_read_are_accepted(tmp_path: Path) -> None:
     columns = [pa.array(["a"]), pa.array(["b"]), pa.array([1]), pa.array([2])]
     pq.write_table(pa.Table.from_arrays(columns, ["id", "text", "n", "n"]), tmp_path / "a.parquet")
     assert profile(tmp_path).documents == exactly(1)
 
 
-def test_a_wrong_column_of_parquet_is_told_with_those_that_are_there(tmp_path: Path) -> None:
+def test_missing_parquet_column_is_a_problem_that_lists_the_columns(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet", [{"id": "1", "body": "one", "title": "two"}])
     problem = refusal(tmp_path)
     assert str(problem) == "a.parquet has no column 'text'; it has 'id', 'body', 'title'"
     assert problem.hint == "set corpus.text, corpus.id and output.keep to columns that are there"
 
 
-def test_a_wrong_id_column_of_parquet_is_told(tmp_path: Path) -> None:
+def test_missing_id_column_of_parquet_is_a_problem(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet", [{"text": "one"}])
     assert str(refusal(tmp_path)) == "a.parquet has no column 'id'; it has 'text'"
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv"])
-def test_a_wrong_column_elsewhere_is_told_with_the_first_row(tmp_path: Path, suffix: str) -> None:
+def test_missing_column_of_lines_is_a_problem_with_the_first_bad_row(tmp_path: Path, suffix: str) -> None:
     WRITERS[suffix](tmp_path / f"a{suffix}", [{"id": "1", "text": "one"}])
     problem = refusal(tmp_path, Columns("body", "id"))
     said = "no text in the corpus: a{}: no text: 'body' is missing or null"
@@ -532,7 +530,7 @@ def test_a_wrong_column_elsewhere_is_told_with_the_first_row(tmp_path: Path, suf
     assert problem.hint == "set corpus.text to the column that holds the text"
 
 
-def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
+def test_damaged_parquet_file_is_a_problem_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     parquet(path, [{"id": "1", "text": "one"}])
     path.write_bytes(path.read_bytes()[:-9])
@@ -541,12 +539,12 @@ def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
     assert problem.hint == "move the file away, or repair it"
 
 
-def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+def test_file_that_is_not_parquet_is_a_problem_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("these are no columns")
     assert str(refusal(tmp_path)).startswith(f"cannot read {tmp_path / 'a.parquet'}: ")
 
 
-def test_a_damaged_gz_of_a_small_corpus_is_counted_up_to_the_damage(tmp_path: Path) -> None:
+def test_damaged_gz_of_a_small_corpus_is_counted_up_to_the_damage(tmp_path: Path) -> None:
     truth = Truth()
     path = tmp_path / "a.jsonl.gz"
     jsonl_gz(path, truth.texts(400_000, random.Random(5)))
@@ -567,13 +565,13 @@ def many_compressed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_gz_that_is_no_gz_is_named(many_compressed: Path) -> None:
+def test_gz_that_is_no_gzip_is_a_problem_that_names_it(many_compressed: Path) -> None:
     path = many_compressed / "07.jsonl.gz"
     path.write_bytes(b"these are no bytes of gzip\n" * 9_999)
     assert str(refusal(many_compressed)).startswith(f"cannot decompress {path}: ")
 
 
-def test_a_gz_that_is_damaged_later_is_read_up_to_there(many_compressed: Path) -> None:
+def test_damaged_gz_is_read_up_to_the_damage(many_compressed: Path) -> None:
     path = many_compressed / "07.jsonl.gz"
     body = bytearray(gzip.compress(b'{"id": "x", "text": "a few words"}\n' * 99_999, 1))
     body += random.Random(8).randbytes(2**17)
@@ -582,7 +580,7 @@ def test_a_gz_that_is_damaged_later_is_read_up_to_there(many_compressed: Path) -
     assert profile(many_compressed).documents.mid > 0
 
 
-def test_a_gz_of_several_parts_is_read_through(many_compressed: Path) -> None:
+def test_gz_of_several_members_is_read_whole(many_compressed: Path) -> None:
     path = many_compressed / "07.jsonl.gz"
     part = gzip.compress(b'{"id": "x", "text": "one two three"}\n' * 10)
     path.write_bytes(part * 500)
@@ -591,7 +589,7 @@ def test_a_gz_of_several_parts_is_read_through(many_compressed: Path) -> None:
     assert sum(b.documents for b in alone.blocks) == 5_000
 
 
-def test_tokens_of_texts_that_come_again_close_by_are_counted(tmp_path: Path) -> None:
+def test_tokens_of_repeated_texts_are_counted(tmp_path: Path) -> None:
     texts = ["the same words here", "something else", "the same words here", "the same words here"]
     write_jsonl(tmp_path / "a.jsonl", [{"text": text} for text in texts])
     found = sample_corpus(

@@ -100,7 +100,7 @@ def test_every_document_of_many_files_is_read_once(files: list[list[str]], targe
     assert sum(isinstance(r, Document) for r in read[1]) >= len(files)
 
 
-def test_a_large_file_is_cut_into_shards_of_about_the_target(tmp_path: Path) -> None:
+def test_large_file_is_cut_into_shards_of_about_the_target(tmp_path: Path) -> None:
     lines(tmp_path, "a.txt", 1_000)
     found = cut(tmp_path, 1_000)
     assert len(found) == 10
@@ -121,14 +121,14 @@ def test_small_files_share_a_shard(tmp_path: Path) -> None:
     assert [s.tokens for s in found] == [800, 800, 400]
 
 
-def test_a_shard_holds_no_more_than_a_thousand_files(tmp_path: Path) -> None:
+def test_shard_has_at_most_a_thousand_slices(tmp_path: Path) -> None:
     assert MAX_SLICES == 1_000
     for number in range(1_001):
         (tmp_path / f"{number:04d}.txt").write_text("a\n")
     assert [len(s.slices) for s in cut(tmp_path, 10**6)] == [1_000, 1]
 
 
-def test_an_empty_file_is_in_no_shard(tmp_path: Path) -> None:
+def test_empty_file_is_in_no_shard(tmp_path: Path) -> None:
     lines(tmp_path, "a.txt", 10)
     (tmp_path / "b.txt").touch()
     assert [p.path for p in pieces(cut(tmp_path, 1_000))] == ["a.txt"]
@@ -138,13 +138,13 @@ def test_an_empty_file_is_in_no_shard(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl.gz"])
-def test_a_file_that_cannot_be_cut_stays_whole(tmp_path: Path, name: str) -> None:
+def test_indivisible_file_stays_whole(tmp_path: Path, name: str) -> None:
     body = b"".join(b"%d,word\n" % n for n in range(5_000))
     (tmp_path / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
     assert ranges(cut(tmp_path, 100), name) == [(0, None)]
 
 
-def test_a_large_file_that_cannot_be_cut_has_a_shard_of_its_own(tmp_path: Path) -> None:
+def test_large_indivisible_file_has_a_shard_of_its_own(tmp_path: Path) -> None:
     lines(tmp_path, "a.txt", 10)
     lines(tmp_path, "b.csv", 1_000)
     lines(tmp_path, "c.txt", 10)
@@ -164,12 +164,12 @@ def test_shards_cover_every_row_once(sizes: list[int], target: int) -> None:
     assert covered == list(range(sum(sizes)))
 
 
-def test_row_groups_are_the_places_to_cut(tmp_path: Path) -> None:
+def test_parquet_is_cut_between_row_groups(tmp_path: Path) -> None:
     row_groups(tmp_path / "a.parquet", 100, 80, 100)
     assert ranges(cut(tmp_path, 100), "a.parquet") == [(0, 100), (100, 180), (180, 280)]
 
 
-def test_a_large_row_group_is_cut_inside(tmp_path: Path) -> None:
+def test_large_row_group_is_cut_inside(tmp_path: Path) -> None:
     row_groups(tmp_path / "a.parquet", 400)
     assert ranges(cut(tmp_path, 100), "a.parquet") == [(0, 100), (100, 200), (200, 300), (300, 400)]
 
@@ -179,7 +179,7 @@ def test_small_row_groups_share_a_shard(tmp_path: Path) -> None:
     assert [len(s.slices) for s in cut(tmp_path, 100)] == [8, 8]
 
 
-def test_the_bytes_of_the_shards_are_those_of_the_file(tmp_path: Path) -> None:
+def test_bytes_of_the_shards_add_up_to_the_file(tmp_path: Path) -> None:
     row_groups(tmp_path / "a.parquet", 400)
     total = sum(s.bytes for s in cut(tmp_path, 100))
     assert abs(total - (tmp_path / "a.parquet").stat().st_size) <= 4
@@ -188,13 +188,13 @@ def test_the_bytes_of_the_shards_are_those_of_the_file(tmp_path: Path) -> None:
 # --- names
 
 
-def test_the_same_corpus_gives_the_same_shards(tmp_path: Path) -> None:
+def test_same_corpus_gives_the_same_shards(tmp_path: Path) -> None:
     lines(tmp_path, "a.txt", 1_000)
     row_groups(tmp_path / "b.parquet", 300)
     assert cut(tmp_path, 500) == cut(tmp_path, 500)
 
 
-def test_a_changed_file_gives_other_ids(tmp_path: Path) -> None:
+def test_changed_file_gives_other_shard_ids(tmp_path: Path) -> None:
     lines(tmp_path, "a.txt", 1_000)
     lines(tmp_path, "b.txt", 1_000)
     before = cut(tmp_path, 1_000)
@@ -203,7 +203,7 @@ def test_a_changed_file_gives_other_ids(tmp_path: Path) -> None:
     assert {s.id for s in before} & {s.id for s in after} == {s.id for s in before[:10]}
 
 
-def test_more_than_a_slab_of_shards_are_counted_through(tmp_path: Path) -> None:
+def test_positions_continue_across_slabs(tmp_path: Path) -> None:
     lines(tmp_path, "a.txt", 25_000)
     found = cut(tmp_path, 100)
     assert len(found) == 2_500

@@ -186,6 +186,6 @@ def test_ready_is_recorded_at_the_life_that_ran_then(rented: Ledger) -> None:
 def test_end_of_a_machine_ends_its_open_life(rented: Ledger, state: MachineState, how: LifeEnd) -> None:
     rented.machines.begin_life("m", 0, later(90), EAST, None)
     rented.machines.mark_stopping("m", later(200))
-    rented.machines.end("m", state, later(230), "it was told to")
+    rented.machines.end("m", state, later(230), "it was asked to")
     ended = life(rented, 0)
     assert (ended.stopping, ended.ended, ended.how) == (later(200), later(230), how)
