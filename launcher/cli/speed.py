@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from launcher.cli.console import show
 from launcher.errors import Problem, Usage
 from launcher.ledger.ledger import Ledger
@@ -32,9 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
         _check_engine(engine)
     lengths, seen = _tokens(arguments.tokens), _seen(arguments.runs)
     gpus, cpu = _gpus(arguments.gpu)
-    body = gpu_rows(model, gpus, lengths, engine or "vllm", arguments.dtype, seen, name)
-    body += cpu_rows(model, lengths, engine, seen, name, asked=cpu)
-    show(body, speed_text, as_json=arguments.json)
+    rows = gpu_rows(model, gpus, lengths, engine or "vllm", dtype=arguments.dtype, seen=seen, name=name)
+    rows += cpu_rows(model, lengths, engine, seen=seen, name=name, asked=cpu)
+    if arguments.json:
+        show(to_builtins(rows), str, as_json=True)
+    else:
+        show(rows, speed_text, as_json=False)
     return 0
 
 

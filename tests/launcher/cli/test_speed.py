@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -17,7 +18,7 @@ from launcher.ledger.records import MeasuredSpeed
 from launcher.reports.terminal.speed import speed_text
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import flops_per_token
-from launcher.throughput.table import gpu_rows
+from launcher.throughput.table import SpeedRow, gpu_rows
 from pricing.gpu import gpu, gpus
 
 BASE = shape("BAAI/bge-base-en-v1.5")
@@ -33,7 +34,11 @@ def answer(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> lis
     return json.loads(capsys.readouterr().out)
 
 
-def screen(body: list[dict[str, Any]]) -> str:
+def rows_of(body: list[dict[str, Any]]) -> list[SpeedRow]:
+    return msgspec.convert(body, list[SpeedRow])
+
+
+def screen(body: list[SpeedRow]) -> str:
     out = io.StringIO()
     Console(file=out, width=110).print(speed_text(body))
     return out.getvalue()
@@ -87,19 +92,19 @@ def test_model_that_does_not_fit_has_no_speed_and_a_reason(
 
 def test_gpu_without_a_ceiling_has_no_speed_and_a_reason() -> None:
     (found,) = gpu_rows(BASE, [gpu("MI210")], [512], "vllm")
-    assert found["tokens_per_second"] is None
-    assert found["reason"] == "no kernel ceiling is known of MI210 in bfloat16"
+    assert found.tokens_per_second is None
+    assert found.reason == "no kernel ceiling is known of MI210 in bfloat16"
 
 
 def test_length_above_the_models_maximum_is_noted() -> None:
     (found,) = gpu_rows(BASE, [gpu("L4")], [513], "vllm")
-    assert found["note"] == "the model takes 512 tokens by default"
+    assert found.note == "the model takes 512 tokens by default"
 
 
 def test_model_that_fits_only_with_short_texts_is_noted() -> None:
     (found,) = gpu_rows(shape("Qwen/Qwen3-Embedding-8B"), [gpu("L4")], [512], "vllm")
-    assert found["fits"]
-    assert found["note"] == "texts of 32768 tokens, the model's maximum, would not fit"
+    assert found.fits
+    assert found.note == "texts of 32768 tokens, the model's maximum, would not fit"
 
 
 def test_measured_speed_goes_before_a_predicted_one(
@@ -239,7 +244,7 @@ def test_processors_without_a_measurement_have_a_hint(
     (found,) = answer(capsys, tmp_path, "--model", MINILM, "--gpu", "cpu", "--tokens", "256")
     assert found["tokens_per_second"] is None
     assert found["reason"] == f"never measured here: embedfleet bench --model {MINILM} does it"
-    assert "by any engine" in screen([found])
+    assert "by any engine" in screen(rows_of([found]))
 
 
 def test_measurement_of_another_engine_is_not_used(
@@ -261,7 +266,7 @@ def test_measured_processors_are_listed_without_gpu_option(
 
 def test_table_shows_processors_with_gpus(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     benched(tmp_path)
-    shown = screen(answer(capsys, tmp_path, "--model", MINILM, "--gpu", "L4,cpu", "--tokens", "256"))
+    shown = screen(rows_of(answer(capsys, tmp_path, "--model", MINILM, "--gpu", "L4,cpu", "--tokens", "256")))
     assert "by vllm or torch, per GPU" in shown
     line = next(line for line in shown.splitlines() if line.startswith("cpu "))
     assert line.split()[1:] == ["bfloat16", "4k", "(3.5k", "to", "4.5k)", "?", "?", "measured"]
