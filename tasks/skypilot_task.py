@@ -1,7 +1,7 @@
-"""The recipe for renting a lot's machines: a SkyPilot task that a person can read, and could launch by hand.
+"""The SkyPilot task that rents one machine of a lot: readable YAML that a person could launch by hand.
 
-Pure: values in, a mapping or its YAML out. Knows SkyPilot's words and nothing of its library; knows no clock and no
-disk. Nothing secret is ever in it: a secret has a name here, and its value goes to SkyPilot on another way.
+Pure: values in, a mapping or its YAML out. Knows SkyPilot's YAML but not its library; knows no clock and no disk. Holds
+names of secrets only: their values reach SkyPilot through the environment. Nothing that a worker imports imports this.
 """
 
 import hashlib
@@ -16,11 +16,13 @@ import yaml
 
 RUN_LABEL, LOT_LABEL = "embedfleet-run", "embedfleet-lot"
 HOME = "~/embedfleet"  # on the machine
-RESTARTS = 3  # after the program failed. With none, a preemption that is announced ends the job as FAILED
+MAX_RESTARTS = 3  # after the program failed. Without any, an announced preemption ends the job as FAILED
 RECOVERY = "EAGER_NEXT_REGION"
-SPOTLESS = ("slurm",)  # whose purchase kinds are partitions, and so places
+CLOUDS_WITHOUT_SPOT = (
+    "slurm",
+)  # clouds without a spot option: there spot is a partition, which is part of the place
 
-# What the worker imports, by what it is needed for. vLLM as the tests run it; it brings torch.
+# What the worker imports, by purpose. vLLM in the version that the tests run; it installs torch.
 COMMON = (
     "msgspec>=0.19,<1",
     "numpy>=1.26,<3",
@@ -39,18 +41,17 @@ STORES: Mapping[str, tuple[str, ...]] = {
     "gs": ("google-cloud-storage>=2.18,<4", "tenacity>=8.5,<10"),
 }
 
-# SkyPilot's name of a GPU, where ours is another.
+# SkyPilot's name of a GPU, when it differs from ours.
 ACCELERATORS = {"A100-40GB": "A100", "A6000": "RTXA6000", "RTX6000-Ada": "RTX6000-Ada", "A5000": "RTXA5000"}
-ZONE_ID = re.compile(
-    r"[a-z0-9]+-az\d+"
-)  # AWS's name of a zone that means the same to all; none can launch in it
+# AWS's id of a zone, the same in every account. A launch needs the account's own name of the zone instead.
+ZONE_ID = re.compile(r"[a-z0-9]+-az\d+")
 
-BREAKS = set("\x85\u2028\u2029\ufeff")  # PyYAML reads these back as they were only where they are escaped
+LINE_BREAKS = set("\x85\u2028\u2029\ufeff")  # PyYAML reads these back correctly only when they are escaped
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a machine of a lot may be, as which type, at which price an hour; None: unknown."""
+    """Where a machine of a lot may run: location, instance type and price an hour; None: unknown."""
 
     cloud: str
     region: str
@@ -60,18 +61,18 @@ class Place:
 
     @property
     def infra(self) -> str:
-        """As SkyPilot writes it: cloud/region/zone, without a zone that one cannot ask for."""
+        """SkyPilot's `infra`: cloud/region/zone, without a zone that cannot be requested."""
         zone = None if self.zone is None or ZONE_ID.fullmatch(self.zone) else self.zone
         return "/".join(part for part in (self.cloud, self.region, zone) if part)
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What all machines of one lot have in common."""
+class TaskSpec:
+    """What all machines of a lot have in common."""
 
     run: str
     lot: int
-    gpu: str  # by our name
+    gpu: str  # our name of it
     gpus: float  # of a machine
     spot: bool
     places: tuple[Place, ...]
@@ -82,70 +83,70 @@ class Recipe:
     workers: int
     code: str  # the folder `tasks` on the laptop
     disk_gb: int = 100
-    threads: int | None = None  # of a worker's engine, where it computes on the CPU
-    prebuilt: str | None = None  # folder of an environment that the machine has already
+    threads: int | None = None  # of a worker's engine, if it computes on the CPU
+    prebuilt: str | None = None  # the folder of an environment that is on the machine already
     settings: Mapping[str, str] = field(
         default_factory=dict[str, str]
-    )  # more of the environment, nothing secret
+    )  # further environment variables, nothing secret
     secrets: tuple[str, ...] = ()  # names of environment variables
 
 
-def requirements(recipe: Recipe) -> list[str]:
-    """What setup installs."""
-    schemes = {url.partition("://")[0] for url in (recipe.output, recipe.corpus) if "://" in url}
+def requirements(spec: TaskSpec) -> list[str]:
+    """The packages that setup installs."""
+    schemes = {url.partition("://")[0] for url in (spec.output, spec.corpus) if "://" in url}
     stores = [need for scheme in sorted(schemes) for need in STORES.get(scheme, ())]
-    return list(dict.fromkeys((*COMMON, *stores, *ENGINES.get(recipe.engine, ENGINES["vllm"]))))
+    return list(dict.fromkeys((*COMMON, *stores, *ENGINES.get(spec.engine, ENGINES["vllm"]))))
 
 
-def prefix(run: str) -> str:
-    """What the names of the run's machines begin with: SkyPilot's names begin with a letter."""
+def machine_prefix(run: str) -> str:
+    """The prefix of the names of a run's machines; SkyPilot's names must begin with a letter."""
     return run if run[:1].isalpha() else f"r-{run}"
 
 
 def label(text: str) -> str:
-    """A value that every cloud takes for a label. GCP is the strictest: 63 of a-z, 0-9, _ and -."""
+    """A label value that every cloud accepts. GCP is the strictest: 63 characters of a-z, 0-9, _ and -."""
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", text):
         return text
     plain = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:50].rstrip("-_")
     return f"{plain or 'run'}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
-def ranked(places: Sequence[Place]) -> list[Place]:
-    """The cheapest first, each that SkyPilot can tell apart once. An unknown price is the dearest."""
+def by_price(places: Sequence[Place]) -> list[Place]:
+    """Places by price, cheapest first, without those that SkyPilot cannot tell apart. An unknown price comes last."""
     best: dict[tuple[str, str | None], Place] = {}
     for place in sorted(places, key=_by_price):
         best.setdefault((place.infra, place.instance_type), place)
     return list(best.values())
 
 
-def in_words(place: Place) -> str:
-    """A place for a person: where, as what, for how much."""
+def describe(place: Place) -> str:
+    """A place for people: location, instance type and price."""
     usd = "$?" if place.usd_per_hour is None else f"${place.usd_per_hour}"
     return " ".join(part for part in (place.infra, place.instance_type, f"at {usd} an hour") if part)
 
 
-def task(
-    recipe: Recipe, machine: str = "", offset: int = 0, places: Sequence[Place] | None = None
+def machine_task(
+    spec: TaskSpec, machine: str = "", offset: int = 0, places: Sequence[Place] | None = None
 ) -> dict[str, Any]:
-    """One machine of the lot. `places`: where, in this order; None: all of the lot's, the cheapest first."""
+    """The task of one machine. `places`: in which order to try; None: all places of the lot, cheapest first."""
     body: dict[str, Any] = {
-        "name": machine or f"{prefix(recipe.run)}-l{recipe.lot}",
-        "resources": _resources(recipe, ranked(recipe.places) if places is None else places),
-        "file_mounts": {f"{HOME}/tasks": recipe.code},
-        "envs": _envs(recipe, machine or f"{prefix(recipe.run)}-l{recipe.lot}m0-0", offset),
-        "setup": _setup(recipe),
-        "run": _run(recipe),
+        "name": machine or f"{machine_prefix(spec.run)}-l{spec.lot}",
+        "resources": _resources(spec, by_price(spec.places) if places is None else places),
+        "file_mounts": {f"{HOME}/tasks": spec.code},
+        "envs": _envs(spec, machine or f"{machine_prefix(spec.run)}-l{spec.lot}m0-0", offset),
+        "setup": _setup(spec),
+        "run": _run(spec),
     }
-    if recipe.secrets:
+    if spec.secrets:
         body["secrets"] = dict.fromkeys(
-            recipe.secrets
-        )  # `sky jobs launch --secret NAME` takes it from the environment
+            spec.secrets
+        )  # `sky jobs launch --secret NAME` reads the value from the environment
     return body
 
 
 def to_yaml(body: Mapping[str, Any]) -> str:
-    """A task's YAML, scripts as blocks that can be read."""
-    # Some releases of its stubs name a type that they do not define.
+    """The YAML of a task, with scripts as readable blocks."""
+    # Some releases of PyYAML's stubs name a type that they do not define.
     return yaml.dump(  # pyright: ignore[reportUnknownMemberType]
         body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110
     )
@@ -155,16 +156,16 @@ def _by_price(place: Place) -> tuple[bool, Decimal, str]:
     return (place.usd_per_hour is None, place.usd_per_hour or Decimal(0), place.infra)
 
 
-def _resources(recipe: Recipe, places: Sequence[Place]) -> dict[str, Any]:
-    """`any_of` would be tried in an arbitrary order by managed jobs (skypilot issue 10489): hence `ordered`."""
-    count = int(recipe.gpus) if float(recipe.gpus).is_integer() else recipe.gpus
-    accelerators = {ACCELERATORS.get(recipe.gpu, recipe.gpu): count}
-    spotless = all(place.cloud in SPOTLESS for place in places)
+def _resources(spec: TaskSpec, places: Sequence[Place]) -> dict[str, Any]:
+    """`ordered`, because managed jobs try `any_of` in an arbitrary order (skypilot issue 10489)."""
+    count = int(spec.gpus) if float(spec.gpus).is_integer() else spec.gpus
+    accelerators = {ACCELERATORS.get(spec.gpu, spec.gpu): count}
+    spotless = all(place.cloud in CLOUDS_WITHOUT_SPOT for place in places)
     return {
-        **({} if spotless else {"use_spot": recipe.spot}),
-        "disk_size": recipe.disk_gb,
-        "labels": {RUN_LABEL: label(recipe.run), LOT_LABEL: f"lot-{recipe.lot}"},
-        "job_recovery": {"strategy": RECOVERY, "max_restarts_on_errors": RESTARTS},
+        **({} if spotless else {"use_spot": spec.spot}),
+        "disk_size": spec.disk_gb,
+        "labels": {RUN_LABEL: label(spec.run), LOT_LABEL: f"lot-{spec.lot}"},
+        "job_recovery": {"strategy": RECOVERY, "max_restarts_on_errors": MAX_RESTARTS},
         "ordered": [
             {
                 "infra": place.infra,
@@ -176,31 +177,31 @@ def _resources(recipe: Recipe, places: Sequence[Place]) -> dict[str, Any]:
     }
 
 
-def _envs(recipe: Recipe, machine: str, offset: int) -> dict[str, str]:
+def _envs(spec: TaskSpec, machine: str, offset: int) -> dict[str, str]:
     return {
-        "EMBEDFLEET_RUN": recipe.run,
-        "EMBEDFLEET_OUTPUT": recipe.output,
-        "EMBEDFLEET_MODEL": recipe.model,
+        "EMBEDFLEET_RUN": spec.run,
+        "EMBEDFLEET_OUTPUT": spec.output,
+        "EMBEDFLEET_MODEL": spec.model,
         "EMBEDFLEET_MACHINE": machine,
         "EMBEDFLEET_OFFSET": str(offset),
-        "EMBEDFLEET_WORKERS": str(recipe.workers),
-        "EMBEDFLEET_CLOUD": "auto",  # whose notices of preemption the workers hear
-        **({"EMBEDFLEET_THREADS": str(recipe.threads)} if recipe.threads else {}),
-        **({"EMBEDFLEET_ENV": recipe.prebuilt} if recipe.prebuilt else {}),
-        **recipe.settings,
+        "EMBEDFLEET_WORKERS": str(spec.workers),
+        "EMBEDFLEET_CLOUD": "auto",  # whose preemption notices the workers watch
+        **({"EMBEDFLEET_THREADS": str(spec.threads)} if spec.threads else {}),
+        **({"EMBEDFLEET_ENV": spec.prebuilt} if spec.prebuilt else {}),
+        **spec.settings,
     }
 
 
-def _folder(recipe: Recipe) -> str:
-    """The environment that setup makes. Another need, another folder: an old one is never half right."""
-    digest = hashlib.blake2b("\n".join(requirements(recipe)).encode(), digest_size=4).hexdigest()
+def _folder(spec: TaskSpec) -> str:
+    """The folder of the environment that setup makes; its name depends on the packages, so an old one is not reused."""
+    digest = hashlib.blake2b("\n".join(requirements(spec)).encode(), digest_size=4).hexdigest()
     return f'"$HOME/embedfleet/env-{digest}"'
 
 
-def _setup(recipe: Recipe) -> str:
-    """Make the worker's environment, unless it is there. Done twice, it changes nothing."""
-    needs = " \\\n  ".join(shlex.quote(need) for need in requirements(recipe))
-    if recipe.prebuilt:
+def _setup(spec: TaskSpec) -> str:
+    """The script that makes the worker's environment. Idempotent."""
+    needs = " \\\n  ".join(shlex.quote(need) for need in requirements(spec))
+    if spec.prebuilt:
         return (
             "set -eu\n"
             "# the environment is on the machine already\n"
@@ -208,7 +209,7 @@ def _setup(recipe: Recipe) -> str:
         )
     return f"""set -eu
 export PATH="$HOME/.local/bin:$PATH"
-env={_folder(recipe)}
+env={_folder(spec)}
 if [ ! -e "$env/ready" ]; then
   command -v uv >/dev/null || python3 -m pip install -q --user uv
   uv venv -q --clear --python '>=3.11,<3.14' "$env"
@@ -219,10 +220,10 @@ fi
 """
 
 
-def _run(recipe: Recipe) -> str:
-    """One worker a GPU, looked after. What comes from outside is only ever in variables, which no shell reads twice."""
-    env = '"$EMBEDFLEET_ENV"' if recipe.prebuilt else _folder(recipe)
-    threads = ' \\\n  --threads "$EMBEDFLEET_THREADS"' if recipe.threads else ""
+def _run(spec: TaskSpec) -> str:
+    """The script that starts the supervisor. Values from outside are in variables only, so no shell parses them."""
+    env = '"$EMBEDFLEET_ENV"' if spec.prebuilt else _folder(spec)
+    threads = ' \\\n  --threads "$EMBEDFLEET_THREADS"' if spec.threads else ""
     return f"""set -eu
 cd "$HOME/embedfleet"
 env={env}
@@ -236,7 +237,7 @@ exec "$env/bin/python" -m tasks.supervisor \\
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper with block scalars, and no anchors for what is said twice."""
+    """SafeDumper with block scalars, and without anchors for repeated values."""
 
     def ignore_aliases(self, data: Any) -> bool:
         del data
@@ -244,7 +245,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = '"' if BREAKS & set(text) else "|" if text.count("\n") > 1 else None
+    style = '"' if LINE_BREAKS & set(text) else "|" if text.count("\n") > 1 else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)  # pyright: ignore[reportUnknownMemberType]
 
 

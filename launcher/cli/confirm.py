@@ -7,7 +7,7 @@ from decimal import Decimal
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.placement import home_place
 from launcher.planning.saved_plan import SavedPlan
-from tasks.skypilot_task import Recipe, in_words, prefix, ranked, task, to_yaml
+from tasks.skypilot_task import TaskSpec, by_price, describe, machine_prefix, machine_task, to_yaml
 
 
 def confirm_cost(plan: SavedPlan, *, yes: bool, most: Decimal | None) -> None:
@@ -39,19 +39,19 @@ def confirm_cost(plan: SavedPlan, *, yes: bool, most: Decimal | None) -> None:
         raise ConfirmationNeeded("nothing was rented", hint="say y to go on")
 
 
-def dry_run_text(plan: SavedPlan, recipes: Sequence[Recipe]) -> str:
+def dry_run_text(plan: SavedPlan, recipes: Sequence[TaskSpec]) -> str:
     """The YAML of every machine group's task, then every SkyPilot call that a launch would make, in order."""
     if not recipes or plan.lots[0].cloud == "local":
         return f"# {plan.lots[0].workers} worker processes of this machine; nothing is rented\n"
-    parts = [f"# lot-{recipe.lot}.yaml\n{to_yaml(task(recipe))}" for recipe in recipes]
+    parts = [f"# lot-{recipe.lot}.yaml\n{to_yaml(machine_task(recipe))}" for recipe in recipes]
     calls: list[str] = []
     for recipe, group in zip(recipes, plan.lots, strict=True):
         counts = [place.machines for place in group.places]
         for slot in range(group.machines):
-            first = home_place(recipe.places, counts, slot) or ranked(recipe.places)[0]
-            name = f"{prefix(recipe.run)}-l{recipe.lot}m{slot}-0"
+            first = home_place(recipe.places, counts, slot) or by_price(recipe.places)[0]
+            name = f"{machine_prefix(recipe.run)}-l{recipe.lot}m{slot}-0"
             calls.append(
-                f"# sky.jobs.launch(lot-{recipe.lot}.yaml, name={name!r})  # first {in_words(first)}"
+                f"# sky.jobs.launch(lot-{recipe.lot}.yaml, name={name!r})  # first {describe(first)}"
             )
     return "---\n".join(parts) + "---\n" + "\n".join(calls) + "\n"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from launcher.ledger.records import Site
-from tasks.skypilot_task import Place, ranked
+from tasks.skypilot_task import Place, by_price
 
 COOLDOWN = timedelta(
     minutes=10
@@ -62,7 +62,7 @@ def order_places(
     places: Sequence[Place], first: Place | None, failures: Sequence[PlacementFailure], now: datetime
 ) -> tuple[Place, ...]:
     """All places in the order to try: the slot's own, then by price; those in cooldown last, the soonest over first."""
-    listed = ranked([*([first] if first else []), *places])
+    listed = by_price([*([first] if first else []), *places])
     if first:
         listed.sort(
             key=lambda place: (place.infra, place.instance_type) != (first.infra, first.instance_type)

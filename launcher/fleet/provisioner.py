@@ -44,7 +44,7 @@ class Provisioned:
 
     backend: Backend
     groups: tuple[FleetGroup, ...]
-    specs: tuple[skypilot_task.Recipe, ...] = ()
+    specs: tuple[skypilot_task.TaskSpec, ...] = ()
 
 
 def is_rented(plan: SavedPlan) -> bool:
@@ -94,7 +94,9 @@ def check_access(plan: SavedPlan) -> None:
         )
 
 
-def task_specs(plan: SavedPlan, output: str, secrets: Sequence[str] = ()) -> tuple[skypilot_task.Recipe, ...]:
+def task_specs(
+    plan: SavedPlan, output: str, secrets: Sequence[str] = ()
+) -> tuple[skypilot_task.TaskSpec, ...]:
     """How the machines of each group are requested and set up from this laptop."""
     return specs_of(
         plan,
@@ -124,7 +126,7 @@ def _rented_group(plan: SavedPlan, number: int) -> FleetGroup:
     return FleetGroup(
         number=number,
         slots=group.machines,
-        name=f"{skypilot_task.prefix(plan.run)}-l{number}m",
+        name=f"{skypilot_task.machine_prefix(plan.run)}-l{number}m",
         places=places_of(group),
         counts=tuple(place.machines for place in group.places),
         workers=group.workers,

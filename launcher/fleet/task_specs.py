@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from launcher.errors import Problem
 from launcher.planning.saved_plan import MachineGroup, PlannedWork, SavedPlan
-from tasks.skypilot_task import SPOTLESS, Place, Recipe, task, to_yaml
+from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT, Place, TaskSpec, machine_task, to_yaml
 
 SHARED_FILE_SYSTEM_CLOUDS = ("slurm", "local")  # whose machines see the folders of the laptop
 
@@ -18,14 +18,14 @@ def specs_of(
     prebuilt: str | None = None,
     settings: Mapping[str, str] | None = None,
     secrets: Sequence[str] = (),
-) -> tuple[Recipe, ...]:
+) -> tuple[TaskSpec, ...]:
     """A task specification for each machine group of a plan, in the plan's order.
 
     `code` is the folder `tasks` on this laptop, `prebuilt` an environment that the machines have already, `settings`
     more environment variables, `secrets` the names of secret ones.
     """
     return tuple(
-        Recipe(
+        TaskSpec(
             run=plan.run,
             lot=number,
             gpu=group.gpu,
@@ -55,7 +55,7 @@ def places_of(group: MachineGroup) -> tuple[Place, ...]:
             cloud=group.cloud,
             region=place.region,
             zone=place.zone,
-            instance_type=None if group.cloud in SPOTLESS else place.instance_type or None,
+            instance_type=None if group.cloud in CLOUDS_WITHOUT_SPOT else place.instance_type or None,
             usd_per_hour=place.usd_per_hour,
         )
         for place in group.places
@@ -84,9 +84,9 @@ def check_reachable(plan: SavedPlan, output: str) -> None:
         )
 
 
-def task_yamls(specs: Sequence[Recipe]) -> dict[str, str]:
+def task_yamls(specs: Sequence[TaskSpec]) -> dict[str, str]:
     """A file for each group, by its name: what a user could launch by hand."""
-    return {f"lot-{spec.lot}.yaml": to_yaml(task(spec)) for spec in specs}
+    return {f"lot-{spec.lot}.yaml": to_yaml(machine_task(spec)) for spec in specs}
 
 
 def _engine(work: PlannedWork) -> str:

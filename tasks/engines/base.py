@@ -1,7 +1,6 @@
-"""The engine seam: pieces of token ids in, unit vectors out, in the order they came.
+"""The engine interface: pieces of token ids in, unit vectors out, in the same order.
 
-Every engine implements `Encoder`; `load` chooses one. Heavy libraries are imported by the engine that
-needs them.
+Every engine implements `Encoder`; `tasks.engines.load` chooses one.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ Vectors = NDArray[np.float32]
 
 
 class Encoder(Protocol):
-    """A loaded model. `name` is the engine, `dtype` what it computes in, `device` what it runs on."""
+    """A loaded model. `name` is the engine; `dtype` and `device` are what it computes in and on."""
 
     name: str
     dtype: str
@@ -26,37 +25,37 @@ class Encoder(Protocol):
     tokenizer: PieceTokenizer
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """Float32 vectors [len(ids), dimensions] of length 1; a row the engine failed on is not finite."""
+        """Float32 vectors [len(ids), dimensions] of length 1; a row that the engine failed on is not finite."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTexts:
-    """`vectors[i]` is of the i-th piece; `tokens` counts what the model read."""
+    """Vectors of texts: `vectors[i]` is of the i-th piece; `tokens` counts the tokens that the model read."""
 
     vectors: Vectors
     tokens: int
 
 
 def embed(encoder: Encoder, texts: Sequence[str], cut: ChunkSpec) -> EmbeddedTexts:
-    """One vector for each piece of each text, in order."""
+    """Embed texts: one vector for each piece of each text, in order."""
     ids = [piece for found in split_texts(encoder.tokenizer, texts, cut) for piece in found.ids]
     return EmbeddedTexts(encoder.encode(ids), sum(map(len, ids)))
 
 
 def piece_limit(model: str, tokens: int | None) -> int:
-    """The longest piece in tokens: what the job says, at most the model's own maximum."""
+    """The longest piece in tokens: the job's limit, at most the model's own maximum."""
     return max_piece_tokens(model) if tokens is None else min(tokens, max_piece_tokens(model, tokens))
 
 
 def normalize(vectors: Vectors) -> Vectors:
-    """Rows of length 1; a zero row becomes NaN, for no direction is not a direction."""
+    """Normalize rows to length 1; a zero row becomes NaN, because it has no direction."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def truncate_dimensions(vectors: Vectors, dimensions: int | None) -> Vectors:
-    """The leading dimensions, renormalised (Matryoshka)."""
+    """Keep the leading dimensions and normalize again (Matryoshka); None keeps all."""
     if dimensions is None or dimensions == vectors.shape[1]:
         return vectors
     return normalize(vectors[:, :dimensions])

@@ -1,17 +1,17 @@
-"""Which pieces go through the model together: sorted by length, so that almost nothing is padding.
+"""Form batches of pieces of similar length, so that little of a batch is padding.
 
-Pure. A batch costs its count times its longest piece, and something for itself, however little is in it.
+Pure. A batch costs its count times its longest piece, and something for itself, however small it is.
 """
 
 from collections.abc import Iterator, Sequence
 
-# Of the budget, what a batch may spend on padding before a further batch is the cheaper. On two cores shards of
-# 16,384 tokens lose 12 % to padding without this and 2.7 % with it.
+# Share of the budget that a batch may spend on padding; beyond it another batch is cheaper. On two cores shards of
+# 16,384 tokens lose 12 % to padding without this limit and 2.7 % with it.
 MAX_PADDING_SHARE = 1 / 40
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices of pieces, longest first, each batch within `budget` padded tokens (a longer piece goes alone).
+    """Batches of indices of pieces, longest first, each within `budget` padded tokens (a longer piece is a batch alone).
 
     Longest first, so that too large a budget fails on the first batch and not after an hour.
     """

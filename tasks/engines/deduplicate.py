@@ -1,7 +1,6 @@
-"""Texts that come again are embedded once: within what goes through the engine together, and for a while after.
+"""Deduplicate pieces: equal pieces of one call are embedded once, and recent vectors are kept in an LRU cache.
 
-Boilerplate, reposts and templates are a good part of many corpora. What is kept is bounded, the least lately seen goes
-first; a corpus without repeats pays a hash a text.
+Boilerplate, reposts and templates are a good part of many corpora. A corpus without duplicates pays one hash a piece.
 """
 
 from collections import OrderedDict
@@ -16,50 +15,50 @@ from tasks.engines.base import Vectors
 CACHE_BYTES = 2**26  # bytes of vectors
 
 Pieces = Sequence[Sequence[int]]
-EncodeFresh = Callable[[Pieces], tuple[Vectors, dict[int, str]]]  # vectors, and why some are none, by place
+EncodeFresh = Callable[[Pieces], tuple[Vectors, dict[int, str]]]  # vectors, and the faults by position
 
 
 @dataclass(slots=True)
 class Deduplicator:
-    """What was embedded lately. `most` is in bytes of vectors."""
+    """An LRU cache of vectors by the hash of their piece. `max_bytes` is its size in bytes of vectors."""
 
-    most: int = CACHE_BYTES
-    _known: "OrderedDict[bytes, Vectors]" = field(default_factory=OrderedDict[bytes, Vectors])
+    max_bytes: int = CACHE_BYTES
+    _cache: "OrderedDict[bytes, Vectors]" = field(default_factory=OrderedDict[bytes, Vectors])
 
     def encode(self, pieces: Pieces, engine: EncodeFresh) -> tuple[Vectors, dict[int, str], set[int]]:
-        """A vector for each piece, faults by place, and the places that the engine was spared."""
+        """A vector for each piece, the faults by position, and the positions that did not go through the engine."""
         names = [blake2b(np.asarray(piece, np.int32).tobytes(), digest_size=16).digest() for piece in pieces]
         first: dict[bytes, int] = {}
-        for place, name in enumerate(names):
-            if name not in self._known:
-                first.setdefault(name, place)
+        for position, name in enumerate(names):
+            if name not in self._cache:
+                first.setdefault(name, position)
         fresh = list(first.values())
-        spared = set(range(len(pieces))).difference(fresh)
-        vectors, faults = engine([pieces[place] for place in fresh]) if fresh else (None, {})
+        duplicates = set(range(len(pieces))).difference(fresh)
+        vectors, faults = engine([pieces[position] for position in fresh]) if fresh else (None, {})
         faults = {fresh[n]: why for n, why in faults.items()}
-        if spared:
-            known = {name: self._known[name] for name in set(names) if name in self._known}
+        if duplicates:
+            known = {name: self._cache[name] for name in set(names) if name in self._cache}
             width = len(next(iter(known.values()))) if vectors is None else vectors.shape[1]
             out = np.empty((len(pieces), width), np.float32)
             if vectors is not None:
                 out[fresh] = vectors
-            for place in spared:
-                name = names[place]
-                out[place] = known[name] if name in known else out[first[name]]
+            for position in duplicates:
+                name = names[position]
+                out[position] = known[name] if name in known else out[first[name]]
                 if name in first and first[name] in faults:
-                    faults[place] = faults[first[name]]
+                    faults[position] = faults[first[name]]
         else:
             assert vectors is not None  # nothing was known, so everything was fresh
             out = vectors
-        self._keep(names, out)
-        return out, faults, spared
+        self._remember(names, out)
+        return out, faults, duplicates
 
-    def _keep(self, names: Sequence[bytes], vectors: Vectors) -> None:
-        room = max(1, self.most // (4 * vectors.shape[1]))
-        for name, vector in list(zip(names, vectors, strict=True))[-room:]:
-            if name in self._known:
-                self._known.move_to_end(name)
+    def _remember(self, names: Sequence[bytes], vectors: Vectors) -> None:
+        capacity = max(1, self.max_bytes // (4 * vectors.shape[1]))
+        for name, vector in list(zip(names, vectors, strict=True))[-capacity:]:
+            if name in self._cache:
+                self._cache.move_to_end(name)
             elif np.isfinite(vector).all():
-                self._known[name] = vector.copy()
-        while len(self._known) > room:
-            self._known.popitem(last=False)
+                self._cache[name] = vector.copy()
+        while len(self._cache) > capacity:
+            self._cache.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Vectors from token ids by arithmetic: deterministic, instant, meaningless. For tests of everything else."""
+"""Engine for tests: pseudo-random vectors from token ids, deterministic, instant and without meaning."""
 
 import time
 import zlib
@@ -23,7 +23,7 @@ class HashEncoder:
 
     def __init__(self) -> None:
         self.tokenizer: PieceTokenizer = HashTokenizer()
-        # Tests of killed workers need work that takes time: seconds for 1,000 tokens.
+        # Seconds for 1,000 tokens: tests of killed workers need work that takes time.
         self.delay = float(environ.get("EMBEDFLEET_HASH_SECONDS", "0"))
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:

@@ -1,7 +1,7 @@
-"""A text that the engine cannot take is found by halving, so that its neighbours get their vectors and a shard goes on.
+"""Isolate poison pieces: find the pieces that make an engine fail by bisection, so that all others get their vectors.
 
-An engine that fails on everything is no matter of texts: it is tried on a plain word first, and where that fails,
-too, what it said is raised. Knows no shards: what is set aside is the caller's business.
+An engine that fails on a plain word as well is broken, whatever the pieces are: then its error is raised. Knows no
+shards: the caller decides what happens to the pieces that failed.
 """
 
 import gc
@@ -14,21 +14,21 @@ import numpy as np
 
 from tasks.engines.base import Encoder, Vectors
 
-MAX_CALLS = 2_000  # of the engine while it looks, at most: beyond, what is left is as it is
-MAX_MESSAGE = 200  # characters of what the engine said
+MAX_CALLS = 2_000  # of the engine in one search, at most; what is left then stays without vectors
+MAX_MESSAGE = 200  # characters of the engine's message
 
 
 def encode_isolating_failures(
     encoder: Encoder, pieces: Sequence[Sequence[int]]
 ) -> tuple[Vectors, dict[int, str]]:
-    """Vectors as `Encoder.encode` gives them, and why some are not finite, by place.
+    """Vectors as `Encoder.encode` gives them, and by position why some are not finite.
 
     Raises:
-        Exception: what the engine raised, where it is broken.
+        Exception: the engine's error, when the engine is broken.
     """
     try:
         vectors = encoder.encode(pieces)
-    except Exception as error:  # noqa: BLE001 - engines raise what they like
+    except Exception as error:  # noqa: BLE001 - engines raise any type
         return _Bisection(encoder, pieces).go(error)
     if len(pieces) and not np.isfinite(vectors).all():
         return _Bisection(encoder, pieces, vectors).go(None)
@@ -37,7 +37,7 @@ def encode_isolating_failures(
 
 @dataclass(slots=True)
 class _Bisection:
-    """Halves what fails until single texts are left."""
+    """Bisects the pieces that fail until single ones are left."""
 
     encoder: Encoder
     pieces: Sequence[Sequence[int]]
@@ -50,20 +50,20 @@ class _Bisection:
         if out is None:
             out = self.vectors = np.full((len(self.pieces), self.encoder.dimensions), np.nan, np.float32)
         bad = [n for n in range(len(self.pieces)) if not np.isfinite(out[n]).all()]
-        self._well(error)
+        self._check_engine(error)
         todo = [(bad, error)]
         while todo:
             places, why = todo.pop()
             if len(places) == 1 and (why is not None or self.calls):
                 self.faults[places[0]] = _message(why)
-                self._well(why)  # the culprit may have taken the engine with it
+                self._check_engine(why)  # the piece may have broken the engine
                 continue
             half = -(-len(places) // 2)
             todo += [found for part in (places[:half], places[half:]) if part and (found := self._try(part))]
         return out, self.faults
 
     def _try(self, places: list[int]) -> tuple[list[int], Exception | None] | None:
-        """Which of them failed again, None when all is well."""
+        """Encode these pieces; those that failed again, None when all have vectors."""
         assert self.vectors is not None
         if self.calls >= MAX_CALLS:
             return None
@@ -77,8 +77,8 @@ class _Bisection:
         left = [n for n, vector in zip(places, found, strict=True) if not np.isfinite(vector).all()]
         return (left, None) if left else None
 
-    def _well(self, error: Exception | None) -> None:
-        """Raise what the engine said when it cannot take a plain word either."""
+    def _check_engine(self, error: Exception | None) -> None:
+        """Raise the engine's error when it fails on a plain word as well."""
         tokenizer = self.encoder.tokenizer
         plain = [*tokenizer.prefix_ids, *tokenizer.ids(["a"])[0][:1], *tokenizer.suffix_ids]
         _free_memory()
@@ -91,7 +91,7 @@ class _Bisection:
 
 
 def _free_memory() -> None:
-    """Give memory back that the failed call held."""
+    """Release the memory that the failed call held."""
     gc.collect()
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""."""
+"""Load an engine: the only file that knows all engines. Each is imported when it is chosen."""
 
 import importlib.util
 
@@ -8,11 +8,11 @@ from tasks.errors import Problem
 
 
 class EngineUnavailable(Problem):
-    """The engine that was asked for cannot run here."""
+    """The chosen engine cannot run on this machine."""
 
 
 def resolve_engine(engine: str, model: str) -> str:
-    """The engine behind `auto`: vllm where it can run, else torch."""
+    """Resolve `auto`: vllm when it is installed, else torch; hash for the hash model."""
     if engine != "auto":
         return engine
     if model == HASH_MODEL:
@@ -29,13 +29,18 @@ def load_encoder(
     tokens: int | None = None,
     dtype: str | None = None,
 ) -> Encoder:
-    """The model, warm and ready to encode. `threads` bounds the CPU threads of an engine that computes there.
+    """Load a model and warm it up.
 
-    `remote_code` runs code from the model's own folder. `tokens` is the longest piece that will come, None: the
-    model's own maximum. `dtype` is what to compute in, None: what suits the hardware.
+    Args:
+        engine: auto, vllm, torch or hash.
+        model: a local folder, a hub id, or `hash`.
+        threads: CPU threads of an engine that computes on the CPU; None: its own default.
+        remote_code: run code from the model's own folder.
+        tokens: the longest piece that will come; None: the model's own maximum.
+        dtype: what to compute in; None: what suits the hardware.
 
     Raises:
-        NoEngine: its libraries are not installed.
+        EngineUnavailable: its libraries are not installed.
         BadModel: the model cannot be used.
     """
     encoder = _construct(resolve_engine(engine, model), model, threads, remote_code, tokens, dtype)
@@ -44,7 +49,7 @@ def load_encoder(
     word = encoder.tokenizer.ids(["a"])[0][:1]
     longest = piece_limit(model, min(256, tokens or 256))
     most = longest - len(encoder.tokenizer.prefix_ids) - len(encoder.tokenizer.suffix_ids)
-    # First calls compile and allocate: that is cold start, not work.
+    # The first calls compile and allocate: that is cold start, not work.
     encoder.encode(
         [
             [*encoder.tokenizer.prefix_ids, *word * n, *encoder.tokenizer.suffix_ids]

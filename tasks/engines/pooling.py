@@ -1,4 +1,4 @@
-"""How a vector is made of the tokens' states: as the model's sentence-transformers layout says, for every engine."""
+"""Pooling: how a vector is made of the tokens' states, by the model's sentence-transformers files, for every engine."""
 
 import json
 from typing import Literal
@@ -10,14 +10,14 @@ POOLINGS: dict[str, Pooling] = {
     "mean": "mean",
     "cls": "cls",
     "lasttoken": "last",
-}  # by their names in folders
+}  # by their names in model folders
 
 
 def pooling(model: str) -> Pooling:
     """The pooling of a model.
 
     Raises:
-        BadModel: it asks for one that we do not have, or for modules beyond a transformer and a pooling.
+        BadModel: its pooling is not supported, or it has modules other than a transformer and a pooling.
     """
     try:
         listing = model_file(model, "modules.json")
@@ -27,11 +27,11 @@ def pooling(model: str) -> Pooling:
     foreign = sorted(modules.keys() - {"Transformer", "Pooling", "Normalize"})
     if foreign:
         raise BadModel(
-            f"{model} has modules that no engine here computes: {', '.join(foreign)}",
+            f"{model} has modules that no engine of embedfleet computes: {', '.join(foreign)}",
             hint="choose a model that is a transformer and a pooling",
         )
     found = model_config(model, f"{modules.get('Pooling', '1_Pooling')}/config.json")
-    mode = found.get("pooling_mode")  # a name or several; one switch for each mode in older folders
+    mode = found.get("pooling_mode")  # a name or several; older folders have one switch for each mode
     asked = {mode} if isinstance(mode, str) else set(mode or ())
     asked |= {_bare(name) for name, on in found.items() if name.startswith("pooling_mode_") and on is True}
     if len(asked) != 1 or not asked <= POOLINGS.keys():

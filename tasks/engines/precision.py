@@ -1,4 +1,4 @@
-"""What a model is computed in: bfloat16 where the hardware has it, else the fastest exact enough."""
+"""The dtype to compute in: bfloat16 if the hardware has it, else the fastest that is exact enough."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import torch
 
 
 def compute_dtype(*, gpu: bool) -> torch.dtype:
-    """bfloat16 from Ampere on and on processors with its instructions; float16 on older GPUs; else float32.
+    """bfloat16 on GPUs since Ampere and on processors with bfloat16 instructions; float16 on older GPUs; else float32.
 
-    float16 on a CPU is 5 times slower than float32 (measured); bfloat16 without instructions is slow, too.
+    float16 on a CPU is 5 times slower than float32 (measured); bfloat16 without instructions is slow as well.
     """
     if gpu:
         return torch.bfloat16 if torch.cuda.get_device_capability()[0] >= 8 else torch.float16

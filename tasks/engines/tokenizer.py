@@ -1,7 +1,7 @@
-"""Texts into the pieces that a model reads: token ids, truncated or chunked.
+"""Tokenize texts and split them into the pieces that a model reads: token ids, truncated or chunked.
 
-One fast tokenizer for the planner's sample and for every engine: a planned token is an embedded token.
-Knows nothing of models' weights or of files of documents.
+The planner's sample and every engine use the same tokenizer, so a planned token is an embedded token. Knows nothing of
+weights or of input files.
 """
 # huggingface_hub is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -19,13 +19,13 @@ from tokenizers import Tokenizer
 
 from tasks.errors import Problem
 
-HASH_MODEL = "hash"  # the model that is no model: for tests, and for seeing a pipeline's own speed
+HASH_MODEL = "hash"  # stands for no model: for tests, and to measure the pipeline without one
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkSpec:
-    """How texts become pieces. `overlap` None: one piece a text, what is longer than `tokens` is lost."""
+    """How texts become pieces. `overlap` None: one piece a text, truncated to `tokens`."""
 
     tokens: int  # longest piece, special tokens included
     overlap: int | None = None
@@ -34,15 +34,15 @@ class ChunkSpec:
 
 @dataclass(frozen=True, slots=True)
 class TextPieces:
-    """The pieces of one text. `cut` counts the tokens that truncation lost."""
+    """The pieces of one text. `cut` counts the tokens lost to truncation."""
 
     ids: tuple[list[int], ...]
     cut: int
-    spans: tuple[tuple[int, int], ...] = ()  # characters of the text that each piece covers, where asked for
+    spans: tuple[tuple[int, int], ...] = ()  # characters of the text that each piece covers, when asked for
 
 
 class PieceTokenizer(Protocol):
-    """A tokenizer without special tokens, and the special tokens that go around a piece."""
+    """A tokenizer without special tokens, and the special tokens before and after each piece."""
 
     prefix_ids: list[int]
     suffix_ids: list[int]
@@ -50,20 +50,20 @@ class PieceTokenizer(Protocol):
     def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
 
     def ids_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        """Ids, and the characters [start, end) of the text that each stands for."""
+        """Ids, and for each the characters [start, end) of the text that it stands for."""
         ...
 
 
 class BadModel(Problem):
-    """The model cannot be used, and why."""
+    """The model cannot be used; the message says why."""
 
 
 class ModelFileMissing(BadModel):
-    """The model has no such file."""
+    """The model does not have the file."""
 
 
 def load_failure(model: str, error: Exception) -> BadModel:
-    """What a library says when it cannot load a model, and what to do."""
+    """The error for a library's message that it cannot load a model."""
     said = str(error).strip() or type(error).__name__
     if "trust_remote_code" in said:
         return BadModel(
@@ -77,7 +77,7 @@ def load_failure(model: str, error: Exception) -> BadModel:
 
 
 class HashTokenizer:
-    """Words and punctuation, each hashed to an id; two special tokens around, as BERT has."""
+    """Words and punctuation, each hashed to an id, between two special tokens as in BERT."""
 
     def __init__(self) -> None:
         self.prefix_ids = [1]
@@ -92,7 +92,7 @@ class HashTokenizer:
 
 
 class ModelTokenizer:
-    """The tokenizer of a model's folder (`tokenizer.json`), with its own special tokens."""
+    """The tokenizer of a model (`tokenizer.json`), with its special tokens."""
 
     def __init__(self, model: str) -> None:
         file = model_file(model, "tokenizer.json")
@@ -112,7 +112,7 @@ class ModelTokenizer:
         self.suffix_ids = dressed[start + len(bare) :] or self._end(model)
 
     def _end(self, model: str) -> list[int]:
-        """Decoders that pool their last token end every text with one, and some say so beside the tokenizer only."""
+        """The end token of decoders with last-token pooling; some models name it in tokenizer_config.json only."""
         settings = model_config(model, "tokenizer_config.json")
         named = settings.get("eos_token")
         token = named.get("content") if isinstance(named, dict) else named
@@ -123,16 +123,16 @@ class ModelTokenizer:
         return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def ids_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        # the fast one gives no places
+        # encode_batch_fast gives no offsets
         found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [(e.ids, e.offsets) for e in found]
 
 
 def load_tokenizer(model: str) -> PieceTokenizer:
-    """The tokenizer of a model: a folder's or a hub id's own, or the hash model's.
+    """The tokenizer of a model: a folder, a hub id, or the hash model.
 
     Raises:
-        BadModel: there is none.
+        BadModel: the model has no tokenizer.
     """
     if model == HASH_MODEL:
         return HashTokenizer()
@@ -142,7 +142,7 @@ def load_tokenizer(model: str) -> PieceTokenizer:
 def split_texts(
     tokenizer: PieceTokenizer, texts: Sequence[str], cut: ChunkSpec, *, spans: bool = False
 ) -> list[TextPieces]:
-    """What the model reads of each text, in order; with `spans` also which part of a chunked text each piece is.
+    """Split texts into pieces, in order; with `spans` also which characters of a chunked text each piece covers.
 
     Raises:
         BadModel: the prompt and special tokens leave no room for text.
@@ -151,7 +151,7 @@ def split_texts(
     if cut.overlap is None:
         room = cut.tokens - edge
         _check_budget(room, cut)
-        # The prompt is part of the text here, so that tokens merge over the seam as they do in training.
+        # The prompt is tokenized with the text, so that tokens merge at the seam as they do in training.
         found = tokenizer.ids([cut.prompt + text for text in texts]) if cut.prompt else tokenizer.ids(texts)
         return [
             TextPieces(
@@ -177,25 +177,25 @@ def split_texts(
 def _spans(
     text: str, places: Sequence[tuple[int, int]], starts: range, room: int
 ) -> tuple[tuple[int, int], ...]:
-    """Of each piece, from where its first token begins to where the first token behind it does.
+    """The characters of each piece: from the start of its first token to the start of the first token after it.
 
-    So no character falls between two pieces: space around tokens, and what a tokenizer passes over, goes to the piece
-    before it; a character of several tokens to the piece that has its last. The first and the last piece reach to the
-    ends of the text.
+    So no character falls between two pieces. Space around tokens, and what a tokenizer skips, belongs to the piece before
+    it; a character of several tokens to the piece with its last token. The first and the last piece reach to the ends of
+    the text.
     """
-    begins = accumulate((start for start, _ in places[1:]), max)  # a normaliser may change the order
+    begins = accumulate((start for start, _ in places[1:]), max)  # a normalizer may change the order
     edges = [0, *begins, *[len(text)] * (room + 1)]
     return tuple((edges[start], edges[start + room]) for start in starts)
 
 
 def max_piece_tokens(model: str, unsaid: int | None = None) -> int:
-    """The most tokens a piece of this model may have, special tokens included.
+    """The maximum length of a piece of this model in tokens, special tokens included.
 
-    sentence-transformers' own limit where the folder has one, else the tokenizer's, else the positions,
-    else `unsaid`.
+    The limit of sentence-transformers if the model has one, else the tokenizer's, else the number of positions, else
+    `unsaid`.
 
     Raises:
-        BadModel: the model's files do not say, and nor does the caller.
+        BadModel: neither the model's files nor the caller say.
     """
     if model == HASH_MODEL:
         return 512
@@ -214,7 +214,7 @@ def max_piece_tokens(model: str, unsaid: int | None = None) -> int:
 
 
 def model_config(model: str, name: str) -> dict[str, Any]:
-    """A JSON file of the model's folder, {} when there is none."""
+    """A JSON file of the model; {} when the model does not have it."""
     try:
         path = model_file(model, name)
     except ModelFileMissing:
@@ -227,11 +227,11 @@ def model_config(model: str, name: str) -> dict[str, Any]:
 
 
 def model_file(model: str, name: str) -> Path:
-    """A file of a model: in its folder, or fetched from (or cached of) the hub.
+    """A file of a model: in its folder, or downloaded from the hub (or in its cache).
 
     Raises:
-        Absent: the model has no such file.
-        BadModel: nobody knows, for the hub cannot be asked.
+        ModelFileMissing: the model has no such file.
+        BadModel: the hub cannot be reached.
     """
     folder = Path(model)
     if folder.is_dir():
@@ -251,7 +251,7 @@ def model_file(model: str, name: str) -> Path:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadModel(
             f"cannot get {name} of model {model!r}: {reason}",
-            hint="name a local model folder, or see that the hub can be reached",
+            hint="name a local model folder, or check that the hub can be reached",
         ) from error
 
 
@@ -262,6 +262,6 @@ def _hash_id(word: str) -> int:
 def _check_budget(room: int, cut: ChunkSpec) -> None:
     if room < 1:
         raise BadModel(
-            f"{cut.tokens} tokens leave no room for text beside prompt, special tokens and overlap",
+            f"{cut.tokens} tokens leave no room for text besides prompt, special tokens and overlap",
             hint="raise `tokens`, or shorten the prompt or the overlap",
         )

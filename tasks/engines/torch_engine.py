@@ -1,7 +1,7 @@
-"""Any encoder or decoder model of the hub through transformers: the engine that runs everywhere.
+"""Engine: any encoder or decoder model of the hub through transformers. Runs everywhere.
 
-bfloat16 where the processor or GPU has it, else float32 (float16 on older GPUs); length-sorted batches by
-token budget; mean, cls and last-token pooling. Safetensors only; code from the model's folder only when told to.
+bfloat16 if the processor or GPU has it, else float32 (float16 on older GPUs); length-sorted batches by token budget;
+mean, cls and last-token pooling. Safetensors only; code from the model's folder only with `remote_code`.
 """
 # transformers is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -21,7 +21,7 @@ from tasks.engines.precision import compute_dtype
 from tasks.engines.tokenizer import PieceTokenizer, load_failure
 
 CPU_BATCH_TOKENS = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores
-GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on one yet
+GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on a GPU yet
 
 
 class TorchEncoder:

@@ -1,8 +1,8 @@
-"""The same models through vLLM in this process: no HTTP, no JSON, prompts as token ids.
+"""Engine: the same models through vLLM in this process, with prompts as token ids instead of HTTP and JSON.
 
-Runs on a GPU with `vllm` and on a CPU with a CPU build of it; on a GPU nobody has seen it run yet. Pooling is said
-outright, for vLLM's own choice differs by architecture where a folder says nothing. Safetensors only; code from the
-model's folder only when told to.
+Runs on a GPU with `vllm` and on a CPU with a CPU build of it; not yet tested on a GPU. The pooling is always given,
+because vLLM's default differs by architecture when a folder does not say. Safetensors only; code from the model's
+folder only with `remote_code`.
 """
 # vllm is not in the environment that checks types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-# Read at import: the engine shares our process, says nothing of us to anybody, and on a CPU takes no more memory for
-# its cache than it is given and no cores but those that we have.
+# vLLM reads these at import: run in this process, send no usage statistics, and on a CPU use 1 GB for the cache and
+# only the cores of this process.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -37,11 +37,9 @@ from tasks.engines.tokenizer import BadModel, PieceTokenizer, load_failure, mode
 
 POOLERS: dict[Pooling, str] = {"mean": "MEAN", "cls": "CLS", "last": "LAST"}
 # Tokens at once on a CPU: 1,024 to 8,192 were as fast (MiniLM, one core: 6,600 tokens a CPU second), 65,536 a fifth
-# slower and a GB larger, for they fill no cache.
+# slower and a GB larger, because they do not fit the processor's cache.
 CPU_TOKENS = 2_048
-GPU_MEMORY_SHARE = (
-    0.9  # of a GPU's memory that vLLM takes, weights included; the rest is for what CUDA and others hold
-)
+GPU_MEMORY_SHARE = 0.9  # of a GPU's free memory for vLLM, weights included; the rest is for CUDA and others
 
 
 class VllmEncoder:
@@ -59,7 +57,7 @@ class VllmEncoder:
         remote_code: bool = False,
         dtype: str | None = None,
     ) -> None:
-        """`longest` is the longest piece in tokens: memory is laid out for it. `threads` counts on a CPU alone."""
+        """`longest` is the longest piece in tokens, for which memory is reserved. `threads` matters on a CPU only."""
         platform: Any = current_platform
         cpu = bool(platform.is_cpu())
         if threads and cpu:
@@ -88,21 +86,21 @@ class VllmEncoder:
                 max_num_batched_tokens=tokens,
                 max_num_seqs=max_batch_texts(tokens),
                 gpu_memory_utilization=GPU_MEMORY_SHARE,
-                enable_prefix_caching=False,  # documents share no prefix worth keeping
-                # Compiled kernels pay on a GPU that is rented for an hour (assumed, for none was at hand); on a CPU
-                # compiling needs a C++ compiler, which a machine may not have.
+                enable_prefix_caching=False,  # documents share no prefix worth caching
+                # Compiled kernels pay off on a GPU that is rented for an hour (assumed, not measured); on a CPU
+                # compilation needs a C++ compiler, which a machine may not have.
                 enforce_eager=cpu,
                 disable_log_stats=True,
                 use_tqdm_on_load=False,
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:  # vLLM's own are among these
+        except (OSError, ValueError, KeyError, RuntimeError) as error:  # vLLM's own errors are among these
             raise _start_failure(model, error) from error
         self.dimensions = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         over = max(map(len, ids), default=0)
         if over > self.longest:
-            raise ValueError(f"a piece of {over} tokens came to an engine laid out for {self.longest}")
+            raise ValueError(f"a piece of {over} tokens is longer than the engine's limit of {self.longest}")
         if not ids:
             return np.empty((0, self.dimensions), np.float32)
         prompt: Any = TokensPrompt

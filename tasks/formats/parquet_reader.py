@@ -1,7 +1,7 @@
-"""Rows of a Parquet file, read forwards and no further than asked, through whatever stream its store gives.
+"""Read rows of a Parquet file forward, only as far as asked, from the stream of a store.
 
-Many writers make row groups of a million rows, and a shard may be a part of one. The format gives no place to jump
-into a group, so a file stays open between the slices of it: the next one goes on where the last one ended.
+Many writers make row groups of a million rows, and a shard may be a part of one. Parquet offers no entry point within
+a group, so a file stays open between its slices: the next slice continues where the last one ended.
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -16,17 +16,17 @@ import pyarrow.parquet as pq
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span, Store
 
-FOOTER_SPAN: Span = (-(64 * 2**10), None)  # where the footer is: one request brings it
-COLUMN_BUFFER_BYTES = 4 * 2**20  # bytes of a column fetched at once
+FOOTER_SPAN: Span = (-(64 * 2**10), None)  # the footer is in the last bytes: one request fetches it
+COLUMN_BUFFER_BYTES = 4 * 2**20  # of a column, fetched at once
 BATCH_BYTES = 4 * 2**20  # bytes of rows decoded at once
 BATCH_ROWS = 1_024  # of those, at most
 
 
 def open_footer(source: Store, path: str, version: str) -> BinaryIO:
-    """The file's stream, at its end, for reading parts exactly. The caller closes it.
+    """Open a Parquet file with its footer prefetched, unbuffered. The caller closes the stream.
 
     Raises:
-        Changed: it is gone, or another.
+        ObjectChanged: it is gone, or another version.
     """
     stream = source.get(path, version, FOOTER_SPAN)
     if stream is None:
@@ -35,22 +35,23 @@ def open_footer(source: Store, path: str, version: str) -> BinaryIO:
 
 
 def read_small_table(body: bytes, columns: list[str] | None = None) -> pa.Table:
-    """A file that is in memory, read on this thread: of what `read_table` starts, some may live on for a moment.
+    """Read a Parquet file that is in memory, on this thread.
 
-    A process that ends in that moment aborts, however well it did (apache/arrow issue 34314).
+    `pyarrow.parquet.read_table` starts threads that may outlive the call for a moment, and a process that exits in that
+    moment aborts (apache/arrow issue 34314).
     """
     with pq.ParquetFile(pa.BufferReader(body), pre_buffer=False) as file:
         return file.read(columns, use_threads=False)
 
 
 class ForwardReader:
-    """One open file and the place in it."""
+    """One open Parquet file and the position in it."""
 
     def __init__(self, path: str, version: str, columns: Sequence[str], stream: BinaryIO) -> None:
-        """The file's footer is read; the stream is ours to close.
+        """Read the footer. This object closes the stream.
 
         Raises:
-            pyarrow.ArrowException: it is no Parquet.
+            pyarrow.ArrowException: it is not a Parquet file.
         """
         self.path, self.version, self.columns = path, version, tuple(columns)
         self._stream = stream
@@ -64,13 +65,15 @@ class ForwardReader:
         groups = [meta.row_group(n) for n in range(meta.num_row_groups)]
         self._sizes = [max(1, group.total_byte_size // max(1, group.num_rows)) for group in groups]
         self._ends = list(accumulate(group.num_rows for group in groups))
-        self._group = -1  # being read
+        self._group = -1  # the group that is being read
         self._batches: Iterator[pa.RecordBatch] = iter(())
-        self._row = 0  # the next that comes
-        self._held: pa.RecordBatch | None = None  # decoded for the last slice, and belongs to the next
+        self._row = 0  # the next row
+        self._held: pa.RecordBatch | None = (
+            None  # rows that were decoded for the last slice and belong to the next
+        )
 
     def read(self, start: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Rows [start, end) in small batches, each with the row that it begins at."""
+        """Rows [start, end) in small batches, each with the number of its first row."""
         for group, last in enumerate(self._ends):
             first = self._ends[group - 1] if group else 0
             if first < end and last > start:
@@ -102,13 +105,13 @@ class ForwardReader:
 
 
 class OpenFile:
-    """The file that was read last, still open."""
+    """Keeps the file that was read last open for its next slice."""
 
     def __init__(self) -> None:
         self._open: ForwardReader | None = None
 
     def at(self, piece: Slice, columns: Sequence[str], stream: Callable[[], BinaryIO]) -> ForwardReader:
-        """The file of a slice: the one in hand where it is the same, else that of the stream."""
+        """The reader of a slice's file: the open one if it is the same file, else a new one on `stream`."""
         found = self._open
         if found and (found.path, found.version, found.columns) == (
             piece.path,

@@ -1,7 +1,7 @@
-"""Small files opened before their turn, so that a shard of a thousand of them does not wait a thousand times.
+"""Prefetch small files: open the next ones while the current one is read, so that latency is paid once, not per file.
 
-A store far away answers after tens of milliseconds, whatever is asked. What comes first of each file comes with its
-opening, so a few at a time are opened while the one before is read. Order and errors are as if nothing were ahead.
+A distant store answers after tens of milliseconds, whatever the request. Opening a file fetches its first bytes. Order
+and errors are the same as without prefetching.
 """
 
 from collections import deque
@@ -16,23 +16,23 @@ from tasks.formats.readers import open_slice
 from tasks.protocol.shard import Slice
 from tasks.stores.base import Store
 
-OPEN_AHEAD = 8  # files; each may bring a block of 8 MiB
+OPEN_AHEAD = 8  # files; each may hold a block of 8 MiB
 
 
 def prefetch(
     source: Store, slices: Sequence[Slice], at_once: int = OPEN_AHEAD
 ) -> Generator[tuple[Slice, BinaryIO | None]]:
-    """The slices in order, each with its stream, None where the file before is the same or nothing is gained.
+    """The slices in order, each with its open stream; None for a slice of the file before, and for a single file.
 
     Raises:
-        Changed: when its turn comes, as `opened` does.
-        Refused: likewise.
+        ObjectChanged: as `open_slice`, when the slice's turn comes.
+        StoreError: the same.
     """
     if len({piece.path for piece in slices}) < 2:
         yield from ((piece, None) for piece in slices)
         return
     fresh = [True, *(one.path != other.path for one, other in pairwise(slices))]
-    with ThreadPoolExecutor(at_once, "ahead") as pool:
+    with ThreadPoolExecutor(at_once, "prefetch") as pool:
         waiting: deque[Future[BinaryIO] | None] = deque()
         try:
             position = 0

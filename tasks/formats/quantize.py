@@ -1,8 +1,8 @@
-"""Unit vectors in fewer bits, and back: half precision, whole numbers with a scale, signs.
+"""Quantize unit vectors and dequantize them: half precision, int8 with a scale, and signs.
 
-int8: a row's numbers are `vector * scale`, with a scale of its own, its largest number being 127 times that.
-binary: one bit a dimension, 1 where the number is above 0, eight to a byte, the first in the highest bit, as
-`numpy.packbits` has it; of the numbers only the signs are left. Knows columns, not files.
+int8: a row is `vector * scale`; each row has its own scale, which is its largest number divided by 127.
+binary: one bit a dimension, 1 when the number is above 0; eight to a byte, the first in the highest bit, as
+`numpy.packbits` does. Only the signs are left. Knows columns, not files.
 """
 
 # the stubs of pyarrow are generic in what a file decides
@@ -29,37 +29,37 @@ Floats = NDArray[np.float32]
 
 
 class UnsupportedDimensions(Problem):
-    """So many dimensions cannot be stored in this type."""
+    """This type cannot store vectors of so many dimensions."""
 
 
 def stored_width(dimensions: int, dtype: Dtype) -> int:
-    """Numbers in a stored vector.
+    """How many numbers a stored vector has.
 
     Raises:
-        NoWidth: bits come in eights.
+        UnsupportedDimensions: binary needs a multiple of 8.
     """
     if dtype != "binary":
         return dimensions
     if dimensions % 8:
         raise UnsupportedDimensions(
-            f"binary vectors hold 8 dimensions a byte, and {dimensions} are no multiple of 8",
+            f"binary vectors hold 8 dimensions a byte, and {dimensions} is not a multiple of 8",
             hint=f"set output.dimensions to {max(8, dimensions - dimensions % 8)}, or output.dtype to int8",
         )
     return dimensions // 8
 
 
 def numpy_dtype(dtype: Dtype) -> np.dtype[Any]:
-    """What a stored vector is made of, in memory."""
+    """The type of a stored number in memory."""
     return np.dtype(NUMBERS[dtype])
 
 
 def arrow_type(dtype: Dtype) -> pa.DataType:
-    """The same, in a file."""
+    """The type of a stored number in a file."""
     return pa.from_numpy_dtype(numpy_dtype(dtype))
 
 
 def quantize(vectors: Floats, dtype: Dtype) -> tuple[NDArray[Any], Floats | None]:
-    """What is stored of each row, [rows, width], and the scale of each row where there is one."""
+    """Quantize rows: the stored numbers, [rows, width], and for int8 the scale of each row."""
     if dtype == "int8":
         scales = np.abs(vectors).max(axis=1, initial=0) / np.float32(LARGEST)
         steps = np.where(scales > 0, scales, np.float32(1))
@@ -70,13 +70,12 @@ def quantize(vectors: Floats, dtype: Dtype) -> tuple[NDArray[Any], Floats | None
 
 
 def dequantize(rows: pa.RecordBatch | pa.Table) -> Floats:
-    """The vectors of a batch or a table of an output, [rows, dimensions], as near as it knows them.
+    """Dequantize the vectors of a batch or table of an output: [rows, dimensions].
 
-    Those of binary are of length 1 and know signs only. What a file says of itself is believed: `embedfleet.dtype` in
-    the metadata of its schema.
+    Binary vectors come back as signs, of length 1. The type is `embedfleet.dtype` in the metadata of the schema.
 
     Raises:
-        ValueError: it does not say what it holds.
+        ValueError: the metadata does not name a type.
     """
     said = (rows.schema.metadata or {}).get(b"embedfleet.dtype", b"").decode()
     if said not in DTYPES:
@@ -92,7 +91,7 @@ def dequantize(rows: pa.RecordBatch | pa.Table) -> Floats:
 
 
 def stored_matrix(rows: pa.RecordBatch | pa.Table) -> NDArray[Any]:
-    """The numbers of the vectors as they are stored, [rows, width]."""
+    """The stored numbers of the vectors, [rows, width]."""
     column: Any = rows.column("vector")
     parts: list[Any] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     wide: int = column.type.list_size

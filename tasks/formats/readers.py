@@ -1,7 +1,7 @@
-"""Documents out of input files, one at a time, whatever the files hold.
+"""Read documents from input files, one at a time, whatever the files hold.
 
-A bad row becomes a `Bad` with its place and reason and never stops the rest. Reads ranges, so a shard needs
-no re-upload; holds one row (or one small batch of Parquet rows) at a time.
+A bad row becomes a `BadRow` with its position and reason and never stops the rest. Reads ranges, so a shard needs no
+re-upload. Holds one row (or one small batch of Parquet rows) at a time.
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -26,18 +26,18 @@ from tasks.formats.parquet_reader import OpenFile, open_footer
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Store, StoreError
 
-MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined, not held
-ZSTD_READ_BYTES = (
-    4_096  # bytes decompressed at once: where a .zst is damaged, Arrow loses what it had of this read
-)
-csv.field_size_limit(8 * MAX_TEXT_BYTES)  # a longer field breaks the file off: the parser holds it in memory
+MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined and not held in memory
+ZSTD_READ_BYTES = 4_096  # decompressed at once: where a .zst is damaged, Arrow loses this read
+csv.field_size_limit(
+    8 * MAX_TEXT_BYTES
+)  # a longer field ends the reading of its file: the parser holds it in memory
 
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One record. `position` is a row in Parquet, a record in CSV, else a byte of the (decompressed) file."""
+    """One record. `position` counts rows in Parquet, records in CSV, else bytes of the (decompressed) file."""
 
     id: str
     text: str
@@ -61,14 +61,14 @@ ReadRow = Document | BadRow
 
 @dataclass(frozen=True, slots=True)
 class _Unreadable:
-    """Stands for a value that could not be read. `why` completes "the id is"."""
+    """A value that could not be read. `why` completes "the id is"."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column or key is the text, which the id (None: file and position), and which are kept beside the vectors."""
+    """The columns or keys of text and id (None: file and position), and those that are stored with the vectors."""
 
     text: str
     id: str | None
@@ -76,7 +76,7 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns to be read, each once."""
+        """All columns to read, each once."""
         return tuple(dict.fromkeys((self.text, *([self.id] if self.id is not None else []), *self.keep)))
 
 
@@ -89,11 +89,11 @@ def read_rows(
 ) -> Iterator[ReadRow]:
     """The rows of a slice, good and bad, in file order. With a `bookmark` a Parquet file stays open for the next slice.
 
-    `stream` is what `opened` gave, where that was called before.
+    `stream` is the result of `open_slice`, if that was called before.
 
     Raises:
-        Changed: the file is gone or no longer the one that was planned.
-        Refused: it is no file of the corpus, or the store does not let us read it.
+        ObjectChanged: the file is gone, or not the version that was planned.
+        StoreError: it is not a file of the corpus, or the store does not let us read it.
     """
     if piece.kind == "parquet":
         yield from _parquet(source, piece, columns, bookmark, stream)
@@ -103,14 +103,14 @@ def read_rows(
 
 
 def open_slice(source: Store, piece: Slice) -> BinaryIO:
-    """The stream of a slice's file, whose beginning (of Parquet, whose end) is here when this returns.
+    """Open the file of a slice and fetch its first bytes (for Parquet, its last).
 
     Raises:
-        Changed: the file is gone or no longer the one that was planned.
-        Refused: it is no file of the corpus, or the store does not let us read it.
+        ObjectChanged: the file is gone, or not the version that was planned.
+        StoreError: it is not a file of the corpus, or the store does not let us read it.
     """
     inside = PurePosixPath(piece.path)
-    if inside.is_absolute() or ".." in inside.parts:  # a manifest that no planner wrote
+    if inside.is_absolute() or ".." in inside.parts:  # the manifest is not by our planner
         raise StoreError(f"{piece.path!r} is not a path inside the corpus", hint="plan and launch again")
     if piece.kind == "parquet":
         try:
@@ -126,7 +126,7 @@ def open_slice(source: Store, piece: Slice) -> BinaryIO:
 
 
 def missing_file(source: Store, piece: Slice) -> Problem:
-    """Why a file is not there: it alone is gone, or nothing is there any more, as when a disk is not mounted."""
+    """The error for a missing file: it alone is gone, or the whole corpus is, as when a disk is not mounted."""
     if source.list(""):
         return ObjectChanged(piece.path, piece.version, None)
     return StoreError(
@@ -136,7 +136,7 @@ def missing_file(source: Store, piece: Slice) -> Problem:
 
 
 def rows_of_stream(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
-    """The rows of a stream of plain bytes: anything but Parquet."""
+    """The rows of a stream of plain bytes, of any format but Parquet."""
     if piece.kind in ("csv", "tsv"):
         yield from _table(stream, piece, columns)
     else:
@@ -144,7 +144,7 @@ def rows_of_stream(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator
 
 
 def decompressed(stream: BinaryIO, name: str) -> BinaryIO:
-    """The bytes of a file as they come, decompressed when its name ends with .gz or .zst."""
+    """The stream of a file, decompressed when its name ends with .gz or .zst."""
     if name.endswith(".gz"):
         return cast("BinaryIO", gzip.open(stream, "rb"))
     if name.endswith(".zst"):
@@ -163,7 +163,7 @@ def _lines(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow
             line = stream.readline(MAX_TEXT_BYTES + 1)
             length = len(line)
             whole = line.endswith(b"\n") or length <= MAX_TEXT_BYTES
-            while not whole:  # read past the rest, without holding it
+            while not whole:  # skip the rest without holding it
                 rest = stream.readline(2**20)
                 length += len(rest)
                 whole = rest.endswith(b"\n") or not rest
@@ -188,7 +188,7 @@ def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> ReadRow
         text = line.decode()
     except UnicodeDecodeError as error:
         return BadRow(piece.path, position, f"invalid UTF-8 at byte {error.start} of the line")
-    if piece.kind == "text":  # its lines have no names: the text is all there is
+    if piece.kind == "text":  # a line of text has no columns
         return row_of(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))
     try:
         record: Any = json.loads(text)
@@ -215,7 +215,7 @@ def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow
             yield row_of(piece.path, position, record, columns)
             position += 1
     finally:
-        text.detach()  # the stream is the caller's to close
+        text.detach()  # the caller closes the stream
 
 
 def _parquet(
@@ -247,7 +247,7 @@ def _batch(batch: pa.RecordBatch, first: int, file: str, columns: Columns) -> It
 
 
 def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
-    """A column as Python values; strings as bytes, for Arrow does not check that they are UTF-8."""
+    """A column as Python values; strings as bytes, because Arrow does not check that they are UTF-8."""
     if name not in batch.schema.names:
         return [None] * batch.num_rows
     if batch.schema.names.count(name) > 1:  # the planner refuses these
@@ -258,7 +258,7 @@ def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
     column = _raw(column)
     try:
         return cast("list[Any]", column.to_pylist())
-    except (ValueError, OverflowError):  # a value that Python cannot hold; the others are good
+    except (ValueError, OverflowError):  # Python cannot hold one of the values; the others are good
         return [_value(scalar) for scalar in column]
 
 
@@ -278,7 +278,7 @@ def _raw(column: Any) -> Any:
 
 
 def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns) -> ReadRow:
-    """The document, or what is wrong with the row."""
+    """The document of a row, or what is wrong with it."""
     text = _decoded(record.get(columns.text))
     identity = _decoded(record.get(columns.id)) if columns.id is not None else None
     name = f"{file}#{position}" if columns.id is None else _identity(identity)
@@ -294,7 +294,7 @@ def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns
 
 
 def _kept(value: Any) -> str | None:
-    """A value as text: strings as they are, others as JSON, so that a column is of one type whatever its files hold."""
+    """A value as text: strings as they are, others as JSON, so that a column has one type over all files."""
     if value is None or isinstance(value, _Unreadable):
         return None
     if isinstance(value, bytes):
@@ -309,13 +309,13 @@ def _decoded(value: Any) -> Any:
 
 
 def _identity(value: Any) -> str | None:
-    if isinstance(value, bool) or value == "" or value != value:  # noqa: PLR0124 - a NaN names nothing
+    if isinstance(value, bool) or value == "" or value != value:  # noqa: PLR0124 - NaN is not an id
         return None
     return str(value) if isinstance(value, str | int | float | Decimal | UUID) else None
 
 
 def _fault(text: Any, column: str) -> str | None:
-    """Why this is not a text, None when it is one."""
+    """Why this is not a text to embed; None when it is one."""
     if text is None:
         return f"no text: {column!r} is missing or null"
     if not isinstance(text, str):

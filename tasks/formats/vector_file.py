@@ -1,6 +1,6 @@
-"""Vectors into one Parquet file, in row groups of a size that readers like: a shard of any size fits in memory.
+"""Write vectors to a Parquet file, in row groups that suit readers, so that a shard of any size fits in memory.
 
-Knows rows, not shards. What is kept of the source lies beside each vector as text.
+Knows rows, not shards. Columns that are kept from the source are stored with each vector as text.
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -21,26 +21,26 @@ from tasks.engines.base import Vectors
 from tasks.formats.quantize import arrow_type, numpy_dtype, quantize, stored_width
 from tasks.protocol.dtypes import Dtype
 
-OWN_COLUMNS = ("id", "chunk", "vector", "scale")  # columns that no source column may be called
-ELEMENT_PATH = "vector.list.element"  # what Parquet calls the numbers in the vectors
+OWN_COLUMNS = ("id", "chunk", "vector", "scale")  # names that no column of the source may have
+ELEMENT_PATH = "vector.list.element"  # Parquet's path of the numbers in the vectors
 
-# A row group is what a reader loads at once and what its threads share out. At most so many rows, half of the 122,880
-# that DuckDB writes by itself, and so many bytes of vectors, half of the 128 MiB that is the largest block of Ray Data
-# and parquet-java's usual group. A shard of a million tokens is mostly one group.
+# A reader loads a row group at once and divides groups among its threads. The maximum of rows is half of the 122,880
+# that DuckDB writes by default; the maximum of bytes of vectors is half of 128 MiB, the largest block of Ray Data and
+# the default group of parquet-java. A shard of a million tokens is mostly one group.
 GROUP_ROWS = 65_536
 GROUP_BYTES = 64 * 2**20
 GROUP_KEPT_CHARACTERS = (
     64 * 2**20
 )  # characters of what is kept of the source, about; Arrow takes 2 GiB of a column at once
-QUANTIZE_NUMBERS = 2**20  # numbers turned into fewer bits at once, so that this takes little memory beside
+QUANTIZE_NUMBERS = 2**20  # numbers quantized at once, so that this takes little memory
 
 
 def arrow_schema(
     dimensions: int, dtype: Dtype, keep: Sequence[str] = (), meta: Mapping[str, str] | None = None
 ) -> pa.Schema:
-    """`id` (document), `chunk` (its number in the document), `vector` (fixed-size list), `scale` for int8, what is kept.
+    """Columns: `id` (document), `chunk` (its number), `vector` (fixed-size list), `scale` for int8, kept columns.
 
-    The metadata has `meta`, `dtype` and `dimensions`, each key after `embedfleet.`.
+    The metadata holds `meta`, `dtype` and `dimensions`, each key with the prefix `embedfleet.`.
     """
     numbers = pa.list_(
         pa.field("element", arrow_type(dtype), nullable=False), stored_width(dimensions, dtype)
@@ -58,9 +58,9 @@ def arrow_schema(
 
 
 class VectorFileWriter:
-    """A Parquet file being written. Complete only after `close`, or after the `with` block.
+    """Writes a Parquet file, which is complete after `close`, or after the `with` block.
 
-    Holds one row group. Where groups end does not depend on how many rows come at once.
+    Holds one row group in memory. Where groups end does not depend on how many rows come at once.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class VectorFileWriter:
         self.dimensions = dimensions
         self.rows = 0
         self.schema = arrow_schema(dimensions, dtype, keep, meta)
-        # Vectors do not shrink. But Parquet has no number of 8 bits, it stores such as 32: only as places in a
-        # dictionary, which has 256 at most, do they take a byte each.
+        # Vectors do not compress. But Parquet stores numbers of 8 bits in 32: they take one byte each only as indices
+        # into a dictionary, which has 256 entries at most.
         others = [name for name in self.schema.names if name != "vector"]
         how: dict[str, Any] = {
             "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none"},
@@ -89,13 +89,13 @@ class VectorFileWriter:
         wide = stored_width(dimensions, dtype)
         self._most = max(1, min(GROUP_ROWS, GROUP_BYTES // (wide * stored.itemsize)))
         self._keep = list(keep)
-        # What is held. Memory that no row has come to is not taken.
+        # The rows held. The system commits memory only for rows that came.
         self._vectors = np.empty((self._most, wide), stored)
         self._scales = np.empty(self._most if dtype == "int8" else 0, np.float32)
         self._ids: list[str] = []
         self._chunks: list[int] = []
         self._kept: list[Sequence[str | None]] = []
-        self._characters = 0  # of what is kept
+        self._characters = 0  # of kept columns
 
     def add(
         self,
@@ -104,13 +104,13 @@ class VectorFileWriter:
         vectors: Vectors,
         kept: Sequence[Sequence[str | None]] = (),
     ) -> None:
-        """Rows. `vectors` is [len(ids), dimensions], of length 1; `kept` has by row the values of the columns to keep."""
+        """Add rows. `vectors` is [len(ids), dimensions], of length 1; `kept` holds the kept columns of each row."""
         sizes = list(accumulate((sum(len(value or "") for value in values) for values in kept), initial=0))
         part = max(1, QUANTIZE_NUMBERS // self.dimensions)
         start = 0
         while start < len(ids):
             end = min(len(ids), start + part, start + self._most - len(self._ids))
-            if self._keep:  # the row that fills the group is its last
+            if self._keep:  # the row that reaches the limit is the group's last
                 end = min(
                     end,
                     bisect_left(sizes, sizes[start] + GROUP_KEPT_CHARACTERS - self._characters, start + 1),
@@ -123,13 +123,13 @@ class VectorFileWriter:
             start = end
 
     def close(self) -> None:
-        """Write what is left, and the footer."""
+        """Write the last group and the footer."""
         if self._writer.is_open:
             self._flush()
             self._writer.close()
 
     def _hold(self, ids: Sequence[str], chunks: Sequence[int], vectors: Vectors) -> None:
-        """Copied: the caller may use its own again."""
+        """Copy rows into the group: the caller may reuse its arrays."""
         first, last = len(self._ids), len(self._ids) + len(ids)
         self._vectors[first:last], scales = quantize(vectors, self.dtype)
         if scales is not None:
@@ -139,7 +139,7 @@ class VectorFileWriter:
         self.rows += len(ids)
 
     def _flush(self) -> None:
-        """One row group."""
+        """Write one row group."""
         count = len(self._ids)
         if not count:
             return
@@ -168,6 +168,6 @@ class VectorFileWriter:
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file, hexadecimal."""
+    """The sha256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return file_digest(stream, "sha256").hexdigest()

@@ -261,7 +261,7 @@ def test_a_pooling_that_we_do_not_have_is_a_bad_model(tmp_path: Path, pool: dict
 @pytest.mark.parametrize("kind", ["Dense", "LayerNorm", "WeightedLayerPooling"])
 def test_a_module_that_we_do_not_compute_is_a_bad_model(tmp_path: Path, kind: str) -> None:
     folder = laid_out(tmp_path, {"pooling_mode": "mean"}, ("Transformer", "Pooling", kind))
-    with pytest.raises(BadModel, match=f"no engine here computes: {kind}"):
+    with pytest.raises(BadModel, match=f"no engine of embedfleet computes: {kind}"):
         pooling(folder)
 
 

@@ -2,7 +2,7 @@
 
 Machines take a minute to come up there, so a fixture asks for all of them at once, one for each thing that may happen
 to a machine, and the tests look at what became of each. What only processes can show is in `test_cloud`. The rented
-half runs in SkyPilot's environment, on a bed that is up: `tests/e2e/test_slurm.py` starts it.
+half runs in SkyPilot's environment, on a cluster that is up: `tests/e2e/test_slurm.py` starts it.
 """
 
 import os
@@ -20,12 +20,12 @@ from launcher.fleet.backends.skypilot import SkyPilotBackend
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
 from tasks.protocol import manifest
-from tasks.skypilot_task import Place, Recipe
+from tasks.skypilot_task import Place, TaskSpec
 from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT
 from tests.support.runs import corpus, done, launch
 
-BED = "EMBEDFLEET_TEST_BED"  # the folder of a Slurm bed that is up
+CLUSTER = "EMBEDFLEET_TEST_CLUSTER"  # the folder of a Slurm cluster that is up
 PATIENCE = {"local": 30.0, "skypilot": 600.0}  # seconds
 HAPPENS = ("works", "ends", "refused", "drained", "ended")
 
@@ -103,7 +103,7 @@ def local(folder: Path, store: FolderStore, run: str) -> Callable[[], Backend]:
 
 
 def rented(folder: Path, store: FolderStore, run: str) -> Callable[[], Backend]:
-    recipe = Recipe(
+    recipe = TaskSpec(
         run=run,
         lot=0,
         gpu="L4",
@@ -116,7 +116,7 @@ def rented(folder: Path, store: FolderStore, run: str) -> Callable[[], Backend]:
         engine="hash",
         workers=1,
         code=str(ROOT / "tasks"),
-        prebuilt=f"{os.environ[BED]}/worker-env",
+        prebuilt=f"{os.environ[CLUSTER]}/worker-env",
         settings={"EMBEDFLEET_HASH_SECONDS": os.environ["EMBEDFLEET_HASH_SECONDS"]},
     )
     return lambda: SkyPilotBackend(folder, store, run, {0: recipe})
@@ -127,14 +127,14 @@ def scenes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Mapping[str, Scene], None, None]:
     kind: str = request.param
-    if kind == "skypilot" and BED not in os.environ:
-        pytest.skip("needs a Slurm bed that is up: make e2e")
+    if kind == "skypilot" and CLUSTER not in os.environ:
+        pytest.skip("needs a Slurm cluster that is up: make e2e")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDFLEET_HASH_SECONDS", "60")  # of 1,000 tokens: two seconds for a shard of these
         folder = (
             tmp_path_factory.mktemp("clouds")
             if kind == "local"
-            else Path(os.environ[BED], "shared", "contract")
+            else Path(os.environ[CLUSTER], "shared", "contract")
         )
         before = os.umask(0)
         found = raise_curtain(kind, folder)

@@ -1,31 +1,27 @@
-"""Our words against the installed SkyPilot's own: statuses, errors, task files, its optimizer. No server, no network.
+"""Our tables against the installed SkyPilot: statuses, errors, task files, its optimizer. No server, no network.
 
-SkyPilot lives in an environment of its own, `.venv-cloud`; what is asked of it runs there as a script.
+SkyPilot is installed in an environment of its own, `.venv-cloud`; code that needs it runs there as a script.
 """
 
 import json
 import os
 import subprocess
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from launcher.fleet.backends.skypilot_status import (
-    END_OF_STATUS,
-    ERROR_KINDS,
-    PHASE_OF_STATUS,
-    USER_JOB_FAILURE,
-)
-from launcher.fleet.task_specs import specs_of, task_yamls
+from launcher.fleet.backends.skypilot_errors import ERROR_KINDS
+from launcher.fleet.backends.skypilot_status import END_OF_STATUS, PHASE_OF_STATUS, USER_JOB_FAILURE
+from launcher.fleet.task_specs import places_of, specs_of, task_yamls
 from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
+from launcher.planning.saved_plan import SavedPlan
 from pricing import price_book
 from tasks.clock import utc
-from tasks.skypilot_task import ENGINES, Place, ranked
+from tasks.skypilot_task import ENGINES, by_price
 from tests.support.clusters import catalogs
 from tests.support.clusters.skyhome import CLOUD, ROOT
 from tests.tasks.test_skypilot_task import RECIPE
@@ -83,18 +79,18 @@ print(json.dumps(sorted(c.__name__ for c in own if issubclass(c, BaseException))
     assert in_cloud(home, code=code) == sorted(ERROR_KINDS)
 
 
-def test_the_fields_that_are_read_of_a_job_are_fields_of_it(home: Path) -> None:
+def test_job_fields_exist_in_skypilot(home: Path) -> None:
     code = """
 import json
 from sky.schemas.api.responses import ManagedJobRecord
 print(json.dumps(sorted(ManagedJobRecord.model_fields)))
 """
-    from launcher.fleet.backends.skypilot import JOB_FIELDS
+    from launcher.fleet.backends.skypilot_client import JOB_FIELDS
 
     assert set(JOB_FIELDS) <= set(in_cloud(home, code=code))
 
 
-def test_the_event_of_a_program_that_failed_is_marked_as_skypilot_marks_it(home: Path) -> None:
+def test_code_of_a_failed_programs_event_is_skypilots(home: Path) -> None:
     code = """
 import json
 from sky.jobs.state import USER_JOB_FAILURE_EVENT_CODE
@@ -104,17 +100,17 @@ print(json.dumps([USER_JOB_FAILURE_EVENT_CODE, "job_id" in GetJobEventsBody.mode
     assert in_cloud(home, code=code) == [USER_JOB_FAILURE, True]
 
 
-def test_loading_skypilot_leaves_the_logs_of_other_libraries_alone(home: Path) -> None:
+def test_loading_skypilot_leaves_the_root_logger_alone(home: Path) -> None:
     code = """
 import json, logging
-from launcher.clouds import skypilot
-skypilot.load()
+from launcher.fleet.backends.skypilot_client import load_sky
+load_sky()
 print(json.dumps([logging.getLogger().hasHandlers(), logging.getLogger().level == logging.WARNING]))
 """
     assert in_cloud(home, code=code) == [False, True]
 
 
-def test_skypilots_catalog_has_a_price_of_spot_for_each_zone_and_none_for_a_type_it_does_not_know(
+def test_catalog_price_of_spot_is_by_zone_and_none_for_an_unknown_type(
     home: Path,
 ) -> None:
     offers = [
@@ -125,11 +121,11 @@ def test_skypilots_catalog_has_a_price_of_spot_for_each_zone_and_none_for_a_type
     zones = {o.zone: str(o.usd_per_hour) for o in offers if o.purchase == "spot"}
     code = f"""
 import json
-from launcher.clouds.skypilot import SkyPilot
-from launcher.record import Site
-cloud = SkyPilot.__new__(SkyPilot)
-prices = {{z: str(cloud.price(Site("aws", "us-east-1", z, "spot"), "g6.xlarge")) for z in {sorted(map(str, zones))}}}
-print(json.dumps(prices | {{"?": cloud.price(Site("aws", "us-east-1", "us-east-1a", "spot"), "no.such")}}))
+from launcher.fleet.backends.skypilot import SkyPilotBackend
+from launcher.ledger.records import Site
+backend = SkyPilotBackend.__new__(SkyPilotBackend)
+prices = {{z: str(backend.price(Site("aws", "us-east-1", z, "spot"), "g6.xlarge")) for z in {sorted(map(str, zones))}}}
+print(json.dumps(prices | {{"?": backend.price(Site("aws", "us-east-1", "us-east-1a", "spot"), "no.such")}}))
 """
     assert in_cloud(home, code=code) == zones | {"?": None}
 
@@ -137,21 +133,19 @@ print(json.dumps(prices | {{"?": cloud.price(Site("aws", "us-east-1", "us-east-1
 # --- examples
 
 
-def example(name: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """An example's plan, from the prices of the snapshot, and the task files of its lots."""
+def example(name: str) -> tuple[SavedPlan, dict[str, str]]:
+    """An example's plan, from the prices of the snapshot, and the task files of its groups."""
     job, _ = read_job(EXAMPLES / name / "job.yaml")
     choices = planner.PlanOptions(on=None, probe_seconds=0.1, offers=price_book.load())
-    body = plans.to_json(planner.make_plan(job, Path("/home/ann"), choices, utc(), lambda _: None))
+    plan = plans.saved_plan_of(planner.make_plan(job, Path("/home/ann"), choices, utc(), lambda _: None))
     assert job.output
-    recipes = specs_of(body, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
-    return body, task_yamls(recipes)
+    specs = specs_of(plan, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
+    return plan, task_yamls(specs)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_golden_task_files_of_an_example_are_what_its_plan_gives_and_skypilot_takes_them(
-    name: str, home: Path
-) -> None:
-    body, made = example(name)
+def test_golden_task_files_match_the_plan_and_skypilot_accepts_them(name: str, home: Path) -> None:
+    plan, made = example(name)
     if os.environ.get("EMBEDFLEET_GOLDEN"):
         for old in (EXAMPLES / name).glob("lot-*.yaml"):
             old.unlink()
@@ -164,19 +158,14 @@ def test_the_golden_task_files_of_an_example_are_what_its_plan_gives_and_skypilo
     taken = in_cloud(
         home, str(ROOT / "tests" / "support" / "clusters" / "offline.py"), *_runnable(files, home)
     )
-    for lot, seen in zip(body["lots"], taken.values(), strict=True):
-        places = ranked(
-            [
-                Place(lot["cloud"], s["region"], s["zone"], s["instance_type"], Decimal(s["usd_per_hour"]))
-                for s in lot["places"]
-            ]
-        )
+    for group, seen in zip(plan.lots, taken.values(), strict=True):
+        places = by_price(places_of(group))
         assert [(a["cloud"], a["region"], a["instance_type"], a["spot"]) for a in seen["asked"]] == [
-            (p.cloud, p.region, p.instance_type, lot["spot"]) for p in places
+            (p.cloud, p.region, p.instance_type, group.spot) for p in places
         ]
         assert seen["best"]["region"] == places[0].region, "its optimizer would go elsewhere first"
         assert abs(seen["best"]["usd_per_hour"] - float(places[0].usd_per_hour or 0)) < 0.0051
-        assert seen["best"]["labels"]["embedfleet-run"] == body["run"]
+        assert seen["best"]["labels"]["embedfleet-run"] == plan.run
 
 
 def _runnable(files: Sequence[str], home: Path) -> list[str]:
@@ -194,7 +183,7 @@ def _runnable(files: Sequence[str], home: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
-def test_what_a_machine_installs_can_be_installed_together(engine: str, tmp_path: Path) -> None:
+def test_packages_of_a_machine_can_be_installed_together(engine: str, tmp_path: Path) -> None:
     from dataclasses import replace
 
     from tasks.skypilot_task import requirements
@@ -203,7 +192,7 @@ def test_what_a_machine_installs_can_be_installed_together(engine: str, tmp_path
     resolve(tmp_path, "\n".join(needs))
 
 
-def test_what_a_laptop_installs_to_rent_machines_can_be_installed_together(tmp_path: Path) -> None:
+def test_packages_of_a_laptop_that_rents_can_be_installed_together(tmp_path: Path) -> None:
     text = resolve(tmp_path, f"embedfleet[cloud] @ file://{ROOT}")
     assert "skypilot==0.14" in text
 

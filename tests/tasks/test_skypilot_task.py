@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 from tasks.skypilot_task import (
     COMMON,
     Place,
-    Recipe,
-    in_words,
+    TaskSpec,
+    by_price,
+    describe,
     label,
-    prefix,
-    ranked,
+    machine_prefix,
+    machine_task,
     requirements,
-    task,
     to_yaml,
 )
 from tests.support.paths import GOLDEN, ROOT
 
 EAST = Place("aws", "us-east-1", "use1-az2", "g6.xlarge", Decimal("0.347"))
 OHIO = Place("aws", "us-east-2", "use2-az3", "g6.xlarge", Decimal("0.2133"))
-RECIPE = Recipe(
+RECIPE = TaskSpec(
     run="reviews-1a2b3c4d",
     lot=0,
     gpu="L4",
@@ -73,9 +73,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("name", "recipe"), [("aws", RECIPE), ("slurm", SLURM)])
-def test_the_yaml_is_the_golden_one(name: str, recipe: Recipe) -> None:
+def test_the_yaml_is_the_golden_one(name: str, recipe: TaskSpec) -> None:
     path = GOLDEN / f"task-{name}.yaml"
-    text = to_yaml(task(recipe))
+    text = to_yaml(machine_task(recipe))
     if os.environ.get("EMBEDFLEET_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def test_places_are_asked_for_in_the_order_of_our_prices() -> None:
         replace(EAST, region="eu-west-1", usd_per_hour=Decimal(2)),
         replace(OHIO, region="x", usd_per_hour=None),
     )
-    assert [p.region for p in ranked([dear, unknown, EAST, OHIO])] == [
+    assert [p.region for p in by_price([dear, unknown, EAST, OHIO])] == [
         "us-east-2",
         "us-east-1",
         "eu-west-1",
@@ -104,40 +104,40 @@ def test_a_zones_id_that_means_the_same_to_all_is_not_asked_for() -> None:
 
 def test_zones_that_cannot_be_told_apart_are_asked_for_once_at_the_lower_price() -> None:
     other = replace(EAST, zone="use1-az4", usd_per_hour=Decimal("0.36"))
-    assert ranked([other, EAST]) == [EAST]
+    assert by_price([other, EAST]) == [EAST]
 
 
 def test_the_places_of_one_machine_go_before_the_lots() -> None:
-    assert [o["infra"] for o in task(RECIPE, "m", 0, [EAST, OHIO])["resources"]["ordered"]] == [
+    assert [o["infra"] for o in machine_task(RECIPE, "m", 0, [EAST, OHIO])["resources"]["ordered"]] == [
         "aws/us-east-1",
         "aws/us-east-2",
     ]
 
 
 def test_a_place_is_said_with_its_price_or_without() -> None:
-    assert in_words(EAST) == "aws/us-east-1 g6.xlarge at $0.347 an hour"
-    assert in_words(replace(EAST, usd_per_hour=None)).endswith("at $? an hour")
+    assert describe(EAST) == "aws/us-east-1 g6.xlarge at $0.347 an hour"
+    assert describe(replace(EAST, usd_per_hour=None)).endswith("at $? an hour")
 
 
 # --- resources
 
 
 def test_no_machine_is_asked_for_by_any_of_which_managed_jobs_try_in_any_order() -> None:
-    assert "any_of" not in task(RECIPE)["resources"]
+    assert "any_of" not in machine_task(RECIPE)["resources"]
 
 
 @pytest.mark.parametrize("spot", [True, False])
 def test_spot_is_said_where_there_is_such_a_thing(spot: bool) -> None:
-    assert task(replace(RECIPE, spot=spot))["resources"]["use_spot"] is spot
-    assert "use_spot" not in task(replace(SLURM, spot=spot))["resources"]
+    assert machine_task(replace(RECIPE, spot=spot))["resources"]["use_spot"] is spot
+    assert "use_spot" not in machine_task(replace(SLURM, spot=spot))["resources"]
 
 
 def test_a_preemption_that_is_announced_does_not_end_the_job() -> None:
-    assert task(RECIPE)["resources"]["job_recovery"]["max_restarts_on_errors"] > 0
+    assert machine_task(RECIPE)["resources"]["job_recovery"]["max_restarts_on_errors"] > 0
 
 
 def test_a_gpu_has_skypilots_name() -> None:
-    (ordered,) = task(replace(SLURM, gpu="A100-40GB", gpus=8.0))["resources"]["ordered"]
+    (ordered,) = machine_task(replace(SLURM, gpu="A100-40GB", gpus=8.0))["resources"]["ordered"]
     assert ordered["accelerators"] == {"A100": 8}
 
 
@@ -145,7 +145,7 @@ def test_a_gpu_has_skypilots_name() -> None:
 
 
 def test_every_machine_bears_its_run_and_its_lot() -> None:
-    assert task(replace(RECIPE, lot=3))["resources"]["labels"] == {
+    assert machine_task(replace(RECIPE, lot=3))["resources"]["labels"] == {
         "embedfleet-run": "reviews-1a2b3c4d",
         "embedfleet-lot": "lot-3",
     }
@@ -160,8 +160,8 @@ def test_a_label_that_no_cloud_would_take_is_replaced_by_one_of_its_own() -> Non
 
 
 def test_a_run_whose_name_begins_with_a_digit_has_machines_whose_names_do_not() -> None:
-    assert prefix("2026-reviews") == "r-2026-reviews"
-    assert prefix("reviews") == "reviews"
+    assert machine_prefix("2026-reviews") == "r-2026-reviews"
+    assert machine_prefix("reviews") == "reviews"
 
 
 # --- secrets
@@ -169,10 +169,10 @@ def test_a_run_whose_name_begins_with_a_digit_has_machines_whose_names_do_not() 
 
 def test_a_secret_is_there_by_name_and_never_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_verysecret")
-    body = task(SLURM)
+    body = machine_task(SLURM)
     assert body["secrets"] == {"HF_TOKEN": None}
     assert "hf_verysecret" not in to_yaml(body)
-    assert "secrets" not in task(RECIPE)
+    assert "secrets" not in machine_task(RECIPE)
 
 
 # --- setup
@@ -204,12 +204,12 @@ print(*sorted({found.lower() for name in names for found in of.get(name, ())}))
 
 
 def test_the_code_that_goes_to_a_machine_is_tasks_alone() -> None:
-    assert task(RECIPE)["file_mounts"] == {"~/embedfleet/tasks": "/usr/lib/embedfleet/tasks"}
+    assert machine_task(RECIPE)["file_mounts"] == {"~/embedfleet/tasks": "/usr/lib/embedfleet/tasks"}
 
 
 def test_setup_done_twice_installs_once(tmp_path: Path) -> None:
     log = tool(tmp_path, "uv")
-    script = task(RECIPE)["setup"]
+    script = machine_task(RECIPE)["setup"]
     env = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
     folder = next(line for line in script.splitlines() if line.startswith("env=")).split("/")[-1].strip('"')
     (tmp_path / "embedfleet" / folder).mkdir(parents=True)
@@ -233,14 +233,14 @@ def tool(folder: Path, name: str, then: str = ":") -> Path:
     return log
 
 
-def words(folder: Path, recipe: Recipe, machine: str) -> list[str]:
+def words(folder: Path, recipe: TaskSpec, machine: str) -> list[str]:
     """What the worker's program is started with, by the run script in a real shell."""
     (folder / "embedfleet").mkdir(exist_ok=True)
     (folder / "env" / "bin").mkdir(parents=True, exist_ok=True)
     python = folder / "env" / "bin" / "python"
     python.write_text(f'#!/bin/bash\nprintf "%s\\0" "$@" > {folder}/words\n')
     python.chmod(0o755)
-    body = task(replace(recipe, prebuilt=str(folder / "env")), machine)
+    body = machine_task(replace(recipe, prebuilt=str(folder / "env")), machine)
     (folder / "run.sh").write_text(body["run"])
     env = {"HOME": str(folder), "PATH": "/usr/bin:/bin"} | body["envs"]
     subprocess.run(
@@ -263,5 +263,5 @@ def test_a_hostile_name_reaches_the_worker_as_it_is_and_does_nothing_else(name: 
 @settings(max_examples=60)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_yaml_gives_back_what_it_was_given(run: str, output: str) -> None:
-    body: dict[str, Any] = task(replace(RECIPE, run=run, output=output, settings={"X": output}))
+    body: dict[str, Any] = machine_task(replace(RECIPE, run=run, output=output, settings={"X": output}))
     assert yaml.safe_load(to_yaml(body)) == body

@@ -41,7 +41,7 @@ class SkyPilotBackend:
     """The machines of one run. `specs` by number of group."""
 
     def __init__(
-        self, folder: Path, store: Store, run: str, specs: Mapping[int, skypilot_task.Recipe]
+        self, folder: Path, store: Store, run: str, specs: Mapping[int, skypilot_task.TaskSpec]
     ) -> None:
         self.logs = folder.absolute() / "logs"
         self.store = store
@@ -62,7 +62,7 @@ class SkyPilotBackend:
             self._await_launches()
             self.settled = True
         try:
-            listed = client.list_jobs(skypilot_task.prefix(self.run))
+            listed = client.list_jobs(skypilot_task.machine_prefix(self.run))
         except Problem:
             self.missed_polls += 1
             if not self.jobs or self.missed_polls > MAX_MISSED_POLLS:
@@ -123,7 +123,7 @@ class SkyPilotBackend:
         job = self.jobs.get(int(number)) if number.isdigit() else None
         if job is None or job.name != name:
             return None
-        prefix = skypilot_task.prefix(self.run)
+        prefix = skypilot_task.machine_prefix(self.run)
         spec = next((s for s in self.specs.values() if job.name.startswith(f"{prefix}-l{s.lot}m")), None)
         site = job.site
         purchase = purchase_kind(site.cloud, site.zone, spot=spec.spot) if spec and site else None
@@ -178,12 +178,12 @@ class SkyPilotBackend:
 
     def task(self, one: LaunchRequest) -> dict[str, Any]:
         """The SkyPilot task of one machine."""
-        body = skypilot_task.task(self.specs[one.group], one.name, one.offset, one.places or None)
+        body = skypilot_task.machine_task(self.specs[one.group], one.name, one.offset, one.places or None)
         body.pop("secrets", None)  # their values go with the request, outside of the task
         return body
 
     def _is_ours(self, job: ManagedJob) -> bool:
-        return job.name.startswith(f"{skypilot_task.prefix(self.run)}-l")
+        return job.name.startswith(f"{skypilot_task.machine_prefix(self.run)}-l")
 
     def _submit(self, sky: Any, one: LaunchRequest) -> Any:
         spec = self.specs[one.group]

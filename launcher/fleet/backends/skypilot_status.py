@@ -13,7 +13,7 @@ from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.skypilot_errors import ANSI_ESCAPE, one_line
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
-from tasks.skypilot_task import SPOTLESS
+from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT
 
 # The phase of a machine whose job has not ended.
 PHASE_OF_STATUS: Mapping[str, Phase] = {
@@ -145,7 +145,7 @@ def program_lines(log: str) -> str:
 
 def purchase_kind(cloud: str, zone: str | None, *, spot: bool) -> str:
     """Whether a machine is "spot" or "on-demand". On Slurm, its partition's name says whether jobs are preempted."""
-    if cloud in SPOTLESS:
+    if cloud in CLOUDS_WITHOUT_SPOT:
         return "spot" if zone == "spot" else "on-demand"
     return "spot" if spot else "on-demand"
 

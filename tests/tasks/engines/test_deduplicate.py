@@ -61,7 +61,7 @@ def test_what_failed_fails_for_its_twin_too_and_is_asked_for_again_later() -> No
 
 
 def test_what_is_kept_is_bounded_and_the_least_lately_seen_goes_first() -> None:
-    engine, repeats = Engine(), Deduplicator(most=2 * 4 * DIMENSIONS)
+    engine, repeats = Engine(), Deduplicator(max_bytes=2 * 4 * DIMENSIONS)
     repeats.encode([[1], [2]], engine)
     repeats.encode([[1], [3]], engine)
     repeats.encode([[1], [2]], engine)
@@ -76,7 +76,7 @@ def test_what_is_kept_is_bounded_and_the_least_lately_seen_goes_first() -> None:
 def test_repeats_change_no_vector_and_spare_every_text_that_was_just_seen(
     calls: list[list[list[int]]],
 ) -> None:
-    engine, repeats = Engine(), Deduplicator(most=3 * 4 * DIMENSIONS)
+    engine, repeats = Engine(), Deduplicator(max_bytes=3 * 4 * DIMENSIONS)
     for pieces in calls:
         before = len(engine.asked)
         vectors, faults, spared = repeats.encode([array("i", piece) for piece in pieces], engine)

@@ -73,7 +73,7 @@ def test_no_rows_are_no_rows(dtype: Any) -> None:
 
 
 def test_bits_come_in_eights() -> None:
-    with pytest.raises(UnsupportedDimensions, match="12 are no multiple of 8") as caught:
+    with pytest.raises(UnsupportedDimensions, match="12 is not a multiple of 8") as caught:
         stored_width(12, "binary")
     assert caught.value.hint == "set output.dimensions to 8, or output.dtype to int8"
 
