@@ -15,7 +15,7 @@ import pytest
 from launcher.ledger.ledger import Ledger
 from launcher.reports.assemble import report_of
 from launcher.reports.html.report import render
-from launcher.reports.report import to_json
+from launcher.reports.report_json import to_json
 from tests.support import ledger_history
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -32,9 +32,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     chromium = str(shutil.which("chromium"))
     folder: Path = tmp_path_factory.mktemp("browser")
     with Ledger.open(folder / "ledger.db") as ledger:
-        ledger_history.write(ledger, name=EVIL, place_suffix=EVIL)
+        ledger_history.write_history(ledger, name=EVIL, place_suffix=EVIL)
         page = render(
-            to_json(report_of(ledger, None, ledger_history.RUN, ledger_history.at(ledger_history.NOW)))
+            to_json(
+                report_of(ledger, None, ledger_history.RUN, ledger_history.at(ledger_history.NOW_SECONDS))
+            )
         )
     (folder / "report.html").write_text(page, encoding="utf-8")
     words = ["npm", "install", "--no-audit", "--no-fund", "--silent", "axe-core@4", "puppeteer-core@24"]

@@ -1,7 +1,7 @@
-"""A fleet's whole history, written into a ledger as a drive would have: 3 clouds, 40 machines, 60 preemptions.
+"""The whole history of a fleet, written into a ledger as the controller would: 3 clouds, 40 machines, 60 preemptions.
 
-Two prices change while machines run, one machine's clock is wrong by five hours, and one never reported its end.
-`HISTORY` is the truth that the tests count from by themselves.
+Two prices change while machines run, the clock of one machine is wrong by five hours, and the end of one is not known.
+`HISTORY` is the truth from which the tests compute what they expect.
 """
 
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ from tasks.protocol.shard import Shard, Slice
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 RUN = "reviews-0a1b2c3d"
-CHANGE_AWS, CHANGE_GCP = 7_000, 9_500  # seconds: when spot prices changed
+AWS_PRICE_CHANGE_SECONDS, GCP_PRICE_CHANGE_SECONDS = 7_000, 9_500  # when spot prices changed
 WRONG_CLOCK = "m05"  # its worker is five hours ahead
 NO_END = "m11"
-FINISH = 16_200
-NOW = 18_000
-OFF = 18_000  # seconds
+FINISH_SECONDS = 16_200
+NOW_SECONDS = 18_000
+CLOCK_ERROR_SECONDS = 18_000
 
 PLACES = {
     "aws": ("us-east-1", "g6.xlarge", "0.3217", "0.4111"),
@@ -42,7 +42,7 @@ OTHER_REGION = {"aws": "us-west-2", "gcp": "europe-west4", "azure": "westeurope"
 
 
 @dataclass
-class Lived:
+class ScriptedLife:
     """Seconds since START. `prices`: (from when, dollars an hour), the first from `up`."""
 
     machine: str
@@ -60,26 +60,26 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def script() -> list[Lived]:
-    """Who ran when and where. 60 of the lives end because the cloud took the machine."""
+def draw_lives() -> list[ScriptedLife]:
+    """Draw which machine ran when and where. 60 of the lives end with a preemption."""
     dice = Random(20261102)
     machines = [f"m{i:02d}" for i in range(40)]
     taken = [dice.choice(machines[:36]) for _ in range(60)]
-    lives: list[Lived] = []
+    lives: list[ScriptedLife] = []
     for i, name in enumerate(machines):
         cloud = ("aws", "gcp", "azure")[i % 3]
         region, _, before, after = PLACES[cloud]
-        deaths = taken.count(name)
-        starts = sorted(dice.sample(range(1_500, 15_000), deaths))
+        preemptions = taken.count(name)
+        starts = sorted(dice.sample(range(1_500, 15_000), preemptions))
         up = 60 + dice.randrange(400)
-        for number in range(deaths + 1):
-            last = number == deaths
+        for number in range(preemptions + 1):
+            last = number == preemptions
             place = region if number % 2 == 0 else OTHER_REGION[cloud]
             price = before if place == region else f"{Decimal(before) * Decimal('1.15'):.4f}"
-            end = FINISH + dice.randrange(20, 200) if last else max(up + 45, starts[number])
-            life = Lived(name, number, cloud, place, up, up + 140 + dice.randrange(90), end, not last)
+            end = FINISH_SECONDS + dice.randrange(20, 200) if last else max(up + 45, starts[number])
+            life = ScriptedLife(name, number, cloud, place, up, up + 140 + dice.randrange(90), end, not last)
             life.prices.append((up, price))
-            change = {"aws": CHANGE_AWS, "gcp": CHANGE_GCP}.get(cloud)
+            change = {"aws": AWS_PRICE_CHANGE_SECONDS, "gcp": GCP_PRICE_CHANGE_SECONDS}.get(cloud)
             if change and place == region:
                 if up >= change:
                     life.prices[0] = (up, after)
@@ -92,11 +92,11 @@ def script() -> list[Lived]:
     return lives
 
 
-HISTORY = script()
+HISTORY = draw_lives()
 
 
 def plan() -> dict[str, Any]:
-    """What had been planned: three lots, a bit too fast, at the prices before they changed."""
+    """The plan of the run: three lots, slightly too fast, at the prices before they changed."""
     lots: list[dict[str, Any]] = []
     tokens = {"aws": 260_000_000, "gcp": 250_000_000, "azure": 250_000_000}
     compute = Decimal(0)
@@ -157,8 +157,8 @@ def plan() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None:
-    """The history, as a drive writes it down while it happens."""
+def write_history(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None:
+    """Write the history as the controller writes it while it happens."""
     import json
 
     ledger.runs.create(RUN, name, json.dumps(plan()), "0a1b2c3d", "s3://vectors", START, "fleet")
@@ -173,20 +173,20 @@ def write(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None
     receipts: list[Receipt] = []
     lost: list[ObservedLease] = []
     for life in HISTORY:
-        _live(ledger, life, receipts, lost, place_suffix)
+        _write_life(ledger, life, receipts, lost, place_suffix)
     ledger.shards.add(
         RUN, [Shard(r.shard, r.position, (Slice("a", "1", "jsonl"),), 1, r.tokens) for r in receipts]
     )
     ledger.shards.record_receipts(RUN, receipts)
     ledger.shards.record_leases(RUN, lost)
-    ledger.runs.set_state(RUN, RunState.DONE, at(FINISH + 230))
+    ledger.runs.set_state(RUN, RunState.DONE, at(FINISH_SECONDS + 230))
 
 
-def _live(
-    ledger: Ledger, life: Lived, receipts: list[Receipt], lost: list[ObservedLease], place_suffix: str
+def _write_life(
+    ledger: Ledger, life: ScriptedLife, receipts: list[Receipt], lost: list[ObservedLease], place_suffix: str
 ) -> None:
     worker = f"{life.machine}-0" + (f"r{life.number}" if life.number else "")
-    clock = OFF if life.machine == WRONG_CLOCK else 0
+    clock = CLOCK_ERROR_SECONDS if life.machine == WRONG_CLOCK else 0
     site = Site(life.cloud, life.region + place_suffix, None, "spot", PLACES[life.cloud][1], 1, 100)
     ledger.machines.begin_life(life.machine, life.number, at(life.up), site, Decimal(life.prices[0][1]))
     ledger.costs.record_prices(
@@ -194,7 +194,7 @@ def _live(
         for since, usd in life.prices[1:]
     )
     moment = life.ready
-    end = FINISH if life.end is None or not life.preempted else life.end
+    end = FINISH_SECONDS if life.end is None or not life.preempted else life.end
     if moment < end:
         ledger.machines.mark_ready(life.machine, at(moment))
     while moment + 64 <= end:
@@ -203,11 +203,11 @@ def _live(
     if life.preempted:
         if moment + 4 < end:
             claimed = at(moment + 2 + clock)
-            shard = f"{len(receipts):016x}"  # another worker does it next
+            shard = f"{len(receipts):016x}"  # another worker takes the shard next
             lost.append(ObservedLease(shard, 1, worker, claimed, at(end), at(end), LeaseOutcome.LOST))
         ledger.machines.end_life(life.machine, life.number, at(end), LifeEnd.PREEMPTED)
     elif life.end is not None:
-        ledger.machines.mark_stopping(life.machine, at(FINISH + 5))
+        ledger.machines.mark_stopping(life.machine, at(FINISH_SECONDS + 5))
         ledger.machines.end(life.machine, MachineState.STOPPED, at(life.end), "the run is done", 0)
         ledger.machines.mark_gone(life.machine, at(life.end + 30))
 
@@ -224,5 +224,5 @@ def _receipt(position: int, worker: str, started: float, finished: float) -> Rec
 
 def ledger_of(folder: Path) -> Ledger:
     ledger = Ledger.open(folder / "ledger.db")
-    write(ledger)
+    write_history(ledger)
     return ledger

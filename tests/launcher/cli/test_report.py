@@ -18,9 +18,10 @@ from launcher.ledger.upgrade import MIGRATIONS, upgrade
 from launcher.reports.assemble import report_of
 from launcher.reports.focus_csv import COLUMNS, rows, to_csv
 from launcher.reports.markdown import report_md
-from launcher.reports.report import Report, to_json
+from launcher.reports.report import Report
+from launcher.reports.report_json import to_json
 from tests.support import ledger_history
-from tests.support.ledger_history import NOW, RUN, at
+from tests.support.ledger_history import NOW_SECONDS, RUN, at
 
 EVIL = "<script>alert(1)</script>|`x`"
 
@@ -37,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(runs: Path) -> Iterator[Report]:
     with Ledger.open(runs / "ledger.db") as ledger:
-        yield report_of(ledger, None, RUN, at(NOW))
+        yield report_of(ledger, None, RUN, at(NOW_SECONDS))
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

@@ -19,14 +19,14 @@ from launcher.reports.report_json import to_json
 from launcher.throughput.model_shapes import shape
 from pricing.price_book import load
 from tests.support import ledger_history
-from tests.support.ledger_history import HISTORY, NO_END, NOW, WRONG_CLOCK, at
+from tests.support.ledger_history import HISTORY, NO_END, NOW_SECONDS, WRONG_CLOCK, at
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     folder: Path = tmp_path_factory.mktemp("history")
     with ledger_history.ledger_of(folder) as ledger:
-        yield report_of(ledger, None, ledger_history.RUN, at(NOW))
+        yield report_of(ledger, None, ledger_history.RUN, at(NOW_SECONDS))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def truth(cloud: str | None = None) -> Decimal:
     """
     total = Decimal(0)
     for life in HISTORY:
-        end = NOW if life.end is None else life.end
+        end = NOW_SECONDS if life.end is None else life.end
         seconds = max(60, ceil(end - life.up)) if life.end else end - life.up
         free = {"aws": 3600, "gcp": 60}.get(life.cloud, 0)
         if (cloud and life.cloud != cloud) or (life.preempted and end - life.up < free):
@@ -135,7 +135,7 @@ def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> No
     job = parse("name: a\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n")
     profile = declared_profile(1_000_000, [(1.0, 100.0)], None, None)
     known = shape("BAAI/bge-m3")
-    context = CandidateContext(job=job, shape=known, model=known.name, profile=profile, now=at(NOW))
+    context = CandidateContext(job=job, shape=known, model=known.name, profile=profile, now=at(NOW_SECONDS))
     (before,) = find_candidates([offer], context).candidates
     (after,) = find_candidates([offer], replace(context, cold_starts=starts)).candidates
     mine = sorted(s.seconds for s in starts if (s.cloud, s.gpu) == ("aws", "L4"))

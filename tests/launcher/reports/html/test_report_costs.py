@@ -8,11 +8,11 @@ import pytest
 
 from launcher.reports.assemble import report_of
 from launcher.reports.html.report import render
-from launcher.reports.report import to_json
+from launcher.reports.report_json import to_json
 from launcher.reports.terminal.report import report_text
 from tests.launcher.reports.html.test_report import Reader
 from tests.support import ledger_history
-from tests.support.ledger_history import NOW, RUN, at
+from tests.support.ledger_history import NOW_SECONDS, RUN, at
 
 EVIL = "<script>alert(1)</script>"
 
@@ -23,8 +23,8 @@ def body(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
     folder: Path = tmp_path_factory.mktemp("evil")
     with Ledger.open(folder / "ledger.db") as ledger:
-        ledger_history.write(ledger, name=EVIL, place_suffix=EVIL)
-        yield to_json(report_of(ledger, None, RUN, at(NOW)))
+        ledger_history.write_history(ledger, name=EVIL, place_suffix=EVIL)
+        yield to_json(report_of(ledger, None, RUN, at(NOW_SECONDS)))
 
 
 def test_the_page_has_a_section_for_every_question_about_money(body: dict[str, Any]) -> None:
