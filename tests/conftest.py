@@ -43,13 +43,13 @@ def server() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def bed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, None]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, None]:
     """A Slurm cluster of this machine and a SkyPilot that rents from it, for the slow suites."""
     if not (CLOUD / "ready").exists():
         pytest.skip("no .venv-cloud: make cloud")
     if not shutil.which("slurmctld", path="/usr/sbin:/usr/bin"):
         pytest.skip("no Slurm: make bed")
-    folder = Path("/tmp") / f"bed-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
+    folder = Path("/tmp") / f"cluster-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
     shutil.rmtree(folder, ignore_errors=True)
     found = Slurm(folder)
     try:

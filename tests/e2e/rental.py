@@ -1,4 +1,4 @@
-"""A job on a bed for the tests of rented machines: its corpus, its plan, its launcher, and what the ledger has of it."""
+"""A job on a test cluster: its corpus, its plan, its launcher, and what the ledger has of it."""
 
 import json
 import os
@@ -132,10 +132,10 @@ class Rental(Launches):
     """A folder that every machine sees, with a job whose plan rents an L4 lot on spot and an H100 lot on demand."""
 
     def __init__(
-        self, bed: Slurm, name: str, *, model: str, engine: str, machines: tuple[int, int] = (2, 1)
+        self, cluster: Slurm, name: str, *, model: str, engine: str, machines: tuple[int, int] = (2, 1)
     ) -> None:
-        super().__init__(bed.sky, bed.shared / name, bed.folder / "worker-env")
-        self.bed = bed
+        super().__init__(cluster.sky, cluster.shared / name, cluster.folder / "worker-env")
+        self.cluster = cluster
         self.model = model
         self.engine = engine
         self.wanted = machines

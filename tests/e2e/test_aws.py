@@ -43,13 +43,13 @@ def cloud(
         pytest.skip("; ".join(lacking))
     folder = Path("/tmp") / f"aws-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
     shutil.rmtree(folder, ignore_errors=True)
-    bed = Aws(folder)
+    cluster = Aws(folder)
     try:
-        bed.up()
-        yield bed
+        cluster.up()
+        yield cluster
     finally:
-        bed.down()
-        if not request.session.testsfailed:  # else its logs tell why
+        cluster.down()
+        if not request.session.testsfailed:  # else its logs say why
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -116,7 +116,7 @@ def running(cloud: Aws, run: str) -> int:
 
 
 class Spot(Launches):
-    """A job in the bed's object store, with a plan for three spot machines in two regions."""
+    """A job in the cluster's object store, with a plan for three spot machines in two regions."""
 
     def __init__(self, cloud: Aws, name: str) -> None:
         super().__init__(cloud.sky, cloud.folder / name, machine.HERE / "worker-env")
@@ -171,7 +171,7 @@ def spot_of(zone: str | None) -> Decimal | None:
     return found.usd_per_hour
 
 
-def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
+def test_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     cloud: Aws, hook: Webhook, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.no_capacity(CHEAPEST)
@@ -200,7 +200,7 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     cloud.terminate(taken)
     moved = utc().replace(microsecond=0)
     change_prices(cloud, AFTER, moved)
-    # A machine of ours that SkyPilot does not know: EC2 alone tells of it.
+    # A machine of ours that SkyPilot does not know: only EC2 lists it.
     stray = cloud.plant(REGIONS[0], KIND, {skypilot_task.RUN_LABEL: skypilot_task.label(run)})
     assert launcher.wait(PATIENCE) == 0, rental.said()
 
@@ -227,7 +227,7 @@ def test_a_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     proof = rental.run("down", run, "--verify")
     assert proof.returncode == 0, proof.stderr + proof.stdout
     assert proof.stdout.startswith(
-        f"0 machines bear embedfleet-run={skypilot_task.label(run)}; asked: SkyPilot, aws "
+        f"0 machines have the label embedfleet-run={skypilot_task.label(run)}; asked: SkyPilot, aws "
     )
     assert [one.id for one in cloud.instances()] == [orphan]
 

@@ -1,4 +1,4 @@
-"""Rented machines for real: SkyPilot's managed jobs on a Slurm cluster of this machine, taken away in the middle.
+"""Rented machines for real: SkyPilot's managed jobs on a Slurm cluster of this machine, preempted in the middle.
 
 Needs root, Debian's Slurm and the environment `.venv-cloud`: `make e2e` sets both up.
 """
@@ -24,27 +24,27 @@ from tests.support.clusters.slurm import Slurm
 from tests.support.runs import write_jsonl
 
 pytestmark = pytest.mark.e2e
-GOING = 180.0  # seconds that SkyPilot may take to take down what ended
+TEARDOWN_SECONDS = 180.0  # SkyPilot may need so long to take down machines whose job has ended
 
 
-def hashed(bed: Slurm, name: str, shards: int, **more: Any) -> Rental:
+def hashed(cluster: Slurm, name: str, shards: int, **more: Any) -> Rental:
     """A job of the hash engine over so many shards, slow enough to be disturbed."""
-    rental = Rental(bed, name, model="hash", engine="hash", **more)
+    rental = Rental(cluster, name, model="hash", engine="hash", **more)
     (rental.folder / "in").mkdir()
     write_jsonl(rental.folder / "in" / "a.jsonl", records("d", [510] * 32 * shards))
     rental.settings = dict(SLOW)
     return rental
 
 
-def jobs(bed: Slurm) -> list[dict[str, Any]]:
+def jobs(cluster: Slurm) -> list[dict[str, Any]]:
     """All managed jobs that this SkyPilot ever had, as its own command lists them."""
-    done = bed.sky.sky("jobs", "queue", "--all", "-o", "json")
+    done = cluster.sky.sky("jobs", "queue", "--all", "-o", "json")
     found: list[dict[str, Any]] = json.loads(done.stdout[done.stdout.index("[") :])
     return found
 
 
 def stages(rental: Rental, run: str) -> str:
-    """Where the time from the launch to the first receipt went, of the machine that signed first."""
+    """Where the time from the launch to the first receipt went, of the machine with the first receipt."""
     root = rental.folder / "out" / "_embedfleet" / run
     receipts = [json.loads(p.read_text()) for p in (root / "receipts").glob("*/*.json")]
     first = min(receipts, key=lambda r: r["finished"])
@@ -73,7 +73,7 @@ def stages(rental: Rental, run: str) -> str:
 
 def proven_gone(rental: Rental, run: str) -> str:
     """What `down --verify` prints once nothing is left: SkyPilot takes a machine down after its job has ended."""
-    end = time.monotonic() + GOING
+    end = time.monotonic() + TEARDOWN_SECONDS
     while (proof := rental.run("down", run, "--verify")).returncode:
         assert time.monotonic() < end, proof.stderr + proof.stdout
         time.sleep(2)
@@ -83,26 +83,30 @@ def proven_gone(rental: Rental, run: str) -> str:
 # --- what may be rented from
 
 
-def test_a_cloud_that_skypilot_has_never_checked_is_checked_and_one_without_credentials_stays_out(
-    bed: Slurm,
+def test_needed_clouds_are_checked_and_one_without_credentials_stays_out(
+    cluster: Slurm,
 ) -> None:
+    code = """
+from launcher.fleet.backends.skypilot_client import enabled_clouds
+print(enabled_clouds(), enabled_clouds(["slurm", "gcp"]), enabled_clouds())
+"""
     done = subprocess.run(
-        [str(CLOUD / "bin" / "python"), "-c",
-         "from launcher.fleet.backends.skypilot import enabled; print(enabled(), enabled(['slurm', 'gcp']), enabled())"],
-        cwd=ROOT, env=bed.sky.environment, capture_output=True, text=True, timeout=300, check=False,
+        [str(CLOUD / "bin" / "python"), "-c", code],
+        cwd=ROOT, env=cluster.sky.environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "[] ['slurm'] ['slurm']\n"  # the bed is new
+    assert done.stdout == "[] ['slurm'] ['slurm']\n"  # the cluster is new
 
 
 # --- what every cloud must do
 
 
-def test_rented_machines_pass_the_suite_that_processes_of_this_machine_pass(bed: Slurm) -> None:
+def test_rented_machines_pass_the_contract_of_backends(cluster: Slurm) -> None:
+    settings = {"EMBEDFLEET_TEST_CLUSTER": str(cluster.folder), "EMBEDFLEET_POLL_SECONDS": "3"}
     done = subprocess.run(
         [str(CLOUD / "bin" / "python"), "-m", "pytest", "-q", "-o", "filterwarnings=default", "-p", "no:cacheprovider",
          "tests/contract/test_rented.py", "-k", "skypilot"],
-        cwd=ROOT, env=bed.sky.environment | {"EMBEDFLEET_TEST_BED": str(bed.folder), "EMBEDFLEET_POLL_SECONDS": "3"},
+        cwd=ROOT, env=cluster.sky.environment | settings,
         capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
@@ -113,19 +117,19 @@ def test_rented_machines_pass_the_suite_that_processes_of_this_machine_pass(bed:
 # --- a fleet that is disturbed
 
 
-def test_a_fleet_of_two_lots_loses_machines_in_the_middle_and_nothing_else(
-    bed: Slurm, minilm: str, capsys: pytest.CaptureFixture[str]
+def test_fleet_that_loses_machines_loses_no_rows(
+    cluster: Slurm, minilm: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rental = Rental(bed, "docs", model=minilm, engine="torch")
+    rental = Rental(cluster, "docs", model=minilm, engine="torch")
     documents = build(rental.folder / "in", documents=1500)
     run = rental.plan()
     open_to_all(rental.folder)
     launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5")
     wait(lambda: rental.done(run) >= 2 or launcher.poll() is not None)
     assert launcher.poll() is None, rental.said()
-    spot = [a for a in bed.allocations() if a.partition == "spot" and a.state == "RUNNING"]
+    spot = [a for a in cluster.allocations() if a.partition == "spot" and a.state == "RUNNING"]
     for allocation in spot:
-        bed.cancel(allocation.id)
+        cluster.cancel(allocation.id)
     assert spot
     assert launcher.wait(PATIENCE) == 0, rental.said()
 
@@ -141,17 +145,17 @@ def test_a_fleet_of_two_lots_loses_machines_in_the_middle_and_nothing_else(
     assert {life.purchase for life in rental.lives(run)} == {"spot", "on-demand"}
     taken = [e for e in rental.events(run) if e.startswith("preempted: ")]
     assert len(taken) >= 1
-    assert proven_gone(rental, run).startswith("0 machines bear embedfleet-run=")
-    assert not bed.allocations()
+    assert proven_gone(rental, run).startswith("0 machines have the label embedfleet-run=")
+    assert not cluster.allocations()
     with capsys.disabled():
         print(f"\n{documents} documents, {len(spot)} machines taken away; {rental.said().splitlines()[-1]}")
         print("\n".join(["from launch to the first receipt:", stages(rental, run), *rental.events(run)]))
 
 
-def test_a_launcher_that_is_killed_while_machines_come_up_leaves_none_forgotten_and_starts_none_twice(
-    bed: Slurm,
+def test_launcher_killed_while_machines_start_forgets_none_and_starts_none_twice(
+    cluster: Slurm,
 ) -> None:
-    rental = hashed(bed, "ramp", 24)
+    rental = hashed(cluster, "ramp", 24)
     run = rental.plan()
     open_to_all(rental.folder)
     first = rental.start("launch", "plan.json", "--yes", "--max-cost", "5")
@@ -165,7 +169,7 @@ def test_a_launcher_that_is_killed_while_machines_come_up_leaves_none_forgotten_
     second = rental.start("resume", run)
     assert second.wait(PATIENCE) == 0, rental.said()
     known = {m.name for m in rental.machines(run)}
-    mine = [j["job_name"] for j in jobs(bed) if j["job_name"].startswith(run)]
+    mine = [j["job_name"] for j in jobs(cluster) if j["job_name"].startswith(run)]
     assert set(mine) <= known, "a machine is forgotten"
     assert Counter(mine).most_common(1)[0][1] == 1, "a machine was started twice"
     assert rental.run("verify", run).returncode == 0
@@ -175,10 +179,10 @@ def test_a_launcher_that_is_killed_while_machines_come_up_leaves_none_forgotten_
 # --- what a person does
 
 
-def test_ctrl_c_leaves_the_machines_to_their_work_and_stop_lets_them_finish_what_they_hold(
-    bed: Slurm,
+def test_ctrl_c_leaves_machines_running_and_stop_drains_them(
+    cluster: Slurm,
 ) -> None:
-    rental = hashed(bed, "stop", 60)
+    rental = hashed(cluster, "stop", 60)
     run = rental.plan()
     open_to_all(rental.folder)
     launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5")
@@ -189,36 +193,36 @@ def test_ctrl_c_leaves_the_machines_to_their_work_and_stop_lets_them_finish_what
     assert re.search(r"3 machines go on without this launcher, at \$6\.80 an hour when all are up", error)
     assert f"embedfleet stop {run}" in hint
     before = rental.done(run)
-    wait(lambda: rental.done(run) > before)  # nobody looks after them
+    wait(lambda: rental.done(run) > before)  # no launcher is at work
 
     stopped = rental.run("stop", run)
     assert stopped.returncode == 0, stopped.stderr
-    wait(lambda: not bed.allocations())
+    wait(lambda: not cluster.allocations())
     status = json.loads(rental.run("status", run, "--json").stdout)
     assert status["state"] == "STOPPED"
     assert 0 < status["shards_done"] < status["shards"]
     proven_gone(rental, run)
 
 
-def test_down_takes_everything_away_at_once(bed: Slurm) -> None:
-    rental = hashed(bed, "down", 60)
+def test_down_removes_everything_at_once(cluster: Slurm) -> None:
+    rental = hashed(cluster, "down", 60)
     run = rental.plan()
     open_to_all(rental.folder)
     detached = rental.run("launch", "plan.json", "--yes", "--max-cost", "5", "--detach")
     assert detached.returncode == 0, detached.stderr
     assert "3 machines go on without this launcher" in detached.stderr
-    wait(bed.allocations)
+    wait(cluster.allocations)
     left = rental.run("down", run, "--verify")
     assert left.returncode == 1
     assert f"machines of run {run} are left" in left.stderr
     gone = rental.run("down", run, timeout=600)
     assert gone.returncode == 0, gone.stderr
     assert gone.stdout.startswith("0 machines")
-    assert not bed.allocations()
+    assert not cluster.allocations()
 
 
-def test_a_lot_whose_machines_fail_in_setup_is_given_up_after_three(bed: Slurm) -> None:
-    rental = hashed(bed, "broken", 24, machines=(3, 1))
+def test_group_whose_machines_fail_in_setup_is_given_up_after_three(cluster: Slurm) -> None:
+    rental = hashed(cluster, "broken", 24, machines=(3, 1))
     rental.settings["EMBEDFLEET_WORKER_ENV"] = "/no/such/environment"
     run = rental.plan()
     open_to_all(rental.folder)

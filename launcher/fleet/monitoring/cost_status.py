@@ -1,6 +1,5 @@
 """The money of a run that goes on, and where its machines are, for `status`."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,7 +43,7 @@ def cost_status(
         usd_committed=money.committed,
         usd_per_hour=money.usd_per_hour if going and money.usd_per_hour else None,
         usd_projected=projected,
-        budget=ledger.costs.budget(run) or budget_of(json.loads(row.plan)),
+        budget=ledger.costs.budget(run) or budget_of(plan),
         preemptions=sum(1 for m in preempted if m.ended and m.ended > m.started),
         places=_places(times),
     )

@@ -44,10 +44,10 @@ NEEDS = {
     "unshare": "util-linux",
 }
 REGIONS = ("us-east-1", "us-west-2")
-BUCKET = "bed"
+BUCKET = "cluster"
 AMI = "ami-1e749f67"  # which moto knows; machines boot from our image, whatever it is
 IMAGES = ("custom-gpu-ubuntu-cuda13", "custom-cpu-ubuntu", "custom-gpu-ubuntu")  # that SkyPilot looks for
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIABED", "AWS_SECRET_ACCESS_KEY": "bed"}  # anything will do
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "cluster"}  # anything will do
 TRUST = {
     "Effect": "Allow",
     "Action": "sts:AssumeRole",
@@ -75,7 +75,7 @@ class Instance:
 
 
 def missing() -> list[str]:
-    """Why this machine cannot have the bed: nothing, where it can."""
+    """Why this machine cannot have the cluster: nothing, where it can."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     found = [
         f"{package} is not installed"
@@ -155,7 +155,7 @@ class Aws:
         self.folder.chmod(0o755)
         (self.folder / "ports.json").write_text(json.dumps(self.ports))
         self._machine_files()
-        subprocess.run(["mount", "-t", "tmpfs", "embedbed", str(self.memory)], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "embedcluster", str(self.memory)], check=True)
         python = str(ROOT / ".venv" / "bin" / "python")
         self._start(
             "ec2", [python, "-m", "tests.support.clusters.ec2", str(self.folder), str(self.ports["ec2"])]
@@ -321,14 +321,14 @@ class Aws:
         iam.add_role_to_instance_profile(InstanceProfileName="skypilot-v1", RoleName="skypilot-v1")
 
     def _machine_files(self) -> None:
-        """What machines see of the bed."""
+        """What machines see of the cluster."""
         seen = self.folder / "machine"
         if not (seen / "host").exists():
             subprocess.run(
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(seen / "host")], check=True
             )
         (seen / "sshd_config").write_text(
-            f"HostKey {machine.HERE}/host\nAuthorizedKeysFile /etc/embedbed-keys\nPasswordAuthentication no\n"
+            f"HostKey {machine.HERE}/host\nAuthorizedKeysFile /etc/embedcluster-keys\nPasswordAuthentication no\n"
             f"KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nMaxSessions 200\nAllowUsers {machine.USER}\n"
             "Subsystem sftp internal-sftp\n"
         )
@@ -337,7 +337,7 @@ class Aws:
         (seen / "uv").write_text(
             f"#!/bin/bash\n{registry_exports()}export UV_CACHE_DIR={machine.HERE}/cache\n"
             "export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never\n"
-            "[ -e /etc/embedbed-keys ] && export UV_OFFLINE=1\n"  # a machine, and not the image in the making
+            "[ -e /etc/embedcluster-keys ] && export UV_OFFLINE=1\n"  # a machine, and not the image in the making
             'args=(); for a in "$@"; do [ "$a" = 3.10 ] && a=/usr/bin/python3; args+=("$a"); done\n'
             f'exec {machine.HERE}/uv.real "${{args[@]}}"\n'
         )
@@ -397,14 +397,14 @@ class Aws:
 
 
 def main() -> None:
-    what, bed = sys.argv[1], Aws(Path(sys.argv[2]))
+    what, cluster = sys.argv[1], Aws(Path(sys.argv[2]))
     match what:
         case "up":
-            bed.up()
+            cluster.up()
         case "down":
-            bed.down()
+            cluster.down()
         case "status":
-            for one in bed.instances(("pending", "running", "stopped", "terminated")):
+            for one in cluster.instances(("pending", "running", "stopped", "terminated")):
                 print(one)
         case _:
             sys.exit(__doc__)

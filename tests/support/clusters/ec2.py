@@ -1,9 +1,9 @@
-"""EC2 of the AWS bed: moto's server, whose zones may be out of capacity and whose ended instances really end.
+"""EC2 of the AWS cluster: moto's server, whose zones may be out of capacity and whose ended instances really end.
 
     python -m tests.support.clusters.ec2 FOLDER PORT
 
 Zones without capacity are the words of FOLDER/no-capacity, and the history of spot prices is FOLDER/spot-prices.json,
-both read at each request. A machine of ours asks which key may enter it at /bed/keys/ADDRESS. Every RunInstances is a
+both read at each request. A machine of ours asks which key may enter it at /cluster/keys/ADDRESS. Every RunInstances is a
 line of FOLDER/log/ec2.jsonl.
 """
 # moto's server comes without types
@@ -30,7 +30,7 @@ from werkzeug.serving import run_simple
 from tests.support.clusters import machine
 
 KEY = re.compile(r"ssh-(?:rsa|ed25519) \S+")
-ASK = "/bed/keys/"
+ASK = "/cluster/keys/"
 
 
 class NoCapacityError(EC2ClientError):  # type: ignore[misc]

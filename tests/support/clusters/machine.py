@@ -1,4 +1,4 @@
-"""A machine of the AWS bed: namespaces of its own over this machine's files, reached as a cloud's is, by ssh.
+"""A machine of the AWS cluster: namespaces of its own over this machine's files, reached as a cloud's is, by ssh.
 
     machine.py enter FOLDER ADDRESS     what ssh runs as its proxy: boot the machine if it is new, and speak for its sshd
     machine.py init FOLDER ADDRESS      the machine's first process
@@ -6,8 +6,8 @@
     machine.py door FOLDER              the way from machines to the object store, on this side
 
 All writing of a machine goes to an overlay in memory. It has no network but its own loopback, and one door: the port
-of the object store there is a socket file here. It sees the bed's folder `machine` as /opt/embedbed and nothing of
-what runs outside. Run by the system's Python, as root: needs only the standard library.
+of the object store there is a socket file here. It sees the cluster's folder `machine` as /opt/embedcluster and nothing
+of what runs outside. Run by the system's Python, as root: needs only the standard library.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 USER, UID = "ubuntu", 7070  # who SkyPilot logs in as; of the image alone
-HERE = Path("/opt/embedbed")  # the bed's folder, as a machine sees it
+HERE = Path("/opt/embedcluster")  # the cluster's folder, as a machine sees it
 PATIENCE = 30.0  # seconds for a machine to boot
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SPACES = ("--mount", "--uts", "--net", "--ipc", "--pid")
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """What the bed wrote down for us: the address of EC2, the port of the object store."""
+    """What the cluster wrote down for us: the address of EC2, the port of the object store."""
     found: dict[str, Any] = json.loads((folder / "machine.json").read_text())
     return found
 
@@ -59,7 +59,7 @@ def facts(folder: Path) -> dict[str, Any]:
 def enter(folder: Path, address: str) -> None:
     """Refuse what EC2 does not run; else become this machine's sshd, which speaks on our stdio."""
     try:
-        with urllib.request.urlopen(f"{facts(folder)['ec2']}/bed/keys/{address}", timeout=20) as answer:
+        with urllib.request.urlopen(f"{facts(folder)['ec2']}/cluster/keys/{address}", timeout=20) as answer:
             keys = answer.read().decode()
     except urllib.error.HTTPError as error:
         sys.exit(f"no route to {address}: EC2 says {error.code} of it")
@@ -121,7 +121,7 @@ def init(folder: Path, address: str) -> None:
     do("ip", "link", "set", "lo", "up")
     do("ip", "address", "add", f"{address}/32", "dev", "lo")
     (root / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
-    (root / "etc" / "embedbed-keys").write_text((home / "keys").read_text())
+    (root / "etc" / "embedcluster-keys").write_text((home / "keys").read_text())
     told = facts(folder)
     (home / "pid").write_text(str(own_pid()))
     ready = os.open(home, os.O_RDONLY)
@@ -203,7 +203,7 @@ def image(folder: Path) -> None:
     curl = root / "usr" / "local" / "bin" / "curl"
     curl.write_text((folder / "machine" / "curl").read_text())
     curl.chmod(0o755)
-    (root / "etc" / "sudoers.d" / "embedbed").write_text(f"{USER} ALL=(ALL) NOPASSWD:ALL\n")
+    (root / "etc" / "sudoers.d" / "embedcluster").write_text(f"{USER} ALL=(ALL) NOPASSWD:ALL\n")
     os.chroot(root)
     os.chdir("/")
     do("useradd", "-m", "-u", str(UID), "-s", "/bin/bash", USER)

@@ -1,4 +1,4 @@
-"""A SkyPilot of its own for a bed: home, port, configuration, catalogs, and an API server that ends with the bed.
+"""A SkyPilot of its own for a cluster: home, port, configuration, catalogs, and an API server that ends with the cluster.
 
 Nothing here leaves loopback, but for the package registry that SkyPilot installs its runtime from.
 """
@@ -24,7 +24,7 @@ GPUS = {"T4": 16, "L4": 24, "A10G": 24, "L40S": 48, "A100": 40, "A100-80GB": 80,
 
 # Its jobs controller asks two public addresses whether the network is there, and waits for ever without them.
 # Python imports a module of this name wherever it starts with our folder on its path.
-SITE = '''"""Point SkyPilot's question "is there a network?" at its own server. Of the test bed alone."""
+SITE = '''"""Point SkyPilot's question "is there a network?" at its own server. Of the test cluster alone."""
 
 import importlib.abc
 import importlib.machinery
@@ -42,13 +42,13 @@ class Finder(importlib.abc.MetaPathFinder):
 
         def exec_module(module):
             run(module)
-            module._TEST_IP_LIST = [os.environ["BED_HEALTH"]]
+            module._TEST_IP_LIST = [os.environ["CLUSTER_HEALTH"]]
 
         spec.loader.exec_module = exec_module
         return spec
 
 
-if "BED_HEALTH" in os.environ:
+if "CLUSTER_HEALTH" in os.environ:
     sys.meta_path.insert(0, Finder())
 '''
 
@@ -81,7 +81,7 @@ class Sky:
             "HOME": str(self.home),
             "PATH": f"{CLOUD / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(self.folder / "site"),
-            "BED_HEALTH": f"http://127.0.0.1:{self.port}/api/health",
+            "CLUSTER_HEALTH": f"http://127.0.0.1:{self.port}/api/health",
             "SKYPILOT_API_SERVER_LOCAL_PORT": str(self.port),
             "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
             # Without these it sizes itself for the whole machine: 37 processes and 3.5 GB on 24 GiB.
@@ -139,7 +139,7 @@ class Sky:
 
 
 def system_env(env: Path, seen_as: Path | None = None) -> Path:
-    """Make an environment with this checkout's libraries, for machines of a bed; where those libraries are.
+    """Make an environment with this checkout's libraries, for machines of a cluster; where those libraries are.
 
     It is the system's Python looking into `.venv`, which lies where a machine's user may read but not run. `seen_as`:
     where the machines see the libraries.

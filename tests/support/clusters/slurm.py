@@ -24,8 +24,8 @@ from typing import Self
 
 from tests.support.clusters.skyhome import CLOUD, Sky, free_port, registry_exports, system_env
 
-USER = "embedbed"
-MARK = "# embedfleet test bed"
+USER = "embedcluster"
+MARK = "# embedfleet test cluster"
 NEEDS = {
     "slurmctld": "slurm-wlm",
     "sshd": "openssh-server",
@@ -235,7 +235,7 @@ class Slurm:
             f"Gres=gpu:{n}:{GPUS} State=UNKNOWN\n"
             for n, p in (("l4", l4), ("h100", h100))
         )
-        return f"""ClusterName=bed
+        return f"""ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
@@ -336,16 +336,16 @@ PartitionName=ondemand Nodes=l4,h100 MaxTime=1-00:00:00 State=UP PriorityTier=10
 
 def main() -> None:
     what, folder = sys.argv[1], Path(sys.argv[2])
-    bed = Slurm(folder)
+    cluster = Slurm(folder)
     match what:
         case "up":
-            bed.up()
-            print(bed.slurm("sinfo", "-N", "-o", "%N %P %t %G"))
+            cluster.up()
+            print(cluster.slurm("sinfo", "-N", "-o", "%N %P %t %G"))
         case "down":
-            bed.down()
+            cluster.down()
         case "status":
-            print(bed.slurm("sinfo", "-N", "-o", "%N %P %t %G"))
-            print(bed.slurm("squeue"))
+            print(cluster.slurm("sinfo", "-N", "-o", "%N %P %t %G"))
+            print(cluster.slurm("squeue"))
         case _:
             sys.exit(__doc__)
 
