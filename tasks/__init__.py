@@ -1,1 +1,15 @@
-"""What runs on a rented machine, and nothing else: this package alone travels there."""
+"""The code that runs on rented machines: this package alone is copied there.
+
+Imports: the standard library, and what `skypilot_task.COMMON` installs; never `launcher` or `pricing`.
+
+clock: the current time.
+errors: `Problem`, the base of all errors for users.
+stores: the object store interface and its implementations.
+protocol: what launcher and workers tell each other through the store.
+engines: models that turn pieces of token ids into vectors.
+formats: reading documents and writing vectors.
+worker: one process that claims shards and embeds them.
+supervisor: starts the workers of a machine and restarts those that crash.
+probe: measures how fast an engine is on this machine.
+skypilot_task: the SkyPilot task that rents a machine; no worker imports it.
+"""

@@ -1,0 +1,18 @@
+"""The protocol: every object and name by which launcher and workers communicate through the store.
+
+Imports: `stores`, `clock`, `errors`. `keys`, `shard`, `receipt`, `worker_names` and `documents` are pure.
+
+keys: every object key of an output path, in one page.
+documents: JSON documents as typed values, both directions.
+shard: a slice of the corpus and its id.
+manifest: how to embed, and every shard, written once.
+lease: who may work on a shard; renewal, generations and crashes.
+receipt: the proof that a shard, or the first part of it, is done.
+heartbeat: what a worker writes about itself while it lives.
+control: the launcher's message to every worker: go on, or drain.
+crash_marker: the shards that were in the engine when a process died.
+worker_names: names of workers, built and parsed.
+runs: which runs an output path holds.
+exit_codes: exit statuses of workers and supervisors.
+dtypes: types in which vectors are stored.
+"""
