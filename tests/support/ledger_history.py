@@ -23,6 +23,7 @@ from launcher.ledger.records import (
 )
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard, Slice
+from tests.support import sample_plan
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 RUN = "reviews-0a1b2c3d"
@@ -109,52 +110,65 @@ def plan() -> dict[str, Any]:
                 "gpu": gpu, "gpus_per_machine": 1, "cloud": cloud, "regions": [region], "spot": True,
                 "machines": 13, "workers": 1, "threads": None, "tokens": tokens[cloud],
                 "tokens_per_second": speed, "speed_source": "predicted", "usd_per_hour": price,
-                "usd_per_million_tokens": None, "places": [{"region": region, "instance_type": machine}],
+                "usd_per_million_tokens": None, "places": [
+                    {"region": region, "zone": None, "instance_type": machine, "machines": 13, "usd_per_hour": price}
+                ],
             }
         )  # fmt: skip
     items = {
         "compute": f"{compute:.8f}", "cold_start": "0.71", "preemption": "1.20", "idle_tail": "0.10",
         "disk": "0.62", "storage": "0.31", "egress": "1.84", "controller": "0.80",
     }  # fmt: skip
-    total = sum(Decimal(usd) for usd in items.values())
-    kinds = [
-        {"gpu": "H100", "cloud": "gcp", "region": "us-central1", "spot": True, "usd": {"p50": "93.10"}},
-        {"gpu": "T4", "cloud": "aws", "region": "us-east-1", "spot": True, "usd": {"p50": "121.50"}},
-    ]
-    hosted = [
-        {
-            "provider": "openai", "model": "text-embedding-3-small", "comparable": False,
-            "usd_per_million_tokens": "0.02", "as_of": "2026-11-01",
-        }
-    ]  # fmt: skip
-    return {
-        "schema": "embedfleet/plan/2",
+    total = sum(map(Decimal, items.values()), Decimal(0))
+    sample = sample_plan.plan()
+    job = {
+        "name": "reviews", "limits": {"budget": "90"},
+        "corpus": {"path": "s3://reviews", "region": "aws/us-east-1"},
+        "output": {"path": "s3://vectors", "region": "aws/us-east-1"},
+    }  # fmt: skip
+    return sample | {
         "run": RUN,
-        "work": {
-            "job": {
-                "name": "reviews", "limits": {"budget": "90"},
-                "corpus": {"path": "s3://reviews", "region": "aws/us-east-1"},
-                "output": {"path": "s3://vectors", "region": "aws/us-east-1"},
-            },
-            "model": "BAAI/bge-m3", "engine": "vllm",
-        },
-        "profile": {
+        "work": sample["work"] | {"job": job, "model": "BAAI/bge-m3", "engine": "vllm"},
+        "profile": sample["profile"] | {
             "documents": 7_000_000, "chunks": 7_000_000, "tokens": 760_000_000, "bytes": 3_000_000_000,
             "lengths": [[1.0, 108.0]],
         },
+        "cheaper": None,
         "lots": lots,
         "totals": {
-            "usd": {"p10": f"{total * Decimal('0.8'):.4f}", "p50": f"{total}", "p90": f"{total * Decimal('1.4'):.4f}"},
+            "usd": _quantiles(total),
             "hours": {"p10": 3.6, "p50": 4.1, "p90": 5.2},
             "usd_per_million_tokens": f"{total / 760:.6f}",
+            "machines": 39,
             "items": items,
         },
-        "kinds": kinds,
-        "hosted": hosted,
-        "alternatives": [{"name": "on demand alone", "usd": {"p50": "148.20"}}],
+        "frontier": [],
+        "alternatives": [sample["alternatives"][0] | {"name": "on demand alone", "usd": _quantiles(Decimal("148.20"))}],
+        "kinds": [
+            sample["kinds"][0] | {
+                "gpu": gpu, "cloud": cloud, "region": region, "spot": True, "usd": _quantiles(Decimal(usd)),
+            }
+            for gpu, cloud, region, usd in (
+                ("H100", "gcp", "us-central1", "93.10"), ("T4", "aws", "us-east-1", "121.50"),
+            )
+        ],
+        "hosted": [
+            sample["hosted"][0] | {
+                "provider": "openai", "model": "text-embedding-3-small", "comparable": False,
+                "usd_per_million_tokens": "0.02", "as_of": "2026-11-01",
+            }
+        ],
+        "quota_needed": [],
+        "binding": [],
+        "not_priced": [],
+        "left_out": {},
         "prices_as_of": "2026-11-01",
         "digest": "0a1b2c3d",
     }  # fmt: skip
+
+
+def _quantiles(usd: Decimal) -> dict[str, str]:
+    return {"p10": f"{usd * Decimal('0.8'):.4f}", "p50": f"{usd}", "p90": f"{usd * Decimal('1.4'):.4f}"}
 
 
 def write_history(ledger: Ledger, name: str = "reviews", place_suffix: str = "") -> None:
