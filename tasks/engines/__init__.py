@@ -1,4 +1,4 @@
-"""Engines: models that turn pieces of token ids into unit vectors.
+"""Models that turn pieces of token ids into unit vectors, behind one interface.
 
 Imports: `errors`. torch, transformers and vLLM are imported by their engine alone, when it is loaded.
 

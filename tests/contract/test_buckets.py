@@ -65,21 +65,21 @@ def url(kind: str, key: str = "", bucket: str = "bucket") -> str:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_bucket_that_is_not_there_is_refused(kind: str, call: str) -> None:
+def test_a_missing_bucket_is_refused(kind: str, call: str) -> None:
     with pytest.raises(StoreError, match=f"there is no bucket of {url(kind, bucket='absent')}") as refusal:
         CALLS[call](opened(kind, bucket="absent"))
     assert "correct the name, or make the bucket first" in refusal.value.hint
 
 
 @pytest.mark.parametrize("size", [10, 20_000_000], ids=["small", "in pieces"])
-def test_no_file_goes_to_a_bucket_that_is_not_there(kind: str, tmp_path: Path, size: int) -> None:
+def test_no_file_is_uploaded_to_a_missing_bucket(kind: str, tmp_path: Path, size: int) -> None:
     (tmp_path / "file").write_bytes(b"x" * size)
     with pytest.raises(StoreError, match="there is no bucket of"):
         opened(kind, bucket="absent").put("k", tmp_path / "file")
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_missing_right_is_told_with_what_to_grant(
+def test_a_missing_permission_is_reported_with_what_to_grant(
     kind: str, store: Store, call: str, server: Running
 ) -> None:
     server.admin.faults(Fault(status=403))
@@ -91,7 +91,7 @@ def test_a_missing_right_is_told_with_what_to_grant(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_no_credentials_are_told_without_asking_anybody(
+def test_missing_credentials_are_reported_without_a_request(
     kind: str, call: str, server: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "STORAGE_EMULATOR_HOST"):
@@ -119,7 +119,7 @@ def test_no_credentials_are_told_without_asking_anybody(
     ],
     ids=["dropped after", "500 after", "dropped before", "503 before", "409"],
 )
-def test_a_create_without_an_answer_is_unsure_and_is_not_sent_again(
+def test_a_create_without_an_answer_has_an_unknown_outcome_and_is_not_retried(
     store: Store, server: Running, fault: Fault
 ) -> None:
     server.admin.faults(fault)
@@ -131,21 +131,21 @@ def test_a_create_without_an_answer_is_unsure_and_is_not_sent_again(
 
 
 @pytest.mark.parametrize("after", [True, False])
-def test_whoever_reads_back_knows_that_he_won(store: Store, server: Running, after: bool) -> None:
+def test_reading_back_after_a_lost_reply_shows_a_win(store: Store, server: Running, after: bool) -> None:
     server.admin.faults(Fault(on="create", drop=True, after=after, times=2))
     assert create_once(store, "k", b"nonce", at_once)
     assert sum(server.admin.writes("bucket/").values()) == 1
 
 
 @pytest.mark.parametrize("after", [True, False])
-def test_whoever_reads_back_knows_that_he_lost(store: Store, server: Running, after: bool) -> None:
+def test_reading_back_after_a_lost_reply_shows_a_loss(store: Store, server: Running, after: bool) -> None:
     store.create("k", b"another's")
     server.admin.faults(Fault(on="create", drop=True, after=after, times=2))
     assert not create_once(store, "k", b"nonce", at_once)
     assert read(store, "k") == b"another's"
 
 
-def test_of_a_hundred_commits_on_a_bad_line_none_is_reported_lost(store: Store, server: Running) -> None:
+def test_of_a_hundred_commits_on_a_bad_network_none_is_reported_lost(store: Store, server: Running) -> None:
     server.admin.faults(
         Fault(on="create", drop=True, after=True, rate=0.1),
         Fault(on="create,get", status=503, rate=0.1),
@@ -169,7 +169,7 @@ def test_of_a_hundred_commits_on_a_bad_line_none_is_reported_lost(store: Store, 
     ],
     ids=["503", "dropped", "end lost", "end 500", "part lost", "start lost"],
 )
-def test_a_put_is_repeated_until_it_is_done(
+def test_a_put_is_retried_until_it_succeeds(
     store: Store, server: Running, tmp_path: Path, body: bytes, fault: Fault
 ) -> None:
     small = len(body) < 100
@@ -179,7 +179,7 @@ def test_a_put_is_repeated_until_it_is_done(
     assert read(store, "k") == body
 
 
-def test_what_ended_early_is_asked_for_again(store: Store, server: Running) -> None:
+def test_an_interrupted_read_is_resumed(store: Store, server: Running) -> None:
     body = os.urandom(BLOCK_BYTES + 100_000)
     store.put("k", body)
     server.admin.faults(Fault(on="get", cut=50_000, times=3))
@@ -187,14 +187,14 @@ def test_what_ended_early_is_asked_for_again(store: Store, server: Running) -> N
 
 
 @pytest.mark.parametrize("call", ["put", "get", "list", "now"])
-def test_a_store_that_is_overloaded_is_asked_again(store: Store, server: Running, call: str) -> None:
+def test_an_overloaded_store_is_retried(store: Store, server: Running, call: str) -> None:
     server.admin.faults(Fault(status=503, times=3))
     CALLS[call](store)
     assert server.admin.requests().total == 4
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408])
-def test_every_answer_that_says_later_is_asked_again(store: Store, server: Running, status: int) -> None:
+def test_every_retryable_status_is_retried(store: Store, server: Running, status: int) -> None:
     server.admin.faults(Fault(status=status, times=1))
     store.put("k", b"1")
     assert read(store, "k") == b"1"
@@ -204,7 +204,7 @@ def test_every_answer_that_says_later_is_asked_again(store: Store, server: Runni
 
 
 @pytest.mark.parametrize("call", ["put", "get", "list", "now"])
-def test_an_endpoint_that_stays_down_is_refused_in_the_end(kind: str, server: Running, call: str) -> None:
+def test_an_endpoint_that_stays_down_is_reported_unreachable(kind: str, server: Running, call: str) -> None:
     store = opened(kind, SHORT)
     server.down()
     with pytest.raises(StoreUnreachable, match=rf"for {SHORT} s: cannot connect to 127\.0\.0\.1:") as refusal:
@@ -212,7 +212,7 @@ def test_an_endpoint_that_stays_down_is_refused_in_the_end(kind: str, server: Ru
     assert refusal.value.hint.endswith("then resume the run: nothing is lost")
 
 
-def test_a_claim_at_an_endpoint_that_is_down_is_unsure(kind: str, server: Running) -> None:
+def test_a_create_at_an_endpoint_that_is_down_has_an_unknown_outcome(kind: str, server: Running) -> None:
     store = opened(kind, SHORT)
     server.down()
     with pytest.raises(OutcomeUnknown):
@@ -249,7 +249,7 @@ def half_read(store: Store, then: Callable[[], None]) -> bytes:
 
 
 @pytest.mark.parametrize("conditions", ["heed", "ignore"])
-def test_an_object_that_changes_while_it_is_read_is_told(
+def test_an_object_that_changes_while_it_is_read_is_reported(
     kind: str, store: Store, server: Running, conditions: str
 ) -> None:
     server.admin.set(conditions=conditions)
@@ -258,7 +258,9 @@ def test_an_object_that_changes_while_it_is_read_is_told(
     assert refusal.value.hint == "plan and launch again: a changed corpus is a new run"
 
 
-def test_an_object_that_goes_while_it_is_read_is_told(kind: str, store: Store, server: Running) -> None:
+def test_an_object_that_is_removed_while_it_is_read_is_reported(
+    kind: str, store: Store, server: Running
+) -> None:
     def delete() -> None:
         server.server.buckets.delete("bucket", "out/k")
 
@@ -267,7 +269,7 @@ def test_an_object_that_goes_while_it_is_read_is_told(kind: str, store: Store, s
 
 
 @pytest.mark.parametrize("conditions", ["heed", "ignore"])
-def test_an_object_that_changed_before_it_was_read_is_told(
+def test_an_object_that_changed_before_it_was_read_is_reported(
     store: Store, server: Running, conditions: str
 ) -> None:
     store.put("k", b"old")
@@ -304,14 +306,14 @@ def test_a_store_whose_listing_is_late_is_refused(store: Store, server: Running)
         probe(store, "_embedfleet/probe", at_once)
 
 
-def test_a_store_that_does_not_tell_its_time_is_refused(store: Store, server: Running) -> None:
+def test_a_store_without_a_date_header_is_refused(store: Store, server: Running) -> None:
     server.admin.set(date=False)
     with pytest.raises(StoreError, match="does not say what time it is") as refusal:
         store.now()
     assert "leases expire by the store's clock" in refusal.value.hint
 
 
-def test_the_time_is_the_stores(store: Store, server: Running) -> None:
+def test_now_is_the_stores_clock(store: Store, server: Running) -> None:
     before = store.now()
     server.admin.set(skew=7_200)
     store.put("k", b"1")
@@ -319,7 +321,7 @@ def test_the_time_is_the_stores(store: Store, server: Running) -> None:
     assert 7_190 < (store.list("k")[0].modified - before).total_seconds() < 7_260
 
 
-def test_the_time_of_an_answer_a_moment_ago_costs_no_request(store: Store, server: Running) -> None:
+def test_now_after_a_recent_answer_costs_no_request(store: Store, server: Running) -> None:
     store.put("k", b"1")
     store.now()
     assert server.admin.requests().by_kind == {"put": 1}
@@ -358,7 +360,9 @@ def test_a_span_moves_its_own_bytes_alone(store: Store, server: Running) -> None
     assert moved.bytes_out == 100_000
 
 
-def test_keys_that_lead_out_never_reach_the_store(store: Store, server: Running, tmp_path: Path) -> None:
+def test_keys_that_leave_the_root_never_reach_the_store(
+    store: Store, server: Running, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"loot")
     bodies: list[Body] = [b"loot", tmp_path / "file"]
     for key in ("../thief", "a/../../thief", "/etc/thief", "a\x00", "a\nb", "\x1b]0;"):

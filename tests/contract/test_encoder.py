@@ -152,11 +152,11 @@ def test_auto_takes_vllm_where_it_is_installed_else_torch() -> None:
     assert resolve_engine("auto", "some/model") == expected
 
 
-def test_an_engine_that_was_asked_for_is_taken() -> None:
+def test_a_named_engine_is_used() -> None:
     assert resolve_engine("torch", HASH_MODEL) == "torch"
 
 
-def test_an_unknown_engine_is_no_engine() -> None:
+def test_an_unknown_engine_is_unavailable() -> None:
     with pytest.raises(EngineUnavailable, match="no engine 'tpu'") as problem:
         load_encoder("tpu", "some/model")
     assert problem.value.hint == "engines are auto, vllm, torch and hash"
@@ -191,7 +191,7 @@ def test_all_dimensions_are_left_as_they_are() -> None:
     assert truncate_dimensions(whole, 2) is whole
 
 
-def test_no_direction_is_not_a_number() -> None:
+def test_a_zero_vector_normalizes_to_nan() -> None:
     assert np.isnan(normalize(np.zeros((1, 3), np.float32))).all()
 
 
@@ -269,7 +269,7 @@ def test_a_folder_without_modules_is_pooled_by_the_mean(tmp_path: Path) -> None:
     assert pooling(str(tmp_path)) == "mean"
 
 
-def test_the_pooling_may_lie_in_a_folder_of_another_name(tmp_path: Path) -> None:
+def test_the_pooling_may_be_in_a_folder_of_another_name(tmp_path: Path) -> None:
     folder = laid_out(tmp_path, None, ("Transformer", "Normalize", "Pooling"))
     (tmp_path / "2_Pooling").mkdir()
     (tmp_path / "2_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}', encoding="utf-8")
@@ -337,7 +337,9 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_code_of_a_model_is_not_run_unasked(engine: str, tmp_path: Path, minilm: str, modules: Path) -> None:
+def test_code_of_a_model_is_not_run_by_default(
+    engine: str, tmp_path: Path, minilm: str, modules: Path
+) -> None:
     with pytest.raises(BadModel, match="comes with code of its own") as problem:
         load_encoder(engine, with_code(tmp_path, minilm))
     assert "trust_remote_code: true" in problem.value.hint

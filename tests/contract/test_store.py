@@ -105,7 +105,7 @@ def test_create_refuses_a_key_that_is_there(store: Store) -> None:
     assert read(store, "leases/0007") == b"worker-a"
 
 
-def test_asking_twice_is_not_winning_twice(store: Store) -> None:
+def test_a_second_create_with_the_same_body_fails(store: Store) -> None:
     store.create("leases/0007", b"worker-a")
     assert not store.create("leases/0007", b"worker-a")
 
@@ -167,7 +167,7 @@ def test_get_gives_a_stream_that_seeks(store: Store) -> None:
         assert stream.read(3) == b"234"
 
 
-def test_a_stream_goes_on_over_a_put(store: Store) -> None:
+def test_a_stream_survives_a_put(store: Store) -> None:
     store.put("file", b"old" * 10_000)
     stream = store.get("file")
     assert stream is not None
@@ -203,7 +203,7 @@ def test_a_stream_stands_at_the_start_of_its_span(
 
 
 @pytest.mark.parametrize("span", [(10, 20), (11, None), (30, 31)])
-def test_nothing_comes_of_a_span_behind_the_end(store: Store, span: tuple[int, int | None]) -> None:
+def test_a_span_behind_the_end_is_empty(store: Store, span: tuple[int, int | None]) -> None:
     store.put("file", b"0123456789")
     stream = store.get("file", span=span)
     assert stream is not None
@@ -348,7 +348,7 @@ def test_a_listing_starts_after_a_key_that_need_not_exist(store: Store) -> None:
     assert keys(store.list("", after="b")) == ["c", "e"]
 
 
-def test_a_listing_tells_sizes(store: Store) -> None:
+def test_a_listing_has_sizes(store: Store) -> None:
     for size in (0, 1, 70_000):
         store.put(f"{size:05d}", b"x" * size)
     assert [entry.size for entry in store.list("")] == [0, 1, 70_000]
@@ -365,7 +365,7 @@ def test_the_clock_of_the_store_is_aware(store: Store) -> None:
     assert store.now().utcoffset() == timedelta(0)
 
 
-def test_asking_for_the_time_leaves_nothing_behind(store: Store) -> None:
+def test_reading_the_clock_leaves_no_object(store: Store) -> None:
     store.now()
     assert store.list("") == []
 

@@ -84,7 +84,7 @@ def test_the_yaml_is_the_golden_one(name: str, recipe: TaskSpec) -> None:
 # --- places
 
 
-def test_places_are_asked_for_in_the_order_of_our_prices() -> None:
+def test_places_are_requested_in_the_order_of_our_prices() -> None:
     dear, unknown = (
         replace(EAST, region="eu-west-1", usd_per_hour=Decimal(2)),
         replace(OHIO, region="x", usd_per_hour=None),
@@ -97,12 +97,12 @@ def test_places_are_asked_for_in_the_order_of_our_prices() -> None:
     ]
 
 
-def test_a_zones_id_that_means_the_same_to_all_is_not_asked_for() -> None:
+def test_an_aws_zone_id_is_not_requested() -> None:
     assert EAST.infra == "aws/us-east-1"
     assert replace(EAST, zone="us-east-1a").infra == "aws/us-east-1/us-east-1a"
 
 
-def test_zones_that_cannot_be_told_apart_are_asked_for_once_at_the_lower_price() -> None:
+def test_zones_that_skypilot_cannot_tell_apart_are_requested_once_at_the_lower_price() -> None:
     other = replace(EAST, zone="use1-az4", usd_per_hour=Decimal("0.36"))
     assert by_price([other, EAST]) == [EAST]
 
@@ -114,7 +114,7 @@ def test_the_places_of_one_machine_go_before_the_lots() -> None:
     ]
 
 
-def test_a_place_is_said_with_its_price_or_without() -> None:
+def test_a_place_is_described_with_its_price_or_a_question_mark() -> None:
     assert describe(EAST) == "aws/us-east-1 g6.xlarge at $0.347 an hour"
     assert describe(replace(EAST, usd_per_hour=None)).endswith("at $? an hour")
 
@@ -122,17 +122,17 @@ def test_a_place_is_said_with_its_price_or_without() -> None:
 # --- resources
 
 
-def test_no_machine_is_asked_for_by_any_of_which_managed_jobs_try_in_any_order() -> None:
+def test_places_are_ordered_because_managed_jobs_try_any_of_in_any_order() -> None:
     assert "any_of" not in machine_task(RECIPE)["resources"]
 
 
 @pytest.mark.parametrize("spot", [True, False])
-def test_spot_is_said_where_there_is_such_a_thing(spot: bool) -> None:
+def test_use_spot_is_set_for_clouds_with_spot(spot: bool) -> None:
     assert machine_task(replace(RECIPE, spot=spot))["resources"]["use_spot"] is spot
     assert "use_spot" not in machine_task(replace(SLURM, spot=spot))["resources"]
 
 
-def test_a_preemption_that_is_announced_does_not_end_the_job() -> None:
+def test_an_announced_preemption_does_not_end_the_job() -> None:
     assert machine_task(RECIPE)["resources"]["job_recovery"]["max_restarts_on_errors"] > 0
 
 
@@ -144,14 +144,14 @@ def test_a_gpu_has_skypilots_name() -> None:
 # --- names
 
 
-def test_every_machine_bears_its_run_and_its_lot() -> None:
+def test_every_machine_is_labelled_with_run_and_lot() -> None:
     assert machine_task(replace(RECIPE, lot=3))["resources"]["labels"] == {
         "embedfleet-run": "reviews-1a2b3c4d",
         "embedfleet-lot": "lot-3",
     }
 
 
-def test_a_label_that_no_cloud_would_take_is_replaced_by_one_of_its_own() -> None:
+def test_a_label_that_some_cloud_would_refuse_is_replaced() -> None:
     found = {label("Übung 1"), label("übung-1"), label("x" * 70), label("")}
     assert len(found) == 4
     for one in found:
@@ -167,7 +167,7 @@ def test_a_run_whose_name_begins_with_a_digit_has_machines_whose_names_do_not() 
 # --- secrets
 
 
-def test_a_secret_is_there_by_name_and_never_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_in_the_task_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_verysecret")
     body = machine_task(SLURM)
     assert body["secrets"] == {"HF_TOKEN": None}
@@ -203,11 +203,11 @@ print(*sorted({found.lower() for name in names for found in of.get(name, ())}))
     assert "msgspec" in found.stdout
 
 
-def test_the_code_that_goes_to_a_machine_is_tasks_alone() -> None:
+def test_only_the_tasks_package_is_copied_to_a_machine() -> None:
     assert machine_task(RECIPE)["file_mounts"] == {"~/embedfleet/tasks": "/usr/lib/embedfleet/tasks"}
 
 
-def test_setup_done_twice_installs_once(tmp_path: Path) -> None:
+def test_setup_is_idempotent(tmp_path: Path) -> None:
     log = tool(tmp_path, "uv")
     script = machine_task(RECIPE)["setup"]
     env = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
@@ -262,6 +262,6 @@ def test_a_hostile_name_reaches_the_worker_as_it_is_and_does_nothing_else(name: 
 
 @settings(max_examples=60)
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_yaml_gives_back_what_it_was_given(run: str, output: str) -> None:
+def test_yaml_round_trips(run: str, output: str) -> None:
     body: dict[str, Any] = machine_task(replace(RECIPE, run=run, output=output, settings={"X": output}))
     assert yaml.safe_load(to_yaml(body)) == body

@@ -18,7 +18,7 @@ def test_every_piece_is_in_one_batch(mix: list[int], budget: int) -> None:
 
 
 @given(lengths, budgets)
-def test_a_batch_keeps_the_budget_or_is_a_single_piece(mix: list[int], budget: int) -> None:
+def test_a_batch_is_within_the_budget_or_a_single_piece(mix: list[int], budget: int) -> None:
     for batch in batches(mix, budget):
         assert len(batch) == 1 or len(batch) * max(mix[i] for i in batch) <= budget
 

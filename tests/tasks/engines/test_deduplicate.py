@@ -28,7 +28,7 @@ class Engine:
         return vectors, faults
 
 
-def test_a_text_that_is_there_twice_is_embedded_once() -> None:
+def test_a_duplicate_piece_is_embedded_once() -> None:
     engine = Engine()
     vectors, faults, spared = Deduplicator().encode([[1, 2], [3], [1, 2]], engine)
     assert engine.asked == [[1, 2], [3]]
@@ -36,7 +36,7 @@ def test_a_text_that_is_there_twice_is_embedded_once() -> None:
     assert (faults, spared) == ({}, {2})
 
 
-def test_a_text_of_an_earlier_call_is_not_embedded_again() -> None:
+def test_a_piece_of_an_earlier_call_is_not_embedded_again() -> None:
     engine, repeats = Engine(), Deduplicator()
     repeats.encode([[1, 2], [3]], engine)
     vectors, _, spared = repeats.encode([[4], [3]], engine)
@@ -45,7 +45,7 @@ def test_a_text_of_an_earlier_call_is_not_embedded_again() -> None:
     assert spared == {1}
 
 
-def test_a_call_of_known_texts_alone_asks_nothing() -> None:
+def test_a_call_of_cached_pieces_does_not_use_the_engine() -> None:
     engine, repeats = Engine(), Deduplicator()
     repeats.encode([[1], [2]], engine)
     vectors, _, spared = repeats.encode([[2], [1]], engine)
@@ -53,14 +53,14 @@ def test_a_call_of_known_texts_alone_asks_nothing() -> None:
     assert np.array_equal(vectors, HashEncoder().encode([[2], [1]]))
 
 
-def test_what_failed_fails_for_its_twin_too_and_is_asked_for_again_later() -> None:
+def test_a_fault_holds_for_duplicates_and_is_not_cached() -> None:
     engine, repeats = Engine(faults=[7]), Deduplicator()
     assert repeats.encode([[7], [1], [7]], engine)[1] == {0: "no", 2: "no"}
     repeats.encode([[7]], engine)
     assert engine.asked.count([7]) == 2
 
 
-def test_what_is_kept_is_bounded_and_the_least_lately_seen_goes_first() -> None:
+def test_the_cache_is_bounded_and_evicts_the_least_recently_used() -> None:
     engine, repeats = Engine(), Deduplicator(max_bytes=2 * 4 * DIMENSIONS)
     repeats.encode([[1], [2]], engine)
     repeats.encode([[1], [3]], engine)
@@ -73,7 +73,7 @@ def test_what_is_kept_is_bounded_and_the_least_lately_seen_goes_first() -> None:
         st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=2), min_size=1, max_size=9), max_size=9
     )
 )
-def test_repeats_change_no_vector_and_spare_every_text_that_was_just_seen(
+def test_deduplication_changes_no_vector_and_skips_every_recent_piece(
     calls: list[list[list[int]]],
 ) -> None:
     engine, repeats = Engine(), Deduplicator(max_bytes=3 * 4 * DIMENSIONS)

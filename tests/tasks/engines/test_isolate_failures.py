@@ -54,7 +54,7 @@ def test_a_healthy_batch_costs_one_call() -> None:
     assert np.array_equal(vectors, HashEncoder().encode(PIECES))
 
 
-def test_the_text_that_raises_is_found_and_its_neighbours_have_their_vectors() -> None:
+def test_a_poison_piece_is_found_and_the_others_have_vectors() -> None:
     vectors, faults = encode_isolating_failures(Allergic(raises=[42]), PIECES)
     assert faults == {32: "the engine failed on it: ValueError: index out of range"}
     expected = HashEncoder().encode(PIECES)
@@ -62,7 +62,7 @@ def test_the_text_that_raises_is_found_and_its_neighbours_have_their_vectors() -
     assert np.array_equal(np.delete(vectors, 32, 0), np.delete(expected, 32, 0))
 
 
-def test_several_that_raise_are_all_found() -> None:
+def test_several_poison_pieces_are_all_found() -> None:
     assert sorted(encode_isolating_failures(Allergic(raises=[10, 42, 43, 109]), PIECES)[1]) == [0, 32, 33, 99]
 
 
@@ -72,13 +72,13 @@ def test_a_batch_that_is_only_too_large_is_embedded_in_parts() -> None:
     assert np.array_equal(vectors, HashEncoder().encode(PIECES))
 
 
-def test_a_text_without_a_finite_vector_is_asked_for_once_more_and_named() -> None:
+def test_a_piece_without_a_finite_vector_is_retried_once_and_named() -> None:
     vectors, faults = encode_isolating_failures(Allergic(nan=[50]), PIECES)
     assert faults == {40: "the engine gave no finite vector"}
     assert np.isfinite(np.delete(vectors, 40, 0)).all()
 
 
-def test_one_that_spoils_its_whole_batch_is_found() -> None:
+def test_a_piece_that_spoils_its_whole_batch_is_found() -> None:
     class Spoils(Allergic):
         def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
             out = super().encode(ids)
@@ -95,7 +95,7 @@ def test_a_search_takes_few_calls() -> None:
     assert engine.calls < 20
 
 
-def test_a_broken_engine_raises_what_it_said() -> None:
+def test_a_broken_engine_raises_its_error() -> None:
     with pytest.raises(RuntimeError, match="illegal memory access"):
         encode_isolating_failures(Allergic(breaks=42), PIECES)
 
@@ -109,5 +109,5 @@ def test_an_engine_without_finite_vectors_at_all_is_broken() -> None:
         encode_isolating_failures(Hot(), PIECES)
 
 
-def test_nothing_to_embed_is_nothing() -> None:
+def test_no_pieces_give_no_vectors() -> None:
     assert encode_isolating_failures(HashEncoder(), [])[1] == {}

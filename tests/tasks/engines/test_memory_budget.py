@@ -33,19 +33,19 @@ def test_weights_of_a_7b_model_are_about_15_gb() -> None:
     assert 14 * GB < weight_bytes(QWEN_7B) < 16 * GB
 
 
-def test_of_a_shape_that_is_not_told_no_weight_is_known() -> None:
+def test_weights_of_an_unknown_shape_are_0() -> None:
     assert weight_bytes({}) == 0
 
 
-def test_a_small_model_fills_a_gpu_with_all_that_is_of_use() -> None:
+def test_a_small_model_gets_the_maximum_of_tokens() -> None:
     assert max_batch_tokens(MINILM, 21 * GB, 256) == MAX_TOKENS
 
 
-def test_a_large_model_on_a_small_gpu_takes_few() -> None:
+def test_a_large_model_on_a_small_gpu_gets_few_tokens() -> None:
     assert max_batch_tokens(QWEN_7B, 21 * GB, 512) == MIN_TOKENS
 
 
-def test_the_same_model_takes_more_on_a_larger_gpu() -> None:
+def test_the_same_model_gets_more_tokens_on_a_larger_gpu() -> None:
     assert MIN_TOKENS < max_batch_tokens(QWEN_7B, 72 * GB, 512) < MAX_TOKENS
 
 
@@ -53,12 +53,12 @@ def test_the_longest_text_always_fits() -> None:
     assert max_batch_tokens(QWEN_7B, 21 * GB, 32_768) == 32_768
 
 
-def test_weights_that_do_not_fit_are_the_engine_s_to_refuse() -> None:
+def test_weights_that_do_not_fit_are_left_to_the_engine() -> None:
     assert max_batch_tokens(QWEN_7B, 8 * GB, 512) == MIN_TOKENS
 
 
 @pytest.mark.parametrize(("tokens", "texts"), [(2_048, 256), (65_536, 2_048)])
-def test_so_many_short_texts_fit_as_fill_a_batch(tokens: int, texts: int) -> None:
+def test_a_batch_holds_enough_short_texts_to_fill_it(tokens: int, texts: int) -> None:
     assert max_batch_texts(tokens) == texts
 
 

@@ -58,7 +58,7 @@ def test_hash_words_never_give_a_special_token() -> None:
 # --- the model's own tokenizer
 
 
-def test_the_model_reads_what_its_tokenizer_says(minilm: str, model_words: PieceTokenizer) -> None:
+def test_pieces_are_those_of_the_models_tokenizer(minilm: str, model_words: PieceTokenizer) -> None:
     tokenizer = Tokenizer.from_file(str(Path(minilm) / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()

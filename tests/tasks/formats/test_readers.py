@@ -399,7 +399,7 @@ def test_tabs_separate_the_fields_of_a_tsv(tmp_path: Path) -> None:
     ]
 
 
-def test_columns_may_come_in_any_order_beside_others(tmp_path: Path) -> None:
+def test_columns_may_be_in_any_order_among_others(tmp_path: Path) -> None:
     assert table(tmp_path, b"stars,text,id\n5,one,a\n") == [(0, "a", "one")]
 
 
@@ -415,7 +415,7 @@ def test_a_table_without_the_text_column_is_all_bad(tmp_path: Path) -> None:
     assert table(tmp_path, b"id,body\na,one\nb,two\n") == [(0, MISSING), (1, MISSING)]
 
 
-def test_an_empty_id_is_no_id(tmp_path: Path) -> None:
+def test_an_empty_id_is_not_an_id(tmp_path: Path) -> None:
     assert table(tmp_path, b"id,text\n,one\n") == [(0, "no id: 'id' is str ''")]
 
 
@@ -448,7 +448,7 @@ def test_records_without_an_id_column_are_named_by_their_number(tmp_path: Path) 
     ]
 
 
-def test_a_text_over_the_limit_is_bad_and_not_in_the_way(tmp_path: Path) -> None:
+def test_a_text_over_the_limit_is_a_bad_row_and_stops_nothing(tmp_path: Path) -> None:
     body = b"id,text\na," + b"x" * (MAX_TEXT_BYTES + 1) + b"\nb,two\n"
     assert table(tmp_path, body) == [
         (0, "over-long: 8,388,609 characters, at most 8,388,608"),
@@ -627,7 +627,7 @@ def test_columns_of_numbers_and_strings_name_documents(tmp_path: Path, column: A
     ],
     ids=["null", "bool", "empty", "nan", "list"],
 )
-def test_columns_that_name_nothing_are_no_ids(tmp_path: Path, column: Any, shown: str) -> None:
+def test_columns_of_other_types_are_not_ids(tmp_path: Path, column: Any, shown: str) -> None:
     path = parquet(tmp_path, id=column, text=["one"])
     assert short(found(path, "parquet")) == [(0, f"no id: 'id' is {shown}")]
 
@@ -720,7 +720,7 @@ def test_a_file_that_was_rewritten_at_the_same_size_is_refused(tmp_path: Path) -
         list(read_rows(FolderStore(tmp_path), planned, BY_ID))
 
 
-def test_a_corpus_that_is_gone_altogether_is_no_change_of_a_file(tmp_path: Path) -> None:
+def test_a_corpus_that_is_gone_is_not_a_changed_file(tmp_path: Path) -> None:
     """A disk that is not mounted must not fail every shard for good."""
     with pytest.raises(StoreError, match=r"cannot read gone\.jsonl: nothing is left of the corpus"):
         list(read_rows(FolderStore(tmp_path / "unmounted"), Slice("gone.jsonl", "1-1", "jsonl"), BY_ID))

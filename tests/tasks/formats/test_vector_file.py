@@ -152,7 +152,7 @@ def test_long_kept_texts_make_smaller_row_groups(tmp_path: Path, monkeypatch: py
 # --- what is kept
 
 
-def test_kept_columns_lie_beside_the_vectors_in_their_order(tmp_path: Path) -> None:
+def test_kept_columns_are_stored_with_the_vectors_in_order(tmp_path: Path) -> None:
     with VectorFileWriter(tmp_path / "v.parquet", 4, "float32", ["title", "année"]) as out:
         out.add(["a", "b"], [0, 0], numbers(2), [["Ünïcödé 😀", "1999"], [None, "[1, 2]"]])
     table = pq.read_table(tmp_path / "v.parquet")

@@ -12,14 +12,14 @@ from tests.support.runs import NOON
 LEASES = [Lease("run-1", "00000", f"{n:016x}", 1, "ann", "n", NOON) for n in range(2)]
 
 
-def test_what_the_engine_has_is_known_until_it_is_through(tmp_path: Path) -> None:
+def test_marked_leases_are_known_until_the_marker_is_cleared(tmp_path: Path) -> None:
     crash_marker.mark(tmp_path, LEASES)
     assert crash_marker.marked(tmp_path) == {lease.key for lease in LEASES}
     crash_marker.clear(tmp_path)
     assert crash_marker.marked(tmp_path) == frozenset()
 
 
-def test_a_file_that_was_cut_off_blames_nobody(tmp_path: Path) -> None:
+def test_a_truncated_marker_blames_no_shard(tmp_path: Path) -> None:
     (tmp_path / crash_marker.NAME).write_text('["_embedfleet/ru', encoding="utf-8")
     assert crash_marker.marked(tmp_path) == frozenset()
 
@@ -36,9 +36,9 @@ def test_a_process_that_the_kernel_killed_for_its_memory_died_of_its_work() -> N
 
 
 @pytest.mark.parametrize("status", [-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, 0, 2, 3, None])
-def test_a_process_that_somebody_ended_did_not(status: int | None) -> None:
+def test_a_process_that_was_killed_from_outside_did_not_die_of_its_work(status: int | None) -> None:
     assert not crash_marker.died_of_its_work(status, 0)
 
 
-def test_the_kernel_says_how_many_it_killed_for_memory() -> None:
+def test_oom_kills_of_the_kernel_are_counted() -> None:
     assert crash_marker.oom_kills() >= 0

@@ -38,7 +38,7 @@ def next_generation(store: MemoryStore, shard: Shard) -> int | None:
 SHARD, OTHER = shards_of(2)
 
 
-def test_a_shard_that_nobody_touched_is_claimed_with_generation_1(store: MemoryStore) -> None:
+def test_a_fresh_shard_is_claimed_with_generation_1(store: MemoryStore) -> None:
     assert next_generation(store, SHARD) == 1
 
 
@@ -47,7 +47,7 @@ def test_a_held_shard_is_not_claimed(store: MemoryStore) -> None:
     assert next_generation(store, SHARD) is None
 
 
-def test_a_lease_on_one_shard_says_nothing_of_another(store: MemoryStore) -> None:
+def test_a_lease_on_one_shard_does_not_affect_another(store: MemoryStore) -> None:
     take(store, SHARD)
     assert next_generation(store, OTHER) == 1
 
@@ -64,7 +64,7 @@ def test_a_lease_expires_after_its_time_and_the_second_of_grace(store: MemorySto
     assert next_generation(store, SHARD) == 2
 
 
-def test_the_workers_own_clock_decides_nothing(store: MemoryStore) -> None:
+def test_clock_skew_of_a_worker_does_not_affect_expiry(store: MemoryStore) -> None:
     claim(store, "run-1", SHARD, 1, "ann", NOON - timedelta(days=365))
     assert next_generation(store, SHARD) is None
 
@@ -109,7 +109,7 @@ def test_generations_are_counted_beyond_their_padding() -> None:
     assert next_generation(store, SHARD) == 1_000_001
 
 
-def test_a_survey_of_an_empty_slab_knows_nothing(store: MemoryStore) -> None:
+def test_a_survey_of_an_empty_slab_is_empty(store: MemoryStore) -> None:
     assert survey(store, "run-1", "00000") == Survey(frozenset(), {}, NOON)
 
 
@@ -132,7 +132,7 @@ def test_one_of_two_claims_on_a_generation_wins(store: MemoryStore) -> None:
     assert claim(store, "run-1", SHARD, 1, "bob", NOON) is None
 
 
-def test_a_worker_that_asks_twice_is_not_given_a_lease_twice(store: MemoryStore) -> None:
+def test_a_worker_cannot_claim_a_lease_twice(store: MemoryStore) -> None:
     take(store, SHARD)
     assert claim(store, "run-1", SHARD, 1, "ann", NOON) is None
 
@@ -156,9 +156,7 @@ def test_a_renewal_says_that_the_lease_was_taken_over(store: MemoryStore, clock:
     assert not renew(store, zombie)
 
 
-def test_a_zombies_renewal_does_not_free_or_hold_its_successors_lease(
-    store: MemoryStore, clock: Clock
-) -> None:
+def test_a_zombies_renewal_does_not_affect_the_successors_lease(store: MemoryStore, clock: Clock) -> None:
     zombie = take(store, SHARD)
     clock.pass_seconds(60)
     take(store, SHARD, 2, "bob")
@@ -167,7 +165,7 @@ def test_a_zombies_renewal_does_not_free_or_hold_its_successors_lease(
     assert next_generation(store, SHARD) == 3
 
 
-def test_a_zombie_that_gives_back_does_not_free_its_successors_shard(
+def test_a_zombie_that_gives_back_does_not_free_the_successors_shard(
     store: MemoryStore, clock: Clock
 ) -> None:
     zombie = take(store, SHARD)
@@ -177,14 +175,14 @@ def test_a_zombie_that_gives_back_does_not_free_its_successors_shard(
     assert next_generation(store, SHARD) is None
 
 
-def test_a_zombie_cannot_sign_for_what_its_successor_has_done(store: MemoryStore) -> None:
+def test_a_zombie_cannot_create_the_receipt_after_its_successor(store: MemoryStore) -> None:
     receipt = receipt_key("run-1", SHARD.slab, SHARD.id)
     assert create_once(store, receipt, b"bob's")
     assert not create_once(store, receipt, b"ann's")
     assert read(store, receipt) == b"bob's"
 
 
-def test_a_successor_cannot_sign_for_what_a_zombie_has_done(store: MemoryStore, clock: Clock) -> None:
+def test_a_successor_cannot_create_the_receipt_after_a_zombie(store: MemoryStore, clock: Clock) -> None:
     zombie = take(store, SHARD)
     clock.pass_seconds(60)
     successor = take(store, SHARD, 2, "bob")
@@ -203,7 +201,7 @@ def test_a_lease_that_was_given_back_has_no_holder(store: MemoryStore) -> None:
     assert holder(store, held.key) is None
 
 
-def test_files_of_others_among_leases_and_receipts_are_passed_over() -> None:
+def test_foreign_files_among_leases_and_receipts_are_ignored() -> None:
     store = MemoryStore()
     shard = shards_of(1)[0]
     store.put(f"_embedfleet/run-1/receipts/{shard.slab}/.nfs0001", b"x")

@@ -60,7 +60,7 @@ def test_shards_come_back_in_order_over_all_slabs(count: int, pages: int) -> Non
     assert list(all_shards(store, header)) == shards
 
 
-def test_a_slab_holds_the_shards_that_say_so() -> None:
+def test_a_slab_holds_its_shards() -> None:
     store, shards = MemoryStore(), shards_of(SLAB + 3)
     write(store, header_of("corpus", len(shards)), shards)
     assert read_slab(store, "run-1", 1) == shards[SLAB:]
@@ -148,19 +148,19 @@ def test_runs_do_not_share_a_manifest() -> None:
     assert read_header(store, "run-1").corpus == "corpus"
 
 
-def test_an_unknown_run_is_no_run() -> None:
+def test_an_unknown_run_is_not_found() -> None:
     with pytest.raises(RunNotFound, match="no run 'run-9' under this output path") as problem:
         read_header(MemoryStore(), "run-9")
     assert problem.value.hint == "see which runs it holds under _embedfleet/"
 
 
-def test_a_run_of_another_version_is_no_run() -> None:
+def test_a_run_of_another_version_is_not_found() -> None:
     store = MemoryStore()
     store.put(manifest_header_key("run-1"), b'{"schema": "embedfleet/manifest/0"}')
     with pytest.raises(RunNotFound, match="another version"):
         read_header(store, "run-1")
 
 
-def test_a_missing_slab_is_no_run() -> None:
+def test_a_run_with_a_missing_slab_is_not_found() -> None:
     with pytest.raises(RunNotFound, match="slab 4 of run 'run-1' is missing"):
         read_slab(MemoryStore(), "run-1", 4)

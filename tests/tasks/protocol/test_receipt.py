@@ -71,7 +71,7 @@ def test_a_receipt_comes_back_from_its_bytes(one: Receipt) -> None:
     assert load(dump(one)) == one
 
 
-def test_a_receipt_tells_its_seconds() -> None:
+def test_a_receipt_knows_its_seconds() -> None:
     assert receipt().seconds == 1.5
 
 
@@ -84,7 +84,7 @@ def test_times_keep_their_moment_whatever_their_zone() -> None:
     assert load(dump(receipt(started=moment))).started == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_a_receipt_says_its_schema_first() -> None:
+def test_a_receipt_begins_with_its_schema() -> None:
     assert next(iter(json.loads(dump(receipt())).items())) == ("schema", SCHEMA)
 
 

@@ -131,20 +131,20 @@ def test_another_body_loses(store: Store) -> None:
     assert read(store, "receipt") == b"nonce-a"
 
 
-def test_our_own_body_found_again_has_won(store: Store) -> None:
+def test_our_own_body_found_by_reading_back_wins(store: Store) -> None:
     create_once(store, "receipt", b"nonce-a", at_once)
     assert create_once(store, "receipt", b"nonce-a", at_once)
 
 
 @pytest.mark.parametrize("lost", [1, CREATE_ATTEMPTS - 1])
-def test_a_write_whose_reply_was_lost_has_won(store: Store, lost: int) -> None:
+def test_a_write_whose_reply_was_lost_wins(store: Store, lost: int) -> None:
     flaky = LosesReplies(store, lost, done=True)
     assert create_once(flaky, "receipt", b"nonce-a", at_once)
     assert flaky.creates == 1
 
 
 @pytest.mark.parametrize("lost", [1, CREATE_ATTEMPTS - 1])
-def test_a_write_that_was_lost_is_tried_again(store: Store, lost: int) -> None:
+def test_a_write_that_was_lost_is_retried(store: Store, lost: int) -> None:
     flaky = LosesReplies(store, lost, done=False)
     assert create_once(flaky, "receipt", b"nonce-a", at_once)
     assert flaky.creates == lost + 1
@@ -157,7 +157,7 @@ def test_a_lost_reply_does_not_win_over_another_body(store: Store, done: bool) -
     assert not create_once(LosesReplies(store, 1, done=done), "receipt", b"nonce-a", at_once)
 
 
-def test_a_store_that_takes_nothing_is_refused_in_the_end(store: Store) -> None:
+def test_a_store_that_accepts_no_write_is_refused_after_all_attempts(store: Store) -> None:
     flaky = LosesReplies(store, CREATE_ATTEMPTS, done=False)
     with pytest.raises(StoreError, match=f"in {CREATE_ATTEMPTS} attempts") as refusal:
         create_once(flaky, "receipt", b"nonce-a", at_once)
@@ -177,7 +177,7 @@ def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "a").read_bytes() == b"1"
 
 
-def test_a_scheme_that_nobody_serves_is_refused() -> None:
+def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(StoreError, match="no store for ftp://"):
         open_store("ftp://host/out")
 

@@ -31,7 +31,7 @@ def test_writes_leave_no_temporary_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a"]
 
 
-def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+def test_a_folder_is_created_with_its_parents(tmp_path: Path) -> None:
     FolderStore(tmp_path / "a" / "b").put("c", b"")
     assert (tmp_path / "a" / "b" / "c").is_file()
 

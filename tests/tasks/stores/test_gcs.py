@@ -125,7 +125,7 @@ def test_one_sign_in_serves_all_calls(store: GcsStore, tokens: Tokens) -> None:
     assert tokens.given == 1
 
 
-def test_a_token_that_ran_out_is_renewed(store: GcsStore, server: Running, tokens: Tokens) -> None:
+def test_an_expired_token_is_renewed(store: GcsStore, server: Running, tokens: Tokens) -> None:
     store.put("k", b"1")
     server.admin.faults(Fault(status=401, times=1))
     store.put("k", b"2")
@@ -134,7 +134,7 @@ def test_a_token_that_ran_out_is_renewed(store: GcsStore, server: Running, token
 
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
-def test_credentials_that_the_store_does_not_know_are_told(
+def test_unknown_credentials_are_reported(
     store: GcsStore, server: Running, call: Callable[[Store], object]
 ) -> None:
     server.admin.faults(Fault(status=401))
@@ -146,7 +146,7 @@ def test_credentials_that_the_store_does_not_know_are_told(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
-def test_revoked_credentials_are_told(
+def test_revoked_credentials_are_reported(
     store: GcsStore, tokens: Tokens, call: Callable[[Store], object]
 ) -> None:
     tokens.status = 400
@@ -156,14 +156,14 @@ def test_revoked_credentials_are_told(
         call(store)
 
 
-def test_a_token_server_that_does_not_answer_is_asked_again(store: GcsStore, tokens: Tokens) -> None:
+def test_an_unreachable_token_server_is_retried(store: GcsStore, tokens: Tokens) -> None:
     tokens.server.shutdown()
     tokens.server.server_close()
     with pytest.raises(StoreUnreachable, match="the credentials could not be renewed"):
         store.put("k", b"1")
 
 
-def test_a_bucket_that_wants_credentials_is_told(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     found_by(server.address, monkeypatch)  # an emulator is asked without any
     server.admin.faults(Fault(status=401))
     with pytest.raises(Unauthenticated, match="no credentials for gs://bucket/out/k"):
@@ -171,14 +171,16 @@ def test_a_bucket_that_wants_credentials_is_told(server: Running, monkeypatch: p
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"type": "service_account"}', '{"type": "unheard of"}'])
-def test_a_broken_key_file_is_told_without_what_it_holds(store: GcsStore, tmp_path: Path, text: str) -> None:
+def test_a_broken_key_file_is_reported_without_its_content(
+    store: GcsStore, tmp_path: Path, text: str
+) -> None:
     (tmp_path / "account.json").write_text(text, encoding="utf-8")
     with pytest.raises(Unauthenticated) as refusal:
         store.put("k", b"1")
     assert "GOOGLE_APPLICATION_CREDENTIALS" in refusal.value.hint
 
 
-def test_a_key_file_that_is_gone_is_told(store: GcsStore, tmp_path: Path) -> None:
+def test_a_missing_key_file_is_reported(store: GcsStore, tmp_path: Path) -> None:
     (tmp_path / "account.json").unlink()
     with pytest.raises(Unauthenticated, match="no credentials for gs://bucket"):
         store.put("k", b"1")
@@ -187,13 +189,13 @@ def test_a_key_file_that_is_gone_is_told(store: GcsStore, tmp_path: Path) -> Non
 # --- what it asks for
 
 
-def test_what_is_not_there_costs_one_request(store: GcsStore, server: Running) -> None:
+def test_an_absent_object_costs_one_request(store: GcsStore, server: Running) -> None:
     store.put("k", b"1")
     assert all(store.get(f"absent-{n}") is None for n in range(3))
     assert server.admin.requests().by_kind == {"put": 1, "get": 3}
 
 
-def test_no_right_to_look_at_the_bucket_itself_is_needed(store: GcsStore, server: Running) -> None:
+def test_no_permission_on_the_bucket_itself_is_needed(store: GcsStore, server: Running) -> None:
     server.admin.faults(Fault(on="bucket", status=403))
     for call in CALLS:
         call(store)
@@ -247,7 +249,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("error", BROKEN, ids=lambda e: type(e).__name__)
-def test_what_went_wrong_on_the_line_is_worth_asking_again(error: Exception) -> None:
+def test_network_errors_are_transient(error: Exception) -> None:
     found = translate(error, "put", "gs://bucket/k")
     assert isinstance(found, TransientError)
     assert TOKEN not in str(found)
@@ -267,9 +269,7 @@ def test_what_went_wrong_on_the_line_is_worth_asking_again(error: Exception) -> 
         (requests.exceptions.MissingSchema(TOKEN), StoreError, "not a URL"),
     ],
 )
-def test_what_a_person_must_mend_is_refused_without_secrets(
-    error: Exception, kind: type[StoreError], told: str
-) -> None:
+def test_errors_for_people_hold_no_secrets(error: Exception, kind: type[StoreError], told: str) -> None:
     found = translate(error, "list", "gs://bucket/k")
     assert isinstance(found, StoreError)
     assert type(found) is kind
@@ -292,7 +292,7 @@ def test_what_a_person_must_mend_is_refused_without_secrets(
     ],
     ids=["well", "denied", "unknown", "overloaded", "dropped", "lost"],
 )
-def test_no_key_is_told_in_logs_or_errors(
+def test_logs_and_errors_hold_no_keys(
     store: GcsStore,
     server: Running,
     tmp_path: Path,

@@ -35,7 +35,7 @@ def stream(store: Store, first: tuple[int, int], end: int | None = None) -> Rang
     return RangeReader(store, RangeResponse(BODY[slice(*first)], first[0], SIZE, "v"), end)
 
 
-def test_what_the_opening_brought_is_not_asked_for_again() -> None:
+def test_bytes_of_the_opening_request_are_not_fetched_again() -> None:
     store = Store()
     with stream(store, (100, 200)) as file:
         assert file.read(60) == BODY[100:160]
@@ -45,21 +45,21 @@ def test_what_the_opening_brought_is_not_asked_for_again() -> None:
     assert store.asked == []
 
 
-def test_reading_over_its_end_asks_for_the_rest_alone() -> None:
+def test_reading_past_the_first_response_fetches_only_the_rest() -> None:
     store = Store()
     with stream(store, (100, 200)) as file:
         assert file.read(150) == BODY[100:250]
     assert store.asked == [(200, 250)]
 
 
-def test_more_than_a_block_is_asked_for_block_by_block() -> None:
+def test_more_than_a_block_is_fetched_block_by_block() -> None:
     store = Store()
     with stream(store, (0, 0)) as file:
         assert file.read(BLOCK_BYTES + 10) == BODY[: BLOCK_BYTES + 10]
     assert store.asked == [(0, BLOCK_BYTES), (BLOCK_BYTES, BLOCK_BYTES + 10)]
 
 
-def test_nothing_is_asked_for_at_the_end() -> None:
+def test_nothing_is_fetched_at_the_end() -> None:
     store = Store()
     with stream(store, (0, 0)) as file:
         file.seek(0, io.SEEK_END)
@@ -69,7 +69,7 @@ def test_nothing_is_asked_for_at_the_end() -> None:
     assert store.asked == []
 
 
-def test_a_block_does_not_reach_over_the_end_of_the_span() -> None:
+def test_a_block_does_not_pass_the_end_of_the_span() -> None:
     store = Store()
     file = cast("io.BufferedReader", open_stream(store, RangeResponse(b"", 0, SIZE, "v"), (0, 1_000)))
     with file:
@@ -77,7 +77,7 @@ def test_a_block_does_not_reach_over_the_end_of_the_span() -> None:
     assert store.asked == [(0, 1_000)]
 
 
-def test_behind_the_span_little_is_asked_for_at_once() -> None:
+def test_little_is_fetched_at_once_behind_the_span() -> None:
     store = Store()
     with open_stream(store, RangeResponse(BODY[:1_000], 0, SIZE, "v"), (0, 1_000)) as file:
         assert file.read(1_000) == BODY[:1_000]
@@ -85,7 +85,7 @@ def test_behind_the_span_little_is_asked_for_at_once() -> None:
     assert store.asked == [(1_000, 1_000 + READ_PAST_BYTES)]
 
 
-def test_whoever_asks_for_the_end_gets_no_more_than_he_asks_for() -> None:
+def test_a_request_for_the_end_fetches_no_more_than_it_asks_for() -> None:
     store = Store()
     with open_stream(store, RangeResponse(BODY[-8:], SIZE - 8, SIZE, "v"), (-8, None)) as file:
         assert file.tell() == SIZE - 8
@@ -95,7 +95,7 @@ def test_whoever_asks_for_the_end_gets_no_more_than_he_asks_for() -> None:
     assert store.asked == [(50, 60)]
 
 
-def test_a_stream_knows_what_it_brought() -> None:
+def test_a_stream_counts_the_bytes_received() -> None:
     with stream(Store(), (0, 100)) as file:
         file.read(150)
         assert file.bytes_received == 150
@@ -112,20 +112,20 @@ def test_a_stream_knows_what_it_brought() -> None:
         ((-8, None), (-8, None)),
     ],
 )
-def test_the_opening_asks_for_the_span_and_a_block_at_most(
+def test_the_opening_request_is_for_the_span_and_at_most_a_block(
     span: tuple[int, int | None] | None, asked: tuple[int, int | None]
 ) -> None:
     assert opening_range(span) == asked
 
 
-def test_what_an_answer_brought_is_told_by_its_content_range() -> None:
+def test_a_response_is_described_by_its_content_range() -> None:
     assert parse_response(b"abc", "bytes 5-7/100", "v") == RangeResponse(b"abc", 5, 100, "v")
 
 
-def test_an_answer_without_a_content_range_is_the_whole_object() -> None:
+def test_a_response_without_content_range_is_the_whole_object() -> None:
     assert parse_response(b"abc", None, "v") == RangeResponse(b"abc", 0, 3, "v")
 
 
-def test_what_was_asked_for_is_cut_out_of_a_larger_answer() -> None:
+def test_the_range_is_cut_out_of_a_larger_response() -> None:
     assert parse_response(b"0123456789", None, "v").between(3, 5) == b"34"
     assert parse_response(b"3456", "bytes 3-6/10", "v").between(3, 7) == b"3456"

@@ -58,19 +58,19 @@ class Silence:
         return "answer"
 
 
-def test_an_answer_is_not_waited_for(contact: StoreConnection, time: Time) -> None:
+def test_a_success_is_returned_without_a_wait(contact: StoreConnection, time: Time) -> None:
     assert contact.retry(Silence(0)) == "answer"
     assert time.pauses == []
 
 
-def test_a_silent_store_is_asked_until_it_answers(contact: StoreConnection, time: Time) -> None:
+def test_a_transient_error_is_retried_until_success(contact: StoreConnection, time: Time) -> None:
     silence = Silence(6)
     assert contact.retry(silence) == "answer"
     assert silence.asked == 7
     assert len(time.pauses) == 6
 
 
-def test_pauses_grow_with_full_jitter_up_to_a_bound(time: Time) -> None:
+def test_backoff_is_exponential_with_full_jitter_up_to_a_maximum(time: Time) -> None:
     for _ in range(200):
         contact = StoreConnection("s3://bucket", 10_000, time.clock, time.sleep)
         contact.record_date(DATE)
@@ -84,7 +84,7 @@ def test_pauses_grow_with_full_jitter_up_to_a_bound(time: Time) -> None:
 
 
 @pytest.mark.parametrize(("known", "patience"), [(True, PATIENCE), (False, FIRST_CONTACT_PATIENCE)])
-def test_patience_ends_sooner_with_a_store_that_never_answered(
+def test_patience_is_shorter_for_a_store_that_never_answered(
     contact: StoreConnection, time: Time, known: bool, patience: float
 ) -> None:
     if known:
@@ -96,13 +96,13 @@ def test_patience_ends_sooner_with_a_store_that_never_answered(
     assert patience - MAX_BACKOFF_SECONDS < time.now <= patience
 
 
-def test_giving_up_says_what_to_do(contact: StoreConnection) -> None:
+def test_the_error_after_all_retries_says_what_to_do(contact: StoreConnection) -> None:
     with pytest.raises(StoreUnreachable) as refusal:
         contact.retry(Silence(10_000))
     assert refusal.value.hint.endswith("then resume the run: nothing is lost")
 
 
-def test_what_is_no_silence_is_passed_on_at_once(contact: StoreConnection, time: Time) -> None:
+def test_other_errors_are_raised_at_once(contact: StoreConnection, time: Time) -> None:
     def broken() -> None:
         raise KeyError("a bug")
 
@@ -111,13 +111,13 @@ def test_what_is_no_silence_is_passed_on_at_once(contact: StoreConnection, time:
     assert time.pauses == []
 
 
-def test_the_clock_of_a_store_that_was_not_heard_is_unknown(contact: StoreConnection) -> None:
+def test_the_clock_is_unknown_before_the_first_answer(contact: StoreConnection) -> None:
     assert contact.now() is None
     contact.record_date(None)
     assert contact.now() is None
 
 
-def test_the_clock_of_a_store_is_carried_on_for_a_while(contact: StoreConnection, time: Time) -> None:
+def test_the_clock_is_extrapolated_for_a_while(contact: StoreConnection, time: Time) -> None:
     contact.record_date(DATE)
     assert contact.now() == NOON
     time.now += CLOCK_FRESH_SECONDS

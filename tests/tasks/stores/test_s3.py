@@ -40,7 +40,7 @@ def store(server: Running, monkeypatch: pytest.MonkeyPatch) -> S3Store:
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
 @pytest.mark.parametrize("status", [400, 403])
-def test_expired_credentials_are_told(
+def test_expired_credentials_are_reported(
     store: S3Store, server: Running, call: Callable[[Store], object], status: int
 ) -> None:
     server.admin.faults(Fault(status=status, code="ExpiredToken"))
@@ -52,41 +52,41 @@ def test_expired_credentials_are_told(
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])
-def test_credentials_that_the_store_does_not_know_are_told(
-    store: S3Store, server: Running, code: str
-) -> None:
+def test_unknown_credentials_are_reported(store: S3Store, server: Running, code: str) -> None:
     server.admin.faults(Fault(status=403, code=code))
     with pytest.raises(Unauthenticated, match=f"are not known to the store \\({code}\\)"):
         store.put("k", b"1")
 
 
-def test_half_of_the_credentials_are_told(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_credentials_are_reported(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(Unauthenticated, match="half of the credentials for s3://bucket/out/k are missing"):
         store.put("k", b"1")
 
 
-def test_a_profile_that_is_not_there_is_told(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_profile_is_reported(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(StoreError, match=r"The config profile \(nobody\) could not be found") as refusal:
         store.put("k", b"1")
     assert "aws configure list-profiles" in refusal.value.hint
 
 
-def test_a_clock_that_is_wrong_is_told(store: S3Store, server: Running) -> None:
+def test_a_wrong_clock_is_reported(store: S3Store, server: Running) -> None:
     server.admin.faults(Fault(status=403, code="RequestTimeTooSkewed"))
     with pytest.raises(StoreError, match="this machine's clock is wrong"):
         store.put("k", b"1")
 
 
-def test_a_bucket_in_another_region_is_found_where_it_is_told(store: S3Store, server: Running) -> None:
+def test_a_bucket_in_another_region_is_found_when_the_store_names_the_region(
+    store: S3Store, server: Running
+) -> None:
     server.admin.set(region="eu-west-3")
     store.put("k", b"1")
     assert read(store, "k") == b"1"
 
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
-def test_a_bucket_in_another_region_is_refused_where_it_is_not_told(
+def test_a_bucket_in_another_region_is_refused_when_the_store_does_not_name_it(
     store: S3Store, server: Running, call: Callable[[Store], object]
 ) -> None:
     server.admin.set(region="eu-west-3", tell_region=False)
@@ -102,7 +102,7 @@ def test_a_region_that_the_store_names_is_named(store: S3Store, server: Running)
 
 
 @pytest.mark.parametrize("name", ["a b", "UP CASE", "x" * 300])
-def test_an_impossible_bucket_name_is_refused_without_asking(
+def test_an_invalid_bucket_name_is_refused_without_a_request(
     server: Running, store: S3Store, name: str
 ) -> None:
     with pytest.raises(StoreError, match="has no valid bucket name"):
@@ -110,20 +110,20 @@ def test_an_impossible_bucket_name_is_refused_without_asking(
     assert server.admin.requests().total == 0
 
 
-def test_an_unknown_answer_is_refused_with_its_code(store: S3Store, server: Running) -> None:
+def test_an_unknown_error_is_reported_with_its_code(store: S3Store, server: Running) -> None:
     server.admin.faults(Fault(status=418, code="Teapot"))
     with pytest.raises(StoreError, match=r"cannot write s3://bucket/out/k: the store answered 418 Teapot"):
         store.put("k", b"1")
 
 
-def test_a_conflict_that_passes_is_asked_again(store: S3Store, server: Running) -> None:
+def test_a_temporary_conflict_is_retried(store: S3Store, server: Running) -> None:
     server.admin.faults(Fault(on="put", status=409, code="OperationAborted", times=1))
     store.put("k", b"1")
     assert read(store, "k") == b"1"
 
 
 @pytest.mark.parametrize("address", ["not a url", "ftp://x", "http://"])
-def test_an_endpoint_that_is_no_url_is_refused(
+def test_an_invalid_endpoint_is_refused(
     store: S3Store, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
@@ -158,7 +158,7 @@ def answered(status: int, code: str) -> ClientError:
     ],
     ids=lambda e: type(e).__name__,
 )
-def test_what_went_wrong_on_the_line_is_worth_asking_again(error: Exception) -> None:
+def test_network_errors_are_transient(error: Exception) -> None:
     found = translate(error, "write", "s3://bucket/k")
     assert isinstance(found, TransientError)
     assert SECRET not in str(found)
@@ -187,7 +187,7 @@ def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:
     ],
     ids=lambda e: getattr(e, "__name__", type(e).__name__),
 )
-def test_what_a_person_must_mend_is_refused_without_secrets(error: Exception, kind: type[StoreError]) -> None:
+def test_errors_for_people_hold_no_secrets(error: Exception, kind: type[StoreError]) -> None:
     found = translate(error, "write", "s3://bucket/k")
     assert isinstance(found, StoreError)
     assert type(found) is kind
@@ -210,7 +210,7 @@ def test_what_a_person_must_mend_is_refused_without_secrets(error: Exception, ki
     ],
     ids=["well", "denied", "unknown", "expired", "overloaded", "dropped", "lost"],
 )
-def test_no_key_is_told_in_logs_or_errors(
+def test_logs_and_errors_hold_no_keys(
     server: Running,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
