@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from launcher.errors import Problem
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import (
-    EAGER_FP32,
     ENGINES,
-    FACTOR,
-    FP32_FACTOR,
+    ERROR_FACTOR,
+    FP32_CEILING_FACTOR,
+    FP32_EFFICIENCY,
     TOKEN_SECONDS,
     EngineCost,
     ModelShape,
@@ -106,7 +106,7 @@ def measure(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         "points": len(found),
         "sources": len({p.source for p in found}),
         "passed_over": passed,
-        "interval_factor": round(exp(P90 * log(FACTOR)), 3),
+        "interval_factor": round(exp(P90 * log(ERROR_FACTOR)), 3),
         "ours": judged(ours),
         "left_out": judged(left_out),
         "one_share_of_peak_left_out": judged(one_share),
@@ -114,7 +114,7 @@ def measure(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         "in_use": {
             "fused": ENGINES["vllm"].efficiency,
             "unfused": ENGINES["torch"].efficiency,
-            "float32": EAGER_FP32,
+            "float32": FP32_EFFICIENCY,
             "host_ms": {name: ENGINES[name].host_seconds * 1e3 for name in FITTED},
             "token_us": TOKEN_SECONDS * 1e6,
         },
@@ -259,7 +259,7 @@ def by(errors: Sequence[tuple[Point, float]], key: Callable[[Point], str]) -> di
 def summary(errors: Sequence[tuple[Point, float]]) -> dict[str, Any]:
     """`errors` are logarithms of predicted over published. Covered: published lies from P10 to P90."""
     raw = [e for _, e in errors]
-    inside = [abs(e) <= P90 * hypot(log(FACTOR), log(_ceiling_factor(p))) for p, e in errors]
+    inside = [abs(e) <= P90 * hypot(log(ERROR_FACTOR), log(_ceiling_factor(p))) for p, e in errors]
     return {
         "points": len(raw),
         "median_error": round(median(abs(exp(-e) - 1) for e in raw), 3),
@@ -270,7 +270,7 @@ def summary(errors: Sequence[tuple[Point, float]]) -> dict[str, Any]:
 
 
 def _ceiling_factor(point: Point) -> float:
-    return FP32_FACTOR if point.precise else point.gpu.ceiling_factor
+    return FP32_CEILING_FACTOR if point.precise else point.gpu.ceiling_factor
 
 
 def relatives() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The job: what the user wants, read from job.yaml.
+"""The job that the user wants, and its parser for job.yaml.
 
 Imports: files, format, errors, money; tasks.
 

@@ -1,7 +1,7 @@
-"""A fleet beside the ways to do without one: hosted APIs, and this machine.
+"""Compare a fleet with ways to do without one: hosted embedding APIs, and this machine.
 
-Pure. An API is comparable when it serves the same weights; any other gives other vectors, of another quality, and is
-shown for its price alone.
+Pure. An API is comparable when it serves the same weights. Any other gives other vectors, of another quality, and is
+shown for its price only.
 """
 
 from collections.abc import Iterable
@@ -15,31 +15,32 @@ from pricing.hosted_apis import Hosted, cost
 
 @dataclass(frozen=True, slots=True)
 class HostedApi:
-    """A hosted API doing this job: what it asks at list, and in batches where it sells those. None: not sold, unknown."""
+    """A hosted API doing this job, at its list price and at its batch price."""
 
     hosted: Hosted
     comparable: bool
     usd: Decimal
-    batch_usd: Decimal | None
+    batch_usd: Decimal | None  # None: it sells no batches
 
     @property
     def least(self) -> Decimal:
+        """The lower of both prices."""
         return self.usd if self.batch_usd is None else min(self.usd, self.batch_usd)
 
 
 @dataclass(frozen=True, slots=True)
 class CheaperWay:
-    """Something that costs less than the fleet. `break_even` is tokens a month; None: the fleet is never cheaper."""
+    """Something that does the work for less than the fleet."""
 
     name: str
     usd: Decimal
-    fleet_usd: Decimal  # of the fleet at P50, without the storage of the vectors, which is paid either way
+    fleet_usd: Decimal  # P50 of the fleet, without the storage of the vectors, which is paid either way
     comparable: bool
-    break_even: Decimal | None
+    break_even: Decimal | None  # tokens a month from which the fleet is cheaper; None: it never is
 
 
 def price_apis(model: str, tokens: float, hosted: Iterable[Hosted]) -> tuple[HostedApi, ...]:
-    """Every API with its price for so many tokens: those with the same weights first, then the cheapest."""
+    """Every API with its price for these tokens: those that serve `model` first, then by price."""
     whole = int(decimal_of_float(tokens).to_integral_value())
     found: list[HostedApi] = []
     for one in hosted:
@@ -52,7 +53,10 @@ def price_apis(model: str, tokens: float, hosted: Iterable[Hosted]) -> tuple[Hos
 def cheapest_way(
     fleet: Estimate, tokens: float, offered: Iterable[HostedApi], local: Estimate | None
 ) -> CheaperWay | None:
-    """The cheapest way that costs less than the fleet: an API with the same weights or this machine, else any API."""
+    """The cheapest way that costs less than the fleet: a comparable API or this machine, else any API.
+
+    None: nothing is cheaper, or the fleet has no known price.
+    """
     if fleet.usd is None:
         return None
     usd = fleet.usd.p50 - (fleet.items.get("storage") or Decimal(0))
@@ -63,10 +67,20 @@ def cheapest_way(
         batch = " in batches" if api.batch_usd is not None and api.batch_usd < api.usd else ""
         group = same if api.comparable else other
         group.append(
-            CheaperWay(name + batch, api.least, usd, api.comparable, _break_even(fleet, tokens, api))
+            CheaperWay(
+                name=name + batch,
+                usd=api.least,
+                fleet_usd=usd,
+                comparable=api.comparable,
+                break_even=_break_even(fleet, tokens, api),
+            )
         )
     if local is not None and local.usd is not None:
-        same.append(CheaperWay("this machine", local.usd.p50, usd, comparable=True, break_even=None))
+        same.append(
+            CheaperWay(
+                name="this machine", usd=local.usd.p50, fleet_usd=usd, comparable=True, break_even=None
+            )
+        )
     for group in (same, other):
         best = min(group, key=lambda c: c.usd, default=None)
         if best and best.usd < usd:
@@ -75,9 +89,9 @@ def cheapest_way(
 
 
 def _break_even(fleet: Estimate, tokens: float, api: HostedApi) -> Decimal | None:
-    """Tokens a month from which the fleet is the cheaper.
+    """Tokens a month from which the fleet is cheaper than the API; None: it never is.
 
-    A run a month: what starts machines and runs the controller is paid once, the rest grows with the tokens.
+    With one run a month, starting machines and the controller are paid once, and the rest grows with the tokens.
     """
     fixed = sum(
         (fleet.items.get(name) or Decimal(0) for name in ("cold_start", "idle_tail", "controller")),

@@ -1,4 +1,4 @@
-"""."""
+"""Find the price book that a command uses: the file that was named, the user's own, or the snapshot."""
 
 import os
 from pathlib import Path
@@ -9,17 +9,19 @@ from pricing.price_book import BadBookError, load
 
 
 def book_of(price_book: Path | None, *, offline: bool) -> "book_versions.Book":
-    """The prices that a command is to use: the file named, else the snapshot or the user's own book.
+    """The prices that a command uses: the named file, else the user's own book, else the snapshot.
+
+    `offline` leaves out the user's own book.
 
     Raises:
-        Usage: the file is no price book that can be believed.
+        Usage: the named file is not a valid price book.
     """
     if price_book is not None:
         try:
             return book_versions.Book(load(price_book), price_book)
         except BadBookError as error:
             raise Usage(
-                str(error), hint="mend those lines; embedfleet prices --json shows the fields"
+                str(error), hint="correct those lines; embedfleet prices --json shows the fields"
             ) from error
     if offline:
         return book_versions.Book(load(), None)

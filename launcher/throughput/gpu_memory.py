@@ -1,14 +1,14 @@
-"""Whether a model fits into a GPU, or into a slice of one, and what it is computed in there.
+"""Whether a model fits into a GPU, or into a slice of one, and in which dtype it is computed there.
 
-    needs = weights + a batch's activations + the cache of a decoder + what the engine takes for itself
+    needs = weights + activations of a batch + the key-value cache of a decoder + the engine's own memory
     has   = memory of the slice x the share that the engine may fill
 
     weights      parameters x bytes of the dtype
     activations  tokens in a batch x bytes x (4 hidden + the larger of the attention's and the feed-forward's rows)
     cache        keys and values of the longest text, in all layers: vLLM keeps them for a causal model
 
-Layers run one after another, so activations are those of one. Attention scores are not held: fused kernels do
-not write them. Pure; the memory of a GPU is its nominal one in 10^9 bytes, which is a little less than the truth.
+Layers run one after another, so activations are those of one layer. Attention scores are not stored: fused kernels
+do not write them. Pure. A GPU's memory is its nominal one in 10^9 bytes, which is a little less than the true one.
 """
 
 from dataclasses import dataclass
@@ -16,34 +16,34 @@ from dataclasses import dataclass
 from launcher.throughput.predict import ENGINES, ModelShape, computes
 from pricing.gpu import Gpu
 
-# vLLM's gpu_memory_utilization was 0.9 by default for years (documentation of Red Hat's build, 3.1 to 3.4). What the
-# others leave free for fragments is an assumption of the same size.
+# vLLM's gpu_memory_utilization was 0.9 by default for years (documentation of Red Hat's build, 3.1 to 3.4). That the
+# other engines leave as much free for fragmentation is an assumption.
 SHARE_USED = 0.9
 
-# GB that are gone before the first weight: the CUDA context and libraries (about 0.5), and for vLLM its captured
+# GB in use before the first weight is loaded: the CUDA context and libraries (about 0.5), and for vLLM its captured
 # graphs and workspaces (about 0.5 more). Assumptions until a probe reports them.
 BASE_GB = {"vllm": 1.0, "tei": 0.6, "sentence-transformers": 0.6, "torch": 0.6}
 
-# Tokens in a batch: vLLM's default for a GPU under 70 GB (recalled), and 16,384 in our torch engine. A text whose
-# model looks both ways cannot be cut, so a batch holds at least one of the greatest length.
+# Tokens in a batch: vLLM's default for a GPU under 70 GB (recalled), and 16,384 in our torch engine. A bidirectional
+# model cannot process a text in parts, so a batch holds at least one text of the greatest length.
 BATCH_TOKENS = {"vllm": 8_192, "tei": 16_384, "sentence-transformers": 16_384, "torch": 16_384}
 
-# The least compute capability that each engine's current builds run on. vLLM documented 7.0 up to 0.14 and 7.5 from
+# The least compute capability that the current builds of each engine run on. vLLM documented 7.0 up to 0.14 and 7.5 from
 # 0.21 on, so V100 is out; TEI names Turing (7.5) as its oldest; torch still builds for 7.0 (CUDA 12.6).
-LEAST = {"vllm": 7.5, "tei": 7.5, "sentence-transformers": 7.0, "torch": 7.0}
+LEAST_CAPABILITY = {"vllm": 7.5, "tei": 7.5, "sentence-transformers": 7.0, "torch": 7.0}
 
 # AMD's GPUs for which vLLM documents support (0.14): MI200, MI300, MI350. TEI on them is unknown here.
 ROCM = ("gfx90a", "gfx942", "gfx950")
 ROCM_ENGINES = ("vllm", "torch", "sentence-transformers")
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-FLASH = 8.0  # FlashAttention runs from Ampere on
+FLASH_ATTENTION_CAPABILITY = 8.0  # FlashAttention runs from Ampere on
 GB = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFit:
-    """`ok`: it runs there. `reason` says why not; `note` says what is slower than the prediction knows."""
+    """Whether a model runs on a GPU. `reason` says why not; `note` says what is slower than predicted."""
 
     ok: bool
     dtype: str
@@ -62,7 +62,7 @@ def fit_model(
     tokens: int | None = None,
     dtype: str | None = None,
 ) -> MemoryFit:
-    """Whether a model runs on this share of a GPU. `tokens`: the longest text, where it is cut below the maximum."""
+    """Whether a model runs on this share of a GPU. `tokens` is the longest text, if below the model's maximum."""
     chosen, refused = _dtype(shape, gpu, engine, dtype)
     needs = needs_gb(shape, engine, chosen, tokens)
     has = gpu.memory_gb * min(1.0, share) * SHARE_USED
@@ -80,12 +80,12 @@ def fit_model(
 
 
 def needs_gb(shape: ModelShape, engine: str, dtype: str, tokens: int | None = None) -> float:
-    """Weights, activations, cache and base, in GB; see above."""
+    """Weights, activations, cache and the engine's own memory, in GB (see the module's docstring)."""
     wide = BYTES[dtype]
     longest = min(tokens or shape.max_tokens, shape.max_tokens)
     batch = BATCH_TOKENS[engine] if shape.causal else max(BATCH_TOKENS[engine], longest)
     key_values = 2 * shape.kv_heads * shape.head_dim
-    attention = 2 * shape.attention_width + key_values  # queries, keys, values, and what comes out
+    attention = 2 * shape.attention_width + key_values  # queries, keys, values and the output
     forward = (3 if shape.glu else 2) * shape.intermediate
     activations = batch * wide * (4 * shape.hidden + max(attention, forward))
     cache = shape.layers * key_values * wide * longest if engine == "vllm" and shape.causal else 0
@@ -93,7 +93,7 @@ def needs_gb(shape: ModelShape, engine: str, dtype: str, tokens: int | None = No
 
 
 def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple[str, str | None]:
-    """What it is computed in there, and why it cannot run, if so."""
+    """The dtype that the model is computed in on this GPU, and why it cannot run there; None: it can."""
     if engine not in ENGINES:
         raise ValueError(f"no engine {engine!r}; there is {', '.join(ENGINES)}")
     half = "float16" if gpu.bf16_tflops is None or _old(gpu) else "bfloat16"
@@ -104,10 +104,10 @@ def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple
     if capability.startswith("gfx"):
         runs = capability in ROCM and engine in ROCM_ENGINES
         return kind, None if runs else f"{engine} is not known to run on {gpu.name} ({capability})"
-    if float(capability) < LEAST[engine]:
+    if float(capability) < LEAST_CAPABILITY[engine]:
         return (
             kind,
-            f"{engine} needs compute capability {LEAST[engine]:g}, {gpu.name} has {float(capability):.1f}",
+            f"{engine} needs compute capability {LEAST_CAPABILITY[engine]:g}, {gpu.name} has {float(capability):.1f}",
         )
     if kind == "bfloat16" and half != "bfloat16":
         return kind, f"{gpu.name} has no bfloat16 (compute capability {float(capability):.1f}, 8.0 has)"
@@ -117,4 +117,8 @@ def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple
 def _old(gpu: Gpu) -> bool:
     """An NVIDIA GPU before Ampere."""
     capability = gpu.compute_capability
-    return capability is not None and not capability.startswith("gfx") and float(capability) < FLASH
+    return (
+        capability is not None
+        and not capability.startswith("gfx")
+        and float(capability) < FLASH_ATTENTION_CAPABILITY
+    )

@@ -1,7 +1,7 @@
-"""This machine: how many workers it holds, and how fast they are, measured by the engine that will do the work.
+"""This machine: how many workers it takes, and how fast they are, measured with the engine that will do the work.
 
-What it is called: `cpu` without a GPU, else our name of its GPU, and of a GPU that we do not know its driver's name.
-Speeds are kept by that name, per GPU; those of `cpu` are of the whole machine.
+Its name in the ledger is `cpu` without a GPU, else our name of its GPU, or the driver's name of a GPU that we do not
+know. Speeds are recorded under that name, per GPU; those of `cpu` are of the whole machine.
 """
 
 import contextlib
@@ -25,48 +25,50 @@ from launcher.throughput.spread import Spread
 from pricing.gpu import canonical
 from tasks.worker.machine_stats import NVIDIA_GPUS, visible_gpus
 
-MOST = 4  # CPU workers by default: each holds the model, and memory ends before cores do
-# A few seconds cannot see what else the machine will do: P10 and P90 are at least this factor off. Two demo runs
-# on one busy machine of two cores were 19 % apart.
+MAX_CPU_WORKERS = 4  # by default: each holds the model, and memory runs out before cores do
+# A probe of a few seconds does not show what else the machine will do: P10 and P90 are at least this factor from the
+# median. Two demo runs on one busy machine of two cores were 19 % apart.
 PROBE_ERROR = 1.2
-CPU = "cpu"  # what the ledger calls the processors of one machine, all together
+CPU = "cpu"  # the ledger's name of all processors of one machine together
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSlots:
-    """One worker a GPU, else one a core up to MOST. `threads` is of each CPU worker."""
+    """How the machine is used: one worker per GPU, else one per core up to MAX_CPU_WORKERS."""
 
     workers: int
-    threads: int | None
+    threads: int | None  # of each CPU worker; None: as many as the engine likes
     gpus: int
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSpeed:
-    """All slots at work together: tokens per second of the whole machine."""
+    """A measurement with all workers at work: tokens per second of the whole machine."""
 
     tokens_per_second: Spread
-    load_seconds: float  # until a worker can embed, interpreter and libraries included
+    load_seconds: float  # until a worker can embed, including interpreter and libraries
     engine: str
     device: str
     dtype: str
     dimensions: int
     seconds: float
-    gpu: str | None = None  # by the name it is kept under; None: the GPUs of this machine are not alike
-    lengths: tuple[tuple[float, float], ...] = ()  # (share, tokens) of the pieces that were embedded
-    given: tuple[tuple[float, float], ...] = ()  # the same of all texts that there were to embed
-    texts_per_second: float | None = None  # pieces
-    cpu_seconds: float | None = None  # of processor time, all probes together
+    gpu: str | None = None  # the ledger's name; None: the GPUs of this machine differ
+    lengths: tuple[tuple[float, float], ...] = ()  # (share, tokens) of the chunks that were embedded
+    given: tuple[tuple[float, float], ...] = ()  # the same for all texts that were given
+    texts_per_second: float | None = None  # chunks
+    cpu_seconds: float | None = None  # processor time of all probes
     tokens: int = 0
-    tokens_per_text: float | None = None  # of one text as it comes, all its pieces together
+    tokens_per_text: float | None = None  # of one text, all its chunks together
     each: tuple[Spread, ...] = ()  # tokens per second of each worker
-    flops_per_second: float | None = None  # of matrix products on the whole machine; None: not measured
-    versions: Mapping[str, str] = field(default_factory=dict[str, str])  # of what the probes ran on
+    flops_per_second: float | None = None  # matrix products on the whole machine; None: not measured
+    versions: Mapping[str, str] = field(
+        default_factory=dict[str, str]
+    )  # of the libraries that the probes used
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to measure: the texts as they come, cut as the job cuts them."""
+    """What to measure: texts, cut as the job cuts them."""
 
     model: str
     engine: str
@@ -78,7 +80,7 @@ class ProbeRequest:
 
 
 def worker_slots(workers: int | None, shards: int | None = None) -> WorkerSlots:
-    """How this machine is used: `workers` processes, or as many as suit it; never more than there are shards."""
+    """How this machine is used: with `workers` processes (None: as many as suit it), and at most one per shard."""
     use = _slots(workers)
     if shards is None or shards >= use.workers:
         return use
@@ -90,12 +92,12 @@ def _slots(workers: int | None) -> WorkerSlots:
     if gpus:
         return WorkerSlots(workers or gpus, None, gpus)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = workers or min(cores, MOST)
+    count = workers or min(cores, MAX_CPU_WORKERS)
     return WorkerSlots(count, max(1, cores // count), 0)
 
 
 def gpu_names() -> list[str]:
-    """What the GPUs of this machine are kept under, as far as the driver tells without being asked; of none, none."""
+    """The ledger's names of this machine's GPUs, from the files of the NVIDIA driver; empty without GPUs."""
     found: list[str] = []
     for path in sorted(NVIDIA_GPUS.glob("*/information")):
         with contextlib.suppress(OSError):
@@ -107,47 +109,47 @@ def gpu_names() -> list[str]:
 
 
 def ledger_gpu_name(name: str | None) -> str:
-    """The name for the ledger of what its driver calls so; None is no GPU."""
+    """The ledger's name of a GPU, by the driver's name; None is no GPU."""
     return CPU if name is None else canonical(name) or name
 
 
 def measure(asked: ProbeRequest, use: WorkerSlots, seconds: float, ceiling: float = 0.0) -> LocalSpeed:
-    """Run a probe in every slot at the same time; then, for `ceiling` seconds, matrix products in every slot.
+    """Run one probe per worker at the same time; then, for `ceiling` seconds, matrix products on every device.
 
     Raises:
-        Problem: the engine cannot run here, with its own reason.
+        Problem: the engine cannot run here; the message is the engine's own.
     """
     command = [sys.executable, "-m", "tasks.probe", "--model", asked.model, "--engine", asked.engine]
     command += ["--seconds", str(seconds), "--ceiling", str(ceiling)]
     command += ["--threads", str(use.threads)] if use.threads else []
     command += ["--remote-code"] if asked.remote_code else []
-    order = json.dumps(
+    request = json.dumps(
         {"texts": list(asked.texts), "tokens": asked.tokens, "overlap": asked.overlap, "prompt": asked.prompt}
     )
     with contextlib.ExitStack() as stack:
         start = time.monotonic()
         probes = [stack.enter_context(_probe(command, slot)) for slot in range(use.workers)]
         for probe in probes:
-            probe.say(order)
+            probe.send(request)
         for probe in probes:
-            probe.hear("ready")
+            probe.receive("ready")
         loaded = time.monotonic() - start
         for probe in probes:
-            probe.say("go")
-        found: list[dict[str, Any]] = [json.loads(probe.hear("{")) for probe in probes]
+            probe.send("go")
+        found: list[dict[str, Any]] = [json.loads(probe.receive("{")) for probe in probes]
         products: list[float | None] = []
         if ceiling:
-            turn = probes[: use.gpus] if use.gpus else probes  # of workers that share a GPU, one
+            turn = probes[: use.gpus] if use.gpus else probes  # one of the workers that share a GPU
             for probe in turn:
-                probe.say("go")
-            products = [json.loads(probe.hear("{"))["flops_per_second"] for probe in turn]
+                probe.send("go")
+            products = [json.loads(probe.receive("{"))["flops_per_second"] for probe in turn]
     return _together(found, products, loaded)
 
 
 def _together(
     found: Sequence[Mapping[str, Any]], products: Sequence[float | None], loaded: float
 ) -> LocalSpeed:
-    """What the probes found, as figures of the machine."""
+    """The figures of the machine, from those of its probes."""
     each = [
         Spread(_quantile(f["rates"], 0.1), f["tokens"] / f["seconds"], _quantile(f["rates"], 0.9))
         for f in found
@@ -186,22 +188,23 @@ def _together(
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """A running probe, and the file that its complaints go to: a pipe that nobody reads would stop it."""
+    """A running probe process. Its stderr goes to a file: a full pipe would stop it."""
 
     process: subprocess.Popen[str]
     errors: IO[str]
 
-    def say(self, line: str) -> None:
+    def send(self, line: str) -> None:
+        """Write a line to the probe's stdin."""
         assert self.process.stdin
-        with contextlib.suppress(BrokenPipeError):  # it died; `hear` says why
+        with contextlib.suppress(BrokenPipeError):  # it died; `receive` says why
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
 
-    def hear(self, beginning: str) -> str:
-        """Its next line that begins so; libraries print what they like.
+    def receive(self, beginning: str) -> str:
+        """The next line of its stdout with this beginning; other lines are from libraries.
 
         Raises:
-            Problem: it ends without one, in its own words.
+            Problem: the probe ended without such a line; the message is its own.
         """
         assert self.process.stdout
         for line in self.process.stdout:
@@ -210,9 +213,9 @@ class _Probe:
         self.process.wait()
         self.errors.seek(0)
         words = self.errors.read().strip().splitlines()
-        said = next((line.removeprefix("Error: ") for line in words if line.startswith("Error: ")), None)
+        message = next((line.removeprefix("Error: ") for line in words if line.startswith("Error: ")), None)
         hint = next((line.removeprefix("Try: ") for line in words if line.startswith("Try: ")), None)
-        what = said or f"the speed probe died: {words[-1] if words else 'without a word'}"
+        what = message or f"the speed probe died: {words[-1] if words else 'without a message'}"
         raise Problem(what, hint=hint or "run `python -m tasks.probe --model MODEL` by hand to see more")
 
 
@@ -241,7 +244,7 @@ def _probe(command: list[str], slot: int) -> Generator[_Probe, None, None]:
 
 
 def _quantile(rates: list[float], share: float) -> float:
-    """Of few values, the nearest below or above: a probe is short."""
+    """The nearest value below or above, because a probe has few; the mean of fewer than three."""
     if len(rates) < 3:
         return statistics.fmean(rates)
     ordered = sorted(rates)

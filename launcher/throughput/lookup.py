@@ -1,8 +1,7 @@
-"""Which speed to believe: what the job says, else what was measured, else what is predicted.
+"""Look up the speed of a model on a GPU: what the job file says, else what was measured, else what is predicted.
 
-A speed measured on texts of other lengths is carried over by the model's own ratio of the two mixes, where the
-record says which lengths it was measured on; where it does not, it is taken as it is, and its source says so.
-Pure: the records come from the ledger, the newest first.
+A speed that was measured on texts of other lengths is scaled by the predicted ratio of the two mixes, when the record
+has its lengths. Otherwise it is used as it is, and its source says so. Pure: records come from the ledger, newest first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,11 @@ from launcher.throughput.spread import Spread
 from pricing.gpu import Gpu, canonical
 
 Lengths = Sequence[tuple[float, float]]
-PROCESSORS = "cpu"  # what the ledger calls those of one machine, all together
+PROCESSORS = "cpu"  # the ledger's name of all processors of one machine together
 
-# A speed measured on other lengths, carried over by the model, is surer than a prediction and less sure than a
-# measurement: a third of the prediction's sigma beside its own range. A judgement, not a measurement.
-CARRIED = 1.18
+# A speed that was scaled from other lengths is more certain than a prediction and less than a measurement: a third of
+# the prediction's sigma in addition to its own range. A judgement, not a measurement.
+SCALED_FACTOR = 1.18
 
 
 def speed_of(
@@ -31,26 +30,39 @@ def speed_of(
     dtype: str | None = None,
     model: str | None = None,
 ) -> Speed | None:
-    """The speed of one GPU. None: nobody said it, measured it, or knows the GPU's ceiling.
+    """The speed of one GPU. None: it is neither given nor measured, and the GPU has no known ceiling.
 
-    `overrides` are tokens per second by GPU, under any of its names; `seen` are records of any model, GPU and engine.
-    `model` is what runs call the model where that is not the name of its shape: the full path of a folder.
+    `overrides` are tokens per second by GPU, under any of its names. `seen` are records of any model, GPU and engine.
+    `model` is the model's name in the ledger when that is not the name of its shape: the full path of a folder.
     """
-    said = next((rate for name, rate in (overrides or {}).items() if canonical(name) == gpu.name), None)
-    if said is not None:
-        exact = Spread(said, said, said)
-        return Speed(shape.name, gpu.name, engine, exact, None, "the job file")
+    given = next((rate for name, rate in (overrides or {}).items() if canonical(name) == gpu.name), None)
+    if given is not None:
+        return Speed(
+            model=shape.name,
+            gpu=gpu.name,
+            engine=engine,
+            tokens_per_second=Spread(given, given, given),
+            share_of_ceiling=None,
+            source="the job file",
+        )
     predicted = predict(shape, gpu, engine, lengths, dtype)
     names = (shape.name, model)
     record = next((one for one in seen if one.model in names and _is_of(one, gpu.name, engine)), None)
     if record is None:
         return predicted
-    rates, how = _carried(record, shape, gpu, engine, predicted, dtype)
+    rates, how = _for_lengths(record, shape, gpu, engine, predicted, dtype)
     share = predicted and predicted.share_of_ceiling
-    if predicted and share is not None:  # the same arithmetic, done in another time
+    if predicted and share is not None:  # the same arithmetic in another time
         share *= rates.mid / predicted.tokens_per_second.mid
     source = f"measured {record.at:%Y-%m-%d}: {record.source}{how}"
-    return Speed(shape.name, gpu.name, engine, rates, share, source)
+    return Speed(
+        model=shape.name,
+        gpu=gpu.name,
+        engine=engine,
+        tokens_per_second=rates,
+        share_of_ceiling=share,
+        source=source,
+    )
 
 
 def local_speed_of(
@@ -60,15 +72,15 @@ def local_speed_of(
     engine: str | None = None,
     model: str | None = None,
 ) -> tuple[Speed, MeasuredSpeed] | None:
-    """The speed of this machine's processors, all together, as it was measured; None where it never was.
+    """The measured speed of all processors of this machine together, and its record; None when it was not measured.
 
-    Nobody knows their ceiling, so nothing is predicted. On other lengths they take as long as there is more to compute.
-    `engine` None: whichever was measured last.
+    Nothing is predicted, because their ceiling is unknown. A speed for other lengths is scaled by the operations per
+    token. `engine` None: the one that was measured last.
     """
     for record in seen:
-        fits = record.model in (shape.name, model) and record.gpu == PROCESSORS
+        same = record.model in (shape.name, model) and record.gpu == PROCESSORS
         if (
-            not fits
+            not same
             or record.engine != (engine or record.engine)
             or not 0 < record.low <= record.mid <= record.high
         ):
@@ -80,17 +92,25 @@ def local_speed_of(
         if there and asked:
             rates, how = _scaled(rates, there / asked)
         source = f"measured {record.at:%Y-%m-%d}: {record.source}{how}"
-        return Speed(shape.name, PROCESSORS, record.engine, rates, None, source), record
+        speed = Speed(
+            model=shape.name,
+            gpu=PROCESSORS,
+            engine=record.engine,
+            tokens_per_second=rates,
+            share_of_ceiling=None,
+            source=source,
+        )
+        return speed, record
     return None
 
 
 def _is_of(record: MeasuredSpeed, gpu: str, engine: str) -> bool:
-    """A figure that cannot be a speed is passed over."""
+    """Whether the record is of this GPU and engine, with figures that can be a speed."""
     same = canonical(record.gpu) == gpu and record.engine == engine
     return same and 0 < record.low <= record.mid <= record.high
 
 
-def _carried(
+def _for_lengths(
     record: MeasuredSpeed,
     shape: ModelShape,
     gpu: Gpu,
@@ -98,28 +118,28 @@ def _carried(
     predicted: Speed | None,
     dtype: str | None,
 ) -> tuple[Spread, str]:
-    """The record's rates on the lengths asked for, and what was done to get them."""
-    as_it_is = Spread(record.low, record.mid, record.high)
+    """The record's rates for the required lengths, and how they were derived, in words."""
+    unscaled = Spread(record.low, record.mid, record.high)
     measured = _lengths(record.detail.get("lengths"))
     if measured is None:
-        return as_it_is, " (on lengths that were not kept)"
+        return unscaled, " (on lengths that were not kept)"
     there = predict(shape, gpu, engine, measured, dtype)
     if predicted is None or there is None:
-        return as_it_is, " (on its own lengths)"
-    return _scaled(as_it_is, predicted.tokens_per_second.mid / there.tokens_per_second.mid)
+        return unscaled, " (on its own lengths)"
+    return _scaled(unscaled, predicted.tokens_per_second.mid / there.tokens_per_second.mid)
 
 
 def _scaled(rates: Spread, ratio: float) -> tuple[Spread, str]:
-    """To lengths on which the model is so many times as fast, and what was done."""
+    """The rates for lengths on which the model is `ratio` times as fast, and how they were derived, in words."""
     if abs(ratio - 1) < 0.02:  # the same mix, or one that costs the same
         return rates, ""
-    wider = spread_about(1.0, CARRIED)
-    carried = Spread(rates.low * ratio * wider.low, rates.mid * ratio, rates.high * ratio * wider.high)
-    return carried, f", x{ratio:.2f} for other lengths"
+    wider = spread_about(1.0, SCALED_FACTOR)
+    scaled = Spread(rates.low * ratio * wider.low, rates.mid * ratio, rates.high * ratio * wider.high)
+    return scaled, f", x{ratio:.2f} for other lengths"
 
 
 def _lengths(kept: Any) -> Lengths | None:
-    """(share, tokens) pairs as the ledger's JSON holds them; None where they are none."""
+    """(share, tokens) pairs from the ledger's JSON; None when it holds no valid ones."""
     if not isinstance(kept, Sequence) or isinstance(kept, str):
         return None
     pairs: list[tuple[float, float]] = []

@@ -1,8 +1,8 @@
-"""The shape of a model, by its name, from its folder, or as a job gives it.
+"""Find the shape of a model: by its name, from its folder, or as a job gives it.
 
-`data/models.csv` holds the models people embed with, each row with its source; a folder is read through its
-config.json and the sentence-transformers files beside it. It downloads nothing and opens no weights, so the
-parameter count of a folder is that of its matrices, which leaves out biases and norms (under 2 %).
+`data/models.csv` has the usual embedding models, each row with its source. Of a folder, config.json and the
+sentence-transformers files are read. Downloads nothing and opens no weights, so the parameter count of a folder is that
+of its matrices, without biases and norms (under 2 %).
 """
 
 import csv
@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from launcher.errors import Problem
-from launcher.throughput.predict import HALF, ModelShape
+from launcher.throughput.predict import HALF_DTYPES, ModelShape
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What the code of a model type says and its config.json does not."""
+    """What follows from a model type and is not in config.json."""
 
     glu: bool
     causal: bool
-    positions: bool  # position embeddings are weights
+    positions: bool  # it has a table of position embeddings
     reserved: int = 0  # rows of the position table that no token can use
 
 
@@ -52,7 +52,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mistral": DECODER,
 }
 
-# Keys of config.json; DistilBERT has its own words.
+# Keys of config.json; DistilBERT has its own.
 LAYERS = ("num_hidden_layers", "n_layers")
 HIDDEN = ("hidden_size", "dim")
 HEADS = ("num_attention_heads", "n_heads")
@@ -71,7 +71,11 @@ NO_LIMIT = 10**9  # tokenizers write 1e30 for "no limit"
 
 
 def shape(name: str | Path) -> ModelShape:
-    """The shape of a known model, or of the model in a folder; a folder wins, as it does for transformers."""
+    """The shape of a known model, or of the model in a folder. A folder takes precedence, as in transformers.
+
+    Raises:
+        Problem: no model of this name is known, or the folder's config.json cannot be used.
+    """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _from_folder(folder)
@@ -88,10 +92,10 @@ def shape(name: str | Path) -> ModelShape:
 
 
 def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> ModelShape:
-    """A shape as a job file gives it; what it leaves out follows from the rest as in most models.
+    """A shape as a job file gives it. Missing values follow from the others as in most models.
 
     Raises:
-        Problem: `layers` or `hidden` is missing, or a size is none.
+        Problem: `layers` or `hidden` is missing, or a size is not a positive whole number.
     """
     for key in ("layers", "hidden"):
         if key not in given:
@@ -101,7 +105,7 @@ def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> ModelShape
         value = given.get(key, otherwise)
         if type(value) is not int or value < least:
             raise Problem(
-                f"the shape of {name} says {key}: {value!r}, which is no size",
+                f"the shape of {name} says {key}: {value!r}, which is not a size",
                 hint=f"give {key} as a whole number of {least} or more",
             )
         return value
@@ -134,12 +138,12 @@ def from_mapping(name: str, given: Mapping[str, int | bool | str]) -> ModelShape
 
 
 def known() -> tuple[ModelShape, ...]:
-    """Every model whose shape we hold."""
+    """Every model whose shape is in data/models.csv."""
     return tuple(_known().values())
 
 
 def nearest(name: str) -> tuple[str, ...]:
-    """At most three known names like this one, with or without the part before the slash."""
+    """Up to three known names that are similar, with or without the part before the slash."""
     spellings: dict[str, str] = {}
     for full in _known():
         spellings[full.casefold()] = full
@@ -151,7 +155,7 @@ def nearest(name: str) -> tuple[str, ...]:
 def linear_params(
     layers: int, hidden: int, width: int, kv_width: int, intermediate: int, *, glu: bool
 ) -> int:
-    """Weights of the matrices in the layers: queries and output, keys and values, feed-forward."""
+    """Weights of the matrices in all layers: queries and output, keys and values, feed-forward."""
     return layers * hidden * (2 * width + 2 * kv_width + (3 if glu else 2) * intermediate)
 
 
@@ -191,10 +195,10 @@ def _from_folder(folder: Path) -> ModelShape:
         raise Problem(
             f"{folder} holds no config.json", hint="name the folder that holds the model's config.json"
         )
-    kind = ARCHITECTURES.get(str(config.get("model_type")))
-    if kind is None:
+    architecture = ARCHITECTURES.get(str(config.get("model_type")))
+    if architecture is None:
         raise Problem(
-            f"{folder / 'config.json'} is of a kind unknown here: model_type {config.get('model_type')!r}",
+            f"{folder / 'config.json'} has an unknown model_type: {config.get('model_type')!r}",
             hint=f"use a model of type {', '.join(ARCHITECTURES)}",
         )
 
@@ -202,7 +206,7 @@ def _from_folder(folder: Path) -> ModelShape:
         value = next((config[k] for k in keys if config.get(k) is not None), None)
         if type(value) is not int or value <= 0:
             raise Problem(
-                f"{folder / 'config.json'} says {keys[0]}: {value!r}, which is no size",
+                f"{folder / 'config.json'} says {keys[0]}: {value!r}, which is not a size",
                 hint="copy the whole model again: its config.json is damaged",
             )
         return value
@@ -213,9 +217,13 @@ def _from_folder(folder: Path) -> ModelShape:
     positions = whole("max_position_embeddings")
     stored = str(config.get("torch_dtype") or config.get("dtype") or "").removeprefix("torch.")
     window, local_layers = _window(config, layers)
-    linear = linear_params(layers, hidden, heads * head_dim, kv_heads * head_dim, intermediate, glu=kind.glu)
+    linear = linear_params(
+        layers, hidden, heads * head_dim, kv_heads * head_dim, intermediate, glu=architecture.glu
+    )
     rows = (
-        whole("vocab_size") + (positions if kind.positions else 0) + int(config.get("type_vocab_size") or 0)
+        whole("vocab_size")
+        + (positions if architecture.positions else 0)
+        + int(config.get("type_vocab_size") or 0)
     )
     return ModelShape(
         name=folder.resolve().name,
@@ -225,36 +233,36 @@ def _from_folder(folder: Path) -> ModelShape:
         kv_heads=kv_heads,
         head_dim=head_dim,
         intermediate=intermediate,
-        glu=kind.glu,
+        glu=architecture.glu,
         linear_params=linear,
         params_total=linear + rows * hidden,
-        max_tokens=_max_tokens(folder, positions - kind.reserved),
+        max_tokens=_max_tokens(folder, positions - architecture.reserved),
         dimensions=_dimensions(folder, hidden),
         pooling=_pooling(folder),
-        # Decoders made into two-way encoders say so: gte-Qwen2 writes is_causal: false.
-        causal=kind.causal
+        # Decoders that were made bidirectional say so: gte-Qwen2 has is_causal: false.
+        causal=architecture.causal
         and config.get("is_causal") is not False
         and config.get("use_bidirectional_attention") is not True,
         source=f"config.json of {folder.resolve().name}",
         window=window,
         local_layers=local_layers,
-        stored=stored if stored in ("float32", *HALF) else None,
+        stored=stored if stored in ("float32", *HALF_DTYPES) else None,
     )
 
 
 def _window(config: Mapping[str, Any], layers: int) -> tuple[int, int]:
-    """How far the layers with a window see, and how many there are, as ModernBERT or Gemma write it."""
-    step, near = config.get("global_attn_every_n_layers"), config.get("local_attention")
-    if isinstance(step, int) and isinstance(near, int) and step > 0:
-        return near, layers - ceil(layers / step)  # the first layer sees everything, then each step-th
-    kinds, near = config.get("layer_types"), config.get("sliding_window")
-    if isinstance(kinds, list) and isinstance(near, int):
-        return near, min(layers, cast("list[Any]", kinds).count("sliding_attention"))
+    """The window of local attention, and the number of layers that have one, from the keys of ModernBERT or Gemma."""
+    step, window = config.get("global_attn_every_n_layers"), config.get("local_attention")
+    if isinstance(step, int) and isinstance(window, int) and step > 0:
+        return window, layers - ceil(layers / step)  # the first layer is global, then every step-th
+    types, window = config.get("layer_types"), config.get("sliding_window")
+    if isinstance(types, list) and isinstance(window, int):
+        return window, min(layers, cast("list[Any]", types).count("sliding_attention"))
     return 0, 0
 
 
 def _max_tokens(folder: Path, positions: int) -> int:
-    """What the card says; without one, the smaller of what the tokenizer and the positions allow."""
+    """The maximum of sentence_bert_config.json, else the smaller of the tokenizer's and the position table's."""
     card = (_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
     if isinstance(card, int) and card > 0:
         return card
@@ -265,7 +273,7 @@ def _max_tokens(folder: Path, positions: int) -> int:
 
 
 def _dimensions(folder: Path, hidden: int) -> int:
-    """The width of the vector: that of the last dense module if there is one, else of the hidden state."""
+    """The width of the vector: of the last dense module, else of the hidden state."""
     dense = [_json(path) or {} for path in sorted(folder.glob("*_Dense/config.json"))]
     width = dense[-1].get("out_features") if dense else None
     return width if isinstance(width, int) else hidden
@@ -281,7 +289,7 @@ def _pooling(folder: Path) -> str | None:
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file, None when there is no such file."""
+    """The object in a JSON file; None when there is no such file."""
     if not path.is_file():
         return None
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.speed import POINTS, by, leave_one_out, measure, one_share_of_peak, ours_of, points, summary
-from launcher.throughput.predict import FACTOR
+from launcher.throughput.predict import ERROR_FACTOR
 from launcher.throughput.spread import P90
 
 ROW = {
@@ -66,7 +66,7 @@ def test_an_error_of_a_fifth_both_ways_has_no_bias() -> None:
 
 def test_a_point_beyond_p90_is_not_covered() -> None:
     (point,) = points(rows())[0]
-    edge = P90 * log(FACTOR)
+    edge = P90 * log(ERROR_FACTOR)
     assert summary([(point, edge * 0.999), (point, edge * 1.001)])["covered"] == 0.5
 
 

@@ -96,7 +96,7 @@ def test_engines_of_a_job_are_the_engines_of_its_type() -> None:
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name not in ("auto", "hash")])
 def test_engine_can_be_predicted_fitted_and_installed(engine: str) -> None:
     assert engine in predict.ENGINES
-    for table in (gpu_memory.BASE_GB, gpu_memory.BATCH_TOKENS, gpu_memory.LEAST):
+    for table in (gpu_memory.BASE_GB, gpu_memory.BATCH_TOKENS, gpu_memory.LEAST_CAPABILITY):
         assert engine in table
     assert skypilot_task.ENGINES[engine]
 

@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from launcher.planning.candidates import PIPELINE_EFFICIENCY
-from launcher.throughput.predict import ENGINES, FACTOR
+from launcher.throughput.predict import ENGINES, ERROR_FACTOR
 from launcher.throughput.spread import P90
 from tests.support.paths import ROOT
 
@@ -32,5 +32,5 @@ def test_engine_has_the_printed_host_time_and_efficiency(engine: str, millisecon
 
 
 def test_printed_interval_and_pipeline_factors_are_those_of_the_code() -> None:
-    assert f"{FACTOR} ** {P90} = {FACTOR**P90:.2f}" in PAGE
+    assert f"{ERROR_FACTOR} ** {P90} = {ERROR_FACTOR**P90:.2f}" in PAGE
     assert f"{PIPELINE_EFFICIENCY.low} to {PIPELINE_EFFICIENCY.high}, {PIPELINE_EFFICIENCY.mid} at the median" in PAGE

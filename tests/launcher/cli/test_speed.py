@@ -166,7 +166,7 @@ def test_dtype_option_is_used(capsys: pytest.CaptureFixture[str], tmp_path: Path
         (["--model", "BAAI/bge-base-en"], "--model: unknown model", "pass --model BAAI/bge-base-en-v1.5"),
         (["--model", "zzz"], "--model: unknown model 'zzz'", "layers=24,hidden=1024"),
         (["--model", "layers=12"], "the shape of model lacks hidden", "give at least layers and hidden"),
-        (["--model", "layers=12,hidden=wide"], "hidden: 'wide', which is no size", "a whole number"),
+        (["--model", "layers=12,hidden=wide"], "hidden: 'wide', which is not a size", "a whole number"),
         (["--model", "{layers: 12"], "--model is not JSON", "pass --model layers=24"),
         (["--model", BASE.name, "--gpu", "L44"], "--gpu: no GPU 'L44' is known", "pass --gpu L4"),
         (["--model", BASE.name, "--gpu", ","], "--gpu names no GPU", "leave it out for all"),

@@ -18,7 +18,6 @@ from launcher.planning.optimizer.decide import Alternative
 from launcher.planning.optimizer.search import Requirements, estimate_fleet
 from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs, to_json
 from launcher.planning.plan_file import SCHEMA, BadPlan, check
-from launcher.planning.plan_reader import planned
 from launcher.planning.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
 from pricing.hosted_apis import Hosted
@@ -184,14 +183,6 @@ def test_what_is_cheaper_is_told_with_its_break_even_in_whole_tokens() -> None:
         "comparable": True,
         "break_even_tokens_per_month": 1_234_567,
     }
-
-
-def test_a_report_can_be_held_against_a_plan() -> None:
-    made = body()
-    figures = planned(made)
-    assert figures["usd"] == made["totals"]["usd"]
-    assert figures["tokens"] == 3_600_000
-    assert figures["digest"] == made["digest"]
 
 
 # --- lots

@@ -3,12 +3,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from launcher.planning import plan_file
-from launcher.planning.plan_diff import SCHEMA, diff_plans, dump
+from launcher.planning.plan_diff import SCHEMA, DiffDocument, diff_plans, dump
 from launcher.reports.terminal.plan_diff import diff_text
 from tests.support import sample_plan
 from tests.support.cli_runs import embedfleet
@@ -26,7 +27,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 def said(body: dict[str, Any]) -> str:
     console = Console(width=110)
     with console.capture() as captured:
-        console.print(diff_text(body))
+        console.print(diff_text(msgspec.convert(body, DiffDocument)))
     return captured.get()
 
 

@@ -7,12 +7,11 @@ import pytest
 from launcher.errors import Problem
 from launcher.throughput import local_machine
 from launcher.throughput.local_machine import (
-    MOST,
+    MAX_CPU_WORKERS,
     PROBE_ERROR,
     LocalSpeed,
     ProbeRequest,
     WorkerSlots,
-    devices,
     gpu_names,
     ledger_gpu_name,
     measure,
@@ -83,7 +82,7 @@ def test_as_many_workers_as_asked_share_the_cores() -> None:
 
 def test_without_a_word_there_are_not_more_workers_than_memory_bears() -> None:
     found = worker_slots(None)
-    assert 1 <= found.workers <= max(MOST, found.gpus)
+    assert 1 <= found.workers <= max(MAX_CPU_WORKERS, found.gpus)
 
 
 def test_no_more_workers_than_shards() -> None:
@@ -93,9 +92,9 @@ def test_no_more_workers_than_shards() -> None:
 
 def test_the_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert devices() == ["3", "5"]
+    assert (worker_slots(None).workers, worker_slots(None).gpus) == (2, 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert devices() == []
+    assert worker_slots(None).gpus == 0
 
 
 def test_a_library_that_talks_while_the_model_loads_does_not_stop_the_probe(
@@ -140,7 +139,7 @@ def test_a_gpu_is_kept_under_our_name_of_it_else_under_its_own() -> None:
 
 
 def test_the_driver_tells_the_names_of_the_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_machine, "GPUS", tmp_path)
+    monkeypatch.setattr(local_machine, "NVIDIA_GPUS", tmp_path)
     assert gpu_names() == []
     for number in range(2):
         (tmp_path / str(number)).mkdir()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from launcher.throughput.model_shapes import shape
 from launcher.throughput.predict import (
     ENGINES,
-    FACTOR,
-    FUSED,
+    ERROR_FACTOR,
+    FUSED_EFFICIENCY,
     Speed,
     computes,
     flops_per_token,
@@ -153,7 +153,7 @@ def test_the_source_names_the_ceiling_and_who_measured_it() -> None:
 
 def test_p10_and_p90_are_the_mid_times_and_over_one_factor() -> None:
     found = spread_about(1000.0)
-    assert found.high == pytest.approx(1000 * exp(1.2816 * log(FACTOR)))
+    assert found.high == pytest.approx(1000 * exp(1.2816 * log(ERROR_FACTOR)))
     assert isclose(found.low * found.high, 1000.0**2)
 
 
@@ -185,4 +185,4 @@ def test_nothing_runs_above_the_share_of_the_ceiling_that_engines_reach(
 ) -> None:
     share = sure(predict(BASE, replace(L4, ceiling_tflops=ceiling), engine, mix)).share_of_ceiling
     assert share is not None
-    assert 0 < share < FUSED
+    assert 0 < share < FUSED_EFFICIENCY

@@ -1,0 +1,36 @@
+"""The planned figures of a report: those of the plan, and a sentence for each that is missing."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from launcher.planning.plan_reader import FIGURES, missing_figures, planned_figures
+from tests.support import sample_plan
+
+
+def test_figures_are_those_of_the_plan() -> None:
+    figures = planned_figures(sample_plan.saved())
+    assert (figures.documents, figures.tokens) == (29_500_000, 3_009_000_000)
+    assert figures.usd.p50 == Decimal("80.25")
+    assert (figures.hours.p10, figures.hours.p90) == (2.1, 5.2)
+    assert figures.tokens_per_second == pytest.approx(3_009_000_000 / 3 / 3_600)
+    assert figures.prices_as_of == date(2026, 2, 1)
+    assert figures.digest == sample_plan.plan()["digest"]
+    assert missing_figures(figures) == []
+
+
+def test_unknown_dollars_are_missing() -> None:
+    assert missing_figures(planned_figures(sample_plan.saved_local())) == [
+        "planned dollars: the plan does not say",
+        "planned dollars per million tokens: the plan does not say",
+    ]
+
+
+def test_without_a_plan_every_figure_is_missing() -> None:
+    assert len(missing_figures(planned_figures(None))) == len(FIGURES)
+
+
+def test_plan_without_tokens_has_no_rate() -> None:
+    profile = sample_plan.plan()["profile"] | {"tokens": 0}
+    assert planned_figures(sample_plan.saved(profile=profile)).tokens_per_second is None
