@@ -50,6 +50,7 @@ def rent(found: Launching) -> None:
 # --- stop
 
 
+@pytest.mark.slow
 def test_stop_ends_the_launcher_and_resume_continues_the_run(make: Make) -> None:
     found = make(40)
     launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
@@ -86,6 +87,7 @@ def test_stop_of_a_finished_run_does_nothing(make: Make) -> None:
 # --- down
 
 
+@pytest.mark.slow
 def test_down_ends_the_workers_and_verifies_it(make: Make) -> None:
     found = make(40)
     launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
