@@ -1,4 +1,4 @@
-"""Every engine beside sentence-transformers, on the same folder: a small model of each kind, and MiniLM.
+"""Every engine compared with sentence-transformers on the same folder: a small model of each kind, and MiniLM.
 
 Texts go in whole, so prompts, special tokens, truncation, pooling, length and fewer dimensions are all compared.
 """
@@ -26,7 +26,7 @@ from tests.support.tiny_models import KINDS, TEXTS, build
 ENGINES = ("torch", "vllm")
 MINILM = "minilm"
 EXACT = 1e-5  # of a component of a float32 vector: other kernels add up in another order
-SAME = 0.999  # cosine, where the engine computes in what suits the hardware
+SAME = 0.999  # cosine, when the engine computes in the hardware's dtype
 FEWER = 24  # dimensions
 
 

@@ -1,4 +1,4 @@
-"""What a bucket must do when its store goes wrong: S3 and GCS, on a server that goes wrong as it is told."""
+"""The contract of a bucket under faults: S3 and GCS, on a server that injects them."""
 
 import os
 import threading
@@ -26,8 +26,8 @@ from tasks.stores.s3 import S3Store
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
 
-SHORT = 0.7  # seconds of patience, where it is to end
-LONG = 30.0  # seconds, where it is not
+SHORT = 0.7  # seconds of patience, for tests in which it runs out
+LONG = 30.0  # seconds, for tests in which it does not
 CALLS: dict[str, Callable[[Store], object]] = {
     "create": lambda store: store.create("k", b"1"),
     "put": lambda store: store.put("k", b"1"),
@@ -38,7 +38,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
 
 
 def at_once(_seconds: float) -> None:
-    """Instead of a pause."""
+    """Do not wait."""
 
 
 @pytest.fixture(params=["s3", "gcs"])
@@ -238,7 +238,7 @@ def test_work_goes_on_when_the_endpoint_is_up_again(store: Store, server: Runnin
 
 
 def half_read(store: Store, then: Callable[[], None]) -> bytes:
-    """A large object, of which something happens after the first bytes were read."""
+    """A large object to which something happens after its first bytes were read."""
     store.put("k", b"old" * BLOCK_BYTES)
     stream = store.get("k")
     assert stream is not None

@@ -1,6 +1,6 @@
-"""The cloud seam on real processes. Every cloud must pass: a name starts one worker, and its end is known or unknown.
+"""The contract of backends on real processes: a name starts one worker, and its end is known or unknown.
 
-A cloud joins by a fixture of its own in `CLOUDS`: the cloud, and the workers of a run that lasts.
+A backend joins by a fixture of its own in `BACKENDS`: the backend, and the workers of a run that lasts.
 """
 
 import os
@@ -21,7 +21,7 @@ from tasks.protocol import manifest
 from tasks.stores.folder import FolderStore
 from tests.support.runs import corpus, done, launch
 
-CLOUDS = ["local"]
+BACKENDS = ["local"]
 PATIENCE = 30.0  # seconds; a worker that starts on a busy machine
 
 
@@ -32,11 +32,11 @@ def wait(until: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-class Place:
-    """A cloud with a run of slow shards, of one document each; a shard takes `seconds`."""
+class SlowRun:
+    """A backend with a run of slow shards, of one document each; a shard takes `seconds`."""
 
-    def __init__(self, cloud: LocalBackend, store: FolderStore, header: manifest.Header) -> None:
-        self.cloud = cloud
+    def __init__(self, backend: LocalBackend, store: FolderStore, header: manifest.Header) -> None:
+        self.backend = backend
         self.store = store
         self.header = header
         self.names: list[str] = []
@@ -45,7 +45,7 @@ class Place:
         """A worker's name and handle."""
         name = name or f"w-{uuid4().hex[:12]}"
         self.names.append(name)
-        self.cloud.options = [
+        self.backend.options = [
             "--store",
             str(self.store.root),
             "--run",
@@ -54,7 +54,7 @@ class Place:
             "0.2",
             *extra,
         ]
-        handle = self.cloud.start([LaunchRequest(name, 0)])[name]
+        handle = self.backend.start([LaunchRequest(name, 0)])[name]
         assert isinstance(handle, str), handle
         return name, handle
 
@@ -71,157 +71,157 @@ class Place:
         return not self.runs(handle)
 
     def runs(self, handle: str) -> bool:
-        sight = self.cloud.status(handle)
-        return sight is not None and sight.phase == Phase.RUNNING
+        status = self.backend.status(handle)
+        return status is not None and status.phase == Phase.RUNNING
 
     def code(self, handle: str) -> int | None:
-        sight = self.cloud.status(handle)
-        return sight.exit_code if sight else None
+        status = self.backend.status(handle)
+        return status.exit_code if status else None
 
     def clean(self) -> None:
         for name in self.names:
-            handle = self.cloud.find(name)
+            handle = self.backend.find(name)
             if handle:
                 process = psutil.Process(int(handle.partition(":")[0]))
                 process.kill()
-        for child in self.cloud.children.values():
+        for child in self.backend.children.values():
             child.wait()
 
 
-def another(cloud: LocalBackend) -> LocalBackend:
-    """The same cloud as a launcher sees it that started none of its workers."""
-    return LocalBackend(cloud.logs.parent)
+def another(backend: LocalBackend) -> LocalBackend:
+    """The same backend as a launcher sees it that started none of its workers."""
+    return LocalBackend(backend.logs.parent)
 
 
-@pytest.fixture(params=CLOUDS)
-def place(
+@pytest.fixture(params=BACKENDS)
+def run(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Place, None, None]:
+) -> Generator[SlowRun, None, None]:
     assert request.param == "local"
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "30")  # of 1,000 tokens: a second for a shard of these
     (tmp_path / "in").mkdir()
     corpus(tmp_path / "in", 4, 1, words=31)
     store = FolderStore(tmp_path / "out")
-    found = Place(LocalBackend(tmp_path), store, launch(store, tmp_path / "in", 4))
+    found = SlowRun(LocalBackend(tmp_path), store, launch(store, tmp_path / "in", 4))
     yield found
     found.clean()
 
 
-def test_a_worker_that_was_started_runs(place: Place) -> None:
-    _, handle = place.start()
-    assert place.runs(handle)
+def test_started_worker_runs(run: SlowRun) -> None:
+    _, handle = run.start()
+    assert run.runs(handle)
 
 
-def test_a_worker_is_found_by_its_name(place: Place) -> None:
-    name, handle = place.start()
-    wait(lambda: place.cloud.find(name) is not None)
-    assert place.cloud.find(name) == handle
-    assert another(place.cloud).find(name) == handle
+def test_worker_is_found_by_its_name(run: SlowRun) -> None:
+    name, handle = run.start()
+    wait(lambda: run.backend.find(name) is not None)
+    assert run.backend.find(name) == handle
+    assert another(run.backend).find(name) == handle
 
 
-def test_no_worker_is_found_by_a_name_that_nobody_has(place: Place) -> None:
-    name, _ = place.start()
-    wait(lambda: place.cloud.find(name) is not None)
-    assert place.cloud.find(name[:-1]) is None
-    assert place.cloud.find("w") is None
+def test_unknown_name_finds_no_worker(run: SlowRun) -> None:
+    name, _ = run.start()
+    wait(lambda: run.backend.find(name) is not None)
+    assert run.backend.find(name[:-1]) is None
+    assert run.backend.find("w") is None
 
 
-def test_a_worker_that_has_nothing_to_do_ends_with_0(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_exits_0_when_all_is_done(run: SlowRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMBEDFLEET_HASH_SECONDS")
-    _, handle = place.start()
-    wait(lambda: place.over(handle))
-    assert place.code(handle) == 0
-    assert done(place.store, place.header) == 4
+    _, handle = run.start()
+    wait(lambda: run.over(handle))
+    assert run.code(handle) == 0
+    assert done(run.store, run.header) == 4
 
 
-def test_a_worker_that_cannot_work_ends_with_3_and_says_why(place: Place) -> None:
-    name, handle = place.start("--run", "no-such-run")
-    wait(lambda: place.over(handle))
-    assert place.code(handle) == 3
-    assert place.cloud.log_tail(name).splitlines() == [
+def test_failed_worker_exits_3_with_an_error(run: SlowRun) -> None:
+    name, handle = run.start("--run", "no-such-run")
+    wait(lambda: run.over(handle))
+    assert run.code(handle) == 3
+    assert run.backend.log_tail(name).splitlines() == [
         "Error: no run 'no-such-run' under this output path",
         "Try: see which runs it holds under _embedfleet/",
     ]
 
 
-def test_a_worker_that_crashes_leaves_its_traceback(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crashed_worker_leaves_its_traceback(run: SlowRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "soon")
-    name, handle = place.start()
-    wait(lambda: place.over(handle))
-    assert place.code(handle) == 1
-    assert place.cloud.log_tail(name).endswith("could not convert string to float: 'soon'")
+    name, handle = run.start()
+    wait(lambda: run.over(handle))
+    assert run.code(handle) == 1
+    assert run.backend.log_tail(name).endswith("could not convert string to float: 'soon'")
 
 
-def test_a_worker_that_was_killed_has_the_signal_as_its_status(place: Place) -> None:
-    _, handle = place.start()
+def test_killed_worker_has_the_signal_as_exit_code(run: SlowRun) -> None:
+    _, handle = run.start()
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
-    wait(lambda: place.over(handle))
-    assert place.code(handle) == -signal.SIGKILL
+    wait(lambda: run.over(handle))
+    assert run.code(handle) == -signal.SIGKILL
 
 
-def test_draining_lets_the_shard_in_hand_be_finished(place: Place) -> None:
-    name, handle = place.start()
-    wait(lambda: place.works(name))
-    place.cloud.drain([handle])
-    wait(lambda: place.over(handle))
-    assert place.code(handle) == 0
-    assert 1 <= done(place.store, place.header) < 4
+def test_drain_lets_the_shard_be_finished(run: SlowRun) -> None:
+    name, handle = run.start()
+    wait(lambda: run.works(name))
+    run.backend.drain([handle])
+    wait(lambda: run.over(handle))
+    assert run.code(handle) == 0
+    assert 1 <= done(run.store, run.header) < 4
 
 
-def test_ending_gives_the_shard_in_hand_back(place: Place) -> None:
-    name, handle = place.start()
-    wait(lambda: place.works(name))
-    before = done(place.store, place.header)
-    place.cloud.terminate([handle])
-    wait(lambda: place.over(handle))
-    assert place.code(handle) == 0
-    assert done(place.store, place.header) - before <= 1
-    leases = place.store.list(f"_embedfleet/{place.header.run}/leases/")
+def test_terminate_gives_the_shard_back(run: SlowRun) -> None:
+    name, handle = run.start()
+    wait(lambda: run.works(name))
+    before = done(run.store, run.header)
+    run.backend.terminate([handle])
+    wait(lambda: run.over(handle))
+    assert run.code(handle) == 0
+    assert done(run.store, run.header) - before <= 1
+    leases = run.store.list(f"_embedfleet/{run.header.run}/leases/")
     assert [e.size for e in leases].count(0) == 1
 
 
-def test_a_worker_of_another_launcher_runs_until_it_is_gone(place: Place) -> None:
-    name, handle = place.start()
-    other = another(place.cloud)
+def test_worker_of_another_launcher_runs_until_it_is_gone(run: SlowRun) -> None:
+    name, handle = run.start()
+    other = another(run.backend)
     assert other.status(handle) == MachineStatus(Phase.RUNNING)
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
-    wait(lambda: place.over(handle))
+    wait(lambda: run.over(handle))
     assert other.status(handle) is None
     assert other.find(name) is None
 
 
-def test_a_worker_of_another_launcher_can_be_ended(place: Place) -> None:
-    name, handle = place.start()
-    wait(lambda: place.works(name))
-    another(place.cloud).terminate([handle])
-    wait(lambda: place.over(handle))
-    assert place.code(handle) == 0
+def test_worker_of_another_launcher_can_be_terminated(run: SlowRun) -> None:
+    name, handle = run.start()
+    wait(lambda: run.works(name))
+    another(run.backend).terminate([handle])
+    wait(lambda: run.over(handle))
+    assert run.code(handle) == 0
 
 
-def test_a_later_process_of_the_same_number_is_not_the_worker(place: Place) -> None:
-    _, handle = place.start()
+def test_later_process_with_the_same_pid_is_not_the_worker(run: SlowRun) -> None:
+    _, handle = run.start()
     pid = handle.partition(":")[0]
     stale = f"{pid}:1.0"
-    assert place.cloud.status(stale) is None
-    place.cloud.terminate([stale])
-    place.cloud.drain([stale])
-    assert place.runs(handle)
+    assert run.backend.status(stale) is None
+    run.backend.terminate([stale])
+    run.backend.drain([stale])
+    assert run.runs(handle)
 
 
-def test_a_worker_that_is_gone_can_be_told_anything(place: Place) -> None:
-    _, handle = place.start()
+def test_orders_to_a_gone_worker_do_nothing(run: SlowRun) -> None:
+    _, handle = run.start()
     os.kill(int(handle.partition(":")[0]), signal.SIGKILL)
-    wait(lambda: place.over(handle))
-    place.cloud.drain([handle])
-    place.cloud.terminate([handle])
-    assert place.code(handle) == -signal.SIGKILL
+    wait(lambda: run.over(handle))
+    run.backend.drain([handle])
+    run.backend.terminate([handle])
+    assert run.code(handle) == -signal.SIGKILL
 
 
-def test_a_worker_that_never_was_has_no_last_words(place: Place) -> None:
-    assert place.cloud.log_tail("w-none") == ""
+def test_unknown_worker_has_no_log(run: SlowRun) -> None:
+    assert run.backend.log_tail("w-none") == ""
 
 
-def test_a_worker_that_cannot_be_started_is_a_problem(place: Place, tmp_path: Path) -> None:
+def test_worker_that_cannot_be_started_is_a_problem(run: SlowRun, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Problem, match="cannot start a worker: "):
         raise LocalBackend(tmp_path / "file").start([LaunchRequest("w-0", 0)])["w-0"]  # pyright: ignore[reportGeneralTypeIssues]

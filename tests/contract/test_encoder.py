@@ -1,4 +1,4 @@
-"""What every engine must do: one suite, run on each that is installed. Their vectors: `test_agreement.py`."""
+"""The contract of an engine: one suite, run on each that is installed. Vectors: `test_agreement.py`."""
 # torch and transformers are typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
@@ -319,7 +319,7 @@ class OwnModel(BertModel):
 
 
 def with_code(folder: Path, minilm: str) -> str:
-    """A BERT by another name, whose code lies in its folder."""
+    """A BERT by another name, with its code in its folder."""
     made = Path(build("bert-mean", folder, minilm))
     (made / "own.py").write_text(CODE, encoding="utf-8")
     settings = json.loads((made / "config.json").read_text(encoding="utf-8"))
@@ -331,7 +331,7 @@ def with_code(folder: Path, minilm: str) -> str:
 
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where transformers copies code to that it is to run: not into the user's home."""
+    """Where transformers copies the code that it runs: not into the user's home."""
     folder = tmp_path / "modules"
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(folder))
     return folder

@@ -1,4 +1,4 @@
-"""A file of any size goes to a bucket and comes back through a process whose memory does not grow with it."""
+"""Upload and download use memory that does not grow with the file."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ elif doing == "create":
 else:
     store.put("k", Path(path))
 (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-print(int(line.split()[1]) / 1024)  # unlike getrusage's, not that of whoever started this
+print(int(line.split()[1]) / 1024)  # unlike getrusage's, not the parent's
 """
 
 

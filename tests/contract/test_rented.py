@@ -1,4 +1,4 @@
-"""What both clouds must do alike: worker processes here, and machines rented through a real SkyPilot on Slurm.
+"""The contract of both backends: worker processes here, and machines rented through a real SkyPilot on Slurm.
 
 Machines take a minute to come up there, so a fixture asks for all of them at once, one for each thing that may happen
 to a machine, and the tests look at what became of each. What only processes can show is in `test_cloud`. The rented
@@ -35,20 +35,20 @@ class Scene:
     """One machine of a run of its own, and what is to happen to it."""
 
     kind: str
-    make: Callable[[], Backend]  # the same cloud, as a launcher sees it that has just started
-    cloud: Backend
+    make: Callable[[], Backend]  # the same backend, as a launcher sees it that has just started
+    backend: Backend
     name: str
     handle: str
     store: FolderStore
     header: manifest.Header
-    known: bool = False  # whether its cloud knew it at once
+    known: bool = False  # whether its backend knew it at once
 
     def wait(self, until: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE[self.kind]
         while not until():
-            assert time.monotonic() < end, f"it took too long: {self.cloud.status(self.handle)}"
+            assert time.monotonic() < end, f"it took too long: {self.backend.status(self.handle)}"
             time.sleep(0.1 if self.kind == "local" else 2)
-            self.cloud.refresh()
+            self.backend.refresh()
 
     def working(self) -> bool:
         """Whether one of its workers holds a shard."""
@@ -56,13 +56,13 @@ class Scene:
         return any(b'"working"' in path.read_bytes() for path in folder.glob(f"{self.name}*.json"))
 
     def over(self) -> bool:
-        sight = self.cloud.status(self.handle)
-        return sight is None or not sight.alive
+        status = self.backend.status(self.handle)
+        return status is None or not status.alive
 
     @property
     def state(self) -> MachineState | None:
-        sight = self.cloud.status(self.handle)
-        return sight.state if sight else None
+        status = self.backend.status(self.handle)
+        return status.state if status else None
 
 
 def stage(folder: Path, happens: str) -> tuple[FolderStore, manifest.Header]:
@@ -76,7 +76,7 @@ def stage(folder: Path, happens: str) -> tuple[FolderStore, manifest.Header]:
     )  # found by name
 
 
-def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
+def start_scenes(kind: str, folder: Path) -> dict[str, Scene]:
     """A machine for everything that may happen to one."""
     scenes: dict[str, Scene] = {}
     for happens in HAPPENS:
@@ -85,16 +85,16 @@ def raise_curtain(kind: str, folder: Path) -> dict[str, Scene]:
         make = (
             local(folder / happens, store, run) if kind == "local" else rented(folder / happens, store, run)
         )
-        cloud, name = make(), f"{run}-l0m0-0"
-        cloud.refresh()
-        scenes[happens] = Scene(kind, make, cloud, name, "", store, header)
+        backend, name = make(), f"{run}-l0m0-0"
+        backend.refresh()
+        scenes[happens] = Scene(kind, make, backend, name, "", store, header)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o777 if path.is_dir() else 0o666)  # machines have a user of their own
     for scene in scenes.values():
-        handle = scene.cloud.start([LaunchRequest(scene.name, 0)])[scene.name]
+        handle = scene.backend.start([LaunchRequest(scene.name, 0)])[scene.name]
         assert isinstance(handle, str), handle
-        scene.handle, sight = handle, scene.cloud.status(handle)
-        scene.known = sight is not None and sight.alive
+        scene.handle, status = handle, scene.backend.status(handle)
+        scene.known = status is not None and status.alive
     return scenes
 
 
@@ -137,86 +137,86 @@ def scenes(
             else Path(os.environ[CLUSTER], "shared", "contract")
         )
         before = os.umask(0)
-        found = raise_curtain(kind, folder)
+        found = start_scenes(kind, folder)
         yield found
         os.umask(before)
         for scene in found.values():
-            scene.cloud.kill([scene.handle])
-            if isinstance(scene.cloud, LocalBackend):
-                for child in scene.cloud.children.values():
+            scene.backend.kill([scene.handle])
+            if isinstance(scene.backend, LocalBackend):
+                for child in scene.backend.children.values():
                     child.wait()
             elif not scene.over():
                 scene.wait(scene.over)
 
 
-def test_a_machine_that_was_started_runs_and_works(scenes: Mapping[str, Scene]) -> None:
+def test_started_machine_runs_and_works(scenes: Mapping[str, Scene]) -> None:
     scene = scenes["works"]
     scene.wait(scene.working)
-    sight = scene.cloud.status(scene.handle)
-    assert sight is not None
-    assert sight.phase == Phase.RUNNING
+    status = scene.backend.status(scene.handle)
+    assert status is not None
+    assert status.phase == Phase.RUNNING
 
 
-def test_a_machine_is_found_by_its_name_and_by_no_other_also_by_a_later_launcher(
+def test_machine_is_found_by_its_name_also_by_a_later_launcher(
     scenes: Mapping[str, Scene],
 ) -> None:
     scene = scenes["works"]
     scene.wait(scene.working)
-    for cloud in (scene.cloud, scene.make()):
-        cloud.refresh()
-        assert cloud.find(scene.name) == scene.handle
-        assert cloud.find(scene.name[:-1]) is None
-        assert cloud.find(f"{scene.name}1") is None
-        sight = cloud.status(scene.handle)
-        assert sight is not None
-        assert sight.phase == Phase.RUNNING
+    for backend in (scene.backend, scene.make()):
+        backend.refresh()
+        assert backend.find(scene.name) == scene.handle
+        assert backend.find(scene.name[:-1]) is None
+        assert backend.find(f"{scene.name}1") is None
+        status = backend.status(scene.handle)
+        assert status is not None
+        assert status.phase == Phase.RUNNING
 
 
-def test_a_machine_is_known_as_soon_as_it_was_asked_for(scenes: Mapping[str, Scene]) -> None:
+def test_requested_machine_is_known_at_once(scenes: Mapping[str, Scene]) -> None:
     assert all(scene.known for scene in scenes.values())
 
 
-def test_a_handle_that_nobody_has_is_of_nothing(scenes: Mapping[str, Scene]) -> None:
-    cloud = scenes["works"].cloud
+def test_unknown_handle_has_no_status(scenes: Mapping[str, Scene]) -> None:
+    backend = scenes["works"].backend
     for handle in ("", "7", f"999999999:{scenes['works'].name}", f"{scenes['works'].handle}x"):
-        assert cloud.status(handle) is None
+        assert backend.status(handle) is None
 
 
-def test_a_machine_whose_work_is_done_ends_well(scenes: Mapping[str, Scene]) -> None:
+def test_machine_whose_work_is_done_is_stopped(scenes: Mapping[str, Scene]) -> None:
     scene = scenes["ends"]
     scene.wait(scene.over)
     assert scene.state == MachineState.STOPPED
     assert done(scene.store, scene.header) == 1
-    assert scene.cloud.find(scene.name) is None
+    assert scene.backend.find(scene.name) is None
 
 
-def test_a_machine_that_cannot_work_does_not_end_well_and_says_why(scenes: Mapping[str, Scene]) -> None:
+def test_failed_machine_says_why(scenes: Mapping[str, Scene]) -> None:
     scene = scenes["refused"]
     scene.wait(scene.over)
     assert scene.state in (MachineState.FAILED, MachineState.LOST)
     missing = f"{scene.header.run}-not"
-    assert f"Error: no run '{missing}' under this output path" in scene.cloud.log_tail(scene.name)
-    assert scene.cloud.log_path(scene.name).exists()
+    assert f"Error: no run '{missing}' under this output path" in scene.backend.log_tail(scene.name)
+    assert scene.backend.log_path(scene.name).exists()
 
 
-def test_a_machine_that_is_drained_finishes_what_it_holds_and_ends_well(scenes: Mapping[str, Scene]) -> None:
+def test_drained_machine_finishes_its_shard(scenes: Mapping[str, Scene]) -> None:
     scene = scenes["drained"]
     scene.wait(scene.working)
-    scene.cloud.drain([scene.handle])
+    scene.backend.drain([scene.handle])
     scene.wait(scene.over)
     assert scene.state == MachineState.STOPPED
     assert done(scene.store, scene.header) >= 1
 
 
-def test_a_machine_that_is_ended_goes_and_leaves_the_rest(scenes: Mapping[str, Scene]) -> None:
+def test_terminated_machine_leaves_the_rest(scenes: Mapping[str, Scene]) -> None:
     scene = scenes["ended"]
     scene.wait(scene.working)
-    scene.cloud.terminate([scene.handle])
+    scene.backend.terminate([scene.handle])
     scene.wait(scene.over)
     assert scene.state == MachineState.STOPPED
     assert done(scene.store, scene.header) < scene.header.shards
-    scene.cloud.terminate([scene.handle])  # once more does no harm
+    scene.backend.terminate([scene.handle])  # once more does no harm
 
 
-def test_a_machine_that_never_was_has_no_last_words(scenes: Mapping[str, Scene]) -> None:
-    assert scenes["works"].cloud.log_tail("contract-never-l0m0-0") == ""
+def test_unknown_machine_has_no_log(scenes: Mapping[str, Scene]) -> None:
+    assert scenes["works"].backend.log_tail("contract-never-l0m0-0") == ""

@@ -1,6 +1,6 @@
-"""What every store must do: one suite, run on each of them.
+"""The contract of a store: one suite, run on each of them.
 
-The buckets are on the loopback server; `make e2e` runs it on moto and fake-gcs-server as well.
+The buckets are on the loopback server; `make e2e-stores` runs it on moto and fake-gcs-server as well.
 """
 
 import os
@@ -41,7 +41,7 @@ OUTSIDE = (
 )
 
 
-# What a corpus may not be called; the rest of OUTSIDE may be somebody's file, and does not lead out.
+# Names that no file of a corpus may have; the rest of OUTSIDE may be a file and does not leave the root.
 UNREADABLE = [
     k for k in OUTSIDE if k in ("", "..") or k.startswith(("..", "/")) or "/../" in k or not k.isprintable()
 ]
@@ -65,7 +65,7 @@ def store(
 def full(
     request: pytest.FixtureRequest, servers: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
-    """PAGE + 5 objects under `many/`, and two beside it. Read only."""
+    """PAGE_SIZE + 5 objects under `many/`, and two others. Read only."""
     names = ("few", "many-too", *(f"many/{n:05d}" for n in reversed(range(PAGE_SIZE + 5))))
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "memory":

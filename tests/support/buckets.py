@@ -1,4 +1,4 @@
-"""Where tests keep objects: each kind of store, and the servers on loopback that serve some of them."""
+"""Stores for tests: each kind, and the servers on loopback behind some of them."""
 
 import importlib.util
 import socket
@@ -20,13 +20,13 @@ from tests.support.paths import ROOT
 MOTO = "s3 on moto"
 FAKE = "gcs on fake-gcs-server"
 KINDS = ("memory", "folder", "s3", "gcs")
-# Servers of other people's making, to see that ours is not alone with what it does: slow, so only in `make e2e`.
+# Independent servers, so that our client and our server cannot share a mistake. Only in `make e2e-stores`.
 OTHERS = [pytest.param(MOTO, marks=pytest.mark.e2e), pytest.param(FAKE, marks=pytest.mark.e2e)]
 PATIENCE = 60.0  # seconds for a server to start on a busy machine
 
 
 class Servers:
-    """Each started when it is first asked for; all ended with `stack`."""
+    """Servers that start at first use and end with `stack`."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -63,7 +63,7 @@ class Servers:
         return self._stack.enter_context(serving(command, address))
 
     def bucket(self, kind: str, patch: pytest.MonkeyPatch) -> str:
-        """The URL of a new one, which the SDKs find as long as `patch` lasts."""
+        """The URL of a new bucket, which the SDKs find as long as `patch` lasts."""
         address = self.address(kind)
         found_by(address, patch)
         name = f"b-{uuid4().hex}"
@@ -77,7 +77,7 @@ class Servers:
 
 
 def found_by(address: str, patch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's own set-up is used."""
+    """Point the SDKs to this address, without the machine's own configuration."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS"):
         patch.delenv(name, raising=False)
     for name, value in environment(address).items():

@@ -1,4 +1,4 @@
-"""The recipe of a rented machine: what SkyPilot reads, what a shell makes of hostile names, what a person sees."""
+"""The SkyPilot task of a machine: its YAML, and hostile names in a shell."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A store on loopback that speaks what we use of S3 and of GCS, and goes wrong when told to.
+"""An object store on loopback with the parts of S3 and GCS that we use; it injects faults on request.
 
     python -m tests.support.objectserver --port 9000 --bucket vectors
 

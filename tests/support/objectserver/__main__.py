@@ -1,4 +1,4 @@
-"""The server as a process of its own. Prints its address, and ends when asked to or when its parent is gone."""
+"""The server as a process of its own. Prints its address, and ends on request or when its parent is gone."""
 
 import argparse
 import asyncio

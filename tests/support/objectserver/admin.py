@@ -1,4 +1,4 @@
-"""Talking to a server that runs elsewhere about itself: what shall go wrong, and what was asked so far."""
+"""The admin client of a server in another process: set faults and read counts."""
 
 import json
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ PATH = "/_admin/"
 
 
 class Admin:
-    """At the same address as the buckets; nothing said here is counted."""
+    """Uses the address of the buckets; admin requests are not counted."""
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
 
     def faults(self, *faults: Fault, seed: int = 0) -> None:
-        """These go wrong from now on, and no others."""
+        """Replace the faults."""
         self._say("faults", {"faults": [asdict(fault) for fault in faults], "seed": seed})
 
     def set(self, **settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the loopback server keeps: buckets of immutable blobs, each with its ETag, generation and time.
+"""The data of the loopback server: buckets of immutable blobs, each with its ETag, generation and time.
 
 Every change is one synchronous call of one thread, so nothing here can be interleaved.
 """

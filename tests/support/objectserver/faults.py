@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, and how often anything was asked. Both are told and read as JSON."""
+"""Injected faults, and counts of requests. Both are read and written as JSON."""
 
 import random
 import re
@@ -37,7 +37,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the faults make of one request."""
+    """The effect of the faults on one request."""
 
     seconds: float = 0.0
     fault: Fault | None = None
@@ -45,7 +45,7 @@ class Outcome:
 
 @dataclass
 class Faults:
-    """Those that are on, and the dice: the same seed and the same requests in the same order give the same faults."""
+    """The active faults and the random generator: the same seed and requests give the same faults."""
 
     on: list[Fault] = field(default_factory=list[Fault])
     seen: Counter[int] = field(default_factory=Counter[int])
@@ -81,14 +81,14 @@ class Settings:
     )
     region: str = ""  # of the buckets; requests signed for another get a redirect. Empty: any
     tell_region: bool = True
-    late: bool = False  # a listing shows nothing
+    late: bool = False  # listings are empty
     ranges: bool = True
     skew: float = 0.0  # seconds by which its clock runs ahead
 
 
 @dataclass(frozen=True)
 class Requests:
-    """What was asked so far: requests by kind, and the bytes of bodies that came in and went out."""
+    """Counts so far: requests by kind, and bytes of bodies in and out."""
 
     by_kind: dict[str, int] = field(default_factory=dict[str, int])
     bytes_in: int = 0
@@ -108,7 +108,7 @@ class Requests:
 
     @classmethod
     def of(cls, address: str) -> "Requests":
-        """As the server at this address tells. Asking is not counted."""
+        """The counts of the server at this address. This request is not counted."""
         from tests.support.objectserver.admin import Admin
 
         return Admin(address).requests()

@@ -1,4 +1,4 @@
-"""The JSON dialect of GCS: what google-cloud-storage says, answered as Google's documents have it."""
+"""The JSON API of GCS, as google-cloud-storage uses it and Google's documents describe it."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def place(request: Request) -> tuple[str, str]:
 
 
 def kind(request: Request) -> str:
-    """What is asked, in one word."""
+    """The kind of a request, in one word."""
     parts = request.parts
     parts = parts[parts.index("b") + 1 :]
     if "uploadType" in request.query:
@@ -67,7 +67,7 @@ def problem(status: int, reason: str, _: Request, message: str = "") -> Reply:
 
 
 def answer(request: Request, buckets: Buckets, settings: Settings) -> Reply:  # noqa: PLR0911 - one for each kind
-    """Do what is asked, at once."""
+    """Carry out a request."""
     what = kind(request)
     bucket, key = place(request)
     if what == "make":
@@ -153,7 +153,7 @@ def listing(request: Request, here: Bucket, bucket: str, settings: Settings) -> 
 def uploading(
     request: Request, what: str, buckets: Buckets, bucket: str, key: str, settings: Settings
 ) -> Reply:
-    """A resumable upload: its start, its chunks in their order, and where it stands."""
+    """A resumable upload: its start, its chunks in order, and its state."""
     match = request.query.get("ifGenerationMatch")
     if what == "start":
         heeded = match is not None and settings.conditions in ("heed", "lie")

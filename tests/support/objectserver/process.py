@@ -1,4 +1,4 @@
-"""The server in a process of its own, for as long as a block lasts: what benchmarks and tests of many processes use."""
+"""The server in a process of its own, for as long as a block lasts, for benchmarks and tests of many processes."""
 
 import subprocess
 import sys

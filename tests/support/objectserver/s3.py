@@ -1,4 +1,4 @@
-"""The S3 dialect: what `tasks.stores.s3` and boto3's uploads say, answered as Amazon's documents have it."""
+"""The S3 API, as `tasks.stores.s3` and boto3's uploads use it and Amazon's documents describe it."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ def place(request: Request) -> tuple[str, str]:
 
 
 def kind(request: Request) -> str:
-    """What is asked, in one word."""
+    """The kind of a request, in one word."""
     _, key = place(request)
     query, method = request.query, request.method
     if not key:
@@ -55,7 +55,7 @@ HEADER = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def answer(request: Request, buckets: Buckets, settings: Settings) -> Reply:  # noqa: PLR0911 - one for each kind
-    """Do what is asked, at once."""
+    """Carry out a request."""
     bucket, key = place(request)
     what = kind(request)
     signed = re.search(r"Credential=[^/]+/\d+/([^/]+)/", request.headers.get("authorization", ""))

@@ -1,4 +1,4 @@
-"""The server itself: it takes requests off the line one by one, lets faults strike, and does what is asked at once."""
+"""The server: reads requests one by one, applies faults, and answers."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.support.objectserver.wire import HEAD, Broken, Reader, Reply, Request
 
 
 class Server:
-    """Runs on one event loop. What is kept outlives a stop: the same server can be started again."""
+    """Runs on one event loop. Data outlives a stop: the same server can be started again."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Server:
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Close the door and break off all lines."""
+        """Stop listening and abort all connections."""
         if self._server is not None:
             self._server.close()
         for line in list(self._lines):
@@ -66,7 +66,7 @@ class Server:
             writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
-        """Whether the line stays open."""
+        """Answer a request; whether the connection stays open."""
         if request.path.startswith(PATH):
             await send(writer, self._admin(request), date=self._date())
             return True
@@ -88,7 +88,7 @@ class Server:
         return cut is None
 
     def _outcome(self, request: Request, dialect: ModuleType, fault: Fault | None) -> Reply | None:
-        """The answer, or none: the line breaks."""
+        """The answer; None: the connection breaks."""
         self.buckets.skew = self.settings.skew
         reply: Reply | None = None
         if fault is None or fault.after or fault.cut is not None:
@@ -167,11 +167,11 @@ class Running:
         self.loop.close()
 
     def up(self) -> None:
-        """Open the door, at the same port as before."""
+        """Listen again at the same port."""
         asyncio.run_coroutine_threadsafe(self.server.start(self.server.port), self.loop).result(30)
 
     def down(self) -> None:
-        """As when the endpoint goes down: nobody listens, and all lines break."""
+        """Take the endpoint down: stop listening and abort all connections."""
         asyncio.run_coroutine_threadsafe(self._down(), self.loop).result(30)
 
     async def _down(self) -> None:
@@ -182,7 +182,7 @@ class Running:
 
 
 def environment(address: str) -> dict[str, str]:
-    """By which the SDKs of S3 and GCS find the server at this address, and credentials that open nothing else."""
+    """Environment variables by which the SDKs of S3 and GCS find the server, with credentials for it alone."""
     assert urlsplit(address).hostname == "127.0.0.1", address
     return {
         "AWS_ENDPOINT_URL_S3": address,

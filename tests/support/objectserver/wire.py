@@ -1,4 +1,4 @@
-"""HTTP/1.1 on asyncio streams, as much of it as the SDKs speak: lengths are told, never chunked."""
+"""HTTP/1.1 on asyncio streams, as far as the SDKs use it: with Content-Length, never chunked."""
 
 import asyncio
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """`length` is told for HEAD, where the body is not sent."""
+    """`length` is for HEAD, whose body is not sent."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict[str, str])
@@ -58,7 +58,7 @@ class Reply:
 
 
 class Broken(Exception):  # noqa: N818 - the other side has gone
-    """The connection ended, or what came over it is not HTTP."""
+    """The connection ended, or its bytes are not HTTP."""
 
 
 class Reader:

@@ -1,4 +1,4 @@
-"""Texts that come again cost nothing, and get the very same vector."""
+"""Deduplication: duplicates cost nothing and get the same vector."""
 
 from array import array
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A text that the engine cannot take is found among its neighbours; an engine that is broken is not blamed on texts."""
+"""Poison pieces are isolated by bisection; a broken engine is not blamed on pieces."""
 
 from collections.abc import Sequence
 

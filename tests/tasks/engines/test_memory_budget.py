@@ -1,4 +1,4 @@
-"""How many tokens an engine takes at once: from a model's shape and the memory of a GPU."""
+"""Memory budget: tokens at once, by a model's shape and a GPU's memory."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Texts into pieces: nothing lost that is not counted, nothing longer than the model reads."""
+"""Texts into pieces: every token lost is counted, and no piece is longer than the model reads."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Files opened ahead: in order, a few at a time, none left open, and errors in their turn."""
+"""Prefetch: files are opened in order, a few at a time, none stays open, and errors come in their turn."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from tasks.stores.memory import MemoryStore
 
 
 class Far(MemoryStore):
-    """A store that takes its time, and knows how many wait for it and what is still open."""
+    """A slow store that counts its waiting callers and its open streams."""
 
     def __init__(self) -> None:
         super().__init__()

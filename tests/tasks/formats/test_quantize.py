@@ -1,4 +1,4 @@
-"""Fewer bits: what is lost is bounded, and nothing breaks on rows that are odd."""
+"""Quantization: the loss is bounded, and unusual rows work."""
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
@@ -24,7 +24,7 @@ ROWS: Any = arrays(
 
 
 def table_of(rows: NDArray[np.float32], dtype: Dtype) -> pa.Table:
-    """As it lies in a file."""
+    """A table as it is in a file."""
     stored, scales = quantize(rows, dtype)
     shape = arrow_schema(rows.shape[1], dtype)
     columns: list[Any] = [

@@ -1,4 +1,4 @@
-"""Reading: every row comes out once, good or bad, with its place; nothing stops the rest."""
+"""Readers: every row comes once, good or bad, with its position; nothing stops the rest."""
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
@@ -734,7 +734,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["absolute", "above", "round about"])
 def test_a_path_that_leads_out_of_the_corpus_is_refused(tmp_path: Path, where: str) -> None:
-    """A manifest says what a worker reads and sends to the output: of the corpus, and nothing else."""
+    """A manifest must not make a worker read files outside the corpus."""
     path = jsonl(tmp_path, b'{"id": "a", "text": "one"}')
     root = tmp_path / "corpus"
     root.mkdir()

@@ -1,4 +1,4 @@
-"""The file of vectors: what any Parquet reader finds in it."""
+"""The file of vectors, as any Parquet reader sees it."""
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
@@ -165,7 +165,7 @@ def test_kept_columns_are_stored_with_the_vectors_in_order(tmp_path: Path) -> No
 
 
 def read_back(path: Path) -> Vectors:
-    """As a reader who knows the metadata would."""
+    """Dequantize as a reader of the metadata would."""
     return dequantize(pq.read_table(path))
 
 

@@ -1,4 +1,4 @@
-"""A whole run is told to stop through its store, and machines that come up later hear it too."""
+"""Control messages: a run is stopped through its store, for machines that come up later as well."""
 
 import threading
 

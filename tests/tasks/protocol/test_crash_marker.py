@@ -1,4 +1,4 @@
-"""Who may be blamed for a dead process: what it had in its engine, where it died of itself."""
+"""Crash markers: which shards may have killed a process, and which deaths count."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model of leases, receipts and parts against the real thing: workers interleaved step by step, crashes, and time.
+"""A model of leases, receipts and parts against the implementation: workers interleaved step by step, crashes, and time.
 
 Each step is one that a worker takes with the store in between: survey, claim, work a while, renew, sign for a part,
 sign for the whole, give back. The model knows only what must hold whatever the order: a shard is signed for once, what
@@ -37,7 +37,7 @@ SHARDS = shards_of(3)
 
 
 class Lossy(MemoryStore):
-    """Now and then a write happens, or not, and its answer is lost: as often as the plan says."""
+    """A store whose creates lose their replies as the plan says, before or after the write."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -69,7 +69,7 @@ class Hand:
 
 @dataclass
 class Written:
-    """What lies under a key: which rows of which shard. Stands for the Parquet files."""
+    """The rows of a shard under a key; stands for the Parquet files."""
 
     rows: dict[str, range] = field(default_factory=dict[str, range])
 
@@ -105,7 +105,7 @@ class Leases(RuleBasedStateMachine):
 
     @rule(target=surveys)
     def look(self) -> Survey:
-        """What somebody knows from now on, and may act on much later."""
+        """A survey that a worker may act on much later."""
         return survey(self.store, "run-1", "00000")
 
     @rule(target=hands, seen=surveys, number=st.integers(0, len(SHARDS) - 1))
@@ -129,7 +129,7 @@ class Leases(RuleBasedStateMachine):
 
     @rule(hand=hands)
     def keep(self, hand: Hand | None) -> None:
-        """A lease that is followed by another is known to be lost; one that is not, is not."""
+        """A renewal fails exactly when there is a later generation."""
         if hand:
             later = read(
                 self.store, keys.lease_key("run-1", "00000", hand.shard.id, hand.lease.generation + 1)
@@ -138,7 +138,7 @@ class Leases(RuleBasedStateMachine):
 
     @rule(hand=consumes(hands))
     def part_and_go(self, hand: Hand | None) -> None:
-        """Told to end: the rows done are signed for, the lease is given back, whoever holds it now."""
+        """The worker is asked to end: it writes a part receipt and gives its lease back, whoever holds it."""
         if not hand:
             return
         if hand.rows:
@@ -148,17 +148,17 @@ class Leases(RuleBasedStateMachine):
 
     @rule(hand=consumes(hands))
     def die(self, hand: Hand | None) -> None:
-        """Without a word."""
+        """The worker dies and writes nothing."""
 
     @rule(hand=consumes(hands))
     def die_of_it(self, hand: Hand | None) -> None:
-        """And its supervisor says so."""
+        """The worker dies, and its supervisor marks the lease as crashed."""
         if hand:
             release(self.store, hand.lease.key, crashed=True)
 
     @rule(hand=consumes(hands))
     def sign(self, hand: Hand | None) -> None:
-        """However long it slept, and whoever has the shard by now: the first to sign has done it."""
+        """The worker finishes, however late and whoever holds the shard: the first receipt counts."""
         if not hand or (hand.done < ROWS and hand.lease.crashes < MAX_CRASHES):
             return
         before = read(self.store, receipt_key("run-1", "00000", hand.shard.id))
@@ -201,7 +201,7 @@ class Leases(RuleBasedStateMachine):
     @precondition(lambda self: len(self.signed) < len(SHARDS))
     @invariant()
     def no_shard_is_held_for_ever(self) -> None:
-        """Whatever happened: when nobody renews any more, all that is not done can be claimed."""
+        """When no worker renews any more, every shard without a receipt can be claimed."""
         later = survey(self.store, "run-1", "00000")
         later = Survey(later.done, later.newest, later.now + 2 * TTL, later.crashes)
         for shard in SHARDS:

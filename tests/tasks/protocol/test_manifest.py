@@ -1,4 +1,4 @@
-"""The manifest: whoever finds a header finds every shard, and nobody changes it afterwards."""
+"""The manifest: a header means that every shard is there, and nothing changes it afterwards."""
 
 from collections.abc import Iterator
 from dataclasses import replace

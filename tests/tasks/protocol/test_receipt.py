@@ -1,4 +1,4 @@
-"""Receipts: what the worker signs is what the ledger reads."""
+"""Receipts: the ledger reads what the worker wrote."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Shards: an id that depends on nothing but what the shard holds."""
+"""Shards: the id depends only on the content."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What is built on the five calls, on the stores that cost nothing; and which store a URL opens."""
+"""Functions over the five calls, on memory and folder; and which store a URL opens."""
 
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 
 def at_once(seconds: float) -> None:
-    """Instead of a pause."""
+    """Do not wait."""
     assert seconds >= 0
 
 
@@ -37,7 +37,7 @@ def at_once(seconds: float) -> None:
 
 
 class Through:
-    """A store over another; what it does wrong is said by its children."""
+    """A store that wraps another; subclasses add a fault."""
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner

@@ -1,4 +1,4 @@
-"""What only a folder can do wrong."""
+"""Faults of folders."""
 
 import contextlib
 import subprocess

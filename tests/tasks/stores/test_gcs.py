@@ -1,4 +1,4 @@
-"""What only GCS can do wrong, with real sign-ins at a token server on loopback; and that nothing secret is told."""
+"""Faults of GCS, with real sign-ins at a token server on loopback; logs and errors hold no secrets."""
 # google-api-core comes without types
 # pyright: reportUnknownVariableType=false
 
@@ -48,7 +48,7 @@ NAMES = ["create", "put", "get", "list", "now"]
 
 
 class Tokens:
-    """Gives a token to whoever asks, or says `status`."""
+    """A token server that gives a token, or answers with `status`."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -164,7 +164,7 @@ def test_an_unreachable_token_server_is_retried(store: GcsStore, tokens: Tokens)
 
 
 def test_missing_credentials_are_reported(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    found_by(server.address, monkeypatch)  # an emulator is asked without any
+    found_by(server.address, monkeypatch)  # the SDK sends no credentials to an emulator
     server.admin.faults(Fault(status=401))
     with pytest.raises(Unauthenticated, match="no credentials for gs://bucket/out/k"):
         GcsStore("bucket", "out", 0.5).put("k", b"1")
@@ -222,7 +222,7 @@ def test_a_rate_limit_is_retried(store: GcsStore, server: Running, reason: str) 
 
 
 def answered(status: int, reason: str) -> Exception:
-    """As the SDK raises it after an upload: it leaves what was said in the response."""
+    """An error as the SDK raises it after an upload: the reason is in the response only."""
     body = {"error": {"code": status, "message": TOKEN, "errors": [{"reason": reason}]}}
     response = requests.Response()
     response.status_code = status

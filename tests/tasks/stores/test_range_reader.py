@@ -1,4 +1,4 @@
-"""A stream over an object asks for what is read, no more, and never for what it holds."""
+"""A stream over an object fetches what is read, no more, and never the same bytes twice."""
 
 import io
 import os
@@ -21,7 +21,7 @@ BODY = os.urandom(SIZE)
 
 
 class Store:
-    """Answers from BODY and notes what it was asked for."""
+    """Serves ranges of BODY and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
@@ -107,7 +107,7 @@ def test_a_stream_counts_the_bytes_received() -> None:
         (None, (0, BLOCK_BYTES - 1)),
         ((5, None), (5, BLOCK_BYTES + 4)),
         ((5, 9), (5, 8)),
-        ((5, 5), (5, 5)),  # an empty range would be none, and bring everything
+        ((5, 5), (5, 5)),  # an empty range would fetch the whole object
         ((0, SIZE), (0, BLOCK_BYTES - 1)),
         ((-8, None), (-8, None)),
     ],

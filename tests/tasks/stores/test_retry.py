@@ -1,4 +1,4 @@
-"""How long, and how often, a store is asked that does not answer; and what its Date header tells."""
+"""Retries: how long and how often; and the clock by the Date header."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Time:
-    """Passes only while somebody sleeps."""
+    """A clock that advances only in `sleep`."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -44,7 +44,7 @@ def contact(time: Time) -> StoreConnection:
 
 
 class Silence:
-    """Does not answer so many times."""
+    """A call that fails with a transient error so many times."""
 
     def __init__(self, times: int) -> None:
         self.left = times

@@ -1,4 +1,4 @@
-"""What only S3 can do wrong, and that nothing secret is told about it."""
+"""Faults of S3; logs and errors hold no secrets."""
 
 import logging
 import ssl
