@@ -14,7 +14,7 @@ from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver, observe_run
-from launcher.fleet.orphan_check import confirm_gone, find_remaining, report_of, text_lines, to_json
+from launcher.fleet.orphan_check import confirm_gone, down_report, find_remaining, text_lines, to_json
 from launcher.fleet.provisioner import is_rented
 from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE
@@ -54,7 +54,7 @@ def down(arguments: Namespace) -> int:
             take_down(ledger, run, observer, arguments.runs / run.id, plan, say=say)
         left = find_remaining(ledger, run, plan)
         confirm_gone(ledger, run.id, left)
-        report = report_of(run.id, left)
+        report = down_report(run.id, left)
         # Text, so that rich takes no name in it for markup
         show(to_json(report), lambda _: Text("\n".join(text_lines(report))), as_json=arguments.json)
     if left.count:

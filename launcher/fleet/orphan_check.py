@@ -167,7 +167,7 @@ def await_teardown(
     for text in left.orphans():
         if text not in known:
             ledger.runs.record_event(run, ORPHAN_EVENT, text, utc())
-    for line in text_lines(report_of(run, left)):
+    for line in text_lines(down_report(run, left)):
         say(line)
     if not left.proven:
         say(f"embedfleet down {run} takes down what is left, and says what it cannot")
@@ -197,7 +197,8 @@ def _wait(
     return left
 
 
-def report_of(run: str, left: Remaining) -> DownReport:
+def down_report(run: str, left: Remaining) -> DownReport:
+    """What is left of a run, as `down --json` prints it."""
     return DownReport(
         run=run,
         label=f"{skypilot_task.RUN_LABEL}={skypilot_task.label(run)}",
@@ -206,17 +207,25 @@ def report_of(run: str, left: Remaining) -> DownReport:
         skypilot=tuple(left.machines),
         provider=tuple(
             ListedInstance(
-                one.cloud, one.region, one.zone, one.id, one.name, one.instance_type, one.spot, one.state,
-                one.remedy,
+                cloud=one.cloud,
+                region=one.region,
+                zone=one.zone,
+                id=one.id,
+                name=one.name,
+                instance_type=one.instance_type,
+                spot=one.spot,
+                state=one.state,
+                remove=one.remedy,
             )
             for one in left.instances
         ),
         asked=tuple(left.asked),
         not_asked=tuple(left.unasked),
-    )  # fmt: skip
+    )
 
 
 def to_json(report: DownReport) -> dict[str, Any]:
+    """The JSON object of a report."""
     return asdict(report)
 
 

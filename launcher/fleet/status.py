@@ -41,7 +41,7 @@ def status_of(ledger: Ledger, run: str, observer: StoreObserver | None) -> Statu
         and any(m.state in ALIVE for m in machines)
     ):
         left = (expected - progress.tokens) / rate
-    cost = cost_status(ledger, run, now, progress.tokens, expected, rate)
+    cost = cost_status(ledger, run, now, tokens=progress.tokens, expected=expected, rate=rate)
     workers = summarize(observer.heartbeats.read() if observer else [])
     return StatusReport(
         run=run,
@@ -61,7 +61,10 @@ def status_of(ledger: Ledger, run: str, observer: StoreObserver | None) -> Statu
         seconds_left=left,
         usd=spent_so_far(ledger, run, now) if machines else None,
         workers=tuple(
-            WorkerState(m.name, m.state.value, m.handle, m.ready is not None, m.reason) for m in machines
+            WorkerState(
+                name=m.name, state=m.state.value, handle=m.handle, ready=m.ready is not None, reason=m.reason
+            )
+            for m in machines
         ),
         usd_known=cost.usd_known,
         usd_committed=cost.usd_committed,

@@ -116,14 +116,23 @@ def machine_status(
     if job.alive:
         coming = None if placed is None else _time(placed)
         phase = Phase.FAILING if fault else PHASE_OF_STATUS.get(job.status, Phase.RUNNING)
-        return MachineStatus(phase, None, None, None, job.recoveries, site, began, launching_since=coming)
+        return MachineStatus(phase, life=job.recoveries, site=site, up=began, launching_since=coming)
     ours = fault if job.status == "CANCELLED" else None  # a job that restarted may have got further
     state, reason = (MachineState.FAILED, ours.reason) if ours else END_OF_STATUS[job.status]
     if job.reason and not ours:
         reason = f"{reason}: {one_line(job.reason)}"
     ended = None if not job.ended else _time(job.ended)
     code = 0 if job.status == "SUCCEEDED" else ours.exit_code if ours else None
-    return MachineStatus(None, state, code, reason, job.recoveries, site, began, ended)
+    return MachineStatus(
+        phase=None,
+        state=state,
+        exit_code=code,
+        reason=reason,
+        life=job.recoveries,
+        site=site,
+        up=began,
+        ended=ended,
+    )
 
 
 def last_program_lines(log: str, count: int = 6) -> list[str]:

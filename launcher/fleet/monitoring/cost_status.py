@@ -18,7 +18,7 @@ MICRODOLLAR = Decimal("1e-6")
 
 
 def cost_status(
-    ledger: Ledger, run: str, now: datetime, tokens: int, expected: int | None, rate: float | None
+    ledger: Ledger, run: str, now: datetime, *, tokens: int, expected: int | None, rate: float | None
 ) -> CostStatus:
     """Dollars spent, committed and an hour, the projected total, and machines by place and state.
 

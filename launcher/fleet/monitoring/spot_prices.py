@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Life, ObservedPrice
 from pricing.sources import aws
-from pricing.sources.result import Unanswered
+from pricing.sources.result import SourceUnavailable
 
 if TYPE_CHECKING:
     from pricing.sources.aws import SpotPrice
@@ -38,7 +39,7 @@ class SpotPriceRecorder:
     ledger: Ledger
     run: str
     say: Callable[[str], None]
-    ask: PriceHistory = aws.history
+    ask: PriceHistory = aws.spot_price_history
     asked: datetime | None = None
     refused: set[str] = field(default_factory=set[str])  # regions that were reported
 
@@ -58,7 +59,7 @@ class SpotPriceRecorder:
             since = min(life.up for life in mine)
             try:
                 found = self.ask(types, region=region, since=since, until=now)
-            except Unanswered as unanswered:
+            except SourceUnavailable as unanswered:
                 if region not in self.refused:
                     self.refused.add(region)
                     self.say(f"spot prices of {CLOUD} {region} stay as at launch: {unanswered.reason}")
@@ -87,15 +88,18 @@ def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[ObservedP
         (p for p in history if p.zone == life.zone and p.instance_type == life.instance_type),
         key=lambda price: price.at,
     )
+
+    def observed(at: datetime, usd: Decimal) -> ObservedPrice:
+        return ObservedPrice(life.machine, at, SOURCE, usd, life=life.number)
+
     seen: list[ObservedPrice] = []
     for price in mine:
         if life.ended is not None and price.at >= life.ended:
             break
         if price.at <= life.up:
-            seen = [ObservedPrice(life.machine, life.up, SOURCE, price.usd_per_hour, life.number)]
+            seen = [observed(life.up, price.usd_per_hour)]
         elif not seen or seen[-1].usd_per_hour != price.usd_per_hour:
-            at = price.at.astimezone(UTC)  # boto3 gives local time
-            seen.append(ObservedPrice(life.machine, at, SOURCE, price.usd_per_hour, life.number))
+            seen.append(observed(price.at.astimezone(UTC), price.usd_per_hour))  # boto3 gives local time
     if seen and life.ended is not None:
-        seen.append(ObservedPrice(life.machine, life.ended, SOURCE, seen[-1].usd_per_hour, life.number))
+        seen.append(observed(life.ended, seen[-1].usd_per_hour))
     return seen

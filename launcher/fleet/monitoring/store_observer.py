@@ -118,18 +118,15 @@ class StoreObserver:
         for key, (_, shard, generation), entry in self._open():
             held = lease.holder(self.store, key)
             if held and dead(held[0]):
-                worker = held[0]
-                seen = ObservedLease(
-                    shard, generation, worker, held[1], entry.modified, now, LeaseOutcome.LOST
-                )
-                self.ledger.shards.record_leases(self.run, [seen])
+                lost = _lost_lease(shard, generation, held, last_seen=entry.modified, ended=now)
+                self.ledger.shards.record_leases(self.run, [lost])
                 lease.release(self.store, key, crashed=key in died_of)
                 freed += 1
         return freed
 
     def record_lost_leases(self) -> None:
         """Write down the leases that a later generation replaced: paid work without a result."""
-        seen: list[ObservedLease] = []
+        lost: list[ObservedLease] = []
         made = {r.shard: r.generation for r in self.ledger.shards.receipts(self.run)}
         for number in range(manifest.slab_count(self.header)):
             prefix = keys.leases_prefix(self.run, slab_name(number))
@@ -138,9 +135,9 @@ class StoreObserver:
                 if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
                     held = lease.holder(self.store, entry.key)
                     if held:
-                        outcome = (entry.modified, entry.modified, LeaseOutcome.LOST)
-                        seen.append(ObservedLease(shard, int(text), held[0], held[1], *outcome))
-        self.ledger.shards.record_leases(self.run, seen)
+                        at = entry.modified
+                        lost.append(_lost_lease(shard, int(text), held, last_seen=at, ended=at))
+        self.ledger.shards.record_leases(self.run, lost)
 
     def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
         """The newest leases of shards that are not done: key, (slab, shard, generation), entry."""
@@ -157,8 +154,31 @@ class StoreObserver:
 
 def returned_lease(worker: str, entry: ReturnedLease) -> ObservedLease:
     """A lease that ended without a receipt, as its worker reported it."""
-    _, shard, generation, claimed, returned = entry
-    return ObservedLease(shard, generation, worker, claimed, returned, returned, LeaseOutcome.RETURNED)
+    return ObservedLease(
+        shard=entry.shard,
+        generation=entry.generation,
+        worker=worker,
+        claimed=entry.claimed,
+        last_seen=entry.returned,
+        ended=entry.returned,
+        outcome=LeaseOutcome.RETURNED,
+    )
+
+
+def _lost_lease(
+    shard: str, generation: int, holder: tuple[str, datetime], *, last_seen: datetime, ended: datetime
+) -> ObservedLease:
+    """A lease without a receipt. `holder`: its worker, and when that claimed the shard."""
+    worker, claimed = holder
+    return ObservedLease(
+        shard=shard,
+        generation=generation,
+        worker=worker,
+        claimed=claimed,
+        last_seen=last_seen,
+        ended=ended,
+        outcome=LeaseOutcome.LOST,
+    )
 
 
 def observe_run(ledger: Ledger, store: Store, run: str) -> StoreObserver | None:

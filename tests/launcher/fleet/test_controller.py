@@ -274,6 +274,7 @@ def held(found: Launching) -> list[Path]:
 # --- what cannot go on
 
 
+@pytest.mark.slow
 def test_failed_workers_end_the_run_with_their_error(make: Make) -> None:
     found = make(40)  # more than are read ahead
     corpus, away = found.folder / "in" / "a.jsonl", found.folder / "away.jsonl"

@@ -1,4 +1,4 @@
-"""The policy of a local fleet: one worker a slot, ever more patience with those that die, and an end."""
+"""The policy of a local fleet: one worker for each slot, backoff after deaths, budget and end."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,16 +59,16 @@ def after(seconds: float) -> datetime:
 # --- starting
 
 
-def test_every_empty_slot_gets_a_worker() -> None:
+def test_each_empty_slot_gets_a_worker() -> None:
     assert step(view(slots=3), NOON) == [Start(n, f"run-w{n}-0") for n in range(3)]
 
 
 @pytest.mark.parametrize("state", [UP, MachineState.INTENDED])
-def test_a_slot_with_a_worker_gets_no_second(state: MachineState) -> None:
+def test_slot_with_a_worker_gets_no_second(state: MachineState) -> None:
     assert step(view([worker(0, state)]), NOON) == []
 
 
-def test_the_next_worker_of_a_slot_has_the_next_name() -> None:
+def test_next_worker_of_a_slot_has_the_next_name() -> None:
     past = [worker(0, LOST, shards=1), worker(1, STOPPED, shards=2)]
     assert step(view(past), NOON) == [Start(0, "run-w0-2")]
 
@@ -85,51 +85,51 @@ def test_nothing_is_started_when_every_shard_is_done() -> None:
 # --- dying
 
 
-def test_a_worker_that_died_after_a_shard_is_replaced_at_once() -> None:
+def test_worker_that_died_after_a_shard_is_replaced_at_once() -> None:
     assert step(view([worker(0, LOST, shards=1)]), NOON) == [Start(0, "run-w0-1")]
 
 
 @pytest.mark.parametrize(("times", "seconds"), [(1, 1), (2, 2), (3, 4), (4, 8)])
-def test_each_death_without_a_shard_doubles_the_wait(times: int, seconds: float) -> None:
+def test_each_death_without_a_shard_doubles_the_backoff(times: int, seconds: float) -> None:
     past = died(times)
     assert step(view(past), after(seconds - 0.01)) == []
     assert step(view(past), after(seconds)) == [Start(0, f"run-w0-{times}")]
 
 
-def test_a_slot_is_given_up_after_five_deaths_without_a_shard() -> None:
+def test_slot_is_given_up_after_five_deaths_without_a_shard() -> None:
     assert MAX_DEATHS == 5
     assert step(view(died(5)), after(10**6)) == []
     assert is_stuck(view(died(5)))
 
 
-def test_a_shard_forgives_the_deaths_before_it() -> None:
+def test_finished_shard_resets_the_count_of_deaths() -> None:
     past = [*died(4), worker(4, LOST, shards=1), worker(5, LOST)]
     assert may_start(past, after(1))
     assert not slot_given_up(past)
 
 
-def test_a_worker_that_says_it_cannot_work_is_not_started_again() -> None:
+def test_failed_worker_is_not_started_again() -> None:
     past = [worker(0, FAILED, shards=3)]
     assert step(view(past), after(10**6)) == []
     assert is_stuck(view(past))
 
 
-def test_a_run_is_not_stuck_while_one_slot_has_hope() -> None:
+def test_run_is_not_stuck_while_one_slot_may_start() -> None:
     assert not is_stuck(view([*died(5)], slots=2))
     assert not is_stuck(view([*died(5), worker(0, UP, slot=1)], slots=2))
 
 
-def test_a_finished_run_is_not_stuck() -> None:
+def test_finished_run_is_not_stuck() -> None:
     assert not is_stuck(view(died(5), done=10))
 
 
-def test_a_new_launch_gives_a_slot_that_was_given_up_another_chance() -> None:
+def test_new_launch_tries_a_given_up_slot_again() -> None:
     for past in (died(5, earlier=True), [worker(0, FAILED, earlier=True)]):
         assert step(view(past), NOON) == [Start(0, f"run-w0-{len(past)}")]
         assert not is_stuck(view(past))
 
 
-def test_deaths_before_this_launch_do_not_count_with_those_of_it() -> None:
+def test_deaths_before_this_launch_do_not_count() -> None:
     past = [*died(4, earlier=True), worker(4, LOST)]
     assert may_start(past, after(1))
     assert not slot_given_up(past)
@@ -138,7 +138,7 @@ def test_deaths_before_this_launch_do_not_count_with_those_of_it() -> None:
 # --- ending
 
 
-def test_draining_tells_every_worker_and_starts_none() -> None:
+def test_draining_orders_every_worker_and_starts_none() -> None:
     seen = replace(view([worker(0, UP), worker(0, LOST, slot=1)], slots=3), draining=True)
     assert step(seen, NOON) == [Drain("run-w0-0")]
 
@@ -166,7 +166,7 @@ def test_at_the_budget_workers_end(spent: str) -> None:
 
 
 @pytest.mark.parametrize(("spent", "budget"), [(None, "10"), ("10", None), (None, None)])
-def test_an_unknown_price_or_no_budget_ends_nothing(spent: str | None, budget: str | None) -> None:
+def test_unknown_price_or_no_budget_ends_nothing(spent: str | None, budget: str | None) -> None:
     assert step(money(spent, budget, [worker(0, UP)]), NOON) == []
 
 
@@ -189,7 +189,7 @@ workers = st.builds(
 
 
 @given(st.lists(workers, max_size=20), st.integers(1, 4), st.integers(0, 10), st.floats(0, 100))
-def test_no_order_starts_a_worker_beside_a_living_one(
+def test_no_slot_gets_a_second_living_worker(
     seen: list[MachineView], slots: int, done: int, later: float
 ) -> None:
     starts = [o for o in step(view(seen, slots=slots, done=done), after(later)) if isinstance(o, Start)]
@@ -200,7 +200,7 @@ def test_no_order_starts_a_worker_beside_a_living_one(
 
 
 @given(st.lists(workers, max_size=20), st.integers(1, 4), st.integers(0, 10))
-def test_a_run_with_shards_left_is_worked_on_or_stuck_or_waits_for_a_backoff(
+def test_run_with_shards_left_has_workers_or_starts_or_is_stuck(
     seen: list[MachineView], slots: int, done: int
 ) -> None:
     here = [w for w in seen if w.slot < slots]
@@ -211,7 +211,7 @@ def test_a_run_with_shards_left_is_worked_on_or_stuck_or_waits_for_a_backoff(
 
 
 class Fleet(RuleBasedStateMachine):
-    """Random deaths, shards, launches and drains; the orders are carried out as `drive` does."""
+    """Random deaths, shards, launches and drains; the orders are carried out as the controller does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -274,20 +274,20 @@ class Fleet(RuleBasedStateMachine):
 TestFleet = Fleet.TestCase
 
 
-# --- those that do not end
+# --- workers that hang
 
 
-def test_a_worker_is_left_to_end_by_itself_when_all_is_done() -> None:
+def test_worker_may_end_by_itself_after_the_last_shard() -> None:
     assert step(replace(view([worker(0, UP)], done=10), finished=NOON), after(14)) == []
 
 
-def test_a_worker_that_lives_on_after_the_last_shard_is_ended_and_then_killed() -> None:
+def test_worker_that_hangs_after_the_last_shard_is_ended_then_killed() -> None:
     hung = replace(view([worker(0, UP)], done=10), finished=NOON)
     assert step(hung, after(16)) == [End("run-w0-0")]
     assert step(hung, after(31)) == [Kill("run-w0-0")]
 
 
 @pytest.mark.parametrize(("times", "order"), [(1, Drain), (2, End), (3, Kill)])
-def test_each_ctrl_c_is_less_patient(times: int, order: type[Drain | End | Kill]) -> None:
+def test_each_ctrl_c_is_more_forceful(times: int, order: type[Drain | End | Kill]) -> None:
     asked = replace(view([worker(0, UP)]), draining=True, interrupts=times)
     assert step(asked, NOON) == [order("run-w0-0")]

@@ -1,4 +1,7 @@
-"""The ledger from the output path alone: on another laptop, after the first one is gone."""
+"""The ledger from the output path alone: on another laptop, after the first one is gone.
+
+Tests take a finished run from a fixture of the module, which none of them changes, and a second laptop of their own.
+"""
 
 import json
 import shutil
@@ -14,6 +17,7 @@ from tests.support.cli_runs import Launching, embedfleet, shards, wait
 
 @pytest.fixture
 def laptop(tmp_path: Path) -> Iterator[Launching]:
+    """A laptop with a plan for 8 shards."""
     folder = tmp_path / "first"
     shards(folder, 8)
     one = Launching(folder)
@@ -21,10 +25,23 @@ def laptop(tmp_path: Path) -> Iterator[Launching]:
     one.clean()
 
 
-def other(laptop: Launching) -> Path:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launching]:
+    """A laptop with a finished run."""
+    folder = tmp_path_factory.mktemp("finished") / "first"
+    shards(folder, 8)
+    one = Launching(folder)
+    done = embedfleet("launch", "plan.json", folder=folder)
+    assert done.returncode == 0, done.stderr
+    yield one
+    one.clean()
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
     """A second laptop, which shares nothing with the first but the stores."""
-    folder = laptop.folder.parent / "second"
-    folder.mkdir(exist_ok=True)
+    folder = tmp_path / "second"
+    folder.mkdir()
     return folder
 
 
@@ -44,50 +61,47 @@ def lost_midway(laptop: Launching) -> None:
     shutil.rmtree(laptop.folder / "runs")
 
 
-def test_a_run_goes_on_from_another_laptop_that_knows_the_output_path_alone(laptop: Launching) -> None:
+def test_run_is_resumed_on_another_laptop(laptop: Launching, second: Path) -> None:
     lost_midway(laptop)
     assert 2 <= laptop.done() < 8
-    again = embedfleet("ledger", "rebuild", out(laptop), folder=other(laptop))
+    again = embedfleet("ledger", "rebuild", out(laptop), folder=second)
     assert again.returncode == 0, again.stderr
     assert f"{laptop.run}: stopped" in again.stdout
-    resumed = embedfleet("resume", laptop.run, folder=other(laptop))
+    resumed = embedfleet("resume", laptop.run, folder=second)
     assert resumed.returncode == 0, resumed.stderr
-    verified = embedfleet("verify", laptop.run, folder=other(laptop))
+    verified = embedfleet("verify", laptop.run, folder=second)
     assert verified.returncode == 0, verified.stderr
     assert laptop.done() == 8
 
 
-def test_what_is_rebuilt_is_what_was_known(laptop: Launching) -> None:
-    assert embedfleet("launch", "plan.json", folder=laptop.folder).returncode == 0
-    embedfleet("ledger", "rebuild", out(laptop), folder=other(laptop))
+def test_rebuilt_ledger_equals_the_first(finished: Launching, second: Path) -> None:
+    embedfleet("ledger", "rebuild", out(finished), folder=second)
     with (
-        Ledger.open(laptop.folder / "runs" / "ledger.db") as first,
-        Ledger.open(other(laptop) / "runs" / "ledger.db") as second,
+        Ledger.open(finished.folder / "runs" / "ledger.db") as first,
+        Ledger.open(second / "runs" / "ledger.db") as rebuilt,
     ):
-        assert second.shards.receipts(laptop.run) == first.shards.receipts(laptop.run)
-        assert second.shards.progress(laptop.run) == first.shards.progress(laptop.run)
-        assert list(second.shards.of_run(laptop.run)) == list(first.shards.of_run(laptop.run))
-        assert second.runs.find(laptop.run).plan == first.runs.find(laptop.run).plan
-        assert second.runs.find(laptop.run).state == RunState.DONE
-        names = [{m.name for m in ledger.machines.of_run(laptop.run)} for ledger in (first, second)]
+        assert rebuilt.shards.receipts(finished.run) == first.shards.receipts(finished.run)
+        assert rebuilt.shards.progress(finished.run) == first.shards.progress(finished.run)
+        assert list(rebuilt.shards.of_run(finished.run)) == list(first.shards.of_run(finished.run))
+        assert rebuilt.runs.find(finished.run).plan == first.runs.find(finished.run).plan
+        assert rebuilt.runs.find(finished.run).state == RunState.DONE
+        names = [{m.name for m in ledger.machines.of_run(finished.run)} for ledger in (first, rebuilt)]
         assert names[0] == names[1]
-        assert {m.state for m in second.machines.of_run(laptop.run)} == {MachineState.STOPPED}
+        assert {m.state for m in rebuilt.machines.of_run(finished.run)} == {MachineState.STOPPED}
 
 
-def test_a_finished_run_that_is_resumed_elsewhere_has_nothing_to_do_and_says_so(laptop: Launching) -> None:
-    embedfleet("launch", "plan.json", folder=laptop.folder)
-    embedfleet("ledger", "rebuild", out(laptop), folder=other(laptop))
-    before = sorted(path for path in Path(out(laptop)).rglob("*"))
-    resumed = embedfleet("resume", laptop.run, folder=other(laptop))
+def test_finished_run_has_nothing_to_do_on_another_laptop(finished: Launching, second: Path) -> None:
+    embedfleet("ledger", "rebuild", out(finished), folder=second)
+    before = sorted(path for path in Path(out(finished)).rglob("*"))
+    resumed = embedfleet("resume", finished.run, folder=second)
     assert resumed.returncode == 0
-    assert f"run {laptop.run} is finished: nothing to do" in resumed.stderr
-    assert sorted(path for path in Path(out(laptop)).rglob("*")) == before
+    assert f"run {finished.run} is finished: nothing to do" in resumed.stderr
+    assert sorted(path for path in Path(out(finished)).rglob("*")) == before
 
 
-def test_rebuilding_twice_changes_nothing(laptop: Launching) -> None:
-    embedfleet("launch", "plan.json", folder=laptop.folder)
+def test_rebuild_is_idempotent(finished: Launching, second: Path) -> None:
     said = [
-        json.loads(embedfleet("ledger", "rebuild", out(laptop), "--json", folder=other(laptop)).stdout)
+        json.loads(embedfleet("ledger", "rebuild", out(finished), "--json", folder=second).stdout)
         for _ in range(2)
     ]
     assert said[0] == said[1]
@@ -95,24 +109,23 @@ def test_rebuilding_twice_changes_nothing(laptop: Launching) -> None:
     assert (run["shards"], run["shards_done"], run["state"]) == (8, 8, "DONE")
 
 
-def test_the_ledger_that_is_there_keeps_what_it_knows(laptop: Launching) -> None:
-    embedfleet("launch", "plan.json", folder=laptop.folder)
-    with Ledger.open(laptop.folder / "runs" / "ledger.db") as ledger:
+def test_rebuild_keeps_what_the_ledger_knows(finished: Launching) -> None:
+    with Ledger.open(finished.folder / "runs" / "ledger.db") as ledger:
         before = (
-            ledger.machines.of_run(laptop.run),
-            ledger.shards.leases(laptop.run),
-            ledger.runs.find(laptop.run),
+            ledger.machines.of_run(finished.run),
+            ledger.shards.leases(finished.run),
+            ledger.runs.find(finished.run),
         )
-    embedfleet("ledger", "rebuild", out(laptop), folder=laptop.folder)
-    with Ledger.open(laptop.folder / "runs" / "ledger.db") as ledger:
+    embedfleet("ledger", "rebuild", out(finished), folder=finished.folder)
+    with Ledger.open(finished.folder / "runs" / "ledger.db") as ledger:
         assert (
-            ledger.machines.of_run(laptop.run),
-            ledger.shards.leases(laptop.run),
-            ledger.runs.find(laptop.run),
+            ledger.machines.of_run(finished.run),
+            ledger.shards.leases(finished.run),
+            ledger.runs.find(finished.run),
         ) == before
 
 
-def test_an_output_path_without_runs_is_an_error_of_two_lines(tmp_path: Path) -> None:
+def test_output_path_without_runs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     said = embedfleet("ledger", "rebuild", "empty", folder=tmp_path)
     assert said.returncode == 1
@@ -122,12 +135,12 @@ def test_an_output_path_without_runs_is_an_error_of_two_lines(tmp_path: Path) ->
     ]
 
 
-def test_a_run_whose_corpus_is_on_another_machine_is_not_signed_for_as_gone(laptop: Launching) -> None:
+def test_corpus_of_another_machine_does_not_fail_shards(laptop: Launching, second: Path) -> None:
     lost_midway(laptop)
     done = laptop.done()
-    embedfleet("ledger", "rebuild", out(laptop), folder=other(laptop))
+    embedfleet("ledger", "rebuild", out(laptop), folder=second)
     (laptop.folder / "in").rename(laptop.folder / "elsewhere")
-    resumed = embedfleet("resume", laptop.run, folder=other(laptop))
+    resumed = embedfleet("resume", laptop.run, folder=second)
     assert resumed.returncode == 1
     assert "there is no such folder on this machine" in resumed.stderr
     assert laptop.done() == done

@@ -69,7 +69,7 @@ def google() -> Generator[tuple[str, list[dict[str, list[str]]]], None, None]:
     server.server_close()
 
 
-def test_every_page_of_googles_listing_is_read_and_what_is_over_is_left_out(
+def test_all_pages_of_gcp_are_read_without_terminated_instances(
     google: tuple[str, list[dict[str, list[str]]]],
 ) -> None:
     url, asked = google
@@ -85,7 +85,7 @@ def test_every_page_of_googles_listing_is_read_and_what_is_over_is_left_out(
     assert [query["filter"] for query in asked] == [[f"labels.embedfleet-run={RUN}"]] * 2
 
 
-def test_regions_that_were_not_asked_for_are_left_out(google: tuple[str, list[dict[str, list[str]]]]) -> None:
+def test_other_regions_are_left_out(google: tuple[str, list[dict[str, list[str]]]]) -> None:
     with requests.Session() as session:
         session.trust_env = False
         found = provider_api.list_gcp_instances(session, "project", "x", ["europe-west4"], google[0])
@@ -131,7 +131,7 @@ def start(client: Any, run: str, *, spot: bool = False) -> str:
 
 
 @pytest.mark.filterwarnings("default")
-def test_instances_are_found_by_tag_in_every_region_that_is_asked(ec2: Any) -> None:
+def test_aws_instances_are_found_by_tag_in_each_region(ec2: Any) -> None:
     east, west = start(ec2("us-east-1"), RUN, spot=True), start(ec2("us-west-2"), RUN)
     start(ec2("us-east-1"), "another")
     found = provider_api.list_instances("aws", ["us-east-1", "us-west-2"], RUN)
@@ -144,14 +144,14 @@ def test_instances_are_found_by_tag_in_every_region_that_is_asked(ec2: Any) -> N
 
 
 @pytest.mark.filterwarnings("default")
-def test_what_was_ended_is_not_there_any_more(ec2: Any) -> None:
+def test_terminated_instances_are_gone(ec2: Any) -> None:
     start(ec2("us-east-1"), RUN)
     provider_api.terminate(provider_api.list_instances("aws", ["us-east-1"], RUN))
     assert provider_api.list_instances("aws", ["us-east-1"], RUN) == []
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_cloud_that_cannot_be_asked_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cloud_that_cannot_be_asked_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")

@@ -34,7 +34,7 @@ def busy(
     )
 
 
-def test_an_engine_that_hardly_waits_is_the_bottleneck_as_it_should_be() -> None:
+def test_engine_that_hardly_waits_is_the_bottleneck() -> None:
     found = find_bottleneck([sign()])
     assert found.slowest == "engine"
     assert found.advice == [
@@ -42,7 +42,7 @@ def test_an_engine_that_hardly_waits_is_the_bottleneck_as_it_should_be() -> None
     ]
 
 
-def test_shares_are_of_the_fleets_own_time() -> None:
+def test_shares_are_of_the_fleets_time() -> None:
     found = find_bottleneck([sign(), sign("w1", engine=57.0, wait=23.0, idle=20.0)])
     assert found.stages == pytest.approx(
         {
@@ -58,13 +58,13 @@ def test_shares_are_of_the_fleets_own_time() -> None:
 
 
 @pytest.mark.parametrize("stage", BACKGROUND_STAGES)
-def test_waiting_is_laid_at_the_door_of_the_busiest_stage(stage: str) -> None:
+def test_waiting_is_attributed_to_the_busiest_stage(stage: str) -> None:
     found = find_bottleneck([busy("w0", {"engine": 60.0, "wait": 40.0, stage: 99.0})])
     assert found.slowest == stage
     assert found.advice == [ADVICE[stage]]
 
 
-def test_the_stage_that_most_waiting_is_due_to_is_the_slowest() -> None:
+def test_stage_with_most_attributed_waiting_is_the_bottleneck() -> None:
     far = sign("far", engine=30.0, wait=70.0, read=95.0)
     crowded = [sign(f"w{n}", engine=80.0, wait=20.0, tokenise=98.0) for n in range(3)]
     assert find_bottleneck([far, *crowded]).slowest == "read"
@@ -74,53 +74,53 @@ def test_the_stage_that_most_waiting_is_due_to_is_the_slowest() -> None:
     )
 
 
-def test_a_busy_stage_beside_an_engine_that_does_not_wait_costs_nothing() -> None:
+def test_busy_stage_costs_nothing_while_the_engine_does_not_wait() -> None:
     assert find_bottleneck([sign(read=99.0)]).slowest == "engine"
 
 
-def test_waiting_that_no_stage_accounts_for_is_told_as_such() -> None:
+def test_waiting_without_a_busy_stage_is_reported_as_wait() -> None:
     few = sign(engine=20.0, wait=80.0, read=5.0, tokenise=5.0, write=5.0, store=5.0)
     assert find_bottleneck([few]).slowest == "wait"
 
 
-def test_a_fleet_without_shards_is_too_large() -> None:
+def test_idle_workers_mean_too_few_shards() -> None:
     found = find_bottleneck([sign(engine=40.0, wait=2.0, idle=58.0)])
     assert found.slowest == "idle"
     assert found.advice[0].endswith("cut the corpus into smaller shards, or rent fewer machines")
 
 
-def test_half_a_minute_of_work_says_nothing_yet() -> None:
+def test_less_than_half_a_minute_of_work_has_no_bottleneck() -> None:
     found = find_bottleneck([sign(engine=1.0, wait=20.0, read=20.0)])
     assert (found.slowest, found.advice) == (None, [])
     assert found.stages["wait"] == pytest.approx(20 / 21)
 
 
-def test_nobody_heard_of_is_no_error() -> None:
+def test_no_workers_is_no_error() -> None:
     found = find_bottleneck([])
     assert (found.stages, found.slowest, found.advice) == ({}, None, [])
 
 
-def test_a_worker_far_slower_than_its_like_is_named() -> None:
+def test_straggler_is_named() -> None:
     fleet = [sign(f"w{n}") for n in range(4)] + [replace(sign("w4"), recent=310.0)]
-    assert "far below the 1,000 tokens/s that is usual on L4 here: w4 (310)" in find_bottleneck(fleet).advice
+    assert "far below the median of 1,000 tokens/s on L4 here: w4 (310)" in find_bottleneck(fleet).advice
 
 
-def test_a_smaller_gpu_is_not_a_slow_one() -> None:
+def test_slower_gpu_type_is_no_straggler() -> None:
     fleet = [sign(f"w{n}") for n in range(4)] + [replace(sign("w4"), recent=310.0, machine={"gpu": "T4"})]
     assert len(find_bottleneck(fleet).advice) == 1
 
 
-def test_a_silent_worker_is_named_with_its_age() -> None:
+def test_silent_worker_is_named_with_its_age() -> None:
     fleet = [sign(), sign("w1", age=240.0), sign("w2", age=61.0), sign("w3", age=None)]
-    assert "no sign of life for over 60 s: w1 (240 s), w2 (61 s)" in find_bottleneck(fleet).advice
+    assert "no heartbeat for over 60 s: w1 (240 s), w2 (61 s)" in find_bottleneck(fleet).advice
 
 
 @pytest.mark.parametrize("state", ["done", "stopped", "failed", "lost"])
-def test_whoever_has_ended_is_not_silent(state: str) -> None:
+def test_ended_worker_is_not_silent(state: str) -> None:
     assert len(find_bottleneck([sign(), sign("w1", state=state, age=9_000.0)]).advice) == 1
 
 
-def test_at_most_three_errors_are_told() -> None:
+def test_at_most_three_errors_are_shown() -> None:
     fleet = [replace(sign(f"w{n}"), error="out of memory") for n in range(5)]
     assert find_bottleneck(fleet).advice[1] == (
         "last errors: w0: out of memory; w1: out of memory; w2: out of memory and 2 more"
@@ -136,17 +136,17 @@ def test_at_most_three_errors_are_told() -> None:
         ({"disk_free_bytes": 1_000_000_000}, "less than 2 GB of scratch disk left: w0"),
     ],
 )
-def test_what_the_machines_say_of_themselves_is_told(figures: dict[str, float], said: str) -> None:
+def test_machine_figures_add_remarks(figures: dict[str, float], said: str) -> None:
     (_, remark) = find_bottleneck([replace(sign(), machine={"gpu": "L4"} | figures)]).advice
     assert remark.startswith(said)
 
 
-def test_unknown_figures_are_no_remark() -> None:
+def test_unknown_figures_add_no_remark() -> None:
     machine = dict.fromkeys(["gpu", "gpu_percent", "memory_used_bytes", "load", "disk_free_bytes"])
     assert len(find_bottleneck([replace(sign(), machine=machine)]).advice) == 1
 
 
-def test_a_worker_that_has_done_nothing_has_no_speed() -> None:
+def test_worker_without_tokens_has_no_speed() -> None:
     fresh = WorkerHealth("w0", "starting", 1.0, 0, 0.0, None, {}, {})
     assert (fresh.rate, fresh.waiting) == (None, None)
 
@@ -170,7 +170,7 @@ SIGNS = st.builds(
 
 
 @given(st.lists(SIGNS, max_size=8))
-def test_a_fleets_own_time_is_shared_out_whole(fleet: list[WorkerHealth]) -> None:
+def test_engine_wait_and_idle_add_up_to_one(fleet: list[WorkerHealth]) -> None:
     found = find_bottleneck(fleet)
     assert not found.stages or sum(found.stages[stage] for stage in ENGINE_STAGES) == pytest.approx(1)
     assert found.slowest is None or found.advice[0] == ADVICE[found.slowest]

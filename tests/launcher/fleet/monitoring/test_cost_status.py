@@ -23,25 +23,25 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def test_before_anything_is_done_the_plan_is_the_forecast() -> None:
+def test_forecast_is_the_plan_before_anything_is_done() -> None:
     found = forecast(Decimal(0), 0, 1_000, PLANNED, Decimal(0), None)
     assert found is not None
     assert [round(usd, 6) for usd in (found.p10, found.p50, found.p90)] == list(PLANNED)
 
 
-def test_once_it_is_done_the_forecast_is_what_it_cost() -> None:
+def test_forecast_is_the_cost_once_all_is_done() -> None:
     found = forecast(Decimal(93), 1_000, 1_000, PLANNED, Decimal(5), 10.0)
     assert found is not None
     assert {found.p10, found.p50, found.p90} == {Decimal(93)}
 
 
-def test_halfway_the_runs_own_pace_counts() -> None:
+def test_forecast_uses_the_runs_own_price_halfway() -> None:
     found = forecast(Decimal(60), 500, 1_000, PLANNED, Decimal(36), 0.1)  # 500 tokens take 5,000 s: $50
     assert found is not None
     assert round(found.p50, 6) == 110
 
 
-def test_nothing_to_go_by_is_no_forecast() -> None:
+def test_no_forecast_without_figures() -> None:
     assert forecast(Decimal(1), 10, None, PLANNED, Decimal(1), 1.0) is None
     assert forecast(Decimal(1), 10, 100, None, Decimal(1), None) is None
 
@@ -52,7 +52,7 @@ def test_nothing_to_go_by_is_no_forecast() -> None:
     st.floats(0.01, 1e6),
     st.decimals("0", "500", places=2),
 )
-def test_the_range_holds_the_middle_and_is_never_less_than_what_was_spent(
+def test_forecast_range_holds_the_middle_and_is_at_least_what_was_spent(
     spent: Decimal, tokens: int, rate: float, hourly: Decimal
 ) -> None:
     found = forecast(spent, tokens, 1_000, PLANNED, hourly, rate)
@@ -71,7 +71,7 @@ def test_running_fleet_has_hourly_cost_and_machines_by_place(tmp_path: Path) -> 
                 ledger.machines.begin_life(f"m{i}", 0, at(60), site, Decimal("0.36"))
                 ledger.machines.mark_ready(f"m{i}", at(120))
         ledger.machines.end_life("m2", 0, at(3_000), LifeEnd.PREEMPTED)
-        found = cost_status(ledger, "r1", at(3_660), 0, None, None)
+        found = cost_status(ledger, "r1", at(3_660), tokens=0, expected=None, rate=None)
     assert found.usd_per_hour == Decimal("0.72")
     assert found.usd_known == Decimal("0.72")  # two for an hour; EC2 charges nothing for the third
     assert found.preemptions == 1
@@ -86,5 +86,5 @@ def test_budget_and_projection_are_unknown_without_a_budget_or_prices(tmp_path: 
         plan = sample_plan.local()
         del plan["work"]["job"]["limits"]["budget"]
         ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
-        found = cost_status(ledger, "r1", NOON, 0, None, None)
+        found = cost_status(ledger, "r1", NOON, tokens=0, expected=None, rate=None)
     assert (found.budget, found.usd_projected, found.usd_per_hour) == (None, None, None)

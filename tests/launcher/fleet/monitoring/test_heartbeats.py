@@ -1,4 +1,4 @@
-"""Signs of life as they lie in a store, and what `status` makes of those of a real run."""
+"""Heartbeats in a store, and what `status` makes of those of a real run."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ from tests.support.runs import NOON, Clock, header_of, write_jsonl
 STARVED = {"engine": 40.0, "wait": 60.0, "read": 5.0, "tokenise": 9.0, "write": 2.0, "store": 90.0}
 
 
-def pulse(worker: str, state: str = "working", **stages: float) -> Heartbeat:
+def heartbeat(worker: str, state: str = "working", **stages: float) -> Heartbeat:
     return Heartbeat(
         run="r1",
         worker=worker,
@@ -46,55 +46,57 @@ def put(store: MemoryStore, one: Heartbeat) -> None:
     store.put(heartbeat_key("r1", one.worker), dump(one))
 
 
-def test_signs_are_as_old_as_the_store_says() -> None:
+def test_age_is_by_the_clock_of_the_store() -> None:
     clock = Clock()
     store = MemoryStore(clock)
-    put(store, pulse("b"))
+    put(store, heartbeat("b"))
     clock.pass_seconds(20)
-    put(store, pulse("a"))
+    put(store, heartbeat("a"))
     clock.pass_seconds(5)
-    assert [(s.worker, s.age) for s in HeartbeatReader(store, "r1").read()] == [("a", 5.0), ("b", 25.0)]
+    assert [(one.worker, one.age) for one in HeartbeatReader(store, "r1").read()] == [("a", 5.0), ("b", 25.0)]
 
 
-def test_a_sign_that_is_newer_goes_before_what_was_read() -> None:
+def test_newer_heartbeat_replaces_the_known_one() -> None:
     clock = Clock()
     store = MemoryStore(clock)
-    put(store, pulse("a"))
-    signs = HeartbeatReader(store, "r1")
-    assert signs.read()[0].tokens == 90_000
+    put(store, heartbeat("a"))
+    reader = HeartbeatReader(store, "r1")
+    assert reader.read()[0].tokens == 90_000
     clock.pass_seconds(15)
-    put(store, replace(pulse("a"), tokens=99_000))
-    assert signs.read()[0].tokens == 99_000
+    put(store, replace(heartbeat("a"), tokens=99_000))
+    assert reader.read()[0].tokens == 99_000
 
 
-def test_a_sign_that_nobody_can_read_is_passed_over() -> None:
+def test_unreadable_heartbeat_is_skipped() -> None:
     store = MemoryStore()
-    put(store, pulse("a"))
+    put(store, heartbeat("a"))
     store.put(heartbeat_key("r1", "b"), b'{"schema": "embedfleet/worker/1"}')
     store.put(heartbeat_key("r1", "c"), b"no JSON")
-    assert [sign.worker for sign in HeartbeatReader(store, "r1").read()] == ["a"]
+    assert [one.worker for one in HeartbeatReader(store, "r1").read()] == ["a"]
 
 
-def test_without_workers_there_is_nothing_to_say() -> None:
+def test_summary_without_workers_is_empty() -> None:
     found = summarize(HeartbeatReader(MemoryStore(), "r1").read())
     assert found == WorkerSummary(stages={}, slowest=None, advice=(), signs=())
 
 
-def test_while_some_work_the_dead_do_not_count() -> None:
-    busy = pulse("b", engine=99.0, wait=1.0)
-    found = summarize([worker_health(pulse("a", "lost"), 900.0), worker_health(busy, 3.0)])
+def test_dead_workers_do_not_count_while_others_live() -> None:
+    busy = heartbeat("b", engine=99.0, wait=1.0)
+    found = summarize([worker_health(heartbeat("a", "lost"), 900.0), worker_health(busy, 3.0)])
     assert found.slowest == "engine"
     assert [one.worker for one in found.signs] == ["a", "b"]
 
 
-def test_of_a_run_that_is_over_all_that_worked_count() -> None:
-    found = summarize([worker_health(pulse("a", "done"), 900.0), worker_health(pulse("b", "done"), 900.0)])
+def test_all_workers_count_once_the_run_is_over() -> None:
+    found = summarize(
+        [worker_health(heartbeat("a", "done"), 900.0), worker_health(heartbeat("b", "done"), 900.0)]
+    )
     assert (found.slowest, found.advice) == ("store", (ADVICE["store"],))
     assert found.stages["wait"] == pytest.approx(0.6)
 
 
-def test_a_sign_shows_rate_waiting_and_gpu() -> None:
-    (one,) = summarize([worker_health(pulse("a"), 3.0)]).signs
+def test_summary_of_a_worker_has_rate_waiting_and_gpu() -> None:
+    (one,) = summarize([worker_health(heartbeat("a"), 3.0)]).signs
     assert (one.tokens_per_second, one.waiting_share, one.gpu, one.gpu_percent) == (
         950.0,
         0.6,
@@ -103,7 +105,8 @@ def test_a_sign_shows_rate_waiting_and_gpu() -> None:
     )
 
 
-def test_status_names_the_slowest_stage_of_a_real_run(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_status_names_the_bottleneck_of_a_real_run(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_jsonl(tmp_path / "in" / "a.jsonl", records("d", [100] * 300))
     job = write_job(tmp_path, local="{workers: 2}")
@@ -121,13 +124,13 @@ def test_status_names_the_slowest_stage_of_a_real_run(tmp_path: Path) -> None:
     assert body["advice"][0][:40] in " ".join(shown.split())
 
 
-def test_the_first_minute_of_a_worker_is_in_the_ledger_while_its_run_lasts(tmp_path: Path) -> None:
+def test_first_minute_of_a_worker_is_recorded_while_its_run_lasts(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_jsonl(tmp_path / "in" / "a.jsonl", records("d", [100] * 300))
     body = write_plan(write_job(tmp_path))
     store, header = FolderStore(tmp_path / "out"), header_of(tmp_path / "in", 1, run=body["run"])
     over = {"seconds": 61.0, "tokens": 122_000, "engine_seconds": 60.0}
-    one = replace(pulse("w0"), run=header.run, ready=NOON.isoformat(), first_minute=over)
+    one = replace(heartbeat("w0"), run=header.run, ready=NOON.isoformat(), first_minute=over)
     HeartbeatWriter(store, one).write_now()
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         ledger.runs.create(header.run, "small", json.dumps(body), body["digest"], str(store.root), NOON)

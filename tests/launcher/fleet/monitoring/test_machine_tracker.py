@@ -1,4 +1,4 @@
-"""Who lives and who is dead, found out by those who only look."""
+"""Which workers live and which have ended, found out by `status` without a launcher."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def orphans(tmp_path: Path) -> Launching:
     return found
 
 
-def test_status_says_done_when_workers_finished_without_a_launcher(orphans: Launching) -> None:
+def test_status_is_done_when_workers_finished_without_a_launcher(orphans: Launching) -> None:
     wait(lambda: orphans.done() == 6 and not orphans.processes())
     said = embedfleet("status", "--json", folder=orphans.folder)
     status = json.loads(said.stdout)
@@ -40,7 +40,7 @@ def test_status_says_done_when_workers_finished_without_a_launcher(orphans: Laun
     assert json.loads(embedfleet("status", "--json", folder=orphans.folder).stdout)["usd"] == status["usd"]
 
 
-def test_status_says_stopped_when_all_workers_were_killed_with_their_launcher(orphans: Launching) -> None:
+def test_status_is_stopped_when_all_workers_were_killed(orphans: Launching) -> None:
     for process in orphans.processes():
         os.kill(process.pid, signal.SIGKILL)
     wait(lambda: not orphans.processes())
@@ -53,26 +53,26 @@ def test_status_says_stopped_when_all_workers_were_killed_with_their_launcher(or
     )  # their files went with them
 
 
-def test_looking_at_a_run_makes_no_ledger(tmp_path: Path) -> None:
+def test_status_creates_no_ledger(tmp_path: Path) -> None:
     said = embedfleet("status", folder=tmp_path)
     assert said.returncode == 1
     assert said.stderr.splitlines()[0] == f"Error: no runs are kept in {tmp_path / 'runs'}"
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_machine_whose_workers_were_heard_has_begun_to_live_before_its_cloud_calls_it_running() -> None:
-    """Lost in between, it is replaced without a word: its time would be nobody's, and its workers' clock wrong."""
+def test_heartbeat_proves_a_life_before_the_backend_calls_it_running() -> None:
+    """A machine that is lost in between is replaced without a word: its time would be charged to no machine."""
     coming = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    silent = Machine(
+    unheard = Machine(
         "run-l0m0-0", "run", 0, "aws/us-east-1", "L4", Decimal("0.35"), MachineState.UP, "1:run-l0m0-0",
         coming, coming, None, None, None, None, None,
     )  # fmt: skip
-    heard = replace(silent, ready=coming + timedelta(seconds=70))
+    heard = replace(unheard, ready=coming + timedelta(seconds=70))
     starting = MachineStatus(Phase.WAITING, launching_since=coming)
-    assert life_start(silent, starting) is None
+    assert life_start(unheard, starting) is None
     assert life_start(heard, starting) == coming
     assert life_start(heard, replace(starting, life=1)) is None, (
         "which life its workers were heard in is not known"
     )
     running = replace(starting, phase=Phase.RUNNING, up=coming + timedelta(seconds=90))
-    assert life_start(silent, running) == life_start(heard, running) == running.up
+    assert life_start(unheard, running) == life_start(heard, running) == running.up

@@ -15,7 +15,7 @@ from launcher.ledger.records import LifeEnd, ObservedPrice, Site
 from launcher.reports.assemble import report_of
 from launcher.reports.unknowns import unknown
 from pricing.sources.aws import SpotPrice
-from pricing.sources.result import Unanswered
+from pricing.sources.result import SourceUnavailable
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KIND = "g6.xlarge"
@@ -49,7 +49,7 @@ class Answers:
         assert instance_types == [KIND]
         self.asked.append((region, since, until))
         if region in self.silent:
-            raise Unanswered("AWS refused (us-east-1): UnauthorizedOperation", "give credentials")
+            raise SourceUnavailable("AWS refused (us-east-1): UnauthorizedOperation", "give credentials")
         return tuple(p for p in self.prices if p.zone.startswith(region) and p.at <= until)
 
 
@@ -80,7 +80,7 @@ def rates(ledger: Ledger) -> list[tuple[datetime, Decimal]]:
     return [(time.started, time.usd_per_hour), *time.rates]
 
 
-def test_each_second_is_charged_at_its_own_price(ledger: Ledger) -> None:
+def test_each_second_is_charged_at_its_price(ledger: Ledger) -> None:
     """15 minutes at $0.28, 30 at $0.40, 15 at $0.20: $0.32 in all, counted by hand."""
     answers = Answers([price(-600, "0.28"), price(15, "0.40"), price(45, "0.20"), price(90, "9.00")])
     history, said = follow(ledger, answers)
@@ -94,13 +94,13 @@ def test_each_second_is_charged_at_its_own_price(ledger: Ledger) -> None:
     assert machine_times(ledger, "r1")[0].followed
 
 
-def test_a_price_that_stays_is_one_price(ledger: Ledger) -> None:
+def test_unchanged_price_is_recorded_once(ledger: Ledger) -> None:
     history, _ = follow(ledger, Answers([price(-60, "0.30"), price(20, "0.30")]))
     history.record(later(30))
     assert rates(ledger) == [(NOON, Decimal("0.30"))]
 
 
-def test_while_a_machine_lives_it_is_asked_again_now_and_then_and_after_its_end_no_more(
+def test_history_is_asked_at_intervals_until_the_machine_has_ended(
     ledger: Ledger,
 ) -> None:
     answers = Answers([price(-60, "0.30")])
@@ -119,7 +119,7 @@ def test_while_a_machine_lives_it_is_asked_again_now_and_then_and_after_its_end_
     assert len(answers.asked) == 3
 
 
-def test_it_can_be_asked_at_once(ledger: Ledger) -> None:
+def test_interval_of_zero_asks_at_once(ledger: Ledger) -> None:
     answers = Answers([price(-60, "0.30")])
     history, _ = follow(ledger, answers)
     history.record(later(1))
@@ -128,7 +128,7 @@ def test_it_can_be_asked_at_once(ledger: Ledger) -> None:
     assert timedelta(minutes=1) < POLL_INTERVAL
 
 
-def test_each_life_has_the_prices_of_its_own_zone(ledger: Ledger) -> None:
+def test_each_life_has_the_prices_of_its_zone(ledger: Ledger) -> None:
     """The second life begins at the moment at which the first is seen to have ended."""
     born(ledger, "m", site(region="us-west-2", zone="us-west-2b"), minutes=10, number=1)
     there = [price(-60, "0.10", "us-west-2b"), price(-60, "0.01", "us-west-2c")]
@@ -144,7 +144,7 @@ def test_each_life_has_the_prices_of_its_own_zone(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("where", [site(purchase="on-demand"), site(cloud="gcp"), Site("local")])
-def test_only_spot_of_a_cloud_with_a_history_is_asked_for(tmp_path: Path, where: Site) -> None:
+def test_only_spot_lives_of_aws_are_asked_for(tmp_path: Path, where: Site) -> None:
     with Ledger.open(tmp_path / "other.db") as ledger:
         ledger.runs.create("r1", "reviews", "{}", "d", "out", NOON)
         born(ledger, "m", where)
@@ -153,7 +153,7 @@ def test_only_spot_of_a_cloud_with_a_history_is_asked_for(tmp_path: Path, where:
         assert not answers.asked
 
 
-def test_a_region_that_refuses_is_said_once_and_the_price_at_launch_stands(ledger: Ledger) -> None:
+def test_refusing_region_is_reported_once_and_keeps_the_launch_price(ledger: Ledger) -> None:
     answers = Answers([], {"us-east-1"})
     history, said = follow(ledger, answers)
     history.record(later(1))
@@ -166,15 +166,15 @@ def test_a_region_that_refuses_is_said_once_and_the_price_at_launch_stands(ledge
     assert not machine_times(ledger, "r1")[0].followed
 
 
-def test_a_report_says_of_which_machines_only_the_price_at_launch_is_known(ledger: Ledger) -> None:
+def test_report_names_machines_with_only_a_launch_price(ledger: Ledger) -> None:
     born(ledger, "g", site(cloud="gcp", region="us-central1", zone="us-central1-a"))
     found = unknown(report_of(ledger, None, "r1", later(30)))
     assert (
-        "spot prices of m after launch: AWS's history of them was not read, so the price at launch stands"
+        "spot prices of m after launch: AWS's price history was not read, so the price at launch is used"
         in found
     )
     assert (
-        "spot prices of g after launch: gcp publishes no history of them, so the price at launch stands"
+        "spot prices of g after launch: gcp publishes no price history, so the price at launch is used"
         in found
     )
     follow(ledger, Answers([price(-60, "0.30")]))[0].record(later(30))
@@ -182,7 +182,7 @@ def test_a_report_says_of_which_machines_only_the_price_at_launch_is_known(ledge
     assert not any(said.startswith("spot prices of m ") for said in found)
 
 
-def test_a_history_that_was_not_read_to_the_end_is_not_known(ledger: Ledger) -> None:
+def test_life_is_followed_only_when_read_to_its_end(ledger: Ledger) -> None:
     answers = Answers([price(-60, "0.30")])
     history, _ = follow(ledger, answers)
     history.record(later(5))
@@ -193,14 +193,14 @@ def test_a_history_that_was_not_read_to_the_end_is_not_known(ledger: Ledger) -> 
     assert machine_times(ledger, "r1")[0].followed
 
 
-def test_a_history_that_begins_after_the_machine_leaves_the_price_at_launch_until_then(
+def test_launch_price_holds_until_the_history_begins(
     ledger: Ledger,
 ) -> None:
     follow(ledger, Answers([price(7, "0.50")]))[0].record(later(30))
     assert rates(ledger) == [(NOON, Decimal("0.30")), (later(7), Decimal("0.50"))]
 
 
-def test_a_price_of_a_machine_that_nobody_knows_is_a_mistake_and_nothing_is_written(ledger: Ledger) -> None:
+def test_price_of_an_unknown_machine_is_refused(ledger: Ledger) -> None:
     known = ObservedPrice("m", later(1), "spot history", Decimal(1), 0)
     with pytest.raises(ValueError, match="was never intended"):
         ledger.costs.record_prices([known, ObservedPrice("x", later(1), "spot history", Decimal(1), 0)])

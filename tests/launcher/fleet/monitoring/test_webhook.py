@@ -53,7 +53,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_message_is_text_as_slack_takes_it(ledger: Ledger, hook: Webhook) -> None:
+def test_message_is_json_as_slack_takes_it(ledger: Ledger, hook: Webhook) -> None:
     one = herald(ledger, hook.url)
     one.update(QUIET)
     one.close()
@@ -70,7 +70,7 @@ def test_each_message_is_sent_once_however_often_it_is_due(ledger: Ledger, hook:
     assert [body["text"] for body in hook.bodies] == ["r1: started, 100 shards", "r1: 50% done, $0.00 spent"]
 
 
-def test_a_webhook_that_fails_is_tried_again(ledger: Ledger, hook: Webhook) -> None:
+def test_failed_message_is_retried(ledger: Ledger, hook: Webhook) -> None:
     hook.answers = [500, 429]
     one = herald(ledger, hook.url)
     one.update(QUIET)
@@ -79,7 +79,7 @@ def test_a_webhook_that_fails_is_tried_again(ledger: Ledger, hook: Webhook) -> N
     assert (len(hook.bodies), notice.tries, notice.sent) == (1, 3, NOON)
 
 
-def test_what_could_not_be_sent_is_sent_by_the_next_launcher(ledger: Ledger, hook: Webhook) -> None:
+def test_unsent_message_is_sent_by_the_next_launcher(ledger: Ledger, hook: Webhook) -> None:
     hook.answers = [500] * 4
     one = herald(ledger, hook.url)
     one.update(QUIET)
@@ -90,12 +90,12 @@ def test_what_could_not_be_sent_is_sent_by_the_next_launcher(ledger: Ledger, hoo
     assert len(hook.bodies) == 1
 
 
-def test_a_redirect_is_not_followed(hook: Webhook) -> None:
+def test_redirect_is_not_followed(hook: Webhook) -> None:
     hook.answers = [302]
     assert post(hook.url, "x") == "it answered 302"
 
 
-def test_a_webhook_that_hangs_holds_nobody_up(ledger: Ledger) -> None:
+def test_hanging_webhook_delays_nothing(ledger: Ledger) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         one = herald(ledger, f"http://127.0.0.1:{deaf.getsockname()[1]}/{SECRET}")
         begun = time.monotonic()
@@ -106,14 +106,14 @@ def test_a_webhook_that_hangs_holds_nobody_up(ledger: Ledger) -> None:
         assert time.monotonic() - begun < 2
 
 
-def test_no_word_of_an_error_holds_the_address() -> None:
+def test_errors_do_not_contain_the_address() -> None:
     for url in (f"http://127.0.0.1:9/{SECRET}", f"http://[::1]:9/{SECRET}"):
         said = post(url, "x")
         assert said is not None
         assert SECRET not in said
 
 
-def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_path: Path) -> None:
+def test_ledger_does_not_contain_the_address(ledger: Ledger, hook: Webhook, tmp_path: Path) -> None:
     one = herald(ledger, hook.url)
     one.update(replace(QUIET, done=100, state="DONE"))
     one.close()
@@ -123,7 +123,7 @@ def test_the_ledger_never_holds_the_address(ledger: Ledger, hook: Webhook, tmp_p
     assert not any(SECRET.encode() in content for content in files)
 
 
-def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
+def test_nothing_is_sent_without_an_address(ledger: Ledger) -> None:
     with webhook_sender(ledger, "r1", None, lambda: NOON) as update:
         update(QUIET)
     assert ledger.notifications.of_run("r1") == []
@@ -143,11 +143,11 @@ def test_without_an_address_nobody_is_told(ledger: Ledger) -> None:
         ({"done": 100, "state": "DONE"}, {"started", "half", "most", "done"}),
     ],
 )
-def test_what_is_due(change: dict[str, object], kinds: set[str]) -> None:
+def test_due_messages(change: dict[str, object], kinds: set[str]) -> None:
     assert set(due_messages(replace(QUIET, **change))) == kinds  # pyright: ignore[reportArgumentType]
 
 
-def test_the_address_is_in_the_environment() -> None:
+def test_address_is_read_from_the_environment() -> None:
     assert (
         webhook_url("$HOOK", {"HOOK": f"https://hooks.example.org/{SECRET}"})
         == f"https://hooks.example.org/{SECRET}"
@@ -156,7 +156,7 @@ def test_the_address_is_in_the_environment() -> None:
 
 
 @pytest.mark.parametrize("held", ["", f"http://hooks.example.org/{SECRET}", f"file:///{SECRET}", SECRET])
-def test_an_address_that_may_not_be_sent_to_is_refused_without_being_shown(held: str) -> None:
+def test_unsafe_address_is_refused_without_being_shown(held: str) -> None:
     with pytest.raises(Usage) as caught:
         webhook_url("$HOOK", {"HOOK": held})
     assert SECRET not in f"{caught.value} {caught.value.hint}"
@@ -166,10 +166,10 @@ def test_an_address_that_may_not_be_sent_to_is_refused_without_being_shown(held:
 JOB = "name: a\ncorpus: {path: x}\nmodel: hash\noutput: {path: y}\nnotify: "
 
 
-def test_a_job_names_the_variable() -> None:
+def test_job_names_the_variable() -> None:
     assert parse(f"{JOB}$SLACK_WEBHOOK\n").notify == "$SLACK_WEBHOOK"
 
 
-def test_a_job_that_holds_the_address_itself_is_refused() -> None:
+def test_job_that_holds_the_address_itself_is_refused() -> None:
     with pytest.raises(BadJob, match="must name the environment variable that holds the webhook's address"):
         parse(f"{JOB}https://hooks.example.org/{SECRET}\n")

@@ -1,7 +1,8 @@
-"""Rented machines as a drive writes them down: SkyPilot tells where they came up, their lot what they are."""
+"""What a rented machine costs and what hardware it has: by where it came up, and by its group."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from launcher.costs.run_costs import machine_times
 from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.controller import Controller
+from launcher.fleet.machine_price import place_of, varies_by_zone
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.policy import FleetGroup
 from launcher.fleet.run_context import RunContext
@@ -31,7 +33,7 @@ GROUP = FleetGroup(0, 1, "r1-l0m", (EAST, WEST), (1, 0), gpu="L4", gpus=2.0, pur
 
 
 class Sky(LocalBackend):
-    """Says of every machine what it was told to say."""
+    """Reports `said` of every machine."""
 
     said: MachineStatus
 
@@ -54,7 +56,7 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
 
 
 def seen(controller: Controller, region: str, zone: str, life: int = 0) -> None:
-    """A look that finds the machine running there, as SkyPilot says it: without its type."""
+    """Let the tracker find the machine running there, as SkyPilot reports it: without its type."""
     assert isinstance(controller.context.backend, Sky)
     up = NOON + timedelta(minutes=2 + 10 * life)
     controller.context.backend.said = MachineStatus(
@@ -63,7 +65,7 @@ def seen(controller: Controller, region: str, zone: str, life: int = 0) -> None:
     controller.tracker.refresh_machines()
 
 
-def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_up(
+def test_life_has_type_size_and_disk_of_the_place_where_it_came_up(
     controller: Controller,
 ) -> None:
     seen(controller, "us-east-1", "us-east-1a")
@@ -78,22 +80,34 @@ def test_a_life_is_of_the_type_size_and_disk_that_were_asked_for_where_it_came_u
     ]
 
 
-def test_where_no_place_of_the_lot_is_its_type_is_not_known_and_its_disk_is(controller: Controller) -> None:
+def test_life_outside_of_the_groups_places_has_no_type_and_no_price(controller: Controller) -> None:
     seen(controller, "eu-west-1", "eu-west-1a")
     (life,) = controller.context.ledger.machines.lives("run-1")
     assert life.site == Site("aws", "eu-west-1", "eu-west-1a", "spot", None, 2.0, 120)
     assert life.usd_per_hour is None
 
 
-def test_its_disk_is_metered_and_both_its_workers_count(controller: Controller) -> None:
+def test_disk_is_metered_and_both_workers_count(controller: Controller) -> None:
     seen(controller, "us-east-1", "us-east-1a")
     controller.context.ledger.machines.mark_gone("r1-l0m0-0", NOON + timedelta(hours=1, minutes=2))
     (time,) = machine_times(controller.context.ledger, "run-1")
     assert time.lanes == 2
-    price = storage.disk("aws")
+    price = storage.disk_price("aws")
     assert price is not None
-    expected = price.usd_per_gb_month * 120 / storage.HOURS_OF_A_MONTH
+    expected = price.usd_per_gb_month * 120 / storage.HOURS_PER_MONTH
     assert time.disk_usd_per_hour == expected
     report = report_of(controller.context.ledger, None, "run-1", NOON + timedelta(hours=2))
     (disk,) = [other for other in report.spend.others if other.kind == "disk"]
     assert disk.usd == pytest.approx(expected)
+
+
+def test_only_spot_in_a_zone_that_the_plan_does_not_name_varies_by_zone() -> None:
+    east, west = Place("aws", "east"), Place("aws", "west")
+    site = Site("aws", "east", "east-1b", "spot")
+    assert place_of(site, (west, east)) == east
+    assert varies_by_zone(site, east)
+    assert not varies_by_zone(replace(site, purchase="on-demand"), east)
+    assert not varies_by_zone(replace(site, zone=None), east)
+    named = replace(east, zone="east-1b")
+    assert place_of(site, (named,)) == named
+    assert not varies_by_zone(site, named)
