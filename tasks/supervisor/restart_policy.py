@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from tasks.protocol.exit_codes import MUST_ACT, USAGE
+
 MAX_CRASHES = 5  # in a row, without a receipt in between, before a slot is given up
 CRASH_MEMORY_SECONDS = 7_200.0  # until a crash no longer counts
 FIRST_PAUSE_SECONDS = (
@@ -15,7 +17,6 @@ FIRST_PAUSE_SECONDS = (
 )
 LONGEST_PAUSE_SECONDS = 60.0
 # argparse's exit status for unknown options: a restart does not help there either.
-USAGE, MUST_ACT = 2, 3
 
 SlotEnd = Enum("End", "DONE MUST_ACT GIVEN_UP")
 

@@ -36,6 +36,7 @@ from tasks.clock import utc
 from tasks.errors import Problem
 from tasks.protocol import crash_marker, heartbeat, keys
 from tasks.protocol.control import watch
+from tasks.protocol.exit_codes import MUST_ACT
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import holder, release
@@ -45,7 +46,6 @@ from tasks.stores.open import open_store
 from tasks.supervisor.restart_policy import (
     FIRST_PAUSE_SECONDS,
     MAX_CRASHES,
-    MUST_ACT,
     Restart,
     SlotEnd,
     exit_status,
