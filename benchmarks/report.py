@@ -49,20 +49,21 @@ def measure(shards: int, machines: int) -> dict[str, Any]:
 
 def read(path: Path) -> dict[str, Any]:
     """Everything after the imports: the ledger's rows, the meter, JSON, page."""
+    from launcher.documents import to_json
     from launcher.ledger.ledger import Ledger
     from launcher.reports.assemble import report_of
-    from launcher.reports.html.report import render
-    from launcher.reports.report import to_json
+    from launcher.reports.html.report import report_page
+    from launcher.reports.report_json import report_document
 
     begun, busy = perf_counter(), process_time()
     with Ledger.open(path) as ledger:
         report = report_of(ledger, None, RUN, START + timedelta(hours=9))
     metered = perf_counter()
-    body = to_json(report)
+    document = report_document(report)
     made = perf_counter()
-    page = render(body)
+    page = report_page(document)
     drawn = perf_counter()
-    text = json.dumps(body)
+    text = json.dumps(to_json(document))
     done, busy = perf_counter(), process_time() - busy
     return {
         "cpu_seconds": round(busy, 2),
@@ -76,8 +77,8 @@ def read(path: Path) -> dict[str, Any]:
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20),
         "page_bytes": len(page),
         "json_bytes": len(text),
-        "usd": body["spend"]["total"],
-        "lives": len(body["machines"]),
+        "usd": str(document.spend.total),
+        "lives": len(document.machines),
     }
 
 

@@ -79,9 +79,9 @@ def size(amount: float | None) -> str:
     return f"{amount / 1000**power:.1f} {'kMGTP'[power - 1]}B"
 
 
-def utc_time(moment: str) -> str:
-    """A UTC time of a JSON document, to the second."""
-    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S} UTC"
+def utc_time(moment: datetime) -> str:
+    """A UTC time, to the second."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def plain(text: object) -> str:
@@ -99,9 +99,8 @@ def money_of_text(text: str | None) -> str:
     return money(to_decimal(text))
 
 
-def signed_money(text: str) -> str:
+def signed_money(usd: Decimal) -> str:
     """A difference of dollars, with its sign."""
-    usd = Decimal(text)
     return f"{'+' if usd > 0 else ''}{money(usd)}"
 
 

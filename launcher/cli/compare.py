@@ -5,14 +5,17 @@ from argparse import Namespace
 from launcher.cli.console import show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.report import current_report
-from launcher.reports.report import to_json
-from launcher.reports.run_list import beside, beside_text
+from launcher.reports.report_json import report_document
+from launcher.reports.run_comparison import compare_runs
+from launcher.reports.terminal.run_comparison import compare_text
 
 
 def compare(arguments: Namespace) -> int:
     """Print the differences of two runs."""
     with existing_ledger(arguments) as ledger:
         runs = [ledger.runs.find(name) for name in (arguments.one, arguments.other)]
-        bodies = [to_json(current_report(ledger, run, arguments.runs, prices=False)) for run in runs]
-    show(beside(*bodies), beside_text, as_json=arguments.json)
+        one, other = (
+            report_document(current_report(ledger, run, arguments.runs, prices=False)) for run in runs
+        )
+    show(compare_runs(one, other), compare_text, as_json=arguments.json)
     return 0

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import is_dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +12,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from launcher.documents import to_json
+
 WIDTH = 110  # columns of a table that goes to a file or a pipe
 
 
 def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any = None) -> None:
-    """Print a result to `stream` (default stdout): as JSON, or what `render` makes of it."""
+    """Print a result, a document or a JSON value, to `stream` (default stdout): as JSON, or what `render` makes of it."""
     stream = stream or sys.stdout
     if as_json:
-        print(json.dumps(body, indent=1, default=_plain), file=stream)
+        value = to_json(body) if is_dataclass(body) else body
+        print(json.dumps(value, indent=1, default=_plain), file=stream)
         return
     # A reader that closes our stderr must not end the work; one that closes our stdout has what it wants.
     closed = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()

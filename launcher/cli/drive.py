@@ -8,6 +8,7 @@ from pathlib import Path
 
 from launcher.cli.console import say, show
 from launcher.cli.progress import screen
+from launcher.documents import to_json
 from launcher.errors import FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
@@ -27,8 +28,8 @@ from launcher.planning import plan_file
 from launcher.planning.run_setup import run_setup_of
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.assemble import report_of
-from launcher.reports.html.report import render
-from launcher.reports.report_json import to_json
+from launcher.reports.html.report import report_page
+from launcher.reports.report_json import report_document
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import record_run_speed
 from tasks.clock import utc
@@ -116,21 +117,21 @@ def _rented_callbacks(
 
 def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
     """Write report.html and report.json, print the report, and return 0 or raise FailedRows."""
-    body = to_json(report_of(ledger, store, run, utc()))
-    write(folder / "report.html", render(body))
-    write(folder / "report.json", json.dumps(body, indent=1) + "\n")
-    show(body, report_text, as_json=False)
+    report = report_document(report_of(ledger, store, run, utc()))
+    write(folder / "report.html", report_page(report))
+    write(folder / "report.json", json.dumps(to_json(report), indent=1) + "\n")
+    show(report, report_text, as_json=False)
     say(f"report: {folder / 'report.html'}")
-    failed, faults = body["work"]["failed_rows"], body["work"]["failed_shards"]
+    failed, faults = report.work.failed_rows, report.work.failed_shards
     if faults:
         first = next(r for r in ledger.shards.receipts(run) if r.fault)
         raise FailedRows(
-            f"{faults:,} of {body['work']['shards']:,} shards failed; shard {first.position}: {first.fault}",
+            f"{faults:,} of {report.work.shards:,} shards failed; shard {first.position}: {first.fault}",
             hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
         )
     if failed:
         raise FailedRows(
-            f"{failed:,} rows could not be embedded; {body['work']['documents']:,} documents were",
+            f"{failed:,} rows could not be embedded; {report.work.documents:,} documents were",
             hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
         )
     return 0

@@ -75,5 +75,5 @@ def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
     else:
         job, base = parse.parse(text, where=path.name), path.absolute().parent
         plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))
-        show(plan_file.dump(plan), plan_text, as_json=False, stream=sys.stderr)
+        show(plan, plan_text, as_json=False, stream=sys.stderr)
     return plan, job, base

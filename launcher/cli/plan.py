@@ -9,7 +9,7 @@ from launcher.files import write
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
-from launcher.planning import plan_diff, planner
+from launcher.planning import plan_diff, plan_file, planner
 from launcher.planning.plan_file import plan_in
 from launcher.planning.price_book import book_of
 from launcher.planning.request import PlanOptions
@@ -22,15 +22,15 @@ from tasks.clock import utc
 def plan(arguments: Namespace) -> int:
     """Plan a job, print the plan, and write it where --output and --html say."""
     job, base = read_job(arguments.job)
-    plan = planner.make_plan(job, base, plan_options(arguments), utc(), say)
-    body = plans.to_json(plan)
+    plan = plans.saved_plan_of(planner.make_plan(job, base, plan_options(arguments), utc(), say))
+    body = plan_file.dump(plan)
     if arguments.output:
         write(arguments.output, json.dumps(body, indent=1) + "\n")
         say(f"plan written to {arguments.output}")
     if arguments.html:
-        write(arguments.html, plan_page(body))
+        write(arguments.html, plan_page(plan))
         say(f"page written to {arguments.html}")
-    show(body, plan_text, as_json=arguments.json)
+    show(body if arguments.json else plan, plan_text, as_json=arguments.json)
     return 0
 
 
@@ -60,5 +60,5 @@ def diff(arguments: Namespace) -> int:
     """Print what differs between two saved plans."""
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
     document = plan_diff.diff_plans(one, other)
-    show(plan_diff.dump(document), diff_text, as_json=arguments.json)
+    show(plan_diff.dump(document) if arguments.json else document, diff_text, as_json=arguments.json)
     return 0

@@ -1,6 +1,5 @@
 """`embedfleet report`: what a run did and cost, as tables, a page, JSON, CSV or Markdown; or of many runs; or a bill."""
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
@@ -20,11 +19,15 @@ from launcher.ledger.records import Run
 from launcher.planning.price_book import book_of
 from launcher.reports.assemble import places_of, report_of
 from launcher.reports.focus_csv import to_csv
-from launcher.reports.html.report import render
-from launcher.reports.markdown import report_md
-from launcher.reports.report import Report, to_json, unknown
-from launcher.reports.run_list import listing, listing_md, listing_text, reconcile_text
+from launcher.reports.html.report import report_page
+from launcher.reports.markdown import report_md, run_list_md
+from launcher.reports.report import Report
+from launcher.reports.report_json import report_document
+from launcher.reports.run_list import list_runs
+from launcher.reports.terminal.reconcile import reconcile_text
 from launcher.reports.terminal.report import report_text
+from launcher.reports.terminal.run_list import run_list_text
+from launcher.reports.unknowns import unknown
 from tasks.clock import utc
 from tasks.stores.open import open_store
 
@@ -42,15 +45,15 @@ def report(arguments: Namespace) -> int:
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
         found = current_report(ledger, run, arguments.runs)
-    body = to_json(found)
+    document = report_document(found)
     page: Path = arguments.html or arguments.runs / run.id / "report.html"
-    write(page, render(body))
+    write(page, report_page(document))
     if arguments.csv:
         print(to_csv(found), end="")  # noqa: T201 - the data
     elif arguments.md:
-        print(report_md(body), end="")  # noqa: T201
+        print(report_md(document), end="")  # noqa: T201
     else:
-        show(body, report_text, as_json=arguments.json)
+        show(document, report_text, as_json=arguments.json)
     say(f"report: {page}")
     return 0
 
@@ -81,11 +84,11 @@ def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True)
 def _all(arguments: Namespace) -> int:
     """Print one line for each run."""
     with existing_ledger(arguments) as ledger:
-        body = listing(ledger, arguments.since and moment(arguments.since, utc()), utc())
+        document = list_runs(ledger, arguments.since and moment(arguments.since, utc()), utc())
     if arguments.md:
-        print(listing_md(body), end="")  # noqa: T201
+        print(run_list_md(document), end="")  # noqa: T201
     else:
-        show(body, listing_text, as_json=arguments.json)
+        show(document, run_list_text, as_json=arguments.json)
     if arguments.html:
         raise Usage("--all has no page", hint="use --json or --md")
     return 0
@@ -97,7 +100,7 @@ def _reconcile(arguments: Namespace) -> int:
         run = ledger.runs.find(arguments.run)
         found = report_of(ledger, None, run.id, utc())
     bills = [read(path, run.id) for path in arguments.reconcile]
-    output = places_of(json.loads(run.plan))[1]
+    output = places_of(found.plan)[1]
     cloud = output.cloud if output else "?"
     days = by_day(found.machines, found.spend.lives, found.spend.others, found.updated, cloud)
     show(reconcile(run.id, days, bills, unknown(found)), reconcile_text, as_json=arguments.json)

@@ -5,16 +5,14 @@ Every figure says what it rests on; one that nobody has a price for is left out,
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Spend
 from launcher.costs.waterfall import returns
-from launcher.money import USD_GRAIN, amount_text
-from launcher.planning.plan_reader import at, rows
+from launcher.planning.saved_plan import SavedPlan
 from pricing.offer import Offer
 
 ZERO = Decimal(0)
@@ -34,7 +32,7 @@ class Instead:
 
 
 def instead(
-    plan: Mapping[str, Any],
+    plan: SavedPlan | None,
     spend: Spend,
     machines: Sequence[MachineTime],
     tokens: int,
@@ -42,27 +40,12 @@ def instead(
 ) -> list[Instead]:
     """Every other way that can be priced, the cheapest of each group first."""
     found = _rented(spend, machines, offers)
-    planned = int(at(plan, "profile", "tokens") or 0)
-    if tokens and planned:
-        share = Decimal(tokens) / planned
+    if plan and tokens and plan.profile.tokens:
+        share = Decimal(tokens) / plan.profile.tokens
         found += _planned(plan, share)
         found += _apis(plan, tokens)
     order = {"on-demand": 0, "region": 1, "gpu": 2, "plan": 3, "api": 4}
     return sorted(found, key=lambda one: (order[one.group], one.usd, one.name))
-
-
-def as_json(found: Sequence[Instead], actual: Decimal | None) -> list[dict[str, Any]]:
-    """`usd_saved` is how much less the run cost; negative: the other way would have been cheaper."""
-    return [
-        {
-            "group": one.group,
-            "name": one.name,
-            "usd": amount_text(one.usd.quantize(USD_GRAIN)),
-            "usd_saved": None if actual is None else amount_text((one.usd - actual).quantize(USD_GRAIN)),
-            "basis": one.basis,
-        }
-        for one in found
-    ]
 
 
 def _rented(spend: Spend, machines: Sequence[MachineTime], offers: Sequence[Offer]) -> list[Instead]:
@@ -108,36 +91,31 @@ def _rented(spend: Spend, machines: Sequence[MachineTime], offers: Sequence[Offe
     return found
 
 
-def _planned(plan: Mapping[str, Any], share: Decimal) -> list[Instead]:
+def _planned(plan: SavedPlan, share: Decimal) -> list[Instead]:
     """Each kind of GPU alone and the plan's other fleets, as they were estimated, for the tokens that were done."""
-    found: list[Instead] = []
     best: dict[str, Instead] = {}
     basis = "as the plan estimated it (P50), for the tokens that were done"
-    for kind in rows(plan, "kinds"):
-        usd = _p50(kind)
-        if usd is not None:
-            where = "spot" if kind.get("spot") else "on demand"
-            name = f"{kind.get('gpu')} alone, {kind.get('cloud')} {kind.get('region')}, {where}"
-            one = Instead("gpu", name, usd * share, basis)
-            gpu = str(kind.get("gpu"))
-            if gpu not in best or one.usd < best[gpu].usd:
-                best[gpu] = one
-    for other in rows(plan, "alternatives"):
-        usd = _p50(other)
-        if usd is not None:
-            found.append(Instead("plan", str(other.get("name")), usd * share, basis))
-    return [*best.values(), *found]
+    for kind in plan.kinds:
+        if kind.usd.p50 is not None:
+            where = "spot" if kind.spot else "on demand"
+            name = f"{kind.gpu} alone, {kind.cloud} {kind.region}, {where}"
+            one = Instead("gpu", name, kind.usd.p50 * share, basis)
+            if kind.gpu not in best or one.usd < best[kind.gpu].usd:
+                best[kind.gpu] = one
+    others = [
+        Instead("plan", other.name, other.usd.p50 * share, basis)
+        for other in plan.alternatives
+        if other.usd.p50 is not None
+    ]
+    return [*best.values(), *others]
 
 
-def _apis(plan: Mapping[str, Any], tokens: int) -> list[Instead]:
+def _apis(plan: SavedPlan, tokens: int) -> list[Instead]:
     found: list[Instead] = []
-    for api in rows(plan, "hosted"):
-        price = api.get("usd_per_million_tokens")
-        if price is not None:
-            same = "the same weights" if api.get("comparable") else "another model: other vectors"
-            usd = Decimal(price) * tokens / MILLION
-            basis = f"list price of {api.get('as_of')}, {same}"
-            found.append(Instead("api", f"{api.get('provider')} {api.get('model')}", usd, basis))
+    for api in plan.hosted:
+        same = "the same weights" if api.comparable else "another model: other vectors"
+        usd = api.usd_per_million_tokens * tokens / MILLION
+        found.append(Instead("api", f"{api.provider} {api.model}", usd, f"list price of {api.as_of}, {same}"))
     return found
 
 
@@ -149,11 +127,6 @@ def _steady(metered: Metered, *, again: bool) -> Decimal:
     """The hours of a life but for what preemption cost: lost work, and the start of one that had to come back."""
     time = metered.total_time - metered.time["lost"] - (metered.time["cold_start"] if again else ZERO_TIME)
     return Decimal(time // MICROSECOND) / HOUR
-
-
-def _p50(fleet: Mapping[str, Any]) -> Decimal | None:
-    usd = at(fleet, "usd", "p50")
-    return None if usd is None else Decimal(usd)
 
 
 def _times(price: Decimal | None, hours: Decimal) -> Decimal | None:

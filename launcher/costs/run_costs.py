@@ -4,14 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from launcher.costs.budget import Standing, standing
 from launcher.costs.metering import LeaseTime, MachineTime, Other, Spend, meter
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, ObservedPrice
 from launcher.money import decimal_of_float
-from launcher.planning.plan_reader import at
+from launcher.planning.saved_plan import SavedPlan
 from pricing import storage
 
 # Who is believed when two say what a machine cost at the same moment. A plan says what it was to cost.
@@ -113,7 +112,7 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[Observ
     before = max((other.up for other in lives if other.number < life.number), default=None)
     last = life.number == lives[-1].number
     first, rates = _rates(life, before, prices)
-    disk = storage.disk(life.cloud)
+    disk = storage.disk_price(life.cloud)
     return MachineTime(
         name=m.name,
         place=life.site.place,
@@ -138,7 +137,7 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[Observ
         gone=life.gone,
         disk_usd_per_hour=None
         if disk is None or not life.disk_gb
-        else disk.usd_per_gb_month * decimal_of_float(life.disk_gb) / storage.HOURS_OF_A_MONTH,
+        else disk.usd_per_gb_month * decimal_of_float(life.disk_gb) / storage.HOURS_PER_MONTH,
         followed=_followed(life, prices),
     )
 
@@ -179,7 +178,7 @@ def charge_of_ledger(charge: Charge) -> Other:
     return Other(charge.kind, charge.quantity, charge.unit, charge.usd, charge.reason, at=charge.at)
 
 
-def budget_of(plan: dict[str, Any]) -> Decimal | None:
-    """As the job of the plan says; the ledger may know a newer one."""
-    budget = at(plan, "work", "job", "limits", "budget")
+def budget_of(plan: SavedPlan) -> Decimal | None:
+    """The budget of the plan's job, or None if it has none. The ledger may hold a newer one."""
+    budget = plan.work.job.get("limits", {}).get("budget")
     return None if budget is None else Decimal(str(budget))

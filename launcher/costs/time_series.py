@@ -4,15 +4,30 @@ Pure. For charts, so in floating point: the sums of money are elsewhere.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from launcher.costs.metering import MachineTime, Metered
 
 POINTS = 120
 PLACES = 7  # shown by name; the rest together
 
-Json = dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class SpentPoint:
+    """Dollars spent until this many seconds after the run was created."""
+
+    seconds: float
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSeries:
+    """Machines by place over equal bins of time: `points[bin][place]` is their average number in the bin."""
+
+    places: tuple[str, ...]
+    seconds: float  # of all bins together
+    points: tuple[tuple[float, ...], ...]
 
 
 def dollars(
@@ -21,11 +36,11 @@ def dollars(
     began: datetime,
     span: float,
     now: datetime,
-) -> list[Json]:
+) -> tuple[SpentPoint, ...]:
     """What the machines had cost by then; what has no price is in it as nothing, as the report says elsewhere."""
     end = _until(machines, began, span, now)
     if end <= 0:
-        return []
+        return ()
     width = end / POINTS
     spent = [0.0] * POINTS
     for machine, metered in zip(machines, lives, strict=True):
@@ -39,19 +54,19 @@ def dollars(
         whole = sum((b - a) * usd for a, b, usd in _steps(rates, stop))
         for a, b, usd in _steps(rates, stop):
             _spread(spent, a, b, width, known * usd / whole if whole else known / max(stop - start, 1e-9))
-    points = [{"seconds": 0.0, "usd": 0.0}]
+    points = [SpentPoint(0.0, 0.0)]
     total = 0.0
     for i, amount in enumerate(spent):
         total += amount
-        points.append({"seconds": round((i + 1) * width, 3), "usd": round(total, 6)})
-    return points
+        points.append(SpentPoint(round((i + 1) * width, 3), round(total, 6)))
+    return tuple(points)
 
 
-def fleet(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> Json:
+def fleet(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> FleetSeries:
     """Machines that ran in each place, on average over each bin; the places with most machine time come by name."""
     end = _until(machines, began, span, now)
     if end <= 0 or not machines:
-        return {"places": [], "seconds": 0.0, "points": []}
+        return FleetSeries((), 0.0, ())
     time: dict[str, float] = {}
     for m in machines:
         lived = _seconds(m.ended or now, began) - _seconds(m.started, began)
@@ -64,8 +79,8 @@ def fleet(machines: Sequence[MachineTime], began: datetime, span: float, now: da
     for m in machines:
         start, stop = _seconds(m.started, began), _seconds(m.ended or now, began)
         _spread(counts[index[m.place]], start, stop, width, 1 / width)
-    points = [[round(counts[p][i], 3) for p in range(len(named))] for i in range(POINTS)]
-    return {"places": named, "seconds": end, "points": points}
+    points = tuple(tuple(round(counts[p][i], 3) for p in range(len(named))) for i in range(POINTS))
+    return FleetSeries(tuple(named), end, points)
 
 
 def _until(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> float:

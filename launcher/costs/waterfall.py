@@ -6,15 +6,14 @@ is left of the machines' dollars is their price. So the steps add up exactly to 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
 
 from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Other, Part, Spend
 from launcher.money import USD_GRAIN, decimal_of_float
-from launcher.planning.plan_reader import at, rows
+from launcher.planning.saved_plan import SavedPlan
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
 
@@ -77,9 +76,9 @@ class PlannedLot:
 
 
 def waterfall(
-    plan: Mapping[str, Any], spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
+    plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
 ) -> Waterfall | None:
-    """None: the plan has no dollars to compare with."""
+    """The steps from the plan's dollars to the run's; None if the plan has no dollars to compare with."""
     items = _items(plan)
     lots = planned_lots(plan)
     if items is None or not lots:
@@ -120,18 +119,16 @@ def waterfall(
     return Waterfall(planned, kept, spend.known_usd)
 
 
-def planned_lots(plan: Mapping[str, Any]) -> list[PlannedLot]:
-    """The plan's lots with their share of its compute; empty where it does not say enough."""
+def planned_lots(plan: SavedPlan) -> list[PlannedLot]:
+    """The plan's machine groups with their share of its compute; empty if a price, a speed or tokens are unknown."""
     items = _items(plan)
     found: list[PlannedLot] = []
-    whole = _number(at(plan, "profile", "tokens")) or ZERO
-    lots: list[Mapping[str, Any]] = rows(plan, "lots")
-    for lot in lots:
-        price, speed = _number(lot.get("usd_per_hour")), _number(lot.get("tokens_per_second"))
-        tokens = _number(lot.get("tokens")) or (whole if len(lots) == 1 else None)
+    for lot in plan.lots:
+        price, speed = lot.usd_per_hour, decimal_of_float(lot.tokens_per_second)
+        tokens = Decimal(lot.tokens or (plan.profile.tokens if len(plan.lots) == 1 else 0))
         if price is None or not speed or not tokens:
             return []
-        metered = Decimal(lot.get("workers") or 1) if lot.get("cloud") == "local" else Decimal(1)
+        metered = Decimal(lot.workers or 1) if lot.cloud == "local" else Decimal(1)
         found.append(PlannedLot(tokens, tokens / speed / 3600 * price, price, speed, metered))
     compute = sum((lot.usd for lot in found), ZERO)
     if items is None or not compute:
@@ -213,19 +210,9 @@ def _by_kind(others: Iterable[Other]) -> dict[str, Decimal]:
     return dict(found)
 
 
-def _items(plan: Mapping[str, Any]) -> dict[str, Decimal] | None:
-    """The plan's items in dollars; one that it does not price is nothing, for it is in no total of the plan."""
-    said: Mapping[str, Any] = at(plan, "totals", "items") or {}
-    if _number(said.get("compute")) is None:
+def _items(plan: SavedPlan) -> dict[str, Decimal] | None:
+    """The plan's items in dollars; one without a price counts as zero, for it is in no total of the plan."""
+    items = plan.totals.items
+    if items.get("compute") is None:
         return None
-    return {name: _number(said.get(name)) or ZERO for name in (*MACHINES, *OTHERS)}
-
-
-def _number(value: Any) -> Decimal | None:
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = decimal_of_float(value) if isinstance(value, float) else Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return {name: items.get(name) or ZERO for name in (*MACHINES, *OTHERS)}

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import json
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -15,8 +15,10 @@ from launcher.costs.run_costs import budget_of, charge_of_ledger, lease_times, m
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
-from launcher.planning.plan_reader import at
-from launcher.reports.report import Event, Failure, Report, build
+from launcher.planning import plan_file
+from launcher.planning.saved_plan import SavedPlan
+from launcher.reports.document import ReportEvent, RowFailure
+from launcher.reports.report import Report
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ENGINES, computes, flops_per_token
 from pricing.gpu import canonical, gpu
@@ -37,19 +39,19 @@ def report_of(
     progress = ledger.shards.progress(row.id)
     machines = machine_times(ledger, row.id)
     now = _until(row, machines, now)
-    receipts, leases, moved = set_right(machines, found, lease_times(ledger, row.id), now)
-    plan: dict[str, Any] = json.loads(row.plan)
+    receipts, leases, clock_errors = set_right(machines, found, lease_times(ledger, row.id), now)
+    plan = readable_plan(row)
     charges = ledger.costs.charges(row.id)
     until = max((r.finished for r in receipts), default=now) if row.state == RunState.DONE else now
     others, unpriced = extras(
         machines, receipts, *places_of(plan), row.created, until, {charge.kind for charge in charges}
     )
-    return build(
+    return Report(
         run=row.id,
         name=row.name,
         state=row.state.value,
         created=row.created,
-        now=now,
+        updated=now,
         plan=plan,
         shards=progress.shards,
         shards_done=progress.shards_done,
@@ -59,12 +61,12 @@ def report_of(
         spend=meter(machines, receipts, leases, now, [*map(charge_of_ledger, charges), *others]),
         failures=failures(store, [key for r in found for key in r.quarantines]) if store else [],
         failed_rows=progress.failed_rows,
-        events=[Event(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
-        clocks=moved,
+        events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
+        clock_errors=clock_errors,
         unpriced=unpriced,
-        budget=ledger.costs.budget(row.id) or budget_of(plan),
+        budget=ledger.costs.budget(row.id) or (budget_of(plan) if plan else None),
         offers=offers,
-        ceilings=_ceilings(plan, {m.gpu for m in machines}),
+        ceilings=_ceilings(plan, {m.gpu for m in machines}) if plan else {},
     )
 
 
@@ -80,17 +82,26 @@ def _keeping() -> Generator[None]:
             gc.enable()
 
 
-def failures(store: Store, keys: list[str], most: int = FAILURES) -> list[Failure]:
+def failures(store: Store, keys: list[str], most: int = FAILURES) -> list[RowFailure]:
     """The first rows that were set aside, from the quarantine's files."""
     return list(islice(_failures(store, keys), most))
 
 
-def places_of(plan: dict[str, Any]) -> tuple[Lies | None, Lies | None]:
-    """Where corpus and output lie, as far as the job tells; a path without a scheme is this machine's."""
-    return _lies(at(plan, "work", "job", "corpus") or {}), _lies(at(plan, "work", "job", "output") or {})
+def readable_plan(run: Run) -> SavedPlan | None:
+    """The plan of a run, or None if it cannot be read: then the report does without it."""
+    try:
+        return plan_file.read_recorded(run.plan)
+    except plan_file.BadPlan:
+        return None
 
 
-def _lies(where: dict[str, Any]) -> Lies | None:
+def places_of(plan: SavedPlan | None) -> tuple[Lies | None, Lies | None]:
+    """The cloud regions of corpus and output, as far as the job says; a path without a scheme is this machine's."""
+    job: Mapping[str, Any] = plan.work.job if plan else {}
+    return _lies(job.get("corpus") or {}), _lies(job.get("output") or {})
+
+
+def _lies(where: Mapping[str, Any]) -> Lies | None:
     if where.get("region"):
         cloud, _, region = str(where["region"]).partition("/")
         return Lies(cloud, region)
@@ -106,20 +117,18 @@ def _until(row: Run, machines: Sequence[MachineTime], now: datetime) -> datetime
     return row.changed if row.state == RunState.DONE and not costs else now
 
 
-def _ceilings(plan: dict[str, Any], gpus: Collection[str]) -> dict[str, float]:
-    """Tokens per second of each GPU at its measured limit, where model and GPU are known."""
-    said: list[list[float]] = at(plan, "profile", "lengths") or []
-    lengths = [(float(share), float(n)) for share, n in said]
-    work: dict[str, Any] = at(plan, "work") or {}
+def _ceilings(plan: SavedPlan, gpus: Collection[str]) -> dict[str, float]:
+    """Tokens per second that each GPU can compute at most, if model and GPU are known."""
+    lengths, engine = plan.profile.lengths, plan.work.engine
     try:
-        shape = model_shapes.shape(str(work.get("model")))
+        shape = model_shapes.shape(plan.work.model)
     except Problem:
         return {}
     tokens = sum(share * n for share, n in lengths)
     flops = sum(share * n * flops_per_token(shape, n) for share, n in lengths)
     if not flops:
         return {}
-    half = computes(shape, work["engine"]) == "half" if work.get("engine") in ENGINES else True
+    half = computes(shape, engine) == "half" if engine in ENGINES else True
     found: dict[str, float] = {}
     for name in gpus:
         known = gpu(name) if canonical(name) else None
@@ -129,11 +138,11 @@ def _ceilings(plan: dict[str, Any], gpus: Collection[str]) -> dict[str, float]:
     return found
 
 
-def _failures(store: Store, keys: list[str]) -> Generator[Failure, None, None]:
+def _failures(store: Store, keys: list[str]) -> Generator[RowFailure, None, None]:
     for key in keys:
         stream = store.get(key)
         if stream is not None:
             with stream:
                 for line in stream:
                     row = json.loads(line)
-                    yield Failure(row["file"], row["position"], row["reason"], row["id"])
+                    yield RowFailure(row["file"], row["position"], row["reason"], row["id"])

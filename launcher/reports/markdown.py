@@ -1,77 +1,67 @@
-"""The report in Markdown, for an issue or a wiki. Knows the report's JSON; text of others can only ever be text."""
+"""The report and the list of runs in Markdown, for an issue or a wiki. Foreign text can only ever become text."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-from launcher.format import count, duration, money, money_of_text, plain
-from launcher.reports.terminal.report import compare, shares, total_dollars
+from launcher.format import compact, count, duration, hours_text, money, plain, signed_money
+from launcher.reports.document import ReportDocument
+from launcher.reports.run_list import RunListDocument, run_cells
+from launcher.reports.summary import compare_figures, known_in_part, part_shares, total_dollars
 
-Json = Mapping[str, Any]
-PLACES, OTHERS = 12, 8
+SHOWN_PLACES, SHOWN_COUNTERFACTUALS = 12, 8
 
 
-def report_md(report: Json) -> str:
-    """What matters of a report: plan beside actual, where the money went, why it differs, what else there was."""
-    work = report["work"]
+def report_md(report: ReportDocument) -> str:
+    """The plan next to the run, where the money went, why it differs, and what else the work would have cost."""
+    work, actual = report.work, report.actual
     parts = [
-        f"# {cell(report['name'])}",
+        f"# {cell(report.name)}",
         (
-            f"Run `{code(report['run'])}`, {cell(report['state'].lower())}: {count(work['documents'])} documents, "
-            f"{count(work['tokens'])} tokens in {duration(report['actual']['hours'] * 3600)} for "
-            f"**{total_dollars(report)}** ({money_of_text(report['actual']['usd_per_million_tokens'])} per 1M tokens)."
+            f"Run `{code(report.run)}`, {cell(report.state.lower())}: {count(work.documents)} documents, "
+            f"{count(work.tokens)} tokens in {hours_text(actual.hours)} for "
+            f"**{total_dollars(report)}** ({money(actual.usd_per_million_tokens)} per 1M tokens)."
         ),
         "## Plan and run",
         table(
             ("", "Planned", "Actual", "Difference", "P10 to P90"),
-            [(r.label, r.planned, r.actual, r.difference, r.between) for r in compare(report)],
+            [(r.label, r.planned, r.actual, r.difference, r.between) for r in compare_figures(report)],
         ),
         "## Where the money went",
         table(
             ("", "Time", "Share", "Dollars"),
             [
-                *((s.label, s.time, s.share, s.dollars) for s in shares(report)),
-                ("other charges", "", "", money_of_text(report["spend"]["other"])),
+                *((s.label, s.time, s.share, s.dollars) for s in part_shares(report)),
+                ("other charges", "", "", money(report.spend.other)),
                 ("**total**", "", "", f"**{total_dollars(report)}**"),
             ],
         ),
     ]
-    if fall := report["waterfall"]:
-        rows = [("planned", money_of_text(fall["planned"]))]
-        rows += [(step["words"], signed(step["usd"])) for step in fall["steps"]]
-        parts += [
-            "## From the plan to the bill",
-            table(("", "Dollars"), [*rows, ("**run**", money_of_text(fall["actual"]))]),
-        ]
-    if report["instead"]:
-        rows = [
-            (i["name"], money_of_text(i["usd"]), signed(i["usd_saved"]), i["basis"])
-            for i in report["instead"][:OTHERS]
-        ]
-        parts += ["## Instead", table(("", "Dollars", "Saved", "What it rests on"), rows)]
-    if len(report["places"]) > 1:
-        rows = [
-            (p["place"], duration(p["seconds"]["total"]), money_of_text(p["total"]))
-            for p in report["places"][:PLACES]
-        ]
-        parts += ["## Places", table(("", "Machine time", "Dollars"), rows)]
-    if report["unknown"]:
-        parts += ["## Not known", "\n".join(f"- {cell(said)}" for said in report["unknown"])]
-    return "\n\n".join(parts) + "\n"
+    return (
+        "\n\n".join([*parts, *_waterfall(report), *_instead(report), *_places(report), *_unknown(report)])
+        + "\n"
+    )
+
+
+def run_list_md(document: RunListDocument) -> str:
+    """The list of runs as one table."""
+    columns = ("Run", "State", "Began", "Shards", "Tokens", "Dollars", "$ / 1M tokens")
+    total = known_in_part(document.usd, document.known_usd)
+    rows = [*run_cells(document), ("**together**", "", "", "", compact(document.tokens), total, "")]
+    return f"# Runs\n\n{table(columns, rows)}\n"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first column stands left, figures right."""
+    """A table whose first column is aligned left, and the others right."""
     lines = [columns, [":--"] + ["--:"] * (len(columns) - 1), *([*map(cell, row)] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def cell(text: object) -> str:
-    """Text that is no markup, neither Markdown's nor HTML's; our own ** stays."""
-    said = plain(text)
-    bold = said.startswith("**") and said.endswith("**") and len(said) > 4
-    inner = said[2:-2] if bold else said
+    """Text that is no markup, neither Markdown nor HTML. Text between ** stays bold."""
+    given = plain(text)
+    bold = given.startswith("**") and given.endswith("**") and len(given) > 4
+    inner = given[2:-2] if bold else given
     safe = re.sub(
         r"([\\`*_{}\[\]()#+!|~])",
         r"\\\1",
@@ -81,11 +71,47 @@ def cell(text: object) -> str:
 
 
 def code(text: object) -> str:
+    """Text that can stand between backticks."""
     return plain(text).replace("`", "'")
 
 
-def signed(text: str | None) -> str:
-    if text is None:
+def _waterfall(report: ReportDocument) -> list[str]:
+    found = report.waterfall
+    if not found:
+        return []
+    rows = [("planned", money(found.planned))]
+    rows += [(step.words, _difference(step.usd)) for step in found.steps]
+    return [
+        "## From the plan to the bill",
+        table(("", "Dollars"), [*rows, ("**run**", money(found.actual))]),
+    ]
+
+
+def _instead(report: ReportDocument) -> list[str]:
+    if not report.instead:
+        return []
+    rows = [
+        (one.name, money(one.usd), _difference(one.usd_saved), one.basis)
+        for one in report.instead[:SHOWN_COUNTERFACTUALS]
+    ]
+    return ["## Instead", table(("", "Dollars", "Saved", "What it rests on"), rows)]
+
+
+def _places(report: ReportDocument) -> list[str]:
+    if len(report.places) < 2:
+        return []
+    rows = [(p.place, duration(p.seconds.total), money(p.total)) for p in report.places[:SHOWN_PLACES]]
+    return ["## Places", table(("", "Machine time", "Dollars"), rows)]
+
+
+def _unknown(report: ReportDocument) -> list[str]:
+    if not report.unknown:
+        return []
+    return ["## Not known", "\n".join(f"- {cell(sentence)}" for sentence in report.unknown)]
+
+
+def _difference(usd: Decimal | None) -> str:
+    """A difference with its sign; empty if there is none, `?` if it is unknown."""
+    if usd is None:
         return "?"
-    usd = Decimal(text)
-    return "" if not usd else f"{'+' if usd > 0 else ''}{money(usd)}"
+    return signed_money(usd) if usd else ""

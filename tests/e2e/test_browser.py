@@ -14,8 +14,8 @@ import pytest
 
 from launcher.ledger.ledger import Ledger
 from launcher.reports.assemble import report_of
-from launcher.reports.html.report import render
-from launcher.reports.report_json import to_json
+from launcher.reports.html.report import report_page
+from launcher.reports.report_json import report_document
 from tests.support import ledger_history
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -33,8 +33,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder: Path = tmp_path_factory.mktemp("browser")
     with Ledger.open(folder / "ledger.db") as ledger:
         ledger_history.write_history(ledger, name=EVIL, place_suffix=EVIL)
-        page = render(
-            to_json(
+        page = report_page(
+            report_document(
                 report_of(ledger, None, ledger_history.RUN, ledger_history.at(ledger_history.NOW_SECONDS))
             )
         )

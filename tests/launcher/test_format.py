@@ -1,5 +1,6 @@
 """Numbers, money, times and foreign text as people read them."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -129,9 +130,9 @@ def test_plural_has_an_s_unless_one(n: int, text: str) -> None:
     assert plural(n, "machine") == text
 
 
-@pytest.mark.parametrize(("text", "shown"), [("2", "+$2.00"), ("-2", "-$2.00"), ("0", "$0.00")])
-def test_signed_money_has_its_sign(text: str, shown: str) -> None:
-    assert signed_money(text) == shown
+@pytest.mark.parametrize(("usd", "shown"), [("2", "+$2.00"), ("-2", "-$2.00"), ("0", "$0.00")])
+def test_signed_money_has_its_sign(usd: str, shown: str) -> None:
+    assert signed_money(Decimal(usd)) == shown
 
 
 @pytest.mark.parametrize(
@@ -149,4 +150,4 @@ def test_percent_of_zero_is_empty() -> None:
 
 
 def test_utc_time_has_seconds() -> None:
-    assert utc_time("2026-03-01T12:00:00.5+00:00") == "2026-03-01 12:00:00 UTC"
+    assert utc_time(datetime(2026, 3, 1, 12, 0, 0, 500_000, UTC)) == "2026-03-01 12:00:00 UTC"

@@ -15,8 +15,8 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 26  # of the curve, around the plot
 HEIGHT = 250
 ROW, LABEL = 26, 190  # of the timeline: height of a row, width of the names
 TALL, FLAT = 22, 14  # bars of the timeline: lost work still shows behind work done in its place
-LETTERS = 27  # of a name that fit into LABEL
-CROWD = 250  # bars of a row that can be told apart; of more, those that touch are drawn as one
+SHOWN_LETTERS = 27  # of a name that fit into LABEL
+CROWDED_BARS = 250  # bars of a row that can be told apart; of more, those that touch are drawn as one
 
 SECONDS = (
     0.1,
@@ -44,7 +44,7 @@ SECONDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Stretch:
     """A stretch of a row, in seconds since the run began. `kind` is its class in the style sheet."""
 
     kind: str
@@ -54,12 +54,12 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Lane:
     name: str
-    bars: Sequence[Bar]
+    bars: Sequence[Stretch]
 
 
-def hatch() -> Markup:
+def pattern_defs() -> Markup:
     """The pattern that the class `cold_start` is filled with; once on a page."""
     pattern = tag(
         "pattern",
@@ -85,10 +85,10 @@ def key(kind: str) -> Markup:
     )
 
 
-def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None) -> Markup:
+def line_chart(points: Sequence[tuple[float, float]], span: float, plan: float | None) -> Markup:
     """Tokens per second over time; every point holds until the next. The plan is a dashed line."""
     most = max([speed for _, speed in points] + ([plan] if plan else []), default=0.0)
-    top = ceiling(most)
+    top = round_up(most)
     bottom = HEIGHT - BOTTOM
 
     def x(seconds: float) -> float:
@@ -103,7 +103,7 @@ def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None
         drawn.append(line(LEFT, y(speed), WIDTH - RIGHT, y(speed), "axis" if not step else "grid"))
         drawn.append(tag("text", compact(speed), x=LEFT - 8, y=y(speed) + 4, text_anchor="end"))
     drawn.append(tag("text", "tok/s", x=LEFT - 8, y=TOP - 13, text_anchor="end"))
-    drawn += axis(span, x, bottom, TOP)
+    drawn += time_axis(span, x, bottom, TOP)
     ends = [seconds for seconds, _ in points[1:]] + [span]
     middles = [(x((seconds + end) / 2), y(speed)) for (seconds, speed), end in zip(points, ends, strict=True)]
     path = [(x(0), middles[0][1]), *middles, (x(span), middles[-1][1])]
@@ -117,7 +117,7 @@ def curve(points: Sequence[tuple[float, float]], span: float, plan: float | None
     return picture(f"Tokens per second over {duration(span)}; at most {rate(most)}", HEIGHT, drawn)
 
 
-def parts(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
+def parts_bar(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
     """One bar in (kind, amount, title) pieces."""
     whole = sum(amount for _, amount, _ in pieces)
     drawn: list[Markup] = []
@@ -141,18 +141,20 @@ def parts(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
     )
 
 
-def timeline(rows: Sequence[Row], span: float) -> Markup:
+def timeline(rows: Sequence[Lane], span: float) -> Markup:
     """One row of bars per machine over the same seconds; later bars lie on earlier ones, which may be taller."""
     bottom = TOP + ROW * len(rows)
 
     def x(seconds: float) -> float:
         return LABEL + (WIDTH - LABEL - RIGHT) * min(max(seconds, 0.0), span) / span
 
-    drawn = axis(span, x, bottom, TOP)
+    drawn = time_axis(span, x, bottom, TOP)
     for i, row in enumerate(rows):
         middle = TOP + ROW * i + ROW / 2
-        drawn.append(tag("text", tag("title", row.name), fitting(row.name), x=0, y=middle + 4, class_="name"))
-        for bar in _touching(row.bars, span / (WIDTH - LABEL - RIGHT)):
+        drawn.append(
+            tag("text", tag("title", row.name), shorten_middle(row.name), x=0, y=middle + 4, class_="name")
+        )
+        for bar in _merge_crowded(row.bars, span / (WIDTH - LABEL - RIGHT)):
             start, end = x(bar.start), x(bar.end)
             height = TALL if bar.kind == "lost" else FLAT
             drawn.append(
@@ -179,32 +181,32 @@ def coordinates(points: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _touching(bars: Sequence[Bar], pixel: float) -> Iterable[Bar]:
+def _merge_crowded(bars: Sequence[Stretch], pixel: float) -> Iterable[Stretch]:
     """Bars that stand too close to be told apart, drawn as one; a row that is not crowded stays as it is."""
-    if len(bars) <= CROWD:
+    if len(bars) <= CROWDED_BARS:
         return bars
-    merged: list[Bar] = []
+    merged: list[Stretch] = []
     together: list[int] = []
     for bar in bars:
         last = merged[-1] if merged else None
         if last and last.kind == bar.kind and bar.start - last.end < pixel:
             together[-1] += 1
             title = f"{together[-1]} of {bar.kind.replace('_', ' ')}"
-            merged[-1] = Bar(bar.kind, last.start, max(last.end, bar.end), title)
+            merged[-1] = Stretch(bar.kind, last.start, max(last.end, bar.end), title)
         else:
             merged.append(bar)
             together.append(1)
     return merged
 
 
-def fitting(name: str) -> str:
+def shorten_middle(name: str) -> str:
     """A name in the room there is. Machines of a lot differ in the end of their names, so the middle goes."""
-    if len(name) <= LETTERS:
+    if len(name) <= SHOWN_LETTERS:
         return name
-    return f"{name[: LETTERS // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(LETTERS - LETTERS // 3 - 1) :]}"
+    return f"{name[: SHOWN_LETTERS // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(SHOWN_LETTERS - SHOWN_LETTERS // 3 - 1) :]}"
 
 
-def ceiling(most: float) -> float:
+def round_up(most: float) -> float:
     """The least round number, four steps of which a reader can count, that is not below `most`."""
     if most <= 0:
         return 1.0
@@ -212,7 +214,7 @@ def ceiling(most: float) -> float:
     return next(step * unit for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * unit >= most)
 
 
-def axis(span: float, x: Callable[[float], float], bottom: float, top: float) -> list[Markup]:
+def time_axis(span: float, x: Callable[[float], float], bottom: float, top: float) -> list[Markup]:
     """Between four and nine moments on the time axis, at round distances."""
     step = next((s for s in SECONDS if span / s <= 9), 86400 * ceil(span / 86400 / 9))
     drawn: list[Markup] = []

@@ -13,12 +13,12 @@ from launcher.reports.html.charts import (
     RIGHT,
     TOP,
     WIDTH,
-    axis,
-    ceiling,
     coordinates,
-    fitting,
     line,
     picture,
+    round_up,
+    shorten_middle,
+    time_axis,
 )
 from launcher.reports.html.elements import Markup, tag
 
@@ -26,13 +26,13 @@ HEIGHT, BOTTOM = 250, 26
 DOLLARS = 72  # room on the left for small amounts, which are long
 ROW = 26
 NAMES, AMOUNTS = 330, 110  # of a waterfall and of bars: room for names and for amounts
-LETTERS = 48  # of a name that fit into NAMES
+SHOWN_LETTERS = 48  # of a name that fit into NAMES
 LANE, PLACE = 24, 190  # of preemptions: height of a place's lane, room for its name
-TICKS = 400  # marks of a lane that a person can tell apart
+SHOWN_MARKS = 400  # marks of a lane that a person can tell apart
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Level:
     """A level across a chart, such as the budget."""
 
     name: str
@@ -41,7 +41,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Fall:
+class WaterfallBar:
     """A row of a waterfall, from `start` to `end`. `kind` is its class: whole, more or less."""
 
     name: str
@@ -52,17 +52,17 @@ class Fall:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparisonBar:
     name: str
     value: float
     amount: str
     kind: str
 
 
-def spent(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Mark]) -> Markup:
+def spent_chart(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Level]) -> Markup:
     """Dollars until each moment, a rising line; marks are dashed."""
     most = max([usd for _, usd in points] + [mark.value for mark in marks], default=0.0)
-    top, bottom = ceiling(most), HEIGHT - BOTTOM
+    top, bottom = round_up(most), HEIGHT - BOTTOM
 
     def x(seconds: float) -> float:
         return DOLLARS + (WIDTH - DOLLARS - RIGHT) * seconds / span
@@ -70,8 +70,8 @@ def spent(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Ma
     def y(usd: float) -> float:
         return bottom - (bottom - TOP) * usd / top
 
-    drawn = _levels(top, y, "", axis_dollars, DOLLARS)
-    drawn += axis(span, x, bottom, TOP)
+    drawn = _value_grid(top, y, "", axis_dollars, DOLLARS)
+    drawn += time_axis(span, x, bottom, TOP)
     path = [(x(seconds), y(usd)) for seconds, usd in points]
     drawn.append(tag("polygon", points=coordinates([(x(0), y(0)), *path, (x(span), y(0))]), class_="area"))
     drawn.append(tag("polyline", points=coordinates(path), class_="curve"))
@@ -86,10 +86,10 @@ def spent(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Ma
     )
 
 
-def stacked(names: Sequence[str], points: Sequence[Sequence[float]], span: float) -> Markup:
+def stacked_chart(names: Sequence[str], points: Sequence[Sequence[float]], span: float) -> Markup:
     """How many of each ran, one on the other."""
     most = max((sum(at) for at in points), default=0.0)
-    top, bottom = ceiling(max(most, 1.0)), HEIGHT - BOTTOM
+    top, bottom = round_up(max(most, 1.0)), HEIGHT - BOTTOM
     width = span / max(1, len(points))
 
     def x(seconds: float) -> float:
@@ -98,8 +98,8 @@ def stacked(names: Sequence[str], points: Sequence[Sequence[float]], span: float
     def y(n: float) -> float:
         return bottom - (bottom - TOP) * n / top
 
-    drawn = _levels(top, y, "machines", compact)
-    drawn += axis(span, x, bottom, TOP)
+    drawn = _value_grid(top, y, "machines", compact)
+    drawn += time_axis(span, x, bottom, TOP)
     below = [0.0] * len(points)
     for i, name in enumerate(names):
         above = [b + at[i] for b, at in zip(below, points, strict=True)]
@@ -113,18 +113,18 @@ def stacked(names: Sequence[str], points: Sequence[Sequence[float]], span: float
     return picture(f"Machines by place over {duration(span)}, at most {most:.0f}", HEIGHT, drawn)
 
 
-def taken(lanes: Sequence[tuple[str, Sequence[tuple[float, str]]]], span: float) -> Markup:
+def preemption_chart(lanes: Sequence[tuple[str, Sequence[tuple[float, str]]]], span: float) -> Markup:
     """One lane a place, a mark for each machine that was taken away; each mark has a title."""
     bottom = TOP + LANE * len(lanes)
 
     def x(seconds: float) -> float:
         return PLACE + (WIDTH - PLACE - RIGHT) * min(max(seconds, 0.0), span) / span
 
-    drawn = axis(span, x, bottom, TOP)
+    drawn = time_axis(span, x, bottom, TOP)
     for i, (name, marks) in enumerate(lanes):
         middle = TOP + LANE * i + LANE / 2
-        drawn.append(tag("text", tag("title", name), fitting(name), x=0, y=middle + 4, class_="name"))
-        for seconds, title in marks[:TICKS]:
+        drawn.append(tag("text", tag("title", name), shorten_middle(name), x=0, y=middle + 4, class_="name"))
+        for seconds, title in marks[:SHOWN_MARKS]:
             at = x(seconds)
             drawn.append(
                 tag("rect", tag("title", title), x=at - 1.5, y=middle - 8, width=3, height=16, class_="lost")
@@ -134,7 +134,7 @@ def taken(lanes: Sequence[tuple[str, Sequence[tuple[float, str]]]], span: float)
     return picture(f"{total} machines taken away over {duration(span)}", bottom + BOTTOM, drawn)
 
 
-def waterfall(rows: Sequence[Fall]) -> Markup:
+def waterfall_chart(rows: Sequence[WaterfallBar]) -> Markup:
     """From what was planned, step by step, to what it was."""
     ends = [0.0, *(value for row in rows for value in (row.start, row.end))]
     low, high = min(ends), max(ends)
@@ -147,7 +147,7 @@ def waterfall(rows: Sequence[Fall]) -> Markup:
     for i, row in enumerate(rows):
         middle = TOP / 2 + ROW * i + ROW / 2
         start, end = sorted((x(row.start), x(row.end)))
-        drawn.append(_name(row.name, middle))
+        drawn.append(_row_name(row.name, middle))
         drawn.append(
             tag(
                 "rect",
@@ -165,7 +165,7 @@ def waterfall(rows: Sequence[Fall]) -> Markup:
     return picture("From the plan to the run, cause by cause", bottom + 8, drawn)
 
 
-def compared(rows: Sequence[Compared]) -> Markup:
+def comparison_chart(rows: Sequence[ComparisonBar]) -> Markup:
     """A bar for each way, all from zero."""
     most = max((row.value for row in rows), default=0.0) or 1.0
     bottom = ROW * len(rows)
@@ -173,19 +173,19 @@ def compared(rows: Sequence[Compared]) -> Markup:
     for i, row in enumerate(rows):
         middle = ROW * i + ROW / 2
         width = max((WIDTH - NAMES - AMOUNTS) * row.value / most, 1.5)
-        drawn.append(_name(row.name, middle))
+        drawn.append(_row_name(row.name, middle))
         title = tag("title", f"{row.name}: {row.amount}")
         drawn.append(tag("rect", title, x=NAMES, y=middle - 8, width=width, height=16, class_=row.kind))
         drawn.append(tag("text", row.amount, x=WIDTH, y=middle + 4, text_anchor="end", class_="name"))
     return picture("What the same work costs in other ways", bottom + 4, drawn)
 
 
-def _name(name: str, middle: float) -> Markup:
-    short = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+def _row_name(name: str, middle: float) -> Markup:
+    short = name if len(name) <= SHOWN_LETTERS else f"{name[: SHOWN_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
     return tag("text", tag("title", name), short, x=0, y=middle + 4, class_="name")
 
 
-def _levels(
+def _value_grid(
     top: float, y: Callable[[float], float], unit: str, shown: Callable[[float], str], left: float = LEFT
 ) -> list[Markup]:
     drawn: list[Markup] = []

@@ -1,4 +1,4 @@
-"""HTML and SVG that cannot be broken by what is put into it: every text is escaped unless it is Markup already.
+"""Elements of HTML and SVG that no content can break: every text is escaped unless it is Markup already.
 
 Knows no page. A name in a run, a file or a region may be hostile; it can only ever become text.
 """
@@ -6,7 +6,7 @@ Knows no page. A name in a run, a file or a region may be hostile; it can only e
 from collections.abc import Collection, Sequence
 from html import escape
 
-from launcher.format import plain
+from launcher.format import count, plain
 
 INLINE = {"b", "dd", "defs", "dt", "line", "span", "td", "th", "title"}  # all else ends its line
 VOID = {"meta"}
@@ -18,29 +18,32 @@ class Markup(str):
     __slots__ = ()
 
 
+Section = Markup | None  # None: there is nothing to show
+
+
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """An element. `class_` is the attribute class, and an underscore in any other is a hyphen.
 
     An attribute that is None is left out.
     """
-    said = "".join(
+    pairs = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
     line = "" if name in INLINE else "\n"
     if name in VOID:
-        return Markup(f"<{name}{said}>{line}")
-    return Markup(f"<{name}{said}>{join(*children)}</{name}>{line}")
+        return Markup(f"<{name}{pairs}>{line}")
+    return Markup(f"<{name}{pairs}>{join(*children)}</{name}>{line}")
 
 
 def join(*children: object) -> Markup:
-    """Children one after another, each escaped unless it is Markup."""
+    """The children one after another, each escaped unless it is Markup."""
     return Markup("".join(c if isinstance(c, Markup) else escape(_text(c)) for c in children))
 
 
-def document(title: str, sheet: str, *body: object) -> str:
-    """A page that runs nothing and loads nothing: it forbids itself both."""
+def document(title: str, css: str, *body: object) -> str:
+    """A whole page. Its Content-Security-Policy forbids scripts and any request."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -52,19 +55,25 @@ def document(title: str, sheet: str, *body: object) -> str:
         ),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
-        tag("style", Markup(sheet)),
+        tag("style", Markup(css)),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, tag('body', *body), lang='en')}"
 
 
 def section(title: str, note: str, *content: object, kind: str | None = None) -> Markup:
-    """A part of the page under its own heading."""
-    said = tag("p", note, class_="note") if note else ""
-    return tag("section", tag("h2", title), said, *content, class_=kind)
+    """A part of the page under its own heading. `kind` is its class in the style sheet."""
+    return tag(
+        "section", tag("h2", title), tag("p", note, class_="note") if note else "", *content, class_=kind
+    )
+
+
+def shown_of(shown: int, total: int, things: str) -> str:
+    """How many things are shown, such as `The first 50 of 1,200 machines.`; empty if all are."""
+    return "" if shown >= total else f"The first {count(shown)} of {count(total)} {things}."
 
 
 def scroll(name: str, content: Markup) -> Markup:
-    """Something that may be wider than a phone; focusable, so that a keyboard can scroll it."""
+    """A frame for content that may be wider than the screen; it can take the focus, so that a keyboard scrolls it."""
     return tag("div", content, class_="scroll", tabindex=0, role="region", aria_label=name)
 
 
@@ -76,7 +85,7 @@ def table(
     left: Collection[int] = (),
     wide: Collection[int] = (),
 ) -> Markup:
-    """A table whose first column names its rows. Columns in `left` stand left; so do `wide`, which may wrap."""
+    """A table whose first column names its rows. Columns in `left` are aligned left; so are `wide`, which may wrap."""
     kinds = dict.fromkeys(left, "left") | dict.fromkeys(wide, "left wide")
     heads = (tag("th", text, scope="col", class_=kinds.get(i)) for i, text in enumerate(columns))
     body = [

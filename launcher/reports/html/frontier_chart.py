@@ -26,7 +26,7 @@ Label = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class FleetPoint:
     """A fleet: seconds and dollars at P10, P50 and P90. `over`: past the deadline or the budget at P90."""
 
     seconds: tuple[float, float, float]
@@ -38,7 +38,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class ChartAxis:
     """Figures from `low` to `high` on pixels from `first` to `last`."""
 
     low: float
@@ -56,12 +56,12 @@ class Axis:
         return self.first + (self.last - self.first) * share
 
 
-def frontier(
-    points: Sequence[Point], width: float, deadline: float | None = None, budget: float | None = None
+def draw_frontier(
+    points: Sequence[FleetPoint], width: float, deadline: float | None = None, budget: float | None = None
 ) -> Markup:
     """The fleets from the soonest to the cheapest; a dashed line is a limit, the filled point the chosen fleet."""
-    x = axis((s for point in points for s in point.seconds), deadline, LEFT, width - RIGHT)
-    y = axis((usd for point in points for usd in point.usd), budget, HEIGHT - BOTTOM, TOP)
+    x = axis_for((s for point in points for s in point.seconds), deadline, LEFT, width - RIGHT)
+    y = axis_for((usd for point in points for usd in point.usd), budget, HEIGHT - BOTTOM, TOP)
     ordered = sorted(points, key=lambda point: point.seconds[1])
     drawn = [*_grid(x, y), _band(ordered, x, y), *_limits(x, y, deadline, budget)]
     drawn += [_spread(point, x, y) for point in ordered]
@@ -72,7 +72,7 @@ def frontier(
     return tag(
         "svg",
         tag("title", f"Hours against dollars of {len(points)} fleets", id=f"{name}-title"),
-        tag("desc", _described(ordered, x, y, deadline, budget), id=f"{name}-text"),
+        tag("desc", _description(ordered, x, y, deadline, budget), id=f"{name}-text"),
         *drawn,
         viewBox=f"0 0 {width:g} {HEIGHT}",
         role="img",
@@ -82,18 +82,18 @@ def frontier(
     )
 
 
-def axis(values: Iterable[float], limit: float | None, first: float, last: float) -> Axis:
+def axis_for(values: Iterable[float], limit: float | None, first: float, last: float) -> ChartAxis:
     """An axis with room for all values, and for the limit where it is not far away."""
     known = [value for value in values if value > 0]
     if limit and known and max(known) / FAR <= limit <= max(known) * FAR:
         known.append(limit)
     low, high = min(known, default=1.0), max(known, default=1.0)
     if high / low > APART:
-        return Axis(low / 1.2, high * 1.2, first, last, logarithmic=True)
-    return Axis(0.0, high * 1.08, first, last, logarithmic=False)
+        return ChartAxis(low / 1.2, high * 1.2, first, last, logarithmic=True)
+    return ChartAxis(0.0, high * 1.08, first, last, logarithmic=False)
 
 
-def ticks(along: Axis, steps: Sequence[float], room: float) -> list[float]:
+def ticks(along: ChartAxis, steps: Sequence[float], room: float) -> list[float]:
     """Round figures on an axis, no closer than `room`; `steps` are those of a logarithmic one."""
     length = abs(along.last - along.first)
     if not along.logarithmic:
@@ -107,13 +107,13 @@ def ticks(along: Axis, steps: Sequence[float], room: float) -> list[float]:
     return out
 
 
-def dollar_steps(along: Axis) -> list[float]:
+def dollar_steps(along: ChartAxis) -> list[float]:
     """1, 2, 5, 10 and so on."""
     low = floor(log10(along.low)) if along.low else floor(log10(along.high)) - 2
     return [unit * 10.0**power for power in range(low, ceil(log10(along.high)) + 1) for unit in (1, 2, 5)]
 
 
-def _grid(x: Axis, y: Axis) -> Iterable[Markup]:
+def _grid(x: ChartAxis, y: ChartAxis) -> Iterable[Markup]:
     for at in ticks(x, (*SECONDS[:-1], *DAYS), ROOM_X):
         yield line(x.at(at), TOP, x.at(at), HEIGHT - BOTTOM, "grid")
         yield tag("text", duration(at), x=x.at(at), y=HEIGHT - BOTTOM + 18, text_anchor="middle")
@@ -129,14 +129,14 @@ def _grid(x: Axis, y: Axis) -> Iterable[Markup]:
             yield tag("text", said, x=2, y=12)
 
 
-def _band(points: Sequence[Point], x: Axis, y: Axis) -> Markup:
+def _band(points: Sequence[FleetPoint], x: ChartAxis, y: ChartAxis) -> Markup:
     """P10 to P90 of the dollars."""
     low = [(x.at(point.seconds[1]), y.at(point.usd[0])) for point in points]
     high = [(x.at(point.seconds[1]), y.at(point.usd[2])) for point in points]
     return tag("polygon", points=coordinates([*low, *reversed(high)]), class_="area")
 
 
-def _spread(point: Point, x: Axis, y: Axis) -> Markup:
+def _spread(point: FleetPoint, x: ChartAxis, y: ChartAxis) -> Markup:
     """P10 to P90 of hours and of dollars, through the point."""
     seconds, usd = point.seconds, point.usd
     kind = "spread chosen" if point.chosen else "spread"
@@ -146,7 +146,7 @@ def _spread(point: Point, x: Axis, y: Axis) -> Markup:
     )
 
 
-def _point(point: Point, x: Axis, y: Axis) -> Markup:
+def _point(point: FleetPoint, x: ChartAxis, y: ChartAxis) -> Markup:
     kind = " ".join(["point", *(["chosen"] if point.chosen else []), *(["over"] if point.over else [])])
     cx, cy = x.at(point.seconds[1]), y.at(point.usd[1])
     return tag(
@@ -158,30 +158,30 @@ def _point(point: Point, x: Axis, y: Axis) -> Markup:
     )
 
 
-def _limits(x: Axis, y: Axis, deadline: float | None, budget: float | None) -> Iterable[Markup]:
+def _limits(x: ChartAxis, y: ChartAxis, deadline: float | None, budget: float | None) -> Iterable[Markup]:
     """Lines where they fit; words where a limit is too far away to be drawn."""
     if deadline and x.low <= deadline <= x.high:
         at, said = x.at(deadline), f"deadline {duration(deadline)}"
         late = at > (x.first + x.last) / 2
         yield line(at, TOP, at, HEIGHT - BOTTOM, "plan")
-        yield _words(said, at - 6 if late else at + 6, TOP + 10, "end" if late else "start")
+        yield _label(said, at - 6 if late else at + 6, TOP + 10, "end" if late else "start")
     elif deadline:
         where = "right of this" if deadline > x.high else "left of this"
-        yield _words(f"deadline {duration(deadline)}: {where}", x.last, TOP - 8, "end")
+        yield _label(f"deadline {duration(deadline)}: {where}", x.last, TOP - 8, "end")
     if budget and y.low <= budget <= y.high:
         yield line(LEFT, y.at(budget), x.last, y.at(budget), "plan")
-        yield _words(f"budget {money(Decimal(str(budget)))}", x.last, y.at(budget) - 6, "end")
+        yield _label(f"budget {money(Decimal(str(budget)))}", x.last, y.at(budget) - 6, "end")
     elif budget:
         where = "above this" if budget > y.high else "below this"
-        yield _words(f"budget {money(Decimal(str(budget)))}: {where}", x.last, TOP - 20, "end")
+        yield _label(f"budget {money(Decimal(str(budget)))}: {where}", x.last, TOP - 20, "end")
 
 
-def _words(text: str, x: float, y: float, anchor: str) -> Markup:
+def _label(text: str, x: float, y: float, anchor: str) -> Markup:
     return tag("text", text, x=x, y=y, text_anchor=anchor, class_="halo")
 
 
-def _described(
-    points: Sequence[Point], x: Axis, y: Axis, deadline: float | None, budget: float | None
+def _description(
+    points: Sequence[FleetPoint], x: ChartAxis, y: ChartAxis, deadline: float | None, budget: float | None
 ) -> str:
     """The drawing in words, for those who do not see it."""
     sideways, upwards = (", logarithmic" if along.logarithmic else "" for along in (x, y))

@@ -1,163 +1,197 @@
-"""What stands beside the chosen fleet on the plan's page: the frontier, alternatives, hosted APIs, each machine alone.
+"""The alternatives to the chosen fleet on the plan's page: frontier, other fleets, hosted APIs, each machine type alone.
 
-Knows the plan's JSON and makes sections of it; None where the plan has nothing of the sort.
+Knows a saved plan, and makes sections of it; None if the plan has nothing to show there.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from launcher.format import count, money_of_text, rate
-from launcher.reports.html.elements import Markup, section, table
-from launcher.reports.html.frontier_chart import NARROW, WIDE, Point, frontier
+from launcher.format import count, money, rate
+from launcher.jobs.job import JobLimits
+from launcher.planning.saved_plan import (
+    GroupSummary,
+    HoursQuantiles,
+    MachineGroup,
+    SavedPlan,
+    UsdQuantiles,
+)
+from launcher.reports.html.elements import Section, section, shown_of, table
+from launcher.reports.html.frontier_chart import NARROW, WIDE, FleetPoint, draw_frontier
 from launcher.reports.html.plan_text import (
     between,
-    deadline_of,
-    first,
+    deadline_hours,
+    extra_cost,
     fleet,
-    hours_text,
+    hours_in_words,
     machine,
-    more,
-    over,
     purchase,
     short,
     spaced,
+    with_detail,
 )
 
-APIS = 15  # shown: those that could be meant
-KINDS = 200  # rows that a person still reads; beyond, the page says how many
-
-Json = Mapping[str, Any]
-Section = Markup | None
+SHOWN_APIS = 15  # those that could be meant
+SHOWN_TYPES = 200  # rows that a person still reads; beyond, the page says how many
 
 
-def sooner(plan: Json) -> Section:
-    """The frontier, drawn for a screen and for a phone, and as a table for everybody."""
-    fleets = _points(plan)
+@dataclass(frozen=True, slots=True)
+class FrontierRow:
+    """A fleet of the frontier, or the chosen one."""
+
+    hours: HoursQuantiles
+    usd: UsdQuantiles
+    machines: int
+    groups: Sequence[MachineGroup | GroupSummary]
+    chosen: bool
+
+
+def frontier_section(plan: SavedPlan, limits: JobLimits) -> Section:
+    """The frontier, drawn for a screen and for a phone, and as a table."""
+    fleets = _frontier_rows(plan)
     if len(fleets) < 2:
         return None
-    deadline, limits = deadline_of(plan), plan["work"]["job"]["limits"]
-    seconds = deadline * 3600 if deadline else None
-    budget = float(limits["budget"]) if limits["budget"] is not None else None
-    points: list[Point] = []
+    deadline = deadline_hours(plan, limits)
+    points: list[FleetPoint] = []
     rows: list[tuple[object, ...]] = []
-    for number, (one, chosen) in enumerate(fleets, 1):
-        usd, hours, machines = one["usd"], one["hours"], fleet(one["lots"])
-        time, dollars = hours_text(hours["p50"]), money_of_text(usd["p50"])
-        late = bool(deadline and hours["p90"] > deadline)
-        dear = budget is not None and float(usd["p90"]) > budget
+    for number, one in enumerate(fleets, 1):
+        machines = fleet(one.groups)
+        time, dollars = hours_in_words(one.hours.p50), money(one.usd.p50)
+        late = bool(deadline and one.hours.p90 > deadline)
+        expensive = limits.budget is not None and one.usd.p90 is not None and one.usd.p90 > limits.budget
         title = f"{dollars} in {time}, {machines}"
-        points.append(Point(_three(hours, 3600), _three(usd, 1), str(number), title, chosen, late or dear))
-        said = ["chosen"] * chosen + ["late"] * late + ["too dear"] * dear
+        points.append(_point(one, str(number), title, over=late or expensive))
+        marks = ["chosen"] * one.chosen + ["late"] * late + ["over budget"] * expensive
         rows.append(
             (
-                ", ".join([str(number), *said]),
-                over(time, between(hours, hours_text)),
-                over(dollars, between(usd, money_of_text)),
-                count(one["machines"]),
+                ", ".join([str(number), *marks]),
+                with_detail(time, between(one.hours, hours_in_words)),
+                with_detail(dollars, between(one.usd, money)),
+                count(one.machines),
                 machines,
             )
         )
+    seconds = deadline * 3600 if deadline else None
+    budget = None if limits.budget is None else float(limits.budget)
     columns = ("", "Time", "Dollars", "Machines", "Fleet")
-    charts = (frontier(points, width, seconds, budget) for width in (WIDE, NARROW))
     return section(
         "Sooner or cheaper",
         "Each point is the cheapest fleet for its time. Lines through it and the band behind are P10 to P90; the filled "
         "point is the one chosen; a dashed circle misses the deadline or the budget at P90.",
-        *charts,
+        *(draw_frontier(points, width, seconds, budget) for width in (WIDE, NARROW)),
         table("Points of the frontier", columns, rows, wide={4}),
         kind="long",
     )
 
 
-def _points(plan: Json) -> list[tuple[Json, bool]]:
-    """The fleets of the frontier from the soonest on, with the chosen one, which may lie between them."""
-    totals = plan["totals"]
-    chosen = {name: totals[name] for name in ("hours", "usd", "machines")} | {"lots": plan["lots"]}
-    found = [f for f in plan["frontier"] if f["usd"]["p50"] is not None]
-    if found and totals["usd"]["p50"] is not None:
-        found = [f for f in found if any(f[name] != chosen[name] for name in ("hours", "usd", "machines"))]
-        found.append(chosen)
-    return [(f, f is chosen) for f in sorted(found, key=lambda f: f["hours"]["p50"])]
-
-
-def alternatives(plan: Json) -> Section:
+def alternatives_section(plan: SavedPlan) -> Section:
+    """Other fleets for the same work, such as "only on demand"."""
     rows = [
         (
-            short(one["name"]),
-            more(one["usd_more"]),
-            over(money_of_text(one["usd"]["p50"]), between(one["usd"], money_of_text)),
-            over(hours_text(one["hours"]["p50"]), between(one["hours"], hours_text)),
-            count(one["machines"]),
-            fleet(one["lots"]),
+            short(one.name),
+            extra_cost(one.usd_more),
+            with_detail(money(one.usd.p50), between(one.usd, money)),
+            with_detail(hours_in_words(one.hours.p50), between(one.hours, hours_in_words)),
+            count(one.machines),
+            fleet(one.lots),
         )
-        for one in plan["alternatives"]
+        for one in plan.alternatives
     ]
+    if not rows:
+        return None
     columns = ("Instead", "More", "Dollars", "Time", "Machines", "Fleet")
     note = (
-        "The cheapest fleet of each sort under the same limits, and what it costs more than the chosen one."
+        "The cheapest fleet of each kind under the same limits, and what it costs more than the chosen one."
     )
-    made = table("Alternatives", columns, rows, wide={5})
-    return section("Instead", note, made, kind="long") if rows else None
+    return section("Instead", note, table("Alternatives", columns, rows, wide={5}), kind="long")
 
 
-def hosted(plan: Json) -> Section:
-    apis = plan["hosted"]
+def hosted_section(plan: SavedPlan) -> Section:
+    """What the tokens cost at hosted embedding APIs."""
     rows = [
         (
-            short(api["provider"]),
-            short(api["model"]),
-            "yes" if api["comparable"] else "no",
-            money_of_text(api["usd_per_million_tokens"]),
-            money_of_text(api["usd"]),
-            "" if api["batch_usd"] is None else money_of_text(api["batch_usd"]),
-            "?" if api["dimensions"] is None else count(api["dimensions"]),
-            ", ".join(spaced(flag) for flag in api["flags"]),
+            short(api.provider),
+            short(api.model),
+            "yes" if api.comparable else "no",
+            money(api.usd_per_million_tokens),
+            money(api.usd),
+            "" if api.batch_usd is None else money(api.batch_usd),
+            count(api.dimensions),
+            ", ".join(spaced(flag) for flag in api.flags),
         )
-        for api in apis[:APIS]
+        for api in plan.hosted[:SHOWN_APIS]
     ]
     if not rows:
         return None
     columns = (
-        "Provider",
-        "Model",
-        "Same weights",
-        *("$ per 1M tokens", "Dollars", "In batches", "Dimensions", "Note"),
+        *("Provider", "Model", "Same weights", "$ per 1M tokens"),
+        *("Dollars", "In batches", "Dimensions", "Note"),
     )
     note = "What these tokens cost there: the same weights first, then the cheapest. Other weights give other vectors."
-    if len(apis) > len(rows):
-        note += f" {count(len(apis) - len(rows))} more are in the plan's JSON."
-    note += f" Oldest look: {short(min(api['as_of'] for api in apis))}."
-    return section(
-        "Hosted APIs", note, table("Hosted APIs", columns, rows, wide={1, 7}, left={2}), kind="long"
-    )
+    if len(plan.hosted) > len(rows):
+        note += f" {count(len(plan.hosted) - len(rows))} more are in the plan's JSON."
+    note += f" Oldest price: {min(api.as_of for api in plan.hosted)}."
+    made = table("Hosted APIs", columns, rows, wide={1, 7}, left={2})
+    return section("Hosted APIs", note, made, kind="long")
 
 
-def kinds(plan: Json) -> Section:
-    """Every GPU, size, cloud and purchase alone."""
-    found = plan["kinds"]
+def types_section(plan: SavedPlan) -> Section:
+    """Each GPU, machine size, cloud and purchase kind doing all the work alone."""
     rows = [
         (
-            over(machine(kind), purchase(kind)),
-            short(kind["region"]),
-            count(kind["machines"]),
-            money_of_text(kind["usd_per_hour"]),
-            rate(kind["tokens_per_second"]),
-            hours_text(kind["hours"]["p50"]),
-            over(money_of_text(kind["usd"]["p50"]), between(kind["usd"], money_of_text)),
-            money_of_text(kind["usd_per_million_tokens"]),
+            with_detail(machine(kind), purchase(kind)),
+            short(kind.region),
+            count(kind.machines),
+            money(kind.usd_per_hour),
+            rate(kind.tokens_per_second),
+            hours_in_words(kind.hours.p50),
+            with_detail(money(kind.usd.p50), between(kind.usd, money)),
+            money(kind.usd_per_million_tokens),
         )
-        for kind in found[:KINDS]
+        for kind in plan.kinds[:SHOWN_TYPES]
     ]
+    if not rows:
+        return None
     columns = (
         *("Machine", "Cheapest place", "Machines", "$ per hour", "Speed"),
         *("Time", "Dollars", "$ per 1M tokens"),
     )
-    note = "Each kind of machine doing all the work, as many as the deadline needs, with no limit on their number. "
-    note += first(len(rows), len(found), "kinds")
+    note = (
+        "Each machine type doing all the work, as many as the deadline needs, with no limit on their number. "
+    )
+    note += shown_of(len(rows), len(plan.kinds), "types")
     made = table("Machines alone", columns, rows, left={1})
-    return section("Every machine alone", note, made, kind="long") if rows else None
+    return section("Every machine alone", note, made, kind="long")
 
 
-def _three(spread: Json, unit: float) -> tuple[float, float, float]:
-    low, middle, high = (float(spread[p]) * unit for p in ("p10", "p50", "p90"))
-    return low, middle, high
+def _frontier_rows(plan: SavedPlan) -> list[FrontierRow]:
+    """The fleets of the frontier from the soonest on, with the chosen one, which may be between them."""
+    totals = plan.totals
+    chosen = FrontierRow(totals.hours, totals.usd, totals.machines, plan.lots, chosen=True)
+    found = [
+        FrontierRow(f.hours, f.usd, f.machines, f.lots, chosen=False)
+        for f in plan.frontier
+        if f.usd.p50 is not None
+    ]
+    if found and totals.usd.p50 is not None:
+        found = [f for f in found if not _same(f, chosen)]
+        found.append(chosen)
+    return sorted(found, key=lambda row: row.hours.p50)
+
+
+def _same(row: FrontierRow, other: FrontierRow) -> bool:
+    return (row.hours, row.usd, row.machines) == (other.hours, other.usd, other.machines)
+
+
+def _point(row: FrontierRow, mark: str, title: str, *, over: bool) -> FleetPoint:
+    hours, usd = row.hours, row.usd
+    assert usd.p10 is not None, "a fleet without dollars is not drawn"
+    assert usd.p50 is not None
+    assert usd.p90 is not None
+    return FleetPoint(
+        seconds=(hours.p10 * 3600, hours.p50 * 3600, hours.p90 * 3600),
+        usd=(float(usd.p10), float(usd.p50), float(usd.p90)),
+        mark=mark,
+        title=title,
+        chosen=row.chosen,
+        over=over,
+    )

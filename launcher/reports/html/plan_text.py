@@ -1,105 +1,113 @@
-"""Machines, places and spreads of a plan's JSON in the few words that a page has room for.
+"""Machines, places and ranges of a saved plan in the few words that the page has room for.
 
-Knows the plan's fields and no page. A name from outside may be as long as it likes: it is cut.
+Knows the plan, and no page. A foreign name may have any length: it is cut.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from launcher.format import compact, count, duration, money, plain
+from launcher.format import compact, count, duration, money, plain, plural
+from launcher.jobs.job import JobLimits
+from launcher.planning.saved_plan import (
+    CorpusFigures,
+    GroupSummary,
+    HoursQuantiles,
+    MachineGroup,
+    QuotaNeed,
+    SavedPlan,
+    SingleTypeFleet,
+    UsdQuantiles,
+)
 from launcher.reports.html.elements import Markup, join, tag
 
-LOTS = 3  # of a fleet in one cell
-LETTERS = 200  # of a name
+SHOWN_GROUPS = 3  # of a fleet in one cell
+SHOWN_LETTERS = 200  # of a name
 
-Json = Mapping[str, Any]
-
-
-def deadline_of(plan: Json) -> float | None:
-    """Hours from when the plan was made."""
-    limits = plan["work"]["job"]["limits"]
-    if limits["deadline_at"] is None:
-        return limits["deadline_hours"]
-    left = datetime.fromisoformat(limits["deadline_at"]) - datetime.fromisoformat(plan["created"])
-    return left.total_seconds() / 3600
+MachineType = MachineGroup | GroupSummary | SingleTypeFleet
 
 
-def interval(profile: Json, name: str, text: Callable[[float], str] = compact) -> str:
-    """Between what an estimate lies; nothing of what was counted."""
-    low, high = profile["interval"][name]
+def deadline_hours(plan: SavedPlan, limits: JobLimits) -> float | None:
+    """Hours from the making of the plan to the deadline; None if there is none."""
+    if limits.deadline_at is None:
+        return limits.deadline_hours
+    return (datetime.fromisoformat(limits.deadline_at) - plan.created).total_seconds() / 3600
+
+
+def interval(profile: CorpusFigures, name: str, text: Callable[[float], str] = compact) -> str:
+    """The 95 % interval of an estimated count; empty if it was counted exactly."""
+    low, high = profile.interval[name]
     return "" if low == high else f"{text(low)} to {text(high)}"
 
 
-def between(spread: Json, text: Callable[[Any], str]) -> str:
-    """P10 and P90; nothing where they are unknown."""
-    return "" if spread["p10"] is None else f"{text(spread['p10'])} to {text(spread['p90'])}"
+def between(quantiles: UsdQuantiles | HoursQuantiles, text: Callable[[Any], str]) -> str:
+    """P10 and P90; empty if they are unknown."""
+    return "" if quantiles.p10 is None else f"{text(quantiles.p10)} to {text(quantiles.p90)}"
 
 
-def more(usd: str | None) -> str:
-    """What another way costs more than the chosen one."""
+def extra_cost(usd: Decimal | None) -> str:
+    """What another fleet costs more than the chosen one."""
     if usd is None:
         return "?"
-    amount = Decimal(usd)
-    return "the same" if not amount else f"{'+' if amount > 0 else ''}{money(amount)}"
+    return "the same" if not usd else f"{'+' if usd > 0 else ''}{money(usd)}"
 
 
-def machine(kind: Json) -> str:
-    return "this machine" if is_local(kind) else f"{kind['gpus_per_machine']:g} x {short(kind['gpu'])}"
+def machine(kind: MachineType) -> str:
+    """A machine type, such as `8 x L4`."""
+    return "this machine" if is_local(kind) else f"{kind.gpus_per_machine:g} x {short(kind.gpu)}"
 
 
-def purchase(kind: Json, *, bare: bool = False) -> str:
+def purchase(kind: MachineType | QuotaNeed, *, bare: bool = False) -> str:
+    """Cloud and purchase kind, such as `aws, spot`; `bare` leaves the cloud out. Empty for this machine."""
     if is_local(kind):
         return ""
-    bought = "spot" if kind["spot"] else "on demand"
-    return bought if bare else f"{short(kind['cloud'])}, {bought}"
+    bought = "spot" if kind.spot else "on demand"
+    return bought if bare else f"{short(kind.cloud)}, {bought}"
 
 
-def place(lot: Json) -> str:
-    cheapest, *others = lot["regions"]
-    rest = f" and {many(len(others), 'region')} more" if others else ""
-    return f"{short(lot['cloud'])} {short(cheapest)}{rest}, {purchase(lot, bare=True)}"
+def place(group: MachineGroup) -> str:
+    """The cheapest region of a group, how many others it has, and its purchase kind."""
+    cheapest, *others = group.regions
+    rest = f" and {plural(len(others), 'region')} more" if others else ""
+    return f"{short(group.cloud)} {short(cheapest)}{rest}, {purchase(group, bare=True)}"
 
 
-def fleet(lots: Sequence[Json]) -> str:
-    """Most of a fleet in few words."""
-    said = [
-        f"{count(lot['machines'])} of {machine(lot)} ({purchase(lot)})".removesuffix(" ()")
-        for lot in lots[:LOTS]
+def fleet(groups: Sequence[MachineGroup | GroupSummary]) -> str:
+    """The first groups of a fleet, and how many more it has."""
+    parts = [
+        f"{count(group.machines)} of {machine(group)} ({purchase(group)})".removesuffix(" ()")
+        for group in groups[:SHOWN_GROUPS]
     ]
-    return ", ".join(said) + (f" and {many(len(lots) - LOTS, 'lot')} more" if len(lots) > LOTS else "")
+    more = len(groups) - SHOWN_GROUPS
+    return ", ".join(parts) + (f" and {plural(more, 'group')} more" if more > 0 else "")
 
 
-def is_local(kind: Json) -> bool:
-    return kind["cloud"] == "local"
+def is_local(kind: MachineType | QuotaNeed) -> bool:
+    """Whether this is the machine that embedfleet runs on."""
+    return kind.cloud == "local"
 
 
-def hours_text(hours: float) -> str:
+def hours_in_words(hours: float) -> str:
+    """Hours as a duration, such as `2 h 6 min`."""
     return duration(hours * 3600)
 
 
 def spaced(name: str) -> str:
+    """A field's name with spaces, cut to a readable length."""
     return short(name).replace("_", " ")
 
 
-def aside(text: str) -> str:
+def in_brackets(text: str) -> str:
+    """The text in brackets after a space; empty if there is none."""
     return f" ({text})" if text else ""
 
 
-def first(shown: int, all_of_them: int, things: str) -> str:
-    """How many are shown, where not all are."""
-    return "" if shown >= all_of_them else f"The first {count(shown)} of {count(all_of_them)} {things}."
-
-
 def short(text: str) -> str:
-    return plain(text if len(text) <= LETTERS else f"{text[:LETTERS]}\N{HORIZONTAL ELLIPSIS}")
+    """Foreign text, cut to a readable length."""
+    return plain(text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}\N{HORIZONTAL ELLIPSIS}")
 
 
-def many(n: int, thing: str) -> str:
-    return f"{count(n)} {thing}{'' if n == 1 else 's'}"
-
-
-def over(said: str, below: str) -> Markup:
-    """A figure or a name with what belongs to it in small under it, such as P10 and P90 of a P50."""
-    return join(said, tag("span", below, class_="between") if below else "")
+def with_detail(text: str, detail: str) -> Markup:
+    """A figure or a name, and below it in small what belongs to it, such as P10 and P90 of a P50."""
+    return join(text, tag("span", detail, class_="between") if detail else "")

@@ -1,9 +1,9 @@
-"""What is different between two plans, on one terminal screen.
+"""The differences between two plans on one terminal screen.
 
-Reads the JSON of `diff`; knows no plan. Rows beyond what a screen holds are counted, and stand in --json.
+Knows the document of `diff`, and no plan. Rows that do not fit are counted; --json has them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -11,152 +11,162 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.format import count, duration, money, money_of_text, plain, rate, utc_time
+from launcher.format import count, duration, hours_text, money, plain, rate, signed_money, utc_time
+from launcher.planning.plan_diff import (
+    CheapestChange,
+    DiffDocument,
+    GroupChange,
+    GroupSide,
+    NumberChange,
+    PlanHead,
+    PriceChange,
+    Reasons,
+    SpeedChange,
+    UsdChange,
+    ValueChange,
+)
+from launcher.planning.saved_plan import CheaperOption
 
-ROWS = 6  # of a table
-FEW = 3  # cheapest places, speeds, sentences
-WIDE = 36  # characters of a value of the job
-LONG = 18  # of a region, and of where a speed comes from
-FIRST = ("documents", "chunks", "tokens", "model")  # of the work: what most of the dollars hang on
-HOURS = ("limits.deadline_hours",)
-DOLLARS = ("limits.budget", "local.usd_per_hour")
-LISTINGS = ("lengths", "corpus.lengths", "quota")  # too long for a cell
+SHOWN_ROWS = 6  # of a table
+SHOWN_FEW = 3  # cheapest places, speeds, sentences
+VALUE_LETTERS = 36  # of a value of the job
+SHORT_LETTERS = 18  # of a region, and of the source of a speed
+FIRST_FACTS = ("documents", "chunks", "tokens", "model")  # of the work: what most of the dollars depend on
+HOURS_FACTS = ("limits.deadline_hours",)
+DOLLAR_FACTS = ("limits.budget", "local.usd_per_hour")
+LONG_FACTS = ("lengths", "corpus.lengths", "quota")  # too long for a cell
 
-Json = Mapping[str, Any]
+Change = UsdChange | NumberChange
+Cells = tuple[str, ...]
 
 
-def diff_text(body: Json) -> RenderableType:
-    """The verdict, figures side by side, then what is behind them."""
-    lines: list[RenderableType] = [Text(said, "bold") for said in _verdict(body)]
-    lines += [
-        Text(f"{letter}  {_head(body[side])}", "dim") for letter, side in (("A", "one"), ("B", "other"))
-    ]
-    if body["equal"]:
+def diff_text(document: DiffDocument) -> RenderableType:
+    """The verdict, the figures side by side, then what causes the differences."""
+    lines: list[RenderableType] = [Text(sentence, "bold") for sentence in _verdict(document)]
+    lines += [Text(f"A  {_head(document.one)}", "dim"), Text(f"B  {_head(document.other)}", "dim")]
+    if document.equal:
         return Group(*lines)
-    lines += [Text(), _figures(body), *(Text(said) for said in (*_unknown(body["items"]), *_because(body)))]
+    sentences = [*_unknown(document.items), *_reasons(document.because)]
+    lines += [Text(), _figures(document), *map(Text, sentences)]
     for title, rows in (
-        ("work", _facts(body["work"])),
-        ("limits", _facts(body["limits"])),
-        ("machines", _lots(body["lots"])),
-        ("$/h, same place", _prices(body["prices"])),
-        ("cheapest place", _cheapest(body["cheapest"])),
-        ("tok/s of one GPU", _speeds(body["speeds"])),
+        ("work", _facts(document.work)),
+        ("limits", _facts(document.limits)),
+        ("machines", _groups(document.lots)),
+        ("$/h, same place", _prices(document.prices)),
+        ("cheapest place", _cheapest(document.cheapest)),
+        ("tok/s of one GPU", _speeds(document.speeds)),
     ):
         if rows:
             lines += [Text(), _table(title, rows)]
-    notes = [*_notes(body)]
-    return Group(*lines, *([Text()] if notes else []), *(Text(said) for said in notes))
+    notes = [*_notes(document)]
+    return Group(*lines, *([Text()] if notes else []), *map(Text, notes))
 
 
-def _verdict(body: Json) -> list[str]:
-    """The plain sentence, and whether a way without a fleet came or went."""
-    usd, hours = body["totals"]["usd"]["p50"], body["totals"]["hours"]["p50"]
-    if body["equal"]:
+def _verdict(document: DiffDocument) -> list[str]:
+    """Which plan costs more and takes longer, and whether an option cheaper than the fleet came or went."""
+    usd, hours = document.totals.usd.p50, document.totals.hours.p50
+    if document.equal:
         return ["The plans are equal: the same work, machines, dollars and hours."]
-    said = [_dearer(usd), _longer(hours)]
-    if usd["difference"] is not None and not _moved(usd) and not _moved(hours):
-        said = [f"B costs {money_of_text(usd['other'])} and takes {_hours(hours['other'])}, as A does"]
-    found = [_cheaper(body[side]["cheaper"]) for side in ("one", "other")]
-    more = [] if found[0] == found[1] else [f"Cheaper than the fleet: for A {found[0]}, for B {found[1]}"]
-    return [f"{'; '.join(said)}.", *more]
+    sentence = f"{_cost(usd)}; {_time(hours)}."
+    if usd.difference is not None and not _changed(usd) and not _changed(hours):
+        sentence = f"B costs {money(usd.other)} and takes {hours_text(hours.other)}, as A does."
+    before, after = _cheaper(document.one.cheaper), _cheaper(document.other.cheaper)
+    more = [] if before == after else [f"Cheaper than the fleet: for A {before}, for B {after}"]
+    return [sentence, *more]
 
 
-def _dearer(usd: Json) -> str:
-    if usd["difference"] is None:
-        return f"Which plan costs more is not known (A {money_of_text(usd['one'])}, B {money_of_text(usd['other'])})"
-    if not _moved(usd):
-        return f"B costs {money_of_text(usd['other'])}, as A does"
-    difference = Decimal(usd["difference"])
-    return f"B costs {money(abs(difference))} {'more' if difference > 0 else 'less'}{_in(usd['percent'])}"
+def _cost(usd: UsdChange) -> str:
+    if usd.difference is None:
+        return f"Which plan costs more is not known (A {money(usd.one)}, B {money(usd.other)})"
+    if not _changed(usd):
+        return f"B costs {money(usd.other)}, as A does"
+    more = "more" if usd.difference > 0 else "less"
+    return f"B costs {money(abs(usd.difference))} {more}{_in_brackets(usd.percent)}"
 
 
-def _longer(hours: Json) -> str:
-    if not _moved(hours):
-        return f"it takes {_hours(hours['other'])}, as A does"
-    difference = hours["difference"]
-    return (
-        f"it takes {_hours(abs(difference))} {'longer' if difference > 0 else 'less'}{_in(hours['percent'])}"
-    )
+def _time(hours: NumberChange) -> str:
+    if not _changed(hours):
+        return f"it takes {hours_text(hours.other)}, as A does"
+    more = "longer" if hours.difference > 0 else "less"
+    return f"it takes {hours_text(abs(hours.difference))} {more}{_in_brackets(hours.percent)}"
 
 
-def _cheaper(found: Json | None) -> str:
+def _cheaper(found: CheaperOption | None) -> str:
     if found is None:
         return "nothing"
-    other = "" if found["comparable"] else ", another model"
-    return f"{plain(found['name'])} ({money_of_text(found['usd'])}{other})"
+    other = "" if found.comparable else ", another model"
+    return f"{plain(found.name)} ({money(found.usd)}{other})"
 
 
-def _head(plan: Json) -> str:
-    as_of = f", oldest price of {plain(plan['prices_as_of'])}" if plan["prices_as_of"] else ""
-    return f"{plain(plan['run'])}, planned {utc_time(plan['created'])}{as_of}"
+def _head(plan: PlanHead) -> str:
+    as_of = f", oldest price of {plan.prices_as_of}" if plan.prices_as_of else ""
+    return f"{plain(plan.run)}, planned {utc_time(plan.created)}{as_of}"
 
 
-def _figures(body: Json) -> Table:
-    """Totals, and the items that either plan has."""
-    totals, table = body["totals"], _columns("", "A", "B", "B less A", "")
-    usd, hours = totals["usd"], totals["hours"]
-    for name, pair in (("dollars, P50", usd["p50"]), ("dollars, P90", usd["p90"])):
-        table.add_row(name, *_pair(pair, money_of_text), style="bold" if "50" in name else None)
-    for name, pair in (("time, P50", hours["p50"]), ("time, P90", hours["p90"])):
-        table.add_row(name, *_pair(pair, _hours), style="bold" if "50" in name else None)
-    table.add_row("dollars per 1M tokens", *_pair(totals["usd_per_million_tokens"], money_of_text))
-    table.add_row("machines", *_pair(totals["machines"], count))
-    for name, pair in body["items"].items():
-        sides = [side for side in (pair["one"], pair["other"]) if side is not None]
-        if len(sides) == 1 or any(map(Decimal, sides)):
-            table.add_row(f"  {_words(name)}", *_pair(pair, money_of_text))
+def _figures(document: DiffDocument) -> Table:
+    """The totals, and the items that either plan has."""
+    totals, table = document.totals, _columns("", "A", "B", "B less A", "")
+    usd, hours = totals.usd, totals.hours
+    table.add_row("dollars, P50", *_change(usd.p50, money), style="bold")
+    table.add_row("dollars, P90", *_change(usd.p90, money))
+    table.add_row("time, P50", *_change(hours.p50, hours_text), style="bold")
+    table.add_row("time, P90", *_change(hours.p90, hours_text))
+    table.add_row("dollars per 1M tokens", *_change(totals.usd_per_million_tokens, money))
+    table.add_row("machines", *_change(totals.machines, count))
+    for name, change in document.items.items():
+        known = [usd for usd in (change.one, change.other) if usd is not None]
+        if len(known) == 1 or any(known):
+            table.add_row(f"  {_words(name)}", *_change(change, money))
     return table
 
 
-def _unknown(items: Json) -> list[str]:
-    """What neither plan has a price for, in one line instead of a row each."""
-    names = [_words(name) for name, pair in items.items() if pair["one"] is None and pair["other"] is None]
+def _unknown(items: Mapping[str, UsdChange]) -> list[str]:
+    """The items that neither plan has a price for, in one line instead of a row each."""
+    names = [_words(name) for name, usd in items.items() if usd.one is None and usd.other is None]
     return [f"  not known of either: {', '.join(names)}"] if names else []
 
 
-def _pair(pair: Json, text: Any) -> tuple[str, str, str, str]:
-    difference = pair["difference"]
+def _change(change: Change, text: Callable[[Any], str]) -> tuple[str, str, str, str]:
+    one, other, difference = text(change.one), text(change.other), change.difference
     if difference is None:
-        return text(pair["one"]), text(pair["other"]), "?", ""
-    if not _moved(pair):
-        return text(pair["one"]), text(pair["other"]), "", ""
-    sign = "+" if Decimal(difference) > 0 else ""
-    return text(pair["one"]), text(pair["other"]), sign + text(difference), _percent(pair["percent"])
+        return one, other, "?", ""
+    if not _changed(change):
+        return one, other, "", ""
+    return one, other, f"{'+' if difference > 0 else ''}{text(difference)}", _percent(change.percent)
 
 
-def _because(body: Json) -> list[str]:
-    """The two parts of the difference; nothing where the work is the same, for then it is all the second."""
-    parts = body["because"]
-    if parts["from_tokens"] is None or not Decimal(parts["from_tokens"]):
+def _reasons(reasons: Reasons) -> list[str]:
+    """The two parts of the difference; nothing if the number of tokens is the same, for then it is all the second."""
+    tokens, each = reasons.from_tokens, reasons.from_usd_per_token
+    if not tokens or each is None:
         return []
-    tokens, each = (Decimal(parts[name]) for name in ("from_tokens", "from_usd_per_token"))
     more, dearer = "more" if tokens > 0 else "fewer", "dearer" if each > 0 else "cheaper"
-    said = f"of the difference {_signed(tokens)} is for {more} tokens"
-    return [said + (f", {_signed(each)} for {dearer} ones" if each else "")]
+    sentence = f"of the difference {signed_money(tokens)} is for {more} tokens"
+    return [sentence + (f", {signed_money(each)} for {dearer} ones" if each else "")]
 
 
-def _facts(facts: Sequence[Json]) -> list[tuple[str, ...]]:
-    ordered = sorted(facts, key=lambda fact: fact["name"] not in FIRST)
-    rows = [(fact["name"], fact["one"], fact["other"]) for fact in ordered]
-    return _first([(plain(name), _value(name, one), _value(name, other)) for name, one, other in rows])
+def _facts(facts: Sequence[ValueChange]) -> list[Cells]:
+    ordered = sorted(facts, key=lambda fact: fact.name not in FIRST_FACTS)
+    rows = [(plain(f.name), _value(f.name, f.one), _value(f.name, f.other)) for f in ordered]
+    return _first(rows)
 
 
 def _value(name: str, value: Any) -> str:
-    """A value of the job in few words; `-` for what was not said."""
+    """A value of the job in few words; `-` if it was not given."""
     text = plain(value)
     if value is None or value == []:
         text = "-"
-    elif name in LISTINGS:
+    elif name in LONG_FACTS:
         text = _listing(cast("Sequence[Any]", value))
-    elif name in HOURS:
+    elif name in HOURS_FACTS:
         text = duration(value * 3600)
-    elif name in DOLLARS:
-        text = money_of_text(value)
+    elif name in DOLLAR_FACTS:
+        text = money(Decimal(value))
     elif isinstance(value, list):
         text = plain(", ".join(map(str, cast("list[Any]", value))))
     elif isinstance(value, int) and not isinstance(value, bool):
         text = count(value)
-    return text if len(text) <= WIDE else f"{text[: WIDE - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return text if len(text) <= VALUE_LETTERS else f"{text[: VALUE_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _listing(value: Sequence[Any]) -> str:
@@ -165,99 +175,99 @@ def _listing(value: Sequence[Any]) -> str:
     return f"{len(value)} in --json"
 
 
-def _lots(lots: Sequence[Json]) -> list[tuple[str, ...]]:
-    changed = [lot for lot in lots if lot["change"] != "same"]
-    kept = len(lots) - len(changed)
-    rows = [(_machine(lot), _side(lot["one"]), _side(lot["other"])) for lot in changed]
+def _groups(groups: Sequence[GroupChange]) -> list[Cells]:
+    changed = [group for group in groups if group.change != "same"]
+    kept = len(groups) - len(changed)
+    rows = [(_machine(group), _side(group.one), _side(group.other)) for group in changed]
     return _first(rows) + ([(f"and {kept} that stay",)] if kept and rows else [])
 
 
-def _side(lot: Json | None) -> str:
-    if lot is None:
+def _side(group: GroupSide | None) -> str:
+    if group is None:
         return "-"
-    first, *others = lot["regions"]
+    first, *others = group.regions
     more = f" and {len(others)} more" if others else ""
-    return f"{count(lot['machines'])} at {money_of_text(lot['usd_per_hour'])}/h, {plain(first)[:LONG]}{more}"
+    return f"{count(group.machines)} at {money(group.usd_per_hour)}/h, {_short(first)}{more}"
 
 
-def _prices(prices: Sequence[Json]) -> list[tuple[str, ...]]:
+def _prices(prices: Sequence[PriceChange]) -> list[Cells]:
     return _first(
         [
             (
-                f"{_machine(one)} {plain(one['zone'] or one['region'])[:LONG]}",
-                money_of_text(one["one"]),
-                money_of_text(one["other"]),
-                _percent(one["percent"]),
+                f"{_machine(one)} {_short(one.zone or one.region)}",
+                money(one.one),
+                money(one.other),
+                _percent(one.percent),
             )
             for one in prices
         ]
     )
 
 
-def _cheapest(kinds: Sequence[Json]) -> list[tuple[str, ...]]:
-    return _first(
-        [
-            (
-                _machine(kind),
-                *(
-                    f"{plain(at['region'])[:LONG]} {money_of_text(at['usd_per_hour'])}"
-                    for at in (kind["one"], kind["other"])
-                ),
-            )
-            for kind in kinds
-        ],
-        FEW,
-    )
+def _cheapest(changes: Sequence[CheapestChange]) -> list[Cells]:
+    rows = [
+        (
+            _machine(change),
+            *(f"{_short(place.region)} {money(place.usd_per_hour)}" for place in (change.one, change.other)),
+        )
+        for change in changes
+    ]
+    return _first(rows, SHOWN_FEW)
 
 
-def _speeds(speeds: Sequence[Json]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
+def _speeds(speeds: Sequence[SpeedChange]) -> list[Cells]:
+    rows: list[Cells] = []
     for one in speeds:
-        name = plain(one["gpu"]) + (f", {one['share']:g} of it" if 0 < one["share"] < 1 else "")
-        figures = tuple(rate(one[side]).removesuffix(" tok/s") for side in ("one", "other"))
-        sources = _kind_of(one["one_source"]), _kind_of(one["other_source"])
-        why = "" if sources[0] == sources[1] else f"{sources[0]}, then {sources[1]}"
-        rows.append((name, *figures, _percent(one["percent"]), why))
-    return _first(rows, FEW)
+        name = plain(one.gpu) + (f", {one.share:g} of it" if 0 < one.share < 1 else "")
+        figures = tuple(rate(speed).removesuffix(" tok/s") for speed in (one.one, one.other))
+        before, after = _source_words(one.one_source), _source_words(one.other_source)
+        why = "" if before == after else f"{before}, then {after}"
+        rows.append((name, *figures, _percent(one.percent), why))
+    return _first(rows, SHOWN_FEW)
 
 
-def _kind_of(source: str) -> str:
-    """The first words of where a speed comes from: predicted, measured here, the job file."""
+def _source_words(source: str) -> str:
+    """The first words of the source of a speed: predicted, measured here, the job file."""
     words = plain(source).replace(",", ":").split(":")[0]
-    return words if len(words) <= LONG else f"{words[: LONG - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return words if len(words) <= SHORT_LETTERS else f"{words[: SHORT_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _notes(body: Json) -> Iterable[str]:
-    for title, name in (("binds", "binding"), ("not priced", "not_priced")):
-        for letter, side in (("A", "one"), ("B", "other")):
-            said = body[name][side]
-            more = f"; and {len(said) - FEW} more" if len(said) > FEW else ""
-            if said:
-                yield f"{title} in {letter} alone: {'; '.join(map(plain, said[:FEW]))}{more}"
-    if body["also"]:
-        yield f"different too: {', '.join(map(_words, body['also']))}"
+def _notes(document: DiffDocument) -> Iterator[str]:
+    for title, sentences in (("binds", document.binding), ("not priced", document.not_priced)):
+        for letter, own in (("A", sentences.one), ("B", sentences.other)):
+            more = f"; and {len(own) - SHOWN_FEW} more" if len(own) > SHOWN_FEW else ""
+            if own:
+                yield f"{title} in {letter} alone: {'; '.join(map(plain, own[:SHOWN_FEW]))}{more}"
+    if document.also:
+        yield f"different too: {', '.join(map(_words, document.also))}"
 
 
 def _words(name: str) -> str:
     return plain(name).replace("_", " ")
 
 
-def _machine(kind: Json) -> str:
-    if kind["cloud"] == "local":
+def _short(name: str) -> str:
+    return plain(name)[:SHORT_LETTERS]
+
+
+def _machine(kind: GroupChange | PriceChange | CheapestChange) -> str:
+    if kind.cloud == "local":
         return "this machine"
-    bought = "spot" if kind["spot"] else "on demand"
-    return f"{kind['gpus_per_machine']:g} x {plain(kind['gpu'])} {plain(kind['cloud'])} {bought}"
+    bought = "spot" if kind.spot else "on demand"
+    return f"{kind.gpus_per_machine:g} x {plain(kind.gpu)} {plain(kind.cloud)} {bought}"
 
 
-def _first(rows: list[tuple[str, ...]], most: int = ROWS) -> list[tuple[str, ...]]:
-    return rows if len(rows) <= most else [*rows[:most], (f"and {len(rows) - most} more in --json",)]
+def _first(rows: Sequence[Cells], most: int = SHOWN_ROWS) -> list[Cells]:
+    if len(rows) <= most:
+        return list(rows)
+    return [*rows[:most], (f"and {len(rows) - most} more in --json",)]
 
 
-def _moved(pair: Json) -> bool:
-    return bool(pair["difference"]) and bool(Decimal(pair["difference"]))
+def _changed(change: Change) -> bool:
+    return bool(change.difference)
 
 
-def _in(percent: float | None) -> str:
+def _in_brackets(percent: float | None) -> str:
     return f" ({_percent(percent)})" if percent is not None else ""
 
 
@@ -266,14 +276,6 @@ def _percent(percent: float | None) -> str:
     if percent is None:
         return ""
     return f"{percent / 100 + 1:,.0f} x" if percent >= 900 else f"{percent:+.1f} %"
-
-
-def _signed(usd: Decimal) -> str:
-    return f"{'+' if usd > 0 else ''}{money(usd)}"
-
-
-def _hours(hours: float | None) -> str:
-    return duration(None if hours is None else hours * 3600)
 
 
 def _table(title: str, rows: Sequence[Sequence[str]]) -> Table:

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from launcher.format import money, plain
 from pricing.offer import FLAGS, Offer
-from pricing.price_book import STALE, row
-from pricing.staleness import LIST_DAYS, SPOT_DAYS, days, stale
+from pricing.price_book import STALE, offer_row
+from pricing.staleness import LIST_DAYS, SPOT_DAYS, age_in_days, is_stale
 
 NEAR = 3  # suggestions in one hint
 WIDTH = 110  # characters of a line where the terminal does not say
@@ -76,7 +76,7 @@ def ordered(offers: Iterable[Offer], order: str, now: datetime) -> list[Offer]:
         "machine-hour": lambda o: o.usd_per_hour,
         "gpu": lambda o: o.gpu,
         "cloud": lambda o: o.cloud,
-        "age": lambda o: days(o, now),
+        "age": lambda o: age_in_days(o, now),
     }
     return sorted(offers, key=lambda o: (by[order](o), o.usd_per_gpu_hour, o.key))
 
@@ -104,14 +104,14 @@ def to_json(offers: Iterable[Offer], now: datetime) -> list[dict[str, Any]]:
     """The offers in the fields of a price book, and what follows from them. Written as CSV this is a price book."""
     found: list[dict[str, Any]] = []
     for offer in offers:
-        old = stale(offer, now)
+        old = is_stale(offer, now)
         each = f"{offer.usd_per_gpu_hour:.6f}".rstrip("0").rstrip(".")
         found.append(
-            row(offer)
+            offer_row(offer)
             | {
                 "flags": " ".join((*offer.flags, STALE) if old else offer.flags),
                 "usd_per_gpu_hour": each,
-                "age_days": days(offer, now),
+                "age_days": age_in_days(offer, now),
                 "stale": old,
             }
         )
@@ -146,7 +146,7 @@ def table(shown: Sequence[Line], now: datetime, width: int = WIDTH) -> Renderabl
     told: dict[str, None] = {}
     for line in shown:
         offer = line.offer
-        flags = [f for f in (STALE, *offer.flags) if f in WORDS and (f != STALE or stale(offer, now))]
+        flags = [f for f in (STALE, *offer.flags) if f in WORDS and (f != STALE or is_stale(offer, now))]
         told |= dict.fromkeys(flags)
         about = next((ABOUT[f] for f in offer.flags if f in ABOUT), "")
         out.add_row(
@@ -157,7 +157,7 @@ def table(shown: Sequence[Line], now: datetime, width: int = WIDTH) -> Renderabl
             plain(offer.cloud),
             _places(line.places, spare * 9 // 20),
             plain(offer.instance_type).removeprefix("Standard_"),  # which all of Azure's begin with
-            f"{about}{days(offer, now)} d",
+            f"{about}{age_in_days(offer, now)} d",
             " ".join(WORDS[f] for f in flags),
         )
     return Group(out, *(Text(f"{WORDS[f]}: {MEANING[f]}", style="dim") for f in told))

@@ -3,11 +3,11 @@
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +19,7 @@ from launcher.reports.assemble import report_of
 from launcher.reports.focus_csv import COLUMNS, rows, to_csv
 from launcher.reports.markdown import report_md
 from launcher.reports.report import Report
-from launcher.reports.report_json import to_json
+from launcher.reports.report_json import report_document
 from tests.support import ledger_history
 from tests.support.ledger_history import NOW_SECONDS, RUN, at
 
@@ -58,8 +58,6 @@ def test_every_csv_row_has_the_runs_label(report: Report) -> None:
 
 
 def test_csv_formula_is_escaped(report: Report) -> None:
-    from dataclasses import replace
-
     machines = (replace(report.machines[0], instance_type="=cmd()"), *report.machines[1:])
     text = to_csv(replace(report, machines=machines))
     assert "'=cmd()" in text
@@ -73,8 +71,7 @@ def test_daily_costs_add_up_to_the_known_total(report: Report) -> None:
 
 
 def test_markdown_has_the_total_and_escapes_names(report: Report) -> None:
-    body: dict[str, Any] = to_json(report) | {"name": EVIL}
-    text = report_md(body)
+    text = report_md(replace(report_document(report), name=EVIL))
     assert "<script>" not in text
     assert "| **total** |" in text
     assert "From the plan to the bill" in text

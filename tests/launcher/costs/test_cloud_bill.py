@@ -179,15 +179,13 @@ def test_metered_and_billed_stand_side_by_side_and_add_up(tmp_path: Path) -> Non
         f"0.05,USD,2026-11-02,AWS Data Transfer,{tags}\n"
     )
     day = date(2026, 11, 2)
-    body = reconcile(
+    found = reconcile(
         RUN, {(day, EC2): Decimal("1.45"), (day, "Amazon EBS"): Decimal("0.2")}, [read(path, RUN)], ["x"]
     )
-    assert [
-        (row["service"], row["metered_usd"], row["billed_usd"], row["difference_usd"])
-        for row in body["lines"]
-    ] == [
-        ("AWS Data Transfer", None, "0.05", "0.05"),
-        ("Amazon EBS", "0.2", None, "-0.2"),
-        (EC2, "1.45", "1.5", "0.05"),
+    assert [(row.service, row.metered_usd, row.billed_usd, row.difference_usd) for row in found.lines] == [
+        ("AWS Data Transfer", None, Decimal("0.05"), Decimal("0.05")),
+        ("Amazon EBS", Decimal("0.2"), None, Decimal("-0.2")),
+        (EC2, Decimal("1.45"), Decimal("1.5"), Decimal("0.05")),
     ]
-    assert (body["metered_usd"], body["billed_usd"], body["difference_usd"]) == ("1.65", "1.55", "-0.1")
+    assert found.difference_usd == found.billed_usd - found.metered_usd == Decimal("-0.1")
+    assert found.metered_usd == Decimal("1.65")

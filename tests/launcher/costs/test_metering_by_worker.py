@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from launcher.costs.metering import MICROSECOND, MachineTime, Other, meter
 from launcher.costs.waterfall import returns, waterfall
 from launcher.money import USD_GRAIN
+from launcher.planning.saved_plan import SavedPlan
 from tasks.protocol.receipt import Receipt
+from tests.support import sample_plan
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
@@ -25,6 +27,18 @@ def machine(name: str = "m", **more: Any) -> MachineTime:
         "ready": None, "ended": at(100), "state": "STOPPED", "cloud": "aws", "purchase": "on-demand",
     }  # fmt: skip
     return MachineTime(**fields | more)
+
+
+def planned(partial: dict[str, Any]) -> SavedPlan:
+    """The sample plan with these tokens, machine groups and items; any other item has no price."""
+    body = sample_plan.plan()
+    group = body["lots"][0]
+    return sample_plan.saved(
+        profile=body["profile"] | partial["profile"],
+        lots=[group | given for given in partial["lots"]],
+        totals=body["totals"]
+        | {"items": dict.fromkeys(body["totals"]["items"]) | partial["totals"]["items"]},
+    )
 
 
 def receipt(worker: str, started: float, finished: float, tokens: int = 1_000) -> Receipt:
@@ -176,7 +190,7 @@ def test_the_waterfall_has_no_gap(
     plan: dict[str, Any], lives: list[MachineTime], work: list[Receipt], others: list[Other]
 ) -> None:
     spend = meter(lives, work, [], at(5_000), others)
-    found = waterfall(plan, spend, lives, work)
+    found = waterfall(planned(plan), spend, lives, work)
     assert found is not None
     assert (
         found.planned + sum((step.usd for step in found.steps), Decimal(0)) == found.actual == spend.known_usd
@@ -208,7 +222,7 @@ def test_what_rounding_leaves_is_no_change_of_prices(lives: list[MachineTime], w
             }
         },
     }
-    found = waterfall(plan, meter(lives, work, [], at(5_000)), lives, work)
+    found = waterfall(planned(plan), meter(lives, work, [], at(5_000)), lives, work)
     assert found is not None
     assert found.steps
     assert "prices" not in {step.cause for step in found.steps}

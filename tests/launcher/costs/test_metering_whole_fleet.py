@@ -11,11 +11,12 @@ import pytest
 
 from launcher.corpus.profile import declared_profile
 from launcher.costs.metering import PARTS
+from launcher.documents import to_json
 from launcher.jobs.parse import parse
 from launcher.planning.candidates import CandidateContext, find_candidates
 from launcher.reports.assemble import report_of
 from launcher.reports.report import Report
-from launcher.reports.report_json import to_json
+from launcher.reports.report_json import report_document
 from launcher.throughput.model_shapes import shape
 from pricing.price_book import load
 from tests.support import ledger_history
@@ -31,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
 
 @pytest.fixture(scope="module")
 def body(report: Report) -> dict[str, Any]:
-    return to_json(report)
+    return to_json(report_document(report))
 
 
 def truth(cloud: str | None = None) -> Decimal:

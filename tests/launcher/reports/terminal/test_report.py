@@ -1,69 +1,45 @@
-import json
 import os
+import subprocess
+import sys
+from dataclasses import replace
 from io import StringIO
-from typing import Any
 
 from rich.console import Console
 
-from launcher.reports.terminal.report import compare, report_text, shares
+from launcher.reports.document import ReportDocument
+from launcher.reports.terminal.report import report_text
+from tests.support import sample_report
 from tests.support.paths import GOLDEN
 
 WIDTH, LINES = 100, 40  # a terminal
 
 
-def report() -> dict[str, Any]:
-    """The report that test_report keeps."""
-    return json.loads((GOLDEN / "report.json").read_text())
-
-
-def printed(sample: dict[str, Any], width: int = WIDTH) -> str:
+def printed(report: ReportDocument, width: int = WIDTH) -> str:
     console = Console(file=StringIO(), width=width, color_system=None)
-    console.print(report_text(sample))
+    console.print(report_text(report))
     assert isinstance(console.file, StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
-def test_the_report_on_a_terminal_is_the_golden_one() -> None:
-    text, golden = printed(report()), GOLDEN / "report.txt"
+def test_text_is_the_golden_one() -> None:
+    text, golden = printed(sample_report.document()), GOLDEN / "report.txt"
     if os.environ.get("EMBEDFLEET_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()
 
 
-def test_the_report_fits_one_screen() -> None:
-    lines = printed(report() | {"unknown": [f"figure {i}: nobody knows" for i in range(50)]}).splitlines()
+def test_text_without_a_plan_fits_one_screen() -> None:
+    unknown = tuple(f"figure {i}: it was not measured" for i in range(50))
+    report = replace(sample_report.document(), unknown=unknown, waterfall=None, instead=())
+    lines = printed(report).splitlines()
     assert len(lines) <= LINES
     assert max(len(line) for line in lines) <= WIDTH
 
 
 def test_names_in_brackets_are_not_taken_for_colours() -> None:
-    assert "[red]run[/]" in printed(report() | {"name": "[red]run[/]"})
+    assert "[red]run[/]" in printed(replace(sample_report.document(), name="[red]run[/]"))
 
 
-def test_a_figure_above_its_p90_says_so() -> None:
-    dollars = next(row for row in compare(report()) if row.label == "Dollars")
-    assert dollars.difference == "+81.7 %, above P90"
-
-
-def test_a_figure_below_its_p10_says_so() -> None:
-    sample = report()
-    sample["actual"]["hours"] = 0.1
-    assert next(row for row in compare(sample) if row.label == "Time").difference == "-60.0 %, below P10"
-
-
-def test_a_figure_that_was_not_planned_has_no_difference() -> None:
-    sample = report()
-    sample["plan"]["tokens"] = None
-    tokens = next(row for row in compare(sample) if row.label == "Tokens")
-    assert (tokens.planned, tokens.difference) == ("?", "")
-
-
-def test_a_total_that_is_known_in_part_says_how_much() -> None:
-    sample = report()
-    sample["spend"]["total"] = None
-    assert "? (known: $0.4725)" in printed(sample)
-
-
-def test_the_parts_come_in_one_order() -> None:
-    order = ["useful", "lost", "cold_start", "waiting", "idle", "teardown"]
-    assert [share.part for share in shares(report())] == order
+def test_importing_the_page_does_not_import_rich() -> None:
+    code = "import sys, launcher.reports.html.report; sys.exit('rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

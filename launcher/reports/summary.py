@@ -1,0 +1,112 @@
+"""Figures of a report, ready to be read: the plan next to the run, and where the time and the dollars went.
+
+The page, the terminal text and Markdown show them. Knows the document, and no way to show it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from launcher.costs.metering import PARTS, Part
+from launcher.format import count, duration, hours_text, money, percent, rate, relative_change
+from launcher.reports.document import ReportDocument
+
+PART_NAMES: dict[Part, str] = {
+    "useful": "useful work",
+    "lost": "lost work",
+    "cold_start": "cold start",
+    "waiting": "waiting",
+    "idle": "idle",
+    "teardown": "teardown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FigureComparison:
+    """A figure of the plan next to the same figure of the run."""
+
+    label: str
+    planned: str
+    between: str  # the plan's P10 and P90, if it has them
+    actual: str
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartShare:
+    """One part of the machine time. `known_usd` is what is known of its dollars."""
+
+    part: Part
+    label: str
+    seconds: float
+    known_usd: Decimal
+    time: str
+    share: str
+    dollars: str
+
+
+def compare_figures(report: ReportDocument) -> list[FigureComparison]:
+    """The plan next to the run, one row for each figure."""
+    plan, actual, work = report.plan, report.actual, report.work
+    hours, usd = plan.hours, plan.usd
+    return [
+        _row("Documents", plan.documents, work.documents, count),
+        _row("Chunks", plan.chunks, work.chunks, count),
+        _row("Tokens", plan.tokens, work.tokens, count),
+        _row_with_range("Time", (hours.p10, hours.p50, hours.p90), actual.hours, hours_text),
+        _row_with_range("Dollars", (usd.p10, usd.p50, usd.p90), actual.usd, money),
+        _row("Speed", plan.tokens_per_second, actual.tokens_per_second, rate),
+        _row("Dollars per 1M tokens", plan.usd_per_million_tokens, actual.usd_per_million_tokens, money),
+    ]
+
+
+def part_shares(report: ReportDocument) -> list[PartShare]:
+    """Where the time and the dollars of the machines went, part by part."""
+    spend, seconds = report.spend, report.spend.seconds
+    return [
+        PartShare(
+            part=part,
+            label=PART_NAMES[part],
+            seconds=seconds.of(part),
+            known_usd=spend.known.of(part),
+            time=duration(seconds.of(part)),
+            share=percent(seconds.of(part), seconds.total),
+            dollars=money(spend.of(part)),
+        )
+        for part in PARTS
+    ]
+
+
+def total_dollars(report: ReportDocument) -> str:
+    """What the run cost, such as `$12.30`, or `? (known: $9.10)` if some of it is unknown."""
+    spend = report.spend
+    return known_in_part(spend.total, spend.known.total)
+
+
+def known_in_part(total: Decimal | None, known: Decimal) -> str:
+    """A total, or if it is unknown a question mark and the part of it that is known."""
+    return f"? (known: {money(known)})" if total is None and known else money(total)
+
+
+def _row(
+    label: str, planned: float | Decimal | None, actual: float | Decimal | None, text: Callable[[Any], str]
+) -> FigureComparison:
+    return FigureComparison(label, text(planned), "", text(actual), relative_change(planned, actual))
+
+
+def _row_with_range(
+    label: str,
+    planned: tuple[float | Decimal | None, float | Decimal | None, float | Decimal | None],
+    actual: float | Decimal | None,
+    text: Callable[[Any], str],
+) -> FigureComparison:
+    """A figure whose plan has a P10 and a P90; the difference says if the run is outside of them."""
+    p10, p50, p90 = planned
+    between = "" if p10 is None or p90 is None else f"{text(p10)} to {text(p90)}"
+    difference = relative_change(p50, actual)
+    if actual is not None and p90 is not None and actual > p90:
+        difference += ", above P90"
+    elif actual is not None and p10 is not None and actual < p10:
+        difference += ", below P10"
+    return FigureComparison(label, text(p50), between, text(actual), difference.removeprefix(", "))

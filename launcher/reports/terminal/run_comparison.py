@@ -1,0 +1,38 @@
+"""Two runs side by side on a terminal screen."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from launcher.format import count, hours_text, money, plain, rate, relative_change, signed_money
+from launcher.reports.run_comparison import CompareDocument
+from launcher.reports.terminal.tables import figures_table
+
+FIGURE_TEXTS: dict[str, Callable[[Any], str]] = {
+    "hours": hours_text,
+    "tokens_per_second": rate,
+    "usd": money,
+    "usd_per_million_tokens": money,
+}
+
+
+def compare_text(document: CompareDocument) -> RenderableType:
+    """The figures of two runs, and the difference of their dollars part by part."""
+    one, other = plain(document.one), plain(document.other)
+    table = figures_table("", one, other, "difference")
+    for row in document.figures:
+        text = FIGURE_TEXTS.get(row.figure, count)
+        cells = (text(row.one), text(row.other), relative_change(row.one, row.other))
+        table.add_row(_words(row.figure), *cells)
+    parts = figures_table("Dollars by part", one, other, "more or less")
+    for row in document.parts:
+        difference = signed_money(row.difference) if row.difference else ""
+        parts.add_row(_words(row.part), money(row.one), money(row.other), difference)
+    note = Text("of one of them not all dollars are known: what is known is shown", "yellow")
+    return Group(table, Text(), parts, *([] if document.known else [note]))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,95 @@
+"""The sentences of a report on every figure that is unknown or only estimated, and why."""
+
+from collections.abc import Iterator, Sequence
+
+from launcher.costs.billing_rules import terms
+from launcher.planning.plan_reader import missing_figures, planned_figures
+from launcher.reports.report import Report
+
+NAMED_MACHINES = 5  # in one sentence
+LISTED_FAULTS = 20  # failed shards that get a sentence each
+
+
+def unknown(report: Report) -> list[str]:
+    """One sentence for each figure that the report does not know, or does not know exactly."""
+    return [
+        *missing_figures(planned_figures(report.plan)),
+        *_dollars(report),
+        *_ends(report),
+        *_spot_prices(report),
+        *_billing(report),
+        *_clocks(report),
+        *_rates(report),
+        *_rows(report),
+    ]
+
+
+def _dollars(report: Report) -> Iterator[str]:
+    if names := report.spend.unknown:
+        yield f"dollars spent: no price per hour for {_names(names)}"
+    elif any(m.usd_per_hour for m in report.machines if m.cloud == "local"):
+        yield "dollars spent beyond machine time: disk, egress and requests are not metered"
+    yield from (f"{other.kind}: {other.reason}" for other in report.spend.others if other.usd is None)
+    yield from (f"not in the dollars: {words}" for words in report.unpriced)
+    estimated = sorted({other.kind for other in report.spend.others if other.estimated})
+    if estimated:
+        yield f"{', '.join(estimated)}: estimated from the work done at list prices, not metered"
+
+
+def _ends(report: Report) -> Iterator[str]:
+    """Machines whose end was not reported, or not confirmed by the provider."""
+    alive = tuple(m.name for m in report.machines if m.ended is None)
+    if alive and report.shards_done >= report.shards:
+        yield f"the end of {_names(alive)}: not reported, so metered until this report"
+    unconfirmed = tuple(
+        dict.fromkeys(m.name for m in report.machines if m.cloud != "local" and m.ended and not m.gone)
+    )
+    if unconfirmed:
+        yield f"whether {_names(unconfirmed)} ended when the ledger says: the provider has not confirmed it"
+
+
+def _spot_prices(report: Report) -> Iterator[str]:
+    """Spot machines of which only the price at launch is known, by cloud."""
+    names: dict[str, dict[str, None]] = {}
+    for m in report.machines:
+        if m.purchase == "spot" and m.usd_per_hour is not None and not m.followed and m.started != m.ended:
+            names.setdefault(m.cloud, {})[m.name] = None
+    why = {cloud: f"{cloud} publishes no price history" for cloud in names}
+    why |= {"aws": "AWS's price history was not read"} if "aws" in names else {}
+    for cloud, machines in sorted(names.items()):
+        yield (
+            f"spot prices of {_names(list(machines))} after launch: {why[cloud]}, so the price at launch is used"
+        )
+
+
+def _billing(report: Report) -> Iterator[str]:
+    assumed = sorted({m.cloud for m in report.machines if terms(m.cloud).assumed})
+    if assumed:
+        yield f"how {', '.join(assumed)} rounds time: assumed {terms(assumed[0]).source}"
+
+
+def _clocks(report: Report) -> Iterator[str]:
+    for worker, error in sorted(report.clock_errors.items()):
+        seconds = abs(error.total_seconds())
+        yield f"the clock of {worker}: wrong by {seconds:.0f} s or more, so its work was moved by that"
+
+
+def _rates(report: Report) -> Iterator[str]:
+    if not report.tokens:
+        yield "dollars per million tokens: no tokens were embedded yet"
+    if not report.span:
+        yield "tokens per second: the run has no length yet"
+
+
+def _rows(report: Report) -> Iterator[str]:
+    if report.fruitless.open:
+        yield f"work in progress: open leases, counted as useful until they are lost: {len(report.fruitless.open)}"
+    faults = [f"shard {r.position} was not embedded: {r.fault}" for r in report.receipts if r.fault]
+    yield from faults[:LISTED_FAULTS]
+    if (unlisted := report.failed_rows - len(report.failures)) > 0:
+        yield f"failed rows not listed here: {unlisted} of {report.failed_rows}"
+
+
+def _names(names: Sequence[str]) -> str:
+    rest = len(names) - NAMED_MACHINES
+    return ", ".join(names[:NAMED_MACHINES]) + (f" and {rest} more" if rest > 0 else "")

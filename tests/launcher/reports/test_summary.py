@@ -1,0 +1,36 @@
+from dataclasses import replace
+from decimal import Decimal
+
+from launcher.reports.summary import compare_figures, part_shares, total_dollars
+from tests.support import sample_report
+
+
+def test_figure_above_its_p90_says_so() -> None:
+    dollars = next(row for row in compare_figures(sample_report.document()) if row.label == "Dollars")
+    assert dollars.difference == "+37.5 %, above P90"
+
+
+def test_figure_below_its_p10_says_so() -> None:
+    sample = sample_report.document()
+    sample = replace(sample, actual=replace(sample.actual, hours=0.05))
+    time = next(row for row in compare_figures(sample) if row.label == "Time")
+    assert time.difference == "-50.0 %, below P10"
+
+
+def test_figure_that_was_not_planned_has_no_difference() -> None:
+    sample = sample_report.document()
+    sample = replace(sample, plan=replace(sample.plan, tokens=None))
+    tokens = next(row for row in compare_figures(sample) if row.label == "Tokens")
+    assert (tokens.planned, tokens.difference) == ("?", "")
+
+
+def test_total_that_is_known_in_part_says_how_much() -> None:
+    sample = sample_report.document()
+    known = replace(sample.spend.known, total=Decimal("0.4725"))
+    spend = replace(sample.spend, total=None, known=known)
+    assert total_dollars(replace(sample, spend=spend)) == "? (known: $0.4725)"
+
+
+def test_parts_are_always_in_the_same_order() -> None:
+    order = ["useful", "lost", "cold_start", "waiting", "idle", "teardown"]
+    assert [share.part for share in part_shares(sample_report.document())] == order
