@@ -16,7 +16,6 @@ FIRST_PAUSE_SECONDS = (
     1.0  # from the first crash to the restart; doubles with each crash (exponential backoff)
 )
 LONGEST_PAUSE_SECONDS = 60.0
-# argparse's exit status for unknown options: a restart does not help there either.
 
 SlotEnd = Enum("End", "DONE MUST_ACT GIVEN_UP")
 
