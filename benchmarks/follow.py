@@ -1,6 +1,6 @@
 """What following a fleet costs: seconds of one look at 200 machines, SkyPilot's answer aside, printed as JSON.
 
-The list of jobs is made up; the ledger, the store with the workers' signs of life, and all that is done with them are
+The list of jobs is made up; the ledger, the store with the workers' heartbeats, and all that is done with them are
 not.
 """
 
@@ -28,7 +28,7 @@ from tasks.worker.heartbeat import HeartbeatWriter
 
 MACHINES = 200
 SHARDS = 2_000
-LOOKS = 7
+ROUNDS = 7
 RUN = "follow-1a2b3c4d"
 
 
@@ -101,7 +101,7 @@ def measure(folder: Path) -> dict[str, float]:
         )
         controller = Controller(context)
         first = look(controller)
-        later = [look(controller) for _ in range(LOOKS)]
+        later = [look(controller) for _ in range(ROUNDS)]
     return {
         "machines": MACHINES,
         "first_look_seconds": round(first, 3),

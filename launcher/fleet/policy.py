@@ -232,7 +232,7 @@ def consecutive_deaths(past: Sequence[MachineView], *, rented: bool = False) -> 
 
 
 def slot_given_up(past: Sequence[MachineView], *, rented: bool = False) -> bool:
-    """Whether another start in this slot cannot help. Deaths of earlier launches do not count: a fix may lie between."""
+    """Whether another start in this slot cannot help. Deaths of earlier launches do not count: the cause may be fixed."""
     failed = bool(past) and past[-1].state == MachineState.FAILED and not past[-1].earlier
     return (failed and not rented) or consecutive_deaths(past, rented=rented) >= MAX_DEATHS
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launcher.costs.run_costs import machine_times, spent_so_far, working_seconds
+from launcher.documents.status import StatusReport, WorkerState
 from launcher.errors import Problem
 from launcher.fleet.monitoring.cost_status import cost_status
 from launcher.fleet.monitoring.heartbeats import summarize
@@ -17,7 +18,6 @@ from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import context_of, track_machines
 from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE
-from launcher.fleet.status_report import StatusReport, WorkerState
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from tasks.clock import utc

@@ -141,7 +141,7 @@ class Rental(Launches):
         self.wanted = machines
 
     def plan(self, *, tokens_per_second: float = 400.0) -> str:
-        """The plan of what lies in `in`; the run's name."""
+        """Write the plan of the corpus in `in`; return the run's name."""
         job = self.folder / "job.yaml"
         job.write_text(
             f"name: {self.folder.name}\ncorpus: {{path: in, text: text, id: id}}\nmodel: {self.model}\n"

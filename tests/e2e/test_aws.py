@@ -83,11 +83,11 @@ def charged(rental: Launches, run: str, moved: datetime) -> int:
 
 def messages(hook: Webhook, run: str, stray: str) -> list[str]:
     """What a run's launcher sent, from its start to the machine that it left."""
-    told = [body["text"] for body in hook.bodies]
-    assert told[0].startswith(f"{run}: started, ")
-    assert any(text.startswith(f"{run}: done, ") for text in told)
-    assert f"{run}: {stray} is left although the run is over, and costs money: embedfleet down {run}" in told
-    return told
+    sent = [body["text"] for body in hook.bodies]
+    assert sent[0].startswith(f"{run}: started, ")
+    assert any(text.startswith(f"{run}: done, ") for text in sent)
+    assert f"{run}: {stray} is left although the run is over, and costs money: embedfleet down {run}" in sent
+    return sent
 
 
 def removed_by_its_remedy(cloud: Aws, rental: Launches, orphan: str) -> str:
@@ -218,7 +218,7 @@ def test_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     remedy = f"aws ec2 terminate-instances --region {REGIONS[0]} --instance-ids {stray}"
     assert remedy in rental.said()
     assert any(e.startswith(f"orphan: {stray}: {KIND} in aws {REGIONS[0]}") for e in rental.events(run))
-    told = messages(hook, run, stray)
+    sent = messages(hook, run, stray)
     left = rental.run("down", run, "--verify")
     assert left.returncode == 1
     assert remedy in left.stderr
@@ -234,4 +234,4 @@ def test_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     seen = removed_by_its_remedy(cloud, rental, orphan)
     with capsys.disabled():
         print(f"\n{taken.id} taken away in {taken.zone}; {rental.said().splitlines()[-1]}")
-        print("\n".join([proof.stdout.strip(), seen, *rental.events(run), *told]))
+        print("\n".join([proof.stdout.strip(), seen, *rental.events(run), *sent]))

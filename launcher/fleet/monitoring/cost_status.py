@@ -8,7 +8,7 @@ from decimal import Decimal
 from launcher.costs.forecast import forecast
 from launcher.costs.metering import MachineTime
 from launcher.costs.run_costs import budget_of, machine_times, standing_of
-from launcher.fleet.status_report import CostStatus, PlaceCount, ProjectedUsd
+from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan

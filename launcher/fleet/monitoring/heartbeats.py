@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from launcher.documents.status import HeartbeatSummary, WorkerSummary
 from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
-from launcher.fleet.status_report import HeartbeatSummary, WorkerSummary
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix

@@ -52,13 +52,13 @@ class Looks:
 def end(
     ledger: Ledger, looks: Looks, *, patience: float = 30.0, hurried: bool = False
 ) -> tuple[list[str], Looks]:
-    """What was said at the end of the run."""
-    said: list[str] = []
+    """The lines that a launcher prints at the end of the run."""
+    lines: list[str] = []
     await_teardown(
-        ledger, "r1", looks, say=said.append, hurried=lambda: hurried,
+        ledger, "r1", looks, say=lines.append, hurried=lambda: hurried,
         patience=Patience(teardown=patience, poll=0.01),
     )  # fmt: skip
-    return said, looks
+    return lines, looks
 
 
 def gone(ledger: Ledger) -> bool:
@@ -70,8 +70,8 @@ def orphans(ledger: Ledger) -> list[str]:
 
 
 def test_nothing_left_is_proof_and_confirms_every_end(ledger: Ledger) -> None:
-    said, looks = end(ledger, Looks(Remaining(asked=["SkyPilot", "aws us-east-1"])))
-    assert said == ["0 machines have the label embedfleet-run=r1; asked: SkyPilot, aws us-east-1"]
+    lines, looks = end(ledger, Looks(Remaining(asked=["SkyPilot", "aws us-east-1"])))
+    assert lines == ["0 machines have the label embedfleet-run=r1; asked: SkyPilot, aws us-east-1"]
     assert looks.count == 1
     assert gone(ledger)
     assert not orphans(ledger)
@@ -79,10 +79,10 @@ def test_nothing_left_is_proof_and_confirms_every_end(ledger: Ledger) -> None:
 
 def test_machines_on_their_way_down_are_waited_for(ledger: Ledger) -> None:
     going = Remaining(asked=["SkyPilot"], machines=["r1-l0m0-1 (UP)"], instances=[STRAY])
-    said, looks = end(ledger, Looks(going, going, Remaining(asked=["SkyPilot"])))
+    lines, looks = end(ledger, Looks(going, going, Remaining(asked=["SkyPilot"])))
     assert looks.count == 3
-    assert said[0] == "waiting until the last machines are taken down"
-    assert said[1].startswith("0 machines have ")
+    assert lines[0] == "waiting until the last machines are taken down"
+    assert lines[1].startswith("0 machines have ")
     assert gone(ledger)
     assert not orphans(ledger)
 
@@ -92,17 +92,17 @@ def test_machine_that_stays_is_an_orphan_with_a_remedy_and_one_notification(
     ledger: Ledger, patience: float, hurried: bool
 ) -> None:
     left = Remaining(asked=["SkyPilot", "aws us-east-1"], instances=[STRAY])
-    said, _ = end(ledger, Looks(left), patience=patience, hurried=hurried)
+    lines, _ = end(ledger, Looks(left), patience=patience, hurried=hurried)
     end(ledger, Looks(left), patience=0.0)
-    assert said[0].startswith("1 machine has the label embedfleet-run=r1; ")
+    assert lines[0].startswith("1 machine has the label embedfleet-run=r1; ")
     assert any(
-        "aws ec2 terminate-instances --region us-east-1 --instance-ids i-0abc" in line for line in said
+        "aws ec2 terminate-instances --region us-east-1 --instance-ids i-0abc" in line for line in lines
     )
-    assert said[-1].startswith("embedfleet down r1 ")
+    assert lines[-1].startswith("embedfleet down r1 ")
     assert not gone(ledger)
     assert len(orphans(ledger)) == 1
-    told = due_messages(run_snapshot(ledger, "r1", JOB, NOON))
-    assert told["orphan i-0abc"] == (
+    due = due_messages(run_snapshot(ledger, "r1", JOB, NOON))
+    assert due["orphan i-0abc"] == (
         "r1: i-0abc is left although the run is over, and costs money: embedfleet down r1"
     )
 
@@ -114,9 +114,11 @@ def test_provider_listing_is_no_orphan_while_skypilot_does_not_answer() -> None:
 
 
 def test_nothing_is_confirmed_when_a_provider_could_not_be_asked(ledger: Ledger) -> None:
-    said, looks = end(ledger, Looks(Remaining(asked=["SkyPilot"], unasked=["aws us-east-1: no credentials"])))
+    lines, looks = end(
+        ledger, Looks(Remaining(asked=["SkyPilot"], unasked=["aws us-east-1: no credentials"]))
+    )
     assert looks.count == 1
-    assert "  not asked: aws us-east-1: no credentials" in said
+    assert "  not asked: aws us-east-1: no credentials" in lines
     assert not gone(ledger)
 
 
@@ -141,4 +143,4 @@ def test_local_run_is_checked_by_the_ledger(ledger: Ledger) -> None:
     run: Run = ledger.runs.find("r1")
     left = find_remaining(ledger, run, sample_plan.saved_local())
     assert left.asked == ["the process table"]
-    assert left.machines == ["m"]  # asked for, and nobody wrote down its end
+    assert left.machines == ["m"]  # intended, and its end is not recorded

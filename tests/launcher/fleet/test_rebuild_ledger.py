@@ -100,12 +100,12 @@ def test_finished_run_has_nothing_to_do_on_another_laptop(finished: Launching, s
 
 
 def test_rebuild_is_idempotent(finished: Launching, second: Path) -> None:
-    said = [
+    done = [
         json.loads(embedfleet("ledger", "rebuild", out(finished), "--json", folder=second).stdout)
         for _ in range(2)
     ]
-    assert said[0] == said[1]
-    (run,) = said[0]["runs"]
+    assert done[0] == done[1]
+    (run,) = done[0]["runs"]
     assert (run["shards"], run["shards_done"], run["state"]) == (8, 8, "DONE")
 
 
@@ -127,9 +127,9 @@ def test_rebuild_keeps_what_the_ledger_knows(finished: Launching) -> None:
 
 def test_output_path_without_runs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    said = embedfleet("ledger", "rebuild", "empty", folder=tmp_path)
-    assert said.returncode == 1
-    assert said.stderr.splitlines() == [
+    done = embedfleet("ledger", "rebuild", "empty", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
         f"Error: no run under {tmp_path / 'empty'}",
         "Try: name the output.path of a job that was launched",
     ]

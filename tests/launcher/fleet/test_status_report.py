@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from launcher.fleet.status_report import PlaceCount, ProjectedUsd, StatusReport, to_json
+from launcher.documents.status import PlaceCount, ProjectedUsd, StatusReport, to_json
 
 REPORT = StatusReport(
     run="r1", state="RUNNING", at=datetime(2026, 3, 1, 12, tzinfo=UTC), shards=10, shards_done=4, shards_failed=0,

@@ -3,9 +3,9 @@
     python -m tests.support.clusters.aws up|down|status FOLDER
 
 Real here: RunInstances of spot and on-demand, zones out of capacity, tags, TerminateInstances, ssh into a machine with
-its own root, processes and network, Ray, the job. Spot prices move when told to. Not here: notices of preemption, a GPU.
+its own root, processes and network, Ray, the job. Tests set the spot prices. Not here: notices of preemption, a GPU.
 Needs root, overlayfs, Debian's packages openssh-server, sudo, rsync, iproute2 and curl, moto in `.venv` and SkyPilot in
-`.venv-cloud`. Everything lies in FOLDER: no user, file or address of this machine is changed.
+`.venv-cloud`. Everything is in FOLDER: no user, file or address of this machine is changed.
 """
 
 import json
@@ -75,7 +75,7 @@ class Instance:
 
 
 def missing() -> list[str]:
-    """Why this machine cannot have the cluster: nothing, where it can."""
+    """What this machine lacks to run the cluster; empty when it lacks nothing."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     found = [
         f"{package} is not installed"
@@ -126,7 +126,7 @@ class Aws:
 
     @property
     def variables(self) -> dict[str, str]:
-        """That lead everybody who speaks with AWS here."""
+        """Environment variables that lead every AWS client here."""
         return KEYS | {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.ports['ec2']}",
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self.ports['store']}",
@@ -221,7 +221,7 @@ class Aws:
 
     @property
     def s3(self) -> Any:
-        """Where corpora and vectors lie, in `BUCKET`."""
+        """A client of the object store; corpora and vectors are in `BUCKET`."""
         boto3, _ = provider_api.load_boto3()
         return boto3.client("s3", **self.client("store", REGIONS[0]))
 
@@ -246,7 +246,7 @@ class Aws:
         self.ec2(one.region).terminate_instances(InstanceIds=[one.id])
 
     def plant(self, region: str, kind: str, tags: dict[str, str]) -> str:
-        """A machine that nobody of ours started; its id."""
+        """Start a machine that no run knows; return its id."""
         answer = self.ec2(region).run_instances(
             ImageId=AMI, InstanceType=kind, MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"},
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],

@@ -60,7 +60,7 @@ def _price(offers: list[Offer], purchase: str) -> Decimal | str:
 
 
 def _aws(offers: list[Offer]) -> list[list[Any]]:
-    """A row for each zone; a region whose zones nobody named has one."""
+    """A row for each zone; a region without named zones has one."""
     rows: list[list[Any]] = []
     for (region, kind), found in _machines(offers).items():
         first = found[0]

@@ -122,22 +122,22 @@ def init(folder: Path, address: str) -> None:
     do("ip", "address", "add", f"{address}/32", "dev", "lo")
     (root / "etc" / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
     (root / "etc" / "embedcluster-keys").write_text((home / "keys").read_text())
-    told = facts(folder)
+    found = facts(folder)
     (home / "pid").write_text(str(own_pid()))
     ready = os.open(home, os.O_RDONLY)
     os.chroot(root)
     os.chdir("/")
-    asyncio.run(serve(int(told["store"]), ready))
+    asyncio.run(serve(int(found["store"]), ready))
 
 
 def own_pid() -> int:
-    """Ours as everybody else knows it: the /proc of outside is still mounted where we came from."""
+    """Our pid outside of our namespace: the outer /proc is still mounted there."""
     return int(Path("/proc/self").readlink().name)
 
 
 async def serve(port: int, home: int) -> None:
-    """The machine's end of the door. A first process also buries whoever died without a parent."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, bury)
+    """Serve the machine's end of the door. The first process also reaps orphans."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
@@ -150,7 +150,7 @@ async def serve(port: int, home: int) -> None:
     await server.serve_forever()
 
 
-def bury() -> None:
+def reap() -> None:
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -20,7 +20,7 @@ from sky.clouds import CloudCapability
 
 
 def main() -> None:
-    # As a check of real credentials would leave it: nobody is asked.
+    # As a check of real credentials would leave it; no cloud is contacted.
     global_user_state.set_enabled_clouds(["AWS", "GCP"], CloudCapability.COMPUTE, "default")
     global_user_state.set_allowed_clouds(check._get_workspace_allowed_clouds("default"), "default")
     found: dict[str, Any] = {}

@@ -54,7 +54,7 @@ if "CLUSTER_HEALTH" in os.environ:
 
 
 def free_port() -> int:
-    """A port that nobody has, below those that outgoing connections get."""
+    """A free port, below those that outgoing connections get."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe:
@@ -141,7 +141,7 @@ class Sky:
 def system_env(env: Path, seen_as: Path | None = None) -> Path:
     """Make an environment with this checkout's libraries, for machines of a cluster; where those libraries are.
 
-    It is the system's Python looking into `.venv`, which lies where a machine's user may read but not run. `seen_as`:
+    It is the system's Python looking into `.venv`, which a machine's user may read but not run. `seen_as`:
     where the machines see the libraries.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"

@@ -3,8 +3,8 @@
     python -m tests.support.clusters.slurm up|down|status FOLDER
 
 Two nodes, `l4` and `h100`, of eight GPUs each that are empty files. Two partitions are two ways to buy: `spot`, whose
-jobs may be taken away, and `ondemand`, dearer. Two names of the one login node are two regions: `east` and `west`.
-Needs root and Debian's packages slurm-wlm, openssh-server, rsync, netcat-openbsd and curl. Everything lies in FOLDER,
+jobs may be preempted, and `ondemand`, which costs more. Two names of the one login node are two regions: `east` and
+`west`. Needs root and Debian's packages slurm-wlm, openssh-server, rsync, netcat-openbsd and curl. Everything is in FOLDER,
 but for one user and one line of /etc/hosts, which `down` takes away again.
 """
 
@@ -171,7 +171,7 @@ class Slurm:
         return shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
 
     def _user(self) -> None:
-        """Whoever logs in, with our commands before the system's. A locked password (`!`) is refused without PAM."""
+        """Make the user that logs in, with our commands first in its PATH. sshd refuses a locked password (`!`)."""
         try:
             pwd.getpwnam(USER)
             subprocess.run(["usermod", "-d", str(self.user_home), USER], check=True, capture_output=True)
@@ -184,7 +184,7 @@ class Slurm:
             shutil.chown(path, USER, USER)
 
     def _user_processes(self) -> list[int]:
-        """What that user still runs; nobody else uses the name."""
+        """The processes of that user, whose name is only used here."""
         try:
             uid = pwd.getpwnam(USER).pw_uid
         except KeyError:

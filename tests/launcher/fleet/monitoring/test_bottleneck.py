@@ -1,4 +1,4 @@
-"""What holds a fleet up: from signs of life to one word and one sentence."""
+"""The bottleneck of a fleet: from heartbeats to a stage and advice."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -128,7 +128,7 @@ def test_at_most_three_errors_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "said"),
+    ("figures", "expected"),
     [
         ({"gpu_percent": 41}, "engines are busy and yet GPUs only 41 %"),
         ({"memory_used_bytes": 95, "memory_total_bytes": 100}, "memory is nearly used up: w0"),
@@ -136,9 +136,9 @@ def test_at_most_three_errors_are_shown() -> None:
         ({"disk_free_bytes": 1_000_000_000}, "less than 2 GB of scratch disk left: w0"),
     ],
 )
-def test_machine_figures_add_remarks(figures: dict[str, float], said: str) -> None:
+def test_machine_figures_add_remarks(figures: dict[str, float], expected: str) -> None:
     (_, remark) = find_bottleneck([replace(sign(), machine={"gpu": "L4"} | figures)]).advice
-    assert remark.startswith(said)
+    assert remark.startswith(expected)
 
 
 def test_unknown_figures_add_no_remark() -> None:

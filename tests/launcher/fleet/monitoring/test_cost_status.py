@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.costs.forecast import forecast
+from launcher.documents.status import PlaceCount
 from launcher.fleet.monitoring.cost_status import cost_status
-from launcher.fleet.status_report import PlaceCount
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Site
 from tests.support import sample_plan

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from launcher.documents.status import WorkerSummary
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.controller import Controller
 from launcher.fleet.monitoring.bottleneck import ADVICE
 from launcher.fleet.monitoring.heartbeats import HeartbeatReader, summarize, worker_health
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import RunContext
-from launcher.fleet.status_report import WorkerSummary
 from launcher.ledger.ledger import Ledger
 from tasks.protocol.heartbeat import Heartbeat, dump
 from tasks.protocol.keys import heartbeat_key

@@ -33,8 +33,8 @@ def orphans(tmp_path: Path) -> Launching:
 
 def test_status_is_done_when_workers_finished_without_a_launcher(orphans: Launching) -> None:
     wait(lambda: orphans.done() == 6 and not orphans.processes())
-    said = embedfleet("status", "--json", folder=orphans.folder)
-    status = json.loads(said.stdout)
+    done = embedfleet("status", "--json", folder=orphans.folder)
+    status = json.loads(done.stdout)
     assert status["state"] == "DONE"
     assert {w["state"] for w in status["workers"]} == {"STOPPED"}
     assert json.loads(embedfleet("status", "--json", folder=orphans.folder).stdout)["usd"] == status["usd"]
@@ -54,25 +54,25 @@ def test_status_is_stopped_when_all_workers_were_killed(orphans: Launching) -> N
 
 
 def test_status_creates_no_ledger(tmp_path: Path) -> None:
-    said = embedfleet("status", folder=tmp_path)
-    assert said.returncode == 1
-    assert said.stderr.splitlines()[0] == f"Error: no runs are kept in {tmp_path / 'runs'}"
+    done = embedfleet("status", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"Error: no runs are kept in {tmp_path / 'runs'}"
     assert not (tmp_path / "runs").exists()
 
 
 def test_heartbeat_proves_a_life_before_the_backend_calls_it_running() -> None:
     """A machine that is lost in between is replaced without a word: its time would be charged to no machine."""
     coming = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    unheard = Machine(
+    without_heartbeat = Machine(
         "run-l0m0-0", "run", 0, "aws/us-east-1", "L4", Decimal("0.35"), MachineState.UP, "1:run-l0m0-0",
         coming, coming, None, None, None, None, None,
     )  # fmt: skip
-    heard = replace(unheard, ready=coming + timedelta(seconds=70))
+    with_heartbeat = replace(without_heartbeat, ready=coming + timedelta(seconds=70))
     starting = MachineStatus(Phase.WAITING, launching_since=coming)
-    assert life_start(unheard, starting) is None
-    assert life_start(heard, starting) == coming
-    assert life_start(heard, replace(starting, life=1)) is None, (
-        "which life its workers were heard in is not known"
+    assert life_start(without_heartbeat, starting) is None
+    assert life_start(with_heartbeat, starting) == coming
+    assert life_start(with_heartbeat, replace(starting, life=1)) is None, (
+        "the heartbeat may be of an earlier life"
     )
     running = replace(starting, phase=Phase.RUNNING, up=coming + timedelta(seconds=90))
-    assert life_start(unheard, running) == life_start(heard, running) == running.up
+    assert life_start(without_heartbeat, running) == life_start(with_heartbeat, running) == running.up

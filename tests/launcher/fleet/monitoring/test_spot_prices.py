@@ -69,8 +69,8 @@ def born(ledger: Ledger, name: str, where: Site, minutes: float = 0, number: int
 
 
 def follow(ledger: Ledger, answers: Answers) -> tuple[SpotPriceRecorder, list[str]]:
-    said: list[str] = []
-    return SpotPriceRecorder(ledger, "r1", said.append, answers), said
+    lines: list[str] = []
+    return SpotPriceRecorder(ledger, "r1", lines.append, answers), lines
 
 
 def rates(ledger: Ledger) -> list[tuple[datetime, Decimal]]:
@@ -83,14 +83,14 @@ def rates(ledger: Ledger) -> list[tuple[datetime, Decimal]]:
 def test_each_second_is_charged_at_its_price(ledger: Ledger) -> None:
     """15 minutes at $0.28, 30 at $0.40, 15 at $0.20: $0.32 in all, counted by hand."""
     answers = Answers([price(-600, "0.28"), price(15, "0.40"), price(45, "0.20"), price(90, "9.00")])
-    history, said = follow(ledger, answers)
+    history, lines = follow(ledger, answers)
     ledger.machines.end_life("m", 0, later(60), LifeEnd.STOPPED)
     history.record(later(120))
     assert rates(ledger) == [
         (NOON, Decimal("0.28")), (later(15), Decimal("0.40")), (later(45), Decimal("0.20")),
     ]  # fmt: skip
     assert spent_so_far(ledger, "r1", later(120)) == Decimal("0.32")
-    assert not said
+    assert not lines
     assert machine_times(ledger, "r1")[0].followed
 
 
@@ -155,10 +155,10 @@ def test_only_spot_lives_of_aws_are_asked_for(tmp_path: Path, where: Site) -> No
 
 def test_refusing_region_is_reported_once_and_keeps_the_launch_price(ledger: Ledger) -> None:
     answers = Answers([], {"us-east-1"})
-    history, said = follow(ledger, answers)
+    history, lines = follow(ledger, answers)
     history.record(later(1))
     history.record(later(30))
-    assert said == [
+    assert lines == [
         "spot prices of aws us-east-1 stay as at launch: AWS refused (us-east-1): UnauthorizedOperation"
     ]
     assert len(answers.asked) == 2
@@ -179,7 +179,7 @@ def test_report_names_machines_with_only_a_launch_price(ledger: Ledger) -> None:
     )
     follow(ledger, Answers([price(-60, "0.30")]))[0].record(later(30))
     found = unknown(report_of(ledger, None, "r1", later(30)))
-    assert not any(said.startswith("spot prices of m ") for said in found)
+    assert not any(line.startswith("spot prices of m ") for line in found)
 
 
 def test_life_is_followed_only_when_read_to_its_end(ledger: Ledger) -> None:
