@@ -74,6 +74,18 @@ def test_every_name_that_a_document_puts_in_a_file_is_there(document: Path) -> N
     assert [(name, file) for name, file in found if not re.search(rf"\b{name}\b", text_of(Path(file)))] == []
 
 
+def test_every_name_in_the_steps_of_contributing_is_in_the_sources() -> None:
+    """CONTRIBUTING.md leads through files by the names that are to be changed in them."""
+    steps = text_of(Path("CONTRIBUTING.md")).partition("## How to add")[2]
+    named = {name for name in QUOTED.findall(steps) if re.fullmatch(r"[A-Za-z_]{4,}(\.\w+)?", name)}
+    folders = ("launcher", "tasks", "pricing", "tests")
+    sources = [
+        path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py")
+    ]
+    words = {word for source in sources for word in re.findall(r"\w+", source)}
+    assert [name for name in named if not set(name.split(".")) <= words] == []
+
+
 # --- links
 
 
