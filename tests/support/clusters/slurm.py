@@ -4,8 +4,8 @@
 
 Two nodes, `l4` and `h100`, of eight GPUs each that are empty files. Two partitions are two ways to buy: `spot`, whose
 jobs may be preempted, and `ondemand`, which costs more. Two names of the one login node are two regions: `east` and
-`west`. Needs root and Debian's packages slurm-wlm, openssh-server, rsync, netcat-openbsd and curl. Everything is in FOLDER,
-but for one user and one line of /etc/hosts, which `down` takes away again.
+`west`. Needs root and Debian's packages slurm-wlm, openssh-server, rsync, netcat-openbsd and curl. Everything is in
+FOLDER, but for one user and one line of /etc/hosts, which `down` removes again.
 """
 
 import json
