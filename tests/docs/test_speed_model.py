@@ -33,4 +33,7 @@ def test_engine_has_the_printed_host_time_and_efficiency(engine: str, millisecon
 
 def test_printed_interval_and_pipeline_factors_are_those_of_the_code() -> None:
     assert f"{ERROR_FACTOR} ** {P90} = {ERROR_FACTOR**P90:.2f}" in PAGE
-    assert f"{PIPELINE_EFFICIENCY.low} to {PIPELINE_EFFICIENCY.high}, {PIPELINE_EFFICIENCY.mid} at the median" in PAGE
+    assert (
+        f"{PIPELINE_EFFICIENCY.low} to {PIPELINE_EFFICIENCY.high}, {PIPELINE_EFFICIENCY.mid} at the median"
+        in PAGE
+    )
