@@ -37,7 +37,7 @@ from launcher.throughput.predict import (
     seconds_per_text,
 )
 from launcher.throughput.spread import P90
-from pricing.gpu import Gpu, canonical, gpu, like
+from pricing.gpu import Gpu, canonical, ceiling_from_relative, gpu
 
 POINTS = Path(__file__).parents[2] / "shared" / "facts" / "throughput_points.csv"
 
@@ -279,7 +279,7 @@ def relatives() -> dict[str, Any]:
     for name, kin_name in RELATIVES:
         one, kin = gpu(name), gpu(kin_name)
         own, theirs = _facts(one), _facts(kin)
-        derived = like(*theirs, own_peak=own[1], own_watts=own[2])
+        derived = ceiling_from_relative(*theirs, own_peak=own[1], own_watts=own[2])
         ratios[f"{name} after {kin_name}"] = round(derived / own[0], 3)
     rms = exp(sqrt(fmean(log(r) ** 2 for r in ratios.values())))
     return {"rms_factor": round(rms, 3), "derived_over_measured": ratios}

@@ -1,8 +1,8 @@
-"""The user's own price book: a folder of dated books, and a pointer to the one in force.
+"""The user's own price books: a folder of dated versions, and a pointer to the current one.
 
-A book is written under a name of its own and never touched again; the pointer, a file `current` that holds that name,
-is replaced last and in one step. So whoever reads finds a whole book, the new one or the one before, whatever
-happened to whoever wrote. It does not know where prices come from, nor what time it is.
+A book is written under a new name and never changed. The pointer, a file `current` that holds that name, is replaced
+last and atomically, so that readers always find a complete book, even if the writer was killed. Does not know where
+prices come from, nor the time.
 """
 
 import contextlib
@@ -22,70 +22,68 @@ from pricing.validate import Rejected
 POINTER = "current"
 SUFFIX = ".csv"
 REJECTED = ".rejected.csv"
-KEPT = 20  # books in the folder, of about half a megabyte each
-OURS = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.csv")
-LEFT = re.compile(r"\.(\d{8}T\d{6}Z-[0-9a-f]{8}(\.rejected)?\.csv|current)\.\d+")
+BOOKS_KEPT = 20  # of about half a megabyte each
+BOOK_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.csv")
+LEFTOVER_NAME = re.compile(r"\.(\d{8}T\d{6}Z-[0-9a-f]{8}(\.rejected)?\.csv|current)\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """The prices in force, and which book they are."""
+class CurrentBook:
+    """The current prices, and the book that they come from."""
 
     offers: tuple[Offer, ...]
     path: Path | None  # None: the package's snapshot
-    trouble: str | None = None  # why the user's own book, which is there, is not the one
+    trouble: str | None = None  # why the user's own book, which exists, cannot be used
 
 
-def place(environ: Mapping[str, str]) -> Path:
+def books_folder(environ: Mapping[str, str]) -> Path:
     """The folder of the user's books."""
     if environ.get("EMBEDFLEET_PRICES"):
         return Path(environ["EMBEDFLEET_PRICES"]).expanduser()
-    cache = Path(
-        environ.get("XDG_CACHE_HOME", "")
-    )  # to be passed over unless absolute, says its specification
+    cache = Path(environ.get("XDG_CACHE_HOME", ""))  # its specification says to ignore a relative path
     return (cache if cache.is_absolute() else Path("~/.cache").expanduser()) / "embedfleet" / "prices"
 
 
-def current(folder: Path) -> tuple[Offer, ...]:
-    """The offers of the user's book where there is one that passes the gate, else those of the snapshot."""
-    return find(folder).offers
+def current_offers(folder: Path) -> tuple[Offer, ...]:
+    """The offers of the user's current book if it is valid, else those of the snapshot."""
+    return find_current(folder).offers
 
 
-def find(folder: Path) -> Book:
-    """The book in force."""
+def find_current(folder: Path) -> CurrentBook:
+    """Find the current book: the user's own if it is valid, else the snapshot, with the reason in `trouble`."""
     try:
         name = (folder / POINTER).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        return Book(price_book.load(), None)
+        return CurrentBook(price_book.load(), None)
     except (OSError, UnicodeDecodeError) as error:
-        return Book(price_book.load(), None, f"cannot read {folder / POINTER}: {error}")
+        return CurrentBook(price_book.load(), None, f"cannot read {folder / POINTER}: {error}")
     if not name.isprintable() or Path(name).name != name or not name:
-        return Book(price_book.load(), None, f"{folder / POINTER} names no book of its folder")
+        return CurrentBook(price_book.load(), None, f"{folder / POINTER} names no book of its folder")
     try:
-        return Book(price_book.load(folder / name), folder / name)
+        return CurrentBook(price_book.load(folder / name), folder / name)
     except price_book.BadBookError as error:
-        return Book(price_book.load(), None, str(error))
+        return CurrentBook(price_book.load(), None, str(error))
 
 
 def write(folder: Path, offers: Iterable[Offer], rejected: Iterable[Rejected], now: datetime) -> Path:
-    """A new book and, beside it, what was refused on the way; then the pointer to it.
+    """Write a new book and the rejected prices next to it, then the pointer to it. Returns the book's path.
 
     Raises:
-        OSError: the folder cannot be written; the book before is still in force.
+        OSError: the folder cannot be written; the previous book is still current.
     """
-    text = price_book.text(offers)
+    text = price_book.offers_csv(offers)
     digest = sha256(text.encode()).hexdigest()[:8]
     path = folder / f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest}{SUFFIX}"
-    _replace(path.with_suffix(REJECTED), price_book.refusals(rejected))
+    _replace(path.with_suffix(REJECTED), price_book.rejected_csv(rejected))
     _replace(path, text)
     _replace(folder / POINTER, path.name + "\n")
-    _clear(folder, path)
+    _remove_old(folder, path)
     return path
 
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Generator[None]:
-    """Be the only one to write here, so that a refresh builds on the one before; the lock goes with the process."""
+    """Hold the folder's write lock, so that each refresh builds on the one before. The lock ends with the process."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -93,7 +91,7 @@ def writing(folder: Path) -> Generator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """All or nothing, and on the disk before anything points there."""
+    """Write a file atomically, and flush it to disk before anything refers to it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as out:
@@ -105,12 +103,14 @@ def _replace(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _clear(folder: Path, newest: Path) -> None:
-    """Old books and what killed writers left behind go, and nothing else that may be in the folder."""
-    books = sorted(p for p in folder.iterdir() if OURS.fullmatch(p.name) and p != newest)
-    for book in books[: max(0, len(books) + 1 - KEPT)]:  # a name begins with its time: the oldest come first
+def _remove_old(folder: Path, newest: Path) -> None:
+    """Delete old books and temporary files of killed writers, and no other file of the folder."""
+    books = sorted(p for p in folder.iterdir() if BOOK_NAME.fullmatch(p.name) and p != newest)
+    for book in books[
+        : max(0, len(books) + 1 - BOOKS_KEPT)
+    ]:  # names begin with their time: the oldest come first
         book.unlink(missing_ok=True)
         book.with_suffix(REJECTED).unlink(missing_ok=True)
     for left in folder.iterdir():
-        if LEFT.fullmatch(left.name):
+        if LEFTOVER_NAME.fullmatch(left.name):
             left.unlink(missing_ok=True)

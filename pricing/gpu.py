@@ -1,15 +1,15 @@
-"""What a GPU can do, and the one name we call it by.
+"""GPU specifications, and the canonical name of each GPU.
 
-The figures live in `snapshot/gpus.csv`, each row with its source and how sure it is. Every peak is the dense
-one, never the doubled figure for sparse matrices, and for GeForce cards the one that adds up in float32, half
-of what is often printed. The ceiling is what kernels have been measured to reach, and differs from the peak by
-GPU (A100 60 %, L4 38 %, T4 34 %), which is why it is a column and not a share.
+The figures are in `snapshot/gpus.csv`, each row with its source and how sure it is. Every peak is the dense one, never
+the doubled figure for sparse matrices, and for GeForce cards the one with float32 accumulation, half of what is often
+printed. The ceiling is the throughput that kernels have been measured to reach. Its share of the peak differs by GPU
+(A100 60 %, L4 38 %, T4 34 %), so it is a column and not a constant.
 
-Where nobody measured transformer kernels the ceiling is derived, and says so: from a relative of the same
-generation, corrected for power, else from the best square matrix product (MAMF) that the GPU has been seen to
-reach. `ceiling_factor` is how far off that may be.
+Without a measurement on transformer kernels the ceiling is derived, and `ceiling_source` says so: from a GPU of the
+same generation, corrected for power, or else from the best square matrix product (MAMF) measured on the GPU.
+`ceiling_factor` is the uncertainty of a derived ceiling.
 
-Does not know prices, nor what an engine makes of a ceiling: that is `launcher/throughput/predict.py`.
+Does not know prices, nor how much of a ceiling an engine reaches: that is `launcher/throughput/predict.py`.
 """
 
 import csv
@@ -21,20 +21,20 @@ from importlib.resources import files
 from io import StringIO
 from math import sqrt
 
-# Of the best square matrix product in half precision, the share that the kernels of a real transformer reach.
-# Both are measured on seven GPUs: T4 0.52, V100 0.64, L4 0.65, A40 0.82, A100 0.70, L40S 0.60, H100 0.80. The
-# geometric mean, and e to the standard deviation of the logarithms, rounded up.
+# The share of the best square matrix product in half precision that the kernels of a real transformer reach.
+# Both were measured on seven GPUs: T4 0.52, V100 0.64, L4 0.65, A40 0.82, A100 0.70, L40S 0.60, H100 0.80. The
+# values are their geometric mean, and e to the standard deviation of their logarithms, rounded up.
 CEILING_OF_MAMF = 0.67
 MAMF_FACTOR = 1.2
 
-# Likewise in float32: T4 0.95, V100 0.83, A100 0.82 (FasterTransformer at 2,048 tokens a batch and more).
+# The same in float32: T4 0.95, V100 0.83, A100 0.82 (FasterTransformer at 2,048 tokens a batch and more).
 CEILING_OF_FP32_MATRIX = 0.83
 
-# A relative's share of its peak, times the root of how many more watts there are for each TFLOP of peak. Tried on
-# the seven GPUs that have a ceiling and a relative with one (T4, V100, L4, L40S, A10, A30, A100) it is off by 1.1
-# rms, A10 the worst with 1.25. Above MOST of its peak no GPU has been seen: that is A40's share.
-MOST = 0.667
-LIKE_FACTOR = 1.2
+# Derived from a relative: its share of its peak, times the square root of the ratio of watts per TFLOP of peak. On the
+# seven GPUs that have a ceiling and a relative with one (T4, V100, L4, L40S, A10, A30, A100) this is off by a factor
+# of 1.1 rms, A10 the worst with 1.25. No measured GPU exceeds MAX_SHARE_OF_PEAK, the share of the A40.
+MAX_SHARE_OF_PEAK = 0.667
+RELATIVE_FACTOR = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Gpu:
 
 
 class UnknownGpuError(LookupError):
-    """A name that is no GPU of ours; `nearest` holds names that are."""
+    """The name of a GPU that is not in the table; `nearest` holds similar names that are."""
 
     def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
         super().__init__(f"unknown GPU {name!r}" + (f"; nearest: {', '.join(nearest)}" if nearest else ""))
@@ -68,17 +68,21 @@ class UnknownGpuError(LookupError):
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """Every GPU we have facts about, in the order of the file."""
+    """Every GPU in the table, in the order of the file."""
     return tuple(_table()[0].values())
 
 
 def canonical(name: str) -> str | None:
-    """Our name for a GPU that others call "nvidia a100 80gb" (A100-80GB); None when it is none of ours."""
-    return _table()[1].get(_squeeze(name))
+    """The canonical name of a GPU, such as A100-80GB for "nvidia a100 80gb"; None if it is not in the table."""
+    return _table()[1].get(_normalized(name))
 
 
 def gpu(name: str) -> Gpu:
-    """The facts about a GPU under any of its names."""
+    """The specification of a GPU, found by any of its names.
+
+    Raises:
+        UnknownGpuError: the table has no such GPU.
+    """
     known = canonical(name)
     if known is None:
         raise UnknownGpuError(name, nearest(name))
@@ -86,14 +90,14 @@ def gpu(name: str) -> Gpu:
 
 
 def nearest(name: str) -> tuple[str, ...]:
-    """At most three canonical names that look like `name`, the likeliest first."""
+    """At most three canonical names similar to `name`, the most similar first."""
     names = _table()[1]
-    close = get_close_matches(_squeeze(name), names, n=6, cutoff=0.5)
+    close = get_close_matches(_normalized(name), names, n=6, cutoff=0.5)
     return tuple(dict.fromkeys(names[c] for c in close))[:3]
 
 
-def _squeeze(name: str) -> str:
-    """The part of a name that people agree on: no case, no spaces, no maker."""
+def _normalized(name: str) -> str:
+    """The name without case, punctuation and vendor, which sources write differently."""
     bare = "".join(c for c in name.casefold() if c.isalnum())
     for maker in ("nvidia", "amd", "tesla", "geforce", "quadro", "instinct"):
         bare = bare.removeprefix(maker)
@@ -102,7 +106,7 @@ def _squeeze(name: str) -> str:
 
 @cache
 def _table() -> tuple[dict[str, Gpu], dict[str, str]]:
-    """The facts by canonical name, and the canonical name by every squeezed one."""
+    """Specifications by canonical name, and canonical names by every normalized name."""
     facts: dict[str, Gpu] = {}
     names: dict[str, str] = {}
     text = files("pricing").joinpath("snapshot", "gpus.csv").read_text(encoding="utf-8")
@@ -130,28 +134,32 @@ def _table() -> tuple[dict[str, Gpu], dict[str, str]]:
             else f"derived: {CEILING_OF_FP32_MATRIX:g} of the measured float32 product, {fp32:g} TFLOPS",
         )
         for alias in (name, *filter(None, row["aliases"].split(";"))):
-            names[_squeeze(alias)] = name
+            names[_normalized(alias)] = name
     return facts, names
 
 
-def like(ceiling: float, peak: float, watts: float, own_peak: float, own_watts: float) -> float:
-    """The ceiling of a GPU after that of a relative with `ceiling`, `peak` and `watts`."""
+def ceiling_from_relative(
+    ceiling: float, peak: float, watts: float, own_peak: float, own_watts: float
+) -> float:
+    """Derive the ceiling of a GPU from a relative with `ceiling` and `peak` (TFLOPS) and `watts`."""
     power = (own_watts / own_peak) / (watts / peak)
-    return own_peak * min(MOST, ceiling / peak * sqrt(power))
+    return own_peak * min(MAX_SHARE_OF_PEAK, ceiling / peak * sqrt(power))
 
 
 def _ceiling(
     row: Mapping[str, str], rows: Mapping[str, Mapping[str, str]]
 ) -> tuple[float | None, str, float]:
-    """The ceiling, where it comes from, and what it may be off by."""
+    """The ceiling in TFLOPS, its source, and its uncertainty as a factor."""
     measured = _number(row["ceiling_tflops"])
     if measured is not None:
         return measured, row["ceiling_source"], 1.0
     if row["ceiling_like"]:
         kin = rows[row["ceiling_like"]]
         theirs = (float(kin[key]) for key in ("ceiling_tflops", "fp16_tflops", "watts"))
-        derived = like(*theirs, own_peak=float(row["fp16_tflops"]), own_watts=float(row["watts"]))
-        return round(derived, 1), f"derived: after {kin['gpu']}, by peak and power", LIKE_FACTOR
+        derived = ceiling_from_relative(
+            *theirs, own_peak=float(row["fp16_tflops"]), own_watts=float(row["watts"])
+        )
+        return round(derived, 1), f"derived: after {kin['gpu']}, by peak and power", RELATIVE_FACTOR
     mamf = _number(row["mamf_tflops"])
     if mamf is not None:
         what = f"derived: {CEILING_OF_MAMF:g} of the measured matrix product, {mamf:g} TFLOPS (MAMF)"

@@ -1,7 +1,7 @@
 """An Offer: one machine type, in one place, under one purchase kind, at one price.
 
-Knows no feed and no clock: whoever reads a price feed writes `Quote`s, `check.gate` judges them, and what
-is left are Offers. It does not know whether a machine can be had, only what it would cost.
+A price source reads a feed into `Quote`s; `validate.validate_quotes` turns those that are plausible into Offers. An
+Offer says what a machine costs, not whether one is available. Pure: knows no feed and no clock.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-# What a flag on an offer means. A flag never changes a price: it says how far to trust it.
+# What each flag on an offer means. A flag never changes a price; it says how far to trust it.
 FLAGS: dict[str, str] = {
     "as_of_estimated": "the source gives a span or a guess for its date; as_of is its early end or the guess",
     "as_of_unknown": "the source is undated; as_of is the latest day it can be",
     "gpu_by_instance_type": "the source names a sibling GPU; the instance type says which one it is",
     "gpu_variant_unsure": "the source does not say which memory size this is; the smaller is assumed",
-    "jump": "the price moved further from the book before than prices are known to move",
+    "jump": "the price differs from the previous book by more than prices are known to move",
     "on_demand_unknown": "a spot price with no on-demand price to compare it with",
-    "region_unverified": "nobody listed this type in this region, and a price list alone does not say that it is there",
-    "zone_id": "zone is a provider's zone id (apne1-az1), which is not a name one can launch in",
+    "region_unverified": "no list of offerings has this type in this region, and a price list alone does not prove it",
+    "zone_id": "zone is a provider's zone id (apne1-az1), which cannot be used to launch",
 }
 
 Purchase = Literal["on-demand", "spot"]
@@ -26,13 +26,13 @@ Purchase = Literal["on-demand", "spot"]
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One row of a price feed, as its source states it: nothing in it has been believed yet."""
+    """One row of a price feed as its source states it, not yet validated."""
 
     cloud: str
     region: str
     zone: str | None
     instance_type: str
-    gpu: str  # any name the feed uses; the gate makes it canonical
+    gpu: str  # any name the feed uses; validation makes it canonical
     gpus: float
     vcpus: int | None
     memory_gb: float | None
@@ -49,11 +49,11 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A price that passed the gate, and a row of a price book. A Quote with both prices becomes two of these."""
+    """A validated price, and a row of a price book. A Quote with both prices becomes two Offers."""
 
     cloud: str
     region: str
-    zone: str | None  # None on demand, which is priced by region; may be an id, see FLAGS
+    zone: str | None  # None for on-demand, which is priced by region; may be a zone id, see FLAGS
     instance_type: str
     gpu: str  # canonical, see gpu.py
     gpus: float  # a fraction where the provider cuts one GPU into slices
@@ -67,7 +67,7 @@ class Offer:
 
     @property
     def machine(self) -> str:
-        """The instance type, and what hangs on it where the type alone does not say (GCP's n1 family)."""
+        """The instance type, with its GPUs where the type alone does not say them (GCP's n1 family)."""
         return _machine(self.cloud, self.instance_type, self.gpus, self.gpu)
 
     @property
@@ -81,12 +81,12 @@ class Offer:
 
     @property
     def usd_per_gpu_hour(self) -> Decimal:
-        """The price of one whole GPU for an hour, whatever share of it or number of them is sold."""
+        """The price of one whole GPU for an hour, also where a machine has several GPUs or a fraction of one."""
         return self.usd_per_hour / Decimal(str(self.gpus))
 
 
 def as_quote(offer: Offer) -> Quote:
-    """The offer as a feed would state it, to be judged again beside others."""
+    """Convert an offer back to a quote, to validate it again together with others."""
     return Quote(
         cloud=offer.cloud,
         region=offer.region,

@@ -1,12 +1,12 @@
-"""How often a spot machine is taken away: interruptions per machine-hour, with what is known of them.
+"""Preemption rates of spot machines: interruptions per machine-hour, and the evidence for them.
 
-No cloud publishes it by the hour. `snapshot/hazard.csv` holds what public traces show, which is little: V100s in
-three regions of AWS in 2023, and one run on machines of four L4s in December 2025. The V100 figures count how often
-the number of machines to be had fell, which is not quite how often a machine held was lost. All of it is from scarce
-machines, so for another machine what was measured is taken as the high end of a wide interval, which says so.
+No cloud publishes hourly rates. `snapshot/hazard.csv` holds what public traces show, which is little: V100s in three
+regions of AWS in 2023, and one run on machines of four L4s in December 2025. The V100 figures count how often the
+number of available machines fell, which is not exactly how often a running machine was preempted. All of them are
+from scarce machines, so for any other machine the measured rate is the high end of a wide interval, and `source` says so.
 
-AWS's Spot Advisor is not used: its buckets are shares of a month, and where it and the traces can be compared it
-puts the regions in another order (g6.12xlarge: "<5%" in eu-central-1, where probes saw twice the falls of us-east-2,
+AWS's Spot Advisor is not used: its buckets are shares of a month, and where it can be compared with the traces it
+ranks the regions differently (g6.12xlarge: "<5%" in eu-central-1, where probes saw twice the falls of us-east-2,
 which it puts at ">20%").
 """
 
@@ -20,8 +20,8 @@ from math import sqrt
 
 
 @dataclass(frozen=True, slots=True)
-class Hazard:
-    """Interruptions per machine-hour: the likeliest figure and the interval around it."""
+class PreemptionRate:
+    """Interruptions per machine-hour: the most likely figure and the interval around it."""
 
     per_hour_low: float
     per_hour_mid: float
@@ -30,25 +30,25 @@ class Hazard:
     as_of: date | None = None
 
 
-# A machine on demand fails too, but no figure for it was found: taken as never, not known to be never.
-ON_DEMAND = Hazard(0.0, 0.0, 0.0, "on demand: taken as never, though machines do fail")
+# On-demand machines fail too, but no published figure was found: the rate is assumed to be 0, not known to be 0.
+ON_DEMAND = PreemptionRate(0.0, 0.0, 0.0, "on demand: taken as never, though machines do fail")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """One row of what was measured; `*` stands for any."""
+class PreemptionEvidence:
+    """One measured rate: a row of hazard.csv. `*` matches any value."""
 
     cloud: str
     region: str
     instance_type: str
     gpu: str
     gpus: int | None
-    hazard: Hazard
+    hazard: PreemptionRate
     method: str
 
 
-def hazard(cloud: str, region: str, instance_type: str, gpu: str) -> Hazard:
-    """How often such a spot machine is taken: as measured on this type, else on this GPU, else assumed."""
+def preemption_rate(cloud: str, region: str, instance_type: str, gpu: str) -> PreemptionRate:
+    """The rate of a spot machine: as measured on this type, else derived from its GPU, else assumed."""
     rows = evidence()
     for place in (region, "*"):
         for row in rows:
@@ -59,22 +59,22 @@ def hazard(cloud: str, region: str, instance_type: str, gpu: str) -> Hazard:
         if (row.region, row.gpu) == ("*", gpu):
             low, high = assumed.per_hour_low, row.hazard.per_hour_mid
             source = f"at most that of {row.cloud} {row.instance_type}: {row.hazard.source}"
-            return Hazard(low, sqrt(low * high), high, source, row.hazard.as_of)
+            return PreemptionRate(low, sqrt(low * high), high, source, row.hazard.as_of)
     return assumed
 
 
 @cache
-def evidence() -> tuple[Evidence, ...]:
-    """Everything measured, and last the figures that stand in where nothing was."""
+def evidence() -> tuple[PreemptionEvidence, ...]:
+    """All measured rates, then the assumed one for machines without a measurement."""
     text = files("pricing").joinpath("snapshot", "hazard.csv").read_text(encoding="utf-8")
     return tuple(
-        Evidence(
+        PreemptionEvidence(
             cloud=row["cloud"],
             region=row["region"],
             instance_type=row["instance_type"],
             gpu=row["gpu"],
             gpus=int(row["gpus"]) if row["gpus"] else None,
-            hazard=Hazard(
+            hazard=PreemptionRate(
                 float(row["per_hour_low"]),
                 float(row["per_hour_mid"]),
                 float(row["per_hour_high"]),

@@ -1,8 +1,8 @@
-"""The price book: a CSV file with one offer a row, dated and sourced, read through the gate.
+"""The price book: a CSV file with one offer per row, each with date and source, validated when it is read.
 
-`snapshot/offers.csv` is the book that comes with the package, so that a plan works offline and can be made
-again; `snapshot/rejected.csv` keeps what the gate refused when it was made, and why. It does not know how
-old is too old, nor any live price.
+`snapshot/offers.csv` is the book that comes with the package, so that plans work offline and can be reproduced;
+`snapshot/rejected.csv` holds what validation rejected when the snapshot was made, with reasons. Does not decide when a
+price is stale, and knows no live price.
 """
 
 import csv
@@ -19,9 +19,9 @@ from pathlib import Path
 from pricing.gpu import canonical, nearest
 from pricing.merge import ordered
 from pricing.offer import Offer, Quote
-from pricing.validate import Rejected, gate
+from pricing.validate import Rejected, validate_quotes
 
-# The schema of a price book, and of `prices --json`. Empty means unknown, never zero; flags are apart by spaces.
+# The schema of a price book, and of `prices --json`. Empty means unknown, never zero; flags are separated by spaces.
 COLUMNS = (
     "cloud",
     "region",
@@ -39,64 +39,68 @@ COLUMNS = (
 )
 REQUIRED = ("cloud", "region", "instance_type", "gpu", "gpus", "purchase", "usd_per_hour", "as_of")
 
-# A flag that follows from the date of a row and from today: shown with a price, never read back from a book.
+# A flag derived from the date of a row and today's date: shown with a price, never read back from a book.
 STALE = "stale"
 
-SHOWN = 5  # mistakes named in one message; the rest are counted
-CELL = 60  # characters of a wrong cell that a message repeats
+MISTAKES_SHOWN = 5  # in one message; the rest are counted
+CELL_LENGTH = 60  # characters of an invalid cell that a message quotes
 
 Value = str | int | float | None
 
 
 class BadBookError(ValueError):
-    """A price book that cannot be used; the message names its lines."""
+    """An invalid price book; the message names its lines."""
 
     def __init__(self, name: str, mistakes: Sequence[str]) -> None:
-        more = f"; and {len(mistakes) - SHOWN} more" if len(mistakes) > SHOWN else ""
-        super().__init__(f"price book {name}: {'; '.join(mistakes[:SHOWN])}{more}")
+        more = f"; and {len(mistakes) - MISTAKES_SHOWN} more" if len(mistakes) > MISTAKES_SHOWN else ""
+        super().__init__(f"price book {name}: {'; '.join(mistakes[:MISTAKES_SHOWN])}{more}")
         self.mistakes = tuple(mistakes)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A row of a book and the line of the file that it ends on."""
+class PriceBookRow:
+    """A row of a price book, and the line of the file on which it ends."""
 
     number: int
     quote: Quote
 
 
 def load(path: Path | None = None) -> tuple[Offer, ...]:
-    """Every offer of a price book: the package's snapshot, or the file at `path`.
+    """Read every offer of a price book: the package's snapshot, or the file at `path`.
 
-    With money at stake a book is right or it is refused: one row that the gate would not believe is enough.
+    Because plans spend money by these prices, a single invalid row makes the whole book invalid.
 
     Raises:
-        BadBookError: it is no price book, or a row of it cannot be believed.
+        BadBookError: the file is not a price book, or a row is invalid.
     """
     if path is None:
         return _snapshot()
-    return _accepted(path.name, path)
+    return _all_valid(path.name, path)
 
 
-def read(book: Path | Traversable) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]:
-    """What the gate makes of a price book: offers, and refusals with reasons."""
-    return gate((line.quote for line in lines(book)), canonical)
+def read_offers(book: Path | Traversable) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]:
+    """Validate the rows of a price book: offers, and rejections with reasons."""
+    return validate_quotes((line.quote for line in read_rows(book)), canonical)
 
 
-def lines(book: Path | Traversable) -> tuple[Line, ...]:
-    """The rows of a price book as they stand, before the gate."""
-    rows = csv.reader(StringIO(_text(book)))
-    found: list[Line] = []
+def read_rows(book: Path | Traversable) -> tuple[PriceBookRow, ...]:
+    """Read the rows of a price book without validating their prices.
+
+    Raises:
+        BadBookError: a line cannot be read.
+    """
+    rows = csv.reader(StringIO(_decoded(book)))
+    found: list[PriceBookRow] = []
     mistakes: list[str] = []
     try:
         names = [name.strip() for name in next(rows, list[str]())]
-        places = _places(book.name, names)
+        places = _column_positions(book.name, names)
         for row in rows:
             if not any(row):
                 continue
             try:
                 cells = {c: row[p].strip() if p < len(row) else "" for c, p in places.items()}
-                found.append(Line(rows.line_num, _quote(cells)))
+                found.append(PriceBookRow(rows.line_num, _quote(cells)))
             except ValueError as error:
                 mistakes.append(f"line {rows.line_num}: {error}")
     except csv.Error as error:
@@ -106,17 +110,17 @@ def lines(book: Path | Traversable) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def row(offer: Offer) -> dict[str, Value]:
-    """The offer under the names of the schema, as both CSV and JSON write it."""
+def offer_row(offer: Offer) -> dict[str, Value]:
+    """The offer by column name, as CSV and JSON write it."""
     return {
         "cloud": offer.cloud,
         "region": offer.region,
         "zone": offer.zone,
         "instance_type": offer.instance_type,
         "gpu": offer.gpu,
-        "gpus": _plain(offer.gpus),
+        "gpus": _integral(offer.gpus),
         "vcpus": offer.vcpus,
-        "memory_gb": _plain(offer.memory_gb),
+        "memory_gb": _integral(offer.memory_gb),
         "purchase": offer.purchase,
         "usd_per_hour": f"{offer.usd_per_hour:f}",
         "as_of": offer.as_of.isoformat(),
@@ -125,36 +129,36 @@ def row(offer: Offer) -> dict[str, Value]:
     }
 
 
-def text(offers: Iterable[Offer]) -> str:
-    """A price book of these offers."""
-    return _table(COLUMNS, (row(offer) for offer in offers))
+def offers_csv(offers: Iterable[Offer]) -> str:
+    """The text of a price book with these offers."""
+    return _csv(COLUMNS, (offer_row(offer) for offer in offers))
 
 
-def refusals(rejected: Iterable[Rejected]) -> str:
-    """What was refused, a price a row, in the columns of a book with the reason behind them."""
-    return _table((*COLUMNS, "reason"), (_refusal(r) for r in rejected))
+def rejected_csv(rejected: Iterable[Rejected]) -> str:
+    """The rejected prices as CSV, one per row: the columns of a price book, then the reason."""
+    return _csv((*COLUMNS, "reason"), (_rejected_row(r) for r in rejected))
 
 
 @cache
 def _snapshot() -> tuple[Offer, ...]:
-    return _accepted("snapshot", files("pricing").joinpath("snapshot", "offers.csv"))
+    return _all_valid("snapshot", files("pricing").joinpath("snapshot", "offers.csv"))
 
 
-def _accepted(name: str, book: Path | Traversable) -> tuple[Offer, ...]:
-    rows = lines(book)
-    offers, rejected = gate((line.quote for line in rows), canonical)
+def _all_valid(name: str, book: Path | Traversable) -> tuple[Offer, ...]:
+    rows = read_rows(book)
+    offers, rejected = validate_quotes((line.quote for line in rows), canonical)
     if rejected:
         numbers = {id(line.quote): line.number for line in rows}
         found = sorted(((numbers[id(r.quote)], r) for r in rejected), key=lambda pair: pair[0])
-        raise BadBookError(name, [f"line {number}: {_why(r)}" for number, r in found])
+        raise BadBookError(name, [f"line {number}: {_mistake(r)}" for number, r in found])
     if not offers:
         raise BadBookError(name, ["it holds no offer"])
     return ordered(offers)
 
 
-def _text(book: Path | Traversable) -> str:
+def _decoded(book: Path | Traversable) -> str:
     try:
-        return book.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte order mark before it
+        return book.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise BadBookError(book.name, [f"line {line}: not UTF-8"]) from error
@@ -162,8 +166,8 @@ def _text(book: Path | Traversable) -> str:
         raise BadBookError(book.name, [error.strerror or str(error)]) from error
 
 
-def _places(name: str, header: list[str]) -> dict[str, int]:
-    """Where each column of ours is; columns of others are passed over."""
+def _column_positions(name: str, header: list[str]) -> dict[str, int]:
+    """The position of each known column in the header; unknown columns are ignored."""
     mistakes = [f"no column {c!r}" for c in REQUIRED if c not in header]
     mistakes += [f"column {c!r} twice" for c in COLUMNS if header.count(c) > 1]
     if mistakes:
@@ -172,7 +176,7 @@ def _places(name: str, header: list[str]) -> dict[str, int]:
 
 
 def _quote(cells: dict[str, str]) -> Quote:
-    """A row as a quote.
+    """Convert a row to a quote.
 
     Raises:
         ValueError: a cell is missing or cannot be read; the message names it.
@@ -185,7 +189,7 @@ def _quote(cells: dict[str, str]) -> Quote:
         raise ValueError(f"{odd} holds a control character")
     purchase = cells["purchase"]
     if purchase not in ("on-demand", "spot"):
-        raise ValueError(f"purchase {_cut(purchase)} is neither on-demand nor spot")
+        raise ValueError(f"purchase {_excerpt(purchase)} is neither on-demand nor spot")
     price = _price(cells["usd_per_hour"])
     vcpus, memory = cells.get("vcpus"), cells.get("memory_gb")
     return Quote(
@@ -195,7 +199,7 @@ def _quote(cells: dict[str, str]) -> Quote:
         instance_type=cells["instance_type"],
         gpu=cells["gpu"],
         gpus=_number("gpus", cells["gpus"]),
-        vcpus=_whole("vcpus", vcpus) if vcpus else None,
+        vcpus=_integer("vcpus", vcpus) if vcpus else None,
         memory_gb=_number("memory_gb", memory) if memory else None,
         on_demand=price if purchase == "on-demand" else None,
         spot=price if purchase == "spot" else None,
@@ -209,51 +213,51 @@ def _price(cell: str) -> Decimal:
     try:
         return Decimal(cell)
     except InvalidOperation:
-        raise ValueError(f"usd_per_hour {_cut(cell)} is no number") from None
+        raise ValueError(f"usd_per_hour {_excerpt(cell)} is no number") from None
 
 
 def _number(column: str, cell: str) -> float:
     try:
         return float(cell)
     except ValueError:
-        raise ValueError(f"{column} {_cut(cell)} is no number") from None
+        raise ValueError(f"{column} {_excerpt(cell)} is no number") from None
 
 
-def _whole(column: str, cell: str) -> int:
-    number = _number(column, cell)  # tools that read the column as floats write 8.0
+def _integer(column: str, cell: str) -> int:
+    number = _number(column, cell)  # spreadsheets may write 8.0
     if not number.is_integer():
-        raise ValueError(f"{column} {_cut(cell)} is no whole number")
+        raise ValueError(f"{column} {_excerpt(cell)} is no whole number")
     return int(number)
 
 
 def _date(cell: str) -> date:
-    """The day, of a moment too."""
+    """Parse a date; of a date and time, the UTC date."""
     try:
         if len(cell) == len("2026-07-30"):
             return date.fromisoformat(cell)
         moment = datetime.fromisoformat(cell)
     except ValueError:
-        raise ValueError(f"as_of {_cut(cell)} is no date such as 2026-07-30") from None
+        raise ValueError(f"as_of {_excerpt(cell)} is no date such as 2026-07-30") from None
     return moment.astimezone(UTC).date() if moment.tzinfo else moment.date()
 
 
-def _plain(number: float | None) -> Value:
-    """8 rather than 8.0."""
+def _integral(number: float | None) -> Value:
+    """Write 8 instead of 8.0."""
     return int(number) if number is not None and number.is_integer() else number
 
 
-def _cut(cell: str) -> str:
-    return repr(cell if len(cell) <= CELL else f"{cell[:CELL]}…")
+def _excerpt(cell: str) -> str:
+    return repr(cell if len(cell) <= CELL_LENGTH else f"{cell[:CELL_LENGTH]}…")
 
 
-def _why(rejected: Rejected) -> str:
+def _mistake(rejected: Rejected) -> str:
     quote = rejected.quote
     near = nearest(quote.gpu) if canonical(quote.gpu) is None else ()
     hint = f" (nearest: {', '.join(near)})" if near else ""
     return f"{quote.cloud}/{quote.zone or quote.region}/{quote.instance_type}: {rejected.reason}{hint}"
 
 
-def _refusal(rejected: Rejected) -> dict[str, Value]:
+def _rejected_row(rejected: Rejected) -> dict[str, Value]:
     quote, price = rejected.quote, rejected.price
     return {
         "cloud": quote.cloud,
@@ -261,9 +265,9 @@ def _refusal(rejected: Rejected) -> dict[str, Value]:
         "zone": quote.zone,
         "instance_type": quote.instance_type,
         "gpu": quote.gpu,
-        "gpus": _plain(quote.gpus),
+        "gpus": _integral(quote.gpus),
         "vcpus": quote.vcpus,
-        "memory_gb": _plain(quote.memory_gb),
+        "memory_gb": _integral(quote.memory_gb),
         "purchase": rejected.purchase,
         "usd_per_hour": None if price is None else f"{price:f}",
         "as_of": quote.as_of.isoformat(),
@@ -273,7 +277,7 @@ def _refusal(rejected: Rejected) -> dict[str, Value]:
     }
 
 
-def _table(columns: Sequence[str], rows: Iterable[dict[str, Value]]) -> str:
+def _csv(columns: Sequence[str], rows: Iterable[dict[str, Value]]) -> str:
     out = StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()

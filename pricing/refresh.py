@@ -1,7 +1,7 @@
-"""Ask the price sources, and turn what they answer and the price book before into the next one.
+"""Refresh the price book: fetch prices from sources, validate them, and merge them into the current book.
 
-What did not answer is told with its reason, and its prices stay as they were, with their dates. What was not believed
-is listed beside the book. Knows neither the sources nor the clock: both are given.
+A source that fails is reported with its reason, and its previous prices are kept with their dates. Rejected prices are
+written next to the book. The caller passes the sources and the time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,29 +11,31 @@ from pathlib import Path
 
 from pricing import book_versions
 from pricing.gpu import canonical
-from pricing.merge import merge, retire
+from pricing.merge import merge, remove_withdrawn
 from pricing.offer import Offer, Quote, as_quote
-from pricing.sources.result import Fetched, Unanswered
-from pricing.validate import Rejected, absent, gate, placed, refuse
+from pricing.sources.result import FetchedPrices, SourceUnavailable
+from pricing.validate import Rejected, missing_gpus, reject_prices, split_by_offerings, validate_quotes
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one source that gave prices."""
+class SourceResult:
+    """What one source contributed to the new book."""
 
     name: str
-    offers: int  # that passed the gate
-    changed: int  # of these, at another price than before
-    new: int  # of these, not in the book before
-    jumps: tuple[str, ...]  # the keys of those whose price moved beyond the bound
+    offers: int  # that passed validation
+    changed: int  # of these, with another price than before
+    new: int  # of these, not in the previous book
+    jumps: tuple[str, ...]  # keys of offers with the flag "jump"
     rejected: int
-    absent: tuple[tuple[str, str], ...]  # (cloud, GPU) that its clouds are known to rent, and it did not have
+    absent: tuple[
+        tuple[str, str], ...
+    ]  # (cloud, GPU) pairs that its clouds are known to rent and that it lacks
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """A source that gave none, and what to do about it."""
+class SourceFailure:
+    """A source without usable prices, and what to do about it."""
 
     name: str
     reason: str
@@ -41,73 +43,76 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
-    """The new book, and how it came about. `path` is None when nothing answered, and nothing was written."""
+class RefreshResult:
+    """The new book and the result of each source. `path` is None if no source succeeded and nothing was written."""
 
     path: Path | None
     offers: tuple[Offer, ...]
-    answers: tuple[Answer, ...]
-    silent: tuple[Silence, ...]
+    results: tuple[SourceResult, ...]
+    failures: tuple[SourceFailure, ...]
     rejected: tuple[Rejected, ...]
 
 
-def refresh(folder: Path, sources: Mapping[str, Callable[[], Fetched]], now: datetime) -> Refreshed:
-    """Ask every source, then write the book.
+def refresh(folder: Path, sources: Mapping[str, Callable[[], FetchedPrices]], now: datetime) -> RefreshResult:
+    """Fetch from every source, then write the new book.
 
-    Where several answer for one place on one day the later of them stands, so the clouds' own come after a collection.
+    If several sources have a price for one place on one day, the later source wins, so list the clouds' own sources
+    after catalogs of many clouds.
 
     Raises:
-        OSError: the folder cannot be written; the book before is still in force.
+        OSError: the folder cannot be written; the previous book is still current.
     """
-    fetched: dict[str, Fetched] = {}
-    silent: list[Silence] = []
+    fetched: dict[str, FetchedPrices] = {}
+    failures: list[SourceFailure] = []
     for name, ask in sources.items():
         try:
             fetched[name] = ask()
-        except Unanswered as unanswered:
-            silent.append(Silence(name, unanswered.reason, unanswered.hint))
+        except SourceUnavailable as error:
+            failures.append(SourceFailure(name, error.reason, error.hint))
     if not fetched:
-        return Refreshed(None, book_versions.current(folder), (), tuple(silent), ())
+        return RefreshResult(None, book_versions.current_offers(folder), (), tuple(failures), ())
     with book_versions.writing(folder):
-        return _write(folder, fetched, silent, now)
+        return _write_book(folder, fetched, failures, now)
 
 
-def _write(folder: Path, fetched: Mapping[str, Fetched], silent: list[Silence], now: datetime) -> Refreshed:
-    before = book_versions.current(folder)
+def _write_book(
+    folder: Path, fetched: Mapping[str, FetchedPrices], failures: list[SourceFailure], now: datetime
+) -> RefreshResult:
+    before = book_versions.current_offers(folder)
     offers = before
-    answers: list[Answer] = []
+    results: list[SourceResult] = []
     rejected: list[Rejected] = []
     for name, answer in fetched.items():
-        fresh, refused = _judge(answer, before, now)
+        fresh, refused = _validated(answer, before, now)
         rejected += refused
         if not fresh:
-            reason = f"it answered, and none of its {len(answer.quotes):,} rows could be believed"
-            silent.append(Silence(name, reason, "see the list of what was rejected, and report it"))
+            reason = f"it answered, but none of its {len(answer.quotes):,} rows is plausible"
+            failures.append(SourceFailure(name, reason, "see the list of rejected prices, and report it"))
             continue
         clouds = frozenset(o.cloud for o in fresh)
         if answer.offerings is not None:
-            offers, gone = retire(offers, clouds, answer.offerings)
+            offers, gone = remove_withdrawn(offers, clouds, answer.offerings)
             rejected += [
-                r for o in gone for r in refuse(as_quote(o), f"no longer offered there, says {name}")
+                r for o in gone for r in reject_prices(as_quote(o), f"no longer offered there, says {name}")
             ]
         offers = merge(offers, fresh)
-        answers.append(_answer(name, fresh, len(refused), before, answer.notes))
-    if not answers:
-        return Refreshed(None, before, (), tuple(silent), tuple(rejected))
-    # New prices may give old ones away: a spot price that is now above on-demand is none.
-    whole, refused = gate(map(as_quote, offers), canonical)
+        results.append(_source_result(name, fresh, len(refused), before, answer.notes))
+    if not results:
+        return RefreshResult(None, before, (), tuple(failures), tuple(rejected))
+    # New prices may show that old ones are wrong, such as a spot price that is now above on-demand.
+    merged, refused = validate_quotes(map(as_quote, offers), canonical)
     rejected += refused
-    path = book_versions.write(folder, merge((), whole), rejected, now)
-    return Refreshed(path, whole, tuple(answers), tuple(silent), tuple(rejected))
+    path = book_versions.write(folder, merge((), merged), rejected, now)
+    return RefreshResult(path, merged, tuple(results), tuple(failures), tuple(rejected))
 
 
-def _judge(
-    answer: Fetched, before: Sequence[Offer], now: datetime
+def _validated(
+    answer: FetchedPrices, before: Sequence[Offer], now: datetime
 ) -> tuple[tuple[Offer, ...], list[Rejected]]:
     quotes, rejected = list(answer.quotes), list[Rejected]()
     if answer.offerings is None:
-        quotes, rejected = _really(quotes, before)
-    fresh, refused = gate(
+        quotes, rejected = _drop_unlisted_gcp_regions(quotes, before)
+    fresh, refused = validate_quotes(
         quotes,
         canonical,
         offerings=answer.offerings,
@@ -117,33 +122,35 @@ def _judge(
     return fresh, [*rejected, *refused]
 
 
-def _really(quotes: list[Quote], before: Sequence[Offer]) -> tuple[list[Quote], list[Rejected]]:
-    """GCP's price list without the places where its machines are not, by the zones as they were last listed.
+def _drop_unlisted_gcp_regions(
+    quotes: list[Quote], before: Sequence[Offer]
+) -> tuple[list[Quote], list[Rejected]]:
+    """Reject GCP list prices in regions that do not have the machine, by the zones of the previous book.
 
-    Of 864 prices by type and region only 280 were real when the two were compared (July 2026), so a machine that the
-    book before knows is believed to be where that book has it. Rows with a zone come from a list of zones.
+    Of 864 prices by type and region only 280 were real when the two were compared (July 2026), so a machine of the
+    previous book is assumed to exist only in that book's regions. Rows with a zone come from a list of zones.
     """
     known = frozenset(
         (o.machine, o.region) for o in before if o.cloud == "gcp" and "region_unverified" not in o.flags
     )
     listed = [q for q in quotes if q.cloud == "gcp" and q.zone is None]
-    kept, rejected = placed(
+    kept, rejected = split_by_offerings(
         [replace(q, gpu=canonical(q.gpu) or q.gpu) for q in listed], known, lambda q: q.machine
     )
     return [*(q for q in quotes if q.cloud != "gcp" or q.zone is not None), *kept], rejected
 
 
-def _answer(
+def _source_result(
     name: str, fresh: Sequence[Offer], rejected: int, before: Sequence[Offer], notes: tuple[str, ...]
-) -> Answer:
+) -> SourceResult:
     prices = {o.key: o.usd_per_hour for o in before}
-    return Answer(
+    return SourceResult(
         name=name,
         offers=len(fresh),
         changed=sum(1 for o in fresh if prices.get(o.key, o.usd_per_hour) != o.usd_per_hour),
         new=sum(1 for o in fresh if o.key not in prices),
         jumps=tuple(o.key for o in fresh if "jump" in o.flags),
         rejected=rejected,
-        absent=absent(fresh, {o.cloud for o in fresh}),
+        absent=missing_gpus(fresh, {o.cloud for o in fresh}),
         notes=notes,
     )

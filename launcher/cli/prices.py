@@ -9,7 +9,6 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 
-from msgspec import to_builtins
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -18,14 +17,16 @@ from launcher.cli.documents import RefreshDocument, SilentSource, SourceAnswer
 from launcher.errors import Problem, Usage
 from launcher.format import plain
 from launcher.planning.price_book import book_of
+from launcher.reports import price_list
+from launcher.reports.price_list import OfferFilter, PriceLine
 from launcher.reports.terminal import prices as listing
-from launcher.reports.terminal.prices import WIDTH, Line, Wanted
+from launcher.reports.terminal.prices import WIDTH
 from pricing import book_versions, gpu
-from pricing.book_versions import REJECTED, Book
+from pricing.book_versions import REJECTED, CurrentBook
 from pricing.offer import Offer
-from pricing.refresh import Answer, Refreshed, refresh
+from pricing.refresh import RefreshResult, SourceResult, refresh
 from pricing.sources import registry
-from pricing.staleness import stale
+from pricing.staleness import is_stale
 from pricing.validate import EXPECTED
 from tasks.clock import utc
 
@@ -45,18 +46,23 @@ def _list_prices(arguments: Namespace, now: datetime) -> int:
     if book.trouble:
         say(f"using the snapshot's prices, as your own price book cannot be used: {book.trouble}")
     wanted = _wanted(arguments, book)
-    offers = listing.ordered(filter(wanted, book.offers), arguments.sort, now)
+    offers = price_list.sort_offers(filter(wanted, book.offers), arguments.sort, now)
     if arguments.json and not offers:
         show([], str, as_json=True)
     if not offers:
         raise Problem(
-            f"no {wanted} among {len(book.offers):,} offers", hint=listing.nearest(book.offers, wanted)
+            f"no {wanted} among {len(book.offers):,} offers",
+            hint=price_list.suggest_filters(book.offers, wanted),
         )
     if arguments.json:
-        show(listing.to_json(offers[: arguments.limit], now), str, as_json=True)
+        show(price_list.price_rows(offers[: arguments.limit], now), str, as_json=True)
         return 0
-    best = offers if wanted.gpus else listing.ordered(listing.cheapest(offers), arguments.sort, now)
-    lines = listing.lines(best)
+    best = (
+        offers
+        if wanted.gpus
+        else price_list.sort_offers(price_list.cheapest_offers(offers), arguments.sort, now)
+    )
+    lines = price_list.group_places(best)
     columns, rows = _screen()
     limit = arguments.limit or rows
     summary = _summary(lines, limit, offers, wanted)
@@ -65,13 +71,13 @@ def _list_prices(arguments: Namespace, now: datetime) -> int:
 
     def render(_: object) -> RenderableType:
         more = [Text(line) for line in (*summary, *_dates(book, advice, now))]
-        return Group(listing.table(lines[:limit], now, columns), *more)
+        return Group(listing.prices_table(lines[:limit], now, columns), *more)
 
     show(None, render, as_json=False)
     return 0
 
 
-def _wanted(arguments: Namespace, book: Book) -> Wanted:
+def _wanted(arguments: Namespace, book: CurrentBook) -> OfferFilter:
     """The filters, with each name checked.
 
     Raises:
@@ -85,7 +91,9 @@ def _wanted(arguments: Namespace, book: Book) -> Wanted:
             known = ", ".join(sorted({o.gpu for o in book.offers}))
             raise Usage(f"--gpu: {error}", hint=f"name one of {known}") from error
     clouds = tuple(sorted({o.cloud for o in book.offers} | EXPECTED.keys()))
-    return Wanted(tuple(gpus), _known("--cloud", arguments.cloud, clouds), arguments.region, arguments.spot)
+    return OfferFilter(
+        tuple(gpus), _known("--cloud", arguments.cloud, clouds), arguments.region, arguments.spot
+    )
 
 
 def _known(option: str, names: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
@@ -104,7 +112,9 @@ def _known(option: str, names: Iterable[str], known: Sequence[str]) -> tuple[str
     return tuple(name.casefold() for name in names)
 
 
-def _summary(lines: Sequence[Line], limit: int, offers: Sequence[Offer], wanted: Wanted) -> list[str]:
+def _summary(
+    lines: Sequence[PriceLine], limit: int, offers: Sequence[Offer], wanted: OfferFilter
+) -> list[str]:
     """How many offers the table shows, and how to see the rest."""
     what = "lines from" if wanted.gpus else "GPUs, each at its cheapest of"
     parts = [f"{min(limit, len(lines))} of {len(lines):,} {what} {len(offers):,} offers"]
@@ -113,11 +123,11 @@ def _summary(lines: Sequence[Line], limit: int, offers: Sequence[Offer], wanted:
     return ["; ".join([*parts, "--json: every offer"])]
 
 
-def _dates(book: Book, advice: str, now: datetime) -> list[str]:
+def _dates(book: CurrentBook, advice: str, now: datetime) -> list[str]:
     """Which price book was used, its dates, and how many of its prices are stale."""
     name = "the snapshot of this version" if book.path is None else str(book.path)
     dates = [o.as_of for o in book.offers]
-    old = sum(stale(o, now) for o in book.offers)
+    old = sum(is_stale(o, now) for o in book.offers)
     dated = f"prices: {name}, seen {min(dates)} to {max(dates)}"
     return [dated, f"{old:,} of {len(dates):,} prices are stale{advice}"] if old else [dated]
 
@@ -125,7 +135,7 @@ def _dates(book: Book, advice: str, now: datetime) -> list[str]:
 def _refresh(arguments: Namespace, now: datetime) -> int:
     """Ask the price sources, save a new price book, and print what changed."""
     names = _known("--source", arguments.source, tuple(registry.SOURCES)) or tuple(registry.SOURCES)
-    folder = book_versions.place(os.environ)
+    folder = book_versions.books_folder(os.environ)
     say(f"asking {', '.join(names)}")
     # Always in the order of SOURCES: later ones win, and a cloud's own prices go before those of a collection.
     asked = {name: partial(fetch, now) for name, fetch in registry.SOURCES.items() if name in names}
@@ -138,14 +148,14 @@ def _refresh(arguments: Namespace, now: datetime) -> int:
         ) from error
     if done.path is None:
         raise Problem(
-            f"no source of prices answered: {'; '.join(f'{s.name}: {s.reason}' for s in done.silent)}",
-            hint=next((s.hint for s in done.silent), "name a source with --source"),
+            f"no source of prices answered: {'; '.join(f'{s.name}: {s.reason}' for s in done.failures)}",
+            hint=next((s.hint for s in done.failures), "name a source with --source"),
         )
-    show(to_builtins(_refreshed(done, now)), lambda _: _refreshed_text(done), as_json=arguments.json)
+    show(_refreshed(done, now), lambda _: _refreshed_text(done), as_json=arguments.json)
     return 0
 
 
-def _refreshed(done: Refreshed, now: datetime) -> RefreshDocument:
+def _refreshed(done: RefreshResult, now: datetime) -> RefreshDocument:
     """The document of `prices refresh --json`."""
     return RefreshDocument(
         at=now.isoformat(),
@@ -163,17 +173,17 @@ def _refreshed(done: Refreshed, now: datetime) -> RefreshDocument:
                 absent=[f"{cloud}/{gpu}" for cloud, gpu in a.absent],
                 notes=a.notes,
             )
-            for a in done.answers
+            for a in done.results
         ],
-        silent=[SilentSource(source=s.name, reason=s.reason, hint=s.hint) for s in done.silent],
+        silent=[SilentSource(source=s.name, reason=s.reason, hint=s.hint) for s in done.failures],
     )
 
 
-def _refreshed_text(done: Refreshed) -> RenderableType:
+def _refreshed_text(done: RefreshResult) -> RenderableType:
     """What each source answered, or why it did not, and where the new price book is."""
     assert done.path
     lines: list[Text] = []
-    for answer in done.answers:
+    for answer in done.results:
         lines.append(
             Text(
                 f"{answer.name}: {answer.offers:,} offers, {answer.new:,} new, {answer.changed:,} at another price, "
@@ -181,7 +191,7 @@ def _refreshed_text(done: Refreshed) -> RenderableType:
             )
         )
         lines += [Text(f"  {plain(note)}", style="dim") for note in (*_suspicious(answer), *answer.notes)]
-    for silent in done.silent:
+    for silent in done.failures:
         lines.append(Text(f"{silent.name}: no prices: {plain(silent.reason)}", style="yellow"))
         lines.append(Text(f"  try: {plain(silent.hint)}", style="dim"))
     lines.append(Text(f"book: {done.path}, {len(done.offers):,} offers"))
@@ -190,7 +200,7 @@ def _refreshed_text(done: Refreshed) -> RenderableType:
     return Group(*lines)
 
 
-def _suspicious(answer: Answer) -> list[str]:
+def _suspicious(answer: SourceResult) -> list[str]:
     """What in an answer should be checked by a person."""
     found: list[str] = []
     if answer.jumps:

@@ -77,12 +77,12 @@ def _egress(
         parts: list[Decimal | None] = []
         if corpus.cloud != "local":  # from the user's own machine only the user's line is used
             size = egress.gigabytes(corpus.cloud, texts)
-            parts.append(egress.between(corpus.cloud, corpus.region, cloud, region, size))
+            parts.append(egress.transfer_usd(corpus.cloud, corpus.region, cloud, region, size))
         size = egress.gigabytes(cloud, vectors)
         if output.cloud == "local":
-            parts.append(egress.internet(cloud, region, size))
+            parts.append(egress.internet_usd(cloud, region, size))
         else:
-            parts.append(egress.between(cloud, region, output.cloud, output.region, size))
+            parts.append(egress.transfer_usd(cloud, region, output.cloud, output.region, size))
         if None in parts:
             said.append(f"egress of {cloud}/{region}: no price known")
             continue
@@ -123,7 +123,7 @@ def _requests(output: Lies, shards: int, said: list[str]) -> list[Other]:
 
 def _storage(output: Lies, receipts: Sequence[Receipt], said: list[str]) -> list[Other]:
     size = sum(r.output_bytes for r in receipts)
-    usd = None if output.region == UNSAID else storage.month(output.cloud, output.region, size)
+    usd = None if output.region == UNSAID else storage.storage_month_usd(output.cloud, output.region, size)
     if usd is None:
         said.append("storage of the vectors: no price known where they lie")
         return []
@@ -134,7 +134,9 @@ def _controller(
     rented: Sequence[MachineTime], began: datetime, until: datetime, said: list[str]
 ) -> list[Other]:
     known = [
-        c.usd_per_hour for cloud in sorted({m.cloud for m in rented}) if (c := provisioning.controller(cloud))
+        c.usd_per_hour
+        for cloud in sorted({m.cloud for m in rented})
+        if (c := provisioning.jobs_controller(cloud))
     ]
     if not known:
         said.append("SkyPilot's controller: no price known on these clouds")

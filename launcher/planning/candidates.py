@@ -102,7 +102,7 @@ def find_candidates(offers: Sequence[Offer], context: CandidateContext) -> Candi
 def obtainable_machines(candidates: Sequence[Candidate]) -> dict[Group, int]:
     """Machines of each group that are known, or assumed, to be obtainable at once."""
     return {
-        candidate.group: provisioning.obtainable(
+        candidate.group: provisioning.obtainable_machines(
             candidate.cloud, candidate.region, candidate.gpu, spot=candidate.spot
         )
         for candidate in candidates
@@ -113,11 +113,11 @@ def obtainable_machines(candidates: Sequence[Candidate]) -> dict[Group, int]:
 def run_charges(context: CandidateContext, candidates: Sequence[Candidate]) -> RunCharges:
     """A month of storage for the vectors, and the controller on the cheapest of the clouds."""
     controllers = [
-        provisioning.controller(cloud) for cloud in sorted({candidate.cloud for candidate in candidates})
+        provisioning.jobs_controller(cloud) for cloud in sorted({candidate.cloud for candidate in candidates})
     ]
     controller = min((c.usd_per_hour for c in controllers if c), default=None)
     place, size = context.output, output_bytes(context)
-    month = storage.month(place.cloud, place.region, size) if place else None
+    month = storage.storage_month_usd(place.cloud, place.region, size) if place else None
     if place and place.cloud == LOCAL:
         month = Decimal(0)  # the user's own disk
     return RunCharges(month, controller)
@@ -182,7 +182,7 @@ def _candidate(offer: Offer, speed: Speed, context: CandidateContext) -> Candida
     if speed.source.startswith("predicted"):
         kept = PIPELINE_EFFICIENCY
     hazard = (
-        preemption.hazard(offer.cloud, offer.region, offer.instance_type, offer.gpu)
+        preemption.preemption_rate(offer.cloud, offer.region, offer.instance_type, offer.gpu)
         if offer.spot
         else preemption.ON_DEMAND
     )
@@ -205,8 +205,8 @@ def _candidate(offer: Offer, speed: Speed, context: CandidateContext) -> Candida
         cold_start=_measured_cold_start(offer, context) or _assumed_cold_start(offer, context),
         hazard=Spread(hazard.per_hour_low, hazard.per_hour_mid, hazard.per_hour_high),
         price_source=f"{offer.source}, {offer.as_of}",
-        price_age_days=float(staleness.days(offer, context.now)),
-        floats=staleness.floats(offer),
+        price_age_days=float(staleness.age_in_days(offer, context.now)),
+        floats=staleness.is_market_price(offer),
         disk_usd_per_hour=_disk_usd_per_hour(offer, context),
         egress_usd_per_token=_egress_usd_per_token(offer, context),
     )
@@ -214,11 +214,11 @@ def _candidate(offer: Offer, speed: Speed, context: CandidateContext) -> Candida
 
 def _disk_usd_per_hour(offer: Offer, context: CandidateContext) -> Decimal | None:
     """The disk of a machine, with room for the model's weights; None: unknown."""
-    disk = storage.disk(offer.cloud)
+    disk = storage.disk_price(offer.cloud)
     if disk is None:
         return None
     gigabytes = DISK_GB + 2 * context.shape.params_total / 10**9
-    return disk.usd_per_gb_month * decimal_of_float(gigabytes) / storage.HOURS_OF_A_MONTH
+    return disk.usd_per_gb_month * decimal_of_float(gigabytes) / storage.HOURS_PER_MONTH
 
 
 def _assumed_cold_start(offer: Offer, context: CandidateContext) -> Spread:
@@ -255,15 +255,15 @@ def _egress_usd_per_token(offer: Offer, context: CandidateContext) -> Decimal | 
     usd = Decimal(0)
     if corpus.cloud != LOCAL:  # uploads from the user's own machine cost nothing that we know a price of
         size = egress.gigabytes(corpus.cloud, text_bytes)
-        part = egress.between(corpus.cloud, corpus.region, offer.cloud, offer.region, size)
+        part = egress.transfer_usd(corpus.cloud, corpus.region, offer.cloud, offer.region, size)
         if part is None:
             return None
         usd += part
     size = egress.gigabytes(offer.cloud, output_bytes(context))
     if output.cloud == LOCAL:
-        part = egress.internet(offer.cloud, offer.region, size)
+        part = egress.internet_usd(offer.cloud, offer.region, size)
     else:
-        part = egress.between(offer.cloud, offer.region, output.cloud, output.region, size)
+        part = egress.transfer_usd(offer.cloud, offer.region, output.cloud, output.region, size)
     return None if part is None else (usd + part) / decimal_of_float(tokens)
 
 
@@ -278,7 +278,7 @@ def _not_priced(context: CandidateContext, candidates: Sequence[Candidate]) -> t
     elif no_egress:
         out.append(f"egress from or to some regions of {', '.join(no_egress)}: no price known")
     location = context.output
-    rate = storage.storage(location.cloud, location.region) if location else None
+    rate = storage.storage_price(location.cloud, location.region) if location else None
     if location is None:
         out.append("storage of the vectors: set output.region in the job file")
     elif rate and rate.assumed:
@@ -288,7 +288,7 @@ def _not_priced(context: CandidateContext, candidates: Sequence[Candidate]) -> t
     no_disk = sorted({c.cloud for c in candidates if c.disk_usd_per_hour is None})
     if no_disk:
         out.append(f"disks on {', '.join(no_disk)}: no price known")
-    if not any(provisioning.controller(candidate.cloud) for candidate in candidates):
+    if not any(provisioning.jobs_controller(candidate.cloud) for candidate in candidates):
         out.append("SkyPilot's controller on these clouds: no price known")
     return (*out, "requests to the object store, about 4 a shard")
 

@@ -10,14 +10,14 @@ from decimal import Decimal
 
 from launcher.money import decimal_of_float
 from launcher.planning.estimate import Estimate, per_million
-from pricing.hosted_apis import Hosted, cost
+from pricing.hosted_apis import HostedPrice, cost
 
 
 @dataclass(frozen=True, slots=True)
 class HostedApi:
     """A hosted API doing this job, at its list price and at its batch price."""
 
-    hosted: Hosted
+    hosted: HostedPrice
     comparable: bool
     usd: Decimal
     batch_usd: Decimal | None  # None: it sells no batches
@@ -39,7 +39,7 @@ class CheaperWay:
     break_even: Decimal | None  # tokens a month from which the fleet is cheaper; None: it never is
 
 
-def price_apis(model: str, tokens: float, hosted: Iterable[Hosted]) -> tuple[HostedApi, ...]:
+def price_apis(model: str, tokens: float, hosted: Iterable[HostedPrice]) -> tuple[HostedApi, ...]:
     """Every API with its price for these tokens: those that serve `model` first, then by price."""
     whole = int(decimal_of_float(tokens).to_integral_value())
     found: list[HostedApi] = []

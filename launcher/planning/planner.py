@@ -49,7 +49,7 @@ from launcher.planning.silence import silence_solver_output
 from launcher.planning.this_machine import NOT_MEASURED, ThisMachine, can_measure, estimate_this_machine
 from launcher.throughput.local_machine import worker_slots
 from pricing import gpu as gpus
-from pricing.hosted_apis import hosted
+from pricing.hosted_apis import hosted_prices
 
 LEAST_SHARD_POWER, MOST_SHARD_POWER = 14, 20  # powers of two of a shard's tokens
 
@@ -150,7 +150,7 @@ def assemble_plan(
     job, chosen = request.job, decision.chosen
     chosen_here = this_machine if this_machine and chosen is this_machine.estimate else None
     other_here = None if chosen_here else this_machine
-    apis = hosted_apis.price_apis(job.model, corpus.profile.tokens.mid, hosted())
+    apis = hosted_apis.price_apis(job.model, corpus.profile.tokens.mid, hosted_prices())
     alternatives = list(decision.alternatives)
     if other_here:
         here = other_here.estimate

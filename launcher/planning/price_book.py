@@ -8,7 +8,7 @@ from pricing import book_versions
 from pricing.price_book import BadBookError, load
 
 
-def book_of(price_book: Path | None, *, offline: bool) -> "book_versions.Book":
+def book_of(price_book: Path | None, *, offline: bool) -> book_versions.CurrentBook:
     """The prices that a command uses: the named file, else the user's own book, else the snapshot.
 
     `offline` leaves out the user's own book.
@@ -18,11 +18,11 @@ def book_of(price_book: Path | None, *, offline: bool) -> "book_versions.Book":
     """
     if price_book is not None:
         try:
-            return book_versions.Book(load(price_book), price_book)
+            return book_versions.CurrentBook(load(price_book), price_book)
         except BadBookError as error:
             raise Usage(
                 str(error), hint="correct those lines; embedfleet prices --json shows the fields"
             ) from error
     if offline:
-        return book_versions.Book(load(), None)
-    return book_versions.find(book_versions.place(os.environ))
+        return book_versions.CurrentBook(load(), None)
+    return book_versions.find_current(book_versions.books_folder(os.environ))

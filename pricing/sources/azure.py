@@ -1,8 +1,8 @@
-"""Azure's on-demand and spot prices from its Retail Prices API, which asks for no credentials.
+"""Azure on-demand and spot prices from the Retail Prices API, which needs no credentials.
 
-Prices are by region; the type's name is joined with `shapes.csv` for its GPUs. Windows, Low Priority and cloud
-services are other products under the same type and are left out. The API lists a spot price also where there is no
-spot market (18.48 % of on-demand): that is left to the gate, which knows it. It does not know what is sold where.
+Prices are by region; a type's GPUs come from `shapes.csv`. Windows, Low Priority and cloud services are other products
+of the same type and are left out. The API also lists a spot price where there is no spot market (18.48 % of
+on-demand), which validation rejects. Does not know which regions offer a type.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pricing.offer import Quote
-from pricing.sources.http import NET, Http
-from pricing.sources.instance_types import Shape, shapes
-from pricing.sources.result import Fetched, Unanswered, plain
+from pricing.sources.http import HTTP_CLIENT, Http
+from pricing.sources.instance_types import InstanceType, instance_types
+from pricing.sources.result import FetchedPrices, SourceUnavailable, without_trailing_zeros
 
 PRICES = "https://prices.azure.com/api/retail/prices"
 SOURCE = "Azure Retail Prices API"
@@ -24,21 +24,27 @@ TRY_LATER = "try again later, or read SkyPilot's copy: --source skypilot"
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class RetailPrice:
+    """The price of one type in a region, under one purchase kind."""
+
     region: str
     spot: bool
     usd_per_hour: Decimal
     since: str  # ISO 8601, so it sorts as text
 
 
-def fetch(now: datetime, http: Http = NET) -> Fetched:
-    """Both prices of every GPU type of ours, in every region that lists it."""
+def fetch(now: datetime, http: Http = HTTP_CLIENT) -> FetchedPrices:
+    """Fetch both prices of every GPU type in shapes.csv, in every region that lists it.
+
+    Raises:
+        SourceUnavailable: no connection, or no prices.
+    """
     quotes: list[Quote] = []
     notes: list[str] = []
-    nowhere: list[str] = []
+    unpriced: list[str] = []
     left_out = 0
-    for shape in shapes("azure"):
-        prices: dict[tuple[str, bool], Price] = {}
+    for shape in instance_types("azure"):
+        prices: dict[tuple[str, bool], RetailPrice] = {}
         for item in _items(http, shape.instance_type, notes):
             price = _price(item, shape.instance_type, now)
             if price is None:
@@ -54,21 +60,21 @@ def fetch(now: datetime, http: Http = NET) -> Fetched:
                 held or price, price, key=lambda p: (p.since, p.usd_per_hour)
             )
         if not prices:
-            nowhere.append(shape.instance_type)
+            unpriced.append(shape.instance_type)
         quotes += _quotes(shape, prices, now)
     if left_out:
         notes.append(
             f"{left_out} prices of other products left out: Windows, Low Priority, reservations, to come."
         )
-    if nowhere:
-        notes.append(f"No price for {', '.join(nowhere)}.")
+    if unpriced:
+        notes.append(f"No price for {', '.join(unpriced)}.")
     if not quotes:
-        raise Unanswered("Azure's price list holds none of our GPU types", TRY_LATER)
-    return Fetched(tuple(quotes), None, tuple(notes))
+        raise SourceUnavailable("Azure's price list has no known GPU type", TRY_LATER)
+    return FetchedPrices(tuple(quotes), None, tuple(notes))
 
 
 def _items(http: Http, instance_type: str, notes: list[str]) -> Iterator[dict[str, Any]]:
-    """Every item of every page about one type. A page that leads back to one already read is the last."""
+    """Yield every item of every page about one type. Stops at a page that links back to one already read."""
     where = f"serviceName eq 'Virtual Machines' and priceType eq 'Consumption' and armSkuName eq '{instance_type}'"
     url, params = PRICES, {"currencyCode": "USD", "$filter": where}
     read: set[str] = set()
@@ -78,11 +84,13 @@ def _items(http: Http, instance_type: str, notes: list[str]) -> Iterator[dict[st
             page = json.loads(body, parse_float=Decimal)
             items, link = page["Items"], str(page.get("NextPageLink") or "")
         except (ValueError, KeyError, TypeError) as error:
-            raise Unanswered(f"Azure's answer about {instance_type} is no price list", TRY_LATER) from error
+            raise SourceUnavailable(
+                f"Azure's answer about {instance_type} is not a price list", TRY_LATER
+            ) from error
         yield from items
         read.add(url)
         if link and urlsplit(link).hostname != urlsplit(PRICES).hostname:
-            raise Unanswered(
+            raise SourceUnavailable(
                 f"Azure's next page is at {urlsplit(link).hostname}, not its own host", TRY_LATER
             )
         if link in read:
@@ -91,8 +99,8 @@ def _items(http: Http, instance_type: str, notes: list[str]) -> Iterator[dict[st
         url, params = link, {}  # the link carries the filter
 
 
-def _price(item: dict[str, Any], instance_type: str, now: datetime) -> Price | None:
-    """What an item says a Linux machine of this type costs now, if it says that."""
+def _price(item: dict[str, Any], instance_type: str, now: datetime) -> RetailPrice | None:
+    """The current price of a Linux machine of this type; None if the item is another product or a future price."""
     product, meter, sku = (str(item.get(k, "")) for k in ("productName", "meterName", "skuName"))
     named = f"{meter} {sku}".casefold()
     since = str(item.get("effectiveStartDate", ""))
@@ -112,10 +120,14 @@ def _price(item: dict[str, Any], instance_type: str, now: datetime) -> Price | N
         or amount <= 0
     ):
         return None
-    return Price(str(item["armRegionName"]).lower(), "spot" in named, plain(Decimal(amount)), since)
+    return RetailPrice(
+        str(item["armRegionName"]).lower(), "spot" in named, without_trailing_zeros(Decimal(amount)), since
+    )
 
 
-def _quotes(shape: Shape, prices: dict[tuple[str, bool], Price], now: datetime) -> Iterator[Quote]:
+def _quotes(
+    shape: InstanceType, prices: dict[tuple[str, bool], RetailPrice], now: datetime
+) -> Iterator[Quote]:
     for region in sorted({region for region, _ in prices}):
         on_demand, spot = prices.get((region, False)), prices.get((region, True))
         yield Quote(

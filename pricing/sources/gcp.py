@@ -1,11 +1,11 @@
-"""GCP's on-demand and spot prices from the SKUs of its Cloud Billing Catalog.
+"""GCP on-demand and spot prices from the SKUs of the Cloud Billing Catalog.
 
-A machine's price is the sum of its parts: cores, memory and GPUs are SKUs of their own (an A4's GPU includes the rest).
-A SKU is told by its description, and many describe a part under terms that are not on-demand: reservations and
-queues (DWS), commitments, sole tenancy. So only descriptions known to be a plain price are read; all others are left out,
-and those of our GPUs are counted. SKUs carry prices for regions that lack the machine, so they are
-joined with what Compute Engine offers in each zone where a project may be asked; otherwise every quote is flagged.
-Local SSD, which some types (a2-ultragpu, a3) bring along, is a SKU of its own and not in these prices.
+A machine's price is the sum of its parts: cores, memory and GPUs have their own SKUs (an A4's GPU includes the rest). A
+SKU is identified by its description, and many describe a part under other terms than on-demand: reservations and queues
+(DWS), commitments, sole tenancy. So only descriptions known to be a plain price are read; all others are left out, and
+those of known GPUs are counted. SKUs have prices for regions that lack the machine, so they are joined with the types
+that Compute Engine offers in each zone, if a project is given; otherwise every quote is flagged. Local SSD, which some
+types (a2-ultragpu, a3) include, has its own SKU and is not in these prices.
 """
 
 import json
@@ -19,11 +19,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pricing.offer import Quote
-from pricing.sources.http import NET, Http, Refused
-from pricing.sources.instance_types import Shape, shapes
-from pricing.sources.result import Fetched, Unanswered, plain
+from pricing.sources.http import HTTP_CLIENT, Http, HttpRefused
+from pricing.sources.instance_types import InstanceType, instance_types
+from pricing.sources.result import FetchedPrices, SourceUnavailable, without_trailing_zeros
 
-COMPUTE_ENGINE = "6F81-5844-456A"  # the service's id in the catalog, the same for everybody
+COMPUTE_ENGINE = "6F81-5844-456A"  # the service's id in the catalog, the same for all accounts
 SKUS = f"https://cloudbilling.googleapis.com/v1/services/{COMPUTE_ENGINE}/skus"
 AGGREGATED = "https://compute.googleapis.com/compute/v1/projects/{project}/aggregated"
 SOURCE = "GCP Cloud Billing Catalog"
@@ -34,11 +34,11 @@ NO_KEY = (
 )
 NO_ZONES = f"set {TOKEN} and {PROJECT} to have them checked"
 
-# A plain price of a part is "<part> running in <place>", with these words around it where it is a spot price.
-PLAIN = re.compile(
+# A plain price of a part is "<part> running in <place>", with these words around it if it is a spot price.
+PLAIN_DESCRIPTION = re.compile(
     r"(?P<spot>Spot Preemptible )?(?P<part>.+?)(?P<attached> attached to Spot Preemptible VMs)? (running )?in .+"
 )
-# The part a description names, by our name for the GPU; Google has renamed some between regions.
+# The GPU (canonical name) by the part named in a description; Google has renamed some between regions.
 GPU_PARTS = {
     "Nvidia Tesla T4 GPU": "T4",
     "Nvidia Tesla P100 GPU": "P100",
@@ -54,7 +54,8 @@ GPU_PARTS = {
     "Nvidia H200 141GB GPU": "H200",
     "A4 Nvidia B200 (1 gpu slice)": "B200",
 }
-# The series a type's cores and memory are billed as, by the start of its name; None: the GPU's price includes them.
+# The series under which a type's cores and memory are billed, by the prefix of its name; None: the GPU's price
+# includes them.
 SERIES = {
     "a2-": "A2",
     "a3-highgpu-": "A3",
@@ -67,32 +68,36 @@ SERIES = {
 OTHER_TERMS = re.compile(
     r"\bDWS\b|Calendar|Flex.?Start|Commitment|Reserved|Sole Tenancy|Capacity Optimized", re.IGNORECASE
 )
-# What a GPU is called where it is attached to a machine of choice (n1).
-ATTACHED = {"T4": "nvidia-tesla-t4", "P100": "nvidia-tesla-p100", "V100": "nvidia-tesla-v100"}
-NANO = Decimal(1).scaleb(-9)
+# The accelerator type of GPUs that are attached to a machine of choice (n1).
+ACCELERATOR_TYPES = {"T4": "nvidia-tesla-t4", "P100": "nvidia-tesla-p100", "V100": "nvidia-tesla-v100"}
+NANO_USD = Decimal(1).scaleb(-9)
 
-Part = tuple[str, str, bool]  # what, region, spot
+PriceKey = tuple[str, str, bool]  # part, region, spot
 
 
 @dataclass(slots=True)
-class Read:
-    """What the pages of SKUs came to."""
+class SkuPrices:
+    """Prices read from SKUs. `terms` counts SKUs under other terms, `conflicts` parts with two prices."""
 
-    prices: dict[Part, Decimal] = field(default_factory=dict[Part, Decimal])
+    prices: dict[PriceKey, Decimal] = field(default_factory=dict[PriceKey, Decimal])
     seen: set[str] = field(default_factory=set[str])
     terms: int = 0
     conflicts: int = 0
-    repeated: bool = False
+    repeated: bool = False  # a page linked back to one already read
 
 
-def fetch(now: datetime, http: Http = NET, environ: Mapping[str, str] = os.environ) -> Fetched:
-    """Both prices of every GPU machine of ours, by zone where the zones' offerings can be read."""
+def fetch(now: datetime, http: Http = HTTP_CLIENT, environ: Mapping[str, str] = os.environ) -> FetchedPrices:
+    """Fetch both prices of every GPU type in shapes.csv, by zone if the offerings of zones can be read.
+
+    Raises:
+        SourceUnavailable: no key, no connection, or no prices.
+    """
     key, token, project = (environ.get(name) for name in (KEY, TOKEN, PROJECT))
     if not key and not token:
-        raise Unanswered("GCP's prices need a key, and there is none", NO_KEY)
-    # In a header, never in the address: addresses end up in messages and logs.
+        raise SourceUnavailable("GCP's prices need a key, and none is set", NO_KEY)
+    # In a header, never in the URL: URLs end up in messages and logs.
     headers = {"Authorization": f"Bearer {token}"} if token else {"X-Goog-Api-Key": key or ""}
-    read = _read(_pages(http, SKUS, {"currencyCode": "USD", "pageSize": "5000"}, headers), now)
+    read = _read_skus(_pages(http, SKUS, {"currencyCode": "USD", "pageSize": "5000"}, headers), now)
     notes: list[str] = []
     if read.terms:
         notes.append(
@@ -102,30 +107,30 @@ def fetch(now: datetime, http: Http = NET, environ: Mapping[str, str] = os.envir
         notes.append(f"{read.conflicts} parts have two prices in one region; the higher is kept.")
     if read.repeated:
         notes.append("A page of SKUs led back to one already read; the reading stopped there.")
-    zones: dict[Shape, set[str]] | None = None
+    zones: dict[InstanceType, set[str]] | None = None
     if token and project:
         try:
-            zones = _zones(http, project, headers)
-        except Refused as refused:
+            zones = _zones_of_types(http, project, headers)
+        except HttpRefused as refused:
             notes.append(f"Regions are not checked against the zones' offerings: {refused.reason}.")
     else:
         notes.append(f"Regions are not checked against the zones' offerings: {NO_ZONES}.")
     quotes = tuple(_quotes(read.prices, zones, now))
     if not quotes:
-        raise Unanswered(
-            "GCP's SKUs hold no price of our GPU machines", "try --source skypilot, and report this"
+        raise SourceUnavailable(
+            "GCP's SKUs have no price of a known GPU machine", "try --source skypilot, and report this"
         )
-    notes += _unpriced(quotes)
+    notes += _notes_on_unpriced(quotes)
     if zones is None:
-        return Fetched(quotes, None, tuple(notes))
+        return FetchedPrices(quotes, None, tuple(notes))
     known = frozenset((m.instance_type, _region(z)) for m, where in zones.items() for z in where)
-    return Fetched(quotes, known, tuple(notes))
+    return FetchedPrices(quotes, known, tuple(notes))
 
 
 def _pages(
     http: Http, url: str, params: Mapping[str, str], headers: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """Every page of a list; a token that was already used would lead round in circles, and ends it."""
+    """Yield every page of a list. Stops at a token that was already used, which would loop forever."""
     tokens: set[str] = set()
     token = ""
     while True:
@@ -134,7 +139,7 @@ def _pages(
             page = json.loads(body)
             token = page.get("nextPageToken") or ""
         except (ValueError, AttributeError) as error:
-            raise Unanswered("GCP's answer is not JSON", "try again later") from error
+            raise SourceUnavailable("GCP's answer is not JSON", "try again later") from error
         if not token:
             yield page
             return
@@ -145,8 +150,8 @@ def _pages(
         tokens.add(token)
 
 
-def _read(pages: Iterable[dict[str, Any]], now: datetime) -> Read:
-    read = Read()
+def _read_skus(pages: Iterable[dict[str, Any]], now: datetime) -> SkuPrices:
+    read = SkuPrices()
     for page in pages:
         read.repeated = read.repeated or "repeated" in page
         for sku in page.get("skus", []):
@@ -155,16 +160,18 @@ def _read(pages: Iterable[dict[str, Any]], now: datetime) -> Read:
                 continue
             read.seen.add(name)
             try:
-                _take(sku, read, now)
+                _add_sku(sku, read, now)
             except (KeyError, TypeError, ValueError, IndexError, InvalidOperation) as error:
-                raise Unanswered(f"GCP's SKU {name} has a new shape: {error!r}", "report this") from error
+                raise SourceUnavailable(
+                    f"GCP's SKU {name} has a new format: {error!r}", "report this"
+                ) from error
     return read
 
 
-def _take(sku: dict[str, Any], read: Read, now: datetime) -> None:
-    """Keep a SKU's price if it is the plain price of one of our parts."""
+def _add_sku(sku: dict[str, Any], read: SkuPrices, now: datetime) -> None:
+    """Add the price of a SKU if it is the plain price of a known part."""
     description, category = str(sku["description"]), sku["category"]
-    plain = PLAIN.fullmatch(description)
+    plain = PLAIN_DESCRIPTION.fullmatch(description)
     part = _part(plain["part"]) if plain else None
     others = OTHER_TERMS.search(f"{description} {category.get('resourceGroup', '')}")
     if others or category.get("usageType") not in {"OnDemand", "Preemptible"}:
@@ -172,7 +179,7 @@ def _take(sku: dict[str, Any], read: Read, now: datetime) -> None:
         return
     if plain is None or part is None:
         return
-    # Some spot SKUs are filed as OnDemand (B200's), so the description has its say too.
+    # Some spot SKUs are listed as OnDemand (B200's), so the description counts too.
     spot = bool(category["usageType"] == "Preemptible" or plain["spot"] or plain["attached"])
     price = _price(sku["pricingInfo"], "GiBy.h" if part.endswith(" Ram") else "h", now)
     if price is None:
@@ -184,7 +191,7 @@ def _take(sku: dict[str, Any], read: Read, now: datetime) -> None:
 
 
 def _part(named: str) -> str | None:
-    """Our name of a part: a GPU's, or "A2 Core" and "A2 Ram"."""
+    """The key of a part: the canonical name of a GPU, or "A2 Core" and "A2 Ram"; None if unknown."""
     if named in GPU_PARTS:
         return GPU_PARTS[named]
     for series in SERIES.values():
@@ -194,7 +201,7 @@ def _part(named: str) -> str | None:
 
 
 def _price(infos: list[dict[str, Any]], unit: str, now: datetime) -> Decimal | None:
-    """USD for one unit and hour, exactly; None where it is 0, has steps, or is by another measure or currency."""
+    """USD per unit and hour, exact; None if it is 0, tiered, or in another unit or currency."""
     current = [i for i in infos if str(i.get("effectiveTime", ""))[:10] <= f"{now:%Y-%m-%d}"]
     if not current:
         return None
@@ -205,11 +212,11 @@ def _price(infos: list[dict[str, Any]], unit: str, now: datetime) -> Decimal | N
     price = rates[0]["unitPrice"]
     if price.get("currencyCode", "USD") != "USD":
         return None
-    return (Decimal(price.get("units") or 0) + int(price.get("nanos") or 0) * NANO) or None
+    return (Decimal(price.get("units") or 0) + int(price.get("nanos") or 0) * NANO_USD) or None
 
 
-def _zones(http: Http, project: str, headers: Mapping[str, str]) -> dict[Shape, set[str]]:
-    """The zones that offer each machine. GPUs on n1 are the customer's to combine, so both must be there."""
+def _zones_of_types(http: Http, project: str, headers: Mapping[str, str]) -> dict[InstanceType, set[str]]:
+    """Fetch the zones that offer each machine. GPUs of n1 are attached by choice, so both must be in the zone."""
     types: dict[str, set[str]] = defaultdict(set)
     cards: dict[str, set[str]] = defaultdict(set)
     names = f"({'|'.join(SERIES)}).*"
@@ -226,25 +233,27 @@ def _zones(http: Http, project: str, headers: Mapping[str, str]) -> dict[Shape, 
                 for entry in held.get(kind, []):
                     found[entry["name"]].add(str(place).removeprefix("zones/"))
     return {
-        m: types[m.instance_type] & cards[ATTACHED[m.gpu]] if m.gpu in ATTACHED else types[m.instance_type]
-        for m in shapes("gcp")
+        m: types[m.instance_type] & cards[ACCELERATOR_TYPES[m.gpu]]
+        if m.gpu in ACCELERATOR_TYPES
+        else types[m.instance_type]
+        for m in instance_types("gcp")
     }
 
 
 def _quotes(
-    prices: Mapping[Part, Decimal], zones: Mapping[Shape, set[str]] | None, now: datetime
+    prices: Mapping[PriceKey, Decimal], zones: Mapping[InstanceType, set[str]] | None, now: datetime
 ) -> Iterator[Quote]:
     regions = sorted({region for _, region, _ in prices})
-    for shape in shapes("gcp"):
+    for shape in instance_types("gcp"):
         for region in regions:
             on_demand = _machine_price(shape, region, prices, spot=False)
             spot = _machine_price(shape, region, prices, spot=True)
             if on_demand is None and spot is None:
                 continue
             here = sorted(z for z in zones[shape] if _region(z) == region) if zones is not None else []
-            if zones is not None and not here and shape.gpu in ATTACHED:
-                continue  # the gate cannot tell: the type is there, only not with this GPU
-            # Of other types one quote stays where no zone has them, for the gate to refuse.
+            if zones is not None and not here and shape.gpu in ACCELERATOR_TYPES:
+                continue  # validation cannot reject it: the type is in the region, only not with this GPU
+            # Other types keep one quote if no zone has them, which validation then rejects.
             for zone in here or [None]:
                 yield Quote(
                     cloud="gcp",
@@ -264,27 +273,29 @@ def _quotes(
 
 
 def _machine_price(
-    shape: Shape, region: str, prices: Mapping[Part, Decimal], *, spot: bool
+    shape: InstanceType, region: str, prices: Mapping[PriceKey, Decimal], *, spot: bool
 ) -> Decimal | None:
-    """The sum of a machine's parts, or None where one of them has no price there."""
+    """The sum of a machine's parts; None if one of them has no price in the region."""
     gpu = prices.get((shape.gpu, region, spot))
     if gpu is None:
         return None
     total = gpu * int(shape.gpus)
     series = next(s for start, s in SERIES.items() if shape.instance_type.startswith(start))
     if series is None:
-        return plain(total)
+        return without_trailing_zeros(total)
     core, ram = prices.get((f"{series} Core", region, spot)), prices.get((f"{series} Ram", region, spot))
     if core is None or ram is None or shape.vcpus is None or shape.memory_gb is None:
         return None
-    return plain(total + core * shape.vcpus + ram * Decimal(str(shape.memory_gb)))
+    return without_trailing_zeros(total + core * shape.vcpus + ram * Decimal(str(shape.memory_gb)))
 
 
 def _region(zone: str) -> str:
     return zone.rpartition("-")[0]
 
 
-def _unpriced(quotes: Iterable[Quote]) -> list[str]:
+def _notes_on_unpriced(quotes: Iterable[Quote]) -> list[str]:
     priced = {(q.instance_type, q.gpu) for q in quotes}
-    missing = sorted({m.instance_type for m in shapes("gcp") if (m.instance_type, m.gpu) not in priced})
+    missing = sorted(
+        {m.instance_type for m in instance_types("gcp") if (m.instance_type, m.gpu) not in priced}
+    )
     return [f"No price for {', '.join(missing)}."] if missing else []

@@ -1,8 +1,8 @@
-"""Which GPUs hang on which instance type of AWS, GCP and Azure, where a price feed does not say or says it wrongly.
+"""The GPUs of instance types of AWS, GCP and Azure, because price feeds omit them or have them wrong.
 
 The table is `shapes.csv`; each row has its source, its date and whether the source was read or the figure recalled.
-Feeds do get it wrong: one lists 12 GPUs on Azure's ND96isr_H100_v5, and all name a sixth of an A10 one GPU.
-It knows no prices, and not where a type is sold.
+Errors in feeds do occur: one lists 12 GPUs on Azure's ND96isr_H100_v5, and all count a sixth of an A10 as one GPU.
+Knows no prices, nor the regions that offer a type.
 """
 
 import csv
@@ -13,7 +13,9 @@ from io import StringIO
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class InstanceType:
+    """An instance type and its GPUs: a row of shapes.csv."""
+
     cloud: str
     instance_type: str
     gpu: str
@@ -23,11 +25,11 @@ class Shape:
 
 
 @cache
-def shapes(cloud: str) -> tuple[Shape, ...]:
-    """The machines of a cloud, in the order of the file. GCP's n1 types occur once for each GPU they may carry."""
+def instance_types(cloud: str) -> tuple[InstanceType, ...]:
+    """The instance types of a cloud, in the order of the file. GCP's n1 types occur once for each GPU they may have."""
     text = files("pricing.sources").joinpath("shapes.csv").read_text(encoding="utf-8")
     return tuple(
-        Shape(
+        InstanceType(
             cloud=row["cloud"],
             instance_type=row["instance_type"],
             gpu=row["gpu"],
@@ -41,6 +43,6 @@ def shapes(cloud: str) -> tuple[Shape, ...]:
 
 
 @cache
-def by_type(cloud: str) -> dict[str, Shape]:
-    """The machines whose instance type alone says which GPUs it has, which those of GCP's n1 family do not."""
-    return {m.instance_type: m for m in shapes(cloud) if not m.instance_type.startswith("n1-")}
+def gpus_by_instance_type(cloud: str) -> dict[str, InstanceType]:
+    """Instance types by name, without GCP's n1 family, whose types do not determine the GPUs."""
+    return {m.instance_type: m for m in instance_types(cloud) if not m.instance_type.startswith("n1-")}

@@ -1,15 +1,15 @@
 """The price sources that `prices refresh` can ask, by name.
 
-Importing a source asks nothing.
+Importing a source makes no request.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 
 from pricing.sources import aws, azure, gcp, skypilot
-from pricing.sources.result import Fetched
+from pricing.sources.result import FetchedPrices
 
-SOURCES: dict[str, Callable[[datetime], Fetched]] = {
+SOURCES: dict[str, Callable[[datetime], FetchedPrices]] = {
     "skypilot": skypilot.fetch,
     "aws": aws.fetch,
     "gcp": gcp.fetch,

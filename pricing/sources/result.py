@@ -1,7 +1,7 @@
-"""What asking a price source gives: quotes, or the reason why there are none.
+"""What a price source returns: quotes, or an error with the reason why there are none.
 
-Every source returns the same small value, so that a refresh can ask them all and say of each what came of it. Nothing
-here judges a price: that is `pricing/validate.py`.
+All sources return the same type, so that a refresh can treat them alike. Prices are not validated here: that is
+`pricing/validate.py`.
 """
 
 from dataclasses import dataclass
@@ -11,20 +11,21 @@ from pricing.offer import Quote
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """One source's answer. `offerings` are the (instance type, region) pairs that it knows to exist.
+class FetchedPrices:
+    """The prices of one source. `offerings` are the (instance type, region) pairs that it knows to exist.
 
-    They speak of the types they name and of no other. A quote of such a type in a region that is not named with it is
-    for a machine which that region does not have. None: the source cannot tell, and its quotes may say so in a flag.
+    Offerings say nothing about types that are not in them. A quote of a listed type in a region that is not listed with
+    it is for a machine that the region does not have. None: the source has no offerings, and its quotes may have the
+    flag "region_unverified".
     """
 
     quotes: tuple[Quote, ...]
     offerings: frozenset[tuple[str, str]] | None
-    notes: tuple[str, ...]  # what was left out or read otherwise than it stands, one sentence each
+    notes: tuple[str, ...]  # what was left out or corrected, one sentence each
 
 
-class Unanswered(Exception):  # noqa: N818 - a state of the world, not a mistake of ours
-    """A source gave no prices: no network, no credentials, or an answer that cannot be read."""
+class SourceUnavailable(Exception):  # noqa: N818 - a state of the source, not a defect
+    """A source returned no prices: no network, no credentials, or a response that cannot be read."""
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -32,8 +33,8 @@ class Unanswered(Exception):  # noqa: N818 - a state of the world, not a mistake
         self.hint = hint  # the next thing to try
 
 
-def plain(price: Decimal) -> Decimal:
-    """The same price without zeros at its end: feeds write 0.8048000000, and one price is to be written one way."""
+def without_trailing_zeros(price: Decimal) -> Decimal:
+    """Remove zeros at the end of a price: feeds write 0.8048000000, and equal prices should be written equally."""
     short = price.normalize()
     exponent = short.as_tuple().exponent
     return short.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else short

@@ -1,7 +1,7 @@
-"""GCP in SkyPilot's catalog: a GPU and the machine that carries it are two rows, whose prices add up.
+"""GCP in SkyPilot's catalog: a GPU and its host machine are two rows, whose prices are added.
 
-A GPU row names a GPU, a number of them and a zone; the machine is a row without GPU in the same zone. Which goes with
-which is in `shapes.csv`. Here also reservations are told from on-demand, which the catalog does not do.
+A GPU row has a GPU, their number and a zone; its host is a row without GPU in the same zone. `shapes.csv` says which
+belong together. Also separates reservations from on-demand prices, which the catalog does not do.
 """
 
 from collections import Counter
@@ -10,24 +10,24 @@ from dataclasses import replace
 from decimal import Decimal
 
 from pricing.gpu import canonical
-from pricing.sources.instance_types import shapes
-from pricing.sources.skypilot_rows import Row
+from pricing.sources.instance_types import instance_types
+from pricing.sources.skypilot_rows import CatalogRow
 
-# SkyPilot files GCP's reservations (DWS) as on-demand where their SKU comes first: 43-51 % of the price in the regions
-# where it does not (H100, H200: catalog of 2026-09). Between regions, GPU and host prices otherwise move together:
-# within 81 % for the same GPU. So a GPU that costs less than this share of the dearest, each over its host, is no offer.
-RESERVED = Decimal("0.6")
+# SkyPilot lists GCP's reservations (DWS) as on-demand in regions where their SKU comes first: 43-51 % of the price in the
+# other regions (H100, H200: catalog of 2026-09). Otherwise GPU and host prices vary together between regions: within
+# 81 % for the same GPU. So a GPU price below this share of the highest, each relative to its host, is a reservation.
+RESERVATION_SHARE = Decimal("0.6")
 # B200's rows are reservations in every region, so none stands out: 8.055 (flex start) and 11.277 (calendar) USD a GPU,
-# where on-demand is 16.11 (SKUs for the Americas as public tables quote them, 2026-07-30). Below this is no on-demand.
-FLOOR = {"B200": Decimal(12)}
+# where on-demand is 16.11 (SKUs for the Americas as public tables quote them, 2026-07-30). Less is not on-demand.
+RESERVATION_BELOW = {"B200": Decimal(12)}
 
-Hosts = Mapping[tuple[str, str | None], Row]  # by instance type and zone
+Hosts = Mapping[tuple[str, str | None], CatalogRow]  # by instance type and zone
 
 
-def joined(rows: Iterable[Row]) -> tuple[list[Row], list[str]]:
-    """GCP's GPU rows, each on every machine of its zone that may carry it, at the price of both."""
-    hosts: dict[tuple[str, str | None], Row] = {}
-    gpus: list[Row] = []
+def join_gpus_to_hosts(rows: Iterable[CatalogRow]) -> tuple[list[CatalogRow], list[str]]:
+    """Join each GPU row with every host of its zone that can have it; prices are the sum of both. Also returns notes."""
+    hosts: dict[tuple[str, str | None], CatalogRow] = {}
+    gpus: list[CatalogRow] = []
     tpus = 0
     for row in rows:
         if row.instance_type and not row.accelerator:
@@ -36,8 +36,8 @@ def joined(rows: Iterable[Row]) -> tuple[list[Row], list[str]]:
             tpus += 1
         elif row.accelerator:
             gpus.append(row)
-    gpus, reserved = _on_demand_only(gpus, hosts)
-    found: list[Row] = []
+    gpus, reserved = _without_reservations(gpus, hosts)
+    found: list[CatalogRow] = []
     alone: Counter[str] = Counter()
     for gpu in gpus:
         carriers = [hosts[t, gpu.zone] for t in _carriers(gpu) if (t, gpu.zone) in hosts]
@@ -62,7 +62,7 @@ def _notes(tpus: int, alone: Counter[str], reserved: Counter[str]) -> list[str]:
     if reserved:
         notes.append(
             "gcp: on-demand prices left out as they are what a reservation (DWS) costs, under "
-            f"{RESERVED:.0%} of the same GPU's elsewhere or under a known floor: {_counts(reserved)}."
+            f"{RESERVATION_SHARE:.0%} of the same GPU's elsewhere or under a known floor: {_counts(reserved)}."
         )
     return notes
 
@@ -75,17 +75,17 @@ def _sum(gpu: Decimal | None, host: Decimal | None) -> Decimal | None:
     return None if gpu is None or host is None else gpu + host
 
 
-def _carriers(gpu: Row) -> list[str]:
-    """The machine types a GPU row goes with. A3 Mega's H100s have a row of their own under a name of their own."""
+def _carriers(gpu: CatalogRow) -> list[str]:
+    """The host types of a GPU row. A3 Mega's H100s have their own row under their own name."""
     name = gpu.accelerator if gpu.accelerator == "H100-MEGA" else canonical(gpu.accelerator)
-    return [m.instance_type for m in shapes("gcp") if m.gpu == name and m.gpus == gpu.count]
+    return [m.instance_type for m in instance_types("gcp") if m.gpu == name and m.gpus == gpu.count]
 
 
-def _on_demand_only(gpus: list[Row], hosts: Hosts) -> tuple[list[Row], Counter[str]]:
-    """The same rows without the on-demand prices that are a reservation's, and how many those were."""
+def _without_reservations(gpus: list[CatalogRow], hosts: Hosts) -> tuple[list[CatalogRow], Counter[str]]:
+    """Remove on-demand prices that are those of a reservation. Returns all rows, and how many prices were removed."""
 
-    def scaled(row: Row) -> Decimal | None:
-        """The on-demand price over that of a host's vCPU, as a cheap region is cheap in both; A4's hosts are free."""
+    def scaled(row: CatalogRow) -> Decimal | None:
+        """The on-demand price relative to a host's vCPU, as both are cheaper in a cheap region; A4's hosts are free."""
         host = next((hosts[t, row.zone] for t in _carriers(row) if (t, row.zone) in hosts), None)
         if row.price is None or host is None or host.price is None or not host.vcpus:
             return None
@@ -97,12 +97,12 @@ def _on_demand_only(gpus: list[Row], hosts: Hosts) -> tuple[list[Row], Counter[s
         if price is not None:
             key = (row.accelerator, row.count)
             dearest[key] = max(price, dearest.get(key, price))
-    kept: list[Row] = []
+    kept: list[CatalogRow] = []
     dropped: Counter[str] = Counter()
     for row in gpus:
         price = scaled(row)
         if price is not None and (
-            price < RESERVED * dearest[row.accelerator, row.count] or _under_floor(row)
+            price < RESERVATION_SHARE * dearest[row.accelerator, row.count] or _is_reservation_price(row)
         ):
             dropped[row.accelerator] += 1
             kept.append(replace(row, price=None))
@@ -111,6 +111,6 @@ def _on_demand_only(gpus: list[Row], hosts: Hosts) -> tuple[list[Row], Counter[s
     return kept, dropped
 
 
-def _under_floor(row: Row) -> bool:
-    floor = FLOOR.get(row.accelerator)
+def _is_reservation_price(row: CatalogRow) -> bool:
+    floor = RESERVATION_BELOW.get(row.accelerator)
     return floor is not None and row.price is not None and row.price < floor * int(row.count or 1)

@@ -1,7 +1,7 @@
-"""The lines of a SkyPilot catalog, read by column name.
+"""Read the lines of a SkyPilot catalog by column name.
 
-Columns have come, gone and changed places between versions, and clouds' files differ in them too. Only those without
-which a price means nothing are needed. It does not know what the lines mean: that is `skypilot.py`.
+Columns were added, removed and reordered between versions, and differ between clouds. Only the columns that a price
+needs are required. Does not interpret the lines: that is `skypilot.py`.
 """
 
 import csv
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from io import StringIO
 
-NEEDED = ("InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region")
+REQUIRED_COLUMNS = ("InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a catalog. Empty is None; a price of 0 is kept, as GCP's A4 hosts do cost nothing beside the GPU."""
+class CatalogRow:
+    """One line of a catalog. Empty is None; a price of 0 is kept, as GCP's A4 hosts cost nothing besides the GPU."""
 
     instance_type: str
     accelerator: str
@@ -29,17 +29,22 @@ class Row:
     zone: str | None
 
 
-class UnreadableError(ValueError):
+class UnreadableCatalogError(ValueError):
     """A catalog without the columns that prices need."""
 
 
-def rows(cloud: str, text: str) -> tuple[list[Row], list[str]]:
+def read_catalog(cloud: str, text: str) -> tuple[list[CatalogRow], list[str]]:
+    """Read the rows of a catalog, and notes on lines that cannot be read.
+
+    Raises:
+        UnreadableCatalogError: a required column is missing.
+    """
     lines = csv.reader(StringIO(text))
     header = {name.strip().casefold(): place for place, name in enumerate(next(lines, None) or [])}
-    missing = [c for c in NEEDED if c.casefold() not in header]
+    missing = [c for c in REQUIRED_COLUMNS if c.casefold() not in header]
     if missing:
-        raise UnreadableError(f"the catalog has no column {', '.join(missing)}")
-    found: list[Row] = []
+        raise UnreadableCatalogError(f"the catalog has no column {', '.join(missing)}")
+    found: list[CatalogRow] = []
     bad: list[int] = []
     for line in lines:
         if not line:
@@ -54,10 +59,10 @@ def rows(cloud: str, text: str) -> tuple[list[Row], list[str]]:
     return found, notes
 
 
-def _row(cells: Mapping[str, str]) -> Row:
+def _row(cells: Mapping[str, str]) -> CatalogRow:
     vcpus, memory, count = (_number(cells.get(c, "")) for c in ("vcpus", "memorygib", "acceleratorcount"))
     price, spot = (_money(cells.get(c, "")) for c in ("price", "spotprice"))
-    return Row(
+    return CatalogRow(
         instance_type=cells["instancetype"],
         accelerator=cells["acceleratorname"],
         count=count,

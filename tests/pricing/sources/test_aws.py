@@ -16,10 +16,10 @@ from botocore.stub import ANY, Stubber
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import aws
-from pricing.sources.instance_types import by_type
+from pricing.sources.instance_types import gpus_by_instance_type
 from pricing.sources.registry import SOURCES
-from pricing.sources.result import Fetched, Unanswered, plain
-from pricing.validate import gate
+from pricing.sources.result import FetchedPrices, SourceUnavailable, without_trailing_zeros
+from pricing.validate import validate_quotes
 from tests.support.recorded_http import body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -82,7 +82,7 @@ def offering(kind: str, region: str) -> dict[str, Any]:
 
 def products(account: Account) -> None:
     """One answer for each of our types, in their order."""
-    for kind in by_type("aws"):
+    for kind in gpus_by_instance_type("aws"):
         texts = [json.dumps(p) for p in PRODUCTS if p["product"]["attributes"]["instanceType"] == kind]
         account.answer(
             "pricing", "us-east-1", "get_products", {"FormatVersion": "aws_v1", "PriceList": texts}
@@ -100,7 +100,7 @@ def region(account: Account, name: str, *entries: dict[str, Any], kind: str = "g
 
 
 @pytest.fixture
-def fetched(account: Account) -> Fetched:
+def fetched(account: Account) -> FetchedPrices:
     regions(account, *HERE)
     products(account)
     windows = spot("0.9", ProductDescription="Windows")
@@ -109,18 +109,18 @@ def fetched(account: Account) -> Fetched:
     return aws.fetch(NOW, account.client)
 
 
-def one(found: Fetched, kind: str, where: str, zone: str | None = None) -> Quote:
+def one(found: FetchedPrices, kind: str, where: str, zone: str | None = None) -> Quote:
     (quote,) = [q for q in found.quotes if (q.instance_type, q.region, q.zone) == (kind, where, zone)]
     return quote
 
 
-def test_a_zone_has_its_spot_price_and_the_on_demand_price_of_its_region(fetched: Fetched) -> None:
+def test_a_zone_has_its_spot_price_and_the_on_demand_price_of_its_region(fetched: FetchedPrices) -> None:
     quote = one(fetched, "g6.xlarge", "us-east-1", "us-east-1a")
     assert (quote.on_demand, quote.spot) == (Decimal("0.8048"), Decimal("0.3527"))
     assert (quote.gpu, quote.gpus, quote.vcpus, quote.memory_gb) == ("L4", 1, 4, 16)
 
 
-def test_a_price_with_ten_decimals_is_written_the_short_way(fetched: Fetched) -> None:
+def test_a_price_with_ten_decimals_is_written_the_short_way(fetched: FetchedPrices) -> None:
     assert str(one(fetched, "g6.xlarge", "us-east-1", "us-east-1a").on_demand) == "0.8048"
 
 
@@ -128,40 +128,40 @@ def test_a_price_with_ten_decimals_is_written_the_short_way(fetched: Fetched) ->
     ("long", "short"), [("100.000", "100"), ("1E+2", "100"), ("0.10", "0.1"), ("NaN", "NaN")]
 )
 def test_a_price_has_one_way_to_be_written(long: str, short: str) -> None:
-    assert str(plain(Decimal(long))) == short
+    assert str(without_trailing_zeros(Decimal(long))) == short
 
 
-def test_zones_are_names_the_account_can_launch_in(fetched: Fetched) -> None:
+def test_zones_are_names_the_account_can_launch_in(fetched: FetchedPrices) -> None:
     zones = {q.zone for q in fetched.quotes if q.zone}
     assert zones == {"us-east-1a", "us-east-1b"}
     assert not any(q.flags for q in fetched.quotes)
 
 
-def test_a_region_without_spot_keeps_its_on_demand_price(fetched: Fetched) -> None:
+def test_a_region_without_spot_keeps_its_on_demand_price(fetched: FetchedPrices) -> None:
     quote = one(fetched, "g6.xlarge", "us-west-2")
     assert (quote.on_demand, quote.spot) == (Decimal("0.8049"), None)
 
 
-def test_windows_local_zones_capacity_blocks_and_yuan_are_not_read(fetched: Fetched) -> None:
+def test_windows_local_zones_capacity_blocks_and_yuan_are_not_read(fetched: FetchedPrices) -> None:
     listed = {(q.region, q.on_demand) for q in fetched.quotes if q.instance_type == "g6.xlarge"}
     assert listed == {("us-east-1", Decimal("0.8048")), ("us-west-2", Decimal("0.8049"))}
 
 
-def test_memory_above_a_thousand_gib_is_read(fetched: Fetched) -> None:
+def test_memory_above_a_thousand_gib_is_read(fetched: FetchedPrices) -> None:
     quote = one(fetched, "p4d.24xlarge", "us-east-1")
     assert (quote.memory_gb, quote.vcpus, quote.gpu, quote.gpus) == (1152, 96, "A100-40GB", 8)
 
 
-def test_the_pairs_that_exist_are_those_the_regions_offer(fetched: Fetched) -> None:
+def test_the_pairs_that_exist_are_those_the_regions_offer(fetched: FetchedPrices) -> None:
     assert fetched.offerings == {("g6.xlarge", "us-east-1"), ("g6.xlarge", "us-west-2")}
 
 
-def test_types_without_any_price_are_named(fetched: Fetched) -> None:
+def test_types_without_any_price_are_named(fetched: FetchedPrices) -> None:
     assert any(n.startswith("No price for") and "p6-b300.48xlarge" in n for n in fetched.notes)
 
 
-def test_the_gate_takes_it_all(fetched: Fetched) -> None:
-    offers, rejected = gate(fetched.quotes, canonical, offerings=fetched.offerings)
+def test_the_gate_takes_it_all(fetched: FetchedPrices) -> None:
+    offers, rejected = validate_quotes(fetched.quotes, canonical, offerings=fetched.offerings)
     assert not rejected
     assert "aws/us-east-1b/g6.xlarge/spot" in {o.key for o in offers}
 
@@ -200,7 +200,7 @@ def test_history_is_every_price_of_every_page_once_in_the_order_of_time(account:
     account.answer("ec2", "us-east-1", "describe_spot_price_history", page, **asked, **span)
     page = {"SpotPriceHistory": [first, spot("0.31", hours=6.5)], "NextToken": ""}
     account.answer("ec2", "us-east-1", "describe_spot_price_history", page, **asked, **span, NextToken="two")
-    found = aws.history(
+    found = aws.spot_price_history(
         ["g6.xlarge"],
         region="us-east-1",
         zone="us-east-1a",
@@ -217,12 +217,12 @@ def test_products_on_many_pages_are_all_read(account: Account) -> None:
     for texts, token in zip(pages, ("two", None), strict=True):
         page = {"FormatVersion": "aws_v1", "PriceList": texts} | ({"NextToken": token} if token else {})
         account.answer("pricing", "us-east-1", "get_products", page)
-    found = aws.on_demand(["g6.xlarge"], account.client("pricing", "us-east-1"))
+    found = aws.on_demand_prices(["g6.xlarge"], account.client("pricing", "us-east-1"))
     assert sorted(found) == [("g6.xlarge", "us-east-1"), ("g6.xlarge", "us-west-2")]
 
 
 def test_the_price_list_is_asked_for_ordinary_linux_machines(account: Account) -> None:
-    wanted = aws.ORDINARY | {"instanceType": "g6.xlarge"}
+    wanted = aws.ORDINARY_ATTRIBUTES | {"instanceType": "g6.xlarge"}
     filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in wanted.items()]
     account.answer(
         "pricing",
@@ -233,7 +233,7 @@ def test_the_price_list_is_asked_for_ordinary_linux_machines(account: Account) -
         FormatVersion="aws_v1",
         Filters=filters,
     )
-    assert aws.on_demand(["g6.xlarge"], account.client("pricing", "us-east-1")) == {}
+    assert aws.on_demand_prices(["g6.xlarge"], account.client("pricing", "us-east-1")) == {}
 
 
 def test_a_region_that_refuses_is_left_out_with_its_reason(account: Account) -> None:
@@ -259,7 +259,7 @@ def test_without_the_price_list_spot_prices_come_all_the_same(account: Account) 
 
 def test_credentials_that_may_not_are_unanswered_and_the_hint_names_the_permissions(account: Account) -> None:
     account.refuse("ec2", "us-east-1", "describe_regions", "UnauthorizedOperation")
-    with pytest.raises(Unanswered, match="UnauthorizedOperation") as unanswered:
+    with pytest.raises(SourceUnavailable, match="UnauthorizedOperation") as unanswered:
         aws.fetch(NOW, account.client)
     assert "pricing:GetProducts" in unanswered.value.hint
 
@@ -268,8 +268,8 @@ def test_a_spot_price_that_is_no_number_is_unanswered(account: Account) -> None:
     account.answer(
         "ec2", "us-east-1", "describe_spot_price_history", {"SpotPriceHistory": [spot("much")]}, **ASKED
     )
-    with pytest.raises(Unanswered, match="new shape"):
-        aws.history(["g6.xlarge"], region="us-east-1", since=NOW, until=NOW, client=account.client)
+    with pytest.raises(SourceUnavailable, match="new format"):
+        aws.spot_price_history(["g6.xlarge"], region="us-east-1", since=NOW, until=NOW, client=account.client)
 
 
 ASKED = {"InstanceTypes": ANY, "ProductDescriptions": ANY, "StartTime": ANY, "EndTime": ANY}
@@ -290,14 +290,14 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.MonkeyPatch
 def test_without_credentials_nobody_is_asked_and_the_hint_says_what_to_set(
     nobody: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(Unanswered, match="no AWS credentials") as unanswered:
+    with pytest.raises(SourceUnavailable, match="no AWS credentials") as unanswered:
         SOURCES["aws"](NOW)
     assert "AWS_PROFILE" in unanswered.value.hint
 
 
 def test_an_unknown_profile_is_unanswered(nobody: pytest.MonkeyPatch) -> None:
     nobody.setenv("AWS_PROFILE", "books")
-    with pytest.raises(Unanswered, match="books"):
+    with pytest.raises(SourceUnavailable, match="books"):
         SOURCES["aws"](NOW)
 
 
@@ -324,8 +324,10 @@ def test_an_answer_that_is_no_answer_of_aws_is_unanswered(nobody: pytest.MonkeyP
         thread.start()
         nobody.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
         try:
-            with pytest.raises(Unanswered, match=r"no answer of AWS's \(us-east-1\)"):
-                aws.history(["g6.xlarge"], region="us-east-1", since=NOW - timedelta(days=1), until=NOW)
+            with pytest.raises(SourceUnavailable, match=r"response is not from AWS \(us-east-1\)"):
+                aws.spot_price_history(
+                    ["g6.xlarge"], region="us-east-1", since=NOW - timedelta(days=1), until=NOW
+                )
         finally:
             server.shutdown()
             thread.join()
@@ -337,7 +339,7 @@ def test_no_connection_is_unanswered_and_says_what_to_check(nobody: pytest.Monke
     nobody.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     nobody.setenv("no_proxy", "127.0.0.1")
     nobody.setattr(aws, "_client", quick_client)
-    with pytest.raises(Unanswered, match="no connection to AWS") as unanswered:
+    with pytest.raises(SourceUnavailable, match="no connection to AWS") as unanswered:
         SOURCES["aws"](NOW)
     assert "network" in unanswered.value.hint
 

@@ -8,8 +8,8 @@ import pytest
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import azure
-from pricing.sources.result import Fetched, Unanswered
-from pricing.validate import gate
+from pricing.sources.result import FetchedPrices, SourceUnavailable
+from pricing.validate import validate_quotes
 from tests.support.recorded_http import Answer, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -23,7 +23,7 @@ def retail(url: str, params: Mapping[str, str]) -> bytes:
     return body(f"azure/{TYPES.get(wanted, 'none')}.json")
 
 
-def fetched(answer: Answer = retail) -> Fetched:
+def fetched(answer: Answer = retail) -> FetchedPrices:
     return azure.fetch(NOW, Recorded(answer))
 
 
@@ -81,14 +81,14 @@ def test_a_next_page_on_another_host_is_not_followed() -> None:
     def lured(_: str, __: Mapping[str, str]) -> bytes:
         return json.dumps({"Items": [], "NextPageLink": "https://prices.example/api"}).encode()
 
-    with pytest.raises(Unanswered, match=r"next page is at prices\.example"):
+    with pytest.raises(SourceUnavailable, match=r"next page is at prices\.example"):
         fetched(lured)
 
 
 def test_the_placeholder_is_passed_on_for_the_gate_to_refuse() -> None:
     quote = one("NC4as_T4_v3", "westus3")
     assert quote.spot == quote.on_demand * Decimal("0.1848") if quote.on_demand else False
-    assert [r.purchase for r in gate([quote], canonical)[1]] == ["spot"]
+    assert [r.purchase for r in validate_quotes([quote], canonical)[1]] == ["spot"]
 
 
 def test_a_sixth_of_a_gpu_is_a_fraction() -> None:
@@ -141,10 +141,10 @@ def test_azure_needs_no_credentials_and_says_nothing_of_offerings() -> None:
 
 
 def test_an_answer_that_is_no_price_list_is_unanswered() -> None:
-    with pytest.raises(Unanswered, match="no price list"):
+    with pytest.raises(SourceUnavailable, match="not a price list"):
         fetched(lambda _, __: b"<html>maintenance</html>")
 
 
 def test_a_list_without_any_of_our_types_is_unanswered() -> None:
-    with pytest.raises(Unanswered, match="none of our GPU types"):
+    with pytest.raises(SourceUnavailable, match="no known GPU type"):
         fetched(lambda _, __: body("azure/none.json"))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import gcp
-from pricing.sources.http import Refused
-from pricing.sources.result import Fetched, Unanswered
-from pricing.validate import gate
+from pricing.sources.http import HttpRefused
+from pricing.sources.result import FetchedPrices, SourceUnavailable
+from pricing.validate import validate_quotes
 from tests.support.recorded_http import Answer, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -30,12 +30,12 @@ def catalog(url: str, params: Mapping[str, str]) -> bytes:
     )
 
 
-def fetched(answer: Answer = catalog, environ: Mapping[str, str] = KEY) -> Fetched:
+def fetched(answer: Answer = catalog, environ: Mapping[str, str] = KEY) -> FetchedPrices:
     return gcp.fetch(NOW, Recorded(answer), environ)
 
 
 def one(
-    instance_type: str, region: str = "us-central1", found: Fetched | None = None, **wanted: object
+    instance_type: str, region: str = "us-central1", found: FetchedPrices | None = None, **wanted: object
 ) -> Quote:
     (quote,) = [
         q
@@ -108,7 +108,7 @@ def test_a_description_that_is_no_plain_price_is_not_read(description: str) -> N
 
 def test_a_group_can_say_dws_where_the_description_does_not() -> None:
     category = {"resourceGroup": "DWS", "usageType": "OnDemand"}
-    with pytest.raises(Unanswered):
+    with pytest.raises(SourceUnavailable):
         fetched(only(sku(B200, "8.055", category=category)))
 
 
@@ -157,7 +157,7 @@ def test_units_and_nanos_are_one_exact_decimal(price: Decimal) -> None:
 def test_a_price_by_another_measure_is_not_read(field: str, value: object) -> None:
     odd = sku(B200, "16.11")
     odd["pricingInfo"][0]["pricingExpression"][field] = value
-    with pytest.raises(Unanswered, match="no price of our GPU machines"):
+    with pytest.raises(SourceUnavailable, match="no price of a known GPU machine"):
         fetched(only(odd))
 
 
@@ -193,7 +193,7 @@ def test_a_price_where_no_zone_has_the_type_is_left_for_the_gate_which_refuses_i
     found = fetched(environ=TOKEN)
     nowhere = one("g2-standard-8", "us-east1", found)
     assert nowhere.zone is None
-    _, rejected = gate([nowhere], canonical, offerings=found.offerings)
+    _, rejected = validate_quotes([nowhere], canonical, offerings=found.offerings)
     assert {r.reason for r in rejected} == {"g2-standard-8 is priced, but not offered, in us-east1"}
 
 
@@ -205,7 +205,7 @@ def test_a_machine_of_choice_needs_its_gpu_in_the_same_zone() -> None:
 def test_where_a_project_may_not_be_asked_prices_come_all_the_same() -> None:
     def forbidden(url: str, params: Mapping[str, str]) -> bytes:
         if "aggregated" in url:
-            raise Refused(403, "compute.googleapis.com answered 403", "check the credentials")
+            raise HttpRefused(403, "compute.googleapis.com answered 403", "check the credentials")
         return catalog(url, params)
 
     found = fetched(forbidden, TOKEN)
@@ -238,17 +238,17 @@ def test_a_token_is_sent_as_a_bearer() -> None:
 
 def test_without_a_key_nobody_is_asked_and_the_hint_names_what_to_set() -> None:
     http = Recorded(catalog)
-    with pytest.raises(Unanswered, match="need a key") as unanswered:
+    with pytest.raises(SourceUnavailable, match="need a key") as unanswered:
         gcp.fetch(NOW, http, {})
     assert "GOOGLE_API_KEY" in unanswered.value.hint
     assert not http.asked
 
 
 def test_an_answer_that_is_not_json_is_unanswered() -> None:
-    with pytest.raises(Unanswered, match="not JSON"):
+    with pytest.raises(SourceUnavailable, match="not JSON"):
         fetched(lambda _, __: b"<html>")
 
 
 def test_a_sku_of_a_new_shape_is_unanswered_and_named() -> None:
-    with pytest.raises(Unanswered, match="SKU 0001 has a new shape"):
+    with pytest.raises(SourceUnavailable, match="SKU 0001 has a new format"):
         fetched(only({"skuId": "0001"}))
