@@ -58,7 +58,7 @@ def read(document: Document) -> SavedPlan:
 
 
 def read_recorded(document: Document) -> SavedPlan:
-    """The plan that a ledger's run row holds. The digest is not checked: nobody edits a ledger by hand.
+    """The plan that a ledger's run row holds. The digest is not checked: a ledger is not edited by hand.
 
     Raises:
         BadPlan: it is no plan, or lacks a field.

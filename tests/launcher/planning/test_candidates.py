@@ -1,4 +1,4 @@
-"""Offers turned into kinds: what a machine of a job costs, does and lacks; what is left out, and what is not priced."""
+"""Offers as candidates: speed, cold start and costs; what is left out, and what is not priced."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -89,18 +89,18 @@ def test_spot_is_left_out_where_it_is_never_wanted() -> None:
     assert found.left_out == {"limits.spot": 1}
 
 
-def test_a_gpu_may_be_named_by_any_of_its_names() -> None:
+def test_gpu_may_be_named_by_any_of_its_names() -> None:
     assert len(find_candidates([offer()], context("limits: {gpus: [nvidia-l4]}")).candidates) == 1
 
 
-def test_a_region_is_named_by_a_pattern() -> None:
+def test_region_is_named_by_a_pattern() -> None:
     found = find_candidates(
         [offer(), offer(region="eu-west-1")], context("limits: {regions: ['us-*', 'ca-*']}")
     )
     assert [candidate.region for candidate in found.candidates] == ["us-east-1"]
 
 
-def test_a_gpu_without_the_memory_is_left_out_with_its_numbers() -> None:
+def test_gpu_without_the_memory_is_left_out_with_its_numbers() -> None:
     found = find_candidates([offer(gpu="T4", instance_type="g4dn.xlarge")], context(model=QWEN))
     assert found.candidates == ()
     (why,) = found.left_out
@@ -114,7 +114,7 @@ def test_many_small_gpus_do_not_make_a_large_one() -> None:
     assert found.candidates == ()
 
 
-def test_a_slice_of_a_gpu_has_a_slice_of_its_memory_and_its_speed() -> None:
+def test_slice_of_a_gpu_has_a_slice_of_its_memory_and_its_speed() -> None:
     whole, half = find_candidates(
         [offer(gpu="A10"), offer(gpu="A10", gpus=0.5, instance_type="b")], context()
     ).candidates
@@ -122,7 +122,7 @@ def test_a_slice_of_a_gpu_has_a_slice_of_its_memory_and_its_speed() -> None:
     assert find_candidates([offer(gpu="A10", gpus=0.5)], context(model=QWEN)).candidates == ()
 
 
-def test_every_offer_is_a_kind_or_is_counted() -> None:
+def test_every_offer_is_a_candidate_or_is_counted() -> None:
     offers = [offer(), offer(gpu="T4"), offer(gpu="V100"), offer(spot=True), offer(cloud="gcp", region="x")]
     found = find_candidates(offers, context("limits: {clouds: [aws], spot: never}", model=QWEN))
     assert len(found.candidates) + sum(found.left_out.values()) == len(offers)
@@ -131,13 +131,13 @@ def test_every_offer_is_a_kind_or_is_counted() -> None:
 # --- what a kind is
 
 
-def test_a_speed_of_the_job_file_is_taken_as_it_is() -> None:
+def test_speed_of_the_job_file_is_taken_as_it_is() -> None:
     (found,) = find_candidates([offer(gpus=4.0)], context("speed: {L4: 897}", model=QWEN)).candidates
     assert (found.tokens_per_second.low, found.tokens_per_second.high) == (4 * 897, 4 * 897)
     assert found.speed_source == "the job file"
 
 
-def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> None:
+def test_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> None:
     (found,) = find_candidates([offer()], context()).candidates
     engine = predict(model_shapes.shape(SMALL), gpu("L4"), "vllm", [(1.0, 102.0)])
     assert engine is not None
@@ -146,7 +146,7 @@ def test_a_predicted_speed_is_an_engines_own_less_what_the_pipeline_takes() -> N
     assert found.speed_source.startswith("predicted: ")
 
 
-def test_a_measured_speed_goes_before_a_predicted_one() -> None:
+def test_measured_speed_replaces_a_predicted_one() -> None:
     lengths = {"lengths": [[1.0, 102.0]]}
     speeds = MeasuredSpeed(SMALL, "L4", "vllm", 90_000.0, 100_000.0, 110_000.0, "run x", NOW, lengths)
     (found,) = find_candidates([offer(gpus=2.0)], context(speeds=(speeds,))).candidates
@@ -154,14 +154,14 @@ def test_a_measured_speed_goes_before_a_predicted_one() -> None:
     assert found.speed_source.startswith("measured 2026-11-23")
 
 
-def test_the_speed_is_that_of_the_engine_of_the_job() -> None:
+def test_speed_is_that_of_the_engine_of_the_job() -> None:
     (found,) = find_candidates([offer()], context("engine: torch")).candidates
     ours = predict(model_shapes.shape(SMALL), gpu("L4"), "torch", [(1.0, 102.0)])
     assert ours is not None
     assert found.tokens_per_second.mid == pytest.approx(0.94 * ours.tokens_per_second.mid)
 
 
-def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -> None:
+def test_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -> None:
     (found,) = find_candidates([offer()], context(model=QWEN)).candidates
     boot, (fast, middle, slow) = (
         provisioning.cold_start("aws"),
@@ -172,15 +172,15 @@ def test_a_cold_start_is_the_boot_of_its_cloud_and_the_download_of_the_model() -
     assert found.cold_start.high == boot.seconds_high + slow
 
 
-def test_spot_prices_move_and_so_does_what_a_market_calls_on_demand() -> None:
+def test_prices_of_spot_and_of_marketplaces_float() -> None:
     offers = [offer(), offer(spot=True), offer(cloud="vast", region="x")]
     assert [found.floats for found in find_candidates(offers, context()).candidates] == [False, True, True]
 
 
-def test_only_spot_is_taken_away() -> None:
+def test_only_spot_has_preemptions() -> None:
     there, gone = find_candidates([offer(), offer(spot=True)], context()).candidates
     assert there.hazard.high == 0
-    known = preemption.hazard("aws", "us-east-1", "g6.xlarge", "L4")
+    known = preemption.preemption_rate("aws", "us-east-1", "g6.xlarge", "L4")
     assert (gone.hazard.low, gone.hazard.mid, gone.hazard.high) == (
         known.per_hour_low,
         known.per_hour_mid,
@@ -188,18 +188,18 @@ def test_only_spot_is_taken_away() -> None:
     )
 
 
-def test_a_price_is_as_old_as_it_is() -> None:
+def test_price_age_is_in_days() -> None:
     (found,) = find_candidates([offer()], context()).candidates
     assert found.price_age_days == 22
     assert found.price_source == "a test, 2026-11-01"
 
 
-def test_the_oldest_price_dates_the_menu() -> None:
+def test_oldest_price_dates_the_candidates() -> None:
     found = find_candidates([offer(), offer(region="b", as_of=date(2026, 7, 30))], context())
     assert found.oldest == date(2026, 7, 30)
 
 
-def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
+def test_disk_is_paid_by_the_hour() -> None:
     (found,) = find_candidates([offer()], context()).candidates
     weights = (
         2 * model_shapes.shape(SMALL).params_total / 10**9
@@ -212,18 +212,18 @@ def test_a_disk_is_paid_by_the_hour_where_its_price_is_known() -> None:
 # --- egress
 
 
-def test_texts_and_vectors_in_the_region_of_the_machine_move_for_nothing() -> None:
+def test_egress_within_a_region_is_free() -> None:
     (found,) = find_candidates([offer()], context(corpus=AWS, output=AWS)).candidates
     assert found.egress_usd_per_token == 0
 
 
-def test_where_nobody_said_where_the_data_lies_egress_is_unknown() -> None:
+def test_egress_is_unknown_without_the_regions_of_the_data() -> None:
     made = find_candidates([offer()], context())
     assert made.candidates[0].egress_usd_per_token is None
     assert "egress: set corpus.region and output.region in the job file" in made.not_priced
 
 
-def test_only_what_was_not_said_is_asked_for() -> None:
+def test_only_missing_regions_are_asked_for() -> None:
     assert (
         "egress: set output.region in the job file"
         in find_candidates([offer()], context(corpus=AWS)).not_priced
@@ -242,13 +242,13 @@ def test_texts_leave_their_region_and_vectors_come_back() -> None:
 def test_vectors_for_this_machine_leave_over_the_internet() -> None:
     here = DataLocation("local", "local")
     (found,) = find_candidates([offer()], context(corpus=here, output=here)).candidates
-    out = egress.internet("aws", "us-east-1", Decimal(1_548_000_000) / 2**30)
+    out = egress.internet_usd("aws", "us-east-1", Decimal(1_548_000_000) / 2**30)
     assert out is not None
     assert found.egress_usd_per_token is not None
     assert float(found.egress_usd_per_token * 102_000_000) == pytest.approx(float(out))
 
 
-def test_a_cloud_whose_egress_nobody_priced_is_named() -> None:
+def test_cloud_whose_egress_has_no_price_is_named() -> None:
     made = find_candidates([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
     assert made.candidates[0].egress_usd_per_token is None
     assert "egress from or to some regions of vast: no price known" in made.not_priced
@@ -259,27 +259,29 @@ def test_a_cloud_whose_egress_nobody_priced_is_named() -> None:
 
 def test_vectors_are_kept_where_the_output_lies() -> None:
     found = run_charges(context(documents=10_000_000, output=AWS), [])
-    assert found.storage == storage.month("aws", "us-east-1", 10_000_000 * (384 * 4 + 12))  # and an id
+    assert found.storage == storage.storage_month_usd(
+        "aws", "us-east-1", 10_000_000 * (384 * 4 + 12)
+    )  # and an id
 
 
-def test_a_billion_vectors_of_1024_floats_are_4096_gigabytes_and_their_ids_12() -> None:
+def test_billion_vectors_of_1024_floats_are_4096_gigabytes_and_their_ids_12() -> None:
     job = "output: {path: out, dimensions: 1024}"
     assert output_bytes(context(job, model="BAAI/bge-m3", documents=10**9)) == (4_096 + 12) * 10**9
     half = "output: {path: out, dimensions: 256, dtype: float16}"
     assert output_bytes(context(half, model="BAAI/bge-m3", documents=10**9)) == (512 + 12) * 10**9
 
 
-def test_vectors_on_this_machine_are_kept_for_nothing() -> None:
+def test_storage_on_this_machine_is_free() -> None:
     assert run_charges(context(output=DataLocation("local", "local")), []).storage == 0
 
 
-def test_vectors_that_lie_nobody_knows_where_have_no_price() -> None:
+def test_storage_is_unknown_without_the_region_of_the_output() -> None:
     made = find_candidates([offer()], context())
     assert run_charges(context(), []).storage is None
     assert "storage of the vectors: set output.region in the job file" in made.not_priced
 
 
-def test_the_controller_is_the_cheapest_of_the_clouds_that_have_one() -> None:
+def test_controller_is_the_cheapest_of_the_clouds_that_have_one() -> None:
     def controller(*clouds: str) -> Decimal | None:
         offers = [offer(cloud=cloud, region=cloud) for cloud in clouds]
         return run_charges(context(), find_candidates(offers, context()).candidates).controller_usd_per_hour
@@ -289,22 +291,22 @@ def test_the_controller_is_the_cheapest_of_the_clouds_that_have_one() -> None:
     assert controller("vast") is None
 
 
-def test_a_controller_that_nobody_priced_is_named() -> None:
+def test_controller_that_has_no_price_is_named() -> None:
     found = find_candidates([offer(cloud="vast", region="x")], context(corpus=AWS, output=AWS))
     assert [why for why in found.not_priced if "controller" in why]
 
 
-def test_what_is_never_priced_is_always_named() -> None:
+def test_requests_to_the_store_are_always_named_as_not_priced() -> None:
     assert find_candidates([offer()], context(corpus=AWS, output=AWS)).not_priced == (
         "requests to the object store, about 4 a shard",
     )
 
 
-def test_nothing_is_unpriced_where_there_is_nothing() -> None:
+def test_without_candidates_nothing_is_not_priced() -> None:
     assert find_candidates([], context()).not_priced == ()
 
 
-def test_more_l4_than_other_gpus_are_known_to_be_had() -> None:
+def test_more_l4_than_other_gpus_are_known_obtainable() -> None:
     found = obtainable_machines(
         find_candidates([offer(), offer(gpu="H100", instance_type="p5")], context()).candidates
     )
@@ -314,32 +316,32 @@ def test_more_l4_than_other_gpus_are_known_to_be_had() -> None:
 # --- places
 
 
-def test_a_place_is_what_the_job_says() -> None:
+def test_location_is_the_jobs_region() -> None:
     assert location_of("s3://bucket/x", "aws/us-west-2") == WEST
     assert location_of("s3://bucket/x", "r2") == DataLocation("r2", "*")
 
 
-def test_a_path_lies_on_this_machine() -> None:
+def test_local_path_is_on_this_machine() -> None:
     assert location_of("texts/*.jsonl", None) == DataLocation("local", "local")
 
 
-def test_a_bucket_tells_its_cloud_and_not_its_region() -> None:
+def test_scheme_of_a_bucket_gives_its_cloud_and_not_its_region() -> None:
     assert location_of("s3://bucket/x", None) == DataLocation("aws", UNKNOWN_REGION)
     assert location_of("gs://bucket/x", None) == DataLocation("gcp", UNKNOWN_REGION)
 
 
-def test_egress_to_a_bucket_whose_region_is_unsaid_is_unknown() -> None:
+def test_egress_to_a_bucket_of_unknown_region_is_unknown() -> None:
     made = find_candidates([offer()], context(corpus=AWS, output=DataLocation("aws", UNKNOWN_REGION)))
     assert made.candidates[0].egress_usd_per_token is None
     assert "egress: set output.region in the job file" in made.not_priced
 
 
-def test_the_places_of_a_job() -> None:
+def test_places_of_a_job() -> None:
     text = "name: a\ncorpus: {path: 's3://b/x', region: aws/us-east-1}\nmodel: hash\noutput: out\n"
     assert data_locations(parse.parse(text)) == (AWS, DataLocation("local", "local"))
 
 
-def test_a_declared_corpus_lies_nowhere_until_the_job_says_so() -> None:
+def test_declared_corpus_has_no_location_without_a_region() -> None:
     assert data_locations(context().job) == (None, None)
     said = parse.parse(
         f"name: a\ncorpus: {{documents: 1, tokens_per_document: 1, region: aws/us-east-1}}\nmodel: {SMALL}\n"

@@ -38,8 +38,8 @@ def test_one_machine_at_1000_tokens_a_second_does_3600000_in_an_hour_and_half_a_
     assert wall_hours([Allocation(free(), 1, HOUR)]) == pytest.approx(1 + 30 / 3_600)
 
 
-def test_a_billion_items_of_102_tokens_at_2000_a_second_take_590_days() -> None:
-    machine = free(cloud="local", tokens_per_second=sure(2_000))  # it waits for nobody
+def test_billion_items_of_102_tokens_at_2000_a_second_take_590_days() -> None:
+    machine = free(cloud="local", tokens_per_second=sure(2_000))  # it has no idle tail
     days = wall_hours([Allocation(machine, 1, 1e9 * 102)]) / 24
     assert days == pytest.approx(590.28, abs=0.01)  # 51,000,000 s, and not 5.8 days
 
@@ -49,18 +49,18 @@ def test_two_machines_take_half_the_time() -> None:
     assert wall_hours([Allocation(machine, 2, HOUR)]) == wall_hours([Allocation(machine, 1, HOUR)]) / 2
 
 
-def test_the_start_is_part_of_the_time() -> None:
+def test_start_is_part_of_the_time() -> None:
     machine = candidate(cloud="local", cold_start=sure(360))
     assert wall_hours([Allocation(machine, 3, 3 * HOUR)]) == pytest.approx(1.1)
 
 
-def test_a_fleet_is_done_when_the_last_of_its_shares_is() -> None:
+def test_fleet_is_done_when_its_last_allocation_is() -> None:
     slow, fast = free(cloud="local"), free(cloud="local", tokens_per_second=sure(3_000))
     assert wall_hours([Allocation(slow, 1, HOUR), Allocation(fast, 1, 3 * HOUR)]) == 1.0
     assert wall_hours([Allocation(slow, 1, HOUR), Allocation(fast, 2, 12 * HOUR)]) == 2.0
 
 
-def test_a_machine_that_is_taken_away_loses_its_start_and_half_a_shard() -> None:
+def test_preemption_costs_a_cold_start_and_half_a_shard() -> None:
     assert preemption_overhead(0.5, 300) == pytest.approx(0.5 * (300 + 30) / 3_600)
     often = candidate(cloud="local", hazard=sure(0.5))
     never = candidate(cloud="local")
@@ -70,18 +70,18 @@ def test_a_machine_that_is_taken_away_loses_its_start_and_half_a_shard() -> None
     )
 
 
-def test_what_is_never_taken_loses_nothing() -> None:
+def test_without_preemptions_nothing_is_lost() -> None:
     assert preemption_overhead(0.0, 300) == 0
 
 
 # --- items
 
 
-def test_an_hour_of_work_costs_what_an_hour_costs() -> None:
+def test_hour_of_work_costs_what_an_hour_costs() -> None:
     assert items(Allocation(free(usd_per_hour=Decimal("0.297")), 1, HOUR))["compute"] == Decimal("0.297")
 
 
-def test_the_machines_do_not_change_what_the_work_itself_costs() -> None:
+def test_machines_do_not_change_what_the_work_itself_costs() -> None:
     one, ten = (items(Allocation(candidate(), n, 10 * HOUR))["compute"] for n in (1, 10))
     assert one == ten == 10
 
@@ -96,17 +96,17 @@ def test_every_machine_is_paid_while_the_others_end() -> None:
     assert found["idle_tail"] == Decimal("0.06")  # 6 machines, half a shard of a minute each
 
 
-def test_this_machine_waits_for_nobody() -> None:
+def test_this_machine_has_no_idle_tail() -> None:
     assert items(Allocation(candidate(cloud="local"), 1, HOUR))["idle_tail"] == 0
 
 
-def test_preemption_costs_the_machine_time_that_it_wastes() -> None:
+def test_preemption_item_is_the_lost_machine_time() -> None:
     found = items(Allocation(candidate(hazard=sure(0.4)), 2, 10 * HOUR))
     assert found["preemption"] == Decimal("0.366666666667") * 1  # 10 h x 0.4 x 330 s
     assert found["compute"] == 10
 
 
-def test_a_disk_is_paid_as_long_as_its_machine() -> None:
+def test_disk_is_paid_as_long_as_its_machine() -> None:
     found = items(Allocation(candidate(disk_usd_per_hour=Decimal("0.01"), hazard=sure(0.4)), 2, 10 * HOUR))
     # 10 h of work, 0.3667 h lost, 2 starts of 300 s, 2 tails of 30 s
     assert found["disk"] is not None
@@ -118,7 +118,7 @@ def test_egress_is_by_the_token() -> None:
     assert items(Allocation(carried, 4, 2e9))["egress"] == 5
 
 
-def test_the_vectors_and_the_controller_are_items_of_the_whole_run() -> None:
+def test_vectors_and_the_controller_are_items_of_the_whole_run() -> None:
     found = items(
         Allocation(free(cloud="local"), 2, 10 * HOUR), rest=RunCharges(Decimal("94.20"), Decimal("0.20"))
     )
@@ -126,7 +126,7 @@ def test_the_vectors_and_the_controller_are_items_of_the_whole_run() -> None:
     assert found["controller"] == 1  # 5 hours
 
 
-def test_a_fleet_of_two_kinds_by_hand() -> None:
+def test_fleet_of_two_candidates_by_hand() -> None:
     """Two L4 at $0.50 and one H100 at $4, together 12,000 tokens/s; 43.2M tokens."""
     small = candidate(usd_per_hour=Decimal("0.50"), disk_usd_per_hour=Decimal("0.01"))
     large = candidate(
@@ -159,7 +159,7 @@ def test_every_item_is_there() -> None:
 # --- unknown is not zero
 
 
-def test_an_unknown_price_leaves_all_that_is_paid_by_the_hour_unknown() -> None:
+def test_unknown_hourly_price_makes_hourly_items_unknown() -> None:
     found = items(Allocation(candidate(usd_per_hour=None), 1, HOUR))
     assert {n for n, usd in found.items() if usd is None} == {
         "compute",
@@ -172,7 +172,7 @@ def test_an_unknown_price_leaves_all_that_is_paid_by_the_hour_unknown() -> None:
 @pytest.mark.parametrize(
     ("field", "item"), [("disk_usd_per_hour", "disk"), ("egress_usd_per_token", "egress")]
 )
-def test_what_nobody_priced_of_one_kind_is_unknown_of_the_fleet(field: str, item: str) -> None:
+def test_item_unknown_for_one_candidate_is_unknown_for_the_fleet(field: str, item: str) -> None:
     found = items(
         Allocation(candidate(**{field: Decimal(1)}), 1, HOUR), Allocation(candidate(**{field: None}), 1, HOUR)
     )
@@ -185,15 +185,15 @@ def test_unknown_storage_and_controller_are_unknown() -> None:
     assert (found["storage"], found["controller"]) == (None, None)
 
 
-def test_what_is_unknown_is_not_in_the_sum() -> None:
+def test_unknown_item_is_not_in_the_sum() -> None:
     assert known_total({"compute": Decimal(3), "egress": None, "disk": Decimal("0.5")}) == Decimal("3.5")
 
 
-def test_a_price_of_nothing_is_known() -> None:
+def test_price_of_zero_is_known() -> None:
     assert items(Allocation(candidate(usd_per_hour=Decimal(0)), 1, HOUR))["compute"] == 0
 
 
-def test_a_million_tokens_cost_their_share() -> None:
+def test_million_tokens_cost_their_share() -> None:
     assert per_million(Decimal("0.72"), 36e6) == Decimal("0.02")
 
 
@@ -204,20 +204,20 @@ def test_no_tokens_have_no_price_a_token() -> None:
 # --- names and sums
 
 
-def test_a_kind_is_named_as_people_would() -> None:
+def test_candidate_is_named_as_people_would() -> None:
     assert candidate(gpus=4.0, spot=True).name == "4 x L4 on gcp us-central1, spot"
     assert candidate(gpus=0.5).name == "0.5 x L4 on gcp us-central1, on-demand"
     assert candidate(cloud="local").name == "this machine"
 
 
-def test_a_fleet_has_the_machines_of_all_its_shares_and_is_of_the_kind_that_does_most() -> None:
+def test_main_candidate_does_most_of_the_work() -> None:
     a, b = candidate(), candidate(gpu="H100")
     fleet = Estimate((Allocation(a, 7, 1e6), Allocation(b, 2, 9e6)), Spread(1, 1, 1), None, {}, None)
     assert fleet.machines == 9
     assert fleet.main_candidate is b
 
 
-def test_a_float_becomes_a_decimal_of_twelve_digits() -> None:
+def test_float_becomes_a_decimal_of_twelve_digits() -> None:
     assert decimal_of_float(0.1 + 0.2) == Decimal("0.3")
     assert decimal_of_float(1 / 3) == Decimal("0.333333333333")
 
@@ -243,7 +243,7 @@ def test_more_machines_are_never_slower_and_never_cheaper(
 
 
 @given(tokens, counts, st.floats(0, 3_600))
-def test_splitting_a_share_in_two_changes_nothing(work: float, number: int, start: float) -> None:
+def test_splitting_an_allocation_changes_nothing(work: float, number: int, start: float) -> None:
     machine: Candidate = candidate(cold_start=sure(start), hazard=sure(0.3))
     whole, halves = [Allocation(machine, 2 * number, work)], [Allocation(machine, number, work / 2)] * 2
     assert wall_hours(whole) == pytest.approx(wall_hours(halves), rel=1e-9)
@@ -251,7 +251,7 @@ def test_splitting_a_share_in_two_changes_nothing(work: float, number: int, star
 
 
 @given(tokens, counts, st.floats(1, 3_600), st.floats(0, 1))
-def test_a_fleet_of_one_kind_is_paid_for_as_long_as_it_is_up(
+def test_fleet_of_one_candidate_is_paid_for_as_long_as_it_is_up(
     work: float, number: int, start: float, hazard: float
 ) -> None:
     allocation = Allocation(candidate(cold_start=sure(start), hazard=sure(hazard)), number, work)

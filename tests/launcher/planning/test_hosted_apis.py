@@ -1,4 +1,4 @@
-"""A fleet beside hosted APIs and this machine: what each asks, who is named as cheaper, and from when on the fleet is."""
+"""Hosted APIs compared with a fleet: their prices, which one is named as cheaper, and the break-even."""
 
 from datetime import date
 from decimal import Decimal
@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from launcher.planning.estimate import ITEMS, Allocation, Estimate, UsdSpread, per_million
 from launcher.planning.hosted_apis import CheaperWay, HostedApi, cheapest_way, price_apis
 from launcher.throughput.spread import Spread
-from pricing.hosted_apis import Hosted, hosted
+from pricing.hosted_apis import HostedPrice, hosted_prices
 from tests.support.candidates import candidate
 
 MODEL = "BAAI/bge-m3"
 
 
-def api(name: str, usd: str, batch: str | None = None, **changes: Any) -> Hosted:
+def api(name: str, usd: str, batch: str | None = None, **changes: Any) -> HostedPrice:
     fields: dict[str, Any] = {
         "provider": name,
         "model": "m",
@@ -28,7 +28,7 @@ def api(name: str, usd: str, batch: str | None = None, **changes: Any) -> Hosted
         "source": "a test",
         "as_of": date(2026, 11, 1),
     }
-    return Hosted(**fields | changes)
+    return HostedPrice(**fields | changes)
 
 
 def fleet(tokens: float = 1e9, **items: str | None) -> Estimate:
@@ -41,7 +41,7 @@ def fleet(tokens: float = 1e9, **items: str | None) -> Estimate:
     return Estimate((allocation,), Spread(1, 1, 1), UsdSpread(usd, usd, usd), known, per_million(usd, tokens))
 
 
-def beside(made: Estimate, *offered: Hosted, tokens: float = 1e9) -> CheaperWay | None:
+def beside(made: Estimate, *offered: HostedPrice, tokens: float = 1e9) -> CheaperWay | None:
     return cheapest_way(made, tokens, price_apis(MODEL, tokens, offered), None)
 
 
@@ -62,12 +62,12 @@ def test_3_billion_tokens_in_batches_are_half_where_batches_are() -> None:
     )
 
 
-def test_an_api_without_batches_has_no_batch_price() -> None:
+def test_api_without_batches_has_no_batch_price() -> None:
     (found,) = price_apis(MODEL, 1e6, [api("one", "0.02")])
     assert (found.batch_usd, found.least) == (None, Decimal("0.02"))
 
 
-def test_the_same_weights_come_first_and_then_the_cheapest() -> None:
+def test_same_weights_come_first_and_then_the_cheapest() -> None:
     offered = [api("cheap", "0.01"), api("same", "0.05", open_model=MODEL), api("dear", "0.10")]
     found = price_apis(MODEL, 1e9, offered)
     assert [(a.hosted.provider, a.comparable) for a in found] == [
@@ -77,14 +77,14 @@ def test_the_same_weights_come_first_and_then_the_cheapest() -> None:
     ]
 
 
-def test_a_batch_price_ranks_an_api() -> None:
+def test_batch_price_ranks_an_api() -> None:
     found = price_apis(MODEL, 1e9, [api("list", "0.03"), api("batch", "0.05", "0.02")])
     assert [a.hosted.provider for a in found] == ["batch", "list"]
 
 
 def test_every_api_of_the_snapshot_has_a_price_for_a_job() -> None:
-    found = price_apis(MODEL, 1e9, hosted())
-    assert len(found) == len(hosted())
+    found = price_apis(MODEL, 1e9, hosted_prices())
+    assert len(found) == len(hosted_prices())
     assert all(a.usd > 0 for a in found)
     assert any(a.comparable for a in found)  # bge-m3 is sold
 
@@ -92,32 +92,32 @@ def test_every_api_of_the_snapshot_has_a_price_for_a_job() -> None:
 # --- what is cheaper
 
 
-def test_an_api_that_costs_more_is_not_named() -> None:
+def test_api_that_costs_more_is_not_named() -> None:
     assert beside(fleet(compute="19"), api("one", "0.02")) is None
 
 
-def test_an_api_that_costs_the_same_is_not_named() -> None:
+def test_api_that_costs_the_same_is_not_named() -> None:
     assert beside(fleet(compute="20"), api("one", "0.02")) is None
 
 
-def test_an_api_that_costs_less_is_named_with_its_dollars() -> None:
+def test_api_that_costs_less_is_named_with_its_dollars() -> None:
     found = beside(fleet(compute="21"), api("one", "0.02"))
     assert found == CheaperWay("one m", Decimal(20), Decimal(21), comparable=False, break_even=None)
 
 
-def test_a_cheaper_batch_is_named_as_one() -> None:
+def test_cheaper_batch_is_named_as_one() -> None:
     found = beside(fleet(compute="11"), api("one", "0.02", "0.01"))
     assert found is not None
     assert (found.name, found.usd) == ("one m in batches", Decimal(10))
 
 
-def test_the_same_weights_are_named_before_a_cheaper_stranger() -> None:
+def test_same_weights_are_named_before_a_cheaper_other_model() -> None:
     found = beside(fleet(compute="30"), api("stranger", "0.01"), api("same", "0.02", open_model=MODEL))
     assert found is not None
     assert (found.name, found.comparable) == ("same m", True)
 
 
-def test_a_stranger_is_named_where_the_same_weights_cost_more_than_the_fleet() -> None:
+def test_other_model_is_named_where_the_same_weights_cost_more_than_the_fleet() -> None:
     found = beside(fleet(compute="15"), api("stranger", "0.01"), api("same", "0.02", open_model=MODEL))
     assert found is not None
     assert (found.name, found.comparable) == ("stranger m", False)
@@ -129,7 +129,7 @@ def test_this_machine_is_named_where_it_costs_less() -> None:
     assert cheapest_way(fleet(compute="15"), 1e9, [], fleet(compute="16")) is None
 
 
-def test_a_machine_whose_hours_have_no_price_is_not_named() -> None:
+def test_machine_whose_hours_have_no_price_is_not_named() -> None:
     unknown = Estimate((Allocation(candidate(cloud="local"), 1, 1e9),), Spread(1, 1, 1), None, {}, None)
     assert cheapest_way(fleet(compute="15"), 1e9, [], unknown) is None
 
@@ -141,7 +141,7 @@ def test_nothing_is_cheaper_than_a_fleet_of_unknown_cost() -> None:
     )
 
 
-def test_keeping_the_vectors_costs_the_same_whoever_makes_them() -> None:
+def test_storage_is_left_out_of_the_comparison() -> None:
     assert beside(fleet(compute="19", storage="5"), api("one", "0.02")) is None
     found = beside(fleet(compute="21", storage="5"), api("one", "0.02"))
     assert found is not None
@@ -151,7 +151,7 @@ def test_keeping_the_vectors_costs_the_same_whoever_makes_them() -> None:
 # --- the break-even
 
 
-def test_the_break_even_by_hand() -> None:
+def test_break_even_by_hand() -> None:
     """$6 a run for starts, tails and the controller; $10 for a billion tokens; the API asks $15 for them."""
     found = beside(
         fleet(compute="9", preemption="1", cold_start="4", idle_tail="1", controller="1"), api("one", "0.015")
@@ -168,13 +168,13 @@ def test_at_the_break_even_both_cost_the_same() -> None:
     assert 5 + Decimal("0.0075") * millions == pytest.approx(Decimal("0.0105") * millions)
 
 
-def test_a_fleet_whose_every_token_costs_more_never_breaks_even() -> None:
+def test_fleet_whose_every_token_costs_more_never_breaks_even() -> None:
     found = beside(fleet(compute="20", cold_start="1"), api("one", "0.02"))
     assert found is not None
     assert found.break_even is None
 
 
-def test_an_unknown_item_is_not_in_the_break_even() -> None:
+def test_unknown_item_is_not_in_the_break_even() -> None:
     known = beside(fleet(compute="9", cold_start="6"), api("one", "0.012"))
     unknown = beside(fleet(compute="9", cold_start="6", egress=None), api("one", "0.012"))
     assert known == unknown

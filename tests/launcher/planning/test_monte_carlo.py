@@ -1,4 +1,4 @@
-"""How sure a fleet is: the middle is its arithmetic, the ends are what its parts say, and the seed decides the rest."""
+"""Monte Carlo: the middle is the arithmetic, P10 and P90 follow from the parts, and the seed decides the draws."""
 
 from decimal import Decimal
 from math import exp, sqrt
@@ -46,7 +46,7 @@ def wide(found: FleetOutcome) -> float:
 # --- the middle
 
 
-def test_the_middle_is_the_arithmetic() -> None:
+def test_middle_is_the_arithmetic() -> None:
     allocations = [
         Allocation(candidate(tokens_per_second=UNSURE, spot=True, hazard=Spread(0.1, 0.4, 1.4)), 9, WORK)
     ]
@@ -57,14 +57,14 @@ def test_the_middle_is_the_arithmetic() -> None:
     assert found.hours.mid == wall_hours(allocations)
 
 
-def test_what_is_sure_has_no_spread() -> None:
+def test_certain_figures_have_no_spread() -> None:
     low, middle, high = ends(found := of(Allocation(candidate(), 9, WORK)))
     assert low == pytest.approx(middle)
     assert high == pytest.approx(middle)
     assert found.hours.low == pytest.approx(found.hours.high)
 
 
-def test_an_unknown_price_leaves_the_dollars_unknown_and_not_the_hours() -> None:
+def test_unknown_price_leaves_the_dollars_unknown_and_not_the_hours() -> None:
     found = of(Allocation(candidate(usd_per_hour=None), 1, WORK))
     assert found.usd is None
     assert found.hours.mid > 1_000
@@ -73,14 +73,14 @@ def test_an_unknown_price_leaves_the_dollars_unknown_and_not_the_hours() -> None
 # --- the ends
 
 
-def test_a_speed_half_as_low_makes_hours_and_dollars_twice_as_high() -> None:
+def test_speed_half_as_low_makes_hours_and_dollars_twice_as_high() -> None:
     found = of(Allocation(free(tokens_per_second=UNSURE), 4, WORK))
     assert found.hours.high == pytest.approx(2 * found.hours.mid, rel=0.05)
     assert found.hours.low == pytest.approx(found.hours.mid / 2, rel=0.05)
     assert wide(found) == pytest.approx(2, rel=0.05)
 
 
-def test_predictions_err_together() -> None:
+def test_predicted_speeds_vary_together() -> None:
     """Two kinds that are predicted are no surer than one; two that were measured each on its own are."""
 
     def of_two(source: str) -> FleetOutcome:
@@ -92,23 +92,23 @@ def test_predictions_err_together() -> None:
     assert wide(of_two("measured 2026-11-01: a test")) < 0.95 * alone
 
 
-def test_an_old_spot_price_makes_dollars_unsure_and_not_hours() -> None:
+def test_old_spot_price_widens_dollars_and_not_hours() -> None:
     spot = free(spot=True, floats=True, price_age_days=100.0)
     found = of(Allocation(spot, 1_000, WORK))  # an hour
     assert wide(found) == pytest.approx(exp(P90 * PRICE_DRIFT * sqrt(100)), rel=0.05)
     assert found.hours.low == pytest.approx(found.hours.high)
 
 
-def test_a_long_run_meets_more_prices() -> None:
+def test_longer_run_widens_spot_dollars() -> None:
     spot = free(spot=True, floats=True)
     assert wide(of(Allocation(spot, 1, WORK))) > wide(of(Allocation(spot, 100, WORK))) > 1
 
 
-def test_an_old_list_price_is_taken_as_it_is() -> None:
+def test_list_price_does_not_drift() -> None:
     assert wide(of(Allocation(free(price_age_days=100.0), 9, WORK))) == pytest.approx(1)
 
 
-def test_two_fleets_of_one_kind_share_its_luck() -> None:
+def test_two_fleets_of_one_candidate_get_the_same_draws() -> None:
     spot = candidate(spot=True, tokens_per_second=UNSURE, price_age_days=30.0, floats=True)
     few, more = ends(of(Allocation(spot, 90, WORK))), ends(of(Allocation(spot, 91, WORK)))
     assert few == pytest.approx(more, rel=0.02)
@@ -124,7 +124,7 @@ def test_preemptions_cost_hours_and_dollars_at_the_high_end() -> None:
     assert one.hours.high * 50 == pytest.approx(1_000 * (1 + 1.4 * 330 / 3_600) + 50 * 330 / 3_600, rel=0.03)
 
 
-def test_a_slow_start_is_late_for_every_machine_of_its_cloud() -> None:
+def test_slow_start_is_late_for_every_machine_of_its_cloud() -> None:
     slow = candidate(cold_start=Spread(100, 300, 900))
     found = of(Allocation(slow, 1_000, WORK))
     assert found.hours.high - found.hours.mid == pytest.approx(600 / 3_600, rel=0.05)
@@ -146,9 +146,9 @@ def test_more_texts_are_more_vectors_to_keep() -> None:
 
 def test_what_is_not_in_the_middle_is_not_in_the_ends() -> None:
     """Egress is priced for one kind and not for the other, so it is left out; nothing else varies."""
-    told = candidate(egress_usd_per_token=Decimal("1e-7"))
-    silent = candidate(region="b", egress_usd_per_token=None)
-    low, middle, high = ends(of(Allocation(told, 2, WORK / 2), Allocation(silent, 2, WORK / 2)))
+    priced = candidate(egress_usd_per_token=Decimal("1e-7"))
+    unpriced = candidate(region="b", egress_usd_per_token=None)
+    low, middle, high = ends(of(Allocation(priced, 2, WORK / 2), Allocation(unpriced, 2, WORK / 2)))
     assert low == pytest.approx(middle)
     assert high == pytest.approx(middle)
 
@@ -156,7 +156,7 @@ def test_what_is_not_in_the_middle_is_not_in_the_ends() -> None:
 # --- the seed
 
 
-def test_a_seed_gives_the_same_outcome_again() -> None:
+def test_seed_gives_the_same_outcome_again() -> None:
     allocation = Allocation(
         candidate(spot=True, tokens_per_second=UNSURE, hazard=Spread(0.1, 0.4, 1.4)), 30, WORK
     )
@@ -196,7 +196,7 @@ def test_low_is_never_above_high(seed: int, number: int, size: float, spread: fl
 
 @settings(max_examples=25)
 @given(st.integers(0, 10_000), machines)
-def test_the_order_of_the_shares_changes_nothing(seed: int, number: int) -> None:
+def test_order_of_the_allocations_changes_nothing(seed: int, number: int) -> None:
     drawn: list[Candidate] = candidates(seed, 3)
     allocations = [Allocation(one, number, WORK / 3) for one in drawn]
     there, back = of(*allocations), of(*reversed(allocations))

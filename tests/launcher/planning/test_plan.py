@@ -1,4 +1,4 @@
-"""The plan as JSON: the keys tools rely on, a digest that tells of changes, and a run's name that means its vectors."""
+"""The plan as JSON: the keys that tools rely on, a digest that detects changes, and a run's name that identifies its vectors."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs, 
 from launcher.planning.plan_file import SCHEMA, BadPlan, check
 from launcher.planning.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
-from pricing.hosted_apis import Hosted
+from pricing.hosted_apis import HostedPrice
 from tests.support.candidates import candidate, sure
 
 JOB: Mapping[str, Any] = {
@@ -38,7 +38,7 @@ JOB: Mapping[str, Any] = {
 WORK = PlannedWork(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
 PROFILE = declared_profile(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
 UNSURE = Spread(800, 1_000, 1_250)
-API = Hosted("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))
+API = HostedPrice("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))
 ASKED = Requirements(sure(PROFILE.tokens.mid), RunCharges(None, Decimal("0.20")), seed=7)
 
 
@@ -95,16 +95,16 @@ def body(*kinds: Candidate, **changes: Any) -> dict[str, Any]:
 # --- the keys of docs/architecture.md#saved-documents
 
 
-def test_a_plan_has_the_keys_that_tools_rely_on() -> None:
+def test_plan_has_the_keys_that_tools_rely_on() -> None:
     promised = {"schema", "run", "profile", "lots", "totals", "alternatives", "hosted", "binding"}
     assert promised | {"not_priced", "prices_as_of", "digest"} <= body().keys()
 
 
-def test_a_profile_has_its_keys() -> None:
+def test_profile_has_its_keys() -> None:
     assert {"documents", "chunks", "tokens", "bytes"} <= body()["profile"].keys()
 
 
-def test_a_lot_has_its_keys() -> None:
+def test_group_has_its_keys() -> None:
     (found,) = body()["lots"]
     assert {"gpu", "gpus_per_machine", "cloud", "regions", "spot", "machines"} <= found.keys()
     assert {"tokens_per_second", "usd_per_hour", "usd_per_million_tokens"} <= found.keys()
@@ -120,14 +120,14 @@ def test_totals_have_their_keys() -> None:
     assert tuple(totals["items"]) == ITEMS
 
 
-def test_an_alternative_and_a_point_of_the_frontier_are_fleets_in_short() -> None:
+def test_alternative_and_a_point_of_the_frontier_are_fleets_in_short() -> None:
     made = body()
     short = {"machines", "hours", "usd", "usd_per_million_tokens", "lots"}
     assert made["alternatives"][0].keys() == short | {"name", "usd_more"}
     assert made["frontier"][0].keys() == short
 
 
-def test_a_hosted_api_has_its_keys() -> None:
+def test_hosted_api_has_its_keys() -> None:
     (found,) = body()["hosted"]
     assert {"provider", "model", "usd_per_million_tokens", "usd"} <= found.keys()
     assert (found["usd"], found["batch_usd"], found["comparable"]) == ("0.072", "0.036", False)
@@ -143,13 +143,13 @@ def test_money_is_text_and_all_else_plain_numbers() -> None:
     assert made["solver_gap"] == 0.001235
 
 
-def test_the_items_add_up_to_the_middle_of_the_dollars() -> None:
+def test_items_add_up_to_the_middle_of_the_dollars() -> None:
     totals = body()["totals"]
     priced = [Decimal(usd) for usd in totals["items"].values() if usd is not None]
     assert sum(priced) == pytest.approx(Decimal(totals["usd"]["p50"]), abs=Decimal("0.00000005"))
 
 
-def test_an_unknown_price_is_null_and_never_zero() -> None:
+def test_unknown_price_is_null_and_never_zero() -> None:
     made = body(machine(usd=None))
     assert made["totals"]["usd"] == {"p10": None, "p50": None, "p90": None}
     assert made["totals"]["usd_per_million_tokens"] is None
@@ -158,12 +158,12 @@ def test_an_unknown_price_is_null_and_never_zero() -> None:
     assert made["lots"][0]["usd_per_million_tokens"] is None
 
 
-def test_what_nobody_priced_is_null() -> None:
+def test_item_without_a_price_is_null() -> None:
     items = body()["totals"]["items"]
     assert {name for name, usd in items.items() if usd is None} == {"storage", "egress"}
 
 
-def test_a_price_of_nothing_is_zero_and_not_unknown() -> None:
+def test_price_of_zero_is_zero_and_not_unknown() -> None:
     assert body(machine("local", "0"))["totals"]["items"]["compute"] == "0"
 
 
@@ -172,7 +172,7 @@ def test_nothing_cheaper_and_no_gap_are_null() -> None:
     assert (made["cheaper"], made["solver_gap"]) == (None, None)
 
 
-def test_what_is_cheaper_is_told_with_its_break_even_in_whole_tokens() -> None:
+def test_what_is_cheaper_is_shown_with_its_break_even_in_whole_tokens() -> None:
     found = CheaperWay(
         "one m", Decimal("0.072"), Decimal("0.75"), comparable=True, break_even=Decimal("1234567.8")
     )
@@ -188,7 +188,7 @@ def test_what_is_cheaper_is_told_with_its_break_even_in_whole_tokens() -> None:
 # --- lots
 
 
-def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
+def test_group_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
     allocations = fleet(
         machine(region="a"),
         machine(region="b", usd="0.70"),
@@ -205,7 +205,7 @@ def test_a_lot_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
     ]
 
 
-def test_the_places_of_a_lot_are_ranked_by_price() -> None:
+def test_places_of_a_group_are_ranked_by_price() -> None:
     allocations = [
         Allocation(machine(region="a"), 3, 6e6),
         Allocation(machine(region="b", usd="0.60"), 1, 2e6),
@@ -217,7 +217,7 @@ def test_the_places_of_a_lot_are_ranked_by_price() -> None:
     assert lot.tokens == 8e6
 
 
-def test_a_lot_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
+def test_group_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
     (lot,) = machine_groups([Allocation(machine(), 1, 3.6e6)])
     by_hand = 0.72 * (1 + 36 / 3_600 + 30 / 3_600) / 3.6  # the hour, its start, its tail
     assert float(lot.usd_per_million_tokens or 0) == pytest.approx(by_hand)
@@ -230,7 +230,7 @@ def test_there_is_a_worker_for_each_gpu_and_one_for_a_slice() -> None:
     assert (workers(8.0), workers(1.0), workers(0.5)) == (8, 1, 1)
 
 
-def test_a_quota_is_counted_in_gpus_and_vcpus_of_a_region() -> None:
+def test_quota_is_counted_in_gpus_and_vcpus_of_a_region() -> None:
     one, four = machine(vcpus=4), machine(gpus=4.0, vcpus=48)
     (found,) = quota_needs([Allocation(one, 3, 1e6), Allocation(four, 2, 1e6)])
     assert (found.cloud, found.region, found.gpu, found.spot) == ("gcp", "us-central1", "L4", True)
@@ -253,7 +253,7 @@ def test_equal_plans_have_equal_digests() -> None:
     assert body()["digest"] == body()["digest"]
 
 
-def test_a_plan_that_was_written_and_read_passes() -> None:
+def test_written_plan_passes_the_check() -> None:
     assert check(body()) == body()
 
 
@@ -267,7 +267,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(st.sampled_from([p for p in paths(body()) if p != ("schema",)]))
-def test_a_change_anywhere_is_noticed(path: tuple[Any, ...]) -> None:
+def test_any_change_breaks_the_digest(path: tuple[Any, ...]) -> None:
     changed: Any = body()
     inner = changed
     for key in path[:-1]:
@@ -277,18 +277,18 @@ def test_a_change_anywhere_is_noticed(path: tuple[Any, ...]) -> None:
         check(changed)
 
 
-def test_a_key_that_was_added_is_noticed() -> None:
+def test_added_key_breaks_the_digest() -> None:
     with pytest.raises(BadPlan, match="changed after it was made"):
         check(body() | {"approved": True})
 
 
-def test_a_plan_of_another_version_is_refused_by_its_schema() -> None:
+def test_plan_of_another_version_is_refused_by_its_schema() -> None:
     with pytest.raises(BadPlan, match=f"schema 'embedfleet/plan/9', this version reads '{SCHEMA}'"):
         check(body() | {"schema": "embedfleet/plan/9"})
 
 
 @pytest.mark.parametrize("value", [[], "plan", 7, None, {}, {"schema": SCHEMA}])
-def test_what_is_no_plan_is_refused(value: Any) -> None:
+def test_document_that_is_no_plan_is_refused(value: Any) -> None:
     with pytest.raises(BadPlan, match="not a plan"):
         check(value)
 
@@ -300,7 +300,7 @@ def named(job: Mapping[str, Any] | None = None, **work: Any) -> str:
     return name_run("reviews", replace(WORK, job={**JOB, **(job or {})}, **work))
 
 
-def test_a_run_is_named_after_its_job() -> None:
+def test_run_is_named_after_its_job() -> None:
     name, _, digest = named().rpartition("-")
     assert name == "reviews"
     assert len(digest) == 8
@@ -346,15 +346,15 @@ def test_another_corpus_or_model_makes_another_run(work: dict[str, Any]) -> None
     assert named(**work) != named()
 
 
-def test_an_output_beside_another_job_file_makes_another_run() -> None:
+def test_output_beside_another_job_file_makes_another_run() -> None:
     assert named(base="/elsewhere") != named()
 
 
 @pytest.mark.parametrize("path", ["/vectors", "s3://bucket/vectors"])
-def test_a_job_file_that_moved_is_the_same_run_where_its_output_did_not(path: str) -> None:
+def test_job_file_that_moved_is_the_same_run_where_its_output_did_not(path: str) -> None:
     job = {"output": {"path": path, "dtype": "float32", "dimensions": None}}
     assert named(job, base="/elsewhere") == named(job)
 
 
-def test_the_plan_keeps_all_of_the_work() -> None:
+def test_plan_keeps_all_of_the_work() -> None:
     assert body()["work"] == json.loads(json.dumps(asdict(WORK)))

@@ -50,7 +50,7 @@ def test_two_plans_that_say_the_same_are_equal_whenever_they_were_made() -> None
     assert len(said(body).splitlines()) == 3
 
 
-def test_the_schema_has_a_version() -> None:
+def test_schema_has_a_version() -> None:
     assert differences(sample_plan.plan(), sample_plan.plan())["schema"] == SCHEMA == "embedfleet/diff/1"
 
 
@@ -65,26 +65,26 @@ def test_money_is_text_and_exact() -> None:
     }
 
 
-def test_an_item_that_one_plan_cannot_price_has_no_difference() -> None:
+def test_item_that_one_plan_cannot_price_has_no_difference() -> None:
     items = sample_plan.plan()["totals"]["items"] | {"storage": "1.5"}
     body = differences(sample_plan.plan(), changed(items=items))
     assert body["items"]["storage"] == {"one": None, "other": "1.5", "difference": None, "percent": None}
     assert line(said(body), "storage") == ["storage", "?", "$1.50", "?"]
 
 
-def test_an_item_that_neither_plan_can_price_is_named_and_never_zero() -> None:
+def test_item_that_neither_plan_can_price_is_named_and_never_zero() -> None:
     body = differences(sample_plan.plan(), changed(machines=22))
     assert body["items"]["egress"]["difference"] is None
     assert "not known of either: storage, egress" in said(body)
     assert "$0.00" not in said(body)
 
 
-def test_a_total_that_is_not_known_makes_no_verdict() -> None:
+def test_total_that_is_not_known_makes_no_verdict() -> None:
     text = said(differences(sample_plan.local(), sample_plan.plan()))
     assert text.startswith("Which plan costs more is not known (A ?, B $80.25); it takes 3 h, as A does.")
 
 
-def test_the_first_line_is_the_dollars_and_the_hours() -> None:
+def test_first_line_is_the_dollars_and_the_hours() -> None:
     usd, hours = {"p10": "50", "p50": "60.19", "p90": "99"}, {"p10": 3.0, "p50": 4.5, "p90": 5.5}
     text = said(differences(sample_plan.plan(), changed(usd=usd, hours=hours)))
     assert text.startswith("B costs $20.06 less (-25.0 %); it takes 1 h 30 min longer (+50.0 %).\n")
@@ -100,14 +100,14 @@ def test_plans_that_differ_elsewhere_name_where() -> None:
     assert "different too: hosted" in said(body)
 
 
-def test_what_is_cheaper_is_told_when_it_changes() -> None:
+def test_change_of_the_cheaper_way_is_shown() -> None:
     text = said(differences(sample_plan.plan(), sample_plan.plan(cheaper=None)))
     assert "Cheaper than the fleet: for A someone small-embed in batches ($30.09, another model)" in " ".join(
         text.split()
     )
 
 
-def test_another_job_is_told_key_by_key() -> None:
+def test_another_job_is_listed_key_by_key() -> None:
     other = sample_plan.plan(**LATER)
     job = other["work"]["job"]
     job["chunk"] = {"tokens": 512, "overlap": 50, "truncate": None}
@@ -121,7 +121,7 @@ def test_another_job_is_told_key_by_key() -> None:
     assert line(text, "chunk.overlap") == ["chunk.overlap", "0", "50"]
 
 
-def test_a_declared_corpus_is_told_once() -> None:
+def test_declared_corpus_is_listed_once() -> None:
     other = sample_plan.plan(**LATER)
     other["work"]["job"]["corpus"]["documents"] = other["profile"]["documents"] = 30_000_000
     other["profile"]["interval"]["documents"] = [30_000_000, 30_000_000]
@@ -129,14 +129,14 @@ def test_a_declared_corpus_is_told_once() -> None:
     assert body["work"] == [{"name": "documents", "one": 29_500_000, "other": 30_000_000}]
 
 
-def test_a_model_is_told_once() -> None:
+def test_model_is_listed_once() -> None:
     other = sample_plan.plan(**LATER)
     other["work"]["model"] = other["work"]["job"]["model"] = "acme/embed-1b"
     body = differences(sample_plan.plan(), other)
     assert body["work"] == [{"name": "model", "one": "acme/embed-7b", "other": "acme/embed-1b"}]
 
 
-def test_more_tokens_and_dearer_ones_are_told_apart() -> None:
+def test_more_tokens_and_dearer_ones_are_separated() -> None:
     other = changed(usd={"p10": "150", "p50": "170.5", "p90": "260"})
     other["profile"]["tokens"] *= 2
     body = differences(sample_plan.plan(), other)
@@ -149,7 +149,7 @@ work = st.integers(1, 10**12)
 
 
 @given(amounts, amounts, work, work)
-def test_the_parts_of_the_difference_add_up(one: Decimal, other: Decimal, tokens: int, more: int) -> None:
+def test_parts_of_the_difference_add_up(one: Decimal, other: Decimal, tokens: int, more: int) -> None:
     plans = [changed(usd={"p10": "0", "p50": str(usd), "p90": "1000000"}) for usd in (one, other)]
     for plan, n in zip(plans, (tokens, more), strict=True):
         plan["profile"]["tokens"] = n
@@ -159,7 +159,7 @@ def test_the_parts_of_the_difference_add_up(one: Decimal, other: Decimal, tokens
     assert abs(sum(parts) - difference) <= Decimal("2e-8")
 
 
-def test_lots_are_same_changed_added_or_dropped() -> None:
+def test_groups_are_same_changed_added_or_dropped() -> None:
     other = sample_plan.plan(**LATER)
     other["lots"][0]["machines"] = 25
     other["lots"][1] |= {"gpu": "A100-80GB"}
@@ -174,13 +174,13 @@ def test_lots_are_same_changed_added_or_dropped() -> None:
     assert "25 at $0.2970/h, us-east-1 and 1 more" in text
 
 
-def test_lots_that_stay_are_counted_beside_those_that_do_not() -> None:
+def test_groups_that_stay_are_counted_beside_those_that_do_not() -> None:
     other = sample_plan.plan(**LATER)
     other["lots"][0]["machines"] = 25
     assert "and 1 that stay" in said(differences(sample_plan.plan(), other))
 
 
-def test_a_price_that_moved_in_one_place_is_told() -> None:
+def test_price_that_moved_in_one_place_is_listed() -> None:
     other = sample_plan.plan(**LATER)
     other["lots"][0]["places"][0]["usd_per_hour"] = "0.3564"
     body = differences(sample_plan.plan(), other)
@@ -192,14 +192,14 @@ def test_a_price_that_moved_in_one_place_is_told() -> None:
     )
 
 
-def test_a_price_of_a_machine_that_was_not_chosen_is_told_too() -> None:
+def test_price_of_a_machine_that_was_not_chosen_is_listed_too() -> None:
     other = sample_plan.plan(**LATER)
     other["kinds"][2]["usd_per_hour"] = "1.00"
     body = differences(sample_plan.plan(), other)
     assert [(one["gpu"], one["zone"], one["other"]) for one in body["prices"]] == [("H100", None, "1.00")]
 
 
-def test_a_price_is_not_told_twice_for_the_lot_and_for_its_region() -> None:
+def test_price_is_not_listed_twice_for_the_group_and_for_its_region() -> None:
     plans = sample_plan.plan(), sample_plan.plan(**LATER)
     for plan, hourly in zip(plans, ("0.30", "0.36"), strict=True):
         seat = {"region": "europe-north1", "zone": "europe-north1-b", "instance_type": "g2-standard-4"}
@@ -219,7 +219,7 @@ def test_another_cheapest_place_is_no_price_that_moved() -> None:
     assert "europe-north1 $1.28" in said(body)
 
 
-def test_a_gpu_that_was_measured_between_is_told_with_both_sources() -> None:
+def test_gpu_that_was_measured_between_is_shown_with_both_sources() -> None:
     other = sample_plan.plan(**LATER)
     other["kinds"][2] |= {"tokens_per_second": 10_800.0, "speed_source": "measured here, vllm, 60 s"}
     other["lots"][1] |= {"tokens_per_second": 10_800.0, "speed_source": "measured here, vllm, 60 s"}
@@ -230,13 +230,13 @@ def test_a_gpu_that_was_measured_between_is_told_with_both_sources() -> None:
     assert "predicted, then measured here" in said(differences(one, other))
 
 
-def test_the_same_speed_on_more_gpus_is_the_same_speed() -> None:
+def test_same_speed_on_more_gpus_is_the_same_speed() -> None:
     other = sample_plan.plan(**LATER)
     other["lots"][0] |= {"gpus_per_machine": 4.0, "tokens_per_second": 897.0 * 4}
     assert differences(sample_plan.plan(), other)["speeds"] == []
 
 
-def test_what_binds_is_told_for_each_plan() -> None:
+def test_what_binds_is_listed_for_each_plan() -> None:
     body = differences(
         sample_plan.plan(), sample_plan.plan(binding=["limits.machines 400: without it $70.00"])
     )
@@ -256,7 +256,7 @@ def test_hostile_names_cannot_move_the_cursor() -> None:
     assert "[bold]x" in text
 
 
-def test_the_whole_fits_on_a_screen() -> None:
+def test_diff_fits_on_a_screen() -> None:
     other = sample_plan.local()
     other["work"]["job"] |= {"name": "other", "model": "hash", "prompt": "passage: ", "engine": "hash"}
     assert len(said(differences(sample_plan.plan(), other)).splitlines()) <= 60
@@ -309,14 +309,14 @@ def altered(way: tuple[Any, ...]) -> dict[str, Any]:
     return other
 
 
-def test_no_difference_goes_untold() -> None:
+def test_no_difference_is_left_out() -> None:
     ways = [way for way in leaves(sample_plan.plan()) if way[0] not in ("schema", "created", "digest")]
     assert len(ways) > 200
     found = {way: differences(sample_plan.plan(), altered(way)) for way in ways}
     assert [way for way, body in found.items() if body["equal"] or not tells(body)] == []
 
 
-def test_the_command_compares_two_plans(tmp_path: Path) -> None:
+def test_command_compares_two_plans(tmp_path: Path) -> None:
     job = "name: tiny\ncorpus: {documents: 1e6, tokens_per_document: 100}\nmodel: BAAI/bge-m3\n"
     for name, spot in (("a", "never"), ("b", "only")):
         limits = f"limits: {{gpus: [L4], clouds: [aws], regions: [us-east-1], spot: {spot}}}\n"
@@ -330,7 +330,7 @@ def test_the_command_compares_two_plans(tmp_path: Path) -> None:
     assert "B costs" in embedfleet("diff", "a.json", "b.json", folder=tmp_path).stdout
 
 
-def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
+def test_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(sample_plan.plan(run="another")), encoding="utf-8")
     done = embedfleet("diff", "a.json", "a.json", folder=tmp_path)
     assert done.returncode == 1

@@ -79,11 +79,11 @@ def sure(found: Spread | None) -> Spread:
 # --- spans
 
 
-def test_the_overlap_of_two_shards_counts_once() -> None:
+def test_overlap_of_two_shards_counts_once() -> None:
     assert worker_times([signed(0, 0, 10), signed(1, 5, 15)])["w0"].seconds == 15
 
 
-def test_a_shard_within_another_adds_tokens_and_no_time() -> None:
+def test_shard_within_another_adds_tokens_and_no_time() -> None:
     found = worker_times([signed(0, 0, 10), signed(1, 2, 3)])["w0"]
     assert (found.tokens, found.seconds) == (2_000, 10)
 
@@ -92,7 +92,7 @@ def test_waiting_for_the_next_shard_is_part_of_a_workers_time() -> None:
     assert worker_times([signed(0, 0, 10), signed(1, 40, 50)])["w0"].seconds == 50
 
 
-def test_a_night_between_two_shards_is_not() -> None:
+def test_long_gap_between_two_shards_is_not_counted() -> None:
     assert worker_times([signed(0, 0, 10), signed(1, 20 + GAP_SECONDS, 30 + GAP_SECONDS)])["w0"].seconds == 20
 
 
@@ -101,7 +101,7 @@ def test_workers_are_apart() -> None:
     assert {name: one.rate for name, one in found.items()} == {"w0": 100, "w1": 50}
 
 
-def test_a_shard_that_gave_nothing_takes_no_part() -> None:
+def test_shard_that_gave_nothing_takes_no_part() -> None:
     assert worker_times([signed(0, 0, 10), signed(1, 10, 50, tokens=0)])["w0"].seconds == 10
 
 
@@ -114,7 +114,7 @@ def test_shards_that_overlap_do_not_halve_the_speed() -> None:
     assert rate.mid == pytest.approx(200, rel=0.02)
 
 
-def test_the_range_is_that_of_the_engine_scaled_to_the_workers_own_speed() -> None:
+def test_range_is_that_of_the_engine_scaled_to_the_workers_own_speed() -> None:
     took = [4.0] + [5.0] * 8 + [8.0]
     rate = sure(speed_spread([signed(n, 10 * n, 10 * n + 10, engine=s) for n, s in enumerate(took)]))
     assert rate.mid == 100
@@ -127,7 +127,7 @@ def test_without_the_engines_time_that_of_the_shard_will_do() -> None:
     assert (rate.low, rate.mid, rate.high) == (100, 100, 100)
 
 
-def test_of_nothing_there_is_no_speed() -> None:
+def test_without_receipts_there_is_no_speed() -> None:
     assert speed_spread([]) is None
     assert speed_spread([signed(0, 5, 5)]) is None
 
@@ -168,7 +168,7 @@ def a_run(ledger: Ledger, gpus: dict[str, str], shards: int) -> None:
         ledger.machines.intend("r1", worker, slot, None, NOON, place="x", gpu=gpu)
 
 
-def test_of_processors_the_speed_of_all_workers_together_is_kept(ledger: Ledger) -> None:
+def test_speed_of_processors_is_of_all_workers_together(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu", "w1": "cpu"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, 10), signed(1, 0, 10, worker="w1")])
     record_run_speed(ledger, "r1", setup("cpu"), NOON)
@@ -177,7 +177,7 @@ def test_of_processors_the_speed_of_all_workers_together_is_kept(ledger: Ledger)
     assert seen.detail == {"lengths": LENGTHS, "workers": 2}
 
 
-def test_of_gpus_the_speed_of_one_is_kept_for_each_kind(ledger: Ledger) -> None:
+def test_speed_of_gpus_is_per_gpu_and_type(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4", "w2": "H100"}, 3)
     found = [signed(0, 0, 10), signed(1, 0, 10, worker="w1"), signed(2, 0, 1, worker="w2")]
     ledger.shards.record_receipts("r1", found)
@@ -185,14 +185,14 @@ def test_of_gpus_the_speed_of_one_is_kept_for_each_kind(ledger: Ledger) -> None:
     assert {one.gpu: one.mid for one in ledger.speeds.matching()} == {"L4": 100, "H100": 1_000}
 
 
-def test_a_run_that_was_stopped_at_once_teaches_nothing(ledger: Ledger) -> None:
+def test_run_that_was_stopped_at_once_is_not_recorded(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "cpu"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, LEAST_SECONDS / 2)])
     record_run_speed(ledger, "r1", setup("cpu"), NOON)
     assert ledger.speeds.matching() == []
 
 
-def test_a_run_that_was_stopped_after_a_while_does(ledger: Ledger) -> None:
+def test_run_that_was_stopped_after_a_minute_is_recorded(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 2)
     ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
     record_run_speed(ledger, "r1", setup("L4"), NOON)
@@ -215,7 +215,7 @@ def test_first_minutes_become_one_record_a_gpu(ledger: Ledger) -> None:
     assert seen["H100"].low == pytest.approx(10_000 / PROBE_ERROR)
 
 
-def test_a_first_minute_that_comes_later_changes_the_record_and_adds_none(ledger: Ledger) -> None:
+def test_first_minute_that_comes_later_changes_the_record_and_adds_none(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4", "w1": "L4"}, 2)
     one = FirstMinute("w0", 6_000, 60, later(60))
     record_first_minutes(ledger, "r1", setup("L4"), [one])
@@ -223,7 +223,7 @@ def test_a_first_minute_that_comes_later_changes_the_record_and_adds_none(ledger
     assert [seen.mid for seen in ledger.speeds.matching()] == [75]
 
 
-def test_what_the_whole_run_made_goes_before_its_first_minutes(ledger: Ledger) -> None:
+def test_what_the_whole_run_made_replaces_its_first_minutes(ledger: Ledger) -> None:
     a_run(ledger, {"w0": "L4"}, 1)
     record_first_minutes(ledger, "r1", setup("L4"), [FirstMinute("w0", 6_000, 60, later(60))])
     ledger.shards.record_receipts("r1", [signed(0, 0, 100)])
@@ -231,7 +231,7 @@ def test_what_the_whole_run_made_goes_before_its_first_minutes(ledger: Ledger) -
     assert [seen.source for seen in ledger.speeds.matching()] == ["run r1", "first minute of run r1"]
 
 
-def test_a_sign_of_life_tells_of_its_first_minute_once_it_is_over() -> None:
+def test_heartbeat_has_the_first_minute_once_it_is_over() -> None:
     pulse = Heartbeat(run="r1", worker="w0", host="host", pid=1, started=NOON, ready=later(10))
     assert first_minute_of(pulse) is None
     over = replace(pulse, first_minute={"seconds": 61.0, "tokens": 5_000, "engine_seconds": 60.0})
@@ -285,7 +285,7 @@ def recalled(
     return known and known[0].tokens_per_second
 
 
-def test_what_bench_found_here_is_what_a_probe_would_have() -> None:
+def test_bench_of_this_machine_replaces_a_probe() -> None:
     assert recalled(found()) == Spread(9, 10, 11)
 
 
@@ -303,20 +303,20 @@ def test_what_bench_found_here_is_what_a_probe_would_have() -> None:
         {"detail": {"given": None}},
     ],
 )
-def test_what_was_found_otherwise_or_elsewhere_is_passed_over(changes: dict[str, Any]) -> None:
+def test_bench_of_another_setup_or_machine_is_not_used(changes: dict[str, Any]) -> None:
     assert recalled(found(**changes)) is None
 
 
-def test_lengths_that_differ_by_no_more_than_a_sample_does_are_the_same() -> None:
+def test_lengths_that_differ_by_no_more_than_a_sample_are_the_same() -> None:
     assert recalled(found(detail={"given": [[0.5, 21.0], [0.5, 104.0]]})) is not None
 
 
-def test_a_week_later_it_is_measured_anew() -> None:
+def test_bench_is_valid_for_a_week() -> None:
     assert recalled(found(), now=NOON + timedelta(days=BENCH_VALID_DAYS)) is not None
     assert recalled(found(), now=NOON + timedelta(days=BENCH_VALID_DAYS, seconds=1)) is None
 
 
-def test_the_speed_of_one_gpu_is_that_of_a_machine_of_two_twice() -> None:
+def test_speed_of_one_gpu_is_that_of_a_machine_of_two_twice() -> None:
     seen = found(gpu="L4", detail={"threads": None, "device": "cuda"})
     assert recalled(seen, WorkerSlots(2, None, 2), ["L4", "L4"]) == Spread(18, 20, 22)
     assert recalled(seen, WorkerSlots(2, None, 2), ["L4", "T4"]) is None

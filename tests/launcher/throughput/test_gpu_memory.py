@@ -26,40 +26,40 @@ def reason(shape: ModelShape, card: Gpu, engine: str = "vllm", dtype: str | None
     return found.reason
 
 
-def test_a_bert_base_needs_its_weights_a_batch_and_the_engine() -> None:
+def test_bert_base_needs_its_weights_a_batch_and_the_engine() -> None:
     # 109 M x 2 bytes; 8,192 tokens x 2 bytes x (4 x 768 + 2 x 3072); 1 GB: 0.218 + 0.151 + 1.0
     assert needs_gb(BASE, "vllm", "float16") == pytest.approx(1.369, abs=0.001)
 
 
-def test_a_decoder_keeps_the_keys_and_values_of_its_longest_text() -> None:
+def test_decoder_keeps_the_keys_and_values_of_its_longest_text() -> None:
     # 28 layers x 2 x 8 heads x 128 x 2 bytes x (32,768 - 512) tokens
     longer = needs_gb(QWEN, "vllm", "bfloat16") - needs_gb(QWEN, "vllm", "bfloat16", 512)
     assert longer == pytest.approx(28 * 2 * 8 * 128 * 2 * (32_768 - 512) / 1e9)
 
 
-def test_the_published_model_fits_into_the_gpu_it_was_published_on() -> None:
+def test_published_model_fits_into_the_gpu_it_was_published_on() -> None:
     found = fit_model(SEVEN, gpu("L4"))
     assert (found.ok, found.dtype, found.reason) == (True, "bfloat16", None)
     assert found.needs_gb == pytest.approx(19.8, abs=0.1)
     assert found.has_gb == pytest.approx(21.6)
 
 
-def test_a_7b_model_does_not_fit_into_a_t4() -> None:
+def test_7b_model_does_not_fit_into_a_t4() -> None:
     assert reason(SEVEN, gpu("T4")) == "needs 19.8 GB in float16, T4 has 14.4 GB to fill"
 
 
-def test_a_model_may_fit_when_its_texts_are_cut() -> None:
+def test_model_may_fit_when_its_texts_are_cut() -> None:
     assert not fit_model(EIGHT, gpu("L4")).ok
     assert fit_model(EIGHT, gpu("L4"), tokens=1024).ok
 
 
-def test_a_sixth_of_an_a10_has_a_sixth_of_its_memory() -> None:
+def test_sixth_of_an_a10_has_a_sixth_of_its_memory() -> None:
     found = fit_model(QWEN, gpu("A10"), share=0.167)
     assert found.has_gb == pytest.approx(24 * 0.167 * 0.9)
     assert found.reason == "needs 6.2 GB in bfloat16, A10 has 3.6 GB in 0.167 of it to fill"
 
 
-def test_a_bert_base_fits_into_a_sixth_of_an_a10() -> None:
+def test_bert_base_fits_into_a_sixth_of_an_a10() -> None:
     assert fit_model(BASE, gpu("A10"), share=0.167).ok
 
 
@@ -78,7 +78,7 @@ def test_several_gpus_are_no_larger_gpu() -> None:
         ("L4", "sentence-transformers", "float32"),
     ],
 )
-def test_the_dtype_follows_from_the_hardware_and_the_engine(card: str, engine: str, dtype: str) -> None:
+def test_dtype_follows_from_the_hardware_and_the_engine(card: str, engine: str, dtype: str) -> None:
     found = fit_model(BASE, gpu(card), engine=engine)
     assert (found.ok, found.dtype) == (True, dtype)
 
@@ -98,7 +98,7 @@ def test_bfloat16_that_is_asked_of_a_t4_is_refused() -> None:
         ("Inferentia2", "vllm", "Inferentia2 is no GPU: vllm does not run there"),
     ],
 )
-def test_an_engine_that_does_not_run_on_a_gpu_is_refused_with_the_reason(
+def test_engine_that_does_not_run_on_a_gpu_is_refused_with_the_reason(
     card: str, engine: str, said: str
 ) -> None:
     assert reason(BASE, gpu(card), engine) == said
@@ -108,12 +108,12 @@ def test_torch_runs_on_a_v100() -> None:
     assert fit_model(BASE, gpu("V100"), engine="torch").ok
 
 
-def test_a_gpu_before_ampere_is_noted_to_be_slower_on_long_texts() -> None:
+def test_gpu_before_ampere_is_noted_to_be_slower_on_long_texts() -> None:
     assert fit_model(BASE, gpu("A10")).note is None
     assert "FlashAttention" in (fit_model(BASE, gpu("T4")).note or "")
 
 
-def test_an_unknown_engine_is_refused() -> None:
+def test_unknown_engine_is_refused() -> None:
     with pytest.raises(ValueError, match="no engine 'onnx'"):
         fit_model(BASE, gpu("L4"), engine="onnx")
 
@@ -126,7 +126,7 @@ def test_what_is_needed_is_more_than_the_weights_and_the_engine(
 
 
 @given(models, cards, engines, st.floats(min_value=0.05, max_value=1))
-def test_what_fits_into_a_part_fits_into_the_whole(
+def test_model_that_fits_into_a_part_fits_into_the_whole(
     one: ModelShape, card: Gpu, engine: str, share: float
 ) -> None:
     assert fit_model(one, card, engine=engine).ok or not fit_model(one, card, share, engine).ok
@@ -141,7 +141,7 @@ def test_shorter_texts_never_need_more(one: ModelShape, card: Gpu, engine: str, 
 
 
 @given(models, cards, engines)
-def test_a_model_that_does_not_fit_says_why_and_one_that_fits_does_not(
+def test_model_that_does_not_fit_says_why_and_one_that_fits_does_not(
     one: ModelShape, card: Gpu, engine: str
 ) -> None:
     found = fit_model(one, card, engine=engine)

@@ -36,35 +36,35 @@ def measured() -> LocalSpeed:
     return measure(asked(), WorkerSlots(2, 1, 0), 0.1)
 
 
-def test_the_engine_that_measured_says_what_it_is(measured: LocalSpeed) -> None:
+def test_engine_that_measured_says_what_it_is(measured: LocalSpeed) -> None:
     assert (measured.engine, measured.device, measured.dtype) == ("hash", "cpu", "float32")
     assert measured.dimensions == 32
 
 
-def test_a_speed_is_a_range_about_its_middle(measured: LocalSpeed) -> None:
+def test_speed_is_a_range_about_its_middle(measured: LocalSpeed) -> None:
     speed = measured.tokens_per_second
     assert 0 < speed.low <= speed.mid / PROBE_ERROR
     assert speed.high >= speed.mid * PROBE_ERROR
 
 
-def test_a_probe_lasts_as_long_as_asked_or_one_stretch(measured: LocalSpeed) -> None:
+def test_probe_lasts_as_long_as_asked_or_one_stretch(measured: LocalSpeed) -> None:
     assert 0.6 < measured.seconds < 10
     assert measured.load_seconds > 0
 
 
-def test_a_slow_engine_is_measured_as_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_engine_is_measured_as_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "0.1")  # 10,000 tokens a second, and two workers
     found = measure(asked(), WorkerSlots(2, 1, 0), 0.1)
     assert 10_000 < found.tokens_per_second.mid <= 20_000
 
 
-def test_a_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
     problem = refusal(asked(str(tmp_path / "no-such-model"), "torch"))
     assert "no-such-model" in str(problem)
     assert problem.hint
 
 
-def test_an_engine_that_crashes_gives_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_that_crashes_gives_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "soon")
     assert str(refusal(asked())) == (
         "the speed probe died: ValueError: could not convert string to float: 'soon'"
@@ -80,7 +80,7 @@ def test_as_many_workers_as_asked_share_the_cores() -> None:
         assert many.threads == 1
 
 
-def test_without_a_word_there_are_not_more_workers_than_memory_bears() -> None:
+def test_default_number_of_cpu_workers_is_limited_by_memory() -> None:
     found = worker_slots(None)
     assert 1 <= found.workers <= max(MAX_CPU_WORKERS, found.gpus)
 
@@ -90,14 +90,14 @@ def test_no_more_workers_than_shards() -> None:
     assert worker_slots(2, 9).workers == 2
 
 
-def test_the_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_choice_of_gpus_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     assert (worker_slots(None).workers, worker_slots(None).gpus) == (2, 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert worker_slots(None).gpus == 0
 
 
-def test_a_library_that_talks_while_the_model_loads_does_not_stop_the_probe(
+def test_output_of_a_library_during_loading_does_not_stop_the_probe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chatter = "import sys\nprint('hello')\nprint('x' * 200_000, file=sys.stderr)\n"
@@ -107,19 +107,19 @@ def test_a_library_that_talks_while_the_model_loads_does_not_stop_the_probe(
     assert measure(asked, WorkerSlots(1, 1, 0), 0.1).engine == "hash"
 
 
-def test_a_machine_without_a_gpu_is_kept_as_cpu(measured: LocalSpeed) -> None:
+def test_machine_without_a_gpu_is_kept_as_cpu(measured: LocalSpeed) -> None:
     assert measured.gpu == "cpu"
     assert measured.flops_per_second is None  # not asked for
 
 
-def test_what_was_embedded_is_told_by_lengths_and_texts(measured: LocalSpeed) -> None:
+def test_what_was_embedded_is_listed_by_lengths_and_texts(measured: LocalSpeed) -> None:
     (share, tokens), *more = measured.lengths
     assert (share, tokens, more) == (1.0, 8.0, [])  # six words and two special tokens
     assert measured.texts_per_second == pytest.approx(measured.tokens_per_second.mid / 8)
     assert measured.tokens_per_text == 8
 
 
-def test_the_workers_add_up_to_the_machine(measured: LocalSpeed) -> None:
+def test_workers_add_up_to_the_machine(measured: LocalSpeed) -> None:
     assert len(measured.each) == 2
     assert sum(one.mid for one in measured.each) == pytest.approx(measured.tokens_per_second.mid)
 
@@ -131,14 +131,14 @@ def test_products_are_timed_in_all_slots_at_once(minilm: str) -> None:
     assert found.flops_per_second > 1e8
 
 
-def test_a_gpu_is_kept_under_our_name_of_it_else_under_its_own() -> None:
+def test_gpu_is_kept_under_our_name_of_it_else_under_its_own() -> None:
     assert ledger_gpu_name("NVIDIA L4") == "L4"
     assert ledger_gpu_name("NVIDIA A100-SXM4-80GB") == "A100-80GB"
     assert ledger_gpu_name("Voodoo 2") == "Voodoo 2"
     assert ledger_gpu_name(None) == "cpu"
 
 
-def test_the_driver_tells_the_names_of_the_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_the_gpus_come_from_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_machine, "NVIDIA_GPUS", tmp_path)
     assert gpu_names() == []
     for number in range(2):

@@ -39,7 +39,7 @@ def mid(gpu: Gpu, lengths: list[tuple[float, float]], engine: str = "vllm") -> f
     return sure(predict(BASE, gpu, engine, lengths)).tokens_per_second.mid
 
 
-def test_a_bert_base_does_171_million_operations_per_token_before_attention() -> None:
+def test_bert_base_does_171_million_operations_per_token_before_attention() -> None:
     assert flops_per_token(BASE, 0) == 2 * 84_934_656
 
 
@@ -47,7 +47,7 @@ def test_attention_over_512_tokens_adds_an_eighth() -> None:
     assert flops_per_token(BASE, 512) - flops_per_token(BASE, 0) == 4 * 12 * 768 * 512
 
 
-def test_a_causal_model_looks_at_half_of_the_text() -> None:
+def test_causal_model_looks_at_half_of_the_text() -> None:
     both_ways = replace(QWEN, causal=False)
     attention = flops_per_token(both_ways, 1000) - flops_per_token(both_ways, 0)
     assert flops_per_token(QWEN, 1000) - flops_per_token(QWEN, 0) == attention / 2
@@ -57,13 +57,13 @@ def test_attention_is_as_wide_as_its_heads_and_not_as_the_hidden_state() -> None
     assert (QWEN.hidden, QWEN.attention_width) == (1024, 2048)
 
 
-def test_a_7b_model_on_an_l4_makes_2881_tokens_per_second_at_best() -> None:
+def test_7b_model_on_an_l4_makes_2881_tokens_per_second_at_best() -> None:
     # By hand: 100 tokens x 13.091 GFLOP / (0.83 x 46.4 TFLOPS) = 33.99 ms, + 0.70 ms + 0.016 ms = 34.71 ms.
     found = sure(predict(SEVEN, L4, "vllm", [(1, 100)]))
     assert found.tokens_per_second.mid == pytest.approx(2881, rel=1e-3)
 
 
-def test_a_published_service_point_lies_in_the_spread() -> None:
+def test_published_service_point_lies_in_the_spread() -> None:
     # Snowflake, arctic-embed-m-v1.5 on A10G by vLLM, 50 tokens a text: 53,000 tokens/s.
     arctic = shape("Snowflake/snowflake-arctic-embed-m-v1.5")
     found = sure(predict(arctic, gpu("A10G"), "vllm", [(1, 50)])).tokens_per_second
@@ -77,16 +77,16 @@ def test_short_texts_are_bound_by_the_host() -> None:
     assert b200 < 2 * mid(L4, [(1, 16)])
 
 
-def test_a_gpu_without_a_ceiling_has_no_speed() -> None:
+def test_gpu_without_a_ceiling_has_no_speed() -> None:
     assert predict(BASE, gpu("MI210"), "vllm", [(1, 100)]) is None
 
 
-def test_a_gpu_without_a_float32_ceiling_has_no_speed_in_float32() -> None:
+def test_gpu_without_a_float32_ceiling_has_no_speed_in_float32() -> None:
     assert gpu("A30").ceiling_tflops
     assert predict(BASE, gpu("A30"), "torch", [(1, 100)], "float32") is None
 
 
-def test_an_unknown_engine_is_refused() -> None:
+def test_unknown_engine_is_refused() -> None:
     with pytest.raises(ValueError, match="no host cost for engine 'onnx'; there is vllm"):
         predict(BASE, L4, "onnx", [(1, 100)])
 
@@ -112,13 +112,13 @@ def test_large_weights_of_unknown_dtype_are_taken_to_be_in_half_precision() -> N
     assert computes(SEVEN, "sentence-transformers") == "half"
 
 
-def test_float32_that_is_asked_for_is_slower_and_says_so() -> None:
+def test_float32_that_is_required_is_slower_and_says_so() -> None:
     found = sure(predict(BASE, L4, "vllm", [(1, 300)], "float32"))
     assert found.tokens_per_second.mid < mid(L4, [(1, 300)]) / 2
     assert found.source.startswith("predicted: float32 ceiling 9.2 TFLOPS")
 
 
-def test_a_derived_ceiling_makes_a_wider_spread() -> None:
+def test_derived_ceiling_makes_a_wider_spread() -> None:
     measured, derived = (sure(predict(BASE, gpu(n), "vllm", [(1, 300)])) for n in ("L40S", "L40"))
     widths = [s.tokens_per_second.high / s.tokens_per_second.low for s in (measured, derived)]
     assert widths[0] < widths[1]
@@ -131,23 +131,23 @@ def test_14_of_the_22_layers_of_a_modernbert_see_128_tokens() -> None:
     assert attention == 4 * 768 * (8 * 8192 + 14 * 128)
 
 
-def test_a_text_shorter_than_the_window_costs_as_if_there_were_none() -> None:
+def test_text_shorter_than_the_window_costs_as_if_there_were_none() -> None:
     assert flops_per_token(GEMMA, 400) == flops_per_token(replace(GEMMA, local_layers=0), 400)
 
 
-def test_a_causal_window_is_full_once_the_text_is_twice_as_long() -> None:
+def test_causal_window_is_full_once_the_text_is_twice_as_long() -> None:
     causal = replace(QWEN, window=512, local_layers=28)
     assert flops_per_token(causal, 1024) == flops_per_token(QWEN, 1024)
     assert flops_per_token(causal, 4096) == flops_per_token(QWEN, 1024)
 
 
-def test_a_pipeline_that_starves_its_gpus_is_outside_but_its_engine_inside() -> None:
+def test_pipeline_that_starves_its_gpus_is_outside_but_its_engine_inside() -> None:
     # Published: 897 tokens/s on each of 406 L4, at 0.45 of what the engine made (docs/speed-model.md#limits).
     found = sure(predict(SEVEN, L4, "vllm", [(1, 100)])).tokens_per_second
     assert 897 < found.low < 897 / 0.45 < found.high
 
 
-def test_the_source_names_the_ceiling_and_who_measured_it() -> None:
+def test_source_names_the_ceiling_and_who_measured_it() -> None:
     assert "46.4 TFLOPS (TensorRT demoBERT" in sure(predict(BASE, L4, "tei", [(1, 100)])).source
 
 
@@ -157,19 +157,19 @@ def test_p10_and_p90_are_the_mid_times_and_over_one_factor() -> None:
     assert isclose(found.low * found.high, 1000.0**2)
 
 
-def test_a_sure_speed_has_no_spread() -> None:
+def test_certain_speed_has_no_spread() -> None:
     found = spread_about(897.0, factor=1.0)
     assert (found.low, found.mid, found.high) == (897.0, 897.0, 897.0)
 
 
 @given(mixes, ceilings, ceilings)
-def test_a_higher_ceiling_is_never_slower(mix: list[tuple[float, float]], one: float, two: float) -> None:
+def test_higher_ceiling_is_never_slower(mix: list[tuple[float, float]], one: float, two: float) -> None:
     slow, fast = (mid(replace(L4, ceiling_tflops=c), mix) for c in sorted((one, two)))
     assert slow <= fast * (1 + 1e-9)
 
 
 @given(mixes)
-def test_a_mix_is_between_its_slowest_and_its_fastest_part(mix: list[tuple[float, float]]) -> None:
+def test_mix_is_between_its_slowest_and_its_fastest_part(mix: list[tuple[float, float]]) -> None:
     parts = [mid(L4, [part]) for part in mix]
     assert min(parts) * (1 - 1e-9) <= mid(L4, mix) <= max(parts) * (1 + 1e-9)
 

@@ -1,4 +1,4 @@
-"""The choice of a fleet: never dearer than what enumeration finds, never beyond a limit, and honest about its bound."""
+"""The solver: never dearer than what enumeration finds, never beyond a limit, and never below its own bound."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from tests.support.candidates import candidate, candidates, free, sure
 WORK = 3.6e6  # tokens that the plain kind does in an hour
 TAIL = 60 / 3_600  # hours of the last shard, which the solver keeps free before a deadline
 MOST = 4  # machines, where fleets are enumerated
-few = settings(max_examples=25)
+few = settings(max_examples=12)  # on small markets with tight limits, where rounding matters most
 seeds = st.integers(0, 10_000)
 ACTIVE = st.sampled_from([2, 3, 5, 8])
 
@@ -84,7 +84,7 @@ def allowed(table: Market, counts: Sequence[int], limits: FleetLimits) -> bool:
 # --- the choice
 
 
-def test_the_cheapest_does_it_all_where_it_may() -> None:
+def test_cheapest_does_it_all_where_it_may() -> None:
     found = solve(
         of([candidate(), candidate(gpu="T4", usd_per_hour=Decimal("0.9"))], WORK), None, FleetLimits()
     )
@@ -97,7 +97,7 @@ def test_dollars_for_the_work_are_ranked_and_not_dollars_an_hour() -> None:
     assert machines(found) == {"1 x H100 on gcp us-central1, on-demand": 1}
 
 
-def test_a_start_counts_where_there_is_little_work() -> None:
+def test_start_counts_where_there_is_little_work() -> None:
     slow = candidate(cloud="aws", usd_per_hour=Decimal("0.8"), cold_start=sure(1_200))
     assert "aws" in str(machines(solve(of([candidate(), slow], 10 * WORK), None, FleetLimits())))
     assert "gcp" in str(machines(solve(of([candidate(), slow], WORK / 10), None, FleetLimits())))
@@ -109,20 +109,20 @@ def test_there_are_as_many_machines_as_the_deadline_needs_at_the_slow_end() -> N
     assert machines(solve(of([unsure], 10 * WORK), 1.99 + TAIL, FleetLimits())) == {unsure.name: 11}
 
 
-def test_the_tokens_that_there_may_be_are_planned_for() -> None:
+def test_upper_end_of_the_tokens_is_planned_for() -> None:
     assert machines(solve(of([free()], 10 * WORK, 15 * WORK), 1 + TAIL, FleetLimits())) == {free().name: 15}
 
 
-def test_the_start_takes_from_the_deadline() -> None:
+def test_start_takes_from_the_deadline() -> None:
     found = solve(of([candidate(cold_start=sure(1_800))], 4 * WORK), 1 + TAIL, FleetLimits())
     assert machines(found) == {candidate().name: 8}
 
 
-def test_a_deadline_before_the_first_token_is_never_made() -> None:
+def test_deadline_before_the_first_token_is_never_made() -> None:
     assert solve(of([candidate()], WORK), 300 / 3_600, FleetLimits()) is None
 
 
-def test_the_dearer_kind_does_only_what_the_cheaper_cannot() -> None:
+def test_dearer_kind_does_only_what_the_cheaper_cannot() -> None:
     cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
     found = solve(of([dear, cheap], 5 * WORK), 1 + TAIL, FleetLimits(per_group=3))
     assert machines(found) == {cheap.name: 3, dear.name: 2}
@@ -134,7 +134,7 @@ def test_spot_and_on_demand_are_mixed_where_spot_runs_out() -> None:
     assert machines(found) == {spot.name: 6, sure_.name: 4}
 
 
-def test_more_than_is_known_to_be_had_is_taken_only_where_nothing_else_is_on_time() -> None:
+def test_known_obtainable_machines_are_exceeded_only_for_the_deadline() -> None:
     cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(10))
     limits = FleetLimits(obtainable={cheap.group: 6, dear.group: 6})
     table = of([cheap, dear], 10 * WORK)
@@ -143,7 +143,7 @@ def test_more_than_is_known_to_be_had_is_taken_only_where_nothing_else_is_on_tim
     assert solve(table, 0.5 + TAIL, replace(limits, firm=True)) is None
 
 
-def test_what_is_taken_beyond_does_not_count_as_a_cost() -> None:
+def test_penalty_is_not_part_of_the_cost() -> None:
     found = solve(
         of([free(cloud="aws")], 10 * WORK), 1 + TAIL, FleetLimits(obtainable={free(cloud="aws").group: 6})
     )
@@ -152,14 +152,14 @@ def test_what_is_taken_beyond_does_not_count_as_a_cost() -> None:
     assert 0 <= found.gap <= GAP
 
 
-def test_the_machines_of_a_region_are_counted_together() -> None:
+def test_machines_of_a_region_are_counted_together() -> None:
     spot, sure_ = free(spot=True), free()
     table = of([spot, sure_], 4 * WORK)
     assert solve(table, 1 + TAIL, FleetLimits(per_region=4)) is not None
     assert solve(table, 1 + TAIL, FleetLimits(per_region=3)) is None
 
 
-def test_a_quota_counts_gpus_and_not_machines() -> None:
+def test_quota_counts_gpus_and_not_machines() -> None:
     eight = free(gpus=8.0, tokens_per_second=sure(8_000), usd_per_hour=Decimal(8))
     other = free(region="b", usd_per_hour=Decimal(3))
     quota = {eight.group: 20}  # two machines, and half a third
@@ -169,13 +169,13 @@ def test_a_quota_counts_gpus_and_not_machines() -> None:
     }
 
 
-def test_a_slice_of_a_gpu_takes_a_slice_of_the_quota() -> None:
+def test_slice_of_a_gpu_takes_a_slice_of_the_quota() -> None:
     half = free(gpus=0.5)
     assert solve(of([half], 4 * WORK), 1 + TAIL, FleetLimits(quota={half.group: 2})) is not None
     assert solve(of([half], 5 * WORK), 1 + TAIL, FleetLimits(quota={half.group: 2})) is None
 
 
-def test_a_quota_of_nothing_leaves_nothing() -> None:
+def test_quota_of_zero_leaves_nothing() -> None:
     assert solve(of([free()], WORK), None, FleetLimits(quota={free().group: 0})) is None
 
 
@@ -185,7 +185,7 @@ def test_few_machines_means_large_ones() -> None:
     assert machines(found) == {large.name: 2}
 
 
-def test_a_budget_too_small_for_the_slow_end_leaves_nothing() -> None:
+def test_budget_too_small_for_the_slow_end_leaves_nothing() -> None:
     unsure = free(cloud="local", tokens_per_second=Spread(500, 1_000, 2_000))
     assert solve(of([unsure], 10 * WORK), None, FleetLimits(usd=20.0)) is not None
     assert solve(of([unsure], 10 * WORK), None, FleetLimits(usd=19.9)) is None
@@ -195,7 +195,7 @@ def test_there_is_one_of_this_machine() -> None:
     assert solve(of([free(cloud="local")], 2 * WORK), 1, FleetLimits()) is None
 
 
-def test_the_share_that_does_most_comes_first_and_the_shares_make_up_the_work() -> None:
+def test_allocations_are_sorted_by_tokens_and_add_up_to_the_work() -> None:
     one, two = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
     found = solve(of([two, one], 5 * WORK), 1 + TAIL, FleetLimits(per_group=3))
     assert found is not None
@@ -203,7 +203,7 @@ def test_the_share_that_does_most_comes_first_and_the_shares_make_up_the_work() 
     assert sum(allocation.tokens for allocation in found.allocations) == pytest.approx(5 * WORK)
 
 
-def test_a_fleet_of_very_many_kinds_is_found() -> None:
+def test_fleet_of_hundreds_of_candidates_is_found() -> None:
     found = [free(region=f"r{n}") for n in range(500)]
     assert solve(of(found, 450 * WORK), 1 + TAIL, FleetLimits(per_group=1)) is not None
 
@@ -211,9 +211,9 @@ def test_a_fleet_of_very_many_kinds_is_found() -> None:
 # --- laws
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(seeds, ACTIVE, st.floats(8, 10.5), st.floats(0.3, 20), st.none() | st.integers(1, 2), st.booleans())
-def test_a_tiny_market_is_solved_as_well_as_by_enumeration(
+def test_tiny_market_is_solved_as_well_as_by_enumeration(
     seed: int, count: int, size: float, hours: float, most: int | None, scarce: bool
 ) -> None:
     found = candidates(seed, min(count, 5), regions=2)
@@ -244,7 +244,7 @@ def test_no_fleet_of_a_large_market_is_below_the_bound(
 
 @few
 @given(seeds, st.floats(11.5, 13), st.sampled_from([16, 64, None]))
-def test_the_choice_of_a_large_fleet_is_shown_to_be_within_half_a_per_cent(
+def test_choice_of_a_large_fleet_is_shown_to_be_within_half_a_per_cent(
     seed: int, size: float, most: int | None
 ) -> None:
     found = solve(of(candidates(seed, 300), 10**size), 48, FleetLimits(per_group=most))
@@ -252,7 +252,7 @@ def test_the_choice_of_a_large_fleet_is_shown_to_be_within_half_a_per_cent(
         assert found.gap <= GAP
 
 
-def test_a_choice_that_is_the_best_there_is_says_so() -> None:
+def test_optimal_choice_has_no_gap() -> None:
     only = of([candidate()], 1.5 * WORK)  # two machines, there is nothing else
     found = solve(only, 1 + 300 / 3_600 + TAIL, FleetLimits())
     assert machines(found) == {candidate().name: 2}
@@ -295,7 +295,7 @@ def test_every_limit_holds(
     st.floats(0.4, 50),
     st.sampled_from(["kinds", "hours", "machines", "each", "usd", "quota"]),
 )
-def test_the_choice_never_costs_more_when_a_limit_is_loosened_or_an_offer_added(
+def test_choice_never_costs_more_when_a_limit_is_loosened_or_an_offer_added(
     seed: int, size: float, hours: float, what: str
 ) -> None:
     found = candidates(seed, 40)
@@ -338,30 +338,28 @@ def test_equal_markets_give_equal_choices_in_whatever_order_they_come(
 
 @few
 @given(seeds, st.floats(8, 11.5), st.sampled_from([(None, 16), (5, None), (40, 4), (1, 1)]))
-def test_soonest_can_be_made_and_less_cannot(
+def test_least_hours_can_be_made_and_less_cannot(
     seed: int, size: float, most: tuple[int | None, int | None]
 ) -> None:
-    table, limits = of(candidates(seed, 30), 10**size), FleetLimits(machines=most[0], per_group=most[1])
+    table, limits = of(candidates(seed, 18), 10**size), FleetLimits(machines=most[0], per_group=most[1])
     hours = least_hours(table, limits)
     assert hours is not None
     assert solve(table, hours, limits) is not None
     assert solve(table, hours * 0.93, limits) is None
 
 
-def test_nothing_is_soonest_where_the_quota_is_nothing() -> None:
+def test_quota_of_zero_has_no_least_hours() -> None:
     assert least_hours(of([candidate()], WORK), FleetLimits(quota={candidate().group: 0})) is None
 
 
-def test_soonest_by_hand() -> None:
+def test_least_hours_by_hand() -> None:
     hours = least_hours(of([candidate()], 10 * WORK), FleetLimits(machines=4))
     assert hours == pytest.approx(2.5 + 300 / 3_600 + TAIL, rel=0.02)
 
 
 @few
 @given(seeds, st.floats(8, 11), st.floats(0.5, 50))
-def test_what_the_safest_costs_at_the_slow_end_is_enough_and_less_is_not(
-    seed: int, size: float, hours: float
-) -> None:
+def test_least_slow_cost_is_enough_and_less_is_not(seed: int, size: float, hours: float) -> None:
     table, limits = of(candidates(seed, 25), 10**size), FleetLimits(per_group=16)
     found = least_slow_cost(table, hours, limits)
     if found is None:
@@ -374,7 +372,7 @@ def test_what_the_safest_costs_at_the_slow_end_is_enough_and_less_is_not(
 
 @few
 @given(seeds, st.floats(8, 11), st.floats(0.5, 20))
-def test_the_fewest_machines_do_and_one_less_does_not(seed: int, size: float, hours: float) -> None:
+def test_fewest_machines_do_and_one_less_does_not(seed: int, size: float, hours: float) -> None:
     table, limits = of(candidates(seed, 25), 10**size), FleetLimits(per_group=16)
     number = least_machines(table, hours, limits)
     if number is None:
@@ -385,7 +383,7 @@ def test_the_fewest_machines_do_and_one_less_does_not(seed: int, size: float, ho
         assert solve(table, hours, FleetLimits(machines=number - 1, per_group=16)) is None
 
 
-def test_the_quota_that_makes_the_deadline_by_hand() -> None:
+def test_quota_that_makes_the_deadline_by_hand() -> None:
     limits = FleetLimits(quota={free().group: 4})
     times = quota_factor(of([free()], 10 * WORK), 1 + TAIL, limits)
     assert times == pytest.approx(2.5, rel=0.02)
@@ -399,8 +397,8 @@ def test_no_quota_makes_a_deadline_before_the_first_token() -> None:
 
 @few
 @given(seeds, st.floats(9, 11), st.floats(0.4, 5))
-def test_so_many_times_the_quota_do_and_less_does_not(seed: int, size: float, hours: float) -> None:
-    found = candidates(seed, 20)
+def test_quota_factor_is_enough_and_less_is_not(seed: int, size: float, hours: float) -> None:
+    found = candidates(seed, 12)
     table, limits = of(found, 10**size), FleetLimits(quota={one.group: 8 for one in found})
     times = quota_factor(table, hours, limits)
     if times is None or solve(table, hours, limits) is not None:
