@@ -1,4 +1,4 @@
-"""The plan as JSON: the keys that tools rely on, a digest that detects changes, and a run's name that identifies its vectors."""
+"""The plan as JSON: keys that tools rely on, a digest that detects changes, a run name that identifies its vectors."""
 
 import json
 from collections.abc import Mapping
