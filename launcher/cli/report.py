@@ -7,7 +7,7 @@ from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options import moment
 from launcher.costs.cloud_bill import read
-from launcher.costs.daily import by_day
+from launcher.costs.daily import cost_by_day
 from launcher.costs.reconcile import reconcile
 from launcher.errors import Problem, Usage
 from launcher.files import write
@@ -102,6 +102,6 @@ def _reconcile(arguments: Namespace) -> int:
     bills = [read(path, run.id) for path in arguments.reconcile]
     output = places_of(found.plan)[1]
     cloud = output.cloud if output else "?"
-    days = by_day(found.machines, found.spend.lives, found.spend.others, found.updated, cloud)
+    days = cost_by_day(found.machines, found.spend.lives, found.spend.others, found.updated, cloud)
     show(reconcile(run.id, days, bills, unknown(found)), reconcile_text, as_json=arguments.json)
     return 0

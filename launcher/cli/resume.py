@@ -7,7 +7,7 @@ from pathlib import Path
 from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
-from launcher.costs.run_costs import standing_of
+from launcher.costs.run_costs import budget_status_of
 from launcher.errors import Usage
 from launcher.fleet.create_run import create_run
 from launcher.jobs import job as jobs
@@ -36,7 +36,7 @@ def _set_budget(ledger: Ledger, run: Run, budget: Decimal) -> None:
     Raises:
         Usage: the run has spent that much already.
     """
-    spent = standing_of(ledger, run.id, utc()).spent
+    spent = budget_status_of(ledger, run.id, utc()).spent
     if budget <= spent:
         raise Usage(
             f"a budget of ${budget} is used up already: ${spent:.4f} are spent",

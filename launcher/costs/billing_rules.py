@@ -1,54 +1,58 @@
-"""How clouds count: from which second a machine costs, for how long at least, and when it costs nothing.
+"""Billing rules of clouds: billing increment, minimum billed time, and when a preempted machine is free.
 
-Pure. What is not documented is assumed, and says so.
+Pure. Rules without documentation are assumed, and marked so.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 SECOND = timedelta(seconds=1)
+NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """`least` is billed of any machine; `step` is what time is rounded up to, nothing: it is billed as it was.
+class BillingRule:
+    """How a cloud bills the time of a machine.
 
-    A spot machine that the cloud takes back before it ran for `free` costs nothing.
+    Time is rounded up to a multiple of `increment` (0: not rounded), and is at least `minimum`. A spot machine that the
+    cloud preempts before it ran for `free_before` costs nothing.
     """
 
-    least: timedelta
-    step: timedelta
-    free: timedelta
+    minimum: timedelta
+    increment: timedelta
+    free_before: timedelta
     source: str
     assumed: bool = False
 
 
-NONE = timedelta(0)
-OURS = Terms(NONE, NONE, NONE, "this machine: its time as it was")
-TERMS = {
-    "local": OURS,
-    "aws": Terms(
+LOCAL_RULE = BillingRule(NO_TIME, NO_TIME, NO_TIME, "this machine: its time as it was")
+BILLING_RULES = {
+    "local": LOCAL_RULE,
+    "aws": BillingRule(
         60 * SECOND,
         SECOND,
         3600 * SECOND,
         "EC2 user guide, billing of interrupted Spot Instances (Linux but SUSE), read 2026-11",
     ),
-    "gcp": Terms(60 * SECOND, SECOND, 60 * SECOND, "Compute Engine: per second, a minute at least, 2026-11"),
-    "lambda": Terms(60 * SECOND, 60 * SECOND, NONE, "billed by the minute", assumed=True),
+    "gcp": BillingRule(
+        60 * SECOND, SECOND, 60 * SECOND, "Compute Engine: per second, a minute at least, 2026-11"
+    ),
+    "lambda": BillingRule(60 * SECOND, 60 * SECOND, NO_TIME, "billed by the minute", assumed=True),
 }
-ASSUMED = Terms(60 * SECOND, SECOND, NONE, "per second, a minute at least", assumed=True)
+ASSUMED_RULE = BillingRule(60 * SECOND, SECOND, NO_TIME, "per second, a minute at least", assumed=True)
 
 
-def terms(cloud: str) -> Terms:
-    return TERMS.get(cloud, ASSUMED)
+def billing_rule(cloud: str) -> BillingRule:
+    """The rule of a cloud; an assumed one for clouds that are not in BILLING_RULES."""
+    return BILLING_RULES.get(cloud, ASSUMED_RULE)
 
 
-def billed(lived: timedelta, rule: Terms) -> timedelta:
-    """The time that is billed of a machine that has ended."""
-    steps = -(-lived // rule.step) * rule.step if rule.step else lived
-    return max(steps, rule.least)
+def billed_time(lived: timedelta, rule: BillingRule) -> timedelta:
+    """The billed time of a machine that ran for `lived` and has ended."""
+    rounded = -(-lived // rule.increment) * rule.increment if rule.increment else lived
+    return max(rounded, rule.minimum)
 
 
-def waived(lived: timedelta, rule: Terms, *, spot: bool, preempted: bool) -> bool:
-    """Whether the cloud charges nothing, because it took the machine back so soon."""
-    return spot and preempted and lived < rule.free
+def is_free(lived: timedelta, rule: BillingRule, *, spot: bool, preempted: bool) -> bool:
+    """Whether the cloud charges nothing because it preempted a spot machine soon after its start."""
+    return spot and preempted and lived < rule.free_before

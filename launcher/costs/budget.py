@@ -1,7 +1,7 @@
-"""The budget: what was spent and what is bound to be, against what may be.
+"""The budget guard: compare what a run has spent and committed with its budget.
 
-Pure. Bound to be spent is what cannot be taken back: of each machine that runs, the lease in its hands, the way down,
-and the least that its cloud bills. Near the budget nothing new begins; at it everything ends.
+Pure. Committed is what will be billed even if the run stops now: for each running machine its current lease, its
+teardown, and the minimum that its cloud bills. Near the budget nothing new is started; at the budget the run stops.
 """
 
 from collections.abc import Sequence
@@ -10,69 +10,75 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from launcher.costs.billing_rules import terms
-from launcher.costs.metering import MICROSECOND, MachineTime, Spend
-from launcher.money import USD_GRAIN
+from launcher.costs.attribution import MICROSECOND
+from launcher.costs.billing_rules import NO_TIME, billing_rule
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.spend import Spend
+from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
 
-HOLD_AT = Decimal("0.9")  # of the budget: no new leases, no new machines (docs/architecture.md#money)
-HOUR = Decimal(3_600_000_000)
-TEARDOWN = timedelta(seconds=60)  # of a rented machine, from the order to go until nothing is billed
-SHARD = timedelta(seconds=60)  # what a shard of a fleet takes, until the run has shown it
-LONGEST = timedelta(minutes=10)  # that one lease is taken to hold a machine
-NONE = timedelta(0)
+HOLD_AT = Decimal("0.9")  # share of the budget: no new leases, no new machines (docs/architecture.md#money)
+BILLED_TEARDOWN = timedelta(seconds=60)  # a rented machine is billed this long after the request to stop it
+DEFAULT_SHARD_TIME = timedelta(seconds=60)  # time per shard of a rented fleet, until the run has measured it
+MAX_LEASE_TIME = timedelta(minutes=10)  # the longest time that one lease is assumed to occupy a machine
 
 
-class Word(StrEnum):
+class BudgetAction(StrEnum):
+    """What the budget allows."""
+
     GO = "go"
     HOLD = "hold"  # no new leases, no new machines
     STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """`spent` is what is known; `whole`: nothing is unknown."""
+class BudgetStatus:
+    """What a run has spent and committed in USD. `complete`: no part of `spent` is unknown."""
 
     spent: Decimal
     committed: Decimal
-    whole: bool
+    complete: bool
     usd_per_hour: Decimal  # of the machines that run now, as far as their prices are known
 
     @property
-    def bound(self) -> Decimal:
+    def spent_and_committed(self) -> Decimal:
         return self.spent + self.committed
 
 
-def word(bound: Decimal, budget: Decimal | None) -> Word:
-    """What the budget says to so much."""
-    if budget is None or bound < budget * HOLD_AT:
-        return Word.GO
-    return Word.HOLD if bound < budget else Word.STOP
+def budget_action(spent_and_committed: Decimal, budget: Decimal | None) -> BudgetAction:
+    """Decide by the budget whether a run may go on; None: no budget."""
+    if budget is None or spent_and_committed < budget * HOLD_AT:
+        return BudgetAction.GO
+    return BudgetAction.HOLD if spent_and_committed < budget else BudgetAction.STOP
 
 
-def standing(
+def budget_status(
     machines: Sequence[MachineTime], spend: Spend, now: datetime, shard: timedelta | None
-) -> Standing:
-    """`shard`: how long a lease holds a worker, None while nobody knows."""
-    living = [m for m in machines if m.ended is None]
-    bound = sum((_bound(m, now, shard) for m in living), Decimal(0))
-    hourly = sum((rate for m in living if (rate := rate_of(m, now)) is not None), Decimal(0))
-    return Standing(spend.known_usd, bound, spend.usd is not None, hourly)
+) -> BudgetStatus:
+    """Compute what is spent and committed. `shard`: measured time per shard, None before the first."""
+    running = [m for m in machines if m.ended is None]
+    committed = sum((_committed(m, now, shard) for m in running), ZERO)
+    hourly = sum((rate for m in running if (rate := hourly_rate(m, now)) is not None), ZERO)
+    return BudgetStatus(
+        spent=spend.known_usd, committed=committed, complete=spend.usd is not None, usd_per_hour=hourly
+    )
 
 
-def rate_of(machine: MachineTime, now: datetime) -> Decimal | None:
-    """What an hour of it costs at this moment."""
-    seen = [usd for at, usd in machine.rates if at <= now]
-    return seen[-1] if seen else machine.usd_per_hour
+def hourly_rate(machine: MachineTime, now: datetime) -> Decimal | None:
+    """The current price of a machine per hour; None if unknown."""
+    past = [usd for at, usd in machine.rates if at <= now]
+    return past[-1] if past else machine.usd_per_hour
 
 
-def _bound(machine: MachineTime, now: datetime, shard: timedelta | None) -> Decimal:
-    rate = rate_of(machine, now)
+def _committed(machine: MachineTime, now: datetime, shard: timedelta | None) -> Decimal:
+    """USD that one running machine will still cost if it is stopped now; 0 if its price is unknown."""
+    rate = hourly_rate(machine, now)
     if rate is None:
-        return Decimal(0)
+        return ZERO
     rented = machine.cloud != "local"
-    lease = NONE
-    if machine.ready and not machine.stopping:  # on average it is in the middle of one
-        lease = min(LONGEST, shard if shard is not None else SHARD if rented else NONE) / 2
-    least = machine.started + terms(machine.cloud).least - now
-    time = max(lease + (TEARDOWN if rented else NONE), least, NONE)
-    return (Decimal(time // MICROSECOND) * rate / HOUR).quantize(USD_GRAIN)
+    lease = NO_TIME
+    if machine.ready and not machine.stopping:  # on average it is in the middle of a lease
+        default = DEFAULT_SHARD_TIME if rented else NO_TIME
+        lease = min(MAX_LEASE_TIME, default if shard is None else shard) / 2
+    minimum = machine.started + billing_rule(machine.cloud).minimum - now
+    time = max(lease + (BILLED_TEARDOWN if rented else NO_TIME), minimum, NO_TIME)
+    return (Decimal(time // MICROSECOND) * rate / MICROSECONDS_PER_HOUR).quantize(USD_GRAIN)

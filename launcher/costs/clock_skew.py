@@ -10,30 +10,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from launcher.costs.metering import LeaseTime, MachineTime
+from launcher.costs.machine_time import LeaseTime, MachineTime
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot, restart_of
 
 Stretch = tuple[datetime, datetime]
-SLACK = timedelta(
+TOLERANCE = timedelta(
     seconds=60
 )  # clocks of clouds agree within much less; ends are seen late by more than a tick
 
 
-def set_right(
+def correct_clocks(
     machines: Sequence[MachineTime], receipts: Sequence[Receipt], leases: Sequence[LeaseTime], now: datetime
 ) -> tuple[list[Receipt], list[LeaseTime], dict[str, timedelta]]:
     """The same rows by the right time, and by how much each worker's clock was moved."""
-    moved = offsets(machines, receipts, leases, now)
+    moved = clock_offsets(machines, receipts, leases, now)
     if not moved:
         return list(receipts), list(leases), moved
-    right = [_right(receipt, moved) for receipt in receipts]
+    right = [_corrected(receipt, moved) for receipt in receipts]
     # The end of a lease is the store's or ours; only its claim is told by the worker.
     held = [replace(e, claimed=e.claimed + moved[e.worker]) if e.worker in moved else e for e in leases]
     return right, held, moved
 
 
-def _right(receipt: Receipt, moved: Mapping[str, timedelta]) -> Receipt:
+def _corrected(receipt: Receipt, moved: Mapping[str, timedelta]) -> Receipt:
     """With all that its workers say of time moved, each by as much as its clock was wrong."""
     none = timedelta(0)
     earlier = tuple(
@@ -45,7 +45,7 @@ def _right(receipt: Receipt, moved: Mapping[str, timedelta]) -> Receipt:
     return replace(receipt, started=receipt.started + by, finished=receipt.finished + by, earlier=earlier)
 
 
-def offsets(
+def clock_offsets(
     machines: Sequence[MachineTime], receipts: Sequence[Receipt], leases: Sequence[LeaseTime], now: datetime
 ) -> dict[str, timedelta]:
     """The least that each wrong clock must be moved by; workers whose clocks may be right are not in it."""
@@ -69,27 +69,27 @@ def offsets(
     for machine, workers in suspects.items():
         mine = lives.get(machine)
         if mine:
-            moved.update(_machine(workers, mine))
+            moved.update(_machine_offsets(workers, mine))
     return moved
 
 
-def _machine(workers: Mapping[str, Stretch], lives: Sequence[Stretch]) -> dict[str, timedelta]:
+def _machine_offsets(workers: Mapping[str, Stretch], lives: Sequence[Stretch]) -> dict[str, timedelta]:
     """Nothing while all that its workers did lies inside its first and last moment."""
     whole = (lives[0][0], max(end for _, end in lives))
-    if not any(_shift(span, whole) for span in workers.values()):
+    if not any(_offset(span, whole) for span in workers.values()):
         return {}
     # As many workers as lives: one each, in order. Else nobody knows which life was whose.
     order = sorted(workers, key=restart_of)
     own = dict(zip(order, lives, strict=True)) if len(order) == len(lives) else {}
-    found = {worker: _shift(span, own.get(worker, whole)) for worker, span in workers.items()}
+    found = {worker: _offset(span, own.get(worker, whole)) for worker, span in workers.items()}
     return {worker: shift for worker, shift in found.items() if shift}
 
 
-def _shift(span: Stretch, life: Stretch) -> timedelta | None:
+def _offset(span: Stretch, life: Stretch) -> timedelta | None:
     """The least that moves it inside; None: it is inside, or too long for any move."""
     (low, high), (begun, ended) = span, life
-    if high - low > ended - begun + SLACK:
+    if high - low > ended - begun + TOLERANCE:
         return None
-    if low < begun - SLACK:
+    if low < begun - TOLERANCE:
         return begun - low
-    return ended - high if high > ended + SLACK else None
+    return ended - high if high > ended + TOLERANCE else None

@@ -19,7 +19,7 @@ from launcher.errors import Problem
 RUN_TAG = (
     "embedfleet-run"  # the label that machines of a run bear; a run's name is a label that every cloud takes
 )
-BATCH = 20_000  # rows of Parquet read together
+BATCH_ROWS = 20_000  # rows of Parquet read together
 LAYOUTS: dict[str, tuple[str, ...]] = {
     "FOCUS": ("BilledCost", "ChargePeriodStart", "ServiceName"),
     "CUR 2.0": ("line_item_unblended_cost", "line_item_usage_start_date", "line_item_product_code"),
@@ -27,7 +27,7 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
     "GCP billing export": ("cost", "usage_start_time"),
 }
 # AWS's codes of products, as the same bill names them in FOCUS.
-PRODUCTS = {
+PRODUCT_NAMES = {
     "AmazonEC2": "Amazon Elastic Compute Cloud",
     "AmazonS3": "Amazon Simple Storage Service",
     "AWSDataTransfer": "AWS Data Transfer",
@@ -36,7 +36,7 @@ PRODUCTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BillLine:
     """What was billed of the run for one service on one day."""
 
     day: date
@@ -50,9 +50,9 @@ class Bill:
 
     path: str
     layout: str
-    lines: tuple[Line, ...]
+    lines: tuple[BillLine, ...]
     rows: int
-    mine: int
+    rows_of_run: int
 
 
 class BadBill(Problem):
@@ -80,12 +80,12 @@ def read(path: Path, run: str) -> Bill:
         raise BadBill(
             f"{path} is no bill that is known here: its {len(columns)} columns are {seen}", hint=again
         )
-    lines: list[Line] = []
+    lines: list[BillLine] = []
     count = 0
     try:
         for count, row in enumerate(rows, 1):
-            if run in _labels(layout, row):
-                lines.append(_line(layout, row, count))
+            if run in _run_labels(layout, row):
+                lines.append(_bill_line(layout, row, count))
     except BadBill as error:
         raise BadBill(f"{path}, {error}", hint=again) from error
     except Exception as error:  # a file that breaks off inside
@@ -123,8 +123,8 @@ def _parquet(parquet: Any, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """Only the columns that are needed: a bill has hundreds."""
     needed = {name for columns in LAYOUTS.values() for name in columns}
     also = {"Tags", "tags", "resource_tags", "labels", "service", "credits", "currency", "BillingCurrency"}
-    keep = [n for n in names if n in needed | also or _tag_column(n) or n.endswith("urrency_code")]
-    for batch in parquet.iter_batches(batch_size=BATCH, columns=keep, use_threads=False):
+    keep = [n for n in names if n in needed | also or _is_run_tag(n) or n.endswith("urrency_code")]
+    for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=keep, use_threads=False):
         yield from batch.to_pylist()
 
 
@@ -137,21 +137,21 @@ def _csv(path: Path, *, gzipped: bool) -> Iterator[list[str]]:
         yield from csv.reader(cast("Iterable[str]", file), strict=True)
 
 
-def _tag_column(name: str) -> bool:
+def _is_run_tag(name: str) -> bool:
     """The label as a column of its own: resourceTags/user:..., resource_tags_user_..."""
     plain = re.sub(r"[^a-z0-9]", "_", name.lower())
     return plain.endswith(re.sub(r"[^a-z0-9]", "_", RUN_TAG)) and "tags" in plain
 
 
-def _labels(layout: str, row: Mapping[str, Any]) -> set[str]:
+def _run_labels(layout: str, row: Mapping[str, Any]) -> set[str]:
     """Every value that the run's label has in this row."""
-    found = {str(value) for name, value in row.items() if value and _tag_column(name)}
+    found = {str(value) for name, value in row.items() if value and _is_run_tag(name)}
     for name in ("Tags", "tags", "resource_tags") if layout != "GCP billing export" else ("labels",):
-        found |= set(_values(row.get(name)))
+        found |= set(_tag_values(row.get(name)))
     return found
 
 
-def _values(tags: Any) -> Iterator[str]:
+def _tag_values(tags: Any) -> Iterator[str]:
     """Of a map, a list of pairs, a list of {key, value}, or any of them as JSON."""
     if isinstance(tags, str):
         try:
@@ -173,31 +173,35 @@ def _values(tags: Any) -> Iterator[str]:
             yield str(value)
 
 
-def _line(layout: str, row: Mapping[str, Any], number: int) -> Line:
+def _bill_line(layout: str, row: Mapping[str, Any], number: int) -> BillLine:
     try:
-        return _read(layout, row)
+        return _parse_row(layout, row)
     except BadBill as error:
         raise BadBill(f"row {number}: {error}", hint="") from error
 
 
-def _read(layout: str, row: Mapping[str, Any]) -> Line:
+def _parse_row(layout: str, row: Mapping[str, Any]) -> BillLine:
     match layout:
         case "FOCUS":
-            _in_dollars(row.get("BillingCurrency"))
-            return Line(_day(row["ChargePeriodStart"]), str(row["ServiceName"]), _usd(row["BilledCost"]))
+            _check_currency(row.get("BillingCurrency"))
+            return BillLine(
+                _utc_day(row["ChargePeriodStart"]), str(row["ServiceName"]), _amount(row["BilledCost"])
+            )
         case "CUR" | "CUR 2.0":
             cost, start, product = LAYOUTS[layout]
             code = "line_item_currency_code" if layout == "CUR 2.0" else "lineItem/CurrencyCode"
-            _in_dollars(row.get(code))
+            _check_currency(row.get(code))
             name = str(row[product])
-            return Line(_day(row[start]), PRODUCTS.get(name, name), _usd(row[cost]))
+            return BillLine(_utc_day(row[start]), PRODUCT_NAMES.get(name, name), _amount(row[cost]))
         case _:
-            _in_dollars(row.get("currency"))
-            credit = sum((_usd(one.get("amount")) for one in _list(row.get("credits"))), Decimal(0))
-            return Line(_day(row["usage_start_time"]), _service(row), _usd(row["cost"]) + credit)
+            _check_currency(row.get("currency"))
+            credit = sum((_amount(one.get("amount")) for one in _entries(row.get("credits"))), Decimal(0))
+            return BillLine(
+                _utc_day(row["usage_start_time"]), _gcp_service(row), _amount(row["cost"]) + credit
+            )
 
 
-def _service(row: Mapping[str, Any]) -> str:
+def _gcp_service(row: Mapping[str, Any]) -> str:
     service = row.get("service", row.get("service.description", row.get("service_description", "?")))
     if isinstance(service, str) and service.startswith("{"):
         service = json.loads(service)
@@ -206,17 +210,17 @@ def _service(row: Mapping[str, Any]) -> str:
     return str(service)
 
 
-def _list(value: Any) -> list[Mapping[str, Any]]:
+def _entries(value: Any) -> list[Mapping[str, Any]]:
     found: Any = json.loads(value) if isinstance(value, str) and value.strip() else value
     return list(found or [])
 
 
-def _in_dollars(currency: Any) -> None:
+def _check_currency(currency: Any) -> None:
     if currency and str(currency) != "USD":
         raise BadBill(f"it is in {currency}, and the ledger counts in USD", hint="")
 
 
-def _usd(value: Any) -> Decimal:
+def _amount(value: Any) -> Decimal:
     try:
         usd = Decimal(str(value if value not in (None, "") else 0))
     except InvalidOperation:
@@ -226,7 +230,7 @@ def _usd(value: Any) -> Decimal:
     return usd
 
 
-def _day(value: Any) -> date:
+def _utc_day(value: Any) -> date:
     """The UTC day of a moment; one without a zone is in UTC, as bills are."""
     if isinstance(value, datetime):
         return (value if value.tzinfo is None else value.astimezone(UTC)).date()

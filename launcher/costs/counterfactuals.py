@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Spend
-from launcher.costs.waterfall import returns
+from launcher.costs.attribution import MICROSECOND
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.spend import Metered, Spend
+from launcher.costs.waterfall import replaces_preempted
+from launcher.money import MICROSECONDS_PER_HOUR, ZERO
 from launcher.planning.saved_plan import SavedPlan
 from pricing.offer import Offer
 
-ZERO = Decimal(0)
-HOUR = Decimal(3_600_000_000)
-MILLION = Decimal(1_000_000)
+TOKENS_PER_MILLION = Decimal(1_000_000)
 ZERO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Instead:
+class Counterfactual:
     """`usd` of doing it so. `group`: "run", "on-demand", "region", "gpu", "api" or "plan"."""
 
     group: str
@@ -31,28 +32,30 @@ class Instead:
     basis: str
 
 
-def instead(
+def counterfactuals(
     plan: SavedPlan | None,
     spend: Spend,
     machines: Sequence[MachineTime],
     tokens: int,
     offers: Sequence[Offer] = (),
-) -> list[Instead]:
+) -> list[Counterfactual]:
     """Every other way that can be priced, the cheapest of each group first."""
-    found = _rented(spend, machines, offers)
+    found = _other_places(spend, machines, offers)
     if plan and tokens and plan.profile.tokens:
         share = Decimal(tokens) / plan.profile.tokens
-        found += _planned(plan, share)
-        found += _apis(plan, tokens)
+        found += _other_fleets(plan, share)
+        found += _hosted_apis(plan, tokens)
     order = {"on-demand": 0, "region": 1, "gpu": 2, "plan": 3, "api": 4}
     return sorted(found, key=lambda one: (order[one.group], one.usd, one.name))
 
 
-def _rented(spend: Spend, machines: Sequence[MachineTime], offers: Sequence[Offer]) -> list[Instead]:
+def _other_places(
+    spend: Spend, machines: Sequence[MachineTime], offers: Sequence[Offer]
+) -> list[Counterfactual]:
     """The run's own machines, bought or placed otherwise, by the hours that they needed."""
     rented = [
         (m, one, again)
-        for m, one, again in zip(machines, spend.lives, returns(machines), strict=True)
+        for m, one, again in zip(machines, spend.lives, replaces_preempted(machines), strict=True)
         if m.cloud != "local" and one.total_time
     ]
     if not rented or not offers:
@@ -65,71 +68,76 @@ def _rented(spend: Spend, machines: Sequence[MachineTime], offers: Sequence[Offe
     for offer in offers:
         regions[offer.cloud].add(offer.region)
     rest = spend.other_known_usd
-    found: list[Instead] = []
+    found: list[Counterfactual] = []
     if any(m.purchase == "spot" for m, _, _ in rented):
-        hours = [(m, _steady(one, again=again)) for m, one, again in rented]
+        hours = [(m, _hours_without_preemption(one, again=again)) for m, one, again in rented]
         costs = [
-            _times(book.get((m.cloud, m.region or "", m.instance_type or "", False)), h) for m, h in hours
+            _price_of_hours(book.get((m.cloud, m.region or "", m.instance_type or "", False)), h)
+            for m, h in hours
         ]
         if (usd := _sum(costs)) is not None:
             basis = "the same machines in the same places, never taken away, at list prices"
-            found.append(Instead("on-demand", "on demand", usd + rest, basis))
+            found.append(Counterfactual("on-demand", "on demand", usd + rest, basis))
     clouds = {m.cloud for m, _, _ in rented}
     places = {(m.cloud, m.region) for m, _, _ in rented}
     if len(clouds) == 1 and len(places) > 1:
         (cloud,) = clouds
-        single: list[Instead] = []
+        single: list[Counterfactual] = []
         for region in sorted(regions[cloud]):
             costs = [
-                _times(book.get((cloud, region, m.instance_type or "", m.purchase == "spot")), _hours(one))
+                _price_of_hours(
+                    book.get((cloud, region, m.instance_type or "", m.purchase == "spot")), _hours(one)
+                )
                 for m, one, _ in rented
             ]
             if (usd := _sum(costs)) is not None:
                 basis = "the same machine hours there, at the price book's price, had it had so many"
-                single.append(Instead("region", f"all in {cloud} {region}", usd + rest, basis))
+                single.append(Counterfactual("region", f"all in {cloud} {region}", usd + rest, basis))
         found += sorted(single, key=lambda one: one.usd)[:3]
     return found
 
 
-def _planned(plan: SavedPlan, share: Decimal) -> list[Instead]:
+def _other_fleets(plan: SavedPlan, share: Decimal) -> list[Counterfactual]:
     """Each kind of GPU alone and the plan's other fleets, as they were estimated, for the tokens that were done."""
-    best: dict[str, Instead] = {}
+    best: dict[str, Counterfactual] = {}
     basis = "as the plan estimated it (P50), for the tokens that were done"
     for kind in plan.kinds:
         if kind.usd.p50 is not None:
             where = "spot" if kind.spot else "on demand"
             name = f"{kind.gpu} alone, {kind.cloud} {kind.region}, {where}"
-            one = Instead("gpu", name, kind.usd.p50 * share, basis)
+            one = Counterfactual("gpu", name, kind.usd.p50 * share, basis)
             if kind.gpu not in best or one.usd < best[kind.gpu].usd:
                 best[kind.gpu] = one
     others = [
-        Instead("plan", other.name, other.usd.p50 * share, basis)
+        Counterfactual("plan", other.name, other.usd.p50 * share, basis)
         for other in plan.alternatives
         if other.usd.p50 is not None
     ]
     return [*best.values(), *others]
 
 
-def _apis(plan: SavedPlan, tokens: int) -> list[Instead]:
-    found: list[Instead] = []
+def _hosted_apis(plan: SavedPlan, tokens: int) -> list[Counterfactual]:
+    found: list[Counterfactual] = []
     for api in plan.hosted:
         same = "the same weights" if api.comparable else "another model: other vectors"
-        usd = api.usd_per_million_tokens * tokens / MILLION
-        found.append(Instead("api", f"{api.provider} {api.model}", usd, f"list price of {api.as_of}, {same}"))
+        usd = api.usd_per_million_tokens * tokens / TOKENS_PER_MILLION
+        found.append(
+            Counterfactual("api", f"{api.provider} {api.model}", usd, f"list price of {api.as_of}, {same}")
+        )
     return found
 
 
 def _hours(metered: Metered) -> Decimal:
-    return Decimal(metered.total_time // MICROSECOND) / HOUR
+    return Decimal(metered.total_time // MICROSECOND) / MICROSECONDS_PER_HOUR
 
 
-def _steady(metered: Metered, *, again: bool) -> Decimal:
+def _hours_without_preemption(metered: Metered, *, again: bool) -> Decimal:
     """The hours of a life but for what preemption cost: lost work, and the start of one that had to come back."""
     time = metered.total_time - metered.time["lost"] - (metered.time["cold_start"] if again else ZERO_TIME)
-    return Decimal(time // MICROSECOND) / HOUR
+    return Decimal(time // MICROSECOND) / MICROSECONDS_PER_HOUR
 
 
-def _times(price: Decimal | None, hours: Decimal) -> Decimal | None:
+def _price_of_hours(price: Decimal | None, hours: Decimal) -> Decimal | None:
     return None if price is None else price * hours
 
 

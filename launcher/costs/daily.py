@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from launcher.costs.metering import HOUR, MachineTime, Metered, Other, end_of, microseconds, priced
-from launcher.money import USD_GRAIN
+from launcher.costs.attribution import to_microseconds
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.metering import billed_end, cut_by_rate
+from launcher.costs.spend import Metered, OtherCharge
+from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
 
-ZERO = Decimal(0)
-DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 # By cloud, and then by what was paid for: the services that a bill names.
 SERVICES = {
     ("aws", "compute"): "Amazon Elastic Compute Cloud",
@@ -31,7 +33,7 @@ PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Microsoft"}
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class DayOfLife:
     """A life's share of one day. `usd` None: no price for some of it."""
 
     machine: MachineTime
@@ -41,36 +43,36 @@ class Piece:
     usd_per_hour: Decimal | None  # as the piece began
 
 
-def pieces(machine: MachineTime, metered: Metered, now: datetime) -> Iterator[Piece]:
+def split_by_day(machine: MachineTime, metered: Metered, now: datetime) -> Iterator[DayOfLife]:
     """The life, cut at each midnight."""
-    start, end = machine.started, end_of(machine, now)
-    steps = [microseconds(start), *(microseconds(at) for at, _ in machine.rates)]
+    start, end = machine.started, billed_end(machine, now)
+    steps = [to_microseconds(start), *(to_microseconds(at) for at, _ in machine.rates)]
     rates = [machine.usd_per_hour, *(rate for _, rate in machine.rates)]
     exact, before = ZERO, ZERO
     while start < end:
-        until = min(end, datetime.combine(start.astimezone(UTC).date() + DAY, time(), UTC))
+        until = min(end, datetime.combine(start.astimezone(UTC).date() + ONE_DAY, time(), UTC))
         known, first = True, None
-        for a, b, rate in priced(microseconds(start), microseconds(until), steps, rates):
-            first = rate if a == microseconds(start) else first
+        for a, b, rate in cut_by_rate(to_microseconds(start), to_microseconds(until), steps, rates):
+            first = rate if a == to_microseconds(start) else first
             if rate is None:
                 known = False
             else:
                 exact += (b - a) * rate
-        after = (exact / HOUR).quantize(USD_GRAIN)
+        after = (exact / MICROSECONDS_PER_HOUR).quantize(USD_GRAIN)
         usd = ZERO if metered.waived else after - before
-        yield Piece(machine, start, until, usd if known else None, first)
+        yield DayOfLife(machine, start, until, usd if known else None, first)
         start, before = until, after
 
 
-def service(cloud: str, kind: str) -> str:
+def service_name(cloud: str, kind: str) -> str:
     """The service as bills name it; one that we have no name for is named by what it is."""
     return SERVICES.get((cloud, kind), f"{cloud} {kind}")
 
 
-def by_day(
+def cost_by_day(
     machines: Sequence[MachineTime],
     lives: Sequence[Metered],
-    others: Sequence[Other],
+    others: Sequence[OtherCharge],
     now: datetime,
     cloud: str,
 ) -> dict[tuple[date, str], Decimal]:
@@ -82,15 +84,21 @@ def by_day(
 
     last = now.astimezone(UTC).date()
     for machine, metered in zip(machines, lives, strict=True):
-        for piece in pieces(machine, metered, now):
+        for piece in split_by_day(machine, metered, now):
             if piece.usd is not None:
-                add(piece.start.astimezone(UTC).date(), service(machine.cloud, "compute"), piece.usd)
+                add(piece.start.astimezone(UTC).date(), service_name(machine.cloud, "compute"), piece.usd)
             if machine.disk_usd_per_hour is not None:
-                hours = Decimal((piece.end - piece.start) // timedelta(microseconds=1)) / HOUR
+                hours = (
+                    Decimal((piece.end - piece.start) // timedelta(microseconds=1)) / MICROSECONDS_PER_HOUR
+                )
                 usd = (hours * machine.disk_usd_per_hour).quantize(USD_GRAIN)
-                add(piece.start.astimezone(UTC).date(), service(machine.cloud, "disk"), usd)
+                add(piece.start.astimezone(UTC).date(), service_name(machine.cloud, "disk"), usd)
     for other in others:
         if other.usd is not None and other.kind != "disk":
             where = other.place.partition("/")[0] if other.place else cloud
-            add(other.at.astimezone(UTC).date() if other.at else last, service(where, other.kind), other.usd)
+            add(
+                other.at.astimezone(UTC).date() if other.at else last,
+                service_name(where, other.kind),
+                other.usd,
+            )
     return days

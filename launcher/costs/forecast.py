@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from launcher.money import decimal_of_float
 
-ENOUGH = 0.2  # of the tokens: from here on the run's own price counts alone
+TRUSTED_SHARE = 0.2  # of the tokens: from here on the run's own price counts alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def forecast(
     # Dollars of the rest, as the plan had it and as the run goes.
     believed = planned[1] * decimal_of_float(left / expected) if planned else None
     shown = hourly * decimal_of_float(left / tokens_per_second / 3600) if tokens_per_second else None
-    rest = _mixed(believed, shown, min(1.0, done / ENOUGH))
+    rest = _blend(believed, shown, min(1.0, done / TRUSTED_SHARE))
     if rest is None:
         return None
     low, high = 1.0, 1.0
@@ -52,7 +52,7 @@ def forecast(
     return Forecast(min(spread[0], middle), middle, max(spread[1], middle))
 
 
-def _mixed(believed: Decimal | None, shown: Decimal | None, trust: float) -> Decimal | None:
+def _blend(believed: Decimal | None, shown: Decimal | None, trust: float) -> Decimal | None:
     """The plan's figure and the run's, the latter with this share; either alone where the other is not there."""
     if believed is None or shown is None:
         return shown if believed is None else believed

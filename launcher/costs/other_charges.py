@@ -10,46 +10,49 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from launcher.costs.metering import MachineTime, Other
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.spend import OtherCharge
 from launcher.money import USD_GRAIN, decimal_of_float
 from pricing import egress, provisioning, storage
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
 
 # Claim, vectors, receipt, and now and then a renewal: measured per shard with 8 workers (README, benchmarks).
-WRITES = Decimal("3.3")
-READS = Decimal(2)  # the shard's slice, and a look at what is done; at a tenth of a write's price or less
+WRITES_PER_SHARD = Decimal("3.3")
+READS_PER_SHARD = Decimal(
+    2
+)  # the shard's slice, and a look at what is done; at a tenth of a write's price or less
 # USD per write and per read at list, standard class: S3 us-east-1, Cloud Storage regional, 2026-11.
-REQUESTS = {
+REQUEST_PRICES = {
     "aws": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
     "gcp": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
 }
-UNSAID = "?"
+UNKNOWN_REGION = "?"
 
 
 @dataclass(frozen=True, slots=True)
-class Lies:
+class DataLocation:
     """Where the texts or the vectors lie. `region` "?": the job does not say."""
 
     cloud: str
     region: str
 
 
-def extras(
+def estimate_charges(
     machine_lives: Sequence[MachineTime],
     receipts: Sequence[Receipt],
-    corpus: Lies | None,
-    output: Lies | None,
+    corpus: DataLocation | None,
+    output: DataLocation | None,
     began: datetime,
     until: datetime,
     known: Collection[str] = (),
-) -> tuple[list[Other], list[str]]:
+) -> tuple[list[OtherCharge], list[str]]:
     """Charges, and sentences on what has no price. `known`: kinds that the ledger has charges of."""
     rented = [m for m in machine_lives if m.cloud != "local"]
     if not rented:
         return [], []
     said: list[str] = []
-    found: list[Other] = []
+    found: list[OtherCharge] = []
     if "egress" not in known:
         charges, why = _egress(rented, receipts, corpus, output)
         found += charges
@@ -65,13 +68,16 @@ def extras(
 
 
 def _egress(
-    rented: Sequence[MachineTime], receipts: Sequence[Receipt], corpus: Lies | None, output: Lies | None
-) -> tuple[list[Other], list[str]]:
+    rented: Sequence[MachineTime],
+    receipts: Sequence[Receipt],
+    corpus: DataLocation | None,
+    output: DataLocation | None,
+) -> tuple[list[OtherCharge], list[str]]:
     """Of each place together: texts to it, vectors from it."""
-    if corpus is None or output is None or UNSAID in (corpus.region, output.region):
+    if corpus is None or output is None or UNKNOWN_REGION in (corpus.region, output.region):
         return [], ["egress: the job does not say in which region its corpus and its output lie"]
-    places = _places(rented, receipts)
-    charges: list[Other] = []
+    places = _bytes_by_place(rented, receipts)
+    charges: list[OtherCharge] = []
     said: list[str] = []
     for (cloud, region), (texts, vectors) in sorted(places.items()):
         parts: list[Decimal | None] = []
@@ -88,11 +94,13 @@ def _egress(
             continue
         usd = sum((part for part in parts if part is not None), Decimal(0)).quantize(USD_GRAIN)
         place = f"{cloud}/{region}"
-        charges.append(Other("egress", float(texts + vectors), "bytes", usd, estimated=True, place=place))
+        charges.append(
+            OtherCharge("egress", float(texts + vectors), "bytes", usd, estimated=True, place=place)
+        )
     return charges, said
 
 
-def _places(
+def _bytes_by_place(
     rented: Sequence[MachineTime], receipts: Sequence[Receipt]
 ) -> dict[tuple[str, str], tuple[int, int]]:
     """Bytes of texts and of vectors by the place of the life that a receipt was made in."""
@@ -105,34 +113,42 @@ def _places(
         if not mine:
             continue
         life = next((m for m in reversed(mine) if m.started <= receipt.started), mine[0])
-        key = (life.cloud, life.region or UNSAID)
+        key = (life.cloud, life.region or UNKNOWN_REGION)
         texts, vectors = places.get(key, (0, 0))
         places[key] = (texts + receipt.input_bytes, vectors + receipt.output_bytes)
     return places
 
 
-def _requests(output: Lies, shards: int, said: list[str]) -> list[Other]:
-    prices = REQUESTS.get(output.cloud)
+def _requests(output: DataLocation, shards: int, said: list[str]) -> list[OtherCharge]:
+    prices = REQUEST_PRICES.get(output.cloud)
     if prices is None:
         said.append(f"requests to the store on {output.cloud}: no price known")
         return []
     write, read = prices
-    usd = (shards * (WRITES * write + READS * read)).quantize(USD_GRAIN)
-    return [Other("requests", float(shards * (WRITES + READS)), "requests", usd, estimated=True)]
+    usd = (shards * (WRITES_PER_SHARD * write + READS_PER_SHARD * read)).quantize(USD_GRAIN)
+    return [
+        OtherCharge(
+            "requests", float(shards * (WRITES_PER_SHARD + READS_PER_SHARD)), "requests", usd, estimated=True
+        )
+    ]
 
 
-def _storage(output: Lies, receipts: Sequence[Receipt], said: list[str]) -> list[Other]:
+def _storage(output: DataLocation, receipts: Sequence[Receipt], said: list[str]) -> list[OtherCharge]:
     size = sum(r.output_bytes for r in receipts)
-    usd = None if output.region == UNSAID else storage.storage_month_usd(output.cloud, output.region, size)
+    usd = (
+        None
+        if output.region == UNKNOWN_REGION
+        else storage.storage_month_usd(output.cloud, output.region, size)
+    )
     if usd is None:
         said.append("storage of the vectors: no price known where they lie")
         return []
-    return [Other("storage", float(size), "bytes for a month", usd.quantize(USD_GRAIN), estimated=True)]
+    return [OtherCharge("storage", float(size), "bytes for a month", usd.quantize(USD_GRAIN), estimated=True)]
 
 
 def _controller(
     rented: Sequence[MachineTime], began: datetime, until: datetime, said: list[str]
-) -> list[Other]:
+) -> list[OtherCharge]:
     known = [
         c.usd_per_hour
         for cloud in sorted({m.cloud for m in rented})
@@ -143,5 +159,7 @@ def _controller(
         return []
     hours = decimal_of_float(max(0.0, (until - began).total_seconds()) / 3600)
     return [
-        Other("controller", float(hours), "hours", (min(known) * hours).quantize(USD_GRAIN), estimated=True)
+        OtherCharge(
+            "controller", float(hours), "hours", (min(known) * hours).quantize(USD_GRAIN), estimated=True
+        )
     ]

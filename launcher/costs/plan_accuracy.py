@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.costs.metering import MachineTime, Spend
-from launcher.costs.waterfall import lot_of, planned_lots, tokens_by_lot
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.spend import Spend
+from launcher.costs.waterfall import group_of, planned_groups, tokens_by_group
 from launcher.money import decimal_of_float
 from launcher.planning.saved_plan import SavedPlan
 from launcher.throughput.spread import quantile
@@ -18,7 +19,7 @@ from tasks.protocol.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class GroupAccuracy:
     """Of one lot: a machine's tokens per second and seconds from being asked for to its first token. None: not seen."""
 
     gpu: str
@@ -39,20 +40,20 @@ class PlanError:
     off_again: float
 
 
-def taught(
+def group_accuracies(
     plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
-) -> list[Lesson]:
-    lots = planned_lots(plan)
-    tokens = tokens_by_lot(machines, receipts, len(lots))
+) -> list[GroupAccuracy]:
+    lots = planned_groups(plan)
+    tokens = tokens_by_group(machines, receipts, len(lots))
     useful: dict[int, float] = defaultdict(float)
     waits: dict[int, list[float]] = defaultdict(list)
     for machine, metered in zip(machines, spend.lives, strict=True):
-        lot = lot_of(machine, len(lots))
+        lot = group_of(machine, len(lots))
         useful[lot] += metered.time["useful"].total_seconds()
         if machine.ready and machine.asked:
             waits[lot].append(max(0.0, (machine.ready - machine.asked).total_seconds()))
     return [
-        Lesson(
+        GroupAccuracy(
             gpu=plan.lots[i].gpu,
             cloud=plan.lots[i].cloud,
             planned_speed=float(lot.tokens_per_second),
@@ -64,9 +65,9 @@ def taught(
     ]
 
 
-def closer(plan: SavedPlan, learned: Sequence[Lesson], actual: Decimal | None) -> PlanError | None:
+def plan_error(plan: SavedPlan, learned: Sequence[GroupAccuracy], actual: Decimal | None) -> PlanError | None:
     """The error of the plan, and that of a plan which knows what was measured. None: nothing to compare."""
-    lots = planned_lots(plan)
+    lots = planned_groups(plan)
     planned = plan.totals.usd.p50
     if not lots or not actual or planned is None or len(lots) != len(learned):
         return None

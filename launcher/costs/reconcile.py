@@ -68,7 +68,9 @@ def reconcile(
         )
         for day, service in sorted(set(metered) | set(billed))
     )
-    files = tuple(BillFile(file=b.path, layout=b.layout, rows=b.rows, rows_of_the_run=b.mine) for b in bills)
+    files = tuple(
+        BillFile(file=b.path, layout=b.layout, rows=b.rows, rows_of_the_run=b.rows_of_run) for b in bills
+    )
     metered_usd, billed_usd = sum(metered.values(), ZERO), sum(billed.values(), ZERO)
     return ReconcileDocument(
         run=run,

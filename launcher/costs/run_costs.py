@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.budget import Standing, standing
-from launcher.costs.metering import LeaseTime, MachineTime, Other, Spend, meter
+from launcher.costs.budget import BudgetStatus, budget_status
+from launcher.costs.machine_time import LeaseTime, MachineTime
+from launcher.costs.metering import meter
+from launcher.costs.spend import OtherCharge, Spend
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, ObservedPrice
 from launcher.money import decimal_of_float
@@ -14,8 +16,8 @@ from launcher.planning.saved_plan import SavedPlan
 from pricing import storage
 
 # Who is believed when two say what a machine cost at the same moment. A plan says what it was to cost.
-TRUST = {"launch": 1, "spot history": 2, "provider": 3}
-NOTHING = timedelta(0)
+SOURCE_RANK = {"launch": 1, "spot history": 2, "provider": 3}
+NO_TIME = timedelta(0)
 
 
 def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
@@ -32,7 +34,7 @@ def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
         if mine:
             times += [_life(m, life, mine, prices[m.name]) for life in mine]
         else:
-            times.append(_local(m, prices[m.name]) if m.cloud == "local" else _never(m))
+            times.append(_local_machine(m, prices[m.name]) if m.cloud == "local" else _never_started(m))
     return times
 
 
@@ -52,17 +54,17 @@ def spent_so_far(ledger: Ledger, run: str, now: datetime) -> Decimal | None:
 def spend_so_far(ledger: Ledger, run: str, now: datetime) -> Spend:
     """Machines and what was charged besides, without a look at the shards."""
     return meter(
-        machine_times(ledger, run), [], [], now, [charge_of_ledger(c) for c in ledger.costs.charges(run)]
+        machine_times(ledger, run), [], [], now, [other_charge(c) for c in ledger.costs.charges(run)]
     )
 
 
-def standing_of(ledger: Ledger, run: str, now: datetime) -> Standing:
+def budget_status_of(ledger: Ledger, run: str, now: datetime) -> BudgetStatus:
     """What was spent and what is bound to be, without a look at the shards: cheap enough for every look."""
     machines = machine_times(ledger, run)
-    spend = meter(machines, [], [], now, [charge_of_ledger(c) for c in ledger.costs.charges(run)])
+    spend = meter(machines, [], [], now, [other_charge(c) for c in ledger.costs.charges(run)])
     done = ledger.shards.progress(run).shards_done
-    worked = sum((max(NOTHING, (m.ended or now) - m.ready) * m.lanes for m in machines if m.ready), NOTHING)
-    return standing(machines, spend, now, worked / done if done else None)
+    worked = sum((max(NO_TIME, (m.ended or now) - m.ready) * m.workers for m in machines if m.ready), NO_TIME)
+    return budget_status(machines, spend, now, worked / done if done else None)
 
 
 def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:
@@ -77,10 +79,10 @@ def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:
     return total
 
 
-def _local(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:
+def _local_machine(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:
     """A process of this machine: one life, as the machine's own row tells it."""
     started = m.confirmed or m.intended
-    rates = tuple((p.at, p.usd_per_hour) for p in prices if p.at > started and p.source in TRUST)
+    rates = tuple((p.at, p.usd_per_hour) for p in prices if p.at > started and p.source in SOURCE_RANK)
     return MachineTime(
         name=m.name,
         place=m.place,
@@ -98,7 +100,7 @@ def _local(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:
     )
 
 
-def _never(m: Machine) -> MachineTime:
+def _never_started(m: Machine) -> MachineTime:
     """Asked for, and never up as far as anybody saw: nothing was billed."""
     when = m.ended or m.intended
     return MachineTime(
@@ -111,7 +113,7 @@ def _never(m: Machine) -> MachineTime:
 def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[ObservedPrice]) -> MachineTime:
     before = max((other.up for other in lives if other.number < life.number), default=None)
     last = life.number == lives[-1].number
-    first, rates = _rates(life, before, prices)
+    first, rates = _rates_of_life(life, before, prices)
     disk = storage.disk_price(life.cloud)
     return MachineTime(
         name=m.name,
@@ -125,7 +127,7 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[Observ
         stopping=life.stopping,
         rates=rates,
         number=life.number,
-        lanes=max(1, round(life.gpus or m.gpus or 1)),
+        workers=max(1, round(life.gpus or m.gpus or 1)),
         cloud=life.cloud,
         region=life.region,
         zone=life.zone,
@@ -133,52 +135,52 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[Observ
         instance_type=life.instance_type,
         lot=m.lot,
         how=None if life.how is None else life.how.value,
-        asked=life.asked or _asked(m, life, lives),
+        asked=life.asked or _asked_at(m, life, lives),
         gone=life.gone,
         disk_usd_per_hour=None
         if disk is None or not life.disk_gb
         else disk.usd_per_gb_month * decimal_of_float(life.disk_gb) / storage.HOURS_PER_MONTH,
-        followed=_followed(life, prices),
+        price_followed=_is_followed(life, prices),
     )
 
 
-def _followed(life: Life, prices: Sequence[ObservedPrice]) -> bool:
+def _is_followed(life: Life, prices: Sequence[ObservedPrice]) -> bool:
     """Whether somebody told of its prices after the launch, up to its end: the next life may begin at that moment."""
-    told = [p for p in prices if TRUST.get(p.source, 0) > TRUST["launch"]]
+    told = [p for p in prices if SOURCE_RANK.get(p.source, 0) > SOURCE_RANK["launch"]]
     if life.ended is None:
         return any(p.life == life.number for p in told)
     return any(p.at == life.ended for p in told)
 
 
-def _asked(m: Machine, life: Life, lives: Sequence[Life]) -> datetime | None:
+def _asked_at(m: Machine, life: Life, lives: Sequence[Life]) -> datetime | None:
     """When somebody first wanted this life: with the machine, or when the one before it ended."""
     ends = [other.ended for other in lives if other.number < life.number]
     return ends[-1] if ends else m.intended
 
 
-def _rates(
+def _rates_of_life(
     life: Life, before: datetime | None, prices: Sequence[ObservedPrice]
 ) -> tuple[Decimal | None, tuple[tuple[datetime, Decimal], ...]]:
     """The price that a life began with, and what it became. A price of an earlier life is none of this one's."""
     mine = [
         p
         for p in prices
-        if p.source in TRUST
+        if p.source in SOURCE_RANK
         and (p.life == life.number if p.life is not None else before is None or p.at > before)
         and (life.ended is None or p.at < life.ended)
     ]
     at_start = [p for p in mine if p.at <= life.up and p.life is not None]
-    best = max(at_start, key=lambda p: (TRUST[p.source], p.at), default=None)
+    best = max(at_start, key=lambda p: (SOURCE_RANK[p.source], p.at), default=None)
     first = best.usd_per_hour if best else life.usd_per_hour
-    later = sorted((p for p in mine if p.at > life.up), key=lambda p: (p.at, TRUST[p.source]))
+    later = sorted((p for p in mine if p.at > life.up), key=lambda p: (p.at, SOURCE_RANK[p.source]))
     return first, tuple({p.at: p.usd_per_hour for p in later}.items())
 
 
-def charge_of_ledger(charge: Charge) -> Other:
-    return Other(charge.kind, charge.quantity, charge.unit, charge.usd, charge.reason, at=charge.at)
+def other_charge(charge: Charge) -> OtherCharge:
+    return OtherCharge(charge.kind, charge.quantity, charge.unit, charge.usd, charge.reason, at=charge.at)
 
 
-def budget_of(plan: SavedPlan) -> Decimal | None:
+def planned_budget(plan: SavedPlan) -> Decimal | None:
     """The budget of the plan's job, or None if it has none. The ledger may hold a newer one."""
     budget = plan.work.job.get("limits", {}).get("budget")
     return None if budget is None else Decimal(str(budget))

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from launcher.costs.metering import MachineTime, Metered
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.spend import Metered
 
-POINTS = 120
-PLACES = 7  # shown by name; the rest together
+BINS = 120
+MAX_PLACES = 7  # shown by name; the rest together
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class FleetSeries:
     points: tuple[tuple[float, ...], ...]
 
 
-def dollars(
+def spent_series(
     machines: Sequence[MachineTime],
     lives: Sequence[Metered],
     began: datetime,
@@ -38,11 +39,11 @@ def dollars(
     now: datetime,
 ) -> tuple[SpentPoint, ...]:
     """What the machines had cost by then; what has no price is in it as nothing, as the report says elsewhere."""
-    end = _until(machines, began, span, now)
+    end = _end_seconds(machines, began, span, now)
     if end <= 0:
         return ()
-    width = end / POINTS
-    spent = [0.0] * POINTS
+    width = end / BINS
+    spent = [0.0] * BINS
     for machine, metered in zip(machines, lives, strict=True):
         known = float(metered.total_known_usd)
         if not known:
@@ -51,9 +52,9 @@ def dollars(
         rates = [(start, float(machine.usd_per_hour or 0))]
         rates += [(_seconds(at, began), float(usd)) for at, usd in machine.rates]
         # The shape is that of the prices through time, the height that of the meter, which rounds up.
-        whole = sum((b - a) * usd for a, b, usd in _steps(rates, stop))
-        for a, b, usd in _steps(rates, stop):
-            _spread(spent, a, b, width, known * usd / whole if whole else known / max(stop - start, 1e-9))
+        whole = sum((b - a) * usd for a, b, usd in _rate_steps(rates, stop))
+        for a, b, usd in _rate_steps(rates, stop):
+            _add_rate(spent, a, b, width, known * usd / whole if whole else known / max(stop - start, 1e-9))
     points = [SpentPoint(0.0, 0.0)]
     total = 0.0
     for i, amount in enumerate(spent):
@@ -62,9 +63,9 @@ def dollars(
     return tuple(points)
 
 
-def fleet(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> FleetSeries:
+def fleet_series(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> FleetSeries:
     """Machines that ran in each place, on average over each bin; the places with most machine time come by name."""
-    end = _until(machines, began, span, now)
+    end = _end_seconds(machines, began, span, now)
     if end <= 0 or not machines:
         return FleetSeries((), 0.0, ())
     time: dict[str, float] = {}
@@ -72,27 +73,27 @@ def fleet(machines: Sequence[MachineTime], began: datetime, span: float, now: da
         lived = _seconds(m.ended or now, began) - _seconds(m.started, began)
         time[m.place] = time.get(m.place, 0.0) + max(0.0, lived)
     ranked = sorted(time, key=lambda place: (-time[place], place))
-    named = ranked if len(ranked) <= PLACES + 1 else [*ranked[:PLACES], "elsewhere"]
+    named = ranked if len(ranked) <= MAX_PLACES + 1 else [*ranked[:MAX_PLACES], "elsewhere"]
     index = {place: min(i, len(named) - 1) for i, place in enumerate(ranked)}
-    width = end / POINTS
-    counts = [[0.0] * POINTS for _ in named]
+    width = end / BINS
+    counts = [[0.0] * BINS for _ in named]
     for m in machines:
         start, stop = _seconds(m.started, began), _seconds(m.ended or now, began)
-        _spread(counts[index[m.place]], start, stop, width, 1 / width)
-    points = tuple(tuple(round(counts[p][i], 3) for p in range(len(named))) for i in range(POINTS))
+        _add_rate(counts[index[m.place]], start, stop, width, 1 / width)
+    points = tuple(tuple(round(counts[p][i], 3) for p in range(len(named))) for i in range(BINS))
     return FleetSeries(tuple(named), end, points)
 
 
-def _until(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> float:
+def _end_seconds(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> float:
     return max([span, *(_seconds(m.ended or now, began) for m in machines)], default=span)
 
 
-def _steps(rates: Sequence[tuple[float, float]], stop: float) -> list[tuple[float, float, float]]:
+def _rate_steps(rates: Sequence[tuple[float, float]], stop: float) -> list[tuple[float, float, float]]:
     ends = [at for at, _ in rates[1:]] + [stop]
     return [(a, min(b, stop), usd) for (a, usd), b in zip(rates, ends, strict=True) if a < min(b, stop)]
 
 
-def _spread(bins: list[float], start: float, stop: float, width: float, per_second: float) -> None:
+def _add_rate(bins: list[float], start: float, stop: float, width: float, per_second: float) -> None:
     """Add a steady rate to the bins that it touches."""
     start, stop = max(0.0, start), min(stop, width * len(bins))
     if start >= stop:

@@ -11,18 +11,29 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from launcher.costs.metering import MICROSECOND, MachineTime, Metered, Other, Part, Spend
-from launcher.money import USD_GRAIN, decimal_of_float
+from launcher.costs.attribution import MICROSECOND
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.spend import Metered, OtherCharge, Part, Spend
+from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
 from launcher.planning.saved_plan import SavedPlan
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
 
-ZERO = Decimal(0)
-HOUR = Decimal(3_600_000_000)
-MACHINES = ("compute", "cold_start", "preemption", "idle_tail")  # the plan's items that machine hours pay for
-OTHERS = ("disk", "storage", "egress", "requests", "controller")  # compared each with its own kind of charge
+MACHINE_ITEMS = (
+    "compute",
+    "cold_start",
+    "preemption",
+    "idle_tail",
+)  # the plan's items that machine hours pay for
+OTHER_ITEMS = (
+    "disk",
+    "storage",
+    "egress",
+    "requests",
+    "controller",
+)  # compared each with its own kind of charge
 
-WORDS = {
+CAUSE_TEXT = {
     "tokens": "tokens, against the plan's sample",
     "machines": "which machines did the work",
     "speed": "speed, against the plan's",
@@ -44,13 +55,13 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CostDifference:
     cause: str
     usd: Decimal
 
     @property
     def words(self) -> str:
-        return WORDS[self.cause]
+        return CAUSE_TEXT[self.cause]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +69,12 @@ class Waterfall:
     """`planned` plus the steps is `actual`, which is what is known of it."""
 
     planned: Decimal
-    steps: tuple[Step, ...]
+    steps: tuple[CostDifference, ...]
     actual: Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedLot:
+class PlannedGroup:
     tokens: Decimal
     usd: Decimal  # of its compute
     usd_per_hour: Decimal  # of one machine
@@ -80,10 +91,10 @@ def waterfall(
 ) -> Waterfall | None:
     """The steps from the plan's dollars to the run's; None if the plan has no dollars to compare with."""
     items = _items(plan)
-    lots = planned_lots(plan)
+    lots = planned_groups(plan)
     if items is None or not lots:
         return None
-    tokens = tokens_by_lot(machines, receipts, len(lots))
+    tokens = tokens_by_group(machines, receipts, len(lots))
     planned_tokens = sum((lot.tokens for lot in lots), ZERO)
     done = sum(tokens.values(), ZERO)
     ratio = done / planned_tokens if planned_tokens else Decimal(1)
@@ -91,7 +102,7 @@ def waterfall(
     steps: dict[str, Decimal] = {"tokens": compute * ratio - compute}
     at_plan = sum((tokens[i] * lot.usd_per_token for i, lot in enumerate(lots)), ZERO)
     steps["machines"] = at_plan - compute * ratio
-    spent = _hours_at_plan(lots, machines, spend.lives)
+    spent = _time_at_plan_prices(lots, machines, spend.lives)
     steps["speed"] = spent["useful"] - at_plan
     steps["preemption"] = spent["preemption"] - items["preemption"]
     steps["cold_start"] = spent["cold_start"] - items["cold_start"]
@@ -101,35 +112,35 @@ def waterfall(
     steps["waived"] = -spend.total.waived
     steps = {cause: usd.quantize(USD_GRAIN) for cause, usd in steps.items()}
     # All that was planned for machines, all that was explained; what is left of the dollars is their price.
-    base = sum((items[name] for name in MACHINES), ZERO)
+    base = sum((items[name] for name in MACHINE_ITEMS), ZERO)
     left = spend.total.total_known_usd - base - sum(steps.values(), ZERO)
     # Off by the last digits of what was rounded: that is no price.
     rounded = abs(left) <= len(steps) * (1 + len(machines)) * USD_GRAIN
     steps["prices"] = ZERO
     steps[max(steps, key=lambda cause: abs(steps[cause])) if rounded else "prices"] += left
     by_kind = _by_kind(spend.others)
-    for kind in OTHERS:
+    for kind in OTHER_ITEMS:
         if kind in by_kind:
             steps[kind] = by_kind.pop(kind) - items[kind]
         else:  # nobody knows what it cost: that is no saving
             steps["unpriced"] = steps.get("unpriced", ZERO) - items[kind]
     steps["other"] = sum(by_kind.values(), ZERO)
-    planned = base + sum((items.get(kind, ZERO) for kind in OTHERS), ZERO)
-    kept = tuple(Step(cause, usd) for cause, usd in steps.items() if usd)
+    planned = base + sum((items.get(kind, ZERO) for kind in OTHER_ITEMS), ZERO)
+    kept = tuple(CostDifference(cause, usd) for cause, usd in steps.items() if usd)
     return Waterfall(planned, kept, spend.known_usd)
 
 
-def planned_lots(plan: SavedPlan) -> list[PlannedLot]:
+def planned_groups(plan: SavedPlan) -> list[PlannedGroup]:
     """The plan's machine groups with their share of its compute; empty if a price, a speed or tokens are unknown."""
     items = _items(plan)
-    found: list[PlannedLot] = []
+    found: list[PlannedGroup] = []
     for lot in plan.lots:
         price, speed = lot.usd_per_hour, decimal_of_float(lot.tokens_per_second)
         tokens = Decimal(lot.tokens or (plan.profile.tokens if len(plan.lots) == 1 else 0))
         if price is None or not speed or not tokens:
             return []
         metered = Decimal(lot.workers or 1) if lot.cloud == "local" else Decimal(1)
-        found.append(PlannedLot(tokens, tokens / speed / 3600 * price, price, speed, metered))
+        found.append(PlannedGroup(tokens, tokens / speed / 3600 * price, price, speed, metered))
     compute = sum((lot.usd for lot in found), ZERO)
     if items is None or not compute:
         return []
@@ -137,11 +148,11 @@ def planned_lots(plan: SavedPlan) -> list[PlannedLot]:
     return [replace(one, usd=one.usd * share) for one in found]
 
 
-def tokens_by_lot(
+def tokens_by_group(
     machines: Sequence[MachineTime], receipts: Sequence[Receipt], lots: int
 ) -> dict[int, Decimal]:
     """Of each lot of the plan; a worker that is of none counts as the first's."""
-    of = {m.name: lot_of(m, lots) for m in machines}
+    of = {m.name: group_of(m, lots) for m in machines}
     tokens: dict[int, int] = dict.fromkeys(range(max(1, lots)), 0)
     places: dict[str, int] = {}
     for receipt in receipts:
@@ -151,11 +162,11 @@ def tokens_by_lot(
     return {lot: Decimal(n) for lot, n in tokens.items()}
 
 
-def lot_of(machine: MachineTime, lots: int) -> int:
+def group_of(machine: MachineTime, lots: int) -> int:
     return machine.lot if machine.lot is not None and machine.lot < lots else 0
 
 
-def returns(machines: Sequence[MachineTime]) -> list[bool]:
+def replaces_preempted(machines: Sequence[MachineTime]) -> list[bool]:
     """Which lives are there because another one was taken away: each pays for one that ended before it began."""
     order = sorted(range(len(machines)), key=lambda i: machines[i].started)
     ends = sorted(
@@ -175,17 +186,17 @@ def returns(machines: Sequence[MachineTime]) -> list[bool]:
     return found
 
 
-def _hours_at_plan(
-    lots: Sequence[PlannedLot], machines: Sequence[MachineTime], lives: Sequence[Metered]
+def _time_at_plan_prices(
+    lots: Sequence[PlannedGroup], machines: Sequence[MachineTime], lives: Sequence[Metered]
 ) -> dict[str, Decimal]:
     """What each part of the machines' time would have cost at the plan's prices."""
     spent: dict[str, Decimal] = dict.fromkeys(
         ("useful", "preemption", "cold_start", "idle", "waiting", "teardown"), ZERO
     )
-    for machine, metered, again in zip(machines, lives, returns(machines), strict=True):
+    for machine, metered, again in zip(machines, lives, replaces_preempted(machines), strict=True):
         if metered.usd is None:
             continue  # it has no dollars that could be explained
-        lot = lots[lot_of(machine, len(lots))]
+        lot = lots[group_of(machine, len(lots))]
         rate = lot.usd_per_hour / lot.metered
         for part, time in metered.time.items():
             spent[_cause(part, again=again)] += _hours(time) * rate
@@ -199,10 +210,10 @@ def _cause(part: Part, *, again: bool) -> str:
 
 
 def _hours(time: timedelta) -> Decimal:
-    return Decimal(time // MICROSECOND) / HOUR
+    return Decimal(time // MICROSECOND) / MICROSECONDS_PER_HOUR
 
 
-def _by_kind(others: Iterable[Other]) -> dict[str, Decimal]:
+def _by_kind(others: Iterable[OtherCharge]) -> dict[str, Decimal]:
     found: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for other in others:
         if other.usd is not None:
@@ -215,4 +226,4 @@ def _items(plan: SavedPlan) -> dict[str, Decimal] | None:
     items = plan.totals.items
     if items.get("compute") is None:
         return None
-    return {name: items.get(name) or ZERO for name in (*MACHINES, *OTHERS)}
+    return {name: items.get(name) or ZERO for name in (*MACHINE_ITEMS, *OTHER_ITEMS)}

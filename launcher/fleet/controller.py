@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.run_costs import standing_of
+from launcher.costs.run_costs import budget_status_of
 from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet import failure_messages
 from launcher.fleet.interrupts import Interrupts
@@ -185,7 +185,7 @@ class Controller:
         context = self.context
         progress = context.ledger.shards.progress(context.run)
         expected = progress.tokens_expected or self.options.tokens
-        money = standing_of(context.ledger, context.run, utc())
+        money = budget_status_of(context.ledger, context.run, utc())
         return FleetView(
             run=context.run,
             groups=context.groups,
@@ -193,7 +193,7 @@ class Controller:
             shards=progress.shards,
             done=progress.shards_done,
             draining=self.draining,
-            spent=money.spent if money.whole or money.spent else None,
+            spent=money.spent if money.complete or money.spent else None,
             committed=money.committed,
             budget=self.options.budget,
             finished=self.finished,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.run_costs import machine_times, standing_of, working_seconds
+from launcher.costs.run_costs import budget_status_of, machine_times, working_seconds
 from launcher.fleet.monitoring.webhook import RunSnapshot, webhook_sender, webhook_url
 from launcher.fleet.orphan_check import ORPHAN_EVENT
 from launcher.fleet.progress import ProgressSnapshot
@@ -47,7 +47,7 @@ def notifying(
 def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapshot:
     """What messages are decided by."""
     row, progress = ledger.runs.find(run), ledger.shards.progress(run)
-    money = standing_of(ledger, run, now)
+    money = budget_status_of(ledger, run, now)
     seconds = working_seconds(machine_times(ledger, run), now)
     expected = progress.tokens_expected or plan_file.read_recorded(row.plan).profile.tokens
     left = None
@@ -57,7 +57,7 @@ def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapsh
         run=run,
         shards=progress.shards,
         done=progress.shards_done,
-        bound=money.bound,
+        bound=money.spent_and_committed,
         spent=money.spent,
         budget=current_budget(ledger, run, job),
         hours_left=left,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.budget import Word, word
+from launcher.costs.budget import BudgetAction, budget_action
 from launcher.fleet.placement import PlacementFailure, home_place, is_healthy, order_places
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
@@ -270,8 +270,13 @@ def _all_hopeless(view: FleetView, group: FleetGroup) -> bool:
 
 def is_near_budget(view: FleetView) -> bool:
     """Whether the money spent and committed has reached 90 % of the budget: nothing new begins."""
-    return view.spent is not None and word(view.spent + view.committed, view.budget) != Word.GO
+    return (
+        view.spent is not None and budget_action(view.spent + view.committed, view.budget) != BudgetAction.GO
+    )
 
 
 def is_over_budget(view: FleetView) -> bool:
-    return view.spent is not None and word(view.spent + view.committed, view.budget) == Word.STOP
+    return (
+        view.spent is not None
+        and budget_action(view.spent + view.committed, view.budget) == BudgetAction.STOP
+    )

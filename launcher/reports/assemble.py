@@ -8,10 +8,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from launcher.costs.clock_skew import set_right
-from launcher.costs.metering import MachineTime, meter
-from launcher.costs.other_charges import UNSAID, Lies, extras
-from launcher.costs.run_costs import budget_of, charge_of_ledger, lease_times, machine_times
+from launcher.costs.clock_skew import correct_clocks
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.metering import meter
+from launcher.costs.other_charges import UNKNOWN_REGION, DataLocation, estimate_charges
+from launcher.costs.run_costs import lease_times, machine_times, other_charge, planned_budget
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
@@ -39,11 +40,11 @@ def report_of(
     progress = ledger.shards.progress(row.id)
     machines = machine_times(ledger, row.id)
     now = _until(row, machines, now)
-    receipts, leases, clock_errors = set_right(machines, found, lease_times(ledger, row.id), now)
+    receipts, leases, clock_errors = correct_clocks(machines, found, lease_times(ledger, row.id), now)
     plan = readable_plan(row)
     charges = ledger.costs.charges(row.id)
     until = max((r.finished for r in receipts), default=now) if row.state == RunState.DONE else now
-    others, unpriced = extras(
+    others, unpriced = estimate_charges(
         machines, receipts, *places_of(plan), row.created, until, {charge.kind for charge in charges}
     )
     return Report(
@@ -58,13 +59,13 @@ def report_of(
         receipts=receipts,
         machines=machines,
         leases=leases,
-        spend=meter(machines, receipts, leases, now, [*map(charge_of_ledger, charges), *others]),
+        spend=meter(machines, receipts, leases, now, [*map(other_charge, charges), *others]),
         failures=failures(store, [key for r in found for key in r.quarantines]) if store else [],
         failed_rows=progress.failed_rows,
         events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
         clock_errors=clock_errors,
         unpriced=unpriced,
-        budget=ledger.costs.budget(row.id) or (budget_of(plan) if plan else None),
+        budget=ledger.costs.budget(row.id) or (planned_budget(plan) if plan else None),
         offers=offers,
         ceilings=_ceilings(plan, {m.gpu for m in machines}) if plan else {},
     )
@@ -95,20 +96,20 @@ def readable_plan(run: Run) -> SavedPlan | None:
         return None
 
 
-def places_of(plan: SavedPlan | None) -> tuple[Lies | None, Lies | None]:
+def places_of(plan: SavedPlan | None) -> tuple[DataLocation | None, DataLocation | None]:
     """The cloud regions of corpus and output, as far as the job says; a path without a scheme is this machine's."""
     job: Mapping[str, Any] = plan.work.job if plan else {}
     return _lies(job.get("corpus") or {}), _lies(job.get("output") or {})
 
 
-def _lies(where: Mapping[str, Any]) -> Lies | None:
+def _lies(where: Mapping[str, Any]) -> DataLocation | None:
     if where.get("region"):
         cloud, _, region = str(where["region"]).partition("/")
-        return Lies(cloud, region)
+        return DataLocation(cloud, region)
     scheme, found, _ = str(where.get("path") or "").partition("://")
     if found:
-        return Lies(SCHEMES[scheme], UNSAID) if scheme in SCHEMES else None
-    return Lies("local", "") if where.get("path") else None
+        return DataLocation(SCHEMES[scheme], UNKNOWN_REGION) if scheme in SCHEMES else None
+    return DataLocation("local", "") if where.get("path") else None
 
 
 def _until(row: Run, machines: Sequence[MachineTime], now: datetime) -> datetime:

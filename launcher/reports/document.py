@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from launcher.costs.metering import Part
 from launcher.costs.plan_accuracy import PlanError
+from launcher.costs.spend import Part
 from launcher.costs.time_series import FleetSeries, SpentPoint
 from launcher.planning.plan_reader import PlannedFigures
 
@@ -69,7 +69,7 @@ class KnownRunUsd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherCharge:
+class ChargeRow:
     """A charge that is not for a machine's hours."""
 
     kind: str
@@ -96,7 +96,7 @@ class RunSpend:
     seconds: SecondsByPart
     other: Decimal | None
     waived: Decimal  # of machines that were preempted so early that the cloud did not charge them; in no part
-    others: tuple[OtherCharge, ...]
+    others: tuple[ChargeRow, ...]
 
     def of(self, part: Part) -> Decimal | None:
         """The dollars of one part."""
@@ -182,7 +182,7 @@ class WaterfallFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counterfactual:
+class CounterfactualRow:
     """Another way to do the same work ("instead" in JSON).
 
     `usd_saved` is how much less the run cost; it is negative if the other way would have been cheaper.
@@ -332,7 +332,7 @@ class ReportDocument:
     stages: Mapping[str, float]  # seconds by stage, of all workers together
     budget: Decimal | None
     waterfall: WaterfallFigures | None  # None: the plan has no dollars to compare with
-    instead: tuple[Counterfactual, ...]
+    instead: tuple[CounterfactualRow, ...]
     lessons: Lessons
     places: tuple[PlaceSpend, ...]
     lots: tuple[GroupSpend, ...]

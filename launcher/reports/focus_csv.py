@@ -11,8 +11,8 @@ from decimal import Decimal
 from io import StringIO
 
 from launcher.costs.cloud_bill import RUN_TAG
-from launcher.costs.daily import PROVIDERS, pieces, service
-from launcher.costs.metering import Other
+from launcher.costs.daily import PROVIDERS, service_name, split_by_day
+from launcher.costs.spend import OtherCharge
 from launcher.money import amount_text
 from launcher.reports.report import Report
 
@@ -41,7 +41,7 @@ def rows(report: Report) -> Iterator[dict[str, str]]:
     """The costs of all rows add up to what is known of the run's."""
     tags = json.dumps({RUN_TAG: report.run})
     for machine, metered in zip(report.machines, report.spend.lives, strict=True):
-        for piece in pieces(machine, metered, report.updated):
+        for piece in split_by_day(machine, metered, report.updated):
             hours = f"{(piece.end - piece.start).total_seconds() / 3600:.9f}"
             spot = machine.purchase == "spot"
             what = f"{machine.instance_type or machine.gpu} in {machine.place}, life {machine.number}"
@@ -63,7 +63,7 @@ def rows(report: Report) -> Iterator[dict[str, str]]:
                     "ResourceName": machine.name,
                     "ResourceType": "Virtual Machine",
                     "ServiceCategory": "Compute",
-                    "ServiceName": service(machine.cloud, "compute"),
+                    "ServiceName": service_name(machine.cloud, "compute"),
                     "SkuId": machine.instance_type or "",
                     "Tags": tags,
                 }
@@ -72,7 +72,7 @@ def rows(report: Report) -> Iterator[dict[str, str]]:
         yield _other(other, report, tags)
 
 
-def _other(other: Other, report: Report, tags: str) -> dict[str, str]:
+def _other(other: OtherCharge, report: Report, tags: str) -> dict[str, str]:
     at = other.at or report.updated
     cloud, _, region = (other.place or "").partition("/")
     counted = ", counted at list prices" if other.estimated else ""
@@ -88,7 +88,7 @@ def _other(other: Other, report: Report, tags: str) -> dict[str, str]:
             "ProviderName": PROVIDERS.get(cloud, cloud),
             "RegionId": region,
             "ServiceCategory": CATEGORIES.get(other.kind, "Compute"),
-            "ServiceName": service(cloud, other.kind) if cloud else other.kind,
+            "ServiceName": service_name(cloud, other.kind) if cloud else other.kind,
             "Tags": tags,
         }
     )

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.metering import Fruitless, LeaseTime, MachineTime, Spend, judge
+from launcher.costs.lease_outcomes import UnproductiveLeases, find_unproductive_leases
+from launcher.costs.machine_time import LeaseTime, MachineTime
+from launcher.costs.spend import Spend
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure
 from pricing.offer import Offer
@@ -39,14 +41,14 @@ class Report:
     budget: Decimal | None = None
     offers: Sequence[Offer] = ()  # today's prices, for the counterfactuals
     ceilings: Mapping[str, float] = field(default_factory=dict[str, float])  # tokens/s of a GPU at most
-    fruitless: Fruitless = field(init=False)  # the leases that gave no receipt
+    fruitless: UnproductiveLeases = field(init=False)  # the leases that gave no receipt
 
     def __post_init__(self) -> None:
         order = sorted(
             range(len(self.machines)), key=lambda i: (self.machines[i].started, self.machines[i].name)
         )
         lives = tuple(self.spend.lives[i] for i in order)
-        fruitless = judge(self.machines, self.receipts, self.leases, self.updated)
+        fruitless = find_unproductive_leases(self.machines, self.receipts, self.leases, self.updated)
         self._set("receipts", tuple(sorted(self.receipts, key=lambda r: (r.position, r.shard))))
         self._set("machines", tuple(self.machines[i] for i in order))
         self._set("spend", replace(self.spend, lives=lives))

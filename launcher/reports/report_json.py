@@ -1,6 +1,6 @@
 """Make the document of a report (schema embedfleet/report/1), and read one back.
 
-Pure. `launcher.documents.to_json` writes it. It knows nothing of the clock, the ledger or the store.
+Pure. `launcher.documents.encode.to_json` writes it. It knows nothing of the clock, the ledger or the store.
 """
 
 from collections import Counter
@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from launcher.costs import plan_accuracy, time_series
-from launcher.costs.counterfactuals import instead
-from launcher.costs.metering import PARTS, LeaseTime, MachineTime, Metered, Other, Spend
+from launcher.costs.counterfactuals import counterfactuals
+from launcher.costs.machine_time import LeaseTime, MachineTime
+from launcher.costs.spend import PARTS, Metered, OtherCharge, Spend
 from launcher.costs.waterfall import waterfall
 from launcher.errors import Problem
 from launcher.money import SECONDS_PER_HOUR, USD_GRAIN
@@ -22,7 +23,8 @@ from launcher.planning.plan_reader import planned_figures
 from launcher.reports.document import (
     SCHEMA,
     ActualFigures,
-    Counterfactual,
+    ChargeRow,
+    CounterfactualRow,
     FruitlessLease,
     GroupLesson,
     GroupSpend,
@@ -31,7 +33,6 @@ from launcher.reports.document import (
     KnownUsd,
     Lessons,
     MachineLife,
-    OtherCharge,
     PlaceSpend,
     Preemption,
     ReportDocument,
@@ -76,8 +77,8 @@ def report_document(report: Report) -> ReportDocument:
         machines=tuple(_machine(m, one, report) for m, one in zip(report.machines, lives, strict=True)),
         shards=tuple(map(_shard, report.receipts)),
         series=speed_series(report),
-        spent=time_series.dollars(report.machines, lives, began, span, now),
-        fleet=time_series.fleet(report.machines, began, span, now),
+        spent=time_series.spent_series(report.machines, lives, began, span, now),
+        fleet=time_series.fleet_series(report.machines, began, span, now),
         preemptions=_preemptions(report),
         lost=tuple(map(_lease, report.fruitless.lost)),
         open=tuple(map(_lease, report.fruitless.open)),
@@ -179,7 +180,7 @@ def _share_of_ceiling(report: Report) -> float | None:
         gpu = report.ceilings.get(machine.gpu)
         if gpu is None:
             return None
-        limit += gpu * machine.lanes * one.total_time.total_seconds()
+        limit += gpu * machine.workers * one.total_time.total_seconds()
     return report.tokens / limit if limit else None
 
 
@@ -220,8 +221,8 @@ def _seconds(metered: Metered) -> SecondsByPart:
     return SecondsByPart(total=metered.total_time.total_seconds(), **parts)
 
 
-def _other(other: Other) -> OtherCharge:
-    return OtherCharge(
+def _other(other: OtherCharge) -> ChargeRow:
+    return ChargeRow(
         kind=other.kind,
         place=other.place,
         quantity=other.quantity,
@@ -242,11 +243,11 @@ def _waterfall(report: Report) -> WaterfallFigures | None:
     return WaterfallFigures(planned=found.planned, actual=found.actual, steps=steps)
 
 
-def _instead(report: Report) -> tuple[Counterfactual, ...]:
+def _instead(report: Report) -> tuple[CounterfactualRow, ...]:
     actual = report.spend.usd
-    found = instead(report.plan, report.spend, report.machines, report.tokens, report.offers)
+    found = counterfactuals(report.plan, report.spend, report.machines, report.tokens, report.offers)
     return tuple(
-        Counterfactual(
+        CounterfactualRow(
             group=one.group,
             name=one.name,
             usd=one.usd.quantize(USD_GRAIN),
@@ -260,7 +261,7 @@ def _instead(report: Report) -> tuple[Counterfactual, ...]:
 def _lessons(report: Report) -> Lessons:
     if report.plan is None:
         return Lessons(lots=(), plan=None)
-    learned = plan_accuracy.taught(report.plan, report.spend, report.machines, report.receipts)
+    learned = plan_accuracy.group_accuracies(report.plan, report.spend, report.machines, report.receipts)
     lots = tuple(
         GroupLesson(
             gpu=one.gpu,
@@ -272,7 +273,7 @@ def _lessons(report: Report) -> Lessons:
         )
         for one in learned
     )
-    return Lessons(lots=lots, plan=plan_accuracy.closer(report.plan, learned, report.spend.usd))
+    return Lessons(lots=lots, plan=plan_accuracy.plan_error(report.plan, learned, report.spend.usd))
 
 
 def _preemptions(report: Report) -> tuple[Preemption, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from launcher.costs.metering import PARTS, Part
+from launcher.costs.spend import PARTS, Part
 from launcher.reports.document import ReportDocument
 
 SCHEMA = "embedfleet/compare/1"

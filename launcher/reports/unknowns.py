@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from launcher.costs.billing_rules import terms
+from launcher.costs.billing_rules import billing_rule
 from launcher.planning.plan_reader import missing_figures, planned_figures
 from launcher.reports.report import Report
 
@@ -52,7 +52,12 @@ def _spot_prices(report: Report) -> Iterator[str]:
     """Spot machines of which only the price at launch is known, by cloud."""
     names: dict[str, dict[str, None]] = {}
     for m in report.machines:
-        if m.purchase == "spot" and m.usd_per_hour is not None and not m.followed and m.started != m.ended:
+        if (
+            m.purchase == "spot"
+            and m.usd_per_hour is not None
+            and not m.price_followed
+            and m.started != m.ended
+        ):
             names.setdefault(m.cloud, {})[m.name] = None
     why = {cloud: f"{cloud} publishes no price history" for cloud in names}
     why |= {"aws": "AWS's price history was not read"} if "aws" in names else {}
@@ -63,9 +68,9 @@ def _spot_prices(report: Report) -> Iterator[str]:
 
 
 def _billing(report: Report) -> Iterator[str]:
-    assumed = sorted({m.cloud for m in report.machines if terms(m.cloud).assumed})
+    assumed = sorted({m.cloud for m in report.machines if billing_rule(m.cloud).assumed})
     if assumed:
-        yield f"how {', '.join(assumed)} rounds time: assumed {terms(assumed[0]).source}"
+        yield f"how {', '.join(assumed)} rounds time: assumed {billing_rule(assumed[0]).source}"
 
 
 def _clocks(report: Report) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from launcher.costs.billing_rules import terms
+from launcher.costs.billing_rules import billing_rule
 from launcher.costs.daily import PROVIDERS
 from launcher.fleet.backends import provider_api
 from launcher.fleet.backends.provider_api import Instance
@@ -17,7 +17,7 @@ from launcher.planning.candidates import CLOUD_OF_SCHEME
 from launcher.throughput import gpu_memory, predict
 from pricing.egress import NETWORKS
 from pricing.price_book import load
-from pricing.provisioning import controller
+from pricing.provisioning import jobs_controller
 from pricing.sources.registry import SOURCES
 from pricing.storage import DISKS
 from pricing.validate import EXPECTED
@@ -66,11 +66,11 @@ def test_every_cloud_that_down_verify_asks_has_a_remedy_of_its_own() -> None:
 
 @pytest.mark.parametrize("cloud", provider_api.SUPPORTED_CLOUDS)
 def test_cloud_that_down_verify_asks_is_metered_by_documented_rules(cloud: str) -> None:
-    assert not terms(cloud).assumed
+    assert not billing_rule(cloud).assumed
     assert cloud in PROVIDERS
     assert cloud in DISKS
     assert cloud in NETWORKS
-    assert controller(cloud) is not None
+    assert jobs_controller(cloud) is not None
 
 
 def test_clouds_that_give_notice_can_be_rented() -> None:

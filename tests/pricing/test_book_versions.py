@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pricing import book_versions, price_book
-from pricing.book_versions import KEPT, POINTER, current, find, place, write
+from pricing.book_versions import BOOKS_KEPT, POINTER, books_folder, current_offers, find_current, write
 from pricing.offer import Offer, as_quote
-from pricing.validate import refuse
+from pricing.validate import reject_prices
 from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
@@ -25,45 +25,45 @@ def keep(folder: Path, *offers: Offer, now: datetime = NOW) -> Path:
 
 
 def test_the_folder_is_the_one_that_the_user_set() -> None:
-    assert place({"EMBEDFLEET_PRICES": "/prices", "XDG_CACHE_HOME": "/cache"}) == Path("/prices")
+    assert books_folder({"EMBEDFLEET_PRICES": "/prices", "XDG_CACHE_HOME": "/cache"}) == Path("/prices")
 
 
 def test_else_it_is_in_the_users_cache() -> None:
-    assert place({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/embedfleet/prices")
-    assert place({}) == Path.home() / ".cache/embedfleet/prices"
+    assert books_folder({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/embedfleet/prices")
+    assert books_folder({}) == Path.home() / ".cache/embedfleet/prices"
 
 
 def test_a_cache_that_is_not_absolute_is_passed_over() -> None:
-    assert place({"XDG_CACHE_HOME": "cache"}) == place({})
+    assert books_folder({"XDG_CACHE_HOME": "cache"}) == books_folder({})
 
 
 def test_without_a_book_of_ones_own_the_snapshot_is_in_force(tmp_path: Path) -> None:
-    found = find(tmp_path / "none")
+    found = find_current(tmp_path / "none")
     assert (found.offers, found.path, found.trouble) == (price_book.load(), None, None)
 
 
 def test_the_book_that_was_written_is_in_force(tmp_path: Path) -> None:
     path = keep(tmp_path, ONE)
-    assert current(tmp_path) == (ONE,)
-    assert find(tmp_path).path == path
+    assert current_offers(tmp_path) == (ONE,)
+    assert find_current(tmp_path).path == path
 
 
 def test_a_book_is_named_by_its_time_and_its_digest(tmp_path: Path) -> None:
     path = keep(tmp_path, ONE)
-    assert book_versions.OURS.fullmatch(path.name)
+    assert book_versions.BOOK_NAME.fullmatch(path.name)
     assert path.name.startswith("20261123T040506Z-")
     assert keep(tmp_path, TWO).name != path.name
 
 
 def test_what_was_refused_lies_beside_the_book(tmp_path: Path) -> None:
-    path = write(tmp_path, [ONE], refuse(as_quote(TWO), "a test"), NOW)
+    path = write(tmp_path, [ONE], reject_prices(as_quote(TWO), "a test"), NOW)
     assert path.with_suffix(book_versions.REJECTED).read_text(encoding="utf-8").endswith(",a test\n")
 
 
 @pytest.mark.parametrize("pointer", ["", "../elsewhere.csv", "/etc/passwd", "gone.csv", "\x00"])
 def test_a_pointer_to_no_book_leaves_the_snapshot_in_force_and_says_why(tmp_path: Path, pointer: str) -> None:
     (tmp_path / POINTER).write_text(pointer, encoding="utf-8")
-    found = find(tmp_path)
+    found = find_current(tmp_path)
     assert found.offers == price_book.load()
     assert found.trouble
 
@@ -71,17 +71,17 @@ def test_a_pointer_to_no_book_leaves_the_snapshot_in_force_and_says_why(tmp_path
 def test_a_book_that_does_not_pass_leaves_the_snapshot_in_force_and_says_why(tmp_path: Path) -> None:
     path = keep(tmp_path, ONE)
     path.write_text(path.read_text(encoding="utf-8").replace(str(ONE.usd_per_hour), "-1"), encoding="utf-8")
-    found = find(tmp_path)
+    found = find_current(tmp_path)
     assert found.offers == price_book.load()
     assert "is not above 0" in (found.trouble or "")
 
 
 def test_old_books_go_and_the_one_in_force_stays(tmp_path: Path) -> None:
-    for hour in range(KEPT + 2):
+    for hour in range(BOOKS_KEPT + 2):
         keep(tmp_path, ONE, now=NOW + timedelta(hours=hour))
-    newest = keep(tmp_path, ONE, now=NOW + timedelta(hours=KEPT + 2))
-    books = [p for p in tmp_path.iterdir() if book_versions.OURS.fullmatch(p.name)]
-    assert len(books) == KEPT
+    newest = keep(tmp_path, ONE, now=NOW + timedelta(hours=BOOKS_KEPT + 2))
+    books = [p for p in tmp_path.iterdir() if book_versions.BOOK_NAME.fullmatch(p.name)]
+    assert len(books) == BOOKS_KEPT
     assert newest in books
 
 
@@ -89,7 +89,7 @@ def test_nothing_of_somebody_else_goes(tmp_path: Path) -> None:
     theirs = [tmp_path / name for name in ("mine.csv", ".current.txt", ".hidden.csv.1")]
     for path in theirs:
         path.write_text("theirs", encoding="utf-8")
-    for hour in range(KEPT + 3):
+    for hour in range(BOOKS_KEPT + 3):
         keep(tmp_path, ONE, now=NOW + timedelta(hours=hour))
     assert all(path.exists() for path in theirs)
 
@@ -98,7 +98,7 @@ KILLED = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from pricing import book, catalog
+from pricing import book_versions, price_book
 
 left = int(sys.argv[2])
 def counted(call):
@@ -109,18 +109,18 @@ def counted(call):
         left -= 1
         return call(*args, **kwargs)
     return wrapped
-offers = catalog.load(Path(sys.argv[3]))
+offers = price_book.load(Path(sys.argv[3]))
 for name in ("open", "replace", "unlink", "mkdir"):
     setattr(Path, name, counted(getattr(Path, name)))
 os.fsync = counted(os.fsync)
-with book.writing(Path(sys.argv[1])):
-    book.write(Path(sys.argv[1]), offers, [], datetime(2026, 11, 23, 5, tzinfo=UTC))
+with book_versions.writing(Path(sys.argv[1])):
+    book_versions.write(Path(sys.argv[1]), offers, [], datetime(2026, 11, 23, 5, tzinfo=UTC))
 """
 
 
 def test_whenever_the_writer_is_killed_a_whole_book_is_in_force(tmp_path: Path) -> None:
     new = tmp_path / "new.csv"
-    new.write_text(price_book.text([TWO]), encoding="utf-8")
+    new.write_text(price_book.offers_csv([TWO]), encoding="utf-8")
     folder = tmp_path / "prices"
     seen: set[tuple[Offer, ...]] = set()
     step, code = -1, 9
@@ -130,8 +130,8 @@ def test_whenever_the_writer_is_killed_a_whole_book_is_in_force(tmp_path: Path) 
         argv = [sys.executable, "-c", KILLED, str(folder), str(step), str(new)]
         code = subprocess.run(argv, check=False, cwd=ROOT).returncode
         assert code in (0, 9)
-        seen.add(current(folder))
+        seen.add(current_offers(folder))
     assert step > 9  # it was killed at every call that touches the disk, then at none
     assert seen == {(ONE,), (TWO,)}
     keep(folder, ONE, now=LATER)
-    assert not [p for p in folder.iterdir() if book_versions.LEFT.fullmatch(p.name)]
+    assert not [p for p in folder.iterdir() if book_versions.LEFTOVER_NAME.fullmatch(p.name)]

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.egress import (
-    FREE,
+    FREE_CLOUDS,
     NETWORKS,
-    Tier,
-    between,
+    EgressTier,
     gigabytes,
-    internet,
-    marginal,
-    mistakes,
+    internet_usd,
     network,
+    tier_errors,
+    tiered_usd,
     tiers,
+    transfer_usd,
 )
 from tests.support.paths import SHARED
 
@@ -45,14 +45,14 @@ def published(name: str) -> list[dict[str, str]]:
 
 
 def usd(cloud: str, region: str, gb: Decimal | int) -> Decimal:
-    price = internet(cloud, region, Decimal(gb))
+    price = internet_usd(cloud, region, Decimal(gb))
     assert price is not None
     return price
 
 
-def tier(from_gb: int, price: str) -> Tier:
+def tier(from_gb: int, price: str) -> EgressTier:
     [known] = tiers("do", "nyc3")
-    return Tier(Decimal(from_gb), Decimal(price), known.as_of, known.source)
+    return EgressTier(Decimal(from_gb), Decimal(price), known.as_of, known.source)
 
 
 def test_ten_terabytes_out_of_aws_cost_921_dollars_and_60_cents() -> None:
@@ -121,25 +121,25 @@ def test_gcps_free_gigabytes_are_not_a_tier() -> None:
 
 
 def test_nothing_is_charged_for_what_leaves_r2_lambda_and_runpod() -> None:
-    assert [internet(cloud, "anywhere", Decimal(10**6)) for cloud in sorted(FREE)] == [0, 0, 0]
+    assert [internet_usd(cloud, "anywhere", Decimal(10**6)) for cloud in sorted(FREE_CLOUDS)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(("cloud", "region"), [("nebius", "eu-north1"), ("vast", "US"), ("aws", "nowhere-1")])
 def test_a_place_without_a_price_list_is_unknown_and_not_free(cloud: str, region: str) -> None:
-    assert internet(cloud, region, Decimal(1)) is None
+    assert internet_usd(cloud, region, Decimal(1)) is None
     assert network(cloud, region) is None
 
 
 def test_less_than_nothing_cannot_be_moved() -> None:
     with pytest.raises(ValueError, match="-1 GB"):
-        internet("aws", "us-east-1", Decimal(-1))
+        internet_usd("aws", "us-east-1", Decimal(-1))
 
 
 def test_every_price_list_is_believable_dated_and_sourced() -> None:
     for cloud, region in {(r["cloud"], r["region"]) for r in published("egress_internet.csv")}:
         steps = tiers(cloud, region)
         assert steps
-        assert list(mistakes(steps)) == []
+        assert list(tier_errors(steps)) == []
         assert all(s.as_of.year == 2026 and s.source for s in steps)
 
 
@@ -156,8 +156,8 @@ def test_every_price_list_is_believable_dated_and_sourced() -> None:
         ([tier(0, "0.08"), tier(0, "0.08")], "the tier from 0 GB follows the tier from 0 GB"),
     ],
 )
-def test_a_price_list_that_cannot_be_believed_says_why(steps: list[Tier], mistake: str) -> None:
-    assert list(mistakes(steps)) == [mistake]
+def test_a_price_list_that_cannot_be_believed_says_why(steps: list[EgressTier], mistake: str) -> None:
+    assert list(tier_errors(steps)) == [mistake]
 
 
 @given(where=place, gb=amount, more=amount)
@@ -191,25 +191,25 @@ def test_prices_do_not_jump_at_the_edge_of_a_tier(where: tuple[str, str], fracti
 
 @given(gb=amount, price=st.decimals("0.001", "1", places=3))
 def test_a_list_of_one_tier_is_a_price_by_the_gigabyte(gb: Decimal, price: Decimal) -> None:
-    assert marginal([tier(0, str(price))], gb) == price * gb
+    assert tiered_usd([tier(0, str(price))], gb) == price * gb
 
 
 def test_a_region_reads_its_own_object_store_for_nothing() -> None:
-    assert between("aws", "us-east-1", "aws", "us-east-1", Decimal(10**6)) == 0
-    assert between("nebius", "eu-north1", "nebius", "eu-north1", Decimal(1)) == 0
+    assert transfer_usd("aws", "us-east-1", "aws", "us-east-1", Decimal(10**6)) == 0
+    assert transfer_usd("nebius", "eu-north1", "nebius", "eu-north1", Decimal(1)) == 0
 
 
 def test_region_to_region_inside_aws_costs_what_the_published_list_says() -> None:
     rows = published("egress_aws_interregion.csv")
     assert len(rows) == 1122
     for row in rows:
-        price = between("aws", row["from_region"], "aws", row["to_region"], Decimal(1))
+        price = transfer_usd("aws", row["from_region"], "aws", row["to_region"], Decimal(1))
         assert price == Decimal(row["price_usd_per_gb"])
 
 
 def test_the_neighbouring_regions_of_aws_are_the_cheapest_pair() -> None:
-    assert between("aws", "us-east-1", "aws", "us-east-2", Decimal(100)) == Decimal(1)
-    assert between("aws", "us-east-1", "aws", "us-west-2", Decimal(100)) == Decimal(2)
+    assert transfer_usd("aws", "us-east-1", "aws", "us-east-2", Decimal(100)) == Decimal(1)
+    assert transfer_usd("aws", "us-east-1", "aws", "us-west-2", Decimal(100)) == Decimal(2)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_the_neighbouring_regions_of_aws_are_the_cheapest_pair() -> None:
     ],
 )
 def test_region_to_region_inside_gcp_is_priced_by_continent(here: str, there: str, price: str) -> None:
-    assert between("gcp", here, "gcp", there, Decimal(1)) == Decimal(price)
+    assert transfer_usd("gcp", here, "gcp", there, Decimal(1)) == Decimal(price)
 
 
 @pytest.mark.parametrize(
@@ -239,15 +239,15 @@ def test_region_to_region_inside_gcp_is_priced_by_continent(here: str, there: st
     ],
 )
 def test_a_pair_of_regions_without_a_price_is_unknown(cloud: str, here: str, there: str) -> None:
-    assert between(cloud, here, cloud, there, Decimal(1)) is None
+    assert transfer_usd(cloud, here, cloud, there, Decimal(1)) is None
 
 
 def test_another_cloud_is_reached_over_the_internet() -> None:
-    assert between("aws", "us-east-1", "gcp", "us-central1", Decimal(10_240)) == Decimal("921.6")
+    assert transfer_usd("aws", "us-east-1", "gcp", "us-central1", Decimal(10_240)) == Decimal("921.6")
 
 
 def test_what_leaves_r2_is_free_wherever_it_goes() -> None:
-    assert between("r2", "auto", "aws", "us-east-1", Decimal(10**6)) == 0
+    assert transfer_usd("r2", "auto", "aws", "us-east-1", Decimal(10**6)) == 0
 
 
 def test_a_gigabyte_is_binary_where_the_cloud_says_so_and_decimal_where_it_does_not() -> None:

@@ -2,15 +2,15 @@ import pytest
 
 from pricing.gpu import (
     CEILING_OF_MAMF,
-    LIKE_FACTOR,
     MAMF_FACTOR,
-    MOST,
+    MAX_SHARE_OF_PEAK,
+    RELATIVE_FACTOR,
     Gpu,
     UnknownGpuError,
     canonical,
+    ceiling_from_relative,
     gpu,
     gpus,
-    like,
     nearest,
 )
 from pricing.price_book import load
@@ -84,12 +84,12 @@ def test_a_ceiling_after_a_relative_is_derived_and_says_so() -> None:
 
 
 def test_a_relative_with_power_to_spare_reaches_no_more_than_any_gpu_was_seen_to() -> None:
-    assert like(162.4, 362, 350, own_peak=165.2, own_watts=450) == MOST * 165.2
+    assert ceiling_from_relative(162.4, 362, 350, own_peak=165.2, own_watts=450) == MAX_SHARE_OF_PEAK * 165.2
 
 
 def test_a_derived_ceiling_is_less_sure_than_a_measured_one() -> None:
     factors = [gpu(name).ceiling_factor for name in ("L4", "H100-PCIe", "RTX4090")]
-    assert factors == [1.0, LIKE_FACTOR, MAMF_FACTOR]
+    assert factors == [1.0, RELATIVE_FACTOR, MAMF_FACTOR]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,9 @@ def test_the_derivation_finds_a_measured_ceiling_again(name: str, kin: str) -> N
     assert other.ceiling_tflops
     assert other.fp16_tflops
     assert other.watts
-    found = like(other.ceiling_tflops, other.fp16_tflops, other.watts, one.fp16_tflops, one.watts)
+    found = ceiling_from_relative(
+        other.ceiling_tflops, other.fp16_tflops, other.watts, one.fp16_tflops, one.watts
+    )
     assert found == pytest.approx(one.ceiling_tflops, rel=0.25)
 
 

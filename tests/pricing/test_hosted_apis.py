@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.throughput.model_shapes import known
-from pricing.hosted_apis import FLAGS, OPEN, Hosted, HostedQuote, check_hosted, cost, hosted, same_weights
+from pricing.hosted_apis import (
+    FLAGS,
+    OPEN_MODELS,
+    HostedPrice,
+    HostedQuote,
+    cost,
+    hosted_prices,
+    same_weights,
+    validate_hosted_quotes,
+)
 from tests.support.paths import SHARED
 
 FACTS = SHARED / "facts" / "embedding_api_prices.csv"
@@ -63,8 +72,8 @@ def quote(
     )
 
 
-def one(provider: str, model: str) -> Hosted:
-    [found] = [h for h in hosted() if (h.provider, h.model) == (provider, model)]
+def one(provider: str, model: str) -> HostedPrice:
+    [found] = [h for h in hosted_prices() if (h.provider, h.model) == (provider, model)]
     return found
 
 
@@ -89,12 +98,12 @@ def test_tokens_cost_the_same_together_as_apart(tokens: int, more: int) -> None:
 
 
 def test_the_snapshot_is_what_the_gate_makes_of_the_published_list() -> None:
-    believed, _ = check_hosted(published())
-    assert believed == hosted()
+    believed, _ = validate_hosted_quotes(published())
+    assert believed == hosted_prices()
 
 
 def test_what_was_refused_is_what_the_gate_refuses_of_the_published_list() -> None:
-    _, rejected = check_hosted(published())
+    _, rejected = validate_hosted_quotes(published())
     kept = [
         (r["provider"], r["model"], r["usd_per_million_tokens"], r["reason"])
         for r in rows("hosted_rejected.csv")
@@ -107,7 +116,7 @@ def test_what_was_refused_is_what_the_gate_refuses_of_the_published_list() -> No
 
 def test_every_row_of_the_published_list_is_either_believed_or_refused() -> None:
     everything = list(published())
-    believed, rejected = check_hosted(everything)
+    believed, rejected = validate_hosted_quotes(everything)
     assert len(believed) + len(rejected) == len(everything) == 153
 
 
@@ -124,9 +133,9 @@ def test_what_passed_passes_again() -> None:
             h.as_of,
             h.flags,
         )
-        for h in hosted()
+        for h in hosted_prices()
     ]
-    assert check_hosted(again) == (hosted(), ())
+    assert validate_hosted_quotes(again) == (hosted_prices(), ())
 
 
 def test_the_price_that_is_a_thousand_times_too_high_is_refused() -> None:
@@ -136,7 +145,7 @@ def test_the_price_that_is_a_thousand_times_too_high_is_refused() -> None:
 
 def test_a_right_price_does_not_fall_with_the_wrong_one_of_another_provider() -> None:
     assert one("oci", "cohere.embed-english-v3.0").usd_per_million_tokens == Decimal("0.1")
-    assert [h for h in hosted() if h.model == "cohere.embed-multilingual-light-v3.0"]
+    assert [h for h in hosted_prices() if h.model == "cohere.embed-multilingual-light-v3.0"]
 
 
 def test_a_price_a_thousand_times_too_low_is_refused_too() -> None:
@@ -145,14 +154,16 @@ def test_a_price_a_thousand_times_too_low_is_refused_too() -> None:
         quote("openai", "small", "0.02"),
         quote("openai", "odd", "0.00002"),
     ]
-    believed, [refusal] = check_hosted(quotes)
+    believed, [refusal] = validate_hosted_quotes(quotes)
     assert [h.model for h in believed] == ["small", "large"]
     assert refusal.quote.model == "odd"
     assert "1/3,750 of the median" in refusal.reason
 
 
 def test_prices_that_differ_by_less_than_a_slip_of_units_are_all_believed() -> None:
-    believed, rejected = check_hosted([quote("voyage", "lite", "0.02"), quote("voyage", "large", "0.18")])
+    believed, rejected = validate_hosted_quotes(
+        [quote("voyage", "lite", "0.02"), quote("voyage", "large", "0.18")]
+    )
     assert (len(believed), rejected) == (2, ())
 
 
@@ -173,7 +184,7 @@ def test_prices_that_differ_by_less_than_a_slip_of_units_are_all_believed() -> N
     ],
 )
 def test_a_quote_that_cannot_be_believed_is_refused_with_its_reason(bad: HostedQuote, reason: str) -> None:
-    believed, [refusal] = check_hosted([bad])
+    believed, [refusal] = validate_hosted_quotes([bad])
     assert believed == ()
     assert refusal.reason == reason
 
@@ -184,7 +195,7 @@ def test_regions_that_agree_make_one_price_and_say_so() -> None:
         quote("azure", "azure/m", "0.11", longest=8191),
         quote("azure", "azure/us/m", "0.11", batch="0.05"),
     ]
-    [merged], refused = check_hosted(quotes)
+    [merged], refused = validate_hosted_quotes(quotes)
     assert (merged.model, merged.max_input_tokens, merged.batch_usd_per_million_tokens) == (
         "m",
         8191,
@@ -195,7 +206,7 @@ def test_regions_that_agree_make_one_price_and_say_so() -> None:
 
 
 def test_regions_that_disagree_are_both_refused() -> None:
-    believed, refused = check_hosted(
+    believed, refused = validate_hosted_quotes(
         [quote("azure", "azure/m", "0.11"), quote("azure", "azure/eu/m", "0.12")]
     )
     assert believed == ()
@@ -247,32 +258,32 @@ def test_a_name_without_a_version_is_known_where_only_one_version_fits() -> None
 
 def test_open_models_are_written_as_the_table_of_models_writes_them() -> None:
     spelt = {m.name.casefold(): m.name for m in known()}
-    assert all(spelt.get(name.casefold(), name) == name for name in OPEN)
-    assert len([name for name in OPEN if name in spelt.values()]) >= 10
+    assert all(spelt.get(name.casefold(), name) == name for name in OPEN_MODELS)
+    assert len([name for name in OPEN_MODELS if name in spelt.values()]) >= 10
 
 
 def test_every_open_model_takes_what_its_hub_id_promises() -> None:
     lengths = {m.name: m.max_tokens for m in known()}
     short = [
         (h.provider, h.model)
-        for h in hosted()
+        for h in hosted_prices()
         if h.open_model in lengths and h.max_input_tokens and h.max_input_tokens < lengths[h.open_model]
     ]
     assert short == []
 
 
 def test_prices_are_listed_cheapest_first() -> None:
-    prices = [h.usd_per_million_tokens for h in hosted()]
+    prices = [h.usd_per_million_tokens for h in hosted_prices()]
     assert prices == sorted(prices)
 
 
 def test_every_price_is_dated_sourced_and_below_a_dollar() -> None:
-    assert all(h.as_of == SEEN and h.source for h in hosted())
-    assert all(0 < h.usd_per_million_tokens < 1 for h in hosted())
+    assert all(h.as_of == SEEN and h.source for h in hosted_prices())
+    assert all(0 < h.usd_per_million_tokens < 1 for h in hosted_prices())
 
 
 def test_every_flag_is_explained() -> None:
-    assert {f for h in hosted() for f in h.flags} <= FLAGS.keys()
+    assert {f for h in hosted_prices() for f in h.flags} <= FLAGS.keys()
 
 
 PRICES = st.decimals("0.001", "1000", places=3)
@@ -289,7 +300,7 @@ def test_nothing_is_lost_and_nothing_believed_costs_more_in_a_batch(
         HostedQuote("p", f"m{n % 5}", price, batch, None, None, "a test", SEEN)
         for n, (price, batch) in enumerate(zip(prices, batches, strict=False))
     ]
-    believed, rejected = check_hosted(quotes)
+    believed, rejected = validate_hosted_quotes(quotes)
     assert len(believed) + len(rejected) == len(quotes)
     for api in believed:
         batch = api.batch_usd_per_million_tokens

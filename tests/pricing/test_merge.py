@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.merge import merge, ordered, retire
+from pricing.merge import merge, ordered, remove_withdrawn
 from pricing.offer import Offer
 
 OLD = Offer(
@@ -64,17 +64,17 @@ def test_the_on_demand_offer_is_untouched_by_spot() -> None:
 
 def test_an_offer_whose_type_left_its_region_is_retired() -> None:
     listing = frozenset({("g6.xlarge", "us-west-2"), ("g5.xlarge", "us-east-1")})
-    assert retire([OLD], frozenset({"aws"}), listing) == ((), (OLD,))
+    assert remove_withdrawn([OLD], frozenset({"aws"}), listing) == ((), (OLD,))
 
 
 def test_a_region_that_was_not_asked_keeps_its_offers() -> None:
     listing = frozenset({("g6.xlarge", "us-west-2")})
-    assert retire([OLD], frozenset({"aws"}), listing) == ((OLD,), ())
+    assert remove_withdrawn([OLD], frozenset({"aws"}), listing) == ((OLD,), ())
 
 
 def test_another_clouds_list_retires_nothing() -> None:
     listing = frozenset({("g6.xlarge", "us-west-2"), ("g5.xlarge", "us-east-1")})
-    assert retire([OLD], frozenset({"gcp"}), listing) == ((OLD,), ())
+    assert remove_withdrawn([OLD], frozenset({"gcp"}), listing) == ((OLD,), ())
 
 
 ZONES: list[tuple[str | None, tuple[str, ...]]] = [

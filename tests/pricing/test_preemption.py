@@ -6,7 +6,7 @@ from math import exp, factorial, sqrt
 
 import pytest
 
-from pricing.preemption import ON_DEMAND, Evidence, evidence, hazard
+from pricing.preemption import ON_DEMAND, PreemptionEvidence, evidence, preemption_rate
 from tests.support.paths import SHARED
 
 PROBES = SHARED / "traces" / "spot_availability.csv.gz"
@@ -15,7 +15,7 @@ ADVISOR = SHARED / "facts" / "aws_spot_advisor_2025-06-28.csv"
 HELD_HOURS = 27  # of the run that the events are of, as it was published
 
 
-def row(region: str, instance_type: str) -> Evidence:
+def row(region: str, instance_type: str) -> PreemptionEvidence:
     [found] = [e for e in evidence() if (e.region, e.instance_type) == (region, instance_type)]
     return found
 
@@ -88,28 +88,28 @@ def test_the_spot_advisor_puts_regions_in_another_order_than_the_probes() -> Non
 
 
 def test_what_was_measured_in_a_region_is_used_there() -> None:
-    assert hazard("aws", "us-east-1", "p3.2xlarge", "V100") == row("us-east-1", "p3.2xlarge").hazard
+    assert preemption_rate("aws", "us-east-1", "p3.2xlarge", "V100") == row("us-east-1", "p3.2xlarge").hazard
 
 
 def test_elsewhere_the_figure_of_all_regions_is_used() -> None:
-    assert hazard("aws", "eu-west-1", "p3.2xlarge", "V100") == row("*", "p3.2xlarge").hazard
+    assert preemption_rate("aws", "eu-west-1", "p3.2xlarge", "V100") == row("*", "p3.2xlarge").hazard
 
 
 def test_another_machine_with_the_same_gpu_takes_the_figure_of_the_scarce_one_as_its_high_end() -> None:
-    borrowed = hazard("gcp", "us-central1", "g2-standard-4", "L4")
+    borrowed = preemption_rate("gcp", "us-central1", "g2-standard-4", "L4")
     assert borrowed.per_hour_high == row("*", "g6.12xlarge").hazard.per_hour_mid
     assert borrowed.per_hour_mid == pytest.approx(sqrt(borrowed.per_hour_low * borrowed.per_hour_high))
     assert borrowed.source.startswith("at most that of aws g6.12xlarge: ")
 
 
 def test_a_gpu_without_evidence_gets_a_wide_interval_that_says_it_is_assumed() -> None:
-    assumed = hazard("runpod", "US", "1x_H100", "H100")
+    assumed = preemption_rate("runpod", "US", "1x_H100", "H100")
     assert assumed.source == "assumed"
     assert assumed.per_hour_high > 30 * assumed.per_hour_low
 
 
 def test_the_high_end_of_what_is_assumed_is_the_middle_of_what_was_measured_on_scarce_gpus() -> None:
-    assumed = hazard("runpod", "US", "1x_H100", "H100")
+    assumed = preemption_rate("runpod", "US", "1x_H100", "H100")
     v100, l4 = row("*", "p3.2xlarge").hazard, row("*", "g6.12xlarge").hazard
     assert assumed.per_hour_high == pytest.approx(sqrt(v100.per_hour_mid * l4.per_hour_mid), abs=5e-5)
     assert assumed.per_hour_mid == pytest.approx(sqrt(assumed.per_hour_low * assumed.per_hour_high), abs=5e-5)

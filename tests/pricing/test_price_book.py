@@ -1,5 +1,4 @@
 import csv
-import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -11,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.reports.terminal.prices import to_json
+from launcher.documents.encode import json_value
+from launcher.reports.price_list import price_rows
 from pricing.gpu import canonical
 from pricing.offer import FLAGS, Offer
-from pricing.price_book import COLUMNS, REQUIRED, BadBookError, lines, load, read, text
-from pricing.validate import EXPECTED, absent
+from pricing.price_book import COLUMNS, REQUIRED, BadBookError, load, offers_csv, read_offers, read_rows
+from pricing.validate import EXPECTED, missing_gpus
 from tests.support.paths import SHARED
 
 SNAPSHOT = files("pricing").joinpath("snapshot", "offers.csv")
@@ -43,7 +43,7 @@ def rejected() -> list[dict[str, str]]:
 
 
 def test_the_snapshot_passes_the_gate_whole() -> None:
-    offers, refused = read(SNAPSHOT)
+    offers, refused = read_offers(SNAPSHOT)
     assert refused == ()
     assert set(offers) == set(load())
 
@@ -55,7 +55,7 @@ def test_the_snapshot_covers_the_clouds_that_rent_gpus() -> None:
 
 
 def test_the_snapshot_lacks_no_gpu_that_a_cloud_is_known_to_rent() -> None:
-    assert absent(load(), EXPECTED) == ()
+    assert missing_gpus(load(), EXPECTED) == ()
 
 
 def test_the_snapshot_holds_the_gpus_a_job_is_likely_to_name() -> None:
@@ -260,15 +260,15 @@ def test_a_long_cell_is_cut_in_the_message(tmp_path: Path) -> None:
 
 
 def test_the_gpus_of_the_snapshot_are_written_canonically() -> None:
-    assert all(canonical(line.quote.gpu) == line.quote.gpu for line in lines(SNAPSHOT))
+    assert all(canonical(line.quote.gpu) == line.quote.gpu for line in read_rows(SNAPSHOT))
 
 
 def test_the_snapshot_is_written_as_it_is_read() -> None:
-    assert text(load()) == SNAPSHOT.read_text(encoding="utf-8")
+    assert offers_csv(load()) == SNAPSHOT.read_text(encoding="utf-8")
 
 
 def test_the_json_of_prices_written_as_csv_is_a_book(tmp_path: Path) -> None:
-    body = json.loads(json.dumps(to_json(load(), datetime(2026, 11, 23, tzinfo=UTC))))
+    body = json_value(price_rows(load(), datetime(2026, 11, 23, tzinfo=UTC)))
     path = tmp_path / "book.csv"
     with path.open("w", newline="", encoding="utf-8") as out:
         writer = csv.DictWriter(out, body[0])
@@ -285,7 +285,7 @@ def test_a_book_that_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, some: list[Offer]
 ) -> None:
     path = tmp_path_factory.mktemp("books") / "book.csv"
-    path.write_text(text(some), encoding="utf-8")
+    path.write_text(offers_csv(some), encoding="utf-8")
     found = {o.key: o for o in load(path)}
     alone = {"on_demand_unknown"}  # what a spot price is flagged with when its list price is not in the book
     assert found.keys() == {o.key for o in some}

@@ -2,7 +2,13 @@ from decimal import Decimal
 
 import pytest
 
-from pricing.provisioning import cold_start, controller, download_seconds, obtainable, obtainable_source
+from pricing.provisioning import (
+    cold_start,
+    download_seconds,
+    jobs_controller,
+    obtainable_machines,
+    obtainable_source,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,20 +50,20 @@ def test_twice_the_bytes_take_twice_as_long() -> None:
     ],
 )
 def test_the_jobs_controller_is_what_skypilot_starts(cloud: str, kind: str, price: str) -> None:
-    found = controller(cloud)
+    found = jobs_controller(cloud)
     assert found is not None
     assert (found.instance_type, found.usd_per_hour) == (kind, Decimal(price))
 
 
 def test_the_controller_of_a_cloud_we_have_no_price_for_is_unknown() -> None:
-    assert controller("lambda") is None
+    assert jobs_controller("lambda") is None
 
 
 def test_a_region_gives_as_many_l4s_as_the_published_run_had_of_each() -> None:
-    assert obtainable("gcp", "us-central1", "L4", spot=True) == 406 // 12
+    assert obtainable_machines("gcp", "us-central1", "L4", spot=True) == 406 // 12
     assert "406" in obtainable_source("L4")
 
 
 def test_a_gpu_nobody_had_many_of_is_capped_at_an_assumed_number() -> None:
-    assert obtainable("lambda", "us-east-1", "B200", spot=False) == 16
+    assert obtainable_machines("lambda", "us-east-1", "B200", spot=False) == 16
     assert obtainable_source("B200").startswith("assumed")

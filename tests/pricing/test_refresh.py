@@ -11,7 +11,7 @@ import pytest
 from pricing import book_versions, price_book
 from pricing.offer import Offer, Quote
 from pricing.refresh import refresh
-from pricing.sources.result import Fetched, Unanswered
+from pricing.sources.result import FetchedPrices, SourceUnavailable
 
 NOW = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
 LIST_PRICE, SPOT_PRICE = "gcp/us-central1/g2-standard-8/on-demand", "gcp/us-central1/g2-standard-8/spot"
@@ -39,15 +39,15 @@ G6 = replace(
     spot=Decimal("0.33"),
 )
 
-Source = Callable[[], Fetched]
+Source = Callable[[], FetchedPrices]
 
 
 def says(*quotes: Quote, offerings: frozenset[tuple[str, str]] | None = None) -> Source:
-    return lambda: Fetched(quotes, offerings, ())
+    return lambda: FetchedPrices(quotes, offerings, ())
 
 
-def silent() -> Fetched:
-    raise Unanswered("no credentials", "log in")
+def silent() -> FetchedPrices:
+    raise SourceUnavailable("no credentials", "log in")
 
 
 def prices(offers: tuple[Offer, ...]) -> dict[str, Decimal]:
@@ -62,7 +62,7 @@ def reasons(path: Path | None) -> list[str]:
 
 def test_what_answered_is_in_the_book_and_all_else_is_as_it_was(tmp_path: Path) -> None:
     refresh(tmp_path, {"gcp": says(L4)}, NOW)
-    now, before = prices(book_versions.current(tmp_path)), prices(price_book.load())
+    now, before = prices(book_versions.current_offers(tmp_path)), prices(price_book.load())
     assert now.keys() == before.keys()
     assert {k for k in now if now[k] != before[k]} == {LIST_PRICE, SPOT_PRICE}
     assert now[SPOT_PRICE] == Decimal("0.35")
@@ -70,15 +70,15 @@ def test_what_answered_is_in_the_book_and_all_else_is_as_it_was(tmp_path: Path) 
 
 def test_the_book_that_is_returned_is_the_one_in_force(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(L4)}, NOW)
-    found = book_versions.find(tmp_path)
+    found = book_versions.find_current(tmp_path)
     assert found.path == done.path
     assert set(found.offers) == set(done.offers)
 
 
 def test_a_source_that_does_not_answer_is_told_with_its_reason(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"aws": silent, "gcp": says(L4)}, NOW)
-    assert [(s.name, s.reason, s.hint) for s in done.silent] == [("aws", "no credentials", "log in")]
-    assert [a.name for a in done.answers] == ["gcp"]
+    assert [(s.name, s.reason, s.hint) for s in done.failures] == [("aws", "no credentials", "log in")]
+    assert [a.name for a in done.results] == ["gcp"]
 
 
 def test_when_nothing_answers_nothing_is_written(tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_when_nothing_can_be_believed_the_book_stays(tmp_path: Path) -> None:
     refresh(tmp_path, {"gcp": says(L4)}, NOW)
     done = refresh(tmp_path, {"gcp": says(replace(L4, gpu="?"))}, NOW + timedelta(hours=1))
     assert done.path is None
-    assert "none of its 1 rows" in done.silent[0].reason
-    assert prices(book_versions.current(tmp_path))[SPOT_PRICE] == Decimal("0.35")
+    assert "none of its 1 rows" in done.failures[0].reason
+    assert prices(book_versions.current_offers(tmp_path))[SPOT_PRICE] == Decimal("0.35")
 
 
 def test_what_was_not_believed_is_listed_beside_the_book(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_an_old_spot_price_above_the_new_list_price_goes(tmp_path: Path) -> None
     assert "aws/use1-az1/g6.xlarge/spot" in prices(price_book.load())
     assert "aws/use1-az1/g6.xlarge/spot" not in prices(done.offers)
     assert any(reason.endswith("is above on-demand 0.20") for reason in reasons(done.path))
-    assert set(book_versions.current(tmp_path)) == set(done.offers)
+    assert set(book_versions.current_offers(tmp_path)) == set(done.offers)
 
 
 def test_of_two_sources_of_one_day_the_later_stands(tmp_path: Path) -> None:
@@ -154,19 +154,19 @@ def test_a_type_that_nobody_listed_yet_is_kept_with_its_flag(tmp_path: Path) -> 
 
 def test_a_price_that_moved_far_is_kept_flagged_and_told(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(replace(L4, spot=Decimal("0.80")))}, NOW)
-    assert done.answers[0].jumps == (SPOT_PRICE,)
-    assert [o.flags for o in book_versions.current(tmp_path) if o.key == SPOT_PRICE] == [("jump",)]
+    assert done.results[0].jumps == (SPOT_PRICE,)
+    assert [o.flags for o in book_versions.current_offers(tmp_path) if o.key == SPOT_PRICE] == [("jump",)]
 
 
 def test_gpus_that_the_cloud_is_known_to_rent_and_did_not_name_are_told(tmp_path: Path) -> None:
-    [answer] = refresh(tmp_path, {"gcp": says(L4)}, NOW).answers
+    [answer] = refresh(tmp_path, {"gcp": says(L4)}, NOW).results
     assert ("gcp", "T4") in answer.absent
     assert {cloud for cloud, _ in answer.absent} == {"gcp"}
 
 
 def test_new_and_changed_prices_are_counted(tmp_path: Path) -> None:
     novel = replace(L4, instance_type="g9-standard-8")
-    [answer] = refresh(tmp_path, {"gcp": says(L4, novel)}, NOW).answers
+    [answer] = refresh(tmp_path, {"gcp": says(L4, novel)}, NOW).results
     assert (answer.offers, answer.new, answer.changed) == (4, 2, 2)
 
 
@@ -181,7 +181,7 @@ def test_two_refreshes_at_once_both_count(tmp_path: Path) -> None:
             pool.submit(refresh, tmp_path, {name: says(q)}, NOW) for name, q in (("gcp", L4), ("aws", G6))
         ]
     assert all(a.result().path for a in asked)
-    now = prices(book_versions.current(tmp_path))
+    now = prices(book_versions.current_offers(tmp_path))
     assert now[SPOT_PRICE] == Decimal("0.35")
     assert now["aws/us-east-1a/g6.xlarge/spot"] == Decimal("0.33")
 

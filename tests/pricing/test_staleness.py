@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from pricing.offer import Offer
-from pricing.staleness import days, stale
+from pricing.staleness import age_in_days, is_stale
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 SPOT = Offer(
@@ -24,25 +24,25 @@ LISTED = replace(SPOT, spot=False, as_of=date(2026, 5, 27))
 
 
 def test_a_price_of_fourteen_days_ago_is_fourteen_days_old() -> None:
-    assert days(SPOT, NOW) == 14
+    assert age_in_days(SPOT, NOW) == 14
 
 
 def test_a_spot_price_of_fourteen_days_stands() -> None:
-    assert not stale(SPOT, NOW)
+    assert not is_stale(SPOT, NOW)
 
 
 def test_a_spot_price_of_fifteen_days_is_stale() -> None:
-    assert stale(replace(SPOT, as_of=date(2026, 11, 8)), NOW)
+    assert is_stale(replace(SPOT, as_of=date(2026, 11, 8)), NOW)
 
 
 def test_a_list_price_stands_for_half_a_year() -> None:
-    assert not stale(LISTED, NOW)
-    assert stale(replace(LISTED, as_of=date(2026, 5, 26)), NOW)
+    assert not is_stale(LISTED, NOW)
+    assert is_stale(replace(LISTED, as_of=date(2026, 5, 26)), NOW)
 
 
 def test_what_a_market_calls_on_demand_ages_like_spot() -> None:
-    assert stale(replace(LISTED, cloud="vast", as_of=date(2026, 11, 8)), NOW)
+    assert is_stale(replace(LISTED, cloud="vast", as_of=date(2026, 11, 8)), NOW)
 
 
 def test_a_price_of_tomorrow_is_new() -> None:
-    assert days(replace(SPOT, as_of=date(2026, 11, 24)), NOW) == 0
+    assert age_in_days(replace(SPOT, as_of=date(2026, 11, 24)), NOW) == 0

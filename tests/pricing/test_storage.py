@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.storage import BITS, Dtype, month, storage, vector_bytes
+from pricing.storage import BITS_PER_DIMENSION, Dtype, storage_month_usd, storage_price, vector_bytes
 
 BILLION = 10**9
-dtypes = st.sampled_from(sorted(BITS))
+dtypes = st.sampled_from(sorted(BITS_PER_DIMENSION))
 dimensions = st.integers(1, 8192)
 
 
@@ -25,13 +25,13 @@ dimensions = st.integers(1, 8192)
     ],
 )
 def test_a_gigabyte_costs_its_list_price_for_a_month(cloud: str, region: str, price: str) -> None:
-    rate = storage(cloud, region)
+    rate = storage_price(cloud, region)
     assert rate is not None
     assert (rate.usd_per_gb_month, rate.assumed) == (Decimal(price), None)
 
 
 def test_a_region_without_a_price_gets_one_that_says_it_is_assumed() -> None:
-    rate = storage("azure", "japaneast")
+    rate = storage_price("azure", "japaneast")
     assert rate is not None
     assert rate.usd_per_gb_month == Decimal("0.02")
     assert (
@@ -41,20 +41,20 @@ def test_a_region_without_a_price_gets_one_that_says_it_is_assumed() -> None:
 
 
 def test_the_price_of_a_region_is_not_that_of_the_cheapest_one_by_default() -> None:
-    cheapest, assumed = storage("azure", "westus2"), storage("azure", "japaneast")
+    cheapest, assumed = storage_price("azure", "westus2"), storage_price("azure", "japaneast")
     assert cheapest is not None
     assert assumed is not None
     assert assumed.usd_per_gb_month > cheapest.usd_per_gb_month
 
 
 def test_the_storage_of_a_cloud_we_know_nothing_of_is_unknown() -> None:
-    assert storage("nebius", "eu-north1") is None
-    assert month("nebius", "eu-north1", 10**12) is None
+    assert storage_price("nebius", "eu-north1") is None
+    assert storage_month_usd("nebius", "eu-north1", 10**12) is None
 
 
 def test_every_price_of_storage_is_dated_and_sourced() -> None:
     for cloud, region in (("aws", "us-east-1"), ("azure", "eastus"), ("gcp", "us-central1"), ("r2", "auto")):
-        rate = storage(cloud, region)
+        rate = storage_price(cloud, region)
         assert rate is not None
         assert date(2026, 6, 1) < rate.as_of <= date(2026, 11, 22)
         assert rate.source
@@ -63,17 +63,17 @@ def test_every_price_of_storage_is_dated_and_sourced() -> None:
 
 def test_frankfurt_is_priced_as_one_region_and_not_as_half_of_a_pair() -> None:
     # A published table has 0.0253 for europe-west3: the price of one side of a dual-region bucket.
-    rate = storage("gcp", "europe-west3")
+    rate = storage_price("gcp", "europe-west3")
     assert rate is not None
     assert (rate.usd_per_gb_month, rate.assumed) == (Decimal("0.023"), None)
 
 
 def test_a_tebibyte_at_aws_is_a_thousand_and_24_of_its_gigabytes() -> None:
-    assert month("aws", "us-east-1", 2**40) == Decimal("23.552")
+    assert storage_month_usd("aws", "us-east-1", 2**40) == Decimal("23.552")
 
 
 def test_a_terabyte_at_azure_is_a_thousand_of_its_gigabytes() -> None:
-    assert month("azure", "eastus", 10**12) == Decimal("20.8")
+    assert storage_month_usd("azure", "eastus", 10**12) == Decimal("20.8")
 
 
 @pytest.mark.parametrize(

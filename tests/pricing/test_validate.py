@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pricing.gpu import canonical
 from pricing.offer import Offer, Quote, as_quote
-from pricing.validate import EXPECTED, Rejected, absent, gate, placed
+from pricing.validate import EXPECTED, Rejected, missing_gpus, split_by_offerings, validate_quotes
 
 QUOTE = Quote(
     cloud="gcp",
@@ -29,7 +29,7 @@ AZURE = replace(
 
 
 def judge(*quotes: Quote) -> tuple[list[Offer], list[Rejected]]:
-    offers, rejected = gate(quotes, canonical)
+    offers, rejected = validate_quotes(quotes, canonical)
     return list(offers), list(rejected)
 
 
@@ -194,13 +194,13 @@ def test_a_host_without_memory_is_refused() -> None:
 
 def test_a_row_from_the_future_is_refused() -> None:
     ahead = replace(QUOTE, as_of=date(2026, 11, 25))
-    _, rejected = gate([ahead], canonical, today=date(2026, 11, 23))
+    _, rejected = validate_quotes([ahead], canonical, today=date(2026, 11, 23))
     assert {r.reason for r in rejected} == {"dated 2026-11-25, after today"}
 
 
 def test_a_row_dated_where_tomorrow_has_begun_is_believed() -> None:
     ahead = replace(QUOTE, as_of=date(2026, 11, 24))
-    assert gate([ahead], canonical, today=date(2026, 11, 23))[1] == ()
+    assert validate_quotes([ahead], canonical, today=date(2026, 11, 23))[1] == ()
 
 
 OFFERED = frozenset({("g2-standard-8", "us-central1"), ("a2-ultragpu-1g", "us-central1")})
@@ -208,57 +208,57 @@ OFFERED = frozenset({("g2-standard-8", "us-central1"), ("a2-ultragpu-1g", "us-ce
 
 def test_a_region_where_the_type_does_not_exist_is_refused() -> None:
     elsewhere = replace(QUOTE, region="us-west9")
-    offers, rejected = gate([QUOTE, elsewhere], canonical, offerings=OFFERED)
+    offers, rejected = validate_quotes([QUOTE, elsewhere], canonical, offerings=OFFERED)
     assert {o.region for o in offers} == {"us-central1"}
     assert {r.reason for r in rejected} == {"g2-standard-8 is priced, but not offered, in us-west9"}
     assert len(rejected) == 2
 
 
 def test_a_region_that_is_confirmed_loses_its_flag() -> None:
-    [kept], _ = placed([replace(QUOTE, flags=("region_unverified",))], OFFERED)
+    [kept], _ = split_by_offerings([replace(QUOTE, flags=("region_unverified",))], OFFERED)
     assert kept.flags == ()
 
 
 def test_a_list_of_offerings_says_nothing_of_types_it_does_not_name() -> None:
     other = replace(QUOTE, instance_type="g2-standard-16", flags=("region_unverified",))
-    assert placed([other], OFFERED) == ([other], [])
+    assert split_by_offerings([other], OFFERED) == ([other], [])
 
 
 def test_a_spot_price_half_as_high_again_is_flagged_as_a_jump() -> None:
     before = {o.key: o for o in judge(QUOTE)[0]}
     up = replace(QUOTE, spot=Decimal("0.52"))
-    flags = {o.purchase: o.flags for o in gate([up], canonical, previous=before)[0]}
+    flags = {o.purchase: o.flags for o in validate_quotes([up], canonical, previous=before)[0]}
     assert flags == {"on-demand": (), "spot": ("jump",)}
 
 
 def test_a_rise_as_large_as_that_of_gcps_l4_in_four_months_is_no_jump() -> None:
     before = {o.key: o for o in judge(QUOTE)[0]}
     up = replace(QUOTE, spot=Decimal("0.3414") * Decimal("1.41"))
-    assert all(o.flags == () for o in gate([up], canonical, previous=before)[0])
+    assert all(o.flags == () for o in validate_quotes([up], canonical, previous=before)[0])
 
 
 def test_a_list_price_that_falls_by_a_fifth_is_flagged_as_a_jump() -> None:
     before = {o.key: o for o in judge(QUOTE)[0]}
     down = replace(QUOTE, on_demand=Decimal("0.68"), spot=None)
-    assert gate([down], canonical, previous=before)[0][0].flags == ("jump",)
+    assert validate_quotes([down], canonical, previous=before)[0][0].flags == ("jump",)
 
 
 def test_the_bids_of_a_market_may_move_as_spot_does() -> None:
     listed = replace(QUOTE, cloud="vast", spot=None)
     before = {o.key: o for o in judge(listed)[0]}
     up = replace(listed, on_demand=Decimal("1.10"))
-    assert gate([up], canonical, previous=before)[0][0].flags == ()
+    assert validate_quotes([up], canonical, previous=before)[0][0].flags == ()
 
 
 def test_a_price_that_stays_where_it_jumped_to_is_flagged_no_more() -> None:
     jumped = replace(QUOTE, flags=("jump",))
     before = {o.key: o for o in judge(QUOTE)[0]}
-    assert all(o.flags == () for o in gate([jumped], canonical, previous=before)[0])
+    assert all(o.flags == () for o in validate_quotes([jumped], canonical, previous=before)[0])
 
 
 def test_a_gpu_that_a_cloud_is_known_to_rent_is_missed() -> None:
-    assert ("gcp", "T4") in absent(judge(QUOTE)[0], ["gcp"])
-    assert ("gcp", "L4") not in absent(judge(QUOTE)[0], ["gcp"])
+    assert ("gcp", "T4") in missing_gpus(judge(QUOTE)[0], ["gcp"])
+    assert ("gcp", "L4") not in missing_gpus(judge(QUOTE)[0], ["gcp"])
 
 
 def test_what_every_cloud_is_expected_to_rent_has_canonical_names() -> None:
@@ -281,22 +281,22 @@ several = st.lists(
 
 @given(several)
 def test_every_price_is_an_offer_or_a_refusal(quotes: list[Quote]) -> None:
-    offers, rejected = gate(quotes, canonical)
+    offers, rejected = validate_quotes(quotes, canonical)
     told = sum(max(1, (q.on_demand is not None) + (q.spot is not None)) for q in quotes)
     assert len(offers) + len(rejected) == told
 
 
 @given(several)
 def test_what_passes_is_positive_and_named_once(quotes: list[Quote]) -> None:
-    offers, _ = gate(quotes, canonical)
+    offers, _ = validate_quotes(quotes, canonical)
     assert all(o.usd_per_hour > 0 for o in offers)
     assert len({o.key for o in offers}) == len(offers)
 
 
 @given(several)
 def test_what_passed_passes_again(quotes: list[Quote]) -> None:
-    offers, _ = gate(quotes, canonical)
-    again, rejected = gate(map(as_quote, offers), canonical)
+    offers, _ = validate_quotes(quotes, canonical)
+    again, rejected = validate_quotes(map(as_quote, offers), canonical)
     assert rejected == ()
     assert set(again) == set(offers)
 

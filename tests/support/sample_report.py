@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from launcher.costs.metering import LeaseTime, MachineTime, Other, meter
+from launcher.costs.machine_time import LeaseTime, MachineTime
+from launcher.costs.metering import meter
+from launcher.costs.spend import OtherCharge
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.document import ReportDocument, ReportEvent, RowFailure
@@ -129,8 +131,10 @@ def report() -> Report:
     ]
     leases = [lease(3, W1, 250, 300)]
     others = [
-        Other("egress", 2_820_000.0, "bytes", Decimal("0.0002"), estimated=True, place="gcp/us-central1"),
-        Other("storage", None, "bytes for a month", Decimal("0.00003"), estimated=True),
+        OtherCharge(
+            "egress", 2_820_000.0, "bytes", Decimal("0.0002"), estimated=True, place="gcp/us-central1"
+        ),
+        OtherCharge("storage", None, "bytes for a month", Decimal("0.00003"), estimated=True),
     ]
     return Report(
         run="r-20261001-a1b2",

@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from launcher.costs.forecast import forecast
-from launcher.costs.metering import MachineTime
-from launcher.costs.run_costs import budget_of, machine_times, standing_of
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.run_costs import budget_status_of, machine_times, planned_budget
 from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan_file
@@ -27,10 +27,10 @@ def cost_status(
     row = ledger.runs.find(run)
     plan = plan_file.read_recorded(row.plan)
     times = machine_times(ledger, run)
-    money = standing_of(ledger, run, now)
+    money = budget_status_of(ledger, run, now)
     going = any(m.ended is None for m in times)
     projected = None
-    if times and (money.whole or money.spent):
+    if times and (money.complete or money.spent):
         total = expected if expected is not None else plan.profile.tokens
         hourly, speed = money.usd_per_hour, rate if going else None
         found = forecast(money.spent, tokens, total, _planned_usd(plan), hourly, speed)
@@ -43,7 +43,7 @@ def cost_status(
         usd_committed=money.committed,
         usd_per_hour=money.usd_per_hour if going and money.usd_per_hour else None,
         usd_projected=projected,
-        budget=ledger.costs.budget(run) or budget_of(plan),
+        budget=ledger.costs.budget(run) or planned_budget(plan),
         preemptions=sum(1 for m in preempted if m.ended and m.ended > m.started),
         places=_places(times),
     )

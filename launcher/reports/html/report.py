@@ -5,7 +5,7 @@ Knows the document of a report, and nothing of where it came from. `elements` es
 
 from collections.abc import Iterable
 
-from launcher.costs.metering import Part
+from launcher.costs.spend import Part
 from launcher.format import count, duration, hours_text, money, percent, plain, plural, rate, size, utc_time
 from launcher.reports.document import ReportDocument
 from launcher.reports.html import report_costs, report_machines, stylesheet
@@ -21,7 +21,7 @@ from launcher.reports.html.elements import (
     table,
     tag,
 )
-from launcher.reports.summary import PART_NAMES, compare_figures, part_shares, total_dollars
+from launcher.reports.summary import compare_figures, part_shares, total_dollars
 
 SHOWN_FAILURES, SHOWN_EVENTS = 100, 200  # rows that a person still reads; beyond, the page says how many
 SHOWN_LETTERS = 300  # of a failed row's file, reason or document; a reason may quote a whole row
@@ -118,10 +118,10 @@ def _plan(report: ReportDocument) -> Markup:
 def _spend(report: ReportDocument) -> Markup:
     spend, shares = report.spend, part_shares(report)
     total = spend.seconds.total
-    bars = [_bar(f"Time, {duration(total)}", ((s.part, s.seconds, s.time) for s in shares))]
+    bars = [_bar(f"Time, {duration(total)}", [(s.label, s.part, s.seconds, s.time) for s in shares])]
     prices = {machine.usd_per_hour for machine in report.machines}
     if len(prices) > 1 and spend.known.total:  # with one price the bar of dollars is the same again
-        dollars = ((s.part, float(s.known_usd), money(s.known_usd)) for s in shares)
+        dollars = [(s.label, s.part, float(s.known_usd), money(s.known_usd)) for s in shares]
         bars.append(_bar(f"Dollars, {total_dollars(report)}", dollars))
     cells: list[tuple[object, ...]] = [
         (join(key(s.part), s.label), s.time, s.share, s.dollars, MEANING[s.part]) for s in shares
@@ -139,8 +139,9 @@ def _spend(report: ReportDocument) -> Markup:
     )
 
 
-def _bar(name: str, amounts: Iterable[tuple[Part, float, str]]) -> Markup:
-    pieces = [(part, amount, f"{PART_NAMES[part]}: {text}") for part, amount, text in amounts]
+def _bar(name: str, amounts: Iterable[tuple[str, str, float, str]]) -> Markup:
+    """A bar in parts; each is given by its label, its class in the style sheet, its amount and the amount in words."""
+    pieces = [(kind, amount, f"{label}: {text}") for label, kind, amount, text in amounts]
     return join(tag("div", name, class_="eyebrow barname"), parts_bar(name, pieces))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from launcher.cli.main import main
-from launcher.costs.daily import by_day
+from launcher.costs.daily import cost_by_day
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.upgrade import MIGRATIONS, upgrade
 from launcher.reports.assemble import report_of
@@ -65,7 +65,7 @@ def test_csv_formula_is_escaped(report: Report) -> None:
 
 
 def test_daily_costs_add_up_to_the_known_total(report: Report) -> None:
-    days = by_day(report.machines, report.spend.lives, report.spend.others, report.updated, "aws")
+    days = cost_by_day(report.machines, report.spend.lives, report.spend.others, report.updated, "aws")
     assert abs(sum(days.values(), Decimal(0)) - report.spend.known_usd) < Decimal("1e-9")
     assert {day for day, _ in days} == {date(2026, 11, 2)}
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.costs.budget import Word, standing, word
-from launcher.costs.metering import MachineTime, meter
+from launcher.costs.budget import BudgetAction, budget_action, budget_status
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.metering import meter
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -33,26 +34,26 @@ def machine(
 
 def committed(one: MachineTime, now: float, shard: float | None = 40) -> Decimal:
     seconds = None if shard is None else timedelta(seconds=shard)
-    return standing([one], meter([one], [], [], at(now)), at(now), seconds).committed
+    return budget_status([one], meter([one], [], [], at(now)), at(now), seconds).committed
 
 
 @pytest.mark.parametrize(
     ("bound", "said"),
     [
-        ("0", Word.GO),
-        ("89.99", Word.GO),
-        ("90", Word.HOLD),
-        ("99.99", Word.HOLD),
-        ("100", Word.STOP),
-        ("300", Word.STOP),
+        ("0", BudgetAction.GO),
+        ("89.99", BudgetAction.GO),
+        ("90", BudgetAction.HOLD),
+        ("99.99", BudgetAction.HOLD),
+        ("100", BudgetAction.STOP),
+        ("300", BudgetAction.STOP),
     ],
 )
-def test_at_90_percent_nothing_begins_and_at_100_all_ends(bound: str, said: Word) -> None:
-    assert word(Decimal(bound), Decimal(100)) == said
+def test_at_90_percent_nothing_begins_and_at_100_all_ends(bound: str, said: BudgetAction) -> None:
+    assert budget_action(Decimal(bound), Decimal(100)) == said
 
 
 def test_without_a_budget_there_is_nothing_to_keep() -> None:
-    assert word(Decimal(10**9), None) == Word.GO
+    assert budget_action(Decimal(10**9), None) == BudgetAction.GO
 
 
 def test_half_a_shard_and_the_way_down_are_bound_to_be_spent() -> None:
@@ -72,16 +73,16 @@ def test_a_machine_that_has_ended_binds_nothing() -> None:
 def test_what_runs_costs_the_price_of_now_an_hour() -> None:
     changed = replace(machine(), rates=((at(60), Decimal(9)),))
     now = at(100)
-    assert standing([changed], meter([changed], [], [], now), now, None).usd_per_hour == 9
+    assert budget_status([changed], meter([changed], [], [], now), now, None).usd_per_hour == 9
 
 
 def test_a_machine_without_a_price_leaves_what_is_known() -> None:
     both = [machine(), machine(price=None)]
-    found = standing(both, meter(both, [], [], at(1000)), at(1000), None)
-    assert (found.spent, found.whole) == (Decimal(1), False)
+    found = budget_status(both, meter(both, [], [], at(1000)), at(1000), None)
+    assert (found.spent, found.complete) == (Decimal(1), False)
 
 
 @given(st.decimals("0", "1000", places=4), st.decimals("0.01", "1000", places=2))
 def test_more_spent_is_never_a_softer_word(bound: Decimal, budget: Decimal) -> None:
-    order = [Word.GO, Word.HOLD, Word.STOP]
-    assert order.index(word(bound, budget)) <= order.index(word(bound + 1, budget))
+    order = [BudgetAction.GO, BudgetAction.HOLD, BudgetAction.STOP]
+    assert order.index(budget_action(bound, budget)) <= order.index(budget_action(bound + 1, budget))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.costs.cloud_bill import BadBill, Line, read
+from launcher.costs.cloud_bill import BadBill, BillLine, read
 from launcher.costs.reconcile import reconcile
 
 RUN = "reviews-0a1b2c3d"
@@ -41,8 +41,8 @@ def test_focus_in_parquet_with_a_map_of_tags(tmp_path: Path) -> None:
     bill = read(
         parquet(tmp_path / "f.parquet", [r | {"Tags": list(r["Tags"].items())} for r in rows], schema), RUN
     )
-    assert (bill.layout, bill.rows, bill.mine) == ("FOCUS", 3, 1)
-    assert bill.lines == (Line(date(2026, 11, 2), EC2, Decimal("1.25")),)
+    assert (bill.layout, bill.rows, bill.rows_of_run) == ("FOCUS", 3, 1)
+    assert bill.lines == (BillLine(date(2026, 11, 2), EC2, Decimal("1.25")),)
 
 
 def _type(value: object) -> Any:
@@ -59,7 +59,7 @@ def test_focus_in_csv_with_tags_as_json(tmp_path: Path) -> None:
         f'0.1000000001,USD,2026-11-02T08:00:00Z,Compute Engine,"{tags}"\n'
         '7,USD,2026-11-02T08:00:00Z,Compute Engine,"{}"\n'
     )
-    assert read(path, RUN).lines == (Line(date(2026, 11, 2), "Compute Engine", Decimal("0.1000000001")),)
+    assert read(path, RUN).lines == (BillLine(date(2026, 11, 2), "Compute Engine", Decimal("0.1000000001")),)
 
 
 def test_cur_as_it_was_first_laid_out_with_a_column_for_each_tag(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_cur_as_it_was_first_laid_out_with_a_column_for_each_tag(tmp_path: Path)
             "c,2026-11-03T00:00:00Z,AmazonEC2,55,USD,\n"
         )
     bill = read(path, RUN)
-    assert (bill.layout, bill.mine) == ("CUR", 2)
+    assert (bill.layout, bill.rows_of_run) == ("CUR", 2)
     assert [(line.day.day, line.service, line.usd) for line in bill.lines] == [
         (2, EC2, Decimal("0.32")),
         (3, "Amazon Simple Storage Service", Decimal("0.02")),
@@ -99,7 +99,7 @@ def test_cur_2_in_parquet_with_its_tags_in_a_map(tmp_path: Path) -> None:
         "resource_tags": [("user_embedfleet-run", RUN)],
     }
     bill = read(parquet(tmp_path / "cur2.parquet", [row], schema), RUN)
-    assert (bill.layout, bill.lines) == ("CUR 2.0", (Line(date(2026, 11, 2), EC2, Decimal("2.5")),))
+    assert (bill.layout, bill.lines) == ("CUR 2.0", (BillLine(date(2026, 11, 2), EC2, Decimal("2.5")),))
 
 
 def test_gcp_with_labels_and_credits_that_make_it_less(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_gcp_with_labels_and_credits_that_make_it_less(tmp_path: Path) -> None:
     }
     bill = read(parquet(tmp_path / "gcp.parquet", [row, row | {"labels": []}]), RUN)
     assert (bill.layout, bill.rows) == ("GCP billing export", 2)
-    assert bill.lines == (Line(date(2026, 11, 2), "Compute Engine", Decimal("2.25")),)
+    assert bill.lines == (BillLine(date(2026, 11, 2), "Compute Engine", Decimal("2.25")),)
 
 
 def test_gcp_dumped_as_csv_with_its_lists_in_json(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_gcp_dumped_as_csv_with_its_lists_in_json(tmp_path: Path) -> None:
         "service.description,usage_start_time,cost,currency,labels,credits\n"
         f'Compute Engine,2026-11-02 08:00:00 UTC,1.5,USD,"{labels}",[]\n'
     )
-    assert read(path, RUN).lines == (Line(date(2026, 11, 2), "Compute Engine", Decimal("1.5")),)
+    assert read(path, RUN).lines == (BillLine(date(2026, 11, 2), "Compute Engine", Decimal("1.5")),)
 
 
 @pytest.mark.parametrize(

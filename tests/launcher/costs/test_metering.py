@@ -6,7 +6,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.costs.metering import PARTS, LeaseTime, MachineTime, Part, Spend, judge, meter
+from launcher.costs.lease_outcomes import find_unproductive_leases
+from launcher.costs.machine_time import LeaseTime, MachineTime
+from launcher.costs.metering import meter
+from launcher.costs.spend import PARTS, Part, Spend
 from launcher.money import USD_GRAIN
 from tasks.protocol.receipt import Receipt
 
@@ -132,13 +135,13 @@ def test_work_in_hand_is_lost_when_its_machine_ends() -> None:
 
 def test_a_lease_nobody_saw_end_was_over_when_its_shard_was_claimed_again() -> None:
     leases = [lease("a", 20, None), lease("a", 50, None, worker="w1", generation=2)]
-    verdict = judge([machine(ended=None), machine("w1", ended=None)], [], leases, at(100))
+    verdict = find_unproductive_leases([machine(ended=None), machine("w1", ended=None)], [], leases, at(100))
     assert [(e.worker, e.ended) for e in verdict.lost] == [("w0", at(50))]
     assert [(e.worker, e.ended) for e in verdict.open] == [("w1", at(100))]
 
 
 def test_a_slow_worker_whose_shard_another_finished_has_lost_its_work() -> None:
-    verdict = judge(
+    verdict = find_unproductive_leases(
         [machine(ended=None)], [receipt("a", 40, 70, worker="w1")], [lease("a", 20, None)], at(100)
     )
     assert [e.ended for e in verdict.lost] == [at(70)]
@@ -291,7 +294,7 @@ def test_asking_every_second_what_it_was_gives_the_same(history: History) -> Non
 def part_of(m: MachineTime, history: History, moment: datetime) -> Part:
     """The definitions once more, one moment at a time."""
     machines, receipts, _, now = history
-    verdict = judge(*history)
+    verdict = find_unproductive_leases(*history)
     mine = [r for r in receipts if r.worker == m.name]
     lost = [e for e in verdict.lost if e.worker == m.name]
     open_ = [e for e in verdict.open if e.worker == m.name]

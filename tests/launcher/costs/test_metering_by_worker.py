@@ -7,8 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.costs.metering import MICROSECOND, MachineTime, Other, meter
-from launcher.costs.waterfall import returns, waterfall
+from launcher.costs.attribution import MICROSECOND
+from launcher.costs.machine_time import MachineTime
+from launcher.costs.metering import meter
+from launcher.costs.spend import OtherCharge
+from launcher.costs.waterfall import replaces_preempted, waterfall
 from launcher.money import USD_GRAIN
 from launcher.planning.saved_plan import SavedPlan
 from tasks.protocol.receipt import Receipt
@@ -51,7 +54,7 @@ def receipt(worker: str, started: float, finished: float, tokens: int = 1_000) -
 
 def test_each_of_four_workers_is_a_quarter_of_the_machine() -> None:
     work = [receipt("m-0", 20, 100), receipt("m-1", 60, 100)]
-    spend = meter([machine(lanes=4)], work, [], at(500))
+    spend = meter([machine(workers=4)], work, [], at(500))
     parts = spend.machines["m"].time
     assert parts["useful"] == timedelta(seconds=30)  # 80 and 40 of the four workers' 400
     assert parts["cold_start"] == timedelta(seconds=70)
@@ -91,14 +94,14 @@ def test_a_life_that_pays_for_another_is_told_from_a_first_start() -> None:
         machine("a", started=at(60), number=1),
         machine("b", started=at(10)),
     ]
-    assert returns(lives) == [False, True, False]
+    assert replaces_preempted(lives) == [False, True, False]
 
 
 def lived(
     name: str,
     started: float,
     length: float,
-    lanes: int,
+    workers: int,
     price: Decimal,
     changes: list[Decimal],
     lot: int | None,
@@ -106,12 +109,12 @@ def lived(
     rates = tuple((at(started + n * length / 4), usd) for n, usd in enumerate(changes, 1))
     end = at(started + length)
     return machine(
-        name, started=at(started), ended=end, lanes=lanes, usd_per_hour=price, rates=rates, lot=lot
+        name, started=at(started), ended=end, workers=workers, usd_per_hour=price, rates=rates, lot=lot
     )
 
 
-def other(kind: str, usd: Decimal | None) -> Other:
-    return Other(kind, None, "", usd, None if usd else "unknown")
+def other(kind: str, usd: Decimal | None) -> OtherCharge:
+    return OtherCharge(kind, None, "", usd, None if usd else "unknown")
 
 
 PRICE = st.decimals("0.01", "50", places=3)
@@ -187,7 +190,7 @@ def test_the_parts_of_any_machine_are_its_billed_time_and_its_price(
 
 @given(PLAN, LIVES, WORK, OTHERS)
 def test_the_waterfall_has_no_gap(
-    plan: dict[str, Any], lives: list[MachineTime], work: list[Receipt], others: list[Other]
+    plan: dict[str, Any], lives: list[MachineTime], work: list[Receipt], others: list[OtherCharge]
 ) -> None:
     spend = meter(lives, work, [], at(5_000), others)
     found = waterfall(planned(plan), spend, lives, work)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from launcher.corpus.profile import declared_profile
-from launcher.costs.metering import PARTS
-from launcher.documents import to_json
+from launcher.costs.spend import PARTS
+from launcher.documents.encode import to_json
 from launcher.jobs.parse import parse
 from launcher.planning.candidates import CandidateContext, find_candidates
 from launcher.reports.assemble import report_of

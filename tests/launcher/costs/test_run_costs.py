@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from launcher.costs.metering import MachineTime
+from launcher.costs.machine_time import MachineTime
 from launcher.costs.run_costs import working_seconds
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

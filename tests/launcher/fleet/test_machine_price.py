@@ -91,7 +91,7 @@ def test_disk_is_metered_and_both_workers_count(controller: Controller) -> None:
     seen(controller, "us-east-1", "us-east-1a")
     controller.context.ledger.machines.mark_gone("r1-l0m0-0", NOON + timedelta(hours=1, minutes=2))
     (time,) = machine_times(controller.context.ledger, "run-1")
-    assert time.lanes == 2
+    assert time.workers == 2
     price = storage.disk_price("aws")
     assert price is not None
     expected = price.usd_per_gb_month * 120 / storage.HOURS_PER_MONTH

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.costs.metering import PARTS
-from launcher.documents import to_json
+from launcher.costs.spend import PARTS
+from launcher.documents.encode import to_json
 from launcher.errors import Problem
 from launcher.reports.document import ReportDocument
 from launcher.reports.report_json import SERIES_POINTS, read, report_document, speed_series

@@ -11,8 +11,8 @@ from urllib.request import Request
 
 import pytest
 
-from pricing.sources.http import Net, Redirects, Refused
-from pricing.sources.result import Unanswered
+from pricing.sources.http import HttpClient, HttpRefused, SafeRedirects
+from pricing.sources.result import SourceUnavailable
 
 PRICES = b'{"usd": "0.8048000000"}' * 100
 
@@ -100,9 +100,9 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def net(**changes: Any) -> Net:
+def net(**changes: Any) -> HttpClient:
     quick: dict[str, Any] = {"sleep": _no_sleep, "chance": float}
-    return Net(**quick | changes)
+    return HttpClient(**quick | changes)
 
 
 def _no_sleep(_: float) -> None:
@@ -124,32 +124,32 @@ def test_a_packed_body_is_unpacked(shop: str) -> None:
 
 @pytest.mark.parametrize("path", ["truncated", "half-gzip", "not-gzip"])
 def test_a_body_with_a_hole_is_no_answer(shop: str, path: str) -> None:
-    with pytest.raises(Unanswered, match=r"4 times"):
+    with pytest.raises(SourceUnavailable, match=r"4 times"):
         net().get(f"{shop}/{path}")
     assert len(Shop.seen) == 4
 
 
 def test_a_small_body_that_unpacks_to_a_large_one_is_refused_without_another_try(shop: str) -> None:
-    with pytest.raises(Unanswered, match="more than 1000000 bytes"):
-        net(limit=1_000_000).get(f"{shop}/bomb")
+    with pytest.raises(SourceUnavailable, match="more than 1000000 bytes"):
+        net(max_bytes=1_000_000).get(f"{shop}/bomb")
     assert len(Shop.seen) == 1
 
 
 def test_a_body_over_the_limit_is_refused(shop: str) -> None:
-    with pytest.raises(Unanswered, match="more than 1000 bytes"):
-        net(limit=1000).get(f"{shop}/prices")
+    with pytest.raises(SourceUnavailable, match="more than 1000 bytes"):
+        net(max_bytes=1000).get(f"{shop}/prices")
 
 
 @pytest.mark.parametrize("path", ["silent", "trickle"])
 def test_a_server_that_says_nothing_is_given_up(shop: str, path: str) -> None:
-    with pytest.raises(Unanswered, match="timed out"):
-        net(silence=0.1, attempts=2).get(f"{shop}/{path}")
+    with pytest.raises(SourceUnavailable, match="timed out"):
+        net(idle_timeout=0.1, attempts=2).get(f"{shop}/{path}")
     assert len(Shop.seen) == 2
 
 
 def test_a_server_that_is_not_done_in_time_is_given_up(shop: str) -> None:
-    with pytest.raises(Unanswered, match="was not done"):
-        net(patience=-1.0, attempts=1).get(f"{shop}/prices")
+    with pytest.raises(SourceUnavailable, match="was not done"):
+        net(total_timeout=-1.0, attempts=1).get(f"{shop}/prices")
 
 
 def test_a_busy_server_is_asked_again_when_it_said(shop: str) -> None:
@@ -161,7 +161,7 @@ def test_a_busy_server_is_asked_again_when_it_said(shop: str) -> None:
 
 def test_without_a_word_from_the_server_waits_double_and_are_spread(shop: str) -> None:
     waits: list[float] = []
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpRefused) as refused:
         net(sleep=waits.append, chance=lambda: 0.5).get(f"{shop}/down")
     assert refused.value.status == 503
     assert waits == [1.5, 3.0, 6.0]
@@ -170,13 +170,13 @@ def test_without_a_word_from_the_server_waits_double_and_are_spread(shop: str) -
 def test_no_server_makes_us_wait_longer_than_we_will(shop: str) -> None:
     Shop.failures = 1
     waits: list[float] = []
-    net(sleep=waits.append, longest_wait=2.0).get(f"{shop}/busy")
+    net(sleep=waits.append, max_wait=2.0).get(f"{shop}/busy")
     assert waits == [2.0]
 
 
 @pytest.mark.parametrize(("path", "status"), [("missing", 404), ("forbidden", 403)])
 def test_a_no_is_a_no_and_not_asked_again(shop: str, path: str, status: int) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpRefused) as refused:
         net().get(f"{shop}/{path}")
     assert refused.value.status == status
     assert len(Shop.seen) == 1
@@ -191,14 +191,14 @@ def test_a_redirect_is_followed_without_the_headers_that_were_meant_for_the_firs
 
 
 def test_a_redirect_off_the_web_is_not_followed(shop: str) -> None:
-    with pytest.raises(Refused, match="not allowed"):
+    with pytest.raises(HttpRefused, match="not allowed"):
         net().get(f"{shop}/away")
 
 
 def test_a_redirect_from_https_to_http_is_not_followed() -> None:
     asked, to = Request("https://prices.example"), "http://prices.example"
     with pytest.raises(HTTPError, match="not followed") as refused:
-        Redirects().redirect_request(asked, BytesIO(), 302, "Found", HTTPMessage(), to)
+        SafeRedirects().redirect_request(asked, BytesIO(), 302, "Found", HTTPMessage(), to)
     refused.value.close()
 
 
@@ -206,17 +206,17 @@ def test_no_server_at_all_is_said_with_what_to_check(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(Unanswered, match=r"no connection to http://127\.0\.0\.1/prices") as unanswered:
+    with pytest.raises(SourceUnavailable, match=r"no connection to http://127\.0\.0\.1/prices") as unanswered:
         net().get(f"http://127.0.0.1:{port}/prices")
     assert "HTTPS_PROXY" in unanswered.value.hint
 
 
 def test_a_query_is_never_shown(shop: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpRefused) as refused:
         net().get(f"{shop}/missing", {"key": "secret"})
     assert "secret" not in refused.value.reason
 
 
 def test_what_is_not_on_the_web_is_not_asked_for() -> None:
-    with pytest.raises(Unanswered, match="no web address"):
+    with pytest.raises(SourceUnavailable, match="not a web address"):
         net().get("file:///etc/passwd")

@@ -7,12 +7,12 @@ from importlib.resources import files
 import pytest
 
 from pricing.gpu import canonical
-from pricing.sources.instance_types import Shape, by_type, shapes
+from pricing.sources.instance_types import InstanceType, gpus_by_instance_type, instance_types
 from pricing.sources.registry import SOURCES
-from pricing.sources.result import Unanswered
+from pricing.sources.result import SourceUnavailable
 
 CLOUDS = ("aws", "gcp", "azure")
-EVERY = [s for cloud in CLOUDS for s in shapes(cloud)]
+EVERY = [s for cloud in CLOUDS for s in instance_types(cloud)]
 
 
 def test_every_gpu_of_the_table_is_one_we_know() -> None:
@@ -33,15 +33,17 @@ def test_every_row_has_a_source_a_date_and_how_sure_it_is() -> None:
 
 
 def test_gcp_prices_are_sums_so_every_shape_there_has_cores_and_memory() -> None:
-    assert all(s.vcpus and s.memory_gb and s.gpus == int(s.gpus) for s in shapes("gcp"))
+    assert all(s.vcpus and s.memory_gb and s.gpus == int(s.gpus) for s in instance_types("gcp"))
 
 
 def test_a_type_says_its_gpus() -> None:
-    assert by_type("aws")["g6f.2xlarge"] == Shape("aws", "g6f.2xlarge", "L4", 0.25, None, None)
+    assert gpus_by_instance_type("aws")["g6f.2xlarge"] == InstanceType(
+        "aws", "g6f.2xlarge", "L4", 0.25, None, None
+    )
 
 
 def test_an_n1_type_alone_does_not_say_its_gpus() -> None:
-    assert not [t for t in by_type("gcp") if t.startswith("n1-")]
+    assert not [t for t in gpus_by_instance_type("gcp") if t.startswith("n1-")]
 
 
 def test_the_sources_are_known_by_these_names() -> None:
@@ -51,7 +53,7 @@ def test_the_sources_are_known_by_these_names() -> None:
 def test_gcp_without_a_key_is_unanswered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
     monkeypatch.delenv("GOOGLE_OAUTH_ACCESS_TOKEN", raising=False)
-    with pytest.raises(Unanswered, match="need a key"):
+    with pytest.raises(SourceUnavailable, match="need a key"):
         SOURCES["gcp"](datetime(2026, 11, 23, tzinfo=UTC))
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pricing.gpu import canonical
 from pricing.offer import FLAGS, Quote
 from pricing.sources import skypilot
-from pricing.sources.http import Refused
-from pricing.sources.result import Fetched, Unanswered
-from pricing.sources.skypilot import MIRROR, PUBLISHED, parse
-from pricing.sources.skypilot_rows import UnreadableError
-from pricing.validate import gate
+from pricing.sources.http import HttpRefused
+from pricing.sources.result import FetchedPrices, SourceUnavailable
+from pricing.sources.skypilot import MIRROR, PUBLISHED, parse_catalog
+from pricing.sources.skypilot_rows import UnreadableCatalogError
+from pricing.validate import validate_quotes
 from tests.support.recorded_http import PRICES, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -26,20 +26,20 @@ CATALOGS = PRICES / "skypilot"
 def published(url: str, _: Mapping[str, str]) -> bytes:
     path = CATALOGS / url.removeprefix(PUBLISHED).removeprefix(MIRROR).strip("/")
     if not path.exists():
-        raise Refused(404, f"{url} answered 404", "check the address")
+        raise HttpRefused(404, f"{url} answered 404", "check the address")
     return path.read_bytes()
 
 
 def no_network(_: str, __: Mapping[str, str]) -> bytes:
-    raise Unanswered("no connection to GitHub", "check the network")
+    raise SourceUnavailable("no connection to GitHub", "check the network")
 
 
 def read(cloud: str, version: str = "v8") -> list[Quote]:
-    return parse(cloud, body(f"skypilot/{version}/{cloud}/vms.csv").decode(), NOW.date(), "a test")[0]
+    return parse_catalog(cloud, body(f"skypilot/{version}/{cloud}/vms.csv").decode(), NOW.date(), "a test")[0]
 
 
 def notes(cloud: str) -> list[str]:
-    return parse(cloud, body(f"skypilot/v8/{cloud}/vms.csv").decode(), NOW.date(), "a test")[1]
+    return parse_catalog(cloud, body(f"skypilot/v8/{cloud}/vms.csv").decode(), NOW.date(), "a test")[1]
 
 
 def one(quotes: list[Quote], **wanted: object) -> Quote:
@@ -48,7 +48,7 @@ def one(quotes: list[Quote], **wanted: object) -> Quote:
 
 
 @pytest.fixture
-def everything(tmp_path: Path) -> Fetched:
+def everything(tmp_path: Path) -> FetchedPrices:
     return skypilot.fetch(NOW, Recorded(published), tmp_path)
 
 
@@ -116,7 +116,7 @@ def test_a_reservation_filed_as_on_demand_is_no_price_but_the_spot_price_beside_
 @pytest.mark.parametrize("price", ["64.44", "90.216"])
 def test_a_reservation_that_costs_the_same_everywhere_is_told_by_what_on_demand_costs(price: str) -> None:
     text = body("skypilot/v8/gcp/vms.csv").decode().replace("128.88", price)
-    quotes, _ = parse("gcp", text, NOW.date(), "a test")
+    quotes, _ = parse_catalog("gcp", text, NOW.date(), "a test")
     quote = one(quotes, instance_type="a4-highgpu-8g")
     assert (quote.on_demand, quote.spot) == (None, Decimal("39.6336"))
 
@@ -163,7 +163,7 @@ def test_memory_tells_gpus_of_one_name_apart_whether_it_is_of_one_or_of_all() ->
 
 def test_memory_that_is_not_said_leaves_a_market_gpu_unsure() -> None:
     head = "InstanceType,AcceleratorName,AcceleratorCount,Price,Region\n"
-    (quote,), _ = parse("vast", head + "1x-A100,A100,1,0.9,US\n", NOW.date(), "a test")
+    (quote,), _ = parse_catalog("vast", head + "1x-A100,A100,1,0.9,US\n", NOW.date(), "a test")
     assert (quote.gpu, quote.flags) == ("A100", ("gpu_variant_unsure",))
 
 
@@ -183,7 +183,7 @@ def test_the_order_of_columns_does_not_matter(order: list[str]) -> None:
     cells = ["gpu-l40s", "L40S", "1", "8", "32", "1.5484", "eu-north1", "L40S", "0.7"]
     line = dict(zip(header, cells, strict=True))
     text = ",".join(order) + "\n" + ",".join(line[name] for name in order) + "\n"
-    (quote,), _ = parse("nebius", text, NOW.date(), "a test")
+    (quote,), _ = parse_catalog("nebius", text, NOW.date(), "a test")
     assert (quote.instance_type, quote.gpu, quote.on_demand, quote.spot) == (
         "gpu-l40s",
         "L40S",
@@ -194,41 +194,45 @@ def test_the_order_of_columns_does_not_matter(order: list[str]) -> None:
 
 def test_columns_a_price_can_do_without_may_be_missing() -> None:
     text = "Price,Region,InstanceType,AcceleratorName,AcceleratorCount\n1.5,eu,gpu-l40s,L40S,1\n"
-    (quote,), said = parse("nebius", text, NOW.date(), "a test")
+    (quote,), said = parse_catalog("nebius", text, NOW.date(), "a test")
     assert (quote.spot, quote.zone, quote.vcpus, quote.memory_gb, said) == (None, None, None, None, [])
 
 
 def test_a_catalog_without_prices_is_refused_by_the_name_of_the_column() -> None:
-    with pytest.raises(UnreadableError, match="no column Price"):
-        parse("nebius", "InstanceType,AcceleratorName,AcceleratorCount,Region\n", NOW.date(), "a test")
+    with pytest.raises(UnreadableCatalogError, match="no column Price"):
+        parse_catalog(
+            "nebius", "InstanceType,AcceleratorName,AcceleratorCount,Region\n", NOW.date(), "a test"
+        )
 
 
 def test_a_line_that_cannot_be_read_is_counted_and_the_rest_is_kept() -> None:
     text = (
         "InstanceType,AcceleratorName,AcceleratorCount,Price,Region\na,L4,1,much,eu\n\nb,L4,1,0.9,eu\nc,L4\n"
     )
-    quotes, said = parse("nebius", text, NOW.date(), "a test")
+    quotes, said = parse_catalog("nebius", text, NOW.date(), "a test")
     assert [q.instance_type for q in quotes] == ["b"]
     assert said == ["nebius: 2 lines cannot be read, the first is line 2."]
 
 
-def test_every_cloud_is_asked_and_an_older_version_where_the_new_one_lacks_it(everything: Fetched) -> None:
+def test_every_cloud_is_asked_and_an_older_version_where_the_new_one_lacks_it(
+    everything: FetchedPrices,
+) -> None:
     assert {q.cloud for q in everything.quotes} == set(skypilot.CLOUDS)
     assert {q.source for q in everything.quotes if q.cloud == "do"} == {"SkyPilot catalog v6/do, published"}
 
 
-def test_every_flag_is_one_that_offers_know(everything: Fetched) -> None:
+def test_every_flag_is_one_that_offers_know(everything: FetchedPrices) -> None:
     assert {f for q in everything.quotes for f in q.flags} <= set(FLAGS)
 
 
-def test_the_pairs_that_exist_are_those_of_catalogs_made_zone_by_zone(everything: Fetched) -> None:
+def test_the_pairs_that_exist_are_those_of_catalogs_made_zone_by_zone(everything: FetchedPrices) -> None:
     assert everything.offerings is not None
     assert ("g2-standard-8", "us-west4") in everything.offerings
     assert not [t for t, _ in everything.offerings if t.startswith(("gpu_", "1x_"))]
 
 
-def test_the_gate_takes_what_it_should_and_names_the_rest(everything: Fetched) -> None:
-    offers, rejected = gate(everything.quotes, canonical)
+def test_the_gate_takes_what_it_should_and_names_the_rest(everything: FetchedPrices) -> None:
+    offers, rejected = validate_quotes(everything.quotes, canonical)
     assert {o.cloud for o in offers} == set(skypilot.CLOUDS)
     reasons = {(r.quote.instance_type, r.reason) for r in rejected}
     assert ("g5g.2xlarge", "no facts about GPU 'T4g'") in reasons
@@ -283,14 +287,14 @@ def test_the_newest_version_of_a_copy_is_the_one_with_the_highest_number(tmp_pat
 def test_when_github_has_had_enough_the_mirror_is_asked(tmp_path: Path) -> None:
     def limited(url: str, params: Mapping[str, str]) -> bytes:
         if url.startswith(PUBLISHED):
-            raise Refused(429, "too many requests", "try again later")
+            raise HttpRefused(429, "too many requests", "try again later")
         return published(url, params)
 
     assert skypilot.fetch(NOW, Recorded(limited), tmp_path).quotes
 
 
 def test_neither_copy_nor_network_is_unanswered_and_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Unanswered, match="no connection to GitHub") as unanswered:
+    with pytest.raises(SourceUnavailable, match="no connection to GitHub") as unanswered:
         skypilot.fetch(NOW, Recorded(no_network), tmp_path)
     assert unanswered.value.hint == "check the network"
 

@@ -91,7 +91,7 @@ def test_each_second_is_charged_at_its_price(ledger: Ledger) -> None:
     ]  # fmt: skip
     assert spent_so_far(ledger, "r1", later(120)) == Decimal("0.32")
     assert not lines
-    assert machine_times(ledger, "r1")[0].followed
+    assert machine_times(ledger, "r1")[0].price_followed
 
 
 def test_unchanged_price_is_recorded_once(ledger: Ledger) -> None:
@@ -163,7 +163,7 @@ def test_refusing_region_is_reported_once_and_keeps_the_launch_price(ledger: Led
     ]
     assert len(answers.asked) == 2
     assert rates(ledger) == [(NOON, Decimal("0.30"))]
-    assert not machine_times(ledger, "r1")[0].followed
+    assert not machine_times(ledger, "r1")[0].price_followed
 
 
 def test_report_names_machines_with_only_a_launch_price(ledger: Ledger) -> None:
@@ -186,11 +186,11 @@ def test_life_is_followed_only_when_read_to_its_end(ledger: Ledger) -> None:
     answers = Answers([price(-60, "0.30")])
     history, _ = follow(ledger, answers)
     history.record(later(5))
-    assert machine_times(ledger, "r1")[0].followed
+    assert machine_times(ledger, "r1")[0].price_followed
     ledger.machines.end_life("m", 0, later(50), LifeEnd.STOPPED)
-    assert not machine_times(ledger, "r1")[0].followed
+    assert not machine_times(ledger, "r1")[0].price_followed
     history.record(later(60))
-    assert machine_times(ledger, "r1")[0].followed
+    assert machine_times(ledger, "r1")[0].price_followed
 
 
 def test_launch_price_holds_until_the_history_begins(
