@@ -15,6 +15,7 @@ jobs: the job file.
 output: the dataset that a run writes: manifest, verification, garbage.
 ledger: the SQLite database of runs on this laptop.
 files: read and write text files.
+documents: JSON documents that two packages share.
 errors: the expected failures of a command, each with its exit status.
 format: numbers, money and times as people read them.
 money: exact arithmetic with dollars.

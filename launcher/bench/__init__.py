@@ -3,7 +3,6 @@
 Imports: fleet, throughput, corpus, jobs, ledger.
 
 measure: the measurement, what it derives, and the record for the ledger.
-document: the document of `bench --json`.
 trial_run: a small run with real workers in a temporary folder.
 synthetic_texts: random texts of given token lengths.
 """

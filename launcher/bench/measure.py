@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from launcher import __version__
-from launcher.bench.document import BenchDocument, RateRange, RecordedSpeed, WorkersMeasured
 from launcher.bench.trial_run import TrialResult, TrialSize, run_trial
+from launcher.documents.bench import BenchDocument, RateRange, RecordedSpeed, WorkersMeasured
 from launcher.errors import Problem
 from launcher.format import duration
 from launcher.ledger.records import MeasuredSpeed
@@ -130,11 +128,6 @@ def _worker_rate(found: BenchResult) -> Spread:
     """The speed of whole workers, per GPU, with the relative spread of the engine alone."""
     bare, part = found.bare.tokens_per_second, found.pipeline.tokens_per_second / found.units
     return Spread(part * bare.low / bare.mid, part, part * bare.high / bare.mid)
-
-
-def to_json(found: BenchResult) -> dict[str, Any]:
-    """The document of `bench --json`, as JSON values."""
-    return msgspec.to_builtins(document(found))
 
 
 def document(found: BenchResult) -> BenchDocument:

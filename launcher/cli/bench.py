@@ -9,7 +9,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from launcher.bench.measure import BenchSubject, run_bench, speed_record, to_json
+from launcher.bench.measure import BenchSubject, document, run_bench, speed_record
 from launcher.bench.synthetic_texts import texts
 from launcher.cli.console import say, show
 from launcher.cli.options import MEASURED_TEXT_TOKENS
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         if record:
             ledger.speeds.record(record)
             say(f"recorded in {path}: `plan` and `speed` use it")
-    show(to_json(found), bench_text, as_json=arguments.json)
+    show(document(found), bench_text, as_json=arguments.json)
     return 0
 
 

@@ -3,16 +3,16 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import is_dataclass
-from decimal import Decimal
-from typing import Any
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from launcher.documents import to_json
+from launcher.documents.encode import json_value
+
+Document = TypeVar("Document")
 
 WIDTH = 110  # columns of a table that goes to a file or a pipe
 
@@ -21,18 +21,12 @@ def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any 
     """Print a result, a document or a JSON value, to `stream` (default stdout): as JSON, or what `render` makes of it."""
     stream = stream or sys.stdout
     if as_json:
-        value = to_json(body) if is_dataclass(body) else body
-        print(json.dumps(value, indent=1, default=_plain), file=stream)
+        print(json.dumps(json_value(body), indent=1), file=stream)
         return
     # A reader that closes our stderr must not end the work; one that closes our stdout has what it wants.
     closed = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()
     with closed:
         Console(file=stream, width=None if stream.isatty() else WIDTH).print(render(body))
-
-
-def _plain(value: Any) -> str:
-    assert isinstance(value, Decimal)
-    return str(value)
 
 
 def say(text: str) -> None:
@@ -41,13 +35,11 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - the edge
 
 
-def follow(
-    bodies: Iterable[Mapping[str, Any]], render: Callable[[Mapping[str, Any]], Any], *, as_json: bool
-) -> None:
-    """Print each body as it comes: redrawn in place on a terminal, one after another elsewhere, as JSON one per line."""
+def follow(bodies: Iterable[Document], render: Callable[[Document], Any], *, as_json: bool) -> None:
+    """Print each document as it comes: redrawn in place on a terminal, else one after another; as JSON one per line."""
     if as_json:
         for body in bodies:
-            print(json.dumps(body), flush=True)  # noqa: T201 - the data
+            print(json.dumps(json_value(body)), flush=True)  # noqa: T201 - the data
         return
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     if not console.is_terminal:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from launcher.cli.console import say, show
 from launcher.cli.progress import screen
-from launcher.documents import to_json
+from launcher.documents.encode import to_json
 from launcher.errors import FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options

@@ -7,8 +7,6 @@ names this run, and only once every shard has its receipt.
 from argparse import Namespace
 from typing import cast
 
-from msgspec import to_builtins
-
 from launcher.cli.console import show
 from launcher.cli.documents import FinishDocument, GarbageFile
 from launcher.cli.open_ledger import existing_ledger
@@ -49,10 +47,7 @@ def run(arguments: Namespace) -> int:
         removed=0 if arguments.dry_run else len(garbage_files),
         found=[GarbageFile(key=entry.key, bytes=entry.size) for entry in garbage_files],
     )
-    if arguments.json:
-        show(to_builtins(document), str, as_json=True)
-    else:
-        show(document, _text, as_json=False)
+    show(document, _text, as_json=arguments.json)
     return 0
 
 

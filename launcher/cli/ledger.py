@@ -3,8 +3,6 @@
 from argparse import Namespace
 from pathlib import Path
 
-from msgspec import to_builtins
-
 from launcher.cli.console import say, show
 from launcher.cli.documents import LedgerDocument, RebuiltRun
 from launcher.errors import Problem
@@ -29,10 +27,7 @@ def run(arguments: Namespace) -> int:
             say(f"reading run {name}")
             found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
     document = LedgerDocument(output=path, runs=found)
-    if arguments.json:
-        show(to_builtins(document), str, as_json=True)
-    else:
-        show(document, _text, as_json=False)
+    show(document, _text, as_json=arguments.json)
     return 0
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from launcher.cli.console import follow, say, show
 from launcher.cli.open_ledger import existing_ledger
+from launcher.documents.status import to_json
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended, status_of
-from launcher.fleet.status_report import to_json
 from launcher.reports.terminal.status import status_text
 from tasks.stores.open import open_store
 
@@ -25,12 +25,12 @@ def status(arguments: Namespace) -> int:
         observer = observe_run(ledger, store, run.id)
         spot_prices = SpotPriceRecorder(ledger, run.id, say)
 
-        def states() -> Iterator[dict[str, Any]]:
+        def states() -> Iterator[Any]:
             while True:
                 settle_if_unattended(ledger, run, observer, arguments.runs / run.id, spot_prices, say)
-                body = to_json(status_of(ledger, run.id, observer))
-                yield body
-                if not arguments.watch or body["state"] in ("DONE", "STOPPED") or observer is None:
+                report = status_of(ledger, run.id, observer)
+                yield to_json(report) if arguments.json else report
+                if not arguments.watch or report.state in ("DONE", "STOPPED") or observer is None:
                     return
                 time.sleep(WATCH_SECONDS)
 

@@ -2,14 +2,12 @@
 
 from argparse import Namespace
 
-from msgspec import to_builtins
-
 from launcher.cli.console import show, steps
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import FailedRows, Problem
 from launcher.ledger.records import RunState
 from launcher.output.verify import verify
-from launcher.reports.terminal.verify import verdict_text
+from launcher.reports.terminal.verify import verify_text
 from tasks.protocol import manifest
 from tasks.stores.open import open_store
 
@@ -27,7 +25,7 @@ def run(arguments: Namespace) -> int:
     header = manifest.read_header(store, run.id)
     with steps("checking shards") as step:
         report = verify(store, header, arguments.seed, embed_again=not arguments.no_embed, progress=step)
-    show(to_builtins(report), verdict_text, as_json=arguments.json)
+    show(report, verify_text, as_json=arguments.json)
     if report.fault_count:
         raise Problem(
             f"{report.fault_count} faults in run {run.id}; the first: {report.faults[0]}",

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from launcher.cli.main import main
 from launcher.cli.options import MEASURED_TEXT_TOKENS
+from launcher.documents.bench import BenchDocument
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
 from launcher.reports.terminal.benchmark import bench_text
@@ -42,7 +44,7 @@ def recorded(folder: Path) -> list[MeasuredSpeed]:
 
 def screen(body: Mapping[str, Any]) -> str:
     out = io.StringIO()
-    Console(file=out, width=110).print(bench_text(body))
+    Console(file=out, width=110).print(bench_text(msgspec.convert(body, BenchDocument)))
     return out.getvalue()
 
 
@@ -117,6 +119,7 @@ def test_plan_of_this_machine_uses_the_recorded_speed(
     assert planned_here(tmp_path, longer, capsys)["speed_source"].startswith("measured here, hash")
 
 
+@pytest.mark.slow
 def test_real_model_has_mfu(tmp_path: Path, capsys: pytest.CaptureFixture[str], minilm: str) -> None:
     body = bench(tmp_path, capsys, "--model", minilm, "--tokens", 64, "--workers", 1, "--seconds", 2)
     assert body["flops_per_token"] == flops_per_token(shape(minilm), 64)

@@ -12,7 +12,7 @@ from launcher.cli.main import parser
 from launcher.errors import Problem, Usage
 from pricing import book_versions, price_book
 from pricing.sources import registry
-from pricing.sources.result import Fetched, Unanswered
+from pricing.sources.result import FetchedPrices, SourceUnavailable
 from tests.support.paths import ROOT
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_named_gpu_has_all_its_offers(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_price_book_replaces_the_snapshot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(price_book.text(price_book.load()[:2]), encoding="utf-8")
+    path.write_text(price_book.offers_csv(price_book.load()[:2]), encoding="utf-8")
     assert len(listed(capsys, "--price-book", str(path))) == 2
 
 
@@ -83,7 +83,9 @@ def test_stale_price_book_has_no_advice_to_refresh(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(price_book.text(o for o in price_book.load() if o.cloud == "vast"), encoding="utf-8")
+    path.write_text(
+        price_book.offers_csv(o for o in price_book.load() if o.cloud == "vast"), encoding="utf-8"
+    )
     assert call("--price-book", str(path)) == 0
     out = capsys.readouterr().out
     assert "prices are stale" in out
@@ -100,7 +102,7 @@ def test_stale_price_book_has_no_advice_to_refresh(
 )
 def test_bad_price_book_is_usage_error(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(price_book.text(price_book.load()[:1]).replace(old, new), encoding="utf-8")
+    path.write_text(price_book.offers_csv(price_book.load()[:1]).replace(old, new), encoding="utf-8")
     with pytest.raises(Usage) as refusal:
         call("--price-book", str(path))
     assert str(refusal.value).startswith(f"price book mine.csv: {said}")
@@ -152,12 +154,12 @@ def test_wrong_option_is_usage_error(words: tuple[str, ...], capsys: pytest.Capt
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, **says: Fetched | Unanswered) -> None:
+def answering(monkeypatch: pytest.MonkeyPatch, **says: FetchedPrices | SourceUnavailable) -> None:
     """Replace the price sources by ones with these answers."""
 
-    def source(said: Fetched | Unanswered) -> Callable[[datetime], Fetched]:
-        def fetch(_: datetime) -> Fetched:
-            if isinstance(said, Unanswered):
+    def source(said: FetchedPrices | SourceUnavailable) -> Callable[[datetime], FetchedPrices]:
+        def fetch(_: datetime) -> FetchedPrices:
+            if isinstance(said, SourceUnavailable):
                 raise said
             return said
 
@@ -166,22 +168,22 @@ def answering(monkeypatch: pytest.MonkeyPatch, **says: Fetched | Unanswered) -> 
     monkeypatch.setattr(registry, "SOURCES", {name: source(said) for name, said in says.items()})
 
 
-def answer() -> Fetched:
-    line = next(r for r in price_book.lines(ROOT / "pricing/snapshot/offers.csv"))
-    return Fetched((line.quote,), None, ("One zone left out.",))
+def answer() -> FetchedPrices:
+    line = next(r for r in price_book.read_rows(ROOT / "pricing/snapshot/offers.csv"))
+    return FetchedPrices((line.quote,), None, ("One zone left out.",))
 
 
 def test_refresh_saves_answers_and_lists_silent_sources(
     monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answering(monkeypatch, aws=answer(), gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
+    answering(monkeypatch, aws=answer(), gcp=SourceUnavailable("no key", "set GOOGLE_API_KEY"))
     assert call("refresh") == 0
     out = capsys.readouterr().out
     assert "aws: 1 offers, 0 new, 0 at another price, 0 rejected" in out
     assert "  One zone left out." in out
     assert "gcp: no prices: no key" in out
     assert "  try: set GOOGLE_API_KEY" in out
-    assert book_versions.find(folder).path
+    assert book_versions.find_current(folder).path
 
 
 @pytest.mark.parametrize("words", [("refresh", "--json"), ("--json", "refresh")])
@@ -199,7 +201,7 @@ def test_refresh_prints_json(
 def test_refresh_asks_only_the_named_sources(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answering(monkeypatch, aws=answer(), gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
+    answering(monkeypatch, aws=answer(), gcp=SourceUnavailable("no key", "set GOOGLE_API_KEY"))
     assert call("refresh", "--source", "aws", "--json") == 0
     assert json.loads(capsys.readouterr().out)["silent"] == []
 
@@ -207,7 +209,7 @@ def test_refresh_asks_only_the_named_sources(
 def test_refresh_without_an_answer_is_an_error_and_writes_nothing(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    answering(monkeypatch, gcp=Unanswered("no key", "set GOOGLE_API_KEY"))
+    answering(monkeypatch, gcp=SourceUnavailable("no key", "set GOOGLE_API_KEY"))
     with pytest.raises(Problem, match="no source of prices answered: gcp: no key") as problem:
         call("refresh")
     assert (problem.value.code, problem.value.hint) == (1, "set GOOGLE_API_KEY")

@@ -1,0 +1,142 @@
+"""What `embedfleet status --json` prints, as frozen values (schema embedfleet/status/1), and its JSON.
+
+Field names and their order are those of the JSON. Money is USD in Decimal, and text in JSON. None is unknown. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+
+from launcher.money import amount_text
+
+SCHEMA = "embedfleet/status/1"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A machine as the ledger holds it."""
+
+    name: str
+    state: str
+    handle: str | None
+    ready: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedUsd:
+    """What the whole run will have cost."""
+
+    p10: Decimal
+    p50: Decimal
+    p90: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCount:
+    """How many machines of a place are in each state."""
+
+    place: str
+    states: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSummary:
+    """A worker's last heartbeat ("signs" in JSON)."""
+
+    worker: str
+    state: str
+    age_seconds: float | None
+    tokens: int
+    tokens_per_second: float | None
+    waiting_share: float | None
+    gpu: str | None
+    gpu_percent: float | None
+    rss_bytes: float | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostStatus:
+    """The money of a run that goes on, and where its machines are."""
+
+    usd_known: Decimal
+    usd_committed: Decimal
+    usd_per_hour: Decimal | None
+    usd_projected: ProjectedUsd | None
+    budget: Decimal | None
+    preemptions: int
+    places: tuple[PlaceCount, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSummary:
+    """How the workers share their time, and which stage is the bottleneck."""
+
+    stages: Mapping[str, float]  # seconds of each stage for a second of the fleet's time
+    slowest: str | None  # None: too early to say
+    advice: tuple[str, ...]
+    signs: tuple[HeartbeatSummary, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """The state of a run at one moment."""
+
+    schema: str = SCHEMA
+    run: str
+    state: str
+    at: datetime
+    shards: int
+    shards_done: int
+    shards_failed: int
+    documents: int
+    chunks: int
+    tokens: int
+    tokens_expected: int | None
+    failed_rows: int
+    output_bytes: int
+    seconds: float | None  # with at least one worker that could work
+    tokens_per_second: float | None
+    seconds_left: float | None
+    usd: Decimal | None  # None: a machine has no price
+    workers: tuple[WorkerState, ...]
+    usd_known: Decimal
+    usd_committed: Decimal
+    usd_per_hour: Decimal | None
+    usd_projected: ProjectedUsd | None
+    budget: Decimal | None
+    preemptions: int
+    places: tuple[PlaceCount, ...]
+    stages: Mapping[str, float]
+    slowest: str | None
+    advice: tuple[str, ...]
+    signs: tuple[HeartbeatSummary, ...]
+
+
+def to_json(report: StatusReport) -> dict[str, Any]:
+    """The JSON object of a report."""
+    values = msgspec.to_builtins(report, builtin_types=(Decimal, datetime))
+    usd = None if report.usd is None else str(report.usd)
+    return _json_value(values) | {"usd": usd}
+
+
+def _json_value(value: Any) -> Any:
+    """Amounts in full, as text: `str` writes a small one with an exponent."""
+    match value:
+        case Mapping():
+            return {key: _json_value(inner) for key, inner in cast("Mapping[str, Any]", value).items()}
+        case Decimal():
+            return amount_text(value)
+        case datetime():
+            return value.isoformat()
+        case str():
+            return value
+        case Sequence():
+            return [_json_value(inner) for inner in cast("Sequence[Any]", value)]
+        case _:
+            return value
