@@ -7,7 +7,6 @@ provisioner, these above backends, these above policy, this above placement and 
 controller: the loop of a launcher: observe, decide, act, write down.
 create_run: a run's row in the ledger, and its plan and manifest in the store.
 status: how a run stands now, for `status`; brings the ledger up to date where no launcher is at work.
-status_report: what `status --json` prints, as types.
 teardown: drains the machines of a run, or takes everything down.
 orphan_check: asks SkyPilot and the providers whether a machine of a run is left.
 rebuild_ledger: a run's ledger from its output path alone.
