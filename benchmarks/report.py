@@ -49,7 +49,7 @@ def measure(shards: int, machines: int) -> dict[str, Any]:
 
 def read(path: Path) -> dict[str, Any]:
     """Everything after the imports: the ledger's rows, the meter, JSON, page."""
-    from launcher.documents import to_json
+    from launcher.documents.encode import to_json
     from launcher.ledger.ledger import Ledger
     from launcher.reports.assemble import report_of
     from launcher.reports.html.report import report_page

@@ -3,10 +3,10 @@
 from argparse import Namespace
 from pathlib import Path
 
+from launcher.cli.bill_files import read_bill
 from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options import moment
-from launcher.costs.cloud_bill import read
 from launcher.costs.daily import cost_by_day
 from launcher.costs.reconcile import reconcile
 from launcher.errors import Problem, Usage
@@ -17,7 +17,7 @@ from launcher.fleet.status import settle_if_unattended
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.planning.price_book import book_of
-from launcher.reports.assemble import places_of, report_of
+from launcher.reports.assemble import report_of, store_locations
 from launcher.reports.focus_csv import to_csv
 from launcher.reports.html.report import report_page
 from launcher.reports.markdown import report_md, run_list_md
@@ -99,8 +99,8 @@ def _reconcile(arguments: Namespace) -> int:
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
         found = report_of(ledger, None, run.id, utc())
-    bills = [read(path, run.id) for path in arguments.reconcile]
-    output = places_of(found.plan)[1]
+    bills = [read_bill(path, run.id) for path in arguments.reconcile]
+    output = store_locations(found.plan)[1]
     cloud = output.cloud if output else "?"
     days = cost_by_day(found.machines, found.spend.lives, found.spend.others, found.updated, cloud)
     show(reconcile(run.id, days, bills, unknown(found)), reconcile_text, as_json=arguments.json)

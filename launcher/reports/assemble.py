@@ -3,10 +3,12 @@
 import contextlib
 import gc
 import json
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+
+import msgspec
 
 from launcher.costs.clock_skew import correct_clocks
 from launcher.costs.machine_time import MachineTime
@@ -14,6 +16,7 @@ from launcher.costs.metering import meter
 from launcher.costs.other_charges import UNKNOWN_REGION, DataLocation, estimate_charges
 from launcher.costs.run_costs import lease_times, machine_times, other_charge, planned_budget
 from launcher.errors import Problem
+from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.planning import plan_file
@@ -26,26 +29,39 @@ from pricing.gpu import canonical, gpu
 from pricing.offer import Offer
 from tasks.stores.base import Store
 
-FAILURES = 1_000  # rows that a report carries; the files in the store hold them all
-SCHEMES = {"s3": "aws", "gs": "gcp"}
+MAX_FAILURES = 1_000  # rows that a report lists; the quarantine files hold all of them
+CLOUD_OF_SCHEME = {"s3": "aws", "gs": "gcp"}
+
+
+@dataclass(frozen=True, slots=True)
+class _QuarantinedRow:
+    """A line of a quarantine file, as a worker wrote it."""
+
+    file: str
+    position: int
+    reason: str
+    id: str | None
 
 
 def report_of(
     ledger: Ledger, store: Store | None, run: str, now: datetime, offers: Sequence[Offer] = ()
 ) -> Report:
-    """Everything the report shows, from the ledger and the quarantine's files; without a store, without those."""
+    """The report of a run at `now`.
+
+    Without a store the report lists no failed rows. `offers` are today's prices, which the counterfactuals need.
+    """
     row = ledger.runs.find(run)
-    with _keeping():
+    with _garbage_collection_paused():
         found = ledger.shards.receipts(row.id)
     progress = ledger.shards.progress(row.id)
     machines = machine_times(ledger, row.id)
-    now = _until(row, machines, now)
+    now = _last_change(row, machines, now)
     receipts, leases, clock_errors = correct_clocks(machines, found, lease_times(ledger, row.id), now)
     plan = readable_plan(row)
     charges = ledger.costs.charges(row.id)
     until = max((r.finished for r in receipts), default=now) if row.state == RunState.DONE else now
     others, unpriced = estimate_charges(
-        machines, receipts, *places_of(plan), row.created, until, {charge.kind for charge in charges}
+        machines, receipts, *store_locations(plan), row.created, until, {charge.kind for charge in charges}
     )
     return Report(
         run=row.id,
@@ -60,32 +76,32 @@ def report_of(
         machines=machines,
         leases=leases,
         spend=meter(machines, receipts, leases, now, [*map(other_charge, charges), *others]),
-        failures=failures(store, [key for r in found for key in r.quarantines]) if store else [],
+        failures=read_failures(store, [key for r in found for key in r.quarantines]) if store else [],
         failed_rows=progress.failed_rows,
         events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
         clock_errors=clock_errors,
         unpriced=unpriced,
         budget=ledger.costs.budget(row.id) or (planned_budget(plan) if plan else None),
         offers=offers,
-        ceilings=_ceilings(plan, {m.gpu for m in machines}) if plan else {},
+        ceilings=_token_ceilings(plan, {m.gpu for m in machines}) if plan else {},
     )
 
 
 @contextlib.contextmanager
-def _keeping() -> Generator[None]:
-    """Rows by the hundred thousand, all of them kept: looking for garbage among them took a quarter of the time."""
-    was = gc.isenabled()
+def _garbage_collection_paused() -> Generator[None]:
+    """Pause Python's garbage collector: among hundreds of thousands of new rows it took a quarter of the time."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was:
+        if enabled:
             gc.enable()
 
 
-def failures(store: Store, keys: list[str], most: int = FAILURES) -> list[RowFailure]:
-    """The first rows that were set aside, from the quarantine's files."""
-    return list(islice(_failures(store, keys), most))
+def read_failures(store: Store, keys: list[str], most: int = MAX_FAILURES) -> list[RowFailure]:
+    """The first rows that could not be embedded, from the quarantine files."""
+    return list(islice(_read_rows(store, keys), most))
 
 
 def readable_plan(run: Run) -> SavedPlan | None:
@@ -96,29 +112,38 @@ def readable_plan(run: Run) -> SavedPlan | None:
         return None
 
 
-def places_of(plan: SavedPlan | None) -> tuple[DataLocation | None, DataLocation | None]:
-    """The cloud regions of corpus and output, as far as the job says; a path without a scheme is this machine's."""
-    job: Mapping[str, Any] = plan.work.job if plan else {}
-    return _lies(job.get("corpus") or {}), _lies(job.get("output") or {})
+def store_locations(plan: SavedPlan | None) -> tuple[DataLocation | None, DataLocation | None]:
+    """The cloud regions of corpus and output; None where the job does not say, or cannot be read."""
+    if plan is None:
+        return None, None
+    try:
+        job = load(plan.work.job)
+    except Problem:
+        return None, None
+    corpus, output = job.corpus, job.output
+    path = corpus.path if isinstance(corpus, CorpusSource) else None
+    return _location(path, corpus.region), (_location(output.path, output.region) if output else None)
 
 
-def _lies(where: Mapping[str, Any]) -> DataLocation | None:
-    if where.get("region"):
-        cloud, _, region = str(where["region"]).partition("/")
-        return DataLocation(cloud, region)
-    scheme, found, _ = str(where.get("path") or "").partition("://")
+def _location(path: str | None, region: str | None) -> DataLocation | None:
+    """Where data at this path is. A path without a scheme is on this machine."""
+    if region:
+        cloud, _, name = region.partition("/")
+        return DataLocation(cloud, name)
+    scheme, found, _ = (path or "").partition("://")
     if found:
-        return DataLocation(SCHEMES[scheme], UNKNOWN_REGION) if scheme in SCHEMES else None
-    return DataLocation("local", "") if where.get("path") else None
+        cloud = CLOUD_OF_SCHEME.get(scheme)
+        return DataLocation(cloud, UNKNOWN_REGION) if cloud else None
+    return DataLocation("local", "") if path else None
 
 
-def _until(row: Run, machines: Sequence[MachineTime], now: datetime) -> datetime:
-    """When nothing moved any more. A rented machine whose end nobody reported still costs, so it moves."""
+def _last_change(row: Run, machines: Sequence[MachineTime], now: datetime) -> datetime:
+    """When the figures of the run last changed. They still change while a rented machine has no reported end."""
     costs = any(m.ended is None and m.cloud != "local" for m in machines)
     return row.changed if row.state == RunState.DONE and not costs else now
 
 
-def _ceilings(plan: SavedPlan, gpus: Collection[str]) -> dict[str, float]:
+def _token_ceilings(plan: SavedPlan, gpus: Collection[str]) -> dict[str, float]:
     """Tokens per second that each GPU can compute at most, if model and GPU are known."""
     lengths, engine = plan.profile.lengths, plan.work.engine
     try:
@@ -139,11 +164,11 @@ def _ceilings(plan: SavedPlan, gpus: Collection[str]) -> dict[str, float]:
     return found
 
 
-def _failures(store: Store, keys: list[str]) -> Generator[RowFailure, None, None]:
+def _read_rows(store: Store, keys: list[str]) -> Generator[RowFailure, None, None]:
     for key in keys:
         stream = store.get(key)
         if stream is not None:
             with stream:
                 for line in stream:
-                    row = json.loads(line)
-                    yield RowFailure(row["file"], row["position"], row["reason"], row["id"])
+                    row = msgspec.convert(json.loads(line), _QuarantinedRow)
+                    yield RowFailure(row.file, row.position, row.reason, row.id)

@@ -3,6 +3,7 @@
 Pure. `launcher.documents.encode.to_json` writes it. It knows nothing of the clock, the ledger or the store.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -96,11 +97,9 @@ def read(document: str | bytes | Mapping[str, Any]) -> ReportDocument:
     """
     again = "write it again: embedfleet report RUN --json"
     try:
-        if isinstance(document, Mapping):
-            found = msgspec.convert(document, ReportDocument)
-        else:
-            found = msgspec.json.decode(document, type=ReportDocument)
-    except msgspec.DecodeError as error:  # ValidationError is one too
+        body = document if isinstance(document, Mapping) else json.loads(document)
+        found = msgspec.convert(body, ReportDocument)
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise Problem(f"the report cannot be read: {error}", hint=again) from error
     if found.schema != SCHEMA:
         raise Problem(f"the report has schema {found.schema!r}, this version reads {SCHEMA!r}", hint=again)
@@ -239,7 +238,7 @@ def _waterfall(report: Report) -> WaterfallFigures | None:
     found = waterfall(report.plan, report.spend, report.machines, report.receipts)
     if found is None:
         return None
-    steps = tuple(WaterfallStep(cause=step.cause, words=step.words, usd=step.usd) for step in found.steps)
+    steps = tuple(WaterfallStep(cause=step.cause, words=step.description, usd=step.usd) for step in found.steps)
     return WaterfallFigures(planned=found.planned, actual=found.actual, steps=steps)
 
 

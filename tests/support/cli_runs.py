@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 
 from launcher.cli.main import main
+from launcher.documents.status import to_json
 from launcher.fleet.status import status_of
-from launcher.fleet.status_report import to_json
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans

@@ -122,7 +122,7 @@ def plan() -> dict[str, Any]:
     total = sum(map(Decimal, items.values()), Decimal(0))
     sample = sample_plan.plan()
     job = {
-        "name": "reviews", "limits": {"budget": "90"},
+        "name": "reviews", "model": "BAAI/bge-m3", "limits": {"budget": "90"},
         "corpus": {"path": "s3://reviews", "region": "aws/us-east-1"},
         "output": {"path": "s3://vectors", "region": "aws/us-east-1"},
     }  # fmt: skip

@@ -7,13 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import compact, count, hours_text, money, plain, rate, size
-from launcher.planning.saved_plan import (
-    CheaperOption,
-    GroupSummary,
-    MachineGroup,
-    SavedPlan,
-    SingleTypeFleet,
-)
+from launcher.planning.saved_plan import CheaperOption, GroupSummary, MachineGroup, SavedPlan, SingleTypeFleet
 
 REGION_LETTERS = 18
 MODEL_LETTERS = 40

@@ -1,7 +1,4 @@
-"""Offers as a person asks for them: which, in what order, how many on a screen, and what is nearest when none is left.
-
-Knows offers, not where they come from; `now` is the caller's.
-"""
+"""The table of `embedfleet prices`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,10 +13,10 @@ from pricing.offer import FLAGS
 from pricing.price_book import STALE
 from pricing.staleness import LIST_DAYS, SPOT_DAYS, age_in_days, is_stale
 
-WIDTH = 110  # characters of a line where the terminal does not say
+WIDTH = 110  # characters of a line if the terminal does not say
 FIXED_WIDTH = 77  # of these, what all columns but place and type need
 
-# How a flag is said in a column; those about the date are said by the age itself.
+# The word for a flag in the column of flags. Flags about the date change how the age is shown instead.
 FLAG_WORDS = {
     "gpu_by_instance_type": "gpu",
     "gpu_variant_unsure": "gpu?",
@@ -36,16 +33,16 @@ AGE_PREFIXES = {"as_of_estimated": "~", "as_of_unknown": "\N{GREATER-THAN OR EQU
 
 
 def prices_table(shown: Sequence[PriceLine], now: datetime, width: int = WIDTH) -> RenderableType:
-    """The lines as a table, and what the flags in it mean."""
+    """A table of the lines, and below it the meaning of the flags that it shows."""
     spare = max(24, width - FIXED_WIDTH)
-    out = _columns(spare)
-    told: dict[str, None] = {}
+    table = _columns(spare)
+    explained: dict[str, None] = {}
     for line in shown:
         offer = line.offer
         flags = [f for f in (STALE, *offer.flags) if f in FLAG_WORDS and (f != STALE or is_stale(offer, now))]
-        told |= dict.fromkeys(flags)
-        about = next((AGE_PREFIXES[f] for f in offer.flags if f in AGE_PREFIXES), "")
-        out.add_row(
+        explained |= dict.fromkeys(flags)
+        prefix = next((AGE_PREFIXES[f] for f in offer.flags if f in AGE_PREFIXES), "")
+        table.add_row(
             f"{offer.gpus:g} x {plain(offer.gpu)}",
             money(offer.usd_per_gpu_hour),
             money(offer.usd_per_hour),
@@ -53,14 +50,14 @@ def prices_table(shown: Sequence[PriceLine], now: datetime, width: int = WIDTH) 
             plain(offer.cloud),
             _places(line.places, spare * 9 // 20),
             plain(offer.instance_type).removeprefix("Standard_"),  # which all of Azure's begin with
-            f"{about}{age_in_days(offer, now)} d",
+            f"{prefix}{age_in_days(offer, now)} d",
             " ".join(FLAG_WORDS[f] for f in flags),
         )
-    return Group(out, *(Text(f"{FLAG_WORDS[f]}: {FLAG_MEANINGS[f]}", style="dim") for f in told))
+    return Group(table, *(Text(f"{FLAG_WORDS[f]}: {FLAG_MEANINGS[f]}", style="dim") for f in explained))
 
 
 def _columns(spare: int) -> Table:
-    """The columns; place and type share what the others leave."""
+    """An empty table. Place and type share `spare` characters, which the other columns leave."""
     out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     out.add_column("machine", no_wrap=True)
     for name in ("$/GPU-h", "$/hour"):

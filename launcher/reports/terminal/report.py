@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import count, duration, money, plain, plural, signed_money, size, utc_time
-from launcher.reports.document import Counterfactual, ReportDocument
+from launcher.reports.document import CounterfactualRow, ReportDocument
 from launcher.reports.summary import compare_figures, part_shares, total_dollars
 
 SHOWN_CAUSES = 5  # of the difference between plan and run; the page has all
@@ -64,7 +64,7 @@ def _waterfall(report: ReportDocument) -> list[RenderableType]:
 
 def _instead(report: ReportDocument) -> list[RenderableType]:
     """The cheapest counterfactual of each group."""
-    best: dict[str, Counterfactual] = {}
+    best: dict[str, CounterfactualRow] = {}
     for one in report.instead:
         best.setdefault(one.group, one)
     if not best:

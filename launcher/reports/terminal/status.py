@@ -1,16 +1,19 @@
 """The text of `embedfleet status`: progress, cost and pace of a run in a few lines."""
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from launcher.format import compact, count, duration, money_of_text, plain, plural, rate, size
+from launcher.documents.status import StatusReport
+from launcher.format import compact, count, duration, money, plain, plural, rate, size
 
-PLACES = 12  # of a fleet, shown while it runs
-OWN_TIME = {"engine": "work", "wait": "wait for texts", "idle": "have no shard"}  # of the engines
+SHOWN_PLACES = 12  # --json has all
+ENGINE_STAGES = {
+    "engine": "work",
+    "wait": "wait for texts",
+    "idle": "have no shard",
+}  # of the engines' own time
 STAGE_WORDS = {
     "engine": "the engine",
     "read": "reading the corpus",
@@ -22,67 +25,69 @@ STAGE_WORDS = {
 }
 
 
-def status_text(status: Mapping[str, Any]) -> RenderableType:
-    """A few lines: how far, how fast, how much, who works."""
-    up = [w for w in status["workers"] if w["state"] in ("INTENDED", "UP")]
-    lost = sum(1 for w in status["workers"] if w["state"] == "LOST")
-    head = f"{status['run']}: {status['state'].lower()}, {status['shards_done']} of {status['shards']} shards"
+def status_text(status: StatusReport) -> RenderableType:
+    """Progress, speed, cost, machines and the slowest stage, each in a line or two."""
+    up = [w for w in status.workers if w.state in ("INTENDED", "UP")]
+    lost = sum(1 for w in status.workers if w.state == "LOST")
+    head = f"{status.run}: {status.state.lower()}, {status.shards_done} of {status.shards} shards"
     lines = [
         Text(head, style="bold"),
         Text(
-            f"{count(status['documents'])} documents, {count(status['chunks'])} chunks, {compact(status['tokens'])} "
-            f"tokens, {size(status['output_bytes'])}; {rate(status['tokens_per_second'])}"
+            f"{count(status.documents)} documents, {count(status.chunks)} chunks, {compact(status.tokens)} "
+            f"tokens, {size(status.output_bytes)}; {rate(status.tokens_per_second)}"
         ),
-        Text(f"{money_of_text(status['usd']) if status['usd'] else '$?'} so far; {_left(status)}"),
-        *_money(status),
-        Text(f"{plural(len(up), 'worker')} up, {lost} lost; {plural(status['failed_rows'], 'bad row')}"),
+        Text(f"{'$?' if status.usd is None else money(status.usd)} so far; {_left(status)}"),
+        *_cost(status),
+        *_places(status),
+        Text(f"{plural(len(up), 'worker')} up, {lost} lost; {plural(status.failed_rows, 'bad row')}"),
     ]
     lines += [
-        Text(f"  {w['name']}: {plain(w['reason'])}", style="dim")
-        for w in status["workers"]
-        if w["state"] == "FAILED"
+        Text(f"  {w.name}: {plain(w.reason)}", style="dim") for w in status.workers if w.state == "FAILED"
     ]
-    return Group(*lines, *_pace(status))
+    return Group(*lines, *_slowest(status))
 
 
-def _money(status: Mapping[str, Any]) -> list[Text]:
-    """Dollars an hour, what the whole will cost, and the budget; nothing of what nobody knows."""
-    said: list[str] = []
-    if status["usd_per_hour"]:
-        said.append(f"{money_of_text(status['usd_per_hour'])} an hour")
-    if (total := status["usd_projected"]) and status["state"] != "DONE":
-        between = f"{money_of_text(total['p10'])} to {money_of_text(total['p90'])}"
-        said.append(f"{money_of_text(total['p50'])} in all ({between}: P10 to P90)")
-    if status["budget"]:
-        bound = Decimal(status["usd_known"]) + Decimal(status["usd_committed"])
-        share = f"{float(bound / Decimal(status['budget'])):.0%}"
-        said.append(f"{share} of the budget of {money_of_text(status['budget'])} spent or bound to be")
-    lines = [Text("; ".join(said))] if said else []
-    where = [p for p in status["places"] if p["place"] != "local"]
-    if where:
-        taken = f", {count(status['preemptions'])} taken away" if status["preemptions"] else ""
-        lines.append(Text(f"machines{taken}:"))
-        lines += [Text(f"  {plain(p['place'])}: {_states(p['states'])}") for p in where[:PLACES]]
-        more = len(where) - PLACES
-        lines += [Text(f"  and {more} more places in --json", style="dim")] if more > 0 else []
-    return lines
+def _cost(status: StatusReport) -> list[Text]:
+    """Dollars an hour, the projected total, and the budget; nothing if none of them is known."""
+    parts: list[str] = []
+    if status.usd_per_hour:
+        parts.append(f"{money(status.usd_per_hour)} an hour")
+    if (total := status.usd_projected) and status.state != "DONE":
+        between = f"{money(total.p10)} to {money(total.p90)}"
+        parts.append(f"{money(total.p50)} in all ({between}: P10 to P90)")
+    if status.budget:
+        share = float((status.usd_known + status.usd_committed) / status.budget)
+        parts.append(f"{share:.0%} of the budget of {money(status.budget)} spent or committed")
+    return [Text("; ".join(parts))] if parts else []
+
+
+def _places(status: StatusReport) -> list[Text]:
+    """Rented machines by place; nothing for a run on this machine alone."""
+    places = [p for p in status.places if p.place != "local"]
+    if not places:
+        return []
+    taken = f", {count(status.preemptions)} taken away" if status.preemptions else ""
+    lines = [Text(f"machines{taken}:")]
+    lines += [Text(f"  {plain(p.place)}: {_states(p.states)}") for p in places[:SHOWN_PLACES]]
+    more = len(places) - SHOWN_PLACES
+    return lines + ([Text(f"  and {more} more places in --json", style="dim")] if more > 0 else [])
 
 
 def _states(states: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {state.lower()}" for state, n in states.items())
 
 
-def _pace(status: Mapping[str, Any]) -> list[Text]:
-    """The slowest stage of the fleet, and what to change; nothing where it is too early to say."""
+def _slowest(status: StatusReport) -> list[Text]:
+    """The slowest stage of the fleet, and what to change; nothing while it is too early to say."""
     lines: list[Text] = []
-    if status["slowest"]:
-        own = [f"{word} {status['stages'][stage]:.0%}" for stage, word in OWN_TIME.items()]
-        line = Text(f"slowest stage: {STAGE_WORDS[status['slowest']]}", style="bold")
-        lines.append(line.append(f" (engines {', '.join(own)} of their time)", style="not bold"))
-    return lines + [Text(f"  {plain(advice)}") for advice in status["advice"]]
+    if status.slowest:
+        shares = [f"{words} {status.stages[stage]:.0%}" for stage, words in ENGINE_STAGES.items()]
+        line = Text(f"slowest stage: {STAGE_WORDS[status.slowest]}", style="bold")
+        lines.append(line.append(f" (engines {', '.join(shares)} of their time)", style="not bold"))
+    return lines + [Text(f"  {plain(advice)}") for advice in status.advice]
 
 
-def _left(status: Mapping[str, Any]) -> str:
-    if status["state"] == "DONE":
-        return f"took {duration(status['seconds'])}"
-    return f"{duration(status['seconds_left'])} left at this rate"
+def _left(status: StatusReport) -> str:
+    if status.state == "DONE":
+        return f"took {duration(status.seconds)}"
+    return f"{duration(status.seconds_left)} left at this rate"

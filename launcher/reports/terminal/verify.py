@@ -1,30 +1,25 @@
 """The text of `embedfleet verify`: the verdict in a few lines."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from launcher.format import count, plain
+from launcher.output.verify import VerifyReport
 
 
-def verdict_text(verdict: Mapping[str, Any]) -> RenderableType:
-    """What was checked; every fault that is told on a line of its own."""
-    good = not verdict["fault_count"]
+def verify_text(report: VerifyReport) -> RenderableType:
+    """The verdict, what was checked, and a line for each listed fault."""
+    good = not report.fault_count
     again = "no row was embedded again"
-    if verdict["resampled"]:
-        again = f"{verdict['resampled']} rows embedded again, worst cosine {verdict['worst_cosine']:.5f}"
+    if report.worst_cosine is not None:
+        again = f"{report.resampled} rows embedded again, worst cosine {report.worst_cosine:.5f}"
     lines = [
+        Text(f"{report.run}: {'verified' if good else 'FAULTY'}", style="bold green" if good else "bold red"),
         Text(
-            f"{verdict['run']}: {'verified' if good else 'FAULTY'}",
-            style="bold green" if good else "bold red",
-        ),
-        Text(
-            f"{verdict['shards_done']} of {verdict['shards']} shards signed; {count(verdict['documents'])} documents of "
-            f"the input, {count(verdict['rows'])} vectors, {count(verdict['failed_rows'])} rows in quarantine"
+            f"{report.shards_done} of {report.shards} shards signed; {count(report.documents)} documents of "
+            f"the input, {count(report.rows)} vectors, {count(report.failed_rows)} rows in quarantine"
         ),
         Text(f"ids, digests and lengths checked; {again}"),
     ]
-    lines += [Text(f"  {plain(fault)}", style="red") for fault in verdict["faults"]]
+    lines += [Text(f"  {plain(fault)}", style="red") for fault in report.faults]
     return Group(*lines)

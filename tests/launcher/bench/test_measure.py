@@ -1,7 +1,6 @@
 """What `bench` derives from measurements, for machines with GPUs that are not here."""
 
 import io
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from launcher.bench.measure import BenchResult, BenchSubject, implausible, mfu, speed_record, to_json
+from launcher.bench.measure import BenchResult, BenchSubject, document, implausible, mfu, speed_record
 from launcher.bench.trial_run import TrialResult
+from launcher.documents.bench import BenchDocument
 from launcher.ledger.records import MeasuredSpeed
 from launcher.reports.terminal.benchmark import bench_text
 from launcher.throughput import lookup
@@ -26,9 +26,9 @@ BASE = shape("BAAI/bge-base-en-v1.5")
 LENGTHS = ((0.5, 100.0), (0.5, 300.0))
 
 
-def screen(body: Mapping[str, Any]) -> str:
+def screen(bench: BenchDocument) -> str:
     out = io.StringIO()
-    Console(file=out, width=110).print(bench_text(body))
+    Console(file=out, width=110).print(bench_text(bench))
     return out.getvalue()
 
 
@@ -88,7 +88,7 @@ def test_mfu_is_useful_flops_over_measured_matmul_flops() -> None:
 def test_predicted_speed_is_of_all_gpus() -> None:
     predicted = predict(BASE, gpu("H200"), "vllm", LENGTHS, "bfloat16")
     assert predicted is not None
-    share = to_json(h200())["share_of_predicted"]
+    share = document(h200()).share_of_predicted
     assert share == pytest.approx(1e6 / (2 * predicted.tokens_per_second.mid))
 
 
@@ -104,7 +104,7 @@ def test_more_than_the_data_sheets_peak_is_implausible() -> None:
     wrong = implausible(high)
     assert len(wrong) == 1
     assert "of the peak of H200" in wrong[0]
-    assert wrong[0] in screen(to_json(high)).replace("\n", " ").replace("  ", " ")
+    assert wrong[0] in screen(document(high)).replace("\n", " ").replace("  ", " ")
 
 
 def test_plausible_figures_give_no_sentence() -> None:
@@ -120,21 +120,21 @@ def test_speed_of_different_gpus_is_measured_and_not_recorded() -> None:
     found = h200()
     mixed = replace(found, bare=replace(found.bare, gpu=None))
     assert speed_record(mixed) is None
-    assert to_json(mixed)["kept"] is None
-    assert "not alike" in screen(to_json(mixed))
+    assert document(mixed).kept is None
+    assert "not alike" in screen(document(mixed))
 
 
 def test_unknown_mfu_is_question_mark() -> None:
     found = h200()
     bare = replace(found.bare, flops_per_second=None)
     unknown = replace(found, bare=bare, subject=replace(found.subject, shape=None))
-    body = to_json(unknown)
-    assert (body["mfu"], body["flops_per_token"], body["share_of_predicted"]) == (None, None, None)
-    lines = screen(body).splitlines()
+    found = document(unknown)
+    assert (found.mfu, found.flops_per_token, found.share_of_predicted) == (None, None, None)
+    lines = screen(found).splitlines()
     assert next(line for line in lines if line.startswith("MFU")).split()[-1] == "?"
 
 
 def test_text_shows_share_of_time_that_the_engine_waited() -> None:
-    lines = screen(to_json(h200())).splitlines()
+    lines = screen(document(h200())).splitlines()
     waited = next(line for line in lines if line.startswith("the engine waited"))
     assert waited.split()[-4:] == ["2.0", "s", "3.4", "%"]  # of 59 s: the last second had no shard left

@@ -18,7 +18,7 @@ class BrokenStream(StringIO):
 
 def test_show_prints_decimals_of_json_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     show({"usd": Decimal("1.50")}, str, as_json=True)
-    assert json.loads(capsys.readouterr().out) == {"usd": "1.50"}
+    assert json.loads(capsys.readouterr().out) == {"usd": "1.5"}
 
 
 def test_show_renders_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from launcher.documents import to_json
+from launcher.documents.encode import to_json
 from launcher.reports.document import ReportDocument
 from launcher.reports.html.report import SHOWN_EVENTS, SHOWN_FAILURES, report_page
 from launcher.reports.html.report_machines import SHOWN_MACHINES
