@@ -11,7 +11,7 @@ JOBS ?= 2 # processes that run tests; most of them wait for processes of their o
 export HF_HUB_OFFLINE ?= 1
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 # constraints.txt pins torch first: with no pin, pip may take several GB of CUDA libraries.
 # launcher/__init__.py holds the version, which the installed metadata repeats.
