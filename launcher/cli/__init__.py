@@ -17,6 +17,7 @@ launch: `launch`.
 resume: `resume`.
 status: `status`.
 report: `report`.
+bill_files: read the files of a cloud's bill for `report --reconcile`.
 compare: `compare`.
 stop: `stop` and `down`.
 verify: `verify`.

@@ -1,8 +1,9 @@
-"""Machines whose clock is wrong: what their workers say of time, moved to when it can have been.
+"""Clock skew: correct the times that workers with a wrong clock wrote.
 
-Pure. A worker writes its own clock into leases and receipts. Where all it did lies before its machine came up, or
-after it was gone, the clock is wrong by at least that much: no second of work is then thrown away, and the report says
-whose clock it was. A clock that is wrong by less than a machine's life cannot be told from a right one.
+Pure. Workers write the time of their own clock into leases and receipts. If all work of a worker is before the start or
+after the end of its machine, its clock is wrong by at least that much, and its times are moved by the smallest possible
+offset. So no second of work is dropped, and the report names the clock. A skew smaller than a machine's life cannot be
+detected.
 """
 
 from collections import defaultdict
@@ -14,47 +15,46 @@ from launcher.costs.machine_time import LeaseTime, MachineTime
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot, restart_of
 
-Stretch = tuple[datetime, datetime]
-TOLERANCE = timedelta(
-    seconds=60
-)  # clocks of clouds agree within much less; ends are seen late by more than a tick
+Span = tuple[datetime, datetime]
+# Clocks of clouds agree within much less, but ends of machines are observed late.
+TOLERANCE = timedelta(seconds=60)
 
 
 def correct_clocks(
     machines: Sequence[MachineTime], receipts: Sequence[Receipt], leases: Sequence[LeaseTime], now: datetime
 ) -> tuple[list[Receipt], list[LeaseTime], dict[str, timedelta]]:
-    """The same rows by the right time, and by how much each worker's clock was moved."""
-    moved = clock_offsets(machines, receipts, leases, now)
-    if not moved:
-        return list(receipts), list(leases), moved
-    right = [_corrected(receipt, moved) for receipt in receipts]
-    # The end of a lease is the store's or ours; only its claim is told by the worker.
-    held = [replace(e, claimed=e.claimed + moved[e.worker]) if e.worker in moved else e for e in leases]
-    return right, held, moved
+    """Correct the times of receipts and leases. Also returns the offset of each worker whose clock was wrong."""
+    offsets = clock_offsets(machines, receipts, leases, now)
+    if not offsets:
+        return list(receipts), list(leases), offsets
+    corrected = [_corrected(receipt, offsets) for receipt in receipts]
+    # The end of a lease has the time of the store or of this machine; only the claim has the worker's.
+    held = [replace(e, claimed=e.claimed + offsets[e.worker]) if e.worker in offsets else e for e in leases]
+    return corrected, held, offsets
 
 
-def _corrected(receipt: Receipt, moved: Mapping[str, timedelta]) -> Receipt:
-    """With all that its workers say of time moved, each by as much as its clock was wrong."""
+def _corrected(receipt: Receipt, offsets: Mapping[str, timedelta]) -> Receipt:
+    """The receipt with the times of each of its workers moved by that worker's offset."""
     none = timedelta(0)
     earlier = tuple(
         replace(file, started=file.started + by, finished=file.finished + by)
         for file in receipt.earlier
-        for by in (moved.get(file.worker, none),)
+        for by in (offsets.get(file.worker, none),)
     )
-    by = moved.get(receipt.worker, none)
+    by = offsets.get(receipt.worker, none)
     return replace(receipt, started=receipt.started + by, finished=receipt.finished + by, earlier=earlier)
 
 
 def clock_offsets(
     machines: Sequence[MachineTime], receipts: Sequence[Receipt], leases: Sequence[LeaseTime], now: datetime
 ) -> dict[str, timedelta]:
-    """The least that each wrong clock must be moved by; workers whose clocks may be right are not in it."""
+    """The smallest offset that corrects each wrong clock; workers whose clock may be right are left out."""
     names = {m.name for m in machines}
-    lives = defaultdict[str, list[Stretch]](list)
+    lives = defaultdict[str, list[Span]](list)
     for m in sorted(machines, key=lambda m: m.started):
         if m.ended is None or m.ended > m.started:
             lives[m.name].append((m.started, m.ended or now))
-    spans: dict[str, Stretch] = {}
+    spans: dict[str, Span] = {}
     for r in receipts:
         low, high = spans.get(r.worker, (r.started, r.finished))
         if r.started < low or r.finished > high or r.worker not in spans:
@@ -62,31 +62,31 @@ def clock_offsets(
     for e in leases:
         low, high = spans.get(e.worker, (e.claimed, e.claimed))
         spans[e.worker] = (min(low, e.claimed), max(high, e.claimed))
-    suspects = defaultdict[str, dict[str, Stretch]](dict)
+    by_machine = defaultdict[str, dict[str, Span]](dict)
     for worker, span in spans.items():
-        suspects[machine_and_slot(worker, names)[0]][worker] = span
-    moved: dict[str, timedelta] = {}
-    for machine, workers in suspects.items():
+        by_machine[machine_and_slot(worker, names)[0]][worker] = span
+    offsets: dict[str, timedelta] = {}
+    for machine, workers in by_machine.items():
         mine = lives.get(machine)
         if mine:
-            moved.update(_machine_offsets(workers, mine))
-    return moved
+            offsets.update(_machine_offsets(workers, mine))
+    return offsets
 
 
-def _machine_offsets(workers: Mapping[str, Stretch], lives: Sequence[Stretch]) -> dict[str, timedelta]:
-    """Nothing while all that its workers did lies inside its first and last moment."""
+def _machine_offsets(workers: Mapping[str, Span], lives: Sequence[Span]) -> dict[str, timedelta]:
+    """Offsets of the workers of one machine; empty if all their work is within its first and last life."""
     whole = (lives[0][0], max(end for _, end in lives))
     if not any(_offset(span, whole) for span in workers.values()):
         return {}
-    # As many workers as lives: one each, in order. Else nobody knows which life was whose.
+    # With as many workers as lives, each worker has one life, in order. Otherwise the lives cannot be assigned.
     order = sorted(workers, key=restart_of)
     own = dict(zip(order, lives, strict=True)) if len(order) == len(lives) else {}
     found = {worker: _offset(span, own.get(worker, whole)) for worker, span in workers.items()}
-    return {worker: shift for worker, shift in found.items() if shift}
+    return {worker: offset for worker, offset in found.items() if offset}
 
 
-def _offset(span: Stretch, life: Stretch) -> timedelta | None:
-    """The least that moves it inside; None: it is inside, or too long for any move."""
+def _offset(span: Span, life: Span) -> timedelta | None:
+    """The smallest offset that moves `span` into `life`; None if it is inside, or longer than the life."""
     (low, high), (begun, ended) = span, life
     if high - low > ended - begun + TOLERANCE:
         return None

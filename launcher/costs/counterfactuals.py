@@ -1,7 +1,8 @@
-"""What the same work would have cost otherwise: on demand, in one region, on one GPU, at an API, or by another fleet.
+"""Counterfactuals: what the same work would have cost in another way.
 
-Pure. Machines of the run are priced by the hours they worked, what the plan knew of by the tokens that were done.
-Every figure says what it rests on; one that nobody has a price for is left out, and counted.
+On demand, in one region, on one GPU type, with another fleet of the plan, or at a hosted API. Pure. The run's own
+machines are repriced by the hours they worked, alternatives of the plan by the tokens that were done. Each figure
+states its basis; alternatives without a price are left out.
 """
 
 from collections import defaultdict
@@ -24,7 +25,7 @@ ZERO_TIME = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """`usd` of doing it so. `group`: "run", "on-demand", "region", "gpu", "api" or "plan"."""
+    """An alternative and its cost. `group` is "on-demand", "region", "gpu", "plan" or "api"."""
 
     group: str
     name: str
@@ -39,7 +40,7 @@ def counterfactuals(
     tokens: int,
     offers: Sequence[Offer] = (),
 ) -> list[Counterfactual]:
-    """Every other way that can be priced, the cheapest of each group first."""
+    """All alternatives that have a price, by group, the cheapest of each group first."""
     found = _other_places(spend, machines, offers)
     if plan and tokens and plan.profile.tokens:
         share = Decimal(tokens) / plan.profile.tokens
@@ -52,7 +53,7 @@ def counterfactuals(
 def _other_places(
     spend: Spend, machines: Sequence[MachineTime], offers: Sequence[Offer]
 ) -> list[Counterfactual]:
-    """The run's own machines, bought or placed otherwise, by the hours that they needed."""
+    """The run's own machines with another purchase kind or in another region, by the hours that they ran."""
     rented = [
         (m, one, again)
         for m, one, again in zip(machines, spend.lives, replaces_preempted(machines), strict=True)
@@ -60,8 +61,8 @@ def _other_places(
     ]
     if not rented or not offers:
         return []
-    book: dict[tuple[str, str, str, bool], Decimal] = {}
-    for o in offers:  # of a region's zones the cheapest
+    book: dict[tuple[str, str, str, bool], Decimal] = {}  # the cheapest zone of each region
+    for o in offers:
         key = (o.cloud, o.region, o.machine, o.spot)
         book[key] = min(o.usd_per_hour, book.get(key, o.usd_per_hour))
     regions = defaultdict[str, set[str]](set)
@@ -76,7 +77,7 @@ def _other_places(
             for m, h in hours
         ]
         if (usd := _sum(costs)) is not None:
-            basis = "the same machines in the same places, never taken away, at list prices"
+            basis = "the same machines in the same places, never preempted, at list prices"
             found.append(Counterfactual("on-demand", "on demand", usd + rest, basis))
     clouds = {m.cloud for m, _, _ in rented}
     places = {(m.cloud, m.region) for m, _, _ in rented}
@@ -91,14 +92,14 @@ def _other_places(
                 for m, one, _ in rented
             ]
             if (usd := _sum(costs)) is not None:
-                basis = "the same machine hours there, at the price book's price, had it had so many"
+                basis = "the same machine hours there at the price book's price, if it had enough machines"
                 single.append(Counterfactual("region", f"all in {cloud} {region}", usd + rest, basis))
         found += sorted(single, key=lambda one: one.usd)[:3]
     return found
 
 
 def _other_fleets(plan: SavedPlan, share: Decimal) -> list[Counterfactual]:
-    """Each kind of GPU alone and the plan's other fleets, as they were estimated, for the tokens that were done."""
+    """The plan's estimates of each GPU type alone and of its other fleets, scaled to the tokens that were done."""
     best: dict[str, Counterfactual] = {}
     basis = "as the plan estimated it (P50), for the tokens that were done"
     for kind in plan.kinds:
@@ -132,7 +133,7 @@ def _hours(metered: Metered) -> Decimal:
 
 
 def _hours_without_preemption(metered: Metered, *, again: bool) -> Decimal:
-    """The hours of a life but for what preemption cost: lost work, and the start of one that had to come back."""
+    """The hours of a life without the cost of preemption: lost work, and cold starts of replacements."""
     time = metered.total_time - metered.time["lost"] - (metered.time["cold_start"] if again else ZERO_TIME)
     return Decimal(time // MICROSECOND) / MICROSECONDS_PER_HOUR
 

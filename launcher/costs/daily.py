@@ -1,6 +1,6 @@
-"""What a run cost day by day, service by service: as bills count, in UTC.
+"""The cost of a run by UTC day and service, as bills count it.
 
-Pure. The days of a machine's life add up to what the meter says of it, to the last grain.
+Pure. The days of a machine's life add up exactly to its metered cost.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from launcher.costs.spend import Metered, OtherCharge
 from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
 
 ONE_DAY = timedelta(days=1)
-# By cloud, and then by what was paid for: the services that a bill names.
+# The services that bills name, by cloud and kind of charge.
 SERVICES = {
     ("aws", "compute"): "Amazon Elastic Compute Cloud",
     ("aws", "disk"): "Amazon Elastic Compute Cloud",
@@ -34,17 +34,17 @@ PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Microsoft"}
 
 @dataclass(frozen=True, slots=True)
 class DayOfLife:
-    """A life's share of one day. `usd` None: no price for some of it."""
+    """The part of a machine's life on one UTC day. `usd` is None if some of it has no price."""
 
     machine: MachineTime
     start: datetime
     end: datetime
     usd: Decimal | None
-    usd_per_hour: Decimal | None  # as the piece began
+    usd_per_hour: Decimal | None  # at `start`
 
 
 def split_by_day(machine: MachineTime, metered: Metered, now: datetime) -> Iterator[DayOfLife]:
-    """The life, cut at each midnight."""
+    """Divide a life at each midnight UTC."""
     start, end = machine.started, billed_end(machine, now)
     steps = [to_microseconds(start), *(to_microseconds(at) for at, _ in machine.rates)]
     rates = [machine.usd_per_hour, *(rate for _, rate in machine.rates)]
@@ -65,7 +65,7 @@ def split_by_day(machine: MachineTime, metered: Metered, now: datetime) -> Itera
 
 
 def service_name(cloud: str, kind: str) -> str:
-    """The service as bills name it; one that we have no name for is named by what it is."""
+    """The name of a service in bills; if unknown, the cloud and the kind of charge."""
     return SERVICES.get((cloud, kind), f"{cloud} {kind}")
 
 
@@ -76,7 +76,7 @@ def cost_by_day(
     now: datetime,
     cloud: str,
 ) -> dict[tuple[date, str], Decimal]:
-    """What is known, by day and service. `cloud`: where the vectors lie, of charges that name no place."""
+    """Known cost by day and service. `cloud` is that of the output, for charges without a place."""
     days: dict[tuple[date, str], Decimal] = {}
 
     def add(day: date, name: str, usd: Decimal) -> None:

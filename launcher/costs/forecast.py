@@ -1,19 +1,21 @@
-"""What a run will have cost when it is done: what it did so far, and the rest at its own price a token.
+"""Forecast of a run's total cost: what is spent, plus the remaining tokens at a price per token.
 
-Pure. While little is done the plan's price is believed more than the run's; the range about the rest is the plan's
-own, P10 and P90 over P50, and it narrows as the run shows what it costs.
+Pure. The price per token moves from the plan's to the run's own as work is done. The range of the remaining cost is the
+plan's, P10 and P90 relative to P50, and narrows as work is done.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.money import decimal_of_float
+from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 
-TRUSTED_SHARE = 0.2  # of the tokens: from here on the run's own price counts alone
+TRUSTED_SHARE = 0.2  # of the tokens: from this share on the run's own price is used alone
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
+    """USD of the whole run."""
+
     p10: Decimal
     p50: Decimal
     p90: Decimal
@@ -27,9 +29,15 @@ def forecast(
     hourly: Decimal,
     tokens_per_second: float | None,
 ) -> Forecast | None:
-    """`planned` are the plan's dollars for the whole; `hourly` and `tokens_per_second` are as it runs now.
+    """Forecast a run's total cost; None without an expected number of tokens, or without any price.
 
-    None: there is nothing to go by.
+    Args:
+        spent: USD so far.
+        tokens: done so far.
+        expected: tokens of the whole run.
+        planned: the plan's P10, P50 and P90 in USD for the whole run.
+        hourly: USD per hour of the machines that run now.
+        tokens_per_second: of the machines that run now.
     """
     if expected is None or expected <= 0:
         return None
@@ -37,10 +45,12 @@ def forecast(
     if not left:
         return Forecast(spent, spent, spent)
     done = tokens / expected
-    # Dollars of the rest, as the plan had it and as the run goes.
-    believed = planned[1] * decimal_of_float(left / expected) if planned else None
-    shown = hourly * decimal_of_float(left / tokens_per_second / 3600) if tokens_per_second else None
-    rest = _blend(believed, shown, min(1.0, done / TRUSTED_SHARE))
+    # USD of the remaining tokens, by the plan and by the run.
+    by_plan = planned[1] * decimal_of_float(left / expected) if planned else None
+    by_run = (
+        hourly * decimal_of_float(left / tokens_per_second / SECONDS_PER_HOUR) if tokens_per_second else None
+    )
+    rest = _blend(by_plan, by_run, min(1.0, done / TRUSTED_SHARE))
     if rest is None:
         return None
     low, high = 1.0, 1.0
@@ -52,8 +62,8 @@ def forecast(
     return Forecast(min(spread[0], middle), middle, max(spread[1], middle))
 
 
-def _blend(believed: Decimal | None, shown: Decimal | None, trust: float) -> Decimal | None:
-    """The plan's figure and the run's, the latter with this share; either alone where the other is not there."""
-    if believed is None or shown is None:
-        return shown if believed is None else believed
-    return believed * decimal_of_float(1 - trust) + shown * decimal_of_float(trust)
+def _blend(by_plan: Decimal | None, by_run: Decimal | None, trust: float) -> Decimal | None:
+    """Mix the two figures, the second with weight `trust`; if one is None, the other."""
+    if by_plan is None or by_run is None:
+        return by_run if by_plan is None else by_plan
+    return by_plan * decimal_of_float(1 - trust) + by_run * decimal_of_float(trust)

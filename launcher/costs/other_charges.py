@@ -1,7 +1,8 @@
-"""What a run costs besides its machines' hours, as far as nobody metered it: counted from receipts at list prices.
+"""Estimate the charges of a run other than machine hours, from receipts at list prices.
 
-Pure, given the prices: egress of the machines' texts and vectors, requests to the store, the vectors' first month,
-SkyPilot's controller. Whatever cannot be priced is said in words. A charge that the ledger has goes before ours.
+Egress of texts and vectors, requests to the store, the first month of the vectors' storage, and SkyPilot's controller.
+What has no price is reported in words. A charge that the ledger has takes precedence over an estimate. Pure, given the
+price tables of `pricing`.
 """
 
 from collections import defaultdict
@@ -12,17 +13,17 @@ from decimal import Decimal
 
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import OtherCharge
-from launcher.money import USD_GRAIN, decimal_of_float
+from launcher.money import SECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
 from pricing import egress, provisioning, storage
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
 
-# Claim, vectors, receipt, and now and then a renewal: measured per shard with 8 workers (README, benchmarks).
+# Claim, vectors, receipt, and sometimes a renewal: measured per shard with 8 workers (README, benchmarks).
 WRITES_PER_SHARD = Decimal("3.3")
 READS_PER_SHARD = Decimal(
     2
-)  # the shard's slice, and a look at what is done; at a tenth of a write's price or less
-# USD per write and per read at list, standard class: S3 us-east-1, Cloud Storage regional, 2026-11.
+)  # the shard's slice, and a check of what is done; a read costs a tenth of a write or less
+# USD per write and per read at list price, standard class: S3 us-east-1, Cloud Storage regional, 2026-11.
 REQUEST_PRICES = {
     "aws": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
     "gcp": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
@@ -32,7 +33,7 @@ UNKNOWN_REGION = "?"
 
 @dataclass(frozen=True, slots=True)
 class DataLocation:
-    """Where the texts or the vectors lie. `region` "?": the job does not say."""
+    """Where the texts or the vectors are stored. `region` is "?" if the job does not say."""
 
     cloud: str
     region: str
@@ -47,24 +48,24 @@ def estimate_charges(
     until: datetime,
     known: Collection[str] = (),
 ) -> tuple[list[OtherCharge], list[str]]:
-    """Charges, and sentences on what has no price. `known`: kinds that the ledger has charges of."""
+    """Estimate charges; also returns sentences on what has no price. `known`: kinds that the ledger has charges of."""
     rented = [m for m in machine_lives if m.cloud != "local"]
     if not rented:
         return [], []
-    said: list[str] = []
+    unpriced: list[str] = []
     found: list[OtherCharge] = []
     if "egress" not in known:
-        charges, why = _egress(rented, receipts, corpus, output)
+        charges, notes = _egress(rented, receipts, corpus, output)
         found += charges
-        said += why
+        unpriced += notes
     if output and output.cloud != "local":
         if "requests" not in known:
-            found += _requests(output, len(receipts), said)
+            found += _requests(output, len(receipts), unpriced)
         if "storage" not in known:
-            found += _storage(output, receipts, said)
+            found += _storage(output, receipts, unpriced)
     if "controller" not in known:
-        found += _controller(rented, began, until, said)
-    return found, said
+        found += _controller(rented, began, until, unpriced)
+    return found, unpriced
 
 
 def _egress(
@@ -73,15 +74,15 @@ def _egress(
     corpus: DataLocation | None,
     output: DataLocation | None,
 ) -> tuple[list[OtherCharge], list[str]]:
-    """Of each place together: texts to it, vectors from it."""
+    """Egress by place: texts to its machines, vectors from them."""
     if corpus is None or output is None or UNKNOWN_REGION in (corpus.region, output.region):
-        return [], ["egress: the job does not say in which region its corpus and its output lie"]
+        return [], ["egress: the job does not say in which region its corpus and its output are"]
     places = _bytes_by_place(rented, receipts)
     charges: list[OtherCharge] = []
-    said: list[str] = []
+    unpriced: list[str] = []
     for (cloud, region), (texts, vectors) in sorted(places.items()):
         parts: list[Decimal | None] = []
-        if corpus.cloud != "local":  # from the user's own machine only the user's line is used
+        if corpus.cloud != "local":  # upload from the user's machine is not billed by a cloud
             size = egress.gigabytes(corpus.cloud, texts)
             parts.append(egress.transfer_usd(corpus.cloud, corpus.region, cloud, region, size))
         size = egress.gigabytes(cloud, vectors)
@@ -90,20 +91,20 @@ def _egress(
         else:
             parts.append(egress.transfer_usd(cloud, region, output.cloud, output.region, size))
         if None in parts:
-            said.append(f"egress of {cloud}/{region}: no price known")
+            unpriced.append(f"egress of {cloud}/{region}: no price known")
             continue
-        usd = sum((part for part in parts if part is not None), Decimal(0)).quantize(USD_GRAIN)
+        usd = sum((part for part in parts if part is not None), ZERO).quantize(USD_GRAIN)
         place = f"{cloud}/{region}"
         charges.append(
             OtherCharge("egress", float(texts + vectors), "bytes", usd, estimated=True, place=place)
         )
-    return charges, said
+    return charges, unpriced
 
 
 def _bytes_by_place(
     rented: Sequence[MachineTime], receipts: Sequence[Receipt]
 ) -> dict[tuple[str, str], tuple[int, int]]:
-    """Bytes of texts and of vectors by the place of the life that a receipt was made in."""
+    """Bytes of texts and of vectors, by the place of the machine life in which a receipt was made."""
     lives = defaultdict[str, list[MachineTime]](list)
     for machine in rented:
         lives[machine.name].append(machine)
@@ -119,10 +120,10 @@ def _bytes_by_place(
     return places
 
 
-def _requests(output: DataLocation, shards: int, said: list[str]) -> list[OtherCharge]:
+def _requests(output: DataLocation, shards: int, unpriced: list[str]) -> list[OtherCharge]:
     prices = REQUEST_PRICES.get(output.cloud)
     if prices is None:
-        said.append(f"requests to the store on {output.cloud}: no price known")
+        unpriced.append(f"requests to the store on {output.cloud}: no price known")
         return []
     write, read = prices
     usd = (shards * (WRITES_PER_SHARD * write + READS_PER_SHARD * read)).quantize(USD_GRAIN)
@@ -133,7 +134,7 @@ def _requests(output: DataLocation, shards: int, said: list[str]) -> list[OtherC
     ]
 
 
-def _storage(output: DataLocation, receipts: Sequence[Receipt], said: list[str]) -> list[OtherCharge]:
+def _storage(output: DataLocation, receipts: Sequence[Receipt], unpriced: list[str]) -> list[OtherCharge]:
     size = sum(r.output_bytes for r in receipts)
     usd = (
         None
@@ -141,13 +142,13 @@ def _storage(output: DataLocation, receipts: Sequence[Receipt], said: list[str])
         else storage.storage_month_usd(output.cloud, output.region, size)
     )
     if usd is None:
-        said.append("storage of the vectors: no price known where they lie")
+        unpriced.append("storage of the vectors: no price known in their region")
         return []
     return [OtherCharge("storage", float(size), "bytes for a month", usd.quantize(USD_GRAIN), estimated=True)]
 
 
 def _controller(
-    rented: Sequence[MachineTime], began: datetime, until: datetime, said: list[str]
+    rented: Sequence[MachineTime], began: datetime, until: datetime, unpriced: list[str]
 ) -> list[OtherCharge]:
     known = [
         c.usd_per_hour
@@ -155,9 +156,9 @@ def _controller(
         if (c := provisioning.jobs_controller(cloud))
     ]
     if not known:
-        said.append("SkyPilot's controller: no price known on these clouds")
+        unpriced.append("SkyPilot's controller: no price known on these clouds")
         return []
-    hours = decimal_of_float(max(0.0, (until - began).total_seconds()) / 3600)
+    hours = decimal_of_float(max(0.0, (until - began).total_seconds()) / SECONDS_PER_HOUR)
     return [
         OtherCharge(
             "controller", float(hours), "hours", (min(known) * hours).quantize(USD_GRAIN), estimated=True

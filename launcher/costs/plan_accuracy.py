@@ -1,7 +1,7 @@
-"""What a run teaches the next plan: how fast its GPUs were, how long its machines took to start, and what that is worth.
+"""Accuracy of a plan: planned and measured speed and start time of each machine group, and the error of its cost.
 
-Pure. The plan is priced once more with what was measured instead of what was believed, nothing else changed: how far
-from the run's dollars that would have been is how much closer the next plan of the same kind is.
+Pure. The plan's cost is also computed again with the measured speeds and nothing else changed. Its remaining error shows
+how much more accurate the next plan of the same kind will be.
 """
 
 from collections import defaultdict
@@ -20,22 +20,22 @@ from tasks.protocol.receipt import Receipt
 
 @dataclass(frozen=True, slots=True)
 class GroupAccuracy:
-    """Of one lot: a machine's tokens per second and seconds from being asked for to its first token. None: not seen."""
+    """A machine group's speed in tokens per second per machine, and seconds from request to ready. None: not observed."""
 
     gpu: str
     cloud: str
     planned_speed: float
     measured_speed: float | None
-    measured_start: float | None  # the median
+    measured_start: float | None  # median over its machines
     starts: int
 
 
 @dataclass(frozen=True, slots=True)
 class PlanError:
-    """How far the plan's dollars were from the run's, as a share of these, and how far they would be today."""
+    """The error of the plan's cost as a share of the run's, as planned and with the measured speeds."""
 
     planned_usd: Decimal
-    again_usd: Decimal  # planned once more, with the speeds that the run measured
+    again_usd: Decimal  # the planned cost with the measured speeds
     off: float
     off_again: float
 
@@ -43,38 +43,43 @@ class PlanError:
 def group_accuracies(
     plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
 ) -> list[GroupAccuracy]:
-    lots = planned_groups(plan)
-    tokens = tokens_by_group(machines, receipts, len(lots))
+    """Compare planned and measured speed and start time of each machine group of the plan."""
+    groups = planned_groups(plan)
+    tokens = tokens_by_group(machines, receipts, len(groups))
     useful: dict[int, float] = defaultdict(float)
     waits: dict[int, list[float]] = defaultdict(list)
     for machine, metered in zip(machines, spend.lives, strict=True):
-        lot = group_of(machine, len(lots))
-        useful[lot] += metered.time["useful"].total_seconds()
+        index = group_of(machine, len(groups))
+        useful[index] += metered.time["useful"].total_seconds()
         if machine.ready and machine.asked:
-            waits[lot].append(max(0.0, (machine.ready - machine.asked).total_seconds()))
+            waits[index].append(max(0.0, (machine.ready - machine.asked).total_seconds()))
     return [
         GroupAccuracy(
             gpu=plan.lots[i].gpu,
             cloud=plan.lots[i].cloud,
-            planned_speed=float(lot.tokens_per_second),
-            measured_speed=float(tokens[i] * lot.metered) / useful[i] if useful[i] and tokens[i] else None,
+            planned_speed=float(group.tokens_per_second),
+            measured_speed=float(tokens[i] * group.ledger_machines) / useful[i]
+            if useful[i] and tokens[i]
+            else None,
             measured_start=quantile(waits[i], 0.5),
             starts=len(waits[i]),
         )
-        for i, lot in enumerate(lots)
+        for i, group in enumerate(groups)
     ]
 
 
-def plan_error(plan: SavedPlan, learned: Sequence[GroupAccuracy], actual: Decimal | None) -> PlanError | None:
-    """The error of the plan, and that of a plan which knows what was measured. None: nothing to compare."""
-    lots = planned_groups(plan)
+def plan_error(
+    plan: SavedPlan, accuracies: Sequence[GroupAccuracy], actual: Decimal | None
+) -> PlanError | None:
+    """The error of the plan's cost; None if the plan or the run has no cost to compare."""
+    groups = planned_groups(plan)
     planned = plan.totals.usd.p50
-    if not lots or not actual or planned is None or len(lots) != len(learned):
+    if not groups or not actual or planned is None or len(groups) != len(accuracies):
         return None
     again = planned
-    for lot, lesson in zip(lots, learned, strict=True):
-        if lesson.measured_speed:
-            again += lot.usd * (lot.tokens_per_second / decimal_of_float(lesson.measured_speed) - 1)
+    for group, accuracy in zip(groups, accuracies, strict=True):
+        if accuracy.measured_speed:
+            again += group.usd * (group.tokens_per_second / decimal_of_float(accuracy.measured_speed) - 1)
     return PlanError(
         planned_usd=planned,
         again_usd=again.quantize(Decimal("1e-8")),

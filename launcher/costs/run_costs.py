@@ -1,4 +1,7 @@
-"""The ledger's rows as `spend` and `report` want them: one place where a run is turned into figures."""
+"""Read a run's machines, leases and charges from the ledger, and compute what it has spent.
+
+The only module of this package that reads the ledger.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,13 +18,13 @@ from launcher.money import decimal_of_float
 from launcher.planning.saved_plan import SavedPlan
 from pricing import storage
 
-# Who is believed when two say what a machine cost at the same moment. A plan says what it was to cost.
+# Precedence of sources that report a machine's price for the same time. The price of a plan is not one of them.
 SOURCE_RANK = {"launch": 1, "spot history": 2, "provider": 3}
 NO_TIME = timedelta(0)
 
 
 def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
-    """Every life of every machine. One that was asked for and never came up has a life of no length."""
+    """Read every life of every machine. A machine that never started has a life of no length."""
     lives = defaultdict[str, list[Life]](list)
     for life in ledger.machines.lives(run):
         lives[life.machine].append(life)
@@ -39,6 +42,7 @@ def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
 
 
 def lease_times(ledger: Ledger, run: str) -> list[LeaseTime]:
+    """Read all leases that did not end with a receipt."""
     return [
         LeaseTime(seen.shard, seen.generation, seen.worker, seen.claimed, seen.ended)
         for seen in ledger.shards.leases(run)
@@ -47,19 +51,19 @@ def lease_times(ledger: Ledger, run: str) -> list[LeaseTime]:
 
 
 def spent_so_far(ledger: Ledger, run: str, now: datetime) -> Decimal | None:
-    """Dollars until now, None while any machine has no price. Asks nothing of the shards: cheap."""
+    """USD until now, None if any machine has no price. Fast, because it reads no shards."""
     return spend_so_far(ledger, run, now).usd
 
 
 def spend_so_far(ledger: Ledger, run: str, now: datetime) -> Spend:
-    """Machines and what was charged besides, without a look at the shards."""
+    """Meter machines and other charges. Reads no shards, so all time of a machine that is ready counts as waiting."""
     return meter(
         machine_times(ledger, run), [], [], now, [other_charge(c) for c in ledger.costs.charges(run)]
     )
 
 
 def budget_status_of(ledger: Ledger, run: str, now: datetime) -> BudgetStatus:
-    """What was spent and what is bound to be, without a look at the shards: cheap enough for every look."""
+    """What is spent and committed. Reads no shards, so it is fast enough for every step of the controller."""
     machines = machine_times(ledger, run)
     spend = meter(machines, [], [], now, [other_charge(c) for c in ledger.costs.charges(run)])
     done = ledger.shards.progress(run).shards_done
@@ -68,7 +72,7 @@ def budget_status_of(ledger: Ledger, run: str, now: datetime) -> BudgetStatus:
 
 
 def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:
-    """How long at least one worker could work: a night's pause is no part of a speed."""
+    """Seconds during which at least one worker could work, without pauses of the whole run such as a night."""
     spans = sorted((m.ready, m.ended or now) for m in machines if m.ready)
     total, until = 0.0, None
     for start, end in spans:
@@ -80,7 +84,7 @@ def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:
 
 
 def _local_machine(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:
-    """A process of this machine: one life, as the machine's own row tells it."""
+    """A process on this machine: one life, from the machine's row of the ledger."""
     started = m.confirmed or m.intended
     rates = tuple((p.at, p.usd_per_hour) for p in prices if p.at > started and p.source in SOURCE_RANK)
     return MachineTime(
@@ -101,7 +105,7 @@ def _local_machine(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:
 
 
 def _never_started(m: Machine) -> MachineTime:
-    """Asked for, and never up as far as anybody saw: nothing was billed."""
+    """A machine that was requested and never seen running: nothing was billed."""
     when = m.ended or m.intended
     return MachineTime(
         name=m.name, place=m.place, gpu=m.gpu, usd_per_hour=m.usd_per_hour, started=when, ready=None, ended=when,
@@ -145,15 +149,15 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[Observ
 
 
 def _is_followed(life: Life, prices: Sequence[ObservedPrice]) -> bool:
-    """Whether somebody told of its prices after the launch, up to its end: the next life may begin at that moment."""
-    told = [p for p in prices if SOURCE_RANK.get(p.source, 0) > SOURCE_RANK["launch"]]
+    """Whether the price history was read up to the end of a life, at which the next life may begin."""
+    later = [p for p in prices if SOURCE_RANK.get(p.source, 0) > SOURCE_RANK["launch"]]
     if life.ended is None:
-        return any(p.life == life.number for p in told)
-    return any(p.at == life.ended for p in told)
+        return any(p.life == life.number for p in later)
+    return any(p.at == life.ended for p in later)
 
 
 def _asked_at(m: Machine, life: Life, lives: Sequence[Life]) -> datetime | None:
-    """When somebody first wanted this life: with the machine, or when the one before it ended."""
+    """When a life was requested: with the machine, or when the previous life ended."""
     ends = [other.ended for other in lives if other.number < life.number]
     return ends[-1] if ends else m.intended
 
@@ -161,7 +165,7 @@ def _asked_at(m: Machine, life: Life, lives: Sequence[Life]) -> datetime | None:
 def _rates_of_life(
     life: Life, before: datetime | None, prices: Sequence[ObservedPrice]
 ) -> tuple[Decimal | None, tuple[tuple[datetime, Decimal], ...]]:
-    """The price that a life began with, and what it became. A price of an earlier life is none of this one's."""
+    """The price at the start of a life, and its later changes. Prices of earlier lives do not count."""
     mine = [
         p
         for p in prices
@@ -177,6 +181,7 @@ def _rates_of_life(
 
 
 def other_charge(charge: Charge) -> OtherCharge:
+    """A charge of the ledger as a value of metering."""
     return OtherCharge(charge.kind, charge.quantity, charge.unit, charge.usd, charge.reason, at=charge.at)
 
 

@@ -1,6 +1,6 @@
-"""A run through time: dollars spent until each moment, and how many machines ran where.
+"""Time series of a run for charts: USD spent over time, and machines by place over time.
 
-Pure. For charts, so in floating point: the sums of money are elsewhere.
+Pure. In floating point, because charts need no exact sums.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import Metered
 
 BINS = 120
-MAX_PLACES = 7  # shown by name; the rest together
+MAX_PLACES = 7  # shown by name; the others together
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def spent_series(
     span: float,
     now: datetime,
 ) -> tuple[SpentPoint, ...]:
-    """What the machines had cost by then; what has no price is in it as nothing, as the report says elsewhere."""
+    """Cumulated cost of the machines at the end of each bin; time without a price counts as 0."""
     end = _end_seconds(machines, began, span, now)
     if end <= 0:
         return ()
@@ -51,7 +51,7 @@ def spent_series(
         start, stop = _seconds(machine.started, began), _seconds(machine.ended or now, began)
         rates = [(start, float(machine.usd_per_hour or 0))]
         rates += [(_seconds(at, began), float(usd)) for at, usd in machine.rates]
-        # The shape is that of the prices through time, the height that of the meter, which rounds up.
+        # The distribution over time is that of the prices, the total that of metering, which rounds up.
         whole = sum((b - a) * usd for a, b, usd in _rate_steps(rates, stop))
         for a, b, usd in _rate_steps(rates, stop):
             _add_rate(spent, a, b, width, known * usd / whole if whole else known / max(stop - start, 1e-9))
@@ -64,7 +64,7 @@ def spent_series(
 
 
 def fleet_series(machines: Sequence[MachineTime], began: datetime, span: float, now: datetime) -> FleetSeries:
-    """Machines that ran in each place, on average over each bin; the places with most machine time come by name."""
+    """Average number of machines per place and bin; the places with the most machine time have a series of their own."""
     end = _end_seconds(machines, began, span, now)
     if end <= 0 or not machines:
         return FleetSeries((), 0.0, ())
@@ -94,7 +94,7 @@ def _rate_steps(rates: Sequence[tuple[float, float]], stop: float) -> list[tuple
 
 
 def _add_rate(bins: list[float], start: float, stop: float, width: float, per_second: float) -> None:
-    """Add a steady rate to the bins that it touches."""
+    """Add a constant rate between start and stop to the bins it overlaps."""
     start, stop = max(0.0, start), min(stop, width * len(bins))
     if start >= stop:
         return

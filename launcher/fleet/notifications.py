@@ -12,9 +12,9 @@ from launcher.fleet.orphan_check import ORPHAN_EVENT
 from launcher.fleet.progress import ProgressSnapshot
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning import plan_file
 
-SECONDS_PER_HOUR = 3600.0
 CHECK_INTERVAL_SECONDS = 5.0  # each check asks the ledger a few questions
 
 Watch = Callable[[ProgressSnapshot], None]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from launcher.money import decimal_of_float, multiply
-from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
+from launcher.money import SECONDS_PER_HOUR, decimal_of_float, multiply
+from launcher.throughput.spread import Spread
 
 MILLION = Decimal(1_000_000)
 SHARD_SECONDS = 60.0  # work in a shard of a fleet: shards are cut so that the slowest machine takes this long

@@ -21,7 +21,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from launcher.money import decimal_of_float
+from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 from launcher.planning.estimate import (
     SHARD_SECONDS,
     Allocation,
@@ -33,7 +33,7 @@ from launcher.planning.estimate import (
     tail_seconds,
     wall_hours,
 )
-from launcher.throughput.spread import P90, SECONDS_PER_HOUR, Spread
+from launcher.throughput.spread import P90, Spread
 
 DRAWS = 2_000
 # Of the logarithm of a spot price, per square root of a day. The L4 on GCP rose 41 % in four months: log 1.41 / sqrt 120.

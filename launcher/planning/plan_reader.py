@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.saved_plan import SavedPlan, UsdQuantiles
-from launcher.throughput.spread import SECONDS_PER_HOUR
 
 FIGURES = {
     "documents": "documents",

@@ -13,9 +13,10 @@ from launcher.errors import Problem, Usage
 from launcher.jobs.job import Job
 from launcher.jobs.model_reference import resolve
 from launcher.ledger.records import ColdStart, MeasuredSpeed
+from launcher.money import SECONDS_PER_HOUR
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ModelShape
-from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
+from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from pricing.offer import Offer
 from tasks.engines.tokenizer import HASH_MODEL

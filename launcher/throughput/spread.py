@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 P90 = 1.2816  # standard deviations from the median to the 90th percentile of a normal distribution
-SECONDS_PER_HOUR = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimate import Candidate, preemption_overhead, tail_seconds
-from launcher.throughput.spread import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Group = tuple[str, str, str, bool]  # cloud, region, GPU, spot

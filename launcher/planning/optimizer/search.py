@@ -11,12 +11,12 @@ from decimal import Decimal
 from itertools import pairwise
 from math import sqrt
 
-from launcher.money import decimal_of_float
+from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 from launcher.planning.estimate import Allocation, Candidate, Estimate, RunCharges, itemize, per_million
 from launcher.planning.monte_carlo import simulate
 from launcher.planning.optimizer.market import FleetLimits, Group, Market, region_lower_bounds
 from launcher.planning.optimizer.solver import GAP, Solution, least_hours, least_slow_cost, solve
-from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
+from launcher.throughput.spread import Spread
 
 FIRST_POINTS = 9  # of the frontier, tried at first
 ENOUGH_POINTS = 8  # that a frontier should have where the market gives them

@@ -16,7 +16,8 @@ from launcher.planning.optimizer.market import (
     region_lower_bounds,
 )
 from launcher.planning.optimizer.solver import solve
-from launcher.throughput.spread import SECONDS_PER_HOUR, Spread
+from launcher.money import SECONDS_PER_HOUR
+from launcher.throughput.spread import Spread
 from tests.support.candidates import candidate, candidates, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour
