@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden bench bench-plan bench-speed chaos e2e release clean
+.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden schemas bench bench-plan bench-speed chaos e2e release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -50,6 +50,10 @@ fix: setup ## format, and apply the linter's fixes
 golden: setup ## rewrite the golden files and show what changed
 	@EMBEDFLEET_GOLDEN=1 $(BIN)/python -m pytest -q -k golden
 	@git --no-pager diff --stat -- tests/golden
+
+schemas: setup ## rewrite docs/schemas from the types of the --json outputs and show what changed
+	@$(BIN)/python -m scripts.schemas
+	@git --no-pager diff --stat -- docs/schemas
 
 bench: setup ## measure engine, pipeline and ledger, and print JSON
 	@$(BIN)/python -m benchmarks

@@ -53,7 +53,7 @@ class VerifyReport:
     resampled: int  # rows embedded again
     worst_cosine: float | None  # of those; None where no row was embedded again
     fault_count: int
-    faults: tuple[str, ...]  # the first SHOWN_FAULTS
+    faults: tuple[str, ...]  # the first 20
 
 
 def verify(

@@ -1,0 +1,189 @@
+"""Write the JSON Schemas of all --json outputs: `python -m scripts.schemas [FOLDER]`, docs/schemas by default.
+
+The schemas come from the types that the commands print. Descriptions are the docstrings of the types and the comments
+of their fields. Every key of a document is required, because a document holds all of its keys; an unknown value is null.
+"""
+
+import inspect
+import io
+import json
+import re
+import sys
+import tokenize
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from launcher.cli.documents import FinishDocument, LedgerDocument, RefreshDocument
+from launcher.costs.reconcile import ReconcileDocument
+from launcher.diagnostics.checks import DoctorDocument
+from launcher.documents.bench import BenchDocument
+from launcher.documents.status import StatusReport
+from launcher.fleet.orphan_check import DownReport
+from launcher.output.verify import VerifyReport
+from launcher.planning import plan_file
+from launcher.planning.plan_diff import DiffDocument
+from launcher.planning.saved_plan import SavedPlan
+from launcher.reports.document import ReportDocument
+from launcher.reports.price_list import PriceRow
+from launcher.reports.run_comparison import CompareDocument
+from launcher.reports.run_list import RunListDocument
+from launcher.throughput.table import SpeedRow
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "schemas"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SIMPLE_TYPES = ("string", "integer", "number", "boolean", "null")
+FIELD = re.compile(r"^\s+(\w+): [^#]*#\s*(.+)$")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What the source says about a field, and msgspec's schema does not."""
+
+    comment: str | None
+    is_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JsonOutput:
+    """What a command prints with --json: a document of this type, or a list of such rows."""
+
+    command: str
+    type: Any
+    schema: str | None = None  # its name where the type has no field `schema`
+
+
+OUTPUTS: Mapping[str, JsonOutput] = {
+    "bench": JsonOutput("bench --json", BenchDocument),
+    "compare": JsonOutput("compare A B --json", CompareDocument),
+    "diff": JsonOutput("diff A B --json", DiffDocument),
+    "doctor": JsonOutput("doctor --json", DoctorDocument),
+    "down": JsonOutput("down --json", DownReport),
+    "finish": JsonOutput("finish --json", FinishDocument),
+    "ledger-rebuild": JsonOutput("ledger rebuild --json", LedgerDocument),
+    "plan": JsonOutput("plan --json", SavedPlan, plan_file.SCHEMA),
+    "prices": JsonOutput("prices --json", list[PriceRow]),
+    "prices-refresh": JsonOutput("prices refresh --json", RefreshDocument),
+    "report": JsonOutput("report --json", ReportDocument),
+    "report-all": JsonOutput("report --all --json", RunListDocument),
+    "report-reconcile": JsonOutput("report --reconcile FILE --json", ReconcileDocument),
+    "speed": JsonOutput("speed --json", list[SpeedRow]),
+    "status": JsonOutput("status --json", StatusReport),
+    "verify": JsonOutput("verify --json", VerifyReport),
+}
+
+
+def json_schema(output: JsonOutput) -> Json:
+    """The JSON Schema of an output."""
+    (reference,), components = msgspec.json.schema_components([output.type], ref_template="#/$defs/{name}")
+    fields = dict(_fields(output.type))
+    definitions = {name: _definition(body, fields) for name, body in sorted(components.items())}
+    root = str(reference.get("$ref", "")).rpartition("/")[2]
+    schema: Json = {"$schema": DIALECT, "title": f"embedfleet {output.command}"}
+    if not root:  # a list
+        return schema | reference | {"$defs": definitions}
+    document = definitions.pop(root)
+    properties = document["properties"]
+    name = output.schema or properties["schema"]["default"]
+    properties = {"schema": {"const": name}} | {
+        key: value for key, value in properties.items() if key != "schema"
+    }
+    document |= {"properties": properties, "required": list(properties)}
+    document.pop("title")
+    return schema | document | ({"$defs": definitions} if definitions else {})
+
+
+def texts() -> dict[str, str]:
+    """The text of each schema file, by its name."""
+    return {
+        f"{name}.json": json.dumps(json_schema(output), indent=1) + "\n" for name, output in OUTPUTS.items()
+    }
+
+
+def main(folder: Path) -> None:
+    """Write all schemas, and remove those of outputs that are no more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = texts()
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for path in folder.glob("*.json"):
+        if path.name not in written:
+            path.unlink()
+
+
+def _definition(body: Json, fields: Mapping[tuple[str, str], Field]) -> Json:
+    """A component of msgspec's schema, with all properties required, formats of times and descriptions of fields."""
+    properties: dict[str, Json] = {}
+    own = {name: field for (title, name), field in fields.items() if title == body["title"]}
+    for key, field in own.items():  # in their order
+        value = _short(body["properties"][key])
+        if key != "schema":
+            value.pop("default", None)
+        if field.is_time:
+            value["format"] = "date-time"
+        if field.comment:
+            value["description"] = _json_words(field.comment)
+        properties[key] = value
+    description = {"description": _json_words(body["description"])} if "description" in body else {}
+    return (
+        body | description | ({"properties": properties, "required": list(properties)} if properties else {})
+    )
+
+
+def _short(value: Json) -> Json:
+    """`anyOf` of a simple type and null as one list of types, and whole numbers or any numbers as numbers."""
+    choices = value.get("anyOf", [])
+    types = [choice.get("type") for choice in choices]
+    if not choices or any(kind not in SIMPLE_TYPES for kind in types):
+        return dict(value)
+    rest = {key: inner for choice in choices for key, inner in choice.items() if key != "type"}
+    if "number" in types and "integer" in types:
+        types.remove("integer")
+    others = {key: inner for key, inner in value.items() if key != "anyOf"}
+    return {"type": types[0] if len(types) == 1 else types} | rest | others
+
+
+def _json_words(text: str) -> str:
+    """A description with the words of JSON."""
+    return re.sub(r"\bNone\b", "null", text)
+
+
+def _fields(kind: Any) -> Iterator[tuple[tuple[str, str], Field]]:
+    """The fields of a type and of all types in it, by the names of class and field."""
+    for found in _dataclasses(kind, set()):
+        comments = dict(_comments(found))
+        for name, annotation in inspect.get_annotations(found, eval_str=True).items():
+            is_time = datetime in (annotation, *getattr(annotation, "__args__", ()))
+            yield (found.__name__, name), Field(comments.get(name), is_time)
+
+
+def _comments(found: type) -> Iterator[tuple[str, str]]:
+    """The comments that stand behind the fields of a class."""
+    for token in tokenize.generate_tokens(io.StringIO(inspect.getsource(found)).readline):
+        match = FIELD.match(token.line) if token.type == tokenize.COMMENT else None
+        if match:
+            yield match[1], match[2]
+
+
+def _dataclasses(kind: Any, seen: set[Any]) -> Iterator[type]:
+    """The dataclasses that a type is made of."""
+    if kind in seen:
+        return
+    seen.add(kind)
+    if is_dataclass(kind):
+        yield cast("type", kind)
+        for annotation in inspect.get_annotations(cast("type", kind), eval_str=True).values():
+            yield from _dataclasses(annotation, seen)
+    for argument in getattr(kind, "__args__", ()):
+        yield from _dataclasses(argument, seen)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
