@@ -1,5 +1,3 @@
-"""The budget: what is spent and bound to be, and what it says to that."""
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -38,7 +36,7 @@ def committed(one: MachineTime, now: float, shard: float | None = 40) -> Decimal
 
 
 @pytest.mark.parametrize(
-    ("bound", "said"),
+    ("spent_and_committed", "action"),
     [
         ("0", BudgetAction.GO),
         ("89.99", BudgetAction.GO),
@@ -48,41 +46,41 @@ def committed(one: MachineTime, now: float, shard: float | None = 40) -> Decimal
         ("300", BudgetAction.STOP),
     ],
 )
-def test_at_90_percent_nothing_begins_and_at_100_all_ends(bound: str, said: BudgetAction) -> None:
-    assert budget_action(Decimal(bound), Decimal(100)) == said
+def test_hold_from_90_percent_and_stop_at_100(spent_and_committed: str, action: BudgetAction) -> None:
+    assert budget_action(Decimal(spent_and_committed), Decimal(100)) == action
 
 
-def test_without_a_budget_there_is_nothing_to_keep() -> None:
+def test_no_budget_is_go() -> None:
     assert budget_action(Decimal(10**9), None) == BudgetAction.GO
 
 
-def test_half_a_shard_and_the_way_down_are_bound_to_be_spent() -> None:
+def test_half_a_shard_and_teardown_are_committed() -> None:
     assert committed(machine(), 600) == Decimal("0.08")  # 20 s and 60 s at 0.1 cent a second
 
 
-def test_the_least_that_a_cloud_bills_is_bound_to_be_spent() -> None:
+def test_minimum_billing_is_committed() -> None:
     young = machine(ready=None)
-    assert committed(young, 5) == Decimal("0.06")  # the way down takes longer than the minute that is left
+    assert committed(young, 5) == Decimal("0.06")  # teardown takes longer than the rest of the minimum
     assert committed(machine("local", ready=None), 5) == 0
 
 
-def test_a_machine_that_has_ended_binds_nothing() -> None:
+def test_ended_machine_commits_nothing() -> None:
     assert committed(machine(ended=500), 600) == 0
 
 
-def test_what_runs_costs_the_price_of_now_an_hour() -> None:
+def test_hourly_cost_is_that_of_current_prices() -> None:
     changed = replace(machine(), rates=((at(60), Decimal(9)),))
     now = at(100)
     assert budget_status([changed], meter([changed], [], [], now), now, None).usd_per_hour == 9
 
 
-def test_a_machine_without_a_price_leaves_what_is_known() -> None:
+def test_machine_without_price_makes_status_incomplete() -> None:
     both = [machine(), machine(price=None)]
     found = budget_status(both, meter(both, [], [], at(1000)), at(1000), None)
     assert (found.spent, found.complete) == (Decimal(1), False)
 
 
 @given(st.decimals("0", "1000", places=4), st.decimals("0.01", "1000", places=2))
-def test_more_spent_is_never_a_softer_word(bound: Decimal, budget: Decimal) -> None:
+def test_more_spent_never_allows_more(spent: Decimal, budget: Decimal) -> None:
     order = [BudgetAction.GO, BudgetAction.HOLD, BudgetAction.STOP]
-    assert order.index(budget_action(bound, budget)) <= order.index(budget_action(bound + 1, budget))
+    assert order.index(budget_action(spent, budget)) <= order.index(budget_action(spent + 1, budget))

@@ -1,4 +1,4 @@
-"""A whole fleet's history: its true cost counted here once more, in a few lines that share nothing with the meter."""
+"""The history of a whole fleet: its cost computed a second time, in a few lines that share no code with metering."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,10 +35,10 @@ def body(report: Report) -> dict[str, Any]:
     return to_json(report_document(report))
 
 
-def truth(cloud: str | None = None) -> Decimal:
-    """Seconds times the price of the second; a started second counts whole, a minute is the least.
+def expected_usd(cloud: str | None = None) -> Decimal:
+    """Seconds times the price of the second; started seconds count in full, and at least a minute.
 
-    EC2 charges nothing for what it took back within the hour, Compute Engine within the minute.
+    EC2 charges nothing for machines preempted within the first hour, Compute Engine within the first minute.
     """
     total = Decimal(0)
     for life in HISTORY:
@@ -55,81 +55,81 @@ def truth(cloud: str | None = None) -> Decimal:
     return total
 
 
-def test_the_history_is_as_large_as_it_says() -> None:
+def test_history_has_40_machines_and_60_preemptions() -> None:
     assert len({life.machine for life in HISTORY}) == 40
     assert len({life.cloud for life in HISTORY}) == 3
     assert sum(life.preempted for life in HISTORY) == 60
     assert {len(life.prices) for life in HISTORY} == {1, 2}
 
 
-def test_the_machines_cost_what_they_cost_to_the_cent(report: Report) -> None:
+def test_total_equals_the_independent_computation(report: Report) -> None:
     metered = report.spend.total.total_usd
     assert metered is not None
-    assert round(metered, 2) == round(truth(), 2)
-    assert abs(metered - truth()) < Decimal("1e-9")
+    assert round(metered, 2) == round(expected_usd(), 2)
+    assert abs(metered - expected_usd()) < Decimal("1e-9")
 
 
 @pytest.mark.parametrize("cloud", ["aws", "gcp", "azure"])
-def test_the_places_of_each_cloud_add_up_to_what_it_cost(report: Report, cloud: str) -> None:
+def test_places_of_a_cloud_add_up_to_its_cost(report: Report, cloud: str) -> None:
     places = (one.total_usd or 0 for place, one in report.spend.places.items() if place.startswith(cloud))
-    assert abs(sum(places, Decimal(0)) - truth(cloud)) < Decimal("1e-9")
+    assert abs(sum(places, Decimal(0)) - expected_usd(cloud)) < Decimal("1e-9")
 
 
-def test_the_lots_add_up_to_the_machines(report: Report) -> None:
+def test_machine_groups_add_up_to_the_total(report: Report) -> None:
     lots = (one.total_usd or 0 for one in report.spend.lots.values())
     assert sum(lots, Decimal(0)) == report.spend.total.total_usd
 
 
-def test_the_parts_and_the_rest_add_up_to_the_total(body: dict[str, Any]) -> None:
+def test_parts_and_other_charges_add_up_to_the_total(body: dict[str, Any]) -> None:
     spend = body["spend"]
     assert sum(Decimal(spend[part]) for part in (*PARTS, "other")) == Decimal(spend["total"])
 
 
-def test_the_waterfall_leads_from_the_plan_to_the_run_without_a_gap(body: dict[str, Any]) -> None:
+def test_waterfall_steps_add_up_to_the_difference(body: dict[str, Any]) -> None:
     found = body["waterfall"]
     steps = sum(Decimal(step["usd"]) for step in found["steps"])
     assert Decimal(found["planned"]) + steps == Decimal(found["actual"])
     assert Decimal(found["actual"]) == Decimal(body["spend"]["total"])
 
 
-def test_prices_that_changed_have_a_step_of_their_own(body: dict[str, Any]) -> None:
+def test_changed_prices_are_a_waterfall_step(body: dict[str, Any]) -> None:
     assert "prices" in {step["cause"] for step in body["waterfall"]["steps"]}
 
 
-def test_every_preemption_is_told(body: dict[str, Any]) -> None:
+def test_every_preemption_is_reported(body: dict[str, Any]) -> None:
     assert len(body["preemptions"]) == 60
 
 
-def test_the_worker_whose_clock_is_wrong_is_named_and_its_work_counted(body: dict[str, Any]) -> None:
-    assert any(said.startswith(f"the clock of {WRONG_CLOCK}-0") for said in body["unknown"])
+def test_wrong_clock_is_named_and_its_work_counted(body: dict[str, Any]) -> None:
+    assert any(text.startswith(f"the clock of {WRONG_CLOCK}-0") for text in body["unknown"])
     mine = [m for m in body["machines"] if m["name"] == WRONG_CLOCK]
     assert sum(m["parts"]["useful"] for m in mine) > 0.9 * sum(
         m["seconds"] - m["parts"]["cold_start"] for m in mine
     )
 
 
-def test_the_machine_that_never_reported_its_end_is_named_and_metered_until_now(body: dict[str, Any]) -> None:
+def test_machine_without_end_is_named_and_metered_until_now(body: dict[str, Any]) -> None:
     assert f"the end of {NO_END}: not reported, so metered until this report" in body["unknown"]
     (open_life,) = [m for m in body["machines"] if m["ended"] is None]
     assert open_life["name"] == NO_END
 
 
-def test_the_machines_that_were_not_charged_say_how_much_they_were_spared(body: dict[str, Any]) -> None:
-    spared = sum(Decimal(m["waived"]) for m in body["machines"])
-    assert spared == Decimal(body["spend"]["waived"]) > 0
+def test_waived_usd_is_reported_by_machine_and_in_total(body: dict[str, Any]) -> None:
+    waived = sum(Decimal(m["waived"]) for m in body["machines"])
+    assert waived == Decimal(body["spend"]["waived"]) > 0
 
 
-def test_the_next_plan_is_closer_and_the_report_says_by_how_much(body: dict[str, Any]) -> None:
+def test_measured_speeds_reduce_the_plan_error(body: dict[str, Any]) -> None:
     plan = body["lessons"]["plan"]
     assert abs(plan["off_again"]) < abs(plan["off"])
 
 
-def test_egress_counts_from_each_place(body: dict[str, Any]) -> None:
+def test_egress_is_estimated_per_place(body: dict[str, Any]) -> None:
     egress = [other for other in body["spend"]["others"] if other["kind"] == "egress"]
     assert {"aws/us-east-1", "gcp/us-central1"} <= {other["place"] for other in egress}
 
 
-def test_the_next_plan_takes_the_starts_that_were_measured(tmp_path: Path) -> None:
+def test_measured_cold_starts_are_used_by_the_next_plan(tmp_path: Path) -> None:
     with ledger_history.ledger_of(tmp_path) as ledger:
         starts = ledger.machines.cold_starts()
     offer = next(o for o in load() if (o.cloud, o.gpu, o.spot) == ("aws", "L4", True))
