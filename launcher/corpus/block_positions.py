@@ -4,7 +4,7 @@ A block is a stretch of rows (Parquet) or stored bytes (all other files). Blocks
 laid end to end; compressed files and tables are read from their start, because they cannot be entered in the middle.
 """
 
-import csv
+import codecs
 import io
 import random
 from bisect import bisect_right
@@ -24,6 +24,7 @@ from launcher.corpus.partial_decompress import (
     read_stored,
 )
 from tasks.formats.readers import (
+    MAX_RECORD_CHARACTERS,
     MAX_TEXT_BYTES,
     Columns,
     ReadRow,
@@ -31,6 +32,7 @@ from tasks.formats.readers import (
     read_rows,
     rows_of_stream,
 )
+from tasks.formats.tables import dialect_of, read_records
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Store
 
@@ -73,7 +75,7 @@ def open_blocks(
     store = listing.open()
     if files[0].indivisible:  # as many files as blocks, each as likely as the next, from their start
         for file in dice.sample(files, min(BLOCKS_PER_STRATUM, len(files))):
-            units, plain = _read_prefix(listing, store, file)
+            units, plain = _read_prefix(listing, store, file, columns)
             yield units, rows_of_stream(io.BytesIO(plain), slice_of(file), columns)
         return
     windows = _choose_windows(files, rows, block_units, dice)
@@ -139,7 +141,7 @@ def _align_to_lines(store: Store, windows: list[list[Slice]]) -> list[list[Slice
     return [[piece for piece in window if (piece.end or 0) > piece.start] for window in aligned]
 
 
-def _read_prefix(listing: Listing, store: Store, file: CorpusFile) -> tuple[float, bytes]:
+def _read_prefix(listing: Listing, store: Store, file: CorpusFile, columns: Columns) -> tuple[float, bytes]:
     """Read the lines (or records) that begin in the first PREFIX_BYTES of a file; return their stored and plain bytes.
 
     The last one is read to its end: leaving out what crosses the border would prefer short texts, and see nothing of a
@@ -157,22 +159,33 @@ def _read_prefix(listing: Listing, store: Store, file: CorpusFile) -> tuple[floa
     ):
         source = DecompressedStream(parts)
         # Latin-1 has as many characters as bytes. Lines end as they do for workers.
-        text = io.TextIOWrapper(io.BufferedReader(source), "latin-1", newline="" if is_table else "\n")
+        dialect = dialect_of(file.kind, columns.csv)
+        encoding = dialect.encoding if is_table else "latin-1"
+        text = io.TextIOWrapper(
+            io.BufferedReader(source), encoding, "surrogateescape", newline="" if is_table else "\n"
+        )
+        encoder = codecs.getincrementalencoder(encoding)("surrogateescape")
 
         def lines() -> Iterator[str]:
             limit = PREFIX_PLAIN_BYTES + MAX_TEXT_BYTES
             while len(plain) < limit and (line := text.readline(MAX_TEXT_BYTES + 1)):
-                plain.extend(line.encode("latin-1"))
+                plain.extend(encoder.encode(line))
                 yield line
 
-        delimiter = "\t" if file.kind == "tsv" else ","
-        records = csv.reader(lines(), delimiter=delimiter) if is_table else lines()
-        with suppress(csv.Error):  # workers stop reading the file there, too
+        records = read_records(lines(), dialect, MAX_RECORD_CHARACTERS) if is_table else lines()
+        with suppress(UnicodeError):  # workers stop reading the file there, too
             for number, _ in enumerate(records):
                 full = len(plain) >= PREFIX_PLAIN_BYTES or source.stored(len(plain)) >= PREFIX_BYTES
                 if full and number >= is_table:  # the first record of a table is its header
                     break
-        more = text.read(1) != ""
+        more = _has_more(text)
         units = source.stored(len(plain))
     # A damaged file has nothing more to read, and counts as much of the corpus as an undamaged one.
     return units if more else float(min(file.bytes, max(PREFIX_BYTES, units))), bytes(plain)
+
+
+def _has_more(text: io.TextIOWrapper) -> bool:
+    try:
+        return text.read(1) != ""
+    except UnicodeError:
+        return True

@@ -32,6 +32,7 @@ VECTOR_SETTINGS = {
     "text": "corpus.text",
     "id": "corpus.id",
     "keep": "output.keep",
+    "csv": "corpus.csv",
 }
 
 KeptShard = tuple[str, str]  # run and id of the shard

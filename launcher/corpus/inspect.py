@@ -61,7 +61,8 @@ def inspect_corpus(job: Job, base: Path, model: str, say: Callable[[str], None])
 def columns_of(job: Job) -> Columns:
     """Return the columns that are read of the corpus."""
     assert isinstance(job.corpus, CorpusSource)
-    return Columns(job.corpus.text, job.corpus.id, job.output.keep if job.output else ())
+    keep = job.output.keep if job.output else ()
+    return Columns(job.corpus.text, job.corpus.id, keep, job.corpus.csv)
 
 
 def list_corpus(job: Job, base: Path) -> Listing:
@@ -91,6 +92,7 @@ def find_new_files(
         "text": job.corpus.text,
         "id": job.corpus.id,
         "keep": job.output.keep,
+        "csv": job.corpus.csv,
     }
     try:
         found = select_new_files(listing, open_store(output_path(job, base)), settings, but, say)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from launcher.corpus.beginnings import check_beginnings
 from launcher.corpus.block_positions import map_concurrently, open_blocks, slice_of
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.corpus.profile import SampledBlock, Stratum
@@ -87,6 +88,7 @@ def sample_corpus(
     found = CorpusSample(seed)
     dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
     for name, files in sorted(strata.items()):
+        check_beginnings(listing, files, columns)
         footers = _read_footers(listing, files, columns)
         found.footers |= footers
         rows = {path: footer.rows for path, footer in footers.items()}

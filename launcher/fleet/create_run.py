@@ -20,11 +20,11 @@ from tasks.clock import utc
 from tasks.engines.tokenizer import load_tokenizer
 from tasks.protocol import manifest
 from tasks.protocol.keys import plan_key, probe_key
+from tasks.protocol.lease import LEASE_SECONDS
 from tasks.protocol.shard import Shard
 from tasks.stores.base import create_once, probe
 from tasks.stores.open import open_store
 
-LEASE_SECONDS = 60.0  # without renewal: long against a renewal, short against the cost of a shard done twice
 LEASE_SECONDS_VARIABLE = "EMBEDFLEET_LEASE_SECONDS"
 
 
@@ -98,6 +98,7 @@ def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
         dtype=job.output.dtype,
         dimensions=job.output.dimensions,
         keep=job.output.keep,
+        csv=job.corpus.csv,
         remote_code=job.remote_code,
         ttl=float(os.environ.get(LEASE_SECONDS_VARIABLE, LEASE_SECONDS)),
         shards=shards,

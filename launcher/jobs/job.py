@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_type_hints
 import msgspec
 
 from launcher.errors import Problem
+from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
 
 Engine = Literal["auto", "vllm", "torch", "hash"]
@@ -25,6 +26,7 @@ class CorpusSource:
     text: str = "text"  # column or key of the text
     id: str | None = None  # column or key of the document's id; None: file and position
     region: str | None = None  # where it is, as cloud/region; None: not given
+    csv: CsvFormat | None = None  # how its CSV and TSV files are written; None: as is usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,10 @@ class Job:
 
 def dump(job: Job) -> dict[str, Any]:
     """The job as JSON values, for plan.json; money is text."""
-    return cast("dict[str, Any]", _plain(asdict(job)))
+    plain = cast("dict[str, Any]", _plain(asdict(job)))
+    if plain["corpus"].get("csv", ...) is None:
+        del plain["corpus"]["csv"]  # as before there was such a key: the name of a run is a digest of this
+    return plain
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ Knows which keys a job has and what their values may be; `yaml_fields` knows how
 names or models: the planner does, with those who know them.
 """
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ from launcher.jobs.yaml_fields import (
     text,
     word_entries,
 )
+from tasks.protocol.csv_format import CsvFormat
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
 ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "hash")
@@ -62,6 +64,7 @@ JOB_KEYS = (
     *("name", "corpus", "model", "chunk", "truncate", "output"),
     *("limits", "quota", "local", "engine", "prompt", "speed", "notify"),
 )
+CSV_KEYS = ("delimiter", "quote", "escape", "header", "encoding")
 LIMIT_KEYS = ("deadline", "budget", "gpus", "clouds", "regions", "spot", "machines", "machines_per_region")
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -146,12 +149,12 @@ def _name(field: Field | None) -> str:
 def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
     if field is None or field.is_scalar:
         return CorpusSource(text(field) or "")
-    source_keys, declared_keys = ("path", "text", "id"), ("documents", "tokens_per_document")
+    source_keys, declared_keys = ("path", "text", "id", "csv"), ("documents", "tokens_per_document")
     at = mapping(field, (*source_keys, *declared_keys, "region"))
     source, declared = [k for k in source_keys if k in at], [k for k in declared_keys if k in at]
     if source and declared:
         field.reject(
-            f"{source[0]} and {declared[0]} together; a corpus is either read (path, text, id) "
+            f"{source[0]} and {declared[0]} together; a corpus is either read (path, text, id, csv) "
             "or declared (documents, tokens_per_document)"
         )
     elif at:
@@ -165,8 +168,66 @@ def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
         text=text(at.get("text")) or "text",
         id=text(at.get("id")),
         region=region,
+        csv=_csv_format(at.get("csv")),
     )
     return DeclaredCorpus(documents, lengths, region) if declared else found
+
+
+def _csv_format(field: Field | None) -> CsvFormat | None:
+    """How CSV and TSV files are written. None: as is usual."""
+    if field is None:
+        return None
+    at = mapping(field, CSV_KEYS)
+    found = CsvFormat(
+        delimiter=_character(at.get("delimiter"), {"tab": "\t"}),
+        quote=_character(at.get("quote"), {"none": ""}),
+        escape=_character(at.get("escape"), {"none": ""}),
+        header=_csv_header(at.get("header")),
+        encoding=_encoding(at.get("encoding")),
+    )
+    if found.delimiter and found.delimiter in (found.quote, found.escape):
+        at["delimiter"].reject("is the quote or the escape, too")
+    return None if found == CsvFormat() else found
+
+
+def _character(field: Field | None, words: Mapping[str, str]) -> str | None:
+    """One character, or a word that stands for one, or for none."""
+    written = text(field, blank=True)
+    if field is None or written is None:
+        return None
+    if written in words or (written == "" in words.values()):
+        return words.get(written, "")
+    if len(written) == 1 and written not in "\r\n":
+        return written
+    return field.reject(f"must be one character, or {' or '.join(words)}; this is {excerpt(written)}")
+
+
+def _csv_header(field: Field | None) -> bool | tuple[str, ...]:
+    """Whether there is a header, or the names of the columns."""
+    if field is None:
+        return True
+    if field.is_scalar:
+        given = flag(field)
+        return True if given is None else given
+    names = tuple(text(entry) or "" for entry in entries(field, "[id, text]"))
+    for name in names:
+        if names.count(name) > 1:
+            field.reject(f"{excerpt(name)} is named twice")
+            break
+    return names
+
+
+def _encoding(field: Field | None) -> str | None:
+    """The name of an encoding that Python knows, in its usual form. None: UTF-8."""
+    written = text(field)
+    if field is None or written is None:
+        return None
+    try:
+        codec = codecs.lookup(written)
+        "".encode(written)  # refuses codecs that are not of text, such as base64
+    except (LookupError, ValueError):
+        return field.reject(f"must be an encoding, such as utf-16 or latin-1; this is {excerpt(written)}")
+    return None if codec.name in ("utf-8", "utf-8-sig") else codec.name
 
 
 def _region(field: Field | None) -> str | None:

@@ -7,12 +7,11 @@ re-upload. Holds one row (or one small batch of Parquet rows) at a time.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import codecs
-import csv
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import PurePosixPath
@@ -23,14 +22,16 @@ import pyarrow as pa
 
 from tasks.errors import Problem
 from tasks.formats.parquet_reader import OpenFile, open_footer
+from tasks.formats.tables import BadTableError, Record, dialect_of, looks_like_utf16, open_table
+from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Store, StoreError
 
 MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined and not held in memory
 ZSTD_READ_BYTES = 4_096  # decompressed at once: where a .zst is damaged, Arrow loses this read
-csv.field_size_limit(
-    8 * MAX_TEXT_BYTES
-)  # a longer field ends the reading of its file: the parser holds it in memory
+MAX_NAMES_SHOWN = 12  # keys of a line in a message, each with at most MAX_NAME_SHOWN characters
+MAX_NAME_SHOWN = 40
+MAX_RECORD_CHARACTERS = 8 * MAX_TEXT_BYTES  # of a line of a table, and inside quotes: held in memory
 
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
@@ -73,6 +74,7 @@ class Columns:
     text: str
     id: str | None
     keep: tuple[str, ...] = ()
+    csv: CsvFormat | None = None  # how tables are written, where the job says so
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,35 +189,64 @@ def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> ReadRow
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        return BadRow(piece.path, position, f"invalid UTF-8 at byte {error.start} of the line")
-    if piece.kind == "text":  # a line of text has no columns
-        return row_of(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))
+        is_utf16 = position == 0 and looks_like_utf16(line[:8].decode("utf-8", "surrogateescape"))
+        wrong = (
+            "the file is UTF-16, not UTF-8"
+            if is_utf16
+            else f"invalid UTF-8 at byte {error.start} of the line"
+        )
+        return BadRow(piece.path, position, wrong)
+    if piece.kind != "text":
+        return _json_line(text, piece, position, columns)
+    if looks_like_utf16(text):  # it is UTF-8, too, with zeros
+        return BadRow(piece.path, position, "the line is UTF-16, not UTF-8")
+    # A line of text has no columns.
+    return row_of(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))
+
+
+def _json_line(text: str, piece: Slice, position: int, columns: Columns) -> ReadRow:
     try:
-        record: Any = json.loads(text)
+        found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         return BadRow(piece.path, position, f"broken JSON line: {error}")
-    if not isinstance(record, dict):
-        return BadRow(piece.path, position, f"not a JSON object: {type(record).__name__}")
-    return row_of(piece.path, position, cast("dict[str, Any]", record), columns)
+    if not isinstance(found, dict):
+        return BadRow(piece.path, position, f"not a JSON object: {type(found).__name__}")
+    record = cast("dict[str, Any]", found)
+    row = row_of(piece.path, position, record, columns)
+    if isinstance(row, BadRow) and (columns.text not in record or (columns.id or columns.text) not in record):
+        names = ", ".join(repr(name[:MAX_NAME_SHOWN]) for name in list(record)[:MAX_NAMES_SHOWN])
+        return replace(row, reason=f"{row.reason}; the line has {names or 'no keys'}")
+    return row
 
 
 def _table(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(text, delimiter="\t" if piece.kind == "tsv" else ",")
+    dialect = dialect_of(piece.kind, columns.csv)
+    text = io.TextIOWrapper(stream, dialect.encoding, errors="surrogateescape", newline="")
     position = 0
     try:
-        while True:
-            try:
-                record = next(reader, None)
-            except (csv.Error, *GZIP_ERRORS, OSError) as error:
-                yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
-                return
-            if record is None:
-                return
-            yield row_of(piece.path, position, record, columns)
-            position += 1
+        table = open_table(text, dialect, MAX_RECORD_CHARACTERS)
+        places = {name: table.names.index(name) for name in columns.names if name in table.names}
+        twice = {name: _Unreadable("in more than one column") for name in repeated(table.names, columns)}
+        for found in table.records:
+            if isinstance(found, Record):
+                fields = {name: found.fields[place] for name, place in places.items()} | twice
+                yield row_of(piece.path, position, fields, columns)
+                position += 1
+                continue
+            for line in range(found.line, found.last + 1):
+                yield BadRow(piece.path, position, f"line {line}: {found.reason}")
+                position += 1
+    except BadTableError as error:
+        yield BadRow(piece.path, position, str(error))
+    except (*GZIP_ERRORS, OSError, UnicodeError) as error:
+        yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
     finally:
         text.detach()  # the caller closes the stream
+
+
+def repeated(names: Sequence[str], columns: Columns) -> list[str]:
+    """The columns to read that a table has more than once."""
+    return [name for name in columns.names if names.count(name) > 1]
 
 
 def _parquet(

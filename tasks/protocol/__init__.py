@@ -15,4 +15,5 @@ worker_names: names of workers, built and parsed.
 runs: which runs an output path holds.
 exit_codes: exit statuses of workers and supervisors.
 dtypes: types in which vectors are stored.
+csv_format: how the tables of a corpus are written.
 """

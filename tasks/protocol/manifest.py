@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tasks.errors import Problem
 from tasks.protocol import documents
+from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.keys import manifest_header_key, manifest_slab_key
 from tasks.protocol.shard import SLAB, Shard, dump, load
@@ -38,6 +39,7 @@ class Header:
     keep: tuple[str, ...] = ()  # columns of the source that are stored with the vectors
     remote_code: bool = False  # run code from the model's own folder: only when the user says so
     once: bool = True  # deduplicate: texts that come again soon are embedded once
+    csv: CsvFormat | None = None  # how tables are written, where the job says so
 
 
 class RunNotFound(Problem):

@@ -23,6 +23,7 @@ from launcher.jobs.job import (
 )
 from launcher.jobs.parse import CLOUDS, ENGINES, parse
 from launcher.jobs.yaml_fields import BadJob
+from tasks.protocol.csv_format import CsvFormat
 
 COMPLETE = """\
 name: reviews-2026
@@ -734,3 +735,54 @@ def test_any_text_is_a_job_or_a_list_of_mistakes_in_it(text: str) -> None:
 def test_parsed_values_can_be_written_to_a_file(text: str) -> None:
     found = outcome(text)
     assert (json.dumps(dump(found), ensure_ascii=False) if isinstance(found, Job) else str(found)).encode()
+
+
+# Tables
+
+TABLES = "name: a\nmodel: m\noutput: {path: out}\n"  # what a test adds is in line 4
+
+
+def csv_of(written: str) -> CsvFormat | None:
+    corpus = job(f"corpus: {{path: in, csv: {written}}}\n", TABLES).corpus
+    assert isinstance(corpus, CorpusSource)
+    return corpus.csv
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ('{delimiter: ";"}', CsvFormat(delimiter=";")),
+        ('{delimiter: tab, quote: none, escape: "\\\\"}', CsvFormat("\t", "", "\\")),
+        ('{delimiter: "\\t", quote: "", escape: none}', CsvFormat("\t", "", "")),
+        ("{header: false, encoding: UTF-16}", CsvFormat(header=False, encoding="utf-16")),
+        ("{header: [id, text]}", CsvFormat(header=("id", "text"))),
+        ("{header: true, encoding: utf8}", None),
+    ],
+)
+def test_the_format_of_tables_is_read(written: str, found: CsvFormat | None) -> None:
+    assert csv_of(written) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ('{delimiter: "::"}', "delimiter: must be one character, or tab"),
+        ("{quote: double}", "quote: must be one character, or none"),
+        ("{encoding: klingon}", "encoding: must be an encoding"),
+        ("{encoding: base64}", "encoding: must be an encoding"),
+        ("{header: [a, a]}", "header: a is named twice"),
+        ('{delimiter: ";", quote: ";"}', "delimiter: is the quote or the escape, too"),
+        ("{separator: 1}", "separator: unknown key"),
+    ],
+)
+def test_a_wrong_format_of_tables_is_a_mistake_with_its_line(written: str, key: str) -> None:
+    assert said(f"corpus: {{path: in, csv: {written}}}\n", TABLES).startswith(f"job.yaml:4: corpus.csv.{key}")
+
+
+def test_the_format_of_tables_survives_the_plan() -> None:
+    written = job('corpus: {path: in, csv: {delimiter: ";", header: [id, text]}}\n', TABLES)
+    assert load(json.loads(json.dumps(dump(written)))) == written
+
+
+def test_without_a_format_a_job_is_dumped_as_before_there_was_one() -> None:
+    assert "csv" not in dump(job("corpus: in\n", TABLES))["corpus"]

@@ -326,6 +326,7 @@ def test_limits_do_not_make_another_run(job: Mapping[str, Any]) -> None:
         {"output": {"path": "vectors", "dtype": "float16", "dimensions": None}},
         {"output": {"path": "elsewhere", "dtype": "float32", "dimensions": None}},
         {"corpus": {"path": "reviews/*.jsonl", "text": "title", "id": "id"}},
+        {"corpus": JOB["corpus"] | {"csv": {"delimiter": ";"}}},
     ],
 )
 def test_what_makes_other_vectors_makes_another_run(job: Mapping[str, Any]) -> None:

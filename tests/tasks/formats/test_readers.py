@@ -166,9 +166,16 @@ def test_a_line_that_is_no_object_is_bad(tmp_path: Path, line: bytes, kind: str)
     assert reason(tmp_path, line) == f"not a JSON object: {kind}"
 
 
-@pytest.mark.parametrize("line", [b'{"id": "a"}', b'{"id": "a", "text": null}'])
-def test_a_line_without_text_is_bad_and_keeps_its_id(tmp_path: Path, line: bytes) -> None:
-    assert only(tmp_path, line) == BadRow("part.jsonl", 0, MISSING, "a")
+@pytest.mark.parametrize(
+    ("line", "more"),
+    [
+        (b'{"id": "a"}', "; the line has 'id'"),
+        (b'{"id": "a", "body": "b"}', "; the line has 'id', 'body'"),
+        (b'{"id": "a", "text": null}', ""),
+    ],
+)
+def test_a_line_without_text_is_bad_and_keeps_its_id(tmp_path: Path, line: bytes, more: str) -> None:
+    assert only(tmp_path, line) == BadRow("part.jsonl", 0, MISSING + more, "a")
 
 
 @pytest.mark.parametrize(
@@ -279,7 +286,8 @@ def test_what_names_nothing_is_no_id(tmp_path: Path, value: str, shown: str) -> 
 
 
 def test_a_missing_id_is_no_id(tmp_path: Path) -> None:
-    assert reason(tmp_path, b'{"text": "one"}') == "no id: 'id' is missing or null"
+    said = "no id: 'id' is missing or null; the line has 'text'"
+    assert reason(tmp_path, b'{"text": "one"}') == said
 
 
 def test_the_text_may_be_the_id(tmp_path: Path) -> None:
@@ -393,9 +401,9 @@ def test_a_field_in_quotes_may_hold_lines_commas_and_quotes(tmp_path: Path) -> N
 
 
 def test_tabs_separate_the_fields_of_a_tsv(tmp_path: Path) -> None:
-    assert table(tmp_path, b'id\ttext\na\tone, two\nb\t"x\ty"\n', "tsv") == [
+    assert table(tmp_path, b'id\ttext\na\tone, two\nb\t"x y"\n', "tsv") == [
         (0, "a", "one, two"),
-        (1, "b", "x\ty"),
+        (1, "b", '"x y"'),
     ]
 
 
@@ -403,12 +411,18 @@ def test_columns_may_be_in_any_order_among_others(tmp_path: Path) -> None:
     assert table(tmp_path, b"stars,text,id\n5,one,a\n") == [(0, "a", "one")]
 
 
-def test_a_short_record_has_no_text(tmp_path: Path) -> None:
-    assert table(tmp_path, b"id,text\na\nb,two\n") == [(0, MISSING), (1, "b", "two")]
+def test_a_short_record_is_set_aside(tmp_path: Path) -> None:
+    assert table(tmp_path, b"id,text\na\nb,two\n") == [
+        (0, "line 2: 1 field, and the table has 2 columns"),
+        (1, "b", "two"),
+    ]
 
 
-def test_a_long_record_keeps_the_named_fields(tmp_path: Path) -> None:
-    assert table(tmp_path, b"id,text\na,one,more,and more\n") == [(0, "a", "one")]
+def test_a_long_record_is_set_aside(tmp_path: Path) -> None:
+    assert table(tmp_path, b"id,text\na,one,more,and more\nb,two\n") == [
+        (0, "line 2: 4 fields, and the table has 2 columns"),
+        (1, "b", "two"),
+    ]
 
 
 def test_a_table_without_the_text_column_is_all_bad(tmp_path: Path) -> None:

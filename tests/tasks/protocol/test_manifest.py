@@ -1,5 +1,6 @@
 """The manifest: a header means that every shard is there, and nothing changes it afterwards."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.keys import manifest_header_key, manifest_slab_key
 from tasks.protocol.manifest import (
     Header,
@@ -39,6 +41,14 @@ headers = st.builds(
     dimensions=st.none() | st.integers(1, 10**5),
     ttl=st.floats(0.1, 10**6),
     shards=st.just(0),
+    csv=st.none()
+    | st.builds(
+        CsvFormat,
+        delimiter=st.none() | st.sampled_from([";", "\t"]),
+        quote=st.none() | st.just(""),
+        header=st.booleans() | st.just(("id", "text")),
+        encoding=st.none() | st.just("utf-16"),
+    ),
 )
 
 
@@ -164,3 +174,16 @@ def test_a_run_of_another_version_is_not_found() -> None:
 def test_a_run_with_a_missing_slab_is_not_found() -> None:
     with pytest.raises(RunNotFound, match="slab 4 of run 'run-1' is missing"):
         read_slab(MemoryStore(), "run-1", 4)
+
+
+def test_a_header_from_before_there_was_a_format_of_tables_is_read() -> None:
+    store = MemoryStore()
+    write(store, header_of("corpus", 0), [])
+    key = manifest_header_key(header_of("corpus", 0).run)
+    body = read(store, key)
+    assert body is not None
+    old = json.loads(body)
+    del old["csv"]
+    older = MemoryStore()
+    older.create(key, json.dumps(old).encode())
+    assert read_header(older, header_of("corpus", 0).run) == header_of("corpus", 0)

@@ -140,7 +140,7 @@ def test_bad_rows_are_quarantined_with_position_and_reason(tmp_path: Path) -> No
     done = Done(tmp_path, header, shard)
     assert [name for name, _ in done.rows] == ["d0", "d1", "d2"]
     assert done.failed == [
-        BadRow("in.jsonl", 38, "no text: 'text' is missing or null", "bad"),
+        BadRow("in.jsonl", 38, "no text: 'text' is missing or null; the line has 'id'", "bad"),
         BadRow("in.jsonl", 81, "not a JSON object: list", None),
     ]
     assert (done.counts.failed, done.counts.documents) == (2, 3)

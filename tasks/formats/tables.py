@@ -1,0 +1,279 @@
+"""Split CSV and TSV into records, strictly: a record that cannot be read as its format says is a fault, never a guess.
+
+`csv.reader` accepts what breaks the format: text after a closing quotation mark is appended, and a mark that is never
+closed takes the rest of the file into one field. Here both are faults, with the lines that they concern. Lines inside
+quotes that turn out to be broken are not read as records: they may be the inside of a text. Pure.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TextIO
+
+from tasks.protocol.csv_format import CsvFormat
+from tasks.protocol.shard import Kind
+
+DEFAULT_ENCODING = "utf-8"
+BACKSLASH = "\\"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table is written. `escape_is_known` is False where the job does not say whether there is one."""
+
+    delimiter: str
+    quote: str  # "": none
+    escape: str  # "": none
+    escape_is_known: bool
+    header: bool | tuple[str, ...]
+    encoding: str
+
+
+def dialect_of(kind: Kind, given: CsvFormat | None) -> Dialect:
+    """The dialect of a CSV or TSV file: what the job says, else the usual. TSV has no quoting (IANA's definition)."""
+    given = given or CsvFormat()
+    tabs = kind == "tsv"
+    quote = given.quote if given.quote is not None else "" if tabs else '"'
+    return Dialect(
+        delimiter=given.delimiter or ("\t" if tabs else ","),
+        quote=quote,
+        escape="" if given.escape in (None, quote) else given.escape,
+        escape_is_known=given.escape is not None,
+        header=given.header,
+        encoding=given.encoding or DEFAULT_ENCODING,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The fields of a record that begins in this line; the first line of a file is 1."""
+
+    line: int
+    fields: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Lines, the last one included, that make no record, and why."""
+
+    line: int
+    last: int
+    reason: str
+
+
+class BadTableError(ValueError):
+    """No record of the table can be read; the message says why."""
+
+
+class LongLineError(OSError):
+    """A line is longer than what is held in memory; the table is not read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The names of a table's columns, and its records, each with as many fields as there are names."""
+
+    names: tuple[str, ...]
+    records: Iterator[Record | Fault]
+
+
+class _BrokenError(Exception):
+    """The quoting of a record is broken; the message says how."""
+
+
+@dataclass(slots=True)
+class _OpenRecord:
+    """A record under construction: the fields that are complete, and the parts of one inside quotes."""
+
+    dialect: Dialect
+    limit: int  # characters that are held
+    fields: list[str] = field(default_factory=list[str])
+    parts: list[str] = field(default_factory=list[str])
+    quoted: bool = False  # the last field is inside quotes
+    held: int = 0
+    doubtful: bool = False  # a backslash and two marks at the end of a field: an end of text, if \ escapes
+
+    def add(self, body: str, end: str) -> bool:
+        """Read a line without its end; return whether the record is complete.
+
+        Raises:
+            _BrokenError: the quoting is broken.
+        """
+        position = self._inside(body, 0, end) if self.quoted else 0
+        while position is not None and position <= len(body):
+            quote = self.dialect.quote
+            if quote and body.startswith(quote, position):
+                self.quoted = True
+                position = self._inside(body, position + 1, end)
+            else:
+                position = self._bare(body, position)
+        return not self.quoted
+
+    def _inside(self, body: str, position: int, end: str) -> int | None:
+        """Read on inside quotes; return where the next field begins, or None when the line ends before."""
+        dialect = self.dialect
+        quote, escape, delimiter = dialect.quote, dialect.escape, dialect.delimiter
+        while True:
+            place = body.find(quote, position)
+            escaped = body.find(escape, position, place if place >= 0 else len(body)) if escape else -1
+            if escaped >= 0:
+                follower = body[escaped + 1 : escaped + 2]
+                taken = follower if follower in (quote, escape, delimiter) else escape + follower
+                self._hold(body[position:escaped] + taken)
+                position = escaped + 2
+                continue
+            if place < 0:
+                self._hold(body[position:] + end)
+                return None
+            after = body[place + 1 : place + 2]
+            if after == quote:
+                self._hold(body[position : place + 1])
+                rest = body[place + 2 : place + 3]
+                if not dialect.escape_is_known and body[place - 1 : place] == BACKSLASH:
+                    self.doubtful = self.doubtful or rest in ("", delimiter)
+                position = place + 2
+                continue
+            if after not in ("", delimiter):
+                raise _BrokenError(f"text follows the closing quotation mark: {body[place : place + 20]!r}")
+            if not dialect.escape_is_known and place and body[place - 1] == BACKSLASH:
+                raise _BrokenError(
+                    'a backslash stands before a closing quotation mark; set corpus.csv.escape to "\\\\", or to none'
+                )
+            self._hold(body[position:place])
+            self.fields.append("".join(self.parts))
+            self.parts.clear()
+            self.quoted = False
+            return place + 2
+
+    def _bare(self, body: str, position: int) -> int:
+        """Read a field without quotes; return where the next field begins."""
+        delimiter, escape, quote = self.dialect.delimiter, self.dialect.escape, self.dialect.quote
+        parts: list[str] = []
+        while True:
+            stop = body.find(delimiter, position)
+            stop = len(body) if stop < 0 else stop
+            escaped = body.find(escape, position, stop) if escape else -1
+            if escaped < 0:
+                break
+            follower = body[escaped + 1 : escaped + 2]
+            if not follower:
+                raise _BrokenError("an escaped line end outside quotes")
+            parts += (
+                body[position:escaped],
+                follower if follower in (quote, escape, delimiter) else (escape + follower),
+            )
+            position = escaped + 2
+        value = "".join([*parts, body[position:stop]])
+        if quote and not parts and value.lstrip().startswith(quote):
+            raise _BrokenError("blanks stand before an opening quotation mark")
+        self.fields.append(value)
+        return stop + 1
+
+    def _hold(self, part: str) -> None:
+        self.held += len(part)
+        if self.held <= self.limit:
+            self.parts.append(part)
+
+
+def read_records(lines: Iterable[str], dialect: Dialect, limit: int) -> Iterator[Record | Fault]:
+    """The records of a table. `lines` keep their ends; a record holds at most `limit` characters inside quotes."""
+    record, first, number = _OpenRecord(dialect, limit), 0, 0
+    for line in lines:
+        number += 1
+        body, end = _cut(line)
+        if number == 1:
+            body = body.removeprefix("\ufeff")
+        if not record.quoted:
+            if not body:
+                continue
+            first = number
+            if not (dialect.quote and dialect.quote in body) and not dialect.escape:
+                yield Record(number, body.split(dialect.delimiter))
+                continue
+            record = _OpenRecord(dialect, limit)
+        try:
+            complete = record.add(body, end)
+        except _BrokenError as error:
+            yield Fault(first, number, _named(str(error), first, number))
+            record = _OpenRecord(dialect, limit)
+            continue
+        if complete:
+            yield _finished(record, first, number)
+    if record.quoted:
+        yield Fault(first, number, f"a quotation mark is opened in line {first} and never closed")
+
+
+def _finished(record: _OpenRecord, first: int, last: int) -> Record | Fault:
+    if record.held > record.limit:
+        return Fault(first, first, f"over-long: more than {record.limit:,} characters inside quotes")
+    if record.doubtful and last > first:
+        reason = "a backslash stands before quotation marks at the end of a field; set corpus.csv.escape"
+        return Fault(first, last, f'{reason} to "\\\\", or to none')
+    return Record(first, record.fields)
+
+
+def _cut(line: str) -> tuple[str, str]:
+    """A line, and its end."""
+    body = line.removesuffix("\n")
+    body = body.removesuffix("\r")
+    return body, line[len(body) :]
+
+
+def _named(reason: str, first: int, last: int) -> str:
+    return reason if first == last else f"{reason} (in line {last}; the quotes begin in line {first})"
+
+
+def looks_like_utf16(line: str) -> bool:
+    """Whether this line, read as UTF-8 with surrogates for other bytes, is UTF-16: by its mark, or by its zero bytes."""
+    if line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+        return len(line) > 3
+    zeros = [character == "\0" for character in line[:4]]
+    return zeros in ([True, False, True, False], [False, True, False, True])
+
+
+def open_table(stream: TextIO, dialect: Dialect, limit: int) -> Table:
+    """Read the header of a table. A line, and what is inside quotes, has at most `limit` characters.
+
+    Raises:
+        BadTableError: the header cannot be read, or the encoding is another one.
+    """
+    found = read_records(_lines(stream, dialect, limit), dialect, limit)
+    if dialect.header is not True:
+        leading: list[Record | Fault] = []
+        names = () if dialect.header is False else dialect.header
+        for item in found:
+            leading.append(item)
+            if isinstance(item, Record):
+                names = names or tuple(str(n + 1) for n in range(len(item.fields)))
+                break
+        return Table(names, _whole(chain(leading, found), len(names)))
+    first = next(found, None)
+    if isinstance(first, Fault):
+        raise BadTableError(f"the header cannot be read: line {first.line}: {first.reason}")
+    names = tuple(first.fields) if first else ()
+    return Table(names, _whole(found, len(names)))
+
+
+def _lines(stream: TextIO, dialect: Dialect, limit: int) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(limit + 1):
+        number += 1
+        if number == 1 and dialect.encoding == DEFAULT_ENCODING and looks_like_utf16(line):
+            raise BadTableError("the file is UTF-16, not UTF-8; set corpus.csv.encoding to utf-16")
+        if len(line) > limit:
+            raise LongLineError(f"line {number} is longer than {limit:,} characters")
+        yield line
+
+
+def _whole(found: Iterable[Record | Fault], columns: int) -> Iterator[Record | Fault]:
+    """Replace records of another number of fields by faults: which field is which is not known."""
+    for item in found:
+        if isinstance(item, Record) and len(item.fields) != columns:
+            count = len(item.fields)
+            yield Fault(
+                item.line,
+                item.line,
+                f"{count} field{'s' * (count != 1)}, and the table has {columns} columns",
+            )
+        else:
+            yield item

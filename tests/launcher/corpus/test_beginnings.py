@@ -1,0 +1,64 @@
+"""What is wrong with the beginning of a file is refused before sampling, with the file and the cause."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from launcher.corpus.listing import find_files
+from launcher.corpus.sampling import READ_WHOLE_BYTES, sample_corpus
+from launcher.errors import Problem
+from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
+from tasks.formats.readers import Columns
+from tasks.protocol.csv_format import CsvFormat
+
+
+def sampled(folder: Path, columns: Columns = Columns("text", "id")) -> int:  # noqa: B008 - frozen
+    """Sample the corpus; return how many bad rows were seen."""
+    found = sample_corpus(find_files(str(folder), folder), columns, HashTokenizer(), ChunkSpec(512))
+    return sum(block.bad for stratum in found.strata.values() for block in stratum.blocks)
+
+
+def refusal(folder: Path) -> Problem:
+    with pytest.raises(Problem) as caught:
+        sampled(folder)
+    return caught.value
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("id,text\n1,one\n")
+    (tmp_path / "twice.csv").write_text("id,text,text\n1,one,two\n")
+    assert str(refusal(tmp_path)) == "twice.csv has 2 columns named 'text'"
+
+
+def test_a_missing_column_names_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,body\n1,one\n")
+    assert str(refusal(tmp_path)) == "a.csv has no column 'text'; it has 'id', 'body'"
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_suggested(tmp_path: Path, delimiter: str) -> None:
+    (tmp_path / "a.csv").write_text(f"id{delimiter}text\n1{delimiter}one\n")
+    problem = refusal(tmp_path)
+    assert f"{f'id{delimiter}text'!r}" in str(problem)
+    assert problem.hint == f"set corpus.csv.delimiter, perhaps to {delimiter!r}"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv", "a.jsonl", "a.txt", "a.txt.gz"])
+def test_utf16_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    body = '{"id": "1", "text": "one"}\n'.encode("utf-16")
+    (tmp_path / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
+    assert f"{name} is UTF-16, not UTF-8" in str(refusal(tmp_path)).replace(": the file is", " is")
+
+
+def test_tables_are_sampled_as_workers_read_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1;one\n2;two;three\n3;three\n", encoding="utf-16")
+    given = CsvFormat(delimiter=";", header=("id", "text"), encoding="utf-16")
+    assert sampled(tmp_path, Columns("text", "id", (), given)) == 1
+
+
+def test_a_large_table_is_sampled_in_its_encoding(tmp_path: Path) -> None:
+    line = "'a';'some words; and more'\n"
+    (tmp_path / "a.csv").write_text("id;text\n" + line * (READ_WHOLE_BYTES // 20), encoding="utf-16")
+    given = CsvFormat(delimiter=";", quote="'", encoding="utf-16")
+    assert sampled(tmp_path, Columns("text", "id", (), given)) == 0
