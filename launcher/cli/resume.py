@@ -7,6 +7,7 @@ from pathlib import Path
 from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
+from launcher.costs.budget import used_up_message
 from launcher.costs.run_costs import budget_status_of
 from launcher.errors import Usage
 from launcher.fleet.create_run import create_run
@@ -39,7 +40,7 @@ def _set_budget(ledger: Ledger, run: Run, budget: Decimal) -> None:
     spent = budget_status_of(ledger, run.id, utc()).spent
     if budget <= spent:
         raise Usage(
-            f"a budget of ${budget} is used up already: ${spent:.4f} are spent",
+            used_up_message(budget, spent),
             hint=f"embedfleet resume {run.id} --budget DOLLARS, with more than that",
         )
     ledger.costs.set_budget(run.id, budget, utc())

@@ -63,6 +63,12 @@ def budget_status(
     )
 
 
+def used_up_message(budget: Decimal | None, spent: Decimal | None) -> str:
+    """What the user reads when a budget is reached, or set below what is spent. USD; unknown is `$?`."""
+    amount = "?" if spent is None else f"{spent:.4f}"
+    return f"the budget of ${'?' if budget is None else budget} is used up: ${amount} spent"
+
+
 def hourly_rate(machine: MachineTime, now: datetime) -> Decimal | None:
     """The current price of a machine per hour; None if unknown."""
     past = [usd for at, usd in machine.rates if at <= now]

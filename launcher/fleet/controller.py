@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from launcher.costs.budget import used_up_message
 from launcher.costs.run_costs import budget_status_of
 from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet import failure_messages
@@ -269,7 +270,7 @@ class Controller:
         if is_near_budget(view):
             self._stop("budget reached")
             raise BudgetReached(
-                f"the budget of ${view.budget} is used up: ${view.spent:.4f} spent, {left}",
+                f"{used_up_message(view.budget, view.spent)}, {left}",
                 hint=f"embedfleet resume {context.run} --budget DOLLARS goes on with a larger one",
             )
         self._stop("interrupted" if self.interrupts.count else "told to stop")

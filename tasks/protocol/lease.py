@@ -23,6 +23,8 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import Entry, Store, create_once, list_all, read
 
 RECEIPT_NAME = re.compile(r"[0-9a-f]{16}\.json")
+# Default lifetime without renewal: long against a renewal, short against the cost of a shard done twice.
+LEASE_SECONDS = 60.0
 CLOCK_GRACE = timedelta(seconds=1)  # stores stamp whole seconds
 CRASHED = b"!"  # the body of a lease whose worker's process died of the shard
 MAX_CRASHES = 3  # processes that may die of one shard; then it is set aside

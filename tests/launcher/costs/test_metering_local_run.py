@@ -68,7 +68,7 @@ def test_run_at_its_budget_resumes_with_a_larger_one_only(tmp_path: Path) -> Non
         assert found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS="0.3").wait(60) == 5
         small = found.start("resume", "--budget", "1")
         assert small.wait(60) == 2
-        assert found.last_words(small)[0].startswith("Error: a budget of $1 is used up already: $")
+        assert found.last_words(small)[0].startswith("Error: the budget of $1 is used up: $")
         assert found.start("resume", "--budget", "100000").wait(60) == 0
         assert found.status()["state"] == "DONE"
     finally:
