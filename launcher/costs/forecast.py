@@ -25,6 +25,7 @@ def forecast(
     spent: Decimal,
     tokens: int,
     expected: int | None,
+    *,
     planned: tuple[Decimal, Decimal, Decimal] | None,
     hourly: Decimal,
     tokens_per_second: float | None,

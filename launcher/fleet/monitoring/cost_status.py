@@ -33,7 +33,14 @@ def cost_status(
     if times and (money.complete or money.spent):
         total = expected if expected is not None else plan.profile.tokens
         hourly, speed = money.usd_per_hour, rate if going else None
-        found = forecast(money.spent, tokens, total, _planned_usd(plan), hourly, speed)
+        found = forecast(
+            money.spent,
+            tokens,
+            total,
+            planned=_planned_usd(plan),
+            hourly=hourly,
+            tokens_per_second=speed,
+        )
         projected = found and ProjectedUsd(
             *(p.quantize(MICRODOLLAR) for p in (found.p10, found.p50, found.p90))
         )

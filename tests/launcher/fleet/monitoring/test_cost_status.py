@@ -1,14 +1,10 @@
-"""What status says of money while a run goes on, and what it will have cost."""
+"""What status reports about money while a run goes on."""
 
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from launcher.costs.forecast import forecast
 from launcher.documents.status import PlaceCount
 from launcher.fleet.monitoring.cost_status import cost_status
 from launcher.ledger.ledger import Ledger
@@ -16,48 +12,10 @@ from launcher.ledger.records import LifeEnd, Site
 from tests.support import sample_plan
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-PLANNED = (Decimal(80), Decimal(100), Decimal(150))
 
 
 def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
-
-
-def test_forecast_is_the_plan_before_anything_is_done() -> None:
-    found = forecast(Decimal(0), 0, 1_000, PLANNED, Decimal(0), None)
-    assert found is not None
-    assert [round(usd, 6) for usd in (found.p10, found.p50, found.p90)] == list(PLANNED)
-
-
-def test_forecast_is_the_cost_once_all_is_done() -> None:
-    found = forecast(Decimal(93), 1_000, 1_000, PLANNED, Decimal(5), 10.0)
-    assert found is not None
-    assert {found.p10, found.p50, found.p90} == {Decimal(93)}
-
-
-def test_forecast_uses_the_runs_own_price_halfway() -> None:
-    found = forecast(Decimal(60), 500, 1_000, PLANNED, Decimal(36), 0.1)  # 500 tokens take 5,000 s: $50
-    assert found is not None
-    assert round(found.p50, 6) == 110
-
-
-def test_no_forecast_without_figures() -> None:
-    assert forecast(Decimal(1), 10, None, PLANNED, Decimal(1), 1.0) is None
-    assert forecast(Decimal(1), 10, 100, None, Decimal(1), None) is None
-
-
-@given(
-    st.decimals("0", "1000", places=2),
-    st.integers(0, 1_000),
-    st.floats(0.01, 1e6),
-    st.decimals("0", "500", places=2),
-)
-def test_forecast_range_holds_the_middle_and_is_at_least_what_was_spent(
-    spent: Decimal, tokens: int, rate: float, hourly: Decimal
-) -> None:
-    found = forecast(spent, tokens, 1_000, PLANNED, hourly, rate)
-    assert found is not None
-    assert spent <= found.p10 <= found.p50 <= found.p90
 
 
 def test_running_fleet_has_hourly_cost_and_machines_by_place(tmp_path: Path) -> None:
