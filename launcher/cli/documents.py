@@ -16,6 +16,15 @@ class GarbageFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptUnnamedFile:
+    """A file that no receipt names and that `finish` keeps, because it is not proven to be a lost attempt of the run."""
+
+    key: str
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinishDocument:
     """What `finish` wrote and removed."""
 
@@ -25,6 +34,7 @@ class FinishDocument:
     files: int  # that the dataset manifest names
     removed: int  # 0 with --dry-run
     found: Sequence[GarbageFile]
+    kept: Sequence[KeptUnnamedFile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

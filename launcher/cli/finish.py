@@ -1,19 +1,20 @@
 """`embedfleet finish`: write the dataset manifest of a finished run, and remove the files that no receipt names.
 
-Workers that were killed or overtaken leave vectors next to the good ones. A file is removed only when its own metadata
-names this run, and only once every shard has its receipt.
+Workers that were killed or overtaken leave vectors next to the good ones. A file is removed only when it is proven to be
+that of a lost attempt of this run (`launcher.output.garbage`), and only once every shard has its receipt. The receipts
+are read from the store: a ledger may be older than the run.
 """
 
 from argparse import Namespace
 from typing import cast
 
 from launcher.cli.console import show
-from launcher.cli.documents import FinishDocument, GarbageFile
+from launcher.cli.documents import FinishDocument, GarbageFile, KeptUnnamedFile
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.output.dataset import write_dataset
-from launcher.output.garbage import Eraser, garbage
+from launcher.output.garbage import Eraser, find_garbage, finished_receipts
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.open import open_store
@@ -25,27 +26,30 @@ def run(arguments: Namespace) -> int:
         row = ledger.runs.find(arguments.run)
         store = open_store(row.output)
         header = manifest.read_header(store, row.id)
+        if header.run != row.id:
+            raise Problem(
+                f"the header of run {row.id} is of run {header.run}",
+                hint="nothing was deleted; restore the header",
+            )
+        receipts = finished_receipts(store, header)
         observer = StoreObserver(store, ledger, header)
         observer.load_known()
         observer.read_receipts()
-        left = header.shards - len(observer.done)
-        if left:
-            raise Problem(
-                f"run {row.id} is not finished: {left:,} of {header.shards:,} shards have no receipt",
-                hint=f"embedfleet resume {row.id}",
-            )
-        receipts = ledger.shards.receipts(row.id)
     files = write_dataset(store, header, receipts)
-    garbage_files = list(garbage(store, header, receipts))
+    garbage = find_garbage(store, header, receipts)
     if not arguments.dry_run:
-        for entry in garbage_files:
+        for entry in garbage.found:
             cast("Eraser", store).erase(entry.key)
     document = FinishDocument(
         run=row.id,
         dataset=dataset_key(row.id),
         files=files,
-        removed=0 if arguments.dry_run else len(garbage_files),
-        found=[GarbageFile(key=entry.key, bytes=entry.size) for entry in garbage_files],
+        removed=0 if arguments.dry_run else len(garbage.found),
+        found=[GarbageFile(key=entry.key, bytes=entry.size) for entry in garbage.found],
+        kept=[
+            KeptUnnamedFile(key=one.entry.key, bytes=one.entry.size, reason=one.reason)
+            for one in garbage.kept
+        ],
     )
     show(document, _text, as_json=arguments.json)
     return 0
@@ -57,4 +61,5 @@ def _text(document: FinishDocument) -> str:
     summary = f"{len(document.found):,} files of {size:,} bytes that no receipt names {verb}"
     if not document.found:
         summary = "nothing to remove"
-    return f"{document.run}: {document.files:,} files in {document.dataset}; {summary}"
+    kept = [f"kept {one.key}: {one.reason}" for one in document.kept]
+    return "\n".join([f"{document.run}: {document.files:,} files in {document.dataset}; {summary}", *kept])
