@@ -1,6 +1,7 @@
-"""The report as rows with the columns of FOCUS 1.0, the open layout of bills: one for each machine's day and each charge.
+"""A report as CSV with the columns of FOCUS 1.0, the open format of bills.
 
-Pure. What we do not know stays empty; money that is not known is empty too, never 0. `Tags` carries the run's label.
+One row for each day of a machine's life and for each other charge. Pure. What is unknown is empty, and never 0. `Tags`
+carries the run's label.
 """
 
 import csv
@@ -16,7 +17,7 @@ from launcher.costs.spend import OtherCharge
 from launcher.money import amount_text
 from launcher.reports.report import Report
 
-# https://focus.finops.org, version 1.0; the columns that a run has something to say in.
+# https://focus.finops.org, version 1.0: the columns that a run has values for.
 COLUMNS = (
     *("AvailabilityZone", "BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd"),
     *("BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency"),
@@ -25,10 +26,11 @@ COLUMNS = (
     *("ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "SkuId", "Tags"),
 )
 CATEGORIES = {"storage": "Storage", "requests": "Storage", "egress": "Networking"}
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula
+RISKY = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet reads as the start of a formula
 
 
 def to_csv(report: Report) -> str:
+    """The rows of a report as text, with a header."""
     out = StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -38,19 +40,19 @@ def to_csv(report: Report) -> str:
 
 
 def rows(report: Report) -> Iterator[dict[str, str]]:
-    """The costs of all rows add up to what is known of the run's."""
+    """The rows, by column. Their costs add up to the known dollars of the run."""
     tags = json.dumps({RUN_TAG: report.run})
     for machine, metered in zip(report.machines, report.spend.lives, strict=True):
         for piece in split_by_day(machine, metered, report.updated):
             hours = f"{(piece.end - piece.start).total_seconds() / 3600:.9f}"
             spot = machine.purchase == "spot"
-            what = f"{machine.instance_type or machine.gpu} in {machine.place}, life {machine.number}"
+            description = f"{machine.instance_type or machine.gpu} in {machine.place}, life {machine.number}"
             yield (
                 _period(piece.start, piece.end)
                 | _cost(piece.usd)
                 | {
                     "AvailabilityZone": machine.zone or "",
-                    "ChargeDescription": what,
+                    "ChargeDescription": description,
                     "ConsumedQuantity": hours,
                     "ConsumedUnit": "Hours",
                     "ListUnitPrice": "" if piece.usd_per_hour is None else amount_text(piece.usd_per_hour),
@@ -75,13 +77,13 @@ def rows(report: Report) -> Iterator[dict[str, str]]:
 def _other(other: OtherCharge, report: Report, tags: str) -> dict[str, str]:
     at = other.at or report.updated
     cloud, _, region = (other.place or "").partition("/")
-    counted = ", counted at list prices" if other.estimated else ""
+    estimated = ", estimated at list prices" if other.estimated else ""
     reason = f": {other.reason}" if other.reason else ""
     return (
         _period(other.at or report.created, at)
         | _cost(other.usd)
         | {
-            "ChargeDescription": f"{other.kind}{counted}{reason}",
+            "ChargeDescription": f"{other.kind}{estimated}{reason}",
             "ConsumedQuantity": "" if other.quantity is None else f"{other.quantity:g}",
             "ConsumedUnit": other.unit,
             "PricingCategory": "Standard",
@@ -118,13 +120,13 @@ def _moment(at: datetime) -> str:
 
 
 def _safe(cell: str) -> str:
-    """Text that no spreadsheet runs; a number may be negative."""
-    if cell.startswith(RISKY) and not _number(cell):
+    """Text that a spreadsheet does not run as a formula; a number may be negative."""
+    if cell.startswith(RISKY) and not _is_number(cell):
         return f"'{cell}"
     return cell
 
 
-def _number(cell: str) -> bool:
+def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:

@@ -238,7 +238,9 @@ def _waterfall(report: Report) -> WaterfallFigures | None:
     found = waterfall(report.plan, report.spend, report.machines, report.receipts)
     if found is None:
         return None
-    steps = tuple(WaterfallStep(cause=step.cause, words=step.description, usd=step.usd) for step in found.steps)
+    steps = tuple(
+        WaterfallStep(cause=step.cause, words=step.description, usd=step.usd) for step in found.steps
+    )
     return WaterfallFigures(planned=found.planned, actual=found.actual, steps=steps)
 
 

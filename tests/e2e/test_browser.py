@@ -1,4 +1,4 @@
-"""The report's page in a real browser: nothing overflows, nothing complains, nothing keeps a reader out.
+"""The report's page in a real browser: nothing overflows, the console is silent, and axe finds no serious fault.
 
 Needs Debian's chromium, node, and axe-core and puppeteer-core from npm, which the test installs into a folder of its
 own. Names in the page are hostile.
@@ -48,7 +48,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return json.loads(said)
 
 
-def test_it_is_seen_at_two_widths_in_light_and_dark(seen: list[dict[str, Any]]) -> None:
+def test_page_is_loaded_at_two_widths_in_light_and_dark(seen: list[dict[str, Any]]) -> None:
     assert {(look["width"], look["scheme"]) for look in seen} == {
         (width, scheme) for width in (1280, 390) for scheme in ("light", "dark")
     }
@@ -58,7 +58,7 @@ def test_nothing_is_wider_than_the_screen(seen: list[dict[str, Any]]) -> None:
     assert [look["wide"] for look in seen] == [look["width"] for look in seen]
 
 
-def test_the_console_is_silent_and_nothing_is_fetched(seen: list[dict[str, Any]]) -> None:
+def test_console_is_silent_and_nothing_is_fetched(seen: list[dict[str, Any]]) -> None:
     assert [look["complaints"] for look in seen] == [[], [], [], []]
 
 

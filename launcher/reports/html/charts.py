@@ -1,6 +1,6 @@
-"""The report's charts as inline SVG: tokens per second over time, a bar in parts, machines through time.
+"""Charts of the report's page as inline SVG: tokens per second over time, a bar in parts, the timeline of machines.
 
-Knows numbers and seconds since the run began; knows no report and no colours, which are the style sheet's.
+Knows numbers, and seconds since the run was created. Knows no report, and no colours: the style sheet has them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,41 +11,24 @@ from launcher.format import compact, duration, rate
 from launcher.reports.html.elements import Markup, join, tag
 
 WIDTH = 1000
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 26  # of the curve, around the plot
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 26  # around the plot of a line chart
 HEIGHT = 250
-ROW, LABEL = 26, 190  # of the timeline: height of a row, width of the names
-TALL, FLAT = 22, 14  # bars of the timeline: lost work still shows behind work done in its place
+ROW, LABEL = 26, 190  # of the timeline: height of a lane, width of the names
+TALL, FLAT = 22, 14  # heights of stretches: lost work is taller, so that work done later does not hide it
 SHOWN_LETTERS = 27  # of a name that fit into LABEL
-CROWDED_BARS = 250  # bars of a row that can be told apart; of more, those that touch are drawn as one
+CROWDED_BARS = 250  # stretches of a lane that can be told apart; of more, those that touch are drawn as one
 
+# Distances between the ticks of a time axis, in seconds.
 SECONDS = (
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    10800,
-    21600,
-    43200,
-    86400,
+    *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
+    *(60, 120, 300, 600, 900, 1_800),
+    *(3_600, 7_200, 10_800, 21_600, 43_200, 86_400),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of a row, in seconds since the run began. `kind` is its class in the style sheet."""
+    """A stretch of a lane, in seconds since the run was created. `kind` is its class in the style sheet."""
 
     kind: str
     start: float
@@ -55,12 +38,14 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
+    """A machine on the timeline."""
+
     name: str
-    bars: Sequence[Stretch]
+    stretches: Sequence[Stretch]
 
 
 def pattern_defs() -> Markup:
-    """The pattern that the class `cold_start` is filled with; once on a page."""
+    """The pattern that fills the class `cold_start`; a page needs it once."""
     pattern = tag(
         "pattern",
         tag("rect", width=8, height=8, class_="hatch-ground"),
@@ -86,7 +71,7 @@ def key(kind: str) -> Markup:
 
 
 def line_chart(points: Sequence[tuple[float, float]], span: float, plan: float | None) -> Markup:
-    """Tokens per second over time; every point holds until the next. The plan is a dashed line."""
+    """Tokens per second over time as a line. Each point is the rate until the next; the plan is a dashed line."""
     most = max([speed for _, speed in points] + ([plan] if plan else []), default=0.0)
     top = round_up(most)
     bottom = HEIGHT - BOTTOM
@@ -118,13 +103,13 @@ def line_chart(points: Sequence[tuple[float, float]], span: float, plan: float |
 
 
 def parts_bar(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
-    """One bar in (kind, amount, title) pieces."""
-    whole = sum(amount for _, amount, _ in pieces)
+    """One bar in (kind, amount, title) pieces, as wide as their amounts."""
+    total = sum(amount for _, amount, _ in pieces)
     drawn: list[Markup] = []
     start = 0.0
     for kind, amount, title in pieces:
         if amount > 0:
-            width = WIDTH * amount / whole
+            width = WIDTH * amount / total
             gap = 2.0 if width > 6 else 0.0
             drawn.append(
                 tag("rect", tag("title", title), x=start, y=0, width=width - gap, height=26, class_=kind)
@@ -141,73 +126,73 @@ def parts_bar(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
     )
 
 
-def timeline(rows: Sequence[Lane], span: float) -> Markup:
-    """One row of bars per machine over the same seconds; later bars lie on earlier ones, which may be taller."""
-    bottom = TOP + ROW * len(rows)
+def timeline(lanes: Sequence[Lane], span: float) -> Markup:
+    """One lane for each machine over the same seconds. Later stretches are drawn over earlier ones."""
+    bottom = TOP + ROW * len(lanes)
 
     def x(seconds: float) -> float:
         return LABEL + (WIDTH - LABEL - RIGHT) * min(max(seconds, 0.0), span) / span
 
     drawn = time_axis(span, x, bottom, TOP)
-    for i, row in enumerate(rows):
+    for i, lane in enumerate(lanes):
         middle = TOP + ROW * i + ROW / 2
-        drawn.append(
-            tag("text", tag("title", row.name), shorten_middle(row.name), x=0, y=middle + 4, class_="name")
-        )
-        for bar in _merge_crowded(row.bars, span / (WIDTH - LABEL - RIGHT)):
-            start, end = x(bar.start), x(bar.end)
-            height = TALL if bar.kind == "lost" else FLAT
+        name = tag("title", lane.name)
+        drawn.append(tag("text", name, shorten_middle(lane.name), x=0, y=middle + 4, class_="name"))
+        for one in _merge_crowded(lane.stretches, span / (WIDTH - LABEL - RIGHT)):
+            start, end = x(one.start), x(one.end)
+            height = TALL if one.kind == "lost" else FLAT
             drawn.append(
                 tag(
                     "rect",
-                    tag("title", bar.title),
+                    tag("title", one.title),
                     x=start,
                     y=middle - height / 2,
                     width=max(end - start - 0.6, 0.6),
                     height=height,
-                    class_=bar.kind,
+                    class_=one.kind,
                 )
             )
     drawn.append(line(LABEL, bottom, WIDTH - RIGHT, bottom, "axis"))
-    return picture(f"What {len(rows)} machines did over {duration(span)}", bottom + BOTTOM, drawn)
+    return picture(f"What {len(lanes)} machines did over {duration(span)}", bottom + BOTTOM, drawn)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    """A line; `kind` is its class in the style sheet."""
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
 
 
 def coordinates(points: Iterable[tuple[float, float]]) -> str:
-    """Of a polygon or a polyline."""
+    """The points of a polygon or a polyline."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _merge_crowded(bars: Sequence[Stretch], pixel: float) -> Iterable[Stretch]:
-    """Bars that stand too close to be told apart, drawn as one; a row that is not crowded stays as it is."""
-    if len(bars) <= CROWDED_BARS:
-        return bars
+def _merge_crowded(stretches: Sequence[Stretch], pixel: float) -> Iterable[Stretch]:
+    """Merge stretches closer than a pixel, in seconds, if there are more than CROWDED_BARS."""
+    if len(stretches) <= CROWDED_BARS:
+        return stretches
     merged: list[Stretch] = []
-    together: list[int] = []
-    for bar in bars:
+    counts: list[int] = []
+    for one in stretches:
         last = merged[-1] if merged else None
-        if last and last.kind == bar.kind and bar.start - last.end < pixel:
-            together[-1] += 1
-            title = f"{together[-1]} of {bar.kind.replace('_', ' ')}"
-            merged[-1] = Stretch(bar.kind, last.start, max(last.end, bar.end), title)
+        if last and last.kind == one.kind and one.start - last.end < pixel:
+            counts[-1] += 1
+            title = f"{counts[-1]} of {one.kind.replace('_', ' ')}"
+            merged[-1] = Stretch(one.kind, last.start, max(last.end, one.end), title)
         else:
-            merged.append(bar)
-            together.append(1)
+            merged.append(one)
+            counts.append(1)
     return merged
 
 
 def shorten_middle(name: str) -> str:
-    """A name in the room there is. Machines of a lot differ in the end of their names, so the middle goes."""
+    """A name that fits. The names of a group's machines differ at their end, so the middle is left out."""
     if len(name) <= SHOWN_LETTERS:
         return name
     return f"{name[: SHOWN_LETTERS // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(SHOWN_LETTERS - SHOWN_LETTERS // 3 - 1) :]}"
 
 
 def round_up(most: float) -> float:
-    """The least round number, four steps of which a reader can count, that is not below `most`."""
+    """The smallest round number from `most` on whose quarters are round too."""
     if most <= 0:
         return 1.0
     unit = 10 ** floor(log10(most))
@@ -215,7 +200,7 @@ def round_up(most: float) -> float:
 
 
 def time_axis(span: float, x: Callable[[float], float], bottom: float, top: float) -> list[Markup]:
-    """Between four and nine moments on the time axis, at round distances."""
+    """The ticks of a time axis: between four and nine, at round distances."""
     step = next((s for s in SECONDS if span / s <= 9), 86400 * ceil(span / 86400 / 9))
     drawn: list[Markup] = []
     for i in range(floor(span / step) + 1):
@@ -227,5 +212,5 @@ def time_axis(span: float, x: Callable[[float], float], bottom: float, top: floa
 
 
 def picture(label: str, height: float, drawn: Sequence[Markup]) -> Markup:
-    """An SVG of this height, said in words for those who cannot see it."""
+    """An SVG of this height; `label` says in words what it shows, for those who do not see it."""
     return tag("svg", join(*drawn), viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)

@@ -1,6 +1,6 @@
-"""The charts of money as inline SVG: dollars through time, machines by place, preemptions, a waterfall, bars to compare.
+"""Charts of costs as inline SVG: dollars and machines over time, preemptions, a waterfall, bars to compare.
 
-Knows numbers and seconds since the run began; knows no report and no colours, which are the style sheet's.
+Knows numbers, and seconds since the run was created. Knows no report, and no colours: the style sheet has them.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from launcher.reports.html.charts import (
 from launcher.reports.html.elements import Markup, tag
 
 HEIGHT, BOTTOM = 250, 26
-DOLLARS = 72  # room on the left for small amounts, which are long
+DOLLARS = 72  # room on the left: small amounts are long
 ROW = 26
 NAMES, AMOUNTS = 330, 110  # of a waterfall and of bars: room for names and for amounts
 SHOWN_LETTERS = 48  # of a name that fit into NAMES
@@ -33,7 +33,7 @@ SHOWN_MARKS = 400  # marks of a lane that a person can tell apart
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level across a chart, such as the budget."""
+    """A line across a chart, such as the budget. `kind` is its class in the style sheet."""
 
     name: str
     value: float
@@ -53,15 +53,17 @@ class WaterfallBar:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonBar:
+    """A way to do the work, and what it costs. `kind` is its class in the style sheet."""
+
     name: str
     value: float
     amount: str
     kind: str
 
 
-def spent_chart(points: Sequence[tuple[float, float]], span: float, marks: Sequence[Level]) -> Markup:
-    """Dollars until each moment, a rising line; marks are dashed."""
-    most = max([usd for _, usd in points] + [mark.value for mark in marks], default=0.0)
+def spent_chart(points: Sequence[tuple[float, float]], span: float, levels: Sequence[Level]) -> Markup:
+    """Dollars spent until each moment, as a rising line; levels are dashed lines."""
+    most = max([usd for _, usd in points] + [level.value for level in levels], default=0.0)
     top, bottom = round_up(most), HEIGHT - BOTTOM
 
     def x(seconds: float) -> float:
@@ -75,10 +77,10 @@ def spent_chart(points: Sequence[tuple[float, float]], span: float, marks: Seque
     path = [(x(seconds), y(usd)) for seconds, usd in points]
     drawn.append(tag("polygon", points=coordinates([(x(0), y(0)), *path, (x(span), y(0))]), class_="area"))
     drawn.append(tag("polyline", points=coordinates(path), class_="curve"))
-    for i, mark in enumerate(marks):
-        drawn.append(line(DOLLARS, y(mark.value), WIDTH - RIGHT, y(mark.value), mark.kind))
-        at = DOLLARS + 8 + i * 260  # side by side, for their levels may be close
-        drawn.append(tag("text", mark.name, x=at, y=y(mark.value) - 6, class_="halo"))
+    for i, level in enumerate(levels):
+        drawn.append(line(DOLLARS, y(level.value), WIDTH - RIGHT, y(level.value), level.kind))
+        at = DOLLARS + 8 + i * 260  # side by side, because levels may be close
+        drawn.append(tag("text", level.name, x=at, y=y(level.value) - 6, class_="halo"))
     return picture(
         f"Dollars spent over {duration(span)}, {money(Decimal(repr(points[-1][1])))} at the end",
         HEIGHT,
@@ -87,7 +89,7 @@ def spent_chart(points: Sequence[tuple[float, float]], span: float, marks: Seque
 
 
 def stacked_chart(names: Sequence[str], points: Sequence[Sequence[float]], span: float) -> Markup:
-    """How many of each ran, one on the other."""
+    """How many machines ran in each place, stacked; `points` are numbers by place over equal bins of `span` seconds."""
     most = max((sum(at) for at in points), default=0.0)
     top, bottom = round_up(max(most, 1.0)), HEIGHT - BOTTOM
     width = span / max(1, len(points))
@@ -114,7 +116,7 @@ def stacked_chart(names: Sequence[str], points: Sequence[Sequence[float]], span:
 
 
 def preemption_chart(lanes: Sequence[tuple[str, Sequence[tuple[float, str]]]], span: float) -> Markup:
-    """One lane a place, a mark for each machine that was taken away; each mark has a title."""
+    """One lane for each place, with a mark and its title for each machine that was taken away."""
     bottom = TOP + LANE * len(lanes)
 
     def x(seconds: float) -> float:
@@ -135,7 +137,7 @@ def preemption_chart(lanes: Sequence[tuple[str, Sequence[tuple[float, str]]]], s
 
 
 def waterfall_chart(rows: Sequence[WaterfallBar]) -> Markup:
-    """From what was planned, step by step, to what it was."""
+    """From the planned to the actual amount, one bar below the other."""
     ends = [0.0, *(value for row in rows for value in (row.start, row.end))]
     low, high = min(ends), max(ends)
     bottom = TOP / 2 + ROW * len(rows)
@@ -166,7 +168,7 @@ def waterfall_chart(rows: Sequence[WaterfallBar]) -> Markup:
 
 
 def comparison_chart(rows: Sequence[ComparisonBar]) -> Markup:
-    """A bar for each way, all from zero."""
+    """A bar from zero for each way to do the work."""
     most = max((row.value for row in rows), default=0.0) or 1.0
     bottom = ROW * len(rows)
     drawn: list[Markup] = []

@@ -1,7 +1,7 @@
-"""The cost-time frontier as inline SVG: hours against dollars with their spread, and the limits of the job.
+"""The cost-time frontier as inline SVG: hours against dollars with P10 and P90, and the limits of the job.
 
-Knows seconds and dollars as numbers; knows no plan and no colours, which are the style sheet's. An axis is logarithmic
-where its figures lie further apart than a reader could tell on a straight one.
+Knows seconds and dollars as numbers. Knows no plan, and no colours: the style sheet has them. An axis is logarithmic if
+its values are so far apart that small ones could not be told apart on a linear one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 16, 30, 44  # around the plot
 WIDE, NARROW = 1000, 380  # of the whole drawing: a screen, a phone
 HEIGHT = 400
 APART = 10.0  # largest by smallest, from which an axis is logarithmic
-FAR = 4.0  # times what the fleets need; a limit beyond that is told in words, or it would squeeze all else
+FAR = 4.0  # times what the fleets need; a limit beyond is only a label, because a line would squeeze all else
 ROOM_X, ROOM_Y = 56, 24  # between two labels
 DAYS = tuple(86_400.0 * n for n in (1, 2, 4, 7, 14, 30, 60, 120, 365))
 RADIUS = 8.5
@@ -39,7 +39,7 @@ class FleetPoint:
 
 @dataclass(frozen=True, slots=True)
 class ChartAxis:
-    """Figures from `low` to `high` on pixels from `first` to `last`."""
+    """Values from `low` to `high` on pixels from `first` to `last`."""
 
     low: float
     high: float
@@ -48,6 +48,7 @@ class ChartAxis:
     logarithmic: bool
 
     def at(self, value: float) -> float:
+        """The pixel of a value; one outside of the axis is at its end."""
         inside = min(max(value, self.low), self.high)
         if self.logarithmic:
             share = log(inside / self.low) / log(self.high / self.low)
@@ -59,7 +60,7 @@ class ChartAxis:
 def draw_frontier(
     points: Sequence[FleetPoint], width: float, deadline: float | None = None, budget: float | None = None
 ) -> Markup:
-    """The fleets from the soonest to the cheapest; a dashed line is a limit, the filled point the chosen fleet."""
+    """The fleets from the soonest to the cheapest. Dashed lines are limits, the filled point is the chosen fleet."""
     x = axis_for((s for point in points for s in point.seconds), deadline, LEFT, width - RIGHT)
     y = axis_for((usd for point in points for usd in point.usd), budget, HEIGHT - BOTTOM, TOP)
     ordered = sorted(points, key=lambda point: point.seconds[1])
@@ -83,7 +84,7 @@ def draw_frontier(
 
 
 def axis_for(values: Iterable[float], limit: float | None, first: float, last: float) -> ChartAxis:
-    """An axis with room for all values, and for the limit where it is not far away."""
+    """An axis with room for all values, and for the limit unless it is far away."""
     known = [value for value in values if value > 0]
     if limit and known and max(known) / FAR <= limit <= max(known) * FAR:
         known.append(limit)
@@ -94,7 +95,7 @@ def axis_for(values: Iterable[float], limit: float | None, first: float, last: f
 
 
 def ticks(along: ChartAxis, steps: Sequence[float], room: float) -> list[float]:
-    """Round figures on an axis, no closer than `room`; `steps` are those of a logarithmic one."""
+    """Round values on an axis, at least `room` pixels apart. `steps` are the candidates, in order."""
     length = abs(along.last - along.first)
     if not along.logarithmic:
         step = next((s for s in steps if along.high / s * room <= length), along.high)
@@ -108,7 +109,7 @@ def ticks(along: ChartAxis, steps: Sequence[float], room: float) -> list[float]:
 
 
 def dollar_steps(along: ChartAxis) -> list[float]:
-    """1, 2, 5, 10 and so on."""
+    """Round amounts for the ticks of an axis: 1, 2, 5, 10 and so on."""
     low = floor(log10(along.low)) if along.low else floor(log10(along.high)) - 2
     return [unit * 10.0**power for power in range(low, ceil(log10(along.high)) + 1) for unit in (1, 2, 5)]
 
@@ -122,22 +123,22 @@ def _grid(x: ChartAxis, y: ChartAxis) -> Iterable[Markup]:
         yield tag("text", axis_dollars(at), x=LEFT - 8, y=y.at(at) + 4, text_anchor="end")
     yield line(LEFT, HEIGHT - BOTTOM, x.last, HEIGHT - BOTTOM, "axis")
     for along, name in ((x, "time"), (y, "dollars")):
-        said = f"{name}, logarithmic" if along.logarithmic else name
+        title = f"{name}, logarithmic" if along.logarithmic else name
         if along is x:
-            yield tag("text", said, x=x.last, y=HEIGHT - 6, text_anchor="end")
+            yield tag("text", title, x=x.last, y=HEIGHT - 6, text_anchor="end")
         else:
-            yield tag("text", said, x=2, y=12)
+            yield tag("text", title, x=2, y=12)
 
 
 def _band(points: Sequence[FleetPoint], x: ChartAxis, y: ChartAxis) -> Markup:
-    """P10 to P90 of the dollars."""
+    """The band from P10 to P90 of the dollars."""
     low = [(x.at(point.seconds[1]), y.at(point.usd[0])) for point in points]
     high = [(x.at(point.seconds[1]), y.at(point.usd[2])) for point in points]
     return tag("polygon", points=coordinates([*low, *reversed(high)]), class_="area")
 
 
 def _spread(point: FleetPoint, x: ChartAxis, y: ChartAxis) -> Markup:
-    """P10 to P90 of hours and of dollars, through the point."""
+    """Lines from P10 to P90 of hours and of dollars, through the point."""
     seconds, usd = point.seconds, point.usd
     kind = "spread chosen" if point.chosen else "spread"
     return join(
@@ -159,12 +160,12 @@ def _point(point: FleetPoint, x: ChartAxis, y: ChartAxis) -> Markup:
 
 
 def _limits(x: ChartAxis, y: ChartAxis, deadline: float | None, budget: float | None) -> Iterable[Markup]:
-    """Lines where they fit; words where a limit is too far away to be drawn."""
+    """A line for each limit that fits, and a label for one that is too far away."""
     if deadline and x.low <= deadline <= x.high:
-        at, said = x.at(deadline), f"deadline {duration(deadline)}"
+        at, words = x.at(deadline), f"deadline {duration(deadline)}"
         late = at > (x.first + x.last) / 2
         yield line(at, TOP, at, HEIGHT - BOTTOM, "plan")
-        yield _label(said, at - 6 if late else at + 6, TOP + 10, "end" if late else "start")
+        yield _label(words, at - 6 if late else at + 6, TOP + 10, "end" if late else "start")
     elif deadline:
         where = "right of this" if deadline > x.high else "left of this"
         yield _label(f"deadline {duration(deadline)}: {where}", x.last, TOP - 8, "end")
@@ -183,12 +184,12 @@ def _label(text: str, x: float, y: float, anchor: str) -> Markup:
 def _description(
     points: Sequence[FleetPoint], x: ChartAxis, y: ChartAxis, deadline: float | None, budget: float | None
 ) -> str:
-    """The drawing in words, for those who do not see it."""
+    """The drawing in words, for readers who do not see it."""
     sideways, upwards = (", logarithmic" if along.logarithmic else "" for along in (x, y))
-    said = [f"Time from left to right{sideways}; dollars from bottom to top{upwards}."]
-    said += [f"Chosen: {point.title}." for point in points if point.chosen]
+    sentences = [f"Time from left to right{sideways}; dollars from bottom to top{upwards}."]
+    sentences += [f"Chosen: {point.title}." for point in points if point.chosen]
     if points:
-        said.append(f"Soonest: {points[0].title}. Latest: {points[-1].title}.")
-    said += [f"Deadline {duration(deadline)}."] if deadline else []
-    said += [f"Budget {money(Decimal(str(budget)))}."] if budget else []
-    return " ".join(said)
+        sentences.append(f"Soonest: {points[0].title}. Latest: {points[-1].title}.")
+    sentences += [f"Deadline {duration(deadline)}."] if deadline else []
+    sentences += [f"Budget {money(Decimal(str(budget)))}."] if budget else []
+    return " ".join(sentences)

@@ -96,7 +96,9 @@ def waterfall_section(report: ReportDocument) -> Section:
         total = after
     bars.append(WaterfallBar("the run", 0.0, float(total), money(total), "whole"))
     note = "Every dollar between the plan's P50 and the run, by its cause; what is not known is in neither."
-    legend = tag("ul", tag("li", key("more"), "dearer"), tag("li", key("less"), "cheaper"), class_="legend")
+    legend = tag(
+        "ul", tag("li", key("more"), "more expensive"), tag("li", key("less"), "cheaper"), class_="legend"
+    )
     chart = scroll("Waterfall chart", waterfall_chart(bars))
     return section("From the plan to the run", note, chart, legend, _lessons(report.lessons))
 

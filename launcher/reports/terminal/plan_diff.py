@@ -140,9 +140,10 @@ def _reasons(reasons: Reasons) -> list[str]:
     tokens, each = reasons.from_tokens, reasons.from_usd_per_token
     if not tokens or each is None:
         return []
-    more, dearer = "more" if tokens > 0 else "fewer", "dearer" if each > 0 else "cheaper"
+    more = "more" if tokens > 0 else "fewer"
+    price = "more expensive" if each > 0 else "cheaper"
     sentence = f"of the difference {signed_money(tokens)} is for {more} tokens"
-    return [sentence + (f", {signed_money(each)} for {dearer} ones" if each else "")]
+    return [sentence + (f", {signed_money(each)} for {price} ones" if each else "")]
 
 
 def _facts(facts: Sequence[ValueChange]) -> list[Cells]:

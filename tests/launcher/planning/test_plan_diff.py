@@ -136,12 +136,12 @@ def test_model_is_listed_once() -> None:
     assert body["work"] == [{"name": "model", "one": "acme/embed-7b", "other": "acme/embed-1b"}]
 
 
-def test_more_tokens_and_dearer_ones_are_separated() -> None:
+def test_more_tokens_and_more_expensive_ones_are_separated() -> None:
     other = changed(usd={"p10": "150", "p50": "170.5", "p90": "260"})
     other["profile"]["tokens"] *= 2
     body = differences(sample_plan.plan(), other)
     assert body["because"] == {"from_tokens": "80.25", "from_usd_per_token": "10"}
-    assert "of the difference +$80.25 is for more tokens, +$10.00 for dearer ones" in said(body)
+    assert "of the difference +$80.25 is for more tokens, +$10.00 for more expensive ones" in said(body)
 
 
 amounts = st.decimals("0.01", "100000", places=2)

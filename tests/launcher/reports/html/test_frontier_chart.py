@@ -36,9 +36,9 @@ def test_drawing_is_described_in_words() -> None:
     assert svg.get("role") == "img"
     found = {e.get("id"): e.text or "" for e in svg if e.tag in ("title", "desc")}
     assert found[svg.get("aria-labelledby")] == "Hours against dollars of 2 fleets"
-    said = found[svg.get("aria-describedby")]
-    assert "Chosen: $30 in 6000 s." in said
-    assert "Deadline 2 h." in said
+    text = found[svg.get("aria-describedby")]
+    assert "Chosen: $30 in 6000 s." in text
+    assert "Deadline 2 h." in text
 
 
 def test_axis_is_logarithmic_if_its_figures_are_far_apart() -> None:
