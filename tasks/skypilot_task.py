@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+_MACHINE = re.compile(r"(?P<run>.+)-l(?P<lot>[0-9]+)m[0-9]+-[0-9]+")
+_SHORTEST_CUT = 10  # characters of a name that SkyPilot has cut which are compared at least
 RUN_LABEL, LOT_LABEL = "embedfleet-run", "embedfleet-lot"
 HOME = "~/embedfleet"  # on the machine
 MAX_RESTARTS = 3  # after the program failed. Without any, an announced preemption ends the job as FAILED
@@ -101,6 +103,34 @@ def requirements(spec: TaskSpec) -> list[str]:
 def machine_prefix(run: str) -> str:
     """The prefix of the names of a run's machines; SkyPilot's names must begin with a letter."""
     return run if run[:1].isalpha() else f"r-{run}"
+
+
+def machine_name(run: str, lot: int, slot: int, attempt: int) -> str:
+    """The name of a machine, and of its managed job: RUN-lLOTmSLOT-ATTEMPT."""
+    return f"{machine_prefix(run)}-l{lot}m{slot}-{attempt}"
+
+
+def lot_of(name: str, run: str) -> int | None:
+    """The lot of a machine of this run, by its whole name; None where the name is not that of a machine of the run.
+
+    The name of a run may be the beginning of another's, so a prefix alone proves nothing.
+    """
+    found = _MACHINE.fullmatch(name)
+    return int(found["lot"]) if found and found["run"] == machine_prefix(run) else None
+
+
+def is_cluster_of(cluster: str, run: str, jobs: Mapping[int, str]) -> bool:
+    """Whether SkyPilot's cluster holds a machine of this run. `jobs`: names of the run's managed jobs by number.
+
+    SkyPilot names the cluster after the job, and appends the job's number. It replaces the end of a name above 25
+    characters by a digest (`generate_managed_job_cluster_name` in sky/jobs/utils.py); then the number tells the job.
+    """
+    stem, _, number = cluster.rpartition("-")
+    if lot_of(cluster, run) is not None or (number.isdigit() and lot_of(stem, run) is not None):
+        return True
+    job = jobs.get(int(number)) if number.isdigit() else None
+    begin = stem.rpartition("-")[0]
+    return job is not None and len(begin) >= _SHORTEST_CUT and job.startswith(begin)
 
 
 def label(text: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.placement import home_place
 from launcher.planning.saved_plan import SavedPlan
-from tasks.skypilot_task import TaskSpec, by_price, describe, machine_prefix, machine_task, to_yaml
+from tasks.skypilot_task import TaskSpec, by_price, describe, machine_name, machine_task, to_yaml
 
 
 def confirm_cost(plan: SavedPlan, *, yes: bool, most: Decimal | None) -> None:
@@ -49,7 +49,7 @@ def dry_run_text(plan: SavedPlan, recipes: Sequence[TaskSpec]) -> str:
         counts = [place.machines for place in group.places]
         for slot in range(group.machines):
             first = home_place(recipe.places, counts, slot) or by_price(recipe.places)[0]
-            name = f"{machine_prefix(recipe.run)}-l{recipe.lot}m{slot}-0"
+            name = machine_name(recipe.run, recipe.lot, slot, 0)
             calls.append(
                 f"# sky.jobs.launch(lot-{recipe.lot}.yaml, name={name!r})  # first {describe(first)}"
             )

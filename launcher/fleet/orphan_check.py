@@ -100,10 +100,11 @@ def find_remaining(ledger: Ledger, run: Run, plan: SavedPlan) -> Remaining:
         left.asked.append("the process table")
         left.machines = [m.name for m in ledger.machines.of_run(run.id, set(ALIVE))]
         return left
-    name = skypilot_task.machine_prefix(run.id)
     try:
-        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in skypilot_client.list_jobs(name) if j.alive]
-        left.machines = [f"{cluster} ({status})" for cluster, status in skypilot_client.list_clusters(name)]
+        jobs = skypilot_client.list_jobs(run.id)
+        left.jobs = [f"{j.name} (job {j.id}, {j.status})" for j in jobs if j.alive]
+        clusters = skypilot_client.list_clusters(run.id, jobs)
+        left.machines = [f"{cluster} ({status})" for cluster, status in clusters]
         left.asked.append(SKYPILOT)
     except Problem as problem:
         left.unasked.append(str(problem))

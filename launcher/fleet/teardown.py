@@ -87,7 +87,7 @@ def _end_all(ledger: Ledger, run: Run, tracker: MachineTracker, say: Callable[[s
         machines = ledger.machines.of_run(run.id, set(ALIVE))
         handles = {m.handle for m in machines if m.handle}
         if rented:  # those too that the ledger does not know
-            jobs = skypilot_client.list_jobs(skypilot_task.machine_prefix(run.id))
+            jobs = skypilot_client.list_jobs(run.id)
             handles |= {f"{job.id}:{job.name}" for job in jobs if job.alive}
         if not handles:
             break
@@ -108,7 +108,7 @@ def _end_all(ledger: Ledger, run: Run, tracker: MachineTracker, say: Callable[[s
 
 def _sweep(ledger: Ledger, run: Run, plan: SavedPlan, say: Callable[[str], None]) -> None:
     """End machines that no job holds any more: SkyPilot's clusters, then instances that only the provider knows."""
-    for cluster, _ in skypilot_client.list_clusters(skypilot_task.machine_prefix(run.id)):
+    for cluster, _ in skypilot_client.list_clusters(run.id, skypilot_client.list_jobs(run.id)):
         say(f"taking {cluster} down")
         skypilot_client.down_cluster(cluster)
     regions = regions_used(ledger, run, plan).get("aws")

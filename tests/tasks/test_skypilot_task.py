@@ -20,7 +20,10 @@ from tasks.skypilot_task import (
     TaskSpec,
     by_price,
     describe,
+    is_cluster_of,
     label,
+    lot_of,
+    machine_name,
     machine_prefix,
     machine_task,
     requirements,
@@ -265,3 +268,21 @@ def test_a_hostile_name_reaches_the_worker_as_it_is_and_does_nothing_else(name: 
 def test_yaml_round_trips(run: str, output: str) -> None:
     body: dict[str, Any] = machine_task(replace(RECIPE, run=run, output=output, settings={"X": output}))
     assert yaml.safe_load(to_yaml(body)) == body
+
+
+RUNS = ("a", "a-b", "a-b-1", "a-1", "a-l0m0", "a-l0m1-0")
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_machine_belongs_to_the_run_whose_whole_name_it_has(run: str) -> None:
+    names = {other: machine_name(other, 2, 0, 1) for other in RUNS}
+    assert [other for other, name in names.items() if lot_of(name, run) == 2] == [run]
+    assert [other for other, name in names.items() if is_cluster_of(f"{name}-17", run, {})] == [run]
+
+
+def test_a_cluster_with_a_cut_name_is_known_by_the_number_of_its_job() -> None:
+    name = machine_name("reviews-of-2026-1a2b3c4d", 0, 0, 0)
+    cut = "reviews-of-2026-1a2b-9f3c"
+    assert is_cluster_of(f"{cut}-17", "reviews-of-2026-1a2b3c4d", {17: name})
+    assert not is_cluster_of(f"{cut}-18", "reviews-of-2026-1a2b3c4d", {17: name})
+    assert not is_cluster_of("train-17", "reviews-of-2026-1a2b3c4d", {17: name})

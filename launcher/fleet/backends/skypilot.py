@@ -62,7 +62,7 @@ class SkyPilotBackend:
             self._await_launches()
             self.settled = True
         try:
-            listed = client.list_jobs(skypilot_task.machine_prefix(self.run))
+            listed = client.list_jobs(self.run)
         except Problem:
             self.missed_polls += 1
             if not self.jobs or self.missed_polls > MAX_MISSED_POLLS:
@@ -123,8 +123,8 @@ class SkyPilotBackend:
         job = self.jobs.get(int(number)) if number.isdigit() else None
         if job is None or job.name != name:
             return None
-        prefix = skypilot_task.machine_prefix(self.run)
-        spec = next((s for s in self.specs.values() if job.name.startswith(f"{prefix}-l{s.lot}m")), None)
+        lot = skypilot_task.lot_of(job.name, self.run)
+        spec = next((s for s in self.specs.values() if s.lot == lot), None)
         site = job.site
         purchase = purchase_kind(site.cloud, site.zone, spot=spec.spot) if spec and site else None
         placed = self.placed.get(job.id)
@@ -183,7 +183,7 @@ class SkyPilotBackend:
         return body
 
     def _is_ours(self, job: ManagedJob) -> bool:
-        return job.name.startswith(f"{skypilot_task.machine_prefix(self.run)}-l")
+        return skypilot_task.lot_of(job.name, self.run) is not None
 
     def _submit(self, sky: Any, one: LaunchRequest) -> Any:
         spec = self.specs[one.group]

@@ -71,11 +71,14 @@ def _explain(error: Exception, doing: str) -> NoReturn:
     raise explain_error(error, doing) from error
 
 
-def list_jobs(name: str) -> list[ManagedJob]:
-    """List all managed jobs whose name contains this, ended ones too, in one call.
+def list_jobs(run: str) -> list[ManagedJob]:
+    """List all managed jobs of a run, ended ones too, in one call.
+
+    SkyPilot lists jobs whose name contains what is asked for, so their whole names are compared here.
 
     A controller that sleeps is woken: "no answer" must never be read as "no jobs", or machines would be started twice.
     """
+    name = skypilot_task.machine_prefix(run)
 
     def question(sky: Any) -> Any:
         for refresh in (False, True):
@@ -89,7 +92,8 @@ def list_jobs(name: str) -> list[ManagedJob]:
                     raise
         raise AssertionError
 
-    return [_job(record) for record in call_sky("listing managed jobs", question)]
+    found = [_job(record) for record in call_sky("listing managed jobs", question)]
+    return [job for job in found if skypilot_task.lot_of(job.name, run) is not None]
 
 
 def cancel_jobs(ids: Sequence[int]) -> None:
@@ -127,8 +131,9 @@ def _fault(events: Sequence[Mapping[str, Any]]) -> JobFault | None:
     return None
 
 
-def list_clusters(name: str) -> list[tuple[str, str]]:
-    """List the clusters that SkyPilot holds as existing, by name and status, whose name begins so."""
+def list_clusters(run: str, jobs: Sequence[ManagedJob]) -> list[tuple[str, str]]:
+    """List the clusters of a run that SkyPilot holds as existing, by name and status. `jobs`: all jobs of the run."""
+    names = {job.id: job.name for job in jobs}
 
     def question(sky: Any) -> Any:
         return sky.get(sky.cost_report(days=30))
@@ -136,7 +141,7 @@ def list_clusters(name: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for record in call_sky("listing machines", question):
         status = record.get("status")
-        if status is not None and str(record["name"]).startswith(name):
+        if status is not None and skypilot_task.is_cluster_of(str(record["name"]), run, names):
             found.append((str(record["name"]), str(getattr(status, "value", status))))
     return found
 

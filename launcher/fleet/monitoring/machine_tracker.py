@@ -4,6 +4,7 @@ A launcher may be killed between any two lines, and machines go on without one. 
 is reconciled with its backend and with the last heartbeats of its workers.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,9 +67,13 @@ class MachineTracker:
         """
         known = {m.name for m in self.ledger.machines.of_run(self.run)}
         for name, handle in self.backend.list_alive().items():
-            group = next((group for group in self.groups if name.startswith(group.name)), None)
-            slot = name[len(group.name) :].partition("-")[0] if group else ""
-            if name in known or group is None or not slot.isdigit():
+            found = (
+                (group, match["slot"])
+                for group in self.groups
+                if (match := re.fullmatch(re.escape(group.name) + r"(?P<slot>\d+)-\d+", name))
+            )
+            group, slot = next(found, (None, ""))
+            if name in known or group is None:
                 continue
             status = self.backend.status(handle)
             site = (status.site if status else None) or Site(group.places[0].cloud)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from launcher.errors import Problem
+from launcher.fleet.backends import skypilot_client
 from launcher.fleet.backends.base import LaunchRequest
 from launcher.fleet.backends.skypilot import MAX_MISSED_POLLS, SkyPilotBackend
 from launcher.fleet.states import Phase
@@ -220,3 +221,11 @@ def test_drain_is_sent_through_the_store(backend: SkyPilotBackend) -> None:
 def test_terminate_cancels_the_jobs(sky: FakeSky, backend: SkyPilotBackend) -> None:
     backend.terminate(["3:r1-l0m0-0", "5:r1-l0m1-0"])
     assert sky.cancelled == [3, 5]
+
+
+def test_jobs_of_runs_with_a_similar_name_are_not_listed(sky: FakeSky) -> None:
+    runs = ("a", "a-b", "a-b-1", "a-1", "a-l0m0")
+    for run in runs:
+        sky.add(f"{run}-l0m0-0", "RUNNING")
+    for run in runs:
+        assert [job.name for job in skypilot_client.list_jobs(run)] == [f"{run}-l0m0-0"]
