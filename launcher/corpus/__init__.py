@@ -2,6 +2,7 @@
 
 Imports: launcher.jobs, launcher.errors, launcher.format, tasks.
 
+apart: checks that the output is not among the texts.
 inspect: lists and samples the corpus of a job, for the planner.
 listing: the files of a path, on disk or in a bucket, with their versions.
 sampling: reads blocks of the files and counts their tokens.

@@ -1,10 +1,10 @@
 """Inspect the corpus of a job: list its files, sample them, and count the shards that they make."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from launcher.corpus.apart import check_output_apart
 from launcher.corpus.chunking import chunk_spec_of
 from launcher.corpus.incremental import NewFiles, select_new_files
 from launcher.corpus.listing import Listing, find_files
@@ -35,7 +35,6 @@ def inspect_corpus(job: Job, base: Path, model: str, say: Callable[[str], None])
     """Inspect the corpus of a job for its model; `say` is called with a line about each step."""
     assert isinstance(job.corpus, CorpusSource)
     listing = whole = list_corpus(job, base)
-    _check_apart(job, base)
     found = find_new_files(job, base, model, listing, None, say)
     if found.kept:
         say(
@@ -66,8 +65,14 @@ def columns_of(job: Job) -> Columns:
 
 
 def list_corpus(job: Job, base: Path) -> Listing:
-    """List the input files as they are now."""
+    """List the input files as they are now.
+
+    Raises:
+        Usage: the output would be read as input.
+    """
     assert isinstance(job.corpus, CorpusSource)
+    if job.output is not None:
+        check_output_apart(job.corpus.path, job.output.path, base)
     return find_files(job.corpus.path, base)
 
 
@@ -115,24 +120,3 @@ def output_path(job: Job, base: Path) -> str:
         raise Usage("the job has no output", hint="set output.path in the job file")
     path = job.output.path
     return path if "://" in path else str((base / path).absolute())
-
-
-def _check_apart(job: Job, base: Path) -> None:
-    """Refuse an output inside the corpus: the next plan would read the vectors as texts."""
-    assert isinstance(job.corpus, CorpusSource)
-    if job.output is None:
-        return
-    if "://" in job.output.path or "://" in job.corpus.path:
-        if f"{job.output.path.rstrip('/')}/".startswith(f"{job.corpus.path.rstrip('/')}/"):
-            raise Usage(
-                f"the output {job.output.path} is inside the corpus {job.corpus.path}, and would be read as input",
-                hint="set output.path to a path outside",
-            )
-        return
-    corpus, output = (Path(os.path.normpath(base / p)) for p in (job.corpus.path, job.output.path))
-    inside = corpus.is_dir() and output.is_relative_to(corpus)
-    if inside and not any(part[0] in "._" for part in output.relative_to(corpus).parts):
-        raise Usage(
-            f"the output {job.output.path} is inside the corpus {job.corpus.path}, and would be read as input",
-            hint="set output.path to a folder outside, or to one whose name begins with _",
-        )

@@ -433,7 +433,7 @@ def test_bad_rows_are_reported_with_file_position_and_reason(spoiled: Done) -> N
     assert first == {
         "file": "b.jsonl",
         "position": 0,
-        "reason": "no text: 'text' is missing or null",
+        "reason": "no text: 'text' is missing or null; the line has 'id'",
         "document": "x",
     }
     assert (second["file"], second["position"]) == ("b.jsonl", 12)
