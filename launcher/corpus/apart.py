@@ -55,7 +55,11 @@ def _check_file(corpus: str, output: str, below: Sequence[tuple[Sequence[str], S
 def _would_read(pattern: Sequence[str], folder: Sequence[str], *, literal: bool) -> bool:
     """Whether a folder, or a glob unless `literal`, would read the vectors of a run in the output folder."""
     is_glob = not literal and any(has_magic(part) for part in pattern)
-    fixed = list(takewhile(lambda part: not (is_glob and has_magic(part)), pattern))
+    fixed = list(pattern)
+    if is_glob:  # a folder that has brackets in its name is no wildcard
+        upto = (Path(*pattern[: n + 1]) for n in range(len(pattern)))
+        known = list(takewhile(lambda path: not has_magic(path.name) or path.exists(), upto))
+        fixed = fixed[: len(known)]
     if not _is_below(folder, fixed):
         return False
     inside = [*folder[len(fixed) :], VECTORS_FOLDER]

@@ -95,6 +95,11 @@ def find_files(path: str, base: Path, opened: Callable[[str], Store] = open_stor
         listing, place = _list_disk(Path(rest if separator else path), base)
     if not any(file.bytes for file in listing.files):
         skipped = f"; skipped {', '.join(listing.skipped[:3])}" if listing.skipped else ""
+        if has_magic(str(place)) and "[" in str(place) and not listing.files:
+            raise Problem(
+                f"no input matches {place}{skipped}",
+                hint="[ and ] stand for one of the characters between them; write [[] for a [ of a name",
+            )
         raise Problem(
             f"no input at {place}{skipped}",
             hint=f"files that are read end in {', '.join(KIND_OF_SUFFIX)}, all but Parquet also with "
@@ -107,7 +112,7 @@ def _list_disk(given: Path, base: Path) -> tuple[Listing, str]:
     """List the files of a folder, file or glob of this machine; also return the absolute path."""
     place = (base / given).absolute()
     if has_magic(str(given)) and not place.exists():
-        fixed = Path(*takewhile(lambda part: not has_magic(part), given.parts))
+        fixed = fixed_folder(given, base)
         root = (base / fixed).absolute()
         found = sorted(root.glob(given.relative_to(fixed).as_posix()))
     elif place.is_dir():
@@ -128,6 +133,16 @@ def _list_disk(given: Path, base: Path) -> tuple[Listing, str]:
         else:
             files.append(file)
     return Listing(str(root), tuple(files), tuple(skipped)), str(place)
+
+
+def fixed_folder(given: Path, base: Path) -> Path:
+    """Return the part of a glob before its first wildcard; a folder that has brackets in its name is none."""
+    fixed = Path()
+    for part in given.parts:
+        if has_magic(part) and not (base / fixed / part).exists():
+            break
+        fixed /= part
+    return fixed
 
 
 def _file_on_disk(path: Path, name: str) -> CorpusFile | None:

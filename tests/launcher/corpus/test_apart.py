@@ -20,6 +20,8 @@ from launcher.errors import Usage
         ("texts/*/data/*", "texts/out"),
         ("./texts/../**/*.parquet", "out"),
         ("file:///nowhere/**/*.parquet", "/nowhere/out"),
+        ("part[1]/**", "part[1]/out"),
+        ("part[1]/*/data/*.parquet", "part[1]/out"),
         ("s3://bucket", "s3://bucket/out"),
         ("s3://bucket/texts", "s3://bucket/texts/out"),
         ("s3://bucket/**/*.parquet", "s3://bucket/out"),
@@ -28,6 +30,7 @@ from launcher.errors import Usage
 )
 def test_an_output_that_the_corpus_reads_is_refused(tmp_path: Path, corpus: str, output: str) -> None:
     (tmp_path / "texts").mkdir()
+    (tmp_path / "part[1]").mkdir()
     with pytest.raises(Usage) as caught:
         check_output_apart(corpus, output, tmp_path)
     assert "would be read as input" in str(caught.value) or "among its vectors" in str(caught.value)

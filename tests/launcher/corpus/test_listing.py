@@ -401,3 +401,17 @@ def test_digest_does_not_depend_on_ignored_files(corpus: Path) -> None:
     before = digest(corpus)
     put(corpus, "notes.md", "_SUCCESS", ".crc")
     assert digest(corpus) == before
+
+
+def test_folder_with_brackets_may_stand_before_a_glob(tmp_path: Path) -> None:
+    (tmp_path / "part[1]").mkdir()
+    (tmp_path / "part[1]/a.jsonl").write_text("{}")
+    assert names(find_files("part[1]/*.jsonl", tmp_path)) == ["a.jsonl"]
+
+
+def test_brackets_that_match_nothing_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}")
+    with pytest.raises(Problem) as caught:
+        find_files("part[2]/a.jsonl", tmp_path)
+    assert str(caught.value) == f"no input matches {tmp_path}/part[2]/a.jsonl"
+    assert "[[]" in (caught.value.hint or "")
