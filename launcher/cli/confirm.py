@@ -6,8 +6,11 @@ from decimal import Decimal
 
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.placement import home_place
+from launcher.money import ZERO
 from launcher.planning.saved_plan import SavedPlan
 from tasks.skypilot_task import TaskSpec, by_price, describe, machine_name, machine_task, to_yaml
+
+ONE = Decimal(1)
 
 
 def confirm_cost(plan: SavedPlan, *, yes: bool, most: Decimal | None) -> None:
@@ -37,6 +40,26 @@ def confirm_cost(plan: SavedPlan, *, yes: bool, most: Decimal | None) -> None:
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise ConfirmationNeeded("nothing was rented", hint="say y to go on")
+
+
+def check_max_cost(plan: SavedPlan, most: Decimal, *, spent: Decimal = ZERO, left: Decimal = ONE) -> None:
+    """Refuse to go on with a run that may cost more than --max-cost. `spent`: USD so far; `left`: share of the work.
+
+    Raises:
+        ConfirmationNeeded: what is spent and the P90 of the rest exceed `most`, or the price is unknown.
+    """
+    high = plan.totals.usd.p90
+    if high is None:
+        raise ConfirmationNeeded(
+            f"--max-cost is ${most}, and the plan has no known price: the limit could not be held",
+            hint="give the price (local.usd_per_hour, or a price book) and plan again, or launch without --max-cost",
+        )
+    total = spent + high * left
+    if total > most:
+        raise ConfirmationNeeded(
+            f"run {plan.run} costs up to ${total:.2f} (P90), of which ${spent:.2f} is spent, and --max-cost is ${most}",
+            hint=f"--max-cost ${_limit(total)}, or plan for less",
+        )
 
 
 def dry_run_text(plan: SavedPlan, recipes: Sequence[TaskSpec]) -> str:

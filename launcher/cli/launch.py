@@ -3,16 +3,19 @@
 import json
 import sys
 from argparse import Namespace
+from decimal import Decimal
 from pathlib import Path
 
-from launcher.cli.confirm import confirm_cost, dry_run_text
+from launcher.cli.confirm import check_max_cost, confirm_cost, dry_run_text
 from launcher.cli.console import say, show
 from launcher.cli.drive import drive_to_end
 from launcher.cli.plan import plan_options
 from launcher.corpus.inspect import output_path
+from launcher.costs.run_costs import budget_status_of
 from launcher.errors import Problem
 from launcher.files import read
 from launcher.fleet.create_run import create_run, unchanged_corpus
+from launcher.fleet.notifications import current_budget
 from launcher.fleet.provisioner import check_access, is_rented, task_specs
 from launcher.fleet.task_specs import check_reachable
 from launcher.jobs import job as jobs
@@ -46,14 +49,21 @@ def launch(arguments: Namespace) -> int:
             if is_rented(plan):
                 check_access(plan)
                 confirm_cost(plan, yes=arguments.yes, most=arguments.max_cost)
+            elif arguments.max_cost is not None and plan.totals.usd.p90 is None:
+                check_max_cost(plan, arguments.max_cost)
             run = create_run(ledger, plan, job, base, say=say)
-            if (
-                arguments.max_cost is not None
-            ):  # the latest budget is the one that holds: never above the job's own
-                limits = (arguments.max_cost, job.limits.budget)
-                ledger.costs.set_budget(run.id, min(usd for usd in limits if usd is not None), utc())
         else:
             say(f"run {run.id} is {run.state.lower()} already: going on with it")
+            if arguments.max_cost is not None and run.state != RunState.DONE:
+                done = ledger.shards.progress(run.id)
+                left = Decimal(done.shards - done.shards_done) / max(1, done.shards)
+                spent = budget_status_of(ledger, run.id, utc()).spent
+                check_max_cost(plan_file.read_recorded(run.plan), arguments.max_cost, spent=spent, left=left)
+        if (
+            arguments.max_cost is not None
+        ):  # the latest budget is the one that holds: never above one set before
+            limits = (arguments.max_cost, current_budget(ledger, run.id, job), job.limits.budget)
+            ledger.costs.set_budget(run.id, min(usd for usd in limits if usd is not None), utc())
         return drive_to_end(ledger, run, arguments.runs, job, arguments)
 
 

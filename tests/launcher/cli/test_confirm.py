@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from launcher.cli.confirm import confirm_cost, dry_run_text
+from launcher.cli.confirm import check_max_cost, confirm_cost, dry_run_text
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.task_specs import specs_of
 from launcher.planning import plan_file
@@ -80,3 +80,17 @@ def test_dry_run_shows_every_task_and_every_call_with_its_first_place() -> None:
 def test_dry_run_on_this_machine_rents_nothing() -> None:
     local = plan_file.read_recorded(sample_plan.local())
     assert dry_run_text(local, ()) == "# 1 worker processes of this machine; nothing is rented\n"
+
+
+def test_max_cost_counts_what_is_spent_and_the_rest_of_a_known_run() -> None:
+    check_max_cost(plan("100"), Decimal(60), spent=Decimal(10), left=Decimal("0.5"))
+    with pytest.raises(
+        ConfirmationNeeded, match=r"up to \$60\.00 \(P90\), of which \$10\.00 is spent"
+    ) as caught:
+        check_max_cost(plan("100"), Decimal(59), spent=Decimal(10), left=Decimal("0.5"))
+    assert caught.value.code == 4
+
+
+def test_max_cost_without_a_known_price_is_refused() -> None:
+    with pytest.raises(ConfirmationNeeded, match="no known price"):
+        check_max_cost(plan(None), Decimal(1000))
