@@ -51,6 +51,7 @@ def read(path: Path) -> dict[str, Any]:
     """Everything after the imports: the ledger's rows, the meter, JSON, page."""
     from launcher.documents.encode import to_json
     from launcher.ledger.ledger import Ledger
+    from launcher.money import amount_text
     from launcher.reports.assemble import report_of
     from launcher.reports.html.report import report_page
     from launcher.reports.report_json import report_document
@@ -77,7 +78,7 @@ def read(path: Path) -> dict[str, Any]:
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20),
         "page_bytes": len(page),
         "json_bytes": len(text),
-        "usd": str(document.spend.total),
+        "usd": None if document.spend.total is None else amount_text(document.spend.total),
         "lives": len(document.machines),
     }
 

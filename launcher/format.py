@@ -94,11 +94,6 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else ""
 
 
-def money_of_text(text: str | None) -> str:
-    """An amount of a JSON document, as `money` shows it."""
-    return money(to_decimal(text))
-
-
 def signed_money(usd: Decimal) -> str:
     """A difference of dollars, with its sign."""
     return f"{'+' if usd > 0 else ''}{money(usd)}"
@@ -125,8 +120,3 @@ def _hours(minutes: int) -> tuple[int, str, int, str]:
 
 def _two(much: int, unit: str, less: int, smaller: str) -> str:
     return " ".join(f"{n} {u}" for n, u in ((much, unit), (less, smaller)) if n)
-
-
-def to_decimal(text: str | None) -> Decimal | None:
-    """An amount of a JSON document; None stays None."""
-    return None if text is None else Decimal(text)

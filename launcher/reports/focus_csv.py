@@ -14,7 +14,7 @@ from io import StringIO
 from launcher.costs.cloud_bill import RUN_TAG
 from launcher.costs.daily import PROVIDERS, service_name, split_by_day
 from launcher.costs.spend import OtherCharge
-from launcher.money import amount_text
+from launcher.money import SECONDS_PER_HOUR, amount_text
 from launcher.reports.report import Report
 
 # https://focus.finops.org, version 1.0: the columns that a run has values for.
@@ -44,7 +44,7 @@ def rows(report: Report) -> Iterator[dict[str, str]]:
     tags = json.dumps({RUN_TAG: report.run})
     for machine, metered in zip(report.machines, report.spend.lives, strict=True):
         for piece in split_by_day(machine, metered, report.updated):
-            hours = f"{(piece.end - piece.start).total_seconds() / 3600:.9f}"
+            hours = f"{(piece.end - piece.start).total_seconds() / SECONDS_PER_HOUR:.9f}"
             spot = machine.purchase == "spot"
             description = f"{machine.instance_type or machine.gpu} in {machine.place}, life {machine.number}"
             yield (

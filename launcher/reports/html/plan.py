@@ -7,7 +7,7 @@ figure.
 from collections.abc import Sequence
 from decimal import Decimal
 
-from launcher.format import compact, count, money, percent, plain, plural, rate, utc_time
+from launcher.format import compact, count, hours_text, money, percent, plain, plural, rate, utc_time
 from launcher.jobs.job import Job, JobLimits, load
 from launcher.planning.saved_plan import MachineGroup, SavedPlan
 from launcher.reports.html import stylesheet
@@ -22,7 +22,6 @@ from launcher.reports.html.plan_alternatives import (
 from launcher.reports.html.plan_job import price_age, prices_section, quota_section, work_section
 from launcher.reports.html.plan_text import (
     deadline_hours,
-    hours_in_words,
     interval,
     is_local,
     machine,
@@ -115,12 +114,12 @@ def _chosen(plan: SavedPlan) -> list[str]:
     )
     if len(groups) > 1:
         where = f"{machines} in {len(groups)} groups"
-    verdict = f"{money(usd.p50)} and {hours_in_words(hours.p50)} on {where}"
+    verdict = f"{money(usd.p50)} and {hours_text(hours.p50)} on {where}"
     if usd.p50 is None:
-        verdict = f"{hours_in_words(hours.p50)} on {where}; the cost is not known"
+        verdict = f"{hours_text(hours.p50)} on {where}; the cost is not known"
     if plan.cheaper:
         verdict = f"The fleet chosen: {verdict}."
-    times = f"{hours_in_words(hours.p10)} to {hours_in_words(hours.p90)}"
+    times = f"{hours_text(hours.p10)} to {hours_text(hours.p90)}"
     dollars = "" if usd.p50 is None else f"{money(usd.p10)} to {money(usd.p90)} and "
     return [
         verdict,
@@ -134,12 +133,12 @@ def _cards(plan: SavedPlan, limits: JobLimits) -> Markup:
     deadline = deadline_hours(plan, limits)
     dollars = "" if usd.p10 is None else f"{money(usd.p10)} to {money(usd.p90)}"
     dollars += f"; budget {money(limits.budget)}" if limits.budget is not None else ""
-    time = f"{hours_in_words(hours.p10)} to {hours_in_words(hours.p90)}"
-    time += f"; deadline {hours_in_words(deadline)}" if deadline else ""
+    time = f"{hours_text(hours.p10)} to {hours_text(hours.p90)}"
+    time += f"; deadline {hours_text(deadline)}" if deadline else ""
     speed = sum(group.tokens_per_second * group.machines for group in plan.lots)
     cards = (
         ("Dollars, P50", money(usd.p50), dollars),
-        ("Time, P50", hours_in_words(hours.p50), time),
+        ("Time, P50", hours_text(hours.p50), time),
         ("Dollars per 1M tokens", money(totals.usd_per_million_tokens), ""),
         ("Machines", count(totals.machines), f"{rate(speed)} together"),
         ("Documents", count(profile.documents), ""),

@@ -6,8 +6,9 @@ Knows a saved plan, and makes sections of it; None if the plan has nothing to sh
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launcher.format import count, money, rate
+from launcher.format import count, hours_text, money, rate
 from launcher.jobs.job import JobLimits
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.saved_plan import (
     GroupSummary,
     HoursQuantiles,
@@ -22,7 +23,6 @@ from launcher.reports.html.plan_text import (
     deadline_hours,
     extra_cost,
     fleet,
-    hours_in_words,
     machine,
     purchase,
     short,
@@ -55,7 +55,7 @@ def frontier_section(plan: SavedPlan, limits: JobLimits) -> Section:
     rows: list[tuple[object, ...]] = []
     for number, one in enumerate(fleets, 1):
         machines = fleet(one.groups)
-        time, dollars = hours_in_words(one.hours.p50), money(one.usd.p50)
+        time, dollars = hours_text(one.hours.p50), money(one.usd.p50)
         late = bool(deadline and one.hours.p90 > deadline)
         expensive = limits.budget is not None and one.usd.p90 is not None and one.usd.p90 > limits.budget
         title = f"{dollars} in {time}, {machines}"
@@ -64,13 +64,13 @@ def frontier_section(plan: SavedPlan, limits: JobLimits) -> Section:
         rows.append(
             (
                 ", ".join([str(number), *marks]),
-                with_detail(time, between(one.hours, hours_in_words)),
+                with_detail(time, between(one.hours, hours_text)),
                 with_detail(dollars, between(one.usd, money)),
                 count(one.machines),
                 machines,
             )
         )
-    seconds = deadline * 3600 if deadline else None
+    seconds = deadline * SECONDS_PER_HOUR if deadline else None
     budget = None if limits.budget is None else float(limits.budget)
     columns = ("", "Time", "Dollars", "Machines", "Fleet")
     return section(
@@ -90,7 +90,7 @@ def alternatives_section(plan: SavedPlan) -> Section:
             short(one.name),
             extra_cost(one.usd_more),
             with_detail(money(one.usd.p50), between(one.usd, money)),
-            with_detail(hours_in_words(one.hours.p50), between(one.hours, hours_in_words)),
+            with_detail(hours_text(one.hours.p50), between(one.hours, hours_text)),
             count(one.machines),
             fleet(one.lots),
         )
@@ -143,7 +143,7 @@ def types_section(plan: SavedPlan) -> Section:
             count(kind.machines),
             money(kind.usd_per_hour),
             rate(kind.tokens_per_second),
-            hours_in_words(kind.hours.p50),
+            hours_text(kind.hours.p50),
             with_detail(money(kind.usd.p50), between(kind.usd, money)),
             money(kind.usd_per_million_tokens),
         )
@@ -183,12 +183,12 @@ def _same(row: FrontierRow, other: FrontierRow) -> bool:
 
 
 def _point(row: FrontierRow, mark: str, title: str, *, over: bool) -> FleetPoint:
-    hours, usd = row.hours, row.usd
+    hours, usd, unit = row.hours, row.usd, SECONDS_PER_HOUR
     assert usd.p10 is not None, "a fleet without dollars is not drawn"
     assert usd.p50 is not None
     assert usd.p90 is not None
     return FleetPoint(
-        seconds=(hours.p10 * 3600, hours.p50 * 3600, hours.p90 * 3600),
+        seconds=(hours.p10 * unit, hours.p50 * unit, hours.p90 * unit),
         usd=(float(usd.p10), float(usd.p50), float(usd.p90)),
         mark=mark,
         title=title,

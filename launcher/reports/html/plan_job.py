@@ -1,12 +1,11 @@
 """The sections of the plan's page on the job and its conditions: the work, the quotas to ask for, the prices used."""
 
-from launcher.format import count, money, percent, plural, size
+from launcher.format import count, hours_text, money, percent, plural, size
 from launcher.jobs.job import Job, JobChunking
 from launcher.planning.saved_plan import CorpusFigures, SavedPlan
 from launcher.reports.html.elements import Markup, Section, section, shown_of, table
 from launcher.reports.html.plan_text import (
     deadline_hours,
-    hours_in_words,
     in_brackets,
     interval,
     purchase,
@@ -100,7 +99,7 @@ def _losses(profile: CorpusFigures) -> list[tuple[str, str]]:
 def _limits(plan: SavedPlan, job: Job) -> str:
     limits, deadline = job.limits, deadline_hours(plan, job.limits)
     given: tuple[tuple[str, str | None], ...] = (
-        ("deadline", hours_in_words(deadline) if deadline else None),
+        ("deadline", hours_text(deadline) if deadline else None),
         ("budget", money(limits.budget) if limits.budget is not None else None),
         ("gpus", ", ".join(map(short, limits.gpus))),
         ("clouds", ", ".join(map(short, limits.clouds))),

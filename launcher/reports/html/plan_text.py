@@ -8,8 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from launcher.format import compact, count, duration, money, plain, plural
+from launcher.format import compact, count, money, plain, plural
 from launcher.jobs.job import JobLimits
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.saved_plan import (
     CorpusFigures,
     GroupSummary,
@@ -32,7 +33,7 @@ def deadline_hours(plan: SavedPlan, limits: JobLimits) -> float | None:
     """Hours from the making of the plan to the deadline; None if there is none."""
     if limits.deadline_at is None:
         return limits.deadline_hours
-    return (datetime.fromisoformat(limits.deadline_at) - plan.created).total_seconds() / 3600
+    return (datetime.fromisoformat(limits.deadline_at) - plan.created).total_seconds() / SECONDS_PER_HOUR
 
 
 def interval(profile: CorpusFigures, name: str, text: Callable[[float], str] = compact) -> str:
@@ -86,11 +87,6 @@ def fleet(groups: Sequence[MachineGroup | GroupSummary]) -> str:
 def is_local(kind: MachineType | QuotaNeed) -> bool:
     """Whether this is the machine that embedfleet runs on."""
     return kind.cloud == "local"
-
-
-def hours_in_words(hours: float) -> str:
-    """Hours as a duration, such as `2 h 6 min`."""
-    return duration(hours * 3600)
 
 
 def spaced(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from launcher.costs.spend import Part
 from launcher.format import count, duration, hours_text, money, percent, plain, plural, rate, size, utc_time
+from launcher.money import SECONDS_PER_HOUR
 from launcher.reports.document import ReportDocument
 from launcher.reports.html import report_costs, report_machines, stylesheet
 from launcher.reports.html.charts import key, line_chart, parts_bar, pattern_defs
@@ -146,7 +147,7 @@ def _bar(name: str, amounts: Iterable[tuple[str, str, float, str]]) -> Markup:
 
 
 def _speed(report: ReportDocument) -> Section:
-    span = report.actual.hours * 3600
+    span = report.actual.hours * SECONDS_PER_HOUR
     if not report.series or not span:
         return None
     points = [(point.seconds, point.tokens_per_second) for point in report.series]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from launcher.format import count, duration, money, percent, plain
+from launcher.money import SECONDS_PER_HOUR
 from launcher.reports.document import MachineLife, ReportDocument
 from launcher.reports.html.charts import Lane, Stretch, key, timeline
 from launcher.reports.html.elements import Section, scroll, section, shown_of, table, tag
@@ -24,7 +25,7 @@ def timeline_section(report: ReportDocument) -> Section:
     shown = report.machines[:SHOWN_MACHINES]
     stretches = _stretches(report, shown)
     ends = [one.end for lane in stretches.values() for one in lane if one.kind == "life"]
-    span = max([report.actual.hours * 3600, *ends])
+    span = max([report.actual.hours * SECONDS_PER_HOUR, *ends])
     if not shown or span <= 0:
         return None
     order = list(LAYERS)

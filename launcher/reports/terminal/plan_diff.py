@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import count, duration, hours_text, money, plain, rate, signed_money, utc_time
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.plan_diff import (
     CheapestChange,
     DiffDocument,
@@ -160,7 +161,7 @@ def _value(name: str, value: Any) -> str:
     elif name in LONG_FACTS:
         text = _listing(cast("Sequence[Any]", value))
     elif name in HOURS_FACTS:
-        text = duration(value * 3600)
+        text = duration(value * SECONDS_PER_HOUR)
     elif name in DOLLAR_FACTS:
         text = money(Decimal(value))
     elif isinstance(value, list):
