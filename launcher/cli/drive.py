@@ -24,6 +24,7 @@ from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.dataset import write_dataset
+from launcher.output.missing import check_output_there
 from launcher.planning import plan_file
 from launcher.planning.run_setup import run_setup_of
 from launcher.planning.saved_plan import SavedPlan
@@ -49,6 +50,8 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
     """
     folder = runs / run.id
     store = open_store(run.output)
+    if run.state == RunState.DONE:
+        check_output_there(store, run.id, ledger.shards.receipts(run.id))
     header = manifest.read_header(store, run.id)
     observer = StoreObserver(store, ledger, header)
     with run_lock(folder, run.id):

@@ -1,0 +1,27 @@
+"""A finished run whose output is gone is noticed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from launcher.output.missing import check_output_there
+from tasks.errors import Problem
+from tasks.stores.folder import FolderStore
+from tests.support.finished_run import finished_run
+from tests.support.runs import receipts_of
+
+
+def test_a_missing_file_and_a_missing_output_are_named(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "out")
+    header = finished_run(store, tmp_path)
+    receipts = receipts_of(store, header)
+    check_output_there(store, header.run, receipts)
+    key = receipts[0].key
+    assert key
+    (store.root / key).unlink()
+    with pytest.raises(Problem, match=f"1 of its files are missing; the first is {key}"):
+        check_output_there(store, header.run, receipts)
+    shutil.rmtree(store.root)
+    with pytest.raises(Problem, match="its output is gone"):
+        check_output_there(store, header.run, receipts)
