@@ -24,51 +24,51 @@ def keep(folder: Path, *offers: Offer, now: datetime = NOW) -> Path:
         return write(folder, offers, [], now)
 
 
-def test_the_folder_is_the_one_that_the_user_set() -> None:
+def test_folder_is_set_by_the_environment() -> None:
     assert books_folder({"EMBEDFLEET_PRICES": "/prices", "XDG_CACHE_HOME": "/cache"}) == Path("/prices")
 
 
-def test_else_it_is_in_the_users_cache() -> None:
+def test_folder_is_in_the_users_cache_by_default() -> None:
     assert books_folder({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/embedfleet/prices")
     assert books_folder({}) == Path.home() / ".cache/embedfleet/prices"
 
 
-def test_a_cache_that_is_not_absolute_is_passed_over() -> None:
+def test_relative_cache_path_is_ignored() -> None:
     assert books_folder({"XDG_CACHE_HOME": "cache"}) == books_folder({})
 
 
-def test_without_a_book_of_ones_own_the_snapshot_is_in_force(tmp_path: Path) -> None:
+def test_snapshot_is_current_without_own_book(tmp_path: Path) -> None:
     found = find_current(tmp_path / "none")
     assert (found.offers, found.path, found.trouble) == (price_book.load(), None, None)
 
 
-def test_the_book_that_was_written_is_in_force(tmp_path: Path) -> None:
+def test_written_book_is_current(tmp_path: Path) -> None:
     path = keep(tmp_path, ONE)
     assert current_offers(tmp_path) == (ONE,)
     assert find_current(tmp_path).path == path
 
 
-def test_a_book_is_named_by_its_time_and_its_digest(tmp_path: Path) -> None:
+def test_book_is_named_by_time_and_digest(tmp_path: Path) -> None:
     path = keep(tmp_path, ONE)
     assert book_versions.BOOK_NAME.fullmatch(path.name)
     assert path.name.startswith("20261123T040506Z-")
     assert keep(tmp_path, TWO).name != path.name
 
 
-def test_what_was_refused_lies_beside_the_book(tmp_path: Path) -> None:
+def test_rejected_prices_are_written_next_to_the_book(tmp_path: Path) -> None:
     path = write(tmp_path, [ONE], reject_prices(as_quote(TWO), "a test"), NOW)
     assert path.with_suffix(book_versions.REJECTED).read_text(encoding="utf-8").endswith(",a test\n")
 
 
 @pytest.mark.parametrize("pointer", ["", "../elsewhere.csv", "/etc/passwd", "gone.csv", "\x00"])
-def test_a_pointer_to_no_book_leaves_the_snapshot_in_force_and_says_why(tmp_path: Path, pointer: str) -> None:
+def test_invalid_pointer_falls_back_to_the_snapshot_with_a_reason(tmp_path: Path, pointer: str) -> None:
     (tmp_path / POINTER).write_text(pointer, encoding="utf-8")
     found = find_current(tmp_path)
     assert found.offers == price_book.load()
     assert found.trouble
 
 
-def test_a_book_that_does_not_pass_leaves_the_snapshot_in_force_and_says_why(tmp_path: Path) -> None:
+def test_invalid_book_falls_back_to_the_snapshot_with_a_reason(tmp_path: Path) -> None:
     path = keep(tmp_path, ONE)
     path.write_text(path.read_text(encoding="utf-8").replace(str(ONE.usd_per_hour), "-1"), encoding="utf-8")
     found = find_current(tmp_path)
@@ -76,7 +76,7 @@ def test_a_book_that_does_not_pass_leaves_the_snapshot_in_force_and_says_why(tmp
     assert "is not above 0" in (found.trouble or "")
 
 
-def test_old_books_go_and_the_one_in_force_stays(tmp_path: Path) -> None:
+def test_old_books_are_deleted_and_the_current_one_is_kept(tmp_path: Path) -> None:
     for hour in range(BOOKS_KEPT + 2):
         keep(tmp_path, ONE, now=NOW + timedelta(hours=hour))
     newest = keep(tmp_path, ONE, now=NOW + timedelta(hours=BOOKS_KEPT + 2))
@@ -85,7 +85,7 @@ def test_old_books_go_and_the_one_in_force_stays(tmp_path: Path) -> None:
     assert newest in books
 
 
-def test_nothing_of_somebody_else_goes(tmp_path: Path) -> None:
+def test_other_files_are_not_deleted(tmp_path: Path) -> None:
     theirs = [tmp_path / name for name in ("mine.csv", ".current.txt", ".hidden.csv.1")]
     for path in theirs:
         path.write_text("theirs", encoding="utf-8")
@@ -118,7 +118,7 @@ with book_versions.writing(Path(sys.argv[1])):
 """
 
 
-def test_whenever_the_writer_is_killed_a_whole_book_is_in_force(tmp_path: Path) -> None:
+def test_killed_writer_leaves_a_complete_current_book(tmp_path: Path) -> None:
     new = tmp_path / "new.csv"
     new.write_text(price_book.offers_csv([TWO]), encoding="utf-8")
     folder = tmp_path / "prices"

@@ -1,4 +1,5 @@
 import csv
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
@@ -55,8 +56,12 @@ def tier(from_gb: int, price: str) -> EgressTier:
     return EgressTier(Decimal(from_gb), Decimal(price), known.as_of, known.source)
 
 
-def test_ten_terabytes_out_of_aws_cost_921_dollars_and_60_cents() -> None:
-    assert usd("aws", "us-east-1", 10_240) == Decimal("921.6")
+TIERS = (
+    tier(0, "0.09"),
+    tier(10_240, "0.085"),
+    tier(51_200, "0.07"),
+    tier(153_600, "0.05"),
+)  # as AWS had them
 
 
 @pytest.mark.parametrize(
@@ -73,26 +78,24 @@ def test_ten_terabytes_out_of_aws_cost_921_dollars_and_60_cents() -> None:
         ("153601", "11571.25"),
     ],
 )
-def test_each_gigabyte_out_of_aws_costs_what_its_own_tier_says(gb: str, price: str) -> None:
-    assert usd("aws", "us-east-1", Decimal(gb)) == Decimal(price)
+def test_each_gb_costs_the_price_of_its_tier(gb: str, price: str) -> None:
+    assert tiered_usd(TIERS, Decimal(gb)) == Decimal(price)
 
 
-def test_gcp_is_priced_at_the_network_a_machine_uses_unless_told_otherwise() -> None:
-    assert network("gcp", "us-central1") == "premium tier"
-    assert usd("gcp", "us-central1", 10_240) == 1024 * Decimal("0.12") + 9216 * Decimal("0.11")
+@pytest.mark.parametrize(
+    ("cloud", "region", "name"),
+    [("gcp", "us-central1", "premium tier"), ("azure", "eastus", "microsoft global network")],
+)
+def test_default_network_is_priced(cloud: str, region: str, name: str) -> None:
+    assert network(cloud, region) == name
 
 
-def test_azure_is_priced_at_the_network_a_machine_uses_unless_told_otherwise() -> None:
-    assert network("azure", "eastus") == "microsoft global network"
-    assert usd("azure", "eastus", 1_000) == Decimal(87)
-
-
-def test_where_only_the_cheaper_network_has_a_price_it_is_named() -> None:
+def test_cheaper_network_is_named_if_only_it_has_a_price() -> None:
     assert network("gcp", "me-central2") == "standard tier"
     assert network("azure", "brazilsouth") == "routing preference internet"
 
 
-def test_the_network_used_unless_told_otherwise_is_never_the_cheaper_one() -> None:
+def test_default_network_is_never_the_cheaper_one() -> None:
     rows = published("egress_internet.csv")
     for cloud, region in sorted({(r["cloud"], r["region"]) for r in rows if r["cloud"] != "aws"}):
         if network(cloud, region) != CHEAP[cloud]:
@@ -102,7 +105,7 @@ def test_the_network_used_unless_told_otherwise_is_never_the_cheaper_one() -> No
             assert usd(cloud, region, 1) > first
 
 
-def test_aws_costs_what_the_published_list_says_in_every_region() -> None:
+def test_tiers_of_aws_are_those_of_the_published_list() -> None:
     rows = [r for r in published("egress_internet.csv") if r["cloud"] == "aws"]
     said = sorted((r["region"], Decimal(r["from_gb"]), Decimal(r["usd_per_gb"])) for r in rows)
     ours = [
@@ -111,36 +114,36 @@ def test_aws_costs_what_the_published_list_says_in_every_region() -> None:
     assert ours == said
 
 
-def test_azures_two_free_allowances_are_not_two_price_lists() -> None:
+def test_free_allowances_of_azure_are_not_two_price_lists() -> None:
     # The published list holds the tiers twice: after the 5 GB that were free once, and the 100 GB that are free now.
     assert [str(t.from_gb) for t in tiers("azure", "brazilsouth")] == ["0", "10000", "50000", "150000"]
 
 
-def test_gcps_free_gigabytes_are_not_a_tier() -> None:
+def test_free_gb_of_gcp_are_not_a_tier() -> None:
     assert [str(t.from_gb) for t in tiers("gcp", "me-west1")] == ["0", "10240", "153600"]
 
 
-def test_nothing_is_charged_for_what_leaves_r2_lambda_and_runpod() -> None:
+def test_egress_of_r2_lambda_and_runpod_is_free() -> None:
     assert [internet_usd(cloud, "anywhere", Decimal(10**6)) for cloud in sorted(FREE_CLOUDS)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(("cloud", "region"), [("nebius", "eu-north1"), ("vast", "US"), ("aws", "nowhere-1")])
-def test_a_place_without_a_price_list_is_unknown_and_not_free(cloud: str, region: str) -> None:
+def test_region_without_price_list_is_unknown_and_not_free(cloud: str, region: str) -> None:
     assert internet_usd(cloud, region, Decimal(1)) is None
     assert network(cloud, region) is None
 
 
-def test_less_than_nothing_cannot_be_moved() -> None:
+def test_negative_size_is_an_error() -> None:
     with pytest.raises(ValueError, match="-1 GB"):
         internet_usd("aws", "us-east-1", Decimal(-1))
 
 
-def test_every_price_list_is_believable_dated_and_sourced() -> None:
+def test_every_price_list_is_plausible_dated_and_sourced() -> None:
     for cloud, region in {(r["cloud"], r["region"]) for r in published("egress_internet.csv")}:
         steps = tiers(cloud, region)
         assert steps
         assert list(tier_errors(steps)) == []
-        assert all(s.as_of.year == 2026 and s.source for s in steps)
+        assert all(s.as_of > date(2026, 1, 1) and s.source for s in steps)
 
 
 @pytest.mark.parametrize(
@@ -156,33 +159,29 @@ def test_every_price_list_is_believable_dated_and_sourced() -> None:
         ([tier(0, "0.08"), tier(0, "0.08")], "the tier from 0 GB follows the tier from 0 GB"),
     ],
 )
-def test_a_price_list_that_cannot_be_believed_says_why(steps: list[EgressTier], mistake: str) -> None:
+def test_implausible_price_list_is_explained(steps: list[EgressTier], mistake: str) -> None:
     assert list(tier_errors(steps)) == [mistake]
 
 
 @given(where=place, gb=amount, more=amount)
-def test_more_gigabytes_never_cost_less(where: tuple[str, str], gb: Decimal, more: Decimal) -> None:
+def test_more_gb_never_cost_less(where: tuple[str, str], gb: Decimal, more: Decimal) -> None:
     assert usd(*where, gb + more) >= usd(*where, gb)
 
 
 @given(where=place, gb=amount, more=amount)
-def test_two_transfers_never_cost_less_than_both_at_once(
-    where: tuple[str, str], gb: Decimal, more: Decimal
-) -> None:
+def test_two_transfers_never_cost_less_than_one(where: tuple[str, str], gb: Decimal, more: Decimal) -> None:
     assert usd(*where, gb + more) <= usd(*where, gb) + usd(*where, more)
 
 
 @given(where=place, gb=amount)
-def test_no_gigabyte_costs_more_than_the_first_or_less_than_the_last(
-    where: tuple[str, str], gb: Decimal
-) -> None:
+def test_every_gb_costs_between_first_and_last_tier(where: tuple[str, str], gb: Decimal) -> None:
     steps = tiers(*where)
     first, last = (steps[0].usd_per_gb, steps[-1].usd_per_gb) if steps else (Decimal(0), Decimal(0))
     assert last * gb <= usd(*where, gb) <= first * gb
 
 
 @given(where=place, fraction=st.decimals("0.001", "1", places=3))
-def test_prices_do_not_jump_at_the_edge_of_a_tier(where: tuple[str, str], fraction: Decimal) -> None:
+def test_cost_is_continuous_at_the_edge_of_a_tier(where: tuple[str, str], fraction: Decimal) -> None:
     for low, high in pairwise(tiers(*where)):
         below, at, above = (usd(*where, high.from_gb + d) for d in (-fraction, Decimal(0), fraction))
         assert at - below == fraction * low.usd_per_gb
@@ -190,16 +189,16 @@ def test_prices_do_not_jump_at_the_edge_of_a_tier(where: tuple[str, str], fracti
 
 
 @given(gb=amount, price=st.decimals("0.001", "1", places=3))
-def test_a_list_of_one_tier_is_a_price_by_the_gigabyte(gb: Decimal, price: Decimal) -> None:
+def test_single_tier_is_a_price_per_gb(gb: Decimal, price: Decimal) -> None:
     assert tiered_usd([tier(0, str(price))], gb) == price * gb
 
 
-def test_a_region_reads_its_own_object_store_for_nothing() -> None:
+def test_transfer_within_a_region_is_free() -> None:
     assert transfer_usd("aws", "us-east-1", "aws", "us-east-1", Decimal(10**6)) == 0
     assert transfer_usd("nebius", "eu-north1", "nebius", "eu-north1", Decimal(1)) == 0
 
 
-def test_region_to_region_inside_aws_costs_what_the_published_list_says() -> None:
+def test_aws_regions_cost_what_the_published_list_says() -> None:
     rows = published("egress_aws_interregion.csv")
     assert len(rows) == 1122
     for row in rows:
@@ -207,24 +206,27 @@ def test_region_to_region_inside_aws_costs_what_the_published_list_says() -> Non
         assert price == Decimal(row["price_usd_per_gb"])
 
 
-def test_the_neighbouring_regions_of_aws_are_the_cheapest_pair() -> None:
-    assert transfer_usd("aws", "us-east-1", "aws", "us-east-2", Decimal(100)) == Decimal(1)
-    assert transfer_usd("aws", "us-east-1", "aws", "us-west-2", Decimal(100)) == Decimal(2)
+def between(cloud: str, here: str, there: str) -> Decimal:
+    price = transfer_usd(cloud, here, cloud, there, Decimal(1))
+    assert price is not None
+    return price
 
 
-@pytest.mark.parametrize(
-    ("here", "there", "price"),
-    [
-        ("us-central1", "us-east4", "0.02"),
-        ("us-central1", "northamerica-northeast1", "0.02"),
-        ("us-central1", "europe-west4", "0.05"),
-        ("europe-west4", "us-central1", "0.05"),
-        ("us-central1", "asia-east1", "0.08"),
-        ("asia-east1", "asia-northeast1", "0.08"),
-    ],
-)
-def test_region_to_region_inside_gcp_is_priced_by_continent(here: str, there: str, price: str) -> None:
-    assert transfer_usd("gcp", here, "gcp", there, Decimal(1)) == Decimal(price)
+def test_neighbouring_aws_regions_are_cheaper_than_distant_ones() -> None:
+    assert 0 < between("aws", "us-east-1", "us-east-2") < between("aws", "us-east-1", "us-west-2")
+
+
+def test_gcp_regions_of_one_continent_have_one_price() -> None:
+    same = between("gcp", "us-central1", "us-east4")
+    assert same == between("gcp", "us-central1", "northamerica-northeast1")
+
+
+def test_gcp_price_rises_with_the_distance_of_continents() -> None:
+    same, europe, asia = (
+        between("gcp", "us-central1", there) for there in ("us-east4", "europe-west4", "asia-east1")
+    )
+    assert 0 < same < europe < asia
+    assert between("gcp", "europe-west4", "us-central1") == europe
 
 
 @pytest.mark.parametrize(
@@ -238,23 +240,23 @@ def test_region_to_region_inside_gcp_is_priced_by_continent(here: str, there: st
         ("aws", "us-east-1", "us-gov-west-1"),
     ],
 )
-def test_a_pair_of_regions_without_a_price_is_unknown(cloud: str, here: str, there: str) -> None:
+def test_pair_of_regions_without_a_price_is_unknown(cloud: str, here: str, there: str) -> None:
     assert transfer_usd(cloud, here, cloud, there, Decimal(1)) is None
 
 
-def test_another_cloud_is_reached_over_the_internet() -> None:
-    assert transfer_usd("aws", "us-east-1", "gcp", "us-central1", Decimal(10_240)) == Decimal("921.6")
+def test_transfer_to_another_cloud_costs_internet_egress() -> None:
+    assert transfer_usd("aws", "us-east-1", "gcp", "us-central1", Decimal(10)) == usd("aws", "us-east-1", 10)
 
 
-def test_what_leaves_r2_is_free_wherever_it_goes() -> None:
+def test_egress_of_r2_is_free_to_any_cloud() -> None:
     assert transfer_usd("r2", "auto", "aws", "us-east-1", Decimal(10**6)) == 0
 
 
-def test_a_gigabyte_is_binary_where_the_cloud_says_so_and_decimal_where_it_does_not() -> None:
+def test_gb_is_binary_or_decimal_by_cloud() -> None:
     assert gigabytes("aws", 2**40) == 1024
     assert gigabytes("gcp", 2**30) == 1
     assert gigabytes("azure", 10**9) == 1
 
 
-def test_every_network_that_is_priced_is_one_the_cloud_has() -> None:
+def test_every_priced_network_is_known() -> None:
     assert all(network(cloud, region) in (*NETWORKS.get(cloud, ()), None) for cloud, region in PLACES)

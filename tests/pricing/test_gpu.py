@@ -39,21 +39,21 @@ def test_many_names_mean_one_gpu(spoken: str, ours: str) -> None:
     assert gpu(spoken).name == ours
 
 
-def test_an_a10_is_not_an_a10g() -> None:
+def test_a10_is_not_an_a10g() -> None:
     assert (gpu("A10").fp16_tflops, gpu("A10G").fp16_tflops) == (125.0, 70.0)
 
 
-def test_three_cards_called_6000_are_three_gpus() -> None:
+def test_three_cards_named_6000_are_different_gpus() -> None:
     assert {gpu(name).memory_gb for name in ("RTX6000", "RTX6000-Ada", "RTX-PRO-6000")} == {24.0, 48.0, 96.0}
 
 
-def test_an_unknown_gpu_is_refused_with_the_nearest_names() -> None:
+def test_unknown_gpu_is_an_error_with_the_nearest_names() -> None:
     with pytest.raises(UnknownGpuError, match="unknown GPU 'L40SS'; nearest: L40S") as refusal:
         gpu("L40SS")
     assert refusal.value.nearest[0] == "L40S"
 
 
-def test_a_name_like_no_other_has_no_nearest() -> None:
+def test_name_without_similar_one_has_no_nearest() -> None:
     assert nearest("@@@") == ()
     assert canonical("@@@") is None
 
@@ -67,27 +67,27 @@ def test_there_are_at_least_20_gpus_from_t4_to_b200() -> None:
     assert {"T4", "B200"} <= {g.name for g in gpus()}
 
 
-def test_the_ceiling_of_an_l4_is_what_was_measured() -> None:
+def test_ceiling_of_an_l4_is_what_was_measured() -> None:
     assert gpu("L4").ceiling_tflops == 46.4
     assert "demoBERT" in gpu("L4").ceiling_source
 
 
-def test_a_ceiling_known_only_by_its_matrix_product_is_derived_and_says_so() -> None:
+def test_ceiling_from_matrix_product_is_marked_derived() -> None:
     assert gpu("B200").ceiling_tflops == round(CEILING_OF_MAMF * 1745.0, 1)
     assert "MAMF" in gpu("B200").ceiling_source
 
 
-def test_a_ceiling_after_a_relative_is_derived_and_says_so() -> None:
+def test_ceiling_from_a_relative_is_marked_derived() -> None:
     # 989 dense at 700 W reach 632; 756 at 350 W: 756 x 632/989 x sqrt((350/756) / (700/989)) = 390.7
     assert gpu("H100-PCIe").ceiling_tflops == 390.7
     assert gpu("H100-PCIe").ceiling_source == "derived: after H100, by peak and power"
 
 
-def test_a_relative_with_power_to_spare_reaches_no_more_than_any_gpu_was_seen_to() -> None:
+def test_derived_ceiling_is_capped_at_the_largest_measured_share() -> None:
     assert ceiling_from_relative(162.4, 362, 350, own_peak=165.2, own_watts=450) == MAX_SHARE_OF_PEAK * 165.2
 
 
-def test_a_derived_ceiling_is_less_sure_than_a_measured_one() -> None:
+def test_derived_ceiling_has_an_uncertainty() -> None:
     factors = [gpu(name).ceiling_factor for name in ("L4", "H100-PCIe", "RTX4090")]
     assert factors == [1.0, RELATIVE_FACTOR, MAMF_FACTOR]
 
@@ -95,7 +95,7 @@ def test_a_derived_ceiling_is_less_sure_than_a_measured_one() -> None:
 @pytest.mark.parametrize(
     ("name", "kin"), [("T4", "V100"), ("L4", "L40S"), ("A30", "A100-40GB"), ("A10", "A40"), ("L40S", "L4")]
 )
-def test_the_derivation_finds_a_measured_ceiling_again(name: str, kin: str) -> None:
+def test_derivation_reproduces_measured_ceilings(name: str, kin: str) -> None:
     one, other = gpu(name), gpu(kin)
     assert one.ceiling_tflops
     assert one.fp16_tflops
@@ -109,20 +109,20 @@ def test_the_derivation_finds_a_measured_ceiling_again(name: str, kin: str) -> N
     assert found == pytest.approx(one.ceiling_tflops, rel=0.25)
 
 
-def test_every_gpu_that_the_snapshot_rents_has_a_ceiling() -> None:
+def test_every_gpu_of_the_snapshot_has_a_ceiling() -> None:
     assert [o.gpu for o in load() if gpu(o.gpu).ceiling_tflops is None] == []
 
 
-def test_a_geforce_peak_is_the_one_that_adds_up_in_float32() -> None:
+def test_geforce_peak_is_with_float32_accumulation() -> None:
     assert [gpu(n).fp16_tflops for n in ("RTX3090", "RTX4090", "RTX5090")] == [71.0, 165.2, 209.5]
 
 
-def test_a_ceiling_with_nothing_to_derive_it_from_is_unknown() -> None:
+def test_ceiling_without_any_measurement_is_unknown() -> None:
     assert gpu("MI210").ceiling_tflops is None
     assert gpu("A30").fp32_ceiling_tflops is None
 
 
-def test_a_t4_has_no_bfloat16() -> None:
+def test_t4_has_no_bfloat16() -> None:
     assert gpu("T4").bf16_tflops is None
 
 

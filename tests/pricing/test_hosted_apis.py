@@ -77,32 +77,32 @@ def one(provider: str, model: str) -> HostedPrice:
     return found
 
 
-def test_a_hundred_million_tokens_at_two_cents_a_million_cost_two_dollars() -> None:
+def test_cost_is_tokens_times_price_per_million() -> None:
     assert cost(one("openai", "text-embedding-3-small"), 100_000_000) == Decimal(2)
 
 
-def test_the_same_tokens_in_a_batch_cost_half_of_it() -> None:
+def test_batch_costs_half() -> None:
     assert cost(one("openai", "text-embedding-3-small"), 100_000_000, batch=True) == Decimal(1)
 
 
-def test_a_batch_price_nobody_states_is_unknown_and_not_the_list_price() -> None:
+def test_missing_batch_price_is_unknown() -> None:
     assert cost(one("voyage", "voyage-4-lite"), 1_000_000, batch=True) is None
 
 
 @given(tokens=st.integers(0, 10**13), more=st.integers(0, 10**13))
-def test_tokens_cost_the_same_together_as_apart(tokens: int, more: int) -> None:
+def test_cost_is_additive(tokens: int, more: int) -> None:
     api = one("openai", "text-embedding-3-large")
     parts = cost(api, tokens), cost(api, more)
     assert None not in parts
     assert cost(api, tokens + more) == sum(p for p in parts if p is not None)
 
 
-def test_the_snapshot_is_what_the_gate_makes_of_the_published_list() -> None:
+def test_snapshot_is_the_validated_published_list() -> None:
     believed, _ = validate_hosted_quotes(published())
     assert believed == hosted_prices()
 
 
-def test_what_was_refused_is_what_the_gate_refuses_of_the_published_list() -> None:
+def test_rejected_snapshot_is_what_validation_rejects() -> None:
     _, rejected = validate_hosted_quotes(published())
     kept = [
         (r["provider"], r["model"], r["usd_per_million_tokens"], r["reason"])
@@ -114,13 +114,13 @@ def test_what_was_refused_is_what_the_gate_refuses_of_the_published_list() -> No
     ]
 
 
-def test_every_row_of_the_published_list_is_either_believed_or_refused() -> None:
+def test_every_published_row_is_accepted_or_rejected() -> None:
     everything = list(published())
     believed, rejected = validate_hosted_quotes(everything)
     assert len(believed) + len(rejected) == len(everything) == 153
 
 
-def test_what_passed_passes_again() -> None:
+def test_validation_is_idempotent() -> None:
     again = [
         HostedQuote(
             h.provider,
@@ -138,17 +138,17 @@ def test_what_passed_passes_again() -> None:
     assert validate_hosted_quotes(again) == (hosted_prices(), ())
 
 
-def test_the_price_that_is_a_thousand_times_too_high_is_refused() -> None:
+def test_price_a_thousand_times_too_high_is_rejected() -> None:
     [row] = [r for r in rows("hosted_rejected.csv") if r["model"] == "embed-multilingual-light-v3.0"]
     assert row["reason"] == "100 is 1,000 times the median of this provider and model, 0.1"
 
 
-def test_a_right_price_does_not_fall_with_the_wrong_one_of_another_provider() -> None:
+def test_wrong_price_of_another_provider_rejects_no_right_one() -> None:
     assert one("oci", "cohere.embed-english-v3.0").usd_per_million_tokens == Decimal("0.1")
     assert [h for h in hosted_prices() if h.model == "cohere.embed-multilingual-light-v3.0"]
 
 
-def test_a_price_a_thousand_times_too_low_is_refused_too() -> None:
+def test_price_a_thousand_times_too_low_is_rejected() -> None:
     quotes = [
         quote("openai", "large", "0.13"),
         quote("openai", "small", "0.02"),
@@ -160,7 +160,7 @@ def test_a_price_a_thousand_times_too_low_is_refused_too() -> None:
     assert "1/3,750 of the median" in refusal.reason
 
 
-def test_prices_that_differ_by_less_than_a_slip_of_units_are_all_believed() -> None:
+def test_prices_that_differ_by_less_than_an_error_of_units_are_accepted() -> None:
     believed, rejected = validate_hosted_quotes(
         [quote("voyage", "lite", "0.02"), quote("voyage", "large", "0.18")]
     )
@@ -183,13 +183,13 @@ def test_prices_that_differ_by_less_than_a_slip_of_units_are_all_believed() -> N
         (quote("azure", "azure/us-gov/m", "0.16"), "a price for government regions"),
     ],
 )
-def test_a_quote_that_cannot_be_believed_is_refused_with_its_reason(bad: HostedQuote, reason: str) -> None:
+def test_implausible_quote_is_rejected_with_a_reason(bad: HostedQuote, reason: str) -> None:
     believed, [refusal] = validate_hosted_quotes([bad])
     assert believed == ()
     assert refusal.reason == reason
 
 
-def test_regions_that_agree_make_one_price_and_say_so() -> None:
+def test_regions_with_one_price_are_merged_and_flagged() -> None:
     quotes = [
         quote("azure", "azure/eu/m", "0.11"),
         quote("azure", "azure/m", "0.11", longest=8191),
@@ -205,7 +205,7 @@ def test_regions_that_agree_make_one_price_and_say_so() -> None:
     assert [r.reason for r in refused] == ["same price as azure/eu/m: merged"] * 2
 
 
-def test_regions_that_disagree_are_both_refused() -> None:
+def test_regions_with_different_prices_are_rejected() -> None:
     believed, refused = validate_hosted_quotes(
         [quote("azure", "azure/m", "0.11"), quote("azure", "azure/eu/m", "0.12")]
     )
@@ -219,50 +219,46 @@ def test_two_names_of_one_model_are_one_price() -> None:
     assert "merged" in api.flags
 
 
-def test_dimensions_that_the_other_providers_contradict_are_unknown() -> None:
+def test_disputed_dimensions_are_unknown() -> None:
     api = one("azure_ai", "embed-v-4-0")
     assert api.dimensions is None
     assert "dimensions_disputed" in api.flags
     assert one("cohere", "embed-v4.0").dimensions == 1536
 
 
-def test_a_price_far_from_the_others_of_its_model_is_kept_and_flagged() -> None:
+def test_price_far_from_others_of_its_model_is_flagged() -> None:
     assert "far_from_others" in one("nebius", "Qwen/Qwen3-Embedding-8B").flags
     assert "far_from_others" not in one("novita", "qwen/qwen3-embedding-8b").flags
 
 
-def test_the_cheapest_api_of_open_weights_comes_first() -> None:
-    assert [(h.provider, str(h.usd_per_million_tokens)) for h in same_weights("Qwen/Qwen3-Embedding-8B")] == [
-        ("nebius", "0.01"),
-        ("llamagate", "0.02"),
-        ("novita", "0.07"),
-        ("fireworks_ai", "0.1"),
-        ("scaleway", "0.1"),
-    ]
+def test_cheapest_api_of_open_weights_comes_first() -> None:
+    apis = same_weights("Qwen/Qwen3-Embedding-8B")
+    assert len({api.provider for api in apis}) > 1
+    assert [api.usd_per_million_tokens for api in apis] == sorted(api.usd_per_million_tokens for api in apis)
 
 
-def test_weights_nobody_hosts_have_no_api() -> None:
+def test_weights_without_api_have_none() -> None:
     assert same_weights("Alibaba-NLP/gte-Qwen2-7B-instruct") == ()
 
 
-def test_a_name_that_does_not_say_its_version_is_no_open_model() -> None:
+def test_name_without_version_is_not_an_open_model() -> None:
     api = one("llamagate", "nomic-embed-text")
     assert api.open_model is None
     assert "version_unsaid" in api.flags
 
 
-def test_a_name_without_a_version_is_known_where_only_one_version_fits() -> None:
+def test_name_without_version_is_known_if_only_one_version_fits() -> None:
     api = one("databricks", "databricks-gte-large-en")
     assert (api.open_model, api.max_input_tokens) == ("Alibaba-NLP/gte-large-en-v1.5", 8192)
 
 
-def test_open_models_are_written_as_the_table_of_models_writes_them() -> None:
+def test_open_models_are_spelled_as_in_the_model_table() -> None:
     spelt = {m.name.casefold(): m.name for m in known()}
     assert all(spelt.get(name.casefold(), name) == name for name in OPEN_MODELS)
     assert len([name for name in OPEN_MODELS if name in spelt.values()]) >= 10
 
 
-def test_every_open_model_takes_what_its_hub_id_promises() -> None:
+def test_every_open_model_accepts_the_length_of_its_hub_id() -> None:
     lengths = {m.name: m.max_tokens for m in known()}
     short = [
         (h.provider, h.model)
@@ -293,7 +289,7 @@ PRICES = st.decimals("0.001", "1000", places=3)
     prices=st.lists(st.none() | PRICES, max_size=8),
     batches=st.lists(st.none() | PRICES, min_size=8, max_size=8),
 )
-def test_nothing_is_lost_and_nothing_believed_costs_more_in_a_batch(
+def test_every_quote_is_accepted_or_rejected_and_no_batch_costs_more(
     prices: list[Decimal | None], batches: list[Decimal | None]
 ) -> None:
     quotes = [

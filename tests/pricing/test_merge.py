@@ -25,54 +25,54 @@ OLD = Offer(
 NEW = replace(OLD, usd_per_hour=Decimal("0.35"), as_of=date(2026, 11, 23))
 
 
-def test_a_fresh_offer_stands_for_the_old_one_of_its_place() -> None:
+def test_new_offer_replaces_the_old_one() -> None:
     assert merge([OLD], [NEW]) == (NEW,)
 
 
-def test_a_younger_offer_is_not_undone_by_a_source_that_is_behind() -> None:
+def test_newer_offer_is_not_replaced_by_an_older_one() -> None:
     assert merge([NEW], [OLD]) == (NEW,)
 
 
-def test_of_two_offers_of_one_day_the_fresh_one_stands() -> None:
+def test_new_offer_wins_on_the_same_day() -> None:
     same_day = replace(NEW, as_of=OLD.as_of)
     assert merge([OLD], [same_day]) == (same_day,)
 
 
-def test_a_zone_that_was_not_heard_of_again_is_kept() -> None:
+def test_zone_without_a_new_offer_is_kept() -> None:
     other = replace(OLD, zone="us-east-1b")
     assert merge([OLD, other], [NEW]) == (NEW, other)
 
 
-def test_zone_names_take_the_place_of_zone_ids() -> None:
+def test_zone_names_replace_zone_ids() -> None:
     by_id = replace(OLD, zone="use1-az4", flags=("zone_id",))
     assert merge([by_id], [NEW]) == (NEW,)
 
 
-def test_zones_take_the_place_of_the_whole_region() -> None:
+def test_zones_replace_their_region() -> None:
     assert merge([replace(OLD, zone=None)], [NEW]) == (NEW,)
 
 
-def test_the_whole_region_takes_the_place_of_its_zones() -> None:
+def test_region_replaces_its_zones() -> None:
     whole = replace(NEW, zone=None)
     assert merge([OLD, replace(OLD, zone="us-east-1b")], [whole]) == (whole,)
 
 
-def test_the_on_demand_offer_is_untouched_by_spot() -> None:
+def test_spot_does_not_replace_on_demand() -> None:
     listed = replace(OLD, spot=False, zone=None)
     assert set(merge([OLD, listed], [NEW])) == {NEW, listed}
 
 
-def test_an_offer_whose_type_left_its_region_is_retired() -> None:
+def test_offer_of_a_type_that_left_its_region_is_withdrawn() -> None:
     listing = frozenset({("g6.xlarge", "us-west-2"), ("g5.xlarge", "us-east-1")})
     assert remove_withdrawn([OLD], frozenset({"aws"}), listing) == ((), (OLD,))
 
 
-def test_a_region_that_was_not_asked_keeps_its_offers() -> None:
+def test_region_that_was_not_asked_keeps_its_offers() -> None:
     listing = frozenset({("g6.xlarge", "us-west-2")})
     assert remove_withdrawn([OLD], frozenset({"aws"}), listing) == ((OLD,), ())
 
 
-def test_another_clouds_list_retires_nothing() -> None:
+def test_offerings_of_another_cloud_withdraw_nothing() -> None:
     listing = frozenset({("g6.xlarge", "us-west-2"), ("g5.xlarge", "us-east-1")})
     assert remove_withdrawn([OLD], frozenset({"gcp"}), listing) == ((OLD,), ())
 
@@ -109,7 +109,7 @@ def test_every_offer_of_a_merged_book_was_in_one_of_the_two(base: list[Offer], f
 
 
 @given(books, books)
-def test_no_machine_is_lost_in_a_merge(base: list[Offer], fresh: list[Offer]) -> None:
+def test_merge_loses_no_machine(base: list[Offer], fresh: list[Offer]) -> None:
     assert {o.spot for o in merge(base, fresh)} == {o.spot for o in (*base, *fresh)}
 
 
@@ -117,7 +117,7 @@ def _one_way(book: list[Offer]) -> list[Offer]:
     return [o for o in book if o.zone == book[0].zone]
 
 
-answers = books.map(_one_way)  # a source speaks in one way
+answers = books.map(_one_way)  # a source names places in one form
 
 
 @given(books, answers)
@@ -127,5 +127,5 @@ def test_merging_again_changes_nothing(base: list[Offer], fresh: list[Offer]) ->
 
 
 @given(books)
-def test_the_order_of_a_book_does_not_depend_on_that_of_its_rows(book: list[Offer]) -> None:
+def test_order_is_independent_of_input(book: list[Offer]) -> None:
     assert ordered(reversed(book)) == ordered(book)

@@ -44,7 +44,7 @@ def rate(pairs: list[tuple[int, float]]) -> float:
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-east-2", "us-west-2", "*"])
-def test_the_hazard_of_a_v100_is_what_the_traces_show(region: str) -> None:
+def test_rate_of_v100_is_that_of_the_traces(region: str) -> None:
     found = traced("V100")
     pairs = [p for r, ps in found.items() if region in (r, "*") for p in ps]
     known = row(region, "p3.2xlarge").hazard
@@ -53,7 +53,7 @@ def test_the_hazard_of_a_v100_is_what_the_traces_show(region: str) -> None:
     assert known.per_hour_high == pytest.approx(max(f / h for f, h in pairs), abs=5e-5)
 
 
-def test_the_hazard_of_four_l4s_is_ten_preemptions_in_27_hours() -> None:
+def test_rate_of_four_l4s_is_ten_preemptions_in_27_hours() -> None:
     if not EVENTS.exists():
         pytest.skip("the events that the figure was computed from are not here")
     with EVENTS.open(encoding="utf-8", newline="") as file:
@@ -62,18 +62,18 @@ def test_the_hazard_of_four_l4s_is_ten_preemptions_in_27_hours() -> None:
     assert row("*", "g6.12xlarge").hazard.per_hour_mid == pytest.approx(lost / HELD_HOURS, abs=5e-5)
 
 
-def test_the_low_end_of_ten_preemptions_is_the_rate_that_shows_as_many_once_in_ten_runs() -> None:
+def test_low_end_is_the_rate_with_ten_preemptions_in_one_of_ten_runs() -> None:
     expected = row("*", "g6.12xlarge").hazard.per_hour_low * HELD_HOURS
     fewer = sum(exp(-expected) * expected**n / factorial(n) for n in range(10))
     assert 1 - fewer == pytest.approx(0.1, abs=1e-3)
 
 
-def test_the_high_end_of_four_l4s_is_what_probes_of_all_zones_show() -> None:
+def test_high_end_of_four_l4s_is_that_of_probes_in_all_zones() -> None:
     pairs = [p for ps in traced("L4:4").values() for p in ps]
     assert row("*", "g6.12xlarge").hazard.per_hour_high == pytest.approx(rate(pairs), abs=5e-5)
 
 
-def test_the_spot_advisor_puts_regions_in_another_order_than_the_probes() -> None:
+def test_spot_advisor_ranks_regions_differently_than_probes() -> None:
     if not ADVISOR.exists():
         pytest.skip("the advisor's table is not here")
     with ADVISOR.open(encoding="utf-8", newline="") as file:
@@ -87,35 +87,35 @@ def test_the_spot_advisor_puts_regions_in_another_order_than_the_probes() -> Non
     assert rate(seen["eu-central-1"]) > 2 * rate(seen["us-east-2"])
 
 
-def test_what_was_measured_in_a_region_is_used_there() -> None:
+def test_measured_rate_of_a_region_is_used() -> None:
     assert preemption_rate("aws", "us-east-1", "p3.2xlarge", "V100") == row("us-east-1", "p3.2xlarge").hazard
 
 
-def test_elsewhere_the_figure_of_all_regions_is_used() -> None:
+def test_rate_of_all_regions_is_used_elsewhere() -> None:
     assert preemption_rate("aws", "eu-west-1", "p3.2xlarge", "V100") == row("*", "p3.2xlarge").hazard
 
 
-def test_another_machine_with_the_same_gpu_takes_the_figure_of_the_scarce_one_as_its_high_end() -> None:
+def test_measured_rate_is_the_high_end_for_other_machines_with_the_gpu() -> None:
     borrowed = preemption_rate("gcp", "us-central1", "g2-standard-4", "L4")
     assert borrowed.per_hour_high == row("*", "g6.12xlarge").hazard.per_hour_mid
     assert borrowed.per_hour_mid == pytest.approx(sqrt(borrowed.per_hour_low * borrowed.per_hour_high))
     assert borrowed.source.startswith("at most that of aws g6.12xlarge: ")
 
 
-def test_a_gpu_without_evidence_gets_a_wide_interval_that_says_it_is_assumed() -> None:
+def test_gpu_without_evidence_gets_a_wide_assumed_interval() -> None:
     assumed = preemption_rate("runpod", "US", "1x_H100", "H100")
     assert assumed.source == "assumed"
     assert assumed.per_hour_high > 30 * assumed.per_hour_low
 
 
-def test_the_high_end_of_what_is_assumed_is_the_middle_of_what_was_measured_on_scarce_gpus() -> None:
+def test_assumed_high_end_is_the_mean_of_measured_rates() -> None:
     assumed = preemption_rate("runpod", "US", "1x_H100", "H100")
     v100, l4 = row("*", "p3.2xlarge").hazard, row("*", "g6.12xlarge").hazard
     assert assumed.per_hour_high == pytest.approx(sqrt(v100.per_hour_mid * l4.per_hour_mid), abs=5e-5)
     assert assumed.per_hour_mid == pytest.approx(sqrt(assumed.per_hour_low * assumed.per_hour_high), abs=5e-5)
 
 
-def test_every_figure_lies_in_its_interval_with_source_date_and_method() -> None:
+def test_every_rate_is_in_its_interval_and_sourced() -> None:
     for one in evidence():
         assert 0 < one.hazard.per_hour_low <= one.hazard.per_hour_mid <= one.hazard.per_hour_high
         assert one.hazard.source
@@ -123,6 +123,6 @@ def test_every_figure_lies_in_its_interval_with_source_date_and_method() -> None
         assert one.method
 
 
-def test_on_demand_is_taken_as_never_and_says_that_this_is_not_known() -> None:
+def test_on_demand_rate_is_assumed_zero() -> None:
     assert (ON_DEMAND.per_hour_low, ON_DEMAND.per_hour_mid, ON_DEMAND.per_hour_high) == (0, 0, 0)
     assert "taken as never" in ON_DEMAND.source

@@ -60,7 +60,7 @@ def reasons(path: Path | None) -> list[str]:
         return [row["reason"] for row in csv.DictReader(rejected)]
 
 
-def test_what_answered_is_in_the_book_and_all_else_is_as_it_was(tmp_path: Path) -> None:
+def test_new_prices_are_in_the_book_and_others_unchanged(tmp_path: Path) -> None:
     refresh(tmp_path, {"gcp": says(L4)}, NOW)
     now, before = prices(book_versions.current_offers(tmp_path)), prices(price_book.load())
     assert now.keys() == before.keys()
@@ -68,27 +68,27 @@ def test_what_answered_is_in_the_book_and_all_else_is_as_it_was(tmp_path: Path) 
     assert now[SPOT_PRICE] == Decimal("0.35")
 
 
-def test_the_book_that_is_returned_is_the_one_in_force(tmp_path: Path) -> None:
+def test_returned_book_is_the_current_one(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(L4)}, NOW)
     found = book_versions.find_current(tmp_path)
     assert found.path == done.path
     assert set(found.offers) == set(done.offers)
 
 
-def test_a_source_that_does_not_answer_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_failed_source_is_reported_with_its_reason(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"aws": silent, "gcp": says(L4)}, NOW)
     assert [(s.name, s.reason, s.hint) for s in done.failures] == [("aws", "no credentials", "log in")]
     assert [a.name for a in done.results] == ["gcp"]
 
 
-def test_when_nothing_answers_nothing_is_written(tmp_path: Path) -> None:
+def test_nothing_is_written_if_all_sources_fail(tmp_path: Path) -> None:
     folder = tmp_path / "prices"
     done = refresh(folder, {"aws": silent}, NOW)
     assert done.path is None
     assert not folder.exists()
 
 
-def test_when_nothing_can_be_believed_the_book_stays(tmp_path: Path) -> None:
+def test_book_is_unchanged_if_no_price_is_plausible(tmp_path: Path) -> None:
     refresh(tmp_path, {"gcp": says(L4)}, NOW)
     done = refresh(tmp_path, {"gcp": says(replace(L4, gpu="?"))}, NOW + timedelta(hours=1))
     assert done.path is None
@@ -96,12 +96,12 @@ def test_when_nothing_can_be_believed_the_book_stays(tmp_path: Path) -> None:
     assert prices(book_versions.current_offers(tmp_path))[SPOT_PRICE] == Decimal("0.35")
 
 
-def test_what_was_not_believed_is_listed_beside_the_book(tmp_path: Path) -> None:
+def test_rejected_prices_are_listed_next_to_the_book(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(replace(L4, spot=Decimal(1)))}, NOW)
     assert "spot 1 is above on-demand 0.86" in reasons(done.path)
 
 
-def test_an_old_spot_price_above_the_new_list_price_goes(tmp_path: Path) -> None:
+def test_old_spot_price_above_the_new_list_price_is_removed(tmp_path: Path) -> None:
     cut = replace(G6, zone=None, on_demand=Decimal("0.20"), spot=None)
     done = refresh(tmp_path, {"aws": says(cut)}, NOW)
     assert "aws/use1-az1/g6.xlarge/spot" in prices(price_book.load())
@@ -110,19 +110,19 @@ def test_an_old_spot_price_above_the_new_list_price_goes(tmp_path: Path) -> None
     assert set(book_versions.current_offers(tmp_path)) == set(done.offers)
 
 
-def test_of_two_sources_of_one_day_the_later_stands(tmp_path: Path) -> None:
+def test_later_source_wins_on_the_same_day(tmp_path: Path) -> None:
     other = replace(L4, spot=Decimal("0.36"))
     done = refresh(tmp_path, {"skypilot": says(other), "gcp": says(L4)}, NOW)
     assert prices(done.offers)[SPOT_PRICE] == Decimal("0.35")
 
 
-def test_named_zones_take_the_place_of_the_snapshots_zone_ids(tmp_path: Path) -> None:
+def test_named_zones_replace_zone_ids_of_the_snapshot(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"aws": says(G6)}, NOW)
     zones = {o.zone for o in done.offers if o.spot and (o.region, o.machine) == ("us-east-1", "g6.xlarge")}
     assert zones == {"us-east-1a"}
 
 
-def test_a_region_that_the_source_knows_to_lack_the_type_is_refused(tmp_path: Path) -> None:
+def test_region_without_the_type_is_rejected(tmp_path: Path) -> None:
     nowhere = replace(L4, region="us-west9")
     there = frozenset({("g2-standard-8", "us-central1")})
     done = refresh(tmp_path, {"gcp": says(L4, nowhere, offerings=there)}, NOW)
@@ -130,7 +130,7 @@ def test_a_region_that_the_source_knows_to_lack_the_type_is_refused(tmp_path: Pa
     assert "g2-standard-8 is priced, but not offered, in us-west9" in reasons(done.path)
 
 
-def test_a_type_that_left_its_region_by_the_sources_list_leaves_the_book(tmp_path: Path) -> None:
+def test_type_that_left_its_region_is_removed(tmp_path: Path) -> None:
     moved = replace(L4, region="us-east4")
     there = frozenset({("g2-standard-8", "us-east4"), ("g2-standard-4", "us-central1")})
     done = refresh(tmp_path, {"gcp": says(moved, offerings=there)}, NOW)
@@ -138,7 +138,7 @@ def test_a_type_that_left_its_region_by_the_sources_list_leaves_the_book(tmp_pat
     assert "no longer offered there, says gcp" in reasons(done.path)
 
 
-def test_gcps_price_list_alone_does_not_put_a_known_type_into_a_new_region(tmp_path: Path) -> None:
+def test_gcp_price_list_adds_no_region_to_a_known_type(tmp_path: Path) -> None:
     flagged = replace(L4, region="us-west9", flags=("region_unverified",))
     known = replace(L4, flags=("region_unverified",))
     done = refresh(tmp_path, {"gcp": says(flagged, known)}, NOW)
@@ -146,19 +146,19 @@ def test_gcps_price_list_alone_does_not_put_a_known_type_into_a_new_region(tmp_p
     assert {o.flags for o in done.offers if o.key in (LIST_PRICE, SPOT_PRICE)} == {()}
 
 
-def test_a_type_that_nobody_listed_yet_is_kept_with_its_flag(tmp_path: Path) -> None:
+def test_new_type_is_kept_with_its_flag(tmp_path: Path) -> None:
     novel = replace(L4, instance_type="g9-standard-8", flags=("region_unverified",))
     done = refresh(tmp_path, {"gcp": says(novel)}, NOW)
     assert {o.flags for o in done.offers if o.instance_type == "g9-standard-8"} == {("region_unverified",)}
 
 
-def test_a_price_that_moved_far_is_kept_flagged_and_told(tmp_path: Path) -> None:
+def test_price_jump_is_flagged_and_reported(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(replace(L4, spot=Decimal("0.80")))}, NOW)
     assert done.results[0].jumps == (SPOT_PRICE,)
     assert [o.flags for o in book_versions.current_offers(tmp_path) if o.key == SPOT_PRICE] == [("jump",)]
 
 
-def test_gpus_that_the_cloud_is_known_to_rent_and_did_not_name_are_told(tmp_path: Path) -> None:
+def test_missing_expected_gpus_are_reported(tmp_path: Path) -> None:
     [answer] = refresh(tmp_path, {"gcp": says(L4)}, NOW).results
     assert ("gcp", "T4") in answer.absent
     assert {cloud for cloud, _ in answer.absent} == {"gcp"}
@@ -170,12 +170,12 @@ def test_new_and_changed_prices_are_counted(tmp_path: Path) -> None:
     assert (answer.offers, answer.new, answer.changed) == (4, 2, 2)
 
 
-def test_a_price_from_the_future_is_refused(tmp_path: Path) -> None:
+def test_price_from_the_future_is_rejected(tmp_path: Path) -> None:
     done = refresh(tmp_path, {"gcp": says(L4, replace(L4, as_of=date(2027, 1, 1)))}, NOW)
     assert "dated 2027-01-01, after today" in reasons(done.path)
 
 
-def test_two_refreshes_at_once_both_count(tmp_path: Path) -> None:
+def test_concurrent_refreshes_are_both_applied(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         asked = [
             pool.submit(refresh, tmp_path, {name: says(q)}, NOW) for name, q in (("gcp", L4), ("aws", G6))
@@ -186,7 +186,7 @@ def test_two_refreshes_at_once_both_count(tmp_path: Path) -> None:
     assert now["aws/us-east-1a/g6.xlarge/spot"] == Decimal("0.33")
 
 
-def test_the_same_answers_make_the_same_book(tmp_path: Path) -> None:
+def test_same_prices_make_the_same_book(tmp_path: Path) -> None:
     first, second = (refresh(tmp_path / name, {"gcp": says(L4), "aws": says(G6)}, NOW).path for name in "ab")
     assert first
     assert second
@@ -194,7 +194,7 @@ def test_the_same_answers_make_the_same_book(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
+def test_unwritable_folder_raises_os_error(tmp_path: Path) -> None:
     (tmp_path / "prices").write_text("a file", encoding="utf-8")
     with pytest.raises(OSError, match="prices"):
         refresh(tmp_path / "prices", {"gcp": says(L4)}, NOW)

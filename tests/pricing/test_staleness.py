@@ -23,26 +23,26 @@ SPOT = Offer(
 LISTED = replace(SPOT, spot=False, as_of=date(2026, 5, 27))
 
 
-def test_a_price_of_fourteen_days_ago_is_fourteen_days_old() -> None:
+def test_age_is_in_days() -> None:
     assert age_in_days(SPOT, NOW) == 14
 
 
-def test_a_spot_price_of_fourteen_days_stands() -> None:
+def test_spot_price_of_14_days_is_not_stale() -> None:
     assert not is_stale(SPOT, NOW)
 
 
-def test_a_spot_price_of_fifteen_days_is_stale() -> None:
+def test_spot_price_of_15_days_is_stale() -> None:
     assert is_stale(replace(SPOT, as_of=date(2026, 11, 8)), NOW)
 
 
-def test_a_list_price_stands_for_half_a_year() -> None:
+def test_list_price_is_stale_after_half_a_year() -> None:
     assert not is_stale(LISTED, NOW)
     assert is_stale(replace(LISTED, as_of=date(2026, 5, 26)), NOW)
 
 
-def test_what_a_market_calls_on_demand_ages_like_spot() -> None:
+def test_on_demand_price_of_a_market_ages_like_spot() -> None:
     assert is_stale(replace(LISTED, cloud="vast", as_of=date(2026, 11, 8)), NOW)
 
 
-def test_a_price_of_tomorrow_is_new() -> None:
+def test_price_of_tomorrow_has_age_zero() -> None:
     assert age_in_days(replace(SPOT, as_of=date(2026, 11, 24)), NOW) == 0

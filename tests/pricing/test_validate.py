@@ -41,7 +41,7 @@ def both(reason: str) -> list[tuple[str, str]]:
     return [("on-demand", reason), ("spot", reason)]
 
 
-def test_a_row_with_two_prices_becomes_two_offers() -> None:
+def test_row_with_two_prices_becomes_two_offers() -> None:
     offers, rejected = judge(QUOTE)
     assert [(o.spot, o.usd_per_hour) for o in offers] == [
         (False, Decimal("0.8536")),
@@ -50,92 +50,92 @@ def test_a_row_with_two_prices_becomes_two_offers() -> None:
     assert rejected == []
 
 
-def test_an_offer_carries_the_canonical_name_of_its_gpu() -> None:
+def test_offer_carries_the_canonical_name_of_its_gpu() -> None:
     offers, _ = judge(replace(QUOTE, gpu="A100"))
     assert {o.gpu for o in offers} == {"A100-40GB"}
 
 
-def test_an_unknown_price_makes_no_offer_and_no_refusal() -> None:
+def test_unknown_price_makes_no_offer_and_no_rejection() -> None:
     offers, rejected = judge(replace(QUOTE, spot=None))
     assert [o.purchase for o in offers] == ["on-demand"]
     assert rejected == []
 
 
-def test_a_row_without_any_price_is_refused() -> None:
+def test_row_without_price_is_rejected() -> None:
     assert refusals(replace(QUOTE, on_demand=None, spot=None)) == [(None, "no price")]
 
 
-def test_a_price_of_nothing_is_refused() -> None:
+def test_zero_price_is_rejected() -> None:
     assert refusals(replace(QUOTE, spot=Decimal("0.00"))) == [("spot", "the price 0.00 is not above 0")]
 
 
-def test_a_negative_price_is_refused() -> None:
+def test_negative_price_is_rejected() -> None:
     assert refusals(replace(QUOTE, on_demand=Decimal(-1)))[0] == ("on-demand", "the price -1 is not above 0")
 
 
-def test_a_price_that_is_no_number_is_refused() -> None:
+def test_price_that_is_no_number_is_rejected() -> None:
     assert refusals(replace(QUOTE, spot=Decimal("NaN"))) == [("spot", "the price NaN is not above 0")]
 
 
-def test_a_row_without_an_accelerator_is_refused() -> None:
+def test_row_without_accelerator_is_rejected() -> None:
     assert refusals(replace(QUOTE, gpu="")) == both("no accelerator named")
 
 
-def test_a_row_without_a_cloud_is_refused() -> None:
+def test_row_without_cloud_is_rejected() -> None:
     assert refusals(replace(QUOTE, cloud="")) == both("no cloud, region or instance type")
 
 
-def test_a_gpu_without_facts_is_refused_by_name() -> None:
+def test_gpu_without_facts_is_rejected_by_name() -> None:
     assert refusals(replace(QUOTE, gpu="MI25")) == both("no facts about GPU 'MI25'")
 
 
-def test_no_gpus_are_no_offer() -> None:
+def test_zero_gpus_are_rejected() -> None:
     assert refusals(replace(QUOTE, gpus=0.0)) == both("0 GPUs")
 
 
-def test_a_spot_price_above_on_demand_is_refused() -> None:
+def test_spot_price_above_on_demand_is_rejected() -> None:
     assert refusals(replace(QUOTE, spot=Decimal("0.9"))) == [("spot", "spot 0.9 is above on-demand 0.8536")]
 
 
-def test_a_spot_price_equal_to_on_demand_is_no_offer() -> None:
+def test_spot_price_equal_to_on_demand_is_rejected() -> None:
     [(purchase, reason)] = refusals(replace(QUOTE, spot=QUOTE.on_demand))
     assert purchase == "spot"
     assert "equals on-demand" in reason
 
 
-def test_azures_placeholder_is_no_market_price() -> None:
+def test_azure_placeholder_is_rejected() -> None:
     [(purchase, reason)] = refusals(replace(AZURE, on_demand=Decimal("8.468"), spot=Decimal("1.56489")))
     assert purchase == "spot"
     assert "placeholder" in reason
 
 
-def test_a_price_beside_azures_placeholder_is_a_market_price() -> None:
+def test_price_near_the_azure_placeholder_is_accepted() -> None:
     assert refusals(replace(AZURE, on_demand=Decimal("8.468"), spot=Decimal("1.5776"))) == []  # 18.63 %
 
 
-def test_the_same_share_on_another_cloud_is_a_market_price() -> None:
+def test_same_share_on_another_cloud_is_accepted() -> None:
     assert refusals(replace(QUOTE, on_demand=Decimal(10), spot=Decimal("1.848"))) == []
 
 
-def test_a_refused_spot_price_leaves_the_on_demand_offer() -> None:
+def test_rejected_spot_price_leaves_the_on_demand_offer() -> None:
     offers, _ = judge(replace(QUOTE, spot=QUOTE.on_demand))
     assert [o.key for o in offers] == ["gcp/us-central1/g2-standard-8/on-demand"]
 
 
-def test_a_row_told_twice_counts_once() -> None:
+def test_duplicate_row_counts_once() -> None:
     offers, rejected = judge(QUOTE, QUOTE)
     assert len(offers) == 2
     assert {r.reason for r in rejected} == {"duplicate of a row of 2026-07-30"}
 
 
-def test_of_two_rows_that_disagree_the_younger_is_kept() -> None:
+def test_newer_of_two_contradicting_rows_is_kept() -> None:
     old = replace(QUOTE, spot=None, on_demand=Decimal("0.70"), as_of=date(2026, 5, 20))
     offers, rejected = judge(old, replace(QUOTE, spot=None))
     assert [o.usd_per_hour for o in offers] == [Decimal("0.8536")]
     assert [r.reason for r in rejected] == ["contradicts 0.8536 of 2026-07-30"]
 
 
-def test_zones_that_agree_on_demand_make_one_offer_and_keep_their_spot_prices() -> None:
+def test_zones_share_on_demand_and_keep_their_spot_prices() -> None:
     a = replace(QUOTE, zone="us-central1-a")
     b = replace(QUOTE, zone="us-central1-b", spot=Decimal("0.3377"))
     offers, rejected = judge(a, b)
@@ -147,12 +147,12 @@ def test_zones_that_agree_on_demand_make_one_offer_and_keep_their_spot_prices() 
     assert rejected == []
 
 
-def test_a_spot_price_with_nothing_to_compare_it_with_is_flagged() -> None:
+def test_spot_price_without_on_demand_is_flagged() -> None:
     offers, _ = judge(replace(QUOTE, on_demand=None))
     assert offers[0].flags == ("on_demand_unknown",)
 
 
-def test_an_on_demand_offer_has_no_zone_and_no_flag_about_it() -> None:
+def test_on_demand_offer_has_no_zone_and_no_flag_about_it() -> None:
     offers, _ = judge(replace(QUOTE, zone="apne1-az1", flags=("as_of_estimated", "zone_id")))
     assert [(o.zone, o.flags) for o in offers] == [
         (None, ("as_of_estimated",)),
@@ -160,7 +160,7 @@ def test_an_on_demand_offer_has_no_zone_and_no_flag_about_it() -> None:
     ]
 
 
-def test_a_spot_price_is_judged_beside_the_on_demand_price_of_another_row() -> None:
+def test_spot_price_is_compared_with_on_demand_of_another_row() -> None:
     listed, spot = replace(QUOTE, spot=None), replace(QUOTE, zone="us-central1-a", on_demand=None)
     assert judge(spot, listed)[0][1].flags == ()
     assert refusals(replace(spot, spot=Decimal("0.9")), listed) == [
@@ -168,37 +168,37 @@ def test_a_spot_price_is_judged_beside_the_on_demand_price_of_another_row() -> N
     ]
 
 
-def test_a_spot_price_is_not_judged_beside_that_of_another_machine() -> None:
+def test_spot_price_is_not_compared_with_another_machine() -> None:
     other = replace(QUOTE, instance_type="g2-standard-4", spot=None, on_demand=Decimal("0.30"))
     assert refusals(replace(QUOTE, on_demand=None), other) == []
 
 
-def test_a_spot_price_is_not_judged_beside_another_spot_price() -> None:
+def test_spot_price_is_not_compared_with_another_spot_price() -> None:
     a = replace(QUOTE, zone="us-central1-a", on_demand=None)
     b = replace(a, zone="us-central1-b", spot=Decimal("0.60"))
     assert refusals(a, b) == []
 
 
-def test_a_price_in_other_units_is_refused() -> None:
+def test_price_in_other_units_is_rejected() -> None:
     [(purchase, reason)] = refusals(replace(QUOTE, on_demand=Decimal(8536), spot=None))
     assert (purchase, reason.split(":")[0]) == ("on-demand", "the price 8536 is above 1000 per GPU-hour")
 
 
-def test_more_gpus_than_any_machine_holds_are_no_offer() -> None:
+def test_more_gpus_than_any_machine_has_are_rejected() -> None:
     assert refusals(replace(QUOTE, gpus=float("inf"))) == both("inf GPUs")
 
 
-def test_a_host_without_memory_is_refused() -> None:
+def test_host_without_memory_is_rejected() -> None:
     assert refusals(replace(QUOTE, memory_gb=0.0)) == both("a host of 8 vCPUs and 0.0 GB")
 
 
-def test_a_row_from_the_future_is_refused() -> None:
+def test_row_from_the_future_is_rejected() -> None:
     ahead = replace(QUOTE, as_of=date(2026, 11, 25))
     _, rejected = validate_quotes([ahead], canonical, today=date(2026, 11, 23))
     assert {r.reason for r in rejected} == {"dated 2026-11-25, after today"}
 
 
-def test_a_row_dated_where_tomorrow_has_begun_is_believed() -> None:
+def test_row_dated_tomorrow_is_accepted() -> None:
     ahead = replace(QUOTE, as_of=date(2026, 11, 24))
     assert validate_quotes([ahead], canonical, today=date(2026, 11, 23))[1] == ()
 
@@ -206,7 +206,7 @@ def test_a_row_dated_where_tomorrow_has_begun_is_believed() -> None:
 OFFERED = frozenset({("g2-standard-8", "us-central1"), ("a2-ultragpu-1g", "us-central1")})
 
 
-def test_a_region_where_the_type_does_not_exist_is_refused() -> None:
+def test_region_where_the_type_does_not_exist_is_rejected() -> None:
     elsewhere = replace(QUOTE, region="us-west9")
     offers, rejected = validate_quotes([QUOTE, elsewhere], canonical, offerings=OFFERED)
     assert {o.region for o in offers} == {"us-central1"}
@@ -214,54 +214,54 @@ def test_a_region_where_the_type_does_not_exist_is_refused() -> None:
     assert len(rejected) == 2
 
 
-def test_a_region_that_is_confirmed_loses_its_flag() -> None:
+def test_confirmed_region_loses_its_flag() -> None:
     [kept], _ = split_by_offerings([replace(QUOTE, flags=("region_unverified",))], OFFERED)
     assert kept.flags == ()
 
 
-def test_a_list_of_offerings_says_nothing_of_types_it_does_not_name() -> None:
+def test_offerings_do_not_affect_other_types() -> None:
     other = replace(QUOTE, instance_type="g2-standard-16", flags=("region_unverified",))
     assert split_by_offerings([other], OFFERED) == ([other], [])
 
 
-def test_a_spot_price_half_as_high_again_is_flagged_as_a_jump() -> None:
+def test_spot_price_that_rises_by_half_is_a_jump() -> None:
     before = {o.key: o for o in judge(QUOTE)[0]}
     up = replace(QUOTE, spot=Decimal("0.52"))
     flags = {o.purchase: o.flags for o in validate_quotes([up], canonical, previous=before)[0]}
     assert flags == {"on-demand": (), "spot": ("jump",)}
 
 
-def test_a_rise_as_large_as_that_of_gcps_l4_in_four_months_is_no_jump() -> None:
+def test_largest_recorded_rise_is_not_a_jump() -> None:
     before = {o.key: o for o in judge(QUOTE)[0]}
     up = replace(QUOTE, spot=Decimal("0.3414") * Decimal("1.41"))
     assert all(o.flags == () for o in validate_quotes([up], canonical, previous=before)[0])
 
 
-def test_a_list_price_that_falls_by_a_fifth_is_flagged_as_a_jump() -> None:
+def test_list_price_that_falls_by_a_fifth_is_a_jump() -> None:
     before = {o.key: o for o in judge(QUOTE)[0]}
     down = replace(QUOTE, on_demand=Decimal("0.68"), spot=None)
     assert validate_quotes([down], canonical, previous=before)[0][0].flags == ("jump",)
 
 
-def test_the_bids_of_a_market_may_move_as_spot_does() -> None:
+def test_market_prices_may_change_like_spot() -> None:
     listed = replace(QUOTE, cloud="vast", spot=None)
     before = {o.key: o for o in judge(listed)[0]}
     up = replace(listed, on_demand=Decimal("1.10"))
     assert validate_quotes([up], canonical, previous=before)[0][0].flags == ()
 
 
-def test_a_price_that_stays_where_it_jumped_to_is_flagged_no_more() -> None:
+def test_price_that_stays_after_a_jump_loses_the_flag() -> None:
     jumped = replace(QUOTE, flags=("jump",))
     before = {o.key: o for o in judge(QUOTE)[0]}
     assert all(o.flags == () for o in validate_quotes([jumped], canonical, previous=before)[0])
 
 
-def test_a_gpu_that_a_cloud_is_known_to_rent_is_missed() -> None:
+def test_missing_expected_gpu_is_found() -> None:
     assert ("gcp", "T4") in missing_gpus(judge(QUOTE)[0], ["gcp"])
     assert ("gcp", "L4") not in missing_gpus(judge(QUOTE)[0], ["gcp"])
 
 
-def test_what_every_cloud_is_expected_to_rent_has_canonical_names() -> None:
+def test_expected_gpus_have_canonical_names() -> None:
     assert all(canonical(gpu) == gpu for gpus in EXPECTED.values() for gpu in gpus)
 
 
@@ -280,28 +280,28 @@ several = st.lists(
 
 
 @given(several)
-def test_every_price_is_an_offer_or_a_refusal(quotes: list[Quote]) -> None:
+def test_every_price_is_an_offer_or_a_rejection(quotes: list[Quote]) -> None:
     offers, rejected = validate_quotes(quotes, canonical)
     told = sum(max(1, (q.on_demand is not None) + (q.spot is not None)) for q in quotes)
     assert len(offers) + len(rejected) == told
 
 
 @given(several)
-def test_what_passes_is_positive_and_named_once(quotes: list[Quote]) -> None:
+def test_accepted_prices_are_positive_and_unique(quotes: list[Quote]) -> None:
     offers, _ = validate_quotes(quotes, canonical)
     assert all(o.usd_per_hour > 0 for o in offers)
     assert len({o.key for o in offers}) == len(offers)
 
 
 @given(several)
-def test_what_passed_passes_again(quotes: list[Quote]) -> None:
+def test_validation_is_idempotent(quotes: list[Quote]) -> None:
     offers, _ = validate_quotes(quotes, canonical)
     again, rejected = validate_quotes(map(as_quote, offers), canonical)
     assert rejected == ()
     assert set(again) == set(offers)
 
 
-def test_a_spot_price_of_exactly_a_tenth_is_awss_floor_and_no_market_price() -> None:
+def test_aws_floor_of_a_tenth_is_rejected() -> None:
     floor = replace(QUOTE, cloud="aws", on_demand=Decimal("113.933"), spot=Decimal("11.3933"))
     assert refusals(floor) == [
         (
@@ -311,7 +311,7 @@ def test_a_spot_price_of_exactly_a_tenth_is_awss_floor_and_no_market_price() -> 
     ]
 
 
-def test_a_price_on_demand_far_under_that_of_other_regions_is_a_reservation_on_gcp_alone() -> None:
+def test_price_far_below_other_regions_is_a_reservation_on_gcp_alone() -> None:
     here = replace(
         QUOTE, instance_type="a3-ultragpu-8g", gpu="H200", gpus=8.0, on_demand=Decimal("86.7599"), spot=None
     )
@@ -322,7 +322,7 @@ def test_a_price_on_demand_far_under_that_of_other_regions_is_a_reservation_on_g
     assert refusals(replace(here, cloud="aws"), replace(there, cloud="aws")) == []
 
 
-def test_the_spot_price_beside_a_reservation_is_kept_and_says_that_on_demand_is_unknown() -> None:
+def test_spot_price_next_to_a_reservation_is_kept_and_flagged() -> None:
     b200 = replace(
         QUOTE,
         instance_type="a4-highgpu-8g",

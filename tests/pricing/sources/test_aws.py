@@ -30,7 +30,7 @@ Stub = Callable[[str, str], Stubber]
 
 
 class Account:
-    """Real boto3 clients whose answers are set one by one, checked against the services' own models."""
+    """Real boto3 clients with stubbed responses, checked against the services' own models."""
 
     def __init__(self) -> None:
         self.stubs: dict[tuple[str, str], Stubber] = {}
@@ -81,7 +81,7 @@ def offering(kind: str, region: str) -> dict[str, Any]:
 
 
 def products(account: Account) -> None:
-    """One answer for each of our types, in their order."""
+    """One response for each GPU type, in their order."""
     for kind in gpus_by_instance_type("aws"):
         texts = [json.dumps(p) for p in PRODUCTS if p["product"]["attributes"]["instanceType"] == kind]
         account.answer(
@@ -114,30 +114,30 @@ def one(found: FetchedPrices, kind: str, where: str, zone: str | None = None) ->
     return quote
 
 
-def test_a_zone_has_its_spot_price_and_the_on_demand_price_of_its_region(fetched: FetchedPrices) -> None:
+def test_zone_has_its_spot_price_and_the_on_demand_price_of_its_region(fetched: FetchedPrices) -> None:
     quote = one(fetched, "g6.xlarge", "us-east-1", "us-east-1a")
     assert (quote.on_demand, quote.spot) == (Decimal("0.8048"), Decimal("0.3527"))
     assert (quote.gpu, quote.gpus, quote.vcpus, quote.memory_gb) == ("L4", 1, 4, 16)
 
 
-def test_a_price_with_ten_decimals_is_written_the_short_way(fetched: FetchedPrices) -> None:
+def test_trailing_zeros_are_removed(fetched: FetchedPrices) -> None:
     assert str(one(fetched, "g6.xlarge", "us-east-1", "us-east-1a").on_demand) == "0.8048"
 
 
 @pytest.mark.parametrize(
     ("long", "short"), [("100.000", "100"), ("1E+2", "100"), ("0.10", "0.1"), ("NaN", "NaN")]
 )
-def test_a_price_has_one_way_to_be_written(long: str, short: str) -> None:
+def test_equal_prices_are_written_equally(long: str, short: str) -> None:
     assert str(without_trailing_zeros(Decimal(long))) == short
 
 
-def test_zones_are_names_the_account_can_launch_in(fetched: FetchedPrices) -> None:
+def test_zones_are_names_and_not_ids(fetched: FetchedPrices) -> None:
     zones = {q.zone for q in fetched.quotes if q.zone}
     assert zones == {"us-east-1a", "us-east-1b"}
     assert not any(q.flags for q in fetched.quotes)
 
 
-def test_a_region_without_spot_keeps_its_on_demand_price(fetched: FetchedPrices) -> None:
+def test_region_without_spot_keeps_its_on_demand_price(fetched: FetchedPrices) -> None:
     quote = one(fetched, "g6.xlarge", "us-west-2")
     assert (quote.on_demand, quote.spot) == (Decimal("0.8049"), None)
 
@@ -152,28 +152,28 @@ def test_memory_above_a_thousand_gib_is_read(fetched: FetchedPrices) -> None:
     assert (quote.memory_gb, quote.vcpus, quote.gpu, quote.gpus) == (1152, 96, "A100-40GB", 8)
 
 
-def test_the_pairs_that_exist_are_those_the_regions_offer(fetched: FetchedPrices) -> None:
+def test_offerings_are_those_of_the_regions(fetched: FetchedPrices) -> None:
     assert fetched.offerings == {("g6.xlarge", "us-east-1"), ("g6.xlarge", "us-west-2")}
 
 
-def test_types_without_any_price_are_named(fetched: FetchedPrices) -> None:
+def test_types_without_price_are_named(fetched: FetchedPrices) -> None:
     assert any(n.startswith("No price for") and "p6-b300.48xlarge" in n for n in fetched.notes)
 
 
-def test_the_gate_takes_it_all(fetched: FetchedPrices) -> None:
+def test_all_quotes_are_valid(fetched: FetchedPrices) -> None:
     offers, rejected = validate_quotes(fetched.quotes, canonical, offerings=fetched.offerings)
     assert not rejected
     assert "aws/us-east-1b/g6.xlarge/spot" in {o.key for o in offers}
 
 
-def test_a_zone_of_which_only_the_id_is_stated_says_so(account: Account) -> None:
+def test_zone_id_is_flagged(account: Account) -> None:
     regions(account, "us-east-1")
     products(account)
     region(account, "us-east-1", spot("0.35", None, AvailabilityZoneId="use1-az1"))
     assert one(aws.fetch(NOW, account.client), "g6.xlarge", "us-east-1", "use1-az1").flags == ("zone_id",)
 
 
-def test_the_last_price_of_a_zone_counts(account: Account) -> None:
+def test_last_price_of_a_zone_counts(account: Account) -> None:
     regions(account, "us-east-1")
     products(account)
     region(account, "us-east-1", spot("0.5", hours=1), spot("0.3", hours=9))
@@ -181,14 +181,14 @@ def test_the_last_price_of_a_zone_counts(account: Account) -> None:
     assert (quote.spot, quote.as_of) == (Decimal("0.5"), NOW.date())
 
 
-def test_a_slice_of_a_gpu_is_a_fraction(account: Account) -> None:
+def test_fraction_of_a_gpu_is_a_fraction(account: Account) -> None:
     regions(account, "us-east-1")
     products(account)
     region(account, "us-east-1", spot("0.08", kind="g6f.large"), kind="g6f.large")
     assert one(aws.fetch(NOW, account.client), "g6f.large", "us-east-1", "us-east-1a").gpus == 0.125
 
 
-def test_history_is_every_price_of_every_page_once_in_the_order_of_time(account: Account) -> None:
+def test_history_has_every_price_of_every_page_once_by_time(account: Account) -> None:
     first, second = spot("0.30", hours=5), spot("0.33", hours=2)
     asked = {
         "InstanceTypes": ["g6.xlarge"],
@@ -221,7 +221,7 @@ def test_products_on_many_pages_are_all_read(account: Account) -> None:
     assert sorted(found) == [("g6.xlarge", "us-east-1"), ("g6.xlarge", "us-west-2")]
 
 
-def test_the_price_list_is_asked_for_ordinary_linux_machines(account: Account) -> None:
+def test_price_list_is_filtered_for_ordinary_linux_machines(account: Account) -> None:
     wanted = aws.ORDINARY_ATTRIBUTES | {"instanceType": "g6.xlarge"}
     filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in wanted.items()]
     account.answer(
@@ -236,7 +236,7 @@ def test_the_price_list_is_asked_for_ordinary_linux_machines(account: Account) -
     assert aws.on_demand_prices(["g6.xlarge"], account.client("pricing", "us-east-1")) == {}
 
 
-def test_a_region_that_refuses_is_left_out_with_its_reason(account: Account) -> None:
+def test_refused_region_is_left_out_with_its_reason(account: Account) -> None:
     regions(account, *HERE)
     products(account)
     region(account, "us-east-1", spot("0.35"))
@@ -246,7 +246,7 @@ def test_a_region_that_refuses_is_left_out_with_its_reason(account: Account) -> 
     assert "us-west-2 left out: AWS refused (us-west-2): AuthFailure, no." in found.notes
 
 
-def test_without_the_price_list_spot_prices_come_all_the_same(account: Account) -> None:
+def test_spot_prices_are_fetched_without_the_price_list(account: Account) -> None:
     regions(account, "us-east-1")
     account.refuse("pricing", "us-east-1", "get_products", "AccessDeniedException")
     region(account, "us-east-1", spot("0.35"))
@@ -257,14 +257,14 @@ def test_without_the_price_list_spot_prices_come_all_the_same(account: Account) 
     )
 
 
-def test_credentials_that_may_not_are_unanswered_and_the_hint_names_the_permissions(account: Account) -> None:
+def test_missing_permissions_are_named_in_the_hint(account: Account) -> None:
     account.refuse("ec2", "us-east-1", "describe_regions", "UnauthorizedOperation")
     with pytest.raises(SourceUnavailable, match="UnauthorizedOperation") as unanswered:
         aws.fetch(NOW, account.client)
     assert "pricing:GetProducts" in unanswered.value.hint
 
 
-def test_a_spot_price_that_is_no_number_is_unanswered(account: Account) -> None:
+def test_invalid_spot_price_is_unavailable(account: Account) -> None:
     account.answer(
         "ec2", "us-east-1", "describe_spot_price_history", {"SpotPriceHistory": [spot("much")]}, **ASKED
     )
@@ -287,7 +287,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.MonkeyPatch
     return monkeypatch
 
 
-def test_without_credentials_nobody_is_asked_and_the_hint_says_what_to_set(
+def test_missing_credentials_are_unavailable_with_a_hint(
     nobody: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(SourceUnavailable, match="no AWS credentials") as unanswered:
@@ -295,13 +295,13 @@ def test_without_credentials_nobody_is_asked_and_the_hint_says_what_to_set(
     assert "AWS_PROFILE" in unanswered.value.hint
 
 
-def test_an_unknown_profile_is_unanswered(nobody: pytest.MonkeyPatch) -> None:
+def test_unknown_profile_is_unavailable(nobody: pytest.MonkeyPatch) -> None:
     nobody.setenv("AWS_PROFILE", "books")
     with pytest.raises(SourceUnavailable, match="books"):
         SOURCES["aws"](NOW)
 
 
-def test_an_answer_that_is_no_answer_of_aws_is_unanswered(nobody: pytest.MonkeyPatch) -> None:
+def test_response_of_a_proxy_is_unavailable(nobody: pytest.MonkeyPatch) -> None:
     """A proxy's page, in the middle of a run, must not end its launcher."""
 
     class Page(BaseHTTPRequestHandler):
@@ -333,7 +333,7 @@ def test_an_answer_that_is_no_answer_of_aws_is_unanswered(nobody: pytest.MonkeyP
             thread.join()
 
 
-def test_no_connection_is_unanswered_and_says_what_to_check(nobody: pytest.MonkeyPatch) -> None:
+def test_no_connection_is_unavailable_with_a_hint(nobody: pytest.MonkeyPatch) -> None:
     nobody.setenv("AWS_ACCESS_KEY_ID", "test")
     nobody.setenv("AWS_SECRET_ACCESS_KEY", "test")
     nobody.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

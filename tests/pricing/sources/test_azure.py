@@ -48,20 +48,20 @@ def changed(**changes: object) -> Answer:
     return answer
 
 
-def test_a_type_has_both_prices_of_its_region() -> None:
+def test_type_has_both_prices_of_its_region() -> None:
     quote = one("NC4as_T4_v3", "eastus")
     assert (quote.on_demand, quote.spot) == (Decimal("0.526"), Decimal("0.1893600001"))
     assert (quote.gpu, quote.gpus, quote.vcpus, quote.memory_gb, quote.zone) == ("T4", 1, 4, 28, None)
 
 
-def test_windows_low_priority_reservations_and_prices_to_come_are_left_out_and_counted() -> None:
+def test_other_products_and_future_prices_are_left_out_and_counted() -> None:
     assert (
         "5 prices of other products left out: Windows, Low Priority, reservations, to come."
         in fetched().notes
     )
 
 
-def test_the_short_win_of_some_products_is_windows_too() -> None:
+def test_short_win_in_a_product_name_is_windows() -> None:
     assert one("NC40ads_H100_v5", "eastus").on_demand == Decimal("6.98")
 
 
@@ -69,7 +69,7 @@ def test_pages_are_followed_to_the_last() -> None:
     assert one("NC4as_T4_v3", "westus3").on_demand == Decimal("0.526")
 
 
-def test_a_page_that_leads_back_ends_the_reading_and_its_items_count_once() -> None:
+def test_page_loop_ends_and_items_count_once() -> None:
     def circling(url: str, params: Mapping[str, str]) -> bytes:
         return body("azure/t4-page-2-again.json") if "$skip=5" in url else retail(url, params)
 
@@ -77,7 +77,7 @@ def test_a_page_that_leads_back_ends_the_reading_and_its_items_count_once() -> N
     assert any("a page led back" in note for note in fetched(circling).notes)
 
 
-def test_a_next_page_on_another_host_is_not_followed() -> None:
+def test_next_page_on_another_host_is_not_followed() -> None:
     def lured(_: str, __: Mapping[str, str]) -> bytes:
         return json.dumps({"Items": [], "NextPageLink": "https://prices.example/api"}).encode()
 
@@ -85,22 +85,22 @@ def test_a_next_page_on_another_host_is_not_followed() -> None:
         fetched(lured)
 
 
-def test_the_placeholder_is_passed_on_for_the_gate_to_refuse() -> None:
+def test_placeholder_is_left_to_validation() -> None:
     quote = one("NC4as_T4_v3", "westus3")
     assert quote.spot == quote.on_demand * Decimal("0.1848") if quote.on_demand else False
     assert [r.purchase for r in validate_quotes([quote], canonical)[1]] == ["spot"]
 
 
-def test_a_sixth_of_a_gpu_is_a_fraction() -> None:
+def test_sixth_of_a_gpu_is_a_fraction() -> None:
     assert one("NV6ads_A10_v5", "eastus").gpus == 0.167
 
 
-def test_of_two_prices_the_one_in_force_later_counts() -> None:
+def test_later_effective_price_wins() -> None:
     later = changed(retailPrice=0.6, effectiveStartDate="2026-05-01T00:00:00Z")
     assert one("NC4as_T4_v3", "eastus", later).on_demand == Decimal("0.6")
 
 
-def test_of_two_prices_since_one_day_the_higher_is_kept_and_said() -> None:
+def test_higher_of_two_prices_of_one_day_is_kept_with_a_note() -> None:
     both = changed(retailPrice=0.6)
     assert one("NC4as_T4_v3", "eastus", both).on_demand == Decimal("0.6")
     assert any("has two prices" in note for note in fetched(both).notes)
@@ -118,7 +118,7 @@ def test_of_two_prices_since_one_day_the_higher_is_kept_and_said() -> None:
         {"productName": "NCasT4_v3 Series Cloud Services"},
     ],
 )
-def test_what_is_no_hourly_price_of_a_linux_machine_is_left_out(change: dict[str, object]) -> None:
+def test_other_than_hourly_linux_prices_are_left_out(change: dict[str, object]) -> None:
     alone = changed(**change)
 
     def first_page(url: str, params: Mapping[str, str]) -> bytes:
@@ -128,23 +128,23 @@ def test_what_is_no_hourly_price_of_a_linux_machine_is_left_out(change: dict[str
     assert "Standard_NC4as_T4_v3" not in {q.instance_type for q in fetched(first_page).quotes}
 
 
-def test_a_type_that_is_listed_nowhere_is_named() -> None:
+def test_type_without_a_price_is_named() -> None:
     assert any(
         note.startswith("No price for") and "Standard_ND96isr_H200_v5" in note for note in fetched().notes
     )
 
 
-def test_azure_needs_no_credentials_and_says_nothing_of_offerings() -> None:
+def test_azure_needs_no_credentials_and_has_no_offerings() -> None:
     http = Recorded(retail)
     assert azure.fetch(NOW, http).offerings is None
     assert not any(headers for _, _, headers in http.asked)
 
 
-def test_an_answer_that_is_no_price_list_is_unanswered() -> None:
+def test_response_that_is_not_a_price_list_is_unavailable() -> None:
     with pytest.raises(SourceUnavailable, match="not a price list"):
         fetched(lambda _, __: b"<html>maintenance</html>")
 
 
-def test_a_list_without_any_of_our_types_is_unanswered() -> None:
+def test_list_without_known_types_is_unavailable() -> None:
     with pytest.raises(SourceUnavailable, match="no known GPU type"):
         fetched(lambda _, __: body("azure/none.json"))

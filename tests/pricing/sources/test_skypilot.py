@@ -52,61 +52,61 @@ def everything(tmp_path: Path) -> FetchedPrices:
     return skypilot.fetch(NOW, Recorded(published), tmp_path)
 
 
-def test_a_row_of_aws_keeps_its_prices_to_the_last_digit() -> None:
+def test_aws_prices_are_exact() -> None:
     quote = one(read("aws"), instance_type="g6.xlarge", zone="use1-az1")
     assert (quote.on_demand, quote.spot) == (Decimal("0.8048"), Decimal("0.352700"))
     assert (quote.gpu, quote.gpus, quote.vcpus, quote.memory_gb) == ("L4", 1.0, 4, 16.0)
 
 
-def test_the_zones_of_aws_are_ids_and_say_so() -> None:
+def test_aws_zone_ids_are_flagged() -> None:
     assert all(q.flags == ("zone_id",) for q in read("aws"))
 
 
-def test_an_empty_spot_price_is_unknown() -> None:
+def test_empty_spot_price_is_unknown() -> None:
     assert one(read("aws"), instance_type="g6.xlarge", zone="use1-az2").spot is None
 
 
-def test_a_slice_of_a_gpu_is_a_fraction() -> None:
+def test_fraction_of_a_gpu_is_a_fraction() -> None:
     assert one(read("aws"), instance_type="g6f.large").gpus == 0.125
     assert one(read("azure"), instance_type="Standard_NV6ads_A10_v5").gpus == 0.167
 
 
-def test_a_machine_without_gpu_is_no_quote() -> None:
+def test_machine_without_gpu_is_no_quote() -> None:
     assert not [q for q in read("aws") if q.instance_type == "c3.xlarge"]
     assert not [q for q in read("azure") if q.instance_type == "Standard_M64s"]
 
 
-def test_on_gcp_the_gpu_and_its_machine_are_added_up() -> None:
+def test_gcp_price_is_gpu_plus_host() -> None:
     quote = one(read("gcp"), instance_type="g2-standard-4")
     assert quote.on_demand == Decimal("0.56004") + Decimal("0.14676")
     assert quote.spot == Decimal("0.2231") + Decimal("0.05869")
     assert (quote.gpu, quote.vcpus, quote.memory_gb, quote.zone) == ("L4", 4, 16.0, "us-central1-a")
 
 
-def test_one_gpu_goes_on_every_machine_of_its_zone_that_carries_as_many() -> None:
+def test_gpu_is_joined_with_every_host_of_its_zone() -> None:
     zone = [q.instance_type for q in read("gcp") if q.gpu == "L4" and q.zone == "us-central1-a"]
     assert zone == ["g2-standard-4", "g2-standard-8"]
 
 
-def test_a_gpu_on_a_machine_of_choice_takes_the_small_host() -> None:
+def test_n1_gpu_is_joined_with_the_small_host() -> None:
     assert one(read("gcp"), gpu="T4").on_demand == Decimal("0.35") + Decimal("0.19")
 
 
-def test_an_a4_host_costs_nothing_beside_its_gpus() -> None:
+def test_a4_host_is_free() -> None:
     assert one(read("gcp"), instance_type="a4-highgpu-8g").on_demand == Decimal("128.88")
 
 
-def test_the_gpus_of_a3_mega_stay_on_a3_mega() -> None:
+def test_a3_mega_gpus_are_joined_with_a3_mega_alone() -> None:
     quote = one(read("gcp"), instance_type="a3-megagpu-8g")
     assert (quote.gpu, quote.on_demand) == ("H100-MEGA", Decimal("82.75421") + Decimal("9.46006"))
 
 
-def test_a_gpu_in_a_zone_without_a_machine_for_it_is_counted_and_left_out() -> None:
+def test_gpu_without_a_host_is_counted_and_left_out() -> None:
     assert not [q for q in read("gcp") if q.region == "us-east4" and q.gpu == "L4"]
     assert "gcp: GPU rows without a machine to carry them left out: 1 of L4." in notes("gcp")
 
 
-def test_a_reservation_filed_as_on_demand_is_no_price_but_the_spot_price_beside_it_stays() -> None:
+def test_reservation_price_is_removed_and_spot_price_kept() -> None:
     quote = one(read("gcp"), instance_type="a3-highgpu-8g", region="us-central1")
     assert quote.on_demand is None
     assert quote.spot == Decimal("23.9408") + Decimal("2.88933")
@@ -114,14 +114,14 @@ def test_a_reservation_filed_as_on_demand_is_no_price_but_the_spot_price_beside_
 
 
 @pytest.mark.parametrize("price", ["64.44", "90.216"])
-def test_a_reservation_that_costs_the_same_everywhere_is_told_by_what_on_demand_costs(price: str) -> None:
+def test_reservation_in_every_region_is_found_by_its_bound(price: str) -> None:
     text = body("skypilot/v8/gcp/vms.csv").decode().replace("128.88", price)
     quotes, _ = parse_catalog("gcp", text, NOW.date(), "a test")
     quote = one(quotes, instance_type="a4-highgpu-8g")
     assert (quote.on_demand, quote.spot) == (None, Decimal("39.6336"))
 
 
-def test_a_dear_region_does_not_make_a_plain_price_look_like_a_reservation() -> None:
+def test_expensive_region_makes_no_reservation() -> None:
     for region in ("us-east4", "europe-west4"):
         assert one(read("gcp"), instance_type="a3-highgpu-8g", region=region).on_demand is not None
     assert one(read("gcp"), instance_type="g2-standard-8", region="us-west4").on_demand is not None
@@ -131,26 +131,26 @@ def test_tpus_are_counted_and_left_out() -> None:
     assert "gcp: 1 TPU rows left out." in notes("gcp")
 
 
-def test_azure_lists_twelve_gpus_where_there_are_eight() -> None:
+def test_azure_gpu_count_is_corrected() -> None:
     assert one(read("azure"), instance_type="Standard_ND96isr_H100_v5").gpus == 8
 
 
-def test_the_instance_type_says_which_h100_azure_means() -> None:
+def test_azure_h100_variant_is_that_of_the_instance_type() -> None:
     quote = one(read("azure"), instance_type="Standard_NC40ads_H100_v5")
     assert (quote.gpu, "gpu_by_instance_type" in quote.flags) == ("H100-NVL", True)
 
 
-def test_a_type_whose_row_names_no_gpu_has_it_from_our_table() -> None:
+def test_type_without_gpu_has_that_of_the_table() -> None:
     assert one(read("azure"), instance_type="Standard_NC8ads_A10_v4").gpu == "A10"
 
 
-def test_a_price_of_zero_is_unknown_and_counted() -> None:
+def test_price_of_zero_is_unknown_and_counted() -> None:
     quote = one(read("azure"), instance_type="Standard_NC80adis_H100_v5")
     assert (quote.on_demand, quote.spot) == (None, None)
     assert "azure: 2 prices of 0 are read as unknown." in notes("azure")
 
 
-def test_memory_tells_gpus_of_one_name_apart_whether_it_is_of_one_or_of_all() -> None:
+def test_memory_determines_the_gpu_variant() -> None:
     gpus = {q.instance_type: q.gpu for q in [*read("vast"), *read("lambda")]}
     assert gpus == {
         "1x-H100_NVL-32-65536": "H100-NVL",
@@ -161,24 +161,24 @@ def test_memory_tells_gpus_of_one_name_apart_whether_it_is_of_one_or_of_all() ->
     }
 
 
-def test_memory_that_is_not_said_leaves_a_market_gpu_unsure() -> None:
+def test_market_gpu_without_memory_is_flagged() -> None:
     head = "InstanceType,AcceleratorName,AcceleratorCount,Price,Region\n"
     (quote,), _ = parse_catalog("vast", head + "1x-A100,A100,1,0.9,US\n", NOW.date(), "a test")
     assert (quote.gpu, quote.flags) == ("A100", ("gpu_variant_unsure",))
 
 
 @pytest.mark.parametrize("cloud", ["lambda", "runpod"])
-def test_a_cloud_that_lists_every_type_everywhere_says_so(cloud: str) -> None:
+def test_cloud_that_lists_all_types_in_all_regions_is_flagged(cloud: str) -> None:
     assert all("region_unverified" in q.flags for q in read(cloud))
 
 
 @pytest.mark.parametrize(("cloud", "version"), [("hyperstack", "v8"), ("azure", "v8"), ("do", "v6")])
-def test_a_file_edited_by_hand_is_undated(cloud: str, version: str) -> None:
+def test_hand_edited_catalog_is_undated(cloud: str, version: str) -> None:
     assert all("as_of_unknown" in q.flags for q in read(cloud, version))
 
 
 @given(st.permutations(body("skypilot/v8/nebius/vms.csv").decode().split("\n", 1)[0].split(",")))
-def test_the_order_of_columns_does_not_matter(order: list[str]) -> None:
+def test_order_of_columns_does_not_matter(order: list[str]) -> None:
     header = body("skypilot/v8/nebius/vms.csv").decode().split("\n", 1)[0].split(",")
     cells = ["gpu-l40s", "L40S", "1", "8", "32", "1.5484", "eu-north1", "L40S", "0.7"]
     line = dict(zip(header, cells, strict=True))
@@ -192,20 +192,20 @@ def test_the_order_of_columns_does_not_matter(order: list[str]) -> None:
     )
 
 
-def test_columns_a_price_can_do_without_may_be_missing() -> None:
+def test_optional_columns_may_be_missing() -> None:
     text = "Price,Region,InstanceType,AcceleratorName,AcceleratorCount\n1.5,eu,gpu-l40s,L40S,1\n"
     (quote,), said = parse_catalog("nebius", text, NOW.date(), "a test")
     assert (quote.spot, quote.zone, quote.vcpus, quote.memory_gb, said) == (None, None, None, None, [])
 
 
-def test_a_catalog_without_prices_is_refused_by_the_name_of_the_column() -> None:
+def test_missing_required_column_is_named() -> None:
     with pytest.raises(UnreadableCatalogError, match="no column Price"):
         parse_catalog(
             "nebius", "InstanceType,AcceleratorName,AcceleratorCount,Region\n", NOW.date(), "a test"
         )
 
 
-def test_a_line_that_cannot_be_read_is_counted_and_the_rest_is_kept() -> None:
+def test_unreadable_line_is_counted_and_the_rest_kept() -> None:
     text = (
         "InstanceType,AcceleratorName,AcceleratorCount,Price,Region\na,L4,1,much,eu\n\nb,L4,1,0.9,eu\nc,L4\n"
     )
@@ -214,24 +214,24 @@ def test_a_line_that_cannot_be_read_is_counted_and_the_rest_is_kept() -> None:
     assert said == ["nebius: 2 lines cannot be read, the first is line 2."]
 
 
-def test_every_cloud_is_asked_and_an_older_version_where_the_new_one_lacks_it(
+def test_older_version_is_read_if_the_new_one_lacks_the_cloud(
     everything: FetchedPrices,
 ) -> None:
     assert {q.cloud for q in everything.quotes} == set(skypilot.CLOUDS)
     assert {q.source for q in everything.quotes if q.cloud == "do"} == {"SkyPilot catalog v6/do, published"}
 
 
-def test_every_flag_is_one_that_offers_know(everything: FetchedPrices) -> None:
+def test_every_flag_is_known(everything: FetchedPrices) -> None:
     assert {f for q in everything.quotes for f in q.flags} <= set(FLAGS)
 
 
-def test_the_pairs_that_exist_are_those_of_catalogs_made_zone_by_zone(everything: FetchedPrices) -> None:
+def test_offerings_are_those_of_generated_catalogs(everything: FetchedPrices) -> None:
     assert everything.offerings is not None
     assert ("g2-standard-8", "us-west4") in everything.offerings
     assert not [t for t, _ in everything.offerings if t.startswith(("gpu_", "1x_"))]
 
 
-def test_the_gate_takes_what_it_should_and_names_the_rest(everything: FetchedPrices) -> None:
+def test_validation_accepts_and_rejects_as_expected(everything: FetchedPrices) -> None:
     offers, rejected = validate_quotes(everything.quotes, canonical)
     assert {o.cloud for o in offers} == set(skypilot.CLOUDS)
     reasons = {(r.quote.instance_type, r.reason) for r in rejected}
@@ -242,7 +242,7 @@ def test_the_gate_takes_what_it_should_and_names_the_rest(everything: FetchedPri
     ) in reasons
 
 
-def test_a_fresh_copy_on_this_machine_is_read_without_asking_anybody(tmp_path: Path) -> None:
+def test_fresh_local_copy_is_read_without_network(tmp_path: Path) -> None:
     home = copied(tmp_path, NOW - timedelta(hours=1))
     http = Recorded(no_network)
     fetched = skypilot.fetch(NOW, http, home)
@@ -250,12 +250,12 @@ def test_a_fresh_copy_on_this_machine_is_read_without_asking_anybody(tmp_path: P
     assert one(list(fetched.quotes), gpu="L40S").source == "SkyPilot catalog v8/nebius, this machine's copy"
 
 
-def test_an_old_copy_gives_way_to_the_published_one(tmp_path: Path) -> None:
+def test_published_catalog_replaces_an_old_copy(tmp_path: Path) -> None:
     fetched = skypilot.fetch(NOW, Recorded(published), copied(tmp_path, NOW - timedelta(days=3)))
     assert one(list(fetched.quotes), gpu="L40S").as_of == NOW.date()
 
 
-def test_without_a_network_an_old_copy_is_read_with_its_own_date_and_the_network_is_tried_once(
+def test_old_copy_is_read_without_network_after_one_attempt(
     tmp_path: Path,
 ) -> None:
     http = Recorded(no_network)
@@ -265,7 +265,7 @@ def test_without_a_network_an_old_copy_is_read_with_its_own_date_and_the_network
     assert len(http.asked) == 1
 
 
-def test_a_copy_that_skypilot_only_touched_is_as_old_as_its_digest(tmp_path: Path) -> None:
+def test_touched_copy_is_as_old_as_its_digest(tmp_path: Path) -> None:
     home = copied(tmp_path, NOW)
     digest = home / "v8" / ".meta" / "nebius" / "vms.csv.md5"
     digest.parent.mkdir(parents=True)
@@ -275,7 +275,7 @@ def test_a_copy_that_skypilot_only_touched_is_as_old_as_its_digest(tmp_path: Pat
     assert one(list(fetched.quotes), gpu="L40S").as_of == (NOW - timedelta(days=20)).date()
 
 
-def test_the_newest_version_of_a_copy_is_the_one_with_the_highest_number(tmp_path: Path) -> None:
+def test_newest_version_has_the_highest_number(tmp_path: Path) -> None:
     home = copied(tmp_path, NOW)
     copytree(CATALOGS / "v8" / "nebius", home / "v10" / "nebius")
     for path in (home / "v10").rglob("*.csv"):
@@ -284,7 +284,7 @@ def test_the_newest_version_of_a_copy_is_the_one_with_the_highest_number(tmp_pat
     assert one(list(fetched.quotes), gpu="L40S").source.startswith("SkyPilot catalog v10/nebius")
 
 
-def test_when_github_has_had_enough_the_mirror_is_asked(tmp_path: Path) -> None:
+def test_mirror_is_used_when_github_rate_limits(tmp_path: Path) -> None:
     def limited(url: str, params: Mapping[str, str]) -> bytes:
         if url.startswith(PUBLISHED):
             raise HttpRefused(429, "too many requests", "try again later")
@@ -293,7 +293,7 @@ def test_when_github_has_had_enough_the_mirror_is_asked(tmp_path: Path) -> None:
     assert skypilot.fetch(NOW, Recorded(limited), tmp_path).quotes
 
 
-def test_neither_copy_nor_network_is_unanswered_and_says_what_to_do(tmp_path: Path) -> None:
+def test_no_copy_and_no_network_is_unavailable_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="no connection to GitHub") as unanswered:
         skypilot.fetch(NOW, Recorded(no_network), tmp_path)
     assert unanswered.value.hint == "check the network"
