@@ -13,7 +13,7 @@ import msgspec
 from launcher.costs.clock_skew import correct_clocks
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.metering import meter
-from launcher.costs.other_charges import UNKNOWN_REGION, DataLocation, estimate_charges
+from launcher.costs.other_charges import UNKNOWN_REGION, DataRegion, estimate_charges
 from launcher.costs.run_costs import lease_times, machine_times, other_charge, planned_budget
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load
@@ -112,7 +112,7 @@ def readable_plan(run: Run) -> SavedPlan | None:
         return None
 
 
-def store_locations(plan: SavedPlan | None) -> tuple[DataLocation | None, DataLocation | None]:
+def store_locations(plan: SavedPlan | None) -> tuple[DataRegion | None, DataRegion | None]:
     """The cloud regions of corpus and output; None where the job does not say, or cannot be read."""
     if plan is None:
         return None, None
@@ -125,16 +125,16 @@ def store_locations(plan: SavedPlan | None) -> tuple[DataLocation | None, DataLo
     return _location(path, corpus.region), (_location(output.path, output.region) if output else None)
 
 
-def _location(path: str | None, region: str | None) -> DataLocation | None:
+def _location(path: str | None, region: str | None) -> DataRegion | None:
     """Where data at this path is. A path without a scheme is on this machine."""
     if region:
         cloud, _, name = region.partition("/")
-        return DataLocation(cloud, name)
+        return DataRegion(cloud, name)
     scheme, found, _ = (path or "").partition("://")
     if found:
         cloud = CLOUD_OF_SCHEME.get(scheme)
-        return DataLocation(cloud, UNKNOWN_REGION) if cloud else None
-    return DataLocation("local", "") if path else None
+        return DataRegion(cloud, UNKNOWN_REGION) if cloud else None
+    return DataRegion("local", "") if path else None
 
 
 def _last_change(row: Run, machines: Sequence[MachineTime], now: datetime) -> datetime:

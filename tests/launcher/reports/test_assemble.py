@@ -1,0 +1,71 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from launcher.costs.other_charges import UNKNOWN_REGION, DataRegion
+from launcher.ledger.records import Run, RunState
+from launcher.planning import plan_file
+from launcher.reports.assemble import read_failures, readable_plan, store_locations
+from launcher.reports.document import RowFailure
+from tasks.stores.memory import MemoryStore
+from tests.support import sample_plan
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def run(plan: str) -> Run:
+    return Run(
+        id="r1", name="r1", state=RunState.RUNNING, plan=plan, plan_digest="d", output="out", created=NOON,
+        changed=NOON, place="local",
+    )  # fmt: skip
+
+
+def test_plan_of_a_run_is_read() -> None:
+    plan = sample_plan.saved()
+    assert readable_plan(run(json.dumps(plan_file.dump(plan)))) == plan_file.read(plan_file.dump(plan))
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{", '{"schema": "embedfleet/plan/1"}'])
+def test_plan_that_cannot_be_read_is_none(text: str) -> None:
+    assert readable_plan(run(text)) is None
+
+
+def locations(corpus: dict[str, Any], output: dict[str, Any]) -> tuple[DataRegion | None, DataRegion | None]:
+    body = sample_plan.plan()
+    body["work"]["job"] |= {"corpus": corpus, "output": output}
+    return store_locations(plan_file.read_recorded(body))
+
+
+def test_region_of_the_job_is_the_location() -> None:
+    found = locations(
+        {"path": "s3://a", "region": "aws/us-east-1"}, {"path": "gs://b", "region": "gcp/us-west1"}
+    )
+    assert found == (DataRegion("aws", "us-east-1"), DataRegion("gcp", "us-west1"))
+
+
+def test_bucket_without_a_region_is_somewhere_in_its_cloud() -> None:
+    found = locations({"path": "s3://a"}, {"path": "gs://b"})
+    assert found == (DataRegion("aws", UNKNOWN_REGION), DataRegion("gcp", UNKNOWN_REGION))
+
+
+def test_path_without_a_scheme_is_on_this_machine() -> None:
+    assert locations({"path": "in"}, {"path": "out"}) == (DataRegion("local", ""), DataRegion("local", ""))
+
+
+def test_location_of_a_declared_corpus_is_unknown() -> None:
+    found, _ = locations({"documents": 3, "lengths": [[1.0, 5.0]]}, {"path": "out"})
+    assert found is None
+
+
+def test_locations_of_a_plan_that_cannot_be_read_are_unknown() -> None:
+    assert store_locations(None) == (None, None)
+
+
+def test_first_failed_rows_are_read_from_the_quarantine() -> None:
+    store = MemoryStore()
+    rows = [{"file": "a", "position": n, "reason": "caf\udce9", "id": None} for n in range(3)]
+    store.put("q", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    found = read_failures(store, ["missing", "q"], most=2)
+    assert found == [RowFailure("a", n, "caf\udce9", None) for n in range(2)]
