@@ -43,7 +43,7 @@ class PreemptionEvidence:
     instance_type: str
     gpu: str
     gpus: int | None
-    hazard: PreemptionRate
+    rate: PreemptionRate
     method: str
 
 
@@ -53,13 +53,13 @@ def preemption_rate(cloud: str, region: str, instance_type: str, gpu: str) -> Pr
     for place in (region, "*"):
         for row in rows:
             if (row.cloud, row.region, row.instance_type) == (cloud, place, instance_type):
-                return row.hazard
-    assumed = next(row.hazard for row in rows if row.gpu == "*")
+                return row.rate
+    assumed = next(row.rate for row in rows if row.gpu == "*")
     for row in rows:
         if (row.region, row.gpu) == ("*", gpu):
-            low, high = assumed.per_hour_low, row.hazard.per_hour_mid
-            source = f"at most that of {row.cloud} {row.instance_type}: {row.hazard.source}"
-            return PreemptionRate(low, sqrt(low * high), high, source, row.hazard.as_of)
+            low, high = assumed.per_hour_low, row.rate.per_hour_mid
+            source = f"at most that of {row.cloud} {row.instance_type}: {row.rate.source}"
+            return PreemptionRate(low, sqrt(low * high), high, source, row.rate.as_of)
     return assumed
 
 
@@ -74,7 +74,7 @@ def evidence() -> tuple[PreemptionEvidence, ...]:
             instance_type=row["instance_type"],
             gpu=row["gpu"],
             gpus=int(row["gpus"]) if row["gpus"] else None,
-            hazard=PreemptionRate(
+            rate=PreemptionRate(
                 float(row["per_hour_low"]),
                 float(row["per_hour_mid"]),
                 float(row["per_hour_high"]),

@@ -22,7 +22,7 @@ DOWNLOAD_FAST_BYTES_PER_SECOND = 682e6
 
 
 @dataclass(frozen=True, slots=True)
-class ColdStart:
+class ColdStartSeconds:
     """Seconds from the launch of a machine until its engine can start, without the download of weights."""
 
     seconds_low: float
@@ -69,7 +69,7 @@ OBTAINED_MACHINES: dict[str, tuple[int, str]] = {
 DEFAULT_OBTAINABLE = (16, "assumed: what was had of V100s")
 
 
-def cold_start(cloud: str) -> ColdStart:
+def cold_start(cloud: str) -> ColdStartSeconds:
     """Boot and setup time of a cloud together; assumed for a cloud without measurements."""
     table = _table()
     return table.get(cloud, table["*"])
@@ -104,10 +104,10 @@ def obtainable_source(gpu: str) -> str:
 
 
 @cache
-def _table() -> dict[str, ColdStart]:
+def _table() -> dict[str, ColdStartSeconds]:
     text = files("pricing").joinpath("snapshot", "cold_start.csv").read_text(encoding="utf-8")
     return {
-        row["cloud"]: ColdStart(
+        row["cloud"]: ColdStartSeconds(
             seconds_low=float(row["boot_low"]) + float(row["setup_low"]),
             seconds_mid=float(row["boot_mid"]) + float(row["setup_mid"]),
             seconds_high=float(row["boot_high"]) + float(row["setup_high"]),

@@ -1,7 +1,7 @@
 """What a run cost and will cost: metering, budget, forecast, bills, and comparison with the plan.
 
-Imports: `launcher.planning`, `throughput`, `ledger`, `errors`, `money`, `tasks.protocol`, `pricing`. All modules are
-pure but run_costs, which reads the ledger.
+Imports: `launcher.planning`, `throughput`, `jobs`, `ledger`, `errors`, `money`, `tasks.protocol`, `pricing`. All modules
+are pure but run_costs, which reads the ledger.
 
 machine_time: the inputs of metering: lives of machines, and leases.
 lease_outcomes: which leases produced no receipt, and when they ended.

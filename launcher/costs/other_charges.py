@@ -32,7 +32,7 @@ UNKNOWN_REGION = "?"
 
 
 @dataclass(frozen=True, slots=True)
-class DataLocation:
+class DataRegion:
     """Where the texts or the vectors are stored. `region` is "?" if the job does not say."""
 
     cloud: str
@@ -42,8 +42,8 @@ class DataLocation:
 def estimate_charges(
     machine_lives: Sequence[MachineTime],
     receipts: Sequence[Receipt],
-    corpus: DataLocation | None,
-    output: DataLocation | None,
+    corpus: DataRegion | None,
+    output: DataRegion | None,
     began: datetime,
     until: datetime,
     known: Collection[str] = (),
@@ -71,8 +71,8 @@ def estimate_charges(
 def _egress(
     rented: Sequence[MachineTime],
     receipts: Sequence[Receipt],
-    corpus: DataLocation | None,
-    output: DataLocation | None,
+    corpus: DataRegion | None,
+    output: DataRegion | None,
 ) -> tuple[list[OtherCharge], list[str]]:
     """Egress by place: texts to its machines, vectors from them."""
     if corpus is None or output is None or UNKNOWN_REGION in (corpus.region, output.region):
@@ -120,7 +120,7 @@ def _bytes_by_place(
     return places
 
 
-def _requests(output: DataLocation, shards: int, unpriced: list[str]) -> list[OtherCharge]:
+def _requests(output: DataRegion, shards: int, unpriced: list[str]) -> list[OtherCharge]:
     prices = REQUEST_PRICES.get(output.cloud)
     if prices is None:
         unpriced.append(f"requests to the store on {output.cloud}: no price known")
@@ -134,7 +134,7 @@ def _requests(output: DataLocation, shards: int, unpriced: list[str]) -> list[Ot
     ]
 
 
-def _storage(output: DataLocation, receipts: Sequence[Receipt], unpriced: list[str]) -> list[OtherCharge]:
+def _storage(output: DataRegion, receipts: Sequence[Receipt], unpriced: list[str]) -> list[OtherCharge]:
     size = sum(r.output_bytes for r in receipts)
     usd = (
         None

@@ -12,6 +12,7 @@ from launcher.costs.budget import BudgetStatus, budget_status
 from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.metering import meter
 from launcher.costs.spend import OtherCharge, Spend
+from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, ObservedPrice
 from launcher.money import decimal_of_float
@@ -187,5 +188,4 @@ def other_charge(charge: Charge) -> OtherCharge:
 
 def planned_budget(plan: SavedPlan) -> Decimal | None:
     """The budget of the plan's job, or None if it has none. The ledger may hold a newer one."""
-    budget = plan.work.job.get("limits", {}).get("budget")
-    return None if budget is None else Decimal(str(budget))
+    return load(plan.work.job).limits.budget

@@ -47,7 +47,7 @@ def rate(pairs: list[tuple[int, float]]) -> float:
 def test_rate_of_v100_is_that_of_the_traces(region: str) -> None:
     found = traced("V100")
     pairs = [p for r, ps in found.items() if region in (r, "*") for p in ps]
-    known = row(region, "p3.2xlarge").hazard
+    known = row(region, "p3.2xlarge").rate
     assert known.per_hour_mid == pytest.approx(rate(pairs), abs=5e-5)
     assert known.per_hour_low == pytest.approx(min(f / h for f, h in pairs), abs=5e-5)
     assert known.per_hour_high == pytest.approx(max(f / h for f, h in pairs), abs=5e-5)
@@ -59,18 +59,18 @@ def test_rate_of_four_l4s_is_ten_preemptions_in_27_hours() -> None:
     with EVENTS.open(encoding="utf-8", newline="") as file:
         lost = sum(line["type"] == "preemption" for line in csv.DictReader(file))
     assert lost == 10
-    assert row("*", "g6.12xlarge").hazard.per_hour_mid == pytest.approx(lost / HELD_HOURS, abs=5e-5)
+    assert row("*", "g6.12xlarge").rate.per_hour_mid == pytest.approx(lost / HELD_HOURS, abs=5e-5)
 
 
 def test_low_end_is_the_rate_with_ten_preemptions_in_one_of_ten_runs() -> None:
-    expected = row("*", "g6.12xlarge").hazard.per_hour_low * HELD_HOURS
+    expected = row("*", "g6.12xlarge").rate.per_hour_low * HELD_HOURS
     fewer = sum(exp(-expected) * expected**n / factorial(n) for n in range(10))
     assert 1 - fewer == pytest.approx(0.1, abs=1e-3)
 
 
 def test_high_end_of_four_l4s_is_that_of_probes_in_all_zones() -> None:
     pairs = [p for ps in traced("L4:4").values() for p in ps]
-    assert row("*", "g6.12xlarge").hazard.per_hour_high == pytest.approx(rate(pairs), abs=5e-5)
+    assert row("*", "g6.12xlarge").rate.per_hour_high == pytest.approx(rate(pairs), abs=5e-5)
 
 
 def test_spot_advisor_ranks_regions_differently_than_probes() -> None:
@@ -88,16 +88,16 @@ def test_spot_advisor_ranks_regions_differently_than_probes() -> None:
 
 
 def test_measured_rate_of_a_region_is_used() -> None:
-    assert preemption_rate("aws", "us-east-1", "p3.2xlarge", "V100") == row("us-east-1", "p3.2xlarge").hazard
+    assert preemption_rate("aws", "us-east-1", "p3.2xlarge", "V100") == row("us-east-1", "p3.2xlarge").rate
 
 
 def test_rate_of_all_regions_is_used_elsewhere() -> None:
-    assert preemption_rate("aws", "eu-west-1", "p3.2xlarge", "V100") == row("*", "p3.2xlarge").hazard
+    assert preemption_rate("aws", "eu-west-1", "p3.2xlarge", "V100") == row("*", "p3.2xlarge").rate
 
 
 def test_measured_rate_is_the_high_end_for_other_machines_with_the_gpu() -> None:
     borrowed = preemption_rate("gcp", "us-central1", "g2-standard-4", "L4")
-    assert borrowed.per_hour_high == row("*", "g6.12xlarge").hazard.per_hour_mid
+    assert borrowed.per_hour_high == row("*", "g6.12xlarge").rate.per_hour_mid
     assert borrowed.per_hour_mid == pytest.approx(sqrt(borrowed.per_hour_low * borrowed.per_hour_high))
     assert borrowed.source.startswith("at most that of aws g6.12xlarge: ")
 
@@ -110,16 +110,16 @@ def test_gpu_without_evidence_gets_a_wide_assumed_interval() -> None:
 
 def test_assumed_high_end_is_the_mean_of_measured_rates() -> None:
     assumed = preemption_rate("runpod", "US", "1x_H100", "H100")
-    v100, l4 = row("*", "p3.2xlarge").hazard, row("*", "g6.12xlarge").hazard
+    v100, l4 = row("*", "p3.2xlarge").rate, row("*", "g6.12xlarge").rate
     assert assumed.per_hour_high == pytest.approx(sqrt(v100.per_hour_mid * l4.per_hour_mid), abs=5e-5)
     assert assumed.per_hour_mid == pytest.approx(sqrt(assumed.per_hour_low * assumed.per_hour_high), abs=5e-5)
 
 
 def test_every_rate_is_in_its_interval_and_sourced() -> None:
     for one in evidence():
-        assert 0 < one.hazard.per_hour_low <= one.hazard.per_hour_mid <= one.hazard.per_hour_high
-        assert one.hazard.source
-        assert one.hazard.as_of
+        assert 0 < one.rate.per_hour_low <= one.rate.per_hour_mid <= one.rate.per_hour_high
+        assert one.rate.source
+        assert one.rate.as_of
         assert one.method
 
 
