@@ -27,7 +27,6 @@ from tests.support import ledger_history, sample_plan, sample_report
 from tests.support.cli_runs import embedfleet, in_process, records, write_job
 from tests.support.runs import write_jsonl
 
-
 pytestmark = pytest.mark.xdist_group("schemas")  # they share one finished run
 
 
