@@ -84,7 +84,9 @@ def solver(offers: int, tokens: float, hours: float, machines: int | None) -> di
     candidates = offered(offers)
     start = time.perf_counter()
     found = solve(
-        market_of(candidates, TokenDemand(tokens, tokens)), hours, FleetLimits(machines=machines, per_group=16)
+        market_of(candidates, TokenDemand(tokens, tokens)),
+        hours,
+        FleetLimits(machines=machines, per_group=16),
     )
     seconds = time.perf_counter() - start
     return {

@@ -70,7 +70,7 @@ class LongLineError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableRecords:
     """The names of a table's columns, and its records, each with as many fields as there are names."""
 
     names: tuple[str, ...]
@@ -231,7 +231,7 @@ def looks_like_utf16(line: str) -> bool:
     return zeros in ([True, False, True, False], [False, True, False, True])
 
 
-def open_table(stream: TextIO, dialect: Dialect, limit: int) -> Table:
+def open_table(stream: TextIO, dialect: Dialect, limit: int) -> TableRecords:
     """Read the header of a table. A line, and what is inside quotes, has at most `limit` characters.
 
     Raises:
@@ -246,12 +246,12 @@ def open_table(stream: TextIO, dialect: Dialect, limit: int) -> Table:
             if isinstance(item, Record):
                 names = names or tuple(str(n + 1) for n in range(len(item.fields)))
                 break
-        return Table(names, _whole(chain(leading, found), len(names)))
+        return TableRecords(names, _whole(chain(leading, found), len(names)))
     first = next(found, None)
     if isinstance(first, Fault):
         raise BadTableError(f"the header cannot be read: line {first.line}: {first.reason}")
     names = tuple(first.fields) if first else ()
-    return Table(names, _whole(found, len(names)))
+    return TableRecords(names, _whole(found, len(names)))
 
 
 def _lines(stream: TextIO, dialect: Dialect, limit: int) -> Iterator[str]:

@@ -70,7 +70,8 @@ class Receipt:
     finished: datetime
     stages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds by stage; they overlap
     fault: str | None = None  # why nothing of the shard was embedded, such as an input that changed
-    earlier: tuple[ReceiptFile, ...] = ()  # files of workers that had to stop; their rows come before this attempt's
+    # files of workers that had to stop; their rows come before those of this attempt
+    earlier: tuple[ReceiptFile, ...] = ()
     tokens_repeated: int = 0  # of `tokens`, those that deduplication skipped
 
     @property

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimate import NO_PREEMPTION, Candidate
 from launcher.planning.optimizer.market import (
     FleetLimits,
@@ -16,7 +17,6 @@ from launcher.planning.optimizer.market import (
     region_lower_bounds,
 )
 from launcher.planning.optimizer.solver import solve
-from launcher.money import SECONDS_PER_HOUR
 from launcher.throughput.spread import Spread
 from tests.support.candidates import candidate, candidates, sure
 
