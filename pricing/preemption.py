@@ -59,7 +59,13 @@ def preemption_rate(cloud: str, region: str, instance_type: str, gpu: str) -> Pr
         if (row.region, row.gpu) == ("*", gpu):
             low, high = assumed.per_hour_low, row.rate.per_hour_mid
             source = f"at most that of {row.cloud} {row.instance_type}: {row.rate.source}"
-            return PreemptionRate(low, sqrt(low * high), high, source, row.rate.as_of)
+            return PreemptionRate(
+                per_hour_low=low,
+                per_hour_mid=sqrt(low * high),
+                per_hour_high=high,
+                source=source,
+                as_of=row.rate.as_of,
+            )
     return assumed
 
 
@@ -75,11 +81,11 @@ def evidence() -> tuple[PreemptionEvidence, ...]:
             gpu=row["gpu"],
             gpus=int(row["gpus"]) if row["gpus"] else None,
             rate=PreemptionRate(
-                float(row["per_hour_low"]),
-                float(row["per_hour_mid"]),
-                float(row["per_hour_high"]),
-                row["source"],
-                date.fromisoformat(row["as_of"]),
+                per_hour_low=float(row["per_hour_low"]),
+                per_hour_mid=float(row["per_hour_mid"]),
+                per_hour_high=float(row["per_hour_high"]),
+                source=row["source"],
+                as_of=date.fromisoformat(row["as_of"]),
             ),
             method=row["method"],
         )

@@ -70,7 +70,13 @@ def refresh(folder: Path, sources: Mapping[str, Callable[[], FetchedPrices]], no
         except SourceUnavailable as error:
             failures.append(SourceFailure(name, error.reason, error.hint))
     if not fetched:
-        return RefreshResult(None, book_versions.current_offers(folder), (), tuple(failures), ())
+        return RefreshResult(
+            path=None,
+            offers=book_versions.current_offers(folder),
+            results=(),
+            failures=tuple(failures),
+            rejected=(),
+        )
     with book_versions.writing(folder):
         return _write_book(folder, fetched, failures, now)
 
@@ -98,12 +104,16 @@ def _write_book(
         offers = merge(offers, fresh)
         results.append(_source_result(name, fresh, len(refused), before, answer.notes))
     if not results:
-        return RefreshResult(None, before, (), tuple(failures), tuple(rejected))
+        return RefreshResult(
+            path=None, offers=before, results=(), failures=tuple(failures), rejected=tuple(rejected)
+        )
     # New prices may show that old ones are wrong, such as a spot price that is now above on-demand.
     merged, refused = validate_quotes(map(as_quote, offers), canonical)
     rejected += refused
     path = book_versions.write(folder, merge((), merged), rejected, now)
-    return RefreshResult(path, merged, tuple(results), tuple(failures), tuple(rejected))
+    return RefreshResult(
+        path=path, offers=merged, results=tuple(results), failures=tuple(failures), rejected=tuple(rejected)
+    )
 
 
 def _validated(

@@ -59,7 +59,13 @@ def storage_price(cloud: str, region: str) -> StoragePrice | None:
     middle = median_high(r.usd_per_gb_month for r in known.values())
     like, rate = next((place, r) for place, r in sorted(known.items()) if r.usd_per_gb_month == middle)
     why = f"no price for {cloud} {region}: the median of {len(known)} regions, that of {like}, is taken"
-    return StoragePrice(rate.usd_per_gb_month, rate.kind, rate.as_of, rate.source, why)
+    return StoragePrice(
+        usd_per_gb_month=rate.usd_per_gb_month,
+        kind=rate.kind,
+        as_of=rate.as_of,
+        source=rate.source,
+        assumed=why,
+    )
 
 
 def storage_month_usd(cloud: str, region: str, size: int) -> Decimal | None:
@@ -74,7 +80,13 @@ def disk_price(cloud: str) -> StoragePrice | None:
     if known is None:
         return None
     usd, kind, region, source = known
-    return StoragePrice(Decimal(usd), kind, DISKS_AS_OF, source, f"the price of {region} is taken everywhere")
+    return StoragePrice(
+        usd_per_gb_month=Decimal(usd),
+        kind=kind,
+        as_of=DISKS_AS_OF,
+        source=source,
+        assumed=f"the price of {region} is taken everywhere",
+    )
 
 
 def vector_bytes(count: int, dimensions: int, dtype: Dtype) -> int:

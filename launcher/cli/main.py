@@ -83,8 +83,8 @@ def parser() -> Parser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. `words` are the arguments (default: `sys.argv`)."""
-    arguments = parser().parse_args(words)
     try:
+        arguments = parser().parse_args(words)
         return command_of(arguments.command)(arguments)
     except NothingNew as done:
         print(f"{done}\n{done.hint}", file=sys.stderr)  # noqa: T201 - this is the edge

@@ -60,7 +60,9 @@ def split_by_day(machine: MachineTime, metered: Metered, now: datetime) -> Itera
                 exact += (b - a) * rate
         after = (exact / MICROSECONDS_PER_HOUR).quantize(USD_GRAIN)
         usd = ZERO if metered.waived else after - before
-        yield DayOfLife(machine, start, until, usd if known else None, first)
+        yield DayOfLife(
+            machine=machine, start=start, end=until, usd=usd if known else None, usd_per_hour=first
+        )
         start, before = until, after
 
 

@@ -45,7 +45,13 @@ def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
 def lease_times(ledger: Ledger, run: str) -> list[LeaseTime]:
     """Read all leases that did not end with a receipt."""
     return [
-        LeaseTime(seen.shard, seen.generation, seen.worker, seen.claimed, seen.ended)
+        LeaseTime(
+            shard=seen.shard,
+            generation=seen.generation,
+            worker=seen.worker,
+            claimed=seen.claimed,
+            ended=seen.ended,
+        )
         for seen in ledger.shards.leases(run)
         if seen.outcome != LeaseOutcome.DONE
     ]
@@ -183,7 +189,14 @@ def _rates_of_life(
 
 def other_charge(charge: Charge) -> OtherCharge:
     """A charge of the ledger as a value of metering."""
-    return OtherCharge(charge.kind, charge.quantity, charge.unit, charge.usd, charge.reason, at=charge.at)
+    return OtherCharge(
+        kind=charge.kind,
+        quantity=charge.quantity,
+        unit=charge.unit,
+        usd=charge.usd,
+        reason=charge.reason,
+        at=charge.at,
+    )
 
 
 def planned_budget(plan: SavedPlan) -> Decimal | None:

@@ -92,7 +92,13 @@ def known_in_part(total: Decimal | None, known: Decimal) -> str:
 def _row(
     label: str, planned: float | Decimal | None, actual: float | Decimal | None, text: Callable[[Any], str]
 ) -> FigureComparison:
-    return FigureComparison(label, text(planned), "", text(actual), relative_change(planned, actual))
+    return FigureComparison(
+        label=label,
+        planned=text(planned),
+        between="",
+        actual=text(actual),
+        difference=relative_change(planned, actual),
+    )
 
 
 def _row_with_range(
@@ -109,4 +115,10 @@ def _row_with_range(
         difference += ", above P90"
     elif actual is not None and p10 is not None and actual < p10:
         difference += ", below P10"
-    return FigureComparison(label, text(p50), between, text(actual), difference.removeprefix(", "))
+    return FigureComparison(
+        label=label,
+        planned=text(p50),
+        between=between,
+        actual=text(actual),
+        difference=difference.removeprefix(", "),
+    )

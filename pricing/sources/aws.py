@@ -199,7 +199,15 @@ def _spot_price_history(
                 name = entry.get("AvailabilityZone")
                 where = str(name or entry["AvailabilityZoneId"])
                 price = without_trailing_zeros(Decimal(entry["SpotPrice"]))
-                found[SpotPrice(entry["InstanceType"], where, not name, entry["Timestamp"], price)] = None
+                found[
+                    SpotPrice(
+                        instance_type=entry["InstanceType"],
+                        zone=where,
+                        zone_id=not name,
+                        at=entry["Timestamp"],
+                        usd_per_hour=price,
+                    )
+                ] = None
     return tuple(sorted(found, key=lambda p: (p.instance_type, p.zone, p.at)))
 
 

@@ -320,7 +320,7 @@ def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns
     if any(len(value or "") > MAX_TEXT_BYTES for value in kept):
         reason = f"over-long: a column to keep has more than {MAX_TEXT_BYTES:,} characters"
     if reason is None and _encodable(name):
-        return Document(name, text, file, position, kept)
+        return Document(id=name, text=text, file=file, position=position, kept=kept)
     return BadRow(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
 
 

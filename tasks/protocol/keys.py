@@ -17,7 +17,8 @@ relative to the output path. `docs/architecture.md` says who writes each object 
 
 RUNS_PREFIX = "_embedfleet/"  # of all runs under an output path
 VECTORS_PREFIX = "data/"  # of the vectors of all runs under an output path
-DOCTOR_PROBE_KEY = f"{RUNS_PREFIX}probe/doctor"
+DOCTOR_FOLDER = "probe"  # beside the runs, and no run: names of runs end with a digest
+DOCTOR_PROBE_KEY = f"{RUNS_PREFIX}{DOCTOR_FOLDER}/doctor"
 
 
 def run_root(run: str) -> str:

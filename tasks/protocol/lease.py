@@ -112,7 +112,16 @@ def claim(
     store: Store, run: str, shard: Shard, generation: int, worker: str, now: datetime, crashes: int = 0
 ) -> Lease | None:
     """Claim a shard: the lease, or None when another worker was first."""
-    lease = Lease(run, shard.slab, shard.id, generation, worker, uuid4().hex, now, crashes)
+    lease = Lease(
+        run=run,
+        slab=shard.slab,
+        shard=shard.id,
+        generation=generation,
+        worker=worker,
+        nonce=uuid4().hex,
+        claimed=now,
+        crashes=crashes,
+    )
     return lease if create_once(store, lease.key, lease.body) else None
 
 

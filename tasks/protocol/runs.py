@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tasks.protocol.keys import RUNS_PREFIX, run_of, run_root
+from tasks.protocol.keys import DOCTOR_FOLDER, RUNS_PREFIX, run_of, run_root
 from tasks.stores.base import Store
 
 AFTER_RUN = "/~"  # sorts behind every key of a run
@@ -13,5 +13,6 @@ def runs_of(store: Store) -> Iterator[str]:
     after = ""
     while page := store.list(RUNS_PREFIX, after):
         name = run_of(page[0].key)
-        yield name
+        if name != DOCTOR_FOLDER:
+            yield name
         after = run_root(name) + AFTER_RUN

@@ -85,8 +85,13 @@ class _ShardLine:
 
 def dump(shard: Shard) -> bytes:
     """The shard as a line of the manifest."""
-    slices = tuple(_SliceLine(s.path, s.version, s.kind, s.start, s.end) for s in shard.slices)
-    line = _ShardLine(shard.id, shard.position, shard.bytes, shard.tokens, slices)
+    slices = tuple(
+        _SliceLine(path=s.path, version=s.version, kind=s.kind, start=s.start, end=s.end)
+        for s in shard.slices
+    )
+    line = _ShardLine(
+        id=shard.id, position=shard.position, bytes=shard.bytes, tokens=shard.tokens, slices=slices
+    )
     return documents.encode(line)
 
 
@@ -98,4 +103,4 @@ def load(line: bytes) -> Shard:
     """
     found = documents.decode(line, _ShardLine, "a shard")
     slices = tuple(Slice(*entry) for entry in found.slices)
-    return Shard(found.id, found.position, slices, found.bytes, found.tokens)
+    return Shard(id=found.id, position=found.position, slices=slices, bytes=found.bytes, tokens=found.tokens)

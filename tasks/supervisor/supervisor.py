@@ -252,7 +252,11 @@ class Supervisor:
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
                     release(self.store, lease, crashed=lease in died_of)
-                    pulse.returned.append(ReturnedLease(slab, shard, generation, claimed, now))
+                    pulse.returned.append(
+                        ReturnedLease(
+                            slab=slab, shard=shard, generation=generation, claimed=claimed, returned=now
+                        )
+                    )
             for lease in died_of:  # claimed after its last heartbeat
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
@@ -378,7 +382,13 @@ def main() -> int:
         command = _command(arguments, rest, slots)
         with _folder(arguments.scratch) as scratch:
             supervisor = Supervisor(
-                store, arguments.run, slots, arguments.name, command, scratch, arguments.pause
+                store=store,
+                run=arguments.run,
+                slots=slots,
+                machine=arguments.name,
+                command=command,
+                scratch=scratch,
+                pause=arguments.pause,
             )
             status = supervisor.go()
         if status:

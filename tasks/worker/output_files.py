@@ -36,7 +36,11 @@ class OutputFiles:
         self.vectors, self.failures = vectors, failures
         self.tokens = self.failed = 0
         self._file = VectorFileWriter(
-            vectors, output_dimensions(header, encoder), header.dtype, header.keep, meta
+            path=vectors,
+            dimensions=output_dimensions(header, encoder),
+            dtype=header.dtype,
+            keep=header.keep,
+            meta=meta,
         )
         self._bad = failures.open("w", encoding="utf-8")
         self._closed = False

@@ -88,13 +88,21 @@ def waterfall_section(report: ReportDocument) -> Section:
     if not found:
         return None
     total = found.planned
-    bars = [WaterfallBar("planned", 0.0, float(total), money(total), "whole")]
+    bars = [WaterfallBar(name="planned", start=0.0, end=float(total), amount=money(total), kind="whole")]
     for step in found.steps:
         after = total + step.usd
         kind = "more" if step.usd > 0 else "less"
-        bars.append(WaterfallBar(step.words, float(total), float(after), signed_money(step.usd), kind))
+        bars.append(
+            WaterfallBar(
+                name=step.words,
+                start=float(total),
+                end=float(after),
+                amount=signed_money(step.usd),
+                kind=kind,
+            )
+        )
         total = after
-    bars.append(WaterfallBar("the run", 0.0, float(total), money(total), "whole"))
+    bars.append(WaterfallBar(name="the run", start=0.0, end=float(total), amount=money(total), kind="whole"))
     note = "Every dollar between the plan's P50 and the run, by its cause; what is not known is in neither."
     legend = tag(
         "ul", tag("li", key("more"), "more expensive"), tag("li", key("less"), "cheaper"), class_="legend"
