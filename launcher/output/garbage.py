@@ -25,11 +25,11 @@ from tasks.protocol.keys import (
     VECTORS_PREFIX,
     leases_prefix,
     manifest_header_key,
+    manifest_slabs_prefix,
     parts_prefix,
     quarantine_prefix,
     receipt_key,
     receipts_prefix,
-    run_root,
 )
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
@@ -96,9 +96,7 @@ def finished_receipts(store: Store, header: Header) -> list[Receipt]:
 def _slabs(store: Store, header: Header) -> dict[str, str]:
     """The slab of each shard by the manifest, which must be whole: a header with too few shards would hide receipts."""
     slabs = {shard.id: shard.slab for shard in manifest.all_shards(store, header)}
-    prefix = f"{run_root(header.run)}/manifest/slab-"
-    folder = f"{run_root(header.run)}/manifest/"
-    listed = sum(entry.key.startswith(prefix) for entry in list_all(store, folder))
+    listed = sum(1 for _ in list_all(store, manifest_slabs_prefix(header.run)))
     if len(slabs) != header.shards or listed != manifest.slab_count(header) or not slabs:
         raise Problem(
             f"the manifest of run {header.run} is damaged: {manifest_header_key(header.run)} says"

@@ -5,6 +5,7 @@ default, or one of another type, makes a document unreadable. Pure.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -43,13 +44,23 @@ def plain(document: object) -> Any:
 
 
 def encode(
-    document: object, schema: str | None = None, *, ascii_only: bool = True, indent: int | None = None
+    document: object,
+    schema: str | None = None,
+    *,
+    ascii_only: bool = True,
+    indent: int | None = None,
+    without_none: Collection[str] = (),
 ) -> bytes:
     """The bytes of a document, `schema` first; datetimes are ISO 8601 with an offset.
+
+    `without_none` names fields that are left out while they are None: a field that came later than the schema keeps
+    the bytes of documents that do not use it.
 
     Not by msgspec.json, whose text differs: another run of the same launch compares manifests byte by byte.
     """
     body = plain(document)
+    if without_none:
+        body = {key: value for key, value in body.items() if value is not None or key not in without_none}
     if schema is not None:
         body = {"schema": schema} | body
     return json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=datetime.isoformat).encode()

@@ -51,6 +51,11 @@ def manifest_slab_key(run: str, slab: int) -> str:
     return f"{run_root(run)}/manifest/slab-{slab:05d}.jsonl"
 
 
+def manifest_slabs_prefix(run: str) -> str:
+    """The shards of all slabs."""
+    return f"{run_root(run)}/manifest/slab-"
+
+
 def base_dataset_key(run: str) -> str:
     """By run, the shards of earlier runs that belong to this run's dataset: see `launcher.corpus.incremental`."""
     return f"{run_root(run)}/manifest/base.json"

@@ -73,7 +73,7 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         _write_once(store, header.run, manifest_slab_key(header.run, count // SLAB), b"\n".join(lines))
     if count != header.shards:
         raise ValueError(f"{count} shards, but the header says {header.shards}")
-    body = documents.encode(header, SCHEMA, indent=1)
+    body = documents.encode(header, SCHEMA, indent=1, without_none=("csv",))
     _write_once(store, header.run, manifest_header_key(header.run), body)
 
 

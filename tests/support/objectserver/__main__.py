@@ -19,6 +19,7 @@ async def main() -> None:
     parser.add_argument("--bucket", action="append", default=[], help="make it")
     parser.add_argument("--orphan", action="store_true", help="live on when the parent is gone")
     arguments = parser.parse_args()
+    parent = os.getppid()  # before the address is printed: a parent that has read it may end at once
     if arguments.folder:
         arguments.folder.mkdir(parents=True, exist_ok=True)
     server = Server(arguments.folder)
@@ -29,7 +30,6 @@ async def main() -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
-    parent = os.getppid()
     while not over.is_set() and (arguments.orphan or os.getppid() == parent):
         try:
             await asyncio.wait_for(over.wait(), LOOK)
