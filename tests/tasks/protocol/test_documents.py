@@ -39,7 +39,7 @@ KINDS: list[tuple[str, Any, str | None, dict[str, Any]]] = [
     ("worker-lost.json", Heartbeat, heartbeat.SCHEMA, {}),
     ("lease.json", LeaseBody, None, {}),
     ("control.json", control.Control, control.SCHEMA, {}),
-    ("run.json", manifest.Header, manifest.SCHEMA, {"indent": 1}),
+    ("run.json", manifest.Header, manifest.SCHEMA, {"indent": 1, "without_none": ("csv",)}),
     ("engine.json", list[str], None, {}),
 ]
 

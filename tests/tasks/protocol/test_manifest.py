@@ -183,7 +183,7 @@ def test_a_header_from_before_there_was_a_format_of_tables_is_read() -> None:
     body = read(store, key)
     assert body is not None
     old = json.loads(body)
-    del old["csv"]
+    assert "csv" not in old  # a job that does not use it writes what the version before wrote
     older = MemoryStore()
     older.create(key, json.dumps(old).encode())
     assert read_header(older, header_of("corpus", 0).run) == header_of("corpus", 0)
