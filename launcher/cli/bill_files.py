@@ -1,9 +1,11 @@
 """Read the files of a cloud's bill: Parquet, or CSV that may be compressed with gzip."""
 
 import csv
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfoNotFoundError
 
 from launcher.costs.cloud_bill import BILL_HINT, BadBill, Bill, is_needed_column, parse_bill
 
@@ -21,10 +23,36 @@ def read_bill(path: Path, run: str) -> Bill:
         columns, rows = _table(path)
     except FileNotFoundError as error:
         raise BadBill(f"no file {path}", hint=BILL_HINT) from error
-    except Exception as error:  # pyarrow and csv raise many kinds for a broken file
-        reason = str(error).splitlines()[0] or "it is broken"
-        raise BadBill(f"{path} cannot be read: {reason}", hint=BILL_HINT) from error
-    return parse_bill(str(path), columns, rows, run)
+    except _broken_file_errors() as error:
+        raise BadBill(f"{path} cannot be read: {_reason(error)}", hint=BILL_HINT) from error
+    return parse_bill(str(path), columns, _until_broken(rows), run)
+
+
+def _broken_file_errors() -> tuple[type[Exception], ...]:
+    """What pyarrow, csv and gzip raise for a broken file. ValueError includes UnicodeDecodeError."""
+    import pyarrow as pa  # noqa: PLC0415 - only a broken file needs it
+
+    gzip_errors = (EOFError, zlib.error)  # besides OSError
+    value_errors = (ValueError, OverflowError, ZoneInfoNotFoundError)  # times of Parquet out of range or zone
+    return (pa.ArrowException, OSError, csv.Error, *gzip_errors, *value_errors)
+
+
+def _reason(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or "it is broken"
+
+
+def _until_broken(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows.
+
+    Raises:
+        BadBill: the file breaks off.
+    """
+    count = 0
+    try:
+        for count, row in enumerate(rows, 1):  # noqa: B007 - the message says how many were read
+            yield row
+    except _broken_file_errors() as error:
+        raise BadBill(f"it breaks off after {count} rows: {_reason(error)}", hint="") from error
 
 
 def _table(path: Path) -> tuple[list[str], Iterator[Mapping[str, Any]]]:

@@ -23,9 +23,19 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
     "CUR": ("lineItem/UnblendedCost", "lineItem/UsageStartDate", "lineItem/ProductCode"),
     "GCP billing export": ("cost", "usage_start_time"),
 }
+CURRENCY_COLUMNS = {
+    "FOCUS": "BillingCurrency",
+    "CUR 2.0": "line_item_currency_code",
+    "CUR": "lineItem/CurrencyCode",
+    "GCP billing export": "currency",
+}
 LAYOUT_COLUMNS = frozenset(name for columns in LAYOUTS.values() for name in columns)
 OTHER_COLUMNS = frozenset(
-    {"Tags", "tags", "resource_tags", "labels", "service", "credits", "currency", "BillingCurrency"}
+    {
+        *("Tags", "tags", "resource_tags", "labels", "credits"),
+        *("service", "service.description", "service_description"),
+        *CURRENCY_COLUMNS.values(),
+    }
 )
 # AWS's product codes, by the names that the same bill has in FOCUS.
 PRODUCT_NAMES = {
@@ -65,7 +75,7 @@ def parse_bill(path: str, columns: Sequence[str], rows: Iterable[Row], run: str)
     """Parse the rows of a bill that have the run's label. `path` names the file in messages.
 
     Raises:
-        BadBill: the layout is unknown, a row cannot be parsed, or `rows` breaks off.
+        BadBill: the layout is unknown, a row cannot be parsed, or `rows` raises it.
     """
     layout = next((name for name, needed in LAYOUTS.items() if set(needed) <= set(columns)), None)
     if layout is None:
@@ -81,18 +91,12 @@ def parse_bill(path: str, columns: Sequence[str], rows: Iterable[Row], run: str)
                 lines.append(_bill_line(layout, row, count))
     except BadBill as error:
         raise BadBill(f"{path}, {error}", hint=BILL_HINT) from error
-    except Exception as error:  # a file that breaks off
-        raise BadBill(
-            f"{path} breaks off after {count} rows: {str(error).splitlines()[0]}", hint=BILL_HINT
-        ) from error
     return Bill(path=path, layout=layout, lines=tuple(lines), rows=count, rows_of_run=len(lines))
 
 
 def is_needed_column(name: str) -> bool:
     """Whether `parse_bill` reads a column: a bill has hundreds."""
-    return (
-        name in LAYOUT_COLUMNS or name in OTHER_COLUMNS or _is_run_tag(name) or name.endswith("urrency_code")
-    )
+    return name in LAYOUT_COLUMNS or name in OTHER_COLUMNS or _is_run_tag(name)
 
 
 def _is_run_tag(name: str) -> bool:
@@ -114,7 +118,7 @@ def _tag_values(tags: Any) -> Iterator[str]:
     if isinstance(tags, str):
         try:
             tags = json.loads(tags)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
     pairs: list[tuple[Any, Any]] = []
     if isinstance(tags, Mapping):
@@ -124,8 +128,8 @@ def _tag_values(tags: Any) -> Iterator[str]:
             if isinstance(one, Mapping):
                 entry = cast("Row", one)
                 pairs.append((entry.get("key"), entry.get("value")))
-            else:
-                pairs.append((one[0], one[1]))
+            elif isinstance(one, list | tuple) and len(pair := cast("Sequence[Any]", one)) == 2:
+                pairs.append((pair[0], pair[1]))
     for key, value in pairs:
         if str(key).split(":")[-1].replace("_", "-").lower() in (RUN_TAG, f"user-{RUN_TAG}"):
             yield str(value)
@@ -139,19 +143,16 @@ def _bill_line(layout: str, row: Row, number: int) -> BillLine:
 
 
 def _parse_row(layout: str, row: Row) -> BillLine:
+    _check_currency(row.get(CURRENCY_COLUMNS[layout]))
     match layout:
         case "FOCUS":
-            _check_currency(row.get("BillingCurrency"))
             day = _utc_day(row["ChargePeriodStart"])
             return BillLine(day, str(row["ServiceName"]), _amount(row["BilledCost"]))
         case "CUR" | "CUR 2.0":
             cost, start, product = LAYOUTS[layout]
-            code = "line_item_currency_code" if layout == "CUR 2.0" else "lineItem/CurrencyCode"
-            _check_currency(row.get(code))
             name = str(row[product])
             return BillLine(_utc_day(row[start]), PRODUCT_NAMES.get(name, name), _amount(row[cost]))
         case _:
-            _check_currency(row.get("currency"))
             credit = sum((_amount(one.get("amount")) for one in _entries(row.get("credits"))), ZERO)
             return BillLine(
                 _utc_day(row["usage_start_time"]), _gcp_service(row), _amount(row["cost"]) + credit
@@ -161,7 +162,7 @@ def _parse_row(layout: str, row: Row) -> BillLine:
 def _gcp_service(row: Row) -> str:
     service = row.get("service", row.get("service.description", row.get("service_description", "?")))
     if isinstance(service, str) and service.startswith("{"):
-        service = json.loads(service)
+        service = _json(service)
     if isinstance(service, Mapping):
         return str(cast("Row", service).get("description", "?"))
     return str(service)
@@ -169,8 +170,19 @@ def _gcp_service(row: Row) -> str:
 
 def _entries(value: Any) -> list[Row]:
     """A list of entries, which may be JSON."""
-    found: Any = json.loads(value) if isinstance(value, str) and value.strip() else value
-    return list(found or [])
+    found: Any = _json(value) if isinstance(value, str) and value.strip() else value
+    if not found:
+        return []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in cast("list[Any]", found)):
+        raise BadBill(f"{value!r} is not a list of credits", hint="")
+    return cast("list[Row]", found)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadBill(f"{text!r} is not JSON", hint="") from None
 
 
 def _check_currency(currency: Any) -> None:
@@ -197,6 +209,6 @@ def _utc_day(value: Any) -> date:
     text = str(value).strip().replace(" UTC", "+00:00")
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
+    except (ValueError, OverflowError):
         raise BadBill(f"{value!r} is not a time", hint="") from None
-    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()

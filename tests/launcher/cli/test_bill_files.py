@@ -149,3 +149,106 @@ def test_invalid_file_is_refused(tmp_path: Path, content: bytes, words: str) -> 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadBill, match="no file"):
         read_bill(tmp_path / "absent.csv", RUN)
+
+
+def cur_1(path: Path, currency: str) -> Path:
+    """AWS's first CUR layout as Parquet with the column names of its CSV."""
+    row = {
+        "lineItem/UsageStartDate": NOV2,
+        "lineItem/ProductCode": "AmazonEC2",
+        "lineItem/UnblendedCost": 2.5,
+        "lineItem/CurrencyCode": currency,
+        "resourceTags/user:embedfleet-run": RUN,
+    }
+    return parquet(path, [row])
+
+
+def test_cur_parquet_in_usd_is_read(tmp_path: Path) -> None:
+    bill = read_bill(cur_1(tmp_path / "cur.parquet", "USD"), RUN)
+    assert (bill.layout, bill.lines) == ("CUR", (BillLine(date(2026, 11, 2), EC2, Decimal("2.5")),))
+
+
+def test_cur_parquet_in_another_currency_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadBill, match="row 1: it is in EUR"):
+        read_bill(cur_1(tmp_path / "cur.parquet", "EUR"), RUN)
+
+
+def test_gcp_parquet_with_a_flat_service_is_read(tmp_path: Path) -> None:
+    row = {
+        "service.description": "Compute Engine",
+        "usage_start_time": NOV2,
+        "labels": [{"key": "embedfleet-run", "value": RUN}],
+        "cost": 3.0,
+        "currency": "USD",
+    }
+    bill = read_bill(parquet(tmp_path / "gcp.parquet", [row]), RUN)
+    assert bill.lines == (BillLine(date(2026, 11, 2), "Compute Engine", Decimal("3.0")),)
+
+
+def focus_csv(rows: int) -> bytes:
+    header = b"BilledCost,BillingCurrency,ChargePeriodStart,ServiceName,Tags\n"
+    noise = "".join(f"{n * 7919 % 104729},USD,2026-11-02,EC2,{n * 104729 % 7919}\n" for n in range(rows))
+    return header + noise.encode()
+
+
+BREAKS_OFF = r"it breaks off after \d+ rows: \S"
+
+
+def test_gzip_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv.gz"
+    whole = gzip.compress(focus_csv(20_000))
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadBill, match=BREAKS_OFF):
+        read_bill(path, RUN)
+
+
+def test_gzip_with_damaged_bytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv.gz"
+    whole = gzip.compress(focus_csv(3))
+    path.write_bytes(whole[:10] + b"\xff" + whole[11:])  # deflate has no block of this type
+    with pytest.raises(BadBill, match=r"cannot be read: .*invalid block type"):
+        read_bill(path, RUN)
+
+
+@pytest.mark.parametrize(
+    "end", [b'1,USD,2026-11-02,"EC2', b'1,USD,2026-11-02,"EC2"x,y\n', b"1,USD,\xff,EC2,\n"]
+)
+def test_csv_with_a_broken_last_row_is_refused(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_bytes(focus_csv(20_000) + end)
+    with pytest.raises(BadBill, match=BREAKS_OFF):
+        read_bill(path, RUN)
+
+
+def test_parquet_with_damaged_pages_is_refused(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "f.parquet", [focus(float(n), "{}") for n in range(5_000)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + b"\xff" * 2_000 + whole[2_004:])
+    with pytest.raises(BadBill, match=BREAKS_OFF):
+        read_bill(path, RUN)
+
+
+def test_parquet_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "f.parquet", [focus(1.0, "{}")])
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadBill, match="cannot be read: "):
+        read_bill(path, RUN)
+
+
+def test_parquet_with_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.parquet"
+    text = pa.array([b"\xff"], pa.binary()).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"BilledCost": [1.0], "ChargePeriodStart": [NOV2], "ServiceName": text}), path)  # pyright: ignore[reportUnknownMemberType]
+    with pytest.raises(BadBill, match=BREAKS_OFF):
+        read_bill(path, RUN)
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_broken_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AttributeError("a fault of the program")
+
+    monkeypatch.setattr("launcher.costs.cloud_bill._bill_line", fail)
+    with pytest.raises(AttributeError):
+        read_bill(cur_1(tmp_path / "cur.parquet", "USD"), RUN)

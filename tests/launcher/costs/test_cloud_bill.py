@@ -3,7 +3,14 @@ from decimal import Decimal
 
 import pytest
 
-from launcher.costs.cloud_bill import BadBill, Bill, BillLine, is_needed_column, parse_bill
+from launcher.costs.cloud_bill import (
+    CURRENCY_COLUMNS,
+    BadBill,
+    Bill,
+    BillLine,
+    is_needed_column,
+    parse_bill,
+)
 
 RUN = "reviews-0a1b2c3d"
 COLUMNS = ("BilledCost", "BillingCurrency", "ChargePeriodStart", "ServiceName", "Tags")
@@ -53,3 +60,32 @@ def test_needed_columns_are_known(name: str) -> None:
 
 def test_other_columns_are_not_read() -> None:
     assert not is_needed_column("pricing/term")
+
+
+@pytest.mark.parametrize("name", [*CURRENCY_COLUMNS.values(), "service.description", "service_description"])
+def test_columns_of_currencies_and_services_are_read(name: str) -> None:
+    assert is_needed_column(name)
+
+
+@pytest.mark.parametrize(
+    "tags", ["{", "[" * 100_000, "3", "[3]", '["ab"]', '["a", "b"]', '[["embedfleet-run"]]', [None], 3]
+)
+def test_tags_of_another_form_are_no_label(tags: object) -> None:
+    row: dict[str, object] = dict(zip(COLUMNS, ("1", "USD", "2026-11-02", "EC2", tags), strict=True))
+    assert parse_bill("bill.csv", COLUMNS, [row], RUN).rows_of_run == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"credits": "[3]"}, r"row 1: '\[3\]' is not a list of credits"),
+        ({"credits": "{"}, "row 1: '{' is not JSON"),
+        ({"credits": 3}, "row 1: 3 is not a list of credits"),
+        ({"service": "{"}, "row 1: '{' is not JSON"),
+        ({"usage_start_time": "0001-01-01T00:00:00+14:00"}, "is not a time"),
+    ],
+)
+def test_invalid_cells_of_gcp_are_refused(changed: dict[str, object], words: str) -> None:
+    row = {"cost": 1, "usage_start_time": "2026-11-02", "labels": {"embedfleet-run": RUN}} | changed
+    with pytest.raises(BadBill, match=words):
+        parse_bill("bill.csv", list(row), [row], RUN)
