@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from launcher.errors import Problem
 from launcher.ledger.database import Database
@@ -204,7 +205,7 @@ class Machines:
             if model and ready >= asked
         ]
 
-    def _record_moment(self, name: str, column: str, at: datetime) -> None:
+    def _record_moment(self, name: str, column: Literal["ready", "stopping"], at: datetime) -> None:
         """Set `ready` or `stopping` of a machine, and of the life that ran at that time, where it is not set yet."""
         moment = utc_text(at)
         with self._database.writing() as connection:

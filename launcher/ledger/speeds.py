@@ -1,5 +1,7 @@
 """Throughputs that were measured on this laptop's runs, for the plans that follow."""
 
+from typing import LiteralString
+
 from launcher.ledger.database import Database
 from launcher.ledger.records import MeasuredSpeed
 from launcher.ledger.tables import SPEED, fields_of
@@ -20,8 +22,16 @@ class Speeds:
         self, model: str | None = None, gpu: str | None = None, engine: str | None = None
     ) -> list[MeasuredSpeed]:
         """Return the measurements of a model, GPU and engine, any of them where None, the newest first."""
-        wanted = {"model": model, "gpu": gpu, "engine": engine}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        where = " AND ".join(["true", *(f"{name} = ?" for name in given)])
+        where: LiteralString = "true"
+        values: list[str] = []
+        wanted: tuple[tuple[LiteralString, str | None], ...] = (
+            (" AND model = ?", model),
+            (" AND gpu = ?", gpu),
+            (" AND engine = ?", engine),
+        )
+        for condition, value in wanted:
+            if value is not None:
+                where += condition
+                values.append(value)
         with self._database.reading() as connection:
-            return SPEED.select(connection, where, [*given.values()], order="at DESC, rowid DESC")
+            return SPEED.select(connection, where, values, order="at DESC, rowid DESC")

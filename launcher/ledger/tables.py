@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from types import NoneType, UnionType
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, LiteralString, TypeVar, get_args, get_origin, get_type_hints
 
 from launcher.ledger.records import (
     BudgetLimit,
@@ -80,11 +80,14 @@ class Table(Generic[Record]):
     def select(
         self,
         connection: sqlite3.Connection,
-        where: str,
+        where: LiteralString,
         parameters: Sequence[object] = (),
-        order: str = "rowid",
+        order: LiteralString = "rowid",
     ) -> list[Record]:
-        """Read the records of the rows that match a condition in SQL."""
+        """Read the records of the rows that match a condition in SQL.
+
+        The condition and the order are literals of the code; data are `parameters`.
+        """
         statement = f'SELECT {self._record_names} FROM "{self.name}" WHERE {where} ORDER BY {order}'  # noqa: S608 # names of our own
         return [self.load(row) for row in connection.execute(statement, parameters)]
 
@@ -107,7 +110,8 @@ class Table(Generic[Record]):
         self, connection: sqlite3.Connection, row: Mapping[str, object], update: Collection[str]
     ) -> None:
         """Insert a row, or set the columns `update` of the row that has its key."""
-        news = ", ".join(f'"{name}" = excluded."{name}"' for name in update)
+        columns = [self.columns[name].name for name in update]
+        news = ", ".join(f'"{name}" = excluded."{name}"' for name in columns)
         connection.execute(f"{self._insert(row)} DO UPDATE SET {news}", self.store(row))
 
     def store(self, row: Mapping[str, object]) -> list[Any]:
@@ -116,11 +120,12 @@ class Table(Generic[Record]):
         Raises:
             TypeError: money is not a finite Decimal.
             ValueError: a time has no zone.
+            KeyError: the table has no such column.
         """
         return [stored(self.columns[name], value) for name, value in row.items()]
 
     def _insert(self, row: Iterable[str]) -> str:
-        names = ", ".join(f'"{name}"' for name in row)
+        names = ", ".join(f'"{self.columns[name].name}"' for name in row)
         marks = ", ".join("?" for _ in row)
         key = ", ".join(f'"{name}"' for name in self.key)
         return f'INSERT INTO "{self.name}" ({names}) VALUES ({marks}) ON CONFLICT ({key})'  # noqa: S608 # names of our own

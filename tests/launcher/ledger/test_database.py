@@ -15,6 +15,7 @@ import pytest
 
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
+from launcher.ledger.upgrade import MIGRATIONS, upgrade
 from tests.support.ledger_values import NOON, create_run, receipt, shard
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -178,6 +179,19 @@ def pause_inside_a_transaction(path: Path, sending: Pipe) -> None:
         signal.pause()
 
 
+def pause_inside_an_upgrade(path: Path, sending: Pipe) -> None:
+    """Upgrade to one layout more, and stop between two statements of its migration."""
+
+    def pause() -> None:
+        sending.send("paused")
+        signal.pause()
+
+    script = "ALTER TABLE run ADD COLUMN owner TEXT;\nSELECT pause();\nUPDATE run SET owner = 'me';\n"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.create_function("pause", 0, pause)
+        upgrade(connection, path, (*MIGRATIONS, script))
+
+
 def record_until_killed(path: Path, sending: Pipe) -> None:
     with Ledger.open(path) as ledger:
         for n in range(SHARDS):
@@ -209,6 +223,30 @@ def test_process_killed_inside_a_transaction_leaves_the_ledger_unchanged(ledger:
         assert received.recv() > 100_000  # bytes of the transaction in the write-ahead log
     assert ledger.runs.events("r1") == []
     ledger.runs.record_event("r1", "resume", "the lock is free", NOON)
+    assert is_intact(path)
+
+
+def test_process_killed_between_statements_of_an_upgrade_leaves_the_layout(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        create_run(ledger)
+    with child(pause_inside_an_upgrade, path) as received:
+        assert received.recv() == "paused"
+    with Ledger.open(path) as ledger, ledger.database.reading() as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        columns = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info('run')")]
+        assert ledger.runs.find("r1").id == "r1"
+    assert "owner" not in columns
+    assert is_intact(path)
+
+
+def test_process_killed_in_the_first_upgrade_leaves_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    with child(pause_inside_an_upgrade, path) as received:
+        assert received.recv() == "paused"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    with Ledger.open(path) as ledger:
+        create_run(ledger)
     assert is_intact(path)
 
 

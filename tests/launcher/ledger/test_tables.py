@@ -2,12 +2,13 @@
 
 from dataclasses import fields, replace
 from datetime import UTC, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import ObservedLease
-from launcher.ledger.tables import SHARD, TABLES
+from launcher.ledger.tables import LIMIT, SHARD, TABLES
 from tasks.protocol.receipt import Receipt
 from tests.support.ledger_values import NOON, later, receipt, shard
 
@@ -73,3 +74,14 @@ def test_tables_are_those_that_the_migrations_make(ledger: Ledger) -> None:
         for table in TABLES
     }
     assert names - {"sqlite_sequence"} == {table.name for table in TABLES}
+
+
+@pytest.mark.parametrize("name", [HOSTILE, 'usd" = 0 --', "absent"])
+def test_name_that_is_no_column_reaches_no_statement(ledger: Ledger, name: str) -> None:
+    row = {"run": "r1", "at": NOON, "usd": Decimal(1)}
+    with ledger.database.writing() as connection:
+        with pytest.raises(KeyError):
+            LIMIT.insert(connection, row | {name: 1})
+        with pytest.raises(KeyError):
+            LIMIT.upsert(connection, row, ["usd", name])
+    assert ledger.costs.budget("r1") is None
