@@ -411,11 +411,11 @@ def since(word: str) -> str:
 def moment(word: str, now: datetime) -> datetime:
     """The time that `word` means: an ISO date or time (UTC where it names no zone), or `7d`, `12h`, `2w` before `now`."""
     units = {"d": timedelta(days=1), "h": timedelta(hours=1), "w": timedelta(weeks=1)}
-    if word[-1:] in units and word[:-1].isdigit():
-        return now - int(word[:-1]) * units[word[-1]]
     try:
+        if word[-1:] in units and word[:-1].isdecimal():
+            return now - int(word[:-1]) * units[word[-1]]
         found = datetime.fromisoformat(word)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"give a date such as 2026-11-01, or 7d or 12h, not {word!r}"
         ) from None

@@ -68,7 +68,7 @@ def finished_receipts(store: Store, header: Header) -> list[Receipt]:
     """Read the receipt of each shard from the store, by position.
 
     Raises:
-        Problem: the manifest is damaged, or a receipt is missing or damaged, or a file that a receipt names is missing.
+        Problem: the manifest is damaged, or a receipt is missing or damaged, or vectors that a receipt names are missing.
     """
     slabs = _slabs(store, header)
     listed = {

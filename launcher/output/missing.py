@@ -9,7 +9,7 @@ from tasks.stores.base import Store, list_all
 
 
 def check_output_there(store: Store, run: str, receipts: Iterable[Receipt]) -> None:
-    """Check that the header of a finished run and every file that its receipts name are in the store.
+    """Check that the header of a finished run and every file of vectors that its receipts name are in the store.
 
     Raises:
         Problem: the header or a file is missing.
