@@ -14,8 +14,10 @@ from typing import Any
 
 import yaml
 
-_MACHINE = re.compile(r"(?P<run>.+)-l(?P<lot>[0-9]+)m[0-9]+-[0-9]+")
-_SHORTEST_CUT = 10  # characters of a name that SkyPilot has cut which are compared at least
+# RUN-lLOTmSLOT-ATTEMPT, or RUN-lLOT of a task that a person launched by hand
+_MACHINE = re.compile(r"(?P<run>.+)-l(?P<lot>[0-9]+)(?:m[0-9]+-[0-9]+)?")
+_UNCUT_CHARACTERS = 25  # longer names are cut (JOBS_CLUSTER_NAME_PREFIX_LENGTH in sky/jobs/constants.py)
+_MIN_CUT_CHARACTERS = 18  # of a cut name, without its digest: SkyPilot keeps 22, less the hyphens at the end
 RUN_LABEL, LOT_LABEL = "embedfleet-run", "embedfleet-lot"
 HOME = "~/embedfleet"  # on the machine
 MAX_RESTARTS = 3  # after the program failed. Without any, an announced preemption ends the job as FAILED
@@ -113,7 +115,8 @@ def machine_name(run: str, lot: int, slot: int, attempt: int) -> str:
 def lot_of(name: str, run: str) -> int | None:
     """The lot of a machine of this run, by its whole name; None where the name is not that of a machine of the run.
 
-    The name of a run may be the beginning of another's, so a prefix alone proves nothing.
+    The name of a run may be the beginning of another's, so a prefix alone proves nothing. A task that a person launched
+    by hand from its YAML is named after the lot alone, and costs as much.
     """
     found = _MACHINE.fullmatch(name)
     return int(found["lot"]) if found and found["run"] == machine_prefix(run) else None
@@ -130,7 +133,9 @@ def is_cluster_of(cluster: str, run: str, jobs: Mapping[int, str]) -> bool:
         return True
     job = jobs.get(int(number)) if number.isdigit() else None
     begin = stem.rpartition("-")[0]
-    return job is not None and len(begin) >= _SHORTEST_CUT and job.startswith(begin)
+    if job is None or len(job) <= _UNCUT_CHARACTERS:
+        return False
+    return len(begin) >= _MIN_CUT_CHARACTERS and job.startswith(begin)
 
 
 def label(text: str) -> str:

@@ -286,3 +286,17 @@ def test_a_cluster_with_a_cut_name_is_known_by_the_number_of_its_job() -> None:
     assert is_cluster_of(f"{cut}-17", "reviews-of-2026-1a2b3c4d", {17: name})
     assert not is_cluster_of(f"{cut}-18", "reviews-of-2026-1a2b3c4d", {17: name})
     assert not is_cluster_of("train-17", "reviews-of-2026-1a2b3c4d", {17: name})
+    assert not is_cluster_of("reviews-of-dev-17", "reviews-of-2026-1a2b3c4d", {17: name})
+
+
+def test_a_cluster_with_a_name_of_its_own_is_not_taken_for_a_cut_one() -> None:
+    """SkyPilot cuts no name of up to 25 characters, so a cluster that only begins like one is another's."""
+    name = machine_name("embeddings-a-1a2b", 0, 0, 0)
+    assert not is_cluster_of("embeddings-a-1a2b-l0-dev-17", "embeddings-a-1a2b", {17: name})
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_task_launched_by_hand_belongs_to_its_run(run: str) -> None:
+    names = {other: machine_task(replace(RECIPE, run=other))["name"] for other in RUNS}
+    assert [other for other, name in names.items() if lot_of(name, run) == RECIPE.lot] == [run]
+    assert [other for other, name in names.items() if is_cluster_of(f"{name}-17", run, {})] == [run]

@@ -91,9 +91,7 @@ class SkyPilotBackend:
                 handles[one.name] = known
                 continue
             try:
-                submitted[one.name] = client.call_sky(
-                    f"launching {one.name}", lambda sky, one=one: self._submit(sky, one)
-                )
+                submitted[one.name] = self._submit(one)
             except Problem as problem:
                 handles[one.name] = problem
                 break  # the next would fail too; a request that was not submitted is found missing later
@@ -185,12 +183,21 @@ class SkyPilotBackend:
     def _is_ours(self, job: ManagedJob) -> bool:
         return skypilot_task.lot_of(job.name, self.run) is not None
 
-    def _submit(self, sky: Any, one: LaunchRequest) -> Any:
-        spec = self.specs[one.group]
-        task = sky.Task.from_yaml_config(self.task(one))
-        if spec.secrets:
-            task.update_secrets({name: _secret(name) for name in spec.secrets})
-        return sky.jobs.launch(task, name=one.name)
+    def _submit(self, one: LaunchRequest) -> Any:
+        """Ask SkyPilot for a managed job, and return its request without waiting for it.
+
+        The task is made before the call: an error of ours in it is not one of SkyPilot's.
+        """
+        body = self.task(one)
+        secrets = {name: _secret(name) for name in self.specs[one.group].secrets}
+
+        def launch(sky: Any) -> Any:
+            task = sky.Task.from_yaml_config(body)
+            if secrets:
+                task.update_secrets(secrets)
+            return sky.jobs.launch(task, name=one.name)
+
+        return client.call_sky(f"launching {one.name}", launch)
 
     def _await_launches(self) -> None:
         """Wait while a launch of an earlier launcher is still under way on the server: its job would be missed."""

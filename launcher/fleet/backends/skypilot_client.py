@@ -51,7 +51,7 @@ def load_sky() -> Any:
 
 
 def call_sky(doing: str, question: Callable[[Any], Any]) -> Any:
-    """Call SkyPilot. `doing` names the call in messages.
+    """Call SkyPilot. `doing` names the call in messages; `question` calls SkyPilot and reads its answer, no more.
 
     Raises:
         Problem: any error of SkyPilot, in words for a user.
@@ -61,9 +61,9 @@ def call_sky(doing: str, question: Callable[[Any], Any]) -> Any:
         # SkyPilot prints progress to stdout, which is for our data
         with _quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return question(sky)
-    except (Problem, KeyboardInterrupt):
+    except Problem:
         raise
-    except Exception as error:  # noqa: BLE001 - every error of SkyPilot is mapped; none of our code runs in there
+    except Exception as error:  # noqa: BLE001 - SkyPilot also raises errors of its libraries; all become a Problem
         _explain(error, doing)
 
 

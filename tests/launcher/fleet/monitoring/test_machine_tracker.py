@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,10 +12,17 @@ from pathlib import Path
 import pytest
 
 from launcher.fleet.backends.base import MachineStatus
-from launcher.fleet.monitoring.machine_tracker import life_start
+from launcher.fleet.backends.local import LocalBackend
+from launcher.fleet.monitoring.machine_tracker import MachineTracker, life_start
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.policy import FleetGroup
 from launcher.fleet.states import Phase
+from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState
+from tasks.skypilot_task import Place, machine_name, machine_prefix
+from tasks.stores.memory import MemoryStore
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
+from tests.support.runs import NOON, header_of
 
 SLOW = "0.06"  # seconds for 1,000 tokens: a second for a shard
 
@@ -76,3 +84,37 @@ def test_heartbeat_proves_a_life_before_the_backend_calls_it_running() -> None:
     )
     running = replace(starting, phase=Phase.RUNNING, up=coming + timedelta(seconds=90))
     assert life_start(without_heartbeat, running) == life_start(with_heartbeat, running) == running.up
+
+
+class Listing(LocalBackend):
+    """Lists these machines as alive, whichever run they belong to."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        super().__init__(folder)
+        self.names = names
+
+    def list_alive(self) -> dict[str, str]:
+        return {name: f"{number}:{name}" for number, name in enumerate(self.names)}
+
+
+def test_adopted_are_machines_whose_whole_name_is_of_the_run(tmp_path: Path) -> None:
+    """The name of a run may be part of another's: a machine of that one would be charged to this run, and ended."""
+    others = ("run-1-b", "run-1-l0m0", "run-1-l0m0-0", "a-run-1", "run-11", "run")
+    names = [machine_name(run, 0, 3, 1) for run in ("run-1", *others)]
+    by_hand = f"{machine_prefix('run-1')}-l0"
+    group = FleetGroup(0, 4, "run-1-l0m", (Place("aws", "us-east-1", usd_per_hour=Decimal("0.30")),), (4,))
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.runs.create("run-1", "reviews", "{}", "d", str(tmp_path), NOON)
+        tracker = MachineTracker(
+            ledger=ledger,
+            observer=StoreObserver(MemoryStore(), ledger, header_of(tmp_path, 80)),
+            backend=Listing(tmp_path, [*reversed(names), by_hand]),
+            groups=(group,),
+        )
+        for _ in range(2):  # adopted once
+            tracker.adopt()
+        (adopted,) = ledger.machines.of_run("run-1")
+        events = [event.text for event in ledger.runs.events("run-1") if event.kind == "adopted"]
+    assert (adopted.name, adopted.slot, adopted.lot) == ("run-1-l0m3-1", 3, 0)
+    assert (adopted.state, adopted.handle) == (MachineState.UP, f"{len(others)}:run-1-l0m3-1")
+    assert events == ["run-1-l0m3-1, which this ledger did not know"]
