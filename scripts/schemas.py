@@ -26,7 +26,7 @@ from launcher.documents.status import StatusReport
 from launcher.fleet.orphan_check import DownReport
 from launcher.output.verify import VerifyReport
 from launcher.planning import plan_file
-from launcher.planning.plan_diff import DiffDocument
+from launcher.planning.plan_diff_document import DiffDocument
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.document import ReportDocument
 from launcher.reports.price_list import PriceRow

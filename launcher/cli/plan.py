@@ -9,7 +9,7 @@ from launcher.files import write
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
-from launcher.planning import plan_diff, plan_file, planner
+from launcher.planning import plan_diff, plan_diff_document, plan_file, planner
 from launcher.planning.plan_file import plan_in
 from launcher.planning.price_book import book_of
 from launcher.planning.request import PlanOptions
@@ -60,5 +60,5 @@ def diff(arguments: Namespace) -> int:
     """Print what differs between two saved plans."""
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
     document = plan_diff.diff_plans(one, other)
-    show(plan_diff.dump(document) if arguments.json else document, diff_text, as_json=arguments.json)
+    show(plan_diff_document.dump(document) if arguments.json else document, diff_text, as_json=arguments.json)
     return 0

@@ -15,7 +15,8 @@ plan: the Plan, and how it becomes a SavedPlan.
 saved_plan: the types of plan.json.
 plan_file: reads and writes plan.json.
 plan_reader: the planned figures that a report compares a run with.
-plan_diff: what differs between two plans; the document of `diff --json`.
+plan_diff: what differs between two plans.
+plan_diff_document: the types of the document of `diff --json`.
 run_setup: what a plan says about the speeds of its run.
 silence: discards what the solver prints.
 """

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from launcher.format import count, duration, hours_text, money, plain, rate, signed_money, utc_time
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.plan_diff import (
+from launcher.planning.plan_diff_document import (
     CheapestChange,
     DiffDocument,
     GroupChange,

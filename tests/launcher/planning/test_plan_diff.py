@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from launcher.planning import plan_file
-from launcher.planning.plan_diff import SCHEMA, DiffDocument, diff_plans, dump
+from launcher.planning.plan_diff import diff_plans
+from launcher.planning.plan_diff_document import SCHEMA, DiffDocument, dump
 from launcher.reports.terminal.plan_diff import diff_text
 from tests.support import sample_plan
 from tests.support.cli_runs import embedfleet
