@@ -28,7 +28,7 @@ def encode_isolating_failures(
     """
     try:
         vectors = encoder.encode(pieces)
-    except Exception as error:  # noqa: BLE001 - engines raise any type
+    except Exception as error:  # noqa: BLE001 - torch and vLLM raise many types, plugins any
         return _Bisection(encoder, pieces).go(error)
     if len(pieces) and not np.isfinite(vectors).all():
         return _Bisection(encoder, pieces, vectors).go(None)
@@ -84,7 +84,7 @@ class _Bisection:
         _free_memory()
         try:
             well = bool(np.isfinite(self.encoder.encode([plain])).all())
-        except Exception as broken:
+        except Exception as broken:  # any type, as above; always raised again
             raise error or broken from broken
         if not well:
             raise error or RuntimeError("the engine gives no finite vector for a plain word")

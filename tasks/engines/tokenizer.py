@@ -98,7 +98,7 @@ class ModelTokenizer:
         file = model_file(model, "tokenizer.json")
         try:
             self.tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises nothing narrower
+        except Exception as error:  # tokenizers (Rust) raises a bare Exception for any file
             raise BadModel(
                 f"cannot read the tokenizer {file}: {error}",
                 hint="name a model folder with a tokenizer.json, as the hub's models have",

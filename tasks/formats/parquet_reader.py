@@ -57,7 +57,7 @@ class ForwardReader:
         self._stream = stream
         try:
             self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
-        except BaseException:
+        except BaseException:  # on Ctrl-C, too: without this object the stream has no owner
             self._stream.close()
             raise
         meta = self._file.metadata
