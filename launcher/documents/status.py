@@ -3,15 +3,13 @@
 Field names and their order are those of the JSON. Money is USD in Decimal, and text in JSON. None is unknown. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
-import msgspec
-
-from launcher.money import amount_text
+from launcher.documents import encode
 
 SCHEMA = "embedfleet/status/1"
 
@@ -119,24 +117,5 @@ class StatusReport:
 
 
 def to_json(report: StatusReport) -> dict[str, Any]:
-    """The JSON object of a report."""
-    values = msgspec.to_builtins(report, builtin_types=(Decimal, datetime))
-    usd = None if report.usd is None else str(report.usd)
-    return _json_value(values) | {"usd": usd}
-
-
-def _json_value(value: Any) -> Any:
-    """Amounts in full, as text: `str` writes a small one with an exponent."""
-    match value:
-        case Mapping():
-            return {key: _json_value(inner) for key, inner in cast("Mapping[str, Any]", value).items()}
-        case Decimal():
-            return amount_text(value)
-        case datetime():
-            return value.isoformat()
-        case str():
-            return value
-        case Sequence():
-            return [_json_value(inner) for inner in cast("Sequence[Any]", value)]
-        case _:
-            return value
+    """The JSON object of a report. `usd` keeps the digits that it was computed with."""
+    return encode.to_json(report) | {"usd": None if report.usd is None else str(report.usd)}

@@ -62,7 +62,7 @@ def _rebuild_machines(ledger: Ledger, store: Store, run: str, plan: SavedPlan) -
     """Write down each machine as its workers' heartbeats show it. Those that still work are found by their backend."""
     group = plan.lots[0]
     price: Decimal | None = None
-    if not is_rented(plan) and group.usd_per_hour:
+    if not is_rented(plan) and group.usd_per_hour is not None:
         price = group.usd_per_hour / group.workers
     by_machine = _heartbeats(store, run, rented=is_rented(plan))
     ordered = sorted(by_machine.items(), key=lambda one: one[1][0].started)

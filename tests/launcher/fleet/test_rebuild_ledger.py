@@ -6,6 +6,7 @@ Tests take a finished run from a fixture of the module, which none of them chang
 import json
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,10 @@ def laptop(tmp_path: Path) -> Iterator[Launching]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launching]:
-    """A laptop with a finished run."""
+    """A laptop with a finished run, which costs nothing."""
     folder = tmp_path_factory.mktemp("finished") / "first"
     shards(folder, 8)
-    one = Launching(folder)
+    one = Launching(folder, local="{workers: 2, usd_per_hour: 0}")
     done = embedfleet("launch", "plan.json", folder=folder)
     assert done.returncode == 0, done.stderr
     yield one
@@ -85,8 +86,12 @@ def test_rebuilt_ledger_equals_the_first(finished: Launching, second: Path) -> N
         assert list(rebuilt.shards.of_run(finished.run)) == list(first.shards.of_run(finished.run))
         assert rebuilt.runs.find(finished.run).plan == first.runs.find(finished.run).plan
         assert rebuilt.runs.find(finished.run).state == RunState.DONE
-        names = [{m.name for m in ledger.machines.of_run(finished.run)} for ledger in (first, rebuilt)]
-        assert names[0] == names[1]
+        prices = [
+            {m.name: m.usd_per_hour for m in ledger.machines.of_run(finished.run)}
+            for ledger in (first, rebuilt)
+        ]
+        assert prices[0] == prices[1]
+        assert set(prices[0].values()) == {Decimal(0)}  # known to be nothing, which is not unknown
         assert {m.state for m in rebuilt.machines.of_run(finished.run)} == {MachineState.STOPPED}
 
 
