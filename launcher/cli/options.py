@@ -1,20 +1,18 @@
 """The command line: each command, its options, and the function that carries it out.
 
-Imports argparse and the standard library alone, so that `--help`, a usage error and shell completion cost nothing.
-A command's module is imported by its name when the command runs: see `COMMANDS`.
+Imports argparse, the standard library and `option_types` alone, so that `--help`, a usage error and shell completion
+cost nothing. A command's module is imported by its name when the command runs: see `COMMANDS`.
 """
 
 import argparse
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Protocol
 
+from launcher.cli.option_types import bench_seconds, dollars, names, positive, probe_seconds, since
+
 MEASURED_TEXT_TOKENS = 256  # `bench`: tokens of each synthetic text, by default
-LONGEST_BENCH_SECONDS = 3_600.0
-LONGEST_PROBE_SECONDS = 600.0
 Handler = Callable[[argparse.Namespace], int]  # carries a command out and returns the exit status
 
 PRICE_ORDERS = ("gpu-hour", "machine-hour", "gpu", "cloud", "age")
@@ -352,71 +350,3 @@ def _add_runs(command: argparse.ArgumentParser, what: str = "where runs and thei
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
-
-
-# --- types of options; each raises ArgumentTypeError (a usage error, exit status 2) for a value that it refuses
-
-
-def dollars(word: str) -> Decimal:
-    """An amount above 0, with or without a dollar sign."""
-    try:
-        usd = Decimal(word.removeprefix("$"))
-    except InvalidOperation:
-        usd = Decimal(0)
-    if not usd.is_finite() or usd <= 0:
-        raise argparse.ArgumentTypeError(f"give dollars above 0, such as 25 or 25.50, not {word!r}")
-    return usd
-
-
-def probe_seconds(word: str) -> float:
-    """Seconds of `--probe`; 0 measures nothing."""
-    seconds = float(word)
-    if not 0 <= seconds <= LONGEST_PROBE_SECONDS:
-        raise argparse.ArgumentTypeError(f"give 0 to {LONGEST_PROBE_SECONDS:.0f} seconds, not {word}")
-    return seconds
-
-
-def bench_seconds(word: str) -> float:
-    """Seconds of a benchmark, above 0."""
-    try:
-        seconds = float(word)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= LONGEST_BENCH_SECONDS:
-        raise argparse.ArgumentTypeError(f"give seconds up to {LONGEST_BENCH_SECONDS:.0f}, not {word}")
-    return seconds
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Names between commas."""
-    found = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not found:
-        raise argparse.ArgumentTypeError("give at least one name")
-    return found
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"give a number of lines above 0, not {text}")
-    return int(text)
-
-
-def since(word: str) -> str:
-    """A date, a time or an age, kept as text: the command itself reads the clock (see `moment`)."""
-    moment(word, datetime(2026, 1, 1, tzinfo=UTC))  # any time will do: this only checks the form
-    return word
-
-
-def moment(word: str, now: datetime) -> datetime:
-    """The time that `word` means: an ISO date or time (UTC where it names no zone), or `7d`, `12h`, `2w` before `now`."""
-    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "w": timedelta(weeks=1)}
-    try:
-        if word[-1:] in units and word[:-1].isdecimal():
-            return now - int(word[:-1]) * units[word[-1]]
-        found = datetime.fromisoformat(word)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"give a date such as 2026-11-01, or 7d or 12h, not {word!r}"
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 from launcher.cli.bill_files import read_bill
 from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.options import moment
+from launcher.cli.option_types import moment
 from launcher.costs.daily import cost_by_day
 from launcher.costs.reconcile import reconcile
 from launcher.errors import Problem, Usage
