@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
-    """Put the leash on, and become the command. PARENT is a process id."""
+    """Ask for SIGTERM at the death of PARENT, a process id, then become COMMAND."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)

@@ -17,7 +17,7 @@ FIRST_PAUSE_SECONDS = (
 )
 LONGEST_PAUSE_SECONDS = 60.0
 
-SlotEnd = Enum("End", "DONE MUST_ACT GIVEN_UP")
+SlotEnd = Enum("SlotEnd", "DONE MUST_ACT GIVEN_UP")
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class MetadataService:
         """Send one request.
 
         Raises:
-            Silent: no answer, or a server error.
+            NoAnswer: no answer, or a server error.
         """
         place = urlsplit(self.address)
         line = http.client.HTTPConnection(place.hostname or "", place.port or 80, timeout=ANSWER_SECONDS)
@@ -127,7 +127,7 @@ class NoticeWatcher:
         """Ask the metadata service once.
 
         Raises:
-            Silent: it gave no usable answer.
+            NoAnswer: it gave no usable answer.
         """
         {"aws": self._aws, "gcp": self._gcp, "azure": self._azure}[self.cloud]()
 

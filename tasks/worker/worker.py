@@ -176,7 +176,8 @@ def main() -> int:
         store = open_store(arguments.store)
         header = manifest.read_header(store, arguments.run)
         manifest.check_corpus_reachable(header)
-        heartbeat = _start_heartbeat(store, header.run, arguments)
+        heartbeat = _heartbeat(store, header.run, arguments)
+        heartbeat.start()
         _work(store, header, heartbeat, arguments=arguments, signals=signals)
         signals.ignore_further()
     except Stopped:
@@ -192,13 +193,12 @@ def main() -> int:
     return 0
 
 
-def _start_heartbeat(store: Store, run: str, arguments: argparse.Namespace) -> HeartbeatWriter:
+def _heartbeat(store: Store, run: str, arguments: argparse.Namespace) -> HeartbeatWriter:
+    """The heartbeat, not started: `main` holds it before the first write, so that it writes the last one in any case."""
     pulse = Heartbeat(
         run=run, worker=arguments.name, host=socket.gethostname(), pid=os.getpid(), started=utc()
     )
-    heartbeat = HeartbeatWriter(store, pulse, arguments.heartbeat)
-    heartbeat.start()
-    return heartbeat
+    return HeartbeatWriter(store, pulse, arguments.heartbeat)
 
 
 def _work(
@@ -224,19 +224,18 @@ def _work(
     offset = arguments.offset if arguments.offset is not None else random.randrange(shards)  # noqa: S311
     scratch: Path = arguments.scratch or Path(tempfile.mkdtemp(prefix="embedfleet-"))
     scratch.mkdir(parents=True, exist_ok=True)
-    worker = Worker(
-        store=store,
-        header=header,
-        name=arguments.name,
-        offset=offset % shards,
-        encoder=encoder,
-        heartbeat=heartbeat,
-        scratch=scratch,
-        signals=signals,
-    )
     watcher = _watch_for_preemption(arguments.cloud, signals, heartbeat)
     try:
-        worker.run()
+        Worker(
+            store=store,
+            header=header,
+            name=arguments.name,
+            offset=offset % shards,
+            encoder=encoder,
+            heartbeat=heartbeat,
+            scratch=scratch,
+            signals=signals,
+        ).run()
     finally:
         if watcher:
             watcher.stop()
