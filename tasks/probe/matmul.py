@@ -8,8 +8,9 @@ for hours. An engine stays below it: a share above 1 is a measuring mistake.
 Knows no model and no engine.
 """
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 
 import torch
 
@@ -33,25 +34,27 @@ class MatmulCeiling:
     repeats: int  # of all sizes
 
 
-def measure(device: str, dtype: str, seconds: float = 1.5) -> MatmulCeiling | None:
+def measure(
+    device: str, dtype: str, seconds: float = 1.5, clock: Callable[[], float] = perf_counter
+) -> MatmulCeiling | None:
     """Measure a device (`cpu` or `cuda`) in a dtype, named as torch names it, for about so many seconds.
 
-    None: no size could be tried.
+    None: no size could be tried. `clock` times the repeats on a CPU; a GPU times them itself.
     """
     kind: torch.dtype = getattr(torch, dtype)
     sizes = CPU_SIZES if device == "cpu" else GPU_SIZES
-    end = time.perf_counter() + seconds
+    end = clock() + seconds
     best: MatmulCeiling | None = None
     repeats = 0
     for left, size in zip(range(len(sizes), 0, -1), sizes, strict=True):
-        now = time.perf_counter()
+        now = clock()
         # A repeat of the next size takes eight times as long: one that cannot end in time is not begun.
         products = 1 + MIN_REPEATS  # the first is not timed
         if best and (now >= end or products * 2 * size**3 / best.flops_per_second > end - now):
             break
         if device != "cpu" and MEMORY_FRACTION * 3 * size**2 * kind.itemsize > torch.cuda.mem_get_info()[0]:
             break
-        rates = _rates(device, kind, size, (end - now) / left)
+        rates = _rates(device, kind, size, (end - now) / left, clock)
         repeats += len(rates)
         fastest = max(rates)
         if best is None or fastest > best.flops_per_second:
@@ -60,7 +63,9 @@ def measure(device: str, dtype: str, seconds: float = 1.5) -> MatmulCeiling | No
 
 
 @torch.inference_mode()
-def _rates(device: str, kind: torch.dtype, size: int, seconds: float) -> list[float]:
+def _rates(
+    device: str, kind: torch.dtype, size: int, seconds: float, clock: Callable[[], float]
+) -> list[float]:
     """Operations per second of each repeat of one size, over so many seconds after the first.
 
     At least MIN_REPEATS of them; without any time one.
@@ -71,10 +76,10 @@ def _rates(device: str, kind: torch.dtype, size: int, seconds: float) -> list[fl
     def once(count: int) -> float:
         """Seconds that so many products took."""
         if device == "cpu":
-            start = time.perf_counter()
+            start = clock()
             for _ in range(count):
                 torch.matmul(one, other, out=out)
-            return time.perf_counter() - start
+            return clock() - start
         begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begun.record()
         for _ in range(count):
@@ -84,10 +89,10 @@ def _rates(device: str, kind: torch.dtype, size: int, seconds: float) -> list[fl
         return begun.elapsed_time(ended) / 1_000
 
     once(1)  # the first allocates and chooses its kernel
-    until = time.perf_counter() + seconds
+    until = clock() + seconds
     first = once(1)
     count = 1 if device == "cpu" else max(1, round(LEAST_REPEAT_SECONDS / max(first, 1e-6)))
     rates = [2 * size**3 / first]
-    while time.perf_counter() < until or (seconds > 0 and len(rates) < MIN_REPEATS):
+    while clock() < until or (seconds > 0 and len(rates) < MIN_REPEATS):
         rates.append(count * 2 * size**3 / once(count))
     return rates
