@@ -3,7 +3,7 @@
     python -m tests.chaos.mutants
 
 Without the create-only receipt, receipts that somebody may have read are written over. Without leases, workers do each
-other's shards. Without the read-back of a lost reply, work is thrown away. Each must show, or the suite is blind.
+other's shards. With a part that counts one row too many, a row is lost. Each must show, or the suite is blind.
 """
 
 import json
