@@ -12,13 +12,15 @@ from launcher.corpus.block_positions import map_concurrently, slice_of
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.errors import Problem
 from tasks.formats.readers import GZIP_ERRORS, Columns, decompressed, open_slice, repeated
-from tasks.formats.tables import BadTableError, dialect_of, looks_like_utf16, open_table
+from tasks.formats.tables import BadTableError, Dialect, dialect_of, looks_like_utf16, open_table
 from tasks.stores.base import Store
 
 BEGINNING_BYTES = 64 * 2**10  # as stored, that are fetched of a file
-MAX_CHECKED = (
-    1_000  # files of a kind, evenly spread: each is a request. Workers set aside what is wrong in others
-)
+LONG_HEADER_BYTES = (
+    16 * BEGINNING_BYTES
+)  # fetched where a header is longer; a longer line is left to sampling
+# Files of a stratum, evenly spread: each is a request. Workers set aside what is wrong in others.
+MAX_CHECKED = 1_000
 MAX_NAMES_SHOWN = 20  # of the columns of a table
 OTHER_DELIMITERS = ";\t|"
 
@@ -37,29 +39,46 @@ def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Col
 
 def _check(store: Store, file: CorpusFile, columns: Columns) -> None:
     # Problems of the store are those of sampling, which follows.
+    with suppress(*GZIP_ERRORS, OSError, UnicodeError):
+        if not _check_first(store, file, columns, BEGINNING_BYTES):
+            _check_first(store, file, columns, LONG_HEADER_BYTES)
+
+
+def _check_first(store: Store, file: CorpusFile, columns: Columns, size: int) -> bool:
+    """Check the first `size` bytes, as stored; return whether they were enough to judge."""
     with (
-        suppress(*GZIP_ERRORS, OSError, UnicodeError),
-        open_slice(store, slice_of(file, 0, BEGINNING_BYTES)) as stored,
+        open_slice(store, slice_of(file, 0, size)) as stored,
         decompressed(stored, file.path) as stream,
     ):
         if file.kind in ("csv", "tsv"):
-            _check_table(stream, file, columns)
-        elif looks_like_utf16(stream.readline(8).decode("utf-8", "surrogateescape")):
+            return _check_table(stream, file, columns, size)
+        if looks_like_utf16(stream.readline(8).decode("utf-8", "surrogateescape")):
             raise Problem(
                 f"{file.path} is UTF-16, not UTF-8", hint="convert it, as by iconv -f UTF-16 -t UTF-8"
             )
+        return True
 
 
-def _check_table(stream: BinaryIO, file: CorpusFile, columns: Columns) -> None:
+def _check_table(stream: BinaryIO, file: CorpusFile, columns: Columns, size: int) -> bool:
+    """Check the header in the first `size` bytes; return False when it goes on after them."""
     dialect = dialect_of(file.kind, columns.csv)
     text = io.TextIOWrapper(stream, dialect.encoding, "surrogateescape", newline="")
     try:
-        table = open_table(text, dialect, 16 * BEGINNING_BYTES)
+        table = open_table(text, dialect, LONG_HEADER_BYTES)
+        if _is_cut(file, stream, size):
+            return False
     except BadTableError as error:
+        if size < LONG_HEADER_BYTES and _is_cut(file, stream, size):
+            return False
         raise Problem(f"{file.path}: {error}", hint="repair the file, or set corpus.csv") from error
     finally:
         text.detach()
-    names = table.names
+    _check_names(table.names, file, columns, dialect)
+    return True
+
+
+def _check_names(names: Sequence[str], file: CorpusFile, columns: Columns, dialect: Dialect) -> None:
+    """Check that each column to read is there, once."""
     if not names:
         return
     for name in columns.names:
@@ -80,3 +99,8 @@ def _check_table(stream: BinaryIO, file: CorpusFile, columns: Columns) -> None:
             f"{file.path} has {names.count(name)} columns named {name!r}",
             hint="rename all but one of them, or name another column in the job file",
         )
+
+
+def _is_cut(file: CorpusFile, stream: BinaryIO, size: int) -> bool:
+    """Whether all that was fetched was read, and the file goes on: the last name may be cut, and others missing."""
+    return file.bytes > size and not stream.read(1)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.corpus.beginnings import BEGINNING_BYTES
 from launcher.corpus.listing import find_files
 from launcher.corpus.sampling import READ_WHOLE_BYTES, sample_corpus
 from launcher.errors import Problem
@@ -42,6 +43,30 @@ def test_another_delimiter_is_suggested(tmp_path: Path, delimiter: str) -> None:
     problem = refusal(tmp_path)
     assert f"{f'id{delimiter}text'!r}" in str(problem)
     assert problem.hint == f"set corpus.csv.delimiter, perhaps to {delimiter!r}"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_missing_column_of_a_long_header_is_refused(tmp_path: Path, quote: str) -> None:
+    names = [f"{quote}{n:020}{quote}" for n in range(BEGINNING_BYTES // 20)]
+    (tmp_path / "a.csv").write_text(",".join([*names, "id"]) + "\n" + "," * len(names) + "1\n")
+    assert "a.csv has no column 'text'" in str(refusal(tmp_path))
+
+
+def test_a_mark_that_is_never_closed_in_a_long_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('id,"text\n' + "1,one\n" * BEGINNING_BYTES * 4)
+    assert "opened in line 1 and never closed" in str(refusal(tmp_path))
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_header_longer_than_what_is_fetched_is_no_fault(tmp_path: Path, quote: str) -> None:
+    others = [f"{quote}{n:020}{quote}" for n in range(BEGINNING_BYTES // 20)]
+    (tmp_path / "a.csv").write_text(",".join([*others, "id", "text"]) + "\n" + "," * len(others) + "1,one\n")
+    assert sampled(tmp_path) == 0
+
+
+def test_a_missing_column_of_a_long_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,body\n" + "1,one\n" * BEGINNING_BYTES)
+    assert str(refusal(tmp_path)) == "a.csv has no column 'text'; it has 'id', 'body'"
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv", "a.jsonl", "a.txt", "a.txt.gz"])
