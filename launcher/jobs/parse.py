@@ -185,7 +185,8 @@ def _csv_format(field: Field | None) -> CsvFormat | None:
         header=_csv_header(at.get("header")),
         encoding=_encoding(at.get("encoding")),
     )
-    if found.delimiter and found.delimiter in (found.quote, found.escape):
+    quote = '"' if found.quote is None else found.quote
+    if found.delimiter and found.delimiter in (quote, found.escape):
         at["delimiter"].reject("is the quote or the escape, too")
     return None if found == CsvFormat() else found
 

@@ -771,6 +771,7 @@ def test_the_format_of_tables_is_read(written: str, found: CsvFormat | None) -> 
         ("{encoding: klingon}", "encoding: must be an encoding"),
         ("{encoding: base64}", "encoding: must be an encoding"),
         ("{header: [a, a]}", "header: a is named twice"),
+        ("{delimiter: '\"'}", "delimiter: is the quote or the escape, too"),
         ('{delimiter: ";", quote: ";"}', "delimiter: is the quote or the escape, too"),
         ("{separator: 1}", "separator: unknown key"),
     ],
