@@ -69,7 +69,7 @@ class Plan:
 def machine_groups(
     allocations: Sequence[Allocation], workers: int | None = None, threads: int | None = None
 ) -> tuple[MachineGroup, ...]:
-    """Group shares by GPU type, size, cloud and purchase kind; each group keeps its places.
+    """Group allocations by GPU type, size, cloud and purchase kind; each group keeps its places.
 
     `workers` and `threads` are per machine; None: a worker for each GPU, and threads as the engine likes.
     """
@@ -206,7 +206,7 @@ def _corpus_figures(profile: Profile) -> CorpusFigures:
     return CorpusFigures(
         **{name: round(count.mid) for name, count in counts.items()},
         interval={name: (round(count.low), round(count.high)) for name, count in counts.items()},
-        lengths=tuple((round(allocation, 6), round(tokens, 2)) for allocation, tokens in profile.lengths),
+        lengths=tuple((round(share, 6), round(tokens, 2)) for share, tokens in profile.lengths),
         files=profile.files,
         stored_bytes=profile.stored_bytes,
         sampled=profile.sampled,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from math import ceil
 
 from launcher.errors import Infeasible
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimate import Estimate
 from launcher.planning.optimizer.market import FleetLimits, Group
 from launcher.planning.optimizer.search import TRIES, Search
@@ -126,11 +127,11 @@ def duration_text(hours: float) -> str:
     for size, unit in ((24.0, "d"), (1.0, "h"), (1 / 60, "min")):
         if hours >= (100 if unit == "d" else 2 * size):
             return f"{hours / size:.3g} {unit}"
-    return f"{hours * 3600:.3g} s"
+    return f"{hours * SECONDS_PER_HOUR:.3g} s"
 
 
 def round_duration_up(hours: float) -> str:
     """A duration as a job file has it, rounded up: 6h, 2.1h, 31m, 90s."""
     if hours < 1 / 30:
-        return f"{ceil(hours * 3600)}s"
+        return f"{ceil(hours * SECONDS_PER_HOUR)}s"
     return f"{ceil(hours * 60)}m" if hours < 2 else f"{ceil(hours * 10) / 10:g}h"
