@@ -221,6 +221,19 @@ def test_an_unknown_run_ends_with_status_3_and_two_lines(start: Start) -> None:
     )
 
 
+def test_last_heartbeat_is_attempted_when_the_first_fails(
+    store: FolderStore, files: Path, start: Start
+) -> None:
+    corpus(files, 1, 3)
+    launch(store, files, 1)
+    folder = (store.root / heartbeat_key("run-1", "ann")).parent
+    folder.write_text("a file where the folder of heartbeats should be", encoding="utf-8")
+    status, said = ended(start("ann"))
+    assert status == 3
+    assert "Error: cannot write to" in said
+    assert "the last heartbeat was not written: cannot write to" in said
+
+
 def test_a_shard_whose_input_changed_fails_with_the_reason_and_the_others_are_done(
     store: FolderStore, files: Path, start: Start
 ) -> None:
