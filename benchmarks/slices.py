@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.formats.readers import Columns, Document, read_rows
+from tasks.formats.read import read_rows
+from tasks.formats.rows import Columns, Document
 from tasks.protocol.shard import Slice
 from tasks.stores.folder import FolderStore, version_of
 

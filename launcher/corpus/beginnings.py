@@ -11,7 +11,9 @@ from typing import BinaryIO
 from launcher.corpus.block_positions import map_concurrently, slice_of
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.errors import Problem
-from tasks.formats.readers import GZIP_ERRORS, Columns, decompressed, open_slice, repeated
+from tasks.formats.compression import GZIP_ERRORS, decompressed
+from tasks.formats.read import open_slice
+from tasks.formats.rows import Columns, repeated
 from tasks.formats.tables import BadTableError, Dialect, dialect_of, looks_like_utf16, open_table
 from tasks.stores.base import Store
 

@@ -15,7 +15,7 @@ from launcher.errors import NothingNew, Usage
 from launcher.format import plain
 from launcher.jobs.job import CorpusSource, Job
 from tasks.engines.tokenizer import load_tokenizer
-from tasks.formats.readers import Columns
+from tasks.formats.rows import Columns
 from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from launcher.errors import Problem
-from tasks.formats.readers import ZSTD_READ_BYTES
+from tasks.formats.compression import ZSTD_READ_BYTES
 
 ZSTD_FEED_BYTES = 64  # decompressed at once: the place is known only when the decompressor reads more
 

@@ -19,7 +19,8 @@ from launcher.corpus.profile import SampledBlock, Stratum
 from launcher.errors import Problem
 from tasks.engines.tokenizer import ChunkSpec, PieceTokenizer, split_texts
 from tasks.formats.parquet_reader import open_footer
-from tasks.formats.readers import BadRow, Columns, Document, ReadRow, read_rows
+from tasks.formats.read import read_rows
+from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.stores.base import Store
 
 READ_WHOLE_BYTES = 6 * 2**20  # as stored; a smaller corpus is read whole

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tasks.engines.base import Encoder, truncate_dimensions
 from tasks.engines.load import load_encoder
 from tasks.engines.tokenizer import split_texts
-from tasks.formats.readers import Document
+from tasks.formats.rows import Document
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store

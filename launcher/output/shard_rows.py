@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from launcher.output.id_hashes import contains, id_hash, sort_in_place
 from launcher.output.reembed import SampledRow
 from tasks.formats.quantize import dequantize
-from tasks.formats.readers import BadRow, ReadRow
+from tasks.formats.rows import BadRow, ReadRow
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store

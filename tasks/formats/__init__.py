@@ -2,9 +2,16 @@
 
 Imports: `protocol`, `engines`, `stores`, `errors`.
 
-readers: documents from Parquet, JSON Lines, CSV and text, with bad rows.
+read: opens the files of slices and reads their rows, whatever the format.
+rows: the row of a record: a document, or a bad row and why.
+compression: the plain bytes of compressed files.
+lines: rows of JSON Lines and of text.
+json_lines: the row of a line of JSON Lines.
+csv_rows: rows of CSV and TSV.
 tables: splits CSV and TSV into records, strictly.
+parquet_rows: rows of a slice of a Parquet file.
 parquet_reader: rows of a Parquet file, forward, kept open between slices.
+arrow_batch: rows of a batch of Arrow columns.
 prefetch: opens small files before their turn.
 vector_file: writes vectors in row groups.
 quantize: vectors in fewer bits, and back.

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from tasks.errors import Problem
-from tasks.formats.readers import open_slice
+from tasks.formats.read import open_slice
 from tasks.protocol.shard import Slice
 from tasks.stores.base import Store
 

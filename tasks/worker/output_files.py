@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.engines.base import Encoder, Vectors
-from tasks.formats.readers import BadRow
+from tasks.formats.rows import BadRow
 from tasks.formats.vector_file import VectorFileWriter
 from tasks.protocol.manifest import Header
 from tasks.worker.windows import ShardCounts, Window, bad_row, output_dimensions

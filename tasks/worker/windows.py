@@ -13,7 +13,8 @@ from tasks.engines.base import Encoder, piece_limit
 from tasks.engines.tokenizer import BadModel, ChunkSpec, PieceTokenizer, TextPieces, split_texts
 from tasks.formats.parquet_reader import OpenFile
 from tasks.formats.prefetch import prefetch
-from tasks.formats.readers import BadRow, Columns, Document, ReadRow, read_rows
+from tasks.formats.read import read_rows
+from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store

@@ -10,7 +10,7 @@ from launcher.corpus.listing import find_files
 from launcher.corpus.sampling import READ_WHOLE_BYTES, sample_corpus
 from launcher.errors import Problem
 from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
-from tasks.formats.readers import Columns
+from tasks.formats.rows import Columns
 from tasks.protocol.csv_format import CsvFormat
 
 

@@ -13,7 +13,7 @@ from launcher.corpus.sampling import sample_corpus
 from pricing.storage import vector_bytes
 from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
 from tasks.formats.quantize import DTYPES
-from tasks.formats.readers import Columns
+from tasks.formats.rows import Columns
 from tasks.formats.vector_file import VectorFileWriter
 from tasks.protocol.dtypes import Dtype
 from tests.support.runs import write_jsonl

@@ -33,7 +33,7 @@ from launcher.corpus.sampling import (
 )
 from launcher.errors import Problem
 from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
-from tasks.formats.readers import Columns
+from tasks.formats.rows import Columns
 from tasks.stores.folder import FolderStore
 from tests.support.runs import write_jsonl
 

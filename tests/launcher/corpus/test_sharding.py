@@ -18,7 +18,8 @@ from launcher.corpus.listing import Listing, find_files
 from launcher.corpus.profile import SampledBlock, Stratum
 from launcher.corpus.sampling import CorpusSample, read_footer
 from launcher.corpus.sharding import MAX_SLICES, cut_shards
-from tasks.formats.readers import Columns, Document, read_rows
+from tasks.formats.read import read_rows
+from tasks.formats.rows import Columns, Document
 from tasks.protocol.shard import SLAB, Shard, Slice
 from tasks.stores.folder import FolderStore
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.output.verify import SHOWN_FAULTS, VerifyReport, verify
-from tasks.formats.readers import BadRow
+from tasks.formats.rows import BadRow
 from tasks.formats.vector_file import VectorFileWriter, sha256_of
 from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.manifest import Header

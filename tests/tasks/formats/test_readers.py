@@ -19,7 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.formats.readers import MAX_TEXT_BYTES, BadRow, Columns, Document, ReadRow, decompressed, read_rows
+from tasks.formats.compression import decompressed
+from tasks.formats.read import read_rows
+from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, Document, ReadRow
 from tasks.protocol.shard import Kind, Slice
 from tasks.stores.base import ObjectChanged, StoreError
 from tasks.stores.folder import FolderStore

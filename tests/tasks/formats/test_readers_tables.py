@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.formats import tables
-from tasks.formats.readers import BadRow, Columns, Document, ReadRow, read_rows
+from tasks.formats.read import read_rows
+from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind, Slice
 from tasks.stores.folder import FolderStore

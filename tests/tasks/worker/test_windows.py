@@ -15,7 +15,7 @@ import pytest
 from tasks.engines.base import Vectors, embed, truncate_dimensions
 from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
 from tasks.engines.tokenizer import BadModel, ChunkSpec
-from tasks.formats.readers import BadRow
+from tasks.formats.rows import BadRow
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.folder import FolderStore

@@ -364,7 +364,7 @@ def test_a_part_reads_as_it_was_written() -> None:
 
 def test_window_is_split_between_documents() -> None:
     from tasks.engines.tokenizer import TextPieces
-    from tasks.formats.readers import BadRow, Document
+    from tasks.formats.rows import BadRow, Document
 
     window = Window()
     for n in range(6):

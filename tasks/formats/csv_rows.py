@@ -1,0 +1,38 @@
+"""Rows of CSV and TSV files. `tables` splits them into records. Holds one record at a time."""
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from tasks.formats.compression import GZIP_ERRORS
+from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreadable, repeated, row_of
+from tasks.formats.tables import BadTableError, Record, dialect_of, open_table
+from tasks.protocol.shard import Slice
+
+MAX_RECORD_CHARACTERS = 8 * MAX_TEXT_BYTES  # of a line of a table, and inside quotes: held in memory
+
+
+def csv_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
+    """The rows of a whole table; positions count records, and lines that are set aside."""
+    dialect = dialect_of(piece.kind, columns.csv)
+    text = io.TextIOWrapper(stream, dialect.encoding, errors="surrogateescape", newline="")
+    position = 0
+    try:
+        table = open_table(text, dialect, MAX_RECORD_CHARACTERS)
+        places = {name: table.names.index(name) for name in columns.names if name in table.names}
+        twice = {name: Unreadable("in more than one column") for name in repeated(table.names, columns)}
+        for found in table.records:
+            if isinstance(found, Record):
+                fields = {name: found.fields[place] for name, place in places.items()} | twice
+                yield row_of(piece.path, position, fields, columns)
+                position += 1
+                continue
+            for line in range(found.line, found.last + 1):
+                yield BadRow(piece.path, position, f"line {line}: {found.reason}")
+                position += 1
+    except BadTableError as error:
+        yield BadRow(piece.path, position, str(error))
+    except (*GZIP_ERRORS, OSError, UnicodeError) as error:
+        yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
+    finally:
+        text.detach()  # the caller closes the stream

@@ -1,0 +1,131 @@
+"""One row of the input: a Document, or a BadRow with its position and the reason why it cannot be embedded.
+
+`row_of` decides which. The readers of all formats make their rows here, so that the same values give the same row
+whatever the format.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from tasks.protocol.csv_format import CsvFormat
+
+MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined and not held in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One record. `position` counts rows in Parquet, records in CSV, else bytes of the (decompressed) file."""
+
+    id: str
+    text: str
+    file: str
+    position: int
+    kept: tuple[str | None, ...] = ()  # the values of `Columns.keep`
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be embedded, and why."""
+
+    file: str
+    position: int
+    reason: str
+    id: str | None = None
+
+
+ReadRow = Document | BadRow
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A value that could not be read. `why` completes "the id is"."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns or keys of text and id (None: file and position), and those that are stored with the vectors."""
+
+    text: str
+    id: str | None
+    keep: tuple[str, ...] = ()
+    csv: CsvFormat | None = None  # how tables are written, where the job says so
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns to read, each once."""
+        return tuple(dict.fromkeys((self.text, *([self.id] if self.id is not None else []), *self.keep)))
+
+
+def repeated(names: Sequence[str], columns: Columns) -> list[str]:
+    """The columns to read that a table has more than once."""
+    return [name for name in columns.names if names.count(name) > 1]
+
+
+def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns) -> ReadRow:
+    """The document of a row, or what is wrong with it."""
+    text = _decoded(record.get(columns.text))
+    identity = _decoded(record.get(columns.id)) if columns.id is not None else None
+    name = f"{file}#{position}" if columns.id is None else _identity(identity)
+    if name is None:
+        return BadRow(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
+    reason = _fault(text, columns.text)
+    kept = tuple(_kept(record.get(column)) for column in columns.keep) if reason is None else ()
+    if any(len(value or "") > MAX_TEXT_BYTES for value in kept):
+        reason = f"over-long: a column to keep has more than {MAX_TEXT_BYTES:,} characters"
+    if reason is None and _encodable(name):
+        return Document(id=name, text=text, file=file, position=position, kept=kept)
+    return BadRow(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
+
+
+def _kept(value: Any) -> str | None:
+    """A value as text: strings as they are, others as JSON, so that a column has one type over all files."""
+    if value is None or isinstance(value, Unreadable):
+        return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    elif not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return value.encode("utf-8", "replace").decode()
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def _identity(value: Any) -> str | None:
+    if isinstance(value, bool) or value == "" or value != value:  # noqa: PLR0124 - NaN is not an id
+        return None
+    return str(value) if isinstance(value, str | int | float | Decimal | UUID) else None
+
+
+def _fault(text: Any, column: str) -> str | None:
+    """Why this is not a text to embed; None when it is one."""
+    if text is None:
+        return f"no text: {column!r} is missing or null"
+    if not isinstance(text, str):
+        return f"not a string: {column!r} is {_shown(text)}"
+    if not text.strip():
+        return "no text: it is empty or blank"
+    if len(text) > MAX_TEXT_BYTES:
+        return f"over-long: {len(text):,} characters, at most {MAX_TEXT_BYTES:,}"
+    return None if _encodable(text) else "invalid UTF-8 in the text"
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Unreadable):
+        return value.why
+    return "missing or null" if value is None else f"{type(value).__name__} {repr(value)[:40]}"
