@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden schemas bench bench-plan bench-speed chaos e2e release clean
+.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden schemas lock bench bench-plan bench-speed chaos e2e release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,10 @@ golden: setup ## rewrite the golden files and show what changed
 schemas: setup ## rewrite docs/schemas from the types of the --json outputs and show what changed
 	@$(BIN)/python -m scripts.schemas
 	@git --no-pager diff --stat -- docs/schemas
+
+lock: setup ## pin again what rented machines install; UPGRADE=1 takes newer versions
+	@$(BIN)/python -m scripts.lock $(if $(UPGRADE),--upgrade)
+	@git --no-pager diff --stat -- tasks/requirements
 
 bench: setup ## measure engine, pipeline and ledger, and print JSON
 	@$(BIN)/python -m benchmarks

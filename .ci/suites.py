@@ -31,7 +31,7 @@ class Suite:
     always: bool = False
 
 
-FLEET = ("launcher/fleet/*", "tasks/skypilot_task.py", "tests/support/clusters/*")
+FLEET = ("launcher/fleet/*", "tasks/skypilot_task.py", "tasks/requirements/*", "tests/support/clusters/*")
 
 SUITES = (
     Suite(

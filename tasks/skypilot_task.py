@@ -6,7 +6,6 @@ names of secrets only: their values reach SkyPilot through the environment. Noth
 
 import hashlib
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,24 +25,9 @@ CLOUDS_WITHOUT_SPOT = (
     "slurm",
 )  # clouds without a spot option: there spot is a partition, which is part of the place
 
-# What the worker imports, by purpose. vLLM in the version that the tests run; it installs torch.
-COMMON = (
-    "msgspec>=0.19,<1",
-    "numpy>=1.26,<3",
-    "psutil>=5.9,<8",
-    "pyarrow>=17,<28",
-    "tokenizers>=0.20,<1",
-    "nvidia-ml-py>=12,<14",
-)
-ENGINES: Mapping[str, tuple[str, ...]] = {
-    "vllm": ("vllm==0.32.0",),
-    "torch": ("torch==2.13.0", "transformers>=4.48,<6", "safetensors>=0.4,<1"),
-    "hash": (),
-}
-STORES: Mapping[str, tuple[str, ...]] = {
-    "s3": ("boto3>=1.36,<2", "tenacity>=8.5,<10"),
-    "gs": ("google-cloud-storage>=2.18,<4", "tenacity>=8.5,<10"),
-}
+# The locks that a machine installs, by engine; `make lock` makes them from the .in files beside them.
+ENGINES = ("vllm", "torch", "hash")
+LOCKS = f"{HOME}/tasks/requirements".replace("~", "$HOME", 1)
 
 # SkyPilot's name of a GPU, when it differs from ours.
 ACCELERATORS = {"A100-40GB": "A100", "A6000": "RTXA6000", "RTX6000-Ada": "RTX6000-Ada", "A5000": "RTXA5000"}
@@ -93,13 +77,6 @@ class TaskSpec:
         default_factory=dict[str, str]
     )  # further environment variables, nothing secret
     secrets: tuple[str, ...] = ()  # names of environment variables
-
-
-def requirements(spec: TaskSpec) -> list[str]:
-    """The packages that setup installs."""
-    schemes = {url.partition("://")[0] for url in (spec.output, spec.corpus) if "://" in url}
-    stores = [need for scheme in sorted(schemes) for need in STORES.get(scheme, ())]
-    return list(dict.fromkeys((*COMMON, *stores, *ENGINES.get(spec.engine, ENGINES["vllm"]))))
 
 
 def machine_prefix(run: str) -> str:
@@ -227,15 +204,16 @@ def _envs(spec: TaskSpec, machine: str, offset: int) -> dict[str, str]:
     }
 
 
-def _folder(spec: TaskSpec) -> str:
-    """The folder of the environment that setup makes; its name depends on the packages, so an old one is not reused."""
-    digest = hashlib.blake2b("\n".join(requirements(spec)).encode(), digest_size=4).hexdigest()
-    return f'"$HOME/embedfleet/env-{digest}"'
+def _environment(spec: TaskSpec) -> str:
+    """The lines that name the lock and the folder of its environment, which is another for another lock."""
+    engine = spec.engine if spec.engine in ENGINES else "vllm"
+    return f"""lock="{LOCKS}/{engine}.txt"
+env="$HOME/embedfleet/env-$(sha256sum < "$lock" | cut -c 1-12)"
+"""
 
 
 def _setup(spec: TaskSpec) -> str:
-    """The script that makes the worker's environment. Idempotent."""
-    needs = " \\\n  ".join(shlex.quote(need) for need in requirements(spec))
+    """The script that makes the worker's environment from its lock: pinned versions, checked by hash. Idempotent."""
     if spec.prebuilt:
         return (
             "set -eu\n"
@@ -244,12 +222,10 @@ def _setup(spec: TaskSpec) -> str:
         )
     return f"""set -eu
 export PATH="$HOME/.local/bin:$PATH"
-env={_folder(spec)}
-if [ ! -e "$env/ready" ]; then
-  command -v uv >/dev/null || python3 -m pip install -q --user uv
+{_environment(spec)}if [ ! -e "$env/ready" ]; then
+  command -v uv >/dev/null || python3 -m pip install -q --user --require-hashes -r "{LOCKS}/uv.txt"
   uv venv -q --clear --python '>=3.11,<3.14' "$env"
-  uv pip install -q --python "$env/bin/python" \\
-  {needs}
+  uv pip install -q --python "$env/bin/python" --require-hashes -r "$lock"
   touch "$env/ready"
 fi
 """
@@ -257,12 +233,11 @@ fi
 
 def _run(spec: TaskSpec) -> str:
     """The script that starts the supervisor. Values from outside are in variables only, so no shell parses them."""
-    env = '"$EMBEDFLEET_ENV"' if spec.prebuilt else _folder(spec)
+    environment = 'env="$EMBEDFLEET_ENV"\n' if spec.prebuilt else _environment(spec)
     threads = ' \\\n  --threads "$EMBEDFLEET_THREADS"' if spec.threads else ""
     return f"""set -eu
 cd "$HOME/embedfleet"
-env={env}
-exec "$env/bin/python" -m tasks.supervisor \\
+{environment}exec "$env/bin/python" -m tasks.supervisor \\
   --store "$EMBEDFLEET_OUTPUT" \\
   --run "$EMBEDFLEET_RUN" \\
   --name "$EMBEDFLEET_MACHINE" \\

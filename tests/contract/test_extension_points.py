@@ -21,6 +21,7 @@ from pricing.provisioning import jobs_controller
 from pricing.sources.registry import SOURCES
 from pricing.storage import DISKS
 from pricing.validate import EXPECTED
+from scripts import lock
 from tasks import skypilot_task
 from tasks.protocol.manifest import Header
 from tasks.stores.open import open_store
@@ -31,6 +32,7 @@ from tests.support.paths import ROOT
 RENTED = [cloud for cloud in CLOUDS if cloud != "local"]
 # The command that removes a machine, of each cloud that is asked for machines by label.
 REMEDIES = {"aws": "aws ec2 terminate-instances", "gcp": "gcloud compute instances delete"}
+CLIENTS = {"s3": "boto3", "gs": "google-cloud-storage"}  # packages that open buckets, by scheme
 
 
 def instance(cloud: str) -> Instance:
@@ -98,7 +100,8 @@ def test_engine_can_be_predicted_fitted_and_installed(engine: str) -> None:
     assert engine in predict.ENGINES
     for table in (gpu_memory.BASE_GB, gpu_memory.BATCH_TOKENS, gpu_memory.LEAST_CAPABILITY):
         assert engine in table
-    assert skypilot_task.ENGINES[engine]
+    assert engine in skypilot_task.ENGINES
+    assert engine in lock.NAMES
 
 
 # --- stores
@@ -108,7 +111,8 @@ def test_engine_can_be_predicted_fitted_and_installed(engine: str) -> None:
 def test_bucket_scheme_can_be_opened_and_installed_on_machines(scheme: str) -> None:
     store = open_store(f"{scheme}://bucket/prefix")
     assert type(store).__module__.rpartition(".")[2] in KINDS
-    assert skypilot_task.STORES[scheme]
+    pins = (ROOT / "tasks" / "requirements" / "hash.txt").read_text(encoding="utf-8")
+    assert f"\n{CLIENTS[scheme]}==" in pins
 
 
 # --- how vectors are stored

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.skypilot_task import (
-    COMMON,
+    ENGINES,
     Place,
     TaskSpec,
     by_price,
@@ -26,7 +26,6 @@ from tasks.skypilot_task import (
     machine_name,
     machine_prefix,
     machine_task,
-    requirements,
     to_yaml,
 )
 from tests.support.paths import GOLDEN, ROOT
@@ -181,12 +180,13 @@ def test_a_secret_is_in_the_task_by_name_only(monkeypatch: pytest.MonkeyPatch) -
 # --- setup
 
 
-def test_setup_installs_what_the_engine_and_the_stores_need_and_no_more() -> None:
-    hashing = replace(RECIPE, engine="hash", output="/shared/out", corpus="gs://bucket/in")
-    assert any(need.startswith("vllm==") for need in requirements(RECIPE))
-    assert any(need.startswith("boto3") for need in requirements(RECIPE))
-    assert not [need for need in requirements(hashing) if need.startswith(("vllm", "torch", "boto3"))]
-    assert any(need.startswith("google-cloud-storage") for need in requirements(hashing))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_setup_installs_the_lock_of_the_engine_and_nothing_else(engine: str) -> None:
+    script = machine_task(replace(RECIPE, engine=engine))["setup"]
+    assert f'lock="$HOME/embedfleet/tasks/requirements/{engine}.txt"' in script
+    installs = [line for line in script.splitlines() if "pip install" in line]
+    assert len(installs) == 2
+    assert all("--require-hashes -r" in line for line in installs)
 
 
 def test_setup_installs_every_library_that_a_worker_imports() -> None:
@@ -200,7 +200,8 @@ names = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"tas
 print(*sorted({found.lower() for name in names for found in of.get(name, ())}))
 """
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    installed = {re.split("[<>=]", need)[0] for need in COMMON}
+    common = (ROOT / "tasks" / "requirements" / "common.in").read_text().splitlines()
+    installed = {re.split("[<>=]", need)[0] for need in common}
     optional = {"cloudpickle", "typing_extensions"}  # pyarrow and numpy import them where they are installed
     assert set(found.stdout.split()) - optional <= installed
     assert "msgspec" in found.stdout
@@ -210,17 +211,19 @@ def test_only_the_tasks_package_is_copied_to_a_machine() -> None:
     assert machine_task(RECIPE)["file_mounts"] == {"~/embedfleet/tasks": "/usr/lib/embedfleet/tasks"}
 
 
-def test_setup_is_idempotent(tmp_path: Path) -> None:
-    log = tool(tmp_path, "uv")
+def test_setup_is_idempotent_and_a_new_lock_makes_a_new_environment(tmp_path: Path) -> None:
+    log = tool(tmp_path, "uv", 'if [ "$1" = venv ]; then mkdir -p "${@: -1}"; fi')
+    requirements = tmp_path / "embedfleet" / "tasks" / "requirements"
+    requirements.mkdir(parents=True)
     script = machine_task(RECIPE)["setup"]
     env = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
-    folder = next(line for line in script.splitlines() if line.startswith("env=")).split("/")[-1].strip('"')
-    (tmp_path / "embedfleet" / folder).mkdir(parents=True)
-    for _ in range(2):
+    for pin in ("vllm==1", "vllm==1", "vllm==2"):
+        (requirements / "vllm.txt").write_text(pin)
         subprocess.run(["bash", "-c", script], env=env, check=True, cwd=tmp_path)
-    calls = log.read_text().split("\n\n")
-    assert [call.split("\n")[0] for call in calls if call] == ["venv", "pip"]
-    assert calls[1].split("\n")[-1] == "vllm==0.32.0"
+    calls = [call.split("\n") for call in log.read_text().split("\n\n") if call]
+    assert [call[0] for call in calls] == ["venv", "pip", "venv", "pip"]
+    assert calls[1][-3:] == ["--require-hashes", "-r", str(requirements / "vllm.txt")]
+    assert calls[0][-1] != calls[2][-1]
 
 
 # --- what a shell makes of it
