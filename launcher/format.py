@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import floor, log10
 
+from tasks.printable import plain as plain  # noqa: PLC0414 - foreign text is shown by way of this module, too
+
 CENT, SMALL = Decimal("0.01"), Decimal("0.0001")
 
 
@@ -82,11 +84,6 @@ def size(amount: float | None) -> str:
 def utc_time(moment: datetime) -> str:
     """A UTC time, to the second."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def plain(text: object) -> str:
-    """Foreign text with control characters replaced: it cannot move a cursor, start a line or break an encoding."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 def percent(part: float, whole: float) -> str:

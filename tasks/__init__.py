@@ -4,6 +4,7 @@ Imports: the standard library, and what `skypilot_task.COMMON` installs; never `
 
 clock: the current time.
 errors: `Problem`, the base of all errors for users.
+printable: foreign text with its control characters escaped, for terminals and logs.
 stores: the object store interface and its implementations.
 protocol: what launcher and workers tell each other through the store.
 engines: models that turn pieces of token ids into vectors.

@@ -7,6 +7,7 @@ __main__: `python -m launcher.cli`, the command line without its console script.
 main: entry point; runs a command and turns a Problem into two lines and an exit status.
 options: every command, its options, and the module that carries it out.
 option_types: what the options' values are read as: dollars, seconds, names, times.
+streams: stdout and stderr that are closed, or whose encoding lacks our characters.
 console: print results, messages and progress bars.
 documents: what some commands print with --json.
 progress: the progress line of a run that is being driven.

@@ -4,13 +4,16 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
+from launcher.cli.streams import writing_output
 from launcher.documents.encode import json_value
+from tasks.printable import plain_lines
 
 Document = TypeVar("Document")
 
@@ -21,18 +24,47 @@ def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any 
     """Print a result, a document or a JSON value, to `stream` (default stdout): as JSON, or what `render` makes of it."""
     stream = stream or sys.stdout
     if as_json:
-        print(json.dumps(json_value(body), indent=1), file=stream)
+        with writing_output():
+            print(json.dumps(json_value(body), indent=1), file=stream)
         return
     # A reader that closes our stderr must not end the work; one that closes our stdout has what it wants.
     closed = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()
-    with closed:
-        Console(file=stream, width=None if stream.isatty() else WIDTH).print(render(body))
+    with closed, writing_output():
+        console(stream, width=None if stream.isatty() else WIDTH).print(render(body))
+
+
+def show_text(text: str) -> None:
+    """Print a result that is text already to stdout, without control characters but line breaks."""
+    with writing_output():
+        print(plain_lines(text), end="")  # noqa: T201 - the data
+
+
+def console(stream: TextIO, width: int | None = None) -> Console:
+    """Make a console to print on that reads no markup in text and passes on no control character of it."""
+    return _PlainConsole(file=stream, width=width, markup=False, emoji=False)
+
+
+class _PlainConsole(Console):
+    """A console whose own control codes are the only ones: foreign text may hold others."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Escape control characters in whatever is rendered. Reports escape them before, so that columns stay even."""
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable() or (shown := plain_lines(text)) == text:
+                yield segment
+            else:
+                yield Segment(shown, segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Leave a reader that has gone to `main`, as for any other output."""
+        raise BrokenPipeError
 
 
 def say(text: str) -> None:
     """Print one line about what is being done, to stderr."""
     with contextlib.suppress(BrokenPipeError):  # a reader that closes our stderr must not end the work
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the edge
+        print(plain_lines(text), file=sys.stderr, flush=True)  # noqa: T201 - the edge
 
 
 def follow(bodies: Iterable[Document], render: Callable[[Document], Any], *, as_json: bool) -> None:
@@ -41,12 +73,12 @@ def follow(bodies: Iterable[Document], render: Callable[[Document], Any], *, as_
         for body in bodies:
             print(json.dumps(json_value(body)), flush=True)  # noqa: T201 - the data
         return
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    if not console.is_terminal:
+    screen = console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
+    if not screen.is_terminal:
         for body in bodies:
-            console.print(render(body))
+            screen.print(render(body))
         return
-    with Live(console=console, auto_refresh=False) as live:
+    with Live(console=screen, auto_refresh=False) as live:
         for body in bodies:
             live.update(render(body), refresh=True)
 
@@ -57,8 +89,13 @@ def steps(what: str) -> Generator[Callable[[int, int], None], None, None]:
 
     Yields a function that takes how many steps are done and how many there are.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(sys.stderr), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
 
         def step(done: int, total: int) -> None:

@@ -6,7 +6,7 @@ nothing; the only thing that it writes is one small object, to test the store's 
 
 import argparse
 
-from launcher.cli.console import show
+from launcher.cli.console import show, show_text
 from launcher.diagnostics import cloud_checks
 from launcher.diagnostics.checks import checks_text, to_json, worst
 from launcher.diagnostics.local_checks import (
@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(to_json(found), checks_text, as_json=True)
     else:
-        print(checks_text(found))  # noqa: T201 - the data
+        show_text(f"{checks_text(found)}\n")
     return FAILED if worst(found) == "fail" else 0

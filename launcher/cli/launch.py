@@ -7,14 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 
 from launcher.cli.confirm import check_max_cost, confirm_cost, dry_run_text
-from launcher.cli.console import say, show
+from launcher.cli.console import say, show, show_text
 from launcher.cli.drive import drive_to_end
 from launcher.cli.plan import plan_options
 from launcher.corpus.inspect import output_path
 from launcher.costs.run_costs import budget_status_of
 from launcher.errors import Problem
 from launcher.files import read
-from launcher.fleet.create_run import create_run, unchanged_corpus
+from launcher.fleet.create_run import check_unchanged_model, create_run, unchanged_corpus
 from launcher.fleet.notifications import current_budget
 from launcher.fleet.provisioner import check_access, is_rented, task_specs
 from launcher.fleet.task_specs import check_reachable
@@ -34,7 +34,7 @@ def launch(arguments: Namespace) -> int:
     """Check the plan against the corpus, ask before renting, create the run, and drive it to its end."""
     plan, job, base = _planned(arguments)
     if arguments.dry_run:
-        print(dry_run_text(plan, task_specs(plan, output_path(job, base), arguments.secret)), end="")  # noqa: T201 - the data
+        show_text(dry_run_text(plan, task_specs(plan, output_path(job, base), arguments.secret)))
         return 0
     if plan.work.corpus is None:
         raise Problem(
@@ -42,6 +42,7 @@ def launch(arguments: Namespace) -> int:
         )
     if is_rented(plan):
         check_reachable(plan, output_path(job, base))
+    check_unchanged_model(plan)
     unchanged_corpus(plan, job, base)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         run = ledger.runs.get(plan.run)

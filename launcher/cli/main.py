@@ -5,8 +5,8 @@ other exception is a bug and keeps its traceback.
 """
 
 import argparse
+import contextlib
 import importlib
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,9 @@ from typing import Any, NoReturn, cast
 
 from launcher import __version__
 from launcher.cli.options import COMMANDS, Handler, add_commands
+from launcher.cli.streams import discard, flush_streams, prepare_streams, unwritten
 from launcher.errors import NothingNew, Problem
+from tasks.printable import plain
 
 DESCRIPTION = (
     "Embed a large corpus: plan it before it costs anything, recover lost workers, account for every dollar."
@@ -33,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         near = get_close_matches(wrong[1], COMMANDS, n=1) if wrong else []
         if wrong and near:
             message = f"no command {wrong[1]!r}; did you mean {near[0]}?"
-        print(f"Error: {message}\nTry: {self.prog} --help", file=sys.stderr)  # noqa: T201 - this is the edge
+        print(f"Error: {plain(message)}\nTry: {self.prog} --help", file=sys.stderr)  # noqa: T201 - the edge
         raise SystemExit(2)
 
 
@@ -83,21 +85,42 @@ def parser() -> Parser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. `words` are the arguments (default: `sys.argv`)."""
+    prepare_streams()
+    try:
+        status = _run(words)
+    except SystemExit as end:  # of argparse: --help, --version or a usage error
+        flush_streams()
+        raise end from None
+    failed = flush_streams()
+    if failed is None or isinstance(failed, BrokenPipeError):  # a reader that has left has what it wants
+        return status
+    problem = unwritten(failed)
+    _print_last(problem.two_lines())
+    return status or problem.code
+
+
+def _run(words: Sequence[str] | None) -> int:
     try:
         arguments = parser().parse_args(words)
         return command_of(arguments.command)(arguments)
     except NothingNew as done:
-        print(f"{done}\n{done.hint}", file=sys.stderr)  # noqa: T201 - this is the edge
+        _print_last(f"{plain(done)}\n{plain(done.hint)}")
         return done.code
     except Problem as problem:
-        print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - this is the edge
+        _print_last(problem.two_lines())
         return problem.code
     except KeyboardInterrupt:
-        print("Error: interrupted\nTry: embedfleet status shows what still runs", file=sys.stderr)  # noqa: T201
+        _print_last("Error: interrupted\nTry: embedfleet status shows what still runs")
         return 130
     except BrokenPipeError:  # the reader of our output closed it early
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 0
+
+
+def _print_last(text: str) -> None:
+    """Print the last words of a command to stderr, which may be closed."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)  # noqa: T201 - this is the edge
 
 
 def command_of(command: str) -> Handler:

@@ -10,10 +10,9 @@ from collections.abc import Callable, Generator
 from datetime import datetime
 from decimal import Decimal
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from launcher.cli.console import say
+from launcher.cli.console import console, say
 from launcher.fleet.progress import ProgressSnapshot
 from launcher.format import compact, duration, money, rate
 from launcher.planning.saved_plan import SavedPlan
@@ -65,8 +64,8 @@ def screen(plan: SavedPlan) -> Generator[Callable[[ProgressSnapshot], None], Non
 
         yield print_now
         return
-    columns = (BarColumn(24), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    columns = (BarColumn(24), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console(sys.stderr)) as bar:
         task = bar.add_task("starting", total=None)
 
         def draw(snapshot: ProgressSnapshot) -> None:

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from launcher.cli.bill_files import read_bill
-from launcher.cli.console import say, show
+from launcher.cli.console import say, show, show_text
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.option_types import moment
 from launcher.costs.daily import cost_by_day
@@ -49,9 +49,9 @@ def report(arguments: Namespace) -> int:
     page: Path = arguments.html or arguments.runs / run.id / "report.html"
     write(page, report_page(document))
     if arguments.csv:
-        print(to_csv(found), end="")  # noqa: T201 - the data
+        show_text(to_csv(found))
     elif arguments.md:
-        print(report_md(document), end="")  # noqa: T201
+        show_text(report_md(document))
     else:
         show(document, report_text, as_json=arguments.json)
     say(f"report: {page}")
@@ -86,7 +86,7 @@ def _all(arguments: Namespace) -> int:
     with existing_ledger(arguments) as ledger:
         document = list_runs(ledger, arguments.since and moment(arguments.since, utc()), utc())
     if arguments.md:
-        print(run_list_md(document), end="")  # noqa: T201
+        show_text(run_list_md(document))
     else:
         show(document, run_list_text, as_json=arguments.json)
     if arguments.html:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import yaml
 
 from launcher.errors import Usage
+from launcher.format import plain
 
 MAX_DEPTH = 12  # levels; a job needs six, and a deeper file is an accident or an attack
 EXCERPT_CHARACTERS = 40  # characters of a value in a message
@@ -70,8 +71,11 @@ class Mistake:
 class BadJob(Usage):
     """The job file is wrong. `mistakes` are all of its mistakes, in the order of their lines."""
 
+    multiline = True
+
     def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(sorted(mistakes, key=lambda m: m.line))
+        where = plain(where)
         said = [
             f"{where}:{m.line}: {m.key}: {m.what}" if m.key else f"{where}:{m.line}: {m.what}"
             for m in self.mistakes

@@ -14,6 +14,7 @@ from io import StringIO
 from launcher.costs.cloud_bill import RUN_TAG
 from launcher.costs.daily import PROVIDERS, service_name, split_by_day
 from launcher.costs.spend import OtherCharge
+from launcher.format import plain
 from launcher.money import SECONDS_PER_HOUR, amount_text
 from launcher.reports.report import Report
 
@@ -26,7 +27,7 @@ COLUMNS = (
     *("ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "SkuId", "Tags"),
 )
 CATEGORIES = {"storage": "Storage", "requests": "Storage", "egress": "Networking"}
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet reads as the start of a formula
+RISKY = ("=", "+", "-", "@")  # what a spreadsheet reads as the start of a formula
 
 
 def to_csv(report: Report) -> str:
@@ -120,8 +121,9 @@ def _moment(at: datetime) -> str:
 
 
 def _safe(cell: str) -> str:
-    """Text that a spreadsheet does not run as a formula; a number may be negative."""
-    if cell.startswith(RISKY) and not _is_number(cell):
+    """Text that neither a spreadsheet runs as a formula nor a terminal as a command; a number may be negative."""
+    cell = plain(cell)
+    if cell.lstrip().startswith(RISKY) and not _is_number(cell):
         return f"'{cell}"
     return cell
 

@@ -23,6 +23,7 @@ from tasks.engines.base import Encoder, piece_limit
 from tasks.engines.load import load_encoder
 from tasks.engines.tokenizer import HASH_MODEL, ChunkSpec, split_texts
 from tasks.errors import Problem
+from tasks.printable import log_in_utf8
 from tasks.worker.windows import WINDOW_TOKENS
 
 STRETCH_SECONDS = 0.7  # of one measurement, at least
@@ -112,6 +113,7 @@ def ceiling(encoder: Encoder, seconds: float) -> dict[str, Any]:
 
 def main() -> int:
     """Run one probe; the exit status."""
+    log_in_utf8()
     parser = argparse.ArgumentParser(prog="python -m tasks.probe")
     parser.add_argument("--model", required=True)
     parser.add_argument("--engine", default="auto")
@@ -137,7 +139,7 @@ def main() -> int:
         sys.stdin.readline()
         found = measure(encoder, ids, arguments.seconds)
     except Problem as problem:
-        print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr)  # noqa: T201 - its own stderr
+        print(problem.two_lines(), file=sys.stderr)  # noqa: T201 - its own stderr
         return 3
     found["tokens_per_text"] = sum(map(len, ids)) / max(1, len(order["texts"]))
     found["given"] = sorted(Counter(map(len, ids)).items())  # a short measurement embeds only some of them

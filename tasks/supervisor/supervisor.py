@@ -34,6 +34,7 @@ from uuid import uuid4
 
 from tasks.clock import utc
 from tasks.errors import Problem
+from tasks.printable import log_in_utf8, plain
 from tasks.protocol import crash_marker, heartbeat, keys
 from tasks.protocol.control import watch
 from tasks.protocol.exit_codes import MUST_ACT
@@ -280,7 +281,7 @@ class Supervisor:
     def log(self, text: str, name: str = "supervisor") -> None:
         """One line of the log."""
         with self.lock, contextlib.suppress(OSError, ValueError):  # the log may be closed
-            print(f"{name} | {text}", flush=True)  # noqa: T201 - the machine's log
+            print(f"{name} | {plain(text)}", flush=True)  # noqa: T201 - the machine's log
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGUSR1:
@@ -370,6 +371,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
 
 def main() -> int:
     """Supervise this machine's workers; the exit status."""
+    log_in_utf8()
     arguments, rest = _arguments()
     if "://" not in arguments.store:
         arguments.store = str(Path(arguments.store).absolute())  # a worker has another working directory
@@ -396,5 +398,5 @@ def main() -> int:
     except Problem as found:
         status, problem = MUST_ACT, found
     if problem:
-        print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
+        print(problem.two_lines(), file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
     return status

@@ -23,6 +23,8 @@ from tasks.clock import utc
 from tasks.engines.base import Encoder
 from tasks.engines.load import load_encoder
 from tasks.errors import Problem
+from tasks.models.fingerprint import pinned
+from tasks.printable import log_in_utf8, plain
 from tasks.protocol import manifest
 from tasks.protocol.exit_codes import MUST_ACT
 from tasks.protocol.heartbeat import Heartbeat
@@ -168,6 +170,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Run one worker; the exit status."""
+    log_in_utf8()
     arguments = _arguments()
     signals = Signals()
     signals.listen()
@@ -186,7 +189,7 @@ def main() -> int:
         return 0
     except Problem as problem:
         signals.ignore_further()
-        print(f"Error: {problem}\nTry: {problem.hint}", file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
+        print(problem.two_lines(), file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
         _last_heartbeat(heartbeat, "failed", str(problem))
         return MUST_ACT
     _last_heartbeat(heartbeat, "done", None)
@@ -212,12 +215,13 @@ def _work(
     """Load the engine and work until the run is done or the worker is told to end."""
     encoder = load_encoder(
         arguments.engine or header.engine,
-        header.model,
+        pinned(header.model, header.model_fingerprint),
         arguments.threads,
         remote_code=header.remote_code,
         tokens=header.tokens,
     )
     pulse = heartbeat.heartbeat
+    pulse.model_fingerprint = header.model_fingerprint
     pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
     pulse.ready = utc()
     shards = max(1, header.shards)
@@ -250,7 +254,7 @@ def _watch_for_preemption(
         return None
 
     def say(text: str) -> None:
-        print(text, flush=True)  # noqa: T201 - the worker's log
+        print(plain(text), flush=True)  # noqa: T201 - the worker's log
 
     def warn(why: str, seconds: float) -> None:
         say(f"{why} in {seconds:.0f} s")
@@ -277,4 +281,4 @@ def _last_heartbeat(heartbeat: HeartbeatWriter | None, state: str, error: str | 
     try:
         heartbeat.write_now()
     except Problem as problem:
-        print(f"the last heartbeat was not written: {problem}", file=sys.stderr)  # noqa: T201
+        print(f"the last heartbeat was not written: {plain(problem)}", file=sys.stderr)  # noqa: T201

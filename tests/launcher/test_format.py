@@ -14,7 +14,6 @@ from launcher.format import (
     duration,
     money,
     percent,
-    plain,
     plural,
     rate,
     relative_change,
@@ -115,14 +114,6 @@ def test_compact_number_has_a_suffix(n: float, text: str) -> None:
 )  # fmt: skip
 def test_axis_dollars_above_zero_are_never_zero(usd: float, text: str) -> None:
     assert axis_dollars(usd) == text
-
-
-def test_plain_replaces_control_characters() -> None:
-    assert plain("a\x1b[2Jb\nc\u202ed") == "a�[2Jb�c�d"
-
-
-def test_plain_keeps_letters_of_every_script() -> None:
-    assert plain("naïve 評論 обзор") == "naïve 評論 обзор"
 
 
 @pytest.mark.parametrize(("n", "text"), [(0, "0 machines"), (1, "1 machine"), (1_200, "1,200 machines")])

@@ -1,0 +1,97 @@
+"""Standard output and standard error as any command finds them: closed, or in an encoding that lacks our characters.
+
+Imports little, because every command line starts here.
+"""
+
+import codecs
+import contextlib
+import os
+import sys
+from collections.abc import Generator
+from io import TextIOWrapper
+from typing import TextIO
+
+from launcher.errors import Problem
+
+ASCII_OF = {
+    "\N{HORIZONTAL ELLIPSIS}": "...",
+    "\N{EN DASH}": "-",
+    "\N{EM DASH}": "-",
+    "\N{MINUS SIGN}": "-",
+    "\N{MULTIPLICATION SIGN}": "x",
+    "\N{MIDDLE DOT}": "-",
+    "\N{BULLET}": "*",
+    "\N{RIGHTWARDS ARROW}": "->",
+    "\N{GREATER-THAN OR EQUAL TO}": ">=",
+    "\N{BLACK SQUARE}": "#",
+    "\N{NO-BREAK SPACE}": " ",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+}
+ERRORS = "embedfleet-nearest"  # the name of our handler of characters that an encoding lacks
+
+
+def prepare_streams() -> None:
+    """Make both streams writable whatever their encoding: a character that it lacks is replaced or escaped."""
+    codecs.register_error(ERRORS, _nearest)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the shell closed it: >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - to the end
+        elif isinstance(stream, TextIOWrapper) and stream.errors != ERRORS:
+            stream.reconfigure(errors=ERRORS)
+
+
+@contextlib.contextmanager
+def writing_output() -> Generator[None, None, None]:
+    """Turn the error of a full disk into a Problem. A reader that has left stays a BrokenPipeError.
+
+    Raises:
+        Problem: standard output cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(sys.stdout)
+        raise unwritten(error) from error
+
+
+def unwritten(error: OSError) -> Problem:
+    """The error for output that cannot be written."""
+    return Problem(
+        f"cannot write the output: {error.strerror or error}", hint="free some space, or send it elsewhere"
+    )
+
+
+def flush_streams() -> OSError | None:
+    """Write what is buffered; return the error of standard output if it cannot be written.
+
+    After an error the stream leads to nowhere, so that the interpreter's own flush at its end has nothing to say.
+    """
+    found: OSError | None = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            found = found or (error if stream is sys.stdout else None)
+            discard(stream)
+    return found
+
+
+def discard(stream: TextIO) -> None:
+    """Let what is written to this stream from now on vanish."""
+    with contextlib.suppress(ValueError, OSError):  # it is closed, or has no number, as in a test
+        number = stream.fileno()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, number)
+        os.close(null)
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    """The nearest ASCII characters for the first that cannot be encoded, else its escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    first = error.object[error.start]
+    return ASCII_OF.get(first) or first.encode("unicode_escape").decode(), error.start + 1
