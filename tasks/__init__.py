@@ -8,6 +8,7 @@ printable: foreign text with its control characters escaped, for terminals and l
 stores: the object store interface and its implementations.
 protocol: what launcher and workers tell each other through the store.
 engines: models that turn pieces of token ids into vectors.
+models: what the files of a model say of it, and its tokenizer.
 formats: reading documents and writing vectors.
 worker: one process that claims shards and embeds them.
 supervisor: starts the workers of a machine and restarts those that crash.
