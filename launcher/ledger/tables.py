@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from types import NoneType, UnionType
-from typing import Any, Generic, LiteralString, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, LiteralString, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from launcher.ledger.records import (
     BudgetLimit,
@@ -184,7 +184,7 @@ def _columns(record: type, *, optional: bool = False) -> tuple[Column, ...]:
 
 def _column(name: str, hint: Any, optional: bool) -> Column:
     kinds = [hint]
-    if isinstance(hint, UnionType):
+    if get_origin(hint) in (Union, UnionType):
         kinds = [kind for kind in get_args(hint) if kind is not NoneType]
         optional = optional or len(kinds) < len(get_args(hint))
     (kind,) = kinds

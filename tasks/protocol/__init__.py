@@ -1,9 +1,10 @@
 """The protocol: every object and name by which launcher and workers communicate through the store.
 
-Imports: `stores`, `clock`, `errors`. `keys`, `shard`, `receipt`, `worker_names` and `documents` are pure.
+Imports: `stores`, `clock`, `errors`. `keys`, `shard`, `receipt`, `worker_names`, `documents` and `bounds` are pure.
 
 keys: every object key of an output path, in one page.
-documents: JSON documents as typed values, both directions.
+documents: JSON documents as typed values, both directions: the border at which all of them are parsed.
+bounds: bounds of the numbers, moments and names in a document.
 shard: a slice of the corpus and its id.
 manifest: how to embed, and every shard, written once.
 lease: who may work on a shard; renewal, generations and crashes.

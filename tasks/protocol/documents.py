@@ -1,18 +1,27 @@
 """JSON documents of the protocol: bytes in the store on one side, typed dataclasses on the other.
 
-Fields that this version does not know are ignored, so that a newer version may add some. A missing field without a
-default, or one of another type, makes a document unreadable. Pure.
+This is the one border at which a document is parsed: whatever its bytes are, a caller gets a typed value that is within
+the bounds of `tasks.protocol.bounds`, or a `BadDocument` that says why not. Fields that this version does not know are
+ignored, so that a newer version may add some. A missing field without a default, one of another type, or one that is
+given twice makes a document unreadable. Pure.
 """
 
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
 from tasks.errors import Problem
+from tasks.protocol.bounds import out_of_bounds
+
+MAX_DOCUMENT_BYTES = (
+    64 * 2**20
+)  # the largest of ours, the list of a million earlier shards, takes a third of this
+WHY_CHARACTERS = 200  # of a reason that quotes the document
 
 Document = TypeVar("Document")
 
@@ -73,14 +82,25 @@ def decode(body: bytes | str, kind: type[Document], what: str, schema: str | Non
         OtherSchema: it does not say that it is of this schema.
         BadDocument: it is not JSON, or not of these fields.
     """
-    try:
-        # Not by msgspec.json: file names that are not UTF-8 are lone surrogates here, which it refuses.
-        found: Any = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadDocument(f"not {what}: {error}") from error
+    found = parse(body, what)
     if schema is not None and convert(found, _Tagged, what).schema != schema:
         raise OtherSchema(f"not {what} of schema {schema}")
     return convert(found, kind, what)
+
+
+def parse(body: bytes | str, what: str) -> Any:
+    """The JSON value of these bytes, without the NaN and Infinity of Python, and with no key twice in an object.
+
+    Raises:
+        BadDocument: it is not such JSON, or larger than any document of ours.
+    """
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise BadDocument(f"not {what}: it has {len(body):,} bytes")
+    try:
+        # Not by msgspec.json: file names that are not UTF-8 are lone surrogates here, which it refuses.
+        return json.loads(body, parse_constant=_no_number, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise BadDocument(f"not {what}: {str(error)[:WHY_CHARACTERS]}") from error
 
 
 def convert(found: object, kind: type[Document], what: str) -> Document:
@@ -90,6 +110,21 @@ def convert(found: object, kind: type[Document], what: str) -> Document:
         BadDocument: it is not of these fields.
     """
     try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        raise BadDocument(f"not {what}: {error}") from error
+        document = msgspec.convert(found, kind)
+    except (msgspec.ValidationError, RecursionError, OverflowError) as error:
+        raise BadDocument(f"not {what}: {str(error)[:WHY_CHARACTERS]}") from error
+    if why := out_of_bounds(msgspec.to_builtins(document, builtin_types=(datetime, Decimal))):
+        raise BadDocument(f"not {what}: {why}")
+    return document
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is given twice")
+    return found

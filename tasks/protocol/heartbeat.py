@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tasks.protocol import documents
+from tasks.protocol.bounds import Count, Name, Seconds
 
 SCHEMA = "embedfleet/worker/2"
 NOT_YET = datetime.min.replace(tzinfo=UTC)  # the time of a heartbeat that was never written
@@ -16,18 +17,18 @@ NOT_YET = datetime.min.replace(tzinfo=UTC)  # the time of a heartbeat that was n
 class HeldLease(NamedTuple):
     """A lease that a worker holds, an array in JSON. `claimed` is by the worker's clock."""
 
-    slab: str
-    shard: str
-    generation: int
+    slab: Name
+    shard: Name
+    generation: Count
     claimed: datetime
 
 
 class ReturnedLease(NamedTuple):
     """A lease that ended without a receipt, with the time of its end: that time was paid for."""
 
-    slab: str
-    shard: str
-    generation: int
+    slab: Name
+    shard: Name
+    generation: Count
     claimed: datetime
     returned: datetime
 
@@ -36,10 +37,10 @@ class ReturnedLease(NamedTuple):
 class Heartbeat:
     """A worker's state. Times are by its own clock; tokens and seconds are since it was ready."""
 
-    run: str
-    worker: str
+    run: Name
+    worker: Name
     host: str
-    pid: int
+    pid: Count
     started: datetime
     state: str = "starting"  # starting, working, waiting, leaving, done, stopped, failed, lost
     ready: datetime | None = None
@@ -49,11 +50,13 @@ class Heartbeat:
     dtype: str | None = None
     leases: list[HeldLease] = field(default_factory=list[HeldLease])
     returned: list[ReturnedLease] = field(default_factory=list[ReturnedLease])
-    shards: int = 0  # with a receipt by this worker
-    tokens: int = 0  # of those shards
-    seconds: float = 0.0
-    stages: dict[str, float] = field(default_factory=dict[str, float])  # seconds: `tasks.worker.stage_timer`
-    recent: float | None = None  # tokens per second over about the last minute
+    shards: Count = 0  # with a receipt by this worker
+    tokens: Count = 0  # of those shards
+    seconds: Seconds = 0.0
+    stages: dict[str, Seconds] = field(
+        default_factory=dict[str, float]
+    )  # seconds: `tasks.worker.stage_timer`
+    recent: Seconds | None = None  # tokens per second over about the last minute
     # seconds, tokens and engine_seconds of the first minute of work
     first_minute: dict[str, int | float] | None = None
     machine: dict[str, int | float | str | None] = field(

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from tasks.protocol import documents
+from tasks.protocol.bounds import Name
 from tasks.protocol.keys import lease_key, leases_prefix, receipts_prefix
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Entry, Store, create_once, list_all, read
@@ -34,8 +35,8 @@ MAX_CRASHES = 3  # processes that may die of one shard; then it is set aside
 class LeaseBody:
     """A lease that is held, as the store holds it: its key says the rest."""
 
-    worker: str
-    nonce: str
+    worker: Name
+    nonce: Name
     claimed: datetime
 
 

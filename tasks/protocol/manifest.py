@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tasks.errors import Problem
 from tasks.protocol import documents
+from tasks.protocol.bounds import Count, Lifetime, Name, Positive
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.keys import manifest_header_key, manifest_slab_key
@@ -23,19 +24,19 @@ SCHEMA = "embedfleet/manifest/2"
 class Header:
     """How a run reads, embeds and writes: all that a worker needs besides its shards."""
 
-    run: str
+    run: Name
     corpus: str  # root of the input files
     text: str  # column or key of the text
     id: str | None  # column or key of the document's id; None: file and position
     model: str  # a local folder, a hub id, or `hash`
     engine: str  # auto, vllm, torch, hash
     prompt: str  # put before every text
-    tokens: int | None  # longest chunk, special tokens included; None: the model's own maximum
-    overlap: int | None  # tokens shared by neighbouring chunks; None: truncate, one chunk a document
+    tokens: Positive | None  # longest chunk, special tokens included; None: the model's own maximum
+    overlap: Count | None  # tokens shared by neighbouring chunks; None: truncate, one chunk a document
     dtype: Dtype
-    dimensions: int | None  # leading dimensions kept and renormalised (Matryoshka); None: all
-    ttl: float  # seconds a lease lasts without renewal
-    shards: int
+    dimensions: Positive | None  # leading dimensions kept and renormalised (Matryoshka); None: all
+    ttl: Lifetime  # seconds a lease lasts without renewal
+    shards: Count
     keep: tuple[str, ...] = ()  # columns of the source that are stored with the vectors
     remote_code: bool = False  # run code from the model's own folder: only when the user says so
     once: bool = True  # deduplicate: texts that come again soon are embedded once

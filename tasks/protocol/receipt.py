@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tasks.protocol import documents
+from tasks.protocol.bounds import Count, Name, QuarantineKey, Seconds, VectorsKey
 
 SCHEMA = "embedfleet/receipt/3"
 PART_SCHEMA = "embedfleet/part/1"
@@ -18,13 +19,13 @@ PART_SCHEMA = "embedfleet/part/1"
 class ReceiptFile:
     """Vectors of consecutive rows of a shard, made by one worker in one go, and the rows that failed among them."""
 
-    key: str  # relative to the output path
+    key: VectorsKey  # relative to the output path
     digest: str  # sha256, hexadecimal
-    bytes: int
-    rows: int  # of the output
-    tokens: int  # that the model read for it; texts that deduplication skipped count 0
-    quarantine: str | None  # key of the failed rows, when there are any
-    worker: str
+    bytes: Count
+    rows: Count  # of the output
+    tokens: Count  # that the model read for it; texts that deduplication skipped count 0
+    quarantine: QuarantineKey | None  # key of the failed rows, when there are any
+    worker: Name
     started: datetime  # by the worker's clock, with a time zone
     finished: datetime
 
@@ -33,16 +34,16 @@ class ReceiptFile:
 class PartReceipt:
     """`files` hold the first `done` rows of a shard's input, good and bad; the counts are of all these files."""
 
-    run: str
-    shard: str  # id
-    generation: int  # of the lease it was made under
-    done: int
-    documents: int
-    chunks: int
-    tokens: int
-    tokens_cut: int
-    tokens_repeated: int
-    failed_rows: int
+    run: Name
+    shard: Name  # id
+    generation: Count  # of the lease it was made under
+    done: Count
+    documents: Count
+    chunks: Count
+    tokens: Count
+    tokens_cut: Count
+    tokens_repeated: Count
+    failed_rows: Count
     files: tuple[ReceiptFile, ...]
 
 
@@ -50,29 +51,29 @@ class PartReceipt:
 class Receipt:
     """Counts are of this shard. `tokens` counts its texts, with special tokens and prompt."""
 
-    run: str
-    shard: str  # id
-    position: int
-    worker: str
-    generation: int  # of the lease it was made under
+    run: Name
+    shard: Name  # id
+    position: Count
+    worker: Name
+    generation: Count  # of the lease it was made under
     nonce: str  # tells our own receipt from another's when the store's reply was lost
-    key: str | None  # of this attempt's vectors, relative to the output path; None: it wrote none
+    key: VectorsKey | None  # of this attempt's vectors, relative to the output path; None: it wrote none
     digest: str | None  # sha256 of the vectors' file, hexadecimal
-    output_bytes: int  # of all files
-    input_bytes: int
-    documents: int  # embedded, without quarantined rows
-    chunks: int  # rows of the output
-    tokens: int
-    tokens_cut: int  # lost to truncation
-    failed_rows: int
-    quarantine: str | None  # key of this attempt's failed rows, when there are any
+    output_bytes: Count  # of all files
+    input_bytes: Count
+    documents: Count  # embedded, without quarantined rows
+    chunks: Count  # rows of the output
+    tokens: Count
+    tokens_cut: Count  # lost to truncation
+    failed_rows: Count
+    quarantine: QuarantineKey | None  # key of this attempt's failed rows, when there are any
     started: datetime  # by the worker's clock, with a time zone
     finished: datetime
-    stages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds by stage; they overlap
+    stages: Mapping[str, Seconds] = field(default_factory=dict[str, float])  # seconds by stage; they overlap
     fault: str | None = None  # why nothing of the shard was embedded, such as an input that changed
     # files of workers that had to stop; their rows come before those of this attempt
     earlier: tuple[ReceiptFile, ...] = ()
-    tokens_repeated: int = 0  # of `tokens`, those that deduplication skipped
+    tokens_repeated: Count = 0  # of `tokens`, those that deduplication skipped
 
     @property
     def seconds(self) -> float:

@@ -10,6 +10,8 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from tasks.protocol import documents
+from tasks.protocol.bounds import Count, Name
+from tasks.stores.base import check_read_key
 
 SLAB = 1_000  # shards of a slab: one page of an object store's listing covers it
 
@@ -68,18 +70,18 @@ class _SliceLine(NamedTuple):
     path: str
     version: str
     kind: Kind
-    start: int
-    end: int | None
+    start: Count
+    end: Count | None
 
 
 @dataclass(frozen=True, slots=True)
 class _ShardLine:
     """A shard as a line of the manifest."""
 
-    id: str
-    position: int
-    bytes: int
-    tokens: int | None
+    id: Name
+    position: Count
+    bytes: Count
+    tokens: Count | None
     slices: tuple[_SliceLine, ...]
 
 
@@ -99,8 +101,15 @@ def load(line: bytes) -> Shard:
     """The shard that `dump` wrote.
 
     Raises:
-        BadDocument: it is not a shard.
+        BadDocument: it is not a shard, or not the one that its id names.
     """
     found = documents.decode(line, _ShardLine, "a shard")
     slices = tuple(Slice(*entry) for entry in found.slices)
+    try:
+        for piece in slices:
+            check_read_key(piece.path)
+    except ValueError as error:
+        raise documents.BadDocument(f"not a shard: {error}") from error
+    if identify(slices) != found.id:
+        raise documents.BadDocument(f"not a shard: its files are not those of the id {found.id}")
     return Shard(id=found.id, position=found.position, slices=slices, bytes=found.bytes, tokens=found.tokens)

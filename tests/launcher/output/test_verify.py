@@ -369,8 +369,9 @@ def fail_in_the_engine(run: Finished, position: int, document: str, *, listed: b
         if json.loads(line)["id"] == document:
             break
         place += len(line.encode())
-    key = run.signed(position)["quarantine"] or f"quarantine-{position}.jsonl"
+    key = run.signed(position)["quarantine"] or keys.quarantine_key(run.header.run, "00000", f"q-{position}")
     row = asdict(BadRow(lines.name if listed else "other.jsonl", place, "no finite vector", document))
+    (run.root / key).parent.mkdir(parents=True, exist_ok=True)
     with (run.root / key).open("a") as quarantine:
         quarantine.write(json.dumps(row) + "\n")
     signed = run.signed(position)
@@ -455,14 +456,15 @@ def large(folder: Path, order: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, 
     header = header_of(folder / "in", 1)
     store = FolderStore(folder / "out")
     manifest.write(store, header, [shard])
-    path = store.root / "data.parquet"
+    path = store.root / "data" / "large.parquet"
+    path.parent.mkdir()
     vectors = np.eye(WIDTH, dtype=np.float32)
     with VectorFileWriter(path, WIDTH, "float32") as out:
         for part in np.array_split(order(np.arange(MANY)), 10):
             out.add([f"row-{n:09d}" for n in part], [0] * len(part), vectors[part % WIDTH])
     signed = Receipt(
         run=header.run, shard=shard.id, position=0, worker="w", generation=1, nonce="n",
-        key=path.name, digest=sha256_of(path), output_bytes=path.stat().st_size, input_bytes=shard.bytes,
+        key=f"data/{path.name}", digest=sha256_of(path), output_bytes=path.stat().st_size, input_bytes=shard.bytes,
         documents=MANY, chunks=MANY, tokens=MANY, tokens_cut=0, failed_rows=0, quarantine=None,
         started=NOON, finished=NOON,
     )  # fmt: skip

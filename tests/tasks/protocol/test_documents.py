@@ -1,5 +1,6 @@
 """Documents of the version before are read, and written again with the same bytes."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -26,6 +27,9 @@ class Note:
     text: str
     at: datetime
     count: int = 0
+
+
+NOTE = b'{"schema": "note/1", "text": "a", "at": "2026-01-01T00:00:00Z", "count": %b}'
 
 
 TEXT: dict[str, Any] = {"ascii_only": False}
@@ -128,6 +132,20 @@ def test_times_are_written_with_their_offset() -> None:
             r"not a note: Expected `int`, got `str` - at `\$.count`",
         ),
         (b'{"schema": "note/1", "text": "a", "at": "yesterday"}', "not a note: Invalid RFC3339"),
+        (NOTE % b"NaN", "not a note: NaN is no number"),
+        (NOTE % b"-Infinity", "not a note: -Infinity is no number"),
+        (NOTE % b'1, "count": 2', "not a note: 'count' is given twice"),
+        (NOTE % str(10**25).encode(), "not a note: "),
+        (NOTE % (b"9" * 5_000), "not a note: "),
+        (NOTE.replace(b"Z", b"") % b"1", "not a note: the time 2026-01-01 00:00:00 has no zone"),
+        (
+            NOTE.replace(b"2026", b"0001") % b"1",
+            "not a note: the time 0001-01-01 00:00:00.* is out of the range",
+        ),
+        (
+            NOTE.replace(b"2026", b"9999") % b"1",
+            "not a note: the time 9999-01-01 00:00:00.* is out of the range",
+        ),
     ],
 )
 def test_an_unreadable_document_is_a_problem_that_says_why(body: bytes, why: str) -> None:
@@ -136,6 +154,35 @@ def test_an_unreadable_document_is_a_problem_that_says_why(body: bytes, why: str
     assert isinstance(problem.value, Problem)
     assert isinstance(problem.value, ValueError)
     assert "use the version of embedfleet that wrote it" in problem.value.hint
+
+
+def test_a_document_larger_than_any_of_ours_is_not_parsed() -> None:
+    with pytest.raises(documents.BadDocument, match=r"not a note: it has 67,108,865 bytes"):
+        documents.decode(b" " * (documents.MAX_DOCUMENT_BYTES + 1), Note, "a note")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("key", "../precious.txt"),
+        ("key", "/etc/passwd"),
+        ("key", "data/../../precious.parquet"),
+        ("key", "data/a\x1b[2J.parquet"),
+        ("quarantine", "../precious.txt"),
+        ("quarantine", "_embedfleet/../data/a.jsonl"),
+        ("quarantine", "data/a.parquet"),
+        ("shard", ".."),
+        ("worker", "a/b"),
+        ("worker", "\udcff"),
+        ("documents", -1),
+        ("tokens", 2**63),
+        ("stages", {"engine": -1.0}),
+    ],
+)
+def test_a_receipt_that_would_lead_elsewhere_or_overflow_is_refused(field: str, value: object) -> None:
+    body = json.loads((BEFORE / "receipt.json").read_bytes()) | {field: value}
+    with pytest.raises(documents.BadDocument, match="not a receipt: "):
+        receipt.load(json.dumps(body).encode())
 
 
 def test_a_file_name_that_is_not_utf_8_survives() -> None:

@@ -12,6 +12,9 @@ from tasks.protocol.receipt import SCHEMA, Receipt, dump, load
 
 counts = st.integers(0, 2**60)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+names = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/."), min_size=1, max_size=30
+)
 moments = st.datetimes(
     datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
     datetime(2100, 1, 1),  # noqa: DTZ001
@@ -19,13 +22,13 @@ moments = st.datetimes(
 )
 receipts = st.builds(
     Receipt,
-    run=words,
-    shard=words,
+    run=names,
+    shard=names,
     position=counts,
-    worker=words,
+    worker=names,
     generation=counts,
     nonce=words,
-    key=words,
+    key=names.map(lambda name: f"data/{name}.parquet"),
     digest=words,
     output_bytes=counts,
     input_bytes=counts,
@@ -34,7 +37,7 @@ receipts = st.builds(
     tokens=counts,
     tokens_cut=counts,
     failed_rows=counts,
-    quarantine=st.none() | words,
+    quarantine=st.none() | names.map(lambda name: f"_embedfleet/{name}/quarantine/00000/{name}.jsonl"),
     started=moments,
     finished=moments,
     stages=st.dictionaries(words, st.integers(0, 10**9).map(lambda n: n / 10_000), max_size=4),

@@ -2,33 +2,64 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.protocol.documents import BadDocument
 from tasks.protocol.shard import KINDS, SLAB, Shard, Slice, dump, identify, load
+from tasks.stores.base import check_read_key
 
 # File names of this kind of system are bytes: those that are not UTF-8 arrive with lone surrogates.
 names = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")),
 )
+
+
+def readable(name: str) -> bool:
+    """Whether a store would read a file of this name."""
+    try:
+        check_read_key(name)
+    except ValueError:
+        return False
+    return True
+
+
 sizes = st.integers(0, 2**50)
 slices = st.builds(Slice, names, names, st.sampled_from(KINDS), sizes, st.none() | sizes)
-shards = st.builds(
-    Shard,
-    st.text("0123456789abcdef", min_size=16, max_size=16),
-    st.integers(0, 10**7),
-    st.lists(slices, max_size=4).map(tuple),
-    sizes,
-    st.none() | sizes,
-)
+pieces = st.lists(
+    st.builds(Slice, names.filter(readable), names, st.sampled_from(KINDS), sizes, st.none() | sizes),
+    max_size=4,
+).map(tuple)
+
+
+@st.composite
+def made_shards(draw: st.DrawFn) -> Shard:
+    """A shard whose id is that of its files."""
+    files = draw(pieces)
+    return Shard(identify(files), draw(st.integers(0, 10**7)), files, draw(sizes), draw(st.none() | sizes))
+
 
 REVIEWS = Slice("a/reviews.parquet", "512-17", "parquet", 0, 1_000)
 
 
-@given(shards)
+@given(made_shards())
 def test_a_shard_comes_back_from_its_line(shard: Shard) -> None:
     assert load(dump(shard)) == shard
+
+
+def test_a_shard_of_other_files_than_its_id_names_is_refused() -> None:
+    shard = Shard(identify([REVIEWS]), 0, (replace(REVIEWS, end=999),), 512)
+    with pytest.raises(BadDocument, match="its files are not those of the id 8ffd7e61112af25a"):
+        load(dump(shard))
+
+
+@pytest.mark.parametrize("path", ["../precious.txt", "/etc/passwd", "a/../../b", "", "a\x00b"])
+def test_a_file_outside_the_corpus_is_refused(path: str) -> None:
+    outside = (replace(REVIEWS, path=path),)
+    with pytest.raises(BadDocument, match="not a shard: not a key"):
+        load(dump(Shard(identify(outside), 0, outside, 512)))
 
 
 @given(st.lists(slices, max_size=4))

@@ -39,6 +39,7 @@ def heartbeat(worker: str, state: str = "working", **stages: float) -> Heartbeat
         recent=950.0,
         stages=STARVED | stages,
         machine={"gpu": "L4", "gpu_percent": 35.0, "rss_bytes": 10**9},
+        at=NOON,
     )
 
 
