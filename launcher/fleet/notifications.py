@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.run_costs import budget_status_of, machine_times, working_seconds
-from launcher.fleet.monitoring.webhook import RunSnapshot, webhook_sender, webhook_url
+from launcher.fleet.monitoring.webhook import RunSnapshot, webhook_sender
+from launcher.fleet.monitoring.webhook_post import webhook_url
 from launcher.fleet.orphan_check import ORPHAN_EVENT
 from launcher.fleet.progress import ProgressSnapshot
 from launcher.jobs.job import Job

@@ -10,5 +10,6 @@ heartbeats: the last heartbeat of every worker.
 bottleneck: the slowest stage of a fleet, and what to change; pure.
 cost_status: money and places of a run that goes on.
 spot_prices: what spot machines cost while they lived.
-webhook: sends messages to Slack and similar services.
+webhook: which messages are due to Slack and similar services, and when each is tried.
+webhook_post: checks a webhook's address, which is a secret, and sends one message.
 """

@@ -6,29 +6,23 @@ kept in the ledger, without the address, and the next launcher tries it again.
 """
 
 import contextlib
-import json
-import os
-import queue
 import threading
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Generator, Mapping
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from launcher.costs.budget import HOLD_AT
-from launcher.errors import Usage
+from launcher.fleet.monitoring.webhook_post import post
 from launcher.format import count, duration, money
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
 
-SEND_ATTEMPTS = 4
-FIRST_RETRY_SECONDS = 1.0  # after the first failure; four times as long after each further one
-TIMEOUT_SECONDS = 5.0  # for a webhook to answer
+FIRST_RETRY_SECONDS = 1.0  # after the first failure; four times as long after each further one, up to
+LONGEST_RETRY_SECONDS = 300.0
 CLOSE_SECONDS = 8.0  # the end of a run waits so long for messages that are not sent yet
 
 
@@ -80,29 +74,11 @@ def due_messages(snapshot: RunSnapshot) -> dict[str, str]:
     return found
 
 
-def webhook_url(word: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The address that the job's `notify` names; None: the job has none.
-
-    Raises:
-        Usage: the variable is not set, or does not hold an https address.
-    """
-    if word is None:
-        return None
-    name = word.removeprefix("$")
-    url = environ.get(name, "")
-    if not url:
-        raise Usage(
-            f"notify: the environment has no {name}", hint=f"export {name}=https://..., or leave notify out"
-        )
-    parts = urllib.parse.urlsplit(url)
-    here = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and here):
-        raise Usage(f"notify: {name} holds no https address", hint=f"export {name}=https://...")
-    return url
-
-
 class WebhookSender:
-    """Sends each message that is due once. `update` never waits."""
+    """Sends each message that is due once. `update` never waits.
+
+    A message that could not be sent is tried again, later and later, until the run ends.
+    """
 
     def __init__(
         self,
@@ -113,13 +89,14 @@ class WebhookSender:
         pause: float = FIRST_RETRY_SECONDS,
     ) -> None:
         self._ledger, self._run, self._url, self._clock, self._pause = ledger, run, url, clock, pause
-        self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue()
-        self._over = threading.Event()
+        self._changed = threading.Condition()
+        self._closing = self._over = False
+        self._waiting: list[_Message] = []
         self._known = set[str]()
         for notice in ledger.notifications.of_run(run):  # those that an earlier launcher could not send
             self._known.add(notice.kind)
             if notice.sent is None:
-                self._waiting.put((notice.kind, notice.text))
+                self._waiting.append(_Message(notice.kind, notice.text, pause))
         self._thread = threading.Thread(target=self._send_all, name="webhook", daemon=True)
         self._thread.start()
 
@@ -128,51 +105,61 @@ class WebhookSender:
             if kind not in self._known:
                 self._known.add(kind)
                 if self._ledger.notifications.intend(self._run, kind, text, self._clock()):
-                    self._waiting.put((kind, text))
+                    with self._changed:
+                        self._waiting.append(_Message(kind, text, self._pause))
+                        self._changed.notify()
 
     def close(self, patience: float = CLOSE_SECONDS) -> None:
-        """Wait up to `patience` seconds for messages that are not sent yet; the rest stays in the ledger."""
-        self._waiting.put(None)
+        """Send what is left, for up to `patience` seconds; what is not sent then stays in the ledger."""
+        with self._changed:
+            self._closing = True
+            self._waiting = [_Message(m.kind, m.text, self._pause) for m in self._waiting]  # due now
+            self._changed.notify()
         self._thread.join(patience)
-        self._over.set()
+        with self._changed:
+            self._over = True
+            self._changed.notify()
 
     def _send_all(self) -> None:
-        while (one := self._waiting.get()) is not None:
-            kind, text = one
-            pause = self._pause
-            for left in range(SEND_ATTEMPTS - 1, -1, -1):
-                failed = post(self._url, text)
-                with contextlib.suppress(Exception):  # the ledger may be closed already: the run is over
-                    self._ledger.notifications.record_attempt(
-                        self._run, kind, None if failed else self._clock()
-                    )
-                if not failed or not left or self._over.wait(pause):
-                    break
-                pause *= 4
+        while message := self._next():
+            failed = post(self._url, message.text)
+            with contextlib.suppress(Exception):  # the ledger may be closed already: the run is over
+                self._ledger.notifications.record_attempt(
+                    self._run, message.kind, None if failed else self._clock()
+                )
+            if failed:
+                with self._changed:
+                    self._waiting.append(message.later())
+
+    def _next(self) -> "_Message | None":
+        """Wait for the message that is due first and take it; None when the sender is over, or closes and has none."""
+        with self._changed:
+            while not self._over:
+                first = min(self._waiting, key=lambda m: m.due, default=None)
+                if first is None and self._closing:
+                    return None
+                seconds = None if first is None else first.due - time.monotonic()
+                if first is not None and seconds is not None and seconds <= 0:
+                    self._waiting.remove(first)
+                    return first
+                self._changed.wait(seconds)
+            return None
 
 
-def post(url: str, text: str) -> str | None:
-    """Send one message; return what went wrong, in a text without the address, or None."""
-    body = json.dumps({"text": text}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
-    try:
-        with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            return None if 200 <= answer.status < 300 else f"it answered {answer.status}"
-    except urllib.error.HTTPError as error:
-        error.close()
-        return f"it answered {error.code}"
-    except (OSError, ValueError) as error:  # no connection, no answer in time, no address
-        return f"it could not be reached ({type(error).__name__})"
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message that is not sent yet. `due`: when, by the monotonic clock; `pause`: seconds after the next failure."""
 
+    kind: str
+    text: str
+    pause: float
+    due: float = 0.0
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follow no redirect: it would pass the secret on."""
-
-    def redirect_request(self, *_arguments: object, **_named: object) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler())
+    def later(self) -> "_Message":
+        """The same message, to be tried again after its pause."""
+        return _Message(
+            self.kind, self.text, min(4 * self.pause, LONGEST_RETRY_SECONDS), time.monotonic() + self.pause
+        )
 
 
 @contextlib.contextmanager
