@@ -29,6 +29,7 @@ from tasks.clock import utc
 from tasks.engines.base import piece_limit
 from tasks.engines.load import resolve_engine
 from tasks.engines.tokenizer import ChunkSpec
+from tasks.models.fingerprint import fingerprint_of
 
 AUTO = "auto"
 
@@ -99,7 +100,7 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
         found = texts(model, job.corpus.lengths, cut)
         origin = "synthetic, from its vocabulary, of the lengths that the job declares"
     else:
-        sampled = inspect_corpus(job, base, model, say).sampled
+        sampled = inspect_corpus(job, base, model, fingerprint_of(model), say).sampled
         assert sampled is not None  # the corpus is there
         found = sampled.texts
         origin = f"{len(found):,} of the corpus of {job.name}"

@@ -34,6 +34,7 @@ from launcher.reports.report_json import report_document
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import record_run_speed
 from tasks.clock import utc
+from tasks.models.fingerprint import check_model
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.base import Store
@@ -80,6 +81,8 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
     provisioned = provision(plan, run.output, store, folder, arguments.secret)
     if not is_rented(plan):
         manifest.check_corpus_reachable(header)
+    if not is_rented(plan) or Path(header.model).is_dir():
+        check_model(header.model, header.model_fingerprint)
     for name, text in task_yamls(provisioned.specs).items():
         write(folder / name, text)
     record_prices, await_gone = _rented_callbacks(ledger, run, plan)

@@ -1,6 +1,7 @@
 """Select the files of a corpus that are new: no finished run with the same settings under this output path has them.
 
-Two runs have the same settings where they would give the same vectors: model, chunking, dimensions, dtype and columns.
+Two runs have the same settings where they would give the same vectors: model (its name and its fingerprint), chunking,
+dimensions, dtype and columns.
 A shard of a finished run counts as long as all of its files are unchanged; a file that shares a shard with a changed
 one is embedded again, so that each document of the corpus has its vectors once.
 """
@@ -15,8 +16,10 @@ from typing import Any
 
 from launcher.corpus.listing import Listing
 from tasks.formats.parquet_reader import read_small_table
+from tasks.models.fingerprint import short
 from tasks.protocol import manifest
 from tasks.protocol.keys import base_dataset_key, dataset_key
+from tasks.protocol.manifest import Header
 from tasks.protocol.runs import runs_of
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.base import Store, create_once, read
@@ -33,6 +36,7 @@ VECTOR_SETTINGS = {
     "id": "corpus.id",
     "keep": "output.keep",
     "csv": "corpus.csv",
+    "remote_code": "model.trust_remote_code",
 }
 
 KeptShard = tuple[str, str]  # run and id of the shard
@@ -51,9 +55,10 @@ class NewFiles:
 def select_new_files(
     listing: Listing, store: Store, settings: Mapping[str, Any], but: str | None, say: Callable[[str], None]
 ) -> NewFiles:
-    """Select the files that no run but `but` has embedded. `settings` has the keys of VECTOR_SETTINGS.
+    """Select the files that no run but `but` has embedded. `settings` has the keys of VECTOR_SETTINGS, and
+    model_fingerprint.
 
-    `say` is called with a line for each finished run whose settings differ.
+    `say` is called with a line for each finished run whose settings or model differ, or may differ.
     """
     now = {file.path: file.version for file in listing.files if file.bytes}
     covered: set[str] = set()
@@ -70,14 +75,34 @@ def select_new_files(
             )
             say(f"run {run} has other settings, so its vectors are not used: {changed}")
             continue
+        if not _same_model(header, settings["model_fingerprint"], say):
+            continue
         shards = _shards(store, run)
         found = unchanged_shards(shards, now, covered)
-        same = same or (bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run})
+        whole = bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run}
+        same = same or (whole and header.model_fingerprint == settings["model_fingerprint"])
         covered.update(piece.path for _, shard in found for piece in shard.slices)
         kept += [(owner, shard.id) for owner, shard in found]
     left = tuple(file for file in listing.files if file.path not in covered)
     owners = tuple(dict.fromkeys(owner for owner, _ in kept))
     return NewFiles(replace(listing, files=left), tuple(kept), owners, same)
+
+
+def _same_model(header: Header, fingerprint: str | None, say: Callable[[str], None]) -> bool:
+    """Whether a run with a model of this name had the very same one, or one that nothing is known of."""
+    if header.model_fingerprint == fingerprint:
+        return True
+    if header.model_fingerprint is None:
+        say(
+            f"run {header.run} did not record which weights {header.model} had: its vectors are taken for those of the"
+            " model as it is now; if it changed since, use another output.path"
+        )
+        return True
+    say(
+        f"run {header.run} was made with another model of the same name, so its vectors are not used: fingerprint"
+        f" {short(header.model_fingerprint)}, now {short(fingerprint)}"
+    )
+    return False
 
 
 def unchanged_shards(

@@ -31,11 +31,13 @@ class InspectedCorpus:
     shard_tokens: int | None = None
 
 
-def inspect_corpus(job: Job, base: Path, model: str, say: Callable[[str], None]) -> InspectedCorpus:
+def inspect_corpus(
+    job: Job, base: Path, model: str, fingerprint: str | None, say: Callable[[str], None]
+) -> InspectedCorpus:
     """Inspect the corpus of a job for its model; `say` is called with a line about each step."""
     assert isinstance(job.corpus, CorpusSource)
     listing = whole = list_corpus(job, base)
-    found = find_new_files(job, base, model, listing, None, say)
+    found = find_new_files(job, base, model, listing, None, say, fingerprint=fingerprint)
     if found.kept:
         say(
             f"{len(whole.files) - len(found.listing.files):,} of {len(whole.files):,} files are embedded already "
@@ -77,7 +79,14 @@ def list_corpus(job: Job, base: Path) -> Listing:
 
 
 def find_new_files(
-    job: Job, base: Path, model: str, listing: Listing, but: str | None, say: Callable[[str], None]
+    job: Job,
+    base: Path,
+    model: str,
+    listing: Listing,
+    but: str | None,
+    say: Callable[[str], None],
+    *,
+    fingerprint: str | None,
 ) -> NewFiles:
     """Select the files that no earlier run under the job's output path, except `but`, has embedded.
 
@@ -98,6 +107,8 @@ def find_new_files(
         "id": job.corpus.id,
         "keep": job.output.keep,
         "csv": job.corpus.csv,
+        "remote_code": job.remote_code,
+        "model_fingerprint": fingerprint,
     }
     try:
         found = select_new_files(listing, open_store(output_path(job, base)), settings, but, say)

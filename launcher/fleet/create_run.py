@@ -18,6 +18,7 @@ from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.engines.tokenizer import load_tokenizer
+from tasks.models.fingerprint import ModelChanged, check_model
 from tasks.protocol import manifest
 from tasks.protocol.keys import plan_key, probe_key
 from tasks.protocol.lease import LEASE_SECONDS
@@ -35,7 +36,10 @@ def unchanged_corpus(plan: SavedPlan, job: Job, base: Path) -> NewFiles:
         Problem: its list of files is another one.
     """
     listing = list_corpus(job, base)
-    found = find_new_files(job, base, plan.work.model, listing, plan.run, lambda _: None)
+    work = plan.work
+    found = find_new_files(
+        job, base, work.model, listing, plan.run, lambda _: None, fingerprint=work.model_fingerprint
+    )
     if found.listing.digest != plan.work.listing:
         raise Problem(
             f"the corpus at {listing.root} changed after the plan was made",
@@ -44,12 +48,28 @@ def unchanged_corpus(plan: SavedPlan, job: Job, base: Path) -> NewFiles:
     return found
 
 
+def check_unchanged_model(plan: SavedPlan) -> None:
+    """Check that the model is the one that the plan saw.
+
+    Raises:
+        Problem: its folder holds another one.
+    """
+    try:
+        check_model(plan.work.model, plan.work.model_fingerprint)
+    except ModelChanged as changed:
+        raise Problem(
+            f"the model changed after the plan was made: {changed}",
+            hint="plan again, or launch with --refresh; or put the planned model back",
+        ) from changed
+
+
 def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Callable[[str], None]) -> Run:
     """Write the run into the ledger and its manifest into the store: all that workers need. Idempotent.
 
     Raises:
         Problem: the corpus changed since it was planned, or the store does not work as runs need it.
     """
+    check_unchanged_model(plan)
     found = unchanged_corpus(plan, job, base)
     run, output = plan.run, output_path(job, base)
     store = open_store(output)
@@ -91,6 +111,7 @@ def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
         text=job.corpus.text,
         id=job.corpus.id,
         model=work.model,
+        model_fingerprint=work.model_fingerprint,
         engine=work.engine,
         prompt=job.prompt,
         tokens=job.chunk.tokens or job.chunk.truncate,

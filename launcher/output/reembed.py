@@ -13,6 +13,7 @@ from tasks.engines.base import Encoder, truncate_dimensions
 from tasks.engines.load import load_encoder
 from tasks.engines.tokenizer import split_texts
 from tasks.formats.rows import Document
+from tasks.models.fingerprint import pinned
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
@@ -36,7 +37,8 @@ def cosines_of_reembedded(
 
     A row whose id no document of its shard has, or more than one, is left out: its text is not known.
     """
-    encoder: Encoder = load_encoder(header.engine, header.model, remote_code=header.remote_code)
+    model = pinned(header.model, header.model_fingerprint)
+    encoder: Encoder = load_encoder(header.engine, model, remote_code=header.remote_code)
     pairs = _token_ids(header, corpus, encoder, sampled)
     ids: list[list[int]] = []
     stored: list[NDArray[np.float32]] = []

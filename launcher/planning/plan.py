@@ -152,6 +152,8 @@ def name_run(name: str, work: PlannedWork) -> str:
     # A relative output path names another output when the job file lies in another folder.
     base = None if "://" in output or output.startswith("/") else work.base
     facts = [job, base, work.corpus, work.listing, work.model, work.engine, work.shard_tokens]
+    if work.model_fingerprint is not None:
+        facts.append(work.model_fingerprint)
     return f"{name}-{digest_of(facts)[:8]}"
 
 

@@ -93,7 +93,7 @@ def inspect_corpus(request: PlanRequest, say: Callable[[str], None]) -> Inspecte
     else:
         from launcher.corpus.inspect import inspect_corpus  # noqa: PLC0415 - a declared corpus needs no reader of files
 
-        found = inspect_corpus(job, request.base, request.model, say)
+        found = inspect_corpus(job, request.base, request.model, request.model_fingerprint, say)
     if found.profile.tokens.mid < 1:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
     return found
@@ -198,6 +198,7 @@ def _work(
         engine=chosen_here.speed.engine if chosen_here else rented_engine(request.job),
         shards=corpus.shards if chosen_here else None,
         shard_tokens=corpus.shard_tokens if chosen_here else _shard_tokens(chosen),
+        model_fingerprint=request.model_fingerprint,
     )
 
 

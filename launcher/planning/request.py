@@ -10,7 +10,7 @@ from pathlib import Path
 
 from launcher.corpus.profile import Profile
 from launcher.errors import Problem, Usage
-from launcher.jobs.job import Job
+from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.model_reference import resolve
 from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.money import SECONDS_PER_HOUR
@@ -20,6 +20,7 @@ from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from pricing.offer import Offer
 from tasks.engines.tokenizer import HASH_MODEL
+from tasks.models.fingerprint import fingerprint_of
 
 SEED = 7  # of the Monte Carlo draws: the same inputs give the same plan
 
@@ -45,6 +46,7 @@ class PlanRequest:
     deadline_hours: float | None  # from now
     options: PlanOptions
     now: datetime
+    model_fingerprint: str | None = None  # of the model where it is read: for a corpus with files
 
 
 def request_of(job: Job, base: Path, options: PlanOptions, now: datetime) -> PlanRequest:
@@ -62,6 +64,7 @@ def request_of(job: Job, base: Path, options: PlanOptions, now: datetime) -> Pla
         deadline_hours=_deadline_hours(job, now),
         options=options,
         now=now,
+        model_fingerprint=fingerprint_of(model) if isinstance(job.corpus, CorpusSource) else None,
     )
 
 

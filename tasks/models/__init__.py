@@ -3,6 +3,7 @@
 Imports: `errors`.
 
 files: the files of a model, from a folder or from the hub at a revision.
+fingerprint: which model exactly: by the content of a folder, or the commit of a hub's repository.
 description: what a model's files say, as one frozen value.
 describe: reads that value.
 modules: modules.json: pooling and the layers after it.

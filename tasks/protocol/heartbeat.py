@@ -65,6 +65,7 @@ class Heartbeat:
     at: datetime = NOT_YET  # of this heartbeat
     notice: str | None = None  # the cloud's notice that it will take the machine away
     error: str | None = None
+    model_fingerprint: str | None = None  # of the model that it has loaded
 
 
 def dump(heartbeat: Heartbeat) -> bytes:

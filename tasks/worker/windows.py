@@ -15,6 +15,7 @@ from tasks.formats.parquet_reader import OpenFile
 from tasks.formats.prefetch import prefetch
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
+from tasks.models.fingerprint import located
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
@@ -122,7 +123,8 @@ def split_window(window: Window, tokens: int) -> tuple[Window, Window]:
 
 def cut_of(header: Header) -> ChunkSpec:
     """How this run chunks or truncates texts."""
-    return ChunkSpec(piece_limit(header.model, header.tokens), header.overlap, header.prompt)
+    model = located(header.model, header.model_fingerprint)
+    return ChunkSpec(piece_limit(model, header.tokens), header.overlap, header.prompt)
 
 
 def columns_of(header: Header) -> Columns:
