@@ -11,10 +11,10 @@ import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from launcher import __version__
+from launcher.cli.option_types import path
 from launcher.cli.options import COMMANDS, Handler, add_commands
 from launcher.cli.streams import discard, flush_streams, prepare_streams, unwritten
 from launcher.errors import NothingNew, Problem
@@ -61,7 +61,7 @@ class PrintCompletion(argparse.Action):
 def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
     """Mark the options that take a path, in `parser` and all its commands, so that shtab completes file names there."""
     for action in parser._actions:  # noqa: SLF001 - argparse gives no other way to list the options
-        if action.type is Path:
+        if action.type is path:
             vars(action)["complete"] = files  # where shtab looks for it
         if action.nargs == argparse.PARSER:  # the commands
             for command in cast("dict[str, argparse.ArgumentParser]", action.choices).values():

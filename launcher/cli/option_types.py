@@ -1,15 +1,34 @@
-"""Types of the options' values: amounts, seconds, names and times.
+"""Types of the options' values: paths, amounts, seconds, names and times.
 
-Each raises ArgumentTypeError (a usage error, exit status 2) for a value that it refuses. Imports argparse and the
-standard library alone: see `options`.
+Each raises ArgumentTypeError (a usage error, exit status 2) for a value that it refuses. Imports little
+beyond the standard library: see `options`.
 """
 
 import argparse
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from launcher.jobs.paths import expand
 
 LONGEST_BENCH_SECONDS = 3_600.0
 LONGEST_PROBE_SECONDS = 600.0
+
+
+def location(word: str) -> str:
+    """A path or a URL in which `~` and `$NAME` are replaced, unless a file has that very name."""
+    if os.path.lexists(word):
+        return word
+    try:
+        return expand(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def path(word: str) -> Path:
+    """A path of this machine, as `location` reads it."""
+    return Path(location(word))
 
 
 def dollars(word: str) -> Decimal:

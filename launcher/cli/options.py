@@ -7,10 +7,18 @@ cost nothing. A command's module is imported by its name when the command runs: 
 import argparse
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
-from launcher.cli.option_types import bench_seconds, dollars, names, positive, probe_seconds, since
+from launcher.cli.option_types import (
+    bench_seconds,
+    dollars,
+    location,
+    names,
+    path,
+    positive,
+    probe_seconds,
+    since,
+)
 
 MEASURED_TEXT_TOKENS = 256  # `bench`: tokens of each synthetic text, by default
 Handler = Callable[[argparse.Namespace], int]  # carries a command out and returns the exit status
@@ -71,11 +79,11 @@ def _plan(commands: Commands) -> None:
     plan = commands.add_parser(
         "plan", help="what it will cost and how long it will take, before anything is spent"
     )
-    plan.add_argument("job", type=Path, metavar="JOB.yaml")
+    plan.add_argument("job", type=path, metavar="JOB.yaml")
     _add_planning(plan)
-    plan.add_argument("--html", type=Path, metavar="FILE", help="write the plan as an HTML page to FILE")
+    plan.add_argument("--html", type=path, metavar="FILE", help="write the plan as an HTML page to FILE")
     plan.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write the plan to FILE, to launch it"
+        "-o", "--output", type=path, metavar="FILE", help="write the plan to FILE, to launch it"
     )
     _add_runs(plan)
     _add_json(plan)
@@ -83,7 +91,7 @@ def _plan(commands: Commands) -> None:
 
 def _launch(commands: Commands) -> None:
     launch = commands.add_parser("launch", help="carry out a plan, or plan a job and carry that out")
-    launch.add_argument("plan", type=Path, metavar="PLAN.json|JOB.yaml")
+    launch.add_argument("plan", type=path, metavar="PLAN.json|JOB.yaml")
     _add_planning(launch)
     launch.add_argument("--refresh", action="store_true", help="plan again when the corpus changed")
     launch.add_argument("--dry-run", action="store_true", help="print the tasks and every call; rent nothing")
@@ -110,7 +118,7 @@ def _report(commands: Commands) -> None:
     )
     _add_run(report)
     report.add_argument(
-        "--html", type=Path, metavar="FILE", help="write the page to FILE (default: the run's folder)"
+        "--html", type=path, metavar="FILE", help="write the page to FILE (default: the run's folder)"
     )
     form = report.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
@@ -124,7 +132,7 @@ def _report(commands: Commands) -> None:
         help="like --all, for runs since a date, a time, or 7d or 12h ago",
     )
     report.add_argument(
-        "--reconcile", type=Path, nargs="+", metavar="FILE",
+        "--reconcile", type=path, nargs="+", metavar="FILE",
         help="compare with the bill: AWS CUR, FOCUS 1.x or GCP billing export, Parquet or CSV",
     )  # fmt: skip
 
@@ -189,7 +197,7 @@ def _prices(commands: Commands) -> None:
         "--limit", type=positive, metavar="N", help="lines of the table, or offers of the JSON"
     )
     book = prices.add_mutually_exclusive_group()
-    book.add_argument("--price-book", type=Path, metavar="FILE.csv", help="read this price book instead")
+    book.add_argument("--price-book", type=path, metavar="FILE.csv", help="read this price book instead")
     book.add_argument("--offline", action="store_true", help="read the snapshot that came with this version")
     prices.add_argument("--json", action="store_true", help="print JSON: every offer in the fields of a book")
     prices.set_defaults(spot=None, action=None)
@@ -211,6 +219,7 @@ def _speed(commands: Commands) -> None:
     speed.add_argument(
         "--model",
         required=True,
+        type=location,
         metavar="M",
         help="a known name, a folder, or a shape: layers=24,hidden=1024,... (or the same as JSON)",
     )
@@ -233,9 +242,11 @@ def _speed(commands: Commands) -> None:
 def _bench(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="how fast this machine embeds, and where the time goes")
     bench.add_argument(
-        "job", type=Path, nargs="?", metavar="JOB.yaml", help="use the texts and the model of this job"
+        "job", type=path, nargs="?", metavar="JOB.yaml", help="use the texts and the model of this job"
     )
-    bench.add_argument("--model", metavar="M", help="a folder, a hub id or hash, instead of a job's")
+    bench.add_argument(
+        "--model", type=location, metavar="M", help="a folder, a hub id or hash, instead of a job's"
+    )
     bench.add_argument(
         "--tokens", type=int, metavar="N", help=f"of each synthetic text (default {MEASURED_TEXT_TOKENS})"
     )
@@ -262,6 +273,7 @@ def _doctor(commands: Commands) -> None:
     doctor.add_argument(
         "subject",
         nargs="?",
+        type=location,
         metavar="JOB|PATH",
         help="a job file, a plan, or an output path such as s3://bucket/vectors, whose store is tried",
     )
@@ -273,7 +285,9 @@ def _doctor(commands: Commands) -> None:
 
 
 def _finish(commands: Commands) -> None:
-    finish = commands.add_parser("finish", help="clean up a finished run: remove files that no receipt names")
+    finish = commands.add_parser(
+        "finish", help="clean up a finished run: remove files that are proven to be of attempts that lost"
+    )
     _add_run(finish)
     finish.add_argument("--dry-run", action="store_true", help="list what would be removed; remove nothing")
     _add_json(finish)
@@ -286,7 +300,7 @@ def _ledger(commands: Commands) -> None:
         "rebuild", help="record all runs of an output path, so that they can be resumed"
     )
     rebuild.add_argument(
-        "output", metavar="OUTPUT", help="a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
+        "output", type=location, metavar="OUTPUT", help="a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
     )
     _add_runs(rebuild)
     _add_json(rebuild)
@@ -294,8 +308,8 @@ def _ledger(commands: Commands) -> None:
 
 def _diff(commands: Commands) -> None:
     diff = commands.add_parser("diff", help="what differs between two plans, and why one costs more")
-    diff.add_argument("one", type=Path, metavar="A.json")
-    diff.add_argument("other", type=Path, metavar="B.json")
+    diff.add_argument("one", type=path, metavar="A.json")
+    diff.add_argument("other", type=path, metavar="B.json")
     _add_json(diff)
 
 
@@ -305,7 +319,7 @@ def _diff(commands: Commands) -> None:
 def _add_planning(command: argparse.ArgumentParser) -> None:
     command.add_argument("--on", choices=["local"], help="use this machine, not a cloud")
     book = command.add_mutually_exclusive_group()
-    book.add_argument("--price-book", type=Path, metavar="FILE.csv", help="read prices from this file alone")
+    book.add_argument("--price-book", type=path, metavar="FILE.csv", help="read prices from this file alone")
     book.add_argument(
         "--offline", action="store_true", help="read prices from the snapshot that came with this version"
     )
@@ -341,8 +355,8 @@ def _add_run(command: argparse.ArgumentParser) -> None:
 def _add_runs(command: argparse.ArgumentParser, what: str = "where runs and their ledger are kept") -> None:
     command.add_argument(
         "--runs",
-        type=Path,
-        default=Path(os.environ.get("EMBEDFLEET_RUNS", "runs")),
+        type=path,
+        default=os.environ.get("EMBEDFLEET_RUNS", "runs"),  # text, so that its `~` is read, too
         metavar="FOLDER",
         help=f"{what} (default $EMBEDFLEET_RUNS, else ./runs)",
     )

@@ -26,6 +26,7 @@ from launcher.jobs.job import (
     QuotaLimit,
     Spot,
 )
+from launcher.jobs.paths import expand
 from launcher.jobs.yaml_fields import (
     DATE,
     BadJob,
@@ -146,9 +147,20 @@ def _name(field: Field | None) -> str:
     return name
 
 
+def _path(field: Field | None) -> str | None:
+    """A path or a URL; its `~` and variables are replaced here, so that a plan means the same for every reader."""
+    written = text(field)
+    if field is None or written is None:
+        return None
+    try:
+        return expand(written)
+    except ValueError as error:
+        return field.reject(str(error))
+
+
 def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
     if field is None or field.is_scalar:
-        return CorpusSource(text(field) or "")
+        return CorpusSource(_path(field) or "")
     source_keys, declared_keys = ("path", "text", "id", "csv"), ("documents", "tokens_per_document")
     at = mapping(field, (*source_keys, *declared_keys, "region"))
     source, declared = [k for k in source_keys if k in at], [k for k in declared_keys if k in at]
@@ -164,7 +176,7 @@ def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
     lengths, documents = _lengths(at.get("tokens_per_document")), count(at.get("documents")) or 0
     region = _region(at.get("region"))
     found = CorpusSource(
-        path=text(at.get("path")) or "",
+        path=_path(at.get("path")) or "",
         text=text(at.get("text")) or "text",
         id=text(at.get("id")),
         region=region,
@@ -269,7 +281,7 @@ def _tokens(field: Field) -> float:
 def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | None, bool]:
     """The model's name, its shape when one is given, and whether code that comes with it may run."""
     if field is None or field.is_scalar:
-        return text(field) or "", None, False
+        return _path(field) or "", None, False
     keys = ("name", *SHAPE_SIZES, "pooling", *SHAPE_FLAGS, "trust_remote_code")
     at = mapping(field, keys, required=("name",))
     given = (
@@ -281,7 +293,7 @@ def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | N
         if given and name not in given:
             report_missing(field, name)
     shape = {k: v for k, v in given.items() if v is not None} or None
-    return text(at.get("name")) or "", shape, flag(at.get("trust_remote_code")) or False
+    return _path(at.get("name")) or "", shape, flag(at.get("trust_remote_code")) or False
 
 
 def _chunking(chunk: Field | None, truncate: Field | None) -> JobChunking:
@@ -301,9 +313,9 @@ def _chunking(chunk: Field | None, truncate: Field | None) -> JobChunking:
 
 def _output(field: Field) -> JobOutput:
     if field.is_scalar:
-        return JobOutput(text(field) or "")
+        return JobOutput(_path(field) or "")
     at = mapping(field, ("path", "dtype", "dimensions", "region", "keep"), required=("path",))
-    path, dtype = text(at.get("path")) or "", choice(at.get("dtype"), DTYPES) or "float32"
+    path, dtype = _path(at.get("path")) or "", choice(at.get("dtype"), DTYPES) or "float32"
     dimensions = count(at.get("dimensions"))
     if dtype == "binary" and dimensions and dimensions % 8:
         near = max(8, dimensions - dimensions % 8)

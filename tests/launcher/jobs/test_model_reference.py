@@ -15,6 +15,12 @@ def test_path_of_a_missing_folder_is_not_taken_for_a_hub_id(model: str, tmp_path
         resolve(model, tmp_path)
 
 
+def test_file_is_not_taken_for_a_hub_id(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(Usage, match="is a file"):
+        resolve("model.safetensors", tmp_path)
+
+
 def test_hub_id_stays_a_hub_id(tmp_path: Path) -> None:
     assert resolve("BAAI/bge-small-en-v1.5", tmp_path) == "BAAI/bge-small-en-v1.5"
 
