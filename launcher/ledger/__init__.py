@@ -4,6 +4,7 @@ Imports: launcher.files, launcher.errors, launcher.format, launcher.money, tasks
 
 ledger: the facade that opens a file and holds its parts.
 database: connections, transactions, and SQLite's errors as messages for the user.
+damage: what a damaged ledger is, and what to do about one.
 upgrade: brings a file to the newest layout with the numbered SQL files in migrations/.
 records: what is read from the ledger, as frozen values, and the allowed state changes.
 tables: the definition of each table, made from the records, and how values are stored.

@@ -13,10 +13,12 @@ from time import monotonic, sleep
 from typing import Self
 
 from launcher.errors import Problem
-from launcher.ledger.upgrade import upgrade
+from launcher.ledger.damage import DamagedRow, damaged, speaks_of_damage
+from launcher.ledger.upgrade import check_layout, upgrade
 
 BUSY_TIMEOUT_SECONDS = 30.0  # SQLite's lock queue is unfair: with 8 writers one was seen waiting for 4 s
 WAL_RETRY_SECONDS = 0.01
+MAX_CELL_BYTES = 256 * 2**20  # of a text in the file; the largest of ours, a plan, has a few MiB
 
 
 class Database:
@@ -42,11 +44,16 @@ class Database:
                 f"the ledger's folder {path.parent} cannot be created: {error.strerror}",
                 hint="name a folder that you may write to",
             ) from error
+        if path.exists() and not path.is_file():  # SQLite would wait for ever for a pipe
+            raise Problem(
+                f"the ledger {path} is not a file", hint="move it away, or name another folder with --runs"
+            )
         with (
             _sqlite_errors_as_problems(path),
             closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as connection,
         ):
             upgrade(connection, path)
+            check_layout(connection, path)
             _enable_wal(connection)
         return cls(path)
 
@@ -87,6 +94,7 @@ class Database:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # FULL is 10 times slower; the store is the record
         # Shard ids are random, so inserts touch the whole index: at 300,000 shards the default cache of 2 MiB and a
@@ -118,6 +126,10 @@ def _sqlite_errors_as_problems(path: Path) -> Generator[None]:
     """Raise errors of SQLite that a user can act on as a Problem; leave errors of the program as they are."""
     try:
         yield
+    except DamagedRow as error:
+        raise damaged(path, str(error)) from error
+    except UnicodeDecodeError as error:  # of a message of SQLite that quotes the file
+        raise damaged(path, "its layout is not text") from error
     except sqlite3.Error as error:
         problem = _problem(error, path)
         if problem is None:
@@ -128,7 +140,7 @@ def _sqlite_errors_as_problems(path: Path) -> Generator[None]:
 def _problem(error: sqlite3.Error, path: Path) -> Problem | None:
     """What the user can do about this error, or None for an error of the program."""
     match _primary_code(error):
-        case sqlite3.SQLITE_BUSY:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return Problem(
                 f"another process has held the ledger {path} for {BUSY_TIMEOUT_SECONDS:.0f} s",
                 hint="stop the other embedfleet of this run, then run the same command again",
@@ -144,13 +156,21 @@ def _problem(error: sqlite3.Error, path: Path) -> Problem | None:
                 f"the ledger {path} cannot be written: {error}",
                 hint=f"make the file and its folder {path.parent} writable, or name another file",
             )
-        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+        case sqlite3.SQLITE_NOTADB:
             return Problem(
                 f"{path} is not a ledger: {error}",
                 hint="move it away; a run that is in its output path can be resumed from there",
             )
-        case _:
-            return None
+        case code:
+            why = _damage(code, str(error))
+            return damaged(path, why) if why else None
+
+
+def _damage(code: int, message: str) -> str | None:
+    """What is wrong with the file, where an error of SQLite comes from its content."""
+    if code == sqlite3.SQLITE_TOOBIG:
+        return f"a row is larger than {MAX_CELL_BYTES // 2**20} MiB"
+    return message if code == sqlite3.SQLITE_CORRUPT or speaks_of_damage(message) else None
 
 
 def _primary_code(error: sqlite3.Error) -> int:

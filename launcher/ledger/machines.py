@@ -23,10 +23,10 @@ from launcher.ledger.records import (
     ObservedPrice,
     Site,
 )
-from launcher.ledger.tables import LIFE, MACHINE, PRICE, fields_of, printable, utc_text, utc_time
+from launcher.ledger.tables import LIFE, MACHINE, PRICE, fields_of, loaded, printable, utc_text
 
 COLD_STARTS = """
-    SELECT json_extract(run.plan, '$.work.model'), life.cloud, machine.gpu,
+    SELECT CASE WHEN json_valid(run.plan) THEN json_extract(run.plan, '$.work.model') END, life.cloud, machine.gpu,
         CASE WHEN life.asked IS NULL AND life.number = 0 THEN machine.intended ELSE life.asked END AS asked, life.ready
     FROM life JOIN machine ON machine.name = life.machine JOIN run ON run.id = machine.run
     WHERE life.ready IS NOT NULL AND (life.asked IS NOT NULL OR life.number = 0)
@@ -36,6 +36,7 @@ PRICE_VALUES = (
     "usd_per_hour",
     "life",
 )  # what the later of two prices of one machine, moment and source replaces
+ASKED, READY = LIFE.columns["asked"], LIFE.columns["ready"]
 OF_RUN = "machine IN (SELECT name FROM machine WHERE run = ?)"
 LIFE_ENDS = {
     MachineState.STOPPED: LifeEnd.STOPPED,
@@ -198,11 +199,14 @@ class Machines:
         for: with its machine, or as the provider reported.
         """
         with self._database.reading() as connection:
-            rows = connection.execute(COLD_STARTS).fetchall()
+            rows = [
+                (model, cloud, gpu, loaded("life", ASKED, asked), loaded("life", READY, ready))
+                for model, cloud, gpu, asked, ready in connection.execute(COLD_STARTS)
+            ]
         return [
-            ColdStart(model, cloud, gpu, (utc_time(ready) - utc_time(asked)).total_seconds())
+            ColdStart(model, cloud, gpu, (ready - asked).total_seconds())
             for model, cloud, gpu, asked, ready in rows
-            if model and ready >= asked
+            if isinstance(model, str) and ready >= asked
         ]
 
     def _record_moment(self, name: str, column: Literal["ready", "stopping"], at: datetime) -> None:
@@ -239,7 +243,7 @@ def _move(connection: sqlite3.Connection, name: str, state: MachineState) -> boo
     found = connection.execute("SELECT state FROM machine WHERE name = ?", (name,)).fetchone()
     if found is None:
         raise unknown_machine(name)
-    before = MachineState(found[0])
+    before: MachineState = loaded("machine", MACHINE.columns["state"], found[0])
     if before == state:
         return False
     if (before, state) not in MACHINE_MOVES:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from launcher.errors import Problem
 from launcher.ledger.database import Database
 from launcher.ledger.records import RUN_MOVES, Run, RunEvent, RunState
-from launcher.ledger.tables import EVENT, RUN, printable, utc_text
+from launcher.ledger.tables import EVENT, RUN, loaded, printable, utc_text
 
 
 class Runs:
@@ -61,20 +61,24 @@ class Runs:
         Raises:
             Problem: no run or more than one begins so.
         """
-        runs = self.all()
-        if not runs:
+        # Names first, so that a damaged row of another run is not in the way.
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT id FROM run ORDER BY created DESC, rowid DESC").fetchall()
+        ids = [str(name) for (name,) in rows]
+        if not ids:
             raise Problem("there is no run in this ledger yet", hint="embedfleet launch JOB.yaml")
         if prefix is None:
-            return runs[0]
-        ids = [run.id for run in runs]
-        exact = [run for run in runs if run.id == prefix]
-        matches = exact or [run for run in runs if run.id.startswith(prefix)]
-        if len(matches) == 1:
-            return matches[0]
+            matches = ids[:1]
+        else:
+            exact = [name for name in ids if name == prefix]
+            matches = exact or [name for name in ids if name.startswith(prefix)]
+        found = self.get(matches[0]) if len(matches) == 1 else None
+        if found is not None:
+            return found
         if matches:
-            names = ", ".join(run.id for run in matches[:3])
+            names = ", ".join(matches[:3])
             raise Problem(f"{len(matches)} runs begin with '{prefix}'", hint=f"write more of one of: {names}")
-        near = get_close_matches(prefix, ids, n=3, cutoff=0.5) or ids[:3]
+        near = get_close_matches(prefix or "", ids, n=3, cutoff=0.5) or ids[:3]
         raise Problem(f"no run of {len(ids)} begins with '{prefix}'", hint=f"name one of: {', '.join(near)}")
 
     def set_state(self, id: str, state: RunState, now: datetime) -> None:  # noqa: A002 # the name of the column
@@ -87,7 +91,7 @@ class Runs:
             found = connection.execute("SELECT state FROM run WHERE id = ?", (id,)).fetchone()
             if found is None:
                 raise unknown_run(id)
-            before = RunState(found[0])
+            before: RunState = loaded("run", RUN.columns["state"], found[0])
             if state == before:
                 return
             if (before, state) not in RUN_MOVES:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from launcher.errors import Problem
+from launcher.ledger.damage import DamagedRow
 from launcher.ledger.database import Database
 from launcher.ledger.records import ObservedLease, RunProgress, ShardRecord
 from launcher.ledger.runs import unknown_run
@@ -14,11 +15,14 @@ from launcher.ledger.tables import (
     LEASE,
     PROGRESS,
     SHARD,
+    columns_of,
     fields_of,
     printable,
     stored,
     utc_time,
 )
+from tasks.protocol.bounds import Seconds
+from tasks.protocol.documents import decode
 from tasks.protocol.receipt import Receipt, load_files
 from tasks.protocol.shard import Shard
 
@@ -36,6 +40,13 @@ MARK_DONE = f"""
 RECEIPT_FIELDS = [field.name for field in fields(Receipt)]
 TIME_FIELDS = [RECEIPT_FIELDS.index(name) for name in ("started", "finished")]
 STAGES, EARLIER, REPEATED = (RECEIPT_FIELDS.index(n) for n in ("stages", "earlier", "tokens_repeated"))
+POSITION = RECEIPT_FIELDS.index("position")
+# Place and type of the cells that are kept as they are and are never NULL in a row that is done.
+PLAIN_FIELDS = [
+    (RECEIPT_FIELDS.index(column.name), column.type)
+    for column in columns_of(Receipt)
+    if column.required and column.load is None
+]
 RECEIPTS = (
     "SELECT "  # noqa: S608 # names of our own
     + ", ".join("id" if name == "shard" else f'"{name}"' for name in RECEIPT_FIELDS)
@@ -151,9 +162,18 @@ def _receipt_row(run: str, receipt: Receipt) -> tuple[Any, ...]:
 def _receipt(row: Sequence[Any]) -> Receipt:
     # Only the cells that differ are converted: a report of 100,000 shards takes half as long.
     cells = list(row)
-    for place in TIME_FIELDS:
-        cells[place] = utc_time(cells[place])
-    cells[STAGES] = json.loads(cells[STAGES])
-    cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
+    try:
+        for place in TIME_FIELDS:
+            cells[place] = utc_time(cells[place])
+        cells[STAGES] = decode(cells[STAGES], dict[str, Seconds], "seconds by stage")
+        cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
+    except (ValueError, TypeError) as error:
+        raise DamagedRow("shard", f"the receipt of {cells[POSITION]}: {error}") from error
     cells[REPEATED] = cells[REPEATED] or 0  # NULL in rows of layouts 1 and 2, which did not count them
+    for place, kind in PLAIN_FIELDS:
+        if type(cells[place]) is not kind:
+            raise DamagedRow(
+                "shard",
+                f"the receipt of {cells[POSITION]}: its {RECEIPT_FIELDS[place]} is {cells[place]!r:.60}",
+            )
     return Receipt(*cells)

@@ -15,6 +15,7 @@ from functools import cached_property
 from types import NoneType, UnionType
 from typing import Any, Generic, LiteralString, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from launcher.ledger.damage import DamagedRow
 from launcher.ledger.records import (
     BudgetLimit,
     Charge,
@@ -29,9 +30,14 @@ from launcher.ledger.records import (
     RunProgress,
     ShardRecord,
 )
+from tasks.protocol.bounds import out_of_bounds
+from tasks.protocol.documents import decode
 from tasks.protocol.receipt import Receipt, ReceiptFile, dump_files, load_files
 
 Record = TypeVar("Record")
+Bounded = TypeVar("Bounded", datetime, Decimal)
+
+EXCERPT_CHARACTERS = 60  # of a damaged cell in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,12 @@ class Table(Generic[Record]):
     @cached_property
     def record_columns(self) -> tuple[Column, ...]:
         """The columns of the record, in the order of its fields."""
-        return _columns(self.record)
+        return columns_of(self.record)
 
     @cached_property
     def later_columns(self) -> tuple[Column, ...]:
         """The columns that are NULL at first."""
-        found = () if self.later is None else _columns(self.later, optional=True)
+        found = () if self.later is None else columns_of(self.later, optional=True)
         return tuple(column for column in found if column.name not in self.same)
 
     @cached_property
@@ -92,13 +98,15 @@ class Table(Generic[Record]):
         return [self.load(row) for row in connection.execute(statement, parameters)]
 
     def load(self, row: Sequence[Any]) -> Record:
-        """Make the record of a row that has the columns of the record in order."""
-        return self.record(
-            *(
-                cell if column.load is None or cell is None else column.load(cell)
-                for column, cell in zip(self.record_columns, row, strict=True)
-            )
-        )
+        """Make the record of a row that has the columns of the record in order.
+
+        Raises:
+            DamagedRow: a cell holds what no version writes.
+        """
+        cells = [
+            loaded(self.name, column, cell) for column, cell in zip(self.record_columns, row, strict=True)
+        ]
+        return self.record(*cells)
 
     def insert(self, connection: sqlite3.Connection, row: Mapping[str, object]) -> bool:
         """Insert a row and return True, or do nothing and return False where its key exists."""
@@ -140,6 +148,29 @@ def stored(column: Column, value: object) -> Any:
     return value if column.store is None or value is None else column.store(value)
 
 
+def loaded(table: str, column: Column, cell: object) -> Any:
+    """The value of one cell that SQLite kept.
+
+    Raises:
+        DamagedRow: it is of another type, or out of bounds.
+    """
+    if cell is None and not column.required:
+        return None
+    try:
+        if column.load is not None:
+            return column.load(cell)
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise DamagedRow(table, f"its {column.name} is {_excerpt(cell)}") from error
+    if type(cell) is column.type or (column.type is float and type(cell) is int):
+        return cell
+    raise DamagedRow(table, f"its {column.name} is {_excerpt(cell)}")
+
+
+def _excerpt(cell: object) -> str:
+    words = repr(cell)
+    return words if len(words) <= EXCERPT_CHARACTERS else f"{words[:EXCERPT_CHARACTERS]}…"
+
+
 def fields_of(record: object) -> dict[str, object]:
     """The fields of a record by name, not copied."""
     return {field.name: getattr(record, field.name) for field in fields(record)}  # pyright: ignore[reportArgumentType] # any dataclass
@@ -157,8 +188,32 @@ def utc_text(moment: datetime) -> str:
 
 
 def utc_time(text: str) -> datetime:
-    """Read a time that `utc_text` wrote."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    """Read a time that `utc_text` wrote.
+
+    Raises:
+        ValueError: it is no time, or so far away that arithmetic with it would overflow.
+    """
+    return _in_bounds(datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+def usd_of(text: str) -> Decimal:
+    """Read an amount that `money_text` wrote.
+
+    Raises:
+        ArithmeticError: it is no amount.
+        ValueError: it is not finite, or larger than any amount of ours.
+    """
+    return _in_bounds(Decimal(text))
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    return decode(text, dict[str, Any], "a mapping")
+
+
+def _in_bounds(value: Bounded) -> Bounded:
+    if why := out_of_bounds(value):
+        raise ValueError(why)
+    return value
 
 
 def printable(text: str) -> str:
@@ -177,7 +232,8 @@ def money_text(usd: Decimal) -> str:
     return str(usd)
 
 
-def _columns(record: type, *, optional: bool = False) -> tuple[Column, ...]:
+def columns_of(record: type, *, optional: bool = False) -> tuple[Column, ...]:
+    """A column for each field of a dataclass; `optional`: all of them may be NULL."""
     hints = get_type_hints(record)
     return tuple(_column(field.name, hints[field.name], optional) for field in fields(record))
 
@@ -192,9 +248,9 @@ def _column(name: str, hint: Any, optional: bool) -> Column:
     if kind is datetime:
         return Column(name, datetime, required, store=utc_text, load=utc_time)
     if kind is Decimal:
-        return Column(name, Decimal, required, store=money_text, load=Decimal)
+        return Column(name, Decimal, required, store=money_text, load=usd_of)
     if get_origin(kind) is Mapping:
-        return Column(name, dict, required, store=lambda value: json.dumps(dict(value)), load=json.loads)
+        return Column(name, dict, required, store=lambda value: json.dumps(dict(value)), load=_mapping)
     if kind == tuple[ReceiptFile, ...]:
         return Column(
             name, tuple, required, store=lambda value: dump_files(value) if value else None, load=load_files

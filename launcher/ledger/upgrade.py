@@ -6,9 +6,12 @@ number. It may hold any statements that SQLite 3.34 (RHEL 9) understands, trigge
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from launcher.errors import Problem
+from launcher.ledger.damage import damaged
 
 APPLICATION_ID = 0x656D6266  # "embf" in ASCII: distinguishes our file from any other SQLite database
 
@@ -52,6 +55,38 @@ def upgrade(connection: sqlite3.Connection, path: Path, migrations: Sequence[str
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
+def check_layout(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that the file has every table, column, index and trigger of the newest layout. It may have more.
+
+    Without a trigger sums would be wrong without an error.
+
+    Raises:
+        Problem: something is missing: the file was damaged, or another program migrated it in part.
+    """
+    missing = _newest_layout() - _layout(connection)
+    if missing:
+        kind, name = min(missing)
+        raise damaged(path, f"its layout is {len(MIGRATIONS)}, and its {kind} {name} is missing")
+
+
+@cache
+def _newest_layout() -> frozenset[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for script in MIGRATIONS:
+            connection.executescript(script)
+        return _layout(connection)
+
+
+def _layout(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """Kind and name of all that a file defines; a column as `table.column`."""
+    columns = """
+        SELECT 'column', master.name || '.' || info.name FROM sqlite_master master, pragma_table_info(master.name) info
+        WHERE master.type = 'table'
+    """
+    objects = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    return frozenset((*connection.execute(objects), *connection.execute(columns)))
+
+
 def statements(script: str) -> Iterator[str]:
     """Split a script into statements that end at the end of a line; a trigger with semicolons inside is one.
 
@@ -83,6 +118,8 @@ def _layout_number(connection: sqlite3.Connection, path: Path, newest: int) -> i
             f"{path} is a database of another program, with {tables} tables",
             hint="name another file for the ledger",
         )
+    if number < 0:
+        raise damaged(path, f"its layout is {number}")
     if number > newest:
         raise Problem(
             f"{path} is of a newer embedfleet: its layout is {number}, this version knows {newest}",

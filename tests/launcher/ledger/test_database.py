@@ -60,7 +60,7 @@ def test_damaged_file_is_a_problem(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (path.stat().st_size - 4096))
-    with pytest.raises(Problem, match="is not a ledger: database disk image is malformed"):
+    with pytest.raises(Problem, match="is damaged: database disk image is malformed"):
         Ledger.open(path)
 
 
