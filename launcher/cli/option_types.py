@@ -6,11 +6,12 @@ beyond the standard library: see `options`.
 
 import argparse
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from launcher.jobs.paths import expand
+from launcher.jobs.paths import check_location, expand
 
 LONGEST_BENCH_SECONDS = 3_600.0
 LONGEST_PROBE_SECONDS = 600.0
@@ -21,7 +22,7 @@ def location(word: str) -> str:
     if os.path.lexists(word):
         return word
     try:
-        return expand(word)
+        return check_location(expand(word))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -74,6 +75,13 @@ def positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"give a number of lines above 0, not {text}")
     return int(text)
+
+
+def variable(word: str) -> str:
+    """The name of an environment variable; a value, which may be a secret, is not quoted."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word):
+        raise argparse.ArgumentTypeError("give the name of an environment variable, and not its value")
+    return word
 
 
 def since(word: str) -> str:

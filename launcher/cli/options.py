@@ -18,6 +18,7 @@ from launcher.cli.option_types import (
     positive,
     probe_seconds,
     since,
+    variable,
 )
 
 MEASURED_TEXT_TOKENS = 256  # `bench`: tokens of each synthetic text, by default
@@ -95,10 +96,7 @@ def _launch(commands: Commands) -> None:
     _add_planning(launch)
     launch.add_argument("--refresh", action="store_true", help="plan again when the corpus changed")
     launch.add_argument("--dry-run", action="store_true", help="print the tasks and every call; rent nothing")
-    launch.add_argument("--yes", action="store_true", help="rent without asking; needs --max-cost")
-    launch.add_argument(
-        "--max-cost", type=dollars, metavar="$X", help="refuse a plan that may cost more (P90)"
-    )
+    _add_cost(launch)
     _add_driving(launch)
     _add_runs(launch)
 
@@ -149,8 +147,10 @@ def _resume(commands: Commands) -> None:
     resume = commands.add_parser("resume", help="continue a run, after any failure")
     _add_run(resume)
     resume.add_argument(
-        "--budget", type=dollars, metavar="DOLLARS", help="from now on, instead of the job's limits.budget"
+        "--budget", type=dollars, metavar="DOLLARS", help="in all, instead of every limit agreed before"
     )
+    _add_cost(resume)
+    _add_book(resume)
     _add_driving(resume)
 
 
@@ -318,11 +318,7 @@ def _diff(commands: Commands) -> None:
 
 def _add_planning(command: argparse.ArgumentParser) -> None:
     command.add_argument("--on", choices=["local"], help="use this machine, not a cloud")
-    book = command.add_mutually_exclusive_group()
-    book.add_argument("--price-book", type=path, metavar="FILE.csv", help="read prices from this file alone")
-    book.add_argument(
-        "--offline", action="store_true", help="read prices from the snapshot that came with this version"
-    )
+    _add_book(command)
     command.add_argument(
         "--probe",
         type=probe_seconds,
@@ -332,12 +328,38 @@ def _add_planning(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_book(command: argparse.ArgumentParser) -> None:
+    book = command.add_mutually_exclusive_group()
+    book.add_argument("--price-book", type=path, metavar="FILE.csv", help="read prices from this file alone")
+    book.add_argument(
+        "--offline",
+        action="store_true",
+        help="plan by the snapshot of prices that came with this version; take a plan's prices as they are",
+    )
+
+
+def _add_cost(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="rent without asking; needs --max-cost")
+    command.add_argument(
+        "--max-cost",
+        type=dollars,
+        metavar="$X",
+        help="never spend more on this run in all; refuse what may cost more (P90)",
+    )
+    command.add_argument(
+        "--allow-unknown-price",
+        action="store_true",
+        help="rent machines without a known price although there is a limit; only known prices count",
+    )
+
+
 def _add_driving(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--detach", action="store_true", help="leave as soon as all machines have been requested"
     )
     command.add_argument(
         "--secret",
+        type=variable,
         action="append",
         default=[],
         metavar="NAME",

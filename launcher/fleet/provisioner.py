@@ -4,7 +4,7 @@ Turns a plan into the backend that the controller acts through, and into the gro
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -15,6 +15,7 @@ from launcher.fleet.backends.base import Backend
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.policy import FleetGroup
 from launcher.fleet.task_specs import check_reachable, places_of, specs_of
+from launcher.jobs.paths import holds_credentials
 from launcher.planning.saved_plan import PlannedWork, SavedPlan
 from launcher.throughput import model_shapes
 from pricing import provisioning
@@ -23,7 +24,7 @@ from tasks import skypilot_task
 from tasks.stores.base import Store
 
 LOCAL = "local"  # the cloud of a group that is this machine
-# Settings of this environment that workers on other machines are to have too. None of them is a secret.
+# Settings of this environment that workers on other machines are to have too. None of them may hold a secret.
 PASSED_SETTINGS = (
     "EMBEDFLEET_HASH_SECONDS",
     "AWS_ENDPOINT_URL",
@@ -97,16 +98,36 @@ def check_access(plan: SavedPlan) -> None:
 def task_specs(
     plan: SavedPlan, output: str, secrets: Sequence[str] = ()
 ) -> tuple[skypilot_task.TaskSpec, ...]:
-    """How the machines of each group are requested and set up from this laptop."""
+    """How the machines of each group are requested and set up from this laptop.
+
+    Raises:
+        Problem: a setting that the machines are to have holds a password, and is not passed as a secret.
+    """
     return specs_of(
         plan,
         output,
         str(Path(skypilot_task.__file__).parent),
         disk_gb=_disk_gb(plan.work),
         prebuilt=os.environ.get(PREBUILT_VARIABLE),
-        settings={name: os.environ[name] for name in PASSED_SETTINGS if name in os.environ},
+        settings=passed_settings(os.environ, secrets),
         secrets=secrets,
     )
+
+
+def passed_settings(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
+    """The settings that stand in the task files; those named in `secrets` are passed otherwise.
+
+    Raises:
+        Problem: one of them holds a password.
+    """
+    found = {name: environ[name] for name in PASSED_SETTINGS if name in environ and name not in secrets}
+    for name, value in found.items():
+        if holds_credentials(value):
+            raise Problem(
+                f"{name} holds a user name or a password, and would stand in the task files",
+                hint=f"--secret {name} passes it as a secret",
+            )
+    return found
 
 
 def _provision_local(plan: SavedPlan, output: str, folder: Path) -> Provisioned:

@@ -26,7 +26,7 @@ from launcher.jobs.job import (
     QuotaLimit,
     Spot,
 )
-from launcher.jobs.paths import expand
+from launcher.jobs.paths import check_location, expand
 from launcher.jobs.yaml_fields import (
     DATE,
     BadJob,
@@ -153,9 +153,22 @@ def _path(field: Field | None) -> str | None:
     if field is None or written is None:
         return None
     try:
-        return expand(written)
+        return check_location(expand(written))
     except ValueError as error:
         return field.reject(str(error))
+
+
+def _model_name(field: Field | None) -> str:
+    """A folder or a hub id."""
+    written = text(field)
+    if field is None or written is None:
+        return ""
+    if "://" in written:
+        return field.reject("must be a folder or a hub id, such as BAAI/bge-m3, and no URL") or ""
+    try:
+        return expand(written)
+    except ValueError as error:
+        return field.reject(str(error)) or ""
 
 
 def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
@@ -281,7 +294,7 @@ def _tokens(field: Field) -> float:
 def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | None, bool]:
     """The model's name, its shape when one is given, and whether code that comes with it may run."""
     if field is None or field.is_scalar:
-        return _path(field) or "", None, False
+        return _model_name(field), None, False
     keys = ("name", *SHAPE_SIZES, "pooling", *SHAPE_FLAGS, "trust_remote_code")
     at = mapping(field, keys, required=("name",))
     given = (
@@ -293,7 +306,7 @@ def _model(field: Field | None) -> tuple[str, Mapping[str, int | bool | str] | N
         if given and name not in given:
             report_missing(field, name)
     shape = {k: v for k, v in given.items() if v is not None} or None
-    return _path(at.get("name")) or "", shape, flag(at.get("trust_remote_code")) or False
+    return _model_name(at.get("name")), shape, flag(at.get("trust_remote_code")) or False
 
 
 def _chunking(chunk: Field | None, truncate: Field | None) -> JobChunking:

@@ -9,9 +9,10 @@ import pytest
 from launcher.errors import Problem
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.backends.skypilot import SkyPilotBackend
-from launcher.fleet.provisioner import is_rented, provision
+from launcher.fleet.provisioner import is_rented, passed_settings, provision, task_specs
 from launcher.planning.saved_plan import SavedPlan
 from pricing.storage import DISK_GB
+from tasks.skypilot_task import machine_task, to_yaml
 from tasks.stores.memory import MemoryStore
 from tests.support import sample_plan
 
@@ -57,3 +58,27 @@ def test_plan_that_mixes_this_machine_with_rented_ones_is_refused(tmp_path: Path
     mixed = replace(plan, lots=(*plan.lots, *sample_plan.saved_local().lots))
     with pytest.raises(Problem, match="mixes this machine with rented ones"):
         provision(mixed, "s3://bucket/vectors", MemoryStore(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://ada:T0SECRET@minio.example.org", "http://T0SECRET@10.0.0.1:9000/x", "T0SECRET@host"]
+)
+def test_an_endpoint_with_a_password_is_in_no_task_file(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    with pytest.raises(Problem) as caught:
+        task_specs(rented_plan(), "s3://bucket/vectors")
+    assert "AWS_ENDPOINT_URL_S3 holds" in str(caught.value)
+    assert "T0SECRET" not in f"{caught.value}{caught.value.hint}"
+    (spec, *_) = task_specs(rented_plan(), "s3://bucket/vectors", ["AWS_ENDPOINT_URL_S3"])
+    text = to_yaml(machine_task(spec))
+    assert "AWS_ENDPOINT_URL_S3: null" in text  # its value comes from the environment
+    assert "T0SECRET" not in text
+
+
+def test_an_endpoint_without_a_password_is_a_setting() -> None:
+    endpoint = "https://minio.example.org/a@b"
+    assert passed_settings({"AWS_ENDPOINT_URL": endpoint, "PATH": "/bin"}, ()) == {
+        "AWS_ENDPOINT_URL": endpoint
+    }

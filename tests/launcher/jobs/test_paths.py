@@ -1,6 +1,7 @@
 """`~` means home and `$NAME` a variable, in every path that a user writes."""
 
 import pwd
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.cli.option_types import path as path_option
+from launcher.cli.option_types import variable
 from launcher.jobs.parse import parse
-from launcher.jobs.paths import expand
+from launcher.jobs.paths import check_location, expand
+from launcher.jobs.yaml_fields import BadJob
 from tests.support.cli_runs import in_process, write_job
 from tests.support.runs import write_jsonl
 
@@ -62,6 +65,47 @@ def test_what_is_not_known_is_refused_by_name(written: str, named: str) -> None:
 @given(st.text().filter(lambda text: "$" not in text and not text.startswith(("~", "file://~"))))
 def test_other_paths_stay_as_they_are(path: str) -> None:
     assert expand(path, ENVIRON) == path
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("S3://bucket/x", "write s3://"),
+        ("s3a://bucket/x", "write s3://"),
+        ("gcs://bucket/x", "write gs://"),
+        ("https://host/x", "no store for https://"),
+        ("abfs://container/x", "no store for abfs://"),
+        ("s3://AKIA:T0SECRET@bucket/x", "the URL holds a user name or a password"),
+        ("https://ada:T0SECRET@host/x", "the URL holds a user name or a password"),
+    ],
+)
+def test_a_url_of_no_store_or_with_a_secret_is_refused(written: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        check_location(written)
+    assert "SECRET" not in str(caught.value)
+    for key in ("corpus", "output"):
+        job = f"name: a\n{key}: {written!r}\n" + f"{'output' if key == 'corpus' else 'corpus'}: b\nmodel: m\n"
+        with pytest.raises(BadJob, match=said) as refused:
+            parse(job)
+        assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("written", ["s3://b/a@b", "gs://b/x", "file:///x", "/data/a:b@c", "C:/x"])
+def test_what_a_store_can_be_is_taken(written: str) -> None:
+    assert check_location(written) == written
+
+
+@pytest.mark.parametrize("model", ["https://huggingface.co/BAAI/bge-m3", "s3://bucket/model", "hf://a/b"])
+def test_a_model_is_no_url(model: str) -> None:
+    with pytest.raises(BadJob, match="must be a folder or a hub id"):
+        parse(f"name: a\ncorpus: b\noutput: c\nmodel: {model}\n")
+
+
+@pytest.mark.parametrize("word", ["NAME=T0SECRET", "T0-SECRET", "", "1X"])
+def test_the_value_of_a_secret_is_not_taken_for_its_name(word: str) -> None:
+    with pytest.raises(ArgumentTypeError) as caught:
+        variable(word)
+    assert "SECRET" not in str(caught.value)
 
 
 def test_each_path_of_a_job_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
