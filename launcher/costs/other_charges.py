@@ -18,7 +18,7 @@ from pricing import egress, provisioning, storage
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
 
-# Claim, vectors, receipt, and sometimes a renewal: measured per shard with 8 workers (README, benchmarks).
+# Claim, vectors, receipt, and sometimes a renewal: measured per shard (docs/architecture.md, requests).
 WRITES_PER_SHARD = Decimal("3.3")
 READS_PER_SHARD = Decimal(
     2
