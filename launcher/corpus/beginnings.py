@@ -11,7 +11,7 @@ from typing import BinaryIO
 from launcher.corpus.block_positions import map_concurrently, slice_of
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.errors import Problem
-from tasks.formats.compression import GZIP_ERRORS, decompressed
+from tasks.formats.compression import decompressed
 from tasks.formats.read import open_slice
 from tasks.formats.rows import Columns, repeated
 from tasks.formats.tables import BadTableError, Dialect, dialect_of, looks_like_utf16, open_table
@@ -41,7 +41,7 @@ def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Col
 
 def _check(store: Store, file: CorpusFile, columns: Columns) -> None:
     # Problems of the store are those of sampling, which follows.
-    with suppress(*GZIP_ERRORS, OSError, UnicodeError):
+    with suppress(OSError, UnicodeError):
         if not _check_first(store, file, columns, BEGINNING_BYTES):
             _check_first(store, file, columns, LONG_HEADER_BYTES)
 

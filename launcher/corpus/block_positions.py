@@ -13,14 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import accumulate, chain
-from pathlib import PurePosixPath
 from typing import TypeVar
 
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.corpus.partial_decompress import (
     DecompressedStream,
-    decompress_gzip,
-    decompress_zstd,
+    decompress,
     read_stored,
 )
 from tasks.formats.csv_rows import MAX_RECORD_CHARACTERS
@@ -143,13 +141,10 @@ def _read_prefix(listing: Listing, store: Store, file: CorpusFile, columns: Colu
     """
     plain = bytearray()
     is_table = file.kind in ("csv", "tsv")
-    decompress = read_stored
-    if file.compressed:
-        by_suffix = {".gz": decompress_gzip, ".zst": decompress_zstd}
-        decompress = by_suffix[PurePosixPath(file.path).suffix]
+    parts_of = decompress if file.compressed else read_stored
     with (
         open_slice(store, slice_of(file, 0, PREFIX_BYTES)) as stream,
-        closing(decompress(stream, listing.location(file))) as parts,
+        closing(parts_of(stream, listing.location(file))) as parts,
     ):
         source = DecompressedStream(parts)
         # Latin-1 has as many characters as bytes. Lines end as they do for workers.

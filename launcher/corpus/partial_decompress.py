@@ -5,17 +5,16 @@ damaged, and fails only where nothing could be decompressed: workers read what c
 """
 
 import io
-import zlib
 from bisect import bisect_right
 from collections.abc import Generator
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from launcher.errors import Problem
-from tasks.formats.compression import ZSTD_READ_BYTES
+from tasks.formats.compression import PlainBytes
+from tasks.formats.damage import UnreadableFileError
 
-ZSTD_FEED_BYTES = 64  # decompressed at once: the place is known only when the decompressor reads more
+FEED_BYTES = 64  # as stored, that are read at once: the place is known only when the decompressor reads more
+PART_BYTES = 2**14  # decompressed at once
 
 
 Parts = Generator[tuple[int, bytes], None, None]  # where it ends in the file as stored, and the plain bytes
@@ -61,70 +60,27 @@ def read_stored(stream: BinaryIO, _name: str) -> Parts:
         yield stream.tell(), part
 
 
-def decompress_gzip(stream: BinaryIO, name: str) -> Parts:
-    """Decompress a .gz file of one or several members.
+def decompress(stream: BinaryIO, name: str) -> Parts:
+    """Decompress a .gz or .zst file.
 
     Raises:
         Problem: nothing of it can be decompressed.
     """
-    found = False
-    decompressor = zlib.decompressobj(wbits=31)
-    try:
-        while rest := stream.read(2**12):
-            full = False
-            while rest or full:  # few stored bytes may be many plain ones
-                part = decompressor.decompress(rest, 2**18)
-                full = len(part) == 2**18
-                rest = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
-                if decompressor.eof:  # a .gz may have several members, one after the other
-                    decompressor = zlib.decompressobj(wbits=31)
-                if part:
-                    found = True
-                    yield stream.tell() - len(rest), part
-        yield stream.tell(), b""
-    except zlib.error as error:
-        if not found:  # what comes before the damage is read by workers, too
-            raise _undecompressible(name, error) from error
-
-
-class SmallReads(io.RawIOBase):
-    """A stream that returns at most ZSTD_FEED_BYTES at a time."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return self._stream.read(ZSTD_FEED_BYTES if size is None or size < 0 else min(size, ZSTD_FEED_BYTES))
-
-
-def decompress_zstd(stream: BinaryIO, name: str) -> Parts:
-    """Decompress a .zst file.
-
-    Raises:
-        Problem: nothing of it can be decompressed.
-    """
+    plain = PlainBytes(stream, name, FEED_BYTES)
     held: list[bytes] = []  # since the file was last read, up to `place`
     place = 0
     found = False
-    feed = SmallReads(stream)
     try:
-        with pa.CompressedInputStream(pa.PythonFile(feed, "r"), "zstd") as compressed:
-            while part := compressed.read(ZSTD_READ_BYTES):
-                if feed.tell() != place and held:
-                    yield place, b"".join(held)
-                    held.clear()
-                place, found = feed.tell(), True
-                held.append(part)
-            yield place, b"".join(held)
-            yield feed.tell(), b""
-    except OSError as error:
-        if not found:
+        while part := plain.read(PART_BYTES):
+            if plain.stored != place and held:
+                yield place, b"".join(held)
+                held.clear()
+            place, found = plain.stored, True
+            held.append(part)
+        yield place, b"".join(held)
+        yield plain.stored, b""
+    except UnreadableFileError as error:
+        if not found:  # what comes before the damage is read by workers, too
             raise _undecompressible(name, error) from error
         yield place, b"".join(held)
 

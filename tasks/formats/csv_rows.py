@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from tasks.formats.compression import GZIP_ERRORS
+from tasks.formats.damage import lost_rows
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreadable, repeated, row_of
 from tasks.formats.tables import BadTableError, Record, dialect_of, open_table
 from tasks.protocol.shard import Slice
@@ -32,7 +32,7 @@ def csv_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadR
                 position += 1
     except BadTableError as error:
         yield BadRow(piece.path, position, str(error))
-    except (*GZIP_ERRORS, OSError, UnicodeError) as error:
-        yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
+    except (OSError, UnicodeError) as error:
+        yield lost_rows(piece.path, position, error)
     finally:
         text.detach()  # the caller closes the stream

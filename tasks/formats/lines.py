@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from tasks.formats.compression import GZIP_ERRORS
+from tasks.formats.damage import lost_rows
 from tasks.formats.json_lines import row_of_json
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, row_of
 from tasks.formats.tables import looks_like_utf16
@@ -13,7 +13,11 @@ from tasks.protocol.shard import Slice
 
 
 def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
-    """Lines that start in [start, end)."""
+    """Lines that start in [start, end).
+
+    Raises:
+        OSError: the store failed to give bytes of the file.
+    """
     position = piece.start
     if position:
         stream.seek(position)
@@ -26,8 +30,8 @@ def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
                 rest = stream.readline(2**20)
                 length += len(rest)
                 whole = rest.endswith(b"\n") or not rest
-        except (*GZIP_ERRORS, OSError) as error:
-            yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
+        except OSError as error:
+            yield lost_rows(piece.path, position, error)
             return
         if not line:
             return

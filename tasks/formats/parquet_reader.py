@@ -7,19 +7,20 @@ a group, so a file stays open between its slices: the next slice continues where
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.formats.damage import DamagedFileError
+from tasks.formats.parquet_limits import batch_rows, surplus_rows
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span, Store
 
 FOOTER_SPAN: Span = (-(64 * 2**10), None)  # the footer is in the last bytes: one request fetches it
 COLUMN_BUFFER_BYTES = 4 * 2**20  # of a column, fetched at once
-BATCH_BYTES = 4 * 2**20  # bytes of rows decoded at once
-BATCH_ROWS = 1_024  # of those, at most
 
 
 def open_footer(source: Store, path: str, version: str) -> BinaryIO:
@@ -44,6 +45,16 @@ def read_small_table(body: bytes, columns: list[str] | None = None) -> pa.Table:
         return file.read(columns, use_threads=False)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupRows:
+    """Rows [start, end) of the file, all of one row group, whose first row is `first`."""
+
+    group: int
+    first: int
+    start: int
+    end: int
+
+
 class ForwardReader:
     """One open Parquet file and the position in it."""
 
@@ -61,10 +72,13 @@ class ForwardReader:
             self._stream.close()
             raise
         meta = self._file.metadata
-        self.rows = meta.num_rows
-        groups = [meta.row_group(n) for n in range(meta.num_row_groups)]
-        self._sizes = [max(1, group.total_byte_size // max(1, group.num_rows)) for group in groups]
-        self._ends = list(accumulate(group.num_rows for group in groups))
+        self._ends = list(accumulate(meta.row_group(n).num_rows for n in range(meta.num_row_groups)))
+        self.rows = self._ends[-1] if self._ends else 0
+        # Rows that only the values of a column have, by group, and rows that the footer has and no group.
+        self._surplus = [
+            surplus_rows(meta.row_group(n), meta.schema, self.columns) for n in range(meta.num_row_groups)
+        ]
+        self.rows_denied = max(0, meta.num_rows - self.rows - sum(self._surplus))
         self._group = -1  # the group that is being read
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._row = 0  # the next row
@@ -72,17 +86,36 @@ class ForwardReader:
             None  # rows that were decoded for the last slice and belong to the next
         )
 
-    def read(self, start: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Rows [start, end) in small batches, each with the number of its first row."""
+    def groups(self, start: int, end: int) -> Iterator[GroupRows]:
+        """The row groups that hold rows [start, end)."""
         for group, last in enumerate(self._ends):
             first = self._ends[group - 1] if group else 0
             if first < end and last > start:
-                yield from self._part(group, first, max(start, first), min(end, last))
+                yield GroupRows(group, first, max(start, first), min(end, last))
+
+    def surplus(self, rows: GroupRows) -> int:
+        """Rows behind these that the footer denies: a column of their group has more values than the group has rows."""
+        return self._surplus[rows.group] if rows.end == self._ends[rows.group] else 0
+
+    def read(self, rows: GroupRows) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """These rows in small batches, each with the number of its first row.
+
+        Raises:
+            DamagedFileError: the group ends before its last row.
+            UnreadableFileError: it takes too much memory.
+            pyarrow.ArrowException: it is damaged.
+            OSError: the same, without an error number; with one, the store failed to read.
+        """
+        try:
+            yield from self._part(rows.group, rows.first, rows.start, rows.end)
+        except (pa.ArrowException, OSError):
+            self._group, self._held = -1, None  # the decoder's state is not known
+            raise
 
     def _part(self, group: int, first: int, start: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         if group != self._group or self._row > start:
-            size = max(1, min(BATCH_ROWS, BATCH_BYTES // self._sizes[group]))
             columns = list(self.columns)
+            size = batch_rows(self._file.metadata.row_group(group), columns, self._stream)
             self._batches = self._file.iter_batches(
                 size, row_groups=[group], columns=columns, use_threads=False
             )
@@ -90,7 +123,9 @@ class ForwardReader:
         while self._row < end:
             batch = self._held if self._held is not None else next(self._batches, None)
             if batch is None:
-                return
+                raise DamagedFileError(
+                    f"row group {group} has {self._row - first:,} rows, and the footer says {self._ends[group] - first:,}"
+                )
             here, after = self._row, self._row + batch.num_rows
             low, high = max(here, start), min(after, end)
             self._held = batch.slice(high - here) if high < after else None

@@ -1,4 +1,7 @@
-"""Rows of a slice of a Parquet file. `parquet_reader` keeps the file open between slices."""
+"""Rows of a slice of a Parquet file. `parquet_reader` keeps the file open between slices.
+
+A damaged row group loses its own rows only, from the damage on, and the footer tells how many they are.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -7,28 +10,66 @@ import pyarrow as pa
 
 from tasks.errors import Problem
 from tasks.formats.arrow_batch import batch_rows
-from tasks.formats.parquet_reader import OpenFile
-from tasks.formats.rows import BadRow, Columns, ReadRow
+from tasks.formats.damage import DamagedFileError, lost_rows
+from tasks.formats.parquet_reader import ForwardReader, OpenFile
+from tasks.formats.rows import Columns, ReadRow
 from tasks.protocol.shard import Slice
 
 
 def parquet_rows(
     piece: Slice, columns: Columns, bookmark: OpenFile | None, opened: Callable[[], BinaryIO]
 ) -> Iterator[ReadRow]:
-    """The rows of a slice; `opened` opens the file where the bookmark is at another one."""
+    """The rows of a slice; `opened` opens the file where the bookmark is at another one.
+
+    Raises:
+        OSError: the store failed to give bytes of it.
+    """
     mark = bookmark or OpenFile()
-    position = piece.start
     try:
-        file = mark.at(piece, columns.names, opened)
-        for first, batch in file.read(piece.start, file.rows if piece.end is None else piece.end):
-            yield from batch_rows(batch, first, piece.path, columns)
-            position = first + batch.num_rows
-    except (pa.ArrowException, OSError) as error:
-        mark.close()
-        yield BadRow(piece.path, position, f"the file is damaged from here on: {error}")
-    except Problem:
+        file = _open(mark, piece, columns, opened)
+        if isinstance(file, ForwardReader):
+            yield from _rows(file, piece, columns)
+        else:
+            yield lost_rows(
+                piece.path, piece.start, file, None if piece.end is None else piece.end - piece.start
+            )
+    except (Problem, OSError):
         mark.close()
         raise
     finally:
         if bookmark is None:
             mark.close()
+
+
+def _open(
+    mark: OpenFile, piece: Slice, columns: Columns, opened: Callable[[], BinaryIO]
+) -> ForwardReader | pa.ArrowException | OSError:
+    """The reader of the file, or why it cannot be read."""
+    try:
+        return mark.at(piece, columns.names, opened)
+    except (pa.ArrowException, OSError) as error:
+        return error
+
+
+def _rows(file: ForwardReader, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
+    end = file.rows if piece.end is None else piece.end
+    for group in file.groups(piece.start, end):
+        position = group.start
+        try:
+            for first, batch in file.read(group):
+                for row in batch_rows(batch, first, piece.path, columns):
+                    yield row
+                    position += 1
+        except (pa.ArrowException, OSError) as error:
+            yield lost_rows(piece.path, position, error, group.end - position)
+        if surplus := file.surplus(group):
+            denied = (
+                f"row group {group.group} has {surplus:,} values more than the footer says that it has rows"
+            )
+            yield lost_rows(piece.path, group.end, DamagedFileError(denied), surplus)
+    if missing := max(0, end - max(piece.start, file.rows)):
+        why = f"its row groups have {file.rows:,} rows, and the plan has seen more"
+        yield lost_rows(piece.path, file.rows, DamagedFileError(why), missing)
+    if file.rows_denied and piece.start < file.rows <= end:
+        why = f"its row groups have {file.rows:,} rows, and its footer says {file.rows + file.rows_denied:,}"
+        yield lost_rows(piece.path, file.rows, DamagedFileError(why), file.rows_denied)

@@ -29,12 +29,23 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be embedded, and why."""
+    """A row that cannot be embedded, and why; or one that stands for all rows behind a damaged place.
+
+    Attributes:
+        rows: of the input, that it stands for.
+        more: it stands for further rows, whose number is unknown.
+        damage: the bytes of the file are wrong from here on.
+        retry: another attempt may read or embed it: nothing is wrong with its bytes, as far as is known.
+    """
 
     file: str
     position: int
     reason: str
     id: str | None = None
+    rows: int = 1
+    more: bool = False
+    damage: bool = False
+    retry: bool = False
 
 
 ReadRow = Document | BadRow

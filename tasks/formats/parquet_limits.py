@@ -1,0 +1,75 @@
+"""How many rows of a Parquet row group may be decoded at once, and which groups are refused: memory stays bounded.
+
+The footer has sizes of encoded pages. A dictionary holds a long text once and names it in every row: a file of 4 MB may
+decode to gigabytes. So the size of the longest value is taken from the header of the dictionary's page.
+"""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from tasks.formats.damage import UnreadableFileError
+
+BATCH_ROWS = 1_024  # decoded at once, at most
+BATCH_BYTES = 4 * 2**20  # decoded at once, by the sizes in the footer
+DECODED_BYTES = 64 * 2**20  # decoded at once, if every row has the longest value of its dictionary
+MAX_CHUNK_BYTES = 256 * 2**20  # of a column chunk or page that unpacks to MAX_RATIO times its stored bytes
+MAX_RATIO = 100
+HEADER_BYTES = 32  # of a page's header, that are read
+I32_FIELD = 0x15  # thrift's compact protocol: the next field, a 32-bit number
+
+
+def batch_rows(group: Any, columns: Sequence[str], stream: BinaryIO) -> int:
+    """How many rows of a row group are decoded at once.
+
+    Raises:
+        UnreadableFileError: it unpacks to more than may be in memory.
+    """
+    rows = min(BATCH_ROWS, BATCH_BYTES // max(1, group.total_byte_size // max(1, group.num_rows)))
+    for number in range(group.num_columns):
+        chunk = group.column(number)
+        if chunk.path_in_schema.partition(".")[0] not in columns:
+            continue
+        _check(chunk.path_in_schema, chunk.total_uncompressed_size, chunk.total_compressed_size)
+        if chunk.has_dictionary_page and chunk.total_uncompressed_size * rows > DECODED_BYTES:
+            stream.seek(chunk.dictionary_page_offset)
+            sizes = page_sizes(stream.read(HEADER_BYTES))
+            if sizes is not None:
+                _check(chunk.path_in_schema, *sizes)
+                rows = min(rows, DECODED_BYTES // max(1, sizes[0]))
+    return max(1, rows)
+
+
+def surplus_rows(group: Any, schema: Any, columns: Sequence[str]) -> int:
+    """Rows of a group that its own number of rows denies: values that a column has beyond it, by the footer."""
+    flat = [
+        group.column(n).num_values
+        for n in range(group.num_columns)
+        if schema.column(n).max_repetition_level == 0 and schema.column(n).path in columns
+    ]
+    return max([0, *(values - group.num_rows for values in flat)])
+
+
+def page_sizes(header: bytes) -> tuple[int, int] | None:
+    """The unpacked and the stored size of a page, from the beginning of its header; None where it is no header."""
+    place = 0
+    numbers: list[int] = []
+    while len(numbers) < 3 and place < len(header) and header[place] == I32_FIELD:
+        place, value, shift = place + 1, 0, 0
+        while place < len(header):
+            byte = header[place]
+            value |= (byte & 0x7F) << shift
+            place, shift = place + 1, shift + 7
+            if byte < 0x80:
+                break
+        numbers.append((value >> 1) ^ -(value & 1))  # zigzag
+    return (numbers[1], numbers[2]) if len(numbers) == 3 and min(numbers[1:]) >= 0 else None
+
+
+def _check(column: str, unpacked: int, stored: int) -> None:
+    if unpacked > MAX_CHUNK_BYTES and unpacked > MAX_RATIO * stored:
+        raise UnreadableFileError(
+            f"column {column!r} of a row group unpacks from {stored:,} to {unpacked:,} bytes; at most "
+            f"{MAX_CHUNK_BYTES:,} are unpacked at {MAX_RATIO} times their stored size"
+        )
