@@ -5,19 +5,28 @@ from pathlib import Path
 
 from launcher.errors import Problem, Usage
 
+MAX_FILE_BYTES = 64 * 2**20  # of a job file or a plan; the largest plan has a few MiB
+
 
 def read(path: Path) -> str:
     """Return the text of a file that the user named.
 
     Raises:
-        Usage: it does not exist, or is not text in UTF-8.
+        Usage: it does not exist, is not text in UTF-8, or is larger than any file that commands read whole.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            body = file.read(MAX_FILE_BYTES + 1)
+        text = body.decode() if len(body) <= MAX_FILE_BYTES else ""
     except FileNotFoundError as error:
         raise Usage(f"no file {path}", hint="name a job file or a plan that is there") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise Usage(f"cannot read {path}: {error}", hint="name a readable text file in UTF-8") from error
+    if len(body) > MAX_FILE_BYTES:
+        raise Usage(
+            f"{path} has more than {MAX_FILE_BYTES // 2**20} MiB", hint="name a job file or a plan, not data"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write(path: Path, text: str) -> None:

@@ -56,7 +56,7 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
     header = manifest.read_header(store, run.id)
     observer = StoreObserver(store, ledger, header)
     with run_lock(folder, run.id):
-        write(folder / "plan.json", json.dumps(json.loads(run.plan), indent=1) + "\n")
+        write(folder / "plan.json", plan_file.indented(run.plan))
         observer.load_known()
         observer.read_receipts()
         before = ledger.runs.find(run.id)

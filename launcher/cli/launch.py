@@ -1,6 +1,5 @@
 """`embedfleet launch`: carry out a plan, or plan a job and carry that out."""
 
-import json
 import sys
 from argparse import Namespace
 from decimal import Decimal
@@ -75,11 +74,9 @@ def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
     options = plan_options(arguments)
     if text.lstrip().startswith("{"):
         try:
-            plan = plan_file.read(json.loads(text))
-        except ValueError as error:
-            raise plan_file.BadPlan(
-                f"{path} is not JSON: {error}", hint="name a plan or a job file"
-            ) from error
+            plan = plan_file.read(text)
+        except plan_file.BadPlan as error:
+            raise plan_file.BadPlan(f"{path}: {error}", hint=error.hint) from error
         job, base = jobs.load(plan.work.job), Path(plan.work.base)
         if arguments.refresh:
             plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))

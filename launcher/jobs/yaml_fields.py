@@ -18,6 +18,8 @@ import yaml
 from launcher.errors import Usage
 from launcher.format import plain
 
+MAX_CHARACTERS = 4 * 2**20  # of a job file, most of them in a prompt
+MAX_VALUES = 10_000  # of a job file; a job has less than a hundred, and its quotas some more
 MAX_DEPTH = 12  # levels; a job needs six, and a deeper file is an accident or an attack
 EXCERPT_CHARACTERS = 40  # characters of a value in a message
 MAX_MISTAKES_SHOWN = 50  # mistakes in a message; the exception carries them all
@@ -115,9 +117,9 @@ class Field:
 
 
 class _Composer(yaml.SafeLoader):
-    """A YAML loader that refuses aliases, unknown tags and deep nesting: a job has no use for them."""
+    """A YAML loader that refuses aliases, unknown tags, deep nesting and floods: a job has no use for them."""
 
-    depth = 0
+    depth = values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = cast("Any", self).peek_event()  # the stubs know neither peek_event nor marks
@@ -126,6 +128,9 @@ class _Composer(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=ALIAS_MESSAGE, problem_mark=mark)
         if self.depth == MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=mark)
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise yaml.MarkedYAMLError(problem=f"more than {MAX_VALUES:,} values", problem_mark=mark)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -139,8 +144,11 @@ def read_fields(text: str, where: str) -> Field:
     """Parse a file: the whole of it as one field, which is a mapping.
 
     Raises:
-        BadJob: it is not YAML, or not a mapping.
+        BadJob: it is not YAML, not a mapping, or far larger than a job.
     """
+    if len(text) > MAX_CHARACTERS:
+        what = f"it has {len(text):,} characters, and a job file at most {MAX_CHARACTERS:,}"
+        raise BadJob(where, [Mistake(1, "", what)])
     try:
         loader = _Composer(text)
     except yaml.reader.ReaderError as error:

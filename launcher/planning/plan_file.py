@@ -16,8 +16,12 @@ import msgspec
 from launcher import files
 from launcher.errors import Problem
 from launcher.planning.saved_plan import SCHEMA, SavedPlan, digest_of
+from tasks.protocol import documents
+from tasks.protocol.bounds import out_of_bounds
 
 PLAN_AGAIN = "make it again: embedfleet plan JOB.yaml -o plan.json"
+REBUILD = "move the ledger away, then: embedfleet ledger rebuild OUTPUT"
+MAX_MACHINES = 1_000_000  # of a group, and workers of a machine; more is damage
 
 Document = str | bytes | Mapping[str, Any]
 
@@ -54,7 +58,7 @@ def read(document: Document) -> SavedPlan:
     Raises:
         BadPlan: it is no plan, is of another version, lacks a field, or was edited after it was made.
     """
-    return _typed(check(_parsed(document)))
+    return _typed(check(_parsed(document, PLAN_AGAIN)), PLAN_AGAIN)
 
 
 def read_recorded(document: Document) -> SavedPlan:
@@ -63,7 +67,16 @@ def read_recorded(document: Document) -> SavedPlan:
     Raises:
         BadPlan: it is no plan, or lacks a field.
     """
-    return _typed(_parsed(document))
+    return _typed(_parsed(document, REBUILD), REBUILD)
+
+
+def indented(recorded: str) -> str:
+    """The text of plan.json for the plan that a ledger's run row holds.
+
+    Raises:
+        BadPlan: it is not JSON.
+    """
+    return json.dumps(_parsed(recorded, REBUILD), indent=1) + "\n"
 
 
 def plan_in(path: Path) -> SavedPlan:
@@ -75,12 +88,9 @@ def plan_in(path: Path) -> SavedPlan:
     """
     text = files.read(path)
     try:
-        body: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadPlan(
-            f"{path} is not JSON: {error}", hint="name two plans: embedfleet plan -o writes one"
-        ) from error
-    return read(body)
+        return read(text)
+    except BadPlan as error:
+        raise BadPlan(f"{path}: {error}", hint=error.hint) from error
 
 
 def check(body: Any) -> dict[str, Any]:
@@ -102,20 +112,32 @@ def check(body: Any) -> dict[str, Any]:
     return fields | {"digest": digest}
 
 
-def _parsed(document: Document) -> Any:
+def _parsed(document: Document, hint: str) -> Any:
+    """The JSON value of a plan, of bounded depth and size."""
     if isinstance(document, Mapping):
-        return document
-    try:
-        return json.loads(document)
-    except (ValueError, RecursionError) as error:
-        raise BadPlan(f"the plan is not JSON: {error}", hint=PLAN_AGAIN) from error
+        body: Any = document
+    else:
+        try:
+            body = documents.parse(document, "the plan")
+        except documents.BadDocument as error:
+            raise BadPlan(f"the plan is not JSON: {error.__cause__ or error}", hint=hint) from error
+    if why := out_of_bounds(body):
+        raise BadPlan(f"the plan cannot be read: {why}", hint=hint)
+    return body
 
 
-def _typed(body: Any) -> SavedPlan:
+def _typed(body: Any, hint: str) -> SavedPlan:
     try:
-        return msgspec.convert(body, SavedPlan)
-    except msgspec.ValidationError as error:
-        raise BadPlan(f"the plan cannot be read: {error}", hint=PLAN_AGAIN) from error
+        plan = documents.convert(body, SavedPlan, "a plan")
+    except documents.BadDocument as error:
+        raise BadPlan(f"the plan cannot be read: {error}", hint=hint) from error
+    if not plan.lots:
+        raise BadPlan("the plan cannot be read: it has no machines", hint=hint)
+    for group in plan.lots:
+        if not (1 <= group.machines <= MAX_MACHINES and 1 <= group.workers <= MAX_MACHINES):
+            why = f"it has {group.machines:,} machines of {group.workers:,} workers"
+            raise BadPlan(f"the plan cannot be read: {why}", hint=hint)
+    return plan
 
 
 def _json_value(value: Any) -> Any:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher import files
 from launcher.errors import Problem, Usage
 from launcher.files import read, write
 
@@ -32,3 +33,12 @@ def test_write_that_fails_leaves_the_file_alone(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="cannot write"):
         write(tmp_path / "folder", "text")
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
+def test_a_file_larger_than_any_plan_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 2**20)
+    (tmp_path / "big").write_bytes(b"x" * (2**20 + 1))
+    with pytest.raises(Usage, match="big has more than 1 MiB"):
+        read(tmp_path / "big")
+    with pytest.raises(Usage, match="zero has more than 1 MiB"):
+        read(Path("/dev/zero"))  # it has no end

@@ -463,14 +463,16 @@ def test_edited_plan_is_refused(planned: Path) -> None:
     path.write_text(path.read_text().replace('"workers": 2', '"workers": 64'))
     result = in_process("launch", "plan.json", folder=planned)
     assert result.returncode == 1
-    assert problem(result)[0] == "Error: the plan was changed after it was made: its digest does not fit"
+    assert problem(result)[0] == (
+        "Error: plan.json: the plan was changed after it was made: its digest does not fit"
+    )
 
 
 def test_plan_that_is_no_json_is_refused(planned: Path) -> None:
     (planned / "plan.json").write_text('{"schema": ')
     result = in_process("launch", "plan.json", folder=planned)
     assert result.returncode == 1
-    assert problem(result)[0].startswith("Error: plan.json is not JSON: ")
+    assert problem(result)[0].startswith("Error: plan.json: the plan is not JSON: ")
 
 
 def test_changed_corpus_is_refused_without_refresh(planned: Path) -> None:

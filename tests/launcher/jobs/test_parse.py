@@ -3,6 +3,7 @@
 import json
 from dataclasses import FrozenInstanceError
 from decimal import Decimal
+from time import monotonic
 
 import pytest
 from hypothesis import given, settings
@@ -323,6 +324,13 @@ def test_unsupported_yaml_is_refused_with_its_line(text: str, line: int, what: s
     (only,) = wrong(text)
     assert only.startswith(f"job.yaml:{line}: ")
     assert what in only
+
+
+def test_a_file_that_is_no_job_is_not_parsed_to_its_end() -> None:
+    started = monotonic()
+    assert "more than 10,000 values" in said("x: [" + "1, " * 10**6 + "1]")
+    assert "and a job file at most 4,194,304" in said("prompt: " + "x" * 5 * 2**20)
+    assert monotonic() - started < 10
 
 
 def test_aliases_cannot_blow_up_a_small_file() -> None:

@@ -34,6 +34,10 @@ def file(path: Path) -> Path:
     return path
 
 
+def no_database(path: Path) -> None:
+    path.write_bytes(b"x" * 9_999)
+
+
 def every_read(ledger: Ledger) -> None:
     ledger.runs.find()
     ledger.runs.all()
@@ -104,7 +108,7 @@ def test_a_plan_that_is_no_json_costs_only_its_own_cold_starts(file: Path) -> No
     [
         (os.mkdir, "is not a file"),
         (os.mkfifo, "is not a file"),
-        (lambda path: Path(path).write_bytes(b"x" * 9_999), "file is not a database"),
+        (no_database, "file is not a database"),
     ],
 )
 def test_what_is_no_ledger_is_refused(path: Path, place: Callable[[Path], object], why: str) -> None:

@@ -142,9 +142,14 @@ def test_digest_does_not_depend_on_the_order_of_keys() -> None:
         ('{"digest": "x"}', "the plan has schema None"),
         ('{"schema": "embedfleet/plan/1", "digest": "x"}', "the plan has schema 'embedfleet/plan/1'"),
         ('{"schema": "embedfleet/plan/2", "digest": "x"}', "its digest does not fit"),
+        ("[" * 500 + "]" * 500, "nested more than 32 deep"),
+        ('{"a":' * 500 + "1" + "}" * 500, "nested more than 32 deep"),
+        ('{"digest": NaN}', "the plan is not JSON: NaN is no number"),
+        ('{"digest": 1, "digest": 2}', "the plan is not JSON: 'digest' is given twice"),
+        (b"\xff\xfe", "the plan is not JSON"),
     ],
 )
-def test_document_that_is_no_plan_is_refused(document: str, message: str) -> None:
+def test_document_that_is_no_plan_is_refused(document: str | bytes, message: str) -> None:
     with pytest.raises(BadPlan, match=message) as caught:
         plan_file.read(document)
     assert caught.value.hint
@@ -199,8 +204,41 @@ def test_mistyped_field_is_a_problem(path: tuple[str | int, ...], value: Any) ->
         plan_file.read(sign(body))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        (("lots",), [], "it has no machines"),
+        (("lots", 0, "machines"), -20, "it has -20 machines"),
+        (("lots", 0, "workers"), 0, "machines of 0 workers"),
+        (("lots", 0, "machines"), 10**9, "it has 1,000,000,000 machines"),
+        (("lots", 0, "tokens"), 10**30, "64 bits"),
+        (("lots", 0, "usd_per_hour"), "NaN", "NaN is no amount"),
+        (("lots", 0, "usd_per_hour"), "1e30", "is no amount"),
+        (("totals", "usd", "p90"), "Infinity", "Infinity is no amount"),
+        (("created",), "2026-01-01T00:00:00", "has no zone"),
+        (("created",), "0001-01-01T00:00:00+00:00", "out of the range"),
+    ],
+    ids=str,
+)
+def test_value_that_no_plan_has_is_a_problem(path: tuple[str | int, ...], value: Any, why: str) -> None:
+    body = sample_plan.plan()
+    inner: Any = body
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    for read in (lambda: plan_file.read(sign(body)), lambda: plan_file.read_recorded(json.dumps(body))):
+        with pytest.raises(BadPlan, match=f"the plan cannot be read: .*{why}"):
+            read()
+
+
+def test_plan_of_a_ledger_that_cannot_be_read_is_made_again_from_the_output() -> None:
+    with pytest.raises(BadPlan) as caught:
+        plan_file.read_recorded("{")
+    assert "embedfleet ledger rebuild OUTPUT" in caught.value.hint
+
+
 def test_file_that_is_not_json_is_named(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text("name: reviews", encoding="utf-8")
-    with pytest.raises(BadPlan, match=r"plan\.json is not JSON"):
+    with pytest.raises(BadPlan, match=r"plan\.json: the plan is not JSON: Expecting value"):
         plan_file.plan_in(path)
