@@ -1,0 +1,105 @@
+"""What the bad rows of a sample say about the corpus: a file that lacks a key, or has no id or text in any row.
+
+Workers set bad rows aside one by one. What is wrong with a whole file is refused before anything is spent.
+"""
+
+from dataclasses import dataclass, field
+
+from launcher.errors import Problem
+from launcher.format import plural
+from tasks.formats.rows import BadRow, Columns, ReadRow
+from tasks.protocol.shard import Kind
+
+NO_ID = "no id:"  # how the reason begins of a row whose id cannot be used
+ENOUGH_ROWS = 20  # of a file that is sampled in part, to say that no row of it has a key
+
+ENCODING_HINT = "convert the file to UTF-8, as by iconv -f latin1 -t UTF-8"
+CSV_ENCODING_HINT = "set corpus.csv.encoding, such as latin-1, cp1252 or utf-16"
+# What to try, by words of the reason; the first that are in it.
+_HINTS = {
+    "UTF-": ENCODING_HINT,
+    "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
+    NO_ID: "set corpus.id to a key that every row has, or leave it out: ids are then the file and the position",
+    "JSON": "write one JSON object in each line, or set corpus.format",
+}
+
+
+@dataclass(slots=True)
+class _File:
+    rows: int = 0
+    lacking: int = 0  # of those, rows without a key, or with no value of it that is an id
+    first: BadRow | None = None  # of those
+
+
+@dataclass(slots=True)
+class SampleFaults:
+    """The bad rows of a sample by file, and the first of all."""
+
+    columns: Columns
+    first: BadRow | None = None
+    rows: int = 0
+    bad: int = 0
+    _files: dict[str, _File] = field(default_factory=dict[str, _File])
+
+    def add(self, row: ReadRow) -> None:
+        """Count a row of the sample."""
+        file = self._files.setdefault(row.file, _File())
+        file.rows += 1
+        self.rows += 1
+        if not isinstance(row, BadRow):
+            return
+        self.bad += 1
+        self.first = self.first or row
+        if row.lacks is not None or row.reason.startswith(NO_ID):
+            file.lacking += 1
+            file.first = file.first or row
+
+    def check(self, *, whole: bool) -> None:
+        """Refuse a corpus of which a file lacks a key, or has no id, in every row.
+
+        `whole`: the sample is the whole corpus.
+
+        Raises:
+            Problem: with the first such file, and the keys that it has.
+        """
+        wrong = [
+            found.first
+            for found in self._files.values()
+            if found.first is not None
+            and found.lacking == found.rows
+            and (whole or found.rows >= ENOUGH_ROWS)
+        ]
+        if not wrong:
+            return
+        first = wrong[0]
+        more = f"; so it is with {plural(len(wrong) - 1, 'other file')}" if len(wrong) > 1 else ""
+        raise Problem(f"{first.file}: {first.reason}{more}", hint=self._hint(first, None))
+
+    def refusal(self, kind: Kind | None) -> Problem:
+        """The error for a corpus of which no row of the sample has a text. `kind` is the format of the first bad row."""
+        if self.first is None:
+            return Problem(
+                "no text in the corpus: there are no rows", hint="look at corpus.path in the job file"
+            )
+        return Problem(
+            f"no text in the corpus: {self.first.file}: {self.first.reason}",
+            hint=self._hint(self.first, kind),
+        )
+
+    def line(self) -> str | None:
+        """A line about bad rows that do not keep a plan from being made; None where there is none."""
+        if self.first is None:
+            return None
+        return (
+            f"{self.bad:,} of {plural(self.rows, 'sampled row')} cannot be embedded; "
+            f"the first: {self.first.file}: {self.first.reason}"
+        )
+
+    def _hint(self, bad: BadRow, kind: Kind | None) -> str:
+        """What to try about a bad row."""
+        if bad.damage:
+            return "repair the file, or move it away"
+        for words, hint in _HINTS.items():
+            if words in bad.reason:
+                return CSV_ENCODING_HINT if hint == ENCODING_HINT and kind in ("csv", "tsv") else hint
+        return "set corpus.text to the column or key that holds the text, as a string"
