@@ -27,7 +27,8 @@ from benchmarks.ledger import measure as measure_ledger
 from benchmarks.pipeline import SHARDS, Place, cut, local, on_s3, put_corpus, run
 from demo.corpus import build
 from demo.search import documents
-from tasks.engines.tokenizer import ChunkSpec, load_tokenizer, split_texts
+from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizer import load_tokenizer
 
 LEDGER = 100_000  # shards
 VLLM = Path(".venv-vllm/bin/python")  # made by `make e2e`; without it there is no figure for vLLM

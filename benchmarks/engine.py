@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.engines.base import embed
 from tasks.engines.load import load_encoder
-from tasks.engines.tokenizer import ChunkSpec
+from tasks.models.pieces import ChunkSpec
 
 
 def main() -> None:

@@ -29,8 +29,8 @@ from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
-from tasks.engines.tokenizer import load_tokenizer
 from tasks.formats.rows import Columns
+from tasks.models.tokenizer import load_tokenizer
 from tasks.protocol import manifest, receipt
 from tasks.protocol.keys import plan_key, receipt_key, vectors_key
 from tasks.protocol.manifest import Header

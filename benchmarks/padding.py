@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.engines.batching import batches
-from tasks.engines.tokenizer import ChunkSpec, load_tokenizer, split_texts
 from tasks.engines.torch_engine import CPU_BATCH_TOKENS
+from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizer import load_tokenizer
 
 
 def measure(model: str, texts: Sequence[str], shards: int) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from demo.neighbours import best_documents
 from tasks.engines.base import embed
 from tasks.engines.load import load_encoder
-from tasks.engines.tokenizer import ChunkSpec, max_piece_tokens
 from tasks.formats.quantize import dequantize
+from tasks.models.pieces import ChunkSpec, piece_limit
 from tasks.protocol import keys, manifest, receipt
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
@@ -36,7 +36,7 @@ def search(corpus: Path, vectors: Path, run: str, queries: Sequence[str], k: int
             ids += [str(name) for name in table["id"].to_pylist()]
             blocks.append(dequantize(table))
     encoder = load_encoder(header.engine, header.model)
-    asked = embed(encoder, queries, ChunkSpec(max_piece_tokens(header.model))).vectors
+    asked = embed(encoder, queries, ChunkSpec(piece_limit(header.model, None))).vectors
     found = best_documents(asked, np.concatenate(blocks), ids, k)
     wanted = {name for hits in found for name, _ in hits}
     texts = {name: text for name, text in documents(corpus) if name in wanted}

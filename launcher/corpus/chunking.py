@@ -1,8 +1,7 @@
 """How a job cuts texts into chunks. Reads no corpus."""
 
 from launcher.jobs.job import Job
-from tasks.engines.base import piece_limit
-from tasks.engines.tokenizer import ChunkSpec
+from tasks.models.pieces import ChunkSpec, piece_limit
 
 
 def chunk_spec_of(job: Job, model: str) -> ChunkSpec:

@@ -6,7 +6,7 @@ Reads no file; looks whether folders exist.
 from pathlib import Path
 
 from launcher.errors import Usage
-from tasks.engines.tokenizer import HASH_MODEL
+from tasks.models.files import HASH_MODEL
 
 
 def resolve(model: str, base: Path) -> str:

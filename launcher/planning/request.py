@@ -19,7 +19,7 @@ from launcher.throughput.predict import ModelShape
 from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from pricing.offer import Offer
-from tasks.engines.tokenizer import HASH_MODEL
+from tasks.models.files import HASH_MODEL
 from tasks.models.fingerprint import fingerprint_of
 
 SEED = 7  # of the Monte Carlo draws: the same inputs give the same plan

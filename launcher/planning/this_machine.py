@@ -27,7 +27,7 @@ from launcher.throughput.local_machine import (
 )
 from launcher.throughput.spread import Spread
 from tasks.engines.load import resolve_engine
-from tasks.engines.tokenizer import HASH_MODEL
+from tasks.models.files import HASH_MODEL
 
 NOT_MEASURED = "this machine: not measured (pass --on local)"
 NO_PRICE = "this machine: what an hour of it costs you (set local.usd_per_hour)"

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.engines.tokenizer import ChunkSpec, PieceTokenizer, max_piece_tokens, split_texts
+from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizer import PieceTokenizer
 
 Vectors = NDArray[np.float32]
 
@@ -41,11 +42,6 @@ def embed(encoder: Encoder, texts: Sequence[str], cut: ChunkSpec) -> EmbeddedTex
     """Embed texts: one vector for each piece of each text, in order."""
     ids = [piece for found in split_texts(encoder.tokenizer, texts, cut) for piece in found.ids]
     return EmbeddedTexts(encoder.encode(ids), sum(map(len, ids)))
-
-
-def piece_limit(model: str, tokens: int | None) -> int:
-    """The longest piece in tokens: the job's limit, at most the model's own maximum."""
-    return max_piece_tokens(model) if tokens is None else min(tokens, max_piece_tokens(model, tokens))
 
 
 def normalize(vectors: Vectors) -> Vectors:

@@ -8,7 +8,8 @@ from os import environ
 import numpy as np
 
 from tasks.engines.base import Vectors, normalize
-from tasks.engines.tokenizer import HASH_MODEL, HashTokenizer, PieceTokenizer
+from tasks.models.files import HASH_MODEL
+from tasks.models.tokenizer import HashTokenizer, PieceTokenizer
 
 DIMENSIONS = 32
 

@@ -1,6 +1,6 @@
-"""Models: what a folder or hub repository says of itself. Opens no weights beyond their headers.
+"""Models: what a folder or hub repository says of itself, and its tokenizer. Opens no weights beyond their headers.
 
-Imports: `errors`.
+Imports: `errors`. transformers is imported where a slow tokenizer is converted, and to compare tokens with it.
 
 files: the files of a model, from a folder or from the hub at a revision.
 fingerprint: which model exactly: by the content of a folder, or the commit of a hub's repository.
@@ -10,4 +10,10 @@ modules: modules.json: pooling and the layers after it.
 text_settings: prompts, lower-casing, truncation side: what is done to a text before it is tokenized.
 length_limit: the longest text in tokens, and what limits it.
 weights: the weights' files, their format, and whether they are whole.
+support: which engine computes a model; why another does not, and how to convert it.
+vllm_support: what vLLM computes as the torch engine does.
+tokenizer: texts into token ids as the model's tokenizer does, without special tokens.
+slow_tokenizer: converts a tokenizer without tokenizer.json.
+pieces: token ids into the pieces that a model reads, truncated or chunked.
+reference_tokenizer: compares our tokens of ten texts with those of sentence-transformers.
 """

@@ -32,7 +32,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
     before = f"{modules.folder}/" if modules.folder else ""
     adapter = _adapter(files, before)
     config = files.json(f"{before}config.json") or (_base_config(adapter.base) if adapter else {})
-    if not config and not modules.unsupported:
+    if not config and not files.has(f"{before}config.json") and not modules.unsupported:
         raise BadModel(
             f"no {before}config.json in {model}", hint="name a model folder as sentence-transformers saves it"
         )
@@ -52,7 +52,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
         pooling=modules.pooling or _default_pooling(config, architectures),
         layers=modules.layers,
         modules=modules.types,
-        text=read_text_settings(files, card, settings),
+        text=read_text_settings(files, card),
         limit=length_limit(config, card.found, settings, card.arguments("tokenizer"), card.name),
         hidden=hidden,
         truncate_dim=truncate if type(truncate) is int and truncate > 0 else None,

@@ -66,7 +66,6 @@ class TextSettings:
     prompts: tuple[tuple[str, str], ...] = ()  # by name, as in config_sentence_transformers.json
     default_prompt_name: str | None = None
     lower_case: bool = False  # do_lower_case of sentence_*_config.json: whatever the tokenizer does
-    truncation_side: Literal["left", "right"] = "right"
 
     @property
     def default_prompt(self) -> str:
@@ -142,6 +141,14 @@ class ModelDescription:
     bidirectional: bool | None = None  # use_bidirectional_attention of config.json
     quantization: str | None = None  # quant_method of config.json
     unsupported: tuple[Finding, ...] = ()
+
+    @property
+    def conversion(self) -> str:
+        """What to do with a layout that is not read here, and that sentence-transformers reads."""
+        return (
+            f"once, where sentence-transformers is installed: `SentenceTransformer({self.model!r}).save_pretrained"
+            '("FOLDER")`; then `model: FOLDER`'
+        )
 
     @property
     def dimensions(self) -> int | None:

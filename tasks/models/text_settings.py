@@ -54,7 +54,7 @@ def tokenizer_settings(files: ModelFiles, folder: str, card: Card) -> dict[str, 
     return {**files.json(f"{before}tokenizer_config.json"), **card.arguments("tokenizer")}
 
 
-def read_text_settings(files: ModelFiles, card: Card, settings: Mapping[str, Any]) -> TextSettings:
+def read_text_settings(files: ModelFiles, card: Card) -> TextSettings:
     """What is done to a text.
 
     Raises:
@@ -81,7 +81,6 @@ def read_text_settings(files: ModelFiles, card: Card, settings: Mapping[str, Any
         prompts=named,
         default_prompt_name=default,
         lower_case=card.found.get("do_lower_case") is True,
-        truncation_side="left" if settings.get("truncation_side") == "left" else "right",
     )
 
 

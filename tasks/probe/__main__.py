@@ -19,10 +19,11 @@ from importlib import metadata
 from itertools import cycle
 from typing import Any
 
-from tasks.engines.base import Encoder, piece_limit
+from tasks.engines.base import Encoder
 from tasks.engines.load import load_encoder
-from tasks.engines.tokenizer import HASH_MODEL, ChunkSpec, split_texts
 from tasks.errors import Problem
+from tasks.models.files import HASH_MODEL
+from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
 from tasks.printable import log_in_utf8
 from tasks.worker.windows import WINDOW_TOKENS
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.engines.base import Encoder, Vectors, embed, normalize, piece_limit, truncate_dimensions
+from tasks.engines.base import Encoder, Vectors, embed, normalize, truncate_dimensions
 from tasks.engines.load import EngineUnavailable, load_encoder, resolve_engine
 from tasks.engines.pooling import pooling
-from tasks.engines.tokenizer import HASH_MODEL, BadModel, ChunkSpec, max_piece_tokens, split_texts
+from tasks.models.files import HASH_MODEL, BadModel
+from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
 
 if importlib.util.find_spec("torch") is None:
     pytest.skip("the engine torch is not installed", allow_module_level=True)
@@ -174,7 +175,7 @@ def test_the_job_may_ask_for_less_than_the_model_reads(minilm: str) -> None:
 
 
 def test_the_job_cannot_ask_for_more_than_the_model_reads(minilm: str) -> None:
-    assert piece_limit(minilm, 1_000) == max_piece_tokens(minilm)
+    assert piece_limit(minilm, 1_000) == piece_limit(minilm, None)
 
 
 # --- vectors

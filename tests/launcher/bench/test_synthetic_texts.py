@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 from launcher.bench.synthetic_texts import MAX_TEXTS, MIN_TEXTS, texts
-from tasks.engines.tokenizer import HASH_MODEL, ChunkSpec, load_tokenizer, split_texts
+from tasks.models.files import HASH_MODEL
+from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizer import load_tokenizer
 
 
 def read(model: str, found: list[str], cut: ChunkSpec) -> Counter[int]:

@@ -9,8 +9,9 @@ from launcher.corpus.beginnings import BEGINNING_BYTES
 from launcher.corpus.listing import find_files
 from launcher.corpus.sampling import READ_WHOLE_BYTES, sample_corpus
 from launcher.errors import Problem
-from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
 from tasks.formats.rows import Columns
+from tasks.models.pieces import ChunkSpec
+from tasks.models.tokenizer import HashTokenizer
 from tasks.protocol.csv_format import CsvFormat
 
 

@@ -11,10 +11,11 @@ from launcher.corpus.listing import find_files
 from launcher.corpus.profile import estimate_profile
 from launcher.corpus.sampling import sample_corpus
 from pricing.storage import vector_bytes
-from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
 from tasks.formats.quantize import DTYPES
 from tasks.formats.rows import Columns
 from tasks.formats.vector_file import VectorFileWriter
+from tasks.models.pieces import ChunkSpec
+from tasks.models.tokenizer import HashTokenizer
 from tasks.protocol.dtypes import Dtype
 from tests.support.runs import write_jsonl
 

@@ -14,8 +14,9 @@ import pytest
 
 from tasks.engines.base import Vectors, embed, truncate_dimensions
 from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
-from tasks.engines.tokenizer import BadModel, ChunkSpec
 from tasks.formats.rows import BadRow
+from tasks.models.files import BadModel
+from tasks.models.pieces import ChunkSpec
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.folder import FolderStore

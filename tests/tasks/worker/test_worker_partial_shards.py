@@ -12,7 +12,7 @@ import pytest
 from launcher.output.verify import verify
 from tasks.engines.base import Vectors, embed
 from tasks.engines.hash_engine import HashEncoder
-from tasks.engines.tokenizer import ChunkSpec
+from tasks.models.pieces import ChunkSpec
 from tasks.protocol import receipt
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import lease_key
@@ -363,8 +363,8 @@ def test_a_part_reads_as_it_was_written() -> None:
 
 
 def test_window_is_split_between_documents() -> None:
-    from tasks.engines.tokenizer import TextPieces
     from tasks.formats.rows import BadRow, Document
+    from tasks.models.pieces import TextPieces
 
     window = Window()
     for n in range(6):

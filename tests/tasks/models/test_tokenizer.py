@@ -11,19 +11,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from tasks.engines.tokenizer import (
-    HASH_MODEL,
-    BadModel,
-    ChunkSpec,
-    HashTokenizer,
-    ModelTokenizer,
-    PieceTokenizer,
-    load_tokenizer,
-    max_piece_tokens,
-    model_config,
-    model_file,
-    split_texts,
-)
+from tasks.models.files import HASH_MODEL, BadModel, model_config, model_file
+from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
+from tasks.models.tokenizer import HashTokenizer, PieceTokenizer, load_tokenizer
 
 CLS, SEP = 101, 102
 LONG = "A worker embeds the shards of a corpus, and signs a receipt for each of them. " * 40
@@ -193,11 +183,11 @@ def test_one_token_of_room_is_enough() -> None:
 
 def test_minilm_reads_256_tokens(minilm: str) -> None:
     """sentence-transformers' own limit, though the tokenizer and the positions would allow 512."""
-    assert max_piece_tokens(minilm) == 256
+    assert piece_limit(minilm, None) == 256
 
 
 def test_the_hash_model_reads_512_tokens() -> None:
-    assert max_piece_tokens(HASH_MODEL) == 512
+    assert piece_limit(HASH_MODEL, None) == 512
 
 
 SAYS = {
@@ -224,34 +214,34 @@ def folder_of(tmp_path: Path, files: Mapping[str, Mapping[str, object]]) -> str:
 def test_the_first_file_that_says_so_sets_the_limit(
     tmp_path: Path, absent: tuple[str, ...], limit: int
 ) -> None:
-    assert max_piece_tokens(folder_of(tmp_path, {k: v for k, v in SAYS.items() if k not in absent})) == limit
+    assert piece_limit(folder_of(tmp_path, {k: v for k, v in SAYS.items() if k not in absent}), None) == limit
 
 
 @pytest.mark.parametrize("value", [10**30, None, 0, -1, "512"])
 def test_a_limit_that_is_none_is_passed_over(tmp_path: Path, value: object) -> None:
     files = SAYS | {"sentence_bert_config.json": {"max_seq_length": value}}
-    assert max_piece_tokens(folder_of(tmp_path, files)) == 200
+    assert piece_limit(folder_of(tmp_path, files), None) == 200
 
 
 def test_a_folder_that_says_nothing_is_a_bad_model(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="says how long a text may be") as problem:
-        max_piece_tokens(folder_of(tmp_path, {"config.json": {}}))
+        piece_limit(folder_of(tmp_path, {"config.json": {}}), None)
     assert problem.value.hint == "set `truncate:` in the job file"
 
 
 def test_a_folder_that_says_nothing_takes_what_the_job_says(tmp_path: Path) -> None:
-    assert max_piece_tokens(folder_of(tmp_path, {"config.json": {}}), 128) == 128
+    assert piece_limit(folder_of(tmp_path, {"config.json": {}}), 128) == 128
 
 
 def test_a_missing_tokenizer_is_a_bad_model(tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match=r"no tokenizer\.json in"):
-        load_tokenizer(str(tmp_path))
+    with pytest.raises(BadModel, match=r"no tokenizer\.json and no vocabulary in"):
+        load_tokenizer(folder_of(tmp_path, {"config.json": {}}))
 
 
 def test_a_broken_tokenizer_is_a_bad_model(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadModel, match="cannot read the tokenizer"):
-        ModelTokenizer(str(tmp_path))
+        load_tokenizer(folder_of(tmp_path, {"config.json": {}}))
 
 
 def test_a_missing_config_is_empty(tmp_path: Path) -> None:
@@ -275,5 +265,5 @@ def test_a_decoder_whose_folder_says_so_ends_every_piece_with_its_last_token(tmp
     bare.pre_tokenizer = Whitespace()
     bare.save(str(tmp_path / "tokenizer.json"))
     settings = {"add_eos_token": True, "eos_token": {"content": "<end>"}}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    assert split_texts(load_tokenizer(str(tmp_path)), ["a fine book"], ChunkSpec(3))[0].ids == ([0, 1, 3],)
+    folder = folder_of(tmp_path, {"config.json": {}, "tokenizer_config.json": settings})
+    assert split_texts(load_tokenizer(folder), ["a fine book"], ChunkSpec(3))[0].ids == ([0, 1, 3],)
