@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus.listing import KIND_OF_SUFFIX, CorpusFile, Listing, find_files, glob_matches
+from launcher.corpus.globs import Pattern
+from launcher.corpus.listing import CorpusFile, Listing, find_files
 from launcher.errors import Problem
+from tasks.formats.endings import KIND_OF_ENDING
 from tasks.stores.base import Entry, check_prefix
 from tasks.stores.memory import MemoryStore
 from tests.support.paths import ROOT
@@ -30,6 +32,10 @@ def put(root: Path, *names: str, body: bytes = b'{"text": "one"}\n') -> None:
 
 def names(listing: Listing) -> list[str]:
     return [f.path for f in listing.files]
+
+
+def left_out(listing: Listing) -> dict[str, int]:
+    return {one.kind: one.files for one in listing.left_out}
 
 
 def only(listing: Listing) -> CorpusFile:
@@ -106,7 +112,9 @@ def test_existing_file_with_brackets_is_no_glob(tmp_path: Path) -> None:
 def test_hidden_and_underscore_names_are_ignored(tmp_path: Path, name: str) -> None:
     put(tmp_path, f"in/{name}", "in/a.jsonl")
     found = find_files("in", tmp_path)
-    assert (names(found), found.skipped) == (["a.jsonl"], ())
+    assert names(found) == ["a.jsonl"]
+    (left,) = found.left_out
+    assert (left.files, left.kind.split(" ")[0]) == (1, "hidden")
 
 
 def test_corpus_below_a_hidden_folder_is_listed(tmp_path: Path) -> None:
@@ -115,14 +123,14 @@ def test_corpus_below_a_hidden_folder_is_listed(tmp_path: Path) -> None:
 
 
 def test_unknown_suffixes_are_skipped_and_listed(tmp_path: Path) -> None:
-    put(tmp_path, "in/a.jsonl", "in/b.json", "in/LICENSE", "in/c.parquet.gz", "in/d.gz")
-    assert find_files("in", tmp_path).skipped == ("LICENSE", "b.json", "c.parquet.gz", "d.gz")
+    put(tmp_path, "in/a.jsonl", "in/b.docx", "in/B.DOCX", "in/LICENSE", "in/d.gz")
+    assert left_out(find_files("in", tmp_path)) == {".docx": 2, ".gz": 1, "without an ending": 1}
 
 
 def test_dead_link_is_skipped_and_listed(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl")
     (tmp_path / "in" / "b.jsonl").symlink_to(tmp_path / "gone.jsonl")
-    assert find_files("in", tmp_path).skipped == ("b.jsonl",)
+    assert left_out(find_files("in", tmp_path)) == {"dead link": 1}
 
 
 def test_link_to_a_file_is_listed_as_that_file(tmp_path: Path) -> None:
@@ -140,7 +148,7 @@ def test_empty_file_is_listed(tmp_path: Path) -> None:
 # --- what a file is
 
 
-@pytest.mark.parametrize(("suffix", "kind"), KIND_OF_SUFFIX.items())
+@pytest.mark.parametrize(("suffix", "kind"), KIND_OF_ENDING.items())
 def test_kind_is_known_by_the_suffix(tmp_path: Path, suffix: str, kind: str) -> None:
     put(tmp_path, f"a{suffix}")
     file = only(find_files(f"a{suffix}", tmp_path))
@@ -154,7 +162,7 @@ def test_compressed_file_has_the_kind_inside_and_is_indivisible(
 ) -> None:
     put(tmp_path, f"a{suffix}{packing}")
     file = only(find_files(f"a{suffix}{packing}", tmp_path))
-    assert (file.kind, file.compressed, file.indivisible) == (KIND_OF_SUFFIX[suffix], True, True)
+    assert (file.kind, file.compressed, file.indivisible) == (KIND_OF_ENDING[suffix], True, True)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +174,7 @@ def test_files_with_quoted_line_ends_are_indivisible(tmp_path: Path, suffix: str
 
 
 def test_bytes_of_a_corpus_are_the_sum_of_its_files(tmp_path: Path) -> None:
-    put(tmp_path, "a.jsonl", "b.jsonl", "c.json")
+    put(tmp_path, "a.jsonl", "b.jsonl", "c.doc")
     assert find_files(".", tmp_path).bytes == 32
 
 
@@ -180,9 +188,10 @@ def test_missing_path_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_folder_without_input_is_a_problem_that_lists_skipped_files(tmp_path: Path) -> None:
-    put(tmp_path, "in/a.json", "in/b.doc")
+    put(tmp_path, "in/a.xml", "in/b.doc")
     problem = refusal("in", tmp_path)
-    assert str(problem) == f"no input at {tmp_path / 'in'}; skipped a.json, b.doc"
+    left = "2 files left out: 1 .doc (b.doc), 1 .xml (a.xml)"
+    assert str(problem) == f"no input at {tmp_path / 'in'}; {left}"
     assert ".parquet" in problem.hint
 
 
@@ -194,7 +203,8 @@ def test_empty_folder_is_a_problem(tmp_path: Path, path: str) -> None:
 
 def test_only_empty_files_are_a_problem(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jsonl", body=b"")
-    assert str(refusal("in", tmp_path)) == f"no input at {tmp_path / 'in'}"
+    left = "1 file left out: 1 empty file (a.jsonl)"
+    assert str(refusal("in", tmp_path)) == f"no input at {tmp_path / 'in'}; {left}"
 
 
 def test_unknown_scheme_is_refused(tmp_path: Path) -> None:
@@ -296,7 +306,7 @@ def test_key_of_an_object_lists_that_object() -> None:
         ("in/a*", "s3://b/in", ["a.jsonl"]),
         ("in/**/*.jsonl", "s3://b/in", ["a.jsonl", "b.jsonl", "x/y/c.jsonl"]),
         ("in/**", "s3://b/in", ["a.jsonl", "b.jsonl", "x/d.txt", "x/y/c.jsonl"]),
-        ("in/x/*", "s3://b/in/x", ["d.txt"]),
+        ("in/x/*", "s3://b/in/x", ["d.txt", "y/c.jsonl"]),
         ("i[mn]/x/?.txt", "s3://b", ["in/x/d.txt"]),
     ],
 )
@@ -311,7 +321,8 @@ def test_existing_object_with_brackets_is_no_glob() -> None:
 
 def test_folder_markers_and_hidden_objects_are_ignored() -> None:
     found = in_bucket("in", "in/", "in/x/", "in/_SUCCESS", "in/.a.jsonl", "in/x/a.jsonl", "in/b.json")
-    assert (names(found), found.skipped) == (["x/a.jsonl"], ("b.json",))
+    assert names(found) == ["x/a.jsonl"]
+    assert left_out(found) == {"hidden .jsonl": 1, ".json beside other formats": 1, "hidden file": 1}
 
 
 @pytest.mark.parametrize("key", ["in/../a.jsonl", "in//../a.jsonl", "in/a\0.jsonl"])
@@ -334,7 +345,9 @@ def test_dots_in_a_bucket_path_are_refused() -> None:
     st.lists(st.sampled_from("ab"), max_size=4),
     st.lists(st.sampled_from(["a", "b", "*", "**"]), min_size=1, max_size=4),
 )
-def test_glob_matches_as_a_regular_expression_of_parts(parts: list[str], pattern: list[str]) -> None:
+def test_glob_reads_what_a_regular_expression_of_parts_matches_and_all_below(
+    parts: list[str], pattern: list[str]
+) -> None:
     """As a regular expression says it, which is another way to write it down."""
     body = ""
     for place, part in enumerate(pattern):
@@ -343,7 +356,10 @@ def test_glob_matches_as_a_regular_expression_of_parts(parts: list[str], pattern
             body += "(?:[^/]+/)+" if last else "(?:[^/]+/)*"
         else:
             body += ("[^/]+" if part == "*" else part) + "/"
-    assert glob_matches(parts, pattern) == bool(re.fullmatch(body, "".join(f"{part}/" for part in parts)))
+    wanted = any(
+        re.fullmatch(body, "".join(f"{part}/" for part in parts[:n])) for n in range(1, len(parts) + 1)
+    )
+    assert Pattern(pattern).matches(parts) == wanted
 
 
 # --- the digest
