@@ -5,9 +5,16 @@ Imports: launcher.jobs, launcher.errors, launcher.format, tasks.
 apart: checks that the output is not among the texts.
 inspect: lists and samples the corpus of a job, for the planner.
 listing: the files of a path, on disk or in a bucket, with their versions.
+folder_walk: finds files on disk, behind links, too.
+globs: which names a path reads, and which are hidden.
+left_out: what a path names and is not read, by kind and number.
 sampling: reads blocks of the files and counts their tokens.
-beginnings: checks the columns of tables and the encoding of files.
+sample_faults: what bad rows of a sample say about whole files.
+sampled_ids: ids that repeat in a sample, or have two forms.
+beginnings: checks the columns of tables, and the format and encoding of files.
+columns: checks the columns of Parquet and Arrow.
 block_positions: chooses which blocks are read, and opens them.
+leading_rows: the beginning of files that are read from their beginning only.
 partial_decompress: decompresses the beginning of a file.
 profile: estimates documents, tokens and lengths from a sample, with their uncertainty.
 chunking: how a job cuts texts into chunks.

@@ -9,7 +9,7 @@ from glob import has_magic
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from launcher.corpus.listing import glob_matches
+from launcher.corpus.globs import Pattern
 from launcher.errors import Usage
 from tasks.protocol.keys import VECTORS_PREFIX
 
@@ -65,7 +65,9 @@ def _would_read(pattern: Sequence[str], folder: Sequence[str], *, literal: bool)
     inside = [*folder[len(fixed) :], VECTORS_FOLDER]
     if any(part[0] in "._" for part in inside):  # names that no corpus reads
         return False
-    return not is_glob or any(glob_matches([*inside, name], pattern[len(fixed) :]) for name in VECTOR_NAMES)
+    return not is_glob or any(
+        Pattern(pattern[len(fixed) :]).matches([*inside, name]) for name in VECTOR_NAMES
+    )
 
 
 def _is_below(path: Sequence[str], folder: Sequence[str]) -> bool:

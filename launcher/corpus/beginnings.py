@@ -9,9 +9,14 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from launcher.corpus.block_positions import map_concurrently, slice_of
+from launcher.corpus.columns import check_schema
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.errors import Problem
+from tasks.formats.arrow_rows import ArrowBatches
 from tasks.formats.compression import decompressed
+from tasks.formats.damage import UnreadableFileError
+from tasks.formats.fields import partition_values
+from tasks.formats.json_values import is_array
 from tasks.formats.read import open_slice
 from tasks.formats.rows import Columns, repeated
 from tasks.formats.tables import BadTableError, Dialect, dialect_of, looks_like_utf16, open_table
@@ -24,26 +29,69 @@ LONG_HEADER_BYTES = (
 # Files of a stratum, evenly spread: each is a request. Workers set aside what is wrong in others.
 MAX_CHECKED = 1_000
 MAX_NAMES_SHOWN = 20  # of the columns of a table
+MARK_BYTES = 16  # as stored, in which a file shows its format
+RENAME = "end its name in {}, so that it is decompressed"
+# How files of other formats begin.
+MARKS = {
+    b"\x1f\x8b": ("compressed with gzip", RENAME.format(".gz")),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", RENAME.format(".zst")),
+    b"BZh": ("compressed with bzip2", RENAME.format(".bz2")),
+    b"\xfd7zXZ\0": ("compressed with xz", RENAME.format(".xz")),
+    b"PAR1": ("Parquet", "set corpus.format to parquet"),
+    b"ARROW1": ("Arrow", "set corpus.format to arrow"),
+    b"PK\x03\x04": ("a ZIP archive", "unpack it, or move it out of the corpus"),
+    b"%PDF-": ("a PDF", "extract its text, or move it out of the corpus"),
+}
 OTHER_DELIMITERS = ";\t|"
 
 
-def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Columns) -> None:
+def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Columns, *, whole: bool) -> None:
     """Check the beginnings of files that are not Parquet. What is damaged is left to sampling.
 
+    `whole`: every file is going to be read whole.
+
     Raises:
-        Problem: a table lacks a column or has two of one name, its header cannot be read, or a file is UTF-16.
+        Problem: a table lacks a column or has two of one name, its header cannot be read, or a file is UTF-16, or
+            of another format than its name says.
     """
     store = listing.open()
     plain = [file for file in files if file.kind != "parquet" and file.bytes]
     step = -(-len(plain) // MAX_CHECKED) or 1
-    map_concurrently(lambda file: _check(store, file, columns), plain[::step])
+    map_concurrently(lambda file: _check(store, file, columns, whole=whole), plain[::step])
 
 
-def _check(store: Store, file: CorpusFile, columns: Columns) -> None:
+def _check(store: Store, file: CorpusFile, columns: Columns, *, whole: bool) -> None:
     # Problems of the store are those of sampling, which follows.
     with suppress(OSError, UnicodeError):
+        if file.kind == "arrow":
+            _check_arrow(store, file, columns)
+            return
+        _check_format(store, file, whole=whole)
         if not _check_first(store, file, columns, BEGINNING_BYTES):
             _check_first(store, file, columns, LONG_HEADER_BYTES)
+
+
+def _check_arrow(store: Store, file: CorpusFile, columns: Columns) -> None:
+    try:
+        with open_slice(store, slice_of(file)) as stored, decompressed(stored, file.path) as stream:
+            schema = ArrowBatches(stream).schema
+    except UnreadableFileError as error:
+        raise Problem(f"cannot read {file.path}: {error}", hint="move the file away, or repair it") from error
+    check_schema(schema, file.path, columns)
+
+
+def _check_format(store: Store, file: CorpusFile, *, whole: bool) -> None:
+    """Check that the file is not of another format, by the marks with which other formats begin."""
+    with open_slice(store, slice_of(file, 0, BEGINNING_BYTES)) as stored:
+        first = stored.read(MARK_BYTES)
+    for mark, (what, hint) in MARKS.items():
+        if first.startswith(mark) and not file.compressed:
+            raise Problem(f"{file.path} is {what}, not {file.kind} as its name or the job says", hint=hint)
+    if file.kind == "jsonl" and not (file.compressed or whole) and is_array(first):
+        raise Problem(
+            f"{file.path} is one array of records, not a record a line",
+            hint="set corpus.format to json, which also reads files of lines; or convert it, as by jq -c .[]",
+        )
 
 
 def _check_first(store: Store, file: CorpusFile, columns: Columns, size: int) -> bool:
@@ -84,7 +132,7 @@ def _check_names(names: Sequence[str], file: CorpusFile, columns: Columns, diale
     if not names:
         return
     for name in columns.names:
-        if name not in names:
+        if name not in names and name not in partition_values(file.path):
             shown = ", ".join(map(repr, names[:MAX_NAMES_SHOWN]))
             more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
             other = [

@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import accumulate, chain
 from typing import TypeVar
 
+from launcher.corpus.leading_rows import ALSO_BY_LINES, PREFIX_BYTES, PREFIX_PLAIN_BYTES, leading_rows
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.corpus.partial_decompress import (
     DecompressedStream,
@@ -29,8 +30,6 @@ from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Store
 
 BLOCKS_PER_STRATUM = 48
-PREFIX_BYTES = 64 * 2**10  # as stored, of a block in files that can be read from the start only
-PREFIX_PLAIN_BYTES = 4 * 2**20  # decompressed, of such a block, about, however small they were compressed
 CONCURRENT_REQUESTS = 16  # small ones: a bucket answers each after tens of milliseconds
 LINE_FETCH_BYTES = 16 * 2**10  # fetched to find the end of a line
 
@@ -67,6 +66,10 @@ def open_blocks(
     store = listing.open()
     if files[0].indivisible:  # as many files as blocks, each as likely as the next, from their start
         for file in dice.sample(files, min(BLOCKS_PER_STRATUM, len(files))):
+            if file.kind not in ALSO_BY_LINES:
+                units, leading = leading_rows(listing.location(file), store, file, slice_of(file), columns)
+                yield units, iter(leading)
+                continue
             units, plain = _read_prefix(listing, store, file, columns)
             yield units, rows_of_stream(io.BytesIO(plain), slice_of(file), columns)
         return

@@ -21,7 +21,7 @@ from tasks.protocol import manifest
 from tasks.protocol.keys import base_dataset_key, dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.runs import runs_of
-from tasks.protocol.shard import SLAB, Shard
+from tasks.protocol.shard import SLAB, Kind, Shard
 from tasks.stores.base import Store, create_once, read
 
 # Settings that change the vectors of the same texts, and their names in a job file.
@@ -36,6 +36,7 @@ VECTOR_SETTINGS = {
     "id": "corpus.id",
     "keep": "output.keep",
     "csv": "corpus.csv",
+    "join": "corpus.join",
     "remote_code": "model.trust_remote_code",
 }
 
@@ -55,12 +56,12 @@ class NewFiles:
 def select_new_files(
     listing: Listing, store: Store, settings: Mapping[str, Any], but: str | None, say: Callable[[str], None]
 ) -> NewFiles:
-    """Select the files that no run but `but` has embedded. `settings` has the keys of VECTOR_SETTINGS, and
-    model_fingerprint.
+    """Select the files that no run but `but` has embedded.
 
-    `say` is called with a line for each finished run whose settings or model differ, or may differ.
+    `settings` has the keys of VECTOR_SETTINGS, and model_fingerprint. `say` is called with a line for each
+    finished run whose settings or model differ, or may differ.
     """
-    now = {file.path: file.version for file in listing.files if file.bytes}
+    now = {file.path: (file.version, file.kind) for file in listing.files if file.bytes}
     covered: set[str] = set()
     kept: list[KeptShard] = []
     same = False
@@ -106,14 +107,18 @@ def _same_model(header: Header, fingerprint: str | None, say: Callable[[str], No
 
 
 def unchanged_shards(
-    shards: Sequence[tuple[str, Shard]], now: Mapping[str, str], covered: Iterable[str]
+    shards: Sequence[tuple[str, Shard]], now: Mapping[str, tuple[str, Kind]], covered: Iterable[str]
 ) -> list[tuple[str, Shard]]:
     """Return the shards whose vectors are still valid: all of their files are unchanged, and no other run covers them.
 
+    `now` has the version and the format of each file: another format would give other documents.
     Where a shard is dropped, all other shards of its files are dropped, too: those files are embedded again as a whole.
     """
     gone = {
-        piece.path for _, shard in shards for piece in shard.slices if now.get(piece.path) != piece.version
+        piece.path
+        for _, shard in shards
+        for piece in shard.slices
+        if now.get(piece.path) != (piece.version, piece.kind)
     }.union(covered)
     left = list(shards)
     while True:

@@ -7,12 +7,12 @@ from pathlib import Path
 from launcher.corpus.apart import check_output_apart
 from launcher.corpus.chunking import chunk_spec_of
 from launcher.corpus.incremental import NewFiles, select_new_files
+from launcher.corpus.left_out import left_out_text
 from launcher.corpus.listing import Listing, find_files
 from launcher.corpus.profile import Profile, estimate_profile, target_shard_tokens
 from launcher.corpus.sampling import CorpusSample, sample_corpus
 from launcher.corpus.sharding import cut_shards
 from launcher.errors import NothingNew, Usage
-from launcher.format import plain
 from launcher.jobs.job import CorpusSource, Job
 from tasks.engines.tokenizer import load_tokenizer
 from tasks.formats.rows import Columns
@@ -44,8 +44,8 @@ def inspect_corpus(
             f"(run {', '.join(found.runs)}): only the others are planned"
         )
         listing = found.listing
-    if listing.skipped:
-        say(f"skipped {len(listing.skipped):,} other files: {', '.join(map(plain, listing.skipped[:3]))}")
+    if listing.left_out:
+        say(left_out_text(listing.left_out, examples=True))
     say(f"sampling {len(listing.files):,} files")
     cut, asked = chunk_spec_of(job, model), job.chunk.tokens or job.chunk.truncate
     if asked and cut.tokens < asked:
@@ -63,7 +63,7 @@ def columns_of(job: Job) -> Columns:
     """Return the columns that are read of the corpus."""
     assert isinstance(job.corpus, CorpusSource)
     keep = job.output.keep if job.output else ()
-    return Columns(job.corpus.text, job.corpus.id, keep, job.corpus.csv)
+    return Columns(job.corpus.text, job.corpus.id, keep, job.corpus.csv, job.corpus.join)
 
 
 def list_corpus(job: Job, base: Path) -> Listing:
@@ -75,7 +75,7 @@ def list_corpus(job: Job, base: Path) -> Listing:
     assert isinstance(job.corpus, CorpusSource)
     if job.output is not None:
         check_output_apart(job.corpus.path, job.output.path, base)
-    return find_files(job.corpus.path, base)
+    return find_files(job.corpus.path, base, kind=job.corpus.format)
 
 
 def find_new_files(
@@ -107,6 +107,7 @@ def find_new_files(
         "id": job.corpus.id,
         "keep": job.output.keep,
         "csv": job.corpus.csv,
+        "join": job.corpus.join,
         "remote_code": job.remote_code,
         "model_fingerprint": fingerprint,
     }

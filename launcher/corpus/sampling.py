@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from launcher.corpus.beginnings import check_beginnings
 from launcher.corpus.block_positions import map_concurrently, open_blocks, slice_of
+from launcher.corpus.columns import check_schema
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.corpus.profile import SampledBlock, Stratum
 from launcher.errors import Problem
@@ -89,7 +90,7 @@ def sample_corpus(
     found = CorpusSample(seed)
     dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
     for name, files in sorted(strata.items()):
-        check_beginnings(listing, files, columns)
+        check_beginnings(listing, files, columns, whole=listing.bytes <= READ_WHOLE_BYTES)
         footers = _read_footers(listing, files, columns)
         found.footers |= footers
         rows = {path: footer.rows for path, footer in footers.items()}
@@ -143,7 +144,7 @@ def read_footer(listing: Listing, store: Store, file: CorpusFile, columns: Colum
     """
     try:
         with open_footer(store, file.path, file.version) as stream, pq.ParquetFile(stream) as parquet:
-            names = parquet.schema_arrow.names
+            schema = parquet.schema_arrow
             metadata = parquet.metadata
             leaves = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
             texts = [n for n, leaf in enumerate(leaves) if f"{leaf}.".startswith(f"{columns.text}.")]
@@ -153,17 +154,7 @@ def read_footer(listing: Listing, store: Store, file: CorpusFile, columns: Colum
         raise Problem(
             f"cannot read {listing.location(file)}: {error}", hint="move the file away, or repair it"
         ) from error
-    for name in columns.names:
-        if name not in names:
-            raise Problem(
-                f"{file.path} has no column {name!r}; it has {', '.join(map(repr, names))}",
-                hint="set corpus.text, corpus.id and output.keep to columns that are there",
-            )
-        if names.count(name) > 1:
-            raise Problem(
-                f"{file.path} has {names.count(name)} columns named {name!r}",
-                hint="rename all but one of them, or name another column in the job file",
-            )
+    check_schema(schema, file.path, columns)
     return ParquetFooter(tuple(group.num_rows for group in groups), size)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from launcher import __version__
 from launcher.corpus.inspect import list_corpus, output_path
+from launcher.corpus.left_out import left_out_text
 from launcher.diagnostics.checks import Check
 from launcher.diagnostics.store_checks import check_store
 from launcher.errors import Problem
@@ -125,8 +126,8 @@ def _corpus(job: Job, base: Path) -> str:
     if not isinstance(job.corpus, CorpusSource):
         return "only declared: it can be planned, not launched"
     listing = list_corpus(job, base)
-    skipped = f"; skipped {len(listing.skipped):,}" if listing.skipped else ""
-    return f"{plain(listing.root)}: {len(listing.files):,} files, {listing.bytes / 2**20:,.1f} MiB{skipped}"
+    left_out = f"; {left_out_text(listing.left_out)}" if listing.left_out else ""
+    return f"{plain(listing.root)}: {len(listing.files):,} files, {listing.bytes / 2**20:,.1f} MiB{left_out}"
 
 
 def _checked(name: str, check: Callable[[], str]) -> Check:

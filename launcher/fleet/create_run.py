@@ -120,6 +120,7 @@ def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
         dimensions=job.output.dimensions,
         keep=job.output.keep,
         csv=job.corpus.csv,
+        join=job.corpus.join,
         remote_code=job.remote_code,
         ttl=float(os.environ.get(LEASE_SECONDS_VARIABLE, LEASE_SECONDS)),
         shards=shards,

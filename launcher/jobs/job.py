@@ -13,6 +13,7 @@ import msgspec
 from launcher.errors import Problem
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
+from tasks.protocol.shard import Kind
 
 Engine = Literal["auto", "vllm", "torch", "hash"]
 Spot = Literal["only", "prefer", "never"]
@@ -27,6 +28,8 @@ class CorpusSource:
     id: str | None = None  # column or key of the document's id; None: file and position
     region: str | None = None  # where it is, as cloud/region; None: not given
     csv: CsvFormat | None = None  # how its CSV and TSV files are written; None: as is usual
+    format: Kind | None = None  # of all files; None: as their names end
+    join: str | None = None  # what stands between the strings of a list that is a text; None: a list is no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,9 @@ class Job:
 def dump(job: Job) -> dict[str, Any]:
     """The job as JSON values, for plan.json; money is text."""
     plain = cast("dict[str, Any]", _plain(asdict(job)))
-    if plain["corpus"].get("csv", ...) is None:
-        del plain["corpus"]["csv"]  # as before there was such a key: the name of a run is a digest of this
+    for later in ("csv", "format", "join"):  # as before there were such keys: the name of a run is a digest of this
+        if plain["corpus"].get(later, ...) is None:
+            del plain["corpus"][later]
     return plain
 
 

@@ -47,6 +47,7 @@ from launcher.jobs.yaml_fields import (
     word_entries,
 )
 from tasks.protocol.csv_format import CsvFormat
+from tasks.protocol.shard import KINDS
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
 ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "hash")
@@ -65,6 +66,7 @@ JOB_KEYS = (
     *("name", "corpus", "model", "chunk", "truncate", "output"),
     *("limits", "quota", "local", "engine", "prompt", "speed", "notify"),
 )
+SOURCE_KEYS = ("path", "text", "id", "csv", "format", "join")
 CSV_KEYS = ("delimiter", "quote", "escape", "header", "encoding")
 LIMIT_KEYS = ("deadline", "budget", "gpus", "clouds", "regions", "spot", "machines", "machines_per_region")
 
@@ -174,12 +176,12 @@ def _model_name(field: Field | None) -> str:
 def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
     if field is None or field.is_scalar:
         return CorpusSource(_path(field) or "")
-    source_keys, declared_keys = ("path", "text", "id", "csv"), ("documents", "tokens_per_document")
+    source_keys, declared_keys = SOURCE_KEYS, ("documents", "tokens_per_document")
     at = mapping(field, (*source_keys, *declared_keys, "region"))
     source, declared = [k for k in source_keys if k in at], [k for k in declared_keys if k in at]
     if source and declared:
         field.reject(
-            f"{source[0]} and {declared[0]} together; a corpus is either read (path, text, id, csv) "
+            f"{source[0]} and {declared[0]} together; a corpus is either read ({', '.join(source_keys)}) "
             "or declared (documents, tokens_per_document)"
         )
     elif at:
@@ -194,6 +196,8 @@ def _corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
         id=text(at.get("id")),
         region=region,
         csv=_csv_format(at.get("csv")),
+        format=choice(at.get("format"), KINDS),
+        join=text(at.get("join"), blank=True),
     )
     return DeclaredCorpus(documents, lengths, region) if declared else found
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from launcher.corpus.left_out import LeftOut
 from launcher.corpus.profile import Count, Profile
 from launcher.planning import plan_file
 from launcher.planning.estimate import NO_CHARGES, Allocation, Estimate, UsdSpread, itemize, per_million
@@ -63,6 +64,7 @@ class Plan:
     cheaper: CheaperWay | None = None
     quota: tuple[QuotaNeed, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # number of offers, by the reason
+    files_left_out: tuple[LeftOut, ...] = ()  # what corpus.path names and is not read
     gap: float | None = None  # how far above the optimum the choice may be, as a share of it
 
 
@@ -169,7 +171,7 @@ def saved_plan_of(plan: Plan) -> SavedPlan:
         run=plan.run,
         created=plan.created,
         work=plan.work,
-        profile=_corpus_figures(plan.profile),
+        profile=_corpus_figures(plan.profile, plan.files_left_out),
         cheaper=_cheaper_option(plan.cheaper),
         lots=plan.lots,
         totals=PlanTotals(
@@ -193,7 +195,7 @@ def saved_plan_of(plan: Plan) -> SavedPlan:
     return plan_file.with_digest(saved)
 
 
-def _corpus_figures(profile: Profile) -> CorpusFigures:
+def _corpus_figures(profile: Profile, left_out: tuple[LeftOut, ...]) -> CorpusFigures:
     """Estimates as whole numbers, each with its 95 % interval."""
     counts: dict[str, Count] = {
         "documents": profile.documents,
@@ -213,6 +215,7 @@ def _corpus_figures(profile: Profile) -> CorpusFigures:
         stored_bytes=profile.stored_bytes,
         sampled=profile.sampled,
         tokens_repeated=None if profile.tokens_repeated is None else round(profile.tokens_repeated.mid),
+        left_out=left_out,
     )
 
 

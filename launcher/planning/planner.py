@@ -181,6 +181,7 @@ def assemble_plan(
         ),
         quota=quota_needs(chosen.allocations),
         left_out=found.left_out if found else {},
+        files_left_out=corpus.listing.left_out if corpus.listing else (),
         gap=decision.gap if found else None,
     )
 

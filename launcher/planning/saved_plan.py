@@ -12,6 +12,8 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, cast
 
+from launcher.corpus.left_out import LeftOut
+
 SCHEMA = "embedfleet/plan/2"
 
 
@@ -67,6 +69,7 @@ class CorpusFigures:
     stored_bytes: int
     sampled: int  # documents that were read for this
     tokens_repeated: int | None = None  # of texts that come again close by; None: not counted
+    left_out: tuple[LeftOut, ...] = ()  # what corpus.path names and is not read, the likely mistakes first
 
 
 @dataclass(frozen=True, slots=True)

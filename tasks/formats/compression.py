@@ -1,18 +1,21 @@
-"""Compressed files: the plain bytes of a .gz or .zst file, unpacked as they are read.
+"""Compressed files: the plain bytes of a .gz, .zst, .bz2 or .xz file, unpacked as they are read.
 
 Nothing that can be unpacked is lost: where a file is damaged or cut off, all bytes before that place come first, and
-then `DamagedFileError`. Memory is bounded whatever a file unpacks to: a block of 256 KiB, and for .zst the window with
-which it was packed, at most 2 GiB (`zstd --long=31`) and at most a quarter of the machine's memory.
+then `DamagedFileError`. Memory is bounded whatever a file unpacks to: a block of 256 KiB, for .xz 256 MiB, and for .zst
+the window with which it was packed, at most 2 GiB (`zstd --long=31`) and at most a quarter of the machine's memory.
 """
 
+import bz2
 import importlib
 import io
+import lzma
 import os
 import sys
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from tasks.formats.damage import DamagedFileError, UnreadableFileError
+from tasks.formats.endings import compression_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -25,11 +28,11 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_HEADER_BYTES = 18  # of a frame, at most
 SINGLE_SEGMENT = 0x20
 ZLIB_WORDS, ZSTD_WORDS = "Error -3 while decompressing data: ", "Unable to decompress Zstandard data: "
-ENDINGS = (".gz", ".zst")
+MAX_XZ_BYTES = 256 * 2**20  # of memory to unpack a .xz; the largest preset of xz needs 65 MiB
 
 
 class _Decompressor(Protocol):
-    """Unpacks one member of a .gz file, or one frame of a .zst file."""
+    """Unpacks one member of a .gz file, one frame of a .zst file, or one stream of another."""
 
     @property
     def eof(self) -> bool: ...
@@ -79,7 +82,7 @@ class PlainBytes(io.RawIOBase):
     def __init__(self, stream: BinaryIO, name: str, feed: int = STORED_BYTES) -> None:
         """`feed`: bytes as stored that are read at once."""
         self._stream = stream
-        self._gzip = name.endswith(".gz")
+        self._packing = compression_of(name)
         self._feed = feed
         self._unpacker: _Decompressor | None = None  # None: between members
         self._member: int | None = None  # where the last one begins, as stored
@@ -124,7 +127,7 @@ class PlainBytes(io.RawIOBase):
                 return b""
         try:
             part = self._unpacker.decompress(stored, PLAIN_BYTES)
-        except (zlib.error, _zstd_error()) as error:
+        except _errors_of(self._packing) as error:
             self._error = DamagedFileError(str(error).removeprefix(ZLIB_WORDS).removeprefix(ZSTD_WORDS))
             return self._before_damage()
         self._unpacked += len(part)
@@ -135,14 +138,14 @@ class PlainBytes(io.RawIOBase):
     def _find_member(self) -> bool:
         """Go to the beginning of the next member; False at the end of the file."""
         while True:
-            if self._gzip and self._member is not None:
-                self._rest = self._rest.lstrip(b"\0")  # a .gz may be padded
+            if self._packing in (".gz", ".xz") and self._member is not None:
+                self._rest = self._rest.lstrip(b"\0")  # these may be padded
             if self._rest:
                 break
             self._rest = self._stream.read(self._feed)
             if not self._rest:
                 return False
-        if not self._gzip:
+        if self._packing == ".zst":
             self._rest += self._stream.read(max(0, ZSTD_HEADER_BYTES - len(self._rest)))
             self._error = _window_error(self._rest)
             if self._error:
@@ -151,8 +154,12 @@ class PlainBytes(io.RawIOBase):
         return True
 
     def _decompressor(self) -> _Decompressor:
-        if self._gzip:
+        if self._packing == ".gz":
             return _GzipMember()
+        if self._packing == ".bz2":
+            return bz2.BZ2Decompressor()
+        if self._packing == ".xz":
+            return lzma.LZMADecompressor(memlimit=MAX_XZ_BYTES)
         return zstd().ZstdDecompressor(options={zstd().DecompressionParameter.window_log_max: MAX_WINDOW_LOG})
 
     def _before_damage(self) -> bytes:
@@ -170,7 +177,7 @@ class PlainBytes(io.RawIOBase):
                     stored = b""
                     found += part[max(0, self._unpacked - done) :]
                     done += len(part)
-        except (zlib.error, _zstd_error(), EOFError):
+        except (*_errors_of(self._packing), EOFError):
             return bytes(found)
         return bytes(found)
 
@@ -180,8 +187,11 @@ def zstd() -> Any:
     return importlib.import_module("backports.zstd" if sys.version_info < (3, 14) else "compression.zstd")
 
 
-def _zstd_error() -> type[Exception]:
-    return zstd().ZstdError
+def _errors_of(packing: str | None) -> tuple[type[Exception], ...]:
+    """What a decompressor raises where its input is damaged; that of .bz2 an OSError, though it reads nothing itself."""
+    if packing == ".zst":
+        return (zstd().ZstdError,)
+    return {".bz2": (OSError, ValueError), ".xz": (lzma.LZMAError,)}.get(packing or "", (zlib.error,))
 
 
 def _window_error(frame: bytes) -> UnreadableFileError | None:
@@ -213,7 +223,7 @@ def _memory() -> int:
 
 
 def decompressed(stream: BinaryIO, name: str) -> BinaryIO:
-    """The stream of a file, decompressed when its name ends with .gz or .zst."""
-    if name.endswith(ENDINGS):
+    """The stream of a file, decompressed when its name says that it is compressed."""
+    if compression_of(name):
         return cast("BinaryIO", io.BufferedReader(PlainBytes(stream, name), PLAIN_BYTES))
     return stream

@@ -1,26 +1,34 @@
-"""The row of a line of JSON Lines."""
+"""The row of a record that is written as JSON: a line of JSON Lines, or a value of a JSON file."""
 
 import json
 from dataclasses import replace
 from typing import Any, cast
 
+from tasks.formats.fields import has_field, names_inside
 from tasks.formats.rows import BadRow, Columns, ReadRow, row_of
 
-MAX_NAMES_SHOWN = 12  # keys of a line in a message, each with at most MAX_NAME_SHOWN characters
+MAX_NAMES_SHOWN = 12  # keys of a record in a message, each with at most MAX_NAME_SHOWN characters
 MAX_NAME_SHOWN = 40
 
 
-def row_of_json(text: str, file: str, position: int, columns: Columns) -> ReadRow:
-    """The row of a record that is written as JSON."""
+def row_of_json(text: str, file: str, position: int, columns: Columns, what: str = "line") -> ReadRow:
+    """The row of a record that is written as JSON; `what` names its place in messages."""
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return BadRow(file, position, f"broken JSON line: {error}")
+        return BadRow(file, position, f"broken JSON {what}: {error}")
     if not isinstance(found, dict):
         return BadRow(file, position, f"not a JSON object: {type(found).__name__}")
-    record = cast("dict[str, Any]", found)
+    return row_of_record(cast("dict[str, Any]", found), file, position, columns, what)
+
+
+def row_of_record(
+    record: dict[str, Any], file: str, position: int, columns: Columns, what: str = "line"
+) -> ReadRow:
+    """The row of a record. Where a name is missing, the reason says which names the record has."""
     row = row_of(file, position, record, columns)
-    if isinstance(row, BadRow) and (columns.text not in record or (columns.id or columns.text) not in record):
-        names = ", ".join(repr(name[:MAX_NAME_SHOWN]) for name in list(record)[:MAX_NAMES_SHOWN])
-        return replace(row, reason=f"{row.reason}; the line has {names or 'no keys'}")
+    asked = (columns.text, *([columns.id] if columns.id is not None else []))
+    if isinstance(row, BadRow) and not all(has_field(record, name, file) for name in asked):
+        shown = (repr(name[:MAX_NAME_SHOWN]) for name in names_inside(record, MAX_NAMES_SHOWN))
+        return replace(row, reason=f"{row.reason}; the {what} has {', '.join(shown) or 'no keys'}")
     return row

@@ -5,19 +5,36 @@ re-upload. Holds one row (or one small batch of Parquet rows) at a time. One mod
 opens the files and chooses the module.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from tasks.errors import Problem
+from tasks.formats.arrow_rows import arrow_rows
+from tasks.formats.beginning import open_rewound
 from tasks.formats.compression import decompressed
 from tasks.formats.csv_rows import csv_rows
+from tasks.formats.document_rows import document_rows
+from tasks.formats.json_values import has_lines, is_array, json_rows
 from tasks.formats.lines import line_rows
 from tasks.formats.parquet_reader import OpenFile, open_footer
 from tasks.formats.parquet_rows import parquet_rows
 from tasks.formats.rows import Columns, ReadRow
-from tasks.protocol.shard import Slice
+from tasks.formats.webdataset_rows import webdataset_rows
+from tasks.protocol.shard import Kind, Slice
 from tasks.stores.base import ObjectChanged, Store, StoreError
+
+RowReader = Callable[[BinaryIO, Slice, Columns], Iterator[ReadRow]]
+STREAM_READERS: Mapping[Kind, RowReader] = {
+    "jsonl": line_rows,
+    "text": line_rows,
+    "csv": csv_rows,
+    "tsv": csv_rows,
+    "json": json_rows,
+    "arrow": arrow_rows,
+    "webdataset": webdataset_rows,
+    "document": document_rows,
+}  # of formats that are read from their beginning; Parquet is read by its footer
 
 
 def read_rows(
@@ -77,7 +94,11 @@ def missing_file(source: Store, piece: Slice) -> Problem:
 
 def rows_of_stream(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
     """The rows of a stream of plain bytes, of any format but Parquet."""
-    if piece.kind in ("csv", "tsv"):
-        yield from csv_rows(stream, piece, columns)
-    else:
-        yield from line_rows(stream, piece, columns)
+    kind: Kind = piece.kind
+    if kind in ("json", "jsonl") and not piece.start and piece.end is None:
+        first, stream = open_rewound(stream)
+        if kind == "json":
+            kind = "jsonl" if has_lines(first) else "json"
+        elif is_array(first):
+            kind = "json"
+    yield from STREAM_READERS[kind](stream, piece, columns)

@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from tasks.formats.fields import field_of
 from tasks.protocol.csv_format import CsvFormat
 
 MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined and not held in memory
@@ -18,7 +19,7 @@ MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarant
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One record. `position` counts rows in Parquet, records in CSV, else bytes of the (decompressed) file."""
+    """One record. `position` counts rows in Parquet, Arrow and Lance, records in CSV, else bytes of the plain file."""
 
     id: str
     text: str
@@ -60,12 +61,16 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns or keys of text and id (None: file and position), and those that are stored with the vectors."""
+    """The columns or keys of text and id (None: file and position), and those that are stored with the vectors.
+
+    A name with dots is a key inside an object, where no key has that name: see `fields`.
+    """
 
     text: str
     id: str | None
     keep: tuple[str, ...] = ()
     csv: CsvFormat | None = None  # how tables are written, where the job says so
+    join: str | None = None  # what stands between the strings of a list that is a text; None: a list is no text
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,13 +85,13 @@ def repeated(names: Sequence[str], columns: Columns) -> list[str]:
 
 def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns) -> ReadRow:
     """The document of a row, or what is wrong with it."""
-    text = _decoded(record.get(columns.text))
-    identity = _decoded(record.get(columns.id)) if columns.id is not None else None
+    text = _text_of(_decoded(field_of(record, columns.text, file)), columns.join)
+    identity = _decoded(field_of(record, columns.id, file)) if columns.id is not None else None
     name = f"{file}#{position}" if columns.id is None else _identity(identity)
     if name is None:
         return BadRow(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
     reason = _fault(text, columns.text)
-    kept = tuple(_kept(record.get(column)) for column in columns.keep) if reason is None else ()
+    kept = tuple(_kept(field_of(record, column, file)) for column in columns.keep) if reason is None else ()
     if any(len(value or "") > MAX_TEXT_BYTES for value in kept):
         reason = f"over-long: a column to keep has more than {MAX_TEXT_BYTES:,} characters"
     if reason is None and _encodable(name):
@@ -105,6 +110,14 @@ def _kept(value: Any) -> str | None:
     return value.encode("utf-8", "replace").decode()
 
 
+def _text_of(value: Any, join: str | None) -> Any:
+    """A list of strings as one text, where the job says how to join it."""
+    if join is None or not isinstance(value, list):
+        return value
+    parts = cast("list[Any]", value)
+    return join.join(parts) if all(isinstance(part, str) for part in parts) else parts
+
+
 def _decoded(value: Any) -> Any:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
@@ -119,6 +132,8 @@ def _fault(text: Any, column: str) -> str | None:
     """Why this is not a text to embed; None when it is one."""
     if text is None:
         return f"no text: {column!r} is missing or null"
+    if isinstance(text, list):
+        return f"not a string: {column!r} is {_shown(text)}; corpus.join joins lists of strings"
     if not isinstance(text, str):
         return f"not a string: {column!r} is {_shown(text)}"
     if not text.strip():

@@ -41,6 +41,7 @@ class Header:
     remote_code: bool = False  # run code from the model's own folder: only when the user says so
     once: bool = True  # deduplicate: texts that come again soon are embedded once
     csv: CsvFormat | None = None  # how tables are written, where the job says so
+    join: str | None = None  # what stands between the strings of a list that is a text
     # Which model exactly: see `tasks.models.fingerprint`. None: `hash`, or a run of a version that did not record it.
     model_fingerprint: str | None = None
 
@@ -76,7 +77,7 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         _write_once(store, header.run, manifest_slab_key(header.run, count // SLAB), b"\n".join(lines))
     if count != header.shards:
         raise ValueError(f"{count} shards, but the header says {header.shards}")
-    body = documents.encode(header, SCHEMA, indent=1, without_none=("csv", "model_fingerprint"))
+    body = documents.encode(header, SCHEMA, indent=1, without_none=("csv", "join", "model_fingerprint"))
     _write_once(store, header.run, manifest_header_key(header.run), body)
 
 

@@ -7,7 +7,7 @@ any laptop. Pure: knows no disk and no store.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from tasks.protocol import documents
 from tasks.protocol.bounds import Count, Name
@@ -15,16 +15,18 @@ from tasks.stores.base import check_read_key
 
 SLAB = 1_000  # shards of a slab: one page of an object store's listing covers it
 
-Kind = Literal["parquet", "jsonl", "csv", "tsv", "text"]
-KINDS: tuple[Kind, ...] = ("parquet", "jsonl", "csv", "tsv", "text")
+Kind = Literal[
+    "parquet", "jsonl", "csv", "tsv", "text", "json", "arrow", "webdataset", "document", "lance"
+]  # a document is a file whose whole text is one
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
     """A range of one input file.
 
-    `start` and `end` count rows in Parquet, and bytes in JSON Lines and text (a line belongs to the slice in which it
-    starts). `end` None is the end of the file; a compressed or CSV file allows nothing else.
+    `start` and `end` count rows in Parquet and Lance, and bytes in JSON Lines and text (a line belongs to the slice in
+    which it starts). `end` None is the end of the file; compressed files and those of other formats allow nothing else.
     """
 
     path: str  # relative to the corpus root, with forward slashes

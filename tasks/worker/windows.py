@@ -129,7 +129,7 @@ def cut_of(header: Header) -> ChunkSpec:
 
 def columns_of(header: Header) -> Columns:
     """The columns that this run reads."""
-    return Columns(header.text, header.id, header.keep, header.csv)
+    return Columns(header.text, header.id, header.keep, header.csv, header.join)
 
 
 def rows_of(

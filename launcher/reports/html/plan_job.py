@@ -1,5 +1,6 @@
 """The sections of the plan's page on the job and its conditions: the work, the quotas to ask for, the prices used."""
 
+from launcher.corpus.left_out import left_out_text
 from launcher.format import count, hours_text, money, percent, plural, size
 from launcher.jobs.job import Job, JobChunking
 from launcher.planning.saved_plan import CorpusFigures, SavedPlan
@@ -46,6 +47,7 @@ def work_section(plan: SavedPlan, job: Job) -> Markup:
         ("Text", f"{size(profile.bytes)}{in_brackets(interval(profile, 'bytes', size))}"),
         ("Chunks", _chunks(job.chunk)),
         *_losses(profile),
+        *_left_out(profile),
     ]
     if job.output:
         kept = f", {count(job.output.dimensions)} dimensions" if job.output.dimensions else ""
@@ -94,6 +96,13 @@ def _losses(profile: CorpusFigures) -> list[tuple[str, str]]:
     if profile.bad_rows:
         rows.append(("Bad rows", f"about {count(profile.bad_rows)} cannot be embedded"))
     return rows
+
+
+def _left_out(profile: CorpusFigures) -> list[tuple[str, str]]:
+    """What the corpus path names and is not read."""
+    if not profile.left_out:
+        return []
+    return [("Not read", short(left_out_text(profile.left_out, examples=True)))]
 
 
 def _limits(plan: SavedPlan, job: Job) -> str:

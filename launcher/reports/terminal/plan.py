@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from launcher.corpus.left_out import left_out_text
 from launcher.format import compact, count, hours_text, money, plain, rate, size
 from launcher.planning.saved_plan import CheaperOption, GroupSummary, MachineGroup, SavedPlan, SingleTypeFleet
 
@@ -77,6 +78,8 @@ def _work(plan: SavedPlan) -> list[RenderableType]:
         )
     if profile.bad_rows:
         lines.append(f"about {count(profile.bad_rows)} rows cannot be embedded")
+    if profile.left_out:
+        lines.append(left_out_text(profile.left_out, examples=True))
     return [Text(line) for line in lines]
 
 

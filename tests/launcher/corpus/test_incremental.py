@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.corpus.incremental import unchanged_shards
-from tasks.protocol.shard import Shard, Slice, identify
+from tasks.protocol.shard import Kind, Shard, Slice, identify
 from tests.support.cli_runs import in_process, records, write_job
 from tests.support.runs import column, write_jsonl
 
@@ -120,7 +120,7 @@ FILES = "abcdef"
 
 
 @st.composite
-def corpora(draw: st.DrawFn) -> tuple[list[tuple[str, Shard]], dict[str, str], set[str]]:
+def corpora(draw: st.DrawFn) -> tuple[list[tuple[str, Shard]], dict[str, tuple[str, Kind]], set[str]]:
     """Shards of several slices each, over files some of which changed, were removed or are covered by another run."""
     pieces = [
         Slice(f"{name}.jsonl", "1", "jsonl", n, n + 1)
@@ -132,20 +132,26 @@ def corpora(draw: st.DrawFn) -> tuple[list[tuple[str, Shard]], dict[str, str], s
         count = draw(st.integers(1, 3))
         mine, pieces = tuple(pieces[:count]), pieces[count:]
         shards.append(("run-1", Shard(identify(mine), len(shards), mine, 1)))
-    versions = {f"{name}.jsonl": draw(st.sampled_from(["1", "1", "1", "2"])) for name in FILES}
+    kinds: tuple[Kind, ...] = ("jsonl", "jsonl", "jsonl", "json")
+    versions: dict[str, tuple[str, Kind]] = {
+        f"{name}.jsonl": (draw(st.sampled_from(["1", "1", "1", "2"])), draw(st.sampled_from(kinds)))
+        for name in FILES
+    }
     now = {name: version for name, version in versions.items() if draw(st.integers(0, 5))}
     return shards, now, draw(st.sets(st.sampled_from([f"{name}.jsonl" for name in FILES]), max_size=1))
 
 
 @given(corpora())
 def test_file_counts_with_all_of_its_shards_or_none(
-    found: tuple[list[tuple[str, Shard]], dict[str, str], set[str]],
+    found: tuple[list[tuple[str, Shard]], dict[str, tuple[str, Kind]], set[str]],
 ) -> None:
     shards, now, covered = found
     good = unchanged_shards(shards, now, covered)
     held = Counter(piece for _, shard in good for piece in shard.slices)
     files = {piece.path for piece in held}
-    assert all(now.get(piece.path) == piece.version and piece.path not in covered for piece in held)
+    assert all(
+        now.get(piece.path) == (piece.version, piece.kind) and piece.path not in covered for piece in held
+    )
     everything = {piece for _, shard in shards for piece in shard.slices if piece.path in files}
     assert set(held) == everything
     assert set(held.values()) <= {1}

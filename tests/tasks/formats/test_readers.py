@@ -186,7 +186,7 @@ def test_a_line_without_text_is_bad_and_keeps_its_id(tmp_path: Path, line: bytes
         ("7", "int 7"),
         ("true", "bool True"),
         ("1.5", "float 1.5"),
-        ('["x"]', "list ['x']"),
+        ('["x"]', "list ['x']; corpus.join joins lists of strings"),
         ('{"a": 1}', "dict {'a': 1}"),
     ],
 )
