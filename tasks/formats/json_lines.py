@@ -27,8 +27,11 @@ def row_of_record(
 ) -> ReadRow:
     """The row of a record. Where a name is missing, the reason says which names the record has."""
     row = row_of(file, position, record, columns)
+    if not isinstance(row, BadRow):
+        return row
     asked = (columns.text, *([columns.id] if columns.id is not None else []))
-    if isinstance(row, BadRow) and not all(has_field(record, name, file) for name in asked):
-        shown = (repr(name[:MAX_NAME_SHOWN]) for name in names_inside(record, MAX_NAMES_SHOWN))
-        return replace(row, reason=f"{row.reason}; the {what} has {', '.join(shown) or 'no keys'}")
-    return row
+    lacks = next((name for name in asked if not has_field(record, name, file)), None)
+    if lacks is None:
+        return row
+    names = (repr(name[:MAX_NAME_SHOWN]) for name in names_inside(record, MAX_NAMES_SHOWN))
+    return replace(row, reason=f"{row.reason}; the {what} has {', '.join(names) or 'no keys'}", lacks=lacks)
