@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.corpus.apart import check_output_apart
-from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.chunking import chunk_spec_of, prompt_of
 from launcher.corpus.incremental import NewFiles, select_new_files
 from launcher.corpus.left_out import left_out_text
 from launcher.corpus.listing import Listing, find_files
@@ -14,8 +14,8 @@ from launcher.corpus.sampling import CorpusSample, sample_corpus
 from launcher.corpus.sharding import cut_shards
 from launcher.errors import NothingNew, Usage
 from launcher.jobs.job import CorpusSource, Job
-from tasks.engines.tokenizer import load_tokenizer
 from tasks.formats.rows import Columns
+from tasks.models.tokenizer import load_tokenizer
 from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
 
@@ -51,6 +51,8 @@ def inspect_corpus(
     if asked and cut.tokens < asked:
         say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
     sampled = sample_corpus(listing, columns_of(job), load_tokenizer(model), cut)
+    for line in sampled.warnings():
+        say(line)
     profile = estimate_profile(list(sampled.strata.values()), len(listing.files), listing.bytes)
     target = target_shard_tokens(profile.tokens.mid)
     count = sum(1 for _ in cut_shards(listing, sampled, target))
@@ -98,7 +100,7 @@ def find_new_files(
     assert isinstance(job.corpus, CorpusSource)
     settings = {
         "model": model,
-        "prompt": job.prompt,
+        "prompt": prompt_of(job, model),
         "tokens": job.chunk.tokens or job.chunk.truncate,
         "overlap": job.chunk.overlap if job.chunk.tokens else None,
         "dimensions": job.output.dimensions,

@@ -17,11 +17,14 @@ from launcher.corpus.block_positions import map_concurrently, open_blocks, slice
 from launcher.corpus.columns import check_schema
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.corpus.profile import SampledBlock, Stratum
+from launcher.corpus.sample_faults import SampleFaults
+from launcher.corpus.sampled_ids import SampledIds
 from launcher.errors import Problem
-from tasks.engines.tokenizer import ChunkSpec, PieceTokenizer, split_texts
 from tasks.formats.parquet_reader import open_footer
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
+from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizer import PieceTokenizer
 from tasks.stores.base import Store
 
 READ_WHOLE_BYTES = 6 * 2**20  # as stored; a smaller corpus is read whole
@@ -48,15 +51,32 @@ class ParquetFooter:
 
 
 class CorpusSample:
-    """The strata of a corpus by kind of file, the footers of its Parquet files, and some texts unchanged."""
+    """The strata of a corpus by kind of file, the footers of its Parquet files, and some texts unchanged.
 
-    def __init__(self, seed: int) -> None:
+    Attributes:
+        faults: the bad rows of the sample.
+        ids: the ids of the sample; empty where the job names no id.
+    """
+
+    def __init__(self, seed: int, columns: Columns) -> None:
         self.strata: dict[str, Stratum] = {}
         self.footers: dict[str, ParquetFooter] = {}  # by path
         self.texts: list[str] = []
-        self.first_bad: BadRow | None = None
+        self.faults = SampleFaults(columns)
+        self.ids = SampledIds()
+        self._has_ids = columns.id is not None
         self._random = random.Random(seed)  # noqa: S311 - a sample, not a secret
         self._seen = 0
+
+    def note(self, row: ReadRow) -> None:
+        """Note what a row says about the corpus."""
+        self.faults.add(row)
+        if self._has_ids and isinstance(row, Document):
+            self.ids.add(row)
+
+    def warnings(self) -> Sequence[str]:
+        """Lines about what does not keep the corpus from being embedded, and should be known before."""
+        return [line for line in (self.faults.line(), self.ids.line()) if line]
 
     def keep(self, text: str) -> None:
         """Offer a text for measuring speed; every text has the same chance to be kept (reservoir sampling)."""
@@ -81,13 +101,13 @@ def sample_corpus(
     """Tokenise a sample of the corpus.
 
     Raises:
-        Problem: the columns are not there, a file is not Parquet, or no row has a text.
+        Problem: the columns are not there, a file is not Parquet, no row has a text, or ids have two forms.
     """
     strata: dict[str, list[CorpusFile]] = defaultdict(list)
     for file in listing.files:
         if file.bytes:
             strata[stratum_of(file)].append(file)
-    found = CorpusSample(seed)
+    found = CorpusSample(seed, columns)
     dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
     for name, files in sorted(strata.items()):
         check_beginnings(listing, files, columns, whole=listing.bytes <= READ_WHOLE_BYTES)
@@ -108,12 +128,12 @@ def sample_corpus(
             blocks = open_blocks(listing, files, rows, block_units, columns, dice)
         counted = [_count_block(size, source, tokenizer, spec, found) for size, source in blocks]
         found.strata[name] = Stratum(units, tuple(counted))
+    found.faults.check(whole=listing.bytes <= READ_WHOLE_BYTES)
     if not any(block.documents for stratum in found.strata.values() for block in stratum.blocks):
-        bad = found.first_bad
-        reason = f"{bad.file}: {bad.reason}" if bad else "there are no rows"
-        raise Problem(
-            f"no text in the corpus: {reason}", hint="set corpus.text to the column that holds the text"
-        )
+        kinds = {file.path: file.kind for file in listing.files}
+        first = found.faults.first
+        raise found.faults.refusal(kinds.get(first.file) if first else None)
+    found.ids.check_one_form()
     return found
 
 
@@ -202,9 +222,9 @@ def _count_block(
     batch: list[Document] = []
     characters = 0
     for row in rows:
+        found.note(row)
         if isinstance(row, BadRow):
             counter.block.bad += 1
-            found.first_bad = found.first_bad or row
             continue
         batch.append(row)
         characters += len(row.text)

@@ -7,11 +7,10 @@ whatever the format.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, cast
-from uuid import UUID
 
 from tasks.formats.fields import field_of
+from tasks.formats.ids import id_text
 from tasks.protocol.csv_format import CsvFormat
 
 MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined and not held in memory
@@ -37,6 +36,7 @@ class BadRow:
         more: it stands for further rows, whose number is unknown.
         damage: the bytes of the file are wrong from here on.
         retry: another attempt may read or embed it: nothing is wrong with its bytes, as far as is known.
+        lacks: the column or key that its record does not have at all.
     """
 
     file: str
@@ -47,6 +47,7 @@ class BadRow:
     more: bool = False
     damage: bool = False
     retry: bool = False
+    lacks: str | None = None
 
 
 ReadRow = Document | BadRow
@@ -70,7 +71,10 @@ class Columns:
     id: str | None
     keep: tuple[str, ...] = ()
     csv: CsvFormat | None = None  # how tables are written, where the job says so
-    join: str | None = None  # what stands between the strings of a list that is a text; None: a list is no text
+    join: str | None = (
+        None  # what stands between the strings of a list that is a text; None: a list is no text
+    )
+    plain_ids: bool = True  # numbers as ids have one form; False: in a run of a version that did otherwise
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +91,7 @@ def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns
     """The document of a row, or what is wrong with it."""
     text = _text_of(_decoded(field_of(record, columns.text, file)), columns.join)
     identity = _decoded(field_of(record, columns.id, file)) if columns.id is not None else None
-    name = f"{file}#{position}" if columns.id is None else _identity(identity)
+    name = f"{file}#{position}" if columns.id is None else id_text(identity, plain=columns.plain_ids)
     if name is None:
         return BadRow(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
     reason = _fault(text, columns.text)
@@ -120,12 +124,6 @@ def _text_of(value: Any, join: str | None) -> Any:
 
 def _decoded(value: Any) -> Any:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
-
-
-def _identity(value: Any) -> str | None:
-    if isinstance(value, bool) or value == "" or value != value:  # noqa: PLR0124 - NaN is not an id
-        return None
-    return str(value) if isinstance(value, str | int | float | Decimal | UUID) else None
 
 
 def _fault(text: Any, column: str) -> str | None:

@@ -32,8 +32,9 @@ from launcher.corpus.sampling import (
     sample_corpus,
 )
 from launcher.errors import Problem
-from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
 from tasks.formats.rows import Columns
+from tasks.models.pieces import ChunkSpec
+from tasks.models.tokenizer import HashTokenizer
 from tasks.stores.folder import FolderStore
 from tests.support.runs import write_jsonl
 
