@@ -1,13 +1,16 @@
 """Models that turn pieces of token ids into unit vectors, behind one interface.
 
-Imports: `errors`. torch, transformers and vLLM are imported by their engine alone, when it is loaded.
+Imports: `models`, `errors`. torch, transformers and vLLM are imported by their engine alone, when it is loaded.
 
 base: the interface `Encoder`, and arithmetic on vectors.
 load: chooses and loads an engine; the only file that knows all engines.
 hash_engine: pseudo-random vectors, for tests.
 torch_engine: any model of the hub through transformers.
+load_transformer: loads a transformer's weights, and refuses one of which some are missing.
+adapter: merges a PEFT adapter into its base.
+layers: the layers after the pooling: Dense, LayerNorm, Normalize.
 vllm_engine: the same models through vLLM.
-tokenizer: texts into pieces of token ids, truncated or chunked.
+agreement: compares an engine with the torch engine before it embeds.
 pooling: how a vector is made of the tokens' states.
 precision: the dtype to compute in.
 batching: batches of pieces of similar length.

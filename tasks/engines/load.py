@@ -2,22 +2,33 @@
 
 import importlib.util
 
-from tasks.engines.base import Encoder, piece_limit
-from tasks.engines.tokenizer import HASH_MODEL, load_tokenizer
+from tasks.engines.base import Encoder
 from tasks.errors import Problem
+from tasks.models.describe import describe
+from tasks.models.description import ModelDescription
+from tasks.models.files import HASH_MODEL, BadModel
+from tasks.models.pieces import count_prompt_tokens
+from tasks.models.reference_tokenizer import check_tokenizer
+from tasks.models.support import check_supported
+from tasks.models.tokenizer import ModelTokenizer
+
+WARM_UP_TOKENS = 256  # of the longest piece that is embedded before the first text
 
 
 class EngineUnavailable(Problem):
     """The chosen engine cannot run on this machine."""
 
 
-def resolve_engine(engine: str, model: str) -> str:
-    """Resolve `auto`: vllm when it is installed, else torch; hash for the hash model."""
+def resolve_engine(engine: str, model: str | ModelDescription, *, remote_code: bool = False) -> str:
+    """Resolve `auto`: hash for the hash model, vllm when it is installed and computes the model, else torch."""
     if engine != "auto":
         return engine
     if model == HASH_MODEL:
         return HASH_MODEL
-    return "vllm" if importlib.util.find_spec("vllm") else "torch"
+    if importlib.util.find_spec("vllm") is None:
+        return "torch"
+    described = describe(model) if isinstance(model, str) else model
+    return "torch" if check_supported(described, "vllm", remote_code=remote_code) else "vllm"
 
 
 def load_encoder(
@@ -28,6 +39,8 @@ def load_encoder(
     remote_code: bool = False,
     tokens: int | None = None,
     dtype: str | None = None,
+    prompt: str | None = None,
+    revision: str | None = None,
 ) -> Encoder:
     """Load a model and warm it up.
 
@@ -38,53 +51,62 @@ def load_encoder(
         remote_code: run code from the model's own folder.
         tokens: the longest piece that will come; None: the model's own maximum.
         dtype: what to compute in; None: what suits the hardware.
+        prompt: what stands before each text, for models that leave it out of their pooling; None: their default.
+        revision: of a hub id.
 
     Raises:
         EngineUnavailable: its libraries are not installed.
-        BadModel: the model cannot be used.
+        BadModel: the model cannot be used, or this engine would compute other vectors than it was trained to give.
     """
-    encoder = _construct(resolve_engine(engine, model), model, threads, remote_code, tokens, dtype)
-    if encoder.name == HASH_MODEL:
-        return encoder
-    word = encoder.tokenizer.ids(["a"])[0][:1]
-    longest = piece_limit(model, min(256, tokens or 256))
-    most = longest - len(encoder.tokenizer.prefix_ids) - len(encoder.tokenizer.suffix_ids)
-    # The first calls compile and allocate: that is cold start, not work.
-    encoder.encode(
-        [
-            [*encoder.tokenizer.prefix_ids, *word * n, *encoder.tokenizer.suffix_ids]
-            for n in (1, most // 4, most)
-            if n > 0
-        ]
-    )
-    return encoder
-
-
-def _construct(
-    engine: str, model: str, threads: int | None, remote_code: bool, tokens: int | None, dtype: str | None
-) -> Encoder:
-    if engine == HASH_MODEL:
+    if engine == HASH_MODEL or (engine == "auto" and model == HASH_MODEL):
         from tasks.engines.hash_engine import HashEncoder  # noqa: PLC0415
 
         return HashEncoder()
-    if engine not in ("torch", "vllm"):
+    if engine not in ("auto", "torch", "vllm"):
         raise EngineUnavailable(f"no engine {engine!r}", hint="engines are auto, vllm, torch and hash")
-    if importlib.util.find_spec(engine) is None:
+    described = describe(model, revision)
+    name = resolve_engine(engine, described, remote_code=remote_code)
+    if importlib.util.find_spec(name) is None:
         raise EngineUnavailable(
-            f"the engine {engine} is not installed here",
+            f"the engine {name} is not installed here",
             hint="pip install 'embedfleet[worker]' for torch; pip install vllm for vllm",
         )
-    if engine == "vllm":
+    for finding in check_supported(described, name, remote_code=remote_code):
+        raise BadModel(finding.what, hint=finding.hint)
+    tokenizer = ModelTokenizer(described)
+    check_tokenizer(described, tokenizer, remote_code=remote_code)
+    longest = _longest(described, tokens)
+    encoder: Encoder
+    if name == "vllm":
         from tasks.engines.vllm_engine import VllmEncoder  # noqa: PLC0415
 
-        return VllmEncoder(
-            model,
-            load_tokenizer(model),
-            piece_limit(model, tokens),
-            threads,
-            remote_code=remote_code,
-            dtype=dtype,
-        )
-    from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
+        encoder = VllmEncoder(described, tokenizer, longest, threads, dtype=dtype)
+    else:
+        from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
 
-    return TorchEncoder(model, load_tokenizer(model), threads, remote_code=remote_code, dtype=dtype)
+        skipped = 0 if described.pooling.include_prompt else count_prompt_tokens(tokenizer, prompt)
+        encoder = TorchEncoder(
+            described, tokenizer, threads, remote_code=remote_code, dtype=dtype, prompt_tokens=skipped
+        )
+    _warm_up(encoder, longest)
+    return encoder
+
+
+def _longest(model: ModelDescription, tokens: int | None) -> int:
+    """The longest piece: the caller's, at most the model's own maximum."""
+    known = [limit for limit in (tokens, model.limit.tokens) if limit is not None]
+    if not known:
+        raise BadModel(
+            f"nothing in {model.model} says how long a text may be", hint="set `truncate:` in the job file"
+        )
+    return min(known)
+
+
+def _warm_up(encoder: Encoder, longest: int) -> None:
+    """Embed three pieces: the first calls compile and allocate, which is cold start and not work."""
+    tokenizer = encoder.tokenizer
+    word = tokenizer.ids(["a"])[0][:1]
+    most = min(longest, WARM_UP_TOKENS) - len(tokenizer.prefix_ids) - len(tokenizer.suffix_ids)
+    encoder.encode(
+        [[*tokenizer.prefix_ids, *word * n, *tokenizer.suffix_ids] for n in (1, most // 4, most) if n > 0]
+    )

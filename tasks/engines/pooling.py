@@ -1,46 +1,43 @@
-"""Pooling: how a vector is made of the tokens' states, by the model's sentence-transformers files, for every engine."""
+"""Pooling: one vector of the states of a text's tokens, as sentence-transformers' `Pooling` computes it.
 
-import json
-from typing import Literal
+Texts begin at column 0 of the batch and padding follows. Computes in float32, whatever the model computes in.
+"""
 
-from tasks.engines.tokenizer import BadModel, ModelFileMissing, model_config, model_file
+import torch
 
-Pooling = Literal["mean", "cls", "last"]
-POOLINGS: dict[str, Pooling] = {
-    "mean": "mean",
-    "cls": "cls",
-    "lasttoken": "last",
-}  # by their names in model folders
+from tasks.models.description import Pooling, PoolingMode
 
 
-def pooling(model: str) -> Pooling:
-    """The pooling of a model.
+def pool(states: torch.Tensor, lengths: torch.Tensor, pooling: Pooling, prompt_tokens: int) -> torch.Tensor:
+    """Vectors [texts, modes * width] of states [texts, tokens, width]; `lengths` counts the tokens of each text.
 
-    Raises:
-        BadModel: its pooling is not supported, or it has modules other than a transformer and a pooling.
+    `prompt_tokens` is how many tokens before the text are the prompt's, special tokens included: they are left out where
+    the model wants that. A text of which nothing is left then has no finite vector.
     """
-    try:
-        listing = model_file(model, "modules.json")
-    except ModelFileMissing:
-        return "mean"  # what sentence-transformers does with a bare transformers model
-    modules = {str(m["type"]).rpartition(".")[2]: m["path"] for m in json.loads(listing.read_bytes())}
-    foreign = sorted(modules.keys() - {"Transformer", "Pooling", "Normalize"})
-    if foreign:
-        raise BadModel(
-            f"{model} has modules that no engine of embedfleet computes: {', '.join(foreign)}",
-            hint="choose a model that is a transformer and a pooling",
-        )
-    found = model_config(model, f"{modules.get('Pooling', '1_Pooling')}/config.json")
-    mode = found.get("pooling_mode")  # a name or several; older folders have one switch for each mode
-    asked = {mode} if isinstance(mode, str) else set(mode or ())
-    asked |= {_bare(name) for name, on in found.items() if name.startswith("pooling_mode_") and on is True}
-    if len(asked) != 1 or not asked <= POOLINGS.keys():
-        raise BadModel(
-            f"{model} wants the pooling {sorted(asked)}",
-            hint="models with cls, mean or last-token pooling work",
-        )
-    return POOLINGS[asked.pop()]
+    states = states.float()
+    columns = torch.arange(states.shape[1], device=states.device)
+    lengths = lengths.to(states.device)
+    first = 0 if pooling.include_prompt else prompt_tokens
+    mask = (columns < lengths[:, None]) & (columns >= first)
+    pooled = [_pool_one(states, mask, first, lengths, mode) for mode in pooling.modes]
+    vectors = torch.cat(pooled, dim=-1)
+    return vectors.masked_fill(~mask.any(1, keepdim=True), float("nan"))
 
 
-def _bare(switch: str) -> str:
-    return switch.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
+def _pool_one(
+    states: torch.Tensor, mask: torch.Tensor, first: int, lengths: torch.Tensor, mode: PoolingMode
+) -> torch.Tensor:
+    rows = torch.arange(states.shape[0], device=states.device)
+    if mode == "cls":
+        return states[:, min(first, states.shape[1] - 1)]
+    if mode == "lasttoken":
+        return states[rows, lengths - 1]
+    if mode == "max":
+        return states.masked_fill(~mask[:, :, None], float("-inf")).amax(1)
+    weights = mask.float()
+    if mode == "weightedmean":  # by the place in the text, the prompt's tokens counted
+        weights = weights * torch.arange(1, states.shape[1] + 1, device=states.device)
+    # A padded state may be anything, also NaN, which a product with 0 would keep.
+    total = (states.masked_fill(~mask[:, :, None], 0.0) * weights[:, :, None]).sum(1)
+    count = weights.sum(1, keepdim=True)
+    return total / (count.sqrt() if mode == "mean_sqrt_len_tokens" else count)

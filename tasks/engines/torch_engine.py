@@ -1,14 +1,15 @@
 """Engine: any encoder or decoder model of the hub through transformers. Runs everywhere.
 
-bfloat16 if the processor or GPU has it, else float32 (float16 on older GPUs); length-sorted batches by token budget;
-mean, cls and last-token pooling. Safetensors only; code from the model's folder only with `remote_code`.
+bfloat16 if the processor or GPU has it, else float32 (float16 on older GPUs); length-sorted batches by token budget; all
+poolings and layers that a `ModelDescription` names. Safetensors only; code from the model's folder only with
+`remote_code`.
 """
 # transformers is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import logging
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,32 +17,44 @@ import transformers
 
 from tasks.engines.base import Vectors
 from tasks.engines.batching import batches
-from tasks.engines.pooling import pooling
+from tasks.engines.layers import load_layers
+from tasks.engines.load_transformer import load_transformer
+from tasks.engines.pooling import pool
 from tasks.engines.precision import compute_dtype
-from tasks.engines.tokenizer import PieceTokenizer, load_failure
+from tasks.models.description import ModelDescription
+from tasks.models.files import BadModel
+from tasks.models.tokenizer import PieceTokenizer
 
 CPU_BATCH_TOKENS = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores
 GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on a GPU yet
+PROBE_TOKENS = 3  # of the pieces that show whether the first token sees the last
 
 
 class TorchEncoder:
-    """A transformers model on this machine's GPU, else its CPU."""
+    """A transformers model on this machine's GPU, else its CPU.
+
+    `prompt_tokens` is how many tokens before each text are the prompt's, special tokens included: they are left out of
+    the pooling where the model wants that.
+    """
 
     name = "torch"
 
     def __init__(
         self,
-        model: str,
+        model: ModelDescription,
         tokenizer: PieceTokenizer,
         threads: int | None,
         *,
         remote_code: bool = False,
         dtype: str | None = None,
+        device: str | None = None,
+        prompt_tokens: int = 0,
     ) -> None:
+        """`device` None: the GPU, else the CPU."""
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         logging.getLogger("transformers").setLevel(logging.ERROR)
-        gpu = torch.cuda.is_available()
+        gpu = torch.cuda.is_available() if device is None else device != "cpu"
         if threads and not gpu:
             torch.set_num_threads(threads)
         self.tokenizer = tokenizer
@@ -49,44 +62,111 @@ class TorchEncoder:
         self.budget = GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS
         kind = compute_dtype(gpu=gpu) if dtype is None else getattr(torch, dtype)
         self.dtype = str(kind).removeprefix("torch.")
-        self.pooling = pooling(model)
-        try:
-            self.model: Any = transformers.AutoModel.from_pretrained(
-                model, dtype=kind, use_safetensors=True, trust_remote_code=remote_code
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise load_failure(model, error) from error
-        self.model.eval().to(self.device)
-        self.dimensions = int(self.model.config.hidden_size)
+        self.pooling, self.prompt_tokens = model.pooling, prompt_tokens
+        self.positions = _last_position(model)
+        self.cut = model.truncate_dim
+        self.model: Any = load_transformer(model, kind, remote_code=remote_code).to(self.device)
+        # Code of the model's own may need a mask where transformers' classes take none for all ones.
+        self.needs_mask = not type(self.model).__module__.startswith("transformers.")
+        self.vocabulary = _vocabulary(model, self.model)
+        states = self._probe(model)
+        width = int(states.shape[2]) * len(self.pooling.modes)
+        self.layers = load_layers(model, width).to(self.device)
+        full = self.layers(torch.zeros(1, width, device=self.device)).shape[1]
+        self.dimensions = int(full if self.cut is None else min(self.cut, full))
 
     @torch.inference_mode()
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        out = np.empty((len(ids), self.dimensions), np.float32)
-        for batch in batches([len(piece) for piece in ids], self.budget):
-            out[batch] = self._batch([ids[i] for i in batch]).float().cpu().numpy()
+        out = np.full((len(ids), self.dimensions), np.nan, np.float32)  # a piece of no tokens has no vector
+        full = [place for place, piece in enumerate(ids) if len(piece)]
+        for batch in batches([len(ids[place]) for place in full], self.budget):
+            places = [full[n] for n in batch]
+            out[places] = self._batch([ids[place] for place in places])
         return out
 
-    def _batch(self, ids: list[Sequence[int]]) -> torch.Tensor:
+    def _batch(self, ids: list[Sequence[int]]) -> Vectors:
+        states, lengths = self._states(ids)
+        found: Vectors = self.finish(pool(states, lengths, self.pooling, self.prompt_tokens)).cpu().numpy()
+        return found
+
+    def finish(self, pooled: torch.Tensor) -> torch.Tensor:
+        """The vectors [pieces, dimensions] of pooled states: the model's layers, its dimensions, length 1."""
+        vectors = self.layers(pooled)[:, : self.dimensions]
+        # As by `truncate_dimensions`: a vector of zeros has no direction.
+        return vectors / vectors.norm(dim=1, keepdim=True)
+
+    def _states(self, ids: list[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The states of the tokens [pieces, tokens, width], and the lengths of the pieces."""
         lengths = torch.tensor([len(piece) for piece in ids])
         width = int(lengths.max())
         matrix = np.zeros((len(ids), width), np.int64)
         for row, piece in enumerate(ids):
             matrix[row, : len(piece)] = piece
-        tokens = torch.from_numpy(matrix)
-        mask = (torch.arange(width) < lengths[:, None]).to(self.device)
+        self.check(matrix, matrix.shape[1])
+        mask = (torch.arange(width) < lengths[:, None]).long().to(self.device)
         # Without padding no mask is needed, and attention takes its fast path.
         padded = int(lengths.min()) < width
-        hidden = cast(
-            "torch.Tensor",
-            self.model(
-                input_ids=tokens.to(self.device), attention_mask=mask.long() if padded else None
-            ).last_hidden_state,
+        given: Any = self.model(
+            input_ids=torch.from_numpy(matrix).to(self.device),
+            attention_mask=mask if padded or self.needs_mask else None,
         )
-        if self.pooling == "cls":
-            pooled = hidden[:, 0].float()
-        elif self.pooling == "last":
-            pooled = hidden[torch.arange(len(ids)), lengths - 1].float()
-        else:
-            weights = mask[:, :, None].to(torch.float32)
-            pooled = (hidden.float() * weights).sum(1) / weights.sum(1)
-        return torch.nn.functional.normalize(pooled, dim=1)
+        states = given.get("last_hidden_state") if hasattr(given, "get") else given[0]
+        if not isinstance(states, torch.Tensor) or states.shape[:2] != matrix.shape:
+            raise TypeError("the model gives no states of its tokens (last_hidden_state)")
+        return states, lengths
+
+    def check(self, ids: "np.ndarray[Any, np.dtype[np.int64]]", longest: int) -> None:
+        """Refuse tokens that would read past a table: on a GPU that breaks the process, not the batch."""
+        if self.positions is not None and longest > self.positions:
+            raise ValueError(f"{longest:,} tokens, and the model has {self.positions:,} positions")
+        largest = int(ids.max())
+        if largest >= self.vocabulary:
+            raise ValueError(f"the token {largest:,}, and the model knows {self.vocabulary:,}")
+
+    @torch.inference_mode()
+    def _probe(self, model: ModelDescription) -> torch.Tensor:
+        """The states of two short pieces that differ in their last token alone.
+
+        Raises:
+            BadModel: the model gives no states, or its settings say that all tokens see each other and they do not.
+        """
+        low, high = (1, 2) if self.vocabulary > PROBE_TOKENS else (0, 0)
+        try:
+            states, _ = self._states([[low] * PROBE_TOKENS, [low] * (PROBE_TOKENS - 1) + [high]])
+        except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
+            raise _no_states(model, error) from error
+        said = [
+            f"`{key}`"
+            for key, value in (("is_causal: false", model.causal is False), ("use_bidirectional_attention: true",
+                                                                             model.bidirectional is True))
+            if value
+        ]  # fmt: skip
+        if said and torch.equal(states[0, 0], states[1, 0]):
+            raise BadModel(
+                f"{model.model} says {' and '.join(said)}, which transformers {transformers.__version__} does not obey:"
+                " its first token does not see the last",
+                hint="install transformers 5.2 or newer",
+            )
+        return states
+
+
+def _last_position(model: ModelDescription) -> int | None:
+    """How many positions the model has; None when it computes any number of them."""
+    limit = model.limit
+    beyond = limit.tokens is not None and limit.positions is not None and limit.tokens > limit.positions
+    return None if beyond else limit.positions
+
+
+def _vocabulary(model: ModelDescription, transformer: Any) -> int:
+    """How many tokens the transformer has a vector for."""
+    try:
+        return int(transformer.get_input_embeddings().weight.shape[0])
+    except (NotImplementedError, AttributeError) as error:  # a model of images, or of several inputs
+        raise _no_states(model, error) from error
+
+
+def _no_states(model: ModelDescription, error: Exception) -> BadModel:
+    return BadModel(
+        f"{model.model} does not compute states of tokens: {(str(error).splitlines() or [''])[0][:200]}",
+        hint="name an embedding model: a transformer that gives `last_hidden_state`",
+    )

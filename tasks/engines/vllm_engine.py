@@ -1,8 +1,9 @@
 """Engine: the same models through vLLM in this process, with prompts as token ids instead of HTTP and JSON.
 
 Runs on a GPU with `vllm` and on a CPU with a CPU build of it; not yet tested on a GPU. The pooling is always given,
-because vLLM's default differs by architecture when a folder does not say. Safetensors only; code from the model's
-folder only with `remote_code`.
+because vLLM's default differs by architecture when a folder does not say. Models that vLLM does not know, or computes
+otherwise, are refused before (`tasks.models.vllm_support`) and by comparison (`tasks.engines.agreement`). Safetensors
+only, and no code from the model's folder.
 """
 # vllm is not in the environment that checks types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -29,13 +30,15 @@ from vllm.config import PoolerConfig
 from vllm.inputs import TokensPrompt
 from vllm.platforms import current_platform
 
-from tasks.engines.base import Vectors, normalize
+from tasks.engines.agreement import check_agreement
+from tasks.engines.base import Vectors, normalize, truncate_dimensions
 from tasks.engines.memory_budget import max_batch_texts, max_batch_tokens
-from tasks.engines.pooling import Pooling, pooling
 from tasks.engines.precision import compute_dtype
-from tasks.engines.tokenizer import BadModel, PieceTokenizer, load_failure, model_config
+from tasks.models.description import ModelDescription
+from tasks.models.files import BadModel, model_config
+from tasks.models.tokenizer import PieceTokenizer
+from tasks.models.vllm_support import VLLM_POOLINGS
 
-POOLERS: dict[Pooling, str] = {"mean": "MEAN", "cls": "CLS", "last": "LAST"}
 # Tokens at once on a CPU: 1,024 to 8,192 were as fast (MiniLM, one core: 6,600 tokens a CPU second), 65,536 a fifth
 # slower and a GB larger, because they do not fit the processor's cache.
 CPU_TOKENS = 2_048
@@ -49,12 +52,11 @@ class VllmEncoder:
 
     def __init__(
         self,
-        model: str,
+        model: ModelDescription,
         tokenizer: PieceTokenizer,
         longest: int,
         threads: int | None = None,
         *,
-        remote_code: bool = False,
         dtype: str | None = None,
     ) -> None:
         """`longest` is the longest piece in tokens, for which memory is reserved. `threads` matters on a CPU only."""
@@ -70,18 +72,19 @@ class VllmEncoder:
         tokens = (
             max(longest, CPU_TOKENS)
             if cpu
-            else max_batch_tokens(model_config(model, "config.json"), free, longest)
+            else max_batch_tokens(model_config(model.model, "config.json", model.revision), free, longest)
         )
         engine: Any = LLM
         pooler: Any = PoolerConfig
         try:
             self.llm: Any = engine(
-                model=model,
+                model=model.model,
+                revision=model.revision,
                 runner="pooling",
-                pooler_config=pooler(seq_pooling_type=POOLERS[pooling(model)]),
+                pooler_config=pooler(seq_pooling_type=VLLM_POOLINGS[model.pooling.modes[0]]),
                 dtype=self.dtype,
                 load_format="safetensors",
-                trust_remote_code=remote_code,
+                trust_remote_code=False,
                 max_model_len=longest,
                 max_num_batched_tokens=tokens,
                 max_num_seqs=max_batch_texts(tokens),
@@ -95,28 +98,36 @@ class VllmEncoder:
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:  # vLLM's own errors are among these
             raise _start_failure(model, error) from error
-        self.dimensions = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
+        width = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
+        self.dimensions = width if model.truncate_dim is None else min(width, model.truncate_dim)
+        check_agreement(self, model, threads)
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         over = max(map(len, ids), default=0)
         if over > self.longest:
             raise ValueError(f"a piece of {over} tokens is longer than the engine's limit of {self.longest}")
-        if not ids:
-            return np.empty((0, self.dimensions), np.float32)
+        out = np.full((len(ids), self.dimensions), np.nan, np.float32)  # a piece of no tokens has no vector
+        full = [place for place, piece in enumerate(ids) if len(piece)]
+        if not full:
+            return out
         prompt: Any = TokensPrompt
-        prompts = [prompt(prompt_token_ids=list(piece)) for piece in ids]
+        prompts = [prompt(prompt_token_ids=list(ids[place])) for place in full]
         found = self.llm.encode(prompts, pooling_task="embed", use_tqdm=False)
-        out: Vectors = (
+        vectors: Vectors = (
             torch.stack([one.outputs.data for one in found]).float().numpy()
         )  # all in order, as they came
-        return normalize(out)
+        out[full] = truncate_dimensions(normalize(vectors), self.dimensions)
+        return out
 
 
-def _start_failure(model: str, error: Exception) -> BadModel:
-    said = str(error)
+def _start_failure(model: ModelDescription, error: Exception) -> BadModel:
+    said = str(error).strip() or type(error).__name__
     if "out of memory" in said.lower() or "No available memory" in said:
         return BadModel(
-            f"{model} does not fit into this machine's memory: {said.splitlines()[0][:200]}",
+            f"{model.model} does not fit into this machine's memory: {said.splitlines()[0][:200]}",
             hint="choose a GPU with more memory: `embedfleet speed --model MODEL` says which hold it",
         )
-    return load_failure(model, error)
+    return BadModel(
+        f"vLLM cannot load {model.model}: {said.splitlines()[0][:300]}",
+        hint="write `engine: torch` in the job file, or name another model",
+    )
