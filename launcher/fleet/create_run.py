@@ -81,7 +81,7 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
         header = manifest.read_header(store, run)
     except manifest.RunNotFound:
         say("cutting the corpus into shards")
-        shards = _shards(plan, job, found)
+        shards = _shards(plan, job, found, say)
         header = _header(plan, job, len(shards))
         if found.kept:
             write_base_dataset(store, run, found.kept)
@@ -92,11 +92,13 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
     return ledger.runs.find(run)
 
 
-def _shards(plan: SavedPlan, job: Job, found: NewFiles) -> list[Shard]:
+def _shards(plan: SavedPlan, job: Job, found: NewFiles, say: Callable[[str], None]) -> list[Shard]:
     """Cut the corpus into shards of the planned size."""
     model, tokens = plan.work.model, plan.work.shard_tokens
     assert tokens is not None  # a plan with a corpus has a size of shards
     sampled = sample_corpus(found.listing, columns_of(job), load_tokenizer(model), chunk_spec_of(job, model))
+    for line in sampled.warnings():
+        say(line)
     return list(sharding.cut_shards(found.listing, sampled, tokens))
 
 
@@ -122,6 +124,7 @@ def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
         csv=job.corpus.csv,
         join=job.corpus.join,
         remote_code=job.remote_code,
+        plain_ids=True,
         ttl=float(os.environ.get(LEASE_SECONDS_VARIABLE, LEASE_SECONDS)),
         shards=shards,
     )

@@ -6,7 +6,7 @@ whatever the format.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from tasks.formats.fields import field_of
@@ -47,7 +47,7 @@ class BadRow:
     more: bool = False
     damage: bool = False
     retry: bool = False
-    lacks: str | None = None
+    lacks: str | None = field(default=None, compare=False)
 
 
 ReadRow = Document | BadRow

@@ -44,6 +44,7 @@ class Header:
     join: str | None = None  # what stands between the strings of a list that is a text
     # Which model exactly: see `tasks.models.fingerprint`. None: `hash`, or a run of a version that did not record it.
     model_fingerprint: str | None = None
+    plain_ids: bool = False  # numbers as ids have one form (`tasks.formats.ids`); False: as earlier versions wrote
 
 
 class RunNotFound(Problem):

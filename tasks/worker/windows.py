@@ -129,7 +129,7 @@ def cut_of(header: Header) -> ChunkSpec:
 
 def columns_of(header: Header) -> Columns:
     """The columns that this run reads."""
-    return Columns(header.text, header.id, header.keep, header.csv, header.join)
+    return Columns(header.text, header.id, header.keep, header.csv, header.join, plain_ids=header.plain_ids)
 
 
 def rows_of(

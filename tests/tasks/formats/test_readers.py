@@ -620,7 +620,7 @@ def test_a_nested_text_column_makes_every_row_bad(tmp_path: Path) -> None:
     [
         (pa.array([1, 2], pa.int64()), ["1", "2"]),
         (pa.array([1, 2], pa.uint8()), ["1", "2"]),
-        (pa.array([1.5, -2.0]), ["1.5", "-2.0"]),
+        (pa.array([1.5, -2.0]), ["1.5", "-2"]),
         (pa.array([Decimal(1_000), Decimal(2)], pa.decimal128(38, 0)), ["1000", "2"]),
         (pa.array([b"a", b"b"]), ["a", "b"]),
         (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
