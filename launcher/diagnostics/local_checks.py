@@ -14,16 +14,15 @@ from launcher import __version__
 from launcher.corpus.inspect import list_corpus, output_path
 from launcher.corpus.left_out import left_out_text
 from launcher.diagnostics.checks import Check
+from launcher.diagnostics.model_check import check_model
 from launcher.diagnostics.store_checks import check_store
 from launcher.errors import Problem
 from launcher.format import plain
 from launcher.jobs.job import CorpusSource, Job
-from launcher.jobs.model_reference import resolve
 from launcher.jobs.parse import read_job
 from launcher.planning.plan_file import plan_in
 from launcher.planning.saved_plan import SavedPlan
 from launcher.throughput.local_machine import gpu_names, worker_slots
-from tasks.engines.tokenizer import HASH_MODEL, max_piece_tokens
 
 MIN_FREE_DISK_BYTES = 5 * 2**30  # a model of 7 billion parameters takes three times that, a small one a tenth
 
@@ -103,7 +102,7 @@ def subject_checks(named: str) -> list[Check]:
         job, base = read_job(path)
     except Problem as problem:
         return [_failed("job", problem)]
-    found = [Check("job", "ok", f"{named}: {job.name}"), _checked("model", lambda: _model(job.model, base))]
+    found = [Check("job", "ok", f"{named}: {job.name}"), _checked("model", lambda: check_model(job, base))]
     found.append(_checked("corpus", lambda: _corpus(job, base)))
     if job.output:
         found += store_checks(output_path(job, base))
@@ -113,13 +112,6 @@ def subject_checks(named: str) -> list[Check]:
 def store_checks(url: str) -> list[Check]:
     """Check the store of an output path."""
     return [replace(check, name=f"store: {check.name}") for check in check_store(url)]
-
-
-def _model(name: str, base: Path) -> str:
-    model = resolve(name, base)
-    if model == HASH_MODEL:
-        return "hash: vectors without meaning, to try everything else"
-    return f"{name}: texts of up to {max_piece_tokens(model):,} tokens"
 
 
 def _corpus(job: Job, base: Path) -> str:

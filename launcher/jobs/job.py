@@ -29,7 +29,9 @@ class CorpusSource:
     region: str | None = None  # where it is, as cloud/region; None: not given
     csv: CsvFormat | None = None  # how its CSV and TSV files are written; None: as is usual
     format: Kind | None = None  # of all files; None: as their names end
-    join: str | None = None  # what stands between the strings of a list that is a text; None: a list is no text
+    join: str | None = (
+        None  # what stands between the strings of a list that is a text; None: a list is no text
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Job:
     quota: tuple[QuotaLimit, ...] = ()
     local: LocalMachine = LocalMachine()
     engine: Engine = "auto"
-    prompt: str = ""  # put before every document
+    prompt: str | None = None  # put before every document; None: the model's default prompt, "" none
     speed: Mapping[str, float] = field(default_factory=dict[str, float])  # tokens per second of one GPU
     remote_code: bool = False  # run code that comes with the model; only when the user says so
     notify: str | None = None  # $NAME of the environment variable with a webhook's address
@@ -118,9 +120,17 @@ class Job:
 def dump(job: Job) -> dict[str, Any]:
     """The job as JSON values, for plan.json; money is text."""
     plain = cast("dict[str, Any]", _plain(asdict(job)))
-    for later in ("csv", "format", "join"):  # as before there were such keys: the name of a run is a digest of this
+    for later in (
+        "csv",
+        "format",
+        "join",
+    ):  # as before there were such keys: the name of a run is a digest of this
         if plain["corpus"].get(later, ...) is None:
             del plain["corpus"][later]
+    if job.prompt is None:
+        plain["prompt"] = ""  # as before a model's default prompt was known
+    elif not job.prompt:
+        plain["no_prompt"] = True
     return plain
 
 
@@ -146,7 +156,10 @@ def load(plain: Mapping[str, Any]) -> Job:
         corpus = DeclaredCorpus if "documents" in plain["corpus"] else CorpusSource
         # Field by field, because msgspec cannot tell two dataclasses of a union apart.
         types: dict[str, Any] = get_type_hints(Job) | {"corpus": corpus}
-        return Job(**{name: msgspec.convert(plain[name], types[name]) for name in types if name in plain})
+        found = {name: msgspec.convert(plain[name], types[name]) for name in types if name in plain}
+        if not found.get("prompt") and plain.get("no_prompt") is not True:
+            found["prompt"] = None
+        return Job(**found)
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise Problem(
             f"the job in the plan cannot be read: {error}",

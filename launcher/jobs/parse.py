@@ -120,7 +120,7 @@ def _job(top: Field) -> Job:
         quota=_quota(at.get("quota")),
         local=_local(at.get("local")),
         engine=choice(at.get("engine"), ENGINES) or "auto",
-        prompt=text(at.get("prompt"), blank=True) or "",
+        prompt=text(at.get("prompt"), blank=True),
         speed=_speed(at.get("speed")),
         remote_code=remote_code,
         notify=_notify(at.get("notify")),

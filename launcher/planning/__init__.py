@@ -4,9 +4,11 @@ Imports: corpus, throughput, ledger, jobs, files, format, errors, money; pricing
 
 planner: makes a Plan: inspects the corpus, finds candidates, lets the optimizer decide.
 request: what a plan is asked for: the job, the options of the command line, checks.
+model_support: which engines compute the model.
 this_machine: this machine as a way to do the job, measured.
 candidates: offers of the price book as candidates, each with speed, cold start and costs.
 price_book: which price book a command uses.
+price_check: whether a plan's prices still hold when it is launched.
 estimate: hours and dollars of a fleet, item by item.
 monte_carlo: P10 and P90 of hours and dollars, by draws with a seed.
 optimizer: which fleet to take.

@@ -68,6 +68,7 @@ class CandidateContext:
     corpus: DataLocation | None = None  # None: the job does not say
     output: DataLocation | None = None
     cold_starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
+    engines: Sequence[str] | None = None  # that compute the model, the faster first; None: not known
 
 
 def find_candidates(offers: Sequence[Offer], context: CandidateContext) -> CandidateSet:
@@ -123,9 +124,11 @@ def run_charges(context: CandidateContext, candidates: Sequence[Candidate]) -> R
     return RunCharges(month, controller)
 
 
-def rented_engine(job: Job) -> str:
-    """The engine that rented machines run."""
-    return job.engine if job.engine == "torch" else ENGINE
+def rented_engine(job: Job, engines: Sequence[str] | None) -> str:
+    """The engine that rented machines run. `engines` are those that compute the model, the faster first, where known."""
+    if job.engine == "torch":
+        return job.engine
+    return engines[0] if engines and job.engine not in engines else ENGINE
 
 
 def output_bytes(context: CandidateContext) -> int:
@@ -159,7 +162,7 @@ def _speed(context: CandidateContext, name: str, share: float) -> tuple[Speed | 
         context.shape,
         gpu,
         share,
-        engine=rented_engine(job),
+        engine=rented_engine(job, context.engines),
         tokens=None if longest is None else round(longest),
     )
     if not fit.ok:
@@ -167,7 +170,7 @@ def _speed(context: CandidateContext, name: str, share: float) -> tuple[Speed | 
     found = lookup.speed_of(
         context.shape,
         gpu,
-        rented_engine(job),
+        rented_engine(job, context.engines),
         context.profile.lengths,
         overrides=job.speed,
         seen=context.speeds,

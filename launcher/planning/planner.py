@@ -69,7 +69,7 @@ def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Ca
         Problem: the corpus or the model cannot be used.
         Infeasible: no fleet keeps the limits.
     """
-    request = request_of(job, base, options, now)
+    request = request_of(job, base, options, now, say)
     corpus = inspect_corpus(request, say)
     this_machine = estimate_this_machine(request, corpus, say) if can_measure(request, corpus) else None
     clouds = None if options.on == "local" else candidates_for(request, corpus)
@@ -120,6 +120,7 @@ def candidates_for(request: PlanRequest, corpus: InspectedCorpus) -> _CloudChoic
         corpus=texts,
         output=vectors,
         cold_starts=options.cold_starts,
+        engines=request.engines,
     )
     found = find_candidates(options.offers, context)
     check_dimensions(job, shape.dimensions)
@@ -196,7 +197,7 @@ def _work(
         corpus=corpus.listing.root if corpus.listing else None,
         listing=corpus.listing.digest if corpus.listing else None,
         model=request.model,
-        engine=chosen_here.speed.engine if chosen_here else rented_engine(request.job),
+        engine=chosen_here.speed.engine if chosen_here else rented_engine(request.job, request.engines),
         shards=corpus.shards if chosen_here else None,
         shard_tokens=corpus.shard_tokens if chosen_here else _shard_tokens(chosen),
         model_fingerprint=request.model_fingerprint,

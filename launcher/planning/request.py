@@ -3,7 +3,7 @@
 Reads the model's folder when there is one, and no other file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.model_reference import resolve
 from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.money import SECONDS_PER_HOUR
+from launcher.planning.model_support import engine_refusal, model_support
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ModelShape
 from launcher.throughput.spread import Spread
@@ -47,16 +48,26 @@ class PlanRequest:
     options: PlanOptions
     now: datetime
     model_fingerprint: str | None = None  # of the model where it is read: for a corpus with files
+    engines: tuple[str, ...] | None = None  # that compute the model, the faster first; None: not known
 
 
-def request_of(job: Job, base: Path, options: PlanOptions, now: datetime) -> PlanRequest:
-    """The request, checked: the model, the GPU names and the deadline.
+def request_of(
+    job: Job, base: Path, options: PlanOptions, now: datetime, say: Callable[[str], None]
+) -> PlanRequest:
+    """The request, checked: the model and its engines, the GPU names and the deadline.
 
     Raises:
-        Usage: the model folder is not there, a GPU is unknown, or the deadline is in the past.
+        Usage: the model folder is not there, no engine computes the model, a GPU is unknown, or the deadline is in the
+            past. A corpus that is only declared cannot be launched: of its model `say` is told.
     """
     model = resolve(job.model, base)
     _check_gpus(job)
+    support = model_support(job, model)
+    refusal = None if support is None else engine_refusal(job, support)
+    if refusal is not None:
+        if isinstance(job.corpus, CorpusSource):
+            raise refusal
+        say(f"{refusal}; {refusal.hint}")
     return PlanRequest(
         job=job,
         base=base,
@@ -65,6 +76,7 @@ def request_of(job: Job, base: Path, options: PlanOptions, now: datetime) -> Pla
         options=options,
         now=now,
         model_fingerprint=fingerprint_of(model) if isinstance(job.corpus, CorpusSource) else None,
+        engines=support.engines or None if support else None,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.chunking import chunk_spec_of, prompt_of
 from launcher.corpus.inspect import InspectedCorpus
 from launcher.format import plural
 from launcher.jobs.job import Job
@@ -88,7 +88,7 @@ def _speed(
         texts=corpus.sampled.texts,
         tokens=cut.tokens,
         overlap=cut.overlap,
-        prompt=cut.prompt,
+        prompt=prompt_of(job, model),
         remote_code=job.remote_code,
     )
     known = recent_bench(

@@ -186,6 +186,8 @@ def _from_row(row: Mapping[str, str]) -> ModelShape:
         local_layers=int(row["local_layers"] or 0),
         stored=row["stored"] or None,
         matryoshka=row["matryoshka"] or None,
+        model_type=row["model_type"] or None,
+        traits=row["traits"],
     )
 
 

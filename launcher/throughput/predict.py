@@ -87,6 +87,8 @@ class ModelShape:
     local_layers: int = 0  # layers with a window; the others attend to everything
     stored: str | None = None  # dtype of the published weights; None: unknown
     matryoshka: str | None = None  # shorter vectors that it was trained for, as its maker lists them
+    model_type: str | None = None  # of its config.json
+    traits: str = ""  # words about its layout: known_layouts.py
 
     @property
     def attention_width(self) -> int:

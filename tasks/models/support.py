@@ -13,6 +13,7 @@ from tasks.models.files import DAMAGED
 from tasks.models.vllm_support import vllm_findings
 
 Engine = Literal["torch", "vllm"]
+ENGINES: tuple[Engine, ...] = ("vllm", "torch")  # the faster first
 # Types of transformers whose model gives no state for each token.
 WITHOUT_STATES = ("align", "blip", "chinese_clip", "clip", "dpr", "model2vec", "siglip")
 # The model's own class, by type and name, that transformers' class of that type was compared with and equals, where
@@ -37,12 +38,6 @@ def check_supported(
         *_attention(description),
     ]
     return [*found, *vllm_findings(description)] if engine == "vllm" else found
-
-
-def engines_for(description: ModelDescription, *, remote_code: bool = False) -> tuple[Engine, ...]:
-    """The engines that compute the model, the faster first."""
-    both: tuple[Engine, ...] = ("vllm", "torch")
-    return tuple(e for e in both if not check_supported(description, e, remote_code=remote_code))
 
 
 def _type(model: ModelDescription, *, remote_code: bool) -> list[Finding]:

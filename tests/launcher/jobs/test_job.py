@@ -56,7 +56,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     ).map(tuple),
     "local": st.builds(LocalMachine, st.none() | COUNTS, st.none() | MONEY),
     "engine": st.sampled_from(ENGINES),
-    "prompt": st.text(),
+    "prompt": st.none() | st.text(),
 }
 
 
