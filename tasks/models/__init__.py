@@ -1,4 +1,4 @@
-"""Models: what a folder or hub repository says of itself, and its tokenizer. Opens no weights beyond their headers.
+"""What a model's folder or hub repository says of itself, and its tokenizer. Opens no weights beyond their headers.
 
 Imports: `errors`. transformers is imported where a slow tokenizer is converted, and to compare tokens with it.
 

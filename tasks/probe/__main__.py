@@ -133,6 +133,7 @@ def main() -> int:
             arguments.threads,
             remote_code=arguments.remote_code,
             tokens=order["tokens"],
+            prompt=order["prompt"],
         )
         cut = ChunkSpec(piece_limit(arguments.model, order["tokens"]), order["overlap"], order["prompt"])
         ids = [piece for found in split_texts(encoder.tokenizer, order["texts"], cut) for piece in found.ids]

@@ -4,7 +4,8 @@
 
 Needs nothing but the store. SIGTERM finishes what is nearly done, commits what is embedded of the rest, gives the
 leases back and ends; SIGUSR1 finishes the shard in hand and ends; a preemption notice of the cloud leaves more time,
-which is used. Exit status 0: done, or told to end; 3: a person must act (the message says how); else a crash.
+which is used. Exit status 0: done, or told to end; 3: a person must act (the message says how); 4: the engine fails
+whatever it is given; 5: the engine, or a read of the input, hung; else a crash.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -21,14 +24,15 @@ from uuid import uuid4
 
 from tasks.clock import utc
 from tasks.engines.base import Encoder
+from tasks.engines.engine_check import EngineBroken, check_rate
 from tasks.engines.load import load_encoder
 from tasks.errors import Problem
 from tasks.models.fingerprint import pinned
 from tasks.printable import log_in_utf8, plain
-from tasks.protocol import manifest
-from tasks.protocol.exit_codes import MUST_ACT
+from tasks.protocol import crash_marker, manifest
+from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG, MUST_ACT
 from tasks.protocol.heartbeat import Heartbeat
-from tasks.stores.base import Store
+from tasks.stores.base import OutcomeUnknown, Store
 from tasks.stores.open import open_store
 from tasks.worker.claims import ShardClaims
 from tasks.worker.commit import Committer
@@ -48,9 +52,11 @@ from tasks.worker.preemption_notice import (
 from tasks.worker.shard_task import ShardTask
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.stage_timer import WorkerProgress
+from tasks.worker.watchdog import READ_SECONDS, Watchdog, WatchedEncoder
 
 # Seconds after the announced end until a machine that is still there counts as kept.
 WITHDRAWN_SECONDS = 60.0
+LEAVE_SECONDS = 10.0  # for the last words of a worker whose engine hangs
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +66,7 @@ class Worker:
     Attributes:
         offset: position of the shard at which the walk over shards begins.
         scratch: local folder for files on their way to the store.
+        first_rate: tokens per second of the engine's check; None: unknown.
     """
 
     store: Store
@@ -70,20 +77,24 @@ class Worker:
     heartbeat: HeartbeatWriter
     scratch: Path
     signals: Signals
+    first_rate: float | None = None
+    watchdog: Watchdog = field(init=False)
     context: WorkerContext = field(init=False)
     claims: ShardClaims = field(init=False)
 
     def __post_init__(self) -> None:
-        leases = LeaseRenewer(self.store, self.header.ttl)
+        leases, progress = LeaseRenewer(self.store, self.header.ttl), WorkerProgress()
+        self.watchdog = Watchdog(self._on_hang, lambda: progress.rate or self.first_rate)
         self.context = WorkerContext(
             header=self.header,
             corpus=open_store(self.header.corpus),
-            encoder=self.encoder,
+            encoder=WatchedEncoder(self.encoder, self.watchdog),
             leases=leases,
             committer=Committer(self.store, self.header.run, self.name),
-            progress=WorkerProgress(),
+            progress=progress,
             signals=self.signals,
             scratch=self.scratch,
+            watch=lambda: self.watchdog.watch("a read of the input", READ_SECONDS),
         )
         self.claims = ShardClaims(
             store=self.store, header=self.header, name=self.name, offset=self.offset, leases=leases
@@ -93,11 +104,32 @@ class Worker:
         """Work until every shard has a receipt, or until told to end; leases in hand are given back."""
         self.heartbeat.update = self._update_heartbeat
         self.context.leases.start()
+        self.watchdog.start()
         try:
             while not self.pipeline().run():
                 self._wait_for_preemption()
         finally:
+            self.watchdog.stop()
             self.context.leases.stop()
+
+    def _on_hang(self, what: str) -> None:
+        """End this process, whose main thread may hang for ever. What the engine has is blamed as for a crash."""
+        problem = f"{what}: the worker ends itself"
+        print(f"Error: {plain(problem)}", file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
+        leaving = threading.Thread(target=self._leave, args=(problem,), name="leaving", daemon=True)
+        leaving.start()
+        leaving.join(LEAVE_SECONDS)  # the store may hang as well
+        os._exit(ENGINE_HUNG)
+
+    def _leave(self, problem: str) -> None:
+        """Give the leases back and write the last heartbeat."""
+        leases = self.context.leases
+        leases.stop()
+        in_engine = crash_marker.marked(self.scratch)
+        for lease in leases.leases:
+            with suppress(Problem, OutcomeUnknown, OSError):
+                leases.give_back(lease, crashed=lease.key in in_engine)
+        _last_heartbeat(self.heartbeat, "failed", problem)
 
     def pipeline(self) -> Pipeline:
         """A new pipeline. Shards that an earlier one had prefetched were given back."""
@@ -134,7 +166,7 @@ class Worker:
     def _on_commit(self, task: ShardTask, ours: bool) -> None:
         """A shard has its receipt: from this worker, or from another that was first."""
         if ours:
-            self.heartbeat.heartbeat.shards += 1
+            self.heartbeat.heartbeat.shards += task.fault is None
             self.heartbeat.heartbeat.tokens += task.counts.tokens
             self.heartbeat.heartbeat.error = task.fault or self.heartbeat.heartbeat.error
             self.claims.mark_done(task.shard)
@@ -191,7 +223,7 @@ def main() -> int:
         signals.ignore_further()
         print(problem.two_lines(), file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
         _last_heartbeat(heartbeat, "failed", str(problem))
-        return MUST_ACT
+        return ENGINE_BROKEN if isinstance(problem, EngineBroken) else MUST_ACT
     _last_heartbeat(heartbeat, "done", None)
     return 0
 
@@ -199,7 +231,12 @@ def main() -> int:
 def _heartbeat(store: Store, run: str, arguments: argparse.Namespace) -> HeartbeatWriter:
     """The heartbeat, not started: `main` holds it before the first write, so that it writes the last one in any case."""
     pulse = Heartbeat(
-        run=run, worker=arguments.name, host=socket.gethostname(), pid=os.getpid(), started=utc()
+        run=run,
+        worker=arguments.name,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started=utc(),
+        place=crash_marker.this_place(),
     )
     return HeartbeatWriter(store, pulse, arguments.heartbeat)
 
@@ -219,7 +256,9 @@ def _work(
         arguments.threads,
         remote_code=header.remote_code,
         tokens=header.tokens,
+        prompt=header.prompt,
     )
+    first_rate = check_rate(encoder)  # before anything is claimed
     pulse = heartbeat.heartbeat
     pulse.model_fingerprint = header.model_fingerprint
     pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
@@ -228,6 +267,7 @@ def _work(
     offset = arguments.offset if arguments.offset is not None else random.randrange(shards)  # noqa: S311
     scratch: Path = arguments.scratch or Path(tempfile.mkdtemp(prefix="embedfleet-"))
     scratch.mkdir(parents=True, exist_ok=True)
+    crash_marker.write_place(scratch)
     watcher = _watch_for_preemption(arguments.cloud, signals, heartbeat)
     try:
         Worker(
@@ -239,6 +279,7 @@ def _work(
             heartbeat=heartbeat,
             scratch=scratch,
             signals=signals,
+            first_rate=first_rate,
         ).run()
     finally:
         if watcher:
