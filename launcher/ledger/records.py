@@ -37,6 +37,8 @@ RUN_MOVES: frozenset[tuple[RunState, RunState]] = frozenset(
         (RunState.STOPPED, RunState.RUNNING),
         # Workers need only the store: the last shard may be done while no launcher runs.
         (RunState.STOPPED, RunState.DONE),
+        # Shards of a finished run are open again: their output is gone, or they are to be tried again.
+        (RunState.DONE, RunState.STOPPED),
     }
 )
 
@@ -328,6 +330,7 @@ class RunProgress:
     output_bytes: int
     first_started: datetime | None
     last_finished: datetime | None
+    cut_short: int = 0  # places behind which further rows were lost, whose number is unknown
 
     @property
     def tokens_expected(self) -> int | None:

@@ -6,10 +6,10 @@ import json
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,41 +74,87 @@ class OutputRows:
         self.rows += len(ids)
 
 
+@dataclass(frozen=True, slots=True)
+class LostRange:
+    """Rows of a file that a worker could not read although nothing is known to be wrong with them.
+
+    `end` is the position behind them; None: all that follow in the shard.
+    """
+
+    file: str
+    start: int
+    end: int | None
+    rows: int
+
+    def holds(self, row: ReadRow) -> bool:
+        return (
+            row.file == self.file
+            and self.start <= row.position
+            and (self.end is None or row.position < self.end)
+        )
+
+
+@dataclass(slots=True)
+class Quarantine:
+    """The rows that the quarantine of a shard names: their number, and which of them can be read."""
+
+    rows: int = 0
+    places: "array[int]" = field(default_factory=lambda: array("Q"))  # sorted hashes of (file, position)
+    lost: list[LostRange] = field(default_factory=list[LostRange])
+
+
 @dataclass(slots=True)
 class InputRows:
     """Count the rows of a shard's input as they pass; a readable row may be in quarantine because the engine failed."""
 
-    quarantined: "array[int]"  # sorted hashes of (file, position)
+    quarantine: Quarantine
     documents: int = 0
     failed: int = 0
 
+    def __post_init__(self) -> None:
+        self.failed = sum(lost.rows for lost in self.quarantine.lost)
+
     def expected(self, rows: Iterable[ReadRow]) -> Iterator[str]:
         """Yield the ids of the documents that must be in the output, in order."""
+        places, lost = self.quarantine.places, self.quarantine.lost
         for row in rows:
+            if lost and any(found.holds(row) for found in lost):
+                continue
             if isinstance(row, BadRow):
-                self.failed += 1
+                self.failed += row.rows
                 continue
             self.documents += 1
-            if self.quarantined and contains(self.quarantined, id_hash(row.file, row.position)):
+            if places and contains(places, id_hash(row.file, row.position)):
                 self.failed += 1
             else:
                 yield row.id
 
 
-def read_quarantine(store: Store, receipt: Receipt) -> "tuple[int, array[int]]":
-    """Count the rows in the quarantine of a shard and hash their places, sorted: 8 bytes a row."""
-    lines, places = 0, array("Q")
+def read_quarantine(store: Store, receipt: Receipt) -> Quarantine:
+    """Read the quarantine of a shard; the places of its rows take 8 bytes each."""
+    found = Quarantine()
     for key in receipt.quarantines:
         stream = store.get(key)
         if stream is None:
             continue
         with stream:
             for line in stream:
-                lines += 1
-                with suppress(
-                    ValueError, TypeError, KeyError
-                ):  # a line without file and position excuses no row
-                    row = json.loads(line)
-                    places.append(id_hash(row["file"], row["position"]))
-    sort_in_place(places)
-    return lines, places
+                row = _bad_row(line)
+                found.rows += row.rows if row else 1
+                if row is None or row.damage:  # a line without file and position excuses no row
+                    continue
+                if row.retry and (row.more or row.rows > 1):
+                    end = None if row.more else row.position + row.rows
+                    found.lost.append(LostRange(row.file, row.position, end, row.rows))
+                else:
+                    found.places.append(id_hash(row.file, row.position))
+    sort_in_place(found.places)
+    return found
+
+
+def _bad_row(line: bytes) -> BadRow | None:
+    """The row of a line of a quarantine file; None where the line names none."""
+    try:
+        return msgspec.convert(json.loads(line), BadRow)
+    except (ValueError, RecursionError):
+        return None

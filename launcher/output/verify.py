@@ -195,14 +195,14 @@ class _Verification:
 
     def _check_rows(self, done: Receipt, shard: Shard, output: OutputRows, documents: Iterator[str]) -> None:
         """Check that every row of the input is in the output or in quarantine, once and in order, and no other row is."""
-        lines, places = read_quarantine(self.store, done)
-        source = InputRows(places)
+        quarantine = read_quarantine(self.store, done)
+        source = InputRows(quarantine)
         try:
             found = difference(source.expected(rows_of(self.header, self.corpus, shard)), documents)
         except ObjectChanged as changed:  # after it was embedded
             self.add_fault(f"shard {done.position}: {changed}")
             return
-        for fault in _row_faults(done, output, source, lines):
+        for fault in _row_faults(done, output, source, quarantine.rows):
             self.add_fault(f"shard {done.position}: {fault}")
         if found:
             self.add_fault(f"shard {done.position}: {found}")

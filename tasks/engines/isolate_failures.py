@@ -1,7 +1,8 @@
 """Isolate poison pieces: find the pieces that make an engine fail by bisection, so that all others get their vectors.
 
-An engine that fails on a plain word as well is broken, whatever the pieces are: then its error is raised. Knows no
-shards: the caller decides what happens to the pieces that failed.
+A piece is blamed where the engine failed on it alone and embeds a plain word right afterwards. An engine that fails on a
+plain word as well, or on most of many pieces, is broken, whatever the pieces are: that is raised. Knows no shards: the
+caller decides what happens to the pieces that failed.
 """
 
 import gc
@@ -13,9 +14,13 @@ from typing import Any
 import numpy as np
 
 from tasks.engines.base import Encoder, Vectors
+from tasks.engines.engine_check import EngineBroken, check_engine, first_line
 
 MAX_CALLS = 2_000  # of the engine in one search, at most; what is left then stays without vectors
-MAX_MESSAGE = 200  # characters of the engine's message
+BROKEN_SHARE = 0.5  # of the pieces of a call: an engine that fails on more of them is broken
+NOT_FINITE = "the engine gave no finite vector"
+FAILED_ON_IT = "the engine failed on it"
+BROKEN_PIECES = 32  # that fail, at least: a few may all be poison
 
 
 def encode_isolating_failures(
@@ -24,7 +29,7 @@ def encode_isolating_failures(
     """Vectors as `Encoder.encode` gives them, and by position why some are not finite.
 
     Raises:
-        Exception: the engine's error, when the engine is broken.
+        EngineBroken: the engine fails on a plain word as well, or on most of many pieces.
     """
     try:
         vectors = encoder.encode(pieces)
@@ -60,6 +65,7 @@ class _Bisection:
                 continue
             half = -(-len(places) // 2)
             todo += [found for part in (places[:half], places[half:]) if part and (found := self._try(part))]
+        self._check_share()
         return out, self.faults
 
     def _try(self, places: list[int]) -> tuple[list[int], Exception | None] | None:
@@ -78,16 +84,22 @@ class _Bisection:
         return (left, None) if left else None
 
     def _check_engine(self, error: Exception | None) -> None:
-        """Raise the engine's error when it fails on a plain word as well."""
-        tokenizer = self.encoder.tokenizer
-        plain = [*tokenizer.prefix_ids, *tokenizer.ids(["a"])[0][:1], *tokenizer.suffix_ids]
+        """Raise EngineBroken when the engine fails on a plain word as well."""
         _free_memory()
         try:
-            well = bool(np.isfinite(self.encoder.encode([plain])).all())
-        except Exception as broken:  # any type, as above; always raised again
-            raise error or broken from broken
-        if not well:
-            raise error or RuntimeError("the engine gives no finite vector for a plain word")
+            check_engine(self.encoder)
+        except EngineBroken as broken:
+            raise (EngineBroken(first_line(error)) if error else broken) from error
+
+    def _check_share(self) -> None:
+        """Raise EngineBroken when most of many pieces failed."""
+        assert self.vectors is not None
+        failed = len(self.pieces) - int(np.isfinite(self.vectors).all(axis=1).sum())
+        if failed >= BROKEN_PIECES and failed > BROKEN_SHARE * len(self.pieces):
+            why = next(iter(self.faults.values()), NOT_FINITE)
+            raise EngineBroken(
+                f"it failed on {failed:,} of {len(self.pieces):,} texts of one call; one of them: {why}"
+            )
 
 
 def _free_memory() -> None:
@@ -99,7 +111,4 @@ def _free_memory() -> None:
 
 
 def _message(error: Exception | None) -> str:
-    if error is None:
-        return "the engine gave no finite vector"
-    line = (str(error).splitlines() or [""])[0][:MAX_MESSAGE]
-    return f"the engine failed on it: {type(error).__name__}: {line}"
+    return NOT_FINITE if error is None else f"{FAILED_ON_IT}: {first_line(error)}"

@@ -5,7 +5,7 @@ and errors are the same as without prefetching.
 """
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
@@ -21,15 +21,13 @@ OPEN_AHEAD = 8  # files; each may hold a block of 8 MiB
 
 def prefetch(
     source: Store, slices: Sequence[Slice], at_once: int = OPEN_AHEAD
-) -> Generator[tuple[Slice, BinaryIO | None]]:
-    """The slices in order, each with its open stream; None for a slice of the file before, and for a single file.
+) -> Generator[tuple[Slice, Callable[[], BinaryIO | None]]]:
+    """The slices in order, each with a function that gives its open stream, or raises what opening it raised.
 
-    Raises:
-        ObjectChanged: as `open_slice`, when the slice's turn comes.
-        StoreError: the same.
+    It gives None for a slice of the file before, and for a single file.
     """
     if len({piece.path for piece in slices}) < 2:
-        yield from ((piece, None) for piece in slices)
+        yield from ((piece, _not_opened) for piece in slices)
         return
     fresh = [True, *(one.path != other.path for one, other in pairwise(slices))]
     with ThreadPoolExecutor(at_once, "prefetch") as pool:
@@ -42,9 +40,13 @@ def prefetch(
                     waiting.append(pool.submit(open_slice, source, slices[position]) if new else None)
                     position += 1
                 future = waiting.popleft()
-                yield piece, future and future.result()
+                yield piece, future.result if future else _not_opened
         finally:
             for future in waiting:
                 if future and not future.cancel():
                     with suppress(Problem, OSError):
                         future.result().close()
+
+
+def _not_opened() -> None:
+    """The slice is opened when it is read."""

@@ -2,16 +2,23 @@
 
 A worker writes it before each call of its engine and removes it afterwards. The supervisor, or the launcher of a local
 run, reads it when the process is dead. A file of this machine, so it costs no request.
+
+The place of a worker is its machine and its GPU. A shard is blamed for crashes only after they happened at two places,
+or at the only one that works on the run: a sick GPU must not set the corpus aside.
 """
 
+import os
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 
 from tasks.protocol import documents
 from tasks.protocol.lease import Lease
 
 NAME = "engine.json"
+PLACE_NAME = "place"
 SIGKILL = 9
 CRASH_SIGNALS = frozenset({4, 6, 7, 8, 11})  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
 
@@ -24,6 +31,25 @@ def mark(scratch: Path, leases: Sequence[Lease]) -> None:
 def clear(scratch: Path) -> None:
     """Remove the marker: the engine has finished with its shards."""
     (scratch / NAME).unlink(missing_ok=True)
+
+
+def this_place() -> str:
+    """The place of this process: 8 hexadecimal digits of its machine and its GPUs."""
+    where = f"{socket.gethostname()}\n{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
+    return blake2b(where.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+
+
+def write_place(scratch: Path) -> None:
+    """Write the place of this process, for whoever finds it dead."""
+    (scratch / PLACE_NAME).write_text(this_place(), encoding="ascii")
+
+
+def blamed(scratch: Path) -> dict[str, str]:
+    """Keys of the leases whose shards were in a dead worker's engine, each with its place."""
+    place = ""
+    with suppress(OSError, ValueError):
+        place = (scratch / PLACE_NAME).read_text(encoding="ascii")
+    return dict.fromkeys(marked(scratch), place)
 
 
 def marked(scratch: Path) -> frozenset[str]:

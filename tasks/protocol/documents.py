@@ -59,17 +59,22 @@ def encode(
     ascii_only: bool = True,
     indent: int | None = None,
     without_none: Collection[str] = (),
+    without_zero: Collection[str] = (),
 ) -> bytes:
     """The bytes of a document, `schema` first; datetimes are ISO 8601 with an offset.
 
     `without_none` names fields that are left out while they are None: a field that came later than the schema keeps
-    the bytes of documents that do not use it.
+    the bytes of documents that do not use it. `without_zero` names such fields whose default is 0.
 
     Not by msgspec.json, whose text differs: another run of the same launch compares manifests byte by byte.
     """
     body = plain(document)
-    if without_none:
-        body = {key: value for key, value in body.items() if value is not None or key not in without_none}
+    if without_none or without_zero:
+        body = {
+            key: value
+            for key, value in body.items()
+            if not (value is None and key in without_none) and not (value == 0 and key in without_zero)
+        }
     if schema is not None:
         body = {"schema": schema} | body
     return json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=datetime.isoformat).encode()

@@ -65,12 +65,13 @@ class Heartbeat:
     at: datetime = NOT_YET  # of this heartbeat
     notice: str | None = None  # the cloud's notice that it will take the machine away
     error: str | None = None
+    place: str | None = None  # its machine and GPU: `tasks.protocol.crash_marker`
     model_fingerprint: str | None = None  # of the model that it has loaded
 
 
 def dump(heartbeat: Heartbeat) -> bytes:
     """The heartbeat as the store holds it."""
-    return documents.encode(heartbeat, SCHEMA)
+    return documents.encode(heartbeat, SCHEMA, without_none=("place", "model_fingerprint"))
 
 
 def load(body: bytes) -> Heartbeat:
@@ -80,3 +81,15 @@ def load(body: bytes) -> Heartbeat:
         BadDocument: it is not a heartbeat of this schema.
     """
     return documents.decode(body, Heartbeat, "a worker", SCHEMA)
+
+
+def of_worker(body: bytes, run: str, worker: str) -> Heartbeat:
+    """The heartbeat under the key of this worker of this run.
+
+    Raises:
+        BadDocument: it is not a heartbeat of this schema, or of another worker.
+    """
+    found = load(body)
+    if (found.run, found.worker) != (run, worker):
+        raise documents.BadDocument(f"it is of worker {found.worker} of run {found.run}")
+    return found

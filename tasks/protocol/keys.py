@@ -8,7 +8,7 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     _embedfleet/<run>/manifest/slab-<n>.jsonl, base.json, run.json    the shards, earlier runs' shards, the header
     _embedfleet/<run>/leases/<slab>/<shard>/<generation>
     _embedfleet/<run>/parts/<slab>/<shard>/<rows>-<attempt>.json
-    _embedfleet/<run>/receipts/<slab>/<shard>.json
+    _embedfleet/<run>/receipts/<slab>/<shard>.json, <shard>.<n>.json (of the n-th retry), <shard>.<n>-<generation>.retry
     _embedfleet/<run>/quarantine/<slab>/<attempt>.jsonl         failed rows
     _embedfleet/<run>/workers/<worker>.json                     heartbeats
     _embedfleet/<run>/control.json, probe, dataset.parquet
@@ -86,20 +86,26 @@ def receipts_prefix(run: str, slab: str | None = None) -> str:
     return f"{run_root(run)}/receipts/" + ("" if slab is None else f"{slab}/")
 
 
-def receipt_key(run: str, slab: str, shard: str) -> str:
-    """The receipt of a shard."""
-    return f"{receipts_prefix(run, slab)}{shard}.json"
+def receipt_key(run: str, slab: str, shard: str, retry: int = 0) -> str:
+    """The receipt of a shard, or that of a later retry of it: see `tasks.protocol.retry`."""
+    return f"{receipts_prefix(run, slab)}{shard}{f'.{retry}' if retry else ''}.json"
 
 
-def parts_prefix(run: str, slab: str | None = None, shard: str | None = None) -> str:
-    """All parts of a shard; without `shard` of a slab, without both of the run."""
+def retry_key(run: str, slab: str, shard: str, retry: int, generation: int) -> str:
+    """The mark that a shard is to be tried again; `generation` is that of the lease before."""
+    return f"{receipts_prefix(run, slab)}{shard}.{retry}-{generation:06d}.retry"
+
+
+def parts_prefix(run: str, slab: str | None = None, shard: str | None = None, retry: int = 0) -> str:
+    """All parts of a shard, or of a later retry of it; without `shard` of a slab, without both of the run."""
     named = (name for name in (slab, shard) if name is not None)
-    return f"{run_root(run)}/parts/" + "".join(f"{name}/" for name in named)
+    prefix = f"{run_root(run)}/parts/" + "".join(f"{name}/" for name in named)
+    return f"{prefix.removesuffix('/')}.{retry}/" if retry else prefix
 
 
-def part_key(run: str, slab: str, shard: str, rows: int, attempt: str) -> str:
+def part_key(run: str, slab: str, shard: str, rows: int, attempt: str, retry: int = 0) -> str:
     """The first `rows` rows of a shard; the part that reaches furthest sorts last."""
-    return f"{parts_prefix(run, slab, shard)}{rows:012d}-{attempt}.json"
+    return f"{parts_prefix(run, slab, shard, retry)}{rows:012d}-{attempt}.json"
 
 
 def quarantine_prefix(run: str) -> str:

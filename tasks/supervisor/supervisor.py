@@ -25,7 +25,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -37,7 +37,7 @@ from tasks.errors import Problem
 from tasks.printable import log_in_utf8, plain
 from tasks.protocol import crash_marker, heartbeat, keys
 from tasks.protocol.control import watch
-from tasks.protocol.exit_codes import MUST_ACT
+from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG, MUST_ACT
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import holder, release
@@ -201,14 +201,10 @@ class Supervisor:
             -signal.SIGUSR1,
         )  # before its handlers were installed
         if not ended_as_told and isinstance(next_step(status, [], 0.0, told=False), Restart):
-            how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
+            how = _ending(status)
             crashed_on_work = crash_marker.died_of_its_work(status, crash_marker.oom_kills() - slot.oom_kills)
-            if self._settle(
-                slot,
-                pid,
-                how,
-                crash_marker.marked(self.scratch / slot.name) if crashed_on_work else frozenset(),
-            ):
+            died_of = crash_marker.blamed(self.scratch / slot.name) if crashed_on_work else {}
+            if self._settle(slot, pid, how, died_of):
                 slot.crashes.clear()
         shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
         self._decide(slot, status, how)
@@ -227,14 +223,14 @@ class Supervisor:
         else:
             slot.end = found
 
-    def _settle(self, slot: WorkerSlot, pid: int, how: str, died_of: Collection[str]) -> bool:
+    def _settle(self, slot: WorkerSlot, pid: int, how: str, died_of: Mapping[str, str]) -> bool:
         """Write the last heartbeat of a crashed worker and release its leases; whether it had finished a shard.
 
         Args:
             slot: where it ran.
             pid: of the crashed process.
             how: the cause, for the heartbeat.
-            died_of: keys of the leases whose shards it may have crashed on.
+            died_of: keys of the leases whose shards it may have crashed on, with its place.
         """
         try:
             body = read(self.store, keys.heartbeat_key(self.run, slot.name))
@@ -252,16 +248,16 @@ class Supervisor:
                 lease = lease_key(self.run, slab, shard, generation)
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
-                    release(self.store, lease, crashed=lease in died_of)
+                    release(self.store, lease, died_at=died_of.get(lease))
                     pulse.returned.append(
                         ReturnedLease(
                             slab=slab, shard=shard, generation=generation, claimed=claimed, returned=now
                         )
                     )
-            for lease in died_of:  # claimed after its last heartbeat
+            for lease, place in died_of.items():  # claimed after its last heartbeat
                 held = holder(self.store, lease)
                 if held and held[0] == slot.name:
-                    release(self.store, lease, crashed=True)
+                    release(self.store, lease, died_at=place)
             pulse.leases = []
             HeartbeatWriter(self.store, pulse).write_now()
         except (Problem, OutcomeUnknown, OSError, ValueError) as error:  # its leases expire by themselves
@@ -291,6 +287,14 @@ class Supervisor:
             self.deadline = time.monotonic() + TERMINATION_SECONDS
         for slot in self.slots:
             _tell(slot, self.told)
+
+
+def _ending(status: int) -> str:
+    """How a worker crashed, in words."""
+    if status < 0:
+        return f"killed by {_signal_name(-status)}"
+    meaning = {ENGINE_BROKEN: ", its engine is broken", ENGINE_HUNG: ", its engine hung"}
+    return f"exit status {status}{meaning.get(status, '')}"
 
 
 def _tell(slot: WorkerSlot, number: signal.Signals) -> None:

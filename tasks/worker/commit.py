@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from tasks.clock import utc
 from tasks.formats.vector_file import sha256_of
-from tasks.protocol import receipt
+from tasks.protocol import documents, receipt
 from tasks.protocol.keys import part_key, parts_prefix, quarantine_key, receipt_key, vectors_key
 from tasks.protocol.lease import Lease
 from tasks.protocol.receipt import PartReceipt, Receipt, ReceiptFile
@@ -31,11 +31,24 @@ class Committer:
         """The part of earlier workers that reaches furthest; the first generation of a lease has none."""
         if lease.generation == 1:
             return None
-        entries = list(list_all(self.store, parts_prefix(self.run, shard.slab, shard.id)))
-        body = (
-            read(self.store, entries[-1].key) if entries else None
-        )  # a key begins with how many rows its part covers
-        return receipt.load_part(body) if body else None
+        entries = list(list_all(self.store, parts_prefix(self.run, shard.slab, shard.id, lease.retry)))
+        for entry in reversed(entries):  # a key begins with how many rows its part covers
+            if part := self._usable_part(entry.key, shard):
+                return part
+        return None
+
+    def _usable_part(self, key: str, shard: Shard) -> PartReceipt | None:
+        """The part under this key; None where it is damaged, of another shard, or names files that are not there."""
+        try:
+            part = receipt.load_part(read(self.store, key) or b"")
+        except documents.BadDocument:
+            return None
+        if (part.run, part.shard) != (self.run, shard.id) or sum(
+            one.rows for one in part.files
+        ) != part.chunks:
+            return None
+        sizes = {entry.key: entry.size for file in part.files for entry in self.store.list(file.key)}
+        return part if all(sizes.get(file.key) == file.bytes for file in part.files) else None
 
     def commit_part(self, task: ShardTask, output: OutputFiles) -> None:
         """Upload what is written of a shard and write a part, so that the next worker continues there."""
@@ -53,8 +66,9 @@ class Committer:
             tokens_repeated=tally.tokens_repeated,
             failed_rows=tally.failed,
             files=task.earlier,
+            cut_short=tally.cut_short,
         )
-        key = part_key(run, shard.slab, shard.id, tally.done, _attempt(task))
+        key = part_key(run, shard.slab, shard.id, tally.done, _attempt(task), task.lease.retry)
         with tally.stages.time("store"):
             self.store.put(key, receipt.dump_part(body))
 
@@ -87,8 +101,10 @@ class Committer:
             fault=task.fault,
             earlier=earlier,
             tokens_repeated=tally.tokens_repeated if good else 0,
+            cut_short=tally.cut_short if good else 0,
+            retry=task.lease.retry,
         )
-        key = receipt_key(self.run, shard.slab, shard.id)
+        key = receipt_key(self.run, shard.slab, shard.id, task.lease.retry)
         with tally.stages.time("store"):
             return create_once(self.store, key, receipt.dump(body))
 

@@ -1,5 +1,7 @@
 """What the reader, the engine loop and the writer of one worker share."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ class WorkerContext:
         leases: holds the leases of this worker and renews them.
         committer: writes files, parts and receipts to the output.
         scratch: local folder for files on their way to the store.
+        watch: a block that reads input, and ends the worker when that hangs.
     """
 
     header: Header
@@ -32,3 +35,4 @@ class WorkerContext:
     progress: WorkerProgress
     signals: Signals
     scratch: Path
+    watch: Callable[[], AbstractContextManager[None]] = nullcontext

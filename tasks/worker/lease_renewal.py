@@ -10,6 +10,7 @@ from time import monotonic
 
 from tasks.clock import utc
 from tasks.errors import Problem
+from tasks.protocol.crash_marker import this_place
 from tasks.protocol.heartbeat import HeldLease, ReturnedLease
 from tasks.protocol.lease import Lease, give_back, renew
 from tasks.stores.base import OutcomeUnknown, Store
@@ -70,12 +71,15 @@ class LeaseRenewer:
             ReturnedLease(*held_lease(lease), self.clock()),
         ]
 
-    def give_back(self, lease: Lease, *, crashed: bool = False) -> None:
-        """Release a lease, so that the next worker may claim the shard at once; `crashed`: this process crashes on it."""
+    def give_back(self, lease: Lease, *, crashed: bool = False, unreadable: bool = False) -> None:
+        """Release a lease, so that the next worker may claim the shard at once.
+
+        `crashed`: this process crashes on it; `unreadable`: it could not read its input.
+        """
         lost = lease.nonce in self._lost
         self.drop_unfinished(lease)
         if not lost:
-            give_back(self.store, lease, crashed=crashed)
+            give_back(self.store, lease, died_at=this_place() if crashed else None, unreadable=unreadable)
 
     def _run(self) -> None:
         while not self._end.wait(self.every / 4):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.engines.base import Encoder, Vectors
+from tasks.engines.isolate_failures import NOT_FINITE
 from tasks.formats.rows import BadRow
 from tasks.formats.vector_file import VectorFileWriter
 from tasks.protocol.manifest import Header
@@ -83,7 +84,7 @@ class OutputFiles:
                     if faults
                     else None
                 )
-                self._fail(bad_row(document, said or "the engine gave no finite vector"))
+                self._fail(bad_row(document, said or NOT_FINITE, retry=True))
             row += count
         kept = [values for values, wanted in zip(window.kept, keep, strict=True) if wanted]
         self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept)
@@ -107,6 +108,7 @@ class OutputFiles:
         self.failures.unlink(missing_ok=True)
 
     def _fail(self, row: BadRow) -> None:
-        self.counts.failed += 1
-        self.failed += 1
+        self.counts.failed += row.rows
+        self.counts.cut_short += row.more
+        self.failed += row.rows
         self._bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from tasks.errors import Problem
 from tasks.formats.parquet_reader import OpenFile
-from tasks.protocol.lease import Lease
+from tasks.formats.reread import InputUnreadable
+from tasks.protocol.lease import MAX_UNREADABLE, Lease
 from tasks.protocol.shard import Shard
 from tasks.stores.base import ObjectChanged
 from tasks.worker.context import WorkerContext
@@ -35,6 +36,8 @@ class ShardSource(Protocol):
     """Where shards come from: `tasks.worker.claims`."""
 
     def next(self) -> tuple[Shard, Lease] | tuple[()] | None: ...
+
+    def put_off(self, shard: Shard) -> None: ...
 
 
 @dataclass(slots=True)
@@ -127,6 +130,10 @@ class Reader:
                     WindowTask(task, window, last=False)
                 ):
                     break
+        except InputUnreadable as unreadable:
+            task.put_down = str(unreadable)
+            bookmark.close()
+            self.source.put_off(shard)
         except ObjectChanged as changed:
             task.fault = str(changed)
             bookmark.close()
@@ -150,5 +157,7 @@ class Reader:
             counts=task.counts,
             bookmark=bookmark,
             skip=task.counts.done,
+            last_attempt=task.lease.unreadable + 1 >= MAX_UNREADABLE,
+            watch=self.context.watch,
             tokens=lambda: max(1, self.schedule.call_tokens() // divisor),
         )

@@ -24,6 +24,7 @@ class ShardTask:
         earlier: files of the shard that are in the store already.
         fully_read: all of it is read.
         queued_tokens: tokens that are read and wait for the engine.
+        put_down: why its input cannot be read further now; it is given back with what is done of it.
     """
 
     shard: Shard
@@ -36,6 +37,7 @@ class ShardTask:
     earlier: tuple[ReceiptFile, ...] = ()
     fully_read: bool = False
     queued_tokens: int = 0
+    put_down: str | None = None
 
     @property
     def suspect(self) -> bool:
@@ -53,7 +55,7 @@ def shard_task(shard: Shard, lease: Lease, whole: StageTimer, part: PartReceipt 
         task.earlier = part.files
         tally.done, tally.documents, tally.chunks = part.done, part.documents, part.chunks
         tally.tokens, tally.tokens_cut, tally.failed = part.tokens, part.tokens_cut, part.failed_rows
-        tally.tokens_repeated = part.tokens_repeated
+        tally.tokens_repeated, tally.cut_short = part.tokens_repeated, part.cut_short
     return task
 
 

@@ -5,17 +5,19 @@ Knows no leases and no store of output.
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import cast
 
-from tasks.engines.base import Encoder, piece_limit
-from tasks.engines.tokenizer import BadModel, ChunkSpec, PieceTokenizer, TextPieces, split_texts
+from tasks.engines.base import Encoder
 from tasks.formats.parquet_reader import OpenFile
 from tasks.formats.prefetch import prefetch
-from tasks.formats.read import read_rows
+from tasks.formats.reread import InputUnreadable, reread_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
+from tasks.models.files import BadModel
 from tasks.models.fingerprint import located
+from tasks.models.pieces import ChunkSpec, TextPieces, piece_limit, split_texts
+from tasks.models.tokenizer import PieceTokenizer
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
@@ -38,6 +40,8 @@ class ShardCounts:
     Attributes:
         done: rows of the input.
         tokens_repeated: tokens of texts that were embedded before and deduplicated.
+        failed: rows that could not be read or embedded.
+        cut_short: places behind which further rows are lost, whose number is unknown.
     """
 
     done: int = 0
@@ -47,6 +51,7 @@ class ShardCounts:
     tokens_cut: int = 0
     tokens_repeated: int = 0
     failed: int = 0
+    cut_short: int = 0
     stages: StageTimer = field(default_factory=StageTimer)
 
 
@@ -133,11 +138,27 @@ def columns_of(header: Header) -> Columns:
 
 
 def rows_of(
-    header: Header, source: Store, shard: Shard, bookmark: OpenFile | None = None
+    header: Header,
+    source: Store,
+    shard: Shard,
+    bookmark: OpenFile | None = None,
+    *,
+    set_aside_unreadable: bool = False,
 ) -> Iterator[ReadRow]:
-    """The rows of a shard, in the order of the input."""
-    for piece, stream in prefetch(source, shard.slices):
-        yield from read_rows(source, piece, columns_of(header), bookmark, stream)
+    """The rows of a shard, in the order of the input.
+
+    Raises:
+        InputUnreadable: the system does not give the bytes of a file; with `set_aside_unreadable` that is a bad row.
+        ObjectChanged: a file is gone, or not the version that was planned.
+        StoreError: it is not a file of the corpus, or the store does not let us read it.
+    """
+    for piece, opened in prefetch(source, shard.slices):
+        try:
+            yield from reread_rows(source, piece, columns_of(header), bookmark, opened)
+        except InputUnreadable as error:
+            if not set_aside_unreadable:
+                raise
+            yield error.lost_rows()
 
 
 def output_dimensions(header: Header, encoder: Encoder) -> int:
@@ -161,6 +182,8 @@ class WindowReader:
     Attributes:
         dimensions: of the model, whose vectors a window has to hold.
         skip: rows of the input that are done already.
+        last_attempt: what cannot be read is set aside; else it is raised, so that another worker tries it.
+        watch: a block that reads or tokenises.
         tokens: about how many tokens a window should have, asked anew for each.
     """
 
@@ -173,17 +196,17 @@ class WindowReader:
     bookmark: OpenFile | None = None
     skip: int = 0
     tokens: Callable[[], int] = lambda: WINDOW_TOKENS
+    last_attempt: bool = False
+    watch: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __iter__(self) -> Iterator[Window]:
         window = Window()
         most = max(1, WINDOW_VECTOR_BYTES // (4 * self.dimensions))
-        source = rows_of(self.header, self.source, self.shard, self.bookmark)
-        with self.counts.stages.time("read"):
-            next(islice(source, self.skip, self.skip), None)
+        source = self._rows()
         held: list[ReadRow] = []  # in the order of the input
         texts = size = 0
         while True:
-            with self.counts.stages.time("read"):
+            with self.counts.stages.time("read"), self.watch():
                 row = next(source, None)
             if row is not None:
                 held.append(row)
@@ -212,10 +235,21 @@ class WindowReader:
         if window.rows:
             yield window
 
+    def _rows(self) -> Iterator[ReadRow]:
+        """The rows behind those that are done."""
+        source = rows_of(
+            self.header, self.source, self.shard, self.bookmark, set_aside_unreadable=self.last_attempt
+        )
+        with self.counts.stages.time("read"):
+            for _ in range(self.skip):
+                with self.watch():
+                    next(source, None)
+        return source
+
     def _tokenise(self, held: Sequence[ReadRow]) -> Iterator[tuple[ReadRow, TextPieces | None]]:
         """Each row; documents with their pieces, failed rows with None."""
         texts = [row.text for row in held if isinstance(row, Document)]
-        with self.counts.stages.time("tokenise"):
+        with self.counts.stages.time("tokenise"), self.watch():
             found = iter(
                 split_texts(self.tokenizer, texts, cut_of(self.header), spans=self._spans) if texts else ()
             )
@@ -240,5 +274,5 @@ class WindowReader:
         window.add(replace(document, text="", kept=()), parts, kept)
 
 
-def bad_row(document: Document, reason: str) -> BadRow:
-    return BadRow(document.file, document.position, reason, document.id)
+def bad_row(document: Document, reason: str, *, retry: bool = False) -> BadRow:
+    return BadRow(document.file, document.position, reason, document.id, retry=retry)

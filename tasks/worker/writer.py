@@ -7,15 +7,21 @@ import errno
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from time import monotonic
 
 import numpy as np
 
+from tasks.clock import utc
 from tasks.errors import Problem
 from tasks.worker.context import WorkerContext
 from tasks.worker.output_files import OutputFiles
 from tasks.worker.shard_task import ShardTask, WindowTask
 from tasks.worker.windows import output_dimensions
+
+# Shards are cut so that the slowest machine takes a minute. One that takes longer is a file that cannot be cut: it is
+# committed in parts, so that a kill costs no more than this. A compressed file is then unpacked again up to the place.
+PART_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -61,17 +67,20 @@ class Writer:
             if item.last:
                 self._drop(task)
             return
-        if task.fault is None and (item.window.rows or (item.last and self._needs_file(task))):
+        needs_file = item.last and task.put_down is None and self._needs_file(task)
+        if task.fault is None and (item.window.rows or needs_file):
             with task.counts.stages.time("write"):
                 self._write(item)
-        if item.last:
+        if item.last and task.put_down is not None:
+            self._put_down(task, task.put_down)
+        elif item.last:
             begun = monotonic()
             try:
                 self.on_commit(task, self.context.committer.commit_shard(task, task.output))
             finally:
                 _discard(task)
             self.commit_seconds = 0.5 * self.commit_seconds + 0.5 * (monotonic() - begun)
-        elif task.suspect:
+        elif task.suspect or _long(task):
             self._commit_part(task)
 
     def _needs_file(self, task: ShardTask) -> bool:
@@ -117,6 +126,12 @@ class Writer:
             _discard(task)
             task.begun = None
 
+    def _put_down(self, task: ShardTask, why: str) -> None:
+        """Commit what is done of a shard whose input cannot be read further now, and give it back."""
+        self._commit_part(task)
+        self.context.leases.give_back(task.lease, unreadable=True)
+        print(f"shard {task.shard.id} is put down after {task.counts.done:,} rows: {why}", flush=True)  # noqa: T201
+
     def _drop(self, task: ShardTask) -> None:
         """Forget a shard that another worker took over, or whose lease was given back before work on it began."""
         _discard(task)
@@ -124,6 +139,11 @@ class Writer:
         if any(held.nonce == task.lease.nonce for held in leases.leases):
             leases.drop_unfinished(task.lease)
             print(f"shard {task.shard.id}: another worker took it over", flush=True)  # noqa: T201 - the worker's log
+
+
+def _long(task: ShardTask) -> bool:
+    """Whether the engine has worked on the present output file for as long as no shard that can be cut takes."""
+    return task.begun is not None and utc() - task.begun > timedelta(seconds=PART_SECONDS)
 
 
 def _discard(task: ShardTask) -> None:

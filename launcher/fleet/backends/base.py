@@ -4,7 +4,7 @@ A machine has a name that we chose, and a handle that the backend gave it. Start
 name start one machine, whichever launcher makes them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -87,8 +87,8 @@ class Backend(Protocol):
         """Dollars an hour of such a machine by the backend's own price list; None: no price, or no list."""
         ...
 
-    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Collection[str]:
-        """Keys of the leases whose shards crashed the machine; none where that is unknown or reported otherwise."""
+    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Mapping[str, str]:
+        """Keys of the leases whose shards crashed the machine, with its place; none where that is unknown or reported otherwise."""
         ...
 
     def log_tail(self, name: str) -> str:

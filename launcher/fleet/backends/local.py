@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -118,12 +118,12 @@ class LocalBackend:
     def price(self, site: Site, instance_type: str | None) -> None:
         """None: this machine has no price list."""
 
-    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Collection[str]:
-        """Keys of the leases whose shards crashed the process, as far as that can be known."""
+    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Mapping[str, str]:
+        """Keys of the leases whose shards crashed the process, with its place, as far as that can be known."""
         before = self.oom_kills.get(handle)  # None: another launcher started it
         kills = 0 if before is None else crash_marker.oom_kills() - before
         return (
-            crash_marker.marked(self.scratch(name)) if crash_marker.died_of_its_work(exit_code, kills) else ()
+            crash_marker.blamed(self.scratch(name)) if crash_marker.died_of_its_work(exit_code, kills) else {}
         )
 
     def scratch(self, name: str) -> Path:

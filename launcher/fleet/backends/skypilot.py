@@ -7,7 +7,7 @@ cancelled.
 
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -148,10 +148,10 @@ class SkyPilotBackend:
             return None if found is None else Decimal(repr(found))
         return None
 
-    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Collection[str]:
+    def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Mapping[str, str]:
         """None: the supervisor on the machine reports its workers' crashes itself."""
         del name, handle, exit_code
-        return ()
+        return {}
 
     def log_tail(self, name: str) -> str:
         """The last lines of the machine's programs; all that was fetched is kept in its log."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.engines.base import Vectors
+from tasks.engines.engine_check import EngineBroken
 from tasks.engines.hash_engine import HashEncoder
 from tasks.engines.isolate_failures import encode_isolating_failures
 
@@ -96,7 +97,7 @@ def test_a_search_takes_few_calls() -> None:
 
 
 def test_a_broken_engine_raises_its_error() -> None:
-    with pytest.raises(RuntimeError, match="illegal memory access"):
+    with pytest.raises(EngineBroken, match="illegal memory access"):
         encode_isolating_failures(Allergic(breaks=42), PIECES)
 
 
@@ -105,9 +106,19 @@ def test_an_engine_without_finite_vectors_at_all_is_broken() -> None:
         def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
             return super().encode(ids) * np.nan
 
-    with pytest.raises(RuntimeError, match="no finite vector for a plain word"):
+    with pytest.raises(EngineBroken, match="no finite vector for a plain word"):
         encode_isolating_failures(Hot(), PIECES)
 
 
 def test_no_pieces_give_no_vectors() -> None:
     assert encode_isolating_failures(HashEncoder(), [])[1] == {}
+
+
+def test_an_engine_that_fails_on_most_of_many_pieces_is_broken() -> None:
+    """It embeds a plain word: a GPU may be sick for large batches only."""
+    with pytest.raises(EngineBroken, match="failed on 60 of 100 texts"):
+        encode_isolating_failures(Allergic(nan=range(10, 70)), PIECES)
+
+
+def test_a_few_pieces_may_all_be_poison() -> None:
+    assert len(encode_isolating_failures(Allergic(raises=range(10, 20)), PIECES[:10])[1]) == 10

@@ -44,7 +44,8 @@ def filled(count: int) -> tuple[Far, list[Slice]]:
 
 def contents(store: Far, slices: list[Slice]) -> list[bytes]:
     out: list[bytes] = []
-    for _, stream in prefetch(store, slices, 4):
+    for _, opened in prefetch(store, slices, 4):
+        stream = opened()
         assert stream
         with stream:
             out.append(stream.read())
@@ -65,7 +66,8 @@ def test_a_few_are_opened_at_a_time_and_no_more() -> None:
 def test_whoever_stops_early_leaves_nothing_open() -> None:
     store, slices = filled(20)
     walk = prefetch(store, slices, 4)
-    _, first = next(walk)
+    _, opened = next(walk)
+    first = opened()
     walk.close()
     assert [stream.closed for stream in store.streams if stream is not first] == [True] * (
         len(store.streams) - 1
@@ -77,18 +79,20 @@ def test_a_file_that_changed_is_told_when_its_turn_comes() -> None:
     store.put("003.jsonl", b"other")
     walk = prefetch(store, slices, 4)
     assert [next(walk)[0].path for _ in range(3)] == ["000.jsonl", "001.jsonl", "002.jsonl"]
+    _, opened = next(walk)
     with pytest.raises(ObjectChanged, match=r"003\.jsonl changed"):
-        next(walk)
+        opened()
 
 
 def test_a_file_is_opened_once_for_neighbouring_slices() -> None:
     store, (one, other) = filled(2)
     halves = [Slice(one.path, one.version, "jsonl", 0, 1), Slice(one.path, one.version, "jsonl", 1, 2)]
     found = list(prefetch(store, [*halves, other], 4))
-    assert [stream is None for _, stream in found] == [False, True, False]
+    assert [opened() is None for _, opened in found] == [False, True, False]
 
 
 def test_one_file_alone_is_left_to_the_reader() -> None:
     store, slices = filled(1)
-    assert list(prefetch(store, slices)) == [(slices[0], None)]
+    ((piece, opened),) = prefetch(store, slices)
+    assert (piece, opened()) == (slices[0], None)
     assert store.streams == []

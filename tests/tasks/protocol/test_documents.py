@@ -32,15 +32,16 @@ class Note:
 NOTE = b'{"schema": "note/1", "text": "a", "at": "2026-01-01T00:00:00Z", "count": %b}'
 
 
-TEXT: dict[str, Any] = {"ascii_only": False}
+TEXT: dict[str, Any] = {"ascii_only": False, "without_zero": ("cut_short", "retry")}
+LATER: dict[str, Any] = {"without_none": ("place", "model_fingerprint")}
 KINDS: list[tuple[str, Any, str | None, dict[str, Any]]] = [
     ("receipt.json", Receipt, receipt.SCHEMA, TEXT),
     ("receipt-after-part.json", Receipt, receipt.SCHEMA, TEXT),
     ("receipt-failed.json", Receipt, receipt.SCHEMA, TEXT),
     ("part.json", PartReceipt, receipt.PART_SCHEMA, TEXT),
     ("files.json", tuple[ReceiptFile, ...], None, {}),
-    ("worker.json", Heartbeat, heartbeat.SCHEMA, {}),
-    ("worker-lost.json", Heartbeat, heartbeat.SCHEMA, {}),
+    ("worker.json", Heartbeat, heartbeat.SCHEMA, LATER),
+    ("worker-lost.json", Heartbeat, heartbeat.SCHEMA, LATER),
     ("lease.json", LeaseBody, None, {}),
     ("control.json", control.Control, control.SCHEMA, {}),
     ("run.json", manifest.Header, manifest.SCHEMA, {"indent": 1, "without_none": ("csv",)}),

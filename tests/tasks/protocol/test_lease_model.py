@@ -154,7 +154,7 @@ class Leases(RuleBasedStateMachine):
     def die_of_it(self, hand: Hand | None) -> None:
         """The worker dies, and its supervisor marks the lease as crashed."""
         if hand:
-            release(self.store, hand.lease.key, crashed=True)
+            release(self.store, hand.lease.key, died_at="0123abcd")
 
     @rule(hand=consumes(hands))
     def sign(self, hand: Hand | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.engines.base import Vectors
+from tasks.engines.engine_check import EngineBroken
 from tasks.engines.hash_engine import HashEncoder
 from tasks.errors import Problem
 from tasks.protocol import manifest
@@ -258,7 +259,7 @@ def test_failing_engine_releases_leases(files: Path, tmp_path: Path) -> None:
 
     store = MemoryStore()
     header = launched(store, files, 3)
-    with pytest.raises(RuntimeError, match="out of memory"):
+    with pytest.raises(EngineBroken, match="out of memory"):
         hired(store, header, Broken(), tmp_path / "scratch").run()
     assert (leases(store), receipts_of(store, header)) == (0, [])
 

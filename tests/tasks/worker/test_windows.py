@@ -170,7 +170,7 @@ class NotANumber(HashEncoder):
 def test_a_vector_that_is_not_finite_is_quarantined_and_no_other(tmp_path: Path) -> None:
     done = Done(tmp_path, *one_file(tmp_path, RECORDS), NotANumber())
     assert done.rows == [("d0", 0), ("d2", 0)]
-    assert done.failed == [BadRow("in.jsonl", 38, "the engine gave no finite vector", "d1")]
+    assert done.failed == [BadRow("in.jsonl", 38, "the engine gave no finite vector", "d1", retry=True)]
     assert np.array_equal(done.vectors, expected([TEXTS[0], TEXTS[2]], ChunkSpec(512)))
     assert (done.counts.documents, done.counts.chunks, done.counts.tokens) == (2, 2, 5 + 7)
 

@@ -11,9 +11,11 @@ import pytest
 
 from launcher.output.verify import verify
 from tasks.engines.base import Vectors, embed
+from tasks.engines.engine_check import EngineBroken
 from tasks.engines.hash_engine import HashEncoder
 from tasks.models.pieces import ChunkSpec
 from tasks.protocol import receipt
+from tasks.protocol.crash_marker import this_place
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import CRASHED, claim
@@ -320,7 +322,7 @@ def test_shard_that_crashed_three_workers_is_set_aside(
         try:
             hired(store, header, Deadly("1-17w3"), tmp_path / "s").run()
             break
-        except RuntimeError:
+        except EngineBroken:
             deaths += 1
     assert deaths == 3
     faults = {r.position: r.fault for r in receipts_of(store, header)}
@@ -334,11 +336,11 @@ def test_other_shards_in_hand_are_not_blamed_for_a_crash(
     corpus(files, 4, 50)
     header = launch(store, files, 4, ttl=1_000.0)
     for _ in range(2):
-        with pytest.raises(RuntimeError):
+        with pytest.raises(EngineBroken):
             hired(store, header, Deadly("0-3w3"), tmp_path / "s").run()
     shards = list(all_shards(store, header))
     again = read(store, lease_key("run-1", "00000", shards[0].id, 2))
-    assert again == CRASHED
+    assert again == CRASHED + this_place().encode()
     others = [e for e in list_all(store, "_embedfleet/run-1/leases/") if shards[0].id not in e.key]
     assert [e.size for e in others if e.key.endswith("000002")] in ([], [0] * 3)
 
