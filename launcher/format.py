@@ -1,11 +1,20 @@
 """Numbers, money, times and foreign text as people read them. Rounding happens here and nowhere else."""
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import floor, log10
 
 from tasks.printable import plain as plain  # noqa: PLC0414 - foreign text is shown by way of this module, too
 
+# Objects of the store in words, by the folder under that of their run.
+KINDS_BY_FOLDER = {
+    "receipts": "receipt",
+    "workers": "heartbeat",
+    "leases": "lease",
+    "parts": "part",
+    "manifest": "slab",
+}
 CENT, SMALL = Decimal("0.01"), Decimal("0.0001")
 
 
@@ -30,6 +39,13 @@ def count(n: float | None) -> str:
 def plural(n: int, word: str) -> str:
     """A count with its noun: `1 machine`, `12 machines`."""
     return f"{count(n)} {word}{'s' * (n != 1)}"
+
+
+def unreadable_text(keys: Collection[str]) -> str:
+    """How many objects of the store cannot be read, and which is the first: `1 receipt cannot be read: KEY`."""
+    kinds = {KINDS_BY_FOLDER.get(key.split("/")[2], "object") for key in keys}
+    what = plural(len(keys), kinds.pop() if len(kinds) == 1 else "object")
+    return f"{what} cannot be read{', the first is' if len(keys) > 1 else ':'} {min(keys)}"
 
 
 def compact(n: float) -> str:

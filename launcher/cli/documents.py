@@ -48,6 +48,15 @@ class RebuiltRun:
     documents: int
     failed_rows: int
     workers: int
+    unreadable: Sequence[str] = ()  # keys of objects that cannot be read: all counts are at least
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableRun:
+    """A folder of a run that nothing can be rebuilt of, and why."""
+
+    run: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,7 @@ class LedgerDocument:
     schema: str = "embedfleet/ledger/1"
     output: str
     runs: Sequence[RebuiltRun]
+    unreadable_runs: Sequence[UnreadableRun] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
         check_output_there(store, run.id, ledger.shards.receipts(run.id))
     header = manifest.read_header(store, run.id)
     observer = StoreObserver(store, ledger, header)
+    observer.check_shards()
     with run_lock(folder, run.id):
         write(folder / "plan.json", plan_file.indented(run.plan))
         observer.load_known()

@@ -4,17 +4,22 @@ from argparse import Namespace
 from pathlib import Path
 
 from launcher.cli.console import say, show
-from launcher.cli.documents import LedgerDocument, RebuiltRun
+from launcher.cli.documents import LedgerDocument, RebuiltRun, UnreadableRun
 from launcher.errors import Problem
-from launcher.fleet.rebuild_ledger import rebuild
+from launcher.fleet.rebuild_ledger import Rebuilt, rebuild
+from launcher.format import plural, unreadable_text
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Run
 from tasks.protocol.runs import runs_of
+from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
 
 
 def run(arguments: Namespace) -> int:
-    """Record every run under the output path and print each."""
+    """Record every run under the output path and print each.
+
+    Raises:
+        Problem: there is no run, or some could not be read; the others are recorded.
+    """
     output: str = arguments.output
     path = output if "://" in output else str(Path(output).absolute())
     store = open_store(path)
@@ -22,16 +27,31 @@ def run(arguments: Namespace) -> int:
     if not names:
         raise Problem(f"no run under {path}", hint="name the output.path of a job that was launched")
     found: list[RebuiltRun] = []
+    damaged: list[UnreadableRun] = []
+    hint = ""
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
         for name in names:
             say(f"reading run {name}")
-            found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
-    document = LedgerDocument(output=path, runs=found)
+            try:
+                found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
+            except StoreError:
+                raise
+            except Problem as problem:
+                damaged.append(UnreadableRun(run=name, reason=str(problem)))
+                hint = problem.hint
+    document = LedgerDocument(output=path, runs=found, unreadable_runs=damaged)
     show(document, _text, as_json=arguments.json)
+    if damaged:
+        first = damaged[0]
+        raise Problem(
+            f"{len(damaged)} of {plural(len(names), 'run')} cannot be read; {first.run}: {first.reason}",
+            hint=hint,
+        )
     return 0
 
 
-def _rebuilt(ledger: Ledger, run: Run) -> RebuiltRun:
+def _rebuilt(ledger: Ledger, rebuilt: Rebuilt) -> RebuiltRun:
+    run = rebuilt.run
     progress = ledger.shards.progress(run.id)
     return RebuiltRun(
         run=run.id,
@@ -41,6 +61,7 @@ def _rebuilt(ledger: Ledger, run: Run) -> RebuiltRun:
         documents=progress.documents,
         failed_rows=progress.failed_rows,
         workers=len(ledger.machines.of_run(run.id)),
+        unreadable=rebuilt.unreadable,
     )
 
 
@@ -55,4 +76,6 @@ def _text(document: LedgerDocument) -> str:
             f"{one.run}: {one.state.lower()}, {one.shards_done:,} of {one.shards:,} shards, "
             f"{one.documents:,} documents, {one.workers} workers; {todo}"
         )
+        if one.unreadable:
+            lines.append(f"  {unreadable_text(one.unreadable)}: these counts are at least")
     return "\n".join(lines)

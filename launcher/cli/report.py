@@ -64,7 +64,7 @@ def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True)
     News is read from the store first; where the store cannot be reached, the report is made from the ledger alone.
     `prices` adds today's prices, which the counterfactuals need.
     """
-    store = None
+    store = observer = None
     try:
         store = open_store(run.output)
         observer = observe_run(ledger, store, run.id)
@@ -78,7 +78,8 @@ def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True)
         say(f"from the ledger alone, for the store cannot be asked: {problem}")
         store = None
     offers = book_of(None, offline=False).offers if prices and run.place != "local" else ()
-    return report_of(ledger, store, run.id, utc(), offers)
+    unreadable = sorted(observer.unreadable) if observer else ()
+    return report_of(ledger, store, run.id, utc(), offers, unreadable)
 
 
 def _all(arguments: Namespace) -> int:

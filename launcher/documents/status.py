@@ -114,6 +114,7 @@ class StatusReport:
     slowest: str | None
     advice: tuple[str, ...]
     signs: tuple[HeartbeatSummary, ...]
+    unreadable: tuple[str, ...] = ()  # objects of the store that cannot be read: all counts are at least
 
 
 def to_json(report: StatusReport) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Controller:
                     snapshot_of(self.context, view, started=self.began, tokens_before=tokens_before)
                 )
                 alive = any(w.state in ALIVE for w in view.workers)
-                if not alive and (self.context.observer.finished or self.draining or is_near_budget(view)):
+                if not alive and (self.context.observer.settled or self.draining or is_near_budget(view)):
                     break
                 if is_stuck(view):
                     self._fail(view)
@@ -145,7 +145,7 @@ class Controller:
         if not self.draining and control.read_command(context.store, context.run) == "drain":
             self.told_to_drain = True
             context.ledger.runs.set_state(context.run, RunState.DRAINING, utc())
-        if context.observer.finished and self.finished is None:
+        if context.observer.settled and self.finished is None:
             self.finished = utc()
         machines = context.ledger.machines.of_run(context.run)
         self._record_placement_failures(machines)
@@ -192,7 +192,8 @@ class Controller:
             groups=context.groups,
             workers=[self._machine_view(m) for m in machines],
             shards=progress.shards,
-            done=progress.shards_done,
+            # A shard whose receipt cannot be read is done to the workers, so no machine is rented for it.
+            done=progress.shards_done + len(context.observer.unreadable_shards),
             draining=self.draining,
             spent=money.spent if money.complete or money.spent else None,
             committed=money.committed,
@@ -266,6 +267,9 @@ class Controller:
             context.ledger.runs.set_state(context.run, RunState.DONE, utc())
             context.ledger.runs.record_event(context.run, "done", "every shard has a receipt", utc())
             return
+        if context.observer.settled:
+            self._stop("receipts cannot be read")
+            raise failure_messages.unreadable_receipts(context.run, context.observer.unreadable)
         left = f"{failure_messages.shards_left(view)} are left"
         if is_near_budget(view):
             self._stop("budget reached")

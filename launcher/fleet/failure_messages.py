@@ -1,13 +1,15 @@
 """What a launcher says when machines fail, or when it leaves them running."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from launcher.errors import Problem
 from launcher.fleet.backends.base import Backend
 from launcher.fleet.policy import FleetGroup, FleetView
 from launcher.fleet.run_context import RunContext
+from launcher.format import unreadable_text
 from launcher.ledger.records import Machine, MachineState
+from tasks.protocol.keys import receipts_prefix
 
 
 def next_steps(run: str) -> str:
@@ -50,6 +52,15 @@ def left_running(machines: Sequence[Machine]) -> str:
     known = [price for price in prices if price is not None]
     cost = f"${sum(known, Decimal(0)):.2f}" if len(known) == len(prices) else "$?"
     return f"{len(machines)} machines go on without this launcher, at {cost} an hour when all are up"
+
+
+def unreadable_receipts(run: str, unreadable: Collection[str]) -> Problem:
+    """The error of a run whose every shard has a receipt, some of which cannot be read. `unreadable`: keys."""
+    receipts = [key for key in unreadable if key.startswith(receipts_prefix(run))]
+    return Problem(
+        f"all other shards of run {run} are done, and {unreadable_text(receipts)}",
+        hint=f"restore it, or delete it and embed its shard again: embedfleet resume {run}",
+    )
 
 
 def no_progress(context: RunContext, view: FleetView, failed: Sequence[Machine]) -> Problem:

@@ -72,7 +72,14 @@ def provision(
     check_reachable(plan, output)
     specs = task_specs(plan, output, secrets)
     backend = SkyPilotBackend(folder, store, plan.run, {spec.lot: spec for spec in specs})
-    return Provisioned(backend, tuple(_rented_group(plan, n) for n in range(len(plan.lots))), specs)
+    return Provisioned(backend, fleet_groups(plan), specs)
+
+
+def fleet_groups(plan: SavedPlan) -> tuple[FleetGroup, ...]:
+    """The policy's groups of a plan; needs no backend."""
+    if not is_rented(plan):
+        return (_local_group(plan),)
+    return tuple(_rented_group(plan, number) for number in range(len(plan.lots)))
 
 
 def check_access(plan: SavedPlan) -> None:
@@ -131,14 +138,18 @@ def passed_settings(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[
 
 
 def _provision_local(plan: SavedPlan, output: str, folder: Path) -> Provisioned:
-    """Each worker of this machine is a machine of its own to the policy, at its share of the price."""
     group = plan.lots[0]
     options = ["--store", output, "--run", plan.run, "--heartbeat", LOCAL_HEARTBEAT_SECONDS]
     if group.threads:
         options += ["--threads", str(group.threads)]
+    return Provisioned(LocalBackend(folder, options), fleet_groups(plan))
+
+
+def _local_group(plan: SavedPlan) -> FleetGroup:
+    """Each worker of this machine is a machine of its own to the policy, at its share of the price."""
+    group = plan.lots[0]
     usd = None if group.usd_per_hour is None else group.usd_per_hour / group.workers
-    workers = FleetGroup(0, group.workers, f"{plan.run}-w", gpu=group.gpu, usd_per_hour=usd)
-    return Provisioned(LocalBackend(folder, options), (workers,))
+    return FleetGroup(0, group.workers, f"{plan.run}-w", gpu=group.gpu, usd_per_hour=usd)
 
 
 def _rented_group(plan: SavedPlan, number: int) -> FleetGroup:

@@ -77,6 +77,7 @@ def status_of(ledger: Ledger, run: str, observer: StoreObserver | None) -> Statu
         slowest=workers.slowest,
         advice=workers.advice,
         signs=workers.signs,
+        unreadable=tuple(sorted(observer.unreadable)) if observer else (),
     )
 
 

@@ -39,9 +39,7 @@ MARK_DONE = f"""
 """  # noqa: S608 # names of our own
 RECEIPT_FIELDS = [field.name for field in fields(Receipt)]
 TIME_FIELDS = [RECEIPT_FIELDS.index(name) for name in ("started", "finished")]
-STAGES, EARLIER = (RECEIPT_FIELDS.index(name) for name in ("stages", "earlier"))
-# NULL in rows of older layouts, which did not count them.
-LATER_COUNTS = [RECEIPT_FIELDS.index(name) for name in ("tokens_repeated", "cut_short", "retry")]
+STAGES, EARLIER, REPEATED = (RECEIPT_FIELDS.index(n) for n in ("stages", "earlier", "tokens_repeated"))
 POSITION = RECEIPT_FIELDS.index("position")
 # Place and type of the cells that are kept as they are and are never NULL in a row that is done.
 PLAIN_FIELDS = [
@@ -116,6 +114,11 @@ class Shards:
                     )
         return done
 
+    def unknown(self, run: str, shards: Sequence[str]) -> set[str]:
+        """Return those of these ids that are of no shard of the run."""
+        with self._database.reading() as connection:
+            return {shard for (shard,) in connection.execute(UNKNOWN_SHARDS, (json.dumps(shards), run))}
+
     def receipts(self, run: str) -> list[Receipt]:
         """Return the receipts of a run as the workers wrote them, in the order of the manifest."""
         with self._database.reading() as connection:
@@ -171,8 +174,7 @@ def _receipt(row: Sequence[Any]) -> Receipt:
         cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
     except (ValueError, TypeError) as error:
         raise DamagedRow("shard", f"the receipt of {cells[POSITION]}: {error}") from error
-    for place in LATER_COUNTS:
-        cells[place] = cells[place] or 0
+    cells[REPEATED] = cells[REPEATED] or 0  # NULL in rows of layouts 1 and 2, which did not count them
     for place, kind in PLAIN_FIELDS:
         if type(cells[place]) is not kind:
             raise DamagedRow(

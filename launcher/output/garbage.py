@@ -111,12 +111,9 @@ def _receipt(store: Store, run: str, shard: str, slab: str) -> Receipt:
     hint = "nothing was deleted; restore the receipt, or delete it and resume to embed its shard again"
     body = read(store, key)
     try:
-        found = receipt.load(body or b"")
+        return receipt.of_shard(body or b"", run, shard)
     except documents.BadDocument as error:
         raise Problem(f"the receipt {key} cannot be read: {error}", hint=hint) from error
-    if (found.run, found.shard) != (run, shard):
-        raise Problem(f"the receipt {key} is of shard {found.shard} of run {found.run}", hint=hint)
-    return found
 
 
 def find_garbage(store: Store, header: Header, receipts: list[Receipt]) -> Garbage:

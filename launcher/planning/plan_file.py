@@ -79,6 +79,15 @@ def indented(recorded: str) -> str:
     return json.dumps(_parsed(recorded, REBUILD), indent=1) + "\n"
 
 
+def compact(text: str | bytes) -> str:
+    """The plan of this text in one line, as a ledger's run row holds it.
+
+    Raises:
+        BadPlan: it is not JSON.
+    """
+    return json.dumps(_parsed(text, PLAN_AGAIN))
+
+
 def plan_in(path: Path) -> SavedPlan:
     """The plan in this file, unchanged since it was made.
 

@@ -2,13 +2,10 @@
 
 import contextlib
 import gc
-import json
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-
-import msgspec
 
 from launcher.costs.clock_skew import correct_clocks
 from launcher.costs.machine_time import MachineTime
@@ -27,6 +24,7 @@ from launcher.throughput import model_shapes
 from launcher.throughput.predict import ENGINES, computes, flops_per_token
 from pricing.gpu import canonical, gpu
 from pricing.offer import Offer
+from tasks.protocol import documents
 from tasks.stores.base import Store
 
 MAX_FAILURES = 1_000  # rows that a report lists; the quarantine files hold all of them
@@ -44,11 +42,17 @@ class _QuarantinedRow:
 
 
 def report_of(
-    ledger: Ledger, store: Store | None, run: str, now: datetime, offers: Sequence[Offer] = ()
+    ledger: Ledger,
+    store: Store | None,
+    run: str,
+    now: datetime,
+    offers: Sequence[Offer] = (),
+    unreadable: Sequence[str] = (),
 ) -> Report:
     """The report of a run at `now`.
 
     Without a store the report lists no failed rows. `offers` are today's prices, which the counterfactuals need.
+    `unreadable` are the keys of objects of the store that cannot be read.
     """
     row = ledger.runs.find(run)
     with _garbage_collection_paused():
@@ -84,6 +88,7 @@ def report_of(
         budget=ledger.costs.budget(row.id) or (planned_budget(plan) if plan else None),
         offers=offers,
         ceilings=_token_ceilings(plan, {m.gpu for m in machines}) if plan else {},
+        unreadable=unreadable,
     )
 
 
@@ -170,5 +175,6 @@ def _read_rows(store: Store, keys: list[str]) -> Generator[RowFailure, None, Non
         if stream is not None:
             with stream:
                 for line in stream:
-                    row = msgspec.convert(json.loads(line), _QuarantinedRow)
-                    yield RowFailure(row.file, row.position, row.reason, row.id)
+                    with contextlib.suppress(documents.BadDocument):  # then fewer rows are listed than failed
+                        row = documents.decode(line, _QuarantinedRow, "a failed row")
+                        yield RowFailure(row.file, row.position, row.reason, row.id)

@@ -41,6 +41,7 @@ class Report:
     budget: Decimal | None = None
     offers: Sequence[Offer] = ()  # today's prices, for the counterfactuals
     ceilings: Mapping[str, float] = field(default_factory=dict[str, float])  # tokens/s of a GPU at most
+    unreadable: Sequence[str] = ()  # keys of objects that cannot be read
     fruitless: UnproductiveLeases = field(init=False)  # the leases that gave no receipt
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from launcher.costs.billing_rules import billing_rule
+from launcher.format import unreadable_text
 from launcher.planning.plan_reader import missing_figures, planned_figures
 from launcher.reports.report import Report
 
@@ -13,6 +14,7 @@ LISTED_FAULTS = 20  # failed shards that get a sentence each
 def unknown(report: Report) -> list[str]:
     """One sentence for each figure that the report does not know, or does not know exactly."""
     return [
+        *_unreadable(report),
         *missing_figures(planned_figures(report.plan)),
         *_dollars(report),
         *_ends(report),
@@ -22,6 +24,13 @@ def unknown(report: Report) -> list[str]:
         *_rates(report),
         *_rows(report),
     ]
+
+
+def _unreadable(report: Report) -> Iterator[str]:
+    if report.unreadable:
+        yield (
+            f"documents, chunks, tokens, bytes and useful time: at least, for {unreadable_text(report.unreadable)}"
+        )
 
 
 def _dollars(report: Report) -> Iterator[str]:

@@ -44,7 +44,9 @@ class Header:
     join: str | None = None  # what stands between the strings of a list that is a text
     # Which model exactly: see `tasks.models.fingerprint`. None: `hash`, or a run of a version that did not record it.
     model_fingerprint: str | None = None
-    plain_ids: bool = False  # numbers as ids have one form (`tasks.formats.ids`); False: as earlier versions wrote
+    plain_ids: bool = (
+        False  # numbers as ids have one form (`tasks.formats.ids`); False: as earlier versions wrote
+    )
 
 
 class RunNotFound(Problem):
@@ -103,11 +105,14 @@ def read_header(store: Store, run: str) -> Header:
             hint="see which runs it holds under _embedfleet/",
         )
     try:
-        return documents.decode(body, Header, f"the manifest of run {run!r}", SCHEMA)
+        header = documents.decode(body, Header, f"the manifest of run {run!r}", SCHEMA)
     except documents.OtherSchema as error:
         raise RunNotFound(
             f"run {run!r} was made by another version of embedfleet", hint="use that version"
         ) from error
+    if header.run != run:
+        raise documents.BadDocument(f"not the manifest of run {run!r}: it is of run {header.run!r}")
+    return header
 
 
 def check_corpus_reachable(header: Header) -> None:
@@ -129,22 +134,31 @@ def slab_count(header: Header) -> int:
     return -(-header.shards // SLAB)
 
 
-def read_slab(store: Store, run: str, slab: int) -> list[Shard]:
-    """The shards of one slab, by position.
+def read_slab(store: Store, run: str, slab: int, shards: int | None = None) -> list[Shard]:
+    """The shards of one slab, by position. `shards`: how many the whole run has, where it is known.
 
     Raises:
         RunNotFound: the slab is missing.
-        BadDocument: it is damaged.
+        BadDocument: it is damaged, or does not fit the header.
     """
     body = read(store, manifest_slab_key(run, slab))
     if body is None:
         raise RunNotFound(
             f"slab {slab} of run {run!r} is missing", hint="launch the job again under another name"
         )
-    return [load(line) for line in body.splitlines()]
+    try:
+        found = [load(line) for line in body.splitlines()]
+    except documents.BadDocument as error:
+        raise documents.BadDocument(f"slab {slab} of run {run!r} is damaged: {error}") from error
+    first = slab * SLAB
+    whole = shards is None or len(found) == min(SLAB, shards - first)
+    if not whole or [shard.position for shard in found] != list(range(first, first + len(found))):
+        said = "" if shards is None else f", and its header says {shards:,} in all"
+        raise documents.BadDocument(f"slab {slab} of run {run!r} holds {len(found):,} shards{said}")
+    return found
 
 
 def all_shards(store: Store, header: Header) -> Iterator[Shard]:
     """All shards of a run, by position; one slab is in memory at a time."""
     for slab in range(slab_count(header)):
-        yield from read_slab(store, header.run, slab)
+        yield from read_slab(store, header.run, slab, header.shards)

@@ -13,6 +13,7 @@ def runs_of(store: Store) -> Iterator[str]:
     after = ""
     while page := store.list(RUNS_PREFIX, after):
         name = run_of(page[0].key)
-        if name != DOCTOR_FOLDER:
+        in_folder = page[0].key.count("/") > 1  # a file beside the runs is none of ours
+        if in_folder and name != DOCTOR_FOLDER:
             yield name
-        after = run_root(name) + AFTER_RUN
+        after = run_root(name) + AFTER_RUN if in_folder else page[0].key

@@ -4,7 +4,6 @@ A look costs one listing, and one read for each heartbeat that is newer than the
 workers, those with the newest heartbeats are read.
 """
 
-import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,9 +11,9 @@ from datetime import datetime
 
 from launcher.documents.status import HeartbeatSummary, WorkerSummary
 from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
-from tasks.protocol import heartbeat
+from tasks.protocol import documents, heartbeat
 from tasks.protocol.heartbeat import Heartbeat
-from tasks.protocol.keys import heartbeats_prefix
+from tasks.protocol.keys import heartbeats_prefix, worker_of
 from tasks.stores.base import Entry, Store, list_all, read
 
 MAX_HEARTBEATS = 1_000  # two listings' worth
@@ -27,27 +26,32 @@ class HeartbeatReader:
 
     store: Store
     run: str
+    unreadable: dict[str, str] = field(default_factory=dict[str, str])  # why, by key
     _known: dict[str, tuple[datetime, Heartbeat]] = field(
         default_factory=dict[str, tuple[datetime, Heartbeat]]
     )
 
     def read(self) -> list[WorkerHealth]:
-        """The last heartbeat of every worker, by name. One that cannot be read is skipped."""
+        """The last heartbeat of every worker, by name. Those that cannot be read are in `unreadable`."""
         entries = list(list_all(self.store, heartbeats_prefix(self.run)))
         entries = sorted(entries, key=lambda entry: entry.modified)[-MAX_HEARTBEATS:]
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
         if fresh:
             with ThreadPoolExecutor(min(CONCURRENT_READS, len(fresh))) as pool:
                 for entry, body in zip(fresh, pool.map(self._read, fresh), strict=True):
-                    with contextlib.suppress(ValueError, TypeError):
-                        self._known[entry.key] = (entry.modified, heartbeat.load(body))
+                    try:
+                        found = heartbeat.of_worker(body, self.run, worker_of(entry.key))
+                    except documents.BadDocument as error:
+                        self.unreadable[entry.key] = str(error)
+                    else:
+                        self._known[entry.key] = (entry.modified, found)
         now = self.store.now() if entries else None
-        found = [
+        workers = [
             worker_health(self._known[entry.key][1], (now - entry.modified).total_seconds() if now else None)
             for entry in entries
             if entry.key in self._known
         ]
-        return sorted(found, key=lambda worker: worker.worker)
+        return sorted(workers, key=lambda worker: worker.worker)
 
     def _read(self, entry: Entry) -> bytes:
         return read(self.store, entry.key) or b""

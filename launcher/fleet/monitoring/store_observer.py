@@ -4,7 +4,7 @@ The store is the truth and the ledger its cache: reading is idempotent, and any 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,13 +14,13 @@ from launcher.fleet.monitoring.heartbeats import HeartbeatReader
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease
 from launcher.throughput.calibration import FirstMinute, first_minute_of
-from tasks.protocol import heartbeat, keys, lease, manifest, receipt
+from tasks.errors import Problem
+from tasks.protocol import documents, heartbeat, keys, lease, manifest, receipt
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, list_all, read
 
 RECEIPT_BATCH = 200  # receipts written down together
-NO_BLAME: Mapping[str, str] = {}
 CONCURRENT_READS = 16  # a store far away answers after tens of milliseconds
 
 
@@ -37,10 +37,12 @@ class StoreObserver:
     first_minutes: dict[str, FirstMinute] = field(
         default_factory=dict[str, FirstMinute]
     )  # by worker, once over
+    unreadable: dict[str, str] = field(default_factory=dict[str, str])  # why, by key; they stop nothing
+    unreadable_shards: set[str] = field(default_factory=set[str])  # with a receipt that cannot be read
     heartbeats: HeartbeatReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.heartbeats = HeartbeatReader(self.store, self.run)
+        self.heartbeats = HeartbeatReader(self.store, self.run, self.unreadable)
 
     @property
     def run(self) -> str:
@@ -50,6 +52,24 @@ class StoreObserver:
     def finished(self) -> bool:
         return len(self.done) >= self.header.shards
 
+    @property
+    def settled(self) -> bool:
+        """Whether every shard has a receipt, readable or not: no worker has anything left to do."""
+        return len(self.done) + len(self.unreadable_shards) >= self.header.shards
+
+    def check_shards(self) -> None:
+        """Check that the manifest and the ledger have the same number of shards, or the run would never end.
+
+        Raises:
+            Problem: they differ.
+        """
+        known = self.ledger.shards.progress(self.run).shards
+        if known != self.header.shards:
+            raise Problem(
+                f"the manifest of run {self.run} has {self.header.shards:,} shards, and the ledger {known:,}",
+                hint="its header or a slab is damaged: restore it, then: embedfleet ledger rebuild OUTPUT",
+            )
+
     def load_known(self) -> None:
         """Take over the receipts that the ledger holds, so that only newer ones are read from the store."""
         for known in self.ledger.shards.receipts(self.run):
@@ -57,33 +77,58 @@ class StoreObserver:
             self.shards_by_worker[known.worker] += 1
 
     def read_receipts(self) -> None:
-        """Write the receipts since the last look into the ledger."""
+        """Write the receipts since the last look into the ledger. What cannot be read is in `unreadable`."""
         for number in range(manifest.slab_count(self.header)):
             slab = slab_name(number)
             if self.listed_counts.get(number) == min(SLAB, self.header.shards - number * SLAB):
                 continue  # a finished slab costs no more listings
             listed = lease.receipts(self.store, self.run, slab)
             self.listed_counts[number] = len(listed)
-            fresh = sorted(listed - self.done)
+            fresh = sorted(listed - self.done - self.unreadable_shards)
             for start in range(0, len(fresh), RECEIPT_BATCH):
-                with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-                    found = list(pool.map(partial(self._receipt, slab), fresh[start : start + RECEIPT_BATCH]))
-                self.ledger.shards.record_receipts(self.run, found)
-                self.shards_by_worker.update(r.worker for r in found)
-                self.done.update(fresh[start : start + RECEIPT_BATCH])
+                self._read_batch(slab, fresh[start : start + RECEIPT_BATCH])
 
-    def _receipt(self, slab: str, shard: str) -> receipt.Receipt:
-        body = read(self.store, keys.receipt_key(self.run, slab, shard))
-        assert body is not None  # it was listed, and nothing deletes receipts
-        return receipt.load(body)
+    def _read_batch(self, slab: str, shards: Sequence[str]) -> None:
+        foreign = self.ledger.shards.unknown(self.run, shards)
+        for shard in foreign:
+            self.unreadable[keys.receipt_key(self.run, slab, shard)] = "the manifest has no such shard"
+        ours = [shard for shard in shards if shard not in foreign]
+        with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+            read_now = list(pool.map(partial(self._receipt, slab), ours))
+        found = [one for one in read_now if one is not None]
+        self.ledger.shards.record_receipts(self.run, found)
+        self.shards_by_worker.update(one.worker for one in found)
+        self.done.update(one.shard for one in found)
+
+    def _receipt(self, slab: str, shard: str) -> receipt.Receipt | None:
+        key = keys.receipt_key(self.run, slab, shard)
+        body = read(self.store, key)
+        if body is None:  # somebody removed it after it was listed
+            return None
+        try:
+            return receipt.of_shard(body, self.run, shard)
+        except documents.BadDocument as error:
+            self.unreadable[key] = str(error)
+            self.unreadable_shards.add(shard)
+            return None
+
+    def load_heartbeat(self, worker: str) -> Heartbeat | None:
+        """The worker's last heartbeat; None where there is none, or where it cannot be read."""
+        key = keys.heartbeat_key(self.run, worker)
+        body = read(self.store, key)
+        if body is None:
+            return None
+        try:
+            return heartbeat.of_worker(body, self.run, worker)
+        except documents.BadDocument as error:
+            self.unreadable[key] = str(error)
+            return None
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """Read the worker's last heartbeat, and write its times into the ledger."""
-        body = read(self.store, keys.heartbeat_key(self.run, worker))
-        if body is None:
-            return None
-        found = heartbeat.load(body)
-        self.record_heartbeat(worker, found)
+        found = self.load_heartbeat(worker)
+        if found is not None:
+            self.record_heartbeat(worker, found)
         return found
 
     def record_heartbeat(self, machine: str, found: Heartbeat) -> None:
@@ -104,24 +149,24 @@ class StoreObserver:
             if machine.cloud == "local":  # the workers of rented machines are read by `WorkerTracker`
                 self.read_heartbeat(machine.name)
 
-    def release_leases(self, worker: str, now: datetime, died_of: Mapping[str, str] = NO_BLAME) -> int:
+    def release_leases(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
         """Free the leases of a worker that is certainly dead, so that no other waits until they expire.
 
-        `died_of`: keys of the leases whose shards crashed its process, and its place. Returns how many were freed.
+        `died_of`: keys of the leases whose shards crashed its process. Returns how many were freed.
         """
         return self.release_matching_leases(lambda name: name == worker, now, died_of)
 
     def release_matching_leases(
-        self, dead: Callable[[str], bool], now: datetime, died_of: Mapping[str, str] = NO_BLAME
+        self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()
     ) -> int:
         """Free the leases of all workers for which `dead` is true; return how many."""
         freed = 0
         for key, (_, shard, generation), entry in self._open():
-            held = lease.holder(self.store, key)
+            held = self._holder(key)
             if held and dead(held[0]):
                 lost = _lost_lease(shard, generation, held, last_seen=entry.modified, ended=now)
                 self.ledger.shards.record_leases(self.run, [lost])
-                lease.release(self.store, key, died_at=died_of.get(key))
+                lease.release(self.store, key, crashed=key in died_of)
                 freed += 1
         return freed
 
@@ -133,12 +178,22 @@ class StoreObserver:
             prefix = keys.leases_prefix(self.run, slab_name(number))
             for entry in list_all(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
-                if shard in made and text.isdigit() and int(text) != made[shard] and not lease.is_free(entry):
-                    held = lease.holder(self.store, entry.key)
+                if not lease.GENERATION.fullmatch(text) or lease.is_free(entry):
+                    continue
+                if shard in made and int(text) != made[shard]:
+                    held = self._holder(entry.key)
                     if held:
                         at = entry.modified
                         lost.append(_lost_lease(shard, int(text), held, last_seen=at, ended=at))
         self.ledger.shards.record_leases(self.run, lost)
+
+    def _holder(self, key: str) -> tuple[str, datetime] | None:
+        """Worker and time of claim of a lease; None when it is free, or cannot be read and expires by itself."""
+        try:
+            return lease.holder(self.store, key)
+        except documents.BadDocument as error:
+            self.unreadable[key] = str(error)
+            return None
 
     def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
         """The newest leases of shards that are not done: key, (slab, shard, generation), entry."""

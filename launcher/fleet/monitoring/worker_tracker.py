@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from tasks.protocol import heartbeat, keys
+from tasks.protocol import keys
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.worker_names import machine_of
-from tasks.stores.base import list_all, read
+from tasks.stores.base import list_all
 
 
 @dataclass(slots=True)
@@ -47,10 +47,9 @@ class WorkerTracker:
         return [keys.worker_of(entry.key) for entry in entries]
 
     def _read(self, worker: str, machine: str) -> Heartbeat | None:
-        body = read(self.observer.store, keys.heartbeat_key(self.observer.run, worker))
-        if body is None:
+        found = self.observer.load_heartbeat(worker)
+        if found is None:
             return None
-        found = heartbeat.load(body)
         self.observer.record_heartbeat(machine, found)
         if found.ready and found.first_minute:
             self.read_completely.add(worker)

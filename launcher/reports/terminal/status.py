@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from launcher.documents.status import StatusReport
-from launcher.format import compact, count, duration, money, plain, plural, rate, size
+from launcher.format import compact, count, duration, money, plain, plural, rate, size, unreadable_text
 
 SHOWN_PLACES = 12  # --json has all
 ENGINE_STAGES = {
@@ -32,6 +32,7 @@ def status_text(status: StatusReport) -> RenderableType:
     head = f"{status.run}: {status.state.lower()}, {status.shards_done} of {status.shards} shards"
     lines = [
         Text(head, style="bold"),
+        *_unreadable(status),
         Text(
             f"{count(status.documents)} documents, {count(status.chunks)} chunks, {compact(status.tokens)} "
             f"tokens, {size(status.output_bytes)}; {rate(status.tokens_per_second)}"
@@ -45,6 +46,14 @@ def status_text(status: StatusReport) -> RenderableType:
         Text(f"  {w.name}: {plain(w.reason)}", style="dim") for w in status.workers if w.state == "FAILED"
     ]
     return Group(*lines, *_slowest(status))
+
+
+def _unreadable(status: StatusReport) -> list[Text]:
+    """What the counts leave out; nothing where all objects can be read."""
+    if not status.unreadable:
+        return []
+    what = unreadable_text(status.unreadable)
+    return [Text(plain(f"{what}: what follows is at least"), style="yellow")]
 
 
 def _cost(status: StatusReport) -> list[Text]:
