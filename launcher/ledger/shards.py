@@ -39,7 +39,9 @@ MARK_DONE = f"""
 """  # noqa: S608 # names of our own
 RECEIPT_FIELDS = [field.name for field in fields(Receipt)]
 TIME_FIELDS = [RECEIPT_FIELDS.index(name) for name in ("started", "finished")]
-STAGES, EARLIER, REPEATED = (RECEIPT_FIELDS.index(n) for n in ("stages", "earlier", "tokens_repeated"))
+STAGES, EARLIER = (RECEIPT_FIELDS.index(name) for name in ("stages", "earlier"))
+# NULL in rows of older layouts, which did not count them.
+LATER_COUNTS = [RECEIPT_FIELDS.index(name) for name in ("tokens_repeated", "cut_short", "retry")]
 POSITION = RECEIPT_FIELDS.index("position")
 # Place and type of the cells that are kept as they are and are never NULL in a row that is done.
 PLAIN_FIELDS = [
@@ -174,7 +176,8 @@ def _receipt(row: Sequence[Any]) -> Receipt:
         cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
     except (ValueError, TypeError) as error:
         raise DamagedRow("shard", f"the receipt of {cells[POSITION]}: {error}") from error
-    cells[REPEATED] = cells[REPEATED] or 0  # NULL in rows of layouts 1 and 2, which did not count them
+    for place in LATER_COUNTS:
+        cells[place] = cells[place] or 0
     for place, kind in PLAIN_FIELDS:
         if type(cells[place]) is not kind:
             raise DamagedRow(

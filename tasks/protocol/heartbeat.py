@@ -65,12 +65,13 @@ class Heartbeat:
     at: datetime = NOT_YET  # of this heartbeat
     notice: str | None = None  # the cloud's notice that it will take the machine away
     error: str | None = None
+    place: str | None = None  # its machine and GPU: `tasks.protocol.crash_marker`
     model_fingerprint: str | None = None  # of the model that it has loaded
 
 
 def dump(heartbeat: Heartbeat) -> bytes:
     """The heartbeat as the store holds it."""
-    return documents.encode(heartbeat, SCHEMA)
+    return documents.encode(heartbeat, SCHEMA, without_none=("place", "model_fingerprint"))
 
 
 def load(body: bytes) -> Heartbeat:

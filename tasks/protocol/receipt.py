@@ -45,6 +45,7 @@ class PartReceipt:
     tokens_repeated: Count
     failed_rows: Count
     files: tuple[ReceiptFile, ...]
+    cut_short: Count = 0  # as in a receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,9 @@ class Receipt:
     # files of workers that had to stop; their rows come before those of this attempt
     earlier: tuple[ReceiptFile, ...] = ()
     tokens_repeated: Count = 0  # of `tokens`, those that deduplication skipped
+    # Damaged places behind which an unknown number of rows is lost: then `failed_rows` is the least number.
+    cut_short: Count = 0
+    retry: Count = 0  # how often the shard had been put back to be tried again: its newest receipt counts
 
     @property
     def seconds(self) -> float:
@@ -100,7 +104,9 @@ class Receipt:
 def dump(receipt: Receipt) -> bytes:
     """The receipt as the store holds it; seconds by stage to a tenth of a millisecond."""
     stages = {stage: round(seconds, 4) for stage, seconds in receipt.stages.items()}
-    return documents.encode(replace(receipt, stages=stages), SCHEMA, ascii_only=False)
+    return documents.encode(
+        replace(receipt, stages=stages), SCHEMA, ascii_only=False, without_zero=("cut_short", "retry")
+    )
 
 
 def load(body: bytes) -> Receipt:
@@ -126,7 +132,7 @@ def of_shard(body: bytes, run: str, shard: str) -> Receipt:
 
 def dump_part(part: PartReceipt) -> bytes:
     """The part as the store holds it."""
-    return documents.encode(part, PART_SCHEMA, ascii_only=False)
+    return documents.encode(part, PART_SCHEMA, ascii_only=False, without_zero=("cut_short",))
 
 
 def load_part(body: bytes) -> PartReceipt:

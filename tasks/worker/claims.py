@@ -12,12 +12,18 @@ from tasks.clock import utc
 from tasks.errors import Problem
 from tasks.protocol import documents, manifest
 from tasks.protocol.lease import Lease, Survey, claim, survey
+from tasks.protocol.retry import NEVER
 from tasks.protocol.shard import SLAB, Shard, slab_name
 from tasks.stores.base import Store
+from tasks.worker.blame import Blame
 from tasks.worker.lease_renewal import LeaseRenewer
 
 SURVEY_SECONDS = 30.0  # for which a listing of a slab is used; less where leases are shorter
 SURVEY_PAUSE_SECONDS = 1.0  # between two listings of a slab in which nothing was free
+PUT_OFF_SECONDS = (
+    5.0  # until this worker tries a shard again that it could not read; others may try it at once
+)
+JUDGED_SECONDS = 15.0  # for which a shard that was left to other places is not judged again
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +42,7 @@ class ShardClaims:
     )  # shard and generation, whether the claim succeeded or not
     _signed: set[str] = field(default_factory=set[str])  # shards that this worker has committed
     _done: set[int] = field(default_factory=set[int])  # numbers of finished slabs
+    _not_before: dict[str, float] = field(default_factory=dict[str, float])  # shards, by the monotonic clock
     _damaged: dict[int, Problem] = field(default_factory=dict[int, Problem])  # slabs that cannot be read
 
     def next(self) -> tuple[Shard, Lease] | tuple[()] | None:
@@ -63,6 +70,10 @@ class ShardClaims:
         """This worker has committed the shard, so no listing is needed to know it."""
         self._signed.add(shard.id)
 
+    def put_off(self, shard: Shard, seconds: float = PUT_OFF_SECONDS) -> None:
+        """This worker could not read the shard, or is not to judge it: another may, or this one a little later."""
+        self._not_before[shard.id] = monotonic() + seconds
+
     def _in(self, number: int, first: int) -> tuple[Shard, Lease] | None:
         """Claim a shard of this slab, by the cached listing first and by a fresh one if that gives none."""
         try:
@@ -81,11 +92,14 @@ class ShardClaims:
                 return None
             for shard in walk:
                 generation = seen.next_generation(shard.id, timedelta(seconds=self.header.ttl))
-                if generation is None or (shard.id, generation) in self._tried:
+                if generation is None or (shard.id, generation) in self._tried or self._put_off(shard):
+                    continue
+                crashes = Blame(self.store, self.header.run).crashes(shard, seen)
+                if crashes is None:
+                    self.put_off(shard, JUDGED_SECONDS)
                     continue
                 self._tried.add((shard.id, generation))
-                crashes = seen.crashes.get(shard.id, 0)
-                lease = claim(self.store, self.header.run, shard, generation, self.name, utc(), crashes)
+                lease = self._claim(shard, generation, seen, crashes)
                 if lease:
                     self.leases.hold(lease)
                     self.offset = shard.position + 1
@@ -93,6 +107,23 @@ class ShardClaims:
                 if not fresh and monotonic() - self._seen[number][1] > SURVEY_PAUSE_SECONDS:
                     break  # another worker claims here too: list again
         return None
+
+    def _put_off(self, shard: Shard) -> bool:
+        return monotonic() < self._not_before.get(shard.id, 0.0)
+
+    def _claim(self, shard: Shard, generation: int, seen: Survey, crashes: int) -> Lease | None:
+        """Claim this generation of a shard, with what is known of earlier attempts."""
+        return claim(
+            self.store,
+            self.header.run,
+            shard,
+            generation,
+            self.name,
+            utc(),
+            crashes,
+            unreadable=seen.unreadable.get(shard.id, 0),
+            retry=seen.retries.get(shard.id, NEVER).number,
+        )
 
     def _survey(self, number: int, *, fresh: bool) -> Survey | None:
         """The listing of a slab; None where the cached one is too old, or a fresh one would come too soon."""

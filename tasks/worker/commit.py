@@ -31,7 +31,7 @@ class Committer:
         """The part of earlier workers that reaches furthest; the first generation of a lease has none."""
         if lease.generation == 1:
             return None
-        entries = list(list_all(self.store, parts_prefix(self.run, shard.slab, shard.id)))
+        entries = list(list_all(self.store, parts_prefix(self.run, shard.slab, shard.id, lease.retry)))
         for entry in reversed(entries):  # a key begins with how many rows its part covers
             if part := self._usable_part(entry.key, shard):
                 return part
@@ -43,9 +43,7 @@ class Committer:
             part = receipt.load_part(read(self.store, key) or b"")
         except documents.BadDocument:
             return None
-        if (part.run, part.shard) != (self.run, shard.id) or sum(
-            one.rows for one in part.files
-        ) != part.chunks:
+        if (part.run, part.shard) != (self.run, shard.id) or sum(one.rows for one in part.files) != part.chunks:
             return None
         sizes = {entry.key: entry.size for file in part.files for entry in self.store.list(file.key)}
         return part if all(sizes.get(file.key) == file.bytes for file in part.files) else None
@@ -66,8 +64,9 @@ class Committer:
             tokens_repeated=tally.tokens_repeated,
             failed_rows=tally.failed,
             files=task.earlier,
+            cut_short=tally.cut_short,
         )
-        key = part_key(run, shard.slab, shard.id, tally.done, _attempt(task))
+        key = part_key(run, shard.slab, shard.id, tally.done, _attempt(task), task.lease.retry)
         with tally.stages.time("store"):
             self.store.put(key, receipt.dump_part(body))
 
@@ -100,8 +99,10 @@ class Committer:
             fault=task.fault,
             earlier=earlier,
             tokens_repeated=tally.tokens_repeated if good else 0,
+            cut_short=tally.cut_short if good else 0,
+            retry=task.lease.retry,
         )
-        key = receipt_key(self.run, shard.slab, shard.id)
+        key = receipt_key(self.run, shard.slab, shard.id, task.lease.retry)
         with tally.stages.time("store"):
             return create_once(self.store, key, receipt.dump(body))
 

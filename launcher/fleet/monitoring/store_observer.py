@@ -4,7 +4,7 @@ The store is the truth and the ledger its cache: reading is idempotent, and any 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +21,7 @@ from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, list_all, read
 
 RECEIPT_BATCH = 200  # receipts written down together
+NO_BLAME: Mapping[str, str] = {}
 CONCURRENT_READS = 16  # a store far away answers after tens of milliseconds
 
 
@@ -149,15 +150,15 @@ class StoreObserver:
             if machine.cloud == "local":  # the workers of rented machines are read by `WorkerTracker`
                 self.read_heartbeat(machine.name)
 
-    def release_leases(self, worker: str, now: datetime, died_of: Collection[str] = ()) -> int:
+    def release_leases(self, worker: str, now: datetime, died_of: Mapping[str, str] = NO_BLAME) -> int:
         """Free the leases of a worker that is certainly dead, so that no other waits until they expire.
 
-        `died_of`: keys of the leases whose shards crashed its process. Returns how many were freed.
+        `died_of`: keys of the leases whose shards crashed its process, and its place. Returns how many were freed.
         """
         return self.release_matching_leases(lambda name: name == worker, now, died_of)
 
     def release_matching_leases(
-        self, dead: Callable[[str], bool], now: datetime, died_of: Collection[str] = ()
+        self, dead: Callable[[str], bool], now: datetime, died_of: Mapping[str, str] = NO_BLAME
     ) -> int:
         """Free the leases of all workers for which `dead` is true; return how many."""
         freed = 0
@@ -166,7 +167,7 @@ class StoreObserver:
             if held and dead(held[0]):
                 lost = _lost_lease(shard, generation, held, last_seen=entry.modified, ended=now)
                 self.ledger.shards.record_leases(self.run, [lost])
-                lease.release(self.store, key, crashed=key in died_of)
+                lease.release(self.store, key, died_at=died_of.get(key))
                 freed += 1
         return freed
 
