@@ -24,7 +24,7 @@ from launcher.diagnostics.checks import DoctorDocument
 from launcher.documents.bench import BenchDocument
 from launcher.documents.status import StatusReport
 from launcher.fleet.orphan_check import DownReport
-from launcher.output.verify import VerifyReport
+from launcher.output.verify_report import VerifyReport
 from launcher.planning import plan_file
 from launcher.planning.plan_diff_document import DiffDocument
 from launcher.planning.saved_plan import SavedPlan

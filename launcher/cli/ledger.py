@@ -9,6 +9,7 @@ from launcher.errors import Problem
 from launcher.fleet.rebuild_ledger import Rebuilt, rebuild
 from launcher.format import plural, unreadable_text
 from launcher.ledger.ledger import Ledger
+from launcher.output.missing import find_missing
 from tasks.protocol.runs import runs_of
 from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
@@ -34,6 +35,8 @@ def run(arguments: Namespace) -> int:
             say(f"reading run {name}")
             try:
                 found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
+                if missing := find_missing(store, name, ledger.shards.receipts(name)):
+                    say(f"the output of run {name} is incomplete: {missing}; embedfleet resume {name} embeds it again")
             except StoreError:
                 raise
             except Problem as problem:

@@ -16,6 +16,7 @@ from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from launcher.output.missing import find_missing
 from launcher.planning.price_book import book_of
 from launcher.reports.assemble import report_of, store_locations
 from launcher.reports.focus_csv import to_csv
@@ -74,6 +75,8 @@ def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True)
         if observer:
             observer.read_receipts()
             observer.record_lost_leases()
+        if missing := find_missing(store, run.id, ledger.shards.receipts(run.id)):
+            say(f"the output is gone or incomplete: {missing}; embedfleet resume {run.id} embeds it again")
     except Problem as problem:
         say(f"from the ledger alone, for the store cannot be asked: {problem}")
         store = None

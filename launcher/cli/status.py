@@ -12,7 +12,7 @@ from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended, status_of
 from launcher.ledger.records import RunState
-from launcher.output.missing import check_output_there
+from launcher.output.missing import find_missing, output_gone
 from launcher.reports.terminal.status import status_text
 from tasks.stores.open import open_store
 
@@ -24,8 +24,10 @@ def status(arguments: Namespace) -> int:
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
         store = open_store(run.output)
-        if run.state == RunState.DONE:
-            check_output_there(store, run.id, ledger.shards.receipts(run.id))
+        if missing := find_missing(store, run.id, ledger.shards.receipts(run.id)):
+            if run.state == RunState.DONE or missing.manifest:
+                raise output_gone(missing)
+            say(f"the output is incomplete: {missing}; embedfleet resume {run.id} embeds it again")
         observer = observe_run(ledger, store, run.id)
         spot_prices = SpotPriceRecorder(ledger, run.id, say)
 

@@ -5,11 +5,39 @@ from argparse import Namespace
 from launcher.cli.console import show, steps
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import FailedRows, Problem
-from launcher.ledger.records import RunState
+from launcher.fleet.create_run import header_of
+from launcher.jobs import job as jobs
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run, RunState
+from launcher.output.missing import check_output_there
+from launcher.output.plan_check import PlannedRun, planned_run
 from launcher.output.verify import verify
+from launcher.output.verify_report import VerifyReport
+from launcher.planning import plan_file
 from launcher.reports.terminal.verify import verify_text
 from tasks.protocol import manifest
+from tasks.protocol.keys import dataset_key
 from tasks.stores.open import open_store
+
+
+def _next_step(run: Run, report: VerifyReport) -> str:
+    """What helps against the faults of a report."""
+    if all(fault.startswith(dataset_key(run.id)) for fault in report.faults):
+        return f"embedfleet finish {run.id} writes the list of files again, from the receipts"
+    missing = any(fault.endswith((" is missing", "has no receipt")) for fault in report.faults)
+    if missing or run.state != RunState.DONE:
+        return f"embedfleet resume {run.id} embeds again what is missing; else embed into a new output path"
+    return "embed into a new output path"
+
+
+def _planned(ledger: Ledger, run: Run) -> PlannedRun | None:
+    """The run as this ledger knows it; None where it holds no shards yet."""
+    ids = [shard.id for shard in ledger.shards.of_run(run.id)]
+    if not ids:
+        return None
+    plan = plan_file.read_recorded(run.plan)
+    header = header_of(plan, jobs.load(plan.work.job), len(ids))
+    return planned_run(header, ids, finished=run.state == RunState.DONE)
 
 
 def run(arguments: Namespace) -> int:
@@ -21,17 +49,27 @@ def run(arguments: Namespace) -> int:
     """
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
-    store = open_store(run.output)
-    header = manifest.read_header(store, run.id)
+        planned = _planned(ledger, run)
+        store = open_store(run.output)
+        try:
+            header = manifest.read_header(store, run.id)
+        except manifest.RunNotFound:
+            check_output_there(store, run.id, ledger.shards.receipts(run.id))
+            raise
     with steps("checking shards") as step:
-        report = verify(store, header, arguments.seed, embed_again=not arguments.no_embed, progress=step)
+        report = verify(
+            store,
+            header,
+            arguments.seed,
+            embed_again=not arguments.no_embed,
+            progress=step,
+            planned=planned,
+        )
     show(report, verify_text, as_json=arguments.json)
     if report.fault_count:
         raise Problem(
             f"{report.fault_count} faults in run {run.id}; the first: {report.faults[0]}",
-            hint="embed into a new output path"
-            if run.state == RunState.DONE
-            else f"embedfleet resume {run.id} if shards are missing; else embed into a new output path",
+            hint=_next_step(run, report),
         )
     if report.failed_shards:
         raise FailedRows(

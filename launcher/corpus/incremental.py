@@ -9,20 +9,25 @@ one is embedded again, so that each document of the corpus has its vectors once.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import json
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pyarrow as pa
+
 from launcher.corpus.listing import Listing
+from launcher.output.id_hashes import contains, id_hash, sort_in_place
+from tasks.errors import Problem
 from tasks.formats.parquet_reader import read_small_table
 from tasks.models.fingerprint import short
 from tasks.protocol import manifest
-from tasks.protocol.keys import base_dataset_key, dataset_key
+from tasks.protocol.keys import VECTORS_PREFIX, base_dataset_key, dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.runs import runs_of
 from tasks.protocol.shard import SLAB, Kind, Shard
-from tasks.stores.base import Store, create_once, read
+from tasks.stores.base import Store, StoreError, create_once, list_all, read
 
 # Settings that change the vectors of the same texts, and their names in a job file.
 VECTOR_SETTINGS = {
@@ -61,13 +66,23 @@ def select_new_files(
     `settings` has the keys of VECTOR_SETTINGS, and model_fingerprint. `say` is called with a line for each
     finished run whose settings or model differ, or may differ.
     """
-    now = {file.path: (file.version, file.kind) for file in listing.files if file.bytes}
+    now: dict[str, tuple[str, Kind]] = {
+        file.path: (file.version, file.kind) for file in listing.files if file.bytes
+    }
     covered: set[str] = set()
     kept: list[KeptShard] = []
     same = False
+    there: array[int] | None = None
     for run in _finished(store, but):
-        header = manifest.read_header(store, run)
-        if header.corpus != listing.root:
+        try:
+            header = manifest.read_header(store, run)
+            dataset = _read_dataset(store, run) if header.corpus == listing.root else None
+        except (Problem, pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, StoreError):
+                raise
+            say(f"run {run} is damaged, so its vectors are not used: {error}")
+            continue
+        if dataset is None:
             continue
         other = [name for name in VECTOR_SETTINGS if getattr(header, name) != settings[name]]
         if other:
@@ -78,8 +93,12 @@ def select_new_files(
             continue
         if not _same_model(header, settings["model_fingerprint"], say):
             continue
-        shards = _shards(store, run)
-        found = unchanged_shards(shards, now, covered)
+        there = _vectors_there(store) if there is None else there
+        shards, lost = dataset.shards, dataset.without_files(there)
+        if lost:
+            gone = next(iter(lost.values()))
+            say(f"{len(lost):,} shards of run {run} are embedded again, because their files are gone: {gone}")
+        found = unchanged_shards(shards, now, covered, lost)
         whole = bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run}
         same = same or (whole and header.model_fingerprint == settings["model_fingerprint"])
         covered.update(piece.path for _, shard in found for piece in shard.slices)
@@ -107,25 +126,32 @@ def _same_model(header: Header, fingerprint: str | None, say: Callable[[str], No
 
 
 def unchanged_shards(
-    shards: Sequence[tuple[str, Shard]], now: Mapping[str, tuple[str, Kind]], covered: Iterable[str]
+    shards: Sequence[tuple[str, Shard]],
+    now: Mapping[str, tuple[str, Kind]],
+    covered: Iterable[str],
+    lost: Collection[KeptShard] = (),
 ) -> list[tuple[str, Shard]]:
     """Return the shards whose vectors are still valid: all of their files are unchanged, and no other run covers them.
 
-    `now` has the version and the format of each file: another format would give other documents.
+    `now` has the version and the format of each file: another format would give other documents. The vectors of the
+    `lost` shards are gone.
     Where a shard is dropped, all other shards of its files are dropped, too: those files are embedded again as a whole.
     """
     gone = {
         piece.path
-        for _, shard in shards
+        for owner, shard in shards
         for piece in shard.slices
-        if now.get(piece.path) != (piece.version, piece.kind)
+        if now.get(piece.path) != (piece.version, piece.kind) or (owner, shard.id) in lost
     }.union(covered)
     left = list(shards)
     while True:
         good = [one for one in left if not any(piece.path in gone for piece in one[1].slices)]
         if len(good) == len(left):
             return good
-        gone.update(piece.path for one in left for piece in one[1].slices if one not in good)
+        kept = {(owner, shard.id) for owner, shard in good}
+        gone.update(
+            piece.path for owner, shard in left for piece in shard.slices if (owner, shard.id) not in kept
+        )
         left = good
 
 
@@ -148,19 +174,45 @@ def _finished(store: Store, but: str | None) -> list[str]:
     return [run for _, run in sorted(found, reverse=True)]
 
 
-def _shards(store: Store, run: str) -> list[tuple[str, Shard]]:
-    """Return the shards of a run's dataset, those of earlier runs included, each with the run that embedded it."""
+@dataclass(frozen=True, slots=True)
+class _Dataset:
+    """The shards of a run's dataset, those of earlier runs included, each with the run that embedded it."""
+
+    shards: list[tuple[str, Shard]]
+    files: Mapping[KeptShard, list[str]]  # of vectors
+
+    def without_files(self, there: "array[int]") -> dict[KeptShard, str]:
+        """The shards of which a file of vectors is gone, with that file. `there`: sorted hashes of those in the store."""
+        return {
+            shard: gone[0]
+            for shard, files in self.files.items()
+            if (gone := [file for file in files if not contains(there, id_hash(file, 0))])
+        }
+
+
+def _read_dataset(store: Store, run: str) -> _Dataset:
+    """Read the dataset manifest of a run, and the manifests of the runs that embedded its shards."""
     body = read(store, dataset_key(run))
     assert body is not None  # it was listed
-    table = read_small_table(body, ["run", "shard", "position"])
+    table = read_small_table(body, ["run", "shard", "position", "file"])
     wanted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    rows = zip(*(table.column(name).to_pylist() for name in ("run", "shard", "position")), strict=True)
-    for owner, shard, position in rows:
+    files: dict[KeptShard, list[str]] = defaultdict(list)
+    columns = (table.column(name).to_pylist() for name in ("run", "shard", "position", "file"))
+    for owner, shard, position, file in zip(*columns, strict=True):
         wanted[owner][position // SLAB].add(shard)
-    return [
+        files[owner, shard].append(file)
+    shards = [
         (owner, shard)
         for owner, slabs in wanted.items()
         for slab, ids in sorted(slabs.items())
         for shard in manifest.read_slab(store, owner, slab)
         if shard.id in ids
     ]
+    return _Dataset(shards, files)
+
+
+def _vectors_there(store: Store) -> "array[int]":
+    """Sorted hashes of the names of all files of vectors: 8 bytes a file."""
+    found = array("Q", (id_hash(entry.key, 0) for entry in list_all(store, VECTORS_PREFIX)))
+    sort_in_place(found)
+    return found

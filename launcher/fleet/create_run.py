@@ -2,11 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from launcher.corpus import sharding
-from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.chunking import chunk_spec_of, prompt_of
 from launcher.corpus.incremental import NewFiles, write_base_dataset
 from launcher.corpus.inspect import columns_of, find_new_files, list_corpus, output_path
 from launcher.corpus.sampling import sample_corpus
@@ -17,8 +17,8 @@ from launcher.ledger.records import Run
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
-from tasks.engines.tokenizer import load_tokenizer
 from tasks.models.fingerprint import ModelChanged, check_model
+from tasks.models.tokenizer import load_tokenizer
 from tasks.protocol import manifest
 from tasks.protocol.keys import plan_key, probe_key
 from tasks.protocol.lease import LEASE_SECONDS
@@ -82,7 +82,8 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
     except manifest.RunNotFound:
         say("cutting the corpus into shards")
         shards = _shards(plan, job, found, say)
-        header = _header(plan, job, len(shards))
+        header = header_of(plan, job, len(shards))
+        _check_same_shards(ledger, run, shards)
         if found.kept:
             write_base_dataset(store, run, found.kept)
         manifest.write(store, header, shards)
@@ -90,6 +91,20 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
     workers = sum(group.machines * group.workers for group in plan.lots)
     ledger.runs.record_event(run, "launched", f"{header.shards} shards, {workers} workers", utc())
     return ledger.runs.find(run)
+
+
+def _check_same_shards(ledger: Ledger, run: str, shards: Sequence[Shard]) -> None:
+    """Check that a manifest that is written again has the shards that the ledger knows.
+
+    Raises:
+        Problem: it has others: another version cut the corpus.
+    """
+    known = {shard.id for shard in ledger.shards.of_run(run)}
+    if known and known != {shard.id for shard in shards}:
+        raise Problem(
+            f"the manifest of run {run} is gone, and the corpus would be cut into other shards now",
+            hint="change `name:` in the job file, plan and launch: that embeds the whole corpus as a new run",
+        )
 
 
 def _shards(plan: SavedPlan, job: Job, found: NewFiles, say: Callable[[str], None]) -> list[Shard]:
@@ -102,7 +117,8 @@ def _shards(plan: SavedPlan, job: Job, found: NewFiles, say: Callable[[str], Non
     return list(sharding.cut_shards(found.listing, sampled, tokens))
 
 
-def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
+def header_of(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
+    """The header of the manifest that a run of this plan has."""
     work = plan.work
     assert isinstance(job.corpus, CorpusSource)
     assert job.output
@@ -115,7 +131,7 @@ def _header(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
         model=work.model,
         model_fingerprint=work.model_fingerprint,
         engine=work.engine,
-        prompt=job.prompt,
+        prompt=prompt_of(job, work.model),
         tokens=job.chunk.tokens or job.chunk.truncate,
         overlap=job.chunk.overlap if job.chunk.tokens else None,
         dtype=job.output.dtype,

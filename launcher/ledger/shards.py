@@ -1,6 +1,7 @@
 """The shards of a run, their receipts and sums, and the leases that were observed on them."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import islice
@@ -19,6 +20,7 @@ from launcher.ledger.tables import (
     fields_of,
     printable,
     stored,
+    utc_text,
     utc_time,
 )
 from tasks.protocol.bounds import Seconds
@@ -65,6 +67,16 @@ OBSERVE_LEASE = """
         last_seen = max(last_seen, excluded.last_seen), ended = excluded.ended, outcome = excluded.outcome
     WHERE outcome <> 'DONE' AND (excluded.outcome = 'DONE' OR excluded.last_seen >= last_seen)
 """
+
+REOPEN = "UPDATE shard SET state = 'WAITING' WHERE run = ? AND id = ? AND state = 'DONE'"
+# Work whose result no longer counts was paid for: it is kept as a lost lease, under a generation that no lease has.
+LOST_WORK = """
+    INSERT INTO lease (run, shard, generation, worker, claimed, last_seen, ended, outcome)
+    SELECT ?1, ?2, min(0, coalesce(min(generation), 0)) - 1, ?3, ?4, ?5, ?5, 'LOST'
+    FROM lease WHERE run = ?1 AND shard = ?2
+"""
+SET_APART = 10**9  # above every generation of a lease: a step between two numberings
+RENUMBER = "UPDATE lease SET generation = generation + ? WHERE run = ? AND shard = ?"
 
 
 class Shards:
@@ -115,6 +127,34 @@ class Shards:
                         hint="check that this output path belongs to this run",
                     )
         return done
+
+    def reopen(self, run: str, receipts: Sequence[Receipt], *, leases_gone: bool = False) -> int:
+        """Let shards wait again whose receipts no longer count, and return how many were done until now.
+
+        What their workers did stays in the ledger as lost work, so that the money spent on it is still accounted for.
+        `leases_gone`: the store holds no leases of these shards any more, so that their numbers begin again.
+        """
+        reopened = 0
+        with self._database.writing() as connection:
+            for receipt in receipts:
+                if not connection.execute(REOPEN, (run, receipt.shard)).rowcount:
+                    continue
+                reopened += 1
+                if leases_gone:
+                    self._number_apart(connection, run, receipt.shard)
+                for work in (*receipt.earlier, receipt):
+                    times = (utc_text(work.started), utc_text(work.finished))
+                    connection.execute(LOST_WORK, (run, receipt.shard, work.worker, *times))
+        return reopened
+
+    @staticmethod
+    def _number_apart(connection: sqlite3.Connection, run: str, shard: str) -> None:
+        """Give the leases of a shard negative generations, so that later ones with the same numbers are told apart."""
+        query = "SELECT max(generation) FROM lease WHERE run = ? AND shard = ?"
+        (most,) = connection.execute(query, (run, shard)).fetchone()
+        if most is not None and most > 0:
+            connection.execute(RENUMBER, (SET_APART, run, shard))
+            connection.execute(RENUMBER, (-SET_APART - most - 1, run, shard))
 
     def unknown(self, run: str, shards: Sequence[str]) -> set[str]:
         """Return those of these ids that are of no shard of the run."""

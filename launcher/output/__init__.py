@@ -3,8 +3,15 @@
 Imports: tasks.
 
 dataset: writes the manifest that lists every file of vectors.
-verify: checks every receipt, file, id and length, and embeds a sample again.
+taken_over: the shards of earlier runs whose vectors belong to the dataset of a run.
+verify: checks every receipt, file, id and length, what readers read, and embeds a sample again.
+verify_report: what verify found.
+plan_check: compares the manifest of a run with what the ledger knows of it.
+shard_files: the receipt of a shard and the files that it names.
 shard_rows: the rows of one shard's output and input while they are verified.
+dataset_check: compares the dataset manifest with the receipts.
+input_balance: accounts for every row of the input.
+input_counts: counts the rows of an input file by another way than its reader.
 id_hashes: compares sequences of ids at 8 bytes an id.
 reembed: embeds sampled rows again and returns their cosines.
 missing: notices that files of a finished run are gone.

@@ -6,17 +6,18 @@ they are not in the manifest.
 
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from launcher.output.taken_over import read_base
+from tasks.errors import Problem
 from tasks.formats.parquet_reader import read_small_table
-from tasks.protocol.keys import base_dataset_key, dataset_key
+from tasks.protocol.keys import dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store, read
@@ -56,15 +57,27 @@ def dataset_rows(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
 
 def _rows_of_earlier_runs(store: Store, run: str) -> list[dict[str, Any]]:
     """Read the rows of the shards of earlier runs that belong to this run's dataset, from the datasets of those runs."""
-    body = read(store, base_dataset_key(run))
     found: list[dict[str, Any]] = []
-    for owner, shards in (json.loads(body) if body else {}).items():
+    for owner, shards in read_base(store, run).items():
         wanted = set(shards)
         theirs = read(store, dataset_key(owner))
-        assert theirs is not None  # only a run that has a dataset is listed there
+        if theirs is None:  # only a run that has a dataset is taken over
+            raise Problem(
+                f"run {run} takes over {len(wanted):,} shards of run {owner}, and {dataset_key(owner)} is gone",
+                hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
+            )
         rows = read_small_table(theirs).to_pylist()
         found += [row for row in rows if row["run"] == owner and row["shard"] in wanted]
     return found
+
+
+def description(header: Header) -> Mapping[str, str]:
+    """What the dataset says of all of its files, as metadata of its schema."""
+    return {
+        "embedfleet.run": header.run,
+        "embedfleet.model": header.model,
+        "embedfleet.dtype": header.dtype,
+    } | ({"embedfleet.model_fingerprint": header.model_fingerprint} if header.model_fingerprint else {})
 
 
 def write_dataset(store: Store, header: Header, receipts: Iterable[Receipt]) -> int:
@@ -72,8 +85,7 @@ def write_dataset(store: Store, header: Header, receipts: Iterable[Receipt]) -> 
 
     A run that embedded only what was new lists the files of the runs before it as well.
     """
-    about = {"run": header.run, "model": header.model, "dtype": header.dtype}
-    schema = SCHEMA.with_metadata({f"embedfleet.{key}": value for key, value in about.items()})
+    schema = SCHEMA.with_metadata(dict(description(header)))
     rows = sorted(dataset_rows(receipts), key=lambda row: (row["position"], row["part"]))
     rows = [*_rows_of_earlier_runs(store, header.run), *rows]
     with tempfile.TemporaryDirectory(prefix="embedfleet-") as folder:

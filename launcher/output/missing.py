@@ -1,28 +1,110 @@
-"""Notice that the output of a finished run is gone: deleted, emptied, or restored without a part."""
+"""Notice that a part of a run's output is gone: deleted, emptied, or restored without it.
 
+Compares what the ledger knows to be done with what the store holds: the manifest, a receipt for each shard that is done,
+and each file that a receipt names. Two listings, and 8 bytes a file in memory; nothing is read.
+"""
+
+from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from launcher.output.id_hashes import contains, id_hash, sort_in_place
 from tasks.errors import Problem
-from tasks.protocol.keys import VECTORS_PREFIX, manifest_header_key
+from tasks.protocol.keys import VECTORS_PREFIX, manifest_header_key, quarantine_prefix, receipts_prefix
 from tasks.protocol.receipt import Receipt
+from tasks.protocol.retry import ReceiptListing, read_names
+from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Store, list_all
 
 
+@dataclass(frozen=True, slots=True)
+class MissingOutput:
+    """What is gone of a run. `done` and `named` are what there was: shards that are done, and files."""
+
+    run: str
+    done: int
+    named: int
+    manifest: bool = False
+    receipts: tuple[Receipt, ...] = ()  # as the ledger has them; the store does not
+    files: tuple[str, ...] = ()  # that receipts name, which are there or not
+    shards: tuple[Receipt, ...] = ()  # whose receipt is there, and a file of theirs is not
+
+    def __bool__(self) -> bool:
+        return self.manifest or bool(self.receipts) or bool(self.files)
+
+    @property
+    def lost(self) -> tuple[Receipt, ...]:
+        """The receipts of all shards that are to be embedded again."""
+        return (*self.receipts, *self.shards)
+
+    def __str__(self) -> str:
+        """In words, such as "2 of 30 files are missing, the first is data/a.parquet"."""
+        said: list[str] = []
+        if self.manifest:
+            said.append(f"its manifest ({manifest_header_key(self.run)}) is missing")
+        if self.receipts:
+            said.append(f"{len(self.receipts):,} of {self.done:,} receipts are missing")
+        if self.files:
+            said.append(
+                f"{len(self.files):,} of {self.named:,} files are missing, the first is {self.files[0]}"
+            )
+        return "; ".join(said)
+
+
+def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> MissingOutput:
+    """Compare the receipts that the ledger holds with what is in the store."""
+    known = list(receipts)
+    vectors, quarantines = _names(store, VECTORS_PREFIX), _names(store, quarantine_prefix(run))
+    listings: dict[int, ReceiptListing] = {}
+    unsigned: list[Receipt] = []
+    incomplete: list[Receipt] = []
+    lost: list[str] = []
+    for one in known:
+        gone = [key for key, _ in one.files if not contains(vectors, id_hash(key, 0))]
+        gone += [key for key in one.quarantines if not contains(quarantines, id_hash(key, 0))]
+        lost += gone
+        number = one.position // SLAB
+        if number not in listings:
+            listings = {number: _listing(store, run, number)}  # receipts come by position
+        if one.shard not in listings[number].done:
+            unsigned.append(one)
+        elif gone:
+            incomplete.append(one)
+    return MissingOutput(
+        run=run,
+        done=len(known),
+        named=sum(len(one.files) + len(one.quarantines) for one in known),
+        manifest=not store.list(manifest_header_key(run)),
+        receipts=tuple(unsigned),
+        files=tuple(lost),
+        shards=tuple(incomplete),
+    )
+
+
 def check_output_there(store: Store, run: str, receipts: Iterable[Receipt]) -> None:
-    """Check that the header of a finished run and every file of vectors that its receipts name are in the store.
+    """Check that all of a finished run is in the store.
 
     Raises:
-        Problem: the header or a file is missing.
+        Problem: a part of it is missing.
     """
-    if not store.list(manifest_header_key(run)):
-        raise Problem(
-            f"run {run} was finished, and its output is gone: {manifest_header_key(run)} is missing",
-            hint="restore it; or embed the job again: plan and launch with --runs and a new folder for the ledger",
-        )
-    there = {entry.key for entry in list_all(store, VECTORS_PREFIX)}
-    lost = sorted({key for one in receipts for key, _ in one.files} - there)
-    if lost:
-        raise Problem(
-            f"run {run} was finished, and {len(lost):,} of its files are missing; the first is {lost[0]}",
-            hint="restore them; or embed the job again: plan and launch with another output.path",
-        )
+    if missing := find_missing(store, run, receipts):
+        raise output_gone(missing)
+
+
+def output_gone(missing: MissingOutput) -> Problem:
+    """The error of a command that needs an output that is not there."""
+    return Problem(
+        f"run {missing.run} was finished, and its output is gone or incomplete: {missing}",
+        hint=f"restore it; or embed what is missing again: embedfleet resume {missing.run}",
+    )
+
+
+def _names(store: Store, prefix: str) -> "array[int]":
+    found = array("Q", (id_hash(entry.key, 0) for entry in list_all(store, prefix)))
+    sort_in_place(found)
+    return found
+
+
+def _listing(store: Store, run: str, slab: int) -> ReceiptListing:
+    prefix = receipts_prefix(run, slab_name(slab))
+    return read_names(entry.key[len(prefix) :] for entry in list_all(store, prefix))

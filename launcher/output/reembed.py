@@ -30,10 +30,16 @@ class SampledRow:
     vector: NDArray[np.float32]
 
 
-def cosines_of_reembedded(
-    header: Header, corpus: Store, sampled: Sequence[SampledRow]
-) -> list[tuple[SampledRow, float | None]]:
-    """Embed each row again and return it with the cosine of both vectors; None where its text has no such chunk.
+@dataclass(frozen=True, slots=True)
+class Reembedded:
+    """Each row with the cosine of both vectors; None where its text has no such chunk."""
+
+    way: str  # what embedded the rows again, as it is shown
+    cosines: list[tuple[SampledRow, float | None]]
+
+
+def cosines_of_reembedded(header: Header, corpus: Store, sampled: Sequence[SampledRow]) -> Reembedded:
+    """Embed each row again.
 
     A row whose id no document of its shard has, or more than one, is left out: its text is not known.
     """
@@ -46,14 +52,16 @@ def cosines_of_reembedded(
         if chunk_ids is not None:
             ids.append(chunk_ids)
             stored.append(row.vector)
+    way = f"our own engine {encoder.name} again"
     if not ids:
-        return [(row, None) for row, _ in pairs]
+        return Reembedded(way, [(row, None) for row, _ in pairs])
     again, before = truncate_dimensions(encoder.encode(ids), header.dimensions), np.stack(stored)
     if header.dtype == "binary":  # only signs were kept
         again = np.where(again > 0, 1, -1).astype(np.float32)
     lengths = np.linalg.norm(again, axis=1) * np.linalg.norm(before, axis=1)
     cosines = iter((again * before).sum(1) / lengths)
-    return [(row, None if chunk_ids is None else float(next(cosines))) for row, chunk_ids in pairs]
+    found = [(row, None if chunk_ids is None else float(next(cosines))) for row, chunk_ids in pairs]
+    return Reembedded(way, found)
 
 
 def _token_ids(

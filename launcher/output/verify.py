@@ -1,7 +1,11 @@
-"""Verify a run: every receipt, file, id and vector length, and a sample of rows embedded again.
+"""Verify a run: every receipt, file, id and vector length, what readers read, and a sample of rows embedded again.
 
 Reads the output of a shard beside its input, a batch in memory at a time, and trusts nothing but the names of files in
-receipts. What grows with the run is 8 bytes a row, to find duplicate ids: 100 million rows take about 0.9 GB.
+receipts. Shards that were taken over from earlier runs are checked like the run's own. What grows with the run is 8
+bytes a row, to find duplicate ids, and 16 bytes a file: 100 million rows take about 0.9 GB.
+
+Beside it: `plan_check` compares the manifest with the ledger, `dataset_check` the dataset manifest with the receipts,
+`input_balance` the rows that were read with another count of them.
 """
 
 # the stubs of pyarrow are generic in what a file decides
@@ -10,23 +14,28 @@ import random
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from hashlib import file_digest
 from itertools import chain
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from launcher.output.dataset_check import DatasetCheck
 from launcher.output.id_hashes import count_duplicates, difference
+from launcher.output.input_balance import InputBalance
+from launcher.output.plan_check import PlannedRun, header_faults, shard_fault
 from launcher.output.reembed import SampledRow, cosines_of_reembedded
+from launcher.output.shard_files import ReceiptReader, open_vectors
 from launcher.output.shard_rows import InputRows, OutputRows, read_quarantine
-from tasks.protocol import keys, manifest, receipt
+from launcher.output.taken_over import TakenOver, taken_over
+from launcher.output.verify_report import VerifyReport
+from tasks.errors import Problem
+from tasks.models.fingerprint import ModelChanged
+from tasks.protocol import documents, keys, manifest
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard
-from tasks.stores.base import ObjectChanged, Store, read
+from tasks.stores.base import ObjectChanged, Store, list_all
 from tasks.stores.open import open_store
 from tasks.worker.windows import rows_of
 
@@ -36,38 +45,32 @@ LEAST_COSINE: dict[Dtype, float] = {"float32": 0.999, "float16": 0.999, "int8": 
 # Greatest difference of a length from 1: half precision rounds at 2**-11, whole numbers at 1/254 of the largest number.
 LENGTH_TOLERANCE: dict[Dtype, float] = {"float32": 1e-4, "float16": 4e-3, "int8": 2e-2, "binary": 1e-4}
 SHOWN_FAULTS = 20  # the others are counted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyReport:
-    """What was checked and what is wrong, as `verify --json` prints it. Without faults the run is complete and right."""
-
-    schema: str = "embedfleet/verify/1"
-    run: str
-    shards: int
-    shards_done: int
-    documents: int
-    rows: int
-    failed_rows: int
-    failed_shards: tuple[str, ...]  # of which nothing was embedded, with the reason
-    resampled: int  # rows embedded again
-    worst_cosine: float | None  # of those; None where no row was embedded again
-    fault_count: int
-    faults: tuple[str, ...]  # the first 20
+# Of a header: what must be equal where shards of an earlier run are taken over.
+SAME_AS_EARLIER = (
+    "corpus", "text", "id", "model", "model_fingerprint", "prompt", "tokens", "overlap", "dtype", "dimensions", "keep",
+    "remote_code", "csv", "join",
+)  # fmt: skip
 
 
 def verify(
-    store: Store, header: Header, seed: int, *, embed_again: bool, progress: Callable[[int, int], None]
+    store: Store,
+    header: Header,
+    seed: int,
+    *,
+    embed_again: bool,
+    progress: Callable[[int, int], None],
+    planned: PlannedRun | None = None,
 ) -> VerifyReport:
     """Check a whole run; `progress` is called with (shards checked, shards) after each shard.
 
-    `seed` chooses the sample; `embed_again` is whether it is embedded again.
+    `seed` chooses the sample; `embed_again` is whether it is embedded again. `planned` is what the ledger knows.
     """
     verification = _Verification(store, header, seed)
-    for number, shard in enumerate(manifest.all_shards(store, header), 1):
-        verification.check_shard(shard)
-        progress(number, header.shards)
-    verification.check_unique_ids()
+    total = header.shards + verification.count_taken_over()
+    for checked, (embedded_by, shard) in enumerate(verification.shards(planned), 1):
+        verification.check_shard(embedded_by, shard)
+        progress(checked, max(total, checked))
+    verification.check_whole_run(finished=planned is not None and planned.finished)
     if embed_again:
         verification.check_sample()
     return verification.report()
@@ -82,12 +85,23 @@ class _Verification:
         self.random = random.Random(seed)  # noqa: S311 - a sample, not a secret
         self.seen = array("Q")
         self.sampled: list[SampledRow] = []
+        self.balance = InputBalance(self.corpus)
+        self.dataset = DatasetCheck(store, header)
+        self.receipts = ReceiptReader(store)
+        self.earlier: list[TakenOver] = []
         self.shards_done = self.documents = self.rows = self.failed_rows = self.fault_count = 0
+        self.whose = ""  # begins the faults of an earlier run
+        self.complete = True  # every shard has a receipt
         self.failed_shards: list[str] = []
         self.faults: list[str] = []
+        self.notes: list[str] = []
         self.cosines: list[float] = []
+        self.compared_with: str | None = None
 
     def report(self) -> VerifyReport:
+        notes = self.notes[:SHOWN_FAULTS]
+        if len(self.notes) > SHOWN_FAULTS:
+            notes.append(f"and {len(self.notes) - SHOWN_FAULTS:,} more notes")
         return VerifyReport(
             run=self.header.run,
             shards=self.header.shards,
@@ -100,41 +114,104 @@ class _Verification:
             worst_cosine=float(np.min(self.cosines)) if self.cosines else None,  # NaN when one of them is
             fault_count=self.fault_count,
             faults=tuple(self.faults),
+            shards_taken_over=sum(len(one.shards) for one in self.earlier),
+            input_rows=None if self.balance.uncounted else self.balance.rows,
+            compared_with=self.compared_with,
+            model_fingerprint=self.header.model_fingerprint,
+            notes=tuple(notes),
         )
 
     def add_fault(self, text: str) -> None:
         self.fault_count += 1
         if len(self.faults) < SHOWN_FAULTS:
-            self.faults.append(text)
+            self.faults.append(self.whose + text)
 
-    def check_shard(self, shard: Shard) -> None:
-        """Check the receipt of a shard, the files that it names, and their rows beside those of the input."""
-        done = self._receipt(shard)
-        if done is None:
+    def count_taken_over(self) -> int:
+        """Read which shards of earlier runs belong to this one; how many they are."""
+        try:
+            self.earlier = list(taken_over(self.store, self.header.run))
+        except Problem as problem:  # a BadDocument and a RunNotFound are among these
+            self.add_fault(f"what was taken over from earlier runs cannot be checked: {problem}")
+        for one in self.earlier:
+            self._check_model_of(one.header)
+        return sum(len(one.shards) for one in self.earlier)
+
+    def shards(self, planned: PlannedRun | None) -> Iterator[tuple[Header, Shard]]:
+        """The shards of the dataset, each with the header of the run that embedded it: earlier runs come first."""
+        for one in self.earlier:
+            self.whose = f"run {one.header.run}, "
+            for shard in one.shards:
+                yield one.header, shard
+            self.balance.close(one.header)
+        self.whose = ""
+        if planned:
+            self._add_faults(header_faults(self.header, planned))
+        count = 0
+        for shard in self._shards_of_manifest():
+            if planned and (fault := shard_fault(shard, planned)):
+                self.add_fault(fault)
+            count += 1
+            yield self.header, shard
+        self.balance.close(self.header)
+        slabs = sum(1 for _ in list_all(self.store, keys.manifest_slabs_prefix(self.header.run)))
+        if slabs != manifest.slab_count(self.header):
+            self.add_fault(
+                f"the manifest has {slabs:,} slabs of shards, and its header says {manifest.slab_count(self.header):,}"
+            )
+        if planned and len(planned.shards) > count:
+            self.add_fault(f"the manifest holds {count:,} shards, and the ledger {len(planned.shards):,}")
+
+    def _shards_of_manifest(self) -> Iterator[Shard]:
+        """The run's own shards; where the manifest is damaged, those before the damage."""
+        try:
+            yield from manifest.all_shards(self.store, self.header)
+        except (documents.BadDocument, manifest.RunNotFound) as damage:
+            self.complete = False
+            self.add_fault(f"the manifest is damaged: {damage}")
+
+    def check_shard(self, header: Header, shard: Shard) -> None:
+        """Check the receipt of a shard, the files that it names, and their rows beside those of the input.
+
+        `header` is of the run that embedded it.
+        """
+        done = self.receipts.read(header, shard)
+        if isinstance(done, str):
+            self.add_fault(done)
+            self.complete = False
+            self.balance.begin(header, shard, unread=True)
             return
-        self.shards_done += 1
+        self.dataset.expect([done])
+        self.shards_done += header.run == self.header.run
         if done.fault is not None:
             self.failed_shards.append(f"shard {done.position}: {done.fault}")
         with ExitStack() as open_files:
-            files = self._open_files(done, open_files)
+            files = self._open(done, open_files)
+            self.balance.begin(header, shard, unread=not files)
             if files:
                 places = self._sample_places(sum(file.metadata.num_rows for file in files))
-                tolerance = LENGTH_TOLERANCE[self.header.dtype]
                 output = OutputRows(
                     shard=shard,
-                    tolerance=tolerance,
+                    tolerance=LENGTH_TOLERANCE[self.header.dtype],
                     seen=self.seen,
                     sample_places=places,
                     sampled=self.sampled,
                 )
                 documents = chain.from_iterable(output.documents(file) for file in files)
-                self._check_rows(done, shard, output, documents)
+                self._check_rows(header, done, shard, output, documents)
 
-    def check_unique_ids(self) -> None:
-        """Check that no (id, chunk) occurs twice in the run."""
+    def check_whole_run(self, *, finished: bool) -> None:
+        """Check what only the whole run shows: ids, the dataset manifest, and the balance of its rows."""
         duplicates = count_duplicates(self.seen)
         if duplicates:
             self.add_fault(f"{duplicates:,} rows have an id that another row has, too: is corpus.id unique?")
+        self._add_faults(self.dataset.faults(finished=finished and self.complete))
+        self._add_faults(self.balance.faults)
+        self.notes += self.balance.notes
+        if self.balance.uncounted:
+            self.notes.append(
+                f"{self.balance.uncounted:,} files were not counted a second time: they are damaged, not read as a whole,"
+                " or of a format that has no other counter"
+            )
 
     def check_sample(self) -> None:
         """Embed the sampled rows again and check that their vectors are alike."""
@@ -143,7 +220,13 @@ class _Verification:
         least = LEAST_COSINE[self.header.dtype]
         if self.header.dtype == "binary":
             least -= 2 / self.sampled[0].vector.size  # of few signs, one that differs is a large share
-        for row, cosine in cosines_of_reembedded(self.header, self.corpus, self.sampled):
+        try:
+            again = cosines_of_reembedded(self.header, self.corpus, self.sampled)
+        except ModelChanged as changed:
+            self.add_fault(f"no vector can be compared: {changed}")
+            return
+        self.compared_with = again.way
+        for row, cosine in again.cosines:
             if cosine is None:
                 self.add_fault(f"{row.id!r} has chunk {row.chunk}, but its text has no such chunk")
                 continue
@@ -151,55 +234,55 @@ class _Verification:
             if not cosine >= least:
                 self.add_fault(f"{row.id!r} chunk {row.chunk}: embedded again, its cosine is {cosine:.4f}")
 
-    def _receipt(self, shard: Shard) -> Receipt | None:
-        body = read(self.store, keys.receipt_key(self.header.run, shard.slab, shard.id))
-        if body is None:
-            self.add_fault(f"shard {shard.position} ({shard.id}) has no receipt")
-            return None
-        try:
-            return receipt.load(body)
-        except (ValueError, TypeError, KeyError) as error:
-            self.add_fault(f"shard {shard.position}: its receipt cannot be read: {error}")
-            return None
+    def _add_faults(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.add_fault(text)
 
-    def _open_files(self, done: Receipt, open_files: ExitStack) -> list[pq.ParquetFile]:
-        """Open the files of a receipt in order; none of them where the bytes of one are not those of the receipt."""
+    def _check_model_of(self, earlier: Header) -> None:
+        """Check that an earlier run had the same model and the same settings."""
+        for name in SAME_AS_EARLIER:
+            ours, theirs = getattr(self.header, name), getattr(earlier, name)
+            if ours == theirs:
+                continue
+            if name == "model_fingerprint" and theirs is None:
+                self.notes.append(
+                    f"run {earlier.run}, whose shards were taken over, did not record which weights its model had"
+                )
+                continue
+            self.add_fault(
+                f"shards were taken over from run {earlier.run}, whose {name} is {theirs}, and this run's is {ours}"
+            )
+
+    def _open(self, done: Receipt, open_files: ExitStack) -> list[pq.ParquetFile]:
+        """The files of a receipt; none of them where one is not as the receipt says."""
         if not done.files and done.fault is None:
             self.add_fault(
                 f"shard {done.position}: its receipt names neither vectors nor a reason why there are none"
             )
-        files: list[pq.ParquetFile] = []
-        for key, digest in done.files:
-            stream = self.store.get(key)
-            if stream is None:
-                self.add_fault(f"shard {done.position}: {key} is missing")
-                return []
-            open_files.enter_context(stream)
-            if _sha256(stream) != digest:
-                self.add_fault(
-                    f"shard {done.position}: {key} is not the file that its receipt names (SHA-256)"
-                )
-                return []
-            stream.seek(0)
-            files.append(
-                open_files.enter_context(pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20))
-            )
-        return files
+        opened = open_vectors(self.store, done, open_files)
+        if isinstance(opened, str):
+            self.add_fault(f"shard {done.position}: {opened}")
+            return []
+        return opened
 
     def _sample_places(self, rows: int) -> list[int]:
         """Choose a few rows of a shard, in order, so that the sample is spread over the run and read in one pass."""
-        shards = self.header.shards
+        shards = self.header.shards + sum(len(one.shards) for one in self.earlier)
         if shards > SAMPLE_ROWS and self.random.random() > SAMPLE_ROWS / shards:
             return []
         return sorted(self.random.sample(range(rows), min(max(1, -(-SAMPLE_ROWS // shards)), rows)))
 
-    def _check_rows(self, done: Receipt, shard: Shard, output: OutputRows, documents: Iterator[str]) -> None:
+    def _check_rows(
+        self, header: Header, done: Receipt, shard: Shard, output: OutputRows, documents: Iterator[str]
+    ) -> None:
         """Check that every row of the input is in the output or in quarantine, once and in order, and no other row is."""
         quarantine = read_quarantine(self.store, done)
         source = InputRows(quarantine)
+        rows = self.balance.watch(rows_of(header, self.corpus, shard))
         try:
-            found = difference(source.expected(rows_of(self.header, self.corpus, shard)), documents)
+            found = difference(source.expected(rows), documents)
         except ObjectChanged as changed:  # after it was embedded
+            self.balance.unread(shard)
             self.add_fault(f"shard {done.position}: {changed}")
             return
         for fault in _row_faults(done, output, source, quarantine.rows):
@@ -223,7 +306,3 @@ def _row_faults(done: Receipt, output: OutputRows, source: InputRows, quarantine
         yield f"{quarantined} rows in quarantine, but its receipt says {done.failed_rows}"
     elif source.failed != done.failed_rows:
         yield f"{source.failed} rows of the input are bad, but its receipt says {done.failed_rows}"
-
-
-def _sha256(stream: BinaryIO) -> str:
-    return file_digest(stream, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]  # it reads, that is enough

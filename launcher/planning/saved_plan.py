@@ -47,7 +47,7 @@ class PlannedWork:
     engine: str
     shards: int | None
     shard_tokens: int | None
-    # Which model exactly: see `tasks.models.fingerprint`. None: `hash`, or a plan that could not know or did not record it.
+    # Which model exactly: see `tasks.models.fingerprint`. None: `hash`, or a plan that could not or did not record it.
     model_fingerprint: str | None = None
 
 

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.output.verify import SHOWN_FAULTS, VerifyReport, verify
+from launcher.output.verify import SHOWN_FAULTS, verify
+from launcher.output.verify_report import VerifyReport
 from tasks.formats.rows import BadRow
 from tasks.formats.vector_file import VectorFileWriter, sha256_of
 from tasks.protocol import keys, manifest, receipt

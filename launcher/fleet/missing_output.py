@@ -1,0 +1,81 @@
+"""Embed again what has vanished of a run: its whole output, or single files that somebody or a lifecycle rule deleted.
+
+The manifest is written again from the recorded plan. Shards without a receipt wait again in the ledger. A shard whose
+receipt is there and whose file is not is put back by a mark in the store (`tasks.protocol.retry`): nothing is deleted.
+Money that was spent stays in the ledger, as work that was lost.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from launcher.fleet.create_run import create_run
+from launcher.fleet.run_lock import run_lock
+from launcher.jobs import job as jobs
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run, RunState
+from launcher.output.missing import MissingOutput, find_missing
+from launcher.planning import plan_file
+from tasks.clock import utc
+from tasks.protocol import lease
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.retry import Retry, put_back
+from tasks.protocol.shard import SLAB, slab_name
+from tasks.stores.base import Store
+
+REASON = "its vectors are gone from the output path"
+
+
+def reopen_missing(
+    ledger: Ledger, store: Store, run: Run, folder: Path, *, say: Callable[[str], None]
+) -> Run:
+    """Let the shards wait again whose output is gone, and return the run as it is then. Rents and starts nothing.
+
+    `folder` is the run's own, for its lock.
+
+    Raises:
+        Problem: the manifest is gone, and the corpus or the model is not what it was.
+        RunLocked: another launcher is at work on it.
+    """
+    if run.state == RunState.PLANNED:
+        return run
+    missing = find_missing(store, run.id, ledger.shards.receipts(run.id))
+    if not missing:
+        return run
+    say(f"the output of run {run.id} is gone or incomplete: {missing}; what is missing is embedded again")
+    with run_lock(folder, run.id):
+        if missing.manifest:
+            plan = plan_file.read_recorded(run.plan)
+            create_run(ledger, plan, jobs.load(plan.work.job), Path(plan.work.base), say=say)
+        _reopen(ledger, store, run, missing)
+    return ledger.runs.find(run.id)
+
+
+def _reopen(ledger: Ledger, store: Store, run: Run, missing: MissingOutput) -> None:
+    ledger.runs.record_event(run.id, "output gone", str(missing), utc())
+    for slab, receipts in _by_slab(missing.receipts).items():
+        newest = lease.survey(store, run.id, slab).newest
+        ledger.shards.reopen(run.id, [one for one in receipts if one.shard in newest])
+        ledger.shards.reopen(run.id, [one for one in receipts if one.shard not in newest], leases_gone=True)
+    for slab, receipts in _by_slab(missing.shards).items():
+        _put_back(store, run.id, slab, receipts)
+        ledger.shards.reopen(run.id, receipts)
+    if missing.lost and run.state == RunState.DONE:
+        ledger.runs.set_state(run.id, RunState.STOPPED, utc())
+
+
+def _by_slab(receipts: Sequence[Receipt]) -> Mapping[str, list[Receipt]]:
+    found = defaultdict[str, list[Receipt]](list)
+    for one in receipts:
+        found[slab_name(one.position // SLAB)].append(one)
+    return found
+
+
+def _put_back(store: Store, run: str, slab: str, receipts: Sequence[Receipt]) -> None:
+    """Mark shards of one slab, so that their receipts no longer count."""
+    seen = lease.survey(store, run, slab)
+    for one in receipts:
+        generation = seen.newest[one.shard][0] if one.shard in seen.newest else one.generation
+        before = seen.retries[one.shard].number if one.shard in seen.retries else 0
+        put_back(store, run, slab, one.shard, Retry(before + 1, generation), uuid4().hex, REASON)

@@ -1,0 +1,167 @@
+"""Count the rows of an input file by another way than the readers that embed it, so that a reader's mistake shows.
+
+| format | here | the reader |
+|---|---|---|
+| Parquet | `num_rows` of the footer | the values of each row group |
+| JSON Lines, text | lines that are not blank, by their bytes | lines, each parsed |
+| CSV, TSV | records by pyarrow's parser (C++) | our strict splitter |
+| Arrow, Feather | rows that each record batch states | the values of each batch |
+
+Compressed files are unpacked by Python's own gzip and zstd modules. Blocks are counted as they come, at most 16 MiB in
+memory. What cannot be counted so (a damaged file, another format) is unknown, which is None and never 0.
+"""
+
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, cast
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.ipc as pa_ipc
+import pyarrow.parquet as pq
+
+from tasks.errors import Problem
+from tasks.formats.compression import zstd
+from tasks.formats.tables import dialect_of
+from tasks.protocol.csv_format import CsvFormat
+from tasks.protocol.shard import Kind, Slice
+from tasks.stores.base import Store
+
+BLOCK_BYTES = 2**20
+TABLE_BLOCK_BYTES = 2**24  # a record of a table must fit into a block
+
+Counter = Callable[[BinaryIO, Kind, CsvFormat | None], int]
+
+
+@dataclass(frozen=True, slots=True)
+class InputCount:
+    """The rows of a file, and the way in which they were counted, as it is shown."""
+
+    rows: int
+    way: str
+
+
+def count_input(store: Store, piece: Slice, table: CsvFormat | None) -> InputCount | None:
+    """Count the rows of the whole file of a slice; None where this module has no way for it, or the file is damaged.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    known = COUNTERS.get(piece.kind)
+    if known is None:
+        return None
+    way, counter = known
+    stream = store.get(piece.path, piece.version, (0, None))
+    if stream is None:
+        return None
+    try:
+        with closing(stream), closing(_plain(stream, piece.path)) as plain:
+            return InputCount(counter(plain, piece.kind, table), way)
+    except Problem:
+        raise
+    except (pa.ArrowException, OSError, EOFError, ValueError, zlib.error, zstd().ZstdError, UnicodeError):
+        return None
+
+
+def _plain(stream: BinaryIO, name: str) -> BinaryIO:
+    """The plain bytes of a file, by other modules than the readers' own."""
+    if name.endswith(".gz"):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    if name.endswith(".zst"):
+        options = {zstd().DecompressionParameter.window_log_max: 31}
+        return cast("BinaryIO", zstd().ZstdFile(stream, options=options))
+    return stream
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    while block := stream.read(BLOCK_BYTES):
+        yield block
+
+
+def _lines(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    """Lines with another byte than a blank. A line that two blocks share is counted once."""
+    del kind, table
+    count, filled, first = (
+        0,
+        False,
+        True,
+    )  # filled: the line at the end of the last block has such a byte already
+    for block in _blocks(stream):
+        text = block.removeprefix(b"\xef\xbb\xbf") if first else block
+        first = False
+        head, newline, rest = text.partition(b"\n")
+        filled = filled or bool(head.strip())
+        if not newline:
+            continue
+        body, newline, tail = rest.rpartition(b"\n")
+        count += filled
+        if newline:
+            count += sum(1 for line in body.split(b"\n") if line.strip())
+        filled = bool(tail.strip())
+    return count + filled
+
+
+def _table(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    """Records by pyarrow, those with too few or too many fields included, without the header."""
+    dialect = dialect_of(kind, table)
+    invalid = 0
+
+    def skip(_row: object) -> Literal["skip"]:
+        nonlocal invalid
+        invalid += 1
+        return "skip"
+
+    reading = pa_csv.ReadOptions(
+        use_threads=False,
+        block_size=TABLE_BLOCK_BYTES,
+        autogenerate_column_names=True,
+        encoding="utf8" if dialect.encoding == "utf-8" else dialect.encoding,
+    )
+    parsing = pa_csv.ParseOptions(
+        delimiter=dialect.delimiter,
+        quote_char=dialect.quote or False,
+        double_quote=bool(dialect.quote),
+        escape_char=dialect.escape or False,
+        newlines_in_values=bool(dialect.quote),
+        invalid_row_handler=skip,
+    )
+    converting = pa_csv.ConvertOptions(
+        include_columns=["f0"], column_types={"f0": pa.binary()}, check_utf8=False
+    )
+    reader: Any = pa_csv.open_csv(stream, reading, parsing, converting)
+    with reader:
+        rows = sum(batch.num_rows for batch in reader)
+    return max(0, rows + invalid - (dialect.header is True))
+
+
+def _parquet(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    del kind, table
+    return int(pq.ParquetFile(stream, pre_buffer=False).metadata.num_rows)
+
+
+def _arrow(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    """Rows of a file of Arrow IPC, else of a stream of it."""
+    del kind, table
+    source: Any = stream
+    try:
+        file: Any = pa_ipc.open_file(source)
+    except pa.ArrowInvalid:
+        stream.seek(0)
+        with pa_ipc.open_stream(source) as batches:
+            return sum(batch.num_rows for batch in batches)
+    return sum(file.get_batch(n).num_rows for n in range(file.num_record_batches))
+
+
+COUNTERS: Mapping[str, tuple[str, Counter]] = {
+    "parquet": ("the footer", _parquet),
+    "jsonl": ("counting lines", _lines),
+    "text": ("counting lines", _lines),
+    "csv": ("pyarrow's parser", _table),
+    "tsv": ("pyarrow's parser", _table),
+    "arrow": ("the record batches", _arrow),
+}

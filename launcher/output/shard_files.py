@@ -1,0 +1,77 @@
+"""The receipt of a shard and the files that it names, as the store holds them; what is wrong with them, in words."""
+
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from hashlib import file_digest
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.protocol import documents, keys, receipt
+from tasks.protocol.manifest import Header
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.retry import ReceiptListing, list_receipts
+from tasks.protocol.shard import Shard
+from tasks.stores.base import Store, read
+
+
+@dataclass(slots=True)
+class ReceiptReader:
+    """Reads the receipts of runs, shard after shard; the listing of one slab is in memory."""
+
+    store: Store
+    _slab: tuple[str, str] | None = None  # run and slab of the listing
+    _listing: ReceiptListing = field(default_factory=ReceiptListing)
+
+    def read(self, header: Header, shard: Shard) -> Receipt | str:
+        """The newest receipt of a shard, or why there is none that counts."""
+        if self._slab != (header.run, shard.slab):
+            self._slab = (header.run, shard.slab)
+            self._listing = list_receipts(self.store, header.run, shard.slab)
+        number = self._listing.done.get(shard.id)
+        if number is None:
+            again = " since it was put back to be tried again" if shard.id in self._listing.retries else ""
+            return f"shard {shard.position} ({shard.id}) has no receipt{again}"
+        return _receipt(self.store, header, shard, number)
+
+
+def _receipt(store: Store, header: Header, shard: Shard, retry: int) -> Receipt | str:
+    body = read(store, keys.receipt_key(header.run, shard.slab, shard.id, retry))
+    if body is None:
+        return f"shard {shard.position} ({shard.id}) has no receipt"
+    try:
+        found = receipt.load(body)
+    except documents.BadDocument as error:
+        return f"shard {shard.position}: its receipt cannot be read: {error}"
+    if (found.run, found.shard, found.position) != (header.run, shard.id, shard.position):
+        return (
+            f"shard {shard.position} ({shard.id}): its receipt is of shard {found.position} ({found.shard}) of run"
+            f" {found.run}"
+        )
+    return found
+
+
+def open_vectors(store: Store, done: Receipt, open_files: ExitStack) -> list[pq.ParquetFile] | str:
+    """The files of a receipt, in order, or what is wrong with one: it is gone, or its bytes are not the receipt's."""
+    files: list[pq.ParquetFile] = []
+    for key, digest in done.files:
+        stream = store.get(key)
+        if stream is None:
+            return f"{key} is missing"
+        open_files.enter_context(stream)
+        if _sha256(stream) != digest:
+            return f"{key} is not the file that its receipt names (SHA-256)"
+        stream.seek(0)
+        try:
+            file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
+        except (pa.ArrowException, OSError) as error:  # a worker's disk was wrong when it wrote it
+            return f"{key} cannot be read: {error}"
+        files.append(open_files.enter_context(file))
+    return files
+
+
+def _sha256(stream: BinaryIO) -> str:
+    return file_digest(stream, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]  # it reads, that is enough
