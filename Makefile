@@ -1,11 +1,12 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden schemas lock bench bench-plan bench-speed chaos e2e release clean
+.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden schemas lock models bench bench-plan bench-speed chaos e2e release clean
 
 PYTHON ?= python3
 VENV := .venv
 VLLM := .venv-vllm
 CLOUD := .venv-cloud
+OLDER := .venv-transformers4
 BIN := $(VENV)/bin
 JOBS ?= 2 # processes that run tests; most of them wait for processes of their own
 export HF_HUB_OFFLINE ?= 1
@@ -58,6 +59,19 @@ schemas: setup ## rewrite docs/schemas from the types of the --json outputs and 
 lock: setup ## pin again what rented machines install; UPGRADE=1 takes newer versions
 	@$(BIN)/python -m scripts.lock $(if $(UPGRADE),--upgrade)
 	@git --no-pager diff --stat -- tasks/requirements
+
+# The older major version of transformers that the worker allows.
+$(OLDER)/ready: pyproject.toml constraints.txt
+	@echo "setting up $(OLDER) to compare layouts of models on transformers 4, a few minutes the first time"
+	$(PYTHON) -m venv $(OLDER)
+	$(OLDER)/bin/python -m pip install -q -c constraints.txt torch
+	$(OLDER)/bin/python -m pip install -q -c constraints.txt -e '.[worker]' 'transformers==4.57.*' 'sentence-transformers>=3.3,<6'
+	@touch $@
+
+models: setup $(OLDER)/ready ## compare layouts of models with sentence-transformers on transformers 4 and 5: docs/models.md
+	@$(OLDER)/bin/python -m scripts.models_table
+	@$(BIN)/python -m scripts.models_table
+	@git --no-pager diff --stat -- docs/models.md tests/golden
 
 bench: setup ## measure engine, pipeline and ledger, and print JSON
 	@$(BIN)/python -m benchmarks

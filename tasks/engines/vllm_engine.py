@@ -96,7 +96,8 @@ class VllmEncoder:
                 disable_log_stats=True,
                 use_tqdm_on_load=False,
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:  # vLLM's own errors are among these
+        except (OSError, ValueError, LookupError, RuntimeError, AttributeError, TypeError, ImportError) as error:
+            # vLLM's own errors are among these, and what its implementation of a model does not expect
             raise _start_failure(model, error) from error
         width = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
         self.dimensions = width if model.truncate_dim is None else min(width, model.truncate_dim)
