@@ -12,6 +12,7 @@ console: print results, messages and progress bars.
 documents: what some commands print with --json.
 progress: the progress line of a run that is being driven.
 open_ledger: open the ledger that exists, or say where to look.
+agree: what a run may cost, agreed before anything is rented; shared by launch and resume.
 confirm: ask before money is spent; the text of --dry-run.
 drive: drive a run to its end and report it; shared by launch and resume.
 plan: `plan` and `diff`.

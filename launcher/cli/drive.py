@@ -14,8 +14,8 @@ from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.notifications import current_budget, notifying
-from launcher.fleet.orphan_check import await_teardown, find_remaining
+from launcher.fleet.notifications import notifying
+from launcher.fleet.orphan_check import await_teardown, find_remaining, none_unknown
 from launcher.fleet.provisioner import check_access, is_rented, provision
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
@@ -51,8 +51,6 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
     """
     folder = runs / run.id
     store = open_store(run.output)
-    if run.state == RunState.DONE:
-        check_output_there(store, run.id, ledger.shards.receipts(run.id))
     header = manifest.read_header(store, run.id)
     observer = StoreObserver(store, ledger, header)
     observer.check_shards()
@@ -60,15 +58,18 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
         write(folder / "plan.json", plan_file.indented(run.plan))
         observer.load_known()
         observer.read_receipts()
+        check_output_there(store, run.id, ledger.shards.receipts(run.id))  # as this or another launcher left it
         before = ledger.runs.find(run.id)
-        if observer.finished and before.state == RunState.DONE:
+        was_done = observer.finished and before.state == RunState.DONE
+        if was_done:
             say(f"run {run.id} is finished: nothing to do")
         else:
             what_continues = _drive(ledger, run, folder, job, arguments)
             if what_continues:
                 say(what_continues)
                 return 0
-        if not store.list(dataset_key(run.id)):
+            check_output_there(store, run.id, ledger.shards.receipts(run.id))  # as it is now
+        if not was_done or not store.list(dataset_key(run.id)):
             write_dataset(store, header, ledger.shards.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
 
@@ -94,12 +95,19 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
         groups=provisioned.groups,
     )
     options = Options(
-        budget=current_budget(ledger, run.id, job), tokens=plan.profile.tokens, detach=arguments.detach
+        budget=job.limits.budget,
+        p90=plan.totals.usd.p90,
+        tokens=plan.profile.tokens,
+        detach=arguments.detach,
     )
     try:
         with screen(plan) as shown, notifying(ledger, run.id, job, shown, utc) as watch:
             callbacks = Callbacks(
-                watch=watch, say=say, record_prices=record_prices, await_teardown=await_gone
+                watch=watch,
+                say=say,
+                record_prices=record_prices,
+                all_gone=lambda: none_unknown(ledger, run, plan),
+                await_teardown=await_gone,
             )
             return Controller(context, options, callbacks).drive()
     finally:

@@ -2,20 +2,19 @@
 
 import sys
 from argparse import Namespace
-from decimal import Decimal
 from pathlib import Path
 
-from launcher.cli.confirm import check_max_cost, confirm_cost, dry_run_text
+from launcher.cli.agree import agree_to_cost, cost_options, record_agreement
+from launcher.cli.confirm import dry_run_text
 from launcher.cli.console import say, show, show_text
 from launcher.cli.drive import drive_to_end
 from launcher.cli.plan import plan_options
 from launcher.corpus.inspect import output_path
-from launcher.costs.run_costs import budget_status_of
 from launcher.errors import Problem
 from launcher.files import read
 from launcher.fleet.create_run import check_unchanged_model, create_run, unchanged_corpus
-from launcher.fleet.notifications import current_budget
-from launcher.fleet.provisioner import check_access, is_rented, task_specs
+from launcher.fleet.missing_output import reopen_missing
+from launcher.fleet.provisioner import is_rented, task_specs
 from launcher.fleet.task_specs import check_reachable
 from launcher.jobs import job as jobs
 from launcher.jobs import parse
@@ -27,6 +26,7 @@ from launcher.planning import plan_file, planner
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.terminal.plan import plan_text
 from tasks.clock import utc
+from tasks.stores.open import open_store
 
 
 def launch(arguments: Namespace) -> int:
@@ -43,28 +43,30 @@ def launch(arguments: Namespace) -> int:
         check_reachable(plan, output_path(job, base))
     check_unchanged_model(plan)
     unchanged_corpus(plan, job, base)
+    output = output_path(job, base)
+    store = open_store(output)
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
-        run = ledger.runs.get(plan.run)
-        if run is None or run.state == RunState.PLANNED:
-            if is_rented(plan):
-                check_access(plan)
-                confirm_cost(plan, yes=arguments.yes, most=arguments.max_cost)
-            elif arguments.max_cost is not None and plan.totals.usd.p90 is None:
-                check_max_cost(plan, arguments.max_cost)
-            run = create_run(ledger, plan, job, base, say=say)
-        else:
-            say(f"run {run.id} is {run.state.lower()} already: going on with it")
-            if arguments.max_cost is not None and run.state != RunState.DONE:
-                done = ledger.shards.progress(run.id)
-                left = Decimal(done.shards - done.shards_done) / max(1, done.shards)
-                spent = budget_status_of(ledger, run.id, utc()).spent
-                check_max_cost(plan_file.read_recorded(run.plan), arguments.max_cost, spent=spent, left=left)
-        if (
-            arguments.max_cost is not None
-        ):  # the latest budget is the one that holds: never above one set before
-            limits = (arguments.max_cost, current_budget(ledger, run.id, job), job.limits.budget)
-            ledger.costs.set_budget(run.id, min(usd for usd in limits if usd is not None), utc())
-        return drive_to_end(ledger, run, arguments.runs, job, arguments)
+        known = ledger.runs.get(plan.run)
+        if known is not None and known.state != RunState.PLANNED:
+            say(f"run {known.id} is {known.state.lower()} already: going on with it")
+            plan = plan_file.read_recorded(known.plan)  # what will be rented
+            known = reopen_missing(ledger, store, known, arguments.runs / known.id, say=say)
+        if known is not None and known.state == RunState.DONE:
+            return drive_to_end(ledger, known, arguments.runs, job, arguments)
+        agreed = agree_to_cost(
+            ledger,
+            plan,
+            job,
+            store=store,
+            output=output,
+            folder=arguments.runs / plan.run,
+            options=cost_options(arguments),
+            say=say,
+        )
+        if known is None or known.state == RunState.PLANNED:
+            known = create_run(ledger, plan, job, base, say=say)
+        record_agreement(ledger, store, known.id, agreed)
+        return drive_to_end(ledger, known, arguments.runs, job, arguments)
 
 
 def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:

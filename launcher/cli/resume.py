@@ -1,47 +1,41 @@
 """`embedfleet resume`: continue a run, whatever ended its launcher."""
 
 from argparse import Namespace
-from decimal import Decimal
 from pathlib import Path
 
+from launcher.cli.agree import agree_to_cost, cost_options, record_agreement
 from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
-from launcher.costs.budget import used_up_message
-from launcher.costs.run_costs import budget_status_of
-from launcher.errors import Usage
 from launcher.fleet.create_run import create_run
+from launcher.fleet.missing_output import reopen_missing
 from launcher.jobs import job as jobs
-from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Run, RunState
+from launcher.ledger.records import RunState
 from launcher.planning import plan_file
-from tasks.clock import utc
+from tasks.stores.open import open_store
 
 
 def resume(arguments: Namespace) -> int:
-    """Set the budget if one is given, then drive the run to its end."""
+    """Settle what the run may cost, then drive it to its end."""
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
         plan = plan_file.read_recorded(run.plan)
         job = jobs.load(plan.work.job)
-        if arguments.budget is not None:
-            _set_budget(ledger, run, arguments.budget)
+        store = open_store(run.output)
+        run = reopen_missing(ledger, store, run, arguments.runs / run.id, say=say)
+        if run.state == RunState.DONE:
+            return drive_to_end(ledger, run, arguments.runs, job, arguments)
+        agreed = agree_to_cost(
+            ledger,
+            plan,
+            job,
+            store=store,
+            output=run.output,
+            folder=arguments.runs / run.id,
+            options=cost_options(arguments),
+            say=say,
+        )
         if run.state == RunState.PLANNED:  # the launcher died before it had written the whole manifest
             run = create_run(ledger, plan, job, Path(plan.work.base), say=say)
+        record_agreement(ledger, store, run.id, agreed)
         return drive_to_end(ledger, run, arguments.runs, job, arguments)
-
-
-def _set_budget(ledger: Ledger, run: Run, budget: Decimal) -> None:
-    """Replace the budget of a run.
-
-    Raises:
-        Usage: the run has spent that much already.
-    """
-    spent = budget_status_of(ledger, run.id, utc()).spent
-    if budget <= spent:
-        raise Usage(
-            used_up_message(budget, spent),
-            hint=f"embedfleet resume {run.id} --budget DOLLARS, with more than that",
-        )
-    ledger.costs.set_budget(run.id, budget, utc())
-    ledger.runs.record_event(run.id, "budget", f"${budget} from now on", utc())

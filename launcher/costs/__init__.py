@@ -13,6 +13,7 @@ clock_skew: correct the times of workers whose clock is wrong.
 other_charges: estimates of egress, requests, storage and the jobs controller.
 run_costs: read a run from the ledger, and compute what it has spent.
 budget: compare what is spent and committed with the budget: go on, hold or stop.
+shared_spend: the money of a run over all launchers that ever drove it.
 forecast: the total cost of a run that is not done.
 waterfall: the difference between planned and actual cost, by cause.
 counterfactuals: what the same work would have cost in another way.

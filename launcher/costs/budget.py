@@ -19,6 +19,7 @@ from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
 HOLD_AT = Decimal("0.9")  # share of the budget: no new leases, no new machines (docs/architecture.md#money)
 BILLED_TEARDOWN = timedelta(seconds=60)  # a rented machine is billed this long after the request to stop it
 DEFAULT_SHARD_TIME = timedelta(seconds=60)  # time per shard of a rented fleet, until the run has measured it
+MAX_UNATTENDED_HOURS = Decimal(24 * 366)  # further than that no moment needs to be named
 MAX_LEASE_TIME = timedelta(minutes=10)  # the longest time that one lease is assumed to occupy a machine
 
 
@@ -44,6 +45,18 @@ class BudgetStatus:
         return self.spent + self.committed
 
 
+@dataclass(frozen=True, slots=True)
+class OtherSpend:
+    """Money of a run that this ledger does not have: machines of other launchers (`launcher.costs.shared_spend`)."""
+
+    usd: Decimal = ZERO
+    committed: Decimal = ZERO
+    usd_per_hour: Decimal = ZERO
+
+
+NO_OTHER_SPEND = OtherSpend()
+
+
 def budget_action(spent_and_committed: Decimal, budget: Decimal | None) -> BudgetAction:
     """Decide by the budget whether a run may go on; None: no budget."""
     if budget is None or spent_and_committed < budget * HOLD_AT:
@@ -52,20 +65,41 @@ def budget_action(spent_and_committed: Decimal, budget: Decimal | None) -> Budge
 
 
 def budget_status(
-    machines: Sequence[MachineTime], spend: Spend, now: datetime, shard: timedelta | None
+    machines: Sequence[MachineTime],
+    spend: Spend,
+    now: datetime,
+    shard: timedelta | None,
+    other: OtherSpend = NO_OTHER_SPEND,
 ) -> BudgetStatus:
     """Compute what is spent and committed. `shard`: measured time per shard, None before the first."""
     running = [m for m in machines if m.ended is None]
     committed = sum((_committed(m, now, shard) for m in running), ZERO)
     hourly = sum((rate for m in running if (rate := hourly_rate(m, now)) is not None), ZERO)
     return BudgetStatus(
-        spent=spend.known_usd, committed=committed, complete=spend.usd is not None, usd_per_hour=hourly
+        spent=spend.known_usd + other.usd,
+        committed=committed + other.committed,
+        complete=spend.usd is not None,
+        usd_per_hour=hourly + other.usd_per_hour,
     )
+
+
+def unattended_time(limit: Decimal, spent_and_committed: Decimal, usd_per_hour: Decimal) -> timedelta | None:
+    """How long machines at this price may work without a launcher, before a limit is reached; None: for ever.
+
+    The limit is held at `HOLD_AT`, like a budget with a launcher: the rest pays for the shards in hand and the teardown.
+    """
+    if usd_per_hour <= 0:
+        return None
+    left = max(ZERO, limit * HOLD_AT - spent_and_committed)
+    hours = min(left / usd_per_hour, MAX_UNATTENDED_HOURS)
+    return timedelta(hours=float(hours))
 
 
 def used_up_message(budget: Decimal | None, spent: Decimal | None) -> str:
     """What the user reads when a budget is reached, or set below what is spent. USD; unknown is `$?`."""
     amount = "?" if spent is None else f"{spent:.4f}"
+    if budget is not None and spent is not None and spent < budget * HOLD_AT / 2:
+        return f"the budget of ${budget} covers no further machine: ${amount} spent"
     return f"the budget of ${'?' if budget is None else budget} is used up: ${amount} spent"
 
 

@@ -8,20 +8,22 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.budget import BudgetStatus, budget_status
+from launcher.costs.budget import NO_OTHER_SPEND, BudgetStatus, OtherSpend, budget_status
 from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.metering import meter
+from launcher.costs.shared_spend import LOCAL, LifeSpend, at_least, life_spends
 from launcher.costs.spend import OtherCharge, Spend
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, ObservedPrice
-from launcher.money import decimal_of_float
+from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, MachineState, ObservedPrice
+from launcher.money import ZERO, decimal_of_float
 from launcher.planning.saved_plan import SavedPlan
 from pricing import storage
 
 # Precedence of sources that report a machine's price for the same time. The price of a plan is not one of them.
 SOURCE_RANK = {"launch": 1, "spot history": 2, "provider": 3}
 NO_TIME = timedelta(0)
+ELSEWHERE = "elsewhere"  # kind of the charge for machines that only other launchers' ledgers know
 
 
 def machine_times(ledger: Ledger, run: str) -> list[MachineTime]:
@@ -69,13 +71,64 @@ def spend_so_far(ledger: Ledger, run: str, now: datetime) -> Spend:
     )
 
 
-def budget_status_of(ledger: Ledger, run: str, now: datetime) -> BudgetStatus:
-    """What is spent and committed. Reads no shards, so it is fast enough for every step of the controller."""
-    machines = machine_times(ledger, run)
-    spend = meter(machines, [], [], now, [other_charge(c) for c in ledger.costs.charges(run)])
+def budget_status_of(
+    ledger: Ledger,
+    run: str,
+    now: datetime,
+    *,
+    other: OtherSpend | None = None,
+    fallback: Decimal | None = None,
+) -> BudgetStatus:
+    """What is spent and committed. Reads no shards, so it is fast enough for every step of the controller.
+
+    `other`: what other launchers spent by what they wrote into the store; None: by what the ledger holds of that.
+    `fallback`: the price an hour of machines without one.
+    """
+    machines = [at_least(machine, fallback) for machine in machine_times(ledger, run)]
+    charges = [c for c in ledger.costs.charges(run) if other is None or c.kind != ELSEWHERE]
+    spend = meter(machines, [], [], now, [other_charge(c) for c in charges])
     done = ledger.shards.progress(run).shards_done
     worked = sum((max(NO_TIME, (m.ended or now) - m.ready) * m.workers for m in machines if m.ready), NO_TIME)
-    return budget_status(machines, spend, now, worked / done if done else None)
+    shard = worked / done if done else None
+    return budget_status(machines, spend, now, shard, NO_OTHER_SPEND if other is None else other)
+
+
+def lives_so_far(ledger: Ledger, run: str, now: datetime, fallback: Decimal | None) -> list[LifeSpend]:
+    """What each life of the run's machines has cost, and the lives that have not begun, or never did.
+
+    A rented machine that was requested costs nothing before it runs; but who takes over from a launcher that died then
+    has to count it from the request. So the next life of each machine is there too: ended once the machine has.
+    """
+    machines = ledger.machines.of_run(run)
+    times = [at_least(machine, fallback) for machine in machine_times(ledger, run)]
+    found = life_spends(times, {m.name: m.handle for m in machines}, now)
+    began = defaultdict[str, set[int]](set)
+    going: set[str] = set()
+    for life in ledger.machines.lives(run):
+        began[life.machine].add(life.number)
+        if life.ended is None:
+            going.add(life.machine)
+    for m in machines:
+        if m.cloud == LOCAL:
+            continue
+        alive = m.state in (MachineState.INTENDED, MachineState.UP)
+        following = 1 + max(began[m.name], default=-1)
+        last = following if not alive or m.name not in going else following - 1
+        rate = m.usd_per_hour if m.usd_per_hour is not None else fallback or ZERO
+        found += [
+            LifeSpend(
+                machine=m.name,
+                life=str(number),
+                cloud=m.cloud,
+                usd=ZERO,
+                usd_per_hour=rate,
+                started=now,
+                ended=not alive or number < following,
+            )
+            for number in range(last + 1)
+            if number not in began[m.name]
+        ]
+    return found
 
 
 def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:
@@ -199,6 +252,9 @@ def other_charge(charge: Charge) -> OtherCharge:
     )
 
 
-def planned_budget(plan: SavedPlan) -> Decimal | None:
-    """The budget of the plan's job, or None if it has none. The ledger may hold a newer one."""
+def budget_of(ledger: Ledger, run: str, plan: SavedPlan | None) -> Decimal | None:
+    """The budget of a run as this ledger knows it: what was agreed during the run, else that of the plan's job."""
+    agreed = ledger.costs.budget(run)
+    if agreed is not None or plan is None:
+        return agreed
     return load(plan.work.job).limits.budget

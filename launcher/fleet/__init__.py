@@ -1,8 +1,8 @@
 """Carries a plan out: starts machines, watches them, ends them, and proves that none is left.
 
 Imports: `launcher.costs`, `planning`, `throughput`, `corpus`, `jobs`, `output`, `ledger` and below, `tasks`, `pricing`;
-never `launcher.cli` or `reports`. Inside: controller, status, teardown and create_run stand above monitoring and
-provisioner, these above backends, these above policy, this above placement and states.
+never `launcher.cli` or `reports`. Inside: controller, status, teardown and create_run stand above budget, this above
+monitoring and provisioner, these above backends, these above policy, this above placement and states.
 
 controller: the loop of a launcher: observe, decide, act, write down.
 create_run: a run's row in the ledger, and its plan and manifest in the store.
@@ -24,6 +24,7 @@ machine_price: what a machine costs an hour where it came up.
 progress: the figures that a user watches.
 failure_messages: what a launcher says when machines fail, or are left running.
 notifications: decides and sends a run's messages while a launcher drives it.
+budget: the money of a run in its store, over all launchers.
 backends: where machines come from: this machine, or SkyPilot.
 monitoring: what machines and workers report, written into the ledger.
 """

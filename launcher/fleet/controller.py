@@ -6,15 +6,15 @@ the store.
 """
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import used_up_message
-from launcher.costs.run_costs import budget_status_of
 from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet import failure_messages
+from launcher.fleet.budget.run_budget import RunBudget, run_prices
 from launcher.fleet.interrupts import Interrupts
 from launcher.fleet.launch_orders import LaunchOrders
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
@@ -24,9 +24,10 @@ from launcher.fleet.policy import (
     HANG_TIMEOUT,
     FleetView,
     MachineView,
+    Order,
     Start,
     group_given_up,
-    is_near_budget,
+    is_out_of_money,
     is_stuck,
     step,
 )
@@ -47,7 +48,8 @@ TEARDOWN_TIMEOUT = timedelta(minutes=5)  # a rented machine may take this long t
 class Options:
     """What the user and the plan set for one launch."""
 
-    budget: Decimal | None = None
+    budget: Decimal | None = None  # the job's own; an agreed amount replaces it
+    p90: Decimal | None = None  # dollars of the whole run, as planned
     tokens: float | None = None  # of the whole run, as planned
     detach: bool = False  # return once every machine was requested
 
@@ -59,6 +61,8 @@ class Callbacks:
     watch: Callable[[ProgressSnapshot], None] = lambda _snapshot: None
     say: Callable[[str], None] = lambda _text: None
     record_prices: Callable[[datetime], None] = lambda _now: None  # of machines, while they live
+    # Whether the providers confirm that no machine is there which this ledger does not know.
+    all_gone: Callable[[], bool] = lambda: False
     # Check that no machine is left once all is over; the argument says whether the user wants no more waiting.
     await_teardown: Callable[[Callable[[], bool]], None] = lambda _hurried: None
 
@@ -79,8 +83,19 @@ class Controller:
     tracker: MachineTracker = field(init=False)
     failures: PlacementFailures = field(init=False)
     orders: LaunchOrders = field(init=False)
+    money: RunBudget = field(init=False)
 
     def __post_init__(self) -> None:
+        context = self.context
+        self.money = RunBudget(
+            ledger=context.ledger,
+            store=context.store,
+            run=context.run,
+            prices=run_prices(context.groups, self.options.p90),
+            job_budget=self.options.budget,
+            backend=context.backend,
+            all_gone=self.callbacks.all_gone,
+        )
         self.tracker = track_machines(self.context)
         self.failures = PlacementFailures(self.context.ledger, self.context.run)
         self.orders = LaunchOrders(self.context)
@@ -88,7 +103,8 @@ class Controller:
     @property
     def draining(self) -> bool:
         """Whether machines finish their shards and end. The first Ctrl-C drains the workers of this machine."""
-        return self.told_to_drain or (self.interrupts.count > 0 and not self.context.rented)
+        told = self.told_to_drain or (self.interrupts.count > 0 and not self.context.rented)
+        return told or self.money.held
 
     @property
     def leaving(self) -> bool:
@@ -114,12 +130,12 @@ class Controller:
                     snapshot_of(self.context, view, started=self.began, tokens_before=tokens_before)
                 )
                 alive = any(w.state in ALIVE for w in view.workers)
-                if not alive and (self.context.observer.settled or self.draining or is_near_budget(view)):
+                if not alive and (self.context.observer.settled or self.draining):
                     break
                 if is_stuck(view):
                     self._fail(view)
                 self._announce_given_up(view)
-                orders = [] if self.leaving else step(view, utc())
+                orders = self._announced([] if self.leaving else step(view, utc()))
                 self.orders.carry_out(orders)
                 if self.leaving:
                     raise Interrupted(self._detach(view), hint=failure_messages.next_steps(self.context.run))
@@ -141,8 +157,9 @@ class Controller:
         self.record_first_minutes()
         self.tracker.refresh_machines()
         self.callbacks.record_prices(utc())
+        self.money.sync()
         context.observer.read_receipts()  # a worker signs before it ends: so no shard of a dead worker is missed
-        if not self.draining and control.read_command(context.store, context.run) == "drain":
+        if not self.told_to_drain and control.read_command(context.store, context.run) == "drain":
             self.told_to_drain = True
             context.ledger.runs.set_state(context.run, RunState.DRAINING, utc())
         if context.observer.settled and self.finished is None:
@@ -150,6 +167,15 @@ class Controller:
         machines = context.ledger.machines.of_run(context.run)
         self._record_placement_failures(machines)
         return self._view(machines)
+
+    def _announced(self, orders: Sequence[Order]) -> Sequence[Order]:
+        """The orders without starts whose names another launcher has; what they start is written into the store.
+
+        So other launchers and the machines know what comes before it costs anything.
+        """
+        allowed = [o for o in orders if not isinstance(o, Start) or self.money.claim(o.name)]
+        self.money.sync([(o.name, o.group) for o in allowed if isinstance(o, Start)])
+        return allowed
 
     def record_first_minutes(self) -> None:
         """Record the speed of workers' first minutes, each once: plans made while this run lasts use them."""
@@ -168,6 +194,7 @@ class Controller:
         context.observer.load_known()
         context.observer.read_receipts()
         self.failures.load_known()
+        self.money.take_over()
         if not context.observer.finished:
             control.send(context.store, context.run, "go", utc())  # an earlier command may have been "drain"
         tokens_before = context.ledger.shards.progress(context.run).tokens
@@ -186,8 +213,8 @@ class Controller:
         context = self.context
         progress = context.ledger.shards.progress(context.run)
         expected = progress.tokens_expected or self.options.tokens
-        money = budget_status_of(context.ledger, context.run, utc())
-        return FleetView(
+        money = self.money.status()
+        view = FleetView(
             run=context.run,
             groups=context.groups,
             workers=[self._machine_view(m) for m in machines],
@@ -197,13 +224,16 @@ class Controller:
             draining=self.draining,
             spent=money.spent if money.complete or money.spent else None,
             committed=money.committed,
-            budget=self.options.budget,
+            budget=self.money.limit,
             finished=self.finished,
             interrupts=0 if context.rented else self.interrupts.count,
             tokens_left=None if expected is None else max(0.0, expected - progress.tokens),
             failures=self.failures.found,
             hang_timeout=TEARDOWN_TIMEOUT if context.rented else HANG_TIMEOUT,
+            taken=self.money.taken,
         )
+        self.money.held = self.money.held or is_out_of_money(view)
+        return view
 
     def _machine_view(self, machine: Machine) -> MachineView:
         status = self.tracker.statuses.get(machine.name)
@@ -271,7 +301,7 @@ class Controller:
             self._stop("receipts cannot be read")
             raise failure_messages.unreadable_receipts(context.run, context.observer.unreadable)
         left = f"{failure_messages.shards_left(view)} are left"
-        if is_near_budget(view):
+        if self.money.held:
             self._stop("budget reached")
             raise BudgetReached(
                 f"{used_up_message(view.budget, view.spent)}, {left}",
@@ -290,12 +320,14 @@ class Controller:
         context = self.context
         running = failure_messages.left_running(context.ledger.machines.of_run(context.run, set(ALIVE)))
         context.ledger.runs.record_event(context.run, "detached", running, utc())
+        self.money.sync(force=True)
         return f"{failure_messages.shards_left(view)} of run {context.run} are left; {running}"
 
     def _await_teardown(self) -> None:
         """Ask SkyPilot and the providers whether any machine is left; Ctrl-C cuts the waiting short."""
         before = self.interrupts.count
         self.callbacks.await_teardown(lambda: self.interrupts.count > before)
+        self.money.sync(force=True)  # whoever takes the run over begins with this
 
     @contextlib.contextmanager
     def _reporting_left_machines(self) -> Generator[None, None, None]:

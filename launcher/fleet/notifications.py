@@ -71,7 +71,8 @@ def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapsh
 
 def current_budget(ledger: Ledger, run: str, job: Job) -> Decimal | None:
     """The latest budget that was set for this run, else the job's `limits.budget`."""
-    return ledger.costs.budget(run) or job.limits.budget
+    known = ledger.costs.budget(run)
+    return job.limits.budget if known is None else known
 
 
 def deadline_of(job: Job, created: datetime) -> datetime | None:

@@ -118,6 +118,12 @@ def find_remaining(ledger: Ledger, run: Run, plan: SavedPlan) -> Remaining:
     return left
 
 
+def none_unknown(ledger: Ledger, run: Run, plan: SavedPlan) -> bool:
+    """Whether SkyPilot and the providers list no machine of the run beyond those that this ledger knows."""
+    left = find_remaining(ledger, run, plan)
+    return not left.unasked and left.count <= len(ledger.machines.of_run(run.id, set(ALIVE)))
+
+
 def regions_used(ledger: Ledger, run: Run, plan: SavedPlan) -> dict[str, list[str]]:
     """Where a machine of the run may have been, by cloud: the plan's places, and where machines were seen."""
     used: dict[str, set[str]] = {}

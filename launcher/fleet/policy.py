@@ -6,12 +6,13 @@ Rented machines start in waves, in the places of the plan or where placement wen
 of use for long enough after their cold start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.budget import BudgetAction, budget_action
+from launcher.costs.budget import BILLED_TEARDOWN, BudgetAction, budget_action
+from launcher.costs.metering import usd_for
 from launcher.fleet.placement import PlacementFailure, home_place, is_healthy, order_places
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
@@ -85,6 +86,7 @@ class FleetView:
     tokens_left: float | None = None
     failures: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
     hang_timeout: timedelta = HANG_TIMEOUT
+    taken: Collection[str] = ()  # names of machines of other launchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
     left = view.shards - view.done - sum(groups[w.group].workers for w in alive if w.group in groups)
     coming = sum(1 for w in alive if w.phase == Phase.WAITING or w.state == MachineState.INTENDED)
     rate = sum(groups[w.group].tokens_per_second or 0.0 for w in alive if w.group in groups)
+    bound = Decimal(0)  # what the machines of these orders cost before they are of use
     for group in view.groups:
         if group_given_up(view, group):
             continue
@@ -170,12 +173,18 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
             ):
                 continue
             if group.rented and (
-                coming >= LAUNCH_WAVE or not is_worth_starting(group, view.tokens_left, rate)
+                coming >= LAUNCH_WAVE
+                or not is_worth_starting(group, view.tokens_left, rate)
+                or not is_affordable(view, group, bound)
             ):
                 break
+            bound += start_usd(group)
             orders.append(
                 Start(
-                    slot, f"{group.name}{slot}-{_number(past)}", group.number, _where(view, group, slot, now)
+                    slot,
+                    f"{group.name}{slot}-{_number(past, view.taken, f'{group.name}{slot}-')}",
+                    group.number,
+                    _where(view, group, slot, now),
                 )
             )
             left -= group.workers
@@ -184,9 +193,12 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
     return orders
 
 
-def _number(past: Sequence[MachineView]) -> int:
+def _number(past: Sequence[MachineView], taken: Collection[str], beginning: str) -> int:
     """The number of the slot's next machine: above all earlier ones, also where this ledger does not know them all."""
-    return 1 + max((int(worker.name.rpartition("-")[2]) for worker in past), default=-1)
+    known = [int(worker.name.rpartition("-")[2]) for worker in past]
+    others = (name.removeprefix(beginning) for name in taken if name.startswith(beginning))
+    known += [int(number) for number in others if number.isascii() and number.isdigit()]
+    return 1 + max(known, default=-1)
 
 
 def _where(view: FleetView, group: FleetGroup, slot: int, now: datetime) -> tuple[Place, ...]:
@@ -209,6 +221,30 @@ def is_worth_starting(group: FleetGroup, tokens_left: float | None, rate: float)
         return True
     useful = (tokens_left - rate * group.cold_start) / (rate + group.tokens_per_second)
     return useful >= MIN_USEFUL_SHARE * group.cold_start
+
+
+def start_usd(group: FleetGroup) -> Decimal:
+    """USD of a machine that comes up and is ended before it embeds; 0 for this machine, or without a known price."""
+    if not group.rented:
+        return Decimal(0)
+    known = [usd for usd in (group.usd_per_hour, *(p.usd_per_hour for p in group.places)) if usd is not None]
+    return usd_for(timedelta(seconds=group.cold_start) + BILLED_TEARDOWN, max(known, default=Decimal(0)))
+
+
+def is_affordable(view: FleetView, group: FleetGroup, bound: Decimal = Decimal(0)) -> bool:
+    """Whether the budget covers a machine that comes up. `bound`: USD of others that are about to be started."""
+    if view.spent is None:
+        return True
+    return (
+        budget_action(view.spent + view.committed + bound + start_usd(group), view.budget) == BudgetAction.GO
+    )
+
+
+def is_out_of_money(view: FleetView) -> bool:
+    """Whether no machine is there, and the budget covers none that would come up."""
+    alive = any(w.state in ALIVE for w in view.workers)
+    groups = [group for group in view.groups if not group_given_up(view, group)]
+    return bool(groups) and not alive and not any(is_affordable(view, group) for group in groups)
 
 
 def should_relocate(view: FleetView, group: FleetGroup, worker: MachineView, now: datetime) -> bool:

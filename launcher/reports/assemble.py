@@ -11,7 +11,7 @@ from launcher.costs.clock_skew import correct_clocks
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.metering import meter
 from launcher.costs.other_charges import UNKNOWN_REGION, DataRegion, estimate_charges
-from launcher.costs.run_costs import lease_times, machine_times, other_charge, planned_budget
+from launcher.costs.run_costs import budget_of, lease_times, machine_times, other_charge
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
@@ -85,7 +85,7 @@ def report_of(
         events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
         clock_errors=clock_errors,
         unpriced=unpriced,
-        budget=ledger.costs.budget(row.id) or (planned_budget(plan) if plan else None),
+        budget=budget_of(ledger, row.id, plan),
         offers=offers,
         ceilings=_token_ceilings(plan, {m.gpu for m in machines}) if plan else {},
         unreadable=unreadable,

@@ -8,9 +8,11 @@ bounds: bounds of the numbers, moments and names in a document.
 shard: a slice of the corpus and its id.
 manifest: how to embed, and every shard, written once.
 lease: who may work on a shard; renewal, generations and crashes.
+retry: shards that are done and are to be tried again.
 receipt: the proof that a shard, or the first part of it, is done.
 heartbeat: what a worker writes about itself while it lives.
 control: the launcher's message to every worker: go on, or drain.
+allowance: until when machines may work without a launcher.
 crash_marker: the shards that were in the engine when a process died.
 worker_names: names of workers, built and parsed.
 runs: which runs an output path holds.

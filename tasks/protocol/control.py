@@ -1,10 +1,12 @@
 """The launcher's message to every worker of a run: go on, or drain (finish the shards in hand, then end).
 
 One small object that the launcher writes and every machine reads now and then. So any laptop can stop a run, and a
-machine that comes up too late reads the message before it begins.
+machine that comes up too late reads the message before it begins. The same thread watches the allowance
+(`tasks.protocol.allowance`), so that machines whose launcher is gone drain before they spend more than was agreed.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +14,13 @@ from datetime import datetime
 from typing import Literal
 
 from tasks.errors import Problem
-from tasks.protocol import documents
+from tasks.protocol import allowance, documents
 from tasks.protocol.keys import control_key
 from tasks.stores.base import OutcomeUnknown, Store, read
 
 SCHEMA = "embedfleet/control/1"
 POLL_SECONDS = 15.0
+ALLOWANCE_POLLS = 4  # the allowance is read at every so manieth poll: it moves slowly
 
 Command = Literal["go", "drain"]
 
@@ -47,19 +50,35 @@ def read_command(store: Store, run: str) -> Command:
 
 
 def watch(store: Store, run: str, drain: Callable[[], None], every: float = POLL_SECONDS) -> threading.Event:
-    """Poll the command on a thread and call `drain` once when it is to drain; set the event to end the thread.
+    """Poll on a thread and call `drain` once, when the command is to drain or the allowance is used up.
 
-    A store that errs is asked again at the next poll. `every` is in seconds.
+    Set the event to end the thread. A store that errs is asked again at the next poll; an allowance that was read
+    before is held by this machine's own clock meanwhile. `every` is in seconds.
     """
     end = threading.Event()
 
     def poll() -> None:
+        deadline: float | None = None  # of the allowance, by the monotonic clock
+        count = 0
         while not end.is_set():
             with suppress(OutcomeUnknown, Problem, OSError):
                 if read_command(store, run) == "drain":
                     drain()
                     return
+            # A launcher may have extended an allowance that seems used up, so it is read again before it counts.
+            if count % ALLOWANCE_POLLS == 0 or _passed(deadline):
+                with suppress(OutcomeUnknown, Problem, OSError):
+                    left = allowance.seconds_left(store, run)
+                    deadline = None if left is None else time.monotonic() + left
+            if _passed(deadline):
+                drain()
+                return
+            count += 1
             end.wait(every)
 
     threading.Thread(target=poll, name="control", daemon=True).start()
     return end
+
+
+def _passed(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline

@@ -12,6 +12,7 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     _embedfleet/<run>/quarantine/<slab>/<attempt>.jsonl         failed rows
     _embedfleet/<run>/workers/<worker>.json                     heartbeats
     _embedfleet/<run>/control.json, probe, dataset.parquet
+    _embedfleet/<run>/budget/agreed-<n>.json, spent-<launcher>.json, allowance.json, machine-<name>
     _embedfleet/probe/doctor, doctor-new                        what `embedfleet doctor` leaves behind
 """
 
@@ -69,6 +70,36 @@ def dataset_key(run: str) -> str:
 def control_key(run: str) -> str:
     """The launcher's message to every worker of the run: see `tasks.protocol.control`."""
     return f"{run_root(run)}/control.json"
+
+
+def budget_prefix(run: str) -> str:
+    """What was agreed to be spent, and what each launcher saw of it: see `launcher.fleet.budget`."""
+    return f"{run_root(run)}/budget/"
+
+
+def agreement_key(run: str, number: int) -> str:
+    """An agreed amount. They sort by number, and the last one counts."""
+    return f"{budget_prefix(run)}agreed-{number:06d}.json"
+
+
+def spent_key(run: str, launcher: str) -> str:
+    """What one launcher knows of the run's machines and their cost."""
+    return f"{budget_prefix(run)}spent-{launcher}.json"
+
+
+def machine_claim_key(run: str, machine: str) -> str:
+    """Whoever creates it may request a machine of this name: no other launcher will, then or later."""
+    return f"{machine_claims_prefix(run)}{machine}"
+
+
+def machine_claims_prefix(run: str) -> str:
+    """All names under which machines of the run were requested."""
+    return f"{budget_prefix(run)}machine-"
+
+
+def allowance_key(run: str) -> str:
+    """Until when machines may work without a launcher: see `tasks.protocol.allowance`."""
+    return f"{budget_prefix(run)}allowance.json"
 
 
 def leases_prefix(run: str, slab: str) -> str:

@@ -71,6 +71,10 @@ class Backend(Protocol):
         """The state of a machine; None: the backend knows nothing of it any more."""
         ...
 
+    def last_status(self, name: str) -> MachineStatus | None:
+        """The state of the newest machine of this name, ended ones included; None: the backend knows none."""
+        ...
+
     def drain(self, handles: Sequence[str]) -> None:
         """Let machines finish the shards that they hold, then end."""
         ...

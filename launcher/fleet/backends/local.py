@@ -103,6 +103,10 @@ class LocalBackend:
             return MachineStatus(Phase.RUNNING) if code is None else _ended(code)
         return MachineStatus(Phase.RUNNING) if self._process(handle) else None
 
+    def last_status(self, name: str) -> MachineStatus | None:
+        """Running, where a process of this machine has the name; None otherwise."""
+        return MachineStatus(Phase.RUNNING) if self.find(name) else None
+
     def drain(self, handles: Sequence[str]) -> None:
         """Let workers finish their shard, then end."""
         self._signal(handles, signal.SIGUSR1)

@@ -129,6 +129,11 @@ class SkyPilotBackend:
         since = placed[1] if placed and placed[0] == site else None
         return machine_status(job, since, purchase, self.faults.get(job.id))
 
+    def last_status(self, name: str) -> MachineStatus | None:
+        """The state of the newest job of this name, as of the last refresh; None: SkyPilot has none."""
+        ids = [job.id for job in self.jobs.values() if job.name == name]
+        return self.status(f"{max(ids)}:{name}") if ids else None
+
     def drain(self, handles: Sequence[str]) -> None:
         """Send the command to all machines of the run, through the store; those that come up later read it too."""
         if handles:

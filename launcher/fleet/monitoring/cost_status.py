@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from launcher.costs.forecast import forecast
 from launcher.costs.machine_time import MachineTime
-from launcher.costs.run_costs import budget_status_of, machine_times, planned_budget
+from launcher.costs.run_costs import budget_of, budget_status_of, machine_times
 from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan_file
@@ -50,7 +50,7 @@ def cost_status(
         usd_committed=money.committed,
         usd_per_hour=money.usd_per_hour if going and money.usd_per_hour else None,
         usd_projected=projected,
-        budget=ledger.costs.budget(run) or planned_budget(plan),
+        budget=budget_of(ledger, run, plan),
         preemptions=sum(1 for m in preempted if m.ended and m.ended > m.started),
         places=_places(times),
     )

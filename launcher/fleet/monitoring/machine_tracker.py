@@ -5,7 +5,7 @@ is reconciled with its backend and with the last heartbeats of its workers.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -36,6 +36,7 @@ class MachineTracker:
     backend: Backend
     groups: tuple[FleetGroup, ...] = ()
     workers: WorkerTracker | None = None  # of rented machines
+    clock: Callable[[], datetime] = utc
     statuses: dict[str, MachineStatus] = field(default_factory=dict[str, MachineStatus])
     lives_begun: dict[str, int] = field(
         default_factory=dict[str, int]
@@ -50,7 +51,7 @@ class MachineTracker:
         """Find out what became of machines that a launcher intended to start before it died."""
         for machine in self.ledger.machines.of_run(self.run, {MachineState.INTENDED}):
             handle, heartbeat = self.backend.find(machine.name), self._heartbeat(machine.name)
-            started = heartbeat.started if heartbeat else utc()
+            started = heartbeat.started if heartbeat else self.clock()
             if handle:
                 self.ledger.machines.confirm(machine.name, handle, started)
             elif heartbeat:  # it started, worked and ended while no launcher looked
@@ -79,11 +80,11 @@ class MachineTracker:
             site = (status.site if status else None) or Site(group.places[0].cloud)
             usd = planned_price(group, site)
             self.ledger.machines.intend(
-                self.run, name, int(slot), usd, utc(), gpu=group.gpu, lot=group.number, site=site
+                self.run, name, int(slot), usd, self.clock(), gpu=group.gpu, lot=group.number, site=site
             )
-            self.ledger.machines.confirm(name, handle, utc())
+            self.ledger.machines.confirm(name, handle, self.clock())
             self.ledger.runs.record_event(
-                self.run, "adopted", f"{name}, which this ledger did not know", utc()
+                self.run, "adopted", f"{name}, which this ledger did not know", self.clock()
             )
 
     def refresh_machines(self) -> None:
@@ -109,7 +110,7 @@ class MachineTracker:
         ):
             return
         state = RunState.DONE if self.observer.finished else RunState.STOPPED
-        self.ledger.runs.set_state(self.run, state, utc())
+        self.ledger.runs.set_state(self.run, state, self.clock())
 
     def read_heartbeats(self) -> None:
         """Read the heartbeats of the workers on all machines that are up."""
@@ -132,26 +133,28 @@ class MachineTracker:
         lived, ended = self.lives_begun.get(machine.name), self.lives_ended.get(machine.name, -1)
         if status.phase == Phase.RECOVERING and lived == status.life and ended < status.life:
             self.lives_ended[machine.name] = status.life
-            self.ledger.machines.end_life(machine.name, status.life, utc(), LifeEnd.PREEMPTED)
+            self.ledger.machines.end_life(machine.name, status.life, self.clock(), LifeEnd.PREEMPTED)
             place = (status.site or machine.site).place
             self.ledger.runs.record_event(
-                self.run, "preempted", f"{machine.name}: {place} took it away", utc()
+                self.run, "preempted", f"{machine.name}: {place} took it away", self.clock()
             )
             if self.workers:
-                self.workers.release_machine(machine.name, utc())
+                self.workers.release_machine(machine.name, self.clock())
 
     def _begin_life(self, machine: Machine, status: MachineStatus, up: datetime, site: Site) -> None:
         group = next((g for g in self.groups if g.rented and g.number == machine.lot), None)
         usd = hourly_price(self.backend, group, site) if group else None
         whole = with_hardware(group, site) if group else site
         if self.ledger.machines.begin_life(machine.name, status.life, up, whole, usd) and status.life:
-            self.ledger.runs.record_event(self.run, "recovered", f"{machine.name} in {site.place}", utc())
+            self.ledger.runs.record_event(
+                self.run, "recovered", f"{machine.name} in {site.place}", self.clock()
+            )
         self.lives_begun[machine.name] = status.life
 
     def _record_end(self, machine: Machine, status: MachineStatus | None) -> None:
         """Write down the end of a machine, and free the leases that its workers held."""
         last = self._last_heartbeats(machine)
-        at = _end_time(machine, last[-1] if last else None, status)
+        at = _end_time(machine, last[-1] if last else None, status, self.clock())
         state = _end_state(last, status)
         reason, code = (status.reason, status.exit_code) if status else (None, None)
         if state == MachineState.STOPPED:
@@ -163,7 +166,7 @@ class MachineTracker:
         else:
             how = reason or DIED_UNSEEN
             self.ledger.machines.end(machine.name, state, at, how, code)
-            self.ledger.runs.record_event(self.run, "lost", f"{machine.name}: {how}", utc())
+            self.ledger.runs.record_event(self.run, "lost", f"{machine.name}: {how}", self.clock())
         if self.workers is None:
             blamed = self.backend.blamed_leases(machine.name, machine.handle or "", code)
             self.observer.release_leases(machine.name, at, blamed)
@@ -172,14 +175,14 @@ class MachineTracker:
     def _heartbeat(self, machine: str) -> Heartbeat | None:
         if self.workers is None:
             return self.observer.read_heartbeat(machine)
-        return next(iter(self.workers.release_machine(machine, utc())), None)
+        return next(iter(self.workers.release_machine(machine, self.clock())), None)
 
     def _last_heartbeats(self, machine: Machine) -> list[Heartbeat]:
         """The last heartbeats of a machine's workers, oldest first. Frees the leases of a rented machine's workers."""
         if self.workers is None:
             found = self.observer.read_heartbeat(machine.name)
             return [found] if found else []
-        return sorted(self.workers.release_machine(machine.name, utc()), key=lambda h: h.at)
+        return sorted(self.workers.release_machine(machine.name, self.clock()), key=lambda h: h.at)
 
 
 def life_start(machine: Machine, status: MachineStatus) -> datetime | None:
@@ -207,10 +210,12 @@ def _end_state(last: Sequence[Heartbeat], status: MachineStatus | None) -> Machi
     return state
 
 
-def _end_time(machine: Machine, last: Heartbeat | None, status: MachineStatus | None) -> datetime:
+def _end_time(
+    machine: Machine, last: Heartbeat | None, status: MachineStatus | None, now: datetime
+) -> datetime:
     """When a machine ended. One that died unseen ended with its last heartbeat: time that no one saw is not billed."""
     if status is not None:
-        return status.ended or utc()
+        return status.ended or now
     if last is not None:
         return last.stopping or last.at
     return machine.confirmed or machine.intended

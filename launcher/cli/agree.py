@@ -1,0 +1,252 @@
+"""What a run may cost, agreed before anything is rented: the one rule of `launch` and `resume`.
+
+A run may cost, in all and over all launchers, the lowest of: what was agreed on this laptop (else the job's
+`limits.budget`), what was agreed last anywhere (in the store), and `--max-cost`. `--budget` replaces them all. What it
+is expected to cost is what is spent, and the plan's P90 for the shards that are left: `--max-cost` below that is refused.
+
+Machines are rented without a question only where this laptop has agreed to this run before, and only up to what is left
+of that. A plan that came out of a bucket, or from another laptop, was not agreed to here, whatever the store says.
+"""
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from launcher.cli.confirm import check_max_cost, confirm_cost
+from launcher.costs.budget import used_up_message
+from launcher.errors import ConfirmationNeeded, Usage
+from launcher.fleet.budget.agreement import Agreement, Source, agree, latest_agreement, this_user
+from launcher.fleet.budget.run_budget import RunBudget, run_prices
+from launcher.fleet.orphan_check import none_unknown
+from launcher.fleet.provisioner import check_access, is_rented, provision
+from launcher.jobs.job import Job
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run
+from launcher.money import ZERO
+from launcher.planning.price_book import book_of
+from launcher.planning.price_check import check_prices, unpriced_places
+from launcher.planning.saved_plan import SavedPlan
+from tasks.clock import utc
+from tasks.protocol import lease, manifest
+from tasks.protocol.keys import run_root
+from tasks.protocol.shard import slab_name
+from tasks.stores.base import Store
+
+ONE = Decimal(1)
+CONSENT = ("launched", "agreed")  # kinds of events that only this laptop's own user brings about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostOptions:
+    """What the command line says about money."""
+
+    yes: bool
+    max_cost: Decimal | None
+    budget: Decimal | None = None  # of `resume`
+    allow_unknown_price: bool = False
+    price_book: Path | None = None
+    offline: bool = False  # take the plan's prices as they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """The outcome: what the run may cost in all (None: no limit), where that comes from, and whether it was asked."""
+
+    limit: Decimal | None
+    source: Source
+    asked: bool
+    before: Agreement | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RunSoFar:
+    """What is known of a run before it goes on. `left` is the share of its shards without a receipt."""
+
+    spent: Decimal = ZERO
+    left: Decimal = ONE
+    agreed: Agreement | None = None
+
+
+def cost_options(arguments: Namespace) -> CostOptions:
+    """The options of `launch` or `resume`."""
+    return CostOptions(
+        yes=arguments.yes,
+        max_cost=arguments.max_cost,
+        budget=getattr(arguments, "budget", None),
+        allow_unknown_price=arguments.allow_unknown_price,
+        price_book=arguments.price_book,
+        offline=arguments.offline,
+    )
+
+
+def agree_to_cost(
+    ledger: Ledger,
+    plan: SavedPlan,
+    job: Job,
+    *,
+    store: Store,
+    output: str,
+    folder: Path,
+    options: CostOptions,
+    say: Callable[[str], None],
+) -> Agreed:
+    """Settle what the run may cost, asking where that was not agreed to here. Writes nothing.
+
+    Raises:
+        ConfirmationNeeded: it was not agreed, or a limit could not be held.
+        Usage: `--budget` is not above what is spent, or `--yes` stands alone.
+        OutdatedPlan: the plan's prices are not today's.
+    """
+    known = ledger.runs.get(plan.run)
+    so_far = _so_far(ledger, plan, known, store=store, output=output, folder=folder, options=options)
+    here = ledger.costs.budget(plan.run) if known else None
+    agreed = _limit(job, here, so_far, options)
+    _check_price_known(plan, agreed.limit, options, say)
+    if not is_rented(plan):
+        if options.max_cost is not None:
+            check_max_cost(
+                plan,
+                options.max_cost,
+                spent=so_far.spent,
+                left=so_far.left,
+                unknown=options.allow_unknown_price,
+            )
+        return agreed
+    consented = known is not None and any(e.kind in CONSENT for e in ledger.runs.events(plan.run))
+    if consented and _covered(plan, agreed.limit, so_far):
+        if options.max_cost is not None:
+            check_max_cost(
+                plan,
+                options.max_cost,
+                spent=so_far.spent,
+                left=so_far.left,
+                unknown=options.allow_unknown_price,
+            )
+        if agreed.limit is not None:
+            left = max(ZERO, agreed.limit - so_far.spent)
+            say(f"${left:.2f} are left of the ${agreed.limit} that run {plan.run} may cost")
+        return agreed
+    check_access(plan)
+    _check_prices_now(plan, options, say)
+    if not (options.yes and options.budget is not None):  # with an amount, it is agreed
+        confirm_cost(
+            plan,
+            yes=options.yes,
+            most=options.max_cost,
+            spent=so_far.spent,
+            left=so_far.left,
+            unknown=options.allow_unknown_price,
+        )
+    return Agreed(limit=agreed.limit, source=agreed.source, asked=True, before=agreed.before)
+
+
+def record_agreement(ledger: Ledger, store: Store, run: str, agreed: Agreed) -> None:
+    """Write the outcome into the ledger and, for all other launchers, beside the run."""
+    limit, before = agreed.limit, agreed.before
+    explicit = agreed.source != "limits.budget"
+    if limit is not None:
+        if (before is None or before.usd != limit) and (explicit or before is None or not before.explicit):
+            agree(store, run, limit, agreed.source, this_user(), utc())
+        if explicit or (agreed.asked and before is not None):
+            ledger.costs.set_budget(run, limit, utc())
+    if agreed.asked or explicit:
+        text = "without a limit" if limit is None else f"${limit} in all, by {agreed.source}"
+        ledger.runs.record_event(run, "agreed", text, utc())
+
+
+def _limit(job: Job, here: Decimal | None, so_far: _RunSoFar, options: CostOptions) -> Agreed:
+    """The lowest of all limits, or the one that `--budget` puts in their place."""
+    before = so_far.agreed
+    if options.budget is not None:
+        if options.budget <= so_far.spent:
+            raise Usage(
+                used_up_message(options.budget, so_far.spent),
+                hint="the same with --budget DOLLARS, more than that",
+            )
+        return Agreed(limit=options.budget, source="--budget", asked=False, before=before)
+    own = job.limits.budget if here is None else here
+    others = before.usd if before and (before.explicit or own is None) else None
+    limit = min((usd for usd in (options.max_cost, own, others) if usd is not None), default=None)
+    source: Source = "limits.budget" if options.max_cost is None else "--max-cost"
+    return Agreed(limit=limit, source=source, asked=False, before=before)
+
+
+def _covered(plan: SavedPlan, limit: Decimal | None, so_far: _RunSoFar) -> bool:
+    """Whether all that may be spent is within what was agreed to: the limit, or without one the plan's P90."""
+    high = plan.totals.usd.p90
+    return limit is not None or (high is not None and so_far.spent + high * so_far.left <= high)
+
+
+def _check_price_known(
+    plan: SavedPlan, limit: Decimal | None, options: CostOptions, say: Callable[[str], None]
+) -> None:
+    """Refuse to rent machines without a price under a limit, which could not be held; of this machine only say so."""
+    if limit is None:
+        return
+    if not is_rented(plan):
+        if plan.totals.usd.p90 is None and options.max_cost is None:
+            say(
+                f"the budget of ${limit} is not held: an hour of this machine has no price (local.usd_per_hour)"
+            )
+        return
+    unpriced = unpriced_places(plan)
+    if not unpriced and plan.totals.usd.p90 is not None:
+        return
+    what = ", ".join(unpriced[:3]) or "some of the machines"
+    if not options.allow_unknown_price:
+        raise ConfirmationNeeded(
+            f"the limit of ${limit} could not be held: no price is known for {what}",
+            hint="embedfleet prices refresh, then plan again; or --allow-unknown-price, which counts known prices alone",
+        )
+    say(f"the limit of ${limit} holds for machines with a price alone: none is known for {what}")
+
+
+def _check_prices_now(plan: SavedPlan, options: CostOptions, say: Callable[[str], None]) -> None:
+    if options.offline:
+        say("prices not checked (--offline): the plan's are taken as they are")
+        return
+    book = book_of(options.price_book, offline=False)
+    for remark in check_prices(plan, book.offers, utc()).remarks:
+        say(remark)
+
+
+def _so_far(
+    ledger: Ledger,
+    plan: SavedPlan,
+    known: Run | None,
+    *,
+    store: Store,
+    output: str,
+    folder: Path,
+    options: CostOptions,
+) -> _RunSoFar:
+    """What the run has cost and done until now, by the store and by this ledger."""
+    if known is None and not store.list(f"{run_root(plan.run)}/"):
+        return _RunSoFar()
+    provisioned = provision(plan, output, store, folder)
+    budget = RunBudget(
+        ledger=ledger,
+        store=store,
+        run=plan.run,
+        prices=run_prices(provisioned.groups, plan.totals.usd.p90),
+        job_budget=None,
+        backend=provisioned.backend,
+        all_gone=lambda: known is not None and none_unknown(ledger, known, plan),
+    )
+    spent = budget.look()
+    # An amount that cannot be read does not matter to one that replaces it.
+    agreed = latest_agreement(store, plan.run) if options.budget is None else None
+    return _RunSoFar(spent=spent, left=_share_left(store, plan.run), agreed=agreed)
+
+
+def _share_left(store: Store, run: str) -> Decimal:
+    """The share of the run's shards that have no receipt yet."""
+    try:
+        header = manifest.read_header(store, run)
+    except manifest.RunNotFound:
+        return ONE
+    slabs = range(manifest.slab_count(header))
+    done = sum(len(lease.receipts(store, run, slab_name(number))) for number in slabs)
+    return ONE - Decimal(min(done, header.shards)) / max(1, header.shards)
