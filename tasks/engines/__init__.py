@@ -16,5 +16,6 @@ precision: the dtype to compute in.
 batching: batches of pieces of similar length.
 memory_budget: how many tokens fit into a GPU's memory at once.
 deduplicate: embeds equal pieces once, with an LRU cache.
+engine_check: whether an engine works at all: what fails on a plain word is broken.
 isolate_failures: finds the pieces that make an engine fail, by bisection.
 """

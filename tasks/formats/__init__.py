@@ -24,6 +24,7 @@ arrow_rows: rows of Arrow files and streams.
 arrow_messages: checks the sizes of the parts of Arrow files before they are held.
 flatbuffers: reads the headers of Arrow without trust.
 arrow_batch: rows of a batch of Arrow columns.
+reread: reads a slice persistently: what passes is asked again, damage is read twice.
 prefetch: opens small files before their turn.
 vector_file: writes vectors in row groups.
 quantize: vectors in fewer bits, and back.

@@ -9,7 +9,8 @@ from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreada
 from tasks.formats.tables import BadTableError, Record, dialect_of, open_table
 from tasks.protocol.shard import Slice
 
-MAX_RECORD_CHARACTERS = 8 * MAX_TEXT_BYTES  # of a line of a table, and inside quotes: held in memory
+MAX_RECORD_CHARACTERS = 2 * MAX_TEXT_BYTES  # of a line of a table, and inside quotes: held in memory
+MAX_LINES_NAMED = 1_000  # of a fault that concerns more lines, one bad row stands for all
 
 
 def csv_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
@@ -26,6 +27,12 @@ def csv_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadR
                 fields = {name: found.fields[place] for name, place in places.items()} | twice
                 yield row_of(piece.path, position, fields, columns)
                 position += 1
+                continue
+            if (lines := found.last + 1 - found.line) > MAX_LINES_NAMED:
+                yield BadRow(
+                    piece.path, position, f"lines {found.line} to {found.last}: {found.reason}", rows=lines
+                )
+                position += lines
                 continue
             for line in range(found.line, found.last + 1):
                 yield BadRow(piece.path, position, f"line {line}: {found.reason}")

@@ -15,6 +15,7 @@ from tasks.protocol.shard import Kind
 
 DEFAULT_ENCODING = "utf-8"
 BACKSLASH = "\\"
+SKIPPED_CHARACTERS = 2**18  # of an over-long line, read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,11 @@ class BadTableError(ValueError):
     """No record of the table can be read; the message says why."""
 
 
-class LongLineError(OSError):
-    """A line is longer than what is held in memory; the table is not read on."""
+@dataclass(frozen=True, slots=True)
+class OverLong:
+    """A line that is longer than what is held in memory, and how many quotation marks it has."""
+
+    quotes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,30 +173,32 @@ class _OpenRecord:
         self.fields.append(value)
         return stop + 1
 
+    def skip(self, line: OverLong) -> bool:
+        """Pass over a line; by the number of its marks the record is complete or goes on inside quotes."""
+        self.held = self.limit + 1
+        self.quoted ^= line.quotes % 2 == 1
+        return not self.quoted
+
     def _hold(self, part: str) -> None:
         self.held += len(part)
         if self.held <= self.limit:
             self.parts.append(part)
 
 
-def read_records(lines: Iterable[str], dialect: Dialect, limit: int) -> Iterator[Record | Fault]:
+def read_records(lines: Iterable[str | OverLong], dialect: Dialect, limit: int) -> Iterator[Record | Fault]:
     """The records of a table. `lines` keep their ends; a record holds at most `limit` characters inside quotes."""
     record, first, number = _OpenRecord(dialect, limit), 0, 0
     for line in lines:
         number += 1
-        body, end = _cut(line)
-        if number == 1:
-            body = body.removeprefix("\ufeff")
         if not record.quoted:
-            if not body:
+            fields = _plain_fields(line, number, dialect)
+            if fields is not None:
+                if fields:
+                    yield Record(number, fields)
                 continue
-            first = number
-            if not (dialect.quote and dialect.quote in body) and not dialect.escape:
-                yield Record(number, body.split(dialect.delimiter))
-                continue
-            record = _OpenRecord(dialect, limit)
+            record, first = _OpenRecord(dialect, limit), number
         try:
-            complete = record.add(body, end)
+            complete = record.skip(line) if isinstance(line, OverLong) else record.add(*_cut(line, number))
         except _BrokenError as error:
             yield Fault(first, number, _named(str(error), first, number))
             record = _OpenRecord(dialect, limit)
@@ -203,20 +209,33 @@ def read_records(lines: Iterable[str], dialect: Dialect, limit: int) -> Iterator
         yield Fault(first, number, f"a quotation mark is opened in line {first} and never closed")
 
 
+def _plain_fields(line: str | OverLong, number: int, dialect: Dialect) -> list[str] | None:
+    """The fields of a line without quotes and escapes, none of a blank line; None where it may have them."""
+    if isinstance(line, OverLong):
+        return None
+    body, _ = _cut(line, number)
+    if not body:
+        return []
+    if dialect.escape or (dialect.quote and dialect.quote in body):
+        return None
+    return body.split(dialect.delimiter)
+
+
 def _finished(record: _OpenRecord, first: int, last: int) -> Record | Fault:
     if record.held > record.limit:
-        return Fault(first, first, f"over-long: more than {record.limit:,} characters inside quotes")
+        return Fault(first, first, f"over-long: a record of more than {record.limit:,} characters")
     if record.doubtful and last > first:
         reason = "a backslash stands before quotation marks at the end of a field; set corpus.csv.escape"
         return Fault(first, last, f'{reason} to "\\\\", or to none')
     return Record(first, record.fields)
 
 
-def _cut(line: str) -> tuple[str, str]:
-    """A line, and its end."""
+def _cut(line: str, number: int) -> tuple[str, str]:
+    """A line, and its end; the byte order mark before the first line is neither."""
     body = line.removesuffix("\n")
     body = body.removesuffix("\r")
-    return body, line[len(body) :]
+    end = line[len(body) :]
+    return (body.removeprefix("\ufeff") if number == 1 else body), end
 
 
 def _named(reason: str, first: int, last: int) -> str:
@@ -254,15 +273,27 @@ def open_table(stream: TextIO, dialect: Dialect, limit: int) -> TableRecords:
     return TableRecords(names, _whole(found, len(names)))
 
 
-def _lines(stream: TextIO, dialect: Dialect, limit: int) -> Iterator[str]:
+def _lines(stream: TextIO, dialect: Dialect, limit: int) -> Iterator[str | OverLong]:
     number = 0
     while line := stream.readline(limit + 1):
         number += 1
         if number == 1 and dialect.encoding == DEFAULT_ENCODING and looks_like_utf16(line):
             raise BadTableError("the file is UTF-16, not UTF-8; set corpus.csv.encoding to utf-16")
-        if len(line) > limit:
-            raise LongLineError(f"line {number} is longer than {limit:,} characters")
-        yield line
+        yield line if len(line) <= limit else OverLong(_skip_line(stream, line, dialect))
+
+
+def _skip_line(stream: TextIO, line: str, dialect: Dialect) -> int:
+    """Read a line to its end without holding it; how many quotation marks it has, escaped ones not counted."""
+    quote, escape = dialect.quote, dialect.escape
+    quotes, before = 0, ""
+    while line:
+        if quote:
+            quotes += line.count(quote) - ((before + line).count(escape + quote) if escape else 0)
+        if line.endswith(("\n", "\r")):
+            break
+        before = line[-1]
+        line = stream.readline(SKIPPED_CHARACTERS)
+    return quotes
 
 
 def _whole(found: Iterable[Record | Fault], columns: int) -> Iterator[Record | Fault]:

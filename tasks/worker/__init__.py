@@ -10,6 +10,8 @@ reader: the reader thread, which claims shards ahead of the engine and prefetche
 writer: the writer thread, which writes files and commits shards.
 engine_schedule: how much goes through the engine at once, and when it will run dry.
 claims: which shard to claim next.
+blame: whether a shard on which processes died is to blame, or the machine.
+watchdog: ends the worker when its engine, or a read of the input, hangs.
 lease_renewal: leases in hand and the thread that renews them.
 commit: uploads files and creates receipts and parts.
 shard_task: a shard that the worker holds, and one window of it.

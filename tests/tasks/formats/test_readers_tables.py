@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.formats import tables
+from tasks.formats import csv_rows, tables
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.protocol.csv_format import CsvFormat
@@ -184,3 +184,30 @@ def test_every_line_is_in_a_record_or_a_fault(body: str) -> None:
         for n in range(item.line, item.line + "".join(item.fields).count("\n") + 1)
     }
     assert wanted <= covered | inside
+
+
+def of_long_line(tmp_path: Path, middle: str) -> list[str]:
+    """Ids of the rows around a record that is too long, and the reasons of others."""
+    body = f"id,text\na,one\n{middle}\nc,three\n"
+    rows = read(tmp_path / "a.csv", body.encode())
+    return [row.id if isinstance(row, Document) else row.reason for row in rows]
+
+
+OVER_LONG = "line 3: over-long: a record of more than 1,000 characters"
+
+
+@pytest.mark.parametrize(
+    "middle",
+    ["b," + "x" * 2**19, f'b,"{"x" * 2**19}"', f'b,"{"x" * 2**19}\nmore"', 'b,"' + "x\n" * 2**10 + '"'],
+    ids=["bare", "quoted", "quoted over two lines", "quoted short lines"],
+)
+def test_rows_behind_an_over_long_record_are_read(
+    tmp_path: Path, middle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_rows, "MAX_RECORD_CHARACTERS", 1_000)
+    assert of_long_line(tmp_path, middle) == ["a", OVER_LONG, "c"]
+
+
+def test_a_fault_of_many_lines_is_one_bad_row_that_counts_them(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.csv", b'id,text\na,one\nb,"' + b"x\n" * 5_000)
+    assert [row.rows for row in rows if isinstance(row, BadRow)] == [5_000]
