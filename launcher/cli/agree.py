@@ -91,6 +91,7 @@ def agree_to_cost(
     folder: Path,
     options: CostOptions,
     say: Callable[[str], None],
+    check_renting: Callable[[SavedPlan], None] = check_access,
 ) -> Agreed:
     """Settle what the run may cost, asking where that was not agreed to here. Writes nothing.
 
@@ -128,7 +129,7 @@ def agree_to_cost(
             left = max(ZERO, agreed.limit - so_far.spent)
             say(f"${left:.2f} are left of the ${agreed.limit} that run {plan.run} may cost")
         return agreed
-    check_access(plan)
+    check_renting(plan)  # before anyone is asked to pay
     _check_prices_now(plan, options, say)
     if not (options.yes and options.budget is not None):  # with an amount, it is agreed
         confirm_cost(

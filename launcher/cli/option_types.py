@@ -8,13 +8,15 @@ import argparse
 import os
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from launcher.jobs.paths import check_location, expand
 
 LONGEST_BENCH_SECONDS = 3_600.0
 LONGEST_PROBE_SECONDS = 600.0
+# Neither the digits of other scripts nor exponents, which Decimal reads, too: an amount is what the user can see.
+AMOUNT = re.compile(r"\$?(?=\.?[0-9])[0-9]{0,9}(\.[0-9]{0,6})?")
 
 
 def location(word: str) -> str:
@@ -33,14 +35,12 @@ def path(word: str) -> Path:
 
 
 def dollars(word: str) -> Decimal:
-    """An amount above 0, with or without a dollar sign."""
-    try:
-        usd = Decimal(word.removeprefix("$"))
-    except InvalidOperation:
-        usd = Decimal(0)
-    if not usd.is_finite() or usd <= 0:
-        raise argparse.ArgumentTypeError(f"give dollars above 0, such as 25 or 25.50, not {word!r}")
-    return usd
+    """An amount above 0 and below a billion, in plain digits, with or without a dollar sign."""
+    if not AMOUNT.fullmatch(word) or not Decimal(word.removeprefix("$")):
+        raise argparse.ArgumentTypeError(
+            f"give dollars above 0 and below a billion, such as 25 or 25.50, not {word[:40]!r}"
+        )
+    return Decimal(word.removeprefix("$"))
 
 
 def probe_seconds(word: str) -> float:

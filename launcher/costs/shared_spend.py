@@ -39,8 +39,8 @@ class LifeSpend:
     ended: bool  # its provider, or the table of processes, said so
 
     def __post_init__(self) -> None:
-        if self.usd < 0 or self.usd_per_hour < 0:
-            raise ValueError("an amount of money is below 0")
+        if not all(usd.is_finite() and usd >= 0 for usd in (self.usd, self.usd_per_hour)):
+            raise ValueError(f"{self.usd} and {self.usd_per_hour} an hour are no cost")
 
     @property
     def key(self) -> LifeKey:

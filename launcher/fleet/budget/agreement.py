@@ -33,7 +33,7 @@ class Agreement:
     nonce: str
 
     def __post_init__(self) -> None:
-        if self.usd <= 0:
+        if not (self.usd.is_finite() and self.usd > 0):
             raise ValueError(f"{self.usd} dollars are no limit")
 
     @property

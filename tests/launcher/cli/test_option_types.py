@@ -24,7 +24,10 @@ def test_dollars_are_exact(word: str, usd: str) -> None:
     assert dollars(word) == Decimal(usd)
 
 
-@pytest.mark.parametrize("word", ["0", "-1", "nan", "inf", "much", ""])
+@pytest.mark.parametrize(
+    "word",
+    ["0", "-1", "nan", "inf", "much", "", "0.00", "1e3", "1e999999", "٢٥", "1_000", "9" * 40, "$", ".", " 5"],
+)
 def test_dollars_refuse_what_is_no_amount_above_zero(word: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="give dollars above 0"):
         dollars(word)
