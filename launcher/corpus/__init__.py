@@ -6,6 +6,7 @@ apart: checks that the output is not among the texts.
 inspect: lists and samples the corpus of a job, for the planner.
 listing: the files of a path, on disk or in a bucket, with their versions.
 folder_walk: finds files on disk, behind links, too.
+table_formats: folders that are one table, such as Lance.
 globs: which names a path reads, and which are hidden.
 left_out: what a path names and is not read, by kind and number.
 sampling: reads blocks of the files and counts their tokens.

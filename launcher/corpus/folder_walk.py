@@ -11,10 +11,13 @@ from pathlib import Path
 
 from launcher.corpus.globs import Pattern, Place
 from launcher.corpus.left_out import Likeliness, Tally
+from launcher.corpus.table_formats import LANCE_VERSIONS, check_no_lance
 from launcher.errors import Problem
 from tasks.formats.endings import kind_of
 
 SYSTEM_FOLDERS = ("lost+found",)  # that only root may list, at the root of a file system
+
+READ_ALREADY = "link to what is read already"
 
 Identity = tuple[int, int]  # of a file or folder, whatever its names: device and inode
 
@@ -39,6 +42,7 @@ class FolderWalk:
 
     def __init__(self, root: Path, pattern: Pattern, tally: Tally) -> None:
         self._root, self._pattern, self._tally = root, pattern, tally
+        self._around = {_identity(folder) for folder in root.resolve().parents}
         self._links: list[_Link] = []
         self._seen: set[tuple[Identity, Place]] = set()  # folders
         self._files: set[Identity] = set()
@@ -59,10 +63,14 @@ class FolderWalk:
 
     def _folder(self, folder: Path, name: str, place: Place) -> Iterator[FoundFile]:
         identity = _identity(folder)
+        if identity in self._around:  # the corpus is a part of it
+            self._tally.add(name, "link to a folder around the corpus")
+            return
         if (identity, place) in self._seen:
-            self._tally.add(name, "link to what is read already")
+            self._tally.add(name, READ_ALREADY)
             return
         self._seen.add((identity, place))
+        check_no_lance(f"{folder.name}/", str(folder), is_dataset=(folder / LANCE_VERSIONS).is_dir())
         for entry in _entries(folder, name, self._tally):
             is_folder = _is_folder(entry)
             below = f"{name}/{entry.name}" if name else entry.name
@@ -98,7 +106,7 @@ class FolderWalk:
         for file in behind:
             identity = _identity(file.path)
             if identity in self._files:
-                self._tally.add(file.name, "link to what is read already")
+                self._tally.add(file.name, READ_ALREADY)
             else:
                 self._files.add(identity)
                 new.append(file)
@@ -127,5 +135,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _identity(path: Path) -> Identity:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise Problem(
+            f"cannot read {path}: {error.strerror}",
+            hint="try again when nothing changes the corpus, or move it away",
+        ) from error
     return status.st_dev, status.st_ino

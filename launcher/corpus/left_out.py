@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import PurePosixPath
 
+from launcher.corpus.table_formats import DELTA_LOG, DELTA_NOTE
 from launcher.format import plural
 from tasks.formats.endings import COMPRESSED_ENDINGS, kind_of
 from tasks.printable import plain
@@ -83,7 +84,9 @@ class Tally:
 
     def add_hidden(self, name: str, *, folder: bool) -> None:
         """Count a file or folder whose name begins with . or _."""
-        if folder:
+        if folder and name.rpartition("/")[2] == DELTA_LOG:
+            self.add(name, DELTA_NOTE)
+        elif folder:
             self.add(name, "hidden folder", Likeliness.DATA)
         elif kind_of(name):
             self.add(name, f"hidden {ending_of(name)}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from launcher.corpus.folder_walk import FolderWalk, FoundFile
 from launcher.corpus.globs import Pattern, Place
 from launcher.corpus.left_out import LeftOut, Likeliness, Tally, ending_of, left_out_text
+from launcher.corpus.table_formats import LANCE_VERSIONS, check_no_lance
 from launcher.errors import Problem
 from tasks.formats.endings import (
     COMPRESSED_ENDINGS,
@@ -33,7 +34,7 @@ DIVISIBLE: tuple[Kind, ...] = ("parquet", "jsonl", "text")  # formats that can b
 # of a later one is left out beside one of an earlier.
 DESCRIBING: tuple[Kind, ...] = ("webdataset", "json")
 ENDINGS_OF_DESCRIBING: Mapping[Kind, Sequence[str]] = {"webdataset": (".tar", ".tgz"), "json": (".json",)}
-COMPRESSED_INSIDE: tuple[Kind, ...] = ("parquet", "lance")  # whatever their names end with
+COMPRESSED_INSIDE: tuple[Kind, ...] = ("parquet",)  # whatever their names end with
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,8 @@ def _list_bucket(
     any_entry = False
     for entry in entries:
         any_entry = True
+        folder, versions, _ = entry.key.partition(f"/{LANCE_VERSIONS}/")
+        check_no_lance(folder, f"{root}/{folder}", is_dataset=bool(versions))
         if f"/{entry.key}".endswith("/"):  # some tools keep an object for a folder
             continue
         if pattern is None or _is_read(entry.key, pattern, places, tally):

@@ -25,6 +25,7 @@ from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.models.pieces import ChunkSpec, split_texts
 from tasks.models.tokenizer import PieceTokenizer
+from tasks.protocol.shard import Kind
 from tasks.stores.base import Store
 
 READ_WHOLE_BYTES = 6 * 2**20  # as stored; a smaller corpus is read whole
@@ -130,7 +131,7 @@ def sample_corpus(
         found.strata[name] = Stratum(units, tuple(counted))
     found.faults.check(whole=listing.bytes <= READ_WHOLE_BYTES)
     if not any(block.documents for stratum in found.strata.values() for block in stratum.blocks):
-        kinds = {file.path: file.kind for file in listing.files}
+        kinds: dict[str, Kind] = {file.path: file.kind for file in listing.files}
         first = found.faults.first
         raise found.faults.refusal(kinds.get(first.file) if first else None)
     found.ids.check_one_form()

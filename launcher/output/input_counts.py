@@ -7,13 +7,15 @@
 | CSV, TSV | records by pyarrow's parser (C++) | our strict splitter |
 | Arrow, Feather | rows that each record batch states | the values of each batch |
 
-Compressed files are unpacked by Python's own gzip and zstd modules. Blocks are counted as they come, at most 16 MiB in
+Compressed files are unpacked by Python's own modules. Blocks are counted as they come, at most 16 MiB in
 memory. What cannot be counted so (a damaged file, another format) is unknown, which is None and never 0.
 """
 
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+import bz2
 import gzip
+import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -27,6 +29,8 @@ import pyarrow.parquet as pq
 
 from tasks.errors import Problem
 from tasks.formats.compression import zstd
+from tasks.formats.endings import compression_of
+from tasks.formats.json_values import is_array
 from tasks.formats.tables import dialect_of
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind, Slice
@@ -64,15 +68,29 @@ def count_input(store: Store, piece: Slice, table: CsvFormat | None) -> InputCou
             return InputCount(counter(plain, piece.kind, table), way)
     except Problem:
         raise
-    except (pa.ArrowException, OSError, EOFError, ValueError, zlib.error, zstd().ZstdError, UnicodeError):
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        ValueError,
+        lzma.LZMAError,
+        zlib.error,
+        zstd().ZstdError,
+        UnicodeError,
+    ):
         return None
 
 
 def _plain(stream: BinaryIO, name: str) -> BinaryIO:
     """The plain bytes of a file, by other modules than the readers' own."""
-    if name.endswith(".gz"):
+    packing = compression_of(name)
+    if packing == ".gz":
         return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
-    if name.endswith(".zst"):
+    if packing == ".bz2":
+        return cast("BinaryIO", bz2.BZ2File(stream))
+    if packing == ".xz":
+        return cast("BinaryIO", lzma.LZMAFile(stream))
+    if packing == ".zst":
         options = {zstd().DecompressionParameter.window_log_max: 31}
         return cast("BinaryIO", zstd().ZstdFile(stream, options=options))
     return stream
@@ -85,7 +103,7 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 def _lines(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
     """Lines with another byte than a blank. A line that two blocks share is counted once."""
-    del kind, table
+    del table
     count, filled, first = (
         0,
         False,
@@ -93,6 +111,8 @@ def _lines(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
     )  # filled: the line at the end of the last block has such a byte already
     for block in _blocks(stream):
         text = block.removeprefix(b"\xef\xbb\xbf") if first else block
+        if first and kind == "jsonl" and is_array(text):
+            raise ValueError("one array: its lines are no rows")
         first = False
         head, newline, rest = text.partition(b"\n")
         filled = filled or bool(head.strip())

@@ -18,7 +18,7 @@ MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarant
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One record. `position` counts rows in Parquet, Arrow and Lance, records in CSV, else bytes of the plain file."""
+    """One record. `position` counts rows in Parquet and Arrow, records in CSV, else bytes of the plain file."""
 
     id: str
     text: str

@@ -16,7 +16,7 @@ from tasks.stores.base import check_read_key
 SLAB = 1_000  # shards of a slab: one page of an object store's listing covers it
 
 Kind = Literal[
-    "parquet", "jsonl", "csv", "tsv", "text", "json", "arrow", "webdataset", "document", "lance"
+    "parquet", "jsonl", "csv", "tsv", "text", "json", "arrow", "webdataset", "document"
 ]  # a document is a file whose whole text is one
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class Slice:
     """A range of one input file.
 
-    `start` and `end` count rows in Parquet and Lance, and bytes in JSON Lines and text (a line belongs to the slice in
+    `start` and `end` count rows in Parquet, and bytes in JSON Lines and text (a line belongs to the slice in
     which it starts). `end` None is the end of the file; compressed files and those of other formats allow nothing else.
     """
 
