@@ -26,7 +26,8 @@ CLOUDS_WITHOUT_SPOT = (
 )  # clouds without a spot option: there spot is a partition, which is part of the place
 
 # The locks that a machine installs, by engine; `make lock` makes them from the .in files beside them.
-ENGINES = ("vllm", "torch", "hash")
+ENGINES = ("vllm", "torch", "packed", "hash")
+LOCK_OF = {"packed": "torch"}  # where it is not named after the engine
 LOCKS = f"{HOME}/tasks/requirements".replace("~", "$HOME", 1)
 
 # SkyPilot's name of a GPU, when it differs from ours.
@@ -207,7 +208,7 @@ def _envs(spec: TaskSpec, machine: str, offset: int) -> dict[str, str]:
 def _environment(spec: TaskSpec) -> str:
     """The lines that name the lock and the folder of its environment, which is another for another lock."""
     engine = spec.engine if spec.engine in ENGINES else "vllm"
-    return f"""lock="{LOCKS}/{engine}.txt"
+    return f"""lock="{LOCKS}/{LOCK_OF.get(engine, engine)}.txt"
 env="$HOME/embedfleet/env-$(sha256sum < "$lock" | cut -c 1-12)"
 """
 

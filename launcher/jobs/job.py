@@ -15,7 +15,7 @@ from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Kind
 
-Engine = Literal["auto", "vllm", "torch", "hash"]
+Engine = Literal["auto", "vllm", "torch", "packed", "hash"]
 Spot = Literal["only", "prefer", "never"]
 
 

@@ -50,7 +50,7 @@ from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import KINDS
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
-ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "hash")
+ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "packed", "hash")
 SPOTS: tuple[Spot, ...] = ("only", "prefer", "never")
 CLOUDS = ("aws", "gcp", "azure", "lambda", "nebius", "runpod", "vast", "hyperstack", "do", "local")
 STORE_CLOUDS = (*CLOUDS[:3], "r2", "local")  # whose storage has a price here

@@ -126,7 +126,7 @@ def run_charges(context: CandidateContext, candidates: Sequence[Candidate]) -> R
 
 def rented_engine(job: Job, engines: Sequence[str] | None) -> str:
     """The engine that rented machines run. `engines` are those that compute the model, the faster first, where known."""
-    if job.engine == "torch":
+    if job.engine in ("torch", "packed"):
         return job.engine
     return engines[0] if engines and job.engine not in engines else ENGINE
 

@@ -22,15 +22,21 @@ SHARE_USED = 0.9
 
 # GB in use before the first weight is loaded: the CUDA context and libraries (about 0.5), and for vLLM its captured
 # graphs and workspaces (about 0.5 more). Assumptions until a probe reports them.
-BASE_GB = {"vllm": 1.0, "tei": 0.6, "sentence-transformers": 0.6, "torch": 0.6}
+BASE_GB = {"vllm": 1.0, "tei": 0.6, "sentence-transformers": 0.6, "torch": 0.6, "packed": 0.6}
 
-# Tokens in a batch: vLLM's default for a GPU under 70 GB (recalled), and 16,384 in our torch engine. A bidirectional
+# Tokens in a batch: vLLM's default for a GPU under 70 GB (recalled), 16,384 in our torch engine, 32,768 in the packed one. A bidirectional
 # model cannot process a text in parts, so a batch holds at least one text of the greatest length.
-BATCH_TOKENS = {"vllm": 8_192, "tei": 16_384, "sentence-transformers": 16_384, "torch": 16_384}
+BATCH_TOKENS = {
+    "vllm": 8_192,
+    "tei": 16_384,
+    "sentence-transformers": 16_384,
+    "torch": 16_384,
+    "packed": 32_768,
+}
 
 # The least compute capability that the current builds of each engine run on. vLLM documented 7.0 up to 0.14 and 7.5 from
 # 0.21 on, so V100 is out; TEI names Turing (7.5) as its oldest; torch still builds for 7.0 (CUDA 12.6).
-LEAST_CAPABILITY = {"vllm": 7.5, "tei": 7.5, "sentence-transformers": 7.0, "torch": 7.0}
+LEAST_CAPABILITY = {"vllm": 7.5, "tei": 7.5, "sentence-transformers": 7.0, "torch": 7.0, "packed": 7.0}
 
 # AMD's GPUs for which vLLM documents support (0.14): MI200, MI300, MI350. TEI on them is unknown here.
 ROCM = ("gfx90a", "gfx942", "gfx950")

@@ -9,6 +9,10 @@ torch_engine: any model of the hub through transformers.
 load_transformer: loads a transformer's weights, and refuses one of which some are missing.
 adapter: merges a PEFT adapter into its base.
 layers: the layers after the pooling: Dense, LayerNorm, Normalize.
+packed_engine: the same models over packed tokens, proved against torch_engine when they are loaded.
+packed_attention: attention of packed pieces, as a function that transformers calls.
+packed_mpnet: MPNet's attention over packed pieces.
+packing: pieces end to end, and batches by a budget of tokens.
 vllm_engine: the same models through vLLM.
 agreement: compares an engine with the torch engine before it embeds.
 pooling: how a vector is made of the tokens' states.

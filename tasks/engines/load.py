@@ -9,7 +9,7 @@ from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel
 from tasks.models.pieces import count_prompt_tokens
 from tasks.models.reference_tokenizer import check_tokenizer
-from tasks.models.support import check_supported
+from tasks.models.support import ENGINES, check_supported
 from tasks.models.tokenizer import ModelTokenizer
 
 WARM_UP_TOKENS = 256  # of the longest piece that is embedded before the first text
@@ -25,10 +25,15 @@ def resolve_engine(engine: str, model: str | ModelDescription, *, remote_code: b
         return engine
     if model == HASH_MODEL:
         return HASH_MODEL
-    if importlib.util.find_spec("vllm") is None:
+    if not installed("vllm"):
         return "torch"
     described = describe(model) if isinstance(model, str) else model
     return "torch" if check_supported(described, "vllm", remote_code=remote_code) else "vllm"
+
+
+def installed(engine: str) -> bool:
+    """Whether this environment has the engine's library."""
+    return importlib.util.find_spec(engine) is not None
 
 
 def load_encoder(
@@ -45,7 +50,7 @@ def load_encoder(
     """Load a model and warm it up.
 
     Args:
-        engine: auto, vllm, torch or hash.
+        engine: auto, vllm, torch, packed or hash.
         model: a local folder, a hub id, or `hash`.
         threads: CPU threads of an engine that computes on the CPU; None: its own default.
         remote_code: run code from the model's own folder.
@@ -62,14 +67,16 @@ def load_encoder(
         from tasks.engines.hash_engine import HashEncoder  # noqa: PLC0415
 
         return HashEncoder()
-    if engine not in ("auto", "torch", "vllm"):
-        raise EngineUnavailable(f"no engine {engine!r}", hint="engines are auto, vllm, torch and hash")
+    if engine not in ("auto", *ENGINES):
+        raise EngineUnavailable(
+            f"no engine {engine!r}", hint=f"engines are auto, {', '.join(ENGINES)} and hash"
+        )
     described = describe(model, revision)
     name = resolve_engine(engine, described, remote_code=remote_code)
-    if importlib.util.find_spec(name) is None:
+    if not installed("torch" if name == "packed" else name):
         raise EngineUnavailable(
             f"the engine {name} is not installed here",
-            hint="pip install 'embedfleet[worker]' for torch; pip install vllm for vllm",
+            hint="pip install 'embedfleet[worker]' for torch and packed; pip install vllm for vllm",
         )
     for finding in check_supported(described, name, remote_code=remote_code):
         raise BadModel(finding.what, hint=finding.hint)
@@ -82,10 +89,11 @@ def load_encoder(
 
         encoder = VllmEncoder(described, tokenizer, longest, threads, dtype=dtype)
     else:
+        from tasks.engines.packed_engine import PackedEncoder  # noqa: PLC0415
         from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
 
         skipped = 0 if described.pooling.include_prompt else count_prompt_tokens(tokenizer, prompt)
-        encoder = TorchEncoder(
+        encoder = (PackedEncoder if name == "packed" else TorchEncoder)(
             described, tokenizer, threads, remote_code=remote_code, dtype=dtype, prompt_tokens=skipped
         )
     _warm_up(encoder, longest)

@@ -10,10 +10,12 @@ from typing import Literal
 
 from tasks.models.description import Dense, Finding, LayerNorm, ModelDescription
 from tasks.models.files import DAMAGED
+from tasks.models.packed_support import packed_findings
 from tasks.models.vllm_support import vllm_findings
 
-Engine = Literal["torch", "vllm"]
-ENGINES: tuple[Engine, ...] = ("vllm", "torch")  # the faster first
+Engine = Literal["torch", "vllm", "packed"]
+# The faster first, as far as measured: packed has not been measured on a GPU, so it works where a job names it.
+ENGINES: tuple[Engine, ...] = ("vllm", "torch", "packed")
 # Types of transformers whose model gives no state for each token.
 WITHOUT_STATES = ("align", "blip", "chinese_clip", "clip", "dpr", "model2vec", "siglip")
 # The model's own class, by type and name, that transformers' class of that type was compared with and equals, where
@@ -26,7 +28,7 @@ IS_CAUSAL_SINCE = (5, 2)  # version of transformers that obeys `is_causal: false
 def check_supported(
     description: ModelDescription, engine: str, *, remote_code: bool = False
 ) -> list[Finding]:
-    """Everything that keeps `engine` (torch or vllm) from computing the model exactly; [] when nothing does.
+    """Everything that keeps `engine` (torch, vllm or packed) from computing the model exactly; [] when nothing does.
 
     `remote_code`: code from the model's own repository may run.
     """
@@ -37,7 +39,9 @@ def check_supported(
         *_weights(description),
         *_attention(description),
     ]
-    return [*found, *vllm_findings(description)] if engine == "vllm" else found
+    if engine == "vllm":
+        return [*found, *vllm_findings(description)]
+    return [*found, *packed_findings(description)] if engine == "packed" else found
 
 
 def _type(model: ModelDescription, *, remote_code: bool) -> list[Finding]:

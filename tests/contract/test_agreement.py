@@ -23,7 +23,7 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_tr
 
 from tests.support.tiny_models import KINDS, TEXTS, build
 
-ENGINES = ("torch", "vllm")
+ENGINES = ("torch", "packed", "vllm")
 MINILM = "minilm"
 EXACT = 1e-5  # of a component of a float32 vector: other kernels add up in another order
 SAME = 0.999  # cosine, when the engine computes in the hardware's dtype
@@ -59,7 +59,7 @@ class Pair:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    if importlib.util.find_spec(request.param) is None:
+    if importlib.util.find_spec({"packed": "torch"}.get(request.param, request.param)) is None:
         pytest.skip(f"the engine {request.param} is not installed")
     return request.param
 

@@ -101,7 +101,7 @@ def test_engine_can_be_predicted_fitted_and_installed(engine: str) -> None:
     for table in (gpu_memory.BASE_GB, gpu_memory.BATCH_TOKENS, gpu_memory.LEAST_CAPABILITY):
         assert engine in table
     assert engine in skypilot_task.ENGINES
-    assert engine in lock.NAMES
+    assert skypilot_task.LOCK_OF.get(engine, engine) in lock.NAMES
 
 
 # --- stores
