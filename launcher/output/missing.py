@@ -60,12 +60,14 @@ def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> Missing
     incomplete: list[Receipt] = []
     lost: list[str] = []
     for one in known:
-        gone = [key for key, _ in one.files if not contains(vectors, id_hash(key, 0))]
-        gone += [key for key in one.quarantines if not contains(quarantines, id_hash(key, 0))]
-        lost += gone
         number = one.position // SLAB
         if number not in listings:
             listings = {number: _listing(store, run, number)}  # receipts come by position
+        if listings[number].retry(one.shard).number > one.retry:
+            continue  # it was put back since, perhaps by another launcher, and this receipt no longer counts
+        gone = [key for key, _ in one.files if not contains(vectors, id_hash(key, 0))]
+        gone += [key for key in one.quarantines if not contains(quarantines, id_hash(key, 0))]
+        lost += gone
         if one.shard not in listings[number].done:
             unsigned.append(one)
         elif gone:

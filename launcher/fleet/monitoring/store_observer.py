@@ -12,11 +12,13 @@ from functools import partial
 
 from launcher.fleet.monitoring.heartbeats import HeartbeatReader
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease
+from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease, RunState
 from launcher.throughput.calibration import FirstMinute, first_minute_of
+from tasks.clock import utc
 from tasks.errors import Problem
 from tasks.protocol import documents, heartbeat, keys, lease, manifest, receipt
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
+from tasks.protocol.retry import ReceiptListing, list_receipts
 from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, list_all, read
 
@@ -40,6 +42,7 @@ class StoreObserver:
     )  # by worker, once over
     unreadable: dict[str, str] = field(default_factory=dict[str, str])  # why, by key; they stop nothing
     unreadable_shards: set[str] = field(default_factory=set[str])  # with a receipt that cannot be read
+    retries: dict[str, int] = field(default_factory=dict[str, int])  # of the receipts that are known, where not 0
     heartbeats: HeartbeatReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,34 +78,58 @@ class StoreObserver:
         """Take over the receipts that the ledger holds, so that only newer ones are read from the store."""
         for known in self.ledger.shards.receipts(self.run):
             self.done.add(known.shard)
+            self._note_retry(known)
             self.shards_by_worker[known.worker] += 1
 
     def read_receipts(self) -> None:
         """Write the receipts since the last look into the ledger. What cannot be read is in `unreadable`."""
+        reopened = 0
         for number in range(manifest.slab_count(self.header)):
             slab = slab_name(number)
             if self.listed_counts.get(number) == min(SLAB, self.header.shards - number * SLAB):
                 continue  # a finished slab costs no more listings
-            listed = lease.receipts(self.store, self.run, slab)
-            self.listed_counts[number] = len(listed)
-            fresh = sorted(listed - self.done - self.unreadable_shards)
+            listing = list_receipts(self.store, self.run, slab)
+            reopened += self._reopen_put_back(listing)
+            self.listed_counts[number] = len(listing.done)
+            fresh = sorted(listing.done.keys() - self.done - self.unreadable_shards)
             for start in range(0, len(fresh), RECEIPT_BATCH):
-                self._read_batch(slab, fresh[start : start + RECEIPT_BATCH])
+                self._read_batch(slab, fresh[start : start + RECEIPT_BATCH], listing.done)
+        if reopened and not self.finished and self.ledger.runs.find(self.run).state == RunState.DONE:
+            self.ledger.runs.set_state(self.run, RunState.STOPPED, utc())
 
-    def _read_batch(self, slab: str, shards: Sequence[str]) -> None:
+    def _reopen_put_back(self, listing: ReceiptListing) -> int:
+        """Let shards wait again that were put back after the receipt that the ledger has, perhaps by another launcher."""
+        stale = {
+            shard
+            for shard, retry in listing.retries.items()
+            if shard in self.done and retry.number > self.retries.get(shard, 0)
+        }
+        if not stale:
+            return 0
+        known = [one for one in self.ledger.shards.receipts(self.run) if one.shard in stale]
+        self.done -= stale
+        return self.ledger.shards.reopen(self.run, known)
+
+    def _note_retry(self, known: receipt.Receipt) -> None:
+        if known.retry:
+            self.retries[known.shard] = known.retry
+
+    def _read_batch(self, slab: str, shards: Sequence[str], retries: Mapping[str, int]) -> None:
         foreign = self.ledger.shards.unknown(self.run, shards)
         for shard in foreign:
             self.unreadable[keys.receipt_key(self.run, slab, shard)] = "the manifest has no such shard"
         ours = [shard for shard in shards if shard not in foreign]
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-            read_now = list(pool.map(partial(self._receipt, slab), ours))
+            read_now = list(pool.map(partial(self._receipt, slab, retries), ours))
         found = [one for one in read_now if one is not None]
         self.ledger.shards.record_receipts(self.run, found)
         self.shards_by_worker.update(one.worker for one in found)
         self.done.update(one.shard for one in found)
+        for one in found:
+            self._note_retry(one)
 
-    def _receipt(self, slab: str, shard: str) -> receipt.Receipt | None:
-        key = keys.receipt_key(self.run, slab, shard)
+    def _receipt(self, slab: str, retries: Mapping[str, int], shard: str) -> receipt.Receipt | None:
+        key = keys.receipt_key(self.run, slab, shard, retries[shard])
         body = read(self.store, key)
         if body is None:  # somebody removed it after it was listed
             return None

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
@@ -168,3 +170,58 @@ def test_held_leases_use_the_partial_index(leased: Ledger) -> None:
     with leased.database.reading() as connection:
         steps = [detail for *_, detail in connection.execute(query, ("r1",))]
     assert steps == ["SEARCH lease USING INDEX lease_held (run=?)"]
+
+
+# --- receipts that no longer count
+
+
+def test_reopened_shard_waits_and_is_counted_no_more(ledger: Ledger) -> None:
+    ledger.shards.add("r1", map(shard, range(3)))
+    before = ledger.shards.progress("r1")
+    ledger.shards.record_receipts("r1", [receipt(0), receipt(1)])
+    assert ledger.shards.reopen("r1", [receipt(0), receipt(1), receipt(2)]) == 2
+    after = ledger.shards.progress("r1")
+    assert (after.shards_done, after.documents, after.tokens) == (0, 0, 0)
+    assert replace(after, first_started=None, last_finished=None) == before
+    assert ledger.shards.receipts("r1") == []
+
+
+def test_work_of_a_reopened_shard_is_lost_and_kept(ledger: Ledger) -> None:
+    ledger.shards.add("r1", [shard(0)])
+    ledger.shards.record_receipts("r1", [receipt(0)])
+    ledger.shards.reopen("r1", [receipt(0)])
+    (lost,) = ledger.shards.leases("r1")
+    done = receipt(0)
+    assert (lost.outcome, lost.worker) == (LeaseOutcome.LOST, done.worker)
+    assert (lost.claimed, lost.ended) == (done.started, done.finished)
+    assert lost.generation < 0
+
+
+def test_reopened_shard_is_done_again_as_often_as_it_is_lost(ledger: Ledger) -> None:
+    ledger.shards.add("r1", [shard(0)])
+    for _ in range(3):
+        assert ledger.shards.record_receipts("r1", [receipt(0)]) == 1
+        assert ledger.shards.reopen("r1", [receipt(0)]) == 1
+        assert ledger.shards.reopen("r1", [receipt(0)]) == 0
+    assert len({lease.generation for lease in ledger.shards.leases("r1")}) == 3
+
+
+@given(st.lists(st.integers(1, 4), max_size=6))
+def test_leases_that_begin_again_keep_those_before(
+    tmp_path_factory: pytest.TempPathFactory, rounds: list[int]
+) -> None:
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
+        create_run(ledger)
+        ledger.shards.add("r1", [shard(0)])
+        total = 0
+        for most in rounds:
+            for generation in range(1, most + 1):
+                ledger.shards.record_leases(
+                    "r1", [replace(HELD, shard=shard(0).id, generation=generation, outcome=LeaseOutcome.LOST)]
+                )
+            ledger.shards.record_receipts("r1", [receipt(0)])
+            ledger.shards.reopen("r1", [receipt(0)], leases_gone=True)
+            total += most + 1
+            found = [lease.generation for lease in ledger.shards.leases("r1")]
+            assert len(found) == total
+            assert max(found) < 0
