@@ -11,6 +11,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.missing import check_output_there
 from launcher.output.plan_check import PlannedRun, planned_run
+from launcher.output.repeated_ids import REPEATED_IDS
 from launcher.output.verify import verify
 from launcher.output.verify_report import VerifyReport
 from launcher.planning import plan_file
@@ -24,6 +25,11 @@ def _next_step(run: Run, report: VerifyReport) -> str:
     """What helps against the faults of a report."""
     if all(fault.startswith(dataset_key(run.id)) for fault in report.faults):
         return f"embedfleet finish {run.id} writes the list of files again, from the receipts"
+    if report.fault_count == len(report.faults) and all(REPEATED_IDS in fault for fault in report.faults):
+        return (
+            "every row was embedded once; make corpus.id unique and embed again, or leave it out: "
+            "ids are then the file and the position"
+        )
     missing = any(fault.endswith((" is missing", "has no receipt")) for fault in report.faults)
     if missing or run.state != RunState.DONE:
         return f"embedfleet resume {run.id} embeds again what is missing; else embed into a new output path"

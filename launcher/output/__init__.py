@@ -12,6 +12,7 @@ shard_rows: the rows of one shard's output and input while they are verified.
 dataset_check: compares the dataset manifest with the receipts.
 input_balance: accounts for every row of the input.
 input_counts: counts the rows of an input file by another way than its reader.
+repeated_ids: names the ids that several documents of a run have.
 id_hashes: compares sequences of ids at 8 bytes an id.
 reembed: embeds sampled rows again and returns their cosines.
 missing: notices that files of a finished run are gone.

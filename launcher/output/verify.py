@@ -24,6 +24,7 @@ from launcher.output.id_hashes import count_duplicates, difference
 from launcher.output.input_balance import InputBalance
 from launcher.output.plan_check import PlannedRun, header_faults, shard_fault
 from launcher.output.reembed import SampledRow, cosines_of_reembedded
+from launcher.output.repeated_ids import REPEATED_IDS, describe, some_repeated
 from launcher.output.shard_files import ReceiptReader, open_vectors
 from launcher.output.shard_rows import InputRows, OutputRows, read_quarantine
 from launcher.output.taken_over import TakenOver, taken_over
@@ -203,7 +204,13 @@ class _Verification:
         """Check what only the whole run shows: ids, the dataset manifest, and the balance of its rows."""
         duplicates = count_duplicates(self.seen)
         if duplicates:
-            self.add_fault(f"{duplicates:,} rows have an id that another row has, too: is corpus.id unique?")
+            shards = chain(
+                ((one.header, shard) for one in self.earlier for shard in one.shards),
+                ((self.header, shard) for shard in self._shards_of_manifest()),
+            )
+            examples = describe(self.store, shards, some_repeated(self.seen))
+            such = f", such as {examples}" if examples else ""
+            self.add_fault(f"{duplicates:,} {REPEATED_IDS}{such}")
         self._add_faults(self.dataset.faults(finished=finished and self.complete))
         self._add_faults(self.balance.faults)
         self.notes += self.balance.notes

@@ -9,6 +9,7 @@ damage: what a damaged place loses, told from a store that fails.
 endings: the format and the compression that the end of a name says.
 beginning: reads in parts, and the first bytes of a stream.
 fields: finds a value by its name: in a record, inside objects by dots, in the names of folders.
+ids: the text of a document's id, in one form whatever its type.
 lines: rows of JSON Lines and of text.
 json_lines: the row of a record that is written as JSON.
 json_values: rows of JSON files that are arrays, or values one after the other.

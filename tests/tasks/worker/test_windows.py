@@ -22,7 +22,7 @@ from tasks.protocol.shard import Shard
 from tasks.stores.folder import FolderStore
 from tasks.worker import windows as work
 from tasks.worker.output_files import OutputFiles
-from tasks.worker.windows import ShardCounts, WindowReader, cut_of, output_dimensions
+from tasks.worker.windows import ShardCounts, WindowReader, cut_of, output_dimensions, rows_of
 from tests.support.runs import corpus, header_of, shard_of, whole, write_jsonl
 
 
@@ -267,3 +267,11 @@ def test_memory_is_that_of_a_window_whatever_the_shard(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@pytest.mark.parametrize(("plain", "names"), [(True, ["3", "4"]), (False, ["3.0", "4"])])
+def test_a_run_keeps_the_form_of_its_ids(tmp_path: Path, plain: bool, names: list[str]) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 3.0, "text": "x"}\n{"id": 4, "text": "y"}\n')
+    header = header_of(tmp_path, 1, plain_ids=plain)  # False: the manifest of an earlier version
+    rows = rows_of(header, FolderStore(tmp_path), shard_of([whole(tmp_path, "a.jsonl", "jsonl")]))
+    assert [row.id for row in rows] == names
