@@ -25,12 +25,14 @@ PROBE_TEXTS = (
     "Ein Satz mit Umlauten: größer, schöner, weiß; naïve café, combining e\u0301 beside é",
     "東京は日本の首都です。人口は約千四百万人。한국어, ไทย",
     "Ελληνικά, русский, العربية, עברית, हिन्दी",
-    "emoji 🙂🚀 👨‍👩‍👧, Ⅻ \uff26\uff55\uff4c\uff4c ① ½ ﬁne, zero\u200bwidth, nbsp\u00a0here",
+    "emoji 🙂🚀 👨‍👩‍👧, Ⅻ \uff26\uff55\uff4c\uff4c ① ½ ﬁne, zero\u200bwidth, nbsp\u00a0here, bell\u0007",
     "  blanks   at\tboth ends,\n\nlines and tabs \n ",
     "special tokens: [CLS] [SEP] [PAD] [UNK] [MASK] <s> </s> <pad> <unk> <mask> <bos> <eos> <|endoftext|> <|im_end|>",
     "1234567890 def f(x):\n    return {'a': [x ** 2 for _ in range(10)]}  # https://example.org/?q=1&r=%20",
     "longer than the limit of this comparison: " + "every word counts until the cut falls. " * 40,
 )
+MOST_OWN = 8  # added tokens in a text
+UNCUT = 4_096  # tokens: no text here has as many
 LIMIT = 64  # tokens, so that the last text is truncated and shows on which side
 
 
@@ -47,19 +49,28 @@ def check_tokenizer(
     theirs = _reference(described, remote_code=remote_code)
     _check_limit(described, theirs)
     limit = min(LIMIT, described.limit.tokens or LIMIT)
-    prompt = described.text.default_prompt
-    cut = ChunkSpec(limit, prompt=prompt)
-    known: dict[str, None] = {}
-    for text in PROBE_TEXTS:
-        ours = split_texts(tokenizer, [text], cut)[0].ids[0]
+
+    def both(text: str, tokens: int) -> tuple[list[int], list[int]]:
+        """Our tokens and theirs, of a text that is cut to so many."""
+        prompt = described.text.default_prompt
+        ours = split_texts(tokenizer, [text], ChunkSpec(tokens, prompt=prompt))[0].ids[0]
         try:
-            expected = theirs([prompt + text], truncation="longest_first", max_length=limit)["input_ids"][0]
+            found = theirs([prompt + text], truncation="longest_first", max_length=tokens)
         except Exception as error:  # a tokenizer that cannot tokenize: the library's bare Exception
             raise _refusal(described, text, f"transformers fails on it: {error}") from error
-        if ours != expected:
-            known[
-                _explained(tokenizer, theirs, ours, expected) or _differ(described, text, ours, expected)
-            ] = None
+        return ours, found["input_ids"][0]
+
+    known: dict[str, None] = {}
+    # The tokens that are matched before all others, of which a folder may have any: in its files they are listed thrice.
+    own = " ".join(f"x{token}y {token} z" for token in sorted(theirs.get_added_vocab())[:MOST_OWN])
+    for text in (*PROBE_TEXTS, own):
+        ours, expected = both(text, limit)
+        if ours == expected:
+            continue
+        why = _explained(tokenizer, theirs, *both(text, UNCUT))
+        if why is None:
+            raise _refusal(described, text, _difference(ours, expected))
+        known[why] = None
     return tuple(known)
 
 
@@ -124,14 +135,10 @@ def _has_map(tokenizer: Any) -> bool:
     return tokenizer.normalizer is not None and b"precompiled_charsmap" in tokenizer.normalizer.__getstate__()
 
 
-def _differ(described: ModelDescription, text: str, ours: list[int], expected: list[int]) -> str:
+def _difference(ours: list[int], expected: list[int]) -> str:
     pairs = zip(ours, expected, strict=False)
     place = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(ours), len(expected)))
-    raise _refusal(
-        described,
-        text,
-        f"token {place} is {ours[place : place + 3]} here and {expected[place : place + 3]} there",
-    )
+    return f"token {place} is {ours[place : place + 3]} here and {expected[place : place + 3]} there"
 
 
 def _refusal(described: ModelDescription, text: str, what: str) -> BadModel:

@@ -103,6 +103,11 @@ def check_texts_are_plain(
             out.append(_template(where))
     if card.found.get("processing_kwargs"):
         out.append(Finding(f"{card.name} says processing_kwargs, which no engine here obeys", OTHER_MODEL))
+    if card.found.get("tokenizer_name_or_path"):
+        named = card.found["tokenizer_name_or_path"]
+        out.append(
+            Finding(f"{card.name} takes the tokenizer of another model, {named}", "copy it into the folder")
+        )
     for kind in ("model", "config"):
         unknown = sorted(card.arguments(kind).keys() - set(HARMLESS_ARGUMENTS))
         if unknown:
