@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from tasks.formats.damage import lost_rows
+from tasks.formats.fields import has_field
 from tasks.formats.json_lines import row_of_record
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreadable
 from tasks.formats.tar_members import TarMembers
@@ -55,7 +56,11 @@ def webdataset_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterato
         if sample:
             yield _row(sample, piece, named)
     except OSError as error:
-        yield lost_rows(piece.path, sample.position if sample else members.position, error)
+        position = sample.position if sample else members.position
+        if sample and all(has_field(sample.values, name, piece.path) for name in named.names):
+            yield _row(sample, piece, named)  # what else it may have had, nobody asked for
+            position = members.position
+        yield lost_rows(piece.path, position, error)
 
 
 def _is_asked(column: str, columns: Columns) -> bool:

@@ -117,7 +117,8 @@ def test_a_buffer_that_claims_to_be_huge_is_refused_before_it_is_allocated(kind:
     table = pa.table({"id": ["a"], "text": ["x" * 100_000]})
     body = written(kind, "zstd", table)
     claim = pack("<q", 100_000)  # what the compressed text says that it takes
-    last = rows(body.replace(claim, pack("<q", 2**40), 1))[-1]
+    place = body.rindex(claim)
+    last = rows(body[:place] + pack("<q", 2**40) + body[place + 8 :])[-1]
     assert isinstance(last, BadRow)
     assert last.reason.startswith("a record batch takes 1,048,576 MiB")
 
