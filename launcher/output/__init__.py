@@ -15,6 +15,7 @@ input_counts: counts the rows of an input file by another way than its reader.
 repeated_ids: names the ids that several documents of a run have.
 id_hashes: compares sequences of ids at 8 bytes an id.
 reembed: embeds sampled rows again and returns their cosines.
+reference: sentence-transformers as a second opinion, where it is installed.
 missing: notices that files of a finished run are gone.
 garbage: reads all receipts of a finished run, and finds files of its attempts that lost.
 """

@@ -3,17 +3,19 @@
 The caller decides which cosine is enough. Holds one text in memory at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.engines.base import Encoder, truncate_dimensions
+from launcher.output.reference import load_reference
+from tasks.engines.base import Vectors, truncate_dimensions
 from tasks.engines.load import load_encoder
-from tasks.engines.tokenizer import split_texts
 from tasks.formats.rows import Document
 from tasks.models.fingerprint import pinned
+from tasks.models.pieces import count_prompt_tokens, split_texts
+from tasks.models.tokenizer import PieceTokenizer, load_tokenizer
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
@@ -44,28 +46,48 @@ def cosines_of_reembedded(header: Header, corpus: Store, sampled: Sequence[Sampl
     A row whose id no document of its shard has, or more than one, is left out: its text is not known.
     """
     model = pinned(header.model, header.model_fingerprint)
-    encoder: Encoder = load_encoder(header.engine, model, remote_code=header.remote_code)
-    pairs = _token_ids(header, corpus, encoder, sampled)
+    opinion = _second_opinion(header, model)
+    pairs = _token_ids(header, corpus, opinion.tokenizer, sampled)
     ids: list[list[int]] = []
     stored: list[NDArray[np.float32]] = []
     for row, chunk_ids in pairs:
         if chunk_ids is not None:
             ids.append(chunk_ids)
             stored.append(row.vector)
-    way = f"our own engine {encoder.name} again"
     if not ids:
-        return Reembedded(way, [(row, None) for row, _ in pairs])
-    again, before = truncate_dimensions(encoder.encode(ids), header.dimensions), np.stack(stored)
+        return Reembedded(opinion.way, [(row, None) for row, _ in pairs])
+    before = np.stack(stored)
+    again = truncate_dimensions(opinion.encode(ids), before.shape[1])
     if header.dtype == "binary":  # only signs were kept
         again = np.where(again > 0, 1, -1).astype(np.float32)
     lengths = np.linalg.norm(again, axis=1) * np.linalg.norm(before, axis=1)
     cosines = iter((again * before).sum(1) / lengths)
     found = [(row, None if chunk_ids is None else float(next(cosines))) for row, chunk_ids in pairs]
-    return Reembedded(way, found)
+    return Reembedded(opinion.way, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _SecondOpinion:
+    """What embeds the rows again."""
+
+    way: str
+    tokenizer: PieceTokenizer
+    encode: Callable[[Sequence[Sequence[int]]], Vectors]
+
+
+def _second_opinion(header: Header, model: str) -> _SecondOpinion:
+    """sentence-transformers where it is installed and loads the model, else our own engine."""
+    reference = load_reference(model, remote_code=header.remote_code)
+    if reference is not None:
+        tokenizer = load_tokenizer(model)
+        skipped = count_prompt_tokens(tokenizer, header.prompt)
+        return _SecondOpinion(reference.name, tokenizer, lambda ids: reference.encode(ids, skipped))
+    encoder = load_encoder(header.engine, model, remote_code=header.remote_code, prompt=header.prompt)
+    return _SecondOpinion(f"our own engine {encoder.name} again", encoder.tokenizer, encoder.encode)
 
 
 def _token_ids(
-    header: Header, corpus: Store, encoder: Encoder, sampled: Sequence[SampledRow]
+    header: Header, corpus: Store, tokenizer: PieceTokenizer, sampled: Sequence[SampledRow]
 ) -> list[tuple[SampledRow, list[int] | None]]:
     """Return the rows with the token ids that the model reads of each; only the sampled chunks are kept in memory."""
     cut = cut_of(header)
@@ -82,7 +104,7 @@ def _token_ids(
             if name in found:
                 ambiguous.add(name)
             else:
-                chunks = split_texts(encoder.tokenizer, [document.text], cut)[0].ids
+                chunks = split_texts(tokenizer, [document.text], cut)[0].ids
                 found[name] = {n: ids for n, ids in enumerate(chunks) if n in wanted[name]}
     names = [(row, (row.shard.id, row.id)) for row in sampled]
     known = [(row, name) for row, name in names if name in found and name not in ambiguous]
