@@ -149,6 +149,11 @@ def _resume(commands: Commands) -> None:
     resume.add_argument(
         "--budget", type=dollars, metavar="DOLLARS", help="in all, instead of every limit agreed before"
     )
+    resume.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="try again the shards that were set aside, and those with rows that the engine or a disk failed on",
+    )
     _add_cost(resume)
     _add_book(resume)
     _add_driving(resume)

@@ -9,6 +9,7 @@ from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
 from launcher.fleet.create_run import create_run
 from launcher.fleet.missing_output import reopen_missing
+from launcher.fleet.retry_failed import reopen_failed
 from launcher.jobs import job as jobs
 from launcher.ledger.records import RunState
 from launcher.planning import plan_file
@@ -23,6 +24,8 @@ def resume(arguments: Namespace) -> int:
         job = jobs.load(plan.work.job)
         store = open_store(run.output)
         run = reopen_missing(ledger, store, run, arguments.runs / run.id, say=say)
+        if arguments.retry_failed:
+            run = reopen_failed(ledger, store, run, arguments.runs / run.id, say=say)
         if run.state == RunState.DONE:
             return drive_to_end(ledger, run, arguments.runs, job, arguments)
         agreed = agree_to_cost(

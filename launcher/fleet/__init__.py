@@ -10,6 +10,9 @@ status: how a run stands now, for `status`; brings the ledger up to date where n
 teardown: drains the machines of a run, or takes everything down.
 orphan_check: asks SkyPilot and the providers whether a machine of a run is left.
 rebuild_ledger: a run's ledger from its output path alone.
+missing_output: embeds again what has vanished of a run.
+retry_failed: what failed of a run and may succeed another time is tried again.
+put_back: shards that are to be tried again, marked in the store.
 run_context: ledger, observer, backend and groups of a run, passed by name.
 run_lock: one launcher for each run on this laptop.
 interrupts: counts Ctrl-C and SIGTERM.

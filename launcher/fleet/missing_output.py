@@ -5,12 +5,11 @@ receipt is there and whose file is not is put back by a mark in the store (`task
 Money that was spent stays in the ledger, as work that was lost.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 from launcher.fleet.create_run import create_run
+from launcher.fleet.put_back import by_slab, put_back_shards
 from launcher.fleet.run_lock import run_lock
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
@@ -19,9 +18,6 @@ from launcher.output.missing import MissingOutput, find_missing
 from launcher.planning import plan_file
 from tasks.clock import utc
 from tasks.protocol import lease
-from tasks.protocol.receipt import Receipt
-from tasks.protocol.retry import Retry, put_back
-from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Store
 
 REASON = "its vectors are gone from the output path"
@@ -54,28 +50,11 @@ def reopen_missing(
 
 def _reopen(ledger: Ledger, store: Store, run: Run, missing: MissingOutput) -> None:
     ledger.runs.record_event(run.id, "output gone", str(missing), utc())
-    for slab, receipts in _by_slab(missing.receipts).items():
+    for slab, receipts in by_slab(missing.receipts).items():
         newest = lease.survey(store, run.id, slab).newest
         ledger.shards.reopen(run.id, [one for one in receipts if one.shard in newest])
         ledger.shards.reopen(run.id, [one for one in receipts if one.shard not in newest], leases_gone=True)
-    for slab, receipts in _by_slab(missing.shards).items():
-        _put_back(store, run.id, slab, receipts)
-        ledger.shards.reopen(run.id, receipts)
+    put_back_shards(store, run.id, missing.shards, REASON)
+    ledger.shards.reopen(run.id, missing.shards)
     if missing.lost and run.state == RunState.DONE:
         ledger.runs.set_state(run.id, RunState.STOPPED, utc())
-
-
-def _by_slab(receipts: Sequence[Receipt]) -> Mapping[str, list[Receipt]]:
-    found = defaultdict[str, list[Receipt]](list)
-    for one in receipts:
-        found[slab_name(one.position // SLAB)].append(one)
-    return found
-
-
-def _put_back(store: Store, run: str, slab: str, receipts: Sequence[Receipt]) -> None:
-    """Mark shards of one slab, so that their receipts no longer count."""
-    seen = lease.survey(store, run, slab)
-    for one in receipts:
-        generation = seen.newest[one.shard][0] if one.shard in seen.newest else one.generation
-        before = seen.retries[one.shard].number if one.shard in seen.retries else 0
-        put_back(store, run, slab, one.shard, Retry(before + 1, generation), uuid4().hex, REASON)

@@ -9,7 +9,7 @@ given back holds no nonce any more, so files of its attempt are kept, and listed
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,10 +29,10 @@ from tasks.protocol.keys import (
     parts_prefix,
     quarantine_prefix,
     receipt_key,
-    receipts_prefix,
 )
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
+from tasks.protocol.retry import list_receipts
 from tasks.stores.base import Entry, Store, list_all, read
 
 CONCURRENT_READS = 16  # a store far away answers after tens of milliseconds
@@ -71,18 +71,20 @@ def finished_receipts(store: Store, header: Header) -> list[Receipt]:
         Problem: the manifest is damaged, or a receipt is missing or damaged, or vectors that a receipt names are missing.
     """
     slabs = _slabs(store, header)
-    listed = {
-        entry.key.rpartition("/")[2].removesuffix(".json")
-        for entry in list_all(store, receipts_prefix(header.run))
+    done = {
+        shard: retry
+        for slab in sorted(set(slabs.values()))
+        for shard, retry in list_receipts(store, header.run, slab).done.items()
     }
-    missing = len(slabs.keys() - listed)
+    missing = len(slabs.keys() - done.keys())
     if missing:
         raise Problem(
             f"run {header.run} is not finished: {missing:,} of {header.shards:,} shards have no receipt",
             hint=f"embedfleet resume {header.run}",
         )
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-        receipts = list(pool.map(partial(_receipt, store, header.run), slabs.keys(), slabs.values()))
+        retries = [done[shard] for shard in slabs]
+        receipts = list(pool.map(partial(_receipt, store, header.run), slabs.keys(), slabs.values(), retries))
     there = {entry.key for entry in list_all(store, VECTORS_PREFIX)}
     lost = sorted(key for one in receipts for key, _ in one.files if key not in there)
     if lost:
@@ -106,8 +108,8 @@ def _slabs(store: Store, header: Header) -> dict[str, str]:
     return slabs
 
 
-def _receipt(store: Store, run: str, shard: str, slab: str) -> Receipt:
-    key = receipt_key(run, slab, shard)
+def _receipt(store: Store, run: str, shard: str, slab: str, retry: int) -> Receipt:
+    key = receipt_key(run, slab, shard, retry)
     hint = "nothing was deleted; restore the receipt, or delete it and resume to embed its shard again"
     body = read(store, key)
     try:
@@ -154,10 +156,20 @@ class _Judge:
     attempts: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by shard
 
     def __post_init__(self) -> None:
-        vectors = (key for one in self.receipts for key, _ in one.files)
-        self.named = frozenset(vectors) | {key for one in self.receipts for key in one.quarantines}
         self.slabs = {shard.id: shard.slab for shard in manifest.all_shards(self.store, self.header)}
+        # Files of receipts before a retry are kept: a later run may have taken them over into its dataset.
+        all_receipts = [*self.receipts, *self._before_retries()]
+        vectors = (key for one in all_receipts for key, _ in one.files)
+        self.named = frozenset(vectors) | {key for one in all_receipts for key in one.quarantines}
         self.nonces = {one.shard: one.nonce for one in self.receipts}
+
+    def _before_retries(self) -> Iterator[Receipt]:
+        """The receipts that a retry has replaced."""
+        for one in self.receipts:
+            for retry in range(one.retry):
+                slab = self.slabs[one.shard]
+                if self.store.list(receipt_key(self.header.run, slab, one.shard, retry)):
+                    yield _receipt(self.store, self.header.run, one.shard, slab, retry)
 
     def reason_to_keep(self, key: str, ending: str) -> str | None:
         """Why a file that no receipt names is kept; None: a lost attempt of this run made it, and it may be deleted."""

@@ -7,9 +7,11 @@ quotes that turn out to be broken are not read as records: they may be the insid
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import chain
 from typing import TextIO
 
+from tasks.formats.wide_encoding import wide_encoding
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind
 
@@ -87,12 +89,12 @@ class _BrokenError(Exception):
 
 @dataclass(slots=True)
 class _OpenRecord:
-    """A record under construction: the fields that are complete, and the parts of one inside quotes."""
+    """A record under construction: the fields that are complete, and what is known of one inside quotes."""
 
     dialect: Dialect
     limit: int  # characters that are held
     fields: list[str] = field(default_factory=list[str])
-    parts: list[str] = field(default_factory=list[str])
+    text: StringIO = field(default_factory=StringIO)  # millions of short lines take far more as a list
     quoted: bool = False  # the last field is inside quotes
     held: int = 0
     doubtful: bool = False  # a backslash and two marks at the end of a field: an end of text, if \ escapes
@@ -144,8 +146,8 @@ class _OpenRecord:
                     'a backslash stands before a closing quotation mark; set corpus.csv.escape to "\\\\", or to none'
                 )
             self._hold(body[position:place])
-            self.fields.append("".join(self.parts))
-            self.parts.clear()
+            self.fields.append(self.text.getvalue())
+            self.text = StringIO()
             self.quoted = False
             return place + 2
 
@@ -182,7 +184,7 @@ class _OpenRecord:
     def _hold(self, part: str) -> None:
         self.held += len(part)
         if self.held <= self.limit:
-            self.parts.append(part)
+            self.text.write(part)
 
 
 def read_records(lines: Iterable[str | OverLong], dialect: Dialect, limit: int) -> Iterator[Record | Fault]:
@@ -242,14 +244,6 @@ def _named(reason: str, first: int, last: int) -> str:
     return reason if first == last else f"{reason} (in line {last}; the quotes begin in line {first})"
 
 
-def looks_like_utf16(line: str) -> bool:
-    """Whether this line, read as UTF-8 with surrogates for other bytes, is UTF-16: by its mark, or by its zero bytes."""
-    if line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
-        return len(line) > 3
-    zeros = [character == "\0" for character in line[:4]]
-    return zeros in ([True, False, True, False], [False, True, False, True])
-
-
 def open_table(stream: TextIO, dialect: Dialect, limit: int) -> TableRecords:
     """Read the header of a table. A line, and what is inside quotes, has at most `limit` characters.
 
@@ -277,8 +271,9 @@ def _lines(stream: TextIO, dialect: Dialect, limit: int) -> Iterator[str | OverL
     number = 0
     while line := stream.readline(limit + 1):
         number += 1
-        if number == 1 and dialect.encoding == DEFAULT_ENCODING and looks_like_utf16(line):
-            raise BadTableError("the file is UTF-16, not UTF-8; set corpus.csv.encoding to utf-16")
+        wide = wide_encoding(line) if number == 1 and dialect.encoding == DEFAULT_ENCODING else None
+        if wide:
+            raise BadTableError(f"the file is {wide}, not UTF-8; set corpus.csv.encoding to {wide.lower()}")
         yield line if len(line) <= limit else OverLong(_skip_line(stream, line, dialect))
 
 
