@@ -9,9 +9,13 @@ from itertools import groupby, pairwise
 from launcher.corpus.block_positions import map_concurrently, next_line_start, slice_of
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.corpus.sampling import CorpusSample, ParquetFooter
+from tasks.formats.json_values import is_array
+from tasks.formats.read import open_slice
 from tasks.protocol.shard import Shard, Slice, identify
+from tasks.stores.base import Store
 
 CLOSE_AT_SHARE = 0.75  # of the target: then a shard is closed and gets no other slice
+ARRAY_BYTES = 64  # in which a file of JSON shows whether it is one array
 MAX_SLICES = 1_000  # in one shard, at most
 
 
@@ -68,7 +72,7 @@ def _slices(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[tu
         density = sampled.density(file)
         if file.kind == "parquet":
             yield from _parquet(file, sampled.footers[file.path], density, target)
-        elif file.indivisible or density * file.bytes <= target:
+        elif file.indivisible or density * file.bytes <= target or _is_one_array(store, file):
             yield slice_of(file), float(file.bytes), density * file.bytes
         else:
             count = round(density * file.bytes / target) or 1
@@ -78,6 +82,14 @@ def _slices(listing: Listing, sampled: CorpusSample, target: int) -> Iterator[tu
                 if end > start:
                     piece = slice_of(file, start, end)
                     yield piece, float(end - start), density * (end - start)
+
+
+def _is_one_array(store: Store, file: CorpusFile) -> bool:
+    """Whether a file of JSON Lines is in truth one array, which can only be read from its beginning."""
+    if file.kind != "jsonl":
+        return False
+    with open_slice(store, slice_of(file, 0, ARRAY_BYTES)) as stream:
+        return is_array(stream.read(ARRAY_BYTES))
 
 
 def _parquet(

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from tasks.errors import Problem
 from tasks.formats.damage import is_passing
 from tasks.formats.parquet_reader import OpenFile
-from tasks.formats.read import open_slice, read_rows
+from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, ReadRow
 from tasks.protocol.shard import Slice
 from tasks.stores.base import Store, StoreError
@@ -61,8 +61,8 @@ def reread_rows(
     doubted: ReadRow | None = None
     while True:
         try:
-            stream = opened()
-            rows = read_rows(source, piece, columns, bookmark, stream or open_slice(source, piece))
+            # Where the bookmark is at this file already, no stream is opened.
+            rows = read_rows(source, piece, columns, bookmark, opened())
             for number, row in enumerate(rows):
                 if number < given:
                     continue
