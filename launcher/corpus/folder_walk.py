@@ -70,7 +70,7 @@ class FolderWalk:
             self._tally.add(name, READ_ALREADY)
             return
         self._seen.add((identity, place))
-        check_no_lance(f"{folder.name}/", str(folder), is_dataset=(folder / LANCE_VERSIONS).is_dir())
+        check_no_lance(f"{folder.name}/", str(folder), is_dataset=os.path.isdir(folder / LANCE_VERSIONS))  # noqa: PTH112 - no error where it may not be seen
         for entry in _entries(folder, name, self._tally):
             is_folder = _is_folder(entry)
             below = f"{name}/{entry.name}" if name else entry.name
