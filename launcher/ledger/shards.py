@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import islice
+from sys import intern
 from typing import Any
 
 from launcher.errors import Problem
@@ -41,6 +42,7 @@ MARK_DONE = f"""
 """  # noqa: S608 # names of our own
 RECEIPT_FIELDS = [field.name for field in fields(Receipt)]
 TIME_FIELDS = [RECEIPT_FIELDS.index(name) for name in ("started", "finished")]
+REPEATED_NAMES = [RECEIPT_FIELDS.index(name) for name in ("run", "worker")]
 STAGES, EARLIER = (RECEIPT_FIELDS.index(name) for name in ("stages", "earlier"))
 # NULL in rows of older layouts, which did not count them.
 LATER_COUNTS = [RECEIPT_FIELDS.index(name) for name in ("tokens_repeated", "cut_short", "retry")]
@@ -163,8 +165,13 @@ class Shards:
 
     def receipts(self, run: str) -> list[Receipt]:
         """Return the receipts of a run as the workers wrote them, in the order of the manifest."""
+        return list(self.each_receipt(run))
+
+    def each_receipt(self, run: str) -> Iterator[Receipt]:
+        """Yield the receipts of a run one by one, from one snapshot: a million of them take 2 GB at once."""
         with self._database.reading() as connection:
-            return [_receipt(row) for row in connection.execute(RECEIPTS, (run,)).fetchall()]
+            for row in connection.execute(RECEIPTS, (run,)):
+                yield _receipt(row)
 
     def progress(self, run: str) -> RunProgress:
         """Return the sums of a run, which triggers keep: one row at any number of shards.
@@ -212,10 +219,13 @@ def _receipt(row: Sequence[Any]) -> Receipt:
     try:
         for place in TIME_FIELDS:
             cells[place] = utc_time(cells[place])
-        cells[STAGES] = decode(cells[STAGES], dict[str, Seconds], "seconds by stage")
+        stages = decode(cells[STAGES], dict[str, Seconds], "seconds by stage")
+        cells[STAGES] = {intern(stage): seconds for stage, seconds in stages.items()}
         cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
     except (ValueError, TypeError) as error:
         raise DamagedRow("shard", f"the receipt of {cells[POSITION]}: {error}") from error
+    for place in REPEATED_NAMES:  # the same few names in every row: one string of each is kept
+        cells[place] = intern(cells[place]) if type(cells[place]) is str else cells[place]
     for place in LATER_COUNTS:
         cells[place] = cells[place] or 0
     for place, kind in PLAIN_FIELDS:

@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def life(machine: str, usd: str | Decimal, *, ended: bool = False, number: str = "0") -> LifeSpend:
+def life(machine: str, usd: str | int | Decimal, *, ended: bool = False, number: str = "0") -> LifeSpend:
     return LifeSpend(
         machine=machine, life=number, cloud="aws", usd=Decimal(usd), usd_per_hour=Decimal(3), started=NOON, ended=ended
     )  # fmt: skip
