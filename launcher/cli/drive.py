@@ -20,6 +20,7 @@ from launcher.fleet.provisioner import check_access, is_rented, provision
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
 from launcher.fleet.task_specs import task_yamls
+from launcher.format import at_least
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
@@ -58,7 +59,9 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
         write(folder / "plan.json", plan_file.indented(run.plan))
         observer.load_known()
         observer.read_receipts()
-        check_output_there(store, run.id, ledger.shards.receipts(run.id))  # as this or another launcher left it
+        check_output_there(
+            store, run.id, ledger.shards.each_receipt(run.id)
+        )  # as this or another launcher left it
         before = ledger.runs.find(run.id)
         was_done = observer.finished and before.state == RunState.DONE
         if was_done:
@@ -68,7 +71,7 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
             if what_continues:
                 say(what_continues)
                 return 0
-            check_output_there(store, run.id, ledger.shards.receipts(run.id))  # as it is now
+            check_output_there(store, run.id, ledger.shards.each_receipt(run.id))  # as it is now
         if not was_done or not store.list(dataset_key(run.id)):
             write_dataset(store, header, ledger.shards.receipts(run.id))
     return _finish(ledger, store, run.id, folder)
@@ -146,7 +149,8 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
         )
     if failed:
         raise FailedRows(
-            f"{failed:,} rows could not be embedded; {report.work.documents:,} documents were",
+            f"{at_least(report.work.cut_short)}{failed:,} rows could not be embedded; "
+            f"{report.work.documents:,} documents were",
             hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
         )
     return 0

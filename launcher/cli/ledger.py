@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
             say(f"reading run {name}")
             try:
                 found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
-                if missing := find_missing(store, name, ledger.shards.receipts(name)):
+                if missing := find_missing(store, name, ledger.shards.each_receipt(name)):
                     say(f"the output of run {name} is incomplete: {missing}; embedfleet resume {name} embeds it again")
             except StoreError:
                 raise

@@ -75,7 +75,7 @@ def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True)
         if observer:
             observer.read_receipts()
             observer.record_lost_leases()
-        if missing := find_missing(store, run.id, ledger.shards.receipts(run.id)):
+        if missing := find_missing(store, run.id, ledger.shards.each_receipt(run.id)):
             say(f"the output is gone or incomplete: {missing}; embedfleet resume {run.id} embeds it again")
     except Problem as problem:
         say(f"from the ledger alone, for the store cannot be asked: {problem}")

@@ -24,7 +24,7 @@ def status(arguments: Namespace) -> int:
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(arguments.run)
         store = open_store(run.output)
-        if missing := find_missing(store, run.id, ledger.shards.receipts(run.id)):
+        if missing := find_missing(store, run.id, ledger.shards.each_receipt(run.id)):
             if run.state == RunState.DONE or missing.manifest:
                 raise output_gone(missing)
             say(f"the output is incomplete: {missing}; embedfleet resume {run.id} embeds it again")

@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> int:
         try:
             header = manifest.read_header(store, run.id)
         except manifest.RunNotFound:
-            check_output_there(store, run.id, ledger.shards.receipts(run.id))
+            check_output_there(store, run.id, ledger.shards.each_receipt(run.id))
             raise
     with steps("checking shards") as step:
         report = verify(

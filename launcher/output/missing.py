@@ -53,13 +53,15 @@ class MissingOutput:
 
 def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> MissingOutput:
     """Compare the receipts that the ledger holds with what is in the store."""
-    known = list(receipts)
+    done = named = 0
     vectors, quarantines = _names(store, VECTORS_PREFIX), _names(store, quarantine_prefix(run))
     listings: dict[int, ReceiptListing] = {}
     unsigned: list[Receipt] = []
     incomplete: list[Receipt] = []
     lost: list[str] = []
-    for one in known:
+    for one in receipts:
+        done += 1
+        named += len(one.files) + len(one.quarantines)
         number = one.position // SLAB
         if number not in listings:
             listings = {number: _listing(store, run, number)}  # receipts come by position
@@ -74,8 +76,8 @@ def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> Missing
             incomplete.append(one)
     return MissingOutput(
         run=run,
-        done=len(known),
-        named=sum(len(one.files) + len(one.quarantines) for one in known),
+        done=done,
+        named=named,
         manifest=not store.list(manifest_header_key(run)),
         receipts=tuple(unsigned),
         files=tuple(lost),
