@@ -19,7 +19,8 @@ from tasks.formats.fields import partition_values
 from tasks.formats.json_values import is_array
 from tasks.formats.read import open_slice
 from tasks.formats.rows import Columns, repeated
-from tasks.formats.tables import BadTableError, Dialect, dialect_of, looks_like_utf16, open_table
+from tasks.formats.tables import BadTableError, Dialect, dialect_of, open_table
+from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.stores.base import Store
 
 BEGINNING_BYTES = 64 * 2**10  # as stored, that are fetched of a file
@@ -51,8 +52,8 @@ def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Col
     `whole`: every file is going to be read whole.
 
     Raises:
-        Problem: a table lacks a column or has two of one name, its header cannot be read, or a file is UTF-16, or
-            of another format than its name says.
+        Problem: a table lacks a column or has two of one name, its header cannot be read, or a file is UTF-16 or
+            UTF-32, or of another format than its name says.
     """
     store = listing.open()
     plain = [file for file in files if file.kind != "parquet" and file.bytes]
@@ -102,9 +103,9 @@ def _check_first(store: Store, file: CorpusFile, columns: Columns, size: int) ->
     ):
         if file.kind in ("csv", "tsv"):
             return _check_table(stream, file, columns, size)
-        if looks_like_utf16(stream.readline(8).decode("utf-8", "surrogateescape")):
+        if wide := wide_encoding_of(stream.readline(8)):
             raise Problem(
-                f"{file.path} is UTF-16, not UTF-8", hint="convert it, as by iconv -f UTF-16 -t UTF-8"
+                f"{file.path} is {wide}, not UTF-8", hint=f"convert it, as by iconv -f {wide} -t UTF-8"
             )
         return True
 

@@ -13,6 +13,7 @@ from tasks.protocol.shard import Kind
 NO_ID = "no id:"  # how the reason begins of a row whose id cannot be used
 ENOUGH_ROWS = 20  # of a file that is sampled in part, to say that no row of it has a key
 
+ENCODINGS = "is it latin-1 or cp1252? then convert it, or set corpus.csv.encoding of a table"
 ENCODING_HINT = "convert the file to UTF-8, as by iconv -f latin1 -t UTF-8"
 CSV_ENCODING_HINT = "set corpus.csv.encoding, such as latin-1, cp1252 or utf-16"
 # What to try, by words of the reason; the first that are in it.
@@ -90,9 +91,10 @@ class SampleFaults:
         """A line about bad rows that do not keep a plan from being made; None where there is none."""
         if self.first is None:
             return None
+        hint = f" ({ENCODINGS})" if "invalid UTF-8" in self.first.reason else ""
         return (
             f"{self.bad:,} of {plural(self.rows, 'sampled row')} cannot be embedded; "
-            f"the first: {self.first.file}: {self.first.reason}"
+            f"the first: {self.first.file}: {self.first.reason}{hint}"
         )
 
     def _hint(self, bad: BadRow, kind: Kind | None) -> str:

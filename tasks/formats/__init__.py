@@ -17,6 +17,7 @@ document_rows: the row of a file that is one document.
 webdataset_rows: rows of WebDataset archives.
 tar_members: the files in a tar, in order.
 csv_rows: rows of CSV and TSV.
+wide_encoding: notices UTF-16 and UTF-32 that are read as UTF-8.
 tables: splits CSV and TSV into records, strictly.
 parquet_rows: rows of a slice of a Parquet file.
 parquet_limits: how many rows of Parquet are decoded at once.

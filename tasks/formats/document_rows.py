@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from tasks.formats.damage import lost_rows
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, Document, ReadRow, row_of
-from tasks.formats.tables import looks_like_utf16
+from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.protocol.shard import Slice
 
 
@@ -19,8 +19,8 @@ def document_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[
         yield lost_rows(piece.path, 0, error, 1)
         return
     body = body.removeprefix(codecs.BOM_UTF8)
-    if looks_like_utf16(body[:8].decode("utf-8", "surrogateescape")):
-        yield BadRow(piece.path, 0, "the file is UTF-16, not UTF-8", piece.path)
+    if wide := wide_encoding_of(body):
+        yield BadRow(piece.path, 0, f"the file is {wide}, not UTF-8", piece.path)
     elif len(body) > MAX_TEXT_BYTES:
         yield BadRow(piece.path, 0, f"over-long: more than {MAX_TEXT_BYTES:,} bytes", piece.path)
     else:

@@ -16,7 +16,7 @@ from tasks.formats.beginning import BEGINNING_BYTES, read_some
 from tasks.formats.damage import UnreadableFileError, lost_rows
 from tasks.formats.json_lines import row_of_json
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow
-from tasks.formats.tables import looks_like_utf16
+from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.protocol.shard import Slice
 
 READ_BYTES = 2**16  # at once
@@ -89,8 +89,8 @@ class JsonValues:
             BrokenJsonError: where the next one ends is not known.
         """
         self._more()
-        if looks_like_utf16(self._buffer[:8].decode("utf-8", "surrogateescape")):
-            raise BrokenJsonError("the file is UTF-16, not UTF-8")
+        if wide := wide_encoding_of(self._buffer):
+            raise BrokenJsonError(f"the file is {wide}, not UTF-8")
         if self._buffer.startswith(codecs.BOM_UTF8):
             self._at = len(codecs.BOM_UTF8)
         inside = False  # a top-level array

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from tasks.formats.damage import lost_rows
 from tasks.formats.json_lines import row_of_json
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, row_of
-from tasks.formats.tables import looks_like_utf16
+from tasks.formats.wide_encoding import wide_encoding, wide_encoding_of
 from tasks.protocol.shard import Slice
 
 
@@ -50,16 +50,12 @@ def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> ReadRow
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        is_utf16 = position == 0 and looks_like_utf16(line[:8].decode("utf-8", "surrogateescape"))
-        wrong = (
-            "the file is UTF-16, not UTF-8"
-            if is_utf16
-            else f"invalid UTF-8 at byte {error.start} of the line"
-        )
-        return BadRow(piece.path, position, wrong)
+        wide = wide_encoding_of(line) if position == 0 else None
+        wrong = f"the file is {wide}" if wide else f"invalid UTF-8 at byte {error.start} of the line"
+        return BadRow(piece.path, position, f"{wrong}, not UTF-8" if wide else wrong)
     if piece.kind != "text":
         return row_of_json(text, piece.path, position, columns)
-    if looks_like_utf16(text):  # it is UTF-8, too, with zeros
-        return BadRow(piece.path, position, "the line is UTF-16, not UTF-8")
+    if wide := wide_encoding(text):  # it is UTF-8, too, with zeros
+        return BadRow(piece.path, position, f"the line is {wide}, not UTF-8")
     # A line of text has no columns.
     return row_of(piece.path, position, {columns.text: text.rstrip("\r\n")}, replace(columns, id=None))

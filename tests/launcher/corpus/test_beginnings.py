@@ -71,10 +71,14 @@ def test_a_missing_column_of_a_long_table_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv", "a.jsonl", "a.txt", "a.txt.gz"])
-def test_utf16_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    body = '{"id": "1", "text": "one"}\n'.encode("utf-16")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_wide_encodings_are_refused_by_name(tmp_path: Path, name: str, encoding: str) -> None:
+    body = '{"id": "1", "text": "one"}\n'.encode(encoding)
     (tmp_path / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
-    assert f"{name} is UTF-16, not UTF-8" in str(refusal(tmp_path)).replace(": the file is", " is")
+    problem = refusal(tmp_path)
+    wide = encoding[:6].upper()
+    assert f"{name} is {wide}, not UTF-8" in str(problem).replace(": the file is", " is")
+    assert wide in f"{problem} {problem.hint}".partition("not UTF-8")[2].upper()
 
 
 def test_tables_are_sampled_as_workers_read_them(tmp_path: Path) -> None:
