@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden schemas lock models bench bench-plan bench-speed chaos e2e release clean
+.PHONY: fuzz e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races help setup cloud cluster-packages demo test test-all check fix golden schemas lock models bench bench-plan bench-gpu bench-speed chaos e2e release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -79,6 +79,9 @@ bench: setup ## measure engine, pipeline and ledger, and print JSON
 bench-plan: setup ## how long a plan and the solver take, as JSON
 	@$(BIN)/python -m benchmarks.plan
 
+bench-gpu: setup ## engines on this machine's GPU, on shapes of known models, as JSON (8 minutes)
+	@$(BIN)/python -m benchmarks.gpu
+
 bench-speed: setup ## how far predicted speeds are from published ones, as JSON; needs ../shared/facts
 	@$(BIN)/python -m benchmarks.speed
 
@@ -121,6 +124,10 @@ cluster-packages: ## install what the tests of rented machines run on
 chaos: setup ## kill, freeze and starve workers by the hundred; seeds are printed to repeat a run (20 minutes)
 	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
 	@nice $(BIN)/python -m tests.chaos.mutants
+
+FUZZ_SECONDS ?= 300
+fuzz: setup ## read mutated bytes at every border for FUZZ_SECONDS (300), and print JSON: inputs tried, tracebacks
+	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 e2e: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm and AWS, pages, storms, buckets of others, races
 

@@ -31,8 +31,11 @@ SCHEMA = "embedfleet/bench-gpu/1"
 ENGINES = ("packed", "vllm", "torch")
 MEANS = (32, 100, 256, 512)  # tokens of a text
 PROBES = 64  # texts whose vectors are compared between engines
+MATMUL_SECONDS = 1.5
 MEASURE_SECONDS = 6.0  # of one engine at one length
-DRY_SECONDS = 0.5
+DRY_SECONDS = 0.5  # of matrix products
+FIRST_TEXTS = 256  # of the call that warms up
+DRY_TEXTS = 8
 GRACE_SECONDS = 240.0  # of one engine on one model, from its start
 
 
@@ -231,12 +234,13 @@ def measure(shape: Shape, engine: str, folder: Path, vectors: Path, *, dry: bool
     encoder = load_encoder(engine, str(folder), tokens=512)
     ready = perf_counter() - begun
     arithmetic = shape_of(str(folder))
-    ceiling = measure_matmul(encoder.device, encoder.dtype, DRY_SECONDS)
+    ceiling = measure_matmul(encoder.device, encoder.dtype, DRY_SECONDS if dry else MATMUL_SECONDS)
     draw = np.random.default_rng(0)
-    np.save(vectors, encoder.encode(_pieces(draw, 100, PROBES)))
+    np.save(vectors, encoder.encode(_pieces(draw, 100, DRY_TEXTS if dry else PROBES)))
     rates: list[dict[str, Any]] = []
     for mean in MEANS:
-        lengths, tokens, seconds = _rate(encoder, draw, mean, DRY_SECONDS if dry else MEASURE_SECONDS)
+        few, long = (DRY_TEXTS, 0.0) if dry else (FIRST_TEXTS, MEASURE_SECONDS)
+        lengths, tokens, seconds = _rate(encoder, draw, mean, few, long)
         flops = mean_flops(arithmetic, [(1.0, float(length)) for length in lengths])
         assert flops
         rates.append(
@@ -277,13 +281,14 @@ def _pieces(draw: np.random.Generator, mean: int, count: int) -> list[list[int]]
     return [draw.integers(1_000, 30_000, length).tolist() for length in lengths]
 
 
-def _rate(encoder: Any, draw: np.random.Generator, mean: int, seconds: float) -> tuple[list[int], int, float]:
+def _rate(
+    encoder: Any, draw: np.random.Generator, mean: int, count: int, seconds: float
+) -> tuple[list[int], int, float]:
     """Lengths, tokens and seconds of whole calls of the engine, for about so many seconds after one that warms up."""
-    encoder.encode(_pieces(draw, mean, 256))
+    encoder.encode(_pieces(draw, mean, count))
     lengths: list[int] = []
     spent = 0.0
-    count = 256
-    while spent < seconds:
+    while not lengths or spent < seconds:
         pieces = _pieces(draw, mean, count)
         begun = perf_counter()
         encoder.encode(pieces)
