@@ -41,6 +41,11 @@ def plural(n: int, word: str) -> str:
     return f"{count(n)} {word}{'s' * (n != 1)}"
 
 
+def at_least(cut_short: int) -> str:
+    """What stands before a number of failed rows: some places hide further rows, whose number is unknown."""
+    return "at least " if cut_short else ""
+
+
 def unreadable_text(keys: Collection[str]) -> str:
     """How many objects of the store cannot be read, and which is the first: `1 receipt cannot be read: KEY`."""
     kinds = {KINDS_BY_FOLDER.get(key.split("/")[2], "object") for key in keys}

@@ -39,6 +39,7 @@ class _QuarantinedRow:
     position: int
     reason: str
     id: str | None
+    rows: int = 1  # that the line stands for
 
 
 def report_of(
@@ -82,6 +83,7 @@ def report_of(
         spend=meter(machines, receipts, leases, now, [*map(other_charge, charges), *others]),
         failures=read_failures(store, [key for r in found for key in r.quarantines]) if store else [],
         failed_rows=progress.failed_rows,
+        cut_short=progress.cut_short,
         events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
         clock_errors=clock_errors,
         unpriced=unpriced,
@@ -177,4 +179,4 @@ def _read_rows(store: Store, keys: list[str]) -> Generator[RowFailure, None, Non
                 for line in stream:
                     with contextlib.suppress(documents.BadDocument):  # then fewer rows are listed than failed
                         row = documents.decode(line, _QuarantinedRow, "a failed row")
-                        yield RowFailure(row.file, row.position, row.reason, row.id)
+                        yield RowFailure(row.file, row.position, row.reason, row.id, row.rows)

@@ -145,7 +145,8 @@ class WorkDone:
     tokens: int
     tokens_cut: int  # lost to truncation
     tokens_repeated: int  # of texts that had been embedded already
-    failed_rows: int
+    failed_rows: int  # the least number, where `cut_short` is not 0
+    cut_short: int  # damaged places behind which further rows are lost, whose number is unknown
     shards: int
     shards_done: int
     failed_shards: int
@@ -303,6 +304,7 @@ class RowFailure:
     position: int
     reason: str
     document: str | None
+    rows: int = 1  # of the input, that it stands for: behind a damaged place they are many
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Report:
     spend: Spend  # what `meter` made of these machines, receipts and leases
     failures: Sequence[RowFailure] = ()  # the first of them
     failed_rows: int = 0
+    cut_short: int = 0  # damaged places behind which further rows are lost, whose number is unknown
     events: Sequence[ReportEvent] = ()
     clock_errors: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])  # by worker
     unpriced: Sequence[str] = ()  # what the dollars leave out, in words

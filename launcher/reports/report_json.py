@@ -143,6 +143,7 @@ def _work(report: Report) -> WorkDone:
         tokens_cut=sum(r.tokens_cut for r in receipts),
         tokens_repeated=sum(r.tokens_repeated for r in receipts),
         failed_rows=report.failed_rows,
+        cut_short=report.cut_short,
         shards=report.shards,
         shards_done=report.shards_done,
         failed_shards=sum(r.fault is not None for r in receipts),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from launcher.costs.billing_rules import billing_rule
-from launcher.format import unreadable_text
+from launcher.format import plural, unreadable_text
 from launcher.planning.plan_reader import missing_figures, planned_figures
 from launcher.reports.report import Report
 
@@ -100,7 +100,12 @@ def _rows(report: Report) -> Iterator[str]:
         yield f"work in progress: open leases, counted as useful until they are lost: {len(report.fruitless.open)}"
     faults = [f"shard {r.position} was not embedded: {r.fault}" for r in report.receipts if r.fault]
     yield from faults[:LISTED_FAULTS]
-    if (unlisted := report.failed_rows - len(report.failures)) > 0:
+    if report.cut_short:
+        yield (
+            f"how many rows are lost behind {plural(report.cut_short, 'damaged place')}: the files do not tell; "
+            "each counts as one row"
+        )
+    if (unlisted := report.failed_rows - sum(row.rows for row in report.failures)) > 0:
         yield f"failed rows not listed here: {unlisted} of {report.failed_rows}"
 
 

@@ -6,7 +6,19 @@ Knows the document of a report, and nothing of where it came from. `elements` es
 from collections.abc import Iterable
 
 from launcher.costs.spend import Part
-from launcher.format import count, duration, hours_text, money, percent, plain, plural, rate, size, utc_time
+from launcher.format import (
+    at_least,
+    count,
+    duration,
+    hours_text,
+    money,
+    percent,
+    plain,
+    plural,
+    rate,
+    size,
+    utc_time,
+)
 from launcher.money import SECONDS_PER_HOUR
 from launcher.reports.document import ReportDocument
 from launcher.reports.html import report_costs, report_machines, stylesheet
@@ -102,7 +114,11 @@ def _cards(report: ReportDocument) -> Markup:
         ("Dollars", money(actual.usd), None),
         ("Dollars per 1M tokens", money(actual.usd_per_million_tokens), None),
         ("Speed, start to end", rate(actual.tokens_per_second), None),
-        ("Failed rows", count(work.failed_rows), "bad" if work.failed_rows else None),
+        (
+            "Failed rows",
+            at_least(work.cut_short) + count(work.failed_rows),
+            "bad" if work.failed_rows else None,
+        ),
     )
     return tag("dl", *(tag("div", tag("dt", k), tag("dd", v, class_=c)) for k, v, c in cards), class_="cards")
 
@@ -169,7 +185,8 @@ def _failures(report: ReportDocument) -> Section:
     if not failed and not shown:
         return None
     rows = [(_short(f.file), count(f.position), _short(f.reason), _short(f.document or "")) for f in shown]
-    note = f"{plural(failed, 'row')} could not be embedded and {'was' if failed == 1 else 'were'} set aside. "
+    rows_failed = at_least(report.work.cut_short) + plural(failed, "row")
+    note = f"{rows_failed} could not be embedded and {'was' if failed == 1 else 'were'} set aside. "
     note += shown_of(len(shown), failed, "rows")
     columns = ("File", "Position", "Reason", "Document")
     return section("Failed rows", note, table("Failed rows", columns, rows, wide={0, 2, 3}))

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.format import count, duration, money, plain, plural, signed_money, size, utc_time
+from launcher.format import at_least, count, duration, money, plain, plural, signed_money, size, utc_time
 from launcher.reports.document import CounterfactualRow, ReportDocument
 from launcher.reports.summary import compare_figures, part_shares, total_dollars
 
@@ -86,7 +86,10 @@ def _work(report: ReportDocument) -> RenderableType:
     if work.tokens_repeated:
         share = work.tokens_repeated / work.tokens
         facts.append(f"{share:.0%} of the tokens in texts embedded once already")
-    failed = (plural(work.failed_rows, "failed row"), "bold red" if work.failed_rows else "")
+    failed = (
+        at_least(work.cut_short) + plural(work.failed_rows, "failed row"),
+        "bold red" if work.failed_rows else "",
+    )
     return Text.assemble(("Work  ", "bold"), ", ".join(facts), ", ", failed)
 
 

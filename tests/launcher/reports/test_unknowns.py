@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+from launcher.reports.document import RowFailure
 from launcher.reports.unknowns import unknown
 from tests.support import sample_plan, sample_report
 from tests.support.sample_report import lease, machine, receipt, small
@@ -49,3 +52,15 @@ def test_estimated_charges_are_named() -> None:
 def test_spot_machine_without_price_history_is_named() -> None:
     (sentence,) = (s for s in unknown(sample_report.report()) if s.startswith("spot prices of"))
     assert sentence.endswith("gcp publishes no price history, so the price at launch is used")
+
+
+def test_rows_behind_a_damaged_place_are_an_unknown_number() -> None:
+    said = "how many rows are lost behind 2 damaged places: the files do not tell; each counts as one row"
+    assert said in unknown(replace(small(), cut_short=2, failed_rows=2))
+    assert not any("damaged" in sentence for sentence in unknown(small()))
+
+
+def test_a_listed_row_that_stands_for_many_is_not_counted_as_one() -> None:
+    failure = RowFailure("a.parquet", 7, "the file is damaged from here on", None, rows=100)
+    report = replace(small(), failed_rows=101, failures=(failure,))
+    assert "failed rows not listed here: 1 of 101" in unknown(report)

@@ -43,3 +43,10 @@ def test_names_in_brackets_are_not_taken_for_colours() -> None:
 def test_importing_the_page_does_not_import_rich() -> None:
     code = "import sys, launcher.reports.html.report; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_failed_rows_are_the_least_number_where_damage_hides_more() -> None:
+    document = sample_report.document()
+    assert "at least" not in printed(document)
+    found = printed(replace(document, work=replace(document.work, cut_short=1)), width=200)
+    assert "at least 5 failed rows" in found
