@@ -117,17 +117,17 @@ def check_loaded(model: str, info: LoadingInfo, parts: set[str], prefix: str) ->
         and not POOLER.search(name)
     )  # fmt: skip
     faults = [
-        f"{len(names):,} {what} ({', '.join(names[:SHOWN_NAMES])}{', ...' if len(names) > SHOWN_NAMES else ''})"
-        for names, what in (
-            (missing, "weights of its architecture are not in its files"),
-            (sorted(info.mismatched), "weights have another shape than its config.json says"),
-            (foreign, "weights in its files have no place in its architecture"),
+        f"{what}: {len(names):,} ({', '.join(names[:SHOWN_NAMES])}{', ...' if len(names) > SHOWN_NAMES else ''})"
+        for what, names in (
+            ("weights that are not in its files", missing),
+            ("weights of another shape than its config.json says", sorted(info.mismatched)),
+            ("weights that have no place in its architecture", foreign),
         )
         if names
     ]
     if faults:
         raise BadModel(
-            f"{model} cannot be computed as it was trained: {'; '.join(faults)}",
+            f"{model} cannot be computed as it was trained; {'; '.join(faults)}",
             hint="download the model again; if it comes with code of its own (auto_map in config.json), it needs"
             " `trust_remote_code: true`; else save it with the class that it was trained with",
         )

@@ -1,6 +1,7 @@
 """Read the description of a model from its files: settings and headers, no weights."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from tasks.models.description import Adapter, Finding, ModelDescription, OwnCode, Pooling
@@ -90,6 +91,11 @@ def _adapter(files: ModelFiles, before: str) -> Adapter | None:
 def _base_config(base: str) -> dict[str, Any]:
     """config.json of the model that an adapter is on."""
     for _ in range(MAX_BASES):
+        if base.startswith(("/", ".")) and not Path(base).is_dir():
+            raise BadModel(
+                f"the folder {base}, which the adapter names as its base, is not there",
+                hint="name the base by its hub id, or by a folder, in adapter_config.json",
+            )
         files = ModelFiles(base)
         config = files.json("config.json")
         adapter = None if config else _adapter(files, "")

@@ -1,7 +1,7 @@
 """What vLLM computes as the torch engine does: by model type, pooling and layers. Measured, not assumed.
 
-`tests/e2e/test_vllm.py` compares the two on a tiny model of each type below. vLLM knows more types; one that is not here
-goes to the torch engine, which gives the same vectors, more slowly.
+`tests/contract/test_vllm_types.py` compares the two on a tiny model of each type below. vLLM knows more types; one that
+is not here goes to the torch engine, which gives the same vectors, more slowly.
 """
 
 from tasks.models.description import Finding, ModelDescription, Normalize, PoolingMode

@@ -31,12 +31,12 @@ def vllm() -> Path:
 def test_vllm_keeps_the_contract_and_agrees_with_sentence_transformers_on_every_kind_of_model(
     vllm: Path,
 ) -> None:
-    suites = [f"tests/contract/test_{name}.py" for name in ("encoder", "agreement")]
+    suites = [f"tests/contract/test_{name}.py" for name in ("encoder", "agreement", "vllm_types")]
     # vLLM warns of its own affairs, and warnings are errors here.
     command = [vllm, "-m", "pytest", *suites, "-k", "vllm", "-W", "ignore", "-p", "no:cacheprovider"]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=1_800
     )
     last = done.stdout.strip().splitlines()[-1]
     assert done.returncode == 0, done.stdout[-4_000:]

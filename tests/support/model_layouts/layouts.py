@@ -191,6 +191,20 @@ def xlm_roberta_mean(folder: Path) -> None:
     sentence_transformer(folder)
 
 
+@layout("RoBERTa, no sentence-transformers files (CodeBERT)")
+def roberta_bare(folder: Path) -> None:
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    size = tokenizers.byte_bpe(
+        folder, "<s> $A </s>", specials, "PreTrainedTokenizerFast",
+        model_input_names=["input_ids", "attention_mask"], **names,
+    )  # fmt: skip
+    save(
+        folder, "RobertaModel", **SHAPE, vocab_size=size, max_position_embeddings=130, pad_token_id=1, bos_token_id=0,
+        eos_token_id=2, type_vocab_size=1,
+    )  # fmt: skip
+
+
 @layout("ELECTRA")
 def electra(folder: Path) -> None:
     size = tokenizers.wordpiece(folder)
@@ -270,6 +284,12 @@ def qwen2_both_ways_auto_map(folder: Path) -> None:
     edit_json(folder / "config.json", auto_map={"AutoModel": "modeling_qwen.Qwen2Model"})
 
 
+@layout("Llama, mean pooling")
+def llama_mean(folder: Path) -> None:
+    decoder(folder, "LlamaModel", "<s> $A")
+    sentence_transformer(folder)
+
+
 @layout("GPT-2, weighted mean (SGPT)")
 def gpt2_weighted_mean(folder: Path) -> None:
     size = tokenizers.byte_bpe(
@@ -288,12 +308,18 @@ def gpt2_weighted_mean(folder: Path) -> None:
     sentence_transformer(folder, "weightedmean_tokens")
 
 
-@layout("Gemma 3 with two Dense (EmbeddingGemma)")
-def embedding_gemma(folder: Path) -> None:
+@layout("Gemma 3 whose tokens all see each other")
+def gemma_mean(folder: Path) -> None:
     decoder(
         folder, "Gemma3TextModel", f"<s> $A {EOS}", num_hidden_layers=2, sliding_window=16,
         use_bidirectional_attention=True, layer_types=["sliding_attention", "full_attention"],
     )  # fmt: skip
+    sentence_transformer(folder)
+
+
+@layout("Gemma 3 with two Dense (EmbeddingGemma)")
+def embedding_gemma(folder: Path) -> None:
+    gemma_mean(folder)
     sentence_transformer(folder, after=("Dense", "Dense", "Normalize"))
     dense(folder, 2, 64, 128, bias=False)
     dense(folder, 3, 128, 64, bias=False)
