@@ -44,6 +44,20 @@ SUITES = (
         ("tasks/worker/*", "tasks/supervisor/*", "tasks/protocol/*", "tests/e2e/test_killed.py"),
     ),
     Suite("e2e-sky", 240, (*FLEET, "tests/e2e/test_skypilot.py")),
+    Suite(
+        "fuzz",
+        330,
+        (
+            *(
+                "tasks/protocol/*",
+                "tasks/formats/*",
+                "tasks/models/*",
+                "launcher/ledger/*",
+                "launcher/jobs/*",
+            ),
+            *("launcher/planning/plan_file.py", "launcher/cli/bill_files.py", "pricing/*", "tests/fuzz/*"),
+        ),
+    ),
     Suite("e2e-page", 120, ("launcher/reports/html/*", "tests/e2e/test_browser.py", "tests/e2e/browser.mjs")),
     Suite("e2e-chaos", 420, ("tasks/worker/*", "tasks/protocol/*", "tasks/stores/*", "tests/chaos/*")),
     Suite("e2e-vllm", 540, ("tasks/engines/*", "tests/e2e/test_vllm.py", "tests/contract/test_encoder.py")),

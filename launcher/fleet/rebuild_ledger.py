@@ -73,11 +73,13 @@ def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Rebuilt:
     except manifest.RunNotFound:  # its launcher died before the manifest was whole: `resume` writes it
         return Rebuilt(ledger.runs.find(name))
     observer = StoreObserver(store, ledger, header)
-    for number in range(manifest.slab_count(header)):
+    for number in observer.slabs:
         ledger.shards.add(name, _slab(observer, number))
     observer.read_receipts()
     _rebuild_machines(observer, plan)
     observer.record_lost_leases()
+    if len(observer.slabs) < manifest.slab_count(header):
+        observer.unreadable[manifest_slab_key(name, len(observer.slabs))] = "it is missing"
     _set_state(ledger, name, output, finished=observer.finished)
     return Rebuilt(ledger.runs.find(name), tuple(sorted(observer.unreadable)))
 

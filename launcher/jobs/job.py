@@ -160,7 +160,7 @@ def load(plain: Mapping[str, Any]) -> Job:
         if not found.get("prompt") and plain.get("no_prompt") is not True:
             found["prompt"] = None
         return Job(**found)
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, msgspec.ValidationError) as error:
         raise Problem(
             f"the job in the plan cannot be read: {error}",
             hint="make the plan again: embedfleet plan JOB.yaml -o plan.json",

@@ -66,7 +66,13 @@ def _rows_of_earlier_runs(store: Store, run: str) -> list[dict[str, Any]]:
                 f"run {run} takes over {len(wanted):,} shards of run {owner}, and {dataset_key(owner)} is gone",
                 hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
             )
-        rows = read_small_table(theirs).to_pylist()
+        try:
+            rows = read_small_table(theirs).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise Problem(
+                f"{dataset_key(owner)}, whose shards run {run} takes over, cannot be read: {error}",
+                hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
+            ) from error
         found += [row for row in rows if row["run"] == owner and row["shard"] in wanted]
     return found
 

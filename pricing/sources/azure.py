@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pricing.offer import Quote
@@ -20,6 +20,7 @@ from pricing.sources.result import FetchedPrices, SourceUnavailable, without_tra
 
 PRICES = "https://prices.azure.com/api/retail/prices"
 SOURCE = "Azure Retail Prices API"
+MAX_USD_PER_HOUR = 1_000_000  # of a machine; more is a slip of the list
 TRY_LATER = "try again later, or read SkyPilot's copy: --source skypilot"
 
 
@@ -81,22 +82,33 @@ def _items(http: Http, instance_type: str, notes: list[str]) -> Iterator[dict[st
     while url:
         body = http.get(url, params)
         try:
-            page = json.loads(body, parse_float=Decimal)
-            items, link = page["Items"], str(page.get("NextPageLink") or "")
-        except (ValueError, KeyError, TypeError) as error:
+            items, link = _page(body)
+            next_host = urlsplit(link).hostname
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise SourceUnavailable(
                 f"Azure's answer about {instance_type} is not a price list", TRY_LATER
             ) from error
         yield from items
         read.add(url)
-        if link and urlsplit(link).hostname != urlsplit(PRICES).hostname:
-            raise SourceUnavailable(
-                f"Azure's next page is at {urlsplit(link).hostname}, not its own host", TRY_LATER
-            )
+        if link and next_host != urlsplit(PRICES).hostname:
+            raise SourceUnavailable(f"Azure's next page is at {next_host}, not its own host", TRY_LATER)
         if link in read:
             notes.append(f"{instance_type}: a page led back to one already read; the reading stopped there.")
             return
         url, params = link, {}  # the link carries the filter
+
+
+def _page(body: bytes) -> tuple[list[dict[str, Any]], str]:
+    """The items of a page, and the link to the next one.
+
+    Raises:
+        ValueError, LookupError, TypeError, RecursionError: it is no page of a price list.
+    """
+    page = json.loads(body, parse_float=Decimal)
+    items: object = page["Items"]
+    if not isinstance(items, list) or not all(isinstance(one, dict) for one in cast("list[object]", items)):
+        raise TypeError("its items are no list of objects")
+    return cast("list[dict[str, Any]]", items), str(page.get("NextPageLink") or "")
 
 
 def _price(item: dict[str, Any], instance_type: str, now: datetime) -> RetailPrice | None:
@@ -117,7 +129,7 @@ def _price(item: dict[str, Any], instance_type: str, now: datetime) -> RetailPri
         or "low priority" in named
         or since[:10] > f"{now:%Y-%m-%d}"
         or not isinstance(amount, int | Decimal)
-        or amount <= 0
+        or not 0 < amount < MAX_USD_PER_HOUR
     ):
         return None
     return RetailPrice(

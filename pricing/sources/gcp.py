@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 from pricing.offer import Quote
 from pricing.sources.http import HTTP_CLIENT, Http, HttpRefused
@@ -138,8 +138,10 @@ def _pages(
         try:
             page = json.loads(body)
             token = page.get("nextPageToken") or ""
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise SourceUnavailable("GCP's answer is not JSON", "try again later") from error
+        if not isinstance(token, str):
+            raise SourceUnavailable("GCP's answer has a token that is no text", "try again later")
         if not token:
             yield page
             return
@@ -154,18 +156,30 @@ def _read_skus(pages: Iterable[dict[str, Any]], now: datetime) -> SkuPrices:
     read = SkuPrices()
     for page in pages:
         read.repeated = read.repeated or "repeated" in page
-        for sku in page.get("skus", []):
+        for sku in _listed(page, "skus"):
             name = str(sku.get("skuId") or sku.get("name"))
             if name in read.seen:
                 continue
             read.seen.add(name)
             try:
                 _add_sku(sku, read, now)
-            except (KeyError, TypeError, ValueError, IndexError, InvalidOperation) as error:
+            except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
                 raise SourceUnavailable(
-                    f"GCP's SKU {name} has a new format: {error!r}", "report this"
+                    f"GCP's SKU {name} has a new format: {error!r:.200}", "report this"
                 ) from error
     return read
+
+
+def _listed(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects of a list in an answer.
+
+    Raises:
+        SourceUnavailable: it is no list of objects.
+    """
+    found = body.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in cast("list[object]", found)):
+        raise SourceUnavailable(f"GCP's answer has a new format: {key} is no list of objects", "report this")
+    return cast("list[dict[str, Any]]", found)
 
 
 def _add_sku(sku: dict[str, Any], read: SkuPrices, now: datetime) -> None:
@@ -185,6 +199,8 @@ def _add_sku(sku: dict[str, Any], read: SkuPrices, now: datetime) -> None:
     if price is None:
         return
     for region in sku["serviceRegions"]:
+        if not isinstance(region, str):
+            raise TypeError(f"a region is {region!r}")
         held = read.prices.get((part, region, spot), price)
         read.conflicts += held != price
         read.prices[part, region, spot] = max(held, price)
@@ -212,7 +228,10 @@ def _price(infos: list[dict[str, Any]], unit: str, now: datetime) -> Decimal | N
     price = rates[0]["unitPrice"]
     if price.get("currencyCode", "USD") != "USD":
         return None
-    return (Decimal(price.get("units") or 0) + int(price.get("nanos") or 0) * NANO_USD) or None
+    usd = Decimal(price.get("units") or 0) + int(price.get("nanos") or 0) * NANO_USD
+    if not usd.is_finite() or usd < 0:
+        raise ValueError(f"a price of {usd}")
+    return usd or None
 
 
 def _zones_of_types(http: Http, project: str, headers: Mapping[str, str]) -> dict[InstanceType, set[str]]:
@@ -229,9 +248,14 @@ def _zones_of_types(http: Http, project: str, headers: Mapping[str, str]) -> dic
         fields = f"nextPageToken,items/*/{kind}(name)"
         params = {"filter": matching, "maxResults": "500", "fields": fields, "returnPartialSuccess": "true"}
         for page in _pages(http, f"{root}/{kind}", params, headers):
-            for place, held in page.get("items", {}).items():
-                for entry in held.get(kind, []):
-                    found[entry["name"]].add(str(place).removeprefix("zones/"))
+            try:
+                for place, held in page.get("items", {}).items():
+                    for entry in held.get(kind, []):
+                        found[str(entry["name"])].add(str(place).removeprefix("zones/"))
+            except (LookupError, TypeError, AttributeError) as error:
+                raise SourceUnavailable(
+                    f"GCP's list of {kind} has a new format: {error!r:.200}", "report this"
+                ) from error
     return {
         m: types[m.instance_type] & cards[ACCELERATOR_TYPES[m.gpu]]
         if m.gpu in ACCELERATOR_TYPES

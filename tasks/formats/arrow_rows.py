@@ -63,6 +63,7 @@ class ArrowBatches:
         for number, end in enumerate(file.batch_ends):
             with _arrow_errors():
                 batch = reader.get_batch(number)
+                check_buffers(batch)
             yield end, batch
 
     def _of_stream(self, options: Any) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -74,6 +75,8 @@ class ArrowBatches:
                 batch = next(reader, None)
             if batch is None:
                 return
+            with _arrow_errors():
+                check_buffers(batch)
             yield self._stream.position, batch
 
 
@@ -90,8 +93,24 @@ def _arrow_errors() -> Generator[None]:
     """Damage that Arrow finds, as damage."""
     try:
         yield
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, ValueError, EOFError) as error:
         raise DamagedFileError(str(error)) from error
+
+
+def check_buffers(batch: pa.RecordBatch) -> None:
+    """Check that the offsets of a batch lie within its buffers: Arrow trusts them, and a wrong one ends the process.
+
+    Text that is not UTF-8 is no damage of the batch: it is a bad row of its own.
+
+    Raises:
+        pyarrow.ArrowException: they do not.
+    """
+    for column in batch.columns:
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:  # of text it comes after the offsets were checked
+            if "UTF8" not in str(error):
+                raise
 
 
 def arrow_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:

@@ -22,6 +22,8 @@ from tasks.stores.base import ObjectChanged, Span, Store
 FOOTER_SPAN: Span = (-(64 * 2**10), None)  # the footer is in the last bytes: one request fetches it
 COLUMN_BUFFER_BYTES = 4 * 2**20  # of a column, fetched at once
 
+MAX_TABLE_ROWS, MAX_TABLE_BYTES = 20_000_000, 8 * 2**30  # of a small table: a run of many million shards
+
 
 def open_footer(source: Store, path: str, version: str) -> BinaryIO:
     """Open a Parquet file with its footer prefetched, unbuffered. The caller closes the stream.
@@ -40,9 +42,21 @@ def read_small_table(body: bytes, columns: list[str] | None = None) -> pa.Table:
 
     `pyarrow.parquet.read_table` starts threads that may outlive the call for a moment, and a process that exits in that
     moment aborts (apache/arrow issue 34314).
+
+    Raises:
+        pyarrow.ArrowException, OSError: it is damaged, or claims more than any table of ours holds.
     """
-    with pq.ParquetFile(pa.BufferReader(body), pre_buffer=False) as file:
-        return file.read(columns, use_threads=False)
+    try:
+        with pq.ParquetFile(pa.BufferReader(body), pre_buffer=False) as file:
+            meta = file.metadata
+            size = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
+            if meta.num_rows > MAX_TABLE_ROWS or size > MAX_TABLE_BYTES:
+                raise pa.ArrowInvalid(f"it claims {meta.num_rows:,} rows of {size:,} bytes")
+            table = file.read(columns, use_threads=False)
+        table.validate(full=True)
+    except UnicodeDecodeError as error:  # of a name in the footer
+        raise pa.ArrowInvalid(f"its footer is not text: {error}") from error
+    return table
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Slabs first, the header last, all create-only. So a header means that the manife
 agree on it, and a third with another corpus cannot change it under the workers.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from tasks.protocol import documents
 from tasks.protocol.bounds import Count, Lifetime, Name, Positive
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
-from tasks.protocol.keys import manifest_header_key, manifest_slab_key
+from tasks.protocol.keys import manifest_header_key, manifest_slab_key, manifest_slabs_prefix
 from tasks.protocol.shard import SLAB, Shard, dump, load
-from tasks.stores.base import Store, create_once, read
+from tasks.stores.base import Store, create_once, list_all, read
 
 SCHEMA = "embedfleet/manifest/2"
+SLAB_NAME = re.compile(r"[0-9]{5,9}\.jsonl")  # the end of a slab's key
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,13 @@ def check_corpus_reachable(header: Header) -> None:
 def slab_count(header: Header) -> int:
     """How many slabs hold the shards of a run."""
     return -(-header.shards // SLAB)
+
+
+def present_slabs(store: Store, header: Header) -> range:
+    """The numbers of the slabs that a run has, up to the last one that is there: a damaged header may claim more."""
+    names = [entry.key.rpartition("-")[2] for entry in list_all(store, manifest_slabs_prefix(header.run))]
+    numbers = [int(name[:-6]) for name in names if SLAB_NAME.fullmatch(name)]
+    return range(min(slab_count(header), max(numbers, default=-1) + 1))
 
 
 def read_slab(store: Store, run: str, slab: int, shards: int | None = None) -> list[Shard]:

@@ -169,9 +169,10 @@ class NoticeWatcher:
             name = self.metadata.ask(path, ours)
             self._name = name.body.decode("utf-8", "replace").strip() if name.status == 200 else ""
         found = self.metadata.ask("/metadata/scheduledevents?api-version=2020-07-01", ours)
-        for event in _json(found.body).get("Events", ()) if found.status == 200 else ():
+        for event in _events(found.body) if found.status == 200 else ():
             # Machines of one scale set receive each other's events.
-            others = self._name and self._name not in event.get("Resources", [self._name])
+            resources = event.get("Resources")
+            others = self._name and isinstance(resources, list) and self._name not in resources
             if event.get("EventType") not in AZURE_FATAL_EVENTS or others:
                 continue
             until = _http_date(event.get("NotBefore"))
@@ -194,15 +195,22 @@ class NoticeWatcher:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         found: Any = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NoAnswer("an answer that is not JSON") from error
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _events(body: bytes) -> list[dict[str, Any]]:
+    """Azure's events, without what is none."""
+    found: object = _json(body).get("Events", ())
+    entries = cast("list[object]", found) if isinstance(found, list) else []
+    return [cast("dict[str, Any]", one) for one in entries if isinstance(one, dict)]
 
 
 def _iso_time(text: object) -> datetime | None:
     try:
         found = datetime.fromisoformat(str(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
@@ -210,5 +218,5 @@ def _iso_time(text: object) -> datetime | None:
 def _http_date(text: object) -> datetime | None:
     try:
         return parsedate_to_datetime(str(text)).astimezone(UTC) if text else None
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None

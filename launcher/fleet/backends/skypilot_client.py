@@ -4,7 +4,7 @@ import importlib
 import io
 import json
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any, NoReturn
 
@@ -12,6 +12,7 @@ from launcher.errors import Problem
 from launcher.fleet.backends.skypilot_errors import explain_error
 from launcher.fleet.backends.skypilot_status import JobFault, ManagedJob, parse_fault
 from tasks import skypilot_task
+from tasks.protocol.documents import convert, plain
 
 # Few fields, since the list of a fleet is long and read often.
 JOB_FIELDS = (
@@ -92,8 +93,23 @@ def list_jobs(run: str) -> list[ManagedJob]:
                     raise
         raise AssertionError
 
-    found = [_job(record) for record in call_sky("listing managed jobs", question)]
+    found = jobs_of(call_sky("listing managed jobs", question))
     return [job for job in found if skypilot_task.lot_of(job.name, run) is not None]
+
+
+def jobs_of(records: Iterable[Any]) -> list[ManagedJob]:
+    """The managed jobs of SkyPilot's answer.
+
+    Raises:
+        Problem: a record lacks a field, or one is of another type. A job that is left out would be started again.
+    """
+    try:
+        return [convert(plain(_job(record)), ManagedJob, "a managed job") for record in records]
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise Problem(
+            f"SkyPilot's list of managed jobs cannot be read: {error}",
+            hint="install a version of SkyPilot that this version of embedfleet knows",
+        ) from error
 
 
 def cancel_jobs(ids: Sequence[int]) -> None:

@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
 
 from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.skypilot_errors import ANSI_ESCAPE, one_line
@@ -40,11 +43,15 @@ USER_JOB_FAILURE = (
     "USER_JOB_FAILURE"  # code of the event of a job that starts again because its program failed
 )
 EXIT_CODE_TEXT = re.compile(r"Job exited with exit code (\d+)")
+LAST_SECOND = 7_258_118_400.0  # 2200-01-01; a later time would overflow what is computed with it
 SIGNAL_EXIT_BASE = 128  # exit statuses above it are a signal's
 LINE_PREFIX = re.compile(
     r"^\((?:[\w.-]+, )?[\w.-]+,? pid=\d+(?:, ip=[\d.]+)?\) ?"
 )  # SkyPilot's mark of who said a line
 CLIENT_LINES = ("├──", "└──", "✓ ", "✗ ", "⚙", "📋", "To view", "To stream", "Tailing ", "Using SkyPilot API")
+
+
+Seconds = Annotated[float, msgspec.Meta(le=LAST_SECOND)]  # since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,9 @@ class ManagedJob:
     cloud: str | None = None
     region: str | None = None
     zone: str | None = None
-    started: float | None = None  # when its first machine was ready for the program
-    recovered: float | None = None  # when its latest machine was
-    ended: float | None = None
+    started: Seconds | None = None  # when its first machine was ready for the program
+    recovered: Seconds | None = None  # when its latest machine was
+    ended: Seconds | None = None
     reason: str | None = None
     run: str | None = None  # by its label
 

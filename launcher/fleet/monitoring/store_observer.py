@@ -42,11 +42,15 @@ class StoreObserver:
     )  # by worker, once over
     unreadable: dict[str, str] = field(default_factory=dict[str, str])  # why, by key; they stop nothing
     unreadable_shards: set[str] = field(default_factory=set[str])  # with a receipt that cannot be read
-    retries: dict[str, int] = field(default_factory=dict[str, int])  # of the receipts that are known, where not 0
+    retries: dict[str, int] = field(
+        default_factory=dict[str, int]
+    )  # of the receipts that are known, where not 0
     heartbeats: HeartbeatReader = field(init=False)
+    slabs: range = field(init=False)  # numbers of those that are there
 
     def __post_init__(self) -> None:
         self.heartbeats = HeartbeatReader(self.store, self.run, self.unreadable)
+        self.slabs = manifest.present_slabs(self.store, self.header)
 
     @property
     def run(self) -> str:
@@ -84,7 +88,7 @@ class StoreObserver:
     def read_receipts(self) -> None:
         """Write the receipts since the last look into the ledger. What cannot be read is in `unreadable`."""
         reopened = 0
-        for number in range(manifest.slab_count(self.header)):
+        for number in self.slabs:
             slab = slab_name(number)
             if self.listed_counts.get(number) == min(SLAB, self.header.shards - number * SLAB):
                 continue  # a finished slab costs no more listings
@@ -202,7 +206,7 @@ class StoreObserver:
         """Write down the leases that a later generation replaced: paid work without a result."""
         lost: list[ObservedLease] = []
         made = {r.shard: r.generation for r in self.ledger.shards.receipts(self.run)}
-        for number in range(manifest.slab_count(self.header)):
+        for number in self.slabs:
             prefix = keys.leases_prefix(self.run, slab_name(number))
             for entry in list_all(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")
@@ -226,7 +230,7 @@ class StoreObserver:
     def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
         """The newest leases of shards that are not done: key, (slab, shard, generation), entry."""
         out: list[tuple[str, tuple[str, str, int], Entry]] = []
-        for number in range(manifest.slab_count(self.header)):
+        for number in self.slabs:
             slab = slab_name(number)
             seen = lease.survey(self.store, self.run, slab)
             newest: Mapping[str, tuple[int, Entry]] = seen.newest
