@@ -47,8 +47,7 @@ class PlannedWork:
     engine: str
     shards: int | None
     shard_tokens: int | None
-    # Which model exactly: see `tasks.models.fingerprint`. None: `hash`, or a plan that could not or did not record it.
-    model_fingerprint: str | None = None
+    model_fingerprint: str | None = None  # which model exactly; None: `hash`, or it was not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ def verify_text(report: VerifyReport) -> RenderableType:
             f"the input, {count(report.rows)} vectors, {count(report.failed_rows)} rows in quarantine"
         ),
         Text(f"rows of the input, counted by another way: {count(report.input_rows)}"),
-        Text(f"ids, digests, lengths and the list of files checked; {again}"),
+        Text("ids, digests, lengths and the list of files checked"),
+        Text(again),
     ]
     lines += [Text(f"  note: {plain(note)}") for note in report.notes]
     lines += [Text(f"  {plain(fault)}", style="red") for fault in report.faults]

@@ -6,7 +6,7 @@ from tests.support.screens import printed
 
 GOOD = VerifyReport(
     run="r1", shards=3, shards_done=3, documents=30, rows=28, failed_rows=2, failed_shards=(), resampled=20,
-    worst_cosine=0.99999, fault_count=0, faults=(),
+    worst_cosine=0.99999, fault_count=0, faults=(), input_rows=32, compared_with="another engine",
 )  # fmt: skip
 
 
@@ -14,8 +14,17 @@ def test_good_run_is_verified() -> None:
     assert printed(verify_text(GOOD)).splitlines() == [
         "r1: verified",
         "3 of 3 shards signed; 30 documents of the input, 28 vectors, 2 rows in quarantine",
-        "ids, digests and lengths checked; 20 rows embedded again, worst cosine 0.99999",
+        "rows of the input, counted by another way: 32",
+        "ids, digests, lengths and the list of files checked",
+        "20 rows compared with another engine, worst cosine 0.99999",
     ]
+
+
+def test_shards_of_earlier_runs_and_notes_are_shown() -> None:
+    found = printed(verify_text(replace(GOOD, shards_taken_over=5, input_rows=None, notes=("a note",))))
+    assert "3 of 3 shards signed, 5 of earlier runs taken over;" in found
+    assert "counted by another way: ?" in found
+    assert "  note: a note" in found
 
 
 def test_each_listed_fault_is_a_line() -> None:
