@@ -127,6 +127,8 @@ class FolderStore:
                                 yield Entry(key, status.st_size, _modified(status), version_of(status))
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            except PermissionError as error:
+                raise _refusal(error, self.root / folder, "read") from error
 
 
 def version_of(status: os.stat_result) -> str:

@@ -25,6 +25,7 @@ from launcher.jobs.job import (
 from launcher.jobs.parse import CLOUDS, ENGINES, parse
 from launcher.jobs.yaml_fields import BadJob
 from tasks.protocol.csv_format import CsvFormat
+from tasks.protocol.shard import KINDS, Kind
 
 COMPLETE = """\
 name: reviews-2026
@@ -769,6 +770,32 @@ def csv_of(written: str) -> CsvFormat | None:
 )
 def test_the_format_of_tables_is_read(written: str, found: CsvFormat | None) -> None:
     assert csv_of(written) == found
+
+
+def source_of(written: str) -> CorpusSource:
+    corpus = job(f"corpus: {{path: in, {written}}}\n", TABLES).corpus
+    assert isinstance(corpus, CorpusSource)
+    return corpus
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_corpus_may_say_its_format(kind: Kind) -> None:
+    assert source_of(f"format: {kind}").format == kind
+
+
+def test_lists_may_be_joined_by_any_text() -> None:
+    assert [source_of(f"join: {written}").join for written in ('"\\n"', '""', '" - "')] == ["\n", "", " - "]
+
+
+def test_a_wrong_format_names_the_nearest() -> None:
+    assert "corpus.format" in said("corpus: {path: in, format: jsonlines}\n", TABLES)
+
+
+def test_a_job_that_says_no_format_is_saved_as_before_there_was_one() -> None:
+    saved = dump(job("corpus: {path: in}\n", TABLES))["corpus"]
+    assert not {"format", "join", "csv"} & saved.keys()
+    more = job('corpus: {path: in, format: arrow, join: ""}\n', TABLES)
+    assert load(dump(more)) == more
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 import contextlib
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tasks.stores.base import TEMPORARY_PREFIX, Entry, StoreError, read
 from tasks.stores.folder import FolderStore
+from tests.support.paths import ROOT
 
 
 def keys(entries: list[Entry]) -> list[str]:
@@ -94,3 +97,29 @@ def test_a_full_disk_keeps_the_old_object(tiny: Path) -> None:
     with contextlib.suppress(StoreError):
         folder.put("pulse", b"x" * 100_000)
     assert read(folder, "pulse") == b"old"
+
+
+LIST = """
+import os, sys
+from pathlib import Path
+from tasks.stores.base import StoreError
+from tasks.stores.folder import FolderStore
+if os.geteuid() == 0:  # root may list anything: change to another user
+    os.setuid(65534)
+try:
+    print(FolderStore(Path(sys.argv[1])).list(""))
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_may_not_be_listed_is_named() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        shut = Path(folder, "data")
+        shut.mkdir(mode=0)
+        said = subprocess.run(
+            [sys.executable, "-c", LIST, folder], capture_output=True, text=True, cwd=ROOT, check=True
+        )
+        shut.chmod(0o755)
+    assert said.stdout == f"cannot read {shut}: Permission denied\n"
