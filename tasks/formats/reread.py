@@ -87,7 +87,12 @@ def reread_rows(
         except (OSError, Problem) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             if not is_passing(cause):
-                raise
+                if isinstance(error, Problem):
+                    raise
+                raise StoreError(
+                    f"cannot read {piece.path}: {error.strerror or error}",
+                    hint="choose a path that this user may read, then resume: nothing is lost",
+                ) from error
             failed += 1
             if failed == ATTEMPTS:
                 raise InputUnreadable(piece, position, cause or error) from error
