@@ -5,7 +5,10 @@
 | Parquet | `num_rows` of the footer | the values of each row group |
 | JSON Lines, text | lines that are not blank, by their bytes | lines, each parsed |
 | CSV, TSV | records by pyarrow's parser (C++) | our strict splitter |
+| JSON | Python's json, a file of at most 64 MiB at once | values, found by their brackets |
 | Arrow, Feather | rows that each record batch states | the values of each batch |
+| WebDataset | names of files by Python's tarfile | our reader of tar |
+| a document a file | 1 | its text |
 
 Compressed files are unpacked by Python's own modules. Blocks are counted as they come, at most 16 MiB in
 memory. What cannot be counted so (a damaged file, another format) is unknown, which is None and never 0.
@@ -15,7 +18,9 @@ memory. What cannot be counted so (a damaged file, another format) is unknown, w
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 import bz2
 import gzip
+import json
 import lzma
+import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -37,6 +42,8 @@ from tasks.protocol.shard import Kind, Slice
 from tasks.stores.base import Store
 
 BLOCK_BYTES = 2**20
+BEGINNING_BYTES = 2**12
+MAX_JSON_BYTES = 2**26  # of a JSON file: it is held in memory, with its values
 TABLE_BLOCK_BYTES = 2**24  # a record of a table must fit into a block
 
 Counter = Callable[[BinaryIO, Kind, CsvFormat | None], int]
@@ -126,6 +133,51 @@ def _lines(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
     return count + filled
 
 
+def _lines_or_array(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    """Lines; values where the file is one array, whatever its name says."""
+    first = stream.read(BEGINNING_BYTES)
+    stream.seek(0)
+    array = first.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+    return _json_values(stream, kind, table) if array else _lines(stream, kind, table)
+
+
+def _json_values(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    """The elements of a top-level array, or values one after the other."""
+    del kind, table
+    body = stream.read(MAX_JSON_BYTES + 1)
+    if len(body) > MAX_JSON_BYTES:
+        raise ValueError("too long to be counted so")
+    text = body.decode("utf-8-sig").strip()
+    decoder, place, values = json.JSONDecoder(), 0, list[object]()
+    while place < len(text):
+        value, place = decoder.raw_decode(text, place)
+        values.append(value)
+        while place < len(text) and text[place].isspace():
+            place += 1
+    first = values[0] if len(values) == 1 else None
+    return len(cast("list[object]", first)) if isinstance(first, list) else len(values)
+
+
+def _samples(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    """Samples of a tar: runs of files whose names are equal up to the first dot."""
+    del kind, table
+    count, last = 0, None
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            folder, _, name = member.name.rpartition("/")
+            stem, dot, _ = name.partition(".")
+            if not member.isfile() or not dot or not stem or name.startswith((".", "__")):
+                continue
+            count += (folder, stem) != last
+            last = (folder, stem)
+    return count
+
+
+def _one(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
+    del stream, kind, table
+    return 1
+
+
 def _table(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
     """Records by pyarrow, those with too few or too many fields included, without the header."""
     dialect = dialect_of(kind, table)
@@ -179,9 +231,12 @@ def _arrow(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
 
 COUNTERS: Mapping[str, tuple[str, Counter]] = {
     "parquet": ("the footer", _parquet),
-    "jsonl": ("counting lines", _lines),
+    "jsonl": ("counting lines", _lines_or_array),
+    "json": ("Python's json", _json_values),
     "text": ("counting lines", _lines),
     "csv": ("pyarrow's parser", _table),
     "tsv": ("pyarrow's parser", _table),
     "arrow": ("the record batches", _arrow),
+    "webdataset": ("Python's tarfile", _samples),
+    "document": ("the number of files", _one),
 }

@@ -3,7 +3,9 @@
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false
 import gzip
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -134,5 +136,56 @@ def test_arrow_file_stream_and_feather(tmp_path: Path) -> None:
     assert [counted(tmp_path / name, "arrow") for name in ("a.arrows", "b.arrow", "c.feather")] == [5, 5, 5]
 
 
-def test_format_without_another_way_is_unknown(tmp_path: Path) -> None:
-    assert counted(written(tmp_path / "a.bin", json.dumps([]).encode()), "document") is None
+def tar_of(*names: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            archive.addfile(info, io.BytesIO(b"a"))
+    return out.getvalue()
+
+
+RECORD = b'{"text": "a"}'
+FILES: dict[str, tuple[str, Kind, bytes, int]] = {
+    "array": ("a.json", "json", b"[" + b", ".join([RECORD] * 3) + b"]", 3),
+    "pretty values": ("a.json", "json", json.dumps({"text": "a"}, indent=1).encode() * 2, 2),
+    "lines in a .json": ("a.json", "json", RECORD + b"\n" + RECORD + b"\n", 2),
+    "array in a .jsonl": ("a.jsonl", "jsonl", b"[\n" + RECORD + b",\n" + RECORD + b"]\n", 2),
+    "empty array": ("a.json", "json", b" [ ]\n", 0),
+    "lines that are arrays": ("a.jsonl", "jsonl", b"1\n[1]\n" + RECORD, 3),
+    "samples": (
+        "a.tar",
+        "webdataset",
+        tar_of("a.txt", "a.json", "b/a.txt", "c.txt", ".hidden", "__x.txt"),
+        3,
+    ),
+    "broken lines": ("a.jsonl", "jsonl", b"{\n}\n" + RECORD, 3),
+    "windows lines": ("a.txt", "text", b"a\r\n\r\nb\r\n", 2),
+    "a document": ("a.md", "document", b"one\n\ntwo\n", 1),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_reader_and_counter_agree(tmp_path: Path, name: str) -> None:
+    file, kind, body, rows = FILES[name]
+    path = written(tmp_path / file, body)
+    piece = Slice(path.name, version(path), kind)
+    columns = Columns("txt" if kind == "webdataset" else "text", None)
+    found = list(read_rows(FolderStore(tmp_path), piece, columns))
+    assert sum(row.rows if isinstance(row, BadRow) else 1 for row in found) == rows
+    assert counted(path, kind) == rows
+
+
+def test_json_that_is_too_long_to_be_held_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_counts, "MAX_JSON_BYTES", 10)
+    assert counted(written(tmp_path / "a.json", b"[" + RECORD + b"]"), "json") is None
+
+
+def test_broken_json_is_unknown(tmp_path: Path) -> None:
+    assert counted(written(tmp_path / "a.json", b"[" + RECORD), "json") is None
+
+
+def test_format_without_another_way_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_counts, "COUNTERS", {})
+    assert counted(written(tmp_path / "a.jsonl", RECORD), "jsonl") is None
