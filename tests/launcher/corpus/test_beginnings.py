@@ -1,9 +1,17 @@
 """What is wrong with the beginning of a file is refused before sampling, with the file and the cause."""
 
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import bz2
 import gzip
+import lzma
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import ipc
 
 from launcher.corpus.beginnings import BEGINNING_BYTES
 from launcher.corpus.listing import find_files
@@ -92,3 +100,63 @@ def test_a_large_table_is_sampled_in_its_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id;text\n" + line * (READ_WHOLE_BYTES // 20), encoding="utf-16")
     given = CsvFormat(delimiter=";", quote="'", encoding="utf-16")
     assert sampled(tmp_path, Columns("text", "id", (), given)) == 0
+
+
+# --- other formats than the name says
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt"])
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (gzip.compress(b"text\none\n"), "compressed with gzip"),
+        (bz2.compress(b"text\none\n"), "compressed with bzip2"),
+        (lzma.compress(b"text\none\n"), "compressed with xz"),
+        (b"PAR1" + bytes(99), "Parquet"),
+        (b"ARROW1" + bytes(99), "Arrow"),
+        (b"%PDF-1.7\n", "a PDF"),
+    ],
+)
+def test_another_format_than_the_name_says_is_refused(
+    tmp_path: Path, name: str, body: bytes, what: str
+) -> None:
+    (tmp_path / name).write_bytes(body)
+    assert str(refusal(tmp_path)).startswith(f"{name} is {what}, not ")
+
+
+def test_a_large_array_of_lines_is_refused_with_the_format_to_set(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('[\n{"id": 1, "text": "one"}\n]')
+    (tmp_path / "b.jsonl").write_text('{"id": 2, "text": "two"}\n' * (READ_WHOLE_BYTES // 20))
+    problem = refusal(tmp_path)
+    assert str(problem) == "a.jsonl is one array of records, not a record a line"
+    assert "corpus.format to json" in (problem.hint or "")
+
+
+# --- columns of Arrow and Parquet
+
+
+def written(path: Path, table: pa.Table) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+        return
+    with pa.OSFile(str(path), "wb") as file, ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+@pytest.mark.parametrize("name", ["y=1/a.parquet", "y=1/a.arrow"])
+def test_columns_of_schemas_are_checked(tmp_path: Path, name: str) -> None:
+    (tmp_path / "y=1").mkdir()
+    written(tmp_path / name, pa.table({"id": [1], "doc": [{"text": "a", "n": 1}], "parts": [["p"]]}))
+    assert str(refusal(tmp_path)) == (
+        f"{name} has no column 'text'; it has 'id', 'doc.text', 'doc.n', 'parts', 'y'"
+    )
+    assert sampled(tmp_path, Columns("doc.text", "y")) == 0
+    with pytest.raises(Problem, match=r"the texts in 'parts' are lists") as caught:
+        sampled(tmp_path, Columns("parts", "id"))
+    assert "corpus.join" in (caught.value.hint or "")
+    assert sampled(tmp_path, Columns("parts", "id", join=" ")) == 0
+
+
+def test_a_file_that_is_no_arrow_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.arrow").write_bytes(b"ARROW1\0\0" + bytes(200))
+    assert str(refusal(tmp_path)).startswith("cannot read a.arrow: the file is damaged")
