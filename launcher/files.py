@@ -1,6 +1,7 @@
 """Read and write text files, with errors that say what to do."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from launcher.errors import Problem, Usage
@@ -29,8 +30,8 @@ def read(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file by `text` atomically; its folder is made if needed.
+def write(path: Path, text: str | Iterable[str]) -> None:
+    """Replace a file by `text`, or by pieces of text, atomically; its folder is made if needed.
 
     Raises:
         Problem: the file cannot be written.
@@ -38,7 +39,8 @@ def write(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.writelines((text,) if isinstance(text, str) else text)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

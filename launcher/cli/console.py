@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.segment import Segment
 
 from launcher.cli.streams import writing_output
-from launcher.documents.encode import json_value
+from launcher.documents.encode import json_pieces, json_value
 from tasks.printable import plain_lines
 
 Document = TypeVar("Document")
@@ -25,7 +25,8 @@ def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any 
     stream = stream or sys.stdout
     if as_json:
         with writing_output():
-            print(json.dumps(json_value(body), indent=1), file=stream)
+            stream.writelines(json_pieces(body))
+        stream.write("\n")
         return
     # A reader that closes our stderr must not end the work; one that closes our stdout has what it wants.
     closed = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()

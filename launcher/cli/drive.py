@@ -1,14 +1,14 @@
 """Drive a run to its end, then write and print its report: what `launch` and `resume` share."""
 
-import json
 from argparse import Namespace
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from launcher.cli.console import say, show
 from launcher.cli.progress import screen
-from launcher.documents.encode import to_json
+from launcher.documents.encode import json_pieces
 from launcher.errors import FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
@@ -137,7 +137,7 @@ def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
     """Write report.html and report.json, print the report, and return 0 or raise FailedRows."""
     report = report_document(report_of(ledger, store, run, utc()))
     write(folder / "report.html", report_page(report))
-    write(folder / "report.json", json.dumps(to_json(report), indent=1) + "\n")
+    write(folder / "report.json", chain(json_pieces(report), "\n"))
     show(report, report_text, as_json=False)
     say(f"report: {folder / 'report.html'}")
     failed, faults = report.work.failed_rows, report.work.failed_shards

@@ -3,6 +3,9 @@
 The keys are the names of the fields, in their order. None becomes null.
 """
 
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -17,6 +20,33 @@ ATOMS = frozenset({str, int, float, bool, type(None)})
 def to_json(document: Any) -> dict[str, Any]:
     """The JSON object of a document, made of dict, list, str, int, float, bool and None alone."""
     return cast("dict[str, Any]", json_value(document))
+
+
+def json_pieces(document: object) -> Iterator[str]:
+    """The text of `json.dumps(to_json(document), indent=1)` in pieces: one for each entry of its lists.
+
+    A report has an entry for each shard, and a million of them as JSON values, then as one text, take gigabytes.
+    """
+    if not is_dataclass(document):
+        yield _text(document, 0)
+        return
+    yield "{"
+    for count, field in enumerate(fields(document)):
+        value: object = getattr(document, field.name)
+        yield f"{',' if count else ''}\n {json.dumps(field.name)}: "
+        if isinstance(value, tuple | list) and value:
+            entries = cast("Sequence[object]", value)
+            for number, entry in enumerate(entries):
+                yield f"{',' if number else '['}\n  {_text(entry, 2)}"
+            yield "\n ]"
+        else:
+            yield _text(cast("object", value), 1)
+    yield "\n}"
+
+
+def _text(value: object, depth: int) -> str:
+    """A value as it stands in the text at this depth; no string of JSON holds a line break."""
+    return json.dumps(json_value(value), indent=1).replace("\n", "\n" + " " * depth)
 
 
 def json_value(value: Any) -> Any:

@@ -1,10 +1,14 @@
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
-from launcher.documents.encode import to_json
+from launcher.documents.encode import json_pieces, json_value, to_json
+from tests.support.sample_report import document as sample_document
+
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -48,3 +52,24 @@ def test_amount_is_text_in_full(usd: str, text: str) -> None:
 
 def test_unknown_is_null() -> None:
     assert to_json(Inner(None)) == {"usd": None}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        sample_document(),
+        Outer(Inner(None), NOON, NOON.date(), (), {}),
+        Outer(Inner(Decimal(1)), NOON, NOON.date(), ((0.5, 1), (2.0, 3)), {'a "line"\n': 2}),
+        {"a": [1, {"b": None}], "c": []},
+        [],
+        ({"one": 1},),
+    ],
+)
+def test_pieces_are_the_text_of_the_whole(document: object) -> None:
+    pieces = list(json_pieces(document))
+    assert "".join(pieces) == json.dumps(json_value(document), indent=1)
+
+
+def test_each_entry_of_a_list_is_a_piece_of_its_own() -> None:
+    long = Outer(Inner(None), NOON, NOON.date(), tuple((0.5, n) for n in range(1000)), {})
+    assert max(map(len, json_pieces(long))) < 100
