@@ -1,6 +1,7 @@
 """The weights' files of a model: their format, and whether they are there and whole. Reads the headers alone."""
 
 import json
+import operator
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
@@ -97,10 +98,12 @@ def _read_header(path: Path) -> tuple[str | None, Counter[str]]:
         if name == "__metadata__":
             continue
         try:
-            start, stop = tensor["data_offsets"]
+            start, stop = map(operator.index, tensor["data_offsets"])
             kinds[str(tensor["dtype"])] += stop - start
             end = max(end, stop)
         except (TypeError, KeyError, ValueError):
+            start, stop = 0, -1
+        if not 0 <= start <= stop:
             return f"is damaged: its header does not say where {name[:80]} is", Counter()
     if end != size - 8 - length:
         return f"is cut: {size - 8 - length:,} bytes of weights, and its header names {end:,}", kinds
