@@ -107,6 +107,11 @@ class Store(Protocol):
         ...
 
 
+def size_of(body: Body) -> int:
+    """How many bytes a body has."""
+    return len(body) if isinstance(body, bytes) else body.stat().st_size
+
+
 def read(store: Store, key: str) -> bytes | None:
     """The bytes of the whole object; None when there is no object."""
     stream = store.get(key)
@@ -121,10 +126,20 @@ def list_all(store: Store, prefix: str) -> Iterator[Entry]:
     after = ""
     while True:
         page = store.list(prefix, after)
+        if after and page and page[0].key <= after:  # a server that ignores where to go on
+            raise endless_listing(prefix)
         yield from page
         if len(page) < PAGE_SIZE:
             return
         after = page[-1].key
+
+
+def endless_listing(where: str) -> StoreError:
+    """The error of a listing that gives the same again and again."""
+    return StoreError(
+        f"the store's listing of {where!r} does not end: it repeats itself",
+        hint="use another store, or report this to who runs it",
+    )
 
 
 def create_once(store: Store, key: str, body: bytes, wait: Callable[[float], None] = time.sleep) -> bool:

@@ -37,10 +37,20 @@ from tasks.stores.base import (
     check_key,
     check_prefix,
     check_read_key,
+    size_of,
 )
 from tasks.stores.gcs_errors import ERRORS, bad_bucket_name, no_bucket, status_of, translate
 from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
-from tasks.stores.retry import CONNECT_TIMEOUT, PATIENCE, READ_TIMEOUT, StoreConnection, TransientError
+from tasks.stores.retry import (
+    CALL_SECONDS,
+    CONNECT_TIMEOUT,
+    PATIENCE,
+    READ_TIMEOUT,
+    StoreConnection,
+    TransientError,
+    upload_seconds,
+    within,
+)
 
 CHUNK_BYTES = 16 * 2**20  # bytes of one chunk of a large upload
 CHUNK_PATIENCE = 60.0  # seconds for which the SDK retries one chunk; sending a chunk twice is harmless
@@ -70,9 +80,8 @@ class GcsStore:
     def create(self, key: str, body: Body) -> bool:
         check_key(key)
         try:
-            self._call_once(
-                "create", key, partial(self._write, key, body, None, if_generation_match=0), (409, 412)
-            )
+            write = partial(self._write, key, body, None, if_generation_match=0)
+            self._call_once("create", key, write, (409, 412), upload_seconds(size_of(body)))
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except GoogleAPICallError as error:
@@ -88,7 +97,8 @@ class GcsStore:
             if isinstance(body, bytes)
             else DEFAULT_RETRY.with_timeout(min(CHUNK_PATIENCE, self._connection.patience))
         )
-        self._retry("write", key, partial(self._write, key, body, again))
+        write = partial(self._write, key, body, again)
+        self._retry("write", key, write, seconds=upload_seconds(size_of(body)))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
@@ -212,12 +222,22 @@ class GcsStore:
         return Entry(str(blob.name).removeprefix(self.root), int(blob.size), made, str(blob.generation))
 
     def _retry(
-        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+        self,
+        doing: str,
+        key: str,
+        call: Callable[[], Result],
+        expected: Container[int] = (),
+        seconds: float = CALL_SECONDS,
     ) -> Result:
-        return self._connection.retry(partial(self._call_once, doing, key, call, expected))
+        return self._connection.retry(partial(self._call_once, doing, key, call, expected, seconds))
 
     def _call_once(
-        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+        self,
+        doing: str,
+        key: str,
+        call: Callable[[], Result],
+        expected: Container[int] = (),
+        seconds: float = CALL_SECONDS,
     ) -> Result:
         """Call once and translate the SDK's errors.
 
@@ -227,7 +247,7 @@ class GcsStore:
             StoreError: any other error.
         """
         try:
-            return call()
+            return within(seconds, call)
         except ERRORS as error:
             if (
                 isinstance(error, GoogleAPICallError)

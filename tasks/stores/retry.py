@@ -4,6 +4,7 @@ A store decides what an answer means and raises `TransientError` for what is wor
 retried here, so never a create-only write.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ FIRST_BACKOFF_SECONDS = (
 MAX_BACKOFF_SECONDS = 15.0
 CONNECT_TIMEOUT = 10.0  # seconds to connect
 READ_TIMEOUT = 30.0  # seconds between two bytes
+CALL_SECONDS = 300.0  # seconds for one whole call: a server may send a byte now and then for ever
+LEAST_BYTES_PER_SECOND = 32 * 2**10  # of an upload, which may take longer by its size
 CLOCK_FRESH_SECONDS = 3.0  # seconds for which our own clock may extrapolate the time of an answer
 
 Result = TypeVar("Result")
@@ -31,6 +34,38 @@ Result = TypeVar("Result")
 
 class TransientError(Exception):
     """No answer that settles the call: the store is overloaded, the connection broke, or nothing came. Retry."""
+
+
+def within(seconds: float, call: Callable[[], Result]) -> Result:
+    """The result of a call, on a thread of its own that is left alone where it takes longer.
+
+    Timeouts of sockets count from one byte to the next, so they do not bound a call.
+
+    Raises:
+        TransientError: it took longer.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it belongs
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="store-call", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TransientError(f"no whole answer within {seconds:g} s")
+    return results[0]
+
+
+def upload_seconds(size: int) -> float:
+    """How long an upload of so many bytes may take."""
+    return CALL_SECONDS + size / LEAST_BYTES_PER_SECOND
 
 
 class StoreConnection:

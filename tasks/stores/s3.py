@@ -33,9 +33,19 @@ from tasks.stores.base import (
     check_key,
     check_prefix,
     check_read_key,
+    endless_listing,
 )
 from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
-from tasks.stores.retry import CONNECT_TIMEOUT, PATIENCE, READ_TIMEOUT, StoreConnection, TransientError
+from tasks.stores.retry import (
+    CALL_SECONDS,
+    CONNECT_TIMEOUT,
+    PATIENCE,
+    READ_TIMEOUT,
+    StoreConnection,
+    TransientError,
+    upload_seconds,
+    within,
+)
 from tasks.stores.s3_errors import NETWORK_ERRORS, code_of, status_of, translate
 
 PART_BYTES = 16 * 2**20  # bytes of one part of a multipart upload
@@ -64,7 +74,8 @@ class S3Store:
                 self._call_once("create", key, partial(put, body), expected=(409, 412))
             else:  # in one request: not every store honours the condition at the end of a multipart upload
                 with body.open("rb") as stream:
-                    self._call_once("create", key, partial(put, stream), expected=(409, 412))
+                    seconds = upload_seconds(body.stat().st_size)
+                    self._call_once("create", key, partial(put, stream), (409, 412), seconds)
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except ClientError as error:
@@ -78,7 +89,8 @@ class S3Store:
         if isinstance(body, bytes):
             self._retry("write", key, partial(self._put, key, body))
         else:
-            self._retry("write", key, partial(self._upload, key, body))
+            seconds = upload_seconds(body.stat().st_size)
+            self._retry("write", key, partial(self._upload, key, body), seconds=seconds)
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
@@ -110,6 +122,8 @@ class S3Store:
             found += [self._entry(line) for line in page.get("Contents", ())]
             if len(found) >= PAGE_SIZE or not page.get("IsTruncated"):
                 return found
+            if fields.get("ContinuationToken") == page.get("NextContinuationToken"):
+                raise endless_listing(self._url(prefix))
             fields["ContinuationToken"] = page["NextContinuationToken"]
 
     def erase(self, key: str) -> None:
@@ -187,12 +201,22 @@ class S3Store:
         return Entry(key.removeprefix(self.root), line["Size"], modified, line["ETag"].strip('"'))
 
     def _retry(
-        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+        self,
+        doing: str,
+        key: str,
+        call: Callable[[], Result],
+        expected: Container[int] = (),
+        seconds: float = CALL_SECONDS,
     ) -> Result:
-        return self._connection.retry(partial(self._call_once, doing, key, call, expected))
+        return self._connection.retry(partial(self._call_once, doing, key, call, expected, seconds))
 
     def _call_once(
-        self, doing: str, key: str, call: Callable[[], Result], expected: Container[int] = ()
+        self,
+        doing: str,
+        key: str,
+        call: Callable[[], Result],
+        expected: Container[int] = (),
+        seconds: float = CALL_SECONDS,
     ) -> Result:
         """Call once and translate the SDK's errors.
 
@@ -202,7 +226,7 @@ class S3Store:
             StoreError: any other error.
         """
         try:
-            return call()
+            return within(seconds, call)
         except ERRORS as error:
             if (
                 isinstance(error, ClientError)

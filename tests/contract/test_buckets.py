@@ -4,9 +4,13 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from tasks.stores import gcs as gcs_module
+from tasks.stores import retry
+from tasks.stores import s3 as s3_module
 from tasks.stores.base import (
     Body,
     ObjectChanged,
@@ -17,6 +21,7 @@ from tasks.stores.base import (
     StoreUnreachable,
     Unauthenticated,
     create_once,
+    list_all,
     probe,
     read,
 )
@@ -50,6 +55,51 @@ def kind(request: pytest.FixtureRequest, server: Running, monkeypatch: pytest.Mo
 
 def opened(kind: str, patience: float = LONG, bucket: str = "bucket") -> Store:
     return S3Store(bucket, "out", patience) if kind == "s3" else GcsStore(bucket, "out", patience)
+
+
+# --- a store that answers no more
+
+
+def within_half_a_second(_seconds: float, call: Callable[[], object]) -> object:
+    return retry.within(0.5, call)
+
+
+def test_server_that_never_answers_is_given_up(
+    kind: str, server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_module if kind == "s3" else gcs_module, "READ_TIMEOUT", 0.3)
+    server.admin.faults(Fault(seconds=3.0))
+    for call in ("get", "put", "list", "now"):
+        began = monotonic()
+        with pytest.raises(StoreUnreachable, match="has not answered for"):
+            CALLS[call](opened(kind, SHORT))
+        assert monotonic() - began < 10
+
+
+def test_server_that_sends_a_byte_now_and_then_is_given_up(
+    kind: str, server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (s3_module, gcs_module):
+        monkeypatch.setattr(module, "within", within_half_a_second)
+    opened(kind).put("k", b"1")
+    server.admin.faults(Fault(drip=0.05))  # much faster than the timeout between two bytes
+    for call in ("get", "list"):
+        began = monotonic()
+        with pytest.raises(StoreUnreachable, match="no whole answer within"):
+            CALLS[call](opened(kind, SHORT))
+        assert monotonic() - began < 10
+    with pytest.raises(OutcomeUnknown, match="no whole answer within"):
+        opened(kind, SHORT).create("new", b"1")
+
+
+def test_listing_that_never_ends_is_refused(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    found_by(server.address, monkeypatch)
+    server.admin.make("bucket")
+    store = opened("s3")
+    store.put("a/1", b"1")
+    server.admin.set(endless=True)
+    with pytest.raises(StoreError, match="does not end: it repeats itself"):
+        list(list_all(store, "a/"))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ class Fault:
 
     It may delay (`seconds`, and up to `spread` more), answer `status` with `code`, or `drop` the connection: either
     instead of the deed, or `after` it was done. `cut` lets so many bytes of the answer's body through before it drops.
+    `drip` sends the answer, its head too, byte by byte with so many seconds in between.
     """
 
     on: str = "*"  # kinds with commas between, such as "create,put"
@@ -25,6 +26,7 @@ class Fault:
     drop: bool = False
     after: bool = False
     cut: int | None = None
+    drip: float | None = None
     seconds: float = 0.0
     spread: float = 0.0
     rate: float = 1.0
@@ -66,7 +68,7 @@ class Faults:
             if turn <= 0 or (fault.times is not None and turn > fault.times):
                 continue
             seconds += fault.seconds + self.dice.uniform(0, fault.spread)
-            if fault.status or fault.drop or fault.cut is not None:
+            if fault.status or fault.drop or fault.cut is not None or fault.drip is not None:
                 return Outcome(seconds, fault)
         return Outcome(seconds)
 
@@ -82,6 +84,7 @@ class Settings:
     region: str = ""  # of the buckets; requests signed for another get a redirect. Empty: any
     tell_region: bool = True
     late: bool = False  # listings are empty
+    endless: bool = False  # each page of a listing says that another follows, and gives the same
     ranges: bool = True
     skew: float = 0.0  # seconds by which its clock runs ahead
 

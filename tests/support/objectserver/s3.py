@@ -140,6 +140,9 @@ def listing(request: Request, buckets: Buckets, bucket: str, settings: Settings)
         for name, found in ((name, here.objects[name]) for name in names)
     )
     token = f"<NextContinuationToken>{escape(names[-1])}</NextContinuationToken>" if more else ""
+    if settings.endless:
+        names, more = here.page(query.get("prefix", ""), "", after=False, count=min(count, 1))
+        more, token = True, "<NextContinuationToken>again</NextContinuationToken>"
     body = (
         f"{HEADER}<ListBucketResult><Name>{bucket}</Name><EncodingType>url</EncodingType>"
         f"<KeyCount>{len(names)}</KeyCount><IsTruncated>{str(more).lower()}</IsTruncated>{token}{lines}"

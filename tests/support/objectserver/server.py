@@ -82,7 +82,8 @@ class Server:
             writer.transport.abort()
             return False
         cut = struck.fault.cut if struck.fault else None
-        self.bytes_out += await send(writer, reply, date=self._date(), cut=cut)
+        drip = struck.fault.drip if struck.fault else None
+        self.bytes_out += await send(writer, reply, date=self._date(), cut=cut, drip=drip)
         if cut is not None:
             writer.close()
         return cut is None
@@ -91,9 +92,9 @@ class Server:
         """The answer; None: the connection breaks."""
         self.buckets.skew = self.settings.skew
         reply: Reply | None = None
-        if fault is None or fault.after or fault.cut is not None:
+        if fault is None or fault.after or fault.cut is not None or fault.drip is not None:
             reply = dialect.answer(request, self.buckets, self.settings)
-        if fault is None or fault.cut is not None:
+        if fault is None or fault.cut is not None or fault.drip is not None:
             return reply
         if fault.status:
             code = fault.code or {

@@ -106,14 +106,27 @@ class Reader:
 NUMBERS = count()
 
 
-async def send(writer: asyncio.StreamWriter, reply: Reply, *, date: str, cut: int | None = None) -> int:
-    """Answer; the bytes of the body that went out, which are no more than `cut`."""
+async def send(
+    writer: asyncio.StreamWriter,
+    reply: Reply,
+    *,
+    date: str,
+    cut: int | None = None,
+    drip: float | None = None,
+) -> int:
+    """Answer; the bytes of the body that went out, which are no more than `cut`. `drip`: seconds between two bytes."""
     phrase = HTTPStatus(reply.status).phrase if reply.status in {s.value for s in HTTPStatus} else "Status"
     headers = {"Content-Length": str(reply.size), "Connection": "keep-alive"} | reply.headers
     if date:
         headers["Date"] = date
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    writer.write(f"HTTP/1.1 {reply.status} {phrase}\r\n{lines}\r\n".encode("latin-1"))
+    head = f"HTTP/1.1 {reply.status} {phrase}\r\n{lines}\r\n".encode("latin-1")
+    for byte in head if drip is not None else b"":
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(drip or 0)
+    if drip is None:
+        writer.write(head)
     sent = 0
     for chunk in reply.chunks():
         piece = chunk if cut is None else chunk[: cut - sent]
