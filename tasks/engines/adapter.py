@@ -27,20 +27,27 @@ def base_of(model: ModelDescription) -> str:
     """The model that holds the weights: the base of an adapter, else the model itself.
 
     Raises:
-        BadModel: the folder of the adapter holds weights as well, and the adapter names another base.
+        BadModel: the folder of the adapter holds weights as well, and the adapter names another base; or its base is an
+            adapter.
     """
     if model.adapter is None:
         return model.model
-    folder = Path(model.model)
+    folder = Path(model.model) / model.folder
     beside = bool(model.weights.files) and (folder / "config.json").is_file()
     if not beside:
+        base = Path(model.adapter.base)
+        if (base / CONFIG).is_file() and not (base / "config.json").is_file():
+            raise BadModel(
+                f"{base}, the base of the adapter {model.model}, is an adapter itself",
+                hint="merge them into one model: `model.merge_and_unload()`, then `save_pretrained`",
+            )
         return model.adapter.base
     if not _same(folder, model.adapter.base):
         raise BadModel(
             f"{model.model} holds weights, and beside them an adapter on {model.adapter.base}: one of them is wrong",
             hint="delete adapter_config.json if the weights are merged already, or the weights if they are not the base",
         )
-    return model.model
+    return str(folder)
 
 
 @contextmanager
@@ -75,31 +82,32 @@ def merge_adapter(model: ModelDescription, transformer: Any) -> Any:
             f"{model.model} is an adapter on {adapter.base}, and peft is not installed here",
             hint="pip install 'embedfleet[worker]', or merge it: `model.merge_and_unload()`, then `save_pretrained`",
         )
-    from peft import PeftModel, get_peft_model_state_dict  # noqa: PLC0415 - seconds to import, and rarely needed
+    from peft import PeftConfig, PeftModel, get_peft_model_state_dict  # noqa: PLC0415 - seconds to import, rarely needed
 
     saved = _names(model)
+    folder = os.fspath(_file(model, CONFIG).parent)
     try:
-        merged: Any = PeftModel.from_pretrained(
-            transformer, os.fspath(model_file(model.model, CONFIG, model.revision).parent), is_trainable=False
-        )
+        config: Any = PeftConfig.from_pretrained(folder)
+        config.task_type = None  # the states of tokens are wanted, whatever head it was trained with
+        merged: Any = PeftModel.from_pretrained(transformer, folder, config=config, is_trainable=False)
         placed: set[str] = set(get_peft_model_state_dict(merged))
         strange = sorted(saved ^ placed)
         if strange:
             raise _misfit(model, f"{len(strange):,} weights have no counterpart, such as {strange[0]}")
         return merged.merge_and_unload(safe_merge=True)
-    except (
-        ValueError,
-        KeyError,
-        RuntimeError,
-        TypeError,
-    ) as error:  # of peft and torch, by what does not fit
+    except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:  # of peft and torch
         raise _misfit(model, " ".join(str(error).split())[:300] or type(error).__name__) from error
+
+
+def _file(model: ModelDescription, name: str) -> Path:
+    """A file of the adapter, which lies where the transformer would."""
+    return model_file(model.model, f"{model.folder}/{name}" if model.folder else name, model.revision)
 
 
 def _names(model: ModelDescription) -> set[str]:
     """The names of the adapter's weights in its file."""
     try:
-        with safe_open(model_file(model.model, WEIGHTS, model.revision), "pt") as file:
+        with safe_open(_file(model, WEIGHTS), "pt") as file:
             return set(file.keys())
     except ModelFileMissing as error:
         raise BadModel(

@@ -2,6 +2,8 @@
 
 import importlib.util
 
+import numpy as np
+
 from tasks.engines.base import Encoder
 from tasks.errors import Problem
 from tasks.models.describe import describe
@@ -96,7 +98,7 @@ def load_encoder(
         encoder = (PackedEncoder if name == "packed" else TorchEncoder)(
             described, tokenizer, threads, remote_code=remote_code, dtype=dtype, prompt_tokens=skipped
         )
-    _warm_up(encoder, longest)
+    _warm_up(encoder, described.model, longest)
     return encoder
 
 
@@ -110,11 +112,20 @@ def _longest(model: ModelDescription, tokens: int | None) -> int:
     return min(known)
 
 
-def _warm_up(encoder: Encoder, longest: int) -> None:
-    """Embed three pieces: the first calls compile and allocate, which is cold start and not work."""
+def _warm_up(encoder: Encoder, model: str, longest: int) -> None:
+    """Embed three pieces: the first calls compile and allocate, which is cold start and not work.
+
+    Raises:
+        BadModel: a plain word has no finite vector, so no text would have one.
+    """
     tokenizer = encoder.tokenizer
     word = tokenizer.ids(["a"])[0][:1]
     most = min(longest, WARM_UP_TOKENS) - len(tokenizer.prefix_ids) - len(tokenizer.suffix_ids)
-    encoder.encode(
+    found = encoder.encode(
         [[*tokenizer.prefix_ids, *word * n, *tokenizer.suffix_ids] for n in (1, most // 4, most) if n > 0]
     )
+    if not np.isfinite(found).all():
+        raise BadModel(
+            f"{model} gives no finite vector for a plain word, computed in {encoder.dtype} by {encoder.name}",
+            hint="its weights hold NaN, or numbers too large for this dtype: download it again, or name another model",
+        )

@@ -80,7 +80,7 @@ def _load_checked(model: ModelDescription, *, remote_code: bool, **options: Any)
     if model.adapter is None:
         place |= {"revision": model.revision} if model.revision else {}
         place |= {"subfolder": model.folder} if model.folder else {}
-    with _refusals(model), without_adapter(base) as view:
+    with without_adapter(base) as view, _refusals(model, view, base):
         config = transformers.AutoConfig.from_pretrained(view, **place)
         kind = _class_for(base, config)
 
@@ -182,19 +182,19 @@ def _other_shapes(model: ModelDescription, kind: Any, config: Any) -> frozenset[
 
 
 @contextmanager
-def _refusals(model: ModelDescription) -> Generator[None]:
-    """Turn what libraries and a model's own code raise while they load it into a refusal that names it."""
+def _refusals(model: ModelDescription, view: str, base: str) -> Generator[None]:
+    """Turn what libraries and a model's own code raise into a refusal that names the model, and not the view of it."""
     try:
         yield
     except (
         OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError
     ) as error:  # fmt: skip
-        raise _load_failure(model, error) from error
+        raise _load_failure(model, error, str(error).replace(view, base)) from error
 
 
-def _load_failure(model: ModelDescription, error: Exception) -> BadModel:
+def _load_failure(model: ModelDescription, error: Exception, text: str) -> BadModel:
     """The refusal for what a library says when it cannot load a model."""
-    said = str(error).strip() or type(error).__name__
+    said = text.strip() or type(error).__name__
     if "trust_remote_code" in said:
         return BadModel(
             f"{model.model} comes with code of its own, which is not run unless you say so",

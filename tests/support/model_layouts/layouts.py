@@ -250,6 +250,17 @@ def t5_encoder(folder: Path) -> None:
     sentence_transformer(folder)
 
 
+@layout("mT5 encoder, from a file with its decoder")
+def mt5_encoder(folder: Path) -> None:
+    t5(folder)
+    size = json.loads((folder / "config.json").read_text("utf-8"))["vocab_size"]
+    save(
+        folder, "MT5Model", vocab_size=size, d_model=64, d_kv=32, d_ff=128, num_layers=2, num_heads=2, pad_token_id=0,
+        eos_token_id=1, decoder_start_token_id=0,
+    )  # fmt: skip
+    sentence_transformer(folder)
+
+
 @layout("T5 encoder and Dense (GTR-T5, sentence-t5)")
 def t5_dense(folder: Path) -> None:
     t5(folder)
@@ -457,6 +468,16 @@ def dense_pickle(folder: Path) -> None:
     (path / "model.safetensors").unlink()
 
 
+@layout("Dense of each token (ColBERT in sentence-transformers 5)")
+def dense_of_tokens(folder: Path) -> None:
+    dense_tanh(folder)
+    edit_json(
+        folder / "2_Dense/config.json",
+        module_input_name="token_embeddings",
+        module_output_name="token_embeddings",
+    )
+
+
 @layout("Dense without weights")
 def dense_no_weights(folder: Path) -> None:
     dense_tanh(folder)
@@ -558,6 +579,14 @@ def bias_missing(folder: Path) -> None:
     bert_mean(folder)
     change_weights(
         folder, lambda found: {n: w for n, w in found.items() if n != "encoder.layer.1.output.dense.bias"}
+    )
+
+
+@layout("a weight that is not a number")
+def nan_weight(folder: Path) -> None:
+    bert_mean(folder)
+    change_weights(
+        folder, lambda found: found | {"encoder.layer.1.output.dense.bias": torch.full((64,), torch.nan)}
     )
 
 
@@ -766,6 +795,12 @@ def adapter(folder: Path) -> None:
     _adapter(folder, str(folder / "base"))
 
 
+@layout("LoRA adapter that was trained for a classifier, with weights by rank (rsLoRA)")
+def adapter_of_classifier(folder: Path) -> None:
+    adapter(folder)
+    edit_json(folder / "adapter_config.json", task_type="SEQ_CLS", use_rslora=True)
+
+
 @layout("LoRA adapter beside its base in one folder")
 def adapter_beside_base(folder: Path) -> None:
     bert_mean(folder)
@@ -794,6 +829,21 @@ def adapter_foreign_layers(folder: Path) -> None:
 def adapter_other_base(folder: Path) -> None:
     bert_mean(folder)
     _adapter(folder, "somebody/else")
+
+
+@layout("adapter as pickle alone (adapter_model.bin)")
+def adapter_pickle(folder: Path) -> None:
+    adapter(folder)
+    torch.save(load_file(folder / "adapter_model.safetensors"), folder / "adapter_model.bin")
+    (folder / "adapter_model.safetensors").unlink()
+
+
+@layout("adapter on an adapter")
+def adapter_on_adapter(folder: Path) -> None:
+    adapter(folder / "first")
+    tokenizers.wordpiece(folder)
+    sentence_transformer(folder)
+    _adapter(folder, str(folder / "first"))
 
 
 @layout("adapter of learnt prompts, which are no weights")
