@@ -129,7 +129,7 @@ FUZZ_SECONDS ?= 300
 fuzz: setup ## read mutated bytes at every border for FUZZ_SECONDS (300), and print JSON: inputs tried, tracebacks
 	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-e2e: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm and AWS, pages, storms, buckets of others, races
+e2e: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm and AWS, pages, runs with faults, buckets of others, races
 
 e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py

@@ -1,7 +1,7 @@
-"""`make chaos`: storms over seeds until enough was killed and frozen; one line each, and the sum as JSON.
+"""`make chaos`: runs with faults, over seeds, until enough was killed and frozen; one line each, and the sum as JSON.
 
 python -m tests.chaos --kills 1000 --zombies 200        # the whole
-python -m tests.chaos --seed 7 --store s3               # one storm again
+python -m tests.chaos --seed 7 --store s3               # one run again
 """
 
 import argparse
@@ -15,34 +15,36 @@ from importlib import import_module
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
-from tests.chaos.storm import Result, Weather, rage
+from tests.chaos.fault_run import FaultPlan, Result, run_with_faults
 
 COUNTS = (
-    *("storms", "kills", "zombies", "ends", "workers", "parts"),
+    *("runs", "kills", "zombies", "ends", "workers", "parts"),
     *("rows", "lost", "doubled", "different", "changed", "losers"),
 )
 
 
-def weather_of(seed: int, store: str | None) -> Weather:
+def fault_plan_of(seed: int, store: str | None) -> FaultPlan:
     """Each seed has its own: every third on a bucket of each kind, every fifth with wrong clocks, every seventh full."""
     kind = store or ("folder", "s3", "gcs")[seed % 3]
-    weather = Weather(seed, kind, skew=seed % 5 == 0, full=kind == "folder" and seed % 7 == 0)
+    fault_plan = FaultPlan(seed, kind, skew=seed % 5 == 0, full=kind == "folder" and seed % 7 == 0)
     if kind == "folder" and seed % 2:
         # Tiny shards: who is frozen is often frozen while it signs.
         return replace(
-            weather, shards=1_200, documents=8, ttl=1.0, seconds=0.3, kills=0.8, stops=3.0, workers=8
+            fault_plan, shards=1_200, documents=8, ttl=1.0, seconds=0.3, kills=0.8, stops=3.0, workers=8
         )
     # A bucket on loopback serves a few hundred requests a second.
     return (
-        weather if kind == "folder" else replace(weather, shards=80, ttl=3.0, workers=5, kills=1.5, stops=0.4)
+        fault_plan
+        if kind == "folder"
+        else replace(fault_plan, shards=80, ttl=3.0, workers=5, kills=1.5, stops=0.4)
     )
 
 
 def line(result: Result) -> str:
-    v, w = result.verdict, result.weather
+    v, w = result.verdict, result.fault_plan
     return (
         f"seed {w.seed} on {w.store}{' skewed' if w.skew else ''}{' full' if w.full else ''}: "
-        f"{result.kills} killed, {result.zombies} zombies, {result.ends} told to end, {result.hired} workers, "
+        f"{result.kills} killed, {result.zombies} zombies, {result.ends} told to end, {result.started} workers, "
         f"{result.parts} shards in parts, "
         f"{result.seconds:.0f} s; {v.rows:,} rows: {v.lost} lost, {v.doubled} doubled, {v.different} different; "
         f"{v.losers} files of losers beside {v.files}"
@@ -51,9 +53,9 @@ def line(result: Result) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
-    parser.add_argument("--seed", type=int, help="one storm")
+    parser.add_argument("--seed", type=int, help="one run")
     parser.add_argument("--store", choices=("folder", "s3", "gcs"))
-    parser.add_argument("--kills", type=int, default=100, help="storms until so many were killed")
+    parser.add_argument("--kills", type=int, default=100, help="runs until so many were killed")
     parser.add_argument(
         "--zombies", type=int, default=20, help="and so many woke after their lease had run out"
     )
@@ -70,16 +72,16 @@ def main() -> int:
     bad: list[str] = []
     seed = arguments.seed if arguments.seed is not None else arguments.first
     while True:
-        weather = weather_of(seed, arguments.store)
+        fault_plan = fault_plan_of(seed, arguments.store)
         if arguments.shards:
-            weather = replace(weather, shards=arguments.shards)
+            fault_plan = replace(fault_plan, shards=arguments.shards)
         if arguments.quiet:
-            weather = replace(
-                weather, kills=None, stops=None, ends=None, errors=False, skew=False, full=False
+            fault_plan = replace(
+                fault_plan, kills=None, stops=None, ends=None, errors=False, skew=False, full=False
             )
         if arguments.calm:
-            weather = replace(weather, errors=False, skew=False, full=False)
-        result = rage(weather)
+            fault_plan = replace(fault_plan, errors=False, skew=False, full=False)
+        result = run_with_faults(fault_plan)
         print(line(result), flush=True)
         v = result.verdict
         found = (
@@ -87,7 +89,7 @@ def main() -> int:
             result.kills,
             result.zombies,
             result.ends,
-            result.hired,
+            result.started,
             result.parts,
             v.rows,
             v.lost,

@@ -1,4 +1,4 @@
-"""Can the storm find anything? The product in scratch copies, each with one safeguard switched off.
+"""Does the suite notice a removed safeguard? The product in scratch copies, each with one safeguard switched off.
 
     python -m tests.chaos.mutants
 
@@ -21,14 +21,14 @@ from tests.support.paths import ROOT
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` becomes `new` in one file; the storm of `words` must then find what `found` says."""
+    """`old` becomes `new` in one file; a run of `words` must then find what `found` says."""
 
     name: str
     file: str
     old: str
     new: str
     words: tuple[str, ...]
-    found: str  # "bad": the storm's verdict; "losers": work done twice while nothing happens
+    found: str  # "bad": the checker's verdict; "losers": work done twice while nothing happens
 
 
 MUTANTS = (
@@ -60,7 +60,7 @@ MUTANTS = (
 
 
 def caught(mutant: Mutant, folder: Path) -> str:
-    """What the storm said of a mutant; raises where it saw nothing."""
+    """What the checker said of a mutant; raises where it noticed nothing."""
     copy = folder / re.sub(r"\W+", "-", mutant.name)
     for part in ("tasks", "tests", "launcher"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -74,7 +74,7 @@ def caught(mutant: Mutant, folder: Path) -> str:
     assert done.stdout, done.stderr
     total = json.loads(done.stdout.strip().splitlines()[-1])
     seen = bool(total["bad"]) if mutant.found == "bad" else total["losers"] > total["rows"] // 200
-    assert seen, f"the storm did not notice that {mutant.name}:\n{done.stdout}"
+    assert seen, f"the suite did not notice that {mutant.name}:\n{done.stdout}"
     return next(
         (text.strip() for text in done.stdout.splitlines() if text.startswith("  ")),
         done.stdout.splitlines()[0],

@@ -1,6 +1,6 @@
-"""The storm in short: what `make chaos` does by the thousand, a few times over on each kind of store.
+"""Short runs with faults: what `make chaos` does by the thousand, a few times over on each kind of store.
 
-In processes of their own, for workers are forked from the one that rages.
+In processes of their own, because workers are forked from the one that makes the faults.
 """
 
 import json
@@ -14,8 +14,8 @@ from tests.chaos.reference import DIMENSIONS, vector
 from tests.support.paths import ROOT
 
 
-def storm(*words: str) -> tuple[dict[str, Any], str]:
-    """The sum of a storm, and all that it said."""
+def chaos(*words: str) -> tuple[dict[str, Any], str]:
+    """The counts of a run with faults, and all that it printed."""
     command = [sys.executable, "-m", "tests.chaos", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     said = done.stdout + done.stderr
@@ -26,7 +26,7 @@ def storm(*words: str) -> tuple[dict[str, Any], str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("store", ["folder", "s3", "gcs"])
 def test_killed_and_frozen_workers_lose_double_and_change_no_row(store: str) -> None:
-    total, said = storm("--seed", "12", "--store", store, "--shards", "30")
+    total, said = chaos("--seed", "12", "--store", store, "--shards", "30")
     assert total["bad"] == [], said
     assert (total["lost"], total["doubled"], total["different"], total["changed"]) == (0, 0, 0, 0)
     assert total["rows"] == 30 * 40
@@ -34,7 +34,7 @@ def test_killed_and_frozen_workers_lose_double_and_change_no_row(store: str) -> 
 
 
 def test_without_faults_no_shard_is_done_twice() -> None:
-    total, said = storm("--quiet", "--seed", "4", "--store", "folder", "--shards", "40")
+    total, said = chaos("--quiet", "--seed", "4", "--store", "folder", "--shards", "40")
     assert (total["bad"], total["losers"], total["rows"]) == ([], 0, 40 * 40), said
 
 
@@ -50,7 +50,7 @@ def test_checker_computes_the_vectors_of_the_engine() -> None:
 
 
 @pytest.mark.e2e
-def test_storm_detects_each_removed_safeguard() -> None:
+def test_the_suite_detects_each_removed_safeguard() -> None:
     command = [sys.executable, "-m", "tests.chaos.mutants"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1_200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -58,6 +58,6 @@ def test_storm_detects_each_removed_safeguard() -> None:
 
 @pytest.mark.e2e
 def test_full_disk_and_clock_skew_lose_nothing() -> None:
-    total, said = storm("--seed", "105", "--store", "folder")  # a multiple of 5 and of 7: both
+    total, said = chaos("--seed", "105", "--store", "folder")  # a multiple of 5 and of 7: both
     assert "skewed full" in said, said
     assert total["bad"] == [], said

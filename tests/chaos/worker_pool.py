@@ -27,18 +27,18 @@ def skew_clock(seconds: float) -> None:
 
 
 @dataclass
-class Hand:
+class WorkerProcess:
     """A worker that lives, or has lived."""
 
     name: str
     pid: int
-    born: float
+    started_at: float
     log: Path
     status: int | None = None  # as `os.waitstatus_to_exitcode` has it
-    wakes: float | None = None  # when it is to be woken, by the monotonic clock
+    wakes_at: float | None = None  # when it is to be woken, by the monotonic clock
 
-    def tell(self, number: signal.Signals) -> bool:
-        """Whether it was there to hear."""
+    def send_signal(self, number: signal.Signals) -> bool:
+        """Send a signal; return whether the process was there."""
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:
@@ -47,46 +47,46 @@ class Hand:
 
 
 @dataclass
-class Crew:
-    """Starts and buries workers. `environment` is added to ours."""
+class WorkerPool:
+    """Starts workers and notes how they end. `environment` is added to ours."""
 
     words: list[str]
     environment: dict[str, str]
     logs: Path
-    hands: list[Hand] = field(default_factory=list[Hand])
+    workers: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
 
     @property
-    def alive(self) -> list[Hand]:
-        return [hand for hand in self.hands if hand.status is None]
+    def alive(self) -> list[WorkerProcess]:
+        return [worker for worker in self.workers if worker.status is None]
 
-    def hire(self, skew: float = 0.0) -> Hand:
+    def start(self, skew: float = 0.0) -> WorkerProcess:
         """A new worker, whose clock runs `skew` seconds ahead."""
-        name = f"w{len(self.hands):04d}"
+        name = f"w{len(self.workers):04d}"
         words = [*self.words, "--name", name, "--scratch", str(self.logs / f"{name}.scratch")]
         log = self.logs / f"{name}.log"
         pid = os.fork()
         if pid == 0:
             self._work(words, log, skew)
-        hand = Hand(name, pid, time.monotonic(), log)
-        self.hands.append(hand)
-        return hand
+        worker = WorkerProcess(name, pid, time.monotonic(), log)
+        self.workers.append(worker)
+        return worker
 
-    def bury(self) -> list[Hand]:
-        """Those who ended since the last look."""
-        gone: list[Hand] = []
-        for hand in self.alive:
-            pid, status = os.waitpid(hand.pid, os.WNOHANG)
+    def reap(self) -> list[WorkerProcess]:
+        """The workers that ended since the last call."""
+        gone: list[WorkerProcess] = []
+        for worker in self.alive:
+            pid, status = os.waitpid(worker.pid, os.WNOHANG)
             if pid:
-                hand.status = os.waitstatus_to_exitcode(status)
-                gone.append(hand)
+                worker.status = os.waitstatus_to_exitcode(status)
+                gone.append(worker)
         return gone
 
-    def end(self) -> None:
-        """Nobody outlives the storm."""
-        for hand in self.alive:
-            hand.tell(signal.SIGKILL)
-            os.waitpid(hand.pid, 0)
-            hand.status = -signal.SIGKILL
+    def kill_all(self) -> None:
+        """Kill the workers that are left."""
+        for worker in self.alive:
+            worker.send_signal(signal.SIGKILL)
+            os.waitpid(worker.pid, 0)
+            worker.status = -signal.SIGKILL
 
     def _work(self, words: list[str], log: Path, skew: float) -> None:
         """In the child: becomes a worker, and never returns."""

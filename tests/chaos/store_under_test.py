@@ -1,4 +1,4 @@
-"""Where a storm rages: a folder, or a bucket on the object server of loopback; and how the checker reads it.
+"""The store of a run with faults: a folder, or a bucket on the object server of loopback; and how the checker reads it.
 
 The checker's side talks HTTP to the server itself, and opens files itself: it uses no store of the product.
 """
@@ -21,12 +21,12 @@ from tests.support.objectserver.faults import Fault
 from tests.support.objectserver.process import started
 
 KINDS = ("folder", "s3", "gcs")
-BUCKET = "storm"
+BUCKET = "chaos"
 TRIES = 20
 MEMORY = Path("/dev/shm")
 
-# What a bucket does in bad weather: about one request in twenty goes wrong, in every way that real ones do.
-TROUBLE = (
+# What a bucket does in bad fault_plan: about one request in twenty goes wrong, in every way that real ones do.
+STORE_FAULTS = (
     Fault(status=503, code="SlowDown", rate=0.015),
     Fault(status=500, code="InternalError", rate=0.01),
     Fault(on="create,put", status=500, code="InternalError", after=True, rate=0.01),
@@ -38,7 +38,7 @@ TROUBLE = (
 
 
 @dataclass
-class Place:
+class StoreUnderTest:
     """`url` is for the product; `names` and `read` are for the checker."""
 
     kind: str
@@ -72,14 +72,14 @@ class Place:
         return self._get(f"/storage/v1/b/{BUCKET}/o/{quote('out/' + key, safe='')}?alt=media")
 
     def rewritten(self, run: str) -> int | None:
-        """Receipts that the server saw written more than once; None where nobody counted."""
+        """Receipts that the server saw written more than once; None where they are not counted."""
         if self.admin is None:
             return None
         prefix = f"{BUCKET}/out/_embedfleet/{run}/receipts/"
         return sum(1 for count in self.admin.writes(prefix).values() if count > 1)
 
     def _get(self, path: str) -> bytes:
-        """The weather strikes the checker, too: it asks again."""
+        """The fault_plan strikes the checker, too: it asks again."""
         for _ in range(TRIES):
             with suppress(OSError, HTTPException):
                 status, body = self._ask(path)
@@ -102,19 +102,21 @@ class Place:
 
 
 @contextmanager
-def place(kind: str) -> Generator[Place, None, None]:
+def store_under_test(kind: str) -> Generator[StoreUnderTest, None, None]:
     """One that is empty, and gone afterwards."""
     base = MEMORY if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(
-        prefix="embedfleet-storm-", dir=base, ignore_cleanup_errors=True
+        prefix="embedfleet-chaos-", dir=base, ignore_cleanup_errors=True
     ) as name:
         scratch = Path(name)
         if kind == "folder":
-            yield Place(kind, str(scratch / "out"), scratch, {})
+            yield StoreUnderTest(kind, str(scratch / "out"), scratch, {})
             return
         with started([BUCKET]) as address:
             scheme = {"s3": "s3", "gcs": "gs"}[kind]
-            yield Place(kind, f"{scheme}://{BUCKET}/out", scratch, dict(environment(address)), Admin(address))
+            yield StoreUnderTest(
+                kind, f"{scheme}://{BUCKET}/out", scratch, dict(environment(address)), Admin(address)
+            )
 
 
 @contextmanager
