@@ -49,7 +49,7 @@ def measure(shards: int, machines: int) -> dict[str, Any]:
 
 def read(path: Path) -> dict[str, Any]:
     """Everything after the imports: the ledger's rows, the meter, JSON, page."""
-    from launcher.documents.encode import to_json
+    from launcher.documents.encode import json_pieces
     from launcher.ledger.ledger import Ledger
     from launcher.money import amount_text
     from launcher.reports.assemble import report_of
@@ -64,7 +64,7 @@ def read(path: Path) -> dict[str, Any]:
     made = perf_counter()
     page = report_page(document)
     drawn = perf_counter()
-    text = json.dumps(to_json(document))
+    size = sum(map(len, json_pieces(document)))
     done, busy = perf_counter(), process_time() - busy
     return {
         "cpu_seconds": round(busy, 2),
@@ -77,7 +77,7 @@ def read(path: Path) -> dict[str, Any]:
         },
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20),
         "page_bytes": len(page),
-        "json_bytes": len(text),
+        "json_bytes": size,
         "usd": None if document.spend.total is None else amount_text(document.spend.total),
         "lives": len(document.machines),
     }
