@@ -43,6 +43,8 @@ from tasks.models.vllm_support import VLLM_POOLINGS
 # slower and a GB larger, because they do not fit the processor's cache.
 CPU_TOKENS = 2_048
 GPU_MEMORY_SHARE = 0.9  # of a GPU's free memory for vLLM, weights included; the rest is for CUDA and others
+# vLLM's own errors are among these, and what its implementation of an architecture does not expect of a config.json.
+START_ERRORS = (OSError, ValueError, LookupError, RuntimeError, AttributeError, TypeError, ImportError)
 
 
 class VllmEncoder:
@@ -96,8 +98,7 @@ class VllmEncoder:
                 disable_log_stats=True,
                 use_tqdm_on_load=False,
             )
-        except (OSError, ValueError, LookupError, RuntimeError, AttributeError, TypeError, ImportError) as error:
-            # vLLM's own errors are among these, and what its implementation of a model does not expect
+        except START_ERRORS as error:
             raise _start_failure(model, error) from error
         width = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
         self.dimensions = width if model.truncate_dim is None else min(width, model.truncate_dim)
