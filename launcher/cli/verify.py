@@ -30,6 +30,8 @@ def _next_step(run: Run, report: VerifyReport) -> str:
             "every row was embedded once; make corpus.id unique and embed again, or leave it out: "
             "ids are then the file and the position"
         )
+    if all(fault.startswith("no vector can be compared") for fault in report.faults):
+        return f"put the model of the run back; or embedfleet verify {run.id} --no-embed checks all but the vectors"
     missing = any(fault.endswith((" is missing", "has no receipt")) for fault in report.faults)
     if missing or run.state != RunState.DONE:
         return f"embedfleet resume {run.id} embeds again what is missing; else embed into a new output path"

@@ -1,0 +1,31 @@
+"""What `verify` advises fits the faults that it found."""
+
+from dataclasses import replace
+
+import pytest
+
+from launcher.cli import verify as command
+from launcher.ledger.records import RunState
+from launcher.output.verify_report import VerifyReport
+from tests.support.ledger_values import NOON
+
+REPORT = VerifyReport(
+    run="r1", shards=3, shards_done=3, documents=30, rows=28, failed_rows=2, failed_shards=(), resampled=0,
+    worst_cosine=None, fault_count=1, faults=(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        ("_embedfleet/r1/dataset.parquet does not list 1 files", "embedfleet finish r1"),
+        ("shard 1: data/a.parquet is missing", "embedfleet resume r1"),
+        ("shard 1 (0123456789abcdef) has no receipt", "embedfleet resume r1"),
+        ("no vector can be compared: the model at m", "--no-embed"),
+        ("shard 1: 2 vectors are not of length 1", "embed into a new output path"),
+    ],
+)
+def test_advice_fits_the_fault(fault: str, advice: str) -> None:
+    run = command.Run("r1", "r", "{}", "d", "out", "local", RunState.DONE, NOON, NOON)
+    found = command._next_step(run, replace(REPORT, faults=(fault,)))  # pyright: ignore[reportPrivateUsage]
+    assert advice in found
