@@ -80,7 +80,7 @@ class StoreObserver:
 
     def load_known(self) -> None:
         """Take over the receipts that the ledger holds, so that only newer ones are read from the store."""
-        for known in self.ledger.shards.receipts(self.run):
+        for known in self.ledger.shards.each_receipt(self.run):
             self.done.add(known.shard)
             self._note_retry(known)
             self.shards_by_worker[known.worker] += 1
@@ -110,7 +110,7 @@ class StoreObserver:
         }
         if not stale:
             return 0
-        known = [one for one in self.ledger.shards.receipts(self.run) if one.shard in stale]
+        known = [one for one in self.ledger.shards.each_receipt(self.run) if one.shard in stale]
         self.done -= stale
         return self.ledger.shards.reopen(self.run, known)
 
