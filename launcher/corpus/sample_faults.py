@@ -11,6 +11,7 @@ from tasks.formats.rows import BadRow, Columns, ReadRow
 from tasks.protocol.shard import Kind
 
 NO_ID = "no id:"  # how the reason begins of a row whose id cannot be used
+LEAST_ROWS = 2  # of a file that is read whole: one row alone may be a bad row
 ENOUGH_ROWS = 20  # of a file that is sampled in part, to say that no row of it has a key
 
 ENCODINGS = "is it latin-1 or cp1252? then convert it, or set corpus.csv.encoding of a table"
@@ -20,7 +21,7 @@ CSV_ENCODING_HINT = "set corpus.csv.encoding, such as latin-1, cp1252 or utf-16"
 _HINTS = {
     "UTF-": ENCODING_HINT,
     "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
-    NO_ID: "set corpus.id to a key that every row has, or leave it out: ids are then the file and the position",
+    NO_ID: "set corpus.id to a key with a text or a number in every row, or leave it out: ids are then file and position",
     "JSON": "write one JSON object in each line, or set corpus.format",
 }
 
@@ -68,7 +69,7 @@ class SampleFaults:
             for found in self._files.values()
             if found.first is not None
             and found.lacking == found.rows
-            and (whole or found.rows >= ENOUGH_ROWS)
+            and found.rows >= (LEAST_ROWS if whole else ENOUGH_ROWS)
         ]
         if not wrong:
             return

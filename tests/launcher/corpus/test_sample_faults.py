@@ -30,14 +30,14 @@ def refusal(folder: Path, columns: Columns = COLUMNS) -> Problem:
 
 
 def test_a_key_that_all_files_lack_is_named_with_those_that_are_there(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "body": "one"}])
+    write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "body": "one"}] * 2)
     problem = refusal(tmp_path)
     assert str(problem) == "a.jsonl: no text: 'text' is missing or null; the line has 'id', 'body'"
     assert problem.hint.startswith("set corpus.text to ")
 
 
 def test_an_id_that_all_files_lack_is_called_id(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "a.jsonl", [{"key": "1", "text": "one"}])
+    write_jsonl(tmp_path / "a.jsonl", [{"key": "1", "text": "one"}] * 2)
     problem = refusal(tmp_path)
     assert str(problem) == "a.jsonl: no id: 'id' is missing or null; the line has 'key', 'text'"
     assert problem.hint.startswith("set corpus.id to ")
@@ -49,6 +49,16 @@ def test_files_that_lack_a_key_beside_others_that_have_it_are_refused(tmp_path: 
         write_jsonl(tmp_path / f"{name}.jsonl", [{"id": "2", "body": "two"}, {"id": "3", "body": "three"}])
     assert str(refusal(tmp_path)).startswith("b.jsonl: no text: 'text' is missing")
     assert str(refusal(tmp_path)).endswith("; so it is with 1 other file")
+
+
+def test_a_file_of_one_bad_row_is_told(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "text": "one"}])
+    write_jsonl(tmp_path / "b.jsonl", [{"id": "2"}])
+    assert (
+        sampled(tmp_path)
+        .warnings()[0]
+        .endswith("b.jsonl: no text: 'text' is missing or null; the line has 'id'")
+    )
 
 
 def test_a_row_that_lacks_a_key_beside_others_that_have_it_is_told(tmp_path: Path) -> None:

@@ -526,7 +526,7 @@ def test_missing_id_column_of_parquet_is_a_problem(tmp_path: Path) -> None:
 def test_missing_column_of_lines_is_a_problem_with_the_first_bad_row(tmp_path: Path, suffix: str) -> None:
     WRITERS[suffix](tmp_path / f"a{suffix}", [{"id": "1", "text": "one"}])
     problem = refusal(tmp_path, Columns("body", "id"))
-    said = "a{}: no text: 'body' is missing or null; the line has 'id', 'text'"
+    said = "no text in the corpus: a{}: no text: 'body' is missing or null; the line has 'id', 'text'"
     assert str(problem) == said.format(suffix)
     assert problem.hint == "set corpus.text to the column or key that holds the text, as a string"
 
