@@ -18,7 +18,8 @@ from typing import Any
 import pyarrow as pa
 
 from launcher.corpus.listing import Listing
-from launcher.output.id_hashes import contains, id_hash, sort_in_place
+from launcher.output.hashed_names import contains, id_hash
+from launcher.output.id_hashes import sort_in_place
 from tasks.errors import Problem
 from tasks.formats.parquet_reader import read_small_table
 from tasks.models.fingerprint import short

@@ -13,6 +13,7 @@ dataset_check: compares the dataset manifest with the receipts.
 input_balance: accounts for every row of the input.
 input_counts: counts the rows of an input file by another way than its reader.
 repeated_ids: names the ids that several documents of a run have.
+hashed_names: names as 64-bit hashes, and whether a set of them has one.
 id_hashes: compares sequences of ids at 8 bytes an id.
 reembed: embeds sampled rows again and returns their cosines.
 reference: sentence-transformers as a second opinion, where it is installed.

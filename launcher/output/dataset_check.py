@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from launcher.output.dataset import SCHEMA, dataset_rows, description
-from launcher.output.id_hashes import contains, id_hash, sort_in_place
+from launcher.output.hashed_names import contains, id_hash
+from launcher.output.id_hashes import sort_in_place
 from tasks.formats.parquet_reader import read_small_table
 from tasks.protocol.keys import dataset_key
 from tasks.protocol.manifest import Header

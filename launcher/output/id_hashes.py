@@ -4,23 +4,17 @@ Two of 100 million ids have the same hash with a probability of 0.03 %.
 """
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterator
-from hashlib import blake2b
 from itertools import chain, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
+from launcher.output.hashed_names import id_hash
+
 HASHES_AT_ONCE = 8_192  # compared in one step of numpy
 
 Hashes = NDArray[np.uint64]
-
-
-def id_hash(name: str, number: int) -> int:
-    """Hash an id with the number of a chunk, or the name of a file with a position in it."""
-    digest = blake2b(f"{number}\0{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
 
 
 def sort_in_place(hashes: "array[int]") -> Hashes:
@@ -28,12 +22,6 @@ def sort_in_place(hashes: "array[int]") -> Hashes:
     view = np.asarray(hashes)
     view.sort()
     return view
-
-
-def contains(hashes: "array[int]", wanted: int) -> bool:
-    """Whether a sorted array has this hash."""
-    place = bisect_left(hashes, wanted)
-    return place < len(hashes) and hashes[place] == wanted
 
 
 def count_duplicates(hashes: "array[int]") -> int:

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from launcher.output.id_hashes import contains, id_hash, sort_in_place
+from launcher.output.hashed_names import contains, id_hash, sorted_hashes
 from tasks.errors import Problem
 from tasks.protocol.keys import VECTORS_PREFIX, manifest_header_key, quarantine_prefix, receipts_prefix
 from tasks.protocol.receipt import Receipt
@@ -104,9 +104,7 @@ def output_gone(missing: MissingOutput) -> Problem:
 
 
 def _names(store: Store, prefix: str) -> "array[int]":
-    found = array("Q", (id_hash(entry.key, 0) for entry in list_all(store, prefix)))
-    sort_in_place(found)
-    return found
+    return sorted_hashes(id_hash(entry.key, 0) for entry in list_all(store, prefix))
 
 
 def _listing(store: Store, run: str, slab: int) -> ReceiptListing:

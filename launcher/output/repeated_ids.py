@@ -12,7 +12,8 @@ from typing import cast
 
 import numpy as np
 
-from launcher.output.id_hashes import id_hash, sort_in_place
+from launcher.output.hashed_names import id_hash
+from launcher.output.id_hashes import sort_in_place
 from launcher.output.shard_files import ReceiptReader, open_vectors
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from launcher.output.id_hashes import contains, id_hash, sort_in_place
+from launcher.output.hashed_names import contains, id_hash
+from launcher.output.id_hashes import sort_in_place
 from launcher.output.reembed import SampledRow
 from tasks.formats.quantize import dequantize
 from tasks.formats.rows import BadRow, ReadRow

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.output import id_hashes
-from launcher.output.id_hashes import contains, count_duplicates, difference, id_hash, sort_in_place
+from launcher.output.hashed_names import contains, id_hash, sorted_hashes
+from launcher.output.id_hashes import count_duplicates, difference, sort_in_place
 
 IDS = st.lists(st.sampled_from("abcdef"), max_size=12)
 
@@ -48,3 +49,11 @@ def test_contains_finds_a_hash_in_a_sorted_array(numbers: list[int], wanted: int
 
 def test_hash_depends_on_name_and_number_and_takes_any_text() -> None:
     assert len({id_hash(name, number) for name in ("a", "b", "\udce9") for number in (0, 1)}) == 6
+
+
+@given(st.lists(st.integers(0, 2**64 - 1)), st.integers(0, 2**64 - 1))
+def test_sorted_hashes_contain_what_was_put_in(hashes: list[int], other: int) -> None:
+    ordered = sorted_hashes(iter(hashes))
+    assert list(ordered) == sorted(hashes)
+    assert all(contains(ordered, one) for one in hashes)
+    assert contains(ordered, other) == (other in hashes)

@@ -20,7 +20,7 @@ def test_a_missing_file_and_a_missing_output_are_named(tmp_path: Path) -> None:
     key = receipts[0].key
     assert key
     (store.root / key).unlink()
-    with pytest.raises(Problem, match=f"1 of its files are missing; the first is {key}"):
+    with pytest.raises(Problem, match=f"1 of {len(receipts)} files are missing, the first is {key}"):
         check_output_there(store, header.run, receipts)
     shutil.rmtree(store.root)
     with pytest.raises(Problem, match="its output is gone"):
