@@ -7,10 +7,14 @@ needs are required. Does not interpret the lines: that is `skypilot.py`.
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 REQUIRED_COLUMNS = ("InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region")
+
+
+MAX_NUMBER = 1_000_000  # of anything in a catalog; more is a slip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,16 @@ def read_catalog(cloud: str, text: str) -> tuple[list[CatalogRow], list[str]]:
     """Read the rows of a catalog, and notes on lines that cannot be read.
 
     Raises:
-        UnreadableCatalogError: a required column is missing.
+        UnreadableCatalogError: a required column is missing, or it is no CSV.
     """
     lines = csv.reader(StringIO(text))
+    try:
+        return _read_lines(cloud, lines)
+    except csv.Error as error:
+        raise UnreadableCatalogError(f"line {lines.line_num}: {error}") from error
+
+
+def _read_lines(cloud: str, lines: Any) -> tuple[list[CatalogRow], list[str]]:
     header = {name.strip().casefold(): place for place, name in enumerate(next(lines, None) or [])}
     missing = [c for c in REQUIRED_COLUMNS if c.casefold() not in header]
     if missing:
@@ -53,7 +64,7 @@ def read_catalog(cloud: str, text: str) -> tuple[list[CatalogRow], list[str]]:
             found.append(
                 _row({name: line[place].strip() for name, place in header.items() if place < len(line)})
             )
-        except (ValueError, InvalidOperation, KeyError):
+        except (ValueError, ArithmeticError, KeyError):
             bad.append(lines.line_num)
     notes = [f"{cloud}: {len(bad)} lines cannot be read, the first is line {bad[0]}."] if bad else []
     return found, notes
@@ -77,8 +88,18 @@ def _row(cells: Mapping[str, str]) -> CatalogRow:
 
 
 def _number(cell: str) -> float | None:
-    return None if cell.casefold() in {"", "nan"} else float(cell)
+    if cell.casefold() in {"", "nan"}:
+        return None
+    found = float(cell)
+    if not 0 <= found < MAX_NUMBER:
+        raise ValueError(cell)
+    return found
 
 
 def _money(cell: str) -> Decimal | None:
-    return None if cell.casefold() in {"", "nan"} else Decimal(cell)
+    if cell.casefold() in {"", "nan"}:
+        return None
+    found = Decimal(cell)
+    if not found.is_finite() or not 0 <= found < MAX_NUMBER:
+        raise ValueError(cell)
+    return found
