@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from glob import has_magic
 from hashlib import blake2b
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from launcher.corpus.folder_walk import FolderWalk, FoundFile
 from launcher.corpus.globs import Pattern, Place
@@ -35,6 +35,8 @@ DIVISIBLE: tuple[Kind, ...] = ("parquet", "jsonl", "text")  # formats that can b
 DESCRIBING: tuple[Kind, ...] = ("webdataset", "json")
 ENDINGS_OF_DESCRIBING: Mapping[Kind, Sequence[str]] = {"webdataset": (".tar", ".tgz"), "json": (".json",)}
 COMPRESSED_INSIDE: tuple[Kind, ...] = ("parquet",)  # whatever their names end with
+
+CACHE = re.compile(r"cache-[0-9a-z_]+\.arrow")  # as datasets names them
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def find_files(
         place = str((base / given).absolute())
         root, files = _list_disk(given, base, kind, tally)
     if kind is None:
-        files = _without_describing(files, path, tally)
+        files = _without_caches(_without_describing(files, path, tally), path, tally)
     for file in files:
         if not file.bytes:
             tally.add(file.path, "empty file", Likeliness.EMPTY)
@@ -294,3 +296,21 @@ def _without_describing(files: Sequence[CorpusFile], path: str, tally: Tally) ->
                     tally.add(file.path, f"{ending_of(file.path)} beside other formats")
             left = [file for file in left if file.kind != kind]
     return left
+
+
+def _without_caches(files: Sequence[CorpusFile], path: str, tally: Tally) -> list[CorpusFile]:
+    """The files without what datasets writes beside a dataset on disk: results of `map`, which repeat its rows."""
+    if "cache-" in path.rpartition("/")[2]:
+        return list(files)
+    data = {str(PurePosixPath(file.path).parent) for file in files if not CACHE.fullmatch(_name(file))}
+    left: list[CorpusFile] = []
+    for file in files:
+        if CACHE.fullmatch(_name(file)) and str(PurePosixPath(file.path).parent) in data:
+            tally.add(file.path, "cache of datasets beside its data")
+        else:
+            left.append(file)
+    return left
+
+
+def _name(file: CorpusFile) -> str:
+    return PurePosixPath(file.path).name

@@ -431,3 +431,13 @@ def test_brackets_that_match_nothing_are_explained(tmp_path: Path) -> None:
         find_files("part[2]/a.jsonl", tmp_path)
     assert str(caught.value) == f"no input matches {tmp_path}/part[2]/a.jsonl"
     assert "[[]" in (caught.value.hint or "")
+
+
+def test_caches_beside_a_saved_dataset_are_left_out_because_they_repeat_its_rows(tmp_path: Path) -> None:
+    put(tmp_path, "in/data-00000-of-00001.arrow", "in/cache-1c80317fa3b1799d.arrow", "in/state.json")
+    found = find_files("in", tmp_path)
+    assert names(found) == ["data-00000-of-00001.arrow"]
+    assert left_out(found)["cache of datasets beside its data"] == 1
+    assert names(find_files("in/cache-*.arrow", tmp_path)) == ["cache-1c80317fa3b1799d.arrow"]
+    put(tmp_path, "only/cache-1c80317fa3b1799d.arrow")
+    assert names(find_files("only", tmp_path)) == ["cache-1c80317fa3b1799d.arrow"]
