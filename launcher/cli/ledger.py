@@ -36,7 +36,9 @@ def run(arguments: Namespace) -> int:
             try:
                 found.append(_rebuilt(ledger, rebuild(ledger, store, path, name)))
                 if missing := find_missing(store, name, ledger.shards.each_receipt(name)):
-                    say(f"the output of run {name} is incomplete: {missing}; embedfleet resume {name} embeds it again")
+                    say(
+                        f"the output of run {name} is incomplete: {missing}; embedfleet resume {name} embeds it again"
+                    )
             except StoreError:
                 raise
             except Problem as problem:
