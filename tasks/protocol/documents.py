@@ -116,7 +116,12 @@ def convert(found: object, kind: type[Document], what: str) -> Document:
     """
     try:
         document = msgspec.convert(found, kind)
-    except (msgspec.ValidationError, ValueError, RecursionError, OverflowError) as error:  # such as lone surrogates
+    except (
+        msgspec.ValidationError,
+        ValueError,
+        RecursionError,
+        OverflowError,
+    ) as error:  # such as lone surrogates
         raise BadDocument(f"not {what}: {str(error)[:WHY_CHARACTERS]}") from error
     if why := out_of_bounds(msgspec.to_builtins(document, builtin_types=(datetime, Decimal))):
         raise BadDocument(f"not {what}: {why}")

@@ -43,7 +43,9 @@ class Committer:
             part = receipt.load_part(read(self.store, key) or b"")
         except documents.BadDocument:
             return None
-        if (part.run, part.shard) != (self.run, shard.id) or sum(one.rows for one in part.files) != part.chunks:
+        if (part.run, part.shard) != (self.run, shard.id) or sum(
+            one.rows for one in part.files
+        ) != part.chunks:
             return None
         sizes = {entry.key: entry.size for file in part.files for entry in self.store.list(file.key)}
         return part if all(sizes.get(file.key) == file.bytes for file in part.files) else None
