@@ -15,7 +15,6 @@ packed_mpnet: MPNet's attention over packed pieces.
 packing: pieces end to end, and batches by a budget of tokens.
 vllm_engine: the same models through vLLM.
 agreement: compares an engine with the torch engine before it embeds.
-tokenizer: texts into pieces of token ids, truncated or chunked.
 pooling: how a vector is made of the tokens' states.
 precision: the dtype to compute in.
 batching: batches of pieces of similar length.

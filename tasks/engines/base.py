@@ -44,6 +44,13 @@ def embed(encoder: Encoder, texts: Sequence[str], cut: ChunkSpec) -> EmbeddedTex
     return EmbeddedTexts(encoder.encode(ids), sum(map(len, ids)))
 
 
+def plain_piece(encoder: Encoder, words: int = 1) -> list[int]:
+    """A piece of a plain word, repeated; longer by the prompt where an engine's pooling leaves a prompt out."""
+    tokenizer = encoder.tokenizer
+    left_out = int(getattr(encoder, "prompt_tokens", 0))
+    return [*tokenizer.prefix_ids, *tokenizer.ids(["a"])[0][:1] * (words + left_out), *tokenizer.suffix_ids]
+
+
 def normalize(vectors: Vectors) -> Vectors:
     """Normalize rows to length 1; a zero row becomes NaN, because it has no direction."""
     with np.errstate(invalid="ignore", divide="ignore"):

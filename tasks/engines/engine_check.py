@@ -8,7 +8,7 @@ from time import monotonic
 
 import numpy as np
 
-from tasks.engines.base import Encoder
+from tasks.engines.base import Encoder, plain_piece
 from tasks.errors import Problem
 
 MESSAGE_CHARACTERS = 200  # of the engine's own message
@@ -32,10 +32,8 @@ def check_engine(encoder: Encoder) -> None:
     Raises:
         EngineBroken: that fails.
     """
-    tokenizer = encoder.tokenizer
-    plain = [*tokenizer.prefix_ids, *tokenizer.ids(["a"])[0][:1], *tokenizer.suffix_ids]
     try:
-        well = bool(np.isfinite(encoder.encode([plain])).all())
+        well = bool(np.isfinite(encoder.encode([plain_piece(encoder)])).all())
     except Exception as error:  # torch and vLLM raise many types, plugins any; raised again as ours
         raise EngineBroken(f"it fails on a plain word: {first_line(error)}") from error
     if not well:
@@ -49,8 +47,7 @@ def check_rate(encoder: Encoder) -> float:
         EngineBroken: it fails on a plain word.
     """
     check_engine(encoder)
-    tokenizer = encoder.tokenizer
-    text = [*tokenizer.prefix_ids, *tokenizer.ids(["a"])[0][:1] * RATE_TOKENS, *tokenizer.suffix_ids]
+    text = plain_piece(encoder, RATE_TOKENS)
     begun = monotonic()
     encoder.encode([text])
     return len(text) / max(LEAST_SECONDS, monotonic() - begun)

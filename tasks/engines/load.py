@@ -4,7 +4,7 @@ import importlib.util
 
 import numpy as np
 
-from tasks.engines.base import Encoder
+from tasks.engines.base import Encoder, plain_piece
 from tasks.errors import Problem
 from tasks.models.describe import describe
 from tasks.models.description import ModelDescription
@@ -118,12 +118,13 @@ def _warm_up(encoder: Encoder, model: str, longest: int) -> None:
     Raises:
         BadModel: a plain word has no finite vector, so no text would have one.
     """
-    tokenizer = encoder.tokenizer
-    word = tokenizer.ids(["a"])[0][:1]
-    most = min(longest, WARM_UP_TOKENS) - len(tokenizer.prefix_ids) - len(tokenizer.suffix_ids)
-    found = encoder.encode(
-        [[*tokenizer.prefix_ids, *word * n, *tokenizer.suffix_ids] for n in (1, most // 4, most) if n > 0]
-    )
+    most = min(longest, WARM_UP_TOKENS) + 1 - len(plain_piece(encoder))
+    if most < 1:
+        raise BadModel(
+            f"texts of {longest} tokens leave no room for a text beside the prompt and special tokens",
+            hint="raise `truncate` or `chunk.tokens`, or shorten the prompt",
+        )
+    found = encoder.encode([plain_piece(encoder, n) for n in (1, most // 4, most) if n > 0])
     if not np.isfinite(found).all():
         raise BadModel(
             f"{model} gives no finite vector for a plain word, computed in {encoder.dtype} by {encoder.name}",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from tasks.engines.base import Encoder, Vectors
-from tasks.engines.tokenizer import PieceTokenizer
+from tasks.models.tokenizer import PieceTokenizer
 
 HANG_FACTOR = 10.0  # times what the call should take: a GPU that shares its power may be slow, not so slow
 FLOOR_SECONDS = 60.0  # of a call, at least: kernels are compiled for new shapes now and then

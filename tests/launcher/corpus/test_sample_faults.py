@@ -12,8 +12,9 @@ from launcher.corpus.listing import find_files
 from launcher.corpus.sample_faults import ENOUGH_ROWS, SampleFaults
 from launcher.corpus.sampling import CorpusSample, sample_corpus
 from launcher.errors import Problem
-from tasks.engines.tokenizer import ChunkSpec, HashTokenizer
 from tasks.formats.rows import BadRow, Columns, Document
+from tasks.models.pieces import ChunkSpec
+from tasks.models.tokenizer import HashTokenizer
 from tests.support.runs import write_jsonl
 
 COLUMNS = Columns("text", "id")
