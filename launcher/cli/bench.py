@@ -13,7 +13,7 @@ from launcher.bench.measure import BenchSubject, document, run_bench, speed_reco
 from launcher.bench.synthetic_texts import texts
 from launcher.cli.console import say, show
 from launcher.cli.options import MEASURED_TEXT_TOKENS
-from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.chunking import chunk_spec_of, prompt_of
 from launcher.corpus.inspect import inspect_corpus
 from launcher.errors import Problem, Usage
 from launcher.jobs.job import DeclaredCorpus, Job
@@ -26,10 +26,9 @@ from launcher.throughput.local_machine import ProbeRequest, WorkerSlots, worker_
 from launcher.throughput.predict import ModelShape
 from pricing.gpu import canonical, gpus, nearest
 from tasks.clock import utc
-from tasks.engines.base import piece_limit
 from tasks.engines.load import resolve_engine
-from tasks.engines.tokenizer import ChunkSpec
 from tasks.models.fingerprint import fingerprint_of
+from tasks.models.pieces import ChunkSpec, piece_limit
 
 AUTO = "auto"
 
@@ -113,7 +112,7 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
         texts=found,
         tokens=cut.tokens,
         overlap=cut.overlap,
-        prompt=cut.prompt,
+        prompt=prompt_of(job, model),
         remote_code=job.remote_code,
     )
     use = worker_slots(arguments.workers or job.local.workers)
