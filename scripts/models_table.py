@@ -1,7 +1,8 @@
-"""Compare every layout of a model with sentence-transformers and record it: `python -m scripts.models_table`.
+"""Compare every layout of a model with sentence-transformers and record it: `python -m scripts.models_table [NAME...]`.
 
 Writes the column of the installed major version of transformers (tests/golden/model-layouts-N.json), then the table of
-docs/models.md from the columns of both versions. `make models` runs it on both.
+docs/models.md from the columns of both versions. With names only these layouts are computed again. `make models` runs it
+on both versions.
 """
 
 import sys
@@ -19,12 +20,16 @@ from tests.support.model_layouts.table import PAGE, VERSIONS, golden_file, page_
 FAILED = ("differs", "crash")
 
 
-def main() -> int:
+def main(names: list[str]) -> int:
     """Record one column; 1 when a layout is neither equal nor refused."""
     version = int(transformers.__version__.partition(".")[0])
+    before = recorded(version) if names else {}
     found: dict[str, str] = {}
     for name, layout in LAYOUTS.items():
         if layout.since > version:
+            continue
+        if names and name not in names:
+            found[name] = before[name]
             continue
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -44,4 +49,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

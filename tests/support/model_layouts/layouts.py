@@ -200,7 +200,7 @@ def roberta_bare(folder: Path) -> None:
         model_input_names=["input_ids", "attention_mask"], **names,
     )  # fmt: skip
     save(
-        folder, "RobertaModel", **SHAPE, vocab_size=size, max_position_embeddings=130, pad_token_id=1, bos_token_id=0,
+        folder, "RobertaModel", **SHAPE, vocab_size=size, max_position_embeddings=514, pad_token_id=1, bos_token_id=0,
         eos_token_id=2, type_vocab_size=1,
     )  # fmt: skip
 

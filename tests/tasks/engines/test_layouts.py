@@ -1,0 +1,45 @@
+"""Every layout of a model gives the vectors of sentence-transformers, or a refusal that says why: `make models`.
+
+The recorded outcomes are of both major versions of transformers; the installed one is computed here.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_transformers", "peft")):
+    pytest.skip("torch, sentence-transformers and peft are not all installed", allow_module_level=True)
+
+import transformers
+
+from tests.support.model_layouts.comparison import outcome
+from tests.support.model_layouts.layouts import LAYOUTS
+from tests.support.model_layouts.table import PAGE, VERSIONS, page_with, recorded, table
+
+VERSION = int(transformers.__version__.partition(".")[0])
+HERE = [name for name, layout in LAYOUTS.items() if layout.since <= VERSION]
+
+
+@pytest.fixture(autouse=True)
+def own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code of a model is copied to a folder of the test's, not to the user's home."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch, transformers and peft, which the vectors do not show
+@pytest.mark.parametrize("name", HERE)
+def test_a_layout_is_equal_or_refused_as_recorded(name: str, tmp_path: Path) -> None:
+    assert outcome(LAYOUTS[name], tmp_path / "model") == recorded(VERSION)[name]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_recorded_layout_gives_other_vectors(version: int) -> None:
+    found = recorded(version)
+    assert found.keys() == {name for name, layout in LAYOUTS.items() if layout.since <= version}
+    assert {said.partition(":")[0] for said in found.values()} <= {"equal", "refused", "not compared"}
+
+
+def test_the_page_shows_what_is_recorded() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == page_with(table({version: recorded(version) for version in VERSIONS}), page)
