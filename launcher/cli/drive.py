@@ -16,6 +16,7 @@ from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import notifying
 from launcher.fleet.orphan_check import await_teardown, find_remaining, none_unknown
+from launcher.fleet.planned_inputs import check_planned_inputs
 from launcher.fleet.provisioner import check_access, is_rented, provision
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
@@ -35,7 +36,6 @@ from launcher.reports.report_json import report_document
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import record_run_speed
 from tasks.clock import utc
-from tasks.models.fingerprint import check_model
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.base import Store
@@ -84,10 +84,7 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
     header = manifest.read_header(store, run.id)
     check_access(plan)
     provisioned = provision(plan, run.output, store, folder, arguments.secret)
-    if not is_rented(plan):
-        manifest.check_corpus_reachable(header)
-    if not is_rented(plan) or Path(header.model).is_dir():
-        check_model(header.model, header.model_fingerprint)
+    check_planned_inputs(plan, header)
     for name, text in task_yamls(provisioned.specs).items():
         write(folder / name, text)
     record_prices, await_gone = _rented_callbacks(ledger, run, plan)

@@ -12,6 +12,7 @@ orphan_check: asks SkyPilot and the providers whether a machine of a run is left
 rebuild_ledger: a run's ledger from its output path alone.
 missing_output: embeds again what has vanished of a run.
 retry_failed: what failed of a run and may succeed another time is tried again.
+planned_inputs: the corpus and the model are still what the plan saw.
 put_back: shards that are to be tried again, marked in the store.
 run_context: ledger, observer, backend and groups of a run, passed by name.
 run_lock: one launcher for each run on this laptop.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launcher.fleet.create_run import create_run
+from launcher.fleet.planned_inputs import check_planned_inputs
 from launcher.fleet.put_back import by_slab, put_back_shards
 from launcher.fleet.run_lock import run_lock
 from launcher.jobs import job as jobs
@@ -17,7 +18,7 @@ from launcher.ledger.records import Run, RunState
 from launcher.output.missing import MissingOutput, find_missing
 from launcher.planning import plan_file
 from tasks.clock import utc
-from tasks.protocol import lease
+from tasks.protocol import lease, manifest
 from tasks.stores.base import Store
 
 REASON = "its vectors are gone from the output path"
@@ -31,7 +32,7 @@ def reopen_missing(
     `folder` is the run's own, for its lock.
 
     Raises:
-        Problem: the manifest is gone, and the corpus or the model is not what it was.
+        Problem: the corpus or the model is not what it was, and nothing was put back.
         RunLocked: another launcher is at work on it.
     """
     if run.state == RunState.PLANNED:
@@ -41,9 +42,10 @@ def reopen_missing(
         return run
     say(f"the output of run {run.id} is gone or incomplete: {missing}; what is missing is embedded again")
     with run_lock(folder, run.id):
+        plan = plan_file.read_recorded(run.plan)
         if missing.manifest:
-            plan = plan_file.read_recorded(run.plan)
             create_run(ledger, plan, jobs.load(plan.work.job), Path(plan.work.base), say=say)
+        check_planned_inputs(plan, manifest.read_header(store, run.id))
         _reopen(ledger, store, run, missing)
     return ledger.runs.find(run.id)
 

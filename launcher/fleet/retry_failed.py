@@ -10,13 +10,16 @@ from pathlib import Path
 
 import msgspec
 
+from launcher.fleet.planned_inputs import check_planned_inputs
 from launcher.fleet.put_back import put_back_shards
 from launcher.fleet.run_lock import run_lock
 from launcher.format import plural
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.planning import plan_file
 from tasks.clock import utc
 from tasks.formats.rows import BadRow
+from tasks.protocol import manifest
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store
 
@@ -33,6 +36,7 @@ def reopen_failed(ledger: Ledger, store: Store, run: Run, folder: Path, *, say: 
     `folder` is the run's own, for its lock.
 
     Raises:
+        Problem: the corpus or the model is not what it was, and nothing was put back.
         RunLocked: another launcher is at work on it.
     """
     with run_lock(folder, run.id):
@@ -40,6 +44,7 @@ def reopen_failed(ledger: Ledger, store: Store, run: Run, folder: Path, *, say: 
         if not failed:
             say(f"nothing of run {run.id} failed in a way that another attempt may mend")
             return run
+        check_planned_inputs(plan_file.read_recorded(run.plan), manifest.read_header(store, run.id))
         put_back_shards(store, run.id, failed, REASON)
         ledger.shards.reopen(run.id, failed)
         said = f"{plural(len(failed), 'shard')} with failures are tried again"

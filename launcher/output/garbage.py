@@ -90,7 +90,7 @@ def finished_receipts(store: Store, header: Header) -> list[Receipt]:
     if lost:
         raise Problem(
             f"{len(lost):,} files that receipts of run {header.run} name are missing, the first is {lost[0]}",
-            hint="nothing was deleted; restore the files, or embed the job again into another output path",
+            hint=f"nothing was deleted; restore them, or embed what is missing again: embedfleet resume {header.run}",
         )
     return receipts
 

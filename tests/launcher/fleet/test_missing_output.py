@@ -201,3 +201,18 @@ def test_corpus_that_changed_since_is_refused_and_named(run: Finished) -> None:
     done = run.command("resume")
     assert done.returncode == 1
     assert "changed after the plan was made" in done.stderr
+
+
+def test_resume_that_is_refused_puts_nothing_back(run: Finished) -> None:
+    def in_ledger() -> tuple[str, int]:
+        with Ledger.open(run.folder / "runs" / "ledger.db") as ledger:
+            found = ledger.runs.find()
+            return found.state, ledger.shards.progress(found.id).documents
+
+    before, marks = in_ledger(), sorted(run.of_run.rglob("*"))
+    one_file(run)
+    (run.folder / "in").rename(run.folder / "elsewhere")
+    refused = run.command("resume")
+    assert refused.returncode == 1
+    assert "there is no such folder on this machine" in refused.stderr
+    assert (in_ledger(), sorted(run.of_run.rglob("*"))) == (before, marks)

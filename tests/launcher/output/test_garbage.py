@@ -130,8 +130,9 @@ def test_a_missing_file_that_a_receipt_names_is_refused(store: FolderStore, tmp_
     key = finished_receipts(store, header)[1].key
     assert key
     (store.root / key).unlink()
-    with pytest.raises(Problem, match=key):
+    with pytest.raises(Problem, match=key) as refused:
         finished_receipts(store, header)
+    assert f"embedfleet resume {header.run}" in refused.value.hint
 
 
 @pytest.mark.parametrize("shards", [0, 2, 5, 5000])
