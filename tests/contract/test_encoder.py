@@ -148,9 +148,9 @@ def test_auto_takes_the_hash_engine_for_the_hash_model() -> None:
     assert resolve_engine("auto", HASH_MODEL) == "hash"
 
 
-def test_auto_takes_vllm_where_it_is_installed_else_torch() -> None:
+def test_auto_takes_vllm_where_it_is_installed_else_torch(minilm: str) -> None:
     expected = "vllm" if importlib.util.find_spec("vllm") else "torch"
-    assert resolve_engine("auto", "some/model") == expected
+    assert resolve_engine("auto", minilm) == expected
 
 
 def test_a_named_engine_is_used() -> None:
