@@ -13,7 +13,7 @@ from launcher.corpus.sampling import sample_corpus
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Run
+from launcher.ledger.records import CORPUS_EVENT, Run
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
@@ -81,7 +81,12 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
         header = manifest.read_header(store, run)
     except manifest.RunNotFound:
         say("cutting the corpus into shards")
-        shards = _shards(plan, job, found, say)
+
+        def tell(line: str) -> None:
+            say(line)
+            ledger.runs.record_event(run, CORPUS_EVENT, line, utc())
+
+        shards = _shards(plan, job, found, tell)
         header = header_of(plan, job, len(shards))
         _check_same_shards(ledger, run, shards)
         if found.kept:

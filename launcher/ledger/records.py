@@ -300,6 +300,11 @@ class MeasuredSpeed:
     detail: Mapping[str, Any]
 
 
+CORPUS_EVENT = (
+    "corpus"  # the kind of an event that tells what is odd about the corpus, such as ids that repeat
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """One line of the history of a run."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from launcher.format import compact, count, duration, hours_text, money, plain, signed_money
 from launcher.reports.document import ReportDocument
 from launcher.reports.run_list import RunListDocument, run_cells
-from launcher.reports.summary import compare_figures, known_in_part, part_shares, total_dollars
+from launcher.reports.summary import compare_figures, corpus_facts, known_in_part, part_shares, total_dollars
 
 SHOWN_PLACES, SHOWN_COUNTERFACTUALS = 12, 8
 
@@ -38,7 +38,16 @@ def report_md(report: ReportDocument) -> str:
         ),
     ]
     return (
-        "\n\n".join([*parts, *_waterfall(report), *_instead(report), *_places(report), *_unknown(report)])
+        "\n\n".join(
+            [
+                *parts,
+                *_waterfall(report),
+                *_instead(report),
+                *_places(report),
+                *_corpus(report),
+                *_unknown(report),
+            ]
+        )
         + "\n"
     )
 
@@ -102,6 +111,11 @@ def _places(report: ReportDocument) -> list[str]:
         return []
     rows = [(p.place, duration(p.seconds.total), money(p.total)) for p in report.places[:SHOWN_PLACES]]
     return ["## Places", table(("", "Machine time", "Dollars"), rows)]
+
+
+def _corpus(report: ReportDocument) -> list[str]:
+    facts = corpus_facts(report)
+    return ["## Corpus", "\n".join(f"- {cell(fact)}" for fact in facts)] if facts else []
 
 
 def _unknown(report: ReportDocument) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from launcher.costs.spend import PARTS, Part
 from launcher.format import count, duration, hours_text, money, percent, rate, relative_change
+from launcher.ledger.records import CORPUS_EVENT
 from launcher.reports.document import ReportDocument
 
 PART_NAMES: dict[Part, str] = {
@@ -87,6 +88,11 @@ def total_dollars(report: ReportDocument) -> str:
 def known_in_part(total: Decimal | None, known: Decimal) -> str:
     """A total, or if it is unknown a question mark and the part of it that is known."""
     return f"? (known: {money(known)})" if total is None and known else money(total)
+
+
+def corpus_facts(report: ReportDocument) -> tuple[str, ...]:
+    """What was odd about the corpus when it was cut into shards, each once: a run may have been created again."""
+    return tuple(dict.fromkeys(event.text for event in report.events if event.kind == CORPUS_EVENT))
 
 
 def _row(

@@ -6,9 +6,10 @@ from rich.text import Text
 
 from launcher.format import at_least, count, duration, money, plain, plural, signed_money, size, utc_time
 from launcher.reports.document import CounterfactualRow, ReportDocument
-from launcher.reports.summary import compare_figures, part_shares, total_dollars
+from launcher.reports.summary import compare_figures, corpus_facts, part_shares, total_dollars
 
 SHOWN_CAUSES = 5  # of the difference between plan and run; the page has all
+SHOWN_FACTS = 4  # about the corpus; the page has all, among the events
 SHOWN_UNKNOWNS = 12  # sentences; with more the rest would leave the screen
 BAR_SQUARES = 24  # of a bar for the whole machine time
 
@@ -20,7 +21,14 @@ def report_text(report: ReportDocument) -> RenderableType:
     )
     when = Text(f"{utc_time(report.created)} to {utc_time(report.updated)}", "dim")
     parts: list[RenderableType] = [head, when, Text(), _plan_table(report), Text(), _spend_table(report)]
-    parts += [*_waterfall(report), *_instead(report), Text(), _work(report), *_unknown(report)]
+    parts += [
+        *_waterfall(report),
+        *_instead(report),
+        Text(),
+        _work(report),
+        *_corpus(report),
+        *_unknown(report),
+    ]
     return Group(*parts)
 
 
@@ -91,6 +99,13 @@ def _work(report: ReportDocument) -> RenderableType:
         "bold red" if work.failed_rows else "",
     )
     return Text.assemble(("Work  ", "bold"), ", ".join(facts), ", ", failed)
+
+
+def _corpus(report: ReportDocument) -> list[RenderableType]:
+    return [
+        Text.assemble(("Corpus  ", "bold"), (plain(fact), "yellow"))
+        for fact in corpus_facts(report)[:SHOWN_FACTS]
+    ]
 
 
 def _unknown(report: ReportDocument) -> list[RenderableType]:

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+from launcher.ledger.records import CORPUS_EVENT
+from launcher.reports.document import ReportEvent
 from launcher.reports.markdown import cell, report_md
 from launcher.reports.report_json import report_document
 from tests.support import sample_report
@@ -35,3 +37,11 @@ def test_hostile_name_is_only_text() -> None:
 
 def test_bold_text_stays_bold() -> None:
     assert cell("**run**") == "**run**"
+
+
+def test_what_is_odd_about_the_corpus_is_listed() -> None:
+    sample = sample_report.document()
+    odd = ReportEvent(sample.created, CORPUS_EVENT, "ids are not unique, such as '<b>'")
+    assert "## Corpus\n\n- ids are not unique, such as '&lt;b&gt;'\n" in report_md(
+        replace(sample, events=(odd,))
+    )

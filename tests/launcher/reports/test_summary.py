@@ -1,7 +1,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from launcher.reports.summary import compare_figures, part_shares, total_dollars
+from launcher.ledger.records import CORPUS_EVENT
+from launcher.reports.document import ReportEvent
+from launcher.reports.summary import compare_figures, corpus_facts, part_shares, total_dollars
 from tests.support import sample_report
 
 
@@ -34,3 +36,9 @@ def test_total_that_is_known_in_part_says_how_much() -> None:
 def test_parts_are_always_in_the_same_order() -> None:
     order = ["useful", "lost", "cold_start", "waiting", "idle", "teardown"]
     assert [share.part for share in part_shares(sample_report.document())] == order
+
+
+def test_what_is_odd_about_the_corpus_is_named_once() -> None:
+    sample = sample_report.document()
+    told = ReportEvent(sample.created, CORPUS_EVENT, "ids are not unique")
+    assert corpus_facts(replace(sample, events=(told, told, *sample.events))) == ("ids are not unique",)

@@ -6,7 +6,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from launcher.reports.document import ReportDocument
+from launcher.ledger.records import CORPUS_EVENT
+from launcher.reports.document import ReportDocument, ReportEvent
 from launcher.reports.terminal.report import report_text
 from tests.support import sample_report
 from tests.support.paths import GOLDEN
@@ -50,3 +51,10 @@ def test_failed_rows_are_the_least_number_where_damage_hides_more() -> None:
     assert "at least" not in printed(document)
     found = printed(replace(document, work=replace(document.work, cut_short=1)), width=200)
     assert "at least 5 failed rows" in found
+
+
+def test_what_is_odd_about_the_corpus_has_a_line() -> None:
+    document = sample_report.document()
+    odd = ReportEvent(document.created, CORPUS_EVENT, "ids are not unique")
+    assert "Corpus" not in printed(document)
+    assert "Corpus  ids are not unique" in printed(replace(document, events=(odd,)))
