@@ -82,7 +82,13 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         _write_once(store, header.run, manifest_slab_key(header.run, count // SLAB), b"\n".join(lines))
     if count != header.shards:
         raise ValueError(f"{count} shards, but the header says {header.shards}")
-    body = documents.encode(header, SCHEMA, indent=1, without_none=("csv", "join", "model_fingerprint"))
+    body = documents.encode(
+        header,
+        SCHEMA,
+        indent=1,
+        without_none=("csv", "join", "model_fingerprint"),
+        without_zero=("plain_ids",),
+    )
     _write_once(store, header.run, manifest_header_key(header.run), body)
 
 

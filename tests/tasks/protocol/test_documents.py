@@ -34,6 +34,11 @@ NOTE = b'{"schema": "note/1", "text": "a", "at": "2026-01-01T00:00:00Z", "count"
 
 TEXT: dict[str, Any] = {"ascii_only": False, "without_zero": ("cut_short", "retry")}
 LATER: dict[str, Any] = {"without_none": ("place", "model_fingerprint")}
+HEADER: dict[str, Any] = {
+    "indent": 1,
+    "without_none": ("csv", "join", "model_fingerprint"),
+    "without_zero": ("plain_ids",),
+}
 KINDS: list[tuple[str, Any, str | None, dict[str, Any]]] = [
     ("receipt.json", Receipt, receipt.SCHEMA, TEXT),
     ("receipt-after-part.json", Receipt, receipt.SCHEMA, TEXT),
@@ -44,7 +49,7 @@ KINDS: list[tuple[str, Any, str | None, dict[str, Any]]] = [
     ("worker-lost.json", Heartbeat, heartbeat.SCHEMA, LATER),
     ("lease.json", LeaseBody, None, {}),
     ("control.json", control.Control, control.SCHEMA, {}),
-    ("run.json", manifest.Header, manifest.SCHEMA, {"indent": 1, "without_none": ("csv",)}),
+    ("run.json", manifest.Header, manifest.SCHEMA, HEADER),
     ("engine.json", list[str], None, {}),
 ]
 

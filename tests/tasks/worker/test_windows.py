@@ -126,7 +126,7 @@ def test_more_dimensions_than_the_model_has_is_a_bad_model(tmp_path: Path) -> No
 
 
 def test_default_truncation_is_the_model_maximum() -> None:
-    assert cut_of(header_of("corpus", 1)) == ChunkSpec(512)
+    assert cut_of(header_of("corpus", 1)) == ChunkSpec(512, prompt="")
 
 
 def test_truncation_is_at_most_the_model_maximum() -> None:
