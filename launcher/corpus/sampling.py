@@ -20,6 +20,7 @@ from launcher.corpus.profile import SampledBlock, Stratum
 from launcher.corpus.sample_faults import SampleFaults
 from launcher.corpus.sampled_ids import SampledIds
 from launcher.errors import Problem
+from tasks.formats.parquet_footer import read_groups
 from tasks.formats.parquet_reader import open_footer
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
@@ -168,15 +169,18 @@ def read_footer(listing: Listing, store: Store, file: CorpusFile, columns: Colum
             schema = parquet.schema_arrow
             metadata = parquet.metadata
             leaves = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
-            texts = [n for n, leaf in enumerate(leaves) if f"{leaf}.".startswith(f"{columns.text}.")]
-            groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
-            size = sum(group.column(n).total_uncompressed_size for group in groups for n in texts)
+            texts = {leaf for leaf in leaves if f"{leaf}.".startswith(f"{columns.text}.")}
+            groups = read_groups(metadata)
+            sizes = (
+                chunk.unpacked_bytes for group in groups for chunk in group.chunks if chunk.path in texts
+            )
+            size = sum(sizes)
     except (pa.ArrowException, OSError) as error:
         raise Problem(
             f"cannot read {listing.location(file)}: {error}", hint="move the file away, or repair it"
         ) from error
     check_schema(schema, file.path, columns)
-    return ParquetFooter(tuple(group.num_rows for group in groups), size)
+    return ParquetFooter(tuple(group.rows for group in groups), size)
 
 
 @dataclass(slots=True)

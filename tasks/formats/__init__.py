@@ -20,6 +20,7 @@ csv_rows: rows of CSV and TSV.
 wide_encoding: notices UTF-16 and UTF-32 that are read as UTF-8.
 tables: splits CSV and TSV into records, strictly.
 parquet_rows: rows of a slice of a Parquet file.
+parquet_footer: row groups and columns of a Parquet footer, their rows and sizes.
 parquet_limits: how many rows of Parquet are decoded at once.
 parquet_reader: rows of a Parquet file, forward, kept open between slices.
 arrow_rows: rows of Arrow files and streams.

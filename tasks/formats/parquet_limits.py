@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from tasks.formats.damage import UnreadableFileError
+from tasks.formats.parquet_footer import Group
 
 BATCH_ROWS = 1_024  # decoded at once, at most
 BATCH_BYTES = 4 * 2**20  # decoded at once, by the sizes in the footer
@@ -20,35 +21,35 @@ HEADER_BYTES = 32  # of a page's header, that are read
 I32_FIELD = 0x15  # thrift's compact protocol: the next field, a 32-bit number
 
 
-def batch_rows(group: Any, columns: Sequence[str], stream: BinaryIO) -> int:
+def batch_rows(group: Group, columns: Sequence[str], stream: BinaryIO) -> int:
     """How many rows of a row group are decoded at once.
 
     Raises:
         UnreadableFileError: it unpacks to more than may be in memory.
     """
-    rows = min(BATCH_ROWS, BATCH_BYTES // max(1, group.total_byte_size // max(1, group.num_rows)))
-    for number in range(group.num_columns):
-        chunk = group.column(number)
-        if chunk.path_in_schema.partition(".")[0] not in columns:
+    rows = min(BATCH_ROWS, BATCH_BYTES // max(1, group.unpacked_bytes // max(1, group.rows)))
+    for chunk in group.chunks:
+        if chunk.path.partition(".")[0] not in columns:
             continue
-        _check(chunk.path_in_schema, chunk.total_uncompressed_size, chunk.total_compressed_size)
-        if chunk.has_dictionary_page and chunk.total_uncompressed_size * rows > DECODED_BYTES:
-            stream.seek(chunk.dictionary_page_offset)
+        _check(chunk.path, chunk.unpacked_bytes, chunk.stored_bytes)
+        if chunk.dictionary is not None and chunk.unpacked_bytes * rows > DECODED_BYTES:
+            stream.seek(max(0, chunk.dictionary))
             sizes = page_sizes(stream.read(HEADER_BYTES))
             if sizes is not None:
-                _check(chunk.path_in_schema, *sizes)
+                _check(chunk.path, *sizes)
                 rows = min(rows, DECODED_BYTES // max(1, sizes[0]))
     return max(1, rows)
 
 
-def surplus_rows(group: Any, schema: Any, columns: Sequence[str]) -> int:
+def surplus_rows(group: Group, schema: Any, columns: Sequence[str]) -> int:
     """Rows of a group that its own number of rows denies: values that a column has beyond it, by the footer."""
+    leaves = [schema.column(n) for n in range(len(schema))]
     flat = [
-        group.column(n).num_values
-        for n in range(group.num_columns)
-        if schema.column(n).max_repetition_level == 0 and schema.column(n).path in columns
+        chunk.values
+        for leaf, chunk in zip(leaves, group.chunks, strict=False)
+        if leaf.max_repetition_level == 0 and leaf.path in columns
     ]
-    return max([0, *(values - group.num_rows for values in flat)])
+    return max([0, *(values - group.rows for values in flat)])
 
 
 def page_sizes(header: bytes) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.formats.damage import DamagedFileError
+from tasks.formats.parquet_footer import read_groups
 from tasks.formats.parquet_limits import batch_rows, surplus_rows
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span, Store
@@ -76,22 +77,21 @@ class ForwardReader:
         """Read the footer. This object closes the stream.
 
         Raises:
-            pyarrow.ArrowException: it is not a Parquet file.
+            pyarrow.ArrowException, OSError: it is not a Parquet file.
         """
         self.path, self.version, self.columns = path, version, tuple(columns)
         self._stream = stream
         try:
             self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
+            self._footer = read_groups(self._file.metadata)
         except BaseException:  # on Ctrl-C, too: without this object the stream has no owner
             self._stream.close()
             raise
         meta = self._file.metadata
-        self._ends = list(accumulate(meta.row_group(n).num_rows for n in range(meta.num_row_groups)))
+        self._ends = list(accumulate(group.rows for group in self._footer))
         self.rows = self._ends[-1] if self._ends else 0
         # Rows that only the values of a column have, by group, and rows that the footer has and no group.
-        self._surplus = [
-            surplus_rows(meta.row_group(n), meta.schema, self.columns) for n in range(meta.num_row_groups)
-        ]
+        self._surplus = [surplus_rows(group, meta.schema, self.columns) for group in self._footer]
         self.rows_denied = max(0, meta.num_rows - self.rows - sum(self._surplus))
         self._group = -1  # the group that is being read
         self._batches: Iterator[pa.RecordBatch] = iter(())
@@ -129,7 +129,7 @@ class ForwardReader:
     def _part(self, group: int, first: int, start: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         if group != self._group or self._row > start:
             columns = list(self.columns)
-            size = batch_rows(self._file.metadata.row_group(group), columns, self._stream)
+            size = batch_rows(self._footer[group], columns, self._stream)
             self._batches = self._file.iter_batches(
                 size, row_groups=[group], columns=columns, use_threads=False
             )
