@@ -1,7 +1,9 @@
-"""Crash marker: a local file that lists the shards in the engine, so that a crash can be blamed on one of them.
+"""Crash markers: local files that list the shards in the engine and in the reader, so that a crash can be blamed on one.
 
-A worker writes it before each call of its engine and removes it afterwards. The supervisor, or the launcher of a local
-run, reads it when the process is dead. A file of this machine, so it costs no request.
+A worker writes one before each call of its engine, and one before it reads each window of the input (a reader in C++
+may end the process, too), and removes it afterwards. The supervisor, or the launcher of a local run, reads them when the
+process is dead. Files of this machine, so they cost no request. A process that dies does not say in which thread: what
+was in the engine is blamed beside what was being read. So a worker handles a shard that was blamed before on its own.
 
 The place of a worker is its machine and its GPU. A shard is blamed for crashes only after they happened at two places,
 or at the only one that works on the run: a sick GPU must not set the corpus aside.
@@ -18,19 +20,20 @@ from tasks.protocol import documents
 from tasks.protocol.lease import Lease
 
 NAME = "engine.json"
+READER_NAME = "reader.json"
 PLACE_NAME = "place"
 SIGKILL = 9
 CRASH_SIGNALS = frozenset({4, 6, 7, 8, 11})  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
 
 
-def mark(scratch: Path, leases: Sequence[Lease]) -> None:
-    """Write the keys of these leases: the engine begins with their shards."""
-    (scratch / NAME).write_bytes(documents.encode([lease.key for lease in leases]))
+def mark(scratch: Path, leases: Sequence[Lease], name: str = NAME) -> None:
+    """Write the keys of these leases: the engine, or the reader, begins with their shards."""
+    (scratch / name).write_bytes(documents.encode([lease.key for lease in leases]))
 
 
-def clear(scratch: Path) -> None:
-    """Remove the marker: the engine has finished with its shards."""
-    (scratch / NAME).unlink(missing_ok=True)
+def clear(scratch: Path, name: str = NAME) -> None:
+    """Remove the marker: the engine, or the reader, has finished with its shards."""
+    (scratch / name).unlink(missing_ok=True)
 
 
 def this_place() -> str:
@@ -45,17 +48,17 @@ def write_place(scratch: Path) -> None:
 
 
 def blamed(scratch: Path) -> dict[str, str]:
-    """Keys of the leases whose shards were in a dead worker's engine, each with its place."""
+    """Keys of the leases whose shards were in a dead worker's engine or its reader, each with its place."""
     place = ""
     with suppress(OSError, ValueError):
         place = (scratch / PLACE_NAME).read_text(encoding="ascii")
-    return dict.fromkeys(marked(scratch), place)
+    return dict.fromkeys(marked(scratch) | marked(scratch, READER_NAME), place)
 
 
-def marked(scratch: Path) -> frozenset[str]:
-    """Keys of the leases whose shards were in a dead worker's engine; empty when it died of something else."""
+def marked(scratch: Path, name: str = NAME) -> frozenset[str]:
+    """Keys of the leases whose shards were in a worker's engine, or its reader; empty when there were none."""
     with suppress(OSError, documents.BadDocument):
-        return documents.decode((scratch / NAME).read_bytes(), frozenset[str], "a crash marker")
+        return documents.decode((scratch / name).read_bytes(), frozenset[str], "a crash marker")
     return frozenset()
 
 

@@ -6,7 +6,8 @@ are in hand, so that little is given back when the worker ends.
 
 import random
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
@@ -14,6 +15,7 @@ from typing import Protocol
 from tasks.errors import Problem
 from tasks.formats.parquet_reader import OpenFile
 from tasks.formats.reread import InputUnreadable
+from tasks.protocol import crash_marker
 from tasks.protocol.lease import MAX_UNREADABLE, Lease
 from tasks.protocol.shard import Shard
 from tasks.stores.base import ObjectChanged
@@ -97,10 +99,21 @@ class Reader:
         while not self.stop.is_set() and not self.context.signals.leaving:
             queued = self.windows.tokens
             dry = self.schedule.seconds_left(queued) < lead if self.schedule.rate else not queued
-            if dry and self.shards_in_hand() < MAX_SHARDS_IN_HAND:
+            if dry and not self._suspect_in_hand() and self.shards_in_hand() < MAX_SHARDS_IN_HAND:
                 return True
             self.stop.wait(POLL_SECONDS)
         return False
+
+    def _suspect_in_hand(self) -> bool:
+        """Whether a shard is in hand that processes died of: one that is read beside it would be blamed, too."""
+        held = self.context.leases.holds
+        return bool(self.shards_in_hand()) and any(task.suspect and held(task.lease) for task in self.tasks)
+
+    def _wait_until_alone(self) -> None:
+        """Wait until the shard that was claimed last is the only one in hand."""
+        while self.shards_in_hand() > 1 and not self.context.signals.leaving:
+            if self.stop.wait(POLL_SECONDS):
+                return
 
     def _back_off(self, seconds: float) -> None:
         """Other workers hold all that is left: wait, but no longer than until our own last shard is written."""
@@ -121,9 +134,10 @@ class Reader:
         self.tasks = [t for t in self.tasks if context.leases.holds(t.lease)] + [task]
         self.claimed += 1
         first = 0.0
-        windows: Iterable[Window] = () if task.fault else self._windows(task, bookmark)
+        if task.suspect:
+            self._wait_until_alone()
         try:
-            for window in windows:
+            for window in self._marked_windows(task, bookmark):
                 first = first or monotonic()
                 task.queued_tokens += window.tokens
                 if not context.leases.holds(lease) or not self.windows.put(
@@ -145,6 +159,21 @@ class Reader:
         task.fully_read = True
         self.windows.put(WindowTask(task, Window(), last=True))
         return first or monotonic()
+
+    def _marked_windows(self, task: ShardTask, bookmark: OpenFile) -> Iterator[Window]:
+        """The windows of a shard. While one is read and tokenised, a marker on disk says so."""
+        windows = iter(() if task.fault else self._windows(task, bookmark))
+        scratch = self.context.scratch
+        while True:
+            with suppress(OSError):  # a full disk is not the fault of the shard
+                crash_marker.mark(scratch, [task.lease], crash_marker.READER_NAME)
+            try:
+                window = next(windows, None)
+            finally:
+                crash_marker.clear(scratch, crash_marker.READER_NAME)
+            if window is None:
+                return
+            yield window
 
     def _windows(self, task: ShardTask, bookmark: OpenFile) -> WindowReader:
         divisor = SUSPECT_DIVISOR if task.suspect else 1

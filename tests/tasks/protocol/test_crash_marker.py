@@ -19,6 +19,17 @@ def test_marked_leases_are_known_until_the_marker_is_cleared(tmp_path: Path) -> 
     assert crash_marker.marked(tmp_path) == frozenset()
 
 
+def test_what_was_read_and_what_was_in_the_engine_are_blamed(tmp_path: Path) -> None:
+    crash_marker.mark(tmp_path, LEASES[:1])
+    crash_marker.mark(tmp_path, LEASES[1:], crash_marker.READER_NAME)
+    crash_marker.write_place(tmp_path)
+    assert crash_marker.blamed(tmp_path) == {lease.key: crash_marker.this_place() for lease in LEASES}
+    crash_marker.clear(tmp_path)
+    assert list(crash_marker.blamed(tmp_path)) == [LEASES[1].key]
+    crash_marker.clear(tmp_path, crash_marker.READER_NAME)
+    assert crash_marker.blamed(tmp_path) == {}
+
+
 def test_a_truncated_marker_blames_no_shard(tmp_path: Path) -> None:
     (tmp_path / crash_marker.NAME).write_text('["_embedfleet/ru', encoding="utf-8")
     assert crash_marker.marked(tmp_path) == frozenset()

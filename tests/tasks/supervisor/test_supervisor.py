@@ -21,6 +21,13 @@ from tasks.supervisor.supervisor import Supervisor, WorkerSlot
 from tests.support.paths import ROOT
 from tests.support.runs import corpus, done, ids_out, launch, receipts_of
 
+ABORTING = """
+import os, sys
+def hook(event, args):
+    if event == "open" and str(args[0]).endswith("/" + os.environ["DEADLY_FILE"]):
+        os.abort()
+sys.addaudithook(hook)
+"""
 PATIENCE = 30.0  # seconds until a test gives up
 
 Supervised = subprocess.Popen[str]
@@ -262,6 +269,25 @@ def test_worker_that_always_crashes_is_given_up_with_its_log(
     assert said.count(f"m-0r2 | {last}") == 1
     assert {p.state for p in pulses(store).values()} == {"lost"}
     assert pulses(store)["m-0r4"].error == f"exit status 1: {last}"
+
+
+@pytest.mark.slow
+def test_input_that_ends_every_process_that_reads_it_is_set_aside_alone(
+    store: FolderStore, files: Path, tmp_path: Path, start: Start
+) -> None:
+    """The processes abort as they open the second file, as readers in C++ do, while the engine has the first."""
+    ids = corpus(files, 4, 30)
+    header = launch(store, files, 4, ttl=1_000.0)
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(ABORTING)
+    supervisor = start(PYTHONPATH=str(hooks), DEADLY_FILE="1.jsonl", EMBEDFLEET_HASH_SECONDS="1")
+    status, said, err = ended(supervisor)
+    assert (status, err) == (0, ""), said
+    assert said.count("crashed (killed by SIGABRT)") == 3
+    faults = {r.position: r.fault for r in receipts_of(store, header)}
+    assert faults == {0: None, 1: "set aside: 3 worker processes died of it", 2: None, 3: None}
+    assert sorted(ids_out(store, header)) == sorted(ids[:30] + ids[60:])
 
 
 @pytest.mark.slow
