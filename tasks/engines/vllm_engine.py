@@ -43,6 +43,8 @@ from tasks.models.vllm_support import VLLM_POOLINGS
 # slower and a GB larger, because they do not fit the processor's cache.
 CPU_TOKENS = 2_048
 GPU_MEMORY_SHARE = 0.9  # of a GPU's free memory for vLLM, weights included; the rest is for CUDA and others
+# What vLLM reads of config.json, and transformers 5 writes no more, because it has nothing else.
+UNWRITTEN, UNWRITTEN_OF = {"position_embedding_type": "absolute"}, ("roberta", "xlm-roberta")
 # vLLM's own errors are among these, and what its implementation of an architecture does not expect of a config.json.
 START_ERRORS = (OSError, ValueError, LookupError, RuntimeError, AttributeError, TypeError, ImportError)
 
@@ -70,12 +72,9 @@ class VllmEncoder:
         self.longest = longest
         self.device = "cpu" if cpu else "cuda"
         self.dtype = dtype or str(compute_dtype(gpu=not cpu)).removeprefix("torch.")
+        config = model_config(model.model, "config.json", model.revision)
         free = 0 if cpu else int(GPU_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
-        tokens = (
-            max(longest, CPU_TOKENS)
-            if cpu
-            else max_batch_tokens(model_config(model.model, "config.json", model.revision), free, longest)
-        )
+        tokens = max(longest, CPU_TOKENS) if cpu else max_batch_tokens(config, free, longest)
         engine: Any = LLM
         pooler: Any = PoolerConfig
         try:
@@ -87,6 +86,9 @@ class VllmEncoder:
                 dtype=self.dtype,
                 load_format="safetensors",
                 trust_remote_code=False,
+                hf_overrides=UNWRITTEN
+                if model.model_type in UNWRITTEN_OF and not UNWRITTEN.keys() & config
+                else {},
                 max_model_len=longest,
                 max_num_batched_tokens=tokens,
                 max_num_seqs=max_batch_texts(tokens),
