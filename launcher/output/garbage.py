@@ -122,6 +122,9 @@ def find_garbage(store: Store, header: Header, receipts: list[Receipt]) -> Garba
     """List what a finished run left behind: vectors and failed rows of attempts that lost, and parts others continued.
 
     `receipts` are those of `finished_receipts`.
+
+    Raises:
+        Problem: a shard is being tried again since they were read: a file of that attempt is no garbage.
     """
     judge = _Judge(store, header, receipts)
     garbage = Garbage()
@@ -140,7 +143,19 @@ def find_garbage(store: Store, header: Header, receipts: list[Receipt]) -> Garba
             garbage.found.append(entry)
         else:
             garbage.kept.append(KeptFile(entry, "its name is not that of a part"))
+    _refuse_retries(store, header.run, judge)  # behind the listing: what was listed was begun before
     return garbage
+
+
+def _refuse_retries(store: Store, run: str, judge: "_Judge") -> None:
+    listings = {slab: list_receipts(store, run, slab) for slab in set(judge.slabs.values())}
+    for one in judge.receipts:
+        listing = listings[judge.slabs[one.shard]]
+        if one.shard not in listing.done or listing.done[one.shard] != one.retry:
+            raise Problem(
+                f"shard {one.shard} of run {run} is being tried again",
+                hint="nothing was deleted; finish the run once it is done",
+            )
 
 
 @dataclass(slots=True)

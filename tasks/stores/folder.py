@@ -122,8 +122,8 @@ class FolderStore:
                         if item.is_dir(follow_symlinks=False):
                             folders.append(key)
                         elif not item.name.startswith(TEMPORARY_PREFIX):
-                            with contextlib.suppress(FileNotFoundError):
-                                status = item.stat()
+                            status = _status(item)
+                            if status:
                                 yield Entry(key, status.st_size, _modified(status), version_of(status))
             except (FileNotFoundError, NotADirectoryError):
                 continue
@@ -134,6 +134,16 @@ class FolderStore:
 def version_of(status: os.stat_result) -> str:
     """The version of a file: size and time of modification."""
     return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _status(item: os.DirEntry[str]) -> os.stat_result | None:
+    """Of a file, through links; None where it is gone, or a link leads nowhere or in a circle."""
+    try:
+        return item.stat()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return None
+        raise
 
 
 def _modified(status: os.stat_result) -> datetime:

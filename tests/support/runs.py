@@ -91,7 +91,7 @@ def corpus(root: Path, files: int, documents: int, words: int = 12) -> list[str]
     return ids
 
 
-def launch(store: FolderStore, root: Path, files: int, **changes: Any) -> Header:
+def launch(store: Store, root: Path, files: int, **changes: Any) -> Header:
     """A run over `corpus(root, files, …)`, a shard for each file."""
     shards = [shard_of([whole(root, f"{n}.jsonl", "jsonl")], n) for n in range(files)]
     header = header_of(root, files, **changes)

@@ -4,18 +4,24 @@ import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.output.garbage import find_garbage, finished_receipts
+from launcher.output.garbage import Eraser, find_garbage, finished_receipts
 from tasks.errors import Problem
-from tasks.protocol.keys import manifest_header_key, receipt_key
-from tasks.protocol.lease import claim, give_back
+from tasks.protocol.keys import manifest_header_key, part_key, receipt_key
+from tasks.protocol.lease import Lease, claim, give_back
 from tasks.protocol.manifest import Header, all_shards, read_header
+from tasks.protocol.retry import Retry, put_back
+from tasks.stores.base import Store, read
 from tasks.stores.folder import FolderStore
+from tasks.stores.open import open_store
+from tests.support.buckets import found_by
 from tests.support.finished_run import finished_run
+from tests.support.objectserver import Running
 from tests.support.runs import NOON, launch
 
 
@@ -144,3 +150,148 @@ def test_a_header_with_a_wrong_number_of_shards_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | {"shards": shards}))
     with pytest.raises(Problem):
         finished_receipts(store, read_header(store, header.run))
+
+
+# --- links, workers that still write, other runs, in a folder and in a bucket
+
+
+@pytest.fixture(params=["folder", "s3"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    if request.param == "folder":
+        return FolderStore(tmp_path / "out")
+    server: Running = request.getfixturevalue("server")
+    found_by(server.address, monkeypatch)
+    server.admin.make("bucket")
+    return open_store("s3://bucket/out")
+
+
+def put_vectors(store: Store, header: Header, name: str) -> str:
+    """Write a complete file of the run that no receipt names, in any store."""
+    good = finished_receipts(store, header)[0].key
+    assert good
+    key = f"data/{name}.parquet"
+    store.put(key, read(store, good) or b"")
+    return key
+
+
+def claimed(store: Store, header: Header, generation: int = 7) -> Lease:
+    """The first shard, claimed by a worker that does not know yet that it lost."""
+    held = claim(store, header.run, next(iter(all_shards(store, header))), generation, "bob", NOON)
+    assert held
+    return held
+
+
+def erase_garbage(store: Store, header: Header) -> list[str]:
+    """What `finish` does."""
+    garbage = find_garbage(store, header, finished_receipts(store, header)).found
+    for entry in garbage:
+        cast("Eraser", store).erase(entry.key)
+    return [entry.key for entry in garbage]
+
+
+def bytes_of(store: Store, header: Header) -> list[bytes | None]:
+    return [read(store, key) for one in finished_receipts(store, header) for key, _ in one.files]
+
+
+@pytest.mark.parametrize("target", ["a folder", "a file", "nothing", "itself"])
+@pytest.mark.parametrize("name", ["mine", "an attempt"])
+def test_a_link_is_not_followed_into_deletion(
+    store: FolderStore, tmp_path: Path, target: str, name: str
+) -> None:
+    header = finished_run(store, tmp_path)
+    held = claimed(store, header)
+    key = f"{held.shard}-{held.nonce[:12]}.parquet" if name == "an attempt" else "mine"
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    good = finished_receipts(store, header)[0].key
+    assert good
+    shutil.copy(store.root / good, precious / f"{held.shard}-{held.nonce[:12]}.parquet")
+    link = store.root / "data" / key
+    places = {
+        "a folder": precious,
+        "a file": next(precious.iterdir()),
+        "nothing": tmp_path / "x",
+        "itself": link,
+    }
+    link.symlink_to(places[target])
+    before = bytes_of(store, header)
+    erase_garbage(store, header)
+    assert len(list(precious.iterdir())) == 1
+    assert next(precious.iterdir()).read_bytes() == before[0]
+    assert bytes_of(store, header) == before
+
+
+def test_a_data_folder_that_is_a_link_is_cleaned_as_any(store: FolderStore, tmp_path: Path) -> None:
+    header = finished_run(store, tmp_path)
+    (store.root / "data").rename(tmp_path / "disk")
+    (store.root / "data").symlink_to(tmp_path / "disk")
+    held = claimed(store, header)
+    key = put_vectors(store, header, f"{held.shard}-{held.nonce[:12]}")
+    before = bytes_of(store, header)
+    assert erase_garbage(store, header) == [key]
+    assert bytes_of(store, header) == before
+
+
+def test_a_worker_that_still_writes_loses_its_file_and_the_run_nothing(
+    any_store: Store, tmp_path: Path
+) -> None:
+    header = finished_run(any_store, tmp_path)
+    before = bytes_of(any_store, header)
+    held = claimed(any_store, header)
+    first = put_vectors(any_store, header, f"{held.shard}-{held.nonce[:12]}")
+    assert erase_garbage(any_store, header) == [first]
+    second = put_vectors(any_store, header, f"{held.shard}-{held.nonce[:12]}-2")  # it goes on
+    assert bytes_of(any_store, header) == before
+    assert erase_garbage(any_store, header) == [second]
+    assert bytes_of(any_store, header) == before
+
+
+def test_a_shard_that_is_tried_again_is_refused(any_store: Store, tmp_path: Path) -> None:
+    header = finished_run(any_store, tmp_path)
+    receipts = finished_receipts(any_store, header)
+    shard = next(iter(all_shards(any_store, header)))
+    put_back(any_store, header.run, shard.slab, shard.id, Retry(1, 7), "nonce", "a test")
+    held = claimed(any_store, header, 8)
+    any_store.put(
+        f"data/{held.shard}-{held.nonce[:12]}.parquet", read(any_store, receipts[0].key or "") or b""
+    )
+    with pytest.raises(Problem, match=f"shard {shard.id} of run run-1 is being tried again"):
+        find_garbage(any_store, header, receipts)  # the mark came after the receipts were read
+    with pytest.raises(Problem, match="1 of 3 shards have no receipt"):
+        finished_receipts(any_store, header)
+
+
+def test_runs_in_one_output_leave_the_files_of_each_other(any_store: Store, tmp_path: Path) -> None:
+    """The same shards by two runs: the names of their files differ in the nonce alone."""
+    headers = [finished_run(any_store, tmp_path, run) for run in ("run-1", "run-2")]
+    ours, theirs = (claimed(any_store, header) for header in headers)
+    keys = [
+        put_vectors(any_store, header, f"{held.shard}-{held.nonce[:12]}")
+        for header, held in zip(headers, (ours, theirs), strict=True)
+    ]
+    before = [bytes_of(any_store, header) for header in headers]
+    assert erase_garbage(any_store, headers[0]) == keys[:1]
+    assert read(any_store, keys[1]) is not None
+    assert [bytes_of(any_store, header) for header in headers] == before
+    assert erase_garbage(any_store, headers[1]) == keys[1:]
+    assert [bytes_of(any_store, header) for header in headers] == before
+
+
+def test_parts_of_a_finished_run_are_garbage_and_their_files_are_not(
+    any_store: Store, tmp_path: Path
+) -> None:
+    """A receipt after a part names the files of the part, whose attempt is another."""
+    header = finished_run(any_store, tmp_path)
+    one = finished_receipts(any_store, header)[0]
+    shard = next(shard for shard in all_shards(any_store, header) if shard.id == one.shard)
+    dead = claimed(any_store, header, 7)
+    key = put_vectors(any_store, header, f"{one.shard}-{dead.nonce[:12]}")
+    part = part_key(header.run, shard.slab, shard.id, 5, dead.nonce[:12])
+    any_store.put(part, b"{}")
+    place = receipt_key(header.run, shard.slab, shard.id)
+    body = json.loads(read(any_store, place) or b"")
+    file = {"key": key, "digest": body["digest"], "bytes": 1, "rows": 1, "tokens": 0, "quarantine": None}
+    file |= {"worker": "bob", "started": body["started"], "finished": body["finished"]}
+    any_store.put(place, json.dumps(body | {"earlier": [file]}).encode())
+    assert erase_garbage(any_store, header) == [part]
+    assert read(any_store, key) is not None
