@@ -126,8 +126,10 @@ chaos: setup ## kill, freeze and starve workers by the hundred; seeds are printe
 	@nice $(BIN)/python -m tests.chaos.mutants
 
 FUZZ_SECONDS ?= 300
-fuzz: setup ## read mutated bytes at every border for FUZZ_SECONDS (300), and print JSON: inputs tried, tracebacks
+DAMAGE_SECONDS ?= 120
+fuzz: setup ## mutated bytes at every border for FUZZ_SECONDS (300), then damaged runs under commands for DAMAGE_SECONDS (120)
 	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+	@DAMAGE_SECONDS=$(DAMAGE_SECONDS) nice $(BIN)/python -m pytest -q -m e2e tests/launcher/cli/test_damaged_state.py
 
 e2e: e2e-killed e2e-sky e2e-vllm e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races ## the slow suites: killed workers, vLLM on a CPU, rented machines on Slurm and AWS, pages, runs with faults, buckets of others, races
 

@@ -46,7 +46,7 @@ SUITES = (
     Suite("e2e-sky", 240, (*FLEET, "tests/e2e/test_skypilot.py")),
     Suite(
         "fuzz",
-        330,
+        560,  # 300 of mutated bytes, 120 of damaged runs, and 2 for the start of each border's process
         (
             *(
                 "tasks/protocol/*",
@@ -56,6 +56,7 @@ SUITES = (
                 "launcher/jobs/*",
             ),
             *("launcher/planning/plan_file.py", "launcher/cli/bill_files.py", "pricing/*", "tests/fuzz/*"),
+            "tests/launcher/cli/test_damaged_state.py",
         ),
     ),
     Suite("e2e-page", 120, ("launcher/reports/html/*", "tests/e2e/test_browser.py", "tests/e2e/browser.mjs")),
