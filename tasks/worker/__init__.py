@@ -17,6 +17,7 @@ commit: uploads files and creates receipts and parts.
 shard_task: a shard that the worker holds, and one window of it.
 windows: reads a shard as windows of token ids.
 window_queue: the bounded queue between reader and engine.
+scratch: the local folder for files on their way, and errors of its disk.
 output_files: the local files of one shard while they are written.
 heartbeat: the heartbeat object and the thread that writes it.
 signals: SIGTERM, drain and preemption deadlines.

@@ -22,6 +22,7 @@ from tasks.protocol.lease import Lease
 from tasks.worker.context import WorkerContext
 from tasks.worker.engine_schedule import USABLE_SHARE, EngineSchedule
 from tasks.worker.reader import Reader, ShardSource
+from tasks.worker.scratch import writing_in
 from tasks.worker.shard_task import ShardTask, WindowTask, may_share_batch
 from tasks.worker.window_queue import WindowQueue
 from tasks.worker.windows import WINDOW_TOKENS, WINDOW_VECTOR_BYTES, output_dimensions, split_window
@@ -230,7 +231,8 @@ class Pipeline:
     @contextmanager
     def _crash_marked(self, leases: list[Lease]) -> Generator[None, None, None]:
         """Mark on disk what the engine has while it has it; where it raises an error, keep what it failed on."""
-        crash_marker.mark(self.context.scratch, leases)
+        with writing_in(self.context.scratch):
+            crash_marker.mark(self.context.scratch, leases)
         try:
             yield
         except Exception:

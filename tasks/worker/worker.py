@@ -14,7 +14,6 @@ import random
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,6 +48,7 @@ from tasks.worker.preemption_notice import (
     NoticeWatcher,
     detect_cloud,
 )
+from tasks.worker.scratch import make_scratch, writing_in
 from tasks.worker.shard_task import ShardTask
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.stage_timer import WorkerProgress
@@ -265,9 +265,9 @@ def _work(
     pulse.ready = utc()
     shards = max(1, header.shards)
     offset = arguments.offset if arguments.offset is not None else random.randrange(shards)  # noqa: S311
-    scratch: Path = arguments.scratch or Path(tempfile.mkdtemp(prefix="embedfleet-"))
-    scratch.mkdir(parents=True, exist_ok=True)
-    crash_marker.write_place(scratch)
+    scratch = make_scratch(arguments.scratch)
+    with writing_in(scratch):
+        crash_marker.write_place(scratch)
     watcher = _watch_for_preemption(arguments.cloud, signals, heartbeat)
     try:
         Worker(

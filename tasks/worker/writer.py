@@ -3,7 +3,6 @@
 When the worker is told to end, it commits a part of each unfinished shard, so that only the rest is done again.
 """
 
-import errno
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ from time import monotonic
 import numpy as np
 
 from tasks.clock import utc
-from tasks.errors import Problem
 from tasks.worker.context import WorkerContext
 from tasks.worker.output_files import OutputFiles
+from tasks.worker.scratch import writing_in
 from tasks.worker.shard_task import ShardTask, WindowTask
 from tasks.worker.windows import output_dimensions
 
@@ -89,7 +88,7 @@ class Writer:
 
     def _write(self, item: WindowTask) -> None:
         task = item.task
-        try:
+        with writing_in(self.context.scratch, "the vectors of a shard"):
             output = task.output or self._open(task)
             vectors = item.vectors
             if vectors is None:
@@ -98,13 +97,6 @@ class Writer:
             output.add(item.window, vectors, item.faults, item.repeated)
             if item.last:
                 output.close()
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise Problem(
-                f"no space left for the vectors of a shard in {self.context.scratch}",
-                hint="free some space there, or name another folder with --scratch; then resume: nothing is lost",
-            ) from error
 
     def _open(self, task: ShardTask) -> OutputFiles:
         attempt = task.lease.nonce[:12]
@@ -120,7 +112,7 @@ class Writer:
     def _commit_part(self, task: ShardTask) -> None:
         """Commit the beginning of a shard whose lease is still held."""
         if task.output and task.fault is None and self.context.leases.holds(task.lease):
-            with task.counts.stages.time("write"):
+            with task.counts.stages.time("write"), writing_in(self.context.scratch, "the vectors of a shard"):
                 task.output.close()
             self.context.committer.commit_part(task, task.output)
             _discard(task)
