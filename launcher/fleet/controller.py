@@ -159,14 +159,25 @@ class Controller:
         self.callbacks.record_prices(utc())
         self.money.sync()
         context.observer.read_receipts()  # a worker signs before it ends: so no shard of a dead worker is missed
-        if not self.told_to_drain and control.read_command(context.store, context.run) == "drain":
-            self.told_to_drain = True
-            context.ledger.runs.set_state(context.run, RunState.DRAINING, utc())
+        if not self.told_to_drain:
+            self._obey_command()
         if context.observer.settled and self.finished is None:
             self.finished = utc()
         machines = context.ledger.machines.of_run(context.run)
         self._record_placement_failures(machines)
         return self._view(machines)
+
+    def _obey_command(self) -> None:
+        """Drain where a command says so. One that is damaged is written again, or machines would drain in a while."""
+        context = self.context
+        command = control.read_command(context.store, context.run)
+        if command is None:
+            control.send(context.store, context.run, "go", utc())
+            said = "the command to the machines was damaged and is written again"
+            context.ledger.runs.record_event(context.run, "control", said, utc())
+        elif command == "drain":
+            self.told_to_drain = True
+            context.ledger.runs.set_state(context.run, RunState.DRAINING, utc())
 
     def _announced(self, orders: Sequence[Order]) -> Sequence[Order]:
         """The orders without starts whose names another launcher has; what they start is written into the store.

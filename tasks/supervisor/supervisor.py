@@ -130,7 +130,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
         # A signal to this process, so that the main thread handles a drained run as it handles the machine's signals.
-        over = watch(self.store, self.run, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        over = watch(self.store, self.run, lambda: os.kill(os.getpid(), signal.SIGUSR1), say=self.log)
         try:
             while any(slot.end is None for slot in self.slots):
                 for slot in self.slots:

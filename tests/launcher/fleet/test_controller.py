@@ -271,6 +271,25 @@ def held(found: Launching) -> list[Path]:
     return [path for path in newest if path.stat().st_size]
 
 
+# --- a damaged command
+
+
+@pytest.mark.slow
+def test_a_damaged_command_is_written_again_and_the_run_goes_on(make: Make) -> None:
+    found = make(6)
+    launcher = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS="0.5")
+    wait(lambda: found.done() >= 1)
+    message = found.folder / "out" / "_embedfleet" / found.run / "control.json"
+    message.write_bytes(b'{"schema": "embedf')
+    wait(lambda: b'"go"' in message.read_bytes())
+    assert launcher.wait(60) == 0
+    with Ledger.open(found.folder / "runs" / "ledger.db") as ledger:
+        events = ledger.runs.events(found.run)
+    assert [event.text for event in events if event.kind == "control"] == [
+        "the command to the machines was damaged and is written again"
+    ]
+
+
 # --- what cannot go on
 
 

@@ -2,9 +2,13 @@
 
 import threading
 
+import pytest
+
 from tasks.protocol import control, keys
 from tasks.stores.memory import MemoryStore
 from tests.support.runs import NOON
+
+DAMAGED = (b"", b"{}", b"[1]", b'{"schema": "embedfleet/control/9", "word": "drain"}', b"\xff")
 
 
 def test_a_run_without_a_message_goes_on() -> None:
@@ -20,11 +24,33 @@ def test_the_last_command_counts() -> None:
     assert control.read_command(store, "run") == "go"
 
 
-def test_an_unknown_message_stops_nothing() -> None:
+@pytest.mark.parametrize("body", DAMAGED)
+def test_a_damaged_message_is_no_command(body: bytes) -> None:
     store = MemoryStore()
-    for body in (b"", b"{}", b"[1]", b'{"schema": "embedfleet/control/9", "word": "drain"}', b"\xff"):
-        store.put(keys.control_key("run"), body)
-        assert control.read_command(store, "run") == "go"
+    store.put(keys.control_key("run"), body)
+    assert control.read_command(store, "run") is None
+
+
+@pytest.mark.parametrize("body", DAMAGED)
+def test_a_message_that_stays_damaged_drains_and_says_so(body: bytes) -> None:
+    store, heard, said = MemoryStore(), threading.Event(), list[str]()
+    store.put(keys.control_key("run"), body)
+    control.watch(store, "run", heard.set, every=0.01, patience=0.1, say=said.append)
+    assert not heard.wait(0.05)
+    assert heard.wait(5)
+    assert said == ["_embedfleet/run/control.json is damaged for 0 s: draining, as it may have said"]
+
+
+def test_a_message_that_is_written_again_in_time_drains_nothing() -> None:
+    store, heard = MemoryStore(), threading.Event()
+    store.put(keys.control_key("run"), b"{")
+    over = control.watch(store, "run", heard.set, every=0.01, patience=0.4)
+    assert not heard.wait(0.2)
+    control.send(store, "run", "go", NOON)
+    assert not heard.wait(0.3)
+    store.put(keys.control_key("run"), b"{")  # the time begins again
+    assert not heard.wait(0.2)
+    over.set()
 
 
 def test_a_watcher_is_called_once() -> None:
