@@ -175,7 +175,7 @@ def read_footer(listing: Listing, store: Store, file: CorpusFile, columns: Colum
                 chunk.unpacked_bytes for group in groups for chunk in group.chunks if chunk.path in texts
             )
             size = sum(sizes)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Problem(
             f"cannot read {listing.location(file)}: {error}", hint="move the file away, or repair it"
         ) from error

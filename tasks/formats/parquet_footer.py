@@ -61,7 +61,10 @@ def read_groups(metadata: Any) -> tuple[Group, ...]:
     metadata.write_metadata_file(sink)
     body = sink.getvalue()
     size = int.from_bytes(body[-TAIL_BYTES:-4], "little")
-    paths = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
+    try:
+        paths = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
+    except UnicodeDecodeError as error:
+        raise DamagedFileError(f"the name of a column is not text: {error}") from error
     return groups_of(body[len(body) - TAIL_BYTES - size : -TAIL_BYTES], paths)
 
 

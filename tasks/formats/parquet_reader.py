@@ -84,6 +84,9 @@ class ForwardReader:
         try:
             self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
             self._footer = read_groups(self._file.metadata)
+        except UnicodeDecodeError as error:  # of a name in the footer
+            self._stream.close()
+            raise DamagedFileError(f"its footer is not text: {error}") from error
         except BaseException:  # on Ctrl-C, too: without this object the stream has no owner
             self._stream.close()
             raise

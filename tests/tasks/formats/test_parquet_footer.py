@@ -6,14 +6,23 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from launcher.corpus.listing import find_files
+from launcher.corpus.sampling import read_footer
+from launcher.errors import Problem
 from tasks.formats.damage import DamagedFileError
 from tasks.formats.parquet_footer import groups_of, read_groups
+from tasks.formats.read import read_rows
+from tasks.formats.rows import BadRow, Columns
+from tasks.protocol.shard import Slice
+from tasks.stores.folder import FolderStore
 from tests.support.paths import DATA, ROOT
+from tests.support.runs import version
 
 DAMAGED = DATA / "corpus"  # statistics of sizes in the footer that do not fit their column
 ROWS = 20
@@ -76,6 +85,20 @@ def test_a_footer_that_ends_early_is_damage() -> None:
     for end in range(0, len(footer) - 1, 7):
         with pytest.raises(DamagedFileError):
             groups_of(footer[:end], ["id"])
+
+
+def test_a_column_whose_name_is_not_text_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(table(), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"\x18\x02id", b"\x18\x02i\xe5"))
+    (row,) = read_rows(
+        FolderStore(tmp_path), Slice(path.name, version(path), "parquet"), Columns("text", "id")
+    )
+    assert isinstance(row, BadRow)
+    assert "not text" in row.reason
+    listing = find_files(str(path), tmp_path)
+    with pytest.raises(Problem, match=r"cannot read .*a\.parquet"):
+        read_footer(listing, listing.open(), listing.files[0], Columns("text", "id"))
 
 
 def process(program: str, name: str) -> list[str]:
