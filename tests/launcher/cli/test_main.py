@@ -261,7 +261,7 @@ def test_plan_prints_json_alone(done: Done) -> None:
 
 def test_plan_prints_messages_to_stderr(done: Done) -> None:
     assert "sampling 1 files" in done.planned.stderr
-    assert "skipped 1 other files: notes.md" in done.planned.stderr
+    assert "1 file left out: 1 .md (notes.md)" in done.planned.stderr
     assert "plan written to plan.json" in done.planned.stderr
 
 
