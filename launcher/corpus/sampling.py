@@ -170,7 +170,7 @@ def read_footer(listing: Listing, store: Store, file: CorpusFile, columns: Colum
             metadata = parquet.metadata
             leaves = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
             texts = {leaf for leaf in leaves if f"{leaf}.".startswith(f"{columns.text}.")}
-            groups = read_groups(metadata)
+            groups = read_groups(metadata, stream)
             sizes = (
                 chunk.unpacked_bytes for group in groups for chunk in group.chunks if chunk.path in texts
             )

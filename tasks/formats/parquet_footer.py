@@ -1,9 +1,9 @@
 """Row groups and column chunks of a Parquet footer: their rows and sizes.
 
 `pyarrow`'s `metadata.row_group(g).column(c)` must not be asked: it ends the whole process, by SIGABRT, where the
-statistics in the footer are damaged. So pyarrow reads the footer, writes it again into memory, and the few numbers are
-taken from there. The bytes are structs in Thrift's compact protocol, with the fields of apache/parquet-format. No byte of
-the file is read for it.
+statistics in the footer are damaged; so does writing the metadata again, by SIGSEGV, where columns are encrypted. So the
+few numbers are taken from the bytes of the footer: structs in Thrift's compact protocol, with the fields of
+apache/parquet-format. Every value takes a byte at least, so damaged bytes are passed over in bounded time.
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false
@@ -11,7 +11,7 @@ the file is read for it.
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from tasks.formats.damage import DamagedFileError
 
@@ -51,21 +51,20 @@ class Group:
     chunks: tuple[Chunk, ...]
 
 
-def read_groups(metadata: Any) -> tuple[Group, ...]:
-    """The row groups of an open file, from its `pyarrow.parquet.FileMetaData`.
+def read_groups(metadata: Any, stream: BinaryIO) -> tuple[Group, ...]:
+    """The row groups of an open file, from its `pyarrow.parquet.FileMetaData` and its bytes.
 
     Raises:
         DamagedFileError: the footer lacks what every footer has.
     """
-    sink = io.BytesIO()
-    metadata.write_metadata_file(sink)
-    body = sink.getvalue()
-    size = int.from_bytes(body[-TAIL_BYTES:-4], "little")
     try:
         paths = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
     except UnicodeDecodeError as error:
         raise DamagedFileError(f"the name of a column is not text: {error}") from error
-    return groups_of(body[len(body) - TAIL_BYTES - size : -TAIL_BYTES], paths)
+    stream.seek(-TAIL_BYTES, io.SEEK_END)
+    size = int.from_bytes(stream.read(4), "little")
+    stream.seek(-TAIL_BYTES - size, io.SEEK_END)
+    return groups_of(stream.read(size), paths)
 
 
 def groups_of(footer: bytes, paths: Sequence[str]) -> tuple[Group, ...]:
@@ -149,6 +148,8 @@ class _Compact:
         while (byte := self._byte()) & 0x80:
             value |= (byte & 0x7F) << shift
             shift += 7
+            if shift > 70:
+                raise IndexError("a number of more than 64 bits")
         return value | byte << shift
 
     def _list_head(self) -> tuple[int, int]:
@@ -173,9 +174,12 @@ class _Compact:
         elif kind in (LIST, SET):
             element, count = self._list_head()
             self._pass_over_all(count, [element], depth)
-        elif kind == MAP and (count := self._varint()):
-            kinds = self._byte()
+        elif kind == MAP:
+            count = self._varint()
+            kinds = self._byte() if count else 0
             self._pass_over_all(count, [kinds >> 4, kinds & 15], depth)
+        else:
+            raise IndexError(f"type {kind} is unknown")
 
     def _pass_over_all(self, count: int, kinds: list[int], depth: int) -> None:
         for _ in range(count):

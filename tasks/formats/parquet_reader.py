@@ -83,7 +83,7 @@ class ForwardReader:
         self._stream = stream
         try:
             self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
-            self._footer = read_groups(self._file.metadata)
+            self._footer = read_groups(self._file.metadata, self._stream)
         except UnicodeDecodeError as error:  # of a name in the footer
             self._stream.close()
             raise DamagedFileError(f"its footer is not text: {error}") from error

@@ -58,7 +58,7 @@ def test_numbers_are_those_of_pyarrow() -> None:
     sink = io.BytesIO()
     pq.write_table(table(), sink, row_group_size=7)
     meta = pq.ParquetFile(sink).metadata
-    found = read_groups(meta)
+    found = read_groups(meta, sink)
     assert len(found) == 3
     for number, group in enumerate(found):
         theirs = meta.row_group(number)
@@ -119,3 +119,9 @@ def test_damaged_statistics_lose_their_group_and_end_no_worker(name: str) -> Non
 @pytest.mark.parametrize("name", ["level-histogram.parquet", "byte-array-size.parquet"])
 def test_damaged_statistics_end_no_plan(name: str) -> None:
     assert process(SAMPLE, name) == [str(ROWS)]
+
+
+def test_encrypted_columns_lose_their_group_and_end_no_worker() -> None:
+    (lost,) = process(READ, "encrypted-text.parquet")
+    assert lost.startswith("2 the file is damaged from here on: Cannot decrypt")
+    assert process(SAMPLE, "encrypted-text.parquet") == ["2"]
