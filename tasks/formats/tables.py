@@ -199,6 +199,8 @@ def read_records(lines: Iterable[str | OverLong], dialect: Dialect, limit: int) 
                     yield Record(number, fields)
                 continue
             record, first = _OpenRecord(dialect, limit), number
+        elif record.held > limit and isinstance(line, str) and dialect.quote not in line:
+            continue  # not held, and it ends nothing; a bomb has millions of such lines
         try:
             complete = record.skip(line) if isinstance(line, OverLong) else record.add(*_cut(line, number))
         except _BrokenError as error:

@@ -208,6 +208,25 @@ def test_rows_behind_an_over_long_record_are_read(
     assert of_long_line(tmp_path, middle) == ["a", OVER_LONG, "c"]
 
 
+def test_short_lines_inside_quotes_are_not_parsed_once_the_record_is_over_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A megabyte of gzip holds 500 million of them."""
+    opened = tables._OpenRecord  # pyright: ignore[reportPrivateUsage]
+    parsed: list[str] = []
+    inside = opened._inside  # pyright: ignore[reportPrivateUsage]
+
+    def counted(self: object, body: str, position: int, end: str) -> int | None:
+        parsed.append(body)
+        return inside(self, body, position, end)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(csv_rows, "MAX_RECORD_CHARACTERS", 1_000)
+    monkeypatch.setattr(opened, "_inside", counted)
+    middle = 'b,"' + "x\n" * 5_000 + 'x"" still inside\n' + "x\n" * 5_000 + '"'
+    assert of_long_line(tmp_path, middle) == ["a", OVER_LONG, "c"]
+    assert len(parsed) < 600
+
+
 def test_a_fault_of_many_lines_is_one_bad_row_that_counts_them(tmp_path: Path) -> None:
     rows = read(tmp_path / "a.csv", b'id,text\na,one\nb,"' + b"x\n" * 5_000)
     assert [row.rows for row in rows if isinstance(row, BadRow)] == [5_000]
