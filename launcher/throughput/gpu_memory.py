@@ -24,7 +24,7 @@ SHARE_USED = 0.9
 # graphs and workspaces (about 0.5 more). Assumptions until a probe reports them.
 BASE_GB = {"vllm": 1.0, "tei": 0.6, "sentence-transformers": 0.6, "torch": 0.6, "packed": 0.6}
 
-# Tokens in a batch: vLLM's default for a GPU under 70 GB (recalled), 16,384 in our torch engine, 32,768 in the packed one.
+# Tokens in a batch: vLLM's default for a GPU under 70 GB (recalled), 16,384 in our torch engine, 32,768 in packed.
 # A bidirectional model cannot process a text in parts, so a batch holds at least one text of the greatest length.
 BATCH_TOKENS = {
     "vllm": 8_192,

@@ -92,7 +92,7 @@ class Backend(Protocol):
         ...
 
     def blamed_leases(self, name: str, handle: str, exit_code: int | None) -> Mapping[str, str]:
-        """Keys of leases whose shards crashed the machine, with its place; none where that is unknown or said elsewhere."""
+        """Leases whose shards crashed the machine, with its place; none where that is unknown or known elsewhere."""
         ...
 
     def log_tail(self, name: str) -> str:
