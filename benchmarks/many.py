@@ -111,7 +111,7 @@ def measure(folder: Path, shards: int) -> dict[str, object]:
     asked = dict(store.calls)
     store.calls.clear()
     with Ledger.open(folder / "runs" / "ledger.db") as ledger:
-        run = timed("rebuild the ledger", lambda: rebuild(ledger, store, str(store.root), header.run))
+        run = timed("rebuild the ledger", lambda: rebuild(ledger, store, str(store.root), header.run)).run
         eye = observe_run(ledger, store, run.id)
         timed("first status", lambda: status_of(ledger, run.id, eye))
         timed("status again", lambda: status_of(ledger, run.id, eye))

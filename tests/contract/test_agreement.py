@@ -59,7 +59,8 @@ class Pair:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    if importlib.util.find_spec({"packed": "torch"}.get(request.param, request.param)) is None:
+    name: str = request.param
+    if importlib.util.find_spec("torch" if name == "packed" else name) is None:
         pytest.skip(f"the engine {request.param} is not installed")
     return request.param
 

@@ -27,14 +27,15 @@ import transformers
 from tests.support.tiny_models import build
 
 SAME = 0.999  # cosine; bfloat16 beside float32
-LIBRARY = {"packed": "torch"}  # where it is not named after the engine
+LIBRARY: dict[str, str] = {"packed": "torch"}  # where it is not named after the engine
 
 
 @pytest.fixture(scope="module", params=["hash", "torch", "packed", "vllm"])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     if request.param == "hash":
         return load_encoder("hash", HASH_MODEL)
-    if importlib.util.find_spec(LIBRARY.get(request.param, request.param)) is None:
+    name: str = request.param
+    if importlib.util.find_spec(LIBRARY.get(name, name)) is None:
         pytest.skip(f"the engine {request.param} is not installed")
     return load_encoder(request.param, request.getfixturevalue("minilm"))
 
