@@ -2,6 +2,7 @@
 
 The schemas come from the types that the commands print. Descriptions are the docstrings of the types and the comments
 of their fields. Every key of a document is required, because a document holds all of its keys; an unknown value is null.
+The exceptions are keys of a plan that came later than its schema (`LATER_KEYS`).
 """
 
 import inspect
@@ -27,7 +28,7 @@ from launcher.fleet.orphan_check import DownReport
 from launcher.output.verify_report import VerifyReport
 from launcher.planning import plan_file
 from launcher.planning.plan_diff_document import DiffDocument
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved_plan import LATER_KEYS, SavedPlan
 from launcher.reports.document import ReportDocument
 from launcher.reports.price_list import PriceRow
 from launcher.reports.run_comparison import CompareDocument
@@ -132,9 +133,9 @@ def _definition(body: Json, fields: Mapping[tuple[str, str], Field]) -> Json:
             value["description"] = _json_words(field.comment)
         properties[key] = value
     description = {"description": _json_words(body["description"])} if "description" in body else {}
-    return (
-        body | description | ({"properties": properties, "required": list(properties)} if properties else {})
-    )
+    later = {key for _, name, key in LATER_KEYS if name == body["title"]}
+    required = [key for key in properties if key not in later]
+    return body | description | ({"properties": properties, "required": required} if properties else {})
 
 
 def _short(value: Json) -> Json:

@@ -15,7 +15,7 @@ import msgspec
 
 from launcher import files
 from launcher.errors import Problem
-from launcher.planning.saved_plan import SCHEMA, SavedPlan, digest_of
+from launcher.planning.saved_plan import LATER_KEYS, SCHEMA, SavedPlan, digest_of
 from tasks.protocol import documents
 from tasks.protocol.bounds import out_of_bounds
 
@@ -34,6 +34,9 @@ def dump(plan: SavedPlan) -> dict[str, Any]:
     """The JSON object of plan.json, with the digest of what it holds. Money is text, unknown is null."""
     body: dict[str, Any] = json_values(plan)
     body.pop("digest")
+    for section, _, key in LATER_KEYS:
+        if not body[section][key]:
+            del body[section][key]
     return signed(body)
 
 

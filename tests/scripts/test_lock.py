@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scripts.lock import FOLDER, NAMES, digest
 
@@ -43,8 +44,8 @@ def test_lock_is_made_from_the_requirements_of_today(name: str) -> None:
 def test_lock_pins_every_requirement_within_its_range(name: str) -> None:
     found = pins(name)
     for need in requirements(FOLDER / f"{name}.in"):
-        assert found[need.name]
-        assert all(need.specifier.contains(version) for version in found[need.name]), need
+        assert found[canonicalize_name(need.name)]
+        assert all(need.specifier.contains(version) for version in found[canonicalize_name(need.name)]), need
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,7 +58,7 @@ def test_ranges_of_machines_are_those_of_the_laptop() -> None:
     laptop = {
         need.name: need.specifier
         for line in re.findall(
-            r'"([a-z][a-z0-9-]+[><=][^"]*)"', (FOLDER.parents[1] / "pyproject.toml").read_text()
+            r'"([a-z][a-z0-9.-]+[><=][^"]*)"', (FOLDER.parents[1] / "pyproject.toml").read_text()
         )
         for need in [Requirement(line)]
     }

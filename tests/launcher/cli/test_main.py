@@ -435,6 +435,7 @@ def test_bad_rows_are_reported_with_file_position_and_reason(spoiled: Done) -> N
         "position": 0,
         "reason": "no text: 'text' is missing or null; the line has 'id'",
         "document": "x",
+        "rows": 1,
     }
     assert (second["file"], second["position"]) == ("b.jsonl", 12)
     assert second["reason"].startswith("broken JSON line: ")

@@ -194,16 +194,22 @@ def test_receipt_of_no_shard_of_the_run_is_named(store: FolderStore, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"garbage", b'{"worker": "a/b", "nonce": "n", "claimed": "2026-01-01T00:00:00Z"}']
+    ("body", "named"),
+    [
+        (b"", False),  # it was given back
+        (b"garbage", False),  # no longer than the mark of a lease that is free: nothing of it is read
+        (b"garbage that is as long as a lease", True),
+        (b'{"worker": "a/b", "nonce": "n", "claimed": "2026-01-01T00:00:00Z"}', True),
+    ],
 )
-def test_damaged_lease_is_named(store: FolderStore, tmp_path: Path, body: bytes) -> None:
+def test_damaged_lease_is_named(store: FolderStore, tmp_path: Path, body: bytes, named: bool) -> None:
     header = manifest.read_header(store, "run-1")
     first = next(iter(manifest.all_shards(store, header)))
     lease = claim(store, "run-1", first, 7, "bob", utc())
     assert lease
     (store.root / lease.key).write_bytes(body)
     found, _ = rebuilt(store, tmp_path)
-    assert found.unreadable == ((lease.key,) if body else ())  # an empty lease was given back
+    assert found.unreadable == ((lease.key,) if named else ())
 
 
 @pytest.mark.parametrize("name", ["\u00b2", "99999999999999999999999", "1", "000001.tmp", "-00001"])
