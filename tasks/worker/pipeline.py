@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from time import monotonic
 
 from tasks.engines.base import Vectors, truncate_dimensions
@@ -150,7 +151,12 @@ class Pipeline:
             if items is None or (items and not (items := self._before_deadline(items))):
                 return
             if items:
-                self._embed([item for item in items if self._still_ours(item)])
+                ours = [item for item in items if self._still_ours(item)]
+                # The end of a shard has no pieces: its receipt must not wait for the call that takes the next shard.
+                ended = list(takewhile(lambda item: not item.pieces, ours))
+                for part in (ended, ours[len(ended) :]):
+                    if part:
+                        self._embed(part)
 
     def _before_deadline(self, items: list[WindowTask]) -> list[WindowTask]:
         """As much as can be embedded and committed before the machine goes; the rest is put back."""

@@ -225,7 +225,7 @@ def test_run_outlives_its_launcher_and_the_next_one_adopts_its_workers(
 
 @pytest.mark.slow
 def test_first_ctrl_c_drains_workers_and_the_second_ends_them(make: Make) -> None:
-    found = make(12)
+    found = make(40)  # more than two workers claim ahead and put through the engine in one call
     first = found.start("launch", "plan.json", EMBEDFLEET_HASH_SECONDS=SLOW)
     wait(lambda: found.done() >= 1)
     with paused(found):

@@ -187,7 +187,9 @@ def test_shard_of_a_killed_worker_is_taken_over_after_expiry(
     ann.kill()
     assert ended(start("bob")) == (0, "")
     assert Counter(ids_out(store, header)) == Counter(ids)
-    assert sorted(r.generation for r in receipts_of(store, header)) == [1, 2]
+    generations = {r.generation for r in receipts_of(store, header)}
+    assert 2 in generations  # of what ann held: one shard, or the next one as well
+    assert generations <= {1, 2}
 
 
 def test_zombie_worker_does_no_harm(store: FolderStore, files: Path, start: Start) -> None:
