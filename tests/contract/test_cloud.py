@@ -23,6 +23,7 @@ from tests.support.runs import corpus, done, launch
 
 BACKENDS = ["local"]
 PATIENCE = 30.0  # seconds; a worker that starts on a busy machine
+SHARDS = 40  # more than a worker has in hand
 
 
 def wait(until: Callable[[], bool]) -> None:
@@ -100,9 +101,9 @@ def run(
     assert request.param == "local"
     monkeypatch.setenv("EMBEDFLEET_HASH_SECONDS", "30")  # of 1,000 tokens: a second for a shard of these
     (tmp_path / "in").mkdir()
-    corpus(tmp_path / "in", 4, 1, words=31)
+    corpus(tmp_path / "in", SHARDS, 1, words=31)
     store = FolderStore(tmp_path / "out")
-    found = SlowRun(LocalBackend(tmp_path), store, launch(store, tmp_path / "in", 4))
+    found = SlowRun(LocalBackend(tmp_path), store, launch(store, tmp_path / "in", SHARDS))
     yield found
     found.clean()
 
@@ -131,7 +132,7 @@ def test_worker_exits_0_when_all_is_done(run: SlowRun, monkeypatch: pytest.Monke
     _, handle = run.start()
     wait(lambda: run.over(handle))
     assert run.code(handle) == 0
-    assert done(run.store, run.header) == 4
+    assert done(run.store, run.header) == SHARDS
 
 
 def test_failed_worker_exits_3_with_an_error(run: SlowRun) -> None:
@@ -165,7 +166,7 @@ def test_drain_lets_the_shard_be_finished(run: SlowRun) -> None:
     run.backend.drain([handle])
     wait(lambda: run.over(handle))
     assert run.code(handle) == 0
-    assert 1 <= done(run.store, run.header) < 4
+    assert 1 <= done(run.store, run.header) < SHARDS
 
 
 def test_terminate_gives_the_shard_back(run: SlowRun) -> None:
