@@ -9,6 +9,7 @@ describe: reads that value.
 modules: modules.json: pooling and the layers after it.
 text_settings: prompts, lower-casing, truncation side: what is done to a text before it is tokenized.
 length_limit: the longest text in tokens, and what limits it.
+own_code: which native classes equal a model's own code.
 packed_support: which models the packed engine computes.
 weights: the weights' files, their format, and whether they are whole.
 support: which engine computes a model; why another does not, and how to convert it.

@@ -1,6 +1,7 @@
 """Which models the packed engine computes, by their type; the engine proves each again when it loads it."""
 
 from tasks.models.description import Finding, ModelDescription
+from tasks.models.own_code import equals_own_code
 
 # Types whose class in transformers asks for its attention function and does nothing else between tokens, and MPNet.
 PACKED_TYPES = (
@@ -12,7 +13,7 @@ PACKED_TYPES = (
 
 def packed_findings(model: ModelDescription) -> list[Finding]:
     """What keeps the packed engine from a model that torch computes."""
-    if model.model_type in PACKED_TYPES and model.own_code.model is None:
+    if model.model_type in PACKED_TYPES and (model.own_code.model is None or equals_own_code(model)):
         return []
     kind = "its own code" if model.own_code.model else f"a model of the type {model.model_type}"
     return [Finding(f"{kind} is not computed over packed tokens", "set `engine: torch`")]

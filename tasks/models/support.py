@@ -10,6 +10,7 @@ from typing import Literal
 
 from tasks.models.description import Dense, Finding, LayerNorm, ModelDescription
 from tasks.models.files import DAMAGED
+from tasks.models.own_code import equals_own_code
 from tasks.models.packed_support import packed_findings
 from tasks.models.vllm_support import vllm_findings
 
@@ -18,9 +19,6 @@ Engine = Literal["torch", "vllm", "packed"]
 ENGINES: tuple[Engine, ...] = ("vllm", "torch", "packed")
 # Types of transformers whose model gives no state for each token.
 WITHOUT_STATES = ("align", "blip", "chinese_clip", "clip", "dpr", "model2vec", "siglip")
-# The model's own class, by type and name, that transformers' class of that type was compared with and equals, where
-# config.json says is_causal: false (gte-Qwen2).
-EQUAL_TO_OWN_CODE = (("qwen2", "modeling_qwen.Qwen2Model"),)
 EQUAL_TO_OWN_TOKENIZERS = ("tokenization_qwen.Qwen2Tokenizer", "tokenization_qwen.Qwen2TokenizerFast")
 IS_CAUSAL_SINCE = (5, 2)  # version of transformers that obeys `is_causal: false`
 
@@ -64,8 +62,7 @@ def _own_code(model: ModelDescription, *, remote_code: bool) -> list[Finding]:
         f"if you trust it: `model: {{name: {model.model}, trust_remote_code: true}}`; else name another model"
     )
     own = model.own_code.model
-    equal = (model.model_type, (own or "").rpartition("--")[2]) in EQUAL_TO_OWN_CODE and model.causal is False
-    if own is not None and not equal:
+    if own is not None and not equals_own_code(model):
         out.append(
             Finding(f"it comes with code of its own ({own}), which is not run unless you say so", trust)
         )

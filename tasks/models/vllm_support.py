@@ -5,6 +5,7 @@ is not here goes to the torch engine, which gives the same vectors, more slowly.
 """
 
 from tasks.models.description import Finding, ModelDescription, Normalize, PoolingMode
+from tasks.models.own_code import equals_own_code
 
 VLLM_POOLINGS: dict[PoolingMode, str] = {"mean": "MEAN", "cls": "CLS", "lasttoken": "LAST"}
 VLLM_TYPES = frozenset(
@@ -19,7 +20,10 @@ def vllm_findings(model: ModelDescription) -> list[Finding]:
     layers = [type(layer).__name__ for layer in model.layers if not isinstance(layer, Normalize)]
     what = [
         (model.model_type not in VLLM_TYPES, f"models of the type {model.model_type}"),
-        (model.own_code.model is not None, "models with code of their own"),
+        (
+            model.own_code.model is not None and not equals_own_code(model),
+            "models with code of their own",
+        ),
         (model.adapter is not None, "adapters beside a base model"),
         (bool(modes), f"the pooling {', '.join(modes)}"),
         (len(model.pooling.modes) > 1, f"the poolings {', '.join(model.pooling.modes)} in one vector"),
