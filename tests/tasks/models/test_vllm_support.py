@@ -60,3 +60,11 @@ def test_what_vllm_computes_otherwise_is_named_and_goes_to_torch(
     assert load.resolve_engine("auto", BERT) == "vllm"
     assert load.resolve_engine("auto", model) == "torch"
     assert load.resolve_engine("vllm", model) == "vllm"  # named, so refused when it is loaded
+
+
+def test_code_of_its_own_that_equals_the_native_class_goes_to_vllm() -> None:
+    """gte-Qwen2 as published: its class is compared with the native one where is_causal is false."""
+    own = OwnCode("modeling_qwen.Qwen2Model")
+    qwen2 = replace(BERT, model_type="qwen2", own_code=own, causal=False, pooling=Pooling(("lasttoken",)))
+    assert vllm_findings(qwen2) == []
+    assert vllm_findings(replace(qwen2, causal=None)) != []
