@@ -71,6 +71,7 @@ OTHER_TERMS = re.compile(
 # The accelerator type of GPUs that are attached to a machine of choice (n1).
 ACCELERATOR_TYPES = {"T4": "nvidia-tesla-t4", "P100": "nvidia-tesla-p100", "V100": "nvidia-tesla-v100"}
 NANO_USD = Decimal(1).scaleb(-9)
+MAX_USD_PER_HOUR = 1_000_000  # of a unit; more is a slip of the list
 
 PriceKey = tuple[str, str, bool]  # part, region, spot
 
@@ -229,7 +230,7 @@ def _price(infos: list[dict[str, Any]], unit: str, now: datetime) -> Decimal | N
     if price.get("currencyCode", "USD") != "USD":
         return None
     usd = Decimal(price.get("units") or 0) + int(price.get("nanos") or 0) * NANO_USD
-    if not usd.is_finite() or usd < 0:
+    if not usd.is_finite() or not 0 <= usd < MAX_USD_PER_HOUR:
         raise ValueError(f"a price of {usd}")
     return usd or None
 

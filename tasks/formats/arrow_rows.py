@@ -44,6 +44,7 @@ class ArrowBatches:
                 if self._file
                 else ipc.read_schema(ipc.read_message(self._begun))
             )
+            _read_names(self.schema)
 
     def read(self, columns: Columns) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Each batch, with how many bytes of the file were read up to its end.
@@ -86,6 +87,17 @@ def _checked_file(stream: BinaryIO) -> CheckedFile:
             "it is an Arrow file inside a compressed one, which has no entry; decompress it"
         )
     return CheckedFile(stream)
+
+
+def _read_names(fields: Any) -> None:
+    """Read the names of all columns, and of the fields inside them, which pyarrow decodes when they are asked for.
+
+    Raises:
+        ValueError: a name is not UTF-8.
+    """
+    for field in fields:
+        if field.name is not None and field.type.num_fields:
+            _read_names([field.type.field(n) for n in range(field.type.num_fields)])
 
 
 @contextmanager

@@ -145,3 +145,13 @@ def test_any_changed_bytes_give_rows(kind: str, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     assert all(isinstance(row, Document | BadRow) for row in rows(bytes(body)))
+
+
+def test_column_whose_name_is_not_text_is_damage() -> None:
+    sink = io.BytesIO()
+    table = pa.table({"text": ["a"], "naaame": ["b"]})
+    with ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    body = sink.getvalue().replace(b"naaame", b"na\xe9\xe9me")
+    rows = list(rows_of_stream(io.BytesIO(body), Slice("a.arrow", "1", "arrow"), Columns("text", None)))
+    assert [type(row) for row in rows] == [BadRow]
