@@ -19,6 +19,7 @@ _MESSAGES = (
     "duplicate column name",
     "already exists",
     "integer overflow",
+    "unsupported file format",
 )
 
 

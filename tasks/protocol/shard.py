@@ -61,7 +61,10 @@ def identify(slices: Sequence[Slice]) -> str:
     digest = blake2b(digest_size=8)
     for s in slices:
         for part in (s.path, s.version, s.kind, str(s.start), str(s.end)):
-            raw = part.encode("utf-8", "surrogateescape")
+            try:
+                raw = part.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError:  # no name of a file, but a damaged manifest may hold it
+                raw = part.encode("utf-8", "surrogatepass")
             digest.update(len(raw).to_bytes(4, "big") + raw)
     return digest.hexdigest()
 

@@ -54,6 +54,16 @@ def test_file_that_is_no_database_is_refused(path: Path) -> None:
     assert path.read_text() == "name: reviews\n" * 100
 
 
+def test_file_of_an_unknown_format_of_sqlite_is_a_problem(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        create_run(ledger)
+    with path.open("r+b") as file:
+        file.seek(44)  # the number of the schema's format in SQLite's header
+        file.write((9).to_bytes(4, "big"))
+    with pytest.raises(Problem, match="is damaged: unsupported file format"):
+        Ledger.open(path)
+
+
 def test_damaged_file_is_a_problem(path: Path) -> None:
     with Ledger.open(path) as ledger:
         create_run(ledger)

@@ -101,3 +101,9 @@ def test_the_order_of_slices_counts() -> None:
 def test_a_slab_holds_a_thousand_shards() -> None:
     slabs = [Shard("0" * 16, position, (), 0).slab for position in (0, SLAB - 1, SLAB, 123 * SLAB)]
     assert slabs == ["00000", "00000", "00001", "00123"]
+
+
+def test_name_with_half_a_character_has_an_id_of_its_own() -> None:
+    """No file system has it; a damaged manifest may."""
+    names = ("a", "a\udbff", "a\udcff")
+    assert len({identify([Slice(name, "1", "jsonl")]) for name in names}) == len(names)
