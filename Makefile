@@ -125,9 +125,9 @@ chaos: setup ## kill, freeze and starve workers by the hundred; seeds are printe
 	@nice $(BIN)/python -m tests.chaos --kills 1000 --zombies 200
 	@nice $(BIN)/python -m tests.chaos.mutants
 
-FUZZ_SECONDS ?= 300
+FUZZ_SECONDS ?= 100
 DAMAGE_SECONDS ?= 120
-fuzz: setup ## mutated bytes at every border for FUZZ_SECONDS (300), then damaged runs under commands for DAMAGE_SECONDS (120)
+fuzz: setup ## mutated bytes at every border for FUZZ_SECONDS (100), then damaged runs under commands for DAMAGE_SECONDS (120)
 	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 	@DAMAGE_SECONDS=$(DAMAGE_SECONDS) nice $(BIN)/python -m pytest -q -m e2e tests/launcher/cli/test_damaged_state.py
 

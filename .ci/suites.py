@@ -46,7 +46,7 @@ SUITES = (
     Suite("e2e-sky", 240, (*FLEET, "tests/e2e/test_skypilot.py")),
     Suite(
         "fuzz",
-        560,  # 300 of mutated bytes, 120 of damaged runs, and 2 for the start of each border's process
+        360,  # 100 of mutated bytes, 120 of damaged runs, and 2 for the start of each border's process
         (
             *(
                 "tasks/protocol/*",
