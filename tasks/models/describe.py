@@ -31,7 +31,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
     files = ModelFiles(model, revision)
     modules = read_modules(files)
     before = f"{modules.folder}/" if modules.folder else ""
-    adapter = _adapter(files, before)
+    adapter = _adapter_in(files, before)
     config = files.json(f"{before}config.json") or (_base_config(adapter.base) if adapter else {})
     if not config and not files.has(f"{before}config.json") and not modules.unsupported:
         raise BadModel(
@@ -78,7 +78,20 @@ def _default_pooling(config: Mapping[str, Any], architectures: tuple[str, ...]) 
     return Pooling(("lasttoken",) if causal else ("mean",))
 
 
-def _adapter(files: ModelFiles, before: str) -> Adapter | None:
+def adapter_of(model: str) -> Adapter | None:
+    """The adapter that a folder holds; None for a model without one.
+
+    Raises:
+        BadModel: a file is damaged.
+    """
+    files = ModelFiles(model)
+    if not any(name.endswith("adapter_config.json") for name in files.names or ()):
+        return None
+    folder = read_modules(files).folder
+    return _adapter_in(files, f"{folder}/" if folder else "")
+
+
+def _adapter_in(files: ModelFiles, before: str) -> Adapter | None:
     found = files.json(f"{before}adapter_config.json")
     if not found:
         return None
@@ -98,7 +111,7 @@ def _base_config(base: str) -> dict[str, Any]:
             )
         files = ModelFiles(base)
         config = files.json("config.json")
-        adapter = None if config else _adapter(files, "")
+        adapter = None if config else _adapter_in(files, "")
         if adapter is None:
             return config
         base = adapter.base

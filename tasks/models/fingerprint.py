@@ -5,7 +5,8 @@ fingerprint, the manifest of its run holds it, and a worker whose model has anot
 
 A folder's fingerprint is over the bytes of every file that decides vectors: weights, tokenizer, modules, pooling,
 prompts, own code. Reading them costs about a second for each 0.5 to 2 GB, once: `DigestCache` remembers a file by its
-size and times. A model of the hub is pinned to a commit, and its files are loaded from that commit alone.
+size and times. A model of the hub is pinned to a commit, and its files are loaded from that commit alone. The base of
+an adapter lies elsewhere, so its fingerprint is a part of the adapter's.
 """
 
 # huggingface_hub is typed in part
@@ -25,10 +26,12 @@ from uuid import uuid4
 import msgspec
 
 from tasks.errors import Problem
-from tasks.models.files import HASH_MODEL, BadModel, ModelFileMissing, model_file
+from tasks.models.describe import adapter_of
+from tasks.models.files import HASH_MODEL, BadModel, model_file
 
 HUB = "hub:"  # begins the fingerprint of a model of the hub; the commit follows
 CONTENT = "sha256:"  # begins the fingerprint of a folder
+BASE = "+"  # in the fingerprint of an adapter, before that of its base
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CONCURRENT_FILES = 4
 # A file that changed a moment ago may change again within one tick of its clock, so its digest is not remembered.
@@ -100,21 +103,27 @@ def users_cache() -> DigestCache:
 def fingerprint_of(model: str, digests: DigestCache | None = None) -> str | None:
     """The fingerprint of a model: a folder's by its content, else the commit that the hub has now.
 
-    None: the model is `hash`, which has no files, or neither the hub nor its local cache name a commit.
+    An adapter's is followed by that of its base, `BASE` between them. None: the model is `hash`, which has no files, or
+    neither the hub nor its local cache name a commit.
+
+    Raises:
+        BadModel: it is an adapter, and its base is neither here nor known to the hub.
     """
     if model == HASH_MODEL:
         return None
-    if Path(model).is_dir():
-        return _content(Path(model), users_cache() if digests is None else digests)
-    commit = _commit(model)
-    return commit and HUB + commit
+    known = users_cache() if digests is None else digests
+    folder = Path(model) if Path(model).is_dir() else _cached_commit(model)
+    if folder is None:
+        return None
+    own = _content(folder, known) if folder == Path(model) else HUB + folder.name
+    return own + _base_of(folder, known)
 
 
 def pinned(model: str, fingerprint: str | None) -> str:
     """The model as an engine must load it, checked: see `located`.
 
     Raises:
-        ModelChanged: the folder holds another model, or this machine has no such folder.
+        ModelChanged: the folder or the base of the adapter is another model, or this machine has no such folder.
         Problem: the hub cannot be reached, or has the commit no more.
     """
     check_model(model, fingerprint)
@@ -128,24 +137,32 @@ def located(model: str, fingerprint: str | None) -> str:
     where they are not in the cache. Without a fingerprint (a run of an earlier version) it is the model as it is named.
     """
     if fingerprint is not None and fingerprint.startswith(HUB) and not Path(model).is_dir():
-        return _snapshot(model, fingerprint.removeprefix(HUB))
+        return _snapshot(model, fingerprint.removeprefix(HUB).partition(BASE)[0])
     return model
 
 
 def check_model(model: str, fingerprint: str | None) -> None:
-    """Check that a folder still holds the model of this fingerprint; a model of the hub is pinned and not checked.
+    """Check that a folder still holds the model of this fingerprint, and an adapter's base is still the same.
+
+    A model of the hub is pinned, and not checked.
 
     Raises:
         ModelChanged: it holds another, or is not there.
     """
     if fingerprint is None or model == HASH_MODEL:
         return
-    folder = Path(model).is_dir()
-    if fingerprint.startswith(HUB) and not folder:
-        return
-    found = fingerprint_of(model) if folder else None
+    if Path(model).is_dir():
+        found = fingerprint_of(model)
+        what = f"has the fingerprint {short(found)}"
+    elif fingerprint.startswith(HUB):
+        own, _, base = fingerprint.partition(BASE)
+        if not base:
+            return
+        found = own + _base_of(Path(located(model, fingerprint)), users_cache())
+        what = f"has the fingerprint {short(found)}"
+    else:
+        found, what = None, "is not there"
     if found != fingerprint:
-        what = f"has the fingerprint {short(found)}" if folder else "is not there"
         raise ModelChanged(
             f"the model at {model} {what}, and the plan was made with {short(fingerprint)}",
             hint="put the planned model back there, on every machine; or plan again: another model is another run",
@@ -156,8 +173,24 @@ def short(fingerprint: str | None) -> str:
     """A fingerprint as it is shown."""
     if fingerprint is None:
         return "unknown"
-    kind, _, value = fingerprint.partition(":")
-    return f"{kind}:{value[:12]}"
+    parts = (part.partition(":") for part in fingerprint.split(BASE))
+    return BASE.join(f"{kind}:{value[:12]}" for kind, _, value in parts)
+
+
+def _base_of(folder: Path, known: DigestCache) -> str:
+    """The base of an adapter as it stands in a fingerprint; "" for a model that is none, or that lies in its base."""
+    adapter = adapter_of(str(folder))
+    if adapter is None or Path(adapter.base).resolve() == folder.resolve():
+        return ""
+    if Path(adapter.base).is_dir():
+        return BASE + _content(Path(adapter.base), known)
+    commit = _cached_commit(adapter.base)
+    if commit is None:
+        raise BadModel(
+            f"the base {adapter.base} of the adapter {folder} is no folder here, and the hub does not give it",
+            hint="name the base by a folder, or by a hub id, as base_model_name_or_path in adapter_config.json",
+        )
+    return BASE + HUB + commit.name
 
 
 def _content(folder: Path, known: DigestCache) -> str:
@@ -189,20 +222,16 @@ def _deciding_files(folder: Path) -> Iterator[str]:
                 yield path.relative_to(folder).as_posix()
 
 
-def _commit(model: str) -> str | None:
-    """The commit of a model's main branch: the hub's, or without a connection the one in this machine's cache.
+def _cached_commit(model: str) -> Path | None:
+    """The folder in this machine's cache of the commit of a model's main branch: as the hub has it now, else the cache.
 
-    A file that every model has is asked for, because its place in the cache names the commit that it is of.
+    Files that a model may begin with are asked for, because their place in the cache names the commit that they are of.
     """
-    for name in ("config.json", "modules.json"):
-        try:
-            commit = model_file(model, name).parent.name
-        except ModelFileMissing:
-            continue
-        except BadModel:  # neither the hub nor the cache
-            return None
-        return commit if COMMIT.fullmatch(commit) else None
-    return None
+    found: list[Path] = []
+    for name in ("config.json", "modules.json", "adapter_config.json"):
+        with suppress(BadModel):  # the model has no such file, or neither the hub nor the cache gives it
+            found.append(model_file(model, name).parent)
+    return found[0] if found and COMMIT.fullmatch(found[0].name) else None
 
 
 @cache

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.models import fingerprint
+from tasks.models.files import BadModel
 from tasks.models.fingerprint import (
     DigestCache,
     ModelChanged,
@@ -90,7 +91,7 @@ def test_what_no_engine_reads_changes_nothing(model: Path, name: str) -> None:
 
 def test_a_file_more_is_another_model(model: Path) -> None:
     before = of(model)
-    write(model, "adapter_config.json", "{}")
+    write(model, "vocab.json", "{}")
     assert of(model) != before
 
 
@@ -249,3 +250,81 @@ def test_commit_that_cannot_be_had_is_named() -> None:
 @pytest.mark.usefixtures("hub")
 def test_model_that_is_nowhere_has_no_fingerprint() -> None:
     assert fingerprint_of("org/other") is None
+
+
+# --- an adapter, whose base lies elsewhere
+
+
+def adapter(folder: Path, base: str) -> Path:
+    write(folder, "adapter_model.safetensors", "weights")
+    write(folder, "adapter_config.json", json.dumps({"base_model_name_or_path": base, "peft_type": "LORA"}))
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    write(tmp_path / "base", "config.json", "{}")
+    write(tmp_path / "base", "model.safetensors", "weights")
+    return tmp_path / "base"
+
+
+def test_other_weights_of_an_adapters_base_are_another_model(base: Path, tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "adapter", str(base))
+    before = of(folder)
+    assert pinned(str(folder), before) == str(folder)
+    write(base, "model.safetensors", "others!")
+    assert of(folder) != before
+    with pytest.raises(ModelChanged, match=r"the model at .*adapter has the fingerprint sha256:.*sha256:"):
+        pinned(str(folder), before)
+
+
+def test_base_of_an_adapter_in_a_folder_of_modules_counts(base: Path, tmp_path: Path) -> None:
+    modules = [
+        {"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+        {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+    ]
+    write(tmp_path / "whole", "modules.json", json.dumps(modules))
+    adapter(tmp_path / "whole" / "0_Transformer", str(base))
+    before = of(tmp_path / "whole")
+    write(base, "model.safetensors", "others!")
+    assert of(tmp_path / "whole") != before
+
+
+def test_adapter_beside_its_base_has_the_fingerprint_of_the_folder(base: Path) -> None:
+    before = of(adapter(base, str(base)))
+    assert before is not None
+    assert "+" not in before
+    write(base, "model.safetensors", "others!")
+    assert of(base) != before
+
+
+def test_adapter_on_a_base_that_is_nowhere_is_refused(tmp_path: Path, hub: Path) -> None:
+    folder = adapter(tmp_path / "adapter", "org/other")
+    with pytest.raises(BadModel, match=r"the base org/other of the adapter .* the hub does not give it"):
+        of(folder)
+
+
+def test_base_on_the_hub_that_moved_is_another_model(tmp_path: Path, hub: Path) -> None:
+    folder = adapter(tmp_path / "adapter", "org/model")
+    before = of(folder)
+    assert before is not None
+    assert before.endswith(f"+hub:{COMMIT}")
+    write(hub, "refs/main", "f" * 40)
+    write(hub / "snapshots" / ("f" * 40), "config.json", "{}")
+    with pytest.raises(
+        ModelChanged, match=r"\+hub:ffffffffffff, and the plan was made with .*\+hub:012345678901"
+    ):
+        check_model(str(folder), before)
+
+
+def test_adapter_on_the_hub_is_pinned_and_its_base_is_checked(hub: Path, base: Path) -> None:
+    snapshot = hub / "snapshots" / COMMIT
+    (snapshot / "config.json").unlink()
+    adapter(snapshot, str(base))
+    before = fingerprint_of("org/model")
+    assert before is not None
+    assert before.startswith(f"hub:{COMMIT}+sha256:")
+    assert pinned("org/model", before) == str(snapshot)
+    write(base, "model.safetensors", "others!")
+    with pytest.raises(ModelChanged, match="hub:012345678901"):
+        pinned("org/model", before)
