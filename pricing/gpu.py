@@ -36,6 +36,8 @@ CEILING_OF_FP32_MATRIX = 0.83
 MAX_SHARE_OF_PEAK = 0.667
 RELATIVE_FACTOR = 1.2
 
+AMPERE = 8.0  # compute capability from which FlashAttention runs
+
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
@@ -56,6 +58,12 @@ class Gpu:
     )
     fp32_ceiling_tflops: float | None = None  # float32 without TF32, always derived
     fp32_ceiling_source: str = "not measured"
+
+    @property
+    def before_ampere(self) -> bool:
+        """Whether it is a GPU of NVIDIA for which FlashAttention has no kernels, and that has no bfloat16."""
+        capability = self.compute_capability
+        return capability is not None and not capability.startswith("gfx") and float(capability) < AMPERE
 
 
 class UnknownGpuError(LookupError):

@@ -43,7 +43,6 @@ ROCM = ("gfx90a", "gfx942", "gfx950")
 ROCM_ENGINES = ("vllm", "torch", "sentence-transformers")
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-FLASH_ATTENTION_CAPABILITY = 8.0  # FlashAttention runs from Ampere on
 GB = 1e9
 
 
@@ -81,7 +80,9 @@ def fit_model(
         needs_gb=needs,
         has_gb=has,
         reason=refused,
-        note="no FlashAttention before sm80: long texts are slower than predicted" if _old(gpu) else None,
+        note="no FlashAttention before sm80: long texts are slower than predicted"
+        if gpu.before_ampere
+        else None,
     )
 
 
@@ -102,7 +103,7 @@ def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple
     """The dtype that the model is computed in on this GPU, and why it cannot run there; None: it can."""
     if engine not in ENGINES:
         raise ValueError(f"no engine {engine!r}; there is {', '.join(ENGINES)}")
-    half = "float16" if gpu.bf16_tflops is None or _old(gpu) else "bfloat16"
+    half = "float16" if gpu.bf16_tflops is None or gpu.before_ampere else "bfloat16"
     kind = asked if asked in BYTES else ("float32" if computes(shape, engine, asked) == "float32" else half)
     capability = gpu.compute_capability
     if capability is None:
@@ -118,13 +119,3 @@ def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple
     if kind == "bfloat16" and half != "bfloat16":
         return kind, f"{gpu.name} has no bfloat16 (compute capability {float(capability):.1f}, 8.0 has)"
     return kind, None
-
-
-def _old(gpu: Gpu) -> bool:
-    """An NVIDIA GPU before Ampere."""
-    capability = gpu.compute_capability
-    return (
-        capability is not None
-        and not capability.startswith("gfx")
-        and float(capability) < FLASH_ATTENTION_CAPABILITY
-    )

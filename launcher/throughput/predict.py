@@ -34,6 +34,7 @@ class EngineCost:
     host_seconds: float  # per text
     efficiency: float
     stored: bool = False  # computes in the dtype of the stored weights; else always in half precision
+    flash: bool = False  # reaches it by FlashAttention alone; on GPUs without it, as much as unfused kernels
 
 
 FUSED_EFFICIENCY = 0.83  # share of the kernel ceiling (fit, docs/speed-model.md#constants)
@@ -49,8 +50,9 @@ ENGINES: Mapping[str, EngineCost] = {
     "tei": EngineCost(0.05e-3, FUSED_EFFICIENCY),
     "sentence-transformers": EngineCost(0.19e-3, EAGER_EFFICIENCY, stored=True),
     "torch": EngineCost(0.19e-3, EAGER_EFFICIENCY),
-    # A prototype of it made 685,286 tokens/s of bge-large on an H200 (texts of 98.5 tokens); this says 652,000.
-    "packed": EngineCost(0.02e-3, FUSED_EFFICIENCY),
+    # Not measured: the share of other fused engines and TEI's host time. A prototype without tokenizing made 685,286
+    # tokens/s of bge-large on an H200 (texts of 98.5 tokens); these say 544,000.
+    "packed": EngineCost(0.05e-3, FUSED_EFFICIENCY, flash=True),
 }
 
 TOKEN_SECONDS = 0.16e-6  # host seconds per token: tokenizing and copying (fit, docs/speed-model.md#constants)
@@ -154,6 +156,8 @@ def seconds_per_text(
         ceiling, efficiency = gpu.fp32_ceiling_tflops, FP32_EFFICIENCY
     else:
         ceiling, efficiency = gpu.ceiling_tflops, cost.efficiency
+        if cost.flash and gpu.before_ampere:
+            efficiency = min(efficiency, EAGER_EFFICIENCY)
     if ceiling is None:
         return None
     flops = sum(share * s * flops_per_token(shape, s) for share, s in lengths)

@@ -186,3 +186,15 @@ def test_nothing_runs_above_the_share_of_the_ceiling_that_engines_reach(
     share = sure(predict(BASE, replace(L4, ceiling_tflops=ceiling), engine, mix)).share_of_ceiling
     assert share is not None
     assert 0 < share < FUSED_EFFICIENCY
+
+
+def test_packed_tokens_gain_nothing_where_attention_is_padded() -> None:
+    """FlashAttention's kernel over packed pieces begins with Ampere."""
+
+    def share(name: str) -> float:
+        found = sure(predict(SEVEN, gpu(name), "packed", [(1, 400)])).share_of_ceiling
+        assert found
+        return found
+
+    assert share("L4") == pytest.approx(ENGINES["packed"].efficiency, rel=0.02)
+    assert share("T4") == pytest.approx(ENGINES["torch"].efficiency, rel=0.02)
