@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from demo.neighbours import best_documents
 from tasks.engines.base import embed
 from tasks.engines.load import load_encoder
-from tasks.formats.quantize import dequantize
+from tasks.formats.vectors.quantize import dequantize
 from tasks.models.pieces import ChunkSpec, piece_limit
 from tasks.protocol import keys, manifest, receipt
 from tasks.stores.base import list_all, read

@@ -12,14 +12,14 @@ from launcher.corpus.block_positions import map_concurrently, slice_of
 from launcher.corpus.columns import check_schema
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.errors import Problem
-from tasks.formats.arrow_rows import ArrowBatches
+from tasks.formats.arrow.arrow_rows import ArrowBatches
 from tasks.formats.compression import decompressed
+from tasks.formats.csv.tables import BadTableError, Dialect, dialect_of, open_table
 from tasks.formats.damage import UnreadableFileError
 from tasks.formats.fields import partition_values
-from tasks.formats.json_values import is_array
+from tasks.formats.json.json_values import is_array
 from tasks.formats.read import open_slice
 from tasks.formats.rows import Columns, repeated
-from tasks.formats.tables import BadTableError, Dialect, dialect_of, open_table
 from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.stores.base import Store
 

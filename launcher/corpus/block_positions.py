@@ -22,10 +22,10 @@ from launcher.corpus.partial_decompress import (
     decompress,
     read_stored,
 )
-from tasks.formats.csv_rows import MAX_RECORD_CHARACTERS
+from tasks.formats.csv.csv_rows import MAX_RECORD_CHARACTERS
+from tasks.formats.csv.tables import dialect_of, read_records
 from tasks.formats.read import open_slice, read_rows, rows_of_stream
 from tasks.formats.rows import MAX_TEXT_BYTES, Columns, ReadRow
-from tasks.formats.tables import dialect_of, read_records
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Store
 

@@ -6,7 +6,7 @@
 import pyarrow as pa
 
 from launcher.errors import Problem
-from tasks.formats.arrow_batch import column_path, type_of
+from tasks.formats.arrow.arrow_batch import column_path, type_of
 from tasks.formats.fields import partition_values
 from tasks.formats.rows import Columns
 

@@ -21,7 +21,7 @@ from launcher.corpus.listing import Listing
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
 from tasks.errors import Problem
-from tasks.formats.parquet_reader import read_small_table
+from tasks.formats.parquet.parquet_reader import read_small_table
 from tasks.models.fingerprint import short
 from tasks.protocol import manifest
 from tasks.protocol.keys import VECTORS_PREFIX, base_dataset_key, dataset_key

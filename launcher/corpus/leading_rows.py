@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from launcher.corpus.listing import CorpusFile
 from launcher.corpus.partial_decompress import DecompressedStream, decompress, read_stored
-from tasks.formats.arrow_batch import batch_rows
-from tasks.formats.arrow_rows import ArrowBatches, parts_of
+from tasks.formats.arrow.arrow_batch import batch_rows
+from tasks.formats.arrow.arrow_rows import ArrowBatches, parts_of
 from tasks.formats.compression import decompressed
 from tasks.formats.damage import UnreadableFileError, lost_rows
 from tasks.formats.read import open_slice, read_rows, rows_of_stream

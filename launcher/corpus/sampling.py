@@ -20,8 +20,8 @@ from launcher.corpus.profile import SampledBlock, Stratum
 from launcher.corpus.sample_faults import SampleFaults
 from launcher.corpus.sampled_ids import SampledIds
 from launcher.errors import Problem
-from tasks.formats.parquet_footer import read_groups
-from tasks.formats.parquet_reader import open_footer
+from tasks.formats.parquet.parquet_footer import read_groups
+from tasks.formats.parquet.parquet_reader import open_footer
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.models.pieces import ChunkSpec, split_texts

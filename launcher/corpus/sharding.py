@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from launcher.corpus.block_positions import map_concurrently, next_line_start, slice_of
 from launcher.corpus.listing import CorpusFile, Listing
 from launcher.corpus.sampling import CorpusSample, ParquetFooter
-from tasks.formats.json_values import is_array
+from tasks.formats.json.json_values import is_array
 from tasks.formats.read import open_slice
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import Store

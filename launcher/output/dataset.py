@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from launcher.output.taken_over import read_base
 from tasks.errors import Problem
-from tasks.formats.parquet_reader import read_small_table
+from tasks.formats.parquet.parquet_reader import read_small_table
 from tasks.protocol.keys import dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt

@@ -16,7 +16,7 @@ import pyarrow as pa
 from launcher.output.dataset import SCHEMA, dataset_rows, description
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
-from tasks.formats.parquet_reader import read_small_table
+from tasks.formats.parquet.parquet_reader import read_small_table
 from tasks.protocol.keys import dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt

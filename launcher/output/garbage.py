@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import Problem
-from tasks.formats.parquet_reader import FOOTER_SPAN
+from tasks.formats.parquet.parquet_reader import FOOTER_SPAN
 from tasks.protocol import documents, lease, manifest, receipt
 from tasks.protocol.keys import (
     VECTORS_PREFIX,

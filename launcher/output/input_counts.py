@@ -34,9 +34,9 @@ import pyarrow.parquet as pq
 
 from tasks.errors import Problem
 from tasks.formats.compression import zstd
+from tasks.formats.csv.tables import dialect_of
 from tasks.formats.endings import compression_of
-from tasks.formats.json_values import is_array
-from tasks.formats.tables import dialect_of
+from tasks.formats.json.json_values import is_array
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind, Slice
 from tasks.stores.base import Store

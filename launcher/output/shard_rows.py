@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
 from launcher.output.reembed import SampledRow
-from tasks.formats.quantize import dequantize
 from tasks.formats.rows import BadRow, ReadRow
+from tasks.formats.vectors.quantize import dequantize
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store

@@ -10,17 +10,17 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from tasks.errors import Problem
-from tasks.formats.arrow_rows import arrow_rows
+from tasks.formats.arrow.arrow_rows import arrow_rows
 from tasks.formats.beginning import open_rewound
 from tasks.formats.compression import decompressed
-from tasks.formats.csv_rows import csv_rows
+from tasks.formats.csv.csv_rows import csv_rows
 from tasks.formats.document_rows import document_rows
-from tasks.formats.json_values import has_lines, is_array, json_rows
-from tasks.formats.lines import line_rows
-from tasks.formats.parquet_reader import OpenFile, open_footer
-from tasks.formats.parquet_rows import parquet_rows
+from tasks.formats.json.json_values import has_lines, is_array, json_rows
+from tasks.formats.json.lines import line_rows
+from tasks.formats.parquet.parquet_reader import OpenFile, open_footer
+from tasks.formats.parquet.parquet_rows import parquet_rows
 from tasks.formats.rows import Columns, ReadRow
-from tasks.formats.webdataset_rows import webdataset_rows
+from tasks.formats.webdataset.webdataset_rows import webdataset_rows
 from tasks.protocol.shard import Kind, Slice
 from tasks.stores.base import ObjectChanged, Store, StoreError
 

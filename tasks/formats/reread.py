@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from tasks.errors import Problem
 from tasks.formats.damage import is_passing
-from tasks.formats.parquet_reader import OpenFile
+from tasks.formats.parquet.parquet_reader import OpenFile
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, ReadRow
 from tasks.protocol.shard import Slice

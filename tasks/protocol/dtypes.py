@@ -1,4 +1,4 @@
-"""Types in which vectors are stored: see `tasks.formats.quantize`. A file of its own, as that needs pyarrow."""
+"""Types in which vectors are stored: see `tasks.formats.vectors.quantize`. A file of its own, as that needs pyarrow."""
 
 from typing import Literal
 

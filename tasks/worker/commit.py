@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tasks.clock import utc
-from tasks.formats.vector_file import sha256_of
+from tasks.formats.vectors.vector_file import sha256_of
 from tasks.protocol import documents, receipt
 from tasks.protocol.keys import part_key, parts_prefix, quarantine_key, receipt_key, vectors_key
 from tasks.protocol.lease import Lease

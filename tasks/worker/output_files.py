@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tasks.engines.base import Encoder, Vectors
 from tasks.engines.isolate_failures import NOT_FINITE
 from tasks.formats.rows import BadRow
-from tasks.formats.vector_file import VectorFileWriter
+from tasks.formats.vectors.vector_file import VectorFileWriter
 from tasks.protocol.manifest import Header
 from tasks.worker.windows import ShardCounts, Window, bad_row, output_dimensions
 

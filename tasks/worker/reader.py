@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Protocol
 
 from tasks.errors import Problem
-from tasks.formats.parquet_reader import OpenFile
+from tasks.formats.parquet.parquet_reader import OpenFile
 from tasks.formats.reread import InputUnreadable
 from tasks.protocol import crash_marker
 from tasks.protocol.lease import MAX_UNREADABLE, Lease

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from tasks.engines.base import Encoder
-from tasks.formats.parquet_reader import OpenFile
+from tasks.formats.parquet.parquet_reader import OpenFile
 from tasks.formats.prefetch import prefetch
 from tasks.formats.reread import InputUnreadable, reread_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow

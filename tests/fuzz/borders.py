@@ -36,7 +36,7 @@ from launcher.reports import report_json
 from pricing import price_book
 from pricing.sources import azure, gcp, skypilot
 from pricing.sources.result import SourceUnavailable
-from tasks.formats.parquet_reader import read_small_table
+from tasks.formats.parquet.parquet_reader import read_small_table
 from tasks.formats.read import read_rows
 from tasks.formats.rows import Columns
 from tasks.models.describe import describe

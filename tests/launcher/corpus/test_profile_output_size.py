@@ -11,9 +11,9 @@ from launcher.corpus.listing import find_files
 from launcher.corpus.profile import estimate_profile
 from launcher.corpus.sampling import sample_corpus
 from pricing.storage import vector_bytes
-from tasks.formats.quantize import DTYPES
 from tasks.formats.rows import Columns
-from tasks.formats.vector_file import VectorFileWriter
+from tasks.formats.vectors.quantize import DTYPES
+from tasks.formats.vectors.vector_file import VectorFileWriter
 from tasks.models.pieces import ChunkSpec
 from tasks.models.tokenizer import HashTokenizer
 from tasks.protocol.dtypes import Dtype

@@ -21,7 +21,7 @@ import pytest
 from launcher.output.verify import SHOWN_FAULTS, verify
 from launcher.output.verify_report import VerifyReport
 from tasks.formats.rows import BadRow
-from tasks.formats.vector_file import VectorFileWriter, sha256_of
+from tasks.formats.vectors.vector_file import VectorFileWriter, sha256_of
 from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt

@@ -16,7 +16,7 @@ import pytest
 
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
-from tasks.formats.vector_file import sha256_of
+from tasks.formats.vectors.vector_file import sha256_of
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeat_key, receipt_key

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from tasks.formats.damage import lost_rows
-from tasks.formats.json_lines import row_of_json
+from tasks.formats.json.json_lines import row_of_json
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, row_of
 from tasks.formats.wide_encoding import wide_encoding, wide_encoding_of
 from tasks.protocol.shard import Slice

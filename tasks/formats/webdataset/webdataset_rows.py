@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 from tasks.formats.damage import lost_rows
 from tasks.formats.fields import has_field
-from tasks.formats.json_lines import row_of_record
+from tasks.formats.json.json_lines import row_of_record
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreadable
-from tasks.formats.tar_members import TarMembers
+from tasks.formats.webdataset.tar_members import TarMembers
 from tasks.protocol.shard import Slice
 
 KEY = "__key__"

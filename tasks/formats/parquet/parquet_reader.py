@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.formats.damage import DamagedFileError
-from tasks.formats.parquet_footer import read_groups
-from tasks.formats.parquet_limits import batch_rows, surplus_rows
+from tasks.formats.parquet.parquet_footer import read_groups
+from tasks.formats.parquet.parquet_limits import batch_rows, surplus_rows
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span, Store
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.formats.parquet_limits import page_sizes
+from tasks.formats.parquet.parquet_limits import page_sizes
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.protocol.shard import Slice

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tasks.formats.quantize import DTYPES, UnsupportedDimensions, dequantize, quantize, stored_width
-from tasks.formats.vector_file import arrow_schema
+from tasks.formats.vectors.quantize import DTYPES, UnsupportedDimensions, dequantize, quantize, stored_width
+from tasks.formats.vectors.vector_file import arrow_schema
 from tasks.protocol.dtypes import Dtype
 
 ROWS: Any = arrays(

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from tasks.formats.beginning import BEGINNING_BYTES, read_some
 from tasks.formats.damage import UnreadableFileError, lost_rows
-from tasks.formats.json_lines import row_of_json
+from tasks.formats.json.json_lines import row_of_json
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow
 from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.protocol.shard import Slice

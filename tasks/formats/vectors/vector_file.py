@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.engines.base import Vectors
-from tasks.formats.quantize import arrow_type, numpy_dtype, quantize, stored_width
+from tasks.formats.vectors.quantize import arrow_type, numpy_dtype, quantize, stored_width
 from tasks.protocol.dtypes import Dtype
 
 OWN_COLUMNS = ("id", "chunk", "vector", "scale")  # names that no column of the source may have

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tasks.formats.damage import DamagedFileError
 from tasks.formats.read import rows_of_stream
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, Document, ReadRow
-from tasks.formats.tar_members import TarMembers
+from tasks.formats.webdataset.tar_members import TarMembers
 from tasks.protocol.shard import Slice
 
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.formats import csv_rows, tables
+from tasks.formats.csv import csv_rows, tables
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.protocol.csv_format import CsvFormat

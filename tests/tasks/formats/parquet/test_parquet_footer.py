@@ -16,7 +16,7 @@ from launcher.corpus.listing import find_files
 from launcher.corpus.sampling import read_footer
 from launcher.errors import Problem
 from tasks.formats.damage import DamagedFileError
-from tasks.formats.parquet_footer import groups_of, read_groups
+from tasks.formats.parquet.parquet_footer import groups_of, read_groups
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns
 from tasks.protocol.shard import Slice

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from tasks.formats.damage import UnreadableFileError
-from tasks.formats.parquet_footer import Group
+from tasks.formats.parquet.parquet_footer import Group
 
 BATCH_ROWS = 1_024  # decoded at once, at most
 BATCH_BYTES = 4 * 2**20  # decoded at once, by the sizes in the footer

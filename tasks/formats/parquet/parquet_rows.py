@@ -9,9 +9,9 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from tasks.errors import Problem
-from tasks.formats.arrow_batch import batch_rows
+from tasks.formats.arrow.arrow_batch import batch_rows
 from tasks.formats.damage import DamagedFileError, lost_rows
-from tasks.formats.parquet_reader import ForwardReader, OpenFile
+from tasks.formats.parquet.parquet_reader import ForwardReader, OpenFile
 from tasks.formats.rows import Columns, ReadRow
 from tasks.protocol.shard import Slice
 

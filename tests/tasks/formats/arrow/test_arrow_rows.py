@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather, ipc
 
-from tasks.formats import arrow_messages
+from tasks.formats.arrow import arrow_messages
 from tasks.formats.compression import decompressed
 from tasks.formats.read import rows_of_stream
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow

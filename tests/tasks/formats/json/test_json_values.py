@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.formats.json_values import JsonValues, has_lines, is_array
+from tasks.formats.json.json_values import JsonValues, has_lines, is_array
 from tasks.formats.read import rows_of_stream
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, Document, ReadRow
 from tasks.protocol.shard import Kind, Slice

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 from pyarrow import ipc
 
-from tasks.formats.arrow_batch import batch_rows, column_path
-from tasks.formats.arrow_messages import FEATHER_1_MARK, FILE_MARK, CheckedFile, CheckedStream
+from tasks.formats.arrow.arrow_batch import batch_rows, column_path
+from tasks.formats.arrow.arrow_messages import FEATHER_1_MARK, FILE_MARK, CheckedFile, CheckedStream
 from tasks.formats.beginning import Rewound, open_rewound
 from tasks.formats.damage import DamagedFileError, UnreadableFileError, lost_rows
 from tasks.formats.rows import Columns, ReadRow

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.engines.base import Vectors
-from tasks.formats import vector_file
-from tasks.formats.quantize import dequantize
-from tasks.formats.vector_file import VectorFileWriter, sha256_of
+from tasks.formats.vectors import vector_file
+from tasks.formats.vectors.quantize import dequantize
+from tasks.formats.vectors.vector_file import VectorFileWriter, sha256_of
 from tasks.protocol.dtypes import Dtype
 
 META = {"run": "reviews", "model": "hash"}

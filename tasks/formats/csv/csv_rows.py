@@ -4,9 +4,9 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from tasks.formats.csv.tables import BadTableError, Record, dialect_of, open_table
 from tasks.formats.damage import lost_rows
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreadable, repeated, row_of
-from tasks.formats.tables import BadTableError, Record, dialect_of, open_table
 from tasks.protocol.shard import Slice
 
 MAX_RECORD_CHARACTERS = 2 * MAX_TEXT_BYTES  # of a line of a table, and inside quotes: held in memory

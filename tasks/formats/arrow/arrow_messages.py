@@ -9,9 +9,9 @@ import io
 from struct import Struct, unpack_from
 from typing import TYPE_CHECKING, BinaryIO
 
+from tasks.formats.arrow.flatbuffers import BrokenTableError, FlatTable
 from tasks.formats.beginning import read_up_to
 from tasks.formats.damage import DamagedFileError, UnreadableFileError
-from tasks.formats.flatbuffers import BrokenTableError, FlatTable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

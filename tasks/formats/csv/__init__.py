@@ -1,0 +1,7 @@
+"""Rows of CSV and TSV, and of other tables of delimited text.
+
+Imports: what all formats share, `tasks.protocol`.
+
+csv_rows: rows of CSV and TSV.
+tables: splits CSV and TSV into records, strictly.
+"""

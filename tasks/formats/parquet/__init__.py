@@ -1,0 +1,9 @@
+"""Rows of Parquet files, read forward in bounded memory.
+
+Imports: `arrow`, what all formats share, `tasks.protocol`, `stores`, `errors`.
+
+parquet_rows: rows of a slice of a Parquet file.
+parquet_reader: rows of a Parquet file, forward, kept open between slices.
+parquet_footer: row groups and columns of a Parquet footer, their rows and sizes.
+parquet_limits: how many rows of Parquet are decoded at once.
+"""
