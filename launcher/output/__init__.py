@@ -17,6 +17,7 @@ hashed_names: names as 64-bit hashes, and whether a set of them has one.
 id_hashes: compares sequences of ids at 8 bytes an id.
 reembed: embeds sampled rows again and returns their cosines.
 reference: sentence-transformers as a second opinion, where it is installed.
+half_precision: whether a run was computed in half precision.
 missing: notices that files of a finished run are gone.
 garbage: reads all receipts of a finished run, and finds files of its attempts that lost.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from launcher.output.reference import load_reference
+from launcher.output.reference import NoReference, load_reference
 from tasks.engines.base import Vectors, truncate_dimensions
 from tasks.engines.load import load_encoder
 from tasks.formats.rows import Document
@@ -38,6 +38,7 @@ class Reembedded:
 
     way: str  # what embedded the rows again, as it is shown
     cosines: list[tuple[SampledRow, float | None]]
+    note: str | None = None  # why it is not what it could have been
 
 
 def cosines_of_reembedded(header: Header, corpus: Store, sampled: Sequence[SampledRow]) -> Reembedded:
@@ -55,7 +56,7 @@ def cosines_of_reembedded(header: Header, corpus: Store, sampled: Sequence[Sampl
             ids.append(chunk_ids)
             stored.append(row.vector)
     if not ids:
-        return Reembedded(opinion.way, [(row, None) for row, _ in pairs])
+        return Reembedded(opinion.way, [(row, None) for row, _ in pairs], opinion.note)
     before = np.stack(stored)
     again = truncate_dimensions(opinion.encode(ids), before.shape[1])
     if header.dtype == "binary":  # only signs were kept
@@ -63,7 +64,7 @@ def cosines_of_reembedded(header: Header, corpus: Store, sampled: Sequence[Sampl
     lengths = np.linalg.norm(again, axis=1) * np.linalg.norm(before, axis=1)
     cosines = iter((again * before).sum(1) / lengths)
     found = [(row, None if chunk_ids is None else float(next(cosines))) for row, chunk_ids in pairs]
-    return Reembedded(opinion.way, found)
+    return Reembedded(opinion.way, found, opinion.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +74,22 @@ class _SecondOpinion:
     way: str
     tokenizer: PieceTokenizer
     encode: Callable[[Sequence[Sequence[int]]], Vectors]
+    note: str | None = None
 
 
 def _second_opinion(header: Header, model: str) -> _SecondOpinion:
     """sentence-transformers where it is installed and loads the model, else our own engine."""
-    reference = load_reference(model, remote_code=header.remote_code)
+    note = None
+    try:
+        reference = load_reference(model, remote_code=header.remote_code)
+    except NoReference as problem:
+        reference, note = None, f"{problem}; {problem.hint}"
     if reference is not None:
         tokenizer = load_tokenizer(model)
         skipped = count_prompt_tokens(tokenizer, header.prompt)
         return _SecondOpinion(reference.name, tokenizer, lambda ids: reference.encode(ids, skipped))
     encoder = load_encoder(header.engine, model, remote_code=header.remote_code, prompt=header.prompt)
-    return _SecondOpinion(f"our own engine {encoder.name} again", encoder.tokenizer, encoder.encode)
+    return _SecondOpinion(f"our own engine {encoder.name} again", encoder.tokenizer, encoder.encode, note)
 
 
 def _token_ids(

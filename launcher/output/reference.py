@@ -15,9 +15,15 @@ from typing import Any
 import numpy as np
 
 from tasks.engines.base import Vectors, normalize
+from tasks.errors import Problem
 from tasks.models.files import HASH_MODEL
 
 PACKAGE, PACKAGE_MODULE = "sentence-transformers", "sentence_transformers"
+REASON_CHARACTERS = 200  # of the library's own message
+
+
+class NoReference(Problem):
+    """sentence-transformers cannot load the model, so our own engine is the second opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,11 @@ class Reference:
 
 
 def load_reference(model: str, *, remote_code: bool = False) -> Reference | None:
-    """The model in sentence-transformers; None where that is not installed, or cannot load it."""
+    """The model in sentence-transformers; None where that is not installed.
+
+    Raises:
+        NoReference: it cannot load the model.
+    """
     if model == HASH_MODEL or importlib.util.find_spec(PACKAGE_MODULE) is None:
         return None
     import torch  # noqa: PLC0415 - as above
@@ -53,6 +63,10 @@ def load_reference(model: str, *, remote_code: bool = False) -> Reference | None
         loaded = SentenceTransformer(
             model, device="cpu", trust_remote_code=remote_code, model_kwargs={"dtype": torch.float32}
         )
-    except Exception:  # noqa: BLE001 - any: then our own engine is the second opinion
-        return None
+    except Exception as error:  # whatever the library, those below it and a model's own code raise
+        reason = (str(error).strip().splitlines() or [""])[0][:REASON_CHARACTERS]
+        raise NoReference(
+            f"{PACKAGE} {version(PACKAGE)} cannot load {model}: {type(error).__name__}: {reason}",
+            hint="the sample is embedded with the run's own engine instead",
+        ) from error
     return Reference(loaded.eval(), f"{PACKAGE} {version(PACKAGE)}")
