@@ -18,12 +18,11 @@ from time import monotonic
 from tasks.engines.base import Vectors, truncate_dimensions
 from tasks.engines.deduplicate import Deduplicator
 from tasks.engines.isolate_failures import encode_isolating_failures
-from tasks.protocol import crash_marker
 from tasks.protocol.lease import Lease
 from tasks.worker.context import WorkerContext
 from tasks.worker.engine_schedule import USABLE_SHARE, EngineSchedule
 from tasks.worker.reader import Reader, ShardSource
-from tasks.worker.scratch import writing_in
+from tasks.worker.scratch import crash_marked
 from tasks.worker.shard_task import ShardTask, WindowTask, may_share_batch
 from tasks.worker.window_queue import WindowQueue
 from tasks.worker.windows import WINDOW_TOKENS, WINDOW_VECTOR_BYTES, output_dimensions, split_window
@@ -152,11 +151,17 @@ class Pipeline:
                 return
             if items:
                 ours = [item for item in items if self._still_ours(item)]
-                # The end of a shard has no pieces: its receipt must not wait for the call that takes the next shard.
-                ended = list(takewhile(lambda item: not item.pieces, ours))
-                for part in (ended, ours[len(ended) :]):
-                    if part:
-                        self._embed(part)
+                for part in self._ended_first(ours):
+                    self._embed(part)
+
+    def _ended_first(self, items: list[WindowTask]) -> list[list[WindowTask]]:
+        """The same windows in order: ends of shards at the front apart, then what the engine is called with.
+
+        An end has no pieces: its receipt must not wait for the call that takes the next shard. Where the writer lags it
+        would be the engine that waits, so there they stay together.
+        """
+        ended = [] if self._writer.queue.full() else list(takewhile(lambda item: not item.pieces, items))
+        return [part for part in (ended, items[len(ended) :]) if part]
 
     def _before_deadline(self, items: list[WindowTask]) -> list[WindowTask]:
         """As much as can be embedded and committed before the machine goes; the rest is put back."""
@@ -212,7 +217,7 @@ class Pipeline:
         if pieces:
             leases = {item.task.lease.nonce: item.task.lease for item in items if item.pieces}
             # The one step that takes long: a signal may interrupt it.
-            with self._crash_marked(list(leases.values())), self.context.signals.exposed():
+            with self._blaming(list(leases.values())), self.context.signals.exposed():
                 if self.context.header.once:
                     vectors, faults, duplicates = self.repeats.encode(pieces, self._encode)
                 else:
@@ -235,17 +240,14 @@ class Pipeline:
         self._hand_over(items)
 
     @contextmanager
-    def _crash_marked(self, leases: list[Lease]) -> Generator[None, None, None]:
-        """Mark on disk what the engine has while it has it; where it raises an error, keep what it failed on."""
-        with writing_in(self.context.scratch):
-            crash_marker.mark(self.context.scratch, leases)
-        try:
-            yield
-        except Exception:
-            self._crashed_on = leases
-            raise
-        finally:
-            crash_marker.clear(self.context.scratch)
+    def _blaming(self, leases: list[Lease]) -> Generator[None, None, None]:
+        """Keep what the engine had where it raises an error, and on disk while it has it."""
+        with crash_marked(self.context.scratch, leases):
+            try:
+                yield
+            except Exception:
+                self._crashed_on = leases
+                raise
 
     def _encode(self, pieces: Sequence[Sequence[int]]) -> tuple[Vectors, dict[int, str]]:
         vectors, faults = encode_isolating_failures(self.context.encoder, pieces)

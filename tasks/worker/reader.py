@@ -7,7 +7,6 @@ are in hand, so that little is given back when the worker ends.
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
@@ -21,6 +20,7 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import ObjectChanged
 from tasks.worker.context import WorkerContext
 from tasks.worker.engine_schedule import EngineSchedule
+from tasks.worker.scratch import crash_marked
 from tasks.worker.shard_task import ShardTask, WindowTask, shard_task
 from tasks.worker.window_queue import WindowQueue
 from tasks.worker.windows import Window, WindowReader
@@ -163,14 +163,9 @@ class Reader:
     def _marked_windows(self, task: ShardTask, bookmark: OpenFile) -> Iterator[Window]:
         """The windows of a shard. While one is read and tokenised, a marker on disk says so."""
         windows = iter(() if task.fault else self._windows(task, bookmark))
-        scratch = self.context.scratch
         while True:
-            with suppress(OSError):  # a full disk is not the fault of the shard
-                crash_marker.mark(scratch, [task.lease], crash_marker.READER_NAME)
-            try:
+            with crash_marked(self.context.scratch, [task.lease], crash_marker.READER_NAME):
                 window = next(windows, None)
-            finally:
-                crash_marker.clear(scratch, crash_marker.READER_NAME)
             if window is None:
                 return
             yield window

@@ -1,15 +1,17 @@
-"""The worker's local folder, for files on their way to the store.
+"""The worker's local folder, for files on their way to the store, and for crash markers.
 
 What fails there is the fault of the machine and not of a shard: the worker ends with a message, and blames no shard.
 """
 
 import errno
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.errors import Problem
+from tasks.protocol import crash_marker
+from tasks.protocol.lease import Lease
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -44,3 +46,21 @@ def writing_in(scratch: Path, what: str = "files") -> Generator[None, None, None
             hint=f"{'free some space' if full else 'mend that'} there, or name another folder with --scratch;"
             " then resume: nothing is lost",
         ) from error
+
+
+@contextmanager
+def crash_marked(
+    scratch: Path, leases: Sequence[Lease], name: str = crash_marker.NAME
+) -> Generator[None, None, None]:
+    """Mark on disk what the engine, or the reader, has while it has it.
+
+    Raises:
+        Problem: the marker cannot be written, or not removed: one that stays would blame its shards for a later crash.
+    """
+    with writing_in(scratch):
+        crash_marker.mark(scratch, leases, name)
+    try:
+        yield
+    finally:
+        with writing_in(scratch):
+            crash_marker.clear(scratch, name)

@@ -3,8 +3,9 @@
 The threads that renew leases live on while the engine hangs in a driver or a deadlock, so the shard would wait for it as
 long as the machine is paid for. A call of the engine has as long as its tokens took recently, times HANG_FACTOR, and at
 least FLOOR_SECONDS; a read of the input has READ_SECONDS for the next rows. After that the worker gives its leases back
-and ends, with an exit status of its own, and is started again. Time in which the whole process stood still does not
-count: a machine that was suspended has no engine that hangs.
+and ends, with an exit status of its own, and is started again. The shards of the step that hangs are blamed as for a
+crash: a row on which a reader or a tokenizer never ends would stop one worker after the other. Time in which the whole
+process stood still does not count: a machine that was suspended has no engine that hangs.
 """
 
 import threading
@@ -15,6 +16,7 @@ from time import monotonic
 
 from tasks.engines.base import Encoder, Vectors
 from tasks.models.tokenizer import PieceTokenizer
+from tasks.protocol import crash_marker
 
 HANG_FACTOR = 10.0  # times what the call should take: a GPU that shares its power may be slow, not so slow
 FLOOR_SECONDS = 60.0  # of a call, at least: kernels are compiled for new shapes now and then
@@ -24,12 +26,20 @@ TICK_SECONDS = 0.5
 
 
 @dataclass(slots=True)
-class _Step:
-    """A step that is being done, and the seconds that it has taken and may take."""
+class Step:
+    """A step that is being done, and the seconds that it has taken and may take.
+
+    Attributes:
+        marker: the name of the crash marker that lists the shards of the step (`tasks.protocol.crash_marker`).
+    """
 
     what: str
     allowed: float
+    marker: str
     taken: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.what} has taken {self.taken:,.0f} s, and {self.allowed:,.0f} s are allowed"
 
 
 @dataclass(slots=True)
@@ -37,17 +47,17 @@ class Watchdog:
     """Measures steps of the worker's threads, and calls `on_hang` once, on a thread of its own, when one takes too long.
 
     Attributes:
-        on_hang: called with what hangs, in words.
+        on_hang: called with the step that hangs.
         rate: tokens per second of engine time, as they were recently; None: unknown.
     """
 
-    on_hang: Callable[[str], None]
+    on_hang: Callable[[Step], None]
     rate: Callable[[], float | None] = lambda: None
     floor: float = FLOOR_SECONDS
     first: float = FIRST_CALL_SECONDS
     tick: float = TICK_SECONDS
     clock: Callable[[], float] = monotonic
-    _steps: dict[int, _Step] = field(default_factory=dict[int, _Step])  # by thread
+    _steps: dict[int, Step] = field(default_factory=dict[int, Step])  # by thread
     _end: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -62,21 +72,21 @@ class Watchdog:
         return max(self.floor, HANG_FACTOR * tokens / rate) if rate else max(self.floor, self.first)
 
     @contextmanager
-    def watch(self, what: str, seconds: float) -> Generator[None, None, None]:
+    def watch(self, what: str, seconds: float, marker: str) -> Generator[None, None, None]:
         """The block may take so many seconds."""
         thread = threading.get_ident()
-        self._steps[thread] = _Step(what, seconds)
+        self._steps[thread] = Step(what, seconds, marker)
         try:
             yield
         finally:
             self._steps.pop(thread, None)
 
-    def look(self, passed: float) -> str | None:
-        """Add the time that passed to every step; what hangs, in words."""
+    def look(self, passed: float) -> Step | None:
+        """Add the time that passed to every step; the one that hangs."""
         for step in list(self._steps.values()):
             step.taken += passed
             if step.taken > step.allowed:
-                return f"{step.what} has taken {step.taken:,.0f} s, and {step.allowed:,.0f} s are allowed"
+                return step
         return None
 
     def _run(self) -> None:
@@ -101,7 +111,6 @@ class WatchedEncoder:
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         tokens = sum(map(len, ids))
-        with self._watchdog.watch(
-            f"the engine's call with {tokens:,} tokens", self._watchdog.allowed(tokens)
-        ):
+        what = f"the engine's call with {tokens:,} tokens"
+        with self._watchdog.watch(what, self._watchdog.allowed(tokens), crash_marker.NAME):
             return self._encoder.encode(ids)

@@ -52,7 +52,7 @@ from tasks.worker.scratch import make_scratch, writing_in
 from tasks.worker.shard_task import ShardTask
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.stage_timer import WorkerProgress
-from tasks.worker.watchdog import READ_SECONDS, Watchdog, WatchedEncoder
+from tasks.worker.watchdog import READ_SECONDS, Step, Watchdog, WatchedEncoder
 
 # Seconds after the announced end until a machine that is still there counts as kept.
 WITHDRAWN_SECONDS = 60.0
@@ -94,7 +94,7 @@ class Worker:
             progress=progress,
             signals=self.signals,
             scratch=self.scratch,
-            watch=lambda: self.watchdog.watch("a read of the input", READ_SECONDS),
+            watch=lambda: self.watchdog.watch("a read of the input", READ_SECONDS, crash_marker.READER_NAME),
         )
         self.claims = ShardClaims(
             store=self.store, header=self.header, name=self.name, offset=self.offset, leases=leases
@@ -112,23 +112,25 @@ class Worker:
             self.watchdog.stop()
             self.context.leases.stop()
 
-    def _on_hang(self, what: str) -> None:
-        """End this process, whose main thread may hang for ever. What the engine has is blamed as for a crash."""
-        problem = f"{what}: the worker ends itself"
+    def _on_hang(self, step: Step) -> None:
+        """End this process, a thread of which may hang for ever. The shards of that step are blamed as for a crash."""
+        problem = f"{step}: the worker ends itself"
         print(f"Error: {plain(problem)}", file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
-        leaving = threading.Thread(target=self._leave, args=(problem,), name="leaving", daemon=True)
+        leaving = threading.Thread(
+            target=self._leave, args=(problem, step.marker), name="leaving", daemon=True
+        )
         leaving.start()
         leaving.join(LEAVE_SECONDS)  # the store may hang as well
         os._exit(ENGINE_HUNG)
 
-    def _leave(self, problem: str) -> None:
-        """Give the leases back and write the last heartbeat."""
+    def _leave(self, problem: str, marker: str) -> None:
+        """Give the leases back and write the last heartbeat; the shards under this crash marker are blamed."""
         leases = self.context.leases
         leases.stop()
-        in_engine = crash_marker.marked(self.scratch)
+        blamed = crash_marker.marked(self.scratch, marker)
         for lease in leases.leases:
             with suppress(Problem, OutcomeUnknown, OSError):
-                leases.give_back(lease, crashed=lease.key in in_engine)
+                leases.give_back(lease, crashed=lease.key in blamed)
         _last_heartbeat(self.heartbeat, "failed", problem)
 
     def pipeline(self) -> Pipeline:

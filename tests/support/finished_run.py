@@ -2,14 +2,10 @@
 
 from pathlib import Path
 
-from tasks.engines.hash_engine import HashEncoder
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals
-from tasks.worker.worker import Worker
-from tests.support.runs import NOON, corpus, launch
+from tests.support.runs import corpus, launch
+from tests.support.workers import make_worker
 
 
 def finished_run(store: Store, folder: Path, run: str = "run-1", shards: int = 3) -> Header:
@@ -17,17 +13,5 @@ def finished_run(store: Store, folder: Path, run: str = "run-1", shards: int = 3
     (folder / "in").mkdir(exist_ok=True)
     corpus(folder / "in", shards, 10)
     header = launch(store, folder / "in", shards, run=run)
-    scratch = folder / "scratch"
-    scratch.mkdir(exist_ok=True)
-    heart = HeartbeatWriter(store, Heartbeat(run=run, worker="ann", host="here", pid=1, started=NOON), 1_000)
-    Worker(
-        store=store,
-        header=header,
-        name="ann",
-        offset=0,
-        encoder=HashEncoder(),
-        heartbeat=heart,
-        scratch=scratch,
-        signals=Signals(),
-    ).run()
+    make_worker(store, header, folder / "scratch").run()
     return header

@@ -12,18 +12,16 @@ from tasks.engines.engine_check import EngineBroken
 from tasks.engines.hash_engine import HashEncoder
 from tasks.errors import Problem
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.lease import claim, is_free
 from tasks.protocol.manifest import Header
-from tasks.stores.base import Body, StoreError, list_all
+from tasks.stores.base import Body, Entry, StoreError, list_all
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
 from tasks.worker import engine_schedule, pipeline, reader
 from tasks.worker import windows as working
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.runs import NOON, column, corpus, launch, receipts_of
+from tests.support.workers import make_worker
 
 PATIENCE = 20.0
 
@@ -49,23 +47,6 @@ class Gate(HashEncoder):
         self.began.release()
         assert self.go.acquire(timeout=PATIENCE)
         return super().encode(ids)
-
-
-def hired(store: MemoryStore | FolderStore, header: Header, encoder: HashEncoder, scratch: Path) -> Worker:
-    heart = HeartbeatWriter(
-        store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000
-    )
-    scratch.mkdir(exist_ok=True)
-    return Worker(
-        store=store,
-        header=header,
-        name="ann",
-        offset=0,
-        encoder=encoder,
-        heartbeat=heart,
-        scratch=scratch,
-        signals=Signals(),
-    )
 
 
 @pytest.fixture
@@ -120,7 +101,7 @@ def test_next_shard_is_prefetched_while_the_engine_works(
 ) -> None:
     store, engine = MemoryStore(), Gate()
     header = launched(store, files, 2)
-    worker = hired(store, header, engine, tmp_path / "scratch")
+    worker = make_worker(store, header, tmp_path / "scratch", engine)
     end = start(worker)
     assert engine.began.acquire(timeout=PATIENCE)  # on the first
     wait_until(lambda: leases(store) == 2)
@@ -137,7 +118,7 @@ def test_shard_is_committed_while_the_next_is_embedded(
 ) -> None:
     store, engine = MemoryStore(), Gate()
     header = launched(store, files, 2)
-    end = start(hired(store, header, engine, tmp_path / "scratch"))
+    end = start(make_worker(store, header, tmp_path / "scratch", engine))
     assert engine.began.acquire(timeout=PATIENCE)
     wait_until(lambda: leases(store) == 2)
     engine.go.release()
@@ -152,7 +133,7 @@ def test_small_ready_shards_share_an_engine_call(
 ) -> None:
     store, engine = MemoryStore(), Gate()
     header = launched(store, files, 6)
-    worker = hired(store, header, engine, tmp_path / "scratch")
+    worker = make_worker(store, header, tmp_path / "scratch", engine)
     end = start(worker)
     assert engine.began.acquire(timeout=PATIENCE)
     engine.go.release()  # now its speed is known, and so is how much it has left
@@ -174,7 +155,7 @@ def test_shards_in_hand_are_limited(
 ) -> None:
     monkeypatch.setattr(reader, "MAX_SHARDS_IN_HAND", 2)
     store, engine = MemoryStore(), Gate()
-    end = start(hired(store, launched(store, files, 5), engine, tmp_path / "scratch"))
+    end = start(make_worker(store, launched(store, files, 5), tmp_path / "scratch", engine))
     assert engine.began.acquire(timeout=PATIENCE)
     wait_until(lambda: leases(store) == 2)
     time.sleep(0.3)
@@ -190,7 +171,7 @@ def test_long_batch_keeps_the_lease(
     """The engine works five times as long as a lease lasts."""
     store, engine = MemoryStore(), Gate()
     header = launched(store, files, 1, ttl=0.2)
-    worker = hired(store, header, engine, tmp_path / "scratch")
+    worker = make_worker(store, header, tmp_path / "scratch", engine)
     end = start(worker)
     assert engine.began.acquire(timeout=PATIENCE)
     first = worker.context.leases.leases[0]
@@ -228,7 +209,7 @@ def test_reader_waits_when_the_queue_is_full(
     monkeypatch.setattr(working.Window, "add", counted)
     store = MemoryStore()
     header = launched(store, files, 1, documents=500)
-    hired(store, header, Watched(), tmp_path / "scratch").run()
+    make_worker(store, header, tmp_path / "scratch", Watched()).run()
     assert [r.documents for r in receipts_of(store, header)] == [500]
     assert read_so_far[0] < 100
 
@@ -245,7 +226,7 @@ class Full(MemoryStore):
 def test_failing_upload_ends_the_worker_and_releases_leases(files: Path, tmp_path: Path) -> None:
     store = Full()
     header = launched(store, files, 3)
-    worker = hired(store, header, HashEncoder(), tmp_path / "scratch")
+    worker = make_worker(store, header, tmp_path / "scratch")
     with pytest.raises(Problem, match="no space left"):
         worker.run()
     assert (leases(store), receipts_of(store, header)) == (0, [])
@@ -260,13 +241,13 @@ def test_failing_engine_releases_leases(files: Path, tmp_path: Path) -> None:
     store = MemoryStore()
     header = launched(store, files, 3)
     with pytest.raises(EngineBroken, match="out of memory"):
-        hired(store, header, Broken(), tmp_path / "scratch").run()
+        make_worker(store, header, tmp_path / "scratch", Broken()).run()
     assert (leases(store), receipts_of(store, header)) == (0, [])
 
 
 def test_failing_reader_ends_the_worker(files: Path, tmp_path: Path) -> None:
     class Forgetful(MemoryStore):
-        def list(self, prefix: str, after: str = "") -> list[object]:  # type: ignore[override]
+        def list(self, prefix: str, after: str = "") -> list[Entry]:
             raise StoreError("denied", hint="ask for the right to list")
 
     store = MemoryStore()
@@ -274,14 +255,14 @@ def test_failing_reader_ends_the_worker(files: Path, tmp_path: Path) -> None:
     blind = Forgetful()
     blind.blobs, blind.versions = store.blobs, store.versions
     with pytest.raises(StoreError, match="denied"):
-        hired(blind, header, HashEncoder(), tmp_path / "scratch").run()
+        make_worker(blind, header, tmp_path / "scratch").run()
 
 
 def test_rows_keep_the_order_of_the_corpus(files: Path, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "out")
     names = corpus(files, 4, 50, words=9)
     header = launch(store, files, 4)
-    hired(store, header, HashEncoder(), tmp_path / "scratch").run()
+    make_worker(store, header, tmp_path / "scratch").run()
     signed = sorted(receipts_of(store, header), key=lambda r: r.position)
     assert [name for r in signed for name in column(store.root / (r.key or ""), "id")] == names
 
@@ -293,7 +274,7 @@ def test_engine_and_wait_are_separate_stages(files: Path, tmp_path: Path) -> Non
             return super().encode(ids)
 
     store = MemoryStore()
-    worker = hired(store, launched(store, files, 3), Slow(), tmp_path / "scratch")
+    worker = make_worker(store, launched(store, files, 3), tmp_path / "scratch", Slow())
     worker.run()
     found = worker.context.progress.stages.seconds
     assert found["engine"] >= 0.2
@@ -314,7 +295,7 @@ def test_lost_shard_is_dropped_and_others_continue(files: Path, tmp_path: Path) 
                 wait_until(lambda: not worker.context.leases.holds(held))
             return super().encode(ids)
 
-    worker = hired(store, header, Overtaken(), tmp_path / "scratch")
+    worker = make_worker(store, header, tmp_path / "scratch", Overtaken())
     worker.run()
     signed = sorted(receipts_of(store, header), key=lambda r: r.position)
     assert [(r.generation, r.chunks) for r in signed] == [(3, 5), (1, 5)]

@@ -5,16 +5,12 @@ from pathlib import Path
 import pytest
 
 from launcher.output.verify import verify
-from tasks.engines.hash_engine import HashEncoder
 from tasks.formats import reread
-from tasks.protocol.heartbeat import Heartbeat
-from tasks.protocol.manifest import Header
 from tasks.stores.folder import FolderStore
 from tasks.worker import claims, engine_schedule, worker
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals
 from tests.support.flaky_share import Share
-from tests.support.runs import NOON, corpus, ids_out, launch, receipts_of
+from tests.support.runs import corpus, ids_out, launch, receipts_of
+from tests.support.workers import make_worker
 
 DOCUMENTS = 600
 
@@ -31,21 +27,6 @@ def files(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
     return folder
-
-
-def work(store: FolderStore, header: Header, scratch: Path) -> None:
-    scratch.mkdir(exist_ok=True)
-    pulse = Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON)
-    worker.Worker(
-        store=store,
-        header=header,
-        name="ann",
-        offset=0,
-        encoder=HashEncoder(),
-        heartbeat=HeartbeatWriter(store, pulse, 1_000),
-        scratch=scratch,
-        signals=Signals(),
-    ).run()
 
 
 def read_from(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +48,7 @@ def test_what_was_read_before_a_long_outage_is_not_read_again_in_vain(
     header = launch(store, files, 1)
     share = Share(files, 2 * reread.ATTEMPTS)
     read_from(share, monkeypatch)
-    work(store, header, tmp_path / "s")
+    make_worker(store, header, tmp_path / "s").run()
     assert sorted(ids_out(store, header)) == sorted(names)
     (receipt,) = receipts_of(store, header)
     assert (receipt.failed_rows, receipt.fault, receipt.generation) == (0, None, 3)
@@ -81,7 +62,7 @@ def test_an_outage_without_end_sets_the_rest_aside_and_what_was_read_stays(
     header = launch(store, files, 2)
     share = Share(files, 10**9)
     read_from(share, monkeypatch)
-    work(store, header, tmp_path / "s")
+    make_worker(store, header, tmp_path / "s").run()
     done = ids_out(store, header)
     assert 0 < len(done) < len(names)
     assert len(set(done)) == len(done)

@@ -7,10 +7,18 @@ import pytest
 
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
-from tasks.worker.watchdog import FIRST_CALL_SECONDS, FLOOR_SECONDS, HANG_FACTOR, Watchdog, WatchedEncoder
+from tasks.protocol import crash_marker
+from tasks.worker.watchdog import (
+    FIRST_CALL_SECONDS,
+    FLOOR_SECONDS,
+    HANG_FACTOR,
+    Step,
+    Watchdog,
+    WatchedEncoder,
+)
 
 
-def idle(_what: str) -> None:
+def idle(_step: Step) -> None:
     raise AssertionError("nothing hangs")
 
 
@@ -30,9 +38,10 @@ def test_a_call_has_many_times_what_its_tokens_took_recently(
 
 def test_a_step_is_named_once_it_takes_longer_than_allowed() -> None:
     dog = Watchdog(idle)
-    with dog.watch("a read of the input", 10.0):
+    with dog.watch("a read of the input", 10.0, crash_marker.READER_NAME):
         assert dog.look(6.0) is None
-        assert dog.look(6.0) == "a read of the input has taken 12 s, and 10 s are allowed"
+        step = dog.look(6.0)
+        assert str(step) == "a read of the input has taken 12 s, and 10 s are allowed"
     assert dog.look(100.0) is None
 
 
@@ -40,27 +49,27 @@ def test_steps_of_two_threads_are_measured_apart() -> None:
     dog, inside, leave = Watchdog(idle), threading.Event(), threading.Event()
 
     def read() -> None:
-        with dog.watch("a read", 50.0):
+        with dog.watch("a read", 50.0, crash_marker.READER_NAME):
             inside.set()
             leave.wait(10)
 
     thread = threading.Thread(target=read)
     thread.start()
     assert inside.wait(10)
-    with dog.watch("a call", 5.0):
+    with dog.watch("a call", 5.0, crash_marker.NAME):
         pass
     assert dog.look(20.0) is None
-    assert dog.look(40.0) == "a read has taken 60 s, and 50 s are allowed"
+    assert str(dog.look(40.0)) == "a read has taken 60 s, and 50 s are allowed"
     leave.set()
     thread.join()
 
 
 def test_an_engine_that_hangs_is_told_and_one_that_works_is_not() -> None:
-    told: list[str] = []
+    told: list[Step] = []
     hung, over = threading.Event(), threading.Event()
 
-    def on_hang(what: str) -> None:
-        told.append(what)
+    def on_hang(step: Step) -> None:
+        told.append(step)
         over.set()
 
     class Hung(HashEncoder):
@@ -80,7 +89,8 @@ def test_an_engine_that_hangs_is_told_and_one_that_works_is_not() -> None:
     assert over.wait(10)
     hung.set()
     thread.join()
-    assert told[0].startswith("the engine's call with 6 tokens has taken 0 s")
+    assert told[0].marker == crash_marker.NAME
+    assert str(told[0]).startswith("the engine's call with 6 tokens has taken 0 s")
 
 
 def test_time_in_which_the_process_stood_still_does_not_count() -> None:
@@ -97,7 +107,7 @@ def test_time_in_which_the_process_stood_still_does_not_count() -> None:
         return next(times)
 
     dog = Watchdog(idle, tick=0.01, clock=clock)
-    with dog.watch("a call", 60.0):
+    with dog.watch("a call", 60.0, crash_marker.NAME):
         dog.start()
         assert looked.wait(10)
     dog.stop()

@@ -1,0 +1,29 @@
+"""A worker in this process, that writes no heartbeat by itself."""
+
+from pathlib import Path
+
+from tasks.engines.base import Encoder
+from tasks.engines.hash_engine import HashEncoder
+from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol.manifest import Header
+from tasks.stores.base import Store
+from tasks.worker.heartbeat import HeartbeatWriter
+from tasks.worker.signals import Signals
+from tasks.worker.worker import Worker
+from tests.support.runs import NOON
+
+
+def make_worker(store: Store, header: Header, scratch: Path, encoder: Encoder | None = None) -> Worker:
+    """The worker `ann` of this run, which begins at its first shard."""
+    scratch.mkdir(exist_ok=True)
+    pulse = Heartbeat(run=header.run, worker="ann", host="here", pid=1, started=NOON)
+    return Worker(
+        store=store,
+        header=header,
+        name="ann",
+        offset=0,
+        encoder=encoder or HashEncoder(),
+        heartbeat=HeartbeatWriter(store, pulse, 1_000),
+        scratch=scratch,
+        signals=Signals(),
+    )
