@@ -4,8 +4,9 @@ One small object that the launcher writes and every machine reads now and then. 
 machine that comes up too late reads the message before it begins. The same thread watches the allowance
 (`tasks.protocol.allowance`), so that machines whose launcher is gone drain before they spend more than was agreed.
 
-A message that cannot be read may have been one to drain. A launcher that is there writes its own again; machines work on
-for UNREADABLE_SECONDS, then drain. Nothing is lost by that: what they hold is finished, and `resume` goes on.
+A damaged message that still has the word "drain" in it is one to drain, so that no launcher writes over a `stop` from
+another laptop. Any other that cannot be read may have been one, too. A launcher that is there writes its own again;
+machines work on for UNREADABLE_SECONDS, then drain. Nothing is lost by that: what they hold is finished, and `resume` goes on.
 """
 
 import threading
@@ -43,14 +44,14 @@ def send(store: Store, run: str, word: Command, at: datetime) -> None:
 
 
 def read_command(store: Store, run: str) -> Command | None:
-    """The last command that was sent; "go" when there is none, None when it is damaged or not of this version."""
+    """The last command that was sent; "go" when there is none, None when it is damaged and does not say "drain"."""
     body = read(store, control_key(run))
     if body is None:
         return "go"
     try:
         return documents.decode(body, Control, "a control message", SCHEMA).word
     except documents.BadDocument:
-        return None
+        return "drain" if b"drain" in body else None
 
 
 def watch(

@@ -8,7 +8,13 @@ from tasks.protocol import control, keys
 from tasks.stores.memory import MemoryStore
 from tests.support.runs import NOON
 
-DAMAGED = (b"", b"{}", b"[1]", b'{"schema": "embedfleet/control/9", "word": "drain"}', b"\xff")
+DAMAGED = (b"", b"{}", b"[1]", b'{"schema": "embedfleet/control/9", "word": "go"}', b"\xff")
+DAMAGED_DRAIN = (
+    b'{"schema": "embedfleet/control/9", "word": "drain"}',
+    b'{"schema": "embedfleet/control/1", "word": "drain", "at": "20',
+    b'{"schema": "embedfleet/control/1", "word": "drain", "at": "2026-01-32T00:00:00+00:00"}',
+    b'\xff"word": "drain"',
+)
 
 
 def test_a_run_without_a_message_goes_on() -> None:
@@ -29,6 +35,13 @@ def test_a_damaged_message_is_no_command(body: bytes) -> None:
     store = MemoryStore()
     store.put(keys.control_key("run"), body)
     assert control.read_command(store, "run") is None
+
+
+@pytest.mark.parametrize("body", DAMAGED_DRAIN)
+def test_a_damaged_message_that_still_says_drain_is_obeyed(body: bytes) -> None:
+    store = MemoryStore()
+    store.put(keys.control_key("run"), body)
+    assert control.read_command(store, "run") == "drain"
 
 
 @pytest.mark.parametrize("body", DAMAGED)
