@@ -20,7 +20,8 @@ from launcher.corpus.profile import SampledBlock, Stratum
 from launcher.corpus.sample_faults import SampleFaults
 from launcher.corpus.sampled_ids import SampledIds
 from launcher.errors import Problem
-from tasks.formats.parquet.parquet_footer import read_groups
+from tasks.formats.damage import EncryptedFileError
+from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
 from tasks.formats.parquet.parquet_reader import open_footer
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
@@ -162,19 +163,22 @@ def read_footer(listing: Listing, store: Store, file: CorpusFile, columns: Colum
     """Read the footer of a Parquet file.
 
     Raises:
-        Problem: it is not Parquet, or lacks one of these columns, or has two of one name.
+        Problem: it is not Parquet, lacks one of these columns, has two of one name, or one that is encrypted.
     """
     try:
-        with open_footer(store, file.path, file.version) as stream, pq.ParquetFile(stream) as parquet:
-            schema = parquet.schema_arrow
-            metadata = parquet.metadata
-            leaves = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
-            texts = {leaf for leaf in leaves if f"{leaf}.".startswith(f"{columns.text}.")}
-            groups = read_groups(metadata, stream)
-            sizes = (
-                chunk.unpacked_bytes for group in groups for chunk in group.chunks if chunk.path in texts
-            )
-            size = sum(sizes)
+        with open_footer(store, file.path, file.version) as stream:
+            check_not_encrypted(stream)
+            with pq.ParquetFile(stream) as parquet:
+                schema = parquet.schema_arrow
+                groups = read_groups(parquet.metadata, stream)
+        for group in groups:
+            chunks_of(group, columns.names)
+        size = sum(chunk.unpacked_bytes for group in groups for chunk in chunks_of(group, [columns.text]))
+    except EncryptedFileError as error:
+        raise Problem(
+            f"cannot read {listing.location(file)}: {error}",
+            hint="write it again without encryption, or move it away",
+        ) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Problem(
             f"cannot read {listing.location(file)}: {error}", hint="move the file away, or repair it"

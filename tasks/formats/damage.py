@@ -17,6 +17,10 @@ class UnreadableFileError(OSError):
     """The bytes of a file cannot be read as its format says; the message says why."""
 
 
+class EncryptedFileError(UnreadableFileError):
+    """The bytes of a file are encrypted; no keys are taken."""
+
+
 class DamagedFileError(UnreadableFileError):
     """The bytes of a file are not what its format says."""
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
-from tasks.formats.damage import DamagedFileError
+from tasks.formats.damage import DamagedFileError, EncryptedFileError
 
 T = TypeVar("T")
 
 TAIL_BYTES = 8  # behind the footer: its length, and "PAR1"
+ENCRYPTED_FOOTER_MARK = b"PARE"  # instead of "PAR1"
 MAX_DEPTH = 16  # of structs within structs; Parquet has 5
 
 # types in the compact protocol
@@ -40,6 +41,7 @@ class Chunk:
     unpacked_bytes: int
     stored_bytes: int
     dictionary: int | None
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,31 @@ class Group:
     rows: int
     unpacked_bytes: int
     chunks: tuple[Chunk, ...]
+
+
+def check_not_encrypted(stream: BinaryIO) -> None:
+    """Check that the footer of a Parquet file can be read without a key.
+
+    Raises:
+        EncryptedFileError: it cannot.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - len(ENCRYPTED_FOOTER_MARK)))
+    if stream.read(len(ENCRYPTED_FOOTER_MARK)) == ENCRYPTED_FOOTER_MARK:
+        raise EncryptedFileError("its footer is encrypted")
+
+
+def chunks_of(group: Group, columns: Sequence[str]) -> Sequence[Chunk]:
+    """The chunks of a group that are read for these columns, whose names may lead into structs by dots.
+
+    Raises:
+        EncryptedFileError: one of them is encrypted.
+    """
+    found = [c for c in group.chunks if any(f"{c.path}.".startswith(f"{name}.") for name in columns)]
+    for chunk in found:
+        if chunk.encrypted:
+            raise EncryptedFileError(f"its column {chunk.path!r} is encrypted")
+    return found
 
 
 def read_groups(metadata: Any, stream: BinaryIO) -> tuple[Group, ...]:
@@ -84,8 +111,11 @@ def groups_of(footer: bytes, paths: Sequence[str]) -> tuple[Group, ...]:
 
 def _named(group: dict[int, Any], paths: Sequence[str]) -> Group:
     """A group with the paths of its columns: by place, as pyarrow reads them, for the footer may name others."""
-    columns = (chunk[3] for chunk in group[1])
-    chunks = (Chunk(path, c[5], c[6], c[7], c.get(11)) for path, c in zip(paths, columns, strict=False))
+    columns = ((chunk[3], 8 in chunk) for chunk in group[1])
+    chunks = (
+        Chunk(path, c[5], c[6], c[7], c.get(11), encrypted)
+        for path, (c, encrypted) in zip(paths, columns, strict=False)
+    )
     return Group(group[3], group[2], tuple(chunks))
 
 
@@ -94,7 +124,7 @@ def _group(compact: "_Compact") -> dict[int, Any]:
 
 
 def _chunk(compact: "_Compact") -> dict[int, Any]:
-    return compact.struct({3: _column})
+    return compact.struct({3: _column, 8: lambda one: one.struct({})})  # 8: how it is encrypted
 
 
 def _column(compact: "_Compact") -> dict[int, Any]:

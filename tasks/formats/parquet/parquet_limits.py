@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from tasks.formats.damage import UnreadableFileError
-from tasks.formats.parquet.parquet_footer import Group
+from tasks.formats.parquet.parquet_footer import Group, chunks_of
 
 BATCH_ROWS = 1_024  # decoded at once, at most
 BATCH_BYTES = 4 * 2**20  # decoded at once, by the sizes in the footer
@@ -25,12 +25,10 @@ def batch_rows(group: Group, columns: Sequence[str], stream: BinaryIO) -> int:
     """How many rows of a row group are decoded at once.
 
     Raises:
-        UnreadableFileError: it unpacks to more than may be in memory.
+        UnreadableFileError: it unpacks to more than may be in memory, or is encrypted.
     """
     rows = min(BATCH_ROWS, BATCH_BYTES // max(1, group.unpacked_bytes // max(1, group.rows)))
-    for chunk in group.chunks:
-        if chunk.path.partition(".")[0] not in columns:
-            continue
+    for chunk in chunks_of(group, columns):
         _check(chunk.path, chunk.unpacked_bytes, chunk.stored_bytes)
         if chunk.dictionary is not None and chunk.unpacked_bytes * rows > DECODED_BYTES:
             stream.seek(max(0, chunk.dictionary))

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.formats.damage import DamagedFileError
-from tasks.formats.parquet.parquet_footer import read_groups
+from tasks.formats.parquet.parquet_footer import check_not_encrypted, read_groups
 from tasks.formats.parquet.parquet_limits import batch_rows, surplus_rows
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span, Store
@@ -77,11 +77,12 @@ class ForwardReader:
         """Read the footer. This object closes the stream.
 
         Raises:
-            pyarrow.ArrowException, OSError: it is not a Parquet file.
+            pyarrow.ArrowException, OSError: it is not a Parquet file, or is encrypted.
         """
         self.path, self.version, self.columns = path, version, tuple(columns)
         self._stream = stream
         try:
+            check_not_encrypted(self._stream)
             self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
             self._footer = read_groups(self._file.metadata, self._stream)
         except UnicodeDecodeError as error:  # of a name in the footer
@@ -119,7 +120,7 @@ class ForwardReader:
 
         Raises:
             DamagedFileError: the group ends before its last row.
-            UnreadableFileError: it takes too much memory.
+            UnreadableFileError: it takes too much memory, or is encrypted.
             pyarrow.ArrowException: it is damaged.
             OSError: the same, without an error number; with one, the store failed to read.
         """

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.corpus.listing import find_files
-from launcher.corpus.sampling import read_footer
+from launcher.corpus.sampling import ParquetFooter, read_footer
 from launcher.errors import Problem
 from tasks.formats.damage import DamagedFileError
 from tasks.formats.parquet.parquet_footer import groups_of, read_groups
@@ -42,7 +42,7 @@ SAMPLE = """
 import sys
 from pathlib import Path
 from launcher.corpus.listing import find_files
-from launcher.corpus.sampling import read_footer
+from launcher.corpus.sampling import ParquetFooter, read_footer
 from tasks.formats.rows import Columns
 found = find_files(sys.argv[1], Path.cwd())
 print(read_footer(found, found.open(), found.files[0], Columns("text", "id")).rows)
@@ -96,9 +96,14 @@ def test_a_column_whose_name_is_not_text_is_damage(tmp_path: Path) -> None:
     )
     assert isinstance(row, BadRow)
     assert "not text" in row.reason
-    listing = find_files(str(path), tmp_path)
     with pytest.raises(Problem, match=r"cannot read .*a\.parquet"):
-        read_footer(listing, listing.open(), listing.files[0], Columns("text", "id"))
+        footer_of(path)
+
+
+def footer_of(path: Path) -> ParquetFooter:
+    """The footer as a plan reads it."""
+    listing = find_files(str(path), path.parent)
+    return read_footer(listing, listing.open(), listing.files[0], Columns("text", "id"))
 
 
 def process(program: str, name: str) -> list[str]:
@@ -121,7 +126,34 @@ def test_damaged_statistics_end_no_plan(name: str) -> None:
     assert process(SAMPLE, name) == [str(ROWS)]
 
 
-def test_encrypted_columns_lose_their_group_and_end_no_worker() -> None:
+def test_a_corpus_with_an_encrypted_column_is_refused() -> None:
     (lost,) = process(READ, "encrypted-text.parquet")
-    assert lost.startswith("2 the file is damaged from here on: Cannot decrypt")
-    assert process(SAMPLE, "encrypted-text.parquet") == ["2"]
+    assert lost == "2 its column 'text' is encrypted"
+    path = DAMAGED / "encrypted-text.parquet"
+    with pytest.raises(Problem, match=r"encrypted-text\.parquet: its column 'text' is encrypted") as caught:
+        footer_of(path)
+    assert "without encryption" in caught.value.hint
+
+
+def test_a_corpus_with_an_encrypted_footer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(table(), path)
+    path.write_bytes(path.read_bytes()[:-4] + b"PARE")  # what such a file ends with
+    with pytest.raises(Problem, match=r"a\.parquet: its footer is encrypted"):
+        footer_of(path)
+    (row,) = read_rows(
+        FolderStore(tmp_path), Slice(path.name, version(path), "parquet"), Columns("text", "id")
+    )
+    assert isinstance(row, BadRow)
+    assert row.reason == "its footer is encrypted"
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4])
+def test_a_file_too_short_for_a_footer_is_damaged(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PARE"[:size] if size < 4 else b"PAR1")
+    (row,) = read_rows(
+        FolderStore(tmp_path), Slice(path.name, version(path), "parquet"), Columns("text", "id")
+    )
+    assert isinstance(row, BadRow)
+    assert "damaged from here on" in row.reason
