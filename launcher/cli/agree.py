@@ -62,7 +62,7 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RunSoFar:
-    """What is known of a run before it goes on. `left` is the share of its shards without a receipt."""
+    """What is known of a run before it goes on. `left` is the share of its shards that are still to be embedded."""
 
     spent: Decimal = ZERO
     left: Decimal = ONE
@@ -91,9 +91,12 @@ def agree_to_cost(
     folder: Path,
     options: CostOptions,
     say: Callable[[str], None],
+    reopened: int = 0,
     check_renting: Callable[[SavedPlan], None] = check_access,
 ) -> Agreed:
     """Settle what the run may cost, asking where that was not agreed to here. Writes nothing.
+
+    `reopened`: shards with a receipt that will be embedded again once this is agreed.
 
     Raises:
         ConfirmationNeeded: it was not agreed, or a limit could not be held.
@@ -101,22 +104,15 @@ def agree_to_cost(
         OutdatedPlan: the plan's prices are not today's.
     """
     known = ledger.runs.get(plan.run)
-    so_far = _so_far(ledger, plan, known, store=store, output=output, folder=folder, options=options)
+    so_far = _so_far(
+        ledger, plan, known, store=store, output=output, folder=folder, options=options, reopened=reopened
+    )
     here = ledger.costs.budget(plan.run) if known else None
     agreed = _limit(job, here, so_far, options)
     _check_price_known(plan, agreed.limit, options, say)
-    if not is_rented(plan):
-        if options.max_cost is not None:
-            check_max_cost(
-                plan,
-                options.max_cost,
-                spent=so_far.spent,
-                left=so_far.left,
-                unknown=options.allow_unknown_price,
-            )
-        return agreed
+    rented = is_rented(plan)
     consented = known is not None and any(e.kind in CONSENT for e in ledger.runs.events(plan.run))
-    if consented and _covered(plan, agreed.limit, so_far):
+    if not rented or (consented and _covered(plan, agreed.limit, so_far)):
         if options.max_cost is not None:
             check_max_cost(
                 plan,
@@ -125,7 +121,7 @@ def agree_to_cost(
                 left=so_far.left,
                 unknown=options.allow_unknown_price,
             )
-        if agreed.limit is not None:
+        if rented and agreed.limit is not None:
             left = max(ZERO, agreed.limit - so_far.spent)
             say(f"${left:.2f} are left of the ${agreed.limit} that run {plan.run} may cost")
         return agreed
@@ -222,6 +218,7 @@ def _so_far(
     output: str,
     folder: Path,
     options: CostOptions,
+    reopened: int,
 ) -> _RunSoFar:
     """What the run has cost and done until now, by the store and by this ledger."""
     if known is None and not store.list(f"{run_root(plan.run)}/"):
@@ -239,15 +236,15 @@ def _so_far(
     spent = budget.look()
     # An amount that cannot be read does not matter to one that replaces it.
     agreed = latest_agreement(store, plan.run) if options.budget is None else None
-    return _RunSoFar(spent=spent, left=_share_left(store, plan.run), agreed=agreed)
+    return _RunSoFar(spent=spent, left=_share_left(store, plan.run, reopened), agreed=agreed)
 
 
-def _share_left(store: Store, run: str) -> Decimal:
-    """The share of the run's shards that have no receipt yet."""
+def _share_left(store: Store, run: str, reopened: int) -> Decimal:
+    """The share of the run's shards that have no receipt yet, or are `reopened`."""
     try:
         header = manifest.read_header(store, run)
     except manifest.RunNotFound:
         return ONE
     slabs = range(manifest.slab_count(header))
-    done = sum(len(lease.receipts(store, run, slab_name(number))) for number in slabs)
-    return ONE - Decimal(min(done, header.shards)) / max(1, header.shards)
+    done = sum(len(lease.receipts(store, run, slab_name(number))) for number in slabs) - reopened
+    return ONE - Decimal(min(max(done, 0), header.shards)) / max(1, header.shards)

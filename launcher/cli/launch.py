@@ -13,7 +13,7 @@ from launcher.corpus.inspect import output_path
 from launcher.errors import Problem
 from launcher.files import read
 from launcher.fleet.create_run import check_unchanged_model, create_run, unchanged_corpus
-from launcher.fleet.missing_output import reopen_missing
+from launcher.fleet.missing_output import find_missing_output, reopen_missing
 from launcher.fleet.provisioner import is_rented, task_specs
 from launcher.fleet.task_specs import check_reachable
 from launcher.jobs import job as jobs
@@ -45,27 +45,33 @@ def launch(arguments: Namespace) -> int:
     unchanged_corpus(plan, job, base)
     output = output_path(job, base)
     store = open_store(output)
+    folder = arguments.runs / plan.run
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
+        missing = None
         known = ledger.runs.get(plan.run)
         if known is not None and known.state != RunState.PLANNED:
             say(f"run {known.id} is {known.state.lower()} already: going on with it")
             plan = plan_file.read_recorded(known.plan)  # what will be rented
-            known = reopen_missing(ledger, store, known, arguments.runs / known.id, say=say)
-        if known is not None and known.state == RunState.DONE:
-            return drive_to_end(ledger, known, arguments.runs, job, arguments)
-        agreed = agree_to_cost(
-            ledger,
-            plan,
-            job,
-            store=store,
-            output=output,
-            folder=arguments.runs / plan.run,
-            options=cost_options(arguments),
-            say=say,
-        )
+            missing = find_missing_output(ledger, store, known, say=say)
+        agreed = None
+        if known is None or known.state != RunState.DONE or (missing and missing.lost):
+            agreed = agree_to_cost(
+                ledger,
+                plan,
+                job,
+                store=store,
+                output=output,
+                folder=folder,
+                options=cost_options(arguments),
+                say=say,
+                reopened=len(missing.shards) if missing else 0,
+            )
+        if known is not None and missing:
+            known = reopen_missing(ledger, store, known, missing, folder, say=say)
         if known is None or known.state == RunState.PLANNED:
             known = create_run(ledger, plan, job, base, say=say)
-        record_agreement(ledger, store, known.id, agreed)
+        if agreed is not None:
+            record_agreement(ledger, store, known.id, agreed)
         return drive_to_end(ledger, known, arguments.runs, job, arguments)
 
 

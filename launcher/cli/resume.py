@@ -8,8 +8,8 @@ from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
 from launcher.fleet.create_run import create_run
-from launcher.fleet.missing_output import reopen_missing
-from launcher.fleet.retry_failed import reopen_failed
+from launcher.fleet.missing_output import find_missing_output, reopen_missing
+from launcher.fleet.retry_failed import find_failed, reopen_failed
 from launcher.jobs import job as jobs
 from launcher.ledger.records import RunState
 from launcher.planning import plan_file
@@ -23,22 +23,26 @@ def resume(arguments: Namespace) -> int:
         plan = plan_file.read_recorded(run.plan)
         job = jobs.load(plan.work.job)
         store = open_store(run.output)
-        run = reopen_missing(ledger, store, run, arguments.runs / run.id, say=say)
-        if arguments.retry_failed:
-            run = reopen_failed(ledger, store, run, arguments.runs / run.id, say=say)
-        if run.state == RunState.DONE:
-            return drive_to_end(ledger, run, arguments.runs, job, arguments)
-        agreed = agree_to_cost(
-            ledger,
-            plan,
-            job,
-            store=store,
-            output=run.output,
-            folder=arguments.runs / run.id,
-            options=cost_options(arguments),
-            say=say,
-        )
+        folder = arguments.runs / run.id
+        missing = find_missing_output(ledger, store, run, say=say)
+        failed = find_failed(ledger, store, run, missing, say=say) if arguments.retry_failed else ()
+        agreed = None
+        if run.state != RunState.DONE or missing.lost or failed:  # before anything of the run is changed
+            agreed = agree_to_cost(
+                ledger,
+                plan,
+                job,
+                store=store,
+                output=run.output,
+                folder=folder,
+                options=cost_options(arguments),
+                say=say,
+                reopened=len(missing.shards) + len(failed),
+            )
+        run = reopen_missing(ledger, store, run, missing, folder, say=say)
+        run = reopen_failed(ledger, store, run, failed, folder, say=say)
         if run.state == RunState.PLANNED:  # the launcher died before it had written the whole manifest
             run = create_run(ledger, plan, job, Path(plan.work.base), say=say)
-        record_agreement(ledger, store, run.id, agreed)
+        if agreed is not None:
+            record_agreement(ledger, store, run.id, agreed)
         return drive_to_end(ledger, run, arguments.runs, job, arguments)

@@ -24,8 +24,26 @@ from tasks.stores.base import Store
 REASON = "its vectors are gone from the output path"
 
 
+def find_missing_output(
+    ledger: Ledger, store: Store, run: Run, *, say: Callable[[str], None]
+) -> MissingOutput:
+    """What of a run is gone, and say so. Changes nothing, so that its cost can be agreed to before."""
+    if run.state == RunState.PLANNED:
+        return MissingOutput(run.id, 0, 0)
+    missing = find_missing(store, run.id, ledger.shards.receipts(run.id))
+    if missing:
+        say(f"the output of run {run.id} is gone or incomplete: {missing}; what is missing is embedded again")
+    return missing
+
+
 def reopen_missing(
-    ledger: Ledger, store: Store, run: Run, folder: Path, *, say: Callable[[str], None]
+    ledger: Ledger,
+    store: Store,
+    run: Run,
+    missing: MissingOutput,
+    folder: Path,
+    *,
+    say: Callable[[str], None],
 ) -> Run:
     """Let the shards wait again whose output is gone, and return the run as it is then. Rents and starts nothing.
 
@@ -35,12 +53,8 @@ def reopen_missing(
         Problem: the corpus or the model is not what it was, and nothing was put back.
         RunLocked: another launcher is at work on it.
     """
-    if run.state == RunState.PLANNED:
-        return run
-    missing = find_missing(store, run.id, ledger.shards.receipts(run.id))
     if not missing:
         return run
-    say(f"the output of run {run.id} is gone or incomplete: {missing}; what is missing is embedded again")
     with run_lock(folder, run.id):
         plan = plan_file.read_recorded(run.plan)
         if missing.manifest:

@@ -5,7 +5,7 @@ that the engine failed on or that could not be read. Rows whose bytes are wrong 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from launcher.fleet.run_lock import run_lock
 from launcher.format import plural
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.output.missing import MissingOutput
 from launcher.planning import plan_file
 from tasks.clock import utc
 from tasks.formats.rows import BadRow
@@ -30,8 +31,29 @@ ENGINE_REASONS = (
 )  # of versions without `retry`
 
 
-def reopen_failed(ledger: Ledger, store: Store, run: Run, folder: Path, *, say: Callable[[str], None]) -> Run:
-    """Let the shards wait again that failed in a way that may pass; return the run as it is then. Starts nothing.
+def find_failed(
+    ledger: Ledger, store: Store, run: Run, missing: MissingOutput, *, say: Callable[[str], None]
+) -> Sequence[Receipt]:
+    """The receipts of shards that failed in a way that may pass, and whose output is there. Changes nothing."""
+    lost = {one.shard for one in missing.lost}
+    failed = [
+        one for one in ledger.shards.receipts(run.id) if one.shard not in lost and may_succeed(store, one)
+    ]
+    if not failed:
+        say(f"nothing of run {run.id} failed in a way that another attempt may mend")
+    return failed
+
+
+def reopen_failed(
+    ledger: Ledger,
+    store: Store,
+    run: Run,
+    failed: Sequence[Receipt],
+    folder: Path,
+    *,
+    say: Callable[[str], None],
+) -> Run:
+    """Let the shards of these receipts wait again; return the run as it is then. Starts nothing.
 
     `folder` is the run's own, for its lock.
 
@@ -39,11 +61,9 @@ def reopen_failed(ledger: Ledger, store: Store, run: Run, folder: Path, *, say: 
         Problem: the corpus or the model is not what it was, and nothing was put back.
         RunLocked: another launcher is at work on it.
     """
+    if not failed:
+        return run
     with run_lock(folder, run.id):
-        failed = [one for one in ledger.shards.receipts(run.id) if may_succeed(store, one)]
-        if not failed:
-            say(f"nothing of run {run.id} failed in a way that another attempt may mend")
-            return run
         check_planned_inputs(plan_file.read_recorded(run.plan), manifest.read_header(store, run.id))
         put_back_shards(store, run.id, failed, REASON)
         ledger.shards.reopen(run.id, failed)

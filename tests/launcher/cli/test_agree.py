@@ -21,8 +21,11 @@ from launcher.planning import plan_file
 from launcher.planning.price_check import OutdatedPlan
 from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
+from tasks.protocol import manifest
+from tasks.protocol.keys import receipt_key
 from tasks.stores.folder import FolderStore
 from tests.support import sample_plan
+from tests.support.runs import header_of, shards_of
 
 RUN = "reviews-1a2b3c4d"
 BOOK = (
@@ -67,7 +70,7 @@ class Desk:
         self.ledger.runs.create(RUN, "reviews", json.dumps(plan_file.dump(plan)), "d", "s3://b/out", utc())
         self.ledger.runs.record_event(RUN, event, "it happened", utc())
 
-    def agree(self, plan: SavedPlan, **options: Any) -> Agreed:
+    def agree(self, plan: SavedPlan, *, reopened: int = 0, **options: Any) -> Agreed:
         given: dict[str, Any] = {"yes": False, "max_cost": None, "offline": True}
         chosen = CostOptions(**(given | options))
         return agree_to_cost(
@@ -79,6 +82,7 @@ class Desk:
             folder=self.folder,
             options=chosen,
             say=self.said.append,
+            reopened=reopened,
             check_renting=lambda _plan: None,
         )
 
@@ -190,7 +194,7 @@ def book(folder: Path, usd: str, day: datetime | None = None) -> Path:
 
 
 def test_risen_prices_are_refused(desk: Desk, tmp_path: Path) -> None:
-    flags = {"yes": True, "max_cost": Decimal(140), "offline": False}
+    flags: dict[str, Any] = {"yes": True, "max_cost": Decimal(140), "offline": False}
     with pytest.raises(
         OutdatedPlan, match=r"us-east-1a g6\.48xlarge was \$0\.297 an hour and is \$0\.40"
     ) as caught:
@@ -203,7 +207,7 @@ def test_risen_prices_are_refused(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_old_plans_are_refused_and_old_prices_are_said(desk: Desk, tmp_path: Path) -> None:
-    flags = {"yes": True, "max_cost": Decimal(140), "offline": False}
+    flags: dict[str, Any] = {"yes": True, "max_cost": Decimal(140), "offline": False}
     old = rented(created=utc() - timedelta(days=8))
     with pytest.raises(OutdatedPlan, match="the plan was made 8 days ago, and one that rents holds for 7"):
         desk.agree(old, price_book=book(tmp_path, "0.297"), **flags)
@@ -212,3 +216,18 @@ def test_old_plans_are_refused_and_old_prices_are_said(desk: Desk, tmp_path: Pat
     desk.said.clear()
     assert desk.agree(old, yes=True, max_cost=Decimal(140)).asked
     assert desk.said == ["prices not checked (--offline): the plan's are taken as they are"]
+
+
+def test_what_is_embedded_again_is_agreed_to_before_it_is_put_back(desk: Desk) -> None:
+    body = sample_plan.local()
+    body["totals"]["usd"] = dict.fromkeys(("p10", "p50", "p90"), "3")
+    plan = plan_file.read_recorded(body)
+    shards = shards_of(3)
+    manifest.write(desk.store, header_of(desk.folder / "in", 3, run=plan.run), shards)
+    for one in shards:
+        desk.store.put(receipt_key(plan.run, one.slab, one.id), b"{}")
+    little = Decimal("0.01")
+    desk.agree(plan, max_cost=little)  # nothing is left to do
+    for reopened, cost in ((1, "1.00"), (3, "3.00"), (99, "3.00")):
+        with pytest.raises(ConfirmationNeeded, match=rf"costs up to \${cost} \(P90\)"):
+            desk.agree(plan, max_cost=little, reopened=reopened)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from launcher.errors import ConfirmationNeeded
 from launcher.ledger.ledger import Ledger
 from tests.support.cli_runs import in_process, records, write_job
 from tests.support.runs import column, write_jsonl
@@ -203,16 +204,46 @@ def test_corpus_that_changed_since_is_refused_and_named(run: Finished) -> None:
     assert "changed after the plan was made" in done.stderr
 
 
-def test_resume_that_is_refused_puts_nothing_back(run: Finished) -> None:
-    def in_ledger() -> tuple[str, int]:
+def unreachable(run: Finished) -> tuple[str, ...]:
+    """A folder of another machine."""
+    (run.folder / "in").rename(run.folder / "elsewhere")
+    return ("resume",)
+
+
+def too_dear(_run: Finished) -> tuple[str, ...]:
+    return ("resume", "--max-cost", "0.0001")
+
+
+def too_dear_to_launch(_run: Finished) -> tuple[str, ...]:
+    return ("launch", "plan.json", "--max-cost", "0.0001")
+
+
+@pytest.mark.parametrize(
+    ("refuse", "reason", "status"),
+    [
+        (unreachable, "there is no such folder on this machine", 1),
+        (too_dear, "and --max-cost is $0.0001", ConfirmationNeeded.code),
+        pytest.param(
+            too_dear_to_launch,
+            "and --max-cost is $0.0001",
+            ConfirmationNeeded.code,
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_what_is_refused_puts_nothing_back(
+    run: Finished, refuse: Callable[[Finished], tuple[str, ...]], reason: str, status: int
+) -> None:
+    def in_ledger() -> tuple[str, int, list[str]]:
         with Ledger.open(run.folder / "runs" / "ledger.db") as ledger:
             found = ledger.runs.find()
-            return found.state, ledger.shards.progress(found.id).documents
+            kinds = [event.kind for event in ledger.runs.events(found.id)]
+            return found.state, ledger.shards.progress(found.id).documents, kinds
 
     before, marks = in_ledger(), sorted(run.of_run.rglob("*"))
     one_file(run)
-    (run.folder / "in").rename(run.folder / "elsewhere")
-    refused = run.command("resume")
-    assert refused.returncode == 1
-    assert "there is no such folder on this machine" in refused.stderr
+    refused = run.command(*refuse(run))
+    assert refused.returncode == status, refused.stderr
+    assert "what is missing is embedded again" in refused.stderr
+    assert reason in refused.stderr
     assert (in_ledger(), sorted(run.of_run.rglob("*"))) == (before, marks)
