@@ -8,26 +8,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from launcher.corpus.listing import Listing, find_files
+from launcher.corpus.listing import find_files
 from launcher.errors import Problem
+from tests.support.input_files import left_out, names, put
 from tests.support.paths import ROOT
-
-BODY = '{"text": "one"}\n'
-
-
-def put(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(BODY)
-
-
-def names(listing: Listing) -> list[str]:
-    return [file.path for file in listing.files]
-
-
-def left_out(listing: Listing) -> dict[str, int]:
-    return {one.kind: one.files for one in listing.left_out}
 
 
 def test_folders_that_a_glob_finds_are_read(tmp_path: Path) -> None:

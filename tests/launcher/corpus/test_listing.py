@@ -19,23 +19,9 @@ from launcher.errors import Problem
 from tasks.formats.endings import KIND_OF_ENDING
 from tasks.stores.base import Entry, check_prefix
 from tasks.stores.memory import MemoryStore
+from tests.support.input_files import left_out, names, put
 from tests.support.paths import ROOT
 from tests.support.runs import NOON, write_jsonl
-
-
-def put(root: Path, *names: str, body: bytes = b'{"text": "one"}\n') -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-
-
-def names(listing: Listing) -> list[str]:
-    return [f.path for f in listing.files]
-
-
-def left_out(listing: Listing) -> dict[str, int]:
-    return {one.kind: one.files for one in listing.left_out}
 
 
 def only(listing: Listing) -> CorpusFile:
