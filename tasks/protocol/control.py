@@ -6,7 +6,8 @@ machine that comes up too late reads the message before it begins. The same thre
 
 A damaged message that still has the word "drain" in it is one to drain, so that no launcher writes over a `stop` from
 another laptop. Any other that cannot be read may have been one, too. A launcher that is there writes its own again;
-machines work on for UNREADABLE_SECONDS, then drain. Nothing is lost by that: what they hold is finished, and `resume` goes on.
+machines work on for UNREADABLE_SECONDS, then drain. Nothing is lost by that: what they hold is finished, and `resume`
+goes on.
 """
 
 import threading

@@ -3,7 +3,9 @@
 Imports: tasks.worker, tasks.protocol, tasks.stores, tasks.clock, tasks.errors.
 
 __main__: `python -m tasks.supervisor`.
-supervisor: starts, watches, restarts and settles the worker processes.
+command_line: options, and the workers and GPUs that they mean.
+supervisor: starts, watches and restarts the worker processes.
+settle: the last heartbeat of a worker that crashed, and the leases that it held.
 restart_policy: whether a worker that ended is started again, and after which backoff.
 parent_death: runs a command that gets SIGTERM when its parent dies (Linux).
 """

@@ -2,7 +2,7 @@
 
 import sys
 
-from tasks.supervisor.supervisor import main
+from tasks.supervisor.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

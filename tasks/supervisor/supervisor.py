@@ -1,49 +1,33 @@
-"""Supervise the workers of a machine: one for each GPU, restarted with backoff when it crashes.
+"""The supervisor: starts the workers of a machine, one for each GPU, and restarts them with backoff when they crash.
 
-    python -m tasks.supervisor --store OUTPUT --run RUN [--name NAME] [--workers N] [options of tasks.worker]
-
-Worker n is called NAME-n, then after restarts NAME-nr1, NAME-nr2 and so on: each process has a name, a heartbeat and
-receipts of its own, also when the supervisor itself is started again under the same NAME. For a worker that crashed the
-supervisor writes the last heartbeat (state `lost`, with the cause) and releases the leases that it lists. SIGTERM, SIGINT
-and SIGUSR1 are passed on, and the workers' end is waited for; a drained run (`tasks.protocol.control`) has the effect of
-SIGUSR1. On Linux the workers get SIGTERM when the supervisor dies; elsewhere they continue and end with the run.
-
-Exit status 0: every shard is done, or told to end; 3: every worker says that a person must act; 1: the workers crash
-without finishing a shard, and the run is not done.
+For a worker that crashed it writes the last heartbeat (state `lost`, with the cause) and releases the leases that it
+lists (`settle`). SIGTERM, SIGINT and SIGUSR1 are passed on, and the workers' end is waited for; a drained run
+(`tasks.protocol.control`) has the effect of SIGUSR1. On Linux the workers get SIGTERM when the supervisor dies; elsewhere
+they continue and end with the run.
 """
 
-import argparse
 import contextlib
 import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import IO
-from uuid import uuid4
 
-from tasks.clock import utc
 from tasks.errors import Problem
-from tasks.printable import log_in_utf8, plain
-from tasks.protocol import crash_marker, heartbeat, keys
+from tasks.printable import plain
+from tasks.protocol import crash_marker
 from tasks.protocol.control import watch
-from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG, MUST_ACT
-from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
-from tasks.protocol.keys import lease_key
-from tasks.protocol.lease import holder, release
-from tasks.protocol.worker_names import free_restarts, worker_name
-from tasks.stores.base import OutcomeUnknown, Store, list_all, read
-from tasks.stores.open import open_store
+from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG
+from tasks.protocol.worker_names import worker_name
+from tasks.stores.base import OutcomeUnknown, Store
 from tasks.supervisor.restart_policy import (
     FIRST_PAUSE_SECONDS,
     MAX_CRASHES,
@@ -52,8 +36,7 @@ from tasks.supervisor.restart_policy import (
     exit_status,
     next_step,
 )
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.machine_stats import visible_gpus
+from tasks.supervisor.settle import settle
 
 TERMINATION_SECONDS = 120.0  # a worker has to end after SIGTERM; the longest notice that a cloud gives
 POLL_SECONDS = 0.1  # between looks at the workers
@@ -204,8 +187,12 @@ class Supervisor:
             how = _ending(status)
             crashed_on_work = crash_marker.died_of_its_work(status, crash_marker.oom_kills() - slot.oom_kills)
             died_of = crash_marker.blamed(self.scratch / slot.name) if crashed_on_work else {}
-            if self._settle(slot, pid, how, died_of):
-                slot.crashes.clear()
+            said = ": ".join([how, *list(slot.words)[-1:]])
+            try:
+                if settle(self.store, self.run, slot.name, pid, said, died_of):
+                    slot.crashes.clear()
+            except (Problem, OutcomeUnknown, OSError, ValueError) as error:  # its leases expire by themselves
+                self.log(f"the last heartbeat of {slot.name} was not written: {error}")
         shutil.rmtree(self.scratch / slot.name, ignore_errors=True)
         self._decide(slot, status, how)
 
@@ -222,48 +209,6 @@ class Supervisor:
             self.log(f"{worker_name(self.machine, slot.number, slot.life)} starts in {wait:.1f} s")
         else:
             slot.end = found
-
-    def _settle(self, slot: WorkerSlot, pid: int, how: str, died_of: Mapping[str, str]) -> bool:
-        """Write the last heartbeat of a crashed worker and release its leases; whether it had finished a shard.
-
-        Args:
-            slot: where it ran.
-            pid: of the crashed process.
-            how: the cause, for the heartbeat.
-            died_of: keys of the leases whose shards it may have crashed on, with its place.
-        """
-        try:
-            body = read(self.store, keys.heartbeat_key(self.run, slot.name))
-            now = utc()
-            pulse = (
-                heartbeat.load(body)
-                if body
-                else Heartbeat(
-                    run=self.run, worker=slot.name, host=socket.gethostname(), pid=pid, started=now
-                )
-            )
-            pulse.state, pulse.stopping = "lost", now
-            pulse.error = ": ".join([how, *list(slot.words)[-1:]])
-            for slab, shard, generation, claimed in pulse.leases:
-                lease = lease_key(self.run, slab, shard, generation)
-                held = holder(self.store, lease)
-                if held and held[0] == slot.name:
-                    release(self.store, lease, died_at=died_of.get(lease))
-                    pulse.returned.append(
-                        ReturnedLease(
-                            slab=slab, shard=shard, generation=generation, claimed=claimed, returned=now
-                        )
-                    )
-            for lease, place in died_of.items():  # claimed after its last heartbeat
-                held = holder(self.store, lease)
-                if held and held[0] == slot.name:
-                    release(self.store, lease, died_at=place)
-            pulse.leases = []
-            HeartbeatWriter(self.store, pulse).write_now()
-        except (Problem, OutcomeUnknown, OSError, ValueError) as error:  # its leases expire by themselves
-            self.log(f"the last heartbeat of {slot.name} was not written: {error}")
-            return False
-        return pulse.shards > 0
 
     def _relay(self, name: str, pipe: IO[bytes], words: deque[str]) -> None:
         """Pass on a worker's log with its name before each line, until the pipe closes."""
@@ -314,93 +259,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _slots(wanted: int | None, lives: dict[int, int]) -> list[WorkerSlot]:
-    """A slot for each GPU, or `wanted` slots over the GPUs in turn."""
-    gpus = visible_gpus()
-    count = wanted or len(gpus) or 1
-    return [WorkerSlot(n, gpus[n % len(gpus)] if gpus else None, lives.get(n, 0)) for n in range(count)]
-
-
-def _command(arguments: argparse.Namespace, rest: list[str], slots: Sequence[WorkerSlot]) -> list[str]:
-    """The command of every worker. Without a GPU the CPU cores are shared out."""
-    command = [
-        sys.executable,
-        "-m",
-        "tasks.worker",
-        "--store",
-        arguments.store,
-        "--run",
-        arguments.run,
-        *rest,
-    ]
-    if slots[0].device is None and not any(word.partition("=")[0] == "--threads" for word in rest):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        command += ["--threads", str(max(1, cores // len(slots)))]
-    return command
-
-
-@contextlib.contextmanager
-def _folder(chosen: Path | None) -> Generator[Path, None, None]:
-    """The chosen folder, or a temporary one."""
-    if chosen:
-        yield chosen.absolute()
-        return
-    with tempfile.TemporaryDirectory(prefix="embedfleet-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-def _arguments() -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        prog="python -m tasks.supervisor",
-        description=__doc__.partition("\n")[0] if __doc__ else None,
-        epilog="Every other option is passed on to the workers: see python -m tasks.worker --help.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--store", required=True, help="the job's output path")
-    parser.add_argument("--run", required=True)
-    parser.add_argument(
-        "--name",
-        default=f"{socket.gethostname()}-{uuid4().hex[:6]}",
-        help="of this machine; worker n is NAME-n (default: the host's, and something random)",
-    )
-    parser.add_argument("--workers", type=int, help="how many (default: one a GPU, or one)")
-    parser.add_argument("--scratch", type=Path, help="folder for the workers' files (default: a new one)")
-    parser.add_argument(
-        "--pause", type=float, default=FIRST_PAUSE_SECONDS, help="seconds from a first crash to the restart"
-    )
-    return parser.parse_known_args()
-
-
-def main() -> int:
-    """Supervise this machine's workers; the exit status."""
-    log_in_utf8()
-    arguments, rest = _arguments()
-    if "://" not in arguments.store:
-        arguments.store = str(Path(arguments.store).absolute())  # a worker has another working directory
-    status, problem = 0, None
-    try:
-        store = open_store(arguments.store)
-        known = list_all(store, keys.heartbeats_prefix(arguments.run, f"{arguments.name}-"))
-        workers = [keys.worker_of(entry.key) for entry in known]
-        slots = _slots(arguments.workers, free_restarts(workers, arguments.name))
-        command = _command(arguments, rest, slots)
-        with _folder(arguments.scratch) as scratch:
-            supervisor = Supervisor(
-                store=store,
-                run=arguments.run,
-                slots=slots,
-                machine=arguments.name,
-                command=command,
-                scratch=scratch,
-                pause=arguments.pause,
-            )
-            status = supervisor.go()
-        if status:
-            problem = next(slot.problem() for slot in slots if slot.end != SlotEnd.DONE)
-    except Problem as found:
-        status, problem = MUST_ACT, found
-    if problem:
-        print(problem.two_lines(), file=sys.stderr, flush=True)  # noqa: T201 - its own stderr
-    return status
