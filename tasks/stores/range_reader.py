@@ -2,12 +2,10 @@
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast
 
 from tasks.stores.base import Span
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from tasks.stores.seekable_reader import SeekableReader
 
 BLOCK_BYTES = 8 * 2**20  # bytes of one request, at most: an interrupted one is sent again
 READ_PAST_BYTES = 64 * 2**10  # bytes of one request behind the end of a span: the rest of a line
@@ -33,7 +31,7 @@ class FetchRange(Protocol):
     def __call__(self, start: int, end: int, /) -> bytes: ...
 
 
-class RangeReader(io.RawIOBase):
+class RangeReader(SeekableReader):
     """A raw stream: each read is one request for exactly the bytes asked for, or several of BLOCK_BYTES.
 
     `first` is the response to the opening request, whose bytes are not fetched again; `end` is where a reader will stop,
@@ -41,33 +39,11 @@ class RangeReader(io.RawIOBase):
     """
 
     def __init__(self, fetch: FetchRange, first: RangeResponse, end: int | None = None) -> None:
-        self.size = first.size
+        super().__init__(first.size, first.start)
         self.bytes_received = len(first.body)  # bytes received from the store so far
         self._fetch = fetch
         self._first = first
         self._end = end
-        self._at = first.start
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        out = memoryview(buffer).cast("B")
-        part = self._part(min(len(out), self.size - self._at))
-        out[: len(part)] = part
-        self._at += len(part)
-        return len(part)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """All bytes asked for, unlike other raw streams: Arrow takes fewer for the end of the file."""
@@ -88,8 +64,7 @@ class RangeReader(io.RawIOBase):
         """All bytes that are left; the inherited method asks for a few KiB at a time."""
         return self.read()
 
-    def _part(self, wanted: int) -> bytes | memoryview:
-        """Some of the next `wanted` bytes; none only at the end."""
+    def _part(self, wanted: int, /) -> bytes | memoryview:
         if wanted <= 0:
             return b""
         within = self._at - self._first.start

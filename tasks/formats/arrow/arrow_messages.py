@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tasks.formats.arrow.flatbuffers import BrokenTableError, FlatTable
 from tasks.formats.beginning import read_up_to
 from tasks.formats.damage import DamagedFileError, UnreadableFileError
+from tasks.stores.seekable_reader import SeekableReader
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -89,7 +90,7 @@ class CheckedStream(io.RawIOBase):
         return found
 
 
-class CheckedFile(io.RawIOBase):
+class CheckedFile(SeekableReader):
     """An IPC file, for Arrow to read: a message is read whole and checked when Arrow asks for a part of it.
 
     It does not close the stream below.
@@ -102,10 +103,9 @@ class CheckedFile(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         """Read the footer."""
         self._stream = stream
-        self._at = 0
         self._held, self._held_from = memoryview(b""), 0
         end = stream.seek(0, io.SEEK_END)
-        self.size = end
+        super().__init__(end)
         stream.seek(max(0, end - 10))
         tail = stream.read(10)
         length = int.from_bytes(tail[:4], "little", signed=True)
@@ -121,33 +121,14 @@ class CheckedFile(io.RawIOBase):
             raise DamagedFileError("its footer is broken") from error
         self._blocks = {start: (header, body) for start, header, body in blocks}
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        out = memoryview(buffer).cast("B")
+    def _part(self, wanted: int, /) -> bytes | memoryview:
         if self._at in self._blocks:
             self._hold(self._at, *self._blocks[self._at])
         inside = self._at - self._held_from
         if 0 <= inside < len(self._held):
-            part = self._held[inside : inside + len(out)]
-        else:
-            self._stream.seek(self._at)
-            part = self._stream.read(len(out))
-        out[: len(part)] = part
-        self._at += len(part)
-        return len(part)
+            return self._held[inside : inside + wanted]
+        self._stream.seek(self._at)
+        return self._stream.read(wanted)
 
     def _hold(self, start: int, header: int, body: int) -> None:
         """Read a message whole, and check it."""
