@@ -9,14 +9,14 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from pricing import price_book
-from pricing.offer import Offer
+from pricing.offer import Offer, Quote
 from pricing.validate import Rejected
 
 POINTER = "current"
@@ -63,6 +63,15 @@ def find_current(folder: Path) -> CurrentBook:
         return CurrentBook(price_book.load(folder / name), folder / name)
     except price_book.BadBookError as error:
         return CurrentBook(price_book.load(), None, str(error))
+
+
+def past_quotes(folder: Path) -> Iterator[Quote]:
+    """The rows of the snapshot and of every book that is kept, without validation. Unreadable books are passed over."""
+    yield from (row.quote for row in price_book.snapshot_rows())
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if BOOK_NAME.fullmatch(path.name):
+            with contextlib.suppress(price_book.BadBookError):
+                yield from (row.quote for row in price_book.read_rows(path))
 
 
 def write(folder: Path, offers: Iterable[Offer], rejected: Iterable[Rejected], now: datetime) -> Path:

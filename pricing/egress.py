@@ -8,16 +8,15 @@ GCP and Azure sell two networks. The price is that of the default network of a m
 else that of the cheaper network; `network` says which.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
-from io import StringIO
+from functools import cache, lru_cache
 from itertools import pairwise
+
+from pricing.snapshot_files import rows as snapshot_rows
 
 # Bytes in the "GB" that a cloud bills. The tier edges of AWS and GCP are multiples of 1,024, and GCP's price list says
 # gibibyte. For other clouds a GB is assumed to be decimal, the definition that gives more GB.
@@ -62,6 +61,7 @@ def gigabytes(cloud: str, size: int) -> Decimal:
     return Decimal(size) / GB_BYTES.get(cloud, DECIMAL_GB)
 
 
+@lru_cache(maxsize=4096)
 def internet_usd(cloud: str, region: str, gb: Decimal) -> Decimal | None:
     """USD for `gb` in a month from a region to the internet or another cloud; None if unknown."""
     _check_size(gb)
@@ -85,6 +85,7 @@ def tiers(cloud: str, region: str) -> tuple[EgressTier, ...]:
     return _price_lists()[cloud, _price_region(cloud, region), known] if known is not None else ()
 
 
+@lru_cache(maxsize=4096)
 def transfer_usd(cloud_a: str, region_a: str, cloud_b: str, region_b: str, gb: Decimal) -> Decimal | None:
     """USD for `gb` from a region (its object store or a machine) to a machine in another one; None if unknown."""
     _check_size(gb)
@@ -96,6 +97,20 @@ def transfer_usd(cloud_a: str, region_a: str, cloud_b: str, region_b: str, gb: D
         (w for w in _wildcard_pairs() if w.cloud == cloud_a and _covers(w, region_a, region_b)), None
     )
     return link.usd_per_gb * gb if link is not None and link.usd_per_gb is not None else None
+
+
+@cache
+def dearest() -> tuple[Decimal, str]:
+    """The highest price of a GB that any list has, in USD, and whose it is: an upper bound for a leg without a price."""
+    lists = (
+        (steps[0].usd_per_gb, f"{cloud} {region}") for (cloud, region, _), steps in _price_lists().items()
+    )
+    pairs = (
+        (p.usd_per_gb, f"{p.cloud} {p.from_region}")
+        for p in _region_pair_prices()
+        if p.usd_per_gb is not None
+    )
+    return max((*lists, *pairs))
 
 
 def tiered_usd(steps: Sequence[EgressTier], gb: Decimal) -> Decimal:
@@ -136,7 +151,7 @@ def _check_size(gb: Decimal) -> None:
 @cache
 def _price_lists() -> dict[tuple[str, str, str], tuple[EgressTier, ...]]:
     lists: dict[tuple[str, str, str], list[EgressTier]] = {}
-    for row in _rows("egress.csv"):
+    for row in snapshot_rows("egress.csv"):
         tier = EgressTier(
             from_gb=Decimal(row["from_gb"]),
             usd_per_gb=Decimal(row["usd_per_gb"]),
@@ -158,7 +173,7 @@ def _region_pair_prices() -> tuple[RegionPairPrice, ...]:
             as_of=date.fromisoformat(row["as_of"]),
             source=row["source"],
         )
-        for row in _rows("egress_between.csv")
+        for row in snapshot_rows("egress_between.csv")
     )
 
 
@@ -175,8 +190,3 @@ def _exact_pairs() -> dict[tuple[str, str, str], RegionPairPrice]:
 def _wildcard_pairs() -> tuple[RegionPairPrice, ...]:
     """Prices for groups of regions, in the order of the file: the first that covers a pair applies."""
     return tuple(k for k in _region_pair_prices() if "*" in k.from_region + k.to_region)
-
-
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    text = files("pricing").joinpath("snapshot", name).read_text(encoding="utf-8")
-    yield from csv.DictReader(StringIO(text))

@@ -2,11 +2,11 @@
 
 The figures are in `snapshot/gpus.csv`, each row with its source and how sure it is. Every peak is the dense one, never
 the doubled figure for sparse matrices, and for GeForce cards the one with float32 accumulation, half of what is often
-printed. The ceiling is the throughput that kernels have been measured to reach. Its share of the peak differs by GPU
-(A100 60 %, L4 38 %, T4 34 %), so it is a column and not a constant.
+printed. The ceiling is the rate of matrix products in half precision that the GPU sustains. Its share of the peak
+differs by GPU (A10G 95 %, A100 82 %, L4 48 %, T4 42 %), so it is a column and not a constant.
 
-Without a measurement on transformer kernels the ceiling is derived, and `ceiling_source` says so: from a GPU of the
-same generation, corrected for power, or else from the best square matrix product (MAMF) measured on the GPU.
+Where it was not measured, the ceiling is derived, and `ceiling_source` says so: from the best
+matrix product (MAMF), from the kernels of a whole transformer, or from a GPU of the same generation.
 `ceiling_factor` is the uncertainty of a derived ceiling.
 
 Does not know prices, nor how much of a ceiling an engine reaches: that is `launcher/throughput/predict.py`.
@@ -21,19 +21,21 @@ from importlib.resources import files
 from io import StringIO
 from math import sqrt
 
-# The share of the best square matrix product in half precision that the kernels of a real transformer reach.
-# Both were measured on seven GPUs: T4 0.52, V100 0.64, L4 0.65, A40 0.82, A100 0.70, L40S 0.60, H100 0.80. The
-# values are their geometric mean, and e to the standard deviation of their logarithms, rounded up.
-CEILING_OF_MAMF = 0.67
-MAMF_FACTOR = 1.2
+# What a GPU sustains of its best matrix product (MAMF). On the H200 both are measured: 758 of 794.5 TFLOPS.
+SUSTAINED_OF_MAMF = 0.954
+MAMF_FACTOR = 1.1
 
-# The same in float32: T4 0.95, V100 0.83, A100 0.82 (FasterTransformer at 2,048 tokens a batch and more).
-CEILING_OF_FP32_MATRIX = 0.83
+# The kernels of a whole transformer (TensorRT demoBERT, FasterTransformer) spend a part of their time in matrix products
+# and the other in memory: 0.0015 bytes per operation, that is two passes of 2 bytes over the values of a layer of BERT.
+# With these two constants their rates give 256, 250 and 67 TFLOPS for A100, L40S and L4, and MAMF gives 259, 257 and 68.
+KERNEL_EFFICIENCY = 0.9
+KERNEL_BYTES_PER_FLOP = 0.0015
+KERNEL_FACTOR = 1.1
 
 # Derived from a relative: its share of its peak, times the square root of the ratio of watts per TFLOP of peak. On the
 # seven GPUs that have a ceiling and a relative with one (T4, V100, L4, L40S, A10, A30, A100) this is off by a factor
-# of 1.1 rms, A10 the worst with 1.25. No measured GPU exceeds MAX_SHARE_OF_PEAK, the share of the A40.
-MAX_SHARE_OF_PEAK = 0.667
+# of 1.1 rms. MAX_SHARE_OF_PEAK is the share of the A100, the highest of a GPU of data centres with its data sheet's peak.
+MAX_SHARE_OF_PEAK = 0.83
 RELATIVE_FACTOR = 1.2
 
 AMPERE = 8.0  # compute capability from which FlashAttention runs
@@ -48,7 +50,7 @@ class Gpu:
     fp32_tflops: float | None
     bandwidth_gb_s: float | None
     compute_capability: str | None  # "8.9", or AMD's "gfx942"
-    ceiling_tflops: float | None  # half precision, on transformer kernels; None: nothing to derive it from
+    ceiling_tflops: float | None  # sustained products in half precision; None: nothing to derive it from
     ceiling_source: str
     source: str
     sure: str
@@ -56,14 +58,21 @@ class Gpu:
     ceiling_factor: float = (
         1.0  # what the ceiling may be off by, one standard deviation; 1 where it is measured
     )
-    fp32_ceiling_tflops: float | None = None  # float32 without TF32, always derived
+    fp32_ceiling_tflops: float | None = None  # matrix products in float32 without TF32
     fp32_ceiling_source: str = "not measured"
+    best_tflops: float | None = (
+        None  # the best product in half precision: measured (MAMF), else by the ceiling
+    )
 
     @property
     def before_ampere(self) -> bool:
         """Whether it is a GPU of NVIDIA for which FlashAttention has no kernels, and that has no bfloat16."""
         capability = self.compute_capability
-        return capability is not None and not capability.startswith("gfx") and float(capability) < AMPERE
+        return capability is not None and not self.amd and float(capability) < AMPERE
+
+    @property
+    def amd(self) -> bool:
+        return self.compute_capability is not None and self.compute_capability.startswith("gfx")
 
 
 class UnknownGpuError(LookupError):
@@ -121,7 +130,9 @@ def _table() -> tuple[dict[str, Gpu], dict[str, str]]:
     rows = {row["gpu"]: row for row in csv.DictReader(StringIO(text))}
     for name, row in rows.items():
         ceiling, where, factor = _ceiling(row, rows)
-        fp32 = _number(row["fp32_matrix_tflops"])
+        fp32, best = _number(row["fp32_matrix_tflops"]), _number(row["mamf_tflops"])
+        if best is None and ceiling is not None:
+            best = round(ceiling / SUSTAINED_OF_MAMF, 1)
         facts[name] = Gpu(
             name=name,
             memory_gb=float(row["memory_gb"]),
@@ -136,10 +147,9 @@ def _table() -> tuple[dict[str, Gpu], dict[str, str]]:
             sure=row["sure"],
             watts=_number(row["watts"]),
             ceiling_factor=factor,
-            fp32_ceiling_tflops=None if fp32 is None else round(CEILING_OF_FP32_MATRIX * fp32, 1),
-            fp32_ceiling_source="not measured"
-            if fp32 is None
-            else f"derived: {CEILING_OF_FP32_MATRIX:g} of the measured float32 product, {fp32:g} TFLOPS",
+            fp32_ceiling_tflops=fp32,
+            fp32_ceiling_source="not measured" if fp32 is None else row["fp32_matrix_source"],
+            best_tflops=best,
         )
         for alias in (name, *filter(None, row["aliases"].split(";"))):
             names[_normalized(alias)] = name
@@ -154,24 +164,46 @@ def ceiling_from_relative(
     return own_peak * min(MAX_SHARE_OF_PEAK, ceiling / peak * sqrt(power))
 
 
+def ceiling_from_kernels(tflops: float, bandwidth_gb_s: float) -> float:
+    """Derive the ceiling of a GPU (TFLOPS) from the rate of the kernels of a whole transformer."""
+    matrices = 1 / tflops - KERNEL_BYTES_PER_FLOP / (bandwidth_gb_s / 1e3)  # seconds per 10^12 operations
+    return 1 / (KERNEL_EFFICIENCY * matrices)
+
+
 def _ceiling(
     row: Mapping[str, str], rows: Mapping[str, Mapping[str, str]]
 ) -> tuple[float | None, str, float]:
-    """The ceiling in TFLOPS, its source, and its uncertainty as a factor."""
-    measured = _number(row["ceiling_tflops"])
+    """The ceiling in TFLOPS, its source, and its uncertainty as a factor.
+
+    Of a ceiling by MAMF and one by kernels the lower counts: MAMF is the best of short products, and a GPU with little
+    power does not sustain it.
+    """
+    measured = _number(row["matrix_tflops"])
     if measured is not None:
-        return measured, row["ceiling_source"], 1.0
+        return measured, row["matrix_source"], 1.0
+    found: list[tuple[float, str, float]] = []
+    mamf, kernels = _number(row["mamf_tflops"]), _number(row["kernel_tflops"])
+    if mamf is not None:
+        what = f"derived: {SUSTAINED_OF_MAMF:g} of the best matrix product, {mamf:g} TFLOPS (MAMF)"
+        found.append((round(SUSTAINED_OF_MAMF * mamf, 1), what, MAMF_FACTOR))
+    if kernels is not None:
+        what = f"derived: from kernels of a transformer, {kernels:g} TFLOPS ({row['kernel_source']})"
+        by_kernels = ceiling_from_kernels(kernels, float(row["bandwidth_gb_s"]))
+        found.append((round(by_kernels, 1), what, KERNEL_FACTOR))
+    if found:
+        return min(found)
     if row["ceiling_like"]:
         kin = rows[row["ceiling_like"]]
-        theirs = (float(kin[key]) for key in ("ceiling_tflops", "fp16_tflops", "watts"))
+        theirs = _ceiling(kin, rows)[0]
+        assert theirs is not None
         derived = ceiling_from_relative(
-            *theirs, own_peak=float(row["fp16_tflops"]), own_watts=float(row["watts"])
+            theirs,
+            float(kin["fp16_tflops"]),
+            float(kin["watts"]),
+            own_peak=float(row["fp16_tflops"]),
+            own_watts=float(row["watts"]),
         )
         return round(derived, 1), f"derived: after {kin['gpu']}, by peak and power", RELATIVE_FACTOR
-    mamf = _number(row["mamf_tflops"])
-    if mamf is not None:
-        what = f"derived: {CEILING_OF_MAMF:g} of the measured matrix product, {mamf:g} TFLOPS (MAMF)"
-        return round(CEILING_OF_MAMF * mamf, 1), what, MAMF_FACTOR
     return None, "not measured", 1.0
 
 

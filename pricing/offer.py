@@ -13,11 +13,17 @@ from typing import Literal
 FLAGS: dict[str, str] = {
     "as_of_estimated": "the source gives a span or a guess for its date; as_of is its early end or the guess",
     "as_of_unknown": "the source is undated; as_of is the latest day it can be",
+    "derived": "computed from the price of another size of its family in this region, by AWS's proportion of sizes",
+    "floor": "spot at about a tenth of on-demand, or the least bid of an auction: says that nobody bids, not its price",
     "gpu_by_instance_type": "the source names a sibling GPU; the instance type says which one it is",
-    "gpu_variant_unsure": "the source does not say which memory size this is; the smaller is assumed",
+    "gpu_variant_unsure": "the source does not say which memory size or form this is; the smaller or slower is assumed",
     "jump": "the price differs from the previous book by more than prices are known to move",
+    "not_launchable": "SkyPilot launches no machine on this cloud: for comparison only",
     "on_demand_unknown": "a spot price with no on-demand price to compare it with",
+    "opt_in": "an account must ask for this place before it launches there: limits.opt_in allows it",
     "region_unverified": "no list of offerings has this type in this region, and a price list alone does not prove it",
+    "single_host": "one machine of one host of a market: nobody else can have it, and there is no second",
+    "unmoved": "the same spot price for months, while most of its type moved: probably no longer maintained",
     "zone_id": "zone is a provider's zone id (apne1-az1), which cannot be used to launch",
 }
 

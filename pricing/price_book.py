@@ -39,8 +39,9 @@ COLUMNS = (
 )
 REQUIRED = ("cloud", "region", "instance_type", "gpu", "gpus", "purchase", "usd_per_hour", "as_of")
 
-# A flag derived from the date of a row and today's date: shown with a price, never read back from a book.
+# Flags derived from a row's date and place (`access.derived_flags`): shown with a price, never read back from a book.
 STALE = "stale"
+DERIVED = frozenset({STALE, "not_launchable", "opt_in", "single_host"})
 
 MISTAKES_SHOWN = 5  # in one message; the rest are counted
 CELL_LENGTH = 60  # characters of an invalid cell that a message quotes
@@ -139,9 +140,18 @@ def rejected_csv(rejected: Iterable[Rejected]) -> str:
     return _csv((*COLUMNS, "reason"), (_rejected_row(r) for r in rejected))
 
 
+def snapshot_rows() -> tuple[PriceBookRow, ...]:
+    """The rows of the package's snapshot."""
+    return read_rows(_snapshot_file())
+
+
+def _snapshot_file() -> Traversable:
+    return files("pricing").joinpath("snapshot", "offers.csv")
+
+
 @cache
 def _snapshot() -> tuple[Offer, ...]:
-    return _all_valid("snapshot", files("pricing").joinpath("snapshot", "offers.csv"))
+    return _all_valid("snapshot", _snapshot_file())
 
 
 def _all_valid(name: str, book: Path | Traversable) -> tuple[Offer, ...]:
@@ -205,7 +215,7 @@ def _quote(cells: dict[str, str]) -> Quote:
         spot=price if purchase == "spot" else None,
         as_of=_date(cells["as_of"]),
         source=cells.get("source", ""),
-        flags=tuple(f for f in cells.get("flags", "").split() if f != STALE),
+        flags=tuple(f for f in cells.get("flags", "").split() if f not in DERIVED),
     )
 
 

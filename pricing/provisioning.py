@@ -1,7 +1,8 @@
-"""Provisioning of machines: cold-start times, obtainable machines per region, and the cost of the jobs controller.
+"""Provisioning of machines: cold-start times and the cost of the jobs controller.
 
 Boot is the time from launch to a machine that runs commands, SkyPilot's runtime included, without the search for
-capacity. Setup is the installation of the engine. Downloading the model's weights is extra, see `download_seconds`.
+capacity (`capacity_wait`). Setup is the installation of the engine. Then come the download of the model's weights
+(`download_seconds`), the start of the engine (`engine_start`) and the texts of the first shard (`FIRST_SHARD`).
 Many figures are assumed for lack of measurements, and their source says so; what a finished run measured is better.
 """
 
@@ -12,6 +13,7 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from io import StringIO
+from itertools import pairwise
 
 # Bytes per second from a model hub onto the disk of a machine. Slow: SkyPilot's storage benchmark reached 92 MB/s
 # from S3 onto a default EBS disk (pull request 973, 2022-07). Fast: the hub's own benchmark reached 682 MB/s for
@@ -23,11 +25,12 @@ DOWNLOAD_FAST_BYTES_PER_SECOND = 682e6
 
 @dataclass(frozen=True, slots=True)
 class ColdStartSeconds:
-    """Seconds from the launch of a machine until its engine can start, without the download of weights."""
+    """Seconds from the launch of a machine until its engine is installed, without the download of weights."""
 
     seconds_low: float
     seconds_mid: float
     seconds_high: float
+    boot: tuple[float, float, float]  # the part until the machine runs commands: low, mid, high
     source: str
     as_of: date
 
@@ -56,17 +59,28 @@ JOBS_CONTROLLERS: dict[str, JobsController] = {
     )
 }
 CONTROLLER_IDLE_MINUTES = 10  # how long the controller is paid for after the last job
+# Seconds until the controller takes its first job: the boot of a machine without a GPU, and SkyPilot with its cloud
+# libraries installed on it. Assumed: no measurement was found. It is paid for, and the fleet waits for it.
+CONTROLLER_START_SECONDS = (120.0, 180.0, 300.0)
 
-# Machines of one GPU type that were obtained at once in a region, where it was published, with the source.
-OBTAINED_MACHINES: dict[str, tuple[int, str]] = {
-    "L4": (
-        33,
-        "406 L4s in 12 regions of a published run (SkyPilot, 2025), which found 47 in one region alone",
-    ),
-    "V100": (16, "AWS 2023: 3 of 3 zones gave all 16 machines probed for, about two fifths of the time"),
+# Seconds of waiting for capacity: low, mid and high. Assumed until forecasts exist. Spot: all of what was probed for
+# (16 V100s in three AWS zones, 2023) was there about two fifths of the time; SkyPilot tries again after 60 s, then
+# after 1.6 times as long each time (0.14.1, RETRY_INIT_GAP_SECONDS), so half come within the second try (60 s) and nine
+# tenths within the fifth (555 s). On demand: at once for half, and within one more try for nine tenths.
+SPOT_WAIT_SECONDS = (0.0, 60.0, 555.0)
+ON_DEMAND_WAIT_SECONDS = (0.0, 0.0, 60.0)
+
+# Seconds from loading the weights until an engine embeds, by parameters of the model. Measured on one H200 with 16 cores
+# in November 2026 (vLLM 0.25.1: MiniLM 26.9, bge-large 36.5, a 7B Qwen2 70.4; torch: 10.0, 8.9 and 10.7), nothing
+# compiled kept from an earlier start. Between the points it is linear, and beyond them as steep as the last part.
+ENGINE_STARTS: dict[str, tuple[tuple[float, float], ...]] = {
+    "vllm": ((22.7e6, 26.9), (335e6, 36.5), (7.61e9, 70.4)),
+    "torch": ((22.7e6, 9.5), (335e6, 9.5), (7.61e9, 10.7)),
 }
-# For other GPUs no larger number was published; fewer machines of a scarce GPU may be available.
-DEFAULT_OBTAINABLE = (16, "assumed: what was had of V100s")
+# Assumed: a start is at best as much quicker, and on the 4 cores of a small machine as much slower, as this.
+ENGINE_START_FASTEST, ENGINE_START_SLOWEST = 0.75, 2.5
+# Seconds for the first texts of the first shard to be claimed and read; assumed from a few requests to the store.
+FIRST_SHARD_SECONDS = (1.0, 3.0, 10.0)
 
 
 def cold_start(cloud: str) -> ColdStartSeconds:
@@ -85,22 +99,48 @@ def download_seconds(parameters: int, bytes_per_parameter: int = 2) -> tuple[flo
     )
 
 
+def engine_start(engine: str, parameters: int) -> tuple[float, float, float]:
+    """Seconds to start an engine with a model: low, mid and high. An engine without measurements is taken as torch."""
+    points = ENGINE_STARTS.get(engine, ENGINE_STARTS["torch"])
+    (left, low), (right, high) = points[-2:]
+    for (x1, y1), (x2, y2) in pairwise(points):
+        if parameters <= x2:
+            (left, low), (right, high) = (x1, y1), (x2, y2)
+            break
+    middle = low + (high - low) * (max(parameters, points[0][0]) - left) / (right - left)
+    return ENGINE_START_FASTEST * middle, middle, ENGINE_START_SLOWEST * middle
+
+
+@cache
+def machine_start(cloud: str, engine: str, parameters: int) -> tuple[float, float, float]:
+    """Seconds from a machine that is there until it embeds, as assumed: low, mid and high.
+
+    Boot, setup, download of the weights, start of the engine, and the texts of the first shard.
+    """
+    setup = cold_start(cloud)
+    parts = (
+        (setup.seconds_low, setup.seconds_mid, setup.seconds_high),
+        download_seconds(parameters),
+        engine_start(engine, parameters),
+        FIRST_SHARD_SECONDS,
+    )
+    low, mid, high = (sum(part[end] for part in parts) for end in range(3))
+    return low, mid, high
+
+
+def capacity_wait(*, spot: bool) -> tuple[float, float, float]:
+    """Seconds until a place has a machine to give: low, mid and high."""
+    return SPOT_WAIT_SECONDS if spot else ON_DEMAND_WAIT_SECONDS
+
+
 def jobs_controller(cloud: str) -> JobsController | None:
     """The jobs controller that SkyPilot starts on a cloud by default; None if its type or price is unknown."""
     return JOBS_CONTROLLERS.get(cloud)
 
 
-def obtainable_machines(cloud: str, region: str, gpu: str, *, spot: bool) -> int:  # noqa: ARG001 - evidence may come by place
-    """How many machines of a GPU can be expected in a region at once, unless the user gives a number.
-
-    There is no evidence yet that differs by place or purchase kind; for on-demand machines the quota is usually lower.
-    """
-    return OBTAINED_MACHINES.get(gpu, DEFAULT_OBTAINABLE)[0]
-
-
-def obtainable_source(gpu: str) -> str:
-    """The source of `obtainable_machines`."""
-    return OBTAINED_MACHINES.get(gpu, DEFAULT_OBTAINABLE)[1]
+def dearest_controller() -> Decimal:
+    """The highest known price of a jobs controller, in USD per hour: an upper bound for other clouds."""
+    return max(controller.usd_per_hour for controller in JOBS_CONTROLLERS.values())
 
 
 @cache
@@ -111,6 +151,7 @@ def _table() -> dict[str, ColdStartSeconds]:
             seconds_low=float(row["boot_low"]) + float(row["setup_low"]),
             seconds_mid=float(row["boot_mid"]) + float(row["setup_mid"]),
             seconds_high=float(row["boot_high"]) + float(row["setup_high"]),
+            boot=(float(row["boot_low"]), float(row["boot_mid"]), float(row["boot_high"])),
             source=f"boot: {row['source']}; setup: {row['setup_source']}",
             as_of=date.fromisoformat(row["as_of"]),
         )

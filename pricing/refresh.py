@@ -10,10 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from pricing import book_versions
+from pricing.book_changes import CloudChanges, book_changes
 from pricing.gpu import canonical
 from pricing.merge import merge, remove_withdrawn
 from pricing.offer import Offer, Quote, as_quote
 from pricing.sources.result import FetchedPrices, SourceUnavailable
+from pricing.unmoved import flag_unmoved, seen_prices
 from pricing.validate import Rejected, missing_gpus, reject_prices, split_by_offerings, validate_quotes
 
 
@@ -51,6 +53,7 @@ class RefreshResult:
     results: tuple[SourceResult, ...]
     failures: tuple[SourceFailure, ...]
     rejected: tuple[Rejected, ...]
+    changes: tuple[CloudChanges, ...] = ()  # of the book as a whole, by cloud and purchase kind
 
 
 def refresh(folder: Path, sources: Mapping[str, Callable[[], FetchedPrices]], now: datetime) -> RefreshResult:
@@ -110,9 +113,15 @@ def _write_book(
     # New prices may show that old ones are wrong, such as a spot price that is now above on-demand.
     merged, refused = validate_quotes(map(as_quote, offers), canonical)
     rejected += refused
+    merged = flag_unmoved(merged, seen_prices(book_versions.past_quotes(folder)))
     path = book_versions.write(folder, merge((), merged), rejected, now)
     return RefreshResult(
-        path=path, offers=merged, results=tuple(results), failures=tuple(failures), rejected=tuple(rejected)
+        path=path,
+        offers=merged,
+        results=tuple(results),
+        failures=tuple(failures),
+        rejected=tuple(rejected),
+        changes=book_changes(before, merged),
     )
 
 

@@ -14,6 +14,7 @@ SPOT_DAYS = 14
 LIST_DAYS = 180
 # Clouds that resell machines of others: their on-demand price is a bid, and moves like a spot price.
 MARKETS = frozenset({"vast"})
+BOOK_DAYS = 60  # a plan says so when it uses prices older than this, of whatever kind
 
 
 def age_in_days(offer: Offer, now: datetime) -> int:
@@ -21,9 +22,25 @@ def age_in_days(offer: Offer, now: datetime) -> int:
     return max(0, (now.date() - offer.as_of).days)
 
 
+def is_undated(offer: Offer) -> bool:
+    """Whether the source of the price has no date, so that `as_of` is only the latest day it can be."""
+    return "as_of_unknown" in offer.flags
+
+
+def assumed_age_in_days(offer: Offer, now: datetime) -> int:
+    """The age to reckon with: of an undated price at least `BOOK_DAYS`."""
+    age = age_in_days(offer, now)
+    return max(age, BOOK_DAYS) if is_undated(offer) else age
+
+
 def is_stale(offer: Offer, now: datetime) -> bool:
-    """Whether the price is older than prices of its kind hold."""
-    return age_in_days(offer, now) > (SPOT_DAYS if is_market_price(offer) else LIST_DAYS)
+    """Whether the price is older than prices of its kind hold. An undated price of a market is."""
+    return assumed_age_in_days(offer, now) > days_of_validity(offer.cloud, spot=offer.spot)
+
+
+def days_of_validity(cloud: str, *, spot: bool) -> int:
+    """For how many days a price of its kind holds."""
+    return SPOT_DAYS if spot or cloud in MARKETS else LIST_DAYS
 
 
 def is_market_price(offer: Offer) -> bool:

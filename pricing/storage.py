@@ -89,6 +89,11 @@ def disk_price(cloud: str) -> StoragePrice | None:
     )
 
 
+def dearest_disk() -> tuple[Decimal, str]:
+    """The highest known price of a GB of disk and month, in USD, and whose it is: an upper bound for other clouds."""
+    return max((Decimal(usd), f"{cloud} {kind}") for cloud, (usd, kind, _, _) in DISKS.items())
+
+
 def vector_bytes(count: int, dimensions: int, dtype: Dtype) -> int:
     """Bytes of `count` vectors in Parquet: bits packed, each vector padded to whole bytes, int8 with its scales."""
     return count * (

@@ -19,6 +19,10 @@ AZURE_PLACEHOLDER = Decimal("0.1848")
 SHARE_TOLERANCE = Decimal("0.00005")
 # The lowest price of AWS: its spot prices have a floor of a tenth of on-demand, which it lists where there are no bids.
 AWS_FLOOR = Decimal("0.1")
+# A spot price of at most this share of on-demand is at the floor, and gets a flag. Floors are 10 % (AWS, Azure) of an
+# on-demand price that may be another by now: GCP's H100 in europe-north1 is at 10.5 %. The lowest shares that moved
+# with a market are 11.6 to 12.3 % (AWS's V100).
+FLOOR_SHARE = Decimal("0.115")
 # GCP lists reservations (DWS) as on-demand: 43 to 59 % of the on-demand price (H100, H200: catalogs of 2026-09).
 # Prices of one machine differ between regions by a factor of up to 1.6 (L4: 0.62 of the highest).
 RESERVATION_SHARE = Decimal("0.6")
@@ -38,11 +42,27 @@ LIST_JUMP = Decimal("1.1")
 # The GPUs that each cloud of the snapshot is known to rent: prices of that cloud without one of them are incomplete.
 # For vast, a market whose offers change hourly, only GPUs with several offers in April 2026.
 EXPECTED: dict[str, tuple[str, ...]] = {
-    "aws": ("T4", "V100", "A10G", "L4", "L40S", "A100-40GB", "A100-80GB", "H100", "H200", "B200"),
+    "aws": (
+        "T4",
+        "V100",
+        "A10G",
+        "L4",
+        "L40S",
+        "RTX-PRO-6000",
+        "A100-40GB",
+        "A100-80GB",
+        "H100",
+        "H200",
+        "B200",
+    ),
     "azure": ("T4", "V100", "A10", "A100-80GB", "H100", "H100-NVL", "H200", "MI300X"),
+    "cudo": ("V100", "A40", "A5000", "A6000", "L40S", "A100-80GB", "H100"),
     "do": ("H100",),
-    "gcp": ("T4", "V100", "L4", "A100-40GB", "A100-80GB", "H100", "H200", "B200"),
+    "fluidstack": ("L40", "A100-80GB", "H100-PCIe"),
+    "gcp": ("T4", "V100", "L4", "RTX-PRO-6000", "A100-40GB", "A100-80GB", "H100", "H200", "B200"),
+    "hyperbolic": ("H100",),
     "hyperstack": ("A6000", "L40", "A100-80GB", "H100-PCIe", "H100"),
+    "ibm": ("V100",),
     "lambda": (
         "V100",
         "A10",
@@ -56,8 +76,15 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "B200",
     ),
     "nebius": ("L40S", "H100", "H200", "B200"),
+    "oci": ("V100", "A10", "L40S", "A100-40GB", "A100-80GB", "H100", "H200", "B200", "MI300X"),
+    "paperspace": ("V100", "V100-32GB", "A100-80GB", "H100"),
+    "primeintellect": ("A100-80GB", "H200"),
     "runpod": ("A100-80GB",),
+    "seeweb": ("L40S", "H200"),
+    "shadeform": ("A6000", "L40S", "A100-80GB", "H100"),
     "vast": ("RTX3090", "RTX4090", "RTX5090", "A100-40GB", "H100", "H200"),
+    "verda": ("A100-80GB", "H100", "H200", "B200"),
+    "yotta": ("RTX5090",),
 }
 
 
@@ -199,6 +226,8 @@ def _quote_error(
     reason, gpu = None, canonical(quote.gpu) if quote.gpu else None
     if not (quote.cloud and quote.region and quote.instance_type):
         reason = "no cloud, region or instance type"
+    elif not quote.region[0].isalnum():
+        reason = f"the region {quote.region!r} has no name: the host does not say where it is"
     elif not quote.gpu:
         reason = "no accelerator named"
     elif gpu is None:
@@ -255,7 +284,8 @@ def _reservation_error(offer: Offer, highest: Mapping[str, Decimal]) -> str | No
         return None
     most, least = highest[offer.machine], RESERVATION_BELOW.get(offer.gpu)
     if offer.usd_per_hour < RESERVATION_SHARE * most:
-        return f"{offer.usd_per_hour / most:.0%} of the dearest region's {most}: a reservation (DWS), not on-demand"
+        share = 100 * offer.usd_per_hour / most
+        return f"{share:.0f} % of the dearest region's {most}: a reservation (DWS), not on-demand"
     if least is not None and offer.usd_per_gpu_hour < least:
         return f"under {least} a GPU-hour: a reservation (DWS), not on-demand"
     return None
@@ -294,6 +324,9 @@ def _with_flags(offer: Offer, on_demand: Decimal | None, previous: Mapping[str, 
     if offer.spot:
         flags = _without_flags(flags, "on_demand_unknown")
         flags = flags if on_demand is not None else (*flags, "on_demand_unknown")
+        at_floor = on_demand is not None and offer.usd_per_hour <= FLOOR_SHARE * on_demand
+        flags = _without_flags(flags, "floor") if on_demand is not None else flags
+        flags = (*flags, "floor") if at_floor else flags
     if previous is not None:
         flags = _without_flags(flags, "jump")
         before = previous.get(offer.key)

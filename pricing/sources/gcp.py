@@ -53,6 +53,7 @@ GPU_PARTS = {
     "H200 141GB GPU": "H200",
     "Nvidia H200 141GB GPU": "H200",
     "A4 Nvidia B200 (1 gpu slice)": "B200",
+    "RTX 6000 96GB": "RTX-PRO-6000",  # of G4, as sky/catalog/data_fetchers/fetch_gcp.py of SkyPilot 0.14.1 reads it
 }
 # The series under which a type's cores and memory are billed, by the prefix of its name; None: the GPU's price
 # includes them.
@@ -63,6 +64,7 @@ SERIES = {
     "a3-ultragpu-": "A3Ultra",
     "a4-": None,
     "g2-": "G2",
+    "g4-": "G4",
     "n1-": "N1 Predefined",
 }
 OTHER_TERMS = re.compile(

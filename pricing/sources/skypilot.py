@@ -10,6 +10,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from pricing.clouds import CLOUDS
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources.http import HTTP_CLIENT, Http, HttpRefused
@@ -18,18 +19,28 @@ from pricing.sources.result import FetchedPrices, SourceUnavailable, without_tra
 from pricing.sources.skypilot_gcp import join_gpus_to_hosts
 from pricing.sources.skypilot_rows import CatalogRow, UnreadableCatalogError, read_catalog
 
-CLOUDS = ("aws", "gcp", "azure", "lambda", "nebius", "runpod", "vast", "hyperstack", "do")
 PUBLISHED = "https://raw.githubusercontent.com/skypilot-org/skypilot-catalog/master/catalogs"
 # SkyPilot's own mirror, for when GitHub rate-limits (429).
 MIRROR = "https://skypilot-catalog.s3.us-east-1.amazonaws.com/catalogs"
-VERSIONS = ("v8", "v7", "v6")  # newest first; an older version still has clouds that were not carried over
+VERSIONS = (
+    "v8",
+    "v7",
+    "v6",
+    "v5",
+)  # newest first; an older version still has clouds that were not carried over
 NOT_FOUND = 404
 FRESH_FOR = timedelta(hours=7)  # SkyPilot renews its own copy at this interval
 
 # Clouds whose catalog SkyPilot regenerates every few hours; the others are edited by hand, so their prices are undated.
-RENEWED_CLOUDS = frozenset({"aws", "gcp", "lambda", "nebius", "runpod", "vast"})
+RENEWED_CLOUDS = frozenset(
+    {"aws", "gcp", "hyperbolic", "lambda", "nebius", "runpod", "seeweb", "shadeform", "vast", "verda"}
+)
 # Clouds whose catalog lists every type in every region.
-ALL_REGIONS_CLOUDS = frozenset({"lambda", "runpod"})
+ALL_REGIONS_CLOUDS = frozenset({"lambda", "oci", "runpod"})
+# Mithril's catalog has the least bid of its auction in both columns, such as 1 USD for an H100: not what one costs.
+AUCTION_CLOUDS = frozenset({"mithril"})
+# Clouds that resell machines of others: a bare H100 may be either form, so the slower is assumed.
+RESELLERS = frozenset({"primeintellect", "shadeform"})
 
 # Names that stand for several GPUs, which differ in memory (GiB, within 10 %).
 VARIANTS = {
@@ -99,6 +110,7 @@ def parse_catalog(cloud: str, text: str, as_of: date, source: str) -> tuple[list
         if not gpu:
             continue  # no GPUs
         zeros += (row.price == 0) + (row.spot == 0)
+        auction = cloud in AUCTION_CLOUDS
         quotes.append(
             Quote(
                 cloud=cloud,
@@ -110,12 +122,16 @@ def parse_catalog(cloud: str, text: str, as_of: date, source: str) -> tuple[list
                 vcpus=row.vcpus,
                 memory_gb=row.memory_gb,
                 on_demand=without_trailing_zeros(row.price)
-                if row.price
+                if row.price and not auction
                 else None,  # the catalogs write 0 where they know no price
                 spot=without_trailing_zeros(row.spot) if row.spot else None,
                 as_of=as_of,
                 source=source,
-                flags=(*(f for f in flags if f != "zone_id" or row.zone is not None), *doubt),
+                flags=(
+                    *(f for f in flags if f != "zone_id" or row.zone is not None),
+                    *doubt,
+                    *(["floor"] if auction else []),
+                ),
             )
         )
     if zeros:
@@ -183,6 +199,8 @@ def _gpu(cloud: str, row: CatalogRow) -> tuple[str, float, list[str]]:
         return row.accelerator, count, []
     if row.accelerator == "H100" and "pcie" in row.instance_type.casefold():
         return "H100-PCIe", count, ["gpu_by_instance_type"]
+    if row.accelerator == "H100" and cloud in RESELLERS and "sxm" not in row.instance_type.casefold():
+        return "H100-PCIe", count, ["gpu_variant_unsure"]
     for gib in _gpu_memory_gib(row.info, count):
         for size, variant in named:
             if abs(gib - size) <= size / 10:

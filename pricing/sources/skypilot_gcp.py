@@ -62,7 +62,7 @@ def _notes(tpus: int, alone: Counter[str], reserved: Counter[str]) -> list[str]:
     if reserved:
         notes.append(
             "gcp: on-demand prices left out as they are what a reservation (DWS) costs, under "
-            f"{RESERVATION_SHARE:.0%} of the same GPU's elsewhere or under a known floor: {_counts(reserved)}."
+            f"{100 * RESERVATION_SHARE:.0f} % of the same GPU's elsewhere or under a known floor: {_counts(reserved)}."
         )
     return notes
 

@@ -1,13 +1,15 @@
 import pytest
 
 from pricing.gpu import (
-    CEILING_OF_MAMF,
+    KERNEL_FACTOR,
     MAMF_FACTOR,
     MAX_SHARE_OF_PEAK,
     RELATIVE_FACTOR,
+    SUSTAINED_OF_MAMF,
     Gpu,
     UnknownGpuError,
     canonical,
+    ceiling_from_kernels,
     ceiling_from_relative,
     gpu,
     gpus,
@@ -67,29 +69,53 @@ def test_there_are_at_least_20_gpus_from_t4_to_b200() -> None:
     assert {"T4", "B200"} <= {g.name for g in gpus()}
 
 
-def test_ceiling_of_an_l4_is_what_was_measured() -> None:
-    assert gpu("L4").ceiling_tflops == 46.4
-    assert "demoBERT" in gpu("L4").ceiling_source
+def test_measured_ceilings_are_used_as_they_are() -> None:
+    assert (gpu("H200").ceiling_tflops, gpu("L4").ceiling_tflops) == (758.0, 58.0)
+    assert gpu("H200").ceiling_source == "measured, H200, 2026-11-28: matrix products in bfloat16"
 
 
 def test_ceiling_from_matrix_product_is_marked_derived() -> None:
-    assert gpu("B200").ceiling_tflops == round(CEILING_OF_MAMF * 1745.0, 1)
+    assert gpu("B200").ceiling_tflops == round(SUSTAINED_OF_MAMF * 1745.0, 1)
     assert "MAMF" in gpu("B200").ceiling_source
 
 
+def test_what_is_sustained_of_the_best_product_is_what_the_h200_shows() -> None:
+    h200 = gpu("H200")
+    assert h200.ceiling_tflops
+    assert h200.best_tflops
+    assert h200.ceiling_tflops / h200.best_tflops == pytest.approx(SUSTAINED_OF_MAMF, abs=5e-4)
+
+
+@pytest.mark.parametrize("name", ["A100-40GB", "L40S"])
+def test_kernels_and_matrix_products_give_the_same_ceiling(name: str) -> None:
+    one = gpu(name)
+    assert one.best_tflops
+    assert one.bandwidth_gb_s
+    kernels = ceiling_from_kernels({"A100-40GB": 188.9, "L40S": 162.4}[name], one.bandwidth_gb_s)
+    assert kernels == pytest.approx(SUSTAINED_OF_MAMF * one.best_tflops, rel=0.05)
+
+
+def test_the_lower_of_kernels_and_matrix_products_counts() -> None:
+    # The T4 does not sustain its best product: 0.954 x 42.7 = 40.7 TFLOPS, and by its kernels 27.5.
+    assert gpu("T4").ceiling_tflops == 27.5
+    assert gpu("T4").ceiling_source.startswith(
+        "derived: from kernels of a transformer, 22.2 TFLOPS (TensorRT"
+    )
+
+
 def test_ceiling_from_a_relative_is_marked_derived() -> None:
-    # 989 dense at 700 W reach 632; 756 at 350 W: 756 x 632/989 x sqrt((350/756) / (700/989)) = 390.7
-    assert gpu("H100-PCIe").ceiling_tflops == 390.7
-    assert gpu("H100-PCIe").ceiling_source == "derived: after H100, by peak and power"
+    # 989 dense at 700 W sustain 758; 835 at 400 W: 835 x 758/989 x sqrt((400/835) / (700/989)) = 526.5
+    assert gpu("H100-NVL").ceiling_tflops == 526.5
+    assert gpu("H100-NVL").ceiling_source == "derived: after H100, by peak and power"
 
 
 def test_derived_ceiling_is_capped_at_the_largest_measured_share() -> None:
-    assert ceiling_from_relative(162.4, 362, 350, own_peak=165.2, own_watts=450) == MAX_SHARE_OF_PEAK * 165.2
+    assert ceiling_from_relative(250, 362, 350, own_peak=165.2, own_watts=450) == MAX_SHARE_OF_PEAK * 165.2
 
 
 def test_derived_ceiling_has_an_uncertainty() -> None:
-    factors = [gpu(name).ceiling_factor for name in ("L4", "H100-PCIe", "RTX4090")]
-    assert factors == [1.0, RELATIVE_FACTOR, MAMF_FACTOR]
+    factors = [gpu(name).ceiling_factor for name in ("H200", "H100-NVL", "RTX4090", "T4")]
+    assert factors == [1.0, RELATIVE_FACTOR, MAMF_FACTOR, KERNEL_FACTOR]
 
 
 @pytest.mark.parametrize(
@@ -127,11 +153,16 @@ def test_t4_has_no_bfloat16() -> None:
 
 
 @pytest.mark.parametrize("one", gpus(), ids=lambda g: g.name)
-def test_no_ceiling_is_above_the_dense_peak(one: Gpu) -> None:
+def test_no_ceiling_is_above_the_best_product_or_the_dense_peak(one: Gpu) -> None:
     peak = one.fp16_tflops or one.bf16_tflops
     assert peak is not None
-    # Above 0.85 of the dense peak a figure is a mistake in its source (docs/speed-model.md#kernel-ceilings).
-    assert one.ceiling_tflops is None or one.ceiling_tflops <= 0.85 * peak
+    if one.ceiling_tflops is None:
+        assert one.best_tflops is None
+        return
+    assert one.best_tflops is not None
+    assert one.ceiling_tflops < one.best_tflops
+    # The clock of a GeForce card is above the one that its peak is stated for.
+    assert one.best_tflops <= 1.15 * peak
 
 
 @pytest.mark.parametrize("one", gpus(), ids=lambda g: g.name)

@@ -1,5 +1,4 @@
 import csv
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from importlib.resources import files
@@ -10,45 +9,35 @@ from hypothesis import strategies as st
 
 from launcher.throughput.model_shapes import known
 from pricing.hosted_apis import (
+    CLASS_FACTOR,
+    HostedPrice,
+    cost,
+    hosted_parameters,
+    hosted_prices,
+    relation,
+    same_weights,
+    unknown_prices,
+)
+from pricing.hosted_quotes import (
     FLAGS,
     OPEN_MODELS,
-    HostedPrice,
+    BatchDiscount,
     HostedQuote,
-    cost,
-    hosted_prices,
-    same_weights,
+    published_quotes,
     validate_hosted_quotes,
+    with_discount,
 )
 from tests.support.paths import SHARED
 
 FACTS = SHARED / "facts" / "embedding_api_prices.csv"
-SOURCE = "litellm 1.109.1, model_prices_and_context_window (MIT)"
-SEEN = date(2026, 11, 22)
+SEEN = date(2026, 11, 29)
+# Prices that litellm changed between 1.109.1, which the list of facts was made from, and 1.110.2.
+CHANGED = {"bedrock/us-gov-east-1/amazon.titan-embed-text-v2:0"}
 
 
 def rows(name: str) -> list[dict[str, str]]:
     text = files("pricing").joinpath("snapshot", name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
-
-
-def published() -> Iterator[HostedQuote]:
-    if not FACTS.exists():
-        pytest.skip("the list of API prices that the snapshot was made from is not here")
-    with FACTS.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            price, batch = row["usd_per_million_tokens"], row["usd_per_million_tokens_batch"]
-            longest, dimensions = row["max_input_tokens"], row["dimensions"]
-            yield HostedQuote(
-                provider=row["provider"],
-                model=row["model"],
-                usd_per_million_tokens=Decimal(price) if price else None,
-                batch_usd_per_million_tokens=Decimal(batch) if batch else None,
-                max_input_tokens=int(longest) if longest else None,
-                dimensions=int(float(dimensions)) if dimensions else None,
-                source=SOURCE,
-                as_of=SEEN,
-                flags=("as_of_unknown",),
-            )
 
 
 def quote(
@@ -86,7 +75,7 @@ def test_batch_costs_half() -> None:
 
 
 def test_missing_batch_price_is_unknown() -> None:
-    assert cost(one("voyage", "voyage-4-lite"), 1_000_000, batch=True) is None
+    assert cost(one("nebius", "Qwen/Qwen3-Embedding-8B"), 1_000_000, batch=True) is None
 
 
 @given(tokens=st.integers(0, 10**13), more=st.integers(0, 10**13))
@@ -98,12 +87,12 @@ def test_cost_is_additive(tokens: int, more: int) -> None:
 
 
 def test_snapshot_is_the_validated_published_list() -> None:
-    believed, _ = validate_hosted_quotes(published())
+    believed, _ = validate_hosted_quotes(published_quotes())
     assert believed == hosted_prices()
 
 
 def test_rejected_snapshot_is_what_validation_rejects() -> None:
-    _, rejected = validate_hosted_quotes(published())
+    _, rejected = validate_hosted_quotes(published_quotes())
     kept = [
         (r["provider"], r["model"], r["usd_per_million_tokens"], r["reason"])
         for r in rows("hosted_rejected.csv")
@@ -115,9 +104,21 @@ def test_rejected_snapshot_is_what_validation_rejects() -> None:
 
 
 def test_every_published_row_is_accepted_or_rejected() -> None:
-    everything = list(published())
+    everything = published_quotes()
     believed, rejected = validate_hosted_quotes(everything)
-    assert len(believed) + len(rejected) == len(everything) == 153
+    assert len(believed) + len(rejected) == len(everything) == 176
+
+
+def test_quotes_are_those_of_the_list_of_facts() -> None:
+    if not FACTS.exists():
+        pytest.skip("the list of API prices that the first snapshot was made from is not here")
+    quotes = {q.model: q for q in published_quotes()}
+    with FACTS.open(encoding="utf-8", newline="") as file:
+        facts = [row for row in csv.DictReader(file) if row["model"] not in CHANGED]
+    assert len(facts) == 152
+    for row in facts:
+        price = Decimal(row["usd_per_million_tokens"]) if row["usd_per_million_tokens"] else None
+        assert quotes[row["model"]].usd_per_million_tokens == price, row["model"]
 
 
 def test_validation_is_idempotent() -> None:
@@ -132,6 +133,9 @@ def test_validation_is_idempotent() -> None:
             h.source,
             h.as_of,
             h.flags,
+            h.tokens_per_minute,
+            h.batch_as_of,
+            h.batch_source,
         )
         for h in hosted_prices()
     ]
@@ -227,8 +231,8 @@ def test_disputed_dimensions_are_unknown() -> None:
 
 
 def test_price_far_from_others_of_its_model_is_flagged() -> None:
-    assert "far_from_others" in one("nebius", "Qwen/Qwen3-Embedding-8B").flags
-    assert "far_from_others" not in one("novita", "qwen/qwen3-embedding-8b").flags
+    assert "far_from_others" in one("fireworks_ai", "qwen3-embedding-8b").flags
+    assert "far_from_others" not in one("nebius", "Qwen/Qwen3-Embedding-8B").flags
 
 
 def test_cheapest_api_of_open_weights_comes_first() -> None:
@@ -274,7 +278,8 @@ def test_prices_are_listed_cheapest_first() -> None:
 
 
 def test_every_price_is_dated_sourced_and_below_a_dollar() -> None:
-    assert all(h.as_of == SEEN and h.source for h in hosted_prices())
+    assert all(h.as_of <= SEEN and h.source for h in hosted_prices())
+    assert all(h.as_of.year == 2026 for h in hosted_prices() if "as_of_unknown" not in h.flags)
     assert all(0 < h.usd_per_million_tokens < 1 for h in hosted_prices())
 
 
@@ -301,3 +306,96 @@ def test_every_quote_is_accepted_or_rejected_and_no_batch_costs_more(
     for api in believed:
         batch = api.batch_usd_per_million_tokens
         assert batch is None or batch <= api.usd_per_million_tokens
+
+
+# --- batches
+
+
+def test_voyage_takes_a_third_off_in_batches() -> None:
+    api = one("voyage", "voyage-4")
+    assert cost(api, 1_000_000, batch=True) == Decimal("0.0402")  # 0.06 less 33 %
+    assert (api.batch_source or "").startswith("docs.voyageai.com")
+    assert "batch_by_provider" in api.flags
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "batch"),
+    [
+        ("mistral", "mistral-embed", "0.05"),
+        ("bedrock", "amazon.titan-embed-text-v2:0", "0.01"),
+        ("deepinfra", "BAAI/bge-m3", "0.008"),
+        ("openai", "text-embedding-3-small", "0.01"),
+    ],
+)
+def test_batches_have_their_price_and_its_source(provider: str, model: str, batch: str) -> None:
+    api = one(provider, model)
+    assert api.batch_usd_per_million_tokens == Decimal(batch)
+    assert api.batch_source if provider != "openai" else api.source
+
+
+def test_price_of_batches_that_a_quote_states_itself_stands() -> None:
+    half = BatchDiscount("p", "*", Decimal("0.5"), SEEN, "a page", ("batch_by_provider",))
+    assert with_discount(
+        quote("p", "m", "0.10", batch="0.08"), [half]
+    ).batch_usd_per_million_tokens == Decimal("0.08")
+    assert with_discount(quote("p", "m", "0.10"), [half]).batch_usd_per_million_tokens == Decimal("0.05")
+    assert with_discount(quote("q", "m", "0.10"), [half]).batch_usd_per_million_tokens is None
+    assert with_discount(quote("p", "m", None), [half]).batch_usd_per_million_tokens is None
+
+
+def test_price_of_batches_that_nobody_states_is_named_as_unknown() -> None:
+    missing = {(u.provider, u.kind) for u in unknown_prices()}
+    assert {("cohere", "batch"), ("siliconflow", "list"), ("jina", "list")} <= missing
+    known = {(h.provider, h.model) for h in hosted_prices()}
+    assert [u for u in unknown_prices() if u.kind == "list" and (u.provider, u.model) in known] == []
+    assert all(
+        one(u.provider, u.model).batch_usd_per_million_tokens is None
+        for u in unknown_prices()
+        if u.kind == "batch" and (u.provider, u.model) in known
+    )
+
+
+@pytest.mark.parametrize("provider", ["deepinfra", "openrouter", "cloudflare", "vercel_ai_gateway", "venice"])
+def test_provider_beside_the_list_of_litellm_has_a_source(provider: str) -> None:
+    found = [h for h in hosted_prices() if h.provider == provider and not h.source.startswith("litellm")]
+    assert found
+
+
+def test_price_of_what_is_not_served_any_more_is_rejected() -> None:
+    [row] = [r for r in rows("hosted_rejected.csv") if r["model"] == "nebius/BAAI/bge-en-icl"]
+    assert row["reason"].startswith("no longer served: docs.pixeltable.com")
+    assert [h.model for h in hosted_prices() if h.provider == "nebius"] == ["Qwen/Qwen3-Embedding-8B"]
+
+
+# --- models of the same class
+
+
+def test_same_weights_are_found_whatever_a_provider_calls_them() -> None:
+    providers = {h.provider for h in same_weights("Qwen/Qwen3-Embedding-8B")}
+    assert {"nebius", "openrouter", "venice", "vercel_ai_gateway", "novita", "fireworks_ai"} <= providers
+
+
+def test_class_is_told_by_parameters() -> None:
+    model, size = "Qwen/Qwen3-Embedding-8B", 7_567_295_488
+    assert relation(one("nebius", model), model, size) == "same weights"
+    assert relation(one("scaleway", "BAAI/bge-multilingual-gemma2"), model, size) == "same class"
+    assert relation(one("perplexity", "pplx-embed-v1-0.6b"), model, size) == "smaller"
+    assert relation(one("perplexity", "pplx-embed-v1-4b"), model, size) == "smaller"  # 4.0 to 7.6 billion
+    assert relation(one("nebius", model), "BAAI/bge-m3", 568_000_000) == "larger"
+    assert relation(one("openai", "text-embedding-3-large"), model, size) == "unknown"
+    assert relation(one("perplexity", "pplx-embed-v1-0.6b"), model, None) == "unknown"
+
+
+@given(st.integers(10**6, 10**11))
+def test_classes_are_symmetric(size: int) -> None:
+    api = one("scaleway", "BAAI/bge-multilingual-gemma2")
+    other = hosted_parameters()["BAAI/bge-multilingual-gemma2"]
+    near = max(size, other) <= min(size, other) * CLASS_FACTOR
+    assert (relation(api, "a/model", size) == "same class") == near
+
+
+def test_every_open_model_has_its_size_and_it_is_that_of_the_model_table() -> None:
+    assert set(hosted_parameters()) == set(OPEN_MODELS)
+    table = {m.name: m.params_total for m in known()}
+    for name, size in hosted_parameters().items():
+        assert name not in table or abs(size / table[name] - 1) < 0.02, name

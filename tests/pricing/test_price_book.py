@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from launcher.documents.encode import json_value
 from launcher.reports.price_list import price_rows
+from pricing.access import derived_flags
 from pricing.gpu import canonical
 from pricing.offer import FLAGS, Offer
 from pricing.price_book import COLUMNS, REQUIRED, BadBookError, load, offers_csv, read_offers, read_rows
+from pricing.sources.instance_types import instance_types
 from pricing.validate import EXPECTED, missing_gpus
 from tests.support.paths import SHARED
 
@@ -50,8 +52,32 @@ def test_snapshot_is_valid() -> None:
 
 def test_snapshot_covers_the_clouds_that_rent_gpus() -> None:
     assert {o.cloud for o in load()} == {
-        *("aws", "azure", "do", "gcp", "hyperstack", "lambda", "nebius", "runpod", "vast")
+        *("aws", "azure", "cudo", "do", "fluidstack", "gcp", "hyperbolic", "ibm", "lambda", "nebius", "oci"),
+        *("paperspace", "primeintellect", "runpod", "seeweb", "shadeform", "vast", "verda", "yotta"),
+        *("coreweave", "crusoe", "hyperstack"),  # for comparison
     }
+
+
+@pytest.mark.parametrize("family", ["g4dn", "g5", "g6", "g6e", "g7e"])
+def test_snapshot_has_every_size_of_awss_gpu_families(family: str) -> None:
+    sizes = {t.instance_type for t in instance_types("aws") if t.instance_type.startswith(f"{family}.")}
+    assert len(sizes) >= 6
+    assert sizes <= {o.instance_type for o in load() if o.region == "us-east-1" and not o.spot}
+
+
+def test_derived_price_says_so_and_keeps_the_proportion_of_its_family() -> None:
+    prices = {(o.region, o.instance_type): o for o in load() if o.cloud == "aws" and not o.spot}
+    size, here = prices["eu-west-2", "g5.24xlarge"], prices["eu-west-2", "g5.xlarge"]
+    listed = prices["us-east-1", "g5.24xlarge"].usd_per_hour / prices["us-east-1", "g5.xlarge"].usd_per_hour
+    assert {"derived", "region_unverified"} <= set(size.flags)
+    assert size.usd_per_hour == (here.usd_per_hour * listed).quantize(Decimal("0.0001"))
+    assert "derived" not in prices["eu-west-1", "g5.12xlarge"].flags
+
+
+def test_no_offer_of_a_cloud_that_skypilot_cannot_launch_is_usable() -> None:
+    for offer in load():
+        if offer.cloud in ("coreweave", "crusoe"):
+            assert "not_launchable" in derived_flags(offer)
 
 
 def test_snapshot_has_every_expected_gpu() -> None:

@@ -7,9 +7,8 @@ import pytest
 from pricing.provisioning import (
     cold_start,
     download_seconds,
+    engine_start,
     jobs_controller,
-    obtainable_machines,
-    obtainable_source,
 )
 
 
@@ -61,11 +60,16 @@ def test_controller_without_a_price_is_unknown() -> None:
     assert jobs_controller("lambda") is None
 
 
-def test_obtainable_l4s_are_those_of_the_published_run() -> None:
-    assert obtainable_machines("gcp", "us-central1", "L4", spot=True) == 406 // 12
-    assert "406" in obtainable_source("L4")
+@pytest.mark.parametrize(
+    ("parameters", "seconds"), [(22_700_000, 26.9), (335_000_000, 36.5), (7_610_000_000, 70.4)]
+)
+def test_engine_start_is_what_was_measured(parameters: int, seconds: float) -> None:
+    assert engine_start("vllm", parameters)[1] == pytest.approx(seconds)
 
 
-def test_other_gpus_have_an_assumed_number() -> None:
-    assert obtainable_machines("lambda", "us-east-1", "B200", spot=False) == 16
-    assert obtainable_source("B200").startswith("assumed")
+def test_engine_start_grows_with_the_model_and_differs_by_engine() -> None:
+    assert engine_start("vllm", 1_000_000)[1] == pytest.approx(
+        26.9
+    )  # none is quicker than the smallest measured
+    assert 36.5 < engine_start("vllm", 3 * 10**9)[1] < 70.4 < engine_start("vllm", 14 * 10**9)[1]
+    assert engine_start("torch", 335_000_000)[1] == pytest.approx(9.5)

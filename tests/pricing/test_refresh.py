@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pricing import book_versions, price_book
-from pricing.offer import Offer, Quote
+from pricing.offer import Offer, Quote, as_quote
 from pricing.refresh import refresh
 from pricing.sources.result import FetchedPrices, SourceUnavailable
 
@@ -198,3 +198,33 @@ def test_unwritable_folder_raises_os_error(tmp_path: Path) -> None:
     (tmp_path / "prices").write_text("a file", encoding="utf-8")
     with pytest.raises(OSError, match="prices"):
         refresh(tmp_path / "prices", {"gcp": says(L4)}, NOW)
+
+
+def test_changes_of_the_book_are_told_by_cloud(tmp_path: Path) -> None:
+    done = refresh(tmp_path, {"gcp": says(L4)}, NOW)
+    found = {(c.cloud, c.purchase): c for c in done.changes}
+    listed, spot = found["gcp", "on-demand"], found["gcp", "spot"]
+    assert (listed.dearer + listed.cheaper, spot.dearer + spot.cheaper) == (1, 1)
+    assert found["azure", "on-demand"].not_read == sum(
+        o.cloud == "azure" and not o.spot for o in price_book.load()
+    )
+
+
+def test_spot_price_that_stands_still_beside_moving_neighbours_is_flagged(tmp_path: Path) -> None:
+    """The snapshot is months old: a fresh quote of the same price is compared with it."""
+    old = [
+        o for o in price_book.load() if (o.cloud, o.gpu, o.spot) == ("aws", "L4", True) and not o.flags[2:]
+    ]
+    offers = [o for o in old if o.instance_type == "g6.xlarge"][:6]
+    assert len(offers) == 6
+    rows = [
+        replace(
+            as_quote(offer),
+            as_of=NOW.date(),
+            spot=offer.usd_per_hour * (1 if place == 0 else Decimal("1.2")),
+            flags=("zone_id",),
+        )
+        for place, offer in enumerate(offers)
+    ]
+    done = refresh(tmp_path, {"skypilot": says(*rows)}, NOW)
+    assert [o.key for o in done.offers if "unmoved" in o.flags] == [offers[0].key]

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from pricing.offer import Offer
-from pricing.staleness import age_in_days, is_stale
+from pricing.staleness import age_in_days, assumed_age_in_days, is_stale
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 SPOT = Offer(
@@ -46,3 +46,10 @@ def test_on_demand_price_of_a_market_ages_like_spot() -> None:
 
 def test_price_of_tomorrow_has_age_zero() -> None:
     assert age_in_days(replace(SPOT, as_of=date(2026, 11, 24)), NOW) == 0
+
+
+def test_undated_spot_price_is_stale_and_an_undated_list_price_is_not() -> None:
+    undated = replace(SPOT, as_of=NOW.date(), flags=("as_of_unknown",))
+    assert assumed_age_in_days(undated, NOW) == 60
+    assert is_stale(undated, NOW)
+    assert not is_stale(replace(LISTED, as_of=NOW.date(), flags=("as_of_unknown",)), NOW)

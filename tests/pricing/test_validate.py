@@ -317,7 +317,7 @@ def test_price_far_below_other_regions_is_a_reservation_on_gcp_alone() -> None:
     )
     there = replace(here, region="europe-west4", on_demand=Decimal("49.4819"))
     assert refusals(here, there) == [
-        ("on-demand", "57% of the dearest region's 86.7599: a reservation (DWS), not on-demand")
+        ("on-demand", "57 % of the dearest region's 86.7599: a reservation (DWS), not on-demand")
     ]
     assert refusals(replace(here, cloud="aws"), replace(there, cloud="aws")) == []
 
@@ -334,3 +334,17 @@ def test_spot_price_next_to_a_reservation_is_kept_and_flagged() -> None:
     offers, rejected = judge(b200)
     assert [(o.purchase, "on_demand_unknown" in o.flags) for o in offers] == [("spot", True)]
     assert [r.reason for r in rejected] == ["under 12 a GPU-hour: a reservation (DWS), not on-demand"]
+
+
+def test_spot_at_a_tenth_of_on_demand_is_flagged_as_the_floor() -> None:
+    offers, _ = judge(replace(QUOTE, on_demand=Decimal("12.1795"), spot=Decimal("1.27568")))
+    assert [("floor" in o.flags) for o in offers] == [False, True]
+
+
+def test_floor_flag_goes_when_the_price_does() -> None:
+    offers, _ = judge(replace(QUOTE, flags=("floor",)))
+    assert [o.flags for o in offers if o.spot] == [()]
+
+
+def test_region_of_a_host_that_does_not_say_where_it_is_is_rejected() -> None:
+    assert all("has no name" in why for _, why in refusals(replace(QUOTE, cloud="vast", region=", CN, AS")))

@@ -252,3 +252,15 @@ def test_response_that_is_not_json_is_unavailable() -> None:
 def test_sku_of_a_new_format_is_unavailable_and_named() -> None:
     with pytest.raises(SourceUnavailable, match="SKU 0001 has a new format"):
         fetched(only({"skuId": "0001"}))
+
+
+def test_g4_is_cores_plus_memory_plus_its_gpu_that_is_named_without_pro() -> None:
+    ram = sku("G4 Instance Ram running in Iowa", "0.01")
+    ram["pricingInfo"][0]["pricingExpression"]["usageUnit"] = "GiBy.h"
+    parts = (
+        sku("G4 Instance Core running in Iowa", "0.02"),
+        ram,
+        sku("RTX 6000 96GB running in Iowa", "1.5"),
+    )
+    quote = one("g4-standard-48", found=fetched(only(*parts)))
+    assert (quote.gpu, quote.on_demand) == ("RTX-PRO-6000", Decimal(48) * Decimal("0.02") + Decimal("3.3"))

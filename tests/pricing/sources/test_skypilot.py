@@ -231,6 +231,28 @@ def test_offerings_are_those_of_generated_catalogs(everything: FetchedPrices) ->
     assert not [t for t, _ in everything.offerings if t.startswith(("gpu_", "1x_"))]
 
 
+def test_least_bid_of_an_auction_is_no_price() -> None:
+    (quote,) = read("mithril")
+    assert (quote.on_demand, quote.spot) == (None, Decimal(1))
+    assert "floor" in quote.flags
+
+
+def test_resellers_bare_h100_is_taken_for_the_slower_form() -> None:
+    plain, sxm = read("shadeform")
+    assert (plain.gpu, "gpu_variant_unsure" in plain.flags) == ("H100-PCIe", True)
+    assert (sxm.gpu, "gpu_variant_unsure" in sxm.flags) == ("H100", False)
+
+
+def test_a100_without_its_memory_in_the_name_is_told_by_it() -> None:
+    assert [one(read(cloud), gpu="A100-80GB").gpus for cloud in ("cudo", "seeweb")] == [1, 1]
+    assert one(read("oci"), instance_type="BM.GPU4.8").gpu == "A100-40GB"
+
+
+def test_row_without_a_region_is_rejected() -> None:
+    _, rejected = validate_quotes(read("seeweb"), canonical)
+    assert {r.reason for r in rejected} == {"no cloud, region or instance type"}
+
+
 def test_validation_accepts_and_rejects_as_expected(everything: FetchedPrices) -> None:
     offers, rejected = validate_quotes(everything.quotes, canonical)
     assert {o.cloud for o in offers} == set(skypilot.CLOUDS)
