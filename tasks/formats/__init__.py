@@ -11,7 +11,7 @@ csv: rows of CSV and TSV.
 parquet: rows of Parquet.
 arrow: rows of Arrow files and streams, and of batches of Arrow columns.
 webdataset: rows of WebDataset archives.
-document_rows: the row of a file that is one document.
+documents: the row of a file that is one document: text, HTML, PDF and DOCX.
 vectors: writes vectors to Parquet.
 rows: the row of a record: a document, or a bad row and why.
 fields: finds a value by its name: in a record, inside objects by dots, in the names of folders.

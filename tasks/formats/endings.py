@@ -20,6 +20,14 @@ KIND_OF_ENDING: Mapping[str, Kind] = {
     ".arrows": "arrow",
     ".tar": "webdataset",
     ".txt": "text",
+    ".md": "document",
+    ".markdown": "document",
+    ".rst": "document",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
 }
 COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
 SHORT_ENDINGS = {".tgz": ".tar.gz"}  # that say two things at once

@@ -14,14 +14,14 @@ from tasks.formats.arrow.arrow_rows import arrow_rows
 from tasks.formats.beginning import open_rewound
 from tasks.formats.compression import decompressed
 from tasks.formats.csv.csv_rows import csv_rows
-from tasks.formats.document_rows import document_rows
+from tasks.formats.documents.document_rows import document_rows
 from tasks.formats.json.json_values import has_lines, is_array, json_rows
 from tasks.formats.json.lines import line_rows
 from tasks.formats.parquet.parquet_reader import OpenFile, open_footer
 from tasks.formats.parquet.parquet_rows import parquet_rows
 from tasks.formats.rows import Columns, ReadRow
 from tasks.formats.webdataset.webdataset_rows import webdataset_rows
-from tasks.protocol.shard import Kind, Slice
+from tasks.protocol.shard import WHOLE_FILES, Kind, Slice
 from tasks.stores.base import ObjectChanged, Store, StoreError
 
 RowReader = Callable[[BinaryIO, Slice, Columns], Iterator[ReadRow]]
@@ -33,7 +33,7 @@ STREAM_READERS: Mapping[Kind, RowReader] = {
     "json": json_rows,
     "arrow": arrow_rows,
     "webdataset": webdataset_rows,
-    "document": document_rows,
+    **dict.fromkeys(WHOLE_FILES, document_rows),
 }  # of formats that are read from their beginning; Parquet is read by its footer
 
 

@@ -37,6 +37,7 @@ class BadRow:
         damage: the bytes of the file are wrong from here on.
         retry: another attempt may read or embed it: nothing is wrong with its bytes, as far as is known.
         lacks: the column or key that its record does not have at all.
+        has: where it lacks one, the first columns or keys that it has.
     """
 
     file: str
@@ -48,6 +49,7 @@ class BadRow:
     damage: bool = False
     retry: bool = False
     lacks: str | None = field(default=None, compare=False)
+    has: tuple[str, ...] = field(default=(), compare=False)
 
 
 ReadRow = Document | BadRow

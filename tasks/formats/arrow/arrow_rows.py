@@ -40,10 +40,10 @@ class ArrowBatches:
         self._begun = b"" if self._file else self._stream.next_message()
         with _arrow_errors():
             self.schema: pa.Schema = (
-                ipc.open_file(pa.PythonFile(cast("Any", self._file), "r")).schema
+                ipc.open_file(pa.PythonFile(cast("Any", self._file), "r"))
                 if self._file
-                else ipc.read_schema(ipc.read_message(self._begun))
-            )
+                else ipc.open_stream(self._begun)  # read_schema ends the process where it is no schema
+            ).schema
             _read_names(self.schema)
 
     def read(self, columns: Columns) -> Iterator[tuple[int, pa.RecordBatch]]:

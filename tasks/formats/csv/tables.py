@@ -5,19 +5,20 @@ closed takes the rest of the file into one field. Here both are faults, with the
 quotes that turn out to be broken are not read as records: they may be the inside of a text. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import chain
 from typing import TextIO
 
+from tasks.formats.csv.table_lines import OverLong, TableLines
 from tasks.formats.wide_encoding import wide_encoding
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind
 
 DEFAULT_ENCODING = "utf-8"
 BACKSLASH = "\\"
-SKIPPED_CHARACTERS = 2**18  # of an over-long line, read at once
+MANY_LINES = 100  # of a record, from which on its lines are taken together where that is possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,6 @@ class Fault:
 
 class BadTableError(ValueError):
     """No record of the table can be read; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class OverLong:
-    """A line that is longer than what is held in memory, and how many quotation marks it has."""
-
-    quotes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +119,15 @@ class _OpenRecord:
             if escaped >= 0:
                 follower = body[escaped + 1 : escaped + 2]
                 taken = follower if follower in (quote, escape, delimiter) else escape + follower
-                self._hold(body[position:escaped] + taken)
+                self.hold(body[position:escaped] + taken)
                 position = escaped + 2
                 continue
             if place < 0:
-                self._hold(body[position:] + end)
+                self.hold(body[position:] + end)
                 return None
             after = body[place + 1 : place + 2]
             if after == quote:
-                self._hold(body[position : place + 1])
+                self.hold(body[position : place + 1])
                 rest = body[place + 2 : place + 3]
                 if not dialect.escape_is_known and body[place - 1 : place] == BACKSLASH:
                     self.doubtful = self.doubtful or rest in ("", delimiter)
@@ -145,7 +139,7 @@ class _OpenRecord:
                 raise _BrokenError(
                     'a backslash stands before a closing quotation mark; set corpus.csv.escape to "\\\\", or to none'
                 )
-            self._hold(body[position:place])
+            self.hold(body[position:place])
             self.fields.append(self.text.getvalue())
             self.text = StringIO()
             self.quoted = False
@@ -181,14 +175,23 @@ class _OpenRecord:
         self.quoted ^= line.quotes % 2 == 1
         return not self.quoted
 
-    def _hold(self, part: str) -> None:
+    def hold(self, part: str) -> None:
+        """Take a part of a text inside quotes, as far as it is held."""
         self.held += len(part)
         if self.held <= self.limit:
             self.text.write(part)
 
 
-def read_records(lines: Iterable[str | OverLong], dialect: Dialect, limit: int) -> Iterator[Record | Fault]:
-    """The records of a table. `lines` keep their ends; a record holds at most `limit` characters inside quotes."""
+def read_records(
+    lines: Iterable[str | OverLong],
+    dialect: Dialect,
+    limit: int,
+    take_lines: Callable[[Callable[[str], None]], int] = lambda _hold: 0,
+) -> Iterator[Record | Fault]:
+    """The records of a table. `lines` keep their ends; a record holds at most `limit` characters inside quotes.
+
+    `take_lines` takes lines without a quotation mark from `lines`, gives them to its argument, and returns how many.
+    """
     record, first, number = _OpenRecord(dialect, limit), 0, 0
     for line in lines:
         number += 1
@@ -199,8 +202,11 @@ def read_records(lines: Iterable[str | OverLong], dialect: Dialect, limit: int) 
                     yield Record(number, fields)
                 continue
             record, first = _OpenRecord(dialect, limit), number
-        elif record.held > limit and isinstance(line, str) and dialect.quote not in line:
-            continue  # not held, and it ends nothing; a bomb has millions of such lines
+        elif isinstance(line, str) and dialect.quote not in line and _is_long(record, number - first):
+            # These lines end nothing. A long text, or a bomb, has millions of them.
+            record.hold(line)
+            number += take_lines(record.hold)
+            continue
         try:
             complete = record.skip(line) if isinstance(line, OverLong) else record.add(*_cut(line, number))
         except _BrokenError as error:
@@ -211,6 +217,11 @@ def read_records(lines: Iterable[str | OverLong], dialect: Dialect, limit: int) 
             yield _finished(record, first, number)
     if record.quoted:
         yield Fault(first, number, f"a quotation mark is opened in line {first} and never closed")
+
+
+def _is_long(record: _OpenRecord, lines: int) -> bool:
+    """Whether lines without a quotation mark may be taken together into a record that is inside quotes."""
+    return record.held > record.limit or (lines >= MANY_LINES and not record.dialect.escape)
 
 
 def _plain_fields(line: str | OverLong, number: int, dialect: Dialect) -> list[str] | None:
@@ -252,7 +263,8 @@ def open_table(stream: TextIO, dialect: Dialect, limit: int) -> TableRecords:
     Raises:
         BadTableError: the header cannot be read, or the encoding is another one.
     """
-    found = read_records(_lines(stream, dialect, limit), dialect, limit)
+    lines = TableLines(stream, limit, dialect.quote, dialect.escape)
+    found = read_records(_in_this_encoding(lines, dialect), dialect, limit, lines.take_lines)
     if dialect.header is not True:
         leading: list[Record | Fault] = []
         names = () if dialect.header is False else dialect.header
@@ -269,28 +281,17 @@ def open_table(stream: TextIO, dialect: Dialect, limit: int) -> TableRecords:
     return TableRecords(names, _whole(found, len(names)))
 
 
-def _lines(stream: TextIO, dialect: Dialect, limit: int) -> Iterator[str | OverLong]:
-    number = 0
-    while line := stream.readline(limit + 1):
-        number += 1
-        wide = wide_encoding(line) if number == 1 and dialect.encoding == DEFAULT_ENCODING else None
-        if wide:
-            raise BadTableError(f"the file is {wide}, not UTF-8; set corpus.csv.encoding to {wide.lower()}")
-        yield line if len(line) <= limit else OverLong(_skip_line(stream, line, dialect))
-
-
-def _skip_line(stream: TextIO, line: str, dialect: Dialect) -> int:
-    """Read a line to its end without holding it; how many quotation marks it has, escaped ones not counted."""
-    quote, escape = dialect.quote, dialect.escape
-    quotes, before = 0, ""
-    while line:
-        if quote:
-            quotes += line.count(quote) - ((before + line).count(escape + quote) if escape else 0)
-        if line.endswith(("\n", "\r")):
-            break
-        before = line[-1]
-        line = stream.readline(SKIPPED_CHARACTERS)
-    return quotes
+def _in_this_encoding(lines: TableLines, dialect: Dialect) -> Iterator[str | OverLong]:
+    """The lines, unless the first one shows another encoding."""
+    found = iter(lines)
+    first = next(found, None)
+    if first is None:
+        return
+    wide = wide_encoding(lines.beginning) if dialect.encoding == DEFAULT_ENCODING else None
+    if wide:
+        raise BadTableError(f"the file is {wide}, not UTF-8; set corpus.csv.encoding to {wide.lower()}")
+    yield first
+    yield from found
 
 
 def _whole(found: Iterable[Record | Fault], columns: int) -> Iterator[Record | Fault]:

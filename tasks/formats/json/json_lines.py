@@ -29,9 +29,10 @@ def row_of_record(
     row = row_of(file, position, record, columns)
     if not isinstance(row, BadRow):
         return row
-    asked = (columns.text, *([columns.id] if columns.id is not None else []))
+    asked = (*([columns.id] if columns.id is not None else []), columns.text)  # as `row_of` looks at them
     lacks = next((name for name in asked if not has_field(record, name, file)), None)
     if lacks is None:
         return row
-    names = (repr(name[:MAX_NAME_SHOWN]) for name in names_inside(record, MAX_NAMES_SHOWN))
-    return replace(row, reason=f"{row.reason}; the {what} has {', '.join(names) or 'no keys'}", lacks=lacks)
+    has = tuple(name[:MAX_NAME_SHOWN] for name in names_inside(record, MAX_NAMES_SHOWN))
+    there = ", ".join(map(repr, has)) or "no keys"
+    return replace(row, reason=f"{row.reason}; the {what} has {there}", lacks=lacks, has=has)

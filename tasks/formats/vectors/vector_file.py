@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.engines.base import Vectors
+from tasks.engines.piece_hash import HASH_BYTES
 from tasks.formats.vectors.quantize import arrow_type, numpy_dtype, quantize, stored_width
 from tasks.protocol.dtypes import Dtype
 
-OWN_COLUMNS = ("id", "chunk", "vector", "scale")  # names that no column of the source may have
+TEXT_HASH = "text_hash"
+OWN_COLUMNS = ("id", "chunk", "vector", "scale", TEXT_HASH)  # names that no column of the source may have
 ELEMENT_PATH = "vector.list.element"  # Parquet's path of the numbers in the vectors
 
 # A reader loads a row group at once and divides groups among its threads. The maximum of rows is half of the 122,880
@@ -36,9 +38,16 @@ QUANTIZE_NUMBERS = 2**20  # numbers quantized at once, so that this takes little
 
 
 def arrow_schema(
-    dimensions: int, dtype: Dtype, keep: Sequence[str] = (), meta: Mapping[str, str] | None = None
+    dimensions: int,
+    dtype: Dtype,
+    keep: Sequence[str] = (),
+    meta: Mapping[str, str] | None = None,
+    *,
+    hashed: bool = False,
 ) -> pa.Schema:
     """Columns: `id` (document), `chunk` (its number), `vector` (fixed-size list), `scale` for int8, kept columns.
+
+    The last is `text_hash` where the rows are `hashed`: `tasks.engines.piece_hash` of what the model read.
 
     The metadata holds `meta`, `dtype` and `dimensions`, each key with the prefix `embedfleet.`.
     """
@@ -53,6 +62,8 @@ def arrow_schema(
     if dtype == "int8":
         fields.append(pa.field("scale", pa.float32(), nullable=False))
     fields += [pa.field(name, pa.string()) for name in keep]
+    if hashed:
+        fields.append(pa.field(TEXT_HASH, pa.binary(HASH_BYTES), nullable=False))
     about = dict(meta or {}) | {"dtype": dtype, "dimensions": str(dimensions)}
     return pa.schema(fields, {f"embedfleet.{key}": value for key, value in about.items()})
 
@@ -70,19 +81,21 @@ class VectorFileWriter:
         dtype: Dtype,
         keep: Sequence[str] = (),
         meta: Mapping[str, str] | None = None,
+        *,
+        hashed: bool = False,
     ) -> None:
         self.path = path
         self.dtype: Dtype = dtype
         self.dimensions = dimensions
         self.rows = 0
-        self.schema = arrow_schema(dimensions, dtype, keep, meta)
+        self.schema = arrow_schema(dimensions, dtype, keep, meta, hashed=hashed)
         # Vectors do not compress. But Parquet stores numbers of 8 bits in 32: they take one byte each only as indices
         # into a dictionary, which has 256 entries at most.
         others = [name for name in self.schema.names if name != "vector"]
         how: dict[str, Any] = {
-            "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none"},
+            "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none", TEXT_HASH: "none"},
             "use_dictionary": [ELEMENT_PATH] if dtype in ("int8", "binary") else False,
-            "write_statistics": others,
+            "write_statistics": [name for name in others if name != TEXT_HASH],
         }
         self._writer = pq.ParquetWriter(path, self.schema, **how)
         stored = numpy_dtype(dtype)
@@ -95,6 +108,7 @@ class VectorFileWriter:
         self._ids: list[str] = []
         self._chunks: list[int] = []
         self._kept: list[Sequence[str | None]] = []
+        self._hashes: list[bytes] | None = [] if hashed else None
         self._characters = 0  # of kept columns
 
     def add(
@@ -103,8 +117,12 @@ class VectorFileWriter:
         chunks: Sequence[int],
         vectors: Vectors,
         kept: Sequence[Sequence[str | None]] = (),
+        hashes: Sequence[bytes] = (),
     ) -> None:
-        """Add rows. `vectors` is [len(ids), dimensions], of length 1; `kept` holds the kept columns of each row."""
+        """Add rows. `vectors` is [len(ids), dimensions], of length 1; `kept` holds the kept columns of each row.
+
+        `hashes` are those of the column `text_hash`, where the file has it.
+        """
         sizes = list(accumulate((sum(len(value or "") for value in values) for values in kept), initial=0))
         part = max(1, QUANTIZE_NUMBERS // self.dimensions)
         start = 0
@@ -117,6 +135,8 @@ class VectorFileWriter:
                 )
                 self._kept += kept[start:end]
                 self._characters += sizes[end] - sizes[start]
+            if self._hashes is not None:
+                self._hashes += hashes[start:end]
             self._hold(ids[start:end], chunks[start:end], vectors[start:end])
             if len(self._ids) == self._most or self._characters >= GROUP_KEPT_CHARACTERS:
                 self._flush()
@@ -155,6 +175,9 @@ class VectorFileWriter:
             pa.array([values[place] for values in self._kept], pa.string())
             for place in range(len(self._keep))
         ]
+        if self._hashes is not None:
+            columns.append(pa.array(self._hashes, pa.binary(HASH_BYTES)))
+            self._hashes = []
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self.schema), row_group_size=count)
         self._ids, self._chunks, self._kept, self._characters = [], [], [], 0
 

@@ -1,0 +1,63 @@
+"""Texts of very many lines inside quotes, which are read in blocks and not line by line."""
+
+import csv
+import io
+import random
+
+import pytest
+
+from tasks.formats.csv.tables import MANY_LINES, Fault, Record, dialect_of, open_table
+from tasks.protocol.csv_format import CsvFormat
+
+LIMIT = 2**20
+WORDS = ["a", "", "bb ", 'say ""x""', "b,c", "\u00e9", "\ufeff", "\\"]
+
+
+def table(text: str, limit: int = LIMIT, given: CsvFormat | None = None) -> list[Record | Fault]:
+    return list(open_table(io.StringIO(text, newline=""), dialect_of("csv", given), limit).records)
+
+
+def lines(seed: int, count: int, words: list[str]) -> str:
+    draw = random.Random(seed)
+    return "".join(draw.choice(words) + draw.choice(["\n", "\n", "\r\n", "\r"]) for _ in range(count))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_long_text_is_read_as_the_csv_module_reads_it(seed: int) -> None:
+    words = WORDS if seed % 2 else [word for word in WORDS if '"' not in word]
+    count = random.Random(seed).choice([MANY_LINES - 1, MANY_LINES, 3_000, 30_000])
+    text = f'id,text\n1,"{lines(seed, count, words)}end"\n2,"short"\n3,plain\n'
+    expected = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    found = table(text)
+    assert [one.fields for one in found if isinstance(one, Record)] == expected
+
+
+def test_lines_after_a_long_text_have_their_numbers() -> None:
+    text = 'id,text\n1,"' + "x\n" * 5_000 + '"\n2,"a" b\n'
+    found = table(text)
+    assert [one.line for one in found] == [2, 5_003]
+    assert isinstance(found[1], Fault)
+
+
+def test_text_beyond_the_limit_is_set_aside_and_the_next_row_is_read() -> None:
+    text = 'id,text\n1,"' + "x\n" * LIMIT + '"\n2,b\n'
+    bad, good = table(text)
+    assert isinstance(bad, Fault)
+    assert "over-long" in bad.reason
+    assert isinstance(good, Record)
+    assert good.fields == ["2", "b"]
+
+
+def test_escapes_in_a_long_text_are_read_line_by_line() -> None:
+    given = CsvFormat(escape="\\")
+    text = 'id,text\n1,"' + "x\n" * 500 + 'an \\"escaped\\" mark\n' + "y\n" * 500 + '"\n2,b\n'
+    first, second = table(text, given=given)
+    assert isinstance(first, Record)
+    assert first.fields[1] == "x\n" * 500 + 'an "escaped" mark\n' + "y\n" * 500
+    assert isinstance(second, Record)
+
+
+def test_mark_that_is_never_closed_is_a_fault_however_long_its_text() -> None:
+    (found,) = table('id,text\n1,"' + "x\n" * 5_000)
+    assert isinstance(found, Fault)
+    assert "opened in line 2 and never closed" in found.reason
