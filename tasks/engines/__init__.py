@@ -17,8 +17,11 @@ vllm_engine: the same models through vLLM.
 agreement: compares an engine with the torch engine before it embeds.
 pooling: how a vector is made of the tokens' states.
 precision: the dtype to compute in.
+versions: versions of the libraries that an engine computes with.
+fp8_emulation: vLLM's online fp8 in a torch model, to know its loss without a GPU.
 batching: batches of pieces of similar length.
 memory_budget: how many tokens fit into a GPU's memory at once.
+piece_hash: the hash of what the model reads of a text.
 deduplicate: embeds equal pieces once, with an LRU cache.
 engine_check: whether an engine works at all: what fails on a plain word is broken.
 isolate_failures: finds the pieces that make an engine fail, by bisection.

@@ -10,10 +10,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.errors import Problem
 from tasks.models.pieces import ChunkSpec, split_texts
 from tasks.models.tokenizer import PieceTokenizer
 
 Vectors = NDArray[np.float32]
+
+
+class EngineUnavailable(Problem):
+    """The chosen engine cannot run on this machine."""
 
 
 class Encoder(Protocol):

@@ -4,13 +4,13 @@ Boilerplate, reposts and templates are a good part of many corpora. A corpus wit
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import numpy as np
 
 from tasks.engines.base import Vectors
+from tasks.engines.piece_hash import piece_hash
 
 CACHE_BYTES = 2**26  # bytes of vectors
 
@@ -25,19 +25,26 @@ class Deduplicator:
     max_bytes: int = CACHE_BYTES
     _cache: "OrderedDict[bytes, Vectors]" = field(default_factory=OrderedDict[bytes, Vectors])
 
-    def encode(self, pieces: Pieces, engine: EncodeFresh) -> tuple[Vectors, dict[int, str], set[int]]:
-        """A vector for each piece, the faults by position, and the positions that did not go through the engine."""
-        names = [blake2b(np.asarray(piece, np.int32).tobytes(), digest_size=16).digest() for piece in pieces]
+    def encode(
+        self, pieces: Pieces, engine: EncodeFresh, earlier: Mapping[bytes, Vectors] | None = None
+    ) -> tuple[Vectors, dict[int, str], set[int]]:
+        """A vector for each piece, the faults by position, and the positions that did not go through the engine.
+
+        `earlier` has vectors that an earlier run of the same model made, by the hash of their piece.
+        """
+        names = [piece_hash(piece) for piece in pieces]
+        earlier = earlier or {}
         first: dict[bytes, int] = {}
         for position, name in enumerate(names):
-            if name not in self._cache:
+            if name not in self._cache and name not in earlier:
                 first.setdefault(name, position)
         fresh = list(first.values())
         duplicates = set(range(len(pieces))).difference(fresh)
         vectors, faults = engine([pieces[position] for position in fresh]) if fresh else (None, {})
         faults = {fresh[n]: why for n, why in faults.items()}
         if duplicates:
-            known = {name: self._cache[name] for name in set(names) if name in self._cache}
+            known = {name: earlier[name] for name in set(names) if name in earlier}
+            known |= {name: self._cache[name] for name in set(names) if name in self._cache}
             width = len(next(iter(known.values()))) if vectors is None else vectors.shape[1]
             out = np.empty((len(pieces), width), np.float32)
             if vectors is not None:

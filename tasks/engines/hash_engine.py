@@ -8,10 +8,8 @@ from os import environ
 import numpy as np
 
 from tasks.engines.base import Vectors, normalize
-from tasks.models.files import HASH_MODEL
+from tasks.models.files import HASH_DIMENSIONS, HASH_MODEL
 from tasks.models.tokenizer import HashTokenizer, PieceTokenizer
-
-DIMENSIONS = 32
 
 
 class HashEncoder:
@@ -20,7 +18,7 @@ class HashEncoder:
     name = HASH_MODEL
     dtype = "float32"
     device = "cpu"
-    dimensions = DIMENSIONS
+    dimensions = HASH_DIMENSIONS
 
     def __init__(self) -> None:
         self.tokenizer: PieceTokenizer = HashTokenizer()
@@ -28,10 +26,10 @@ class HashEncoder:
         self.delay = float(environ.get("EMBEDFLEET_HASH_SECONDS", "0"))
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        out = np.empty((len(ids), DIMENSIONS), np.float32)
+        out = np.empty((len(ids), HASH_DIMENSIONS), np.float32)
         for row, piece in enumerate(ids):
             seed = zlib.crc32(np.asarray(piece, np.int64).tobytes())
-            out[row] = np.random.default_rng(seed).standard_normal(DIMENSIONS, np.float32)
+            out[row] = np.random.default_rng(seed).standard_normal(HASH_DIMENSIONS, np.float32)
         if self.delay:
             time.sleep(self.delay * sum(map(len, ids)) / 1_000)
         return normalize(out)

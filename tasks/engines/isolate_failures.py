@@ -103,10 +103,14 @@ class _Bisection:
 
 
 def _free_memory() -> None:
-    """Release the memory that the failed call held."""
-    gc.collect()
+    """Release the GPU memory that the failed call held.
+
+    Its tensors may be in reference cycles. A collection takes up to a second in a large process, so it is not made where
+    there is no GPU memory to win.
+    """
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
 
 

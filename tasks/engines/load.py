@@ -1,24 +1,23 @@
 """Load an engine: the only file that knows all engines. Each is imported when it is chosen."""
 
 import importlib.util
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
-from tasks.engines.base import Encoder, plain_piece
-from tasks.errors import Problem
+from tasks.engines.base import Encoder, EngineUnavailable, plain_piece
 from tasks.models.describe import describe
 from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel
 from tasks.models.pieces import count_prompt_tokens
+from tasks.models.precision import PRECISION_ENGINE, Precision
 from tasks.models.reference_tokenizer import check_tokenizer
 from tasks.models.support import ENGINES, check_supported
 from tasks.models.tokenizer import ModelTokenizer
 
+LoadStage = Literal["load", "warm_up"]
 WARM_UP_TOKENS = 256  # of the longest piece that is embedded before the first text
-
-
-class EngineUnavailable(Problem):
-    """The chosen engine cannot run on this machine."""
 
 
 def resolve_engine(engine: str, model: str | ModelDescription, *, remote_code: bool = False) -> str:
@@ -38,6 +37,14 @@ def installed(engine: str) -> bool:
     return importlib.util.find_spec(engine) is not None
 
 
+def missing_library(engine: str) -> str | None:
+    """The library without which `engine` cannot run in this environment; None: it can. `auto` needs torch at least."""
+    if engine == HASH_MODEL:
+        return None
+    library = "torch" if engine in ("auto", "packed") else engine
+    return None if installed(library) else library
+
+
 def load_encoder(
     engine: str,
     model: str,
@@ -48,6 +55,8 @@ def load_encoder(
     dtype: str | None = None,
     prompt: str | None = None,
     revision: str | None = None,
+    precision: Precision | None = None,
+    on_stage: Callable[[LoadStage], None] = lambda _stage: None,
 ) -> Encoder:
     """Load a model and warm it up.
 
@@ -60,12 +69,15 @@ def load_encoder(
         dtype: what to compute in; None: what suits the hardware.
         prompt: what stands before each text, for models that leave it out of their pooling; None: their default.
         revision: of a hub id.
+        precision: of weights and activations; None: as exact as `dtype`.
+        on_stage: called when it begins to load, and when it begins to warm up.
 
     Raises:
         EngineUnavailable: its libraries are not installed.
         BadModel: the model cannot be used, or this engine would compute other vectors than it was trained to give.
     """
-    if engine == HASH_MODEL or (engine == "auto" and model == HASH_MODEL):
+    on_stage("load")
+    if precision is None and (engine == HASH_MODEL or (engine == "auto" and model == HASH_MODEL)):
         from tasks.engines.hash_engine import HashEncoder  # noqa: PLC0415
 
         return HashEncoder()
@@ -73,9 +85,11 @@ def load_encoder(
         raise EngineUnavailable(
             f"no engine {engine!r}", hint=f"engines are auto, {', '.join(ENGINES)} and hash"
         )
+    if precision is not None:
+        engine = _engine_of(precision, engine)
     described = describe(model, revision)
     name = resolve_engine(engine, described, remote_code=remote_code)
-    if not installed("torch" if name == "packed" else name):
+    if missing_library(name):
         raise EngineUnavailable(
             f"the engine {name} is not installed here",
             hint="pip install 'embedfleet[worker]' for torch and packed; pip install vllm for vllm",
@@ -89,7 +103,7 @@ def load_encoder(
     if name == "vllm":
         from tasks.engines.vllm_engine import VllmEncoder  # noqa: PLC0415
 
-        encoder = VllmEncoder(described, tokenizer, longest, threads, dtype=dtype)
+        encoder = VllmEncoder(described, tokenizer, longest, threads, dtype=dtype, precision=precision)
     else:
         from tasks.engines.packed_engine import PackedEncoder  # noqa: PLC0415
         from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
@@ -98,8 +112,23 @@ def load_encoder(
         encoder = (PackedEncoder if name == "packed" else TorchEncoder)(
             described, tokenizer, threads, remote_code=remote_code, dtype=dtype, prompt_tokens=skipped
         )
+    on_stage("warm_up")
     _warm_up(encoder, described.model, longest)
     return encoder
+
+
+def _engine_of(precision: Precision, engine: str) -> str:
+    """The engine that computes in this precision.
+
+    Raises:
+        EngineUnavailable: another one is asked for.
+    """
+    if engine not in ("auto", PRECISION_ENGINE):
+        raise EngineUnavailable(
+            f"{precision} is computed by the engine {PRECISION_ENGINE} alone, not by {engine}",
+            hint=f"write `engine: {PRECISION_ENGINE}` in the job file, or leave out `precision`",
+        )
+    return PRECISION_ENGINE
 
 
 def _longest(model: ModelDescription, tokens: int | None) -> int:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from tasks.engines.adapter import base_of, merge_adapter, without_adapter
 from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel, model_file
+from tasks.models.own_code import trust_hint
 
 # The class of transformers that is the encoder of an encoder and decoder, by model type: as sentence-transformers does.
 ENCODERS = {
@@ -198,7 +199,7 @@ def _load_failure(model: ModelDescription, error: Exception, text: str) -> BadMo
     if "trust_remote_code" in said:
         return BadModel(
             f"{model.model} comes with code of its own, which is not run unless you say so",
-            hint=f"if you trust it: `model: {{name: {model.model}, trust_remote_code: true}}`; else name another model",
+            hint=trust_hint(model.model),
         )
     if isinstance(error, ImportError):
         return BadModel(

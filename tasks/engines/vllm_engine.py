@@ -31,11 +31,12 @@ from vllm.inputs import TokensPrompt
 from vllm.platforms import current_platform
 
 from tasks.engines.agreement import check_agreement
-from tasks.engines.base import Vectors, normalize, truncate_dimensions
+from tasks.engines.base import EngineUnavailable, Vectors, normalize, truncate_dimensions
 from tasks.engines.memory_budget import max_batch_texts, max_batch_tokens
 from tasks.engines.precision import compute_dtype
 from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel, model_config
+from tasks.models.precision import Precision, capability_finding
 from tasks.models.tokenizer import PieceTokenizer
 from tasks.models.vllm_support import VLLM_POOLINGS
 
@@ -62,16 +63,20 @@ class VllmEncoder:
         threads: int | None = None,
         *,
         dtype: str | None = None,
+        precision: Precision | None = None,
     ) -> None:
         """`longest` is the longest piece in tokens, for which memory is reserved. `threads` matters on a CPU only."""
         platform: Any = current_platform
         cpu = bool(platform.is_cpu())
+        if precision is not None:
+            _check_gpu(precision, cpu=cpu)
         if threads and cpu:
             torch.set_num_threads(threads)
         self.tokenizer = tokenizer
         self.longest = longest
         self.device = "cpu" if cpu else "cuda"
-        self.dtype = dtype or str(compute_dtype(gpu=not cpu)).removeprefix("torch.")
+        half = dtype or str(compute_dtype(gpu=not cpu)).removeprefix("torch.")
+        self.dtype = precision or half
         config = model_config(model.model, "config.json", model.revision)
         free = 0 if cpu else int(GPU_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
         tokens = max(longest, CPU_TOKENS) if cpu else max_batch_tokens(config, free, longest)
@@ -83,7 +88,8 @@ class VllmEncoder:
                 revision=model.revision,
                 runner="pooling",
                 pooler_config=pooler(seq_pooling_type=VLLM_POOLINGS[model.pooling.modes[0]]),
-                dtype=self.dtype,
+                dtype=half,
+                quantization=None if precision is None else quantization_name(),
                 load_format="safetensors",
                 trust_remote_code=False,
                 hf_overrides=UNWRITTEN
@@ -102,9 +108,11 @@ class VllmEncoder:
             )
         except START_ERRORS as error:
             raise _start_failure(model, error) from error
+        if precision is not None:
+            _check_reduced(self.llm, model)
         width = int(self.llm.llm_engine.vllm_config.model_config.get_hidden_size())
         self.dimensions = width if model.truncate_dim is None else min(width, model.truncate_dim)
-        check_agreement(self, model, threads)
+        check_agreement(self, model, threads, dtype=half)
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         over = max(map(len, ids), default=0)
@@ -122,6 +130,48 @@ class VllmEncoder:
         )  # all in order, as they came
         out[full] = truncate_dimensions(normalize(vectors), self.dimensions)
         return out
+
+
+def quantization_name() -> str:
+    """The name in vLLM of fp8 with weights converted on loading: `fp8` before it had schemes for that."""
+    try:
+        from vllm.config.quantization import ONLINE_QUANT_SHORTHAND_NAMES  # noqa: PLC0415
+    except ImportError:
+        return "fp8"
+    return "fp8_per_tensor" if "fp8_per_tensor" in ONLINE_QUANT_SHORTHAND_NAMES else "fp8"
+
+
+def _check_gpu(precision: Precision, *, cpu: bool) -> None:
+    """Refuse a machine that does not compute in this precision.
+
+    Raises:
+        EngineUnavailable: it has no such GPU.
+    """
+    nvidia = not cpu and torch.version.cuda is not None
+    why = capability_finding(
+        torch.cuda.get_device_capability() if nvidia else None,
+        torch.cuda.get_device_name() if nvidia else "this machine",
+    )
+    if why is not None:
+        raise EngineUnavailable(why, hint=f"leave out `precision: {precision}`, or use an L4, L40S or H100")
+
+
+def _check_reduced(llm: Any, model: ModelDescription) -> None:
+    """Refuse an architecture whose weights vLLM left as they were: the run would say fp8 and not be it.
+
+    Raises:
+        BadModel: none of its weights are of 8 bits.
+    """
+    counts = llm.apply_model(reduced_weights)
+    if not any(counts):
+        raise BadModel(
+            f"vLLM reduced none of the weights of {model.model}", hint="leave out `precision` in the job file"
+        )
+
+
+def reduced_weights(model: torch.nn.Module) -> int:
+    """How many tensors of a loaded model are 8-bit floats."""
+    return sum(one.dtype == torch.float8_e4m3fn for one in (*model.parameters(), *model.buffers()))
 
 
 def _start_failure(model: ModelDescription, error: Exception) -> BadModel:

@@ -32,7 +32,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
     modules = read_modules(files)
     before = f"{modules.folder}/" if modules.folder else ""
     adapter = _adapter_in(files, before)
-    config = files.json(f"{before}config.json") or (_base_config(adapter.base) if adapter else {})
+    config = _config(files, before, adapter)
     if not config and not files.has(f"{before}config.json") and not modules.unsupported:
         raise BadModel(
             f"no {before}config.json in {model}", hint="name a model folder as sentence-transformers saves it"
@@ -76,6 +76,20 @@ def _default_pooling(config: Mapping[str, Any], architectures: tuple[str, ...]) 
     """What sentence-transformers does with a bare transformers model: last token of a causal one, else the mean."""
     causal = architectures[:1] and architectures[0].endswith("ForCausalLM") and config.get("is_causal", True)
     return Pooling(("lasttoken",) if causal else ("mean",))
+
+
+def config_of(described: ModelDescription) -> Mapping[str, Any]:
+    """config.json of the transformer, of the base where the model is an adapter; {} without one.
+
+    Raises:
+        BadModel: it is damaged.
+    """
+    files = ModelFiles(described.model, described.revision)
+    return _config(files, f"{described.folder}/" if described.folder else "", described.adapter)
+
+
+def _config(files: ModelFiles, before: str, adapter: Adapter | None) -> dict[str, Any]:
+    return files.json(f"{before}config.json") or (_base_config(adapter.base) if adapter else {})
 
 
 def adapter_of(model: str) -> Adapter | None:

@@ -3,13 +3,17 @@
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import Problem
 
 HASH_MODEL = "hash"  # stands for no model: for tests, and to measure the pipeline without one
+HASH_DIMENSIONS = 32  # of its vectors
 MAX_JSON_BYTES = 2**26  # of a settings file; the largest real ones, with a whole vocabulary, have 10 MiB
+HUB_SECONDS = 10.0  # until the hub must have answered what files a model has
+BEGINNINGS = ("config.json", "modules.json", "adapter_config.json")  # every model has one of these
 DAMAGED = "download or copy the model again: this file is damaged"
 
 
@@ -21,10 +25,11 @@ class ModelFileMissing(BadModel):
     """The model does not have the file."""
 
 
-def model_file(model: str, name: str, revision: str | None = None) -> Path:
+def model_file(model: str, name: str, revision: str | None = None, *, cached: bool = False) -> Path:
     """A file of a model: in its folder, or downloaded from the hub (or in its cache).
 
-    `revision` is a commit, tag or branch of the hub; None: the newest. A folder has no revisions.
+    `revision` is a commit, tag or branch of the hub; None: the newest. A folder has no revisions. `cached`: the hub is
+    known not to answer, so only its cache is looked at.
 
     Raises:
         ModelFileMissing: the model has no such file.
@@ -41,20 +46,22 @@ def model_file(model: str, name: str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
-        return Path(hf_hub_download(model, name, revision=revision))
+        return Path(hf_hub_download(model, name, revision=revision, local_files_only=cached))
     except (OSError, ValueError, HFValidationError, EntryNotFoundError) as error:
         if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
             raise ModelFileMissing(f"model {model!r} has no {name}", hint="name another model") from error
-        raise _unreachable(model, name, error) from error
+        raise _unreachable(model, name, error, cached=cached) from error
 
 
-def model_config(model: str, name: str, revision: str | None = None) -> dict[str, Any]:
+def model_config(
+    model: str, name: str, revision: str | None = None, *, cached: bool = False
+) -> dict[str, Any]:
     """The object in a JSON file of the model; {} when the model does not have it.
 
     Raises:
         BadModel: the file is not JSON, or holds something else than an object.
     """
-    found = model_json(model, name, revision)
+    found = model_json(model, name, revision, cached=cached)
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -62,14 +69,14 @@ def model_config(model: str, name: str, revision: str | None = None) -> dict[str
     return found
 
 
-def model_json(model: str, name: str, revision: str | None = None) -> Any:
+def model_json(model: str, name: str, revision: str | None = None, *, cached: bool = False) -> Any:
     """What a JSON file of the model holds; None when the model does not have it.
 
     Raises:
         BadModel: the file is not JSON, or far larger than any such file.
     """
     try:
-        path = model_file(model, name, revision)
+        path = model_file(model, name, revision, cached=cached)
     except ModelFileMissing:
         return None
     size = path.stat().st_size
@@ -81,50 +88,91 @@ def model_json(model: str, name: str, revision: str | None = None) -> Any:
         raise BadModel(f"{path} is not JSON: {error or type(error).__name__}", hint=DAMAGED) from error
 
 
-def file_names(model: str, revision: str | None = None) -> frozenset[str] | None:
+@dataclass(frozen=True, slots=True)
+class FileNames:
+    """What is known of the files of a model. `names` None: unknown. `cached`: the hub does not answer."""
+
+    names: frozenset[str] | None
+    cached: bool = False
+
+
+def file_names(model: str, revision: str | None = None) -> FileNames:
     """The names of all files of a model, with their folders as in `1_Pooling/config.json`.
 
-    None when the hub cannot be asked: its cache may hold a part of the files.
+    They are unknown when the hub cannot be asked: its cache may hold a part of the files.
+
+    Raises:
+        BadModel: the hub has no such model, and its cache neither.
     """
     folder = Path(model)
     if folder.is_dir():
-        return _names_in(folder)
+        return FileNames(_names_in(folder))
     from huggingface_hub import HfApi  # noqa: PLC0415 - as above
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError  # noqa: PLC0415
 
+    # Of the HTTP library, which differs by version: the hub's own error is one of its kind in every version.
+    http_errors = tuple(kind for kind in HfHubHTTPError.__bases__ if issubclass(kind, Exception))
     try:
-        return frozenset(HfApi().list_repo_files(model, revision=revision))
-    except Exception:  # noqa: BLE001 - the hub's own errors, and those of its HTTP library, which differs by version
-        return None
+        # One request without retries; list_repo_files tries for half a minute.
+        found = HfApi().model_info(model, revision=revision, timeout=HUB_SECONDS).siblings
+        return FileNames(None if found is None else frozenset(one.rfilename for one in found))
+    except RepositoryNotFoundError as error:
+        if _is_cached(model):
+            return FileNames(None, cached=True)
+        raise BadModel(
+            f"the hub has no model {model!r}, or does not show it without a token",
+            hint="check the name, or name a folder; for a private or gated model export HF_TOKEN",
+        ) from error
+    except HfHubHTTPError:  # it answers, though not this time
+        return FileNames(None)
+    except (OSError, ValueError, *http_errors):
+        return FileNames(None, cached=True)
 
 
 class ModelFiles:
-    """The files of one model at one revision. Files that the model does not list are not asked for."""
+    """The files of one model at one revision. Files that the model does not list are not asked for.
+
+    Where the hub does not answer, its cache alone is looked at: every file that is asked for would be tried for half a
+    minute.
+    """
 
     def __init__(self, model: str, revision: str | None = None) -> None:
         self.model = model
         self.revision = revision
-        self.names = file_names(model, revision)  # None: unknown
+        known = file_names(model, revision)
+        self.names = known.names  # None: unknown
+        self._cached = known.cached
 
     def has(self, name: str) -> bool:
         if self.names is not None:
             return name in self.names
         try:
-            model_file(self.model, name, self.revision)
+            self.path(name)
         except ModelFileMissing:
             return False
         return True
 
     def path(self, name: str) -> Path:
-        return model_file(self.model, name, self.revision)
+        return model_file(self.model, name, self.revision, cached=self._cached)
 
     def json(self, name: str) -> dict[str, Any]:
-        return model_config(self.model, name, self.revision) if self._possible(name) else {}
+        if not self._possible(name):
+            return {}
+        return model_config(self.model, name, self.revision, cached=self._cached)
 
     def json_of_any_kind(self, name: str) -> Any:
-        return model_json(self.model, name, self.revision) if self._possible(name) else None
+        if not self._possible(name):
+            return None
+        return model_json(self.model, name, self.revision, cached=self._cached)
 
     def _possible(self, name: str) -> bool:
         return self.names is None or name in self.names
+
+
+def _is_cached(model: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - as above
+
+    return any(isinstance(try_to_load_from_cache(model, name), str) for name in BEGINNINGS)
 
 
 def _names_in(folder: Path) -> frozenset[str]:
@@ -137,9 +185,17 @@ def _names_in(folder: Path) -> frozenset[str]:
     )
 
 
-def _unreachable(model: str, what: str, error: Exception) -> BadModel:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+def _unreachable(model: str, what: str, error: Exception, *, cached: bool) -> BadModel:
+    from huggingface_hub import constants  # noqa: PLC0415 - as above
+
+    if constants.HF_HUB_OFFLINE:
+        return BadModel(
+            f"no folder {model!r}, and no {what} of a model of this name in the hub's cache, "
+            "which alone is looked at because HF_HUB_OFFLINE is set",
+            hint="name a model folder by its path, or unset HF_HUB_OFFLINE for a model of the hub",
+        )
+    reason = "it does not answer" if cached else (str(error).splitlines() or [type(error).__name__])[0]
     return BadModel(
-        f"cannot get {what} of model {model!r}: {reason}",
-        hint="name a local model folder, or check that the hub can be reached",
+        f"no folder {model!r}, and the hub does not give {what} of a model of this name: {reason}",
+        hint="name a model folder by its path, or check that the hub can be reached",
     )

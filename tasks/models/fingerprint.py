@@ -27,7 +27,7 @@ import msgspec
 
 from tasks.errors import Problem
 from tasks.models.describe import adapter_of
-from tasks.models.files import HASH_MODEL, BadModel, model_file
+from tasks.models.files import BEGINNINGS, HASH_MODEL, BadModel, ModelFiles
 
 HUB = "hub:"  # begins the fingerprint of a model of the hub; the commit follows
 CONTENT = "sha256:"  # begins the fingerprint of a folder
@@ -136,9 +136,14 @@ def located(model: str, fingerprint: str | None) -> str:
     A folder stays as it is. Of a model of the hub it is the folder with the files of the pinned commit, downloaded
     where they are not in the cache. Without a fingerprint (a run of an earlier version) it is the model as it is named.
     """
-    if fingerprint is not None and fingerprint.startswith(HUB) and not Path(model).is_dir():
+    if fingerprint is not None and is_pinned_commit(model, fingerprint):
         return _snapshot(model, fingerprint.removeprefix(HUB).partition(BASE)[0])
     return model
+
+
+def is_pinned_commit(model: str, fingerprint: str | None) -> bool:
+    """Whether the model is a commit of the hub, which is downloaded, and no folder, which is checked."""
+    return fingerprint is not None and fingerprint.startswith(HUB) and not Path(model).is_dir()
 
 
 def check_model(model: str, fingerprint: str | None) -> None:
@@ -228,20 +233,30 @@ def _cached_commit(model: str) -> Path | None:
     Files that a model may begin with are asked for, because their place in the cache names the commit that they are of.
     """
     found: list[Path] = []
-    for name in ("config.json", "modules.json", "adapter_config.json"):
-        with suppress(BadModel):  # the model has no such file, or neither the hub nor the cache gives it
-            found.append(model_file(model, name).parent)
+    with suppress(BadModel):  # the hub has no such model
+        files = ModelFiles(model)
+        for name in BEGINNINGS:
+            with suppress(BadModel):  # the model has no such file, or neither the hub nor the cache gives it
+                found.append(files.path(name).parent)
     return found[0] if found and COMMIT.fullmatch(found[0].name) else None
 
 
 @cache
 def _snapshot(model: str, commit: str) -> str:
     """The folder with the files of a commit."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only for hub ids
+    from huggingface_hub import constants, snapshot_download  # noqa: PLC0415 - only for hub ids
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
 
     try:
-        return str(snapshot_download(model, revision=commit, ignore_patterns=list(NOT_DOWNLOADED)))
+        return str(
+            snapshot_download(
+                model,
+                revision=commit,
+                ignore_patterns=list(NOT_DOWNLOADED),
+                # Said here as well: huggingface_hub 1.33 asks the hub for the list of files and fails when it is offline.
+                local_files_only=constants.HF_HUB_OFFLINE,
+            )
+        )
     except (HFValidationError, HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Problem(

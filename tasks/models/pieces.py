@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from tasks.models.chunk_by import ChunkBy
 from tasks.models.describe import describe
 from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel
+from tasks.models.semantic_chunks import ChunkRules, TextChunk, chunks_of_texts
 from tasks.models.tokenizer import PieceTokenizer
 
 HASH_LIMIT = 512  # tokens of the hash model, as of a small BERT
@@ -22,6 +24,7 @@ class ChunkSpec:
     tokens: int  # longest piece, special tokens included
     overlap: int | None = None
     prompt: str | None = None
+    by: ChunkBy = "tokens"  # where a chunk may end; "tokens": behind any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ def split_texts(
     prompt = tokenizer.ids([before])[0] if before else []
     room = cut.tokens - edge - len(prompt)
     _check_budget(room - cut.overlap, cut)
+    if cut.by != "tokens":
+        rules = ChunkRules(room, cut.overlap, cut.by, tokenizer.ids)
+        return [_dressed(tokenizer, prompt, chunks) for chunks in chunks_of_texts(texts, rules)]
     step = room - cut.overlap
     none: list[tuple[int, int]] = []
     found = tokenizer.ids_with_offsets(texts) if spans else [(ids, none) for ids in tokenizer.ids(texts)]
@@ -70,6 +76,15 @@ def split_texts(
         )
         out.append(TextPieces(parts, 0, _spans(text, places, starts, room) if spans else ()))
     return out
+
+
+def _dressed(tokenizer: PieceTokenizer, prompt: Sequence[int], chunks: Sequence[TextChunk]) -> TextPieces:
+    """The pieces of these chunks."""
+    return TextPieces(
+        tuple([*tokenizer.prefix_ids, *prompt, *chunk.ids, *tokenizer.suffix_ids] for chunk in chunks),
+        0,
+        tuple((chunk.start, chunk.end) for chunk in chunks),
+    )
 
 
 def piece_limit(model: str | ModelDescription, tokens: int | None, revision: str | None = None) -> int:

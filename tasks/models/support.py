@@ -10,7 +10,7 @@ from typing import Literal
 
 from tasks.models.description import Dense, Finding, LayerNorm, ModelDescription
 from tasks.models.files import DAMAGED
-from tasks.models.own_code import equals_own_code
+from tasks.models.own_code import equals_own_code, trust_hint
 from tasks.models.packed_support import packed_findings
 from tasks.models.vllm_support import vllm_findings
 
@@ -58,9 +58,7 @@ def _own_code(model: ModelDescription, *, remote_code: bool) -> list[Finding]:
     if remote_code:
         return []
     out: list[Finding] = []
-    trust = (
-        f"if you trust it: `model: {{name: {model.model}, trust_remote_code: true}}`; else name another model"
-    )
+    trust = trust_hint(model.model)
     own = model.own_code.model
     if own is not None and not equals_own_code(model):
         out.append(

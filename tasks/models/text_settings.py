@@ -21,6 +21,7 @@ HARMLESS_ARGUMENTS = (
     "add_pooling_layer", "attn_implementation", "code_revision", "device_map", "dtype",
     "low_cpu_mem_usage", "revision", "torch_dtype", "trust_remote_code", "use_cache", "use_safetensors",
 )  # fmt: skip
+QUERY_PROMPT = "query"  # the name that sentence-transformers has for the prompt of queries
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
@@ -52,6 +53,11 @@ def tokenizer_settings(files: ModelFiles, folder: str, card: Card) -> dict[str, 
     """tokenizer_config.json, with the card's own arguments before it."""
     before = f"{folder}/" if folder else ""
     return {**files.json(f"{before}tokenizer_config.json"), **card.arguments("tokenizer")}
+
+
+def query_prompt_in(prompts: Mapping[str, str], document_prompt: str) -> str:
+    """What a model with these prompts wants before a query: its prompt of that name, else that of the documents."""
+    return prompts.get(QUERY_PROMPT, document_prompt)
 
 
 def read_text_settings(files: ModelFiles, card: Card) -> TextSettings:

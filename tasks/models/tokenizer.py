@@ -18,6 +18,7 @@ from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel, ModelFiles
 from tasks.models.slow_tokenizer import converted
 from tasks.models.text_settings import read_card, tokenizer_settings
+from tasks.models.word_cache import word_cache
 
 WORD = re.compile(r"\w+|[^\w\s]")
 # Types whose tokenizer class, in transformers, takes lower-casing from its settings and not from tokenizer.json.
@@ -76,6 +77,7 @@ class ModelTokenizer:
         self.tokenizer.encode_special_tokens = self.settings.get("split_special_tokens") is True
         if described.text.lower_case:
             _lower_case(self.tokenizer)
+        self._words = word_cache(self.tokenizer)
         self.prefix_ids, suffix = self._edges(described.model)
         self.suffix_ids = suffix or self._end()
 
@@ -99,6 +101,8 @@ class ModelTokenizer:
         return [number] if self.settings.get("add_eos_token") is True and number is not None else []
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        if self._words is not None:
+            return self._words.ids(texts)
         return [e.ids for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def ids_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tasks.engines.base import Vectors
 from tasks.engines.deduplicate import Deduplicator
-from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
+from tasks.engines.hash_engine import HashEncoder
+from tasks.engines.piece_hash import piece_hash
+from tasks.models.files import HASH_DIMENSIONS
 
 
 class Engine:
@@ -61,7 +63,7 @@ def test_a_fault_holds_for_duplicates_and_is_not_cached() -> None:
 
 
 def test_the_cache_is_bounded_and_evicts_the_least_recently_used() -> None:
-    engine, repeats = Engine(), Deduplicator(max_bytes=2 * 4 * DIMENSIONS)
+    engine, repeats = Engine(), Deduplicator(max_bytes=2 * 4 * HASH_DIMENSIONS)
     repeats.encode([[1], [2]], engine)
     repeats.encode([[1], [3]], engine)
     repeats.encode([[1], [2]], engine)
@@ -76,7 +78,7 @@ def test_the_cache_is_bounded_and_evicts_the_least_recently_used() -> None:
 def test_deduplication_changes_no_vector_and_skips_every_recent_piece(
     calls: list[list[list[int]]],
 ) -> None:
-    engine, repeats = Engine(), Deduplicator(max_bytes=3 * 4 * DIMENSIONS)
+    engine, repeats = Engine(), Deduplicator(max_bytes=3 * 4 * HASH_DIMENSIONS)
     for pieces in calls:
         before = len(engine.asked)
         vectors, faults, spared = repeats.encode([array("i", piece) for piece in pieces], engine)
@@ -84,3 +86,20 @@ def test_deduplication_changes_no_vector_and_skips_every_recent_piece(
         assert faults == {}
         fresh = [tuple(piece) for piece in engine.asked[before:]]
         assert len(fresh) == len(set(fresh)) == len(pieces) - len(spared)
+
+
+def test_a_vector_of_an_earlier_run_goes_before_the_engine() -> None:
+    engine, earlier = Engine(), HashEncoder().encode([[9]])[0]
+    vectors, faults, spared = Deduplicator().encode([[1, 2], [3], [3]], engine, {piece_hash([3]): earlier})
+    assert engine.asked == [[1, 2]]
+    assert np.array_equal(vectors[1], earlier)
+    assert np.array_equal(vectors[2], earlier)
+    assert (faults, spared) == ({}, {1, 2})
+
+
+def test_where_earlier_runs_have_all_the_engine_is_not_asked() -> None:
+    engine, earlier = Engine(), HashEncoder().encode([[9]])[0]
+    vectors, _, spared = Deduplicator().encode([[3], [3]], engine, {piece_hash([3]): earlier})
+    assert engine.asked == []
+    assert np.array_equal(vectors, [earlier, earlier])
+    assert spared == {0, 1}

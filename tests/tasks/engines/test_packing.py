@@ -1,5 +1,6 @@
 """Packing keeps every token, and batches stay within the budget."""
 
+from array import array
 from itertools import pairwise
 
 from hypothesis import given
@@ -37,3 +38,12 @@ def test_no_batch_ends_while_the_next_piece_fits(lengths: list[int], budget: int
 
 def test_the_longest_piece_comes_first() -> None:
     assert next(fill([3, 9, 1], 9)) == [1]
+
+
+def test_arrays_of_windows_are_packed_as_lists_are() -> None:
+    pieces = [[101, 7, 102], [5], [9] * 40]
+    lists, arrays = pack(pieces), pack([array("i", piece) for piece in pieces])
+    for name in ("ids", "positions", "pieces", "starts"):
+        one, other = getattr(lists, name), getattr(arrays, name)
+        assert one.dtype == other.dtype
+        assert one.tolist() == other.tolist()
