@@ -1,15 +1,18 @@
 """The protocol: every object and name by which launcher and workers communicate through the store.
 
-Imports: `stores`, `clock`, `errors`. `keys`, `shard`, `receipt`, `worker_names`, `documents` and `bounds` are pure.
+Imports: `stores`, `clock`, `errors`. `keys`, `shard`, `receipt`, `start_stages`, `worker_names`, `documents` and `bounds`
+are pure.
 
 keys: every object key of an output path, in one page.
 documents: JSON documents as typed values, both directions: the border at which all of them are parsed.
 bounds: bounds of the numbers, moments and names in a document.
+reuse: files of earlier runs with vectors of unchanged texts.
 shard: a slice of the corpus and its id.
 manifest: how to embed, and every shard, written once.
 lease: who may work on a shard; renewal, generations and crashes.
 retry: shards that are done and are to be tried again.
 receipt: the proof that a shard, or the first part of it, is done.
+start_stages: the stages of a worker's cold start.
 heartbeat: what a worker writes about itself while it lives.
 control: the launcher's message to every worker: go on, or drain.
 allowance: until when machines may work without a launcher.

@@ -1,13 +1,14 @@
-"""The launcher's message to every worker of a run: go on, or drain (finish the shards in hand, then end).
+"""The launcher's messages to the workers of a run: go on, or drain (finish the shards in hand, then end).
 
-One small object that the launcher writes and every machine reads now and then. So any laptop can stop a run, and a
-machine that comes up too late reads the message before it begins. The same thread watches the allowance
+One small object for the whole run that the launcher writes and every machine reads now and then. So any laptop can stop
+a run, and a machine that comes up too late reads the message before it begins. One for a single machine is beside it,
+where the fleet is made smaller: a machine obeys both. The same thread watches the allowance
 (`tasks.protocol.allowance`), so that machines whose launcher is gone drain before they spend more than was agreed.
 
 A damaged message that still has the word "drain" in it is one to drain, so that no launcher writes over a `stop` from
 another laptop. Any other that cannot be read may have been one, too. A launcher that is there writes its own again;
 machines work on for UNREADABLE_SECONDS, then drain. Nothing is lost by that: what they hold is finished, and `resume`
-goes on.
+goes on. The message to one machine is read by the same rules; it is never written over, since it only ever says drain.
 """
 
 import threading
@@ -20,7 +21,7 @@ from typing import Literal
 
 from tasks.errors import Problem
 from tasks.protocol import allowance, documents
-from tasks.protocol.keys import control_key
+from tasks.protocol.keys import control_key, machine_control_key
 from tasks.stores.base import OutcomeUnknown, Store, read
 
 SCHEMA = "embedfleet/control/1"
@@ -44,9 +45,17 @@ def send(store: Store, run: str, word: Command, at: datetime) -> None:
     store.put(control_key(run), documents.encode(Control(word, at), SCHEMA))
 
 
-def read_command(store: Store, run: str) -> Command | None:
-    """The last command that was sent; "go" when there is none, None when it is damaged and does not say "drain"."""
-    body = read(store, control_key(run))
+def drain_machine(store: Store, run: str, machine: str, at: datetime) -> None:
+    """Let one machine finish what it holds and end. It cannot be taken back; others go on. Idempotent."""
+    store.put(machine_control_key(run, machine), documents.encode(Control("drain", at), SCHEMA))
+
+
+def read_command(store: Store, run: str, machine: str | None = None) -> Command | None:
+    """The last command to a run, or to one machine of it; "go" when there is none.
+
+    None when it is damaged and does not say "drain".
+    """
+    body = read(store, _key(run, machine))
     if body is None:
         return "go"
     try:
@@ -62,30 +71,30 @@ def watch(
     every: float = POLL_SECONDS,
     patience: float = UNREADABLE_SECONDS,
     say: Callable[[str], None] = lambda _: None,
+    machine: str | None = None,
 ) -> threading.Event:
-    """Poll on a thread and call `drain` once, when the command is to drain or the allowance is used up.
+    """Poll on a thread and call `drain` once, when a command is to drain or the allowance is used up.
 
-    A command that cannot be read for `patience` seconds is one to drain; `say` is told why.
+    Commands are those to the run and, if given, to this `machine`. One that cannot be read for `patience` seconds is
+    one to drain; `say` is told why.
 
     Set the event to end the thread. A store that errs is asked again at the next poll; an allowance that was read
     before is held by this machine's own clock meanwhile. `every` is in seconds.
     """
     end = threading.Event()
+    inboxes = [_Inbox(store, run, None, patience)]
+    if machine is not None:
+        inboxes.append(_Inbox(store, run, machine, patience))
 
     def poll() -> None:
         deadline: float | None = None  # of the allowance, by the monotonic clock
-        unreadable: float | None = None  # since when the command cannot be read, by the same clock
         count = 0
         while not end.is_set():
-            with suppress(OutcomeUnknown, Problem, OSError):
-                word = read_command(store, run)
-                unreadable = None if word else unreadable or time.monotonic()
-                damaged = unreadable is not None and time.monotonic() - unreadable >= patience
-                if damaged:
-                    say(f"{control_key(run)} is damaged for {patience:.0f} s: draining, as it may have said")
-                if damaged or word == "drain":
-                    drain()
-                    return
+            for inbox in inboxes:
+                with suppress(OutcomeUnknown, Problem, OSError):
+                    if inbox.says_drain(say):
+                        drain()
+                        return
             # A launcher may have extended an allowance that seems used up, so it is read again before it counts.
             if count % ALLOWANCE_POLLS == 0 or _passed(deadline):
                 with suppress(OutcomeUnknown, Problem, OSError):
@@ -99,6 +108,34 @@ def watch(
 
     threading.Thread(target=poll, name="control", daemon=True).start()
     return end
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """Commands to the run, or to one machine, with since when they cannot be read, by the monotonic clock."""
+
+    store: Store
+    run: str
+    machine: str | None
+    patience: float
+    unreadable: float | None = None
+
+    def says_drain(self, say: Callable[[str], None]) -> bool:
+        word = read_command(self.store, self.run, self.machine)
+        if word:
+            self.unreadable = None
+            return word == "drain"
+        if self.unreadable is None:
+            self.unreadable = time.monotonic()
+        if time.monotonic() - self.unreadable < self.patience:
+            return False
+        key = _key(self.run, self.machine)
+        say(f"{key} is damaged for {self.patience:.0f} s: draining, as it may have said")
+        return True
+
+
+def _key(run: str, machine: str | None) -> str:
+    return control_key(run) if machine is None else machine_control_key(run, machine)
 
 
 def _passed(deadline: float | None) -> bool:

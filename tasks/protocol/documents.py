@@ -64,7 +64,7 @@ def encode(
     """The bytes of a document, `schema` first; datetimes are ISO 8601 with an offset.
 
     `without_none` names fields that are left out while they are None: a field that came later than the schema keeps
-    the bytes of documents that do not use it. `without_zero` names such fields whose default is 0.
+    the bytes of documents that do not use it. `without_zero` names such fields whose default is 0, false or empty.
 
     Not by msgspec.json, whose text differs: another run of the same launch compares manifests byte by byte.
     """
@@ -73,7 +73,7 @@ def encode(
         body = {
             key: value
             for key, value in body.items()
-            if not (value is None and key in without_none) and not (value == 0 and key in without_zero)
+            if not (value is None and key in without_none) and not (not value and key in without_zero)
         }
     if schema is not None:
         body = {"schema": schema} | body

@@ -67,11 +67,23 @@ class Heartbeat:
     error: str | None = None
     place: str | None = None  # its machine and GPU: `tasks.protocol.crash_marker`
     model_fingerprint: str | None = None  # of the model that it has loaded
+    dimensions: Count | None = None  # of the vectors that it writes
+    versions: dict[str, str] | None = None  # of Python and of the libraries that the engine computes with
+    tokens_open: dict[Name, Count] = field(
+        default_factory=dict[str, int]
+    )  # of shards without a receipt, by shard
+    # how long the stages of its start took that are over; {}: not known
+    cold_start: dict[str, Seconds] = field(default_factory=dict[str, float])
 
 
 def dump(heartbeat: Heartbeat) -> bytes:
     """The heartbeat as the store holds it."""
-    return documents.encode(heartbeat, SCHEMA, without_none=("place", "model_fingerprint"))
+    return documents.encode(
+        heartbeat,
+        SCHEMA,
+        without_none=("place", "model_fingerprint", "dimensions", "versions"),
+        without_zero=("tokens_open", "cold_start"),
+    )
 
 
 def load(body: bytes) -> Heartbeat:

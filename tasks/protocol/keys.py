@@ -6,14 +6,16 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     data/<attempt>.parquet                                      vectors
     _embedfleet/<run>/plan.json                                 the plan, for other laptops
     _embedfleet/<run>/manifest/slab-<n>.jsonl, base.json, run.json    the shards, earlier runs' shards, the header
+    _embedfleet/<run>/manifest/reuse-<slab>.json                files of earlier runs with vectors of unchanged texts
     _embedfleet/<run>/leases/<slab>/<shard>/<generation>
     _embedfleet/<run>/parts/<slab>/<shard>/<rows>-<attempt>.json
     _embedfleet/<run>/receipts/<slab>/<shard>.json, <shard>.<n>.json (of the n-th retry), <shard>.<n>-<generation>.retry
     _embedfleet/<run>/quarantine/<slab>/<attempt>.jsonl         failed rows
     _embedfleet/<run>/workers/<worker>.json                     heartbeats
-    _embedfleet/<run>/control.json, probe, dataset.parquet
+    _embedfleet/<run>/control.json, control/<machine>.json, probe, dataset.parquet
+    _embedfleet/<run>/loads/<load>/<sha256>.json                files that a vector store has
     _embedfleet/<run>/budget/agreed-<n>.json, spent-<launcher>.json, allowance.json, machine-<name>
-    _embedfleet/probe/doctor, doctor-new                        what `embedfleet doctor` leaves behind
+    _embedfleet/probe/doctor, doctor-new                        what `embedfleet doctor` tests with, then deletes
 """
 
 RUNS_PREFIX = "_embedfleet/"  # of all runs under an output path
@@ -57,6 +59,11 @@ def manifest_slabs_prefix(run: str) -> str:
     return f"{run_root(run)}/manifest/slab-"
 
 
+def reuse_key(run: str, slab: str) -> str:
+    """For the shards of a slab, files of earlier runs with vectors of unchanged texts: see `tasks.protocol.reuse`."""
+    return f"{run_root(run)}/manifest/reuse-{slab}.json"
+
+
 def base_dataset_key(run: str) -> str:
     """By run, the shards of earlier runs that belong to this run's dataset: see `launcher.corpus.incremental`."""
     return f"{run_root(run)}/manifest/base.json"
@@ -70,6 +77,11 @@ def dataset_key(run: str) -> str:
 def control_key(run: str) -> str:
     """The launcher's message to every worker of the run: see `tasks.protocol.control`."""
     return f"{run_root(run)}/control.json"
+
+
+def machine_control_key(run: str, machine: str) -> str:
+    """The launcher's message to the workers of one machine, beside that to the whole run."""
+    return f"{run_root(run)}/control/{machine}.json"
 
 
 def budget_prefix(run: str) -> str:
@@ -167,3 +179,13 @@ def heartbeat_key(run: str, worker: str) -> str:
 def worker_of(key: str) -> str:
     """The worker whose heartbeat is under this key."""
     return key.rpartition("/")[2].removesuffix(".json")
+
+
+def load_receipts_prefix(run: str, load: str) -> str:
+    """The receipts of one load: see `launcher.loading.receipts`."""
+    return f"{run_root(run)}/loads/{load}/"
+
+
+def load_receipt_key(run: str, load: str, sha256: str) -> str:
+    """The proof that a vector store has all rows of a file."""
+    return f"{load_receipts_prefix(run, load)}{sha256}.json"

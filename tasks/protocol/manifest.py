@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import Problem
+from tasks.models.chunk_by import ChunkBy
+from tasks.models.precision import Precision
 from tasks.protocol import documents
 from tasks.protocol.bounds import Count, Lifetime, Name, Positive
 from tasks.protocol.csv_format import CsvFormat
@@ -46,8 +48,22 @@ class Header:
     join: str | None = None  # what stands between the strings of a list that is a text
     # Which model exactly: see `tasks.models.fingerprint`. None: `hash`, or a run of a version that did not record it.
     model_fingerprint: str | None = None
+    precision: Precision | None = None  # of weights and activations, where it is reduced: other vectors
     plain_ids: bool = (
         False  # numbers as ids have one form (`tasks.formats.ids`); False: as earlier versions wrote
+    )
+    by: ChunkBy | None = None  # where chunks may end; None: behind any token
+    splitter: str | None = (
+        None  # the library that finds the places, with its version: another one may cut otherwise
+    )
+    # Put before a query, so that it is embedded as the model wants it; "" is none. None: nothing was recorded.
+    query_prompt: str | None = None
+    normalized: bool = (
+        False  # every vector has length 1; False: an earlier version, which wrote that length as well
+    )
+    text_hash: bool = False  # the output has the column `text_hash`; False: as earlier versions wrote
+    reuse: bool = (
+        False  # some shards find vectors of unchanged texts in earlier runs: see `tasks.protocol.reuse`
     )
 
 
@@ -86,8 +102,8 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         header,
         SCHEMA,
         indent=1,
-        without_none=("csv", "join", "model_fingerprint"),
-        without_zero=("plain_ids",),
+        without_none=("csv", "join", "model_fingerprint", "precision", "by", "splitter", "query_prompt"),
+        without_zero=("plain_ids", "normalized", "text_hash", "reuse"),
     )
     _write_once(store, header.run, manifest_header_key(header.run), body)
 

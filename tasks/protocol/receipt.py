@@ -10,6 +10,7 @@ from datetime import datetime
 
 from tasks.protocol import documents
 from tasks.protocol.bounds import Count, Name, QuarantineKey, Seconds, VectorsKey
+from tasks.protocol.start_stages import StartSeconds
 
 SCHEMA = "embedfleet/receipt/3"
 PART_SCHEMA = "embedfleet/part/1"
@@ -78,6 +79,8 @@ class Receipt:
     # Damaged places behind which an unknown number of rows is lost: then `failed_rows` is the least number.
     cut_short: Count = 0
     retry: Count = 0  # how often the shard had been put back to be tried again: its newest receipt counts
+    # how long the worker took to start, by stage; None: it is not the worker's first receipt, or not known
+    cold_start: StartSeconds | None = None
 
     @property
     def seconds(self) -> float:
@@ -105,7 +108,11 @@ def dump(receipt: Receipt) -> bytes:
     """The receipt as the store holds it; seconds by stage to a tenth of a millisecond."""
     stages = {stage: round(seconds, 4) for stage, seconds in receipt.stages.items()}
     return documents.encode(
-        replace(receipt, stages=stages), SCHEMA, ascii_only=False, without_zero=("cut_short", "retry")
+        replace(receipt, stages=stages),
+        SCHEMA,
+        ascii_only=False,
+        without_none=("cold_start",),
+        without_zero=("cut_short", "retry"),
     )
 
 

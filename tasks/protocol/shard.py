@@ -15,10 +15,23 @@ from tasks.stores.base import check_read_key
 
 SLAB = 1_000  # shards of a slab: one page of an object store's listing covers it
 
+# `text` is a document a line; `document` is a text file that is one document, as each file of the three after it is.
 Kind = Literal[
-    "parquet", "jsonl", "csv", "tsv", "text", "json", "arrow", "webdataset", "document"
-]  # a document is a file whose whole text is one
+    "parquet",
+    "jsonl",
+    "csv",
+    "tsv",
+    "text",
+    "json",
+    "arrow",
+    "webdataset",
+    "document",
+    "html",
+    "pdf",
+    "docx",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+WHOLE_FILES: tuple[Kind, ...] = ("document", "html", "pdf", "docx")  # formats of which a file is one document
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,3 +73,47 @@ def test_a_watcher_is_called_once() -> None:
     control.send(store, "run", "drain", NOON)
     assert heard.wait(5)
     over.set()
+
+
+def test_a_machine_obeys_its_own_command_and_others_go_on() -> None:
+    store, mine, other = MemoryStore(), threading.Event(), threading.Event()
+    over = [
+        control.watch(store, "run", mine.set, every=0.01, machine="m1"),
+        control.watch(store, "run", other.set, every=0.01, machine="m10"),
+    ]
+    assert not mine.wait(0.05)
+    control.drain_machine(store, "run", "m1", NOON)
+    assert control.read_command(store, "run", "m1") == "drain"
+    assert control.read_command(store, "run") == "go"
+    assert mine.wait(5)
+    assert not other.wait(0.1)
+    control.send(store, "run", "drain", NOON)
+    assert other.wait(5)
+    for end in over:
+        end.set()
+
+
+def test_a_drained_machine_is_not_taken_back_by_a_command_to_the_run() -> None:
+    store, heard = MemoryStore(), threading.Event()
+    control.drain_machine(store, "run", "m1", NOON)
+    control.send(store, "run", "go", NOON)
+    control.watch(store, "run", heard.set, every=0.01, machine="m1")
+    assert heard.wait(5)
+
+
+@pytest.mark.parametrize("body", DAMAGED_DRAIN)
+def test_a_damaged_command_to_a_machine_that_still_says_drain_is_obeyed(body: bytes) -> None:
+    store, heard = MemoryStore(), threading.Event()
+    store.put(keys.machine_control_key("run", "m1"), body)
+    control.watch(store, "run", heard.set, every=0.01, patience=60, machine="m1")
+    assert heard.wait(5)
+
+
+@pytest.mark.parametrize("body", DAMAGED)
+def test_a_command_to_a_machine_that_stays_damaged_drains_and_says_so(body: bytes) -> None:
+    store, heard, said = MemoryStore(), threading.Event(), list[str]()
+    store.put(keys.machine_control_key("run", "m1"), body)
+    control.watch(store, "run", heard.set, every=0.01, patience=0.1, say=said.append, machine="m1")
+    assert not heard.wait(0.05)
+    assert heard.wait(5)
+    assert said == ["_embedfleet/run/control/m1.json is damaged for 0 s: draining, as it may have said"]

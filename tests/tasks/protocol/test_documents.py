@@ -32,12 +32,19 @@ class Note:
 NOTE = b'{"schema": "note/1", "text": "a", "at": "2026-01-01T00:00:00Z", "count": %b}'
 
 
-TEXT: dict[str, Any] = {"ascii_only": False, "without_zero": ("cut_short", "retry")}
-LATER: dict[str, Any] = {"without_none": ("place", "model_fingerprint")}
+TEXT: dict[str, Any] = {
+    "ascii_only": False,
+    "without_none": ("cold_start",),
+    "without_zero": ("cut_short", "retry"),
+}
+LATER: dict[str, Any] = {
+    "without_none": ("place", "model_fingerprint", "dimensions", "versions"),
+    "without_zero": ("tokens_open", "cold_start"),
+}
 HEADER: dict[str, Any] = {
     "indent": 1,
-    "without_none": ("csv", "join", "model_fingerprint"),
-    "without_zero": ("plain_ids",),
+    "without_none": ("csv", "join", "model_fingerprint", "precision", "by", "splitter", "query_prompt"),
+    "without_zero": ("plain_ids", "normalized", "text_hash", "reuse"),
 }
 KINDS: list[tuple[str, Any, str | None, dict[str, Any]]] = [
     ("receipt.json", Receipt, receipt.SCHEMA, TEXT),

@@ -41,6 +41,8 @@ headers = st.builds(
     dimensions=st.none() | st.integers(1, 10**5),
     ttl=st.floats(0.1, 10**6),
     shards=st.just(0),
+    query_prompt=st.none() | words,
+    normalized=st.booleans(),
     csv=st.none()
     | st.builds(
         CsvFormat,
