@@ -12,6 +12,7 @@ models: what the files of a model say of it, and its tokenizer.
 formats: reading documents and writing vectors.
 worker: one process that claims shards and embeds them.
 supervisor: starts the workers of a machine and restarts those that crash.
+metrics: metrics in the text of Prometheus, and a server of them.
 probe: measures how fast an engine is on this machine.
 skypilot_task: the SkyPilot task that rents a machine; no worker imports it.
 """

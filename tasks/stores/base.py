@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 from uuid import uuid4
 
 from tasks.errors import Problem
@@ -104,6 +104,15 @@ class Store(Protocol):
 
     def now(self) -> datetime:
         """The store's clock, in UTC: the only clock by which leases expire."""
+        ...
+
+
+@runtime_checkable
+class Eraser(Protocol):
+    """A store that can delete an object. Every store of ours can; only `embedfleet finish` and `doctor` do."""
+
+    def erase(self, key: str) -> None:
+        """Remove `key` if it is there. Idempotent."""
         ...
 
 

@@ -164,6 +164,11 @@ def _refusal(error: OSError, place: Path, doing: str = "write to") -> StoreError
         return StoreError(
             f"no space left for {place}", hint="free some space, then resume the run: nothing is lost"
         )
+    if error.errno == errno.ENOTDIR:
+        return StoreError(
+            f"cannot {doing} {place}: {error.strerror}",
+            hint="a file is where a folder should be: move it away, or choose another path",
+        )
     return StoreError(
         f"cannot {doing} {place}: {error.strerror or error}",
         hint=f"choose a path that this user may {doing}",

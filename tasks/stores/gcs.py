@@ -10,12 +10,12 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import google.auth
 import requests
@@ -39,17 +39,16 @@ from tasks.stores.base import (
     check_read_key,
     size_of,
 )
+from tasks.stores.bucket_calls import BucketCalls, SdkErrors
 from tasks.stores.gcs_errors import ERRORS, bad_bucket_name, no_bucket, status_of, translate
 from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
 from tasks.stores.retry import (
-    CALL_SECONDS,
     CONNECT_TIMEOUT,
     PATIENCE,
     READ_TIMEOUT,
     StoreConnection,
     TransientError,
     upload_seconds,
-    within,
 )
 
 CHUNK_BYTES = 16 * 2**20  # bytes of one chunk of a large upload
@@ -59,7 +58,12 @@ FIELDS = "items(name,size,timeCreated,generation),nextPageToken"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 TYPE = "application/octet-stream"
 
-Result = TypeVar("Result")
+
+def _status_of_object(error: Exception) -> int | None:
+    return status_of(error) if isinstance(error, GoogleAPICallError) and not no_bucket(error) else None
+
+
+SDK_ERRORS = SdkErrors(ERRORS, _status_of_object, translate)
 
 
 class GcsStore:
@@ -71,6 +75,7 @@ class GcsStore:
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._connection = StoreConnection(f"gs://{bucket}", patience)
+        self._calls = BucketCalls(f"gs://{bucket}/{self.root}", self._connection, SDK_ERRORS)
         self._lock = threading.Lock()
         self._made: Any = None
         self._last = (
@@ -81,7 +86,7 @@ class GcsStore:
         check_key(key)
         try:
             write = partial(self._write, key, body, None, if_generation_match=0)
-            self._call_once("create", key, write, (409, 412), upload_seconds(size_of(body)))
+            self._calls.once("create", key, write, (409, 412), upload_seconds(size_of(body)))
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except GoogleAPICallError as error:
@@ -98,23 +103,23 @@ class GcsStore:
             else DEFAULT_RETRY.with_timeout(min(CHUNK_PATIENCE, self._connection.patience))
         )
         write = partial(self._write, key, body, again)
-        self._retry("write", key, write, seconds=upload_seconds(size_of(body)))
+        self._calls.retry("write", key, write, seconds=upload_seconds(size_of(body)))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
         if version is not None and not version.isdecimal():  # a version of another kind of store
-            raise ObjectChanged(self._url(key), version, "")
+            raise ObjectChanged(self._calls.url(key), version, "")
         ask = partial(self._part, key, version, *opening_range(span))
         try:
-            first = self._retry("read", key, ask, (404, 412, 416))
+            first = self._calls.retry("read", key, ask, (404, 412, 416))
         except GoogleAPICallError as error:
             if status_of(error) == 404:
                 return None
             if status_of(error) == 412:
-                raise ObjectChanged(self._url(key), version or "", "") from error
+                raise ObjectChanged(self._calls.url(key), version or "", "") from error
             first = self._empty(key, version)
         if version is not None and first.version != version:  # a store that ignores the condition
-            raise ObjectChanged(self._url(key), version, first.version)
+            raise ObjectChanged(self._calls.url(key), version, first.version)
         return open_stream(partial(self._fetch, key, first.version), first, span)
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
@@ -132,13 +137,13 @@ class GcsStore:
                     break
             return found
 
-        return self._retry("list", prefix, page)
+        return self._calls.retry("list", prefix, page)
 
     def erase(self, key: str) -> None:
         """Remove `key` if it is there. Idempotent."""
         check_key(key)
         with suppress(NotFound):
-            self._retry(
+            self._calls.retry(
                 "remove",
                 key,
                 lambda: self._blob(key).delete(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None),
@@ -150,7 +155,7 @@ class GcsStore:
         if (
             known is None
         ):  # not by a request for the bucket itself, which many who may read and write in it may not make
-            self._retry("look at", "", lambda: list(self._listing(prefix=self.root, max_results=1)))
+            self._calls.retry("look at", "", lambda: list(self._listing(prefix=self.root, max_results=1)))
             known = self._connection.now()
         if known is None:
             raise StoreError(
@@ -193,22 +198,24 @@ class GcsStore:
         blob = self._blob(key)
         ask = partial(blob.reload, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None, **condition)
         try:
-            self._retry("read", key, ask, (404, 412))
+            self._calls.retry("read", key, ask, (404, 412))
         except GoogleAPICallError as error:
             raise ObjectChanged(
-                self._url(key), version or "", None if status_of(error) == 404 else ""
+                self._calls.url(key), version or "", None if status_of(error) == 404 else ""
             ) from error
         return RangeResponse(b"", 0, int(blob.size), str(blob.generation))
 
     def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
         try:
-            found = self._retry(
+            found = self._calls.retry(
                 "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
             )
         except GoogleAPICallError as error:
-            raise ObjectChanged(self._url(key), version, None if status_of(error) == 404 else "") from error
+            raise ObjectChanged(
+                self._calls.url(key), version, None if status_of(error) == 404 else ""
+            ) from error
         if found.version != version:
-            raise ObjectChanged(self._url(key), version, found.version)
+            raise ObjectChanged(self._calls.url(key), version, found.version)
         return found.between(start, end)
 
     def _listing(self, **fields: Any) -> Any:
@@ -221,45 +228,6 @@ class GcsStore:
         made = blob.time_created.astimezone(UTC).replace(microsecond=0)
         return Entry(str(blob.name).removeprefix(self.root), int(blob.size), made, str(blob.generation))
 
-    def _retry(
-        self,
-        doing: str,
-        key: str,
-        call: Callable[[], Result],
-        expected: Container[int] = (),
-        seconds: float = CALL_SECONDS,
-    ) -> Result:
-        return self._connection.retry(partial(self._call_once, doing, key, call, expected, seconds))
-
-    def _call_once(
-        self,
-        doing: str,
-        key: str,
-        call: Callable[[], Result],
-        expected: Container[int] = (),
-        seconds: float = CALL_SECONDS,
-    ) -> Result:
-        """Call once and translate the SDK's errors.
-
-        Raises:
-            GoogleAPICallError: one of the `expected` statuses, about the object.
-            TransientError: it is worth a retry.
-            StoreError: any other error.
-        """
-        try:
-            return within(seconds, call)
-        except ERRORS as error:
-            if (
-                isinstance(error, GoogleAPICallError)
-                and status_of(error) in expected
-                and not no_bucket(error)
-            ):
-                raise
-            raise translate(error, doing, self._url(key)) from error
-
-    def _url(self, key: str) -> str:
-        return f"gs://{self.bucket}/{self.root}{key}"
-
     def _blob(self, key: str, piece: int | None = None) -> Any:
         return self._client().bucket(self.bucket).blob(self.root + key, chunk_size=piece)
 
@@ -267,7 +235,7 @@ class GcsStore:
         """One client for all threads. Made at first use, because that reads files."""
         with self._lock:
             if self._made is None:
-                self._made = self._call_once("open", "", partial(_client, self._on_response))
+                self._made = self._calls.once("open", "", partial(_client, self._on_response))
             return self._made
 
     def _on_response(self, response: requests.Response, *_: Any, **__: Any) -> None:

@@ -8,11 +8,11 @@ create-only write succeeds and its reply is lost, a retry would report "exists".
 
 import logging
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import boto3.session
 import botocore.loaders
@@ -35,25 +35,30 @@ from tasks.stores.base import (
     check_read_key,
     endless_listing,
 )
+from tasks.stores.bucket_calls import BucketCalls, SdkErrors
 from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
 from tasks.stores.retry import (
-    CALL_SECONDS,
     CONNECT_TIMEOUT,
     PATIENCE,
     READ_TIMEOUT,
     StoreConnection,
     TransientError,
     upload_seconds,
-    within,
 )
 from tasks.stores.s3_errors import NETWORK_ERRORS, code_of, status_of, translate
 
 PART_BYTES = 16 * 2**20  # bytes of one part of a multipart upload
 CONCURRENT_PARTS = 2  # parts of one upload at the same time
 PART_ATTEMPTS = 8  # by the SDK, for one part; sending a part twice is harmless
-ERRORS = (ClientError, BotoCoreError, RecursionError, *NETWORK_ERRORS)
 
-Result = TypeVar("Result")
+
+def _status_of_object(error: Exception) -> int | None:
+    return status_of(error) if isinstance(error, ClientError) and code_of(error) != "NoSuchBucket" else None
+
+
+SDK_ERRORS = SdkErrors(
+    (ClientError, BotoCoreError, RecursionError, *NETWORK_ERRORS), _status_of_object, translate
+)
 
 
 class S3Store:
@@ -63,6 +68,7 @@ class S3Store:
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._connection = StoreConnection(f"s3://{bucket}", patience)
+        self._calls = BucketCalls(f"s3://{bucket}/{self.root}", self._connection, SDK_ERRORS)
         self._lock = threading.Lock()
         self._clients: dict[int, Any] = {}
 
@@ -71,11 +77,11 @@ class S3Store:
         put: Callable[..., Any] = partial(self._put, key, IfNoneMatch="*")
         try:
             if isinstance(body, bytes):
-                self._call_once("create", key, partial(put, body), expected=(409, 412))
+                self._calls.once("create", key, partial(put, body), expected=(409, 412))
             else:  # in one request: not every store honours the condition at the end of a multipart upload
                 with body.open("rb") as stream:
                     seconds = upload_seconds(body.stat().st_size)
-                    self._call_once("create", key, partial(put, stream), (409, 412), seconds)
+                    self._calls.once("create", key, partial(put, stream), (409, 412), seconds)
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except ClientError as error:
@@ -87,25 +93,25 @@ class S3Store:
     def put(self, key: str, body: Body) -> None:
         check_key(key)
         if isinstance(body, bytes):
-            self._retry("write", key, partial(self._put, key, body))
+            self._calls.retry("write", key, partial(self._put, key, body))
         else:
             seconds = upload_seconds(body.stat().st_size)
-            self._retry("write", key, partial(self._upload, key, body), seconds=seconds)
+            self._calls.retry("write", key, partial(self._upload, key, body), seconds=seconds)
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
         try:
-            first = self._retry(
+            first = self._calls.retry(
                 "read", key, partial(self._part, key, version, *opening_range(span)), (404, 412, 416)
             )
         except ClientError as error:
             if status_of(error) == 404:
                 return None
             if status_of(error) == 412:
-                raise ObjectChanged(self._url(key), version or "", "") from error
-            first = self._retry("read", key, partial(self._empty, key, version))
+                raise ObjectChanged(self._calls.url(key), version or "", "") from error
+            first = self._calls.retry("read", key, partial(self._empty, key, version))
         if version is not None and first.version != version:  # a store that ignores the condition
-            raise ObjectChanged(self._url(key), version, first.version)
+            raise ObjectChanged(self._calls.url(key), version, first.version)
         return open_stream(partial(self._fetch, key, first.version), first, span)
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
@@ -118,26 +124,26 @@ class S3Store:
             fields["StartAfter"] = self.root + after
         while True:
             asked = fields | {"MaxKeys": PAGE_SIZE - len(found)}
-            page = self._retry("list", prefix, partial(self._listing, **asked))
+            page = self._calls.retry("list", prefix, partial(self._listing, **asked))
             found += [self._entry(line) for line in page.get("Contents", ())]
             if len(found) >= PAGE_SIZE or not page.get("IsTruncated"):
                 return found
             if fields.get("ContinuationToken") == page.get("NextContinuationToken"):
-                raise endless_listing(self._url(prefix))
+                raise endless_listing(self._calls.url(prefix))
             fields["ContinuationToken"] = page["NextContinuationToken"]
 
     def erase(self, key: str) -> None:
         """Remove `key` if it is there. Idempotent."""
         check_key(key)
         where = {"Bucket": self.bucket, "Key": self.root + key}
-        self._retry("remove", key, lambda: self._client().delete_object(**where))
+        self._calls.retry("remove", key, lambda: self._client().delete_object(**where))
 
     def now(self) -> datetime:
         known = self._connection.now()
         if known is None:
             # Not by HEAD, whose responses give no reason. A policy may allow to list this prefix only.
             ask = partial(self._listing, Prefix=self.root, MaxKeys=1)
-            self._retry("look at", "", ask)
+            self._calls.retry("look at", "", ask)
             known = self._connection.now()
         if known is None:
             raise StoreError(
@@ -186,58 +192,21 @@ class S3Store:
 
     def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
         try:
-            found = self._retry(
+            found = self._calls.retry(
                 "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
             )
         except ClientError as error:
-            raise ObjectChanged(self._url(key), version, None if status_of(error) == 404 else "") from error
+            raise ObjectChanged(
+                self._calls.url(key), version, None if status_of(error) == 404 else ""
+            ) from error
         if found.version != version:
-            raise ObjectChanged(self._url(key), version, found.version)
+            raise ObjectChanged(self._calls.url(key), version, found.version)
         return found.between(start, end)
 
     def _entry(self, line: dict[str, Any]) -> Entry:
         key: str = line["Key"]
         modified = line["LastModified"].astimezone(UTC)
         return Entry(key.removeprefix(self.root), line["Size"], modified, line["ETag"].strip('"'))
-
-    def _retry(
-        self,
-        doing: str,
-        key: str,
-        call: Callable[[], Result],
-        expected: Container[int] = (),
-        seconds: float = CALL_SECONDS,
-    ) -> Result:
-        return self._connection.retry(partial(self._call_once, doing, key, call, expected, seconds))
-
-    def _call_once(
-        self,
-        doing: str,
-        key: str,
-        call: Callable[[], Result],
-        expected: Container[int] = (),
-        seconds: float = CALL_SECONDS,
-    ) -> Result:
-        """Call once and translate the SDK's errors.
-
-        Raises:
-            ClientError: one of the `expected` statuses, about the object.
-            TransientError: it is worth a retry.
-            StoreError: any other error.
-        """
-        try:
-            return within(seconds, call)
-        except ERRORS as error:
-            if (
-                isinstance(error, ClientError)
-                and status_of(error) in expected
-                and code_of(error) != "NoSuchBucket"
-            ):
-                raise
-            raise translate(error, doing, self._url(key)) from error
-
-    def _url(self, key: str) -> str:
-        return f"s3://{self.bucket}/{self.root}{key}"
 
     def _client(self, tries: int = 1) -> Any:
         """One client for all threads, and another for uploads. Made at first use, because that reads files."""

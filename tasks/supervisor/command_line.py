@@ -20,15 +20,20 @@ from pathlib import Path
 from uuid import uuid4
 
 from tasks.errors import Problem
+from tasks.metrics.exposition import render
+from tasks.metrics.server import LOCALHOST, MetricsServer
 from tasks.printable import log_in_utf8
 from tasks.protocol import keys
 from tasks.protocol.exit_codes import MUST_ACT
 from tasks.protocol.worker_names import free_restarts
 from tasks.stores.base import list_all
 from tasks.stores.open import open_store
+from tasks.supervisor.machine_metrics import HeartbeatsOfMachine, machine_metrics
 from tasks.supervisor.restart_policy import FIRST_PAUSE_SECONDS, SlotEnd
 from tasks.supervisor.supervisor import Supervisor, WorkerSlot
 from tasks.worker.machine_stats import visible_gpus
+
+METRICS_VARIABLE = "EMBEDFLEET_METRICS"  # the launcher passes it to rented machines
 
 
 def _slots(wanted: int | None, lives: dict[int, int]) -> list[WorkerSlot]:
@@ -85,7 +90,43 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--pause", type=float, default=FIRST_PAUSE_SECONDS, help="seconds from a first crash to the restart"
     )
+    parser.add_argument(
+        "--metrics",
+        type=_address,
+        default=os.environ.get(METRICS_VARIABLE),
+        metavar="[HOST:]PORT",
+        help=f"serve metrics for Prometheus at /metrics (HOST: 127.0.0.1, for an agent of this machine; default "
+        f"${METRICS_VARIABLE})",
+    )
     return parser.parse_known_args()
+
+
+def _address(word: str) -> tuple[str, int]:
+    host, _, port = word.rpartition(":")
+    if not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"give a port, or HOST:PORT, not {word[:40]!r}")
+    return host.strip("[]") or LOCALHOST, int(port)
+
+
+@contextlib.contextmanager
+def _metrics(supervisor: Supervisor, address: tuple[str, int] | None) -> Generator[None, None, None]:
+    """Serve the metrics of the machine meanwhile, where that is asked for."""
+    if address is None:
+        yield
+        return
+    heartbeats = HeartbeatsOfMachine(supervisor.store, supervisor.run, supervisor.machine)
+    server = MetricsServer(
+        lambda: render(
+            machine_metrics(supervisor.run, supervisor.machine, supervisor.slots, heartbeats.read())
+        ),
+        address[1],
+        address[0],
+    )
+    supervisor.log(f"metrics: {server.url}")
+    try:
+        yield
+    finally:
+        server.close()
 
 
 def main() -> int:
@@ -111,7 +152,8 @@ def main() -> int:
                 scratch=scratch,
                 pause=arguments.pause,
             )
-            status = supervisor.go()
+            with _metrics(supervisor, arguments.metrics):
+                status = supervisor.go()
         if status:
             problem = next(slot.problem() for slot in slots if slot.end != SlotEnd.DONE)
     except Problem as found:

@@ -1,9 +1,9 @@
 """The supervisor: starts the workers of a machine, one for each GPU, and restarts them with backoff when they crash.
 
 For a worker that crashed it writes the last heartbeat (state `lost`, with the cause) and releases the leases that it
-lists (`settle`). SIGTERM, SIGINT and SIGUSR1 are passed on, and the workers' end is waited for; a drained run
-(`tasks.protocol.control`) has the effect of SIGUSR1. On Linux the workers get SIGTERM when the supervisor dies; elsewhere
-they continue and end with the run.
+lists (`settle`). SIGTERM, SIGINT and SIGUSR1 are passed on, and the workers' end is waited for. A drained run or
+machine (`tasks.protocol.control`) has the effect of SIGUSR1. On Linux the workers get SIGTERM when the supervisor dies;
+elsewhere they continue and end with the run.
 """
 
 import contextlib
@@ -37,6 +37,7 @@ from tasks.supervisor.restart_policy import (
     next_step,
 )
 from tasks.supervisor.settle import settle
+from tasks.worker.start_timer import SETUP_VARIABLE
 
 TERMINATION_SECONDS = 120.0  # a worker has to end after SIGTERM; the longest notice that a cloud gives
 POLL_SECONDS = 0.1  # between looks at the workers
@@ -50,6 +51,7 @@ class WorkerSlot:
 
     Attributes:
         life: restart number of the next worker here.
+        started: a worker has been started here by this supervisor.
         name: of the present worker, or of the last.
         words: the last lines of its log.
         crashes: times of crashes without a receipt in between, by the monotonic clock.
@@ -60,6 +62,7 @@ class WorkerSlot:
     number: int
     device: str | None
     life: int
+    started: bool = False
     name: str = ""
     child: "subprocess.Popen[bytes] | None" = None
     relay: threading.Thread | None = None
@@ -113,7 +116,13 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
         # A signal to this process, so that the main thread handles a drained run as it handles the machine's signals.
-        over = watch(self.store, self.run, lambda: os.kill(os.getpid(), signal.SIGUSR1), say=self.log)
+        over = watch(
+            self.store,
+            self.run,
+            lambda: os.kill(os.getpid(), signal.SIGUSR1),
+            say=self.log,
+            machine=self.machine,
+        )
         try:
             while any(slot.end is None for slot in self.slots):
                 for slot in self.slots:
@@ -148,6 +157,9 @@ class Supervisor:
         environment = dict(os.environ)
         if slot.device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = slot.device
+        if slot.started:  # the machine's setup is no part of the start of a later worker
+            environment.pop(SETUP_VARIABLE, None)
+        slot.started = True
         wrapper = [sys.executable, "-m", "tasks.supervisor.parent_death", str(os.getpid())]
         own = ["--name", slot.name, "--scratch", str(self.scratch / slot.name)]
         # A session of its own, so that a worker's own children (an engine, loaders) can be ended with it.

@@ -15,13 +15,16 @@ watchdog: ends the worker when its engine, or a read of the input, hangs.
 lease_renewal: leases in hand and the thread that renews them.
 commit: uploads files and creates receipts and parts.
 shard_task: a shard that the worker holds, and one window of it.
+input_rows: the rows of a shard, as its run reads them.
 windows: reads a shard as windows of token ids.
 window_queue: the bounded queue between reader and engine.
 scratch: the local folder for files on their way, and errors of its disk.
+earlier_vectors: vectors of earlier runs, for texts that have not changed.
 output_files: the local files of one shard while they are written.
 heartbeat: the heartbeat object and the thread that writes it.
 signals: SIGTERM, drain and preemption deadlines.
 preemption_notice: polls the cloud's metadata service for preemption notices.
+start_timer: how long each stage of the worker's start took.
 stage_timer: seconds by stage, tokens and recent rate.
 machine_stats: memory, CPU, disk and GPU figures for the heartbeat.
 """

@@ -4,7 +4,7 @@ The receipt can be created once, and the worker that creates it has done the sha
 is a correct beginning of the shard; the next worker continues from the one that reaches furthest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tasks.clock import utc
@@ -14,18 +14,22 @@ from tasks.protocol.keys import part_key, parts_prefix, quarantine_key, receipt_
 from tasks.protocol.lease import Lease
 from tasks.protocol.receipt import PartReceipt, Receipt, ReceiptFile
 from tasks.protocol.shard import Shard
+from tasks.protocol.start_stages import StartSeconds
 from tasks.stores.base import Store, create_once, list_all, read
 from tasks.worker.output_files import OutputFiles
 from tasks.worker.shard_task import ShardTask
+from tasks.worker.start_timer import StartTimer
 
 
 @dataclass(slots=True)
 class Committer:
-    """Commits for one worker."""
+    """Commits for one worker, in one thread."""
 
     store: Store
     run: str
     worker: str
+    start: StartTimer = field(default_factory=StartTimer)  # of this worker; its first receipt tells it
+    _start_told: bool = False
 
     def last_part(self, shard: Shard, lease: Lease) -> PartReceipt | None:
         """The part of earlier workers that reaches furthest; the first generation of a lease has none."""
@@ -103,10 +107,18 @@ class Committer:
             tokens_repeated=tally.tokens_repeated if good else 0,
             cut_short=tally.cut_short if good else 0,
             retry=task.lease.retry,
+            cold_start=self._cold_start(),
         )
         key = receipt_key(self.run, shard.slab, shard.id, task.lease.retry)
         with tally.stages.time("store"):
-            return create_once(self.store, key, receipt.dump(body))
+            ours = create_once(self.store, key, receipt.dump(body))
+        self._start_told |= ours and body.cold_start is not None
+        return ours
+
+    def _cold_start(self) -> StartSeconds | None:
+        """The stages of this worker's start, for its first receipt after its first batch; None for all others."""
+        seconds = self.start.seconds()
+        return seconds if "first_batch" in seconds and not self._start_told else None
 
     def _file(self, task: ShardTask, output: OutputFiles) -> ReceiptFile:
         """Upload the files of an attempt. Its second file gets a name of its own."""

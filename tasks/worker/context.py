@@ -9,6 +9,7 @@ from tasks.engines.base import Encoder
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
 from tasks.worker.commit import Committer
+from tasks.worker.earlier_vectors import EarlierVectors
 from tasks.worker.lease_renewal import LeaseRenewer
 from tasks.worker.signals import Signals
 from tasks.worker.stage_timer import WorkerProgress
@@ -25,6 +26,7 @@ class WorkerContext:
         committer: writes files, parts and receipts to the output.
         scratch: local folder for files on their way to the store.
         watch: a block that reads input, and ends the worker when that hangs.
+        earlier: vectors of earlier runs; None: there are none.
     """
 
     header: Header
@@ -36,3 +38,4 @@ class WorkerContext:
     signals: Signals
     scratch: Path
     watch: Callable[[], AbstractContextManager[None]] = nullcontext
+    earlier: EarlierVectors | None = None

@@ -12,7 +12,9 @@ from tasks.worker.windows import WINDOW_TOKENS
 # Seconds of work in one engine call. Half of it is lost with a worker that is told to end: of ten shards of a few
 # minutes each, 0.5 %. One call still holds many batches, so that sorting texts by length keeps saving padding.
 ENGINE_SECONDS = 20.0
-FIRST_ENGINE_TOKENS = 2**16  # tokens of the first call, before the engine's rate is known
+FIRST_ENGINE_TOKENS = (
+    2**16
+)  # tokens of the first call at most: the engine's rate is that of its check, or unknown
 LEAST_ENGINE_TOKENS = 2**10  # tokens of a call, however slow the engine is
 # Of the time until the machine goes, plan to use this share: the engine's rate is an estimate.
 USABLE_SHARE = 0.8
@@ -36,10 +38,11 @@ class EngineSchedule:
 
     def call_tokens(self) -> int:
         """Tokens that go through the engine in one call."""
+        rate = self.rate or self.progress.first_rate
         by_rate = (
-            max(LEAST_ENGINE_TOKENS, int(self.rate * ENGINE_SECONDS)) if self.rate else FIRST_ENGINE_TOKENS
+            FIRST_ENGINE_TOKENS if rate is None else max(LEAST_ENGINE_TOKENS, int(rate * ENGINE_SECONDS))
         )
-        return min(WINDOW_TOKENS, by_rate)
+        return min(WINDOW_TOKENS, by_rate if self.rate else min(FIRST_ENGINE_TOKENS, by_rate))
 
     def started(self, tokens: int) -> None:
         """A call with so many tokens begins now."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.engines.base import Encoder, Vectors
 from tasks.engines.isolate_failures import NOT_FINITE
+from tasks.engines.piece_hash import piece_hash
 from tasks.formats.rows import BadRow
 from tasks.formats.vectors.vector_file import VectorFileWriter
 from tasks.protocol.manifest import Header
@@ -33,6 +34,8 @@ class OutputFiles:
             "engine": encoder.name,
             "computed_in": encoder.dtype,
         }
+        if header.model_fingerprint is not None:
+            meta["model_fingerprint"] = header.model_fingerprint
         self.counts = counts
         self.vectors, self.failures = vectors, failures
         self.tokens = self.failed = 0
@@ -42,7 +45,9 @@ class OutputFiles:
             dtype=header.dtype,
             keep=header.keep,
             meta=meta,
+            hashed=header.text_hash,
         )
+        self._hashed = header.text_hash
         self._bad = failures.open("w", encoding="utf-8")
         self._closed = False
 
@@ -87,7 +92,12 @@ class OutputFiles:
                 self._fail(bad_row(document, said or NOT_FINITE, retry=True))
             row += count
         kept = [values for values, wanted in zip(window.kept, keep, strict=True) if wanted]
-        self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept)
+        hashes = (
+            [piece_hash(p) for p, wanted in zip(window.pieces, keep, strict=True) if wanted]
+            if self._hashed
+            else ()
+        )
+        self._file.add(ids, chunks, vectors if keep.all() else vectors[keep], kept, hashes)
         self.counts.chunks += self._file.rows - before
         self.counts.done += window.rows
         repeated = min(repeated, self.counts.tokens - tokens)  # those that failed are not counted

@@ -6,9 +6,9 @@ over through bounded queues, so memory is that of a few windows whatever the siz
 some seconds and no more, so that little work is lost with a machine.
 """
 
-import queue
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -101,12 +101,7 @@ class Pipeline:
         self._stop.set()
         self._windows.close()
         reader.join(RESERVE_SECONDS if signals.stop or signals.deadline else WRITER_SECONDS)
-        while writer.is_alive():
-            try:
-                self._writer.queue.put(None, timeout=POLL_SECONDS)
-                break
-            except queue.Full:
-                continue
+        self._writer.end()
         writer.join(WRITER_SECONDS)
         crashed_on = {lease.nonce for lease in (*self._crashed_on, *self._reader.crashed_on)}
         for lease in leases.leases:
@@ -135,6 +130,11 @@ class Pipeline:
         if self.context.leases.broken:
             raise self.context.leases.broken
 
+    def tokens_open(self) -> dict[str, int]:
+        """Tokens that are embedded and written of each shard in hand, by its id."""
+        holds = self.context.leases.holds
+        return {task.shard.id: task.counts.tokens for task in self._reader.tasks if holds(task.lease)}
+
     def _shards_in_hand(self) -> int:
         return self._reader.claimed - self._writer.ended
 
@@ -157,10 +157,9 @@ class Pipeline:
     def _ended_first(self, items: list[WindowTask]) -> list[list[WindowTask]]:
         """The same windows in order: ends of shards at the front apart, then what the engine is called with.
 
-        An end has no pieces: its receipt must not wait for the call that takes the next shard. Where the writer lags it
-        would be the engine that waits, so there they stay together.
+        An end has no pieces: its receipt must not wait for the call that takes the next shard.
         """
-        ended = [] if self._writer.queue.full() else list(takewhile(lambda item: not item.pieces, items))
+        ended = list(takewhile(lambda item: not item.pieces, items))
         return [part for part in (ended, items[len(ended) :]) if part]
 
     def _before_deadline(self, items: list[WindowTask]) -> list[WindowTask]:
@@ -219,7 +218,7 @@ class Pipeline:
             # The one step that takes long: a signal may interrupt it.
             with self._blaming(list(leases.values())), self.context.signals.exposed():
                 if self.context.header.once:
-                    vectors, faults, duplicates = self.repeats.encode(pieces, self._encode)
+                    vectors, faults, duplicates = self.repeats.encode(pieces, self._encode, _known(items))
                 else:
                     vectors, faults = self._encode(pieces)
         seconds = progress.clock() - begun
@@ -257,10 +256,11 @@ class Pipeline:
         """Give windows to the writer; where it lags, the engine waits for it (backpressure)."""
         progress = self.context.progress
         begun = progress.clock()
-        while items:
-            try:
-                self._writer.queue.put(items, timeout=POLL_SECONDS)
-                break
-            except queue.Full:
-                self._raise_failure()  # signals are not checked here: these vectors are embedded already
+        while items and not self._writer.put(items, POLL_SECONDS):
+            self._raise_failure()  # signals are not checked here: these vectors are embedded already
         progress.stages.add("wait", progress.clock() - begun)
+
+
+def _known(items: Sequence[WindowTask]) -> Mapping[bytes, Vectors]:
+    """Vectors that earlier runs made of the texts of these windows, and maybe of others."""
+    return ChainMap(*{id(item.task): item.task.known for item in items}.values())

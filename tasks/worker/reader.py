@@ -23,7 +23,7 @@ from tasks.worker.engine_schedule import EngineSchedule
 from tasks.worker.scratch import crash_marked
 from tasks.worker.shard_task import ShardTask, WindowTask, shard_task
 from tasks.worker.window_queue import WindowQueue
-from tasks.worker.windows import Window, WindowReader
+from tasks.worker.windows import Window, WindowReader, output_dimensions
 
 LEAD_SECONDS = 5.0  # the next shard is claimed when the engine has no more than this left to do, at least
 LEAD_FACTOR = 3.0  # times what the last shard took from its claim to its first window
@@ -134,6 +134,10 @@ class Reader:
         self.tasks = [t for t in self.tasks if context.leases.holds(t.lease)] + [task]
         self.claimed += 1
         first = 0.0
+        if context.earlier is not None and task.fault is None:
+            width = output_dimensions(context.header, context.encoder)
+            with context.progress.stages.time("store"), context.watch():
+                task.known = context.earlier.of_shard(shard, width)
         if task.suspect:
             self._wait_until_alone()
         try:

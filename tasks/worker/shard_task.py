@@ -24,6 +24,7 @@ class ShardTask:
         earlier: files of the shard that are in the store already.
         fully_read: all of it is read.
         queued_tokens: tokens that are read and wait for the engine.
+        known: vectors that earlier runs made, by the hash of what the model reads.
         put_down: why its input cannot be read further now; it is given back with what is done of it.
     """
 
@@ -38,6 +39,7 @@ class ShardTask:
     fully_read: bool = False
     queued_tokens: int = 0
     put_down: str | None = None
+    known: dict[bytes, Vectors] = field(default_factory=dict[bytes, Vectors])
 
     @property
     def suspect(self) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import perf_counter
 
+from tasks.worker.start_timer import StartTimer
+
 STAGES = ("read", "tokenise", "engine", "write", "store", "wait", "idle")
 MINUTE_SECONDS = 60.0  # of the first measurement, and of the recent rate
 
@@ -40,10 +42,20 @@ class StageTimer:
 
 
 class WorkerProgress:
-    """A worker's figures since it was ready."""
+    """A worker's figures since it was ready. `first_rate`: tokens per second of the engine's check; None: unknown.
 
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+    `start` times the stages of its start, the last of which ends with the first call of the engine.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = perf_counter,
+        first_rate: float | None = None,
+        start: StartTimer | None = None,
+    ) -> None:
         self.clock = clock
+        self.start = start or StartTimer()
+        self.first_rate = first_rate
         self.stages = StageTimer(clock=clock)
         self.tokens = 0  # through the engine, committed or not
         self.rate: float | None = None  # recent tokens per second of engine time
@@ -60,6 +72,7 @@ class WorkerProgress:
     def embedded(self, tokens: int, seconds: float) -> None:
         """Record that the engine took `seconds` for so many tokens."""
         now = self.clock()
+        self.start.end()
         if self._first is None:
             self._first = now - seconds
         self.tokens += tokens

@@ -11,16 +11,16 @@ from typing import cast
 
 from tasks.engines.base import Encoder
 from tasks.formats.parquet.parquet_reader import OpenFile
-from tasks.formats.prefetch import prefetch
-from tasks.formats.reread import InputUnreadable, reread_rows
-from tasks.formats.rows import BadRow, Columns, Document, ReadRow
+from tasks.formats.rows import BadRow, Document, ReadRow
 from tasks.models.files import BadModel
 from tasks.models.fingerprint import located
 from tasks.models.pieces import ChunkSpec, TextPieces, piece_limit, split_texts
+from tasks.models.semantic_chunks import check_splitter
 from tasks.models.tokenizer import PieceTokenizer
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
+from tasks.worker.input_rows import rows_of
 from tasks.worker.stage_timer import StageTimer
 
 # Limits of a window, whichever comes first: large enough that sorting by length leaves little padding (3 % of a GPU's
@@ -29,7 +29,7 @@ WINDOW_TOKENS = 2**20  # tokens
 WINDOW_VECTOR_BYTES = 2**28  # bytes of their vectors
 WINDOW_KEPT_CHARACTERS = 2**26  # characters of columns that are kept beside the vectors
 WINDOW_BAD_ROWS = 10_000  # rows that cannot be embedded
-BATCH_TEXTS = 128  # documents tokenised together, at most
+BATCH_TEXTS = 512  # documents tokenised together, at most: a table of words is looked up once for all of them
 BATCH_CHARACTERS = 2**20  # characters tokenised together, about
 
 
@@ -128,37 +128,9 @@ def split_window(window: Window, tokens: int) -> tuple[Window, Window]:
 
 def cut_of(header: Header) -> ChunkSpec:
     """How this run chunks or truncates texts."""
+    check_splitter(header.by or "tokens", header.splitter)
     model = located(header.model, header.model_fingerprint)
-    return ChunkSpec(piece_limit(model, header.tokens), header.overlap, header.prompt)
-
-
-def columns_of(header: Header) -> Columns:
-    """The columns that this run reads."""
-    return Columns(header.text, header.id, header.keep, header.csv, header.join, plain_ids=header.plain_ids)
-
-
-def rows_of(
-    header: Header,
-    source: Store,
-    shard: Shard,
-    bookmark: OpenFile | None = None,
-    *,
-    set_aside_unreadable: bool = False,
-) -> Iterator[ReadRow]:
-    """The rows of a shard, in the order of the input.
-
-    Raises:
-        InputUnreadable: the system does not give the bytes of a file; with `set_aside_unreadable` that is a bad row.
-        ObjectChanged: a file is gone, or not the version that was planned.
-        StoreError: it is not a file of the corpus, or the store does not let us read it.
-    """
-    for piece, opened in prefetch(source, shard.slices):
-        try:
-            yield from reread_rows(source, piece, columns_of(header), bookmark, opened)
-        except InputUnreadable as error:
-            if not set_aside_unreadable:
-                raise
-            yield error.lost_rows()
+    return ChunkSpec(piece_limit(model, header.tokens), header.overlap, header.prompt, header.by or "tokens")
 
 
 def output_dimensions(header: Header, encoder: Encoder) -> int:

@@ -10,11 +10,13 @@ whatever it is given; 5: the engine, or a read of the input, hung; else a crash.
 
 import argparse
 import os
+import platform
 import random
 import shutil
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +27,9 @@ from tasks.clock import utc
 from tasks.engines.base import Encoder
 from tasks.engines.engine_check import EngineBroken, check_rate
 from tasks.engines.load import load_encoder
+from tasks.engines.versions import versions
 from tasks.errors import Problem
-from tasks.models.fingerprint import pinned
+from tasks.models.fingerprint import is_pinned_commit, pinned
 from tasks.printable import log_in_utf8, plain
 from tasks.protocol import crash_marker, manifest
 from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG, MUST_ACT
@@ -36,6 +39,7 @@ from tasks.stores.open import open_store
 from tasks.worker.claims import ShardClaims
 from tasks.worker.commit import Committer
 from tasks.worker.context import WorkerContext
+from tasks.worker.earlier_vectors import EarlierVectors
 from tasks.worker.heartbeat import HEARTBEAT_SECONDS, HeartbeatWriter
 from tasks.worker.lease_renewal import LeaseRenewer, held_lease
 from tasks.worker.machine_stats import machine_stats
@@ -52,6 +56,7 @@ from tasks.worker.scratch import make_scratch, writing_in
 from tasks.worker.shard_task import ShardTask
 from tasks.worker.signals import Signals, Stopped
 from tasks.worker.stage_timer import WorkerProgress
+from tasks.worker.start_timer import StartTimer, before_process, process_seconds
 from tasks.worker.watchdog import READ_SECONDS, Step, Watchdog, WatchedEncoder
 
 # Seconds after the announced end until a machine that is still there counts as kept.
@@ -67,6 +72,7 @@ class Worker:
         offset: position of the shard at which the walk over shards begins.
         scratch: local folder for files on their way to the store.
         first_rate: tokens per second of the engine's check; None: unknown.
+        start: times the stages of its start.
     """
 
     store: Store
@@ -78,23 +84,29 @@ class Worker:
     scratch: Path
     signals: Signals
     first_rate: float | None = None
+    start: StartTimer = field(default_factory=StartTimer)
     watchdog: Watchdog = field(init=False)
     context: WorkerContext = field(init=False)
     claims: ShardClaims = field(init=False)
+    _pipeline: Pipeline | None = None
 
     def __post_init__(self) -> None:
-        leases, progress = LeaseRenewer(self.store, self.header.ttl), WorkerProgress()
-        self.watchdog = Watchdog(self._on_hang, lambda: progress.rate or self.first_rate)
+        leases, progress = (
+            LeaseRenewer(self.store, self.header.ttl),
+            WorkerProgress(first_rate=self.first_rate, start=self.start),
+        )
+        self.watchdog = Watchdog(self._on_hang, lambda: progress.rate or progress.first_rate)
         self.context = WorkerContext(
             header=self.header,
             corpus=open_store(self.header.corpus),
             encoder=WatchedEncoder(self.encoder, self.watchdog),
             leases=leases,
-            committer=Committer(self.store, self.header.run, self.name),
+            committer=Committer(self.store, self.header.run, self.name, self.start),
             progress=progress,
             signals=self.signals,
             scratch=self.scratch,
             watch=lambda: self.watchdog.watch("a read of the input", READ_SECONDS, crash_marker.READER_NAME),
+            earlier=EarlierVectors(self.store, self.header, self.scratch) if self.header.reuse else None,
         )
         self.claims = ShardClaims(
             store=self.store, header=self.header, name=self.name, offset=self.offset, leases=leases
@@ -135,9 +147,10 @@ class Worker:
 
     def pipeline(self) -> Pipeline:
         """A new pipeline. Shards that an earlier one had prefetched were given back."""
-        return Pipeline(
+        self._pipeline = Pipeline(
             context=self.context, claims=self.claims, on_commit=self._on_commit, on_state=self._set_state
         )
+        return self._pipeline
 
     def _wait_for_preemption(self) -> None:
         """The machine is about to go: ending now would look like a finished run. Should it stay, work on."""
@@ -159,11 +172,13 @@ class Worker:
         leases, progress = self.context.leases, self.context.progress
         pulse.leases = [held_lease(lease) for lease in leases.leases]
         pulse.returned = leases.returned
+        pulse.tokens_open = {} if self._pipeline is None else self._pipeline.tokens_open()
         pulse.seconds = round(progress.seconds, 3)
         pulse.stages = {stage: round(s, 3) for stage, s in dict(progress.stages.seconds).items()}
         pulse.recent, pulse.first_minute = progress.recent(), progress.first_minute
         pulse.machine = dict(machine_stats(self.scratch))
         pulse.notice = self.signals.notice or pulse.notice
+        pulse.cold_start = self.start.seconds()
 
     def _on_commit(self, task: ShardTask, ours: bool) -> None:
         """A shard has its receipt: from this worker, or from another that was first."""
@@ -177,7 +192,7 @@ class Worker:
             self.context.leases.drop_unfinished(task.lease)
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tasks.worker", description=__doc__.partition("\n")[0] if __doc__ else None
     )
@@ -199,13 +214,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--heartbeat", type=float, default=HEARTBEAT_SECONDS, help="seconds between signs of life"
     )
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
-def main() -> int:
-    """Run one worker; the exit status."""
+def main(words: Sequence[str] | None = None, encoder: Encoder | None = None) -> int:
+    """Run one worker; the exit status.
+
+    `words` are its command line; None: that of this process. `encoder` is the loaded model of the run, where this process
+    has it already.
+    """
     log_in_utf8()
-    arguments = _arguments()
+    arguments = _arguments(words)
     signals = Signals()
     signals.listen()
     heartbeat: HeartbeatWriter | None = None
@@ -215,7 +234,7 @@ def main() -> int:
         manifest.check_corpus_reachable(header)
         heartbeat = _heartbeat(store, header.run, arguments)
         heartbeat.start()
-        _work(store, header, heartbeat, arguments=arguments, signals=signals)
+        _work(store, header, heartbeat, arguments=arguments, signals=signals, encoder=encoder)
         signals.ignore_further()
     except Stopped:
         signals.ignore_further()
@@ -250,20 +269,19 @@ def _work(
     *,
     arguments: argparse.Namespace,
     signals: Signals,
+    encoder: Encoder | None,
 ) -> None:
-    """Load the engine and work until the run is done or the worker is told to end."""
-    encoder = load_encoder(
-        arguments.engine or header.engine,
-        pinned(header.model, header.model_fingerprint),
-        arguments.threads,
-        remote_code=header.remote_code,
-        tokens=header.tokens,
-        prompt=header.prompt,
-    )
+    """Load the engine, unless it is given, and work until the run is done or the worker is told to end."""
+    start = StartTimer()
+    if encoder is None:
+        encoder = _load(header, heartbeat, arguments, start)
     first_rate = check_rate(encoder)  # before anything is claimed
+    start.begin("first_batch")
     pulse = heartbeat.heartbeat
     pulse.model_fingerprint = header.model_fingerprint
     pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
+    pulse.dimensions = header.dimensions or encoder.dimensions
+    pulse.versions = {"python": platform.python_version()} | versions()
     pulse.ready = utc()
     shards = max(1, header.shards)
     offset = arguments.offset if arguments.offset is not None else random.randrange(shards)  # noqa: S311
@@ -282,11 +300,38 @@ def _work(
             scratch=scratch,
             signals=signals,
             first_rate=first_rate,
+            start=start,
         ).run()
     finally:
+        signals.ignore_further()  # raised inside rmtree, `Stopped` makes it close a file twice
         if watcher:
             watcher.stop()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _load(
+    header: manifest.Header, heartbeat: HeartbeatWriter, arguments: argparse.Namespace, start: StartTimer
+) -> Encoder:
+    """Load the model of the run; the heartbeat tells which stages of that are over."""
+
+    def tell(pulse: Heartbeat) -> None:
+        pulse.cold_start = start.seconds()
+
+    start.known = {**before_process(), "process": process_seconds()}
+    heartbeat.update = tell
+    if header.model_fingerprint is not None:
+        start.begin("download" if is_pinned_commit(header.model, header.model_fingerprint) else "check")
+    model = pinned(header.model, header.model_fingerprint)
+    return load_encoder(
+        arguments.engine or header.engine,
+        model,
+        arguments.threads,
+        remote_code=header.remote_code,
+        tokens=header.tokens,
+        prompt=header.prompt,
+        precision=header.precision,
+        on_stage=start.begin,
+    )
 
 
 def _watch_for_preemption(

@@ -3,10 +3,11 @@
 When the worker is told to end, it commits a part of each unfinished shard, so that only the rest is done again.
 """
 
-import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from queue import SimpleQueue
+from threading import Semaphore
 from time import monotonic
 
 import numpy as np
@@ -29,24 +30,40 @@ class Writer:
 
     Attributes:
         on_commit: called with each shard that has its receipt, and whether the receipt is this worker's.
-        queue: lists of windows; None ends the thread.
         commit_seconds: how long uploading and committing a shard took recently.
         ended: shards that are no longer in hand.
     """
 
     context: WorkerContext
     on_commit: Callable[[ShardTask, bool], None]
-    queue: "queue.Queue[list[WindowTask] | None]" = field(
-        default_factory=lambda: queue.Queue[list[WindowTask] | None](1)
-    )
     commit_seconds: float = 0.0
     ended: int = 0
+    _queue: "SimpleQueue[list[WindowTask] | None]" = field(
+        default_factory=SimpleQueue[list[WindowTask] | None]
+    )
+    _room: Semaphore = field(default_factory=lambda: Semaphore(1))  # lists with rows that may wait
+
+    def put(self, items: list[WindowTask], seconds: float) -> bool:
+        """Take windows, in order; False where earlier rows waited for longer than so many seconds.
+
+        Ends of shards hold no rows, so they always have room: a receipt waits for the writer alone.
+        """
+        if _take_memory(items) and not self._room.acquire(timeout=seconds):
+            return False
+        self._queue.put(items)
+        return True
+
+    def end(self) -> None:
+        """End the thread after what was put before."""
+        self._queue.put(None)
 
     def run(self) -> None:
-        """Write until None comes out of the queue; then commit a part of each unfinished shard."""
+        """Write until `end`; then commit a part of each unfinished shard."""
         tasks: dict[str, ShardTask] = {}
         try:
-            while (items := self.queue.get()) is not None:
+            while (items := self._queue.get()) is not None:
+                if _take_memory(items):
+                    self._room.release()
                 for item in items:
                     tasks[item.task.lease.nonce] = item.task
                     self._take(item)
@@ -131,6 +148,10 @@ class Writer:
         if any(held.nonce == task.lease.nonce for held in leases.leases):
             leases.drop_unfinished(task.lease)
             print(f"shard {task.shard.id}: another worker took it over", flush=True)  # noqa: T201 - the worker's log
+
+
+def _take_memory(items: list[WindowTask]) -> bool:
+    return any(item.window.rows for item in items)
 
 
 def _long(task: ShardTask) -> bool:

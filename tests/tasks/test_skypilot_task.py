@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from tasks.skypilot_task import (
     ENGINES,
     Place,
     TaskSpec,
+    accelerator,
     by_price,
     describe,
     is_cluster_of,
@@ -102,6 +104,33 @@ def test_places_are_requested_in_the_order_of_our_prices() -> None:
 def test_an_aws_zone_id_is_not_requested() -> None:
     assert EAST.infra == "aws/us-east-1"
     assert replace(EAST, zone="us-east-1a").infra == "aws/us-east-1/us-east-1a"
+
+
+@pytest.mark.parametrize("zone", ["usw2-lax1-az1", "use1-atl2-az1", "use1-wl1-bos-wlz1"])
+def test_id_of_a_zone_outside_the_region_is_not_requested_either(zone: str) -> None:
+    assert Place("aws", "us-west-2", zone).infra == "aws/us-west-2"
+
+
+@pytest.mark.parametrize("zone", ["us-west-2a", "us-west-2-lax-1a", "us-east-1-wl1-bos-wlz-1"])
+def test_name_of_a_zone_is_requested(zone: str) -> None:
+    assert Place("aws", "us-west-2", zone).infra == f"aws/us-west-2/{zone}"
+
+
+@pytest.mark.parametrize(
+    ("cloud", "gpu", "instance_type", "name"),
+    [
+        ("lambda", "A6000", "gpu_1x_a6000", "A6000"),
+        ("vast", "A6000", "2x-RTX_A6000-32-65536", "RTXA6000"),
+        ("azure", "H100-NVL", "Standard_NC40ads_H100_v5", "H100"),
+        ("gcp", "H100", "a3-megagpu-8g", "H100-MEGA"),
+        ("gcp", "H100", "a3-highgpu-8g", "H100"),
+        ("aws", "A100-40GB", "p4d.24xlarge", "A100"),
+    ],
+)
+def test_gpu_has_the_name_that_the_clouds_catalog_has(
+    cloud: str, gpu: str, instance_type: str, name: str
+) -> None:
+    assert accelerator(gpu, Place(cloud, "r", None, instance_type)) == name
 
 
 def test_zones_that_skypilot_cannot_tell_apart_are_requested_once_at_the_lower_price() -> None:
@@ -216,8 +245,9 @@ def test_setup_is_idempotent_and_a_new_lock_makes_a_new_environment(tmp_path: Pa
     log = tool(tmp_path, "uv", 'if [ "$1" = venv ]; then mkdir -p "${@: -1}"; fi')
     requirements = tmp_path / "embedfleet" / "tasks" / "requirements"
     requirements.mkdir(parents=True)
-    script = machine_task(RECIPE)["setup"]
-    env = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    body = machine_task(RECIPE)
+    script = body["setup"]
+    env = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"} | body["envs"]
     for pin in ("vllm==1", "vllm==1", "vllm==2"):
         (requirements / "vllm.txt").write_text(pin)
         subprocess.run(["bash", "-c", script], env=env, check=True, cwd=tmp_path)
@@ -225,6 +255,25 @@ def test_setup_is_idempotent_and_a_new_lock_makes_a_new_environment(tmp_path: Pa
     assert [call[0] for call in calls] == ["venv", "pip", "venv", "pip"]
     assert calls[1][-3:] == ["--require-hashes", "-r", str(requirements / "vllm.txt")]
     assert calls[0][-1] != calls[2][-1]
+
+
+def test_first_start_of_the_workers_learns_when_the_setup_began_and_ended(tmp_path: Path) -> None:
+    name = "it's a/machine; with $(touch x)"
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "embedfleet").mkdir()
+    python = tmp_path / "env" / "bin" / "python"
+    python.write_text(f'#!/bin/bash\nprintf "%s\\n" "${{EMBEDFLEET_SETUP-}}" >> {tmp_path}/seen\n')
+    python.chmod(0o755)
+    body = machine_task(replace(RECIPE, prebuilt=str(tmp_path / "env")), name)
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"} | body["envs"]
+    before = int(time.time())
+    for script in ("setup", "run", "run"):
+        subprocess.run(["bash", "-c", body[script]], env=env, check=True, cwd=tmp_path)
+    during, first, later = (tmp_path / "seen").read_text().splitlines()
+    began, ended = map(int, first.split())
+    assert before <= began <= ended <= int(time.time())
+    assert (during, later) == ("", "")
+    assert not list((tmp_path / "embedfleet").iterdir())
 
 
 # --- what a shell makes of it
@@ -304,3 +353,10 @@ def test_a_task_launched_by_hand_belongs_to_its_run(run: str) -> None:
     names = {other: machine_task(replace(RECIPE, run=other))["name"] for other in RUNS}
     assert [other for other, name in names.items() if lot_of(name, run) == RECIPE.lot] == [run]
     assert [other for other, name in names.items() if is_cluster_of(f"{name}-17", run, {})] == [run]
+
+
+@pytest.mark.parametrize("name", ["VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR"])
+def test_compiled_kernels_are_kept_for_the_next_start_unless_the_machine_says_where(name: str) -> None:
+    for file in ("task-aws.yaml", "task-slurm.yaml"):
+        text = (ROOT / "tests" / "golden" / file).read_text(encoding="utf-8")
+        assert f'export {name}="${{{name}:-$HOME/embedfleet/cache/' in text

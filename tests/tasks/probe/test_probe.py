@@ -3,32 +3,39 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tasks.engines.hash_engine import HashEncoder
 from tasks.probe.__main__ import measure, versions
+from tasks.protocol.heartbeat import load
+from tasks.protocol.keys import heartbeat_key
+from tasks.stores.base import read
+from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT
+from tests.support.runs import corpus, ids_out, launch, receipts_of
 
 
-def lines(model: str, *words: str, texts: list[str] | None = None) -> list[str]:
-    order = {"texts": texts or ["a fine book", "b"], "tokens": None, "overlap": None, "prompt": ""}
-    command = [sys.executable, "-m", "tasks.probe", "--model", model, "--seconds", "0.1", *words]
+def lines(model: str, *orders: str, words: Sequence[str] = ()) -> list[str]:
+    """What it prints, but for the stages of loading."""
+    request = {"texts": ["a fine book", "b"], "tokens": None, "overlap": None, "prompt": ""}
     done = subprocess.run(
-        command,
-        input=json.dumps(order) + "\ngo\ngo\n",
+        [sys.executable, "-m", "tasks.probe", "--model", model, *words],
+        input="\n".join([json.dumps(request), *orders, ""]),
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
         timeout=120,
     )
-    return done.stdout.splitlines()
+    return [line for line in done.stdout.splitlines() if not line.startswith("stage ")]
 
 
 def test_a_probe_says_ready_then_what_it_found() -> None:
-    ready, body = lines("hash")
+    ready, body = lines("hash", "measure 0.1")
     found: dict[str, Any] = json.loads(body)
     assert ready == "ready"
     assert (found["engine"], found["device"], found["gpu"]) == ("hash", "cpu", None)
@@ -36,7 +43,7 @@ def test_a_probe_says_ready_then_what_it_found() -> None:
 
 
 def test_tokens_are_those_of_the_pieces_that_were_embedded() -> None:
-    found = json.loads(lines("hash")[1])
+    found = json.loads(lines("hash", "measure 0.1")[1])
     assert {length for length, _ in found["lengths"]} == {
         5,
         3,
@@ -47,12 +54,12 @@ def test_tokens_are_those_of_the_pieces_that_were_embedded() -> None:
 
 
 def test_an_engine_without_matrices_has_no_ceiling() -> None:
-    assert json.loads(lines("hash", "--ceiling", "0.1")[2]) == {"flops_per_second": None}
+    assert json.loads(lines("hash", "ceiling 0.1")[1]) == {"flops_per_second": None}
 
 
 def test_a_real_engine_has_a_ceiling(minilm: str) -> None:
-    found = lines(minilm, "--ceiling", "0.1", "--threads", "1")
-    assert json.loads(found[2])["flops_per_second"] > 1e8
+    found = lines(minilm, "ceiling 0.1", words=["--threads", "1"])
+    assert json.loads(found[1])["flops_per_second"] > 1e8
 
 
 def test_the_seconds_of_an_engine_that_sleeps_are_no_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +73,25 @@ def test_libraries_that_are_not_here_have_no_version() -> None:
     found = versions()
     assert "numpy" in found
     assert all(found.values())
+
+
+def test_probe_that_has_measured_works_in_a_run_with_the_model_it_has(tmp_path: Path) -> None:
+    store, files = FolderStore(tmp_path / "out"), tmp_path / "corpus"
+    files.mkdir()
+    ids = corpus(files, 2, 5)
+    header = launch(store, files, 2)
+    work = ["--store", str(store.root), "--run", "run-1", "--name", "w0", "--offset", "0"]
+    ready, body = lines("hash", "measure 0.1", f"work {json.dumps(work)}")
+    assert (ready, json.loads(body)["engine"]) == ("ready", "hash")
+    assert sorted(ids_out(store, header)) == sorted(ids)
+    assert {one.worker for one in receipts_of(store, header)} == {"w0"}
+    beat = load(read(store, heartbeat_key("run-1", "w0")) or b"")
+    assert beat.state == "done"
+    assert beat.cold_start.keys() == {"first_batch"}  # it loaded nothing
+
+
+def test_two_orders_measure_twice_with_one_loading() -> None:
+    ready, first, second = lines("hash", "measure 0.1", "measure 0.1")
+    assert ready == "ready"
+    assert json.loads(first)["lengths"]
+    assert json.loads(second)["lengths"]

@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.protocol import heartbeat
+from tasks.protocol import control, heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
 from tasks.supervisor.restart_policy import MAX_CRASHES
 from tasks.supervisor.supervisor import Supervisor, WorkerSlot
 from tests.support.paths import ROOT
-from tests.support.runs import corpus, done, ids_out, launch, receipts_of
+from tests.support.runs import NOON, corpus, done, ids_out, launch, receipts_of
 
 ABORTING = """
 import os, sys
@@ -130,7 +130,7 @@ def test_killed_worker_is_restarted_and_the_run_finishes(
 ) -> None:
     ids = corpus(files, 1, 30)
     header = launch(store, files, 1, ttl=1_000.0)
-    supervisor = start(EMBEDFLEET_HASH_SECONDS="4")
+    supervisor = start(EMBEDFLEET_HASH_SECONDS="4", EMBEDFLEET_SETUP="1000 1090")
     wait_until(at_work(store, "m-0"))
     held = pulses(store)["m-0"].leases
     workers(supervisor)[0].kill()
@@ -143,6 +143,7 @@ def test_killed_worker_is_restarted_and_the_run_finishes(
     # Leases last longer than this test: they were given back for the dead.
     assert [lease[:4] for lease in found["m-0"].returned] == held
     assert found["m-0"].leases == []
+    assert [found[name].cold_start.get("setup") for name in ("m-0", "m-0r1")] == [90.0, None]
     assert "supervisor | m-0 crashed (killed by SIGKILL), 1 in a row without a finished shard" in said
 
 
@@ -346,3 +347,17 @@ def test_scratch_files_of_a_dead_worker_are_removed(
     wait_until(at_work(store, "m-0r1"))
     assert not (tmp_path / "scratch" / "m-0").exists()
     assert ended(supervisor)[0] == 0
+
+
+def test_a_machine_that_was_told_to_drain_ends_and_another_works_on(
+    store: FolderStore, files: Path, start: Start
+) -> None:
+    corpus(files, 3, 2)
+    header = launch(store, files, 3)
+    control.drain_machine(store, "run-1", "m", NOON)
+    drained = start("--workers", "1")
+    assert drained.wait(PATIENCE) == 0
+    assert done(store, header) == 0
+    another = start("--workers", "1", "--name", "m2")
+    assert another.wait(PATIENCE) == 0
+    assert done(store, header) == header.shards

@@ -182,6 +182,31 @@ def test_long_batch_keeps_the_lease(
     assert [r.generation for r in receipts_of(store, header)] == [1]
 
 
+def test_a_worker_tells_how_far_its_shard_is(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that progress moves within a shard; a shard with a receipt is not counted twice."""
+    for module in (working, pipeline, engine_schedule):
+        monkeypatch.setattr(module, "WINDOW_TOKENS", 200)
+    seen: list[int] = []
+
+    class Watched(HashEncoder):
+        def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+            worker._update_heartbeat(worker.heartbeat.heartbeat)  # pyright: ignore[reportPrivateUsage]
+            seen.append(sum(worker.heartbeat.heartbeat.tokens_open.values()))
+            return super().encode(ids)
+
+    store = MemoryStore()
+    header = launched(store, files, 1, documents=500)
+    worker = make_worker(store, header, tmp_path / "scratch", Watched())
+    worker.run()
+    (receipt,) = receipts_of(store, header)
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] < receipt.tokens
+    worker._update_heartbeat(worker.heartbeat.heartbeat)  # pyright: ignore[reportPrivateUsage]
+    assert worker.heartbeat.heartbeat.tokens_open == {}
+
+
 def test_reader_waits_when_the_queue_is_full(
     files: Path,
     tmp_path: Path,

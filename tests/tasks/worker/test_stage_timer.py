@@ -3,6 +3,7 @@
 import pytest
 
 from tasks.worker.stage_timer import StageTimer, WorkerProgress
+from tasks.worker.start_timer import StartTimer
 
 
 class Seconds:
@@ -85,3 +86,14 @@ def test_engine_rate_is_smoothed(clock: Seconds) -> None:
     assert progress.rate == 1_000
     progress.embedded(2_000, 1.0)
     assert progress.rate == pytest.approx(1_300)
+
+
+def test_start_ends_with_the_first_call_of_the_engine(clock: Seconds) -> None:
+    start = StartTimer(clock)
+    start.begin("first_batch")
+    progress = WorkerProgress(clock, start=start)
+    clock.now += 4
+    progress.embedded(100, 1.0)
+    clock.now += 4
+    progress.embedded(100, 1.0)
+    assert start.seconds() == {"first_batch": 4.0}

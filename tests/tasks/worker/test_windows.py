@@ -13,16 +13,17 @@ import pandas as pd
 import pytest
 
 from tasks.engines.base import Vectors, embed, truncate_dimensions
-from tasks.engines.hash_engine import DIMENSIONS, HashEncoder
+from tasks.engines.hash_engine import HashEncoder
 from tasks.formats.rows import BadRow
-from tasks.models.files import BadModel
+from tasks.models.files import HASH_DIMENSIONS, BadModel
 from tasks.models.pieces import ChunkSpec
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.folder import FolderStore
 from tasks.worker import windows as work
+from tasks.worker.input_rows import rows_of
 from tasks.worker.output_files import OutputFiles
-from tasks.worker.windows import ShardCounts, WindowReader, cut_of, output_dimensions, rows_of
+from tasks.worker.windows import ShardCounts, WindowReader, cut_of, output_dimensions
 from tests.support.runs import corpus, header_of, shard_of, whole, write_jsonl
 
 
@@ -120,9 +121,11 @@ def test_fewer_dimensions_are_normalised_again(tmp_path: Path) -> None:
 
 
 def test_more_dimensions_than_the_model_has_is_a_bad_model(tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match=f"hash gives {DIMENSIONS} dimensions, the job asks for 64") as problem:
+    with pytest.raises(
+        BadModel, match=f"hash gives {HASH_DIMENSIONS} dimensions, the job asks for 64"
+    ) as problem:
         Done(tmp_path, *one_file(tmp_path, RECORDS, dimensions=64))
-    assert problem.value.hint == f"set `dimensions:` to at most {DIMENSIONS}"
+    assert problem.value.hint == f"set `dimensions:` to at most {HASH_DIMENSIONS}"
 
 
 def test_default_truncation_is_the_model_maximum() -> None:

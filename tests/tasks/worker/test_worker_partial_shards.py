@@ -3,7 +3,8 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,14 @@ def hired(
     )
 
 
+@contextmanager
+def told_to_end(signals: Signals) -> Generator[None]:
+    """The worker ends with `Stopped`, and the alarm that would raise it again is off."""
+    with pytest.raises(Stopped):
+        yield
+    signals.reset()
+
+
 def told_twice() -> None:
     """What is nearly done is then not waited for."""
     signal.raise_signal(signal.SIGTERM)
@@ -189,7 +198,7 @@ def test_next_worker_takes_the_furthest_part(
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
     for at in (3, 4, 3):
-        with pytest.raises(Stopped):
+        with told_to_end(signals):
             hired(store, header, Counting(at, told_twice), tmp_path / "s", signals).run()
         signals.reset()
     done = [part.done for part in parts_of(store)]
@@ -221,7 +230,7 @@ def test_a_shard_that_is_nearly_done_is_finished_when_told_to_end(
     corpus(files, 2, DOCUMENTS)
     header = launch(store, files, 2)
     encoder = Counting(6, lambda: signal.raise_signal(signal.SIGTERM), seconds=0.1)
-    with pytest.raises(Stopped):
+    with told_to_end(signals):
         hired(store, header, encoder, tmp_path / "s", signals).run()
     first = next(r for r in receipts_of(store, header) if r.position == 0)
     assert (first.documents, first.earlier) == (DOCUMENTS, ())
@@ -232,7 +241,7 @@ def test_second_sigterm_ends_at_once_with_a_part(
 ) -> None:
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1)
-    with pytest.raises(Stopped):
+    with told_to_end(signals):
         hired(store, header, Counting(6, told_twice, seconds=0.1), tmp_path / "s", signals).run()
     assert receipts_of(store, header) == []
     assert len(parts_of(store)) == 1
