@@ -12,7 +12,11 @@ runs: runs and their history of events.
 shards: shards, receipts, progress and observed leases.
 machines: machines, from intent to end, and their lives.
 costs: observed prices, other charges and budgets.
+notes: notes and tags of runs, as the user writes them.
 notifications: messages to send, and what became of each.
 speeds: measured throughputs.
+outcomes: finished runs, plan beside actual.
+steering: what steered runs asked of places and decided, deadlines, and prices of places.
+steering_records: the records of steering, as frozen values.
 models: SQLModel classes of the tables, for queries of your own; no command imports it.
 """

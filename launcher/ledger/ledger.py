@@ -11,10 +11,13 @@ from typing import Self
 from launcher.ledger.costs import Costs
 from launcher.ledger.database import Database
 from launcher.ledger.machines import Machines
+from launcher.ledger.notes import Notes
 from launcher.ledger.notifications import Notifications
+from launcher.ledger.outcomes import Outcomes
 from launcher.ledger.runs import Runs
 from launcher.ledger.shards import Shards
 from launcher.ledger.speeds import Speeds
+from launcher.ledger.steering import SteeringHistory
 
 
 class Ledger:
@@ -27,7 +30,10 @@ class Ledger:
         self.machines = Machines(database)
         self.costs = Costs(database)
         self.notifications = Notifications(database)
+        self.notes = Notes(database)
         self.speeds = Speeds(database)
+        self.outcomes = Outcomes(database)
+        self.steering = SteeringHistory(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:

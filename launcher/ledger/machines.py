@@ -27,16 +27,16 @@ from launcher.ledger.tables import LIFE, MACHINE, PRICE, fields_of, loaded, prin
 
 COLD_STARTS = """
     SELECT CASE WHEN json_valid(run.plan) THEN json_extract(run.plan, '$.work.model') END, life.cloud, machine.gpu,
-        CASE WHEN life.asked IS NULL AND life.number = 0 THEN machine.intended ELSE life.asked END AS asked, life.ready
+        life.up, life.ready
     FROM life JOIN machine ON machine.name = life.machine JOIN run ON run.id = machine.run
-    WHERE life.ready IS NOT NULL AND (life.asked IS NOT NULL OR life.number = 0)
+    WHERE life.ready IS NOT NULL AND life.number = 0
     ORDER BY life.up DESC
 """
 PRICE_VALUES = (
     "usd_per_hour",
     "life",
 )  # what the later of two prices of one machine, moment and source replaces
-ASKED, READY = LIFE.columns["asked"], LIFE.columns["ready"]
+BEGAN, READY = LIFE.columns["up"], LIFE.columns["ready"]
 OF_RUN = "machine IN (SELECT name FROM machine WHERE run = ?)"
 LIFE_ENDS = {
     MachineState.STOPPED: LifeEnd.STOPPED,
@@ -193,20 +193,21 @@ class Machines:
             return LIFE.select(connection, OF_RUN, (run,), order="up, machine, number")
 
     def cold_starts(self) -> list[ColdStart]:
-        """Return how long machines of all runs took to become ready, the newest first.
+        """Return how long machines of all runs took to become ready, from when they began to be paid, the newest first.
 
-        Plans of the same model use them as their cold starts. A life counts only where it is known when it was asked
-        for: with its machine, or as the provider reported.
+        Plans of the same model use them as their cold starts. How long a machine waited for its launch is not in them:
+        plans reckon that by the size of their own fleet. Only first lives count: of a machine that came back, the
+        provider reports when its program began, which is after its boot.
         """
         with self._database.reading() as connection:
             rows = [
-                (model, cloud, gpu, loaded("life", ASKED, asked), loaded("life", READY, ready))
-                for model, cloud, gpu, asked, ready in connection.execute(COLD_STARTS)
+                (model, cloud, gpu, loaded("life", BEGAN, up), loaded("life", READY, ready))
+                for model, cloud, gpu, up, ready in connection.execute(COLD_STARTS)
             ]
         return [
-            ColdStart(model, cloud, gpu, (ready - asked).total_seconds())
-            for model, cloud, gpu, asked, ready in rows
-            if isinstance(model, str) and ready >= asked
+            ColdStart(model, cloud, gpu, (ready - up).total_seconds())
+            for model, cloud, gpu, up, ready in rows
+            if isinstance(model, str) and ready > up  # equal: it was seen only when it was ready
         ]
 
     def _record_moment(self, name: str, column: Literal["ready", "stopping"], at: datetime) -> None:

@@ -229,7 +229,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """How long a machine took from the request for it until its worker could embed with this model."""
+    """How long a machine took from when it was there, and paid, until its worker could embed with this model."""
 
     model: str
     cloud: str
@@ -300,6 +300,40 @@ class MeasuredSpeed:
     detail: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class PlanOutcome:
+    """A finished run: what its plan promised as P10, P50 and P90, and what came. None is unknown, or does not compare.
+
+    `hours` is wall time from launch to the last shard, `speed` tokens per second of all machines together while they
+    work. `hours_off` and `usd_off` say how far off P50 the run came, in standard deviations of the planner's own
+    interval before earlier runs widened it (`planning.past_runs`).
+    """
+
+    run: str
+    finished: datetime
+    place: str  # "local" or "rented"
+    basis: str  # where the plan's speeds came from: "measured" or "predicted"
+    model: str
+    engine: str
+    gpu: str  # of the plan's first machine group
+    hours_p10: float | None = None
+    hours_p50: float | None = None
+    hours_p90: float | None = None
+    hours: float | None = None
+    hours_off: float | None = None
+    usd_p10: Decimal | None = None
+    usd_p50: Decimal | None = None
+    usd_p90: Decimal | None = None
+    usd: Decimal | None = None
+    usd_off: float | None = None
+    speed_p10: float | None = None
+    speed_p50: float | None = None
+    speed_p90: float | None = None
+    speed: float | None = None
+
+
+COMMAND_EVENT = "command"  # the kind of an event that tells the command that created or resumed the run
+VERSION_EVENT = "version"  # of embedfleet, where that command ran
 CORPUS_EVENT = (
     "corpus"  # the kind of an event that tells what is odd about the corpus, such as ids that repeat
 )
@@ -313,6 +347,23 @@ class RunEvent:
     at: datetime
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunNote:
+    """What the user wrote down about a run."""
+
+    id: int  # only grows
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunTag:
+    """A word to find runs by, and its value."""
+
+    key: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)

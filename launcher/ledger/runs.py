@@ -2,11 +2,37 @@
 
 from datetime import datetime
 from difflib import get_close_matches
+from typing import LiteralString
 
 from launcher.errors import Problem
+from launcher.format import plural, verb
 from launcher.ledger.database import Database
 from launcher.ledger.records import RUN_MOVES, Run, RunEvent, RunState
 from launcher.ledger.tables import EVENT, RUN, loaded, printable, utc_text
+
+OF_MACHINES: tuple[LiteralString, ...] = (
+    "DELETE FROM price WHERE machine IN (SELECT name FROM machine WHERE run = ?)",
+    "DELETE FROM life WHERE machine IN (SELECT name FROM machine WHERE run = ?)",
+)
+# Every table with rows about a run, those that refer to others first.
+OF_RUN: tuple[LiteralString, ...] = (
+    "DELETE FROM charge WHERE run = ?",
+    "DELETE FROM machine WHERE run = ?",
+    "DELETE FROM lease WHERE run = ?",
+    "DELETE FROM shard WHERE run = ?",
+    "DELETE FROM progress WHERE run = ?",
+    'DELETE FROM "limit" WHERE run = ?',
+    "DELETE FROM notice WHERE run = ?",
+    "DELETE FROM outcome WHERE run = ?",
+    "DELETE FROM event WHERE run = ?",
+    "DELETE FROM note WHERE run = ?",
+    "DELETE FROM tag WHERE run = ?",
+    "DELETE FROM ask WHERE run = ?",
+    "DELETE FROM course WHERE run = ?",
+    "DELETE FROM decision WHERE run = ?",
+    "DELETE FROM deadline WHERE run = ?",
+    "DELETE FROM run WHERE id = ?",
+)
 
 
 class Runs:
@@ -77,7 +103,10 @@ class Runs:
             return found
         if matches:
             names = ", ".join(matches[:3])
-            raise Problem(f"{len(matches)} runs begin with '{prefix}'", hint=f"write more of one of: {names}")
+            raise Problem(
+                f"{plural(len(matches), 'run')} {verb(len(matches), 'begins', 'begin')} with '{prefix}'",
+                hint=f"write more of one of: {names}",
+            )
         near = get_close_matches(prefix or "", ids, n=3, cutoff=0.5) or ids[:3]
         raise Problem(f"no run of {len(ids)} begins with '{prefix}'", hint=f"name one of: {', '.join(near)}")
 
@@ -101,6 +130,30 @@ class Runs:
             connection.execute(
                 "UPDATE run SET state = ?, changed = ? WHERE id = ?", (state.value, utc_text(now), id)
             )
+
+    def remove(self, id: str) -> None:  # noqa: A002 # the name of the column
+        """Remove a run that has ended, and all rows about it. Measured speeds stay; so does its output.
+
+        Raises:
+            Problem: the run is unknown, or goes on.
+        """
+        with self._database.writing() as connection:
+            found = connection.execute("SELECT state FROM run WHERE id = ?", (id,)).fetchone()
+            if found is None:
+                raise unknown_run(id)
+            alive = connection.execute(
+                "SELECT count(*) FROM machine WHERE run = ? AND state IN ('INTENDED', 'UP')", (id,)
+            ).fetchone()[0]
+            state: RunState = loaded("run", RUN.columns["state"], found[0])
+            if state in (RunState.RUNNING, RunState.DRAINING) or alive:
+                raise Problem(
+                    f"run {id} is {state.lower()}, with {alive} machines or workers that may be up",
+                    hint=f"embedfleet down {id}, then the same again",
+                )
+            for statement in OF_MACHINES:
+                connection.execute(statement, (id,))
+            for statement in OF_RUN:
+                connection.execute(statement, (id,))
 
     def record_event(self, run: str, kind: str, text: str, now: datetime) -> None:
         """Append an event to the history of a run."""

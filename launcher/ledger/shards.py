@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from sys import intern
 from typing import Any
 
 from launcher.errors import Problem
+from launcher.format import plural
 from launcher.ledger.damage import DamagedRow
 from launcher.ledger.database import Database
 from launcher.ledger.records import ObservedLease, RunProgress, ShardRecord
@@ -27,7 +28,7 @@ from launcher.ledger.tables import (
 from tasks.protocol.bounds import Seconds
 from tasks.protocol.documents import decode
 from tasks.protocol.receipt import Receipt, load_files
-from tasks.protocol.shard import Shard
+from tasks.protocol.shard import SLAB, Shard
 
 BATCH_SHARDS = 10_000  # in one transaction: other writers get their turn in between
 
@@ -43,7 +44,7 @@ MARK_DONE = f"""
 RECEIPT_FIELDS = [field.name for field in fields(Receipt)]
 TIME_FIELDS = [RECEIPT_FIELDS.index(name) for name in ("started", "finished")]
 REPEATED_NAMES = [RECEIPT_FIELDS.index(name) for name in ("run", "worker")]
-STAGES, EARLIER = (RECEIPT_FIELDS.index(name) for name in ("stages", "earlier"))
+STAGES, EARLIER, COLD_START = (RECEIPT_FIELDS.index(name) for name in ("stages", "earlier", "cold_start"))
 # NULL in rows of older layouts, which did not count them.
 LATER_COUNTS = [RECEIPT_FIELDS.index(name) for name in ("tokens_repeated", "cut_short", "retry")]
 POSITION = RECEIPT_FIELDS.index("position")
@@ -58,6 +59,9 @@ RECEIPTS = (
     + ", ".join("id" if name == "shard" else f'"{name}"' for name in RECEIPT_FIELDS)
     + " FROM shard WHERE run = ? AND state = 'DONE' ORDER BY position"
 )
+GENERATIONS = """
+    SELECT id, generation FROM shard WHERE run = ? AND state = 'DONE' AND position >= ? AND position < ?
+"""
 UNKNOWN_SHARDS = """
     SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM shard WHERE run = ? AND id = value)
 """
@@ -124,7 +128,7 @@ class Shards:
                 unknown = [shard for (shard,) in connection.execute(UNKNOWN_SHARDS, (ids, run))]
                 if unknown:
                     raise Problem(
-                        f"{len(unknown)} of {len(rows)} receipts are of shards that are not in run {run}, "
+                        f"{len(unknown)} of {plural(len(rows), 'receipt')} are of shards that are not in run {run}, "
                         f"such as {unknown[0]}",
                         hint="check that this output path belongs to this run",
                     )
@@ -173,6 +177,15 @@ class Shards:
             for row in connection.execute(RECEIPTS, (run,)):
                 yield _receipt(row)
 
+    def all_receipts(self, run: str) -> Iterable[Receipt]:
+        """Return the receipts of a run to be read more than once: each time from a snapshot of its own."""
+        return _ReceiptsOfRun(self, run)
+
+    def generations(self, run: str, slab: int) -> dict[str, int]:
+        """Return the generation of the lease that each finished shard of a slab was made under, by the shard's id."""
+        with self._database.reading() as connection:
+            return dict(connection.execute(GENERATIONS, (run, slab * SLAB, (slab + 1) * SLAB)))
+
     def progress(self, run: str) -> RunProgress:
         """Return the sums of a run, which triggers keep: one row at any number of shards.
 
@@ -203,6 +216,15 @@ class Shards:
             return LEASE.select(connection, "run = ? AND outcome = 'HELD'", (run,), order="last_seen")
 
 
+@dataclass(frozen=True, slots=True)
+class _ReceiptsOfRun:
+    shards: Shards
+    run: str
+
+    def __iter__(self) -> Iterator[Receipt]:
+        return self.shards.each_receipt(self.run)
+
+
 def _receipt_row(run: str, receipt: Receipt) -> tuple[Any, ...]:
     """The parameters of MARK_DONE."""
     if receipt.run != run:
@@ -213,14 +235,19 @@ def _receipt_row(run: str, receipt: Receipt) -> tuple[Any, ...]:
     return (*cells, run, receipt.shard)
 
 
+def _seconds_by_stage(text: str) -> dict[str, float]:
+    found = decode(text, dict[str, Seconds], "seconds by stage")
+    return {intern(stage): seconds for stage, seconds in found.items()}
+
+
 def _receipt(row: Sequence[Any]) -> Receipt:
     # Only the cells that differ are converted: a report of 100,000 shards takes half as long.
     cells = list(row)
     try:
         for place in TIME_FIELDS:
             cells[place] = utc_time(cells[place])
-        stages = decode(cells[STAGES], dict[str, Seconds], "seconds by stage")
-        cells[STAGES] = {intern(stage): seconds for stage, seconds in stages.items()}
+        cells[STAGES] = _seconds_by_stage(cells[STAGES])
+        cells[COLD_START] = _seconds_by_stage(cells[COLD_START]) if cells[COLD_START] else None
         cells[EARLIER] = load_files(cells[EARLIER]) if cells[EARLIER] else ()
     except (ValueError, TypeError) as error:
         raise DamagedRow("shard", f"the receipt of {cells[POSITION]}: {error}") from error

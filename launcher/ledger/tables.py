@@ -25,13 +25,24 @@ from launcher.ledger.records import (
     Notification,
     ObservedLease,
     ObservedPrice,
+    PlanOutcome,
     Run,
     RunEvent,
+    RunNote,
     RunProgress,
+    RunTag,
     ShardRecord,
 )
+from launcher.ledger.steering_records import (
+    Ask,
+    CourseBody,
+    CourseRecord,
+    DeadlineRecord,
+    DecisionRecord,
+    QuoteRecord,
+)
 from tasks.protocol.bounds import out_of_bounds
-from tasks.protocol.documents import decode
+from tasks.protocol.documents import decode, encode
 from tasks.protocol.receipt import Receipt, ReceiptFile, dump_files, load_files
 
 Record = TypeVar("Record")
@@ -210,6 +221,14 @@ def _mapping(text: str) -> dict[str, Any]:
     return decode(text, dict[str, Any], "a mapping")
 
 
+def _course_body(text: str) -> CourseBody:
+    return decode(text, CourseBody, "the body of a course")
+
+
+def _course_body_text(body: CourseBody) -> str:
+    return encode(body).decode()
+
+
 def _in_bounds(value: Bounded) -> Bounded:
     if why := out_of_bounds(value):
         raise ValueError(why)
@@ -232,6 +251,14 @@ def money_text(usd: Decimal) -> str:
     return str(usd)
 
 
+# Types whose values are text in a cell: how they are written, and how they are read.
+KEPT_AS_TEXT: Mapping[type, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
+    datetime: (utc_text, utc_time),
+    Decimal: (money_text, usd_of),
+    CourseBody: (_course_body_text, _course_body),
+}
+
+
 def columns_of(record: type, *, optional: bool = False) -> tuple[Column, ...]:
     """A column for each field of a dataclass; `optional`: all of them may be NULL."""
     hints = get_type_hints(record)
@@ -245,10 +272,9 @@ def _column(name: str, hint: Any, optional: bool) -> Column:
         optional = optional or len(kinds) < len(get_args(hint))
     (kind,) = kinds
     required = not optional
-    if kind is datetime:
-        return Column(name, datetime, required, store=utc_text, load=utc_time)
-    if kind is Decimal:
-        return Column(name, Decimal, required, store=money_text, load=usd_of)
+    if kind in KEPT_AS_TEXT:
+        store, load = KEPT_AS_TEXT[kind]
+        return Column(name, kind, required, store=store, load=load)
     if get_origin(kind) is Mapping:
         return Column(name, dict, required, store=lambda value: json.dumps(dict(value)), load=_mapping)
     if kind == tuple[ReceiptFile, ...]:
@@ -273,7 +299,16 @@ CHARGE = Table("charge", Charge, ("run", "name"), owner=("run",))
 LIMIT = Table("limit", BudgetLimit, ("run", "at"), owner=("run",))
 NOTICE = Table("notice", Notification, ("run", "kind"), owner=("run",))
 SPEED = Table("speed", MeasuredSpeed, ("model", "gpu", "engine", "source", "at"))
+OUTCOME = Table("outcome", PlanOutcome, ("run",))
 EVENT = Table("event", RunEvent, ("id",), owner=("run",))
+NOTE = Table("note", RunNote, ("id",), owner=("run",))
+TAG = Table("tag", RunTag, ("run", "key"), owner=("run",))
+ASK = Table("ask", Ask, ("machine", "at"), owner=("run",))
+COURSE = Table("course", CourseRecord, ("run", "at"), owner=("run",))
+DECISION = Table("decision", DecisionRecord, ("run", "at", "number"), owner=("run",))
+DEADLINE = Table("deadline", DeadlineRecord, ("run", "at"), owner=("run",))
+QUOTE = Table("quote", QuoteRecord, ("place", "instance_type", "purchase", "at"))
 TABLES: tuple[Table[Any], ...] = (
-    RUN, SHARD, PROGRESS, LEASE, MACHINE, LIFE, PRICE, CHARGE, LIMIT, NOTICE, SPEED, EVENT,
+    RUN, SHARD, PROGRESS, LEASE, MACHINE, LIFE, PRICE, CHARGE, LIMIT, NOTICE, SPEED, OUTCOME, EVENT, NOTE, TAG,
+    ASK, COURSE, DECISION, DEADLINE, QUOTE,
 )  # fmt: skip

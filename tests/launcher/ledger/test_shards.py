@@ -52,6 +52,13 @@ def test_receipts_are_read_back_exactly(ledger: Ledger) -> None:
     assert ledger.shards.receipts("r1") == [receipt(0), receipt(2)]
 
 
+def test_start_of_a_worker_is_read_back_exactly(ledger: Ledger) -> None:
+    ledger.shards.add("r1", map(shard, range(2)))
+    first = replace(receipt(0), cold_start={"load": 12.5, "first_batch": 0.25, "a later stage": 1.0})
+    ledger.shards.record_receipts("r1", [first, receipt(1)])
+    assert ledger.shards.receipts("r1") == [first, receipt(1)]
+
+
 def test_receipt_recorded_again_changes_nothing(ledger: Ledger) -> None:
     ledger.shards.add("r1", map(shard, range(3)))
     assert ledger.shards.record_receipts("r1", [receipt(0), receipt(0)]) == 1

@@ -88,7 +88,7 @@ def schema(path: Path) -> list[tuple[str, str, str]]:
         return [(kind, name, re.sub(r"\s+", "", sql)) for kind, name, sql in found]
 
 
-@pytest.fixture(params=[1, 2, 3], ids="layout {}".format)
+@pytest.fixture(params=[1, 2, 3, 4, 6], ids="layout {}".format)
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[int, Path]:
     """The layout and the file of a ledger that an older version wrote."""
     layout, path = request.param, tmp_path / "old.db"
@@ -143,7 +143,7 @@ def test_old_rented_run_is_read_and_goes_on(old: tuple[int, Path]) -> None:
         assert ledger.machines.of_run(run.id)[0].ended == NOON
 
 
-@pytest.mark.parametrize("old", [2, 3], indirect=True)  # layout 1 has none of these tables
+@pytest.mark.parametrize("old", [2, 3, 4, 6], indirect=True)  # layout 1 has none of these tables
 def test_old_costs_are_read(old: tuple[int, Path]) -> None:
     with Ledger.open(old[1]) as ledger:
         first, second = ledger.machines.lives("rented-1")
@@ -157,6 +157,25 @@ def test_old_costs_are_read(old: tuple[int, Path]) -> None:
     )
     assert (charge.usd, charge.machine) == (Decimal("0.09"), "rented-1-w0")
     assert (notification.tries, notification.sent is not None) == (1, True)
+
+
+@pytest.mark.parametrize("old", [6], indirect=True)
+def test_old_notes_and_outcomes_are_read(old: tuple[int, Path]) -> None:
+    with Ledger.open(old[1]) as ledger:
+        run = ledger.runs.find("reviews-")
+        assert [note.text for note in ledger.notes.of_run(run.id)] == ["first run of the reviews"]
+        assert ledger.notes.tags(run.id) == {"team": "search"}
+        assert [one.usd for one in ledger.outcomes.all()] == [Decimal("0.001")]
+
+
+def test_old_run_has_no_steering_and_takes_some(old: tuple[int, Path]) -> None:
+    with Ledger.open(old[1]) as ledger:
+        history = ledger.steering
+        assert history.asks("rented-1") == []
+        assert history.latest_course("rented-1") is None
+        assert history.deadline("rented-1") is None
+        history.set_deadline("rented-1", NOON, NOON)
+        assert history.deadline("rented-1") == NOON
 
 
 def test_script_is_split_at_statements_and_not_inside_a_trigger() -> None:
