@@ -11,7 +11,9 @@ from typing import BinaryIO
 from launcher.corpus.block_positions import map_concurrently, slice_of
 from launcher.corpus.columns import check_schema
 from launcher.corpus.listing import CorpusFile, Listing
+from launcher.corpus.missing_column import missing_column
 from launcher.errors import Problem
+from launcher.format import plural
 from tasks.formats.arrow.arrow_rows import ArrowBatches
 from tasks.formats.compression import decompressed
 from tasks.formats.csv.tables import BadTableError, Dialect, dialect_of, open_table
@@ -21,6 +23,7 @@ from tasks.formats.json.json_values import is_array
 from tasks.formats.read import open_slice
 from tasks.formats.rows import Columns, repeated
 from tasks.formats.wide_encoding import wide_encoding_of
+from tasks.protocol.shard import WHOLE_FILES
 from tasks.stores.base import Store
 
 BEGINNING_BYTES = 64 * 2**10  # as stored, that are fetched of a file
@@ -29,7 +32,6 @@ LONG_HEADER_BYTES = (
 )  # fetched where a header is longer; a longer line is left to sampling
 # Files of a stratum, evenly spread: each is a request. Workers set aside what is wrong in others.
 MAX_CHECKED = 1_000
-MAX_NAMES_SHOWN = 20  # of the columns of a table
 MARK_BYTES = 16  # as stored, in which a file shows its format
 RENAME = "end its name in {}, so that it is decompressed"
 # How files of other formats begin.
@@ -41,6 +43,10 @@ MARKS = {
     b"PAR1": ("Parquet", "set corpus.format to parquet"),
     b"ARROW1": ("Arrow", "set corpus.format to arrow"),
     b"PK\x03\x04": ("a ZIP archive", "unpack it, or move it out of the corpus"),
+    b"SQLite format 3\0": (
+        "a SQLite database",
+        "export the table, as by sqlite3 FILE -json 'select * from NAME', and set corpus.format to json",
+    ),
     b"%PDF-": ("a PDF", "extract its text, or move it out of the corpus"),
 }
 OTHER_DELIMITERS = ";\t|"
@@ -56,7 +62,8 @@ def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Col
             UTF-32, or of another format than its name says.
     """
     store = listing.open()
-    plain = [file for file in files if file.kind != "parquet" and file.bytes]
+    # One bad file of those that are a document each is set aside, and is no fault of the others.
+    plain = [f for f in files if f.kind != "parquet" and f.kind not in WHOLE_FILES and f.bytes]
     step = -(-len(plain) // MAX_CHECKED) or 1
     map_concurrently(lambda file: _check(store, file, columns, whole=whole), plain[::step])
 
@@ -134,20 +141,16 @@ def _check_names(names: Sequence[str], file: CorpusFile, columns: Columns, diale
         return
     for name in columns.names:
         if name not in names and name not in partition_values(file.path):
-            shown = ", ".join(map(repr, names[:MAX_NAMES_SHOWN]))
-            more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
             other = [
                 d for d in OTHER_DELIMITERS if len(names) == 1 and d in names[0] and d != dialect.delimiter
             ]
-            raise Problem(
-                f"{file.path} has no column {name!r}; it has {shown}{more}",
-                hint=f"set corpus.csv.delimiter, perhaps to {other[0]!r}"
-                if other
-                else "set corpus.text, corpus.id and output.keep to columns that are there",
-            )
+            found = missing_column(file.path, name, names, columns)
+            if other:
+                raise Problem(str(found), hint=f"set corpus.csv.delimiter, perhaps to {other[0]!r}")
+            raise found
     for name in repeated(names, columns):
         raise Problem(
-            f"{file.path} has {names.count(name)} columns named {name!r}",
+            f"{file.path} has {plural(names.count(name), 'column')} named {name!r}",
             hint="rename all but one of them, or name another column in the job file",
         )
 

@@ -5,12 +5,12 @@
 
 import pyarrow as pa
 
+from launcher.corpus.missing_column import missing_column
 from launcher.errors import Problem
+from launcher.format import plural
 from tasks.formats.arrow.arrow_batch import column_path, type_of
 from tasks.formats.fields import partition_values
 from tasks.formats.rows import Columns
-
-MAX_NAMES_SHOWN = 20
 
 
 def check_schema(schema: pa.Schema, file: str, columns: Columns) -> None:
@@ -23,15 +23,10 @@ def check_schema(schema: pa.Schema, file: str, columns: Columns) -> None:
     for name in columns.names:
         path = column_path(schema, name)
         if not path and name not in partition_values(file):
-            shown = [*_names_in(schema), *partition_values(file)]
-            more = f" and {len(shown) - MAX_NAMES_SHOWN} more" if len(shown) > MAX_NAMES_SHOWN else ""
-            raise Problem(
-                f"{file} has no column {name!r}; it has {', '.join(map(repr, shown[:MAX_NAMES_SHOWN]))}{more}",
-                hint="set corpus.text, corpus.id and output.keep to columns that are there",
-            )
+            raise missing_column(file, name, [*_names_in(schema), *partition_values(file)], columns)
         if path and names.count(path[0]) > 1:
             raise Problem(
-                f"{file} has {names.count(path[0])} columns named {path[0]!r}",
+                f"{file} has {plural(names.count(path[0]), 'column')} named {path[0]!r}",
                 hint="rename all but one of them, or name another column in the job file",
             )
     path = column_path(schema, columns.text)

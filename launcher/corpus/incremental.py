@@ -1,9 +1,11 @@
 """Select the files of a corpus that are new: no finished run with the same settings under this output path has them.
 
 Two runs have the same settings where they would give the same vectors: model (its name and its fingerprint), chunking,
-dimensions, dtype and columns.
+precision, dimensions, dtype and columns.
 A shard of a finished run counts as long as all of its files are unchanged; a file that shares a shard with a changed
-one is embedded again, so that each document of the corpus has its vectors once.
+one is embedded again, so that each document of the corpus has its vectors once. Of those texts that have not changed the
+vectors are taken from the earlier run all the same: its files are `EarlierShard`s, and a worker finds a vector in them by
+the hash of what the model reads (`tasks.worker.earlier_vectors`).
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -18,16 +20,19 @@ from typing import Any
 import pyarrow as pa
 
 from launcher.corpus.listing import Listing
+from launcher.format import plural, verb
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
 from tasks.errors import Problem
 from tasks.formats.parquet.parquet_reader import read_small_table
+from tasks.models.files import HASH_MODEL
 from tasks.models.fingerprint import short
 from tasks.protocol import manifest
 from tasks.protocol.keys import VECTORS_PREFIX, base_dataset_key, dataset_key
 from tasks.protocol.manifest import Header
+from tasks.protocol.reuse import EarlierFile, write_reuse
 from tasks.protocol.runs import runs_of
-from tasks.protocol.shard import SLAB, Kind, Shard
+from tasks.protocol.shard import SLAB, Kind, Shard, Slice
 from tasks.stores.base import Store, StoreError, create_once, list_all, read
 
 # Settings that change the vectors of the same texts, and their names in a job file.
@@ -36,6 +41,8 @@ VECTOR_SETTINGS = {
     "prompt": "prompt",
     "tokens": "chunk.tokens",
     "overlap": "chunk.overlap",
+    "by": "chunk.by",
+    "splitter": "the library that cuts chunks",
     "dimensions": "output.dimensions",
     "dtype": "output.dtype",
     "text": "corpus.text",
@@ -44,9 +51,22 @@ VECTOR_SETTINGS = {
     "csv": "corpus.csv",
     "join": "corpus.join",
     "remote_code": "model.trust_remote_code",
+    "precision": "precision",
 }
 
+DATASET_COLUMNS = ("run", "shard", "position", "file", "sha256")  # that are read of a dataset
+MOST_EARLIER_FILES = 64  # that a worker reads for one shard
+NEIGHBOURS = 3  # shards of an earlier run that are looked at for one slice: those that begin nearest to it
+
 KeptShard = tuple[str, str]  # run and id of the shard
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierShard:
+    """A shard of an earlier run whose files have changed, or shared a shard with others, and its files of vectors."""
+
+    slices: tuple[Slice, ...]
+    files: tuple[EarlierFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,10 @@ class NewFiles:
     kept: tuple[KeptShard, ...] = ()
     runs: tuple[str, ...] = ()
     same: bool = False  # one run holds the vectors of exactly this corpus
+    earlier: tuple[EarlierShard, ...] = ()  # of runs with the very same model, the newest first
+    hashed: bool = (
+        True  # the kept shards have `text_hash`, so that a reader finds the same columns in all files
+    )
 
 
 def select_new_files(
@@ -72,6 +96,8 @@ def select_new_files(
     }
     covered: set[str] = set()
     kept: list[KeptShard] = []
+    earlier: list[EarlierShard] = []
+    hashed: dict[str, bool] = {}
     same = False
     there: array[int] | None = None
     for run in _finished(store, but):
@@ -98,15 +124,45 @@ def select_new_files(
         shards, lost = dataset.shards, dataset.without_files(there)
         if lost:
             gone = next(iter(lost.values()))
-            say(f"{len(lost):,} shards of run {run} are embedded again, because their files are gone: {gone}")
+            say(
+                f"{plural(len(lost), 'shard')} of run {run} "
+                f"{verb(len(lost), 'is', 'are')} embedded again, because files are gone: {gone}"
+            )
         found = unchanged_shards(shards, now, covered, lost)
         whole = bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run}
         same = same or (whole and header.model_fingerprint == settings["model_fingerprint"])
         covered.update(piece.path for _, shard in found for piece in shard.slices)
         kept += [(owner, shard.id) for owner, shard in found]
+        hashed |= dict.fromkeys((owner for owner, _ in found), header.text_hash)
+        if header.text_hash and _certainly_same_model(header, settings["model_fingerprint"]):
+            earlier += _earlier_shards(
+                dataset, {*((owner, shard.id) for owner, shard in found), *lost}, earlier
+            )
     left = tuple(file for file in listing.files if file.path not in covered)
     owners = tuple(dict.fromkeys(owner for owner, _ in kept))
-    return NewFiles(replace(listing, files=left), tuple(kept), owners, same)
+    wanted = {file.path for file in left}
+    useful = tuple(one for one in earlier if any(piece.path in wanted for piece in one.slices))
+    return NewFiles(
+        replace(listing, files=left), tuple(kept), owners, same, useful, hashed=all(hashed.values())
+    )
+
+
+def _earlier_shards(
+    dataset: "_Dataset", but: Collection[KeptShard], newer: Sequence[EarlierShard]
+) -> list[EarlierShard]:
+    """The shards of a dataset `but` these, without the files that a newer run has had."""
+    known = {piece.path for one in newer for piece in one.slices}
+    found: list[EarlierShard] = []
+    for owner, shard in dataset.shards:
+        slices = tuple(piece for piece in shard.slices if piece.path not in known)
+        if slices and (owner, shard.id) not in but:
+            found.append(EarlierShard(slices, dataset.files[owner, shard.id]))
+    return found
+
+
+def _certainly_same_model(header: Header, fingerprint: str | None) -> bool:
+    """Whether vectors may be taken over row by row: the fingerprint is known, or the model has no files."""
+    return header.model_fingerprint == fingerprint and (fingerprint is not None or header.model == HASH_MODEL)
 
 
 def _same_model(header: Header, fingerprint: str | None, say: Callable[[str], None]) -> bool:
@@ -164,6 +220,44 @@ def write_base_dataset(store: Store, run: str, kept: Sequence[KeptShard]) -> Non
     create_once(store, base_dataset_key(run), json.dumps(by_run).encode())
 
 
+def write_reuse_lists(
+    store: Store, run: str, shards: Sequence[Shard], earlier: Sequence[EarlierShard]
+) -> bool:
+    """Write down in which files each shard may find vectors of unchanged texts; False where none finds any."""
+    by_path: dict[str, list[tuple[Slice, EarlierShard]]] = defaultdict(list)
+    for one in earlier:
+        for piece in one.slices:
+            by_path[piece.path].append((piece, one))
+    slabs: dict[str, dict[str, tuple[EarlierFile, ...]]] = defaultdict(dict)
+    for shard in shards:
+        if files := _files_for(shard, by_path):
+            slabs[shard.slab][shard.id] = files
+    for slab, lists in slabs.items():
+        write_reuse(store, run, slab, lists)
+    return bool(slabs)
+
+
+def _files_for(
+    shard: Shard, by_path: Mapping[str, Sequence[tuple[Slice, EarlierShard]]]
+) -> tuple[EarlierFile, ...]:
+    """The files of the earlier shards that had what this one has now.
+
+    Rows move within a file when others are added before them, so neighbours of the same place are looked at, too.
+    """
+    files: dict[EarlierFile, None] = {}
+    for piece in shard.slices:
+        there = sorted(by_path.get(piece.path, ()), key=lambda found: _apart(piece, found[0]))
+        files |= dict.fromkeys(file for _, one in there[:NEIGHBOURS] for file in one.files)
+        if len(files) >= MOST_EARLIER_FILES:
+            break
+    return tuple(files)[:MOST_EARLIER_FILES]
+
+
+def _apart(one: Slice, other: Slice) -> float:
+    """How far the beginnings of two slices of one file are apart, in bytes or rows."""
+    return abs(one.start - other.start)
+
+
 def _finished(store: Store, but: str | None) -> list[str]:
     """Return the runs that have a dataset, the newest first."""
     found = [
@@ -180,14 +274,14 @@ class _Dataset:
     """The shards of a run's dataset, those of earlier runs included, each with the run that embedded it."""
 
     shards: list[tuple[str, Shard]]
-    files: Mapping[KeptShard, list[str]]  # of vectors
+    files: Mapping[KeptShard, tuple[EarlierFile, ...]]  # of vectors
 
     def without_files(self, there: "array[int]") -> dict[KeptShard, str]:
         """The shards of which a file of vectors is gone, with that file. `there`: sorted hashes of those in the store."""
         return {
             shard: gone[0]
             for shard, files in self.files.items()
-            if (gone := [file for file in files if not contains(there, id_hash(file, 0))])
+            if (gone := [file.key for file in files if not contains(there, id_hash(file.key, 0))])
         }
 
 
@@ -195,13 +289,13 @@ def _read_dataset(store: Store, run: str) -> _Dataset:
     """Read the dataset manifest of a run, and the manifests of the runs that embedded its shards."""
     body = read(store, dataset_key(run))
     assert body is not None  # it was listed
-    table = read_small_table(body, ["run", "shard", "position", "file"])
+    table = read_small_table(body, list(DATASET_COLUMNS))
     wanted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    files: dict[KeptShard, list[str]] = defaultdict(list)
-    columns = (table.column(name).to_pylist() for name in ("run", "shard", "position", "file"))
-    for owner, shard, position, file in zip(*columns, strict=True):
+    files: dict[KeptShard, list[EarlierFile]] = defaultdict(list)
+    columns = (table.column(name).to_pylist() for name in DATASET_COLUMNS)
+    for owner, shard, position, file, digest in zip(*columns, strict=True):
         wanted[owner][position // SLAB].add(shard)
-        files[owner, shard].append(file)
+        files[owner, shard].append(EarlierFile(file, digest))
     shards = [
         (owner, shard)
         for owner, slabs in wanted.items()
@@ -209,7 +303,7 @@ def _read_dataset(store: Store, run: str) -> _Dataset:
         for shard in manifest.read_slab(store, owner, slab)
         if shard.id in ids
     ]
-    return _Dataset(shards, files)
+    return _Dataset(shards, {shard: tuple(found) for shard, found in files.items()})
 
 
 def _vectors_there(store: Store) -> "array[int]":

@@ -1,34 +1,28 @@
 """Inspect the corpus of a job: list its files, sample them, and count the shards that they make."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.corpus.apart import check_output_apart
 from launcher.corpus.chunking import chunk_spec_of, prompt_of
+from launcher.corpus.document_columns import check_columns
 from launcher.corpus.incremental import NewFiles, select_new_files
+from launcher.corpus.inspected import InspectedCorpus
 from launcher.corpus.left_out import left_out_text
 from launcher.corpus.listing import Listing, find_files
-from launcher.corpus.profile import Profile, estimate_profile, target_shard_tokens
-from launcher.corpus.sampling import CorpusSample, sample_corpus
+from launcher.corpus.profile import estimate_profile, target_shard_tokens
+from launcher.corpus.sampling import sample_corpus
 from launcher.corpus.sharding import cut_shards
+from launcher.corpus.text_units import check_text_unit
 from launcher.errors import NothingNew, Usage
+from launcher.format import plural, verb
 from launcher.jobs.job import CorpusSource, Job
+from tasks.formats.documents.document_rows import check_readable
 from tasks.formats.rows import Columns
+from tasks.models.semantic_chunks import splitter_version
 from tasks.models.tokenizer import load_tokenizer
 from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
-
-
-@dataclass(frozen=True, slots=True)
-class InspectedCorpus:
-    """A corpus as it was found, or as the job declares it; then there are no files."""
-
-    profile: Profile
-    listing: Listing | None = None
-    sampled: CorpusSample | None = None
-    shards: int | None = None
-    shard_tokens: int | None = None
 
 
 def inspect_corpus(
@@ -39,21 +33,33 @@ def inspect_corpus(
     listing = whole = list_corpus(job, base)
     found = find_new_files(job, base, model, listing, None, say, fingerprint=fingerprint)
     if found.kept:
+        done = len(whole.files) - len(found.listing.files)
         say(
-            f"{len(whole.files) - len(found.listing.files):,} of {len(whole.files):,} files are embedded already "
+            f"{done:,} of {plural(len(whole.files), 'file')} {verb(done, 'is', 'are')} embedded already "
             f"(run {', '.join(found.runs)}): only the others are planned"
         )
         listing = found.listing
+    if found.earlier:
+        say(
+            "texts of changed files that an earlier run has embedded are not embedded again: the tokens of this plan are "
+            "the most"
+        )
+    check_columns(listing, columns_of(job))
+    check_readable({file.kind for file in listing.files if file.bytes})
     if listing.left_out:
         say(left_out_text(listing.left_out, examples=True))
-    say(f"sampling {len(listing.files):,} files")
+    if job.corpus.unit is None and job.corpus.format in (None, "text"):
+        line = check_text_unit(listing)
+        if line:
+            say(line)
+    say(f"sampling {plural(len(listing.files), 'file')}")
     cut, asked = chunk_spec_of(job, model), job.chunk.tokens or job.chunk.truncate
     if asked and cut.tokens < asked:
-        say(f"the model takes {cut.tokens} tokens at most: {asked} becomes {cut.tokens}")
+        say(f"the model takes {plural(cut.tokens, 'token')} at most: {asked} becomes {cut.tokens}")
     sampled = sample_corpus(listing, columns_of(job), load_tokenizer(model), cut)
     for line in sampled.warnings():
         say(line)
-    profile = estimate_profile(list(sampled.strata.values()), len(listing.files), listing.bytes)
+    profile = estimate_profile(list(sampled.strata.values()), len(listing.files), listing.bytes, cut.tokens)
     target = target_shard_tokens(profile.tokens.mid)
     count = sum(1 for _ in cut_shards(listing, sampled, target))
     return InspectedCorpus(
@@ -77,7 +83,7 @@ def list_corpus(job: Job, base: Path) -> Listing:
     assert isinstance(job.corpus, CorpusSource)
     if job.output is not None:
         check_output_apart(job.corpus.path, job.output.path, base)
-    return find_files(job.corpus.path, base, kind=job.corpus.format)
+    return find_files(job.corpus.path, base, kind=job.corpus.format, unit=job.corpus.unit)
 
 
 def find_new_files(
@@ -103,6 +109,8 @@ def find_new_files(
         "prompt": prompt_of(job, model),
         "tokens": job.chunk.tokens or job.chunk.truncate,
         "overlap": job.chunk.overlap if job.chunk.tokens else None,
+        "by": None if job.chunk.by == "tokens" else job.chunk.by,
+        "splitter": splitter_version(job.chunk.by),
         "dimensions": job.output.dimensions,
         "dtype": job.output.dtype,
         "text": job.corpus.text,
@@ -111,6 +119,7 @@ def find_new_files(
         "csv": job.corpus.csv,
         "join": job.corpus.join,
         "remote_code": job.remote_code,
+        "precision": job.precision,
         "model_fingerprint": fingerprint,
     }
     try:
@@ -123,7 +132,7 @@ def find_new_files(
     if found.same:
         return NewFiles(listing)  # the run that holds all of them is this run
     raise NothingNew(
-        f"nothing is new: run {', '.join(found.runs)} holds the vectors of all {len(listing.files):,} files",
+        f"nothing is new: run {', '.join(found.runs)} holds the vectors of all {plural(len(listing.files), 'file')}",
         hint=f"they are in _embedfleet/{found.runs[0]}/dataset.parquet, with those of files that are gone, if any",
     )
 

@@ -16,7 +16,7 @@ from tasks.formats.compression import decompressed
 from tasks.formats.damage import UnreadableFileError, lost_rows
 from tasks.formats.read import open_slice, read_rows, rows_of_stream
 from tasks.formats.rows import BadRow, Columns, ReadRow
-from tasks.protocol.shard import Kind, Slice
+from tasks.protocol.shard import WHOLE_FILES, Kind, Slice
 from tasks.stores.base import Store
 
 PREFIX_BYTES = 64 * 2**10  # as stored, of a block in files that can be read from the start only
@@ -35,7 +35,7 @@ def leading_rows(location: str, store: Store, file: CorpusFile, piece: Slice, co
     Raises:
         Problem: nothing of it can be decompressed.
     """
-    if file.kind == "document":
+    if file.kind in WHOLE_FILES:
         return float(file.bytes), list(read_rows(store, piece, columns))
     if file.kind == "arrow":
         return _of_arrow(store, file, piece, columns)

@@ -6,7 +6,7 @@ What it names and is not read is counted by kind.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import has_magic
 from hashlib import blake2b
 from itertools import takewhile
@@ -17,6 +17,7 @@ from launcher.corpus.globs import Pattern, Place
 from launcher.corpus.left_out import LeftOut, Likeliness, Tally, ending_of, left_out_text
 from launcher.corpus.table_formats import LANCE_VERSIONS, check_no_lance
 from launcher.errors import Problem
+from launcher.jobs.job import Unit
 from tasks.formats.endings import (
     COMPRESSED_ENDINGS,
     KIND_OF_ENDING,
@@ -86,11 +87,17 @@ class Listing:
 
 
 def find_files(
-    path: str, base: Path, opened: Callable[[str], Store] = open_store, *, kind: Kind | None = None
+    path: str,
+    base: Path,
+    opened: Callable[[str], Store] = open_store,
+    *,
+    kind: Kind | None = None,
+    unit: Unit | None = None,
 ) -> Listing:
     """List the files of a corpus path; relative paths are relative to `base`.
 
-    `kind` is the format of all files, whatever their names end with. `opened` opens a store.
+    `kind` is the format of all files, whatever their names end with, and `unit` what a document of text files is; None:
+    a file. `opened` opens a store.
 
     Raises:
         Problem: there is nothing that can be read, or something that must not be passed over.
@@ -109,7 +116,7 @@ def find_files(
     for file in files:
         if not file.bytes:
             tally.add(file.path, "empty file", Likeliness.EMPTY)
-    listing = Listing(root, tuple(files), tally.result())
+    listing = Listing(root, tuple(_with_unit(file, kind, unit) for file in files), tally.result())
     if not any(file.bytes for file in files):
         _refuse_empty(listing, place)
     return listing
@@ -282,6 +289,15 @@ def _kind(name: str, given: Kind | None) -> Kind | None:
             "if it is Parquet under a wrong name, set corpus.format to parquet",
         )
     return found
+
+
+def _with_unit(file: CorpusFile, kind: Kind | None, unit: Unit | None) -> CorpusFile:
+    """The file with the format that the unit of its documents says, where its text could be one document or lines."""
+    if file.kind == "text" and unit != "line":
+        return replace(file, kind="document")
+    if file.kind == "document" and unit == "line" and kind is None:
+        return replace(file, kind="text")
+    return file
 
 
 def _without_describing(files: Sequence[CorpusFile], path: str, tally: Tally) -> list[CorpusFile]:

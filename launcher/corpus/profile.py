@@ -6,7 +6,7 @@ lines); within each, totals are estimated from the ratio of what was counted to 
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import ceil, inf, log2, sqrt
 
@@ -58,6 +58,7 @@ class SampledBlock:
     bad: int = 0
     beside: int = 0  # bytes of ids and kept columns in the output, as Parquet stores them
     lengths: Counter[int] = field(default_factory=Counter[int])
+    whole: Counter[int] = field(default_factory=Counter[int])  # documents by their tokens before they are cut
     repeated: int = 0  # tokens of chunks that occurred before in this block: they are embedded once
 
     @property
@@ -68,10 +69,14 @@ class SampledBlock:
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Files of one kind. `units` is all of them; the blocks are what was sampled."""
+    """Files of one kind. `units` is all of them; the blocks are what was sampled.
+
+    `files` is their number where each file is one document, and each block one file: documents are then counted by file.
+    """
 
     units: float
     blocks: tuple[SampledBlock, ...]
+    files: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -106,35 +111,67 @@ class Profile:
     stored_bytes: int
     sampled: int  # documents that were tokenised
     tokens_repeated: Count | None = None  # of texts that occur again close by; None: not measured
+    document_lengths: tuple[
+        tuple[float, float], ...
+    ] = ()  # (share of documents, mean tokens) before they are cut
+    longest: int | None = None  # tokens of a chunk at most; None: not known
 
 
-def estimate_profile(strata: Sequence[Stratum], files: int, stored_bytes: int) -> Profile:
-    """Estimate the profile of all strata together."""
-    lengths: Counter[int] = Counter()
-    for stratum in strata:
-        seen = sum(b.units for b in stratum.blocks)
-        for block in stratum.blocks:
-            for tokens, count in block.lengths.items():
-                lengths[tokens] += round(count * max(1.0, stratum.units / seen))
+def estimate_profile(
+    strata: Sequence[Stratum], files: int, stored_bytes: int, longest: int | None = None
+) -> Profile:
+    """Estimate the profile of all strata together; `longest` is the tokens of a chunk at most."""
+    lengths = _weighted(strata, lambda block: block.lengths)
+    whole = _weighted(strata, lambda block: block.whole)
 
     def total(figure: Callable[[SampledBlock], float]) -> Count:
         return _total(strata, figure)
 
+    def of_documents(figure: Callable[[SampledBlock], float]) -> Count:
+        return _total([_by_file(stratum) for stratum in strata], figure)
+
     return Profile(
-        documents=total(lambda b: b.documents),
-        chunks=total(lambda b: b.chunks),
+        documents=of_documents(lambda b: b.documents),
+        chunks=_total([_by_file(s) if _one_chunk(s) else s for s in strata], lambda b: b.chunks),
         tokens=total(lambda b: b.tokens),
         bytes=total(lambda b: b.bytes),
         tokens_cut=total(lambda b: b.tokens_cut),
-        documents_cut=total(lambda b: b.documents_cut),
-        bad_rows=total(lambda b: b.bad),
+        documents_cut=of_documents(lambda b: b.documents_cut),
+        bad_rows=of_documents(lambda b: b.bad),
         beside=total(lambda b: b.beside),
         lengths=length_mix(lengths),
         files=files,
         stored_bytes=stored_bytes,
         sampled=sum(b.documents for s in strata for b in s.blocks),
         tokens_repeated=total(lambda b: b.repeated),
+        document_lengths=length_mix(whole),
+        longest=longest,
     )
+
+
+def _by_file(stratum: Stratum) -> Stratum:
+    """The stratum in files instead of bytes, where each file is one document."""
+    if stratum.files is None:
+        return stratum
+    return Stratum(float(stratum.files), tuple(replace(block, units=1.0) for block in stratum.blocks))
+
+
+def _weighted(
+    strata: Sequence[Stratum], figure: Callable[[SampledBlock], Mapping[int, int]]
+) -> Mapping[int, int]:
+    """Counts by tokens of all strata, each block for the units that it stands for."""
+    found: Counter[int] = Counter()
+    for stratum in strata:
+        seen = sum(b.units for b in stratum.blocks)
+        for block in stratum.blocks:
+            for tokens, count in figure(block).items():
+                found[tokens] += round(count * max(1.0, stratum.units / seen))
+    return found
+
+
+def _one_chunk(stratum: Stratum) -> bool:
+    """Whether no document of the sample has several chunks; then there are as many as documents."""
+    return all(block.chunks <= block.documents for block in stratum.blocks)
 
 
 def declared_profile(
@@ -172,6 +209,8 @@ def declared_profile(
         files=0,
         stored_bytes=0,
         sampled=0,
+        document_lengths=tuple(lengths),
+        longest=limit,
     )
 
 

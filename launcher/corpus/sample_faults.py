@@ -3,14 +3,22 @@
 Workers set bad rows aside one by one. What is wrong with a whole file is refused before anything is spent.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from launcher.corpus.missing_column import WHAT_IT_IS, WITHOUT_ID, job_key, missing_column_hint
 from launcher.errors import Problem
 from launcher.format import plural
 from tasks.formats.rows import BadRow, Columns, ReadRow
+from tasks.printable import plain
 from tasks.protocol.shard import Kind
 
 NO_ID = "no id:"  # how the reason begins of a row whose id cannot be used
+SHOWN_REASONS = 6  # why files are set aside
+DIGITS = re.compile(
+    r"(?<![-\w])[0-9][0-9,]*\b"
+)  # pages, bytes and places differ from file to file, and are no reasons of their own
 LEAST_ROWS = 2  # of a file that is read whole: one row alone may be a bad row
 ENOUGH_ROWS = 20  # of a file that is sampled in part, to say that no row of it has a key
 
@@ -21,7 +29,9 @@ CSV_ENCODING_HINT = "set corpus.csv.encoding, such as latin-1, cp1252 or utf-16"
 _HINTS = {
     "UTF-": ENCODING_HINT,
     "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
-    NO_ID: "set corpus.id to a key with a text or a number in every row, or leave it out: ids are then file and position",
+    NO_ID: f"set corpus.id to {WHAT_IT_IS['corpus.id']}{WITHOUT_ID}",
+    "(OCR)": "recognise the text of scanned files first, as by ocrmypdf",
+    "encrypted": "save the file without its password, or move it away",
     "JSON": "write one JSON object in each line, or set corpus.format",
 }
 
@@ -41,6 +51,7 @@ class SampleFaults:
     first: BadRow | None = None
     rows: int = 0
     bad: int = 0
+    _set_aside: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])  # by reason
     _files: dict[str, _File] = field(default_factory=dict[str, _File])
 
     def add(self, row: ReadRow) -> None:
@@ -50,8 +61,13 @@ class SampleFaults:
         self.rows += 1
         if not isinstance(row, BadRow):
             return
-        self.bad += 1
         self.first = self.first or row
+        if row.id == row.file:  # a file that is one document
+            reason = DIGITS.sub("N", row.reason)
+            count, example = self._set_aside.get(reason, (0, row.file))
+            self._set_aside[reason] = count + 1, example
+            return
+        self.bad += 1
         if row.lacks is not None or row.reason.startswith(NO_ID):
             file.lacking += 1
             file.first = file.first or row
@@ -88,9 +104,24 @@ class SampleFaults:
             hint=self._hint(self.first, kind),
         )
 
-    def line(self) -> str | None:
-        """A line about bad rows that do not keep a plan from being made; None where there is none."""
-        if self.first is None:
+    def lines(self) -> Sequence[str]:
+        """Lines about bad rows that do not keep a plan from being made: rows of tables, and files by their reason."""
+        return [line for line in (self._of_rows(), self._of_files()) if line]
+
+    def _of_files(self) -> str | None:
+        """The files that are one document each and have no text that can be read: by reason, the many first."""
+        if not self._set_aside:
+            return None
+        ranked = sorted(self._set_aside.items(), key=lambda one: (-one[1][0], one[0]))
+        parts = [
+            f"{count:,} {plain(why)} ({plain(example)})" for why, (count, example) in ranked[:SHOWN_REASONS]
+        ]
+        more = f"; {len(ranked) - SHOWN_REASONS:,} other reasons" if len(ranked) > SHOWN_REASONS else ""
+        total = sum(count for count, _ in self._set_aside.values())
+        return f"{plural(total, 'sampled file')} cannot be embedded: {'; '.join(parts)}{more}"
+
+    def _of_rows(self) -> str | None:
+        if self.first is None or not self.bad:
             return None
         hint = f" ({ENCODINGS})" if "invalid UTF-8" in self.first.reason else ""
         return (
@@ -102,7 +133,9 @@ class SampleFaults:
         """What to try about a bad row."""
         if bad.damage:
             return "repair the file, or move it away"
+        if bad.lacks is not None and f"{bad.lacks!r} is" in bad.reason:
+            return missing_column_hint(job_key(bad.lacks, self.columns), bad.lacks, bad.has)
         for words, hint in _HINTS.items():
             if words in bad.reason:
                 return CSV_ENCODING_HINT if hint == ENCODING_HINT and kind in ("csv", "tsv") else hint
-        return "set corpus.text to the column or key that holds the text, as a string"
+        return f"set corpus.text to {WHAT_IT_IS['corpus.text']}"

@@ -20,6 +20,7 @@ from launcher.corpus.profile import SampledBlock, Stratum
 from launcher.corpus.sample_faults import SampleFaults
 from launcher.corpus.sampled_ids import SampledIds
 from launcher.errors import Problem
+from tasks.engines.piece_hash import HASH_BYTES
 from tasks.formats.damage import EncryptedFileError
 from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
 from tasks.formats.parquet.parquet_reader import open_footer
@@ -27,7 +28,7 @@ from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.models.pieces import ChunkSpec, split_texts
 from tasks.models.tokenizer import PieceTokenizer
-from tasks.protocol.shard import Kind
+from tasks.protocol.shard import WHOLE_FILES, Kind
 from tasks.stores.base import Store
 
 READ_WHOLE_BYTES = 6 * 2**20  # as stored; a smaller corpus is read whole
@@ -35,6 +36,9 @@ BLOCK_BYTES = 128 * 2**10  # of a block in plain files
 BLOCK_ROWS = 256  # of a block in Parquet, at most
 BATCH_CHARACTERS = 2**20  # tokenised together, and bytes of text in a block of Parquet, about
 BATCH_TEXTS = 128  # tokenised together, at most
+# Of one block. A small file may unpack to far more than others do: then less of it is read.
+MOST_CHARACTERS = 256 * 2**20
+MOST_PARQUET_CHARACTERS = 64 * 2**20
 KEPT_TEXTS = 600  # to measure speed with
 KEPT_CHARACTERS = 100_000  # of one of them
 LEVEL_BYTES_PER_ROW = 5  # of the output, in which Parquet writes where its list of numbers begins
@@ -79,7 +83,8 @@ class CorpusSample:
 
     def warnings(self) -> Sequence[str]:
         """Lines about what does not keep the corpus from being embedded, and should be known before."""
-        return [line for line in (self.faults.line(), self.ids.line()) if line]
+        of_ids = self.ids.line()
+        return [*self.faults.lines(), *([of_ids] if of_ids else [])]
 
     def keep(self, text: str) -> None:
         """Offer a text for measuring speed; every text has the same chance to be kept (reservoir sampling)."""
@@ -106,38 +111,77 @@ def sample_corpus(
     Raises:
         Problem: the columns are not there, a file is not Parquet, no row has a text, or ids have two forms.
     """
-    strata: dict[str, list[CorpusFile]] = defaultdict(list)
-    for file in listing.files:
-        if file.bytes:
-            strata[stratum_of(file)].append(file)
-    found = CorpusSample(seed, columns)
-    dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    for name, files in sorted(strata.items()):
-        check_beginnings(listing, files, columns, whole=listing.bytes <= READ_WHOLE_BYTES)
-        footers = _read_footers(listing, files, columns)
-        found.footers |= footers
-        rows = {path: footer.rows for path, footer in footers.items()}
-        units = float(sum(rows.values())) if rows else float(sum(file.bytes for file in files))
-        blocks: Iterable[tuple[float, Iterator[ReadRow]]]
-        if not units:
-            blocks = []  # Parquet without rows
-        elif listing.bytes <= READ_WHOLE_BYTES:
-            store = listing.open()
-            blocks = [
-                (float(rows.get(f.path, f.bytes)), read_rows(store, slice_of(f), columns)) for f in files
-            ]
-        else:
-            block_units = _block_rows(footers.values(), units) if rows else BLOCK_BYTES
-            blocks = open_blocks(listing, files, rows, block_units, columns, dice)
-        counted = [_count_block(size, source, tokenizer, spec, found) for size, source in blocks]
-        found.strata[name] = Stratum(units, tuple(counted))
-    found.faults.check(whole=listing.bytes <= READ_WHOLE_BYTES)
+    whole, block_rows = listing.bytes <= READ_WHOLE_BYTES, BLOCK_ROWS
+    while True:
+        found = CorpusSample(seed, columns)
+        try:
+            _sample_strata(listing, columns, _Counting(tokenizer, spec, found), seed, block_rows, whole=whole)
+        except _BlockTooLargeError as large:
+            whole, block_rows = False, max(1, min(block_rows // 2, large.rows_of_a_batch))
+            continue
+        break
+    found.faults.check(whole=whole)
     if not any(block.documents for stratum in found.strata.values() for block in stratum.blocks):
         kinds: dict[str, Kind] = {file.path: file.kind for file in listing.files}
         first = found.faults.first
         raise found.faults.refusal(kinds.get(first.file) if first else None)
     found.ids.check_one_form()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """What blocks are counted with, and the sample that their rows are noted in."""
+
+    tokenizer: PieceTokenizer
+    spec: ChunkSpec
+    found: CorpusSample
+
+
+class _BlockTooLargeError(Exception):
+    """A block has more text than any should: the corpus unpacks to far more than its files say."""
+
+    def __init__(self, rows: int, characters: int) -> None:
+        super().__init__()
+        self.rows_of_a_batch = rows * BATCH_CHARACTERS // characters
+
+
+def _sample_strata(
+    listing: Listing, columns: Columns, counting: _Counting, seed: int, block_rows: int, *, whole: bool
+) -> None:
+    """Count blocks of each kind of file, or all of it where the corpus is read `whole`.
+
+    Raises:
+        _BlockTooLargeError: less should be read.
+    """
+    strata: dict[str, list[CorpusFile]] = defaultdict(list)
+    for file in listing.files:
+        if file.bytes:
+            strata[stratum_of(file)].append(file)
+    dice = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    for name, files in sorted(strata.items()):
+        check_beginnings(listing, files, columns, whole=whole)
+        footers = _read_footers(listing, files, columns)
+        counting.found.footers |= footers
+        rows = {path: footer.rows for path, footer in footers.items()}
+        units = float(sum(rows.values())) if rows else float(sum(file.bytes for file in files))
+        blocks: Iterable[tuple[float, Iterator[ReadRow]]]
+        if not units:
+            blocks = []  # Parquet without rows
+        elif whole:
+            store = listing.open()
+            blocks = [
+                (float(rows.get(f.path, f.bytes)), read_rows(store, slice_of(f), columns)) for f in files
+            ]
+        else:
+            block_units = min(block_rows, _block_rows(footers.values(), units)) if rows else BLOCK_BYTES
+            blocks = open_blocks(listing, files, rows, block_units, columns, dice)
+        most = MOST_PARQUET_CHARACTERS if rows else MOST_CHARACTERS
+        # A block of one row is as small as any.
+        most = most if whole or block_rows > 1 else None
+        counted = [_count_block(size, source, counting, most) for size, source in blocks]
+        alone = len(files) if files[0].kind in WHOLE_FILES else None
+        counting.found.strata[name] = Stratum(units, tuple(counted), alone)
 
 
 def _block_rows(footers: Iterable[ParquetFooter], rows: float) -> int:
@@ -209,6 +253,8 @@ class _BlockCounter:
             block.bytes += len(document.text.encode())
             block.tokens_cut += pieces.cut
             block.documents_cut += pieces.cut > 0
+            shared = (self.spec.overlap or 0) * max(0, len(pieces.ids) - 1)  # counted in two chunks
+            block.whole[sum(map(len, pieces.ids)) - shared + pieces.cut] += 1
             for ids in pieces.ids:
                 block.lengths[len(ids)] += 1
                 block.tokens += len(ids)
@@ -219,17 +265,22 @@ class _BlockCounter:
     def finish(self) -> SampledBlock:
         """Return the block after adding the bytes beside its vectors."""
         columns = sum(_compressed_bytes(values) for values in self.values.values())
-        self.block.beside = LEVEL_BYTES_PER_ROW * self.block.chunks + columns
+        self.block.beside = (LEVEL_BYTES_PER_ROW + HASH_BYTES) * self.block.chunks + columns
         return self.block
 
 
 def _count_block(
-    units: float, rows: Iterator[ReadRow], tokenizer: PieceTokenizer, spec: ChunkSpec, found: CorpusSample
+    units: float, rows: Iterator[ReadRow], counting: _Counting, most: int | None
 ) -> SampledBlock:
-    """Count the rows of a block of this many units; offer its texts to the sample."""
-    counter = _BlockCounter(SampledBlock(units), tokenizer, spec)
+    """Count the rows of a block of this many units; offer its texts to the sample.
+
+    Raises:
+        _BlockTooLargeError: its texts have more than `most` characters.
+    """
+    found = counting.found
+    counter = _BlockCounter(SampledBlock(units), counting.tokenizer, counting.spec)
     batch: list[Document] = []
-    characters = 0
+    characters = total = 0
     for row in rows:
         found.note(row)
         if isinstance(row, BadRow):
@@ -237,6 +288,9 @@ def _count_block(
             continue
         batch.append(row)
         characters += len(row.text)
+        total += len(row.text)
+        if most is not None and total > most:
+            raise _BlockTooLargeError(counter.block.documents + len(batch), total)
         found.keep(row.text)
         if len(batch) == BATCH_TEXTS or characters > BATCH_CHARACTERS:
             counter.add(batch)

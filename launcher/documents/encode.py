@@ -34,7 +34,7 @@ def json_pieces(document: object) -> Iterator[str]:
     for count, field in enumerate(fields(document)):
         value: object = getattr(document, field.name)
         yield f"{',' if count else ''}\n {json.dumps(field.name)}: "
-        if isinstance(value, tuple | list) and value:
+        if isinstance(value, Sequence) and not isinstance(value, str) and value:
             entries = cast("Sequence[object]", value)
             for number, entry in enumerate(entries):
                 yield f"{',' if number else '['}\n  {_text(entry, 2)}"
@@ -51,7 +51,14 @@ def _text(value: object, depth: int) -> str:
 
 def json_value(value: Any) -> Any:
     """A document, or a container of documents, as JSON values."""
-    return _plain(msgspec.to_builtins(value, builtin_types=(Decimal, datetime, date)))
+    return _plain(msgspec.to_builtins(value, builtin_types=(Decimal, datetime, date), enc_hook=_list_of))
+
+
+def _list_of(value: object) -> list[object]:
+    """A sequence that makes its entries when they are asked for."""
+    if isinstance(value, Sequence):
+        return list(cast("Sequence[object]", value))
+    raise NotImplementedError(f"{type(value)} has no JSON form")
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.documents import encode
+from launcher.documents.course import CourseStatus
+from launcher.documents.truncation import Truncation
 
 SCHEMA = "embedfleet/status/1"
 
@@ -56,6 +58,12 @@ class HeartbeatSummary:
     gpu_percent: float | None
     rss_bytes: float | None
     error: str | None
+    gpu_memory_used_bytes: float | None = None
+    gpu_memory_total_bytes: float | None = None
+    memory_used_bytes: float | None = None  # of its machine
+    memory_total_bytes: float | None = None
+    load: float | None = None  # processes of its machine that run or wait for a core, over the last minute
+    cores: float | None = None  # that it may use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +106,7 @@ class StatusReport:
     tokens_expected: int | None
     failed_rows: int
     output_bytes: int
-    seconds: float | None  # with at least one worker that could work
+    seconds: float | None  # the time of the run, by `launcher.costs.run_rates` like all rates here
     tokens_per_second: float | None
     seconds_left: float | None
     usd: Decimal | None  # None: a machine has no price
@@ -115,6 +123,11 @@ class StatusReport:
     advice: tuple[str, ...]
     signs: tuple[HeartbeatSummary, ...]
     unreadable: tuple[str, ...] = ()  # objects of the store that cannot be read: all counts are at least
+    truncation: Truncation | None = None  # more than 5 % of the tokens are cut so far
+    usd_per_million_tokens: Decimal | None = None
+    tokens_open: int = 0  # embedded in shards that have no receipt yet; not in `tokens`
+    share: float | None = None  # of the expected tokens; 1 when every shard has its receipt
+    course: CourseStatus | None = None  # None: it has no deadline, and is not steered
 
 
 def to_json(report: StatusReport) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from tasks.protocol.csv_format import CsvFormat
 
 def sampled(folder: Path, columns: Columns = Columns("text", "id")) -> int:  # noqa: B008 - frozen
     """Sample the corpus; return how many bad rows were seen."""
-    found = sample_corpus(find_files(str(folder), folder), columns, HashTokenizer(), ChunkSpec(512))
+    found = sample_corpus(
+        find_files(str(folder), folder, unit="line"), columns, HashTokenizer(), ChunkSpec(512)
+    )
     return sum(block.bad for stratum in found.strata.values() for block in stratum.blocks)
 
 

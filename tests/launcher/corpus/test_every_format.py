@@ -37,6 +37,7 @@ from tasks.stores.folder import FolderStore
 from tasks.worker.heartbeat import HeartbeatWriter
 from tasks.worker.signals import Signals
 from tasks.worker.worker import Worker
+from tests.support.documents import pdf, word_of_xml
 from tests.support.runs import NOON, column, header_of, receipts_of
 
 COUNT = 60
@@ -114,6 +115,22 @@ def parquet(folder: Path) -> None:
 
 INNER = {f"n{n}": f"inner {n}" for n in range(COUNT)}
 JOINED = {f"n{n}": f"a{n}\nb" for n in range(COUNT)}
+SUFFIXES: Mapping[str, Callable[[str], bytes]] = {
+    ".pdf": lambda text: pdf([text]),
+    ".docx": lambda text: word_of_xml(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>"),
+    ".html": lambda text: f"<title>x</title><p>{text}".encode(),
+    ".md": lambda text: text.encode(),
+    ".txt": lambda text: text.encode(),
+}
+
+
+def mixed(folder: Path) -> None:
+    """Files of all formats that are a document each; their ids are their paths."""
+    for name, text in MIXED.items():
+        (folder / name).write_bytes(SUFFIXES[Path(name).suffix](text))
+
+
+MIXED = {f"n{n}{tuple(SUFFIXES)[n % len(SUFFIXES)]}": f"text number {n}" for n in range(COUNT)}
 CASES: Mapping[str, tuple[Build, Columns, Kind | None, Mapping[str, str]]] = {
     "array": (at("a.json", lambda: json.dumps(RECORDS).encode()), Columns("text", "id"), None, TEXTS),
     "pretty array .xz": (
@@ -137,6 +154,7 @@ CASES: Mapping[str, tuple[Build, Columns, Kind | None, Mapping[str, str]]] = {
     "webdataset": (at("a.tar", tar), Columns("txt", None), None, TEXTS),
     "webdataset .tgz": (at("a.tgz", lambda: gzip.compress(tar())), Columns("txt", None), None, TEXTS),
     "documents": (documents, Columns("text", None), "document", TEXTS),
+    "mixed documents": (mixed, Columns("text", None), None, MIXED),
     "no ending": (at("part-0", lines), Columns("text", "id"), "jsonl", TEXTS),
     "partitions": (partitions, Columns("text", "_id"), None, TEXTS),
     "folder of Parquet": (parquet, Columns("text", "id"), None, TEXTS),

@@ -82,7 +82,8 @@ def test_third_run_continues_both_earlier_runs(folder: Path) -> None:
         write_jsonl(folder / "in" / f"{name}.jsonl", records(name, [30] * 40, number))
         assert launch(folder / "job.yaml")["code"] == 0
     body, _ = plan(folder)
-    assert body == {}
+    assert body["code"] == 0
+    assert body["error"].startswith("nothing is new: ")
     assert ids(folder) == of("a", "b", "c", "d", "e")
     assert len(set(column(newest(folder), "run"))) == 3
 
@@ -106,6 +107,15 @@ def test_other_dimensions_embed_everything_and_the_plan_says_why(folder: Path) -
     body, said = plan(folder)
     assert body["profile"]["documents"] == 120
     assert "output.dimensions was None, is 16" in " ".join(said.split())
+
+
+def test_vectors_of_another_precision_are_not_taken_over(folder: Path) -> None:
+    (header,) = (folder / "out" / "_embedfleet").glob("*/manifest/run.json")
+    header.write_text(json.dumps(json.loads(header.read_text()) | {"precision": "fp8"}))
+    write_jsonl(folder / "in" / "d.jsonl", records("d", [30] * 40, 9))
+    body, said = plan(folder)
+    assert body["profile"]["documents"] == 160
+    assert "precision was fp8, is None" in " ".join(said.split())
 
 
 def test_increment_verifies(folder: Path) -> None:

@@ -89,6 +89,14 @@ def test_interval_is_that_of_the_ratio_estimator() -> None:
     assert isclose(found.tokens.high, 120 + 1.96 * 3_200**0.5)
 
 
+def test_documents_that_are_a_file_each_are_counted_by_file() -> None:
+    found = profile(Stratum(1_000, (block(10, 50), block(90, 90)), files=40))
+    assert found.documents == found.chunks == Count(40, 40, 40)
+    assert found.tokens.mid == 1_400  # by bytes
+    aside = SampledBlock(50.0, bad=1)
+    assert profile(Stratum(1_000, (block(50, 50), aside), files=40)).bad_rows.mid == 20
+
+
 def test_interval_does_not_begin_below_what_was_counted() -> None:
     found = profile(Stratum(1_000, (block(10, 0, documents=0), block(10, 50))))
     assert found.tokens.low == 50

@@ -11,6 +11,7 @@ from launcher.corpus.listing import find_files
 from launcher.corpus.profile import estimate_profile
 from launcher.corpus.sampling import sample_corpus
 from pricing.storage import vector_bytes
+from tasks.engines.piece_hash import piece_hash
 from tasks.formats.rows import Columns
 from tasks.formats.vectors.quantize import DTYPES
 from tasks.formats.vectors.vector_file import VectorFileWriter
@@ -45,6 +46,8 @@ def test_output_file_has_the_planned_size_within_3_percent(
     planned = vector_bytes(round(profile.chunks.mid), dimensions, dtype) + profile.beside.mid
     numbers = np.random.default_rng(1).standard_normal((ROWS, dimensions)).astype(np.float32)
     vectors = numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
-    with VectorFileWriter(tmp_path / "v.parquet", dimensions, dtype, keep) as out:
-        out.add([r["id"] for r in RECORDS], [0] * ROWS, vectors, [[r[k] for k in keep] for r in RECORDS])
+    hashes = [piece_hash([n]) for n in range(ROWS)]
+    kept = [[r[k] for k in keep] for r in RECORDS]
+    with VectorFileWriter(tmp_path / "v.parquet", dimensions, dtype, keep, hashed=True) as out:
+        out.add([r["id"] for r in RECORDS], [0] * ROWS, vectors, kept, hashes)
     assert (tmp_path / "v.parquet").stat().st_size == pytest.approx(planned, rel=0.03)

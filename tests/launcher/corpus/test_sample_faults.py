@@ -15,6 +15,7 @@ from launcher.errors import Problem
 from tasks.formats.rows import BadRow, Columns, Document
 from tasks.models.pieces import ChunkSpec
 from tasks.models.tokenizer import HashTokenizer
+from tests.support.documents import pdf
 from tests.support.runs import write_jsonl
 
 COLUMNS = Columns("text", "id")
@@ -28,6 +29,18 @@ def refusal(folder: Path, columns: Columns = COLUMNS) -> Problem:
     with pytest.raises(Problem) as caught:
         sampled(folder, columns)
     return caught.value
+
+
+def test_files_that_are_set_aside_are_counted_by_reason(tmp_path: Path) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        (tmp_path / name).write_bytes(pdf(["", ""] if name == "a.pdf" else [""] * 3))
+    (tmp_path / "c.pdf").write_bytes(pdf(["x"], encrypted=True))
+    (tmp_path / "d.md").write_text("text")
+    (line,) = sampled(tmp_path, Columns("text", None)).warnings()
+    assert line == (
+        "3 sampled files cannot be embedded: 2 no text on its N pages: it is scanned or drawn; "
+        "recognise its text (OCR) first (a.pdf); 1 encrypted with a password (c.pdf)"
+    )
 
 
 def test_a_key_that_all_files_lack_is_named_with_those_that_are_there(tmp_path: Path) -> None:

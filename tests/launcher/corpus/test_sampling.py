@@ -74,7 +74,7 @@ class Truth:
 def look(
     folder: Path, columns: Columns = COLUMNS, seed: int = 0, path: str = "."
 ) -> tuple[Listing, CorpusSample]:
-    listing = find_files(path, folder)
+    listing = find_files(path, folder, unit="line")
     return listing, sample_corpus(listing, columns, HashTokenizer(), CUT, seed)
 
 
@@ -514,7 +514,7 @@ def test_missing_parquet_column_is_a_problem_that_lists_the_columns(tmp_path: Pa
     parquet(tmp_path / "a.parquet", [{"id": "1", "body": "one", "title": "two"}])
     problem = refusal(tmp_path)
     assert str(problem) == "a.parquet has no column 'text'; it has 'id', 'body', 'title'"
-    assert problem.hint == "set corpus.text, corpus.id and output.keep to columns that are there"
+    assert problem.hint == "set corpus.text to the column or key that holds the text, as a string"
 
 
 def test_missing_id_column_of_parquet_is_a_problem(tmp_path: Path) -> None:
@@ -599,3 +599,25 @@ def test_tokens_of_repeated_texts_are_counted(tmp_path: Path) -> None:
     profile = estimate_profile(list(found.strata.values()), 1, 100)
     assert profile.tokens_repeated is not None
     assert (profile.tokens_repeated.mid, profile.tokens.mid) == (2 * 6, 3 * 6 + 4)
+
+
+def test_parquet_that_unpacks_to_far_more_than_its_size_is_sampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text of 4 MiB, in a dictionary a thousand times, took minutes."""
+    monkeypatch.setattr(sampling, "MOST_PARQUET_CHARACTERS", 2**19)
+    monkeypatch.setattr(sampling, "BATCH_CHARACTERS", 2**16)
+    body, rows = "word " * 2**14, 500
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([body]))
+    pq.write_table(
+        pa.table({"id": [f"r{n}" for n in range(rows)], "text": texts}),
+        tmp_path / "a.parquet",
+        row_group_size=100,
+    )
+    found = look(tmp_path)[1]
+    blocks = found.strata["parquet"].blocks
+    assert sum(block.documents for block in blocks) <= block_positions.BLOCKS_PER_STRATUM
+    seen = of(found, "parquet")
+    assert near(seen.documents, rows)
+    assert near(seen.bytes, rows * len(body))
+    assert not found.warnings()

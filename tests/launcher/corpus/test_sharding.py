@@ -43,7 +43,7 @@ def cut(folder: Path, target: int, tokens_per_unit: float = 1.0) -> list[Shard]:
 
 
 def listing(folder: Path) -> Listing:
-    return find_files(str(folder), folder)
+    return find_files(str(folder), folder, unit="line")
 
 
 def pieces(found: Sequence[Shard]) -> list[Slice]:

@@ -1,0 +1,43 @@
+"""Metrics of a run: the figures of `status`, and nothing where nothing is known."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from launcher.documents.status import HeartbeatSummary
+from launcher.documents.status_metrics import status_metrics
+from tasks.metrics.exposition import render
+from tests.launcher.documents.test_status import REPORT
+
+WORKER = HeartbeatSummary(
+    worker="m-0", state="working", age_seconds=2.5, tokens=10, tokens_per_second=123.4, waiting_share=None, gpu="L4",
+    gpu_percent=50.0, rss_bytes=1_024, error=None,
+)  # fmt: skip
+
+
+def values(report: object = REPORT) -> dict[str, str]:
+    page = render(status_metrics(report))  # pyright: ignore[reportArgumentType]
+    return dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+
+
+def test_figures_are_those_of_the_status() -> None:
+    found = values(replace(REPORT, signs=(WORKER,), tokens_expected=5_000, usd_per_hour=Decimal("1.50")))
+    assert found['embedfleet_tokens_total{run="r1"}'] == "1000"
+    assert found['embedfleet_tokens_expected{run="r1"}'] == "5000"
+    assert found['embedfleet_shards{run="r1",state="done"}'] == "4"
+    assert found['embedfleet_shards{run="r1",state="open"}'] == "6"
+    assert found['embedfleet_projected_usd{run="r1",percentile="p90"}'] == "3"
+    assert found['embedfleet_usd_per_hour{run="r1"}'] == "1.5"
+    assert found['embedfleet_machines{run="r1",place="aws/us-east-1",state="up"}'] == "2"
+    assert found['embedfleet_run_state{run="r1",state="running"}'] == "1"
+    assert found['embedfleet_gpu_utilization_ratio{run="r1",worker="m-0"}'] == "0.5"
+    assert found['embedfleet_worker_tokens_per_second{run="r1",worker="m-0"}'] == "123.4"
+
+
+def test_what_is_unknown_is_absent() -> None:
+    names = {name.partition("{")[0] for name in values()}
+    assert names & {
+        "embedfleet_tokens_expected", "embedfleet_tokens_per_second", "embedfleet_left_seconds", "embedfleet_budget_usd",
+        "embedfleet_usd_per_million_tokens", "embedfleet_gpu_utilization_ratio", "embedfleet_usd_per_hour",
+    } == set()  # fmt: skip
+    assert values(replace(REPORT, usd=None)).get('embedfleet_spent_usd{run="r1"}') is None
+    assert values()['embedfleet_spent_usd{run="r1"}'] == "0"  # known, and nothing
