@@ -11,15 +11,22 @@ from decimal import Decimal
 from enum import StrEnum
 
 from launcher.costs.attribution import MICROSECOND
-from launcher.costs.billing_rules import NO_TIME, billing_rule
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import Spend
 from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
+from launcher.planning.launching import TEARDOWN_SECONDS
+from pricing.billing_rules import NO_TIME, billing_rule
 
 HOLD_AT = Decimal("0.9")  # share of the budget: no new leases, no new machines (docs/architecture.md#money)
-BILLED_TEARDOWN = timedelta(seconds=60)  # a rented machine is billed this long after the request to stop it
+BILLED_TEARDOWN = timedelta(
+    seconds=TEARDOWN_SECONDS
+)  # a rented machine is billed this long after it was to stop
 DEFAULT_SHARD_TIME = timedelta(seconds=60)  # time per shard of a rented fleet, until the run has measured it
 MAX_UNATTENDED_HOURS = Decimal(24 * 366)  # further than that no moment needs to be named
+ATTENDED = timedelta(
+    minutes=10
+)  # the least time that machines have while a launcher steers and money is left
+LAST_LEASES = timedelta(minutes=2)  # until all machines have read an allowance, and have done their shards
 MAX_LEASE_TIME = timedelta(minutes=10)  # the longest time that one lease is assumed to occupy a machine
 
 
@@ -93,6 +100,19 @@ def unattended_time(limit: Decimal, spent_and_committed: Decimal, usd_per_hour: 
     left = max(ZERO, limit * HOLD_AT - spent_and_committed)
     hours = min(left / usd_per_hour, MAX_UNATTENDED_HOURS)
     return timedelta(hours=float(hours))
+
+
+def attended_time(limit: Decimal, spent_and_committed: Decimal, usd_per_hour: Decimal) -> timedelta | None:
+    """The same for machines of a steered run while its launcher is at work, which may use the last tenth, too.
+
+    At most ATTENDED where they had less without one, for it may be gone at any moment; and it ends LAST_LEASES before the
+    limit: in this time they learn of it, and finish the shards in hand.
+    """
+    time = unattended_time(limit, spent_and_committed, usd_per_hour)
+    if time is None or time >= ATTENDED:
+        return time
+    hours = min(max(ZERO, limit - spent_and_committed) / usd_per_hour, MAX_UNATTENDED_HOURS)
+    return max(time, min(ATTENDED, timedelta(hours=float(hours)) - LAST_LEASES))
 
 
 def used_up_message(budget: Decimal | None, spent: Decimal | None) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from launcher.costs.machine_time import LeaseTime, MachineTime
-from tasks.protocol.receipt import Receipt
+from launcher.costs.work_done import Work, WorkDone, moment, work_of
 from tasks.protocol.worker_names import machine_and_slot, restart_of
 
 Span = tuple[datetime, datetime]
@@ -21,32 +21,20 @@ TOLERANCE = timedelta(seconds=60)
 
 
 def correct_clocks(
-    machines: Sequence[MachineTime], receipts: Sequence[Receipt], leases: Sequence[LeaseTime], now: datetime
-) -> tuple[list[Receipt], list[LeaseTime], dict[str, timedelta]]:
+    machines: Sequence[MachineTime], receipts: Work, leases: Sequence[LeaseTime], now: datetime
+) -> tuple[WorkDone, list[LeaseTime], dict[str, timedelta]]:
     """Correct the times of receipts and leases. Also returns the offset of each worker whose clock was wrong."""
-    offsets = clock_offsets(machines, receipts, leases, now)
+    work = work_of(receipts)
+    offsets = clock_offsets(machines, work, leases, now)
     if not offsets:
-        return list(receipts), list(leases), offsets
-    corrected = [_corrected(receipt, offsets) for receipt in receipts]
+        return work, list(leases), offsets
     # The end of a lease has the time of the store or of this machine; only the claim has the worker's.
     held = [replace(e, claimed=e.claimed + offsets[e.worker]) if e.worker in offsets else e for e in leases]
-    return corrected, held, offsets
-
-
-def _corrected(receipt: Receipt, offsets: Mapping[str, timedelta]) -> Receipt:
-    """The receipt with the times of each of its workers moved by that worker's offset."""
-    none = timedelta(0)
-    earlier = tuple(
-        replace(file, started=file.started + by, finished=file.finished + by)
-        for file in receipt.earlier
-        for by in (offsets.get(file.worker, none),)
-    )
-    by = offsets.get(receipt.worker, none)
-    return replace(receipt, started=receipt.started + by, finished=receipt.finished + by, earlier=earlier)
+    return work.moved(offsets), held, offsets
 
 
 def clock_offsets(
-    machines: Sequence[MachineTime], receipts: Sequence[Receipt], leases: Sequence[LeaseTime], now: datetime
+    machines: Sequence[MachineTime], receipts: Work, leases: Sequence[LeaseTime], now: datetime
 ) -> dict[str, timedelta]:
     """The smallest offset that corrects each wrong clock; workers whose clock may be right are left out."""
     names = {m.name for m in machines}
@@ -55,10 +43,9 @@ def clock_offsets(
         if m.ended is None or m.ended > m.started:
             lives[m.name].append((m.started, m.ended or now))
     spans: dict[str, Span] = {}
-    for r in receipts:
-        low, high = spans.get(r.worker, (r.started, r.finished))
-        if r.started < low or r.finished > high or r.worker not in spans:
-            spans[r.worker] = (min(low, r.started), max(high, r.finished))
+    work = work_of(receipts)
+    for worker, places in work.by_worker():
+        spans[worker] = (moment(int(work.started[places].min())), moment(int(work.finished[places].max())))
     for e in leases:
         low, high = spans.get(e.worker, (e.claimed, e.claimed))
         spans[e.worker] = (min(low, e.claimed), max(high, e.claimed))

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from launcher.errors import Problem
+from launcher.format import plural
 from launcher.money import ZERO
 
 RUN_TAG = "embedfleet-run"  # the label of a run's machines; all clouds accept a run's name as a label
@@ -81,7 +82,8 @@ def parse_bill(path: str, columns: Sequence[str], rows: Iterable[Row], run: str)
     if layout is None:
         seen = ", ".join(columns[:4]) + (", ..." if len(columns) > 4 else "")
         raise BadBill(
-            f"{path} is not a bill of a known layout: its {len(columns)} columns are {seen}", hint=BILL_HINT
+            f"{path} is not a bill of a known layout: its {plural(len(columns), 'column')} are {seen}",
+            hint=BILL_HINT,
         )
     lines: list[BillLine] = []
     count = 0

@@ -21,11 +21,20 @@ from pricing.offer import Offer
 
 TOKENS_PER_MILLION = Decimal(1_000_000)
 ZERO_TIME = timedelta(0)
+API_WORDS = {
+    "api": "the same weights",
+    "api of class": "another model of its size class: other vectors",
+    "other api": "another model: other vectors",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """An alternative and its cost. `group` is "on-demand", "region", "gpu", "plan" or "api"."""
+    """An alternative and its cost.
+
+    `group` is "on-demand", "region", "gpu", "plan", or of hosted APIs "api" (the same weights), "api of class" (another
+    model of the same size class) or "other api" (a model that is not alike).
+    """
 
     group: str
     name: str
@@ -46,7 +55,7 @@ def counterfactuals(
         share = Decimal(tokens) / plan.profile.tokens
         found += _other_fleets(plan, share)
         found += _hosted_apis(plan, tokens)
-    order = {"on-demand": 0, "region": 1, "gpu": 2, "plan": 3, "api": 4}
+    order = {"on-demand": 0, "region": 1, "gpu": 2, "plan": 3, "api": 4, "api of class": 5, "other api": 6}
     return sorted(found, key=lambda one: (order[one.group], one.usd, one.name))
 
 
@@ -120,11 +129,15 @@ def _other_fleets(plan: SavedPlan, share: Decimal) -> list[Counterfactual]:
 def _hosted_apis(plan: SavedPlan, tokens: int) -> list[Counterfactual]:
     found: list[Counterfactual] = []
     for api in plan.hosted:
-        same = "the same weights" if api.comparable else "another model: other vectors"
+        alike = "api" if api.comparable else "api of class" if api.relation == "same class" else "other api"
+        name, words = f"{api.provider} {api.model}", API_WORDS[alike]
         usd = api.usd_per_million_tokens * tokens / TOKENS_PER_MILLION
-        found.append(
-            Counterfactual("api", f"{api.provider} {api.model}", usd, f"list price of {api.as_of}, {same}")
-        )
+        found.append(Counterfactual(alike, name, usd, f"list price of {api.as_of}, {words}"))
+        batch, as_of = api.batch_usd_per_million_tokens, api.batch_as_of or api.as_of
+        if batch is not None and batch < api.usd_per_million_tokens:
+            usd = batch * tokens / TOKENS_PER_MILLION
+            basis = f"price of batches of {as_of}, within a day, {words}"
+            found.append(Counterfactual(alike, f"{name} in batches", usd, basis))
     return found
 
 

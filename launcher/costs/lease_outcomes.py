@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from launcher.costs.machine_time import LeaseTime, MachineTime
-from tasks.protocol.receipt import Receipt
+from launcher.costs.work_done import Work, work_of
 from tasks.protocol.worker_names import machine_and_slot
 
 
@@ -19,7 +19,7 @@ class UnproductiveLeases:
 
 
 def find_unproductive_leases(
-    machines: Sequence[MachineTime], receipts: Sequence[Receipt], leases: Sequence[LeaseTime], now: datetime
+    machines: Sequence[MachineTime], work: Work, leases: Sequence[LeaseTime], now: datetime
 ) -> UnproductiveLeases:
     """Find the leases without a receipt, lost and open.
 
@@ -29,8 +29,7 @@ def find_unproductive_leases(
     if not leases:
         return UnproductiveLeases((), ())
     names = {machine.name for machine in machines}
-    productive = {(r.worker, r.shard, r.generation) for r in receipts}
-    completed = {r.shard: r.finished for r in receipts}
+    completed = work_of(work).of_shards({lease.shard for lease in leases})
     claims = defaultdict[str, list[LeaseTime]](list)
     for lease in leases:
         claims[lease.shard].append(lease)
@@ -41,10 +40,11 @@ def find_unproductive_leases(
     lost: list[LeaseTime] = []
     still_open: list[LeaseTime] = []
     for lease in sorted(leases, key=lambda e: (e.claimed, e.shard, e.generation, e.worker)):
-        if (lease.worker, lease.shard, lease.generation) in productive:
+        done = completed.get(lease.shard)
+        if done and (done.worker, done.generation) == (lease.worker, lease.generation):
             continue
         ends = [e.claimed for e in claims[lease.shard] if e.generation > lease.generation]
-        ends += [completed[lease.shard]] if lease.shard in completed else []
+        ends += [done.finished] if done else []
         if machine_end := _machine_end(lease, lives[machine_and_slot(lease.worker, names)[0]]):
             ends.append(machine_end)
         end = lease.ended or min(ends, default=None)

@@ -19,12 +19,12 @@ from launcher.costs.attribution import (
     attribute_worker,
     to_microseconds,
 )
-from launcher.costs.billing_rules import NO_TIME, billed_time, billing_rule, is_free
 from launcher.costs.lease_outcomes import UnproductiveLeases, find_unproductive_leases
 from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.spend import PARTS, Metered, OtherCharge, Part, Spend
+from launcher.costs.work_done import Integers, Work, WorkDone, moment, work_of
 from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
-from tasks.protocol.receipt import Receipt
+from pricing.billing_rules import NO_TIME, billed_time, billing_rule, is_free
 from tasks.protocol.worker_names import machine_and_slot
 
 Key = TypeVar("Key", str, int | None)
@@ -32,17 +32,18 @@ Key = TypeVar("Key", str, int | None)
 
 def meter(
     machines: Sequence[MachineTime],
-    receipts: Sequence[Receipt],
+    receipts: Work,
     leases: Sequence[LeaseTime],
     now: datetime,
     others: Sequence[OtherCharge] = (),
 ) -> Spend:
     """Meter each life of each machine from its start to its end, or to `now` while it lasts."""
     names = {machine.name for machine in machines}
-    unproductive = find_unproductive_leases(machines, receipts, leases, now)
-    work = _work_by_slot(receipts, unproductive, names, now)
-    idle_from = None if unproductive.open else _last_receipt(machines, receipts, now, names)
-    lives = [_meter_life(machine, work[machine.name], idle_from, now) for machine in machines]
+    done = work_of(receipts)
+    unproductive = find_unproductive_leases(machines, done, leases, now)
+    work = _WorkBySlot(done, unproductive, names, now)
+    idle_from = None if unproductive.open else _last_receipt(machines, done, now, names)
+    lives = [_meter_life(machine, work.of_machine(machine.name), idle_from, now) for machine in machines]
     paired = list(zip(machines, lives, strict=True))
     disk = sum((one.disk for one in lives), ZERO)
     known_disk = [m for m in machines if m.disk_usd_per_hour is not None]
@@ -84,35 +85,52 @@ def cut_by_rate(
         start, at = until, at + 1
 
 
-def _work_by_slot(
-    receipts: Sequence[Receipt], unproductive: UnproductiveLeases, names: set[str], now: datetime
-) -> defaultdict[str, dict[int, list[PartSpan]]]:
-    """Spans of work by machine name and worker slot, sorted by start."""
-    work = defaultdict[str, dict[int, list[PartSpan]]](lambda: defaultdict(list))
-    spans_of_worker: dict[str, list[PartSpan]] = {}
+class _WorkBySlot:
+    """The spans of work of a machine by worker slot. They are made when they are asked for, a machine at a time."""
 
-    def add(worker: str, first: datetime, last: datetime, part: Part) -> None:
-        spans = spans_of_worker.get(worker)
-        if spans is None:
-            name, slot = machine_and_slot(worker, names)
-            spans = spans_of_worker[worker] = work[name][slot]
-        spans.append((to_microseconds(first), to_microseconds(last), part))
+    def __init__(
+        self, work: WorkDone, unproductive: UnproductiveLeases, names: set[str], now: datetime
+    ) -> None:
+        self._work = work
+        self._places = defaultdict[str, list[tuple[int, Integers]]](list)
+        self._others = defaultdict[str, list[tuple[int, PartSpan]]](list)
+        self._made: tuple[str, Mapping[int, list[PartSpan]]] = ("", {})
+        slots = {worker: machine_and_slot(worker, names) for worker in work.workers}
+        for worker, places in work.by_worker():
+            name, slot = slots[worker]
+            self._places[name].append((slot, places))
+        for who, since, until in work.stretches:
+            name, slot = slots[work.workers[who]]
+            self._others[name].append((slot, (since, until, "useful")))
+        kinds: Sequence[tuple[Part, Sequence[LeaseTime]]] = (
+            ("useful", unproductive.open),
+            ("lost", unproductive.lost),
+        )
+        for part, leases in kinds:
+            for lease in leases:
+                name, slot = machine_and_slot(lease.worker, names)
+                span = (to_microseconds(lease.claimed), to_microseconds(lease.ended or now), part)
+                self._others[name].append((slot, span))
 
-    for receipt in receipts:
-        for one in (receipt, *receipt.earlier):
-            add(one.worker, one.started, one.finished, "useful")
-    for lease in unproductive.open:
-        add(lease.worker, lease.claimed, lease.ended or now, "useful")
-    for lease in unproductive.lost:
-        add(lease.worker, lease.claimed, lease.ended or now, "lost")
-    for by_slot in work.values():
-        for spans in by_slot.values():
+    def of_machine(self, name: str) -> Mapping[int, list[PartSpan]]:
+        """Spans by slot, sorted by start."""
+        if self._made[0] != name:  # the lives of a machine follow each other
+            self._made = (name, self._spans(name))
+        return self._made[1]
+
+    def _spans(self, name: str) -> Mapping[int, list[PartSpan]]:
+        found = defaultdict[int, list[PartSpan]](list)
+        for slot, places in self._places[name]:
+            found[slot] += self._work.merged(places, "useful")
+        for slot, span in self._others[name]:
+            found[slot].append(span)
+        for spans in found.values():
             spans.sort()
-    return work
+        return found
 
 
 def _meter_life(
-    machine: MachineTime, work: Mapping[int, list[PartSpan]], idle_from: datetime | None, now: datetime
+    machine: MachineTime, work: Mapping[int, Sequence[PartSpan]], idle_from: datetime | None, now: datetime
 ) -> Metered:
     start, end = to_microseconds(machine.started), to_microseconds(billed_end(machine, now))
     life = LifeSpan(start, min(end, max(start, to_microseconds(machine.ended or now))), end)
@@ -221,18 +239,17 @@ def _sum(several: Iterable[Metered]) -> Metered:
 
 
 def _last_receipt(
-    machines: Sequence[MachineTime], receipts: Sequence[Receipt], now: datetime, names: set[str]
+    machines: Sequence[MachineTime], work: WorkDone, now: datetime, names: set[str]
 ) -> datetime | None:
     """When the run's last receipt was made. A worker's clock is not trusted beyond the life of its machine."""
     ends: dict[str, datetime] = {}
     for machine in machines:
         end = machine.ended or now
         ends[machine.name] = max(ends.get(machine.name, end), end)
-    latest: dict[str, datetime] = {}
-    for receipt in receipts:
-        if receipt.worker not in latest or receipt.finished > latest[receipt.worker]:
-            latest[receipt.worker] = receipt.finished
     return max(
-        (min(at, ends.get(machine_and_slot(worker, names)[0], now)) for worker, at in latest.items()),
+        (
+            min(moment(int(work.finished[places].max())), ends.get(machine_and_slot(worker, names)[0], now))
+            for worker, places in work.by_worker()
+        ),
         default=None,
     )

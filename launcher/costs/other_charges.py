@@ -11,23 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from launcher.costs.attribution import to_microseconds
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import OtherCharge
+from launcher.costs.work_done import Work, WorkDone, work_of
 from launcher.money import SECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
 from pricing import egress, provisioning, storage
-from tasks.protocol.receipt import Receipt
+from pricing.small_charges import READS_PER_SHARD, REQUESTS, WRITES_PER_SHARD
 from tasks.protocol.worker_names import machine_and_slot
 
-# Claim, vectors, receipt, and sometimes a renewal: measured per shard (docs/architecture.md, requests).
-WRITES_PER_SHARD = Decimal("3.3")
-READS_PER_SHARD = Decimal(
-    2
-)  # the shard's slice, and a check of what is done; a read costs a tenth of a write or less
-# USD per write and per read at list price, standard class: S3 us-east-1, Cloud Storage regional, 2026-11.
-REQUEST_PRICES = {
-    "aws": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
-    "gcp": (Decimal("0.005") / 1000, Decimal("0.0004") / 1000),
-}
 UNKNOWN_REGION = "?"
 
 
@@ -41,7 +33,7 @@ class DataRegion:
 
 def estimate_charges(
     machine_lives: Sequence[MachineTime],
-    receipts: Sequence[Receipt],
+    receipts: Work,
     corpus: DataRegion | None,
     output: DataRegion | None,
     began: datetime,
@@ -52,17 +44,18 @@ def estimate_charges(
     rented = [m for m in machine_lives if m.cloud != "local"]
     if not rented:
         return [], []
+    work = work_of(receipts)
     unpriced: list[str] = []
     found: list[OtherCharge] = []
     if "egress" not in known:
-        charges, notes = _egress(rented, receipts, corpus, output)
+        charges, notes = _egress(rented, work, corpus, output)
         found += charges
         unpriced += notes
     if output and output.cloud != "local":
         if "requests" not in known:
-            found += _requests(output, len(receipts), unpriced)
+            found += _requests(output, len(work), unpriced)
         if "storage" not in known:
-            found += _storage(output, receipts, unpriced)
+            found += _storage(output, work, unpriced)
     if "controller" not in known:
         found += _controller(rented, began, until, unpriced)
     return found, unpriced
@@ -70,14 +63,14 @@ def estimate_charges(
 
 def _egress(
     rented: Sequence[MachineTime],
-    receipts: Sequence[Receipt],
+    work: WorkDone,
     corpus: DataRegion | None,
     output: DataRegion | None,
 ) -> tuple[list[OtherCharge], list[str]]:
     """Egress by place: texts to its machines, vectors from them."""
     if corpus is None or output is None or UNKNOWN_REGION in (corpus.region, output.region):
         return [], ["egress: the job does not say in which region its corpus and its output are"]
-    places = _bytes_by_place(rented, receipts)
+    places = _bytes_by_place(rented, work)
     charges: list[OtherCharge] = []
     unpriced: list[str] = []
     for (cloud, region), (texts, vectors) in sorted(places.items()):
@@ -101,32 +94,36 @@ def _egress(
     return charges, unpriced
 
 
-def _bytes_by_place(
-    rented: Sequence[MachineTime], receipts: Sequence[Receipt]
-) -> dict[tuple[str, str], tuple[int, int]]:
+def _bytes_by_place(rented: Sequence[MachineTime], work: WorkDone) -> dict[tuple[str, str], tuple[int, int]]:
     """Bytes of texts and of vectors, by the place of the machine life in which a receipt was made."""
     lives = defaultdict[str, list[MachineTime]](list)
     for machine in rented:
         lives[machine.name].append(machine)
     places: dict[tuple[str, str], tuple[int, int]] = {}
-    for receipt in receipts:
-        mine = lives.get(machine_and_slot(receipt.worker, lives)[0])
-        if not mine:
-            continue
-        life = next((m for m in reversed(mine) if m.started <= receipt.started), mine[0])
-        key = (life.cloud, life.region or UNKNOWN_REGION)
-        texts, vectors = places.get(key, (0, 0))
-        places[key] = (texts + receipt.input_bytes, vectors + receipt.output_bytes)
+    for worker, mine in work.by_worker():
+        left = mine
+        for life in reversed(lives.get(machine_and_slot(worker, lives)[0], [])):
+            begun = work.started[left] >= to_microseconds(life.started)
+            if life is lives[life.name][0]:  # work from before the first life is of a wrong clock
+                begun[:] = True
+            here, left = left[begun], left[~begun]
+            if not len(here):
+                continue
+            key = (life.cloud, life.region or UNKNOWN_REGION)
+            texts, vectors = places.get(key, (0, 0))
+            places[key] = (
+                texts + int(work.input_bytes[here].sum()),
+                vectors + int(work.output_bytes[here].sum()),
+            )
     return places
 
 
 def _requests(output: DataRegion, shards: int, unpriced: list[str]) -> list[OtherCharge]:
-    prices = REQUEST_PRICES.get(output.cloud)
-    if prices is None:
+    price = REQUESTS.get(output.cloud)
+    if price is None:
         unpriced.append(f"requests to the store on {output.cloud}: no price known")
         return []
-    write, read = prices
-    usd = (shards * (WRITES_PER_SHARD * write + READS_PER_SHARD * read)).quantize(USD_GRAIN)
+    usd = price.shards_usd(shards).quantize(USD_GRAIN)
     return [
         OtherCharge(
             "requests", float(shards * (WRITES_PER_SHARD + READS_PER_SHARD)), "requests", usd, estimated=True
@@ -134,8 +131,8 @@ def _requests(output: DataRegion, shards: int, unpriced: list[str]) -> list[Othe
     ]
 
 
-def _storage(output: DataRegion, receipts: Sequence[Receipt], unpriced: list[str]) -> list[OtherCharge]:
-    size = sum(r.output_bytes for r in receipts)
+def _storage(output: DataRegion, work: WorkDone, unpriced: list[str]) -> list[OtherCharge]:
+    size = work.sums.output_bytes
     usd = (
         None
         if output.region == UNKNOWN_REGION
@@ -158,7 +155,8 @@ def _controller(
     if not known:
         unpriced.append("SkyPilot's controller: no price known on these clouds")
         return []
-    hours = decimal_of_float(max(0.0, (until - began).total_seconds()) / SECONDS_PER_HOUR)
+    seconds = max(0.0, (until - began).total_seconds()) + 60 * provisioning.CONTROLLER_IDLE_MINUTES
+    hours = decimal_of_float(seconds / SECONDS_PER_HOUR)
     return [
         OtherCharge(
             "controller", float(hours), "hours", (min(known) * hours).quantize(USD_GRAIN), estimated=True

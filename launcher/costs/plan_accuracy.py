@@ -1,21 +1,25 @@
 """Accuracy of a plan: planned and measured speed and start time of each machine group, and the error of its cost.
 
 Pure. The plan's cost is also computed again with the measured speeds and nothing else changed. Its remaining error shows
-how much more accurate the next plan of the same kind will be.
+how much more accurate the next plan of the same kind will be. `plan_outcome` is the record of a finished run that the
+ledger keeps: the plan's P10, P50 and P90 beside what came (`planning.past_runs` uses it).
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import Spend
 from launcher.costs.waterfall import group_of, planned_groups, tokens_by_group
+from launcher.costs.work_done import Work
+from launcher.ledger.records import PlanOutcome
 from launcher.money import decimal_of_float
+from launcher.planning.past_runs import FigureRecord, basis_of, deviations, place_of
 from launcher.planning.saved_plan import SavedPlan
 from launcher.throughput.spread import quantile
-from tasks.protocol.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class PlanError:
 
 
 def group_accuracies(
-    plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
+    plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Work
 ) -> list[GroupAccuracy]:
     """Compare planned and measured speed and start time of each machine group of the plan."""
     groups = planned_groups(plan)
@@ -85,4 +89,67 @@ def plan_error(
         again_usd=again.quantize(Decimal("1e-8")),
         off=float(planned / actual - 1),
         off_again=float(again / actual - 1),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFigures:
+    """What a finished run took, where it compares with its plan. `speed` is tokens per second of all machines."""
+
+    run: str
+    finished: datetime
+    hours: float | None
+    usd: Decimal | None
+    speed: float | None
+
+
+def fleet_speed(plan: SavedPlan, accuracies: Sequence[GroupAccuracy]) -> float | None:
+    """Measured tokens per second of all planned machines while they work; None if a group did not work."""
+    speeds = [one.measured_speed for one in accuracies]
+    if not speeds or len(speeds) != len(plan.lots):
+        return None
+    total = 0.0
+    for group, speed in zip(plan.lots, speeds, strict=True):
+        if speed is None:
+            return None
+        total += group.machines * speed
+    return total
+
+
+def plan_outcome(plan: SavedPlan, actual: RunFigures) -> PlanOutcome:
+    """The record of a finished run beside its plan, for the plans that follow."""
+    totals, first = plan.totals, plan.lots[0]
+    hours, usd, speed = plan.expected_hours, plan.expected_usd, totals.tokens_per_second
+    past = totals.past_runs
+    own = FigureRecord()
+    # A sum from which an item is missing is not what the whole run costs.
+    complete = usd.p50 is not None and None not in totals.items.values()
+    usd_off = None
+    if complete and actual.usd is not None and usd.p10 is not None and usd.p50 and usd.p90 is not None:
+        low, mid, high = float(usd.p10), float(usd.p50), float(usd.p90)
+        usd_off = deviations(float(actual.usd), low, mid, high, past.usd if past else own)
+    return PlanOutcome(
+        run=actual.run,
+        finished=actual.finished,
+        place=place_of(first.cloud),
+        basis=basis_of(group.speed_source for group in plan.lots),
+        model=plan.work.model,
+        engine=plan.work.engine,
+        gpu=first.gpu,
+        hours_p10=hours.p10,
+        hours_p50=hours.p50,
+        hours_p90=hours.p90,
+        hours=actual.hours,
+        hours_off=None
+        if actual.hours is None
+        else deviations(actual.hours, hours.p10, hours.p50, hours.p90, past.hours if past else own),
+        usd_p10=usd.p10 if complete else None,
+        usd_p50=usd.p50 if complete else None,
+        usd_p90=usd.p90 if complete else None,
+        usd=actual.usd,
+        usd_off=usd_off,
+        speed_p10=speed and speed.p10,
+        speed_p50=speed and speed.p50,
+        speed_p90=speed and speed.p90,
+        speed=actual.speed,
     )

@@ -4,13 +4,14 @@ The only module of this package that reads the ledger.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import NO_OTHER_SPEND, BudgetStatus, OtherSpend, budget_status
 from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.metering import meter
+from launcher.costs.run_rates import RunRates, ready_seconds, run_seconds
 from launcher.costs.shared_spend import LOCAL, LifeSpend, at_least, life_spends
 from launcher.costs.spend import OtherCharge, Spend
 from launcher.jobs.job import load
@@ -131,16 +132,38 @@ def lives_so_far(ledger: Ledger, run: str, now: datetime, fallback: Decimal | No
     return found
 
 
-def working_seconds(machines: Iterable[MachineTime], now: datetime) -> float:
-    """Seconds during which at least one worker could work, without pauses of the whole run such as a night."""
-    spans = sorted((m.ready, m.ended or now) for m in machines if m.ready)
-    total, until = 0.0, None
-    for start, end in spans:
-        begin = start if until is None or start > until else until
-        if end > begin:
-            total += (end - begin).total_seconds()
-            until = end
-    return total
+def rates_of(
+    ledger: Ledger,
+    run: str,
+    now: datetime,
+    *,
+    usd: Decimal | None,
+    tokens_open: int = 0,
+    expected: int | None = None,
+) -> RunRates:
+    """Time, speed, cost per token and time left of a run. Fast, because it reads no shards.
+
+    Args:
+        ledger: holds the run.
+        run: its id.
+        now: the end while shards are open.
+        usd: what the run has cost; None: some of it has no price.
+        tokens_open: embedded in shards that have no receipt yet.
+        expected: tokens of the whole run, where the shards do not say.
+    """
+    progress, machines = ledger.shards.progress(run), machine_times(ledger, run)
+    finished = 0 < progress.shards <= progress.shards_done
+    return RunRates(
+        seconds=run_seconds(
+            machines, now, first=progress.first_started, last=progress.last_finished, finished=finished
+        ),
+        ready_seconds=ready_seconds(machines, now),
+        tokens=progress.tokens,
+        tokens_open=0 if finished else tokens_open,
+        tokens_expected=expected if progress.tokens_expected is None else progress.tokens_expected,
+        finished=finished,
+        usd=usd,
+    )
 
 
 def _local_machine(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:

@@ -14,9 +14,9 @@ from decimal import Decimal
 from launcher.costs.attribution import MICROSECOND
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import Metered, OtherCharge, Part, Spend
+from launcher.costs.work_done import Work, work_of
 from launcher.money import MICROSECONDS_PER_HOUR, SECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
 from launcher.planning.saved_plan import SavedPlan
-from tasks.protocol.receipt import Receipt
 from tasks.protocol.worker_names import machine_and_slot
 
 MACHINE_ITEMS = (
@@ -24,6 +24,7 @@ MACHINE_ITEMS = (
     "cold_start",
     "preemption",
     "idle_tail",
+    "teardown",
 )  # the plan's items for machine hours
 OTHER_ITEMS = (
     "disk",
@@ -93,7 +94,7 @@ class PlannedGroup:
 
 
 def waterfall(
-    plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Sequence[Receipt]
+    plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Work
 ) -> Waterfall | None:
     """The steps from planned to actual cost; None if the plan has no cost to compare with."""
     items = _items(plan)
@@ -118,7 +119,12 @@ def waterfall(
 
 
 def planned_groups(plan: SavedPlan) -> list[PlannedGroup]:
-    """The plan's machine groups with their share of its compute; empty if a price, a speed or tokens are unknown."""
+    """The plan's machine groups with their share of its compute; empty if a price, a speed or tokens are unknown.
+
+    Also empty of a plan that is steered: what is rented then are kinds of its envelope, and not these groups.
+    """
+    if plan.steering is not None:
+        return []
     items = _items(plan)
     found: list[PlannedGroup] = []
     for group in plan.lots:
@@ -142,17 +148,13 @@ def planned_groups(plan: SavedPlan) -> list[PlannedGroup]:
     return [replace(one, usd=one.usd * share) for one in found]
 
 
-def tokens_by_group(
-    machines: Sequence[MachineTime], receipts: Sequence[Receipt], groups: int
-) -> dict[int, Decimal]:
+def tokens_by_group(machines: Sequence[MachineTime], receipts: Work, groups: int) -> dict[int, Decimal]:
     """Tokens done by each machine group; a worker without a group counts for the first."""
     of_machine = {m.name: group_of(m, groups) for m in machines}
-    of_worker: dict[str, int] = {}
+    work = work_of(receipts)
     tokens: dict[int, int] = dict.fromkeys(range(max(1, groups)), 0)
-    for receipt in receipts:
-        if receipt.worker not in of_worker:
-            of_worker[receipt.worker] = of_machine.get(machine_and_slot(receipt.worker, of_machine)[0], 0)
-        tokens[of_worker[receipt.worker]] += receipt.tokens
+    for worker, places in work.by_worker():
+        tokens[of_machine.get(machine_and_slot(worker, of_machine)[0], 0)] += int(work.tokens[places].sum())
     return {group: Decimal(count) for group, count in tokens.items()}
 
 
@@ -200,7 +202,7 @@ def _machine_steps(
         "cold_start": spent["cold_start"] - items["cold_start"],
         "stragglers": spent["idle"] - items["idle_tail"],
         "waiting": spent["waiting"],
-        "teardown": spent["teardown"],
+        "teardown": spent["teardown"] - items["teardown"],
     }
 
 

@@ -8,16 +8,18 @@ when it is never finished; the speed of the whole run replaces it.
 Pure, except for the two functions that write to a ledger. Reads no clock.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.local_machine import CPU, PROBE_ERROR, LocalSpeed, WorkerSlots
 from launcher.throughput.spread import Spread
+from tasks.models.precision import Precision
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 # A shorter gap between two shards of one worker is waiting, and part of its speed: for a shard to claim, to read, to
 # write. A longer one is a laptop that slept, or the end of the run while others worked.
 GAP_SECONDS = 60.0
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+MICROSECONDS = 10**6  # in a second
 LEAST_SECONDS = 60.0  # of work in a run that was stopped, for its speed to be kept
 BENCH = "bench"  # marks records of `bench` in their detail
 BENCH_VALID_DAYS = 7  # for how long a plan uses what `bench` measured here instead of a probe
@@ -68,39 +72,20 @@ class RunSetup:
     lengths: Lengths
     gpu: str
     workers: int  # per machine
+    precision: Precision | None = None  # None: the usual one
 
 
 def worker_times(receipts: Iterable["Receipt"]) -> dict[str, WorkerTime]:
     """By worker, over the union of its receipts' spans: neighbouring shards overlap, and each second counts once."""
-    spans: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
-    tokens: dict[str, int] = defaultdict(int)
-    for receipt in receipts:
-        if receipt.tokens_here:
-            spans[receipt.worker].append((receipt.started, receipt.finished))
-            tokens[receipt.worker] += receipt.tokens_here
-    times = {worker: WorkerTime(tokens[worker], _covered_seconds(found)) for worker, found in spans.items()}
-    return {worker: time for worker, time in times.items() if time.seconds > 0}
+    return _columns(receipts).times()
 
 
-def speed_spread(receipts: Sequence["Receipt"]) -> Spread | None:
+def speed_spread(receipts: Iterable["Receipt"]) -> Spread | None:
     """Tokens per second of one worker: the mean of all workers, with P10 and P90 as the engine's rate varied by shard.
 
     None: no receipt took time.
     """
-    times = worker_times(receipts).values()
-    seconds = sum(time.seconds for time in times)
-    if not seconds:
-        return None
-    mid = sum(time.tokens for time in times) / seconds
-    engine = [(r.tokens_here, r.stages.get("engine", r.seconds)) for r in receipts if r.tokens_here]
-    busy = [(tokens, took) for tokens, took in engine if took > 0]
-    if not busy:
-        return Spread(mid, mid, mid)
-    # A worker is slower than its engine, which waits now and then: by the same share in quick and in slow shards.
-    share = mid / (sum(tokens for tokens, _ in busy) / sum(took for _, took in busy))
-    rates = sorted(share * tokens / took for tokens, took in busy)
-    low, high = rates[floor(0.1 * (len(rates) - 1))], rates[ceil(0.9 * (len(rates) - 1))]
-    return Spread(min(low, mid), mid, max(high, mid))
+    return _columns(receipts).spread()
 
 
 def record_run_speed(ledger: "Ledger", run: str, setup: RunSetup, now: datetime) -> None:
@@ -110,9 +95,9 @@ def record_run_speed(ledger: "Ledger", run: str, setup: RunSetup, now: datetime)
     """
     progress = ledger.shards.progress(run)
     finished = progress.shards_done == progress.shards
-    for gpu, receipts in _receipts_by_gpu(ledger, run, setup).items():
-        found = speed_spread(receipts)
-        seconds = sum(time.seconds for time in worker_times(receipts).values())
+    for gpu, columns in _columns_by_gpu(ledger, run, setup).items():
+        found = columns.spread()
+        seconds = sum(time.seconds for time in columns.times().values())
         if found and (finished or seconds >= LEAST_SECONDS):
             ledger.speeds.record(_measured(setup, gpu, found, source=f"run {run}", at=now))
 
@@ -156,6 +141,7 @@ def recent_bench(
     gpus: Sequence[str],
     lengths: Lengths,
     now: datetime,
+    precision: Precision | None = None,
 ) -> tuple[LocalSpeed, MeasuredSpeed] | None:
     """The newest `bench` of this machine with the same use and such lengths, of the last BENCH_VALID_DAYS.
 
@@ -168,6 +154,7 @@ def recent_bench(
         detail = record.detail
         same = (record.model, record.engine, record.gpu) == (model, engine, gpu)
         used = {"of": BENCH, "host": host, "workers": use.workers, "threads": use.threads}
+        same = same and detail.get("precision") == precision
         fresh = now - record.at <= timedelta(days=BENCH_VALID_DAYS)
         if (
             same
@@ -200,32 +187,92 @@ def _moments(lengths: Lengths) -> tuple[float, float] | None:
     return first / sum(share for share, _ in lengths), second / first
 
 
-def _covered_seconds(spans: Sequence[tuple[datetime, datetime]]) -> float:
-    """Seconds that the spans cover, including short gaps between them."""
+@dataclass(slots=True)
+class _SpeedColumns:
+    """What receipts say of speed, some 40 bytes each: the receipts themselves, 2 KB each, need not be in memory.
+
+    `starts` and `ends` are microseconds by worker; `tokens` are those that it embedded.
+    """
+
+    starts: dict[str, "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("q")))
+    ends: dict[str, "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("q")))
+    tokens: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    engine_tokens: "array[int]" = field(default_factory=lambda: array("q"))  # of the calls that took time
+    engine_seconds: "array[float]" = field(default_factory=lambda: array("d"))
+
+    def add(self, receipt: "Receipt") -> None:
+        tokens = receipt.tokens_here
+        if not tokens:
+            return
+        self.starts[receipt.worker].append((receipt.started - EPOCH) // MICROSECOND)
+        self.ends[receipt.worker].append((receipt.finished - EPOCH) // MICROSECOND)
+        self.tokens[receipt.worker] += tokens
+        took = receipt.stages.get("engine", receipt.seconds)
+        if took > 0:
+            self.engine_tokens.append(tokens)
+            self.engine_seconds.append(took)
+
+    def times(self) -> dict[str, WorkerTime]:
+        """The work of each worker that took time."""
+        times = {
+            worker: WorkerTime(tokens, _covered_seconds(self.starts[worker], self.ends[worker]))
+            for worker, tokens in self.tokens.items()
+        }
+        return {worker: time for worker, time in times.items() if time.seconds > 0}
+
+    def spread(self) -> Spread | None:
+        """The rate of one worker; None: no receipt took time."""
+        times = self.times().values()
+        seconds = sum(time.seconds for time in times)
+        if not seconds:
+            return None
+        mid = sum(time.tokens for time in times) / seconds
+        if not self.engine_tokens:
+            return Spread(mid, mid, mid)
+        # A worker is slower than its engine, which waits now and then: by the same share in quick and in slow shards.
+        share = mid / (sum(self.engine_tokens) / sum(self.engine_seconds))
+        calls = zip(self.engine_tokens, self.engine_seconds, strict=True)
+        rates = sorted(share * tokens / took for tokens, took in calls)
+        low, high = rates[floor(0.1 * (len(rates) - 1))], rates[ceil(0.9 * (len(rates) - 1))]
+        return Spread(min(low, mid), mid, max(high, mid))
+
+
+def _columns(receipts: Iterable["Receipt"]) -> _SpeedColumns:
+    columns = _SpeedColumns()
+    for receipt in receipts:
+        columns.add(receipt)
+    return columns
+
+
+def _covered_seconds(starts: "array[int]", ends: "array[int]") -> float:
+    """Seconds that spans in microseconds cover, including short gaps between them."""
     total, until = 0.0, None
-    for start, end in sorted(spans):
-        begin = start if until is None or (start - until).total_seconds() > GAP_SECONDS else until
+    for start, end in sorted(zip(starts, ends, strict=True)):
+        begin = start if until is None or (start - until) / MICROSECONDS > GAP_SECONDS else until
         if end > begin:
-            total += (end - begin).total_seconds()
+            total += (end - begin) / MICROSECONDS
             until = end
     return total
 
 
-def _receipts_by_gpu(ledger: "Ledger", run: str, setup: RunSetup) -> dict[str, list["Receipt"]]:
-    """The run's receipts by the GPU of their worker.
+def _columns_by_gpu(ledger: "Ledger", run: str, setup: RunSetup) -> dict[str, _SpeedColumns]:
+    """What the run's receipts say, by the GPU of their worker.
 
     A worker that the ledger does not know was started elsewhere; it counts as one of the plan's first machine group.
     """
     gpus = {machine.name: machine.gpu for machine in ledger.machines.of_run(run)}
-    out: dict[str, list[Receipt]] = defaultdict(list)
-    for receipt in ledger.shards.receipts(run):
-        out[gpus.get(receipt.worker, setup.gpu)].append(receipt)
+    out: dict[str, _SpeedColumns] = defaultdict(_SpeedColumns)
+    for receipt in ledger.shards.each_receipt(run):
+        out[gpus.get(receipt.worker, setup.gpu)].add(receipt)
     return out
 
 
 def _measured(setup: RunSetup, gpu: str, rate: Spread, *, source: str, at: datetime) -> MeasuredSpeed:
     """The ledger's record of one worker's rate: of one GPU, or of all workers of a machine without GPUs."""
     workers = setup.workers if gpu == CPU else 1
+    detail: dict[str, Any] = {"lengths": [list(pair) for pair in setup.lengths], "workers": workers}
+    if setup.precision is not None:
+        detail["precision"] = setup.precision
     return MeasuredSpeed(
         model=setup.model,
         gpu=gpu,
@@ -235,5 +282,5 @@ def _measured(setup: RunSetup, gpu: str, rate: Spread, *, source: str, at: datet
         high=rate.high * workers,
         source=source,
         at=at,
-        detail={"lengths": [list(pair) for pair in setup.lengths], "workers": workers},
+        detail=detail,
     )

@@ -3,7 +3,7 @@
     needs = weights + activations of a batch + the key-value cache of a decoder + the engine's own memory
     has   = memory of the slice x the share that the engine may fill
 
-    weights      parameters x bytes of the dtype
+    weights      parameters x bytes of the dtype; in fp8 those of linear layers are 1 byte each
     activations  tokens in a batch x bytes x (4 hidden + the larger of the attention's and the feed-forward's rows)
     cache        keys and values of the longest text, in all layers: vLLM keeps them for a causal model
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from launcher.throughput.predict import ENGINES, ModelShape, computes
 from pricing.gpu import Gpu
+from tasks.models.precision import WEIGHT_BYTES, Precision, capability_finding
 
 # vLLM's gpu_memory_utilization was 0.9 by default for years (documentation of Red Hat's build, 3.1 to 3.4). That the
 # other engines leave as much free for fragmentation is an assumption.
@@ -42,13 +43,16 @@ LEAST_CAPABILITY = {"vllm": 7.5, "tei": 7.5, "sentence-transformers": 7.0, "torc
 ROCM = ("gfx90a", "gfx942", "gfx950")
 ROCM_ENGINES = ("vllm", "torch", "sentence-transformers")
 
+# Models whose activations overflow in float16 (their makers say so: bfloat16 or float32).
+NO_FLOAT16 = ("gemma3_text",)
+
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 GB = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFit:
-    """Whether a model runs on a GPU. `reason` says why not; `note` says what is slower than predicted."""
+    """Whether a model runs on a GPU. `reason` says why not; `note` says what of its speed is less certain, and why."""
 
     ok: bool
     dtype: str
@@ -66,27 +70,34 @@ def fit_model(
     *,
     tokens: int | None = None,
     dtype: str | None = None,
+    precision: Precision | None = None,
 ) -> MemoryFit:
     """Whether a model runs on this share of a GPU. `tokens` is the longest text, if below the model's maximum."""
     chosen, refused = _dtype(shape, gpu, engine, dtype)
-    needs = needs_gb(shape, engine, chosen, tokens)
+    if refused is None and precision is not None:
+        refused = capability_finding(capability_of(gpu), gpu.name)
+    needs = needs_gb(shape, engine, chosen, tokens, precision)
     has = gpu.memory_gb * min(1.0, share) * SHARE_USED
     if refused is None and needs > has:
         part = "" if share >= 1 else f" in {share:g} of it"
-        refused = f"needs {needs:.1f} GB in {chosen}, {gpu.name} has {has:.1f} GB{part} to fill"
+        refused = f"needs {needs:.1f} GB in {precision or chosen}, {gpu.name} has {has:.1f} GB{part} to fill"
     return MemoryFit(
         ok=refused is None,
         dtype=chosen,
         needs_gb=needs,
         has_gb=has,
         reason=refused,
-        note="no FlashAttention before sm80: long texts are slower than predicted"
-        if gpu.before_ampere
-        else None,
+        note=_note(gpu, engine, chosen),
     )
 
 
-def needs_gb(shape: ModelShape, engine: str, dtype: str, tokens: int | None = None) -> float:
+def needs_gb(
+    shape: ModelShape,
+    engine: str,
+    dtype: str,
+    tokens: int | None = None,
+    precision: Precision | None = None,
+) -> float:
     """Weights, activations, cache and the engine's own memory, in GB (see the module's docstring)."""
     wide = BYTES[dtype]
     longest = min(tokens or shape.max_tokens, shape.max_tokens)
@@ -96,7 +107,29 @@ def needs_gb(shape: ModelShape, engine: str, dtype: str, tokens: int | None = No
     forward = (3 if shape.glu else 2) * shape.intermediate
     activations = batch * wide * (4 * shape.hidden + max(attention, forward))
     cache = shape.layers * key_values * wide * longest if engine == "vllm" and shape.causal else 0
-    return (shape.params_total * wide + activations + cache) / GB + BASE_GB[engine]
+    reduced = (
+        0 if precision is None else shape.linear_params
+    )  # one path of a mixture of experts: an upper bound
+    weights = (shape.params_total - reduced) * wide + reduced * WEIGHT_BYTES
+    return (weights + activations + cache) / GB + BASE_GB[engine]
+
+
+def capability_of(gpu: Gpu) -> tuple[int, int] | None:
+    """Major and minor number of an NVIDIA GPU's compute capability; None of any other."""
+    major, _, minor = (gpu.compute_capability or "").partition(".")
+    return (int(major), int(minor or 0)) if major.isdigit() else None
+
+
+def _note(gpu: Gpu, engine: str, dtype: str) -> str | None:
+    """What sets the speed on this GPU apart from the measured ones; None: nothing."""
+    if gpu.amd:
+        return f"no speed of {engine} was measured on GPUs of AMD"
+    if not gpu.before_ampere:
+        return None
+    lacks = f"{gpu.name} has neither FlashAttention nor bfloat16"
+    how = f"{dtype}, and attention by slower kernels, more so on long texts"
+    known = "" if engine in ("torch", "sentence-transformers") else f"; {engine} was not measured on it"
+    return f"{lacks}: {how}{known}"
 
 
 def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple[str, str | None]:
@@ -118,4 +151,7 @@ def _dtype(shape: ModelShape, gpu: Gpu, engine: str, asked: str | None) -> tuple
         )
     if kind == "bfloat16" and half != "bfloat16":
         return kind, f"{gpu.name} has no bfloat16 (compute capability {float(capability):.1f}, 8.0 has)"
+    if kind == "float16" and shape.model_type in NO_FLOAT16:
+        lacks = "" if half == "bfloat16" else f", and {gpu.name} has no bfloat16"
+        return kind, f"{shape.name} overflows in float16{lacks}"
     return kind, None

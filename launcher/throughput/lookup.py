@@ -1,4 +1,7 @@
-"""Look up the speed of a model on a GPU: what the job file says, else what was measured, else what is predicted.
+"""Look up the speed of a model on a GPU.
+
+In this order: what the job file says, what the ledger has of the model itself, what the project measured of a model of
+the same shape (`measured_speeds.py`), what is predicted.
 
 A speed that was measured on texts of other lengths is scaled by the predicted ratio of the two mixes, when the record
 has its lengths. Otherwise it is used as it is, and its source says so. Pure: records come from the ledger, newest first.
@@ -8,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from launcher.ledger.records import MeasuredSpeed
-from launcher.throughput.predict import ModelShape, Speed, mean_flops, predict, spread_about
+from launcher.throughput.measured_speeds import MeasuredPoint, measured_point
+from launcher.throughput.predict import ModelShape, Speed, highest_speed, mean_flops, predict, spread_about
+from launcher.throughput.reduced_precision import in_reduced_precision
 from launcher.throughput.spread import Spread
 from pricing.gpu import Gpu, canonical
+from tasks.models.precision import Precision
 
 Lengths = Sequence[tuple[float, float]]
 PROCESSORS = "cpu"  # the ledger's name of all processors of one machine together
@@ -18,6 +24,9 @@ PROCESSORS = "cpu"  # the ledger's name of all processors of one machine togethe
 # A speed that was scaled from other lengths is more certain than a prediction and less than a measurement: a third of
 # the prediction's sigma in addition to its own range. A judgement, not a measurement.
 SCALED_FACTOR = 1.18
+# A speed that the project measured once, with 16 cores and random weights: other hosts and other versions differ.
+# A judgement, not a measurement.
+ELSEWHERE_FACTOR = 1.2
 
 
 def speed_of(
@@ -29,11 +38,13 @@ def speed_of(
     seen: Sequence[MeasuredSpeed] = (),
     dtype: str | None = None,
     model: str | None = None,
+    precision: Precision | None = None,
 ) -> Speed | None:
     """The speed of one GPU. None: it is neither given nor measured, and the GPU has no known ceiling.
 
     `overrides` are tokens per second by GPU, under any of its names. `seen` are records of any model, GPU and engine.
     `model` is the model's name in the ledger when that is not the name of its shape: the full path of a folder.
+    A reduced `precision` that was not measured has the usual speed times a stated ratio.
     """
     given = next((rate for name, rate in (overrides or {}).items() if canonical(name) == gpu.name), None)
     if given is not None:
@@ -47,9 +58,16 @@ def speed_of(
         )
     predicted = predict(shape, gpu, engine, lengths, dtype)
     names = (shape.name, model)
-    record = next((one for one in seen if one.model in names and _is_of(one, gpu.name, engine)), None)
+    found = (one for one in seen if one.model in names and _is_of(one, gpu.name, engine, precision))
+    record = next(found, None)
+    if record is None and precision is not None:
+        plain = speed_of(shape, gpu, engine, lengths, seen=seen, dtype=dtype, model=model)
+        return plain and in_reduced_precision(plain, precision, shape, gpu, lengths, dtype)
     if record is None:
-        return predicted
+        point = measured_point(shape, gpu.name, engine, dtype)
+        if point is None or predicted is None or predicted.share_of_ceiling is None:
+            return predicted
+        return _of_point(point, shape, gpu, predicted, lengths, dtype)
     rates, how = _for_lengths(record, shape, gpu, engine, predicted, dtype)
     share = predicted and predicted.share_of_ceiling
     if predicted and share is not None:  # the same arithmetic in another time
@@ -62,6 +80,31 @@ def speed_of(
         tokens_per_second=rates,
         share_of_ceiling=share,
         source=source,
+    )
+
+
+def _of_point(
+    point: MeasuredPoint, shape: ModelShape, gpu: Gpu, predicted: Speed, lengths: Lengths, dtype: str | None
+) -> Speed:
+    """The speed of a point that the project measured, carried over to these lengths."""
+    there = predict(shape, gpu, point.engine, [(1.0, point.tokens)], dtype)
+    assert there is not None
+    assert predicted.share_of_ceiling is not None
+    unscaled = spread_about(point.tokens_per_second, ELSEWHERE_FACTOR)
+    mid = predicted.tokens_per_second.mid
+    rates, how = _scaled(unscaled, mid / there.tokens_per_second.mid)
+    flops = mean_flops(shape, lengths)
+    if flops:
+        limit = highest_speed(gpu, flops, precise=point.dtype == "float32")
+        rates = Spread(rates.low, rates.mid, max(rates.mid, min(rates.high, limit)))
+    return Speed(
+        model=shape.name,
+        gpu=gpu.name,
+        engine=point.engine,
+        tokens_per_second=rates,
+        share_of_ceiling=predicted.share_of_ceiling * rates.mid / mid,
+        source=f"{point.source}, {point.tokens:g} tokens a text{how}",
+        bare=True,
     )
 
 
@@ -104,9 +147,10 @@ def local_speed_of(
     return None
 
 
-def _is_of(record: MeasuredSpeed, gpu: str, engine: str) -> bool:
-    """Whether the record is of this GPU and engine, with figures that can be a speed."""
+def _is_of(record: MeasuredSpeed, gpu: str, engine: str, precision: Precision | None) -> bool:
+    """Whether the record is of this GPU, engine and precision, with figures that can be a speed."""
     same = canonical(record.gpu) == gpu and record.engine == engine
+    same = same and record.detail.get("precision") == precision
     return same and 0 < record.low <= record.mid <= record.high
 
 

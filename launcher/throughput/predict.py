@@ -1,19 +1,25 @@
 """Predict how many tokens per second a model embeds on a GPU, before the GPU is rented.
 
-Two terms: the arithmetic of the transformer at the rate that kernels reach, and the host's work per text.
+Three terms: the matrix products at the rate that the GPU sustains, the memory traffic of everything between them, and
+the host's work per text.
 
-    F(s)             = 2 N_lin + 4 L d_attn s k             floating-point operations per token
-    seconds per text = s F(s) / (e C) + h_engine + b s      for a text of s tokens
+    F(s)   = 2 N_lin + 4 L d_attn s k           floating-point operations per token
+    device = s F(s) / (e C) + s L (v B + S) / W seconds for a text of s tokens
+    host   = h + b s                            seconds for a text of s tokens
+    seconds per text = device + host, or the longer of the two in an engine that overlaps them
 
 N_lin: weights outside the embeddings. d_attn: heads times head dimension. k: 1, or 0.5 when a token attends only to
-those before it (causal); a layer with a window attends no further than the window. C: the kernel ceiling of the GPU
-(`pricing/gpu.py`). e: an engine that fuses its kernels and packs its texts reaches 0.83 of it, one that does
-neither half as much. `python -m benchmarks.speed` compares the predictions with published figures, each with constants
-fitted without its source; because of those errors a Speed is an interval.
+those before it (causal); a layer with a window attends no further than the window. C: the ceiling of the GPU, W: its
+bandwidth (`pricing/gpu.py`). v: values that a layer reads and writes for a token, B: bytes that an engine moves for
+each, several times as many where it does not fuse its kernels. S: bytes of attention scores, on GPUs without
+FlashAttention. Small models do not fill a GPU because of v B and h: MiniLM reaches 2 % of an H200's ceiling.
 
-Pure. It does not cover quantized weights, long attention on GPUs before FlashAttention (sm80), or a pipeline that
-starves the GPU: the published run of gte-Qwen2-7B on 406 L4 made
-897 tokens/s each with one request in flight at a time, where a saturated engine is predicted to make 1,500 to 5,500.
+`python -m benchmarks.speed` compares the predictions with published figures, each with constants fitted without its
+source; because of those errors a Speed is an interval. P90 stays below what any transformer reached of the GPU's best
+matrix product.
+
+Pure. It does not cover quantized weights or a pipeline that starves the GPU: the published run of gte-Qwen2-7B on
+406 L4 made 897 tokens/s each with one request in flight at a time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,39 +35,64 @@ LARGE_MODEL = 10**9  # parameters from which weights are assumed to be published
 
 @dataclass(frozen=True, slots=True)
 class EngineCost:
-    """The cost of an engine. `efficiency` is the share of the half-precision ceiling that it reaches."""
+    """The cost of an engine, from the fit of `benchmarks/speed.py` (docs/speed-model.md#constants)."""
 
     host_seconds: float  # per text
-    efficiency: float
+    bytes_per_value: float  # of memory traffic, for each value that a layer reads or writes
+    error_factor: float  # of the engine alone, one standard deviation
     stored: bool = False  # computes in the dtype of the stored weights; else always in half precision
-    flash: bool = False  # reaches it by FlashAttention alone; on GPUs without it, as much as unfused kernels
+    flash: bool = (
+        False  # fuses by FlashAttention's kernels alone; without them it moves as much as unfused kernels
+    )
+    overlaps: bool = False  # the host prepares a batch while the device computes the one before it
+    scores: bool = False  # attention is never FlashAttention's
 
 
-FUSED_EFFICIENCY = 0.83  # share of the kernel ceiling (fit, docs/speed-model.md#constants)
-# Unfused kernels and padding. Three sources, the median of each: TorchScript without padding 0.58 (T4, V100, A10,
-# A100), sentence-transformers 0.39 (Qwen3-0.6B on L4, A10G, A100) and 0.27 (bge-large on L4). Their geometric mean.
-EAGER_EFFICIENCY = 0.40
-FP32_EFFICIENCY = 0.83  # in float32 the arithmetic takes so long that the time between kernels does not count
+# Share of C in the matrix products of a transformer (fit). Linear layers alone, measured by Vidur: 0.83 on H100, 0.86 on
+# A40, 0.80 on A100.
+MATRIX_EFFICIENCY = 0.77
+FUSED_BYTES = 3.0  # 1.5 passes of 2 bytes over the values of a layer (fit)
+UNFUSED_BYTES = 21.0  # a kernel for each operation, casts and padding included (fit)
+SCORE_BYTES = (
+    10.0  # per score, where attention writes its scores to memory (fit: two encoders at 8,192 tokens)
+)
 
-# Host costs per text are of the fit (docs/speed-model.md). Our torch engine has no published point: it shares its
-# tokenizer and its Python loop with sentence-transformers, and has its figures until `bench` measures it.
+# vllm: in process, as our worker runs it. Its server of 2024 took 0.65 ms, by the same fit.
 ENGINES: Mapping[str, EngineCost] = {
-    "vllm": EngineCost(0.70e-3, FUSED_EFFICIENCY),
-    "tei": EngineCost(0.05e-3, FUSED_EFFICIENCY),
-    "sentence-transformers": EngineCost(0.19e-3, EAGER_EFFICIENCY, stored=True),
-    "torch": EngineCost(0.19e-3, EAGER_EFFICIENCY),
-    # Not measured: the share of other fused engines and TEI's host time. A prototype without tokenizing made 685,286
-    # tokens/s of bge-large on an H200 (texts of 98.5 tokens); these say 544,000.
-    "packed": EngineCost(0.05e-3, FUSED_EFFICIENCY, flash=True),
+    "vllm": EngineCost(0.14e-3, FUSED_BYTES, 1.15),
+    "tei": EngineCost(0.077e-3, FUSED_BYTES, 1.1),
+    "sentence-transformers": EngineCost(0.13e-3, UNFUSED_BYTES, 1.15, stored=True),
+    "torch": EngineCost(0.30e-3, UNFUSED_BYTES, 1.15),
+    # Not measured. Bytes: a prototype without compiled parts made 685,286 tokens/s of bge-large on an H200 (texts of 98.5
+    # tokens). Host: TEI's.
+    "packed": EngineCost(0.077e-3, 5.0, 1.3, flash=True, overlaps=True),
 }
 
-TOKEN_SECONDS = 0.16e-6  # host seconds per token: tokenizing and copying (fit, docs/speed-model.md#constants)
+TOKEN_SECONDS = 0.17e-6  # host seconds per token: copying and packing (fit)
 
-# Sigma of a log-normal. Constants fitted without a whole source are wrong by a factor of 1.47 rms on it (23 points,
-# `benchmarks/speed.py`). That is known from four sources only, so P90 is 1.64 sigma away and not 1.28 (Student's t with
-# 3 degrees of freedom): 1.47 ** (1.64 / 1.28) is 1.64, and a little more for the next engine.
-ERROR_FACTOR = 1.65
-FP32_CEILING_FACTOR = 1.2  # error of a float32 ceiling: all are derived, none is measured
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What `benchmarks/speed.py` fits anew for each source that it leaves out."""
+
+    engines: Mapping[str, EngineCost]
+    matrix_efficiency: float = MATRIX_EFFICIENCY
+    unfused_bytes: float = UNFUSED_BYTES
+    score_bytes: float = SCORE_BYTES
+    token_seconds: float = TOKEN_SECONDS
+
+
+IN_USE = Constants(ENGINES)
+
+# Sigma of a log-normal by the size of the model, beside the engine's own: errors of points whose source was left out of
+# the fit (`benchmarks/speed.py`), P10 to P90 made to hold 75 to 90 % of them in each class. By weights of the layers.
+SMALL, BASE, LARGE = 50 * 10**6, 200 * 10**6, 10**9
+SIZE_ERRORS: Mapping[str, float] = {"small": 1.45, "base": 1.2, "large": 1.11, "billions": 1.3}
+FP32_CEILING_FACTOR = 1.1  # error of a float32 ceiling: products of one size on one machine
+# No speed of an engine is published on these: NVIDIA's before Ampere with an engine that wants FlashAttention, and AMD's.
+UNTRIED_FACTOR = 1.3
+
+MAX_SHARE_OF_PRODUCT = 0.85  # of the GPU's best matrix product; no transformer has been seen above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +138,16 @@ class Speed:
     gpu: str
     engine: str
     tokens_per_second: Spread  # per GPU
-    share_of_ceiling: float | None  # useful arithmetic over the kernel ceiling; None: unknown
+    share_of_ceiling: float | None  # useful arithmetic over the GPU's ceiling; None: unknown
     source: str
+    bare: bool = False  # of the engine alone: a worker that also reads and writes keeps a part of it
+
+
+def linear_params(
+    layers: int, hidden: int, width: int, kv_width: int, intermediate: int, *, glu: bool
+) -> int:
+    """Weights of the matrices in all layers: queries and output, keys and values, feed-forward."""
+    return layers * hidden * (2 * width + 2 * kv_width + (3 if glu else 2) * intermediate)
 
 
 def predict(
@@ -128,14 +167,23 @@ def predict(
     assert ceiling
     flops = sum(share * s * flops_per_token(shape, s) for share, s in lengths)
     tokens = sum(share * s for share, s in lengths)
+    spread = spread_about(tokens / seconds, error_factor(shape, gpu, engine, precise=precise))
+    limit = highest_speed(gpu, flops / tokens, precise=precise)
     return Speed(
         model=shape.name,
         gpu=gpu.name,
         engine=engine,
-        tokens_per_second=spread_about(tokens / seconds, _factor(gpu, precise=precise)),
+        tokens_per_second=Spread(spread.low, spread.mid, min(spread.high, limit)),
         share_of_ceiling=flops / seconds / (ceiling * 1e12),
         source=f"predicted: {'float32 ' if precise else ''}ceiling {ceiling:g} TFLOPS ({where})",
+        bare=True,
     )
+
+
+def highest_speed(gpu: Gpu, flops: float, *, precise: bool) -> float:
+    """Tokens per second that no engine exceeds at `flops` operations per token; infinite for a GPU without a ceiling."""
+    best = gpu.fp32_ceiling_tflops if precise else gpu.best_tflops
+    return float("inf") if best is None else MAX_SHARE_OF_PRODUCT * best * 1e12 / flops
 
 
 def seconds_per_text(
@@ -144,25 +192,40 @@ def seconds_per_text(
     engine: str,
     lengths: Sequence[tuple[float, float]],
     dtype: str | None = None,
-    engines: Mapping[str, EngineCost] = ENGINES,
+    constants: Constants = IN_USE,
 ) -> float | None:
-    """The sum of both terms over the mix, weighted by its shares. None: the GPU has no known ceiling."""
-    if engine not in engines:
-        raise ValueError(f"no host cost for engine {engine!r}; there is {', '.join(engines)}")
+    """Seconds of device and host over the mix, weighted by its shares. None: the GPU has no known ceiling."""
+    if engine not in constants.engines:
+        raise ValueError(f"no host cost for engine {engine!r}; there is {', '.join(constants.engines)}")
     if sum(share * s for share, s in lengths) <= 0 or any(share < 0 or s < 0 for share, s in lengths):
         raise ValueError(f"no tokens in lengths {list(lengths)}")
-    cost = engines[engine]
-    if computes(shape, engine, dtype) == "float32":
-        ceiling, efficiency = gpu.fp32_ceiling_tflops, FP32_EFFICIENCY
-    else:
-        ceiling, efficiency = gpu.ceiling_tflops, cost.efficiency
-        if cost.flash and gpu.before_ampere:
-            efficiency = min(efficiency, EAGER_EFFICIENCY)
-    if ceiling is None:
+    cost = constants.engines[engine]
+    precise = computes(shape, engine, dtype) == "float32"
+    ceiling = gpu.fp32_ceiling_tflops if precise else gpu.ceiling_tflops
+    if ceiling is None or gpu.bandwidth_gb_s is None:
         return None
     flops = sum(share * s * flops_per_token(shape, s) for share, s in lengths)
-    host = sum(share * (cost.host_seconds + TOKEN_SECONDS * s) for share, s in lengths)
-    return flops / (efficiency * ceiling * 1e12) + host
+    moved = sum(share * s * bytes_per_token(shape, gpu, cost, s, constants) for share, s in lengths)
+    device = flops / (constants.matrix_efficiency * ceiling * 1e12) + moved / (gpu.bandwidth_gb_s * 1e9)
+    host = sum(share * (cost.host_seconds + constants.token_seconds * s) for share, s in lengths)
+    return max(device, host) if cost.overlaps else device + host
+
+
+def bytes_per_token(
+    shape: ModelShape, gpu: Gpu, cost: EngineCost, tokens: float, constants: Constants = IN_USE
+) -> float:
+    """Memory traffic between the matrix products for each token of a text of `tokens` tokens."""
+    fused = not (cost.flash and gpu.before_ampere)
+    each = cost.bytes_per_value if fused else max(cost.bytes_per_value, constants.unfused_bytes)
+    writes = cost.scores or gpu.before_ampere
+    scores = shape.heads * tokens * constants.score_bytes if writes else 0.0
+    return shape.layers * (layer_values(shape) * each + scores)
+
+
+def layer_values(shape: ModelShape) -> int:
+    """Values that a layer reads and writes for a token: hidden states, queries, keys, values, output, feed-forward."""
+    attention = 2 * shape.attention_width + 2 * shape.kv_heads * shape.head_dim
+    return 4 * shape.hidden + attention + (3 if shape.glu else 2) * shape.intermediate
 
 
 def computes(shape: ModelShape, engine: str, dtype: str | None = None) -> str:
@@ -190,12 +253,33 @@ def mean_flops(shape: ModelShape, lengths: Sequence[tuple[float, float]]) -> flo
     return sum(share * s * flops_per_token(shape, s) for share, s in lengths) / tokens if tokens else None
 
 
-def _factor(gpu: Gpu, *, precise: bool) -> float:
-    """The errors of the model and of the ceiling together; they are independent."""
-    return exp(hypot(log(ERROR_FACTOR), log(FP32_CEILING_FACTOR if precise else gpu.ceiling_factor)))
+def size_class(shape: ModelShape) -> str:
+    """`small`, `base`, `large` or `billions`, by the weights that every token passes through."""
+    named = (("small", SMALL), ("base", BASE), ("large", LARGE))
+    return next((name for name, below in named if shape.linear_params < below), "billions")
 
 
-def spread_about(mid: float, factor: float = ERROR_FACTOR) -> Spread:
-    """P10 and P90 about a median whose error is `factor` rms; a measured speed has a smaller one."""
+def error_factor(
+    shape: ModelShape,
+    gpu: Gpu,
+    engine: str,
+    *,
+    precise: bool,
+    constants: Constants = IN_USE,
+) -> float:
+    """One standard deviation of a predicted speed, as a factor: size, engine and ceiling, which are independent."""
+    untried = not precise and ((gpu.before_ampere and engine in ("vllm", "tei", "packed")) or gpu.amd)
+    return exp(
+        hypot(
+            log(SIZE_ERRORS[size_class(shape)]),
+            log(constants.engines[engine].error_factor),
+            log(FP32_CEILING_FACTOR if precise else gpu.ceiling_factor),
+            log(UNTRIED_FACTOR) if untried else 0.0,
+        )
+    )
+
+
+def spread_about(mid: float, factor: float) -> Spread:
+    """P10 and P90 about a median whose error is `factor`, one standard deviation of a log-normal."""
     width = exp(P90 * log(factor))
     return Spread(low=mid / width, mid=mid, high=mid * width)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from launcher.format import plural
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput.gpu_memory import fit_model
 from launcher.throughput.lookup import PROCESSORS, local_speed_of, speed_of
@@ -67,7 +68,7 @@ def _gpu_row(
         reason = f"no kernel ceiling is known of {gpu.name} in {fit.dtype}"
     notes = [fit.note] if fit.note else []
     if fit.ok and not fit_model(model, gpu, engine=engine, dtype=dtype).ok:
-        notes.append(f"texts of {model.max_tokens} tokens, the model's maximum, would not fit")
+        notes.append(f"texts of {plural(model.max_tokens, 'token')}, the model's maximum, would not fit")
     if tokens > model.max_tokens:
         notes.append(_too_long(model))
     share = found and found.share_of_ceiling
@@ -126,7 +127,7 @@ def cpu_rows(
 
 
 def _too_long(model: ModelShape) -> str:
-    return f"the model takes {model.max_tokens} tokens by default"
+    return f"the model takes {plural(model.max_tokens, 'token')} by default"
 
 
 def _rounded(speed: Speed | None) -> Spread | None:

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from launcher.costs.clock_skew import clock_offsets, correct_clocks
+from launcher.costs.work_done import moment
 from tests.support.machine_lives import at, lease, machine, receipt
 
 
@@ -29,7 +30,10 @@ def test_work_longer_than_the_life_is_not_moved() -> None:
 def test_receipts_and_claims_are_moved_by_the_offset_of_their_worker() -> None:
     work = [receipt("a", -3_600, -3_540), receipt("b", 10, 90, worker="w1")]
     leases = [lease("a", -3_600, 60)]
-    receipts, held, offsets = correct_clocks([machine(), machine("w1")], work, leases, at(500))
-    assert [(r.started, r.finished) for r in receipts] == [(at(0), at(60)), (at(10), at(90))]
+    done, held, offsets = correct_clocks([machine(), machine("w1")], work, leases, at(500))
+    times = [
+        (moment(started), moment(finished)) for started, finished in done.rows(done.started, done.finished)
+    ]
+    assert times == [(at(0), at(60)), (at(10), at(90))]
     assert [(e.claimed, e.ended) for e in held] == [(at(0), at(60))]
     assert set(offsets) == {"w0"}

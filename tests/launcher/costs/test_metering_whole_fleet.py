@@ -19,6 +19,7 @@ from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
 from launcher.throughput.model_shapes import shape
 from pricing.price_book import load
+from pricing.provisioning import FIRST_SHARD_SECONDS
 from tests.support import ledger_history
 from tests.support.ledger_history import HISTORY, NO_END, NOW_SECONDS, WRONG_CLOCK, at
 
@@ -141,4 +142,7 @@ def test_measured_cold_starts_are_used_by_the_next_plan(tmp_path: Path) -> None:
     (after,) = find_candidates([offer], replace(context, cold_starts=starts)).candidates
     mine = sorted(s.seconds for s in starts if (s.cloud, s.gpu) == ("aws", "L4"))
     assert before.cold_start != after.cold_start
-    assert mine[0] <= after.cold_start.low <= after.cold_start.mid <= after.cold_start.high <= mine[-1]
+    texts = FIRST_SHARD_SECONDS[2]  # the first texts come after what was measured
+    assert (
+        mine[0] <= after.cold_start.low <= after.cold_start.mid <= after.cold_start.high <= mine[-1] + texts
+    )

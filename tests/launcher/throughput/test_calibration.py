@@ -1,5 +1,6 @@
 """Receipts, first minutes and bench results as speeds."""
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -183,6 +184,20 @@ def test_speed_of_gpus_is_per_gpu_and_type(ledger: Ledger) -> None:
     ledger.shards.record_receipts("r1", found)
     record_run_speed(ledger, "r1", setup("L4"), NOON)
     assert {one.gpu: one.mid for one in ledger.speeds.matching()} == {"L4": 100, "H100": 1_000}
+
+
+def test_receipts_of_a_run_are_never_in_memory_together(ledger: Ledger) -> None:
+    count = 5_000  # some 10 MB of receipts
+    a_run(ledger, {"w0": "L4"}, count)
+    ledger.shards.record_receipts("r1", [signed(n, n * 10, n * 10 + 10, engine=8) for n in range(count)])
+    tracemalloc.start()
+    try:
+        record_run_speed(ledger, "r1", setup("L4"), NOON)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ledger.speeds.matching()[0].mid == 100
+    assert peak < 2_000_000
 
 
 def test_run_that_was_stopped_at_once_is_not_recorded(ledger: Ledger) -> None:

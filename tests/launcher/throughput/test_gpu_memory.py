@@ -110,7 +110,23 @@ def test_torch_runs_on_a_v100() -> None:
 
 def test_gpu_before_ampere_is_noted_to_be_slower_on_long_texts() -> None:
     assert fit_model(BASE, gpu("A10")).note is None
-    assert "FlashAttention" in (fit_model(BASE, gpu("T4")).note or "")
+    assert fit_model(BASE, gpu("T4"), engine="torch").note == (
+        "T4 has neither FlashAttention nor bfloat16: float16, and attention by slower kernels, more so on long texts"
+    )
+    assert (fit_model(BASE, gpu("T4")).note or "").endswith("; vllm was not measured on it")
+    assert fit_model(BASE, gpu("MI300X")).note == "no speed of vllm was measured on GPUs of AMD"
+
+
+def test_model_that_overflows_in_float16_does_not_run_without_bfloat16() -> None:
+    gemma = shape("google/embeddinggemma-300m")
+    assert (
+        reason(gemma, gpu("T4")) == "google/embeddinggemma-300m overflows in float16, and T4 has no bfloat16"
+    )
+    assert (
+        reason(gemma, gpu("A100-40GB"), dtype="float16") == "google/embeddinggemma-300m overflows in float16"
+    )
+    assert fit_model(gemma, gpu("A100-40GB")).ok
+    assert fit_model(gemma, gpu("T4"), dtype="float32").ok
 
 
 def test_unknown_engine_is_refused() -> None:
@@ -150,3 +166,14 @@ def test_model_that_does_not_fit_says_why_and_one_that_fits_does_not(
 
 def test_more_memory_makes_it_fit() -> None:
     assert fit_model(SEVEN, replace(gpu("T4"), memory_gb=32)).ok
+
+
+def test_weights_of_linear_layers_are_one_byte_in_fp8() -> None:
+    half, less = (needs_gb(SEVEN, "vllm", "bfloat16", 512, one) for one in (None, "fp8"))
+    assert half - less == pytest.approx(SEVEN.linear_params / 1e9)
+
+
+def test_model_that_is_too_large_in_bfloat16_fits_in_fp8() -> None:
+    small = replace(gpu("L4"), memory_gb=16.0)
+    assert not fit_model(SEVEN, small, tokens=512).ok
+    assert fit_model(SEVEN, small, tokens=512, precision="fp8").ok
