@@ -1,0 +1,143 @@
+"""What every policy of a simulation sees and gives back, and the two of the product: static, and a steered run. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Protocol
+
+from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.placement import FAILURE_MEMORY, PlacementFailure
+from launcher.fleet.policy import is_near_budget, is_out_of_money, step
+from launcher.fleet.states import Phase
+from launcher.ledger.records import MachineState
+from launcher.simulator.replayed_cloud import (
+    AnswerOf,
+    PlaceAnswer,
+    SimulatedMachine,
+    Stage,
+    merged_answers,
+)
+from launcher.simulator.scenario import RUN_NAME, Scenario
+from launcher.steering.orders import Order
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # when every simulated run begins
+QUIET_SECONDS = 300.0  # until the next look of a policy that names none, where nothing happens
+STAGES = {Stage.COLD: Phase.RUNNING, Stage.WORKING: Phase.RUNNING, Stage.LEAVING: Phase.ENDING}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a launcher sees at one moment. Seconds of the run; `answers` are those since the look before."""
+
+    seconds: float
+    tokens_left: float
+    machines: Sequence[SimulatedMachine]
+    ended: Collection[str]  # names of the last machine of each slot that ended: names are not used again
+    prices: Sequence[float]  # USD per machine-hour now, by kind
+    answers: Sequence[PlaceAnswer]
+    spent: float
+    committed: float
+    pace: float | None = (
+        None  # measured speed as a share of the planned one; None: no machine has worked a minute
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A policy's orders, and the seconds of the run at which it wants to look again where nothing happens.
+
+    `stop`: its budget ends the run as soon as no machine is left.
+    """
+
+    orders: Sequence[Order]
+    next_look: float
+    stop: bool = False
+
+
+class Policy(Protocol):
+    """A policy during one run; it may remember what it saw."""
+
+    @property
+    def groups(self) -> Sequence[FleetGroup]: ...
+
+    def look(self, look: Look) -> Answered: ...
+
+
+@lru_cache(maxsize=100_000)
+def moment(seconds: float) -> datetime:
+    """The time of day of a moment of the run."""
+    return EPOCH + timedelta(seconds=seconds)
+
+
+@dataclass(slots=True)
+class StaticPolicy:
+    """The product's policy without steering: the fixed fleet of the plan, whatever happens."""
+
+    scenario: Scenario
+    failures: list[PlacementFailure] = field(default_factory=list[PlacementFailure])
+
+    @property
+    def groups(self) -> Sequence[FleetGroup]:
+        return self.scenario.fleet
+
+    def look(self, look: Look) -> Answered:
+        """The orders of the product's `step`."""
+        now = moment(look.seconds)
+        words = {AnswerOf.TAKEN: "preempted", AnswerOf.NONE: "no capacity"}
+        for answer in merged_answers(look.answers):
+            if answer.what in words:
+                infra = self.scenario.kinds[answer.kind].place.infra
+                self.failures.append(PlacementFailure(infra, moment(answer.at), words[answer.what]))
+        self.failures = [one for one in self.failures if now - one.at < FAILURE_MEMORY]
+        view = fleet_view(self.scenario, self.groups, look, self.failures)
+        stop = is_near_budget(view) or is_out_of_money(view)
+        return Answered(step(view, now), look.seconds + QUIET_SECONDS, stop)
+
+
+def fleet_view(
+    scenario: Scenario, groups: Sequence[FleetGroup], look: Look, failures: Sequence[PlacementFailure] = ()
+) -> FleetView:
+    """What the product's `step` would see of this run."""
+    shards = max(1, round(scenario.tokens / scenario.shard_tokens))
+    done = int((scenario.tokens - look.tokens_left) / scenario.shard_tokens)
+    return FleetView(
+        run=RUN_NAME,
+        groups=tuple(groups),
+        workers=[machine_view(scenario, machine, look.seconds) for machine in look.machines],
+        shards=shards,
+        done=min(done, shards - 1),  # a look is only taken while work is left
+        draining=False,
+        spent=usd(look.spent),
+        committed=usd(look.committed),
+        budget=scenario.budget,
+        tokens_left=look.tokens_left,
+        failures=failures,
+        taken=look.ended,
+    )
+
+
+def machine_view(scenario: Scenario, machine: SimulatedMachine, seconds: float) -> MachineView:
+    """What the product would see of a machine."""
+    kind = None if machine.kind is None else scenario.kinds[machine.kind]
+    worked = seconds - machine.worked_from if machine.stage == Stage.WORKING else 0.0
+    rate = kind.tokens_per_second * scenario.slower if kind else 0.0
+    waiting = Phase.RECOVERING if machine.taken else Phase.WAITING
+    return MachineView(
+        name=machine.name,
+        slot=machine.slot,
+        state=MachineState.UP,
+        ended=None,
+        shards=int(worked * rate / scenario.shard_tokens),
+        group=machine.group,
+        phase=STAGES.get(machine.stage, waiting),
+        infra=kind.infra if kind else None,
+        requested=moment(machine.requested),
+        up=None if machine.up is None else moment(machine.up),
+    )
+
+
+def usd(amount: float) -> Decimal:
+    """Simulated dollars as the product's."""
+    return Decimal(round(amount * 1_000_000)) / 1_000_000

@@ -1,0 +1,113 @@
+"""The product's steered policy in a simulation: its own `course`, fed with what a launcher would know. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from launcher.fleet.fleet_view import FleetGroup
+from launcher.fleet.policy import course
+from launcher.planning.estimate import SHARD_SECONDS
+from launcher.simulator.policies import Answered, Look, fleet_view, moment, usd
+from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, Stage, merged_answers
+from launcher.simulator.scenario import FIRST_MINUTE, Scenario, groups_of
+from launcher.steering import beliefs
+from launcher.steering.course import Course
+from launcher.steering.pace import MINUTE_NOISE
+from launcher.steering.situation import (
+    AUTOPILOT,
+    Answer,
+    AnswerKind,
+    Belief,
+    Limits,
+    PlaceKey,
+    Quote,
+    Speed,
+    Steering,
+    WhenShort,
+)
+
+ANSWERS = {AnswerOf.CAME: AnswerKind.CAME, AnswerOf.NONE: AnswerKind.NONE, AnswerOf.TAKEN: AnswerKind.TAKEN}
+NET_PATIENCE = 60.0  # seconds: the next look where the net is near
+QUIET_SECONDS = 300.0  # until the next look where the course names none
+
+
+@dataclass(slots=True)
+class SteeredPolicy:
+    """The product's policy with steering. It keeps beliefs as the ledger would."""
+
+    scenario: Scenario
+    policy: str = AUTOPILOT
+    when_short: WhenShort = WhenShort.LATE
+    groups: Sequence[FleetGroup] = field(init=False)
+    known: dict[PlaceKey, Belief] = field(default_factory=dict[PlaceKey, Belief])
+    paces: dict[str, Speed] = field(default_factory=dict[str, Speed])
+    last: Course | None = None
+    stopped: bool = False  # its budget ended the run: it drains to the end, as in a launcher
+
+    def __post_init__(self) -> None:
+        self.groups = groups_of(self.scenario.kinds)
+
+    def look(self, look: Look) -> Answered:
+        """The orders of the product's `course`."""
+        now = moment(look.seconds)
+        self.known = beliefs.learn(self.known, self._answers(look.answers))
+        view = replace(
+            fleet_view(self.scenario, self.groups, look), steering=self.steering(look), draining=self.stopped
+        )
+        self.last = found = course(view, now)
+        self.stopped = self.stopped or found.stop
+        if found.next_look is not None:
+            quiet = (found.next_look - now).total_seconds()
+        else:
+            near = found.margin_seconds is not None and found.margin_seconds < 3 * QUIET_SECONDS
+            quiet = NET_PATIENCE if near else QUIET_SECONDS
+        return Answered(found.orders, look.seconds + quiet, self.stopped)
+
+    def steering(self, look: Look) -> Steering:
+        """What a launcher would know beyond the machines."""
+        scenario, now = self.scenario, moment(look.seconds)
+        return Steering(
+            started=moment(0.0),
+            deadline=moment(scenario.deadline),
+            beliefs=self.known,
+            quotes={number: Quote(usd(price), now) for number, price in enumerate(look.prices)},
+            pace=self._pace(look),
+            limits=Limits(
+                machines=scenario.machines, on_demand=scenario.most_on_demand, scouts=scenario.scouts
+            ),
+            launches_per_second=scenario.launches_per_second,
+            policy=self.policy,
+            when_short=self.when_short,
+            obtainable=1 - scenario.no_on_demand,
+            shard_seconds=SHARD_SECONDS,
+        )
+
+    def _answers(self, answers: Sequence[PlaceAnswer]) -> list[Answer]:
+        found = list[Answer]()
+        for one in merged_answers(answers):
+            kind = self.scenario.kinds[one.kind]
+            found.append(
+                Answer(
+                    kind.place.infra,
+                    kind.gpu,
+                    kind.purchase,
+                    moment(one.at),
+                    ANSWERS[one.what],
+                    count=one.count,
+                    held=one.held,
+                )
+            )
+        return found
+
+    def _pace(self, look: Look) -> dict[str, Speed]:
+        """The measured speed of each GPU type that worked for a minute; the more machines, the surer."""
+        counts: dict[str, int] = {}
+        for machine in look.machines:
+            if machine.stage == Stage.WORKING and look.seconds - machine.worked_from >= FIRST_MINUTE:
+                gpu = self.scenario.kinds[machine.kinds[0]].gpu
+                counts[gpu] = counts.get(gpu, 0) + 1
+        for gpu, count in counts.items():
+            before = self.paces.get(gpu)
+            if before is None or count > before.machines:
+                spread = MINUTE_NOISE / count**0.5
+                self.paces[gpu] = Speed(self.scenario.slower, spread, count)
+        return dict(self.paces)
