@@ -1,0 +1,127 @@
+"""The market at one look: spot places as sources, their supply, and the level that a token may cost. Pure."""
+
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from launcher.steering.look import Look
+from launcher.steering.situation import ONLY_ON_DEMAND, Kind
+from launcher.steering.supply import (
+    SECONDS_PER_HOUR,
+    Source,
+    Supply,
+    cheapest_first,
+    shadow_price,
+    source_of,
+    supplies,
+    usd_per_token,
+)
+
+NO_DEADLINE_SLACK = 4.0  # without a deadline, places are weighed over so many times the planned time
+TAKE_FACTOR = 1.03  # a place is taken whose token costs so many times the level, at most
+MANY = 1_000  # machines, where nothing else bounds them
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """`price` is the shadow price V in USD a token, `on_demand` the price of the cheapest machine on demand.
+
+    None: no source at all, or nothing on demand. `seconds_left`: until the deadline, or the time over which places are
+    weighed. `most`: machines that may be held at one moment.
+    """
+
+    sources: tuple[Source, ...]  # the cheapest first
+    found: tuple[Supply, ...]  # of the first 1, 2, … sources
+    price: float | None
+    on_demand: float | None
+    seconds_left: float
+    most: int
+    listed: Kind | None = None  # the machine on demand of that price
+
+    @property
+    def has_spot(self) -> bool:
+        """Whether a spot machine costs less a token than one on demand."""
+        dearest = inf if self.on_demand is None else self.on_demand
+        return any(source.usd_per_token < dearest for source in self.sources)
+
+    def is_worth(self, source: Source) -> bool:
+        """Whether a machine of this source costs hardly more a token than the level, and less than on demand."""
+        if self.price is None or source.usd_per_token > TAKE_FACTOR * self.price:
+            return False
+        return self.on_demand is None or source.usd_per_token < self.on_demand
+
+
+def level_of(look: Look, seconds_left: float | None, ceiling: float | None = None) -> Level:
+    """The level now. `seconds_left` None: no deadline. `ceiling`: USD a token that money allows at most."""
+    steering, tokens = look.steering, look.situation.tokens_left
+    on_demand = [kind for kind in look.kinds.values() if not kind.spot]
+    listed = min(on_demand, key=lambda kind: (usd_per_token(kind), kind.number), default=None)
+    cheapest = None if listed is None else usd_per_token(listed)
+    spot = [kind for kind in look.kinds.values() if kind.spot and steering.policy != ONLY_ON_DEMAND]
+    most = most_machines(look, spot)
+    weighed = seconds_left if seconds_left is not None else _horizon(look, spot, most)
+    sources = cheapest_first(
+        source_of(kind, look.belief(kind), look.held(kind.number), look.now, weighed) for kind in spot
+    )
+    found = supplies(sources, most, weighed)
+    price = shadow_price(sources, found, tokens, cheapest if seconds_left is not None else None)
+    if price is not None and ceiling is not None:
+        cheapest_spot = sources[0].usd_per_token if sources else price
+        price = min(
+            price, max(ceiling, cheapest_spot)
+        )  # a run that cannot be paid for goes on as cheaply as it can
+    return Level(tuple(sources), tuple(found), price, cheapest, max(0.0, weighed), most, listed)
+
+
+def most_machines(look: Look, kinds: list[Kind]) -> int:
+    """Machines that may be held at one moment."""
+    limit = look.steering.limits.machines
+    return min(MANY if limit is None else limit, sum(kind.cap for kind in kinds) or MANY)
+
+
+def _horizon(look: Look, spot: list[Kind], most: int) -> float:
+    """The time over which places are weighed where there is no deadline: it slides, and is never short."""
+    steering = look.steering
+    fastest = max((kind.tokens_per_second for kind in spot), default=0.0) * most
+    alone = look.situation.tokens_left / fastest if fastest else 0.0
+    planned = steering.planned_seconds or alone
+    gone = (look.now - steering.started).total_seconds()
+    return max(NO_DEADLINE_SLACK * planned - gone, NO_DEADLINE_SLACK * alone, SECONDS_PER_HOUR)
+
+
+def _seconds_for(look: Look, level: Level, kind: Kind) -> float:
+    """The time in which the work is to be done: until the deadline, or without one what is left of the planned time."""
+    steering = look.steering
+    if steering.deadline is not None:
+        return level.seconds_left - kind.cold_start
+    if steering.planned_seconds is None:
+        return 0.0
+    return steering.planned_seconds - (look.now - steering.started).total_seconds()
+
+
+def machines_wanted(look: Look, level: Level) -> int:
+    """How many machines are worth having at once: what the deadline needs, or more where that spreads the risk.
+
+    need = 1.3 w / s / ((tau - d) a). More machines cost more starts and are at risk for a shorter time: the sum is least
+    at (w / s) sqrt(h D / (2 p d)), where a loss costs D dollars an hour.
+    """
+    worth = [source for source in level.sources if level.is_worth(source)]
+    if not worth:
+        return level.most
+    best = worth[0]
+    tokens, kind = look.situation.tokens_left, best.kind
+    hours = tokens / kind.tokens_per_second / SECONDS_PER_HOUR
+    up = sum(source.up * source.machines for source in worth) / sum(source.machines for source in worth)
+    window = max(1.0, _seconds_for(look, level, kind)) / SECONDS_PER_HOUR
+    need = 1.3 * hours / (window * max(up, 0.05))
+    price, cold = kind.usd_per_hour or 0.0, kind.cold_start / SECONDS_PER_HOUR
+    if price <= 0 or cold <= 0:
+        return level.most
+    value = (level.price or 0.0) * kind.tokens_per_second * SECONDS_PER_HOUR
+    dear = (
+        0.0
+        if level.on_demand is None
+        else level.on_demand * kind.tokens_per_second * SECONDS_PER_HOUR - price
+    )
+    loss = max(value - price, price / 10, dear / 4)
+    spread = hours * sqrt(best.falls * loss / (2 * price * cold))
+    return max(1, min(level.most, round(max(need, spread) + 0.5)))

@@ -1,0 +1,182 @@
+"""What spot places may supply until the deadline, and the shadow price of a token. Pure.
+
+The shadow price is a water level: run exactly the machines whose dollars a token are under one price, set so that what
+they may do until the deadline is what is left. No parameter chooses between spot and on-demand: where supply is plenty
+it is the price of the cheapest place, where it is short it rises to the price on demand.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import erf, exp, sqrt
+
+from launcher.steering import beliefs
+from launcher.steering.situation import Belief, Kind
+
+# How much wider the spread of a supply is than that of independent places whose rates are known. Places of one region
+# rise and fall together (a correlation of 0.43 in the public traces: 1.4 times for three of them), and rates are believed
+# after a few events.
+CORRELATION = 2.0
+SECONDS_PER_HOUR = 3600.0
+MAX_START_SHARE = 0.9  # of a machine's time that cold starts may be believed to take
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A spot kind as a source of tokens over the time that is left.
+
+    `usd_per_token` holds the cold start, `running` does not: the start of a machine that runs is paid. `machines`: how
+    many it is believed to have. `up`: mean chance that it has them; `settling`: the variance of its share of time up, as
+    a share of the variance at one moment: 1 for a short time, near 0 for a long one.
+    """
+
+    kind: Kind
+    usd_per_token: float
+    running: float
+    machines: int
+    up: float
+    up_now: float
+    settling: float
+    falls: float  # an hour
+    returns: float
+    cautious_up: float = 0.0  # mean chance that it has machines, if it turns out worse than believed
+    bound: int | None = None  # machines that it had at most when it was asked for more
+
+    def is_full(self, held: int) -> bool:
+        """Whether it had no more machines than are held there."""
+        return bool(held) and self.bound is not None and held >= self.bound
+
+
+def usd_per_token(kind: Kind) -> float:
+    """USD a token of a machine that works. Its price is known."""
+    return (kind.usd_per_hour or 0.0) / SECONDS_PER_HOUR / kind.tokens_per_second
+
+
+def started_usd_per_token(kind: Kind, falls: float) -> float:
+    """USD a token of a machine that is still to be started, and again after each fall of its place."""
+    lost = min(MAX_START_SHARE, kind.cold_start / SECONDS_PER_HOUR * falls)
+    return usd_per_token(kind) / (1 - lost)
+
+
+def source_of(kind: Kind, belief: Belief, held: int, now: datetime, seconds_left: float) -> Source:
+    """A spot kind over the time that is left."""
+    falls, returns = beliefs.rates(belief, held=held, now=now)
+    up_now = beliefs.chance_up_now(belief, now, held=held)
+    hours = max(0.0, seconds_left) / SECONDS_PER_HOUR
+    worse = beliefs.cautious_rates(falls, returns, belief)
+    most = kind.cap if belief.most is None else max(1, held, min(kind.cap, belief.most))
+    return Source(
+        kind=kind,
+        usd_per_token=started_usd_per_token(kind, falls),
+        running=usd_per_token(kind),
+        machines=most,
+        up=beliefs.mean_chance_up(falls, returns, up_now, hours),
+        up_now=up_now,
+        settling=settling(falls, returns, hours),
+        falls=falls,
+        returns=returns,
+        cautious_up=beliefs.mean_chance_up(*worse, up_now, hours),
+        bound=belief.most,
+    )
+
+
+def settling(falls: float, returns: float, hours: float) -> float:
+    """Variance of the mean of a two-state place over some hours, as a share of its variance at one moment."""
+    span = (falls + returns) * hours
+    if span < 1e-6:
+        return 1.0
+    return 2 / span * (1 - (1 - exp(-span)) / span)
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Tokens that the first places together may do: expected, standard deviation, and machines that work on average."""
+
+    tokens: float
+    spread: float
+    machines: float
+
+
+def cautious(sources: Sequence[Source]) -> list[Source]:
+    """The sources as they would be if all turn out worse than believed."""
+    return [replace(source, up=source.cautious_up) for source in sources]
+
+
+def supplies(sources: Sequence[Source], machines: int, seconds_left: float) -> list[Supply]:
+    """The supply of the first 1, 2, … sources, of which never more than `machines` run at once.
+
+    Exact in the mean for independent places: the distribution of machines that are up is convolved place by place. A
+    place adds the machines for which the places before it leave room.
+    """
+    chances = [1.0]  # of 0, 1, 2 … machines up, together at most `machines`
+    before = tokens = rate = settling = 0.0
+    found = list[Supply]()
+    for source in sources:
+        chances = _with_place(chances, source.up, min(source.machines, machines), machines)
+        mean = sum(count * chance for count, chance in enumerate(chances))
+        square = sum(count * count * chance for count, chance in enumerate(chances))
+        kind, marginal = source.kind, mean - before
+        productive = 1 - min(MAX_START_SHARE, kind.cold_start / SECONDS_PER_HOUR * source.falls)
+        first = kind.cold_start * (1 - source.up_now)  # a place that is not held starts with a cold start
+        tokens += kind.tokens_per_second * marginal * max(0.0, seconds_left - first) * productive
+        rate += kind.tokens_per_second * marginal
+        settling += source.settling * marginal
+        before = mean
+        spread = 0.0
+        if mean > 0:
+            variance = max(0.0, square - mean * mean) * settling / mean
+            spread = CORRELATION * sqrt(variance) * rate / mean * seconds_left
+        found.append(Supply(tokens, spread, mean))
+        if before > machines * 0.999999:
+            found += [found[-1]] * (len(sources) - len(found))
+            break
+    return found
+
+
+def _with_place(chances: Sequence[float], up: float, count: int, most: int) -> list[float]:
+    """The distribution of machines that are up with one more place of `count` machines."""
+    size = min(most, len(chances) - 1 + count) + 1
+    down = 1 - up
+    stays = [chance * down for chance in chances] + [0.0] * (size - len(chances))
+    rises = [0.0] * min(count, size) + [chance * up for chance in chances[: max(0, size - count)]]
+    mixed = [a + b for a, b in zip(stays, rises, strict=True)]
+    mixed[-1] += up * sum(chances[max(0, size - count) :])  # as many as may be held
+    return mixed
+
+
+def shadow_price(
+    sources: Sequence[Source], found: Sequence[Supply], tokens: float, on_demand: float | None
+) -> float | None:
+    """The price of the source that will do the last token: between the cheapest place's and the price on demand.
+
+    `sources` are in the order of their dollars a token, `found` is their supply. Without on-demand machines the last
+    source is the dearest place. None: there is no source at all.
+    """
+    prices = [source.usd_per_token for source in sources]
+    if on_demand is not None:
+        prices = [min(price, on_demand) for price in prices] + [on_demand]
+    if not prices:
+        return None
+    level, short = prices[0], 1.0
+    for supply, price, dearer in zip(found, prices, prices[1:], strict=False):
+        short = min(
+            short, chance_short(tokens, supply)
+        )  # more places never make it likelier that tokens are left
+        level += (dearer - price) * short
+    return level
+
+
+def chance_short(tokens: float, supply: Supply) -> float:
+    """The chance that a supply does not do the tokens."""
+    if supply.spread <= 0:
+        return float(tokens > supply.tokens)
+    return normal_cdf((tokens - supply.tokens) / supply.spread)
+
+
+def normal_cdf(x: float) -> float:
+    return 0.5 * (1 + erf(x / sqrt(2)))
+
+
+def cheapest_first(sources: Iterable[Source]) -> list[Source]:
+    """In the order of dollars a token; ties by number."""
+    return sorted(sources, key=lambda source: (source.usd_per_token, source.kind.number))
