@@ -15,6 +15,7 @@ from launcher.throughput.known_layouts import known_description
 from tasks.models.describe import describe
 from tasks.models.description import Finding, ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel
+from tasks.models.precision import PRECISION_ENGINE
 from tasks.models.support import ENGINES, check_supported
 
 
@@ -59,6 +60,8 @@ def model_support(job: Job, model: str) -> ModelSupport | None:
 def engine_refusal(job: Job, support: ModelSupport) -> Usage | None:
     """The error when no engine computes the job's model, or the one that the job names does not."""
     asked = job.engine if job.engine in ENGINES else None
+    if job.precision is not None:
+        asked = PRECISION_ENGINE
     if asked is None and support.engines:
         return None
     findings = support.findings[asked or "torch"]
@@ -67,4 +70,6 @@ def engine_refusal(job: Job, support: ModelSupport) -> Usage | None:
     first, *others = findings
     more = f" (and {len(others)} more)" if others else ""
     who = f"the engine {asked}" if asked else "any worker"
+    if job.precision is not None:
+        who += f", which {job.precision} needs"
     return Usage(f"{job.model} cannot be embedded by {who}: {first.what}{more}", hint=first.hint)

@@ -4,7 +4,8 @@ Pure. What varies:
 
 - speed: one factor for all predicted speeds, because the error is the model's and the engine's more than the GPU's;
   one factor for each measured GPU
-- cold start: one factor for each cloud
+- cold start, and how long a launch takes: one factor for each cloud
+- waiting for the controller and for capacity: the same for all machines of a cloud and purchase kind
 - preemptions: a rate that is itself uncertain, then a count
 - market prices: a random walk over the age of the price and the length of the run
 - tokens of a corpus that was only sampled
@@ -12,8 +13,9 @@ Pure. What varies:
 List prices do not vary, those of storage and egress included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache, partial
 from math import log
 from zlib import crc32
@@ -30,6 +32,8 @@ from launcher.planning.estimate import (
     UsdSpread,
     itemize,
     known_total,
+    queue_hours,
+    stop_seconds,
     tail_seconds,
     wall_hours,
 )
@@ -52,49 +56,75 @@ class FleetOutcome:
     usd: UsdSpread | None
 
 
+@dataclass(frozen=True, slots=True)
+class FleetDraws:
+    """A fleet in each draw: (DRAWS,) values. `usd` is of all that is known; None: the price of a machine is unknown."""
+
+    hours: Draws
+    usd: Draws | None
+    work: Draws  # tokens over their median
+    items: Mapping[str, Decimal | None]  # USD, everything at its median
+
+
 def simulate(
     allocations: Sequence[Allocation], charges: RunCharges, tokens: Spread, seed: int
 ) -> FleetOutcome:
     """Hours and dollars of a fleet. `tokens` is the work with its 95 % interval; the allocations add up to its median."""
-    draw = partial(_normal, seed)
+    drawn = draw_fleet(allocations, charges, tokens, seed)
+    time = _quantiles(drawn.hours, wall_hours(allocations))
+    if drawn.usd is None:
+        return FleetOutcome(time, None)
+    middle = known_total(drawn.items)
+    spread = _quantiles(drawn.usd, float(middle))
+    low, high = decimal_of_float(spread.low), decimal_of_float(spread.high)
+    return FleetOutcome(time, UsdSpread(min(low, middle), middle, max(high, middle)))
+
+
+def draw_fleet(
+    allocations: Sequence[Allocation], charges: RunCharges, tokens: Spread, seed: int
+) -> FleetDraws:
+    """The draws behind `simulate`: equal arguments draw the same, so that two ways can be compared draw by draw."""
+    draw, drawn = partial(_normal, seed), partial(_drawn_for, seed)
     work = _tokens_drawn(tokens, draw("tokens")) / tokens.mid
     rate, left, busy = np.zeros(DRAWS), tokens.mid * work, list[Draws]()
     tail = 0.0  # hours
-    for allocation in allocations:
+    for allocation, queue in zip(allocations, queue_hours(allocations), strict=True):
         candidate = allocation.candidate
         predicted = candidate.speed_source.startswith("predicted")
-        speed = _drawn(
-            candidate.tokens_per_second, draw("predicted" if predicted else f"speed {candidate.gpu}")
-        )
-        start = _drawn(candidate.cold_start, draw(f"start {candidate.cloud}")) / SECONDS_PER_HOUR
+        speed = drawn("predicted" if predicted else f"speed {candidate.gpu}", candidate.tokens_per_second)
+        starting = f"start {candidate.cloud}"
+        start = drawn(starting, candidate.cold_start) / SECONDS_PER_HOUR
+        ahead = drawn(f"wait {candidate.cloud} {candidate.spot}", candidate.ahead) / SECONDS_PER_HOUR
+        if queue:
+            ahead = ahead + queue * drawn(starting, candidate.launch) / candidate.launch.mid
         working = allocation.tokens * work / speed / SECONDS_PER_HOUR
-        hazard = _drawn(candidate.hazard, draw(f"hazard {candidate.name}"))
+        hazard = drawn(f"hazard {candidate.name}", candidate.hazard)
         preemptions = _random(seed, f"taken {candidate.name}").poisson(hazard * working)
         lost = preemptions * (start + SHARD_SECONDS / 2 / SECONDS_PER_HOUR)
         tokens_per_hour = (
             allocation.machines * speed * SECONDS_PER_HOUR / (1 + lost / np.maximum(working, NO_WORK_HOURS))
         )
         own_tail = tail_seconds(candidate) / SECONDS_PER_HOUR
-        rate, left, tail = rate + tokens_per_hour, left + tokens_per_hour * start, max(tail, own_tail)
-        busy.append(working + lost + allocation.machines * (start + own_tail))
+        left = left + tokens_per_hour * (start + ahead)
+        rate, tail = rate + tokens_per_hour, max(tail, own_tail)
+        lived = working + lost + allocation.machines * (start + own_tail)
+        stop = stop_seconds(candidate, float(np.median(lived)) * SECONDS_PER_HOUR / allocation.machines)
+        busy.append(lived + allocation.machines * stop / SECONDS_PER_HOUR)
     hours = left / rate + tail
-    time = _quantiles(hours, wall_hours(allocations))
+    items = itemize(allocations, charges)  # hold what is known, and so do the draws
     if any(allocation.candidate.usd_per_hour is None for allocation in allocations):
-        return FleetOutcome(time, None)
-    items = itemize(allocations, charges)  # an item that is unknown in part is in no sum
-    egress_known, disk_known = (items[name] is not None for name in ("egress", "disk"))
-    usd = hours * float(charges.controller_usd_per_hour or 0) + float(charges.storage or 0) * work
+        return FleetDraws(hours, None, work, items)
+    planned = wall_hours(allocations)
+    up = hours + charges.controller_after / SECONDS_PER_HOUR
+    usd = up * float(charges.controller_usd_per_hour or 0) + float(charges.storage or 0) * work
     for allocation, machine_hours in zip(allocations, busy, strict=True):
         candidate = allocation.candidate
-        drift = _price_factor(candidate, time.mid, draw(f"drift {candidate.name}"))
+        drift = _price_factor(candidate, planned, draw(f"drift {candidate.name}"))
         hourly = float(candidate.usd_per_hour or 0) * drift
-        hourly = hourly + disk_known * float(candidate.disk_usd_per_hour or 0)
+        hourly = hourly + float(candidate.disk_usd_per_hour or 0)
         usd += machine_hours * hourly
-        usd += allocation.tokens * work * egress_known * float(candidate.egress_usd_per_token or 0)
-    middle = known_total(items)
-    spread = _quantiles(usd, float(middle))
-    low, high = decimal_of_float(spread.low), decimal_of_float(spread.high)
-    return FleetOutcome(time, UsdSpread(min(low, middle), middle, max(high, middle)))
+        usd += allocation.tokens * work * float(candidate.egress_usd_per_token or 0)
+    return FleetDraws(hours, usd, work, items)
 
 
 def _random(seed: int, name: str) -> np.random.Generator:
@@ -108,9 +138,15 @@ def _normal(seed: int, name: str) -> Draws:
     return _random(seed, name).standard_normal(DRAWS)
 
 
+@lru_cache(maxsize=512)
+def _drawn_for(seed: int, name: str, spread: Spread) -> Draws:
+    """Draws of one thing. Many fleets share the array: it must not be changed in place."""
+    return _drawn(spread, _normal(seed, name))
+
+
 def _quantiles(draws: Draws, middle: float) -> Spread:
     """P10 and P90 of the draws about a given middle."""
-    low, high = (float(np.quantile(draws, quantile)) for quantile in (0.1, 0.9))
+    low, high = np.quantile(draws, (0.1, 0.9)).tolist()
     return Spread(min(low, middle), middle, max(high, middle))
 
 
@@ -118,6 +154,8 @@ def _drawn(spread: Spread, normal: Draws) -> Draws:
     """Draws whose P10, P50 and P90 are the spread's: log-normal on either side of the median."""
     if spread.low == spread.high:
         return np.full(DRAWS, spread.mid)
+    if spread.mid <= 0:  # no time at all for half of the draws
+        return np.maximum(normal, 0.0) * spread.high / P90
     up = log(spread.high / spread.mid) / P90
     down = log(spread.mid / max(spread.low, spread.mid / 100)) / P90  # a P10 of 0 has no logarithm
     return spread.mid * np.exp(normal * np.where(normal > 0, up, down))

@@ -1,6 +1,7 @@
 """The Plan: what the planner decided, and how it becomes a SavedPlan (`plan.json`).
 
 Pure: the value with all that the estimates know, and the arithmetic that makes it short enough to save.
+`machine_groups` groups its machines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,36 +12,45 @@ from typing import Any
 
 from launcher.corpus.left_out import LeftOut
 from launcher.corpus.profile import Count, Profile
+from launcher.corpus.repeat_shares import CorpusRepeats
+from launcher.documents.truncation import truncation_of
 from launcher.planning import plan_file
-from launcher.planning.estimate import NO_CHARGES, Allocation, Estimate, UsdSpread, itemize, per_million
-from launcher.planning.hosted_apis import CheaperWay, HostedApi
+from launcher.planning.comparison import Comparison
+from launcher.planning.estimate import Allocation, Estimate, UsdSpread
+from launcher.planning.hosted_apis import HostedApi
+from launcher.planning.machine_groups import machine_groups, rounded, rounded_usd
 from launcher.planning.optimizer.decide import Alternative
-from launcher.planning.saved_plan import (
+from launcher.planning.past_runs import PastRuns
+from launcher.planning.saved_alternatives import (
     AlternativeFleet,
     CheaperOption,
-    CorpusFigures,
+    ComparedWay,
     FrontierPoint,
     GroupSummary,
     HostedOption,
+    SingleTypeFleet,
+)
+from launcher.planning.saved_plan import (
+    CorpusFigures,
     HoursQuantiles,
     MachineGroup,
-    MachinePlace,
+    NeededUpload,
     PlannedWork,
     PlanTotals,
     QuotaNeed,
+    ReducedPrecision,
     SavedPlan,
-    SingleTypeFleet,
+    SpeedQuantiles,
     UsdQuantiles,
     digest_of,
 )
+from launcher.planning.steering_plan import SteeringPlan
+from launcher.planning.store_costs import StoreCost
 from launcher.throughput.spread import Spread
 
-MACHINE_ITEMS = (  # cost items of a machine group, not of the whole run
-    "compute",
-    "cold_start",
-    "preemption",
-    "idle_tail",
-    "disk",
+# Keys of a job that change where and for how much it is done, but not its vectors.
+NOT_THE_WORK = frozenset(
+    {"limits", "quota", "vcpu_quota", "local", "name", "notify", "discounts", "query_prompt"}
 )
 
 
@@ -61,94 +71,22 @@ class Plan:
     frontier: tuple[Estimate, ...] = ()
     kinds: tuple[Estimate, ...] = ()  # each machine type alone, where it is cheapest
     hosted: tuple[HostedApi, ...] = ()
-    cheaper: CheaperWay | None = None
+    compared: tuple[Comparison, ...] = ()  # the same weights hosted first
     quota: tuple[QuotaNeed, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # number of offers, by the reason
     files_left_out: tuple[LeftOut, ...] = ()  # what corpus.path names and is not read
+    past: PastRuns | None = None  # how plans of this sort came true here
     gap: float | None = None  # how far above the optimum the choice may be, as a share of it
-
-
-def machine_groups(
-    allocations: Sequence[Allocation], workers: int | None = None, threads: int | None = None
-) -> tuple[MachineGroup, ...]:
-    """Group allocations by GPU type, size, cloud and purchase kind; each group keeps its places.
-
-    `workers` and `threads` are per machine; None: a worker for each GPU, and threads as the engine likes.
-    """
-    groups: dict[tuple[str, str, float, bool], list[Allocation]] = {}
-    for allocation in allocations:
-        candidate = allocation.candidate
-        groups.setdefault((candidate.cloud, candidate.gpu, candidate.gpus, candidate.spot), []).append(
-            allocation
-        )
-    return tuple(_machine_group(group, workers, threads) for group in groups.values())
-
-
-def _machine_group(group: Sequence[Allocation], workers: int | None, threads: int | None) -> MachineGroup:
-    candidate = group[0].candidate
-    ranked = sorted(
-        group,
-        key=lambda s: (s.candidate.usd_per_hour or Decimal(0), s.candidate.region, s.candidate.zone or ""),
-    )
-    machines, tokens = sum(s.machines for s in group), sum(s.tokens for s in group)
-    prices = [s.candidate.usd_per_hour for s in group]
-    hourly = [p * s.machines for p, s in zip(prices, group, strict=True) if p is not None]
-    items = itemize(group, NO_CHARGES)
-    own = [items[name] for name in MACHINE_ITEMS]
-    spent = sum((usd for usd in own if usd is not None), Decimal(0)) if None not in prices else None
-    return MachineGroup(
-        gpu=candidate.gpu,
-        gpus_per_machine=candidate.gpus,
-        cloud=candidate.cloud,
-        regions=tuple(dict.fromkeys(s.candidate.region for s in ranked)),
-        spot=candidate.spot,
-        machines=machines,
-        workers=workers or max(1, round(candidate.gpus)),
-        threads=threads,
-        tokens=round(tokens),
-        tokens_per_second=round(
-            sum(s.candidate.tokens_per_second.mid * s.machines for s in group) / machines, 1
-        ),
-        speed_source=candidate.speed_source,
-        usd_per_hour=_rounded(sum(hourly, Decimal(0)) / machines if None not in prices else None),
-        usd_per_million_tokens=_rounded(None if spent is None else per_million(spent, tokens)),
-        places=tuple(
-            MachinePlace(
-                region=s.candidate.region,
-                zone=s.candidate.zone,
-                instance_type=s.candidate.instance_type,
-                machines=s.machines,
-                usd_per_hour=_rounded(s.candidate.usd_per_hour),
-            )
-            for s in ranked
-        ),
-    )
-
-
-def quota_needs(allocations: Sequence[Allocation]) -> tuple[QuotaNeed, ...]:
-    """The GPUs and vCPUs that the account must be allowed in each region; none for this machine."""
-    groups: dict[tuple[str, str, str, bool], list[Allocation]] = {}
-    for allocation in allocations:
-        if allocation.candidate.cloud != "local":
-            groups.setdefault(allocation.candidate.group, []).append(allocation)
-    return tuple(
-        QuotaNeed(
-            cloud=cloud,
-            region=region,
-            gpu=gpu,
-            spot=spot,
-            gpus=sum(s.candidate.gpus * s.machines for s in members),
-            vcpus=None
-            if any(s.candidate.vcpus is None for s in members)
-            else sum((s.candidate.vcpus or 0) * s.machines for s in members),
-        )
-        for (cloud, region, gpu, spot), members in groups.items()
-    )
+    reduced: ReducedPrecision | None = None  # the price of a reduced precision; None: the usual one
+    upload: NeededUpload | None = None  # that rented machines need first
+    repeats: CorpusRepeats | None = None  # None: not counted
+    stores: tuple[StoreCost, ...] = ()  # the usual vector stores with these vectors
+    steering: SteeringPlan | None = None  # None: the machines above, whatever happens
 
 
 def name_run(name: str, work: PlannedWork) -> str:
     """The name of the run: the job's name, and a digest of what determines its vectors."""
-    job = {k: v for k, v in work.job.items() if k not in ("limits", "quota", "local", "name", "notify")}
+    job = {k: v for k, v in work.job.items() if k not in NOT_THE_WORK}
     where: dict[str, Any] = job.get("output") or {}
     output = str(where.get("path", ""))
     # A relative output path names another output when the job file lies in another folder.
@@ -171,15 +109,20 @@ def saved_plan_of(plan: Plan) -> SavedPlan:
         run=plan.run,
         created=plan.created,
         work=plan.work,
-        profile=_corpus_figures(plan.profile, plan.files_left_out),
-        cheaper=_cheaper_option(plan.cheaper),
+        profile=_corpus_figures(plan),
+        cheaper=_cheaper_option(plan.compared),
+        compared=tuple(_compared_way(one) for one in plan.compared),
         lots=plan.lots,
         totals=PlanTotals(
             usd=_usd_quantiles(chosen.usd),
             hours=_hours_quantiles(chosen.hours),
-            usd_per_million_tokens=_rounded(chosen.usd_per_million_tokens),
+            usd_per_million_tokens=rounded(chosen.usd_per_million_tokens),
             machines=chosen.machines,
-            items={name: _rounded(usd) for name, usd in chosen.items.items()},
+            items={name: rounded(usd) for name, usd in chosen.items.items()},
+            tokens_per_second=_fleet_speed(chosen.allocations),
+            past_runs=plan.past,
+            unpriced=_unpriced(chosen),
+            reduced=plan.reduced,
         ),
         frontier=tuple(_frontier_point(estimate) for estimate in plan.frontier),
         alternatives=tuple(_alternative_fleet(alternative) for alternative in plan.alternatives),
@@ -190,13 +133,27 @@ def saved_plan_of(plan: Plan) -> SavedPlan:
         not_priced=plan.not_priced,
         left_out=plan.left_out,
         prices_as_of=plan.prices_as_of,
+        upload=plan.upload,
+        stores=plan.stores,
+        steering=plan.steering,
         solver_gap=None if plan.gap is None else round(plan.gap, 6),
     )
     return plan_file.with_digest(saved)
 
 
-def _corpus_figures(profile: Profile, left_out: tuple[LeftOut, ...]) -> CorpusFigures:
+def _fleet_speed(allocations: Sequence[Allocation]) -> SpeedQuantiles:
+    """Tokens per second of all machines while they work. One error makes all of them slow: their ends add up."""
+    speeds = [(allocation.machines, allocation.candidate.tokens_per_second) for allocation in allocations]
+    return SpeedQuantiles(
+        p10=round(sum(machines * speed.low for machines, speed in speeds), 1),
+        p50=round(sum(machines * speed.mid for machines, speed in speeds), 1),
+        p90=round(sum(machines * speed.high for machines, speed in speeds), 1),
+    )
+
+
+def _corpus_figures(plan: Plan) -> CorpusFigures:
     """Estimates as whole numbers, each with its 95 % interval."""
+    profile, usd = plan.profile, plan.chosen.usd
     counts: dict[str, Count] = {
         "documents": profile.documents,
         "chunks": profile.chunks,
@@ -215,7 +172,19 @@ def _corpus_figures(profile: Profile, left_out: tuple[LeftOut, ...]) -> CorpusFi
         stored_bytes=profile.stored_bytes,
         sampled=profile.sampled,
         tokens_repeated=None if profile.tokens_repeated is None else round(profile.tokens_repeated.mid),
-        left_out=left_out,
+        left_out=plan.files_left_out,
+        document_lengths=tuple(
+            (round(share, 6), round(tokens, 2)) for share, tokens in profile.document_lengths
+        ),
+        longest=profile.longest,
+        repeats=plan.repeats,
+        truncation=truncation_of(
+            profile.tokens.mid,
+            profile.tokens_cut.mid,
+            profile.longest,
+            usd=usd and usd.p50,
+            hours=plan.chosen.hours.mid,
+        ),
     )
 
 
@@ -224,8 +193,9 @@ def _frontier_point(estimate: Estimate) -> FrontierPoint:
         machines=estimate.machines,
         hours=_hours_quantiles(estimate.hours),
         usd=_usd_quantiles(estimate.usd),
-        usd_per_million_tokens=_rounded(estimate.usd_per_million_tokens),
+        usd_per_million_tokens=rounded(estimate.usd_per_million_tokens),
         lots=_group_summaries(estimate),
+        unpriced=_unpriced(estimate),
     )
 
 
@@ -233,12 +203,13 @@ def _alternative_fleet(alternative: Alternative) -> AlternativeFleet:
     estimate = alternative.estimate
     return AlternativeFleet(
         name=alternative.name,
-        usd_more=_rounded(alternative.more),
+        usd_more=rounded(alternative.more),
         machines=estimate.machines,
         hours=_hours_quantiles(estimate.hours),
         usd=_usd_quantiles(estimate.usd),
-        usd_per_million_tokens=_rounded(estimate.usd_per_million_tokens),
+        usd_per_million_tokens=rounded(estimate.usd_per_million_tokens),
         lots=_group_summaries(estimate),
+        unpriced=_unpriced(estimate),
     )
 
 
@@ -268,10 +239,11 @@ def _single_type_fleet(estimate: Estimate) -> SingleTypeFleet:
         machines=estimate.machines,
         tokens_per_second=round(candidate.tokens_per_second.mid, 1),
         speed_source=candidate.speed_source,
-        usd_per_hour=_rounded(candidate.usd_per_hour),
+        usd_per_hour=rounded(candidate.usd_per_hour),
         hours=_hours_quantiles(estimate.hours),
         usd=_usd_quantiles(estimate.usd),
-        usd_per_million_tokens=_rounded(estimate.usd_per_million_tokens),
+        usd_per_million_tokens=rounded(estimate.usd_per_million_tokens),
+        unpriced=_unpriced(estimate),
     )
 
 
@@ -281,26 +253,53 @@ def _hosted_quote(api: HostedApi) -> HostedOption:
         provider=hosted.provider,
         model=hosted.model,
         comparable=api.comparable,
-        usd_per_million_tokens=_rounded_usd(hosted.usd_per_million_tokens),
-        usd=_rounded_usd(api.usd),
-        batch_usd_per_million_tokens=_rounded(hosted.batch_usd_per_million_tokens),
-        batch_usd=_rounded(api.batch_usd),
+        usd_per_million_tokens=rounded_usd(hosted.usd_per_million_tokens),
+        usd=rounded_usd(api.usd),
+        batch_usd_per_million_tokens=rounded(hosted.batch_usd_per_million_tokens),
+        batch_usd=rounded(api.batch_usd),
         dimensions=hosted.dimensions,
         as_of=hosted.as_of,
         source=hosted.source,
         flags=tuple(hosted.flags),
+        relation=api.relation,
+        batch_as_of=hosted.batch_as_of,
+        batch_source=hosted.batch_source,
+        notes=api.notes,
     )
 
 
-def _cheaper_option(found: CheaperWay | None) -> CheaperOption | None:
+def _cheaper_option(compared: Sequence[Comparison]) -> CheaperOption | None:
+    """The first way that is expected to cost less."""
+    found = next((one for one in compared if one.better), None)
     if found is None:
         return None
     return CheaperOption(
         name=found.name,
-        usd=_rounded_usd(found.usd),
-        fleet_usd_without_storage=_rounded_usd(found.fleet_usd),
-        comparable=found.comparable,
+        usd=rounded_usd(found.usd),
+        fleet_usd_without_storage=rounded_usd(found.fleet_mean),
+        comparable=found.relation != "same class",
         break_even_tokens_per_month=None if found.break_even is None else int(found.break_even),
+    )
+
+
+def _unpriced(estimate: Estimate) -> dict[str, Decimal | None]:
+    return {name: rounded(usd) for name, usd in estimate.unpriced.items()}
+
+
+def _compared_way(found: Comparison) -> ComparedWay:
+    return ComparedWay(
+        name=found.name,
+        relation=found.relation,
+        usd=rounded_usd(found.usd),
+        usd_p90=rounded_usd(found.usd_p90),
+        fleet_p50=rounded_usd(found.fleet_p50),
+        fleet_p90=rounded_usd(found.fleet_p90),
+        fleet_mean=rounded_usd(found.fleet_mean),
+        chance=round(found.chance, 4),
+        unpriced=found.unpriced,
+        better=found.better,
+        break_even_tokens_per_month=None if found.break_even is None else int(found.break_even),
+        notes=found.notes,
     )
 
 
@@ -311,13 +310,4 @@ def _hours_quantiles(spread: Spread) -> HoursQuantiles:
 def _usd_quantiles(money: UsdSpread | None) -> UsdQuantiles:
     if money is None:
         return UsdQuantiles(None, None, None)
-    return UsdQuantiles(_rounded_usd(money.p10), _rounded_usd(money.p50), _rounded_usd(money.p90))
-
-
-def _rounded_usd(usd: Decimal) -> Decimal:
-    """Dollars to a millionth of a cent: exact enough to add up, short enough to read."""
-    return usd.quantize(Decimal("0.00000001")).normalize()
-
-
-def _rounded(usd: Decimal | None) -> Decimal | None:
-    return None if usd is None else _rounded_usd(usd)
+    return UsdQuantiles(rounded_usd(money.p10), rounded_usd(money.p50), rounded_usd(money.p90))

@@ -28,17 +28,14 @@ from launcher.planning.plan_diff_document import (
     UsdQuantileChanges,
     ValueChange,
 )
-from launcher.planning.saved_plan import (
-    MachineGroup,
-    PlanTotals,
-    SavedPlan,
-    SingleTypeFleet,
-)
+from launcher.planning.saved_alternatives import SingleTypeFleet
+from launcher.planning.saved_plan import MachineGroup, PlanTotals, SavedPlan
 
 SAME_SPEED = 1e-4  # of a speed: plans round it to a tenth of a token per second
 LIMIT_KEYS = (
     "limits",
     "quota",
+    "vcpu_quota",
     "local",
     "speed",
 )  # keys of a job that bound the choice; the rest is the work
@@ -49,12 +46,13 @@ COMPARED = (  # parts of a plan that have a place in the document; `also` names 
 
 Json = Mapping[str, Any]
 Type = tuple[str, str, float, bool]  # cloud, GPU, GPUs per machine, spot
+MEASURES_OF_LOSS = ("cosine_mean", "cosine_worst", "recall_at_10")
 
 
 def diff_plans(one: SavedPlan, other: SavedPlan) -> DiffDocument:
     """What the other plan has otherwise than the one."""
     before, after = plan_file.dump(one), plan_file.dump(other)
-    changed = [name for name in sorted(before) if before[name] != after[name]]
+    changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     return DiffDocument(
         one=_head(one),
         other=_head(other),
@@ -101,10 +99,18 @@ def _work(plan: Json) -> dict[str, Any]:
     found = {f"planned.{name}": value for name, value in work.items() if name != "job"}
     if work["model"] == job["model"]:  # it differs only when it is a folder
         del found["planned.model"]
-    values = _flat(asked) | _flat(plan["profile"]) | found
+    counts = {name: value for name, value in plan["profile"].items() if name != "document_lengths"}
+    values = _flat(asked) | _flat(counts) | found | _loss(plan)
     if values.get("corpus.documents") == values["documents"]:  # of a declared corpus: once is enough
         del values["corpus.documents"]
     return values
+
+
+def _loss(plan: Json) -> dict[str, Any]:
+    """What a reduced precision was measured to lose, by dotted name; empty without one."""
+    reduced: Json = plan["totals"].get("reduced") or {}
+    loss: Json = reduced.get("loss") or {}
+    return {f"loss.{name}": value for name, value in loss.items() if name in MEASURES_OF_LOSS}
 
 
 def _limits(plan: Json) -> dict[str, Any]:

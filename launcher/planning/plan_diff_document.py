@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any, Literal, cast
 
 from launcher.planning import plan_file
-from launcher.planning.saved_plan import CheaperOption, MachinePlace
+from launcher.planning.saved_alternatives import CheaperOption
+from launcher.planning.saved_plan import MachinePlace
 
 SCHEMA = "embedfleet/diff/1"
 

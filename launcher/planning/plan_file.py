@@ -1,6 +1,6 @@
 """Read and write plan.json: text on one side, a SavedPlan on the other, and a digest that shows whether it was edited.
 
-Light on purpose (no scipy, no pyarrow): every command that reads a run's plan imports it.
+Light on purpose (no numpy, no pyarrow): every command that reads a run's plan imports it.
 """
 
 import json
@@ -15,7 +15,8 @@ import msgspec
 
 from launcher import files
 from launcher.errors import Problem
-from launcher.planning.saved_plan import LATER_KEYS, SCHEMA, SavedPlan, digest_of
+from launcher.format import plural
+from launcher.planning.saved_plan import LATER_KEYS, LATER_PLACE_KEYS, SCHEMA, SavedPlan, digest_of
 from tasks.protocol import documents
 from tasks.protocol.bounds import out_of_bounds
 
@@ -35,8 +36,14 @@ def dump(plan: SavedPlan) -> dict[str, Any]:
     body: dict[str, Any] = json_values(plan)
     body.pop("digest")
     for section, _, key in LATER_KEYS:
-        if not body[section][key]:
-            del body[section][key]
+        found: Any = body[section] if section else body
+        for one in cast("list[dict[str, Any]]", found if isinstance(found, list) else [found]):
+            if not one[key]:
+                del one[key]
+    for place in (place for group in body["lots"] for place in group["places"]):
+        for key in LATER_PLACE_KEYS:
+            if place[key] is None:
+                del place[key]
     return signed(body)
 
 
@@ -147,7 +154,7 @@ def _typed(body: Any, hint: str) -> SavedPlan:
         raise BadPlan("the plan cannot be read: it has no machines", hint=hint)
     for group in plan.lots:
         if not (1 <= group.machines <= MAX_MACHINES and 1 <= group.workers <= MAX_MACHINES):
-            why = f"it has {group.machines:,} machines of {group.workers:,} workers"
+            why = f"it has {plural(group.machines, 'machine')} of {plural(group.workers, 'worker')}"
             raise BadPlan(f"the plan cannot be read: {why}", hint=hint)
     return plan
 

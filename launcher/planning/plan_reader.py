@@ -51,22 +51,21 @@ class PlannedFigures:
 
 
 def planned_figures(plan: SavedPlan | None) -> PlannedFigures:
-    """The figures of a plan; all None without one."""
+    """The figures of a plan, those of the steered run where it is steered; all None without one."""
     if plan is None:
         return PlannedFigures()
-    corpus, totals = plan.profile, plan.totals
-    hours = totals.hours
+    corpus, hours = plan.profile, plan.expected_hours
     return PlannedFigures(
         documents=corpus.documents,
         chunks=corpus.chunks,
         tokens=corpus.tokens,
         bytes=corpus.bytes,
         hours=PlannedHours(hours.p10, hours.p50, hours.p90),
-        usd=totals.usd,
+        usd=plan.expected_usd,
         tokens_per_second=corpus.tokens / hours.p50 / SECONDS_PER_HOUR
         if corpus.tokens and hours.p50
         else None,
-        usd_per_million_tokens=totals.usd_per_million_tokens,
+        usd_per_million_tokens=plan.expected_usd_per_million_tokens,
         prices_as_of=plan.prices_as_of,
         digest=plan.digest,
     )

@@ -1,4 +1,7 @@
-"""Whether a plan's prices still hold: its age, and each chosen place's price beside that of today's price book. Pure."""
+"""Whether a plan's prices still hold: its age, and each chosen place's price beside that of today's price book. Pure.
+
+For a plan that is not steered: `envelope_prices` checks all that a steered one may rent.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +9,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.errors import Problem
+from launcher.format import share_text
+from launcher.jobs.job import load
 from launcher.planning.saved_plan import MachineGroup, MachinePlace, SavedPlan
+from pricing.discounts import discount_of
+from pricing.expected_price import expected_prices
 from pricing.offer import Offer
 from pricing.staleness import is_stale
 
@@ -52,11 +59,11 @@ class PriceCheck:
         """What a user should know, and what does not keep the plan from being launched."""
         found: list[str] = []
         if self.unlisted:
-            found.append(f"prices not checked, for the price book does not have them: {_some(self.unlisted)}")
+            found.append(f"prices not checked, for the price book does not have them: {names(self.unlisted)}")
         if self.stale:
-            found.append(f"prices checked against old ones (embedfleet prices refresh): {_some(self.stale)}")
+            found.append(f"prices checked against old ones (embedfleet prices refresh): {names(self.stale)}")
         if self.fallen:
-            found.append(f"cheaper than planned, so another plan may be better: {_some(self.fallen)}")
+            found.append(f"cheaper than planned, so another plan may be better: {names(self.fallen)}")
         return tuple(found)
 
 
@@ -66,23 +73,38 @@ def check_prices(plan: SavedPlan, offers: Sequence[Offer], now: datetime) -> Pri
     Raises:
         OutdatedPlan: the plan is too old, or a price of it has risen.
     """
+    check_age(plan, now)
+    found = compare_prices(plan, offers, now)
+    if found.risen:
+        raise OutdatedPlan(
+            f"prices have risen by more than {share_text(float(TOLERANCE))} since the plan was made: "
+            f"{names(found.risen)}",
+            hint=PLAN_AGAIN,
+        )
+    return found
+
+
+def check_age(plan: SavedPlan, now: datetime) -> None:
+    """Refuse a plan whose prices are too old to be compared.
+
+    Raises:
+        OutdatedPlan: it is older than MAX_AGE.
+    """
     if now - plan.created > MAX_AGE:
         days = (now - plan.created) / timedelta(days=1)
         raise OutdatedPlan(
             f"the plan was made {days:.0f} days ago, and one that rents holds for {MAX_AGE.days}",
             hint=PLAN_AGAIN,
         )
-    found = compare_prices(plan, offers, now)
-    if found.risen:
-        raise OutdatedPlan(
-            f"prices have risen by more than {TOLERANCE:.0%} since the plan was made: {_some(found.risen)}",
-            hint=PLAN_AGAIN,
-        )
-    return found
 
 
 def compare_prices(plan: SavedPlan, offers: Sequence[Offer], now: datetime) -> PriceCheck:
-    """Each priced place of the plan beside the book's offer there."""
+    """Each priced place of the plan beside the book's offer there: as likely now, and after the job's discounts.
+
+    Places of a plan from before quotes were written down are compared with the quote of the book.
+    """
+    discounts = load(plan.work.job).discounts if any(g.cloud != LOCAL for g in plan.lots) else ()
+    likely = expected_prices(offers, now)
     risen: list[PriceMove] = []
     fallen: list[PriceMove] = []
     unlisted: list[str] = []
@@ -101,10 +123,15 @@ def compare_prices(plan: SavedPlan, offers: Sequence[Offer], now: datetime) -> P
                 continue
             if is_stale(offer, now):
                 stale.append(f"{name} of {offer.as_of}")
-            move = PriceMove(name, planned, offer.usd_per_hour)
-            if offer.usd_per_hour > planned * (1 + TOLERANCE):
+            usd = offer.usd_per_hour
+            if place.quoted_usd_per_hour is not None:
+                discount = discount_of(offer, discounts)
+                usd = likely[offer.key].usd_per_hour
+                usd = usd if discount is None else discount.price(usd)
+            move = PriceMove(name, planned, usd)
+            if usd > planned * (1 + TOLERANCE):
                 risen.append(move)
-            elif offer.usd_per_hour < planned * (1 - TOLERANCE):
+            elif usd < planned * (1 - TOLERANCE):
                 fallen.append(move)
     return PriceCheck(tuple(risen), tuple(fallen), tuple(unlisted), tuple(stale))
 
@@ -133,6 +160,7 @@ def _offer_of(group: MachineGroup, place: MachinePlace, offers: Iterable[Offer])
     return min(exact or here, key=lambda offer: offer.usd_per_hour, default=None)
 
 
-def _some(things: Sequence[object]) -> str:
+def names(things: Sequence[object]) -> str:
+    """The first few of them, and how many more there are."""
     more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
     return ", ".join(map(str, things[:SHOWN])) + more

@@ -12,7 +12,7 @@ from launcher.corpus.profile import Profile
 from launcher.errors import Problem, Usage
 from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.model_reference import resolve
-from launcher.ledger.records import ColdStart, MeasuredSpeed
+from launcher.ledger.records import ColdStart, MeasuredSpeed, PlanOutcome
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.model_support import engine_refusal, model_support
 from launcher.throughput import model_shapes
@@ -30,11 +30,16 @@ SEED = 7  # of the Monte Carlo draws: the same inputs give the same plan
 class PlanOptions:
     """What the command line adds to the job."""
 
-    on: str | None  # "local", or None: wherever it is cheapest
+    on: str | None  # "local", "cloud", or None: wherever it is cheapest
     probe_seconds: float
+    loss_seconds: float | None = (
+        None  # to measure what a reduced precision loses; None: as long as usual, for a folder
+    )
+    count_repeats: bool = False  # read the whole corpus for texts that occur before
     offers: tuple[Offer, ...] = ()
     speeds: Sequence[MeasuredSpeed] = ()  # measured speeds, the newest first
     cold_starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
+    outcomes: Sequence[PlanOutcome] = ()  # of finished runs, the newest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,4 +13,5 @@ def run_setup_of(plan: SavedPlan) -> RunSetup:
         lengths=plan.profile.lengths,
         gpu=first.gpu,
         workers=first.workers or 1,
+        precision=plan.work.job.get("precision"),
     )

@@ -6,23 +6,29 @@ whole run (SkyPilot's controller) makes a slow fleet dear, so deadlines shorter 
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import ceil, inf
 
 from launcher.errors import Infeasible
 from launcher.planning.estimate import Allocation, Candidate, Estimate
+from launcher.planning.launching import LAUNCHES_AT_ONCE
 from launcher.planning.optimizer.infeasible import duration_text, explain, quota_leaves_nothing
 from launcher.planning.optimizer.market import FleetLimits, Group, TokenDemand, market_of
 from launcher.planning.optimizer.search import (
     NEGLIGIBLE,
+    SAME_PRICE,
     Requirements,
     Search,
     estimate_fleet,
-    machines_beyond_known,
-    median_usd,
+    gpus_beyond_known,
+    gpus_by_group,
+    rank_usd,
 )
-from launcher.planning.optimizer.solver import least_hours
+from launcher.planning.optimizer.solver import QUEUE_ROUNDS, QUEUE_STEP
+from launcher.planning.optimizer.thresholds import least_hours
+from launcher.planning.unpriced import is_fully_priced, with_bounds
 
 BINDING_SHARE = 0.8  # of a limit: a fleet that uses less of it is not bound by it
 
@@ -54,34 +60,50 @@ def decide(candidates: Sequence[Candidate], requirements: Requirements) -> Decis
         Infeasible: no fleet keeps the limits; the message names the one that binds and the nearest value that would do.
     """
     demand = TokenDemand(requirements.tokens.mid, requirements.tokens.high)
-    search = Search(market_of(candidates, demand), requirements)
+    market = market_of(with_bounds(candidates), demand, by_vcpus=bool(requirements.vcpus))
+    search = Search(market, requirements)
     if not search.market.candidates:
         raise Infeasible(
             "no machine fits the limits of the job and has a known price and speed",
             hint="loosen limits.gpus, clouds, regions or spot in the job file",
         )
+    if requirements.budget is not None:
+        # What is chosen without a budget is chosen with it, too, when it keeps it: a larger budget is never dearer.
+        free = Search(market, replace(requirements, budget=None), search.gaps, search.aims)
+        with suppress(Infeasible):
+            found = _decide(free)
+            if search.keeps_limits(found.chosen):
+                kept = tuple(one for one in found.alternatives if search.keeps_limits(one.estimate))
+                return replace(found, alternatives=kept)
+    return _decide(search)
+
+
+def _decide(search: Search) -> Decision:
+    """Choose the fleet in a market that has candidates."""
+    requirements = search.requirements
     limits = requirements.limits
     firm = replace(limits, firm=True)
     frontier = _frontier(search, limits, firm)
     keeping = _fleets_that_keep_limits(search, limits, frontier)
     if not keeping:
         raise explain(search, limits, frontier)
-    chosen = search.refine(limits, min(keeping, key=median_usd))
-    beyond = machines_beyond_known(chosen, requirements)
+    chosen = search.refine(limits, min(keeping, key=rank_usd))
+    beyond = gpus_beyond_known(chosen, requirements)
     others = [
         (name, estimate)
         for name, estimate in search.alternatives(limits if beyond else firm, chosen)
-        if machines_beyond_known(estimate, requirements) <= beyond
+        if gpus_beyond_known(estimate, requirements) <= beyond
     ]
     # An alternative may be cheaper than what the search found.
-    chosen = min([chosen, *(estimate for _, estimate in others)], key=median_usd)
+    cheapest = min([chosen, *(estimate for _, estimate in others)], key=rank_usd)
+    chosen = search.with_fewer_machines(firm if not beyond else limits, cheapest, [*frontier, *keeping])
     alternatives = [Alternative(name, estimate, usd_above(estimate, chosen)) for name, estimate in others]
     return Decision(
         chosen=chosen,
-        gap=search.gaps.get(chosen.allocations, 0.0),
+        gap=_gap(search, chosen, cheapest),
         frontier=tuple(frontier),
-        alternatives=tuple(sorted(alternatives, key=lambda a: median_usd(a.estimate))),
-        binding=_binding(search, limits, chosen),
+        alternatives=tuple(sorted(alternatives, key=lambda a: rank_usd(a.estimate))),
+        binding=(*_binding(search, limits, chosen), *_fewer_machines(chosen, cheapest)),
     )
 
 
@@ -110,22 +132,87 @@ def _fleets_that_keep_limits(
     return [*found, extra] if extra else found
 
 
-def single_candidate_fleet(candidate: Candidate, requirements: Requirements) -> Estimate | None:
-    """One candidate doing all the work: as many machines as the deadline needs at the slow end, without other limits.
+def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -> Estimate | None:
+    """One machine type doing all the work: as many machines as the deadline needs at the slow end.
 
-    None: it would not have started by the deadline.
+    `quotes` are its candidates, the cheapest first. Each region is asked for what it is counted on to give, and then the
+    next quote is taken; what no quote is left for is taken of the dearest. None: it would not have started in time,
+    or there are fewer machines of it.
     """
+    candidate = quotes[0]
     market = market_of([candidate], TokenDemand(requirements.tokens.mid, requirements.tokens.high))
-    capacity = float(market.capacity(requirements.deadline_hours)[0]) if market.candidates else inf
-    if capacity <= 0:
+    hours, machines = requirements.deadline_hours, 1
+    for _ in range(QUEUE_ROUNDS if hours is not None else 0):
+        capacity = float(market.queued(machines).capacity(hours)[0]) if market.candidates else inf
+        if capacity <= 0:
+            break
+        needed = ceil(1 / capacity) or 1
+        if needed <= machines:
+            break
+        waits = needed > LAUNCHES_AT_ONCE and bool(market.wave.any())
+        machines = ceil(needed * QUEUE_STEP) if waits else needed
+    if hours is not None and market.candidates:
+        if not market.capacity(hours)[0]:
+            return None
+        machines = min(machines, max(1, market.most_in_time(hours)))
+    taken = _spread(quotes, machines, requirements)
+    if taken is None:
         return None
-    machines = ceil(1 / capacity) or 1
-    return estimate_fleet([Allocation(candidate, machines, requirements.tokens.mid)], requirements)
+    tokens = requirements.tokens.mid / machines  # of each machine
+    return estimate_fleet([Allocation(quote, n, tokens * n) for quote, n in taken if n], requirements)
+
+
+def _spread(
+    quotes: Sequence[Candidate], machines: int, requirements: Requirements
+) -> list[tuple[Candidate, int]] | None:
+    """The machines over the quotes: each group gives what it is counted on to give, and the last quote the rest.
+
+    None: there are fewer machines.
+    """
+    room, out = dict(requirements.limits.obtainable), list[tuple[Candidate, int]]()
+    for quote in quotes:
+        known = room.get(quote.group)
+        taken = machines if known is None or quote is quotes[-1] else min(machines, int(known // quote.gpus))
+        if quote.at_most is not None:
+            taken = min(taken, quote.at_most)
+        if known is not None:
+            room[quote.group] = max(0, known - ceil(taken * quote.gpus))
+        out.append((quote, taken))
+        machines -= taken
+    return out if machines == 0 else None
 
 
 def usd_above(made: Estimate, chosen: Estimate) -> Decimal | None:
-    """USD at P50 above the chosen fleet; None: unknown."""
-    return made.usd.p50 - chosen.usd.p50 if made.usd and chosen.usd else None
+    """USD at P50 above the chosen fleet; None: unknown, because a price is missing from one of the two.
+
+    What the job does not say, such as where its texts are, is missing from every fleet and changes no difference.
+    """
+    if made.usd is None or chosen.usd is None:
+        return None
+    bounded = [usd for one in (made, chosen) for usd in one.unpriced.values() if usd is not None]
+    if made == chosen or (made.unpriced.keys() == chosen.unpriced.keys() and not bounded):
+        return made.usd.p50 - chosen.usd.p50
+    return None
+
+
+def _gap(search: Search, chosen: Estimate, cheapest: Estimate) -> float:
+    """How far above the optimum the chosen fleet may be, as a share of its cost."""
+    gap = search.gaps.get(cheapest.allocations, 0.0)
+    if chosen is cheapest or not rank_usd(chosen).is_finite():
+        return gap
+    return max(0.0, 1 - float(rank_usd(cheapest) / rank_usd(chosen)) * (1 - gap))
+
+
+def _fewer_machines(chosen: Estimate, cheapest: Estimate) -> tuple[str, ...]:
+    """A sentence where fewer machines were chosen than the cheapest fleet has."""
+    if chosen.machines >= cheapest.machines or not (chosen.usd and cheapest.usd):
+        return ()
+    more = max(Decimal(0), rank_usd(chosen) - rank_usd(cheapest))
+    sentence = (
+        f"fewer machines: {chosen.machines} instead of {cheapest.machines} in {duration_text(cheapest.hours.mid)}, "
+        f"for ${more:,.2f} more (within {SAME_PRICE:.0%} fewer are taken)"
+    )
+    return (sentence,)
 
 
 def _used_up(made: Estimate, limits: FleetLimits) -> set[str]:
@@ -141,7 +228,9 @@ def _used_up(made: Estimate, limits: FleetLimits) -> set[str]:
         "machines": limits.machines is not None and made.machines >= limits.machines * BINDING_SHARE,
         "region": per_region is not None and max(regions.values()) >= per_region * BINDING_SHARE,
         "obtainable": any(
-            n >= obtainable[group] * BINDING_SHARE for group, n in groups.items() if group in obtainable
+            n >= obtainable[group] * BINDING_SHARE
+            for group, n in gpus_by_group(made).items()
+            if group in obtainable
         ),
     }
     return {name for name, is_used in used.items() if is_used}
@@ -154,8 +243,9 @@ def _binding(search: Search, limits: FleetLimits, chosen: Estimate) -> tuple[str
     def cheaper(looser: FleetLimits, hours: float | None) -> str | None:
         """Dollars and hours of the best fleet under looser limits, when it is clearly cheaper."""
         made = search.cheapest(search.market, looser, hours)
-        if made and made.usd and chosen.usd and made.usd.p50 < chosen.usd.p50 * (1 - NEGLIGIBLE):
-            return f"${made.usd.p50:,.2f} in {duration_text(made.hours.mid)}"
+        if made and made.usd and chosen.usd and rank_usd(made) < rank_usd(chosen) * (1 - NEGLIGIBLE):
+            least = "" if is_fully_priced(made) else "at least "
+            return f"{least}${made.usd.p50:,.2f} in {duration_text(made.hours.mid)}"
         return None
 
     deadline, hours = requirements.deadline_hours, chosen.hours.high
@@ -168,13 +258,14 @@ def _binding(search: Search, limits: FleetLimits, chosen: Estimate) -> tuple[str
         out.append(f"limits.machines {requirements.machines}: without it {gain}")
     if "region" in used and (gain := cheaper(replace(limits, per_region=None), deadline)):
         out.append(f"limits.machines_per_region {requirements.machines_per_region}: without it {gain}")
-    if requirements.quota and (gain := cheaper(replace(limits, quota={}), deadline)):
+    has_quota = requirements.quota or requirements.vcpus
+    if has_quota and (gain := cheaper(replace(limits, quota={}, vcpus={}), deadline)):
         out.append(f"quota: without it {gain}")
-    beyond = machines_beyond_known(chosen, requirements)
+    beyond = gpus_beyond_known(chosen, requirements)
     if beyond:
         out.append(
-            f"the deadline: {beyond:,} machines more than are known to be obtainable in their regions are taken"
+            f"the deadline: {beyond:g} GPUs more than are known to be obtainable in their regions are taken"
         )
     elif "obtainable" in used and (gain := cheaper(replace(limits, obtainable={}), deadline)):
-        out.append(f"machines known to be obtainable in a region: without it {gain}")
+        out.append(f"GPUs known to be obtainable in a region: without it {gain}")
     return tuple(out)

@@ -4,22 +4,23 @@ Pure. A deadline, a budget or a quota that is suggested was tried with the other
 budget bind at once, the deadline is explained first, and the next plan explains the budget.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 
 from launcher.errors import Infeasible
+from launcher.format import plural
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimate import Estimate
-from launcher.planning.optimizer.market import FleetLimits, Group
-from launcher.planning.optimizer.search import TRIES, Search
-from launcher.planning.optimizer.solver import (
+from launcher.planning.optimizer.market import FleetLimits
+from launcher.planning.optimizer.search import TRIES, Search, most_usd
+from launcher.planning.optimizer.solver import solve
+from launcher.planning.optimizer.thresholds import (
     least_hours,
     least_machines,
     least_slow_cost,
     quota_factor,
-    solve,
 )
 
 BUDGET_MARGIN = Decimal("1.02")  # of a suggested budget: prices of the next plan are a little older
@@ -54,17 +55,19 @@ def _deadline_too_short(search: Search, limits: FleetLimits, deadline: float) ->
     best = _soonest_fleet(search, limits)
     under, more = "", ""
     if requirements.machines is not None:
-        under = f" with at most {requirements.machines} machines (limits.machines)"
+        under = f" with at most {plural(requirements.machines, 'machine')} (limits.machines)"
         fewest = least_machines(search.market, deadline, limits)
         if fewest is not None and fewest > requirements.machines:
             more = f", or limits.machines to {ceil(fewest * MACHINES_MARGIN)}"
-    elif requirements.quota and (quota := _sufficient_quota(search, limits, deadline)):
+    elif (requirements.quota or requirements.vcpus) and (
+        quota := _sufficient_quota(search, limits, deadline)
+    ):
         under, more = " within the quota", f", or quota: {_quota_text(quota)}"
     elif requirements.machines_per_region is not None:
-        under = f" with at most {requirements.machines_per_region} machines a region"
+        under = f" with at most {plural(requirements.machines_per_region, 'machine')} a region"
         more = ", or raise limits.machines_per_region"
     return Infeasible(
-        f"nothing finishes in {duration_text(deadline)}{under}; soonest: {best.machines} machines, "
+        f"nothing finishes in {duration_text(deadline)}{under}; soonest: {plural(best.machines, 'machine')}, "
         f"most {best.main_candidate.name}, {duration_text(best.hours.high)} (P90)",
         hint=f"set limits.deadline to {round_duration_up(best.hours.high)}{more}",
     )
@@ -89,7 +92,9 @@ def _budget_too_small(
     ]
     slow = least_slow_cost(market, deadline, limits)
     found += [search.estimate(slow)] if slow else []
-    nearest = min(e.usd.p90 for e in found if e and e.usd and (deadline is None or e.hours.high <= deadline))
+    nearest = min(
+        most_usd(e) for e in found if e and e.usd and (deadline is None or e.hours.high <= deadline)
+    )
     when = f" in {duration_text(deadline)}" if deadline is not None else ""
     return Infeasible(
         f"nothing costs at most ${search.requirements.budget}{when} (P90); the least is ${nearest:,.2f}",
@@ -98,24 +103,27 @@ def _budget_too_small(
     )
 
 
-def _sufficient_quota(search: Search, limits: FleetLimits, deadline: float) -> dict[Group, int] | None:
+def _sufficient_quota(search: Search, limits: FleetLimits, deadline: float) -> FleetLimits | None:
     """A quota that makes the deadline: every entry raised by the same factor, by as little as will do."""
     factor = quota_factor(search.market, deadline, limits)
     for _ in range(TRIES):
         if factor is None:
             return None
         quota = {group: ceil(most * factor) for group, most in limits.quota.items()}
-        raised = Search(search.market, replace(search.requirements, quota=quota, budget=None))
-        if raised.cheapest(search.market, replace(limits, quota=quota), deadline):
-            return quota
+        vcpus = {group: ceil(most * factor) for group, most in limits.vcpus.items()}
+        wanted = replace(search.requirements, quota=quota, vcpus=vcpus, budget=None)
+        looser = replace(limits, quota=quota, vcpus=vcpus)
+        if Search(search.market, wanted).cheapest(search.market, looser, deadline):
+            return looser
         factor *= QUOTA_STEP
     return None
 
 
-def _quota_text(quota: Mapping[Group, int]) -> str:
+def _quota_text(limits: FleetLimits) -> str:
     entries = [
-        f"{cloud} {region} {gpu} {'spot' if spot else 'on_demand'} {most}"
-        for (cloud, region, gpu, spot), most in quota.items()
+        f"{cloud} {region} {what}{name} {'spot' if spot else 'on_demand'} {most}"
+        for quota, what in ((limits.quota, ""), (limits.vcpus, "vcpus "))
+        for (cloud, region, name, spot), most in quota.items()
         if most
     ]
     rest = len(entries) - QUOTAS_NAMED

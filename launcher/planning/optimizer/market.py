@@ -3,22 +3,27 @@
 A machine counts at the slow end of its speed where it must make the deadline, and at its median where it costs. Pure.
 Floats inside, because these are choices: `estimate` prices what is chosen in Decimal.
 """
-# scipy is typed in part
+# numpy's tolist is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimate import Candidate, preemption_overhead, tail_seconds
+from launcher.planning.launching import LAUNCHES_AT_ONCE, TEARDOWN_SECONDS, wave_seconds, waves_before
+from launcher.planning.unpriced import with_bounds
+from pricing import vcpu_quota
 
 Floats = NDArray[np.float64]
+MOST_MACHINES = 1_000_000  # where nothing bounds their number
 Group = tuple[str, str, str, bool]  # cloud, region, GPU, spot
+VcpuGroup = tuple[str, str, str, bool]  # cloud, region, family of instance types, spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +38,16 @@ class TokenDemand:
 class FleetLimits:
     """How many machines a fleet may have. A group that is not named has no quota.
 
-    `obtainable` is how many are known to be obtainable, and is no promise: more of a group may be taken where nothing
-    else makes the deadline, unless the limits are `firm`.
+    `obtainable` is how many GPUs are known, or assumed, to be obtainable, and is no promise: more of a group may be
+    taken where nothing else makes the deadline, unless the limits are `firm`.
     """
 
     machines: int | None = None
     per_region: int | None = None  # machines of all types in a region of a cloud
     per_group: int | None = None  # machines of each group
-    obtainable: Mapping[Group, int] = field(default_factory=dict[Group, int])  # machines
+    obtainable: Mapping[Group, int] = field(default_factory=dict[Group, int])  # GPUs
     quota: Mapping[Group, int] = field(default_factory=dict[Group, int])  # GPUs
+    vcpus: Mapping[VcpuGroup, int] = field(default_factory=dict[VcpuGroup, int])
     usd: float | None = None  # at the slow end
     firm: bool = False
 
@@ -57,6 +63,7 @@ class Market:
     slow_usd: Floats  # of all the work, at the slow end
     slow_hours: Floats  # that one machine needs for all the work, at the slow end
     slow_start: Floats  # hours of start and tail, at the slow end
+    wave: Floats  # hours of a wave of launches
     gpus: Floats
     group: NDArray[np.int64]  # index into `groups`
     groups: tuple[Group, ...]
@@ -67,7 +74,9 @@ class Market:
         return self.take(np.array(indices, np.int64))
 
     def take(self, indices: NDArray[np.int64]) -> "Market":
-        """The part of the market at these indices."""
+        """The part of the market at these indices, which are in order."""
+        if len(indices) == len(self.candidates):
+            return self
         return replace(
             self,
             candidates=tuple(self.candidates[i] for i in indices.tolist()),
@@ -76,9 +85,21 @@ class Market:
             slow_usd=self.slow_usd[indices],
             slow_hours=self.slow_hours[indices],
             slow_start=self.slow_start[indices],
+            wave=self.wave[indices],
             gpus=self.gpus[indices],
             group=self.group[indices],
         )
+
+    def queued(self, machines: int) -> "Market":
+        """The market as a fleet of so many machines meets it: on average they wait so long for their launches."""
+        return replace(self, slow_start=self.slow_start + waves_before(machines) * self.wave)
+
+    def most_in_time(self, hours: float) -> int:
+        """The number of machines beyond which another one delays all by more than it does by the deadline."""
+        with np.errstate(divide="ignore"):
+            waves = np.maximum(hours - self.slow_start, 0.0) / self.wave
+        waves = waves[np.isfinite(waves)]
+        return ceil(LAUNCHES_AT_ONCE * float(waves.max())) if len(waves) else MOST_MACHINES
 
     def capacity(self, hours: float | None) -> Floats:
         """The share of all the work that one machine does by the deadline, at the slow end; inf without a deadline."""
@@ -89,49 +110,74 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class LimitRows:
-    """Limits on numbers of machines as rows of a linear program: `matrix` @ machines <= `most`."""
+    """Limits on numbers of machines as rows of a linear program: the cells of a sparse matrix @ machines <= `most`.
 
-    matrix: sparse.csr_array
+    Machines of candidate `column[k]` count `value[k]` each in row `row[k]`.
+    """
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    value: Floats
     most: Floats
     soft: NDArray[np.bool_]  # rows that may be exceeded, at a price that nothing else has
+    names: NDArray[np.int64]  # a number of each row, which it keeps where candidates are left out
+
+    def used(self, machines: Floats) -> Floats:
+        """What so many machines of each candidate take of each row."""
+        used = np.bincount(self.row, self.value * machines[self.column], minlength=len(self.most))
+        return used.astype(np.float64)
+
+    def take(self, indices: NDArray[np.int64], count: int) -> "LimitRows":
+        """The rows of some of `count` candidates: those at `indices`."""
+        place = np.full(count, -1)
+        place[indices] = np.arange(len(indices))
+        kept = np.flatnonzero(place[self.column] >= 0)
+        rows, row = np.unique(self.row[kept], return_inverse=True)
+        return LimitRows(
+            row,
+            place[self.column[kept]],
+            self.value[kept],
+            self.most[rows],
+            self.soft[rows],
+            self.names[rows],
+        )
 
 
-def market_of(candidates: Sequence[Candidate], demand: TokenDemand) -> Market:
-    """The candidates that have a price, less those that another of the same group and size beats in everything."""
+def market_of(candidates: Sequence[Candidate], demand: TokenDemand, *, by_vcpus: bool = False) -> Market:
+    """The candidates that have a price, less those that another of the same group and size beats in everything.
+
+    With `by_vcpus` in the number of vCPUs, too: where a quota counts them.
+    """
     if demand.tokens <= 0:
         raise ValueError("there is no work")
-    priced = [candidate for candidate in candidates if candidate.usd_per_hour is not None]
     # An unknown price counts as the dearest that is known: it must not look like a bargain.
-    disk = max((k.disk_usd_per_hour for k in priced if k.disk_usd_per_hour is not None), default=Decimal(0))
-    egress = max(
-        (k.egress_usd_per_token for k in priced if k.egress_usd_per_token is not None), default=Decimal(0)
-    )
-    rows = [_row(candidate, demand, disk, egress) for candidate in priced]
+    priced = with_bounds([candidate for candidate in candidates if candidate.usd_per_hour is not None])
+    rows = [_row(candidate, demand) for candidate in priced]
     groups = tuple(dict.fromkeys(candidate.group for candidate in priced))
     indices = {group: index for index, group in enumerate(groups)}
-    columns = np.array(rows, np.float64).reshape(len(rows), 6).T
+    columns = np.array(rows, np.float64).reshape(len(rows), 7).T
     whole = Market(
-        candidates=tuple(priced),
+        candidates=priced,
         demand=demand,
         work_usd=columns[0],
         start_usd=columns[1],
         slow_usd=columns[2],
         slow_hours=columns[3],
         slow_start=columns[4],
-        gpus=columns[5],
+        wave=columns[5],
+        gpus=columns[6],
         group=np.array([indices[candidate.group] for candidate in priced], np.int64),
         groups=groups,
     )
-    return whole.take(_undominated(whole))
+    return whole.take(_undominated(whole, by_vcpus=by_vcpus))
 
 
-def _row(
-    candidate: Candidate, demand: TokenDemand, default_disk: Decimal, default_egress: Decimal
-) -> tuple[float, ...]:
-    """The numbers of a candidate in the order of Market's columns."""
-    disk, egress = candidate.disk_usd_per_hour, candidate.egress_usd_per_token
-    hourly = float((candidate.usd_per_hour or Decimal(0)) + (default_disk if disk is None else disk))
-    egress_usd = float(default_egress if egress is None else egress) * demand.tokens
+def _row(candidate: Candidate, demand: TokenDemand) -> tuple[float, ...]:
+    """The numbers of a candidate in the order of Market's columns; what has no price counts at its upper bound."""
+    disk = candidate.disk_at_most if candidate.disk_usd_per_hour is None else candidate.disk_usd_per_hour
+    hourly = float((candidate.usd_per_hour or Decimal(0)) + (disk or Decimal(0)))
+    egress = (candidate.egress_usd_per_token or Decimal(0)) + (candidate.egress_missing or Decimal(0))
+    egress_usd = float(egress) * demand.tokens
     speed, start, hazard = candidate.tokens_per_second, candidate.cold_start, candidate.hazard
     tail = tail_seconds(candidate)
     hours = demand.tokens / speed.mid / SECONDS_PER_HOUR * (1 + preemption_overhead(hazard.mid, start.mid))
@@ -140,26 +186,36 @@ def _row(
     )
     return (
         hourly * hours + egress_usd,
-        hourly * (start.mid + tail) / SECONDS_PER_HOUR,
+        hourly * (start.mid + tail + TEARDOWN_SECONDS * (tail > 0)) / SECONDS_PER_HOUR,
         hourly * slow_hours + egress_usd,
         slow_hours,
-        (start.high + tail) / SECONDS_PER_HOUR,
+        (candidate.ahead.high + start.high + tail) / SECONDS_PER_HOUR,
+        wave_seconds(candidate.launch.mid) / SECONDS_PER_HOUR,
         candidate.gpus,
     )
 
 
-def _undominated(whole: Market) -> NDArray[np.int64]:
-    """Of each group and size, the candidates that no other beats in everything: many zones and types share a price."""
+def _undominated(whole: Market, *, by_vcpus: bool) -> NDArray[np.int64]:
+    """Of each group and size, the candidates that no other beats in everything: many zones and types share a price.
+
+    One of which there are only so many beats none: a fleet may need the next one, too.
+    """
+    single: list[int] = []
     kept: dict[tuple[Group, float], list[int]] = {}
-    columns = (whole.work_usd, whole.start_usd, whole.slow_usd, whole.slow_hours, whole.slow_start)
+    columns = [whole.work_usd, whole.start_usd, whole.slow_usd, whole.slow_hours, whole.slow_start]
+    if by_vcpus:
+        columns.append(np.array([np.inf if c.vcpus is None else float(c.vcpus) for c in whole.candidates]))
     numbers = np.stack(columns, axis=1).tolist()
     for i in np.lexsort((whole.start_usd, whole.work_usd)).tolist():
         candidate = whole.candidates[i]
+        if candidate.at_most is not None:
+            single.append(i)
+            continue
         rivals = kept.setdefault((candidate.group, candidate.gpus), [])
         own = numbers[i]
         if not any(all(a <= b for a, b in zip(numbers[j], own, strict=True)) for j in rivals):
             rivals.append(i)
-    return np.array(sorted(i for rivals in kept.values() for i in rivals), np.int64)
+    return np.array(sorted([*single, *(i for rivals in kept.values() for i in rivals)]), np.int64)
 
 
 def region_lower_bounds(
@@ -171,6 +227,7 @@ def region_lower_bounds(
     cheapest.
     """
     capacity = market.capacity(hours)
+    each = capacity / market.gpus  # of one GPU
     with np.errstate(divide="ignore"):
         usd = market.work_usd + market.start_usd * np.maximum(1.0, 1.0 / capacity)
     regions: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -180,6 +237,8 @@ def region_lower_bounds(
             most = float(capacity[members].max()) * min(
                 _most_machines(group, limits), limits.per_region or np.inf
             )
+            if limits.firm and group in limits.obtainable:
+                most = min(most, float(each[members].max()) * limits.obtainable[group])
             regions.setdefault(group[:2], []).append((float(usd[members].min()), most))
     out: list[tuple[float, tuple[str, str]]] = []
     for region, groups in regions.items():
@@ -193,44 +252,79 @@ def region_lower_bounds(
 
 
 def limit_rows(market: Market, limits: FleetLimits) -> LimitRows:
-    """The rows that bound machines: of all, of a group, of a region, and the GPUs of a group that has a quota."""
-    n = len(market.candidates)
-    present, member = np.unique(market.group, return_inverse=True)
-    groups = [market.groups[index] for index in present.tolist()]
-    per_group = np.array([_most_machines(group, limits) for group in groups])[member]
-    obtainable = np.array(
-        [np.inf if limits.firm else float(limits.obtainable.get(group, np.inf)) for group in groups]
-    )[member]
-    quota = np.array([float(limits.quota.get(group, np.inf)) for group in groups])[member]
-    per_region = np.array(
-        [
-            limits.per_region if group[0] != "local" and limits.per_region is not None else np.inf
-            for group in groups
-        ]
-    )
-    places = list(dict.fromkeys(group[:2] for group in groups))
-    region = np.array([places.index(group[:2]) for group in groups])[member]
-    blocks: list[sparse.csr_array] = []
-    most: list[Floats] = []
-    soft: list[bool] = []
+    """The rows that bound machines: of all, of a group, of a region, and the GPUs of a group: its quota, its capacity."""
+    n, nothing = len(market.candidates), np.zeros(len(market.candidates), np.int64)
+    # Machines of one offer, where it is known how many there are: single hosts of a market.
+    existing = np.array([np.inf if c.at_most is None else c.at_most for c in market.candidates], np.float64)
+    ones, group = np.ones(n), market.group
+    kinds: list[tuple[Floats, Floats, NDArray[np.int64], bool]] = []
     if limits.machines is not None:
-        blocks, most = [sparse.csr_array(np.ones((1, n)))], [np.array([float(limits.machines)])]
-        soft = [False]
-    for limit, weight, by, is_soft in (
-        (per_group, np.ones(n), market.group, False),
-        (quota, market.gpus, market.group, False),
-        (per_region.astype(np.float64)[member], np.ones(n), region, False),
-        (obtainable, np.ones(n), market.group, True),
-    ):
+        kinds.append((np.full(n, float(limits.machines)), ones, nothing, False))
+    in_group = np.array([_most_machines(name, limits) for name in market.groups])
+    kinds.append((in_group[group], ones, group, False))
+    if limits.quota:
+        kinds.append((_of_groups(market.groups, limits.quota)[group], market.gpus, group, False))
+    if limits.vcpus:
+        kinds.append(_vcpu_rows(market, limits))
+    if limits.per_region is not None:
+        places = {name[:2]: index for index, name in enumerate(market.groups)}
+        region = np.array([places[name[:2]] for name in market.groups], np.int64)
+        most_there = float(limits.per_region)
+        in_region = np.array([np.inf if name[0] == "local" else most_there for name in market.groups])
+        kinds.append((in_region[group], ones, region[group], False))
+    kinds.append((existing, ones, np.arange(n), False))
+    if limits.obtainable:
+        known = _of_groups(market.groups, limits.obtainable)[group]
+        kinds.append((known, market.gpus, group, not limits.firm))
+    row, column, value, most = (
+        list[NDArray[np.int64]](),
+        list[NDArray[np.int64]](),
+        list[Floats](),
+        list[Floats](),
+    )
+    soft, count = list[bool](), 0
+    for limit, weight, by, is_soft in kinds:
         bound = np.flatnonzero(np.isfinite(limit))
-        if len(bound):
-            count, row, first = _row_numbers(by[bound])
-            blocks.append(sparse.csr_array((weight[bound], (row, bound)), shape=(count, n)))
-            most.append(limit[bound][first])
-            soft += [is_soft] * count
-    if not blocks:
-        return LimitRows(sparse.csr_array((0, n)), np.zeros(0), np.zeros(0, bool))
-    return LimitRows(sparse.csr_array(sparse.vstack(blocks)), np.concatenate(most), np.array(soft))
+        if not len(bound):
+            continue
+        number, own, first = _row_numbers(by[bound])
+        row.append(own + count)
+        column.append(bound)
+        value.append(weight[bound])
+        most.append(limit[bound][first])
+        soft += [is_soft] * number
+        count += number
+    if not count:
+        none = np.zeros(0, np.int64)
+        return LimitRows(none, none, np.zeros(0), np.zeros(0), np.zeros(0, np.bool_), none)
+    return LimitRows(
+        np.concatenate(row),
+        np.concatenate(column),
+        np.concatenate(value),
+        np.concatenate(most),
+        np.array(soft),
+        np.arange(count),
+    )
+
+
+def vcpu_group(candidate: Candidate) -> VcpuGroup | None:
+    """What the vCPUs of a candidate are counted by; None: its cloud counts GPUs."""
+    family = vcpu_quota.family(candidate.cloud, candidate.instance_type, spot=candidate.spot)
+    return None if family is None else (candidate.cloud, candidate.region, family, candidate.spot)
+
+
+def _vcpu_rows(market: Market, limits: FleetLimits) -> tuple[Floats, Floats, NDArray[np.int64], bool]:
+    """The rows of quotas in vCPUs. A machine of which the vCPUs are not known is beyond any quota."""
+    groups = [vcpu_group(candidate) for candidate in market.candidates]
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    most = np.array([np.inf if group is None else float(limits.vcpus.get(group, np.inf)) for group in groups])
+    each = [None if c.vcpus is None else float(c.vcpus) for c in market.candidates]
+    vcpus = np.array([end + 1 if n is None else n for n, end in zip(each, most.tolist(), strict=True)])
+    return most, vcpus, np.array([numbers[group] for group in groups], np.int64), False
+
+
+def _of_groups(groups: Sequence[Group], limit: Mapping[Group, int]) -> Floats:
+    return np.array([float(limit.get(group, np.inf)) for group in groups])
 
 
 def _row_numbers(groups: NDArray[np.int64]) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
@@ -243,5 +337,4 @@ def _most_machines(group: Group, limits: FleetLimits) -> float:
     """The hard limit on machines of a group; there is one of this machine."""
     if group[0] == "local":
         return 1.0
-    known = limits.obtainable.get(group) if limits.firm else None
-    return float(min((n for n in (known, limits.per_group) if n is not None), default=np.inf))
+    return np.inf if limits.per_group is None else float(limits.per_group)

@@ -4,7 +4,6 @@ Pure. The solver prices machines at the median and times them at the slow end. T
 `monte_carlo`, so the solver is given a tighter deadline or budget until the draws keep the real one.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -12,10 +11,30 @@ from itertools import pairwise
 from math import sqrt
 
 from launcher.money import SECONDS_PER_HOUR, decimal_of_float
-from launcher.planning.estimate import Allocation, Candidate, Estimate, RunCharges, itemize, per_million
+from launcher.planning.estimate import (
+    Allocation,
+    Candidate,
+    Estimate,
+    RunCharges,
+    as_launched,
+    itemize,
+    per_million,
+)
 from launcher.planning.monte_carlo import simulate
-from launcher.planning.optimizer.market import FleetLimits, Group, Market, region_lower_bounds
-from launcher.planning.optimizer.solver import GAP, Solution, least_hours, least_slow_cost, solve
+from launcher.planning.optimizer.market import FleetLimits, Group, Market, VcpuGroup, region_lower_bounds
+from launcher.planning.optimizer.solver import GAP, Solution, solve
+from launcher.planning.optimizer.thresholds import least_hours, least_slow_cost
+from launcher.planning.past_runs import (
+    Basis,
+    PastRuns,
+    Place,
+    Sorts,
+    basis_of,
+    place_of,
+    widened,
+    widened_usd,
+)
+from launcher.planning.unpriced import bound_usd, unpriced_items
 from launcher.throughput.spread import Spread
 
 FIRST_POINTS = 9  # of the frontier, tried at first
@@ -27,6 +46,8 @@ LEAST_GPU_TYPES = 6  # GPU types tried alone, at least, where the market has so 
 MOST_REGIONS = 24  # regions tried alone, of those that could be cheapest
 TRIES = 6  # to meet a limit at P90 before giving up
 SLACK = 0.03  # of a deadline: not worth another search to use it up
+SAME_PRICE = Decimal("0.02")  # of the cost: a fleet of fewer machines may cost so much more than the cheapest
+FEWER_TRIES = 2  # to meet the limits with fewer machines
 NEGLIGIBLE = Decimal("0.005")  # of the cost: what is within this of the optimum is as cheap
 
 Under = Callable[[Callable[[Candidate], bool]], Estimate | None]
@@ -42,9 +63,18 @@ class Requirements:
     budget: Decimal | None = None
     machines: int | None = None
     machines_per_region: int | None = None  # a hard limit, set by the user
-    obtainable: Mapping[Group, int] = field(default_factory=dict[Group, int])  # a soft limit, in machines
+    obtainable: Mapping[Group, int] = field(default_factory=dict[Group, int])  # a soft limit, in GPUs
     quota: Mapping[Group, int] = field(default_factory=dict[Group, int])  # GPUs
+    vcpus: Mapping[VcpuGroup, int] = field(default_factory=dict[VcpuGroup, int])
     seed: int = 0
+    past: Sorts = field(
+        default_factory=dict[tuple[Place, Basis], PastRuns]
+    )  # how earlier plans came true here
+
+    def past_runs(self, allocations: Sequence[Allocation]) -> PastRuns | None:
+        """The finished runs of plans of the sort that this fleet is; None if there are none."""
+        place = place_of(allocations[0].candidate.cloud)
+        return self.past.get((place, basis_of(a.candidate.speed_source for a in allocations)))
 
     @property
     def limits(self) -> FleetLimits:
@@ -55,34 +85,51 @@ class Requirements:
             per_region=self.machines_per_region,
             obtainable=obtainable,
             quota=self.quota,
+            vcpus=self.vcpus,
         )
 
 
 def estimate_fleet(allocations: Sequence[Allocation], requirements: Requirements) -> Estimate:
-    """The estimate of a fleet, with its spread."""
+    """The estimate of a fleet, with its spread: the model's own, widened by how earlier plans came true here."""
+    allocations = as_launched(allocations)
     charges, tokens = requirements.charges, requirements.tokens
     found = simulate(allocations, charges, tokens, requirements.seed)
+    hours, usd, past = found.hours, found.usd, requirements.past_runs(allocations)
+    if past:
+        hours, usd = widened(hours, past.hours), usd and widened_usd(usd, past.usd)
     return Estimate(
         allocations=tuple(allocations),
-        hours=found.hours,
-        usd=found.usd,
+        hours=hours,
+        usd=usd,
         items=itemize(allocations, charges),
-        usd_per_million_tokens=None if found.usd is None else per_million(found.usd.p50, tokens.mid),
+        usd_per_million_tokens=None if usd is None else per_million(usd.p50, tokens.mid),
+        unpriced=unpriced_items(allocations, charges),
     )
 
 
-def machines_beyond_known(made: Estimate, requirements: Requirements) -> int:
-    """Machines beyond what is known to be obtainable in their regions."""
-    known = requirements.limits.obtainable
-    taken: Counter[Group] = Counter()
+def gpus_by_group(made: Estimate) -> dict[Group, float]:
+    """The GPUs that a fleet takes of each cloud, region, GPU type and purchase kind."""
+    taken: dict[Group, float] = {}
     for allocation in made.allocations:
-        taken[allocation.candidate.group] += allocation.machines
-    return sum(max(0, n - known[group]) for group, n in taken.items() if group in known)
+        group = allocation.candidate.group
+        taken[group] = taken.get(group, 0.0) + allocation.machines * allocation.candidate.gpus
+    return taken
 
 
-def median_usd(made: Estimate) -> Decimal:
-    """The P50 in USD, to sort by; unknown sorts last."""
-    return made.usd.p50 if made.usd else Decimal("Infinity")
+def gpus_beyond_known(made: Estimate, requirements: Requirements) -> float:
+    """GPUs beyond what is known, or assumed, to be obtainable in their regions."""
+    known = requirements.limits.obtainable
+    return sum(max(0.0, n - known[group]) for group, n in gpus_by_group(made).items() if group in known)
+
+
+def rank_usd(made: Estimate) -> Decimal:
+    """The P50 in USD with the most that its unpriced parts cost, to sort by; an unknown price sorts last."""
+    return made.usd.p50 + bound_usd(made.unpriced) if made.usd else Decimal("Infinity")
+
+
+def most_usd(made: Estimate) -> Decimal:
+    """The P90 in USD with the most that its unpriced parts cost: what a budget must hold."""
+    return made.usd.p90 + bound_usd(made.unpriced) if made.usd else Decimal("Infinity")
 
 
 @dataclass(slots=True)
@@ -106,7 +153,7 @@ class Search:
         """Whether the fleet keeps deadline and budget at P90."""
         budget = self.requirements.budget
         return self._in_time(made, self.requirements.deadline_hours) and (
-            budget is None or made.usd is None or made.usd.p90 <= budget
+            budget is None or made.usd is None or most_usd(made) <= budget
         )
 
     def cheapest(
@@ -129,15 +176,15 @@ class Search:
             made = self.estimate(found)
             self.aims[made.allocations] = aim
             late = not self._in_time(made, hours)
-            dear = budget is not None and made.usd is not None and made.usd.p90 > budget
+            dear = budget is not None and made.usd is not None and most_usd(made) > budget
             if not late and not dear:
                 return made
             if late and aim and hours:
                 aim *= min(0.995, hours / made.hours.high * 0.998)
             if dear and made.usd and budget is not None:
-                if not machines_beyond_known(made, self.requirements):
+                if not gpus_beyond_known(made, self.requirements):
                     limits = replace(limits, firm=True)  # a small budget is no reason to count on luck
-                usd = found.slow_usd * min(0.995, float(budget / made.usd.p90))
+                usd = found.slow_usd * min(0.995, float(budget / most_usd(made)))
         return None if budget is None else self.cheapest_when_slow(market, limits, hours, aim)
 
     def cheapest_when_slow(
@@ -168,7 +215,7 @@ class Search:
         aim = hours * hours / best.hours.high
         for reach in (aim, sqrt(aim * hours)):
             later = self.cheapest(self.market, limits, hours, reach, tries=1)
-            if later and median_usd(later) < median_usd(best):
+            if later and rank_usd(later) < rank_usd(best):
                 return later
         return best
 
@@ -206,7 +253,7 @@ class Search:
         if GAP < self.gaps.get(best.allocations, 0.0) <= CLOSABLE_GAP:
             found = solve(self.market, self.aims.get(best.allocations), limits, thorough=True)
             better = self.estimate(found) if found else best
-            best = min((m for m in (best, better) if self.keeps_limits(m)), key=median_usd)
+            best = min((m for m in (best, better) if self.keeps_limits(m)), key=rank_usd)
         hourly = best.items["controller"]
         if best.usd is None or not hourly or hourly < NEGLIGIBLE * best.usd.p50:
             return best
@@ -215,9 +262,40 @@ class Search:
             hours = best.hours.high * factor
             if deadline is None or hours <= deadline:
                 made = self.cheapest(self.market, limits, hours)
-                if made and median_usd(made) < median_usd(best):
+                if made and rank_usd(made) < rank_usd(best):
                     best = made
         return best
+
+    def with_fewer_machines(
+        self, limits: FleetLimits, cheapest: Estimate, others: Sequence[Estimate]
+    ) -> Estimate:
+        """Of fleets that cost nearly the same and keep the limits, the one that is easiest to get.
+
+        It has the fewest machines; of equally many, those that take the smallest share of what their regions are counted
+        on to give. Only where the job has a deadline: without one, fewer machines only take longer.
+        """
+        hours, usd = self.requirements.deadline_hours, rank_usd(cheapest)
+        if hours is None or cheapest.machines == 1 or not usd.is_finite():
+            return cheapest
+        beyond = gpus_beyond_known(cheapest, self.requirements)
+        # With a fee for each machine, the solver saves one wherever that costs less than the fee.
+        fee = float(SAME_PRICE * usd) / cheapest.machines
+        dearer = replace(self.market, start_usd=self.market.start_usd + fee)
+        fewer = self.cheapest(dearer, limits, hours, tries=FEWER_TRIES)
+        near = [
+            one
+            for one in (*others, *([fewer] if fewer else []))
+            if rank_usd(one) <= usd * (1 + SAME_PRICE)
+            and self.keeps_limits(one)
+            and gpus_beyond_known(one, self.requirements) <= beyond
+        ]
+        return min([cheapest, *near], key=self._scarcity)
+
+    def _scarcity(self, made: Estimate) -> tuple[int, float, Decimal]:
+        """Machines, the largest share of a region's known GPUs, and dollars."""
+        known = self.requirements.limits.obtainable
+        shares = (n / known[group] for group, n in gpus_by_group(made).items() if known.get(group))
+        return made.machines, max(shares, default=0.0), rank_usd(made)
 
     def alternatives(self, limits: FleetLimits, chosen: Estimate) -> Iterator[tuple[str, Estimate]]:
         """Fleets under the same limits of one GPU type, one purchase kind and one region, with their names."""
@@ -228,7 +306,7 @@ class Search:
             part = self.market.where(wanted)
             found = [self.cheapest(part, limits, deadline) for deadline in deadlines]
             found += [chosen] if all(wanted(a.candidate) for a in chosen.allocations) else []
-            return min((one for one in found if one), key=median_usd, default=None)
+            return min((one for one in found if one), key=rank_usd, default=None)
 
         yield from self._single_gpu_types(under)
         for spot, name in ((False, "only on demand"), (True, "only spot")):
@@ -251,7 +329,7 @@ class Search:
                 return
             made = under(lambda candidate, gpu=gpu: candidate.gpu == gpu)
             if made:
-                found.append(median_usd(made))
+                found.append(rank_usd(made))
                 yield f"only {gpu}", made
 
     def _single_region(self, limits: FleetLimits, under: Under) -> tuple[str, Estimate] | None:
@@ -265,10 +343,10 @@ class Search:
         besides = controller + (charges.storage or 0)
         bounds = region_lower_bounds(self.market, self.requirements.deadline_hours, limits)
         for least, (cloud, region) in sorted(bounds)[:MOST_REGIONS]:
-            if best and decimal_of_float(least) + besides >= median_usd(best[1]):
+            if best and decimal_of_float(least) + besides >= rank_usd(best[1]):
                 break
             made = under(lambda candidate, here=(cloud, region): (candidate.cloud, candidate.region) == here)
-            if made and (best is None or median_usd(made) < median_usd(best[1])):
+            if made and (best is None or rank_usd(made) < rank_usd(best[1])):
                 best = (f"only {cloud} {region}", made)
         return best
 
@@ -280,7 +358,7 @@ class Search:
 def _pareto_front(made: Sequence[Estimate]) -> list[Estimate]:
     """The estimates by time; of two, the later one only when it is cheaper."""
     out: list[Estimate] = []
-    for one in sorted(made, key=lambda e: (e.hours.high, median_usd(e))):
-        if not out or median_usd(one) < median_usd(out[-1]):
+    for one in sorted(made, key=lambda e: (e.hours.high, rank_usd(e))):
+        if not out or rank_usd(one) < rank_usd(out[-1]):
             out.append(one)
     return out

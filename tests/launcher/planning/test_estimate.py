@@ -15,12 +15,14 @@ from launcher.planning.estimate import (
     Candidate,
     Estimate,
     RunCharges,
+    as_launched,
     itemize,
     known_total,
     per_million,
     preemption_overhead,
     wall_hours,
 )
+from launcher.planning.launching import LAUNCHES_AT_ONCE, NEXT_LAUNCH_SECONDS, TEARDOWN_SECONDS
 from launcher.throughput.spread import Spread
 from tests.support.candidates import candidate, free, sure
 
@@ -74,6 +76,64 @@ def test_without_preemptions_nothing_is_lost() -> None:
     assert preemption_overhead(0.0, 300) == 0
 
 
+def test_waiting_for_the_controller_and_for_capacity_is_time_and_not_paid() -> None:
+    machine = candidate(ahead=sure(720))
+    assert wall_hours([Allocation(machine, 2, HOUR)]) == pytest.approx(0.5 + (720 + 300 + 30) / 3_600)
+    assert total(Allocation(machine, 2, HOUR)) == total(Allocation(candidate(), 2, HOUR))
+
+
+def test_machines_wait_for_their_launches_wave_by_wave() -> None:
+    """Twenty machines, eight at a time: 8 wait for nobody, 8 for one wave, 4 for two; 0.8 waves on average."""
+    assert LAUNCHES_AT_ONCE == 8
+    machine = candidate(launch=sure(600 - NEXT_LAUNCH_SECONDS))
+    one = wall_hours([Allocation(candidate(), 20, 200 * HOUR)])
+    assert wall_hours([Allocation(machine, 20, 200 * HOUR)]) == pytest.approx(one + 0.8 * 600 / 3_600)
+    assert wall_hours([Allocation(machine, 8, 80 * HOUR)]) == pytest.approx(one)
+
+
+def test_waiting_for_a_launch_is_not_paid() -> None:
+    machine = candidate(launch=sure(585))
+    assert total(Allocation(machine, 200, 2_000 * HOUR)) == total(Allocation(candidate(), 200, 2_000 * HOUR))
+
+
+def test_machines_that_would_come_too_late_are_not_in_the_fleet() -> None:
+    """Waves of ten minutes and an hour's work for all: the launcher stops long before 4,000 machines."""
+    machine = candidate(launch=sure(585))
+    (kept,) = as_launched([Allocation(machine, 4_000, 200 * HOUR)])
+    assert 8 < kept.machines < 200
+    assert kept.tokens == pytest.approx(200 * HOUR)
+    hours = wall_hours([kept])
+    assert hours > 2  # what 4,000 machines would do in 3 minutes
+
+
+def test_group_that_is_launched_later_does_less_and_all_end_together() -> None:
+    machine = candidate(launch=sure(585))
+    first, second = as_launched(
+        [
+            Allocation(machine, 40, 400 * HOUR),
+            Allocation(candidate(region="b", launch=sure(585)), 40, 400 * HOUR),
+        ]
+    )
+    assert first.tokens > 1.05 * second.tokens
+    assert first.tokens + second.tokens == pytest.approx(800 * HOUR)
+    # Eighty machines wait for 4.5 waves on average.
+    assert wall_hours([first, second]) == pytest.approx(10 + 4.5 / 6 + 330 / 3_600)
+
+
+def test_controller_is_paid_for_its_idle_minutes() -> None:
+    found = items(
+        Allocation(free(cloud="local"), 1, HOUR), rest=RunCharges(None, Decimal("0.30"), controller_after=600)
+    )
+    assert float(found["controller"] or 0) == pytest.approx(0.35)
+
+
+def test_minimum_and_increment_of_the_cloud_are_paid() -> None:
+    """A cloud that bills whole minutes takes half a minute more of each machine, on average."""
+    whole, fine = candidate(cloud="lambda"), candidate()
+    assert items(Allocation(whole, 2, HOUR))["teardown"] == Decimal("0.05")
+    assert items(Allocation(fine, 2, HOUR))["teardown"] == decimal_of_float(120 / 3_600)
+
+
 # --- items
 
 
@@ -108,9 +168,9 @@ def test_preemption_item_is_the_lost_machine_time() -> None:
 
 def test_disk_is_paid_as_long_as_its_machine() -> None:
     found = items(Allocation(candidate(disk_usd_per_hour=Decimal("0.01"), hazard=sure(0.4)), 2, 10 * HOUR))
-    # 10 h of work, 0.3667 h lost, 2 starts of 300 s, 2 tails of 30 s
+    # 10 h of work, 0.3667 h lost, 2 starts of 300 s, 2 tails of 30 s, 2 ends of 60 s
     assert found["disk"] is not None
-    assert float(found["disk"]) == pytest.approx(0.01 * (10 + 0.366667 + 2 * 330 / 3_600))
+    assert float(found["disk"]) == pytest.approx(0.01 * (10 + 0.366667 + 2 * 390 / 3_600))
 
 
 def test_egress_is_by_the_token() -> None:
@@ -143,7 +203,8 @@ def test_fleet_of_two_candidates_by_hand() -> None:
         "cold_start": (2 * 0.50 + 4) * 300 / 3_600,
         "preemption": 0,
         "idle_tail": (2 * 0.50 + 4) * 30 / 3_600,
-        "disk": 0.01 * 2 * (1 + 330 / 3_600),
+        "teardown": (2 * 0.50 + 4) * 60 / 3_600,
+        "disk": 0.01 * 2 * (1 + 390 / 3_600),
         "storage": 2,
         "egress": 0.36,
         "controller": 0.24 * (1 + 330 / 3_600),
@@ -166,18 +227,19 @@ def test_unknown_hourly_price_makes_hourly_items_unknown() -> None:
         "cold_start",
         "preemption",
         "idle_tail",
+        "teardown",
     }
 
 
 @pytest.mark.parametrize(
     ("field", "item"), [("disk_usd_per_hour", "disk"), ("egress_usd_per_token", "egress")]
 )
-def test_item_unknown_for_one_candidate_is_unknown_for_the_fleet(field: str, item: str) -> None:
-    found = items(
-        Allocation(candidate(**{field: Decimal(1)}), 1, HOUR), Allocation(candidate(**{field: None}), 1, HOUR)
-    )
-    assert found[item] is None
-    assert found["compute"] == 2
+def test_known_part_of_an_item_is_kept_and_all_unknown_is_unknown(field: str, item: str) -> None:
+    known = Allocation(candidate(**{field: Decimal(1)}), 1, HOUR)
+    unknown = Allocation(candidate(**{field: None}), 1, HOUR)
+    assert items(known, unknown)[item] == items(known)[item]
+    assert items(unknown)[item] is None
+    assert items(known, unknown)["compute"] == 2
 
 
 def test_unknown_storage_and_controller_are_unknown() -> None:
@@ -256,5 +318,5 @@ def test_fleet_of_one_candidate_is_paid_for_as_long_as_it_is_up(
 ) -> None:
     allocation = Allocation(candidate(cold_start=sure(start), hazard=sure(hazard)), number, work)
     assert total(allocation) == pytest.approx(
-        number * wall_hours([allocation]), rel=1e-9
+        number * (wall_hours([allocation]) + TEARDOWN_SECONDS / 3_600), rel=1e-9
     )  # at a dollar an hour

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from math import exp, sqrt
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from launcher.planning.estimate import (
     known_total,
     wall_hours,
 )
-from launcher.planning.monte_carlo import PRICE_DRIFT, FleetOutcome, simulate
+from launcher.planning.monte_carlo import DRAWS, PRICE_DRIFT, FleetOutcome, draw_fleet, simulate
 from launcher.throughput.spread import P90, Spread
 from tests.support.candidates import candidate, candidates, free, sure
 
@@ -145,7 +146,7 @@ def test_more_texts_are_more_vectors_to_keep() -> None:
 
 
 def test_what_is_not_in_the_middle_is_not_in_the_ends() -> None:
-    """Egress is priced for one kind and not for the other, so it is left out; nothing else varies."""
+    """Egress is priced for one kind and not for the other, so its known part counts in both; nothing else varies."""
     priced = candidate(egress_usd_per_token=Decimal("1e-7"))
     unpriced = candidate(region="b", egress_usd_per_token=None)
     low, middle, high = ends(of(Allocation(priced, 2, WORK / 2), Allocation(unpriced, 2, WORK / 2)))
@@ -202,3 +203,14 @@ def test_order_of_the_allocations_changes_nothing(seed: int, number: int) -> Non
     there, back = of(*allocations), of(*reversed(allocations))
     assert ends(there) == pytest.approx(ends(back))
     assert there.hours.high == pytest.approx(back.hours.high)
+
+
+def test_draws_are_those_of_the_quantiles() -> None:
+    allocations = [Allocation(candidate(tokens_per_second=UNSURE), 9, WORK)]
+    work = Spread(0.8 * WORK, WORK, 1.2 * WORK)
+    drawn, found = draw_fleet(allocations, NO_CHARGES, work, 7), simulate(allocations, NO_CHARGES, work, 7)
+    assert drawn.usd is not None
+    assert drawn.usd.shape == drawn.work.shape == drawn.hours.shape == (DRAWS,)
+    assert float(np.quantile(drawn.usd, 0.9)) == pytest.approx(ends(found)[2])
+    assert float(np.median(drawn.work)) == pytest.approx(1, rel=0.02)
+    assert draw_fleet([Allocation(candidate(usd_per_hour=None), 1, WORK)], NO_CHARGES, work, 7).usd is None

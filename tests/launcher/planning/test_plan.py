@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.corpus.profile import declared_profile
+from launcher.planning.comparison import Comparison
 from launcher.planning.estimate import ITEMS, Allocation, Candidate, Estimate, RunCharges
-from launcher.planning.hosted_apis import CheaperWay, price_apis
+from launcher.planning.hosted_apis import HostedWork, price_apis
+from launcher.planning.machine_groups import machine_groups, quota_needs
 from launcher.planning.optimizer.decide import Alternative
 from launcher.planning.optimizer.search import Requirements, estimate_fleet
-from launcher.planning.plan import Plan, machine_groups, name_run, quota_needs, to_json
+from launcher.planning.plan import Plan, name_run, to_json
 from launcher.planning.plan_file import SCHEMA, BadPlan, check
 from launcher.planning.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
@@ -75,15 +77,31 @@ def plan_of(*kinds: Candidate, work: PlannedWork = WORK, **changes: Any) -> Plan
         "prices_as_of": date(2026, 2, 28),
         "frontier": (other, chosen),
         "kinds": (chosen, other),
-        "hosted": price_apis("hash", PROFILE.tokens.mid, [API]),
-        "cheaper": CheaperWay(
-            "one m in batches", Decimal("0.036"), Decimal("0.75"), comparable=False, break_even=None
-        ),
+        "hosted": price_apis(HostedWork(model="hash", parameters=None, tokens=PROFILE.tokens.mid), [API]),
+        "compared": (compared(),),
         "quota": quota_needs(chosen.allocations),
         "left_out": {"limits.gpus": 7},
         "gap": 0.00123456,
     }
     return Plan(**fields | changes)
+
+
+def compared(**changes: Any) -> Comparison:
+    fields: dict[str, Any] = {
+        "name": "one m",
+        "relation": "same weights",
+        "usd": Decimal("0.072"),
+        "usd_p90": Decimal("0.072"),
+        "fleet_p50": Decimal("0.75"),
+        "fleet_p90": Decimal("1.5"),
+        "fleet_mean": Decimal("0.8"),
+        "chance": 0.012345,
+        "unpriced": (),
+        "better": True,
+        "break_even": Decimal("1234567.8"),
+        "notes": ("its rate limit is not known",),
+    }
+    return Comparison(**fields | changes)
 
 
 def body(*kinds: Candidate, **changes: Any) -> dict[str, Any]:
@@ -123,8 +141,8 @@ def test_totals_have_their_keys() -> None:
 def test_alternative_and_a_point_of_the_frontier_are_fleets_in_short() -> None:
     made = body()
     short = {"machines", "hours", "usd", "usd_per_million_tokens", "lots"}
-    assert made["alternatives"][0].keys() == short | {"name", "usd_more"}
-    assert made["frontier"][0].keys() == short
+    assert made["alternatives"][0].keys() - {"unpriced"} == short | {"name", "usd_more"}
+    assert made["frontier"][0].keys() - {"unpriced"} == short
 
 
 def test_hosted_api_has_its_keys() -> None:
@@ -167,22 +185,37 @@ def test_price_of_zero_is_zero_and_not_unknown() -> None:
     assert body(machine("local", "0"))["totals"]["items"]["compute"] == "0"
 
 
-def test_nothing_cheaper_and_no_gap_are_null() -> None:
-    made = body(cheaper=None, gap=None)
+def test_nothing_better_and_no_gap_are_null() -> None:
+    made = body(compared=(compared(better=False),), gap=None)
     assert (made["cheaper"], made["solver_gap"]) == (None, None)
+    assert "compared" not in body(compared=())  # as the plans before it had no such key
 
 
-def test_what_is_cheaper_is_shown_with_its_break_even_in_whole_tokens() -> None:
-    found = CheaperWay(
-        "one m", Decimal("0.072"), Decimal("0.75"), comparable=True, break_even=Decimal("1234567.8")
-    )
-    assert body(cheaper=found)["cheaper"] == {
+def test_ways_are_compared_with_chance_break_even_and_notes() -> None:
+    made = body()
+    assert made["cheaper"] == {
         "name": "one m",
         "usd": "0.072",
-        "fleet_usd_without_storage": "0.75",
+        "fleet_usd_without_storage": "0.8",
         "comparable": True,
         "break_even_tokens_per_month": 1_234_567,
     }
+    assert made["compared"] == [
+        {
+            "name": "one m",
+            "relation": "same weights",
+            "usd": "0.072",
+            "usd_p90": "0.072",
+            "fleet_p50": "0.75",
+            "fleet_p90": "1.5",
+            "fleet_mean": "0.8",
+            "chance": 0.0123,
+            "unpriced": [],
+            "better": True,
+            "break_even_tokens_per_month": 1_234_567,
+            "notes": ["its rate limit is not known"],
+        }
+    ]
 
 
 # --- lots
@@ -219,7 +252,9 @@ def test_places_of_a_group_are_ranked_by_price() -> None:
 
 def test_group_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
     (lot,) = machine_groups([Allocation(machine(), 1, 3.6e6)])
-    by_hand = 0.72 * (1 + 36 / 3_600 + 30 / 3_600) / 3.6  # the hour, its start, its tail
+    by_hand = (
+        0.72 * (1 + 36 / 3_600 + 30 / 3_600 + 60 / 3_600) / 3.6
+    )  # the hour, its start, its tail, its end
     assert float(lot.usd_per_million_tokens or 0) == pytest.approx(by_hand)
 
 
@@ -331,6 +366,10 @@ def test_limits_do_not_make_another_run(job: Mapping[str, Any]) -> None:
 )
 def test_what_makes_other_vectors_makes_another_run(job: Mapping[str, Any]) -> None:
     assert named(job) != named()
+
+
+def test_prompt_for_queries_makes_no_other_run() -> None:
+    assert named({"query_prompt": "query: "}) == named()
 
 
 @pytest.mark.parametrize(

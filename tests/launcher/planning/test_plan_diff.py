@@ -103,9 +103,7 @@ def test_plans_that_differ_elsewhere_name_where() -> None:
 
 def test_change_of_the_cheaper_way_is_shown() -> None:
     text = said(differences(sample_plan.plan(), sample_plan.plan(cheaper=None)))
-    assert "Cheaper than the fleet: for A someone small-embed in batches ($30.09, another model)" in " ".join(
-        text.split()
-    )
+    assert "Cheaper than the fleet: for A apt same-embed in batches ($60.18)" in " ".join(text.split())
 
 
 def test_another_job_is_listed_key_by_key() -> None:
@@ -336,3 +334,28 @@ def test_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
     done = embedfleet("diff", "a.json", "a.json", folder=tmp_path)
     assert done.returncode == 1
     assert "its digest does not fit" in done.stderr
+
+
+def test_reduced_precision_is_named_with_its_loss() -> None:
+    loss = {
+        "texts": 200,
+        "cosine_mean": 0.9971,
+        "cosine_worst": 0.981,
+        "recall_at_10": 0.95,
+        "how": "emulated",
+    }
+    reduced = {"precision": "fp8", "usd_without": "90", "loss": loss, "why_not_measured": None}
+    work = sample_plan.plan()["work"]
+    other = changed(reduced=reduced) | {"work": work | {"job": work["job"] | {"precision": "fp8"}}}
+    found = {
+        one["name"]: (one["one"], one["other"]) for one in differences(sample_plan.plan(), other)["work"]
+    }
+    assert found["precision"] == (None, "fp8")
+    assert found["loss.cosine_mean"] == (None, 0.9971)
+    assert found["loss.recall_at_10"] == (None, 0.95)
+
+
+def test_sampled_lengths_of_documents_are_not_listed_beside_those_of_chunks() -> None:
+    body = sample_plan.plan()
+    other = body | {"profile": body["profile"] | {"document_lengths": [[1.0, 200.0]]}}
+    assert differences(body, other)["work"] == []

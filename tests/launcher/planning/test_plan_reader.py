@@ -34,3 +34,12 @@ def test_without_a_plan_every_figure_is_missing() -> None:
 def test_plan_without_tokens_has_no_rate() -> None:
     profile = sample_plan.plan()["profile"] | {"tokens": 0}
     assert planned_figures(sample_plan.saved(profile=profile)).tokens_per_second is None
+
+
+def test_figures_of_a_steered_plan_are_those_of_the_steered_run() -> None:
+    found = planned_figures(sample_plan.saved_steered())
+    assert (found.usd.p10, found.usd.p50, found.usd.p90) == (Decimal(180), Decimal(212), Decimal(268))
+    assert (found.hours.p10, found.hours.p50, found.hours.p90) == (3.2, 4.1, 5.8)
+    tokens = sample_plan.saved_steered().profile.tokens
+    assert found.usd_per_million_tokens == round(Decimal(212) / tokens * 1_000_000, 8)
+    assert found.tokens_per_second == pytest.approx(tokens / 4.1 / 3600)

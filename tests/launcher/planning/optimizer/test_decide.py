@@ -17,11 +17,12 @@ import pytest
 
 from launcher.errors import Infeasible
 from launcher.planning.estimate import NO_CHARGES, Allocation, Candidate, RunCharges, known_total
-from launcher.planning.optimizer.decide import Alternative, Decision, decide, single_candidate_fleet
+from launcher.planning.optimizer.decide import Alternative, Decision, decide, single_type_fleet
 from launcher.planning.optimizer.infeasible import round_duration_up
 from launcher.planning.optimizer.market import TokenDemand, market_of
-from launcher.planning.optimizer.search import Requirements, estimate_fleet, median_usd
-from launcher.planning.optimizer.solver import GAP, least_hours, least_slow_cost
+from launcher.planning.optimizer.search import Requirements, estimate_fleet, rank_usd
+from launcher.planning.optimizer.solver import GAP
+from launcher.planning.optimizer.thresholds import least_hours, least_slow_cost
 from launcher.throughput.spread import Spread
 from tests.support.candidates import candidate, candidates, free, groups, sure
 
@@ -44,7 +45,7 @@ def requirements(tokens: float, hours: float | None = None, **changes: Any) -> R
 
 
 def usd(found: Decision) -> float:
-    return float(median_usd(found.chosen))
+    return float(rank_usd(found.chosen))
 
 
 def refusal(found: Sequence[Candidate], wanted: Requirements) -> Infeasible:
@@ -155,7 +156,25 @@ def test_fleet_beyond_what_is_known_to_be_obtainable_says_so() -> None:
     one = free()
     found = decide([one], requirements(20 * WORK, 1.1, obtainable=groups([one], 12)))
     assert found.chosen.machines > 12
-    assert any("machines more than are known to be obtainable" in why for why in found.binding)
+    assert any("GPUs more than are known to be obtainable" in why for why in found.binding)
+
+
+def test_evidence_of_single_gpus_is_no_evidence_for_machines_of_eight() -> None:
+    """16 GPUs of a region are two machines of eight; the third is taken at the next quote."""
+    eight = {"gpu": "H200", "gpus": 8.0, "tokens_per_second": sure(8_000)}
+    quotes = [free(region=f"r{n}", usd_per_hour=Decimal(8 + n), **eight) for n in range(4)]
+    found = decide(quotes, requirements(6 * 8 * WORK, 1.1, obtainable=groups(quotes, 16)))
+    taken = {s.candidate.region: s.machines for s in found.chosen.allocations}
+    assert taken == {"r0": 2, "r1": 2, "r2": 2}
+
+
+def test_one_machine_type_alone_takes_the_next_quotes() -> None:
+    """Ten machines are needed; each region is counted on for four."""
+    quotes = [free(region=f"r{n}", usd_per_hour=Decimal(1 + n)) for n in range(3)]
+    found = single_type_fleet(quotes, requirements(10 * WORK, 1 + 60 / 3_600, obtainable=groups(quotes, 4)))
+    assert found is not None
+    assert [(a.candidate.region, a.machines) for a in found.allocations] == [("r0", 4), ("r1", 4), ("r2", 2)]
+    assert float(found.items["compute"] or 0) == pytest.approx(4 * 1 + 4 * 2 + 2 * 3)
 
 
 def test_machines_per_region_of_the_user_are_a_hard_limit() -> None:
@@ -340,7 +359,7 @@ def test_every_limit_holds_and_deadline_and_budget_at_p90() -> None:
 def test_no_alternative_is_cheaper_than_the_chosen_fleet() -> None:
     for wanted, found in decisions():
         assert wanted.deadline_hours
-        dollars = [median_usd(one.estimate) for one in found.alternatives]
+        dollars = [rank_usd(one.estimate) for one in found.alternatives]
         assert dollars == sorted(dollars)
         assert all(one.more is not None and one.more >= 0 for one in found.alternatives)
         assert all(one.estimate.hours.high <= wanted.deadline_hours for one in found.alternatives)
@@ -350,7 +369,7 @@ def test_every_point_of_the_frontier_is_slower_and_cheaper_than_the_one_before()
     for _, found in decisions():
         for one, other in pairwise(found.frontier):
             assert one.hours.high < other.hours.high
-            assert median_usd(one) > median_usd(other)
+            assert rank_usd(one) > rank_usd(other)
 
 
 @pytest.mark.parametrize("number", CASES[:3])
@@ -415,7 +434,7 @@ def test_small_budget_does_not_exceed_what_is_known_to_be_obtainable() -> None:
     least = suggested(refusal(pair, replace(wanted, budget=Decimal(2_000))))["budget"]
     for budget in (least, 20_000):
         chosen = decide(pair, replace(wanted, budget=Decimal(budget))).chosen
-        assert max(allocation.machines for allocation in chosen.allocations) <= 16
+        assert max(allocation.machines * allocation.candidate.gpus for allocation in chosen.allocations) <= 16
 
 
 @pytest.mark.parametrize(("seed", "tokens"), [(1, 1e10), (2, 1e11), (3, 1e12)])
@@ -546,20 +565,20 @@ def test_deadline_that_is_just_made_with_a_small_budget_is_refused() -> None:
 # --- one candidate alone
 
 
-def test_single_candidate_fleet_has_the_machines_that_the_deadline_needs_at_the_slow_end() -> None:
-    found = single_candidate_fleet(free(tokens_per_second=UNSURE), requirements(10 * WORK, 2 + 60 / 3_600))
+def test_single_type_fleet_has_the_machines_that_the_deadline_needs_at_the_slow_end() -> None:
+    found = single_type_fleet([free(tokens_per_second=UNSURE)], requirements(10 * WORK, 2 + 60 / 3_600))
     assert found is not None
     assert found.machines == 10
 
 
-def test_single_candidate_fleet_is_one_machine_without_a_deadline() -> None:
-    found = single_candidate_fleet(candidate(), requirements(10 * WORK))
+def test_single_type_fleet_is_one_machine_without_a_deadline() -> None:
+    found = single_type_fleet([candidate()], requirements(10 * WORK))
     assert found is not None
     assert found.machines == 1
 
 
 def test_candidate_that_starts_too_late_makes_no_fleet() -> None:
-    assert single_candidate_fleet(candidate(), requirements(WORK, 300 / 3_600)) is None
+    assert single_type_fleet([candidate()], requirements(WORK, 300 / 3_600)) is None
 
 
 def test_dollars_per_million_are_of_the_tokens() -> None:

@@ -13,6 +13,7 @@ from launcher.planning.optimizer.market import (
     FleetLimits,
     Market,
     TokenDemand,
+    limit_rows,
     market_of,
     region_lower_bounds,
 )
@@ -41,6 +42,22 @@ def test_dearer_of_two_zones_is_left_out() -> None:
 def test_dearer_size_stays_where_it_does_more() -> None:
     small, large = candidate(), candidate(gpus=4.0, usd_per_hour=Decimal(5), tokens_per_second=sure(4_000))
     assert set(of([small, large], WORK).candidates) == {small, large}
+
+
+def test_of_single_hosts_a_fleet_takes_one_each_and_then_the_next() -> None:
+    """The cheapest host is one machine: the work needs the dearer one of its size, too, and never the first twice."""
+    hosts = [
+        candidate(cloud="vast", zone=zone, usd_per_hour=Decimal(price), at_most=1)
+        for zone, price in (("a", "1"), ("b", "1.5"), ("c", "2"))
+    ]
+    market = of(hosts, 2 * WORK)
+    assert len(market.candidates) == 3
+    rows = limit_rows(market, FleetLimits())
+    assert rows.row.tolist() == rows.column.tolist() == [0, 1, 2]  # a row for each host
+    assert (rows.most.tolist(), rows.soft.tolist()) == ([1.0] * 3, [False] * 3)
+    solution = solve(market, 1.6, FleetLimits())
+    assert solution is not None
+    assert {a.candidate.zone: a.machines for a in solution.allocations} == {"a": 1, "b": 1}
 
 
 def test_egress_is_part_of_the_price() -> None:

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from launcher.planning.estimate import Candidate
 from launcher.planning.optimizer.market import FleetLimits, Group, Market, TokenDemand, market_of
-from launcher.planning.optimizer.solver import (
-    GAP,
-    Solution,
+from launcher.planning.optimizer.solver import GAP, Solution, solve
+from launcher.planning.optimizer.thresholds import (
     least_hours,
     least_machines,
     least_slow_cost,
     quota_factor,
-    solve,
 )
 from launcher.throughput.spread import Spread
 from tests.support.candidates import candidate, candidates, free, sure
@@ -148,7 +146,7 @@ def test_penalty_is_not_part_of_the_cost() -> None:
         of([free(cloud="aws")], 10 * WORK), 1 + TAIL, FleetLimits(obtainable={free(cloud="aws").group: 6})
     )
     assert found is not None
-    assert found.usd == pytest.approx(10 + 10 * 30 / 3_600)
+    assert found.usd == pytest.approx(10 + 10 * (30 + 60) / 3_600)
     assert 0 <= found.gap <= GAP
 
 

@@ -1,0 +1,282 @@
+"""The plan of what was decided, beside what else there is: this machine, hosted APIs, each machine type alone.
+
+Measures and decides nothing: `planner` has done both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from launcher.corpus.inspected import InspectedCorpus
+from launcher.format import compact, plural
+from launcher.jobs import job as jobs
+from launcher.planning.candidates import CandidateSet, data_locations, rented_engine
+from launcher.planning.comparison import Comparison, Way, compare
+from launcher.planning.estimate import NO_CHARGES, SHARD_SECONDS, Candidate, Estimate, UsdSpread, launch_note
+from launcher.planning.hosted_apis import HostedApi, HostedWork, missing_prices, price_apis
+from launcher.planning.machine_groups import machine_groups, quota_needs
+from launcher.planning.optimizer.decide import Alternative, Decision, single_type_fleet, usd_above
+from launcher.planning.optimizer.search import Requirements, rank_usd
+from launcher.planning.past_runs import basis_of, past_runs, place_of
+from launcher.planning.plan import Plan, name_run
+from launcher.planning.planned_vectors import planned_vectors
+from launcher.planning.quotas import regions_without_quota, unused_quota
+from launcher.planning.reach import UnseenPath, needed_upload, sees_folders, unseen_paths
+from launcher.planning.request import SEED, PlanRequest, model_shape, work_tokens
+from launcher.planning.saved_plan import NeededUpload, PlannedWork
+from launcher.planning.small_charges import small_charges
+from launcher.planning.steering_forecast import steering_plan
+from launcher.planning.steering_plan import SteeringPlan
+from launcher.planning.store_costs import store_costs
+from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
+from launcher.planning.unpriced import usd_per_token, with_bounds
+from launcher.throughput.local_machine import worker_slots
+from pricing.hosted_apis import hosted_prices, unknown_prices
+
+RENTED = "the cheapest fleet"  # the alternative beside this machine
+AFTER_UPLOAD = ", after an upload"  # of a fleet that cannot see the folders of the job
+LEAST_SHARD_POWER, MOST_SHARD_POWER = 14, 20  # powers of two of a shard's tokens
+
+
+@dataclass(frozen=True, slots=True)
+class CloudChoice:
+    """What the clouds offer for the job, and what is required of a fleet."""
+
+    candidates: CandidateSet
+    requirements: Requirements
+    upload: bool = False  # none of the machines sees the folders of the job
+
+
+def unseen_folders(request: PlanRequest, corpus: InspectedCorpus) -> tuple[UnseenPath, ...]:
+    """The folders of the job that machines of a cloud cannot see; none of a corpus that is only declared."""
+    if corpus.listing is None:
+        return ()
+    output = request.job.output
+    return unseen_paths(corpus.listing.root, output and output.path, request.model)
+
+
+def assemble_plan(
+    request: PlanRequest,
+    corpus: InspectedCorpus,
+    decision: Decision,
+    *,
+    clouds: CloudChoice | None,
+    this_machine: ThisMachine | None,
+) -> Plan:
+    """The plan of what was decided, beside what else there is: this machine, hosted APIs, each machine type alone."""
+    job, chosen = request.job, decision.chosen
+    chosen_here = this_machine if this_machine and chosen is this_machine.estimate else None
+    other_here = None if chosen_here else this_machine
+    hosted = _hosted_work(request, corpus)
+    apis = price_apis(hosted, hosted_prices())
+    alternatives = list(decision.alternatives)
+    upload = _upload(request, corpus, decision) if clouds and clouds.upload else None
+    if upload is not None:
+        alternatives = [replace(one, name=f"{one.name}{AFTER_UPLOAD}") for one in alternatives]
+    if other_here:
+        here = other_here.estimate
+        alternatives.append(Alternative("this machine", here, usd_above(here, chosen)))
+    use = worker_slots(job.local.workers, corpus.shards)
+    work = _work(request, corpus, chosen, chosen_here)
+    found = clouds.candidates if clouds else None
+    steering = _steering(request, clouds, chosen)
+    return Plan(
+        run=name_run(job.name, work),
+        created=request.now,
+        work=work,
+        profile=corpus.profile,
+        lots=machine_groups(chosen.allocations, use.workers, use.threads)
+        if chosen_here
+        else machine_groups(chosen.allocations),
+        chosen=chosen,
+        alternatives=tuple(sorted(alternatives, key=lambda a: rank_usd(a.estimate))),
+        binding=(*decision.binding, *(_idle_workers(request, corpus) if chosen_here else _launches(chosen))),
+        not_priced=(
+            *_not_priced(request, corpus, clouds, this_machine),
+            *_small_charges(request, corpus, chosen, chosen_here),
+            *missing_prices(hosted, unknown_prices()),
+        ),
+        prices_as_of=found.oldest if found else None,
+        frontier=decision.frontier,
+        kinds=_single_type_fleets(clouds) if clouds else (),
+        hosted=apis,
+        compared=_compared(
+            request, corpus, decision, apis, clouds=clouds, this_machine=this_machine, steering=steering
+        ),
+        quota=quota_needs(chosen.allocations),
+        left_out=found.left_out if found else {},
+        files_left_out=corpus.listing.left_out if corpus.listing else (),
+        upload=upload,
+        repeats=corpus.repeats,
+        stores=store_costs(planned_vectors(job, request.model, round(corpus.profile.chunks.mid))),
+        steering=steering,
+        gap=decision.gap if found else None,
+        past=past_runs(request.options.outcomes).get(
+            (
+                place_of(chosen.main_candidate.cloud),
+                basis_of(a.candidate.speed_source for a in chosen.allocations),
+            )
+        ),
+    )
+
+
+def _steering(request: PlanRequest, clouds: CloudChoice | None, chosen: Estimate) -> SteeringPlan | None:
+    """How the fleet will be steered; None for this machine, and where the job wants a static fleet."""
+    if clouds is None:
+        return None
+    found = clouds.candidates.candidates
+    return steering_plan(request.job, found, clouds.requirements, chosen, request.now)
+
+
+def _hosted_work(request: PlanRequest, corpus: InspectedCorpus) -> HostedWork:
+    """What a hosted API would have to do."""
+    job, shape = request.job, model_shape(request.job, request.model)
+    kept = job.output.dimensions if job.output else None
+    return HostedWork(
+        model=job.model,
+        parameters=shape.params_total if shape else None,
+        tokens=corpus.profile.tokens.mid,
+        longest=max((tokens for _, tokens in corpus.profile.lengths), default=None),
+        dimensions=kept or (shape.dimensions if shape else None),
+        deadline_hours=request.deadline_hours,
+    )
+
+
+def _compared(
+    request: PlanRequest,
+    corpus: InspectedCorpus,
+    decision: Decision,
+    apis: Sequence[HostedApi],
+    *,
+    clouds: CloudChoice | None,
+    this_machine: ThisMachine | None,
+    steering: SteeringPlan | None,
+) -> tuple[Comparison, ...]:
+    """What was chosen beside the hosted APIs, and beside this machine or the cheapest fleet.
+
+    A fleet that is steered costs what the steered run is expected to cost.
+    """
+    charges = clouds.requirements.charges if clouds else NO_CHARGES
+    here, rented = this_machine and this_machine.estimate, decision.chosen
+    if here is not None and rented is here:
+        fleet = next((one.estimate for one in decision.alternatives if one.name == RENTED), None)
+        chosen = Way("this machine", "this machine", here, NO_CHARGES)
+        name = RENTED + (AFTER_UPLOAD if clouds and clouds.upload else "")
+        other = Way(name, "rented", fleet, charges) if fleet else None
+    else:
+        chosen = Way(RENTED, "rented", rented, charges, steered=_steered_usd(steering))
+        upload = clouds is not None and clouds.upload
+        why = why_not_chosen(request, here, rented, upload=upload) if here else None
+        notes = (why,) if why else ()
+        other = Way("this machine", "this machine", here, NO_CHARGES, notes) if here else None
+    return compare(chosen, work_tokens(corpus.profile), SEED, apis, other)
+
+
+def _steered_usd(steering: SteeringPlan | None) -> UsdSpread | None:
+    """What the steered run is expected to cost; None: it is not steered, or that is not known."""
+    if steering is None or not steering.expects:
+        return None
+    p10, p50, p90 = steering.usd.p10, steering.usd.p50, steering.usd.p90
+    return None if p10 is None or p50 is None or p90 is None else UsdSpread(p10, p50, p90)
+
+
+def _launches(chosen: Estimate) -> tuple[str, ...]:
+    note = launch_note(chosen.allocations)
+    return (note,) if note else ()
+
+
+def _work(
+    request: PlanRequest, corpus: InspectedCorpus, chosen: Estimate, chosen_here: ThisMachine | None
+) -> PlannedWork:
+    """What has to be done. A rented fleet cuts the corpus into shards at launch, by its slowest worker."""
+    return PlannedWork(
+        job=jobs.dump(request.job),
+        base=str(request.base.absolute()),
+        corpus=corpus.listing.root if corpus.listing else None,
+        listing=corpus.listing.digest if corpus.listing else None,
+        model=request.model,
+        engine=chosen_here.speed.engine if chosen_here else rented_engine(request.job, request.engines),
+        shards=corpus.shards if chosen_here else None,
+        shard_tokens=corpus.shard_tokens if chosen_here else _shard_tokens(chosen),
+        model_fingerprint=request.model_fingerprint,
+    )
+
+
+def _not_priced(
+    request: PlanRequest,
+    corpus: InspectedCorpus,
+    clouds: CloudChoice | None,
+    this_machine: ThisMachine | None,
+) -> tuple[str, ...]:
+    """What the dollars leave out, and what was not considered, in words."""
+    out: list[str] = []
+    if this_machine:
+        out += this_machine.not_priced
+    elif corpus.sampled is not None and request.job.precision is None:
+        out.append(not_measured_text(request))
+    if clouds:
+        out += clouds.candidates.not_priced
+        out += unused_quota(clouds.requirements, clouds.candidates.candidates)
+        out += regions_without_quota(request.job, clouds.candidates.candidates)
+    elif request.options.on != "local":
+        out.append(f"clouds: the shape of {request.job.model} is not known (give `model:` as a mapping)")
+    return tuple(out)
+
+
+def _small_charges(
+    request: PlanRequest, corpus: InspectedCorpus, chosen: Estimate, chosen_here: ThisMachine | None
+) -> tuple[str, ...]:
+    """Requests, addresses and NAT of a rented fleet, in words."""
+    if chosen_here:
+        return ()
+    _, vectors = data_locations(request.job)
+    store = vectors.cloud if vectors else None
+    return small_charges(chosen, work_tokens(corpus.profile).mid, _shard_tokens(chosen), store)
+
+
+def _upload(request: PlanRequest, corpus: InspectedCorpus, decision: Decision) -> NeededUpload | None:
+    """The upload that the cheapest fleet needs first."""
+    fleets = (decision.chosen, *(one.estimate for one in decision.alternatives))
+    rented = next(
+        (fleet.main_candidate for fleet in fleets if not sees_folders(fleet.main_candidate.cloud)), None
+    )
+    if rented is None:
+        return None
+    return needed_upload(
+        unseen_folders(request, corpus),
+        name=request.job.name,
+        stored_bytes=corpus.profile.stored_bytes,
+        cloud=rented.cloud,
+        region=rented.region,
+    )
+
+
+def _single_type_fleets(clouds: CloudChoice) -> tuple[Estimate, ...]:
+    """Each GPU, size, cloud and purchase kind alone, from its cheapest place on: as many as the deadline needs."""
+    quotes: dict[tuple[str, str, float, bool], list[Candidate]] = {}
+    for candidate in sorted(with_bounds(clouds.candidates.candidates), key=usd_per_token):
+        quotes.setdefault((candidate.cloud, candidate.gpu, candidate.gpus, candidate.spot), []).append(
+            candidate
+        )
+    made = (single_type_fleet(found, clouds.requirements) for found in quotes.values())
+    return tuple(sorted((estimate for estimate in made if estimate), key=rank_usd))
+
+
+def _shard_tokens(fleet: Estimate) -> int:
+    """Tokens of a shard: the power of two that the slowest worker of the fleet embeds in about a minute."""
+    slowest = min(a.candidate.tokens_per_second.mid / max(1.0, a.candidate.gpus) for a in fleet.allocations)
+    power = round(slowest * SHARD_SECONDS).bit_length() - 1
+    return 2 ** max(LEAST_SHARD_POWER, min(MOST_SHARD_POWER, power))
+
+
+def _idle_workers(request: PlanRequest, corpus: InspectedCorpus) -> tuple[str, ...]:
+    """A sentence when the corpus has fewer shards than this machine has workers."""
+    shards = corpus.shards
+    if shards is None or shards >= worker_slots(request.job.local.workers).workers:
+        return ()
+    listing = corpus.listing
+    if listing is not None and any(file.indivisible for file in listing.files):
+        why = "compressed files, CSV and the like are not cut"
+    else:
+        why = "the corpus is small"
+        why += f" (a shard takes {compact(corpus.shard_tokens)} tokens)" if corpus.shard_tokens else ""
+    return (f"{plural(shards, 'shard')}: {why}, so no more workers",)
