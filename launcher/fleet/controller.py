@@ -5,40 +5,32 @@ is killed between any two lines starts no machine twice and forgets none. It may
 the store.
 """
 
-import contextlib
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.budget import used_up_message
-from launcher.errors import BudgetReached, Interrupted, Problem
-from launcher.fleet import failure_messages
+from launcher.errors import Interrupted
+from launcher.fleet import endings, failure_messages
 from launcher.fleet.budget.run_budget import RunBudget, run_prices
+from launcher.fleet.fleet_view import HANG_TIMEOUT, FleetView, MachineView
 from launcher.fleet.interrupts import Interrupts
 from launcher.fleet.launch_orders import LaunchOrders
+from launcher.fleet.looks import Looks
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.placement import infra_of
 from launcher.fleet.placement_failures import PlacementFailures
-from launcher.fleet.policy import (
-    HANG_TIMEOUT,
-    FleetView,
-    MachineView,
-    Order,
-    Start,
-    group_given_up,
-    is_out_of_money,
-    is_stuck,
-    step,
-)
-from launcher.fleet.progress import ProgressSnapshot, snapshot_of
+from launcher.fleet.policy import course, is_near_budget, is_out_of_money, is_stuck, step
+from launcher.fleet.progress import ProgressSnapshot, snapshot_of, tokens_left_of
 from launcher.fleet.run_context import RunContext, track_machines
+from launcher.fleet.run_steering import RunSteering
+from launcher.fleet.slots import group_given_up
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import Machine, MachineState, RunState
 from launcher.planning.plan_file import read_recorded
 from launcher.planning.run_setup import run_setup_of
+from launcher.steering.orders import HAD_NONE, End, Order, Start
 from launcher.throughput.calibration import record_first_minutes
-from tasks.clock import utc
 from tasks.protocol import control
 
 TEARDOWN_TIMEOUT = timedelta(minutes=5)  # a rented machine may take this long to end after the last shard
@@ -50,7 +42,7 @@ class Options:
 
     budget: Decimal | None = None  # the job's own; an agreed amount replaces it
     p90: Decimal | None = None  # dollars of the whole run, as planned
-    tokens: float | None = None  # of the whole run, as planned
+    tokens: int | None = None  # of the whole run, as planned
     detach: bool = False  # return once every machine was requested
 
 
@@ -75,18 +67,24 @@ class Controller:
     options: Options = field(default_factory=Options)
     callbacks: Callbacks = field(default_factory=Callbacks)
     interrupts: Interrupts = field(default_factory=Interrupts)
-    began: datetime = field(default_factory=utc)
+    steering: RunSteering | None = None  # None: the machines of the plan, whatever happens
+    began: datetime = field(init=False)
+    now: datetime = field(init=False)  # of this look: all that is learnt at one look has one moment
     finished: datetime | None = None
     told_to_drain: bool = False  # by `embedfleet stop`, through the store
+    stop_reason: str = ""  # why steering ended the run for its budget
+    drain_sent: bool = False  # to all rented machines of the run, by this launcher
     announced: set[int] = field(default_factory=set[int])  # groups that were reported as given up
     minutes_recorded: int = 0  # workers' first minutes that are in the ledger
     tracker: MachineTracker = field(init=False)
     failures: PlacementFailures = field(init=False)
     orders: LaunchOrders = field(init=False)
+    looks: Looks = field(init=False)
     money: RunBudget = field(init=False)
 
     def __post_init__(self) -> None:
         context = self.context
+        self.began = self.now = context.clock()
         self.money = RunBudget(
             ledger=context.ledger,
             store=context.store,
@@ -95,10 +93,14 @@ class Controller:
             job_budget=self.options.budget,
             backend=context.backend,
             all_gone=self.callbacks.all_gone,
+            clock=context.clock,
+            steered=self.steering is not None,
         )
         self.tracker = track_machines(self.context)
+        self.tracker.clock = lambda: self.now
         self.failures = PlacementFailures(self.context.ledger, self.context.run)
-        self.orders = LaunchOrders(self.context)
+        self.looks = Looks(context.ledger, context.run, context.backend.poll_seconds)
+        self.orders = LaunchOrders(self.context, steered=self.steering is not None)
 
     @property
     def draining(self) -> bool:
@@ -122,12 +124,14 @@ class Controller:
             BudgetReached: the budget is used up, and all machines have ended.
             Problem: the machines die, and why.
         """
-        with self.interrupts.counted(), self._reporting_left_machines():
-            tokens_before = self._take_over()
+        with self.interrupts.counted(), endings.reporting_left_machines(self.context):
+            self._take_over()
             while True:
-                view = self.observe()
+                view = self.look()
+                late = self.steering.late_seconds if self.steering else None
+                expected = self.options.tokens
                 self.callbacks.watch(
-                    snapshot_of(self.context, view, started=self.began, tokens_before=tokens_before)
+                    snapshot_of(self.context, view, self.now, expected=expected, late_seconds=late)
                 )
                 alive = any(w.state in ALIVE for w in view.workers)
                 if not alive and (self.context.observer.settled or self.draining):
@@ -135,36 +139,49 @@ class Controller:
                 if is_stuck(view):
                     self._fail(view)
                 self._announce_given_up(view)
-                orders = self._announced([] if self.leaving else step(view, utc()))
+                orders = self._decide(view)
+                if view.draining or self.draining or is_near_budget(view):
+                    self._drain_run()
                 self.orders.carry_out(orders)
+                self._record_refusals(orders)
                 if self.leaving:
-                    raise Interrupted(self._detach(view), hint=failure_messages.next_steps(self.context.run))
+                    raise Interrupted(self._leave(view), hint=failure_messages.next_steps(self.context.run))
                 if self.options.detach and not any(isinstance(order, Start) for order in orders):
-                    return f"{self._detach(view)}\n{failure_messages.next_steps(self.context.run)}"
+                    return f"{self._leave(view)}\n{failure_messages.next_steps(self.context.run)}"
                 self.interrupts.pause(self.context.backend.poll_seconds)
             try:
+                self.context.observer.record_lost_leases()
                 self._end(view)
             finally:
                 self._await_teardown()
         return None
 
+    def look(self) -> FleetView:
+        """Observe; once more where the laptop slept meanwhile, so that nothing old is decided by."""
+        view = self.observe()
+        return self.observe() if self.looks.is_stale(self.now, self.context.clock()) else view
+
     def observe(self) -> FleetView:
         """Read the state of machines, shards and money; write what is new into the ledger."""
         context = self.context
         context.backend.refresh()
+        self.now = context.clock()
+        self.looks.begin(self.now)
         context.observer.read_receipts()
         self.tracker.read_heartbeats()
         self.record_first_minutes()
         self.tracker.refresh_machines()
-        self.callbacks.record_prices(utc())
+        self.callbacks.record_prices(self.now)
         self.money.sync()
         context.observer.read_receipts()  # a worker signs before it ends: so no shard of a dead worker is missed
         if not self.told_to_drain:
             self._obey_command()
         if context.observer.settled and self.finished is None:
-            self.finished = utc()
+            self.finished = self.now
         machines = context.ledger.machines.of_run(context.run)
         self._record_placement_failures(machines)
+        if self.steering is not None:
+            self.steering.observe(machines, self.tracker.statuses, self.now)
         return self._view(machines)
 
     def _obey_command(self) -> None:
@@ -172,12 +189,31 @@ class Controller:
         context = self.context
         command = control.read_command(context.store, context.run)
         if command is None:
-            control.send(context.store, context.run, "go", utc())
+            control.send(context.store, context.run, "go", self.context.clock())
             said = "the command to the machines was damaged and is written again"
-            context.ledger.runs.record_event(context.run, "control", said, utc())
+            context.ledger.runs.record_event(context.run, "control", said, self.context.clock())
         elif command == "drain":
             self.told_to_drain = True
-            context.ledger.runs.set_state(context.run, RunState.DRAINING, utc())
+            context.ledger.runs.set_state(context.run, RunState.DRAINING, self.context.clock())
+
+    def _decide(self, view: FleetView) -> Sequence[Order]:
+        """The orders of this look; what is steered is written down before any of them is carried out."""
+        if self.leaving:
+            return ()
+        if self.steering is None:
+            return self._announced(step(view, self.now))
+        found = course(view, self.now)
+        if found.stop:
+            self.money.held, self.stop_reason = True, found.says
+        orders = self._announced(found.orders)
+        self.steering.record(found, orders, view.tokens_left)
+        return orders
+
+    def _drain_run(self) -> None:
+        """Send rented machines the command to drain, once: those that come up later read it too."""
+        if self.context.rented and not self.drain_sent:
+            control.send(self.context.store, self.context.run, "drain", self.context.clock())
+            self.drain_sent = True
 
     def _announced(self, orders: Sequence[Order]) -> Sequence[Order]:
         """The orders without starts whose names another launcher has; what they start is written into the store.
@@ -196,8 +232,8 @@ class Controller:
             record_first_minutes(context.ledger, context.run, run_setup_of(plan), minutes)
             self.minutes_recorded = len(minutes)
 
-    def _take_over(self) -> int:
-        """Learn what earlier launchers left, and set the run going; return the tokens that were done before."""
+    def _take_over(self) -> None:
+        """Learn what earlier launchers left, and set the run going."""
         context = self.context
         context.backend.refresh()
         self.tracker.resolve_intents()
@@ -206,45 +242,61 @@ class Controller:
         context.observer.read_receipts()
         self.failures.load_known()
         self.money.take_over()
+        if self.steering is not None:
+            self.orders.send_again()
         if not context.observer.finished:
-            control.send(context.store, context.run, "go", utc())  # an earlier command may have been "drain"
-        tokens_before = context.ledger.shards.progress(context.run).tokens
+            # an earlier command may have been "drain"
+            control.send(context.store, context.run, "go", context.clock())
         context.ledger.runs.set_state(context.run, RunState.RUNNING, self.began)
-        return tokens_before
 
     def _record_placement_failures(self, machines: list[Machine]) -> None:
         for machine in machines:
             status = self.tracker.statuses.get(machine.name)
             group = self.context.rented_group_of(machine)
             if status and group:
-                self.failures.record(machine, status, group.places, utc())
+                self.failures.record(machine, status, group.places, self.now)
+
+    def _record_refusals(self, orders: Sequence[Order]) -> None:
+        """Record the places that had no machine for those that waited in vain."""
+        names = {order.name for order in orders if isinstance(order, End) and order.why == HAD_NONE}
+        if not names:
+            return
+        for machine in self.context.ledger.machines.of_run(self.context.run):
+            group = self.context.rented_group_of(machine)
+            if machine.name in names and group:
+                self.failures.record_refusal(machine, group.places, self.now)
 
     def _view(self, machines: list[Machine]) -> FleetView:
         """What the policy decides by."""
         context = self.context
         progress = context.ledger.shards.progress(context.run)
-        expected = progress.tokens_expected or self.options.tokens
         money = self.money.status()
+        # A shard whose receipt cannot be read is done to the workers, so no machine is rented for it.
+        done = progress.shards_done + len(context.observer.unreadable_shards)
         view = FleetView(
             run=context.run,
             groups=context.groups,
             workers=[self._machine_view(m) for m in machines],
             shards=progress.shards,
-            # A shard whose receipt cannot be read is done to the workers, so no machine is rented for it.
-            done=progress.shards_done + len(context.observer.unreadable_shards),
+            done=done,
             draining=self.draining,
             spent=money.spent if money.complete or money.spent else None,
             committed=money.committed,
             budget=self.money.limit,
             finished=self.finished,
             interrupts=0 if context.rented else self.interrupts.count,
-            tokens_left=None if expected is None else max(0.0, expected - progress.tokens),
+            tokens_left=tokens_left_of(progress, done, self.options.tokens),
             failures=self.failures.found,
             hang_timeout=TEARDOWN_TIMEOUT if context.rented else HANG_TIMEOUT,
             taken=self.money.taken,
         )
-        self.money.held = self.money.held or is_out_of_money(view)
-        return view
+        # A steered run may use the whole budget: steering weighs each machine against it, and stops in time.
+        self.money.held = self.money.held or (self.steering is None and is_out_of_money(view))
+        if self.steering is None:
+            return view
+        minutes = list(context.observer.first_minutes.values())
+        steering = self.steering.steering(machines, minutes, view.tokens_left, self.now)
+        return replace(view, steering=steering, mood=self.steering.mood)
 
     def _machine_view(self, machine: Machine) -> MachineView:
         status = self.tracker.statuses.get(machine.name)
@@ -264,6 +316,10 @@ class Controller:
             group=machine.lot or 0,
             phase=phase,
             infra=infra_of(status.site, group.places) if status and status.site and group else None,
+            requested=machine.intended if self.context.rented else None,
+            up=status.up if status and status.phase not in (Phase.WAITING, Phase.RECOVERING) else None,
+            refused=status is not None and status.refused,
+            leaving=machine.stopping is not None,
         )
 
     def _ended_before(self, machine: Machine) -> bool:
@@ -277,8 +333,8 @@ class Controller:
                 continue
             self.announced.add(group.number)
             failure = failure_messages.last_failure(self.context, group)
-            text = failure_messages.given_up_text(group, failure, view.spent)
-            self.context.ledger.runs.record_event(self.context.run, "given up", text, utc())
+            text = failure_messages.given_up_text(view, group, failure)
+            self.context.ledger.runs.record_event(self.context.run, "given up", text, self.now)
             self.callbacks.say(f"{failure_messages.log_excerpt(self.context.backend, failure)}\n{text}")
 
     def _fail(self, view: FleetView) -> None:
@@ -287,12 +343,11 @@ class Controller:
         Raises:
             Problem: always; it says why.
         """
-        self._stop("the machines die")
         machines = self.context.ledger.machines.of_run(self.context.run, {MachineState.FAILED})
         failed = [m for m in machines if not self._ended_before(m)]
         if failed:
             self._announce_given_up(view)
-        problem = failure_messages.no_progress(self.context, view, failed)
+        problem = endings.no_machine_works(self.context, view, failed)
         self._await_teardown()
         raise problem
 
@@ -301,59 +356,25 @@ class Controller:
 
         Raises:
             BudgetReached, Interrupted: it is not done.
+            Problem: it is done but for receipts that cannot be read.
         """
-        context = self.context
-        context.observer.record_lost_leases()
-        if context.observer.finished:
-            context.ledger.runs.set_state(context.run, RunState.DONE, utc())
-            context.ledger.runs.record_event(context.run, "done", "every shard has a receipt", utc())
-            return
-        if context.observer.settled:
-            self._stop("receipts cannot be read")
-            raise failure_messages.unreadable_receipts(context.run, context.observer.unreadable)
-        left = f"{failure_messages.shards_left(view)} are left"
-        if self.money.held:
-            self._stop("budget reached")
-            raise BudgetReached(
-                f"{used_up_message(view.budget, view.spent)}, {left}",
-                hint=f"embedfleet resume {context.run} --budget DOLLARS goes on with a larger one",
-            )
-        self._stop("interrupted" if self.interrupts.count else "told to stop")
-        what = "machine" if context.rented else "worker"
-        raise Interrupted(f"stopped: {left}; no {what} runs", hint=f"embedfleet resume {context.run}")
+        if self.context.observer.finished:
+            endings.record_done(self.context)
+        elif self.context.observer.settled:
+            raise endings.unreadable(self.context)
+        elif self.money.held:
+            raise endings.out_of_budget(self.context, view, self.stop_reason)
+        else:
+            raise endings.stopped(self.context, view, by_user=self.interrupts.count > 0)
 
-    def _stop(self, reason: str) -> None:
-        self.context.ledger.runs.set_state(self.context.run, RunState.STOPPED, utc())
-        self.context.ledger.runs.record_event(self.context.run, "stopped", reason, utc())
-
-    def _detach(self, view: FleetView) -> str:
-        """Leave rented machines to their work, which needs no launcher; return what is left, and what it costs."""
-        context = self.context
-        running = failure_messages.left_running(context.ledger.machines.of_run(context.run, set(ALIVE)))
-        context.ledger.runs.record_event(context.run, "detached", running, utc())
+    def _leave(self, view: FleetView) -> str:
+        """Leave rented machines to their work; return what is left, and what it costs."""
+        text = endings.leave_running(self.context, view)
         self.money.sync(force=True)
-        return f"{failure_messages.shards_left(view)} of run {context.run} are left; {running}"
+        return text
 
     def _await_teardown(self) -> None:
         """Ask SkyPilot and the providers whether any machine is left; Ctrl-C cuts the waiting short."""
         before = self.interrupts.count
         self.callbacks.await_teardown(lambda: self.interrupts.count > before)
         self.money.sync(force=True)  # whoever takes the run over begins with this
-
-    @contextlib.contextmanager
-    def _reporting_left_machines(self) -> Generator[None, None, None]:
-        """Add to an error that rented machines go on: an error of ours does not stop them."""
-        try:
-            yield
-        except (Interrupted, BudgetReached):
-            raise
-        except Problem as problem:
-            context = self.context
-            up = len(context.ledger.machines.of_run(context.run, set(ALIVE))) if context.rented else 0
-            if not up:
-                raise
-            context.ledger.runs.record_event(context.run, "left", str(problem), utc())
-            raise Problem(
-                f"{problem}; {up} machines of run {context.run} go on without this launcher",
-                hint=f"{problem.hint}; then {failure_messages.next_steps(context.run)}",
-            ) from problem

@@ -3,14 +3,16 @@
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from launcher.corpus import sharding
-from launcher.corpus.chunking import chunk_spec_of, prompt_of
-from launcher.corpus.incremental import NewFiles, write_base_dataset
+from launcher.corpus.chunking import chunk_spec_of, prompt_of, query_prompt_of
+from launcher.corpus.incremental import NewFiles, write_base_dataset, write_reuse_lists
 from launcher.corpus.inspect import columns_of, find_new_files, list_corpus, output_path
 from launcher.corpus.sampling import sample_corpus
 from launcher.errors import Problem
+from launcher.format import plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import CORPUS_EVENT, Run
@@ -18,6 +20,7 @@ from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.models.fingerprint import ModelChanged, check_model
+from tasks.models.semantic_chunks import splitter_version
 from tasks.models.tokenizer import load_tokenizer
 from tasks.protocol import manifest
 from tasks.protocol.keys import plan_key, probe_key
@@ -87,14 +90,18 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
             ledger.runs.record_event(run, CORPUS_EVENT, line, utc())
 
         shards = _shards(plan, job, found, tell)
-        header = header_of(plan, job, len(shards))
+        header = replace(header_of(plan, job, len(shards)), text_hash=found.hashed)
         _check_same_shards(ledger, run, shards)
         if found.kept:
             write_base_dataset(store, run, found.kept)
+        if found.hashed:
+            header = replace(header, reuse=write_reuse_lists(store, run, shards, found.earlier))
         manifest.write(store, header, shards)
     ledger.shards.add(run, manifest.all_shards(store, header))
     workers = sum(group.machines * group.workers for group in plan.lots)
-    ledger.runs.record_event(run, "launched", f"{header.shards} shards, {workers} workers", utc())
+    ledger.runs.record_event(
+        run, "launched", f"{plural(header.shards, 'shard')}, {plural(workers, 'worker')}", utc()
+    )
     return ledger.runs.find(run)
 
 
@@ -139,13 +146,18 @@ def header_of(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:
         prompt=prompt_of(job, work.model),
         tokens=job.chunk.tokens or job.chunk.truncate,
         overlap=job.chunk.overlap if job.chunk.tokens else None,
+        by=None if job.chunk.by == "tokens" else job.chunk.by,
+        splitter=splitter_version(job.chunk.by),
         dtype=job.output.dtype,
         dimensions=job.output.dimensions,
         keep=job.output.keep,
         csv=job.corpus.csv,
         join=job.corpus.join,
         remote_code=job.remote_code,
+        precision=job.precision,
         plain_ids=True,
+        query_prompt=query_prompt_of(job, work.model),
+        normalized=True,
         ttl=float(os.environ.get(LEASE_SECONDS_VARIABLE, LEASE_SECONDS)),
         shards=shards,
     )

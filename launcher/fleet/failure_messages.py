@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from launcher.errors import Problem
 from launcher.fleet.backends.base import Backend
-from launcher.fleet.policy import FleetGroup, FleetView
+from launcher.fleet.fleet_view import FleetGroup, FleetView
 from launcher.fleet.run_context import RunContext
-from launcher.format import unreadable_text
+from launcher.fleet.slots import slot_targets
+from launcher.format import plural, unreadable_text, verb
 from launcher.ledger.records import Machine, MachineState
 from tasks.protocol.keys import receipts_prefix
 
@@ -25,7 +26,7 @@ def dollars(spent: Decimal | None) -> str:
 
 
 def shards_left(view: FleetView) -> str:
-    return f"{view.shards - view.done} of {view.shards} shards"
+    return f"{view.shards - view.done} of {plural(view.shards, 'shard')}"
 
 
 def last_failure(context: RunContext, group: FleetGroup) -> Machine:
@@ -34,10 +35,23 @@ def last_failure(context: RunContext, group: FleetGroup) -> Machine:
     return [m for m in machines if m.lot == group.number and m.state == MachineState.FAILED][-1]
 
 
-def given_up_text(group: FleetGroup, failure: Machine, spent: Decimal | None) -> str:
-    """One line: the group, why it is given up, what was spent."""
+def given_up_text(view: FleetView, group: FleetGroup, failure: Machine) -> str:
+    """One line: the group, why it is given up, what was spent, and who does its work."""
     what = f"lot {group.number} ({group.slots} x {group.gpu})"
-    return f"{what} is given up: {failure.reason}; {dollars(spent)} spent"
+    return f"{what} is given up: {failure.reason}; {dollars(view.spent)} spent{_replacement(view)}"
+
+
+def _replacement(view: FleetView) -> str:
+    """Which lots take over, and how much slower the run is than planned if they cannot make up for all; or nothing."""
+    targets = slot_targets(view)
+    more = [g for g in view.groups if targets[g.number] > g.slots]
+    taking = [f"lot {g.number} goes from {g.slots} to {plural(targets[g.number], 'machine')}" for g in more]
+    planned = sum(g.slots * (g.tokens_per_second or 0.0) for g in view.groups)
+    now = sum(targets[g.number] * (g.tokens_per_second or 0.0) for g in view.groups)
+    if not now or not planned:
+        return ""
+    slower = [f"the rest takes about {planned / now:.1f} times as long as planned"] if now < planned else []
+    return "".join(f"; {part}" for part in (*taking, *slower))
 
 
 def log_excerpt(backend: Backend, machine: Machine) -> str:
@@ -51,7 +65,8 @@ def left_running(machines: Sequence[Machine]) -> str:
     prices = [m.usd_per_hour for m in machines]
     known = [price for price in prices if price is not None]
     cost = f"${sum(known, Decimal(0)):.2f}" if len(known) == len(prices) else "$?"
-    return f"{len(machines)} machines go on without this launcher, at {cost} an hour when all are up"
+    go_on = f"{plural(len(machines), 'machine')} {verb(len(machines), 'goes', 'go')} on"
+    return f"{go_on} without this launcher, at {cost} an hour when all are up"
 
 
 def unreadable_receipts(run: str, unreadable: Collection[str]) -> Problem:

@@ -3,14 +3,14 @@
 Every machine has a name that we chose, so a launcher that is killed between two lines starts none twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from launcher.fleet.backends.base import LaunchRequest
-from launcher.fleet.policy import Drain, End, Kill, Order, Start
+from launcher.fleet.backends.base import LaunchRequest, RequestRefused
 from launcher.fleet.run_context import RunContext
+from launcher.fleet.states import Phase
 from launcher.ledger.records import LOCAL_SITE, MachineState, Site
-from tasks.clock import utc
+from launcher.steering.orders import Drain, End, Kill, Order, Start
 from tasks.worker.machine_stats import visible_gpus
 
 
@@ -19,6 +19,9 @@ class LaunchOrders:
     """The orders of one launcher. A machine gets each order once."""
 
     context: RunContext
+    steered: bool = (
+        False  # a machine that cannot be had like this is one kind among others, and no reason to stop
+    )
     sent: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])  # machine and order
 
     def carry_out(self, orders: Sequence[Order]) -> None:
@@ -36,6 +39,20 @@ class LaunchOrders:
         ):
             self._send([o.name for o in orders if isinstance(o, kind)], order, act)
 
+    def send_again(self) -> None:
+        """Send the orders that an earlier launcher wrote down, and may not have sent: it was killed, or the act failed.
+
+        Only that a machine is to stop is known: it drains, and one that is not there yet ends.
+        """
+        context = self.context
+        up = context.ledger.machines.of_run(context.run, {MachineState.UP})
+        stopping = [m for m in up if m.stopping is not None and m.handle]
+        status = {m.name: context.backend.status(m.handle or "") for m in stopping}
+        waiting = {name for name, found in status.items() if found and found.phase == Phase.WAITING}
+        alive = [name for name, found in status.items() if found and found.alive and name not in waiting]
+        self._send(sorted(waiting), "end", context.backend.terminate)
+        self._send(alive, "drain", context.backend.drain)
+
     def ordered_to_end(self, machine: str) -> bool:
         return (machine, "end") in self.sent or (machine, "kill") in self.sent
 
@@ -44,7 +61,7 @@ class LaunchOrders:
         context, group = self.context, self.context.group(order.group)
         if not order.places:
             return context.ledger.machines.intend(
-                context.run, order.name, order.slot, group.usd_per_hour, utc(),
+                context.run, order.name, order.slot, group.usd_per_hour, context.clock(),
                 place="local", gpu=group.gpu, site=LOCAL_SITE,
             )  # fmt: skip
         first = order.places[0]
@@ -59,7 +76,14 @@ class LaunchOrders:
         )
         usd = first.usd_per_hour if first.usd_per_hour is not None else group.usd_per_hour
         return context.ledger.machines.intend(
-            context.run, order.name, order.slot, usd, utc(), gpu=group.gpu, lot=group.number, site=site
+            context.run,
+            order.name,
+            order.slot,
+            usd,
+            context.clock(),
+            gpu=group.gpu,
+            lot=group.number,
+            site=site,
         )
 
     def _request(self, order: Start) -> LaunchRequest:
@@ -67,7 +91,9 @@ class LaunchOrders:
         groups, group = self.context.groups, self.context.group(order.group)
         before = sum(g.slots * g.workers for g in groups if g.number < order.group)
         total = sum(g.slots * g.workers for g in groups)
-        offset = self.context.observer.header.shards * (before + order.slot * group.workers) // total
+        # A slot beyond the plan's, of a group that works for one that was given up, begins somewhere in the middle.
+        position = (before + order.slot * group.workers) % total
+        offset = self.context.observer.header.shards * position // total
         gpus = [] if order.places else visible_gpus()
         device = gpus[order.slot % len(gpus)] if gpus else None
         return LaunchRequest(
@@ -78,15 +104,28 @@ class LaunchOrders:
         """Start the machines that were intended, and write down each handle or failure."""
         if not requests:
             return
-        handles = self.context.backend.start(requests)
+        handles, now = self._handles(requests), self.context.clock()
         for name, handle in handles.items():
             if isinstance(handle, str):
-                self.context.ledger.machines.confirm(name, handle, utc())
+                self.context.ledger.machines.confirm(name, handle, now)
             else:
-                self.context.ledger.machines.end(name, MachineState.FAILED, utc(), str(handle))
-        failed = next((handle for handle in handles.values() if isinstance(handle, Exception)), None)
-        if failed is not None:
-            raise failed
+                self.context.ledger.machines.end(name, MachineState.FAILED, now, str(handle))
+        failed = [handle for handle in handles.values() if isinstance(handle, Exception)]
+        fatal = [problem for problem in failed if not (self.steered and isinstance(problem, RequestRefused))]
+        if fatal:
+            raise fatal[0]
+
+    def _handles(self, requests: Sequence[LaunchRequest]) -> Mapping[str, str | Exception]:
+        """What became of each request. Of a backend that ends at one refused, those behind it are asked again."""
+        handles, left = dict[str, str | Exception](), requests
+        while left:
+            found = self.context.backend.start(left)
+            handles |= found
+            failed = [one for one in found.values() if isinstance(one, Exception)]
+            if not self.steered or not failed or not all(isinstance(one, RequestRefused) for one in failed):
+                break
+            left = [one for one in left if one.name not in handles]
+        return handles
 
     def _send(self, names: Sequence[str], order: str, act: Callable[[Sequence[str]], None]) -> None:
         """Send an order to those machines that are up and have not had it yet."""
@@ -98,6 +137,6 @@ class LaunchOrders:
         known = [name for name in fresh if name in handles]
         for name in known:
             self.sent.add((name, order))
-            self.context.ledger.machines.mark_stopping(name, utc())
+            self.context.ledger.machines.mark_stopping(name, self.context.clock())
         if known:
             act([handles[name] for name in known])

@@ -9,8 +9,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from launcher.fleet.backends.base import Backend
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.placement import infra_of
-from launcher.fleet.policy import FleetGroup
 from launcher.ledger.records import Site
 from tasks.skypilot_task import Place
 

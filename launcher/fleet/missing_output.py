@@ -30,7 +30,7 @@ def find_missing_output(
     """What of a run is gone, and say so. Changes nothing, so that its cost can be agreed to before."""
     if run.state == RunState.PLANNED:
         return MissingOutput(run.id, 0, 0)
-    missing = find_missing(store, run.id, ledger.shards.receipts(run.id))
+    missing = find_missing(store, run.id, ledger.shards.each_receipt(run.id))
     if missing:
         say(f"the output of run {run.id} is gone or incomplete: {missing}; what is missing is embedded again")
     return missing

@@ -3,17 +3,19 @@
 import contextlib
 import time
 from collections.abc import Callable, Generator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
-from launcher.costs.run_costs import budget_status_of, machine_times, working_seconds
+from launcher.costs.run_costs import budget_status_of, rates_of
+from launcher.fleet.course_status import course_status
+from launcher.fleet.deadline import current_deadline
 from launcher.fleet.monitoring.webhook import RunSnapshot, webhook_sender
 from launcher.fleet.monitoring.webhook_post import webhook_url
 from launcher.fleet.orphan_check import ORPHAN_EVENT
 from launcher.fleet.progress import ProgressSnapshot
+from launcher.fleet.states import ALIVE
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
-from launcher.money import SECONDS_PER_HOUR
 from launcher.planning import plan_file
 
 CHECK_INTERVAL_SECONDS = 5.0  # each check asks the ledger a few questions
@@ -37,7 +39,7 @@ def notifying(
             watch(snapshot)
             if time.monotonic() - checked[0] >= CHECK_INTERVAL_SECONDS:
                 checked[0] = time.monotonic()
-                update(run_snapshot(ledger, run, job, clock()))
+                update(run_snapshot(ledger, run, job, clock(), snapshot.rates.tokens_open))
 
         try:
             yield watch_and_notify
@@ -45,27 +47,39 @@ def notifying(
             update(run_snapshot(ledger, run, job, clock()))
 
 
-def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime) -> RunSnapshot:
+def run_snapshot(ledger: Ledger, run: str, job: Job, now: datetime, tokens_open: int = 0) -> RunSnapshot:
     """What messages are decided by."""
     row, progress = ledger.runs.find(run), ledger.shards.progress(run)
     money = budget_status_of(ledger, run, now)
-    seconds = working_seconds(machine_times(ledger, run), now)
-    expected = progress.tokens_expected or plan_file.read_recorded(row.plan).profile.tokens
-    left = None
-    if seconds and progress.tokens and expected:
-        left = max(0.0, expected - progress.tokens) * seconds / progress.tokens / SECONDS_PER_HOUR
+    rates = rates_of(
+        ledger,
+        run,
+        now,
+        usd=money.spent if money.complete else None,
+        tokens_open=tokens_open,
+        expected=plan_file.read_recorded(row.plan).profile.tokens,
+    )
+    machines = ledger.machines.of_run(run, set(ALIVE))
+    net = next((d.reason for d in ledger.steering.decisions(run) if d.what == "net"), "")
     return RunSnapshot(
         run=run,
         shards=progress.shards,
         done=progress.shards_done,
         bound=money.spent_and_committed,
-        spent=money.spent,
+        known=money.spent,
+        rates=rates,
         budget=current_budget(ledger, run, job),
-        hours_left=left,
-        deadline=deadline_of(job, row.created),
+        deadline=current_deadline(ledger, row, job),
         now=now,
         state=row.state.value,
         orphans=tuple(e.text.split(":")[0] for e in ledger.runs.events(run) if e.kind == ORPHAN_EVENT),
+        # a launcher is at work: it asks
+        course=course_status(
+            ledger, row, rates, now, driven=True, works=any(m.ready is not None for m in machines)
+        ),
+        finished=progress.last_finished,
+        net=net,
+        on_demand=sum(1 for m in machines if m.purchase == "on-demand"),
     )
 
 
@@ -73,11 +87,3 @@ def current_budget(ledger: Ledger, run: str, job: Job) -> Decimal | None:
     """The latest budget that was set for this run, else the job's `limits.budget`."""
     known = ledger.costs.budget(run)
     return job.limits.budget if known is None else known
-
-
-def deadline_of(job: Job, created: datetime) -> datetime | None:
-    """When the job is to be done; None: it has no deadline."""
-    if job.limits.deadline_at:
-        return datetime.fromisoformat(job.limits.deadline_at)
-    hours = job.limits.deadline_hours
-    return None if hours is None else created + timedelta(hours=hours)

@@ -125,14 +125,21 @@ def none_unknown(ledger: Ledger, run: Run, plan: SavedPlan) -> bool:
 
 
 def regions_used(ledger: Ledger, run: Run, plan: SavedPlan) -> dict[str, list[str]]:
-    """Where a machine of the run may have been, by cloud: the plan's places, and where machines were seen."""
+    """Where a machine of the run may have been, by cloud: the plan's places, and where machines were asked for and seen.
+
+    Of a steered run these are all regions of its envelope, in the clouds that the plan begins with or that were asked:
+    others of the price book may be clouds that this account has no access to.
+    """
     used: dict[str, set[str]] = {}
     for group in plan.lots:
         for place in group.places:
             used.setdefault(group.cloud, set()).add(place.region)
-    for life in ledger.machines.lives(run.id):
-        if life.region:
-            used.setdefault(life.cloud, set()).add(life.region)
+    for one in (*ledger.machines.of_run(run.id), *ledger.machines.lives(run.id)):
+        if one.region:
+            used.setdefault(one.cloud, set()).add(one.region)
+    for kind in plan.steering.envelope.kinds if plan.steering else ():
+        if kind.cloud in used:
+            used[kind.cloud].add(kind.region)
     return {cloud: sorted(regions) for cloud, regions in sorted(used.items())}
 
 

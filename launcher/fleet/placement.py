@@ -16,6 +16,14 @@ COOLDOWN = timedelta(
 )  # a place is avoided so long after one failure; doubles with each that follows
 MAX_COOLDOWN = timedelta(hours=2)
 FAILURE_MEMORY = timedelta(hours=4)  # older failures do not count
+RETRY = timedelta(
+    minutes=5
+)  # a place that had none is asked again after this; doubles with each that follows
+MAX_RETRY = timedelta(minutes=20)
+MAX_DOUBLINGS = 8  # of a backoff: by then every backoff here is at its limit
+# Failures of a place within this time are one event: a launcher sees the machines of one look a few moments apart.
+ONE_LOOK = timedelta(seconds=30)
+PREEMPTED, NO_CAPACITY = "preempted", "no capacity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,7 @@ class PlacementFailure:
 
     infra: str
     at: datetime
-    what: str  # "preempted" or "no capacity"
+    what: str  # PREEMPTED or NO_CAPACITY
 
 
 def infra_of(site: Site, places: Sequence[Place]) -> str | None:
@@ -36,12 +44,36 @@ def infra_of(site: Site, places: Sequence[Place]) -> str | None:
     return None
 
 
+def failed_looks(failures: Sequence[PlacementFailure]) -> list[datetime]:
+    """The moments at which a place failed: all failures of one look are one, however many machines it took."""
+    moments = list[datetime]()
+    for at in sorted(failure.at for failure in failures):
+        if not moments or at - moments[-1] >= ONE_LOOK:
+            moments.append(at)
+    return moments
+
+
 def cooldown_until(infra: str, failures: Sequence[PlacementFailure], now: datetime) -> datetime | None:
     """When a place may be tried first again; None: it may be now."""
-    recent = [f.at for f in failures if f.infra == infra and now - f.at < FAILURE_MEMORY]
-    if not recent:
+    recent = failed_looks([f for f in failures if f.infra == infra and now - f.at < FAILURE_MEMORY])
+    return _backoff_until(recent, COOLDOWN, MAX_COOLDOWN, now)
+
+
+def refused_until(infra: str, failures: Sequence[PlacementFailure], now: datetime) -> datetime | None:
+    """When a place that had no machine may be asked again at all; None: it may be now."""
+    recent = [f for f in failures if f.infra == infra and f.what == NO_CAPACITY]
+    looks = failed_looks([f for f in recent if now - f.at < FAILURE_MEMORY])
+    return _backoff_until(looks, RETRY, MAX_RETRY, now)
+
+
+def _backoff_until(
+    failed: Sequence[datetime], first: timedelta, most: timedelta, now: datetime
+) -> datetime | None:
+    """The end of an exponential backoff after failures at these moments; None: it is over."""
+    if not failed:
         return None
-    until = max(recent) + min(MAX_COOLDOWN, COOLDOWN * 2 ** (len(recent) - 1))
+    doubled = min(len(failed) - 1, MAX_DOUBLINGS)
+    until = failed[-1] + min(most, first * 2**doubled)
     return until if until > now else None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.fleet.backends.base import MachineStatus
-from launcher.fleet.placement import PlacementFailure, infra_of
+from launcher.fleet.placement import NO_CAPACITY, PREEMPTED, PlacementFailure, infra_of
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine
@@ -34,11 +34,17 @@ class PlacementFailures:
         """Record a preemption, or a machine that came up elsewhere than where it was requested first."""
         where = infra_of(status.site, places) if status.site else None
         if status.phase == Phase.RECOVERING and where:
-            self._record(machine.name, status.life, PlacementFailure(where, now, "preempted"))
+            self._record(machine.name, status.life, PlacementFailure(where, now, PREEMPTED))
         requested = infra_of(machine.site, places)
         first_life = status.phase == Phase.RUNNING and not status.life
         if first_life and where and requested and where != requested:
-            self._record(machine.name, 0, PlacementFailure(requested, now, "no capacity"))
+            self._record(machine.name, 0, PlacementFailure(requested, now, NO_CAPACITY))
+
+    def record_refusal(self, machine: Machine, places: Sequence[Place], now: datetime) -> None:
+        """Record that the places which a machine was asked for in had none."""
+        requested = infra_of(machine.site, places)
+        if requested:
+            self._record(machine.name, 0, PlacementFailure(requested, now, NO_CAPACITY))
 
     def _record(self, machine: str, life: int, failure: PlacementFailure) -> None:
         if (machine, life, failure.what) not in self.recorded:

@@ -6,136 +6,49 @@ Rented machines start in waves, in the places of the plan or where placement wen
 of use for long enough after their cold start.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import BILLED_TEARDOWN, BudgetAction, budget_action
 from launcher.costs.metering import usd_for
-from launcher.fleet.placement import PlacementFailure, home_place, is_healthy, order_places
-from launcher.fleet.states import ALIVE, Phase
-from launcher.ledger.records import MachineState
-from tasks.skypilot_task import Place
-
-MAX_DEATHS = 5  # in a row, without a finished shard, before a slot is given up
-# Machines of a rented group that cannot work, before the group is given up: each costs a cold start.
-MAX_GROUP_FAILURES = 3
-MAX_BACKOFF = timedelta(seconds=30)  # between a death and the next start
-# A worker may live so long after the last shard; the next look of one that waits for shards is sooner.
-HANG_TIMEOUT = timedelta(seconds=15)
-LAUNCH_WAVE = 16  # machines that start at a time: SkyPilot starts 8 for each of its controllers
-MIN_USEFUL_SHARE = (
-    0.5  # a machine is started only if it is of use for this share of its cold start, or longer
+from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.placement import PlacementFailure, home_place, is_healthy, order_places, refused_until
+from launcher.fleet.slots import (
+    by_group,
+    group_given_up,
+    may_start,
+    next_number,
+    occupies_slot,
+    refused_machines,
+    slot_given_up,
+    slot_targets,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FleetGroup:
-    """Machines of one kind. `name` begins their names; `places` is empty for this machine. Prices are of one machine."""
-
-    number: int
-    slots: int
-    name: str
-    places: tuple[Place, ...] = ()
-    counts: tuple[int, ...] = ()  # machines that the plan has in each place
-    workers: int = 1  # of a machine
-    cold_start: float = 0.0  # seconds from the request for a machine until it embeds
-    tokens_per_second: float | None = None  # of a machine
-    gpu: str = "cpu"
-    gpus: float | None = None
-    purchase: str | None = None
-    disk_gb: float | None = None
-    usd_per_hour: Decimal | None = None  # where the place has no price of its own
-
-    @property
-    def rented(self) -> bool:
-        return bool(self.places)
-
-
-@dataclass(frozen=True, slots=True)
-class MachineView:
-    """A machine, alive or not. `shards` have receipts by it; `earlier`: it ended before this launch."""
-
-    name: str
-    slot: int
-    state: MachineState
-    ended: datetime | None
-    shards: int
-    earlier: bool = False
-    group: int = 0
-    phase: Phase = Phase.RUNNING
-    infra: str | None = None  # where it is, or was last
-
-
-@dataclass(frozen=True, slots=True)
-class FleetView:
-    """All that the policy knows. `workers` are in the order in which they were intended."""
-
-    run: str
-    groups: tuple[FleetGroup, ...]
-    workers: Sequence[MachineView]
-    shards: int
-    done: int
-    draining: bool
-    spent: Decimal | None = None
-    committed: Decimal = Decimal(0)  # bound to be spent: leases under way, teardown, minimum billing
-    budget: Decimal | None = None
-    finished: datetime | None = None  # when every shard had a receipt
-    interrupts: int = 0  # how often the user asked to stop
-    tokens_left: float | None = None
-    failures: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
-    hang_timeout: timedelta = HANG_TIMEOUT
-    taken: Collection[str] = ()  # names of machines of other launchers
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start a machine under this name. `places` in the order to try; empty for this machine."""
-
-    slot: int
-    name: str
-    group: int = 0
-    places: tuple[Place, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """Let this machine finish the shards that it holds, and end."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Let this machine give its leases back and end at once."""
-
-    name: str
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """End a machine that does not react. Its receipts count, its leases are freed."""
-
-    name: str
-
-
-Order = Start | Drain | End | Kill
+from launcher.fleet.states import ALIVE, Phase
+from launcher.fleet.steered import lost_machines, orders_of, situation_of, with_ending
+from launcher.ledger.records import MachineState
+from launcher.planning import launching
+from launcher.planning.launching import LAUNCH_WAVE
+from launcher.steering.course import Course, Mood
+from launcher.steering.decide import decide
+from launcher.steering.orders import HAD_NONE, Drain, End, Kill, Order, Start
+from launcher.steering.situation import STATIC
+from tasks.skypilot_task import Place
 
 
 def step(view: FleetView, now: datetime) -> list[Order]:
     """The orders for now."""
-    alive = [w for w in view.workers if w.state in ALIVE]
-    late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
-    if view.interrupts > 2 or late > 2 * view.hang_timeout:
-        return [Kill(w.name) for w in alive]
-    if is_over_budget(view) or view.interrupts == 2 or late > view.hang_timeout:
-        return [End(w.name) for w in alive]
-    if view.draining or is_near_budget(view):
-        return [End(w.name, "nothing more is begun") if _has_no_machine(w) else Drain(w.name) for w in alive]
-    orders: list[Order] = []
+    if is_steered(view):
+        return list(course(view, now).orders)
+    closing = _closing_orders(view, now)
+    if closing is not None:
+        return closing
+    refused = {w.name for w in refused_machines(view, now)}
+    orders: list[Order] = [End(name, HAD_NONE) for name in sorted(refused)]
     for group in view.groups:
+        alive = [w for w in view.workers if w.state in ALIVE and w.name not in refused]
         mine = [w for w in alive if w.group == group.number]
         if group_given_up(view, group):
             orders += [End(w.name, "its group was given up") for w in mine if not w.shards]
@@ -145,6 +58,51 @@ def step(view: FleetView, now: datetime) -> list[Order]:
                 End(w.name, f"{w.infra} took it away") for w in mine if should_relocate(view, group, w, now)
             ]
     return orders + _starts(view, now)
+
+
+def is_steered(view: FleetView) -> bool:
+    """Whether steering decides what is rented: not on this machine, and not with the static policy."""
+    rented = any(group.rented for group in view.groups)
+    return rented and view.steering is not None and view.steering.policy != STATIC
+
+
+def course(view: FleetView, now: datetime) -> Course:
+    """What steering decides now, and why; without steering, the static orders alone.
+
+    A run that drains or ends has no forecast: it keeps its last mood, or is in conflict where its budget is used up.
+    """
+    if view.steering is None or not is_steered(view):
+        return Course(now, orders=tuple(step(view, now)))
+    closing = _closing_orders(view, now)
+    if closing is not None:
+        mood = Mood.CONFLICT if is_over_budget(view) else view.mood
+        return Course(now, mood, orders=tuple(closing))
+    orders = lost_machines(view, now)
+    ended = {order.name for order in orders if isinstance(order, End)}
+    rest = replace(view, workers=[with_ending(w) if w.name in ended else w for w in view.workers])
+    situation = situation_of(rest, view.steering, now)
+    verdict = decide(situation)
+    found = tuple(_drain(view)) if verdict.course.stop else (*orders, *orders_of(rest, verdict, now))
+    return replace(verdict.course, orders=found, situation=situation)
+
+
+def _closing_orders(view: FleetView, now: datetime) -> list[Order] | None:
+    """The orders of a run that ends, drains, or has reached its budget; None: it goes on."""
+    alive = [w for w in view.workers if w.state in ALIVE]
+    late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
+    if view.interrupts > 2 or late > 2 * view.hang_timeout:
+        return [Kill(w.name) for w in alive]
+    if is_over_budget(view) or view.interrupts == 2 or late > view.hang_timeout:
+        return [End(w.name) for w in alive]
+    if view.draining or is_near_budget(view):
+        return _drain(view)
+    return None
+
+
+def _drain(view: FleetView) -> list[Order]:
+    """Let all machines finish what they hold; those that are not there yet end."""
+    alive = [w for w in view.workers if w.state in ALIVE]
+    return [End(w.name, "nothing more is begun") if _has_no_machine(w) else Drain(w.name) for w in alive]
 
 
 def _has_no_machine(worker: MachineView) -> bool:
@@ -157,59 +115,59 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
     orders: list[Order] = []
     alive = [w for w in view.workers if occupies_slot(w)]
     groups = {group.number: group for group in view.groups}
+    past = by_group(view.workers)
     left = view.shards - view.done - sum(groups[w.group].workers for w in alive if w.group in groups)
-    coming = sum(1 for w in alive if w.phase == Phase.WAITING or w.state == MachineState.INTENDED)
+    coming = _coming(view, now)
     rate = sum(groups[w.group].tokens_per_second or 0.0 for w in alive if w.group in groups)
     bound = Decimal(0)  # what the machines of these orders cost before they are of use
+    targets = slot_targets(view)
     for group in view.groups:
-        if group_given_up(view, group):
-            continue
-        for slot in range(group.slots):
-            past = [w for w in view.workers if (w.group, w.slot) == (group.number, slot)]
-            if (
-                left <= 0
-                or any(occupies_slot(w) for w in past)
-                or not may_start(past, now, rented=group.rented)
-            ):
+        for slot in range(targets[group.number]):
+            mine = past.get(group.number, {}).get(slot, [])
+            if left <= 0 or any(map(occupies_slot, mine)) or not may_start(mine, now, rented=group.rented):
                 continue
-            if group.rented and (
-                coming >= LAUNCH_WAVE
-                or not is_worth_starting(group, view.tokens_left, rate)
-                or not is_affordable(view, group, bound)
-            ):
-                break
+            places = _where(view, group, slot, now)
+            if group.rented:
+                if coming[places[0].infra] >= LAUNCH_WAVE or not may_ask(group, view.failures, now):
+                    continue
+                if not is_worth_starting(group, view.tokens_left, rate) or not is_affordable(
+                    view, group, bound
+                ):
+                    break
+                coming[places[0].infra] += 1
             bound += start_usd(group)
-            orders.append(
-                Start(
-                    slot,
-                    f"{group.name}{slot}-{_number(past, view.taken, f'{group.name}{slot}-')}",
-                    group.number,
-                    _where(view, group, slot, now),
-                )
-            )
+            beginning = f"{group.name}{slot}-"
+            name = f"{beginning}{next_number(mine, view.taken, beginning)}"
+            orders.append(Start(slot, name, group.number, places))
             left -= group.workers
-            coming += 1
             rate += group.tokens_per_second or 0.0
     return orders
 
 
-def _number(past: Sequence[MachineView], taken: Collection[str], beginning: str) -> int:
-    """The number of the slot's next machine: above all earlier ones, also where this ledger does not know them all."""
-    known = [int(worker.name.rpartition("-")[2]) for worker in past]
-    others = (name.removeprefix(beginning) for name in taken if name.startswith(beginning))
-    known += [int(number) for number in others if number.isascii() and number.isdigit()]
-    return 1 + max(known, default=-1)
+def _coming(view: FleetView, now: datetime) -> Counter[str]:
+    """Machines by place that were asked for there and are not up yet. Those that waited in vain block no others."""
+    groups = {group.number: group for group in view.groups if group.rented}
+    refused = {w.name for w in refused_machines(view, now)}
+    coming = Counter[str]()
+    for worker in view.workers:
+        waits = worker.phase == Phase.WAITING or worker.state == MachineState.INTENDED
+        if not waits or not occupies_slot(worker) or worker.group not in groups or worker.name in refused:
+            continue
+        group = groups[worker.group]
+        home = home_place(group.places, group.counts, worker.slot)
+        coming[worker.infra or (home.infra if home else "")] += 1
+    return coming
+
+
+def may_ask(group: FleetGroup, failures: Sequence[PlacementFailure], now: datetime) -> bool:
+    """Whether a place of the group may be asked: not all of them had none just now."""
+    return any(refused_until(place.infra, failures, now) is None for place in group.places)
 
 
 def _where(view: FleetView, group: FleetGroup, slot: int, now: datetime) -> tuple[Place, ...]:
     if not group.rented:
         return ()
     return order_places(group.places, home_place(group.places, group.counts, slot), view.failures, now)
-
-
-def occupies_slot(worker: MachineView) -> bool:
-    """Whether a machine holds its slot. One that was ordered to end frees it before it is gone; a failed one does not."""
-    return worker.state in ALIVE and worker.phase != Phase.ENDING
 
 
 def is_worth_starting(group: FleetGroup, tokens_left: float | None, rate: float) -> bool:
@@ -219,8 +177,7 @@ def is_worth_starting(group: FleetGroup, tokens_left: float | None, rate: float)
     """
     if tokens_left is None or not group.tokens_per_second or not rate:
         return True
-    useful = (tokens_left - rate * group.cold_start) / (rate + group.tokens_per_second)
-    return useful >= MIN_USEFUL_SHARE * group.cold_start
+    return launching.is_worth_starting(group.cold_start, group.tokens_per_second, tokens_left, rate)
 
 
 def start_usd(group: FleetGroup) -> Decimal:
@@ -256,39 +213,6 @@ def should_relocate(view: FleetView, group: FleetGroup, worker: MachineView, now
     return any(p.infra != worker.infra and is_healthy(p.infra, view.failures, now) for p in group.places)
 
 
-def consecutive_deaths(past: Sequence[MachineView], *, rented: bool = False) -> int:
-    """How many of the slot's machines in a row died without finishing a shard, in this launch."""
-    dead = (MachineState.LOST, MachineState.FAILED) if rented else (MachineState.LOST,)
-    count = 0
-    for worker in reversed(past):
-        if worker.state not in dead or worker.shards or worker.earlier:
-            break
-        count += 1
-    return count
-
-
-def slot_given_up(past: Sequence[MachineView], *, rented: bool = False) -> bool:
-    """Whether another start in this slot cannot help. Deaths of earlier launches do not count: the cause may be fixed."""
-    failed = bool(past) and past[-1].state == MachineState.FAILED and not past[-1].earlier
-    return (failed and not rented) or consecutive_deaths(past, rented=rented) >= MAX_DEATHS
-
-
-def group_given_up(view: FleetView, group: FleetGroup) -> bool:
-    """Whether so many machines of a rented group could not work, and none could, that more would only cost money."""
-    mine = [w for w in view.workers if w.group == group.number and not w.earlier]
-    failed = sum(1 for w in mine if w.state == MachineState.FAILED)
-    return group.rented and failed >= MAX_GROUP_FAILURES and not any(w.shards for w in mine)
-
-
-def may_start(past: Sequence[MachineView], now: datetime, *, rented: bool = False) -> bool:
-    """Whether the slot may have its next machine now: at once after one that worked, with backoff after deaths."""
-    if slot_given_up(past, rented=rented):
-        return False
-    died = consecutive_deaths(past, rented=rented)
-    ended = past[-1].ended if past else None
-    return not died or ended is None or now - ended >= min(MAX_BACKOFF, timedelta(seconds=0.5 * 2**died))
-
-
 def is_stuck(view: FleetView) -> bool:
     """Whether shards are left, no machine works on them, and none will."""
     if view.done >= view.shards or any(w.state in ALIVE for w in view.workers):
@@ -305,8 +229,11 @@ def _all_hopeless(view: FleetView, group: FleetGroup) -> bool:
 
 
 def is_near_budget(view: FleetView) -> bool:
-    """Whether the money spent and committed has reached 90 % of the budget: nothing new begins."""
-    return (
+    """Whether the money spent and committed has reached 90 % of the budget: nothing new begins.
+
+    A steered run may use the whole budget: steering weighs each machine against what is left, and drains in time.
+    """
+    return not is_steered(view) and (
         view.spent is not None and budget_action(view.spent + view.committed, view.budget) != BudgetAction.GO
     )
 

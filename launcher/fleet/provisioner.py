@@ -5,6 +5,7 @@ Turns a plan into the backend that the controller acts through, and into the gro
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -13,11 +14,14 @@ from launcher.errors import Problem
 from launcher.fleet.backends import skypilot_client
 from launcher.fleet.backends.base import Backend
 from launcher.fleet.backends.local import LocalBackend
-from launcher.fleet.policy import FleetGroup
-from launcher.fleet.task_specs import check_reachable, places_of, specs_of
+from launcher.fleet.fleet_view import FleetGroup
+from launcher.fleet.task_specs import place_of, places_of, specs_of, steered_kinds
 from launcher.jobs.paths import holds_credentials
+from launcher.planning.reach import check_reachable
 from launcher.planning.saved_plan import PlannedWork, SavedPlan
+from launcher.planning.steering_plan import SteeredKind
 from launcher.throughput import model_shapes
+from launcher.throughput.predict import ModelShape
 from pricing import provisioning
 from pricing.storage import DISK_GB
 from tasks import skypilot_task
@@ -32,6 +36,7 @@ PASSED_SETTINGS = (
     "AWS_DEFAULT_REGION",
     "HF_ENDPOINT",
     "HF_HUB_OFFLINE",
+    "EMBEDFLEET_METRICS",
 )
 PREBUILT_VARIABLE = "EMBEDFLEET_WORKER_ENV"  # the folder of an environment that the machines have already
 COLD_START_VARIABLE = "EMBEDFLEET_COLD_START_SECONDS"  # as measured, instead of what is known of the cloud
@@ -51,6 +56,11 @@ class Provisioned:
 def is_rented(plan: SavedPlan) -> bool:
     """Whether the plan's machines are to be rented."""
     return any(group.cloud != LOCAL for group in plan.lots)
+
+
+def clouds_rented(plan: SavedPlan) -> set[str]:
+    """The clouds that a launch of the plan needs: those where it would begin."""
+    return {group.cloud for group in plan.lots}
 
 
 def provision(
@@ -79,6 +89,9 @@ def fleet_groups(plan: SavedPlan) -> tuple[FleetGroup, ...]:
     """The policy's groups of a plan; needs no backend."""
     if not is_rented(plan):
         return (_local_group(plan),)
+    kinds = steered_kinds(plan)
+    if kinds:
+        return tuple(_kind_group(plan, number, kind) for number, kind in kinds.items())
     return tuple(_rented_group(plan, number) for number in range(len(plan.lots)))
 
 
@@ -92,7 +105,7 @@ def check_access(plan: SavedPlan) -> None:
         return
 
     skypilot_client.load_sky()
-    needed = sorted({group.cloud for group in plan.lots})
+    needed = sorted(clouds_rented(plan))
     enabled = skypilot_client.enabled_clouds(needed)
     missing = [cloud for cloud in needed if cloud not in enabled]
     if missing:
@@ -100,6 +113,17 @@ def check_access(plan: SavedPlan) -> None:
             f"the plan rents on {', '.join(needed)}, and SkyPilot may use {', '.join(enabled) or 'no cloud'}",
             hint=f"sky check {' '.join(missing)} says what it lacks",
         )
+
+
+def usable_groups(plan: SavedPlan, groups: tuple[FleetGroup, ...]) -> tuple[FleetGroup, ...]:
+    """Those kinds of a steered plan that SkyPilot may rent from here; all groups of any other plan.
+
+    A plan names the clouds of the price book; which of them this account may use is known only here.
+    """
+    if plan.steering is None:
+        return groups
+    enabled = skypilot_client.enabled_clouds()
+    return tuple(group for group in groups if group.places[0].cloud in enabled)
 
 
 def task_specs(
@@ -154,7 +178,6 @@ def _local_group(plan: SavedPlan) -> FleetGroup:
 
 def _rented_group(plan: SavedPlan, number: int) -> FleetGroup:
     group = plan.lots[number]
-    cold_start = provisioning.cold_start(group.cloud).seconds_mid
     return FleetGroup(
         number=number,
         slots=group.machines,
@@ -162,7 +185,7 @@ def _rented_group(plan: SavedPlan, number: int) -> FleetGroup:
         places=places_of(group),
         counts=tuple(place.machines for place in group.places),
         workers=group.workers,
-        cold_start=float(os.environ.get(COLD_START_VARIABLE, cold_start)),
+        cold_start=float(os.environ.get(COLD_START_VARIABLE, _start_seconds(plan, group.cloud))),
         tokens_per_second=group.tokens_per_second or None,
         gpu=group.gpu,
         gpus=group.gpus_per_machine,
@@ -172,11 +195,43 @@ def _rented_group(plan: SavedPlan, number: int) -> FleetGroup:
     )
 
 
+def _kind_group(plan: SavedPlan, number: int, kind: SteeredKind) -> FleetGroup:
+    """A kind that a steered run may rent: a group with one place."""
+    given = os.environ.get(COLD_START_VARIABLE)
+    return FleetGroup(
+        number=number,
+        slots=kind.machines,
+        name=f"{skypilot_task.machine_prefix(plan.run)}-l{number}m",
+        places=(place_of(kind),),
+        counts=(kind.machines,),
+        workers=kind.workers,
+        cold_start=float(given) if given else kind.cold_start_seconds,
+        cold_start_p90=float(given) if given else kind.cold_start_seconds_p90,
+        tokens_per_second=kind.tokens_per_second or None,
+        tokens_per_second_p10=kind.tokens_per_second_p10 or None,
+        gpu=kind.gpu,
+        gpus=kind.gpus_per_machine,
+        purchase="spot" if kind.spot else "on-demand",
+        disk_gb=_disk_gb(plan.work),
+        usd_per_hour=kind.usd_per_hour,
+    )
+
+
+def _start_seconds(plan: SavedPlan, cloud: str) -> float:
+    """Seconds from a machine that is there until it embeds, as plans assume; without the download of an unknown model."""
+    known = _shape(plan.work)
+    parameters = known.params_total if known else 0
+    return provisioning.machine_start(cloud, plan.work.engine, parameters)[1]
+
+
+def _shape(work: PlannedWork) -> ModelShape | None:
+    shape = work.job.get("shape")
+    with suppress(Problem):
+        return model_shapes.from_mapping(work.model, shape) if shape else model_shapes.shape(work.model)
+    return None
+
+
 def _disk_gb(work: PlannedWork) -> int:
     """Gigabytes of disk for each machine, as the plan priced them: the model twice, and DISK_GB."""
-    shape = work.job.get("shape")
-    try:
-        known = model_shapes.from_mapping(work.model, shape) if shape else model_shapes.shape(work.model)
-    except Problem:
-        return DISK_GB + UNKNOWN_MODEL_GB
-    return DISK_GB + ceil(2 * known.params_total / 10**9)
+    known = _shape(work)
+    return DISK_GB + (UNKNOWN_MODEL_GB if known is None else ceil(2 * known.params_total / 10**9))

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from launcher.errors import Problem
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.store_observer import StoreObserver, returned_lease
-from launcher.fleet.policy import FleetGroup
 from launcher.fleet.provisioner import fleet_groups, is_rented
-from launcher.fleet.states import ALIVE
+from launcher.fleet.states import ALIVE, CLEAN_ENDS, ENDS
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LOCAL_SITE, MachineState, Run, RunState, Site
@@ -28,13 +28,11 @@ from tasks.clock import utc
 from tasks.protocol import documents, manifest
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix, manifest_slab_key, plan_key, worker_of
-from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard
 from tasks.protocol.worker_names import machine_of
 from tasks.stores.base import Store, list_all, read
 
-CLEAN_ENDS = ("done", "stopped")  # a heartbeat's last state
-ENDS = (*CLEAN_ENDS, "failed", "lost")
+Span = tuple[datetime, datetime]
 LOCAL_SILENCE = timedelta(minutes=2)  # a worker of a laptop writes every two seconds while it lives
 LAST_SIGN = "its last sign of life, by the output path"
 
@@ -108,16 +106,16 @@ class _Signs:
     """What the store says of a machine: the last heartbeats of its workers, and their receipts."""
 
     beats: list[tuple[Heartbeat, datetime]]  # each with the time of its object, by the store's clock
-    receipts: list[Receipt]
+    receipts: list[Span]  # when they were begun and made
     whole: bool = True  # every heartbeat can be read
 
     @property
     def started(self) -> datetime:
-        return min([one.started for one, _ in self.beats] + [one.started for one in self.receipts])
+        return min([one.started for one, _ in self.beats] + [started for started, _ in self.receipts])
 
     @property
     def ended(self) -> datetime:
-        last = [one.stopping or one.at for one, _ in self.beats] + [one.finished for one in self.receipts]
+        last = [one.stopping or one.at for one, _ in self.beats] + [finished for _, finished in self.receipts]
         return max(self.started, *last)
 
     def may_live(self, now: datetime, *, rented: bool) -> bool:
@@ -178,12 +176,12 @@ def _signs(observer: StoreObserver, *, rented: bool) -> dict[str, _Signs]:
             signs.whole = False
         else:
             signs.beats.append((one, modified))
-    for done in observer.ledger.shards.receipts(observer.run):
+    for done in observer.ledger.shards.each_receipt(observer.run):
         machine = (machine_of(done.worker) if rented else None) or done.worker
         if machine not in found:
             found[machine].whole = False  # its heartbeat is gone
         if not found[machine].whole:
-            found[machine].receipts.append(done)
+            found[machine].receipts.append((done.started, done.finished))
     return {name: signs for name, signs in found.items() if signs.beats or signs.receipts}
 
 

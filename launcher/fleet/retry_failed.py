@@ -13,7 +13,7 @@ import msgspec
 from launcher.fleet.planned_inputs import check_planned_inputs
 from launcher.fleet.put_back import put_back_shards
 from launcher.fleet.run_lock import run_lock
-from launcher.format import plural
+from launcher.format import plural, verb
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.missing import MissingOutput
@@ -37,7 +37,7 @@ def find_failed(
     """The receipts of shards that failed in a way that may pass, and whose output is there. Changes nothing."""
     lost = {one.shard for one in missing.lost}
     failed = [
-        one for one in ledger.shards.receipts(run.id) if one.shard not in lost and may_succeed(store, one)
+        one for one in ledger.shards.each_receipt(run.id) if one.shard not in lost and may_succeed(store, one)
     ]
     if not failed:
         say(f"nothing of run {run.id} failed in a way that another attempt may mend")
@@ -67,7 +67,7 @@ def reopen_failed(
         check_planned_inputs(plan_file.read_recorded(run.plan), manifest.read_header(store, run.id))
         put_back_shards(store, run.id, failed, REASON)
         ledger.shards.reopen(run.id, failed)
-        said = f"{plural(len(failed), 'shard')} with failures are tried again"
+        said = f"{plural(len(failed), 'shard')} with failures {verb(len(failed), 'is', 'are')} tried again"
         ledger.runs.record_event(run.id, "retry", said, utc())
         if run.state == RunState.DONE:
             ledger.runs.set_state(run.id, RunState.STOPPED, utc())

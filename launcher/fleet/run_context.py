@@ -4,18 +4,21 @@
 without a controller.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from launcher.fleet.backends.base import Backend
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.monitoring.worker_tracker import WorkerTracker
-from launcher.fleet.policy import FleetGroup
 from launcher.fleet.provisioner import provision
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, Run
 from launcher.planning import plan_file
+from tasks.clock import utc
 from tasks.stores.base import Store
 
 
@@ -27,6 +30,7 @@ class RunContext:
     observer: StoreObserver
     backend: Backend
     groups: tuple[FleetGroup, ...]  # one of this machine, or those that are rented
+    clock: Callable[[], datetime] = utc
 
     @property
     def run(self) -> str:
@@ -64,4 +68,5 @@ def track_machines(context: RunContext) -> MachineTracker:
         backend=context.backend,
         groups=context.groups,
         workers=WorkerTracker(context.observer) if context.rented else None,
+        clock=context.clock,
     )

@@ -1,10 +1,12 @@
-"""Phases of a machine that has not ended, and the ledger's states that count as alive. Pure."""
+"""Phases of a machine that has not ended, the ledger's states that count as alive, and how a heartbeat ends. Pure."""
 
 from enum import StrEnum
 
 from launcher.ledger.records import MachineState
 
 ALIVE = (MachineState.INTENDED, MachineState.UP)
+CLEAN_ENDS = ("done", "stopped")  # a heartbeat's last state where all went well
+ENDS = (*CLEAN_ENDS, "failed", "lost")  # every last state
 
 
 class Phase(StrEnum):

@@ -8,10 +8,12 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.costs.run_costs import machine_times, spent_so_far, working_seconds
+from launcher.costs.run_costs import rates_of, spent_so_far
 from launcher.documents.status import StatusReport, WorkerState
+from launcher.documents.truncation import truncation_of
 from launcher.errors import Problem
-from launcher.fleet.monitoring.cost_status import cost_status
+from launcher.fleet.course_status import course_status, is_driven
+from launcher.fleet.monitoring.cost_status import cost_status, longest_chunk
 from launcher.fleet.monitoring.heartbeats import summarize
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
@@ -20,32 +22,39 @@ from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from launcher.planning import plan_file
 from tasks.clock import utc
 
 
-def status_of(ledger: Ledger, run: str, observer: StoreObserver | None) -> StatusReport:
-    """The state of a run now. Without an observer, what only the store knows is left out."""
+def status_of(
+    ledger: Ledger, run: str, observer: StoreObserver | None, folder: Path | None = None
+) -> StatusReport:
+    """The state of a run now. Without an observer, what only the store knows is left out.
+
+    `folder` is the run's own, where a launcher that drives it holds a lock; None: no launcher here does.
+    """
     if observer:
         observer.read_receipts()
         observer.read_heartbeats()
     progress, now = ledger.shards.progress(run), utc()
-    machines = ledger.machines.of_run(run)
-    seconds = working_seconds(machine_times(ledger, run), now) or None
-    rate = progress.tokens / seconds if seconds and progress.tokens else None
-    expected = progress.tokens_expected
-    left = None
-    if (
-        rate
-        and expected is not None
-        and expected > progress.tokens
-        and any(m.state in ALIVE for m in machines)
-    ):
-        left = (expected - progress.tokens) / rate
-    cost = cost_status(ledger, run, now, tokens=progress.tokens, expected=expected, rate=rate)
+    row, machines = ledger.runs.find(run), ledger.machines.of_run(run)
+    usd = spent_so_far(ledger, run, now) if machines else None
+    going = any(m.state in ALIVE for m in machines)
+    rates = rates_of(
+        ledger,
+        run,
+        now,
+        usd=usd,
+        tokens_open=observer.tokens_open({m.name for m in machines if m.state in ALIVE})
+        if observer and going
+        else 0,
+        expected=plan_file.read_recorded(row.plan).profile.tokens,
+    )
+    cost = cost_status(ledger, run, now, rates)
     workers = summarize(observer.heartbeats.read() if observer else [])
     return StatusReport(
         run=run,
-        state=ledger.runs.find(run).state.value,
+        state=row.state.value,
         at=now,
         shards=progress.shards,
         shards_done=progress.shards_done,
@@ -53,13 +62,13 @@ def status_of(ledger: Ledger, run: str, observer: StoreObserver | None) -> Statu
         documents=progress.documents,
         chunks=progress.chunks,
         tokens=progress.tokens,
-        tokens_expected=expected,
+        tokens_expected=progress.tokens_expected,
         failed_rows=progress.failed_rows,
         output_bytes=progress.output_bytes,
-        seconds=seconds,
-        tokens_per_second=rate,
-        seconds_left=left,
-        usd=spent_so_far(ledger, run, now) if machines else None,
+        seconds=rates.seconds,
+        tokens_per_second=rates.tokens_per_second,
+        seconds_left=rates.seconds_left if going else None,
+        usd=usd,
         workers=tuple(
             WorkerState(
                 name=m.name, state=m.state.value, handle=m.handle, ready=m.ready is not None, reason=m.reason
@@ -77,7 +86,24 @@ def status_of(ledger: Ledger, run: str, observer: StoreObserver | None) -> Statu
         slowest=workers.slowest,
         advice=workers.advice,
         signs=workers.signs,
+        truncation=truncation_of(
+            progress.tokens,
+            progress.tokens_cut,
+            longest_chunk(ledger, run),
+            usd=cost.usd_projected.p50 if cost.usd_projected else None,
+        ),
         unreadable=tuple(sorted(observer.unreadable)) if observer else (),
+        usd_per_million_tokens=rates.usd_per_million_tokens,
+        tokens_open=rates.tokens_open,
+        share=rates.share,
+        course=course_status(
+            ledger,
+            row,
+            rates,
+            now,
+            driven=folder is not None and is_driven(folder, run),
+            works=any(m.state in ALIVE and m.ready is not None for m in machines),
+        ),
     )
 
 

@@ -1,12 +1,12 @@
 """A plan's machine groups as SkyPilot tasks: what `tasks.skypilot_task` needs of each. Pure: knows no cloud."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from launcher.errors import Problem
+from launcher.planning.envelope import place_of_kind
 from launcher.planning.saved_plan import MachineGroup, PlannedWork, SavedPlan
-from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT, Place, TaskSpec, machine_task, to_yaml
-
-SHARED_FILE_SYSTEM_CLOUDS = ("slurm", "local")  # whose machines see the folders of the laptop
+from launcher.planning.steering_plan import SteeredKind
+from tasks.skypilot_task import Place, TaskSpec, machine_task, to_yaml
 
 
 def specs_of(
@@ -19,69 +19,76 @@ def specs_of(
     settings: Mapping[str, str] | None = None,
     secrets: Sequence[str] = (),
 ) -> tuple[TaskSpec, ...]:
-    """A task specification for each machine group of a plan, in the plan's order.
+    """A task specification for each machine group of a plan, in the plan's order; of a steered one for each kind.
 
     `code` is the folder `tasks` on this laptop, `prebuilt` an environment that the machines have already, `settings`
     more environment variables, `secrets` the names of secret ones.
     """
+    common = TaskSpec(
+        run=plan.run,
+        lot=0,
+        gpu="",
+        gpus=0.0,
+        spot=False,
+        places=(),
+        output=output,
+        corpus=str(plan.work.corpus or ""),
+        model=plan.work.model,
+        engine=_engine(plan.work),
+        workers=1,
+        code=code,
+        disk_gb=disk_gb,
+        prebuilt=prebuilt,
+        settings=dict(settings or {}),
+        secrets=tuple(secrets),
+    )
+    kinds = steered_kinds(plan)
+    if kinds:
+        return tuple(
+            replace(
+                common,
+                lot=number,
+                gpu=kind.gpu,
+                gpus=kind.gpus_per_machine,
+                spot=kind.spot,
+                places=(place_of(kind),),
+                workers=kind.workers,
+            )
+            for number, kind in kinds.items()
+        )
     return tuple(
-        TaskSpec(
-            run=plan.run,
+        replace(
+            common,
             lot=number,
             gpu=group.gpu,
             gpus=group.gpus_per_machine,
             spot=group.spot,
             places=places_of(group),
-            output=output,
-            corpus=str(plan.work.corpus or ""),
-            model=plan.work.model,
-            engine=_engine(plan.work),
             workers=group.workers,
             threads=group.threads,
-            code=code,
-            disk_gb=disk_gb,
-            prebuilt=prebuilt,
-            settings=dict(settings or {}),
-            secrets=tuple(secrets),
         )
         for number, group in enumerate(plan.lots)
     )
 
 
+def steered_kinds(plan: SavedPlan) -> dict[int, SteeredKind]:
+    """The kinds that a steered plan may rent, by number, above those of its machine groups. None: it is not steered."""
+    if plan.steering is None:
+        return {}
+    return dict(enumerate(plan.steering.envelope.kinds, start=len(plan.lots)))
+
+
+def place_of(kind: SteeredKind) -> Place:
+    """Where the machines of a kind are asked for."""
+    return place_of_kind(kind.cloud, kind.region, kind.zone, kind.instance_type, kind.usd_per_hour)
+
+
 def places_of(group: MachineGroup) -> tuple[Place, ...]:
     """Where the machines of a group may be."""
     return tuple(
-        Place(
-            cloud=group.cloud,
-            region=place.region,
-            zone=place.zone,
-            instance_type=None if group.cloud in CLOUDS_WITHOUT_SPOT else place.instance_type or None,
-            usd_per_hour=place.usd_per_hour,
-        )
+        place_of_kind(group.cloud, place.region, place.zone, place.instance_type, place.usd_per_hour)
         for place in group.places
     )
-
-
-def check_reachable(plan: SavedPlan, output: str) -> None:
-    """Refuse a plan whose machines could not read its corpus or its model, or write its output.
-
-    Raises:
-        Problem: one of them is a folder of the laptop.
-    """
-    far = sorted({group.cloud for group in plan.lots} - set(SHARED_FILE_SYSTEM_CLOUDS))
-    if not far:
-        return
-    for what, path in (("corpus.path", str(plan.work.corpus)), ("output.path", output)):
-        if "://" not in path or path.startswith("file://"):
-            raise Problem(
-                f"{what} is the folder {path}, which machines on {', '.join(far)} cannot see",
-                hint=f"put it in a bucket: {what}: s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
-            )
-    if plan.work.model.startswith(("/", "./", "../")):
-        raise Problem(
-            f"model is the folder {plan.work.model}, which machines on {', '.join(far)} cannot see",
-            hint="name the model by its id on the hub",
-        )
 
 
 def task_yamls(specs: Sequence[TaskSpec]) -> dict[str, str]:

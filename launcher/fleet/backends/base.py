@@ -11,9 +11,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
+from launcher.errors import Problem
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import Place
+
+
+class RequestRefused(Problem):
+    """This machine cannot be had as it was asked for; another kind may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,16 @@ class MachineStatus:
     up: datetime | None = None  # when this life began to run
     ended: datetime | None = None
     launching_since: datetime | None = None  # when it was first seen to be launching at `site`
+    refused: bool = False  # it is not there yet, and its places have said that they have none
 
     @property
     def alive(self) -> bool:
         return self.phase is not None
+
+    @property
+    def came(self) -> bool:
+        """Whether a machine was given, in whichever life."""
+        return self.phase == Phase.RUNNING or self.up is not None or self.life > 0
 
 
 class Backend(Protocol):
@@ -76,7 +87,7 @@ class Backend(Protocol):
         ...
 
     def drain(self, handles: Sequence[str]) -> None:
-        """Let machines finish the shards that they hold, then end."""
+        """Let these machines finish the shards that they hold, then end; others of the run go on."""
         ...
 
     def terminate(self, handles: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ cancelled.
 import os
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +35,7 @@ from tasks.stores.base import Store
 LAUNCH_SETTLE_SECONDS = 120.0  # to wait for launches that a dead launcher left under way on the server
 NEW_JOB_SECONDS = 60.0  # a job counts as there for so long after its launch, whether or not it is listed
 MAX_MISSED_POLLS = 6  # in a row, before an error of SkyPilot is one of ours
+STORE_THREADS = 16  # commands that are written to the store at once
 POLL_VARIABLE = "EMBEDFLEET_POLL_SECONDS"
 
 
@@ -55,6 +57,9 @@ class SkyPilotBackend:
         self.missed_polls = 0  # in a row
         self.examined: set[tuple[int, int]] = set()  # jobs and recoveries with a known reason
         self.faults: dict[int, JobFault] = {}
+        self.launching: set[int] = set()  # jobs that were seen to be launching
+        self.asked_back: set[int] = set()  # waiting jobs whose events were read
+        self.refused: set[int] = set()  # jobs for which no place had a machine, until one comes
 
     def refresh(self) -> None:
         """Ask SkyPilot once for all jobs of the run."""
@@ -79,6 +84,7 @@ class SkyPilotBackend:
                 if known is None or known[0] != job.site:
                     self.placed[job.id] = (job.site, time.time())
         self._examine_recoveries()
+        self._examine_refusals()
         self._cancel_duplicates()
 
     def start(self, requests: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
@@ -127,7 +133,7 @@ class SkyPilotBackend:
         purchase = purchase_kind(site.cloud, site.zone, spot=spec.spot) if spec and site else None
         placed = self.placed.get(job.id)
         since = placed[1] if placed and placed[0] == site else None
-        return machine_status(job, since, purchase, self.faults.get(job.id))
+        return machine_status(job, since, purchase, self.faults.get(job.id), refused=job.id in self.refused)
 
     def last_status(self, name: str) -> MachineStatus | None:
         """The state of the newest job of this name, as of the last refresh; None: SkyPilot has none."""
@@ -135,9 +141,13 @@ class SkyPilotBackend:
         return self.status(f"{max(ids)}:{name}") if ids else None
 
     def drain(self, handles: Sequence[str]) -> None:
-        """Send the command to all machines of the run, through the store; those that come up later read it too."""
-        if handles:
-            control.send(self.store, self.run, "drain", utc())
+        """Send each machine the command through the store; one that comes up later reads it, too."""
+
+        def send(handle: str) -> None:
+            control.drain_machine(self.store, self.run, handle.partition(":")[2], utc())
+
+        with ThreadPoolExecutor(STORE_THREADS) as pool:
+            list(pool.map(send, handles))
 
     def terminate(self, handles: Sequence[str]) -> None:
         """Cancel their jobs."""
@@ -222,6 +232,25 @@ class SkyPilotBackend:
             found = client.job_faults([job.id for job in new])
         self.examined |= {(job.id, job.recoveries) for job in new}
         self.faults |= {number: fault for number, fault in found.items() if fault}
+
+    def _examine_refusals(self) -> None:
+        """Find waiting jobs that no place had a machine for: SkyPilot sets them back from STARTING to PENDING.
+
+        Of a job that was never seen launching, because this launcher is younger than it, the events say so. They also
+        tell a refusal from a queue. Where they cannot be read, a job that was set back counts as refused.
+        """
+        self.launching |= {job.id for job in self.jobs.values() if job.status == "STARTING"}
+        self.refused &= {job.id for job in self.jobs.values() if job.status in ("PENDING", "STARTING")}
+        waiting = [job.id for job in self.jobs.values() if job.status == "PENDING" and not job.started]
+        back = [number for number in waiting if number in self.launching and number not in self.refused]
+        unknown = [n for n in waiting if n not in self.launching | self.asked_back | self.new_jobs.keys()]
+        self.asked_back |= set(unknown)
+        found = set(back)
+        if back or unknown:
+            with suppress(Problem):
+                found = client.refused_jobs([*back, *unknown])
+        self.refused |= found
+        self.launching -= set(back)  # set back for another reason: its next launch is another question
 
     def _cancel_duplicates(self) -> None:
         """Of two living jobs of one name, keep the older."""

@@ -10,7 +10,12 @@ from typing import Any, NoReturn
 
 from launcher.errors import Problem
 from launcher.fleet.backends.skypilot_errors import explain_error
-from launcher.fleet.backends.skypilot_status import JobFault, ManagedJob, parse_fault
+from launcher.fleet.backends.skypilot_status import (
+    JobFault,
+    ManagedJob,
+    parse_fault,
+    was_refused,
+)
 from tasks import skypilot_task
 from tasks.protocol.documents import convert, plain
 
@@ -119,12 +124,27 @@ def cancel_jobs(ids: Sequence[int]) -> None:
 
 
 def job_faults(ids: Sequence[int]) -> dict[int, JobFault | None]:
-    """Why these jobs are recovering: a fault of their own, or None for a preemption.
+    """Why these jobs are recovering: a fault of their own, or None for a preemption."""
+    return {number: _fault(events) for number, events in _job_events(ids).items()}
+
+
+def refused_jobs(ids: Sequence[int]) -> set[int]:
+    """Those of these waiting jobs for which no place had a machine."""
+    found = _job_events(ids)
+    return {
+        number
+        for number, events in found.items()
+        if was_refused([(_new_status(event), str(event["reason"] or "")) for event in events])
+    }
+
+
+def _job_events(ids: Sequence[int]) -> dict[int, Sequence[Mapping[str, Any]]]:
+    """The events of jobs, each job's latest first.
 
     SkyPilot's library has no call for a job's events; its server has, for its own web page.
     """
 
-    def question(sky: Any) -> dict[int, JobFault | None]:
+    def question(sky: Any) -> dict[int, Sequence[Mapping[str, Any]]]:
         bodies = importlib.import_module("sky.server.requests.payloads")
         common = importlib.import_module("sky.server.common")
         requests: dict[int, Any] = {}
@@ -133,18 +153,25 @@ def job_faults(ids: Sequence[int]) -> dict[int, JobFault | None]:
             requests[number] = common.get_request_id(
                 common.make_authenticated_request("POST", "/jobs/events", json=body)
             )
-        return {number: _fault(sky.get(request)) for number, request in requests.items()}
+        return {number: sky.get(request) for number, request in requests.items()}
 
-    found: dict[int, JobFault | None] = call_sky("asking why managed jobs recover", question) if ids else {}
+    found: dict[int, Sequence[Mapping[str, Any]]] = (
+        call_sky("asking what happened to managed jobs", question) if ids else {}
+    )
     return found
 
 
 def _fault(events: Sequence[Mapping[str, Any]]) -> JobFault | None:
     """The fault of the latest recovery; events come latest first."""
     for event in events:
-        if str(getattr(event["new_status"], "value", event["new_status"])).endswith("RECOVERING"):
+        if _new_status(event) == "RECOVERING":
             return parse_fault(event["code"], event["reason"])
     return None
+
+
+def _new_status(event: Mapping[str, Any]) -> str:
+    found = event["new_status"]
+    return str(getattr(found, "value", found)).rpartition(".")[2]
 
 
 def list_clusters(run: str, jobs: Sequence[ManagedJob]) -> list[tuple[str, str]]:

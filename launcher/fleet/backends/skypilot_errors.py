@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from launcher.errors import Problem
+from launcher.fleet.backends.base import RequestRefused
 
 
 class ErrorKind(StrEnum):
@@ -124,7 +125,8 @@ def explain_error(error: BaseException, doing: str) -> Problem:
     names = [kind.__name__ for kind in type(error).__mro__]
     kind = next((ERROR_KINDS[name] for name in names if name in ERROR_KINDS), ErrorKind.INSIDE)
     said = one_line(str(error)) or type(error).__name__
-    return Problem(f"{doing}: {kind}: {said}", hint=HINTS[kind])
+    problem = RequestRefused if kind in (ErrorKind.ASKED, ErrorKind.NONE_LEFT) else Problem
+    return problem(f"{doing}: {kind}: {said}", hint=HINTS[kind])
 
 
 def one_line(text: str) -> str:

@@ -5,7 +5,7 @@ fails when it has a status that is not here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -42,6 +42,7 @@ END_OF_STATUS: Mapping[str, tuple[MachineState, str]] = {
 USER_JOB_FAILURE = (
     "USER_JOB_FAILURE"  # code of the event of a job that starts again because its program failed
 )
+BACKOFF_REASON = "backoff"  # in the reason of the event between two rounds of a launch (sky/jobs/state.py)
 EXIT_CODE_TEXT = re.compile(r"Job exited with exit code (\d+)")
 LAST_SECOND = 7_258_118_400.0  # 2200-01-01; a later time would overflow what is computed with it
 SIGNAL_EXIT_BASE = 128  # exit statuses above it are a signal's
@@ -105,10 +106,31 @@ def parse_fault(code: str | None, reason: str | None) -> JobFault | None:
     return None if status > SIGNAL_EXIT_BASE else JobFault("its workers failed", status)
 
 
+def was_refused(events: Sequence[tuple[str, str]]) -> bool:
+    """Whether no place had a machine for a job, by its events: new status and reason, the latest first.
+
+    SkyPilot's first launch asks without limit; between two rounds it sets the job back to PENDING with a reason. A job
+    that is held back for another reason, such as a queue that admits jobs, was not refused.
+    """
+    for status, reason in events:
+        if status in ("RUNNING", "SUCCEEDED"):
+            return False
+        if status == "PENDING" and BACKOFF_REASON in reason.lower():
+            return True
+    return False
+
+
 def machine_status(
-    job: ManagedJob, placed: float | None, purchase: str | None, fault: JobFault | None = None
+    job: ManagedJob,
+    placed: float | None,
+    purchase: str | None,
+    fault: JobFault | None = None,
+    *,
+    refused: bool = False,
 ) -> MachineStatus:
     """A job as a machine. `placed`: when a machine in its present place was first seen to be launching.
+
+    A job that waits again after it ran (SkyPilot's back-off between two rounds of a recovery) is a machine that recovers.
 
     A machine whose job has a `fault` is paid for until the job has been cancelled.
     """
@@ -123,7 +145,16 @@ def machine_status(
     if job.alive:
         coming = None if placed is None else _time(placed)
         phase = Phase.FAILING if fault else PHASE_OF_STATUS.get(job.status, Phase.RUNNING)
-        return MachineStatus(phase, life=job.recoveries, site=site, up=began, launching_since=coming)
+        if phase == Phase.WAITING and up is not None:
+            phase = Phase.RECOVERING
+        return MachineStatus(
+            phase,
+            life=job.recoveries,
+            site=site,
+            up=began,
+            launching_since=coming,
+            refused=refused and phase == Phase.WAITING,
+        )
     ours = fault if job.status == "CANCELLED" else None  # a job that restarted may have got further
     state, reason = (MachineState.FAILED, ours.reason) if ours else END_OF_STATUS[job.status]
     if job.reason and not ours:

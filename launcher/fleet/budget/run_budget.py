@@ -17,6 +17,7 @@ from launcher.costs.budget import (
     NO_OTHER_SPEND,
     BudgetAction,
     BudgetStatus,
+    attended_time,
     budget_action,
     unattended_time,
 )
@@ -34,8 +35,8 @@ from launcher.fleet.backends.base import Backend
 from launcher.fleet.budget.agreement import latest_agreement, this_user
 from launcher.fleet.budget.spend_records import SpendRecords
 from launcher.fleet.budget.takeover import ended_lives, unrecorded_lives
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.machine_tracker import DIED_UNSEEN
-from launcher.fleet.policy import FleetGroup
 from launcher.fleet.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, MachineState
@@ -108,6 +109,8 @@ class RunBudget:
     # Whether the limit was near once: then this launcher starts nothing more. What is committed falls as machines drain,
     # and machines that are started with that money would only drain in turn.
     held: bool = False
+    # Steering weighs each machine against what is left of the budget: then the last tenth may be used, too.
+    steered: bool = False
     taken: set[str] = field(default_factory=set[str])  # names of machines that other launchers requested
     elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(NO_OTHER_SPEND))
     _records: SpendRecords = field(init=False)
@@ -139,7 +142,8 @@ class RunBudget:
             other=self.elsewhere.spend,
             fallback=self.prices.highest if self.prices.rented else None,
         )
-        if budget_action(found.spent_and_committed, self.limit) != BudgetAction.GO:
+        action = budget_action(found.spent_and_committed, self.limit)
+        if action == BudgetAction.STOP or (action != BudgetAction.GO and not self.steered):
             self.held = True
         return found
 
@@ -310,7 +314,8 @@ class RunBudget:
         rates = [max(going.get(name, ZERO), self._highest(lot)) for name, lot in living.items()]
         rates += [life.usd_per_hour for life in coming]
         hourly = sum(rates, ZERO) + self.elsewhere.spend.usd_per_hour
-        time = unattended_time(bound, self.status().spent_and_committed, hourly)
+        allowed = attended_time if self.steered else unattended_time
+        time = allowed(bound, self.status().spent_and_committed, hourly)
         if time is None:
             return None
         return self.store.now() + (time if limit is not None else max(time, LEAST_UNLIMITED))

@@ -14,6 +14,7 @@ from launcher.costs.budget import BILLED_TEARDOWN
 from launcher.costs.metering import usd_for
 from launcher.costs.shared_spend import LOCAL, DatedRecord, LifeSpend
 from launcher.fleet.backends.base import Backend
+from launcher.fleet.states import ENDS
 from launcher.money import ZERO
 from tasks.protocol import heartbeat, keys
 from tasks.protocol.documents import BadDocument
@@ -27,7 +28,6 @@ SILENCE = timedelta(
 LOCAL_SILENCE = timedelta(
     minutes=1
 )  # of a process of a laptop, whose store is near and whose end bills nothing
-ENDS = ("done", "stopped", "failed", "lost")  # last states of a heartbeat
 NO_TIME = timedelta(0)
 
 

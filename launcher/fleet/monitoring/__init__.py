@@ -10,6 +10,7 @@ heartbeats: the last heartbeat of every worker.
 bottleneck: the slowest stage of a fleet, and what to change; pure.
 cost_status: money and places of a run that goes on.
 spot_prices: what spot machines cost while they lived.
+quotes: prices of places where a steered run may rent.
 webhook: which messages are due to Slack and similar services, and when each is tried.
 webhook_post: checks a webhook's address, which is a secret, and sends one message.
 """

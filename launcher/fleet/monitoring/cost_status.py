@@ -8,6 +8,7 @@ from decimal import Decimal
 from launcher.costs.forecast import forecast
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.run_costs import budget_of, budget_status_of, machine_times
+from launcher.costs.run_rates import RunRates
 from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan_file
@@ -17,13 +18,8 @@ PREEMPTED_ENDS = ("PREEMPTED", "LOST")
 MICRODOLLAR = Decimal("1e-6")
 
 
-def cost_status(
-    ledger: Ledger, run: str, now: datetime, *, tokens: int, expected: int | None, rate: float | None
-) -> CostStatus:
-    """Dollars spent, committed and an hour, the projected total, and machines by place and state.
-
-    `tokens` are done of `expected`, at `rate` tokens per second; None is unknown.
-    """
+def cost_status(ledger: Ledger, run: str, now: datetime, rates: RunRates) -> CostStatus:
+    """Dollars spent, committed and an hour, the projected total, and machines by place and state."""
     row = ledger.runs.find(run)
     plan = plan_file.read_recorded(row.plan)
     times = machine_times(ledger, run)
@@ -31,12 +27,11 @@ def cost_status(
     going = any(m.ended is None for m in times)
     projected = None
     if times and (money.complete or money.spent):
-        total = expected if expected is not None else plan.profile.tokens
-        hourly, speed = money.usd_per_hour, rate if going else None
+        hourly, speed = money.usd_per_hour, rates.pace if going else None
         found = forecast(
             money.spent,
-            tokens,
-            total,
+            rates.tokens_embedded,
+            rates.tokens_expected,
             planned=_planned_usd(plan),
             hourly=hourly,
             tokens_per_second=speed,
@@ -56,8 +51,13 @@ def cost_status(
     )
 
 
+def longest_chunk(ledger: Ledger, run: str) -> int | None:
+    """The most tokens of a chunk, as planned; None where the plan does not say."""
+    return plan_file.read_recorded(ledger.runs.find(run).plan).profile.longest
+
+
 def _planned_usd(plan: SavedPlan) -> tuple[Decimal, Decimal, Decimal] | None:
-    usd = plan.totals.usd
+    usd = plan.expected_usd
     if usd.p10 is None or usd.p50 is None or usd.p90 is None:
         return None
     return usd.p10, usd.p50, usd.p90

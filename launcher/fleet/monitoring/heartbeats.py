@@ -4,20 +4,26 @@ A look costs one listing, and one read for each heartbeat that is newer than the
 workers, those with the newest heartbeats are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.documents.status import HeartbeatSummary, WorkerSummary
 from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
+from launcher.fleet.states import ENDS
 from tasks.protocol import documents, heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix, worker_of
+from tasks.protocol.worker_names import machine_and_slot
 from tasks.stores.base import Entry, Store, list_all, read
 
 MAX_HEARTBEATS = 1_000  # two listings' worth
 CONCURRENT_READS = 16
+MACHINE_FIGURES = (  # of `tasks.worker.machine_stats`, that the summary passes on
+    *("gpu_memory_used_bytes", "gpu_memory_total_bytes", "memory_used_bytes", "memory_total_bytes"),
+    *("load", "cores"),
+)
 
 
 @dataclass(slots=True)
@@ -33,6 +39,29 @@ class HeartbeatReader:
 
     def read(self) -> list[WorkerHealth]:
         """The last heartbeat of every worker, by name. Those that cannot be read are in `unreadable`."""
+        entries = self._read_new()
+        now = self.store.now() if entries else None
+        workers = [
+            worker_health(self._known[entry.key][1], (now - entry.modified).total_seconds() if now else None)
+            for entry in entries
+            if entry.key in self._known
+        ]
+        return sorted(workers, key=lambda worker: worker.worker)
+
+    def tokens_open(self, machines: Collection[str]) -> dict[str, int]:
+        """Tokens that the workers of these machines have embedded of each shard that they hold."""
+        found: dict[str, int] = {}
+        for entry in self._read_new():
+            if entry.key not in self._known:
+                continue
+            last = self._known[entry.key][1]
+            if last.state not in ENDS and machine_and_slot(last.worker, machines)[0] in machines:
+                for shard, tokens in last.tokens_open.items():
+                    found[shard] = max(tokens, found.get(shard, 0))
+        return found
+
+    def _read_new(self) -> list[Entry]:
+        """Read the heartbeats that are newer than the last look; return the entries of all."""
         entries = list(list_all(self.store, heartbeats_prefix(self.run)))
         entries = sorted(entries, key=lambda entry: entry.modified)[-MAX_HEARTBEATS:]
         fresh = [entry for entry in entries if entry.key not in self._known or self._old(entry)]
@@ -45,13 +74,7 @@ class HeartbeatReader:
                         self.unreadable[entry.key] = str(error)
                     else:
                         self._known[entry.key] = (entry.modified, found)
-        now = self.store.now() if entries else None
-        workers = [
-            worker_health(self._known[entry.key][1], (now - entry.modified).total_seconds() if now else None)
-            for entry in entries
-            if entry.key in self._known
-        ]
-        return sorted(workers, key=lambda worker: worker.worker)
+        return entries
 
     def _read(self, entry: Entry) -> bytes:
         return read(self.store, entry.key) or b""
@@ -100,4 +123,5 @@ def _summary(worker: WorkerHealth) -> HeartbeatSummary:
         gpu_percent=worker.figure("gpu_percent"),
         rss_bytes=worker.figure("rss_bytes"),
         error=worker.error,
+        **{name: worker.figure(name) for name in MACHINE_FIGURES},
     )

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.fleet.backends.base import Backend, MachineStatus
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.machine_price import hourly_price, planned_price, with_hardware
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.monitoring.worker_tracker import WorkerTracker
-from launcher.fleet.policy import FleetGroup
-from launcher.fleet.states import ALIVE, Phase
+from launcher.fleet.states import ALIVE, CLEAN_ENDS, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Machine, MachineState, RunState, Site
 from tasks.clock import utc
 from tasks.protocol.heartbeat import Heartbeat
 
-CLEAN_ENDS = ("done", "stopped")  # a heartbeat's last state
 DIED_UNSEEN = "it died while no launcher looked"
 
 

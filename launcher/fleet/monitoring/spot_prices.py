@@ -11,9 +11,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Life, ObservedPrice
+from launcher.ledger.records import Life, ObservedPrice, Run
+from launcher.planning import plan_file
+from pricing.discounts import Discount, RentedMachine, discount_of
 from pricing.sources import aws
+from pricing.sources.instance_types import gpus_by_instance_type
 from pricing.sources.result import SourceUnavailable
 
 if TYPE_CHECKING:
@@ -40,6 +44,9 @@ class SpotPriceRecorder:
     run: str
     say: Callable[[str], None]
     ask: PriceHistory = aws.spot_price_history
+    discounts: tuple[
+        Discount, ...
+    ] = ()  # of the account, from the job; spot prices have one only if it covers spot
     asked: datetime | None = None
     refused: set[str] = field(default_factory=set[str])  # regions that were reported
 
@@ -65,7 +72,9 @@ class SpotPriceRecorder:
                     self.say(f"spot prices of {CLOUD} {region} stay as at launch: {unanswered.reason}")
                 continue
             mine.sort(key=lambda life: (life.machine, life.number))
-            self.ledger.costs.record_prices(seen for life in mine for seen in prices_of_life(life, found))
+            self.ledger.costs.record_prices(
+                seen for life in mine for seen in prices_of_life(life, found, self.discounts)
+            )
 
     def due(self) -> list[Life]:
         """Spot lives in a cloud with a history whose prices are not recorded to their end."""
@@ -82,8 +91,24 @@ class SpotPriceRecorder:
         ]
 
 
-def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[ObservedPrice]:
-    """A life's hourly price when it came up, at each change, and when it ended, in order of time."""
+def recorder_of(ledger: Ledger, run: Run, say: Callable[[str], None]) -> SpotPriceRecorder:
+    """The recorder of a run, with the discounts of its job."""
+    return SpotPriceRecorder(
+        ledger, run.id, say, discounts=load(plan_file.read_recorded(run.plan).work.job).discounts
+    )
+
+
+def prices_of_life(
+    life: Life, history: "Sequence[SpotPrice]", discounts: Sequence[Discount] = ()
+) -> list[ObservedPrice]:
+    """A life's hourly price when it came up, at each change, and when it ended, in order of time.
+
+    The account's discount on spot machines is taken off, as it is in the plan's prices.
+    """
+    kind = life.instance_type or ""
+    known = gpus_by_instance_type(life.cloud).get(kind)
+    machine = RentedMachine(life.cloud, life.region or "", kind, known.gpu if known else "", "spot")
+    discount = discount_of(machine, discounts)
     mine = sorted(
         (p for p in history if p.zone == life.zone and p.instance_type == life.instance_type),
         key=lambda price: price.at,
@@ -92,14 +117,17 @@ def prices_of_life(life: Life, history: "Sequence[SpotPrice]") -> list[ObservedP
     def observed(at: datetime, usd: Decimal) -> ObservedPrice:
         return ObservedPrice(life.machine, at, SOURCE, usd, life=life.number)
 
+    def paid(price: "SpotPrice") -> Decimal:
+        return price.usd_per_hour if discount is None else discount.price(price.usd_per_hour)
+
     seen: list[ObservedPrice] = []
     for price in mine:
         if life.ended is not None and price.at >= life.ended:
             break
         if price.at <= life.up:
-            seen = [observed(life.up, price.usd_per_hour)]
-        elif not seen or seen[-1].usd_per_hour != price.usd_per_hour:
-            seen.append(observed(price.at.astimezone(UTC), price.usd_per_hour))  # boto3 gives local time
+            seen = [observed(life.up, paid(price))]
+        elif not seen or seen[-1].usd_per_hour != paid(price):
+            seen.append(observed(price.at.astimezone(UTC), paid(price)))  # boto3 gives local time
     if seen and life.ended is not None:
         seen.append(observed(life.ended, seen[-1].usd_per_hour))
     return seen

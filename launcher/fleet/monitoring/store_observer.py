@@ -4,13 +4,15 @@ The store is the truth and the ledger its cache: reading is idempotent, and any 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from time import monotonic
 
 from launcher.fleet.monitoring.heartbeats import HeartbeatReader
+from launcher.format import plural
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease, RunState
 from launcher.throughput.calibration import FirstMinute, first_minute_of
@@ -21,9 +23,12 @@ from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.retry import ReceiptListing, list_receipts
 from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, list_all, read
+from tasks.stores.folder import FolderStore
 
 RECEIPT_BATCH = 200  # receipts written down together
 NO_BLAME: Mapping[str, str] = {}
+MANY_SHARDS = 2_000  # a shard is then less of the run than what is shown of it
+HEARTBEAT_SECONDS = 15.0  # between two looks at what workers in a bucket write about shards in work
 CONCURRENT_READS = 16  # a store far away answers after tens of milliseconds
 
 
@@ -46,6 +51,8 @@ class StoreObserver:
         default_factory=dict[str, int]
     )  # of the receipts that are known, where not 0
     heartbeats: HeartbeatReader = field(init=False)
+    _open_tokens: Mapping[str, int] = field(default_factory=dict[str, int])  # by shard
+    _open_until: float = 0.0  # by the monotonic clock: when heartbeats are read for it again
     slabs: range = field(init=False)  # numbers of those that are there
 
     def __post_init__(self) -> None:
@@ -74,7 +81,7 @@ class StoreObserver:
         known = self.ledger.shards.progress(self.run).shards
         if known != self.header.shards:
             raise Problem(
-                f"the manifest of run {self.run} has {self.header.shards:,} shards, and the ledger {known:,}",
+                f"the manifest of run {self.run} has {plural(self.header.shards, 'shard')}, and the ledger {known:,}",
                 hint="its header or a slab is damaged: restore it, then: embedfleet ledger rebuild OUTPUT",
             )
 
@@ -175,6 +182,20 @@ class StoreObserver:
         if minute:
             self.first_minutes[found.worker] = minute
 
+    def tokens_open(self, machines: Collection[str]) -> int:
+        """Tokens that these machines have embedded of shards without a receipt, by their workers' last heartbeats.
+
+        Not asked for in a run of many shards: its finished shards alone say well enough how far it is.
+        """
+        if self.header.shards > MANY_SHARDS or self.finished:
+            return 0
+        if monotonic() >= self._open_until:
+            self._open_until = monotonic() + (
+                0.0 if isinstance(self.store, FolderStore) else HEARTBEAT_SECONDS
+            )
+            self._open_tokens = self.heartbeats.tokens_open(machines)
+        return sum(tokens for shard, tokens in self._open_tokens.items() if shard not in self.done)
+
     def read_heartbeats(self) -> None:
         """Read the heartbeats of all workers of this machine that the ledger holds as up."""
         for machine in self.ledger.machines.of_run(self.run, {MachineState.UP}):
@@ -205,8 +226,8 @@ class StoreObserver:
     def record_lost_leases(self) -> None:
         """Write down the leases that a later generation replaced: paid work without a result."""
         lost: list[ObservedLease] = []
-        made = {r.shard: r.generation for r in self.ledger.shards.receipts(self.run)}
         for number in self.slabs:
+            made = self.ledger.shards.generations(self.run, number)
             prefix = keys.leases_prefix(self.run, slab_name(number))
             for entry in list_all(self.store, prefix):
                 shard, _, text = entry.key[len(prefix) :].partition("/")

@@ -15,13 +15,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from launcher.costs.budget import HOLD_AT
+from launcher.costs.run_rates import RunRates
+from launcher.documents.course import CourseStatus
 from launcher.fleet.monitoring.webhook_post import post
-from launcher.format import count, duration, money
+from launcher.format import compact, duration, money, plural, rate, share_text, spent_text
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
 
 FIRST_RETRY_SECONDS = 1.0  # after the first failure; four times as long after each further one, up to
+AT_RISK = 0.10  # chance to be late from which on a message is sent
 LONGEST_RETRY_SECONDS = 300.0
 CLOSE_SECONDS = 8.0  # the end of a run waits so long for messages that are not sent yet
 
@@ -33,26 +36,31 @@ class RunSnapshot:
     run: str
     shards: int
     done: int
-    bound: Decimal  # dollars spent and committed
-    spent: Decimal
+    bound: Decimal  # dollars spent and committed, as far as they are known
+    known: Decimal  # dollars spent, as far as they are known; `rates.usd` is None where that is not all
+    rates: RunRates
     budget: Decimal | None
-    hours_left: float | None
     deadline: datetime | None
     now: datetime
     state: str
     orphans: tuple[str, ...] = ()
+    course: CourseStatus | None = None  # of a run that is steered
+    finished: datetime | None = None  # its last shard
+    net: str = ""  # why the safety net was started first; empty: it was not
+    on_demand: int = 0  # machines on demand that are held or asked for
 
 
 def due_messages(snapshot: RunSnapshot) -> dict[str, str]:
     """The messages that are due by now, by kind."""
-    m = snapshot
-    found = {"started": f"{m.run}: started, {count(m.shards)} shards"}
-    share = m.done / m.shards if m.shards else 0.0
-    money_now = f"{money(m.spent)} spent"
-    left = f", {duration(m.hours_left * 3600)} left" if m.hours_left is not None else ""
+    m, rates = snapshot, snapshot.rates
+    found = {"started": f"{m.run}: started, {plural(m.shards, 'shard')}"}
+    share = rates.share or 0.0
+    money_now = f"{spent_text(rates.usd, m.known)} spent"
+    left = None if rates.finished else rates.seconds_left
+    left_now = "" if left is None else f", {duration(left)} left"
     for kind, level in (("half", 0.5), ("most", 0.9)):
         if share >= level:
-            found[kind] = f"{m.run}: {level:.0%} done, {money_now}{left}"
+            found[kind] = f"{m.run}: {share_text(level)} done, {money_now}{left_now}"
     if m.budget is not None:
         if m.bound >= m.budget * HOLD_AT:
             found["budget 90"] = (
@@ -61,16 +69,43 @@ def due_messages(snapshot: RunSnapshot) -> dict[str, str]:
             )
         if m.bound >= m.budget:
             found["budget 100"] = f"{m.run}: the budget of {money(m.budget)} is used up; the run stops"
-    if m.deadline and m.hours_left is not None and m.done < m.shards:
-        spare = (m.deadline - m.now).total_seconds() - m.hours_left * 3600
+    found |= _steering_messages(m)
+    if m.deadline and left is not None and (m.course is None or not m.course.steered):
+        spare = (m.deadline - m.now).total_seconds() - left
         if spare < 0:
             found["deadline"] = f"{m.run}: at this pace it ends {duration(-spare)} after its deadline"
     if m.state == "DONE":
-        found["done"] = f"{m.run}: done, {count(m.done)} shards, {money_now}"
+        found["done"] = (
+            f"{m.run}: done, {plural(m.done, 'shard')}, {compact(rates.tokens)} tokens in {duration(rates.seconds)}, "
+            f"{rate(rates.tokens_per_second)}, {money_now}, "
+            f"{spent_text(rates.usd_per_million_tokens)} per 1M tokens"
+        )
     for name in m.orphans:
         found[f"orphan {name}"] = (
             f"{m.run}: {name} is left although the run is over, and costs money: embedfleet down {m.run}"
         )
+    return found
+
+
+def _steering_messages(m: RunSnapshot) -> dict[str, str]:
+    """What is worth a message of a run that is steered: at risk, the net, a conflict, and that it was late."""
+    found: dict[str, str] = {}
+    course = m.course
+    if m.state == "DONE" and m.deadline and m.finished and m.finished > m.deadline:
+        late = duration((m.finished - m.deadline).total_seconds())
+        found["late"] = f"{m.run}: done {late} after its deadline"
+    if course is None or not course.steered or m.state == "DONE":
+        return found
+    usd = f"{money(course.usd_to_finish.p50)} to finish (P90 {money(course.usd_to_finish.p90)})"
+    if course.chance_late is not None and course.chance_late > AT_RISK:
+        found["at risk"] = f"{m.run}: late in {share_text(course.chance_late)} of cases, {usd}"
+    if course.mood == "conflict":
+        reason = next((d.reason for d in reversed(course.decisions) if d.what in ("say", "stop")), usd)
+        found["conflict"] = f"{m.run}: the budget does not pay for the deadline: {reason}"
+    if m.net:
+        found["net started"] = f"{m.run}: the safety net asks for machines on demand: {m.net}"
+        if not m.on_demand:
+            found["net ended"] = f"{m.run}: the safety net ended, no machine on demand is left; {usd}"
     return found
 
 

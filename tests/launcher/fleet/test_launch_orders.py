@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import Problem
-from launcher.fleet.backends.base import LaunchRequest
+from launcher.fleet.backends.base import LaunchRequest, MachineStatus, RequestRefused
 from launcher.fleet.backends.local import LocalBackend
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.launch_orders import LaunchOrders
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.policy import Drain, End, FleetGroup, Start
 from launcher.fleet.run_context import RunContext
+from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState, Site
+from launcher.steering.orders import Drain, End, Start
 from tasks.skypilot_task import Place
 from tasks.stores.memory import MemoryStore
 from tests.support.runs import NOON, header_of
@@ -35,6 +37,8 @@ class Recorder(LocalBackend):
         self.requests: list[LaunchRequest] = []
         self.known: list[Machine] = []
         self.drained: list[str] = []
+        self.terminated: list[str] = []
+        self.waiting: set[str] = set()
         self.refused: str | None = None
 
     def start(self, requests: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
@@ -49,6 +53,12 @@ class Recorder(LocalBackend):
 
     def drain(self, handles: Sequence[str]) -> None:
         self.drained += handles
+
+    def terminate(self, handles: Sequence[str]) -> None:
+        self.terminated += handles
+
+    def status(self, handle: str) -> MachineStatus | None:
+        return MachineStatus(Phase.WAITING if handle in self.waiting else Phase.RUNNING)
 
 
 @pytest.fixture
@@ -121,3 +131,42 @@ def test_each_order_is_sent_once_and_recorded_as_stopping(orders: LaunchOrders, 
     assert not orders.ordered_to_end("a")
     orders.carry_out([End("a")])
     assert orders.ordered_to_end("a")
+
+
+def test_steered_machines_after_one_that_is_refused_are_requested_too(
+    orders: LaunchOrders, backend: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend gives up at the first request that fails: those behind it would be intended for ever."""
+
+    def start(requests: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
+        handles = dict[str, str | Exception]()
+        for one in requests:
+            refused = one.name in "bc"
+            handles[one.name] = RequestRefused("no", hint="ask elsewhere") if refused else f"7:{one.name}"
+            if refused:
+                break
+        return handles
+
+    monkeypatch.setattr(backend, "start", start)
+    orders.steered = True
+    orders.carry_out([Start(n, name, 0, (EAST,)) for n, name in enumerate("abcd")])
+    states = {name: machine.state for name, machine in machines(backend).items()}
+    assert states == {
+        "a": MachineState.UP, "b": MachineState.FAILED, "c": MachineState.FAILED, "d": MachineState.UP,
+    }  # fmt: skip
+
+
+def test_orders_of_a_launcher_that_was_killed_before_it_sent_them_are_sent_again(
+    orders: LaunchOrders, backend: Recorder
+) -> None:
+    """What it wrote down first is all that is left: a machine that is leaving gets no order from steering."""
+    orders.carry_out([Start(0, "a", 0, (EAST,)), Start(1, "b", 0, (EAST,)), Start(2, "c", 0, (EAST,))])
+    for name in "ab":
+        backend.ledger.machines.mark_stopping(name, NOON)
+    backend.waiting = {"7:b"}
+    orders.send_again()
+    assert backend.drained == ["7:a"]
+    assert backend.terminated == ["7:b"]
+    assert orders.ordered_to_end("b")
+    orders.carry_out([Drain("a")])
+    assert backend.drained == ["7:a"]

@@ -13,9 +13,9 @@ from launcher.costs.run_costs import machine_times
 from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.controller import Controller
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.machine_price import place_of, varies_by_zone
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.policy import FleetGroup
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger

@@ -171,7 +171,7 @@ def test_a_run_that_loses_its_output_twice_is_embedded_a_third_time(run: Finishe
 def test_plan_takes_files_whose_vectors_are_gone_for_new(run: Finished) -> None:
     one_file(run)
     done = run.command("plan", "job.yaml", "--on", "local", "--probe", "0.1", "--json")
-    assert "1 shards of run" in done.stderr
+    assert "1 shard of run" in done.stderr
     assert json.loads(done.stdout)["profile"]["documents"] == DOCUMENTS
 
 

@@ -12,7 +12,14 @@ import pytest
 from launcher.fleet.backends.provider_api import Instance
 from launcher.fleet.monitoring.webhook import due_messages
 from launcher.fleet.notifications import run_snapshot
-from launcher.fleet.orphan_check import Patience, Remaining, await_teardown, confirm_gone, find_remaining
+from launcher.fleet.orphan_check import (
+    Patience,
+    Remaining,
+    await_teardown,
+    confirm_gone,
+    find_remaining,
+    regions_used,
+)
 from launcher.jobs.parse import parse
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Run, Site
@@ -144,3 +151,23 @@ def test_local_run_is_checked_by_the_ledger(ledger: Ledger) -> None:
     left = find_remaining(ledger, run, sample_plan.saved_local())
     assert left.asked == ["the process table"]
     assert left.machines == ["m"]  # intended, and its end is not recorded
+
+
+def test_a_steered_run_is_looked_for_in_all_of_its_envelope_but_not_in_clouds_that_were_never_asked(
+    ledger: Ledger,
+) -> None:
+    run, plan = ledger.runs.find("r1"), sample_plan.saved_steered()
+    lots = {place.region for group in plan.lots if group.cloud == "aws" for place in group.places}
+    found = regions_used(ledger, run, plan)
+    assert set(found["aws"]) == lots | {"us-east-1"}
+    assert {"us-central1", "europe-north1"} <= set(found["gcp"])  # of the envelope, and of a lot
+    envelope = plan.steering.envelope if plan.steering else None
+    assert envelope is not None
+    elsewhere = replace(envelope.kinds[0], cloud="lambda", region="us-west-3")
+    assert plan.steering is not None
+    more = replace(envelope, kinds=(*envelope.kinds, elsewhere))
+    wider = replace(plan, steering=replace(plan.steering, envelope=more))
+    assert "lambda" not in regions_used(ledger, run, wider)
+    asked = Site("lambda", "us-east-3", None, "on-demand")
+    ledger.machines.intend("r1", "m2", 1, None, NOON, lot=9, site=asked)
+    assert regions_used(ledger, run, wider)["lambda"] == ["us-east-3", "us-west-3"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from launcher.fleet.backends.base import MachineStatus
+from launcher.fleet.placement import cooldown_until
 from launcher.fleet.placement_failures import PlacementFailures
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
@@ -56,3 +57,22 @@ def test_next_launcher_knows_the_failures(ledger: Ledger) -> None:
     later = PlacementFailures(ledger, "r1")
     later.load_known()
     assert [(f.infra, f.what, f.at) for f in later.found] == [("aws/us-east-1", "no capacity", NOON)]
+
+
+def test_machine_that_waited_in_vain_means_no_capacity_where_it_was_requested(ledger: Ledger) -> None:
+    failures = PlacementFailures(ledger, "r1")
+    (machine,) = ledger.machines.of_run("r1")
+    for _ in range(2):
+        failures.record_refusal(machine, (EAST, WEST), NOON)
+    assert [(f.infra, f.what) for f in failures.found] == [("aws/us-east-1", "no capacity")]
+
+
+def test_ledger_with_many_failures_of_one_moment_is_one_event(ledger: Ledger) -> None:
+    """Ledgers of earlier versions hold an event for each machine; 39 of them used to end the launcher."""
+    for _ in range(60):
+        ledger.runs.record_event("r1", "trouble", "aws/us-west-2 preempted", NOON)
+    failures = PlacementFailures(ledger, "r1")
+    failures.load_known()
+    assert len(failures.found) == 60
+    until = cooldown_until("aws/us-west-2", failures.found, NOON + timedelta(minutes=1))
+    assert until == NOON + timedelta(minutes=10)

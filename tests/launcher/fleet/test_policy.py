@@ -10,21 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from launcher.fleet.policy import (
-    MAX_DEATHS,
-    Drain,
-    End,
-    FleetGroup,
-    FleetView,
-    Kill,
-    MachineView,
-    Start,
-    is_stuck,
-    may_start,
-    slot_given_up,
-    step,
-)
+from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.policy import is_stuck, step
+from launcher.fleet.slots import MAX_DEATHS, may_start, slot_given_up
 from launcher.ledger.records import MachineState
+from launcher.steering.orders import Drain, End, Kill, Start
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UP, LOST, STOPPED, FAILED = (

@@ -9,25 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.placement import PlacementFailure
-from launcher.fleet.policy import (
-    LAUNCH_WAVE,
-    MAX_DEATHS,
-    MAX_GROUP_FAILURES,
-    Drain,
-    End,
-    FleetGroup,
-    FleetView,
-    Kill,
-    MachineView,
-    Start,
-    group_given_up,
-    is_stuck,
-    is_worth_starting,
-    step,
-)
+from launcher.fleet.policy import is_stuck, is_worth_starting, step
+from launcher.fleet.slots import MAX_DEATHS, MAX_GROUP_FAILURES, group_given_up
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
+from launcher.planning.launching import LAUNCH_WAVE
+from launcher.steering.orders import Drain, End, Kill, Start
 from tasks.skypilot_task import Place
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -95,6 +95,9 @@ def test_rebuilt_ledger_equals_the_first(finished: Launching, second: Path) -> N
         assert prices[0] == prices[1]
         assert set(prices[0].values()) == {Decimal(0)}  # known to be nothing, which is not unknown
         assert {m.state for m in rebuilt.machines.of_run(finished.run)} == {MachineState.STOPPED}
+        history = rebuilt.steering  # of which the store has no copy
+        assert (history.asks(finished.run), history.decisions(finished.run)) == ([], [])
+        assert (history.latest_course(finished.run), history.deadline(finished.run)) == (None, None)
 
 
 def test_finished_run_has_nothing_to_do_on_another_laptop(finished: Launching, second: Path) -> None:

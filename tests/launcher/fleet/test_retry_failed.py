@@ -14,7 +14,6 @@ from launcher.output.verify import verify
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol import receipt
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import lease_key, receipt_key, receipts_prefix
 from tasks.protocol.lease import CRASHED, MAX_CRASHES
 from tasks.protocol.manifest import Header, all_shards
@@ -22,10 +21,8 @@ from tasks.protocol.receipt import Receipt
 from tasks.protocol.retry import list_receipts
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals
-from tasks.worker.worker import Worker
-from tests.support.runs import NOON, corpus, launch
+from tests.support.runs import corpus, launch
+from tests.support.workers import make_worker
 
 ROWS = 40
 
@@ -41,23 +38,6 @@ class Hot(HashEncoder):
         out = super().encode(ids)
         out[[n for n, piece in enumerate(ids) if self.bad <= set(piece)]] = np.nan
         return out
-
-
-def work(store: FolderStore, header: Header, encoder: HashEncoder, scratch: Path) -> None:
-    heart = HeartbeatWriter(
-        store, Heartbeat(run="run-1", worker="ann", host="here", pid=1, started=NOON), 1_000
-    )
-    scratch.mkdir(exist_ok=True)
-    Worker(
-        store=store,
-        header=header,
-        name="ann",
-        offset=0,
-        encoder=encoder,
-        heartbeat=heart,
-        scratch=scratch,
-        signals=Signals(),
-    ).run()
 
 
 def newest(store: FolderStore, header: Header) -> list[Receipt]:
@@ -94,7 +74,7 @@ def header(store: FolderStore, files: Path) -> Header:
 def test_rows_that_the_engine_failed_on_are_embedded_by_a_retry(
     store: FolderStore, header: Header, tmp_path: Path
 ) -> None:
-    work(store, header, Hot("0-5w3"), tmp_path / "s")
+    make_worker(store, header, tmp_path / "s", Hot("0-5w3")).run()
     before = newest(store, header)
     assert [one.failed_rows for one in before] == [1, 1, 0]
     first = {entry.key: read(store, entry.key) for entry in list_all(store, receipts_prefix("run-1"))}
@@ -103,7 +83,7 @@ def test_rows_that_the_engine_failed_on_are_embedded_by_a_retry(
     assert [one.position for one in failed] == [0]
     put_back_shards(store, "run-1", failed, "a test")
     put_back_shards(store, "run-1", failed, "another launcher does the same")
-    work(store, header, HashEncoder(), tmp_path / "s")
+    make_worker(store, header, tmp_path / "s").run()
 
     after = newest(store, header)
     assert [one.failed_rows for one in after] == [0, 1, 0]
@@ -119,11 +99,11 @@ def test_finish_keeps_the_files_of_receipts_that_a_retry_replaced(
     store: FolderStore, header: Header, files: Path, tmp_path: Path
 ) -> None:
     """A later run may have taken them over into its dataset."""
-    work(store, header, Hot("0-5w3"), tmp_path / "s")
+    make_worker(store, header, tmp_path / "s", Hot("0-5w3")).run()
     put_back_shards(
         store, "run-1", [one for one in newest(store, header) if may_succeed(store, one)], "a test"
     )
-    work(store, header, HashEncoder(), tmp_path / "s")
+    make_worker(store, header, tmp_path / "s").run()
     garbage = find_garbage(store, header, finished_receipts(store, header))
     assert (garbage.found, garbage.kept) == ([], [])
 
@@ -134,11 +114,11 @@ def test_a_shard_that_was_set_aside_is_tried_again_and_its_crashes_are_forgotten
     shard = next(iter(all_shards(store, header)))
     for generation in range(1, MAX_CRASHES + 1):
         store.put(lease_key("run-1", shard.slab, shard.id, generation), CRASHED)
-    work(store, header, HashEncoder(), tmp_path / "s")
+    make_worker(store, header, tmp_path / "s").run()
     before = newest(store, header)
     assert before[0].fault == "set aside: 3 worker processes died of it"
     put_back_shards(store, "run-1", before[:1], "a test")
-    work(store, header, HashEncoder(), tmp_path / "s")
+    make_worker(store, header, tmp_path / "s").run()
     after = newest(store, header)
     assert [(one.fault, one.documents) for one in after] == [(None, ROWS)] * 3
 
@@ -146,7 +126,7 @@ def test_a_shard_that_was_set_aside_is_tried_again_and_its_crashes_are_forgotten
 def test_a_worker_of_before_the_retry_cannot_sign_for_it(
     store: FolderStore, header: Header, tmp_path: Path
 ) -> None:
-    work(store, header, HashEncoder(), tmp_path / "s")
+    make_worker(store, header, tmp_path / "s").run()
     one = newest(store, header)[0]
     put_back_shards(store, "run-1", [one], "a test")
     slab = next(iter(all_shards(store, header))).slab

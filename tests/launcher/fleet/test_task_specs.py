@@ -3,10 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-import pytest
-
-from launcher.errors import Problem
-from launcher.fleet.task_specs import check_reachable, specs_of, task_yamls
+from launcher.fleet.task_specs import specs_of, task_yamls
+from launcher.planning.reach import check_reachable
 from launcher.planning.saved_plan import SavedPlan
 from tests.support import sample_plan
 
@@ -33,23 +31,6 @@ def test_auto_engine_is_resolved_by_the_model() -> None:
     plan = with_work(engine="auto", model="hash")
     (first, _) = specs_of(plan, "s3://b/v", "/code/tasks", disk_gb=75)
     assert first.engine == "hash"
-
-
-@pytest.mark.parametrize(
-    ("corpus", "model", "output", "what"),
-    [
-        ("/home/ann/in", "acme/embed", "s3://b/v", "corpus.path is the folder /home/ann/in"),
-        ("s3://b/in", "acme/embed", "/home/ann/out", "output.path is the folder /home/ann/out"),
-        ("s3://b/in", "acme/embed", "file:///out", "output.path is the folder file:///out"),
-        ("s3://b/in", "/home/ann/model", "s3://b/v", "model is the folder /home/ann/model"),
-    ],
-)
-def test_local_paths_are_refused_before_machines_are_rented(
-    corpus: str, model: str, output: str, what: str
-) -> None:
-    plan = with_work(corpus=corpus, model=model)
-    with pytest.raises(Problem, match=what):
-        check_reachable(plan, output)
 
 
 def test_slurm_machines_may_use_local_paths() -> None:

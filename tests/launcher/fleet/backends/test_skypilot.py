@@ -211,11 +211,13 @@ def test_handle_of_another_name_has_no_status(sky: FakeSky, backend: SkyPilotBac
     assert backend.status("r1-l0m0-0") is None
 
 
-def test_drain_is_sent_through_the_store(backend: SkyPilotBackend) -> None:
+def test_drain_is_sent_to_each_machine_through_the_store(backend: SkyPilotBackend) -> None:
     backend.drain([])
+    backend.drain(["1:r1-l0m0-0", "2:r1-l0m3-0"])
+    sent = {name: control.read_command(backend.store, "r1", name) for name in ("r1-l0m0-0", "r1-l0m3-0")}
+    assert sent == {"r1-l0m0-0": "drain", "r1-l0m3-0": "drain"}
+    assert control.read_command(backend.store, "r1", "r1-l0m1-0") == "go"
     assert control.read_command(backend.store, "r1") == "go"
-    backend.drain(["1:r1-l0m0-0"])
-    assert control.read_command(backend.store, "r1") == "drain"
 
 
 def test_terminate_cancels_the_jobs(sky: FakeSky, backend: SkyPilotBackend) -> None:
@@ -229,3 +231,94 @@ def test_jobs_of_runs_with_a_similar_name_are_not_listed(sky: FakeSky) -> None:
         sky.add(f"{run}-l0m0-0", "RUNNING")
     for run in runs:
         assert [job.name for job in skypilot_client.list_jobs(run)] == [f"{run}-l0m0-0"]
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[tuple[str, str]]]:
+    """The events of jobs as the server has them: new status and reason by job, the latest first."""
+    found: dict[int, list[tuple[str, str]]] = {}
+
+    def job_events(ids: list[int]) -> dict[int, list[dict[str, str | None]]]:
+        return {
+            n: [
+                {"new_status": f"ManagedJobStatus.{s}", "reason": r, "code": None}
+                for s, r in found.get(n, [])
+            ]
+            for n in ids
+        }
+
+    monkeypatch.setattr(skypilot_client, "_job_events", job_events)
+    return found
+
+
+def refused(backend: SkyPilotBackend, handle: str = "1:r1-l0m0-0") -> bool:
+    status = backend.status(handle)
+    assert status is not None
+    return status.refused
+
+
+def test_a_job_that_goes_back_to_wait_was_refused_until_its_machine_comes(
+    sky: FakeSky, backend: SkyPilotBackend, events: dict[int, list[tuple[str, str]]]
+) -> None:
+    job = sky.add("r1-l0m0-0", "STARTING")
+    backend.refresh()
+    assert not refused(backend)
+    job.status = "PENDING"
+    events[1] = [("PENDING", "Job is in backoff"), ("STARTING", "Job is starting")]
+    backend.refresh()
+    assert refused(backend)
+    job.status = "STARTING"  # SkyPilot asks again
+    backend.refresh()
+    assert refused(backend)
+    job.status, job.start_at, job.cloud, job.region = "RUNNING", 1_000.0, "AWS", "us-east-1"
+    backend.refresh()
+    status = backend.status("1:r1-l0m0-0")
+    assert status is not None
+    assert (status.refused, status.came) == (False, True)
+
+
+def test_a_job_that_a_queue_holds_back_was_not_refused(
+    sky: FakeSky, backend: SkyPilotBackend, events: dict[int, list[tuple[str, str]]]
+) -> None:
+    job = sky.add("r1-l0m0-0", "STARTING")
+    backend.refresh()
+    job.status = "PENDING"
+    events[1] = [("PENDING", "Job is waiting to launch: not admitted"), ("STARTING", "Job is starting")]
+    backend.refresh()
+    assert not refused(backend)
+    job.status = "STARTING"
+    backend.refresh()
+    job.status = "PENDING"
+    events[1].insert(0, ("PENDING", "Job is in backoff"))
+    backend.refresh()
+    assert refused(backend)
+
+
+def test_a_later_launcher_learns_of_a_refusal_from_the_events(
+    sky: FakeSky, backend: SkyPilotBackend, events: dict[int, list[tuple[str, str]]]
+) -> None:
+    sky.add("r1-l0m0-0", "PENDING")
+    sky.add("r1-l0m1-0", "PENDING")
+    events[1] = [("PENDING", "Job is in backoff"), ("STARTING", ""), ("PENDING", "Job submitted")]
+    events[2] = [("PENDING", "Job submitted")]
+    backend.refresh()
+    assert refused(backend)
+    assert not refused(backend, "2:r1-l0m1-0")
+
+
+def test_a_server_without_events_leaves_it_at_refused(sky: FakeSky, backend: SkyPilotBackend) -> None:
+    job = sky.add("r1-l0m0-0", "STARTING")
+    backend.refresh()
+    job.status = "PENDING"
+    backend.refresh()
+    assert refused(backend)
+
+
+def test_a_recovery_that_waits_between_two_rounds_is_still_a_recovery(
+    sky: FakeSky, backend: SkyPilotBackend
+) -> None:
+    sky.add("r1-l0m0-0", "PENDING", start_at=1_000.0, cloud="AWS", region="us-east-1")
+    backend.refresh()
+    status = backend.status("1:r1-l0m0-0")
+    assert status is not None
+    assert (status.phase, status.refused) == (Phase.RECOVERING, False)

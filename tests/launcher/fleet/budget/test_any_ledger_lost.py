@@ -56,6 +56,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @example(events=[("poll", 30), ("lose", 0), ("lose", 1), ("poll", 60), ("poll", 60), ("poll", 60)])
 @example(events=[("alone", 0), ("asleep", 120), ("lose", 0), ("alone", 0), ("poll", 60)])
 @example(events=[("alone", 0), ("alone", 0), ("alone", 1), ("lose", 0), ("asleep", 120), ("alone", 1)])
+# A life that AWS takes back within its first hour is free: the money goes to the machines that are left.
+@example(
+    events=[("alone", 0), ("poll", 28), *[("alone", 0)] * 3, ("preempt", 0), ("poll", 19), ("asleep", 118)]
+)
 def test_no_more_is_spent_than_was_agreed(folders: Iterator[Path], events: list[Event]) -> None:
     provider = Provider()
     laptops = [Laptop(provider, next(folders), LIMIT) for _ in range(2)]

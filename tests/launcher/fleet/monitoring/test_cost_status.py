@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from launcher.costs.run_rates import RunRates
 from launcher.documents.status import PlaceCount
 from launcher.fleet.monitoring.cost_status import cost_status
 from launcher.ledger.ledger import Ledger
@@ -12,6 +13,7 @@ from launcher.ledger.records import LifeEnd, Site
 from tests.support import sample_plan
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+NOTHING_YET = RunRates(seconds=None, ready_seconds=0, tokens=0)
 
 
 def at(seconds: float) -> datetime:
@@ -29,7 +31,7 @@ def test_running_fleet_has_hourly_cost_and_machines_by_place(tmp_path: Path) -> 
                 ledger.machines.begin_life(f"m{i}", 0, at(60), site, Decimal("0.36"))
                 ledger.machines.mark_ready(f"m{i}", at(120))
         ledger.machines.end_life("m2", 0, at(3_000), LifeEnd.PREEMPTED)
-        found = cost_status(ledger, "r1", at(3_660), tokens=0, expected=None, rate=None)
+        found = cost_status(ledger, "r1", at(3_660), NOTHING_YET)
     assert found.usd_per_hour == Decimal("0.72")
     assert found.usd_known == Decimal("0.72")  # two for an hour; EC2 charges nothing for the third
     assert found.preemptions == 1
@@ -44,5 +46,5 @@ def test_budget_and_projection_are_unknown_without_a_budget_or_prices(tmp_path: 
         plan = sample_plan.local()
         del plan["work"]["job"]["limits"]["budget"]
         ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
-        found = cost_status(ledger, "r1", NOON, tokens=0, expected=None, rate=None)
+        found = cost_status(ledger, "r1", NOON, NOTHING_YET)
     assert (found.budget, found.usd_projected, found.usd_per_hour) == (None, None, None)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from launcher.costs.run_costs import machine_times, spent_so_far
-from launcher.fleet.monitoring.spot_prices import POLL_INTERVAL, SpotPriceRecorder
+from launcher.fleet.monitoring.spot_prices import POLL_INTERVAL, SpotPriceRecorder, prices_of_life
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, ObservedPrice, Site
 from launcher.reports.assemble import report_of
 from launcher.reports.unknowns import unknown
+from pricing.discounts import Discount
 from pricing.sources.aws import SpotPrice
 from pricing.sources.result import SourceUnavailable
 
@@ -205,3 +206,14 @@ def test_price_of_an_unknown_machine_is_refused(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="was never intended"):
         ledger.costs.record_prices([known, ObservedPrice("x", later(1), "spot history", Decimal(1), 0)])
     assert known not in ledger.costs.prices("r1")
+
+
+def test_discount_that_covers_spot_is_taken_off_the_live_price(ledger: Ledger) -> None:
+    (life,) = ledger.machines.lives("r1")
+    history = [price(0, "0.40")]
+    for discount, paid in (
+        (Discount("aws", off=Decimal("0.1"), covers="spot", gpu="L4"), "0.36"),
+        (Discount("aws", off=Decimal("0.1"), covers="on-demand"), "0.40"),
+        (Discount("aws", off=Decimal("0.1"), covers="all", gpu="H100"), "0.40"),
+    ):
+        assert [p.usd_per_hour for p in prices_of_life(life, history, [discount])] == [Decimal(paid)]
