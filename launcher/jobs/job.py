@@ -5,18 +5,25 @@ Pure. `parse` makes a Job from a file. Paths stay as they were written.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, cast, get_type_hints
 
 import msgspec
 
 from launcher.errors import Problem
+from pricing.discounts import Discount
+from tasks.models.chunk_by import ChunkBy
+from tasks.models.precision import Precision
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Kind
 
 Engine = Literal["auto", "vllm", "torch", "packed", "hash"]
 Spot = Literal["only", "prefer", "never"]
+Unit = Literal["file", "line"]
+Steer = Literal["autopilot", "static", "on-demand"]
+WhenShort = Literal["late", "stop", "deadline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,9 @@ class CorpusSource:
     format: Kind | None = None  # of all files; None: as their names end
     join: str | None = (
         None  # what stands between the strings of a list that is a text; None: a list is no text
+    )
+    unit: Unit | None = (
+        None  # what is a document of text files; None: a file, and `plan` asks where it looks like lines
     )
 
 
@@ -50,6 +60,7 @@ class JobChunking:
     tokens: int | None = None
     overlap: int = 0
     truncate: int | None = None  # one chunk, truncated here; never together with `tokens`
+    by: ChunkBy = "tokens"  # where chunks may end
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,9 @@ class JobLimits:
     machines: int | None = None
     deadline_at: str | None = None  # ISO 8601 with its offset, instead of hours
     machines_per_region: int | None = None  # None: as many as are known to be obtainable
+    opt_in: tuple[str, ...] = ()  # patterns of places that the account has asked for, such as local zones
+    when_short: WhenShort = "late"  # what gives way when the budget does not pay for the deadline
+    on_demand: int | None = None  # machines on demand at most, where the fleet is steered
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,17 @@ class QuotaLimit:
     cloud: str
     region: str
     gpu: str
+    spot: int | None
+    on_demand: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VcpuQuota:
+    """How many vCPUs of a family of instance types an account may have in one region of AWS. None: not given."""
+
+    cloud: str
+    region: str
+    family: str
     spot: int | None
     on_demand: int | None
 
@@ -114,19 +139,54 @@ class Job:
     prompt: str | None = None  # put before every document; None: the model's default prompt, "" none
     speed: Mapping[str, float] = field(default_factory=dict[str, float])  # tokens per second of one GPU
     remote_code: bool = False  # run code that comes with the model; only when the user says so
+    precision: Precision | None = None  # of weights and activations; None: as exact as the hardware is fast
     notify: str | None = None  # $NAME of the environment variable with a webhook's address
+    discounts: tuple[Discount, ...] = ()  # of the account; the first that fits an offer holds
+    vcpu_quota: tuple[VcpuQuota, ...] = ()  # AWS counts so; `quota` of the job file has both
+    steer: Steer | None = None  # how rented machines are steered; None: see `steer_of`
+    query_prompt: str | None = None  # put before every query; None: as the model says, "" none
+
+
+# Keys that came later, by section ("": the job itself), with the value that is left out, as before there were such keys:
+# the name of a run is a digest of what is saved.
+LATER_KEYS: tuple[tuple[str, str, object], ...] = (
+    *(("corpus", name, None) for name in ("csv", "format", "join", "unit")),
+    ("chunk", "by", "tokens"),
+    *(("", name, None) for name in ("precision", "query_prompt", "steer")),
+    *(("", name, []) for name in ("discounts", "vcpu_quota")),
+    ("limits", "opt_in", []),
+    ("limits", "when_short", "late"),
+    ("limits", "on_demand", None),
+)
+
+
+def steer_of(job: Job, *, rented: bool) -> Steer:
+    """How a fleet is steered: as the job says, else by the autopilot where machines are rented within a limit."""
+    if not rented:
+        return "static"
+    limited = (
+        job.limits.deadline_hours is not None
+        or job.limits.deadline_at is not None
+        or job.limits.budget is not None
+    )
+    return job.steer or ("autopilot" if limited else "static")
+
+
+def deadline_of(job: Job, created: datetime) -> datetime | None:
+    """When the job is to be done that was launched at `created`; None: it has no deadline."""
+    if job.limits.deadline_at:
+        return datetime.fromisoformat(job.limits.deadline_at)
+    hours = job.limits.deadline_hours
+    return None if hours is None else created + timedelta(hours=hours)
 
 
 def dump(job: Job) -> dict[str, Any]:
     """The job as JSON values, for plan.json; money is text."""
     plain = cast("dict[str, Any]", _plain(asdict(job)))
-    for later in (
-        "csv",
-        "format",
-        "join",
-    ):  # as before there were such keys: the name of a run is a digest of this
-        if plain["corpus"].get(later, ...) is None:
-            del plain["corpus"][later]
+    for section, name, unset in LATER_KEYS:
+        found = plain[section] if section else plain
+        if found.get(name, ...) == unset:
+            del found[name]
     if job.prompt is None:
         plain["prompt"] = ""  # as before a model's default prompt was known
     elif not job.prompt:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
-from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import yaml
 
 from launcher.errors import Usage
-from launcher.format import plain
+from launcher.format import plain, plural
+from launcher.jobs.durations import DATE, DurationError, duration_hours
 
 MAX_CHARACTERS = 4 * 2**20  # of a job file, most of them in a prompt
 MAX_VALUES = 10_000  # of a job file; a job has less than a hundred, and its quotas some more
@@ -24,7 +24,6 @@ MAX_DEPTH = 12  # levels; a job needs six, and a deeper file is an accident or a
 EXCERPT_CHARACTERS = 40  # characters of a value in a message
 MAX_MISTAKES_SHOWN = 50  # mistakes in a message; the exception carries them all
 MAX_NUMBER_CHARACTERS = 24  # characters of a number, so that Decimal arithmetic stays exact
-MAX_YEARS = 10  # at most
 MAX_NUMBER = 10**15  # of anything; more is a slip of the keyboard
 
 TAG = "tag:yaml.org,2002:"
@@ -39,11 +38,6 @@ NUMBER = re.compile(
     r"\+?(?=\.?[0-9])([0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*)?(\.[0-9]*)?(?:[eE]([+-]?[0-9]{1,2}))? ?([kKMBT]?)"
 )
 POWER_OF_SUFFIX = {"": 0, "k": 3, "K": 3, "M": 6, "B": 9, "T": 12}
-DURATION_PART = re.compile(
-    r"([0-9]+(?:\.[0-9]+)?) ?(d|h|min|m|s|(?:day|hour|hr|minute|second|sec)s?)(?![a-z]) *"
-)
-SECONDS_OF_UNIT = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}  # by the first letter of the unit
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 THOUSANDS = re.compile(r"[0-9]{3}(\.[0-9]+)?")  # what remains of $1,200.50 when {} splits it at the comma
 
 # Clearer messages for the slips that people make, by pyyaml's own message.
@@ -147,7 +141,7 @@ def read_fields(text: str, where: str) -> Field:
         BadJob: it is not YAML, not a mapping, or far larger than a job.
     """
     if len(text) > MAX_CHARACTERS:
-        what = f"it has {len(text):,} characters, and a job file at most {MAX_CHARACTERS:,}"
+        what = f"it has {plural(len(text), 'character')}, and a job file at most {MAX_CHARACTERS:,}"
         raise BadJob(where, [Mistake(1, "", what)])
     try:
         loader = _Composer(text)
@@ -367,12 +361,7 @@ def hours(field: Field | None) -> float | None:
     written: str = field.node.value if field.is_scalar else ""
     if len(written) <= MAX_NUMBER_CHARACTERS and (field.node.tag in NUMBER_TAGS or NUMBER.fullmatch(written)):
         return field.reject(f"needs a unit, such as 6h, 90m or 2d; this is {_described(field)}")
-    parts = DURATION_PART.findall(written) if len(written) <= MAX_NUMBER_CHARACTERS else []
-    sizes = [SECONDS_OF_UNIT[unit[0]] for _, unit in parts]
-    falling = all(a > b for a, b in pairwise(sizes))  # 30m 1h and 1h 1h are slips
-    seconds = sum((Decimal(n) * size for (n, _), size in zip(parts, sizes, strict=True)), Decimal())
-    if DURATION_PART.sub("", written) or not falling or seconds <= 0:
-        return field.reject(f"must be a duration such as 6h, 90m, 2d or 1h30m; this is {_described(field)}")
-    if seconds > MAX_YEARS * SECONDS_OF_UNIT["d"] * 365:
-        return field.reject(f"is more than {MAX_YEARS} years; this is {_described(field)}")
-    return float(seconds / 3600)
+    try:
+        return duration_hours(written)
+    except DurationError as error:
+        return field.reject(f"{error}; this is {_described(field)}")

@@ -19,10 +19,11 @@ from launcher.jobs.job import (
     JobOutput,
     LocalMachine,
     QuotaLimit,
+    VcpuQuota,
     dump,
     load,
 )
-from launcher.jobs.parse import DTYPES, ENGINES, SPOTS
+from launcher.jobs.keys import DTYPES, ENGINES, SPOTS
 
 JOB = Job(name="a", corpus=CorpusSource("in"), model="m", output=JobOutput("out"))
 
@@ -54,9 +55,13 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "quota": st.lists(
         st.builds(QuotaLimit, WORDS, WORDS, WORDS, st.none() | COUNTS, st.none() | COUNTS), max_size=3
     ).map(tuple),
+    "vcpu_quota": st.lists(
+        st.builds(VcpuQuota, WORDS, WORDS, WORDS, st.none() | COUNTS, st.none() | COUNTS), max_size=3
+    ).map(tuple),
     "local": st.builds(LocalMachine, st.none() | COUNTS, st.none() | MONEY),
     "engine": st.sampled_from(ENGINES),
     "prompt": st.none() | st.text(),
+    "query_prompt": st.none() | st.text(),
 }
 
 

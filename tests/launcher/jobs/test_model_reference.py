@@ -33,3 +33,22 @@ def test_folder_beside_the_job_file_becomes_its_full_path(tmp_path: Path) -> Non
 def test_folder_named_hash_is_still_the_hash_engine(tmp_path: Path) -> None:
     (tmp_path / "hash").mkdir()
     assert resolve("hash", tmp_path) == "hash"
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["a/b/c", "nope/", "C:\\models\\nope", "my model/nope", "org/model@main", "-x/y", "n" * 300, "a\0b"],
+)
+def test_name_that_the_hub_cannot_have_is_refused_without_asking_it(model: str, tmp_path: Path) -> None:
+    with pytest.raises(Usage, match="no model folder at"):
+        resolve(model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "model", ["./models/all-minilm-l6-v2", "models/all-MiniLM-L6", "./model/all-MiniLM-L6-v2"]
+)
+def test_refusal_names_the_folder_that_is_like_it(model: str, tmp_path: Path) -> None:
+    (tmp_path / "models" / "all-MiniLM-L6-v2").mkdir(parents=True)
+    with pytest.raises(Usage) as caught:
+        resolve(model, tmp_path)
+    assert str(tmp_path / "models") in caught.value.hint

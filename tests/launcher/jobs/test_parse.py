@@ -19,11 +19,15 @@ from launcher.jobs.job import (
     JobOutput,
     LocalMachine,
     QuotaLimit,
+    VcpuQuota,
     dump,
     load,
+    steer_of,
 )
-from launcher.jobs.parse import CLOUDS, ENGINES, parse
+from launcher.jobs.keys import CLOUDS, ENGINES
+from launcher.jobs.parse import parse
 from launcher.jobs.yaml_fields import BadJob
+from tasks.models.chunk_by import ChunkBy
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import KINDS, Kind
 
@@ -150,6 +154,27 @@ def test_truncation_may_stand_at_the_top_or_in_chunk(written: str) -> None:
     assert job(written).chunk == JobChunking(None, 0, 512)
 
 
+@pytest.mark.parametrize("by", ["tokens", "sentences", "markdown"])
+def test_chunks_end_where_the_job_says(by: ChunkBy) -> None:
+    assert job(f"chunk: {{tokens: 512, by: {by}}}").chunk == JobChunking(512, 0, None, by)
+
+
+def test_where_chunks_end_says_nothing_without_their_length() -> None:
+    assert said("chunk: {by: markdown}").startswith("job.yaml:5: chunk.by: says nothing without chunk.tokens")
+
+
+@pytest.mark.parametrize("unit", ["file", "line"])
+def test_the_unit_of_text_files_is_read(unit: str) -> None:
+    found = parse(SHORT.replace("in\n", f"{{path: in, unit: {unit}}}\n", 1))
+    assert isinstance(found.corpus, CorpusSource)
+    assert (found.corpus.unit, load(dump(found))) == (unit, found)
+
+
+def test_a_line_of_a_format_without_lines_is_no_document() -> None:
+    (mistake,) = wrong(SHORT.replace("in\n", "{path: in, unit: line, format: parquet}\n", 1))
+    assert mistake.endswith("corpus.unit: a document of parquet is no line; keep unit or format")
+
+
 def test_chunks_overlap_only_when_asked() -> None:
     assert job("chunk: {tokens: 512}").chunk == JobChunking(512, 0, None)
 
@@ -197,6 +222,29 @@ def test_quotas_nest_by_cloud_region_and_gpu() -> None:
     ]
 
 
+def test_quota_in_vcpus_stands_beside_gpus() -> None:
+    found = job("quota: {aws: {x: {L4: {spot: 1}, vcpus: {G: {spot: 64}, P: {on_demand: 192}}}}}")
+    assert [(q.region, q.gpu, q.spot) for q in found.quota] == [("x", "L4", 1)]
+    assert found.vcpu_quota == (
+        VcpuQuota("aws", "x", "G", 64, None),
+        VcpuQuota("aws", "x", "P", None, 192),
+    )
+
+
+@pytest.mark.parametrize(
+    ("quota", "words"),
+    [
+        ("{gcp: {x: {vcpus: {G: {spot: 1}}}}}", "only aws counts quotas in vCPUs"),
+        ("{aws: {x: {vcpus: {Q: {spot: 1}}}}}", "unknown key"),
+        ("{aws: {x: {vcpus: {P5: {on_demand: 1}}}}}", "AWS counts P5 machines in P"),
+        ("{aws: {x: {vcpus: {G: 64}}}}", "must be a mapping"),
+    ],
+)
+def test_wrong_quota_in_vcpus_is_refused(quota: str, words: str) -> None:
+    with pytest.raises(BadJob, match=words):
+        job(f"quota: {quota}")
+
+
 def test_price_of_this_machine_is_unknown_by_default() -> None:
     assert job("local: {workers: 2}").local == LocalMachine(2, None)
 
@@ -211,6 +259,36 @@ def test_prompt_keeps_its_spaces() -> None:
 
 def test_prompt_may_be_nothing() -> None:
     assert job("prompt: ''").prompt == ""
+
+
+@pytest.mark.parametrize(("written", "means"), [("fp8", "fp8"), ("auto", None)])
+def test_precision_may_be_reduced(written: str, means: str | None) -> None:
+    assert job(f"precision: {written}").precision == means
+
+
+def test_precision_is_never_reduced_unless_asked_and_is_then_not_in_the_plan() -> None:
+    assert job().precision is None
+    assert "precision" not in dump(job())
+
+
+def test_reduced_precision_is_in_the_plan() -> None:
+    found = job("precision: fp8")
+    assert load(dump(found)) == found
+
+
+@pytest.mark.parametrize("engine", ["torch", "packed", "hash"])
+def test_engine_that_does_not_compute_in_fp8_is_refused_beside_it(engine: str) -> None:
+    assert said(f"engine: {engine}\nprecision: fp8").endswith(
+        f"precision: fp8 is computed by the engine vllm alone, and engine is {engine}"
+    )
+
+
+def test_int8_is_refused_with_the_reason() -> None:
+    assert "vLLM converts no dense weights to int8" in said("precision: int8")
+
+
+def test_unknown_precision_is_refused() -> None:
+    assert "fp8" in said("precision: fp16")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -822,3 +900,45 @@ def test_the_format_of_tables_survives_the_plan() -> None:
 
 def test_without_a_format_a_job_is_dumped_as_before_there_was_one() -> None:
     assert "csv" not in dump(job("corpus: in\n", TABLES))["corpus"]
+
+
+def test_steering_is_read_and_saved_only_where_it_is_given() -> None:
+    written = job(
+        "steer: on-demand\ncorpus: in\nlimits: {when_short: stop, on_demand: 0, deadline: 6h}\n", TABLES
+    )
+    assert (written.steer, written.limits.when_short, written.limits.on_demand) == ("on-demand", "stop", 0)
+    assert load(dump(written)) == written
+    plain = job("corpus: in\n", TABLES)
+    assert (plain.steer, plain.limits.when_short, plain.limits.on_demand) == (None, "late", None)
+    assert "steer" not in dump(plain)
+    assert not {"when_short", "on_demand"} & dump(plain)["limits"].keys()
+    assert load(dump(plain)) == plain
+
+
+def test_a_misspelt_policy_is_answered_with_the_nearest() -> None:
+    assert "autopilot" in said("corpus: in\nsteer: autopliot\n", TABLES)
+    assert "late, stop, deadline" in said("corpus: in\nlimits: {when_short: never}\n", TABLES)
+    assert "limits.on_demand" in said("corpus: in\nlimits: {on_demand: -1}\n", TABLES)
+
+
+@pytest.mark.parametrize(
+    ("limits", "steer", "rented", "found"),
+    [
+        ("", "", True, "static"),
+        ("deadline: 6h", "", True, "autopilot"),
+        ("deadline: 2027-01-31", "", True, "autopilot"),
+        ("budget: $5", "", True, "autopilot"),
+        ("budget: $5", "static", True, "static"),
+        ("", "autopilot", True, "autopilot"),
+        ("deadline: 6h", "autopilot", False, "static"),
+    ],
+)
+def test_a_fleet_is_steered_by_default_where_it_has_a_limit(
+    limits: str, steer: str, rented: bool, found: str
+) -> None:
+    text = (
+        "corpus: in\n"
+        + (f"limits: {{{limits}}}\n" if limits else "")
+        + (f"steer: {steer}\n" if steer else "")
+    )
+    assert steer_of(job(text, TABLES), rented=rented) == found

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.cli.option_types import path as path_option
-from launcher.cli.option_types import variable
+from launcher.cli.options.types import path as path_option
+from launcher.cli.options.types import variable
 from launcher.jobs.parse import parse
 from launcher.jobs.paths import check_location, expand
 from launcher.jobs.yaml_fields import BadJob
