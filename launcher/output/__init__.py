@@ -18,6 +18,7 @@ id_hashes: compares sequences of ids at 8 bytes an id.
 reembed: embeds sampled rows again and returns their cosines.
 reference: sentence-transformers as a second opinion, where it is installed.
 half_precision: whether a run was computed in half precision.
+vector_sample: a bounded sample of the vectors of a run.
 missing: notices that files of a finished run are gone.
 garbage: reads all receipts of a finished run, and finds files of its attempts that lost.
 """

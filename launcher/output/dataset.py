@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from launcher.format import plural
 from launcher.output.taken_over import read_base
 from tasks.errors import Problem
 from tasks.formats.parquet.parquet_reader import read_small_table
@@ -63,7 +64,7 @@ def _rows_of_earlier_runs(store: Store, run: str) -> list[dict[str, Any]]:
         theirs = read(store, dataset_key(owner))
         if theirs is None:  # only a run that has a dataset is taken over
             raise Problem(
-                f"run {run} takes over {len(wanted):,} shards of run {owner}, and {dataset_key(owner)} is gone",
+                f"run {run} takes over {plural(len(wanted), 'shard')} of run {owner}, and {dataset_key(owner)} is gone",
                 hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
             )
         try:
@@ -79,11 +80,16 @@ def _rows_of_earlier_runs(store: Store, run: str) -> list[dict[str, Any]]:
 
 def description(header: Header) -> Mapping[str, str]:
     """What the dataset says of all of its files, as metadata of its schema."""
-    return {
+    known = {
         "embedfleet.run": header.run,
         "embedfleet.model": header.model,
         "embedfleet.dtype": header.dtype,
-    } | ({"embedfleet.model_fingerprint": header.model_fingerprint} if header.model_fingerprint else {})
+        "embedfleet.model_fingerprint": header.model_fingerprint,
+        "embedfleet.precision": header.precision,
+        # Of every vector, also of a model without a Normalize layer, which sentence-transformers leaves as long as it is.
+        "embedfleet.vector_length": "1",
+    }
+    return {name: value for name, value in known.items() if value}
 
 
 def write_dataset(store: Store, header: Header, receipts: Iterable[Receipt]) -> int:

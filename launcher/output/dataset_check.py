@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from launcher.format import plural
 from launcher.output.dataset import SCHEMA, dataset_rows, description
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
@@ -119,4 +120,4 @@ def _repeated(ordered: "array[int]") -> set[int]:
 
 def _listed(what: str, count: int, names: list[str]) -> str:
     more = f" and {count - NAMED:,} more" if count > NAMED else ""
-    return f"{what} {count:,} files: {', '.join(names[:NAMED])}{more}"
+    return f"{what} {plural(count, 'file')}: {', '.join(names[:NAMED])}{more}"

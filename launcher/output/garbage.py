@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from launcher.format import plural, verb
 from tasks.errors import Problem
 from tasks.formats.parquet.parquet_reader import FOOTER_SPAN
 from tasks.protocol import documents, lease, manifest, receipt
@@ -40,12 +40,6 @@ ATTEMPT_CHARACTERS = 12  # of a nonce in the name of its attempt's files: see `t
 OTHER_RUN = "another run made it"
 _ATTEMPT = re.compile(r"(?P<shard>[0-9a-f]{16})-(?P<attempt>[0-9a-f]{12})(?:-\d+)?")
 _PART = re.compile(r"\d{12}-(?P<attempt>[0-9a-f]{12})\.json")
-
-
-class Eraser(Protocol):
-    """A store that can delete an object. Every store of ours can; only `embedfleet finish` does."""
-
-    def erase(self, key: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ def finished_receipts(store: Store, header: Header) -> list[Receipt]:
     missing = len(slabs.keys() - done.keys())
     if missing:
         raise Problem(
-            f"run {header.run} is not finished: {missing:,} of {header.shards:,} shards have no receipt",
+            f"run {header.run} is not finished: {missing:,} of {plural(header.shards, 'shard')} have no receipt",
             hint=f"embedfleet resume {header.run}",
         )
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
@@ -89,7 +83,8 @@ def finished_receipts(store: Store, header: Header) -> list[Receipt]:
     lost = sorted(key for one in receipts for key, _ in one.files if key not in there)
     if lost:
         raise Problem(
-            f"{len(lost):,} files that receipts of run {header.run} name are missing, the first is {lost[0]}",
+            f"{plural(len(lost), 'file')} of receipts of run {header.run} "
+            f"{verb(len(lost), 'is', 'are')} missing, the first is {lost[0]}",
             hint=f"nothing was deleted; restore them, or embed what is missing again: embedfleet resume {header.run}",
         )
     return receipts
@@ -102,7 +97,7 @@ def _slabs(store: Store, header: Header) -> dict[str, str]:
     if len(slabs) != header.shards or listed != manifest.slab_count(header) or not slabs:
         raise Problem(
             f"the manifest of run {header.run} is damaged: {manifest_header_key(header.run)} says"
-            f" {header.shards:,} shards, and its {listed:,} slabs hold others",
+            f" {plural(header.shards, 'shard')}, and its {plural(listed, 'slab')} hold others",
             hint="nothing was deleted; restore the header",
         )
     return slabs

@@ -10,6 +10,7 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from launcher.format import plural
 from launcher.output.hashed_names import id_hash
 
 HASHES_AT_ONCE = 8_192  # compared in one step of numpy
@@ -41,7 +42,7 @@ def difference(expected: Iterator[str], found: Iterator[str]) -> str | None:
             common = _count_common(ours, theirs)
             missing, extra = len(ours) - common, len(theirs) - common
             if missing or extra:
-                return f"{missing:,} documents of the input are missing, {extra:,} are not in the input"
+                return f"{plural(missing, 'document')} of the input missing, {extra:,} not in the input"
             return f"its documents are not in the order of the input, from {present!r} on"
     return None
 

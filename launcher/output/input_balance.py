@@ -7,6 +7,7 @@ only those of one shard are in memory.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from launcher.format import plural
 from launcher.output.input_counts import InputCount, count_input
 from tasks.formats.rows import BadRow, ReadRow
 from tasks.protocol.manifest import Header
@@ -94,7 +95,7 @@ class InputBalance:
         if counted.rows == known.rows or (known.more and counted.rows > known.rows):
             return
         path = known.last.path
-        said = f"{path}: {counted.rows:,} rows by {counted.way}, but {known.rows:,} were read"
+        said = f"{path}: {plural(counted.rows, 'row')} by {counted.way}, but {known.rows:,} were read"
         if known.aside and known.last.kind in TABLES:  # a broken record may be one row or several lines
             self.notes.append(f"{said}, of which {known.aside:,} were set aside")
         else:

@@ -21,10 +21,12 @@ import gzip
 import json
 import lzma
 import tarfile
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
@@ -38,12 +40,13 @@ from tasks.formats.csv.tables import dialect_of
 from tasks.formats.endings import compression_of
 from tasks.formats.json.json_values import is_array
 from tasks.protocol.csv_format import CsvFormat
-from tasks.protocol.shard import Kind, Slice
+from tasks.protocol.shard import WHOLE_FILES, Kind, Slice
 from tasks.stores.base import Store
 
 BLOCK_BYTES = 2**20
 BEGINNING_BYTES = 2**12
 MAX_JSON_BYTES = 2**26  # of a JSON file: it is held in memory, with its values
+RELEASE_SECONDS = 30  # at most, until pyarrow has let go of a stream; usually milliseconds
 TABLE_BLOCK_BYTES = 2**24  # a record of a table must fit into a block
 
 Counter = Callable[[BinaryIO, Kind, CsvFormat | None], int]
@@ -75,7 +78,13 @@ def count_input(store: Store, piece: Slice, table: CsvFormat | None) -> InputCou
             return InputCount(counter(plain, piece.kind, table), way)
     except Problem:
         raise
-    except (
+    except _damage():
+        return None
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a damaged file raises."""
+    return (
         pa.ArrowException,
         OSError,
         EOFError,
@@ -83,9 +92,7 @@ def count_input(store: Store, piece: Slice, table: CsvFormat | None) -> InputCou
         lzma.LZMAError,
         zlib.error,
         zstd().ZstdError,
-        UnicodeError,
-    ):
-        return None
+    )
 
 
 def _plain(stream: BinaryIO, name: str) -> BinaryIO:
@@ -205,15 +212,51 @@ def _table(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
     converting = pa_csv.ConvertOptions(
         include_columns=["f0"], column_types={"f0": pa.binary()}, check_utf8=False
     )
-    reader: Any = pa_csv.open_csv(stream, reading, parsing, converting)
-    with reader:
+    ahead = _ReadAhead(stream)
+    released = Event()
+    weakref.finalize(ahead, released.set)
+    going = ahead.going
+    rows, failed = 0, None
+    try:
+        reader: Any = pa_csv.open_csv(cast("Any", ahead), reading, parsing, converting)
         rows = sum(batch.num_rows for batch in reader)
+    except _damage() as error:
+        failed = error.with_traceback(None)  # whose frames would hold the reader
+    going.clear()
+    ahead = reader = None  # the last references of this side
+    released.wait(RELEASE_SECONDS)
+    if failed is not None:
+        raise failed
     return max(0, rows + invalid - (dialect.header is True))
+
+
+class _ReadAhead:
+    """A stream for a reader that reads ahead in threads of its own, also after it has failed.
+
+    A thread that asks for bytes while the process ends aborts it. So there are none any more once `going` is cleared,
+    and the caller waits until the reader has let go of this object.
+    """
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.going = Event()
+        self.going.set()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size) if self.going.is_set() else b""
+
+    def readable(self) -> bool:
+        return True
 
 
 def _parquet(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
     del kind, table
-    return int(pq.ParquetFile(stream, pre_buffer=False).metadata.num_rows)
+    footer: Any = pq.ParquetFile(stream, pre_buffer=False).metadata
+    if footer.num_rows != sum(footer.row_group(number).num_rows for number in range(footer.num_row_groups)):
+        raise ValueError("the footer contradicts itself, so it counts nothing")
+    return int(footer.num_rows)
 
 
 def _arrow(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
@@ -238,5 +281,5 @@ COUNTERS: Mapping[str, tuple[str, Counter]] = {
     "tsv": ("pyarrow's parser", _table),
     "arrow": ("the record batches", _arrow),
     "webdataset": ("Python's tarfile", _samples),
-    "document": ("the number of files", _one),
+    **dict.fromkeys(WHOLE_FILES, ("the number of files", _one)),
 }

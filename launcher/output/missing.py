@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from launcher.format import plural
 from launcher.output.hashed_names import contains, id_hash, sorted_hashes
 from tasks.errors import Problem
 from tasks.protocol.keys import VECTORS_PREFIX, manifest_header_key, quarantine_prefix, receipts_prefix
@@ -43,10 +44,10 @@ class MissingOutput:
         if self.manifest:
             said.append(f"its manifest ({manifest_header_key(self.run)}) is missing")
         if self.receipts:
-            said.append(f"{len(self.receipts):,} of {self.done:,} receipts are missing")
+            said.append(f"{len(self.receipts):,} of {plural(self.done, 'receipt')} are missing")
         if self.files:
             said.append(
-                f"{len(self.files):,} of {self.named:,} files are missing, the first is {self.files[0]}"
+                f"{len(self.files):,} of {plural(self.named, 'file')} are missing, the first is {self.files[0]}"
             )
         return "; ".join(said)
 

@@ -10,7 +10,7 @@ from tasks.protocol.shard import Shard
 # Of a header, what a job and its plan say. The others are of the version that wrote it, or of the model's own files.
 PLANNED = (
     "run", "corpus", "text", "id", "model", "model_fingerprint", "tokens", "overlap", "dtype", "dimensions", "keep",
-    "csv", "join", "remote_code", "shards",
+    "csv", "join", "remote_code", "precision", "by", "shards",
 )  # fmt: skip
 
 

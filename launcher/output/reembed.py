@@ -19,7 +19,8 @@ from tasks.models.tokenizer import PieceTokenizer, load_tokenizer
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
-from tasks.worker.windows import cut_of, rows_of
+from tasks.worker.input_rows import rows_of
+from tasks.worker.windows import cut_of
 
 
 @dataclass(frozen=True, slots=True)

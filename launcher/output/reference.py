@@ -58,12 +58,18 @@ def load_reference(model: str, *, remote_code: bool = False) -> Reference | None
         return None
     import torch  # noqa: PLC0415 - as above
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds to import
+    from transformers.utils import logging  # noqa: PLC0415 - with sentence-transformers
+
+    logging.disable_progress_bar()  # of loading weights, among our own lines
 
     try:
         loaded = SentenceTransformer(
             model, device="cpu", trust_remote_code=remote_code, model_kwargs={"dtype": torch.float32}
         )
-    except Exception as error:  # whatever the library, those below it and a model's own code raise
+    # Every exception: the code of a trusted model runs in here, and may raise any, beside the many types of the library
+    # and those below it (`tasks.engines.load_transformer` lists those of transformers). None is lost: `verify` gives it
+    # as the reason why the run's own engine is the second opinion.
+    except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0][:REASON_CHARACTERS]
         raise NoReference(
             f"{PACKAGE} {version(PACKAGE)} cannot load {model}: {type(error).__name__}: {reason}",

@@ -19,7 +19,7 @@ from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
 
-REPEATED_IDS = "rows have an id that another row has, too"  # a fault of the corpus, not of the run
+REPEATED_IDS = "an id that another row has, too"  # a fault of the corpus, not of the run
 EXAMPLES = 3
 BATCH_ROWS = 65_536
 

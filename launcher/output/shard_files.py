@@ -17,6 +17,10 @@ from tasks.protocol.retry import ReceiptListing, list_receipts
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store, read
 
+# What is said of an object that is there and is not what it must be; `verify` advises by these words.
+UNREADABLE = "cannot be read"
+OTHER_FILE = "is not the file that its receipt names"
+
 
 @dataclass(slots=True)
 class ReceiptReader:
@@ -28,24 +32,33 @@ class ReceiptReader:
 
     def read(self, header: Header, shard: Shard) -> Receipt | str:
         """The newest receipt of a shard, or why there is none that counts."""
-        if self._slab != (header.run, shard.slab):
-            self._slab = (header.run, shard.slab)
-            self._listing = list_receipts(self.store, header.run, shard.slab)
-        number = self._listing.done.get(shard.id)
+        listing = self._of_slab(header, shard)
+        number = listing.done.get(shard.id)
         if number is None:
-            again = " since it was put back to be tried again" if shard.id in self._listing.retries else ""
+            again = " since it was put back to be tried again" if shard.id in listing.retries else ""
             return f"shard {shard.position} ({shard.id}) has no receipt{again}"
         return _receipt(self.store, header, shard, number)
 
+    def is_open(self, header: Header, shard: Shard) -> bool:
+        """Whether a shard has no receipt, or was put back after its last one."""
+        return shard.id not in self._of_slab(header, shard).done
+
+    def _of_slab(self, header: Header, shard: Shard) -> ReceiptListing:
+        if self._slab != (header.run, shard.slab):
+            self._slab = (header.run, shard.slab)
+            self._listing = list_receipts(self.store, header.run, shard.slab)
+        return self._listing
+
 
 def _receipt(store: Store, header: Header, shard: Shard, retry: int) -> Receipt | str:
-    body = read(store, keys.receipt_key(header.run, shard.slab, shard.id, retry))
+    key = keys.receipt_key(header.run, shard.slab, shard.id, retry)
+    body = read(store, key)
     if body is None:
         return f"shard {shard.position} ({shard.id}) has no receipt"
     try:
         found = receipt.load(body)
     except documents.BadDocument as error:
-        return f"shard {shard.position}: its receipt cannot be read: {error}"
+        return f"shard {shard.position}: its receipt {key} {UNREADABLE}: {error}"
     if (found.run, found.shard, found.position) != (header.run, shard.id, shard.position):
         return (
             f"shard {shard.position} ({shard.id}): its receipt is of shard {found.position} ({found.shard}) of run"
@@ -63,12 +76,12 @@ def open_vectors(store: Store, done: Receipt, open_files: ExitStack) -> list[pq.
             return f"{key} is missing"
         open_files.enter_context(stream)
         if _sha256(stream) != digest:
-            return f"{key} is not the file that its receipt names (SHA-256)"
+            return f"{key} {OTHER_FILE} (SHA-256)"
         stream.seek(0)
         try:
             file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
         except (pa.ArrowException, OSError) as error:  # a worker's disk was wrong when it wrote it
-            return f"{key} cannot be read: {error}"
+            return f"{key} {UNREADABLE}: {error}"
         files.append(open_files.enter_context(file))
     return files
 

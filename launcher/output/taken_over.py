@@ -3,12 +3,19 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from launcher.format import plural
 from tasks.errors import Problem
 from tasks.protocol import documents, manifest
 from tasks.protocol.keys import base_dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store, read
+
+# Of a header: what must be equal where shards of an earlier run are taken over.
+SAME_AS_EARLIER = (
+    "corpus", "text", "id", "model", "model_fingerprint", "prompt", "tokens", "overlap", "dtype", "dimensions", "keep",
+    "remote_code", "csv", "join", "precision", "by", "splitter",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ def taken_over(store: Store, run: str) -> Iterator[TakenOver]:
         if len(found) != len(wanted):
             lacking = len(wanted) - len(found)
             raise Problem(
-                f"{lacking:,} of {len(wanted):,} shards that run {run} took over are not in the manifest of run {owner}",
+                f"{lacking:,} of {plural(len(wanted), 'shard')} that run {run} took over "
+                f"are not in the manifest of run {owner}",
                 hint="restore the earlier run, or embed the job into another output path",
             )
         yield TakenOver(header, found)

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """What was checked and what is wrong, as `verify --json` prints it. Without faults the run is complete and right."""
+    """What was checked and what is wrong, as `verify --json` prints it.
+
+    A finished run without faults is complete and right.
+    """
 
     schema: str = "embedfleet/verify/1"
     run: str
@@ -26,3 +29,4 @@ class VerifyReport:
     compared_with: str | None = None  # what embedded the sample again; None where nothing did
     model_fingerprint: str | None = None  # None: `hash`, or a run of a version that did not record it
     notes: tuple[str, ...] = ()  # what is no fault, and worth knowing
+    finished: bool = True  # False: shards without a receipt are still to be embedded, and are no faults

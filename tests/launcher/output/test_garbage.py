@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.output.garbage import Eraser, find_garbage, finished_receipts
+from launcher.output.garbage import find_garbage, finished_receipts
 from tasks.errors import Problem
 from tasks.protocol.keys import manifest_header_key, part_key, receipt_key
 from tasks.protocol.lease import Lease, claim, give_back
 from tasks.protocol.manifest import Header, all_shards, read_header
 from tasks.protocol.retry import Retry, put_back
-from tasks.stores.base import Store, read
+from tasks.stores.base import Eraser, Store, read
 from tasks.stores.folder import FolderStore
 from tasks.stores.open import open_store
 from tests.support.buckets import found_by

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launcher.format import plural
 from launcher.output import id_hashes
 from launcher.output.hashed_names import contains, id_hash, sorted_hashes
 from launcher.output.id_hashes import count_duplicates, difference, sort_in_place
@@ -21,7 +22,9 @@ def test_difference_counts_missing_and_extra_ids(expected: list[str], found: lis
     if expected == found:
         assert text is None
     elif missing or extra:
-        counts = f"{missing.total()} documents of the input are missing, {extra.total()} are not in the input"
+        counts = (
+            f"{plural(missing.total(), 'document')} of the input missing, {extra.total()} not in the input"
+        )
         assert text == counts
     else:
         assert text is not None
@@ -32,7 +35,7 @@ def test_difference_of_more_ids_than_one_step_compares(monkeypatch: pytest.Monke
     monkeypatch.setattr(id_hashes, "HASHES_AT_ONCE", 7)
     expected = [f"row-{n}" for n in range(100)]
     text = difference(iter(expected), iter([*expected[50:], "other"]))
-    assert text == "50 documents of the input are missing, 1 are not in the input"
+    assert text == "50 documents of the input missing, 1 not in the input"
 
 
 @given(st.lists(st.integers(0, 20), max_size=30))

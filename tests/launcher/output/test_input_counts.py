@@ -5,6 +5,7 @@
 import gzip
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind, Slice
 from tasks.stores.folder import FolderStore
 from tests.support.runs import version
+from tests.tasks.formats.parquet.test_parquet_damage import ROWS, footer_says
 
 
 def counted(path: Path, kind: Kind, table: CsvFormat | None = None) -> int | None:
@@ -126,6 +128,13 @@ def test_parquet_by_its_footer(tmp_path: Path) -> None:
     assert counted(tmp_path / "a.parquet", "parquet") == 70
 
 
+@pytest.mark.parametrize("which", ["file", "group"])
+def test_parquet_whose_footer_contradicts_itself_is_unknown(tmp_path: Path, which: str) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["a"] * ROWS}), path, store_schema=False, write_statistics=False)
+    assert counted(footer_says(path, which, ROWS // 2), "parquet") is None
+
+
 def test_arrow_file_stream_and_feather(tmp_path: Path) -> None:
     table = pa.table({"text": ["a"] * 5})
     with ipc.new_stream(str(tmp_path / "a.arrows"), table.schema) as out:
@@ -189,3 +198,16 @@ def test_broken_json_is_unknown(tmp_path: Path) -> None:
 def test_format_without_another_way_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(input_counts, "COUNTERS", {})
     assert counted(written(tmp_path / "a.jsonl", RECORD), "jsonl") is None
+
+
+def test_table_with_a_record_that_is_too_long_leaves_no_thread_that_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thread of pyarrow that asked for bytes while the process ended aborted it."""
+    monkeypatch.setattr(input_counts, "TABLE_BLOCK_BYTES", 2**12)
+    stream = io.BytesIO(b"id,text\n1,hello\n2," + b"a" * 2**14 + b"\n" + b"3,again\n" * 2**16)
+    count, held = input_counts.COUNTERS["csv"][1], sys.getrefcount(stream)
+    with pytest.raises(pa.ArrowInvalid, match="straddl") as caught:
+        count(stream, "csv", None)
+    assert sys.getrefcount(stream) == held + 1  # the frame that raised it
+    assert caught.value is not None

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,8 @@ def test_missing_receipt_is_found(run: Finished) -> None:
 def test_unreadable_receipt_is_found(run: Finished, body: str) -> None:
     run.receipt(1).write_text(body)
     (fault,) = run.faults()
-    assert fault.startswith("shard 1: its receipt cannot be read: ")
+    assert fault.startswith("shard 1: its receipt _embedfleet/")
+    assert ".json cannot be read: " in fault
 
 
 # --- files
@@ -187,7 +188,7 @@ def test_file_of_another_shard_is_found(run: Finished) -> None:
     other = run.signed(0)
     run.sign(1, key=other["key"], digest=other["digest"], chunks=other["chunks"])
     faults = run.faults()
-    assert "shard 1: 6 documents of the input are missing, 6 are not in the input" in faults
+    assert "shard 1: 6 documents of the input missing, 6 not in the input" in faults
     assert any("rows have an id that another row has, too" in f for f in faults)
 
 
@@ -199,7 +200,7 @@ def test_extra_row_is_found(run: Finished) -> None:
     run.rewrite(1, lambda t: pa.concat_tables([t, t.slice(0, 1)]))
     faults = run.faults()
     assert f"shard 1: {count + 1} rows, but its receipt says {count}" in faults
-    assert any(f.startswith("1 rows have an id that another row has, too") for f in faults)
+    assert any(f.startswith("1 row has an id that another row has, too") for f in faults)
 
 
 def test_row_of_no_document_is_found(run: Finished) -> None:
@@ -208,12 +209,12 @@ def test_row_of_no_document_is_found(run: Finished) -> None:
         return pa.concat_tables([table, row.set_column(0, row.schema.field(0), pa.array(["stray"]))])
 
     run.rewrite(1, stray, chunks=run.signed(1)["chunks"] + 1)
-    assert run.faults() == ["shard 1: 0 documents of the input are missing, 1 are not in the input"]
+    assert run.faults() == ["shard 1: 0 documents of the input missing, 1 not in the input"]
 
 
 def test_missing_document_is_found(run: Finished) -> None:
     run.rewrite(1, lambda t: t.slice(1), chunks=run.signed(1)["chunks"] - 1)  # the first has one chunk
-    assert run.faults() == ["shard 1: 1 documents of the input are missing, 0 are not in the input"]
+    assert run.faults() == ["shard 1: 1 document of the input missing, 0 not in the input"]
 
 
 def test_missing_chunk_is_found(run: Finished) -> None:
@@ -246,21 +247,21 @@ def test_chunks_in_another_order_are_found(run: Finished) -> None:
     run.rewrite(1, reordered(0, 1, 3, 2))
     assert run.faults() == [
         "shard 1: '1-2' has chunk 1 where chunk 0 is expected",
-        "shard 1: 0 documents of the input are missing, 1 are not in the input",
+        "shard 1: 0 documents of the input missing, 1 not in the input",
     ]
 
 
 def test_document_twice_in_the_output_is_found(run: Finished) -> None:
     run.rewrite(1, lambda t: pa.concat_tables([t.slice(0, 1), t]), chunks=run.signed(1)["chunks"] + 1)
     assert run.faults() == [
-        "shard 1: 0 documents of the input are missing, 1 are not in the input",
-        "1 rows have an id that another row has, too, such as '1-0' in 1.jsonl twice",
+        "shard 1: 0 documents of the input missing, 1 not in the input",
+        "1 row has an id that another row has, too, such as '1-0' in 1.jsonl twice",
     ]
 
 
 def test_document_in_the_place_of_another_is_found(run: Finished) -> None:
     run.rewrite(1, lambda t: pa.concat_tables([t.take([3]), t.slice(1)]))
-    assert "shard 1: 1 documents of the input are missing, 1 are not in the input" in run.faults()
+    assert "shard 1: 1 document of the input missing, 1 not in the input" in run.faults()
 
 
 def test_missing_first_chunk_is_found(run: Finished) -> None:
@@ -274,14 +275,12 @@ def test_missing_last_document_is_found(run: Finished) -> None:
     table = pq.read_table(run.data(1))
     rows = sum(1 for name in table["id"].to_pylist() if name != f"1-{DOCUMENTS - 1}")
     run.rewrite(1, lambda t: t.slice(0, rows), chunks=rows)
-    assert run.faults() == ["shard 1: 1 documents of the input are missing, 0 are not in the input"]
+    assert run.faults() == ["shard 1: 1 document of the input missing, 0 not in the input"]
 
 
 def test_output_without_rows_is_found(run: Finished) -> None:
     run.rewrite(1, lambda t: t.slice(0, 0), chunks=0)
-    assert run.faults() == [
-        f"shard 1: {DOCUMENTS} documents of the input are missing, 0 are not in the input"
-    ]
+    assert run.faults() == [f"shard 1: {DOCUMENTS} documents of the input missing, 0 not in the input"]
 
 
 def scaled(factor: float) -> Callable[[pa.Table], pa.Table]:
@@ -301,7 +300,7 @@ def scaled(factor: float) -> Callable[[pa.Table], pa.Table]:
 @pytest.mark.parametrize("factor", [0.0, 0.99, 1.01, float("nan"), float("inf")])
 def test_vector_of_another_length_is_found(run: Finished, factor: float) -> None:
     run.rewrite(1, scaled(factor))
-    assert run.faults() == ["shard 1: 1 vectors are not of length 1"]
+    assert run.faults() == ["shard 1: 1 vector not of length 1"]
 
 
 def test_wrong_direction_is_found_by_embedding_again(run: Finished) -> None:
@@ -322,7 +321,7 @@ def test_duplicate_id_in_the_corpus_is_found(tmp_path: Path) -> None:
         rows = [{"id": "same" if n == 1 else f"{file}-{n}", "text": f"{n} of {file}"} for n in range(3)]
         write_jsonl(tmp_path / "in" / f"{file}.jsonl", rows)
     assert finish(tmp_path).faults() == [
-        "1 rows have an id that another row has, too, such as 'same' in 0.jsonl and 1.jsonl"
+        "1 row has an id that another row has, too, such as 'same' in 0.jsonl and 1.jsonl"
     ]
 
 
@@ -344,7 +343,7 @@ def test_missing_second_document_of_an_id_is_found(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "in" / "0.jsonl", rows)
     found = finish(tmp_path)
     found.rewrite(0, lambda t: t.slice(0, 3), chunks=3)
-    assert found.faults() == ["shard 0: 1 documents of the input are missing, 0 are not in the input"]
+    assert found.faults() == ["shard 0: 1 document of the input missing, 0 not in the input"]
 
 
 # --- the quarantine
@@ -353,7 +352,7 @@ def test_missing_second_document_of_an_id_is_found(tmp_path: Path) -> None:
 def test_quarantine_that_lost_a_row_is_found(run: Finished) -> None:
     path = run.root / run.signed(2)["quarantine"]
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    assert run.faults() == ["shard 2: 1 rows in quarantine, but its receipt says 2"]
+    assert run.faults() == ["shard 2: 1 row in quarantine, but its receipt says 2"]
 
 
 def test_missing_quarantine_is_found(run: Finished) -> None:
@@ -363,7 +362,7 @@ def test_missing_quarantine_is_found(run: Finished) -> None:
 
 def test_receipt_that_hides_failed_rows_is_found(run: Finished) -> None:
     run.sign(2, failed_rows=0, quarantine=None)
-    assert run.faults() == ["shard 2: 2 rows of the input are bad, but its receipt says 0"]
+    assert run.faults() == ["shard 2: 2 bad rows in the input, but its receipt says 0"]
 
 
 def fail_in_the_engine(run: Finished, position: int, document: str, *, listed: bool) -> None:
@@ -404,8 +403,8 @@ def test_document_that_failed_in_the_engine_is_no_fault(run: Finished, position:
 def test_quarantine_of_another_row_does_not_excuse_a_missing_document(run: Finished) -> None:
     fail_in_the_engine(run, 1, "1-3", listed=False)
     assert run.faults() == [
-        "shard 1: 0 rows of the input are bad, but its receipt says 1",
-        "shard 1: 1 documents of the input are missing, 0 are not in the input",
+        "shard 1: 0 bad rows in the input, but its receipt says 1",
+        "shard 1: 1 document of the input missing, 0 not in the input",
     ]
 
 
@@ -414,8 +413,8 @@ def test_malformed_line_of_the_quarantine_excuses_no_row(run: Finished, line: st
     fail_in_the_engine(run, 1, "1-3", listed=True)
     (run.root / run.signed(1)["quarantine"]).write_text(line + "\n")
     assert run.faults() == [
-        "shard 1: 0 rows of the input are bad, but its receipt says 1",
-        "shard 1: 1 documents of the input are missing, 0 are not in the input",
+        "shard 1: 0 bad rows in the input, but its receipt says 1",
+        "shard 1: 1 document of the input missing, 0 not in the input",
     ]
 
 
@@ -423,7 +422,7 @@ def test_document_in_output_and_quarantine_is_found(run: Finished) -> None:
     whole_table, chunks = pq.read_table(run.data(1)), run.signed(1)["chunks"]
     fail_in_the_engine(run, 1, "1-3", listed=True)
     run.rewrite(1, lambda _: whole_table, chunks=chunks)
-    assert run.faults() == ["shard 1: 0 documents of the input are missing, 1 are not in the input"]
+    assert run.faults() == ["shard 1: 0 documents of the input missing, 1 not in the input"]
 
 
 # --- memory
@@ -508,3 +507,31 @@ def test_all_faults_are_counted_and_the_first_are_listed(tmp_path: Path) -> None
     report = found.verify()
     assert report.fault_count == SHOWN_FAULTS + 5
     assert len(report.faults) == SHOWN_FAULTS
+
+
+# --- reduced precision
+
+
+def turned(angle: float) -> Callable[[pa.Table], pa.Table]:
+    """Turn every vector in the plane of its first two numbers' axes: what a less exact computation does, but known."""
+
+    def change(table: pa.Table) -> pa.Table:
+        column: Any = table["vector"].combine_chunks()
+        rows = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1).copy()
+        side = np.roll(rows, 1, axis=1)
+        side -= (side * rows).sum(1, keepdims=True) * rows
+        side /= np.linalg.norm(side, axis=1, keepdims=True)
+        rows = (np.cos(angle) * rows + np.sin(angle) * side).astype(np.float32)
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=column.type)
+        return table.set_column(2, table.schema.field(2), vectors)
+
+    return change
+
+
+@pytest.mark.parametrize(("angle", "faulty"), [(0.24, False), (0.40, True)])  # cosines of 0.971 and 0.921
+def test_run_in_fp8_may_be_less_exact_and_not_wrong(run: Finished, angle: float, faulty: bool) -> None:
+    for position in range(FILES):
+        run.rewrite(position, turned(angle))
+    assert run.verify(embed_again=True).fault_count > 0
+    reduced = Finished(run.root, replace(run.header, precision="fp8"))
+    assert (reduced.verify(embed_again=True).fault_count > 0) == faulty

@@ -65,6 +65,17 @@ def run(tmp_path: Path) -> Finished:
     return Finished(tmp_path)
 
 
+def test_a_run_that_goes_on_is_not_faulty(run: Finished) -> None:
+    """Shards without a receipt are still to be embedded; what is wrong with the others is a fault as ever."""
+    run.planned = replace(run.planned, finished=False)
+    receipts = sorted(run.store.root.glob(f"_embedfleet/{run.header.run}/receipts/*/*.json"))
+    receipts[1].unlink()
+    found = run.verify()
+    assert (found.faults, found.finished, found.shards_done, found.shards) == ((), False, 2, 3)
+    receipts[0].write_bytes(b"{}")
+    assert run.verify().fault_count == 1
+
+
 def test_untouched_dataset_has_no_fault(run: Finished) -> None:
     report = run.verify()
     assert report.faults == ()
@@ -72,12 +83,12 @@ def test_untouched_dataset_has_no_fault(run: Finished) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
-    "removed": (lambda rows: rows[1:], ["does not list, or lists otherwise, 1 files: data/"]),
-    "twice": (lambda rows: [*rows, rows[0]], ["lists more than once 1 files: data/"]),
-    "replaced": (lambda rows: [*rows[1:], rows[1]], ["does not list", "lists more than once 1 files"]),
+    "removed": (lambda rows: rows[1:], ["does not list, or lists otherwise, 1 file: data/"]),
+    "twice": (lambda rows: [*rows, rows[0]], ["lists more than once 1 file: data/"]),
+    "replaced": (lambda rows: [*rows[1:], rows[1]], ["does not list", "lists more than once 1 file"]),
     "count": (
         lambda rows: [rows[0] | {"rows": 9}, *rows[1:]],
-        ["does not list", "no receipt names so, 1 files"],
+        ["does not list", "no receipt names so, 1 file"],
     ),
     "path": (
         lambda rows: [rows[0] | {"file": "data/o.parquet"}, *rows[1:]],
@@ -86,7 +97,7 @@ CHANGES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     "digest": (lambda rows: [rows[0] | {"sha256": "0"}, *rows[1:]], ["does not list", "no receipt names so"]),
     "added": (
         lambda rows: [*rows, rows[0] | {"file": "data/m.parquet"}],
-        ["names so, 1 files: data/m.parquet"],
+        ["names so, 1 file: data/m.parquet"],
     ),
     "emptied": (lambda rows: rows[:0], ["does not list, or lists otherwise, 3 files"]),
 }
