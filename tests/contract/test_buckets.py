@@ -8,8 +8,8 @@ from time import monotonic
 
 import pytest
 
+from tasks.stores import bucket_calls, retry
 from tasks.stores import gcs as gcs_module
-from tasks.stores import retry
 from tasks.stores import s3 as s3_module
 from tasks.stores.base import (
     Body,
@@ -79,8 +79,7 @@ def test_server_that_never_answers_is_given_up(
 def test_server_that_sends_a_byte_now_and_then_is_given_up(
     kind: str, server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (s3_module, gcs_module):
-        monkeypatch.setattr(module, "within", within_half_a_second)
+    monkeypatch.setattr(bucket_calls, "within", within_half_a_second)
     opened(kind).put("k", b"1")
     server.admin.faults(Fault(drip=0.05))  # much faster than the timeout between two bytes
     for call in ("get", "list"):

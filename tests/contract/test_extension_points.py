@@ -7,14 +7,14 @@ from typing import get_args
 
 import pytest
 
-from launcher.costs.billing_rules import billing_rule
 from launcher.costs.daily import PROVIDERS
 from launcher.fleet.backends import provider_api
 from launcher.fleet.backends.provider_api import Instance
 from launcher.jobs.job import Engine
-from launcher.jobs.parse import CLOUDS, ENGINES
+from launcher.jobs.keys import CLOUDS, ENGINES
 from launcher.planning.candidates import CLOUD_OF_SCHEME
 from launcher.throughput import gpu_memory, predict
+from pricing.billing_rules import billing_rule
 from pricing.egress import NETWORKS
 from pricing.price_book import load
 from pricing.provisioning import jobs_controller

@@ -157,6 +157,14 @@ def test_started_machine_runs_and_works(scenes: Mapping[str, Scene]) -> None:
     assert status.phase == Phase.RUNNING
 
 
+def test_a_machine_that_works_came_and_was_not_refused(scenes: Mapping[str, Scene]) -> None:
+    scene = scenes["works"]
+    scene.wait(scene.working)
+    status = scene.backend.status(scene.handle)
+    assert status is not None
+    assert (status.came, status.refused) == (True, False)
+
+
 def test_machine_is_found_by_its_name_also_by_a_later_launcher(
     scenes: Mapping[str, Scene],
 ) -> None:

@@ -1,0 +1,19 @@
+"""Load the vectors of a dataset into a vector store: each row once, whatever is killed on the way.
+
+Imports: `launcher.vectors`, `errors`; `tasks`. The client of a store is imported in its one file, when it is used.
+
+targets: the address of a vector store, parsed.
+vector_store: the interface of a store, and the values that cross it.
+contents: what a collection says of itself, and what a load may do to it.
+backpressure: fewer and smaller requests while a store is busy.
+rows: rows of a dataset in the type that a store takes.
+receipts: which files a load has finished, for stores without transactions.
+difference: the files and keys in which two datasets differ.
+loader: load a dataset: prepare, write, delete, seal, count.
+check: compare a store with its dataset.
+preview: what a load would do.
+documents: what `load` prints.
+connect: the store at an address.
+index: the index that a store builds, and its options.
+stores: one file a store.
+"""

@@ -1,0 +1,57 @@
+"""The vector store at an address. Its client is imported here, when it is used, and is an extra."""
+
+import importlib
+import os
+from collections.abc import Mapping
+from typing import cast
+
+from launcher.errors import Usage
+from launcher.loading.targets import Kind, Target
+from launcher.loading.vector_store import VectorStore
+
+# module, function and the packages that its extra installs, the client first
+STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
+    "pgvector": ("launcher.loading.stores.pgvector", "open_pgvector", ("psycopg",)),
+    "milvus": ("launcher.loading.stores.milvus", "open_milvus", ("pymilvus", "grpc")),
+    "qdrant": ("launcher.loading.stores.qdrant", "open_qdrant", ("qdrant_client",)),
+    "redis": ("launcher.loading.stores.redisearch", "open_redisearch", ("redis",)),
+    "lance": ("launcher.loading.stores.lance", "open_lance", ("lance",)),
+}
+
+
+def connect(
+    target: Target, secret: str | None = None, environ: Mapping[str, str] = os.environ
+) -> VectorStore:
+    """Connect to a store.
+
+    Args:
+        target: which.
+        secret: the name of the environment variable with its password or key, with or without `$`.
+        environ: where that is looked up.
+
+    Raises:
+        Usage: the variable is not set, or the client is not installed.
+        Problem: the store cannot be reached, or refuses.
+    """
+    module, function, packages = STORES[target.kind]
+    try:
+        opener = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in packages:
+            raise
+        raise Usage(
+            f"{packages[0]}, the client of {target.kind}, is not installed here",
+            hint=f"pip install 'embedfleet[{target.kind}]'",
+        ) from error
+    return cast("VectorStore", opener(target, _value_of(secret, environ)))
+
+
+def _value_of(secret: str | None, environ: Mapping[str, str]) -> str | None:
+    if secret is None:
+        return None
+    name = secret.removeprefix("$")
+    if not environ.get(name):
+        raise Usage(
+            f"--secret: the environment has no {name}", hint=f"export {name}=..., or leave --secret out"
+        )
+    return environ[name]

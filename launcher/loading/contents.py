@@ -1,0 +1,166 @@
+"""What a collection says of itself, and what a load may do to it. Pure.
+
+The record lies in the store, in the comment or the metadata of the collection itself, so that it goes where the
+collection goes. Vectors of two models never come into one collection: that is decided here.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import msgspec
+
+from launcher.errors import Problem
+from tasks.models.fingerprint import short
+from tasks.protocol.manifest import Header
+
+SCHEMA = "embedfleet/collection/1"
+
+# Of a run, besides its model: where one differs, a cosine between vectors of two runs means nothing, or something else.
+SPACE = ("precision", "prompt", "dimensions", "dtype")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a collection holds. What a client needs to embed a query for it is here as well."""
+
+    schema: str = SCHEMA
+    run: str  # whose rows it holds, or will hold when it is complete
+    collection: str  # its identity: another one under the same name has another
+    load: str  # the last load, by which its ledger and receipts are filed
+    complete: bool = False
+    following: str | None = None  # the run whose difference from `run` is being loaded
+    rows: int | None = None  # once complete
+    model: str
+    model_fingerprint: str | None = None
+    precision: str | None = None
+    prompt: str = ""  # before every document
+    query_prompt: str | None = None  # before every query; None: not known
+    dimensions: int
+    dtype: str  # of the output of the run
+    tokens: int | None = None  # longest piece
+    normalized: bool = True  # every vector has length 1
+
+
+class Action(Enum):
+    """What a load does."""
+
+    CREATE = "create"  # a new collection, or the rest of one
+    REPLACE = "replace"  # a new one beside one that serves
+    CHANGE = "change"  # the difference of two runs
+    NOTHING = "nothing"  # the collection holds the run already
+
+
+def contents_of(header: Header, dimensions: int, load: str) -> Contents:
+    """What a collection of this run will say, before it is complete."""
+    return Contents(
+        run=header.run,
+        collection=load,
+        load=load,
+        model=header.model,
+        model_fingerprint=header.model_fingerprint,
+        precision=header.precision,
+        prompt=header.prompt,
+        query_prompt=header.query_prompt,
+        dimensions=dimensions,
+        dtype=header.dtype,
+        tokens=header.tokens,
+    )
+
+
+def encode(contents: Contents) -> str:
+    """As it is written into the store."""
+    return msgspec.json.encode(contents).decode()
+
+
+def decode(text: str | bytes) -> Contents | None:
+    """What was written; None: it is nothing of ours."""
+    try:
+        found = msgspec.json.decode(text, type=Contents)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return found if found.schema == SCHEMA else None
+
+
+def other_space(have: Contents, want: Contents) -> str | None:
+    """In what the vectors of two runs cannot be compared, in words; None: they can be."""
+    known = have.model_fingerprint is not None and want.model_fingerprint is not None
+    if have.model_fingerprint != want.model_fingerprint or (not known and have.model != want.model):
+        was, now = ((f"{one.model}, fingerprint {short(one.model_fingerprint)}") for one in (have, want))
+        return f"another model: {was}; the run's is {now}"
+    for name in SPACE:
+        was, now = getattr(have, name), getattr(want, name)
+        if was != now:
+            return f"vectors of another {name}: {was!r}, and the run's is {now!r}"
+    return None
+
+
+def decide(have: Contents | None, want: Contents, since: str | None, *, replace: bool, where: str) -> Action:
+    """What a load of `want` into a collection that holds `have` does.
+
+    Raises:
+        Problem: it holds another model or another run, or is not what `since` says.
+    """
+    if replace:
+        return Action.REPLACE if have is not None else Action.CREATE
+    if have is None:
+        if since is not None:
+            raise Problem(
+                f"{where} is not there, so that nothing can be added to run {since} in it",
+                hint="leave --since out: that loads the whole run",
+            )
+        return Action.CREATE
+    wrong = other_space(have, want)
+    if wrong is not None:
+        raise Problem(
+            f"{where} holds {wrong}",
+            hint="vectors of two models cannot be compared: name another table, or --replace this one by the run",
+        )
+    if have.run == want.run and have.following is None:
+        if have.complete:
+            return Action.NOTHING
+        return Action.CREATE
+    return _change(have, want, since, where)
+
+
+def _change(have: Contents, want: Contents, since: str | None, where: str) -> Action:
+    """A collection that holds another run of the same model."""
+    if have.following is not None and have.following != want.run:
+        raise Problem(
+            f"{where} is between run {have.run} and run {have.following}",
+            hint=f"embedfleet load {have.following} --since {have.run} finishes it; --replace loads run {want.run} anew",
+        )
+    if not have.complete:
+        raise Problem(
+            f"{where} holds a part of run {have.run}",
+            hint=f"embedfleet load {have.run} finishes it; or --replace loads run {want.run} in its place",
+        )
+    if since is None:
+        raise Problem(
+            f"{where} holds run {have.run}, and not {want.run}",
+            hint=f"--since {have.run} loads the difference; --replace loads all of it and takes its place",
+        )
+    if have.run != since:
+        raise Problem(f"{where} holds run {have.run}, and not {since}", hint=f"--since {have.run}")
+    return Action.CHANGE
+
+
+def resumed(have: Contents, want: Contents) -> Contents:
+    """What a collection says when a load of `want` begins in it, or goes on with the one that is under way."""
+    under_way = have.following == want.following
+    return replace(want, collection=have.collection, load=have.load if under_way else want.load)
+
+
+def name_behind_alias(alias: str, contents: Contents, *, replace: bool) -> str:
+    """The name of a new collection behind an alias.
+
+    That of a first load is made of the run: loaders that begin at once make one collection, and the second finds the
+    name taken.
+    """
+    suffix = contents.collection if replace else hashlib.sha256(contents.run.encode()).hexdigest()[:12]
+    return f"{alias}__{suffix}"
+
+
+def completed(contents: Contents, run: str, rows: int) -> Contents:
+    """What a collection says when it holds all of a run."""
+    return replace(contents, run=run, following=None, complete=True, rows=rows)

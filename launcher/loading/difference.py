@@ -1,0 +1,32 @@
+"""In which files and keys two datasets differ: what `--since` writes and deletes."""
+
+from dataclasses import dataclass
+
+from launcher.loading.rows import keys_in
+from launcher.loading.vector_store import Key
+from launcher.vectors.read_dataset import Dataset, DatasetFile
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The files of the newer dataset that the older lacks, and those of the older that the newer lacks."""
+
+    new: tuple[DatasetFile, ...]
+    gone: tuple[DatasetFile, ...]
+
+
+def difference(older: Dataset, newer: Dataset) -> Difference:
+    """Files are compared by what they hold (SHA-256), not by their names."""
+    before, now = ({file.sha256 for file in dataset.files} for dataset in (older, newer))
+    return Difference(
+        new=tuple(file for file in newer.files if file.rows and file.sha256 not in before),
+        gone=tuple(file for file in older.files if file.rows and file.sha256 not in now),
+    )
+
+
+def deleted_keys(older: Dataset, newer: Dataset, found: Difference) -> list[Key]:
+    """The keys of the files that are gone, without those that the new files have as well. Holds the first in memory."""
+    keys = dict.fromkeys(key for _, key in keys_in(older, found.gone))
+    for _, key in keys_in(newer, found.new):
+        keys.pop(key, None)
+    return list(keys)

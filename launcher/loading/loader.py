@@ -1,0 +1,259 @@
+"""Load a dataset into a vector store: prepare, write the files that it lacks, delete, seal, count.
+
+Whatever is killed in between, the same command goes on where it was. Knows no store: what is exactly once, and how, is
+said by the store's guarantee.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from launcher.errors import Problem
+from launcher.loading.contents import Action, Contents, completed, contents_of, decide
+from launcher.loading.difference import deleted_keys, difference
+from launcher.loading.documents import LoadDocument
+from launcher.loading.index import HNSW, IndexSpec
+from launcher.loading.receipts import read_receipts, write_receipt
+from launcher.loading.rows import check_unique_keys, rows_of
+from launcher.loading.targets import Target
+from launcher.loading.vector_store import FileId, Key, Rows, Schema, VectorStore
+from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
+from tasks.formats.vectors.vector_file import OWN_COLUMNS
+
+DELETE_ROWS = 10_000  # in one request
+PARALLEL = 2  # files at once; the store is the slower side
+
+Progress = Callable[[int, int], None]  # rows that the store has, and rows of the dataset
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load."""
+
+    index: IndexSpec = HNSW
+    since: str | None = None  # the run that the collection holds
+    replace: bool = False
+    keep: tuple[str, ...] | None = None  # kept columns to load; None: all
+    parallel: int = PARALLEL
+
+
+DEFAULTS = LoadOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What a load will do, decided before anything is written."""
+
+    action: Action
+    contents: Contents  # that the collection is to say while it is loaded
+    schema: Schema
+    files: tuple[DatasetFile, ...]
+    older: Dataset | None
+
+
+def nothing_shown(_done: int, _all: int) -> None:
+    """A progress that nobody watches."""
+
+
+def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions) -> LoadPlan:
+    """What a load would do. Writes nothing.
+
+    Raises:
+        Problem: the collection holds another model, another run, or something of others; or there is no such kept column.
+    """
+    schema = schema_of(dataset, store, options.keep)
+    want = contents_of(dataset.header, dataset.dimensions, uuid4().hex[:12])
+    older = None if options.since is None else open_dataset(dataset.output, options.since)
+    have = store.contents()
+    since = None if older is None else older.run
+    action = decide(have, want, since, replace=options.replace, where=target.shown)
+    if action is Action.NOTHING:
+        return LoadPlan(action, want, schema, (), None)
+    if action is not Action.CHANGE:
+        return LoadPlan(action, want, schema, tuple(file for file in dataset.files if file.rows), None)
+    assert have is not None
+    assert older is not None
+    files = difference(older, dataset).new
+    return LoadPlan(action, replace(have, following=dataset.run, load=want.load), schema, files, older)
+
+
+def schema_of(dataset: Dataset, store: VectorStore, keep: Sequence[str] | None) -> Schema:
+    """The columns of a collection for this dataset.
+
+    Raises:
+        Problem: the dataset does not have a column of `keep`.
+    """
+    offered = [name for name in dataset.stored.names if name not in OWN_COLUMNS]
+    for name in keep or ():
+        if name not in offered:
+            raise Problem(
+                f"the dataset of run {dataset.run} keeps no column {name!r}",
+                hint=f"it keeps {', '.join(offered) or 'none'}; `output.keep` of the job adds others",
+            )
+    element = store.element(dataset.header.dtype, dataset.dimensions)
+    return Schema(dataset.dimensions, element, tuple(offered if keep is None else keep), dataset.rows)
+
+
+def load(
+    dataset: Dataset,
+    target: Target,
+    store: VectorStore,
+    options: LoadOptions = DEFAULTS,
+    progress: Progress = nothing_shown,
+) -> LoadDocument:
+    """Load a dataset, or the rest of it; nothing is written where the collection holds the run already.
+
+    Raises:
+        Problem: see `plan_load`; or the store refuses, or counts other rows than the dataset has.
+    """
+    plan = plan_load(dataset, target, store, options)
+    if plan.action is Action.NOTHING:
+        return _document(dataset, target, store, options, plan)
+    begun = monotonic()
+    now = store.prepare(plan.contents, plan.schema, options.index, replace=plan.action is Action.REPLACE)
+    work = _Load(dataset, store, plan, now, progress)
+    written = work.write_files(options.parallel)
+    seconds = monotonic() - begun
+    if store.guarantee == "one commit" and plan.older is None:
+        check_unique_keys(dataset, plan.files)
+    deleted = work.delete()
+    kept_as = store.seal(completed(now, dataset.run, dataset.rows), work.receipts())
+    check_count(store, dataset, target)
+    rows = sum(file.rows for file in written)
+    return replace(
+        _document(dataset, target, store, options, plan),
+        files_written=len(written),
+        rows_written=rows,
+        rows_deleted=deleted,
+        kept_as=kept_as,
+        seconds=round(monotonic() - begun, 3),
+        rows_per_second=round(rows / seconds, 1) if rows and seconds else None,
+    )
+
+
+def _document(
+    dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions, plan: LoadPlan
+) -> LoadDocument:
+    """The document of a load that has written nothing."""
+    return LoadDocument(
+        run=dataset.run,
+        output=dataset.output,
+        to=target.shown,
+        store=target.kind,
+        guarantee=store.guarantee,
+        action=plan.action.value,
+        since=plan.older and plan.older.run,
+        files=len(dataset.files),
+        files_written=0,
+        rows=dataset.rows,
+        rows_written=0,
+        rows_deleted=0,
+        index=store.describe_index(plan.schema, options.index),
+        kept_as=None,
+        seconds=0.0,
+        rows_per_second=None,
+        check=None,
+    )
+
+
+def check_count(store: VectorStore, dataset: Dataset, target: Target) -> None:
+    """Compare the store's own count with the dataset's.
+
+    Raises:
+        Problem: they differ.
+    """
+    found = store.count()
+    if found != dataset.rows:
+        raise Problem(
+            f"{target.shown} counts {found:,} rows, and run {dataset.run} has {dataset.rows:,}",
+            hint="documents with one id are one row: `embedfleet verify` names them; else something else writes there: "
+            "--replace loads it anew",
+        )
+
+
+class _Load:
+    """The writing of one load."""
+
+    def __init__(
+        self, dataset: Dataset, store: VectorStore, plan: LoadPlan, contents: Contents, progress: Progress
+    ) -> None:
+        self._dataset = dataset
+        self._store = store
+        self._plan = plan
+        self._contents = contents
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._done = 0
+        self._stopped = threading.Event()
+
+    def write_files(self, parallel: int) -> list[DatasetFile]:
+        """Write the files that the store lacks, several at once; the first failure ends all."""
+        done = self._loaded()
+        left = [file for file in self._plan.files if file.sha256 not in done]
+        self._count(self._dataset.rows - sum(file.rows for file in left))
+        with ThreadPoolExecutor(max(1, min(parallel, len(left)))) as pool:
+            tasks = [pool.submit(self._write, file) for file in left]
+            try:
+                wait(tasks, return_when=FIRST_EXCEPTION)
+            finally:
+                self._stopped.set()  # what still writes ends at its next batch
+                pool.shutdown(cancel_futures=True)
+            failed = [error for task in tasks if not task.cancelled() and (error := task.exception())]
+        if failed:
+            raise next((error for error in failed if not isinstance(error, _Stopped)), failed[0])
+        return left
+
+    def delete(self) -> int:
+        """Delete the rows whose documents are gone; returns how many."""
+        older = self._plan.older
+        if older is None:
+            return 0
+        keys = deleted_keys(older, self._dataset, difference(older, self._dataset))
+        return sum(
+            self._store.delete(keys[start : start + DELETE_ROWS])
+            for start in range(0, len(keys), DELETE_ROWS)
+        )
+
+    def receipts(self) -> list[Mapping[str, Any]]:
+        """What the receipts of this load hold for the store, in the order of the corpus."""
+        if self._store.loaded(self._contents) is not None:
+            return []
+        found = read_receipts(self._dataset.store, self._dataset.run, self._contents.load)
+        return [found[file.sha256].result for file in self._plan.files if file.sha256 in found]
+
+    def _loaded(self) -> frozenset[str]:
+        own = self._store.loaded(self._contents)
+        if own is not None:
+            return own
+        return frozenset(read_receipts(self._dataset.store, self._dataset.run, self._contents.load))
+
+    def _write(self, file: DatasetFile) -> None:
+        name = FileId(self._dataset.run, self._contents.load, file.sha256, file.key, file.rows)
+        result = self._store.write(name, self._batches(file), merge=self._plan.action is Action.CHANGE)
+        if self._store.guarantee != "transactional":
+            write_receipt(self._dataset.store, name, result)
+        self._count(file.rows)
+
+    def _batches(self, file: DatasetFile) -> Iterator[Rows]:
+        for rows in rows_of(self._dataset, file, self._plan.schema):
+            if self._stopped.is_set():
+                raise _Stopped("another file failed", hint="run the same command again")
+            yield rows
+
+    def _count(self, rows: int) -> None:
+        with self._lock:
+            self._done += rows
+            self._progress(self._done, self._dataset.rows)
+
+
+class _Stopped(Problem):
+    """This file was given up because another one failed."""
+
+
+def keys_text(keys: Sequence[Key]) -> tuple[str, ...]:
+    """Keys as they are shown."""
+    return tuple(f"{key.id}:{key.chunk}" for key in keys)

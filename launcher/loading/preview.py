@@ -1,0 +1,103 @@
+"""What a load would do: the columns, the index, the bytes and the hours. Writes nothing."""
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from launcher.index_sizes.size import IndexSize, VectorSet
+from launcher.index_sizes.sizes import sizes
+from launcher.loading.difference import deleted_keys, difference
+from launcher.loading.documents import LoadPreview
+from launcher.loading.index import IndexSpec
+from launcher.loading.loader import LoadOptions, plan_load
+from launcher.loading.targets import Kind, Target
+from launcher.loading.vector_store import Element, Schema, VectorStore
+from launcher.vectors.read_dataset import Dataset
+from pricing.storage import Dtype
+
+# The names that `size --store` takes for the HNSW index that a store builds here.
+NAMES: Mapping[Kind, str] = {
+    "pgvector": "pgvector",
+    "milvus": "milvus",
+    "qdrant": "qdrant",
+    "redis": "redis",
+    "lance": "lance-sq",
+}
+# As the store holds the numbers, which may be another type than that of the output.
+DTYPES: Mapping[Element, Dtype] = {"float32": "float32", "float16": "float16", "bits": "binary"}
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A store whose tables and indexes have known sizes. Kept columns are left out."""
+
+    def data_bytes(self, schema: Schema) -> int:
+        """Of the rows."""
+        ...
+
+    def index_bytes(self, schema: Schema, index: IndexSpec) -> int | None:
+        """Of the index; None: there is none."""
+        ...
+
+    def build_bytes(self, schema: Schema, index: IndexSpec) -> int | None:
+        """Memory in which the index is built fastest; None: any will do."""
+        ...
+
+
+def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions) -> LoadPreview:
+    """What `load` would do with these arguments.
+
+    Raises:
+        Problem: it would refuse.
+    """
+    plan = plan_load(dataset, target, store, options)
+    schema, rows = plan.schema, sum(file.rows for file in plan.files)
+    older, gone = plan.older, None
+    if older is not None:
+        gone = len(deleted_keys(older, dataset, difference(older, dataset)))
+    sized = store if isinstance(store, Sized) else None
+    whole = _in_store(target, store, schema, options.index, schema.rows)
+    work = _in_store(target, store, schema, options.index, rows) if rows else None
+    notes: list[str] = []
+    if sized and schema.kept:
+        notes.append(f"the bytes leave out the kept columns {', '.join(schema.kept)}")
+    if dataset.header.id is None:
+        notes.append(
+            "the job has no corpus.id: ids are file and position, so a changed file deletes and adds all its rows"
+        )
+    return LoadPreview(
+        run=dataset.run,
+        output=dataset.output,
+        to=target.shown,
+        store=target.kind,
+        guarantee=store.guarantee,
+        action=plan.action.value,
+        since=older and older.run,
+        files=len(plan.files),
+        rows=rows,
+        rows_to_delete=gone,
+        columns=store.columns(schema),
+        index=store.describe_index(schema, options.index),
+        data_bytes=sized.data_bytes(schema) if sized else None,
+        index_bytes=sized.index_bytes(schema, options.index) if sized else None,
+        build_memory_bytes=sized.build_bytes(schema, options.index) if sized else None,
+        upload_bytes=sum(file.bytes for file in plan.files),
+        ram_bytes=whole and whole.ram_bytes,
+        disk_bytes=whole and whole.disk_bytes,
+        build_core_hours=work and work.build_core_hours,
+        hours=work and work.load_hours,
+        usd=work and work.load_usd,
+        usd_per_month=whole and whole.usd_per_month,
+        notes=tuple(notes),
+    )
+
+
+def _in_store(
+    target: Target, store: VectorStore, schema: Schema, index: IndexSpec, rows: int
+) -> IndexSize | None:
+    """What so many rows take in the store by `launcher.index_sizes`; None: it has no such index of the store."""
+    name = NAMES.get(target.kind)
+    if name is None or "hnsw" not in store.describe_index(schema, index).lower():
+        return None
+    asked = VectorSet(rows, schema.dimensions, DTYPES[schema.element], index.m)
+    found, _ = sizes(asked, [name])
+    return next((one for one in found if one.store == name), None)

@@ -1,0 +1,15 @@
+"""Vector stores, one file each: the only ones that import a store's client.
+
+Imports: `launcher.loading`, `errors`; `tasks`. The client library, which is an extra.
+
+pgvector: PostgreSQL with pgvector, a transaction a file.
+postgres: connections to PostgreSQL, and its errors.
+pgvector_tables: the statements of pgvector's tables and indexes.
+lance: Lance datasets, the format of LanceDB: fragments, and one commit.
+lance_index: its indexes of ids and vectors.
+lance_errors: its errors, and commits that are tried again.
+milvus: Milvus, by upsert into a collection behind an alias.
+qdrant: Qdrant, by upsert into a collection behind an alias.
+redisearch: Redis or Valkey with RediSearch, a hash a row, an index behind an alias.
+copy_binary: rows as PostgreSQL's COPY BINARY reads them.
+"""

@@ -1,0 +1,364 @@
+"""Milvus, by upsert: it does not deduplicate, so that `insert` of known keys would double them.
+
+The name that a target gives is an alias; the collection behind it has another name, and a replacement is another
+collection to which the alias moves. What it holds is a property of the collection. Rows have the key `id:chunk`.
+"""
+
+# pymilvus is typed in part
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportMissingImports=false, reportMissingModuleSource=false
+import contextlib
+import logging
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+from pymilvus import DataType, MilvusClient, MilvusException
+
+from launcher.errors import Problem
+from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
+from launcher.loading.contents import Contents, decode, encode, resumed
+from launcher.loading.index import IndexSpec
+from launcher.loading.targets import Target
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
+from tasks.protocol.dtypes import Dtype
+
+PROPERTY = "embedfleet"  # of a collection: what it holds
+OWN_FIELDS = ("key", "id", "chunk", "vector")
+MOST_CHARACTERS = 65_535  # of a VARCHAR
+MOST_DIMENSIONS = 32_768
+REQUEST_BYTES = 8 * 2**20  # of an upsert; Milvus takes 64 MiB
+REQUEST_ROWS, REQUESTS = 5_000, 8
+EF_SEARCH, MOST_EF = 100, 32_768  # Milvus's own limit
+KEYS_AT_ONCE = 1_000
+AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
+STRONG, BOUNDED = "Strong", "Bounded"  # reads what was written before; what was written some seconds before
+BUSY_WORDS = ("rate limit", "quota exceeded", "resource_exhausted", "resource exhausted", "memory limit")
+
+
+class Milvus:
+    """A collection of Milvus behind an alias."""
+
+    guarantee: Guarantee = "idempotent"
+    exact_search = False
+
+    def __init__(self, target: Target, token: str | None = None) -> None:
+        self._name = target.collection
+        self._real: str | None = None  # of the collection behind the alias
+        self._schema: Schema | None = None
+        self._index = IndexSpec()
+        self._replace = False
+        self._throttle: Throttle | None = None
+        self._changed = True  # so that the next reading waits for what was written
+        scheme = "https" if target.options.get("tls") else "http"
+        about = {"db_name": target.database} if target.database else {}
+        with _problems():
+            # It logs a traceback for each error, also for a collection that is not there; ours are said once.
+            logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+            self._client: Any = MilvusClient(
+                f"{scheme}://{target.host}:{target.port or 19530}", token=token or "", timeout=30, **about
+            )
+
+    def element(self, dtype: Dtype, dimensions: int) -> Element:
+        """Half precision and int8 become float32, which servers before 2.4 have alone."""
+        del dimensions
+        return "bits" if dtype == "binary" else "float32"
+
+    def contents(self) -> Contents | None:
+        """The property of the collection behind the alias.
+
+        Raises:
+            Problem: the name is that of a collection, and no alias of ours.
+        """
+        with _problems():
+            found = self._described(self._name)
+            if found is None:
+                return None
+            held = _record(found)
+            if held is None or found["collection_name"] == self._name:
+                raise Problem(
+                    f"the collection {self._name} is there, and embedfleet did not make it",
+                    hint="name another one: rows are not mixed into collections of others",
+                )
+            self._real = found["collection_name"]
+            return held
+
+    def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
+        """Make the collection, and the alias unless it serves another."""
+        _check_schema(schema)
+        self._schema, self._index, self._replace = schema, index, replace
+        row_bytes = schema.dimensions * (4 if schema.element == "float32" else 1) + 256
+        self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
+        with _problems():
+            serving = self._described(self._name)
+            there = self._unfinished(contents, serving) if replace else serving
+            if there is None:
+                there = self._create(contents, alias=not replace)
+            self._real = str(there["collection_name"])
+            have = _record(there)
+            now = contents if have is None else resumed(have, contents)
+            if have != now:
+                self._client.alter_collection_properties(self._real, {PROPERTY: encode(now)})
+            return now
+
+    def loaded(self, contents: Contents) -> frozenset[str] | None:
+        """It keeps no ledger: receipts in the output path count."""
+        del contents
+
+    def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
+        """Upsert: a row that was written before is written again, under its key."""
+        del file, merge
+        assert self._throttle is not None, "prepare comes first"
+        with _problems():
+            for rows in batches:
+                self._throttle.send(rows, self._upsert)
+        return {}
+
+    def delete(self, keys: Sequence[Key]) -> int:
+        """Count those that are there, because Milvus counts what was asked for."""
+        there = len(self.fetch(keys))
+        with _problems():
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                some = [text_of_key(key) for key in keys[start : start + KEYS_AT_ONCE]]
+                self._client.delete(self._collection(), ids=some)
+        self._changed = True
+        return there
+
+    def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
+        """Build the index, load the collection, and move the alias."""
+        del receipts
+        self._changed = True
+        name = self._collection()
+        with _problems():
+            self._client.flush(name)
+            if not self._client.list_indexes(name):
+                self._client.create_index(name, self._index_parameters())
+            self._client.load_collection(name)
+            self._client.alter_collection_properties(name, {PROPERTY: encode(contents)})
+            return self._take_place(name) if self._replace else None
+
+    def count(self) -> int:
+        """Counted, with all that was written before."""
+        self._changed = True
+        with _problems():
+            name = self._ready()
+            found = self._client.query(
+                name, filter="", output_fields=["count(*)"], consistency_level=self._level()
+            )
+            return int(found[0]["count(*)"])
+
+    def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
+        """By their keys."""
+        found: dict[Key, Vectors] = {}
+        with _problems():
+            name = self._ready()
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                some = [text_of_key(key) for key in keys[start : start + KEYS_AT_ONCE]]
+                fields = ["id", "chunk", "vector"]
+                rows = self._client.get(name, ids=some, output_fields=fields, consistency_level=self._level())
+                found |= {Key(row["id"], int(row["chunk"])): _vector(row["vector"]) for row in rows}
+        return found
+
+    def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
+        """By the index. `exact`: with as many candidates as Milvus takes, which may miss rows."""
+        bits = vector.dtype == np.uint8
+        parameters: dict[str, Any] = {"metric_type": "HAMMING" if bits else "COSINE", "params": {}}
+        if not bits:
+            parameters["params"] = {"ef": MOST_EF if exact else max(EF_SEARCH, k)}
+        with _problems():
+            found = self._client.search(
+                self._ready(),
+                data=[vector.tobytes() if bits else vector],
+                limit=k,
+                output_fields=["id", "chunk"],
+                search_params=parameters,
+                consistency_level=self._level(),
+            )
+        return [Key(hit["entity"]["id"], int(hit["entity"]["chunk"])) for hit in found[0]]
+
+    def describe_index(self, schema: Schema, index: IndexSpec) -> str:
+        """The index that `seal` builds."""
+        if schema.element == "bits":
+            return "BIN_FLAT, hamming: exact"
+        return "FLAT, cosine: exact" if index.kind == "none" else f"{index}, cosine"
+
+    def columns(self, schema: Schema) -> tuple[str, ...]:
+        """The fields with their types; kept columns are dynamic fields."""
+        kind = "BINARY_VECTOR" if schema.element == "bits" else "FLOAT_VECTOR"
+        vector = f"vector {kind}({schema.dimensions})"
+        return (
+            "key VARCHAR",
+            "id VARCHAR",
+            "chunk INT32",
+            vector,
+            *(f"{name} dynamic" for name in schema.kept),
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(MilvusException, grpc.RpcError):
+            self._client.close()
+
+    # --- below, errors are those of pymilvus
+
+    def _collection(self) -> str:
+        return self._real or self._name
+
+    def _level(self) -> str:
+        """Strong after a change, and for the first reading; then the same state is there, 50 times as fast."""
+        found = STRONG if self._changed else BOUNDED
+        self._changed = False
+        return found
+
+    def _ready(self) -> str:
+        """The collection, loaded into memory."""
+        name = self._collection()
+        if "NotLoad" in str(self._client.get_load_state(name).get("state")):
+            self._client.load_collection(name)
+        return name
+
+    def _described(self, name: str) -> dict[str, Any] | None:
+        try:
+            return dict(self._client.describe_collection(name))
+        except MilvusException as error:
+            if "not found" in str(error).lower() or "can't find" in str(error).lower():
+                return None
+            raise
+
+    def _mine(self) -> list[dict[str, Any]]:
+        """The collections that were made for this name."""
+        names = [name for name in self._client.list_collections() if name.startswith(f"{self._name}__")]
+        return [found for name in names if (found := self._described(name)) is not None]
+
+    def _unfinished(self, contents: Contents, serving: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The rest of a replacement by this run; those that were given up are dropped."""
+        current = serving and serving["collection_name"]
+        found: dict[str, Any] | None = None
+        for one in self._mine():
+            held = _record(one)
+            if held is None or held.complete or one["collection_name"] == current:
+                continue
+            if held.run == contents.run:
+                found = one
+            else:
+                self._client.drop_collection(one["collection_name"])
+        return found
+
+    def _create(self, contents: Contents, *, alias: bool) -> dict[str, Any]:
+        assert self._schema is not None, "prepare comes first"
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=True)
+        schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=MOST_CHARACTERS)
+        schema.add_field("id", DataType.VARCHAR, max_length=MOST_CHARACTERS)
+        schema.add_field("chunk", DataType.INT32)
+        kind = DataType.BINARY_VECTOR if self._schema.element == "bits" else DataType.FLOAT_VECTOR
+        schema.add_field("vector", kind, dim=self._schema.dimensions)
+        name = f"{self._name}__{contents.collection}"
+        self._client.create_collection(name, schema=schema)
+        self._client.alter_collection_properties(name, {PROPERTY: encode(contents)})
+        if alias:
+            try:
+                self._client.create_alias(name, self._name)
+            except MilvusException:
+                self._client.drop_collection(name)
+                if self._described(self._name) is None:  # else another loader made one between
+                    raise
+        found = self._described(self._name if alias else name)
+        assert found is not None, "it was made"
+        return found
+
+    def _upsert(self, rows: Rows) -> None:
+        bits = rows.vectors.dtype == np.uint8
+        kept = {name: list(values) for name, values in rows.kept.items()}
+        data: list[dict[str, Any]] = []
+        for row, key in enumerate(rows.keys()):
+            text = text_of_key(key)
+            vector = rows.vectors[row].tobytes() if bits else rows.vectors[row]
+            dynamic = {name: values[row] for name, values in kept.items() if values[row] is not None}
+            data.append({"key": text, "id": key.id, "chunk": key.chunk, "vector": vector, **dynamic})
+        try:
+            self._client.upsert(self._collection(), data)
+            self._changed = True
+        except (MilvusException, grpc.RpcError) as error:
+            if any(word in str(error).lower() for word in BUSY_WORDS):
+                raise Busy(_first_line(error)) from error
+            raise
+
+    def _index_parameters(self) -> Any:
+        assert self._schema is not None, "prepare comes first"
+        parameters = self._client.prepare_index_params()
+        if self._schema.element == "bits":
+            parameters.add_index("vector", index_type="BIN_FLAT", metric_type="HAMMING", params={})
+        elif self._index.kind == "none":
+            parameters.add_index("vector", index_type="FLAT", metric_type="COSINE", params={})
+        else:
+            graph = {"M": self._index.m, "efConstruction": self._index.ef_construction}
+            parameters.add_index("vector", index_type="HNSW", metric_type="COSINE", params=graph)
+        return parameters
+
+    def _take_place(self, name: str) -> str | None:
+        """Move the alias; the collection that served is kept, and those before it are dropped."""
+        serving = self._described(self._name)
+        before = None if serving is None else str(serving["collection_name"])
+        if before == name:
+            return None
+        self._client.alter_alias(name, self._name)
+        for one in self._mine():
+            if one["collection_name"] not in (name, before):
+                self._client.drop_collection(one["collection_name"])
+        return before
+
+
+def open_milvus(target: Target, secret: str | None) -> Milvus:
+    """The collection that a target names. The secret is a token: `user:password`, or an API key."""
+    return Milvus(target, secret)
+
+
+def _check_schema(schema: Schema) -> None:
+    if schema.dimensions > MOST_DIMENSIONS:
+        raise Problem(
+            f"Milvus has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
+            hint="embed with output.dimensions, or load into another store",
+        )
+    clash = [name for name in schema.kept if name in OWN_FIELDS or name.startswith("$")]
+    if clash:
+        raise Problem(
+            f"the kept column {clash[0]!r} has the name of a field of the collection",
+            hint="leave it out: --keep with the other columns, or --keep none",
+        )
+
+
+def _record(found: Mapping[str, Any]) -> Contents | None:
+    return decode(str(dict(found.get("properties") or {}).get(PROPERTY, "")))
+
+
+def _vector(found: Any) -> Vectors:
+    """A vector as Milvus gives it: numbers, or bytes of bits."""
+    if isinstance(found, list) and found and isinstance(found[0], bytes):
+        return np.frombuffer(found[0], np.uint8)
+    if isinstance(found, bytes):
+        return np.frombuffer(found, np.uint8)
+    return np.asarray(found, np.float32)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _problems() -> Generator[None]:
+    """Errors of Milvus as problems of two lines."""
+    try:
+        yield
+    except (MilvusException, grpc.RpcError) as error:
+        said = _first_line(error)
+        if "connect" in said.lower() or "unavailable" in said.lower():
+            raise Problem(
+                f"Milvus cannot be reached: {said}", hint=f"see that the server runs; {AGAIN}"
+            ) from error
+        if "auth" in said.lower():
+            raise Problem(
+                f"Milvus refuses the user: {said}",
+                hint="--secret NAME: the variable holds user:password, or an API key",
+            ) from error
+        raise Problem(f"Milvus refused: {said}", hint=AGAIN) from error

@@ -1,0 +1,125 @@
+"""Connections to PostgreSQL, one a thread, and its errors as problems of two lines."""
+
+import contextlib
+import re
+import threading
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import make_conninfo
+
+from launcher.errors import Problem
+from launcher.loading.targets import Target
+
+CONNECT_SECONDS = 10
+AGAIN = "run the same command again: files that are loaded are not written twice"
+UNIQUE_IDS = "make corpus.id unique and embed again, or leave it out of the job: ids are then the file and the position"
+Connection = psycopg.Connection[tuple[Any, ...]]
+Row = tuple[Any, ...]
+
+
+class Connections:
+    """The connections to one database. libpq's own PGPASSWORD, PGPASSFILE and PGSERVICE hold."""
+
+    def __init__(self, target: Target, password: str | None) -> None:
+        self._target = target
+        self._password = password
+        self._local = threading.local()
+        self._all: list[Connection] = []
+
+    def own(self) -> Connection:
+        """The connection of this thread."""
+        found: Connection | None = getattr(self._local, "connection", None)
+        if found is None or found.closed:
+            target = self._target
+            given = {
+                "host": target.host,
+                "port": target.port,
+                "user": target.user,
+                "password": self._password,
+            }
+            known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            defaults = {
+                "application_name": "embedfleet",
+                "connect_timeout": str(CONNECT_SECONDS),
+                "client_encoding": "UTF8",  # of a database of SQL_ASCII, text would come as bytes
+            }
+            parameters = {**defaults, **target.options, **known}
+            found = psycopg.connect(make_conninfo(dbname=target.database, **parameters), autocommit=True)
+            self._local.connection = found
+            self._all.append(found)
+        return found
+
+    def run(self, query: sql.SQL | sql.Composed, values: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+        cursor = self.own().execute(query, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def count(self, query: sql.SQL | sql.Composed, values: Sequence[Any] = ()) -> int:
+        """Run one statement and return how many rows it changed."""
+        return self.own().execute(query, values or None).rowcount
+
+    def close(self) -> None:
+        """Close those of all threads."""
+        for connection in self._all:
+            connection.close()
+
+
+def first_line(error: BaseException) -> str:
+    """The message of the server or the client, which quotes no password."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+@contextlib.contextmanager
+def problems() -> Generator[None]:
+    """Raise errors of PostgreSQL as `Problem`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _problem(error) from error
+
+
+# The classes of errors that a user can act on: what is said before the server's words, and what to do.
+_HINT_OF_REFUSAL = "export PGPASSWORD, or name the variable that holds the password: --secret NAME"
+_KNOWN: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
+    ((errors.UniqueViolation, errors.CardinalityViolation), "two rows have one key", UNIQUE_IDS),
+    (
+        (errors.InvalidPassword, errors.InvalidAuthorizationSpecification),
+        "PostgreSQL refuses the user",
+        _HINT_OF_REFUSAL,
+    ),
+    (
+        (errors.InsufficientPrivilege,),
+        "PostgreSQL does not permit it",
+        "grant the user CREATE on the schema, and SELECT, INSERT, UPDATE and DELETE on the table",
+    ),
+    (
+        (errors.InvalidCatalogName,),
+        "PostgreSQL has no such database",
+        "create it with createdb, or name another one",
+    ),
+    (
+        (psycopg.OperationalError,),
+        "PostgreSQL cannot be reached, or ended the connection",
+        f"see that the server runs; {AGAIN}",
+    ),
+    ((psycopg.Error,), "PostgreSQL refused", AGAIN),
+)
+
+
+def _problem(error: psycopg.Error) -> Problem:
+    said = error.diag.message_detail if isinstance(error, errors.UniqueViolation) else None
+    what, hint = next((what, hint) for kinds, what, hint in _KNOWN if isinstance(error, kinds))
+    # Errors of a connection that is refused are libpq's own, and have no class.
+    if re.search(r'FATAL: +database ".*" does not exist', str(error)):
+        what, hint = "PostgreSQL has no such database", "create it with createdb, or name another one"
+    elif re.search(r'FATAL: +role ".*" does not exist', str(error)):
+        what, hint = (
+            "PostgreSQL refuses the user",
+            "name a user of the server: PGUSER, or postgresql://USER@HOST/...",
+        )
+    elif "password" in str(error):
+        hint = _HINT_OF_REFUSAL
+    return Problem(f"{what}: {said or first_line(error)}", hint=hint)

@@ -1,0 +1,369 @@
+"""Qdrant, by upsert under a UUID of id and chunk: writing a row again changes nothing.
+
+The name that a target gives is an alias; the collection behind it has another name, and a replacement is another
+collection to which the alias moves. What it holds is metadata of the collection (Qdrant 1.16). Vectors are compared by
+the inner product: for a cosine Qdrant would scale them, and they have length 1 as they are.
+"""
+
+# qdrant-client is an extra, and no part of `dev`
+# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+import contextlib
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from launcher.errors import Problem
+from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
+from launcher.loading.contents import Contents, decode, encode, name_behind_alias, resumed
+from launcher.loading.index import IndexSpec
+from launcher.loading.targets import Target
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from tasks.protocol.dtypes import Dtype
+
+METADATA = "embedfleet"  # of a collection: what it holds
+OWN_FIELDS = ("id", "chunk")
+NAMESPACE = UUID("5e1bbd5c-55d2-4ab7-9e0c-6a6f2f6a9d10")  # of the ids of points
+MOST_DIMENSIONS = 65_536
+REQUEST_BYTES = 8 * 2**20  # of JSON; a server takes 32 MiB unless it is told otherwise
+JSON_NUMBER = 22  # bytes of a number at most
+REQUEST_ROWS, REQUESTS = 1_000, 8
+EF_SEARCH = 100
+KEYS_AT_ONCE = 1_000
+TIMEOUT = 60  # seconds of a request
+BUSY_STATUS = (429, 503)
+POLL = 0.5  # seconds between looks at a collection that builds its index
+AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
+
+
+class Qdrant:
+    """A collection of Qdrant behind an alias."""
+
+    guarantee: Guarantee = "idempotent"
+    exact_search = True
+
+    def __init__(self, target: Target, api_key: str | None = None) -> None:
+        self._name = target.collection
+        self._real: str | None = None  # of the collection behind the alias
+        self._schema: Schema | None = None
+        self._replace = False
+        self._throttle: Throttle | None = None
+        scheme = "https" if target.options.get("tls") else "http"
+        self._client = QdrantClient(
+            url=f"{scheme}://{target.host}:{target.port or 6333}",
+            api_key=api_key,
+            timeout=TIMEOUT,
+            check_compatibility=False,  # it asks for the version, and prints
+        )
+
+    def element(self, dtype: Dtype, dimensions: int) -> Element:
+        """Half precision becomes float32, exactly: Qdrant's own comes back rounded."""
+        del dimensions
+        return "bits" if dtype == "binary" else "float32"
+
+    def contents(self) -> Contents | None:
+        """The metadata of the collection behind the alias.
+
+        Raises:
+            Problem: the name is that of a collection, and no alias of ours.
+        """
+        with _problems():
+            found = self._info(self._name)  # of an alias, that of its collection
+            if found is None:
+                return None
+            real = self._aliases().get(self._name, self._name)
+            held = _record(found)
+            if held is None or real == self._name:
+                raise Problem(
+                    f"the collection {self._name} is there, and embedfleet did not make it",
+                    hint="name another one: rows are not mixed into collections of others",
+                )
+            self._real = real
+            return held
+
+    def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
+        """Make the collection, and the alias unless it serves another."""
+        _check_schema(schema)
+        self._schema, self._replace = schema, replace
+        most = rows_within(REQUEST_BYTES, schema.dimensions * JSON_NUMBER + 512, REQUEST_ROWS)
+        self._throttle = Throttle(Limits(most, REQUESTS))
+        with _problems():
+            serving = self._aliases().get(self._name)
+            real = self._unfinished(contents, serving) if replace else serving
+            if real is None:
+                real = name_behind_alias(self._name, contents, replace=replace)
+                self._create(real, contents, index)
+                if not replace:
+                    self._move_alias(real, None)
+            self._real = real
+            info = self._info(real)
+            have = None if info is None else _record(info)
+            now = contents if have is None else resumed(have, contents)
+            if have != now:
+                self._client.update_collection(real, metadata={METADATA: encode(now)})
+            return now
+
+    def loaded(self, contents: Contents) -> frozenset[str] | None:
+        """It keeps no ledger: receipts in the output path count."""
+        del contents
+
+    def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
+        """Upsert, and wait until each request is applied."""
+        del file, merge
+        assert self._throttle is not None, "prepare comes first"
+        with _problems():
+            for rows in batches:
+                self._throttle.send(rows, self._upsert)
+        return {}
+
+    def delete(self, keys: Sequence[Key]) -> int:
+        """Count those that are there, because Qdrant does not say how many it deleted."""
+        there = list(self.fetch(keys))
+        with _problems():
+            for start in range(0, len(there), KEYS_AT_ONCE):
+                some = [_point_id(key) for key in there[start : start + KEYS_AT_ONCE]]
+                self._client.delete(self._collection(), models.PointIdsList(points=some), wait=True)
+        return len(there)
+
+    def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
+        """Wait for the index, which Qdrant builds behind the writes, and move the alias."""
+        del receipts
+        name = self._collection()
+        with _problems():
+            self._wait_for_index(name)
+            self._client.update_collection(name, metadata={METADATA: encode(contents)})
+            return self._take_place(name) if self._replace else None
+
+    def count(self) -> int:
+        """Counted, not estimated."""
+        with _problems():
+            return self._client.count(self._collection(), exact=True).count
+
+    def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
+        """By their UUIDs."""
+        found: dict[Key, Vectors] = {}
+        with _problems():
+            bits = self._holds_bits()
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                some = [_point_id(key) for key in keys[start : start + KEYS_AT_ONCE]]
+                for point in self._client.retrieve(
+                    self._collection(), some, with_payload=list(OWN_FIELDS), with_vectors=True
+                ):
+                    found[_key(point.payload)] = _stored(point.vector, bits=bits)
+        return found
+
+    def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
+        """By the index, or `exact` through all points."""
+        with _problems():
+            found = self._client.query_points(
+                self._collection(),
+                query=_numbers(vector[None, :])[0],
+                limit=k,
+                with_payload=list(OWN_FIELDS),
+                search_params=models.SearchParams(exact=exact, hnsw_ef=None if exact else max(EF_SEARCH, k)),
+            )
+        return [_key(point.payload) for point in found.points]
+
+    def describe_index(self, schema: Schema, index: IndexSpec) -> str:
+        """The index that Qdrant builds behind the writes."""
+        metric = "hamming" if schema.element == "bits" else "inner product"
+        if index.kind == "none":
+            return f"none, {metric}: a search goes through all points"
+        return f"{index}, {metric}; segments of few points are searched in full"
+
+    def columns(self, schema: Schema) -> tuple[str, ...]:
+        """The vector and the payload."""
+        kind = "uint8, a dimension each" if schema.element == "bits" else "float32"
+        vector = f"vector {kind} ({schema.dimensions})"
+        return ("id keyword", "chunk integer", vector, *(f"{name} keyword" for name in schema.kept))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    # --- below, errors are those of qdrant-client
+
+    def _collection(self) -> str:
+        if self._real is None:
+            self._real = self._aliases().get(self._name, self._name)
+        return self._real
+
+    def _aliases(self) -> dict[str, str]:
+        return {one.alias_name: one.collection_name for one in self._client.get_aliases().aliases}
+
+    def _info(self, name: str) -> models.CollectionInfo | None:
+        try:
+            return self._client.get_collection(name)
+        except UnexpectedResponse as error:
+            if error.status_code == 404:
+                return None
+            raise
+
+    def _holds_bits(self) -> bool:
+        if self._schema is not None:
+            return self._schema.element == "bits"
+        info = self._info(self._collection())
+        vectors: Any = None if info is None else info.config.params.vectors
+        return vectors is not None and vectors.datatype == models.Datatype.UINT8
+
+    def _mine(self) -> list[str]:
+        """The collections that were made for this name."""
+        found = self._client.get_collections().collections
+        return [one.name for one in found if one.name.startswith(f"{self._name}__")]
+
+    def _unfinished(self, contents: Contents, serving: str | None) -> str | None:
+        """The rest of a replacement by this run; those that were given up are dropped."""
+        found: str | None = None
+        for name in self._mine():
+            info = self._info(name)
+            held = None if info is None else _record(info)
+            if held is None or held.complete or name == serving:
+                continue
+            if held.run == contents.run:
+                found = name
+            else:
+                self._client.delete_collection(name)
+        return found
+
+    def _create(self, name: str, contents: Contents, index: IndexSpec) -> None:
+        """Make a collection; leave one of this name that is there."""
+        assert self._schema is not None, "prepare comes first"
+        bits = self._schema.element == "bits"
+        vectors = models.VectorParams(
+            size=self._schema.dimensions,
+            # Of zeros and ones the sum of differences is Hamming's distance.
+            distance=models.Distance.MANHATTAN if bits else models.Distance.DOT,
+            datatype=models.Datatype.UINT8 if bits else None,
+        )
+        graph = models.HnswConfigDiff(
+            m=0 if index.kind == "none" else index.m, ef_construct=index.ef_construction
+        )
+        held = {METADATA: encode(contents)}
+        try:
+            self._client.create_collection(name, vectors, hnsw_config=graph, metadata=held)
+        except UnexpectedResponse:
+            info = self._info(name)
+            if info is None or _record(info) is None:
+                raise
+
+    def _upsert(self, rows: Rows) -> None:
+        points: list[models.PointStruct] = []
+        for row, (key, vector) in enumerate(zip(rows.keys(), _numbers(rows.vectors), strict=True)):
+            kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
+            payload = {"id": key.id, "chunk": key.chunk, **kept}
+            points.append(models.PointStruct(id=_point_id(key), vector=vector, payload=payload))
+        try:
+            done = self._client.upsert(self._collection(), points, wait=True)
+        except ResourceExhaustedResponse as error:
+            raise Busy(str(error)) from error
+        except UnexpectedResponse as error:
+            if error.status_code in BUSY_STATUS:
+                raise Busy(_said(error)) from error
+            raise
+        if done.status != models.UpdateStatus.COMPLETED:
+            raise Busy(f"an upsert is {done.status.value}")
+
+    def _wait_for_index(self, name: str) -> None:
+        while True:
+            info = self._info(name)
+            if info is None:
+                raise Problem(f"the collection {name} is gone", hint=AGAIN)
+            if info.status == models.CollectionStatus.RED:
+                raise Problem(
+                    f"Qdrant could not build the index: {info.optimizer_status}", hint="see the server's log"
+                )
+            if info.status != models.CollectionStatus.YELLOW:
+                return
+            time.sleep(POLL)
+
+    def _move_alias(self, name: str, before: str | None) -> None:
+        """In one request, so that no search finds no collection."""
+        create = models.CreateAliasOperation(
+            create_alias=models.CreateAlias(collection_name=name, alias_name=self._name)
+        )
+        remove = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._name))
+        self._client.update_collection_aliases([create] if before is None else [remove, create])
+
+    def _take_place(self, name: str) -> str | None:
+        """Move the alias; the collection that served is kept, and those before it are dropped."""
+        before = self._aliases().get(self._name)
+        if before == name:
+            return None
+        self._move_alias(name, before)
+        for one in self._mine():
+            if one not in (name, before):
+                self._client.delete_collection(one)
+        return before
+
+
+def open_qdrant(target: Target, secret: str | None) -> Qdrant:
+    """The collection that a target names. The secret is an API key."""
+    return Qdrant(target, secret)
+
+
+def _check_schema(schema: Schema) -> None:
+    if schema.dimensions > MOST_DIMENSIONS:
+        raise Problem(
+            f"Qdrant has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
+            hint="embed with output.dimensions, or load into another store",
+        )
+    clash = [name for name in schema.kept if name in OWN_FIELDS]
+    if clash:
+        raise Problem(
+            f"the kept column {clash[0]!r} has the name of a field of the collection",
+            hint="leave it out: --keep with the other columns, or --keep none",
+        )
+
+
+def _point_id(key: Key) -> str:
+    return str(uuid5(NAMESPACE, f"{key.id}\0{key.chunk}"))
+
+
+def _key(payload: Mapping[str, Any] | None) -> Key:
+    held = payload or {}
+    return Key(str(held["id"]), int(held["chunk"]))
+
+
+def _record(info: models.CollectionInfo) -> Contents | None:
+    return decode(str((info.config.metadata or {}).get(METADATA, "")))
+
+
+def _numbers(vectors: Vectors) -> list[list[float]]:
+    """Vectors as JSON has them; of packed bits a number each."""
+    return (np.unpackbits(vectors, axis=1) if vectors.dtype == np.uint8 else vectors).tolist()
+
+
+def _stored(found: Any, *, bits: bool) -> Vectors:
+    numbers = np.asarray(cast("list[float]", found), np.float32)
+    return np.packbits(numbers.astype(np.uint8)) if bits else numbers
+
+
+def _said(error: UnexpectedResponse) -> str:
+    return error.content.decode(errors="replace").strip()[:300] or f"status {error.status_code}"
+
+
+@contextlib.contextmanager
+def _problems() -> Generator[None]:
+    """Errors of Qdrant as problems of two lines."""
+    try:
+        yield
+    except UnexpectedResponse as error:
+        if error.status_code in (401, 403):
+            raise Problem(
+                f"Qdrant refuses the key: {_said(error)}", hint="--secret NAME: the variable holds an API key"
+            ) from error
+        raise Problem(f"Qdrant refused: {_said(error)}", hint=AGAIN) from error
+    except ResourceExhaustedResponse as error:
+        raise Problem(f"Qdrant is busy: {error}", hint=AGAIN) from error
+    except ResponseHandlingException as error:
+        raise Problem(
+            f"Qdrant cannot be reached: {error.source}", hint=f"see that the server runs; {AGAIN}"
+        ) from error
+    except ApiException as error:
+        raise Problem(f"Qdrant answered what its client cannot read: {error}", hint=AGAIN) from error

@@ -1,0 +1,389 @@
+"""Redis or Valkey with RediSearch: a hash a row under the key `INDEX:id:chunk`, so that writing it again changes nothing.
+
+The name that a target gives is an alias; the index behind it has another name, which begins the keys of its rows, and a
+replacement is another index to which the alias moves. What an index holds lies beside it, under `embedfleet:INDEX`.
+Replies are those of RESP 2, which are lists.
+"""
+
+# redis is typed in part
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+import contextlib
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import redis
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as LostError,
+)
+from redis.exceptions import (
+    TimeoutError as LateError,
+)
+
+from launcher.errors import Problem
+from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
+from launcher.loading.contents import Contents, decode, encode, name_behind_alias, resumed
+from launcher.loading.index import IndexSpec
+from launcher.loading.targets import Target
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
+from tasks.protocol.dtypes import Dtype
+
+OWN_FIELDS = ("id", "chunk", "vector")
+MOST_DIMENSIONS = 32_768  # RediSearch's own
+REQUEST_BYTES, REQUEST_ROWS, REQUESTS = 4 * 2**20, 1_000, 4
+EF_SEARCH = 100
+KEYS_AT_ONCE = 1_000
+TIMEOUT = 60.0  # seconds
+POLL = 0.2  # seconds between looks at an index that is built
+TYPES: Mapping[Element, str] = {"float32": "FLOAT32", "float16": "FLOAT16", "bits": "FLOAT16"}
+AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
+
+
+class RediSearch:
+    """An index of RediSearch behind an alias."""
+
+    guarantee: Guarantee = "idempotent"
+    exact_search = True
+
+    def __init__(self, target: Target, password: str | None = None) -> None:
+        self._name = target.collection
+        self._real: str | None = None  # of the index behind the alias
+        self._schema: Schema | None = None
+        self._replace = False
+        self._throttle: Throttle | None = None
+        self._graph: bool | None = None  # whether the index has one; None: not asked yet
+        self._client: Any = redis.Redis(
+            host=target.host or "localhost",
+            port=target.port or 6379,
+            username=target.user,
+            password=password,
+            ssl=bool(target.options.get("tls")),
+            socket_timeout=TIMEOUT,
+            protocol=2,
+        )
+
+    def element(self, dtype: Dtype, dimensions: int) -> Element:
+        """Of int8 half precision; of bits a number each, because RediSearch has no bits."""
+        del dimensions
+        elements: dict[Dtype, Element] = {"float32": "float32", "binary": "bits"}
+        return elements.get(dtype, "float16")
+
+    def contents(self) -> Contents | None:
+        """The record of the index behind the alias.
+
+        Raises:
+            Problem: the name is that of an index, and no alias of ours.
+        """
+        with _problems():
+            found = self._info(self._name)
+            if found is None:
+                return None
+            real = found["index_name"].decode()
+            held = self._record(real)
+            if held is None or real == self._name:
+                raise Problem(
+                    f"the index {self._name} is there, and embedfleet did not make it",
+                    hint="name another one: rows are not mixed into indexes of others",
+                )
+            self._real = real
+            return held
+
+    def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
+        """Make the index, and the alias unless it serves another."""
+        _check_schema(schema)
+        self._schema, self._replace = schema, replace
+        row_bytes = schema.dimensions * (4 if schema.element == "float32" else 2) + 256
+        self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
+        with _problems():
+            self._check_memory()
+            serving = self._info(self._name)
+            current = None if serving is None else serving["index_name"].decode()
+            real = self._unfinished(contents, current) if replace else current
+            if real is None:
+                real = name_behind_alias(self._name, contents, replace=replace)
+                self._create(real, contents, index)
+                if not replace:
+                    self._client.execute_command("FT.ALIASUPDATE", self._name, real)
+            self._real = real
+            have = self._record(real)
+            now = contents if have is None else resumed(have, contents)
+            if have != now:
+                self._client.set(_record_key(real), encode(now))
+            return now
+
+    def loaded(self, contents: Contents) -> frozenset[str] | None:
+        """It keeps no ledger: receipts in the output path count."""
+        del contents
+
+    def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
+        """A hash a row, many in a request. `merge`: fields that a row had before go with it."""
+        del file
+        assert self._throttle is not None, "prepare comes first"
+        with _problems():
+            for rows in batches:
+                self._throttle.send(rows, partial(self._put, merge=merge))
+        return {}
+
+    def delete(self, keys: Sequence[Key]) -> int:
+        """Delete hashes; the server counts those that were there."""
+        gone = 0
+        with _problems():
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                gone += self._client.delete(*map(self._hash_key, keys[start : start + KEYS_AT_ONCE]))
+        return gone
+
+    def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
+        """Wait for the index, which is built with the writes, and move the alias."""
+        del receipts
+        name = self._index()
+        with _problems():
+            self._wait_for_index(name)
+            self._client.set(_record_key(name), encode(contents))
+            return self._take_place(name) if self._replace else None
+
+    def count(self) -> int:
+        """The rows that the index has."""
+        with _problems():
+            return int(self._client.execute_command("FT.SEARCH", self._index(), "*", "LIMIT", 0, 0)[0])
+
+    def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
+        """By their keys, from their hashes."""
+        found: dict[Key, Vectors] = {}
+        with _problems():
+            element = self._element()
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                some = keys[start : start + KEYS_AT_ONCE]
+                with self._client.pipeline(transaction=False) as line:
+                    for key in some:
+                        line.hget(self._hash_key(key), "vector")
+                    values = line.execute()
+                found |= {
+                    key: _stored(value, element) for key, value in zip(some, values, strict=True) if value
+                }
+        return found
+
+    def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
+        """By the index; `exact`: by comparing all rows, which a filter that holds for each makes RediSearch do."""
+        how = (
+            f"@chunk:[-inf +inf]=>[KNN {k} @vector $v HYBRID_POLICY ADHOC_BF AS near]"
+            if exact
+            else f"*=>[KNN {k} @vector $v{self._runtime(k)} AS near]"
+        )
+        with _problems():
+            found = self._client.execute_command(
+                *("FT.SEARCH", self._index(), how, "PARAMS", 2, "v", _bytes(vector), "NOCONTENT"),
+                *("SORTBY", "near", "LIMIT", 0, k, "DIALECT", 2),
+            )
+        return [self._key(name) for name in found[1:]]
+
+    def describe_index(self, schema: Schema, index: IndexSpec) -> str:
+        """The index that RediSearch builds with the writes."""
+        metric = "hamming, as squared L2" if schema.element == "bits" else "cosine"
+        return f"flat, {metric}: exact" if index.kind == "none" else f"{index}, {metric}"
+
+    def columns(self, schema: Schema) -> tuple[str, ...]:
+        """The fields of a hash."""
+        vector = f"vector {TYPES[schema.element]} ({schema.dimensions})"
+        return ("id", "chunk NUMERIC", vector, *schema.kept)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    # --- below, errors are those of redis
+
+    def _index(self) -> str:
+        if self._real is None:
+            found = self._info(self._name)
+            self._real = self._name if found is None else str(found["index_name"].decode())
+        return self._real
+
+    def _hash_key(self, key: Key) -> str:
+        return f"{self._index()}:{text_of_key(key)}"
+
+    def _key(self, name: bytes) -> Key:
+        text, _, chunk = name.decode().removeprefix(f"{self._index()}:").rpartition(":")
+        return Key(text, int(chunk))
+
+    def _info(self, name: str) -> dict[str, Any] | None:
+        try:
+            found = self._client.execute_command("FT.INFO", name)
+        except ResponseError as error:
+            if "unknown index name" in str(error).lower() or "no such index" in str(error).lower():
+                return None
+            raise
+        return {name.decode(): value for name, value in zip(found[::2], found[1::2], strict=True)}
+
+    def _element(self) -> Element:
+        if self._schema is not None:
+            return self._schema.element
+        held = self._record(self._index())
+        return "float32" if held is None else self.element(held.dtype, held.dimensions)  # pyright: ignore[reportArgumentType]
+
+    def _runtime(self, k: int) -> str:
+        """Candidates of a search; a flat index has none."""
+        if self._graph is None:
+            fields = (self._info(self._index()) or {}).get("attributes", [])
+            self._graph = any(b"HNSW" in field for field in fields)
+        return f" EF_RUNTIME {max(EF_SEARCH, k)}" if self._graph else ""
+
+    def _record(self, index: str) -> Contents | None:
+        found = self._client.get(_record_key(index))
+        return None if found is None else decode(found)
+
+    def _mine(self) -> list[str]:
+        """The indexes that were made for this name."""
+        names = [name.decode() for name in self._client.execute_command("FT._LIST")]
+        return [name for name in names if name.startswith(f"{self._name}__")]
+
+    def _drop(self, index: str) -> None:
+        """An index with its rows."""
+        self._client.execute_command("FT.DROPINDEX", index, "DD")
+        self._client.delete(_record_key(index))
+
+    def _unfinished(self, contents: Contents, current: str | None) -> str | None:
+        """The rest of a replacement by this run; those that were given up are dropped."""
+        found: str | None = None
+        for name in self._mine():
+            held = self._record(name)
+            if held is None or held.complete or name == current:
+                continue
+            if held.run == contents.run:
+                found = name
+            else:
+                self._drop(name)
+        return found
+
+    def _create(self, name: str, contents: Contents, index: IndexSpec) -> None:
+        assert self._schema is not None, "prepare comes first"
+        shape = ["TYPE", TYPES[self._schema.element], "DIM", self._schema.dimensions]
+        shape += ["DISTANCE_METRIC", "L2" if self._schema.element == "bits" else "COSINE"]
+        if index.kind != "none":
+            shape += ["M", index.m, "EF_CONSTRUCTION", index.ef_construction]
+        kind = "FLAT" if index.kind == "none" else "HNSW"
+        try:
+            self._client.execute_command(
+                *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{name}:"),
+                *("SCHEMA", "chunk", "NUMERIC", "vector", "VECTOR", kind, len(shape), *shape),
+            )
+        except ResponseError as error:
+            if "already exists" not in str(error).lower():
+                raise
+            self._client.set(_record_key(name), encode(contents), nx=True)
+        else:
+            self._client.set(_record_key(name), encode(contents))
+
+    def _put(self, rows: Rows, *, merge: bool) -> None:
+        with self._client.pipeline(transaction=merge) as line:
+            for row, key in enumerate(rows.keys()):
+                kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
+                name = self._hash_key(key)
+                if merge:
+                    line.delete(name)
+                own = {"id": key.id, "chunk": key.chunk, "vector": _bytes(rows.vectors[row])}
+                line.hset(name, mapping=own | kept)
+            try:
+                line.execute()
+            except BusyLoadingError as error:
+                raise Busy(str(error)) from error
+
+    def _check_memory(self) -> None:
+        """Refuse a server that drops keys when its memory is full: rows would go without a word."""
+        found = self._client.info("memory")
+        policy = str(found.get("maxmemory_policy", "noeviction"))
+        if int(found.get("maxmemory", 0)) and policy.startswith("allkeys"):
+            raise Problem(
+                f"the server drops keys when its memory is full (maxmemory-policy {policy}), rows among them",
+                hint="CONFIG SET maxmemory-policy noeviction, or load into another server",
+            )
+
+    def _wait_for_index(self, name: str) -> None:
+        while True:
+            found = self._info(name)
+            if found is None:
+                raise Problem(f"the index {name} is gone", hint=AGAIN)
+            failures = int(found.get("hash_indexing_failures", 0))
+            if failures:
+                raise Problem(
+                    f"RediSearch could not index {failures:,} rows", hint=f"FT.INFO {name} names the last one"
+                )
+            if int(float(found.get("indexing", 0))) == 0:
+                return
+            time.sleep(POLL)
+
+    def _take_place(self, name: str) -> str | None:
+        """Move the alias; the index that served is kept, and those before it are dropped."""
+        serving = self._info(self._name)
+        before = None if serving is None else serving["index_name"].decode()
+        if before == name:
+            return None
+        self._client.execute_command("FT.ALIASUPDATE", self._name, name)
+        for one in self._mine():
+            if one not in (name, before):
+                self._drop(one)
+        return before
+
+
+def open_redisearch(target: Target, secret: str | None) -> RediSearch:
+    """The index that a target names. The secret is a password."""
+    return RediSearch(target, secret)
+
+
+def _check_schema(schema: Schema) -> None:
+    if schema.dimensions > MOST_DIMENSIONS:
+        raise Problem(
+            f"RediSearch has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
+            hint="embed with output.dimensions, or load into another store",
+        )
+    clash = [name for name in schema.kept if name in OWN_FIELDS]
+    if clash:
+        raise Problem(
+            f"the kept column {clash[0]!r} has the name of a field of the index",
+            hint="leave it out: --keep with the other columns, or --keep none",
+        )
+
+
+def _record_key(index: str) -> str:
+    return f"embedfleet:{index}"
+
+
+def _bytes(vector: Vectors) -> bytes:
+    """A vector as RediSearch reads it; of packed bits a number each."""
+    return (np.unpackbits(vector).astype(np.float16) if vector.dtype == np.uint8 else vector).tobytes()
+
+
+def _stored(value: bytes, element: Element) -> Vectors:
+    if element == "float32":
+        return np.frombuffer(value, np.float32)
+    halves = np.frombuffer(value, np.float16)
+    return np.packbits(halves.astype(np.uint8)) if element == "bits" else halves
+
+
+@contextlib.contextmanager
+def _problems() -> Generator[None]:
+    """Errors of the server as problems of two lines."""
+    try:
+        yield
+    except (AuthenticationError, NoPermissionError) as error:
+        raise Problem(
+            f"the server refuses the user: {error}", hint="--secret NAME: the variable holds the password"
+        ) from error
+    except (LostError, LateError) as error:
+        raise Problem(f"the server cannot be reached: {error}", hint=f"see that it runs; {AGAIN}") from error
+    except ResponseError as error:
+        if "unknown command" in str(error).lower():
+            raise Problem(
+                f"the server has no RediSearch: {error}", hint="load the module `search`, or use Redis 8"
+            ) from error
+        raise Problem(f"the server refused: {error}", hint=AGAIN) from error
+    except RedisError as error:
+        raise Problem(f"the server failed: {error}", hint=AGAIN) from error

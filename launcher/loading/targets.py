@@ -1,0 +1,173 @@
+"""The address of a vector store: which store, where, and which table or collection.
+
+    postgresql://[USER@]HOST[:PORT]/DATABASE?table=[SCHEMA.]TABLE
+    milvus[+https]://HOST[:PORT]/[DATABASE/]COLLECTION
+    qdrant[+https]://HOST[:PORT]/COLLECTION
+    redis[s]://[USER@]HOST[:PORT]/INDEX
+    FOLDER/NAME.lance, s3://BUCKET/PATH.lance, lance://...
+
+An address holds no secret: it is printed, and stays in the history of a shell. Reads no file and no environment.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from launcher.errors import Usage
+
+Kind = Literal["pgvector", "lance", "milvus", "qdrant", "redis"]
+
+SCHEMES: Mapping[str, Kind] = {
+    "postgresql": "pgvector",
+    "postgres": "pgvector",
+    "pgvector": "pgvector",
+    "lance": "lance",
+    "milvus": "milvus",
+    "milvus+https": "milvus",
+    "qdrant": "qdrant",
+    "qdrant+https": "qdrant",
+    "redis": "redis",
+    "rediss": "redis",
+}
+EXAMPLES: Mapping[Kind, str] = {
+    "pgvector": "postgresql://localhost/DATABASE?table=docs",
+    "lance": "vectors.lance, or s3://BUCKET/vectors.lance",
+    "milvus": "milvus://localhost/docs",
+    "qdrant": "qdrant://localhost/docs",
+    "redis": "redis://localhost/docs",
+}
+# What `--secret` holds where an address has no user.
+SECRETS: Mapping[Kind, str] = {
+    "milvus": "user:password, or an API key",
+    "qdrant": "an API key",
+    "redis": "the password",
+}
+WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
+# Of PostgreSQL's parameters those that say how to connect; the password is none of them.
+CONNECTION_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout", "application_name", "host")
+# Small letters, because PostgreSQL makes them small wherever a name is not quoted.
+TABLE = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}")
+COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+ENVIRONMENT_HINT = "export PGPASSWORD, or name another variable: --secret NAME"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where vectors go. `shown` is the address without what only one client needs; it identifies the target."""
+
+    kind: Kind
+    shown: str
+    collection: str  # table, or path of a folder
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    database: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def parse_target(word: str) -> Target:
+    """The target that an address names.
+
+    Raises:
+        Usage: it names no store of ours, lacks a part, or holds a password.
+    """
+    scheme, separator, rest = word.partition("://")
+    if not separator or (scheme in ("s3", "gs") and _is_lance(rest)):
+        return _lance(word)
+    if scheme not in SCHEMES:
+        near = get_close_matches(scheme, SCHEMES, n=1)
+        raise Usage(
+            f"no vector store {scheme}://",
+            hint=f"did you mean {near[0]}://?" if near else f"one of {', '.join(EXAMPLES.values())}",
+        )
+    if SCHEMES[scheme] == "lance":
+        return _lance(rest)
+    parts = _split(word)
+    return _pgvector(parts) if SCHEMES[scheme] == "pgvector" else _of_server(parts)
+
+
+def _is_lance(path: str) -> bool:
+    return path.rstrip("/").endswith(".lance")
+
+
+def _lance(path: str) -> Target:
+    if not _is_lance(path):
+        raise Usage(
+            f"{path[:80]} is no vector store",
+            hint=f"an address such as {EXAMPLES['pgvector']}, or a path that ends in .lance",
+        )
+    clean = path.rstrip("/")
+    return Target("lance", clean, clean)
+
+
+def _split(word: str) -> SplitResult:
+    try:
+        parts = urlsplit(word)
+        _ = parts.port, parts.hostname
+    except ValueError as error:
+        raise Usage(
+            f"the address cannot be read: {error}", hint="write HOST or HOST:PORT after ://"
+        ) from None
+    if parts.password is not None:  # not quoted
+        raise Usage("the address holds a password, which others could see", hint=ENVIRONMENT_HINT)
+    if parts.fragment:
+        raise Usage("the address has a #", hint="write %23 for a # in a name")
+    return parts
+
+
+def _pgvector(parts: SplitResult) -> Target:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    table = options.pop("table", "")
+    database = unquote(parts.path.strip("/"))
+    example = EXAMPLES["pgvector"]
+    if "password" in options:
+        raise Usage("the address holds a password, which others could see", hint=ENVIRONMENT_HINT)
+    unknown = sorted(options.keys() - set(CONNECTION_OPTIONS))
+    if unknown:
+        near = get_close_matches(unknown[0], [*CONNECTION_OPTIONS, "table"], n=1)
+        raise Usage(
+            f"the address has an unknown parameter {unknown[0]!r}",
+            hint=f"did you mean {near[0]}?" if near else f"known: table, {', '.join(CONNECTION_OPTIONS)}",
+        )
+    if not database or "/" in database:
+        raise Usage("the address names no database", hint=f"such as {example}")
+    if not TABLE.fullmatch(table):
+        what = f"{table[:60]!r} cannot be the name of a table" if table else "the address names no table"
+        raise Usage(
+            what,
+            hint=f"such as {example}: small letters, digits and _, 40 at most; SCHEMA.TABLE is possible",
+        )
+    user = unquote(parts.username) if parts.username else None
+    host = options.pop("host", None) or parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    shown = f"postgresql://{f'{user}@' if user else ''}{host or ''}{port}/{database}?table={table}"
+    return Target("pgvector", shown, table, host, parts.port, user, database, options)
+
+
+def _of_server(parts: SplitResult) -> Target:
+    kind = SCHEMES[parts.scheme]
+    database, _, collection = unquote(parts.path.strip("/")).rpartition("/")
+    example = EXAMPLES[kind]
+    if not parts.hostname:
+        raise Usage("the address names no host", hint=f"such as {example}")
+    user = unquote(parts.username) if parts.username and kind == "redis" else None
+    if (parts.username and not user) or parts.query:
+        raise Usage(
+            f"an address of {kind} has {'no' if user else 'neither user nor'} parameters",
+            hint=f"--secret NAME: the variable holds {SECRETS[kind]}",
+        )
+    deep = "/" in database or (database and kind not in WITH_DATABASE)
+    if not COLLECTION.fullmatch(collection) or deep:
+        word = f"{database}/{collection}" if deep else collection
+        raise Usage(
+            f"{word[:60]!r} cannot be the name of a collection",
+            hint=f"such as {example}: letters, digits and _, 40 at most",
+        )
+    tls = {"tls": "1"} if parts.scheme.endswith("+https") or parts.scheme == "rediss" else {}
+    port = f":{parts.port}" if parts.port else ""
+    place = f"{f'{user}@' if user else ''}{parts.hostname}{port}"
+    shown = f"{parts.scheme}://{place}/{f'{database}/' if database else ''}{collection}"
+    return Target(kind, shown, collection, parts.hostname, parts.port, user, database or None, tls)

@@ -1,0 +1,106 @@
+"""Requests become smaller and fewer while a store is busy, and grow again; no row is left out or sent twice."""
+
+from threading import Barrier, Thread
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.errors import Problem
+from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
+from launcher.loading.vector_store import Rows
+
+
+def rows_of(count: int) -> Rows:
+    ids = [str(n) for n in range(count)]
+    return Rows(ids, [0] * count, np.zeros((count, 2), np.float32), {"title": ids})
+
+
+class Store:
+    """A store that is busy as often as it is told, and then takes what it gets."""
+
+    def __init__(self, busy: int = 0, most: int = 10**9) -> None:
+        self.busy, self.most = busy, most
+        self.sizes: list[int] = []
+        self.taken: list[str] = []
+
+    def write(self, rows: Rows) -> None:
+        self.sizes.append(len(rows))
+        if self.busy or len(rows) > self.most:
+            self.busy = max(0, self.busy - 1)
+            raise Busy("429")
+        assert list(rows.kept["title"]) == list(rows.ids)
+        self.taken += rows.ids
+
+
+def throttle(rows: int = 64, requests: int = 4) -> Throttle:
+    return Throttle(Limits(rows, requests), sleep=lambda _seconds: None, clock=lambda: 0.0)
+
+
+def test_busy_store_gets_half_as_many_rows_then_slowly_more() -> None:
+    store, found = Store(busy=2), throttle()
+    found.send(rows_of(100), store.write)
+    assert store.sizes == [64, 32, 16, 20, 24, 28, 12]
+    assert store.taken == [str(n) for n in range(100)]
+
+
+@given(st.integers(0, 200), st.integers(1, 70), st.integers(0, 9))
+def test_every_row_is_taken_once_in_order(count: int, most: int, busy: int) -> None:
+    store = Store(busy, most)
+    throttle().send(rows_of(count), store.write)
+    assert store.taken == [str(n) for n in range(count)]
+
+
+def test_requests_under_way_are_halved_and_grow_by_one_a_round() -> None:
+    store, found = Store(busy=1), throttle(rows=1)
+    found.send(rows_of(1), store.write)
+    assert found.requests == 2.5
+    found.send(rows_of(20), store.write)
+    assert found.requests == 4.0
+
+
+def test_no_more_requests_are_under_way_than_allowed() -> None:
+    found = throttle(rows=1, requests=2)
+    both, most, now = Barrier(2, timeout=10), list[int](), list[int]()
+
+    def write(_rows: Rows) -> None:
+        now.append(1)
+        most.append(len(now))
+        both.wait()  # two come together, or the test fails
+        now.pop()
+
+    threads = [Thread(target=found.send, args=(rows_of(3), write)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert max(most) == 2
+
+
+def test_store_that_stays_busy_is_a_problem() -> None:
+    time = [0.0]
+
+    def sleep(_seconds: float) -> None:
+        time[0] += 100
+
+    found = Throttle(Limits(8, 1), sleep=sleep, clock=lambda: time[0])
+    with pytest.raises(Problem, match="busy for 600 seconds: 429"):
+        found.send(rows_of(1), Store(busy=10**6).write)
+
+
+def test_waits_are_random_and_bounded() -> None:
+    waits: list[float] = []
+    found = Throttle(Limits(8, 1), sleep=waits.append, clock=lambda: 0.0)
+    found.send(rows_of(1), Store(busy=12).write)
+    assert len(waits) == 12
+    assert max(waits) <= 30
+    assert len(set(waits)) > 6
+
+
+def test_rows_of_a_request_follow_its_bytes() -> None:
+    assert (rows_within(8_000, 100, 50), rows_within(8_000, 1_000, 50), rows_within(10, 1_000, 50)) == (
+        50,
+        8,
+        1,
+    )

@@ -1,0 +1,91 @@
+"""Addresses of vector stores: what they name, what is refused, and that no secret is quoted."""
+
+import pytest
+
+from launcher.errors import Usage
+from launcher.loading.targets import parse_target
+
+
+def test_address_of_postgresql_names_host_database_and_table() -> None:
+    found = parse_target("postgresql://ann@db.example:5433/my%20db?table=app.docs&sslmode=require")
+    assert (found.kind, found.host, found.port, found.user) == ("pgvector", "db.example", 5433, "ann")
+    assert (found.database, found.collection, found.options) == ("my db", "app.docs", {"sslmode": "require"})
+    assert found.shown == "postgresql://ann@db.example:5433/my db?table=app.docs"
+
+
+def test_host_may_be_left_to_the_client() -> None:
+    found = parse_target("postgresql:///docs?table=docs&host=/var/run/postgresql")
+    assert (found.host, found.port) == ("/var/run/postgresql", None)
+    assert parse_target("postgresql:///docs?table=docs").host is None
+
+
+@pytest.mark.parametrize("word", ["out/docs.lance", "lance://out/docs.lance", "out/docs.lance/"])
+def test_path_of_lance(word: str) -> None:
+    assert (parse_target(word).kind, parse_target(word).collection) == ("lance", "out/docs.lance")
+
+
+def test_address_of_milvus() -> None:
+    found = parse_target("milvus://db.example:19531/papers/docs")
+    assert (found.kind, found.host, found.port, found.database) == ("milvus", "db.example", 19531, "papers")
+    assert (found.collection, found.options) == ("docs", {})
+    assert parse_target("milvus+https://db.example/docs").options == {"tls": "1"}
+
+
+def test_address_of_qdrant() -> None:
+    found = parse_target("qdrant://db.example:6334/docs")
+    assert (found.kind, found.host, found.port, found.collection) == ("qdrant", "db.example", 6334, "docs")
+    assert parse_target("qdrant+https://db.example/docs").options == {"tls": "1"}
+
+
+def test_address_of_redis() -> None:
+    found = parse_target("rediss://ann@db.example/docs")
+    assert (found.kind, found.user, found.collection, found.options) == ("redis", "ann", "docs", {"tls": "1"})
+    assert found.shown == "rediss://ann@db.example/docs"
+    assert parse_target("redis://db.example/docs").options == {}
+
+
+@pytest.mark.parametrize("word", ["s3://bucket/docs.lance", "lance://s3://bucket/docs.lance"])
+def test_bucket_of_lance(word: str) -> None:
+    assert parse_target(word).collection == "s3://bucket/docs.lance"
+
+
+@pytest.mark.parametrize(
+    ("word", "said", "hint"),
+    [
+        ("mysql://h/d?table=t", "no vector store mysql://", "postgresql://"),
+        ("postgrseql://h/d?table=t", "no vector store", "did you mean postgresql://?"),
+        ("out/docs", "is no vector store", "ends in .lance"),
+        ("s3://bucket/docs", "no vector store s3://", "s3://BUCKET/vectors.lance"),
+        ("", "is no vector store", "ends in .lance"),
+        ("postgresql://h/?table=t", "names no database", "such as"),
+        ("postgresql://h/d", "names no table", "such as"),
+        ("postgresql://h/d?table=Docs", "cannot be the name of a table", "small letters"),
+        ("postgresql://h/d?table=do cs", "cannot be the name of a table", "40 at most"),
+        ("postgresql://h/d?table=" + "t" * 41, "cannot be the name of a table", "40 at most"),
+        ("postgresql://h/d?table=t&sslmod=x", "unknown parameter 'sslmod'", "did you mean sslmode?"),
+        ("postgresql://h:port/d?table=t", "cannot be read", "HOST:PORT"),
+        ("postgresql://h/d?table=t#x", "has a #", "%23"),
+        ("milvus://h", "cannot be the name of a collection", "milvus://localhost/docs"),
+        ("milvus:///docs", "names no host", "milvus://localhost/docs"),
+        ("milvus://ann@h/docs", "neither user nor parameters", "user:password"),
+        ("qdrant://h/a/docs", "'a/docs' cannot be the name of a collection", "qdrant://localhost/docs"),
+        ("qdrant://ann@h/docs", "neither user nor parameters", "an API key"),
+        ("redis://h/0/docs", "'0/docs' cannot be the name of a collection", "redis://localhost/docs"),
+        ("redis://ann@h/docs?db=1", "has no parameters", "the password"),
+        ("milvus://h/a/b/docs", "cannot be the name of a collection", "40 at most"),
+    ],
+)
+def test_wrong_address_is_refused_with_what_to_do(word: str, said: str, hint: str) -> None:
+    with pytest.raises(Usage) as refused:
+        parse_target(word)
+    assert said in str(refused.value)
+    assert hint in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "word", ["postgresql://ann:s3cret@h/d?table=t", "postgresql://h/d?table=t&password=s3cret"]
+)
+def test_password_in_an_address_is_refused_and_not_quoted(word: str) -> None:
+    with pytest.raises(Usage, match="holds a password") as refused:
+        parse_target(word)
+    assert "s3cret" not in refused.value.two_lines()
