@@ -1,0 +1,187 @@
+"""The routes of the server: OpenAI's /v1/embeddings and /v1/models, /search, /health and /metrics.
+
+Without a key it answers to names of loopback alone (DNS rebinding). It reads application/json alone, which pages of other
+sites cannot send without asking first. No answer is cached by a browser.
+"""
+# starlette is optional
+# pyright: reportMissingImports=false
+
+import hmac
+import time
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from launcher.documents.encode import to_json
+from launcher.serve.requests import (
+    RequestRefused,
+    bad_request,
+    encoded,
+    read_embedding_request,
+    read_search_request,
+)
+from launcher.serve.service import Service
+from tasks.errors import Problem
+from tasks.metrics.exposition import CONTENT_TYPE
+from tasks.metrics.server import is_loopback
+
+JSON = "application/json"
+MOST_BODY_BYTES = 8 * 2**20
+METHODS = {
+    "/v1/embeddings": "POST",
+    "/search": "POST",
+    "/v1/models": "GET",
+    "/metrics": "GET",
+    "/health": "GET",
+}
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Who may ask. `key` None: whoever reaches a loopback address under a name of it."""
+
+    key: str | None
+    most_body_bytes: int = MOST_BODY_BYTES
+
+    def check(self, request: Request) -> None:
+        """Refuse a request that may not be asked.
+
+        Raises:
+            RequestRefused: 401 without the key, 403 for a foreign Host header.
+        """
+        if self.key is not None:
+            given = request.headers.get("authorization", "")
+            if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {self.key}".encode()):
+                raise RequestRefused(401, "the key is missing or wrong", code="invalid_api_key")
+        elif not is_loopback(_host_of(request.headers.get("host", ""))):
+            raise RequestRefused(403, "ask for the address that embedfleet printed", code="foreign_host")
+
+    async def body(self, request: Request) -> bytes:
+        """The body of a request.
+
+        Raises:
+            RequestRefused: it is too large (413), or not declared as JSON (415).
+        """
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            raise RequestRefused(415, "send the body as application/json", code="unsupported_media_type")
+        said = request.headers.get("content-length", "")
+        if said.isdecimal() and int(said) > self.most_body_bytes:
+            raise self._too_large()
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > self.most_body_bytes:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> RequestRefused:
+        return RequestRefused(
+            413, f"the body has more than {self.most_body_bytes:,} bytes: send fewer texts", code="too_large"
+        )
+
+
+def make_app(service: Service, gate: Gate) -> Starlette:
+    """The application of a service."""
+
+    async def embeddings(request: Request) -> Response:
+        asked = read_embedding_request(await gate.body(request))
+        found = await service.embed(asked)
+        data = [
+            {"object": "embedding", "index": place, "embedding": encoded(vector, asked.encoding)}
+            for place, vector in enumerate(found.vectors)
+        ]
+        usage = {"prompt_tokens": found.tokens, "total_tokens": found.tokens}
+        headers = {
+            "x-embedfleet-input-type": found.input_type,
+            "x-embedfleet-truncated": str(found.truncated),
+            "x-embedfleet-cached": str(found.cached),
+        }
+        return _json({"object": "list", "data": data, "model": found.run, "usage": usage}, headers=headers)
+
+    async def search(request: Request) -> Response:
+        return _json(to_json(await service.search(read_search_request(await gate.body(request)))))
+
+    async def models(_request: Request) -> Response:
+        return _json({"object": "list", "data": service.models()})
+
+    async def health(_request: Request) -> Response:
+        return _json({"status": "ok"})
+
+    async def metrics(_request: Request) -> Response:
+        return Response(service.page(), media_type=CONTENT_TYPE, headers=HEADERS)
+
+    async def unknown(request: Request) -> Response:
+        if method := METHODS.get(request.url.path):
+            raise RequestRefused(405, f"send {method} to {request.url.path}", code="method_not_allowed")
+        raise RequestRefused(404, "there is no such path here", code="not_found")
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        yield
+        await service.close()
+
+    def route(path: str, handler: Handler, *, guarded: bool = True) -> Route:
+        return Route(
+            path, _answered(service, gate if guarded else None, path, handler), methods=[METHODS[path]]
+        )
+
+    every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return Starlette(
+        routes=[
+            route("/v1/embeddings", embeddings),
+            route("/search", search),
+            route("/v1/models", models),
+            route("/metrics", metrics),
+            route("/health", health, guarded=False),
+            Route("/{path:path}", _answered(service, gate, "other", unknown), methods=every),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _answered(service: Service, gate: Gate | None, path: str, handler: Handler) -> Handler:
+    """The handler with its checks, its errors as OpenAI has them, and its time counted."""
+
+    async def handle(request: Request) -> Response:
+        start = time.perf_counter()
+        try:
+            if gate is not None:
+                gate.check(request)
+            answer = await handler(request)
+        except RequestRefused as refused:
+            retry = {"Retry-After": "1"} if refused.status in (429, 503) else {}
+            answer = Response(refused.body(), refused.status, HEADERS | retry, JSON)
+        except Problem as problem:
+            refused = RequestRefused(500, f"{problem}; {problem.hint}", code="server_error")
+            answer = Response(refused.body(), refused.status, HEADERS, JSON)
+        except ClientDisconnect:
+            answer = Response(bad_request("the client has gone").body(), 400, HEADERS, JSON)
+        except Exception as error:  # noqa: BLE001 # the edge of a request: the client is told, the traceback is kept
+            traceback.print_exc()
+            refused = RequestRefused(500, f"a bug: {type(error).__name__}", code="server_error")
+            answer = Response(refused.body(), refused.status, HEADERS, JSON)
+        service.metrics.answered(path, answer.status_code, time.perf_counter() - start)
+        return answer
+
+    return handle
+
+
+def _json(body: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), 200, HEADERS | (headers or {}), JSON)
+
+
+def _host_of(header: str) -> str:
+    """The host of a Host header, without its port."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
