@@ -1,19 +1,32 @@
 """Reports of runs and lists of runs and prices: assembled, written as documents, and shown in four formats.
 
-Imports: `launcher.costs`, `planning`, `throughput`, `ledger`, `output`, `jobs`, `documents`, `format`, `money`,
-`errors`; `pricing`, `tasks`. Never `launcher.fleet`, `bench` or `cli`. Inside: html, terminal, markdown and focus_csv
-import assemble, report_json, run_list, run_comparison and price_list, these import summary and unknowns, and all may
-import report and document.
+Imports: `launcher.costs`, `planning`, `throughput`, `index_sizes`, `loading`, `evaluation`, `ledger`, `output`, `jobs`,
+`documents`, `format`, `money`, `errors`; `pricing`, `tasks`. Never `launcher.fleet`, `bench` or `cli`. Inside: html,
+terminal, markdown and focus_csv import assemble, report_json, run_list, run_comparison and price_list, these import
+summary, run_facts and unknowns, and all may import report and document.
 
+plan_outcome: a finished run beside its plan, as the ledger keeps it for later plans.
 assemble: the report of a run from the ledger, and failed rows from the store.
 report: the value: a run at one moment, next to its plan.
 report_json: the document of a report, made and read.
 document: the types of report.json.
+spend_document: of these, what a run cost.
+shard_rows: the shards of a report, a row each, made from columns when they are asked for.
 unknowns: the sentences on what a report does not know, or only estimates.
+plan_choice: the few alternatives of a plan that truly differ.
+store_costs: vector stores beside a plan, in sentences.
+compared: the choice beside other ways to do the work, in sentences.
+run_facts: what was embedded, how, where the vectors are and how to read them.
+vector_health: what a sample of the vectors looks like, and a map of them.
 summary: figures ready to be read: plan and run, time and dollars by part.
 run_list: the runs of a ledger; the document of `report --all --json`.
 run_comparison: two runs side by side; the document of `compare --json`.
 price_list: filtered and sorted offers; the rows of `prices --json`.
+run_hindsight: the least that a steered run could have paid, from what it saw.
+steering: the section Steering of a report, from the ledger.
+steering_lines: how a plan's fleet is steered, in words.
+price_notes: what a plan says about its prices: ages, quotes and discounts.
+plan_markdown: a plan, or the difference of two, in Markdown for a pull request.
 markdown: a report, or the list of runs, in Markdown.
 focus_csv: a report as CSV with the columns of FOCUS, the open format of bills.
 html: the pages of reports and plans.

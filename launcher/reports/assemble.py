@@ -2,8 +2,8 @@
 
 import contextlib
 import gc
-from collections.abc import Collection, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
@@ -12,19 +12,26 @@ from launcher.costs.machine_time import MachineTime
 from launcher.costs.metering import meter
 from launcher.costs.other_charges import UNKNOWN_REGION, DataRegion, estimate_charges
 from launcher.costs.run_costs import budget_of, lease_times, machine_times, other_charge
+from launcher.costs.run_rates import ALIVE
+from launcher.costs.spend import Spend
+from launcher.costs.work_done import WorkDone, fold
+from launcher.documents.course import Hindsight
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
-from launcher.reports.document import ReportEvent, RowFailure
+from launcher.reports.document import ReportEvent, RowFailure, VectorHealth
 from launcher.reports.report import Report
+from launcher.reports.run_facts import collect_facts
+from launcher.reports.steering import steering_figures
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ENGINES, computes, flops_per_token
 from pricing.gpu import canonical, gpu
 from pricing.offer import Offer
 from tasks.protocol import documents
+from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store
 
 MAX_FAILURES = 1_000  # rows that a report lists; the quarantine files hold all of them
@@ -49,25 +56,31 @@ def report_of(
     now: datetime,
     offers: Sequence[Offer] = (),
     unreadable: Sequence[str] = (),
+    *,
+    vectors: bool = False,
 ) -> Report:
     """The report of a run at `now`.
 
     Without a store the report lists no failed rows. `offers` are today's prices, which the counterfactuals need.
-    `unreadable` are the keys of objects of the store that cannot be read.
+    `unreadable` are the keys of objects of the store that cannot be read. `vectors`: read a sample of them, too.
     """
     row = ledger.runs.find(run)
     with _garbage_collection_paused():
-        found = ledger.shards.receipts(row.id)
+        found = fold(ledger.shards.each_receipt(row.id))
     progress = ledger.shards.progress(row.id)
     machines = machine_times(ledger, row.id)
-    now = _last_change(row, machines, now)
-    receipts, leases, clock_errors = correct_clocks(machines, found, lease_times(ledger, row.id), now)
+    asked, now = now, _last_change(row, machines, now)
+    done, leases, clock_errors = correct_clocks(machines, found, lease_times(ledger, row.id), now)
     plan = readable_plan(row)
     charges = ledger.costs.charges(row.id)
-    until = max((r.finished for r in receipts), default=now) if row.state == RunState.DONE else now
+    until = (done.last_finished() or now) if row.state == RunState.DONE else asked
     others, unpriced = estimate_charges(
-        machines, receipts, *store_locations(plan), row.created, until, {charge.kind for charge in charges}
+        machines, done, *store_locations(plan), row.created, until, {charge.kind for charge in charges}
     )
+    spend = meter(machines, done, leases, now, [*map(other_charge, charges), *others])
+    steering = steering_figures(ledger, row, plan)
+    if steering is not None and plan is not None and row.state == RunState.DONE:
+        steering = replace(steering, hindsight=_hindsight(ledger, row, plan, (machines, spend), done))
     return Report(
         run=row.id,
         name=row.name,
@@ -77,11 +90,11 @@ def report_of(
         plan=plan,
         shards=progress.shards,
         shards_done=progress.shards_done,
-        receipts=receipts,
+        done=done,
         machines=machines,
         leases=leases,
-        spend=meter(machines, receipts, leases, now, [*map(other_charge, charges), *others]),
-        failures=read_failures(store, [key for r in found for key in r.quarantines]) if store else [],
+        spend=spend,
+        failures=read_failures(store, found.quarantines) if store else [],
         failed_rows=progress.failed_rows,
         cut_short=progress.cut_short,
         events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
@@ -91,7 +104,26 @@ def report_of(
         offers=offers,
         ceilings=_token_ceilings(plan, {m.gpu for m in machines}) if plan else {},
         unreadable=unreadable,
+        facts=collect_facts(ledger, store, row, plan),
+        steering=steering,
+        vectors=_vectors(store, run=row.id, receipts=ledger.shards.all_receipts(row.id))
+        if store and vectors
+        else None,
     )
+
+
+def _hindsight(
+    ledger: Ledger, run: Run, plan: SavedPlan, spent: tuple[Sequence[MachineTime], Spend], done: WorkDone
+) -> Hindsight | None:
+    from launcher.reports.run_hindsight import hindsight_of_run  # noqa: PLC0415 - loads the solver
+
+    return hindsight_of_run(ledger, run, plan, spent, done)
+
+
+def _vectors(store: Store, run: str, receipts: Iterable[Receipt]) -> VectorHealth | None:
+    from launcher.reports.vector_health import look_at_vectors  # noqa: PLC0415 - reads Parquet; most reports do not
+
+    return look_at_vectors(store, run, receipts)
 
 
 @contextlib.contextmanager
@@ -106,7 +138,7 @@ def _garbage_collection_paused() -> Generator[None]:
             gc.enable()
 
 
-def read_failures(store: Store, keys: list[str], most: int = MAX_FAILURES) -> list[RowFailure]:
+def read_failures(store: Store, keys: Sequence[str], most: int = MAX_FAILURES) -> list[RowFailure]:
     """The first rows that could not be embedded, from the quarantine files."""
     return list(islice(_read_rows(store, keys), most))
 
@@ -145,14 +177,19 @@ def _location(path: str | None, region: str | None) -> DataRegion | None:
 
 
 def _last_change(row: Run, machines: Sequence[MachineTime], now: datetime) -> datetime:
-    """When the figures of the run last changed. They still change while a rented machine has no reported end."""
-    costs = any(m.ended is None and m.cloud != "local" for m in machines)
-    return row.changed if row.state == RunState.DONE and not costs else now
+    """When the figures of the run last changed. They still change while a machine has no reported end."""
+    if row.state == RunState.DONE:
+        return now if any(m.ended is None and m.cloud != "local" for m in machines) else row.changed
+    if any(m.ended is None or m.state in ALIVE for m in machines):
+        return now
+    return max([row.changed, *(m.ended for m in machines if m.ended is not None)])
 
 
 def _token_ceilings(plan: SavedPlan, gpus: Collection[str]) -> dict[str, float]:
     """Tokens per second that each GPU can compute at most, if model and GPU are known."""
     lengths, engine = plan.profile.lengths, plan.work.engine
+    if plan.work.job.get("precision"):  # the ceilings that are known are those of bfloat16
+        return {}
     try:
         shape = model_shapes.shape(plan.work.model)
     except Problem:
@@ -171,7 +208,7 @@ def _token_ceilings(plan: SavedPlan, gpus: Collection[str]) -> dict[str, float]:
     return found
 
 
-def _read_rows(store: Store, keys: list[str]) -> Generator[RowFailure, None, None]:
+def _read_rows(store: Store, keys: Sequence[str]) -> Generator[RowFailure, None, None]:
     for key in keys:
         stream = store.get(key)
         if stream is not None:

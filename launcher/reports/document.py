@@ -4,136 +4,20 @@ Field names and their order are those of the JSON. Money is USD in Decimal and t
 unknown, or does not apply, and is never zero. Pure: types alone. `report_json` makes, reads and writes the document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 
 from launcher.costs.plan_accuracy import PlanError
-from launcher.costs.spend import Part
 from launcher.costs.time_series import FleetSeries, SpentPoint
+from launcher.documents.truncation import Truncation
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.plan_reader import PlannedFigures
+from launcher.reports.spend_document import GroupSpend, PlaceSpend, RunSpend, SecondsByPart
+from launcher.reports.steering import SteeringFigures
 
 SCHEMA = "embedfleet/report/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondsByPart:
-    """Machine time by part; `total` is their sum."""
-
-    total: float
-    useful: float
-    lost: float
-    cold_start: float
-    waiting: float
-    idle: float
-    teardown: float
-
-    def of(self, part: Part) -> float:
-        """The seconds of one part."""
-        seconds: float = getattr(self, part)
-        return seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownUsd:
-    """The known dollars of the machines by part; `total` is their sum."""
-
-    total: Decimal
-    useful: Decimal
-    lost: Decimal
-    cold_start: Decimal
-    waiting: Decimal
-    idle: Decimal
-    teardown: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRunUsd:
-    """The known dollars of the run: the parts are of its machines, `other` is of all else, `total` is the sum."""
-
-    total: Decimal
-    useful: Decimal
-    lost: Decimal
-    cold_start: Decimal
-    waiting: Decimal
-    idle: Decimal
-    teardown: Decimal
-    other: Decimal
-
-    def of(self, part: Part | Literal["other"]) -> Decimal:
-        """The dollars of one part, or of all that is not a machine."""
-        usd: Decimal = getattr(self, part)
-        return usd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeRow:
-    """A charge that is not for a machine's hours."""
-
-    kind: str
-    place: str | None
-    quantity: float | None
-    unit: str
-    usd: Decimal | None
-    reason: str | None  # why the dollars are unknown
-    estimated: bool  # counted at list prices, not metered
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpend:
-    """What the run cost. The parts are of its machines; `total` is the parts and `other`."""
-
-    total: Decimal | None
-    useful: Decimal | None
-    lost: Decimal | None
-    cold_start: Decimal | None
-    waiting: Decimal | None
-    idle: Decimal | None
-    teardown: Decimal | None
-    known: KnownRunUsd
-    seconds: SecondsByPart
-    other: Decimal | None
-    waived: Decimal  # of machines that were preempted so early that the cloud did not charge them; in no part
-    others: tuple[ChargeRow, ...]
-
-    def of(self, part: Part) -> Decimal | None:
-        """The dollars of one part."""
-        usd: Decimal | None = getattr(self, part)
-        return usd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceSpend:
-    """What the machines in one place cost."""
-
-    place: str
-    total: Decimal | None
-    useful: Decimal | None
-    lost: Decimal | None
-    cold_start: Decimal | None
-    waiting: Decimal | None
-    idle: Decimal | None
-    teardown: Decimal | None
-    known: KnownUsd
-    seconds: SecondsByPart
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSpend:
-    """What one machine group of the plan cost ("lots" in JSON). `lot` None: machines of no group."""
-
-    lot: int | None
-    total: Decimal | None
-    useful: Decimal | None
-    lost: Decimal | None
-    cold_start: Decimal | None
-    waiting: Decimal | None
-    idle: Decimal | None
-    teardown: Decimal | None
-    known: KnownUsd
-    seconds: SecondsByPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +34,12 @@ class WorkDone:
     shards: int
     shards_done: int
     failed_shards: int
+    truncation: Truncation | None = None  # more than 5 % of the tokens were cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActualFigures:
-    """The figures of the run that a plan has too."""
+    """The figures of the run that a plan has too, by the definitions of `launcher.costs.run_rates`."""
 
     hours: float
     usd: Decimal | None
@@ -162,6 +47,12 @@ class ActualFigures:
     tokens_per_second: float | None
     usd_per_million_tokens: Decimal | None
     share_of_ceiling: float | None  # of the tokens that the GPUs can compute at most in the machine time
+    span_hours: float | None = None  # from creation to the last receipt with pauses, the axis of the charts
+
+    @property
+    def span_seconds(self) -> float:
+        """The length of the charts' axis; an older document does not say it apart from the run's time."""
+        return (self.hours if self.span_hours is None else self.span_hours) * SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +198,16 @@ class RowFailure:
     rows: int = 1  # of the input, that it stands for: behind a damaged place they are many
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartStageTime:
+    """How long a stage of the workers' start took, of the workers that know it."""
+
+    stage: str  # `tasks.protocol.start_stages`
+    workers: int  # that know it
+    median_seconds: float | None  # None: none of them knows it
+    longest_seconds: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class ReportEvent:
     """Something that happened: a machine was requested, a machine was lost, 90 % of the budget are spent."""
@@ -314,6 +215,66 @@ class ReportEvent:
     at: datetime
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What was embedded, how, where the vectors are and how to read them. None is unknown."""
+
+    model: str | None  # as the job names it, or its folder
+    model_fingerprint: str | None
+    prompt: str | None  # put before every text; "" is none
+    corpus: str | None
+    output: str
+    dtype: str | None  # of the stored numbers
+    dimensions: int | None  # of a stored vector
+    chunking: str | None  # in words
+    engine: str | None  # with device and type of its numbers, where a worker said them
+    versions: Mapping[
+        str, str
+    ]  # of embedfleet and of the libraries of a worker, by name; empty: not recorded
+    command: str | None  # that created the run
+    load: str  # a line of Python that reads the vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapPoint:
+    """A vector on the map. `text`: the beginning of its document, where it was read."""
+
+    id: str
+    chunk: int
+    x: float
+    y: float
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorHealth:
+    """Figures of a bounded sample of the stored vectors."""
+
+    sampled: int
+    total: int  # vectors that were written
+    dimensions: int
+    length_least: float  # of finite vectors; 0 if there is none
+    length_median: float
+    length_most: float
+    not_finite: int  # vectors with NaN or infinity
+    zero: int
+    constant_dimensions: int  # whose spread is below 1 % of the median dimension's
+    duplicates: int  # vectors that are equal to an earlier one of the sample
+    mean_cosine: float | None  # of two different vectors; near 1: they hardly differ
+    explained: float | None  # share of the variance that the map shows
+    map: tuple[MapPoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthFigures:
+    """How long the texts are, as the plan sampled them: pairs of a share and its mean tokens, the shortest first."""
+
+    documents: tuple[tuple[float, float], ...]  # before they were cut; empty: an older plan
+    chunks: tuple[tuple[float, float], ...]
+    longest: int | None  # tokens of a chunk at most; null: not known
+    chunked: bool  # long documents become several chunks; else what is beyond `longest` is lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,12 +287,18 @@ class ReportDocument:
     state: str
     created: datetime
     updated: datetime
+    facts: RunFacts | None = None  # None: a report of an earlier version
+    lengths: LengthFigures | None = None  # None: the plan cannot be read
+    vectors: VectorHealth | None = None  # None: no vectors could be looked at
     spend: RunSpend
     work: WorkDone
     plan: PlannedFigures
     actual: ActualFigures
     output_bytes: int
     stages: Mapping[str, float]  # seconds by stage, of all workers together
+    starts: tuple[
+        StartStageTime, ...
+    ] = ()  # of the workers, stage by stage; empty: none told, as in older runs
     budget: Decimal | None
     waterfall: WaterfallFigures | None  # None: the plan has no dollars to compare with
     instead: tuple[CounterfactualRow, ...]
@@ -339,7 +306,7 @@ class ReportDocument:
     places: tuple[PlaceSpend, ...]
     lots: tuple[GroupSpend, ...]
     machines: tuple[MachineLife, ...]
-    shards: tuple[ShardDone, ...]
+    shards: Sequence[ShardDone]
     series: tuple[SpeedPoint, ...]
     spent: tuple[SpentPoint, ...]
     fleet: FleetSeries
@@ -349,3 +316,4 @@ class ReportDocument:
     failures: tuple[RowFailure, ...]  # the first of them
     events: tuple[ReportEvent, ...]
     unknown: tuple[str, ...]  # every figure that is unknown, and why
+    steering: SteeringFigures | None = None  # None: it was not steered, or a report of an earlier version

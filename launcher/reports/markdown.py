@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from launcher.format import compact, count, duration, hours_text, money, plain, signed_money
+from launcher.format import compact, duration, hours_text, money, plain, plural, signed_money
 from launcher.reports.document import ReportDocument
+from launcher.reports.run_facts import fact_rows
 from launcher.reports.run_list import RunListDocument, run_cells
 from launcher.reports.summary import compare_figures, corpus_facts, known_in_part, part_shares, total_dollars
 
@@ -18,10 +19,11 @@ def report_md(report: ReportDocument) -> str:
     parts = [
         f"# {cell(report.name)}",
         (
-            f"Run `{code(report.run)}`, {cell(report.state.lower())}: {count(work.documents)} documents, "
-            f"{count(work.tokens)} tokens in {hours_text(actual.hours)} for "
+            f"Run `{code(report.run)}`, {cell(report.state.lower())}: {plural(work.documents, 'document')}, "
+            f"{plural(work.tokens, 'token')} in {hours_text(actual.hours)} for "
             f"**{total_dollars(report)}** ({money(actual.usd_per_million_tokens)} per 1M tokens)."
         ),
+        *_facts(report),
         "## Plan and run",
         table(
             ("", "Planned", "Actual", "Difference", "P10 to P90"),
@@ -82,6 +84,14 @@ def cell(text: object) -> str:
 def code(text: object) -> str:
     """Text that can stand between backticks."""
     return plain(text).replace("`", "'")
+
+
+def _facts(report: ReportDocument) -> list[str]:
+    """What was embedded, how, where the vectors are and how to read them."""
+    rows = [
+        f"- {one.label}: {f'`{code(one.text)}`' if one.code else cell(one.text)}" for one in fact_rows(report)
+    ]
+    return ["\n".join(rows)] if rows else []
 
 
 def _waterfall(report: ReportDocument) -> list[str]:

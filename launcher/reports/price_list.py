@@ -13,11 +13,15 @@ from typing import Any
 import msgspec
 
 from launcher.format import money, plain
+from pricing.access import derived_flags
 from pricing.offer import Offer
 from pricing.price_book import STALE, offer_row
 from pricing.staleness import age_in_days, is_stale
 
 SUGGESTIONS = 3  # in one hint
+WITHHELD = frozenset(
+    {"floor", "unmoved", "not_launchable", "opt_in"}
+)  # flags of offers that no plan takes by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,21 @@ def sort_offers(offers: Iterable[Offer], order: str, now: datetime) -> list[Offe
 
 
 def cheapest_offers(offers: Iterable[Offer]) -> list[Offer]:
-    """For each GPU the machine with the lowest price per GPU-hour, in every place that has it at that price."""
+    """For each GPU the machine with the lowest price per GPU-hour, in every place that has it at that price.
+
+    Offers that a plan does not take by itself (another's cloud, an opt-in region, a floor quote) come after all others.
+    """
     best: dict[str, Offer] = {}
     found: dict[str, list[Offer]] = {}
-    for offer in sorted(offers, key=lambda o: (o.usd_per_gpu_hour, o.key)):
+    for offer in sorted(offers, key=lambda o: (_is_withheld(o), o.usd_per_gpu_hour, o.key)):
         first = best.setdefault(offer.gpu, offer)
         if _machine_and_price(offer) == _machine_and_price(first):
             found.setdefault(offer.gpu, []).append(offer)
     return [offer for group in found.values() for offer in group]
+
+
+def _is_withheld(offer: Offer) -> bool:
+    return not WITHHELD.isdisjoint((*offer.flags, *derived_flags(offer)))
 
 
 def group_places(offers: Iterable[Offer]) -> list[PriceLine]:
@@ -137,7 +148,7 @@ def suggest_filters(offers: Sequence[Offer], wanted: OfferFilter) -> str:
 def _row(offer: Offer, now: datetime) -> PriceRow:
     stale = is_stale(offer, now)
     more: dict[str, Any] = {
-        "flags": " ".join((*offer.flags, STALE) if stale else offer.flags),
+        "flags": " ".join((*offer.flags, *derived_flags(offer), *([STALE] if stale else []))),
         "usd_per_gpu_hour": f"{offer.usd_per_gpu_hour:.6f}".rstrip("0").rstrip("."),
         "age_days": age_in_days(offer, now),
         "stale": stale,

@@ -10,11 +10,13 @@ from decimal import Decimal
 
 from launcher.costs.lease_outcomes import UnproductiveLeases, find_unproductive_leases
 from launcher.costs.machine_time import LeaseTime, MachineTime
+from launcher.costs.run_rates import RunRates, ready_seconds, run_seconds
 from launcher.costs.spend import Spend
+from launcher.costs.work_done import WorkDone
 from launcher.planning.saved_plan import SavedPlan
-from launcher.reports.document import ReportEvent, RowFailure
+from launcher.reports.document import ReportEvent, RowFailure, RunFacts, VectorHealth
+from launcher.reports.steering import SteeringFigures
 from pricing.offer import Offer
-from tasks.protocol.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Report:
     plan: SavedPlan | None  # None: it cannot be read
     shards: int
     shards_done: int
-    receipts: Sequence[Receipt]
+    done: WorkDone  # what the receipts say
     machines: Sequence[MachineTime]
     leases: Sequence[LeaseTime]
     spend: Spend  # what `meter` made of these machines, receipts and leases
@@ -43,6 +45,9 @@ class Report:
     offers: Sequence[Offer] = ()  # today's prices, for the counterfactuals
     ceilings: Mapping[str, float] = field(default_factory=dict[str, float])  # tokens/s of a GPU at most
     unreadable: Sequence[str] = ()  # keys of objects that cannot be read
+    facts: RunFacts | None = None  # what was embedded, how, and where the vectors are
+    vectors: VectorHealth | None = None  # of a sample; None: none could be looked at
+    steering: SteeringFigures | None = None  # None: it was not steered
     fruitless: UnproductiveLeases = field(init=False)  # the leases that gave no receipt
 
     def __post_init__(self) -> None:
@@ -50,8 +55,7 @@ class Report:
             range(len(self.machines)), key=lambda i: (self.machines[i].started, self.machines[i].name)
         )
         lives = tuple(self.spend.lives[i] for i in order)
-        fruitless = find_unproductive_leases(self.machines, self.receipts, self.leases, self.updated)
-        self._set("receipts", tuple(sorted(self.receipts, key=lambda r: (r.position, r.shard))))
+        fruitless = find_unproductive_leases(self.machines, self.done, self.leases, self.updated)
         self._set("machines", tuple(self.machines[i] for i in order))
         self._set("spend", replace(self.spend, lives=lives))
         self._set("events", tuple(sorted(self.events, key=lambda e: (e.at, e.kind, e.text))))
@@ -63,12 +67,30 @@ class Report:
     @property
     def tokens(self) -> int:
         """Tokens that were embedded."""
-        return sum(r.tokens for r in self.receipts)
+        return self.done.sums.tokens
+
+    @property
+    def finished(self) -> bool:
+        """Whether every shard has a receipt."""
+        return len(self.done) > 0 and self.shards_done >= self.shards
 
     @property
     def span(self) -> timedelta:
-        """From the run's creation to its last receipt, or to now while shards are open."""
+        """From the run's creation to its last receipt, or to now while shards are open: the axis of the charts."""
         end = self.updated
-        if self.shards_done >= self.shards and self.receipts:
-            end = min(end, max(r.finished for r in self.receipts))
+        last = self.done.last_finished()
+        if self.finished and last:
+            end = min(end, last)
         return max(timedelta(0), end - self.created)
+
+    @property
+    def rates(self) -> RunRates:
+        """Time, speed and cost per token."""
+        first, last = self.done.first_started(), self.done.last_finished()
+        return RunRates(
+            seconds=run_seconds(self.machines, self.updated, first=first, last=last, finished=self.finished),
+            ready_seconds=ready_seconds(self.machines, self.updated),
+            tokens=self.tokens,
+            finished=self.finished,
+            usd=self.spend.usd,
+        )

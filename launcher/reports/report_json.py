@@ -4,51 +4,59 @@ Pure. `launcher.documents.encode.to_json` writes it. It knows nothing of the clo
 """
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from math import ceil
+from statistics import median
 from typing import Any
 
 import msgspec
 
 from launcher.costs import plan_accuracy, time_series
+from launcher.costs.attribution import to_microseconds
 from launcher.costs.counterfactuals import counterfactuals
 from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.spend import PARTS, Metered, OtherCharge, Spend
 from launcher.costs.waterfall import waterfall
+from launcher.documents.truncation import Truncation, truncation_of
 from launcher.errors import Problem
 from launcher.money import SECONDS_PER_HOUR, USD_GRAIN
 from launcher.planning.plan_reader import planned_figures
+from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.document import (
     SCHEMA,
     ActualFigures,
-    ChargeRow,
     CounterfactualRow,
     FruitlessLease,
     GroupLesson,
-    GroupSpend,
     HourlyPrice,
-    KnownRunUsd,
-    KnownUsd,
+    LengthFigures,
     Lessons,
     MachineLife,
-    PlaceSpend,
     Preemption,
     ReportDocument,
-    RunSpend,
-    SecondsByPart,
-    ShardDone,
     SpeedPoint,
+    StartStageTime,
     WaterfallFigures,
     WaterfallStep,
     WorkDone,
 )
 from launcher.reports.report import Report
+from launcher.reports.shard_rows import ShardRows
+from launcher.reports.spend_document import (
+    ChargeRow,
+    GroupSpend,
+    KnownRunUsd,
+    KnownUsd,
+    PlaceSpend,
+    RunSpend,
+    SecondsByPart,
+)
 from launcher.reports.unknowns import unknown
-from tasks.protocol.receipt import Receipt
+from tasks.protocol.start_stages import BEFORE_WORKER, START_STAGES
 
+MICROSECONDS = 10**6  # in a second
 SERIES_POINTS = 120  # of tokens per second: one for every few pixels of a chart
 PREEMPTED_ENDS = ("PREEMPTED", "LOST")
 
@@ -63,12 +71,16 @@ def report_document(report: Report) -> ReportDocument:
         state=report.state,
         created=began,
         updated=now,
+        facts=report.facts,
+        lengths=_lengths(report),
+        vectors=report.vectors,
         spend=_spend(report.spend),
         work=_work(report),
         plan=planned_figures(report.plan),
         actual=_actual(report),
-        output_bytes=sum(r.output_bytes for r in report.receipts),
+        output_bytes=report.done.sums.output_bytes,
         stages=_stages(report),
+        starts=_starts(report),
         budget=report.budget,
         waterfall=_waterfall(report),
         instead=_instead(report),
@@ -76,7 +88,7 @@ def report_document(report: Report) -> ReportDocument:
         places=tuple(_place(place, one) for place, one in report.spend.places.items()),
         lots=tuple(_group(lot, one) for lot, one in report.spend.lots.items()),
         machines=tuple(_machine(m, one, report) for m, one in zip(report.machines, lives, strict=True)),
-        shards=tuple(map(_shard, report.receipts)),
+        shards=ShardRows(report.done),
         series=speed_series(report),
         spent=time_series.spent_series(report.machines, lives, began, span, now),
         fleet=time_series.fleet_series(report.machines, began, span, now),
@@ -85,6 +97,7 @@ def report_document(report: Report) -> ReportDocument:
         open=tuple(map(_lease, report.fruitless.open)),
         failures=tuple(report.failures),
         events=tuple(report.events),
+        steering=report.steering,
         unknown=tuple(unknown(report)),
     )
 
@@ -117,15 +130,17 @@ def speed_series(report: Report) -> tuple[SpeedPoint, ...]:
     bins = min(SERIES_POINTS, ceil(span))
     width = span / bins
     tokens = [0.0] * bins
-    for receipt in report.receipts:
-        first = min(max((receipt.started - report.created).total_seconds(), 0.0), span) / width
-        took = max(0.0, (receipt.finished - receipt.started).total_seconds()) / width
-        last = min(max((receipt.started - report.created).total_seconds() / width + took, 0.0), span / width)
+    work, created = report.done, to_microseconds(report.created)
+    for started, finished, count in work.rows(work.started, work.finished, work.tokens):
+        since = (started - created) / MICROSECONDS
+        first = min(max(since, 0.0), span) / width
+        took = max(0.0, (finished - started) / MICROSECONDS) / width
+        last = min(max(since / width + took, 0.0), span / width)
         left, right = min(int(first), bins - 1), min(int(last), bins - 1)
         if left == right or last <= first:  # most of them
-            tokens[left] += receipt.tokens
+            tokens[left] += count
             continue
-        per_bin = receipt.tokens / (last - first)
+        per_bin = count / (last - first)
         for i in range(left, right + 1):
             tokens[i] += per_bin * (min(last, i + 1) - max(first, i))
     return tuple(
@@ -135,41 +150,88 @@ def speed_series(report: Report) -> tuple[SpeedPoint, ...]:
 
 
 def _work(report: Report) -> WorkDone:
-    receipts = report.receipts
+    sums = report.done.sums
     return WorkDone(
-        documents=sum(r.documents for r in receipts),
-        chunks=sum(r.chunks for r in receipts),
-        tokens=report.tokens,
-        tokens_cut=sum(r.tokens_cut for r in receipts),
-        tokens_repeated=sum(r.tokens_repeated for r in receipts),
+        documents=sums.documents,
+        chunks=sums.chunks,
+        tokens=sums.tokens,
+        tokens_cut=sums.tokens_cut,
+        tokens_repeated=sums.tokens_repeated,
         failed_rows=report.failed_rows,
         cut_short=report.cut_short,
         shards=report.shards,
         shards_done=report.shards_done,
-        failed_shards=sum(r.fault is not None for r in receipts),
+        failed_shards=sums.failed_shards,
+        truncation=_truncation(report),
+    )
+
+
+def _lengths(report: Report) -> LengthFigures | None:
+    """How long the texts are, as the plan says."""
+    if report.plan is None:
+        return None
+    return length_figures(report.plan)
+
+
+def length_figures(plan: SavedPlan) -> LengthFigures:
+    """How long the texts of a plan are."""
+    profile = plan.profile
+    chunk: Mapping[str, Any] = plan.work.job.get("chunk") or {}
+    return LengthFigures(
+        documents=profile.document_lengths,
+        chunks=profile.lengths,
+        longest=profile.longest,
+        chunked=chunk.get("tokens") is not None,
+    )
+
+
+def _truncation(report: Report) -> Truncation | None:
+    """The warning, with the dollars and hours of this run as the measure of what chunks would cost."""
+    actual = _actual(report)
+    longest = report.plan.profile.longest if report.plan else None
+    return truncation_of(
+        report.tokens, report.done.sums.tokens_cut, longest, usd=actual.usd, hours=actual.hours
     )
 
 
 def _stages(report: Report) -> dict[str, float]:
     """Seconds by stage, the longest first."""
-    stages = Counter[str]()
-    for receipt in report.receipts:
-        stages.update(receipt.stages)
-    return {stage: round(seconds, 4) for stage, seconds in stages.most_common()}
+    return {stage: round(seconds, 4) for stage, seconds in report.done.stages.items()}
+
+
+def _starts(report: Report) -> tuple[StartStageTime, ...]:
+    """The stages of the workers' start that one of them knows; of rented machines also those that none knows."""
+    told = report.done.cold_starts
+    if not told:
+        return ()
+    rented = BEFORE_WORKER if any(machine.cloud != "local" for machine in report.machines) else ()
+    known = dict.fromkeys(stage for one in told for stage in one)
+    names = [stage for stage in START_STAGES if stage in known or stage in rented]
+    return tuple(
+        _start_stage(stage, [one[stage] for one in told if stage in one])
+        for stage in dict.fromkeys([*names, *known])
+    )
+
+
+def _start_stage(stage: str, seconds: Sequence[float]) -> StartStageTime:
+    return StartStageTime(
+        stage=stage,
+        workers=len(seconds),
+        median_seconds=round(median(seconds), 3) if seconds else None,
+        longest_seconds=max(seconds, default=None),
+    )
 
 
 def _actual(report: Report) -> ActualFigures:
-    seconds, usd = report.span.total_seconds(), report.spend.usd
-    per_million = None
-    if usd is not None and report.tokens:
-        per_million = (usd * 1_000_000 / report.tokens).quantize(USD_GRAIN)
+    rates = report.rates
     return ActualFigures(
-        hours=seconds / SECONDS_PER_HOUR,
-        usd=usd,
+        hours=(rates.seconds or 0.0) / SECONDS_PER_HOUR,
+        usd=rates.usd,
         tokens=report.tokens,
-        tokens_per_second=report.tokens / seconds if seconds else None,
-        usd_per_million_tokens=per_million,
+        tokens_per_second=rates.tokens_per_second,
+        usd_per_million_tokens=rates.usd_per_million_tokens,
         share_of_ceiling=_share_of_ceiling(report),
+        span_hours=report.span.total_seconds() / SECONDS_PER_HOUR,
     )
 
 
@@ -236,7 +298,7 @@ def _other(other: OtherCharge) -> ChargeRow:
 def _waterfall(report: Report) -> WaterfallFigures | None:
     if report.plan is None:
         return None
-    found = waterfall(report.plan, report.spend, report.machines, report.receipts)
+    found = waterfall(report.plan, report.spend, report.machines, report.done)
     if found is None:
         return None
     steps = tuple(
@@ -263,7 +325,7 @@ def _instead(report: Report) -> tuple[CounterfactualRow, ...]:
 def _lessons(report: Report) -> Lessons:
     if report.plan is None:
         return Lessons(lots=(), plan=None)
-    learned = plan_accuracy.group_accuracies(report.plan, report.spend, report.machines, report.receipts)
+    learned = plan_accuracy.group_accuracies(report.plan, report.spend, report.machines, report.done)
     lots = tuple(
         GroupLesson(
             gpu=one.gpu,
@@ -319,19 +381,6 @@ def _machine(machine: MachineTime, metered: Metered, report: Report) -> MachineL
         prices=tuple(HourlyPrice(at=at, usd_per_hour=usd) for at, usd in machine.rates),
         usd=metered.total_usd,
         waived=metered.waived,
-    )
-
-
-def _shard(receipt: Receipt) -> ShardDone:
-    return ShardDone(
-        position=receipt.position,
-        id=receipt.shard,
-        worker=receipt.worker,
-        generation=receipt.generation,
-        started=receipt.started,
-        seconds=receipt.seconds,
-        tokens=receipt.tokens,
-        failed=receipt.failed_rows,
     )
 
 

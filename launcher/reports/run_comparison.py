@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from launcher.costs.spend import PARTS, Part
+from launcher.documents.drift import DriftDocument
 from launcher.reports.document import ReportDocument
 
 SCHEMA = "embedfleet/compare/1"
@@ -40,9 +41,12 @@ class CompareDocument:
     figures: tuple[ComparedFigure, ...]
     parts: tuple[ComparedPart, ...]
     known: bool
+    vectors: DriftDocument | None = None  # of both runs, where they were compared
 
 
-def compare_runs(one: ReportDocument, other: ReportDocument) -> CompareDocument:
+def compare_runs(
+    one: ReportDocument, other: ReportDocument, vectors: DriftDocument | None = None
+) -> CompareDocument:
     """The figures of two reports, and the difference of their dollars part by part."""
     first, second = _figures(one), _figures(other)
     return CompareDocument(
@@ -51,6 +55,7 @@ def compare_runs(one: ReportDocument, other: ReportDocument) -> CompareDocument:
         figures=tuple(ComparedFigure(figure=name, one=first[name], other=second[name]) for name in first),
         parts=tuple(_part(one, other, part) for part in (*PARTS, "other")),
         known=one.spend.total is not None and other.spend.total is not None,
+        vectors=vectors,
     )
 
 

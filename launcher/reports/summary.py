@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from launcher.costs.spend import PARTS, Part
-from launcher.format import count, duration, hours_text, money, percent, rate, relative_change
+from launcher.format import count, duration, hours_text, money, percent, plain, rate, relative_change
 from launcher.ledger.records import CORPUS_EVENT
 from launcher.reports.document import ReportDocument
 
@@ -20,6 +20,18 @@ PART_NAMES: dict[Part, str] = {
     "waiting": "waiting",
     "idle": "idle",
     "teardown": "teardown",
+}
+
+
+START_NAMES: dict[str, str] = {  # of the stages of `tasks.protocol.start_stages`
+    "boot": "boot",
+    "setup": "setup",
+    "process": "process",
+    "check": "check of the model's files",
+    "download": "download of the model's files",
+    "load": "load",
+    "warm_up": "warm-up",
+    "first_batch": "first batch",
 }
 
 
@@ -45,6 +57,11 @@ class PartShare:
     time: str
     share: str
     dollars: str
+
+
+def start_name(stage: str) -> str:
+    """A stage of a worker's start as it is shown, also one of a later version."""
+    return START_NAMES.get(stage, plain(stage.replace("_", " ")))
 
 
 def compare_figures(report: ReportDocument) -> list[FigureComparison]:

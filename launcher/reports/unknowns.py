@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from launcher.costs.billing_rules import billing_rule
 from launcher.format import plural, unreadable_text
 from launcher.planning.plan_reader import missing_figures, planned_figures
 from launcher.reports.report import Report
+from pricing.billing_rules import billing_rule
 
 NAMED_MACHINES = 5  # in one sentence
-LISTED_FAULTS = 20  # failed shards that get a sentence each
 
 
 def unknown(report: Report) -> list[str]:
@@ -91,15 +90,15 @@ def _clocks(report: Report) -> Iterator[str]:
 def _rates(report: Report) -> Iterator[str]:
     if not report.tokens:
         yield "dollars per million tokens: no tokens were embedded yet"
-    if not report.span:
-        yield "tokens per second: the run has no length yet"
+    if not report.rates.seconds:
+        yield "tokens per second: no machine of the run has begun"
 
 
 def _rows(report: Report) -> Iterator[str]:
     if report.fruitless.open:
         yield f"work in progress: open leases, counted as useful until they are lost: {len(report.fruitless.open)}"
-    faults = [f"shard {r.position} was not embedded: {r.fault}" for r in report.receipts if r.fault]
-    yield from faults[:LISTED_FAULTS]
+    for position, fault in report.done.faults:
+        yield f"shard {position} was not embedded: {fault}"
     if report.cut_short:
         yield (
             f"how many rows are lost behind {plural(report.cut_short, 'damaged place')}: the files do not tell; "

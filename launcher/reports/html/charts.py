@@ -10,13 +10,17 @@ from math import ceil, floor, log10
 from launcher.format import compact, duration, rate
 from launcher.reports.html.elements import Markup, join, tag
 
-WIDTH = 1000
+WIDE, NARROW = 1000.0, 380.0  # of the whole drawing: a screen, a phone
+BAR = 1000  # width of a bar in parts, which is stretched to the width of the page
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 26  # around the plot of a line chart
 HEIGHT = 250
-ROW, LABEL = 26, 190  # of the timeline: height of a lane, width of the names
+ROW = 26  # of the timeline: height of a lane
+LABELS = {WIDE: 190.0, NARROW: 104.0}  # width of the names of lanes
 TALL, FLAT = 22, 14  # heights of stretches: lost work is taller, so that work done later does not hide it
-SHOWN_LETTERS = 27  # of a name that fit into LABEL
-CROWDED_BARS = 250  # stretches of a lane that can be told apart; of more, those that touch are drawn as one
+LETTERS = {WIDE: 27, NARROW: 12}  # of a name that fit into LABELS
+TICK_ROOM = 84.0  # between two ticks of a time axis; durations are up to nine letters long
+# Stretches of a lane that can be told apart; of more, those that touch are drawn as one.
+CROWDED_BARS = {WIDE: 250, NARROW: 60}
 
 # Distances between the ticks of a time axis, in seconds.
 SECONDS = (
@@ -42,6 +46,11 @@ class Lane:
 
     name: str
     stretches: Sequence[Stretch]
+
+
+def both_widths(draw: Callable[[float], Markup]) -> Markup:
+    """A chart drawn for a screen and for a phone; the style sheet shows one of them."""
+    return join(draw(WIDE), draw(NARROW))
 
 
 def pattern_defs() -> Markup:
@@ -70,14 +79,16 @@ def key(kind: str) -> Markup:
     )
 
 
-def line_chart(points: Sequence[tuple[float, float]], span: float, plan: float | None) -> Markup:
+def line_chart(
+    points: Sequence[tuple[float, float]], span: float, plan: float | None, width: float = WIDE
+) -> Markup:
     """Tokens per second over time as a line. Each point is the rate until the next; the plan is a dashed line."""
     most = max([speed for _, speed in points] + ([plan] if plan else []), default=0.0)
     top = round_up(most)
     bottom = HEIGHT - BOTTOM
 
     def x(seconds: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * seconds / span
+        return LEFT + (width - LEFT - RIGHT) * seconds / span
 
     def y(speed: float) -> float:
         return bottom - (bottom - TOP) * speed / top
@@ -85,10 +96,10 @@ def line_chart(points: Sequence[tuple[float, float]], span: float, plan: float |
     drawn: list[Markup] = []
     for step in range(5):
         speed = top * step / 4
-        drawn.append(line(LEFT, y(speed), WIDTH - RIGHT, y(speed), "axis" if not step else "grid"))
+        drawn.append(line(LEFT, y(speed), width - RIGHT, y(speed), "axis" if not step else "grid"))
         drawn.append(tag("text", compact(speed), x=LEFT - 8, y=y(speed) + 4, text_anchor="end"))
     drawn.append(tag("text", "tok/s", x=LEFT - 8, y=TOP - 13, text_anchor="end"))
-    drawn += time_axis(span, x, bottom, TOP)
+    drawn += time_axis(span, x, bottom, TOP, width)
     ends = [seconds for seconds, _ in points[1:]] + [span]
     middles = [(x((seconds + end) / 2), y(speed)) for (seconds, speed), end in zip(points, ends, strict=True)]
     path = [(x(0), middles[0][1]), *middles, (x(span), middles[-1][1])]
@@ -96,10 +107,10 @@ def line_chart(points: Sequence[tuple[float, float]], span: float, plan: float |
     drawn.append(tag("polygon", points=coordinates(area), class_="area"))
     drawn.append(tag("polyline", points=coordinates(path), class_="curve"))
     if plan:
-        drawn.append(line(LEFT, y(plan), WIDTH - RIGHT, y(plan), "plan"))
+        drawn.append(line(LEFT, y(plan), width - RIGHT, y(plan), "plan"))
         words = f"plan {rate(plan)}"
-        drawn.append(tag("text", words, x=WIDTH - RIGHT, y=y(plan) - 6, text_anchor="end", class_="halo"))
-    return picture(f"Tokens per second over {duration(span)}; at most {rate(most)}", HEIGHT, drawn)
+        drawn.append(tag("text", words, x=width - RIGHT, y=y(plan) - 6, text_anchor="end", class_="halo"))
+    return picture(f"Tokens per second over {duration(span)}; at most {rate(most)}", HEIGHT, drawn, width)
 
 
 def parts_bar(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
@@ -109,7 +120,7 @@ def parts_bar(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
     start = 0.0
     for kind, amount, title in pieces:
         if amount > 0:
-            width = WIDTH * amount / total
+            width = BAR * amount / total
             gap = 2.0 if width > 6 else 0.0
             drawn.append(
                 tag("rect", tag("title", title), x=start, y=0, width=width - gap, height=26, class_=kind)
@@ -119,32 +130,34 @@ def parts_bar(name: str, pieces: Sequence[tuple[str, float, str]]) -> Markup:
         "svg",
         *drawn,
         class_="bar",
-        viewBox=f"0 0 {WIDTH} 26",
+        viewBox=f"0 0 {BAR} 26",
         preserveAspectRatio="none",
         role="img",
         aria_label=name,
     )
 
 
-def timeline(lanes: Sequence[Lane], span: float) -> Markup:
+def timeline(lanes: Sequence[Lane], span: float, width: float = WIDE) -> Markup:
     """One lane for each machine over the same seconds. Later stretches are drawn over earlier ones."""
-    bottom = TOP + ROW * len(lanes)
+    bottom, label = TOP + ROW * len(lanes), LABELS[width]
 
     def x(seconds: float) -> float:
-        return LABEL + (WIDTH - LABEL - RIGHT) * min(max(seconds, 0.0), span) / span
+        return label + (width - label - RIGHT) * min(max(seconds, 0.0), span) / span
 
-    drawn = time_axis(span, x, bottom, TOP)
+    drawn = time_axis(span, x, bottom, TOP, width)
     for i, lane in enumerate(lanes):
         middle = TOP + ROW * i + ROW / 2
         name = tag("title", lane.name)
-        drawn.append(tag("text", name, shorten_middle(lane.name), x=0, y=middle + 4, class_="name"))
-        for one in _merge_crowded(lane.stretches, span / (WIDTH - LABEL - RIGHT)):
+        drawn.append(
+            tag("text", name, shorten_middle(lane.name, LETTERS[width]), x=0, y=middle + 4, class_="name")
+        )
+        for one in _merge_crowded(lane.stretches, span / (width - label - RIGHT), CROWDED_BARS[width]):
             start, end = x(one.start), x(one.end)
             height = TALL if one.kind == "lost" else FLAT
             drawn.append(
                 tag(
                     "rect",
-                    tag("title", one.title),
+                    tag("title", one.title) if width > NARROW else "",  # on a phone nothing hovers
                     x=start,
                     y=middle - height / 2,
                     width=max(end - start - 0.6, 0.6),
@@ -152,8 +165,8 @@ def timeline(lanes: Sequence[Lane], span: float) -> Markup:
                     class_=one.kind,
                 )
             )
-    drawn.append(line(LABEL, bottom, WIDTH - RIGHT, bottom, "axis"))
-    return picture(f"What {len(lanes)} machines did over {duration(span)}", bottom + BOTTOM, drawn)
+    drawn.append(line(label, bottom, width - RIGHT, bottom, "axis"))
+    return picture(f"What {len(lanes)} machines did over {duration(span)}", bottom + BOTTOM, drawn, width)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
@@ -166,9 +179,9 @@ def coordinates(points: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _merge_crowded(stretches: Sequence[Stretch], pixel: float) -> Iterable[Stretch]:
-    """Merge stretches closer than a pixel, in seconds, if there are more than CROWDED_BARS."""
-    if len(stretches) <= CROWDED_BARS:
+def _merge_crowded(stretches: Sequence[Stretch], pixel: float, most: int) -> Iterable[Stretch]:
+    """Merge stretches closer than a pixel, in seconds, if there are more than `most`."""
+    if len(stretches) <= most:
         return stretches
     merged: list[Stretch] = []
     counts: list[int] = []
@@ -184,11 +197,11 @@ def _merge_crowded(stretches: Sequence[Stretch], pixel: float) -> Iterable[Stret
     return merged
 
 
-def shorten_middle(name: str) -> str:
+def shorten_middle(name: str, letters: int) -> str:
     """A name that fits. The names of a group's machines differ at their end, so the middle is left out."""
-    if len(name) <= SHOWN_LETTERS:
+    if len(name) <= letters:
         return name
-    return f"{name[: SHOWN_LETTERS // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(SHOWN_LETTERS - SHOWN_LETTERS // 3 - 1) :]}"
+    return f"{name[: letters // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(letters - letters // 3 - 1) :]}"
 
 
 def round_up(most: float) -> float:
@@ -199,18 +212,23 @@ def round_up(most: float) -> float:
     return next(step * unit for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * unit >= most)
 
 
-def time_axis(span: float, x: Callable[[float], float], bottom: float, top: float) -> list[Markup]:
-    """The ticks of a time axis: between four and nine, at round distances."""
-    step = next((s for s in SECONDS if span / s <= 9), 86400 * ceil(span / 86400 / 9))
+def time_axis(
+    span: float, x: Callable[[float], float], bottom: float, top: float, width: float = WIDE
+) -> list[Markup]:
+    """The ticks of a time axis at round distances: at most nine, and fewer on a narrow chart."""
+    most = min(9, max(2, floor((x(span) - x(0)) / TICK_ROOM)))
+    step = next((s for s in SECONDS if span / s <= most), 86400 * ceil(span / 86400 / most))
     drawn: list[Markup] = []
     for i in range(floor(span / step) + 1):
         at = x(i * step)
-        anchor = "end" if WIDTH - RIGHT - at < 30 else "middle"
+        anchor = "end" if width - RIGHT - at < 30 else "middle"
         drawn.append(line(at, top, at, bottom, "grid"))
         drawn.append(tag("text", duration(i * step), x=at, y=bottom + 18, text_anchor=anchor))
     return drawn
 
 
-def picture(label: str, height: float, drawn: Sequence[Markup]) -> Markup:
+def picture(label: str, height: float, drawn: Sequence[Markup], width: float = WIDE) -> Markup:
     """An SVG of this height; `label` says in words what it shows, for those who do not see it."""
-    return tag("svg", join(*drawn), viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)
+    kind = "wide" if width > NARROW else "narrow"
+    box = f"0 0 {width:g} {height:g}"
+    return tag("svg", join(*drawn), viewBox=box, role="img", aria_label=label, class_=kind)

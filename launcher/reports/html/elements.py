@@ -9,7 +9,9 @@ from html import escape
 from launcher.format import count, plain
 
 INLINE = {"b", "dd", "defs", "dt", "line", "span", "td", "th", "title"}  # all else ends its line
-VOID = {"meta"}
+VOID = {"link", "meta"}
+STATIC_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # neither scripts nor requests
+UNKNOWN = ("?", "")
 
 
 class Markup(str):
@@ -44,20 +46,21 @@ def join(*children: object) -> Markup:
 
 def document(title: str, css: str, *body: object) -> str:
     """A whole page. Its Content-Security-Policy forbids scripts and any request."""
-    head = tag(
+    return html_page(title, STATIC_POLICY, (tag("style", Markup(css)),), body)
+
+
+def html_page(title: str, policy: str, head: Sequence[Markup], body: Sequence[object]) -> str:
+    """A whole page under a Content-Security-Policy. `head` holds its style sheet and, where it has one, its script."""
+    whole = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag(
-            "meta",
-            http_equiv="Content-Security-Policy",
-            content="default-src 'none'; style-src 'unsafe-inline'",
-        ),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
-        tag("style", Markup(css)),
+        *head,
     )
-    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', *body), lang='en')}"
+    return f"<!DOCTYPE html>\n{tag('html', whole, tag('body', *body), lang='en')}"
 
 
 def section(title: str, note: str, *content: object, kind: str | None = None) -> Markup:
@@ -65,6 +68,11 @@ def section(title: str, note: str, *content: object, kind: str | None = None) ->
     return tag(
         "section", tag("h2", title), tag("p", note, class_="note") if note else "", *content, class_=kind
     )
+
+
+def folded(summary: str, *content: object) -> Markup:
+    """Content that is shown when the reader asks for it."""
+    return tag("details", tag("summary", summary), *content)
 
 
 def shown_of(shown: int, total: int, things: str) -> str:
@@ -85,18 +93,31 @@ def table(
     left: Collection[int] = (),
     wide: Collection[int] = (),
 ) -> Markup:
-    """A table whose first column names its rows. Columns in `left` are aligned left; so are `wide`, which may wrap."""
+    """A table whose first column names its rows. Columns in `left` are aligned left; so are `wide`, which may wrap.
+
+    A column in which nothing is known is left out, and a line below the table names it.
+    """
     kinds = dict.fromkeys(left, "left") | dict.fromkeys(wide, "left wide")
-    heads = (tag("th", text, scope="col", class_=kinds.get(i)) for i, text in enumerate(columns))
+    unknown = {i for i in range(1, len(columns)) if rows and _nothing_known([row[i] for row in rows])}
+    kept = [i for i in range(len(columns)) if i not in unknown]
+    heads = (tag("th", columns[i], scope="col", class_=kinds.get(i)) for i in kept)
     body = [
         tag(
             "tr",
             tag("th", row[0], scope="row", class_=kinds.get(0)),
-            *(tag("td", cell, class_=kinds.get(i)) for i, cell in enumerate(row[1:], 1)),
+            *(tag("td", row[i], class_=kinds.get(i)) for i in kept[1:]),
         )
         for row in rows
     ]
-    return scroll(name, tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *body)))
+    made = scroll(name, tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *body)))
+    missing = [columns[i] for i in sorted(unknown) if columns[i] and any(row[i] == "?" for row in rows)]
+    if not missing:
+        return made
+    return join(made, tag("p", f"Not known of any row: {', '.join(missing)}.", class_="note"))
+
+
+def _nothing_known(cells: Sequence[object]) -> bool:
+    return all(isinstance(cell, str) and cell in UNKNOWN for cell in cells)
 
 
 def _text(value: object) -> str:

@@ -10,11 +10,10 @@ from decimal import Decimal
 from math import ceil, floor, log, log10
 
 from launcher.format import axis_dollars, duration, money
-from launcher.reports.html.charts import SECONDS, coordinates, line
+from launcher.reports.html.charts import NARROW, SECONDS, coordinates, line
 from launcher.reports.html.elements import Markup, join, tag
 
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 30, 44  # around the plot
-WIDE, NARROW = 1000, 380  # of the whole drawing: a screen, a phone
 HEIGHT = 400
 APART = 10.0  # largest by smallest, from which an axis is logarithmic
 FAR = 4.0  # times what the fleets need; a limit beyond is only a label, because a line would squeeze all else

@@ -3,26 +3,24 @@
 Knows a saved plan, and makes sections of it; None if the plan has nothing to show there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
-from launcher.format import count, hours_text, money, rate
+from launcher.format import count, hours_text, least_money, money, plural, rate
 from launcher.jobs.job import JobLimits
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.saved_plan import (
-    GroupSummary,
-    HoursQuantiles,
-    MachineGroup,
-    SavedPlan,
-    UsdQuantiles,
-)
-from launcher.reports.html.elements import Section, section, shown_of, table
-from launcher.reports.html.frontier_chart import NARROW, WIDE, FleetPoint, draw_frontier
+from launcher.planning.saved_alternatives import GroupSummary
+from launcher.planning.saved_plan import HoursQuantiles, MachineGroup, SavedPlan, UsdQuantiles
+from launcher.reports.html.charts import both_widths
+from launcher.reports.html.elements import Section, folded, section, shown_of, table
+from launcher.reports.html.frontier_chart import FleetPoint, draw_frontier
 from launcher.reports.html.plan_text import (
     between,
     deadline_hours,
     extra_cost,
     fleet,
+    is_local,
     machine,
     purchase,
     short,
@@ -31,6 +29,7 @@ from launcher.reports.html.plan_text import (
 )
 
 SHOWN_APIS = 15  # those that could be meant
+OPEN_TYPES = 12  # the others are folded away
 SHOWN_TYPES = 200  # rows that a person still reads; beyond, the page says how many
 
 
@@ -42,6 +41,7 @@ class FrontierRow:
     usd: UsdQuantiles
     machines: int
     groups: Sequence[MachineGroup | GroupSummary]
+    unpriced: Mapping[str, Decimal | None]
     chosen: bool
 
 
@@ -55,7 +55,7 @@ def frontier_section(plan: SavedPlan, limits: JobLimits) -> Section:
     rows: list[tuple[object, ...]] = []
     for number, one in enumerate(fleets, 1):
         machines = fleet(one.groups)
-        time, dollars = hours_text(one.hours.p50), money(one.usd.p50)
+        time, dollars = hours_text(one.hours.p50), least_money(one.usd.p50, one.unpriced)
         late = bool(deadline and one.hours.p90 > deadline)
         expensive = limits.budget is not None and one.usd.p90 is not None and one.usd.p90 > limits.budget
         title = f"{dollars} in {time}, {machines}"
@@ -77,7 +77,7 @@ def frontier_section(plan: SavedPlan, limits: JobLimits) -> Section:
         "Sooner or cheaper",
         "Each point is the cheapest fleet for its time. Lines through it and the band behind are P10 to P90; the filled "
         "point is the one chosen; a dashed circle misses the deadline or the budget at P90.",
-        *(draw_frontier(points, width, seconds, budget) for width in (WIDE, NARROW)),
+        both_widths(lambda width: draw_frontier(points, width, seconds, budget)),
         table("Points of the frontier", columns, rows, wide={4}),
         kind="long",
     )
@@ -89,7 +89,7 @@ def alternatives_section(plan: SavedPlan) -> Section:
         (
             short(one.name),
             extra_cost(one.usd_more),
-            with_detail(money(one.usd.p50), between(one.usd, money)),
+            with_detail(least_money(one.usd.p50, one.unpriced), between(one.usd, money)),
             with_detail(hours_text(one.hours.p50), between(one.hours, hours_text)),
             count(one.machines),
             fleet(one.lots),
@@ -111,26 +111,33 @@ def hosted_section(plan: SavedPlan) -> Section:
         (
             short(api.provider),
             short(api.model),
-            "yes" if api.comparable else "no",
+            api.relation or ("same weights" if api.comparable else "unknown"),
             money(api.usd_per_million_tokens),
             money(api.usd),
             "" if api.batch_usd is None else money(api.batch_usd),
             count(api.dimensions),
-            ", ".join(spaced(flag) for flag in api.flags),
+            "; ".join([", ".join(spaced(flag) for flag in api.flags), *map(short, api.notes)]).removeprefix(
+                "; "
+            ),
         )
         for api in plan.hosted[:SHOWN_APIS]
     ]
     if not rows:
         return None
     columns = (
-        *("Provider", "Model", "Same weights", "$ per 1M tokens"),
+        *("Provider", "Model", "Beside this model", "$ per 1M tokens"),
         *("Dollars", "In batches", "Dimensions", "Note"),
     )
-    note = "What these tokens cost there: the same weights first, then the cheapest. Other weights give other vectors."
+    note = (
+        "What these tokens cost there: the same weights first, then models of the same size class, then the cheapest. "
+        "Other weights give other vectors."
+    )
     if len(plan.hosted) > len(rows):
         note += f" {count(len(plan.hosted) - len(rows))} more are in the plan's JSON."
     note += f" Oldest price: {min(api.as_of for api in plan.hosted)}."
     made = table("Hosted APIs", columns, rows, wide={1, 7}, left={2})
+    if is_local(plan.lots[0]):  # rarely what a reader of a local plan asks for
+        made = folded(f"{plural(len(rows), 'hosted API')}", made)
     return section("Hosted APIs", note, made, kind="long")
 
 
@@ -144,7 +151,7 @@ def types_section(plan: SavedPlan) -> Section:
             money(kind.usd_per_hour),
             rate(kind.tokens_per_second),
             hours_text(kind.hours.p50),
-            with_detail(money(kind.usd.p50), between(kind.usd, money)),
+            with_detail(least_money(kind.usd.p50, kind.unpriced), between(kind.usd, money)),
             money(kind.usd_per_million_tokens),
         )
         for kind in plan.kinds[:SHOWN_TYPES]
@@ -159,16 +166,20 @@ def types_section(plan: SavedPlan) -> Section:
         "Each machine type doing all the work, as many as the deadline needs, with no limit on their number. "
     )
     note += shown_of(len(rows), len(plan.kinds), "types")
-    made = table("Machines alone", columns, rows, left={1})
-    return section("Every machine alone", note, made, kind="long")
+    made = [table("Machines alone", columns, rows[:OPEN_TYPES], left={1})]
+    if more := rows[OPEN_TYPES:]:
+        made.append(
+            folded(f"{plural(len(more), 'type')} more", table("More machines", columns, more, left={1}))
+        )
+    return section("Every machine alone", note, *made, kind="long")
 
 
 def _frontier_rows(plan: SavedPlan) -> list[FrontierRow]:
     """The fleets of the frontier from the soonest on, with the chosen one, which may be between them."""
     totals = plan.totals
-    chosen = FrontierRow(totals.hours, totals.usd, totals.machines, plan.lots, chosen=True)
+    chosen = FrontierRow(totals.hours, totals.usd, totals.machines, plan.lots, totals.unpriced, chosen=True)
     found = [
-        FrontierRow(f.hours, f.usd, f.machines, f.lots, chosen=False)
+        FrontierRow(f.hours, f.usd, f.machines, f.lots, f.unpriced, chosen=False)
         for f in plan.frontier
         if f.usd.p50 is not None
     ]

@@ -1,6 +1,7 @@
 """The sections of the plan's page on the job and its conditions: the work, the quotas to ask for, the prices used."""
 
 from launcher.corpus.left_out import left_out_text
+from launcher.documents.truncation import truncation_text
 from launcher.format import count, hours_text, money, percent, plural, size
 from launcher.jobs.job import Job, JobChunking
 from launcher.planning.saved_plan import CorpusFigures, SavedPlan
@@ -13,8 +14,44 @@ from launcher.reports.html.plan_text import (
     short,
     spaced,
 )
+from launcher.reports.html.report_texts import length_figures_section
+from launcher.reports.report_json import length_figures
 
 SHOWN_QUOTAS = 100  # rows that a person still reads; beyond, the page says how many
+
+
+def lengths_section(plan: SavedPlan) -> Section:
+    """How long the texts are, with the cut."""
+    profile = plan.profile
+    lost = ""
+    if profile.tokens_cut:
+        whole = profile.tokens + profile.tokens_cut
+        share = percent(profile.tokens_cut, whole)
+        lost = f"The cut loses {share} of the tokens, in {count(profile.documents_cut)} documents. "
+    return length_figures_section(length_figures(plan), lost)
+
+
+def precision_section(plan: SavedPlan) -> Section:
+    """What a reduced precision costs and loses, beside the usual one; None where the usual one is planned."""
+    reduced = plan.totals.reduced
+    if reduced is None:
+        return None
+    name, loss = short(reduced.precision), reduced.loss
+    rows: list[tuple[object, ...]] = [
+        ("Dollars, P50", money(plan.totals.usd.p50), money(reduced.usd_without), ""),
+    ]
+    if loss is not None:
+        recall = "?" if loss.recall_at_10 is None else f"{loss.recall_at_10:.3f}"
+        rows += [
+            ("Cosine, mean", f"{loss.cosine_mean:.4f}", "1", "of the same text's two vectors"),
+            ("Cosine, worst", f"{loss.cosine_worst:.4f}", "1", ""),
+            ("Recall@10", recall, "1", "share of a text's ten nearest neighbours that stay"),
+        ]
+        note = f"Measured on {count(loss.texts)} texts of the corpus: {short(loss.how)}."
+    else:
+        note = f"What it loses is not measured: {short(reduced.why_not_measured or '?')}."
+    columns = ("", name, "Usual precision", "What it is")
+    return section(f"Precision {name}", note, table("Precision", columns, rows, wide={3}))
 
 
 def quota_section(plan: SavedPlan) -> Section:
@@ -50,7 +87,7 @@ def work_section(plan: SavedPlan, job: Job) -> Markup:
         *_left_out(profile),
     ]
     if job.output:
-        kept = f", {count(job.output.dimensions)} dimensions" if job.output.dimensions else ""
+        kept = f", {plural(job.output.dimensions, 'dimension')}" if job.output.dimensions else ""
         rows.append(("Output", f"{short(job.output.path)}, {short(job.output.dtype)}{kept}"))
     rows.append(("Limits", _limits(plan, job)))
     return section("The work", "", table("The work", ("", ""), rows, wide={1}))
@@ -81,18 +118,25 @@ def price_age(plan: SavedPlan) -> str:
 
 def _chunks(chunk: JobChunking) -> str:
     if chunk.tokens:
-        return f"{count(chunk.tokens)} tokens, {count(chunk.overlap)} of them shared with the one before"
-    end = f"at {count(chunk.truncate)} tokens" if chunk.truncate else "where the model ends"
+        by = "" if chunk.by == "tokens" else f" at most, by {chunk.by}"
+        return (
+            f"{plural(chunk.tokens, 'token')}{by}, {count(chunk.overlap)} of them shared with the one before"
+        )
+    end = f"at {plural(chunk.truncate, 'token')}" if chunk.truncate else "where the model ends"
     return f"one a document, cut {end}"
 
 
 def _losses(profile: CorpusFigures) -> list[tuple[str, str]]:
     """What truncation cuts off, and rows that cannot be embedded."""
     rows: list[tuple[str, str]] = []
-    if profile.documents_cut:
+    if profile.truncation:
+        rows.append(("Truncation", truncation_text(profile.truncation)))
+    elif profile.documents_cut:
         total = profile.tokens + profile.tokens_cut
         lost = f"{percent(profile.tokens_cut, total)} of all" if profile.tokens_cut else "some"
-        rows.append(("Truncation", f"cuts {count(profile.documents_cut)} documents and loses {lost} tokens"))
+        rows.append(
+            ("Truncation", f"cuts {plural(profile.documents_cut, 'document')} and loses {lost} tokens")
+        )
     if profile.bad_rows:
         rows.append(("Bad rows", f"about {count(profile.bad_rows)} cannot be embedded"))
     return rows
@@ -119,6 +163,6 @@ def _limits(plan: SavedPlan, job: Job) -> str:
             "machines_per_region",
             count(limits.machines_per_region) if limits.machines_per_region else None,
         ),
-        ("quota", f"{len(job.quota)} given" if job.quota else None),
+        ("quota", f"{len(job.quota) + len(job.vcpu_quota)} given" if job.quota or job.vcpu_quota else None),
     )
     return "; ".join(f"{spaced(name)}: {short(value)}" for name, value in given if value)

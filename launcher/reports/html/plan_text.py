@@ -8,17 +8,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from launcher.format import compact, count, money, plain, plural
+from launcher.format import compact, count, plain, plural, signed_money
 from launcher.jobs.job import JobLimits
 from launcher.money import SECONDS_PER_HOUR
+from launcher.planning.saved_alternatives import GroupSummary, SingleTypeFleet
 from launcher.planning.saved_plan import (
     CorpusFigures,
-    GroupSummary,
     HoursQuantiles,
     MachineGroup,
     QuotaNeed,
     SavedPlan,
-    SingleTypeFleet,
     UsdQuantiles,
 )
 from launcher.reports.html.elements import Markup, join, tag
@@ -51,7 +50,7 @@ def extra_cost(usd: Decimal | None) -> str:
     """What another fleet costs more than the chosen one."""
     if usd is None:
         return "?"
-    return "the same" if not usd else f"{'+' if usd > 0 else ''}{money(usd)}"
+    return "the same" if not usd else signed_money(usd)
 
 
 def machine(kind: MachineType) -> str:

@@ -3,9 +3,10 @@
 Knows the document of a report, and nothing of where it came from. `elements` escapes every text.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from launcher.costs.spend import Part
+from launcher.documents.truncation import truncation_text
 from launcher.format import (
     at_least,
     count,
@@ -19,25 +20,23 @@ from launcher.format import (
     size,
     utc_time,
 )
-from launcher.money import SECONDS_PER_HOUR
 from launcher.reports.document import ReportDocument
-from launcher.reports.html import report_costs, report_machines, stylesheet
-from launcher.reports.html.charts import key, line_chart, parts_bar, pattern_defs
+from launcher.reports.html import report_costs, report_machines, report_steering, report_texts, stylesheet
+from launcher.reports.html.charts import both_widths, key, line_chart, parts_bar, pattern_defs
 from launcher.reports.html.elements import (
     Markup,
     Section,
     document,
     join,
-    scroll,
     section,
     shown_of,
     table,
     tag,
 )
+from launcher.reports.run_facts import fact_rows
 from launcher.reports.summary import compare_figures, part_shares, total_dollars
 
-SHOWN_FAILURES, SHOWN_EVENTS = 100, 200  # rows that a person still reads; beyond, the page says how many
-SHOWN_LETTERS = 300  # of a failed row's file, reason or document; a reason may quote a whole row
+SHOWN_EVENTS = 200  # rows that a person still reads; beyond, the page says how many
 
 MEANING: dict[Part, str] = {
     "useful": "embedding shards that were finished",
@@ -51,32 +50,21 @@ MEANING: dict[Part, str] = {
 
 def report_page(report: ReportDocument, css: str | None = None) -> str:
     """The page of a report; `css` replaces the style sheet of the package."""
-    sections = (
-        _cards(report),
-        _plan(report),
-        report_costs.waterfall_section(report),
-        _spend(report),
-        report_costs.spent_section(report),
-        _speed(report),
-        report_costs.fleet_section(report),
-        report_costs.preemptions_section(report),
-        report_costs.places_section(report),
-        report_costs.counterfactuals_section(report),
-        report_machines.timeline_section(report),
-        report_machines.machines_section(report),
-        _stages(report),
-        _failures(report),
-        _events(report),
-        _unknown(report),
-    )
     title = f"{plain(report.name)}: embedfleet report"
-    main = tag("main", *(s for s in sections if s))
+    main = tag("main", _cards(report), *report_sections(report))
     sheet = stylesheet.report_css() if css is None else css
     return document(title, sheet, pattern_defs(), _header(report), main, _footer(report))
 
 
+def report_sections(report: ReportDocument, without: Collection[str] = ()) -> list[Markup]:
+    """The sections of a report that have something to show, but those named in `without`."""
+    made = (make(report) for name, make in SECTIONS.items() if name not in without)
+    return [one for one in made if one]
+
+
 def _header(report: ReportDocument) -> Markup:
     failed = bool(report.work.failed_rows) or report.state in {"failed", "lost"}
+    truncation = report.work.truncation
     state = tag("span", report.state, class_="pill failed" if failed else "pill")
     when = f"run {plain(report.run)}, {utc_time(report.created)} to {utc_time(report.updated)}"
     return tag(
@@ -85,6 +73,7 @@ def _header(report: ReportDocument) -> Markup:
         tag("h1", report.name),
         tag("div", state, " ", tag("span", when, class_="note")),
         tag("p", _lede(report), class_="lede"),
+        tag("p", plain(truncation_text(truncation)), class_="bad") if truncation else "",
     )
 
 
@@ -100,7 +89,7 @@ def _lede(report: ReportDocument) -> str:
     if seconds.total:
         sentences += f" {percent(seconds.useful, seconds.total)} of the machine time was useful work."
     if work.shards_done < work.shards:
-        sentences += f" {count(work.shards_done)} of {count(work.shards)} shards are done."
+        sentences += f" {count(work.shards_done)} of {plural(work.shards, 'shard')} are done."
     return sentences
 
 
@@ -113,7 +102,7 @@ def _cards(report: ReportDocument) -> Markup:
         ("Time", hours_text(actual.hours), None),
         ("Dollars", money(actual.usd), None),
         ("Dollars per 1M tokens", money(actual.usd_per_million_tokens), None),
-        ("Speed, start to end", rate(actual.tokens_per_second), None),
+        ("Speed", rate(actual.tokens_per_second), None),
         (
             "Failed rows",
             at_least(work.cut_short) + count(work.failed_rows),
@@ -121,6 +110,16 @@ def _cards(report: ReportDocument) -> Markup:
         ),
     )
     return tag("dl", *(tag("div", tag("dt", k), tag("dd", v, class_=c)) for k, v, c in cards), class_="cards")
+
+
+def _facts(report: ReportDocument) -> Section:
+    """What was embedded, how, where the vectors are and how to read them."""
+    rows = [(row.label, tag("code", row.text) if row.code else row.text) for row in fact_rows(report)]
+    if not rows:
+        return None
+    return section(
+        "Configuration", "", table("Configuration", ("", ""), rows, left={1}, wide={1}), kind="facts"
+    )
 
 
 def _plan(report: ReportDocument) -> Markup:
@@ -163,12 +162,13 @@ def _bar(name: str, amounts: Iterable[tuple[str, str, float, str]]) -> Markup:
 
 
 def _speed(report: ReportDocument) -> Section:
-    span = report.actual.hours * SECONDS_PER_HOUR
+    span = report.actual.span_seconds
     if not report.series or not span:
         return None
     points = [(point.seconds, point.tokens_per_second) for point in report.series]
-    chart = line_chart(points, span, report.plan.tokens_per_second)
-    return section("Tokens per second over time", "All machines together.", scroll("Speed chart", chart))
+    plan = report.plan.tokens_per_second
+    chart = both_widths(lambda width: line_chart(points, span, plan, width))
+    return section("Tokens per second over time", "All machines together.", chart)
 
 
 def _stages(report: ReportDocument) -> Section:
@@ -178,18 +178,6 @@ def _stages(report: ReportDocument) -> Section:
         return None
     note = "Seconds inside the shards that were done, added over all workers."
     return section("Stages of the work", note, table("Stages", ("Stage", "Time", "Share"), rows))
-
-
-def _failures(report: ReportDocument) -> Section:
-    failed, shown = report.work.failed_rows, report.failures[:SHOWN_FAILURES]
-    if not failed and not shown:
-        return None
-    rows = [(_short(f.file), count(f.position), _short(f.reason), _short(f.document or "")) for f in shown]
-    rows_failed = at_least(report.work.cut_short) + plural(failed, "row")
-    note = f"{rows_failed} could not be embedded and {'was' if failed == 1 else 'were'} set aside. "
-    note += shown_of(len(shown), failed, "rows")
-    columns = ("File", "Position", "Reason", "Document")
-    return section("Failed rows", note, table("Failed rows", columns, rows, wide={0, 2, 3}))
 
 
 def _events(report: ReportDocument) -> Section:
@@ -213,13 +201,35 @@ def _footer(report: ReportDocument) -> Markup:
     plan, work = report.plan, report.work
     facts = [
         f"{size(report.output_bytes)} of vectors written",
-        f"{count(work.tokens_cut)} tokens cut by truncation",
+        f"{plural(work.tokens_cut, 'token')} cut by truncation",
     ]
     if work.tokens_repeated:
-        facts.append(f"{count(work.tokens_repeated)} tokens were of texts embedded once already")
+        facts.append(f"{plural(work.tokens_repeated, 'token')} of texts embedded once already")
     facts += [f"plan {plain(plan.digest)}"] if plan.digest else []
     return tag("footer", f"{'; '.join(facts)}. Made by embedfleet from the run's own records.")
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}\N{HORIZONTAL ELLIPSIS}"
+# The sections of the page in their order.
+SECTIONS: dict[str, Callable[[ReportDocument], Section]] = {
+    "facts": _facts,
+    "plan": _plan,
+    "waterfall": report_costs.waterfall_section,
+    "spend": _spend,
+    "spent": report_costs.spent_section,
+    "speed": _speed,
+    "fleet": report_costs.fleet_section,
+    "preemptions": report_costs.preemptions_section,
+    "places": report_costs.places_section,
+    "lengths": report_texts.lengths_section,
+    "failures": report_texts.failures_section,
+    "vectors": report_texts.vectors_section,
+    "timeline": report_machines.timeline_section,
+    "workers": report_machines.workers_section,
+    "machines": report_machines.machines_section,
+    "starts": report_machines.starts_section,
+    "stages": _stages,
+    "steering": report_steering.steering_section,
+    "instead": report_costs.counterfactuals_section,
+    "events": _events,
+    "unknown": _unknown,
+}

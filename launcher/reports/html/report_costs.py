@@ -4,12 +4,13 @@ Knows the document of a report, and nothing of where it came from. `elements` es
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 
 from launcher.costs.plan_accuracy import PlanError
-from launcher.format import count, duration, money, percent, plain, rate, signed_money
-from launcher.reports.document import Lessons, ReportDocument
-from launcher.reports.html.charts import key
+from launcher.format import count, duration, money, percent, plain, plural, rate, signed_money
+from launcher.reports.document import CounterfactualRow, Lessons, ReportDocument
+from launcher.reports.html.charts import both_widths, key
 from launcher.reports.html.cost_charts import (
     ComparisonBar,
     Level,
@@ -20,7 +21,7 @@ from launcher.reports.html.cost_charts import (
     stacked_chart,
     waterfall_chart,
 )
-from launcher.reports.html.elements import Markup, Section, join, scroll, section, table, tag
+from launcher.reports.html.elements import Markup, Section, folded, join, section, table, tag
 from launcher.reports.summary import known_in_part
 
 SHOWN_PLACES, SHOWN_COUNTERFACTUALS, SHOWN_LANES = 40, 16, 16  # rows that a person still reads
@@ -29,8 +30,12 @@ GROUPS = {
     "region": "in one region",
     "gpu": "one GPU type",
     "plan": "another plan",
-    "api": "hosted API",
+    "api": "the same weights hosted",
+    "api of class": "hosted, same size class",
+    "other api": "hosted, another model",
 }
+
+HOSTED = ("api", "api of class", "other api")  # of these groups
 
 
 def spent_section(report: ReportDocument) -> Section:
@@ -44,12 +49,12 @@ def spent_section(report: ReportDocument) -> Section:
         levels.append(Level(f"plan {money(planned)}", float(planned), "plan"))
     if budget is not None and float(budget) < 4 * max(points[-1][1], float(planned or 0)):
         levels.append(Level(f"budget {money(budget)}", float(budget), "limit"))
-    chart = spent_chart(points, points[-1][0], levels)
+    chart = both_widths(lambda width: spent_chart(points, points[-1][0], levels, width))
     other = report.spend.known.other
     note = "Machines as they were metered, at the prices of each second."
     if other:
         note += f" Other charges of {money(other)} are not drawn, because their time is not known."
-    return section("Dollars spent over time", note, scroll("Chart of dollars spent", chart))
+    return section("Dollars spent over time", note, chart)
 
 
 def fleet_section(report: ReportDocument) -> Section:
@@ -57,10 +62,10 @@ def fleet_section(report: ReportDocument) -> Section:
     found = report.fleet
     if not found.points or found.places == ("local",):
         return None
-    chart = stacked_chart(found.places, found.points, found.seconds)
+    chart = both_widths(lambda width: stacked_chart(found.places, found.points, found.seconds, width))
     names = (tag("li", key(f"p{i}"), name) for i, name in enumerate(found.places))
     legend = tag("ul", *names, class_="legend")
-    return section("Machines by place", "How many ran at once.", scroll("Chart of machines", chart), legend)
+    return section("Machines by place", "How many ran at once.", chart, legend)
 
 
 def preemptions_section(report: ReportDocument) -> Section:
@@ -74,12 +79,12 @@ def preemptions_section(report: ReportDocument) -> Section:
         lanes[one.place].append(((one.at - report.created).total_seconds(), words))
     ranked = sorted(lanes.items(), key=lambda lane: (-len(lane[1]), lane[0]))
     waived = report.spend.waived
-    note = f"{count(len(report.preemptions))} machines were taken away"
+    note = f"{plural(len(report.preemptions), 'machine')} taken away"
     note += f"; {money(waived)} of them the clouds did not charge" if waived else ""
     more = len(ranked) - SHOWN_LANES
     note += f"; {count(more)} more places are not drawn" if more > 0 else ""
-    chart = preemption_chart(ranked[:SHOWN_LANES], span)
-    return section("Machines taken away", f"{note}.", scroll("Timeline of preemptions", chart))
+    chart = both_widths(lambda width: preemption_chart(ranked[:SHOWN_LANES], span, width))
+    return section("Machines taken away", f"{note}.", chart)
 
 
 def waterfall_section(report: ReportDocument) -> Section:
@@ -107,15 +112,28 @@ def waterfall_section(report: ReportDocument) -> Section:
     legend = tag(
         "ul", tag("li", key("more"), "more expensive"), tag("li", key("less"), "cheaper"), class_="legend"
     )
-    chart = scroll("Waterfall chart", waterfall_chart(bars))
+    chart = both_widths(lambda width: waterfall_chart(bars, width))
     return section("From the plan to the run", note, chart, legend, _lessons(report.lessons))
 
 
 def counterfactuals_section(report: ReportDocument) -> Section:
-    """What the same work would have cost in other ways."""
+    """What the same work would have cost in other ways; of a run on this machine alone, hosted APIs are folded away."""
     shown = report.instead[:SHOWN_COUNTERFACTUALS]
     if not shown:
         return None
+    note = "What the same tokens would have cost, and what the run saved compared with it."
+    if report.fleet.places != ("local",):
+        return section("Instead", note, *_counterfactuals(report, shown))
+    hosted = [one for one in shown if one.group in HOSTED]
+    others = [one for one in shown if one.group not in HOSTED]
+    content = [*_counterfactuals(report, others)] if others else []
+    if hosted:
+        content.append(folded(f"{plural(len(hosted), 'hosted API')}", *_counterfactuals(report, hosted)))
+    return section("Instead", note, *content)
+
+
+def _counterfactuals(report: ReportDocument, shown: Sequence[CounterfactualRow]) -> tuple[Markup, Markup]:
+    """The chart and the table of other ways."""
     actual = report.spend.known.total
     bars = [ComparisonBar("this run", float(actual), money(actual), "useful")]
     bars += [ComparisonBar(one.name, float(one.usd), money(one.usd), "idle") for one in shown]
@@ -124,9 +142,8 @@ def counterfactuals_section(report: ReportDocument) -> Section:
         for one in shown
     ]
     columns = ("Instead", "How", "Dollars", "Saved", "What it rests on")
-    note = "What the same tokens would have cost, and what the run saved compared with it."
-    chart = scroll("Comparison chart", comparison_chart(bars))
-    return section("Instead", note, chart, table("Instead", columns, cells, left={1}, wide={0, 4}))
+    chart = both_widths(lambda width: comparison_chart(bars, width))
+    return chart, table("Instead", columns, cells, left={1}, wide={0, 4})
 
 
 def places_section(report: ReportDocument) -> Section:
@@ -188,7 +205,7 @@ def _plan_error(error: PlanError) -> str:
 
 
 def _off(share: float) -> str:
-    return f"{abs(share):.1%} {'above' if share > 0 else 'below'}"
+    return f"{percent(abs(share), 1)} {'above' if share > 0 else 'below'}"
 
 
 def _saved(usd: Decimal | None) -> str:

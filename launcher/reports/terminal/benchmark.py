@@ -84,7 +84,7 @@ def _stages(pipeline: WorkersMeasured) -> Table:
             if stage in stages:
                 share = stages[stage] / total if total > 0 else None
                 table.add_row(f"{note}{words}", duration(stages[stage]), _share(share))
-    table.add_row(f"all work, {pipeline.shards} shards", duration(total), "", style="bold")
+    table.add_row(f"all work, {plural(pipeline.shards, 'shard')}", duration(total), "", style="bold")
     if "idle" in stages:
         table.add_row("at the end, with no shard left", duration(stages["idle"]), "", style="dim")
     speed = pipeline.tokens_per_second

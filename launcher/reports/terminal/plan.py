@@ -1,242 +1,208 @@
-"""The plan on one terminal screen."""
+"""The whole plan on a terminal: `plan --all`, and what goes to a pipe or a file. See `plan_screen` for the short form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.corpus.left_out import left_out_text
-from launcher.format import compact, count, hours_text, money, plain, rate, size
-from launcher.planning.saved_plan import CheaperOption, GroupSummary, MachineGroup, SavedPlan, SingleTypeFleet
+from launcher.format import count, hours_text, money, plain, size
+from launcher.planning.past_runs import past_runs_text
+from launcher.planning.saved_plan import MachineGroup, NeededUpload, PlanTotals, QuotaNeed, SavedPlan
+from launcher.reports import store_costs
+from launcher.reports.compared import comparisons, other_models
+from launcher.reports.price_notes import discount_lines, old_price_lines, price_age_text
+from launcher.reports.steering_lines import EXPECTED, further_assumptions, is_steered, steering_lines
+from launcher.reports.terminal.plan_tables import (
+    alternatives_table,
+    columns_table,
+    frontier_table,
+    hosted_table,
+    speed_text,
+    stores_table,
+    types_table,
+)
+from launcher.reports.terminal.plan_words import (
+    item_text,
+    machine_text,
+    missing_items,
+    place_text,
+    work_lines,
+)
+from pricing.staleness import BOOK_DAYS
 
-REGION_LETTERS = 18
-MODEL_LETTERS = 40
-SHOWN_FLEETS = 6  # alternatives, points of the frontier and machine types; --json and --html have all
-SHOWN_APIS = 4
 SHOWN_QUOTAS = 4
+LEAD_TIME = "how long a cloud takes to grant one is not known and not in the hours: ask first"
 SHOWN_SOURCES = 3  # of speeds
+REFRESH = "embedfleet prices refresh reads them again"
 
 
 def plan_text(plan: SavedPlan) -> RenderableType:
-    """The plan on one screen: the work, the chosen fleet, its alternatives, and what is not known."""
-    lines: list[RenderableType] = [*_cheaper(plan), *_work(plan), _groups(plan), *_totals(plan)]
+    """The whole plan: the work, how it is steered, the chosen fleet, its alternatives, and what is not known."""
+    lines: list[RenderableType] = [*_compared(plan), *work_lines(plan)]
+    if plan.steering is not None:
+        lines += [Text(), _steering(plan), Text()]
+    lines += [_groups(plan), *_totals(plan)]
     if plan.alternatives:
-        lines += [Text(), _alternatives(plan)]
+        lines += [Text(), alternatives_table(plan)]
     if len(plan.frontier) > 1:
-        lines += [Text(), _frontier(plan)]
+        lines += [Text(), frontier_table(plan)]
     if plan.kinds:
-        lines += [Text(), _types(plan)]
+        lines += [Text(), types_table(plan)]
     if plan.hosted:
-        lines += [Text(), _hosted(plan)]
+        lines += [Text(), hosted_table(plan)]
+    if plan.stores:
+        lines += [Text(), stores_table(plan), Text(store_costs.NOTE, style="dim")]
     lines += [Text(), *_footnotes(plan)]
     return Group(*lines)
 
 
-def _cheaper(plan: SavedPlan) -> list[RenderableType]:
-    """What costs less than any fleet. It is shown first."""
-    found = plan.cheaper
-    if not found:
-        return []
-    other = "" if found.comparable else " (another model: other vectors, other quality)"
-    usd = money(found.fleet_usd_without_storage)
-    storage = ", storage apart" if plan.totals.items["storage"] else ""
-    text = (
-        f"CHEAPER: {plain(found.name)} does it for {money(found.usd)}, "
-        f"this fleet for {usd}{storage}{other}{_break_even(found)}"
-    )
-    return [Text(text, style="bold yellow")]
-
-
-def _break_even(found: CheaperOption) -> str:
-    if found.name == "this machine":
-        return ""
-    if found.break_even_tokens_per_month is None:
-        return "; no number of tokens makes this fleet cheaper"
-    return f"; from {compact(found.break_even_tokens_per_month)} tokens a month this fleet is cheaper"
-
-
-def _work(plan: SavedPlan) -> list[RenderableType]:
-    profile = plan.profile
-    low, high = profile.interval["tokens"]
-    work = (
-        f"{plan.run}: {count(profile.documents)} documents, {count(profile.chunks)} chunks, "
-        f"{compact(profile.tokens)} tokens"
-    )
-    work += "" if low == high else f" ({compact(low)} to {compact(high)})"
-    if profile.files:
-        work += f", {size(profile.bytes)} of text in {count(profile.files)} files"
-    lines = [work]
-    if profile.documents_cut:
-        share = profile.tokens_cut / max(1, profile.tokens + profile.tokens_cut)
-        lost = f"loses {share:.0%} of the tokens" if profile.tokens_cut else "loses some of their tokens"
-        lines.append(f"truncation cuts {count(profile.documents_cut)} documents and {lost}")
-    if profile.tokens_repeated:
-        share = profile.tokens_repeated / max(1, profile.tokens)
-        lines.append(
-            f"about {share:.0%} of the tokens are in texts that repeat close by: these are embedded once"
-        )
-    if profile.bad_rows:
-        lines.append(f"about {count(profile.bad_rows)} rows cannot be embedded")
-    if profile.left_out:
-        lines.append(left_out_text(profile.left_out, examples=True))
-    return [Text(line) for line in lines]
+def _compared(plan: SavedPlan) -> list[RenderableType]:
+    """The other ways to do the work, first of all; what is better than the choice stands out."""
+    lines: list[RenderableType] = []
+    for one in comparisons(plan):
+        lines.append(Text(plain(one.text), style="bold yellow" if one.better else ""))
+        if one.notes:
+            lines.append(Text(f"  {plain('; '.join(one.notes))}", style="dim"))
+    return lines
 
 
 def _groups(plan: SavedPlan) -> RenderableType:
-    table = _columns("chosen", "places", "machines", "tok/s each", "$/h each", "$ / 1M tokens", words=2)
+    names = (
+        "static fleet" if is_steered(plan) else "chosen",
+        "places",
+        "machines",
+        "GPUs a region",
+        "tok/s each",
+        "$/h each",
+        "age",
+        "$ / 1M tokens",
+    )
+    table = columns_table(*names, words=2)
     for group in plan.lots:
         table.add_row(
-            _machine(group),
-            _places(group),
+            machine_text(group),
+            place_text(group),
             count(group.machines),
-            _rate(group.tokens_per_second),
+            _capacity(group),
+            speed_text(group.tokens_per_second),
             money(group.usd_per_hour),
+            price_age_text(group, plan.created, table=True),
             money(group.usd_per_million_tokens),
             style="bold",
         )
     return table
 
 
+def _steering(plan: SavedPlan) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for word, text in steering_lines(plan):
+        grid.add_row(word, text, style="bold" if word == EXPECTED else "")
+    for text in further_assumptions(plan):
+        grid.add_row("assumes", plain(text), style="dim")
+    return grid
+
+
 def _totals(plan: SavedPlan) -> list[RenderableType]:
     totals = plan.totals
     hours, usd = totals.hours, totals.usd
-    items = [f"{_item(name)} {money(amount)}" for name, amount in totals.items.items() if amount]
+    items = [f"{item_text(name)} {money(amount)}" for name, amount in totals.items.items() if amount]
     between = f"{hours_text(hours.p10)} to {hours_text(hours.p90)}"
     if usd.p50 is None:
         head = f"{hours_text(hours.p50)} ({between}: P10 to P90), dollars: ?"
     else:
         head = (
-            f"{hours_text(hours.p50)} and {money(usd.p50)} "
+            f"{hours_text(hours.p50)} and {'at least ' if totals.unpriced else ''}{money(usd.p50)} "
             f"({between}, {money(usd.p10)} to {money(usd.p90)}: P10 to P90); "
             f"{money(totals.usd_per_million_tokens)} per 1M tokens"
         )
-    lines = [Text(head, style="bold")]
+    lines = [Text(f"static: {head}" if is_steered(plan) else head, style="" if is_steered(plan) else "bold")]
     if items:
         lines.append(Text(f"= {' + '.join(items)}"))
-    unpriced = [_item(name) for name, amount in totals.items.items() if amount is None]
-    if unpriced and usd.p50 is not None:
-        lines.append(Text(f"not in the dollars: {', '.join(unpriced)}", style="yellow"))
-    sources = list(dict.fromkeys(f"{_machine(group)}: {group.speed_source}" for group in plan.lots))
+    missing = missing_items(totals)
+    if missing and usd.p50 is not None:
+        lines.append(Text(f"not in the dollars: {', '.join(missing)}", style="yellow"))
+    lines += [Text(line, style="yellow") for line in old_price_lines(plan)]
+    lines += [Text(line) for line in discount_lines(plan)]
+    sources = list(dict.fromkeys(f"{machine_text(group)}: {group.speed_source}" for group in plan.lots))
     lines += [Text(f"speed: {plain(source)}", style="dim") for source in sources[:SHOWN_SOURCES]]
+    if totals.reduced:
+        lines.append(Text(reduced_text(totals), style="bold"))
+    seen = list(dict.fromkeys(group.capacity.source for group in plan.lots if group.capacity))
+    lines += [Text(f"GPUs a region: {plain(source)}", style="dim") for source in seen[:SHOWN_SOURCES]]
+    if totals.past_runs:
+        lines.append(Text(past_runs_text(totals.past_runs), style="dim"))
     return list(lines)
 
 
-def _alternatives(plan: SavedPlan) -> RenderableType:
-    table = _columns("instead", "machines", "n", "time", "dollars", "more", words=2)
-    for one in plan.alternatives[:SHOWN_FLEETS]:
-        more = one.usd_more
-        table.add_row(
-            plain(one.name),
-            _fleet(one.lots),
-            count(one.machines),
-            hours_text(one.hours.p50),
-            money(one.usd.p50),
-            "?" if more is None else f"+{money(more)}" if more else "the same",
-        )
-    return _with_rest(table, len(plan.alternatives) - SHOWN_FLEETS)
-
-
-def _frontier(plan: SavedPlan) -> RenderableType:
-    """Time against dollars, from the soonest on: points spread evenly over the frontier."""
-    points = plan.frontier
-    step = max(1.0, (len(points) - 1) / (SHOWN_FLEETS - 1))
-    shown = [points[round(n * step)] for n in range(min(SHOWN_FLEETS, len(points)))]
-    table = _columns("sooner or cheaper", "machines", "n", "P90", "dollars", words=2)
-    for one in shown:
-        table.add_row(
-            hours_text(one.hours.p50),
-            _fleet(one.lots),
-            count(one.machines),
-            hours_text(one.hours.p90),
-            money(one.usd.p50),
-        )
-    return _with_rest(table, len(points) - len(shown))
-
-
-def _types(plan: SavedPlan) -> RenderableType:
-    table = _columns(
-        "alone", "cheapest place", "n", "tok/s each", "time", "dollars", "$ / 1M tokens", words=2
+def reduced_text(totals: PlanTotals) -> str:
+    """What a reduced precision costs and loses, such as "fp8: $8.10 instead of $9.90; cosine mean 0.9971, ..."."""
+    reduced = totals.reduced
+    assert reduced is not None
+    usd = f"{plain(reduced.precision)}: {money(totals.usd.p50)} instead of {money(reduced.usd_without)}; "
+    loss = reduced.loss
+    if loss is None:
+        return f"{usd}what it loses is not measured: {plain(reduced.why_not_measured or '?')}"
+    recall = "?" if loss.recall_at_10 is None else f"{loss.recall_at_10:.3f}"
+    return (
+        f"{usd}cosine mean {loss.cosine_mean:.4f}, worst {loss.cosine_worst:.4f}, recall@10 {recall} "
+        f"on {count(loss.texts)} of your texts ({plain(loss.how)})"
     )
-    for kind in plan.kinds[:SHOWN_FLEETS]:
-        table.add_row(
-            _machine(kind),
-            f"{kind.cloud} {plain(kind.region)[:REGION_LETTERS]} {'spot' if kind.spot else 'on-demand'}",
-            count(kind.machines),
-            _rate(kind.tokens_per_second),
-            hours_text(kind.hours.p50),
-            money(kind.usd.p50),
-            money(kind.usd_per_million_tokens),
-        )
-    return _with_rest(table, len(plan.kinds) - SHOWN_FLEETS)
-
-
-def _hosted(plan: SavedPlan) -> RenderableType:
-    table = _columns("hosted API", "model", "$ / 1M tokens", "dollars", "in batches", words=2)
-    for api in plan.hosted[:SHOWN_APIS]:
-        same = " (the same weights)" if api.comparable else ""
-        table.add_row(
-            plain(api.provider),
-            plain(api.model)[:MODEL_LETTERS] + same,
-            money(api.usd_per_million_tokens),
-            money(api.usd),
-            "" if api.batch_usd is None else money(api.batch_usd),
-        )
-    return _with_rest(table, len(plan.hosted) - SHOWN_APIS)
 
 
 def _footnotes(plan: SavedPlan) -> Iterator[RenderableType]:
+    if plan.upload is not None:
+        for line in upload_lines(plan.upload, chosen=plan.lots[0].cloud != "local"):
+            yield Text(line, style="bold yellow")
     for line in plan.binding:
         yield Text(f"binds: {plain(line)}")
     quota = [
-        f"{q.gpus:g} x {q.gpu} {q.cloud} {plain(q.region)} {'spot' if q.spot else 'on demand'}"
+        f"{q.gpus:g} x {q.gpu} {q.cloud} {plain(q.region)} {'spot' if q.spot else 'on demand'}{_vcpus(q)}"
         for q in plan.quota_needed
     ]
     if quota:
         more = f" and {len(quota) - SHOWN_QUOTAS} more" if len(quota) > SHOWN_QUOTAS else ""
-        yield Text(f"quota to ask for: {'; '.join(quota[:SHOWN_QUOTAS])}{more}")
+        yield Text(f"quota to ask for: {'; '.join(quota[:SHOWN_QUOTAS])}{more} ({LEAD_TIME})")
+    for line in other_models(plan):
+        yield Text(f"hosted: {plain(line)}", style="dim")
+    for line in store_costs.warnings(plan):
+        yield Text(line, style="bold yellow")
     if plan.not_priced:
         yield Text(f"not priced: {'; '.join(map(plain, plan.not_priced))}", style="dim")
-    if plan.prices_as_of:
-        again = "embedfleet prices refresh reads them again"
-        yield Text(f"prices: the oldest of {plan.prices_as_of}; {again}", style="dim")
+    if old := old_book_line(plan):
+        yield Text(old, style="bold yellow")
+    elif plan.prices_as_of:
+        yield Text(f"prices: the oldest of {plan.prices_as_of}; {REFRESH}", style="dim")
 
 
-def _columns(*names: str, words: int) -> Table:
-    """A table whose first `words` columns are words, the rest figures."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for place, name in enumerate(names):
-        table.add_column(
-            name, justify="left" if place < words else "right", no_wrap=True, overflow="ellipsis"
-        )
-    return table
+def upload_lines(upload: NeededUpload, *, chosen: bool) -> Iterator[str]:
+    """What rented machines need first; `chosen`: the plan rents them, so that it cannot be launched before."""
+    what = "this plan can be launched" if chosen else "they could be rented"
+    month = f" ({size(upload.bytes)}, {money(upload.usd_per_month)} a month to store)" if upload.bytes else ""
+    yield f"rented machines see no folder of this machine: {what} only after an upload{month}"
+    command = f"{upload.command}; then " if upload.command else ""
+    yield f"  {plain(command)}set {plain(', '.join(upload.settings))}"
 
 
-def _with_rest(table: Table, hidden: int) -> RenderableType:
-    return Group(table, Text(f"and {hidden} more in --json", style="dim")) if hidden > 0 else table
+def old_book_line(plan: SavedPlan) -> str | None:
+    """A warning where the plan uses prices that are older than a price book should be."""
+    if plan.prices_as_of is None:
+        return None
+    age = (plan.created.date() - plan.prices_as_of).days
+    if age <= BOOK_DAYS:
+        return None
+    return f"OLD PRICES: up to {age} days old (of {plan.prices_as_of}), more than {BOOK_DAYS}; {REFRESH}"
 
 
-def _item(name: str) -> str:
-    return plain(name).replace("_", " ")
+def _vcpus(need: QuotaNeed) -> str:
+    """The vCPUs, where the cloud counts its quotas by them."""
+    return f" = {need.vcpus} vCPUs" if need.cloud == "aws" and need.vcpus is not None else ""
 
 
-def _rate(tokens_per_second: float) -> str:
-    return rate(tokens_per_second).removesuffix(" tok/s")
-
-
-def _machine(kind: MachineGroup | GroupSummary | SingleTypeFleet) -> str:
-    return "this machine" if kind.cloud == "local" else f"{kind.gpus_per_machine:g} x {kind.gpu}"
-
-
-def _places(group: MachineGroup) -> str:
-    if group.cloud == "local":
-        return "here"
-    first, *others = group.regions
-    more = f" and {len(others)} more" if others else ""
-    return f"{group.cloud} {plain(first)[:REGION_LETTERS]}{more}, {'spot' if group.spot else 'on demand'}"
-
-
-def _fleet(groups: Sequence[GroupSummary]) -> str:
-    """The first machine groups of a fleet, and how many more it has."""
-    parts = [f"{group.machines} of {_machine(group)}" for group in groups[:2]]
-    return ", ".join(parts) + (f" and {len(groups) - 2} more" if len(groups) > 2 else "")
+def _capacity(group: MachineGroup) -> str:
+    """How many GPUs a region is counted on to give, and whether that was seen."""
+    if group.capacity is None:
+        return ""
+    return f"{group.capacity.gpus} {'assumed' if group.capacity.assumed else 'seen'}"

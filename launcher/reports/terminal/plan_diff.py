@@ -26,7 +26,7 @@ from launcher.planning.plan_diff_document import (
     UsdChange,
     ValueChange,
 )
-from launcher.planning.saved_plan import CheaperOption
+from launcher.planning.saved_alternatives import CheaperOption
 
 SHOWN_ROWS = 6  # of a table
 SHOWN_FEW = 3  # cheapest places, speeds, sentences

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from launcher.format import money, plain
 from launcher.reports.price_list import PriceLine
+from pricing.access import derived_flags
 from pricing.offer import FLAGS
 from pricing.price_book import STALE
 from pricing.staleness import LIST_DAYS, SPOT_DAYS, age_in_days, is_stale
@@ -18,12 +19,18 @@ FIXED_WIDTH = 77  # of these, what all columns but place and type need
 
 # The word for a flag in the column of flags. Flags about the date change how the age is shown instead.
 FLAG_WORDS = {
+    "derived": "derived",
+    "floor": "floor",
     "gpu_by_instance_type": "gpu",
     "gpu_variant_unsure": "gpu?",
     "jump": "jump",
+    "not_launchable": "compare",
     "on_demand_unknown": "list?",
+    "opt_in": "opt-in",
     "region_unverified": "place?",
+    "single_host": "host",
     STALE: "stale",
+    "unmoved": "unmoved",
     "zone_id": "zone",
 }
 FLAG_MEANINGS = FLAGS | {
@@ -39,7 +46,11 @@ def prices_table(shown: Sequence[PriceLine], now: datetime, width: int = WIDTH) 
     explained: dict[str, None] = {}
     for line in shown:
         offer = line.offer
-        flags = [f for f in (STALE, *offer.flags) if f in FLAG_WORDS and (f != STALE or is_stale(offer, now))]
+        flags = [
+            f
+            for f in (STALE, *offer.flags, *derived_flags(offer))
+            if f in FLAG_WORDS and (f != STALE or is_stale(offer, now))
+        ]
         explained |= dict.fromkeys(flags)
         prefix = next((AGE_PREFIXES[f] for f in offer.flags if f in AGE_PREFIXES), "")
         table.add_row(
@@ -53,7 +64,8 @@ def prices_table(shown: Sequence[PriceLine], now: datetime, width: int = WIDTH) 
             f"{prefix}{age_in_days(offer, now)} d",
             " ".join(FLAG_WORDS[f] for f in flags),
         )
-    return Group(table, *(Text(f"{FLAG_WORDS[f]}: {FLAG_MEANINGS[f]}", style="dim") for f in explained))
+    meanings = "; ".join(f"{FLAG_WORDS[f]}: {FLAG_MEANINGS[f]}" for f in explained)
+    return Group(table, *([Text(meanings, style="dim")] if meanings else []))
 
 
 def _columns(spare: int) -> Table:

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from launcher.costs.reconcile import ReconcileDocument
-from launcher.format import count, money, percent, plain, signed_money
+from launcher.format import count, money, percent, plain, plural, signed_money
 from launcher.reports.terminal.tables import figures_table
 
 SHOWN_LINES = 40  # --json has all
@@ -30,7 +30,7 @@ def reconcile_text(document: ReconcileDocument) -> RenderableType:
 def _notes(document: ReconcileDocument) -> list[Text]:
     notes = [
         Text(
-            f"{plain(f.file)}: {f.layout}, {count(f.rows_of_the_run)} of {count(f.rows)} rows are of the run",
+            f"{plain(f.file)}: {f.layout}, {count(f.rows_of_the_run)} of {plural(f.rows, 'row')} are of the run",
             "dim",
         )
         for f in document.files

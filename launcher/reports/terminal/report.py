@@ -4,14 +4,42 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.format import at_least, count, duration, money, plain, plural, signed_money, size, utc_time
+from launcher.format import (
+    at_least,
+    count,
+    duration,
+    money,
+    percent,
+    plain,
+    plural,
+    share_text,
+    signed_money,
+    size,
+    utc_time,
+)
 from launcher.reports.document import CounterfactualRow, ReportDocument
-from launcher.reports.summary import compare_figures, corpus_facts, part_shares, total_dollars
+from launcher.reports.run_facts import fact_rows
+from launcher.reports.steering import hindsight_text
+from launcher.reports.summary import compare_figures, corpus_facts, part_shares, start_name, total_dollars
+from launcher.reports.terminal.course import decision_text
+from launcher.reports.terminal.truncation import truncation_line
 
+HOSTED = {"api": "the same weights", "api of class": "another model of its size class"}
 SHOWN_CAUSES = 5  # of the difference between plan and run; the page has all
 SHOWN_FACTS = 4  # about the corpus; the page has all, among the events
-SHOWN_UNKNOWNS = 12  # sentences; with more the rest would leave the screen
+FACT_LINES = (  # the facts of one line each, under the label of the first
+    ("Output", "Vectors"),
+    ("Model", "Chunking"),
+    ("Corpus",),
+    ("Engine", "Versions"),
+    ("Command",),
+    ("Load",),
+)
+SHOWN_UNKNOWNS = 5  # sentences; with more the rest would leave the screen
+SHOWN_STAGES = 3  # of a worker's start
 BAR_SQUARES = 24  # of a bar for the whole machine time
+
+SHOWN_DECISIONS = 8  # of steering, the newest
 
 
 def report_text(report: ReportDocument) -> RenderableType:
@@ -26,8 +54,12 @@ def report_text(report: ReportDocument) -> RenderableType:
         *_instead(report),
         Text(),
         _work(report),
+        *_starts(report),
+        *_steering(report),
+        *([truncation_line(report.work.truncation)] if report.work.truncation else []),
         *_corpus(report),
         *_unknown(report),
+        *_facts(report),
     ]
     return Group(*parts)
 
@@ -65,20 +97,33 @@ def _waterfall(report: ReportDocument) -> list[RenderableType]:
     lines: list[RenderableType] = [Text(), Text.assemble(("Why  ", "bold"), head, ", ".join(causes))]
     if error := report.lessons.plan:
         off, again = abs(error.off), abs(error.off_again)
-        words = f"The plan was {off:.1%} off; with the speeds measured here it would be {again:.1%}"
+        words = f"The plan was {percent(off, 1)} off; with the speeds measured here it would be {percent(again, 1)}"
         lines.append(Text(words, "dim"))
     return lines
 
 
 def _instead(report: ReportDocument) -> list[RenderableType]:
-    """The cheapest counterfactual of each group."""
+    """The cheapest counterfactual of each group. Hosted APIs come first, and only those that are alike."""
     best: dict[str, CounterfactualRow] = {}
     for one in report.instead:
         best.setdefault(one.group, one)
-    if not best:
-        return []
-    words = "; ".join(f"{plain(one.name)} {money(one.usd)}" for one in best.values())
-    return [Text(), Text.assemble(("Instead  ", "bold"), words)]
+    hosted = [best[group] for group in HOSTED if group in best]
+    lines = [Text.assemble(("Hosted  ", "bold"), _beside(one, HOSTED[one.group])) for one in hosted]
+    others = [one for one in best.values() if one.group not in (*HOSTED, "other api")]
+    if others:
+        words = "; ".join(f"{plain(one.name)} {money(one.usd)}" for one in others)
+        lines.append(Text.assemble(("Instead  ", "bold"), words))
+    return [Text(), *lines] if lines else []
+
+
+def _beside(one: CounterfactualRow, alike: str) -> str:
+    """What an API would have asked for the tokens that were done, beside what the run cost."""
+    text = f"{plain(one.name)} ({alike}) {money(one.usd)}"
+    if one.usd_saved is None:
+        return f"{text}; what this run cost is not known in full"
+    if not one.usd_saved:
+        return f"{text}, as this run"
+    return f"{text}: this run cost {money(abs(one.usd_saved))} {'less' if one.usd_saved > 0 else 'more'}"
 
 
 def _work(report: ReportDocument) -> RenderableType:
@@ -93,12 +138,54 @@ def _work(report: ReportDocument) -> RenderableType:
     ]
     if work.tokens_repeated:
         share = work.tokens_repeated / work.tokens
-        facts.append(f"{share:.0%} of the tokens in texts embedded once already")
+        facts.append(f"{share_text(share)} of the tokens in texts embedded once already")
     failed = (
         at_least(work.cut_short) + plural(work.failed_rows, "failed row"),
         "bold red" if work.failed_rows else "",
     )
     return Text.assemble(("Work  ", "bold"), ", ".join(facts), ", ", failed)
+
+
+def _starts(report: ReportDocument) -> list[RenderableType]:
+    """The longest stages of the workers' start, in a line: the page has all. What is not known may be long, too."""
+    if not report.starts:
+        return []
+    workers = max(one.workers for one in report.starts)
+    ranked = sorted(report.starts, key=lambda one: -(one.median_seconds or 0))
+    shown = {one.stage for one in ranked[:SHOWN_STAGES]}
+    stages = ", ".join(
+        f"{start_name(one.stage)} {duration(one.median_seconds)}"
+        for one in report.starts
+        if one.stage in shown or one.median_seconds is None
+    )
+    of = "" if workers == 1 else f", medians of {plural(workers, 'worker')}"
+    return [Text.assemble(("Start  ", "bold"), f"mostly {stages}{of}")]
+
+
+def _steering(report: ReportDocument) -> list[RenderableType]:
+    """How the run was steered: in time or late, what places answered, and the last decisions."""
+    found = report.steering
+    if found is None:
+        return []
+    lines: list[RenderableType] = [Text(), Text(f"Steering: {plain(found.policy)}", "bold")]
+    if found.late_minutes is not None:
+        by = duration(abs(found.late_minutes) * 60)
+        lines.append(Text(f"done {by} {'after' if found.late_minutes > 0 else 'before'} the deadline"))
+    came, none = sum(one.came for one in found.answers), sum(one.none for one in found.answers)
+    if found.answers:
+        lines.append(
+            Text(
+                f"asked {plural(len(found.answers), 'place')} for "
+                f"{plural(sum(one.asked for one in found.answers), 'machine')}: {came} came, {none} were not to be had"
+            )
+        )
+    if found.hindsight is not None:
+        lines.append(Text(hindsight_text(found.hindsight)))
+    shown = found.decisions[-SHOWN_DECISIONS:]
+    lines += [Text(f"  {decision_text(one, report.updated)}") for one in shown]
+    if more := len(found.decisions) - len(shown):
+        lines.append(Text(f"  {plural(more, 'earlier decision')} in --json and on the page", "dim"))
+    return lines
 
 
 def _corpus(report: ReportDocument) -> list[RenderableType]:
@@ -115,6 +202,21 @@ def _unknown(report: ReportDocument) -> list[RenderableType]:
     if (more := len(report.unknown) - SHOWN_UNKNOWNS) > 0:
         sentences.append(f"? and {more} more in --json")
     return [Text(), Text("Unknown", "bold"), *(Text(sentence, "yellow") for sentence in sentences)]
+
+
+def _facts(report: ReportDocument) -> list[RenderableType]:
+    """What was embedded, how, where the vectors are and how to read them, related facts in one line."""
+    facts = {row.label: row for row in fact_rows(report)}
+    if not facts:
+        return []
+    table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for labels in FACT_LINES:
+        rows = [facts[label] for label in labels]
+        text = "; ".join(row.text for row in rows)
+        table.add_row(labels[0], Text(text, "cyan" if rows[0].code else ""))
+    return [Text(), table]
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from launcher.format import count, hours_text, money, plain, rate, relative_change, signed_money
+from launcher.documents.drift import DriftDocument
+from launcher.format import count, hours_text, money, plain, plural, rate, relative_change, signed_money
 from launcher.reports.run_comparison import CompareDocument
 from launcher.reports.terminal.tables import figures_table
 
@@ -31,7 +32,32 @@ def compare_text(document: CompareDocument) -> RenderableType:
         difference = signed_money(row.difference) if row.difference else ""
         parts.add_row(_words(row.part), money(row.one), money(row.other), difference)
     note = Text("of one of them not all dollars are known: what is known is shown", "yellow")
-    return Group(table, Text(), parts, *([] if document.known else [note]))
+    vectors = [] if document.vectors is None else [Text(), *_vectors(document.vectors)]
+    return Group(table, Text(), parts, *([] if document.known else [note]), *vectors)
+
+
+VERDICTS = {
+    "same": ("the same vectors", "green"),
+    "rounding": ("the same vectors but for rounding", "green"),
+    "different": ("other vectors: do not search them together", "bold red"),
+    "other dimensions": ("vectors of other dimensions: do not search them together", "bold red"),
+}
+
+
+def _vectors(drift: DriftDocument) -> list[Text]:
+    text, style = VERDICTS[drift.verdict]
+    lines = [Text(f"Vectors, by {plural(drift.anchors, 'row')} of both: {text}", style)]
+    if drift.least_cosine is not None and drift.below is not None:
+        lines.append(
+            Text(
+                f"cosine at least {drift.least_cosine:.5f}, median {drift.median_cosine:.5f}, "
+                f"{100 * drift.below:.1f} % below 0.999; centroid moved by {drift.centroid_shift:.5f}"
+            )
+        )
+    lines.append(Text(f"of the 10 nearest rows of each, {100 * drift.rank_overlap:.1f} % are the same"))
+    if drift.same_model is False:
+        lines.append(Text("the fingerprints of their models differ", "yellow"))
+    return lines
 
 
 def _words(name: str) -> str:

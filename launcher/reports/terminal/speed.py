@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from launcher.format import compact, count, plain
+from launcher.format import compact, count, plain, share_text
 from launcher.throughput.spread import Spread
 from launcher.throughput.table import SpeedRow
 
@@ -68,7 +68,7 @@ def _cells(rows: Sequence[SpeedRow], rates: Sequence[Spread]) -> list[str]:
             else f"{compact(rate.mid)} ({compact(rate.low)} to {compact(rate.high)})"
             for rate in rates
         ),
-        "?" if None in shares else " ".join(f"{share:.0%}" for share in shares),
+        " ".join("?" if share is None else share_text(share) for share in shares),
         "?" if first.has_gb is None or not needs else f"{max(needs):.1f} of {first.has_gb:.0f} GB",
         _known_by(first.source or "?"),
     ]

@@ -1,12 +1,27 @@
 """The text of `embedfleet status`: progress, cost and pace of a run in a few lines."""
 
 from collections.abc import Mapping
+from math import floor
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from launcher.documents.status import StatusReport
-from launcher.format import compact, count, duration, money, plain, plural, rate, size, unreadable_text
+from launcher.format import (
+    compact,
+    count,
+    duration,
+    money,
+    plain,
+    plural,
+    rate,
+    share_text,
+    size,
+    spent_text,
+    unreadable_text,
+)
+from launcher.reports.terminal.course import course_lines
+from launcher.reports.terminal.truncation import truncation_line
 
 SHOWN_PLACES = 12  # --json has all
 ENGINE_STAGES = {
@@ -29,23 +44,39 @@ def status_text(status: StatusReport) -> RenderableType:
     """Progress, speed, cost, machines and the slowest stage, each in a line or two."""
     up = [w for w in status.workers if w.state in ("INTENDED", "UP")]
     lost = sum(1 for w in status.workers if w.state == "LOST")
-    head = f"{status.run}: {status.state.lower()}, {status.shards_done} of {status.shards} shards"
+    shards = f"{status.shards_done} of {plural(status.shards, 'shard')}"
+    share = "" if status.share is None else f"{floor(100 * status.share)} %, "
+    head = f"{status.run}: {status.state.lower()}, {share}{shards}"
     lines = [
         Text(head, style="bold"),
         *_unreadable(status),
         Text(
-            f"{count(status.documents)} documents, {count(status.chunks)} chunks, {compact(status.tokens)} "
-            f"tokens, {size(status.output_bytes)}; {rate(status.tokens_per_second)}"
+            f"{plural(status.documents, 'document')}, {plural(status.chunks, 'chunk')}, "
+            f"{compact(status.tokens + status.tokens_open)} tokens, {size(status.output_bytes)}; "
+            f"{rate(status.tokens_per_second)}"
         ),
-        Text(f"{'$?' if status.usd is None else money(status.usd)} so far; {_left(status)}"),
+        Text(f"{_spent(status)}; {_left(status)}"),
         *_cost(status),
+        *(course_lines(status.course, status.run, status.state) if status.course else []),
         *_places(status),
+        *([truncation_line(status.truncation)] if status.truncation else []),
         Text(f"{plural(len(up), 'worker')} up, {lost} lost; {plural(status.failed_rows, 'bad row')}"),
     ]
     lines += [
         Text(f"  {w.name}: {plain(w.reason)}", style="dim") for w in status.workers if w.state == "FAILED"
     ]
-    return Group(*lines, *_slowest(status))
+    return Group(*lines, *_slowest(status), *_next_step(status))
+
+
+def _next_step(status: StatusReport) -> list[Text]:
+    """How to go on with a run that nothing works on."""
+    if status.state not in ("STOPPED", "PLANNED"):
+        return []
+    left = status.shards - status.shards_done
+    rest = f"the {plural(left, 'shard')} that are left" if left != 1 else "the shard that is left"
+    return [
+        Text(f"nothing works on it: embedfleet resume {plain(status.run)} goes on with {rest}", style="bold")
+    ]
 
 
 def _unreadable(status: StatusReport) -> list[Text]:
@@ -66,7 +97,7 @@ def _cost(status: StatusReport) -> list[Text]:
         parts.append(f"{money(total.p50)} in all ({between}: P10 to P90)")
     if status.budget:
         share = float((status.usd_known + status.usd_committed) / status.budget)
-        parts.append(f"{share:.0%} of the budget of {money(status.budget)} spent or committed")
+        parts.append(f"{share_text(share)} of the budget of {money(status.budget)} spent or committed")
     return [Text("; ".join(parts))] if parts else []
 
 
@@ -90,10 +121,17 @@ def _slowest(status: StatusReport) -> list[Text]:
     """The slowest stage of the fleet, and what to change; nothing while it is too early to say."""
     lines: list[Text] = []
     if status.slowest:
-        shares = [f"{words} {status.stages[stage]:.0%}" for stage, words in ENGINE_STAGES.items()]
+        shares = [f"{words} {share_text(status.stages[stage])}" for stage, words in ENGINE_STAGES.items()]
         line = Text(f"slowest stage: {STAGE_WORDS[status.slowest]}", style="bold")
         lines.append(line.append(f" (engines {', '.join(shares)} of their time)", style="not bold"))
     return lines + [Text(f"  {plain(advice)}") for advice in status.advice]
+
+
+def _spent(status: StatusReport) -> str:
+    """Dollars, and per million tokens once there are some."""
+    so_far = "" if status.state == "DONE" else " so far"
+    each = f" ({money(status.usd_per_million_tokens)} per 1M tokens)" if status.usd_per_million_tokens else ""
+    return f"{spent_text(status.usd, status.usd_known)}{so_far}{each}"
 
 
 def _left(status: StatusReport) -> str:

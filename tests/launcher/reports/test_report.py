@@ -13,7 +13,7 @@ def test_open_run_lasts_until_now() -> None:
 
 def test_receipts_are_ordered_by_position() -> None:
     report = small([receipt(1, "w", 40, 70), receipt(0, "w", 10, 40)])
-    assert [r.position for r in report.receipts] == [0, 1]
+    assert list(report.done.position) == [0, 1]
 
 
 def test_machines_and_their_spend_are_ordered_together() -> None:

@@ -135,3 +135,23 @@ def test_series_holds_every_token_whatever_the_clocks_showed(
     assert len(points) <= SERIES_POINTS
     assert sum(p.tokens_per_second for p in points) * width == pytest.approx(report.tokens, abs=1)
     assert [p.seconds for p in points] == pytest.approx([i * width for i in range(len(points))], abs=1e-3)
+
+
+def test_start_of_workers_is_unknown_where_none_of_them_knows_it() -> None:
+    told = receipt(0, "w-0", 96, 205, cold_start={"process": 1.0, "load": 10.0, "a later stage": 2.0})
+    other = receipt(1, "w-1", 96, 205, cold_start={"process": 2.0, "load": 14.0})
+    starts = {
+        cloud: {one.stage: (one.workers, one.median_seconds, one.longest_seconds) for one in found.starts}
+        for cloud in ("aws", "local")
+        for found in [report_document(small([told, other], [machine("w-0", 0, 90, 300, cloud=cloud)]))]
+    }
+    known = {"process": (2, 1.5, 2.0), "load": (2, 12.0, 14.0), "a later stage": (1, 2.0, 2.0)}
+    assert starts["local"] == known
+    assert starts["aws"] == {"boot": (0, None, None), "setup": (0, None, None)} | known
+
+
+def test_run_of_an_older_version_says_nothing_of_its_starts() -> None:
+    assert report_document(small()).starts == ()
+    older = to_json(sample_report.document())
+    del older["starts"]
+    assert read(older).starts == ()

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.reports.html.frontier_chart import (
-    HEIGHT,
-    NARROW,
-    WIDE,
-    ChartAxis,
-    FleetPoint,
-    axis_for,
-    draw_frontier,
-    ticks,
-)
+from launcher.reports.html.charts import NARROW, WIDE
+from launcher.reports.html.frontier_chart import HEIGHT, ChartAxis, FleetPoint, axis_for, draw_frontier, ticks
 
 
 def point(seconds: float, usd: float, **changes: Any) -> FleetPoint:

@@ -7,8 +7,9 @@ import pytest
 
 from launcher.documents.encode import to_json
 from launcher.reports.document import ReportDocument
-from launcher.reports.html.report import SHOWN_EVENTS, SHOWN_FAILURES, report_page
+from launcher.reports.html.report import SHOWN_EVENTS, report_page
 from launcher.reports.html.report_machines import SHOWN_MACHINES
+from launcher.reports.html.report_texts import SHOWN_FAILURES
 from launcher.reports.report_json import read, report_document
 from tests.support import sample_report
 from tests.support.html_reader import Reader

@@ -1,7 +1,8 @@
 from typing import Any
 
 from launcher.planning import plan_file
-from launcher.reports.terminal.plan import SHOWN_FLEETS, plan_text
+from launcher.reports.terminal.plan import plan_text
+from launcher.reports.terminal.plan_tables import SHOWN_FLEETS
 from tests.support import sample_plan
 from tests.support.screens import printed
 
@@ -10,12 +11,23 @@ def lines(plan: dict[str, Any] | None = None) -> list[str]:
     return printed(plan_text(plan_file.read_recorded(plan or sample_plan.plan()))).splitlines()
 
 
-def test_what_is_cheaper_comes_first() -> None:
+def test_same_weights_hosted_come_first() -> None:
     text = " ".join(lines())
     assert text.startswith(
-        "CHEAPER: someone small-embed in batches does it for $30.09, this fleet for $80.25"
+        "BETTER: apt same-embed in batches (the same weights) costs $60.18 for certain, this fleet $80.25 (P90 $131.00,"
     )
-    assert "; from 9B tokens a month this fleet is cheaper" in text
+    assert text.index("Not clear: someone other-embed") < text.index("reviews-1a2b3c4d: ")
+
+
+def test_smaller_models_are_footnotes() -> None:
+    plan = sample_plan.plan()
+    plan["hosted"][1] |= {"relation": "smaller"}
+    text = " ".join(lines(plan))
+    assert (
+        "hosted: a smaller model, someone small-embed, costs $30.09: other vectors, of another quality"
+        in text
+    )
+    assert "small-embed" not in text[: text.index("reviews-1a2b3c4d: ")]
 
 
 def test_totals_have_p10_and_p90() -> None:
@@ -25,6 +37,17 @@ def test_totals_have_p10_and_p90() -> None:
 
 def test_items_without_a_price_are_named() -> None:
     assert "not in the dollars: storage, egress" in lines()
+
+
+def test_dollars_that_lack_a_price_are_called_the_least() -> None:
+    plan = sample_plan.plan()
+    plan["totals"]["items"] |= {"egress": "85.83"}
+    plan["totals"]["unpriced"] = {"egress": "317", "storage": None}
+    plan["kinds"][0]["unpriced"] = plan["alternatives"][0]["unpriced"] = {"egress": "317"}
+    shown = lines(plan)
+    assert "not in the dollars: storage, part of egress (at most $317.00)" in shown
+    assert any(line.startswith("3 h and at least $80.25") for line in shown)
+    assert sum("≥ $" in line for line in shown) == 2
 
 
 def test_plan_of_unknown_cost_has_a_question_mark() -> None:
@@ -45,11 +68,30 @@ def test_truncation_and_repeated_texts_are_shares_of_the_tokens() -> None:
     plan = sample_plan.plan()
     plan["profile"] |= {"tokens": 60, "tokens_cut": 40, "tokens_repeated": 30}
     text = "\n".join(lines(plan))
-    assert "truncation cuts 500 documents and loses 40% of the tokens" in text
-    assert "about 50% of the tokens are in texts that repeat close by: these are embedded once" in text
+    assert "truncation cuts 500 documents and loses 40 % of the tokens" in text  # of an older plan
+    assert "50 % of the tokens are in texts that repeat close by: these are embedded once" in text
+
+
+def test_much_truncation_is_a_warning_with_the_line_to_paste() -> None:
+    plan = sample_plan.plan()
+    warning = {
+        "share": 0.4,
+        "chunk": "chunk: {tokens: 256, by: sentences}",
+        "tokens": 105,
+        "usd": "1.5",
+        "hours": 2.0,
+    }
+    plan["profile"] |= {"tokens": 60, "tokens_cut": 40, "truncation": warning}
+    text = " ".join(lines(plan))
+    assert "truncation leaves out 40 % of the tokens" in text
+    assert "chunk: {tokens: 256, by: sentences} (about 105 tokens, $1.50, 2 h)" in text
+    assert "truncation cuts 500 documents" not in text
 
 
 def test_quota_and_prices_are_footnotes() -> None:
     text = "\n".join(lines())
-    assert "quota to ask for: 8 x L4 aws us-east-1 spot; 1 x H100 gcp europe-north1 spot" in text
+    assert (
+        "quota to ask for: 8 x L4 aws us-east-1 spot = 32 vCPUs; 1 x H100 gcp europe-north1 spot (how long"
+        in text
+    )
     assert "prices: the oldest of 2026-02-01" in text

@@ -13,7 +13,7 @@ def test_figures_and_parts_are_side_by_side() -> None:
     text = printed(compare_text(compare_runs(one, other)))
     rows = {line.split("  ")[0]: line.split("  ")[1:] for line in text.splitlines()}
     assert [cell.strip() for cell in rows["usd"] if cell] == ["$0.2337", "$0.4674", "+100.0 %"]
-    assert [cell.strip() for cell in rows["hours"] if cell] == ["8 min 48 s", "12 min", "+36.4 %"]
+    assert [cell.strip() for cell in rows["hours"] if cell] == ["8 min 43 s", "12 min", "+37.7 %"]
     assert [cell.strip() for cell in rows["useful"] if cell] == ["$0.1349", "$0.1349"]
 
 

@@ -12,6 +12,7 @@ def listed(run: str, usd: str | None, known: str = "2") -> ListedRun:
     return ListedRun(
         run=run, state="DONE", created=NOON, shards=3, shards_done=3, tokens=1_500_000,
         usd=None if usd is None else Decimal(usd), known_usd=Decimal(known), usd_per_million_tokens=None,
+        name=run, model="hash", corpus="in", output="out", seconds=12.5, tags={}, notes=(),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from launcher.documents.status import PlaceCount, ProjectedUsd, StatusReport, WorkerState
+from launcher.documents.truncation import truncation_of
 from launcher.reports.terminal.status import SHOWN_PLACES, status_text
 from tests.launcher.documents.test_status import REPORT
 from tests.support.screens import printed
@@ -17,7 +18,7 @@ def test_first_line_is_run_state_and_shards() -> None:
 
 
 def test_unknown_cost_is_a_question_mark() -> None:
-    assert "$? so far; ? left at this rate" in lines(usd=None)
+    assert "$? (known: $0.00000050) so far; ? left at this rate" in lines(usd=None)
 
 
 def test_projected_cost_has_its_p10_and_p90() -> None:
@@ -27,7 +28,7 @@ def test_projected_cost_has_its_p10_and_p90() -> None:
 
 def test_share_of_the_budget_counts_committed_dollars() -> None:
     found = lines(budget=Decimal(4), usd_known=Decimal(1), usd_committed=Decimal(1), usd_projected=None)
-    assert "50% of the budget of $4.00 spent or committed" in found
+    assert "50 % of the budget of $4.00 spent or committed" in found
 
 
 def test_of_many_places_the_first_are_shown_and_the_rest_counted() -> None:
@@ -36,6 +37,13 @@ def test_of_many_places_the_first_are_shown_and_the_rest_counted() -> None:
     assert "machines, 2 taken away:" in found
     assert "  aws/r-11: 1 up" in found
     assert "  and 3 more places in --json" in found
+
+
+def test_much_truncation_is_a_warning() -> None:
+    text = " ".join(lines(truncation=truncation_of(1_000, 4_000, 256)))
+    assert "truncation leaves out 80 % of the tokens" in text
+    assert "chunk: {tokens: 256, by: sentences}" in text
+    assert "truncation" not in " ".join(lines())
 
 
 def test_run_on_this_machine_has_no_places() -> None:
@@ -50,9 +58,15 @@ def test_failed_worker_has_its_reason() -> None:
 def test_slowest_stage_has_the_shares_of_the_engines() -> None:
     stages = {"engine": 0.5, "wait": 0.4, "idle": 0.1}
     found = lines(slowest="read", stages=stages, advice=("rent faster disks",))
-    words = "slowest stage: reading the corpus (engines work 50%, wait for texts 40%, have no shard 10% of their time)"
+    words = "slowest stage: reading the corpus (engines work 50 %, wait for texts 40 %, have no shard 10 % of their time)"
     assert found[-2:] == [words, "  rent faster disks"]
 
 
 def test_finished_run_says_how_long_it_took() -> None:
-    assert any(line.endswith("so far; took 1.5 s") for line in lines(state="DONE"))
+    assert any(line.endswith("$0.00; took 1.5 s") for line in lines(state="DONE"))
+
+
+def test_stopped_run_says_how_to_go_on() -> None:
+    line = "nothing works on it: embedfleet resume r1 goes on with the 6 shards that are left"
+    assert line in lines(state="STOPPED")
+    assert line not in lines()

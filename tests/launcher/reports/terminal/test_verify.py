@@ -34,6 +34,11 @@ def test_each_listed_fault_is_a_line() -> None:
     assert found[-2:] == ["  shard 1: wrong digest", "  shard 2: no file"]
 
 
+def test_a_run_that_goes_on_is_called_not_finished() -> None:
+    found = printed(verify_text(replace(GOOD, shards=18, shards_done=16, finished=False))).splitlines()
+    assert found[0] == "r1: not finished: 16 of 18 shards; these are good"
+
+
 def test_nothing_embedded_again_is_said() -> None:
     again = replace(GOOD, resampled=0, worst_cosine=None)
     assert "no row was embedded again" in printed(verify_text(again))

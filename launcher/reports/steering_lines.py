@@ -1,0 +1,121 @@
+"""How a plan's fleet is steered, in words: limits, policy, what is expected, how likely it is late, what it may rent."""
+
+from launcher.format import duration, hours_text, money, plain, plural, some_of
+from launcher.jobs.job import JobLimits, load
+from launcher.money import SECONDS_PER_HOUR
+from launcher.planning.quantiles import HoursQuantiles, UsdQuantiles
+from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.steering_plan import Envelope, SteeringPlan
+
+POLICIES = {
+    "autopilot": "spot, on demand as the safety net",
+    "on-demand": "on demand alone, as many as the deadline needs",
+}
+ONLY_SPOT = "spot alone: nothing on demand may be rented"
+ONLY_ON_DEMAND = "on demand alone"
+EXPECTED, STATIC = "expected", "static"  # the words of the steered run, and of the planned machines
+SHOWN_NAMES = 4  # GPU types and clouds by name
+RARE = 0.001  # a chance below this is "fewer than 1 of 1,000 runs"
+
+
+def steering_lines(plan: SavedPlan) -> list[tuple[str, str]]:
+    """A word and its line for each thing to know; none where the plan is not steered."""
+    steering = plan.steering
+    if steering is None:
+        return []
+    limits = load(plan.work.job).limits
+    lines: list[tuple[str, str]] = []
+    if steering.expects:
+        lines.append((EXPECTED, _expected(plan, steering)))
+    lines += [("deadline", _limits(limits)), ("steering", _policy(steering))]
+    if _has_deadline(limits):
+        lines.append(("late", _late(steering)))
+    lines.append(("may rent", _envelope(steering.envelope, limits)))
+    if steering.expects:
+        lines.append((STATIC, _static(plan)))
+    return lines
+
+
+def is_steered(plan: SavedPlan) -> bool:
+    """Whether the figures to expect are those of a steered run, and the planned machines but what a static one rents."""
+    return plan.steering is not None and plan.steering.expects
+
+
+def further_assumptions(plan: SavedPlan) -> tuple[str, ...]:
+    """What the expectation assumes, beside what the line `late` says."""
+    if plan.steering is None:
+        return ()
+    return plan.steering.assumes[1 if _has_deadline(load(plan.work.job).limits) else 0 :]
+
+
+def _has_deadline(limits: JobLimits) -> bool:
+    return limits.deadline_hours is not None or limits.deadline_at is not None
+
+
+def chance_text(chance: float | None) -> str:
+    """A chance as so many of 100 runs."""
+    if chance is None:
+        return "? of 100 runs"
+    if chance < RARE:
+        return "fewer than 1 of 1,000 runs"
+    hundred = 100 * chance
+    return f"{hundred:.1f} of 100 runs" if hundred < 0.95 else f"{hundred:.0f} of 100 runs"
+
+
+def _limits(limits: JobLimits) -> str:
+    deadline = "none"
+    if limits.deadline_at is not None:
+        deadline = limits.deadline_at
+    elif limits.deadline_hours is not None:
+        deadline = f"{duration(limits.deadline_hours * SECONDS_PER_HOUR)} from the launch"
+    return f"{deadline}; budget {'none' if limits.budget is None else money(limits.budget)}"
+
+
+def _policy(steering: SteeringPlan) -> str:
+    kinds = {kind.spot for kind in steering.envelope.kinds}
+    what = POLICIES.get(steering.policy, "")
+    if steering.policy == "autopilot" and kinds == {True}:
+        what = ONLY_SPOT
+    elif steering.policy == "autopilot" and kinds == {False}:
+        what = ONLY_ON_DEMAND
+    others = [name for name in ("autopilot", "static", "on-demand") if name != steering.policy]
+    return f"{steering.policy} ({what}); others: --steer {' | '.join(others)}"
+
+
+def _static(plan: SavedPlan) -> str:
+    """What the planned machines would cost and take, were they rented whatever happens: with `--steer static`."""
+    totals = plan.totals
+    return f"{plural(totals.machines, 'machine')} as planned: {_figures(plan, totals.usd, totals.hours)}"
+
+
+def _figures(plan: SavedPlan, usd: UsdQuantiles, hours: HoursQuantiles) -> str:
+    least = "at least " if plan.totals.unpriced else ""
+    return (
+        f"{least}{money(usd.p50)} (P90 {money(usd.p90)}), done in {hours_text(hours.p50)} "
+        f"(P90 {hours_text(hours.p90)})"
+    )
+
+
+def _expected(plan: SavedPlan, steering: SteeringPlan) -> str:
+    text = _figures(plan, plan.expected_usd, plan.expected_hours)
+    share = steering.on_demand_share
+    if share is not None:
+        text += f"; on demand {share.p50:.0%} of the dollars".replace("%", " %")
+        text += "" if share.p90 is None else f" (P90 {share.p90:.0%})".replace("%", " %")
+    return text
+
+
+def _late(steering: SteeringPlan) -> str:
+    text = f"in {chance_text(steering.chance_late)}"
+    return f"{text}, if {plain(steering.assumes[0])}" if steering.assumes else text
+
+
+def _envelope(envelope: Envelope, limits: JobLimits) -> str:
+    regions = {(kind.cloud, kind.region) for kind in envelope.kinds}
+    text = (
+        f"{some_of([kind.gpu for kind in envelope.kinds], SHOWN_NAMES)} in {plural(len(regions), 'region')} of "
+        f"{some_of([kind.cloud for kind in envelope.kinds], SHOWN_NAMES)}; at most {plural(envelope.machines, 'machine')}"
+    )
+    if any(kind.spot for kind in envelope.kinds):
+        text += f", of which {envelope.on_demand} on demand" if envelope.on_demand else ", none on demand"
+    return text + ("" if limits.budget is None else f"; never more than {money(limits.budget)}")

@@ -1,0 +1,89 @@
+"""What `load` prints: what was loaded, what a load would do, and what a comparison found."""
+
+from rich.text import Text
+
+from launcher.format import count, hours_text, plain, size
+from launcher.index_sizes.size import Dollars, Hours
+from launcher.loading.documents import LoadCheck, LoadDocument, LoadPreview
+from launcher.reports.store_costs import amount_text, range_text
+
+NOTHING = "nothing to load: --verify compares them, --replace loads it anew"
+
+
+def load_text(found: LoadDocument) -> Text:
+    """What was loaded, in a few lines."""
+    done = f"{count(found.rows_written)} rows of {count(found.files_written)} files"
+    if found.rows_deleted:
+        done += f", {count(found.rows_deleted)} rows deleted"
+    speed = "" if found.rows_per_second is None else f", {found.rows_per_second:,.0f} rows a second"
+    held = f"{plain(found.to)} holds run {found.run}: {count(found.rows)} rows"
+    lines = [
+        f"{held}, index {found.index}",
+        f"{done} in {found.seconds:,.1f} s{speed}; {found.guarantee}",
+    ]
+    if found.action == "nothing":
+        lines = [held, NOTHING if found.check is None else "nothing to load"]
+    if found.kept_as:
+        lines.append(f"what it held before is {plain(found.kept_as)}: drop it when you need it no more")
+    text = Text("\n".join(lines))
+    return text if found.check is None else text + Text("\n" + check_text(found.check))
+
+
+def check_text(check: LoadCheck) -> str:
+    """What a comparison found."""
+    equal = check.fetched - len(check.different)
+    itself = check.searched - len(check.not_first)
+    recall = "?" if check.recall_at_10 is None else f"{check.recall_at_10:.3f}"
+    own = (
+        ""
+        if check.exact_recall_at_10 is None
+        else f"; its exact search beside ours {check.exact_recall_at_10:.3f}"
+    )
+    return (
+        f"checked: {count(check.rows)} of {count(check.expected)} rows counted, {count(equal)} of {count(check.fetched)} "
+        f"equal, {count(itself)} of {count(check.searched)} find themselves, recall@10 of the index {recall}{own}"
+    )
+
+
+def preview_text(found: LoadPreview) -> Text:
+    """What a load would do."""
+    if found.action == "nothing":
+        return Text(f"{plain(found.to)} holds run {found.run}\n{NOTHING}")
+    memory = found.build_memory_bytes
+    built = "" if memory is None else f", built in {size(memory)} of memory"
+    deleted = "" if not found.rows_to_delete else f", {count(found.rows_to_delete)} rows to delete"
+    lines = [
+        f"{found.action} {plain(found.to)}: {count(found.rows)} rows of {count(found.files)} files{deleted}",
+        f"columns  {plain(', '.join(found.columns))}",
+        f"index    {found.index}{built}",
+        f"bytes    {_size(found.upload_bytes)} to send; in the store {_stored(found)}",
+        f"takes    {_takes(found)}",
+        f"costs    {_usd(found.usd)} to build the index, {amount_text(found.usd_per_month)} a month for one copy",
+        *(f"note     {plain(note)}" for note in found.notes),
+        f"{found.guarantee}; nothing was written",
+    ]
+    return Text("\n".join(lines))
+
+
+def _stored(found: LoadPreview) -> str:
+    if found.data_bytes is not None:
+        return f"{_size(found.data_bytes)} of rows and {_size(found.index_bytes)} of index"
+    return f"{_size(found.disk_bytes)} on disk and {_size(found.ram_bytes)} of memory"
+
+
+def _takes(found: LoadPreview) -> str:
+    core = found.build_core_hours
+    build = "" if core is None else f"; the index takes one core of the store {_span(core)}"
+    return f"{'?' if found.hours is None else _span(found.hours)}{build}"
+
+
+def _span(hours: Hours) -> str:
+    return f"{hours_text(hours.low)} to {hours_text(hours.high)}"
+
+
+def _usd(usd: Dollars | None) -> str:
+    return "?" if usd is None else range_text(usd.low, usd.high)
+
+
+def _size(number: int | None) -> str:
+    return "?" if number is None else size(number)

@@ -1,0 +1,68 @@
+"""The page and the table of a simulation: closed, without scripts, and safe from hostile names."""
+
+import re
+from io import StringIO
+
+import numpy as np
+from rich.console import Console, RenderableType
+
+from launcher.documents.simulation import SimulationDocument
+from launcher.reports.html.simulation import simulation_page
+from launcher.reports.terminal.simulation import simulation_text
+from launcher.simulator.simulate import Runs, simulate_market
+from launcher.simulator.traces import PlaceTrace, TraceSet
+from tests.launcher.simulator.cases import list_kind, scenario, spot_kind
+from tests.support.html_reader import Reader
+from tests.support.sample_report import EVIL
+
+
+def found(name: str = "books") -> SimulationDocument:
+    case = scenario(spot_kind("a"), list_kind())
+    traces = TraceSet(name, name, (PlaceTrace(f"aws/a/{name}", np.array([8, 8, 8, 0] * 900, np.int32)),))
+    market = simulate_market(case, traces, Runs(("greedy", "static"), 2, 5, each=8))
+    return SimulationDocument(
+        job=name,
+        tokens=10,
+        budget=None,
+        runs=2,
+        seed=5,
+        cold_start_seconds=None,
+        no_on_demand=0.1,
+        slower=0.5,
+        without=[name],
+        assumes=["an ask is answered"],
+        markets=[market],
+    )
+
+
+def printed(screen: RenderableType) -> str:
+    console = Console(file=StringIO(), width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(screen)
+    return capture.get()
+
+
+def test_page_is_closed_and_loads_nothing() -> None:
+    html = simulation_page(found())
+    reader = Reader(html)
+    assert reader.open == []
+    assert {"script", "link", "img", "iframe", "object", "image", "use"}.isdisjoint(reader.tags)
+    assert not re.search(r"https?:|@import|url\((?!#)", html)
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in reader.attributes
+    assert reader.tags.count("polyline") >= 2
+
+
+def test_hostile_names_stay_text() -> None:
+    reader = Reader(simulation_page(found(EVIL), css=""))
+    assert "script" not in reader.tags
+    assert reader.open == []
+
+
+def test_table_has_a_line_for_each_policy() -> None:
+    text = printed(simulation_text(found()))
+    assert re.search(r"^greedy .* 0 %", text, re.MULTILINE)
+    assert "8 machines each while up" in text
+    assert (
+        "changed: 10 % of the time nothing on demand; 0.5 of the planned speed; without books"
+        in text.replace("\n", " ")
+    )
