@@ -5,6 +5,7 @@ from tasks.errors import Problem
 __all__ = [
     "BudgetReached",
     "ConfirmationNeeded",
+    "DeadlineMissed",
     "FailedRows",
     "Infeasible",
     "Interrupted",
@@ -48,6 +49,12 @@ class FailedRows(Problem):
     """The run is finished, and some rows could not be embedded."""
 
     code = 6
+
+
+class DeadlineMissed(Problem):
+    """The run is finished, after its deadline. Where rows failed, too, FailedRows is raised instead."""
+
+    code = 7
 
 
 class Interrupted(Problem):

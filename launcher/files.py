@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from launcher.errors import Problem, Usage
@@ -43,7 +44,8 @@ def write(path: Path, text: str | Iterable[str]) -> None:
             file.writelines((text,) if isinstance(text, str) else text)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be what cannot be used
+            temporary.unlink(missing_ok=True)
         raise Problem(
             f"cannot write {path}: {error.strerror}", hint="free some space or name another place"
         ) from error

@@ -1,6 +1,6 @@
 """Numbers, money, times and foreign text as people read them. Rounding happens here and nowhere else."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import floor, log10
@@ -36,9 +36,24 @@ def count(n: float | None) -> str:
     return "?" if n is None else f"{round(n):,}"
 
 
-def plural(n: int, word: str) -> str:
-    """A count with its noun: `1 machine`, `12 machines`."""
-    return f"{count(n)} {word}{'s' * (n != 1)}"
+def plural(n: float | None, word: str) -> str:
+    """A count with its noun: `1 machine`, `12 machines`, `2 queries`; unknown is `? machines`."""
+    if n == 1:
+        return f"{count(n)} {word}"
+    many = f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else f"{word}s"
+    return f"{count(n)} {many}"
+
+
+def verb(n: float | None, one: str, many: str) -> str:
+    """The form of a verb that goes with a count: `1 file is missing`, `2 files are missing`."""
+    return one if n == 1 else many
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """Names, each once, such as `L4, H100 and 3 more`: `most` of them by name."""
+    found = list(dict.fromkeys(names))
+    shown = ", ".join(found[:most])
+    return shown if len(found) <= most else f"{shown} and {len(found) - most} more"
 
 
 def at_least(cut_short: int) -> str:
@@ -108,8 +123,30 @@ def utc_time(moment: datetime) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share in percent; empty if the whole is 0."""
+    """A share in percent, to a tenth; empty if the whole is 0."""
     return f"{100 * part / whole:.1f} %" if whole else ""
+
+
+def share_text(share: float) -> str:
+    """A share as a whole percent: `41 %`. What is not nothing or all is never shown as `0 %` or `100 %`."""
+    whole = round(100 * share)
+    if whole == 0 and share > 0:
+        return "under 1 %"
+    if whole == 100 and share < 1:
+        return "over 99 %"
+    return f"{whole} %"
+
+
+def least_money(usd: Decimal | None, unpriced: Collection[str]) -> str:
+    """Dollars, marked as the least that something costs where items of it have no price: `≥ $12.50`."""
+    return f"{'≥ ' if unpriced and usd is not None else ''}{money(usd)}"
+
+
+def spent_text(usd: Decimal | None, known: Decimal | None = None) -> str:
+    """Dollars in a sentence: `$1.20`, unknown is `$?`, and of an amount known in part `$? (known: $1.20)`."""
+    if usd is not None:
+        return money(usd)
+    return f"$? (known: {money(known)})" if known else "$?"
 
 
 def signed_money(usd: Decimal) -> str:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 USD_GRAIN = Decimal("1e-12")  # 3600 divides few prices evenly: amounts are rounded to it and add up exactly
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 MICROSECONDS_PER_HOUR = Decimal(3_600_000_000)
 SECONDS_PER_HOUR = 3_600.0
 

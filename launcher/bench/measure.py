@@ -17,8 +17,10 @@ from launcher.format import duration
 from launcher.ledger.records import MeasuredSpeed
 from launcher.throughput import predict as speed
 from launcher.throughput.calibration import BENCH
-from launcher.throughput.local_machine import CPU, LocalSpeed, ProbeRequest, WorkerSlots, measure
+from launcher.throughput.local_machine import CPU, LocalSpeed, ProbeRequest, WorkerSlots
 from launcher.throughput.predict import ModelShape, mean_flops
+from launcher.throughput.probes import loaded_probes
+from launcher.throughput.reduced_precision import in_reduced_precision
 from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
 from tasks.protocol.dtypes import Dtype
@@ -68,22 +70,24 @@ class BenchResult:
 def run_bench(
     subject: BenchSubject, seconds: float, host: str, now: Callable[[], datetime], say: Callable[[str], None]
 ) -> BenchResult:
-    """Measure for `seconds`: half for the engine alone, half for whole workers. Loading the model comes on top.
+    """Measure for `seconds`: half for the engine alone, half for whole workers. Loading the model, once, comes on top.
 
     Raises:
         Problem: the engine or a worker cannot run here.
     """
     use, half = subject.use, seconds / 2
     many = f"{use.workers} worker{'s' if use.workers > 1 else ''}"
-    say(f"loading {many}, then the bare engine for {duration(half)}")
-    bare = measure(subject.asked, use, half, MATMUL_SECONDS)
-    say(f"the same with reading, writing and leases for about {duration(half)}, after loading again")
-    assert bare.tokens_per_text is not None
-    rate = bare.tokens_per_second.mid
-    if not rate:
-        raise Problem("the texts hold nothing to embed", hint="look at corpus.text in the job file")
-    size = TrialSize(half, rate, bare.tokens_per_text, dtype=subject.dtype, dimensions=subject.dimensions)
-    pipeline = run_trial(subject.asked, use, size)
+    say(f"loading the model in {many}")
+    with loaded_probes(subject.asked, use, say) as probes:
+        say(f"loaded in {duration(probes.load_seconds)}; measuring the bare engine for {duration(half)}")
+        bare = probes.measure(half, MATMUL_SECONDS)
+        assert bare.tokens_per_text is not None
+        rate = bare.tokens_per_second.mid
+        if not rate:
+            raise Problem("the texts hold nothing to embed", hint="look at corpus.text in the job file")
+        say(f"the same with reading, writing and leases for about {duration(half)}")
+        size = TrialSize(half, rate, bare.tokens_per_text, dtype=subject.dtype, dimensions=subject.dimensions)
+        pipeline = run_trial(subject.asked, use, size, probes.work)
     return BenchResult(subject, bare, pipeline, host=host, at=now())
 
 
@@ -111,6 +115,10 @@ def speed_record(found: BenchResult) -> MeasuredSpeed | None:
         "mfu": mfu(found),
         "flops_per_second": bare.flops_per_second,
     }
+    if (
+        found.subject.asked.precision is not None
+    ):  # a speed of its own: plans of the usual precision do not take it
+        detail["precision"] = found.subject.asked.precision
     return MeasuredSpeed(
         model=found.subject.asked.model,
         gpu=found.gpu,
@@ -242,7 +250,10 @@ def _predicted(found: BenchResult) -> float | None:
         return None
     if bare.engine not in speed.ENGINES or not bare.lengths:
         return None
-    predicted = speed.predict(shape, gpus.gpu(found.gpu), bare.engine, bare.lengths, bare.dtype)
+    precision, gpu = found.subject.asked.precision, gpus.gpu(found.gpu)
+    predicted = speed.predict(shape, gpu, bare.engine, bare.lengths, None if precision else bare.dtype)
+    if predicted is not None and precision is not None:
+        predicted = in_reduced_precision(predicted, precision, shape, gpu, bare.lengths, None)
     return None if predicted is None else predicted.tokens_per_second.mid * found.units
 
 

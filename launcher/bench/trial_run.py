@@ -1,21 +1,18 @@
 """A small run in a temporary folder, with real workers, leases, files and receipts, to measure what workers wait for.
 
-Texts and vectors are files of this machine: the speed of a bucket is not measured. Nothing is priced or recorded.
+The caller starts the workers: the processes that measured the engine have the model loaded already. Texts and vectors
+are files of this machine: the speed of a bucket is not measured. Nothing is priced or recorded.
 """
 
-import contextlib
 import json
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.corpus.profile import target_shard_tokens
 from launcher.errors import Problem
-from launcher.fleet.backends.base import LaunchRequest
-from launcher.fleet.backends.local import LocalBackend
 from launcher.throughput.calibration import WorkerTime, worker_times
 from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
 from tasks.protocol import heartbeat, keys, manifest, receipt
@@ -23,14 +20,12 @@ from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import Store, list_all, read
 from tasks.stores.folder import FolderStore, version_of
-from tasks.worker.machine_stats import visible_gpus
 
 TRIAL_RUN = "bench"
 MIN_SHARDS_PER_WORKER = 3  # a worker with one shard alone has no next one to wait for
 MAX_TEXT_BYTES = 2**28  # the disk has to hold the texts and their vectors
 PATIENCE_FACTOR = 5.0  # times the expected time; what is not done by then is left out
-LOAD_TIMEOUT_SECONDS = 900.0  # for workers to load their model, in addition
-POLL_SECONDS = 0.2  # between checks of the workers
+GRACE_SECONDS = 30.0  # for workers to begin and to end, in addition
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +51,27 @@ class TrialResult:
     tokens: int
 
 
-def run_trial(asked: ProbeRequest, use: WorkerSlots, size: TrialSize) -> TrialResult:
+def run_trial(
+    asked: ProbeRequest,
+    use: WorkerSlots,
+    size: TrialSize,
+    work: Callable[[Sequence[Sequence[str]], float], None],
+) -> TrialResult:
     """Embed as much as the engines should manage in `size.seconds`, with a worker in every slot.
 
+    `work` gets the command lines of the workers, one a slot, and how many seconds they have at most; it returns when they
+    have ended.
+
     Raises:
-        Problem: a worker died; the message is the worker's own, or no shard was finished in time.
+        Problem: no shard was finished in time, or `work` says that a worker died.
     """
     with tempfile.TemporaryDirectory(prefix="embedfleet-bench-") as name:
         folder = Path(name)
         cuts = list(_shards(folder / "in", asked.texts, _sizes(use, size)))
         store = FolderStore(folder / "out")
         manifest.write(store, _header(folder / "in", asked, size, len(cuts)), cuts)
-        _run(folder, use, len(cuts), LOAD_TIMEOUT_SECONDS + PATIENCE_FACTOR * size.seconds)
+        patience = GRACE_SECONDS + PATIENCE_FACTOR * size.seconds
+        work(list(_commands(folder, use, len(cuts))), patience)
         receipts = [
             receipt.load(body)
             for entry in list_all(store, keys.receipts_prefix(TRIAL_RUN))
@@ -77,7 +81,7 @@ def run_trial(asked: ProbeRequest, use: WorkerSlots, size: TrialSize) -> TrialRe
     done = worker_times(receipts)
     if not done:
         raise Problem(
-            f"the workers finished nothing in {PATIENCE_FACTOR * size.seconds:.0f} s",
+            f"the workers finished nothing in {patience:.0f} s",
             hint="measure for longer with --seconds, or shorter texts",
         )
     return TrialResult(
@@ -134,55 +138,19 @@ def _header(corpus: Path, asked: ProbeRequest, size: TrialSize, shards: int) -> 
         ttl=60.0,
         shards=shards,
         remote_code=asked.remote_code,
+        precision=asked.precision,
         once=False,  # the texts repeat: with deduplication the engine would soon have nothing to do
     )
 
 
-def _run(folder: Path, use: WorkerSlots, shards: int, patience: float) -> None:
-    """Run all workers until they end, or until `patience` seconds have passed.
-
-    Raises:
-        Problem: a worker died.
-    """
-    with _workers(folder, use, shards) as (local, handles):
-        end = time.monotonic() + patience
-        while time.monotonic() < end:
-            seen = {name: local.status(handle) for name, handle in handles.items()}
-            dead = next((name for name, sight in seen.items() if sight and sight.exit_code), None)
-            if dead:
-                words = local.log_tail(dead).splitlines()
-                said = next((w.removeprefix("Error: ") for w in words if w.startswith("Error: ")), None)
-                raise Problem(
-                    f"a worker died: {said or (words[-1] if words else 'it wrote no message')}",
-                    hint=next((w.removeprefix("Try: ") for w in words if w.startswith("Try: ")), None)
-                    or "launch a small job with --on local to see more",
-                )
-            if not any(sight and sight.alive for sight in seen.values()):
-                return
-            time.sleep(POLL_SECONDS)
-
-
-@contextlib.contextmanager
-def _workers(
-    folder: Path, use: WorkerSlots, shards: int
-) -> Generator[tuple[LocalBackend, dict[str, str]], None, None]:
-    """Start a worker in every slot; kill all of them at the end."""
-    words = ["--store", str(folder / "out"), "--run", TRIAL_RUN]
-    words += ["--threads", str(use.threads)] if use.threads else []
-    local, handles = LocalBackend(folder, words), dict[str, str]()
-    gpus = visible_gpus()
-    try:
-        for slot in range(use.workers):
-            name, device = f"{folder.name}-{slot}", gpus[slot % len(gpus)] if gpus else None
-            handle = local.start([LaunchRequest(name, shards * slot // use.workers, device)])[name]
-            if isinstance(handle, Exception):
-                raise handle
-            handles[name] = handle
-        yield local, handles
-    finally:
-        local.kill(list(handles.values()))
-        for child in local.children.values():
-            child.wait()
+def _commands(folder: Path, use: WorkerSlots, shards: int) -> Iterator[list[str]]:
+    """The command line of the worker in each slot."""
+    for slot in range(use.workers):
+        name = f"{folder.name}-{slot}"
+        yield [
+            "--store", str(folder / "out"), "--run", TRIAL_RUN, "--name", name,
+            "--offset", str(shards * slot // use.workers), "--scratch", str(folder / "scratch" / name),
+        ]  # fmt: skip
 
 
 def _stages(store: Store) -> tuple[dict[str, float], float]:

@@ -6,7 +6,6 @@ loads argparse alone.
 __main__: `python -m launcher.cli`, the command line without its console script.
 main: entry point; runs a command and turns a Problem into two lines and an exit status.
 options: every command, its options, and the module that carries it out.
-option_types: what the options' values are read as: dollars, seconds, names, times.
 streams: stdout and stderr that are closed, or whose encoding lacks our characters.
 console: print results, messages and progress bars.
 documents: what some commands print with --json.
@@ -15,17 +14,32 @@ open_ledger: open the ledger that exists, or say where to look.
 agree: what a run may cost, agreed before anything is rented; shared by launch and resume.
 confirm: ask before money is spent; the text of --dry-run.
 drive: drive a run to its end and report it; shared by launch and resume.
+init: `init`.
 plan: `plan` and `diff`.
+simulate: `simulate`.
 launch: `launch`.
 resume: `resume`.
+runs: `runs`.
+logs: `logs`.
+watched_run: the run that a command reads, by its name or by its output path.
 status: `status`.
 report: `report`.
+ui: `ui`.
 bill_files: read the files of a cloud's bill for `report --reconcile`.
+named_dataset: the dataset that a command line names, by a run or an output path.
+evaluate: `evaluate`.
+serve: `serve`.
+serve_check: `serve --check`.
+serve_write: `serve --write`.
+export: `export`.
+load: `load`.
+search: `search`.
 compare: `compare`.
 stop: `stop` and `down`.
 verify: `verify`.
 prices: `prices` and `prices refresh`.
 speed: `speed`.
+size: `size`.
 bench: `bench`.
 doctor: `doctor`.
 finish: `finish`.

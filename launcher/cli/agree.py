@@ -2,15 +2,16 @@
 
 A run may cost, in all and over all launchers, the lowest of: what was agreed on this laptop (else the job's
 `limits.budget`), what was agreed last anywhere (in the store), and `--max-cost`. `--budget` replaces them all. What it
-is expected to cost is what is spent, and the plan's P90 for the shards that are left: `--max-cost` below that is refused.
+is expected to cost is what is spent, and for the shards that are left the plan's P90 and the bound of what has no price:
+`--max-cost` below that is refused.
 
 Machines are rented without a question only where this laptop has agreed to this run before, and only up to what is left
 of that. A plan that came out of a bucket, or from another laptop, was not agreed to here, whatever the store says.
 """
 
 from argparse import Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from launcher.costs.budget import used_up_message
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.budget.agreement import Agreement, Source, agree, latest_agreement, this_user
 from launcher.fleet.budget.run_budget import RunBudget, run_prices
+from launcher.fleet.launch_prices import record_launch_prices
 from launcher.fleet.orphan_check import none_unknown
 from launcher.fleet.provisioner import check_access, is_rented, provision
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
-from launcher.money import ZERO
+from launcher.money import ONE, ZERO
+from launcher.planning.envelope_prices import check_envelope
 from launcher.planning.price_book import book_of
 from launcher.planning.price_check import check_prices, unpriced_places
 from launcher.planning.saved_plan import SavedPlan
@@ -34,7 +37,6 @@ from tasks.protocol.keys import run_root
 from tasks.protocol.shard import slab_name
 from tasks.stores.base import Store
 
-ONE = Decimal(1)
 CONSENT = ("launched", "agreed")  # kinds of events that only this laptop's own user brings about
 
 
@@ -58,6 +60,9 @@ class Agreed:
     source: Source
     asked: bool
     before: Agreement | None
+    prices: Mapping[int, Decimal] = field(
+        default_factory=dict[int, Decimal]
+    )  # today's, of a steered plan's kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,7 @@ def agree_to_cost(
             say(f"${left:.2f} are left of the ${agreed.limit} that run {plan.run} may cost")
         return agreed
     check_renting(plan)  # before anyone is asked to pay
-    _check_prices_now(plan, options, say)
+    prices = _check_prices_now(plan, options, say)
     if not (options.yes and options.budget is not None):  # with an amount, it is agreed
         confirm_cost(
             plan,
@@ -135,12 +140,34 @@ def agree_to_cost(
             spent=so_far.spent,
             left=so_far.left,
             unknown=options.allow_unknown_price,
+            limit=agreed.limit,
         )
-    return Agreed(limit=agreed.limit, source=agreed.source, asked=True, before=agreed.before)
+    return Agreed(limit=agreed.limit, source=agreed.source, asked=True, before=agreed.before, prices=prices)
 
 
-def record_agreement(ledger: Ledger, store: Store, run: str, agreed: Agreed) -> None:
+def check_affordable(plan: SavedPlan, job: Job, options: CostOptions, say: Callable[[str], None]) -> None:
+    """Refuse a plan for its cost as `agree_to_cost` would for a new run, but ask nothing.
+
+    Raises:
+        ConfirmationNeeded: a limit could not be held, or the P90 is above --max-cost.
+        Usage: --yes stands alone.
+        OutdatedPlan: the plan's prices are not today's.
+    """
+    _check_price_known(plan, _limit(job, None, _RunSoFar(), options).limit, options, say)
+    if is_rented(plan):
+        _check_prices_now(plan, options, say)
+        if options.yes:
+            confirm_cost(
+                plan, yes=True, most=options.max_cost, unknown=options.allow_unknown_price
+            )  # with --yes it never asks
+    if options.max_cost is not None:
+        check_max_cost(plan, options.max_cost, unknown=options.allow_unknown_price)
+
+
+def record_agreement(ledger: Ledger, store: Store, plan: SavedPlan, agreed: Agreed) -> None:
     """Write the outcome into the ledger and, for all other launchers, beside the run."""
+    run = plan.run
+    record_launch_prices(ledger, run, plan, agreed.prices, utc())
     limit, before = agreed.limit, agreed.before
     explicit = agreed.source != "limits.budget"
     if limit is not None:
@@ -171,8 +198,8 @@ def _limit(job: Job, here: Decimal | None, so_far: _RunSoFar, options: CostOptio
 
 
 def _covered(plan: SavedPlan, limit: Decimal | None, so_far: _RunSoFar) -> bool:
-    """Whether all that may be spent is within what was agreed to: the limit, or without one the plan's P90."""
-    high = plan.totals.usd.p90
+    """Whether all that may be spent is within what was agreed to: the limit, or without one the plan's P90 and bound."""
+    high = plan.most_usd
     return limit is not None or (high is not None and so_far.spent + high * so_far.left <= high)
 
 
@@ -183,13 +210,13 @@ def _check_price_known(
     if limit is None:
         return
     if not is_rented(plan):
-        if plan.totals.usd.p90 is None and options.max_cost is None:
+        if plan.usd_p90 is None and options.max_cost is None:
             say(
                 f"the budget of ${limit} is not held: an hour of this machine has no price (local.usd_per_hour)"
             )
         return
     unpriced = unpriced_places(plan)
-    if not unpriced and plan.totals.usd.p90 is not None:
+    if not unpriced and plan.usd_p90 is not None:
         return
     what = ", ".join(unpriced[:3]) or "some of the machines"
     if not options.allow_unknown_price:
@@ -200,13 +227,22 @@ def _check_price_known(
     say(f"the limit of ${limit} holds for machines with a price alone: none is known for {what}")
 
 
-def _check_prices_now(plan: SavedPlan, options: CostOptions, say: Callable[[str], None]) -> None:
+def _check_prices_now(
+    plan: SavedPlan, options: CostOptions, say: Callable[[str], None]
+) -> Mapping[int, Decimal]:
+    """Refuse a plan whose dollars are no longer true; return today's prices of a steered plan's kinds."""
     if options.offline:
         say("prices not checked (--offline): the plan's are taken as they are")
-        return
+        return {}
     book = book_of(options.price_book, offline=False)
+    if plan.steering is not None:
+        found = check_envelope(plan, book.offers, utc())
+        for remark in found.remarks:
+            say(remark)
+        return found.usd
     for remark in check_prices(plan, book.offers, utc()).remarks:
         say(remark)
+    return {}
 
 
 def _so_far(
@@ -228,7 +264,7 @@ def _so_far(
         ledger=ledger,
         store=store,
         run=plan.run,
-        prices=run_prices(provisioned.groups, plan.totals.usd.p90),
+        prices=run_prices(provisioned.groups, plan.usd_p90),
         job_budget=None,
         backend=provisioned.backend,
         all_gone=lambda: known is not None and none_unknown(ledger, known, plan),

@@ -12,14 +12,17 @@ from pathlib import Path
 from launcher.bench.measure import BenchSubject, document, run_bench, speed_record
 from launcher.bench.synthetic_texts import texts
 from launcher.cli.console import say, show
-from launcher.cli.options import MEASURED_TEXT_TOKENS
+from launcher.cli.options.planning import MEASURED_TEXT_TOKENS
 from launcher.corpus.chunking import chunk_spec_of, prompt_of
 from launcher.corpus.inspect import inspect_corpus
 from launcher.errors import Problem, Usage
+from launcher.format import plural
 from launcher.jobs.job import DeclaredCorpus, Job
+from launcher.jobs.keys import ENGINES
 from launcher.jobs.model_reference import resolve
-from launcher.jobs.parse import ENGINES, read_job
+from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
+from launcher.planning.precision import why_not_here
 from launcher.reports.terminal.benchmark import bench_text
 from launcher.throughput import model_shapes
 from launcher.throughput.local_machine import ProbeRequest, WorkerSlots, worker_slots
@@ -29,6 +32,7 @@ from tasks.clock import utc
 from tasks.engines.load import resolve_engine
 from tasks.models.fingerprint import fingerprint_of
 from tasks.models.pieces import ChunkSpec, piece_limit
+from tasks.models.precision import PRECISION_ENGINE, PRECISIONS, Precision
 
 AUTO = "auto"
 
@@ -75,16 +79,18 @@ def _of_model(arguments: argparse.Namespace) -> BenchSubject:
         )
     model = resolve(arguments.model, Path())
     longest = piece_limit(model, tokens)
-    origin = f"synthetic, from its vocabulary, {longest} tokens each"
+    origin = f"synthetic, from its vocabulary, {plural(longest, 'token')} each"
     if longest < tokens:
         origin += f", the most that it takes (not {tokens})"
+    precision = _precision(arguments.precision or AUTO)
     asked = ProbeRequest(
         model=model,
-        engine=resolve_engine(_engine(arguments.engine or AUTO), model),
+        engine=_engine(arguments.engine or AUTO, model, precision),
         texts=texts(model, [(1.0, longest)], ChunkSpec(longest)),
         tokens=longest,
         overlap=None,
         prompt="",
+        precision=precision,
     )
     use = worker_slots(arguments.workers)
     return BenchSubject(asked, use, origin, _shape(model), gpu=_gpu(arguments.gpu, use))
@@ -94,6 +100,8 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
     """Texts of the job's corpus, or synthetic ones of the lengths that a declared corpus has."""
     job, base = read_job(arguments.job)
     model = resolve(job.model, base)
+    precision = _precision(arguments.precision or job.precision or AUTO)  # refused before the corpus is read
+    engine = _engine(arguments.engine or job.engine, model, precision)
     cut = chunk_spec_of(job, model)
     if isinstance(job.corpus, DeclaredCorpus):
         found = texts(model, job.corpus.lengths, cut)
@@ -105,7 +113,6 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
         origin = f"{len(found):,} of the corpus of {job.name}"
     if not found:
         raise Problem("the corpus holds no text", hint="look at corpus.path and corpus.text in the job file")
-    engine = resolve_engine(_engine(arguments.engine or job.engine), model)
     asked = ProbeRequest(
         model=model,
         engine=engine,
@@ -114,6 +121,7 @@ def _of_job(arguments: argparse.Namespace) -> BenchSubject:
         overlap=cut.overlap,
         prompt=prompt_of(job, model),
         remote_code=job.remote_code,
+        precision=precision,
     )
     use = worker_slots(arguments.workers or job.local.workers)
     subject = BenchSubject(asked, use, origin, _shape_of(job, model), gpu=_gpu(arguments.gpu, use))
@@ -134,10 +142,41 @@ def _shape(model: str) -> ModelShape | None:
         return None
 
 
-def _engine(name: str) -> str:
+def _engine(name: str, model: str, precision: Precision | None) -> str:
+    """The engine that computes, by the name that is asked for.
+
+    Raises:
+        Usage: there is none of this name, or it does not compute in this precision.
+    """
     if name not in ENGINES:
         raise Usage(f"--engine: no engine {name!r}", hint=f"pass --engine {' or '.join(ENGINES)}")
-    return name
+    if precision is None:
+        return resolve_engine(name, model)
+    if name not in (AUTO, PRECISION_ENGINE):
+        raise Usage(
+            f"--engine {name}: {precision} is computed by the engine {PRECISION_ENGINE} alone",
+            hint=f"pass --engine {PRECISION_ENGINE}, or --precision auto",
+        )
+    return PRECISION_ENGINE
+
+
+def _precision(name: str) -> Precision | None:
+    """The precision of this name; None for `auto`, the usual one.
+
+    Raises:
+        Usage: there is none of this name, or this machine does not compute in it.
+    """
+    if name == AUTO:
+        return None
+    known: dict[str, Precision] = {one: one for one in PRECISIONS}
+    found = known.get(name)
+    if found is None:
+        words = " or ".join((AUTO, *PRECISIONS))
+        raise Usage(f"--precision: no precision {name!r} is known", hint=f"pass --precision {words}")
+    why = why_not_here(found)
+    if why is not None:
+        raise Usage(why, hint="pass --precision auto, or run bench on a machine with such a GPU")
+    return found
 
 
 def _gpu(name: str, use: WorkerSlots) -> str | None:

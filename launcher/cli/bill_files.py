@@ -8,6 +8,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfoNotFoundError
 
 from launcher.costs.cloud_bill import BILL_HINT, BadBill, Bill, is_needed_column, parse_bill
+from launcher.format import plural
 
 BATCH_ROWS = 20_000  # rows of Parquet read together
 MAX_CELL_BYTES = 2**24
@@ -52,7 +53,7 @@ def _until_broken(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, An
         for count, row in enumerate(rows, 1):  # noqa: B007 - the message says how many were read
             yield row
     except _broken_file_errors() as error:
-        raise BadBill(f"it breaks off after {count} rows: {_reason(error)}", hint="") from error
+        raise BadBill(f"it breaks off after {plural(count, 'row')}: {_reason(error)}", hint="") from error
 
 
 def _table(path: Path) -> tuple[list[str], Iterator[Mapping[str, Any]]]:

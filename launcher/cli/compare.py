@@ -1,4 +1,4 @@
-"""`embedfleet compare`: two runs side by side, and why one cost more."""
+"""`embedfleet compare`: two runs side by side, why one cost more, and how far their vectors are apart."""
 
 from argparse import Namespace
 
@@ -15,7 +15,14 @@ def compare(arguments: Namespace) -> int:
     with existing_ledger(arguments) as ledger:
         runs = [ledger.runs.find(name) for name in (arguments.one, arguments.other)]
         one, other = (
-            report_document(current_report(ledger, run, arguments.runs, prices=False)) for run in runs
+            report_document(current_report(ledger, run, arguments.runs, prices=False, vectors=False))
+            for run in runs
         )
-    show(compare_runs(one, other), compare_text, as_json=arguments.json)
+    vectors = None
+    if arguments.vectors:
+        from launcher.evaluation.drift import measure_drift  # noqa: PLC0415 - pyarrow, for this option alone
+        from launcher.vectors.read_dataset import open_dataset  # noqa: PLC0415 - as above
+
+        vectors = measure_drift(*(open_dataset(run.output, run.id) for run in runs))
+    show(compare_runs(one, other, vectors), compare_text, as_json=arguments.json)
     return 0

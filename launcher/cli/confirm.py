@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.placement import home_place
-from launcher.money import ZERO
+from launcher.format import plural
+from launcher.money import ONE, ZERO
 from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.steering_plan import SteeringPlan
 from tasks.skypilot_task import TaskSpec, by_price, describe, machine_name, machine_task, to_yaml
-
-ONE = Decimal(1)
 
 
 def confirm_cost(
@@ -21,11 +21,14 @@ def confirm_cost(
     spent: Decimal = ZERO,
     left: Decimal = ONE,
     unknown: bool = False,
+    limit: Decimal | None = None,
 ) -> None:
-    """Ask whether to spend up to the plan's P90; the default is no. `yes` and `most` are --yes and --max-cost.
+    """Ask whether to spend up to the plan's P90, and the bound of what has no price; the default is no.
+
+    `yes` and `most` are --yes and --max-cost.
 
     `spent`: USD of the run so far. `left`: the share of its work that is not done. `unknown`: an unknown price is
-    accepted.
+    accepted. `limit`: what the run may cost in all, which is held while it runs.
 
     Raises:
         ConfirmationNeeded: the answer is no, there is no terminal to ask on, or the P90 is above `most`.
@@ -34,11 +37,14 @@ def confirm_cost(
     machines = sum(group.machines for group in plan.lots)
     high = _rest(plan, left)
     total = None if high is None else spent + high
-    cost = "an unknown sum" if high is None else f"up to ${high:.2f} (P90)"
+    cost = _cost(plan, left)
     going_on = spent > 0 or left < 1
-    rent = (
-        f"{'going on' if going_on else 'launching'} rents {machines} machine{'s' * (machines > 1)} for {cost}"
-    )
+    fleet = plural(machines, "machine")
+    if plan.steering is not None:
+        fleet = _steered_fleet(plan.steering)
+    rent = f"{'going on' if going_on else 'launching'} rents {fleet} for {cost}"
+    if plan.steering is not None and limit is not None:
+        rent += f", never more than ${limit:.2f}"
     if spent > 0:
         rent += f", beside ${spent:.2f} that is spent"
     if yes and most is None:
@@ -60,6 +66,15 @@ def confirm_cost(
         raise ConfirmationNeeded("nothing was rented", hint="say y to go on")
 
 
+def _steered_fleet(steering: SteeringPlan) -> str:
+    """What may be rented, in words."""
+    machines, net = steering.envelope.machines, steering.envelope.on_demand
+    text = f"at most {plural(machines, 'machine')}"
+    if net and any(kind.spot for kind in steering.envelope.kinds):
+        text += f", and up to {net} of them on demand if spot fails,"
+    return text
+
+
 def check_max_cost(
     plan: SavedPlan, most: Decimal, *, spent: Decimal = ZERO, left: Decimal = ONE, unknown: bool = False
 ) -> None:
@@ -79,14 +94,35 @@ def check_max_cost(
     total = spent + rest
     if total > most:
         raise ConfirmationNeeded(
-            f"run {plan.run} costs up to ${total:.2f} (P90), of which ${spent:.2f} is spent, and --max-cost is ${most}",
+            f"run {plan.run} costs up to ${total:.2f} (P90{_of_unpriced(plan)}), of which ${spent:.2f} is spent, "
+            f"and --max-cost is ${most}",
             hint=f"--max-cost ${_limit(total)}, or plan for less",
         )
 
 
+def _of_unpriced(plan: SavedPlan) -> str:
+    bound = plan.totals.bound
+    return f", and ${bound:.2f} for what has no known price" if bound else ""
+
+
+def _cost(plan: SavedPlan, left: Decimal) -> str:
+    """What the work that is left may cost, in words: the P90, and the most that the parts without a price cost."""
+    high, known = _rest(plan, left), plan.usd_p90
+    if high is None:
+        return "an unknown sum"
+    if known is None or not plan.totals.bound:
+        net = (
+            ", with the safety net" if plan.steering is not None and plan.steering.envelope.on_demand else ""
+        )
+        return f"up to ${high:.2f} (P90{net})"
+    names = ", ".join(name.replace("_", " ") for name, usd in plan.totals.unpriced.items() if usd)
+    more = f"at most ${plan.totals.bound * left:.2f} of {names} without a known price"
+    return f"up to ${high:.2f}: ${known * left:.2f} (P90), and {more}"
+
+
 def _rest(plan: SavedPlan, left: Decimal) -> Decimal | None:
-    """The P90 of the work that is left; 0 where none is, also without a price."""
-    high = plan.totals.usd.p90
+    """The P90 of the work that is left, with the bound of what has no price; 0 where no work is left."""
+    high = plan.most_usd
     return ZERO if not left else None if high is None else high * left
 
 
@@ -94,6 +130,8 @@ def dry_run_text(plan: SavedPlan, recipes: Sequence[TaskSpec]) -> str:
     """The YAML of every machine group's task, then every SkyPilot call that a launch would make, in order."""
     if not recipes or plan.lots[0].cloud == "local":
         return f"# {plan.lots[0].workers} worker processes of this machine; nothing is rented\n"
+    if plan.steering is not None:
+        return _steered_text(plan.steering, recipes)
     parts = [f"# lot-{recipe.lot}.yaml\n{to_yaml(machine_task(recipe))}" for recipe in recipes]
     calls: list[str] = []
     for recipe, group in zip(recipes, plan.lots, strict=True):
@@ -105,6 +143,21 @@ def dry_run_text(plan: SavedPlan, recipes: Sequence[TaskSpec]) -> str:
                 f"# sky.jobs.launch(lot-{recipe.lot}.yaml, name={name!r})  # first {describe(first)}"
             )
     return "---\n".join(parts) + "---\n" + "\n".join(calls) + "\n"
+
+
+def _steered_text(steering: SteeringPlan, recipes: Sequence[TaskSpec]) -> str:
+    """The task of the cheapest kind of each purchase, which stands for all, and every kind that may be asked for."""
+    envelope = steering.envelope
+    first = {recipe.spot: recipe for recipe in reversed(recipes)}
+    parts = [f"# lot-{r.lot}.yaml\n{to_yaml(machine_task(r))}" for r in recipes if r is first[r.spot]]
+    most = f"at most {envelope.machines} of these machines at a time, {envelope.on_demand} on demand"
+    lines = [f"# steered ({steering.policy}): sky.jobs.launch of {most}"]
+    for recipe, kind in zip(recipes, envelope.kinds, strict=True):
+        purchase = "spot" if recipe.spot else "on demand"
+        lines.append(
+            f"# lot-{recipe.lot}.yaml: {purchase}, at most {kind.machines} in {describe(recipe.places[0])}"
+        )
+    return "---\n".join(parts) + "---\n" + "\n".join(lines) + "\n"
 
 
 def _limit(high: Decimal | None) -> str:

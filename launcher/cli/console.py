@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
-from launcher.cli.streams import writing_output
+from launcher.cli.streams import note_document, writing_output
 from launcher.documents.encode import json_pieces, json_value
 from tasks.printable import plain_lines
 
@@ -24,6 +24,7 @@ def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any 
     """Print a result, a document or a JSON value, to `stream` (default stdout): as JSON, or what `render` makes of it."""
     stream = stream or sys.stdout
     if as_json:
+        note_document()
         with writing_output():
             stream.writelines(json_pieces(body))
         stream.write("\n")
@@ -34,10 +35,10 @@ def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any 
         console(stream, width=None if stream.isatty() else WIDTH).print(render(body))
 
 
-def show_text(text: str) -> None:
+def show_text(text: str, *, flush: bool = False) -> None:
     """Print a result that is text already to stdout, without control characters but line breaks."""
     with writing_output():
-        print(plain_lines(text), end="")  # noqa: T201 - the data
+        print(plain_lines(text), end="", flush=flush)  # noqa: T201 - the data
 
 
 def console(stream: TextIO, width: int | None = None) -> Console:

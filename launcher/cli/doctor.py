@@ -1,7 +1,7 @@
 """`embedfleet doctor`: find what would make a run fail, before anything is spent.
 
 Checks this machine, and what a job or an output path names: model, corpus, store, cloud accounts. It embeds and rents
-nothing; the only thing that it writes is one small object, to test the store's conditional writes.
+nothing; all that it writes are two small objects that test the store's conditional writes, and it deletes them.
 """
 
 import argparse

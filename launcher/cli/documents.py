@@ -84,6 +84,22 @@ class SourceAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedPrices:
+    """What changed in a cloud's prices of one purchase kind since the previous price book. The counts are of offers."""
+
+    cloud: str
+    purchase: str
+    added: int
+    removed: int
+    dearer: int
+    cheaper: int
+    same: int  # read again, at the same price
+    not_read: int  # not read again: price and date of the book before
+    median_change: float | None  # of those at another price: 0.1 is 10 % dearer
+    oldest: str | None  # date of the oldest price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilentSource:
     """A price source that gave no prices."""
 
@@ -103,3 +119,4 @@ class RefreshDocument:
     rejected: int
     answered: Sequence[SourceAnswer]
     silent: Sequence[SilentSource]
+    changes: Sequence[ChangedPrices]

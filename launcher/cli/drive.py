@@ -6,25 +6,29 @@ from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
+from launcher import __version__
 from launcher.cli.console import say, show
 from launcher.cli.progress import screen
 from launcher.documents.encode import json_pieces
-from launcher.errors import FailedRows
+from launcher.errors import DeadlineMissed, FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
-from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
+from launcher.fleet.deadline import current_deadline, late_by
+from launcher.fleet.launch_prices import launch_priced
+from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import notifying
 from launcher.fleet.orphan_check import await_teardown, find_remaining, none_unknown
 from launcher.fleet.planned_inputs import check_planned_inputs
-from launcher.fleet.provisioner import check_access, is_rented, provision
+from launcher.fleet.provisioner import check_access, is_rented, provision, usable_groups
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
+from launcher.fleet.steering_setup import steering_of
 from launcher.fleet.task_specs import task_yamls
-from launcher.format import at_least
+from launcher.format import at_least, duration, plural, verb
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Run, RunState
+from launcher.ledger.records import COMMAND_EVENT, VERSION_EVENT, Run, RunState
 from launcher.output.dataset import write_dataset
 from launcher.output.missing import check_output_there
 from launcher.planning import plan_file
@@ -32,6 +36,7 @@ from launcher.planning.run_setup import run_setup_of
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.assemble import report_of
 from launcher.reports.html.report import report_page
+from launcher.reports.plan_outcome import outcome_of
 from launcher.reports.report_json import report_document
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import record_run_speed
@@ -49,6 +54,7 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
 
     Raises:
         FailedRows: the run is finished, and some rows or shards could not be embedded.
+        DeadlineMissed: the run is finished, after its deadline.
     """
     folder = runs / run.id
     store = open_store(run.output)
@@ -73,8 +79,8 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
                 return 0
             check_output_there(store, run.id, ledger.shards.each_receipt(run.id))  # as it is now
         if not was_done or not store.list(dataset_key(run.id)):
-            write_dataset(store, header, ledger.shards.receipts(run.id))
-    return _finish(ledger, store, run.id, folder)
+            write_dataset(store, header, ledger.shards.each_receipt(run.id))
+    return _finish(ledger, store, run.id, folder, deadline=current_deadline(ledger, run, job))
 
 
 def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespace) -> str | None:
@@ -83,25 +89,28 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
     check_access(plan)
+    ledger.runs.record_event(run.id, COMMAND_EVENT, arguments.command_line, utc())
+    ledger.runs.record_event(run.id, VERSION_EVENT, __version__, utc())
     provisioned = provision(plan, run.output, store, folder, arguments.secret)
     check_planned_inputs(plan, header)
     for name, text in task_yamls(provisioned.specs).items():
         write(folder / name, text)
     record_prices, await_gone = _rented_callbacks(ledger, run, plan)
+    groups = launch_priced(ledger, run.id, plan, usable_groups(plan, provisioned.groups))
     context = RunContext(
         ledger=ledger,
         observer=StoreObserver(store, ledger, header),
         backend=provisioned.backend,
-        groups=provisioned.groups,
+        groups=groups,
     )
     options = Options(
         budget=job.limits.budget,
-        p90=plan.totals.usd.p90,
+        p90=plan.usd_p90,
         tokens=plan.profile.tokens,
         detach=arguments.detach,
     )
     try:
-        with screen(plan) as shown, notifying(ledger, run.id, job, shown, utc) as watch:
+        with screen() as shown, notifying(ledger, run.id, job, shown, utc) as watch:
             callbacks = Callbacks(
                 watch=watch,
                 say=say,
@@ -109,7 +118,8 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
                 all_gone=lambda: none_unknown(ledger, run, plan),
                 await_teardown=await_gone,
             )
-            return Controller(context, options, callbacks).drive()
+            steering = steering_of(ledger, run, plan, job, groups, say=say)
+            return Controller(context, options, callbacks, steering=steering).drive()
     finally:
         record_run_speed(ledger, run.id, run_setup_of(plan), utc())
 
@@ -120,7 +130,7 @@ def _rented_callbacks(
     """What the controller does for rented machines in addition: record spot prices, and check that all are gone."""
     if not is_rented(plan):
         return lambda _now: None, lambda _hurried: None
-    history = SpotPriceRecorder(ledger, run.id, say)
+    history = recorder_of(ledger, run, say)
 
     def await_gone(hurried: Callable[[], bool]) -> None:
         await_teardown(ledger, run.id, lambda: find_remaining(ledger, run, plan), say=say, hurried=hurried)
@@ -130,24 +140,37 @@ def _rented_callbacks(
     return history.record, await_gone
 
 
-def _finish(ledger: Ledger, store: Store, run: str, folder: Path) -> int:
-    """Write report.html and report.json, print the report, and return 0 or raise FailedRows."""
-    report = report_document(report_of(ledger, store, run, utc()))
+def _finish(ledger: Ledger, store: Store, run: str, folder: Path, *, deadline: datetime | None) -> int:
+    """Record how the plan came true, write and print the report, and return 0.
+
+    Raises:
+        FailedRows: some rows or shards could not be embedded.
+        DeadlineMissed: all could, after the deadline.
+    """
+    found = report_of(ledger, store, run, utc(), vectors=True)
+    if outcome := outcome_of(found):
+        ledger.outcomes.record(outcome)
+    report = report_document(found)
     write(folder / "report.html", report_page(report))
     write(folder / "report.json", chain(json_pieces(report), "\n"))
     show(report, report_text, as_json=False)
     say(f"report: {folder / 'report.html'}")
     failed, faults = report.work.failed_rows, report.work.failed_shards
     if faults:
-        first = next(r for r in ledger.shards.receipts(run) if r.fault)
+        first = next(r for r in ledger.shards.each_receipt(run) if r.fault)
         raise FailedRows(
-            f"{faults:,} of {report.work.shards:,} shards failed; shard {first.position}: {first.fault}",
+            f"{faults:,} of {plural(report.work.shards, 'shard')} failed; shard {first.position}: {first.fault}",
             hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
         )
     if failed:
         raise FailedRows(
-            f"{at_least(report.work.cut_short)}{failed:,} rows could not be embedded; "
-            f"{report.work.documents:,} documents were",
+            f"{at_least(report.work.cut_short)}{plural(failed, 'row')} could not be embedded; "
+            f"{plural(report.work.documents, 'document')} {verb(report.work.documents, 'was', 'were')}",
             hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
+        )
+    if late := late_by(ledger, run, deadline):
+        raise DeadlineMissed(
+            f"run {run} is done, {duration(late.total_seconds())} after its deadline",
+            hint=f"embedfleet report {run} says what it waited for",
         )
     return 0

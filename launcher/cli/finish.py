@@ -13,10 +13,12 @@ from launcher.cli.documents import FinishDocument, GarbageFile, KeptUnnamedFile
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.format import plural
 from launcher.output.dataset import write_dataset
-from launcher.output.garbage import Eraser, find_garbage, finished_receipts
+from launcher.output.garbage import find_garbage, finished_receipts
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
+from tasks.stores.base import Eraser
 from tasks.stores.open import open_store
 
 
@@ -58,8 +60,10 @@ def run(arguments: Namespace) -> int:
 def _text(document: FinishDocument) -> str:
     size = sum(one.bytes for one in document.found)
     verb = "removed" if document.removed else "would be removed"
-    summary = f"{len(document.found):,} files of {size:,} bytes that no receipt names {verb}"
+    summary = f"{plural(len(document.found), 'file')} of {plural(size, 'byte')} that no receipt names {verb}"
     if not document.found:
         summary = "nothing to remove"
     kept = [f"kept {one.key}: {one.reason}" for one in document.kept]
-    return "\n".join([f"{document.run}: {document.files:,} files in {document.dataset}; {summary}", *kept])
+    return "\n".join(
+        [f"{document.run}: {plural(document.files, 'file')} in {document.dataset}; {summary}", *kept]
+    )

@@ -4,18 +4,17 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from launcher.cli.agree import agree_to_cost, cost_options, record_agreement
+from launcher.cli.agree import agree_to_cost, check_affordable, cost_options, record_agreement
 from launcher.cli.confirm import dry_run_text
 from launcher.cli.console import say, show, show_text
 from launcher.cli.drive import drive_to_end
-from launcher.cli.plan import plan_options
+from launcher.cli.plan import plan_form, plan_options, steered
 from launcher.corpus.inspect import output_path
-from launcher.errors import Problem
+from launcher.errors import Problem, Usage
 from launcher.files import read
 from launcher.fleet.create_run import check_unchanged_model, create_run, unchanged_corpus
 from launcher.fleet.missing_output import find_missing_output, reopen_missing
-from launcher.fleet.provisioner import is_rented, task_specs
-from launcher.fleet.task_specs import check_reachable
+from launcher.fleet.provisioner import check_access, is_rented, task_specs
 from launcher.jobs import job as jobs
 from launcher.jobs import parse
 from launcher.jobs.job import Job
@@ -23,8 +22,8 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState
 from launcher.planning import plan as plans
 from launcher.planning import plan_file, planner
+from launcher.planning.reach import check_reachable
 from launcher.planning.saved_plan import SavedPlan
-from launcher.reports.terminal.plan import plan_text
 from tasks.clock import utc
 from tasks.stores.open import open_store
 
@@ -32,18 +31,9 @@ from tasks.stores.open import open_store
 def launch(arguments: Namespace) -> int:
     """Check the plan against the corpus, ask before renting, create the run, and drive it to its end."""
     plan, job, base = _planned(arguments)
+    output = _check_work(plan, job, base)
     if arguments.dry_run:
-        show_text(dry_run_text(plan, task_specs(plan, output_path(job, base), arguments.secret)))
-        return 0
-    if plan.work.corpus is None:
-        raise Problem(
-            "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
-        )
-    if is_rented(plan):
-        check_reachable(plan, output_path(job, base))
-    check_unchanged_model(plan)
-    unchanged_corpus(plan, job, base)
-    output = output_path(job, base)
+        return _dry_run(plan, job, output, arguments)
     store = open_store(output)
     folder = arguments.runs / plan.run
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
@@ -70,9 +60,44 @@ def launch(arguments: Namespace) -> int:
             known = reopen_missing(ledger, store, known, missing, folder, say=say)
         if known is None or known.state == RunState.PLANNED:
             known = create_run(ledger, plan, job, base, say=say)
+        ledger.notes.set_tags(known.id, dict(arguments.tag))
+        if arguments.note:
+            ledger.notes.add(known.id, arguments.note, utc())
         if agreed is not None:
-            record_agreement(ledger, store, known.id, agreed)
+            record_agreement(ledger, store, plan, agreed)
         return drive_to_end(ledger, known, arguments.runs, job, arguments)
+
+
+def _check_work(plan: SavedPlan, job: Job, base: Path) -> str:
+    """Check that the planned machines can do the work as it is now; return the output path.
+
+    Raises:
+        Problem: the corpus is only declared, machines cannot see it, or the corpus or the model changed.
+    """
+    if plan.work.corpus is None:
+        raise Problem(
+            "the corpus is only declared: there is nothing to embed", hint="give corpus.path in the job file"
+        )
+    output = output_path(job, base)
+    if is_rented(plan):
+        check_reachable(plan, output)
+    check_unchanged_model(plan)
+    unchanged_corpus(plan, job, base)
+    return output
+
+
+def _dry_run(plan: SavedPlan, job: Job, output: str, arguments: Namespace) -> int:
+    """Print what a launch would ask for, and refuse a plan that it would refuse. Writes and rents nothing.
+
+    The tasks can be read on a laptop without SkyPilot, too: what a launch from there lacks is only said.
+    """
+    check_affordable(plan, job, cost_options(arguments), say)
+    show_text(dry_run_text(plan, task_specs(plan, output, arguments.secret)))
+    try:
+        check_access(plan)
+    except Problem as problem:
+        say(f"a launch from here would be refused: {problem}; {problem.hint}")
+    return 0
 
 
 def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
@@ -86,10 +111,16 @@ def _planned(arguments: Namespace) -> tuple[SavedPlan, Job, Path]:
         except plan_file.BadPlan as error:
             raise plan_file.BadPlan(f"{path}: {error}", hint=error.hint) from error
         job, base = jobs.load(plan.work.job), Path(plan.work.base)
+        if arguments.steer and not arguments.refresh:
+            raise Usage(
+                f"--steer {arguments.steer} changes what {path.name} may rent",
+                hint=f"--refresh plans again; or plan JOB.yaml --steer {arguments.steer} -o plan.json",
+            )
         if arguments.refresh:
+            job = steered(job, arguments)
             plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))
     else:
-        job, base = parse.parse(text, where=path.name), path.absolute().parent
+        job, base = steered(parse.parse(text, where=path.name), arguments), path.absolute().parent
         plan = plans.saved_plan_of(planner.make_plan(job, base, options, utc(), say))
-        show(plan, plan_text, as_json=False, stream=sys.stderr)
+        show(plan, plan_form(sys.stderr, whole=False), as_json=False, stream=sys.stderr)
     return plan, job, base

@@ -78,8 +78,8 @@ def _text(document: LedgerDocument) -> str:
         if not one.shards:
             todo = f"its manifest is not written yet: embedfleet resume {one.run}"
         lines.append(
-            f"{one.run}: {one.state.lower()}, {one.shards_done:,} of {one.shards:,} shards, "
-            f"{one.documents:,} documents, {one.workers} workers; {todo}"
+            f"{one.run}: {one.state.lower()}, {one.shards_done:,} of {plural(one.shards, 'shard')}, "
+            f"{plural(one.documents, 'document')}, {plural(one.workers, 'worker')}; {todo}"
         )
         if one.unreadable:
             lines.append(f"  {unreadable_text(one.unreadable)}: these counts are at least")

@@ -1,42 +1,83 @@
 """Entry point of the command line: parse the arguments, run the command, return its exit status.
 
 Data goes to stdout, everything else to stderr. A `Problem` is printed as two lines and gives the exit status; any
-other exception is a bug and keeps its traceback.
+other exception is a bug and keeps its traceback. With --json an error is a JSON object on stdout, too, unless the
+command has printed its document before.
 """
 
 import argparse
 import contextlib
 import importlib
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn, cast
 
 from launcher import __version__
-from launcher.cli.option_types import path
-from launcher.cli.options import COMMANDS, Handler, add_commands
-from launcher.cli.streams import discard, flush_streams, prepare_streams, unwritten
-from launcher.errors import NothingNew, Problem
+from launcher.cli.options.commands import COMMANDS, Handler, add_commands
+from launcher.cli.options.types import path
+from launcher.cli.streams import (
+    discard,
+    document_printed,
+    flush_streams,
+    prepare_streams,
+    print_error,
+    unwritten,
+)
+from launcher.errors import Interrupted, NothingNew, Problem, Usage
 from tasks.printable import plain
 
 DESCRIPTION = (
     "Embed a large corpus: plan it before it costs anything, recover lost workers, account for every dollar."
 )
 SHELLS = ("bash", "zsh", "tcsh")
+ENDING = ("finish", "down", "stop")  # commands that end machines or delete files
+SLIP = 0.85  # how alike a word must be to one of these
+MEANT = {  # what other tools call our commands
+    "init": ("new", "create", "setup", "configure", "start-project"),
+    "plan": ("estimate", "cost", "costs", "quote", "preview", "optimize"),
+    "launch": ("run", "start", "up", "apply", "embed", "submit", "exec", "go"),
+    "status": ("watch", "progress", "ps", "top", "queue"),
+    "report": ("summary", "show", "results"),
+    "runs": ("list", "ls", "jobs", "history"),
+    "search": ("query", "find", "ask", "nearest"),
+    "export": ("download", "dump", "save", "get", "convert"),
+    "load": ("import", "upsert", "index", "ingest", "push", "sync"),
+    "resume": ("continue", "restart", "retry"),
+    "verify": ("test", "check-output", "validate"),
+    "doctor": ("check", "diagnose", "health"),
+    "prices": ("price", "pricing", "gpus", "show-gpus"),
+    "bench": ("benchmark", "measure"),
+}
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose usage errors are two lines: what is wrong, and what to try."""
+    """An argument parser whose usage errors are a `Problem`: what is wrong, and what to try."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the error and exit with status 2; a misspelt command is answered with the nearest one."""
+        """Raise the error, of exit status 2; a misspelt command is answered with the nearest one."""
         wrong = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
-        near = get_close_matches(wrong[1], COMMANDS, n=1) if wrong else []
+        near = nearest_command(wrong[1]) if wrong else None
         if wrong and near:
-            message = f"no command {wrong[1]!r}; did you mean {near[0]}?"
-        print(f"Error: {plain(message)}\nTry: {self.prog} --help", file=sys.stderr)  # noqa: T201 - the edge
-        raise SystemExit(2)
+            message = f"no command {wrong[1]!r}; did you mean {near}?"
+        raise Usage(message, hint=f"{self.prog} --help")
+
+
+def nearest_command(word: str) -> str | None:
+    """The command that a wrong one most likely means, by meaning or by spelling; None: there is no likely one.
+
+    One that ends or deletes something is named only for a slip of the hand: nobody should come to it by a guess.
+    """
+    meant = next((name for name, words in MEANT.items() if word.lower() in words and name in COMMANDS), None)
+    if meant:
+        return meant
+    safe = [name for name in COMMANDS if name not in ENDING]
+    near = get_close_matches(word.lower(), ENDING, n=1, cutoff=SLIP) or get_close_matches(
+        word.lower(), safe, n=1
+    )
+    return near[0] if near else None
 
 
 class PrintCompletion(argparse.Action):
@@ -83,12 +124,21 @@ def parser() -> Parser:
     return top
 
 
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments of a command line (default: `sys.argv`), and the line itself as `command_line`."""
+    given = sys.argv[1:] if words is None else words
+    arguments = parser().parse_args(given)
+    arguments.command_line = shlex.join(["embedfleet", *given])
+    return arguments
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. `words` are the arguments (default: `sys.argv`)."""
     prepare_streams()
+    words = sys.argv[1:] if words is None else words
     try:
         status = _run(words)
-    except SystemExit as end:  # of argparse: --help, --version or a usage error
+    except SystemExit as end:  # of argparse: --help or --version
         flush_streams()
         raise end from None
     failed = flush_streams()
@@ -99,22 +149,49 @@ def main(words: Sequence[str] | None = None) -> int:
     return status or problem.code
 
 
-def _run(words: Sequence[str] | None) -> int:
+def _run(words: Sequence[str]) -> int:
+    as_json = _wants_json(words)
     try:
-        arguments = parser().parse_args(words)
+        arguments = parse(words)
         return command_of(arguments.command)(arguments)
     except NothingNew as done:
-        _print_last(f"{plain(done)}\n{plain(done.hint)}")
-        return done.code
+        return _failed(done, f"{plain(done)}\n{plain(done.hint)}", as_json=as_json)
     except Problem as problem:
-        _print_last(problem.two_lines())
-        return problem.code
+        return _failed(problem, problem.two_lines(), as_json=as_json)
     except KeyboardInterrupt:
-        _print_last("Error: interrupted\nTry: embedfleet status shows what still runs")
-        return 130
+        interrupted = Interrupted("interrupted", hint="embedfleet status shows what still runs")
+        return _failed(interrupted, interrupted.two_lines(), as_json=as_json)
     except BrokenPipeError:  # the reader of our output closed it early
         discard(sys.stdout)
         return 0
+    except Exception as error:  # the process ends here: its traceback follows on stderr
+        if as_json:
+            bug = Problem(
+                f"a bug: {type(error).__name__}: {error}", hint="report it with the traceback on stderr"
+            )
+            _print_error(bug)
+        raise
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Whether --json, which argparse also takes abbreviated, is among the arguments, also where these are wrong."""
+    before = words[: words.index("--")] if "--" in words else words
+    return any(word.startswith("--j") and "--json".startswith(word) for word in before)
+
+
+def _failed(problem: Problem, text: str, *, as_json: bool) -> int:
+    """Print an error and return the exit status."""
+    if as_json:
+        _print_error(problem)
+    _print_last(text)
+    return problem.code
+
+
+def _print_error(problem: Problem) -> None:
+    """Print an error to stdout as JSON, unless the command has printed its document: a script reads one."""
+    if not document_printed():
+        with contextlib.suppress(OSError):
+            print_error(str(problem), problem.hint, problem.code)
 
 
 def _print_last(text: str) -> None:

@@ -13,13 +13,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from launcher.cli.console import say, show
-from launcher.cli.documents import RefreshDocument, SilentSource, SourceAnswer
+from launcher.cli.documents import ChangedPrices, RefreshDocument, SilentSource, SourceAnswer
 from launcher.errors import Problem, Usage
-from launcher.format import plain
+from launcher.format import plain, plural
 from launcher.planning.price_book import book_of
 from launcher.reports import price_list
 from launcher.reports.price_list import OfferFilter, PriceLine
 from launcher.reports.terminal import prices as listing
+from launcher.reports.terminal.price_changes import changes_table
 from launcher.reports.terminal.prices import WIDTH
 from pricing import book_versions, gpu
 from pricing.book_versions import REJECTED, CurrentBook
@@ -51,7 +52,7 @@ def _list_prices(arguments: Namespace, now: datetime) -> int:
         show([], str, as_json=True)
     if not offers:
         raise Problem(
-            f"no {wanted} among {len(book.offers):,} offers",
+            f"no {wanted} among {plural(len(book.offers), 'offer')}",
             hint=price_list.suggest_filters(book.offers, wanted),
         )
     if arguments.json:
@@ -116,11 +117,11 @@ def _summary(
     lines: Sequence[PriceLine], limit: int, offers: Sequence[Offer], wanted: OfferFilter
 ) -> list[str]:
     """How many offers the table shows, and how to see the rest."""
-    what = "lines from" if wanted.gpus else "GPUs, each at its cheapest of"
-    parts = [f"{min(limit, len(lines))} of {len(lines):,} {what} {len(offers):,} offers"]
+    what = "lines from" if wanted.gpus else "GPUs, each at its cheapest usable of"
+    parts = [f"{min(limit, len(lines))} of {len(lines):,} {what} {plural(len(offers), 'offer')}"]
     parts += [f"--limit {len(lines)}: all of them"] if len(lines) > limit else []
-    parts += [] if wanted.gpus else ["--gpu NAME: one"]
-    return ["; ".join([*parts, "--json: every offer"])]
+    parts += ["--json: every offer"] if wanted.gpus else ["--gpu NAME: one"]
+    return ["; ".join(parts)]
 
 
 def _dates(book: CurrentBook, advice: str, now: datetime) -> list[str]:
@@ -151,7 +152,7 @@ def _refresh(arguments: Namespace, now: datetime) -> int:
             f"no source of prices answered: {'; '.join(f'{s.name}: {s.reason}' for s in done.failures)}",
             hint=next((s.hint for s in done.failures), "name a source with --source"),
         )
-    show(_refreshed(done, now), lambda _: _refreshed_text(done), as_json=arguments.json)
+    show(_refreshed(done, now), lambda _: _refreshed_text(done, now), as_json=arguments.json)
     return 0
 
 
@@ -176,28 +177,48 @@ def _refreshed(done: RefreshResult, now: datetime) -> RefreshDocument:
             for a in done.results
         ],
         silent=[SilentSource(source=s.name, reason=s.reason, hint=s.hint) for s in done.failures],
+        changes=[
+            ChangedPrices(
+                cloud=c.cloud,
+                purchase=c.purchase,
+                added=c.added,
+                removed=c.removed,
+                dearer=c.dearer,
+                cheaper=c.cheaper,
+                same=c.same,
+                not_read=c.not_read,
+                median_change=c.median_change,
+                oldest=None if c.oldest is None else c.oldest.isoformat(),
+            )
+            for c in done.changes
+        ],
     )
 
 
-def _refreshed_text(done: RefreshResult) -> RenderableType:
+def _refreshed_text(done: RefreshResult, now: datetime) -> RenderableType:
     """What each source answered, or why it did not, and where the new price book is."""
     assert done.path
     lines: list[Text] = []
     for answer in done.results:
         lines.append(
             Text(
-                f"{answer.name}: {answer.offers:,} offers, {answer.new:,} new, {answer.changed:,} at another price, "
-                f"{answer.rejected:,} rejected"
+                f"{answer.name}: {plural(answer.offers, 'offer')}, {answer.new:,} new, "
+                f"{answer.changed:,} at another price, {answer.rejected:,} rejected"
             )
         )
         lines += [Text(f"  {plain(note)}", style="dim") for note in (*_suspicious(answer), *answer.notes)]
     for silent in done.failures:
         lines.append(Text(f"{silent.name}: no prices: {plain(silent.reason)}", style="yellow"))
         lines.append(Text(f"  try: {plain(silent.hint)}", style="dim"))
-    lines.append(Text(f"book: {done.path}, {len(done.offers):,} offers"))
+    old = sum(is_stale(offer, now) for offer in done.offers)
+    last = [Text(f"book: {done.path}, {plural(len(done.offers), 'offer')}")]
+    if old:
+        last.append(
+            Text(f"{old:,} of them are stale: no source that answered has a newer price", style="yellow")
+        )
     if done.rejected:
-        lines.append(Text(f"rejected, with reasons: {done.path.with_suffix(REJECTED)}", style="dim"))
-    return Group(*lines)
+        last.append(Text(f"rejected, with reasons: {done.path.with_suffix(REJECTED)}", style="dim"))
+    return Group(*lines, changes_table(done.changes), *last)
 
 
 def _suspicious(answer: SourceResult) -> list[str]:

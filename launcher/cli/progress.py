@@ -7,52 +7,48 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Generator
-from datetime import datetime
-from decimal import Decimal
+from math import floor
 
 from rich.progress import BarColumn, Progress, TextColumn
 
 from launcher.cli.console import console, say
 from launcher.fleet.progress import ProgressSnapshot
-from launcher.format import compact, duration, money, rate
-from launcher.planning.saved_plan import SavedPlan
-from tasks.clock import utc
+from launcher.format import compact, duration, plural, rate, spent_text
 
 LINE_SECONDS = 5.0  # between two lines where there is no terminal
 
 
-def line(snapshot: ProgressSnapshot, price: Decimal | None, now: datetime) -> str:
-    """One line: shards, tokens, rate, dollars, time left, workers. `price` is the planned dollars per hour, if known."""
-    p = snapshot.progress
-    seconds = (now - snapshot.started).total_seconds()
-    fresh = p.tokens - snapshot.tokens_before
-    speed = fresh / seconds if fresh and seconds else None
-    expected = p.tokens_expected
-    known = speed and expected is not None and expected > p.tokens
-    left = (expected - p.tokens) / speed if known and speed and expected is not None else None
-    left = 0.0 if p.shards_done == p.shards else left
+def line(snapshot: ProgressSnapshot) -> str:
+    """One line: percent, tokens, shards, speed, dollars, time left, workers."""
+    p, rates = snapshot.progress, snapshot.rates
     what = "machine" if snapshot.rented else "worker"
-    workers = f"{snapshot.ready} of {snapshot.workers} {what}s" if snapshot.workers else f"no {what}"
+    workers = f"{snapshot.ready} of {plural(snapshot.workers, what)}" if snapshot.workers else f"no {what}"
+    expected = (
+        "" if rates.tokens_expected is None or rates.finished else f" of {compact(rates.tokens_expected)}"
+    )
     parts = [
-        f"{p.shards_done}/{p.shards} shards",
-        f"{compact(p.tokens)} tokens",
-        rate(speed) if speed else "starting",
-        money(snapshot.spent) if price is not None else "$?",
-        f"{duration(left)} left" if left is not None else "? left",
+        "? %" if rates.share is None else f"{floor(100 * rates.share)} %",
+        f"{compact(rates.tokens_embedded)}{expected} tokens",
+        f"{p.shards_done} of {plural(p.shards, 'shard')}",
+        "starting" if rates.tokens_per_second is None else rate(rates.tokens_per_second),
+        spent_text(rates.usd, snapshot.known),
+        f"{duration(rates.seconds_left)} left",
         workers,
     ]
     parts += [f"{snapshot.coming} pending"] if snapshot.coming else []
     parts += [f"{snapshot.recovering} recovering"] if snapshot.recovering else []
     parts += [f"{snapshot.deaths} lost"] if snapshot.deaths else []
-    parts += [f"{p.failed_rows} bad rows"] if p.failed_rows else []
+    parts += [plural(p.failed_rows, "bad row")] if p.failed_rows else []
+    if snapshot.late_seconds is not None and not rates.finished:
+        by = duration(abs(snapshot.late_seconds))
+        parts.append(f"late by {by}" if snapshot.late_seconds > 0 else f"{by} before the deadline")
     parts += ["draining"] if snapshot.draining else []
     return " · ".join(parts)
 
 
 @contextlib.contextmanager
-def screen(plan: SavedPlan) -> Generator[Callable[[ProgressSnapshot], None], None, None]:
+def screen() -> Generator[Callable[[ProgressSnapshot], None], None, None]:
     """Yield a function that shows a snapshot: in a bar that is redrawn in place, or as a line every few seconds."""
-    usd = plan.lots[0].usd_per_hour
     if not sys.stderr.isatty():
         last = [0.0, -1]
 
@@ -60,7 +56,7 @@ def screen(plan: SavedPlan) -> Generator[Callable[[ProgressSnapshot], None], Non
             now, done = time.monotonic(), snapshot.progress.shards_done
             if now - last[0] >= LINE_SECONDS or done == snapshot.progress.shards != last[1]:
                 last[:] = [now, done]
-                say(line(snapshot, usd, utc()))
+                say(line(snapshot))
 
         yield print_now
         return
@@ -69,7 +65,9 @@ def screen(plan: SavedPlan) -> Generator[Callable[[ProgressSnapshot], None], Non
         task = bar.add_task("starting", total=None)
 
         def draw(snapshot: ProgressSnapshot) -> None:
-            p = snapshot.progress
-            bar.update(task, total=p.shards, completed=p.shards_done, description=line(snapshot, usd, utc()))
+            share = snapshot.rates.share
+            bar.update(
+                task, total=None if share is None else 1.0, completed=share or 0.0, description=line(snapshot)
+            )
 
         yield draw

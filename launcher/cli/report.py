@@ -6,12 +6,13 @@ from pathlib import Path
 from launcher.cli.bill_files import read_bill
 from launcher.cli.console import say, show, show_text
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.option_types import moment
+from launcher.cli.options.types import moment
+from launcher.cli.watched_run import watched_run
 from launcher.costs.daily import cost_by_day
 from launcher.costs.reconcile import reconcile
 from launcher.errors import Problem, Usage
 from launcher.files import write
-from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
+from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended
 from launcher.ledger.ledger import Ledger
@@ -22,6 +23,7 @@ from launcher.reports.assemble import report_of, store_locations
 from launcher.reports.focus_csv import to_csv
 from launcher.reports.html.report import report_page
 from launcher.reports.markdown import report_md, run_list_md
+from launcher.reports.plan_outcome import outcome_of
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
 from launcher.reports.run_list import list_runs
@@ -43,11 +45,13 @@ def report(arguments: Namespace) -> int:
         return _reconcile(arguments)
     if arguments.all or arguments.since:
         return _all(arguments)
-    with existing_ledger(arguments) as ledger:
-        run = ledger.runs.find(arguments.run)
-        found = current_report(ledger, run, arguments.runs)
+    with watched_run(arguments) as watched:
+        ledger, run = watched.ledger, watched.run
+        found = current_report(ledger, run, watched.folder.parent, settle=watched.ours)
+        if outcome := outcome_of(found):  # no launcher may have seen its end; a charge may have come since
+            ledger.outcomes.record(outcome)
     document = report_document(found)
-    page: Path = arguments.html or arguments.runs / run.id / "report.html"
+    page: Path = arguments.html or arguments.runs / run.id / "report.html"  # also of a run of another laptop
     write(page, report_page(document))
     if arguments.csv:
         show_text(to_csv(found))
@@ -59,19 +63,27 @@ def report(arguments: Namespace) -> int:
     return 0
 
 
-def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True) -> Report:
+def current_report(
+    ledger: Ledger,
+    run: Run,
+    runs: Path,
+    *,
+    prices: bool = True,
+    vectors: bool = True,
+    settle: bool = True,
+) -> Report:
     """Build the report of a run as it is now.
 
     News is read from the store first; where the store cannot be reached, the report is made from the ledger alone.
-    `prices` adds today's prices, which the counterfactuals need.
+    `prices` adds today's prices, which the counterfactuals need; `vectors` what a sample of the vectors looks like.
+    `settle`: the run is this laptop's, which records what became of its machines.
     """
     store = observer = None
     try:
         store = open_store(run.output)
         observer = observe_run(ledger, store, run.id)
-        settle_if_unattended(
-            ledger, run, observer, runs / run.id, SpotPriceRecorder(ledger, run.id, say), say
-        )
+        if settle:
+            settle_if_unattended(ledger, run, observer, runs / run.id, recorder_of(ledger, run, say), say)
         if observer:
             observer.read_receipts()
             observer.record_lost_leases()
@@ -82,7 +94,7 @@ def current_report(ledger: Ledger, run: Run, runs: Path, *, prices: bool = True)
         store = None
     offers = book_of(None, offline=False).offers if prices and run.place != "local" else ()
     unreadable = sorted(observer.unreadable) if observer else ()
-    return report_of(ledger, store, run.id, utc(), offers, unreadable)
+    return report_of(ledger, store, run.id, utc(), offers, unreadable, vectors=vectors)
 
 
 def _all(arguments: Namespace) -> int:

@@ -19,6 +19,7 @@ from launcher.fleet.provisioner import is_rented
 from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.states import ALIVE
 from launcher.fleet.teardown import drain, take_down
+from launcher.format import plural, verb
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.planning import plan_file
@@ -60,7 +61,7 @@ def down(arguments: Namespace) -> int:
     if left.count:
         remedies = [one.remedy for one in left.instances]
         raise Problem(
-            f"{left.count} machines of run {run.id} are left",
+            f"{plural(left.count, 'machine')} of run {run.id} {verb(left.count, 'is', 'are')} left",
             hint=remedies[0] if remedies and not left.jobs else f"embedfleet down {run.id}",
         )
     if left.unasked:

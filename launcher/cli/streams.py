@@ -5,9 +5,11 @@ Imports little, because every command line starts here.
 
 import codecs
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Generator
+from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import TextIO
 
@@ -28,11 +30,23 @@ ASCII_OF = {
     "\N{LEFT SINGLE QUOTATION MARK}": "'",
     "\N{RIGHT SINGLE QUOTATION MARK}": "'",
 }
+ERROR_SCHEMA = "embedfleet/error/1"
 ERRORS = "embedfleet-nearest"  # the name of our handler of characters that an encoding lacks
+
+
+@dataclass(slots=True)
+class _Printed:
+    """What this process has printed to standard output."""
+
+    document: bool = False  # JSON of the command that runs
+
+
+_printed = _Printed()
 
 
 def prepare_streams() -> None:
     """Make both streams writable whatever their encoding: a character that it lacks is replaced or escaped."""
+    _printed.document = False
     codecs.register_error(ERRORS, _nearest)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -56,6 +70,22 @@ def writing_output() -> Generator[None, None, None]:
     except OSError as error:
         discard(sys.stdout)
         raise unwritten(error) from error
+
+
+def note_document() -> None:
+    """Remember that the command prints its document, so that no second one follows it."""
+    _printed.document = True
+
+
+def document_printed() -> bool:
+    """Whether the command has begun to print its document to standard output."""
+    return _printed.document
+
+
+def print_error(error: str, hint: str, code: int) -> None:
+    """Print an error as one line of JSON to standard output (schema embedfleet/error/1)."""
+    body = {"schema": ERROR_SCHEMA, "error": error, "try": hint, "code": code}
+    print(json.dumps(body), flush=True)  # noqa: T201 - the data
 
 
 def unwritten(error: OSError) -> Problem:

@@ -1,17 +1,20 @@
 """`embedfleet verify`: check every receipt, file, id and vector of a run."""
 
+import re
 from argparse import Namespace
 
 from launcher.cli.console import show, steps
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import FailedRows, Problem
 from launcher.fleet.create_run import header_of
+from launcher.format import plural
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.missing import check_output_there
 from launcher.output.plan_check import PlannedRun, planned_run
 from launcher.output.repeated_ids import REPEATED_IDS
+from launcher.output.shard_files import OTHER_FILE, UNREADABLE
 from launcher.output.verify import verify
 from launcher.output.verify_report import VerifyReport
 from launcher.planning import plan_file
@@ -19,6 +22,8 @@ from launcher.reports.terminal.verify import verify_text
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.open import open_store
+
+DAMAGED = re.compile(rf"((?:data|_embedfleet)/\S+) (?:{UNREADABLE}|{OTHER_FILE})")
 
 
 def _next_step(run: Run, report: VerifyReport) -> str:
@@ -32,10 +37,27 @@ def _next_step(run: Run, report: VerifyReport) -> str:
         )
     if all(fault.startswith("no vector can be compared") for fault in report.faults):
         return f"put the model of the run back; or embedfleet verify {run.id} --no-embed checks all but the vectors"
+    if damaged := next((found[1] for fault in report.faults if (found := DAMAGED.search(fault))), None):
+        return f"restore {damaged} and what else is damaged, or delete it: embedfleet resume {run.id} then embeds again"
     missing = any(fault.endswith((" is missing", "has no receipt")) for fault in report.faults)
     if missing or run.state != RunState.DONE:
         return f"embedfleet resume {run.id} embeds again what is missing; else embed into a new output path"
     return "embed into a new output path"
+
+
+def _not_finished(run: Run, report: VerifyReport) -> Problem:
+    """The error for a run whose shards are good as far as they are done."""
+    left = plural(report.shards - report.shards_done, "shard")
+    goes_on = run.state in (RunState.RUNNING, RunState.DRAINING)
+    first = (
+        f"embedfleet status {run.id} says how far it is"
+        if goes_on
+        else f"embedfleet resume {run.id} embeds the rest"
+    )
+    return Problem(
+        f"run {run.id} is not finished: {left} of {report.shards:,} left; no fault in those that are done",
+        hint=f"{first}; then verify again",
+    )
 
 
 def _planned(ledger: Ledger, run: Run) -> PlannedRun | None:
@@ -52,7 +74,7 @@ def run(arguments: Namespace) -> int:
     """Check the output of a run and print the report.
 
     Raises:
-        Problem: the output has faults.
+        Problem: the output has faults, or the run is not finished.
         FailedRows: the output is good, and some shards could not be embedded.
     """
     with existing_ledger(arguments) as ledger:
@@ -76,12 +98,15 @@ def run(arguments: Namespace) -> int:
     show(report, verify_text, as_json=arguments.json)
     if report.fault_count:
         raise Problem(
-            f"{report.fault_count} faults in run {run.id}; the first: {report.faults[0]}",
+            f"{plural(report.fault_count, 'fault')} in run {run.id}; the first: {report.faults[0]}",
             hint=_next_step(run, report),
         )
+    if not report.finished:
+        raise _not_finished(run, report)
     if report.failed_shards:
         raise FailedRows(
-            f"{len(report.failed_shards)} of {report.shards} shards were not embedded; {report.failed_shards[0]}",
+            f"{len(report.failed_shards)} of {plural(report.shards, 'shard')} were not embedded; "
+            f"{report.failed_shards[0]}",
             hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
         )
     return 0

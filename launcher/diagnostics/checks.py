@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Verdict = Literal["ok", "warn", "fail"]
+Verdict = Literal["ok", "absent", "warn", "fail"]  # absent: an optional part is not installed
 
 SCHEMA = "embedfleet/doctor/1"
 
@@ -22,7 +22,7 @@ class Check:
 
 
 def worst(checks: Iterable[Check]) -> Verdict:
-    """Return the worst verdict of all checks; `ok` if there are none."""
+    """Return the worst verdict of all checks; `ok` if there are none, and for what is only absent."""
     found = {check.verdict for check in checks}
     return "fail" if "fail" in found else "warn" if "warn" in found else "ok"
 
@@ -48,7 +48,7 @@ def checks_text(checks: Iterable[Check]) -> str:
     width = max((len(check.name) for check in listed), default=0)
     lines: list[str] = []
     for check in listed:
-        lines.append(f"{check.verdict:4}  {check.name:{width}}  {check.seen}")
+        lines.append(f"{check.verdict:6}  {check.name:{width}}  {check.seen}")
         if check.hint:
-            lines.append(f"      {'':{width}}  Try: {check.hint}")
+            lines.append(f"        {'':{width}}  Try: {check.hint}")
     return "\n".join(lines)

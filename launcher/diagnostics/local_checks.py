@@ -1,6 +1,6 @@
 """Checks of this machine, and of what a job or an output path names: model, corpus, store.
 
-Embeds nothing. The only writes are the two small objects of `store_checks`.
+Embeds nothing. The only writes are the two small objects of `store_checks`, which deletes them.
 """
 
 import importlib.metadata
@@ -17,12 +17,14 @@ from launcher.diagnostics.checks import Check
 from launcher.diagnostics.model_check import check_model
 from launcher.diagnostics.store_checks import check_store
 from launcher.errors import Problem
-from launcher.format import plain
+from launcher.format import plain, plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.parse import read_job
 from launcher.planning.plan_file import plan_in
 from launcher.planning.saved_plan import SavedPlan
 from launcher.throughput.local_machine import gpu_names, worker_slots
+from tasks.engines.load import missing_library
+from tasks.models.files import HASH_MODEL
 
 MIN_FREE_DISK_BYTES = 5 * 2**30  # a model of 7 billion parameters takes three times that, a small one a tenth
 
@@ -89,7 +91,7 @@ def library_checks() -> list[Check]:
         try:
             found.append(Check(name, "ok", importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
-            found.append(Check(name, "ok", f"not installed here; {purpose}"))
+            found.append(Check(name, "absent", f"not installed here; {purpose}"))
     return found
 
 
@@ -102,11 +104,31 @@ def subject_checks(named: str) -> list[Check]:
         job, base = read_job(path)
     except Problem as problem:
         return [_failed("job", problem)]
-    found = [Check("job", "ok", f"{named}: {job.name}"), _checked("model", lambda: check_model(job, base))]
+    found = [
+        Check("job", "ok", f"{named}: {job.name}"),
+        _checked("model", lambda: check_model(job, base)),
+        *_engine(job),
+    ]
     found.append(_checked("corpus", lambda: _corpus(job, base)))
     if job.output:
         found += store_checks(output_path(job, base))
     return found
+
+
+def _engine(job: Job) -> list[Check]:
+    """Whether this machine can embed the job itself: a failure where the job allows no other."""
+    library = None if job.model == HASH_MODEL else missing_library(job.engine)
+    if library is None:
+        return []
+    only_here = tuple(job.limits.clouds or ()) == ("local",)
+    return [
+        Check(
+            "engine",
+            "fail" if only_here else "warn",
+            f"{library} is not installed here: this machine cannot embed the corpus, and plans do not measure it",
+            "pip install 'embedfleet[worker]', or rent machines",
+        )
+    ]
 
 
 def store_checks(url: str) -> list[Check]:
@@ -119,7 +141,7 @@ def _corpus(job: Job, base: Path) -> str:
         return "only declared: it can be planned, not launched"
     listing = list_corpus(job, base)
     left_out = f"; {left_out_text(listing.left_out)}" if listing.left_out else ""
-    return f"{plain(listing.root)}: {len(listing.files):,} files, {listing.bytes / 2**20:,.1f} MiB{left_out}"
+    return f"{plain(listing.root)}: {plural(len(listing.files), 'file')}, {listing.bytes / 2**20:,.1f} MiB{left_out}"
 
 
 def _checked(name: str, check: Callable[[], str]) -> Check:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from launcher.format import plain
+from launcher.format import plain, plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.model_reference import resolve
 from launcher.planning.model_support import description_of, engine_refusal, support_of
@@ -37,9 +37,9 @@ def check_model(job: Job, base: Path) -> str:
 
 def _facts(model: ModelDescription) -> Iterator[str]:
     if model.limit.tokens is not None:
-        yield f"texts of up to {model.limit.tokens:,} tokens ({model.limit.source})"
+        yield f"texts of up to {plural(model.limit.tokens, 'token')} ({model.limit.source})"
     if model.dimensions is not None:
-        yield f"{model.dimensions:,} dimensions"
+        yield f"{plural(model.dimensions, 'dimension')}"
     if model.text.default_prompt:
         yield f"its default prompt is {plain(model.text.default_prompt)!r}, unless the job has one"
     if model.similarity in ("dot", "dot_product"):

@@ -1,6 +1,7 @@
 """Check an output store for everything that a run needs of it: access, conditional writes, listings, clock, ranges.
 
-Each check does the real operation on two small objects. They stay in the store: a run deletes nothing from a store.
+Each check does the real operation on two small objects of doctor's own, which are deleted afterwards, with the folders
+that they needed. Where deleting is not allowed, which no run needs, the last check names what stays.
 """
 
 import statistics
@@ -9,13 +10,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
 from launcher.diagnostics.checks import Check, Verdict
+from launcher.format import plural
 from tasks.protocol.keys import DOCTOR_PROBE_KEY, RUNS_PREFIX
 from tasks.stores.base import (
     PAGE_SIZE,
+    Eraser,
     OutcomeUnknown,
     PermissionDenied,
     Store,
@@ -52,6 +56,7 @@ def check_store(
         store = opened(url)
     except StoreError as error:
         return [_failed("address", error)]
+    absent = _absent_folders(store)
     probe = StoreProbe(store, clock, wait)
     for name, check in STORE_CHECKS:
         try:
@@ -63,10 +68,32 @@ def check_store(
         if probe.stop:
             break
     if probe.body:
-        kept = f"{KEY} and {NEW_KEY.rpartition('/')[2]} stay, {OBJECT_BYTES // 2**10} KiB"
-        left = f"{kept}: embedfleet deletes nothing from a store"
-        probe.found.append(Check("left behind", "ok", left))
+        probe.found.append(_cleaned_up(store))
+    for folder in absent:
+        with suppress(OSError):  # a run may have begun to write there
+            folder.rmdir()
     return probe.found
+
+
+def _absent_folders(store: Store) -> list[Path]:
+    """The folders that the checks will create, innermost first; none in a bucket."""
+    if not isinstance(store, FolderStore):
+        return []
+    inner = (store.root / KEY).parent
+    return [folder for folder in (inner, *inner.parents) if not folder.exists()]
+
+
+def _cleaned_up(store: Store) -> Check:
+    """Delete the objects of the checks; whether that was possible."""
+    try:
+        if isinstance(store, Eraser):
+            for key in (KEY, NEW_KEY):
+                store.erase(key)
+            return Check("left behind", "ok", "nothing")
+    except (StoreError, OutcomeUnknown):
+        pass
+    stays = f"{KEY} and {NEW_KEY.rpartition('/')[2]} stay, {OBJECT_BYTES // 2**10} KiB"
+    return Check("left behind", "ok", f"{stays}: they may not be deleted with these credentials")
 
 
 @dataclass
@@ -109,7 +136,7 @@ def _list(probe: StoreProbe) -> CheckOutcome:
     count = len(probe.store.list(RUNS_PREFIX))
     return (
         "ok",
-        f"may list ({count:,} objects under {RUNS_PREFIX}{', or more' if count >= PAGE_SIZE else ''})",
+        f"may list ({plural(count, 'object')} under {RUNS_PREFIX}{', or more' if count >= PAGE_SIZE else ''})",
         None,
     )
 
@@ -200,9 +227,9 @@ def _ranges(probe: StoreProbe) -> CheckOutcome:
     if part != probe.body[start:end]:
         return "fail", f"bytes {start:,} to {end:,} are not those of the object", "choose another store"
     if sent is not None and sent >= len(probe.body):
-        seen = f"ranges are ignored: {sent:,} bytes came for {end - start}"
+        seen = f"ranges are ignored: {plural(sent, 'byte')} came for {end - start}"
         return "warn", seen, "give the corpus as small files: every shard reads the whole of its file here"
-    return "ok", f"reads ranges ({end - start} bytes of {len(probe.body):,})", None
+    return "ok", f"reads ranges ({plural(end - start, 'byte')} of {len(probe.body):,})", None
 
 
 STORE_CHECKS: tuple[tuple[str, Callable[[StoreProbe], CheckOutcome]], ...] = (

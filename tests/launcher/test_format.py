@@ -19,6 +19,7 @@ from launcher.format import (
     relative_change,
     signed_money,
     size,
+    some_of,
     utc_time,
 )
 
@@ -142,3 +143,13 @@ def test_percent_of_zero_is_empty() -> None:
 
 def test_utc_time_has_seconds() -> None:
     assert utc_time(datetime(2026, 3, 1, 12, 0, 0, 500_000, UTC)) == "2026-03-01 12:00:00 UTC"
+
+
+def test_names_beyond_the_first_are_counted_and_each_is_named_once() -> None:
+    assert some_of(["L4", "L4", "H100"], 4) == "L4, H100"
+    assert some_of(["a", "b", "a", "c", "d"], 2) == "a, b and 2 more"
+
+
+def test_nouns_in_y_have_their_own_plural() -> None:
+    assert [plural(n, "query") for n in (1, 2, None)] == ["1 query", "2 queries", "? queries"]
+    assert plural(3, "day") == "3 days"

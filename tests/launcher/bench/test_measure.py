@@ -80,6 +80,27 @@ def test_recorded_speed_is_used_for_the_same_gpu() -> None:
     assert found.source == "measured 2026-03-01: bench on box H200"
 
 
+def test_speed_in_fp8_is_not_that_of_the_usual_precision() -> None:
+    found = h200()
+    asked = replace(found.subject.asked, precision="fp8")
+    bare = replace(found.bare, dtype="fp8", flops_per_second=None)
+    reduced = replace(found, bare=bare, subject=replace(found.subject, asked=asked))
+    seen = seen_of(reduced)
+    usual = lookup.speed_of(BASE, gpu("H200"), "vllm", LENGTHS, seen=[seen])
+    fp8 = lookup.speed_of(BASE, gpu("H200"), "vllm", LENGTHS, seen=[seen], precision="fp8")
+    assert usual is not None
+    assert "bench on box" not in usual.source
+    assert fp8 is not None
+    assert fp8.tokens_per_second.mid == pytest.approx(480_000)
+    predicted, plain = (
+        document(reduced).predicted_tokens_per_second,
+        document(found).predicted_tokens_per_second,
+    )
+    assert predicted is not None
+    assert plain is not None
+    assert predicted > plain
+
+
 def test_mfu_is_useful_flops_over_measured_matmul_flops() -> None:
     each = (100 * flops_per_token(BASE, 100) + 300 * flops_per_token(BASE, 300)) / 400
     assert mfu(h200()) == pytest.approx(each * 1e6 / 1_400e12)

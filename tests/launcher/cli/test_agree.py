@@ -15,6 +15,8 @@ from launcher.costs.shared_spend import LifeSpend, SpendRecord
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.budget.agreement import agree, latest_agreement
 from launcher.fleet.budget.spend_records import SpendRecords
+from launcher.fleet.launch_prices import launch_priced
+from launcher.fleet.provisioner import fleet_groups
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan_file
@@ -113,7 +115,7 @@ def test_a_plan_from_a_bucket_is_asked_for(desk: Desk) -> None:
         desk.agree(rented(), yes=True)
     agreed = desk.agree(rented(), yes=True, max_cost=Decimal(140))
     assert (agreed.limit, agreed.asked) == (Decimal(140), True)
-    record_agreement(desk.ledger, desk.store, RUN, agreed)
+    record_agreement(desk.ledger, desk.store, rented(), agreed)
     assert not desk.agree(rented()).asked  # from now on up to that, without a question
 
 
@@ -143,7 +145,7 @@ def test_the_lowest_limit_holds_and_budget_replaces_all(desk: Desk) -> None:
     agree(desk.store, RUN, Decimal(5000), "--budget", "ann@b", utc())
     assert desk.agree(rented()).limit == 40, "another laptop cannot agree for this one"
     raised = desk.agree(rented(), budget=Decimal(200))
-    record_agreement(desk.ledger, desk.store, RUN, raised)
+    record_agreement(desk.ledger, desk.store, rented(), raised)
     found = latest_agreement(desk.store, RUN)
     assert found is not None
     assert (found.usd, found.source, desk.ledger.costs.budget(RUN)) == (200, "--budget", 200)
@@ -204,6 +206,45 @@ def test_risen_prices_are_refused(desk: Desk, tmp_path: Path) -> None:
     assert any("prices not checked" in line and "europe-north1" in line for line in desk.said)
     desk.agree(rented(), price_book=book(tmp_path, "0.10"), **flags)
     assert any("cheaper than planned" in line for line in desk.said)
+
+
+STEERED_BOOK = (
+    "cloud,region,zone,instance_type,gpu,gpus,purchase,usd_per_hour,as_of\n"
+    "aws,us-east-1,us-east-1a,g6.xlarge,L4,1,spot,{usd},{day}\n"
+    "aws,us-east-1,,g6.xlarge,L4,1,on-demand,{net},{day}\n"
+)
+
+
+def steered() -> SavedPlan:
+    body = sample_plan.steered()
+    body["created"] = utc().isoformat()
+    body["work"]["corpus"] = "s3://b/in"
+    return plan_file.read_recorded(body)
+
+
+def test_a_kind_that_steering_may_rent_is_repriced(desk: Desk, tmp_path: Path) -> None:
+    flags: dict[str, Any] = {"yes": True, "max_cost": Decimal(400), "offline": False}
+    path = tmp_path / "steered.csv"
+    path.write_text(STEERED_BOOK.format(usd="0.34", net="0.82", day=f"{utc():%Y-%m-%d}"))
+    plan = steered()
+    agreed = desk.agree(plan, price_book=path, **flags)
+    assert agreed.prices == {0: Decimal("0.34"), 2: Decimal("0.82")}
+    said = "\n".join(desk.said)
+    assert "dearer than planned: aws/us-east-1 g6.xlarge spot was $0.3 an hour and is $0.34" in said
+    assert "prices not checked" in said  # of the region that the book does not have
+    desk.create(plan, "launched")
+    record_agreement(desk.ledger, desk.store, plan, agreed)
+    kept = launch_priced(desk.ledger, RUN, plan, fleet_groups(plan))
+    assert [group.usd_per_hour for group in kept] == [Decimal("0.34"), Decimal("0.3"), Decimal("0.82")]
+
+
+def test_a_net_that_makes_the_p90_untrue_is_refused(desk: Desk, tmp_path: Path) -> None:
+    flags: dict[str, Any] = {"yes": True, "max_cost": Decimal(400), "offline": False}
+    path = tmp_path / "steered.csv"
+    path.write_text(STEERED_BOOK.format(usd="0.9", net="2.90", day=f"{utc():%Y-%m-%d}"))
+    with pytest.raises(OutdatedPlan, match=r"its P90 with the safety net would be .* above \$268") as caught:
+        desk.agree(steered(), price_book=path, **flags)
+    assert "--refresh" in caught.value.hint
 
 
 def test_old_plans_are_refused_and_old_prices_are_said(desk: Desk, tmp_path: Path) -> None:

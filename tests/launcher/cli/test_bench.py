@@ -11,11 +11,12 @@ import pytest
 from rich.console import Console
 
 from launcher.cli.main import main
-from launcher.cli.options import MEASURED_TEXT_TOKENS
+from launcher.cli.options.planning import MEASURED_TEXT_TOKENS
 from launcher.documents.bench import BenchDocument
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
 from launcher.reports.terminal.benchmark import bench_text
+from launcher.throughput import local_machine
 from launcher.throughput.calibration import recent_bench
 from launcher.throughput.local_machine import WorkerSlots
 from launcher.throughput.model_shapes import shape
@@ -188,3 +189,50 @@ def test_gpu_name_without_gpu_is_usage_error(
 
 def test_unknown_engine_is_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "--model", "hash", "--engine", "onnx")[0] == 2
+
+
+def test_unknown_precision_is_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    status, error, hint = refused(capsys, "--model", "hash", "--precision", "int8")
+    assert (status, error) == (2, "--precision: no precision 'int8' is known")
+    assert hint == "pass --precision auto or fp8"
+
+
+def test_precision_that_this_machine_lacks_is_usage_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local_machine, "NVIDIA_GPUS", tmp_path)
+    for words in (
+        ("--model", "hash", "--precision", "fp8"),
+        (write_job(tmp_path, precision="fp8", engine="vllm"),),
+    ):
+        status, error, hint = refused(capsys, *words)
+        assert status == 2
+        assert error.startswith("fp8 needs a GPU of compute capability 8.9")
+        assert hint.startswith("pass --precision auto")
+
+
+def test_engine_that_does_not_compute_in_the_precision_is_usage_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def it_does(_precision: str) -> None: ...
+
+    monkeypatch.setattr("launcher.cli.bench.why_not_here", it_does)
+    status, error, _ = refused(capsys, "--model", "hash", "--precision", "fp8", "--engine", "torch")
+    assert (status, error) == (2, "--engine torch: fp8 is computed by the engine vllm alone")
+
+
+def test_model_is_loaded_once_and_its_loading_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], minilm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = tmp_path / "starts"
+    # Each interpreter that imports torch writes a line: one worker, and none for what measures beside it.
+    hook = "import sys\nif 'tasks.probe' in ' '.join(sys.orig_argv) or 'tasks.worker' in ' '.join(sys.orig_argv):\n"
+    hook += f"    open({str(starts)!r}, 'a').write('started\\n')\n"
+    (tmp_path / "sitecustomize.py").write_text(hook, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    words = ["--model", minilm, "--tokens", "16", "--workers", "1", "--seconds", "0.5"]
+    assert main(["bench", *words, "--runs", str(tmp_path / "runs"), "--json"]) == 0
+    said = capsys.readouterr().err
+    assert starts.read_text(encoding="utf-8").splitlines() == ["started"]
+    assert "loading the model" in said
+    assert "warming up" in said

@@ -42,6 +42,31 @@ def test_p90_above_the_limit_or_unknown_is_refused(p90: str | None) -> None:
         confirm_cost(plan(p90), yes=True, most=Decimal(131))
 
 
+def unpriced() -> SavedPlan:
+    """A plan whose egress has no price, and costs at most $20."""
+    body = sample_plan.plan()
+    body["totals"]["usd"]["p90"] = "131"
+    body["totals"]["unpriced"] = {"egress": "20"}
+    return plan_file.read_recorded(body)
+
+
+def test_question_names_the_p90_and_the_bound_of_what_has_no_price() -> None:
+    words = r"for up to \$151\.00: \$131\.00 \(P90\), and at most \$20\.00 of egress without a known price"
+    with pytest.raises(ConfirmationNeeded, match=words) as caught:
+        confirm_cost(unpriced(), yes=False, most=None)
+    assert caught.value.hint == "--yes --max-cost $152"
+
+
+def test_limit_must_hold_the_bound_of_what_has_no_price() -> None:
+    confirm_cost(unpriced(), yes=True, most=Decimal(151))
+    with pytest.raises(ConfirmationNeeded, match=r"and --max-cost is \$150$"):
+        confirm_cost(unpriced(), yes=True, most=Decimal(150))
+    with pytest.raises(
+        ConfirmationNeeded, match=r"costs up to \$151\.00 \(P90, and \$20\.00 for what has no"
+    ):
+        check_max_cost(unpriced(), Decimal(150))
+
+
 class Terminal(StringIO):
     def isatty(self) -> bool:
         return True
@@ -94,3 +119,25 @@ def test_max_cost_counts_what_is_spent_and_the_rest_of_a_known_run() -> None:
 def test_max_cost_without_a_known_price_is_refused() -> None:
     with pytest.raises(ConfirmationNeeded, match="no known price"):
         check_max_cost(plan(None), Decimal(1000))
+
+
+def test_question_of_a_steered_plan_names_the_p90_with_the_net_and_the_limit() -> None:
+    words = (
+        r"rents at most 32 machines, and up to 16 of them on demand if spot fails, "
+        r"for up to \$268\.00 \(P90, with the safety net\), never more than \$300\.00"
+    )
+    with pytest.raises(ConfirmationNeeded, match=words) as caught:
+        confirm_cost(sample_plan.saved_steered(), yes=False, most=None, limit=Decimal(300))
+    assert caught.value.hint == "--yes --max-cost $269"
+
+
+def test_dry_run_of_a_steered_plan_lists_every_kind() -> None:
+    found = sample_plan.saved_steered()
+    text = dry_run_text(found, specs_of(found, "s3://b/out", "/code/tasks", disk_gb=100))
+    assert text.count("\nname: ") == 2  # a task of spot and one on demand
+    assert (
+        "# steered (autopilot): sky.jobs.launch of at most 32 of these machines at a time, 16 on demand"
+        in text
+    )
+    assert "# lot-2.yaml: spot, at most 16 in aws/us-east-1 g6.xlarge at $0.3 an hour" in text
+    assert "# lot-4.yaml: on demand, at most 16 in aws/us-east-1 g6.xlarge at $0.8048 an hour" in text

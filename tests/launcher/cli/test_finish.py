@@ -26,7 +26,7 @@ def test_finish_removes_unnamed_files_and_the_run_still_verifies(laptop: Launchi
     (lease.parent / "000000").write_text(json.dumps(overtaken))
     (out / "data" / f"{lease.parent.name}-feedfeedfeed.parquet").write_bytes(first)
     tried = embedfleet("finish", "--dry-run", folder=laptop.folder)
-    assert f"1 files of {len(first):,} bytes that no receipt names would be removed" in " ".join(
+    assert f"1 file of {len(first):,} bytes that no receipt names would be removed" in " ".join(
         tried.stdout.split()
     )
     assert len(list((out / "data").iterdir())) == len(good) + 1

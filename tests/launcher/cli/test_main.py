@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli.main import command_of
-from launcher.cli.options import COMMANDS
+from launcher.cli.main import ENDING, command_of, nearest_command
+from launcher.cli.options.commands import COMMANDS
 from tests.support.cli_runs import (
     COMMAND,
     embedfleet,
@@ -96,7 +96,15 @@ def test_console_script_runs_this_command(tmp_path: Path) -> None:
 # --- usage
 
 
-@pytest.mark.parametrize(("word", "meant"), [("plna", "plan"), ("lauch", "launch"), ("verfy", "verify")])
+@pytest.mark.parametrize("word", ["initialise", "fish", "done", "town", "shop", "finalise", "refresh"])
+def test_command_that_ends_something_is_only_named_for_a_slip(word: str) -> None:
+    assert nearest_command(word) not in ENDING
+
+
+@pytest.mark.parametrize(("word", "meant"), [
+    ("plna", "plan"), ("lauch", "launch"), ("verfy", "verify"), ("ini", "init"), ("run", "launch"), ("query", "search"),
+    ("finsh", "finish"),
+])  # fmt: skip
 def test_unknown_command_has_the_nearest_name(tmp_path: Path, word: str, meant: str) -> None:
     result = in_process(word, folder=tmp_path)
     assert result.returncode == 2
@@ -241,7 +249,7 @@ def run_to_end(folder: Path) -> Done:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = corpus(tmp_path_factory.mktemp("done"))
-    (folder / "in" / "notes.md").touch()
+    (folder / "in" / "notes.xlsx").touch()
     return run_to_end(folder)
 
 
@@ -260,8 +268,8 @@ def test_plan_prints_json_alone(done: Done) -> None:
 
 
 def test_plan_prints_messages_to_stderr(done: Done) -> None:
-    assert "sampling 1 files" in done.planned.stderr
-    assert "1 file left out: 1 .md (notes.md)" in done.planned.stderr
+    assert "sampling 1 file\n" in done.planned.stderr
+    assert "1 file left out: 1 .xlsx (notes.xlsx)" in done.planned.stderr
     assert "plan written to plan.json" in done.planned.stderr
 
 
@@ -496,3 +504,4 @@ def test_unwritable_output_is_an_error(planned: Path) -> None:
     result = in_process("launch", "plan.json", folder=planned)
     assert result.returncode == 1
     assert problem(result)[0] == f"Error: cannot write to {planned / 'out'}: Not a directory"
+    assert "a file is where a folder should be" in problem(result)[1]

@@ -11,17 +11,17 @@ def test_what_is_left_out_is_in_every_form_of_the_plan(tmp_path: Path) -> None:
     source.mkdir()
     (source / "a.jsonl").write_text('{"id": 1, "text": "one"}\n')
     (source / "gone.jsonl").symlink_to("nowhere.jsonl")
-    for name in ("b.docx", "c.docx"):
+    for name in ("b.xlsx", "c.xlsx"):
         (source / name).write_text("x")
     job = write_job(tmp_path)
     words = ("plan", job, "--on", "local", "--offline", "--probe", "0", "--runs", "runs")
     shown = in_process(*words, "--html", "plan.html", folder=tmp_path)
-    said = "3 files left out: 1 dead link (gone.jsonl), 2 .docx (b.docx, c.docx)"
+    said = "3 files left out: 1 dead link (gone.jsonl), 2 .xlsx (b.xlsx, c.xlsx)"
     assert shown.returncode == 0, shown.stderr
     assert said in " ".join(shown.stdout.split())
     assert said in (tmp_path / "plan.html").read_text()
     plan = json.loads(in_process(*words, "--json", folder=tmp_path).stdout)
     assert plan["profile"]["left_out"] == [
         {"kind": "dead link", "files": 1, "examples": ["gone.jsonl"]},
-        {"kind": ".docx", "files": 2, "examples": ["b.docx", "c.docx"]},
+        {"kind": ".xlsx", "files": 2, "examples": ["b.xlsx", "c.xlsx"]},
     ]

@@ -1,18 +1,15 @@
 """The progress line of a run that is being driven."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from launcher.cli.progress import line, screen
+from launcher.costs.run_rates import RunRates
 from launcher.fleet.progress import ProgressSnapshot
 from launcher.ledger.records import RunProgress
-from launcher.planning import plan_file
-from tests.support import sample_plan
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF = RunProgress(
     shards=10,
     bytes=50_000,
@@ -33,46 +30,50 @@ HALF = RunProgress(
 )
 
 
+RATES = RunRates(
+    seconds=60, ready_seconds=50, tokens=5_000, tokens_open=100, tokens_expected=10_000, usd=Decimal("1.25")
+)
+
+
 def snapshot(**changes: object) -> ProgressSnapshot:
     found = ProgressSnapshot(
-        progress=HALF,
-        workers=4,
-        ready=3,
-        deaths=0,
-        spent=Decimal("1.25"),
-        started=NOON - timedelta(seconds=50),
-        tokens_before=0,
-        draining=False,
+        progress=HALF, workers=4, ready=3, deaths=0, rates=RATES, known=Decimal("1.25"), draining=False
     )
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def test_line_has_shards_tokens_rate_dollars_time_left_and_workers() -> None:
-    assert (
-        line(snapshot(), Decimal(1), NOON)
-        == "5/10 shards · 5k tokens · 100 tok/s · $1.25 · 50 s left · 3 of 4 workers"
+def test_line_has_percent_tokens_shards_speed_dollars_time_left_and_workers() -> None:
+    """Tokens of shards in work count, so the line moves within a shard."""
+    assert line(snapshot()) == (
+        "51 % · 5.1k of 10k tokens · 5 of 10 shards · 85 tok/s · $1.25 · 48 s left · 3 of 4 workers"
     )
 
 
-def test_line_of_a_resumed_run_counts_only_its_own_tokens_as_speed() -> None:
-    assert "50 tok/s · $1.25 · 1 min 40 s left" in line(snapshot(tokens_before=2_500), Decimal(1), NOON)
-
-
 def test_line_without_a_price_has_a_question_mark() -> None:
-    assert " · $? · " in line(snapshot(), None, NOON)
+    unpriced = replace(RATES, usd=None)
+    assert " · $? · " in line(snapshot(rates=unpriced, known=None))
+    assert " · $? (known: $1.25) · " in line(snapshot(rates=unpriced))
 
 
 def test_line_before_the_first_token_says_starting() -> None:
-    assert "starting" in line(snapshot(tokens_before=5_000), Decimal(1), NOON)
+    begun = replace(RATES, tokens=0, tokens_open=0)
+    assert line(snapshot(rates=begun)).startswith(
+        "0 % · 0 of 10k tokens · 5 of 10 shards · starting · $1.25 · ? left"
+    )
+
+
+def test_line_never_says_that_all_is_done_while_shards_are_open() -> None:
+    assert line(snapshot(rates=replace(RATES, tokens=12_000))).startswith("99 % · ")
+    assert line(snapshot(rates=replace(RATES, finished=True))).startswith("100 % · 5.1k tokens · ")
 
 
 def test_line_counts_machines_that_are_not_working() -> None:
-    text = line(snapshot(rented=True, coming=2, recovering=1, deaths=3, draining=True), Decimal(1), NOON)
+    text = line(snapshot(rented=True, coming=2, recovering=1, deaths=3, draining=True))
     assert text.endswith("3 of 4 machines · 2 pending · 1 recovering · 3 lost · draining")
 
 
 def test_without_a_terminal_lines_are_seconds_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    with screen(plan_file.read_recorded(sample_plan.local())) as show:
+    with screen() as show:
         for _ in range(3):
             show(snapshot())
     assert len(capsys.readouterr().err.splitlines()) == 1

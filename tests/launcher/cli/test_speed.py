@@ -62,7 +62,7 @@ def test_json_has_speed_range_and_source(capsys: pytest.CaptureFixture[str], tmp
     assert 0 < rate["low"] < rate["mid"] < rate["high"]
     assert (found["model"], found["engine"], found["dtype"]) == (BASE.name, "vllm", "bfloat16")
     assert 0 < found["share_of_ceiling"] < 0.83
-    assert found["source"].startswith("predicted: ceiling 46.4 TFLOPS")
+    assert found["source"].startswith("predicted: ceiling 58 TFLOPS")
     assert (found["fits"], found["reason"]) == (True, None)
 
 
@@ -104,7 +104,7 @@ def test_length_above_the_models_maximum_is_noted() -> None:
 def test_model_that_fits_only_with_short_texts_is_noted() -> None:
     (found,) = gpu_rows(shape("Qwen/Qwen3-Embedding-8B"), [gpu("L4")], [512], "vllm")
     assert found.fits
-    assert found.note == "texts of 32768 tokens, the model's maximum, would not fit"
+    assert found.note == "texts of 32,768 tokens, the model's maximum, would not fit"
 
 
 def test_measured_speed_goes_before_a_predicted_one(

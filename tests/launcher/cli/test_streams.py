@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli.options import COMMANDS
+from launcher.cli.options.commands import COMMANDS
 from launcher.cli.streams import flush_streams, prepare_streams
 from tests.support.cli_runs import COMMAND, environment, in_process, records, write_job
 from tests.support.runs import write_jsonl

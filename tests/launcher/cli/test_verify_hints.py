@@ -16,13 +16,32 @@ REPORT = VerifyReport(
 
 
 @pytest.mark.parametrize(
+    ("state", "advice"),
+    [(RunState.RUNNING, "embedfleet status r1"), (RunState.STOPPED, "embedfleet resume r1")],
+)
+def test_advice_fits_a_run_that_is_not_finished(state: RunState, advice: str) -> None:
+    run = command.Run("r1", "r", "{}", "d", "out", "local", state, NOON, NOON)
+    found = command._not_finished(run, replace(REPORT, shards=18, shards_done=16, finished=False))  # pyright: ignore[reportPrivateUsage]
+    assert str(found) == "run r1 is not finished: 2 shards of 18 left; no fault in those that are done"
+    assert found.hint.startswith(advice)
+
+
+@pytest.mark.parametrize(
     ("fault", "advice"),
     [
-        ("_embedfleet/r1/dataset.parquet does not list 1 files", "embedfleet finish r1"),
+        ("_embedfleet/r1/dataset.parquet does not list 1 file", "embedfleet finish r1"),
         ("shard 1: data/a.parquet is missing", "embedfleet resume r1"),
         ("shard 1 (0123456789abcdef) has no receipt", "embedfleet resume r1"),
         ("no vector can be compared: the model at m", "--no-embed"),
-        ("shard 1: 2 vectors are not of length 1", "embed into a new output path"),
+        (
+            "shard 1: its receipt _embedfleet/r1/a.json cannot be read: x",
+            "delete it: embedfleet resume r1",
+        ),
+        (
+            "shard 1: data/a.parquet is not the file that its receipt names (SHA-256)",
+            "restore data/a.parquet",
+        ),
+        ("shard 1: 2 vectors not of length 1", "embed into a new output path"),
     ],
 )
 def test_advice_fits_the_fault(fault: str, advice: str) -> None:

@@ -29,7 +29,7 @@ def test_json_keeps_order_and_hints() -> None:
 
 def test_text_has_the_hint_below_its_check() -> None:
     assert checks_text([FINE, BAD]).splitlines() == [
-        "ok    skypilot  0.14.1",
-        "fail  aws       no credentials",
-        "                Try: aws configure",
+        "ok      skypilot  0.14.1",
+        "fail    aws       no credentials",
+        "                  Try: aws configure",
     ]

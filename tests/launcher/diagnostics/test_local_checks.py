@@ -37,13 +37,13 @@ def test_little_disk_space_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monk
 def test_missing_library_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_checks, "LIBRARIES", {"no-such-distribution": "does nothing"})
     (check,) = library_checks()
-    assert (check.verdict, check.seen) == ("ok", "not installed here; does nothing")
+    assert (check.verdict, check.seen) == ("absent", "not installed here; does nothing")
 
 
 def test_job_is_checked_with_model_corpus_and_store(job: Path) -> None:
     found = {check.name: check for check in subject_checks(str(job))}
     assert list(found)[:3] == ["job", "model", "corpus"]
-    assert "1 files" in found["corpus"].seen
+    assert "1 file," in found["corpus"].seen
     assert found["store: write"].verdict == "ok"
     assert {check.verdict for check in found.values()} == {"ok"}
 

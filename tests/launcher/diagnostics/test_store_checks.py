@@ -59,11 +59,27 @@ def test_checks_can_be_repeated(url: str) -> None:
     assert [f.verdict for f in check_store(url)] == [f.verdict for f in first]
 
 
-def test_objects_left_behind_are_named(url: str) -> None:
+def test_nothing_is_left_behind_in_a_bucket(url: str) -> None:
     found = check_store(url)
-    assert [e.key for e in open_store(url).list("")] == [KEY, f"{KEY}-new"]
+    assert open_store(url).list("") == []
+    assert of(found, "left behind").seen == "nothing"
+
+
+def test_no_folder_is_left_behind(tmp_path: Path) -> None:
+    check_store(str(tmp_path / "new" / "out"))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out").mkdir()
+    check_store(str(tmp_path / "out"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_objects_that_may_not_be_deleted_are_named(url: str, server: Running) -> None:
+    server.admin.faults(Fault(on="delete", status=403))
+    found = check_store(url)
+    assert sorted(e.key for e in open_store(url).list("")) == [KEY, f"{KEY}-new"]
+    assert of(found, "left behind").verdict == "ok"
     assert of(found, "left behind").seen == (
-        "_embedfleet/probe/doctor and doctor-new stay, 64 KiB: embedfleet deletes nothing from a store"
+        "_embedfleet/probe/doctor and doctor-new stay, 64 KiB: they may not be deleted with these credentials"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli.options import COMMANDS
+from launcher.cli.options.commands import COMMANDS
 from tests.support.cli_runs import in_process
 
 

@@ -1,13 +1,16 @@
 """Types of option values: what they accept, and what is a usage error."""
 
 import argparse
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from launcher.cli.option_types import (
+from launcher.cli.options import types
+from launcher.cli.options.types import (
     bench_seconds,
+    deadline,
     dollars,
     moment,
     names,
@@ -70,3 +73,44 @@ def test_numbers_out_of_range_are_refused() -> None:
     ):
         with pytest.raises(argparse.ArgumentTypeError):
             refuse(word)
+
+
+def test_a_deadline_is_a_duration_or_a_date() -> None:
+    assert [deadline(word) for word in ("8h", "2026-11-23T18:00Z")] == ["8h", "2026-11-23T18:00Z"]
+
+
+@pytest.mark.parametrize("word", ["8", "soon", "-8h", "2026-02-30", ""])
+def test_a_deadline_that_is_neither_is_refused(word: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="a deadline must be a d"):
+        deadline(word)
+
+
+@pytest.mark.parametrize(
+    ("read", "least", "refused"),
+    [
+        (types.seconds_above_zero, "0.5", ["0", "-1", "3601"]),
+        (types.milliseconds, "0", ["-1", "1001"]),
+        (types.above_zero, "0.1", ["0", "-3", "1e10"]),
+        (types.cosine, "1", ["0", "1.01"]),
+        (types.share, "0", ["-0.1", "1.1"]),
+        (types.slowness, "0.01", ["0", "0.009", "11"]),
+        (types.bench_seconds, "2.5", ["0", "3601"]),
+    ],
+)
+def test_numbers_have_bounds(read: Callable[[str], float], least: str, refused: list[str]) -> None:
+    assert read(least) == float(least)
+    for word in (*refused, "", "much", "nan", "inf"):
+        with pytest.raises(argparse.ArgumentTypeError, match=r"give|no cosine"):
+            read(word)
+
+
+def test_mebibytes_are_whole_and_may_be_none() -> None:
+    assert (types.mebibytes("0"), types.mebibytes("256")) == (0, 256)
+    for word in ("-1", "1.5", "", "²", str(2**20 + 1)):
+        with pytest.raises(argparse.ArgumentTypeError, match="MiB"):
+            types.mebibytes(word)
+
+
+def test_positive_names_no_lines_for_they_may_be_threads() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="give a whole number above 0, not 0"):
+        types.positive("0")

@@ -1,0 +1,48 @@
+"""`embedfleet load`: load the vectors of a run into a vector store, exactly once."""
+
+from argparse import Namespace
+from contextlib import closing
+from dataclasses import replace
+
+from launcher.cli.console import say, show, steps
+from launcher.cli.named_dataset import named_dataset
+from launcher.errors import Problem
+from launcher.loading.check import check_store
+from launcher.loading.connect import connect
+from launcher.loading.index import parse_index
+from launcher.loading.loader import LoadOptions, load
+from launcher.loading.preview import preview
+from launcher.loading.targets import parse_target
+from launcher.reports.terminal.load import load_text, preview_text
+
+
+def run(arguments: Namespace) -> int:
+    """Load, or say what a load would do; compare with --verify.
+
+    Raises:
+        Problem: the store refuses, or does not hold what the dataset does.
+    """
+    target = parse_target(arguments.to)
+    options = LoadOptions(
+        index=parse_index(arguments.index),
+        since=arguments.since,
+        replace=arguments.replace,
+        keep=arguments.keep,
+        parallel=arguments.parallel,
+    )
+    dataset = named_dataset(arguments)
+    with closing(connect(target, arguments.secret)) as store:
+        if arguments.dry_run:
+            show(preview(dataset, target, store, options), preview_text, as_json=arguments.json)
+            return 0
+        with steps("loading rows") as step:
+            found = load(dataset, target, store, options, step)
+        if arguments.verify:
+            found = replace(found, check=check_store(dataset, target, store, arguments.keep, step=say))
+    show(found, load_text, as_json=arguments.json)
+    if found.check is not None and found.check.faults:
+        raise Problem(
+            f"{target.shown} does not hold run {dataset.run}: {found.check.faults[0]}",
+            hint=f"embedfleet load {dataset.run} --to ... --replace loads it anew",
+        )
+    return 0

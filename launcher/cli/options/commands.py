@@ -1,0 +1,74 @@
+"""Each command of the command line, its options, and the function that carries it out.
+
+A command's module is imported by its name when the command runs: see `COMMANDS`.
+"""
+
+import argparse
+from collections.abc import Callable
+
+from launcher.cli.options import planning, runs, serving, vectors
+from launcher.cli.options.shared import Commands
+
+Handler = Callable[[argparse.Namespace], int]  # carries a command out and returns the exit status
+
+# Each command and its Handler as "module:function".
+COMMANDS = {
+    "init": "launcher.cli.init:run",
+    "plan": "launcher.cli.plan:plan",
+    "simulate": "launcher.cli.simulate:simulate",
+    "launch": "launcher.cli.launch:launch",
+    "runs": "launcher.cli.runs:runs",
+    "status": "launcher.cli.status:status",
+    "logs": "launcher.cli.logs:logs",
+    "report": "launcher.cli.report:report",
+    "ui": "launcher.cli.ui:ui",
+    "search": "launcher.cli.search:run",
+    "evaluate": "launcher.cli.evaluate:run",
+    "serve": "launcher.cli.serve:serve",
+    "export": "launcher.cli.export:run",
+    "load": "launcher.cli.load:run",
+    "compare": "launcher.cli.compare:compare",
+    "resume": "launcher.cli.resume:resume",
+    "stop": "launcher.cli.stop:stop",
+    "down": "launcher.cli.stop:down",
+    "verify": "launcher.cli.verify:run",
+    "prices": "launcher.cli.prices:run",
+    "speed": "launcher.cli.speed:run",
+    "size": "launcher.cli.size:run",
+    "bench": "launcher.cli.bench:run",
+    "doctor": "launcher.cli.doctor:run",
+    "finish": "launcher.cli.finish:run",
+    "ledger": "launcher.cli.ledger:run",
+    "diff": "launcher.cli.plan:diff",
+}
+
+
+def add_commands(commands: Commands) -> None:
+    """Add every command to `commands`, in the order in which `--help` lists them."""
+    planning.add_init(commands)
+    planning.add_plan(commands)
+    planning.add_simulate(commands)
+    planning.add_launch(commands)
+    runs.add_runs(commands)
+    runs.add_status(commands)
+    runs.add_logs(commands)
+    runs.add_report(commands)
+    runs.add_ui(commands)
+    vectors.add_search(commands)
+    vectors.add_evaluate(commands)
+    serving.add_serve(commands)
+    vectors.add_export(commands)
+    vectors.add_load(commands)
+    runs.add_compare(commands)
+    runs.add_resume(commands)
+    runs.add_stop(commands)
+    runs.add_down(commands)
+    runs.add_verify(commands)
+    planning.add_prices(commands)
+    planning.add_speed(commands)
+    planning.add_size(commands)
+    planning.add_bench(commands)
+    planning.add_doctor(commands)
+    runs.add_finish(commands)
+    runs.add_ledger(commands)
+    planning.add_diff(commands)

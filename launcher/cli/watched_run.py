@@ -1,0 +1,72 @@
+"""The run that a command reads: of this laptop's ledger, or of an output path alone, as seen from another laptop.
+
+An output path is read into a ledger that is thrown away afterwards: nothing is written to it, and nothing is kept here.
+"""
+
+import contextlib
+import tempfile
+from argparse import Namespace
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher.cli.console import say
+from launcher.cli.open_ledger import existing_ledger
+from launcher.errors import Problem
+from launcher.fleet.rebuild_ledger import rebuild
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run
+from tasks.protocol.runs import runs_of
+from tasks.stores.open import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRun:
+    """A run and the ledger that holds it. `ours`: it is this laptop's, which may settle what became of it."""
+
+    ledger: Ledger
+    run: Run
+    folder: Path
+    ours: bool
+
+
+@contextlib.contextmanager
+def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
+    """The run that the argument RUN names: by its name or, where that is an output path, the newest run there.
+
+    Raises:
+        Problem: there is no such run.
+    """
+    word: str | None = arguments.run
+    if word is None or not is_output(word):
+        with existing_ledger(arguments) as ledger:
+            run = ledger.runs.find(word)
+            yield WatchedRun(ledger, run, arguments.runs / run.id, ours=True)
+        return
+    output = word if "://" in word else str(Path(word).absolute())
+    store = open_store(output)
+    names = list(runs_of(store))
+    if not names:
+        raise Problem(f"no run under {output}", hint="name the output.path of a job that was launched")
+    with (
+        tempfile.TemporaryDirectory(prefix="embedfleet-") as folder,
+        Ledger.open(Path(folder) / "ledger.db") as ledger,
+    ):
+        failed: Problem | None = None
+        for name in names:
+            try:
+                rebuild(ledger, store, output, name)
+            except Problem as problem:
+                failed = problem
+                say(f"run {name} cannot be read: {problem}")
+        if not ledger.runs.all() and failed is not None:
+            raise failed
+        run = ledger.runs.find()
+        others = f"; the newest of {len(names)} runs there" if len(names) > 1 else ""
+        say(f"by the output path alone{others}: what machines cost is known where the run was launched")
+        yield WatchedRun(ledger, run, Path(folder) / run.id, ours=False)
+
+
+def is_output(word: str) -> bool:
+    """Whether the word is an output path: a URL, or a folder that holds runs."""
+    return "://" in word or (Path(word) / "_embedfleet").is_dir()
