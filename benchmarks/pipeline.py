@@ -121,11 +121,19 @@ def _worker(
         f"w{number}",
     ]
     command += ["--threads", str(threads), "--offset", str(offset)]
-    return subprocess.Popen(
-        command,
-        env=os.environ | place.environment,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509 - no threads run here
-    )
+    with on_cores(cores):
+        return subprocess.Popen(command, env=os.environ | place.environment)
+
+
+@contextmanager
+def on_cores(cores: Sequence[int]) -> Generator[None, None, None]:
+    """Processes that this thread starts meanwhile run on these cores alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def put_corpus(place: Place, texts: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """The report at size: seconds and memory of a run with 100,000 shards on 1,000 machines, from ledger to page and JSON.
 
 python -m benchmarks.report [SHARDS] [MACHINES]
+python -m benchmarks.report 1000000     # docs/operations.md, "Memory of reports"
 
 Each part runs in a process of its own that only reads, so that memory is the report's and not that of the writing.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 SHARDS, MACHINES = 100_000, 1_000
 SECONDS, MIB = 3.0, 500  # what it should keep to
+BATCH = 10_000  # receipts that are written together
 RUN = "bench-00000000"
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
@@ -101,6 +103,14 @@ def write(path: Path, shards: int, machines: int) -> None:
         ledger.runs.create(RUN, "bench", "{}", "d", "s3://vectors", START)
         ledger.runs.set_state(RUN, RunState.RUNNING, START)
         receipts: list[Receipt] = []
+        count = 0
+        slices = (Slice("a.jsonl", "1", "jsonl"),)
+
+        def record() -> None:
+            ledger.shards.add(RUN, (Shard(r.shard, r.position, slices, 1, 80_000) for r in receipts))
+            ledger.shards.record_receipts(RUN, receipts)
+            receipts.clear()
+
         for i in range(machines):
             name, site = f"m{i:04d}", place[i % len(place)]
             ledger.machines.intend(RUN, name, i, Decimal("0.32"), START, gpu="L4", lot=0, site=site)
@@ -114,12 +124,12 @@ def write(path: Path, shards: int, machines: int) -> None:
                 receipts.append(
                     Receipt(
                         run=RUN,
-                        shard=f"{len(receipts):016x}",
-                        position=len(receipts),
+                        shard=f"{count:016x}",
+                        position=count,
                         worker=f"{name}-0",
                         generation=1,
                         nonce="n" * 32,
-                        key=vectors_key(f"{len(receipts):016x}-1"),
+                        key=vectors_key(f"{count:016x}-1"),
                         digest="d" * 64,
                         output_bytes=1_000_000,
                         input_bytes=300_000,
@@ -134,10 +144,10 @@ def write(path: Path, shards: int, machines: int) -> None:
                         stages={"engine": 50.0, "read": 1.0, "write": 1.0},
                     )
                 )
-        slices = (Slice("a.jsonl", "1", "jsonl"),)
-        ledger.shards.add(RUN, (Shard(r.shard, r.position, slices, 1, 80_000) for r in receipts))
-        for first in range(0, len(receipts), 10_000):
-            ledger.shards.record_receipts(RUN, receipts[first : first + 10_000])
+                count += 1
+                if len(receipts) == BATCH:
+                    record()
+        record()
 
 
 def at(seconds: float) -> datetime:

@@ -23,7 +23,7 @@ from launcher.errors import Problem
 from launcher.format import plural
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("launcher", "tasks", "pricing")  # what the wheel holds
+PACKAGES = ("embedfleet", "launcher", "tasks", "pricing")  # what the wheel holds
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?")
 HEADING = re.compile(r"^## \[([^\]]+)\](?: - (\S+))?\s*$", re.MULTILINE)
 

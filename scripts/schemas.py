@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of all --json outputs: `python -m scripts.schemas [FOLDER]`, docs/schemas by default.
+"""Write the JSON Schemas of job.yaml and of all --json outputs: `python -m scripts.schemas [FOLDER]`, or docs/schemas.
 
 The schemas come from the types that the commands print. Descriptions are the docstrings of the types and the comments
 of their fields. Every key of a document is required, because a document holds all of its keys; an unknown value is null.
@@ -20,23 +20,36 @@ from typing import Any, cast
 import msgspec
 
 from launcher.cli.documents import FinishDocument, LedgerDocument, RefreshDocument
+from launcher.cli.init import InitDocument
+from launcher.cli.streams import ERROR_SCHEMA
 from launcher.costs.reconcile import ReconcileDocument
 from launcher.diagnostics.checks import DoctorDocument
 from launcher.documents.bench import BenchDocument
+from launcher.documents.replay import ReplayDocument
+from launcher.documents.serve_check import CheckDocument
+from launcher.documents.serve_write import ServiceDocument
+from launcher.documents.simulation import SimulationDocument
 from launcher.documents.status import StatusReport
+from launcher.evaluation.evaluate import EvaluateDocument
 from launcher.fleet.orphan_check import DownReport
+from launcher.index_sizes.document import SizeDocument
+from launcher.jobs.job_schema import SHIPPED, job_schema
+from launcher.loading.documents import LoadDocument, LoadPreview
 from launcher.output.verify_report import VerifyReport
 from launcher.planning import plan_file
 from launcher.planning.plan_diff_document import DiffDocument
-from launcher.planning.saved_plan import LATER_KEYS, SavedPlan
+from launcher.planning.saved_plan import LATER_KEYS, LATER_PLACE_KEYS, SavedPlan
 from launcher.reports.document import ReportDocument
 from launcher.reports.price_list import PriceRow
 from launcher.reports.run_comparison import CompareDocument
 from launcher.reports.run_list import RunListDocument
 from launcher.throughput.table import SpeedRow
+from launcher.vectors.export import ExportDocument
+from launcher.vectors.search import SearchResult
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "schemas"
+JOB = "job.json"  # of job.yaml, which is no output
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SIMPLE_TYPES = ("string", "integer", "number", "boolean", "null")
 FIELD = re.compile(r"^\s+(\w+): [^#]*#\s*(.+)$")
@@ -67,17 +80,46 @@ OUTPUTS: Mapping[str, JsonOutput] = {
     "diff": JsonOutput("diff A B --json", DiffDocument),
     "doctor": JsonOutput("doctor --json", DoctorDocument),
     "down": JsonOutput("down --json", DownReport),
+    "evaluate": JsonOutput("evaluate --json", EvaluateDocument),
+    "export": JsonOutput("export --json", ExportDocument),
     "finish": JsonOutput("finish --json", FinishDocument),
+    "init": JsonOutput("init --json", InitDocument),
+    "load": JsonOutput("load --json", LoadDocument),
+    "load-preview": JsonOutput("load --dry-run --json", LoadPreview),
     "ledger-rebuild": JsonOutput("ledger rebuild --json", LedgerDocument),
     "plan": JsonOutput("plan --json", SavedPlan, plan_file.SCHEMA),
     "prices": JsonOutput("prices --json", list[PriceRow]),
     "prices-refresh": JsonOutput("prices refresh --json", RefreshDocument),
     "report": JsonOutput("report --json", ReportDocument),
     "report-all": JsonOutput("report --all --json", RunListDocument),
+    "runs": JsonOutput("runs --json", RunListDocument),
     "report-reconcile": JsonOutput("report --reconcile FILE --json", ReconcileDocument),
+    "search": JsonOutput("search --json", SearchResult),
+    "size": JsonOutput("size --json", SizeDocument),
+    "simulate": JsonOutput("simulate JOB.yaml --json", SimulationDocument),
+    "serve-check": JsonOutput("serve --check URL --json", CheckDocument),
+    "simulate-replay": JsonOutput("simulate --replay RUN --json", ReplayDocument),
+    "serve-write": JsonOutput("serve --write FILE --json", ServiceDocument),
     "speed": JsonOutput("speed --json", list[SpeedRow]),
     "status": JsonOutput("status --json", StatusReport),
     "verify": JsonOutput("verify --json", VerifyReport),
+}
+
+# Not of a type: `try`, its key, is no name of Python.
+ERROR: Json = {
+    "$schema": DIALECT,
+    "title": "embedfleet COMMAND --json, of any command that fails before it has printed its document",
+    "type": "object",
+    "properties": {
+        "schema": {"const": ERROR_SCHEMA},
+        "error": {"type": "string", "description": "what happened"},
+        "try": {"type": "string", "description": "what to do next"},
+        "code": {
+            "type": "integer",
+            "description": "the exit status, see docs/exit-codes.md; 0: there was nothing to do",
+        },
+    },
+    "required": ["schema", "error", "try", "code"],
 }
 
 
@@ -96,16 +138,17 @@ def json_schema(output: JsonOutput) -> Json:
     properties = {"schema": {"const": name}} | {
         key: value for key, value in properties.items() if key != "schema"
     }
-    document |= {"properties": properties, "required": list(properties)}
+    required = ["schema", *(key for key in document["required"] if key != "schema")]
+    document |= {"properties": properties, "required": required}
     document.pop("title")
     return schema | document | ({"$defs": definitions} if definitions else {})
 
 
 def texts() -> dict[str, str]:
     """The text of each schema file, by its name."""
-    return {
-        f"{name}.json": json.dumps(json_schema(output), indent=1) + "\n" for name, output in OUTPUTS.items()
-    }
+    schemas = {name: json_schema(output) for name, output in OUTPUTS.items()} | {"error": ERROR}
+    found = {f"{name}.json": schema for name, schema in schemas.items()} | {JOB: job_schema()}
+    return {name: json.dumps(schema, indent=1) + "\n" for name, schema in found.items()}
 
 
 def main(folder: Path) -> None:
@@ -117,6 +160,8 @@ def main(folder: Path) -> None:
     for path in folder.glob("*.json"):
         if path.name not in written:
             path.unlink()
+    if folder == FOLDER:
+        SHIPPED.write_text(written[JOB], encoding="utf-8")
 
 
 def _definition(body: Json, fields: Mapping[tuple[str, str], Field]) -> Json:
@@ -132,8 +177,12 @@ def _definition(body: Json, fields: Mapping[tuple[str, str], Field]) -> Json:
         if field.comment:
             value["description"] = _json_words(field.comment)
         properties[key] = value
-    description = {"description": _json_words(body["description"])} if "description" in body else {}
+    description = (
+        {"description": _json_words(inspect.cleandoc(body["description"]))} if "description" in body else {}
+    )
     later = {key for _, name, key in LATER_KEYS if name == body["title"]}
+    if body["title"] == "MachinePlace":
+        later |= {*LATER_PLACE_KEYS}
     required = [key for key in properties if key not in later]
     return body | description | ({"properties": properties, "required": required} if properties else {})
 

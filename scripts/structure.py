@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PACKAGES = ("launcher", "tasks", "pricing")
+PACKAGES = ("embedfleet", "launcher", "tasks", "pricing")
 TYPES = frozenset({"Literal", "Annotated", "Sequence", "Mapping"})  # `Literal["x"]` reads no document
 
 

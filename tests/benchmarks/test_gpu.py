@@ -19,13 +19,23 @@ def test_dry_run_tries_every_path_and_compares_the_vectors() -> None:
         "--models",
         "MiniLM-L6",
         "--engines",
-        "torch,packed",
+        "torch,packed,vllm-fp8",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     body = json.loads(done.stdout)
     assert body["missing"] == []
-    assert [one["engine"] for one in body["each"]] == ["torch", "packed"]
+    assert [one["engine"] for one in body["each"]] == ["torch", "packed", "vllm-fp8"]
     for one in body["each"]:
         assert "failed" not in one, one
         assert [rate["mean_tokens"] for rate in one["rates"]] == [32, 100, 256, 512]
-        assert one["min_cosine_with_torch"] > 0.999
+        assert one["start_seconds"].keys() == {"load", "warm_up"}
+        worker = one["worker"]
+        assert worker["shards"] >= 3
+        assert worker["stages"].keys() >= {"read", "tokenise", "engine", "write", "store"}
+        assert worker["share_of_engine"] == pytest.approx(
+            worker["tokens_per_second"] / worker["bare_tokens_per_second"], abs=1e-2
+        )
+    exact, fp8 = body["each"][:2], body["each"][2]
+    assert all(one["min_cosine_with_torch"] > 0.999 for one in exact)
+    assert 0.9 < fp8["loss"]["cosine_worst"] < 1.0  # emulated, and other vectors than the exact ones
+    assert all("loss" not in one for one in exact)

@@ -18,7 +18,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
-        if tag != "meta":
+        if tag not in ("link", "meta"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

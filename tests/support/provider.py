@@ -14,14 +14,18 @@ from launcher.costs.budget import BILLED_TEARDOWN
 from launcher.costs.metering import usd_for
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.budget.run_budget import RunBudget, run_prices
+from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.launch_orders import LaunchOrders
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.policy import FleetGroup, FleetView, MachineView, Start, is_out_of_money, step
+from launcher.fleet.policy import course, is_out_of_money
 from launcher.fleet.run_context import RunContext, track_machines
 from launcher.fleet.states import Phase
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import MachineState, Site
+from launcher.ledger.records import Machine, MachineState, Site
+from launcher.steering.orders import Start
+from launcher.steering.situation import Steering
+from pricing.billing_rules import billing_rule, is_free
 from tasks.protocol import allowance
 from tasks.skypilot_task import Place
 from tasks.stores.memory import MemoryStore
@@ -39,12 +43,15 @@ class RentedMachine:
 
     up: datetime
     lives: list[tuple[datetime, datetime]] = field(default_factory=list[tuple[datetime, datetime]])  # over
+    free: timedelta = timedelta(0)  # of these lives, what the cloud does not bill
     ended: datetime | None = None
 
     def preempt(self, now: datetime) -> None:
         """Take it away, and bring it up again after a while."""
         if self.ended is None and self.up < now:
             self.lives.append((self.up, now))
+            if is_free(now - self.up, billing_rule(PLACE.cloud), spot=True, preempted=True):
+                self.free += now - self.up
             self.up = now + BOOT
 
     def end(self, now: datetime) -> None:
@@ -57,7 +64,9 @@ class RentedMachine:
     def usd(self, now: datetime) -> Decimal:
         """What it has cost."""
         spans = [*self.lives, *([] if self.ended else [(self.up, max(self.up, now))])]
-        return sum((usd_for(end - start, PRICE) for start, end in spans), Decimal(0))
+        return sum((usd_for(end - start, PRICE) for start, end in spans), Decimal(0)) - usd_for(
+            self.free, PRICE
+        )
 
 
 class Provider:
@@ -169,8 +178,16 @@ class ProviderBackend:
 class Laptop:
     """A launcher with a ledger of its own. `poll` is one turn of the controller's loop, without its waiting."""
 
-    def __init__(self, provider: Provider, folder: Path, budget: Decimal | None, machines: int = 2) -> None:
-        self.provider, self.folder, self.budget = provider, folder, budget
+    def __init__(
+        self,
+        provider: Provider,
+        folder: Path,
+        budget: Decimal | None,
+        machines: int = 2,
+        *,
+        steering: Steering | None = None,
+    ) -> None:
+        self.provider, self.folder, self.budget, self.steering = provider, folder, budget, steering
         self.group = FleetGroup(
             0,
             machines,
@@ -181,6 +198,7 @@ class Laptop:
             gpus=1.0,
             purchase="spot",
             cold_start=BOOT.total_seconds(),
+            tokens_per_second=1_000.0 if steering else None,
         )
         self.ledgers = 0
         self.ledger: Ledger
@@ -206,7 +224,7 @@ class Laptop:
         )
         self.tracker: MachineTracker = track_machines(self.context)
         self.tracker.clock = self.provider.clock
-        self.orders = LaunchOrders(self.context)
+        self.orders = LaunchOrders(self.context, steered=self.steering is not None)
         self.money = RunBudget(
             ledger=self.ledger,
             store=self.provider.store,
@@ -216,6 +234,7 @@ class Laptop:
             backend=self.context.backend,
             clock=self.provider.clock,
             monotonic=self.provider.seconds,
+            steered=self.steering is not None,
         )
         self.taken_over = False
 
@@ -226,6 +245,8 @@ class Laptop:
             self.tracker.adopt()
             self.tracker.refresh_machines()
             self.money.take_over()
+            if self.steering is not None:
+                self.orders.send_again()
             self.taken_over = True
         self.tracker.refresh_machines()
         self.money.sync()
@@ -234,9 +255,7 @@ class Laptop:
         view = FleetView(
             run=RUN,
             groups=(self.group,),
-            workers=[
-                MachineView(m.name, m.slot, m.state, m.ended, shards=1, phase=Phase.RUNNING) for m in machines
-            ],
+            workers=[self._machine(m) for m in machines],
             shards=1000,
             done=0,
             draining=self.money.held,
@@ -244,12 +263,35 @@ class Laptop:
             committed=money.committed,
             budget=self.money.limit,
             taken=self.money.taken,
+            tokens_left=None if self.steering is None else 1e9,
+            steering=self.steering,
         )
-        self.money.held = self.money.held or is_out_of_money(view)
+        self.money.held = self.money.held or (self.steering is None and is_out_of_money(view))
+        found = course(view, self.provider.clock.now)
+        self.money.held = self.money.held or found.stop
         orders = [
-            order
-            for order in step(view, self.provider.clock.now)
-            if not isinstance(order, Start) or self.money.claim(order.name)
+            order for order in found.orders if not isinstance(order, Start) or self.money.claim(order.name)
         ]
         self.money.sync([(o.name, o.group) for o in orders if isinstance(o, Start)])
         self.orders.carry_out(orders)
+
+    def _machine(self, machine: Machine) -> MachineView:
+        """A machine as the policy sees it; what is steered is seen as it comes up."""
+        if self.steering is None:
+            return MachineView(
+                machine.name, machine.slot, machine.state, machine.ended, shards=1, phase=Phase.RUNNING
+            )
+        status = self.tracker.statuses.get(machine.name)
+        phase = status.phase if status and status.phase else Phase.WAITING
+        ending = self.orders.ordered_to_end(machine.name)
+        return MachineView(
+            machine.name,
+            machine.slot,
+            machine.state,
+            machine.ended,
+            shards=int(phase == Phase.RUNNING),
+            phase=Phase.ENDING if ending else phase,
+            requested=machine.intended,
+            up=status.up if status and phase == Phase.RUNNING else None,
+            leaving=machine.stopping is not None,
+        )

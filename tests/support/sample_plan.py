@@ -16,6 +16,47 @@ def saved_local(**changes: Any) -> SavedPlan:
     return plan_file.read_recorded(local() | changes)
 
 
+def steered() -> dict[str, Any]:
+    """The sample plan, steered by the autopilot: spot in two regions, and the net on demand in one."""
+    body = plan()
+    body["work"]["job"]["limits"] = {"deadline_hours": 6.0, "budget": "300", "regions": ["us-*"]}
+    kind = {
+        "cloud": "aws", "region": "us-east-1", "zone": None, "instance_type": "g6.xlarge", "gpu": "L4",
+        "gpus_per_machine": 1.0, "spot": True, "machines": 16, "workers": 1, "usd_per_hour": "0.3",
+        "usd_per_million_tokens": "0.0185", "tokens_per_second": 4500.0, "tokens_per_second_p10": 2900.0,
+        "cold_start_seconds": 417.4, "cold_start_seconds_p90": 843.4,
+    }  # fmt: skip
+    body["compared"][0] |= {"fleet_p50": "212", "fleet_p90": "268", "fleet_mean": "216", "chance": 0.0}
+    body["steering"] = {
+        "policy": "autopilot",
+        "usd": _spread("180", "212", "268"),
+        "hours": {"p10": 3.2, "p50": 4.1, "p90": 5.8},
+        "on_demand_share": {"p50": 0.06, "p90": 0.31},
+        "chance_late": 0.012,
+        "chance_over_budget": 0.03,
+        "assumes": [
+            "on-demand L4 can be had in 1 region (assumed)",
+            "no machine is slower than the P10 of its speed",
+        ],
+        "envelope": {
+            "kinds": [
+                kind,
+                kind | {"cloud": "gcp", "region": "us-central1", "instance_type": "g2-standard-4"},
+                kind | {"spot": False, "usd_per_hour": "0.8048", "usd_per_million_tokens": "0.0497"},
+            ],
+            "machines": 32,
+            "on_demand": 16,
+            "quotas": [],
+        },
+    }
+    return body
+
+
+def saved_steered() -> SavedPlan:
+    """The steered sample plan."""
+    return plan_file.read_recorded(steered())
+
+
 def plan(**changes: Any) -> dict[str, Any]:
     """The sample plan as JSON, a new one each time, so that a test may change it. The digest is of the unchanged one."""
     return {
@@ -25,12 +66,17 @@ def plan(**changes: Any) -> dict[str, Any]:
         "work": _work(),
         "profile": _profile(),
         "cheaper": {
-            "name": "someone small-embed in batches",
-            "usd": "30.09",
-            "fleet_usd_without_storage": "80.25",
-            "comparable": False,
+            "name": "apt same-embed in batches",
+            "usd": "60.18",
+            "fleet_usd_without_storage": "88.5",
+            "comparable": True,
             "break_even_tokens_per_month": 9_000_000_000,
         },
+        "compared": [
+            compared("apt same-embed in batches", "same weights", "60.18", better=True)
+            | {"notes": ["the deadline needs 8.4M tokens a minute, and its rate limit is not known"]},
+            compared("someone other-embed", "same class", "240", better=False) | {"chance": 0.998},
+        ],
         "lots": [_lot("L4", 8.0, 20, ("us-east-1", "us-west-2")), _lot("H100", 1.0, 1, ("europe-north1",))],
         "totals": {
             "usd": _spread("60.5", "80.25", "131"),
@@ -83,8 +129,26 @@ def plan(**changes: Any) -> dict[str, Any]:
         "left_out": {"limits.clouds": 1450, "needs 16.3 GB in float16, T4 has 14.4 GB to fill": 292},
         "prices_as_of": "2026-02-01",
         "solver_gap": 0.0012,
-        "digest": "5ec7008581add45725d95bba54f63e16",
+        "digest": "87342883027f88081f27e8a057441952",
     } | changes
+
+
+def compared(name: str, relation: str, usd: str, *, better: bool) -> dict[str, Any]:
+    """A way beside the fleet of the sample plan, as JSON."""
+    return {
+        "name": name,
+        "relation": relation,
+        "usd": usd,
+        "usd_p90": usd,
+        "fleet_p50": "80.25",
+        "fleet_p90": "131",
+        "fleet_mean": "88.5",
+        "chance": 0.1873,
+        "unpriced": ["egress"],
+        "better": better,
+        "break_even_tokens_per_month": 9_000_000_000,
+        "notes": [],
+    }
 
 
 def local() -> dict[str, Any]:
@@ -96,6 +160,7 @@ def local() -> dict[str, Any]:
     totals = plan()["totals"] | {"usd": _spread(None, None, None), "items": unknown | free, "machines": 1}
     return plan(
         cheaper=None,
+        compared=[],
         lots=[lot],
         totals=totals | {"usd_per_million_tokens": None},
         frontier=[],

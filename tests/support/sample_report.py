@@ -9,9 +9,10 @@ from typing import Any
 from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.metering import meter
 from launcher.costs.spend import OtherCharge
+from launcher.costs.work_done import work_of
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
-from launcher.reports.document import ReportDocument, ReportEvent, RowFailure
+from launcher.reports.document import ReportDocument, ReportEvent, RowFailure, RunFacts
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
 from tasks.protocol.receipt import Receipt
@@ -20,6 +21,7 @@ from tests.support import sample_plan
 START = datetime(2026, 10, 1, 9, tzinfo=UTC)
 EVIL = "<script>alert('x')</script>"
 W0, W1 = "w-0", f"w-1 {EVIL}"
+START_OF_W0 = {"boot": 21.0, "setup": 38.0, "process": 0.9, "load": 12.0, "warm_up": 3.5, "first_batch": 1.75}
 THINNED = 40  # of a series' points one in so many is kept
 
 
@@ -67,6 +69,7 @@ def receipt(position: int, worker: str, started: float, finished: float, **more:
         started=at(started),
         finished=at(finished),
         stages={"read": 0.8, "tokenise": 1.9, "engine": finished - started - 4, "write": 0.6, "store": 0.3},
+        cold_start=more.get("cold_start"),
     )
 
 
@@ -122,8 +125,8 @@ def report() -> Report:
         machine(W1, 330, 420, 549, stopping=at(530), number=1, rates=((at(400), Decimal("0.8")),), **gcp),
     ]
     receipts = [
-        receipt(0, W0, 96, 205),
-        receipt(1, W1, 131, 249, failed=2),
+        receipt(0, W0, 96, 205, cold_start=START_OF_W0),
+        receipt(1, W1, 131, 249, failed=2, cold_start={"process": 1.1, "load": 14.5, "first_batch": 2.25}),
         receipt(2, W0, 206, 310),
         receipt(3, W0, 326, 425, generation=2),
         receipt(4, W1, 421, 525, failed=3),
@@ -145,7 +148,7 @@ def report() -> Report:
         plan=plan(),
         shards=6,
         shards_done=6,
-        receipts=receipts,
+        done=work_of(receipts),
         machines=machines,
         leases=leases,
         spend=meter(machines, receipts, leases, at(600), others),
@@ -161,6 +164,25 @@ def report() -> Report:
             ReportEvent(at(552), "run", "finished with 5 failed rows"),
         ],
         budget=Decimal(1),
+        facts=facts(),
+    )
+
+
+def facts() -> RunFacts:
+    """What was embedded and how, with a hostile name of a corpus."""
+    return RunFacts(
+        model="BAAI/bge-base-en-v1.5",
+        model_fingerprint=None,
+        prompt="",
+        corpus=f"s3://corpus/{EVIL}",
+        output="s3://vectors/reviews",
+        dtype="float16",
+        dimensions=768,
+        chunking="chunks of 256 tokens, 32 of them shared with the next",
+        engine="vllm on cuda, bfloat16",
+        versions={"embedfleet": "0.2.0", "torch": "2.8.0"},
+        command="embedfleet launch plan.json",
+        load='import embedfleet as ef; vectors = ef.load("s3://vectors/reviews", run="r-20261001-a1b2")',
     )
 
 
@@ -184,7 +206,7 @@ def small(
         plan=plan,
         shards=shards,
         shards_done=len(receipts),
-        receipts=receipts,
+        done=work_of(receipts),
         machines=machines,
         leases=leases,
         spend=meter(machines, receipts, leases, at(now)),

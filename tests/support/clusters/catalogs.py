@@ -49,6 +49,15 @@ def _machines(offers: list[Offer]) -> dict[tuple[str, str], list[Offer]]:
     return found
 
 
+def _sizes(offers: list[Offer]) -> dict[str, tuple[int, float]]:
+    """vCPUs and memory of each type of machine, the same in all regions: a feed may know them in some only."""
+    found: dict[str, tuple[int, float]] = {}
+    for one in offers:
+        vcpus, memory = found.get(one.instance_type, (0, 0.0))
+        found[one.instance_type] = (max(vcpus, int(one.vcpus or 0)), max(memory, float(one.memory_gb or 0)))
+    return {kind: (vcpus or 8, memory or 32.0) for kind, (vcpus, memory) in found.items()}
+
+
 def _info(gpu: str, count: float) -> str:
     gib = GPUS[gpu] * 1024
     one = {"Name": gpu, "Manufacturer": "NVIDIA", "Count": count, "MemoryInfo": {"SizeInMiB": gib}}
@@ -62,6 +71,7 @@ def _price(offers: list[Offer], purchase: str) -> Decimal | str:
 def _aws(offers: list[Offer]) -> list[list[Any]]:
     """A row for each zone; a region without named zones has one."""
     rows: list[list[Any]] = []
+    sizes = _sizes(offers)
     for (region, kind), found in _machines(offers).items():
         first = found[0]
         gpu = ACCELERATORS.get(first.gpu, first.gpu)
@@ -69,7 +79,7 @@ def _aws(offers: list[Offer]) -> list[list[Any]]:
         for zone in zones:
             spot = [o for o in found if o.zone == zone] or found
             rows.append(
-                [kind, gpu, int(first.gpus), first.vcpus or 8, first.memory_gb or 32, _price(found, "on-demand"), region,
+                [kind, gpu, int(first.gpus), *sizes[kind], _price(found, "on-demand"), region,
                  _info(gpu, first.gpus), _price(spot, "spot"), zone, "x86_64", "", "", "", ""]
             )  # fmt: skip
     for region in sorted({offer.region for offer in offers}):
@@ -83,14 +93,13 @@ def _aws(offers: list[Offer]) -> list[list[Any]]:
 def _gcp(offers: list[Offer]) -> list[list[Any]]:
     """A machine without a GPU and a GPU without a machine, whose prices add up: all on the machine, none on the GPU."""
     rows: list[list[Any]] = []
+    sizes = _sizes(offers)
     gpus: dict[tuple[str, str, float], float] = {}
     for (region, kind), found in _machines(offers).items():
         first = found[0]
         gpu = ACCELERATORS.get(first.gpu, first.gpu)
         spot, dear = _price(found, "spot"), _price(found, "on-demand")
-        rows.append(
-            [kind, "", "", first.vcpus or 8, first.memory_gb or 32, dear, region, "", spot, f"{region}-a"]
-        )
+        rows.append([kind, "", "", *sizes[kind], dear, region, "", spot, f"{region}-a"])
         gpus[region, gpu, first.gpus] = 0.0
     rows += [
         ["", gpu, int(count), "", "", 0, region, _info(gpu, count), 0, f"{region}-a"]

@@ -1,0 +1,135 @@
+"""Rows a second of `embedfleet load`, beside the fastest bulk path of each store itself, in alternating rounds, as JSON.
+
+pgvector's own path: buffers of COPY BINARY that were made before, sent over as many connections into a table without
+indexes and without a ledger. Lance's own: `lance.write_dataset` over the same Parquet files, as pyarrow reads them. Ours
+reads the files, checks and encodes the rows, and writes the ledger or the receipts. No index of vectors is built by
+either; ours adds the primary key, whose time is in `whole`, but not in `rows_per_second`.
+"""
+
+# the stubs of pyarrow are generic in what a file decides; lance is typed in part
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportMissingTypeStubs=false
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import lance
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psycopg import sql
+
+from launcher.loading.connect import connect
+from launcher.loading.index import IndexSpec
+from launcher.loading.loader import LoadOptions, load, schema_of
+from launcher.loading.rows import rows_of
+from launcher.loading.stores.copy_binary import HEADER, TRAILER, buffers
+from launcher.loading.targets import parse_target
+from launcher.vectors.read_dataset import Dataset
+from tests.support.postgres import running_postgres
+from tests.support.vector_datasets import dataset_of
+
+FILES, ROWS, DIMENSIONS = 16, 10_000, 384
+ROUNDS = 3
+PARALLEL = 2
+
+
+def ours(dataset: Dataset, address: str) -> tuple[float, float]:
+    """Seconds of writing, and of the whole load."""
+    target = parse_target(address)
+    with closing(connect(target)) as store:
+        done = load(dataset, target, store, LoadOptions(index=IndexSpec("none"), parallel=PARALLEL))
+    assert done.rows_per_second
+    return done.rows / done.rows_per_second, done.seconds
+
+
+def bare_copy(encoded: list[list[bytes]], url: str) -> float:
+    """Seconds in which PostgreSQL takes buffers that are ready."""
+    table = sql.Identifier(f"bare_{uuid4().hex[:8]}")
+    with psycopg.connect(url, autocommit=True) as server:
+        columns = sql.SQL("id text NOT NULL, chunk integer NOT NULL, embedding vector({}) NOT NULL").format(
+            DIMENSIONS
+        )
+        server.execute(sql.SQL("CREATE TABLE {} ({})").format(table, columns))
+
+    def send(pieces: list[bytes]) -> None:
+        statement = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(table)
+        with psycopg.connect(url) as server, server.cursor() as cursor, cursor.copy(statement) as copy:
+            for piece in (HEADER, *pieces, TRAILER):
+                copy.write(piece)
+
+    begun = monotonic()
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(send, encoded))
+    return monotonic() - begun
+
+
+def bare_lance(dataset: Dataset, path: Path) -> float:
+    """Seconds in which lance writes what pyarrow reads."""
+    files = [Path(dataset.output) / file.key for file in dataset.files]
+    schema = pq.read_schema(files[0])
+    begun = monotonic()
+    batches = (batch for file in files for batch in pq.ParquetFile(file).iter_batches(10_000))
+    lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches), str(path))
+    return monotonic() - begun
+
+
+def compared(rows: int, own: Callable[[], tuple[float, float]], bare: Callable[[], float]) -> dict[str, Any]:
+    """Medians of alternating rounds; the first of each only warms the machine."""
+    mine, whole, best = list[float](), list[float](), list[float]()
+    for _ in range(ROUNDS + 1):
+        writing, all_of_it = own()
+        mine.append(writing)
+        whole.append(all_of_it)
+        best.append(bare())
+    middle = [rows / statistics.median(times[1:]) for times in (mine, whole, best)]
+    return {
+        "rows_per_second": round(middle[0]),
+        "whole_rows_per_second": round(middle[1]),
+        "own_bulk_path_rows_per_second": round(middle[2]),
+        "share": round(middle[0] / middle[2], 3),
+    }
+
+
+def main() -> None:
+    """Print both comparisons."""
+    with TemporaryDirectory(prefix="embedfleet-load-") as name:
+        folder = Path(name)
+        dataset = dataset_of(folder / "out", FILES, ROWS, DIMENSIONS)
+        found: dict[str, Any] = {
+            "rows": dataset.rows,
+            "dimensions": DIMENSIONS,
+            "dtype": "float32",
+            "parallel": PARALLEL,
+        }
+        with running_postgres(folder / "pg", "shared_buffers=256MB", "max_wal_size=4GB") as server:
+            with closing(connect(parse_target(f"{server.url}?table=any"))) as store:
+                schema = schema_of(dataset, store, None)
+            encoded = [
+                [piece for rows in rows_of(dataset, file, schema) for piece in buffers(rows, schema.element)]
+                for file in dataset.files
+            ]
+            found["pgvector"] = compared(
+                dataset.rows,
+                lambda: ours(dataset, f"{server.url}?table=docs_{uuid4().hex[:8]}"),
+                lambda: bare_copy(encoded, server.url),
+            )
+        found["lance"] = compared(
+            dataset.rows,
+            lambda: ours(dataset, str(folder / f"{uuid4().hex}.lance")),
+            lambda: bare_lance(dataset, folder / f"{uuid4().hex}.lance"),
+        )
+    json.dump(found, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()

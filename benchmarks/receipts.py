@@ -1,0 +1,114 @@
+"""Commands over a run of many receipts: processor seconds and memory of each, in a process of its own, as JSON.
+
+    python -m benchmarks.receipts [--shards 10000] [--folder /dev/shm]
+
+A real worker with the hash engine does the run, a few documents a shard, so that `verify` has files to read. A run of
+100,000 shards takes it some minutes, of 1,000,000 more than an hour and 10 GB of small files.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SCHEMA = "embedfleet/bench-receipts/1"
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+SPEED = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from launcher.ledger.ledger import Ledger
+from launcher.throughput.calibration import RunSetup, record_run_speed
+with Ledger.open(Path(sys.argv[1])) as ledger:
+    setup = RunSetup(model="hash", engine="hash", lengths=[(1.0, 16.0)], gpu="cpu", workers=1)
+    record_run_speed(ledger, sys.argv[2], setup, datetime.now(UTC))
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.receipts")
+    parser.add_argument("--shards", type=int, default=10_000)
+    parser.add_argument("--folder", type=Path, help="where to work (default: where temporary files go)")
+    parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.prepare:
+        print(json.dumps(prepare(arguments.prepare, arguments.shards)))
+        return 0
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        print(json.dumps(measure(Path(name), arguments.shards), indent=1))
+    return 0
+
+
+def measure(folder: Path, shards: int) -> dict[str, Any]:
+    """Make the run, then measure each command over it."""
+    python = [sys.executable]
+    # In a process of its own: a child is counted with no less memory than its parent has when it starts.
+    words = [*python, "-m", "benchmarks.receipts", "--prepare", str(folder), "--shards", str(shards)]
+    run, count = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    out, runs = str(folder / "out"), folder / "runs-rebuilt"
+    worker = [*python, "-m", "tasks.worker", "--store", out, "--run", run, "--offset", "0"]
+    command = [*python, "-m", "launcher.cli"]
+    kept = ["--runs", str(runs)]
+    found = {"worker": process(worker)}
+    found["ledger rebuild"] = process([*command, "ledger", "rebuild", out, *kept, "--json"])
+    found["status"] = process([*command, "status", run, *kept, "--json"])
+    found["report"] = process([*command, "report", run, *kept, "--json"])
+    found["record of the run's speed"] = process([*python, "-c", SPEED, str(runs / "ledger.db"), run])
+    found["finish"] = process([*command, "finish", run, *kept, "--json"])
+    found["verify"] = process([*command, "verify", run, *kept, "--no-embed", "--json"])
+    return {"schema": SCHEMA, "shards": count, "each": found}
+
+
+def prepare(folder: Path, shards: int) -> tuple[str, int]:
+    """A corpus, its plan and its manifest in the store; the run and how many shards it has."""
+    from benchmarks.many import corpus, header_of, plan
+    from launcher.corpus import sharding
+    from launcher.corpus.chunking import chunk_spec_of
+    from launcher.corpus.inspect import list_corpus
+    from launcher.corpus.sampling import sample_corpus
+    from launcher.jobs.parse import read_job
+    from tasks.formats.rows import Columns
+    from tasks.models.tokenizer import load_tokenizer
+    from tasks.protocol import manifest
+    from tasks.protocol.keys import plan_key
+    from tasks.stores.folder import FolderStore
+
+    job = corpus(folder, shards)
+    body = plan(job)
+    source, base = read_job(job)
+    listing = list_corpus(source, base)
+    cut = chunk_spec_of(source, "hash")
+    sampled = sample_corpus(listing, Columns("text", "id"), load_tokenizer("hash"), cut)
+    target = max(1, round(body["profile"]["tokens"] / shards))
+    cuts = list(sharding.cut_shards(listing, sampled, target))
+    header = header_of(body["run"], listing, len(cuts))
+    store = FolderStore(folder / "out")
+    store.put(plan_key(header.run), json.dumps(body).encode())
+    manifest.write(store, header, cuts)
+    return header.run, len(cuts)
+
+
+def process(command: list[str]) -> dict[str, Any]:
+    """A process of its own: its seconds and the most memory it had."""
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr
+        said = child.stderr.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"{command[2:5]} ended with {child.returncode}: {said[-600:]}")
+    return {
+        "seconds": round(time.perf_counter() - begun, 2),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_mib": round(usage.ru_maxrss * RSS_UNIT / 2**20),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The benchmark of the forecast: figures of forecasts that are right, and of ones that are wrong."""
+
+from math import exp
+
+import numpy as np
+import pytest
+
+from benchmarks import calibration
+from benchmarks.calibration import HELD_OUT, TUNING, Case, bin_rows, chance_below, chance_row, halves, report
+
+SPREAD = 0.3  # standard deviation of the logarithm
+
+
+def case(seen: float, middle: float = 10.0, *, late: bool = False) -> Case:
+    """A run whose hours and dollars were said to be log-normal about `middle`."""
+    step = exp(1.2816 * SPREAD)
+    said = (middle / step, middle, middle * step)
+    return Case("m", 2.0, 1, 1.0, said, said, 0.1, 0.3, seen, seen, late, 0.4)
+
+
+def drawn(middle: float = 10.0) -> list[Case]:
+    random = np.random.default_rng(3)
+    return [
+        case(10 * exp(SPREAD * float(random.standard_normal())), middle, late=number % 10 == 0)
+        for number in range(2_000)
+    ]
+
+
+def test_a_forecast_that_is_right_covers_as_often_as_it_says() -> None:
+    found = report(drawn())
+    assert found["hours"]["within_p10_p90"] == pytest.approx(0.8, abs=0.03)
+    assert found["usd"]["below"]["p90"] == pytest.approx(0.9, abs=0.03)
+    assert found["usd"]["largest_gap"] < 0.04
+    assert found["late"]["gap"] == pytest.approx(0.0, abs=0.001)
+    assert found["on_demand_share"]["bins"] == [{"from": 0.3, "runs": 2_000, "said": 0.3, "seen": 0.4}]
+
+
+def test_a_forecast_that_is_too_low_is_seen_to_be() -> None:
+    found = report(drawn(middle=6.0))
+    assert found["hours"]["seen_over_p50"] == pytest.approx(10 / 6, abs=0.05)
+    assert found["hours"]["within_p10_p90"] < 0.4
+    assert found["hours"]["largest_gap"] > 0.5
+
+
+def test_chances_of_quantiles_and_of_runs_that_never_end() -> None:
+    assert chance_below((5.0, 10.0, 20.0), 20.0) == pytest.approx(0.9, abs=1e-4)
+    assert chance_below((5.0, 10.0, 20.0), 5.0) == pytest.approx(0.1, abs=1e-4)
+    assert chance_below((5.0, 10.0, 20.0), np.inf) == 1.0
+    assert chance_below((10.0, 10.0, 10.0), 12.0) == 1.0
+    assert chance_below((10.0, 10.0, 10.0), 10.0) == 0.5
+
+
+def test_bins_hold_the_means_of_what_was_said_and_seen() -> None:
+    rows = bin_rows([(0.02, 0.0), (0.04, 1.0), (1.0, 1.0)])
+    assert rows == [
+        {"from": 0.0, "runs": 2, "said": 0.03, "seen": 0.5},
+        {"from": 0.95, "runs": 1, "said": 1.0, "seen": 1.0},
+    ]
+    assert chance_row([(0.02, 0.0), (0.04, 1.0)])["gap"] == pytest.approx(0.47)
+
+
+def test_halves_share_no_market_and_a_case_is_one_run() -> None:
+    found = halves()
+    names = {half: {market.name for market in chosen} for half, chosen in found.items()}
+    assert not names[TUNING] & names[HELD_OUT]
+    one = calibration.run_case(found[TUNING][0], 1.5, 1, 0.85, 0)
+    assert one == calibration.run_case(found[TUNING][0], 1.5, 1, 0.85, 0)
+    assert one.hours[0] <= one.hours[1] <= one.hours[2]
+    assert one.chance_late > calibration.run_case(found[TUNING][0], 1.5, 1, 1.0, 0).chance_late
+    assert 0 < one.seen_hours < 30

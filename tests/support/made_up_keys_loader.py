@@ -1,0 +1,24 @@
+"""A loader as it is often written, for a test that must fail with it: each row gets a new key each time it is written."""
+
+import sys
+from importlib import import_module
+from uuid import uuid4
+
+from launcher.cli.main import main
+from launcher.loading.vector_store import Key
+
+KEYS = {  # the module of a store, and its function that makes the key of a row
+    "qdrant": ("qdrant", "_point_id"),
+    "redis": ("redisearch", "text_of_key"),
+}
+
+
+def made_up(_key: Key) -> str:
+    return str(uuid4())
+
+
+if __name__ == "__main__":
+    kind = sys.argv[sys.argv.index("--to") + 1].partition("://")[0]
+    module, function = KEYS[kind]
+    setattr(import_module(f"launcher.loading.stores.{module}"), function, made_up)
+    sys.exit(main())
