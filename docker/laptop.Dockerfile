@@ -1,0 +1,17 @@
+# The command embedfleet: plans, prices, runs on this machine, reports. From the root of the repository:
+#   docker build -f docker/laptop.Dockerfile -t embedfleet .
+#   docker run --rm -it -v "$PWD:/work" embedfleet plan job.yaml
+# EXTRAS are those of the README. Renting machines (cloud) and embedding with vLLM want environments of their own.
+FROM python:3.12.8-slim-bookworm
+
+ARG EXTRAS=s3,gcs
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
+
+COPY . /src/
+RUN python -m pip install -c /src/constraints.txt "/src[${EXTRAS}]" && rm -r /src
+
+RUN useradd --create-home --uid 10001 embedfleet
+USER embedfleet
+WORKDIR /work
+ENTRYPOINT ["embedfleet"]
+CMD ["--help"]
