@@ -78,7 +78,7 @@ def test_every_name_in_the_steps_of_contributing_is_in_the_sources() -> None:
     """CONTRIBUTING.md leads through files by the names that are to be changed in them."""
     steps = text_of(Path("CONTRIBUTING.md")).partition("## How to add")[2]
     named = {name for name in QUOTED.findall(steps) if re.fullmatch(r"[A-Za-z_]{4,}(\.\w+)?", name)}
-    folders = ("launcher", "tasks", "pricing", "tests")
+    folders = ("embedfleet", "launcher", "tasks", "pricing", "tests")
     sources = [
         path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py")
     ]
@@ -180,7 +180,7 @@ def test_no_source_cites_a_document_that_is_not_in_the_repository() -> None:
 
 
 def test_every_source_file_that_a_comment_or_string_names_exists() -> None:
-    packages = ("launcher", "tasks", "pricing", "tests", "benchmarks", "demo", "scripts")
+    packages = ("embedfleet", "launcher", "tasks", "pricing", "tests", "benchmarks", "demo", "scripts")
     found = [
         f"{path.relative_to(ROOT)}:{line}: {name}"
         for path in tracked()

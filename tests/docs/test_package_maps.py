@@ -10,7 +10,7 @@ from tests.support.paths import ROOT
 
 PACKAGES = sorted(
     path.parent.relative_to(ROOT)
-    for top in ("launcher", "tasks", "pricing")
+    for top in ("embedfleet", "launcher", "tasks", "pricing")
     for path in (ROOT / top).rglob("__init__.py")
 )
 

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from launcher.bench import measure
-from launcher.cli.documents import RefreshDocument, SilentSource, SourceAnswer
+from launcher.cli.documents import ChangedPrices, RefreshDocument, SilentSource, SourceAnswer
 from launcher.cli.main import parser
 from launcher.documents.encode import json_value
 from launcher.ledger.ledger import Ledger
@@ -112,6 +112,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         ("report", ["report"]),
         ("report-all", ["report", "--all"]),
         ("verify", ["verify"]),
+        ("search", ["search", "w1"]),
+        ("init", ["init", "in", "-o", "new.yaml"]),
+        ("export", ["export", "--to", "all.parquet"]),
+        ("load-preview", ["load", "--to", "all.lance", "--dry-run"]),
+        ("load", ["load", "--to", "all.lance", "--verify"]),
         ("finish", ["finish", "--dry-run"]),
         ("down", ["down", "--verify"]),
         ("ledger-rebuild", ["ledger", "rebuild", "out", "--runs", "again"]),
@@ -180,8 +185,27 @@ def test_refreshed_prices_fit_their_schema() -> None:
         source="aws", offers=3, new=1, changed=1, jumps=["a"], rejected=0, absent=["aws/L4"], notes=[]
     )
     silent = SilentSource(source="gcp", reason="no answer", hint="try again")
+    changed = ChangedPrices(
+        cloud="aws",
+        purchase="spot",
+        added=1,
+        removed=0,
+        dearer=1,
+        cheaper=0,
+        same=1,
+        not_read=0,
+        median_change=0.1,
+        oldest="2026-11-02",
+    )
+    unmoved = replace(changed, median_change=None, oldest=None)
     document = RefreshDocument(
-        at="2026-11-02T08:00:00+00:00", book="b.csv", offers=3, rejected=0, answered=[answer], silent=[silent]
+        at="2026-11-02T08:00:00+00:00",
+        book="b.csv",
+        offers=3,
+        rejected=0,
+        answered=[answer],
+        silent=[silent],
+        changes=[changed, unmoved],
     )
     check("prices-refresh", json_value(document))
 
