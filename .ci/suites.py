@@ -60,8 +60,26 @@ SUITES = (
         ),
     ),
     Suite("e2e-page", 120, ("launcher/reports/html/*", "tests/e2e/test_browser.py", "tests/e2e/browser.mjs")),
+    Suite("e2e-metrics", 90, ("tasks/metrics/*", "launcher/documents/*", "tests/e2e/test_prometheus.py")),
+    Suite(
+        "e2e-load",
+        600,
+        (
+            *("launcher/loading/*", "launcher/vectors/*", "tests/contract/test_vector_store.py"),
+            "tests/e2e/test_load.py",
+        ),
+    ),
     Suite("e2e-chaos", 420, ("tasks/worker/*", "tasks/protocol/*", "tasks/stores/*", "tests/chaos/*")),
-    Suite("e2e-vllm", 540, ("tasks/engines/*", "tests/e2e/test_vllm.py", "tests/contract/test_encoder.py")),
+    Suite(
+        "e2e-indexes",
+        300,
+        ("launcher/index_sizes/*", "pricing/vector_stores.py", "tests/e2e/test_index_sizes.py"),
+    ),
+    Suite(
+        "e2e-vllm",
+        540,
+        ("tasks/engines/*", "launcher/serve/*", "tests/e2e/test_vllm.py", "tests/contract/test_encoder.py"),
+    ),
     Suite(
         "e2e-fleet", 2700, (*FLEET, "tests/e2e/test_slurm.py", "tests/e2e/test_aws.py", "tests/e2e/rental.py")
     ),

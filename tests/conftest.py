@@ -13,6 +13,7 @@ from tests.support.buckets import Servers
 from tests.support.clusters.skyhome import CLOUD
 from tests.support.clusters.slurm import Slurm
 from tests.support.objectserver import Running
+from tests.support.vector_stores import VectorStores
 
 settings.register_profile("project", deadline=None)  # a busy machine is slow, and that is no failure
 settings.load_profile("project")
@@ -33,6 +34,13 @@ def servers() -> Iterator[Servers]:
     """The servers of buckets on loopback."""
     with ExitStack() as stack:
         yield Servers(stack)
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[VectorStores]:
+    """The servers of vector stores on loopback."""
+    with ExitStack() as stack:
+        yield VectorStores(stack)
 
 
 @pytest.fixture

@@ -61,3 +61,22 @@ def test_full_disk_and_clock_skew_lose_nothing() -> None:
     total, said = chaos("--seed", "105", "--store", "folder")  # a multiple of 5 and of 7: both
     assert "skewed full" in said, said
     assert total["bad"] == [], said
+
+
+@pytest.mark.e2e
+def test_two_laptops_killed_launchers_and_damaged_records_lose_double_and_change_no_row() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.chaos.launcher_storm",
+        "--acts",
+        "20",
+        "--files",
+        "12",
+        "--seed",
+        "3",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["rows"], found["lost"], found["doubled"], found["different"]) == (12 * 300, 0, 0, 0)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,13 @@ import pytest
 
 from launcher.fleet.backends.skypilot_errors import ERROR_KINDS
 from launcher.fleet.backends.skypilot_status import END_OF_STATUS, PHASE_OF_STATUS, USER_JOB_FAILURE
-from launcher.fleet.task_specs import places_of, specs_of, task_yamls
+from launcher.fleet.task_specs import place_of, places_of, specs_of, steered_kinds, task_yamls
 from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.saved_plan import SavedPlan
 from pricing import price_book
 from scripts import lock
-from tasks.clock import utc
-from tasks.skypilot_task import by_price
 from tests.support.clusters import catalogs
 from tests.support.clusters.skyhome import CLOUD, ROOT
 
@@ -31,7 +30,9 @@ pytestmark = [
     pytest.mark.skipif(not (CLOUD / "ready").exists(), reason="no .venv-cloud: make cloud"),
 ]
 
+SHOWN = 3  # task files of each example
 EXAMPLES = ROOT / "runs" / "example"
+NOW = datetime(2026, 11, 29, tzinfo=UTC)  # of the examples' plans: a price that ages may change a fleet
 NAMES = ("aws-spot-l4", "mixed-aws-gcp", "on-demand-a100x8-gcp")
 
 
@@ -130,6 +131,37 @@ print(json.dumps(prices | {{"?": backend.price(Site("aws", "us-east-1", "us-east
     assert in_cloud(home, code=code) == zones | {"?": None}
 
 
+# --- services
+
+
+def test_skypilot_accepts_the_service_that_serve_writes(home: Path, minilm: str, tmp_path: Path) -> None:
+    """Its parser, its checks of a service and of each resource against the catalogs; nothing is rented."""
+    from tests.launcher.serve.test_service import service_yaml, spec_of
+
+    path = tmp_path / "service.yaml"
+    path.write_text(service_yaml(spec_of(minilm), ["a comment"]), encoding="utf-8")
+    code = f"""
+import json, sky
+task = sky.Task.from_yaml({str(path)!r})
+task.validate_name()
+task.validate_run()
+service = task.service
+print(json.dumps({{
+    "replicas": service.min_replicas, "probe": service.readiness_path, "data": service.post_data,
+    "qps": service.target_qps_per_replica, "ports": [r.ports for r in task.resources],
+    "gpus": [list(r.accelerators) for r in task.resources], "policy": service.load_balancing_policy,
+    "spot": [r.use_spot for r in task.resources],
+}}))
+"""
+    found = in_cloud(home, code=code)
+    assert (found["replicas"], found["probe"], found["policy"]) == (1, "/v1/embeddings", "least_load")
+    assert found["data"]["truncate_prompt_tokens"] == 64
+    assert {tuple(ports) for ports in found["ports"]} == {("8000",)}
+    assert found["spot"]
+    assert not any(found["spot"])
+    assert found["qps"] > 0
+
+
 # --- examples
 
 
@@ -137,35 +169,56 @@ def example(name: str) -> tuple[SavedPlan, dict[str, str]]:
     """An example's plan, from the prices of the snapshot, and the task files of its groups."""
     job, _ = read_job(EXAMPLES / name / "job.yaml")
     choices = planner.PlanOptions(on=None, probe_seconds=0.1, offers=price_book.load())
-    plan = plans.saved_plan_of(planner.make_plan(job, Path("/home/ann"), choices, utc(), lambda _: None))
+    plan = plans.saved_plan_of(planner.make_plan(job, Path("/home/ann"), choices, NOW, lambda _: None))
     assert job.output
     specs = specs_of(plan, job.output.path, "/usr/lib/embedfleet/tasks", disk_gb=75)
     return plan, task_yamls(specs)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_golden_task_files_match_the_plan_and_skypilot_accepts_them(name: str, home: Path) -> None:
+def test_golden_task_files_match_the_plan_and_skypilot_accepts_them(
+    name: str, home: Path, tmp_path: Path
+) -> None:
+    """A task a kind that the fleet may rent; SkyPilot gets all of them, and the first ones are kept as examples."""
     plan, made = example(name)
+    shown = dict(list(made.items())[:SHOWN])
     if os.environ.get("EMBEDFLEET_GOLDEN"):
         for old in (EXAMPLES / name).glob("lot-*.yaml"):
             old.unlink()
-        for file, text in made.items():
+        for file, text in shown.items():
             (EXAMPLES / name / file).write_text(text, encoding="utf-8")
     kept = {path.name: path.read_text(encoding="utf-8") for path in (EXAMPLES / name).glob("lot-*.yaml")}
-    assert made == kept
+    assert shown == kept
 
-    files = [str(EXAMPLES / name / file) for file in made]
+    for file, text in made.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    files = [str(tmp_path / file) for file in made]
     taken = in_cloud(
         home, str(ROOT / "tests" / "support" / "clusters" / "offline.py"), *_runnable(files, home)
     )
-    for group, seen in zip(plan.lots, taken.values(), strict=True):
-        places = by_price(places_of(group))
+    kinds = steered_kinds(plan)
+    assert len(kinds) == len(taken) > 1
+    for kind, seen in zip(kinds.values(), taken.values(), strict=True):
+        place = place_of(kind)
         assert [(a["cloud"], a["region"], a["instance_type"], a["spot"]) for a in seen["asked"]] == [
-            (p.cloud, p.region, p.instance_type, group.spot) for p in places
+            (place.cloud, place.region, place.instance_type, kind.spot)
         ]
-        assert seen["best"]["region"] == places[0].region, "its optimizer would go elsewhere first"
-        assert abs(seen["best"]["usd_per_hour"] - float(places[0].usd_per_hour or 0)) < 0.0051
         assert seen["best"]["labels"]["embedfleet-run"] == plan.run
+    for group in plan.lots:
+        for place in places_of(group):
+            there = [
+                (kind, seen["best"]["usd_per_hour"])
+                for kind, seen in zip(kinds.values(), taken.values(), strict=True)
+                if (kind.cloud, kind.region, kind.gpu, kind.spot)
+                == (place.cloud, place.region, group.gpu, group.spot)
+            ]
+            assert there, "machines of a place that was planned may be rented there"
+            # SkyPilot's catalog has prices as they were quoted; the plan's are those that are likely now.
+            quoted = [
+                p.quoted_usd_per_hour or p.usd_per_hour for p in group.places if p.region == place.region
+            ]
+            same = [usd for kind, usd in there if kind.instance_type == place.instance_type]
+            assert all(any(abs(usd - float(known or 0)) < 0.0051 for known in quoted) for usd in same)
 
 
 def _runnable(files: Sequence[str], home: Path) -> list[str]:
@@ -215,3 +268,17 @@ def resolve(folder: Path, needs: str) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+# --- documents
+
+
+def test_the_permissions_of_the_gcp_guide_are_those_that_skypilot_checks(home: Path) -> None:
+    code = """
+import json
+from sky.provision.gcp import constants as c
+print(json.dumps([*c.GCP_MINIMAL_PERMISSIONS, *c.VM_MINIMAL_PERMISSIONS, *c.STORAGE_MINIMAL_PERMISSIONS]))
+"""
+    needed: list[str] = in_cloud(home, code=code)
+    guide = (ROOT / "docs" / "gcp.md").read_text(encoding="utf-8")
+    assert [name for name in needed if f"`{name}`" not in guide] == []

@@ -46,6 +46,7 @@ from tasks.stores.base import ObjectChanged
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
 from tasks.worker.preemption_notice import MetadataAnswer, NoAnswer, NoticeWatcher
+from tests.support.documents import pdf, word
 from tests.support.paths import DATA
 from tests.support.recorded_http import Recorded
 from tests.support.runs import version
@@ -329,6 +330,9 @@ def _corpus(place: Place) -> Iterator[Border]:
         "text": ("a.txt", (b"one\ntwo\n\xc3\xa4 three\n",)),
         "parquet": ("a.parquet", (_parquet(table),)),
         "arrow": ("a.arrow", (arrow.getvalue(),)),
+        "html": ("a.html", (b"<title>t</title><p>one <b>two</b><script>x</script><table><td>a</table>",)),
+        "pdf": ("a.pdf", (pdf(["one", "two"], title="t"),)),
+        "docx": ("a.docx", (word(["one", "two"], title="t"),)),
     }
     for kind, (name, seeds) in kinds.items():
         yield Border(f"corpus: {kind}", seeds, _rows_reader(place, name, kind), (Problem, ObjectChanged))
