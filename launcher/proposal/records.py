@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from launcher.corpus.block_positions import slice_of
 from launcher.corpus.listing import CorpusFile, Listing
 from tasks.errors import Problem
+from tasks.formats.arrow.arrow_rows import ArrowBatches
 from tasks.formats.compression import decompressed
 from tasks.formats.csv.tables import dialect_of
 from tasks.formats.read import open_slice, rows_of_stream
@@ -82,7 +83,7 @@ def _records(file: CorpusFile, stored: BinaryIO, table: CsvFormat | None) -> Ite
             case "json" | "jsonl":
                 yield from _json(stream.read(BEGINNING_BYTES).decode("utf-8-sig", "replace"))
             case "arrow":
-                yield from _arrow(stream.read())
+                yield from _arrow(stream)
             case "webdataset":
                 yield from _samples(stream)
             case _:
@@ -118,14 +119,8 @@ def _json(text: str) -> Iterator[Record]:
             yield cast("Record", value)
 
 
-def _arrow(body: bytes) -> Iterator[Record]:
-    source = pa.BufferReader(body)
-    try:
-        reader: Any = pa.ipc.open_file(source)
-        batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
-    except pa.ArrowInvalid:
-        batches = iter(pa.ipc.open_stream(pa.BufferReader(body)))
-    for batch in batches:
+def _arrow(stream: BinaryIO) -> Iterator[Record]:
+    for _, batch in ArrowBatches(stream).read():
         yield from batch.slice(0, RECORDS).to_pylist()
 
 

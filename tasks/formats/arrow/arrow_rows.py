@@ -46,13 +46,13 @@ class ArrowBatches:
             ).schema
             _read_names(self.schema)
 
-    def read(self, columns: Columns) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Each batch, with how many bytes of the file were read up to its end.
+    def read(self, columns: Columns | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Each batch, with how many bytes of the file were read up to its end; None: with all columns.
 
         Raises:
             UnreadableFileError: a batch is damaged, or takes too much memory.
         """
-        paths = [column_path(self.schema, name) for name in columns.names]
+        paths = [column_path(self.schema, name) for name in columns.names] if columns else []
         heads = {path[0] for path in paths if path}
         fields = [n for n, name in enumerate(self.schema.names) if name in heads]
         options = ipc.IpcReadOptions(included_fields=fields or None, use_threads=False)
@@ -107,6 +107,8 @@ def _arrow_errors() -> Generator[None]:
         yield
     except (pa.ArrowException, ValueError, EOFError) as error:
         raise DamagedFileError(str(error)) from error
+    except KeyError as error:  # of pyarrow: a column's type is one that Python has no class for
+        raise UnreadableFileError(f"pyarrow has no values of the type {error} of a column") from error
 
 
 def check_buffers(batch: pa.RecordBatch) -> None:

@@ -4,7 +4,9 @@
 
 import gzip
 import io
-from struct import pack
+import subprocess
+import sys
+from struct import pack, unpack_from
 from typing import Any
 
 import polars as pl
@@ -139,12 +141,47 @@ def test_missing_column_makes_every_row_bad(kind: str) -> None:
 SMALL = {kind: written(kind, table=TABLE.select(["id", "text"])) for kind in ("stream", "file")}
 
 
+def change_each_byte(kind: str) -> None:
+    """Each byte of a small file becomes each of a few values that lengths, kinds and offsets are wrong with."""
+    for place in range(len(SMALL[kind])):
+        for value in (0, 1, 2, 3, 4, 8, 16, 64, 127, 128, 254, 255):
+            body = bytearray(SMALL[kind])
+            body[place] = value
+            assert all(isinstance(row, Document | BadRow) for row in rows(bytes(body))), (place, value)
+
+
+@pytest.mark.parametrize(
+    "change", ["change_each_byte('stream')", "change_each_byte('file')", "schema_of_no_kind()"]
+)
+def test_changed_bytes_end_no_process(change: str) -> None:
+    code = f"from tests.tasks.formats.arrow import test_arrow_rows as t; t.{change}"
+    ended = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-2_000:]
+
+
 @given(st.sampled_from(["stream", "file"]), st.data())
 def test_any_changed_bytes_give_rows(kind: str, data: st.DataObject) -> None:
     body = bytearray(SMALL[kind])
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     assert all(isinstance(row, Document | BadRow) for row in rows(bytes(body)))
+
+
+def schema_of_no_kind() -> None:
+    """A message whose kind Arrow does not know passes its checks, whatever it has inside."""
+    body = SMALL["stream"]
+    size = ipc.read_message(body).serialize().size
+    (table,) = unpack_from("<i", body, 8)
+    fields = 8 + table - unpack_from("<i", body, 8 + table)[0]  # where the fields of the message are
+    kind = 8 + table + unpack_from("<H", body, fields + 6)[0]
+    for place in range(kind + 1, size - 3):
+        for offset in (2**30, 2**31 - 1, 2**32 - 1):
+            changed = bytearray(body)
+            changed[kind] = 255
+            changed[place : place + 4] = pack("<I", offset)
+            assert all(isinstance(row, Document | BadRow) for row in rows(bytes(changed))), (place, offset)
 
 
 def test_column_whose_name_is_not_text_is_damage() -> None:
