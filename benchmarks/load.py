@@ -28,11 +28,11 @@ import pyarrow.parquet as pq
 from psycopg import sql
 
 from launcher.loading.connect import connect
-from launcher.loading.index import IndexSpec
 from launcher.loading.loader import LoadOptions, load, schema_of
 from launcher.loading.rows import rows_of
 from launcher.loading.stores.copy_binary import HEADER, TRAILER, buffers
-from launcher.loading.targets import parse_target
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import parse_target
 from launcher.vectors.read_dataset import Dataset
 from tests.support.postgres import running_postgres
 from tests.support.vector_datasets import dataset_of

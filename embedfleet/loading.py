@@ -9,9 +9,9 @@ from embedfleet.commands import Path
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.documents import LoadDocument
-from launcher.loading.index import parse_index
 from launcher.loading.loader import LoadOptions, load
-from launcher.loading.targets import parse_target
+from launcher.sinks.index import parse_index
+from launcher.sinks.targets import parse_target
 from launcher.vectors.read_dataset import open_dataset
 
 

@@ -18,6 +18,7 @@ proposal: propose a job for a corpus, for `embedfleet init`.
 corpus: list, sample and shard the input.
 jobs: the job file.
 loading: load vectors into vector stores.
+sinks: addresses of vector stores, and their indexes.
 evaluation: how good the vectors of a run are.
 vectors: read, search and export the vectors of a dataset.
 output: the dataset that a run writes: manifest, verification, garbage.

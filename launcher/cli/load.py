@@ -9,11 +9,11 @@ from launcher.cli.named_dataset import named_dataset
 from launcher.errors import Problem
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
-from launcher.loading.index import parse_index
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.preview import preview
-from launcher.loading.targets import parse_target
 from launcher.reports.terminal.load import load_text, preview_text
+from launcher.sinks.index import parse_index
+from launcher.sinks.targets import parse_target
 
 
 def run(arguments: Namespace) -> int:

@@ -1,8 +1,7 @@
 """Load the vectors of a dataset into a vector store: each row once, whatever is killed on the way.
 
-Imports: `launcher.vectors`, `errors`; `tasks`. The client of a store is imported in its one file, when it is used.
+Imports: `launcher.vectors`, `sinks`, `errors`; `tasks`. The client of a store is imported in its file, when it is used.
 
-targets: the address of a vector store, parsed.
 vector_store: the interface of a store, and the values that cross it.
 contents: what a collection says of itself, and what a load may do to it.
 backpressure: fewer and smaller requests while a store is busy.
@@ -14,6 +13,5 @@ check: compare a store with its dataset.
 preview: what a load would do.
 documents: what `load` prints.
 connect: the store at an address.
-index: the index that a store builds, and its options.
 stores: one file a store.
 """

@@ -15,8 +15,8 @@ from launcher.loading.contents import Contents, contents_of, other_space
 from launcher.loading.documents import LoadCheck
 from launcher.loading.loader import keys_text, schema_of
 from launcher.loading.rows import rows_of
-from launcher.loading.targets import Target
 from launcher.loading.vector_store import Element, Key, Schema, Vectors, VectorStore
+from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile
 
 FETCHED, SEARCHED, QUERIES, NEAREST = 256, 64, 100, 10

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from launcher.errors import Usage
-from launcher.loading.targets import Kind, Target
 from launcher.loading.vector_store import VectorStore
+from launcher.sinks.targets import Kind, Target
 
 # module, function and the packages that its extra installs, the client first
 STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {

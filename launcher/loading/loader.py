@@ -16,11 +16,11 @@ from launcher.errors import Problem
 from launcher.loading.contents import Action, Contents, completed, contents_of, decide
 from launcher.loading.difference import deleted_keys, difference
 from launcher.loading.documents import LoadDocument
-from launcher.loading.index import HNSW, IndexSpec
 from launcher.loading.receipts import read_receipts, write_receipt
 from launcher.loading.rows import check_unique_keys, rows_of
-from launcher.loading.targets import Target
 from launcher.loading.vector_store import FileId, Key, Rows, Schema, VectorStore
+from launcher.sinks.index import HNSW, IndexSpec
+from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
 from tasks.formats.vectors.vector_file import OWN_COLUMNS
 

@@ -7,10 +7,10 @@ from launcher.index_sizes.size import IndexSize, VectorSet
 from launcher.index_sizes.sizes import sizes
 from launcher.loading.difference import deleted_keys, difference
 from launcher.loading.documents import LoadPreview
-from launcher.loading.index import IndexSpec
 from launcher.loading.loader import LoadOptions, plan_load
-from launcher.loading.targets import Kind, Target
 from launcher.loading.vector_store import Element, Schema, VectorStore
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Kind, Target
 from launcher.vectors.read_dataset import Dataset
 from pricing.storage import Dtype
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from launcher.loading.contents import Contents
-from launcher.loading.index import IndexSpec
+from launcher.sinks.index import IndexSpec
 from tasks.protocol.dtypes import Dtype
 
 # transactional: rows and the ledger row of their file are one transaction.

@@ -22,8 +22,8 @@ from launcher.loading.contents import contents_of
 from launcher.loading.loader import LoadOptions, load, schema_of
 from launcher.loading.preview import preview
 from launcher.loading.rows import rows_of
-from launcher.loading.targets import Target, parse_target
 from launcher.loading.vector_store import FileId, Key, Rows, VectorStore
+from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
 from tasks.protocol.dtypes import Dtype
 from tests.support.buckets import Servers

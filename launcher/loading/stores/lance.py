@@ -23,11 +23,11 @@ from lance.fragment import FragmentMetadata, write_fragments
 
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, decode, encode, resumed
-from launcher.loading.index import IndexSpec
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
-from launcher.loading.targets import Target
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, keys_of
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
 HELD = "embedfleet"  # key of the schema's metadata: what the dataset holds

@@ -10,8 +10,8 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from launcher.loading.index import IndexSpec
 from launcher.loading.vector_store import Schema, Vectors
+from launcher.sinks.index import IndexSpec
 
 # Below it a search through all rows takes a few milliseconds, and k-means has too little to learn from.
 LEAST_INDEXED_ROWS = 5_000

@@ -19,9 +19,9 @@ from pymilvus import DataType, MilvusClient, MilvusException
 from launcher.errors import Problem
 from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
 from launcher.loading.contents import Contents, decode, encode, resumed
-from launcher.loading.index import IndexSpec
-from launcher.loading.targets import Target
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
 PROPERTY = "embedfleet"  # of a collection: what it holds

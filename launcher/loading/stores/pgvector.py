@@ -15,13 +15,13 @@ from launcher.errors import Problem
 from launcher.index_sizes.pgvector import index_bytes, table_bytes
 from launcher.index_sizes.size import DEFAULT_ID_BYTES as ID_BYTES
 from launcher.loading.contents import Contents, decode, resumed
-from launcher.loading.index import IndexSpec
 from launcher.loading.stores import pgvector_tables as tables
 from launcher.loading.stores.copy_binary import BIG_ENDIAN, HEADER, TRAILER, buffers
 from launcher.loading.stores.pgvector_tables import TableName
 from launcher.loading.stores.postgres import Connections, first_line, problems
-from launcher.loading.targets import Target
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
 EF_SEARCH = 100  # candidates of a search by the index; pgvector's default is 40

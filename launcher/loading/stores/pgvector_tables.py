@@ -9,8 +9,8 @@ from psycopg import sql
 from launcher.errors import Problem
 from launcher.index_sizes.pgvector import Element as ColumnType
 from launcher.loading.contents import Contents, encode
-from launcher.loading.index import IndexSpec
 from launcher.loading.vector_store import Element, Schema, Vectors
+from launcher.sinks.index import IndexSpec
 
 # The most dimensions of an index: https://github.com/pgvector/pgvector#hnsw
 INDEXED_DIMENSIONS: dict[Element, int] = {"float32": 2_000, "float16": 4_000, "bits": 64_000}

@@ -11,7 +11,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from launcher.errors import Problem
-from launcher.loading.targets import Target
+from launcher.sinks.targets import Target
 
 CONNECT_SECONDS = 10
 AGAIN = "run the same command again: files that are loaded are not written twice"

@@ -22,9 +22,9 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from launcher.errors import Problem
 from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias, resumed
-from launcher.loading.index import IndexSpec
-from launcher.loading.targets import Target
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
 METADATA = "embedfleet"  # of a collection: what it holds

@@ -32,9 +32,9 @@ from redis.exceptions import (
 from launcher.errors import Problem
 from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias, resumed
-from launcher.loading.index import IndexSpec
-from launcher.loading.targets import Target
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
 OWN_FIELDS = ("id", "chunk", "vector")

@@ -6,7 +6,7 @@ import pytest
 
 from launcher.errors import Usage
 from launcher.loading.connect import connect
-from launcher.loading.targets import parse_target
+from launcher.sinks.targets import parse_target
 
 
 @pytest.mark.parametrize("package", ["pymilvus", "grpc"])

@@ -7,10 +7,10 @@ from launcher.index_sizes.size import VectorSet
 from launcher.index_sizes.sizes import sizes
 from launcher.loading.connect import connect
 from launcher.loading.documents import LoadPreview
-from launcher.loading.index import IndexSpec
 from launcher.loading.loader import LoadOptions
 from launcher.loading.preview import preview
-from launcher.loading.targets import parse_target
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import parse_target
 from tests.support.vector_datasets import dataset_of
 
 

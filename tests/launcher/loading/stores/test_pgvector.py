@@ -13,11 +13,11 @@ from psycopg.conninfo import make_conninfo
 from launcher.errors import Problem
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
-from launcher.loading.index import IndexSpec
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.stores.copy_binary import buffers
-from launcher.loading.targets import Target, parse_target
 from launcher.loading.vector_store import Rows, Schema
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import open_dataset
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
 from tests.support.vector_stores import VectorStores

@@ -3,7 +3,7 @@
 import pytest
 
 from launcher.errors import Usage
-from launcher.loading.targets import parse_target
+from launcher.sinks.targets import parse_target
 
 
 def test_address_of_postgresql_names_host_database_and_table() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from launcher.errors import Usage
-from launcher.loading.index import IndexSpec, parse_index
+from launcher.sinks.index import IndexSpec, parse_index
 
 
 @pytest.mark.parametrize(
