@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from launcher.cli.console import say, show, steps
 from launcher.cli.named_dataset import named_dataset
-from launcher.errors import Problem
+from launcher.errors import FailedRows, Problem
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
@@ -21,6 +21,7 @@ def run(arguments: Namespace) -> int:
 
     Raises:
         Problem: the store refuses, or does not hold what the dataset does.
+        FailedRows: all is loaded but some rows, which the store refuses.
     """
     target = parse_target(arguments.to)
     options = LoadOptions(
@@ -44,5 +45,10 @@ def run(arguments: Namespace) -> int:
         raise Problem(
             f"{target.shown} does not hold run {dataset.run}: {found.check.faults[0]}",
             hint=f"embedfleet load {dataset.run} --to ... --replace loads it anew",
+        )
+    if found.rows_refused:
+        raise FailedRows(
+            f"{target.shown} refused {found.rows_refused:,} rows of run {dataset.run}, and holds the others",
+            hint="--verify --json names them; leave a column out with --keep, or change the rows, and --replace",
         )
     return 0

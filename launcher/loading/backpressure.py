@@ -1,30 +1,40 @@
 """How many rows a request has and how many requests are under way: less when a store is busy, then slowly more (AIMD).
 
 A store that answers 429, 503 or RESOURCE_EXHAUSTED raises `Busy`. Then both numbers are halved, and the request waits a
-random part of a time that doubles, so that loaders do not come back together.
+random part of a time that doubles, so that loaders do not come back together. A store that refuses a request for what its
+rows hold raises `Rejected`: the rows are sent again in halves until the refused ones stand alone.
 """
 
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from launcher.errors import Problem
-from launcher.loading.vector_store import Rows
+from launcher.loading.vector_store import RefusedRow, Rows, written
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds
 PATIENCE = 600.0  # seconds that a store may be busy for one request
+MOST_REFUSED = 1_000  # rows of one load; a store that refuses more does not fit them
+ALL_REFUSED = 50  # rows, when none was taken
 SHARE = 16  # of the most rows, added after each request that went well
 
 
 class Busy(Exception):  # noqa: N818 - a state of the store
     """The store wants fewer requests, or smaller ones."""
+
+
+class Rejected(Exception):  # noqa: N818 - a state of the request
+    """The store refuses a request for what some row of it holds; it wrote none of them, or may write them again."""
+
+
+Write = Callable[[Rows], Sequence[RefusedRow] | None]  # one request; returns the rows that it refused alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +64,43 @@ class Throttle:
         self.rows = limits.rows
         self.requests = float(limits.requests)
         self._active = 0
+        self._taken = self._refused = 0  # rows
         self._changed = threading.Condition()
 
-    def send(self, rows: Rows, write: Callable[[Rows], None]) -> None:
-        """Write all rows, in as many requests as it takes.
+    def send_all(self, batches: Iterable[Rows], write: Write) -> Mapping[str, Any]:
+        """Write all rows of a file; returns what its receipt is to hold. See `send`."""
+        return written([row for rows in batches for row in self.send(rows, write)])
+
+    def send(self, rows: Rows, write: Write) -> list[RefusedRow]:
+        """Write all rows, in as many requests as it takes; returns those that the store refuses.
 
         Raises:
-            Problem: the store was busy for PATIENCE.
+            Problem: the store was busy for PATIENCE, or refuses too many rows.
         """
-        start = 0
+        start, refused = 0, list[RefusedRow]()
         while start < len(rows):
-            start += self._send_some(rows, start, write)
+            sent, some = self._send_some(rows, start, write)
+            start += sent
+            refused += some
+        return refused
 
-    def _send_some(self, rows: Rows, start: int, write: Callable[[Rows], None]) -> int:
+    def _send_some(self, rows: Rows, start: int, write: Write) -> tuple[int, list[RefusedRow]]:
+        """How many rows were sent, and which of them the store refused."""
         wait, end = FIRST_WAIT, self._clock() + PATIENCE
         while True:
             some = rows.part(start, start + self.rows)
             with self._turn():
                 try:
-                    write(some)
+                    refused = list(write(some) or ())
                 except Busy as busy:
                     reason = str(busy)
+                except Rejected as rejected:
+                    said = str(rejected)
+                    break
                 else:
                     self._grow()
-                    return len(some)
+                    self._tally(len(some), refused)
+                    return len(some), refused
             self._shrink()
             if self._clock() >= end:
                 raise Problem(
@@ -86,6 +109,29 @@ class Throttle:
                 )
             self._sleep(random.uniform(0, wait))  # noqa: S311 - jitter
             wait = min(LONGEST_WAIT, 2 * wait)
+        return len(some), self._halved(some, said, write)
+
+    def _halved(self, rows: Rows, said: str, write: Write) -> list[RefusedRow]:
+        """Rows that were refused together, sent in halves."""
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            return self.send(rows.part(0, middle), write) + self.send(rows.part(middle, len(rows)), write)
+        refused = [RefusedRow(rows.ids[0], rows.chunks[0], said)]
+        self._tally(1, refused)
+        return refused
+
+    def _tally(self, sent: int, refused: Sequence[RefusedRow]) -> None:
+        with self._changed:
+            self._refused += len(refused)
+            self._taken += sent - len(refused)
+            none_taken = not self._taken and self._refused >= ALL_REFUSED
+            too_many = self._refused > MOST_REFUSED or none_taken
+        if refused and too_many:
+            first = refused[0]
+            raise Problem(
+                f"the store refused {self._refused:,} rows, such as {first.id}:{first.chunk}: {first.reason}",
+                hint="the rows do not fit this store: --keep leaves columns out, --replace begins anew",
+            )
 
     @contextmanager
     def _turn(self) -> "Generator[None]":

@@ -6,6 +6,7 @@ when it is as near as the tenth nearest, so that ties do not count as misses.
 
 import random
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from launcher.errors import Problem
 from launcher.loading.contents import Contents, contents_of, other_space
 from launcher.loading.documents import LoadCheck
 from launcher.loading.loader import keys_text, schema_of
+from launcher.loading.receipts import read_refused
 from launcher.loading.rows import rows_of
 from launcher.loading.vector_store import Element, Key, Schema, Vectors, VectorStore
 from launcher.sinks.targets import Target
@@ -48,11 +50,15 @@ def check_store(
     Raises:
         Problem: there is no collection, it is not complete, or it holds another run.
     """
-    _check_contents(store.contents(), dataset, target)
+    have = _check_contents(store.contents(), dataset, target)
+    refused = {
+        Key(row.id, row.chunk)
+        for row in (read_refused(dataset.store, dataset.run, have.load) if have.refused else ())
+    }
     schema = schema_of(dataset, store, keep)
     step("counting")
     rows = store.count()
-    sample = _sample(dataset, schema, random.Random(seed))  # noqa: S311 - a sample, not a secret
+    sample = _sample(dataset, schema, random.Random(seed), refused)  # noqa: S311 - a sample, not a secret
     step("comparing rows")
     different = _different(store, sample)
     step("searching")
@@ -62,10 +68,11 @@ def check_store(
         recall = _recall_of_index(store, sample, schema.element) if dataset.rows > NEAREST else None
     else:
         recall, own = own, None
-    faults = tuple(_faults(rows, dataset.rows, different, not_first))
+    expected = dataset.rows - len(refused)
+    faults = tuple(_faults(rows, expected, different, not_first))
     return LoadCheck(
         rows=rows,
-        expected=dataset.rows,
+        expected=expected,
         fetched=len(sample.keys),
         different=keys_text(different),
         searched=min(SEARCHED, len(sample.keys)),
@@ -76,7 +83,7 @@ def check_store(
     )
 
 
-def _check_contents(have: Contents | None, dataset: Dataset, target: Target) -> None:
+def _check_contents(have: Contents | None, dataset: Dataset, target: Target) -> Contents:
     run = dataset.run
     if have is None:
         raise Problem(f"{target.shown} is not there", hint=f"embedfleet load {run} --to ... loads it")
@@ -93,12 +100,13 @@ def _check_contents(have: Contents | None, dataset: Dataset, target: Target) -> 
             f"{target.shown} holds run {have.run}, and not {run}",
             hint=f"--since {have.run} loads the difference",
         )
+    return have
 
 
 def _faults(rows: int, expected: int, different: Sequence[Key], not_first: Sequence[Key]) -> list[str]:
     faults: list[str] = []
     if rows != expected:
-        faults.append(f"it counts {rows:,} rows, and the dataset has {expected:,}")
+        faults.append(f"it counts {rows:,} rows, and is to have {expected:,}")
     if different:
         names = ", ".join(keys_text(different)[:NAMED])
         faults.append(f"{len(different):,} sampled rows are missing or have other numbers: {names}")
@@ -108,8 +116,8 @@ def _faults(rows: int, expected: int, different: Sequence[Key], not_first: Seque
     return faults
 
 
-def _sample(dataset: Dataset, schema: Schema, chance: random.Random) -> _Sample:
-    """Rows of a few files, in the order of the corpus."""
+def _sample(dataset: Dataset, schema: Schema, chance: random.Random, without: AbstractSet[Key]) -> _Sample:
+    """Rows of a few files, in the order of the corpus; none of `without`."""
     files = [file for file in dataset.files if file.rows]
     chosen = sorted(chance.sample(range(len(files)), min(SAMPLED_FILES, len(files))))
     rows = sum(files[number].rows for number in chosen)
@@ -120,7 +128,8 @@ def _sample(dataset: Dataset, schema: Schema, chance: random.Random) -> _Sample:
     for number in chosen:
         _take(dataset, files[number], schema, [place - first for place in places], keys, vectors)
         first += files[number].rows
-    return _Sample(keys, np.stack(vectors))
+    there = [place for place, key in enumerate(keys) if key not in without]
+    return _Sample([keys[place] for place in there], np.stack([vectors[place] for place in there]))
 
 
 def _take(

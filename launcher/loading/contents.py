@@ -31,6 +31,7 @@ class Contents:
     complete: bool = False
     following: str | None = None  # the run whose difference from `run` is being loaded
     rows: int | None = None  # once complete
+    refused: int = 0  # rows of the run that the store refused, and which are not in it
     model: str
     model_fingerprint: str | None = None
     precision: str | None = None
@@ -140,6 +141,11 @@ def _change(have: Contents, want: Contents, since: str | None, where: str) -> Ac
             f"{where} holds run {have.run}, and not {want.run}",
             hint=f"--since {have.run} loads the difference; --replace loads all of it and takes its place",
         )
+    if have.refused:
+        raise Problem(
+            f"{where} lacks {have.refused:,} rows of run {have.run}, which the store refused",
+            hint=f"a difference would not show them: --replace loads run {want.run} whole",
+        )
     if have.run != since:
         raise Problem(f"{where} holds run {have.run}, and not {since}", hint=f"--since {have.run}")
     return Action.CHANGE
@@ -161,6 +167,6 @@ def name_behind_alias(alias: str, contents: Contents, *, replace: bool) -> str:
     return f"{alias}__{suffix}"
 
 
-def completed(contents: Contents, run: str, rows: int) -> Contents:
-    """What a collection says when it holds all of a run."""
-    return replace(contents, run=run, following=None, complete=True, rows=rows)
+def completed(contents: Contents, run: str, rows: int, refused: int = 0) -> Contents:
+    """What a collection says when it holds all of a run, but for the rows that the store refused."""
+    return replace(contents, run=run, following=None, complete=True, rows=rows, refused=refused)

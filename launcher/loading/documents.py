@@ -11,7 +11,7 @@ class LoadCheck:
     """A store compared with its dataset. Shares are from 0 to 1."""
 
     rows: int  # that the store counts
-    expected: int  # rows of the dataset
+    expected: int  # rows of the dataset, without those that the store refused
     fetched: int  # rows that were compared number by number
     different: tuple[str, ...]  # keys of those that are missing or have other numbers, as id:chunk
     searched: int  # rows that were searched by their own vector
@@ -39,10 +39,13 @@ class LoadDocument:
     rows_written: int
     rows_deleted: int
     index: str
+    rows_refused: int  # that the store refused, by this load and those before it, and which are not in it
+    refused: tuple[str, ...]  # the first of them: key and reason
     kept_as: str | None  # the name of the collection that was replaced
     seconds: float  # of writing, deleting and building
     rows_per_second: float | None  # while files were written; None: nothing was
     check: LoadCheck | None  # with --verify
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,15 +16,16 @@ from launcher.errors import Problem
 from launcher.loading.contents import Action, Contents, completed, contents_of, decide
 from launcher.loading.difference import deleted_keys, difference
 from launcher.loading.documents import LoadDocument
-from launcher.loading.receipts import read_receipts, write_receipt
+from launcher.loading.receipts import read_receipts, read_refused, write_receipt
 from launcher.loading.rows import check_unique_keys, rows_of
-from launcher.loading.vector_store import FileId, Key, Rows, Schema, VectorStore
+from launcher.loading.vector_store import FileId, Key, RefusedRow, Rows, Schema, VectorStore, refused_rows
 from launcher.sinks.index import HNSW, IndexSpec
-from launcher.sinks.targets import Target
+from launcher.sinks.targets import NEVER_RUN, Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
 from tasks.formats.vectors.vector_file import OWN_COLUMNS
 
 DELETE_ROWS = 10_000  # in one request
+NAMED_REFUSED = 20  # that are shown, of the rows that a store refused
 PARALLEL = 2  # files at once; the store is the slower side
 
 Progress = Callable[[int, int], None]  # rows that the store has, and rows of the dataset
@@ -72,7 +73,8 @@ def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: Loa
     since = None if older is None else older.run
     action = decide(have, want, since, replace=options.replace, where=target.shown)
     if action is Action.NOTHING:
-        return LoadPlan(action, want, schema, (), None)
+        assert have is not None
+        return LoadPlan(action, have, schema, (), None)
     if action is not Action.CHANGE:
         return LoadPlan(action, want, schema, tuple(file for file in dataset.files if file.rows), None)
     assert have is not None
@@ -107,12 +109,14 @@ def load(
 ) -> LoadDocument:
     """Load a dataset, or the rest of it; nothing is written where the collection holds the run already.
 
+    Rows that the store refuses are left out and listed: `rows_refused`.
+
     Raises:
         Problem: see `plan_load`; or the store refuses, or counts other rows than the dataset has.
     """
     plan = plan_load(dataset, target, store, options)
     if plan.action is Action.NOTHING:
-        return _document(dataset, target, store, options, plan)
+        return _document(dataset, target, store, options, plan, _refused_before(dataset, plan.contents))
     begun = monotonic()
     now = store.prepare(plan.contents, plan.schema, options.index, replace=plan.action is Action.REPLACE)
     work = _Load(dataset, store, plan, now, progress)
@@ -121,11 +125,14 @@ def load(
     if store.guarantee == "one commit" and plan.older is None:
         check_unique_keys(dataset, plan.files)
     deleted = work.delete()
-    kept_as = store.seal(completed(now, dataset.run, dataset.rows), work.receipts())
-    check_count(store, dataset, target)
-    rows = sum(file.rows for file in written)
+    receipts = work.receipts()
+    refused = [row for receipt in receipts for row in refused_rows(receipt)]
+    held = dataset.rows - len(refused)
+    kept_as = store.seal(completed(now, dataset.run, held, len(refused)), receipts)
+    check_count(store, dataset, target, len(refused))
+    rows = sum(file.rows for file in written) - work.refused
     return replace(
-        _document(dataset, target, store, options, plan),
+        _document(dataset, target, store, options, plan, refused),
         files_written=len(written),
         rows_written=rows,
         rows_deleted=deleted,
@@ -136,7 +143,12 @@ def load(
 
 
 def _document(
-    dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions, plan: LoadPlan
+    dataset: Dataset,
+    target: Target,
+    store: VectorStore,
+    options: LoadOptions,
+    plan: LoadPlan,
+    refused: Sequence[RefusedRow],
 ) -> LoadDocument:
     """The document of a load that has written nothing."""
     return LoadDocument(
@@ -153,23 +165,32 @@ def _document(
         rows_written=0,
         rows_deleted=0,
         index=store.describe_index(plan.schema, options.index),
+        rows_refused=len(refused),
+        refused=tuple(f"{row.id}:{row.chunk}: {row.reason}" for row in refused[:NAMED_REFUSED]),
         kept_as=None,
         seconds=0.0,
         rows_per_second=None,
         check=None,
+        notes=tuple(note for note in [NEVER_RUN.get(target.kind)] if note),
     )
 
 
-def check_count(store: VectorStore, dataset: Dataset, target: Target) -> None:
-    """Compare the store's own count with the dataset's.
+def _refused_before(dataset: Dataset, have: Contents) -> list[RefusedRow]:
+    """The rows that a collection lacks, which holds the run."""
+    return read_refused(dataset.store, dataset.run, have.load) if have.refused else []
+
+
+def check_count(store: VectorStore, dataset: Dataset, target: Target, refused: int = 0) -> None:
+    """Compare the store's own count with the dataset's, without the rows that it refused.
 
     Raises:
         Problem: they differ.
     """
     found = store.count()
-    if found != dataset.rows:
+    if found != dataset.rows - refused:
+        without = f", of which it refused {refused:,}" if refused else ""
         raise Problem(
-            f"{target.shown} counts {found:,} rows, and run {dataset.run} has {dataset.rows:,}",
+            f"{target.shown} counts {found:,} rows, and run {dataset.run} has {dataset.rows:,}{without}",
             hint="documents with one id are one row: `embedfleet verify` names them; else something else writes there: "
             "--replace loads it anew",
         )
@@ -188,6 +209,7 @@ class _Load:
         self._progress = progress
         self._lock = threading.Lock()
         self._done = 0
+        self.refused = 0  # rows, by this command
         self._stopped = threading.Event()
 
     def write_files(self, parallel: int) -> list[DatasetFile]:
@@ -233,10 +255,14 @@ class _Load:
 
     def _write(self, file: DatasetFile) -> None:
         name = FileId(self._dataset.run, self._contents.load, file.sha256, file.key, file.rows)
-        result = self._store.write(name, self._batches(file), merge=self._plan.action is Action.CHANGE)
+        change = self._plan.action is Action.CHANGE
+        result = self._store.write(name, self._batches(file), merge=change)
+        refused = refused_rows(result)
+        if refused and change:  # the row as it was before
+            self._store.delete([Key(row.id, row.chunk) for row in refused])
         if self._store.guarantee != "transactional":
             write_receipt(self._dataset.store, name, result)
-        self._count(file.rows)
+        self._count(file.rows, refused)
 
     def _batches(self, file: DatasetFile) -> Iterator[Rows]:
         for rows in rows_of(self._dataset, file, self._plan.schema):
@@ -244,9 +270,10 @@ class _Load:
                 raise _Stopped("another file failed", hint="run the same command again")
             yield rows
 
-    def _count(self, rows: int) -> None:
+    def _count(self, rows: int, refused: Sequence[RefusedRow] = ()) -> None:
         with self._lock:
             self._done += rows
+            self.refused += len(refused)
             self._progress(self._done, self._dataset.rows)
 
 

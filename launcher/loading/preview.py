@@ -10,7 +10,7 @@ from launcher.loading.documents import LoadPreview
 from launcher.loading.loader import LoadOptions, plan_load
 from launcher.loading.vector_store import Element, Schema, VectorStore
 from launcher.sinks.index import IndexSpec
-from launcher.sinks.targets import Kind, Target
+from launcher.sinks.targets import NEVER_RUN, Kind, Target
 from launcher.vectors.read_dataset import Dataset
 from pricing.storage import Dtype
 
@@ -57,7 +57,7 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
     sized = store if isinstance(store, Sized) else None
     whole = _in_store(target, store, schema, options.index, schema.rows)
     work = _in_store(target, store, schema, options.index, rows) if rows else None
-    notes: list[str] = []
+    notes = [note for note in [NEVER_RUN.get(target.kind)] if note]
     if sized and schema.kept:
         notes.append(f"the bytes leave out the kept columns {', '.join(schema.kept)}")
     if dataset.header.id is None:

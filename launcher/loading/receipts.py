@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from launcher.loading.vector_store import FileId
+from launcher.loading.vector_store import FileId, RefusedRow, refused_rows
 from tasks.protocol import documents
 from tasks.protocol.bounds import Count
 from tasks.protocol.keys import load_receipt_key, load_receipts_prefix
@@ -45,6 +45,12 @@ def read_receipts(store: Store, run: str, load: str) -> dict[str, LoadReceipt]:
     keys = [entry.key for entry in list_all(store, load_receipts_prefix(run, load))]
     found = (_read(store, key) for key in keys)
     return {receipt.sha256: receipt for receipt in found if receipt is not None}
+
+
+def read_refused(store: Store, run: str, load: str) -> list[RefusedRow]:
+    """The rows that the store refused of a load, by its receipts."""
+    found = read_receipts(store, run, load).values()
+    return [row for receipt in found for row in refused_rows(receipt.result)]
 
 
 def _read(store: Store, key: str) -> LoadReceipt | None:

@@ -13,6 +13,8 @@ from launcher.loading.contents import Contents
 from launcher.sinks.index import IndexSpec
 from tasks.protocol.dtypes import Dtype
 
+REFUSED = "refused"  # in what `write` returns: the rows that the store refused
+
 # transactional: rows and the ledger row of their file are one transaction.
 # idempotent: a row is written under its key, so that writing it again changes nothing; receipts say which files are done.
 # one commit: files are written aside, and become rows together.
@@ -30,6 +32,14 @@ class Key(NamedTuple):
     chunk: int
 
 
+class RefusedRow(NamedTuple):
+    """A row that a store refuses for what it holds, such as a text that is too long: sent again, it is refused again."""
+
+    id: str
+    chunk: int
+    reason: str  # in the store's words
+
+
 def text_of_key(key: Key) -> str:
     """A key as one text, for stores whose rows have one: the number behind the last colon is the chunk."""
     return f"{key.id}:{key.chunk}"
@@ -38,6 +48,16 @@ def text_of_key(key: Key) -> str:
 def keys_of(table: Any) -> list[Key]:
     """The keys of a pyarrow table or batch."""
     return list(map(Key, table.column("id").to_pylist(), table.column("chunk").to_pylist()))
+
+
+def written(refused: Sequence[RefusedRow] = ()) -> Mapping[str, Any]:
+    """What `write` returns of a store whose receipts hold nothing else."""
+    return {REFUSED: [list(row) for row in refused]} if refused else {}
+
+
+def refused_rows(result: Mapping[str, Any]) -> list[RefusedRow]:
+    """The rows that the store refused, of what `write` returned or a receipt holds."""
+    return [RefusedRow(str(row[0]), int(row[1]), str(row[2])) for row in result.get(REFUSED, ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +140,7 @@ class VectorStore(Protocol):
         ...
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
-        """Write all rows of a file. When it returns, the store has acknowledged them.
+        """Write all rows of a file. When it returns, the store has acknowledged them, or refused some: see `written`.
 
         `merge`: rows of these keys may be there already. Returns what its receipt is to hold.
         """

@@ -45,6 +45,10 @@ SECRETS: Mapping[Kind, str] = {
     "qdrant": "an API key",
     "redis": "the password",
 }
+# Stores that no test of ours has met: no package holds their server. Shown with every load.
+NEVER_RUN: Mapping[Kind, str] = {
+    "qdrant": "never run against a Qdrant server: only against its engine behind a server of ours",
+}
 WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
 # Of PostgreSQL's parameters those that say how to connect; the password is none of them.
 CONNECTION_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout", "application_name", "host")

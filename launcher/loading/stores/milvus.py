@@ -111,9 +111,7 @@ class Milvus:
         del file, merge
         assert self._throttle is not None, "prepare comes first"
         with _problems():
-            for rows in batches:
-                self._throttle.send(rows, self._upsert)
-        return {}
+            return self._throttle.send_all(batches, self._upsert)
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there, because Milvus counts what was asked for."""

@@ -20,7 +20,7 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
+from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias, resumed
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
@@ -38,6 +38,7 @@ EF_SEARCH = 100
 KEYS_AT_ONCE = 1_000
 TIMEOUT = 60  # seconds of a request
 BUSY_STATUS = (429, 503)
+REFUSED_STATUS = (400, 413, 422)  # a request that the server cannot take as it is
 POLL = 0.5  # seconds between looks at a collection that builds its index
 AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
 
@@ -118,9 +119,7 @@ class Qdrant:
         del file, merge
         assert self._throttle is not None, "prepare comes first"
         with _problems():
-            for rows in batches:
-                self._throttle.send(rows, self._upsert)
-        return {}
+            return self._throttle.send_all(batches, self._upsert)
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there, because Qdrant does not say how many it deleted."""
@@ -265,6 +264,8 @@ class Qdrant:
         except UnexpectedResponse as error:
             if error.status_code in BUSY_STATUS:
                 raise Busy(_said(error)) from error
+            if error.status_code in REFUSED_STATUS:
+                raise Rejected(_said(error)) from error
             raise
         if done.status != models.UpdateStatus.COMPLETED:
             raise Busy(f"an upsert is {done.status.value}")

@@ -129,9 +129,7 @@ class RediSearch:
         del file
         assert self._throttle is not None, "prepare comes first"
         with _problems():
-            for rows in batches:
-                self._throttle.send(rows, partial(self._put, merge=merge))
-        return {}
+            return self._throttle.send_all(batches, partial(self._put, merge=merge))
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Delete hashes; the server counts those that were there."""

@@ -16,7 +16,7 @@ def load_text(found: LoadDocument) -> Text:
     if found.rows_deleted:
         done += f", {count(found.rows_deleted)} rows deleted"
     speed = "" if found.rows_per_second is None else f", {found.rows_per_second:,.0f} rows a second"
-    held = f"{plain(found.to)} holds run {found.run}: {count(found.rows)} rows"
+    held = f"{plain(found.to)} holds run {found.run}: {count(found.rows - found.rows_refused)} rows"
     lines = [
         f"{held}, index {found.index}",
         f"{done} in {found.seconds:,.1f} s{speed}; {found.guarantee}",
@@ -25,6 +25,10 @@ def load_text(found: LoadDocument) -> Text:
         lines = [held, NOTHING if found.check is None else "nothing to load"]
     if found.kept_as:
         lines.append(f"what it held before is {plain(found.kept_as)}: drop it when you need it no more")
+    if found.rows_refused:
+        lines.append(f"the store refused {count(found.rows_refused)} rows, which are not in it")
+    lines += [f"refused  {plain(row)}" for row in found.refused]
+    lines += [f"note     {plain(note)}" for note in found.notes]
     text = Text("\n".join(lines))
     return text if found.check is None else text + Text("\n" + check_text(found.check))
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
-from launcher.loading.vector_store import Rows
+from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.vector_store import RefusedRow, Rows, refused_rows
 
 
 def rows_of(count: int) -> Rows:
@@ -104,3 +104,43 @@ def test_rows_of_a_request_follow_its_bytes() -> None:
         8,
         1,
     )
+
+
+class Picky:
+    """A store that refuses a request with one of these ids, whole or row by row."""
+
+    def __init__(self, *ids: str, alone: bool = False) -> None:
+        self.ids, self.alone = ids, alone
+        self.taken: list[str] = []
+
+    def write(self, rows: Rows) -> list[RefusedRow]:
+        bad = [name for name in rows.ids if name in self.ids]
+        if bad and not self.alone:
+            raise Rejected("too long")
+        self.taken += [name for name in rows.ids if name not in bad]
+        return [RefusedRow(name, 0, "too long") for name in bad]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_refused_rows_are_found_and_all_others_are_written(alone: bool) -> None:
+    store, found = Picky("3", "64", "99", alone=alone), throttle()
+    refused = found.send(rows_of(100), store.write)
+    assert [row.id for row in refused] == ["3", "64", "99"]
+    assert {row.reason for row in refused} == {"too long"}
+    assert store.taken == [str(n) for n in range(100) if n not in (3, 64, 99)]
+    result = throttle().send_all([rows_of(100), rows_of(2)], store.write)
+    assert refused_rows(result) == refused
+    assert throttle().send_all([rows_of(2)], store.write) == {}
+
+
+def test_store_that_refuses_every_row_ends_the_load() -> None:
+    store = Picky(*map(str, range(5_000)))
+    with pytest.raises(Problem, match="refused 50 rows, such as 49:0: too long"):
+        throttle().send(rows_of(5_000), store.write)
+    assert store.taken == []
+
+
+def test_store_that_refuses_too_many_rows_ends_the_load() -> None:
+    store = Picky(*map(str, range(0, 5_000, 2)), alone=True)
+    with pytest.raises(Problem, match=r"refused 1,0[0-9]+ rows"):
+        throttle().send(rows_of(5_000), store.write)

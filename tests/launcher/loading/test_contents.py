@@ -62,6 +62,13 @@ def test_what_is_done(have: Contents | None, since: str | None, run: str, action
         (BETWEEN, None, "run-1", "between run run-1 and run run-2", "embedfleet load run-2 --since run-1"),
         (BETWEEN, "run-1", "run-3", "between run run-1 and run run-2", "embedfleet load run-2 --since run-1"),
         (BETWEEN, None, "run-2", "holds run run-1, and not run-2", "--since run-1"),
+        (
+            replace(WHOLE, refused=2),
+            "run-1",
+            "run-2",
+            "lacks 2 rows of run run-1",
+            "--replace loads run run-2 whole",
+        ),
     ],
 )
 def test_what_is_refused_and_what_to_do(
