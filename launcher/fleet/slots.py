@@ -45,9 +45,16 @@ def slot_given_up(past: Sequence[MachineView], *, rented: bool = False) -> bool:
 
 def group_given_up(view: FleetView, group: FleetGroup) -> bool:
     """Whether so many machines of a rented group could not work, and none could, that more would only cost money."""
-    mine = [w for w in view.workers if w.group == group.number and not w.earlier]
-    failed = sum(1 for w in mine if w.state == MachineState.FAILED)
-    return group.rented and failed >= MAX_GROUP_FAILURES and not any(w.shards for w in mine)
+    if not group.rented:
+        return False
+    failed = sum(
+        1
+        for w in view.workers
+        if w.state == MachineState.FAILED and w.group == group.number and not w.earlier
+    )
+    if failed < MAX_GROUP_FAILURES:
+        return False
+    return not any(w.shards for w in view.workers if w.group == group.number and not w.earlier)
 
 
 def may_start(past: Sequence[MachineView], now: datetime, *, rented: bool = False) -> bool:
@@ -59,22 +66,22 @@ def may_start(past: Sequence[MachineView], now: datetime, *, rented: bool = Fals
     return not died or ended is None or now - ended >= min(MAX_BACKOFF, timedelta(seconds=0.5 * 2**died))
 
 
-def patience(view: FleetView, group: FleetGroup) -> timedelta:
-    """How long a machine of a group may wait before its places are taken to have none."""
-    waiting = sum(1 for w in view.workers if w.state in ALIVE and w.phase == Phase.WAITING)
+def patience(view: FleetView, group: FleetGroup, waiting: int) -> timedelta:
+    """How long a machine of a group may wait before its places are taken to have none. `waiting`: of all groups."""
     rate = view.steering.launches_per_second if view.steering else LAUNCHES_PER_SECOND
     return PATIENCE * max(1, len(group.places)) + timedelta(seconds=waiting / rate)
 
 
 def refused_machines(view: FleetView, now: datetime) -> list[MachineView]:
     """Rented machines that were asked for so long ago that there was none for them."""
-    longest = {group.number: patience(view, group) for group in view.groups if group.rented}
+    waiting = [w for w in view.workers if w.phase == Phase.WAITING and w.state in ALIVE]
+    if not waiting:
+        return []
+    longest = {group.number: patience(view, group, len(waiting)) for group in view.groups if group.rented}
     return [
         w
-        for w in view.workers
-        if w.state in ALIVE
-        and w.phase == Phase.WAITING
-        and w.group in longest
+        for w in waiting
+        if w.group in longest
         and (w.refused or (w.requested is not None and now - w.requested > longest[w.group]))
     ]
 

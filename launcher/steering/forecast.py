@@ -20,7 +20,6 @@ from launcher.steering.situation import Kind
 from launcher.steering.supply import (
     SECONDS_PER_HOUR,
     Supply,
-    cautious,
     chance_short,
     normal_cdf,
     settling,
@@ -28,7 +27,8 @@ from launcher.steering.supply import (
 )
 
 NORMAL = NormalDist()
-SPEEDS = 40  # at which the safety net is tried
+SPEEDS = 40  # equally likely, at which the safety net is tried
+SPEED_SIGMAS = tuple(NORMAL.inv_cdf((number + 0.5) / SPEEDS) for number in range(SPEEDS))
 P90_SIGMAS = 1.2816  # standard deviations from the median of a normal distribution to its P90
 # Constants below were tuned on one half of the markets of `make bench-calibration`, and checked on the other.
 WORSE = 0.7  # the chance that all places are as bad as `beliefs.cautious_rates` says, and not as believed
@@ -81,7 +81,7 @@ def dollars(level: Level, outlook: Outlook) -> Dollars | None:
         return None
     tokens = outlook.tokens
     believed = _until_the_net(level.found, level, outlook)
-    worse = _until_the_net(supplies(cautious(level.sources), level.most, level.seconds_left), level, outlook)
+    worse = _until_the_net(level.worse, level, outlook)
     good, bad = _usd(prices, believed, tokens), _usd(prices, worse, tokens)
     rented = 0.0
     if on_demand is not None:
@@ -217,8 +217,8 @@ def _chance_slow(level: Level, net: Net, tokens: float, spot: Sequence[Supply]) 
     """
     sigma = 0.0 if level.listed is None else _sigma(level.listed)
     late, most = 0.0, net.margin + tokens  # at the slow end
-    for number in range(SPEEDS):
-        speed = exp(sigma * NORMAL.inv_cdf((number + 0.5) / SPEEDS))  # as a share of the median
+    for sigmas in SPEED_SIGMAS:
+        speed = exp(sigma * sigmas)  # as a share of the median
         rest = tokens - most * speed * exp(P90_SIGMAS * sigma)
         if rest > 0:
             late += 1.0 if net.machines >= level.most else _chance_short(spot, rest / speed)
@@ -229,8 +229,7 @@ def _spot(level: Level, outlook: Outlook) -> list[Supply]:
     """What all spot places do until the deadline, or until the net of the outlook starts: as believed, and worse."""
     if not level.found:
         return []
-    worse = supplies(cautious(level.sources), level.most, level.seconds_left)
-    return _until_the_net([level.found[-1], worse[-1]], level, outlook)
+    return _until_the_net([level.found[-1], level.worse[-1]], level, outlook)
 
 
 def _chance_short(spot: Sequence[Supply], tokens: float) -> float:
@@ -260,7 +259,7 @@ def _hours(level: Level, outlook: Outlook) -> tuple[float, float, float]:
     tokens, sources = outlook.tokens, level.sources[: worth[-1] + 1]
     first, wanted = sources[worth[0]], min(level.most, outlook.wanted or level.most)
     supply = supplies(sources, wanted, level.seconds_left)[-1]
-    worse = supplies(cautious(sources), wanted, level.seconds_left)[-1]
+    worse = supplies(sources, wanted, level.seconds_left, worse=True)[-1]
     start = first.kind.cold_start * (1 - first.up_now) / SECONDS_PER_HOUR
     if supply.tokens <= 0:
         return _hours_on_demand(level, outlook)

@@ -31,6 +31,7 @@ class Level:
 
     sources: tuple[Source, ...]  # the cheapest first
     found: tuple[Supply, ...]  # of the first 1, 2, … sources
+    worse: tuple[Supply, ...]  # the same, if all places turn out worse than believed
     price: float | None
     on_demand: float | None
     seconds_left: float
@@ -69,7 +70,8 @@ def level_of(look: Look, seconds_left: float | None, ceiling: float | None = Non
         price = min(
             price, max(ceiling, cheapest_spot)
         )  # a run that cannot be paid for goes on as cheaply as it can
-    return Level(tuple(sources), tuple(found), price, cheapest, max(0.0, weighed), most, listed)
+    worse = supplies(sources, most, weighed, worse=True)
+    return Level(tuple(sources), tuple(found), tuple(worse), price, cheapest, max(0.0, weighed), most, listed)
 
 
 def most_machines(look: Look, kinds: list[Kind]) -> int:

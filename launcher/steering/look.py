@@ -36,6 +36,7 @@ class Look:
 
     situation: Situation
     kinds: Mapping[int, Kind]
+    spot_kinds: frozenset[int]
     known: Mapping[PlaceKey, Belief]
     machines: list[Machine]
     room: Room
@@ -48,9 +49,11 @@ class Look:
     def of(cls, situation: Situation) -> "Look":
         steering = situation.steering
         staying = [machine for machine in situation.machines if not machine.leaving]
+        kinds = {kind.number: kind for kind in situation.kinds if kind.usd_per_hour is not None}
         return cls(
             situation=situation,
-            kinds={kind.number: kind for kind in situation.kinds if kind.usd_per_hour is not None},
+            kinds=kinds,
+            spot_kinds=frozenset(number for number, kind in kinds.items() if kind.spot),
             known=beliefs.learn(steering.beliefs, steering.answers) if steering.answers else steering.beliefs,
             machines=staying,
             room=Room.after(steering.limits, situation.kinds, situation.machines),
@@ -82,13 +85,10 @@ class Look:
 
     def spot(self, *phases: MachinePhase) -> list[Machine]:
         """Spot machines that stay; of any phase if none is given."""
-        return [m for m in self._of(spot=True) if not phases or m.phase in phases]
+        return [m for m in self.machines if m.kind in self.spot_kinds and (not phases or m.phase in phases)]
 
     def on_demand(self) -> list[Machine]:
-        return self._of(spot=False)
-
-    def _of(self, *, spot: bool) -> list[Machine]:
-        return [m for m in self.machines if m.kind in self.kinds and self.kinds[m.kind].spot == spot]
+        return [m for m in self.machines if m.kind in self.kinds and m.kind not in self.spot_kinds]
 
     def rate(self, machines: Sequence[Machine]) -> float:
         """Tokens a second of machines, as soon as all of them work."""
@@ -100,7 +100,7 @@ class Look:
         return sum(kind.tokens_per_second * count for kind, count in kinds if kind.spot == spot)
 
     def is_spot(self, machine: Machine) -> bool:
-        return machine.kind in self.kinds and self.kinds[machine.kind].spot
+        return machine.kind in self.spot_kinds
 
     def price(self, machine: Machine) -> float:
         """USD a token of a machine that runs: its start is paid. Without a known price it is taken for the dearest."""

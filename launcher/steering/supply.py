@@ -5,8 +5,8 @@ they may do until the deadline is what is left. No parameter chooses between spo
 it is the price of the cheapest place, where it is short it rises to the price on demand.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from math import erf, exp, sqrt
 
@@ -97,24 +97,24 @@ class Supply:
     machines: float
 
 
-def cautious(sources: Sequence[Source]) -> list[Source]:
-    """The sources as they would be if all turn out worse than believed."""
-    return [replace(source, up=source.cautious_up) for source in sources]
-
-
-def supplies(sources: Sequence[Source], machines: int, seconds_left: float) -> list[Supply]:
+def supplies(
+    sources: Sequence[Source], machines: int, seconds_left: float, *, worse: bool = False
+) -> list[Supply]:
     """The supply of the first 1, 2, … sources, of which never more than `machines` run at once.
 
     Exact in the mean for independent places: the distribution of machines that are up is convolved place by place. A
-    place adds the machines for which the places before it leave room.
+    place adds the machines for which the places before it leave room. `worse`: all sources turn out worse than believed.
     """
-    chances = [1.0]  # of 0, 1, 2 … machines up, together at most `machines`
+    chances = {0: 1.0}  # of so many machines up, together at most `machines`
     before = tokens = rate = settling = 0.0
     found = list[Supply]()
     for source in sources:
-        chances = _with_place(chances, source.up, min(source.machines, machines), machines)
-        mean = sum(count * chance for count, chance in enumerate(chances))
-        square = sum(count * count * chance for count, chance in enumerate(chances))
+        up = source.cautious_up if worse else source.up
+        chances = _with_place(chances, up, min(source.machines, machines), machines)
+        mean = square = 0.0
+        for count, chance in chances.items():
+            mean += count * chance
+            square += count * count * chance
         kind, marginal = source.kind, mean - before
         productive = 1 - min(MAX_START_SHARE, kind.cold_start / SECONDS_PER_HOUR * source.falls)
         first = kind.cold_start * (1 - source.up_now)  # a place that is not held starts with a cold start
@@ -133,14 +133,16 @@ def supplies(sources: Sequence[Source], machines: int, seconds_left: float) -> l
     return found
 
 
-def _with_place(chances: Sequence[float], up: float, count: int, most: int) -> list[float]:
-    """The distribution of machines that are up with one more place of `count` machines."""
-    size = min(most, len(chances) - 1 + count) + 1
+def _with_place(chances: Mapping[int, float], up: float, count: int, most: int) -> dict[int, float]:
+    """The distribution of machines that are up with one more place of `count` machines.
+
+    Places mostly have the same number of machines, so few sums are possible: a mapping is far smaller than a list.
+    """
     down = 1 - up
-    stays = [chance * down for chance in chances] + [0.0] * (size - len(chances))
-    rises = [0.0] * min(count, size) + [chance * up for chance in chances[: max(0, size - count)]]
-    mixed = [a + b for a, b in zip(stays, rises, strict=True)]
-    mixed[-1] += up * sum(chances[max(0, size - count) :])  # as many as may be held
+    mixed = {machines: chance * down for machines, chance in chances.items()}
+    for machines, chance in chances.items():
+        total = min(most, machines + count)  # as many as may be held
+        mixed[total] = mixed.get(total, 0.0) + chance * up
     return mixed
 
 
