@@ -17,7 +17,7 @@ from launcher.fleet.pace import measured_pace
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine
 from launcher.ledger.steering_records import CourseBody, CourseRecord, DecisionRecord
-from launcher.steering.course import SAY, Course, Decision, Mood
+from launcher.steering.course import SAY, Course, Decision, Mood, after_deadline
 from launcher.steering.orders import Order
 from launcher.steering.refusals import ASSUMED_SHARE
 from launcher.steering.situation import Limits, Steering, WhenShort
@@ -38,6 +38,7 @@ class SteeringOptions:
     tokens_expected: float | None = None
     tokens_p90: float | None = None
     shard_seconds: float = 60.0
+    agreed_usd: float | None = None  # the P90 that the launch named
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class RunSteering:
             when_short=self.options.when_short,
             planned_seconds=self.options.planned_seconds,
             shard_seconds=self.options.shard_seconds,
+            agreed_usd=self.options.agreed_usd,
             obtainable=ASSUMED_SHARE,
         )
 
@@ -103,11 +105,20 @@ class RunSteering:
     def record(self, course: Course, orders: Sequence[Order], tokens_left: float | None) -> None:
         """Write a course, its decisions and its requests down, before the orders are carried out.
 
-        Without a decision and a change of mood once in RECORD_INTERVAL. A change of mood is said as a decision.
+        Without a decision and a change of mood once in RECORD_INTERVAL. A change of mood is said as a decision, and so
+        is that the deadline has passed.
         """
         before, changed = self.recorded, course.mood != self.mood
-        if course.decisions or before is None or changed or course.at - before.at >= RECORD_INTERVAL:
+        passed = self._has_just_passed(course.at)
+        if (
+            course.decisions
+            or before is None
+            or changed
+            or passed
+            or course.at - before.at >= RECORD_INTERVAL
+        ):
             said = [Decision(SAY, course.says)] if changed and course.says else []
+            said += [Decision(SAY, after_deadline(self.options.when_short))] if passed else []
             found = course_record(course, tokens_left)
             decisions = [
                 decision_record(course.at, n, one) for n, one in enumerate([*course.decisions, *said])
@@ -116,6 +127,11 @@ class RunSteering:
             self.recorded = found
         self.history.record_starts(orders, course.at)
         self.history.record_orders(orders, course.at)
+
+    def _has_just_passed(self, now: datetime) -> bool:
+        """Whether the deadline has passed since the course that was written last."""
+        deadline, before = self.deadline(), self.recorded or self.ledger.steering.latest_course(self.run)
+        return deadline is not None and before is not None and before.at < deadline <= now
 
     def _tokens_left_p90(self, tokens_left: float | None) -> float | None:
         """The corpus was only sampled: what is left is as far off as the whole was, in tokens."""

@@ -74,6 +74,7 @@ def steering_options(plan: SavedPlan, job: Job, groups: Sequence[FleetGroup]) ->
         tokens_expected=float(tokens),
         tokens_p90=None if interval is None else float(interval[1]),
         shard_seconds=_shard_seconds(plan, groups),
+        agreed_usd=None if plan.usd_p90 is None else float(plan.usd_p90),
     )
 
 

@@ -6,9 +6,19 @@ from decimal import Decimal
 from enum import StrEnum
 
 from launcher.steering.orders import Order
-from launcher.steering.situation import Situation
+from launcher.steering.situation import Situation, WhenShort
 
 SAY = "say"  # a decision that orders nothing: what the budget does to the run from now on
+
+
+def after_deadline(when_short: WhenShort) -> str:
+    """How a run goes on whose deadline has passed, in words."""
+    if when_short is WhenShort.LATE:
+        return (
+            "the deadline has passed: the run goes on with the cheapest machines, on demand only where no place has "
+            "spot; resume --deadline sets a new one"
+        )
+    return "the deadline has passed: the run goes on as fast as the plan and the budget allow"
 
 
 class Mood(StrEnum):

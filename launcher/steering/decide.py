@@ -24,6 +24,7 @@ from launcher.steering.on_demand import (
     net_of,
     reserve_seconds,
     start_net,
+    start_overdue,
     start_reserve,
 )
 from launcher.steering.orders import HAD_NONE
@@ -57,12 +58,14 @@ def decide(situation: Situation) -> Verdict:
     _give_up_refused(look)
     deadline = look.steering.deadline
     seconds_left = None if deadline is None else (deadline - look.now).total_seconds()
-    level, net = level_of(look, seconds_left), net_of(look)
+    # After the deadline none can be kept: the places are weighed as in a run without one.
+    level_seconds, net = (None, None) if look.is_overdue else (seconds_left, net_of(look))
+    level = level_of(look, level_seconds)
     money = Money(situation.spent + situation.committed, situation.budget)
     rules = rules_of(look, dollars(level, _outlook(look, level, net)), money, net, level.on_demand)
     if rules.ceiling is not None:
         late = rules.mood == Mood.CONFLICT and not rules.stop
-        level = level_of(look, None if late else seconds_left, rules.ceiling)
+        level = level_of(look, None if late else level_seconds, rules.ceiling)
     missing = 0
     if not rules.stop:
         missing = _rent(look, level, net, rules, money)
@@ -95,10 +98,10 @@ def _give_up_refused(look: Look) -> None:
 def _rent(look: Look, level: Level, net: Net | None, rules: BudgetRules, money: Money) -> int:
     """Order what is worth its price; return how many machines on demand the deadline needs now."""
     trim(look, net, rules)
-    if _is_leased_out(look):
+    leased_out = _is_leased_out(look)
+    if leased_out:
         _shrink(look, seconds_of_the_rest(look, level))
-        return 0
-    if _is_nearly_done_late(look):
+    if leased_out or _is_nearly_done_late(look):
         return 0
     if net is not None:
         started = start_net(look, net, rules, money)
@@ -114,7 +117,9 @@ def _rent(look: Look, level: Level, net: Net | None, rules: BudgetRules, money: 
     end_dear(look, level, net, rules)
     _ask(look, level, money)
     move(look, level, net, rules, money)
-    return 0 if net is None else start_reserve(look, net, rules, money)
+    if net is not None:
+        return start_reserve(look, net, rules, money)
+    return start_overdue(look, level, money) if look.is_overdue else 0
 
 
 def _is_leased_out(look: Look) -> bool:
@@ -150,11 +155,12 @@ def _ask(look: Look, level: Level, money: Money) -> None:
     shards = look.situation.shards_left
     at_once = LAUNCHING_SECONDS * look.steering.launches_per_second
     launches = max(LAUNCHES_AT_ONCE, int(min(MANY, at_once))) - len(look.asked())
+    hanging = sum(1 for m in look.machines if not look.works_soon(m))
     for source in level.sources:
         kind = source.kind
         if not level.is_worth(source) or not look.may_ask(kind):
             continue
-        count = min(look.room.of(kind), wanted - look.room.total, launches - look.asks.total())
+        count = min(look.room.of(kind), wanted + hanging - look.room.total, launches - look.asks.total())
         if source.is_full(look.held(kind.number)) or look.belief(kind).refusals:
             count = min(count, PROBES)  # it had no more: so few ask whether it has some again
         if shards is not None:

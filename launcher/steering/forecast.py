@@ -170,7 +170,11 @@ def forecast(
         usd_to_finish_p90=decimal_of_float(round(usd.p90, 4)),
         late_seconds_p50=late[0],
         late_seconds_p90=late[1],
-        chance_late=None if seconds_left is None else chance_late(level, net, outlook),
+        chance_late=None
+        if seconds_left is None
+        else 1.0
+        if seconds_left <= 0
+        else chance_late(level, net, outlook),
         chance_over_budget=_chance_over(usd, money),
         on_demand_share=usd.on_demand_share,
     )

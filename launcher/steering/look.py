@@ -9,8 +9,19 @@ from launcher.money import decimal_of_float
 from launcher.steering import beliefs
 from launcher.steering.course import Decision
 from launcher.steering.room import Room
-from launcher.steering.situation import Belief, Kind, Machine, MachinePhase, PlaceKey, Situation, Steering
+from launcher.steering.situation import (
+    Belief,
+    Kind,
+    Machine,
+    MachinePhase,
+    PlaceKey,
+    Situation,
+    Steering,
+    WhenShort,
+)
 from launcher.steering.supply import SECONDS_PER_HOUR, usd_per_token
+
+HANGING_STARTS = 2.0  # cold starts at the slow end, after which a machine that did no shard is not waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,13 @@ class Look:
     def now(self) -> datetime:
         return self.situation.now
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the deadline has passed and need no longer be served: the run goes on as cheaply as it can."""
+        steering = self.steering
+        passed = steering.deadline is not None and self.now >= steering.deadline
+        return passed and steering.when_short is WhenShort.LATE
+
     def belief(self, kind: Kind) -> Belief:
         return self.known.get(kind.key, beliefs.UNKNOWN)
 
@@ -101,6 +119,13 @@ class Look:
 
     def is_spot(self, machine: Machine) -> bool:
         return machine.kind in self.spot_kinds
+
+    def works_soon(self, machine: Machine) -> bool:
+        """Whether a machine works, or is asked for, or may still be within its cold start: else it hangs."""
+        kind = self.kinds.get(machine.kind)
+        if kind is None or machine.phase != MachinePhase.COLD:
+            return True
+        return machine.seconds <= HANGING_STARTS * kind.cold_start_p90
 
     def price(self, machine: Machine) -> float:
         """USD a token of a machine that runs: its start is paid. Without a known price it is taken for the dearest."""

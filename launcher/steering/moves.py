@@ -44,6 +44,8 @@ def end_dear(look: Look, level: Level, net: Net | None, rules: BudgetRules) -> N
             return
         if machine.phase != MachinePhase.ASKED and not is_ripe(look, machine):
             continue
+        if look.is_overdue and not look.is_spot(machine):
+            continue  # it works until a spot machine has come for it (`move`): its start is paid, and spot may have none
         if may_release(look, net, rules, [machine]):
             reason = (
                 f"its token costs {per_million(price)} a million, the level is {per_million(level.price)}"
@@ -123,7 +125,7 @@ def is_ripe(look: Look, machine: Machine) -> bool:
 
 def seconds_of_the_rest(look: Look, level: Level) -> float:
     """Seconds until the run is done with the machines that are there, or the deadline if that is sooner."""
-    rate = look.rate([m for m in look.machines if m.phase != MachinePhase.ASKED])
+    rate = look.rate([m for m in look.machines if m.phase != MachinePhase.ASKED and look.works_soon(m)])
     return min(level.seconds_left, look.situation.tokens_left / rate) if rate else level.seconds_left
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from launcher.format import duration
 from launcher.steering.budget_rules import BudgetRules, affordable
 from launcher.steering.forecast import Money
+from launcher.steering.level import Level
 from launcher.steering.look import Look
 from launcher.steering.safety_net import Net, safety_net, seconds_to_work
 from launcher.steering.situation import Kind, Machine, MachinePhase
@@ -16,6 +17,7 @@ from launcher.steering.supply import SECONDS_PER_HOUR, usd_per_token
 RESERVE_STARTS = 6.0
 RETURN_STARTS = 3.0
 HYSTERESIS = 2.0  # times the reserve at which machines start, before one ends that no spot machine covers
+OVERDUE_STARTS = 10.0  # cold starts for which each machine works that starts on demand after the deadline
 LOOKS = 2.0  # a machine that was ended is gone, and its place free, within so many looks
 
 
@@ -84,6 +86,37 @@ def start_reserve(look: Look, net: Net, rules: BudgetRules, money: Money) -> int
         return 0
     hand = duration(max(0.0, net.margin_seconds or 0.0))
     return _start(look, net, covered, f"no spot for these, and {hand} of slack are left", money)
+
+
+def start_overdue(look: Look, level: Level, money: Money) -> int:
+    """After the deadline: machines on demand where spot has none at all; return how many were asked for.
+
+    As few as may be at work for OVERDUE_STARTS cold starts each: their dollars a token are the same for any number. And
+    only while all that is left on demand is within the budget, and within what was agreed to at the launch.
+    """
+    kind = level.listed
+    if (
+        any(look.works_soon(m) for m in look.machines)
+        or look.asks.total()
+        or kind is None
+        or level.on_demand is None
+        or not look.may_ask(kind)
+    ):
+        return 0
+    usd, agreed = level.on_demand * look.situation.tokens_left, look.steering.agreed_usd
+    left = [
+        bound for bound in (money.left, None if agreed is None else agreed - money.bound) if bound is not None
+    ]
+    if usd > min(left, default=usd):
+        return 0
+    each = OVERDUE_STARTS * kind.cold_start * kind.tokens_per_second
+    wanted = max(1, int(look.situation.tokens_left / each)) if each > 0 else 1
+    count = min(wanted, look.room.of(kind), affordable(look, money, kind.number))
+    if count <= 0:
+        return 0
+    reason = f"the deadline has passed and no place has spot: the rest is ${usd:.2f} on demand"
+    look.ask(kind, count, what="net", reason=reason, usd=usd)
+    return count
 
 
 def _start(look: Look, net: Net, covered: float, reason: str, money: Money) -> int:

@@ -143,6 +143,7 @@ class Steering:
     planned_seconds: float | None = None  # P50 of the plan: the horizon where there is no deadline
     answer_seconds: float = ANSWER_SECONDS  # until an ask is answered, at the slow end
     obtainable: float = 1.0  # share of the time in which a place on demand has machines
+    agreed_usd: float | None = None  # the P90 of the plan, which the launch named; None: it named none
     shard_seconds: float = 60.0  # of one shard on one machine, at the slow end: the last one may take so long
 
 

@@ -42,6 +42,10 @@ def course_lines(course: CourseStatus, run: str, state: str) -> list[Text]:
         )
     if parts:
         lines.append(Text("; ".join(parts)))
+    if course.deadline is not None and course.steering and course.at >= course.deadline:
+        lines.append(
+            Text(f"the deadline has passed; a new one: embedfleet resume {plain(run)} --deadline 2h")
+        )
     lines += [Text(f"  {decision_text(one, course.at)}") for one in course.decisions]
     if course.asleep is not None:
         lines.append(Text(asleep_text(course.asleep, course.at), style="yellow"))

@@ -86,6 +86,17 @@ def test_a_change_of_mood_is_said_once_with_what_the_budget_does(steering: RunSt
     assert (said.at, said.what, said.count, said.reason) == (NOON, "say", 0, tight.says)
 
 
+def test_that_the_deadline_has_passed_is_said_once(steering: RunSteering) -> None:
+    steering.ledger.steering.set_deadline("r1", later(15), NOON)
+    for seconds in (0, 10, 20, 30):
+        steering.record(course(later(seconds)), (), 500.0)
+    steering.recorded = None  # another launcher goes on
+    steering.record(course(later(40)), (), 500.0)
+    (said,) = steering.ledger.steering.decisions("r1")
+    assert (said.at, said.what) == (later(20), "say")
+    assert said.reason.startswith("the deadline has passed: the run goes on with the cheapest machines")
+
+
 def test_mood_is_that_of_the_last_course_also_of_an_earlier_launcher(steering: RunSteering) -> None:
     assert steering.mood == Mood.FREE
     steering.record(course(NOON, mood=Mood.CONFLICT), (), 500.0)

@@ -1,12 +1,25 @@
-"""A run that is late: as soon as possible, as far as its budget and `limits.when_short` allow."""
+"""A run whose deadline has passed: as cheap as possible, unless `limits.when_short` puts the deadline first."""
 
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from launcher.steering.decide import Verdict, decide
-from launcher.steering.situation import Machine, MachinePhase, Situation, WhenShort
-from tests.launcher.steering.situations import EAST, HOUR, NOON, ON_DEMAND, situation, working
+from launcher.steering.situation import AnswerKind, Belief, Machine, MachinePhase, Situation, WhenShort
+from tests.launcher.steering.situations import (
+    EAST,
+    HOUR,
+    NOON,
+    NORTH,
+    ON_DEMAND,
+    WEST,
+    answer,
+    situation,
+    steering,
+    working,
+)
 
 LATE = NOON + 13 * HOUR  # an hour after the deadline
 HOUR_OF_WORK = 16 * 3_600 * 1_000.0  # tokens that 16 machines do: $16 on demand
@@ -19,25 +32,74 @@ def late(
     tokens: float = HOUR_OF_WORK,
     budget: float | None = None,
     when_short: WhenShort = WhenShort.LATE,
+    dry: bool = False,
+    agreed_usd: float | None = None,
 ) -> Situation:
-    return situation(machines, now=LATE, tokens=tokens, budget=budget, when_short=when_short)
+    """`dry`: all spot places had none a minute ago."""
+    refused = LATE - timedelta(minutes=1)
+    none = [replace(answer(k, AnswerKind.NONE, 0), at=refused) for k in (EAST, WEST, NORTH)]
+    return situation(
+        machines,
+        now=LATE,
+        tokens=tokens,
+        budget=budget,
+        when_short=when_short,
+        answers=none if dry else [],
+        agreed_usd=agreed_usd,
+    )
 
 
 def asked(verdict: Verdict) -> Counter[int]:
     return Counter({ask.kind: ask.count for ask in verdict.asks})
 
 
-def test_late_run_goes_on_on_demand_where_no_spot_works() -> None:
-    assert asked(decide(late([]))) == {ON_DEMAND.number: 16}
-    assert asked(decide(late(working(EAST, 4))))[ON_DEMAND.number] == 12
+def test_late_run_goes_on_with_the_cheapest_spot() -> None:
+    """The deadline can no longer be kept: nothing pays for machines on demand."""
+    assert set(asked(decide(late([])))) == {EAST.number}
+    assert not asked(decide(late(working(EAST, 4))))[ON_DEMAND.number]
+    assert not asked(decide(late(working(EAST, 4), dry=True)))[ON_DEMAND.number]
+
+
+def test_late_run_goes_on_on_demand_where_no_place_has_spot() -> None:
+    """An hour of work of 16 machines, and ten cold starts of five minutes for each: 19 are enough, 16 may be had."""
+    assert asked(decide(late([], dry=True))) == {ON_DEMAND.number: 16}
+    assert asked(decide(late([], dry=True, tokens=HOUR_OF_WORK / 4))) == {ON_DEMAND.number: 4}
+    assert asked(decide(late([], dry=True, tokens=1e6))) == {ON_DEMAND.number: 1}
+
+
+def test_machines_on_demand_work_on_after_the_deadline_until_spot_has_come_for_them() -> None:
+    held = working(ON_DEMAND, 16)
+    dry = decide(late(held, dry=True))
+    assert not dry.releases
+    scout = decide(late(held[:15]))
+    assert asked(scout)[EAST.number] > 0
+    assert not scout.releases
+    known = {EAST.key: Belief(up=True, seen=LATE, held=4)}
+    both = replace(late([*working(EAST, 4), *held[:12]]), steering=steering(beliefs=known))
+    moved = decide(both)
+    assert len(moved.releases) == 4
+    assert all(one.machine.startswith(f"m{ON_DEMAND.number}-") for one in moved.releases)
 
 
 @pytest.mark.parametrize("budget", [20.0, 10.0])
 def test_late_run_rents_on_demand_only_if_its_budget_pays_for_all_that_is_left(budget: float) -> None:
-    """Of `when_short: late`: $10 do not, so spot does the rest as cheaply as it can."""
-    found = asked(decide(late([], budget=budget)))
+    """$16 on demand: $10 do not pay for it, so the run waits for spot."""
+    found = asked(decide(late([], budget=budget, dry=True)))
     assert (found[ON_DEMAND.number] > 0) == (budget == 20.0)
-    assert (found[EAST.number] > 0) == (budget == 10.0)
+
+
+@pytest.mark.parametrize("agreed", [20.0, 10.0])
+def test_late_run_rents_on_demand_only_within_what_was_agreed_to(agreed: float) -> None:
+    found = asked(decide(late([], agreed_usd=agreed, dry=True)))
+    assert (found[ON_DEMAND.number] > 0) == (agreed == 20.0)
+
+
+def test_late_run_is_late_for_certain() -> None:
+    forecast = decide(late(working(EAST, 4))).course.forecast
+    assert forecast is not None
+    assert forecast.chance_late == 1.0
+    assert forecast.late_seconds_p50 is not None
+    assert forecast.late_seconds_p50 > 3_600
 
 
 def test_deadline_before_all_else_is_served_as_long_as_there_is_money() -> None:
@@ -54,12 +116,15 @@ def test_stop_ends_a_late_run_that_its_budget_does_not_pay_for() -> None:
 def test_nothing_starts_after_the_deadline_that_would_come_when_all_is_done() -> None:
     """A start takes five minutes. Before the deadline the net starts even then: what works may be taken."""
     machines = working(EAST, 4)
+    first = WhenShort.DEADLINE
     assert not decide(late(machines, tokens=500 * REST)).asks
-    assert decide(late(machines, tokens=700 * REST)).asks
+    assert not decide(late(machines, tokens=500 * REST, when_short=first)).asks
+    assert decide(late(machines, tokens=700 * REST, when_short=first)).asks
     assert decide(situation(machines, now=NOON + 11.9 * HOUR, tokens=500 * REST)).asks
 
 
 def test_machine_that_does_no_work_is_not_waited_for() -> None:
-    """It is there and would be done soon if it worked: on demand is asked for all the same."""
+    """It is there and would be done soon if it worked: others are asked for all the same."""
     hanging = [Machine(f"m0-{n}", EAST.number, MachinePhase.COLD, 5_000.0) for n in range(4)]
-    assert asked(decide(late(hanging, tokens=500 * REST)))[ON_DEMAND.number] > 0
+    assert asked(decide(late(hanging, tokens=500 * REST))).total() > 0
+    assert asked(decide(late(hanging, tokens=500 * REST, dry=True)))[ON_DEMAND.number] > 0

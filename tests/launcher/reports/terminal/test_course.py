@@ -61,6 +61,16 @@ def test_a_run_that_will_be_late_says_by_how_much() -> None:
     )
 
 
+def test_a_run_whose_deadline_has_passed_says_how_to_set_a_new_one() -> None:
+    def passed(*, steering: bool = True) -> list[str]:
+        late = LateMinutes(60.0, 90.0)
+        return lines(deadline=NOW, late_minutes=late, chance_late=1.0, margin_minutes=None, steering=steering)
+
+    assert passed()[0] == "late by 1 h: done 16:40 (P90 17:10), deadline 15:40, late in 100 %"
+    assert passed()[2] == "the deadline has passed; a new one: embedfleet resume r1 --deadline 2h"
+    assert not any("has passed" in line for line in passed(steering=False))
+
+
 def test_a_run_that_is_done_says_whether_it_was_in_time_and_no_more() -> None:
     assert lines("DONE") == ["done 1 h 20 min before its deadline"]
     assert lines("DONE", late_minutes=LateMinutes(35.0, 35.0)) == ["done 35 min after its deadline"]
