@@ -25,6 +25,7 @@ from launcher.cli.streams import ERROR_SCHEMA
 from launcher.costs.reconcile import ReconcileDocument
 from launcher.diagnostics.checks import DoctorDocument
 from launcher.documents.bench import BenchDocument
+from launcher.documents.launch import LaunchDocument, LaunchPreview
 from launcher.documents.replay import ReplayDocument
 from launcher.documents.serve_check import CheckDocument
 from launcher.documents.serve_write import ServiceDocument
@@ -84,6 +85,8 @@ OUTPUTS: Mapping[str, JsonOutput] = {
     "export": JsonOutput("export --json", ExportDocument),
     "finish": JsonOutput("finish --json", FinishDocument),
     "init": JsonOutput("init --json", InitDocument),
+    "launch": JsonOutput("launch --json", LaunchDocument),
+    "launch-preview": JsonOutput("launch --dry-run --json", LaunchPreview),
     "load": JsonOutput("load --json", LoadDocument),
     "load-preview": JsonOutput("load --dry-run --json", LoadPreview),
     "ledger-rebuild": JsonOutput("ledger rebuild --json", LedgerDocument),
@@ -92,6 +95,7 @@ OUTPUTS: Mapping[str, JsonOutput] = {
     "prices-refresh": JsonOutput("prices refresh --json", RefreshDocument),
     "report": JsonOutput("report --json", ReportDocument),
     "report-all": JsonOutput("report --all --json", RunListDocument),
+    "resume": JsonOutput("resume --json", LaunchDocument),
     "runs": JsonOutput("runs --json", RunListDocument),
     "report-reconcile": JsonOutput("report --reconcile FILE --json", ReconcileDocument),
     "search": JsonOutput("search --json", SearchResult),

@@ -12,7 +12,8 @@ documents: what some commands print with --json.
 progress: the progress line of a run that is being driven.
 open_ledger: open the ledger that exists, or say where to look.
 agree: what a run may cost, agreed before anything is rented; shared by launch and resume.
-confirm: ask before money is spent; the text of --dry-run.
+confirm: ask before money is spent.
+dry_run: what a launch would ask for, of `launch --dry-run`.
 drive: drive a run to its end and report it; shared by launch and resume.
 init: `init`.
 plan: `plan` and `diff`.

@@ -1,16 +1,13 @@
-"""Ask before money is spent; and the text of `launch --dry-run`: every task and every call of SkyPilot."""
+"""Ask before money is spent."""
 
 import sys
-from collections.abc import Sequence
 from decimal import Decimal
 
 from launcher.errors import ConfirmationNeeded, Usage
-from launcher.fleet.placement import home_place
 from launcher.format import plural
 from launcher.money import ONE, ZERO
 from launcher.planning.saved_plan import SavedPlan
 from launcher.planning.steering_plan import SteeringPlan
-from tasks.skypilot_task import TaskSpec, by_price, describe, machine_name, machine_task, to_yaml
 
 
 def confirm_cost(
@@ -124,40 +121,6 @@ def _rest(plan: SavedPlan, left: Decimal) -> Decimal | None:
     """The P90 of the work that is left, with the bound of what has no price; 0 where no work is left."""
     high = plan.most_usd
     return ZERO if not left else None if high is None else high * left
-
-
-def dry_run_text(plan: SavedPlan, recipes: Sequence[TaskSpec]) -> str:
-    """The YAML of every machine group's task, then every SkyPilot call that a launch would make, in order."""
-    if not recipes or plan.lots[0].cloud == "local":
-        return f"# {plan.lots[0].workers} worker processes of this machine; nothing is rented\n"
-    if plan.steering is not None:
-        return _steered_text(plan.steering, recipes)
-    parts = [f"# lot-{recipe.lot}.yaml\n{to_yaml(machine_task(recipe))}" for recipe in recipes]
-    calls: list[str] = []
-    for recipe, group in zip(recipes, plan.lots, strict=True):
-        counts = [place.machines for place in group.places]
-        for slot in range(group.machines):
-            first = home_place(recipe.places, counts, slot) or by_price(recipe.places)[0]
-            name = machine_name(recipe.run, recipe.lot, slot, 0)
-            calls.append(
-                f"# sky.jobs.launch(lot-{recipe.lot}.yaml, name={name!r})  # first {describe(first)}"
-            )
-    return "---\n".join(parts) + "---\n" + "\n".join(calls) + "\n"
-
-
-def _steered_text(steering: SteeringPlan, recipes: Sequence[TaskSpec]) -> str:
-    """The task of the cheapest kind of each purchase, which stands for all, and every kind that may be asked for."""
-    envelope = steering.envelope
-    first = {recipe.spot: recipe for recipe in reversed(recipes)}
-    parts = [f"# lot-{r.lot}.yaml\n{to_yaml(machine_task(r))}" for r in recipes if r is first[r.spot]]
-    most = f"at most {envelope.machines} of these machines at a time, {envelope.on_demand} on demand"
-    lines = [f"# steered ({steering.policy}): sky.jobs.launch of {most}"]
-    for recipe, kind in zip(recipes, envelope.kinds, strict=True):
-        purchase = "spot" if recipe.spot else "on demand"
-        lines.append(
-            f"# lot-{recipe.lot}.yaml: {purchase}, at most {kind.machines} in {describe(recipe.places[0])}"
-        )
-    return "---\n".join(parts) + "---\n" + "\n".join(lines) + "\n"
 
 
 def _limit(high: Decimal | None) -> str:

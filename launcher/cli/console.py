@@ -24,15 +24,21 @@ def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any 
     """Print a result, a document or a JSON value, to `stream` (default stdout): as JSON, or what `render` makes of it."""
     stream = stream or sys.stdout
     if as_json:
-        note_document()
-        with writing_output():
-            stream.writelines(json_pieces(body))
-        stream.write("\n")
+        show_json(body, stream)
         return
     # A reader that closes our stderr must not end the work; one that closes our stdout has what it wants.
     closed = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()
     with closed, writing_output():
         console(stream, width=None if stream.isatty() else WIDTH).print(render(body))
+
+
+def show_json(body: Any, stream: Any = None) -> None:
+    """Print a document or a JSON value to `stream` (default stdout) as the one document of the command."""
+    stream = stream or sys.stdout
+    note_document()
+    with writing_output():
+        stream.writelines(json_pieces(body))
+    stream.write("\n")
 
 
 def show_text(text: str, *, flush: bool = False) -> None:

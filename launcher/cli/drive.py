@@ -7,9 +7,10 @@ from itertools import chain
 from pathlib import Path
 
 from launcher import __version__
-from launcher.cli.console import say, show
+from launcher.cli.console import say, show, show_json
 from launcher.cli.progress import screen
 from launcher.documents.encode import json_pieces
+from launcher.documents.launch import detached_document, done_document
 from launcher.errors import DeadlineMissed, FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
@@ -23,6 +24,7 @@ from launcher.fleet.planned_inputs import check_planned_inputs
 from launcher.fleet.provisioner import check_access, is_rented, provision, usable_groups
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
+from launcher.fleet.status import status_of
 from launcher.fleet.steering_setup import steering_of
 from launcher.fleet.task_specs import task_yamls
 from launcher.format import at_least, duration, plural, verb
@@ -35,9 +37,11 @@ from launcher.planning import plan_file
 from launcher.planning.run_setup import run_setup_of
 from launcher.planning.saved_plan import SavedPlan
 from launcher.reports.assemble import report_of
+from launcher.reports.document import ReportDocument
 from launcher.reports.html.report import report_page
 from launcher.reports.plan_outcome import outcome_of
 from launcher.reports.report_json import report_document
+from launcher.reports.run_facts import load_line
 from launcher.reports.terminal.report import report_text
 from launcher.throughput.calibration import record_run_speed
 from tasks.clock import utc
@@ -76,11 +80,17 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
             what_continues = _drive(ledger, run, folder, job, arguments)
             if what_continues:
                 say(what_continues)
+                if arguments.json:
+                    status = status_of(ledger, run.id, observer, folder)
+                    show_json(detached_document(status, run.output, what_continues))
                 return 0
             check_output_there(store, run.id, ledger.shards.each_receipt(run.id))  # as it is now
         if not was_done or not store.list(dataset_key(run.id)):
             write_dataset(store, header, ledger.shards.each_receipt(run.id))
-    return _finish(ledger, store, run.id, folder, deadline=current_deadline(ledger, run, job))
+    problem = _finish(ledger, store, run, folder, job, as_json=arguments.json)
+    if problem is not None:
+        raise problem
+    return 0
 
 
 def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespace) -> str | None:
@@ -140,37 +150,48 @@ def _rented_callbacks(
     return history.record, await_gone
 
 
-def _finish(ledger: Ledger, store: Store, run: str, folder: Path, *, deadline: datetime | None) -> int:
-    """Record how the plan came true, write and print the report, and return 0.
-
-    Raises:
-        FailedRows: some rows or shards could not be embedded.
-        DeadlineMissed: all could, after the deadline.
-    """
-    found = report_of(ledger, store, run, utc(), vectors=True)
+def _finish(
+    ledger: Ledger, store: Store, run: Run, folder: Path, job: Job, *, as_json: bool
+) -> FailedRows | DeadlineMissed | None:
+    """Record how the plan came true, write and print the report; return what it lacks."""
+    found = report_of(ledger, store, run.id, utc(), vectors=True)
     if outcome := outcome_of(found):
         ledger.outcomes.record(outcome)
     report = report_document(found)
-    write(folder / "report.html", report_page(report))
-    write(folder / "report.json", chain(json_pieces(report), "\n"))
-    show(report, report_text, as_json=False)
-    say(f"report: {folder / 'report.html'}")
+    page, saved = folder / "report.html", folder / "report.json"
+    write(page, report_page(report))
+    write(saved, chain(json_pieces(report), "\n"))
+    problem = _shortcoming(ledger, run, report, deadline=current_deadline(ledger, run, job))
+    if as_json:
+        status = status_of(ledger, run.id, None)
+        line = load_line(run.output, run.id)
+        show_json(done_document(status, run.output, problem, saved=saved, page=page, load=line))
+    else:
+        show(report, report_text, as_json=False)
+    say(f"report: {page}")
+    return problem
+
+
+def _shortcoming(
+    ledger: Ledger, run: Run, report: ReportDocument, *, deadline: datetime | None
+) -> FailedRows | DeadlineMissed | None:
+    """What a finished run lacks: rows or shards that could not be embedded, else its deadline; None: nothing."""
     failed, faults = report.work.failed_rows, report.work.failed_shards
     if faults:
-        first = next(r for r in ledger.shards.each_receipt(run) if r.fault)
-        raise FailedRows(
+        first = next(r for r in ledger.shards.each_receipt(run.id) if r.fault)
+        return FailedRows(
             f"{faults:,} of {plural(report.work.shards, 'shard')} failed; shard {first.position}: {first.fault}",
             hint="plan and launch again, when the input is as you want it: a changed corpus is a new run",
         )
     if failed:
-        raise FailedRows(
+        return FailedRows(
             f"{at_least(report.work.cut_short)}{plural(failed, 'row')} could not be embedded; "
             f"{plural(report.work.documents, 'document')} {verb(report.work.documents, 'was', 'were')}",
-            hint=f"embedfleet report {run} --json, or the page, lists them with file, position and reason",
+            hint=f"embedfleet report {run.id} --json, or the page, lists them with file, position and reason",
         )
-    if late := late_by(ledger, run, deadline):
-        raise DeadlineMissed(
-            f"run {run} is done, {duration(late.total_seconds())} after its deadline",
-            hint=f"embedfleet report {run} says what it waited for",
+    if late := late_by(ledger, run.id, deadline):
+        return DeadlineMissed(
+            f"run {run.id} is done, {duration(late.total_seconds())} after its deadline",
+            hint=f"embedfleet report {run.id} says what it waited for",
         )
-    return 0
+    return None

@@ -5,9 +5,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from launcher.cli.agree import agree_to_cost, check_affordable, cost_options, record_agreement
-from launcher.cli.confirm import dry_run_text
-from launcher.cli.console import say, show, show_text
+from launcher.cli.console import say, show, show_json, show_text
 from launcher.cli.drive import drive_to_end
+from launcher.cli.dry_run import launch_preview, preview_text
 from launcher.cli.plan import plan_form, plan_options, steered
 from launcher.corpus.inspect import output_path
 from launcher.errors import Problem, Usage
@@ -92,11 +92,18 @@ def _dry_run(plan: SavedPlan, job: Job, output: str, arguments: Namespace) -> in
     The tasks can be read on a laptop without SkyPilot, too: what a launch from there lacks is only said.
     """
     check_affordable(plan, job, cost_options(arguments), say)
-    show_text(dry_run_text(plan, task_specs(plan, output, arguments.secret)))
+    specs, refused = task_specs(plan, output, arguments.secret), None
     try:
         check_access(plan)
     except Problem as problem:
-        say(f"a launch from here would be refused: {problem}; {problem.hint}")
+        refused = problem
+    preview = launch_preview(plan, output, specs, refused)
+    if arguments.json:
+        show_json(preview)
+    else:
+        show_text(preview_text(preview))
+    if refused is not None:
+        say(f"a launch from here would be refused: {refused}; {refused.hint}")
     return 0
 
 

@@ -1,9 +1,10 @@
 """JSON documents that one package makes and another shows, as frozen values, and how a document is written.
 
-Imports: launcher.money, launcher.format; tasks.metrics.
+Imports: launcher.errors, launcher.money, launcher.format; tasks.metrics.
 
 encode: any document as its JSON object.
 status: the document of `status --json`.
+launch: the documents of `launch --json`, which is that of `resume`, too, and of `launch --dry-run --json`.
 course: where a steered run stands, and what was decided.
 status_metrics: the same as metrics of Prometheus.
 truncation: what truncation leaves out, where that is much.

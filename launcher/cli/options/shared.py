@@ -80,6 +80,7 @@ def add_driving(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="pass this environment variable to the machines, as a secret",
     )
+    command.add_argument("--json", action="store_true", help="print how it ended as JSON")
 
 
 def add_run(command: argparse.ArgumentParser, metavar: str = "RUN") -> None:

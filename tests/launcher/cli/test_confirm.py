@@ -1,4 +1,4 @@
-"""The question before renting, and the text of --dry-run."""
+"""The question before renting."""
 
 import sys
 from decimal import Decimal
@@ -6,9 +6,8 @@ from io import StringIO
 
 import pytest
 
-from launcher.cli.confirm import check_max_cost, confirm_cost, dry_run_text
+from launcher.cli.confirm import check_max_cost, confirm_cost
 from launcher.errors import ConfirmationNeeded, Usage
-from launcher.fleet.task_specs import specs_of
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from tests.support import sample_plan
@@ -87,26 +86,6 @@ def test_default_answer_is_no(answer: str, rents: bool, monkeypatch: pytest.Monk
     assert screen.getvalue() == "This rents 21 machines for up to $131.00 (P90). Go on? [y/N] "
 
 
-# --- dry run
-
-
-def test_dry_run_shows_every_task_and_every_call_with_its_first_place() -> None:
-    text = dry_run_text(plan(), specs_of(plan(), "s3://bucket/vectors", "/code/tasks", disk_gb=75))
-    assert text.count("# lot-") == 2
-    calls = [line for line in text.splitlines() if line.startswith("# sky.jobs.launch(")]
-    assert len(calls) == 21
-    assert calls[0].endswith(
-        "name='reviews-1a2b3c4d-l0m0-0')  # first aws/us-east-1/us-east-1a g6.48xlarge at $0.297 an hour"
-    )
-    assert "aws/us-west-2/us-west-2a" in calls[19]
-    assert "lot-1.yaml" in calls[20]
-
-
-def test_dry_run_on_this_machine_rents_nothing() -> None:
-    local = plan_file.read_recorded(sample_plan.local())
-    assert dry_run_text(local, ()) == "# 1 worker processes of this machine; nothing is rented\n"
-
-
 def test_max_cost_counts_what_is_spent_and_the_rest_of_a_known_run() -> None:
     check_max_cost(plan("100"), Decimal(60), spent=Decimal(10), left=Decimal("0.5"))
     with pytest.raises(
@@ -129,15 +108,3 @@ def test_question_of_a_steered_plan_names_the_p90_with_the_net_and_the_limit() -
     with pytest.raises(ConfirmationNeeded, match=words) as caught:
         confirm_cost(sample_plan.saved_steered(), yes=False, most=None, limit=Decimal(300))
     assert caught.value.hint == "--yes --max-cost $269"
-
-
-def test_dry_run_of_a_steered_plan_lists_every_kind() -> None:
-    found = sample_plan.saved_steered()
-    text = dry_run_text(found, specs_of(found, "s3://b/out", "/code/tasks", disk_gb=100))
-    assert text.count("\nname: ") == 2  # a task of spot and one on demand
-    assert (
-        "# steered (autopilot): sky.jobs.launch of at most 32 of these machines at a time, 16 on demand"
-        in text
-    )
-    assert "# lot-2.yaml: spot, at most 16 in aws/us-east-1 g6.xlarge at $0.3 an hour" in text
-    assert "# lot-4.yaml: on demand, at most 16 in aws/us-east-1 g6.xlarge at $0.8048 an hour" in text
