@@ -20,7 +20,7 @@ from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import notifying
 from launcher.fleet.orphan_check import await_teardown, find_remaining, none_unknown
-from launcher.fleet.planned_inputs import check_planned_inputs
+from launcher.fleet.planned_inputs import check_planned_inputs, other_readers
 from launcher.fleet.provisioner import check_access, is_rented, provision, usable_groups
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
@@ -103,6 +103,8 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
     ledger.runs.record_event(run.id, VERSION_EVENT, __version__, utc())
     provisioned = provision(plan, run.output, store, folder, arguments.secret)
     check_planned_inputs(plan, header)
+    if changed := other_readers(plan, header):
+        say(changed)
     for name, text in task_yamls(provisioned.specs).items():
         write(folder / name, text)
     record_prices, await_gone = _rented_callbacks(ledger, run, plan)

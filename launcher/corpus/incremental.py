@@ -13,7 +13,7 @@ the hash of what the model reads (`tasks.worker.earlier_vectors`).
 import json
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from launcher.format import plural, verb
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
 from tasks.errors import Problem
+from tasks.formats.documents.readers import installed_versions, libraries_of, locked_versions
 from tasks.formats.parquet.parquet_reader import read_small_table
 from tasks.models.files import HASH_MODEL
 from tasks.models.fingerprint import short
@@ -129,6 +130,8 @@ def select_new_files(
                 f"{verb(len(lost), 'is', 'are')} embedded again, because files are gone: {gone}"
             )
         found = unchanged_shards(shards, now, covered, lost)
+        for line in _other_readers(store, found):
+            say(line)
         whole = bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run}
         same = same or (whole and header.model_fingerprint == settings["model_fingerprint"])
         covered.update(piece.path for _, shard in found for piece in shard.slices)
@@ -180,6 +183,28 @@ def _same_model(header: Header, fingerprint: str | None, say: Callable[[str], No
         f" {short(header.model_fingerprint)}, now {short(fingerprint)}"
     )
     return False
+
+
+def _other_readers(store: Store, found: Sequence[tuple[str, Shard]]) -> Iterator[str]:
+    """What to say of runs that read the documents of these shards by versions that no machine here has now."""
+    kinds: dict[str, set[Kind]] = defaultdict(set)
+    for owner, shard in found:
+        kinds[owner].update(piece.kind for piece in shard.slices)
+    for owner, of_owner in kinds.items():
+        libraries = libraries_of(of_owner)
+        if not libraries:
+            continue
+        here, rented = installed_versions(libraries), locked_versions(libraries)
+        changed = [
+            f"{name} {was} (now {here.get(name) or rented.get(name, '?')})"
+            for name, was in manifest.read_header(store, owner).readers.items()
+            if (name in libraries or name in here) and was not in (here.get(name), rented.get(name))
+        ]
+        if changed:
+            yield (
+                f"run {owner} read its documents by {', '.join(changed)}, which may have given other texts: "
+                "its vectors are used; another output.path embeds all again"
+            )
 
 
 def unchanged_shards(

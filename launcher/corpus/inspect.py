@@ -17,7 +17,7 @@ from launcher.corpus.text_units import check_text_unit
 from launcher.errors import NothingNew, Usage
 from launcher.format import plural, verb
 from launcher.jobs.job import CorpusSource, Job
-from tasks.formats.documents.document_rows import check_readable
+from tasks.formats.documents.readers import check_readable
 from tasks.formats.rows import Columns
 from tasks.models.semantic_chunks import splitter_version
 from tasks.models.tokenizer import load_tokenizer

@@ -12,6 +12,7 @@ from launcher.corpus.incremental import NewFiles, write_base_dataset, write_reus
 from launcher.corpus.inspect import columns_of, find_new_files, list_corpus, output_path
 from launcher.corpus.sampling import sample_corpus
 from launcher.errors import Problem
+from launcher.fleet.provisioner import is_rented
 from launcher.format import plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger
@@ -19,6 +20,7 @@ from launcher.ledger.records import CORPUS_EVENT, Run
 from launcher.planning import plan_file
 from launcher.planning.saved_plan import SavedPlan
 from tasks.clock import utc
+from tasks.formats.documents.readers import installed_versions, libraries_of, locked_versions
 from tasks.models.fingerprint import ModelChanged, check_model
 from tasks.models.semantic_chunks import splitter_version
 from tasks.models.tokenizer import load_tokenizer
@@ -90,7 +92,8 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
             ledger.runs.record_event(run, CORPUS_EVENT, line, utc())
 
         shards = _shards(plan, job, found, tell)
-        header = replace(header_of(plan, job, len(shards)), text_hash=found.hashed)
+        readers = _readers(plan, found)
+        header = replace(header_of(plan, job, len(shards)), text_hash=found.hashed, readers=readers)
         _check_same_shards(ledger, run, shards)
         if found.kept:
             write_base_dataset(store, run, found.kept)
@@ -103,6 +106,12 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
         run, "launched", f"{plural(header.shards, 'shard')}, {plural(workers, 'worker')}", utc()
     )
     return ledger.runs.find(run)
+
+
+def _readers(plan: SavedPlan, found: NewFiles) -> dict[str, str]:
+    """The libraries that read the documents of the corpus, with their versions where the work is done."""
+    libraries = libraries_of({file.kind for file in found.listing.files if file.bytes})
+    return locked_versions(libraries) if is_rented(plan) else installed_versions(libraries)
 
 
 def _check_same_shards(ledger: Ledger, run: str, shards: Sequence[Shard]) -> None:

@@ -70,7 +70,9 @@ def collect_facts(ledger: Ledger, store: Store | None, run: Run, plan: SavedPlan
         dimensions=known.dimensions or (worker and worker.dimensions),
         chunking=known.chunk and chunking_text(known.chunk),
         engine=_engine(worker) or known.engine,
-        versions=({"embedfleet": version} if version else {}) | ((worker and worker.versions) or {}),
+        versions=({"embedfleet": version} if version else {})
+        | (header.readers if header else {})  # as the launcher knew them
+        | ((worker and worker.versions) or {}),
         command=events.get(COMMAND_EVENT),
         load=load_line(run.output, run.id),
     )

@@ -6,7 +6,7 @@ agree on it, and a third with another corpus cannot change it under the workers.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.errors import Problem
@@ -65,6 +65,9 @@ class Header:
     reuse: bool = (
         False  # some shards find vectors of unchanged texts in earlier runs: see `tasks.protocol.reuse`
     )
+    # The libraries that read the corpus' documents, with their versions as the launcher knows them. Empty: plain text
+    # and records alone, or an earlier version.
+    readers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class RunNotFound(Problem):
@@ -103,7 +106,7 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         SCHEMA,
         indent=1,
         without_none=("csv", "join", "model_fingerprint", "precision", "by", "splitter", "query_prompt"),
-        without_zero=("plain_ids", "normalized", "text_hash", "reuse"),
+        without_zero=("plain_ids", "normalized", "text_hash", "reuse", "readers"),
     )
     _write_once(store, header.run, manifest_header_key(header.run), body)
 

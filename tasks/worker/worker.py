@@ -29,6 +29,7 @@ from tasks.engines.engine_check import EngineBroken, check_rate
 from tasks.engines.load import load_encoder
 from tasks.engines.versions import versions
 from tasks.errors import Problem
+from tasks.formats.documents.readers import installed_versions
 from tasks.models.fingerprint import is_pinned_commit, pinned
 from tasks.printable import log_in_utf8, plain
 from tasks.protocol import crash_marker, manifest
@@ -281,7 +282,8 @@ def _work(
     pulse.model_fingerprint = header.model_fingerprint
     pulse.engine, pulse.device, pulse.dtype = encoder.name, encoder.device, encoder.dtype
     pulse.dimensions = header.dimensions or encoder.dimensions
-    pulse.versions = {"python": platform.python_version()} | versions()
+    read_by = installed_versions(header.readers)
+    pulse.versions = {"python": platform.python_version()} | versions() | read_by
     pulse.ready = utc()
     shards = max(1, header.shards)
     offset = arguments.offset if arguments.offset is not None else random.randrange(shards)  # noqa: S311

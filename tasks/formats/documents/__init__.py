@@ -4,6 +4,7 @@ Imports: what all formats share. Only `child` imports the readers of HTML, PDF a
 which a hostile file may end without ending the worker.
 
 document_rows: the row of a file: its text, path and title, or why it has none.
+readers: the libraries that read HTML and PDF, and their versions.
 file_text: what is read of a file, and the limits of all formats.
 plain_text: text, Markdown and reStructuredText, with their titles.
 reader_process: asks a child process for the text of a file, within limits of time and memory.

@@ -3,46 +3,19 @@
 import codecs
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
-from importlib.util import find_spec
 from typing import BinaryIO
 
-from tasks.errors import Problem
 from tasks.formats.beginning import read_up_to
 from tasks.formats.damage import lost_rows
 from tasks.formats.documents.file_text import MAX_FILE_BYTES, FileText, NoTextError, over_long
 from tasks.formats.documents.plain_text import title_of_text
 from tasks.formats.documents.reader_process import READER
+from tasks.formats.documents.readers import check_readable
 from tasks.formats.rows import BadRow, Columns, ReadRow, row_of
 from tasks.formats.wide_encoding import wide_encoding_of
-from tasks.protocol.shard import Kind, Slice
+from tasks.protocol.shard import Slice
 
 PATH, TITLE = "path", "title"  # columns that such a file has beside its text
-LIBRARIES = {"pdf": "pypdfium2", "html": "selectolax"}  # by format; that of PDF comes with an extra
-
-
-class NoReader(Problem):
-    """A format cannot be read on this machine, because a library is not installed."""
-
-
-def check_readable(kinds: set[Kind]) -> None:
-    """Check that the libraries are there that files of these formats need.
-
-    Raises:
-        NoReader: one is missing.
-    """
-    for kind, library in LIBRARIES.items():
-        if kind in kinds and not _installed(library):
-            raise NoReader(
-                f"this corpus has .{kind} files, and {library}, which reads them, is not installed here",
-                hint="pip install 'embedfleet[documents]', or leave these files out of corpus.path",
-            )
-
-
-@cache
-def _installed(library: str) -> bool:
-    """Whether a library is there; asked for every file."""
-    return find_spec(library) is not None
 
 
 def document_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,46 @@ def test_file_counts_with_all_of_its_shards_or_none(
     everything = {piece for _, shard in shards for piece in shard.slices if piece.path in files}
     assert set(held) == everything
     assert set(held.values()) <= {1}
+
+
+# --- documents that another version of a library reads
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    """A folder with a page of HTML and a note, embedded; the manifest says which library read the page."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "page.html").write_text(
+        "<title>Page</title><p>a paragraph of a page</p>", encoding="utf-8"
+    )
+    (tmp_path / "in" / "note.md").write_text("# Note\n\nplain text", encoding="utf-8")
+    job = write_job(tmp_path, corpus="{path: in}")
+    done = launch(job)
+    assert done["code"] == 0, done["said"]
+    return tmp_path
+
+
+def header_file(folder: Path) -> Path:
+    return next((folder / "out" / "_embedfleet").glob("*/manifest/run.json"))
+
+
+def test_the_reader_is_in_the_manifest_and_the_report(pages: Path) -> None:
+    version = metadata.version("selectolax")
+    assert json.loads(header_file(pages).read_text())["readers"] == {"selectolax": version}
+    report = json.loads(in_process("report", "--json", folder=pages).stdout)
+    assert report["facts"]["versions"]["selectolax"] == version
+    assert "pypdfium2" not in report["facts"]["versions"]  # nothing of this corpus is read by it
+
+
+def test_an_increment_says_that_another_version_read_the_documents(pages: Path) -> None:
+    path = header_file(pages)
+    (pages / "in" / "new.md").write_text("another note", encoding="utf-8")
+    assert "read its documents by" not in plan(pages)[1]
+    path.write_text(path.read_text().replace(metadata.version("selectolax"), "0.0.1"))
+    body, said = plan(pages)
+    assert body["profile"]["documents"] == 1  # its vectors are used
+    assert f"read its documents by selectolax 0.0.1 (now {metadata.version('selectolax')})" in said
+
+
+def test_records_have_no_reader(folder: Path) -> None:
+    assert "readers" not in json.loads(header_file(folder).read_text())

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from tasks.formats.documents.document_rows import LIBRARIES, NoReader, check_readable
 from tasks.formats.read import rows_of_stream
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, Document, ReadRow
 from tasks.protocol.shard import Kind, Slice
@@ -67,11 +66,3 @@ def test_a_damaged_file_is_set_aside_with_its_path(kind: Kind) -> None:
     row = only(b"\xff\xfe" if kind != "html" else b"caf\xe9", f"a.{kind}", kind)
     assert isinstance(row, BadRow)
     assert (row.id, row.rows, row.more) == (f"a.{kind}", 1, False)
-
-
-def test_a_format_whose_library_is_missing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LIBRARIES, "pdf", "no_such_library")
-    check_readable({"html", "docx"})
-    with pytest.raises(NoReader, match=r"this corpus has \.pdf files, and no_such_library") as error:
-        check_readable({"html", "pdf"})
-    assert error.value.hint.startswith("pip install 'embedfleet[documents]'")
