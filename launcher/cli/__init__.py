@@ -34,6 +34,7 @@ serve_check: `serve --check`.
 serve_write: `serve --write`.
 export: `export`.
 load: `load`.
+sink: the sink of a job, as `load` takes it.
 search: `search`.
 compare: `compare`.
 stop: `stop` and `down`.

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from launcher.cli.console import say, show, steps
 from launcher.cli.named_dataset import named_dataset
+from launcher.cli.sink import sink_of_run
 from launcher.errors import FailedRows, Problem
+from launcher.jobs.job import JobSink
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
@@ -23,23 +25,28 @@ def run(arguments: Namespace) -> int:
         Problem: the store refuses, or does not hold what the dataset does.
         FailedRows: all is loaded but some rows, which the store refuses.
     """
-    target = parse_target(arguments.to)
+    to: str | None = arguments.to
+    if to is not None:
+        parse_target(to)  # before the dataset is read
+    dataset = named_dataset(arguments)
+    sink = sink_of_run(dataset.store, dataset.run) if to is None else JobSink(to)
+    target = parse_target(sink.to)
+    secret = arguments.secret or sink.secret
     options = LoadOptions(
-        index=parse_index(arguments.index),
+        index=sink.index if arguments.index is None else parse_index(arguments.index),
         since=arguments.since,
         replace=arguments.replace,
-        keep=arguments.keep,
+        keep=sink.keep if arguments.keep is None else arguments.keep,
         parallel=arguments.parallel,
     )
-    dataset = named_dataset(arguments)
-    with closing(connect(target, arguments.secret)) as store:
+    with closing(connect(target, secret)) as store:
         if arguments.dry_run:
             show(preview(dataset, target, store, options), preview_text, as_json=arguments.json)
             return 0
         with steps("loading rows") as step:
             found = load(dataset, target, store, options, step)
         if arguments.verify:
-            found = replace(found, check=check_store(dataset, target, store, arguments.keep, step=say))
+            found = replace(found, check=check_store(dataset, target, store, options.keep, step=say))
     show(found, load_text, as_json=arguments.json)
     if found.check is not None and found.check.faults:
         raise Problem(

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast, get_type_hints
 import msgspec
 
 from launcher.errors import Problem
+from launcher.sinks.index import HNSW, IndexSpec
 from pricing.discounts import Discount
 from tasks.models.chunk_by import ChunkBy
 from tasks.models.precision import Precision
@@ -24,6 +25,7 @@ Spot = Literal["only", "prefer", "never"]
 Unit = Literal["file", "line"]
 Steer = Literal["autopilot", "static", "on-demand"]
 WhenShort = Literal["late", "stop", "deadline"]
+LoadWhen = Literal["end", "shards"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ class JobOutput:
     dimensions: int | None = None  # leading dimensions to keep; None: all
     region: str | None = None  # where it is, as cloud/region; None: not given
     keep: tuple[str, ...] = ()  # columns or keys of the corpus to keep beside the vectors
+
+
+@dataclass(frozen=True, slots=True)
+class JobSink:
+    """The vector store that the vectors are loaded into."""
+
+    to: str  # its address, which names the collection and holds no secret; a path as it was written
+    secret: str | None = None  # $NAME of the environment variable with a password or key
+    index: IndexSpec = HNSW
+    keep: tuple[str, ...] | None = None  # kept columns to load; None: all
+    when: LoadWhen = "end"  # of the run, or shard by shard while it lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +158,7 @@ class Job:
     vcpu_quota: tuple[VcpuQuota, ...] = ()  # AWS counts so; `quota` of the job file has both
     steer: Steer | None = None  # how rented machines are steered; None: see `steer_of`
     query_prompt: str | None = None  # put before every query; None: as the model says, "" none
+    sink: JobSink | None = None  # None: the vectors stay in the output path
 
 
 # Keys that came later, by section ("": the job itself), with the value that is left out, as before there were such keys:
@@ -152,7 +166,7 @@ class Job:
 LATER_KEYS: tuple[tuple[str, str, object], ...] = (
     *(("corpus", name, None) for name in ("csv", "format", "join", "unit")),
     ("chunk", "by", "tokens"),
-    *(("", name, None) for name in ("precision", "query_prompt", "steer")),
+    *(("", name, None) for name in ("precision", "query_prompt", "sink", "steer")),
     *(("", name, []) for name in ("discounts", "vcpu_quota")),
     ("limits", "opt_in", []),
     ("limits", "when_short", "late"),

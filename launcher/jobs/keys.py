@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from launcher.jobs.job import Engine, Spot, Steer, Unit, WhenShort
+from launcher.jobs.job import Engine, LoadWhen, Spot, Steer, Unit, WhenShort
+from launcher.sinks.index import IndexKind
 from pricing.clouds import CLOUDS as PRICED_CLOUDS
 from pricing.clouds import WITHOUT_PRICE
 from pricing.discounts import Covers
@@ -41,6 +42,8 @@ ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "packed", "hash")
 UNITS: tuple[Unit, ...] = ("file", "line")
 SPOTS: tuple[Spot, ...] = ("only", "prefer", "never")
 STEERS: tuple[Steer, ...] = ("autopilot", "static", "on-demand")
+LOAD_WHEN: tuple[LoadWhen, ...] = ("end", "shards")
+INDEX_KINDS: tuple[IndexKind, ...] = ("hnsw", "none")
 WHEN_SHORT: tuple[WhenShort, ...] = ("late", "stop", "deadline")
 CLOUDS = (*(cloud for cloud in PRICED_CLOUDS if cloud not in WITHOUT_PRICE), "local")
 POOLINGS = ("mean", "cls", "last")
@@ -85,6 +88,7 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
         Key("prompt", "put before every document, or the name of one of the model's prompts", example='"passage: "'),
         Key("speed", "tokens per second of one GPU, by GPU, where you know better", "free", "{L4: 897}"),
         Key("notify", "$NAME of the environment variable with a webhook's address", example="$SLACK_WEBHOOK"),
+        Key("sink", "the vector store that the vectors are loaded into", "mapping", "{to: docs.lance}", also="text"),
         Key("discounts", "what the account pays less", "mappings", "[{cloud: aws, off: 20%}]"),
     ),
     "corpus": (
@@ -139,6 +143,19 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
         Key("opt_in", "places that the account has asked for: patterns, or true", "opt_in", "[eu-south-2]"),
         Key("when_short", "what gives way if the budget does not pay for the deadline", example="late", words=WHEN_SHORT),
         Key("on_demand", "machines on demand at most, where the fleet is steered", "count0", "16"),
+    ),
+    "sink": (
+        Key("to", "the address of the store and its collection, without a password", required=True,
+            example='"postgresql://localhost/search?table=docs"'),
+        Key("secret", "$NAME of the environment variable with a password or key", example="$DB_PASSWORD"),
+        Key("index", "the index that the store builds", "mapping", "{type: hnsw, m: 32}", also="text"),
+        Key("keep", "kept columns to load, or none; all without it", "texts", "[title]"),
+        Key("when", "end: when the run is done; shards: each shard as it is done", example="shards", words=LOAD_WHEN),
+    ),
+    "index": (
+        Key("type", "hnsw, or none", example="hnsw", words=INDEX_KINDS),
+        Key("m", "edges of a node", "count", "32"),
+        Key("ef_construction", "candidates while the index is built", "count", "128"),
     ),
     "local": (
         Key("workers", "processes that embed", "count", "2"),

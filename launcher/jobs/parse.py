@@ -30,6 +30,7 @@ from launcher.jobs.keys import (
 )
 from launcher.jobs.paths import expand
 from launcher.jobs.quota_fields import read_quota
+from launcher.jobs.sink_fields import read_sink
 from launcher.jobs.yaml_fields import (
     BadJob,
     Field,
@@ -89,6 +90,7 @@ def _job(top: Field) -> Job:
     model, shape, remote_code, query_prompt = _model(at.get("model"))
     if "output" not in at and isinstance(corpus, CorpusSource):
         report_missing(top, "output")
+    output = _output(at["output"]) if "output" in at else None
     quota, vcpu_quota = read_quota(at.get("quota"), CLOUDS)
     return Job(
         name=_name(at.get("name")),
@@ -96,7 +98,7 @@ def _job(top: Field) -> Job:
         model=model,
         shape=shape,
         chunk=_chunking(at.get("chunk"), at.get("truncate")),
-        output=_output(at["output"]) if "output" in at else None,
+        output=output,
         limits=_limits(at.get("limits")),
         quota=quota,
         vcpu_quota=vcpu_quota,
@@ -110,6 +112,7 @@ def _job(top: Field) -> Job:
         notify=_notify(at.get("notify")),
         discounts=read_discounts(at.get("discounts"), CLOUDS[:-1]),
         steer=choice(at.get("steer"), STEERS),
+        sink=read_sink(at.get("sink"), output.keep if output else ()),
     )
 
 

@@ -10,18 +10,10 @@ from launcher.loading.documents import LoadPreview
 from launcher.loading.loader import LoadOptions, plan_load
 from launcher.loading.vector_store import Element, Schema, VectorStore
 from launcher.sinks.index import IndexSpec
-from launcher.sinks.targets import NEVER_RUN, Kind, Target
+from launcher.sinks.targets import NEVER_RUN, SIZED_AS, Target
 from launcher.vectors.read_dataset import Dataset
 from pricing.storage import Dtype
 
-# The names that `size --store` takes for the HNSW index that a store builds here.
-NAMES: Mapping[Kind, str] = {
-    "pgvector": "pgvector",
-    "milvus": "milvus",
-    "qdrant": "qdrant",
-    "redis": "redis",
-    "lance": "lance-sq",
-}
 # As the store holds the numbers, which may be another type than that of the output.
 DTYPES: Mapping[Element, Dtype] = {"float32": "float32", "float16": "float16", "bits": "binary"}
 
@@ -95,7 +87,7 @@ def _in_store(
     target: Target, store: VectorStore, schema: Schema, index: IndexSpec, rows: int
 ) -> IndexSize | None:
     """What so many rows take in the store by `launcher.index_sizes`; None: it has no such index of the store."""
-    name = NAMES.get(target.kind)
+    name = SIZED_AS.get(target.kind)
     if name is None or "hnsw" not in store.describe_index(schema, index).lower():
         return None
     asked = VectorSet(rows, schema.dimensions, DTYPES[schema.element], index.m)

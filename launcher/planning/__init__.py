@@ -5,6 +5,7 @@ Imports: corpus, throughput, index_sizes, ledger, jobs, steering, files, format,
 planner: inspects the corpus, finds candidates, lets the optimizer decide.
 assemble: makes the Plan of what was decided, beside what else there is.
 request: what a plan is asked for: the job, the options of the command line, checks.
+sink_cost: what the vector store of a job costs, and embedding and loading in all.
 store_costs: what the usual vector stores cost with the planned vectors.
 planned_vectors: how many vectors of which shape a job will give.
 model_support: which engines compute the model.

@@ -23,6 +23,7 @@ from launcher.planning.quotas import regions_without_quota, unused_quota
 from launcher.planning.reach import UnseenPath, needed_upload, sees_folders, unseen_paths
 from launcher.planning.request import SEED, PlanRequest, model_shape, work_tokens
 from launcher.planning.saved_plan import NeededUpload, PlannedWork
+from launcher.planning.sink_cost import sink_cost
 from launcher.planning.small_charges import small_charges
 from launcher.planning.steering_forecast import steering_plan
 from launcher.planning.steering_plan import SteeringPlan
@@ -79,6 +80,7 @@ def assemble_plan(
     work = _work(request, corpus, chosen, chosen_here)
     found = clouds.candidates if clouds else None
     steering = _steering(request, clouds, chosen)
+    vectors = planned_vectors(job, request.model, round(corpus.profile.chunks.mid))
     return Plan(
         run=name_run(job.name, work),
         created=request.now,
@@ -107,7 +109,8 @@ def assemble_plan(
         files_left_out=corpus.listing.left_out if corpus.listing else (),
         upload=upload,
         repeats=corpus.repeats,
-        stores=store_costs(planned_vectors(job, request.model, round(corpus.profile.chunks.mid))),
+        stores=store_costs(vectors),
+        sink=sink_cost(job.sink, vectors, _steered_usd(steering) or chosen.usd),
         steering=steering,
         gap=decision.gap if found else None,
         past=past_runs(request.options.outcomes).get(

@@ -45,12 +45,12 @@ from launcher.planning.saved_plan import (
     digest_of,
 )
 from launcher.planning.steering_plan import SteeringPlan
-from launcher.planning.store_costs import StoreCost
+from launcher.planning.store_costs import SinkCost, StoreCost
 from launcher.throughput.spread import Spread
 
 # Keys of a job that change where and for how much it is done, but not its vectors.
 NOT_THE_WORK = frozenset(
-    {"limits", "quota", "vcpu_quota", "local", "name", "notify", "discounts", "query_prompt"}
+    {"limits", "quota", "vcpu_quota", "local", "name", "notify", "discounts", "query_prompt", "sink"}
 )
 
 
@@ -81,6 +81,7 @@ class Plan:
     upload: NeededUpload | None = None  # that rented machines need first
     repeats: CorpusRepeats | None = None  # None: not counted
     stores: tuple[StoreCost, ...] = ()  # the usual vector stores with these vectors
+    sink: SinkCost | None = None  # the vector store that the job names
     steering: SteeringPlan | None = None  # None: the machines above, whatever happens
 
 
@@ -135,6 +136,7 @@ def saved_plan_of(plan: Plan) -> SavedPlan:
         prices_as_of=plan.prices_as_of,
         upload=plan.upload,
         stores=plan.stores,
+        sink=plan.sink,
         steering=plan.steering,
         solver_gap=None if plan.gap is None else round(plan.gap, 6),
     )

@@ -27,7 +27,7 @@ from launcher.planning.saved_alternatives import (
     SingleTypeFleet,
 )
 from launcher.planning.steering_plan import SteeringPlan
-from launcher.planning.store_costs import StoreCost
+from launcher.planning.store_costs import SinkCost, StoreCost
 
 SCHEMA = "embedfleet/plan/2"
 LATER_PLACE_KEYS = ("quoted_usd_per_hour", "price_as_of", "discount")  # of a machine group's places
@@ -37,6 +37,7 @@ LATER_KEYS = (  # "": the plan itself
     ("", "SavedPlan", "compared"),
     ("", "SavedPlan", "upload"),
     ("", "SavedPlan", "stores"),
+    ("", "SavedPlan", "sink"),
     ("", "SavedPlan", "steering"),
     ("hosted", "HostedOption", "relation"),
     ("hosted", "HostedOption", "batch_as_of"),
@@ -255,6 +256,7 @@ class SavedPlan:
         None  # that rented machines need first; None: they see all that the job names
     )
     stores: tuple[StoreCost, ...] = ()  # the usual vector stores with these vectors; not in the dollars
+    sink: SinkCost | None = None  # the vector store that the job names, and what all costs with it
     steering: SteeringPlan | None = None  # None: the machines of the plan, whatever happens
     solver_gap: float | None = None  # how far above the optimum the choice may be, as a share of it
     digest: str = ""  # of everything above, as JSON

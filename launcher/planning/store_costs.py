@@ -1,6 +1,7 @@
-"""What it costs to load the planned vectors into the usual vector stores and to keep them: beside the plan, not in it.
+"""What it costs to load the planned vectors into vector stores and to keep them.
 
-Pure.
+Of the usual stores it is beside the plan, and not in its dollars. Of the store that the job names as its sink, it is
+added to what embedding is expected to cost (`sink_cost`). Pure.
 """
 
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from decimal import Decimal
 
 from launcher.index_sizes.size import IndexSize, VectorSet
 from launcher.index_sizes.sizes import sizes
+from launcher.planning.quantiles import UsdQuantiles
 
 USUAL = (
     "pgvector",
@@ -48,3 +50,22 @@ def _cost(size: IndexSize) -> StoreCost:
         load_usd_high=load and load.high,
         usd_per_month=size.usd_per_month,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkCost:
+    """The vector store that the job names, with the vectors of the plan. None is unknown."""
+
+    to: str  # its address, without secrets
+    store: str  # as `size --store` takes it
+    index: str
+    when: str  # end, or shards
+    vectors: int
+    ram_bytes: int | None  # that the index wants
+    disk_bytes: int | None
+    load_hours_low: float | None  # writing and build, one loader beside the store
+    load_hours_high: float | None
+    load_usd_low: Decimal | None  # the cores of the index build
+    load_usd_high: Decimal | None
+    total_usd: UsdQuantiles  # embedding as it is expected, and the load
+    usd_per_month: Decimal | None  # of keeping one copy

@@ -21,6 +21,7 @@ from launcher.reports.markdown import cell, code, table
 from launcher.reports.plan_choice import different_alternatives
 from launcher.reports.price_notes import old_price_lines
 from launcher.reports.steering_lines import is_steered, steering_lines
+from launcher.reports.store_costs import sink_lines
 
 SHOWN_GROUPS, SHOWN_ALTERNATIVES, SHOWN_CHANGES = 12, 6, 30
 VALUE_LETTERS = 80
@@ -40,6 +41,7 @@ def plan_md(plan: SavedPlan) -> str:
         f"### embedfleet plan: {cell(name)}",
         f"{dollars}, {head}; P50, and P10 to P90 in brackets. {_work(plan)}",
         *(f"{cell(one.text)}" for one in comparisons(plan)),
+        cell("; ".join(sink_lines(plan))),
         _warnings(plan),
         *_steering(plan),
         table(

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from launcher.format import compact, money, size
+from launcher.format import compact, hours_text, money, plain, size
 from launcher.index_sizes.proposals import BINARY_ALONE
 from launcher.jobs.job import load
 from launcher.planning.saved_plan import SavedPlan
@@ -33,6 +33,26 @@ def store_row(one: StoreCost) -> tuple[str, str, str, str, str]:
     """The cells of a table: store, index, size, dollars to load, dollars a month."""
     load = range_text(one.load_usd_low, one.load_usd_high)
     return one.store, one.index, size(one.bytes), load, amount_text(one.usd_per_month)
+
+
+def sink_lines(plan: SavedPlan) -> tuple[str, ...]:
+    """The vector store that the job names: what embedding and loading cost in all, and what keeping costs."""
+    sink = plan.sink
+    if sink is None:
+        return ()
+    when = "when the run is done" if sink.when == "end" else "shard by shard as they are done"
+    usd = sink.total_usd
+    between = "" if usd.p50 is None else f" ({amount_text(usd.p10)} to {amount_text(usd.p90)}: P10 to P90)"
+    load = range_text(sink.load_usd_low, sink.load_usd_high)
+    hours = ""
+    if sink.load_hours_low is not None and sink.load_hours_high is not None:
+        hours = f" and {hours_text(sink.load_hours_low)} to {hours_text(sink.load_hours_high)}"
+    bytes_text = f"{size(sink.ram_bytes)} of RAM, {size(sink.disk_bytes)} on disk"
+    month = amount_text(sink.usd_per_month)
+    return (
+        f"{amount_text(usd.p50)} in all{between} with {load}{hours} to load; {month} a month to keep",
+        f"into {plain(sink.to)} {when}: {sink.index}, {bytes_text}",
+    )
 
 
 def dtype_warning(plan: SavedPlan) -> str | None:

@@ -39,6 +39,14 @@ EXAMPLES: Mapping[Kind, str] = {
     "qdrant": "qdrant://localhost/docs",
     "redis": "redis://localhost/docs",
 }
+# The names that `size --store` takes for the HNSW index that a store builds behind a load.
+SIZED_AS: Mapping[Kind, str] = {
+    "pgvector": "pgvector",
+    "milvus": "milvus",
+    "qdrant": "qdrant",
+    "redis": "redis",
+    "lance": "lance-sq",
+}
 # What `--secret` holds where an address has no user.
 SECRETS: Mapping[Kind, str] = {
     "milvus": "user:password, or an API key",

@@ -91,8 +91,8 @@ def add_load(commands: Commands) -> None:
     )
     load.add_argument("run", nargs="?", metavar="RUN|OUTPUT", help=f"{RUN_HELP} (default: the newest run)")
     load.add_argument(
-        "--to", type=_target, required=True, metavar="TARGET",
-        help="postgresql://HOST/DATABASE?table=TABLE (pgvector), milvus://, qdrant://, or "
+        "--to", type=_target, metavar="TARGET",
+        help="default: the job's sink. postgresql://HOST/DATABASE?table=TABLE (pgvector), milvus://, qdrant://, or "
         "redis://HOST/COLLECTION, or a path or s3://BUCKET/PATH that ends in .lance",
     )  # fmt: skip
     load.add_argument(
@@ -108,8 +108,8 @@ def add_load(commands: Commands) -> None:
         help="load beside the table that is there, and take its place when all rows are there",
     )  # fmt: skip
     load.add_argument(
-        "--index", default="hnsw", metavar="INDEX",
-        help="hnsw, hnsw,m=32,ef_construction=128, or none (default hnsw; built behind the load)",
+        "--index", metavar="INDEX",
+        help="hnsw, hnsw,m=32,ef_construction=128, or none (default: as the job's sink says, else hnsw)",
     )  # fmt: skip
     load.add_argument(
         "--keep", type=_kept, metavar="NAME,...", help="kept columns to load, or none (default: all)"

@@ -277,16 +277,18 @@ def _items(plan: SavedPlan) -> Section:
 
 
 def _stores(plan: SavedPlan) -> Section:
-    """What the usual vector stores cost with these vectors."""
-    if not plan.stores:
+    """What the job's own vector store, and the usual ones, cost with these vectors."""
+    if not plan.stores and plan.sink is None:
         return None
     rows = [
         (with_detail(store, index), *figures)
         for store, index, *figures in map(store_costs.store_row, plan.stores)
     ]
-    note = [tag("p", f"{one[:1].upper()}{one[1:]}.") for one in store_costs.warnings(plan)]
+    said = (*store_costs.sink_lines(plan), *store_costs.warnings(plan))
+    note = [tag("p", f"{one[:1].upper()}{one[1:]}.") for one in said]
     columns = ("Store", "Bytes", "To load", "A month")
-    return section(store_costs.TITLE, store_costs.NOTE, *note, table("Vector stores", columns, rows))
+    usual = [table("Vector stores", columns, rows)] if rows else []
+    return section(store_costs.TITLE, store_costs.NOTE if rows else "", *note, *usual)
 
 
 def _footer(plan: SavedPlan) -> Markup:

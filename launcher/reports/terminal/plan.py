@@ -43,6 +43,10 @@ def plan_text(plan: SavedPlan) -> RenderableType:
     if plan.steering is not None:
         lines += [Text(), _steering(plan), Text()]
     lines += [_groups(plan), *_totals(plan)]
+    lines += [
+        Text(f"loaded: {line}" if not number else line)
+        for number, line in enumerate(store_costs.sink_lines(plan))
+    ]
     if plan.alternatives:
         lines += [Text(), alternatives_table(plan)]
     if len(plan.frontier) > 1:

@@ -17,7 +17,7 @@ from launcher.reports.compared import RELATIONS, chosen_text, comparisons, other
 from launcher.reports.plan_choice import different_alternatives
 from launcher.reports.price_notes import old_price_lines
 from launcher.reports.steering_lines import EXPECTED, is_steered, steering_lines
-from launcher.reports.store_costs import dear_load, dtype_warning
+from launcher.reports.store_costs import dear_load, dtype_warning, sink_lines
 from launcher.reports.terminal.plan import old_book_line, upload_lines
 from launcher.reports.terminal.plan_words import (
     fleet_text,
@@ -93,6 +93,7 @@ def _choice(plan: SavedPlan) -> RenderableType:
         rows = [*steered, *_machines(plan, "", "", most=STATIC_GROUPS)]
     else:
         rows = [*_machines(plan, "recommended", "bold", most=GROUPS), *_cost(plan), *steered]
+    rows += [("" if number else "loaded", _cut(line), "") for number, line in enumerate(sink_lines(plan))]
     for word, text, style in rows:
         grid.add_row(word, text, style=style)
     return grid

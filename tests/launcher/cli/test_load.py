@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import jsonschema
 import pytest
 
 from launcher.cli.main import main
+from launcher.jobs.job import JobSink
+from launcher.planning import plan_file
 from scripts.schemas import FOLDER
+from tasks.protocol.keys import plan_key
+from tests.support import sample_plan
 from tests.support.vector_datasets import FINGERPRINT, dataset_of
 
 
@@ -138,3 +143,20 @@ def test_folder_that_is_no_dataset_of_ours_is_left_alone(
     assert main(["export", output, "--to", str(target)]) == 0
     assert run(output, "--to", str(target)) == 1
     assert "embedfleet load did not make it" in capsys.readouterr().err
+
+
+def test_without_a_target_the_sink_of_the_job_is_taken(
+    output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(output) == 2
+    assert "the job of run run-1 names no sink\nTry: --to TARGET" in capsys.readouterr().err
+    body = sample_plan.plan()
+    body["work"] |= {"base": str(tmp_path)}
+    body["work"]["job"] |= {"sink": asdict(JobSink("docs.lance", keep=()))}
+    plan = plan_file.with_digest(plan_file.read_recorded(body))
+    (tmp_path / "out" / plan_key("run-1")).write_text(json.dumps(plan_file.dump(plan)))
+    assert run(output, "--json") == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (found["to"], found["rows_written"]) == (str(tmp_path / "docs.lance"), 60)
+    assert run(output, "--dry-run", "--to", str(tmp_path / "other.lance"), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["to"] == str(tmp_path / "other.lance")

@@ -17,13 +17,15 @@ from launcher.jobs.job import (
     JobChunking,
     JobLimits,
     JobOutput,
+    JobSink,
     LocalMachine,
     QuotaLimit,
     VcpuQuota,
     dump,
     load,
 )
-from launcher.jobs.keys import DTYPES, ENGINES, SPOTS
+from launcher.jobs.keys import DTYPES, ENGINES, INDEX_KINDS, LOAD_WHEN, SPOTS
+from launcher.sinks.index import IndexSpec
 
 JOB = Job(name="a", corpus=CorpusSource("in"), model="m", output=JobOutput("out"))
 
@@ -62,6 +64,15 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "engine": st.sampled_from(ENGINES),
     "prompt": st.none() | st.text(),
     "query_prompt": st.none() | st.text(),
+    "sink": st.none()
+    | st.builds(
+        JobSink,
+        st.text(),
+        st.none() | WORDS,
+        st.builds(IndexSpec, st.sampled_from(INDEX_KINDS), COUNTS, COUNTS),
+        st.none() | st.lists(WORDS).map(tuple),
+        st.sampled_from(LOAD_WHEN),
+    ),
 }
 
 

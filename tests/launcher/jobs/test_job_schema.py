@@ -27,6 +27,7 @@ BESIDE = {
     ("corpus", "documents"): "tokens_per_document: 5, ",
     ("corpus", "tokens_per_document"): "documents: 5, ",
     ("corpus", "unit"): "path: in, ",
+    ("index", "m"): "ef_construction: 64, ",
 }
 SHAPE = "layers: 24, hidden: 1024, "
 
@@ -40,9 +41,13 @@ def job_with(section: str, key: Key, value: str | None = None) -> str:
     value = key.example if value is None else value
     if section == TOP:
         return text_of(JOB | {key.name: value})
-    default = {"corpus": "path: in, ", "csv": "", "model": "name: m, ", "output": "path: out, "}.get(
-        section, ""
-    )
+    default = {
+        "corpus": "path: in, ",
+        "csv": "",
+        "model": "name: m, ",
+        "output": "path: out, ",
+        "sink": "to: docs.lance, ",
+    }.get(section, "")
     if section == "model" and key.name not in ("name", "trust_remote_code", "query_prompt"):
         default += "".join(
             f"{name}, " for name in SHAPE.split(", ") if name and not name.startswith(f"{key.name}:")
@@ -52,6 +57,10 @@ def job_with(section: str, key: Key, value: str | None = None) -> str:
     beside = BESIDE.get((section, key.name), default)
     beside = re.sub(rf"\b{re.escape(key.name)}: [^,]*, ", "", beside)
     mapping = f"{{{beside}{key.name}: {value}}}"
+    if section == "index":
+        return text_of(JOB | {"sink": f"{{to: docs.lance, index: {mapping}}}"})
+    if (section, key.name) == ("sink", "keep"):
+        return text_of(JOB | {"output": "{path: out, keep: [title]}", section: mapping})
     if section == "csv":
         return text_of(JOB | {"corpus": f"{{path: in, csv: {mapping}}}"})
     return text_of(JOB | {section: f"[{mapping}]" if section == "discounts" else mapping})
