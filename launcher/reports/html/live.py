@@ -24,7 +24,7 @@ from launcher.reports.html.elements import (
     table,
     tag,
 )
-from launcher.reports.html.report import report_sections
+from launcher.reports.html.report import configuration_section, report_sections
 from launcher.reports.run_list import RunListDocument
 from launcher.reports.summary import known_in_part
 
@@ -47,8 +47,9 @@ def live_page(run: LiveRun) -> str:
     title = f"{plain(run.report.name)}: embedfleet"
     main = tag(
         "main",
-        *(s for s in (_progress(run), _workers(run.status), _decisions(run.report.events)) if s),
-        *report_sections(run.report, without=("events",)),
+        *(s for s in (configuration_section(run.report), _progress(run)) if s),
+        *(s for s in (_workers(run.status), _decisions(run.report.events)) if s),
+        *report_sections(run.report, without=("facts", "cards", "events")),
     )
     return _page(title, "../../", _header(run), main)
 

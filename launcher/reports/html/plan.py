@@ -77,9 +77,9 @@ def plan_page(plan: SavedPlan, css: str | None = None) -> str:
     """The page of a plan; `css` replaces the style sheet of the package."""
     job = load(plan.work.job)
     sections = (
+        work_section(plan, job),
         _cards(plan, job.limits),
         steering_section(plan),
-        work_section(plan, job),
         _fleet(plan),
         _items(plan),
         precision_section(plan),

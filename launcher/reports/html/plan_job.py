@@ -90,7 +90,7 @@ def work_section(plan: SavedPlan, job: Job) -> Markup:
         kept = f", {plural(job.output.dimensions, 'dimension')}" if job.output.dimensions else ""
         rows.append(("Output", f"{short(job.output.path)}, {short(job.output.dtype)}{kept}"))
     rows.append(("Limits", _limits(plan, job)))
-    return section("The work", "", table("The work", ("", ""), rows, wide={1}))
+    return section("Configuration", "", table("Configuration", ("", ""), rows, wide={1}))
 
 
 def prices_section(plan: SavedPlan) -> Section:

@@ -51,7 +51,7 @@ MEANING: dict[Part, str] = {
 def report_page(report: ReportDocument, css: str | None = None) -> str:
     """The page of a report; `css` replaces the style sheet of the package."""
     title = f"{plain(report.name)}: embedfleet report"
-    main = tag("main", _cards(report), *report_sections(report))
+    main = tag("main", *report_sections(report))
     sheet = stylesheet.report_css() if css is None else css
     return document(title, sheet, pattern_defs(), _header(report), main, _footer(report))
 
@@ -112,7 +112,7 @@ def _cards(report: ReportDocument) -> Markup:
     return tag("dl", *(tag("div", tag("dt", k), tag("dd", v, class_=c)) for k, v, c in cards), class_="cards")
 
 
-def _facts(report: ReportDocument) -> Section:
+def configuration_section(report: ReportDocument) -> Section:
     """What was embedded, how, where the vectors are and how to read them."""
     rows = [(row.label, tag("code", row.text) if row.code else row.text) for row in fact_rows(report)]
     if not rows:
@@ -209,9 +209,10 @@ def _footer(report: ReportDocument) -> Markup:
     return tag("footer", f"{'; '.join(facts)}. Made by embedfleet from the run's own records.")
 
 
-# The sections of the page in their order.
+# The sections of the page in their order: the configuration first, then what became of it.
 SECTIONS: dict[str, Callable[[ReportDocument], Section]] = {
-    "facts": _facts,
+    "facts": configuration_section,
+    "cards": _cards,
     "plan": _plan,
     "waterfall": report_costs.waterfall_section,
     "spend": _spend,

@@ -43,6 +43,13 @@ def test_hostile_names_stay_text() -> None:
     assert EVIL in Reader(page).text
 
 
+def test_configuration_comes_first() -> None:
+    html = live_page(live_run())
+    main = html[html.index("<main>") :]
+    assert main.startswith('<main><section class="facts"><h2>Configuration</h2>')
+    assert main.count("<h2>Configuration</h2>") == 1
+
+
 def test_progress_is_told_by_tokens() -> None:
     page = Reader(live_page(live_run(tokens=250, tokens_expected=1_000))).text
     assert "Tokens: 25.0 %, 250 of 1,000" in page

@@ -42,6 +42,14 @@ def test_every_tag_is_closed(plan: dict[str, Any]) -> None:
     assert Reader(page(plan)).open == []
 
 
+@pytest.mark.parametrize("plan", [sample_plan.plan(), sample_plan.local()], ids=["cloud", "local"])
+def test_configuration_comes_first_and_the_figures_behind_it(plan: dict[str, Any]) -> None:
+    html = plan_page(plan_file.read_recorded(plan))
+    main = html[html.index("<main>") :]
+    assert main.startswith("<main><section><h2>Configuration</h2>")
+    assert main.index("Configuration") < main.index('class="cards"')
+
+
 def test_page_runs_nothing_and_loads_nothing() -> None:
     html = plan_page(sample_plan.saved())
     found = Reader(html)

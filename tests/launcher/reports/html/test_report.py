@@ -37,6 +37,13 @@ def test_page_holds_the_style_sheet() -> None:
     assert html.replace(html[html.index("<style>") : html.index("</style>")], f"<style>{CSS}") == page()
 
 
+def test_configuration_comes_first_and_the_figures_behind_it() -> None:
+    html = page()
+    main = html[html.index("<main>") :]
+    assert main.startswith('<main><section class="facts"><h2>Configuration</h2>')
+    assert main.index("Configuration") < main.index('class="cards"') < main.index("Plan and run")
+
+
 def test_every_tag_is_closed() -> None:
     assert Reader(page()).open == []
 
