@@ -27,7 +27,7 @@ from benchmarks.simulate import L4_LIST, PROBES, V100_LIST, BenchMarket, markets
 from launcher.simulator.catalog import find_traces
 from launcher.simulator.market import Market
 from launcher.simulator.one_run import simulate_run
-from launcher.simulator.policies import Look
+from launcher.simulator.policies import Observation
 from launcher.simulator.scenario import Scenario
 from launcher.simulator.steered_policy import SteeredPolicy
 from launcher.simulator.traces import TraceSet, only_places, with_machines
@@ -99,8 +99,8 @@ def _dear(traces: TraceSet) -> TraceSet:
 def first_forecast(scenario: Scenario, market: Market) -> Forecast:
     """What the policy forecasts at its first look, before any machine was asked for."""
     policy = SteeredPolicy(scenario)
-    policy.look(
-        Look(
+    policy.decide(
+        Observation(
             seconds=0.0,
             tokens_left=scenario.tokens,
             machines=[],

@@ -28,7 +28,7 @@ from launcher.fleet.fleet_view import FleetGroup
 from launcher.simulator.hindsight import hindsight_usd
 from launcher.simulator.market import Market, market_of
 from launcher.simulator.one_run import horizon, simulate_run
-from launcher.simulator.policies import Answered, Look, Policy
+from launcher.simulator.policies import Answered, Observation, Policy
 from launcher.simulator.rivals import OnDemandPolicy
 from launcher.simulator.scenario import Kind, RunOutcome, Scenario, fixed_fleet
 from launcher.simulator.simulate import POLICIES
@@ -75,7 +75,7 @@ class BenchMarket:
             shard_tokens=60 * SPEED,
             teardown=0.0,
             launches_per_second=inf,
-            scouts=2,
+            probes=2,
             fleet=fixed_fleet(kinds, tokens, deadline, most),
         )
 
@@ -258,16 +258,16 @@ class _Recorder:
     """A policy that keeps the look at which most machines were there."""
 
     inner: Policy
-    most: Look | None = None
+    most: Observation | None = None
 
     @property
     def groups(self) -> Sequence[FleetGroup]:
         return self.inner.groups
 
-    def look(self, look: Look) -> Answered:
-        if self.most is None or len(look.machines) > len(self.most.machines):
-            self.most = look
-        return self.inner.look(look)
+    def decide(self, observation: Observation) -> Answered:
+        if self.most is None or len(observation.machines) > len(self.most.machines):
+            self.most = observation
+        return self.inner.decide(observation)
 
 
 def look_seconds(machines: int = 400, looks: int = 20) -> dict[str, float]:
@@ -284,10 +284,10 @@ def look_seconds(machines: int = 400, looks: int = 20) -> dict[str, float]:
     if recorder.most is None:
         raise SystemExit("the run had no look")
     policy = SteeredPolicy(scenario)
-    policy.look(recorder.most)
+    policy.decide(recorder.most)
     started = time.process_time()
     for _ in range(looks):
-        policy.look(recorder.most)
+        policy.decide(recorder.most)
     seconds = (time.process_time() - started) / looks
     return {"machines": len(recorder.most.machines), "cpu_seconds": round(seconds, 5)}
 

@@ -72,7 +72,7 @@ class CourseStatus:
     """
 
     at: datetime
-    mood: str | None
+    budget_pressure: str | None
     late_minutes: LateMinutes
     chance_late: float | None
     usd_to_finish: UsdToFinish

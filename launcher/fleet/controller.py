@@ -296,7 +296,7 @@ class Controller:
             return view
         minutes = list(context.observer.first_minutes.values())
         steering = self.steering.steering(machines, minutes, view.tokens_left, self.now)
-        return replace(view, steering=steering, mood=self.steering.mood)
+        return replace(view, steering=steering, budget_pressure=self.steering.budget_pressure)
 
     def _machine_view(self, machine: Machine) -> MachineView:
         status = self.tracker.statuses.get(machine.name)

@@ -4,19 +4,18 @@ A static run is late by its pace: that of its working time while a machine works
 time, which falls with every minute of waiting.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from launcher.costs.run_rates import TOKENS_PER_MILLION, RunRates
-from launcher.documents.course import CourseStatus, DecisionRow, LateMinutes, UsdToFinish
+from launcher.documents.course import CourseStatus, LateMinutes, UsdToFinish
 from launcher.fleet.deadline import current_deadline
 from launcher.fleet.looks import last_sleep
 from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
-from launcher.ledger.steering_records import CourseRecord, DecisionRecord
+from launcher.ledger.steering_records import CourseRecord, decision_rows
 from launcher.planning import plan_file
 
 DECISIONS = 5  # the last, in `status`
@@ -52,7 +51,7 @@ def course_status(
     found = last if last is not None and (driven or over) and now - last.at <= FRESH else None
     return CourseStatus(
         at=now if found is None else found.at,
-        mood=None if found is None else found.mood,
+        budget_pressure=None if found is None else found.budget_pressure,
         late_minutes=_late(ledger, run, found, deadline, rates, now, works=works),
         chance_late=None if found is None or over else found.chance_late,
         usd_to_finish=UsdToFinish(None, None)
@@ -71,11 +70,6 @@ def course_status(
         since=None if driven or run.state == RunState.DONE else _unattended_since(ledger, run, last),
         asleep=last_sleep(ledger.runs.events(run.id)),
     )
-
-
-def decision_rows(decisions: Sequence[DecisionRecord]) -> tuple[DecisionRow, ...]:
-    """Decisions as documents show them."""
-    return tuple(DecisionRow(d.at, d.what, d.place, d.count, d.reason, d.usd_expected) for d in decisions)
 
 
 def _late(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from launcher.fleet.placement import PlacementFailure
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
-from launcher.steering.course import Mood
+from launcher.steering.course import BudgetPressure
 from launcher.steering.situation import Steering
 from tasks.skypilot_task import Place
 
@@ -80,4 +80,4 @@ class FleetView:
     hang_timeout: timedelta = HANG_TIMEOUT
     taken: Collection[str] = ()  # names of machines of other launchers
     steering: Steering | None = None  # None: the plan's groups and places, whatever happens
-    mood: Mood = Mood.FREE  # of the last course that was decided
+    budget_pressure: BudgetPressure = BudgetPressure.FREE  # of the last course that was decided

@@ -31,7 +31,7 @@ from launcher.fleet.steered import lost_machines, orders_of, situation_of, with_
 from launcher.ledger.records import MachineState
 from launcher.planning import launching
 from launcher.planning.launching import LAUNCH_WAVE
-from launcher.steering.course import Course, Mood
+from launcher.steering.course import BudgetPressure, Course
 from launcher.steering.decide import decide
 from launcher.steering.orders import HAD_NONE, Drain, End, Kill, Order, Start
 from launcher.steering.situation import STATIC
@@ -69,14 +69,14 @@ def is_steered(view: FleetView) -> bool:
 def course(view: FleetView, now: datetime) -> Course:
     """What steering decides now, and why; without steering, the static orders alone.
 
-    A run that drains or ends has no forecast: it keeps its last mood, or is in conflict where its budget is used up.
+    A run that drains or ends has no forecast: the budget presses as before, or is in conflict where it is used up.
     """
     if view.steering is None or not is_steered(view):
         return Course(now, orders=tuple(step(view, now)))
     closing = _closing_orders(view, now)
     if closing is not None:
-        mood = Mood.CONFLICT if is_over_budget(view) else view.mood
-        return Course(now, mood, orders=tuple(closing))
+        budget_pressure = BudgetPressure.CONFLICT if is_over_budget(view) else view.budget_pressure
+        return Course(now, budget_pressure, orders=tuple(closing))
     orders = lost_machines(view, now)
     ended = {order.name for order in orders if isinstance(order, End)}
     rest = replace(view, workers=[with_ending(w) if w.name in ended else w for w in view.workers])

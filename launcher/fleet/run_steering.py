@@ -17,7 +17,7 @@ from launcher.fleet.pace import measured_pace
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine
 from launcher.ledger.steering_records import CourseBody, CourseRecord, DecisionRecord
-from launcher.steering.course import SAY, Course, Decision, Mood, after_deadline
+from launcher.steering.course import SAY, BudgetPressure, Course, Decision, after_deadline
 from launcher.steering.orders import Order
 from launcher.steering.refusals import ASSUMED_SHARE
 from launcher.steering.situation import Limits, Steering, WhenShort
@@ -64,10 +64,10 @@ class RunSteering:
         return None if self.recorded is None else self.recorded.late_p50
 
     @property
-    def mood(self) -> Mood:
-        """The mood of the last course, of an earlier launcher if this one has none yet."""
+    def budget_pressure(self) -> BudgetPressure:
+        """How hard the budget pressed at the last course, of an earlier launcher if this one has none yet."""
         before = self.recorded or self.ledger.steering.latest_course(self.run)
-        return Mood.FREE if before is None else Mood(before.mood)
+        return BudgetPressure.FREE if before is None else BudgetPressure(before.budget_pressure)
 
     def steering(
         self,
@@ -105,10 +105,10 @@ class RunSteering:
     def record(self, course: Course, orders: Sequence[Order], tokens_left: float | None) -> None:
         """Write a course, its decisions and its requests down, before the orders are carried out.
 
-        Without a decision and a change of mood once in RECORD_INTERVAL. A change of mood is said as a decision, and so
-        is that the deadline has passed.
+        Once in RECORD_INTERVAL, and whenever something is decided, the pressure of the budget changes, or the deadline
+        has passed. The last two are said as a decision.
         """
-        before, changed = self.recorded, course.mood != self.mood
+        before, changed = self.recorded, course.budget_pressure != self.budget_pressure
         passed = self._has_just_passed(course.at)
         if (
             course.decisions
@@ -155,7 +155,7 @@ def course_record(course: Course, tokens_left: float | None) -> CourseRecord:
     )
     return CourseRecord(
         at=course.at,
-        mood=course.mood.value,
+        budget_pressure=course.budget_pressure.value,
         usd_per_token=course.usd_per_token,
         margin_seconds=course.margin_seconds,
         late_p50=None if forecast is None else forecast.late_seconds_p50,

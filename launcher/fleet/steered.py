@@ -17,9 +17,9 @@ from launcher.fleet.slots import (
 from launcher.fleet.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
 from launcher.steering.decide import Verdict
-from launcher.steering.look import Ask, Release
 from launcher.steering.orders import HAD_NONE, Drain, End, Order, Start
 from launcher.steering.pace import speed_now
+from launcher.steering.reconciliation import Ask, Release
 from launcher.steering.situation import Kind, Machine, MachinePhase, Situation, Steering
 
 FIRST_SHARDS = 5.0  # times a shard at the slow end, within which a machine that works has done its first

@@ -15,7 +15,7 @@ from launcher.planning.estimate import SHARD_SECONDS
 from launcher.planning.saved_plan import SavedPlan
 from launcher.steering.situation import Limits, Quota, WhenShort
 
-MOST_SCOUTS = 2  # machines that may be asked for beside a full fleet, to replace dearer ones
+MOST_PROBES = 2  # machines that may be asked for beside a full fleet, to replace dearer ones
 
 
 def steering_of(
@@ -67,7 +67,7 @@ def steering_options(plan: SavedPlan, job: Job, groups: Sequence[FleetGroup]) ->
             machines=envelope.machines,
             on_demand=envelope.on_demand,
             quotas=quotas,
-            scouts=0 if job.limits.machines is not None else MOST_SCOUTS,
+            probes=0 if job.limits.machines is not None else MOST_PROBES,
         ),
         when_short=WhenShort(job.limits.when_short),
         planned_seconds=seconds,

@@ -1,6 +1,6 @@
 """The SQLite file that remembers every run, machine, price and shard this laptop has seen.
 
-Imports: launcher.files, launcher.errors, launcher.format, launcher.money, tasks.
+Imports: launcher.files, launcher.documents, launcher.errors, launcher.format, launcher.money, tasks.
 
 ledger: the facade that opens a file and holds its parts.
 database: connections, transactions, and SQLite's errors as messages for the user.

@@ -3,10 +3,13 @@
 Pure, like `records`, and stored by `tables` in the same way. Times are aware UTC, money is USD.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from launcher.documents.course import DecisionRow
 
 
 class AskAnswer(StrEnum):
@@ -64,7 +67,7 @@ class CourseRecord:
     """
 
     at: datetime
-    mood: str
+    budget_pressure: str
     usd_per_token: Decimal | None
     margin_seconds: float | None
     late_p50: float | None
@@ -107,3 +110,8 @@ class QuoteRecord:
     at: datetime
     usd_per_hour: Decimal
     source: str
+
+
+def decision_rows(decisions: Sequence[DecisionRecord]) -> tuple[DecisionRow, ...]:
+    """Decisions as documents show them."""
+    return tuple(DecisionRow(d.at, d.what, d.place, d.count, d.reason, d.usd_expected) for d in decisions)

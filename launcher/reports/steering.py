@@ -14,7 +14,7 @@ from launcher.format import money, plural, share_text
 from launcher.jobs.job import deadline_of, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
-from launcher.ledger.steering_records import AskAnswer
+from launcher.ledger.steering_records import AskAnswer, decision_rows
 from launcher.planning.saved_plan import SavedPlan
 
 MAX_DECISIONS = 500  # the newest
@@ -40,7 +40,7 @@ class CoursePoint:
     """Where the run stood at one moment. None: not known."""
 
     at: datetime
-    mood: str
+    budget_pressure: str
     usd_per_million_tokens: Decimal | None  # the price that a machine may have and be worth it
     margin_minutes: float | None
     chance_late: float | None
@@ -76,13 +76,11 @@ def steering_figures(ledger: Ledger, run: Run, plan: SavedPlan | None) -> Steeri
         if deadline is None or done is None
         else (done - deadline).total_seconds() / SECONDS_PER_MINUTE,
         answers=_answers(ledger, run.id),
-        decisions=tuple(
-            DecisionRow(d.at, d.what, d.place, d.count, d.reason, d.usd_expected) for d in decisions
-        ),
+        decisions=decision_rows(decisions),
         curve=tuple(
             CoursePoint(
                 at=one.at,
-                mood=one.mood,
+                budget_pressure=one.budget_pressure,
                 usd_per_million_tokens=None if one.usd_per_token is None else one.usd_per_token * MILLION,
                 margin_minutes=None
                 if one.margin_seconds is None

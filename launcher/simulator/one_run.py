@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from launcher.planning.estimate import SHARD_SECONDS
 from launcher.simulator.market import Market
-from launcher.simulator.policies import Look, Policy
+from launcher.simulator.policies import Observation, Policy
 from launcher.simulator.replayed_cloud import ReplayedCloud, Stage
 from launcher.simulator.scenario import FIRST_MINUTE, Curve, RunOutcome, Scenario
 from launcher.steering.orders import Drain, Start
@@ -39,7 +39,7 @@ def simulate_run(
     over_budget, pace = False, None
     while cloud.finished is None and cloud.now < end:
         committed, pace = _committed(cloud), pace if pace is not None else _pace(cloud)
-        look = Look(
+        observation = Observation(
             seconds=cloud.now,
             tokens_left=cloud.tokens_left,
             machines=list(cloud.machines.values()),
@@ -52,7 +52,7 @@ def simulate_run(
         )
         over_budget = over_budget or _is_over(scenario.budget, cloud.usd)
         told, looks = len(cloud.answers), looks + 1
-        answered = policy.look(look)
+        answered = policy.decide(observation)
         for order in answered.orders:
             if isinstance(order, Start):
                 cloud.start(

@@ -28,7 +28,7 @@ STAGES = {Stage.COLD: Phase.RUNNING, Stage.WORKING: Phase.RUNNING, Stage.LEAVING
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """What a launcher sees at one moment. Seconds of the run; `answers` are those since the look before."""
 
     seconds: float
@@ -62,7 +62,7 @@ class Policy(Protocol):
     @property
     def groups(self) -> Sequence[FleetGroup]: ...
 
-    def look(self, look: Look) -> Answered: ...
+    def decide(self, observation: Observation) -> Answered: ...
 
 
 @lru_cache(maxsize=100_000)
@@ -82,39 +82,42 @@ class StaticPolicy:
     def groups(self) -> Sequence[FleetGroup]:
         return self.scenario.fleet
 
-    def look(self, look: Look) -> Answered:
+    def decide(self, observation: Observation) -> Answered:
         """The orders of the product's `step`."""
-        now = moment(look.seconds)
+        now = moment(observation.seconds)
         words = {AnswerOf.TAKEN: "preempted", AnswerOf.NONE: "no capacity"}
-        for answer in merged_answers(look.answers):
+        for answer in merged_answers(observation.answers):
             if answer.what in words:
                 infra = self.scenario.kinds[answer.kind].place.infra
                 self.failures.append(PlacementFailure(infra, moment(answer.at), words[answer.what]))
         self.failures = [one for one in self.failures if now - one.at < FAILURE_MEMORY]
-        view = fleet_view(self.scenario, self.groups, look, self.failures)
+        view = fleet_view(self.scenario, self.groups, observation, self.failures)
         stop = is_near_budget(view) or is_out_of_money(view)
-        return Answered(step(view, now), look.seconds + QUIET_SECONDS, stop)
+        return Answered(step(view, now), observation.seconds + QUIET_SECONDS, stop)
 
 
 def fleet_view(
-    scenario: Scenario, groups: Sequence[FleetGroup], look: Look, failures: Sequence[PlacementFailure] = ()
+    scenario: Scenario,
+    groups: Sequence[FleetGroup],
+    observation: Observation,
+    failures: Sequence[PlacementFailure] = (),
 ) -> FleetView:
     """What the product's `step` would see of this run."""
     shards = max(1, round(scenario.tokens / scenario.shard_tokens))
-    done = int((scenario.tokens - look.tokens_left) / scenario.shard_tokens)
+    done = int((scenario.tokens - observation.tokens_left) / scenario.shard_tokens)
     return FleetView(
         run=RUN_NAME,
         groups=tuple(groups),
-        workers=[machine_view(scenario, machine, look.seconds) for machine in look.machines],
+        workers=[machine_view(scenario, machine, observation.seconds) for machine in observation.machines],
         shards=shards,
         done=min(done, shards - 1),  # a look is only taken while work is left
         draining=False,
-        spent=usd(look.spent),
-        committed=usd(look.committed),
+        spent=usd(observation.spent),
+        committed=usd(observation.committed),
         budget=scenario.budget,
-        tokens_left=look.tokens_left,
+        tokens_left=observation.tokens_left,
         failures=failures,
-        taken=look.ended,
+        taken=observation.ended,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from launcher.fleet.fleet_view import FleetGroup
-from launcher.simulator.policies import Answered, Look
+from launcher.simulator.policies import Answered, Observation
 from launcher.simulator.replayed_cloud import AnswerOf, SimulatedMachine, Stage
 from launcher.simulator.safety_net import ASK_SECONDS, LOOK_SECONDS, TAIL_SECONDS, must_start, safety_net
 from launcher.simulator.scenario import Scenario, groups_of
@@ -36,15 +36,15 @@ class _Renter:
     def __post_init__(self) -> None:
         self.groups = groups_of(self.scenario.kinds)
 
-    def learn(self, look: Look) -> None:
+    def learn(self, observation: Observation) -> None:
         """Remember which places had machines and which had none."""
-        for answer in look.answers:
+        for answer in observation.answers:
             if answer.what == AnswerOf.CAME:
                 self.refusals.pop(answer.kind, None)
                 self.closed_until.pop(answer.kind, None)
                 continue
             count = self.refusals.get(answer.kind, 0)
-            if look.seconds >= self.closed_until.get(answer.kind, 0.0):
+            if observation.seconds >= self.closed_until.get(answer.kind, 0.0):
                 self.refusals[answer.kind] = count + 1
                 self.closed_until[answer.kind] = answer.at + BACKOFF_SECONDS[min(count, 2)]
 
@@ -61,30 +61,35 @@ class _Renter:
             orders.append(Start(self.started, f"{group.name}{self.started}-0", group.number, group.places))
         return orders
 
-    def dropped(self, look: Look) -> list[SimulatedMachine]:
+    def dropped(self, observation: Observation) -> list[SimulatedMachine]:
         """Spot asks that were refused, and machines that were taken: they are not waited for."""
         return [
-            m for m in look.machines if m.stage == Stage.ASKED and (m.refused or m.taken) and self.is_spot(m)
+            m
+            for m in observation.machines
+            if m.stage == Stage.ASKED and (m.refused or m.taken) and self.is_spot(m)
         ]
 
     def is_spot(self, machine: SimulatedMachine) -> bool:
         return self.scenario.kinds[machine.kinds[0]].spot
 
-    def ask_spot(self, look: Look, room: int) -> list[Order]:
+    def ask_spot(self, observation: Observation, room: int) -> list[Order]:
         """Ask for as many spot machines as there is room for, in the cheapest open places; below the on-demand price."""
         scenario, orders = self.scenario, list[Order]()
         list_price = min(
-            (look.prices[n] / scenario.kinds[n].tokens_per_second for n in scenario.on_demand), default=inf
+            (observation.prices[n] / scenario.kinds[n].tokens_per_second for n in scenario.on_demand),
+            default=inf,
         )
-        by_price = sorted(scenario.spot, key=lambda n: look.prices[n] / scenario.kinds[n].tokens_per_second)
+        by_price = sorted(
+            scenario.spot, key=lambda n: observation.prices[n] / scenario.kinds[n].tokens_per_second
+        )
         for number in by_price:
             kind = scenario.kinds[number]
-            cheap = look.prices[number] / kind.tokens_per_second < list_price
-            if room <= 0 or not cheap or look.seconds < self.closed_until.get(number, 0.0):
+            cheap = observation.prices[number] / kind.tokens_per_second < list_price
+            if room <= 0 or not cheap or observation.seconds < self.closed_until.get(number, 0.0):
                 continue
             held = sum(
                 1
-                for m in look.machines
+                for m in observation.machines
                 if m.kinds[0] == number and not (m.stage == Stage.ASKED and m.refused)
             )
             count = min(room, kind.cap - held)
@@ -93,12 +98,12 @@ class _Renter:
                 room -= count
         return orders
 
-    def ask_on_demand(self, look: Look, count: int) -> list[Order]:
+    def ask_on_demand(self, observation: Observation, count: int) -> list[Order]:
         """Ask for so many machines on demand, in the cheapest places that had some when they were asked last."""
         scenario, orders = self.scenario, list[Order]()
-        open_kinds = [n for n in scenario.on_demand if look.seconds >= self.closed_until.get(n, 0.0)]
+        open_kinds = [n for n in scenario.on_demand if observation.seconds >= self.closed_until.get(n, 0.0)]
         for number in open_kinds or scenario.on_demand:
-            there = sum(1 for m in look.machines if m.kinds[0] == number)
+            there = sum(1 for m in observation.machines if m.kinds[0] == number)
             chosen = max(0, min(count, scenario.kinds[number].cap - there))
             orders += self.ask(number, chosen)
             count -= chosen
@@ -110,13 +115,13 @@ def _most_on_demand(scenario: Scenario) -> int:
     return min(scenario.machines, most, sum(scenario.kinds[n].cap for n in scenario.on_demand))
 
 
-def _is_near_end(scenario: Scenario, look: Look) -> bool:
+def _is_near_end(scenario: Scenario, observation: Observation) -> bool:
     """Whether a machine that is asked for now would come too late to be of use."""
     rate = sum(
-        scenario.kinds[m.kinds[0]].tokens_per_second for m in look.machines if m.stage == Stage.WORKING
+        scenario.kinds[m.kinds[0]].tokens_per_second for m in observation.machines if m.stage == Stage.WORKING
     )
     cold = min(kind.cold_start for kind in scenario.kinds)
-    return rate > 0 and look.tokens_left / rate < 2 * cold
+    return rate > 0 and observation.tokens_left / rate < 2 * cold
 
 
 @dataclass(slots=True)
@@ -133,18 +138,20 @@ class OnDemandPolicy:
     def groups(self) -> Sequence[FleetGroup]:
         return self.renter.groups
 
-    def look(self, look: Look) -> Answered:
+    def decide(self, observation: Observation) -> Answered:
         """Ask for what is missing."""
         scenario = self.scenario
         if not scenario.on_demand:
             return Answered([], inf)
-        most, have = _most_on_demand(scenario), len(look.machines)
+        most, have = _most_on_demand(scenario), len(observation.machines)
         need = have
-        while need < most and safety_net(scenario, look, need).margin < 0:
+        while need < most and safety_net(scenario, observation, need).margin < 0:
             need += 1
         if have == 0:  # also where no number is enough
             need = max(need, 1)
-        return Answered(self.renter.ask_on_demand(look, need - have), look.seconds + 10 * LOOK_SECONDS)
+        return Answered(
+            self.renter.ask_on_demand(observation, need - have), observation.seconds + 10 * LOOK_SECONDS
+        )
 
 
 @dataclass(slots=True)
@@ -164,30 +171,30 @@ class SpotPolicy:
     def groups(self) -> Sequence[FleetGroup]:
         return self.renter.groups
 
-    def look(self, look: Look) -> Answered:
+    def decide(self, observation: Observation) -> Answered:
         """Fill the fleet with spot, and with machines on demand where the policy or the net wants them."""
         scenario, renter = self.scenario, self.renter
-        renter.learn(look)
-        dropped = renter.dropped(look)
+        renter.learn(observation)
+        dropped = renter.dropped(observation)
         orders: list[Order] = [End(machine.name, "not waited for") for machine in dropped]
         gone = {machine.name for machine in dropped}
-        alive = [m for m in look.machines if m.name not in gone and m.stage != Stage.LEAVING]
-        missing = self._net(look)
+        alive = [m for m in observation.machines if m.name not in gone and m.stage != Stage.LEAVING]
+        missing = self._net(observation)
         if missing:
             orders += self._make_room(alive, sum(count for _, count in missing))
             orders += [order for number, count in missing for order in renter.ask(number, count)]
-            return Answered(orders, look.seconds + LOOK_SECONDS)
+            return Answered(orders, observation.seconds + LOOK_SECONDS)
         room = scenario.machines - len(alive)
         if self.even:
-            orders += self._keep_pace(look, alive)
+            orders += self._keep_pace(observation, alive)
             room = scenario.machines - len(alive) - sum(1 for order in orders if isinstance(order, Start))
-        if not self.last and not _is_near_end(scenario, look):
-            orders += renter.ask_spot(look, room)
-        return Answered(orders, self._next_look(look))
+        if not self.last and not _is_near_end(scenario, observation):
+            orders += renter.ask_spot(observation, room)
+        return Answered(orders, self._next_look(observation))
 
-    def _net(self, look: Look) -> list[tuple[int, int]]:
+    def _net(self, observation: Observation) -> list[tuple[int, int]]:
         """Machines on demand that the safety net must ask for now."""
-        found = must_start(self.scenario, look, _most_on_demand(self.scenario))
+        found = must_start(self.scenario, observation, _most_on_demand(self.scenario))
         self.last = self.last or bool(found)
         return found
 
@@ -198,38 +205,40 @@ class SpotPolicy:
         spot.sort(key=lambda machine: machine.stage)
         return [End(machine.name, "room for the safety net") for machine in spot[: max(0, excess)]]
 
-    def _keep_pace(self, look: Look, alive: Sequence[SimulatedMachine]) -> list[Order]:
+    def _keep_pace(self, observation: Observation, alive: Sequence[SimulatedMachine]) -> list[Order]:
         """Uniform Progress: on demand for the rest of the fleet while behind; its end when well ahead."""
         scenario = self.scenario
-        done, line = scenario.tokens - look.tokens_left, scenario.tokens / scenario.deadline
+        done, line = scenario.tokens - observation.tokens_left, scenario.tokens / scenario.deadline
         cold = min(kind.cold_start for kind in scenario.kinds)
         on_demand = [m for m in alive if not self.renter.is_spot(m)]
         if self.last:
             return []
-        if done < line * look.seconds:
+        if done < line * observation.seconds:
             self.behind = True
-        elif done >= line * (look.seconds + 2 * cold):
+        elif done >= line * (observation.seconds + 2 * cold):
             self.behind = False
         if not self.behind:
             return [Drain(machine.name) for machine in on_demand]
-        if done >= line * look.seconds:
+        if done >= line * observation.seconds:
             return []  # what runs on demand stays
         # Spot that is asked for now may come within a minute: only the rest of the fleet is rented on demand.
         return (
-            self.renter.ask_on_demand(look, scenario.machines - len(alive)) if self._spot_is_dry(look) else []
+            self.renter.ask_on_demand(observation, scenario.machines - len(alive))
+            if self._spot_is_dry(observation)
+            else []
         )
 
-    def _spot_is_dry(self, look: Look) -> bool:
-        return all(look.seconds < self.renter.closed_until.get(n, 0.0) for n in self.scenario.spot)
+    def _spot_is_dry(self, observation: Observation) -> bool:
+        return all(observation.seconds < self.renter.closed_until.get(n, 0.0) for n in self.scenario.spot)
 
-    def _next_look(self, look: Look) -> float:
+    def _next_look(self, observation: Observation) -> float:
         """Soon where the net or the pace may change with time alone; else when a place may be asked again."""
         scenario = self.scenario
-        soonest = min(self.renter.next_open(), look.seconds + 10 * LOOK_SECONDS)
+        soonest = min(self.renter.next_open(), observation.seconds + 10 * LOOK_SECONDS)
         if self.even:
-            soonest = min(soonest, look.seconds + 2 * LOOK_SECONDS)
-        net = safety_net(scenario, look, _most_on_demand(scenario))
+            soonest = min(soonest, observation.seconds + 2 * LOOK_SECONDS)
+        net = safety_net(scenario, observation, _most_on_demand(scenario))
         if net.free_rate:
             wait = net.margin / net.free_rate - ASK_SECONDS - TAIL_SECONDS
-            soonest = min(soonest, look.seconds + max(LOOK_SECONDS, wait))
+            soonest = min(soonest, observation.seconds + max(LOOK_SECONDS, wait))
         return soonest

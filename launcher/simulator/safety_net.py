@@ -7,11 +7,11 @@ for the machines that no spot machine covers, and without any reserve.
 from collections.abc import Sequence
 
 from launcher.planning.estimate import SHARD_SECONDS
-from launcher.simulator.policies import EPOCH, Look
+from launcher.simulator.policies import EPOCH, Observation
 from launcher.simulator.replayed_cloud import SimulatedMachine, Stage
 from launcher.simulator.scenario import Scenario
 from launcher.steering import safety_net as steering_net
-from launcher.steering.safety_net import Net
+from launcher.steering.safety_net import SafetyNet
 from launcher.steering.situation import Kind, Machine, MachinePhase, Steering
 
 MEASURED_SLOW = 0.97  # the slow end of a speed that was measured, as a share of it
@@ -25,14 +25,16 @@ PHASES = {
 }
 
 
-def safety_net(scenario: Scenario, look: Look, most: int) -> Net:
+def safety_net(scenario: Scenario, observation: Observation, most: int) -> SafetyNet:
     """The net of at most so many machines on demand, those that are there included."""
-    have = [m for m in look.machines if not scenario.kinds[m.kinds[0]].spot and m.stage != Stage.LEAVING]
+    have = [
+        m for m in observation.machines if not scenario.kinds[m.kinds[0]].spot and m.stage != Stage.LEAVING
+    ]
     return steering_net.safety_net(
-        [(_machine(m, look.seconds), _kind(scenario, look, m.kinds[0])) for m in have],
-        [(_kind(scenario, look, number), count) for number, count in _free(scenario, have, most)],
-        seconds_left=scenario.deadline - look.seconds,
-        tokens_left=look.tokens_left,
+        [(_machine(m, observation.seconds), _kind(scenario, observation, m.kinds[0])) for m in have],
+        [(_kind(scenario, observation, number), count) for number, count in _free(scenario, have, most)],
+        seconds_left=scenario.deadline - observation.seconds,
+        tokens_left=observation.tokens_left,
         steering=Steering(
             started=EPOCH,
             launches_per_second=scenario.launches_per_second,
@@ -42,12 +44,14 @@ def safety_net(scenario: Scenario, look: Look, most: int) -> Net:
     )
 
 
-def must_start(scenario: Scenario, look: Look, most: int) -> list[tuple[int, int]]:
+def must_start(scenario: Scenario, observation: Observation, most: int) -> list[tuple[int, int]]:
     """Machines on demand that must be asked for now, as (kind, machines); none while the net can wait."""
-    net = safety_net(scenario, look, most)
+    net = safety_net(scenario, observation, most)
     if not net.machines:
         return []
-    working = [m for m in look.machines if m.stage == Stage.WORKING and scenario.kinds[m.kinds[0]].spot]
+    working = [
+        m for m in observation.machines if m.stage == Stage.WORKING and scenario.kinds[m.kinds[0]].spot
+    ]
     uncovered = net.machines - len(working)
     # What is lost until an order of the next look helps.
     lost = net.free_rate * uncovered / net.machines * 2 * LOOK_SECONDS
@@ -66,17 +70,17 @@ def _machine(machine: SimulatedMachine, now: float) -> Machine:
     return Machine(machine.name, machine.kinds[0], PHASES[machine.stage], now - since)
 
 
-def _kind(scenario: Scenario, look: Look, number: int) -> Kind:
+def _kind(scenario: Scenario, observation: Observation, number: int) -> Kind:
     """A kind as the product's net knows it: at the slow end as planned, or near what was measured."""
     kind = scenario.kinds[number]
     slow = kind.tokens_per_second_p10
-    if look.pace is not None:
-        slow = kind.tokens_per_second * look.pace * MEASURED_SLOW
+    if observation.pace is not None:
+        slow = kind.tokens_per_second * observation.pace * MEASURED_SLOW
     return Kind(
         number=number,
         key=(kind.infra, kind.gpu, kind.purchase),
         cap=kind.cap,
-        usd_per_hour=look.prices[number],
+        usd_per_hour=observation.prices[number],
         tokens_per_second=kind.tokens_per_second,
         tokens_per_second_p10=slow,
         cold_start=kind.cold_start,

@@ -79,7 +79,7 @@ class Scenario:
     no_on_demand: float = 0.0  # the share of the time in which no machine can be had on demand
     slower: float = 1.0  # true speed as a share of the planned one
     launches_per_second: float = LAUNCHES_PER_SECOND  # at which machines that are asked for come up together
-    scouts: int = 0  # machines beyond `machines` that may be asked for while others are replaced
+    probes: int = 0  # machines beyond `machines` that may be asked for while others are replaced
 
     @property
     def on_demand(self) -> tuple[int, ...]:

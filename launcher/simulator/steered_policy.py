@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.policy import course
 from launcher.planning.estimate import SHARD_SECONDS
-from launcher.simulator.policies import Answered, Look, fleet_view, moment, usd
+from launcher.simulator.policies import Answered, Observation, fleet_view, moment, usd
 from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, Stage, merged_answers
 from launcher.simulator.scenario import FIRST_MINUTE, Scenario, groups_of
 from launcher.steering import beliefs
@@ -46,12 +46,14 @@ class SteeredPolicy:
     def __post_init__(self) -> None:
         self.groups = groups_of(self.scenario.kinds)
 
-    def look(self, look: Look) -> Answered:
+    def decide(self, observation: Observation) -> Answered:
         """The orders of the product's `course`."""
-        now = moment(look.seconds)
-        self.known = beliefs.learn(self.known, self._answers(look.answers))
+        now = moment(observation.seconds)
+        self.known = beliefs.learn(self.known, self._answers(observation.answers))
         view = replace(
-            fleet_view(self.scenario, self.groups, look), steering=self.steering(look), draining=self.stopped
+            fleet_view(self.scenario, self.groups, observation),
+            steering=self.steering(observation),
+            draining=self.stopped,
         )
         self.last = found = course(view, now)
         self.stopped = self.stopped or found.stop
@@ -60,19 +62,19 @@ class SteeredPolicy:
         else:
             near = found.margin_seconds is not None and found.margin_seconds < 3 * QUIET_SECONDS
             quiet = NET_PATIENCE if near else QUIET_SECONDS
-        return Answered(found.orders, look.seconds + quiet, self.stopped)
+        return Answered(found.orders, observation.seconds + quiet, self.stopped)
 
-    def steering(self, look: Look) -> Steering:
+    def steering(self, observation: Observation) -> Steering:
         """What a launcher would know beyond the machines."""
-        scenario, now = self.scenario, moment(look.seconds)
+        scenario, now = self.scenario, moment(observation.seconds)
         return Steering(
             started=moment(0.0),
             deadline=moment(scenario.deadline),
             beliefs=self.known,
-            quotes={number: Quote(usd(price), now) for number, price in enumerate(look.prices)},
-            pace=self._pace(look),
+            quotes={number: Quote(usd(price), now) for number, price in enumerate(observation.prices)},
+            pace=self._pace(observation),
             limits=Limits(
-                machines=scenario.machines, on_demand=scenario.most_on_demand, scouts=scenario.scouts
+                machines=scenario.machines, on_demand=scenario.most_on_demand, probes=scenario.probes
             ),
             launches_per_second=scenario.launches_per_second,
             policy=self.policy,
@@ -98,11 +100,11 @@ class SteeredPolicy:
             )
         return found
 
-    def _pace(self, look: Look) -> dict[str, Speed]:
+    def _pace(self, observation: Observation) -> dict[str, Speed]:
         """The measured speed of each GPU type that worked for a minute; the more machines, the surer."""
         counts: dict[str, int] = {}
-        for machine in look.machines:
-            if machine.stage == Stage.WORKING and look.seconds - machine.worked_from >= FIRST_MINUTE:
+        for machine in observation.machines:
+            if machine.stage == Stage.WORKING and observation.seconds - machine.worked_from >= FIRST_MINUTE:
                 gpu = self.scenario.kinds[machine.kinds[0]].gpu
                 counts[gpu] = counts.get(gpu, 0) + 1
         for gpu, count in counts.items():

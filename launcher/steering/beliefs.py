@@ -35,16 +35,16 @@ def learn(beliefs: Mapping[PlaceKey, Belief], answers: Iterable[Answer]) -> dict
         else:
             mine.append([answer])
     for key, mine in looks.items():
-        for look in mine:
-            found[key] = _after(found.get(key, UNKNOWN), look, look[0].at)
+        for answers_then in mine:
+            found[key] = _after(found.get(key, UNKNOWN), answers_then, answers_then[0].at)
     return found
 
 
-def _after(belief: Belief, look: list[Answer], at: datetime) -> Belief:
+def _after(belief: Belief, answers: list[Answer], at: datetime) -> Belief:
     """A belief after one look at which the place answered."""
     came = held = 0
     refused = taken = False
-    for answer in look:  # one pass: a launcher folds all answers of a run at every look
+    for answer in answers:  # one pass: a launcher folds all answers of a run at every look
         held = max(held, answer.held)
         if answer.what is AnswerKind.CAME:
             came += answer.count

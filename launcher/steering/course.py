@@ -21,7 +21,7 @@ def after_deadline(when_short: WhenShort) -> str:
     return "the deadline has passed: the run goes on as fast as the plan and the budget allow"
 
 
-class Mood(StrEnum):
+class BudgetPressure(StrEnum):
     """How the budget stands to the deadline."""
 
     FREE = "free"  # the P90 of all dollars is within the budget, or there is none
@@ -54,8 +54,8 @@ class Forecast:
 class Decision:
     """One decision: what, where, how many machines, and why, with its numbers in plain words.
 
-    `what`: "ask", "net" (ask on demand as the safety net), "scout", "end", "drain", "had none" or "stop"; and SAY,
-    which a launcher adds where the mood changes.
+    `what`: "ask", "net" (ask on demand as the safety net), "probe", "end", "drain", "had none" or "stop"; and SAY,
+    which a launcher adds where the pressure of the budget changes.
     `usd_expected`: what it is expected to add to the dollars until the end; negative: saves; None: not computed.
     """
 
@@ -78,7 +78,7 @@ class Course:
     """
 
     at: datetime
-    mood: Mood = Mood.FREE
+    budget_pressure: BudgetPressure = BudgetPressure.FREE
     usd_per_token: Decimal | None = None
     margin_seconds: float | None = None
     missing: int = 0
@@ -89,4 +89,4 @@ class Course:
     next_look: datetime | None = None
     situation: Situation | None = None  # what it was decided from; None: the run ends, or is not steered
     stop: bool = False  # the budget ends the run: it drains
-    says: str = ""  # what the budget does to the run, with its numbers; empty while the mood is free
+    says: str = ""  # what the budget does to the run, with its numbers; empty while it leaves the run free

@@ -15,7 +15,7 @@ from launcher.steering import beliefs
 from launcher.steering.course import Forecast
 from launcher.steering.level import Level
 from launcher.steering.refusals import CERTAIN, Refusals, chance_refused
-from launcher.steering.safety_net import Net
+from launcher.steering.safety_net import SafetyNet
 from launcher.steering.situation import Kind
 from launcher.steering.supply import (
     SECONDS_PER_HOUR,
@@ -33,7 +33,7 @@ P90_SIGMAS = 1.2816  # standard deviations from the median of a normal distribut
 # Constants below were tuned on one half of the markets of `make bench-calibration`, and checked on the other.
 WORSE = 0.7  # the chance that all places are as bad as `beliefs.cautious_rates` says, and not as believed
 # Tokens that spot does as a share of those that its places would give to machines that are always asked for at once:
-# asks, back-offs, scouts and half shards are lost.
+# asks, back-offs, probes and half shards are lost.
 EFFICIENCY = 0.78
 MIDDLE = 0.3  # how far the median of dollars is on the way from all as believed to all worse
 # How many times the dollars above the cheapest place's the P90 holds, of those where places are worse than believed.
@@ -149,7 +149,7 @@ class Money:
 
 
 def forecast(
-    level: Level, net: Net | None, money: Money, outlook: Outlook, seconds_left: float | None
+    level: Level, net: SafetyNet | None, money: Money, outlook: Outlook, seconds_left: float | None
 ) -> Forecast | None:
     """What is expected now. `seconds_left` None: no deadline."""
     usd = dollars(level, outlook)
@@ -181,7 +181,7 @@ def forecast(
 
 
 def _with_net(
-    hours: tuple[float, float, float], level: Level, net: Net, outlook: Outlook
+    hours: tuple[float, float, float], level: Level, net: SafetyNet, outlook: Outlook
 ) -> tuple[float, float, float]:
     """The hours, which on-demand machines shorten to the deadline, or to what they need alone if that is longer.
 
@@ -197,7 +197,7 @@ def _with_net(
     return min(low, middle), middle, max(middle, high)
 
 
-def chance_late(level: Level, net: Net | None, outlook: Outlook) -> float:
+def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook) -> float:
     """The chance that the work is not done by the deadline.
 
     The net does what it can, if machines on demand are there when it needs them; spot must do the rest. Where they are
@@ -214,7 +214,7 @@ def chance_late(level: Level, net: Net | None, outlook: Outlook) -> float:
     return missing + (1 - missing) * refused * _chance_short(until_net, outlook.tokens)
 
 
-def _chance_slow(level: Level, net: Net, tokens: float, spot: Sequence[Supply]) -> float:
+def _chance_slow(level: Level, net: SafetyNet, tokens: float, spot: Sequence[Supply]) -> float:
     """The chance that machines are so slow that the net and spot together do not do the work.
 
     Over SPEEDS equally likely speeds. Where machines on demand may fill the fleet, spot does nothing beside them.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import inf, sqrt
 
-from launcher.steering.look import Look
+from launcher.steering.reconciliation import Reconciliation
 from launcher.steering.situation import ONLY_ON_DEMAND, Kind
 from launcher.steering.supply import (
     SECONDS_PER_HOUR,
@@ -51,17 +51,18 @@ class Level:
         return self.on_demand is None or source.usd_per_token < self.on_demand
 
 
-def level_of(look: Look, seconds_left: float | None, ceiling: float | None = None) -> Level:
+def level_of(current: Reconciliation, seconds_left: float | None, ceiling: float | None = None) -> Level:
     """The level now. `seconds_left` None: no deadline. `ceiling`: USD a token that money allows at most."""
-    steering, tokens = look.steering, look.situation.tokens_left
-    on_demand = [kind for kind in look.kinds.values() if not kind.spot]
+    steering, tokens = current.steering, current.situation.tokens_left
+    on_demand = [kind for kind in current.kinds.values() if not kind.spot]
     listed = min(on_demand, key=lambda kind: (usd_per_token(kind), kind.number), default=None)
     cheapest = None if listed is None else usd_per_token(listed)
-    spot = [kind for kind in look.kinds.values() if kind.spot and steering.policy != ONLY_ON_DEMAND]
-    most = most_machines(look, spot)
-    weighed = seconds_left if seconds_left is not None else _horizon(look, spot, most)
+    spot = [kind for kind in current.kinds.values() if kind.spot and steering.policy != ONLY_ON_DEMAND]
+    most = most_machines(current, spot)
+    weighed = seconds_left if seconds_left is not None else _horizon(current, spot, most)
     sources = cheapest_first(
-        source_of(kind, look.belief(kind), look.held(kind.number), look.now, weighed) for kind in spot
+        source_of(kind, current.belief(kind), current.held(kind.number), current.now, weighed)
+        for kind in spot
     )
     found = supplies(sources, most, weighed)
     price = shadow_price(sources, found, tokens, cheapest if seconds_left is not None else None)
@@ -74,33 +75,33 @@ def level_of(look: Look, seconds_left: float | None, ceiling: float | None = Non
     return Level(tuple(sources), tuple(found), tuple(worse), price, cheapest, max(0.0, weighed), most, listed)
 
 
-def most_machines(look: Look, kinds: list[Kind]) -> int:
+def most_machines(current: Reconciliation, kinds: list[Kind]) -> int:
     """Machines that may be held at one moment."""
-    limit = look.steering.limits.machines
+    limit = current.steering.limits.machines
     return min(MANY if limit is None else limit, sum(kind.cap for kind in kinds) or MANY)
 
 
-def _horizon(look: Look, spot: list[Kind], most: int) -> float:
+def _horizon(current: Reconciliation, spot: list[Kind], most: int) -> float:
     """The time over which places are weighed where there is no deadline: it slides, and is never short."""
-    steering = look.steering
+    steering = current.steering
     fastest = max((kind.tokens_per_second for kind in spot), default=0.0) * most
-    alone = look.situation.tokens_left / fastest if fastest else 0.0
+    alone = current.situation.tokens_left / fastest if fastest else 0.0
     planned = steering.planned_seconds or alone
-    gone = (look.now - steering.started).total_seconds()
+    gone = (current.now - steering.started).total_seconds()
     return max(NO_DEADLINE_SLACK * planned - gone, NO_DEADLINE_SLACK * alone, SECONDS_PER_HOUR)
 
 
-def _seconds_for(look: Look, level: Level, kind: Kind) -> float:
+def _seconds_for(current: Reconciliation, level: Level, kind: Kind) -> float:
     """The time in which the work is to be done: until the deadline, or without one what is left of the planned time."""
-    steering = look.steering
+    steering = current.steering
     if steering.deadline is not None:
         return level.seconds_left - kind.cold_start
     if steering.planned_seconds is None:
         return 0.0
-    return steering.planned_seconds - (look.now - steering.started).total_seconds()
+    return steering.planned_seconds - (current.now - steering.started).total_seconds()
 
 
-def machines_wanted(look: Look, level: Level) -> int:
+def machines_wanted(current: Reconciliation, level: Level) -> int:
     """How many machines are worth having at once: what the deadline needs, or more where that spreads the risk.
 
     need = 1.3 w / s / ((tau - d) a). More machines cost more starts and are at risk for a shorter time: the sum is least
@@ -110,10 +111,10 @@ def machines_wanted(look: Look, level: Level) -> int:
     if not worth:
         return level.most
     best = worth[0]
-    tokens, kind = look.situation.tokens_left, best.kind
+    tokens, kind = current.situation.tokens_left, best.kind
     hours = tokens / kind.tokens_per_second / SECONDS_PER_HOUR
     up = sum(source.up * source.machines for source in worth) / sum(source.machines for source in worth)
-    window = max(1.0, _seconds_for(look, level, kind)) / SECONDS_PER_HOUR
+    window = max(1.0, _seconds_for(current, level, kind)) / SECONDS_PER_HOUR
     need = 1.3 * hours / (window * max(up, 0.05))
     price, cold = kind.usd_per_hour or 0.0, kind.cold_start / SECONDS_PER_HOUR
     if price <= 0 or cold <= 0:

@@ -1,16 +1,16 @@
 """Moves to cheaper places, and machines that are let go because a token of theirs costs too much. Pure.
 
 A move costs a cold start, so it must save three times what the start and the work that is lost meanwhile are worth. One
-machine goes first, as a scout: a place's price says nothing of its capacity. On-demand machines count as the dearest: so
+machine goes first, as a probe: a place's price says nothing of its capacity. On-demand machines count as the dearest: so
 a fleet comes back to spot.
 """
 
 from launcher.steering.budget_rules import BudgetRules, affordable
 from launcher.steering.forecast import Money
 from launcher.steering.level import Level
-from launcher.steering.look import Look
 from launcher.steering.on_demand import may_release
-from launcher.steering.safety_net import Net
+from launcher.steering.reconciliation import Reconciliation
+from launcher.steering.safety_net import SafetyNet
 from launcher.steering.situation import Kind, Machine, MachinePhase
 from launcher.steering.supply import SECONDS_PER_HOUR, Source, usd_per_token
 
@@ -18,115 +18,120 @@ MOVE_FACTOR = 3.0  # a move saves at least so many times what it costs
 END_FACTOR = 1.12  # a machine ends whose token costs so many times the level
 LIFE_STARTS = 3.0  # a machine that works lives for so many cold starts before it is ended by choice
 MOVED_AT_ONCE = 4
-SCOUT_SECONDS = 600.0  # between two scouts to one place
 
 
-def trim(look: Look, net: Net | None, rules: BudgetRules) -> None:
-    """End the dearest machines where more are there than may be held: a scout came, and takes the place of one."""
-    limit = look.steering.limits.machines
-    there = [m for m in look.machines if m.phase != MachinePhase.ASKED]
+def trim(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> None:
+    """End the dearest machines where more are there than may be held: a probe came, and takes the place of one."""
+    limit = current.steering.limits.machines
+    there = [m for m in current.machines if m.phase != MachinePhase.ASKED]
     if limit is None or len(there) <= limit:
         return
     over = len(there) - limit
-    order = look.dearest_first(there)
-    safe = [m for m in order if look.is_spot(m) or may_release(look, net, rules, [m], replaced=True)]
+    order = current.dearest_first(there)
+    safe = [m for m in order if current.is_spot(m) or may_release(current, net, rules, [m], replaced=True)]
     chosen = (safe + [m for m in order if m not in safe])[:over]
-    look.release(chosen, what="end", reason="a cheaper machine came for it")
+    current.release(chosen, what="end", reason="a cheaper machine came for it")
 
 
-def end_dear(look: Look, level: Level, net: Net | None, rules: BudgetRules) -> None:
+def end_dear(current: Reconciliation, level: Level, net: SafetyNet | None, rules: BudgetRules) -> None:
     """End machines whose token costs more than the level, while the deadline is safe without them."""
     if level.price is None:
         return
-    for machine in look.dearest_first(look.machines):
-        price = look.price(machine)
+    for machine in current.dearest_first(current.machines):
+        price = current.price(machine)
         if price <= END_FACTOR * level.price:
             return
-        if machine.phase != MachinePhase.ASKED and not is_ripe(look, machine):
+        if machine.phase != MachinePhase.ASKED and not is_ripe(current, machine):
             continue
-        if look.is_overdue and not look.is_spot(machine):
+        if current.is_overdue and not current.is_spot(machine):
             continue  # it works until a spot machine has come for it (`move`): its start is paid, and spot may have none
-        if may_release(look, net, rules, [machine]):
+        if may_release(current, net, rules, [machine]):
             reason = (
                 f"its token costs {per_million(price)} a million, the level is {per_million(level.price)}"
             )
-            look.release([machine], what="end", reason=reason)
+            current.release([machine], what="end", reason=reason)
 
 
-def move(look: Look, level: Level, net: Net | None, rules: BudgetRules, money: Money) -> None:
+def move(
+    current: Reconciliation, level: Level, net: SafetyNet | None, rules: BudgetRules, money: Money
+) -> None:
     """Ask in a cheaper place for machines that take the place of the dearest."""
-    rest = seconds_of_the_rest(look, level)
+    rest = seconds_of_the_rest(current, level)
     for source in level.sources:
         kind = source.kind
-        if affordable(look, money, kind.number) < MOVED_AT_ONCE:
+        if affordable(current, money, kind.number) < MOVED_AT_ONCE:
             return
-        if not look.may_ask(kind) or not level.is_worth(source) or _is_waiting(look, kind):
+        if not current.may_ask(kind) or not level.is_worth(source) or _is_waiting(current, kind):
             continue
-        dearer = [m for m in look.dearest_first(look.machines) if pays(look, level, m, source, rest)]
+        dearer = [m for m in current.dearest_first(current.machines) if pays(current, level, m, source, rest)]
         if not dearer:
             return  # no machine is dear enough for the cheapest place, so for no other either
-        if _move_to(look, source, dearer, net, rules):
+        if _move_to(current, source, dearer, net, rules):
             return
 
 
-def pays(look: Look, level: Level, machine: Machine, source: Source, rest: float) -> bool:
+def pays(current: Reconciliation, level: Level, machine: Machine, source: Source, rest: float) -> bool:
     """Whether a machine is worth replacing by one of this source for the rest of the run."""
     kind = source.kind
-    if machine.kind == kind.number or machine.phase == MachinePhase.ASKED or not is_ripe(look, machine):
+    if machine.kind == kind.number or machine.phase == MachinePhase.ASKED or not is_ripe(current, machine):
         return False
     seconds = min(rest, SECONDS_PER_HOUR / source.falls)
-    saved = (look.price(machine) - usd_per_token(kind)) * kind.tokens_per_second * seconds
+    saved = (current.price(machine) - usd_per_token(kind)) * kind.tokens_per_second * seconds
     lost = (level.price or 0.0) * kind.tokens_per_second * kind.cold_start
     return saved > MOVE_FACTOR * lost
 
 
-def _move_to(look: Look, source: Source, dearer: list[Machine], net: Net | None, rules: BudgetRules) -> bool:
-    """Move some machines, or send a scout for one; whether any was asked for."""
+def _move_to(
+    current: Reconciliation, source: Source, dearer: list[Machine], net: SafetyNet | None, rules: BudgetRules
+) -> bool:
+    """Move some machines, or send a probe for one; whether any was asked for."""
     kind = source.kind
-    proven = look.held(kind.number) > 0 and not look.belief(kind).refusals
-    full = look.room.is_full
-    scouts = look.steering.limits.scouts
+    proven = current.held(kind.number) > 0 and not current.belief(kind).refusals
+    full = current.room.is_full
+    probes = current.steering.limits.probes
     count = min(MOVED_AT_ONCE if proven else 1, len(dearer))
     reason = f"its token costs {per_million(usd_per_token(kind))} a million, the dearest here {{}}"
-    reason = reason.format(per_million(look.price(dearer[0])))
-    if full and scouts:
+    reason = reason.format(per_million(current.price(dearer[0])))
+    if full and probes:
         # Asked for beyond the limit: when they come, as many of the dearest end (`trim`).
-        count = min(count, scouts, look.room.of(kind, beyond=scouts))
+        count = min(count, probes, current.room.of(kind, beyond=probes))
         leaving = dearer[:count]
     else:
         leaving = dearer[:count] if full or proven else []
-        count = min(count, len(leaving) + look.room.of(kind), kind.may_start)
+        count = min(count, len(leaving) + current.room.of(kind), kind.may_start)
         leaving = leaving[:count]
-    if count <= 0 or (leaving and not may_release(look, net, rules, leaving, replaced=True)):
+    if count <= 0 or (leaving and not may_release(current, net, rules, leaving, replaced=True)):
         return False
-    if leaving and not (full and scouts):
-        look.release(leaving, what="end", reason=reason)
-    count = min(count, look.room.of(kind, beyond=scouts if full else 0))
+    if leaving and not (full and probes):
+        current.release(leaving, what="end", reason=reason)
+    count = min(count, current.room.of(kind, beyond=probes if full else 0))
     if count <= 0:
         return bool(leaving)
-    look.ask(kind, count, what="ask" if proven else "scout", reason=reason)
+    current.ask(kind, count, what="ask" if proven else "probe", reason=reason)
     return True
 
 
-def _is_waiting(look: Look, kind: Kind) -> bool:
+def _is_waiting(current: Reconciliation, kind: Kind) -> bool:
     """Whether machines of this kind were asked for and are not there yet."""
-    return bool(look.asks[kind.number]) or any(
-        m.kind == kind.number and m.phase == MachinePhase.ASKED for m in look.machines
+    return bool(current.asks[kind.number]) or any(
+        m.kind == kind.number and m.phase == MachinePhase.ASKED for m in current.machines
     )
 
 
-def is_ripe(look: Look, machine: Machine) -> bool:
+def is_ripe(current: Reconciliation, machine: Machine) -> bool:
     """Whether a machine may be ended by choice: one that works has lived for some cold starts first."""
-    kind = look.kinds.get(machine.kind)
+    kind = current.kinds.get(machine.kind)
     if kind is None:
         return True
     return machine.phase != MachinePhase.WORKING or machine.seconds >= LIFE_STARTS * kind.cold_start
 
 
-def seconds_of_the_rest(look: Look, level: Level) -> float:
+def seconds_of_the_rest(current: Reconciliation, level: Level) -> float:
     """Seconds until the run is done with the machines that are there, or the deadline if that is sooner."""
-    rate = look.rate([m for m in look.machines if m.phase != MachinePhase.ASKED and look.works_soon(m)])
-    return min(level.seconds_left, look.situation.tokens_left / rate) if rate else level.seconds_left
+    rate = current.rate(
+        [m for m in current.machines if m.phase != MachinePhase.ASKED and current.works_soon(m)]
+    )
+    return min(level.seconds_left, current.situation.tokens_left / rate) if rate else level.seconds_left
 
 
 def per_million(usd: float) -> str:

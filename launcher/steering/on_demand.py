@@ -6,8 +6,8 @@ from launcher.format import duration
 from launcher.steering.budget_rules import BudgetRules, affordable
 from launcher.steering.forecast import Money
 from launcher.steering.level import Level
-from launcher.steering.look import Look
-from launcher.steering.safety_net import Net, safety_net, seconds_to_work
+from launcher.steering.reconciliation import Reconciliation
+from launcher.steering.safety_net import SafetyNet, safety_net, seconds_to_work
 from launcher.steering.situation import Kind, Machine, MachinePhase
 from launcher.steering.supply import SECONDS_PER_HOUR, usd_per_token
 
@@ -21,28 +21,28 @@ OVERDUE_STARTS = 10.0  # cold starts for which each machine works that starts on
 LOOKS = 2.0  # a machine that was ended is gone, and its place free, within so many looks
 
 
-def net_of(look: Look) -> Net | None:
+def net_of(current: Reconciliation) -> SafetyNet | None:
     """The safety net as if no spot machine were held; None without a deadline, or with nothing to rent on demand."""
-    deadline = look.steering.deadline
-    rented = [kind for kind in look.kinds.values() if not kind.spot]
+    deadline = current.steering.deadline
+    rented = [kind for kind in current.kinds.values() if not kind.spot]
     if deadline is None or not rented:
         return None
-    started = [(machine, look.kinds[machine.kind]) for machine in look.on_demand()]
+    started = [(machine, current.kinds[machine.kind]) for machine in current.on_demand()]
     return safety_net(
         started,
-        _free(look, rented),
-        seconds_left=(deadline - look.now).total_seconds(),
-        tokens_left=max(look.situation.tokens_left, look.steering.tokens_left_p90 or 0.0),
-        steering=look.steering,
-        queue=[m.name for m in sorted(look.asked(), key=lambda m: -m.seconds)],
+        _free(current, rented),
+        seconds_left=(deadline - current.now).total_seconds(),
+        tokens_left=max(current.situation.tokens_left, current.steering.tokens_left_p90 or 0.0),
+        steering=current.steering,
+        queue=[m.name for m in sorted(current.asked(), key=lambda m: -m.seconds)],
     )
 
 
-def _free(look: Look, rented: Sequence[Kind]) -> list[tuple[Kind, int]]:
+def _free(current: Reconciliation, rented: Sequence[Kind]) -> list[tuple[Kind, int]]:
     """On-demand machines that may still be asked for, the cheapest a token first, once spot machines make room."""
-    room = look.room.without(m.kind for m in look.spot())
+    room = current.room.without(m.kind for m in current.spot())
     found = list[tuple[Kind, int]]()
-    open_kinds = [kind for kind in rented if look.may_ask(kind)] or rented
+    open_kinds = [kind for kind in rented if current.may_ask(kind)] or rented
     for kind in sorted(open_kinds, key=lambda kind: (usd_per_token(kind), kind.number)):
         count = room.of(kind)
         if count:
@@ -51,44 +51,44 @@ def _free(look: Look, rented: Sequence[Kind]) -> list[tuple[Kind, int]]:
     return found
 
 
-def start_net(look: Look, net: Net, rules: BudgetRules, money: Money) -> int:
+def start_net(current: Reconciliation, net: SafetyNet, rules: BudgetRules, money: Money) -> int:
     """Start the on-demand machines that cannot wait for another look; return how many.
 
     Spot machines that work cover as many of them. If spot fails right after this look, the next one is soon enough.
     """
-    working = look.rate(look.spot(MachinePhase.WORKING))
-    if not rules.net or net.free_rate <= working or net.margin > must_start_at(look, net):
+    working = current.rate(current.spot(MachinePhase.WORKING))
+    if not rules.net or net.free_rate <= working or net.margin > must_start_at(current, net):
         return 0
     wait = duration(max(0.0, net.margin_seconds or 0.0))
     reason = f"on demand could wait {wait} more for the deadline, and spot that works covers {working:.0f} tokens/s of "
-    return _start(look, net, working, f"{reason}{net.free_rate:.0f}", money)
+    return _start(current, net, working, f"{reason}{net.free_rate:.0f}", money)
 
 
-def must_start_at(look: Look, net: Net) -> float:
+def must_start_at(current: Reconciliation, net: SafetyNet) -> float:
     """The margin in tokens at which the net must start: what it may lose until the next look, and one in reserve."""
-    return LOOKS * net.free_rate * look.steering.look_seconds
+    return LOOKS * net.free_rate * current.steering.look_seconds
 
 
-def reserve_seconds(look: Look, net: Net | None) -> float:
+def reserve_seconds(current: Reconciliation, net: SafetyNet | None) -> float:
     """How long before the last moment on-demand machines start for what no spot machine covers, their start included."""
     if net is None or not net.free_rate:
         return 0.0
-    uncovered = max(0.0, 1 - look.rate(look.spot()) / net.free_rate)
-    starts = [kind.cold_start_p90 for kind in look.kinds.values() if not kind.spot]
-    return uncovered * (RESERVE_STARTS * _cold(look) + max(starts) + look.steering.answer_seconds)
+    uncovered = max(0.0, 1 - current.rate(current.spot()) / net.free_rate)
+    starts = [kind.cold_start_p90 for kind in current.kinds.values() if not kind.spot]
+    return uncovered * (RESERVE_STARTS * _cold(current) + max(starts) + current.steering.answer_seconds)
 
 
-def start_reserve(look: Look, net: Net, rules: BudgetRules, money: Money) -> int:
+def start_reserve(current: Reconciliation, net: SafetyNet, rules: BudgetRules, money: Money) -> int:
     """Start on-demand machines a few cold starts early, for those that no spot machine covers; return how many."""
-    covered = look.rate(look.spot()) + look.asked_rate(spot=True)
-    early = RESERVE_STARTS * _cold(look) * (net.free_rate - covered)
+    covered = current.rate(current.spot()) + current.asked_rate(spot=True)
+    early = RESERVE_STARTS * _cold(current) * (net.free_rate - covered)
     if not rules.net or not rules.reserve or net.free_rate <= covered or net.margin > early:
         return 0
     hand = duration(max(0.0, net.margin_seconds or 0.0))
-    return _start(look, net, covered, f"no spot for these, and {hand} of slack are left", money)
+    return _start(current, net, covered, f"no spot for these, and {hand} of slack are left", money)
 
 
-def start_overdue(look: Look, level: Level, money: Money) -> int:
+def start_overdue(current: Reconciliation, level: Level, money: Money) -> int:
     """After the deadline: machines on demand where spot has none at all; return how many were asked for.
 
     As few as may be at work for OVERDUE_STARTS cold starts each: their dollars a token are the same for any number. And
@@ -96,34 +96,34 @@ def start_overdue(look: Look, level: Level, money: Money) -> int:
     """
     kind = level.listed
     if (
-        any(look.works_soon(m) for m in look.machines)
-        or look.asks.total()
+        any(current.works_soon(m) for m in current.machines)
+        or current.asks.total()
         or kind is None
         or level.on_demand is None
-        or not look.may_ask(kind)
+        or not current.may_ask(kind)
     ):
         return 0
-    usd, agreed = level.on_demand * look.situation.tokens_left, look.steering.agreed_usd
+    usd, agreed = level.on_demand * current.situation.tokens_left, current.steering.agreed_usd
     left = [
         bound for bound in (money.left, None if agreed is None else agreed - money.bound) if bound is not None
     ]
     if usd > min(left, default=usd):
         return 0
     each = OVERDUE_STARTS * kind.cold_start * kind.tokens_per_second
-    wanted = max(1, int(look.situation.tokens_left / each)) if each > 0 else 1
-    count = min(wanted, look.room.of(kind), affordable(look, money, kind.number))
+    wanted = max(1, int(current.situation.tokens_left / each)) if each > 0 else 1
+    count = min(wanted, current.room.of(kind), affordable(current, money, kind.number))
     if count <= 0:
         return 0
     reason = f"the deadline has passed and no place has spot: the rest is ${usd:.2f} on demand"
-    look.ask(kind, count, what="net", reason=reason, usd=usd)
+    current.ask(kind, count, what="net", reason=reason, usd=usd)
     return count
 
 
-def _start(look: Look, net: Net, covered: float, reason: str, money: Money) -> int:
+def _start(current: Reconciliation, net: SafetyNet, covered: float, reason: str, money: Money) -> int:
     """Ask for on-demand machines until those that are not started are covered, and make room for them."""
     left, wanted = net.free_rate, list[tuple[Kind, int]]()
     for number, free in net.free:
-        kind = look.kinds[number]
+        kind = current.kinds[number]
         count = 0
         while count < free and left > covered + 1e-9:
             count, left = count + 1, left - kind.tokens_per_second_p10
@@ -131,39 +131,44 @@ def _start(look: Look, net: Net, covered: float, reason: str, money: Money) -> i
             wanted.append((kind, count))
     started = 0
     for kind, most in wanted:
-        count = min(most, affordable(look, money, kind.number))
-        _make_room(look, kind, count)
-        asked = min(count, look.room.of(kind), affordable(look, money, kind.number))
+        count = min(most, affordable(current, money, kind.number))
+        _make_room(current, kind, count)
+        asked = min(count, current.room.of(kind), affordable(current, money, kind.number))
         if asked:
-            usd = asked * kind.tokens_per_second * _dearer(look, kind) * _seconds_left(look)
-            look.ask(kind, asked, what="net", reason=reason, usd=usd)
+            usd = asked * kind.tokens_per_second * _dearer(current, kind) * _seconds_left(current)
+            current.ask(kind, asked, what="net", reason=reason, usd=usd)
             started += asked
     return started
 
 
-def _dearer(look: Look, kind: Kind) -> float:
+def _dearer(current: Reconciliation, kind: Kind) -> float:
     """USD a token that an on-demand kind costs more than the cheapest spot kind."""
-    spot = min((usd_per_token(k) for k in look.kinds.values() if k.spot), default=0.0)
+    spot = min((usd_per_token(k) for k in current.kinds.values() if k.spot), default=0.0)
     return max(0.0, usd_per_token(kind) - spot)
 
 
-def _seconds_left(look: Look) -> float:
-    rate = look.rate(look.machines) or 1.0
-    return min(look.situation.tokens_left / rate, SECONDS_PER_HOUR)
+def _seconds_left(current: Reconciliation) -> float:
+    rate = current.rate(current.machines) or 1.0
+    return min(current.situation.tokens_left / rate, SECONDS_PER_HOUR)
 
 
-def _make_room(look: Look, kind: Kind, count: int) -> None:
+def _make_room(current: Reconciliation, kind: Kind, count: int) -> None:
     """End spot machines that do not work yet until so many machines of a kind have room."""
     phases = (MachinePhase.ASKED, MachinePhase.COLD)
-    waiting = sorted(look.spot(*phases), key=lambda m: (phases.index(m.phase), m.seconds))
+    waiting = sorted(current.spot(*phases), key=lambda m: (phases.index(m.phase), m.seconds))
     for machine in waiting:
-        if look.room.of(kind) >= count:
+        if current.room.of(kind) >= count:
             return
-        look.release([machine], what="end", reason="makes room for a machine on demand")
+        current.release([machine], what="end", reason="makes room for a machine on demand")
 
 
 def may_release(
-    look: Look, net: Net | None, rules: BudgetRules, machines: Sequence[Machine], *, replaced: bool = False
+    current: Reconciliation,
+    net: SafetyNet | None,
+    rules: BudgetRules,
+    machines: Sequence[Machine],
+    *,
+    replaced: bool = False,
 ) -> bool:
     """Whether the deadline is still safe without these machines and those that this look has let go already.
 
@@ -172,25 +177,25 @@ def may_release(
     if net is None:
         return True
     gone = {m.name for m in machines}
-    machines = [*look.let_go, *machines]
+    machines = [*current.let_go, *machines]
     margin, free = net.margin, net.free_rate
     cost = 0.0
     for machine in machines:
-        kind = look.kinds.get(machine.kind)
+        kind = current.kinds.get(machine.kind)
         if kind is None:
             continue
         if not kind.spot:
-            wait = kind.cold_start_p90 + look.steering.answer_seconds
-            wait -= seconds_to_work(machine, kind, look.steering.answer_seconds)
+            wait = kind.cold_start_p90 + current.steering.answer_seconds
+            wait -= seconds_to_work(machine, kind, current.steering.answer_seconds)
             margin -= kind.tokens_per_second_p10 * max(0.0, wait)
             free += kind.tokens_per_second_p10
         cost += RETURN_STARTS * kind.cold_start * kind.tokens_per_second
-    covered = look.rate([m for m in look.spot(MachinePhase.WORKING) if m.name not in gone])
+    covered = current.rate([m for m in current.spot(MachinePhase.WORKING) if m.name not in gone])
     if rules.reserve and not replaced:
-        cost += HYSTERESIS * RESERVE_STARTS * _cold(look) * max(0.0, free - covered)
-    return margin > cost + LOOKS * free * look.steering.look_seconds
+        cost += HYSTERESIS * RESERVE_STARTS * _cold(current) * max(0.0, free - covered)
+    return margin > cost + LOOKS * free * current.steering.look_seconds
 
 
-def _cold(look: Look) -> float:
+def _cold(current: Reconciliation) -> float:
     """Seconds of a cold start on demand."""
-    return max((kind.cold_start for kind in look.kinds.values() if not kind.spot), default=0.0)
+    return max((kind.cold_start for kind in current.kinds.values() if not kind.spot), default=0.0)

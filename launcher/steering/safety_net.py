@@ -14,7 +14,7 @@ UNKNOWN_REST = 60.0  # seconds until a machine works that is later than the P90 
 
 
 @dataclass(frozen=True, slots=True)
-class Net:
+class SafetyNet:
     """How the net stands. Tokens, and tokens a second.
 
     `margin`: tokens that on demand could do until the deadline beyond those that are left. `free`: machines that are not
@@ -52,7 +52,7 @@ def safety_net(
     tokens_left: float,
     steering: Steering,
     queue: Sequence[str] = (),
-) -> Net:
+) -> SafetyNet:
     """The net of on-demand machines: those that were `started`, and those that may be, by kind.
 
     `queue`: names of all machines that are asked for and not there, spot included, the oldest first: SkyPilot launches
@@ -76,4 +76,4 @@ def safety_net(
         )
         rate += kind.tokens_per_second_p10 * count
         ahead += count
-    return Net(done - tokens_left, tuple((kind.number, count) for kind, count in free), rate)
+    return SafetyNet(done - tokens_left, tuple((kind.number, count) for kind, count in free), rate)

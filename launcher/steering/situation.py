@@ -108,14 +108,14 @@ class Quota:
 class Limits:
     """How many machines may be held or asked for at one moment. None: no limit but the kinds' own caps.
 
-    `scouts`: asks that may be open beyond `machines` while machines are replaced by cheaper ones; each that is answered
+    `probes`: asks that may be open beyond `machines` while machines are replaced by cheaper ones; each that is answered
     ends a dearer machine at the same look. 0 where `machines` is a quota.
     """
 
     machines: int | None = None
     on_demand: int | None = None
     quotas: tuple[Quota, ...] = ()
-    scouts: int = 0
+    probes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def ask(machine: str, at: datetime = NOON, place: str = "aws/us-east-1") -> Ask:
 def course(at: datetime = NOON) -> CourseRecord:
     return CourseRecord(
         at=at,
-        mood="free",
+        budget_pressure="free",
         usd_per_token=Decimal("0.000000071"),
         margin_seconds=660.0,
         late_p50=-4_800.0,

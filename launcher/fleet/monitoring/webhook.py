@@ -99,7 +99,7 @@ def _steering_messages(m: RunSnapshot) -> dict[str, str]:
     usd = f"{money(course.usd_to_finish.p50)} to finish (P90 {money(course.usd_to_finish.p90)})"
     if course.chance_late is not None and course.chance_late > AT_RISK:
         found["at risk"] = f"{m.run}: late in {share_text(course.chance_late)} of cases, {usd}"
-    if course.mood == "conflict":
+    if course.budget_pressure == "conflict":
         reason = next((d.reason for d in reversed(course.decisions) if d.what in ("say", "stop")), usd)
         found["conflict"] = f"{m.run}: the budget does not pay for the deadline: {reason}"
     if m.net:

@@ -65,4 +65,4 @@ def _note(found: SteeringFigures) -> str:
 def _point(one: CoursePoint) -> tuple[str, ...]:
     margin = "?" if one.margin_minutes is None else duration(one.margin_minutes * SECONDS_PER_MINUTE)
     late = "?" if one.chance_late is None else f"{one.chance_late:.0%}".replace("%", " %")
-    return utc_time(one.at), one.mood, money(one.usd_per_million_tokens), margin, late
+    return utc_time(one.at), one.budget_pressure, money(one.usd_per_million_tokens), margin, late

@@ -12,7 +12,7 @@ SECONDS_PER_MINUTE = 60
 WORDS = {  # what a decision did, before the number of machines
     "ask": "asked for",
     "net": "asked on demand for",
-    "scout": "looked for",
+    "probe": "looked for",
     "move": "moved",
     "end": "ended",
     "drain": "drains",

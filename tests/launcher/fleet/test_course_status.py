@@ -58,7 +58,12 @@ def test_a_fresh_course_is_what_steering_expects(ledger: Ledger) -> None:
     ledger.steering.record_course("r1", course(later(600)), [decision(later(600))])
     found = stands(ledger, 660)
     assert found is not None
-    assert (found.at, found.mood, found.steered, found.steering) == (later(600), "free", True, True)
+    assert (found.at, found.budget_pressure, found.steered, found.steering) == (
+        later(600),
+        "free",
+        True,
+        True,
+    )
     assert (found.late_minutes.p50, found.late_minutes.p90) == (-80.0, -35.0)
     assert found.usd_to_finish.p90 == Decimal("262.30")
     assert found.usd_per_million_tokens == Decimal("0.071000000")
@@ -72,7 +77,12 @@ def test_an_old_course_is_not_what_is_expected_now(ledger: Ledger) -> None:
     ledger.steering.record_course("r1", course(later(600)), [decision(later(600))])
     found = stands(ledger, 7_200, driven=False)
     assert found is not None
-    assert (found.steering, found.since, found.mood, found.margin_minutes) == (False, later(600), None, None)
+    assert (found.steering, found.since, found.budget_pressure, found.margin_minutes) == (
+        False,
+        later(600),
+        None,
+        None,
+    )
     assert found.usd_to_finish.p50 is None
     assert len(found.decisions) == 1  # they were made, whenever
 

@@ -13,7 +13,7 @@ from launcher.fleet.run_steering import RunSteering, SteeringOptions
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Site
 from launcher.ledger.steering_records import AskAnswer
-from launcher.steering.course import Course, Decision, Forecast, Mood
+from launcher.steering.course import BudgetPressure, Course, Decision, Forecast
 from launcher.steering.orders import Start
 from launcher.steering.situation import AnswerKind, Limits
 from launcher.throughput.calibration import FirstMinute
@@ -47,10 +47,12 @@ def steering(tmp_path: Path) -> Iterator[RunSteering]:
         )
 
 
-def course(at: datetime, *decisions: Decision, mood: Mood = Mood.FREE) -> Course:
+def course(
+    at: datetime, *decisions: Decision, budget_pressure: BudgetPressure = BudgetPressure.FREE
+) -> Course:
     return Course(
         at,
-        mood,
+        budget_pressure,
         usd_per_token=Decimal("0.000000071"),
         margin_seconds=660.0,
         targets=((1, 7),),
@@ -65,20 +67,23 @@ def test_a_course_is_recorded_once_a_minute_and_whenever_something_is_decided(st
     steering.record(
         course(later(75), Decision("ask", "$0.30, the cheapest", 1, "aws/us-east-1", 3)), (), 400.0
     )
-    steering.record(course(later(80), mood=Mood.TIGHT), (), 400.0)
+    steering.record(course(later(80), budget_pressure=BudgetPressure.TIGHT), (), 400.0)
     history = steering.ledger.steering
     assert [c.at for c in history.courses("r1")] == [later(s) for s in (0, 60, 75, 80)]
     last = history.latest_course("r1")
     assert last is not None
-    assert (last.mood, last.tokens_left, last.chance_late) == ("tight", 400.0, 0.01)
+    assert (last.budget_pressure, last.tokens_left, last.chance_late) == ("tight", 400.0, 0.01)
     assert last.usd_to_finish_p50 == Decimal("84.123457")
     assert last.body.targets == ((1, 7),)
     (decision,) = history.decisions("r1")
     assert (decision.at, decision.what, decision.count) == (later(75), "ask", 3)
 
 
-def test_a_change_of_mood_is_said_once_with_what_the_budget_does(steering: RunSteering) -> None:
-    tight = replace(course(NOON, mood=Mood.TIGHT), says="may cost up to $12.00 (P90), the budget is $10.00")
+def test_a_change_of_budget_pressure_is_said_once_with_what_the_budget_does(steering: RunSteering) -> None:
+    tight = replace(
+        course(NOON, budget_pressure=BudgetPressure.TIGHT),
+        says="may cost up to $12.00 (P90), the budget is $10.00",
+    )
     for seconds in (0, 10, 20):
         steering.record(replace(tight, at=later(seconds)), (), 500.0)
     steering.record(course(later(30)), (), 500.0)
@@ -97,11 +102,13 @@ def test_that_the_deadline_has_passed_is_said_once(steering: RunSteering) -> Non
     assert said.reason.startswith("the deadline has passed: the run goes on with the cheapest machines")
 
 
-def test_mood_is_that_of_the_last_course_also_of_an_earlier_launcher(steering: RunSteering) -> None:
-    assert steering.mood == Mood.FREE
-    steering.record(course(NOON, mood=Mood.CONFLICT), (), 500.0)
+def test_budget_pressure_is_that_of_the_last_course_also_of_an_earlier_launcher(
+    steering: RunSteering,
+) -> None:
+    assert steering.budget_pressure == BudgetPressure.FREE
+    steering.record(course(NOON, budget_pressure=BudgetPressure.CONFLICT), (), 500.0)
     steering.recorded = None
-    assert steering.mood == Mood.CONFLICT
+    assert steering.budget_pressure == BudgetPressure.CONFLICT
 
 
 def test_requests_are_written_down_with_the_course(steering: RunSteering) -> None:

@@ -11,7 +11,7 @@ from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.policy import course, step
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
-from launcher.steering.course import Mood
+from launcher.steering.course import BudgetPressure
 from launcher.steering.orders import Drain, End, Start
 from launcher.steering.situation import Answer, AnswerKind, Limits, Quote, Steering
 from tasks.skypilot_task import Place
@@ -147,15 +147,15 @@ def test_poor_run_is_not_stopped_while_a_machine_works(leaving: bool) -> None:
 
 def test_run_that_drains_keeps_its_last_mood() -> None:
     working = [machine(EAST, 0)]
-    draining = course(view(working, draining=True, mood=Mood.CONFLICT), NOON)
+    draining = course(view(working, draining=True, budget_pressure=BudgetPressure.CONFLICT), NOON)
     assert draining.orders == (Drain(working[0].name),)
-    assert draining.mood == Mood.CONFLICT
-    assert course(view(working, draining=True), NOON).mood == Mood.FREE
+    assert draining.budget_pressure == BudgetPressure.CONFLICT
+    assert course(view(working, draining=True), NOON).budget_pressure == BudgetPressure.FREE
 
 
 def test_run_whose_budget_is_used_up_is_in_conflict() -> None:
     over = course(view([machine(EAST, 0)], spent=Decimal("10.01"), budget=Decimal(10)), NOON)
-    assert over.mood == Mood.CONFLICT
+    assert over.budget_pressure == BudgetPressure.CONFLICT
     assert over.orders == (End("r-l0m0-0"),)
 
 

@@ -13,7 +13,7 @@ from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.policy import course, step
 from launcher.fleet.states import Phase
 from launcher.ledger.records import MachineState
-from launcher.steering.course import Mood
+from launcher.steering.course import BudgetPressure
 from launcher.steering.orders import Drain, End, Start
 from launcher.steering.situation import Answer, AnswerKind, Limits, Speed, Steering
 from tasks.skypilot_task import Place
@@ -144,7 +144,7 @@ def test_budget_is_used_to_its_end_and_never_passed(spent: float, stops: bool) -
 
 def test_budget_that_does_not_pay_for_the_deadline_is_said_long_before_it_is_used_up() -> None:
     found = course(view(machines(SPOT, 20), money=(60.0, 70.0)), NOON + timedelta(hours=2))
-    assert found.mood == Mood.CONFLICT
+    assert found.budget_pressure == BudgetPressure.CONFLICT
     assert "the budget is $70.00" in found.says
     assert not found.stop
 

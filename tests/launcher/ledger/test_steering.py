@@ -39,7 +39,9 @@ def test_course_and_decisions_are_read_back(ledger: Ledger) -> None:
     unknown = replace(course(later(60)), margin_seconds=None, usd_to_finish_p50=None, late_p50=None)
     history.record_course("r1", course(), [decision(), decision(number=1)])
     history.record_course("r1", unknown, [replace(decision(later(60)), place=None, usd_expected=None)])
-    history.record_course("r1", replace(unknown, mood="conflict"))  # the same look again changes nothing
+    history.record_course(
+        "r1", replace(unknown, budget_pressure="conflict")
+    )  # the same look again changes nothing
     assert history.courses("r1") == [course(), unknown]
     assert history.latest_course("r1") == unknown
     assert [(d.at, d.number) for d in history.decisions("r1")] == [(NOON, 0), (NOON, 1), (later(60), 0)]

@@ -71,9 +71,9 @@ def test_machines_on_demand_work_on_after_the_deadline_until_spot_has_come_for_t
     held = working(ON_DEMAND, 16)
     dry = decide(late(held, dry=True))
     assert not dry.releases
-    scout = decide(late(held[:15]))
-    assert asked(scout)[EAST.number] > 0
-    assert not scout.releases
+    probe = decide(late(held[:15]))
+    assert asked(probe)[EAST.number] > 0
+    assert not probe.releases
     known = {EAST.key: Belief(up=True, seen=LATE, held=4)}
     both = replace(late([*working(EAST, 4), *held[:12]]), steering=steering(beliefs=known))
     moved = decide(both)

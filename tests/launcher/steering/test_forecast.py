@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.steering.course import Course, Forecast, Mood
+from launcher.steering.course import BudgetPressure, Course, Forecast
 from launcher.steering.decide import decide
 from launcher.steering.forecast import LONGEST_HOURS, expected_short
 from launcher.steering.situation import Machine, MachinePhase, WhenShort
@@ -78,7 +78,7 @@ def test_deadline_at_which_spot_would_just_begin_to_work_has_a_forecast(seconds:
 
 
 def test_budget_that_covers_the_p90_changes_nothing() -> None:
-    assert course(budget=1_000.0).mood == Mood.FREE
+    assert course(budget=1_000.0).budget_pressure == BudgetPressure.FREE
     assert course(budget=1_000.0).says == ""
     assert (forecast(budget=1_000.0).chance_over_budget or 0) < 0.01
 
@@ -87,7 +87,7 @@ def test_tight_budget_is_said_with_its_numbers() -> None:
     plain = forecast()
     middle = float(plain.usd_to_finish_p50 + plain.usd_to_finish_p90) / 2
     found = course(budget=middle)
-    assert found.mood == Mood.TIGHT
+    assert found.budget_pressure == BudgetPressure.TIGHT
     assert f"the budget is ${middle:.2f}" in found.says
 
 
@@ -98,7 +98,7 @@ def test_conflict_gives_way_as_the_user_chose(rule: WhenShort) -> None:
     verdict = decide(
         situation(working(EAST, 2), now=now, tokens=tokens, budget=15.0, spent=10.0, when_short=rule)
     )
-    assert verdict.course.mood == Mood.CONFLICT
+    assert verdict.course.budget_pressure == BudgetPressure.CONFLICT
     assert verdict.course.stop == (rule == WhenShort.STOP)
     rented = sum(ask.count for ask in verdict.asks if ask.kind == ON_DEMAND.number)
     assert bool(rented) == (rule == WhenShort.DEADLINE)

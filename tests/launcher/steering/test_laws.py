@@ -62,7 +62,7 @@ def situations(draw: st.DrawFn) -> Situation:
         st.sampled_from(
             [
                 Limits(machines=16),
-                Limits(machines=16, scouts=2),
+                Limits(machines=16, probes=2),
                 Limits(machines=16, on_demand=3, quotas=(Quota(frozenset({0, 1}), 6.0),)),
             ]
         )
@@ -99,7 +99,7 @@ def test_limits_and_quotas_hold_at_every_look(found: Situation) -> None:
     after = held + asked(verdict)
     if verdict.asks:
         assert limits.machines is not None
-        assert after.total() <= max(limits.machines + limits.scouts, held.total())
+        assert after.total() <= max(limits.machines + limits.probes, held.total())
         for number, count in asked(verdict).items():
             assert after[number] <= KINDS[number].cap
             if number == ON_DEMAND.number and limits.on_demand is not None:
@@ -144,7 +144,7 @@ def test_no_machine_is_let_go_twice_and_every_decision_has_its_reason(found: Sit
     assert ends == len(names)
 
 
-WORDS = (("ask", "net", "scout"), ("end", "drain", "had none"))
+WORDS = (("ask", "net", "probe"), ("end", "drain", "had none"))
 
 
 @given(situations())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from launcher.simulator.one_run import simulate_run
-from launcher.simulator.policies import Answered, Look
+from launcher.simulator.policies import Answered, Observation
 from launcher.simulator.steered_policy import SteeredPolicy
 from launcher.steering.course import Course
 from launcher.steering.decide import decide
@@ -21,8 +21,8 @@ def courses() -> list[Course]:
     found = list[Course]()
 
     class Recorder(SteeredPolicy):
-        def look(self, look: Look) -> Answered:
-            answered = super().look(look)
+        def decide(self, observation: Observation) -> Answered:
+            answered = super().decide(observation)
             assert self.last is not None
             found.append(self.last)
             return answered

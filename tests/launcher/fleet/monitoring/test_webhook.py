@@ -209,7 +209,7 @@ def test_job_that_holds_the_address_itself_is_refused() -> None:
 def steered(**changes: object) -> CourseStatus:
     found = CourseStatus(
         at=NOON,
-        mood="free",
+        budget_pressure="free",
         late_minutes=LateMinutes(-80.0, -35.0),
         chance_late=0.05,
         usd_to_finish=UsdToFinish(Decimal(84), Decimal(141)),
@@ -232,7 +232,7 @@ def test_a_steered_run_says_that_it_is_at_risk_from_a_tenth_on() -> None:
 
 
 def test_a_budget_that_does_not_pay_for_the_deadline_is_told_with_its_price() -> None:
-    found = due_messages(replace(QUIET, course=steered(mood="conflict")))
+    found = due_messages(replace(QUIET, course=steered(budget_pressure="conflict")))
     assert found["conflict"].endswith("does not pay for the deadline: the deadline needs $41 more")
 
 

@@ -22,7 +22,7 @@ MONEY = (
 )
 COURSE = CourseStatus(
     at=NOW,
-    mood="free",
+    budget_pressure="free",
     late_minutes=LateMinutes(-80.0, -35.0),
     chance_late=0.012,
     usd_to_finish=UsdToFinish(Decimal(84), Decimal(141)),

@@ -1,4 +1,7 @@
-"""One look under way: what is held, asked for and let go so far, and the reasons. Mutable, and lives for one `decide`."""
+"""One look of a launcher, as a reconciliation under way: what is held, asked for and let go so far, and the reasons.
+
+Mutable, and lives for one `decide`.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,7 +45,7 @@ class Release:
 
 
 @dataclass(slots=True)
-class Look:
+class Reconciliation:
     """`kinds` are those with a known price; `machines` are those that stay, in the order in which they were asked for."""
 
     situation: Situation
@@ -57,7 +60,7 @@ class Look:
     decisions: list[Decision] = field(default_factory=list[Decision])
 
     @classmethod
-    def of(cls, situation: Situation) -> "Look":
+    def of(cls, situation: Situation) -> "Reconciliation":
         steering = situation.steering
         staying = [machine for machine in situation.machines if not machine.leaving]
         kinds = {kind.number: kind for kind in situation.kinds if kind.usd_per_hour is not None}
