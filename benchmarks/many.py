@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -35,7 +35,7 @@ from tasks.protocol import manifest, receipt
 from tasks.protocol.keys import plan_key, receipt_key, vectors_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
-from tasks.stores.base import Body, Entry, Span, create_once
+from tasks.stores.base import PAGE_SIZE, Body, Entry, Span, create_once
 from tasks.stores.folder import FolderStore
 from tasks.worker.claims import ShardClaims
 from tasks.worker.lease_renewal import LeaseRenewer
@@ -68,6 +68,13 @@ class Counted(FolderStore):
     def list(self, prefix: str, after: str = "") -> list[Entry]:
         self.calls["list"] += 1
         return super().list(prefix, after)
+
+    def walk(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """As a bucket lists: a request for each page."""
+        for number, entry in enumerate(super().walk(prefix, after)):
+            self.calls["list"] += number % PAGE_SIZE == 0
+            yield entry
+        self.calls["list"] += 1
 
     def now(self) -> datetime:
         self.calls["now"] += 1

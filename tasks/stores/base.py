@@ -116,6 +116,15 @@ class Eraser(Protocol):
         ...
 
 
+@runtime_checkable
+class Walker(Protocol):
+    """A store that lists all at once: a folder has no index, so each page of a listing would read all of its names."""
+
+    def walk(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """All entries, by key, that start with `prefix` and sort after `after`."""
+        ...
+
+
 def size_of(body: Body) -> int:
     """How many bytes a body has."""
     return len(body) if isinstance(body, bytes) else body.stat().st_size
@@ -131,7 +140,10 @@ def read(store: Store, key: str) -> bytes | None:
 
 
 def list_all(store: Store, prefix: str) -> Iterator[Entry]:
-    """All entries that start with `prefix`, page after page."""
+    """All entries that start with `prefix`, by key: in one pass where the store can, else page after page."""
+    if isinstance(store, Walker):
+        yield from store.walk(prefix)
+        return
     after = ""
     while True:
         page = store.list(prefix, after)

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -61,11 +62,16 @@ class FolderStore:
         return stream
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
+        return list(islice(self.walk(prefix, after), PAGE_SIZE))
+
+    def walk(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """All entries, by key, that start with `prefix` and sort after `after`.
+
+        Each folder is read once, when its turn comes; its names are in memory meanwhile, about 100 bytes each.
+        """
         check_prefix(prefix)
         head, _, _ = prefix.rpartition("/")
-        entries = [e for e in self._walk(head) if e.key.startswith(prefix) and e.key > after]
-        entries.sort(key=lambda e: e.key)
-        return entries[:PAGE_SIZE]
+        return self._walk(head, prefix, after)
 
     def erase(self, key: str) -> None:
         """Remove `key` if it is there. Idempotent."""
@@ -111,24 +117,19 @@ class FolderStore:
             with contextlib.suppress(NotADirectoryError):  # a part of the key is a file: raised above
                 temporary.unlink(missing_ok=True)
 
-    def _walk(self, head: str) -> Iterator[Entry]:
-        folders = [head]
-        while folders:
-            folder = folders.pop()
-            try:
-                with os.scandir(self.root / folder) as scan:
-                    for item in scan:
-                        key = f"{folder}/{item.name}" if folder else item.name
-                        if item.is_dir(follow_symlinks=False):
-                            folders.append(key)
-                        elif not item.name.startswith(TEMPORARY_PREFIX):
-                            status = _status(item)
-                            if status:
-                                yield Entry(key, status.st_size, _modified(status), version_of(status))
-            except (FileNotFoundError, NotADirectoryError):
+    def _walk(self, folder: str, prefix: str, after: str) -> Iterator[Entry]:
+        parent = f"{folder}/" if folder else ""
+        for name in _names(self.root, folder):
+            key = parent + name
+            # Everything below a folder sorts after its own key, and before `after` where that lies behind the folder.
+            if not key.startswith(prefix) or (
+                key <= after and not (name[-1] == "/" and after.startswith(key))
+            ):
                 continue
-            except PermissionError as error:
-                raise _refusal(error, self.root / folder, "read") from error
+            if name[-1] == "/":
+                yield from self._walk(key[:-1], prefix, after)
+            elif status := _status(self.root / key):
+                yield Entry(key, status.st_size, _modified(status), version_of(status))
 
 
 def version_of(status: os.stat_result) -> str:
@@ -136,10 +137,27 @@ def version_of(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def _status(item: os.DirEntry[str]) -> os.stat_result | None:
+def _names(root: Path, folder: str) -> list[str]:
+    """What is in a folder, in the order of its keys; folders end in a slash, as their keys go on with one."""
+    try:
+        with os.scandir(root / folder) as scan:
+            found = [
+                f"{item.name}/" if item.is_dir(follow_symlinks=False) else item.name
+                for item in scan
+                if not item.name.startswith(TEMPORARY_PREFIX) or item.is_dir(follow_symlinks=False)
+            ]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise _refusal(error, root / folder, "read") from error
+    found.sort()
+    return found
+
+
+def _status(path: Path) -> os.stat_result | None:
     """Of a file, through links; None where it is gone, or a link leads nowhere or in a circle."""
     try:
-        return item.stat()
+        return path.stat()
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return None

@@ -8,8 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tasks.stores.base import TEMPORARY_PREFIX, Entry, StoreError, read
+from tasks.stores.base import PAGE_SIZE, TEMPORARY_PREFIX, Entry, StoreError, list_all, read
 from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT
 
@@ -24,6 +26,44 @@ def test_files_that_are_being_written_are_not_listed(tmp_path: Path) -> None:
     (tmp_path / "data" / f"{TEMPORARY_PREFIX}0123").write_bytes(b"half")
     assert keys(folder.list("")) == ["data/done.parquet"]
     assert keys(folder.list("data/")) == ["data/done.parquet"]
+
+
+def brute_force(keys: set[str], prefix: str, after: str) -> list[str]:
+    return sorted(key for key in keys if key.startswith(prefix) and key > after)
+
+
+NAMES = st.text(alphabet="ab-.0", min_size=1, max_size=2).filter(lambda name: name not in (".", ".."))
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+
+
+@given(wanted=st.sets(PATHS, max_size=12), data=st.data())
+def test_a_walk_finds_what_sorting_all_keys_finds(wanted: set[str], data: st.DataObject) -> None:
+    """`a-b` sorts before `a/b`, so the order of keys is not that of the names in a folder."""
+    with TemporaryDirectory() as name:
+        root, there = Path(name), set[str]()
+        for key in sorted(wanted):
+            with contextlib.suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
+                (root / key).parent.mkdir(parents=True, exist_ok=True)
+                (root / key).write_bytes(b"")
+                there.add(key)
+        prefix = data.draw(st.sampled_from(["", "a", "a/", "b-", "a/b", *(k[:2] for k in sorted(there))]))
+        after = data.draw(st.sampled_from(["", "a", "a-", "a/b", *sorted(there)]))
+        folder = FolderStore(root)
+        assert keys(list(folder.walk(prefix, after))) == brute_force(there, prefix, after)
+        assert keys(folder.list(prefix, after)) == brute_force(there, prefix, after)
+        assert keys(list(list_all(folder, prefix))) == brute_force(there, prefix, "")
+
+
+def test_listing_all_of_a_folder_reads_its_names_once(tmp_path: Path) -> None:
+    """A million files were read a thousand times, once for each page."""
+    (tmp_path / "data").mkdir()
+    for number in range(2 * PAGE_SIZE + 1):
+        (tmp_path / "data" / f"{number:05d}").touch()
+    walk = list_all(FolderStore(tmp_path), "data/")
+    first = next(walk)
+    later = tmp_path / "data" / "99999"
+    later.touch()  # a second look at the folder would find it
+    assert len([first, *walk]) == 2 * PAGE_SIZE + 1
 
 
 def test_writes_leave_no_temporary_file(tmp_path: Path) -> None:
