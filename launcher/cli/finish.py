@@ -15,7 +15,8 @@ from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.format import plural
 from launcher.output.dataset import write_dataset
-from launcher.output.garbage import find_garbage, finished_receipts
+from launcher.output.finished_run import FinishedRun
+from launcher.output.garbage import find_garbage
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.base import Eraser
@@ -33,12 +34,12 @@ def run(arguments: Namespace) -> int:
                 f"the header of run {row.id} is of run {header.run}",
                 hint="nothing was deleted; restore the header",
             )
-        receipts = finished_receipts(store, header)
+        finished = FinishedRun(store, header)
+        files = write_dataset(store, header, finished.receipts())
         observer = StoreObserver(store, ledger, header)
         observer.load_known()
         observer.read_receipts()
-    files = write_dataset(store, header, receipts)
-    garbage = find_garbage(store, header, receipts)
+    garbage = find_garbage(finished)
     if not arguments.dry_run:
         for entry in garbage.found:
             cast("Eraser", store).erase(entry.key)

@@ -8,6 +8,7 @@ they are not in the manifest.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,8 @@ def dataset_rows(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _rows_of_earlier_runs(store: Store, run: str) -> list[dict[str, Any]]:
+def _rows_of_earlier_runs(store: Store, run: str) -> Iterator[dict[str, Any]]:
     """Read the rows of the shards of earlier runs that belong to this run's dataset, from the datasets of those runs."""
-    found: list[dict[str, Any]] = []
     for owner, shards in read_base(store, run).items():
         wanted = set(shards)
         theirs = read(store, dataset_key(owner))
@@ -68,14 +68,20 @@ def _rows_of_earlier_runs(store: Store, run: str) -> list[dict[str, Any]]:
                 hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
             )
         try:
-            rows = read_small_table(theirs).to_pylist()
+            table = read_small_table(theirs)
         except (pa.ArrowException, OSError) as error:
             raise Problem(
                 f"{dataset_key(owner)}, whose shards run {run} takes over, cannot be read: {error}",
                 hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
             ) from error
-        found += [row for row in rows if row["run"] == owner and row["shard"] in wanted]
-    return found
+        rows = rows_of_table(table)
+        yield from (row for row in rows if row["run"] == owner and row["shard"] in wanted)
+
+
+def rows_of_table(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows of a dataset manifest, some thousand of them in memory at a time."""
+    for batch in table.to_batches(max_chunksize=ROW_GROUP_FILES):
+        yield from batch.to_pylist()
 
 
 def description(header: Header) -> Mapping[str, str]:
@@ -95,15 +101,19 @@ def description(header: Header) -> Mapping[str, str]:
 def write_dataset(store: Store, header: Header, receipts: Iterable[Receipt]) -> int:
     """Put the manifest in the store and return how many files it lists. Idempotent.
 
-    A run that embedded only what was new lists the files of the runs before it as well.
+    `receipts` come by position; one row group of them is in memory. A run that embedded only what was new lists the
+    files of the runs before it as well.
     """
     schema = SCHEMA.with_metadata(dict(description(header)))
-    rows = sorted(dataset_rows(receipts), key=lambda row: (row["position"], row["part"]))
-    rows = [*_rows_of_earlier_runs(store, header.run), *rows]
+    rows = chain(_rows_of_earlier_runs(store, header.run), dataset_rows(receipts))
+    files = 0
     with tempfile.TemporaryDirectory(prefix="embedfleet-") as folder:
         path = Path(folder) / "dataset.parquet"
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            for start in range(0, max(1, len(rows)), ROW_GROUP_FILES):
-                writer.write_table(pa.Table.from_pylist(rows[start : start + ROW_GROUP_FILES], schema=schema))
+            while (group := list(islice(rows, ROW_GROUP_FILES))) or not files:
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                files += len(group)
+                if len(group) < ROW_GROUP_FILES:
+                    break
         store.put(dataset_key(header.run), path)
-    return len(rows)
+    return files

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from launcher.format import plural
-from launcher.output.dataset import SCHEMA, dataset_rows, description
+from launcher.output.dataset import SCHEMA, dataset_rows, description, rows_of_table
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
 from tasks.formats.parquet.parquet_reader import read_small_table
@@ -37,7 +37,9 @@ class DatasetCheck:
         self._missing_count = 0
         self.unreadable: str | None = None  # why it is
         self._table = self._read(store)
-        self._found = array("Q", map(_hash, _rows(self._table))) if self._table is not None else array("Q")
+        self._found = (
+            array("Q", map(_hash, rows_of_table(self._table))) if self._table is not None else array("Q")
+        )
         sort_in_place(self._found)
 
     def _read(self, store: Store) -> pa.Table | None:
@@ -91,7 +93,7 @@ class DatasetCheck:
         twice: list[str] = []
         seen: set[int] = set()
         again = _repeated(self._found)
-        for row in _rows(table):
+        for row in rows_of_table(table):
             hashed = _hash(row)
             if not contains(self._expected, hashed):
                 strange.append(str(row["file"]))
@@ -103,11 +105,6 @@ class DatasetCheck:
             yield _listed(f"{self._key} lists, and no receipt names so,", len(strange), strange)
         if twice:
             yield _listed(f"{self._key} lists more than once", len(twice), twice)
-
-
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=10_000):
-        yield from batch.to_pylist()
 
 
 def _hash(row: dict[str, Any]) -> int:

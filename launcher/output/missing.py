@@ -55,7 +55,7 @@ class MissingOutput:
 def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> MissingOutput:
     """Compare the receipts that the ledger holds with what is in the store."""
     done = named = 0
-    vectors, quarantines = _names(store, VECTORS_PREFIX), _names(store, quarantine_prefix(run))
+    vectors, quarantines = stored_names(store, VECTORS_PREFIX), stored_names(store, quarantine_prefix(run))
     listings: dict[int, ReceiptListing] = {}
     unsigned: list[Receipt] = []
     incomplete: list[Receipt] = []
@@ -104,7 +104,8 @@ def output_gone(missing: MissingOutput) -> Problem:
     )
 
 
-def _names(store: Store, prefix: str) -> "array[int]":
+def stored_names(store: Store, prefix: str) -> "array[int]":
+    """Hashes of all keys with this prefix, for `contains`: 8 bytes each."""
     return sorted_hashes(id_hash(entry.key, 0) for entry in list_all(store, prefix))
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from launcher.output.finished_run import FinishedRun
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
 from tests.support.runs import corpus, launch
@@ -15,3 +16,11 @@ def finished_run(store: Store, folder: Path, run: str = "run-1", shards: int = 3
     header = launch(store, folder / "in", shards, run=run)
     make_worker(store, header, folder / "scratch").run()
     return header
+
+
+def read_through(store: Store, header: Header) -> FinishedRun:
+    """A finished run all of whose receipts were read, as `find_garbage` wants it."""
+    run = FinishedRun(store, header)
+    for _ in run.receipts():
+        pass
+    return run

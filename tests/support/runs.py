@@ -100,9 +100,10 @@ def launch(store: Store, root: Path, files: int, **changes: Any) -> Header:
 
 
 def receipts_of(store: Store, header: Header) -> list[receipt.Receipt]:
+    """The receipts of a run, by position."""
     prefix = f"_embedfleet/{header.run}/receipts/"
     bodies = [read(store, entry.key) for entry in list_all(store, prefix)]
-    return [receipt.load(body) for body in bodies if body is not None]
+    return sorted((receipt.load(body) for body in bodies if body), key=lambda one: one.position)
 
 
 def done(store: Store, header: Header) -> int:

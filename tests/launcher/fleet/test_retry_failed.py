@@ -9,7 +9,7 @@ import pytest
 
 from launcher.fleet.put_back import put_back_shards
 from launcher.fleet.retry_failed import may_succeed
-from launcher.output.garbage import find_garbage, finished_receipts
+from launcher.output.garbage import find_garbage
 from launcher.output.verify import verify
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
@@ -21,6 +21,7 @@ from tasks.protocol.receipt import Receipt
 from tasks.protocol.retry import list_receipts
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
+from tests.support.finished_run import read_through
 from tests.support.runs import corpus, launch
 from tests.support.workers import make_worker
 
@@ -104,7 +105,7 @@ def test_finish_keeps_the_files_of_receipts_that_a_retry_replaced(
         store, "run-1", [one for one in newest(store, header) if may_succeed(store, one)], "a test"
     )
     make_worker(store, header, tmp_path / "s").run()
-    garbage = find_garbage(store, header, finished_receipts(store, header))
+    garbage = find_garbage(read_through(store, header))
     assert (garbage.found, garbage.kept) == ([], [])
 
 

@@ -10,17 +10,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.output.garbage import find_garbage, finished_receipts
+from launcher.output.finished_run import FinishedRun
+from launcher.output.garbage import find_garbage
 from tasks.errors import Problem
 from tasks.protocol.keys import manifest_header_key, part_key, receipt_key
 from tasks.protocol.lease import Lease, claim, give_back
 from tasks.protocol.manifest import Header, all_shards, read_header
+from tasks.protocol.receipt import Receipt
 from tasks.protocol.retry import Retry, put_back
 from tasks.stores.base import Eraser, Store, read
 from tasks.stores.folder import FolderStore
 from tasks.stores.open import open_store
 from tests.support.buckets import found_by
-from tests.support.finished_run import finished_run
+from tests.support.finished_run import finished_run, read_through
 from tests.support.objectserver import Running
 from tests.support.runs import NOON, launch
 
@@ -28,6 +30,10 @@ from tests.support.runs import NOON, launch
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "out")
+
+
+def finished_receipts(store: Store, header: Header) -> list[Receipt]:
+    return list(FinishedRun(store, header).receipts())
 
 
 def copy_vectors(store: FolderStore, header: Header, name: str) -> str:
@@ -48,11 +54,11 @@ def lost_attempt(store: FolderStore, header: Header, suffix: str = "") -> str:
 
 
 def found(store: FolderStore, header: Header) -> list[str]:
-    return [entry.key for entry in find_garbage(store, header, finished_receipts(store, header)).found]
+    return [entry.key for entry in find_garbage(read_through(store, header)).found]
 
 
 def kept(store: FolderStore, header: Header) -> list[str]:
-    return [one.entry.key for one in find_garbage(store, header, finished_receipts(store, header)).kept]
+    return [one.entry.key for one in find_garbage(read_through(store, header)).kept]
 
 
 @pytest.mark.parametrize("suffix", ["", "-2"])
@@ -183,7 +189,7 @@ def claimed(store: Store, header: Header, generation: int = 7) -> Lease:
 
 def erase_garbage(store: Store, header: Header) -> list[str]:
     """What `finish` does."""
-    garbage = find_garbage(store, header, finished_receipts(store, header)).found
+    garbage = find_garbage(read_through(store, header)).found
     for entry in garbage:
         cast("Eraser", store).erase(entry.key)
     return [entry.key for entry in garbage]
@@ -248,7 +254,8 @@ def test_a_worker_that_still_writes_loses_its_file_and_the_run_nothing(
 
 def test_a_shard_that_is_tried_again_is_refused(any_store: Store, tmp_path: Path) -> None:
     header = finished_run(any_store, tmp_path)
-    receipts = finished_receipts(any_store, header)
+    run = FinishedRun(any_store, header)
+    receipts = list(run.receipts())
     shard = next(iter(all_shards(any_store, header)))
     put_back(any_store, header.run, shard.slab, shard.id, Retry(1, 7), "nonce", "a test")
     held = claimed(any_store, header, 8)
@@ -256,7 +263,7 @@ def test_a_shard_that_is_tried_again_is_refused(any_store: Store, tmp_path: Path
         f"data/{held.shard}-{held.nonce[:12]}.parquet", read(any_store, receipts[0].key or "") or b""
     )
     with pytest.raises(Problem, match=f"shard {shard.id} of run run-1 is being tried again"):
-        find_garbage(any_store, header, receipts)  # the mark came after the receipts were read
+        find_garbage(run)  # the mark came after the receipts were read
     with pytest.raises(Problem, match="1 of 3 shards have no receipt"):
         finished_receipts(any_store, header)
 
