@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from launcher.format import plural, verb
 from launcher.output.hashed_names import contains, id_hash
-from launcher.output.id_hashes import Hashes, sort_in_place
+from launcher.output.id_hashes import sort_in_place
 from launcher.output.missing import stored_names
 from tasks.errors import Problem
 from tasks.protocol import documents, manifest, receipt
@@ -107,7 +108,7 @@ class FinishedRun:
                     )
 
     @cached_property
-    def _order(self) -> Hashes:
+    def _order(self) -> NDArray[np.intp]:
         return np.argsort(np.asarray(self._ids))
 
     def _check_manifest(self) -> None:
