@@ -118,14 +118,14 @@ def write_receipts(out: Path, run: str, shards: Sequence[Shard]) -> None:
     body = b"vectors that no command of `--written` reads"
     digest, real = sha256(body).hexdigest(), out / "data"
     real.mkdir()
+    source = real
     for shard in shards:
         key = vectors_key(f"{shard.id}-{shard.id[:12]}")
-        path = out / key
         if shard.position % LINKS == 0:
-            path.write_bytes(body)
-            source = path
+            source = out / key
+            source.write_bytes(body)
         else:
-            path.hardlink_to(source)
+            (out / key).hardlink_to(source)
         signed = Receipt(
             run=run, shard=shard.id, position=shard.position, worker=f"many-w{shard.position % WORKERS}",
             generation=1, nonce=shard.id * 2, key=key, digest=digest, output_bytes=len(body),
