@@ -1,8 +1,8 @@
 """Search a dataset: embed a query as the run embedded its texts, and rank all of its vectors exactly.
 
-No index: every vector is compared, a batch in memory at a time. The query has the run's model, pooling, longest piece and
-dimensions. Its prompt is the one for queries in the run's manifest; where an earlier version wrote none there, the
-model's own for queries, else that of the run.
+No index: every vector is compared, a batch in memory at a time (`exact_search`). The query has the run's model, pooling,
+longest piece and dimensions. Its prompt is the one for queries in the run's manifest; where an earlier version wrote none
+there, the model's own for queries, else that of the run.
 """
 
 # the stubs of pyarrow are generic in what a file decides
@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from launcher.errors import Usage
+from launcher.vectors.exact_search import nearest_rows
 from launcher.vectors.query_encoder import load_run_encoder, query_prompt
 from launcher.vectors.read_dataset import Dataset
 from tasks.errors import Problem
@@ -116,29 +117,18 @@ def nearest(dataset: Dataset, query: NDArray[np.float32], k: int) -> tuple[Hit, 
     best: list[_Candidate] = []
     first = 0
     for batch in dataset.batches("float32"):
-        scores = _scores(batch, query)
-        limit = _limit(scores, k)
-        if len(best) == k:
-            limit = max(limit, best[-1].score)
-        rows = np.flatnonzero(scores >= limit)
-        rows = rows[np.lexsort((rows, -scores[rows]))][:k]
-        new = [_Candidate(float(scores[row]), first + int(row), _row(batch, int(row))) for row in rows]
+        column: Any = batch.column("vector")
+        matrix = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(query))
+        found = zip(*nearest_rows(matrix, query, k), strict=True)
+        least = best[-1].score if len(best) == k else -np.inf
+        new = [
+            _Candidate(float(score), first + int(row), _row(batch, int(row)))
+            for row, score in found
+            if score > least  # an equal one of an earlier batch comes first
+        ]
         best = sorted([*best, *new], key=lambda one: (-one.score, one.row))[:k]
         first += batch.num_rows
     return tuple(_hit(rank, one) for rank, one in enumerate(best, 1))
-
-
-def _scores(batch: pa.RecordBatch, query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The cosine of each row with the query. Stored vectors have length 1 but for rounding, which is divided out."""
-    column: Any = batch.column("vector")
-    matrix = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, len(query))
-    lengths = np.linalg.norm(matrix, axis=1)
-    return (matrix @ query) / np.where(lengths > 0, lengths, 1)
-
-
-def _limit(scores: NDArray[np.float32], k: int) -> float:
-    """The k-th largest score."""
-    return float(scores.min() if len(scores) <= k else np.partition(scores, len(scores) - k)[len(scores) - k])
 
 
 def _row(batch: pa.RecordBatch, row: int) -> dict[str, Any]:

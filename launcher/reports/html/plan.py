@@ -180,8 +180,9 @@ def _cards(plan: SavedPlan, limits: JobLimits) -> Markup:
     if plan.steering is not None and plan.steering.expects:
         machines = ("Machines, at most", count(plan.steering.envelope.machines), "steered")
     deadline = deadline_hours(plan, limits)
-    dollars = "" if usd.p10 is None else f"{money(usd.p10)} to {money(usd.p90)}"
-    dollars += f"; budget {money(limits.budget)}" if limits.budget is not None else ""
+    spread = None if usd.p10 is None else f"{money(usd.p10)} to {money(usd.p90)}"
+    budget = None if limits.budget is None else f"budget {money(limits.budget)}"
+    dollars = "; ".join(one for one in (spread, budget) if one)
     time = f"{hours_text(hours.p10)} to {hours_text(hours.p90)}"
     time += f"; deadline {hours_text(deadline)}" if deadline else ""
     cards = (
