@@ -14,9 +14,9 @@ from statistics import median
 from launcher.fleet.backends.skypilot import SkyPilotBackend
 from launcher.fleet.backends.skypilot_status import ManagedJob
 from launcher.fleet.controller import Controller
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import RunContext
+from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from tasks.clock import utc
 from tasks.protocol import manifest

@@ -23,7 +23,7 @@ from launcher.corpus.inspect import list_corpus
 from launcher.corpus.listing import Listing
 from launcher.corpus.sampling import sample_corpus
 from launcher.fleet.monitoring.store_observer import observe_run
-from launcher.fleet.rebuild_ledger import rebuild
+from launcher.fleet.recovery.rebuild_ledger import rebuild
 from launcher.fleet.status import status_of
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger

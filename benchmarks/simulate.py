@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from launcher.fleet.fleet_view import FleetGroup
+from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.simulator.hindsight import hindsight_usd
 from launcher.simulator.market import Market, market_of
 from launcher.simulator.one_run import horizon, simulate_run

@@ -20,9 +20,9 @@ from launcher.costs.budget import used_up_message
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.budget.agreement import Agreement, Source, agree, latest_agreement, this_user
 from launcher.fleet.budget.run_budget import RunBudget, run_prices
-from launcher.fleet.launch_prices import record_launch_prices
 from launcher.fleet.orphan_check import none_unknown
-from launcher.fleet.provisioner import check_access, is_rented, provision
+from launcher.fleet.provisioning.launch_prices import record_launch_prices
+from launcher.fleet.provisioning.provisioner import check_access, is_rented, provision
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run

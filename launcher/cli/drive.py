@@ -14,19 +14,19 @@ from launcher.documents.launch import detached_document, done_document
 from launcher.errors import DeadlineMissed, FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
-from launcher.fleet.deadline import current_deadline, late_by
-from launcher.fleet.launch_prices import launch_priced
+from launcher.fleet.steering.deadline import current_deadline, late_by
+from launcher.fleet.provisioning.launch_prices import launch_priced
 from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import notifying
 from launcher.fleet.orphan_check import await_teardown, find_remaining, none_unknown
-from launcher.fleet.planned_inputs import check_planned_inputs, other_readers
-from launcher.fleet.provisioner import check_access, is_rented, provision, usable_groups
+from launcher.fleet.recovery.planned_inputs import check_planned_inputs, other_readers
+from launcher.fleet.provisioning.provisioner import check_access, is_rented, provision, usable_groups
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
 from launcher.fleet.status import status_of
-from launcher.fleet.steering_setup import steering_of
-from launcher.fleet.task_specs import task_yamls
+from launcher.fleet.steering.steering_setup import steering_of
+from launcher.fleet.provisioning.task_specs import task_yamls
 from launcher.format import at_least, duration, plural, verb
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from launcher.documents.launch import LaunchPreview, TaskFile
 from launcher.errors import Problem
-from launcher.fleet.placement import home_place
+from launcher.fleet.scheduling.placement import home_place
 from launcher.format import plural
 from launcher.planning.saved_plan import SavedPlan
 from launcher.planning.steering_plan import SteeringPlan

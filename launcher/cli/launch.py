@@ -13,8 +13,8 @@ from launcher.corpus.inspect import output_path
 from launcher.errors import Problem, Usage
 from launcher.files import read
 from launcher.fleet.create_run import check_unchanged_model, create_run, unchanged_corpus
-from launcher.fleet.missing_output import find_missing_output, reopen_missing
-from launcher.fleet.provisioner import check_access, is_rented, task_specs
+from launcher.fleet.provisioning.provisioner import check_access, is_rented, task_specs
+from launcher.fleet.recovery.missing_output import find_missing_output, reopen_missing
 from launcher.jobs import job as jobs
 from launcher.jobs import parse
 from launcher.jobs.job import Job

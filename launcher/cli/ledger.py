@@ -6,7 +6,7 @@ from pathlib import Path
 from launcher.cli.console import say, show
 from launcher.cli.documents import LedgerDocument, RebuiltRun, UnreadableRun
 from launcher.errors import Problem
-from launcher.fleet.rebuild_ledger import Rebuilt, rebuild
+from launcher.fleet.recovery.rebuild_ledger import Rebuilt, rebuild
 from launcher.format import plural, unreadable_text
 from launcher.ledger.ledger import Ledger
 from launcher.output.missing import find_missing

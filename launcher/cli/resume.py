@@ -9,10 +9,10 @@ from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
 from launcher.fleet.create_run import create_run
-from launcher.fleet.deadline import check_deadline, soonest_shard
-from launcher.fleet.missing_output import find_missing_output, reopen_missing
-from launcher.fleet.provisioner import fleet_groups
-from launcher.fleet.retry_failed import find_failed, reopen_failed
+from launcher.fleet.provisioning.provisioner import fleet_groups
+from launcher.fleet.recovery.missing_output import find_missing_output, reopen_missing
+from launcher.fleet.recovery.retry_failed import find_failed, reopen_failed
+from launcher.fleet.steering.deadline import check_deadline, soonest_shard
 from launcher.jobs import job as jobs
 from launcher.jobs.durations import deadline_moment
 from launcher.ledger.records import RunState

@@ -15,9 +15,9 @@ from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver, observe_run
 from launcher.fleet.orphan_check import confirm_gone, down_report, find_remaining, text_lines, to_json
-from launcher.fleet.provisioner import is_rented
+from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.fleet.run_lock import RunLocked, run_lock
-from launcher.fleet.states import ALIVE
+from launcher.fleet.scheduling.states import ALIVE
 from launcher.fleet.teardown import drain, take_down
 from launcher.format import plural, verb
 from launcher.ledger.ledger import Ledger

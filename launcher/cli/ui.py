@@ -14,9 +14,9 @@ from pathlib import Path
 from launcher.cli.console import say
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.report import current_report
-from launcher.fleet.deadline import current_deadline
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import status_of
+from launcher.fleet.steering.deadline import current_deadline
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run

@@ -13,7 +13,7 @@ from pathlib import Path
 from launcher.cli.console import say
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
-from launcher.fleet.rebuild_ledger import rebuild
+from launcher.fleet.recovery.rebuild_ledger import rebuild
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from tasks.protocol.runs import runs_of

@@ -13,19 +13,19 @@ from decimal import Decimal
 from launcher.errors import Interrupted
 from launcher.fleet import endings, failure_messages
 from launcher.fleet.budget.run_budget import RunBudget, run_prices
-from launcher.fleet.fleet_view import HANG_TIMEOUT, FleetView, MachineView
 from launcher.fleet.interrupts import Interrupts
 from launcher.fleet.launch_orders import LaunchOrders
-from launcher.fleet.looks import Looks
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
-from launcher.fleet.placement import infra_of
-from launcher.fleet.placement_failures import PlacementFailures
-from launcher.fleet.policy import course, is_near_budget, is_out_of_money, is_stuck, step
 from launcher.fleet.progress import ProgressSnapshot, snapshot_of, tokens_left_of
+from launcher.fleet.provisioning.placement_failures import PlacementFailures
 from launcher.fleet.run_context import RunContext, track_machines
-from launcher.fleet.run_steering import RunSteering
-from launcher.fleet.slots import group_given_up
-from launcher.fleet.states import ALIVE, Phase
+from launcher.fleet.scheduling.fleet_view import HANG_TIMEOUT, FleetView, MachineView
+from launcher.fleet.scheduling.placement import infra_of
+from launcher.fleet.scheduling.policy import course, is_near_budget, is_out_of_money, is_stuck, step
+from launcher.fleet.scheduling.slots import group_given_up
+from launcher.fleet.scheduling.states import ALIVE, Phase
+from launcher.fleet.steering.looks import Looks
+from launcher.fleet.steering.run_steering import RunSteering
 from launcher.ledger.records import Machine, MachineState, RunState
 from launcher.planning.plan_file import read_recorded
 from launcher.planning.run_setup import run_setup_of

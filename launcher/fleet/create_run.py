@@ -12,7 +12,7 @@ from launcher.corpus.incremental import NewFiles, write_base_dataset, write_reus
 from launcher.corpus.inspect import columns_of, find_new_files, list_corpus, output_path
 from launcher.corpus.sampling import sample_corpus
 from launcher.errors import Problem
-from launcher.fleet.provisioner import is_rented
+from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.format import plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger

@@ -10,9 +10,9 @@ from collections.abc import Generator, Sequence
 from launcher.costs.budget import used_up_message
 from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet import failure_messages
-from launcher.fleet.fleet_view import FleetView
 from launcher.fleet.run_context import RunContext
-from launcher.fleet.states import ALIVE
+from launcher.fleet.scheduling.fleet_view import FleetView
+from launcher.fleet.scheduling.states import ALIVE
 from launcher.format import plural, verb
 from launcher.ledger.records import Machine, RunState
 

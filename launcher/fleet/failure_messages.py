@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from launcher.errors import Problem
 from launcher.fleet.backends.base import Backend
-from launcher.fleet.fleet_view import FleetGroup, FleetView
 from launcher.fleet.run_context import RunContext
-from launcher.fleet.slots import slot_targets
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView
+from launcher.fleet.scheduling.slots import slot_targets
 from launcher.format import plural, unreadable_text, verb
 from launcher.ledger.records import Machine, MachineState
 from tasks.protocol.keys import receipts_prefix

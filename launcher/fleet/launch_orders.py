@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from launcher.fleet.backends.base import LaunchRequest, RequestRefused
 from launcher.fleet.run_context import RunContext
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import LOCAL_SITE, MachineState, Site
 from launcher.steering.orders import Drain, End, Kill, Order, Start
 from tasks.worker.machine_stats import visible_gpus

@@ -7,13 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from launcher.costs.run_costs import budget_status_of, rates_of
-from launcher.fleet.course_status import course_status
-from launcher.fleet.deadline import current_deadline
 from launcher.fleet.monitoring.webhook import RunSnapshot, webhook_sender
 from launcher.fleet.monitoring.webhook_post import webhook_url
 from launcher.fleet.orphan_check import ORPHAN_EVENT
 from launcher.fleet.progress import ProgressSnapshot
-from launcher.fleet.states import ALIVE
+from launcher.fleet.scheduling.states import ALIVE
+from launcher.fleet.steering.course_status import course_status
+from launcher.fleet.steering.deadline import current_deadline
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan_file

@@ -12,8 +12,8 @@ from typing import Any
 from launcher.errors import Problem
 from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.backends.provider_api import Instance
-from launcher.fleet.provisioner import is_rented
-from launcher.fleet.states import ALIVE
+from launcher.fleet.provisioning.provisioner import is_rented
+from launcher.fleet.scheduling.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.planning.saved_plan import SavedPlan

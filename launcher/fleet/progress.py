@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from launcher.costs.run_costs import rates_of, spent_so_far
 from launcher.costs.run_rates import RunRates
-from launcher.fleet.fleet_view import FleetView, MachineView
 from launcher.fleet.run_context import RunContext
-from launcher.fleet.states import ALIVE, Phase
+from launcher.fleet.scheduling.fleet_view import FleetView, MachineView
+from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.ledger.records import MachineState, RunProgress
 
 MEAN_SHARDS = 50  # shards that are done, before their mean says how many tokens another has

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from launcher.fleet.backends.base import Backend
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.monitoring.worker_tracker import WorkerTracker
-from launcher.fleet.provisioner import provision
+from launcher.fleet.provisioning.provisioner import provision
+from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, Run
 from launcher.planning import plan_file

@@ -11,7 +11,7 @@ from pathlib import Path
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import context_of
-from launcher.fleet.states import ALIVE
+from launcher.fleet.scheduling.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, Run
 

@@ -12,14 +12,14 @@ from launcher.costs.run_costs import rates_of, spent_so_far
 from launcher.documents.status import StatusReport, WorkerState
 from launcher.documents.truncation import truncation_of
 from launcher.errors import Problem
-from launcher.fleet.course_status import course_status, is_driven
 from launcher.fleet.monitoring.cost_status import cost_status, longest_chunk
 from launcher.fleet.monitoring.heartbeats import summarize
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import context_of, track_machines
 from launcher.fleet.run_lock import RunLocked, run_lock
-from launcher.fleet.states import ALIVE
+from launcher.fleet.scheduling.states import ALIVE
+from launcher.fleet.steering.course_status import course_status, is_driven
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.planning import plan_file

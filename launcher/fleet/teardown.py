@@ -8,10 +8,10 @@ from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.orphan_check import regions_used
-from launcher.fleet.provisioner import is_rented
+from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.fleet.run_context import context_of, track_machines
 from launcher.fleet.run_lock import RunLocked, run_lock
-from launcher.fleet.states import ALIVE, Phase
+from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
 from launcher.planning.saved_plan import SavedPlan

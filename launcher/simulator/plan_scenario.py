@@ -6,8 +6,8 @@ from decimal import Decimal
 from math import ceil
 
 from launcher.errors import Infeasible, Problem, Usage
-from launcher.fleet.fleet_view import FleetGroup
-from launcher.fleet.task_specs import places_of
+from launcher.fleet.provisioning.task_specs import places_of
+from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.format import duration
 from launcher.jobs import job as jobs
 from launcher.planning.envelope import ROOM, place_of_kind

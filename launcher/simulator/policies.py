@@ -7,10 +7,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
 
-from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
-from launcher.fleet.placement import FAILURE_MEMORY, PlacementFailure
-from launcher.fleet.policy import is_near_budget, is_out_of_money, step
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.scheduling.placement import FAILURE_MEMORY, PlacementFailure
+from launcher.fleet.scheduling.policy import is_near_budget, is_out_of_money, step
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState
 from launcher.simulator.replayed_cloud import (
     AnswerOf,

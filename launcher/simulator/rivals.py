@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from launcher.fleet.fleet_view import FleetGroup
+from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.simulator.policies import Answered, Observation
 from launcher.simulator.replayed_cloud import AnswerOf, SimulatedMachine, Stage
 from launcher.simulator.safety_net import ASK_SECONDS, LOOK_SECONDS, TAIL_SECONDS, must_start, safety_net

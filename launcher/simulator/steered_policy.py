@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from launcher.fleet.fleet_view import FleetGroup
-from launcher.fleet.policy import course
+from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.fleet.scheduling.policy import course
 from launcher.planning.estimate import SHARD_SECONDS
 from launcher.simulator.policies import Answered, Observation, fleet_view, moment, usd
 from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, Stage, merged_answers

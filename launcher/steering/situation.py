@@ -13,7 +13,9 @@ from enum import StrEnum
 SPOT, ON_DEMAND = "spot", "on-demand"
 AUTOPILOT = "autopilot"  # spot, with on-demand machines as the safety net
 ONLY_ON_DEMAND = "on-demand"  # no spot
-STATIC = "static"  # the plan's machines, whatever happens: `launcher.fleet.policy` without steering
+STATIC = (
+    "static"  # the plan's machines, whatever happens: `launcher.fleet.scheduling.policy` without steering
+)
 ANSWER_SECONDS = 120.0  # until SkyPilot has tried a place once: 1 to 3 minutes
 LOOK_SECONDS = 60.0  # between two looks of a launcher, at most
 # 8 launches at a time for each process of SkyPilot's controller, of 2 to 3.5 minutes each (`launcher.planning.launching`)

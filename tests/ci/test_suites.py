@@ -33,7 +33,7 @@ def test_every_suite_is_named_once_whatever_changed(suites: ModuleType) -> None:
 
 
 def test_contract_suite_runs_first_every_time(suites: ModuleType) -> None:
-    assert {names(suites, ["launcher/fleet/policy.py"], n)[0] for n in range(20)} == {"e2e-stores"}
+    assert {names(suites, ["launcher/fleet/scheduling/policy.py"], n)[0] for n in range(20)} == {"e2e-stores"}
 
 
 def test_suites_whose_code_changed_come_before_the_others(suites: ModuleType) -> None:

@@ -16,7 +16,7 @@ import pytest
 from launcher.errors import Problem
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.backends.local import LocalBackend
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from tasks.protocol import manifest
 from tasks.stores.folder import FolderStore
 from tests.support.runs import corpus, done, launch

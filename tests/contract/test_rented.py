@@ -17,7 +17,7 @@ import pytest
 from launcher.fleet.backends.base import Backend, LaunchRequest
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.backends.skypilot import SkyPilotBackend
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState
 from tasks.protocol import manifest
 from tasks.skypilot_task import Place, TaskSpec

@@ -15,7 +15,7 @@ import pytest
 
 from launcher.fleet.backends.skypilot_errors import ERROR_KINDS
 from launcher.fleet.backends.skypilot_status import END_OF_STATUS, PHASE_OF_STATUS, USER_JOB_FAILURE
-from launcher.fleet.task_specs import place_of, places_of, specs_of, steered_kinds, task_yamls
+from launcher.fleet.provisioning.task_specs import place_of, places_of, specs_of, steered_kinds, task_yamls
 from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner

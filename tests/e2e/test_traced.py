@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from launcher.fleet.controller import Controller, Options
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import RunContext
-from launcher.fleet.run_steering import RunSteering, SteeringOptions
+from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.fleet.steering.run_steering import RunSteering, SteeringOptions
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, RunState
 from launcher.ledger.steering_records import AskAnswer

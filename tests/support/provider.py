@@ -14,13 +14,13 @@ from launcher.costs.budget import BILLED_TEARDOWN
 from launcher.costs.metering import usd_for
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.budget.run_budget import RunBudget, run_prices
-from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.launch_orders import LaunchOrders
 from launcher.fleet.monitoring.machine_tracker import MachineTracker
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.policy import course, is_out_of_money
 from launcher.fleet.run_context import RunContext, track_machines
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.scheduling.policy import course, is_out_of_money
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState, Site
 from launcher.steering.orders import Start

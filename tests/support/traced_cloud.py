@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.protocol import control
 from tasks.stores.folder import FolderStore

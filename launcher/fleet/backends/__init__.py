@@ -1,7 +1,7 @@
 """Where machines come from: one interface, and an implementation for this machine and for SkyPilot.
 
-Imports: `launcher.fleet.states`, `launcher.ledger` and below, `tasks`. `sky`, boto3 and Google's client are imported on
-use.
+Imports: `launcher.fleet.scheduling.states`, `launcher.ledger` and below, `tasks`. `sky`, boto3 and
+Google's client are imported on use.
 
 base: the interface of every backend, and what it reports of a machine.
 local: workers as processes of this machine.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from launcher.errors import Problem
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import Place
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.errors import Problem
 from tasks.protocol import crash_marker

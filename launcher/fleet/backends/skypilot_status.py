@@ -14,7 +14,7 @@ import msgspec
 
 from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.skypilot_errors import ANSI_ESCAPE, one_line
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT
 

@@ -35,9 +35,9 @@ from launcher.fleet.backends.base import Backend
 from launcher.fleet.budget.agreement import latest_agreement, this_user
 from launcher.fleet.budget.spend_records import SpendRecords
 from launcher.fleet.budget.takeover import ended_lives, unrecorded_lives
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.machine_tracker import DIED_UNSEEN
-from launcher.fleet.states import ALIVE
+from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.fleet.scheduling.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, MachineState
 from launcher.money import ZERO

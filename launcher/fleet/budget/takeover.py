@@ -14,7 +14,7 @@ from launcher.costs.budget import BILLED_TEARDOWN
 from launcher.costs.metering import usd_for
 from launcher.costs.shared_spend import LOCAL, DatedRecord, LifeSpend
 from launcher.fleet.backends.base import Backend
-from launcher.fleet.states import ENDS
+from launcher.fleet.scheduling.states import ENDS
 from launcher.money import ZERO
 from tasks.protocol import heartbeat, keys
 from tasks.protocol.documents import BadDocument

@@ -13,4 +13,5 @@ spot_prices: what spot machines cost while they lived.
 quotes: prices of places where a steered run may rent.
 webhook: which messages are due to Slack and similar services, and when each is tried.
 webhook_post: checks a webhook's address, which is a secret, and sends one message.
+machine_price: what a machine costs an hour where it came up.
 """

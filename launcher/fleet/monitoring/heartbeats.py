@@ -11,7 +11,7 @@ from datetime import datetime
 
 from launcher.documents.status import HeartbeatSummary, WorkerSummary
 from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
-from launcher.fleet.states import ENDS
+from launcher.fleet.scheduling.states import ENDS
 from tasks.protocol import documents, heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix, worker_of

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.fleet.backends.base import Backend, MachineStatus
-from launcher.fleet.fleet_view import FleetGroup
-from launcher.fleet.machine_price import hourly_price, planned_price, with_hardware
+from launcher.fleet.monitoring.machine_price import hourly_price, planned_price, with_hardware
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.monitoring.worker_tracker import WorkerTracker
-from launcher.fleet.states import ALIVE, CLEAN_ENDS, Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.fleet.scheduling.states import ALIVE, CLEAN_ENDS, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Machine, MachineState, RunState, Site
 from tasks.clock import utc

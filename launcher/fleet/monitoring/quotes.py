@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.spot_prices import CLOUD, POLL_INTERVAL, SOURCE, PriceHistory
+from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.steering_records import QuoteRecord
 from launcher.steering.situation import Quote

@@ -15,8 +15,8 @@ from launcher.costs.shared_spend import LifeSpend, SpendRecord
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.budget.agreement import agree, latest_agreement
 from launcher.fleet.budget.spend_records import SpendRecords
-from launcher.fleet.launch_prices import launch_priced
-from launcher.fleet.provisioner import fleet_groups
+from launcher.fleet.provisioning.launch_prices import launch_priced
+from launcher.fleet.provisioning.provisioner import fleet_groups
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan_file

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from launcher.fleet.task_specs import places_of, specs_of, task_yamls
+from launcher.fleet.provisioning.task_specs import places_of, specs_of, task_yamls
 from launcher.jobs.parse import parse
 from launcher.planning.plan import saved_plan_of
 from launcher.planning.planner import make_plan

@@ -12,11 +12,11 @@ from decimal import Decimal
 import pytest
 
 from launcher.fleet.failure_messages import given_up_text
-from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
-from launcher.fleet.placement import MAX_COOLDOWN, PlacementFailure, cooldown_until, refused_until
-from launcher.fleet.policy import step
-from launcher.fleet.slots import slot_targets
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.scheduling.placement import MAX_COOLDOWN, PlacementFailure, cooldown_until, refused_until
+from launcher.fleet.scheduling.policy import step
+from launcher.fleet.scheduling.slots import slot_targets
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import Machine, MachineState
 from launcher.steering.orders import Drain, End, Start
 from tasks.skypilot_task import Place

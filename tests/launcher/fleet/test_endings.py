@@ -9,9 +9,9 @@ import pytest
 from launcher.errors import BudgetReached, Interrupted, Problem
 from launcher.fleet import endings
 from launcher.fleet.backends.local import LocalBackend
-from launcher.fleet.fleet_view import FleetGroup, FleetView
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import RunContext
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState, Site
 from tasks.skypilot_task import Place

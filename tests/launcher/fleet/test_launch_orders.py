@@ -9,11 +9,11 @@ import pytest
 from launcher.errors import Problem
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus, RequestRefused
 from launcher.fleet.backends.local import LocalBackend
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.launch_orders import LaunchOrders
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import RunContext
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState, Site
 from launcher.steering.orders import Drain, End, Start

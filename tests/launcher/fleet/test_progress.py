@@ -1,8 +1,8 @@
 """The figures that a user watches."""
 
-from launcher.fleet.fleet_view import MachineView
 from launcher.fleet.progress import count_pending, tokens_left_of
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import MachineView
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, RunProgress
 
 

@@ -9,9 +9,9 @@ from time import process_time
 
 import pytest
 
-from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
-from launcher.fleet.policy import course, step
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.scheduling.policy import course, step
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState
 from launcher.steering.course import BudgetPressure
 from launcher.steering.orders import Drain, End, Start

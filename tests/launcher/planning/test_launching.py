@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from launcher.fleet.fleet_view import FleetGroup, FleetView, MachineView
-from launcher.fleet.policy import step
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.scheduling.policy import step
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState
 from launcher.planning.estimate import Allocation, as_launched, wall_hours
 from launcher.planning.launching import (

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from launcher.fleet.run_steering import course_record, decision_record
+from launcher.fleet.steering.run_steering import course_record, decision_record
 from launcher.ledger.steering_records import CourseBody, CourseRecord, DecisionRecord
 from launcher.simulator.replay import replay
 from tests.launcher.steering.test_situation_text import courses

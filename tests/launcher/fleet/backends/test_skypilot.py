@@ -16,7 +16,7 @@ from launcher.errors import Problem
 from launcher.fleet.backends import skypilot_client
 from launcher.fleet.backends.base import LaunchRequest
 from launcher.fleet.backends.skypilot import MAX_MISSED_POLLS, SkyPilotBackend
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.protocol import control
 from tasks.skypilot_task import Place, TaskSpec

@@ -18,7 +18,7 @@ from launcher.fleet.backends.skypilot_status import (
     program_lines,
     purchase_kind,
 )
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
 
 JOB = ManagedJob(

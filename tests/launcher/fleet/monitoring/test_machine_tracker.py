@@ -13,10 +13,10 @@ import pytest
 
 from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.local import LocalBackend
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.machine_tracker import MachineTracker, life_start
 from launcher.fleet.monitoring.store_observer import StoreObserver
-from launcher.fleet.states import Phase
+from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState
 from tasks.skypilot_task import Place, machine_name, machine_prefix

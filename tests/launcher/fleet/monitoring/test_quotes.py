@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.fleet.fleet_view import FleetGroup
 from launcher.fleet.monitoring.quotes import QuoteRecorder
+from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from launcher.steering.situation import Quote
 from pricing.discounts import Discount

@@ -1,0 +1,170 @@
+"""A steered fleet: from what the policy sees to steering's situation, and from its verdict to orders with names. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain, islice
+
+from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
+from launcher.fleet.scheduling.slots import (
+    by_group,
+    group_given_up,
+    may_start,
+    next_number,
+    occupies_slot,
+    refused_machines,
+)
+from launcher.fleet.scheduling.states import ALIVE, Phase
+from launcher.ledger.records import MachineState
+from launcher.steering.decide import Verdict
+from launcher.steering.orders import HAD_NONE, Drain, End, Order, Start
+from launcher.steering.pace import speed_now
+from launcher.steering.reconciliation import Ask, Release
+from launcher.steering.situation import Kind, Machine, MachinePhase, Situation, Steering
+
+FIRST_SHARDS = 5.0  # times a shard at the slow end, within which a machine that works has done its first
+Past = Mapping[int, Mapping[int, Sequence[MachineView]]]  # machines by group and slot
+
+
+def situation_of(view: FleetView, steering: Steering, now: datetime) -> Situation:
+    """What steering decides by."""
+    groups = [g for g in view.groups if g.rented and g.tokens_per_second and not group_given_up(view, g)]
+    past = by_group(view.workers)
+    return Situation(
+        now=now,
+        kinds=[_kind(group, steering, past, now) for group in groups],
+        machines=_machines(view, {group.number: group for group in groups}, now),
+        tokens_left=view.tokens_left or 0.0,
+        steering=steering,
+        spent=float(view.spent or 0),
+        committed=float(view.committed),
+        budget=None if view.budget is None else float(view.budget),
+        shards_left=view.shards - view.done,
+    )
+
+
+def _blocked(group: FleetGroup, past: Past, now: datetime) -> set[int]:
+    """Slots that are held, or may not have their next machine yet."""
+    used = past.get(group.number, {})
+    return {
+        slot
+        for slot, machines in used.items()
+        if slot < group.slots
+        and (any(map(occupies_slot, machines)) or not may_start(machines, now, rented=True))
+    }
+
+
+def _free_slots(group: FleetGroup, past: Past, now: datetime, count: int) -> list[int]:
+    """So many slots that may have their next machine now, those that never had one first."""
+    used, blocked = past.get(group.number, {}), _blocked(group, past, now)
+    fresh = (slot for slot in range(group.slots) if slot not in used)
+    again = (slot for slot in sorted(used) if slot < group.slots and slot not in blocked)
+    return list(islice(chain(fresh, again), count))
+
+
+def _kind(group: FleetGroup, steering: Steering, past: Past, now: datetime) -> Kind:
+    place = group.places[0]
+    planned = group.tokens_per_second or 0.0
+    speed, slow = speed_now(planned, group.tokens_per_second_p10 or planned, steering.pace.get(group.gpu))
+    usd = place.usd_per_hour if place.usd_per_hour is not None else group.usd_per_hour
+    if group.number in steering.quotes:
+        usd = steering.quotes[group.number].usd_per_hour
+    return Kind(
+        number=group.number,
+        key=(place.infra, group.gpu, group.purchase or ""),
+        cap=group.slots,
+        usd_per_hour=None if usd is None else float(usd),
+        tokens_per_second=speed,
+        tokens_per_second_p10=slow,
+        cold_start=group.cold_start,
+        cold_start_p90=max(group.cold_start, group.cold_start_p90 or 0.0),
+        gpus=group.gpus or 1.0,
+        workers=group.workers,
+        may_start=group.slots - len(_blocked(group, past, now)),
+    )
+
+
+def _machines(view: FleetView, groups: dict[int, FleetGroup], now: datetime) -> list[Machine]:
+    found = list[Machine]()
+    for worker in view.workers:
+        group = groups.get(worker.group)
+        if group is None or worker.state not in ALIVE or worker.phase in (Phase.RECOVERING, Phase.FAILING):
+            continue
+        if worker.phase == Phase.ENDING:
+            if worker.up is not None:  # it is held until it is gone
+                found.append(Machine(worker.name, group.number, MachinePhase.COLD, 0.0, leaving=True))
+            continue
+        phase = _phase(worker, group, now, view.steering.shard_seconds if view.steering else 0.0)
+        since = worker.requested if phase == MachinePhase.ASKED else worker.up or worker.requested
+        seconds = max(0.0, (now - (since or now)).total_seconds())
+        found.append(Machine(worker.name, group.number, phase, seconds, leaving=worker.leaving))
+    return found
+
+
+def _phase(worker: MachineView, group: FleetGroup, now: datetime, shard_seconds: float) -> MachinePhase:
+    """A machine works from its first shard on, or once it has been there for a cold start at the slow end.
+
+    One that has done no shard for FIRST_SHARDS of them after that does not work: the deadline cannot rely on it.
+    """
+    if worker.state == MachineState.INTENDED or worker.phase != Phase.RUNNING:
+        return MachinePhase.ASKED
+    if worker.shards or worker.up is None:
+        return MachinePhase.WORKING
+    slow = max(group.cold_start, group.cold_start_p90 or 0.0)
+    working = (now - worker.up).total_seconds() - slow
+    return MachinePhase.WORKING if 0 <= working < FIRST_SHARDS * shard_seconds else MachinePhase.COLD
+
+
+def lost_machines(view: FleetView, now: datetime) -> list[Order]:
+    """Machines that are to be asked for anew, wherever that is best: taken away, failing, or not given in time.
+
+    And those of kinds that were given up: steering sees them no more, so nothing else would end them.
+    """
+    orders: list[Order] = [End(worker.name, HAD_NONE) for worker in refused_machines(view, now)]
+    refused = {order.name for order in orders if isinstance(order, End)}
+    given_up = {group.number for group in view.groups if group_given_up(view, group)}
+    for worker in view.workers:
+        if worker.state not in ALIVE or worker.name in refused:
+            continue
+        if worker.group in given_up and worker.phase != Phase.ENDING:
+            orders.append(End(worker.name, "its group was given up"))
+        elif worker.phase == Phase.FAILING:
+            orders.append(End(worker.name, "what runs on it failed"))
+        elif worker.phase == Phase.RECOVERING:
+            orders.append(End(worker.name, f"{worker.infra or 'its place'} took it away"))
+    return orders
+
+
+def with_ending(worker: MachineView) -> MachineView:
+    """The machine as it will be once it was ordered to end; one that waits for a place is not there."""
+    there = worker.phase not in (Phase.WAITING, Phase.RECOVERING)
+    return replace(worker, phase=Phase.ENDING, up=worker.up if there else None)
+
+
+def orders_of(view: FleetView, verdict: Verdict, now: datetime) -> list[Order]:
+    """The orders that carry a verdict out: machines get slots and names."""
+    groups = {group.number: group for group in view.groups}
+    past = by_group(view.workers)
+    orders = [_release(release) for release in verdict.releases]
+    for ask in verdict.asks:
+        orders += _starts(view, groups[ask.kind], ask, past, now)
+    return orders
+
+
+def _starts(
+    view: FleetView,
+    group: FleetGroup,
+    ask: Ask,
+    past: Past,
+    now: datetime,
+) -> list[Order]:
+    orders = list[Order]()
+    for slot in _free_slots(group, past, now, ask.count):
+        beginning = f"{group.name}{slot}-"
+        number = next_number(past.get(group.number, {}).get(slot, []), view.taken, beginning)
+        orders.append(Start(slot, f"{beginning}{number}", group.number, group.places[:1]))
+    return orders
+
+
+def _release(release: Release) -> Order:
+    return Drain(release.machine, release.why) if release.drain else End(release.machine, release.why)
