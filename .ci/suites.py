@@ -55,7 +55,12 @@ SUITES = (
                 "launcher/ledger/*",
                 "launcher/jobs/*",
             ),
-            *("launcher/planning/plan_file.py", "launcher/cli/bill_files.py", "pricing/*", "tests/fuzz/*"),
+            *(
+                "launcher/planning/saved/plan_file.py",
+                "launcher/cli/bill_files.py",
+                "pricing/*",
+                "tests/fuzz/*",
+            ),
             "tests/launcher/cli/test_damaged_state.py",
         ),
     ),

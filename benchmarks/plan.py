@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from launcher.planning.estimate import Candidate
+from launcher.planning.estimates.estimate import Candidate
 from launcher.planning.optimizer.market import FleetLimits, TokenDemand, market_of
 from launcher.planning.optimizer.solver import solve
 from launcher.throughput.spread import Spread

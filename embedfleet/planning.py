@@ -24,10 +24,10 @@ from launcher.format import hours_text, money
 from launcher.jobs.job import Job
 from launcher.jobs.parse import parse as parse_job
 from launcher.jobs.parse import read_job
-from launcher.planning import plan_file
 from launcher.planning.plan import saved_plan_of
 from launcher.planning.planner import make_plan
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 
 if TYPE_CHECKING:

@@ -37,9 +37,9 @@ from launcher.index_sizes.document import SizeDocument
 from launcher.jobs.job_schema import SHIPPED, job_schema
 from launcher.loading.documents import LoadDocument, LoadPreview
 from launcher.output.verify_report import VerifyReport
-from launcher.planning import plan_file
-from launcher.planning.plan_diff_document import DiffDocument
-from launcher.planning.saved_plan import LATER_KEYS, LATER_PLACE_KEYS, SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.plan_diff_document import DiffDocument
+from launcher.planning.saved.saved_plan import LATER_KEYS, LATER_PLACE_KEYS, SavedPlan
 from launcher.reports.document import ReportDocument
 from launcher.reports.price_list import PriceRow
 from launcher.reports.run_comparison import CompareDocument

@@ -27,10 +27,10 @@ from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.money import ONE, ZERO
-from launcher.planning.envelope_prices import check_envelope
-from launcher.planning.price_book import book_of
-from launcher.planning.price_check import check_prices, unpriced_places
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.offers.price_book import book_of
+from launcher.planning.offers.price_check import check_prices, unpriced_places
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.steering.envelope_prices import check_envelope
 from tasks.clock import utc
 from tasks.protocol import lease, manifest
 from tasks.protocol.keys import run_root

@@ -6,8 +6,8 @@ from decimal import Decimal
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.format import plural
 from launcher.money import ONE, ZERO
-from launcher.planning.saved_plan import SavedPlan
-from launcher.planning.steering_plan import SteeringPlan
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.saved.steering_plan import SteeringPlan
 
 
 def confirm_cost(

@@ -14,28 +14,28 @@ from launcher.documents.launch import detached_document, done_document
 from launcher.errors import DeadlineMissed, FailedRows
 from launcher.files import write
 from launcher.fleet.controller import Callbacks, Controller, Options
-from launcher.fleet.steering.deadline import current_deadline, late_by
-from launcher.fleet.provisioning.launch_prices import launch_priced
 from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import notifying
 from launcher.fleet.orphan_check import await_teardown, find_remaining, none_unknown
-from launcher.fleet.recovery.planned_inputs import check_planned_inputs, other_readers
+from launcher.fleet.provisioning.launch_prices import launch_priced
 from launcher.fleet.provisioning.provisioner import check_access, is_rented, provision, usable_groups
+from launcher.fleet.provisioning.task_specs import task_yamls
+from launcher.fleet.recovery.planned_inputs import check_planned_inputs, other_readers
 from launcher.fleet.run_context import RunContext
 from launcher.fleet.run_lock import run_lock
 from launcher.fleet.status import status_of
+from launcher.fleet.steering.deadline import current_deadline, late_by
 from launcher.fleet.steering.steering_setup import steering_of
-from launcher.fleet.provisioning.task_specs import task_yamls
 from launcher.format import at_least, duration, plural, verb
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import COMMAND_EVENT, VERSION_EVENT, Run, RunState
 from launcher.output.dataset import write_dataset
 from launcher.output.missing import check_output_there
-from launcher.planning import plan_file
-from launcher.planning.run_setup import run_setup_of
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.run_setup import run_setup_of
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.assemble import report_of
 from launcher.reports.document import ReportDocument
 from launcher.reports.html.report import report_page

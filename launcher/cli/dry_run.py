@@ -6,8 +6,8 @@ from launcher.documents.launch import LaunchPreview, TaskFile
 from launcher.errors import Problem
 from launcher.fleet.scheduling.placement import home_place
 from launcher.format import plural
-from launcher.planning.saved_plan import SavedPlan
-from launcher.planning.steering_plan import SteeringPlan
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.saved.steering_plan import SteeringPlan
 from tasks.skypilot_task import TaskSpec, by_price, describe, machine_name, machine_task, to_yaml
 
 

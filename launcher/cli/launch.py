@@ -21,9 +21,10 @@ from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState
 from launcher.planning import plan as plans
-from launcher.planning import plan_file, planner
+from launcher.planning import planner
 from launcher.planning.reach import check_reachable
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.stores.open import open_store
 

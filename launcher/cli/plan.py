@@ -16,11 +16,12 @@ from launcher.jobs.job import Job
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
-from launcher.planning import plan_diff, plan_diff_document, plan_file, planner
-from launcher.planning.plan_file import plan_in
-from launcher.planning.price_book import book_of
+from launcher.planning import planner
+from launcher.planning.offers.price_book import book_of
 from launcher.planning.request import PlanOptions
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_diff, plan_diff_document, plan_file
+from launcher.planning.saved.plan_file import plan_in
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.terminal.plan import plan_text
 from launcher.reports.terminal.plan_diff import diff_text
 from launcher.reports.terminal.plan_screen import plan_screen

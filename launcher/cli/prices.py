@@ -16,7 +16,7 @@ from launcher.cli.console import say, show
 from launcher.cli.documents import ChangedPrices, RefreshDocument, SilentSource, SourceAnswer
 from launcher.errors import Problem, Usage
 from launcher.format import plain, plural
-from launcher.planning.price_book import book_of
+from launcher.planning.offers.price_book import book_of
 from launcher.reports import price_list
 from launcher.reports.price_list import OfferFilter, PriceLine
 from launcher.reports.terminal import prices as listing

@@ -18,7 +18,7 @@ from launcher.fleet.status import settle_if_unattended
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.output.missing import find_missing
-from launcher.planning.price_book import book_of
+from launcher.planning.offers.price_book import book_of
 from launcher.reports.assemble import report_of, store_locations
 from launcher.reports.focus_csv import to_csv
 from launcher.reports.html.report import report_page

@@ -16,8 +16,8 @@ from launcher.fleet.steering.deadline import check_deadline, soonest_shard
 from launcher.jobs import job as jobs
 from launcher.jobs.durations import deadline_moment
 from launcher.ledger.records import RunState
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.stores.open import open_store
 

@@ -12,7 +12,7 @@ from launcher.errors import Usage
 from launcher.files import write
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
-from launcher.planning.price_book import book_of
+from launcher.planning.offers.price_book import book_of
 from launcher.reports.terminal.serve_write import prompts_text, write_text
 from launcher.serve.service_plan import break_even, cheapest_hosted, choose_service
 from launcher.serve.service_yaml import BETA, UNTRIED, ServiceSpec, service_request, service_yaml

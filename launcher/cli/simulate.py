@@ -16,8 +16,8 @@ from launcher.files import write
 from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
-from launcher.planning.plan_file import plan_in
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.plan_file import plan_in
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.terminal.simulation import replay_text, simulation_text
 from launcher.simulator.catalog import DEFAULT, find_traces
 from launcher.simulator.plan_scenario import Changes, default_each, scenario_of

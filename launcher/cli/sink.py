@@ -6,7 +6,7 @@ from pathlib import Path
 from launcher.errors import Usage
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Job, JobSink
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tasks.protocol.keys import plan_key
 from tasks.stores.base import Store, read
 

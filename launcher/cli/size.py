@@ -63,8 +63,8 @@ def _of_job(path: Path) -> VectorSet | None:
 
 def _of_plan(path: Path) -> VectorSet | None:
     from launcher.jobs import job as jobs  # noqa: PLC0415 - only where a plan is named
-    from launcher.planning.plan_file import BadPlan, plan_in  # noqa: PLC0415
     from launcher.planning.planned_vectors import planned_vectors  # noqa: PLC0415
+    from launcher.planning.saved.plan_file import BadPlan, plan_in  # noqa: PLC0415
 
     try:
         plan = plan_in(path)

@@ -22,7 +22,7 @@ from launcher.fleet.teardown import drain, take_down
 from launcher.format import plural, verb
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tasks.clock import utc
 from tasks.protocol import control
 from tasks.stores.open import open_store

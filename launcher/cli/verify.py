@@ -17,7 +17,7 @@ from launcher.output.repeated_ids import REPEATED_IDS
 from launcher.output.shard_files import OTHER_FILE, UNREADABLE
 from launcher.output.verify import verify
 from launcher.output.verify_report import VerifyReport
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from launcher.reports.terminal.verify import verify_text
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key

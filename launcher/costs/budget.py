@@ -14,7 +14,7 @@ from launcher.costs.attribution import MICROSECOND
 from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import Spend
 from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
-from launcher.planning.launching import TEARDOWN_SECONDS
+from launcher.planning.estimates.launching import TEARDOWN_SECONDS
 from pricing.billing_rules import NO_TIME, billing_rule
 
 HOLD_AT = Decimal("0.9")  # share of the budget: no new leases, no new machines (docs/architecture.md#money)

@@ -16,7 +16,7 @@ from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import Metered, Spend
 from launcher.costs.waterfall import replaces_preempted
 from launcher.money import MICROSECONDS_PER_HOUR, ZERO
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from pricing.offer import Offer
 
 TOKENS_PER_MILLION = Decimal(1_000_000)

@@ -17,8 +17,8 @@ from launcher.costs.waterfall import group_of, planned_groups, tokens_by_group
 from launcher.costs.work_done import Work
 from launcher.ledger.records import PlanOutcome
 from launcher.money import decimal_of_float
-from launcher.planning.past_runs import FigureRecord, basis_of, deviations, place_of
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.estimates.past_runs import FigureRecord, basis_of, deviations, place_of
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.throughput.spread import quantile
 
 

@@ -18,7 +18,7 @@ from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, MachineState, ObservedPrice
 from launcher.money import ZERO, decimal_of_float
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from pricing import storage
 
 # Precedence of sources that report a machine's price for the same time. The price of a plan is not one of them.

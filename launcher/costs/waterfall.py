@@ -16,7 +16,7 @@ from launcher.costs.machine_time import MachineTime
 from launcher.costs.spend import Metered, OtherCharge, Part, Spend
 from launcher.costs.work_done import Work, work_of
 from launcher.money import MICROSECONDS_PER_HOUR, SECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.protocol.worker_names import machine_and_slot
 
 MACHINE_ITEMS = (

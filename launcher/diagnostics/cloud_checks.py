@@ -14,8 +14,8 @@ from launcher.errors import Problem
 from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.backends.provider_api import Instance
 from launcher.ledger.ledger import Ledger
-from launcher.planning.price_book import book_of
-from launcher.planning.saved_plan import QuotaNeed, SavedPlan
+from launcher.planning.offers.price_book import book_of
+from launcher.planning.saved.saved_plan import QuotaNeed, SavedPlan
 from pricing.offer import Offer
 from tasks import skypilot_task
 from tasks.clock import utc

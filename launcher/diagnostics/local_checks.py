@@ -20,8 +20,8 @@ from launcher.errors import Problem
 from launcher.format import plain, plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.parse import read_job
-from launcher.planning.plan_file import plan_in
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.plan_file import plan_in
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.throughput.local_machine import gpu_names, worker_slots
 from tasks.engines.load import missing_library
 from tasks.models.files import HASH_MODEL

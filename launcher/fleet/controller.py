@@ -27,8 +27,8 @@ from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.fleet.steering.looks import Looks
 from launcher.fleet.steering.run_steering import RunSteering
 from launcher.ledger.records import Machine, MachineState, RunState
-from launcher.planning.plan_file import read_recorded
-from launcher.planning.run_setup import run_setup_of
+from launcher.planning.saved.plan_file import read_recorded
+from launcher.planning.saved.run_setup import run_setup_of
 from launcher.steering.orders import HAD_NONE, End, Order, Start
 from launcher.throughput.calibration import record_first_minutes
 from tasks.protocol import control

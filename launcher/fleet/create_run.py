@@ -17,8 +17,8 @@ from launcher.format import plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import CORPUS_EVENT, Run
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.formats.documents.readers import installed_versions, libraries_of, locked_versions
 from tasks.models.fingerprint import ModelChanged, check_model

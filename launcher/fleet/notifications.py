@@ -16,7 +16,7 @@ from launcher.fleet.steering.course_status import course_status
 from launcher.fleet.steering.deadline import current_deadline
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 
 CHECK_INTERVAL_SECONDS = 5.0  # each check asks the ledger a few questions
 

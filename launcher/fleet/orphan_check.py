@@ -16,7 +16,7 @@ from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.fleet.scheduling.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks import skypilot_task
 from tasks.clock import utc
 

@@ -17,7 +17,7 @@ from launcher.fleet.provisioning.provisioner import provision
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, Run
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tasks.clock import utc
 from tasks.stores.base import Store
 

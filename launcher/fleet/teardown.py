@@ -14,7 +14,7 @@ from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks import skypilot_task
 from tasks.clock import utc
 from tasks.protocol import control

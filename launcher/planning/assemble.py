@@ -9,27 +9,34 @@ from dataclasses import dataclass, replace
 from launcher.corpus.inspected import InspectedCorpus
 from launcher.format import compact, plural
 from launcher.jobs import job as jobs
-from launcher.planning.candidates import CandidateSet, data_locations, rented_engine
-from launcher.planning.comparison import Comparison, Way, compare
-from launcher.planning.estimate import NO_CHARGES, SHARD_SECONDS, Candidate, Estimate, UsdSpread, launch_note
-from launcher.planning.hosted_apis import HostedApi, HostedWork, missing_prices, price_apis
-from launcher.planning.machine_groups import machine_groups, quota_needs
+from launcher.planning.estimates.comparison import Comparison, Way, compare
+from launcher.planning.estimates.estimate import (
+    NO_CHARGES,
+    SHARD_SECONDS,
+    Candidate,
+    Estimate,
+    UsdSpread,
+    launch_note,
+)
+from launcher.planning.estimates.hosted_apis import HostedApi, HostedWork, missing_prices, price_apis
+from launcher.planning.estimates.past_runs import basis_of, past_runs, place_of
+from launcher.planning.estimates.small_charges import small_charges
+from launcher.planning.estimates.store_costs import store_costs
+from launcher.planning.estimates.unpriced import usd_per_token, with_bounds
+from launcher.planning.offers.candidates import CandidateSet, data_locations, rented_engine
+from launcher.planning.offers.machine_groups import machine_groups, quota_needs
+from launcher.planning.offers.quotas import regions_without_quota, unused_quota
 from launcher.planning.optimizer.decide import Alternative, Decision, single_type_fleet, usd_above
 from launcher.planning.optimizer.search import Requirements, rank_usd
-from launcher.planning.past_runs import basis_of, past_runs, place_of
 from launcher.planning.plan import Plan, name_run
 from launcher.planning.planned_vectors import planned_vectors
-from launcher.planning.quotas import regions_without_quota, unused_quota
 from launcher.planning.reach import UnseenPath, needed_upload, sees_folders, unseen_paths
 from launcher.planning.request import SEED, PlanRequest, model_shape, work_tokens
-from launcher.planning.saved_plan import NeededUpload, PlannedWork
+from launcher.planning.saved.saved_plan import NeededUpload, PlannedWork
+from launcher.planning.saved.steering_plan import SteeringPlan
 from launcher.planning.sink_cost import sink_cost
-from launcher.planning.small_charges import small_charges
-from launcher.planning.steering_forecast import steering_plan
-from launcher.planning.steering_plan import SteeringPlan
-from launcher.planning.store_costs import store_costs
+from launcher.planning.steering.steering_forecast import steering_plan
 from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
-from launcher.planning.unpriced import usd_per_token, with_bounds
 from launcher.throughput.local_machine import worker_slots
 from pricing.hosted_apis import hosted_prices, unknown_prices
 

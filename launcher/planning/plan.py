@@ -14,14 +14,15 @@ from launcher.corpus.left_out import LeftOut
 from launcher.corpus.profile import Count, Profile
 from launcher.corpus.repeat_shares import CorpusRepeats
 from launcher.documents.truncation import truncation_of
-from launcher.planning import plan_file
-from launcher.planning.comparison import Comparison
-from launcher.planning.estimate import Allocation, Estimate, UsdSpread
-from launcher.planning.hosted_apis import HostedApi
-from launcher.planning.machine_groups import machine_groups, rounded, rounded_usd
+from launcher.planning.estimates.comparison import Comparison
+from launcher.planning.estimates.estimate import Allocation, Estimate, UsdSpread
+from launcher.planning.estimates.hosted_apis import HostedApi
+from launcher.planning.estimates.past_runs import PastRuns
+from launcher.planning.estimates.store_costs import SinkCost, StoreCost
+from launcher.planning.offers.machine_groups import machine_groups, rounded, rounded_usd
 from launcher.planning.optimizer.decide import Alternative
-from launcher.planning.past_runs import PastRuns
-from launcher.planning.saved_alternatives import (
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_alternatives import (
     AlternativeFleet,
     CheaperOption,
     ComparedWay,
@@ -30,7 +31,7 @@ from launcher.planning.saved_alternatives import (
     HostedOption,
     SingleTypeFleet,
 )
-from launcher.planning.saved_plan import (
+from launcher.planning.saved.saved_plan import (
     CorpusFigures,
     HoursQuantiles,
     MachineGroup,
@@ -44,8 +45,7 @@ from launcher.planning.saved_plan import (
     UsdQuantiles,
     digest_of,
 )
-from launcher.planning.steering_plan import SteeringPlan
-from launcher.planning.store_costs import SinkCost, StoreCost
+from launcher.planning.saved.steering_plan import SteeringPlan
 from launcher.throughput.spread import Spread
 
 # Keys of a job that change where and for how much it is done, but not its vectors.

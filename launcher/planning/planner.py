@@ -16,7 +16,9 @@ from launcher.errors import Infeasible, Problem
 from launcher.format import plural
 from launcher.jobs.job import DeclaredCorpus, Job
 from launcher.planning.assemble import RENTED, CloudChoice, assemble_plan, unseen_folders
-from launcher.planning.candidates import (
+from launcher.planning.estimates.estimate import Estimate
+from launcher.planning.estimates.past_runs import past_runs
+from launcher.planning.offers.candidates import (
     CandidateContext,
     CandidateSet,
     data_locations,
@@ -24,14 +26,12 @@ from launcher.planning.candidates import (
     obtainable_gpus,
     run_charges,
 )
-from launcher.planning.estimate import Estimate
+from launcher.planning.offers.quotas import gpu_quota, regions_without_quota, vcpu_limits
 from launcher.planning.optimizer.decide import Alternative, Decision, decide, usd_above
 from launcher.planning.optimizer.search import Requirements
-from launcher.planning.past_runs import past_runs
 from launcher.planning.plan import Plan
 from launcher.planning.precision import check_here
 from launcher.planning.precision_loss import price_of_precision
-from launcher.planning.quotas import gpu_quota, regions_without_quota, vcpu_limits
 from launcher.planning.reach import sees_folders
 from launcher.planning.request import (
     SEED,

@@ -23,7 +23,7 @@ from launcher.corpus.inspected import InspectedCorpus
 from launcher.errors import Problem
 from launcher.planning.precision import why_not_here
 from launcher.planning.request import PlanRequest
-from launcher.planning.saved_plan import PrecisionLoss, ReducedPrecision
+from launcher.planning.saved.saved_plan import PrecisionLoss, ReducedPrecision
 from tasks.models.precision import Precision
 
 MOST_TEXTS = 500

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from launcher.errors import Problem
-from launcher.planning.saved_plan import NeededUpload, SavedPlan
+from launcher.planning.saved.saved_plan import NeededUpload, SavedPlan
 from pricing import storage
 
 SHARED_FILE_SYSTEM_CLOUDS = ("slurm", "local")  # whose machines see the folders of this machine

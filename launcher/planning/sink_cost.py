@@ -6,10 +6,10 @@ from launcher.index_sizes.size import Dollars, VectorSet
 from launcher.index_sizes.sizes import sizes
 from launcher.jobs.job import JobSink
 from launcher.money import ZERO
-from launcher.planning.estimate import UsdSpread
-from launcher.planning.machine_groups import rounded_usd
-from launcher.planning.quantiles import UsdQuantiles
-from launcher.planning.store_costs import SinkCost
+from launcher.planning.estimates.estimate import UsdSpread
+from launcher.planning.estimates.quantiles import UsdQuantiles
+from launcher.planning.estimates.store_costs import SinkCost
+from launcher.planning.offers.machine_groups import rounded_usd
 from launcher.sinks.targets import SIZED_AS, parse_target
 
 

@@ -13,11 +13,11 @@ from launcher.corpus.inspected import InspectedCorpus
 from launcher.errors import Infeasible, Usage
 from launcher.format import plural, share_text
 from launcher.jobs.job import Job
-from launcher.planning.estimate import NO_CHARGES, Allocation, Candidate, Estimate
+from launcher.planning.estimates.estimate import NO_CHARGES, Allocation, Candidate, Estimate
+from launcher.planning.estimates.past_runs import past_runs
 from launcher.planning.optimizer.decide import Decision
 from launcher.planning.optimizer.infeasible import duration_text, round_duration_up
 from launcher.planning.optimizer.search import Requirements, estimate_fleet
-from launcher.planning.past_runs import past_runs
 from launcher.planning.precision import why_not_here
 from launcher.planning.request import SEED, PlanRequest, check_dimensions, work_tokens
 from launcher.throughput.calibration import recent_bench

@@ -20,8 +20,8 @@ from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, VectorHealth
 from launcher.reports.report import Report
 from launcher.reports.run_facts import collect_facts

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from launcher.format import compact, money
-from launcher.planning.saved_alternatives import ComparedWay, HostedOption
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_alternatives import ComparedWay, HostedOption
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.steering_lines import is_steered
 
 RELATIONS = {

@@ -13,7 +13,7 @@ from launcher.costs.plan_accuracy import PlanError
 from launcher.costs.time_series import FleetSeries, SpentPoint
 from launcher.documents.truncation import Truncation
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.plan_reader import PlannedFigures
+from launcher.planning.saved.plan_reader import PlannedFigures
 from launcher.reports.spend_document import GroupSpend, PlaceSpend, RunSpend, SecondsByPart
 from launcher.reports.steering import SteeringFigures
 

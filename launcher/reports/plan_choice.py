@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from launcher.planning.saved_alternatives import AlternativeFleet, GroupSummary
-from launcher.planning.saved_plan import MachineGroup, SavedPlan
+from launcher.planning.saved.saved_alternatives import AlternativeFleet, GroupSummary
+from launcher.planning.saved.saved_plan import MachineGroup, SavedPlan
 
 Trait = tuple[str, object]
 

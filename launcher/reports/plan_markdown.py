@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from launcher.format import compact, count, hours_text, least_money, money, percent, plain, rate, utc_time
-from launcher.planning.plan_diff_document import (
+from launcher.planning.saved.plan_diff_document import (
     DiffDocument,
     GroupChange,
     GroupSide,
@@ -15,7 +15,7 @@ from launcher.planning.plan_diff_document import (
     PlanHead,
     UsdChange,
 )
-from launcher.planning.saved_plan import MachineGroup, ReducedPrecision, SavedPlan
+from launcher.planning.saved.saved_plan import MachineGroup, ReducedPrecision, SavedPlan
 from launcher.reports.compared import comparisons
 from launcher.reports.markdown import cell, code, table
 from launcher.reports.plan_choice import different_alternatives

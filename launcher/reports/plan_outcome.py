@@ -10,7 +10,7 @@ from launcher.costs.plan_accuracy import RunFigures, fleet_speed, group_accuraci
 from launcher.costs.work_done import WorkDone
 from launcher.ledger.records import PlanOutcome, RunState
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.past_runs import place_of
+from launcher.planning.estimates.past_runs import place_of
 from launcher.reports.report import Report
 from launcher.throughput.calibration import GAP_SECONDS
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from launcher.format import money, plain, plural
-from launcher.planning.saved_plan import MachineGroup, MachinePlace, SavedPlan
+from launcher.planning.saved.saved_plan import MachineGroup, MachinePlace, SavedPlan
 from pricing.staleness import MARKETS, days_of_validity
 
 LOCAL = "local"

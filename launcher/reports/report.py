@@ -13,7 +13,7 @@ from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.run_rates import RunRates, ready_seconds, run_seconds
 from launcher.costs.spend import Spend
 from launcher.costs.work_done import WorkDone
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, RunFacts, VectorHealth
 from launcher.reports.steering import SteeringFigures
 from pricing.offer import Offer

@@ -22,8 +22,8 @@ from launcher.costs.waterfall import waterfall
 from launcher.documents.truncation import Truncation, truncation_of
 from launcher.errors import Problem
 from launcher.money import SECONDS_PER_HOUR, USD_GRAIN
-from launcher.planning.plan_reader import planned_figures
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.plan_reader import planned_figures
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import (
     SCHEMA,
     ActualFigures,

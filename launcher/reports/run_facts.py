@@ -13,7 +13,7 @@ from launcher.format import count, plain, plural
 from launcher.jobs.job import CorpusSource, JobChunking, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import COMMAND_EVENT, VERSION_EVENT, Run
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportDocument, RunFacts
 from tasks.models.fingerprint import short
 from tasks.protocol import documents, heartbeat, manifest

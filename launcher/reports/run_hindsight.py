@@ -12,8 +12,8 @@ from launcher.documents.course import Hindsight
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.ledger.steering_records import AskAnswer
-from launcher.planning.envelope import place_of_kind
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.steering.envelope import place_of_kind
 from tasks.protocol.worker_names import machine_and_slot
 
 

@@ -13,8 +13,8 @@ from launcher.costs.run_costs import rates_of, spend_so_far
 from launcher.format import compact, count, money, plain
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import PlannedWork
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import PlannedWork
 from launcher.reports.summary import known_in_part
 
 SCHEMA = "embedfleet/runs/1"

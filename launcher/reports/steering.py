@@ -15,7 +15,7 @@ from launcher.jobs.job import deadline_of, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.ledger.steering_records import AskAnswer, decision_rows
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 
 MAX_DECISIONS = 500  # the newest
 MAX_POINTS = 240  # of a curve

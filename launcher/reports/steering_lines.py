@@ -3,9 +3,9 @@
 from launcher.format import duration, hours_text, money, plain, plural, some_of
 from launcher.jobs.job import JobLimits, load
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.quantiles import HoursQuantiles, UsdQuantiles
-from launcher.planning.saved_plan import SavedPlan
-from launcher.planning.steering_plan import Envelope, SteeringPlan
+from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.saved.steering_plan import Envelope, SteeringPlan
 
 POLICIES = {
     "autopilot": "spot, on demand as the safety net",

@@ -5,8 +5,8 @@ from decimal import Decimal
 from launcher.format import compact, hours_text, money, plain, size
 from launcher.index_sizes.proposals import BINARY_ALONE
 from launcher.jobs.job import load
-from launcher.planning.saved_plan import SavedPlan
-from launcher.planning.store_costs import StoreCost
+from launcher.planning.estimates.store_costs import StoreCost
+from launcher.planning.saved.saved_plan import SavedPlan
 
 WHOLE_DOLLARS, THOUSAND = 10, 1_000  # from which cents, and single dollars, are noise
 TITLE = "Where the vectors go"

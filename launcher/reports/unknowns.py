@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from launcher.format import plural, unreadable_text
-from launcher.planning.plan_reader import missing_figures, planned_figures
+from launcher.planning.saved.plan_reader import missing_figures, planned_figures
 from launcher.reports.report import Report
 from pricing.billing_rules import billing_rule
 

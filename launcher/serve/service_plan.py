@@ -13,8 +13,8 @@ from math import ceil
 from launcher.errors import Infeasible
 from launcher.jobs.job import JobLimits
 from launcher.ledger.records import MeasuredSpeed
-from launcher.planning.hosted_apis import HostedApi, HostedWork, price_apis
-from launcher.planning.usable_offers import unusable_reason
+from launcher.planning.estimates.hosted_apis import HostedApi, HostedWork, price_apis
+from launcher.planning.offers.usable_offers import unusable_reason
 from launcher.throughput.predict import ModelShape
 from launcher.throughput.table import SpeedRow, gpu_rows
 from pricing.expected_price import expected_prices

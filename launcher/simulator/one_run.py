@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from numpy.random import Generator
 
-from launcher.planning.estimate import SHARD_SECONDS
+from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.simulator.market import Market
 from launcher.simulator.policies import Observation, Policy
 from launcher.simulator.replayed_cloud import ReplayedCloud, Stage

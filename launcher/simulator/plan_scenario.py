@@ -10,10 +10,10 @@ from launcher.fleet.provisioning.task_specs import places_of
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.format import duration
 from launcher.jobs import job as jobs
-from launcher.planning.envelope import ROOM, place_of_kind
-from launcher.planning.estimate import SHARD_SECONDS
-from launcher.planning.saved_alternatives import SingleTypeFleet
-from launcher.planning.saved_plan import MachineGroup, SavedPlan
+from launcher.planning.estimates.estimate import SHARD_SECONDS
+from launcher.planning.saved.saved_alternatives import SingleTypeFleet
+from launcher.planning.saved.saved_plan import MachineGroup, SavedPlan
+from launcher.planning.steering.envelope import ROOM, place_of_kind
 from launcher.simulator.scenario import ON_DEMAND, RUN_NAME, SPOT, Kind, Outage, Scenario
 from pricing import provisioning
 from tasks.skypilot_task import Place

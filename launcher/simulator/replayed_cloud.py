@@ -15,7 +15,7 @@ from enum import IntEnum
 
 from numpy.random import Generator
 
-from launcher.planning.estimate import SHARD_SECONDS
+from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.simulator.market import Market
 from launcher.simulator.scenario import Scenario
 

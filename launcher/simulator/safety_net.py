@@ -6,7 +6,7 @@ for the machines that no spot machine covers, and without any reserve.
 
 from collections.abc import Sequence
 
-from launcher.planning.estimate import SHARD_SECONDS
+from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.simulator.policies import EPOCH, Observation
 from launcher.simulator.replayed_cloud import SimulatedMachine, Stage
 from launcher.simulator.scenario import Scenario

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from launcher.fleet.scheduling.fleet_view import FleetGroup
-from launcher.planning.estimate import SHARD_SECONDS
+from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.steering.situation import LAUNCHES_PER_SECOND
 from tasks.skypilot_task import Place
 

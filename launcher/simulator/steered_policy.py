@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.fleet.scheduling.policy import course
-from launcher.planning.estimate import SHARD_SECONDS
+from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.simulator.policies import Answered, Observation, fleet_view, moment, usd
 from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, Stage, merged_answers
 from launcher.simulator.scenario import FIRST_MINUTE, Scenario, groups_of

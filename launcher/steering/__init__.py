@@ -1,7 +1,7 @@
 """Steers a run to its deadline within its budget: what to rent, how many, where, and when to fall back to on-demand.
 
-Imports: `launcher.money`, `format`, and `tasks.skypilot_task` for places. Pure: `launcher.fleet.scheduling.policy` asks it at
-every look of a steered run.
+Imports: `launcher.money`, `format`, and `tasks.skypilot_task` for places. Pure: `launcher.fleet.scheduling.policy`
+asks it at every look of a steered run.
 
 decide: one look, from the situation to a verdict.
 moves: moves to cheaper places, and machines that cost too much.

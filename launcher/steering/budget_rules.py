@@ -11,7 +11,7 @@ from launcher.steering.supply import SECONDS_PER_HOUR
 
 UNBOUNDED = 1_000_000  # machines: the budget sets no bound
 PRICE_JUMP = 1.5  # a price may rise so many times between two looks
-# A rented machine is billed this long after its last shard (`launcher.planning.launching`).
+# A rented machine is billed this long after its last shard (`launcher.planning.estimates.launching`).
 TEARDOWN_SECONDS = 60.0
 
 

@@ -34,8 +34,8 @@ from launcher.steering.situation import MachinePhase, Situation
 from launcher.steering.supply import Source, usd_per_token
 
 TAIL_STARTS = 2.0  # nothing new is started for a run that is done within so many cold starts
-# Asks that are open at once: as many as SkyPilot launches at a time (`launcher.planning.launching`). More would only wait
-# in its queue, before the machines on demand that the deadline may need.
+# Asks that are open at once: as many as SkyPilot launches at a time (`launcher.planning.estimates.launching`). More
+# would only wait in its queue, before the machines on demand that the deadline may need.
 LAUNCHING_SECONDS = 180.0
 LAUNCHES_AT_ONCE = 8
 RETRY_MACHINES = (

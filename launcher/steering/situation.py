@@ -18,7 +18,8 @@ STATIC = (
 )
 ANSWER_SECONDS = 120.0  # until SkyPilot has tried a place once: 1 to 3 minutes
 LOOK_SECONDS = 60.0  # between two looks of a launcher, at most
-# 8 launches at a time for each process of SkyPilot's controller, of 2 to 3.5 minutes each (`launcher.planning.launching`)
+# 8 launches at a time for each process of SkyPilot's controller, of 2 to 3.5 minutes each
+# (`launcher.planning.estimates.launching`)
 LAUNCHES_PER_SECOND = 8 / 180.0
 
 

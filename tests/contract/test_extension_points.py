@@ -12,7 +12,7 @@ from launcher.fleet.backends import provider_api
 from launcher.fleet.backends.provider_api import Instance
 from launcher.jobs.job import Engine
 from launcher.jobs.keys import CLOUDS, ENGINES
-from launcher.planning.candidates import CLOUD_OF_SCHEME
+from launcher.planning.offers.candidates import CLOUD_OF_SCHEME
 from launcher.throughput import gpu_memory, predict
 from pricing.billing_rules import billing_rule
 from pricing.egress import NETWORKS

@@ -16,9 +16,9 @@ from launcher.cli.documents import ChangedPrices, RefreshDocument, SilentSource,
 from launcher.cli.main import parser
 from launcher.documents.encode import json_value
 from launcher.ledger.ledger import Ledger
-from launcher.planning import plan_file
-from launcher.planning.plan_diff import diff_plans
-from launcher.planning.plan_diff_document import dump
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.plan_diff import diff_plans
+from launcher.planning.saved.plan_diff_document import dump
 from launcher.reports.report_json import report_document
 from launcher.reports.run_comparison import compare_runs
 from launcher.reports.run_list import list_runs

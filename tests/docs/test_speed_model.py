@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from launcher.planning.candidates import PIPELINE_EFFICIENCY
+from launcher.planning.offers.candidates import PIPELINE_EFFICIENCY
 from launcher.throughput.predict import ENGINES, SIZE_ERRORS
 from launcher.throughput.spread import P90
 from tests.support.paths import ROOT

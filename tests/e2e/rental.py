@@ -12,7 +12,8 @@ from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Life, Machine
 from launcher.planning import plan as plans
-from launcher.planning import plan_file, planner
+from launcher.planning import planner
+from launcher.planning.saved import plan_file
 from tasks.clock import utc
 from tests.support.clusters.skyhome import CLOUD, ROOT, Sky
 from tests.support.clusters.slurm import PRICES, Slurm

@@ -19,7 +19,7 @@ from launcher.fleet.provisioning.task_specs import place_of, places_of, specs_of
 from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from pricing import price_book
 from scripts import lock
 from tests.support.clusters import catalogs

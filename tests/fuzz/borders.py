@@ -31,7 +31,7 @@ from launcher.jobs import job as jobs
 from launcher.jobs.parse import parse
 from launcher.ledger.ledger import Ledger
 from launcher.output.taken_over import read_base
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from launcher.reports import report_json
 from pricing import price_book
 from pricing.sources import azure, gcp, skypilot

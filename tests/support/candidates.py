@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from launcher.planning.estimate import NO_PREEMPTION, Candidate
+from launcher.planning.estimates.estimate import NO_PREEMPTION, Candidate
 from launcher.throughput.spread import Spread
 
 # Per GPU: dollars an hour on spot and tokens a second, of the right order.

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 
 
 def saved(**changes: Any) -> SavedPlan:

@@ -10,8 +10,8 @@ from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.metering import meter
 from launcher.costs.spend import OtherCharge
 from launcher.costs.work_done import work_of
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportDocument, ReportEvent, RowFailure, RunFacts
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document

@@ -11,8 +11,8 @@ from launcher.costs.run_costs import budget_of, budget_status_of, machine_times
 from launcher.costs.run_rates import RunRates
 from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 
 PREEMPTED_ENDS = ("PREEMPTED", "LOST")
 MICRODOLLAR = Decimal("1e-6")

@@ -13,8 +13,8 @@ from launcher.fleet.provisioning.task_specs import place_of, steered_kinds
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.steering_records import QuoteRecord
-from launcher.planning.saved_plan import SavedPlan
-from launcher.planning.steering_plan import SteeredKind
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.saved.steering_plan import SteeredKind
 
 
 def record_launch_prices(

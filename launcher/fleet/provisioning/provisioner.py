@@ -18,8 +18,8 @@ from launcher.fleet.provisioning.task_specs import place_of, places_of, specs_of
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.jobs.paths import holds_credentials
 from launcher.planning.reach import check_reachable
-from launcher.planning.saved_plan import PlannedWork, SavedPlan
-from launcher.planning.steering_plan import SteeredKind
+from launcher.planning.saved.saved_plan import PlannedWork, SavedPlan
+from launcher.planning.saved.steering_plan import SteeredKind
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ModelShape
 from pricing import provisioning

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from launcher.planning.envelope import place_of_kind
-from launcher.planning.saved_plan import MachineGroup, PlannedWork, SavedPlan
-from launcher.planning.steering_plan import SteeredKind
+from launcher.planning.saved.saved_plan import MachineGroup, PlannedWork, SavedPlan
+from launcher.planning.saved.steering_plan import SteeredKind
+from launcher.planning.steering.envelope import place_of_kind
 from tasks.skypilot_task import Place, TaskSpec, machine_task, to_yaml
 
 

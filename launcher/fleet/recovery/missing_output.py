@@ -16,7 +16,7 @@ from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.missing import MissingOutput, find_missing
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tasks.clock import utc
 from tasks.protocol import lease, manifest
 from tasks.stores.base import Store

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from launcher.fleet.provisioning.provisioner import is_rented
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.formats.documents.readers import installed_versions
 from tasks.models.fingerprint import check_model
 from tasks.models.semantic_chunks import check_splitter

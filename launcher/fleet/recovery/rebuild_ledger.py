@@ -22,8 +22,8 @@ from launcher.fleet.scheduling.states import ALIVE, CLEAN_ENDS, ENDS
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LOCAL_SITE, MachineState, Run, RunState, Site
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.protocol import documents, manifest
 from tasks.protocol.heartbeat import Heartbeat

@@ -17,7 +17,7 @@ from launcher.format import plural, verb
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.missing import MissingOutput
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tasks.clock import utc
 from tasks.formats.rows import BadRow
 from tasks.protocol import manifest

@@ -35,8 +35,8 @@ from launcher.fleet.scheduling.slots import (
 from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.fleet.scheduling.steered import lost_machines, orders_of, situation_of, with_ending
 from launcher.ledger.records import MachineState
-from launcher.planning import launching
-from launcher.planning.launching import LAUNCH_WAVE
+from launcher.planning.estimates import launching
+from launcher.planning.estimates.launching import LAUNCH_WAVE
 from launcher.steering.course import BudgetPressure, Course
 from launcher.steering.decide import decide
 from launcher.steering.orders import HAD_NONE, Drain, End, Kill, Order, Start

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from launcher.costs.run_rates import TOKENS_PER_MILLION, RunRates
 from launcher.documents.course import CourseStatus, LateMinutes, UsdToFinish
+from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.steering.deadline import current_deadline
 from launcher.fleet.steering.looks import last_sleep
-from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.ledger.steering_records import CourseRecord, decision_rows
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 
 DECISIONS = 5  # the last, in `status`
 FRESH = timedelta(minutes=5)  # an older course says what was expected then, and is read as that

@@ -9,7 +9,7 @@ from launcher.format import duration
 from launcher.jobs.job import Job, deadline_of
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
-from launcher.planning.estimate import SHARD_SECONDS
+from launcher.planning.estimates.estimate import SHARD_SECONDS
 
 
 def current_deadline(ledger: Ledger, run: Run, job: Job) -> datetime | None:

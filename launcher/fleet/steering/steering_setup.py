@@ -11,8 +11,8 @@ from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.estimate import SHARD_SECONDS
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.estimates.estimate import SHARD_SECONDS
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.steering.situation import Limits, Quota, WhenShort
 
 MOST_PROBES = 2  # machines that may be asked for beside a full fleet, to replace dearer ones

@@ -12,8 +12,9 @@ from decimal import Decimal
 from math import ceil, inf
 
 from launcher.errors import Infeasible
-from launcher.planning.estimate import Allocation, Candidate, Estimate
-from launcher.planning.launching import LAUNCHES_AT_ONCE
+from launcher.planning.estimates.estimate import Allocation, Candidate, Estimate
+from launcher.planning.estimates.launching import LAUNCHES_AT_ONCE
+from launcher.planning.estimates.unpriced import is_fully_priced, with_bounds
 from launcher.planning.optimizer.infeasible import duration_text, explain, quota_leaves_nothing
 from launcher.planning.optimizer.market import FleetLimits, Group, TokenDemand, market_of
 from launcher.planning.optimizer.search import (
@@ -28,7 +29,6 @@ from launcher.planning.optimizer.search import (
 )
 from launcher.planning.optimizer.solver import QUEUE_ROUNDS, QUEUE_STEP
 from launcher.planning.optimizer.thresholds import least_hours
-from launcher.planning.unpriced import is_fully_priced, with_bounds
 
 BINDING_SHARE = 0.8  # of a limit: a fleet that uses less of it is not bound by it
 

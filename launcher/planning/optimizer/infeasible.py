@@ -12,7 +12,7 @@ from math import ceil
 from launcher.errors import Infeasible
 from launcher.format import plural
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.estimate import Estimate
+from launcher.planning.estimates.estimate import Estimate
 from launcher.planning.optimizer.market import FleetLimits
 from launcher.planning.optimizer.search import TRIES, Search, most_usd
 from launcher.planning.optimizer.solver import solve

@@ -15,9 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.estimate import Candidate, preemption_overhead, tail_seconds
-from launcher.planning.launching import LAUNCHES_AT_ONCE, TEARDOWN_SECONDS, wave_seconds, waves_before
-from launcher.planning.unpriced import with_bounds
+from launcher.planning.estimates.estimate import Candidate, preemption_overhead, tail_seconds
+from launcher.planning.estimates.launching import (
+    LAUNCHES_AT_ONCE,
+    TEARDOWN_SECONDS,
+    wave_seconds,
+    waves_before,
+)
+from launcher.planning.estimates.unpriced import with_bounds
 from pricing import vcpu_quota
 
 Floats = NDArray[np.float64]

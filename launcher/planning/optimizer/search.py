@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import sqrt
 
 from launcher.money import SECONDS_PER_HOUR, decimal_of_float
-from launcher.planning.estimate import (
+from launcher.planning.estimates.estimate import (
     Allocation,
     Candidate,
     Estimate,
@@ -20,11 +20,8 @@ from launcher.planning.estimate import (
     itemize,
     per_million,
 )
-from launcher.planning.monte_carlo import simulate
-from launcher.planning.optimizer.market import FleetLimits, Group, Market, VcpuGroup, region_lower_bounds
-from launcher.planning.optimizer.solver import GAP, Solution, solve
-from launcher.planning.optimizer.thresholds import least_hours, least_slow_cost
-from launcher.planning.past_runs import (
+from launcher.planning.estimates.monte_carlo import simulate
+from launcher.planning.estimates.past_runs import (
     Basis,
     PastRuns,
     Place,
@@ -34,7 +31,10 @@ from launcher.planning.past_runs import (
     widened,
     widened_usd,
 )
-from launcher.planning.unpriced import bound_usd, unpriced_items
+from launcher.planning.estimates.unpriced import bound_usd, unpriced_items
+from launcher.planning.optimizer.market import FleetLimits, Group, Market, VcpuGroup, region_lower_bounds
+from launcher.planning.optimizer.solver import GAP, Solution, solve
+from launcher.planning.optimizer.thresholds import least_hours, least_slow_cost
 from launcher.throughput.spread import Spread
 
 FIRST_POINTS = 9  # of the frontier, tried at first

@@ -11,8 +11,8 @@ from math import ceil
 
 import numpy as np
 
-from launcher.planning.estimate import Allocation
-from launcher.planning.launching import LAUNCHES_AT_ONCE
+from launcher.planning.estimates.estimate import Allocation
+from launcher.planning.estimates.launching import LAUNCHES_AT_ONCE
 from launcher.planning.optimizer.market import FleetLimits, Market
 from launcher.planning.optimizer.relaxation import FleetProblem, problem_of, relax
 from launcher.planning.optimizer.whole_machines import (

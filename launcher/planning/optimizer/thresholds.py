@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from launcher.planning.launching import LAUNCHES_AT_ONCE
+from launcher.planning.estimates.launching import LAUNCHES_AT_ONCE
 from launcher.planning.optimizer.market import MOST_MACHINES, FleetLimits, Market
 from launcher.planning.optimizer.relaxation import problem_of, relax
 from launcher.planning.optimizer.solver import Solution, solve

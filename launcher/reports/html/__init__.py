@@ -1,6 +1,6 @@
 """The HTML pages of reports and plans, each one file without scripts or requests; charts are inline SVG.
 
-Imports: the modules of `launcher.reports` but terminal, markdown and focus_csv; `launcher.planning.saved_plan`, `jobs`,
+Imports: the modules of `launcher.reports` but terminal, markdown and focus_csv; `launcher.planning.saved`, `jobs`,
 `format`. The style sheets are report.css, plan.css, simulation.css and live.css.
 
 elements: HTML elements, tables and sections; escapes every text.

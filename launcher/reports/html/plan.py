@@ -20,8 +20,8 @@ from launcher.format import (
     utc_time,
 )
 from launcher.jobs.job import Job, JobLimits, load
-from launcher.planning.past_runs import past_runs_text
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.estimates.past_runs import past_runs_text
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports import store_costs
 from launcher.reports.compared import Sentence, comparisons
 from launcher.reports.html import stylesheet

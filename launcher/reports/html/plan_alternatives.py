@@ -10,8 +10,8 @@ from decimal import Decimal
 from launcher.format import count, hours_text, least_money, money, plural, rate
 from launcher.jobs.job import JobLimits
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.saved_alternatives import GroupSummary
-from launcher.planning.saved_plan import HoursQuantiles, MachineGroup, SavedPlan, UsdQuantiles
+from launcher.planning.saved.saved_alternatives import GroupSummary
+from launcher.planning.saved.saved_plan import HoursQuantiles, MachineGroup, SavedPlan, UsdQuantiles
 from launcher.reports.html.charts import both_widths
 from launcher.reports.html.elements import Section, folded, section, shown_of, table
 from launcher.reports.html.frontier_chart import FleetPoint, draw_frontier

@@ -4,7 +4,7 @@ from launcher.corpus.left_out import left_out_text
 from launcher.documents.truncation import truncation_text
 from launcher.format import count, hours_text, money, percent, plural, size
 from launcher.jobs.job import Job, JobChunking
-from launcher.planning.saved_plan import CorpusFigures, SavedPlan
+from launcher.planning.saved.saved_plan import CorpusFigures, SavedPlan
 from launcher.reports.html.elements import Markup, Section, section, shown_of, table
 from launcher.reports.html.plan_text import (
     deadline_hours,

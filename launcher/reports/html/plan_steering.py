@@ -1,8 +1,8 @@
 """The section "Steering" of a plan's page: in the terminal's words what is expected, and all that the launch may rent."""
 
 from launcher.format import count, money, rate
-from launcher.planning.saved_plan import SavedPlan
-from launcher.planning.steering_plan import SteeredKind
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.saved.steering_plan import SteeredKind
 from launcher.reports.html.elements import Section, folded, section, shown_of, table, tag
 from launcher.reports.html.plan_text import short, with_detail
 from launcher.reports.steering_lines import further_assumptions, steering_lines

@@ -11,8 +11,8 @@ from typing import Any
 from launcher.format import compact, count, plain, plural, signed_money
 from launcher.jobs.job import JobLimits
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.saved_alternatives import GroupSummary, SingleTypeFleet
-from launcher.planning.saved_plan import (
+from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeFleet
+from launcher.planning.saved.saved_plan import (
     CorpusFigures,
     HoursQuantiles,
     MachineGroup,

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import count, hours_text, money, plain, size
-from launcher.planning.past_runs import past_runs_text
-from launcher.planning.saved_plan import MachineGroup, NeededUpload, PlanTotals, QuotaNeed, SavedPlan
+from launcher.planning.estimates.past_runs import past_runs_text
+from launcher.planning.saved.saved_plan import MachineGroup, NeededUpload, PlanTotals, QuotaNeed, SavedPlan
 from launcher.reports import store_costs
 from launcher.reports.compared import comparisons, other_models
 from launcher.reports.price_notes import discount_lines, old_price_lines, price_age_text

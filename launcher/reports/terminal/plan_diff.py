@@ -13,7 +13,7 @@ from rich.text import Text
 
 from launcher.format import count, duration, hours_text, money, plain, rate, signed_money, utc_time
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.plan_diff_document import (
+from launcher.planning.saved.plan_diff_document import (
     CheapestChange,
     DiffDocument,
     GroupChange,
@@ -26,7 +26,7 @@ from launcher.planning.plan_diff_document import (
     UsdChange,
     ValueChange,
 )
-from launcher.planning.saved_alternatives import CheaperOption
+from launcher.planning.saved.saved_alternatives import CheaperOption
 
 SHOWN_ROWS = 6  # of a table
 SHOWN_FEW = 3  # cheapest places, speeds, sentences

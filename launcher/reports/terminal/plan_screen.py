@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import hours_text, least_money, money, plain, plural
-from launcher.planning.saved_alternatives import AlternativeFleet
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_alternatives import AlternativeFleet
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.compared import RELATIONS, chosen_text, comparisons, other_models, storage_usd
 from launcher.reports.plan_choice import different_alternatives
 from launcher.reports.price_notes import old_price_lines

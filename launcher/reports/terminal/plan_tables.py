@@ -5,8 +5,8 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import count, hours_text, least_money, money, plain, rate, signed_money
-from launcher.planning.saved_alternatives import AlternativeFleet, FrontierPoint, SingleTypeFleet
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_alternatives import AlternativeFleet, FrontierPoint, SingleTypeFleet
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports import store_costs
 from launcher.reports.terminal.plan_words import REGION_LETTERS, fleet_text, instead_text, machine_text
 

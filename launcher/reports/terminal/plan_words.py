@@ -7,8 +7,8 @@ from rich.text import Text
 from launcher.corpus.left_out import left_out_text
 from launcher.corpus.repeat_shares import CorpusRepeats
 from launcher.format import compact, money, plain, plural, share_text, size
-from launcher.planning.saved_alternatives import GroupSummary, SingleTypeFleet
-from launcher.planning.saved_plan import MachineGroup, PlanTotals, SavedPlan
+from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeFleet
+from launcher.planning.saved.saved_plan import MachineGroup, PlanTotals, SavedPlan
 from launcher.reports.steering_lines import is_steered
 from launcher.reports.terminal.truncation import truncation_line
 

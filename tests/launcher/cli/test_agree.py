@@ -19,9 +19,9 @@ from launcher.fleet.provisioning.launch_prices import launch_priced
 from launcher.fleet.provisioning.provisioner import fleet_groups
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
-from launcher.planning import plan_file
-from launcher.planning.price_check import OutdatedPlan
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.offers.price_check import OutdatedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.protocol import manifest
 from tasks.protocol.keys import receipt_key

@@ -8,8 +8,8 @@ import pytest
 
 from launcher.cli.confirm import check_max_cost, confirm_cost
 from launcher.errors import ConfirmationNeeded, Usage
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from tests.support import sample_plan
 
 

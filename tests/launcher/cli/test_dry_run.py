@@ -3,7 +3,7 @@
 from launcher.cli.dry_run import launch_preview, preview_text
 from launcher.errors import Problem
 from launcher.fleet.provisioning.task_specs import specs_of
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tests.support import sample_plan
 
 

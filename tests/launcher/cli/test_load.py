@@ -11,7 +11,7 @@ import pytest
 
 from launcher.cli.main import main
 from launcher.jobs.job import JobSink
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from scripts.schemas import FOLDER
 from tasks.protocol.keys import plan_key
 from tests.support import sample_plan

@@ -12,7 +12,7 @@ import pytest
 
 from launcher.cli.main import main
 from launcher.planning.optimizer import solver, whole_machines
-from launcher.planning.plan_file import check
+from launcher.planning.saved.plan_file import check
 
 JOB = {
     "name": "what-if",

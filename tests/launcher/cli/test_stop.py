@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tests.support.cli_runs import Launching, embedfleet, in_process, shards, wait
 
 SLOW = "0.05"  # seconds of 1,000 tokens: 0.8 s a shard

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from launcher.corpus.incremental import NewFiles
 from launcher.fleet import create_run
 from launcher.jobs.job import Job
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.formats.vectors.quantize import dequantize
 from tests.support.cli_runs import Launching, in_process, records, wait, write_job
 from tests.support.runs import column, write_jsonl

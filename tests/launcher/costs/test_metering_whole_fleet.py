@@ -13,7 +13,7 @@ from launcher.corpus.profile import declared_profile
 from launcher.costs.spend import PARTS
 from launcher.documents.encode import to_json
 from launcher.jobs.parse import parse
-from launcher.planning.candidates import CandidateContext, find_candidates
+from launcher.planning.offers.candidates import CandidateContext, find_candidates
 from launcher.reports.assemble import report_of
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document

@@ -8,8 +8,8 @@ import pytest
 
 from launcher.costs.plan_accuracy import RunFigures, plan_outcome
 from launcher.costs.waterfall import planned_groups
-from launcher.planning.past_runs import FigureRecord, PastRuns
-from launcher.planning.saved_plan import PlanTotals, SavedPlan, SpeedQuantiles
+from launcher.planning.estimates.past_runs import FigureRecord, PastRuns
+from launcher.planning.saved.saved_plan import PlanTotals, SavedPlan, SpeedQuantiles
 from launcher.throughput.spread import P90
 from tests.support import sample_plan
 from tests.support.ledger_values import NOON

@@ -8,7 +8,7 @@ from launcher.costs.machine_time import MachineTime
 from launcher.costs.metering import meter
 from launcher.costs.spend import OtherCharge
 from launcher.costs.waterfall import replaces_preempted, waterfall
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.protocol.receipt import Receipt
 from tests.support import sample_plan
 from tests.support.machine_lives import LIVES, WORK, at, cloud_machine, lived

@@ -22,8 +22,8 @@ from launcher.diagnostics.cloud_checks import (
     quota_checks,
 )
 from launcher.fleet.backends.provider_api import Instance
-from launcher.planning import plan_file
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.saved_plan import SavedPlan
 from pricing import price_book
 from tests.support import sample_plan
 

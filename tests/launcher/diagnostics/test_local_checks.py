@@ -6,7 +6,7 @@ import pytest
 
 from launcher.diagnostics import local_checks
 from launcher.diagnostics.local_checks import library_checks, machine_checks, named_plan, subject_checks
-from launcher.planning.plan_file import BadPlan
+from launcher.planning.saved.plan_file import BadPlan
 from tests.support.cli_runs import records, write_job, write_plan
 from tests.support.runs import write_jsonl
 

@@ -10,7 +10,7 @@ from launcher.fleet.create_run import check_unchanged_model, create_run
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import CORPUS_EVENT
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from tasks.models.fingerprint import fingerprint_of
 from tests.support.cli_runs import write_job, write_plan
 from tests.support.runs import write_jsonl

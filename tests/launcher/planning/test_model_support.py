@@ -7,8 +7,8 @@ import pytest
 
 from launcher.corpus.chunking import chunk_spec_of, prompt_of
 from launcher.jobs.job import CorpusSource, DeclaredCorpus, Job, dump, load
-from launcher.planning.candidates import rented_engine
 from launcher.planning.model_support import engine_refusal, model_support
+from launcher.planning.offers.candidates import rented_engine
 from tests.support.model_layouts.folders import write_json
 
 CORPUS = CorpusSource("texts/*.txt")

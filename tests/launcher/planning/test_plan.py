@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.corpus.profile import declared_profile
-from launcher.planning.comparison import Comparison
-from launcher.planning.estimate import ITEMS, Allocation, Candidate, Estimate, RunCharges
-from launcher.planning.hosted_apis import HostedWork, price_apis
-from launcher.planning.machine_groups import machine_groups, quota_needs
+from launcher.planning.estimates.comparison import Comparison
+from launcher.planning.estimates.estimate import ITEMS, Allocation, Candidate, Estimate, RunCharges
+from launcher.planning.estimates.hosted_apis import HostedWork, price_apis
+from launcher.planning.offers.machine_groups import machine_groups, quota_needs
 from launcher.planning.optimizer.decide import Alternative
 from launcher.planning.optimizer.search import Requirements, estimate_fleet
 from launcher.planning.plan import Plan, name_run, to_json
-from launcher.planning.plan_file import SCHEMA, BadPlan, check
-from launcher.planning.saved_plan import PlannedWork
+from launcher.planning.saved.plan_file import SCHEMA, BadPlan, check
+from launcher.planning.saved.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
 from pricing.hosted_apis import HostedPrice
 from tests.support.candidates import candidate, sure

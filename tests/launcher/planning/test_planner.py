@@ -11,12 +11,13 @@ import pytest
 from launcher.errors import Infeasible, Problem, Usage
 from launcher.jobs import parse
 from launcher.ledger.records import MeasuredSpeed, PlanOutcome
-from launcher.planning import assemble, plan_file, planner
+from launcher.planning import assemble, planner
 from launcher.planning import plan as plans
-from launcher.planning.estimate import UsdSpread
+from launcher.planning.estimates.estimate import UsdSpread
 from launcher.planning.plan import Plan
 from launcher.planning.reach import check_reachable
 from launcher.planning.request import PlanOptions, request_of
+from launcher.planning.saved import plan_file
 from launcher.planning.this_machine import why_not_chosen
 from launcher.throughput.spread import Spread
 from pricing import price_book

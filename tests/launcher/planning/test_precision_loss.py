@@ -8,7 +8,7 @@ import pytest
 from launcher.errors import Problem
 from launcher.planning.precision import why_not_here
 from launcher.planning.precision_loss import LossRequest, compare, measure_loss
-from launcher.planning.saved_plan import (
+from launcher.planning.saved.saved_plan import (
     HoursQuantiles,
     PlanTotals,
     PrecisionLoss,

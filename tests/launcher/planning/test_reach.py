@@ -7,7 +7,7 @@ import pytest
 
 from launcher.errors import Problem
 from launcher.planning.reach import check_reachable, needed_upload, unseen_paths
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tests.support import sample_plan
 
 

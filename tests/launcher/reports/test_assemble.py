@@ -6,7 +6,7 @@ import pytest
 
 from launcher.costs.other_charges import UNKNOWN_REGION, DataRegion
 from launcher.ledger.records import Run, RunState
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from launcher.reports.assemble import read_failures, readable_plan, store_locations
 from launcher.reports.document import RowFailure
 from tasks.stores.memory import MemoryStore

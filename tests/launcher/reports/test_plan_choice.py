@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from launcher.planning.saved_alternatives import AlternativeFleet
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_alternatives import AlternativeFleet
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.plan_choice import different_alternatives
 from tests.support import sample_plan
 

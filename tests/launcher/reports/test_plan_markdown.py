@@ -1,7 +1,7 @@
 from typing import Any
 
-from launcher.planning.plan_diff import diff_plans
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.plan_diff import diff_plans
+from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.plan_markdown import diff_md, plan_md
 from tests.support import sample_plan
 

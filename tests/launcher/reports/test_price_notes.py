@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from launcher.planning.saved_plan import MachinePlace
+from launcher.planning.saved.saved_plan import MachinePlace
 from launcher.reports.price_notes import place_price_age, place_price_note
 
 CREATED = datetime(2026, 11, 29, tzinfo=UTC)

@@ -14,7 +14,7 @@ from launcher.documents.encode import to_json
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, MachineState, RunState, Site
 from launcher.ledger.steering_records import AskAnswer, QuoteRecord
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from launcher.reports import report_json
 from launcher.reports.assemble import report_of
 from launcher.reports.html.report import report_page

@@ -10,7 +10,7 @@ from launcher.errors import Problem
 from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.backends.skypilot import SkyPilotBackend
 from launcher.fleet.provisioning.provisioner import is_rented, passed_settings, provision, task_specs
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from pricing.storage import DISK_GB
 from tasks.skypilot_task import machine_task, to_yaml
 from tasks.stores.memory import MemoryStore

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from launcher.fleet.provisioning.task_specs import specs_of, task_yamls
 from launcher.planning.reach import check_reachable
-from launcher.planning.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import SavedPlan
 from tests.support import sample_plan
 
 

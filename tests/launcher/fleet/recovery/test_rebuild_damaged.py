@@ -14,8 +14,8 @@ from launcher.costs.run_costs import spent_so_far
 from launcher.fleet.recovery.rebuild_ledger import Rebuilt, rebuild
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState, RunState
-from launcher.planning import plan_file
-from launcher.planning.plan_file import BadPlan
+from launcher.planning.saved import plan_file
+from launcher.planning.saved.plan_file import BadPlan
 from tasks.clock import utc
 from tasks.protocol import documents, heartbeat, keys, manifest
 from tasks.protocol.heartbeat import Heartbeat

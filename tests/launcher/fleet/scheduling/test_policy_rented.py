@@ -15,7 +15,7 @@ from launcher.fleet.scheduling.policy import is_stuck, is_worth_starting, step
 from launcher.fleet.scheduling.slots import MAX_DEATHS, MAX_GROUP_FAILURES, group_given_up
 from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState
-from launcher.planning.launching import LAUNCH_WAVE
+from launcher.planning.estimates.launching import LAUNCH_WAVE
 from launcher.steering.orders import Drain, End, Kill, Start
 from tasks.skypilot_task import Place
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from launcher.errors import Infeasible
-from launcher.planning.estimate import NO_CHARGES, Allocation, Candidate, RunCharges, known_total
+from launcher.planning.estimates.estimate import NO_CHARGES, Allocation, Candidate, RunCharges, known_total
 from launcher.planning.optimizer.decide import Alternative, Decision, decide, single_type_fleet
 from launcher.planning.optimizer.infeasible import round_duration_up
 from launcher.planning.optimizer.market import TokenDemand, market_of

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from launcher.errors import Infeasible
-from launcher.planning.estimate import Candidate, Estimate, RunCharges
+from launcher.planning.estimates.estimate import Candidate, Estimate, RunCharges
 from launcher.planning.optimizer import search
 from launcher.planning.optimizer.decide import decide
 from launcher.planning.optimizer.search import SAME_PRICE, Requirements, most_usd, rank_usd

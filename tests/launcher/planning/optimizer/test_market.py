@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.estimate import NO_PREEMPTION, Candidate
+from launcher.planning.estimates.estimate import NO_PREEMPTION, Candidate
 from launcher.planning.optimizer.market import (
     FleetLimits,
     Market,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.planning.estimate import Candidate
+from launcher.planning.estimates.estimate import Candidate
 from launcher.planning.optimizer.market import FleetLimits, Group, Market, TokenDemand, market_of
 from launcher.planning.optimizer.solver import GAP, Solution, solve
 from launcher.planning.optimizer.thresholds import (

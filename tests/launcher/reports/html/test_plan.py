@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from launcher.reports.html.plan import SHOWN_PLACES, plan_page
 from launcher.reports.html.plan_alternatives import SHOWN_APIS, SHOWN_TYPES
 from tests.support import sample_plan

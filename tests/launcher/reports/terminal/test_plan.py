@@ -1,6 +1,6 @@
 from typing import Any
 
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from launcher.reports.terminal.plan import plan_text
 from launcher.reports.terminal.plan_tables import SHOWN_FLEETS
 from tests.support import sample_plan

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from launcher.planning import plan_file
+from launcher.planning.saved import plan_file
 from launcher.reports.terminal.plan_screen import plan_screen
 from tests.support import sample_plan
 from tests.support.paths import ROOT

@@ -1,0 +1,8 @@
+"""What a steered launch may rent, what is expected of it, and whether its prices still hold.
+
+Imports: `launcher.planning.estimates`, `offers`, `optimizer`, `saved`; `launcher.steering`.
+
+envelope: what a steered launch may rent.
+envelope_prices: the same of a steered plan, for all that it may rent: what moved is repriced.
+steering_forecast: what a steered fleet is expected to cost and to take.
+"""

@@ -1,0 +1,348 @@
+"""What a steered fleet is expected to cost and to take: the plan's section `steering`, from its envelope. Pure.
+
+The forecast is the one that the launcher makes at its first look, before any machine was asked for: a plan and the first
+line of `status` say the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import exp, log
+
+from launcher.errors import Infeasible
+from launcher.format import duration, money, plural, some_of
+from launcher.jobs.job import Job, Steer, deadline_of, load, steer_of
+from launcher.money import SECONDS_PER_HOUR, decimal_of_float
+from launcher.planning.estimates.estimate import Candidate, Estimate
+from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
+from launcher.planning.optimizer.search import Requirements
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.saved.steering_plan import Envelope, ShareQuantiles, SteeredKind, SteeringPlan
+from launcher.planning.steering.envelope import envelope_of, machines_needed, place_of_kind
+from launcher.steering.course import Forecast
+from launcher.steering.decide import decide
+from launcher.steering.forecast import LONGEST_HOURS, P90_SIGMAS
+from launcher.steering.refusals import ASSUMED_SHARE, OUTAGE_HOURS
+from launcher.steering.situation import (
+    ON_DEMAND,
+    SPOT,
+    Kind,
+    Limits,
+    Quota,
+    Situation,
+    Steering,
+    WhenShort,
+)
+from launcher.steering.supply import normal_cdf
+from pricing import capacity
+
+STEERED: tuple[Steer, ...] = ("autopilot", "on-demand")
+SHOWN_TYPES = 4  # GPU types by name in a sentence
+
+
+def steering_plan(
+    job: Job,
+    candidates: Sequence[Candidate],
+    requirements: Requirements,
+    chosen: Estimate,
+    now: datetime,
+) -> SteeringPlan | None:
+    """How the fleet will be steered; None where it is not, or where nothing has a price.
+
+    Raises:
+        Infeasible: `limits.when_short: deadline`, and the budget does not hold the P90.
+    """
+    policy = steer_of(job, rented=chosen.main_candidate.cloud != "local")
+    if policy not in STEERED:
+        return None
+    envelope = envelope_of(
+        candidates,
+        requirements,
+        policy=policy,
+        planned_machines=chosen.machines,
+        on_demand=job.limits.on_demand,
+    )
+    if envelope is None:
+        return None
+    forecast = first_forecast(job, policy, envelope, requirements, chosen, now)
+    egress = _egress_at_most(envelope, candidates, requirements)
+    usd = UsdQuantiles(None, None, None)
+    hours = None
+    if forecast is not None:
+        usd = _usd(forecast, chosen, egress)
+        hours = _hours(forecast, envelope, requirements, chosen)
+    found = SteeringPlan(
+        policy=policy,
+        usd=usd,
+        hours=hours,
+        on_demand_share=None if forecast is None else _share(forecast),
+        chance_late=None if forecast is None else _rounded(forecast.chance_late),
+        chance_over_budget=_chance_over(usd, requirements.budget),
+        assumes=_assumes(envelope, candidates, requirements),
+        envelope=envelope,
+    )
+    _check_deadline_is_paid(job, found, requirements)
+    return found
+
+
+def first_forecast(
+    job: Job,
+    policy: Steer,
+    envelope: Envelope,
+    requirements: Requirements,
+    chosen: Estimate,
+    now: datetime,
+) -> Forecast | None:
+    """What is expected before any machine was asked for."""
+    hours = requirements.deadline_hours
+    return _forecast(
+        job,
+        envelope,
+        policy=policy,
+        tokens=(requirements.tokens.mid, requirements.tokens.high),
+        deadline=None if hours is None else now + timedelta(hours=hours),
+        budget=requirements.budget,
+        hours=chosen.hours.mid,
+        now=now,
+    )
+
+
+def p90_at(plan: SavedPlan, envelope: Envelope, now: datetime) -> Decimal | None:
+    """The P90 of a saved plan with its safety net at the prices of `envelope`, were it launched now; None: unknown.
+
+    The plan's own, times what the forecast at these prices is of the forecast at the plan's; what the whole run costs
+    beside machines does not move.
+    """
+    if plan.steering is None or plan.usd_p90 is None:
+        return None
+    before, after = (
+        saved_forecast(plan, plan.steering.policy, kinds, now) for kinds in (plan.steering.envelope, envelope)
+    )
+    if before is None or after is None:
+        return None
+    beside = _beside(plan.totals.items)
+    known = before.usd_to_finish_p90 + beside
+    return round(plan.usd_p90 * (after.usd_to_finish_p90 + beside) / known, 6) if known > 0 else None
+
+
+def saved_forecast(plan: SavedPlan, policy: Steer, envelope: Envelope, now: datetime) -> Forecast | None:
+    """What is expected of a saved plan that is launched now, with the kinds of this envelope."""
+    job, tokens = load(plan.work.job), plan.profile.tokens
+    interval = plan.profile.interval.get("tokens")
+    hours = plan.totals.hours if plan.steering is None else plan.steering.hours or plan.totals.hours
+    return _forecast(
+        job,
+        envelope,
+        policy=policy,
+        tokens=(float(tokens), float(tokens if interval is None else interval[1])),
+        deadline=deadline_of(job, now),
+        budget=job.limits.budget,
+        hours=hours.p50,
+        now=now,
+    )
+
+
+def _forecast(
+    job: Job,
+    envelope: Envelope,
+    *,
+    policy: Steer,
+    tokens: tuple[float, float],
+    deadline: datetime | None,
+    budget: Decimal | None,
+    hours: float,
+    now: datetime,
+) -> Forecast | None:
+    """The forecast of the launcher's first look. `tokens`: P50 and P90. `hours`: the horizon without a deadline."""
+    situation = Situation(
+        now=now,
+        kinds=[_kind(number, kind) for number, kind in enumerate(envelope.kinds)],
+        machines=(),
+        tokens_left=tokens[0],
+        steering=Steering(
+            started=now,
+            deadline=deadline,
+            tokens_left_p90=tokens[1],
+            limits=Limits(
+                machines=envelope.machines,
+                on_demand=envelope.on_demand,
+                quotas=tuple(Quota(frozenset(one.kinds), one.gpus) for one in envelope.quotas),
+            ),
+            policy=policy,
+            when_short=WhenShort(job.limits.when_short),
+            planned_seconds=hours * SECONDS_PER_HOUR,
+            obtainable=ASSUMED_SHARE,
+        ),
+        budget=None if budget is None else float(budget),
+    )
+    return decide(situation).course.forecast
+
+
+def _kind(number: int, kind: SteeredKind) -> Kind:
+    return Kind(
+        number=number,
+        key=(
+            place_of_kind(kind.cloud, kind.region, kind.zone).infra,
+            kind.gpu,
+            SPOT if kind.spot else ON_DEMAND,
+        ),
+        cap=kind.machines,
+        usd_per_hour=float(kind.usd_per_hour),
+        tokens_per_second=kind.tokens_per_second,
+        tokens_per_second_p10=kind.tokens_per_second_p10,
+        cold_start=kind.cold_start_seconds,
+        cold_start_p90=kind.cold_start_seconds_p90,
+        gpus=kind.gpus_per_machine,
+        workers=kind.workers,
+        may_start=kind.machines,
+    )
+
+
+def _egress_at_most(
+    envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
+) -> Decimal:
+    """USD of egress if all the work is done where it is the dearest, of the places that may be rented."""
+    kinds = {(k.cloud, k.region, k.instance_type, k.spot) for k in envelope.kinds}
+    dearest = max(
+        (
+            one.egress_usd_per_token or Decimal(0)
+            for one in candidates
+            if (one.cloud, one.region, one.instance_type, one.spot) in kinds
+        ),
+        default=Decimal(0),
+    )
+    return dearest * decimal_of_float(requirements.tokens.mid)
+
+
+def _usd(forecast: Forecast, chosen: Estimate, egress: Decimal) -> UsdQuantiles:
+    """Dollars of the machines by the forecast, and what the plan adds for the whole run: storage, egress, controller.
+
+    The forecast knows how much spot there may be and how fast machines are; the planned fleet knows the spread of its
+    speed, start, preemption and prices. Both hold the speed, so the wider of the two is said. Egress is that of the
+    planned fleet at P50, and `egress`, of the dearest place that may be rented, at P90.
+    """
+    beside = _beside(chosen.items)
+    moved = max(Decimal(0), egress - (chosen.items.get("egress") or Decimal(0)))
+    p50 = forecast.usd_to_finish_p50 + beside
+    up = _log_ratio(forecast.usd_to_finish_p90 + beside + moved, p50)
+    down = _log_ratio(p50, forecast.usd_to_finish_p10 + beside)
+    if chosen.usd is not None:
+        up = max(up, _log_ratio(chosen.usd.p90, chosen.usd.p50))
+        down = max(down, _log_ratio(chosen.usd.p50, chosen.usd.p10))
+    low, high = p50 * decimal_of_float(exp(-down)), p50 * decimal_of_float(exp(up))
+    return UsdQuantiles(*(round(usd, 6) for usd in (low, p50, high)))
+
+
+def _beside(items: Mapping[str, Decimal | None]) -> Decimal:
+    """What the whole run costs beside machines."""
+    found = (items.get(name) for name in ("storage", "egress", "controller"))
+    return sum((usd for usd in found if usd is not None), Decimal(0))
+
+
+def _log_ratio(more: Decimal, less: Decimal) -> float:
+    return log(float(more / less)) if more > less > 0 else 0.0
+
+
+def _hours(
+    forecast: Forecast, envelope: Envelope, requirements: Requirements, chosen: Estimate
+) -> HoursQuantiles | None:
+    """Hours by the forecast; where no spot is expected, those of machines on demand, as many as may be had."""
+    low, p50, p90 = forecast.hours_p10, forecast.hours_p50, forecast.hours_p90
+    if p50 >= LONGEST_HOURS:
+        net = next((kind for kind in envelope.kinds if not kind.spot), None)
+        if net is None or not envelope.on_demand:
+            return None
+        fleet, tokens = envelope.on_demand * SECONDS_PER_HOUR, requirements.tokens
+        p50 = tokens.mid / net.tokens_per_second / fleet + net.cold_start_seconds / SECONDS_PER_HOUR
+        p90 = tokens.high / net.tokens_per_second_p10 / fleet + net.cold_start_seconds_p90 / SECONDS_PER_HOUR
+        low = p50 * min(1.0, chosen.hours.low / chosen.hours.mid) if chosen.hours.mid else p50
+    return HoursQuantiles(round(low, 4), round(p50, 4), round(max(p50, p90), 4))
+
+
+def _chance_over(usd: UsdQuantiles, budget: Decimal | None) -> float | None:
+    """The chance that the dollars exceed the budget, log-normal between their P50 and P90; None: not known."""
+    if budget is None or usd.p50 is None or usd.p90 is None or usd.p50 <= 0:
+        return None
+    spread = _log_ratio(usd.p90, usd.p50) / P90_SIGMAS
+    if not spread:
+        return float(usd.p50 > budget)
+    return _rounded(1 - normal_cdf(log(float(budget / usd.p50)) / spread))
+
+
+def _share(forecast: Forecast) -> ShareQuantiles:
+    return ShareQuantiles(round(min(1.0, max(0.0, forecast.on_demand_share)), 4), None)
+
+
+def _rounded(chance: float | None) -> float | None:
+    return None if chance is None else round(min(1.0, max(0.0, chance)), 4)
+
+
+def _assumes(
+    envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
+) -> tuple[str, ...]:
+    """What the chance to be late rests on, in words."""
+    found: list[str] = []
+    net = [kind for kind in envelope.kinds if not kind.spot]
+    if requirements.deadline_hours is not None:
+        if not net:
+            found.append("nothing on demand may be rented: where spot fails, nothing rescues the deadline")
+        else:
+            found.append(_net_assumption(net, envelope, candidates, requirements))
+            found.append(_refusal_assumption(net))
+    found.append(
+        "speeds are spread as planned: a tenth of them are under the P10, which the chance to be late holds"
+    )
+    found.append("the launcher runs: while this laptop sleeps or is closed, the run is not steered")
+    return tuple(found)
+
+
+def _refusal_assumption(net: Sequence[SteeredKind]) -> str:
+    """How often on demand may be refused, which the chance to be late holds. No data of it is known."""
+    places = len({(kind.cloud, kind.region) for kind in net})
+    apart = ", and regions fail independently" if places > 1 else ""
+    return (
+        f"on demand is there {ASSUMED_SHARE:.0%} of the time and away for {duration(OUTAGE_HOURS * SECONDS_PER_HOUR)} "
+        f"at a time{apart} (assumed: nothing is recorded of it)"
+    ).replace("%", " %")
+
+
+def _net_assumption(
+    net: Sequence[SteeredKind],
+    envelope: Envelope,
+    candidates: Sequence[Candidate],
+    requirements: Requirements,
+) -> str:
+    seen = [
+        capacity.obtainable(k.cloud, k.region, k.gpu, spot=False, least=round(k.gpus_per_machine) or 1)
+        for k in net
+    ]
+    places = {(kind.cloud, kind.region) for kind in net}
+    types = some_of([kind.gpu for kind in net], SHOWN_TYPES)
+    how = "assumed" if all(one.assumed for one in seen) else "seen in some of them, assumed in others"
+    if not any(one.assumed for one in seen):
+        how = "seen"
+    text = f"on-demand {types} can be had in {plural(len(places), 'region')} ({how})"
+    first = net[0]
+    same = (first.cloud, first.region, first.gpu, False)
+    cheapest = next(
+        (one for one in candidates if one.group == same and one.gpus == first.gpus_per_machine), None
+    )
+    needed = None if cheapest is None else machines_needed(cheapest, requirements)
+    if needed is not None and needed > envelope.on_demand:
+        text += (
+            f"; the net needs {plural(needed, 'machine')} from the first minute on, "
+            f"and {envelope.on_demand} may be had: ask for more quota or raise limits"
+        )
+    return text
+
+
+def _check_deadline_is_paid(job: Job, plan: SteeringPlan, requirements: Requirements) -> None:
+    """`when_short: deadline` promises both; a budget that does not hold the P90 with the net breaks it."""
+    budget, high = requirements.budget, plan.usd.p90
+    if job.limits.when_short != "deadline" or budget is None or high is None or high <= budget:
+        return
+    raise Infeasible(
+        f"limits.when_short is deadline, and keeping it costs up to {money(high)} (P90) with the safety net; "
+        f"limits.budget is {money(budget)}",
+        hint=f"set limits.budget to {money(high)}, limits.deadline to a later time, or limits.when_short to late",
+    )
