@@ -129,7 +129,7 @@ class Throttle:
         if refused and too_many:
             first = refused[0]
             raise Problem(
-                f"the store refused {self._refused:,} rows, such as {first.id}:{first.chunk}: {first.reason}",
+                f"the store refused {self._refused:,} rows, such as {first.id[:100]}:{first.chunk}: {first.reason}",
                 hint="the rows do not fit this store: --keep leaves columns out, --replace begins anew",
             )
 

@@ -26,6 +26,7 @@ from tasks.formats.vectors.vector_file import OWN_COLUMNS
 
 DELETE_ROWS = 10_000  # in one request
 NAMED_REFUSED = 20  # that are shown, of the rows that a store refused
+SHOWN_ID = 100  # characters
 PARALLEL = 2  # files at once; the store is the slower side
 
 Progress = Callable[[int, int], None]  # rows that the store has, and rows of the dataset
@@ -166,7 +167,10 @@ def _document(
         rows_deleted=0,
         index=store.describe_index(plan.schema, options.index),
         rows_refused=len(refused),
-        refused=tuple(f"{row.id}:{row.chunk}: {row.reason}" for row in refused[:NAMED_REFUSED]),
+        refused=tuple(
+            f"{row.id[:SHOWN_ID]}{'...' if len(row.id) > SHOWN_ID else ''}:{row.chunk}: {row.reason}"
+            for row in refused[:NAMED_REFUSED]
+        ),
         kept_as=None,
         seconds=0.0,
         rows_per_second=None,

@@ -17,8 +17,9 @@ import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
-from launcher.loading.contents import Contents, decode, encode, resumed
+from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.contents import Contents, decode, encode
+from launcher.loading.stores import behind_alias
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -34,6 +35,7 @@ EF_SEARCH, MOST_EF = 100, 32_768  # Milvus's own limit
 KEYS_AT_ONCE = 1_000
 AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
 STRONG, BOUNDED = "Strong", "Bounded"  # reads what was written before; what was written some seconds before
+INVALID = 1100  # the code of a request that holds what a field does not take
 BUSY_WORDS = ("rate limit", "quota exceeded", "resource_exhausted", "resource exhausted", "memory limit")
 
 
@@ -72,34 +74,21 @@ class Milvus:
             Problem: the name is that of a collection, and no alias of ours.
         """
         with _problems():
-            found = self._described(self._name)
+            found = behind_alias.serving(self, self._name)
             if found is None:
                 return None
-            held = _record(found)
-            if held is None or found["collection_name"] == self._name:
-                raise Problem(
-                    f"the collection {self._name} is there, and embedfleet did not make it",
-                    hint="name another one: rows are not mixed into collections of others",
-                )
-            self._real = found["collection_name"]
+            self._real, held = found
             return held
 
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
-        _check_schema(schema)
+        own = (*OWN_FIELDS, *(name for name in schema.kept if name.startswith("$")))
+        behind_alias.check_schema(schema, "Milvus", MOST_DIMENSIONS, own)
         self._schema, self._index, self._replace = schema, index, replace
         row_bytes = schema.dimensions * (4 if schema.element == "float32" else 1) + 256
         self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
         with _problems():
-            serving = self._described(self._name)
-            there = self._unfinished(contents, serving) if replace else serving
-            if there is None:
-                there = self._create(contents, alias=not replace)
-            self._real = str(there["collection_name"])
-            have = _record(there)
-            now = contents if have is None else resumed(have, contents)
-            if have != now:
-                self._client.alter_collection_properties(self._real, {PROPERTY: encode(now)})
+            self._real, now = behind_alias.prepare(self, contents, replace=replace)
             return now
 
     def loaded(self, contents: Contents) -> frozenset[str] | None:
@@ -133,8 +122,8 @@ class Milvus:
             if not self._client.list_indexes(name):
                 self._client.create_index(name, self._index_parameters())
             self._client.load_collection(name)
-            self._client.alter_collection_properties(name, {PROPERTY: encode(contents)})
-            return self._take_place(name) if self._replace else None
+            self.say(name, contents)
+            return behind_alias.take_place(self, name) if self._replace else None
 
     def count(self) -> int:
         """Counted, with all that was written before."""
@@ -198,7 +187,62 @@ class Milvus:
         with contextlib.suppress(MilvusException, grpc.RpcError):
             self._client.close()
 
-    # --- below, errors are those of pymilvus
+    # --- for behind_alias; from here on, errors are those of pymilvus
+
+    def serving(self) -> str | None:
+        """The collection behind the alias."""
+        found = self._described(self._name)
+        return None if found is None else str(found["collection_name"])
+
+    def mine(self) -> list[str]:
+        """The collections that were made for this name."""
+        return [name for name in self._client.list_collections() if name.startswith(f"{self._name}__")]
+
+    def record(self, name: str) -> Contents | None:
+        """Of a collection's properties."""
+        found = self._described(name)
+        return None if found is None else decode(str(dict(found.get("properties") or {}).get(PROPERTY, "")))
+
+    def say(self, name: str, contents: Contents) -> None:
+        """Change the properties."""
+        self._client.alter_collection_properties(name, {PROPERTY: encode(contents)})
+
+    def create(self, contents: Contents, *, replace: bool) -> str:
+        """Make a collection of its own; of loaders at once the first has the alias, and the others drop theirs."""
+        assert self._schema is not None, "prepare comes first"
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=True)
+        schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=MOST_CHARACTERS)
+        schema.add_field("id", DataType.VARCHAR, max_length=MOST_CHARACTERS)
+        schema.add_field("chunk", DataType.INT32)
+        kind = DataType.BINARY_VECTOR if self._schema.element == "bits" else DataType.FLOAT_VECTOR
+        schema.add_field("vector", kind, dim=self._schema.dimensions)
+        name = f"{self._name}__{contents.collection}"
+        self._client.create_collection(name, schema=schema)
+        self.say(name, contents)
+        if replace:
+            return name
+        try:
+            self._client.create_alias(name, self._name)
+        except MilvusException:
+            self._client.drop_collection(name)
+            first = self.serving()
+            if first is None:
+                raise
+            return first
+        return name
+
+    def move(self, name: str, before: str | None) -> None:
+        """Point the alias at a collection."""
+        if before is None:
+            self._client.create_alias(name, self._name)
+        else:
+            self._client.alter_alias(name, self._name)
+
+    def drop(self, name: str) -> None:
+        """Delete a collection."""
+        self._client.drop_collection(name)
+
+    # --- its own
 
     def _collection(self) -> str:
         return self._real or self._name
@@ -224,47 +268,6 @@ class Milvus:
                 return None
             raise
 
-    def _mine(self) -> list[dict[str, Any]]:
-        """The collections that were made for this name."""
-        names = [name for name in self._client.list_collections() if name.startswith(f"{self._name}__")]
-        return [found for name in names if (found := self._described(name)) is not None]
-
-    def _unfinished(self, contents: Contents, serving: dict[str, Any] | None) -> dict[str, Any] | None:
-        """The rest of a replacement by this run; those that were given up are dropped."""
-        current = serving and serving["collection_name"]
-        found: dict[str, Any] | None = None
-        for one in self._mine():
-            held = _record(one)
-            if held is None or held.complete or one["collection_name"] == current:
-                continue
-            if held.run == contents.run:
-                found = one
-            else:
-                self._client.drop_collection(one["collection_name"])
-        return found
-
-    def _create(self, contents: Contents, *, alias: bool) -> dict[str, Any]:
-        assert self._schema is not None, "prepare comes first"
-        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=True)
-        schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=MOST_CHARACTERS)
-        schema.add_field("id", DataType.VARCHAR, max_length=MOST_CHARACTERS)
-        schema.add_field("chunk", DataType.INT32)
-        kind = DataType.BINARY_VECTOR if self._schema.element == "bits" else DataType.FLOAT_VECTOR
-        schema.add_field("vector", kind, dim=self._schema.dimensions)
-        name = f"{self._name}__{contents.collection}"
-        self._client.create_collection(name, schema=schema)
-        self._client.alter_collection_properties(name, {PROPERTY: encode(contents)})
-        if alias:
-            try:
-                self._client.create_alias(name, self._name)
-            except MilvusException:
-                self._client.drop_collection(name)
-                if self._described(self._name) is None:  # else another loader made one between
-                    raise
-        found = self._described(self._name if alias else name)
-        assert found is not None, "it was made"
-        return found
-
     def _upsert(self, rows: Rows) -> None:
         bits = rows.vectors.dtype == np.uint8
         kept = {name: list(values) for name, values in rows.kept.items()}
@@ -280,6 +283,8 @@ class Milvus:
         except (MilvusException, grpc.RpcError) as error:
             if any(word in str(error).lower() for word in BUSY_WORDS):
                 raise Busy(_first_line(error)) from error
+            if getattr(error, "code", None) == INVALID:
+                raise Rejected(_first_line(error)) from error
             raise
 
     def _index_parameters(self) -> Any:
@@ -294,40 +299,10 @@ class Milvus:
             parameters.add_index("vector", index_type="HNSW", metric_type="COSINE", params=graph)
         return parameters
 
-    def _take_place(self, name: str) -> str | None:
-        """Move the alias; the collection that served is kept, and those before it are dropped."""
-        serving = self._described(self._name)
-        before = None if serving is None else str(serving["collection_name"])
-        if before == name:
-            return None
-        self._client.alter_alias(name, self._name)
-        for one in self._mine():
-            if one["collection_name"] not in (name, before):
-                self._client.drop_collection(one["collection_name"])
-        return before
-
 
 def open_milvus(target: Target, secret: str | None) -> Milvus:
     """The collection that a target names. The secret is a token: `user:password`, or an API key."""
     return Milvus(target, secret)
-
-
-def _check_schema(schema: Schema) -> None:
-    if schema.dimensions > MOST_DIMENSIONS:
-        raise Problem(
-            f"Milvus has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
-            hint="embed with output.dimensions, or load into another store",
-        )
-    clash = [name for name in schema.kept if name in OWN_FIELDS or name.startswith("$")]
-    if clash:
-        raise Problem(
-            f"the kept column {clash[0]!r} has the name of a field of the collection",
-            hint="leave it out: --keep with the other columns, or --keep none",
-        )
-
-
-def _record(found: Mapping[str, Any]) -> Contents | None:
-    return decode(str(dict(found.get("properties") or {}).get(PROPERTY, "")))
 
 
 def _vector(found: Any) -> Vectors:

@@ -21,7 +21,8 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from launcher.errors import Problem
 from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
-from launcher.loading.contents import Contents, decode, encode, name_behind_alias, resumed
+from launcher.loading.contents import Contents, decode, encode, name_behind_alias
+from launcher.loading.stores import behind_alias
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -53,6 +54,7 @@ class Qdrant:
         self._name = target.collection
         self._real: str | None = None  # of the collection behind the alias
         self._schema: Schema | None = None
+        self._index = IndexSpec()
         self._replace = False
         self._throttle: Throttle | None = None
         scheme = "https" if target.options.get("tls") else "http"
@@ -75,39 +77,20 @@ class Qdrant:
             Problem: the name is that of a collection, and no alias of ours.
         """
         with _problems():
-            found = self._info(self._name)  # of an alias, that of its collection
+            found = behind_alias.serving(self, self._name)
             if found is None:
                 return None
-            real = self._aliases().get(self._name, self._name)
-            held = _record(found)
-            if held is None or real == self._name:
-                raise Problem(
-                    f"the collection {self._name} is there, and embedfleet did not make it",
-                    hint="name another one: rows are not mixed into collections of others",
-                )
-            self._real = real
+            self._real, held = found
             return held
 
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
-        _check_schema(schema)
-        self._schema, self._replace = schema, replace
+        behind_alias.check_schema(schema, "Qdrant", MOST_DIMENSIONS, OWN_FIELDS)
+        self._schema, self._index, self._replace = schema, index, replace
         most = rows_within(REQUEST_BYTES, schema.dimensions * JSON_NUMBER + 512, REQUEST_ROWS)
         self._throttle = Throttle(Limits(most, REQUESTS))
         with _problems():
-            serving = self._aliases().get(self._name)
-            real = self._unfinished(contents, serving) if replace else serving
-            if real is None:
-                real = name_behind_alias(self._name, contents, replace=replace)
-                self._create(real, contents, index)
-                if not replace:
-                    self._move_alias(real, None)
-            self._real = real
-            info = self._info(real)
-            have = None if info is None else _record(info)
-            now = contents if have is None else resumed(have, contents)
-            if have != now:
-                self._client.update_collection(real, metadata={METADATA: encode(now)})
+            self._real, now = behind_alias.prepare(self, contents, replace=replace)
             return now
 
     def loaded(self, contents: Contents) -> frozenset[str] | None:
@@ -136,8 +119,8 @@ class Qdrant:
         name = self._collection()
         with _problems():
             self._wait_for_index(name)
-            self._client.update_collection(name, metadata={METADATA: encode(contents)})
-            return self._take_place(name) if self._replace else None
+            self.say(name, contents)
+            return behind_alias.take_place(self, name) if self._replace else None
 
     def count(self) -> int:
         """Counted, not estimated."""
@@ -186,7 +169,63 @@ class Qdrant:
         """Close the connection."""
         self._client.close()
 
-    # --- below, errors are those of qdrant-client
+    # --- for behind_alias; from here on, errors are those of qdrant-client
+
+    def serving(self) -> str | None:
+        """The collection behind the alias."""
+        real = self._aliases().get(self._name)
+        return self._name if real is None and self._info(self._name) is not None else real
+
+    def mine(self) -> list[str]:
+        """The collections that were made for this name."""
+        found = self._client.get_collections().collections
+        return [one.name for one in found if one.name.startswith(f"{self._name}__")]
+
+    def record(self, name: str) -> Contents | None:
+        """Of a collection's metadata."""
+        info = self._info(name)
+        return None if info is None else decode(str((info.config.metadata or {}).get(METADATA, "")))
+
+    def say(self, name: str, contents: Contents) -> None:
+        """Change the metadata."""
+        self._client.update_collection(name, metadata={METADATA: encode(contents)})
+
+    def create(self, contents: Contents, *, replace: bool) -> str:
+        """Make a collection; leave one of this name that is there."""
+        assert self._schema is not None, "prepare comes first"
+        name = name_behind_alias(self._name, contents, replace=replace)
+        bits = self._schema.element == "bits"
+        vectors = models.VectorParams(
+            size=self._schema.dimensions,
+            # Of zeros and ones the sum of differences is Hamming's distance.
+            distance=models.Distance.MANHATTAN if bits else models.Distance.DOT,
+            datatype=models.Datatype.UINT8 if bits else None,
+        )
+        m = 0 if self._index.kind == "none" else self._index.m
+        graph = models.HnswConfigDiff(m=m, ef_construct=self._index.ef_construction)
+        held = {METADATA: encode(contents)}
+        try:
+            self._client.create_collection(name, vectors, hnsw_config=graph, metadata=held)
+        except UnexpectedResponse:
+            if self.record(name) is None:
+                raise
+        if not replace:
+            self.move(name, None)
+        return name
+
+    def move(self, name: str, before: str | None) -> None:
+        """In one request, so that no search finds no collection."""
+        create = models.CreateAliasOperation(
+            create_alias=models.CreateAlias(collection_name=name, alias_name=self._name)
+        )
+        remove = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._name))
+        self._client.update_collection_aliases([create] if before is None else [remove, create])
+
+    def drop(self, name: str) -> None:
+        """Delete a collection."""
+        self._client.delete_collection(name)
+
+    # --- its own
 
     def _collection(self) -> str:
         if self._real is None:
@@ -210,46 +249,6 @@ class Qdrant:
         info = self._info(self._collection())
         vectors: Any = None if info is None else info.config.params.vectors
         return vectors is not None and vectors.datatype == models.Datatype.UINT8
-
-    def _mine(self) -> list[str]:
-        """The collections that were made for this name."""
-        found = self._client.get_collections().collections
-        return [one.name for one in found if one.name.startswith(f"{self._name}__")]
-
-    def _unfinished(self, contents: Contents, serving: str | None) -> str | None:
-        """The rest of a replacement by this run; those that were given up are dropped."""
-        found: str | None = None
-        for name in self._mine():
-            info = self._info(name)
-            held = None if info is None else _record(info)
-            if held is None or held.complete or name == serving:
-                continue
-            if held.run == contents.run:
-                found = name
-            else:
-                self._client.delete_collection(name)
-        return found
-
-    def _create(self, name: str, contents: Contents, index: IndexSpec) -> None:
-        """Make a collection; leave one of this name that is there."""
-        assert self._schema is not None, "prepare comes first"
-        bits = self._schema.element == "bits"
-        vectors = models.VectorParams(
-            size=self._schema.dimensions,
-            # Of zeros and ones the sum of differences is Hamming's distance.
-            distance=models.Distance.MANHATTAN if bits else models.Distance.DOT,
-            datatype=models.Datatype.UINT8 if bits else None,
-        )
-        graph = models.HnswConfigDiff(
-            m=0 if index.kind == "none" else index.m, ef_construct=index.ef_construction
-        )
-        held = {METADATA: encode(contents)}
-        try:
-            self._client.create_collection(name, vectors, hnsw_config=graph, metadata=held)
-        except UnexpectedResponse:
-            info = self._info(name)
-            if info is None or _record(info) is None:
-                raise
 
     def _upsert(self, rows: Rows) -> None:
         points: list[models.PointStruct] = []
@@ -283,43 +282,10 @@ class Qdrant:
                 return
             time.sleep(POLL)
 
-    def _move_alias(self, name: str, before: str | None) -> None:
-        """In one request, so that no search finds no collection."""
-        create = models.CreateAliasOperation(
-            create_alias=models.CreateAlias(collection_name=name, alias_name=self._name)
-        )
-        remove = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._name))
-        self._client.update_collection_aliases([create] if before is None else [remove, create])
-
-    def _take_place(self, name: str) -> str | None:
-        """Move the alias; the collection that served is kept, and those before it are dropped."""
-        before = self._aliases().get(self._name)
-        if before == name:
-            return None
-        self._move_alias(name, before)
-        for one in self._mine():
-            if one not in (name, before):
-                self._client.delete_collection(one)
-        return before
-
 
 def open_qdrant(target: Target, secret: str | None) -> Qdrant:
     """The collection that a target names. The secret is an API key."""
     return Qdrant(target, secret)
-
-
-def _check_schema(schema: Schema) -> None:
-    if schema.dimensions > MOST_DIMENSIONS:
-        raise Problem(
-            f"Qdrant has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
-            hint="embed with output.dimensions, or load into another store",
-        )
-    clash = [name for name in schema.kept if name in OWN_FIELDS]
-    if clash:
-        raise Problem(
-            f"the kept column {clash[0]!r} has the name of a field of the collection",
-            hint="leave it out: --keep with the other columns, or --keep none",
-        )
 
 
 def _point_id(key: Key) -> str:
@@ -329,10 +295,6 @@ def _point_id(key: Key) -> str:
 def _key(payload: Mapping[str, Any] | None) -> Key:
     held = payload or {}
     return Key(str(held["id"]), int(held["chunk"]))
-
-
-def _record(info: models.CollectionInfo) -> Contents | None:
-    return decode(str((info.config.metadata or {}).get(METADATA, "")))
 
 
 def _numbers(vectors: Vectors) -> list[list[float]]:

@@ -31,7 +31,8 @@ from redis.exceptions import (
 
 from launcher.errors import Problem
 from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
-from launcher.loading.contents import Contents, decode, encode, name_behind_alias, resumed
+from launcher.loading.contents import Contents, decode, encode, name_behind_alias
+from launcher.loading.stores import behind_alias
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -58,6 +59,7 @@ class RediSearch:
         self._name = target.collection
         self._real: str | None = None  # of the index behind the alias
         self._schema: Schema | None = None
+        self._spec = IndexSpec()
         self._replace = False
         self._throttle: Throttle | None = None
         self._graph: bool | None = None  # whether the index has one; None: not asked yet
@@ -84,40 +86,21 @@ class RediSearch:
             Problem: the name is that of an index, and no alias of ours.
         """
         with _problems():
-            found = self._info(self._name)
+            found = behind_alias.serving(self, self._name, "index")
             if found is None:
                 return None
-            real = found["index_name"].decode()
-            held = self._record(real)
-            if held is None or real == self._name:
-                raise Problem(
-                    f"the index {self._name} is there, and embedfleet did not make it",
-                    hint="name another one: rows are not mixed into indexes of others",
-                )
-            self._real = real
+            self._real, held = found
             return held
 
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the index, and the alias unless it serves another."""
-        _check_schema(schema)
-        self._schema, self._replace = schema, replace
+        behind_alias.check_schema(schema, "RediSearch", MOST_DIMENSIONS, OWN_FIELDS)
+        self._schema, self._spec, self._replace = schema, index, replace
         row_bytes = schema.dimensions * (4 if schema.element == "float32" else 2) + 256
         self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
         with _problems():
             self._check_memory()
-            serving = self._info(self._name)
-            current = None if serving is None else serving["index_name"].decode()
-            real = self._unfinished(contents, current) if replace else current
-            if real is None:
-                real = name_behind_alias(self._name, contents, replace=replace)
-                self._create(real, contents, index)
-                if not replace:
-                    self._client.execute_command("FT.ALIASUPDATE", self._name, real)
-            self._real = real
-            have = self._record(real)
-            now = contents if have is None else resumed(have, contents)
-            if have != now:
-                self._client.set(_record_key(real), encode(now))
+            self._real, now = behind_alias.prepare(self, contents, replace=replace)
             return now
 
     def loaded(self, contents: Contents) -> frozenset[str] | None:
@@ -145,8 +128,8 @@ class RediSearch:
         name = self._index()
         with _problems():
             self._wait_for_index(name)
-            self._client.set(_record_key(name), encode(contents))
-            return self._take_place(name) if self._replace else None
+            self.say(name, contents)
+            return behind_alias.take_place(self, name) if self._replace else None
 
     def count(self) -> int:
         """The rows that the index has."""
@@ -197,12 +180,66 @@ class RediSearch:
         """Close the connections."""
         self._client.close()
 
-    # --- below, errors are those of redis
+    # --- for behind_alias; from here on, errors are those of redis
+
+    def serving(self) -> str | None:
+        """The index behind the alias."""
+        found = self._info(self._name)
+        return None if found is None else str(found["index_name"].decode())
+
+    def mine(self) -> list[str]:
+        """The indexes that were made for this name."""
+        names = [name.decode() for name in self._client.execute_command("FT._LIST")]
+        return [name for name in names if name.startswith(f"{self._name}__")]
+
+    def record(self, name: str) -> Contents | None:
+        """Of the key beside an index."""
+        found = self._client.get(_record_key(name))
+        return None if found is None else decode(found)
+
+    def say(self, name: str, contents: Contents) -> None:
+        """Change the key beside an index."""
+        self._client.set(_record_key(name), encode(contents))
+
+    def create(self, contents: Contents, *, replace: bool) -> str:
+        """Make an index; leave one of this name that is there."""
+        assert self._schema is not None, "prepare comes first"
+        name, spec = name_behind_alias(self._name, contents, replace=replace), self._spec
+        shape = ["TYPE", TYPES[self._schema.element], "DIM", self._schema.dimensions]
+        shape += ["DISTANCE_METRIC", "L2" if self._schema.element == "bits" else "COSINE"]
+        if spec.kind != "none":
+            shape += ["M", spec.m, "EF_CONSTRUCTION", spec.ef_construction]
+        kind = "FLAT" if spec.kind == "none" else "HNSW"
+        try:
+            self._client.execute_command(
+                *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{name}:"),
+                *("SCHEMA", "chunk", "NUMERIC", "vector", "VECTOR", kind, len(shape), *shape),
+            )
+        except ResponseError as error:
+            if "already exists" not in str(error).lower():
+                raise
+            self._client.set(_record_key(name), encode(contents), nx=True)
+        else:
+            self.say(name, contents)
+        if not replace:
+            self.move(name, None)
+        return name
+
+    def move(self, name: str, before: str | None) -> None:
+        """Point the alias at an index."""
+        del before
+        self._client.execute_command("FT.ALIASUPDATE", self._name, name)
+
+    def drop(self, name: str) -> None:
+        """Delete an index with its rows."""
+        self._client.execute_command("FT.DROPINDEX", name, "DD")
+        self._client.delete(_record_key(name))
+
+    # --- its own
 
     def _index(self) -> str:
         if self._real is None:
-            found = self._info(self._name)
-            self._real = self._name if found is None else str(found["index_name"].decode())
+            self._real = self.serving() or self._name
         return self._real
 
     def _hash_key(self, key: Key) -> str:
@@ -224,7 +261,7 @@ class RediSearch:
     def _element(self) -> Element:
         if self._schema is not None:
             return self._schema.element
-        held = self._record(self._index())
+        held = self.record(self._index())
         return "float32" if held is None else self.element(held.dtype, held.dimensions)  # pyright: ignore[reportArgumentType]
 
     def _runtime(self, k: int) -> str:
@@ -233,52 +270,6 @@ class RediSearch:
             fields = (self._info(self._index()) or {}).get("attributes", [])
             self._graph = any(b"HNSW" in field for field in fields)
         return f" EF_RUNTIME {max(EF_SEARCH, k)}" if self._graph else ""
-
-    def _record(self, index: str) -> Contents | None:
-        found = self._client.get(_record_key(index))
-        return None if found is None else decode(found)
-
-    def _mine(self) -> list[str]:
-        """The indexes that were made for this name."""
-        names = [name.decode() for name in self._client.execute_command("FT._LIST")]
-        return [name for name in names if name.startswith(f"{self._name}__")]
-
-    def _drop(self, index: str) -> None:
-        """An index with its rows."""
-        self._client.execute_command("FT.DROPINDEX", index, "DD")
-        self._client.delete(_record_key(index))
-
-    def _unfinished(self, contents: Contents, current: str | None) -> str | None:
-        """The rest of a replacement by this run; those that were given up are dropped."""
-        found: str | None = None
-        for name in self._mine():
-            held = self._record(name)
-            if held is None or held.complete or name == current:
-                continue
-            if held.run == contents.run:
-                found = name
-            else:
-                self._drop(name)
-        return found
-
-    def _create(self, name: str, contents: Contents, index: IndexSpec) -> None:
-        assert self._schema is not None, "prepare comes first"
-        shape = ["TYPE", TYPES[self._schema.element], "DIM", self._schema.dimensions]
-        shape += ["DISTANCE_METRIC", "L2" if self._schema.element == "bits" else "COSINE"]
-        if index.kind != "none":
-            shape += ["M", index.m, "EF_CONSTRUCTION", index.ef_construction]
-        kind = "FLAT" if index.kind == "none" else "HNSW"
-        try:
-            self._client.execute_command(
-                *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{name}:"),
-                *("SCHEMA", "chunk", "NUMERIC", "vector", "VECTOR", kind, len(shape), *shape),
-            )
-        except ResponseError as error:
-            if "already exists" not in str(error).lower():
-                raise
-            self._client.set(_record_key(name), encode(contents), nx=True)
-        else:
-            self._client.set(_record_key(name), encode(contents))
 
     def _put(self, rows: Rows, *, merge: bool) -> None:
         with self._client.pipeline(transaction=merge) as line:
@@ -318,36 +309,10 @@ class RediSearch:
                 return
             time.sleep(POLL)
 
-    def _take_place(self, name: str) -> str | None:
-        """Move the alias; the index that served is kept, and those before it are dropped."""
-        serving = self._info(self._name)
-        before = None if serving is None else serving["index_name"].decode()
-        if before == name:
-            return None
-        self._client.execute_command("FT.ALIASUPDATE", self._name, name)
-        for one in self._mine():
-            if one not in (name, before):
-                self._drop(one)
-        return before
-
 
 def open_redisearch(target: Target, secret: str | None) -> RediSearch:
     """The index that a target names. The secret is a password."""
     return RediSearch(target, secret)
-
-
-def _check_schema(schema: Schema) -> None:
-    if schema.dimensions > MOST_DIMENSIONS:
-        raise Problem(
-            f"RediSearch has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
-            hint="embed with output.dimensions, or load into another store",
-        )
-    clash = [name for name in schema.kept if name in OWN_FIELDS]
-    if clash:
-        raise Problem(
-            f"the kept column {clash[0]!r} has the name of a field of the index",
-            hint="leave it out: --keep with the other columns, or --keep none",
-        )
 
 
 def _record_key(index: str) -> str:
