@@ -7,6 +7,7 @@ VENV := .venv
 VLLM := .venv-vllm
 INDEXES := .venv-indexes
 CLOUD := .venv-cloud
+CHROMA := .venv-chroma
 OLDER := .venv-transformers4
 BIN := $(VENV)/bin
 JOBS ?= 2 # processes that run tests; most of them wait for processes of their own
@@ -138,6 +139,13 @@ $(VENV)/vector-stores: $(VENV)/ready tests/e2e/vector-stores.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -r tests/e2e/vector-stores.txt
 	@touch $@
 
+# The server of Chroma, used by the tests only.
+$(CHROMA)/ready: tests/e2e/chroma.txt
+	@echo "setting up $(CHROMA) for the tests of Chroma, a minute the first time"
+	$(PYTHON) -m venv $(CHROMA)
+	$(CHROMA)/bin/python -m pip install -q -r tests/e2e/chroma.txt
+	@touch $@
+
 # The laptop's side of renting machines. SkyPilot pins an older click than the newest vLLM's libraries want, so that
 # the two sides cannot share an environment. uv is also what SkyPilot would fetch for machines;
 # pytest and hypothesis are for the tests that need SkyPilot itself.
@@ -204,7 +212,7 @@ prometheus:
 	@test -x .prometheus/usr/bin/promtool || { mkdir -p .prometheus && cd .prometheus && apt-get download -qq prometheus 2>/dev/null && dpkg -x prometheus_*.deb .; } \
 	|| echo "no Debian package of Prometheus: its tests will be skipped"
 
-e2e-load: setup $(VENV)/stores $(VENV)/vector-stores
+e2e-load: setup $(VENV)/stores $(VENV)/vector-stores $(CHROMA)/ready
 	@$(BIN)/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/contract/test_vector_store.py tests/launcher/loading
 
 screenshots: setup ## pictures of the pages of a plan and of the demo's newest run, into build/screenshots and docs/images
@@ -214,4 +222,4 @@ release: setup ## check, build and tag the version of launcher/__init__.py; push
 	@$(BIN)/python -m scripts.release
 
 clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) $(VLLM) $(CLOUD) demo/out
+	rm -rf $(VENV) $(VLLM) $(CLOUD) $(CHROMA) demo/out

@@ -305,6 +305,19 @@ def _redis(asked: VectorSet) -> IndexSize:
     return _own(asked, "redis", _hnsw_text(asked, name), ram=each, disk=kept, basis=MEASURED, build=build)
 
 
+def _chroma(asked: VectorSet) -> IndexSize:
+    name, width = width_of(asked, ONLY_FLOAT32)
+    return _own(
+        asked,
+        "chroma",
+        _hnsw_text(asked, name),
+        ram=graphs.hnsw(width, asked.links),
+        disk=width + number("hnsw", "link_bytes") * asked.links + number("chroma", "disk_overhead"),
+        basis=MEASURED,
+        notes=("RAM by the formula of hnswlib, whose graph it has; the load builds the index",),
+    )
+
+
 def _lance(asked: VectorSet, kind: str) -> IndexSize:
     name, width = width_of(asked, TO_FLOAT16)
     if kind == "FLAT":
@@ -376,6 +389,7 @@ STORES: Mapping[str, Callable[[VectorSet], IndexSize]] = {
     "opensearch": _opensearch,
     "elasticsearch": _elasticsearch,
     "redis": _redis,
+    "chroma": _chroma,
     "lance": _lance_flat,
     "lance-sq": _lance_sq,
     "lance-rq": _lance_rq,

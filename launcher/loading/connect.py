@@ -15,6 +15,7 @@ STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
     "milvus": ("launcher.loading.stores.milvus", "open_milvus", ("pymilvus", "grpc")),
     "qdrant": ("launcher.loading.stores.qdrant", "open_qdrant", ("qdrant_client",)),
     "redis": ("launcher.loading.stores.redisearch", "open_redisearch", ("redis",)),
+    "chroma": ("launcher.loading.stores.chroma", "open_chroma", ("chromadb",)),
     "lance": ("launcher.loading.stores.lance", "open_lance", ("lance",)),
 }
 

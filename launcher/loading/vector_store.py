@@ -45,6 +45,12 @@ def text_of_key(key: Key) -> str:
     return f"{key.id}:{key.chunk}"
 
 
+def key_of_text(text: str) -> Key:
+    """The key of a text of `text_of_key`."""
+    name, _, chunk = text.rpartition(":")
+    return Key(name, int(chunk))
+
+
 def keys_of(table: Any) -> list[Key]:
     """The keys of a pyarrow table or batch."""
     return list(map(Key, table.column("id").to_pylist(), table.column("chunk").to_pylist()))

@@ -4,6 +4,7 @@
     milvus[+https]://HOST[:PORT]/[DATABASE/]COLLECTION
     qdrant[+https]://HOST[:PORT]/COLLECTION
     redis[s]://[USER@]HOST[:PORT]/INDEX
+    chroma[+https]://HOST[:PORT]/COLLECTION
     FOLDER/NAME.lance, s3://BUCKET/PATH.lance, lance://...
 
 An address holds no secret: it is printed, and stays in the history of a shell. Reads no file and no environment.
@@ -18,7 +19,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from launcher.errors import Usage
 
-Kind = Literal["pgvector", "lance", "milvus", "qdrant", "redis"]
+Kind = Literal["pgvector", "lance", "milvus", "qdrant", "redis", "chroma"]
 
 SCHEMES: Mapping[str, Kind] = {
     "postgresql": "pgvector",
@@ -31,6 +32,8 @@ SCHEMES: Mapping[str, Kind] = {
     "qdrant+https": "qdrant",
     "redis": "redis",
     "rediss": "redis",
+    "chroma": "chroma",
+    "chroma+https": "chroma",
 }
 EXAMPLES: Mapping[Kind, str] = {
     "pgvector": "postgresql://localhost/DATABASE?table=docs",
@@ -38,6 +41,7 @@ EXAMPLES: Mapping[Kind, str] = {
     "milvus": "milvus://localhost/docs",
     "qdrant": "qdrant://localhost/docs",
     "redis": "redis://localhost/docs",
+    "chroma": "chroma://localhost/docs",
 }
 # The names that `size --store` takes for the HNSW index that a store builds behind a load.
 SIZED_AS: Mapping[Kind, str] = {
@@ -45,6 +49,7 @@ SIZED_AS: Mapping[Kind, str] = {
     "milvus": "milvus",
     "qdrant": "qdrant",
     "redis": "redis",
+    "chroma": "chroma",
     "lance": "lance-sq",
 }
 # What `--secret` holds where an address has no user.
@@ -52,6 +57,7 @@ SECRETS: Mapping[Kind, str] = {
     "milvus": "user:password, or an API key",
     "qdrant": "an API key",
     "redis": "the password",
+    "chroma": "a token",
 }
 # Stores that no test of ours has met: no package holds their server. Shown with every load.
 NEVER_RUN: Mapping[Kind, str] = {
@@ -63,6 +69,13 @@ CONNECTION_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout", "application_
 # Small letters, because PostgreSQL makes them small wherever a name is not quoted.
 TABLE = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}")
 COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+# Names of stores that have rules of their own, and the rules in words.
+NAMES: Mapping[Kind, tuple[re.Pattern[str], str]] = {
+    "chroma": (
+        re.compile(r"[A-Za-z][A-Za-z0-9_]{1,38}[A-Za-z0-9]"),
+        "letters, digits and _, 3 to 40, _ neither first nor last",
+    ),
+}
 ENVIRONMENT_HINT = "export PGPASSWORD, or name another variable: --secret NAME"
 
 
@@ -172,11 +185,12 @@ def _of_server(parts: SplitResult) -> Target:
             hint=f"--secret NAME: the variable holds {SECRETS[kind]}",
         )
     deep = "/" in database or (database and kind not in WITH_DATABASE)
-    if not COLLECTION.fullmatch(collection) or deep:
+    allowed, rules = NAMES.get(kind, (COLLECTION, "letters, digits and _, 40 at most"))
+    if not allowed.fullmatch(collection) or deep:
         word = f"{database}/{collection}" if deep else collection
         raise Usage(
             f"{word[:60]!r} cannot be the name of a collection",
-            hint=f"such as {example}: letters, digits and _, 40 at most",
+            hint=f"such as {example}: {rules}",
         )
     tls = {"tls": "1"} if parts.scheme.endswith("+https") or parts.scheme == "rediss" else {}
     port = f":{parts.port}" if parts.port else ""

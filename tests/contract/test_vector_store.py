@@ -33,7 +33,10 @@ from tests.support.vector_stores import VectorStores
 E2E = pytest.mark.e2e
 KINDS = (
     *("pgvector", "lance", "lance in s3"),
-    *(pytest.param(kind, marks=E2E) for kind in ("lance in s3 on moto", "milvus", "qdrant", "redis")),
+    *(
+        pytest.param(kind, marks=E2E)
+        for kind in ("lance in s3 on moto", "milvus", "qdrant", "redis", "chroma")
+    ),
 )
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
 OTHER_WEIGHTS = "sha256:" + "2" * 64

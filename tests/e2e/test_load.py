@@ -201,6 +201,33 @@ class InRedis:
         return found
 
 
+class InChroma:
+    """A collection, as chromadb reads it, and the receipts of its files."""
+
+    def __init__(self, target: str, output: Path) -> None:
+        self._place, _, self._name = target.removeprefix("chroma://").partition("/")
+        self._output = output
+
+    def files(self) -> int:
+        return len(list(self._output.glob("_embedfleet/run-1/loads/*/*.json")))
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        import chromadb  # pyright: ignore[reportMissingImports]
+
+        host, _, port = self._place.partition(":")
+        client = chromadb.HttpClient(host, int(port))
+        collection = client.get_collection(self._name, embedding_function=None)
+        found: list[tuple[Any, Any]] = []
+        for offset in range(0, collection.count(), 1_000):
+            page = collection.get(limit=1_000, offset=offset, include=["embeddings", "metadatas"])
+            for about, vector in zip(page["metadatas"], page["embeddings"], strict=True):
+                found.append(((about["id"], about["chunk"]), np.asarray(vector, np.float32).tobytes()))
+        client.close()
+        for one in (client, client._admin_client):  # which its `close` leaves open
+            one._server._session.close()
+        return found
+
+
 def assert_exact(rows: list[tuple[Any, Any]], output: Path) -> None:
     truth = wanted(output)
     assert len(rows) == len(truth) == FILES * ROWS  # none doubled
@@ -280,7 +307,14 @@ def test_loader_of_redis_is_killed_eight_times(output: Path, stores: VectorStore
     assert_exact(there.rows(), output)
 
 
-@pytest.mark.parametrize("kind", ["qdrant", "redis"])
+def test_loader_of_chroma_is_killed_eight_times(output: Path, stores: VectorStores, tmp_path: Path) -> None:
+    target = stores.address("chroma", tmp_path)
+    there = InChroma(target, output)
+    assert storm(output, target, there.files) == 0, (tmp_path / "said").read_text()
+    assert_exact(there.rows(), output)
+
+
+@pytest.mark.parametrize("kind", ["qdrant", "redis", "chroma"])
 def test_loader_that_makes_up_keys_does_not_pass(
     kind: str, output: Path, stores: VectorStores, tmp_path: Path
 ) -> None:

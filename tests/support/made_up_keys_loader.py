@@ -9,6 +9,7 @@ from launcher.loading.vector_store import Key
 
 KEYS = {  # the module of a store, and its function that makes the key of a row
     "qdrant": ("qdrant", "_point_id"),
+    "chroma": ("chroma", "text_of_key"),
     "redis": ("redisearch", "text_of_key"),
 }
 

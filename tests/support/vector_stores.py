@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from tests.support.chroma import running_chroma
 from tests.support.milvus import running_milvus
 from tests.support.postgres import running_postgres
 from tests.support.qdrant_server import running_qdrant
@@ -20,6 +21,7 @@ class VectorStores:
         self._milvus: str | None = None
         self._qdrant: str | None = None
         self._redis: str | None = None
+        self._chroma: str | None = None
 
     def address(self, kind: str, folder: Path) -> str:
         """The address of a collection that is not there yet."""
@@ -32,6 +34,8 @@ class VectorStores:
             return f"qdrant://{self.qdrant()}/{name}"
         if kind == "redis":
             return f"redis://{self.redis()}/{name}"
+        if kind == "chroma":
+            return f"chroma://{self.chroma()}/{name}"
         return f"{self.postgres()}?table={name}"
 
     def milvus(self) -> str:
@@ -51,6 +55,12 @@ class VectorStores:
         if self._redis is None:
             self._redis = self._stack.enter_context(running_redisearch())
         return self._redis
+
+    def chroma(self) -> str:
+        """Host and port of Chroma."""
+        if self._chroma is None:
+            self._chroma = self._stack.enter_context(running_chroma())
+        return self._chroma
 
     def postgres(self) -> str:
         """A database of pgvector."""

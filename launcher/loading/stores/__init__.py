@@ -12,5 +12,6 @@ behind_alias: what stores have in common whose collections have an alias.
 milvus: Milvus, by upsert into a collection behind an alias.
 qdrant: Qdrant, by upsert into a collection behind an alias.
 redisearch: Redis or Valkey with RediSearch, a hash a row, an index behind an alias.
+chroma: Chroma, by upsert; a replacement takes the name of the collection.
 copy_binary: rows as PostgreSQL's COPY BINARY reads them.
 """

@@ -44,6 +44,11 @@ def test_address_of_redis() -> None:
     assert parse_target("redis://db.example/docs").options == {}
 
 
+def test_address_of_chroma() -> None:
+    found = parse_target("chroma+https://db.example:8001/docs")
+    assert (found.kind, found.port, found.collection, found.options) == ("chroma", 8001, "docs", {"tls": "1"})
+
+
 @pytest.mark.parametrize("word", ["s3://bucket/docs.lance", "lance://s3://bucket/docs.lance"])
 def test_bucket_of_lance(word: str) -> None:
     assert parse_target(word).collection == "s3://bucket/docs.lance"
@@ -72,6 +77,8 @@ def test_bucket_of_lance(word: str) -> None:
         ("qdrant://ann@h/docs", "neither user nor parameters", "an API key"),
         ("redis://h/0/docs", "'0/docs' cannot be the name of a collection", "redis://localhost/docs"),
         ("redis://ann@h/docs?db=1", "has no parameters", "the password"),
+        ("chroma://h/do", "'do' cannot be the name of a collection", "3 to 40"),
+        ("chroma://h/docs_", "cannot be the name of a collection", "neither first nor last"),
         ("milvus://h/a/b/docs", "cannot be the name of a collection", "40 at most"),
     ],
 )
