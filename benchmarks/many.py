@@ -19,9 +19,9 @@ from typing import Any, BinaryIO, TypeVar
 
 from launcher.corpus import sharding
 from launcher.corpus.chunking import chunk_spec_of
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.inspect import list_corpus
-from launcher.corpus.listing import Listing
-from launcher.corpus.sampling import sample_corpus
+from launcher.corpus.samples.sampling import sample_corpus
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.recovery.rebuild_ledger import rebuild
 from launcher.fleet.status import status_of

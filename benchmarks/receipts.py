@@ -83,7 +83,7 @@ def prepare(folder: Path, shards: int, *, written: bool) -> tuple[str, int]:
     from launcher.corpus import sharding
     from launcher.corpus.chunking import chunk_spec_of
     from launcher.corpus.inspect import list_corpus
-    from launcher.corpus.sampling import sample_corpus
+    from launcher.corpus.samples.sampling import sample_corpus
     from launcher.jobs.parse import read_job
     from tasks.formats.rows import Columns
     from tasks.models.tokenizer import load_tokenizer

@@ -22,7 +22,7 @@ import msgspec
 from launcher.cli.documents import FinishDocument, LedgerDocument, RefreshDocument
 from launcher.cli.init import InitDocument
 from launcher.cli.streams import ERROR_SCHEMA
-from launcher.costs.reconcile import ReconcileDocument
+from launcher.costs.bills.reconcile import ReconcileDocument
 from launcher.diagnostics.checks import DoctorDocument
 from launcher.documents.bench import BenchDocument
 from launcher.documents.launch import LaunchDocument, LaunchPreview

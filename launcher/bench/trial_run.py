@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.corpus.profile import target_shard_tokens
+from launcher.corpus.samples.profile import target_shard_tokens
 from launcher.errors import Problem
 from launcher.throughput.calibration import WorkerTime, worker_times
 from launcher.throughput.local_machine import ProbeRequest, WorkerSlots

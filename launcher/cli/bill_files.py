@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfoNotFoundError
 
-from launcher.costs.cloud_bill import BILL_HINT, BadBill, Bill, is_needed_column, parse_bill
+from launcher.costs.bills.cloud_bill import BILL_HINT, BadBill, Bill, is_needed_column, parse_bill
 from launcher.format import plural
 
 BATCH_ROWS = 20_000  # rows of Parquet read together

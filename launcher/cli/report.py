@@ -8,8 +8,8 @@ from launcher.cli.console import say, show, show_text
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options.types import moment
 from launcher.cli.watched_run import watched_run
-from launcher.costs.daily import cost_by_day
-from launcher.costs.reconcile import reconcile
+from launcher.costs.bills.reconcile import reconcile
+from launcher.costs.usage.daily import cost_by_day
 from launcher.errors import Problem, Usage
 from launcher.files import write
 from launcher.fleet.monitoring.spot_prices import recorder_of

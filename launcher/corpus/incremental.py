@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from launcher.corpus.listing import Listing
+from launcher.corpus.files.listing import Listing
 from launcher.format import plural, verb
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place

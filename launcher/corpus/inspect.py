@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.corpus.apart import check_output_apart
 from launcher.corpus.chunking import chunk_spec_of, prompt_of
-from launcher.corpus.document_columns import check_columns
+from launcher.corpus.files.apart import check_output_apart
+from launcher.corpus.files.left_out import left_out_text
+from launcher.corpus.files.listing import Listing, find_files
 from launcher.corpus.incremental import NewFiles, select_new_files
 from launcher.corpus.inspected import InspectedCorpus
-from launcher.corpus.left_out import left_out_text
-from launcher.corpus.listing import Listing, find_files
-from launcher.corpus.profile import estimate_profile, target_shard_tokens
-from launcher.corpus.sampling import sample_corpus
+from launcher.corpus.samples.document_columns import check_columns
+from launcher.corpus.samples.profile import estimate_profile, target_shard_tokens
+from launcher.corpus.samples.sampling import sample_corpus
 from launcher.corpus.sharding import cut_shards
 from launcher.corpus.text_units import check_text_unit
 from launcher.errors import NothingNew, Usage

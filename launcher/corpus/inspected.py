@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from launcher.corpus.profile import Profile
+from launcher.corpus.samples.profile import Profile
 
 if TYPE_CHECKING:  # these read files
-    from launcher.corpus.listing import Listing
+    from launcher.corpus.files.listing import Listing
     from launcher.corpus.repeat_shares import CorpusRepeats
-    from launcher.corpus.sampling import CorpusSample
+    from launcher.corpus.samples.sampling import CorpusSample
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from hashlib import blake2b
 from heapq import heappush, heappushpop
 from math import sqrt
 
-from launcher.corpus.block_positions import slice_of
-from launcher.corpus.listing import Listing
-from launcher.corpus.profile import Z_95
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.repeat_shares import CorpusRepeats, Share
+from launcher.corpus.samples.block_positions import slice_of
+from launcher.corpus.samples.profile import Z_95
 from tasks.formats.read import read_rows
 from tasks.formats.rows import Columns, Document
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from launcher.costs.attribution import MICROSECOND
-from launcher.costs.machine_time import MachineTime
-from launcher.costs.spend import Spend
+from launcher.costs.usage.attribution import MICROSECOND
+from launcher.costs.usage.machine_time import MachineTime
+from launcher.costs.usage.spend import Spend
 from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
 from launcher.planning.estimates.launching import TEARDOWN_SECONDS
 from pricing.billing_rules import NO_TIME, billing_rule

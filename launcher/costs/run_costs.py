@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import NO_OTHER_SPEND, BudgetStatus, OtherSpend, budget_status
-from launcher.costs.machine_time import LeaseTime, MachineTime
-from launcher.costs.metering import meter
 from launcher.costs.run_rates import RunRates, ready_seconds, run_seconds
 from launcher.costs.shared_spend import LOCAL, LifeSpend, at_least, life_spends
-from launcher.costs.spend import OtherCharge, Spend
+from launcher.costs.usage.machine_time import LeaseTime, MachineTime
+from launcher.costs.usage.metering import meter
+from launcher.costs.usage.spend import OtherCharge, Spend
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, MachineState, ObservedPrice

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.machine_time import MachineTime
+from launcher.costs.usage.machine_time import MachineTime
 from launcher.money import USD_GRAIN
 
 PAUSE = timedelta(

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import BILLED_TEARDOWN, DEFAULT_SHARD_TIME, OtherSpend, hourly_rate
-from launcher.costs.machine_time import MachineTime
-from launcher.costs.metering import meter, usd_for
+from launcher.costs.usage.machine_time import MachineTime
+from launcher.costs.usage.metering import meter, usd_for
 from launcher.money import ZERO
 from pricing.billing_rules import NO_TIME
 from tasks.protocol.bounds import Name

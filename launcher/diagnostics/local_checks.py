@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from launcher import __version__
+from launcher.corpus.files.left_out import left_out_text
 from launcher.corpus.inspect import list_corpus, output_path
-from launcher.corpus.left_out import left_out_text
 from launcher.diagnostics.checks import Check
 from launcher.diagnostics.model_check import check_model
 from launcher.diagnostics.store_checks import check_store

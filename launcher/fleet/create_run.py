@@ -10,7 +10,7 @@ from launcher.corpus import sharding
 from launcher.corpus.chunking import chunk_spec_of, prompt_of, query_prompt_of
 from launcher.corpus.incremental import NewFiles, write_base_dataset, write_reuse_lists
 from launcher.corpus.inspect import columns_of, find_new_files, list_corpus, output_path
-from launcher.corpus.sampling import sample_corpus
+from launcher.corpus.samples.sampling import sample_corpus
 from launcher.errors import Problem
 from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.format import plural

@@ -10,9 +10,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from launcher.corpus.left_out import LeftOut
-from launcher.corpus.profile import Count, Profile
+from launcher.corpus.files.left_out import LeftOut
 from launcher.corpus.repeat_shares import CorpusRepeats
+from launcher.corpus.samples.profile import Count, Profile
 from launcher.documents.truncation import truncation_of
 from launcher.planning.estimates.comparison import Comparison
 from launcher.planning.estimates.estimate import Allocation, Estimate, UsdSpread

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from launcher.corpus.inspected import InspectedCorpus
-from launcher.corpus.profile import declared_profile
+from launcher.corpus.samples.profile import declared_profile
 from launcher.errors import Infeasible, Problem
 from launcher.format import plural
 from launcher.jobs.job import DeclaredCorpus, Job

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from launcher.corpus.profile import Profile
+from launcher.corpus.samples.profile import Profile
 from launcher.errors import Problem, Usage
 from launcher.jobs.job import CorpusSource, Job
 from launcher.jobs.model_reference import resolve

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from statistics import quantiles
 from typing import cast
 
-from launcher.corpus.left_out import left_out_text
-from launcher.corpus.listing import Listing, find_files
+from launcher.corpus.files.left_out import left_out_text
+from launcher.corpus.files.listing import Listing, find_files
 from launcher.corpus.text_units import check_text_unit
 from launcher.errors import Problem, Usage
 from launcher.jobs.job import Unit

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
-from launcher.costs.clock_skew import correct_clocks
-from launcher.costs.machine_time import MachineTime
-from launcher.costs.metering import meter
-from launcher.costs.other_charges import UNKNOWN_REGION, DataRegion, estimate_charges
 from launcher.costs.run_costs import budget_of, lease_times, machine_times, other_charge
 from launcher.costs.run_rates import ALIVE
-from launcher.costs.spend import Spend
-from launcher.costs.work_done import WorkDone, fold
+from launcher.costs.usage.clock_skew import correct_clocks
+from launcher.costs.usage.machine_time import MachineTime
+from launcher.costs.usage.metering import meter
+from launcher.costs.usage.other_charges import UNKNOWN_REGION, DataRegion, estimate_charges
+from launcher.costs.usage.spend import Spend
+from launcher.costs.usage.work_done import WorkDone, fold
 from launcher.documents.course import Hindsight
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load

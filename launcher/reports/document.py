@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from launcher.costs.plan_accuracy import PlanError
-from launcher.costs.time_series import FleetSeries, SpentPoint
+from launcher.costs.analysis.plan_accuracy import PlanError
+from launcher.costs.usage.time_series import FleetSeries, SpentPoint
 from launcher.documents.truncation import Truncation
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.saved.plan_reader import PlannedFigures

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
 
-from launcher.costs.cloud_bill import RUN_TAG
-from launcher.costs.daily import PROVIDERS, service_name, split_by_day
-from launcher.costs.spend import OtherCharge
+from launcher.costs.bills.cloud_bill import RUN_TAG
+from launcher.costs.usage.daily import PROVIDERS, service_name, split_by_day
+from launcher.costs.usage.spend import OtherCharge
 from launcher.format import plain
 from launcher.money import SECONDS_PER_HOUR, amount_text
 from launcher.reports.report import Report

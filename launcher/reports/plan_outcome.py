@@ -6,8 +6,8 @@ the dollars of a run of which something has no price.
 
 import numpy as np
 
-from launcher.costs.plan_accuracy import RunFigures, fleet_speed, group_accuracies, plan_outcome
-from launcher.costs.work_done import WorkDone
+from launcher.costs.analysis.plan_accuracy import RunFigures, fleet_speed, group_accuracies, plan_outcome
+from launcher.costs.usage.work_done import WorkDone
 from launcher.ledger.records import PlanOutcome, RunState
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimates.past_runs import place_of

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from launcher.costs.lease_outcomes import UnproductiveLeases, find_unproductive_leases
-from launcher.costs.machine_time import LeaseTime, MachineTime
 from launcher.costs.run_rates import RunRates, ready_seconds, run_seconds
-from launcher.costs.spend import Spend
-from launcher.costs.work_done import WorkDone
+from launcher.costs.usage.lease_outcomes import UnproductiveLeases, find_unproductive_leases
+from launcher.costs.usage.machine_time import LeaseTime, MachineTime
+from launcher.costs.usage.spend import Spend
+from launcher.costs.usage.work_done import WorkDone
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, RunFacts, VectorHealth
 from launcher.reports.steering import SteeringFigures

@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from launcher.costs import plan_accuracy, time_series
-from launcher.costs.attribution import to_microseconds
-from launcher.costs.counterfactuals import counterfactuals
-from launcher.costs.machine_time import LeaseTime, MachineTime
-from launcher.costs.spend import PARTS, Metered, OtherCharge, Spend
-from launcher.costs.waterfall import waterfall
+from launcher.costs.analysis import plan_accuracy
+from launcher.costs.analysis.counterfactuals import counterfactuals
+from launcher.costs.analysis.waterfall import waterfall
+from launcher.costs.usage import time_series
+from launcher.costs.usage.attribution import to_microseconds
+from launcher.costs.usage.machine_time import LeaseTime, MachineTime
+from launcher.costs.usage.spend import PARTS, Metered, OtherCharge, Spend
 from launcher.documents.truncation import Truncation, truncation_of
 from launcher.errors import Problem
 from launcher.money import SECONDS_PER_HOUR, USD_GRAIN

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from launcher.costs.spend import PARTS, Part
+from launcher.costs.usage.spend import PARTS, Part
 from launcher.documents.drift import DriftDocument
 from launcher.reports.document import ReportDocument
 

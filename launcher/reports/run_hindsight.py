@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from launcher.costs.hindsight import PricePoint, RunSeen, hindsight_of
-from launcher.costs.machine_time import MachineTime
-from launcher.costs.spend import Spend
-from launcher.costs.work_done import WorkDone
+from launcher.costs.analysis.hindsight import PricePoint, RunSeen, hindsight_of
+from launcher.costs.usage.machine_time import MachineTime
+from launcher.costs.usage.spend import Spend
+from launcher.costs.usage.work_done import WorkDone
 from launcher.documents.course import Hindsight
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run

@@ -6,7 +6,7 @@ A million of them as values would take half a gigabyte.
 from collections.abc import Iterator, Sequence
 from typing import cast, overload
 
-from launcher.costs.work_done import WorkDone, moment
+from launcher.costs.usage.work_done import WorkDone, moment
 from launcher.reports.document import ShardDone
 
 MICROSECONDS = 10**6  # in a second

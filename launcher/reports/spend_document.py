@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from launcher.costs.spend import Part
+from launcher.costs.usage.spend import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

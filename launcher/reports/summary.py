@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from launcher.costs.spend import PARTS, Part
+from launcher.costs.usage.spend import PARTS, Part
 from launcher.format import count, duration, hours_text, money, percent, plain, rate, relative_change
 from launcher.ledger.records import CORPUS_EVENT
 from launcher.reports.document import ReportDocument

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from launcher.corpus.profile import length_mix
+from launcher.corpus.samples.profile import length_mix
 from launcher.errors import Problem
 from launcher.format import duration
 from launcher.throughput.local_machine import (

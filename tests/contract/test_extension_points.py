@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from launcher.costs.daily import PROVIDERS
+from launcher.costs.usage.daily import PROVIDERS
 from launcher.fleet.backends import provider_api
 from launcher.fleet.backends.provider_api import Instance
 from launcher.jobs.job import Engine

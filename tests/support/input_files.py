@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from launcher.corpus.listing import Listing
+from launcher.corpus.files.listing import Listing
 
 
 def put(root: Path, *names: str, body: bytes = b'{"text": "one"}\n') -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from launcher.costs.machine_time import LeaseTime, MachineTime
+from launcher.costs.usage.machine_time import LeaseTime, MachineTime
 from tasks.protocol.receipt import Receipt
 
 START = datetime(2026, 10, 1, 9, tzinfo=UTC)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from launcher.costs.budget import BILLED_TEARDOWN
-from launcher.costs.metering import usd_for
+from launcher.costs.usage.metering import usd_for
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.budget.run_budget import RunBudget, run_prices
 from launcher.fleet.launch_orders import LaunchOrders

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from launcher.costs.machine_time import LeaseTime, MachineTime
-from launcher.costs.metering import meter
-from launcher.costs.spend import OtherCharge
-from launcher.costs.work_done import work_of
+from launcher.costs.usage.machine_time import LeaseTime, MachineTime
+from launcher.costs.usage.metering import meter
+from launcher.costs.usage.spend import OtherCharge
+from launcher.costs.usage.work_done import work_of
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportDocument, ReportEvent, RowFailure, RunFacts

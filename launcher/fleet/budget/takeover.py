@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import BILLED_TEARDOWN
-from launcher.costs.metering import usd_for
 from launcher.costs.shared_spend import LOCAL, DatedRecord, LifeSpend
+from launcher.costs.usage.metering import usd_for
 from launcher.fleet.backends.base import Backend
 from launcher.fleet.scheduling.states import ENDS
 from launcher.money import ZERO

@@ -6,9 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from launcher.costs.forecast import forecast
-from launcher.costs.machine_time import MachineTime
 from launcher.costs.run_costs import budget_of, budget_status_of, machine_times
 from launcher.costs.run_rates import RunRates
+from launcher.costs.usage.machine_time import MachineTime
 from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
 from launcher.planning.saved import plan_file

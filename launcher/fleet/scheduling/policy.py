@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from launcher.costs.budget import BILLED_TEARDOWN, BudgetAction, budget_action
-from launcher.costs.metering import usd_for
+from launcher.costs.usage.metering import usd_for
 from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.scheduling.placement import (
     PlacementFailure,

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from math import ceil
 
-from launcher.corpus.profile import Profile
+from launcher.corpus.samples.profile import Profile
 from launcher.jobs.job import DeclaredCorpus, Job
 from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.money import decimal_of_float

@@ -13,7 +13,7 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, cast
 
-from launcher.corpus.left_out import LeftOut
+from launcher.corpus.files.left_out import LeftOut
 from launcher.corpus.repeat_shares import CorpusRepeats
 from launcher.documents.truncation import Truncation
 from launcher.planning.estimates.past_runs import PastRuns

@@ -1,6 +1,6 @@
 """The sections of the plan's page on the job and its conditions: the work, the quotas to ask for, the prices used."""
 
-from launcher.corpus.left_out import left_out_text
+from launcher.corpus.files.left_out import left_out_text
 from launcher.documents.truncation import truncation_text
 from launcher.format import count, hours_text, money, percent, plural, size
 from launcher.jobs.job import Job, JobChunking

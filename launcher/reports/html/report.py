@@ -5,7 +5,7 @@ Knows the document of a report, and nothing of where it came from. `elements` es
 
 from collections.abc import Callable, Collection, Iterable
 
-from launcher.costs.spend import Part
+from launcher.costs.usage.spend import Part
 from launcher.documents.truncation import truncation_text
 from launcher.format import (
     at_least,

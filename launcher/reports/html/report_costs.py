@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
-from launcher.costs.plan_accuracy import PlanError
+from launcher.costs.analysis.plan_accuracy import PlanError
 from launcher.format import count, duration, money, percent, plain, plural, rate, signed_money
 from launcher.reports.document import CounterfactualRow, Lessons, ReportDocument
 from launcher.reports.html.charts import both_widths, key

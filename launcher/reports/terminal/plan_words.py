@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from launcher.corpus.left_out import left_out_text
+from launcher.corpus.files.left_out import left_out_text
 from launcher.corpus.repeat_shares import CorpusRepeats
 from launcher.format import compact, money, plain, plural, share_text, size
 from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeFleet

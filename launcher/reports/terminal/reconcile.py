@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from launcher.costs.reconcile import ReconcileDocument
+from launcher.costs.bills.reconcile import ReconcileDocument
 from launcher.format import count, money, percent, plain, plural, signed_money
 from launcher.reports.terminal.tables import figures_table
 

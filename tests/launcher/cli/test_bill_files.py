@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.cli.bill_files import read_bill
-from launcher.costs.cloud_bill import BadBill, BillLine
+from launcher.costs.bills.cloud_bill import BadBill, BillLine
 
 RUN = "reviews-0a1b2c3d"
 EC2 = "Amazon Elastic Compute Cloud"
@@ -249,6 +249,6 @@ def test_a_fault_of_the_program_is_not_taken_for_a_broken_file(
     def fail(*_: object) -> None:
         raise AttributeError("a fault of the program")
 
-    monkeypatch.setattr("launcher.costs.cloud_bill._bill_line", fail)
+    monkeypatch.setattr("launcher.costs.bills.cloud_bill._bill_line", fail)
     with pytest.raises(AttributeError):
         read_bill(cur_1(tmp_path / "cur.parquet", "USD"), RUN)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from launcher.cli.main import main
-from launcher.costs.daily import cost_by_day
+from launcher.costs.usage.daily import cost_by_day
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.upgrade import MIGRATIONS, upgrade
 from launcher.reports.assemble import report_of

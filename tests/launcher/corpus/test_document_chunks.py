@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from launcher.corpus.listing import find_files
-from launcher.corpus.profile import estimate_profile
-from launcher.corpus.sampling import sample_corpus
+from launcher.corpus.files.listing import find_files
+from launcher.corpus.samples.profile import estimate_profile
+from launcher.corpus.samples.sampling import sample_corpus
 from launcher.corpus.sharding import cut_shards
 from tasks.engines.base import Encoder
 from tasks.engines.hash_engine import HashEncoder

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import ipc
 
-from launcher.corpus import sampling
-from launcher.corpus.listing import find_files
-from launcher.corpus.profile import estimate_profile
-from launcher.corpus.sampling import sample_corpus
+from launcher.corpus.files.listing import find_files
+from launcher.corpus.samples import sampling
+from launcher.corpus.samples.profile import estimate_profile
+from launcher.corpus.samples.sampling import sample_corpus
 from launcher.corpus.sharding import cut_shards
 from launcher.output.input_counts import count_input
 from tasks.engines.base import embed

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from launcher.corpus.files.listing import find_files
 from launcher.corpus.incremental import VECTOR_SETTINGS, NewFiles, select_new_files
-from launcher.corpus.listing import find_files
 from launcher.output.dataset import write_dataset
 from tasks.protocol import documents, manifest
 from tasks.protocol.keys import dataset_key, manifest_header_key, manifest_slab_key

@@ -7,9 +7,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from launcher.corpus.listing import find_files
-from launcher.corpus.profile import estimate_profile
-from launcher.corpus.sampling import sample_corpus
+from launcher.corpus.files.listing import find_files
+from launcher.corpus.samples.profile import estimate_profile
+from launcher.corpus.samples.sampling import sample_corpus
 from pricing.storage import vector_bytes
 from tasks.engines.piece_hash import piece_hash
 from tasks.formats.rows import Columns

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus.listing import find_files
+from launcher.corpus.files.listing import find_files
 from launcher.corpus.repeats import RepeatSketch, count_repeats
 from tasks.formats.rows import Columns
 from tests.support.cli_runs import in_process, records, write_job

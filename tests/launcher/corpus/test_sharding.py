@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launcher.corpus.listing import Listing, find_files
-from launcher.corpus.profile import SampledBlock, Stratum
-from launcher.corpus.sampling import CorpusSample, read_footer
+from launcher.corpus.files.listing import Listing, find_files
+from launcher.corpus.samples.profile import SampledBlock, Stratum
+from launcher.corpus.samples.sampling import CorpusSample, read_footer
 from launcher.corpus.sharding import MAX_SLICES, cut_shards
 from tasks.formats.read import read_rows
 from tasks.formats.rows import Columns, Document

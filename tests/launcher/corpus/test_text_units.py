@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.corpus.listing import find_files
+from launcher.corpus.files.listing import find_files
 from launcher.corpus.text_units import LEAST_LINES, check_text_unit
 from launcher.errors import Usage
 from launcher.jobs.job import Unit

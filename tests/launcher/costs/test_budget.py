@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.costs.budget import BudgetAction, budget_action, budget_status
-from launcher.costs.machine_time import MachineTime
-from launcher.costs.metering import meter
+from launcher.costs.usage.machine_time import MachineTime
+from launcher.costs.usage.metering import meter
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

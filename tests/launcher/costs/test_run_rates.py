@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from launcher.costs.machine_time import MachineTime
 from launcher.costs.run_rates import RunRates, ready_seconds, run_seconds
+from launcher.costs.usage.machine_time import MachineTime
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RATES = RunRates(

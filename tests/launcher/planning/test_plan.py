@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.corpus.profile import declared_profile
+from launcher.corpus.samples.profile import declared_profile
 from launcher.planning.estimates.comparison import Comparison
 from launcher.planning.estimates.estimate import ITEMS, Allocation, Candidate, Estimate, RunCharges
 from launcher.planning.estimates.hosted_apis import HostedWork, price_apis

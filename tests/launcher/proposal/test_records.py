@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.corpus.listing import find_files
+from launcher.corpus.files.listing import find_files
 from launcher.proposal.records import FILES, RECORDS, WHOLE_TEXT, first_records
 from tests.support.runs import write_jsonl
 

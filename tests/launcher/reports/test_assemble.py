@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from launcher.costs.other_charges import UNKNOWN_REGION, DataRegion
+from launcher.costs.usage.other_charges import UNKNOWN_REGION, DataRegion
 from launcher.ledger.records import Run, RunState
 from launcher.planning.saved import plan_file
 from launcher.reports.assemble import read_failures, readable_plan, store_locations

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher.costs.spend import PARTS
+from launcher.costs.usage.spend import PARTS
 from launcher.documents.encode import to_json
 from launcher.errors import Problem
 from launcher.reports.document import ReportDocument

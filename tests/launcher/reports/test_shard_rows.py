@@ -2,7 +2,7 @@
 
 import json
 
-from launcher.costs.work_done import fold
+from launcher.costs.usage.work_done import fold
 from launcher.documents.encode import json_pieces, to_json
 from launcher.reports.document import ShardDone
 from launcher.reports.report_json import read, report_document

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from launcher.corpus.profile import declared_profile
+from launcher.corpus.samples.profile import declared_profile
 from launcher.jobs import parse
 from launcher.ledger.records import ColdStart, MeasuredSpeed
 from launcher.planning.estimates.unpriced import is_egress_priced

@@ -1,7 +1,7 @@
 from datetime import date
 from decimal import Decimal
 
-from launcher.costs.reconcile import BillFile, ReconciledLine, ReconcileDocument
+from launcher.costs.bills.reconcile import BillFile, ReconciledLine, ReconcileDocument
 from launcher.reports.terminal.reconcile import SHOWN_LINES, reconcile_text
 from tests.support.screens import printed
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from launcher.corpus.listing import find_files
-from launcher.corpus.sampling import ParquetFooter, read_footer
+from launcher.corpus.files.listing import find_files
+from launcher.corpus.samples.sampling import ParquetFooter, read_footer
 from launcher.errors import Problem
 from tasks.formats.damage import DamagedFileError
 from tasks.formats.parquet.parquet_footer import groups_of, read_groups
@@ -41,8 +41,8 @@ for row in read_rows(FolderStore(path.parent), Slice(path.name, version(path), "
 SAMPLE = """
 import sys
 from pathlib import Path
-from launcher.corpus.listing import find_files
-from launcher.corpus.sampling import ParquetFooter, read_footer
+from launcher.corpus.files.listing import find_files
+from launcher.corpus.samples.sampling import ParquetFooter, read_footer
 from tasks.formats.rows import Columns
 found = find_files(sys.argv[1], Path.cwd())
 print(read_footer(found, found.open(), found.files[0], Columns("text", "id")).rows)

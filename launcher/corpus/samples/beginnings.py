@@ -1,0 +1,160 @@
+"""Check how the files of a corpus begin, before sampling: the columns of tables, and the encoding.
+
+What a worker could only set aside, row by row, is refused here with the file and the cause, as footers of Parquet are.
+"""
+
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import BinaryIO
+
+from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.samples.block_positions import map_concurrently, slice_of
+from launcher.corpus.samples.columns import check_schema
+from launcher.corpus.samples.missing_column import missing_column
+from launcher.errors import Problem
+from launcher.format import plural
+from tasks.formats.arrow.arrow_rows import ArrowBatches
+from tasks.formats.compression import decompressed
+from tasks.formats.csv.tables import BadTableError, Dialect, dialect_of, open_table
+from tasks.formats.damage import UnreadableFileError
+from tasks.formats.fields import partition_values
+from tasks.formats.json.json_values import is_array
+from tasks.formats.read import open_slice
+from tasks.formats.rows import Columns, repeated
+from tasks.formats.wide_encoding import wide_encoding_of
+from tasks.protocol.shard import WHOLE_FILES
+from tasks.stores.base import Store
+
+BEGINNING_BYTES = 64 * 2**10  # as stored, that are fetched of a file
+LONG_HEADER_BYTES = (
+    16 * BEGINNING_BYTES
+)  # fetched where a header is longer; a longer line is left to sampling
+# Files of a stratum, evenly spread: each is a request. Workers set aside what is wrong in others.
+MAX_CHECKED = 1_000
+MARK_BYTES = 16  # as stored, in which a file shows its format
+RENAME = "end its name in {}, so that it is decompressed"
+# How files of other formats begin.
+MARKS = {
+    b"\x1f\x8b": ("compressed with gzip", RENAME.format(".gz")),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", RENAME.format(".zst")),
+    b"BZh": ("compressed with bzip2", RENAME.format(".bz2")),
+    b"\xfd7zXZ\0": ("compressed with xz", RENAME.format(".xz")),
+    b"PAR1": ("Parquet", "set corpus.format to parquet"),
+    b"ARROW1": ("Arrow", "set corpus.format to arrow"),
+    b"PK\x03\x04": ("a ZIP archive", "unpack it, or move it out of the corpus"),
+    b"SQLite format 3\0": (
+        "a SQLite database",
+        "export the table, as by sqlite3 FILE -json 'select * from NAME', and set corpus.format to json",
+    ),
+    b"%PDF-": ("a PDF", "extract its text, or move it out of the corpus"),
+}
+OTHER_DELIMITERS = ";\t|"
+
+
+def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Columns, *, whole: bool) -> None:
+    """Check the beginnings of files that are not Parquet. What is damaged is left to sampling.
+
+    `whole`: every file is going to be read whole.
+
+    Raises:
+        Problem: a table lacks a column or has two of one name, its header cannot be read, or a file is UTF-16 or
+            UTF-32, or of another format than its name says.
+    """
+    store = listing.open()
+    # One bad file of those that are a document each is set aside, and is no fault of the others.
+    plain = [f for f in files if f.kind != "parquet" and f.kind not in WHOLE_FILES and f.bytes]
+    step = -(-len(plain) // MAX_CHECKED) or 1
+    map_concurrently(lambda file: _check(store, file, columns, whole=whole), plain[::step])
+
+
+def _check(store: Store, file: CorpusFile, columns: Columns, *, whole: bool) -> None:
+    # Problems of the store are those of sampling, which follows.
+    with suppress(OSError, UnicodeError):
+        if file.kind == "arrow":
+            _check_arrow(store, file, columns)
+            return
+        _check_format(store, file, whole=whole)
+        if not _check_first(store, file, columns, BEGINNING_BYTES):
+            _check_first(store, file, columns, LONG_HEADER_BYTES)
+
+
+def _check_arrow(store: Store, file: CorpusFile, columns: Columns) -> None:
+    try:
+        with open_slice(store, slice_of(file)) as stored, decompressed(stored, file.path) as stream:
+            schema = ArrowBatches(stream).schema
+    except UnreadableFileError as error:
+        raise Problem(f"cannot read {file.path}: {error}", hint="move the file away, or repair it") from error
+    check_schema(schema, file.path, columns)
+
+
+def _check_format(store: Store, file: CorpusFile, *, whole: bool) -> None:
+    """Check that the file is not of another format, by the marks with which other formats begin."""
+    with open_slice(store, slice_of(file, 0, BEGINNING_BYTES)) as stored:
+        first = stored.read(MARK_BYTES)
+    for mark, (what, hint) in MARKS.items():
+        if first.startswith(mark) and not file.compressed:
+            raise Problem(f"{file.path} is {what}, not {file.kind} as its name or the job says", hint=hint)
+    if file.kind == "jsonl" and not (file.compressed or whole) and is_array(first):
+        raise Problem(
+            f"{file.path} is one array of records, not a record a line",
+            hint="set corpus.format to json, which also reads files of lines; or convert it, as by jq -c .[]",
+        )
+
+
+def _check_first(store: Store, file: CorpusFile, columns: Columns, size: int) -> bool:
+    """Check the first `size` bytes, as stored; return whether they were enough to judge."""
+    with (
+        open_slice(store, slice_of(file, 0, size)) as stored,
+        decompressed(stored, file.path) as stream,
+    ):
+        if file.kind in ("csv", "tsv"):
+            return _check_table(stream, file, columns, size)
+        if wide := wide_encoding_of(stream.readline(8)):
+            raise Problem(
+                f"{file.path} is {wide}, not UTF-8", hint=f"convert it, as by iconv -f {wide} -t UTF-8"
+            )
+        return True
+
+
+def _check_table(stream: BinaryIO, file: CorpusFile, columns: Columns, size: int) -> bool:
+    """Check the header in the first `size` bytes; return False when it goes on after them."""
+    dialect = dialect_of(file.kind, columns.csv)
+    text = io.TextIOWrapper(stream, dialect.encoding, "surrogateescape", newline="")
+    try:
+        table = open_table(text, dialect, LONG_HEADER_BYTES)
+        if _is_cut(file, stream, size):
+            return False
+    except BadTableError as error:
+        if size < LONG_HEADER_BYTES and _is_cut(file, stream, size):
+            return False
+        raise Problem(f"{file.path}: {error}", hint="repair the file, or set corpus.csv") from error
+    finally:
+        text.detach()
+    _check_names(table.names, file, columns, dialect)
+    return True
+
+
+def _check_names(names: Sequence[str], file: CorpusFile, columns: Columns, dialect: Dialect) -> None:
+    """Check that each column to read is there, once."""
+    if not names:
+        return
+    for name in columns.names:
+        if name not in names and name not in partition_values(file.path):
+            other = [
+                d for d in OTHER_DELIMITERS if len(names) == 1 and d in names[0] and d != dialect.delimiter
+            ]
+            found = missing_column(file.path, name, names, columns)
+            if other:
+                raise Problem(str(found), hint=f"set corpus.csv.delimiter, perhaps to {other[0]!r}")
+            raise found
+    for name in repeated(names, columns):
+        raise Problem(
+            f"{file.path} has {plural(names.count(name), 'column')} named {name!r}",
+            hint="rename all but one of them, or name another column in the job file",
+        )
+
+
+def _is_cut(file: CorpusFile, stream: BinaryIO, size: int) -> bool:
+    """Whether all that was fetched was read, and the file goes on: the last name may be cut, and others missing."""
+    return file.bytes > size and not stream.read(1)

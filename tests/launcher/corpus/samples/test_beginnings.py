@@ -1,0 +1,164 @@
+"""What is wrong with the beginning of a file is refused before sampling, with the file and the cause."""
+
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import ipc
+
+from launcher.corpus.files.listing import find_files
+from launcher.corpus.samples.beginnings import BEGINNING_BYTES
+from launcher.corpus.samples.sampling import READ_WHOLE_BYTES, sample_corpus
+from launcher.errors import Problem
+from tasks.formats.rows import Columns
+from tasks.models.pieces import ChunkSpec
+from tasks.models.tokenizer import HashTokenizer
+from tasks.protocol.csv_format import CsvFormat
+
+
+def sampled(folder: Path, columns: Columns = Columns("text", "id")) -> int:  # noqa: B008 - frozen
+    """Sample the corpus; return how many bad rows were seen."""
+    found = sample_corpus(
+        find_files(str(folder), folder, unit="line"), columns, HashTokenizer(), ChunkSpec(512)
+    )
+    return sum(block.bad for stratum in found.strata.values() for block in stratum.blocks)
+
+
+def refusal(folder: Path) -> Problem:
+    with pytest.raises(Problem) as caught:
+        sampled(folder)
+    return caught.value
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("id,text\n1,one\n")
+    (tmp_path / "twice.csv").write_text("id,text,text\n1,one,two\n")
+    assert str(refusal(tmp_path)) == "twice.csv has 2 columns named 'text'"
+
+
+def test_a_missing_column_names_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,body\n1,one\n")
+    assert str(refusal(tmp_path)) == "a.csv has no column 'text'; it has 'id', 'body'"
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_suggested(tmp_path: Path, delimiter: str) -> None:
+    (tmp_path / "a.csv").write_text(f"id{delimiter}text\n1{delimiter}one\n")
+    problem = refusal(tmp_path)
+    assert f"{f'id{delimiter}text'!r}" in str(problem)
+    assert problem.hint == f"set corpus.csv.delimiter, perhaps to {delimiter!r}"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_missing_column_of_a_long_header_is_refused(tmp_path: Path, quote: str) -> None:
+    names = [f"{quote}{n:020}{quote}" for n in range(BEGINNING_BYTES // 20)]
+    (tmp_path / "a.csv").write_text(",".join([*names, "id"]) + "\n" + "," * len(names) + "1\n")
+    assert "a.csv has no column 'text'" in str(refusal(tmp_path))
+
+
+def test_a_mark_that_is_never_closed_in_a_long_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('id,"text\n' + "1,one\n" * BEGINNING_BYTES * 4)
+    assert "opened in line 1 and never closed" in str(refusal(tmp_path))
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_header_longer_than_what_is_fetched_is_no_fault(tmp_path: Path, quote: str) -> None:
+    others = [f"{quote}{n:020}{quote}" for n in range(BEGINNING_BYTES // 20)]
+    (tmp_path / "a.csv").write_text(",".join([*others, "id", "text"]) + "\n" + "," * len(others) + "1,one\n")
+    assert sampled(tmp_path) == 0
+
+
+def test_a_missing_column_of_a_long_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,body\n" + "1,one\n" * BEGINNING_BYTES)
+    assert str(refusal(tmp_path)) == "a.csv has no column 'text'; it has 'id', 'body'"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv", "a.jsonl", "a.txt", "a.txt.gz"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_wide_encodings_are_refused_by_name(tmp_path: Path, name: str, encoding: str) -> None:
+    body = '{"id": "1", "text": "one"}\n'.encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
+    problem = refusal(tmp_path)
+    wide = encoding[:6].upper()
+    assert f"{name} is {wide}, not UTF-8" in str(problem).replace(": the file is", " is")
+    assert wide in f"{problem} {problem.hint}".partition("not UTF-8")[2].upper()
+
+
+def test_tables_are_sampled_as_workers_read_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1;one\n2;two;three\n3;three\n", encoding="utf-16")
+    given = CsvFormat(delimiter=";", header=("id", "text"), encoding="utf-16")
+    assert sampled(tmp_path, Columns("text", "id", (), given)) == 1
+
+
+def test_a_large_table_is_sampled_in_its_encoding(tmp_path: Path) -> None:
+    line = "'a';'some words; and more'\n"
+    (tmp_path / "a.csv").write_text("id;text\n" + line * (READ_WHOLE_BYTES // 20), encoding="utf-16")
+    given = CsvFormat(delimiter=";", quote="'", encoding="utf-16")
+    assert sampled(tmp_path, Columns("text", "id", (), given)) == 0
+
+
+# --- other formats than the name says
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt"])
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (gzip.compress(b"text\none\n", mtime=0), "compressed with gzip"),
+        (bz2.compress(b"text\none\n"), "compressed with bzip2"),
+        (lzma.compress(b"text\none\n"), "compressed with xz"),
+        (b"PAR1" + bytes(99), "Parquet"),
+        (b"ARROW1" + bytes(99), "Arrow"),
+        (b"%PDF-1.7\n", "a PDF"),
+    ],
+)
+def test_another_format_than_the_name_says_is_refused(
+    tmp_path: Path, name: str, body: bytes, what: str
+) -> None:
+    (tmp_path / name).write_bytes(body)
+    assert str(refusal(tmp_path)).startswith(f"{name} is {what}, not ")
+
+
+def test_a_large_array_of_lines_is_refused_with_the_format_to_set(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('[\n{"id": 1, "text": "one"}\n]')
+    (tmp_path / "b.jsonl").write_text('{"id": 2, "text": "two"}\n' * (READ_WHOLE_BYTES // 20))
+    problem = refusal(tmp_path)
+    assert str(problem) == "a.jsonl is one array of records, not a record a line"
+    assert "corpus.format to json" in (problem.hint or "")
+
+
+# --- columns of Arrow and Parquet
+
+
+def written(path: Path, table: pa.Table) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+        return
+    with pa.OSFile(str(path), "wb") as file, ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+@pytest.mark.parametrize("name", ["y=1/a.parquet", "y=1/a.arrow"])
+def test_columns_of_schemas_are_checked(tmp_path: Path, name: str) -> None:
+    (tmp_path / "y=1").mkdir()
+    written(tmp_path / name, pa.table({"id": [1], "doc": [{"text": "a", "n": 1}], "parts": [["p"]]}))
+    assert str(refusal(tmp_path)) == (
+        f"{name} has no column 'text'; it has 'id', 'doc.text', 'doc.n', 'parts', 'y'"
+    )
+    assert sampled(tmp_path, Columns("doc.text", "y")) == 0
+    with pytest.raises(Problem, match=r"the texts in 'parts' are lists") as caught:
+        sampled(tmp_path, Columns("parts", "id"))
+    assert "corpus.join" in (caught.value.hint or "")
+    assert sampled(tmp_path, Columns("parts", "id", join=" ")) == 0
+
+
+def test_a_file_that_is_no_arrow_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.arrow").write_bytes(b"ARROW1\0\0" + bytes(200))
+    assert str(refusal(tmp_path)).startswith("cannot read a.arrow: the file is damaged")

@@ -1,0 +1,45 @@
+"""Columns that a job names of files that have none."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher.corpus.files.listing import find_files
+from launcher.corpus.samples.document_columns import check_columns
+from launcher.errors import Problem
+from tasks.formats.rows import Columns
+
+
+def check(folder: Path, columns: Columns) -> None:
+    check_columns(find_files(".", folder), columns)
+
+
+def refusal(folder: Path, columns: Columns) -> Problem:
+    with pytest.raises(Problem) as error:
+        check(folder, columns)
+    return error.value
+
+
+def test_documents_have_a_path_a_title_and_their_text(tmp_path: Path) -> None:
+    (tmp_path / "lang=en").mkdir()
+    (tmp_path / "lang=en" / "a.md").write_text("# One")
+    check(tmp_path, Columns("text", None, keep=("path", "title", "text", "lang")))
+    check(tmp_path, Columns("text", "path"))
+
+
+def test_another_column_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# One")
+    problem = refusal(tmp_path, Columns("text", None, keep=("path", "author")))
+    assert "output.keep names 'author'" in str(problem)
+    assert problem.hint == "keep some of text, path, title"
+
+
+def test_an_id_is_refused_because_the_path_is_it(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-")
+    assert "corpus.id is 'review_id'" in str(refusal(tmp_path, Columns("text", "review_id")))
+
+
+def test_beside_tables_every_column_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# One")
+    (tmp_path / "b.jsonl").write_text('{"review_id": 1, "author": "x", "text": "one"}')
+    check(tmp_path, Columns("text", "review_id", keep=("author",)))
