@@ -6,6 +6,9 @@ vector_store: the interface of a store, and the values that cross it.
 contents: what a collection says of itself, and what a load may do to it.
 backpressure: fewer and smaller requests while a store is busy.
 rows: rows of a dataset in the type that a store takes.
+register: which collection a name stands for, in a store without aliases.
+row_names: the one text that names a row.
+signs: packed bits as numbers.
 receipts: which files a load has finished, for stores without transactions.
 difference: the files and keys in which two datasets differ.
 loader: load a dataset: prepare, write, delete, seal, count.

@@ -16,6 +16,8 @@ STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
     "qdrant": ("launcher.loading.stores.qdrant", "open_qdrant", ("qdrant_client",)),
     "redis": ("launcher.loading.stores.redisearch", "open_redisearch", ("redis",)),
     "chroma": ("launcher.loading.stores.chroma", "open_chroma", ("chromadb",)),
+    "s3vectors": ("launcher.loading.stores.s3_vectors", "open_s3_vectors", ("boto3", "botocore")),
+    "turbopuffer": ("launcher.loading.stores.turbopuffer_namespaces", "open_turbopuffer", ("turbopuffer",)),
     "lance": ("launcher.loading.stores.lance", "open_lance", ("lance",)),
 }
 

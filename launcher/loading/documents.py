@@ -41,6 +41,9 @@ class LoadDocument:
     index: str
     rows_refused: int  # that the store refused, by this load and those before it, and which are not in it
     refused: tuple[str, ...]  # the first of them: key and reason
+    read_as: (
+        str | None
+    )  # the name that clients are to use, in a store without aliases; None: that of the address
     kept_as: str | None  # the name of the collection that was replaced
     seconds: float  # of writing, deleting and building
     rows_per_second: float | None  # while files were written; None: nothing was
@@ -75,6 +78,9 @@ class LoadPreview:
     hours: (
         Hours | None
     )  # writing and build, on a fast line; None: nothing to write, or its speed was not measured
-    usd: Dollars | None  # of the load: the cores of the build; None: not known
-    usd_per_month: Decimal | None  # of keeping one copy of the whole collection, on machines or in S3
+    usd: Dollars | None  # of the load: the cores of the build, or what a service charges; None: not known
+    usd_per_month: (
+        Decimal | None
+    )  # of keeping one copy of the whole collection, on machines, in S3 or in the service
+    service: bool  # a service that bills by what is written and kept
     notes: tuple[str, ...]

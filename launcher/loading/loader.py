@@ -17,8 +17,18 @@ from launcher.loading.contents import Action, Contents, completed, contents_of, 
 from launcher.loading.difference import deleted_keys, difference
 from launcher.loading.documents import LoadDocument
 from launcher.loading.receipts import read_receipts, read_refused, write_receipt
-from launcher.loading.rows import check_unique_keys, rows_of
-from launcher.loading.vector_store import FileId, Key, RefusedRow, Rows, Schema, VectorStore, refused_rows
+from launcher.loading.rows import check_limits, check_unique_keys, rows_of
+from launcher.loading.vector_store import (
+    FileId,
+    Key,
+    Limited,
+    RefusedRow,
+    Rows,
+    Schema,
+    VectorStore,
+    WithoutAliases,
+    refused_rows,
+)
 from launcher.sinks.index import HNSW, IndexSpec
 from launcher.sinks.targets import NEVER_RUN, Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
@@ -77,11 +87,19 @@ def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: Loa
         assert have is not None
         return LoadPlan(action, have, schema, (), None)
     if action is not Action.CHANGE:
-        return LoadPlan(action, want, schema, tuple(file for file in dataset.files if file.rows), None)
+        files = tuple(file for file in dataset.files if file.rows)
+        _check(dataset, files, store, schema)
+        return LoadPlan(action, want, schema, files, None)
     assert have is not None
     assert older is not None
     files = difference(older, dataset).new
+    _check(dataset, files, store, schema)
     return LoadPlan(action, replace(have, following=dataset.run, load=want.load), schema, files, older)
+
+
+def _check(dataset: Dataset, files: Sequence[DatasetFile], store: VectorStore, schema: Schema) -> None:
+    if isinstance(store, Limited):
+        check_limits(dataset, files, store, schema)
 
 
 def schema_of(dataset: Dataset, store: VectorStore, keep: Sequence[str] | None) -> Schema:
@@ -137,6 +155,7 @@ def load(
         files_written=len(written),
         rows_written=rows,
         rows_deleted=deleted,
+        read_as=store.read_as() if isinstance(store, WithoutAliases) else None,
         kept_as=kept_as,
         seconds=round(monotonic() - begun, 3),
         rows_per_second=round(rows / seconds, 1) if rows and seconds else None,
@@ -171,6 +190,7 @@ def _document(
             f"{row.id[:SHOWN_ID]}{'...' if len(row.id) > SHOWN_ID else ''}:{row.chunk}: {row.reason}"
             for row in refused[:NAMED_REFUSED]
         ),
+        read_as=None,
         kept_as=None,
         seconds=0.0,
         rows_per_second=None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
+from launcher.format import hours_text
 from launcher.index_sizes.size import IndexSize, VectorSet
 from launcher.index_sizes.sizes import sizes
 from launcher.loading.difference import deleted_keys, difference
@@ -10,9 +11,10 @@ from launcher.loading.documents import LoadPreview
 from launcher.loading.loader import LoadOptions, plan_load
 from launcher.loading.vector_store import Element, Schema, VectorStore
 from launcher.sinks.index import IndexSpec
-from launcher.sinks.targets import NEVER_RUN, SIZED_AS, Target
+from launcher.sinks.targets import NEVER_RUN, SERVICES, SIZED_AS, Target
 from launcher.vectors.read_dataset import Dataset
 from pricing.storage import Dtype
+from pricing.vector_stores import constants
 
 # As the store holds the numbers, which may be another type than that of the output.
 DTYPES: Mapping[Element, Dtype] = {"float32": "float32", "float16": "float16", "bits": "binary"}
@@ -52,6 +54,8 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
     notes = [note for note in [NEVER_RUN.get(target.kind)] if note]
     if sized and schema.kept:
         notes.append(f"the bytes leave out the kept columns {', '.join(schema.kept)}")
+    if work is not None and work.service:
+        notes += _service_notes(target, work)
     if dataset.header.id is None:
         notes.append(
             "the job has no corpus.id: ids are file and position, so a changed file deletes and adds all its rows"
@@ -79,8 +83,18 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
         hours=work and work.load_hours,
         usd=work and work.load_usd,
         usd_per_month=whole and whole.usd_per_month,
+        service=target.kind in SERVICES,
         notes=tuple(notes),
     )
+
+
+def _service_notes(target: Target, work: IndexSize) -> list[str]:
+    """What a service says of its bill and its limits."""
+    prices = [one for one in constants() if one.store == target.kind and one.unit == "USD"]
+    notes = [f"prices: {one.source}, {one.as_of}" for one in prices]
+    if work.load_hours_least is not None:
+        notes.append(f"at least {hours_text(work.load_hours_least)}: {work.notes[0]}")
+    return list(dict.fromkeys(notes))
 
 
 def _in_store(
@@ -88,7 +102,9 @@ def _in_store(
 ) -> IndexSize | None:
     """What so many rows take in the store by `launcher.index_sizes`; None: it has no such index of the store."""
     name = SIZED_AS.get(target.kind)
-    if name is None or "hnsw" not in store.describe_index(schema, index).lower():
+    if name is None or (
+        target.kind not in SERVICES and "hnsw" not in store.describe_index(schema, index).lower()
+    ):
         return None
     asked = VectorSet(rows, schema.dimensions, DTYPES[schema.element], index.m)
     found, _ = sizes(asked, [name])

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from launcher.errors import Problem
-from launcher.loading.vector_store import Element, Key, Rows, Schema, Vectors, keys_of
+from launcher.loading.vector_store import Element, Key, Limited, Rows, Schema, Vectors, keys_of
 from launcher.output.hashed_names import id_hash
 from launcher.output.repeated_ids import some_repeated
 from launcher.vectors.read_dataset import Dataset, DatasetFile, Form
@@ -67,6 +67,24 @@ def _refuse_doubles(rows: Rows, file: str, first: int) -> None:
                 hint=UNIQUE_IDS,
             )
         seen[key] = row
+
+
+def check_limits(dataset: Dataset, files: Iterable[DatasetFile], store: Limited, schema: Schema) -> None:
+    """Check all rows of these files against the limits of a store: reads their ids and kept columns.
+
+    Raises:
+        Problem: the collection, or a row, is larger than the store takes.
+    """
+    store.check_schema(schema)
+    for file in files:
+        for batch in dataset.batches_of(file, "stored", ["id", "chunk", *schema.kept]):
+            rows = Rows(
+                ids=_values(batch, "id"),
+                chunks=_values(batch, "chunk"),
+                vectors=np.zeros((batch.num_rows, 0), NUMPY[schema.element]),
+                kept={name: _values(batch, name) for name in schema.kept},
+            )
+            store.check_rows(schema, rows)
 
 
 def check_unique_keys(dataset: Dataset, files: Sequence[DatasetFile]) -> None:

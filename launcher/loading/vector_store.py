@@ -5,7 +5,7 @@ Every store passes tests/contract/test_vector_store.py.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -185,4 +185,26 @@ class VectorStore(Protocol):
 
     def close(self) -> None:
         """Close the connections."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A store whose limits are checked before anything is written or paid for. Both raise `Problem`."""
+
+    def check_schema(self, schema: Schema) -> None:
+        """Refuse what a collection cannot hold."""
+        ...
+
+    def check_rows(self, schema: Schema, rows: Rows) -> None:
+        """Refuse rows that are too long. They come without vectors, [rows, 0]."""
+        ...
+
+
+@runtime_checkable
+class WithoutAliases(Protocol):
+    """A store in which clients have to be told the name of the collection that serves."""
+
+    def read_as(self) -> str:
+        """That name."""
         ...

@@ -10,7 +10,7 @@ from launcher.planning.estimates.estimate import UsdSpread
 from launcher.planning.estimates.quantiles import UsdQuantiles
 from launcher.planning.estimates.store_costs import SinkCost
 from launcher.planning.offers.machine_groups import rounded_usd
-from launcher.sinks.targets import SIZED_AS, parse_target
+from launcher.sinks.targets import SERVICES, SIZED_AS, parse_target
 
 
 def sink_cost(sink: JobSink | None, asked: VectorSet | None, embedding: UsdSpread | None) -> SinkCost | None:
@@ -23,15 +23,18 @@ def sink_cost(sink: JobSink | None, asked: VectorSet | None, embedding: UsdSprea
     target = parse_target(sink.to)
     name = SIZED_AS[target.kind]
     size = None
-    if sink.index.kind == "hnsw":
+    bare = (
+        sink.index.kind == "none" and target.kind not in SERVICES
+    )  # a service has its own index, whatever is asked
+    if not bare:
         found, _ = sizes(replace(asked, links=sink.index.m), [name])
         size = next((one for one in found if one.store == name), None)
-    load = Dollars(ZERO, ZERO) if sink.index.kind == "none" else size and size.load_usd
+    load = Dollars(ZERO, ZERO) if bare else size and size.load_usd
     hours = size and size.load_hours
     return SinkCost(
         to=target.shown,
         store=name,
-        index="none" if sink.index.kind == "none" else size.index if size else str(sink.index),
+        index="none" if bare else size.index if size else str(sink.index),
         when=sink.when,
         vectors=asked.vectors,
         ram_bytes=size and size.ram_bytes,

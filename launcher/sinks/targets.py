@@ -5,6 +5,8 @@
     qdrant[+https]://HOST[:PORT]/COLLECTION
     redis[s]://[USER@]HOST[:PORT]/INDEX
     chroma[+https]://HOST[:PORT]/COLLECTION
+    s3vectors://BUCKET/INDEX[?filter=COLUMN,COLUMN]
+    turbopuffer://REGION/NAMESPACE[?filter=COLUMN,COLUMN]
     FOLDER/NAME.lance, s3://BUCKET/PATH.lance, lance://...
 
 An address holds no secret: it is printed, and stays in the history of a shell. Reads no file and no environment.
@@ -19,7 +21,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from launcher.errors import Usage
 
-Kind = Literal["pgvector", "lance", "milvus", "qdrant", "redis", "chroma"]
+Kind = Literal["pgvector", "lance", "milvus", "qdrant", "redis", "chroma", "s3vectors", "turbopuffer"]
 
 SCHEMES: Mapping[str, Kind] = {
     "postgresql": "pgvector",
@@ -34,6 +36,8 @@ SCHEMES: Mapping[str, Kind] = {
     "rediss": "redis",
     "chroma": "chroma",
     "chroma+https": "chroma",
+    "s3vectors": "s3vectors",
+    "turbopuffer": "turbopuffer",
 }
 EXAMPLES: Mapping[Kind, str] = {
     "pgvector": "postgresql://localhost/DATABASE?table=docs",
@@ -42,6 +46,8 @@ EXAMPLES: Mapping[Kind, str] = {
     "qdrant": "qdrant://localhost/docs",
     "redis": "redis://localhost/docs",
     "chroma": "chroma://localhost/docs",
+    "s3vectors": "s3vectors://BUCKET/docs",
+    "turbopuffer": "turbopuffer://aws-us-east-1/docs",
 }
 # The names that `size --store` takes for the HNSW index that a store builds behind a load.
 SIZED_AS: Mapping[Kind, str] = {
@@ -51,6 +57,13 @@ SIZED_AS: Mapping[Kind, str] = {
     "redis": "redis",
     "chroma": "chroma",
     "lance": "lance-sq",
+    "s3vectors": "s3vectors",
+    "turbopuffer": "turbopuffer",
+}
+# Services: the host is the name of a bucket, an index or a region, and these are the options of an address.
+SERVICES: Mapping[Kind, frozenset[str]] = {
+    "s3vectors": frozenset({"filter"}),
+    "turbopuffer": frozenset({"filter"}),
 }
 # What `--secret` holds where an address has no user.
 SECRETS: Mapping[Kind, str] = {
@@ -59,9 +72,11 @@ SECRETS: Mapping[Kind, str] = {
     "redis": "the password",
     "chroma": "a token",
 }
-# Stores that no test of ours has met: no package holds their server. Shown with every load.
+# Stores that no test of ours has met, and what it was run against instead. Shown with every load.
 NEVER_RUN: Mapping[Kind, str] = {
     "qdrant": "never run against a Qdrant server: only against its engine behind a server of ours",
+    "s3vectors": "never run against the service: only against moto's S3 Vectors with limits, faults and searches of ours",
+    "turbopuffer": "never run against the service: only against a server of ours, made by the types of its client",
 }
 WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
 # Of PostgreSQL's parameters those that say how to connect; the password is none of them.
@@ -76,6 +91,7 @@ NAMES: Mapping[Kind, tuple[re.Pattern[str], str]] = {
         "letters, digits and _, 3 to 40, _ neither first nor last",
     ),
 }
+SERVICE_COLLECTION = re.compile(r"[a-z0-9][a-z0-9.-]{1,38}[a-z0-9]")  # of all services; a replacement adds 13
 ENVIRONMENT_HINT = "export PGPASSWORD, or name another variable: --secret NAME"
 
 
@@ -111,7 +127,9 @@ def parse_target(word: str) -> Target:
     if SCHEMES[scheme] == "lance":
         return _lance(rest)
     parts = _split(word)
-    return _pgvector(parts) if SCHEMES[scheme] == "pgvector" else _of_server(parts)
+    if SCHEMES[scheme] == "pgvector":
+        return _pgvector(parts)
+    return _of_service(parts) if SCHEMES[scheme] in SERVICES else _of_server(parts)
 
 
 def _is_lance(path: str) -> bool:
@@ -197,3 +215,28 @@ def _of_server(parts: SplitResult) -> Target:
     place = f"{f'{user}@' if user else ''}{parts.hostname}{port}"
     shown = f"{parts.scheme}://{place}/{f'{database}/' if database else ''}{collection}"
     return Target(kind, shown, collection, parts.hostname, parts.port, user, database or None, tls)
+
+
+def _of_service(parts: SplitResult) -> Target:
+    kind = SCHEMES[parts.scheme]
+    example = EXAMPLES[kind]
+    collection = unquote(parts.path.strip("/"))
+    if not parts.hostname:
+        raise Usage("the address names no host", hint=f"such as {example}")
+    if parts.username:
+        raise Usage(f"an address of {kind} has no user", hint=f"such as {example}")
+    if not SERVICE_COLLECTION.fullmatch(collection):
+        raise Usage(
+            f"{collection[:60]!r} cannot be the name of a collection",
+            hint=f"such as {example}: small letters, digits, . and -, 3 to 40",
+        )
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    unknown = sorted(options.keys() - SERVICES[kind])
+    if unknown:
+        raise Usage(
+            f"the address has an unknown parameter {unknown[0][:40]!r}",
+            hint=f"known: {', '.join(sorted(SERVICES[kind])) or 'none'}",
+        )
+    port = f":{parts.port}" if parts.port else ""
+    shown = f"{parts.scheme}://{parts.hostname}{port}/{collection}{f'?{parts.query}' if parts.query else ''}"
+    return Target(kind, shown, collection, parts.hostname, parts.port, options=options)

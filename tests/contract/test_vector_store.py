@@ -35,7 +35,10 @@ KINDS = (
     *("pgvector", "lance", "lance in s3"),
     *(
         pytest.param(kind, marks=E2E)
-        for kind in ("lance in s3 on moto", "milvus", "qdrant", "redis", "chroma")
+        for kind in (
+            *("lance in s3 on moto", "milvus", "qdrant", "redis", "chroma"),
+            *("s3vectors", "turbopuffer"),
+        )
     ),
 )
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
@@ -53,6 +56,8 @@ def target(
     kind, _, bucket = request.param.partition(" in ")
     if bucket:
         return parse_target(f"{servers.bucket(bucket, monkeypatch)}/docs.lance")
+    for name, value in stores.environment(kind).items():
+        monkeypatch.setenv(name, value)
     return parse_target(stores.address(kind, tmp_path))
 
 

@@ -228,6 +228,65 @@ class InChroma:
         return found
 
 
+class InS3Vectors:
+    """An index of S3 Vectors, as boto3 reads it, and the receipts of its files."""
+
+    def __init__(self, target: str, output: Path) -> None:
+        self._bucket, _, self._name = target.removeprefix("s3vectors://").partition("/")
+        self._output = output
+
+    def files(self) -> int:
+        return len(list(self._output.glob("_embedfleet/run-1/loads/*/*.json")))
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        import boto3
+
+        client: Any = boto3.client("s3vectors")
+        pages = client.get_paginator("list_vectors").paginate(
+            vectorBucketName=self._bucket, indexName=self._name, returnData=True, returnMetadata=True
+        )
+        found: list[tuple[Any, Any]] = []
+        for page in pages:
+            for one in page["vectors"]:
+                key = (one["metadata"]["id"], one["metadata"]["chunk"])
+                found.append((key, np.asarray(one["data"]["float32"], np.float32).tobytes()))
+        return found
+
+
+class InTurbopuffer:
+    """A namespace of turbopuffer, as its client reads it, and the receipts of its files."""
+
+    def __init__(self, target: str, output: Path) -> None:
+        self._region, _, self._name = target.removeprefix("turbopuffer://").partition("/")
+        self._output = output
+
+    def files(self) -> int:
+        return len(list(self._output.glob("_embedfleet/run-1/loads/*/*.json")))
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        from turbopuffer import Turbopuffer  # pyright: ignore[reportMissingImports]
+
+        namespace: Any = Turbopuffer(region=self._region).namespace(self._name)
+        found: list[tuple[Any, Any]] = []
+        after = "0"
+        while True:
+            page = namespace.query(
+                rank_by=("id", "asc"),
+                filters=("id", "Gt", after),
+                limit=1_000,
+                include_attributes=["document_id", "chunk", "vector"],
+            )
+            for row in page.rows:
+                vector = np.asarray(row["vector"], np.float32).tobytes()
+                found.append(((row["document_id"], row["chunk"]), vector))
+            if not page.rows:
+                return found
+            after = page.rows[-1]["id"]
+
+
+SERVICES: dict[str, Any] = {"s3vectors": InS3Vectors, "turbopuffer": InTurbopuffer}
+
+
 def assert_exact(rows: list[tuple[Any, Any]], output: Path) -> None:
     truth = wanted(output)
     assert len(rows) == len(truth) == FILES * ROWS  # none doubled
@@ -314,10 +373,28 @@ def test_loader_of_chroma_is_killed_eight_times(output: Path, stores: VectorStor
     assert_exact(there.rows(), output)
 
 
-@pytest.mark.parametrize("kind", ["qdrant", "redis", "chroma"])
-def test_loader_that_makes_up_keys_does_not_pass(
-    kind: str, output: Path, stores: VectorStores, tmp_path: Path
+@pytest.mark.parametrize("kind", list(SERVICES))
+def test_loader_of_a_service_is_killed_eight_times(
+    kind: str, output: Path, stores: VectorStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in stores.environment(kind).items():
+        monkeypatch.setenv(name, value)
+    target = stores.address(kind, tmp_path)
+    there = SERVICES[kind](target, output)
+    assert storm(output, target, there.files) == 0, (tmp_path / "said").read_text()
+    assert_exact(there.rows(), output)
+    assert loader(output, target).wait(PATIENCE) == 0
+    said = (tmp_path / "said").read_text()
+    assert "nothing to load" in said
+    assert "never run against the service" in said
+
+
+@pytest.mark.parametrize("kind", ["qdrant", "redis", "chroma", *SERVICES])
+def test_loader_that_makes_up_keys_does_not_pass(
+    kind: str, output: Path, stores: VectorStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stores.environment(kind).items():
+        monkeypatch.setenv(name, value)
     target = stores.address(kind, tmp_path)
     assert storm(output, target, InQdrant(target, output).files, "tests.support.made_up_keys_loader") == 1
     said = (tmp_path / "said").read_text()

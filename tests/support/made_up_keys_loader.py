@@ -11,6 +11,8 @@ KEYS = {  # the module of a store, and its function that makes the key of a row
     "qdrant": ("qdrant", "_point_id"),
     "chroma": ("chroma", "text_of_key"),
     "redis": ("redisearch", "text_of_key"),
+    "s3vectors": ("s3_vectors", "_name"),
+    "turbopuffer": ("turbopuffer_namespaces", "uuid_of_key"),
 }
 
 

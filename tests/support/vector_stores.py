@@ -1,15 +1,41 @@
 """Vector stores of the contract suite: for each an address of a new, empty collection."""
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from tests.support import s3vectors_server, turbopuffer_server
 from tests.support.chroma import running_chroma
 from tests.support.milvus import running_milvus
 from tests.support.postgres import running_postgres
 from tests.support.qdrant_server import running_qdrant
 from tests.support.redisearch import running_redisearch
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server that stands for a service, and how its client finds it."""
+
+    start: Callable[[], AbstractContextManager[str]]
+    environment: Callable[[str], dict[str, str]]
+    address: str  # of a collection, without its name
+
+
+SERVICES = {
+    "s3vectors": Service(
+        s3vectors_server.running_s3_vectors,
+        s3vectors_server.environment,
+        f"s3vectors://{s3vectors_server.BUCKET}/",
+    ),
+    "turbopuffer": Service(
+        turbopuffer_server.running_turbopuffer,
+        turbopuffer_server.environment,
+        "turbopuffer://aws-us-east-1/",
+    ),
+}
 
 
 class VectorStores:
@@ -22,21 +48,32 @@ class VectorStores:
         self._qdrant: str | None = None
         self._redis: str | None = None
         self._chroma: str | None = None
+        self._services: dict[str, str] = {}
 
     def address(self, kind: str, folder: Path) -> str:
         """The address of a collection that is not there yet."""
         name = f"docs_{uuid4().hex[:8]}"
+        if kind in SERVICES:
+            self.environment(kind)  # starts it
+            return SERVICES[kind].address + name.replace("_", "-")
         if kind == "lance":
             return str(folder / f"{name}.lance")
-        if kind == "milvus":
-            return f"milvus://{self.milvus()}/{name}"
-        if kind == "qdrant":
-            return f"qdrant://{self.qdrant()}/{name}"
-        if kind == "redis":
-            return f"redis://{self.redis()}/{name}"
-        if kind == "chroma":
-            return f"chroma://{self.chroma()}/{name}"
+        servers = {"milvus": self.milvus, "qdrant": self.qdrant, "redis": self.redis, "chroma": self.chroma}
+        if kind in servers:
+            return f"{kind}://{servers[kind]()}/{name}"
         return f"{self.postgres()}?table={name}"
+
+    def environment(self, kind: str) -> dict[str, str]:
+        """The variables by which the client of a service finds its server."""
+        if kind not in SERVICES:
+            return {}
+        return SERVICES[kind].environment(self.service(kind))
+
+    def service(self, kind: str) -> str:
+        """The address of the server that stands for a service."""
+        if kind not in self._services:
+            self._services[kind] = self._stack.enter_context(SERVICES[kind].start())
+        return self._services[kind]
 
     def milvus(self) -> str:
         """Host and port of Milvus."""

@@ -13,5 +13,7 @@ milvus: Milvus, by upsert into a collection behind an alias.
 qdrant: Qdrant, by upsert into a collection behind an alias.
 redisearch: Redis or Valkey with RediSearch, a hash a row, an index behind an alias.
 chroma: Chroma, by upsert; a replacement takes the name of the collection.
+s3_vectors: Amazon S3 Vectors, a vector a row, an index behind a register.
+turbopuffer_namespaces: turbopuffer, a document a row, a namespace behind a register.
 copy_binary: rows as PostgreSQL's COPY BINARY reads them.
 """

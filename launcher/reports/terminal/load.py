@@ -23,6 +23,8 @@ def load_text(found: LoadDocument) -> Text:
     ]
     if found.action == "nothing":
         lines = [held, NOTHING if found.check is None else "nothing to load"]
+    if found.read_as:
+        lines.append(f"clients read it as {plain(found.read_as)}: the store has no aliases")
     if found.kept_as:
         lines.append(f"what it held before is {plain(found.kept_as)}: drop it when you need it no more")
     if found.rows_refused:
@@ -62,11 +64,15 @@ def preview_text(found: LoadPreview) -> Text:
         f"index    {found.index}{built}",
         f"bytes    {_size(found.upload_bytes)} to send; in the store {_stored(found)}",
         f"takes    {_takes(found)}",
-        f"costs    {_usd(found.usd)} to build the index, {amount_text(found.usd_per_month)} a month for one copy",
+        f"costs    {_usd(found.usd)} to {_charged(found)}, {amount_text(found.usd_per_month)} a month for one copy",
         *(f"note     {plain(note)}" for note in found.notes),
         f"{found.guarantee}; nothing was written",
     ]
     return Text("\n".join(lines))
+
+
+def _charged(found: LoadPreview) -> str:
+    return "load, by list prices" if found.service else "build the index"
 
 
 def _stored(found: LoadPreview) -> str:

@@ -49,6 +49,17 @@ def test_address_of_chroma() -> None:
     assert (found.kind, found.port, found.collection, found.options) == ("chroma", 8001, "docs", {"tls": "1"})
 
 
+def test_address_of_a_service() -> None:
+    found = parse_target("s3vectors://my-bucket/docs?filter=lang,year")
+    assert (found.kind, found.host, found.collection) == ("s3vectors", "my-bucket", "docs")
+    assert (found.options, found.shown) == (
+        {"filter": "lang,year"},
+        "s3vectors://my-bucket/docs?filter=lang,year",
+    )
+    found = parse_target("turbopuffer://aws-us-east-1/docs")
+    assert (found.kind, found.host, found.collection) == ("turbopuffer", "aws-us-east-1", "docs")
+
+
 @pytest.mark.parametrize("word", ["s3://bucket/docs.lance", "lance://s3://bucket/docs.lance"])
 def test_bucket_of_lance(word: str) -> None:
     assert parse_target(word).collection == "s3://bucket/docs.lance"
@@ -79,6 +90,11 @@ def test_bucket_of_lance(word: str) -> None:
         ("redis://ann@h/docs?db=1", "has no parameters", "the password"),
         ("chroma://h/do", "'do' cannot be the name of a collection", "3 to 40"),
         ("chroma://h/docs_", "cannot be the name of a collection", "neither first nor last"),
+        ("s3vectors:///docs", "names no host", "s3vectors://BUCKET/docs"),
+        ("s3vectors://b/Docs", "cannot be the name of a collection", "small letters"),
+        ("s3vectors://b/a/docs", "cannot be the name of a collection", "small letters"),
+        ("s3vectors://ann@b/docs", "has no user", "s3vectors://BUCKET/docs"),
+        ("turbopuffer://r/docs?filtr=a", "unknown parameter 'filtr'", "known: filter"),
         ("milvus://h/a/b/docs", "cannot be the name of a collection", "40 at most"),
     ],
 )

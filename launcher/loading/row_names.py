@@ -1,0 +1,23 @@
+"""The one text that names a row in a store whose rows have one: `id:chunk`, or a UUID where that does not fit. Pure."""
+
+from uuid import UUID, uuid5
+
+from launcher.loading.vector_store import Key, text_of_key
+
+NAMESPACE = UUID("8c7d1f0a-3f55-4f0e-9b6e-0c7a51f9d2c4")
+
+
+def uuid_of_key(key: Key) -> str:
+    """Of every key another one, and always the same."""
+    return str(uuid5(NAMESPACE, f"{key.id}\0{key.chunk}"))
+
+
+def name_of_key(key: Key, most_bytes: int, *, only_ascii: bool) -> str:
+    """`id:chunk`, or a UUID of both where that is too long, empty, or has characters that the store does not take.
+
+    An id that is itself such a UUID with a chunk behind it cannot be one of these: they have no colon.
+    """
+    text = text_of_key(key)
+    if len(text.encode()) > most_bytes or "\0" in text or (only_ascii and not text.isascii()):
+        return uuid_of_key(key)
+    return text

@@ -1,0 +1,424 @@
+"""Amazon S3 Vectors, by PutVectors under the key `id:chunk`: writing a row again changes nothing.
+
+A vector bucket has no aliases: see `launcher.loading.register`, whose records are vectors of one number in the index
+`embedfleet-register` of the bucket. Writes are seen at once (the service is strongly consistent). It has no exact search,
+and no count: keys are listed. The metric is the cosine; a packed bit is a number, 1 or -1.
+"""
+
+# botocore comes without types
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+import contextlib
+import json
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import boto3.session
+import numpy as np
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    UnknownServiceError,
+)
+
+from launcher.errors import Problem, Usage
+from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.contents import Contents
+from launcher.loading.register import Register
+from launcher.loading.row_names import name_of_key
+from launcher.loading.signs import numbers_of, stored_of
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target
+from tasks.protocol.dtypes import Dtype
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-vectors-limitations.html, read 2026-11-30
+MOST_DIMENSIONS = 4_096
+MOST_VECTORS = 2_000_000_000  # of an index
+PUT_ROWS, GET_ROWS, DELETE_ROWS, PAGE_ROWS, SEGMENTS = 500, 100, 500, 1_000, 16
+MOST_HITS = 100
+KEY_BYTES = 1_024
+METADATA_BYTES, FILTERED_BYTES = 40_000, 2_000
+METADATA_KEYS, PLAIN_KEYS = 50, 10  # of a vector; of an index, those that cannot be filtered by
+REQUEST_BYTES = 16 * 2**20  # of JSON; the service takes 20 MiB
+JSON_NUMBER = 24  # bytes of a number at most, with its comma
+REQUESTS = 8
+
+REGISTER = "embedfleet-register"
+FIELD = "record"
+OWN_FIELDS = ("id", "chunk")
+BUSY = {
+    "TooManyRequestsException",
+    "ServiceUnavailableException",
+    "InternalServerException",
+    "RequestTimeoutException",
+    "ThrottlingException",
+    "SlowDown",
+}
+TIMEOUT = 60  # seconds
+AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
+
+
+class S3Vectors:
+    """A vector index of a vector bucket."""
+
+    guarantee: Guarantee = "idempotent"
+    exact_search = False
+
+    def __init__(self, target: Target) -> None:
+        self._bucket = target.host or ""
+        self._filter = tuple(name for name in target.options.get("filter", "").split(",") if name)
+        self._replace = False
+        self._schema: Schema | None = None
+        self._throttle: Throttle | None = None
+        self._register = Register(target.collection, self)
+        self._client: Any = _client()
+
+    # --- limits that are known before anything is written
+
+    def check_schema(self, schema: Schema) -> None:
+        """Refuse what an index cannot hold."""
+        if schema.dimensions > MOST_DIMENSIONS:
+            raise Problem(
+                f"S3 Vectors has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
+                hint="embed with output.dimensions, or load into another store",
+            )
+        if schema.rows > MOST_VECTORS:
+            raise Problem(
+                f"an index of S3 Vectors holds {MOST_VECTORS:,} vectors at most, and the run has {schema.rows:,}",
+                hint="load into another store",
+            )
+        clash = [name for name in schema.kept if name in OWN_FIELDS]
+        if clash:
+            raise Problem(
+                f"the kept column {clash[0]!r} has the name of a field of the index",
+                hint="leave it out: --keep with the other columns, or --keep none",
+            )
+        unknown = [name for name in self._filter if name not in schema.kept]
+        if unknown:
+            raise Problem(
+                f"the address filters by {unknown[0]!r}, which is no kept column",
+                hint=f"kept columns are {', '.join(schema.kept) or 'none'}",
+            )
+        plain = self._plain(schema)
+        if len(plain) > PLAIN_KEYS or len(schema.kept) + len(OWN_FIELDS) > METADATA_KEYS:
+            raise Problem(
+                f"S3 Vectors keeps {PLAIN_KEYS} columns at most that are not filtered by, and these are {len(plain)}",
+                hint="--keep with fewer columns, or ?filter=NAME,NAME in the address for short ones",
+            )
+
+    def check_rows(self, schema: Schema, rows: Rows) -> None:
+        """Refuse rows whose metadata is too long."""
+        del schema
+        for row, key in enumerate(rows.keys()):
+            whole = _metadata(rows, row)
+            filtered = {name: value for name, value in whole.items() if name in (*OWN_FIELDS, *self._filter)}
+            for what, held, most in (
+                ("metadata", whole, METADATA_BYTES),
+                ("metadata to filter by", filtered, FILTERED_BYTES),
+            ):
+                size = len(json.dumps(held, ensure_ascii=False).encode())
+                if size > most:
+                    raise Problem(
+                        f"S3 Vectors takes {most:,} bytes of {what} a vector, and id {key.id[:60]!r}, chunk {key.chunk} "
+                        f"has {size:,}",
+                        hint="--keep with fewer columns, or --keep none",
+                    )
+
+    def _plain(self, schema: Schema) -> list[str]:
+        return [name for name in schema.kept if name not in self._filter]
+
+    # --- the store
+
+    def element(self, dtype: Dtype, dimensions: int) -> Element:
+        """It has float32 alone, which holds half precision and int8 exactly."""
+        del dimensions
+        return "bits" if dtype == "binary" else "float32"
+
+    def contents(self) -> Contents | None:
+        """The record of the index.
+
+        Raises:
+            Problem: an index of this name is there, and we did not make it.
+        """
+        with _problems():
+            self._check_bucket()
+            return self._register.contents()
+
+    def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
+        """Make the index."""
+        del index
+        self.check_schema(schema)
+        self._schema, self._replace = schema, replace
+        most = rows_within(REQUEST_BYTES, schema.dimensions * JSON_NUMBER + METADATA_BYTES, PUT_ROWS)
+        self._throttle = Throttle(Limits(most, REQUESTS))
+        with _problems():
+            return self._register.prepare(contents, partial(self._create, schema), replace=replace)
+
+    def loaded(self, contents: Contents) -> frozenset[str] | None:
+        """It keeps no ledger: receipts in the output path count."""
+        del contents
+
+    def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
+        """Put vectors: each replaces what is there under its key."""
+        del file, merge
+        assert self._throttle is not None, "prepare comes first"
+        with _problems():
+            return self._throttle.send_all(batches, self._put)
+
+    def delete(self, keys: Sequence[Key]) -> int:
+        """Count those that are there, because the service does not say how many it deleted."""
+        with _problems():
+            there = list(self._keys_there(keys))
+            for start in range(0, len(there), DELETE_ROWS):
+                some = [_name(key) for key in there[start : start + DELETE_ROWS]]
+                self._call("delete_vectors", indexName=self._register.collection, keys=some)
+        return len(there)
+
+    def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
+        """Say what it holds; the service builds its index by itself."""
+        del receipts
+        with _problems():
+            return self._register.seal(contents)
+
+    def count(self) -> int:
+        """By listing all keys, in parts at once."""
+        with _problems(), ThreadPoolExecutor(SEGMENTS) as pool:
+            return sum(pool.map(self._count_segment, range(SEGMENTS)))
+
+    def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
+        """By their keys."""
+        found: dict[Key, Vectors] = {}
+        with _problems():
+            bits = self._holds_bits()
+            for some, answer in self._get(keys, returnData=True):
+                for one in answer:
+                    numbers = np.asarray(one["data"]["float32"], np.float32)
+                    found[some[one["key"]]] = stored_of(numbers, bits=bits)
+        return found
+
+    def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
+        """By the service's own index: it has no exact search."""
+        del exact
+        asked = {"float32": numbers_of(vector[None, :])[0].tolist()}
+        with _problems():
+            found = self._call(
+                "query_vectors",
+                indexName=self._register.collection,
+                queryVector=asked,
+                topK=min(k, MOST_HITS),
+                returnMetadata=True,
+            )
+        return [Key(str(one["metadata"]["id"]), int(one["metadata"]["chunk"])) for one in found["vectors"]]
+
+    def read_as(self) -> str:
+        """The index that clients are to ask."""
+        with _problems():
+            return self._register.serving()
+
+    def describe_index(self, schema: Schema, index: IndexSpec) -> str:
+        """The service has one, without options."""
+        del schema, index
+        return "the service's own, cosine"
+
+    def columns(self, schema: Schema) -> tuple[str, ...]:
+        """The key, the vector and its metadata."""
+        kept = (f"{name} string{' (filter)' if name in self._filter else ''}" for name in schema.kept)
+        signs = ", 1 or -1 a bit" if schema.element == "bits" else ""
+        return (
+            "key",
+            f"vector float32 ({schema.dimensions}{signs})",
+            "id string (filter)",
+            "chunk number (filter)",
+            *kept,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    # --- of the register
+
+    def read_record(self, name: str) -> str | None:
+        """The record of a name: metadata of a vector."""
+        try:
+            found = self._call("get_vectors", indexName=REGISTER, keys=[name], returnMetadata=True)["vectors"]
+        except ClientError as error:
+            if _code(error) == "NotFoundException":
+                return None
+            raise
+        return str(found[0]["metadata"][FIELD]) if found else None
+
+    def write_record(self, name: str, text: str) -> None:
+        """Write it, and make the index of records first."""
+        if not self.exists(REGISTER):
+            self._create_index(REGISTER, 1, [FIELD])
+        one = {"key": name, "data": {"float32": [1.0]}, "metadata": {FIELD: text}}
+        self._call("put_vectors", indexName=REGISTER, vectors=[one])
+
+    def exists(self, collection: str) -> bool:
+        """Whether there is such an index."""
+        try:
+            self._call("get_index", indexName=collection)
+        except ClientError as error:
+            if _code(error) == "NotFoundException":
+                return False
+            raise
+        return True
+
+    def drop(self, collection: str) -> None:
+        """Delete an index with its vectors."""
+        try:
+            self._call("delete_index", indexName=collection)
+        except ClientError as error:
+            if _code(error) != "NotFoundException":
+                raise
+
+    # --- below, errors are those of botocore
+
+    def _call(self, operation: str, **parameters: Any) -> Any:
+        return getattr(self._client, operation)(vectorBucketName=self._bucket, **parameters)
+
+    def _check_bucket(self) -> None:
+        try:
+            self._call("get_vector_bucket")
+        except ClientError as error:
+            if _code(error) != "NotFoundException":
+                raise
+            raise Problem(
+                f"there is no vector bucket {self._bucket} in {self._client.meta.region_name}",
+                hint=f"aws s3vectors create-vector-bucket --vector-bucket-name {self._bucket} makes one",
+            ) from error
+
+    def _create(self, schema: Schema, name: str) -> None:
+        self._create_index(name, schema.dimensions, self._plain(schema))
+
+    def _create_index(self, name: str, dimensions: int, plain: Sequence[str]) -> None:
+        """Make an index; leave one of this name that is there, which the register knows."""
+        more = {"metadataConfiguration": {"nonFilterableMetadataKeys": list(plain)}} if plain else {}
+        try:
+            self._call(
+                "create_index",
+                indexName=name,
+                dataType="float32",
+                dimension=dimensions,
+                distanceMetric="cosine",
+                **more,
+            )
+        except ClientError as error:
+            if _code(error) != "ConflictException":
+                raise
+
+    def _put(self, rows: Rows) -> None:
+        vectors = [
+            {"key": _name(key), "data": {"float32": numbers.tolist()}, "metadata": _metadata(rows, row)}
+            for row, (key, numbers) in enumerate(zip(rows.keys(), numbers_of(rows.vectors), strict=True))
+        ]
+        try:
+            self._call("put_vectors", indexName=self._register.collection, vectors=vectors)
+        except ClientError as error:
+            if _code(error) in BUSY:
+                raise Busy(str(error)) from error
+            if _code(error) == "ValidationException":
+                raise Rejected(str(error)) from error
+            raise
+
+    def _get(
+        self, keys: Sequence[Key], **asked: bool
+    ) -> Generator[tuple[dict[str, Key], list[dict[str, Any]]]]:
+        for start in range(0, len(keys), GET_ROWS):
+            some = {_name(key): key for key in keys[start : start + GET_ROWS]}
+            found = self._call("get_vectors", indexName=self._register.collection, keys=list(some), **asked)
+            yield some, found["vectors"]
+
+    def _keys_there(self, keys: Sequence[Key]) -> Generator[Key]:
+        for some, answer in self._get(keys):
+            yield from (some[one["key"]] for one in answer)
+
+    def _count_segment(self, segment: int) -> int:
+        pages = self._client.get_paginator("list_vectors").paginate(
+            vectorBucketName=self._bucket,
+            indexName=self._register.collection,
+            segmentCount=SEGMENTS,
+            segmentIndex=segment,
+            PaginationConfig={"PageSize": PAGE_ROWS},
+        )
+        return sum(len(page["vectors"]) for page in pages)
+
+    def _holds_bits(self) -> bool:
+        if self._schema is not None:
+            return self._schema.element == "bits"
+        held = self._register.contents()
+        return held is not None and held.dtype == "binary"
+
+
+def open_s3_vectors(target: Target, secret: str | None) -> S3Vectors:
+    """The index that a target names. Credentials and region are those of the AWS SDK.
+
+    Raises:
+        Usage: a secret was named.
+    """
+    if secret is not None:
+        raise Usage(
+            "an address of S3 Vectors has no secret",
+            hint="leave --secret out: credentials come from AWS_PROFILE, AWS_ACCESS_KEY_ID or the machine's role",
+        )
+    with _problems():
+        return S3Vectors(target)
+
+
+def _client() -> Any:
+    options = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=TIMEOUT,
+        read_timeout=TIMEOUT,
+        max_pool_connections=SEGMENTS,
+    )
+    return boto3.session.Session().client("s3vectors", config=options)
+
+
+def _name(key: Key) -> str:
+    return name_of_key(key, KEY_BYTES, only_ascii=False)
+
+
+def _metadata(rows: Rows, row: int) -> dict[str, Any]:
+    kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
+    return {"id": rows.ids[row], "chunk": rows.chunks[row], **kept}
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextlib.contextmanager
+def _problems() -> Generator[None]:
+    """Errors of botocore as problems of two lines."""
+    try:
+        yield
+    except UnknownServiceError as error:
+        raise Usage(
+            "this boto3 does not know S3 Vectors", hint="pip install 'embedfleet[s3vectors]'"
+        ) from error
+    except NoRegionError as error:
+        raise Usage("no region is set for S3 Vectors", hint="export AWS_REGION=us-east-1, say") from error
+    except NoCredentialsError as error:
+        raise Problem(
+            "there are no credentials of AWS", hint="aws configure, or export AWS_PROFILE"
+        ) from error
+    except ClientError as error:
+        if _code(error) in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"):
+            raise Problem(
+                f"S3 Vectors refuses: {error}",
+                hint="it needs s3vectors: GetVectorBucket, CreateIndex, GetIndex, DeleteIndex, PutVectors, GetVectors, "
+                "ListVectors, DeleteVectors and QueryVectors",
+            ) from error
+        raise Problem(f"S3 Vectors refused: {error}", hint=AGAIN) from error
+    except HTTPClientError as error:
+        raise Problem(f"S3 Vectors cannot be reached: {error}", hint=AGAIN) from error
+    except BotoCoreError as error:
+        raise Problem(f"the AWS SDK failed: {error}", hint=AGAIN) from error
