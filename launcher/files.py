@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from launcher.errors import Problem, Usage
+from tasks.disk_errors import with_cause
 
 MAX_FILE_BYTES = 64 * 2**20  # of a job file or a plan; the largest plan has a few MiB
 
@@ -46,6 +47,5 @@ def write(path: Path, text: str | Iterable[str]) -> None:
     except OSError as error:
         with suppress(OSError):  # its folder may be what cannot be used
             temporary.unlink(missing_ok=True)
-        raise Problem(
-            f"cannot write {path}: {error.strerror}", hint="free some space or name another place"
-        ) from error
+        hint = with_cause(error, "name another place")
+        raise Problem(f"cannot write {path}: {error.strerror}", hint=hint) from error

@@ -4,6 +4,7 @@ Imports: the standard library, and what `skypilot_task.COMMON` installs; never `
 
 clock: the current time.
 errors: `Problem`, the base of all errors for users.
+disk_errors: why a file cannot be written, in words.
 printable: foreign text with its control characters escaped, for terminals and logs.
 stores: the object store interface and its implementations.
 protocol: what launcher and workers tell each other through the store.

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, TextIO, TypeVar
@@ -17,7 +18,8 @@ from tasks.printable import plain_lines
 
 Document = TypeVar("Document")
 
-WIDTH = 110  # columns of a table that goes to a file or a pipe
+WIDTH = 100  # columns of what goes to a file or a pipe, where COLUMNS does not say
+LEAST_WIDTH = 40  # below it no table can be read
 
 
 def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any = None) -> None:
@@ -29,7 +31,7 @@ def show(body: Any, render: Callable[[Any], Any], *, as_json: bool, stream: Any 
     # A reader that closes our stderr must not end the work; one that closes our stdout has what it wants.
     closed = contextlib.suppress(BrokenPipeError) if stream is sys.stderr else contextlib.nullcontext()
     with closed, writing_output():
-        console(stream, width=None if stream.isatty() else WIDTH).print(render(body))
+        console(stream, width=output_width(stream)).print(render(body))
 
 
 def show_json(body: Any, stream: Any = None) -> None:
@@ -45,6 +47,14 @@ def show_text(text: str, *, flush: bool = False) -> None:
     """Print a result that is text already to stdout, without control characters but line breaks."""
     with writing_output():
         print(plain_lines(text), end="", flush=flush)  # noqa: T201 - the data
+
+
+def output_width(stream: TextIO) -> int | None:
+    """The columns of what is printed to a stream; None: those of its terminal, which the console asks for."""
+    if stream.isatty():
+        return None
+    said = os.environ.get("COLUMNS", "")
+    return max(LEAST_WIDTH, int(said)) if said.isascii() and said.isdigit() and int(said) else WIDTH
 
 
 def console(stream: TextIO, width: int | None = None) -> Console:
@@ -81,7 +91,7 @@ def follow(bodies: Iterable[Document], render: Callable[[Document], Any], *, as_
         for body in bodies:
             print(json.dumps(json_value(body)), flush=True)  # noqa: T201 - the data
         return
-    screen = console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
+    screen = console(sys.stdout, width=output_width(sys.stdout))
     if not screen.is_terminal:
         for body in bodies:
             screen.print(render(body))

@@ -12,7 +12,7 @@ from functools import partial
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from launcher.cli.console import say, show
+from launcher.cli.console import output_width, say, show
 from launcher.cli.documents import ChangedPrices, RefreshDocument, SilentSource, SourceAnswer
 from launcher.errors import Problem, Usage
 from launcher.format import plain, plural
@@ -241,6 +241,6 @@ def _first_names(names: Sequence[str]) -> str:
 def _screen() -> tuple[int, int]:
     """Width of the output in columns, and how many lines of offers fit on the screen."""
     if not sys.stdout.isatty():
-        return WIDTH, DEFAULT_ROWS
+        return output_width(sys.stdout) or WIDTH, DEFAULT_ROWS
     columns, rows = shutil.get_terminal_size((WIDTH, DEFAULT_ROWS + OTHER_ROWS))
     return columns, max(DEFAULT_ROWS // 2, rows - OTHER_ROWS)

@@ -9,8 +9,10 @@ import os
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import TextIO
 
 from launcher.errors import Problem
+from tasks.disk_errors import with_cause
 
 LOCK_TRIES = 5
 RETRY_SECONDS = 0.1
@@ -26,9 +28,9 @@ def run_lock(folder: Path, run: str, tries: int = LOCK_TRIES) -> Generator[None,
 
     Raises:
         RunLocked: another launcher holds it.
+        Problem: its file cannot be made or opened.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "launcher.lock").open("a+") as lock:
+    with _open(folder / "launcher.lock") as lock:
         for left in range(tries, -1, -1):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -45,3 +47,13 @@ def run_lock(folder: Path, run: str, tries: int = LOCK_TRIES) -> Generator[None,
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _open(path: Path) -> TextIO:
+    """Open the file of a lock, which is made where it is missing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        hint = with_cause(error, "move away what is there, or name another folder with --runs")
+        raise Problem(f"the lock {path} cannot be opened: {error.strerror}", hint=hint) from error

@@ -13,6 +13,7 @@ from uuid import uuid4
 from launcher.errors import Problem, Usage
 from launcher.vectors.export_formats import FORMATS, Format
 from launcher.vectors.read_dataset import Dataset, Form
+from tasks.disk_errors import with_cause
 
 SUFFIXES: dict[str, Format] = {".parquet": "parquet", ".npy": "npy", ".lance": "lance", "": "huggingface"}
 
@@ -81,9 +82,10 @@ def export(
             _check_free(path)
             temporary[name].rename(path)
     except OSError as error:
-        raise Problem(
-            f"cannot write {target}: {error.strerror or error}", hint="free some space or name another place"
-        ) from error
+        hint = with_cause(error, "name another place")
+        # pyarrow's errors have a long text that names our temporary file
+        said = os.strerror(error.errno) if error.errno else error
+        raise Problem(f"cannot write {target}: {said}", hint=hint) from error
     finally:
         for path in temporary.values():
             _remove(path)

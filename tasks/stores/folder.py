@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from tasks.disk_errors import FULL, with_cause
 from tasks.stores.base import (
     PAGE_SIZE,
     TEMPORARY_PREFIX,
@@ -178,7 +179,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _refusal(error: OSError, place: Path, doing: str = "write to") -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return StoreError(
             f"no space left for {place}", hint="free some space, then resume the run: nothing is lost"
         )
@@ -187,7 +188,10 @@ def _refusal(error: OSError, place: Path, doing: str = "write to") -> StoreError
             f"cannot {doing} {place}: {error.strerror}",
             hint="a file is where a folder should be: move it away, or choose another path",
         )
-    return StoreError(
-        f"cannot {doing} {place}: {error.strerror or error}",
-        hint=f"choose a path that this user may {doing}",
-    )
+    hint = f"choose a path that this user may {doing}"
+    if doing == "write to":
+        hint = with_cause(
+            error,
+            "set output.path to a folder on a disk that this user may write to, or to s3://BUCKET/PREFIX",
+        )
+    return StoreError(f"cannot {doing} {place}: {error.strerror or error}", hint=hint)

@@ -1,6 +1,7 @@
 """The whole plan on a terminal: `plan --all`, and what goes to a pipe or a file. See `plan_screen` for the short form."""
 
 from collections.abc import Iterator
+from itertools import compress
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,6 +22,7 @@ from launcher.reports.terminal.plan_tables import (
     speed_text,
     stores_table,
     types_table,
+    whole_figures,
 )
 from launcher.reports.terminal.plan_words import (
     item_text,
@@ -72,6 +74,7 @@ def _compared(plan: SavedPlan) -> list[RenderableType]:
 
 
 def _groups(plan: SavedPlan) -> RenderableType:
+    """The chosen machines; columns in which nothing is said, as of this machine, are left out."""
     names = (
         "static fleet" if is_steered(plan) else "chosen",
         "places",
@@ -82,9 +85,8 @@ def _groups(plan: SavedPlan) -> RenderableType:
         "age",
         "$ / 1M tokens",
     )
-    table = columns_table(*names, words=2)
-    for group in plan.lots:
-        table.add_row(
+    rows = [
+        (
             machine_text(group),
             place_text(group),
             count(group.machines),
@@ -93,9 +95,14 @@ def _groups(plan: SavedPlan) -> RenderableType:
             money(group.usd_per_hour),
             price_age_text(group, plan.created, table=True),
             money(group.usd_per_million_tokens),
-            style="bold",
         )
-    return table
+        for group in plan.lots
+    ]
+    said = [any(row[place] for row in rows) for place in range(len(names))]
+    table = columns_table(*compress(names, said), words=2)
+    for row in rows:
+        table.add_row(*compress(row, said), style="bold")
+    return whole_figures(table)
 
 
 def _steering(plan: SavedPlan) -> RenderableType:

@@ -1,5 +1,6 @@
 """The tables of `plan --all`: other fleets, the frontier, machine types, hosted APIs and vector stores."""
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -87,20 +88,32 @@ def stores_table(plan: SavedPlan) -> RenderableType:
     table = columns_table("vector store", "index", "bytes", "to load", "a month", words=2)
     for one in plan.stores:
         table.add_row(*store_costs.store_row(one))
-    return table
+    return whole_figures(table)
 
 
 def columns_table(*names: str, words: int) -> Table:
-    """A table whose first `words` columns are words, the rest figures."""
+    """A table whose first `words` columns are words, which are broken on a narrow screen, the rest figures."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for place, name in enumerate(names):
-        table.add_column(
-            name, justify="left" if place < words else "right", no_wrap=True, overflow="ellipsis"
-        )
+        if place < words:
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(Text(name, no_wrap=False), justify="right", no_wrap=True)
+    return table
+
+
+def whole_figures(table: Table) -> Table:
+    """The table, with columns of figures that are never narrower than their figures."""
+    for column in table.columns:
+        if column.no_wrap:
+            heads, *cells = column.cells
+            words = str(heads).split()
+            column.min_width = max(cell_len(text) for text in (*words, *map(str, cells)))
     return table
 
 
 def _with_rest(table: Table, hidden: int) -> RenderableType:
+    whole_figures(table)
     return Group(table, Text(f"and {hidden} more in --json", style="dim")) if hidden > 0 else table
 
 

@@ -14,7 +14,7 @@ from pricing.offer import FLAGS
 from pricing.price_book import STALE
 from pricing.staleness import LIST_DAYS, SPOT_DAYS, age_in_days, is_stale
 
-WIDTH = 110  # characters of a line if the terminal does not say
+WIDTH = 100  # characters of a line if the terminal does not say
 FIXED_WIDTH = 77  # of these, what all columns but place and type need
 
 # The word for a flag in the column of flags. Flags about the date change how the age is shown instead.
@@ -41,7 +41,7 @@ AGE_PREFIXES = {"as_of_estimated": "~", "as_of_unknown": "\N{GREATER-THAN OR EQU
 
 def prices_table(shown: Sequence[PriceLine], now: datetime, width: int = WIDTH) -> RenderableType:
     """A table of the lines, and below it the meaning of the flags that it shows."""
-    spare = max(24, width - FIXED_WIDTH)
+    spare = max(16, width - FIXED_WIDTH)
     table = _columns(spare)
     explained: dict[str, None] = {}
     for line in shown:
@@ -73,7 +73,7 @@ def _columns(spare: int) -> Table:
     out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     out.add_column("machine", no_wrap=True)
     for name in ("$/GPU-h", "$/hour"):
-        out.add_column(name, justify="right", no_wrap=True)
+        out.add_column(name, justify="right", no_wrap=True, min_width=7)  # a figure is never cut
     for name in ("purchase", "cloud"):
         out.add_column(name, no_wrap=True)
     out.add_column("place", no_wrap=True, overflow="ellipsis", max_width=spare * 9 // 20)

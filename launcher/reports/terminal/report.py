@@ -65,7 +65,9 @@ def report_text(report: ReportDocument) -> RenderableType:
 
 
 def _plan_table(report: ReportDocument) -> Table:
-    table = _table("Plan and run", "planned", "actual", "difference", "P10 to P90")
+    table = _table("Plan and run", "planned", "actual")
+    for name in ("difference", "P10 to P90"):  # which may break on a narrow screen
+        table.add_column(name, justify="right")
     for row in compare_figures(report):
         table.add_row(row.label, row.planned, row.actual, row.difference, row.between)
     return table
@@ -221,7 +223,7 @@ def _facts(report: ReportDocument) -> list[RenderableType]:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    table.add_column(title, header_style="bold", min_width=22)
+    table.add_column(title, header_style="bold", min_width=22, no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table

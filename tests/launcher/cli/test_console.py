@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from launcher.cli.console import follow, say, show, steps
+from launcher.cli.console import LEAST_WIDTH, WIDTH, follow, say, show, steps
 
 
 class BrokenStream(StringIO):
@@ -65,3 +65,18 @@ def test_steps_draw_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
         step(2, 2)
     assert "checking shards" in screen.getvalue()
     assert "2/2" in screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("said", "width"),
+    [(None, WIDTH), ("", WIDTH), ("0", WIDTH), ("wide", WIDTH), ("120", 120), ("7", LEAST_WIDTH)],
+)
+def test_what_is_no_terminal_is_as_wide_as_columns_says_or_100(
+    said: str | None, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("COLUMNS", said)
+    show("word " * 100, lambda text: text, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert width - 5 < max(map(len, lines)) <= width

@@ -163,3 +163,10 @@ def test_a_folder_that_may_not_be_listed_is_named() -> None:
         )
         shut.chmod(0o755)
     assert said.stdout == f"cannot read {shut}: Permission denied\n"
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/proc/self/fdinfo/x"])
+def test_a_file_system_that_takes_no_files_is_refused_with_what_to_set(place: str) -> None:
+    with pytest.raises(StoreError, match=f"cannot write to {place}") as refusal:
+        FolderStore(Path(place)).create("a", b"x")
+    assert refusal.value.hint.startswith("no file can be made there: set output.path to a folder on a disk")
