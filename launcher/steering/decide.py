@@ -62,12 +62,13 @@ def decide(situation: Situation) -> Verdict:
     seconds_left = None if deadline is None else (deadline - current.now).total_seconds()
     # After the deadline none can be kept: the places are weighed as in a run without one.
     level_seconds, net = (None, None) if current.is_overdue else (seconds_left, net_of(current))
-    level = level_of(current, level_seconds)
+    reserve = reserve_seconds(current, net)
+    level = level_of(current, level_seconds, reserve=reserve)
     money = Money(situation.spent + situation.committed, situation.budget)
     rules = rules_of(current, dollars(level, _outlook(current, level, net)), money, net, level.on_demand)
     if rules.ceiling is not None:
         late = rules.budget_pressure == BudgetPressure.CONFLICT and not rules.stop
-        level = level_of(current, None if late else level_seconds, rules.ceiling)
+        level = level_of(current, None if late else level_seconds, rules.ceiling, 0.0 if late else reserve)
     missing = 0
     if not rules.stop:
         missing = _rent(current, level, net, rules, money)

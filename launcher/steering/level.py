@@ -6,6 +6,7 @@ from math import inf, sqrt
 from launcher.steering.reconciliation import Reconciliation
 from launcher.steering.situation import ONLY_ON_DEMAND, Kind
 from launcher.steering.supply import (
+    NOTHING,
     SECONDS_PER_HOUR,
     Source,
     Supply,
@@ -51,8 +52,14 @@ class Level:
         return self.on_demand is None or source.usd_per_token < self.on_demand
 
 
-def level_of(current: Reconciliation, seconds_left: float | None, ceiling: float | None = None) -> Level:
-    """The level now. `seconds_left` None: no deadline. `ceiling`: USD a token that money allows at most."""
+def level_of(
+    current: Reconciliation, seconds_left: float | None, ceiling: float | None = None, reserve: float = 0.0
+) -> Level:
+    """The level now. `seconds_left` None: no deadline. `ceiling`: USD a token that money allows at most.
+
+    `reserve`: seconds before the last moment at which machines on demand start for what no spot machine covers. What
+    spot might do after that is not waited for, so it does not count for the price of a token.
+    """
     steering, tokens = current.steering, current.situation.tokens_left
     on_demand = [kind for kind in current.kinds.values() if not kind.spot]
     listed = min(on_demand, key=lambda kind: (usd_per_token(kind), kind.number), default=None)
@@ -65,7 +72,12 @@ def level_of(current: Reconciliation, seconds_left: float | None, ceiling: float
         for kind in spot
     )
     found = supplies(sources, most, weighed)
-    price = shadow_price(sources, found, tokens, cheapest if seconds_left is not None else None)
+    price = shadow_price(
+        sources,
+        [supply.within(1 - reserve / weighed) if weighed > reserve else NOTHING for supply in found],
+        tokens,
+        cheapest if seconds_left is not None else None,
+    )
     if price is not None and ceiling is not None:
         cheapest_spot = sources[0].usd_per_token if sources else price
         price = min(

@@ -96,6 +96,13 @@ class Supply:
     spread: float
     machines: float
 
+    def within(self, share: float) -> "Supply":
+        """What it does in this share of the time."""
+        return Supply(self.tokens * share, self.spread * share, self.machines)
+
+
+NOTHING = Supply(0.0, 0.0, 0.0)
+
 
 def supplies(
     sources: Sequence[Source], machines: int, seconds_left: float, *, worse: bool = False

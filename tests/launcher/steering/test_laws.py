@@ -28,7 +28,9 @@ from tests.launcher.steering.situations import (
     HOUR,
     KINDS,
     NOON,
+    NORTH,
     ON_DEMAND,
+    WEST,
     answer,
     kind,
     situation,
@@ -282,6 +284,19 @@ def test_run_without_spot_is_kept_by_on_demand_alone() -> None:
         up=[[0]] * 3, spell=600, prices=(0.3, 0.3, 0.3, 1.0), kinds=KINDS, tokens=16 * 950 * 3_600.0, hours=2
     )
     assert world.run() <= 2 * 3_600
+
+
+def test_spot_that_could_only_come_after_on_demand_has_started_is_not_waited_for() -> None:
+    """The two cheap places had none for an hour. What comes after the net has started is too late."""
+    now, work = NOON + 2 * HOUR, 16 * 3_600 * 1_000.0
+    known = {
+        k.key: Belief(up=False, seen=now, hours_down=1.0, refusals=6, refused=now - timedelta(minutes=1))
+        for k in (EAST, WEST)
+    }
+    far = situation(now=now, hours=2 + 6, tokens=work, beliefs=known)
+    near = situation(now=now, hours=2 + 4, tokens=work, beliefs=known)
+    assert not asked(decide(far))
+    assert asked(decide(near))[NORTH.number] > 0
 
 
 def test_kinds_that_are_not_there_do_not_matter() -> None:
