@@ -7,6 +7,7 @@ contents: what a collection says of itself, and what a load may do to it.
 backpressure: fewer and smaller requests while a store is busy.
 rows: rows of a dataset in the type that a store takes.
 register: which collection a name stands for, in a store without aliases.
+reads: what was written and is not seen yet.
 row_names: the one text that names a row.
 signs: packed bits as numbers.
 receipts: which files a load has finished, for stores without transactions.

@@ -18,6 +18,7 @@ STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
     "chroma": ("launcher.loading.stores.chroma", "open_chroma", ("chromadb",)),
     "s3vectors": ("launcher.loading.stores.s3_vectors", "open_s3_vectors", ("boto3", "botocore")),
     "turbopuffer": ("launcher.loading.stores.turbopuffer_namespaces", "open_turbopuffer", ("turbopuffer",)),
+    "pinecone": ("launcher.loading.stores.pinecone_index", "open_pinecone", ("pinecone",)),
     "lance": ("launcher.loading.stores.lance", "open_lance", ("lance",)),
 }
 

@@ -93,7 +93,10 @@ def _service_notes(target: Target, work: IndexSize) -> list[str]:
     prices = [one for one in constants() if one.store == target.kind and one.unit == "USD"]
     notes = [f"prices: {one.source}, {one.as_of}" for one in prices]
     if work.load_hours_least is not None:
-        notes.append(f"at least {hours_text(work.load_hours_least)}: {work.notes[0]}")
+        notes.append(
+            f"the load takes {hours_text(work.load_hours_least)} at least, by the service's own limit"
+        )
+    notes += work.notes
     return list(dict.fromkeys(notes))
 
 
@@ -102,8 +105,12 @@ def _in_store(
 ) -> IndexSize | None:
     """What so many rows take in the store by `launcher.index_sizes`; None: it has no such index of the store."""
     name = SIZED_AS.get(target.kind)
-    if name is None or (
-        target.kind not in SERVICES and "hnsw" not in store.describe_index(schema, index).lower()
+    if (
+        name is None
+        or "import" in target.options
+        or (  # the price of an import is not known here
+            target.kind not in SERVICES and "hnsw" not in store.describe_index(schema, index).lower()
+        )
     ):
         return None
     asked = VectorSet(rows, schema.dimensions, DTYPES[schema.element], index.m)

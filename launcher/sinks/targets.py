@@ -7,6 +7,7 @@
     chroma[+https]://HOST[:PORT]/COLLECTION
     s3vectors://BUCKET/INDEX[?filter=COLUMN,COLUMN]
     turbopuffer://REGION/NAMESPACE[?filter=COLUMN,COLUMN]
+    pinecone://INDEX-OR-HOST[:PORT]/NAMESPACE[?import=s3://BUCKET/FOLDER[&integration=ID]]
     FOLDER/NAME.lance, s3://BUCKET/PATH.lance, lance://...
 
 An address holds no secret: it is printed, and stays in the history of a shell. Reads no file and no environment.
@@ -21,7 +22,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from launcher.errors import Usage
 
-Kind = Literal["pgvector", "lance", "milvus", "qdrant", "redis", "chroma", "s3vectors", "turbopuffer"]
+Kind = Literal[
+    "pgvector", "lance", "milvus", "qdrant", "redis", "chroma", "s3vectors", "turbopuffer", "pinecone"
+]
 
 SCHEMES: Mapping[str, Kind] = {
     "postgresql": "pgvector",
@@ -38,6 +41,7 @@ SCHEMES: Mapping[str, Kind] = {
     "chroma+https": "chroma",
     "s3vectors": "s3vectors",
     "turbopuffer": "turbopuffer",
+    "pinecone": "pinecone",
 }
 EXAMPLES: Mapping[Kind, str] = {
     "pgvector": "postgresql://localhost/DATABASE?table=docs",
@@ -48,6 +52,7 @@ EXAMPLES: Mapping[Kind, str] = {
     "chroma": "chroma://localhost/docs",
     "s3vectors": "s3vectors://BUCKET/docs",
     "turbopuffer": "turbopuffer://aws-us-east-1/docs",
+    "pinecone": "pinecone://INDEX/docs",
 }
 # The names that `size --store` takes for the HNSW index that a store builds behind a load.
 SIZED_AS: Mapping[Kind, str] = {
@@ -59,11 +64,13 @@ SIZED_AS: Mapping[Kind, str] = {
     "lance": "lance-sq",
     "s3vectors": "s3vectors",
     "turbopuffer": "turbopuffer",
+    "pinecone": "pinecone",
 }
 # Services: the host is the name of a bucket, an index or a region, and these are the options of an address.
 SERVICES: Mapping[Kind, frozenset[str]] = {
     "s3vectors": frozenset({"filter"}),
     "turbopuffer": frozenset({"filter"}),
+    "pinecone": frozenset({"import", "integration"}),
 }
 # What `--secret` holds where an address has no user.
 SECRETS: Mapping[Kind, str] = {
@@ -77,6 +84,7 @@ NEVER_RUN: Mapping[Kind, str] = {
     "qdrant": "never run against a Qdrant server: only against its engine behind a server of ours",
     "s3vectors": "never run against the service: only against moto's S3 Vectors with limits, faults and searches of ours",
     "turbopuffer": "never run against the service: only against a server of ours, made by the types of its client",
+    "pinecone": "never run against the service: only against a server of ours, made by the models of its client",
 }
 WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
 # Of PostgreSQL's parameters those that say how to connect; the password is none of them.

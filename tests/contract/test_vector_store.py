@@ -37,7 +37,7 @@ KINDS = (
         pytest.param(kind, marks=E2E)
         for kind in (
             *("lance in s3 on moto", "milvus", "qdrant", "redis", "chroma"),
-            *("s3vectors", "turbopuffer"),
+            *("s3vectors", "turbopuffer", "pinecone"),
         )
     ),
 )

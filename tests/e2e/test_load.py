@@ -284,7 +284,32 @@ class InTurbopuffer:
             after = page.rows[-1]["id"]
 
 
-SERVICES: dict[str, Any] = {"s3vectors": InS3Vectors, "turbopuffer": InTurbopuffer}
+class InPinecone:
+    """A namespace of Pinecone, as its client reads it, and the receipts of its files."""
+
+    def __init__(self, target: str, output: Path) -> None:
+        self._index, _, self._name = target.removeprefix("pinecone://").partition("/")
+        self._output = output
+
+    def files(self) -> int:
+        return len(list(self._output.glob("_embedfleet/run-1/loads/*/*.json")))
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        from pinecone import Pinecone  # pyright: ignore[reportMissingImports]
+
+        found: list[tuple[Any, Any]] = []
+        with Pinecone() as client, client.index(self._index) as index:
+            names = [f"{file}-{row}:0" for file in range(FILES) for row in range(ROWS)]
+            for start in range(0, len(names), 500):
+                some = index.fetch(ids=names[start : start + 500], namespace=self._name).vectors
+                for one in some.values():
+                    key = (one.metadata["id"], int(one.metadata["chunk"]))
+                    found.append((key, np.asarray(one.values, np.float32).tobytes()))
+            assert index.describe_index_stats().namespaces[self._name].vector_count == len(found)
+        return found
+
+
+SERVICES: dict[str, Any] = {"s3vectors": InS3Vectors, "turbopuffer": InTurbopuffer, "pinecone": InPinecone}
 
 
 def assert_exact(rows: list[tuple[Any, Any]], output: Path) -> None:
@@ -379,7 +404,7 @@ def test_loader_of_a_service_is_killed_eight_times(
 ) -> None:
     for name, value in stores.environment(kind).items():
         monkeypatch.setenv(name, value)
-    target = stores.address(kind, tmp_path)
+    target = stores.address(kind, tmp_path).replace("docs-32", f"docs-{DIMENSIONS}")
     there = SERVICES[kind](target, output)
     assert storm(output, target, there.files) == 0, (tmp_path / "said").read_text()
     assert_exact(there.rows(), output)
@@ -395,7 +420,7 @@ def test_loader_that_makes_up_keys_does_not_pass(
 ) -> None:
     for name, value in stores.environment(kind).items():
         monkeypatch.setenv(name, value)
-    target = stores.address(kind, tmp_path)
+    target = stores.address(kind, tmp_path).replace("docs-32", f"docs-{DIMENSIONS}")
     assert storm(output, target, InQdrant(target, output).files, "tests.support.made_up_keys_loader") == 1
     said = (tmp_path / "said").read_text()
     assert f"rows, and run run-1 has {FILES * ROWS:,}" in said  # it counts more

@@ -4,6 +4,7 @@ A service is a module with `Service`: `answer(method, path, query, body)` return
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -155,6 +156,7 @@ def main() -> None:
     """Serve a service until standard input ends."""
     Handler.service = import_module(sys.argv[1]).Service(*sys.argv[2:])
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        os.environ["SERVED_PORT"] = str(server.server_port)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(f"port {server.server_port}", flush=True)
         sys.stdin.read()

@@ -13,6 +13,7 @@ KEYS = {  # the module of a store, and its function that makes the key of a row
     "redis": ("redisearch", "text_of_key"),
     "s3vectors": ("s3_vectors", "_name"),
     "turbopuffer": ("turbopuffer_namespaces", "uuid_of_key"),
+    "pinecone": ("pinecone_index", "row_id"),
 }
 
 

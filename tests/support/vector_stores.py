@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from tests.support import s3vectors_server, turbopuffer_server
+from tests.support import pinecone_server, s3vectors_server, turbopuffer_server
 from tests.support.chroma import running_chroma
 from tests.support.milvus import running_milvus
 from tests.support.postgres import running_postgres
@@ -34,6 +34,11 @@ SERVICES = {
         turbopuffer_server.running_turbopuffer,
         turbopuffer_server.environment,
         "turbopuffer://aws-us-east-1/",
+    ),
+    "pinecone": Service(
+        pinecone_server.running_pinecone,
+        pinecone_server.environment,
+        "pinecone://docs-32/",
     ),
 }
 

@@ -93,8 +93,8 @@ def add_load(commands: Commands) -> None:
     load.add_argument(
         "--to", type=_target, metavar="TARGET",
         help="default: the job's sink. postgresql://HOST/DATABASE?table=TABLE (pgvector), milvus://, qdrant://, redis:// "
-        "or chroma://HOST/COLLECTION, s3vectors://BUCKET/INDEX, turbopuffer://REGION/NAMESPACE, or a path or "
-        "s3://BUCKET/PATH that ends in .lance",
+        "or chroma://HOST/COLLECTION, s3vectors://BUCKET/INDEX, turbopuffer://REGION/NAMESPACE, "
+        "pinecone://INDEX/NAMESPACE, or a path or s3://BUCKET/PATH that ends in .lance",
     )  # fmt: skip
     load.add_argument(
         "--secret", type=_variable, metavar="NAME",

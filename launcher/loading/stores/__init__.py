@@ -14,6 +14,9 @@ qdrant: Qdrant, by upsert into a collection behind an alias.
 redisearch: Redis or Valkey with RediSearch, a hash a row, an index behind an alias.
 chroma: Chroma, by upsert; a replacement takes the name of the collection.
 s3_vectors: Amazon S3 Vectors, a vector a row, an index behind a register.
+s3_vectors_limits: its limits, and the metadata of a row.
 turbopuffer_namespaces: turbopuffer, a document a row, a namespace behind a register.
+pinecone_index: Pinecone, a row an id, a namespace behind a register.
+pinecone_import: its bulk import from a bucket.
 copy_binary: rows as PostgreSQL's COPY BINARY reads them.
 """

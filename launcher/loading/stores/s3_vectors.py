@@ -8,7 +8,6 @@ and no count: keys are listed. The metric is the cosine; a packed bit is a numbe
 # botocore comes without types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 import contextlib
-import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -32,26 +31,30 @@ from launcher.loading.contents import Contents
 from launcher.loading.register import Register
 from launcher.loading.row_names import name_of_key
 from launcher.loading.signs import numbers_of, stored_of
+from launcher.loading.stores.s3_vectors_limits import (
+    DELETE_ROWS,
+    GET_ROWS,
+    KEY_BYTES,
+    METADATA_BYTES,
+    MOST_HITS,
+    PAGE_ROWS,
+    PUT_ROWS,
+    SEGMENTS,
+    check_rows,
+    check_schema,
+    metadata_of,
+    plain_columns,
+)
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-vectors-limitations.html, read 2026-11-30
-MOST_DIMENSIONS = 4_096
-MOST_VECTORS = 2_000_000_000  # of an index
-PUT_ROWS, GET_ROWS, DELETE_ROWS, PAGE_ROWS, SEGMENTS = 500, 100, 500, 1_000, 16
-MOST_HITS = 100
-KEY_BYTES = 1_024
-METADATA_BYTES, FILTERED_BYTES = 40_000, 2_000
-METADATA_KEYS, PLAIN_KEYS = 50, 10  # of a vector; of an index, those that cannot be filtered by
 REQUEST_BYTES = 16 * 2**20  # of JSON; the service takes 20 MiB
 JSON_NUMBER = 24  # bytes of a number at most, with its comma
 REQUESTS = 8
-
 REGISTER = "embedfleet-register"
 FIELD = "record"
-OWN_FIELDS = ("id", "chunk")
 BUSY = {
     "TooManyRequestsException",
     "ServiceUnavailableException",
@@ -83,55 +86,12 @@ class S3Vectors:
 
     def check_schema(self, schema: Schema) -> None:
         """Refuse what an index cannot hold."""
-        if schema.dimensions > MOST_DIMENSIONS:
-            raise Problem(
-                f"S3 Vectors has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
-                hint="embed with output.dimensions, or load into another store",
-            )
-        if schema.rows > MOST_VECTORS:
-            raise Problem(
-                f"an index of S3 Vectors holds {MOST_VECTORS:,} vectors at most, and the run has {schema.rows:,}",
-                hint="load into another store",
-            )
-        clash = [name for name in schema.kept if name in OWN_FIELDS]
-        if clash:
-            raise Problem(
-                f"the kept column {clash[0]!r} has the name of a field of the index",
-                hint="leave it out: --keep with the other columns, or --keep none",
-            )
-        unknown = [name for name in self._filter if name not in schema.kept]
-        if unknown:
-            raise Problem(
-                f"the address filters by {unknown[0]!r}, which is no kept column",
-                hint=f"kept columns are {', '.join(schema.kept) or 'none'}",
-            )
-        plain = self._plain(schema)
-        if len(plain) > PLAIN_KEYS or len(schema.kept) + len(OWN_FIELDS) > METADATA_KEYS:
-            raise Problem(
-                f"S3 Vectors keeps {PLAIN_KEYS} columns at most that are not filtered by, and these are {len(plain)}",
-                hint="--keep with fewer columns, or ?filter=NAME,NAME in the address for short ones",
-            )
+        check_schema(schema, self._filter)
 
     def check_rows(self, schema: Schema, rows: Rows) -> None:
         """Refuse rows whose metadata is too long."""
         del schema
-        for row, key in enumerate(rows.keys()):
-            whole = _metadata(rows, row)
-            filtered = {name: value for name, value in whole.items() if name in (*OWN_FIELDS, *self._filter)}
-            for what, held, most in (
-                ("metadata", whole, METADATA_BYTES),
-                ("metadata to filter by", filtered, FILTERED_BYTES),
-            ):
-                size = len(json.dumps(held, ensure_ascii=False).encode())
-                if size > most:
-                    raise Problem(
-                        f"S3 Vectors takes {most:,} bytes of {what} a vector, and id {key.id[:60]!r}, chunk {key.chunk} "
-                        f"has {size:,}",
-                        hint="--keep with fewer columns, or --keep none",
-                    )
-
-    def _plain(self, schema: Schema) -> list[str]:
-        return [name for name in schema.kept if name not in self._filter]
+        check_rows(rows, self._filter)
 
     # --- the store
 
@@ -296,7 +256,7 @@ class S3Vectors:
             ) from error
 
     def _create(self, schema: Schema, name: str) -> None:
-        self._create_index(name, schema.dimensions, self._plain(schema))
+        self._create_index(name, schema.dimensions, plain_columns(schema, self._filter))
 
     def _create_index(self, name: str, dimensions: int, plain: Sequence[str]) -> None:
         """Make an index; leave one of this name that is there, which the register knows."""
@@ -316,7 +276,7 @@ class S3Vectors:
 
     def _put(self, rows: Rows) -> None:
         vectors = [
-            {"key": _name(key), "data": {"float32": numbers.tolist()}, "metadata": _metadata(rows, row)}
+            {"key": _name(key), "data": {"float32": numbers.tolist()}, "metadata": metadata_of(rows, row)}
             for row, (key, numbers) in enumerate(zip(rows.keys(), numbers_of(rows.vectors), strict=True))
         ]
         try:
@@ -384,11 +344,6 @@ def _client() -> Any:
 
 def _name(key: Key) -> str:
     return name_of_key(key, KEY_BYTES, only_ascii=False)
-
-
-def _metadata(rows: Rows, row: int) -> dict[str, Any]:
-    kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
-    return {"id": rows.ids[row], "chunk": rows.chunks[row], **kept}
 
 
 def _code(error: ClientError) -> str:

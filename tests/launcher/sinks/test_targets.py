@@ -56,6 +56,9 @@ def test_address_of_a_service() -> None:
         {"filter": "lang,year"},
         "s3vectors://my-bucket/docs?filter=lang,year",
     )
+    found = parse_target("pinecone://papers/docs?import=s3://bucket/a/b&integration=one")
+    assert (found.host, found.port) == ("papers", None)
+    assert found.options == {"import": "s3://bucket/a/b", "integration": "one"}
     found = parse_target("turbopuffer://aws-us-east-1/docs")
     assert (found.kind, found.host, found.collection) == ("turbopuffer", "aws-us-east-1", "docs")
 

@@ -1,0 +1,393 @@
+"""Pinecone, by upserts under the id `id:chunk`: writing a row again changes nothing.
+
+The index is the user's, with dimensions, cloud and region; a target is a namespace of it, which its first write makes.
+Namespaces have no aliases: see `launcher.loading.register`, whose records are vectors of the namespace
+`embedfleet-register`. Reads lag behind writes: what this process wrote is waited for, by the position in Pinecone's log
+and by the last row, before anything is read. A packed bit is a number, 1 or -1.
+"""
+
+# pinecone is an extra, and no part of `dev`
+# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+import contextlib
+import json
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from pinecone import Pinecone
+from pinecone.errors.exceptions import (
+    ApiError,
+    ForbiddenError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PineconeConnectionError,
+    PineconeError,
+    PineconeTimeoutError,
+    RateLimitError,
+    ServiceError,
+    UnauthorizedError,
+)
+
+from launcher.errors import Problem, Usage
+from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.contents import Contents
+from launcher.loading.reads import Unseen, until_seen
+from launcher.loading.register import Register
+from launcher.loading.row_names import name_of_key
+from launcher.loading.signs import numbers_of, stored_of
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.sinks.index import IndexSpec
+from launcher.sinks.targets import Target
+from tasks.protocol.dtypes import Dtype
+
+# https://docs.pinecone.io/reference/api/database-limits/operation-limits, read 2026-11-30
+REQUEST_BYTES, REQUEST_ROWS, REQUESTS = 1_900_000, 1_000, 8  # of JSON; the service takes 2 MB
+DELETE_ROWS = 1_000
+ID_BYTES, METADATA_BYTES = 512, 40_000
+FETCH_ROWS, FETCH_BYTES = 100, 6_000  # of ids in the address of a request
+MOST_HITS = 10_000
+JSON_NUMBER = 23  # bytes of a number at most, with its comma
+
+REGISTER = "embedfleet-register"
+FIELD = "record"
+OWN_FIELDS = ("id", "chunk")
+SETTLED = 30.0  # seconds without a change after which a count is taken as it is
+POLL = 0.25  # seconds between looks
+LOOK_AGAIN = 1.0  # seconds until a namespace that is not seen is looked for again
+TIMEOUT = 60.0  # seconds of a request
+AGAIN = "run the same command again: rows are written under their ids, so none comes twice"
+
+
+class PineconeNamespace:
+    """A namespace of an index."""
+
+    guarantee: Guarantee = "idempotent"
+    exact_search = False
+
+    def __init__(self, target: Target, api_key: str | None = None) -> None:
+        self._schema: Schema | None = None
+        self._throttle: Throttle | None = None
+        self._seen = Unseen()
+        self._register = Register(target.collection, self)
+        with Pinecone(api_key=api_key or "", timeout=TIMEOUT) as client:
+            self._index: Any = client.index(**_named(target))
+        self._dimensions: int | None = None
+
+    # --- limits that are known before anything is written
+
+    def check_schema(self, schema: Schema) -> None:
+        """Refuse what the index cannot hold."""
+        with problems():
+            held = self._dimensions_of_index()
+        if held is not None and schema.dimensions != held:
+            raise Problem(
+                f"the index has {held:,} dimensions, and these vectors {schema.dimensions:,}",
+                hint=f"make an index of {schema.dimensions} dimensions with the metric cosine, and name it",
+            )
+        clash = [name for name in schema.kept if name in OWN_FIELDS or name.startswith("$")]
+        if clash:
+            raise Problem(
+                f"the kept column {clash[0]!r} has the name of a field of ours, or begins with $",
+                hint="leave it out: --keep with the other columns, or --keep none",
+            )
+
+    def check_rows(self, schema: Schema, rows: Rows) -> None:
+        """Refuse rows whose metadata is too long."""
+        del schema
+        for row, key in enumerate(rows.keys()):
+            size = len(json.dumps(metadata_of(rows, row), ensure_ascii=False).encode())
+            if size > METADATA_BYTES:
+                raise Problem(
+                    f"Pinecone takes {METADATA_BYTES:,} bytes of metadata a row, and id {key.id[:60]!r}, chunk "
+                    f"{key.chunk} has {size:,}",
+                    hint="--keep with fewer columns, or --keep none",
+                )
+
+    # --- the store
+
+    def element(self, dtype: Dtype, dimensions: int) -> Element:
+        """It has float32 alone, which holds half precision and int8 exactly."""
+        del dimensions
+        return "bits" if dtype == "binary" else "float32"
+
+    def contents(self) -> Contents | None:
+        """The record of the namespace.
+
+        Raises:
+            Problem: a namespace of this name is there, and we did not make it.
+        """
+        with problems():
+            return self._register.contents()
+
+    def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
+        """Write the record: the namespace is made with its first rows."""
+        del index
+        self.check_schema(schema)
+        self._schema = schema
+        row_bytes = schema.dimensions * JSON_NUMBER + 512 + (2_000 if schema.kept else 0)
+        self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
+        with problems():
+            return self._register.prepare(contents, lambda _name: None, replace=replace)
+
+    def loaded(self, contents: Contents) -> frozenset[str] | None:
+        """It keeps no ledger: receipts in the output path count."""
+        del contents
+
+    def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
+        """Upsert: a row replaces what is there under its id."""
+        del file, merge
+        assert self._throttle is not None, "prepare comes first"
+        with problems():
+            return self._throttle.send_all(batches, self._upsert)
+
+    def delete(self, keys: Sequence[Key]) -> int:
+        """Count those that are there, because Pinecone does not say how many it deleted."""
+        there = list(self.fetch(keys))
+        with problems():
+            for start in range(0, len(there), DELETE_ROWS):
+                ids = [row_id(key) for key in there[start : start + DELETE_ROWS]]
+                self._index.delete(ids=ids, namespace=self._namespace)
+                self._seen.deleted(ids[-1])
+            self._wait_until_seen()
+        return len(there)
+
+    def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
+        """Wait until all rows are seen, and say what it holds; the index is Pinecone's own."""
+        del receipts
+        with problems():
+            self._wait_until_seen()
+            self._wait_for_count((contents.rows or 0) - contents.refused)
+            return self._register.seal(contents)
+
+    def count(self) -> int:
+        """As Pinecone counts the namespace."""
+        with problems():
+            self._wait_until_seen()
+            return self._count_now()
+
+    def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
+        """By their ids."""
+        found: dict[Key, Vectors] = {}
+        with problems():
+            self._wait_until_seen()
+            bits = self._holds_bits()
+            for some in _parts(keys):
+                answer = self._index.fetch(ids=list(some), namespace=self._namespace)
+                for name, row in answer.vectors.items():
+                    found[some[name]] = stored_of(np.asarray(row.values, np.float32), bits=bits)
+        return found
+
+    def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
+        """By Pinecone's own index: it has no exact search."""
+        del exact
+        with problems():
+            self._wait_until_seen()
+            found = self._index.query(
+                top_k=min(k, MOST_HITS),
+                vector=numbers_of(vector[None, :])[0].tolist(),
+                namespace=self._namespace,
+                include_metadata=True,
+            )
+        return [Key(str(one.metadata["id"]), int(one.metadata["chunk"])) for one in found.matches]
+
+    def read_as(self) -> str:
+        """The namespace that clients are to ask."""
+        with problems():
+            return self._register.serving()
+
+    def describe_index(self, schema: Schema, index: IndexSpec) -> str:
+        """Pinecone has one, without options."""
+        del schema, index
+        return "Pinecone's own, by the metric of the index"
+
+    def columns(self, schema: Schema) -> tuple[str, ...]:
+        """The id, the numbers and the metadata."""
+        signs = ", 1 or -1 a bit" if schema.element == "bits" else ""
+        values = f"values float32 ({schema.dimensions}{signs})"
+        return ("id", values, "metadata.id", "metadata.chunk", *(f"metadata.{name}" for name in schema.kept))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._index.close()
+
+    # --- of the register
+
+    def read_record(self, name: str) -> str | None:
+        """The record of a name: metadata of a vector."""
+        found = self._index.fetch(ids=[name], namespace=REGISTER).vectors
+        return str(found[name].metadata[FIELD]) if name in found else None
+
+    def write_record(self, name: str, text: str) -> None:
+        """Write it over the one before, and wait until it is read."""
+        numbers = [1.0] + [0.0] * ((self._dimensions_of_index() or 1) - 1)
+        one = {"id": name, "values": numbers, "metadata": {FIELD: text}}
+        self._index.upsert(vectors=[one], namespace=REGISTER)
+        until_seen(lambda: self.read_record(name) == text, "the record of the load")
+
+    def exists(self, collection: str) -> bool:
+        """Whether the namespace has rows. One that is not seen is looked for twice: counts lag behind."""
+        if self._rows_in(collection):
+            return True
+        time.sleep(LOOK_AGAIN)
+        return bool(self._rows_in(collection))
+
+    def drop(self, collection: str) -> None:
+        """Delete a namespace with its rows."""
+        with contextlib.suppress(NotFoundError):
+            self._index.delete_namespace(name=collection)
+
+    # --- below, errors are those of pinecone
+
+    @property
+    def _namespace(self) -> str:
+        return self._register.collection
+
+    def _dimensions_of_index(self) -> int | None:
+        if self._dimensions is None:
+            self._dimensions = self._index.describe_index_stats().dimension
+        return self._dimensions
+
+    def _rows_in(self, namespace: str) -> int:
+        found = self._index.describe_index_stats().namespaces.get(namespace)
+        return 0 if found is None else int(found.vector_count)
+
+    def _count_now(self) -> int:
+        return self._rows_in(self._namespace)
+
+    def _upsert(self, rows: Rows) -> None:
+        vectors = [
+            {"id": row_id(key), "values": numbers.tolist(), "metadata": metadata_of(rows, row)}
+            for row, (key, numbers) in enumerate(zip(rows.keys(), numbers_of(rows.vectors), strict=True))
+        ]
+        try:
+            done = self._index.upsert(vectors=vectors, namespace=self._namespace)
+        except (RateLimitError, ServiceError, PayloadTooLargeError) as error:
+            raise Busy(str(error)) from error
+        except ApiError as error:
+            if error.status_code == 400:
+                raise Rejected(str(error)) from error
+            raise
+        position = done.response_info.lsn_committed if done.response_info else None
+        last: dict[str, Any] = vectors[-1]
+        self._seen.written(position, last["id"], last["values"])
+
+    def _wait_until_seen(self) -> None:
+        """Wait until reads have what this process wrote last."""
+        with self._seen.waiting() as (position, row, gone):
+            if position is not None:
+                until_seen(lambda: self._searched_to(position), "what was written")
+            if row is not None:
+                until_seen(lambda: self._holds(*row), "the last row that was written")
+            if gone is not None:
+                until_seen(lambda: not self._there(gone), "what was deleted")
+
+    def _searched_to(self, position: int) -> bool:
+        numbers = [1.0] + [0.0] * ((self._dimensions_of_index() or 1) - 1)
+        info = self._index.query(top_k=1, vector=numbers, namespace=self._namespace).response_info
+        reached = info.lsn_reconciled if info else None
+        return reached is None or reached >= position  # None: it does not say, and the last row tells
+
+    def _holds(self, name: str, values: Sequence[float]) -> bool:
+        found = self._there(name)
+        wanted = np.asarray(values, np.float32)
+        return name in found and np.asarray(found[name].values, np.float32).tobytes() == wanted.tobytes()
+
+    def _there(self, name: str) -> Mapping[str, Any]:
+        return self._index.fetch(ids=[name], namespace=self._namespace).vectors
+
+    def _wait_for_count(self, rows: int) -> None:
+        """Wait until it counts so many, or its count does not change any more."""
+        last, since = self._count_now(), time.monotonic()
+        while last != rows and time.monotonic() - since < SETTLED:
+            time.sleep(POLL)
+            now = self._count_now()
+            if now != last:
+                last, since = now, time.monotonic()
+
+    def _holds_bits(self) -> bool:
+        if self._schema is not None:
+            return self._schema.element == "bits"
+        held = self._register.contents()
+        return held is not None and held.dtype == "binary"
+
+
+def open_pinecone(target: Target, secret: str | None) -> PineconeNamespace:
+    """The namespace that a target names. The secret is an API key; PINECONE_API_KEY holds anyway.
+
+    Raises:
+        Usage: there is no key.
+        Problem: there is no such index.
+    """
+    try:
+        if "import" in target.options:
+            return import_module("launcher.loading.stores.pinecone_import").open_import(target, secret)
+        with problems():
+            return PineconeNamespace(target, secret)
+    except ValueError as error:  # pinecone's own, of the key
+        raise Usage(
+            f"Pinecone: {error}"[:200],
+            hint="export PINECONE_API_KEY=..., or name another variable: --secret NAME",
+        ) from error
+
+
+def _named(target: Target) -> dict[str, str]:
+    """The index by its name, or by its host, which has a dot or a port. Pinecone Local has no TLS."""
+    host = target.host or ""
+    if "." not in host and host != "localhost" and target.port is None:
+        return {"name": host}
+    scheme = "http" if host in ("localhost", "127.0.0.1") else "https"
+    return {"host": f"{scheme}://{host}{f':{target.port}' if target.port else ''}"}
+
+
+def row_id(key: Key) -> str:
+    """The id of a row; Pinecone's are ASCII."""
+    return name_of_key(key, ID_BYTES, only_ascii=True)
+
+
+def metadata_of(rows: Rows, row: int) -> dict[str, Any]:
+    """What a row has beside its numbers; Pinecone takes no nulls."""
+    kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
+    return {"id": rows.ids[row], "chunk": rows.chunks[row], **kept}
+
+
+def _parts(keys: Sequence[Key]) -> Generator[dict[str, Key]]:
+    """Keys by their ids, as many as the address of a request holds."""
+    some: dict[str, Key] = {}
+    size = 0
+    for key in keys:
+        name = row_id(key)
+        size += len(quote(name)) + len("&ids=")
+        if some and (size > FETCH_BYTES or len(some) == FETCH_ROWS):
+            yield some
+            some, size = {}, len(quote(name)) + len("&ids=")
+        some[name] = key
+    if some:
+        yield some
+
+
+@contextlib.contextmanager
+def problems() -> Generator[None]:
+    """Errors of Pinecone as problems of two lines."""
+    try:
+        yield
+    except (UnauthorizedError, ForbiddenError) as error:
+        raise Problem(
+            f"Pinecone refuses the key: {error}"[:300], hint="--secret NAME: the variable holds an API key"
+        ) from error
+    except NotFoundError as error:
+        raise Problem(
+            f"Pinecone has no such index: {error}"[:300],
+            hint="make it with the dimensions of the run and the metric cosine: cloud and region are yours to choose",
+        ) from error
+    except ApiError as error:
+        raise Problem(f"Pinecone refused: {error}"[:300], hint=AGAIN) from error
+    except (PineconeConnectionError, PineconeTimeoutError) as error:
+        raise Problem(f"Pinecone cannot be reached: {error}"[:300], hint=AGAIN) from error
+    except PineconeError as error:
+        if isinstance(error, ValueError):
+            raise
+        raise Problem(f"Pinecone answered what its client cannot read: {error}"[:300], hint=AGAIN) from error
