@@ -10,13 +10,16 @@ from launcher.corpus import sharding
 from launcher.corpus.chunking import chunk_spec_of, prompt_of, query_prompt_of
 from launcher.corpus.incremental import NewFiles, write_base_dataset, write_reuse_lists
 from launcher.corpus.inspect import columns_of, find_new_files, list_corpus, output_path
-from launcher.corpus.samples.sampling import sample_corpus
+from launcher.corpus.repeat_counts import TextSize
+from launcher.corpus.repeated_texts import CorpusTexts, write_repeats_run
+from launcher.corpus.samples.sampling import CorpusSample, sample_corpus
 from launcher.errors import Problem
 from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.format import plural
 from launcher.jobs.job import CorpusSource, Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import CORPUS_EVENT, Run
+from launcher.planning.planned_vectors import planned_vectors
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
@@ -31,6 +34,7 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import create_once, probe
 from tasks.stores.open import open_store
 
+UNKNOWN_DIMENSIONS = 4_096  # of a model whose files do not say: as many as most have
 LEASE_SECONDS_VARIABLE = "EMBEDFLEET_LEASE_SECONDS"
 
 
@@ -91,7 +95,8 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
             say(line)
             ledger.runs.record_event(run, CORPUS_EVENT, line, utc())
 
-        shards = _shards(plan, job, found, tell)
+        sampled = _sampled(plan, job, found, tell)
+        shards = _shards(plan, found, sampled)
         readers = _readers(plan, found)
         header = replace(header_of(plan, job, len(shards)), text_hash=found.hashed, readers=readers)
         _check_same_shards(ledger, run, shards)
@@ -99,6 +104,12 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
             write_base_dataset(store, run, found.kept)
         if found.hashed:
             header = replace(header, reuse=write_reuse_lists(store, run, shards, found.earlier))
+        if job.deduplicate == "corpus":
+            texts = CorpusTexts(found.listing, columns_of(job), say)
+            there, line = write_repeats_run(store, header, output, texts, _text_size(plan, job, sampled))
+            header = replace(header, repeats=there)
+            if line:
+                tell(line)
         manifest.write(store, header, shards)
     ledger.shards.add(run, manifest.all_shards(store, header))
     workers = sum(group.machines * group.workers for group in plan.lots)
@@ -128,14 +139,34 @@ def _check_same_shards(ledger: Ledger, run: str, shards: Sequence[Shard]) -> Non
         )
 
 
-def _shards(plan: SavedPlan, job: Job, found: NewFiles, say: Callable[[str], None]) -> list[Shard]:
-    """Cut the corpus into shards of the planned size."""
-    model, tokens = plan.work.model, plan.work.shard_tokens
-    assert tokens is not None  # a plan with a corpus has a size of shards
+def _sampled(plan: SavedPlan, job: Job, found: NewFiles, say: Callable[[str], None]) -> CorpusSample:
+    """Sample the corpus anew."""
+    model = plan.work.model
     sampled = sample_corpus(found.listing, columns_of(job), load_tokenizer(model), chunk_spec_of(job, model))
     for line in sampled.warnings():
         say(line)
+    return sampled
+
+
+def _shards(plan: SavedPlan, found: NewFiles, sampled: CorpusSample) -> list[Shard]:
+    """Cut the corpus into shards of the planned size."""
+    tokens = plan.work.shard_tokens
+    assert tokens is not None  # a plan with a corpus has a size of shards
     return list(sharding.cut_shards(found.listing, sampled, tokens))
+
+
+def _text_size(plan: SavedPlan, job: Job, sampled: CorpusSample) -> TextSize:
+    """What a text of this corpus costs, by its sample."""
+    cut = chunk_spec_of(job, plan.work.model)
+    blocks = [block for stratum in sampled.strata.values() for block in stratum.blocks]
+    vectors = planned_vectors(job, plan.work.model, 1)
+    return TextSize(
+        tokens_per_character=sum(b.tokens + b.tokens_cut for b in blocks)
+        / max(1, sum(b.bytes for b in blocks)),
+        limit=cut.tokens,
+        chunked=cut.overlap is not None,
+        dimensions=vectors.dimensions if vectors else UNKNOWN_DIMENSIONS,
+    )
 
 
 def header_of(plan: SavedPlan, job: Job, shards: int) -> manifest.Header:

@@ -24,6 +24,7 @@ Engine = Literal["auto", "vllm", "torch", "packed", "hash"]
 Spot = Literal["only", "prefer", "never"]
 Unit = Literal["file", "line"]
 Steer = Literal["autopilot", "static", "on-demand"]
+Deduplicate = Literal["window", "corpus"]
 WhenShort = Literal["late", "stop", "deadline"]
 LoadWhen = Literal["end", "shards"]
 
@@ -159,6 +160,9 @@ class Job:
     steer: Steer | None = None  # how rented machines are steered; None: see `steer_of`
     query_prompt: str | None = None  # put before every query; None: as the model says, "" none
     sink: JobSink | None = None  # None: the vectors stay in the output path
+    deduplicate: Deduplicate = (
+        "window"  # which texts are embedded once: what a worker had lately, or all that repeat
+    )
 
 
 # Keys that came later, by section ("": the job itself), with the value that is left out, as before there were such keys:
@@ -168,6 +172,7 @@ LATER_KEYS: tuple[tuple[str, str, object], ...] = (
     ("chunk", "by", "tokens"),
     *(("", name, None) for name in ("precision", "query_prompt", "sink", "steer")),
     *(("", name, []) for name in ("discounts", "vcpu_quota")),
+    ("", "deduplicate", "window"),
     ("limits", "opt_in", []),
     ("limits", "when_short", "late"),
     ("limits", "on_demand", None),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from launcher.jobs.job import Engine, LoadWhen, Spot, Steer, Unit, WhenShort
+from launcher.jobs.job import Deduplicate, Engine, LoadWhen, Spot, Steer, Unit, WhenShort
 from launcher.sinks.index import IndexKind
 from pricing.clouds import CLOUDS as PRICED_CLOUDS
 from pricing.clouds import WITHOUT_PRICE
@@ -41,6 +41,7 @@ DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
 ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "packed", "hash")
 UNITS: tuple[Unit, ...] = ("file", "line")
 SPOTS: tuple[Spot, ...] = ("only", "prefer", "never")
+DEDUPLICATES: tuple[Deduplicate, ...] = ("window", "corpus")
 STEERS: tuple[Steer, ...] = ("autopilot", "static", "on-demand")
 LOAD_WHEN: tuple[LoadWhen, ...] = ("end", "shards")
 INDEX_KINDS: tuple[IndexKind, ...] = ("hnsw", "none")
@@ -86,6 +87,8 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
         Key("engine", "what computes the vectors", example="auto", words=ENGINES),
         Key("precision", "of weights and activations", example="auto", words=("auto", *PRECISIONS)),
         Key("prompt", "put before every document, or the name of one of the model's prompts", example='"passage: "'),
+        Key("deduplicate", "which texts are embedded once: what a worker had lately, or all that the corpus repeats",
+            example="corpus", words=DEDUPLICATES),
         Key("speed", "tokens per second of one GPU, by GPU, where you know better", "free", "{L4: 897}"),
         Key("notify", "$NAME of the environment variable with a webhook's address", example="$SLACK_WEBHOOK"),
         Key("sink", "the vector store that the vectors are loaded into", "mapping", "{to: docs.lance}", also="text"),

@@ -17,6 +17,7 @@ from launcher.jobs.durations import DATE
 from launcher.jobs.job import CorpusSource, Job, JobChunking, JobLimits, JobOutput, LocalMachine
 from launcher.jobs.keys import (
     CLOUDS,
+    DEDUPLICATES,
     DTYPES,
     ENGINES,
     POOLINGS,
@@ -113,6 +114,7 @@ def _job(top: Field) -> Job:
         discounts=read_discounts(at.get("discounts"), CLOUDS[:-1]),
         steer=choice(at.get("steer"), STEERS),
         sink=read_sink(at.get("sink"), output.keep if output else ()),
+        deduplicate=choice(at.get("deduplicate"), DEDUPLICATES) or "window",
     )
 
 

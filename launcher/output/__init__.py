@@ -20,6 +20,7 @@ reference: sentence-transformers as a second opinion, where it is installed.
 half_precision: whether a run was computed in half precision.
 vector_sample: a bounded sample of the vectors of a run.
 missing: notices that files of a finished run are gone.
+repeats_run: reads the receipts of the run that embeds first what a corpus repeats.
 finished_run: the receipts of a finished run, and which files they name.
 garbage: finds files of a finished run's attempts that lost.
 """

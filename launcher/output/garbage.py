@@ -3,7 +3,8 @@
 A file is garbage only where it is proven to be the output of an attempt of this run that lost: no receipt names it, its
 name is that of a shard and of a nonce that the store records for that shard (in a lease, a part or a receipt), and its
 own metadata name this run. Metadata alone prove nothing: a table derived from ours inherits them. A lease that was
-given back holds no nonce any more, so files of its attempt are kept, and listed as kept.
+given back holds no nonce any more, so files of its attempt are kept, and listed as kept. Of a repeats run
+(`tasks.protocol.repeats`) texts and vectors are garbage, because no reader uses them; its receipts stay for reports.
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -23,6 +24,8 @@ from tasks.protocol.keys import (
     leases_prefix,
     parts_prefix,
     quarantine_prefix,
+    repeats_texts_prefix,
+    repeats_vectors_prefix,
 )
 from tasks.stores.base import Entry, Store, list_all, read
 
@@ -69,6 +72,8 @@ def find_garbage(run: FinishedRun) -> Garbage:
                 garbage.found.append(entry)
             elif reason != OTHER_RUN:
                 garbage.kept.append(KeptFile(entry, reason))
+    for prefix in (repeats_texts_prefix(header.run), repeats_vectors_prefix(header.run)):
+        garbage.found += list_all(store, prefix)  # every shard has its receipt, so no worker needs them
     for entry in parts:
         if _PART.fullmatch(entry.key.rpartition("/")[2]):
             garbage.found.append(entry)

@@ -16,6 +16,7 @@ unknowns: the sentences on what a report does not know, or only estimates.
 plan_choice: the few alternatives of a plan that truly differ.
 store_costs: vector stores beside a plan, in sentences.
 compared: the choice beside other ways to do the work, in sentences.
+repeats: what was embedded before the shards, because the corpus repeats it.
 run_facts: what was embedded, how, where the vectors are and how to read them.
 vector_health: what a sample of the vectors looks like, and a map of them.
 summary: figures ready to be read: plan and run, time and dollars by part.

@@ -20,9 +20,11 @@ from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.output.repeats_run import read_repeats_receipts
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, VectorHealth
+from launcher.reports.repeats import repeats_done
 from launcher.reports.report import Report
 from launcher.reports.run_facts import collect_facts
 from launcher.reports.steering import steering_figures
@@ -67,6 +69,10 @@ def report_of(
     row = ledger.runs.find(run)
     with _garbage_collection_paused():
         found = fold(ledger.shards.each_receipt(row.id))
+    of_repeats = read_repeats_receipts(store, row.id) if store else None
+    repeats = of_repeats and repeats_done(of_repeats)
+    if repeats:
+        found = found.beside(repeats.stretches)
     progress = ledger.shards.progress(row.id)
     machines = machine_times(ledger, row.id)
     asked, now = now, _last_change(row, machines, now)
@@ -91,6 +97,7 @@ def report_of(
         shards=progress.shards,
         shards_done=progress.shards_done,
         done=done,
+        repeats=repeats,
         machines=machines,
         leases=leases,
         spend=spend,

@@ -21,6 +21,16 @@ SCHEMA = "embedfleet/report/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatsFigures:
+    """Texts that the corpus has more than once, embedded before the shards of the run."""
+
+    vectors: int
+    tokens: int  # that the model read for them
+    shards: int
+    shards_done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkDone:
     """What was embedded."""
 
@@ -35,6 +45,10 @@ class WorkDone:
     shards_done: int
     failed_shards: int
     truncation: Truncation | None = None  # more than 5 % of the tokens were cut
+    tokens_embedded: int | None = None  # that the engine computed, those of `repeats` included
+    # what the tokens that were not embedded would have cost, at this run's useful dollars a token
+    usd_saved: Decimal | None = None
+    repeats: RepeatsFigures | None = None  # None: the run has no repeats run (`deduplicate: corpus`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

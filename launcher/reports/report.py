@@ -13,8 +13,10 @@ from launcher.costs.usage.lease_outcomes import UnproductiveLeases, find_unprodu
 from launcher.costs.usage.machine_time import LeaseTime, MachineTime
 from launcher.costs.usage.spend import Spend
 from launcher.costs.usage.work_done import WorkDone
+from launcher.money import USD_GRAIN
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, RunFacts, VectorHealth
+from launcher.reports.repeats import RepeatsDone
 from launcher.reports.steering import SteeringFigures
 from pricing.offer import Offer
 
@@ -48,6 +50,7 @@ class Report:
     facts: RunFacts | None = None  # what was embedded, how, and where the vectors are
     vectors: VectorHealth | None = None  # of a sample; None: none could be looked at
     steering: SteeringFigures | None = None  # None: it was not steered
+    repeats: RepeatsDone | None = None  # None: the run has no repeats run
     fruitless: UnproductiveLeases = field(init=False)  # the leases that gave no receipt
 
     def __post_init__(self) -> None:
@@ -68,6 +71,21 @@ class Report:
     def tokens(self) -> int:
         """Tokens that were embedded."""
         return self.done.sums.tokens
+
+    @property
+    def tokens_embedded(self) -> int:
+        """Tokens that the engine computed: those of texts that were embedded before are not among them."""
+        sums = self.done.sums
+        return sums.tokens - sums.tokens_repeated + (self.repeats.tokens if self.repeats else 0)
+
+    @property
+    def usd_saved(self) -> Decimal | None:
+        """What the tokens that were not embedded would have cost, at this run's useful dollars a token."""
+        usd, embedded = self.spend.usd, self.tokens_embedded
+        if usd is None or embedded <= 0 or self.spend.total.usd is None:
+            return None
+        saved = Decimal(max(0, self.tokens - embedded))
+        return (self.spend.total.usd["useful"] * saved / embedded).quantize(USD_GRAIN)
 
     @property
     def finished(self) -> bool:

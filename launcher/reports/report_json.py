@@ -36,6 +36,7 @@ from launcher.reports.document import (
     Lessons,
     MachineLife,
     Preemption,
+    RepeatsFigures,
     ReportDocument,
     SpeedPoint,
     StartStageTime,
@@ -164,6 +165,16 @@ def _work(report: Report) -> WorkDone:
         shards_done=report.shards_done,
         failed_shards=sums.failed_shards,
         truncation=_truncation(report),
+        tokens_embedded=report.tokens_embedded,
+        usd_saved=report.usd_saved,
+        repeats=_repeats(report),
+    )
+
+
+def _repeats(report: Report) -> RepeatsFigures | None:
+    found = report.repeats
+    return found and RepeatsFigures(
+        vectors=found.chunks, tokens=found.tokens, shards=found.shards, shards_done=found.shards_done
     )
 
 

@@ -7,6 +7,7 @@ keys: every object key of an output path, in one page.
 documents: JSON documents as typed values, both directions: the border at which all of them are parsed.
 bounds: bounds of the numbers, moments and names in a document.
 reuse: files of earlier runs with vectors of unchanged texts.
+repeats: the run that embeds the texts that a corpus repeats, before the shards of the run.
 shard: a slice of the corpus and its id.
 manifest: how to embed, and every shard, written once.
 lease: who may work on a shard; renewal, generations and crashes.

@@ -27,7 +27,12 @@ Lifetime = Annotated[float, msgspec.Meta(gt=0, le=86_400 * 365)]  # seconds
 _LETTER = r"[^\x00-\x1f\x7f-\x9f/\ud800-\udfff]"
 Name = Annotated[str, msgspec.Meta(pattern=rf"\A(?!\.{{1,2}}\Z){_LETTER}+\Z", max_length=512)]
 # Keys under which workers write: one in a receipt leads to no other object.
-VectorsKey = Annotated[str, msgspec.Meta(pattern=rf"\Adata/{_LETTER}+\.parquet\Z", max_length=512)]
+VectorsKey = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"\A(data|_embedfleet/{_LETTER}+\.repeats/vectors)/{_LETTER}+\.parquet\Z", max_length=1_024
+    ),
+]
 QuarantineKey = Annotated[
     str,
     msgspec.Meta(

@@ -14,6 +14,8 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     _embedfleet/<run>/workers/<worker>.json                     heartbeats
     _embedfleet/<run>/control.json, control/<machine>.json, probe, dataset.parquet
     _embedfleet/<run>/loads/<load>/<sha256>.json                files that a vector store has
+    _embedfleet/<run>.repeats/texts/<n>.jsonl                   texts that a corpus has more than once
+    _embedfleet/<run>.repeats/vectors/<attempt>.parquet         their vectors; its other objects are those of a run
     _embedfleet/<run>/budget/agreed-<n>.json, spent-<launcher>.json, allowance.json, machine-<name>
     _embedfleet/probe/doctor, doctor-new                        what `embedfleet doctor` tests with, then deletes
 """
@@ -21,6 +23,7 @@ relative to the output path. `docs/architecture.md` says who writes each object 
 RUNS_PREFIX = "_embedfleet/"  # of all runs under an output path
 VECTORS_PREFIX = "data/"  # of the vectors of all runs under an output path
 DOCTOR_FOLDER = "probe"  # beside the runs, and no run: names of runs end with a digest
+REPEATS_SUFFIX = ".repeats"  # of a repeats run: names of runs have no dot
 DOCTOR_PROBE_KEY = f"{RUNS_PREFIX}{DOCTOR_FOLDER}/doctor"
 
 
@@ -164,6 +167,31 @@ def quarantine_key(run: str, slab: str, attempt: str) -> str:
 def vectors_key(attempt: str) -> str:
     """The vectors of one attempt at a shard."""
     return f"{VECTORS_PREFIX}{attempt}.parquet"
+
+
+def repeats_run(run: str) -> str:
+    """The name of the run that embeds the repeated texts of this run first: see `tasks.protocol.repeats`."""
+    return f"{run}{REPEATS_SUFFIX}"
+
+
+def repeats_texts_prefix(run: str) -> str:
+    """The repeated texts of this run."""
+    return f"{run_root(repeats_run(run))}/texts/"
+
+
+def repeats_texts_key(run: str, number: int) -> str:
+    """The texts of one shard of a repeats run, by its number."""
+    return f"{repeats_texts_prefix(run)}{number:06d}.jsonl"
+
+
+def repeats_vectors_prefix(run: str) -> str:
+    """The vectors of the repeated texts of this run."""
+    return f"{run_root(repeats_run(run))}/vectors/"
+
+
+def repeats_vectors_key(run: str, attempt: str) -> str:
+    """The vectors of one attempt at a shard of a repeats run; `run` is the run whose texts they are."""
+    return f"{repeats_vectors_prefix(run)}{attempt}.parquet"
 
 
 def heartbeats_prefix(run: str, worker: str = "") -> str:

@@ -68,6 +68,7 @@ class Header:
     # The libraries that read the corpus' documents, with their versions as the launcher knows them. Empty: plain text
     # and records alone, or an earlier version.
     readers: dict[str, str] = field(default_factory=dict[str, str])
+    repeats: bool = False  # texts that the corpus repeats are embedded first: see `tasks.protocol.repeats`
 
 
 class RunNotFound(Problem):
@@ -106,7 +107,7 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         SCHEMA,
         indent=1,
         without_none=("csv", "join", "model_fingerprint", "precision", "by", "splitter", "query_prompt"),
-        without_zero=("plain_ids", "normalized", "text_hash", "reuse", "readers"),
+        without_zero=("plain_ids", "normalized", "text_hash", "reuse", "readers", "repeats"),
     )
     _write_once(store, header.run, manifest_header_key(header.run), body)
 

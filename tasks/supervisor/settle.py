@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from tasks.clock import utc
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
-from tasks.protocol.keys import heartbeat_key, lease_key
+from tasks.protocol.keys import heartbeat_key, lease_key, repeats_run
 from tasks.protocol.lease import holder, release
 from tasks.stores.base import Store, read
 from tasks.worker.heartbeat import HeartbeatWriter
@@ -32,6 +32,9 @@ def settle(store: Store, run: str, name: str, pid: int, how: str, died_of: Mappi
     )
     pulse.state, pulse.stopping, pulse.error = "lost", now, how
     for slab, shard, generation, claimed in pulse.leases:
+        lease = lease_key(repeats_run(run), slab, shard, generation)
+        if _release(store, lease, name, died_of.get(lease)):
+            continue  # the ledger knows no shards of a repeats run
         lease = lease_key(run, slab, shard, generation)
         if _release(store, lease, name, died_of.get(lease)):
             pulse.returned.append(

@@ -19,6 +19,7 @@ input_rows: the rows of a shard, as its run reads them.
 windows: reads a shard as windows of token ids.
 window_queue: the bounded queue between reader and engine.
 scratch: the local folder for files on their way, and errors of its disk.
+repeats: the part in the repeats run, which embeds first the texts that the corpus has more than once.
 earlier_vectors: vectors of earlier runs, for texts that have not changed.
 output_files: the local files of one shard while they are written.
 heartbeat: the heartbeat object and the thread that writes it.

@@ -4,6 +4,7 @@ The receipt can be created once, and the worker that creates it has done the sha
 is a correct beginning of the shard; the next worker continues from the one that reaches furthest.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,12 +24,18 @@ from tasks.worker.start_timer import StartTimer
 
 @dataclass(slots=True)
 class Committer:
-    """Commits for one worker, in one thread."""
+    """Commits for one worker, in one thread.
+
+    Attributes:
+        start: of this worker; its first receipt tells it.
+        key_of: the key of a file of vectors by the name of its attempt.
+    """
 
     store: Store
     run: str
     worker: str
-    start: StartTimer = field(default_factory=StartTimer)  # of this worker; its first receipt tells it
+    start: StartTimer = field(default_factory=StartTimer)
+    key_of: Callable[[str], str] = vectors_key
     _start_told: bool = False
 
     def last_part(self, shard: Shard, lease: Lease) -> PartReceipt | None:
@@ -128,11 +135,11 @@ class Committer:
         with stages.time("write"):
             fingerprint, size = sha256_of(output.vectors), output.vectors.stat().st_size
         with stages.time("store"):
-            self.store.put(vectors_key(name), output.vectors)
+            self.store.put(self.key_of(name), output.vectors)
             if quarantine:
                 self.store.put(quarantine, output.failures)
         return ReceiptFile(
-            key=vectors_key(name),
+            key=self.key_of(name),
             digest=fingerprint,
             bytes=size,
             rows=output.rows,

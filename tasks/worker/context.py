@@ -1,11 +1,11 @@
 """What the reader, the engine loop and the writer of one worker share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.engines.base import Encoder
+from tasks.engines.base import Encoder, Vectors
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
 from tasks.worker.commit import Committer
@@ -27,6 +27,7 @@ class WorkerContext:
         scratch: local folder for files on their way to the store.
         watch: a block that reads input, and ends the worker when that hangs.
         earlier: vectors of earlier runs; None: there are none.
+        shared: vectors of texts that the corpus repeats, by the hash of what the model reads.
     """
 
     header: Header
@@ -39,3 +40,4 @@ class WorkerContext:
     scratch: Path
     watch: Callable[[], AbstractContextManager[None]] = nullcontext
     earlier: EarlierVectors | None = None
+    shared: Mapping[bytes, Vectors] = field(default_factory=dict[bytes, Vectors])

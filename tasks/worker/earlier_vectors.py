@@ -53,7 +53,7 @@ class EarlierVectors:
         found: dict[bytes, Vectors] = {}
         try:
             for file in self._files(shard):
-                for hashes, vectors in self._rows(file, dimensions):
+                for hashes, vectors in self.rows(file, dimensions):
                     for place in range(len(vectors)):
                         name = hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES]
                         found.setdefault(name, vectors[place])
@@ -68,8 +68,14 @@ class EarlierVectors:
             self._slabs = {shard.slab: read_reuse(self.store, self.header.run, shard.slab)}
         return self._slabs[shard.slab].get(shard.id, ())
 
-    def _rows(self, file: EarlierFile, dimensions: int) -> Iterator[tuple[bytes, Vectors]]:
-        """The usable rows of a file, a batch at a time: their hashes one after another, and their vectors."""
+    def rows(self, file: EarlierFile, dimensions: int) -> Iterator[tuple[bytes, Vectors]]:
+        """The usable rows of a file, a batch at a time: their hashes one after another, and their vectors.
+
+        A file that is gone, damaged or of another model has none.
+
+        Raises:
+            StoreError: the store does not give it.
+        """
         local = self.scratch / f"earlier-{uuid4().hex}.parquet"
         try:
             if self._fetch(file, local):

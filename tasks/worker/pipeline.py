@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from time import monotonic
+from typing import cast
 
 from tasks.engines.base import Vectors, truncate_dimensions
 from tasks.engines.deduplicate import Deduplicator
@@ -218,7 +219,9 @@ class Pipeline:
             # The one step that takes long: a signal may interrupt it.
             with self._blaming(list(leases.values())), self.context.signals.exposed():
                 if self.context.header.once:
-                    vectors, faults, duplicates = self.repeats.encode(pieces, self._encode, _known(items))
+                    vectors, faults, duplicates = self.repeats.encode(
+                        pieces, self._encode, self._known(items)
+                    )
                 else:
                     vectors, faults = self._encode(pieces)
         seconds = progress.clock() - begun
@@ -252,6 +255,13 @@ class Pipeline:
         vectors, faults = encode_isolating_failures(self.context.encoder, pieces)
         return truncate_dimensions(vectors, self.context.header.dimensions), faults
 
+    def _known(self, items: Sequence[WindowTask]) -> Mapping[bytes, Vectors]:
+        """Vectors of texts of these windows, and of others, that need not be embedded."""
+        earlier = {id(item.task): item.task.known for item in items if item.task.known}
+        if not earlier:
+            return self.context.shared
+        return ChainMap(*earlier.values(), cast("dict[bytes, Vectors]", self.context.shared))
+
     def _hand_over(self, items: list[WindowTask]) -> None:
         """Give windows to the writer; where it lags, the engine waits for it (backpressure)."""
         progress = self.context.progress
@@ -259,8 +269,3 @@ class Pipeline:
         while items and not self._writer.put(items, POLL_SECONDS):
             self._raise_failure()  # signals are not checked here: these vectors are embedded already
         progress.stages.add("wait", progress.clock() - begun)
-
-
-def _known(items: Sequence[WindowTask]) -> Mapping[bytes, Vectors]:
-    """Vectors that earlier runs made of the texts of these windows, and maybe of others."""
-    return ChainMap(*{id(item.task): item.task.known for item in items}.values())

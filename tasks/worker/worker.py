@@ -18,7 +18,8 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from uuid import uuid4
@@ -53,6 +54,7 @@ from tasks.worker.preemption_notice import (
     NoticeWatcher,
     detect_cloud,
 )
+from tasks.worker.repeats.stage import RepeatsStage, open_stage
 from tasks.worker.scratch import make_scratch, writing_in
 from tasks.worker.shard_task import ShardTask
 from tasks.worker.signals import Signals, Stopped
@@ -90,6 +92,7 @@ class Worker:
     context: WorkerContext = field(init=False)
     claims: ShardClaims = field(init=False)
     _pipeline: Pipeline | None = None
+    _stage: RepeatsStage | None = None
 
     def __post_init__(self) -> None:
         leases, progress = (
@@ -119,11 +122,34 @@ class Worker:
         self.context.leases.start()
         self.watchdog.start()
         try:
+            self._embed_repeats()
             while not self.pipeline().run():
                 self._wait_for_preemption()
         finally:
             self.watchdog.stop()
             self.context.leases.stop()
+
+    def _embed_repeats(self) -> None:
+        """Take part in the repeats run, where there is one, until it is done; then keep its vectors at hand."""
+        self._stage = stage = open_stage(self.store, self.header, self.claims, self.context)
+        if stage is None:
+            return
+        stage.run(lambda: self._pipeline_of(stage.context, stage.claims).run(), self._wait_for_preemption)
+        if not self.signals.leaving:
+            self.context = replace(self.context, shared=stage.shared_vectors())
+
+    @property
+    def _renewers(self) -> list[LeaseRenewer]:
+        """What renews the leases of this worker: those of its run, and those of its repeats run."""
+        return [self.context.leases, *([self._stage.context.leases] if self._stage else [])]
+
+    def _pipeline_of(self, context: WorkerContext, claims: ShardClaims) -> Pipeline:
+        return Pipeline(
+            context=context,
+            claims=claims,
+            on_commit=partial(self._on_commit, claims),
+            on_state=self._set_state,
+        )
 
     def _on_hang(self, step: Step) -> None:
         """End this process, a thread of which may hang for ever. The shards of that step are blamed as for a crash."""
@@ -138,19 +164,17 @@ class Worker:
 
     def _leave(self, problem: str, marker: str) -> None:
         """Give the leases back and write the last heartbeat; the shards under this crash marker are blamed."""
-        leases = self.context.leases
-        leases.stop()
         blamed = crash_marker.marked(self.scratch, marker)
-        for lease in leases.leases:
-            with suppress(Problem, OutcomeUnknown, OSError):
-                leases.give_back(lease, crashed=lease.key in blamed)
+        for renewer in self._renewers:
+            renewer.stop()
+            for lease in renewer.leases:
+                with suppress(Problem, OutcomeUnknown, OSError):
+                    renewer.give_back(lease, crashed=lease.key in blamed)
         _last_heartbeat(self.heartbeat, "failed", problem)
 
     def pipeline(self) -> Pipeline:
         """A new pipeline. Shards that an earlier one had prefetched were given back."""
-        self._pipeline = Pipeline(
-            context=self.context, claims=self.claims, on_commit=self._on_commit, on_state=self._set_state
-        )
+        self._pipeline = self._pipeline_of(self.context, self.claims)
         return self._pipeline
 
     def _wait_for_preemption(self) -> None:
@@ -171,7 +195,7 @@ class Worker:
     def _update_heartbeat(self, pulse: Heartbeat) -> None:
         """Fill in the present figures."""
         leases, progress = self.context.leases, self.context.progress
-        pulse.leases = [held_lease(lease) for lease in leases.leases]
+        pulse.leases = [held_lease(lease) for renewer in self._renewers for lease in renewer.leases]
         pulse.returned = leases.returned
         pulse.tokens_open = {} if self._pipeline is None else self._pipeline.tokens_open()
         pulse.seconds = round(progress.seconds, 3)
@@ -181,16 +205,16 @@ class Worker:
         pulse.notice = self.signals.notice or pulse.notice
         pulse.cold_start = self.start.seconds()
 
-    def _on_commit(self, task: ShardTask, ours: bool) -> None:
-        """A shard has its receipt: from this worker, or from another that was first."""
+    def _on_commit(self, claims: ShardClaims, task: ShardTask, ours: bool) -> None:
+        """A shard of these claims has its receipt: from this worker, or from another that was first."""
         if ours:
             self.heartbeat.heartbeat.shards += task.fault is None
             self.heartbeat.heartbeat.tokens += task.counts.tokens
             self.heartbeat.heartbeat.error = task.fault or self.heartbeat.heartbeat.error
-            self.claims.mark_done(task.shard)
-            self.context.leases.drop(task.lease)
+            claims.mark_done(task.shard)
+            claims.leases.drop(task.lease)
         else:
-            self.context.leases.drop_unfinished(task.lease)
+            claims.leases.drop_unfinished(task.lease)
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:

@@ -36,6 +36,15 @@ class ShardEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time in which a worker did useful work that none of the receipts tells."""
+
+    worker: str
+    started: datetime
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class WorkSums:
     """Sums over all receipts. `stages` are seconds by stage of all workers together."""
 
@@ -140,6 +149,19 @@ class WorkDone:
         return replace(
             self, started=self.started + change, finished=self.finished + change, stretches=stretches
         )
+
+    def beside(self, others: Sequence[Stretch]) -> "WorkDone":
+        """The same work, and other useful work beside it."""
+        numbers = {name: number for number, name in enumerate(self.workers)}
+        stretches = [
+            (
+                numbers.setdefault(one.worker, len(numbers)),
+                to_microseconds(one.started),
+                to_microseconds(one.finished),
+            )
+            for one in others
+        ]
+        return replace(self, workers=tuple(numbers), stretches=(*self.stretches, *stretches))
 
     def merged(self, places: Integers, part: Part) -> list[PartSpan]:
         """The spans of work of these receipts, by start; what overlaps or touches is one.

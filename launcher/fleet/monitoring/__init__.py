@@ -3,6 +3,7 @@
 Imports: `launcher.fleet.backends`, `policy` and below, `launcher.costs`, `throughput`, `ledger` and below, `tasks`,
 `pricing`; never the controller.
 
+repeats_progress: how far the run is that embeds first what the corpus repeats.
 store_observer: reads receipts, heartbeats and lost leases from the store.
 machine_tracker: which machines live and which have ended.
 worker_tracker: the workers of rented machines.

@@ -12,6 +12,7 @@ from functools import partial
 from time import monotonic
 
 from launcher.fleet.monitoring.heartbeats import HeartbeatReader
+from launcher.fleet.monitoring.repeats_progress import RepeatsProgress
 from launcher.format import plural
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease, RunState
@@ -53,10 +54,12 @@ class StoreObserver:
     heartbeats: HeartbeatReader = field(init=False)
     _open_tokens: Mapping[str, int] = field(default_factory=dict[str, int])  # by shard
     _open_until: float = 0.0  # by the monotonic clock: when heartbeats are read for it again
+    repeats: RepeatsProgress = field(init=False)
     slabs: range = field(init=False)  # numbers of those that are there
 
     def __post_init__(self) -> None:
         self.heartbeats = HeartbeatReader(self.store, self.run, self.unreadable)
+        self.repeats = RepeatsProgress(self.store, self.run)
         self.slabs = manifest.present_slabs(self.store, self.header)
 
     @property
@@ -105,6 +108,8 @@ class StoreObserver:
             fresh = sorted(listing.done.keys() - self.done - self.unreadable_shards)
             for start in range(0, len(fresh), RECEIPT_BATCH):
                 self._read_batch(slab, fresh[start : start + RECEIPT_BATCH], listing.done)
+        if self.header.repeats:
+            self.shards_by_worker.update(self.repeats.new_workers())
         if reopened and not self.finished and self.ledger.runs.find(self.run).state == RunState.DONE:
             self.ledger.runs.set_state(self.run, RunState.STOPPED, utc())
 
@@ -214,6 +219,11 @@ class StoreObserver:
     ) -> int:
         """Free the leases of all workers for which `dead` is true; return how many."""
         freed = 0
+        for key, _, _ in self._open_repeats():  # the ledger knows no shards of a repeats run
+            held = self._holder(key)
+            if held and dead(held[0]):
+                lease.release(self.store, key, died_at=died_of.get(key))
+                freed += 1
         for key, (_, shard, generation), entry in self._open():
             held = self._holder(key)
             if held and dead(held[0]):
@@ -250,15 +260,28 @@ class StoreObserver:
 
     def _open(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
         """The newest leases of shards that are not done: key, (slab, shard, generation), entry."""
-        out: list[tuple[str, tuple[str, str, int], Entry]] = []
-        for number in self.slabs:
-            slab = slab_name(number)
-            seen = lease.survey(self.store, self.run, slab)
-            newest: Mapping[str, tuple[int, Entry]] = seen.newest
-            for shard, (generation, entry) in newest.items():
-                if shard not in seen.done and not lease.is_free(entry):
-                    out.append((entry.key, (slab, shard, generation), entry))
-        return out
+        return [one for number in self.slabs for one in self._open_in(self.run, number)]
+
+    def _open_repeats(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
+        """As `_open`, of the repeats run."""
+        if not self.header.repeats:
+            return []
+        run = keys.repeats_run(self.run)
+        try:
+            slabs = manifest.present_slabs(self.store, manifest.read_header(self.store, run))
+        except (documents.BadDocument, manifest.RunNotFound):  # workers pass it over
+            return []
+        return [one for number in slabs for one in self._open_in(run, number)]
+
+    def _open_in(self, run: str, number: int) -> list[tuple[str, tuple[str, str, int], Entry]]:
+        slab = slab_name(number)
+        seen = lease.survey(self.store, run, slab)
+        newest: Mapping[str, tuple[int, Entry]] = seen.newest
+        return [
+            (entry.key, (slab, shard, generation), entry)
+            for shard, (generation, entry) in newest.items()
+            if shard not in seen.done and not lease.is_free(entry)
+        ]
 
 
 def returned_lease(worker: str, entry: ReturnedLease) -> ObservedLease:

@@ -1,18 +1,21 @@
 """A plan in words, for its screen and for `plan --all`: the corpus, machines, places, fleets and items of the cost."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.text import Text
 
 from launcher.corpus.files.left_out import left_out_text
 from launcher.corpus.repeat_shares import CorpusRepeats
 from launcher.format import compact, money, plain, plural, share_text, size
+from launcher.money import decimal_of_float
 from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeFleet
 from launcher.planning.saved.saved_plan import MachineGroup, PlanTotals, SavedPlan
 from launcher.reports.steering_lines import is_steered
 from launcher.reports.terminal.truncation import truncation_line
 
 REGION_LETTERS = 18
+SHARED = "texts that the corpus repeats are embedded once for all workers"
 WORDS = {
     "cold_start": "start of machines",
     "teardown": "stopping",
@@ -42,8 +45,13 @@ def work_lines(plan: SavedPlan) -> list[Text]:
         lines.append(
             f"{share_text(share)} of the tokens are in texts that repeat close by: these are embedded once"
         )
+    shared = plan.work.job.get("deduplicate") == "corpus"
     if profile.repeats:
-        lines.append(repeats_text(profile.repeats))
+        lines.append(
+            repeats_text(profile.repeats, plan.totals.items.get("compute") if shared else None, shared=shared)
+        )
+    elif shared:
+        lines.append(f"{SHARED}: the tokens of this plan are the most; --count-repeats says how many repeat")
     if profile.bad_rows:
         lines.append(f"about {plural(profile.bad_rows, 'row')} cannot be embedded")
     if profile.left_out:
@@ -52,16 +60,27 @@ def work_lines(plan: SavedPlan) -> list[Text]:
     return [*(Text(line) for line in lines), *warning]
 
 
-def repeats_text(repeats: CorpusRepeats) -> str:
-    """How much of the whole corpus repeats, and what is done of it."""
+def repeats_text(repeats: CorpusRepeats, compute: Decimal | None = None, *, shared: bool = False) -> str:
+    """How much of the whole corpus repeats, and what is done of it.
+
+    `shared`: texts that repeat are embedded once for all workers; `compute` is then what the plan counts for all of them.
+    """
     texts, low, high = (
         share_text(n) for n in (repeats.of_texts.mid, repeats.of_texts.low, repeats.of_texts.high)
     )
     between = "" if low == high else f" ({low} to {high})"
-    return (
+    words = (
         f"{texts} of the texts{between} and {share_text(repeats.of_characters.mid)} of the characters occur before, "
-        "anywhere in the corpus: a worker embeds once only those close to each other"
+        "anywhere in the corpus"
     )
+    if not shared:
+        return f"{words}: a worker embeds once only those close to each other; `deduplicate: corpus` all"
+    saved = (
+        f", which saves about {money(compute * decimal_of_float(repeats.of_characters.mid))}"
+        if compute
+        else ""
+    )
+    return f"{words}: {SHARED}{saved}; the tokens and dollars of this plan are the most"
 
 
 def missing_items(totals: PlanTotals) -> list[str]:

@@ -17,7 +17,7 @@ from launcher.format import (
     size,
     utc_time,
 )
-from launcher.reports.document import CounterfactualRow, ReportDocument
+from launcher.reports.document import CounterfactualRow, ReportDocument, WorkDone
 from launcher.reports.run_facts import fact_rows
 from launcher.reports.steering import hindsight_text
 from launcher.reports.summary import compare_figures, corpus_facts, part_shares, start_name, total_dollars
@@ -140,12 +140,20 @@ def _work(report: ReportDocument) -> RenderableType:
     ]
     if work.tokens_repeated:
         share = work.tokens_repeated / work.tokens
-        facts.append(f"{share_text(share)} of the tokens in texts embedded once already")
+        facts.append(f"{share_text(share)} of the tokens in texts embedded once already{_saved(work)}")
     failed = (
         at_least(work.cut_short) + plural(work.failed_rows, "failed row"),
         "bold red" if work.failed_rows else "",
     )
     return Text.assemble(("Work  ", "bold"), ", ".join(facts), ", ", failed)
+
+
+def _saved(work: WorkDone) -> str:
+    """What the texts that were not embedded again saved, in words."""
+    first = f"{plural(work.repeats.vectors, 'text')} before the shards" if work.repeats else ""
+    saved = f"saves about {money(work.usd_saved)}" if work.usd_saved else ""
+    words = ", ".join(word for word in (first, saved) if word)
+    return f" ({words})" if words else ""
 
 
 def _starts(report: ReportDocument) -> list[RenderableType]:

@@ -12,19 +12,22 @@ import pytest
 
 from launcher.output.finished_run import FinishedRun
 from launcher.output.garbage import find_garbage
+from launcher.output.repeats_run import RepeatsReceipts, read_repeats_receipts
 from tasks.errors import Problem
 from tasks.protocol.keys import manifest_header_key, part_key, receipt_key
 from tasks.protocol.lease import Lease, claim, give_back
 from tasks.protocol.manifest import Header, all_shards, read_header
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.retry import Retry, put_back
-from tasks.stores.base import Eraser, Store, read
+from tasks.stores.base import Eraser, Store, list_all, read
 from tasks.stores.folder import FolderStore
 from tasks.stores.open import open_store
 from tests.support.buckets import found_by
 from tests.support.finished_run import finished_run, read_through
 from tests.support.objectserver import Running
+from tests.support.repeated_corpus import launch_repeated, repeated_corpus
 from tests.support.runs import NOON, launch
+from tests.support.workers import make_worker
 
 
 @pytest.fixture
@@ -302,3 +305,21 @@ def test_parts_of_a_finished_run_are_garbage_and_their_files_are_not(
     any_store.put(place, json.dumps(body | {"earlier": [file]}).encode())
     assert erase_garbage(any_store, header) == [part]
     assert read(any_store, key) is not None
+
+
+def test_texts_and_vectors_of_a_repeats_run_are_garbage_and_its_receipts_stay(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "out")
+    repeated_corpus(tmp_path / "in")
+    header = launch_repeated(store, tmp_path / "in")
+    make_worker(store, header, tmp_path / "scratch").run()
+    before = {entry.key for entry in list_all(store, f"_embedfleet/{header.run}.repeats/")}
+    erase_garbage(store, header)
+    left = {entry.key for entry in list_all(store, f"_embedfleet/{header.run}.repeats/")}
+    gone = {key.split("/")[2] for key in before - left}
+    assert gone == {"texts", "vectors"}
+    assert {key.split("/")[2] for key in left} == {"manifest", "leases", "receipts"}
+    found = read_repeats_receipts(store, header.run)
+    assert found
+    assert (found.shards, len(found.receipts)) == (1, 1)
+    assert read_repeats_receipts(store, header.run, {found.receipts[0].shard}) == RepeatsReceipts(1, ())
+    assert read_repeats_receipts(store, "run-2") is None

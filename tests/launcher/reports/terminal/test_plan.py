@@ -1,5 +1,7 @@
+from decimal import Decimal
 from typing import Any
 
+from launcher.format import money
 from launcher.planning.saved import plan_file
 from launcher.reports.terminal.plan import plan_text
 from launcher.reports.terminal.plan_tables import SHOWN_FLEETS
@@ -95,3 +97,21 @@ def test_quota_and_prices_are_footnotes() -> None:
         in text
     )
     assert "prices: the oldest of 2026-02-01" in text
+
+
+def test_what_is_saved_of_texts_that_repeat_is_told_by_what_the_job_asks_for() -> None:
+    repeats = {
+        "texts": 100,
+        "of_texts": {"mid": 0.2, "low": 0.2, "high": 0.2},
+        "of_characters": {"mid": 0.1, "low": 0.1, "high": 0.1},
+    }
+    plan = sample_plan.plan()
+    plan["profile"]["repeats"] = repeats
+    assert "a worker embeds once only those close to each other" in " ".join(lines(plan))
+    plan["work"]["job"]["deduplicate"] = "corpus"
+    compute = Decimal(plan["totals"]["items"]["compute"])
+    assert f"saves about {money(compute / 10)}; the tokens and dollars of this plan are the most" in " ".join(
+        lines(plan)
+    )
+    del plan["profile"]["repeats"]
+    assert "--count-repeats says how many repeat" in " ".join(lines(plan))
