@@ -9,6 +9,7 @@ __all__ = [
     "FailedRows",
     "Infeasible",
     "Interrupted",
+    "NotLoaded",
     "NothingNew",
     "Problem",
     "Usage",
@@ -55,6 +56,12 @@ class DeadlineMissed(Problem):
     """The run is finished, after its deadline. Where rows failed, too, FailedRows is raised instead."""
 
     code = 7
+
+
+class NotLoaded(Problem):
+    """The run is finished, and its vectors are not all in the job's sink."""
+
+    code = 8
 
 
 class Interrupted(Problem):

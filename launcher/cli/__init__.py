@@ -35,6 +35,7 @@ serve_write: `serve --write`.
 export: `export`.
 load: `load`.
 sink: the sink of a job, as `load` takes it.
+sink_loader: load a run into the job's sink, by a process of its own.
 search: `search`.
 compare: `compare`.
 stop: `stop` and `down`.

@@ -9,6 +9,7 @@ from pathlib import Path
 from launcher import __version__
 from launcher.cli.console import say, show, show_json
 from launcher.cli.progress import screen
+from launcher.cli.sink_loader import SinkLoader, not_loaded_too, sink_loader
 from launcher.documents.encode import json_pieces
 from launcher.documents.launch import detached_document, done_document
 from launcher.errors import DeadlineMissed, FailedRows
@@ -18,6 +19,7 @@ from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.notifications import notifying
 from launcher.fleet.orphan_check import await_teardown, find_remaining, none_unknown
+from launcher.fleet.progress import ProgressSnapshot
 from launcher.fleet.provisioning.launch_prices import launch_priced
 from launcher.fleet.provisioning.provisioner import check_access, is_rented, provision, usable_groups
 from launcher.fleet.provisioning.task_specs import task_yamls
@@ -59,7 +61,15 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
     Raises:
         FailedRows: the run is finished, and some rows or shards could not be embedded.
         DeadlineMissed: the run is finished, after its deadline.
+        NotLoaded: the run is finished, and the job's sink does not have all of it.
     """
+    with sink_loader(job, run, runs, say) as sink:
+        return _drive_to_end(ledger, run, runs, job, arguments, sink)
+
+
+def _drive_to_end(
+    ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace, sink: SinkLoader
+) -> int:
     folder = runs / run.id
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
@@ -77,9 +87,13 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
         if was_done:
             say(f"run {run.id} is finished: nothing to do")
         else:
-            what_continues = _drive(ledger, run, folder, job, arguments)
+            what_continues = _drive(ledger, run, folder, job, arguments, sink)
             if what_continues:
                 say(what_continues)
+                if job.sink is not None:
+                    say(
+                        f"the sink is not loaded meanwhile: embedfleet load {run.id} --follow does, from any machine"
+                    )
                 if arguments.json:
                     status = status_of(ledger, run.id, observer, folder)
                     show_json(detached_document(status, run.output, what_continues))
@@ -88,12 +102,13 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
         if not was_done or not store.list(dataset_key(run.id)):
             write_dataset(store, header, ledger.shards.each_receipt(run.id))
     problem = _finish(ledger, store, run, folder, job, as_json=arguments.json)
-    if problem is not None:
-        raise problem
+    not_loaded_too(problem, sink.finish(), say)
     return 0
 
 
-def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespace) -> str | None:
+def _drive(
+    ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespace, sink: SinkLoader
+) -> str | None:
     """Drive a run that has shards left; return None when it is done, or with --detach what continues without us."""
     plan = plan_file.read_recorded(run.plan)
     store = open_store(run.output)
@@ -123,8 +138,13 @@ def _drive(ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespac
     )
     try:
         with screen() as shown, notifying(ledger, run.id, job, shown, utc) as watch:
+
+            def watch_and_load(snapshot: ProgressSnapshot) -> None:
+                watch(snapshot)
+                sink.look()
+
             callbacks = Callbacks(
-                watch=watch,
+                watch=watch_and_load,
                 say=say,
                 record_prices=record_prices,
                 all_gone=lambda: none_unknown(ledger, run, plan),

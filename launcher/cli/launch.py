@@ -9,6 +9,7 @@ from launcher.cli.console import say, show, show_json, show_text
 from launcher.cli.drive import drive_to_end
 from launcher.cli.dry_run import launch_preview, preview_text
 from launcher.cli.plan import plan_form, plan_options, steered
+from launcher.cli.sink import check_sink
 from launcher.corpus.inspect import output_path
 from launcher.errors import Problem, Usage
 from launcher.files import read
@@ -35,6 +36,7 @@ def launch(arguments: Namespace) -> int:
     output = _check_work(plan, job, base)
     if arguments.dry_run:
         return _dry_run(plan, job, output, arguments)
+    check_sink(job)
     store = open_store(output)
     folder = arguments.runs / plan.run
     with Ledger.open(arguments.runs / "ledger.db") as ledger:

@@ -6,7 +6,9 @@ from pathlib import Path
 from launcher.errors import Usage
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Job, JobSink
+from launcher.loading.connect import check_client
 from launcher.planning.saved import plan_file
+from launcher.sinks.targets import parse_target
 from tasks.protocol.keys import plan_key
 from tasks.stores.base import Store, read
 
@@ -17,6 +19,16 @@ def sink_of(job: Job, base: Path) -> JobSink | None:
     if sink is None or "://" in sink.to:
         return sink
     return replace(sink, to=str((base / sink.to).absolute()))
+
+
+def check_sink(job: Job) -> None:
+    """Check that this machine can load into the job's sink, before anything is rented; connects to nothing.
+
+    Raises:
+        Usage: the client of its store is not installed, or its secret is not in the environment.
+    """
+    if job.sink is not None:
+        check_client(parse_target(job.sink.to), job.sink.secret)
 
 
 def sink_of_run(store: Store, run: str) -> JobSink:

@@ -5,6 +5,7 @@ Imports: launcher.errors, launcher.money, launcher.format; tasks.metrics.
 encode: any document as its JSON object.
 status: the document of `status --json`.
 launch: the documents of `launch --json`, which is that of `resume`, too, and of `launch --dry-run --json`.
+load_status: how far the load of a run into a vector store is.
 course: where a steered run stands, and what was decided.
 status_metrics: the same as metrics of Prometheus.
 truncation: what truncation leaves out, where that is much.

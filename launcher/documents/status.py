@@ -11,6 +11,7 @@ from typing import Any
 
 from launcher.documents import encode
 from launcher.documents.course import CourseStatus
+from launcher.documents.load_status import LoadStatus
 from launcher.documents.truncation import Truncation
 
 SCHEMA = "embedfleet/status/1"
@@ -128,6 +129,7 @@ class StatusReport:
     tokens_open: int = 0  # embedded in shards that have no receipt yet; not in `tokens`
     share: float | None = None  # of the expected tokens; 1 when every shard has its receipt
     course: CourseStatus | None = None  # None: it has no deadline, and is not steered
+    load: LoadStatus | None = None  # into a vector store; None: none has begun
 
 
 def to_json(report: StatusReport) -> dict[str, Any]:

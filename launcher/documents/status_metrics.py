@@ -22,6 +22,22 @@ def status_metrics(report: StatusReport) -> tuple[Metric, ...]:
         *_money(report, run),
         *_machines(report, run),
         *_workers(report.signs, run),
+        *_load(report, run),
+    )  # fmt: skip
+
+
+def _load(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
+    """The load into a vector store. Nothing where none has begun."""
+    load = report.load
+    if load is None:
+        return ()
+    labels = {**run, "store": load.store}
+    return (
+        gauge("embedfleet_load_rows", "Rows that the vector store has.", load.rows_loaded, labels),
+        gauge("embedfleet_load_backlog_rows", "Rows that are embedded and not in the vector store.",
+              load.rows - load.rows_loaded, labels),
+        gauge("embedfleet_load_up", "1 while the vector store can be loaded into, 0 while it is away.",
+              0 if load.error else 1, labels),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from launcher.fleet.scheduling.states import ALIVE
 from launcher.fleet.steering.course_status import course_status, is_driven
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from launcher.loading.load_status import read_load_status
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
 
@@ -104,6 +105,7 @@ def status_of(
             driven=folder is not None and is_driven(folder, run),
             works=any(m.state in ALIVE and m.ready is not None for m in machines),
         ),
+        load=read_load_status(observer.store, run) if observer else None,
     )
 
 

@@ -17,5 +17,8 @@ check: compare a store with its dataset.
 preview: what a load would do.
 documents: what `load` prints.
 connect: the store at an address.
+committed: the files of a run that goes on, as they are done.
+follow: load a run while it goes on.
+load_status: how far a load is, beside the run.
 stores: one file a store.
 """

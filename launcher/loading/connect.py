@@ -1,6 +1,7 @@
 """The vector store at an address. Its client is imported here, when it is used, and is an extra."""
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Mapping
 from typing import cast
@@ -23,6 +24,18 @@ STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
+def check_client(target: Target, secret: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
+    """Check what a load needs on this machine, without connecting.
+
+    Raises:
+        Usage: the variable is not set, or the client is not installed.
+    """
+    for package in STORES[target.kind][2][:1]:
+        if importlib.util.find_spec(package) is None:
+            raise _not_installed(target)
+    _value_of(secret, environ)
+
+
 def connect(
     target: Target, secret: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> VectorStore:
@@ -43,11 +56,15 @@ def connect(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in packages:
             raise
-        raise Usage(
-            f"{packages[0]}, the client of {target.kind}, is not installed here",
-            hint=f"pip install 'embedfleet[{target.kind}]'",
-        ) from error
+        raise _not_installed(target) from error
     return cast("VectorStore", opener(target, _value_of(secret, environ)))
+
+
+def _not_installed(target: Target) -> Usage:
+    return Usage(
+        f"{STORES[target.kind][2][0]}, the client of {target.kind}, is not installed here",
+        hint=f"pip install 'embedfleet[{target.kind}]'",
+    )
 
 
 def _value_of(secret: str | None, environ: Mapping[str, str]) -> str | None:

@@ -167,6 +167,11 @@ def name_behind_alias(alias: str, contents: Contents, *, replace: bool) -> str:
     return f"{alias}__{suffix}"
 
 
+def is_part_of(have: Contents, run: str) -> bool:
+    """Whether a collection holds a part of this run alone, and no more than a part."""
+    return have.run == run and have.following is None and not have.complete
+
+
 def completed(contents: Contents, run: str, rows: int, refused: int = 0) -> Contents:
     """What a collection says when it holds all of a run, but for the rows that the store refused."""
     return replace(contents, run=run, following=None, complete=True, rows=rows, refused=refused)

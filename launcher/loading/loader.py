@@ -5,7 +5,7 @@ said by the store's guarantee.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -13,10 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 from launcher.errors import Problem
+from launcher.format import plural
 from launcher.loading.contents import Action, Contents, completed, contents_of, decide
 from launcher.loading.difference import deleted_keys, difference
 from launcher.loading.documents import LoadDocument
-from launcher.loading.receipts import read_receipts, read_refused, write_receipt
+from launcher.loading.receipts import loaded_files, read_receipts, read_refused, write_receipt
 from launcher.loading.rows import check_limits, check_unique_keys, rows_of
 from launcher.loading.vector_store import (
     FileId,
@@ -85,6 +86,7 @@ def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: Loa
     action = decide(have, want, since, replace=options.replace, where=target.shown)
     if action is Action.NOTHING:
         assert have is not None
+        _check_same_files(dataset, target, store, have)
         return LoadPlan(action, have, schema, (), None)
     if action is not Action.CHANGE:
         files = tuple(file for file in dataset.files if file.rows)
@@ -100,6 +102,27 @@ def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: Loa
 def _check(dataset: Dataset, files: Sequence[DatasetFile], store: VectorStore, schema: Schema) -> None:
     if isinstance(store, Limited):
         check_limits(dataset, files, store, schema)
+
+
+def files_in(store: VectorStore, dataset: Dataset, contents: Contents) -> frozenset[str]:
+    """SHA-256 of the files that this load has written: by the store's own ledger, else by receipts."""
+    own = store.loaded(contents)
+    return loaded_files(dataset.store, dataset.run, contents.load) if own is None else own
+
+
+def _check_same_files(dataset: Dataset, target: Target, store: VectorStore, have: Contents) -> None:
+    """Check that a complete collection holds the files that the dataset lists now: shards may have been tried again.
+
+    Raises:
+        Problem: it holds others.
+    """
+    gone = files_in(store, dataset, have) - {file.sha256 for file in dataset.files}
+    if gone:
+        raise Problem(
+            f"{target.shown} holds run {dataset.run} from before shards of it were embedded again: "
+            f"{plural(len(gone), 'other file')}",
+            hint="--replace loads it as it is now",
+        )
 
 
 def schema_of(dataset: Dataset, store: VectorStore, keep: Sequence[str] | None) -> Schema:
@@ -139,7 +162,9 @@ def load(
     begun = monotonic()
     now = store.prepare(plan.contents, plan.schema, options.index, replace=plan.action is Action.REPLACE)
     work = _Load(dataset, store, plan, now, progress)
-    written = work.write_files(options.parallel)
+    done = files_in(store, dataset, now)
+    again = bool(done - {file.sha256 for file in dataset.files})
+    written = work.write_files(options.parallel, done, again=again)
     seconds = monotonic() - begun
     if store.guarantee == "one commit" and plan.older is None:
         check_unique_keys(dataset, plan.files)
@@ -220,6 +245,22 @@ def check_count(store: VectorStore, dataset: Dataset, target: Target, refused: i
         )
 
 
+def write_some(
+    dataset: Dataset,
+    store: VectorStore,
+    contents: Contents,
+    schema: Schema,
+    *,
+    parallel: int,
+    again: bool,
+    progress: Progress,
+) -> None:
+    """Write all files of a part of a dataset, of a run that goes on; `load` writes the rest and ends the load."""
+    _check(dataset, dataset.files, store, schema)
+    plan = LoadPlan(Action.CREATE, contents, schema, dataset.files, None)
+    _Load(dataset, store, plan, contents, progress).write_files(parallel, (), again=again)
+
+
 class _Load:
     """The writing of one load."""
 
@@ -234,11 +275,15 @@ class _Load:
         self._lock = threading.Lock()
         self._done = 0
         self.refused = 0  # rows, by this command
+        self._again = False
         self._stopped = threading.Event()
 
-    def write_files(self, parallel: int) -> list[DatasetFile]:
-        """Write the files that the store lacks, several at once; the first failure ends all."""
-        done = self._loaded()
+    def write_files(self, parallel: int, done: Collection[str], *, again: bool) -> list[DatasetFile]:
+        """Write the files that are not `done`, several at once; the first failure ends all.
+
+        `again`: the store has files of shards that were embedded again since, so that rows of these keys may be there.
+        """
+        self._again = again and self._store.guarantee == "transactional"  # else a key is written over anyway
         left = [file for file in self._plan.files if file.sha256 not in done]
         self._count(self._dataset.rows - sum(file.rows for file in left))
         with ThreadPoolExecutor(max(1, min(parallel, len(left)))) as pool:
@@ -271,15 +316,12 @@ class _Load:
         found = read_receipts(self._dataset.store, self._dataset.run, self._contents.load)
         return [found[file.sha256].result for file in self._plan.files if file.sha256 in found]
 
-    def _loaded(self) -> frozenset[str]:
-        own = self._store.loaded(self._contents)
-        if own is not None:
-            return own
-        return frozenset(read_receipts(self._dataset.store, self._dataset.run, self._contents.load))
-
     def _write(self, file: DatasetFile) -> None:
         name = FileId(self._dataset.run, self._contents.load, file.sha256, file.key, file.rows)
         change = self._plan.action is Action.CHANGE
+        if self._again and not change:
+            for rows in self._batches(file):
+                self._store.delete(rows.keys())
         result = self._store.write(name, self._batches(file), merge=change)
         refused = refused_rows(result)
         if refused and change:  # the row as it was before

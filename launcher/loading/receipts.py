@@ -36,6 +36,13 @@ def write_receipt(store: Store, file: FileId, result: Mapping[str, Any]) -> Load
     return _read(store, key) or mine
 
 
+def loaded_files(store: Store, run: str, load: str) -> frozenset[str]:
+    """SHA-256 of the files that have a receipt; reads none of them."""
+    prefix = load_receipts_prefix(run, load)
+    names = (entry.key.removeprefix(prefix) for entry in list_all(store, prefix))
+    return frozenset(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+
 def read_receipts(store: Store, run: str, load: str) -> dict[str, LoadReceipt]:
     """The receipts of a load, by SHA-256.
 

@@ -14,6 +14,7 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     _embedfleet/<run>/workers/<worker>.json                     heartbeats
     _embedfleet/<run>/control.json, control/<machine>.json, probe, dataset.parquet
     _embedfleet/<run>/loads/<load>/<sha256>.json                files that a vector store has
+    _embedfleet/<run>/load.json                                 how far the load into a vector store is
     _embedfleet/<run>.repeats/texts/<n>.jsonl                   texts that a corpus has more than once
     _embedfleet/<run>.repeats/vectors/<attempt>.parquet         their vectors; its other objects are those of a run
     _embedfleet/<run>/budget/agreed-<n>.json, spent-<launcher>.json, allowance.json, machine-<name>
@@ -217,3 +218,8 @@ def load_receipts_prefix(run: str, load: str) -> str:
 def load_receipt_key(run: str, load: str, sha256: str) -> str:
     """The proof that a vector store has all rows of a file."""
     return f"{load_receipts_prefix(run, load)}{sha256}.json"
+
+
+def load_status_key(run: str) -> str:
+    """How far the load of a run into a vector store is: see `launcher.loading.load_status`."""
+    return f"{run_root(run)}/load.json"

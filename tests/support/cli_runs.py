@@ -53,10 +53,10 @@ def embedfleet(*words: object, folder: Path, **env: str) -> subprocess.Completed
 def in_process(*words: object, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """A command in this process, as if it was run in `folder`: what most tests need, without a second of start-up."""
     out, err = io.StringIO(), io.StringIO()
-    before = dict(os.environ)
+    before, mine = dict(os.environ), environment(**env)
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         os.environ.clear()
-        os.environ.update(environment(**env))
+        os.environ.update(mine)
         try:
             status = main([str(word) for word in words])
         except SystemExit as end:  # of argparse

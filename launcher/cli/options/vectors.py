@@ -115,6 +115,14 @@ def add_load(commands: Commands) -> None:
     load.add_argument(
         "--keep", type=_kept, metavar="NAME,...", help="kept columns to load, or none (default: all)"
     )
+    load.add_argument(
+        "--follow",
+        action="store_true",
+        help="load a run that goes on: each shard when it is done, the rest and the index at its end",
+    )
+    load.add_argument(
+        "--parent", type=int, help=argparse.SUPPRESS
+    )  # the launcher that starts it, and ends it
     load.add_argument("--parallel", type=positive, default=2, metavar="N", help="files at once (default 2)")
     load.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it is and how long it takes"

@@ -24,6 +24,7 @@ from launcher.reports.terminal.course import course_lines
 from launcher.reports.terminal.truncation import truncation_line
 
 SHOWN_PLACES = 12  # --json has all
+SILENT = 120.0  # seconds without news of a loader: it is slow, or there is none
 ENGINE_STAGES = {
     "engine": "work",
     "wait": "wait for texts",
@@ -60,6 +61,7 @@ def status_text(status: StatusReport) -> RenderableType:
         *(course_lines(status.course, status.run, status.state) if status.course else []),
         *_places(status),
         *([truncation_line(status.truncation)] if status.truncation else []),
+        *_load(status),
         Text(f"{plural(len(up), 'worker')} up, {lost} lost; {plural(status.failed_rows, 'bad row')}"),
     ]
     lines += [
@@ -77,6 +79,29 @@ def _next_step(status: StatusReport) -> list[Text]:
     return [
         Text(f"nothing works on it: embedfleet resume {plain(status.run)} goes on with {rest}", style="bold")
     ]
+
+
+def _load(status: StatusReport) -> list[Text]:
+    """How far the load into a vector store is; nothing where none has begun."""
+    load = status.load
+    if load is None:
+        return []
+    to, rows = plain(load.to), f"{count(load.rows_loaded)} of {plural(load.rows, 'row')}"
+    if load.state == "done":
+        return [Text(f"loaded into {to}: {rows}")]
+    age = (status.at - load.at).total_seconds()
+    silent = (
+        f"; last heard of {duration(age)} ago: embedfleet load {plain(status.run)} goes on"
+        if age > SILENT
+        else ""
+    )
+    if load.error is not None:
+        why = f"{plain(load.error)}{silent or ': it is tried again'}"
+        return [
+            Text(f"not loading into {to}, {rows} are there: {why}", style="yellow"),
+            Text(f"  {plain(load.hint or '')}", style="dim"),
+        ]
+    return [Text(f"loading into {to}: {rows} that are embedded{silent}", style="yellow" if silent else "")]
 
 
 def _unreadable(status: StatusReport) -> list[Text]:

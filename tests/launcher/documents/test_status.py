@@ -21,7 +21,7 @@ def test_keys_have_the_order_of_schema_1() -> None:
         "tokens_expected", "failed_rows", "output_bytes", "seconds", "tokens_per_second", "seconds_left", "usd",
         "workers", "usd_known", "usd_committed", "usd_per_hour", "usd_projected", "budget", "preemptions", "places",
         "stages", "slowest", "advice", "signs", "unreadable", "truncation",
-        "usd_per_million_tokens", "tokens_open", "share", "course",
+        "usd_per_million_tokens", "tokens_open", "share", "course", "load",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from launcher.documents.load_status import LoadStatus
 from launcher.documents.status import HeartbeatSummary
 from launcher.documents.status_metrics import status_metrics
 from tasks.metrics.exposition import render
@@ -41,3 +42,18 @@ def test_what_is_unknown_is_absent() -> None:
     } == set()  # fmt: skip
     assert values(replace(REPORT, usd=None)).get('embedfleet_spent_usd{run="r1"}') is None
     assert values()['embedfleet_spent_usd{run="r1"}'] == "0"  # known, and nothing
+
+
+def test_load_into_a_store_has_its_backlog_and_none_begun_has_nothing() -> None:
+    assert not [name for name in values() if "_load_" in name]
+    load = LoadStatus(
+        to="a.lance", store="lance", state="away", at=REPORT.at, rows=30, rows_loaded=20, error="no server"
+    )
+    found = values(replace(REPORT, load=load))
+    assert found['embedfleet_load_rows{run="r1",store="lance"}'] == "20"
+    assert found['embedfleet_load_backlog_rows{run="r1",store="lance"}'] == "10"
+    assert found['embedfleet_load_up{run="r1",store="lance"}'] == "0"
+    assert (
+        values(replace(REPORT, load=replace(load, error=None)))['embedfleet_load_up{run="r1",store="lance"}']
+        == "1"
+    )

@@ -1,6 +1,8 @@
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
+from launcher.documents.load_status import LoadStatus
 from launcher.documents.status import PlaceCount, ProjectedUsd, StatusReport, WorkerState
 from launcher.documents.truncation import truncation_of
 from launcher.reports.terminal.status import SHOWN_PLACES, status_text
@@ -70,3 +72,32 @@ def test_stopped_run_says_how_to_go_on() -> None:
     line = "nothing works on it: embedfleet resume r1 goes on with the 6 shards that are left"
     assert line in lines(state="STOPPED")
     assert line not in lines()
+
+
+LOAD = LoadStatus(
+    to="postgresql://h/d?table=t", store="pgvector", state="loading", at=REPORT.at, rows=30, rows_loaded=20
+)
+
+
+def said_of(load: LoadStatus) -> str:
+    return " ".join(" ".join(lines(load=load)).split())
+
+
+def test_load_into_a_store_is_shown_with_what_is_there() -> None:
+    said = said_of(load=LOAD)
+    assert "loading into postgresql://h/d?table=t: 20 of 30 rows that are embedded" in said
+    assert "loaded into postgresql://h/d?table=t: 30 of 30 rows" in said_of(
+        load=replace(LOAD, state="done", rows_loaded=30)
+    )
+
+
+def test_store_that_is_away_is_shown_with_its_reason() -> None:
+    away = replace(LOAD, state="away", error="no server answers", hint="start it")
+    said = said_of(load=away)
+    assert "20 of 30 rows are there: no server answers: it is tried again" in said
+    assert "start it" in said
+
+
+def test_loader_that_is_silent_is_no_loader() -> None:
+    silent = replace(LOAD, at=REPORT.at - timedelta(minutes=5))
+    assert "last heard of 5 min ago: embedfleet load" in said_of(load=silent)

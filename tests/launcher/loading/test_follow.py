@@ -1,0 +1,287 @@
+"""A run that is loaded while it goes on: what is committed, what waits, what is told, and how the load ends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from launcher.errors import Problem
+from launcher.loading.committed import CommittedFiles, committed_files
+from launcher.loading.connect import connect
+from launcher.loading.follow import PATIENCE, Follower
+from launcher.loading.load_status import read_load_status
+from launcher.loading.loader import LoadOptions, load
+from launcher.loading.vector_store import VectorStore
+from launcher.output.dataset import write_dataset
+from launcher.sinks.targets import parse_target
+from launcher.vectors.read_dataset import open_dataset
+from tasks.protocol import manifest, receipt
+from tasks.protocol.keys import load_status_key, receipt_key, retry_key
+from tasks.protocol.receipt import Receipt
+from tasks.protocol.shard import slab_name
+from tasks.stores.folder import FolderStore
+from tests.support.runs import header_of, shards_of
+from tests.support.vector_datasets import FINGERPRINT, unit_vectors, write_vectors
+
+ROWS, DIMENSIONS = 20, 8
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class GoingOn:
+    """A run of some shards under `folder`, which are done one by one."""
+
+    def __init__(self, folder: Path, shards: int = 3, run: str = "run-1", **changes: Any) -> None:
+        self.folder, self.store = folder, FolderStore(folder)
+        self.header = header_of(
+            "corpus", shards, run=run, model="m", **({"model_fingerprint": FINGERPRINT} | changes)
+        )
+        self.shards = shards_of(shards)
+        self.receipts: dict[int, Receipt] = {}
+        manifest.write(self.store, self.header, self.shards)
+
+    def do(self, position: int, retry: int = 0, seed: int | None = None) -> None:
+        """A worker commits this shard; another seed gives other vectors of the same documents."""
+        ids = [f"{position}-{row}" for row in range(ROWS)]
+        vectors = unit_vectors(ROWS, DIMENSIONS, position if seed is None else seed)
+        file = write_vectors(self.folder, f"{self.header.run}-{position}-{retry}", ids, vectors)
+        one = Receipt(
+            run=self.header.run, shard=self.shards[position].id, position=position, worker="w", generation=1, nonce="n",
+            key=file["file"], digest=file["sha256"], output_bytes=file["bytes"], input_bytes=1, documents=ROWS,
+            chunks=ROWS, tokens=1, tokens_cut=0, failed_rows=0, quarantine=None, started=NOON, finished=NOON, retry=retry,
+        )  # fmt: skip
+        self.receipts[position] = one
+        slab = slab_name(0)
+        assert self.store.create(receipt_key(self.header.run, slab, one.shard, retry), receipt.dump(one))
+
+    def put_back(self, position: int) -> None:
+        key = retry_key(self.header.run, slab_name(0), self.shards[position].id, 1, 1)
+        assert self.store.create(key, b"{}")
+
+    def end(self) -> None:
+        write_dataset(self.store, self.header, self.receipts.values())
+
+    def committed(self) -> CommittedFiles:
+        return committed_files(str(self.folder), self.header.run)
+
+
+def follower(
+    going: GoingOn,
+    to: Path,
+    steps: list[Callable[[], None]],
+    opener: Callable[[], VectorStore] | None = None,
+) -> tuple[Follower, list[str]]:
+    """A follower that carries out a step of the test instead of each pause, and is not wanted after the last."""
+    target, said, clock = parse_target(str(to)), list[str](), [0.0]
+
+    def pause(seconds: float) -> None:
+        clock[0] += seconds
+        if steps:
+            steps.pop(0)()
+
+    made = Follower(
+        going.committed(),
+        target,
+        opener or (lambda: connect(target)),
+        LoadOptions(),
+        said.append,
+        wanted=lambda: True,
+        pause=pause,
+        clock=lambda: clock[0],
+        now=lambda: NOON,
+    )
+    return made, said
+
+
+def rows_of(path: Path) -> list[tuple[str, bytes]]:
+    import lance  # not at collection: tests of the same process fork, and it warns of that
+
+    table: pa.Table = lance.dataset(str(path)).to_table()
+    return sorted(zip(table["id"].to_pylist(), map(str, table["vector"].to_pylist()), strict=True))
+
+
+def test_shards_are_committed_by_their_receipts_alone(tmp_path: Path) -> None:
+    going = GoingOn(tmp_path / "out")
+    committed = going.committed()
+    committed.read()
+    assert committed.files() == []
+    going.do(1)
+    committed.read()
+    assert [file.rows for file in committed.files()] == [ROWS]
+    assert committed.ended() is None
+    going.do(0)
+    going.do(2)
+    committed.read()
+    assert [Path(file.key).stem for file in committed.files()] == ["run-1-0-0", "run-1-1-0", "run-1-2-0"]
+    assert committed.ended() is None  # the dataset is not written yet
+    going.end()
+    ended = committed.ended()
+    assert ended is not None
+    assert ended.files == open_dataset(str(tmp_path / "out"), "run-1").files
+
+
+def test_shard_that_is_put_back_is_committed_no_more(tmp_path: Path) -> None:
+    going = GoingOn(tmp_path / "out")
+    committed = going.committed()
+    going.do(0)
+    going.do(1)
+    committed.read()
+    going.put_back(0)
+    committed.read()
+    assert [Path(file.key).stem for file in committed.files()] == ["run-1-1-0"]
+    going.do(0, retry=1)
+    committed.read()
+    assert [Path(file.key).stem for file in committed.files()] == ["run-1-0-1", "run-1-1-0"]
+
+
+def test_run_is_not_ended_by_a_dataset_from_before_a_retry(tmp_path: Path) -> None:
+    going = GoingOn(tmp_path / "out", shards=2)
+    going.do(0)
+    going.do(1)
+    going.end()
+    going.put_back(1)
+    going.do(1, retry=1, seed=9)
+    committed = going.committed()
+    committed.read()
+    assert committed.ended() is None
+    going.end()
+    assert committed.ended() is not None
+
+
+def test_shards_are_loaded_as_they_are_done_and_committed_at_the_end(tmp_path: Path) -> None:
+    going, to = GoingOn(tmp_path / "out"), tmp_path / "docs.lance"
+    loads = tmp_path / "out" / "_embedfleet" / "run-1" / "loads"
+    seen: list[int] = []
+
+    def do(position: int) -> Callable[[], None]:
+        def step() -> None:
+            seen.append(len(list(loads.glob("*/*.json"))))
+            going.do(position)
+
+        return step
+
+    made, said = follower(going, to, [do(2), do(0), do(1), going.end])
+    found = made.follow()
+    assert seen == [0, 1, 2]
+    assert found is not None
+    assert (found.rows, found.files_written) == (3 * ROWS, 0)  # all were there before the end
+    assert len(rows_of(to)) == 3 * ROWS
+    status = read_load_status(going.store, "run-1")
+    assert status is not None
+    assert (status.state, status.rows, status.rows_loaded, status.error) == ("done", 60, 60, None)
+    assert said[-1].startswith("loading what is left into")
+
+
+def test_store_that_is_away_is_told_once_and_asked_again(tmp_path: Path) -> None:
+    going, to, away = GoingOn(tmp_path / "out", shards=1), tmp_path / "docs.lance", [True]
+    states: list[str | None] = []
+
+    def look() -> None:
+        status = read_load_status(going.store, "run-1")
+        states.append(status and status.state)
+
+    def opener() -> VectorStore:
+        if away[0]:
+            raise Problem("the store is away", hint="start it")
+        return connect(parse_target(str(to)))
+
+    going.do(0)
+    made, said = follower(
+        going, to, [look, look, lambda: away.clear() or away.append(False), look, going.end], opener
+    )
+    assert made.follow() is not None
+    assert states == ["away", "away", "waiting"]
+    assert said[0] == "the store is away: the load is tried again, first in 2 s; embedding goes on"
+    assert said[1].endswith("docs.lance answers again: 20 rows behind")
+    assert len(said) == 3
+    assert len(rows_of(to)) == ROWS
+
+
+def test_store_that_stays_away_when_the_run_is_done_ends_the_load(tmp_path: Path) -> None:
+    going, tries = GoingOn(tmp_path / "out", shards=1), [0]
+
+    def opener() -> VectorStore:
+        tries[0] += 1
+        raise Problem("the store is away", hint="start it")
+
+    going.do(0)
+    going.end()
+    made, _ = follower(going, tmp_path / "docs.lance", [], opener)
+    with pytest.raises(Problem, match="the store is away"):
+        made.follow()
+    assert 4 < tries[0] < PATIENCE
+    status = read_load_status(going.store, "run-1")
+    assert status is not None
+    assert (status.state, status.error, status.hint, status.rows_loaded) == (
+        "away",
+        "the store is away",
+        "start it",
+        0,
+    )
+
+
+def test_collection_of_another_model_is_told_while_the_run_goes_on(tmp_path: Path) -> None:
+    going, to = GoingOn(tmp_path / "out", shards=2), tmp_path / "docs.lance"
+    other = GoingOn(tmp_path / "other", shards=1, run="run-0", model_fingerprint="sha256:" + "2" * 64)
+    other.do(0)
+    other.end()
+    load(open_dataset(str(tmp_path / "other")), parse_target(str(to)), connect(parse_target(str(to))))
+    going.do(0)
+    made, said = follower(going, to, [])
+    made.wanted = lambda: not said
+    assert made.follow() is None
+    assert "holds another model" in said[0]
+    assert len(rows_of(to)) == ROWS
+
+
+def test_collection_of_the_run_before_gets_the_difference_at_the_end(tmp_path: Path) -> None:
+    to = tmp_path / "docs.lance"
+    before = GoingOn(tmp_path / "out", shards=2, run="run-0")
+    for position in (0, 1):
+        before.do(position)
+    before.end()
+    load(open_dataset(str(tmp_path / "out"), "run-0"), parse_target(str(to)), connect(parse_target(str(to))))
+    going = GoingOn(tmp_path / "out", shards=3, run="run-1")
+    for position in (0, 1):
+        going.do(position)
+    made, _ = follower(going, to, [lambda: going.do(2), going.end])
+    found = made.follow()
+    assert found is not None
+    assert (found.action, found.since, found.rows) == ("change", "run-0", 3 * ROWS)
+    assert len(rows_of(to)) == 3 * ROWS
+
+
+def test_loader_that_is_not_wanted_ends_without_a_word(tmp_path: Path) -> None:
+    made, said = follower(GoingOn(tmp_path / "out"), tmp_path / "docs.lance", [])
+    made.wanted = lambda: False
+    assert made.follow() is None
+    assert said == []
+
+
+def test_complete_collection_of_a_run_that_was_embedded_again_is_refused(tmp_path: Path) -> None:
+    going, target = GoingOn(tmp_path / "out", shards=2), parse_target(str(tmp_path / "docs.lance"))
+    going.do(0)
+    going.do(1)
+    going.end()
+    load(open_dataset(str(tmp_path / "out")), target, connect(target))
+    going.put_back(1)
+    going.do(1, retry=1, seed=9)
+    going.end()
+    dataset = open_dataset(str(tmp_path / "out"))
+    with pytest.raises(Problem, match="before shards of it were embedded again: 1 other file"):
+        load(dataset, target, connect(target))
+    load(dataset, target, connect(target), LoadOptions(replace=True))
+    table = pq.read_table(tmp_path / "out" / "data" / "run-1-1-1.parquet")
+    assert set(zip(table["id"].to_pylist(), map(str, table["vector"].to_pylist()), strict=True)) <= set(
+        rows_of(tmp_path / "docs.lance")
+    )
+
+
+def test_damaged_state_of_a_load_is_none(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    assert read_load_status(store, "run-1") is None
+    store.put(load_status_key("run-1"), b'{"state": "loa')
+    assert read_load_status(store, "run-1") is None
