@@ -14,7 +14,7 @@ import pytest
 from launcher.corpus.samples.sampled_ids import SampledIds
 from launcher.errors import Problem
 from tasks.formats.rows import Columns, Document
-from tests.launcher.corpus.test_sample_faults import refusal, sampled
+from tests.launcher.corpus.samples.test_sample_faults import refusal, sampled
 from tests.support.runs import write_jsonl
 
 
