@@ -5,6 +5,7 @@ asks it at every look of a steered run.
 
 decide: one look, from the situation to a verdict.
 moves: moves to cheaper places, and machines that cost too much.
+canary: one machine on demand that measures the speed where spot has none from the start.
 on_demand: when on-demand machines start, and which machines may go.
 budget_rules: the budget against the deadline.
 forecast: what a run is expected to cost and to take from now on.

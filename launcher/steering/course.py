@@ -54,8 +54,8 @@ class Forecast:
 class Decision:
     """One decision: what, where, how many machines, and why, with its numbers in plain words.
 
-    `what`: "ask", "net" (ask on demand as the safety net), "probe", "end", "drain", "had none" or "stop"; and SAY,
-    which a launcher adds where the pressure of the budget changes.
+    `what`: "ask", "net" (ask on demand as the safety net), "canary", "probe", "end", "drain", "had none" or "stop";
+    and SAY, which a launcher adds where the pressure of the budget changes.
     `usd_expected`: what it is expected to add to the dollars until the end; negative: saves; None: not computed.
     """
 

@@ -13,6 +13,7 @@ from launcher.format import duration
 from launcher.money import decimal_of_float
 from launcher.steering import beliefs
 from launcher.steering.budget_rules import BudgetRules, affordable, burn_until_next_look, rules_of
+from launcher.steering.canary import start_canary
 from launcher.steering.course import BudgetPressure, Course, Decision
 from launcher.steering.forecast import Money, Outlook, dollars, forecast
 from launcher.steering.level import MANY, Level, level_of, machines_wanted
@@ -123,7 +124,7 @@ def _rent(
     _ask(current, level, money)
     move(current, level, net, rules, money)
     if net is not None:
-        return start_reserve(current, net, rules, money)
+        return start_reserve(current, net, rules, money) or start_canary(current, level, net, rules, money)
     return start_overdue(current, level, money) if current.is_overdue else 0
 
 

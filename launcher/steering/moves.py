@@ -43,6 +43,8 @@ def end_dear(current: Reconciliation, level: Level, net: SafetyNet | None, rules
             return
         if machine.phase != MachinePhase.ASKED and not is_ripe(current, machine):
             continue
+        if not current.is_spot(machine) and not current.is_speed_known:
+            continue  # a canary: it is to measure the speed
         if current.is_overdue and not current.is_spot(machine):
             continue  # it works until a spot machine has come for it (`move`): its start is paid, and spot may have none
         if may_release(current, net, rules, [machine]):

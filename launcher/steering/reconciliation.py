@@ -88,6 +88,12 @@ class Reconciliation:
         passed = steering.deadline is not None and self.now >= steering.deadline
         return passed and steering.when_short is WhenShort.LATE
 
+    @property
+    def is_speed_known(self) -> bool:
+        """Whether the speed of machines was measured in this run, or has no spread."""
+        spread = any(kind.tokens_per_second_p10 < kind.tokens_per_second for kind in self.kinds.values())
+        return bool(self.steering.pace) or not spread
+
     def belief(self, kind: Kind) -> Belief:
         return self.known.get(kind.key, beliefs.UNKNOWN)
 

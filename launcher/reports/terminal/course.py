@@ -12,6 +12,7 @@ SECONDS_PER_MINUTE = 60
 WORDS = {  # what a decision did, before the number of machines
     "ask": "asked for",
     "net": "asked on demand for",
+    "canary": "asked on demand, to measure the speed, for",
     "probe": "looked for",
     "move": "moved",
     "end": "ended",
