@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: bench-serve fuzz e2e-load bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
+.PHONY: e2e-gateway bench-serve fuzz e2e-load bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,6 +9,7 @@ INDEXES := .venv-indexes
 CLOUD := .venv-cloud
 CHROMA := .venv-chroma
 OLDER := .venv-transformers4
+LITELLM := .venv-litellm
 BIN := $(VENV)/bin
 JOBS ?= 2 # processes that run tests; most of them wait for processes of their own
 export HF_HUB_OFFLINE ?= 1
@@ -177,7 +178,7 @@ fuzz: setup ## mutated bytes at every border for FUZZ_SECONDS (100), then damage
 	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 	@DAMAGE_SECONDS=$(DAMAGE_SECONDS) nice $(BIN)/python -m pytest -q -m e2e tests/launcher/cli/test_damaged_state.py
 
-e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm and AWS, pages, runs with faults, buckets of others, races, Prometheus
+e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-gateway e2e-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm and AWS, pages, runs with faults, buckets of others, races, Prometheus, a gateway
 
 e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
@@ -203,6 +204,16 @@ e2e-stores: setup $(VENV)/stores
 # 10,000 claims of 200 threads on each store: 3 minutes, five sixths of what the contract suite takes.
 e2e-races: setup $(VENV)/stores
 	@$(BIN)/python -m pytest -m "e2e and slow" tests/contract
+
+# A gateway, used by its test only: it pins what others want newer.
+$(LITELLM)/ready: tests/e2e/litellm.txt
+	@echo "setting up $(LITELLM) for the test of the gateway, a few minutes the first time"
+	$(PYTHON) -m venv $(LITELLM)
+	$(LITELLM)/bin/python -m pip install -q -r tests/e2e/litellm.txt
+	@touch $@
+
+e2e-gateway: setup $(LITELLM)/ready
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_litellm.py
 
 e2e-metrics: setup prometheus
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_prometheus.py
