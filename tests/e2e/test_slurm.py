@@ -152,6 +152,7 @@ def test_fleet_that_loses_machines_loses_no_rows(
         print("\n".join(["from launch to the first receipt:", stages(rental, run), *rental.events(run)]))
 
 
+# Invariant 10 of docs/steering.md
 def test_launcher_killed_while_machines_start_forgets_none_and_starts_none_twice(
     cluster: Slurm,
 ) -> None:

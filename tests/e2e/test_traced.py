@@ -68,6 +68,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield found
 
 
+# Invariant 14 of docs/steering.md
 def test_spot_dies_and_the_run_is_done_in_time_without_a_lost_or_doubled_row(
     tmp_path: Path, store: FolderStore, ledger: Ledger
 ) -> None:

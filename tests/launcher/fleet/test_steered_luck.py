@@ -128,6 +128,7 @@ def test_without_spot_the_net_starts_in_time_and_not_before() -> None:
         assert orders(view([], answers=none, tokens=WORK * 0.6), hours) == expected
 
 
+# Invariant 11 of docs/steering.md
 def test_share_of_a_group_that_was_given_up_goes_to_the_others() -> None:
     failed = [MachineView(f"r-l0m{n}-0", n, MachineState.FAILED, NOON, 0, requested=NOON) for n in range(3)]
     found = view([*failed, *machines(OTHER_CLOUD, 10)])
@@ -149,6 +150,7 @@ def test_budget_that_does_not_pay_for_the_deadline_is_said_long_before_it_is_use
     assert not found.stop
 
 
+# Invariant 8 of docs/steering.md
 def test_one_place_without_deadline_and_on_demand_is_asked_as_today() -> None:
     alone = replace(SPOT, slots=8, counts=(8,))
     static = replace(view([], groups=(alone,)), steering=None)

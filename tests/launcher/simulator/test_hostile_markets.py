@@ -100,6 +100,7 @@ def check(numbers: range) -> None:
     assert (late, over_budget, over_limit) == ([], [], [])
 
 
+# Invariant 1 of docs/steering.md
 def test_never_late_over_budget_or_over_the_limit() -> None:
     check(range(QUICK))
 

@@ -15,6 +15,7 @@ def recorded() -> tuple[list[CourseRecord], list[DecisionRecord]]:
     return [course_record(course, None) for course in found], decisions
 
 
+# Invariant 6 of docs/steering.md
 def test_the_same_decisions_come_out() -> None:
     looks, decisions = recorded()
     found = replay("r", looks, decisions)

@@ -17,6 +17,7 @@ def test_place_that_never_answered_has_the_prior() -> None:
     assert beliefs.chance_up_now(beliefs.UNKNOWN, NOON) == pytest.approx(0.35 / 0.60)
 
 
+# Invariant 7 of docs/steering.md
 @pytest.mark.parametrize("machines", [1, 2, 40, 500])
 def test_one_look_is_one_event_however_many_machines_it_took(machines: int) -> None:
     one_each = [answer(EAST, TAKEN, 60) for _ in range(machines)]

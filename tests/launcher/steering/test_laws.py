@@ -87,11 +87,13 @@ def asked(verdict: Verdict) -> Counter[int]:
     return Counter({ask.kind: ask.count for ask in verdict.asks})
 
 
+# Invariant 6 of docs/steering.md
 @given(situations())
 def test_same_situation_gives_the_same_verdict(found: Situation) -> None:
     assert decide(found) == decide(replace(found, machines=list(found.machines)))
 
 
+# Invariant 3 of docs/steering.md
 @given(situations())
 def test_limits_and_quotas_hold_at_every_look(found: Situation) -> None:
     verdict, limits = decide(found), found.steering.limits
@@ -111,12 +113,14 @@ def test_limits_and_quotas_hold_at_every_look(found: Situation) -> None:
                 assert sum(after[number] for number in quota.kinds) <= quota.gpus
 
 
+# Invariant 13 of docs/steering.md
 @given(situations())
 def test_unknown_price_is_never_asked(found: Situation) -> None:
     unknown = {k.number for k in found.kinds if k.usd_per_hour is None}
     assert not unknown & set(asked(decide(found)))
 
 
+# Invariant 5 of docs/steering.md
 @given(situations())
 def test_machine_that_works_is_ended_by_choice_only_after_three_starts(found: Situation) -> None:
     verdict = decide(found)
@@ -134,6 +138,7 @@ def _unknown(found: Situation, machine: Machine) -> bool:
     return any(k.number == machine.kind and k.usd_per_hour is None for k in found.kinds)
 
 
+# Invariant 5 of docs/steering.md
 @given(situations())
 def test_no_machine_is_let_go_twice_and_every_decision_has_its_reason(found: Situation) -> None:
     verdict = decide(found)
@@ -149,6 +154,7 @@ def test_no_machine_is_let_go_twice_and_every_decision_has_its_reason(found: Sit
 WORDS = (("ask", "net", "canary", "probe"), ("end", "drain", "had none"))
 
 
+# Invariant 2 of docs/steering.md
 @given(situations())
 def test_nothing_is_asked_for_beyond_the_budget(found: Situation) -> None:
     if found.budget is None:
@@ -162,6 +168,7 @@ def test_nothing_is_asked_for_beyond_the_budget(found: Situation) -> None:
     assert not new or found.spent + found.committed + new <= found.budget + 1e-9
 
 
+# Invariant 12 of docs/steering.md
 @given(st.integers(1, 16))
 def test_machines_that_wait_in_one_place_do_not_block_another(waiting: int) -> None:
     asks = [Machine(f"a{n}", 0, ASKED, 300.0) for n in range(waiting)]
@@ -255,6 +262,7 @@ class World:
                     self.answers.append(Answer(place, gpu, purchase, now, what, count, held))
 
 
+# Invariant 1 of docs/steering.md
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 16), min_size=1, max_size=20), min_size=3, max_size=3),

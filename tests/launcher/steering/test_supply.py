@@ -90,6 +90,7 @@ APPROXIMATE = 0.02 * ON_DEMAND
 prices = st.lists(st.floats(0.1, 0.95), min_size=1, max_size=8)
 
 
+# Invariant 4 of docs/steering.md
 @given(prices, st.floats(1e6, 1e10), st.floats(1.0, 1e5))
 def test_price_lies_between_the_cheapest_and_on_demand(
     usd: list[float], tokens: float, seconds: float
@@ -100,6 +101,7 @@ def test_price_lies_between_the_cheapest_and_on_demand(
     assert cheapest * (1 - 1e-9) <= price <= ON_DEMAND * (1 + 1e-9)
 
 
+# Invariant 4 of docs/steering.md
 @given(prices, st.lists(st.floats(1e6, 1e10), min_size=2, max_size=5))
 def test_price_does_not_fall_when_tokens_are_added(usd: list[float], tokens: list[float]) -> None:
     kinds = [kind(n, f"p{n}", one) for n, one in enumerate(usd)]
@@ -107,6 +109,7 @@ def test_price_does_not_fall_when_tokens_are_added(usd: list[float], tokens: lis
     assert all(a <= b * (1 + 1e-9) for a, b in pairwise(levels))
 
 
+# Invariant 4 of docs/steering.md
 @given(prices, st.floats(1e6, 1e10), st.floats(600, 1e5), st.floats(1.01, 10))
 def test_price_does_not_rise_when_time_is_added(
     usd: list[float], tokens: float, seconds: float, longer: float
