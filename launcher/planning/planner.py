@@ -52,6 +52,14 @@ from launcher.planning.this_machine import (
     why_not_chosen,
 )
 
+# What to do about a limit that keeps all offers out.
+HINTS = {
+    "limits.regions": "limits.regions takes regions and patterns, such as us-west-2 or us-*, and no zones: "
+    "embedfleet prices lists those that have offers",
+    "limits.gpus": "embedfleet prices lists the GPUs that have offers; write some of them into limits.gpus",
+    "limits.clouds": "embedfleet prices lists the clouds that have offers; write some of them into limits.clouds",
+}
+
 
 def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Callable[[str], None]) -> Plan:
     """The plan of a job. `base` is the folder of the job file; `say` gets a line for each slow step.
@@ -226,5 +234,7 @@ def _no_candidates(found: CandidateSet) -> Infeasible:
     reason, count = max(inside.items(), key=lambda item: item[1])
     return Infeasible(
         f"no offer is left of {sum(found.left_out.values()):,}; {count:,} fall to: {reason}",
-        hint="loosen limits.gpus, clouds, regions or spot in the job file, or choose a smaller model",
+        hint=HINTS.get(
+            reason, "loosen limits.gpus, clouds, regions or spot in the job file, or choose a smaller model"
+        ),
     )

@@ -11,6 +11,7 @@ columns: checks the columns of Parquet and Arrow.
 document_columns: checks the columns of files that are one document each.
 missing_column: says which key of the job names a column that is not there, and the nearest that is.
 sample_faults: what bad rows of a sample say about whole files.
+kept_columns: which columns of output.keep no row has.
 sampled_ids: ids that repeat in a sample, or have two forms.
 profile: estimates documents, tokens and lengths from a sample, with their uncertainty.
 """

@@ -16,6 +16,7 @@ from launcher.corpus.files.listing import CorpusFile, Listing
 from launcher.corpus.samples.beginnings import check_beginnings
 from launcher.corpus.samples.block_positions import map_concurrently, open_blocks, slice_of
 from launcher.corpus.samples.columns import check_schema
+from launcher.corpus.samples.kept_columns import KeptColumns
 from launcher.corpus.samples.profile import SampledBlock, Stratum
 from launcher.corpus.samples.sample_faults import SampleFaults
 from launcher.corpus.samples.sampled_ids import SampledIds
@@ -63,6 +64,7 @@ class CorpusSample:
     Attributes:
         faults: the bad rows of the sample.
         ids: the ids of the sample; empty where the job names no id.
+        kept: which of the columns to keep have had a value.
     """
 
     def __init__(self, seed: int, columns: Columns) -> None:
@@ -71,6 +73,7 @@ class CorpusSample:
         self.texts: list[str] = []
         self.faults = SampleFaults(columns)
         self.ids = SampledIds()
+        self.kept = KeptColumns(columns.keep)
         self._has_ids = columns.id is not None
         self._random = random.Random(seed)  # noqa: S311 - a sample, not a secret
         self._seen = 0
@@ -78,13 +81,15 @@ class CorpusSample:
     def note(self, row: ReadRow) -> None:
         """Note what a row says about the corpus."""
         self.faults.add(row)
-        if self._has_ids and isinstance(row, Document):
+        if not isinstance(row, Document):
+            return
+        self.kept.add(row)
+        if self._has_ids:
             self.ids.add(row)
 
     def warnings(self) -> Sequence[str]:
         """Lines about what does not keep the corpus from being embedded, and should be known before."""
-        of_ids = self.ids.line()
-        return [*self.faults.lines(), *([of_ids] if of_ids else [])]
+        return [*self.faults.lines(), *(line for line in (self.ids.line(), self.kept.line()) if line)]
 
     def keep(self, text: str) -> None:
         """Offer a text for measuring speed; every text has the same chance to be kept (reservoir sampling)."""
