@@ -224,7 +224,7 @@ prometheus:
 	|| echo "no Debian package of Prometheus: its tests will be skipped"
 
 e2e-load: setup $(VENV)/stores $(VENV)/vector-stores $(CHROMA)/ready
-	@$(BIN)/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_sink.py tests/contract/test_vector_store.py tests/launcher/loading
+	@$(BIN)/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_sink.py tests/e2e/test_milvus_import.py tests/contract/test_vector_store.py tests/launcher/loading
 
 screenshots: setup ## pictures of the pages of a plan and of the demo's newest run, into build/screenshots and docs/images
 	@$(BIN)/python -m scripts.screenshots --docs

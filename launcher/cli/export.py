@@ -33,5 +33,6 @@ def read_line(found: ExportDocument) -> str:
         "parquet": f'import pyarrow.parquet as pq; table = pq.read_table("{target}")',
         "npy": f'import numpy as np; vectors = np.load("{target}", mmap_mode="r")',
         "lance": f'import lance; dataset = lance.dataset("{target}")',
+        "milvus": f'import pyarrow.parquet as pq; table = pq.read_table("{target}")',
         "huggingface": f'import datasets; dataset = datasets.load_from_disk("{target}")',
     }[found.format]

@@ -26,7 +26,7 @@ class ExportDocument:
     run: str
     output: str  # where the dataset lies
     to: str
-    format: str  # parquet, npy, lance or huggingface
+    format: str  # parquet, npy, lance, huggingface or milvus
     files: tuple[str, ...]  # that were written; a folder counts as one
     rows: int
     dimensions: int
@@ -58,7 +58,8 @@ def export(
     Args:
         dataset: what is written.
         target: a file, or a folder for `lance` and `huggingface`.
-        form: `float32`, or the numbers as they are `stored`; None: float16 stays float16, all else becomes float32.
+        form: `float32`, or the numbers as they are `stored`; None: float16 stays float16, but not for Milvus, all else
+            becomes float32.
         how: the form of the target; None: by its name.
 
     Raises:
@@ -66,7 +67,8 @@ def export(
         Problem: the target exists, cannot be written, or the dataset cannot be read.
     """
     chosen = how or format_of(target)
-    kind: Form = form or ("stored" if dataset.header.dtype == "float16" else "float32")
+    as_it_is = dataset.header.dtype == "float16" and chosen != "milvus"
+    kind: Form = form or ("stored" if as_it_is else "float32")
     writer = FORMATS[chosen]
     places = {name: target.with_name(name) for name in writer.names(target)}
     for path in places.values():

@@ -17,7 +17,7 @@ from launcher.errors import Usage
 from launcher.vectors.read_dataset import Dataset, Form
 from tasks.formats.vectors.quantize import stored_matrix
 
-Format = Literal["parquet", "npy", "lance", "huggingface"]
+Format = Literal["parquet", "npy", "lance", "huggingface", "milvus"]
 ELEMENT_PATH = "vector.list.element"  # Parquet's path of the numbers in the vectors
 ROWS_OF_A_SHARD = 1_000_000  # of a Hugging Face dataset: about 1.5 GB of 384 dimensions
 IDS_SUFFIX = ".ids.parquet"
@@ -47,6 +47,28 @@ def _write_parquet(dataset: Dataset, form: Form, paths: Sequence[Path]) -> None:
     with pq.ParquetWriter(paths[0], schema, **how) as writer:
         for batch in dataset.batches(form):
             writer.write_batch(batch)
+
+
+def _write_milvus(dataset: Dataset, form: Form, paths: Sequence[Path]) -> None:
+    """Parquet as Milvus imports it: vectors are lists, and the footer has no Arrow schema that says otherwise.
+
+    `key` is what `embedfleet load` makes the primary key of, so that a load and an import name a row alike.
+    """
+    if form != "float32":
+        raise Usage("Milvus imports vectors of float32", hint="leave --vectors out")
+    source = dataset.schema(form)
+    width = source.field("vector").type.list_size
+    others = [source.field(name) for name in source.names if name not in ("vector", "scale")]
+    fields = [pa.field("key", pa.string()), *others, pa.field("vector", pa.list_(pa.float32()))]
+    schema = pa.schema([field.remove_metadata() for field in fields])
+    with pq.ParquetWriter(paths[0], schema, compression="zstd", store_schema=False) as writer:
+        for batch in dataset.batches(form):
+            ids, chunks = batch.column("id").to_pylist(), batch.column("chunk").to_pylist()
+            keys = pa.array([f"{one}:{chunk}" for one, chunk in zip(ids, chunks, strict=True)], pa.string())
+            offsets = pa.array(range(0, (batch.num_rows + 1) * width, width), pa.int32())
+            vectors = pa.ListArray.from_arrays(offsets, cast("Any", batch.column("vector")).flatten())
+            columns = [keys, *(batch.column(field.name) for field in others), vectors]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
 def _numpy_names(target: Path) -> Sequence[str]:
@@ -139,4 +161,5 @@ FORMATS: dict[Format, FormatWriter] = {
     "npy": FormatWriter(_numpy_names, _write_npy),
     "lance": FormatWriter(_one_name, _write_lance),
     "huggingface": FormatWriter(_one_name, _write_hugging_face),
+    "milvus": FormatWriter(_one_name, _write_milvus),
 }

@@ -5,7 +5,7 @@ import argparse
 from launcher.cli.options.shared import Commands, add_json, add_runs_folder
 from launcher.cli.options.types import location, names, path, positive, variable, whole_numbers
 
-FORMATS = ("parquet", "npy", "lance", "huggingface")  # of `launcher.vectors.export_formats`
+FORMATS = ("parquet", "npy", "lance", "huggingface", "milvus")  # of `launcher.vectors.export_formats`
 RUN_HELP = "its name or the beginning of it, or an output path such as vectors or s3://BUCKET/vectors"
 
 
@@ -18,7 +18,11 @@ def add_export(commands: Commands) -> None:
         help="ends in .parquet, .npy (and .ids.parquet beside it) or .lance; else a folder for Hugging Face datasets. "
         "What exists is never overwritten",
     )  # fmt: skip
-    export.add_argument("--format", choices=FORMATS, help="default: by the name of FILE|DIR")
+    export.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="default: by the name of FILE|DIR; milvus: Parquet that Milvus imports",
+    )
     export.add_argument(
         "--vectors",
         choices=["float32", "stored"],

@@ -106,3 +106,21 @@ def test_export_of_an_incremental_run_has_each_row_once(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "all.parquet")
     assert table.column("id").to_pylist() == ids
     assert table.column("title").to_pylist()[:2] == ["T0", "T1"]
+
+
+def test_parquet_for_milvus_is_lists_without_an_arrow_schema(dataset: Dataset, tmp_path: Path) -> None:
+    found = export(dataset, tmp_path / "rows.parquet", how="milvus")
+    file = pq.ParquetFile(tmp_path / "rows.parquet")
+    assert b"ARROW:schema" not in (file.metadata.metadata or {})
+    table = file.read()
+    assert str(table.schema.field("vector").type) == "list<element: float>"
+    assert (found.dtype, table.column("key").to_pylist()) == ("float32", [f"{one}:0" for one in IDS])
+    assert np.allclose(rows_of(table), expected(dataset))
+
+
+def test_stored_numbers_are_nothing_for_milvus(dataset: Dataset, tmp_path: Path) -> None:
+    if dataset.header.dtype == "float32":
+        assert export(dataset, tmp_path / "rows.parquet", "float32", "milvus").rows == len(IDS)
+        return
+    with pytest.raises(Usage, match="Milvus imports vectors of float32"):
+        export(dataset, tmp_path / "rows.parquet", "stored", "milvus")
