@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from launcher.errors import Problem, Usage
-from launcher.loading import backpressure
+from launcher.loading import backpressure, reads
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.preview import preview
@@ -139,6 +139,32 @@ def test_collection_of_others_is_left_alone(store: VectorStore, target: Target, 
     keeper.write_record(target.collection, '{"schema": "embedfleet/register/1"}')
     with closing(connect(target)) as other, pytest.raises(Problem, match="did not make it"):
         load(dataset, target, other)
+
+
+def test_record_that_another_loader_writes_over_is_not_waited_for(
+    store: VectorStore, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pinecone's reads lag behind: a loader waits for its record, and may see that of another."""
+    monkeypatch.setattr(reads, "PATIENCE", 10.0)
+    if target.kind != "pinecone":
+        pytest.skip("its reads do not lag")
+    first: Any = store
+    with closing(connect(target)) as other:
+        second: Any = other
+        shown = first.read_record
+
+        def overwritten(name: str) -> str | None:
+            found = shown(name)
+            if found is None:
+                second._index.upsert(
+                    vectors=[{"id": name, "values": [1.0] * 32, "metadata": {"record": "of the second"}}],
+                    namespace="embedfleet-register",
+                )
+            return found
+
+        first.read_record = overwritten
+        first.write_record(target.collection, "of the first")
+        assert shown(target.collection) in ("of the first", "of the second")
 
 
 def test_price_and_source_are_said_before(
