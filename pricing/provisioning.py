@@ -58,6 +58,12 @@ JOBS_CONTROLLERS: dict[str, JobsController] = {
         ("gcp", "n2-standard-4", "0.1942", "us-central1"),
     )
 }
+# Half of the machine of a jobs controller: the next smaller type of its family, 2 vCPUs and 8 GiB, at half the price, as
+# the families are priced by the vCPU. `embedfleet launch --pilot` runs the launcher on one.
+PILOT_MACHINES: dict[str, JobsController] = {
+    cloud: JobsController(kind, JOBS_CONTROLLERS[cloud].usd_per_hour / 2, "half of the jobs controller's")
+    for cloud, kind in (("aws", "m6i.large"), ("azure", "Standard_D2s_v5"), ("gcp", "n2-standard-2"))
+}
 CONTROLLER_IDLE_MINUTES = 10  # how long the controller is paid for after the last job
 # Seconds until the controller takes its first job: the boot of a machine without a GPU, and SkyPilot with its cloud
 # libraries installed on it. Assumed: no measurement was found. It is paid for, and the fleet waits for it.
@@ -136,6 +142,11 @@ def capacity_wait(*, spot: bool) -> tuple[float, float, float]:
 def jobs_controller(cloud: str) -> JobsController | None:
     """The jobs controller that SkyPilot starts on a cloud by default; None if its type or price is unknown."""
     return JOBS_CONTROLLERS.get(cloud)
+
+
+def pilot_machine(cloud: str) -> JobsController | None:
+    """The machine on which a launcher runs away from the laptop; None on a cloud where we know no such type."""
+    return PILOT_MACHINES.get(cloud)
 
 
 def dearest_controller() -> Decimal:

@@ -20,6 +20,7 @@ plan: `plan` and `diff`.
 simulate: `simulate`.
 launch: `launch`.
 resume: `resume`.
+pilot: `pilot`, and what `launch --pilot` and `resume --pilot` do on the laptop.
 runs: `runs`.
 logs: `logs`.
 watched_run: the run that a command reads, by its name or by its output path.

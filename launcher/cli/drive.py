@@ -53,10 +53,19 @@ from tasks.stores.base import Store
 from tasks.stores.open import open_store
 
 
-def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace) -> int:
+def drive_to_end(
+    ledger: Ledger,
+    run: Run,
+    runs: Path,
+    job: Job,
+    arguments: Namespace,
+    *,
+    each_look: Callable[[], None] = lambda: None,
+) -> int:
     """Start machines until every shard has its receipt, then report; return the exit status.
 
-    `job` gives the limits and may be newer than the plan that the run was created with.
+    `job` gives the limits and may be newer than the plan that the run was created with. `each_look` is called after every
+    look of the controller.
 
     Raises:
         FailedRows: the run is finished, and some rows or shards could not be embedded.
@@ -64,11 +73,17 @@ def drive_to_end(ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Name
         NotLoaded: the run is finished, and the job's sink does not have all of it.
     """
     with sink_loader(job, run, runs, say) as sink:
-        return _drive_to_end(ledger, run, runs, job, arguments, sink)
+        return _drive_to_end(ledger, run, runs, job, arguments, sink, each_look)
 
 
 def _drive_to_end(
-    ledger: Ledger, run: Run, runs: Path, job: Job, arguments: Namespace, sink: SinkLoader
+    ledger: Ledger,
+    run: Run,
+    runs: Path,
+    job: Job,
+    arguments: Namespace,
+    sink: SinkLoader,
+    each_look: Callable[[], None],
 ) -> int:
     folder = runs / run.id
     store = open_store(run.output)
@@ -87,7 +102,7 @@ def _drive_to_end(
         if was_done:
             say(f"run {run.id} is finished: nothing to do")
         else:
-            what_continues = _drive(ledger, run, folder, job, arguments, sink)
+            what_continues = _drive(ledger, run, folder, job, arguments, sink, each_look)
             if what_continues:
                 say(what_continues)
                 if job.sink is not None:
@@ -107,7 +122,13 @@ def _drive_to_end(
 
 
 def _drive(
-    ledger: Ledger, run: Run, folder: Path, job: Job, arguments: Namespace, sink: SinkLoader
+    ledger: Ledger,
+    run: Run,
+    folder: Path,
+    job: Job,
+    arguments: Namespace,
+    sink: SinkLoader,
+    each_look: Callable[[], None],
 ) -> str | None:
     """Drive a run that has shards left; return None when it is done, or with --detach what continues without us."""
     plan = plan_file.read_recorded(run.plan)
@@ -142,6 +163,7 @@ def _drive(
             def watch_and_load(snapshot: ProgressSnapshot) -> None:
                 watch(snapshot)
                 sink.look()
+                each_look()
 
             callbacks = Callbacks(
                 watch=watch_and_load,

@@ -8,6 +8,7 @@ from launcher.cli.agree import agree_to_cost, check_affordable, cost_options, re
 from launcher.cli.console import say, show, show_json, show_text
 from launcher.cli.drive import drive_to_end
 from launcher.cli.dry_run import launch_preview, preview_text
+from launcher.cli.pilot import check_before, check_no_pilot, send_pilot
 from launcher.cli.plan import plan_form, plan_options, steered
 from launcher.cli.sink import check_sink
 from launcher.corpus.inspect import output_path
@@ -37,6 +38,7 @@ def launch(arguments: Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(plan, job, output, arguments)
     check_sink(job)
+    check_before(plan, job, arguments)
     store = open_store(output)
     folder = arguments.runs / plan.run
     with Ledger.open(arguments.runs / "ledger.db") as ledger:
@@ -45,6 +47,8 @@ def launch(arguments: Namespace) -> int:
         if known is not None and known.state != RunState.PLANNED:
             say(f"run {known.id} is {known.state.lower()} already: going on with it")
             plan = plan_file.read_recorded(known.plan)  # what will be rented
+            if not arguments.pilot:
+                check_no_pilot(ledger, known)
             missing = find_missing_output(ledger, store, known, say=say)
         agreed = None
         if known is None or known.state != RunState.DONE or (missing and missing.lost):
@@ -68,6 +72,8 @@ def launch(arguments: Namespace) -> int:
             ledger.notes.add(known.id, arguments.note, utc())
         if agreed is not None:
             record_agreement(ledger, store, plan, agreed)
+        if arguments.pilot:
+            return send_pilot(ledger, store, known, job, agreed, arguments, folder)
         return drive_to_end(ledger, known, arguments.runs, job, arguments)
 
 

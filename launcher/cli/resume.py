@@ -8,6 +8,7 @@ from launcher.cli.agree import agree_to_cost, cost_options, record_agreement
 from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
+from launcher.cli.pilot import check_before, check_no_pilot, send_pilot
 from launcher.fleet.create_run import create_run
 from launcher.fleet.provisioning.provisioner import fleet_groups
 from launcher.fleet.recovery.missing_output import find_missing_output, reopen_missing
@@ -16,6 +17,7 @@ from launcher.fleet.steering.deadline import check_deadline, soonest_shard
 from launcher.jobs import job as jobs
 from launcher.jobs.durations import deadline_moment
 from launcher.ledger.records import RunState
+from launcher.pilot.news import is_handed_over, news_of_pilot
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
@@ -31,6 +33,12 @@ def resume(arguments: Namespace) -> int:
         moment = _new_deadline(arguments.deadline, plan)
         store = open_store(run.output)
         folder = arguments.runs / run.id
+        check_before(plan, job, arguments)
+        if is_handed_over(ledger, run.id):
+            if not arguments.pilot:
+                check_no_pilot(ledger, run)
+            news_of_pilot(ledger, store, run.id, say)
+            run = ledger.runs.find(run.id)
         missing = find_missing_output(ledger, store, run, say=say)
         failed = find_failed(ledger, store, run, missing, say=say) if arguments.retry_failed else ()
         agreed = None
@@ -59,6 +67,8 @@ def resume(arguments: Namespace) -> int:
             if moment is not None:
                 ledger.steering.set_deadline(run.id, moment, utc())
                 ledger.runs.record_event(run.id, "deadline", f"{moment:%Y-%m-%d %H:%M} UTC", utc())
+        if arguments.pilot:
+            return send_pilot(ledger, store, run, job, agreed, arguments, folder)
         return drive_to_end(ledger, run, arguments.runs, job, arguments)
 
 

@@ -18,6 +18,7 @@ from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended, status_of
 from launcher.ledger.records import RunState
 from launcher.output.missing import find_missing, output_gone
+from launcher.pilot.news import news_of_pilot
 from launcher.reports.terminal.status import status_text
 from tasks.metrics.exposition import render
 from tasks.metrics.server import MetricsServer, is_loopback
@@ -96,15 +97,18 @@ def status(arguments: Namespace) -> int:
         watch = arguments.watch or metrics.server is not None
 
         def states() -> Iterator[StatusReport]:
+            news = watched.pilot
             while True:
                 if watched.ours:
                     settle_if_unattended(ledger, run, observer, watched.folder, spot_prices, say)
-                report = status_of(ledger, run.id, observer, watched.folder if watched.ours else None)
+                folder = watched.folder if watched.ours else None
+                report = status_of(ledger, run.id, observer, folder, driven=bool(news and news.drives))
                 metrics.publish(report)
                 yield report
                 if not watch or report.state in ("DONE", "STOPPED") or observer is None:
                     return
                 time.sleep(WATCH_SECONDS)
+                news = news and news_of_pilot(ledger, store, run.id, say)
 
         def documents() -> Iterator[Any]:
             for report in states():

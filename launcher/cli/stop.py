@@ -22,6 +22,8 @@ from launcher.fleet.teardown import drain, take_down
 from launcher.format import plural, verb
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.pilot.hand_over import end_pilot, living_pilot
+from launcher.pilot.news import is_handed_over, news_of_pilot
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
 from tasks.protocol import control
@@ -36,6 +38,12 @@ def stop(arguments: Namespace) -> int:
             return 0
         control.send(observer.store, run.id, "drain", utc())
         ledger.runs.record_event(run.id, "stop", "asked to finish the shards in hand", utc())
+        if is_handed_over(ledger, run.id):
+            news = news_of_pilot(ledger, observer.store, run.id, say)
+            if news is not None and news.drives:  # it sees the command at its next look, and drains
+                say(f"run {run.id}: its pilot lets machines finish the shards in hand, then ends")
+                say(f"embedfleet status {run.id} --watch shows when")
+                return 0
         with contextlib.suppress(RunLocked), run_lock(arguments.runs / run.id, run.id, tries=0):
             drain(ledger, run, observer, arguments.runs / run.id)
         up = len(ledger.machines.of_run(run.id, set(ALIVE)))
@@ -51,9 +59,17 @@ def down(arguments: Namespace) -> int:
     """Cancel and remove everything that a run rented, or with --verify only ask what is left."""
     with _opened(arguments) as (ledger, run, observer):
         plan = plan_file.read_recorded(run.plan)
+        piloted = is_handed_over(ledger, run.id)
+        if piloted:
+            if not arguments.verify:
+                end_pilot(run.id, say=say)  # it would start machines again
+            if observer is not None:
+                news_of_pilot(ledger, observer.store, run.id, say)
         if not arguments.verify:
             take_down(ledger, run, observer, arguments.runs / run.id, plan, say=say)
         left = find_remaining(ledger, run, plan)
+        if piloted and (pilot := living_pilot(run.id)):
+            left.jobs.append(f"{pilot.name} (job {pilot.id}, {pilot.status})")
         confirm_gone(ledger, run.id, left)
         report = down_report(run.id, left)
         # Text, so that rich takes no name in it for markup

@@ -16,18 +16,24 @@ from launcher.errors import Problem
 from launcher.fleet.recovery.rebuild_ledger import rebuild
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from launcher.pilot.news import OVER, PilotNews, is_handed_over, news_of_pilot
 from tasks.protocol.runs import runs_of
+from tasks.stores.base import Store
 from tasks.stores.open import open_store
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedRun:
-    """A run and the ledger that holds it. `ours`: it is this laptop's, which may settle what became of it."""
+    """A run and the ledger that holds it. `ours`: it is this laptop's, which may settle what became of it.
+
+    `pilot`: the last word of the pilot that drives the run elsewhere; None: it has none.
+    """
 
     ledger: Ledger
     run: Run
     folder: Path
     ours: bool
+    pilot: PilotNews | None = None
 
 
 @contextlib.contextmanager
@@ -41,7 +47,12 @@ def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
     if word is None or not is_output(word):
         with existing_ledger(arguments) as ledger:
             run = ledger.runs.find(word)
-            yield WatchedRun(ledger, run, arguments.runs / run.id, ours=True)
+            news = None
+            if is_handed_over(ledger, run.id):
+                news = _told(ledger, run.id, open_store(run.output))
+                run = ledger.runs.find(run.id)
+            ours = news is None or not news.drives
+            yield WatchedRun(ledger, run, arguments.runs / run.id, ours=ours, pilot=news)
         return
     output = word if "://" in word else str(Path(word).absolute())
     store = open_store(output)
@@ -62,9 +73,20 @@ def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
         if not ledger.runs.all() and failed is not None:
             raise failed
         run = ledger.runs.find()
+        news = _told(ledger, run.id, store)
+        run = ledger.runs.find(run.id)
         others = f"; the newest of {len(names)} runs there" if len(names) > 1 else ""
-        say(f"by the output path alone{others}: what machines cost is known where the run was launched")
-        yield WatchedRun(ledger, run, Path(folder) / run.id, ours=False)
+        if news is None:
+            say(f"by the output path alone{others}: what machines cost is known where the run was launched")
+        yield WatchedRun(ledger, run, Path(folder) / run.id, ours=False, pilot=news)
+
+
+def _told(ledger: Ledger, run: str, store: Store) -> PilotNews | None:
+    """What the run's pilot wrote last, said if it is not over."""
+    news = news_of_pilot(ledger, store, run, say)
+    if news is not None and ledger.runs.find(run).state not in OVER:
+        say(news.text(run))
+    return news
 
 
 def is_output(word: str) -> bool:

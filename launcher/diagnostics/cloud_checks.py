@@ -15,6 +15,7 @@ from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.backends.provider_api import Instance
 from launcher.ledger.ledger import Ledger
 from launcher.planning.offers.price_book import book_of
+from launcher.planning.pilot_machine import pilot_machine, pilot_machine_in
 from launcher.planning.saved.saved_plan import QuotaNeed, SavedPlan
 from pricing.offer import Offer
 from tasks import skypilot_task
@@ -52,6 +53,7 @@ def cloud_checks(plan: SavedPlan | None = None) -> list[Check]:
     except Problem as problem:
         return [*found, Check("clouds", "fail", str(problem), problem.hint)]
     found.append(_clouds(enabled, needed))
+    found.append(_pilot(plan, enabled))
     if plan is not None:
         found += quota_checks(plan)
     return found
@@ -75,6 +77,19 @@ def _clouds(enabled: Sequence[str], needed: Sequence[str]) -> Check:
     if not enabled:
         return Check("clouds", "fail", text, "sky check says how to give SkyPilot credentials")
     return Check("clouds", "ok", text)
+
+
+def _pilot(plan: SavedPlan | None, enabled: Sequence[str]) -> Check:
+    """Whether `launch --pilot` can run the launcher away from this laptop, on what and for how much an hour."""
+    url, local = skypilot_client.api_server()
+    machines = [pilot_machine(plan)] if plan is not None else [pilot_machine_in(cloud) for cloud in enabled]
+    where = "; ".join(map(str, machines)) or "no cloud is enabled"
+    if local:
+        text = (
+            f"launch --pilot is not possible: SkyPilot's API server ({url}) ends with this machine; {where}"
+        )
+        return Check("pilot", "ok", text, "sky api login -e URL connects to one that stays")
+    return Check("pilot", "ok", f"launch --pilot: {where}")
 
 
 def quota_checks(plan: SavedPlan) -> list[Check]:

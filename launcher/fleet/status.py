@@ -28,11 +28,17 @@ from tasks.clock import utc
 
 
 def status_of(
-    ledger: Ledger, run: str, observer: StoreObserver | None, folder: Path | None = None
+    ledger: Ledger,
+    run: str,
+    observer: StoreObserver | None,
+    folder: Path | None = None,
+    *,
+    driven: bool = False,
 ) -> StatusReport:
     """The state of a run now. Without an observer, what only the store knows is left out.
 
-    `folder` is the run's own, where a launcher that drives it holds a lock; None: no launcher here does.
+    `folder` is the run's own, where a launcher that drives it holds a lock; None: no launcher here does. `driven`: a
+    launcher elsewhere does.
     """
     if observer:
         observer.read_receipts()
@@ -102,7 +108,7 @@ def status_of(
             row,
             rates,
             now,
-            driven=folder is not None and is_driven(folder, run),
+            driven=driven or (folder is not None and is_driven(folder, run)),
             works=any(m.state in ALIVE and m.ready is not None for m in machines),
         ),
         load=read_load_status(observer.store, run) if observer else None,

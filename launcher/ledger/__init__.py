@@ -11,6 +11,7 @@ tables: the definition of each table, made from the records, and how values are 
 runs: runs and their history of events.
 shards: shards, receipts, progress and observed leases.
 machines: machines, from intent to end, and their lives.
+run_copy: one run as a file of its own, and back into another ledger.
 costs: observed prices, other charges and budgets.
 notes: notes and tags of runs, as the user writes them.
 notifications: messages to send, and what became of each.

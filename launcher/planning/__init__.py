@@ -14,6 +14,7 @@ reach: what rented machines can see of a job, and the upload that makes them see
 this_machine: this machine as a way to do the job, measured.
 optimizer: which fleet to take.
 plan: the Plan, and how it becomes a SavedPlan.
+pilot_machine: which machine a pilot gets, and what it costs an hour.
 silence: discards what the solver prints.
 saved: plan.json: its types, reading, writing, and how two differ.
 estimates: hours and dollars, item by item, with their spread and what they leave out.

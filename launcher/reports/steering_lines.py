@@ -4,6 +4,7 @@ from launcher.format import duration, hours_text, money, plain, plural, some_of
 from launcher.jobs.job import JobLimits, load
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
+from launcher.planning.pilot_machine import pilot_machine
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.planning.saved.steering_plan import Envelope, SteeringPlan
 
@@ -27,7 +28,7 @@ def steering_lines(plan: SavedPlan) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     if steering.expects:
         lines.append((EXPECTED, _expected(plan, steering)))
-    lines += [("deadline", _limits(limits)), ("steering", _policy(steering))]
+    lines += [("deadline", _limits(plan, limits)), ("steering", _policy(steering))]
     if _has_deadline(limits):
         lines.append(("late", _late(steering)))
     lines.append(("may rent", _envelope(steering.envelope, limits)))
@@ -62,13 +63,15 @@ def chance_text(chance: float | None) -> str:
     return f"{hundred:.1f} of 100 runs" if hundred < 0.95 else f"{hundred:.0f} of 100 runs"
 
 
-def _limits(limits: JobLimits) -> str:
+def _limits(plan: SavedPlan, limits: JobLimits) -> str:
+    """Deadline and budget, and on which machine a launcher would guard them that is not this laptop's."""
     deadline = "none"
     if limits.deadline_at is not None:
         deadline = limits.deadline_at
     elif limits.deadline_hours is not None:
         deadline = f"{duration(limits.deadline_hours * SECONDS_PER_HOUR)} from the launch"
-    return f"{deadline}; budget {'none' if limits.budget is None else money(limits.budget)}"
+    budget = "none" if limits.budget is None else money(limits.budget)
+    return f"{deadline}; budget {budget}; --pilot: {pilot_machine(plan)}"
 
 
 def _policy(steering: SteeringPlan) -> str:

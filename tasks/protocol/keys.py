@@ -18,6 +18,7 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     _embedfleet/<run>.repeats/texts/<n>.jsonl                   texts that a corpus has more than once
     _embedfleet/<run>.repeats/vectors/<attempt>.parquet         their vectors; its other objects are those of a run
     _embedfleet/<run>/budget/agreed-<n>.json, spent-<launcher>.json, allowance.json, machine-<name>
+    _embedfleet/<run>/pilot/ledger.db.gz                        what the launcher on a machine of its own knows
     _embedfleet/probe/doctor, doctor-new                        what `embedfleet doctor` tests with, then deletes
 """
 
@@ -41,6 +42,11 @@ def run_of(key: str) -> str:
 def plan_key(run: str) -> str:
     """The plan, so that a launcher on another laptop can take the run over."""
     return f"{run_root(run)}/plan.json"
+
+
+def pilot_ledger_key(run: str) -> str:
+    """The run's part of the ledger of the launcher that drives it away from the laptop: see `launcher.pilot`."""
+    return f"{run_root(run)}/pilot/ledger.db.gz"
 
 
 def probe_key(run: str) -> str:

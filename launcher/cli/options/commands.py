@@ -29,6 +29,7 @@ COMMANDS = {
     "load": "launcher.cli.load:run",
     "compare": "launcher.cli.compare:compare",
     "resume": "launcher.cli.resume:resume",
+    "pilot": "launcher.cli.pilot:pilot",
     "stop": "launcher.cli.stop:stop",
     "down": "launcher.cli.stop:down",
     "verify": "launcher.cli.verify:run",
@@ -61,6 +62,7 @@ def add_commands(commands: Commands) -> None:
     vectors.add_load(commands)
     runs.add_compare(commands)
     runs.add_resume(commands)
+    runs.add_pilot(commands)
     runs.add_stop(commands)
     runs.add_down(commands)
     runs.add_verify(commands)

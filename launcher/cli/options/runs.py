@@ -9,7 +9,17 @@ from launcher.cli.options.shared import (
     add_run,
     add_runs_folder,
 )
-from launcher.cli.options.types import deadline, dollars, listen, location, path, port, since, tag
+from launcher.cli.options.types import (
+    deadline,
+    dollars,
+    listen,
+    location,
+    path,
+    port,
+    since,
+    tag,
+    variable,
+)
 
 STATES = ("planned", "running", "draining", "stopped", "done")
 
@@ -145,6 +155,22 @@ def add_resume(commands: Commands) -> None:
     add_cost(resume, "--max-cost or --budget")
     add_price_book(resume)
     add_driving(resume)
+
+
+def add_pilot(commands: Commands) -> None:
+    """Add the command `pilot`."""
+    pilot = commands.add_parser("pilot", help="drive a run on the machine of its pilot: see launch --pilot")
+    pilot.add_argument("output", type=location, metavar="OUTPUT", help="the output path of the run")
+    pilot.add_argument("run", metavar="RUN", help="its whole name")
+    pilot.add_argument(
+        "--max-cost", type=dollars, required=True, metavar="$X", help="never spend more on this run in all"
+    )
+    pilot.add_argument(
+        "--secret", type=variable, action="append", default=[], metavar="NAME",
+        help="pass this environment variable to the machines, as a secret",
+    )  # fmt: skip
+    add_runs_folder(pilot)
+    pilot.set_defaults(detach=False, json=False)
 
 
 def add_stop(commands: Commands) -> None:

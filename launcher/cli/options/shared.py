@@ -69,8 +69,14 @@ def add_cost(command: argparse.ArgumentParser, limits: str = "--max-cost") -> No
 
 def add_driving(command: argparse.ArgumentParser) -> None:
     """Add how machines are driven."""
-    command.add_argument(
+    leaving = command.add_mutually_exclusive_group()
+    leaving.add_argument(
         "--detach", action="store_true", help="leave as soon as all machines have been requested"
+    )
+    leaving.add_argument(
+        "--pilot",
+        action="store_true",
+        help="drive the run from a small machine beside the fleet, so that this one may close; needs a limit",
     )
     command.add_argument(
         "--secret",

@@ -103,9 +103,9 @@ class SkyPilotBackend:
                 break  # the next would fail too; a request that was not submitted is found missing later
         for name, request in submitted.items():
             try:
-                ids, _ = client.call_sky(f"launching {name}", lambda sky, request=request: sky.get(request))
-                handles[name] = f"{ids[0]}:{name}"
-                job = ManagedJob(id=ids[0], name=name, status="PENDING")
+                number = client.job_number(request, name)
+                handles[name] = f"{number}:{name}"
+                job = ManagedJob(id=number, name=name, status="PENDING")
                 self.new_jobs[job.id] = (job, time.monotonic())
                 self.jobs[job.id] = job
             except Problem as problem:
@@ -203,16 +203,8 @@ class SkyPilotBackend:
 
         The task is made before the call: an error of ours in it is not one of SkyPilot's.
         """
-        body = self.task(one)
-        secrets = {name: _secret(name) for name in self.specs[one.group].secrets}
-
-        def launch(sky: Any) -> Any:
-            task = sky.Task.from_yaml_config(body)
-            if secrets:
-                task.update_secrets(secrets)
-            return sky.jobs.launch(task, name=one.name)
-
-        return client.call_sky(f"launching {one.name}", launch)
+        secrets = {name: secret_value(name) for name in self.specs[one.group].secrets}
+        return client.launch_job(self.task(one), one.name, secrets)
 
     def _await_launches(self) -> None:
         """Wait while a launch of an earlier launcher is still under way on the server: its job would be missed."""
@@ -263,7 +255,12 @@ class SkyPilotBackend:
         client.cancel_jobs(duplicates)
 
 
-def _secret(name: str) -> str:
+def secret_value(name: str) -> str:
+    """The value of a secret, from this environment.
+
+    Raises:
+        Problem: it is not set.
+    """
     value = os.environ.get(name)
     if value is None:
         raise Problem(

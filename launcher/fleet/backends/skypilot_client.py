@@ -29,6 +29,13 @@ LOG_LINES = 200  # of a job's log, to find the last lines of its programs in
 INSTALL_HINT = "pip install 'embedfleet[cloud]' in an environment of its own, or `make cloud` in a checkout"
 
 
+class _Nowhere(io.TextIOBase):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 @contextmanager
 def _quiet() -> Generator[None, None, None]:
     """Undo what `sky` does to Python's root logger: with its handler at INFO every library would write to our stderr."""
@@ -48,7 +55,8 @@ def load_sky() -> Any:
         Problem: it is not installed here.
     """
     try:
-        with _quiet():
+        # Its logger keeps the stdout that it finds when it is imported, and writes there whatever is redirected later.
+        with _quiet(), redirect_stdout(_Nowhere()):
             return importlib.import_module("sky")
     except ImportError as error:
         raise Problem(
@@ -78,18 +86,30 @@ def _explain(error: Exception, doing: str) -> NoReturn:
 
 
 def list_jobs(run: str) -> list[ManagedJob]:
-    """List all managed jobs of a run, ended ones too, in one call.
+    """List all managed jobs of a run's machines, ended ones too, in one call."""
+    found = _jobs_named(skypilot_task.machine_prefix(run))
+    return [job for job in found if skypilot_task.lot_of(job.name, run) is not None]
 
-    SkyPilot lists jobs whose name contains what is asked for, so their whole names are compared here.
+
+def jobs_called(name: str) -> list[ManagedJob]:
+    """List the managed jobs of exactly this name, ended ones too, the oldest first."""
+    return sorted((job for job in _jobs_named(name) if job.name == name), key=lambda job: job.id)
+
+
+def _jobs_named(part: str) -> list[ManagedJob]:
+    """The managed jobs whose name contains this; callers compare whole names.
+
+    Of all users: on a server that several use, a colleague or a service account may have started machines of the run.
 
     A controller that sleeps is woken: "no answer" must never be read as "no jobs", or machines would be started twice.
     """
-    name = skypilot_task.machine_prefix(run)
 
     def question(sky: Any) -> Any:
         for refresh in (False, True):
             try:
-                request = sky.jobs.queue_v2(refresh=refresh, name_match=name, fields=list(JOB_FIELDS))
+                request = sky.jobs.queue_v2(
+                    refresh=refresh, name_match=part, all_users=True, fields=list(JOB_FIELDS)
+                )
                 return sky.get(request)[0]
             except sky.exceptions.ClusterNotUpError as error:
                 if error.cluster_status is None:  # there never was a controller
@@ -98,8 +118,38 @@ def list_jobs(run: str) -> list[ManagedJob]:
                     raise
         raise AssertionError
 
-    found = jobs_of(call_sky("listing managed jobs", question))
-    return [job for job in found if skypilot_task.lot_of(job.name, run) is not None]
+    return jobs_of(call_sky("listing managed jobs", question))
+
+
+def launch_job(body: Mapping[str, Any], name: str, secrets: Mapping[str, str]) -> Any:
+    """Ask for a managed job, and return the request without waiting for it. The values of secrets stay out of `body`."""
+
+    def launch(sky: Any) -> Any:
+        task = sky.Task.from_yaml_config(dict(body))
+        if secrets:
+            task.update_secrets(dict(secrets))
+        return sky.jobs.launch(task, name=name)
+
+    return call_sky(f"launching {name}", launch)
+
+
+def job_number(request: Any, name: str) -> int:
+    """Wait for the request of a managed job, and return the job's number."""
+    ids, _ = call_sky(f"launching {name}", lambda sky: sky.get(request))
+    return int(ids[0])
+
+
+def api_server() -> tuple[str, bool]:
+    """The address of SkyPilot's API server without a password in it, and whether it runs on this machine."""
+
+    def question(sky: Any) -> tuple[str, bool]:
+        common = importlib.import_module("sky.server.common")
+        del sky
+        url = common.get_server_url()
+        return str(common.redact_url_password(url)), bool(common.is_api_server_local(url))
+
+    found: tuple[str, bool] = call_sky("asking for SkyPilot's API server", question)
+    return found
 
 
 def jobs_of(records: Iterable[Any]) -> list[ManagedJob]:

@@ -82,8 +82,13 @@ def refused_machines(view: FleetView, now: datetime) -> list[MachineView]:
         w
         for w in waiting
         if w.group in longest
-        and (w.refused or (w.requested is not None and now - w.requested > longest[w.group]))
+        and (w.refused or (w.requested is not None and now - w.requested > longest[w.group] * _slack(w)))
     ]
+
+
+def _slack(worker: MachineView) -> int:
+    """Times the patience: a machine that works was given, although a busy SkyPilot has not said so yet."""
+    return 2 if worker.shards else 1
 
 
 def slot_targets(view: FleetView) -> dict[int, int]:

@@ -106,9 +106,11 @@ def _phase(worker: MachineView, group: FleetGroup, now: datetime, shard_seconds:
 
     One that has done no shard for FIRST_SHARDS of them after that does not work: the deadline cannot rely on it.
     """
+    if worker.shards and not worker.refused:  # a busy SkyPilot calls "starting" what has worked for minutes
+        return MachinePhase.WORKING
     if worker.state == MachineState.INTENDED or worker.phase != Phase.RUNNING:
         return MachinePhase.ASKED
-    if worker.shards or worker.up is None:
+    if worker.up is None:
         return MachinePhase.WORKING
     slow = max(group.cold_start, group.cold_start_p90 or 0.0)
     working = (now - worker.up).total_seconds() - slow

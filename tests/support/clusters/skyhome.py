@@ -138,14 +138,14 @@ class Sky:
             time.sleep(0.2)
 
 
-def system_env(env: Path, seen_as: Path | None = None) -> Path:
+def system_env(env: Path, seen_as: Path | None = None, of: Path = ROOT / ".venv") -> Path:
     """Make an environment with this checkout's libraries, for machines of a cluster; where those libraries are.
 
-    It is the system's Python looking into `.venv`, which a machine's user may read but not run. `seen_as`:
+    It is the system's Python looking into the environment `of`, which a machine's user may read but not run. `seen_as`:
     where the machines see the libraries.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    libraries = ROOT / ".venv" / "lib" / version / "site-packages"
+    libraries = of / "lib" / version / "site-packages"
     found = subprocess.run(
         ["/usr/bin/python3", "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"],
         capture_output=True, text=True, check=True,

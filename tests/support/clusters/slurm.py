@@ -17,7 +17,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -161,10 +162,28 @@ class Slurm:
         """Take a machine away, as preemption does."""
         self.slurm("scancel", id)
 
+    @contextmanager
+    def emptied(self, partition: str) -> Generator[None, None, None]:
+        """Take all machines of a partition away, and give none there meanwhile: what is asked for waits."""
+        self.slurm("scontrol", "update", f"PartitionName={partition}", "State=DOWN")
+        for allocation in self.allocations():
+            if allocation.partition == partition:
+                self.cancel(allocation.id)
+        try:
+            yield
+        finally:
+            self.slurm("scontrol", "update", f"PartitionName={partition}", "State=UP")
+
     def worker_env(self) -> Path:
         """An environment with this checkout's libraries, which the machines' user may run."""
         env = self.folder / "worker-env"
         system_env(env)
+        return env
+
+    def pilot_env(self) -> Path:
+        """The same with what rents machines, for a launcher on a machine of the cluster."""
+        env = self.folder / "pilot-env"
+        system_env(env, of=CLOUD)
         return env
 
     def _has(self, command: str) -> bool:

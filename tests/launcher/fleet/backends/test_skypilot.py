@@ -76,7 +76,8 @@ class FakeSky:
     def api_status(self, **_options: object) -> list[object]:
         return []
 
-    def queue(self, **_options: object) -> tuple[list[SimpleNamespace]]:
+    def queue(self, *, all_users: bool = False, **_options: object) -> tuple[list[SimpleNamespace]]:
+        assert all_users, "machines that a colleague started would be started again"
         if self.down:
             raise ServerDownError
         return (self.records,)

@@ -9,11 +9,13 @@ import pytest
 
 from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.scheduling.policy import course, step
+from launcher.fleet.scheduling.slots import PATIENCE, refused_machines
 from launcher.fleet.scheduling.states import Phase
+from launcher.fleet.scheduling.steered import situation_of
 from launcher.ledger.records import MachineState
 from launcher.steering.course import BudgetPressure
 from launcher.steering.orders import Drain, End, Start
-from launcher.steering.situation import Answer, AnswerKind, Limits, Quote, Steering
+from launcher.steering.situation import Answer, AnswerKind, Limits, MachinePhase, Quote, Steering
 from tasks.skypilot_task import Place
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -178,3 +180,25 @@ def test_machine_that_never_does_a_shard_does_not_hold_the_net_back() -> None:
     assert started(step(view(tokens_left=work), NOON + 8.84 * HOUR)) == {2: 8}
     working = [replace(machine(EAST, slot), up=NOON) for slot in range(8)]
     assert not step(view(working, tokens_left=work), NOON + 8.83 * HOUR)
+
+
+# --- a busy SkyPilot, which says "starting" of a machine that has worked for minutes
+
+
+@pytest.mark.parametrize(
+    ("shards", "refused", "phase"),
+    [(0, False, MachinePhase.ASKED), (1, False, MachinePhase.WORKING), (1, True, MachinePhase.ASKED)],
+)
+def test_machine_with_a_shard_works_whatever_skypilot_calls_it(
+    shards: int, refused: bool, phase: MachinePhase
+) -> None:
+    waits = replace(machine(EAST, 0, Phase.WAITING, shards=shards), refused=refused)
+    (found,) = situation_of(view([waits]), STEERING, NOON + timedelta(minutes=4)).machines
+    assert found.phase == phase
+
+
+def test_machine_with_a_shard_is_not_refused_for_its_time_alone() -> None:
+    late = NOON + 1.5 * PATIENCE
+    works, waits = (machine(EAST, slot, Phase.WAITING, shards=shards) for slot, shards in ((0, 1), (1, 0)))
+    assert refused_machines(view([works, waits]), late) == [waits]
+    assert refused_machines(view([works]), NOON + 2.5 * PATIENCE) == [works]

@@ -1,0 +1,52 @@
+"""Which machine a pilot gets, and what it costs an hour. Pure."""
+
+from dataclasses import dataclass
+
+from launcher.format import money
+from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.steering.envelope import place_of_kind
+from pricing import provisioning
+from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT, Place
+
+CPUS, MEMORY_GB = 2, 8  # where the machine has no type of ours
+
+
+@dataclass(frozen=True, slots=True)
+class PilotMachine:
+    """A small machine without a GPU. `usd_per_hour` None: its price is not known."""
+
+    place: Place
+
+    def __str__(self) -> str:
+        usd = self.place.usd_per_hour
+        price = "at an unknown price" if usd is None else f"about {money(usd)} an hour"
+        kind = self.place.instance_type or f"{CPUS} CPUs, {MEMORY_GB} GB"
+        return f"{kind} in {self.place.infra}, {price}"
+
+
+def pilot_machine(plan: SavedPlan) -> PilotMachine:
+    """The machine for a plan's pilot: in the cloud of its cheapest machine on demand, where SkyPilot chooses the region.
+
+    On Slurm in that machine's own partition, which no preemption reaches.
+
+    Raises:
+        ValueError: the plan rents nothing.
+    """
+    kinds = plan.steering.envelope.kinds if plan.steering is not None else ()
+    kind = next((kind for kind in kinds if not kind.spot), None)
+    if kind is not None:
+        cloud, region, zone = kind.cloud, kind.region, kind.zone
+    else:
+        group = next(group for group in plan.lots if not group.spot or group is plan.lots[-1])
+        cloud, region, zone = group.cloud, group.places[0].region, group.places[0].zone
+    if cloud in CLOUDS_WITHOUT_SPOT:
+        return PilotMachine(place_of_kind(cloud, region, zone))
+    return pilot_machine_in(cloud)
+
+
+def pilot_machine_in(cloud: str) -> PilotMachine:
+    """The machine for a pilot in a cloud, wherever SkyPilot finds the cheapest."""
+    found = provisioning.pilot_machine(cloud)
+    if found is None:
+        return PilotMachine(Place(cloud, ""))
+    return PilotMachine(Place(cloud, "", None, found.instance_type, found.usd_per_hour))
