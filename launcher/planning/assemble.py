@@ -39,6 +39,7 @@ from launcher.planning.steering.steering_forecast import steering_plan
 from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
 from launcher.throughput.local_machine import worker_slots
 from pricing.hosted_apis import hosted_prices, unknown_prices
+from tasks.protocol.shard import WHOLE_FILES
 
 RENTED = "the cheapest fleet"  # the alternative beside this machine
 AFTER_UPLOAD = ", after an upload"  # of a fleet that cannot see the folders of the job
@@ -284,7 +285,8 @@ def _idle_workers(request: PlanRequest, corpus: InspectedCorpus) -> tuple[str, .
     if shards is None or shards >= worker_slots(request.job.local.workers).workers:
         return ()
     listing = corpus.listing
-    if listing is not None and any(file.indivisible for file in listing.files):
+    # A file that is one document is never cut, and several share a shard: few shards are few texts.
+    if listing is not None and any(f.indivisible and f.kind not in WHOLE_FILES for f in listing.files):
         why = "compressed files, CSV and the like are not cut"
     else:
         why = "the corpus is small"

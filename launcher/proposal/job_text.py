@@ -6,6 +6,8 @@ from launcher.format import count, percent, plural, size
 from launcher.jobs.job_schema import SHIPPED
 from launcher.proposal.propose import MODEL_TOKENS, Proposal
 
+KIND_WORDS = {"document": "text and Markdown", "text": "lines of text"}  # of formats whose name says little
+
 
 def job_text(found: Proposal, name: str = "job.yaml") -> str:
     """The text of the job file, whose name is shown in it. The parser reads it as it is."""
@@ -34,7 +36,7 @@ def job_text(found: Proposal, name: str = "job.yaml") -> str:
 
 def seen_text(found: Proposal) -> str:
     """What was seen of the corpus, in words."""
-    kinds = ", ".join(f"{kind} {count(n)}" for kind, n in found.kinds.items())
+    kinds = ", ".join(f"{KIND_WORDS.get(kind, kind)} {count(n)}" for kind, n in found.kinds.items())
     words = f"{plural(found.files, 'file')} ({kinds}), {size(found.bytes)}"
     if found.median_tokens is not None:
         words += f", half of the documents above about {count(found.median_tokens)} tokens"

@@ -127,6 +127,15 @@ def test_corpus_of_one_compressed_file_is_planned_for_one_worker(tmp_path: Path)
     assert plan.binding == ("1 shard: compressed files, CSV and the like are not cut, so no more workers",)
 
 
+def test_a_few_documents_are_planned_for_one_worker_because_they_are_few(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    for name in ("a.md", "b.txt"):
+        (tmp_path / "notes" / name).write_text("a short note", encoding="utf-8")
+    text = "name: one\ncorpus: {path: notes}\nmodel: hash\noutput: out\nlocal: {workers: 4}\n"
+    (why,) = made(text, tmp_path, on="local").binding
+    assert why.startswith("1 shard: the corpus is small")
+
+
 def test_a_small_corpus_is_planned_for_one_worker_because_it_is_small(tmp_path: Path) -> None:
     (tmp_path / "all.jsonl").write_text(
         "".join(f'{{"text": "number {n}"}}\n' for n in range(20)), encoding="utf-8"
