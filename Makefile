@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-gateway bench-serve fuzz e2e-load bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
+.PHONY: e2e-recipes bench-serve fuzz e2e-load bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ INDEXES := .venv-indexes
 CLOUD := .venv-cloud
 CHROMA := .venv-chroma
 OLDER := .venv-transformers4
-LITELLM := .venv-litellm
+RECIPES := .venv-recipes
 BIN := $(VENV)/bin
 JOBS ?= 2 # processes that run tests; most of them wait for processes of their own
 export HF_HUB_OFFLINE ?= 1
@@ -178,7 +178,7 @@ fuzz: setup ## mutated bytes at every border for FUZZ_SECONDS (100), then damage
 	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 	@DAMAGE_SECONDS=$(DAMAGE_SECONDS) nice $(BIN)/python -m pytest -q -m e2e tests/launcher/cli/test_damaged_state.py
 
-e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-gateway e2e-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm and AWS, steering and pilot on Slurm, pages, runs with faults, buckets of others, races, Prometheus, a gateway
+e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-recipes e2e-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm and AWS, steering and pilot on Slurm, pages, runs with faults, buckets of others, races, Prometheus, recipes
 
 e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
@@ -207,15 +207,15 @@ e2e-stores: setup $(VENV)/stores
 e2e-races: setup $(VENV)/stores
 	@$(BIN)/python -m pytest -m "e2e and slow" tests/contract
 
-# A gateway, used by its test only: it pins what others want newer.
-$(LITELLM)/ready: tests/e2e/litellm.txt
-	@echo "setting up $(LITELLM) for the test of the gateway, a few minutes the first time"
-	$(PYTHON) -m venv $(LITELLM)
-	$(LITELLM)/bin/python -m pip install -q -r tests/e2e/litellm.txt
+# Systems of docs/recipes.md, used by their tests only: they pin what others want newer.
+$(RECIPES)/ready: tests/e2e/recipes.txt
+	@echo "setting up $(RECIPES) for the tests of the recipes, a few minutes the first time"
+	$(PYTHON) -m venv $(RECIPES)
+	$(RECIPES)/bin/python -m pip install -q -r tests/e2e/recipes.txt
 	@touch $@
 
-e2e-gateway: setup $(LITELLM)/ready
-	@$(BIN)/python -m pytest -m e2e tests/e2e/test_litellm.py
+e2e-recipes: setup $(RECIPES)/ready
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_litellm.py tests/e2e/test_kafka.py
 
 e2e-metrics: setup prometheus
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_prometheus.py

@@ -17,7 +17,7 @@ from tests.support.runs import write_jsonl
 
 pytestmark = pytest.mark.e2e
 
-PROGRAM = ROOT / ".venv-litellm" / "bin" / "litellm"
+PROGRAM = ROOT / ".venv-recipes" / "bin" / "litellm"
 PATIENCE = 240.0  # seconds; the gateway imports a lot
 KEYS = {
     "EMBEDFLEET_KEY": "a-key-of-the-server-behind",
@@ -61,7 +61,7 @@ def wait_for(url: str, child: "subprocess.Popen[bytes]", log: Path) -> None:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, str]]:
     """A folder with a run, the run's name, and the address of the gateway before its server."""
     if not PROGRAM.exists():
-        pytest.skip("no LiteLLM: `make e2e-gateway` sets up .venv-litellm")
+        pytest.skip("no LiteLLM: `make e2e-recipes` sets up .venv-recipes")
     folder = tmp_path_factory.mktemp("gateway")
     (folder / "in").mkdir()
     write_jsonl(
