@@ -106,17 +106,21 @@ class _Signs:
     """What the store says of a machine: the last heartbeats of its workers, and their receipts."""
 
     beats: list[tuple[Heartbeat, datetime]]  # each with the time of its object, by the store's clock
-    receipts: list[Span]  # when they were begun and made
+    receipts: Span | None = None  # when the first was begun, and the last was made
     whole: bool = True  # every heartbeat can be read
 
     @property
     def started(self) -> datetime:
-        return min([one.started for one, _ in self.beats] + [started for started, _ in self.receipts])
+        return min([one.started for one, _ in self.beats] + ([self.receipts[0]] if self.receipts else []))
 
     @property
     def ended(self) -> datetime:
-        last = [one.stopping or one.at for one, _ in self.beats] + [finished for _, finished in self.receipts]
-        return max(self.started, *last)
+        last = [one.stopping or one.at for one, _ in self.beats]
+        return max(self.started, *last, *([self.receipts[1]] if self.receipts else []))
+
+    def add_receipt(self, started: datetime, finished: datetime) -> None:
+        known = self.receipts or (started, finished)
+        self.receipts = min(known[0], started), max(known[1], finished)
 
     def may_live(self, now: datetime, *, rented: bool) -> bool:
         """Whether a worker may still be at work: it did not say goodbye, and its silence proves nothing."""
@@ -168,7 +172,7 @@ def _site(group: FleetGroup) -> Site:
 
 def _signs(observer: StoreObserver, *, rented: bool) -> dict[str, _Signs]:
     """What the store says of each machine; a worker of a laptop is a machine of its own."""
-    found = defaultdict[str, _Signs](lambda: _Signs([], []))
+    found = defaultdict[str, _Signs](lambda: _Signs([]))
     for worker, modified in _workers(observer.store, observer.run):
         signs = found[(machine_of(worker) if rented else None) or worker]
         one = observer.load_heartbeat(worker)
@@ -181,7 +185,7 @@ def _signs(observer: StoreObserver, *, rented: bool) -> dict[str, _Signs]:
         if machine not in found:
             found[machine].whole = False  # its heartbeat is gone
         if not found[machine].whole:
-            found[machine].receipts.append((done.started, done.finished))
+            found[machine].add_receipt(done.started, done.finished)
     return {name: signs for name, signs in found.items() if signs.beats or signs.receipts}
 
 
