@@ -1,7 +1,7 @@
 """The receipts of a finished run, read from the store one by one, and the files that they name.
 
 A ledger may be older than the run, so none is asked. What is kept is 16 bytes a shard and 16 bytes a file, and the
-names of one slab: a run of a million shards takes some 40 MB.
+receipts of one slab; the names of a folder are in memory while it is listed.
 """
 
 from array import array
