@@ -360,7 +360,9 @@ def _problems() -> Generator[None]:
             "this boto3 does not know S3 Vectors", hint="pip install 'embedfleet[s3vectors]'"
         ) from error
     except NoRegionError as error:
-        raise Usage("no region is set for S3 Vectors", hint="export AWS_REGION=us-east-1, say") from error
+        raise Usage(
+            "no region is set for S3 Vectors", hint="export AWS_DEFAULT_REGION=us-east-1, say"
+        ) from error
     except NoCredentialsError as error:
         raise Problem(
             "there are no credentials of AWS", hint="aws configure, or export AWS_PROFILE"

@@ -208,6 +208,19 @@ def test_s3_vectors_refuses_metadata_to_filter_by_above_two_kilobytes(
             limited.check_rows(schema, rows)
 
 
+def test_region_that_is_missing_is_named_as_the_sdk_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    target = parse_target("s3vectors://bucket/docs")
+    with pytest.raises(Usage, match="no region is set") as refused:
+        connect(target)
+    name, value = refused.value.hint.removeprefix("export ").removesuffix(", say").split("=")
+    monkeypatch.setenv(name, value)
+    connect(target).close()
+
+
 def test_secret_of_s3_vectors_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY", "value")
     with pytest.raises(Usage, match="has no secret"):
