@@ -15,9 +15,9 @@ from launcher.loading.connect import connect
 from launcher.loading.follow import PATIENCE, Follower
 from launcher.loading.load_status import read_load_status
 from launcher.loading.loader import LoadOptions, load
-from launcher.loading.vector_store import VectorStore
+from launcher.loading.vector_store import Key, VectorStore
 from launcher.output.dataset import write_dataset
-from launcher.sinks.targets import parse_target
+from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import open_dataset
 from tasks.protocol import manifest, receipt
 from tasks.protocol.keys import load_status_key, receipt_key, retry_key
@@ -26,6 +26,7 @@ from tasks.protocol.shard import slab_name
 from tasks.stores.folder import FolderStore
 from tests.support.runs import header_of, shards_of
 from tests.support.vector_datasets import FINGERPRINT, unit_vectors, write_vectors
+from tests.support.vector_stores import VectorStores
 
 ROWS, DIMENSIONS = 20, 8
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -73,9 +74,10 @@ def follower(
     to: Path,
     steps: list[Callable[[], None]],
     opener: Callable[[], VectorStore] | None = None,
+    to_store: Target | None = None,
 ) -> tuple[Follower, list[str]]:
     """A follower that carries out a step of the test instead of each pause, and is not wanted after the last."""
-    target, said, clock = parse_target(str(to)), list[str](), [0.0]
+    target, said, clock = to_store or parse_target(str(to)), list[str](), [0.0]
 
     def pause(seconds: float) -> None:
         clock[0] += seconds
@@ -285,3 +287,26 @@ def test_damaged_state_of_a_load_is_none(tmp_path: Path) -> None:
     assert read_load_status(store, "run-1") is None
     store.put(load_status_key("run-1"), b'{"state": "loa')
     assert read_load_status(store, "run-1") is None
+
+
+def test_shard_that_is_embedded_again_while_it_is_loaded_is_there_once(
+    tmp_path: Path, stores: VectorStores
+) -> None:
+    going, target = GoingOn(tmp_path / "out", shards=2), parse_target(stores.address("pgvector", tmp_path))
+
+    def again() -> None:
+        going.put_back(0)
+        going.do(0, retry=1, seed=9)
+        going.do(1)
+        going.end()
+
+    going.do(0)
+    made, _ = follower(going, tmp_path, [again], lambda: connect(target), target)
+    found = made.follow()
+    assert found is not None
+    store = connect(target)
+    assert store.count() == 2 * ROWS
+    kept = store.fetch([Key(f"0-{row}", 0) for row in range(ROWS)])
+    vectors = unit_vectors(ROWS, DIMENSIONS, 9)
+    assert [kept[Key(f"0-{row}", 0)].tobytes() for row in range(ROWS)] == [one.tobytes() for one in vectors]
+    store.close()
