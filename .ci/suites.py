@@ -88,7 +88,13 @@ SUITES = (
     Suite(
         "e2e-steering",
         1800,
-        (*FLEET, "launcher/steering/*", "launcher/pilot/*", "tests/e2e/steered.py", "tests/e2e/test_slurm_*.py"),
+        (
+            *FLEET,
+            "launcher/steering/*",
+            "launcher/pilot/*",
+            "tests/e2e/steered.py",
+            "tests/e2e/test_slurm_*.py",
+        ),
     ),
     Suite(
         "e2e-fleet", 2700, (*FLEET, "tests/e2e/test_slurm.py", "tests/e2e/test_aws.py", "tests/e2e/rental.py")

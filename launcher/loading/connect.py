@@ -20,6 +20,12 @@ STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
     "s3vectors": ("launcher.loading.stores.s3_vectors", "open_s3_vectors", ("boto3", "botocore")),
     "turbopuffer": ("launcher.loading.stores.turbopuffer_namespaces", "open_turbopuffer", ("turbopuffer",)),
     "pinecone": ("launcher.loading.stores.pinecone_index", "open_pinecone", ("pinecone",)),
+    "opensearch": ("launcher.loading.stores.opensearch", "open_opensearch", ("opensearchpy",)),
+    "elasticsearch": (
+        "launcher.loading.stores.elastic",
+        "open_elasticsearch",
+        ("elasticsearch", "elastic_transport"),
+    ),
     "lance": ("launcher.loading.stores.lance", "open_lance", ("lance",)),
 }
 

@@ -5,6 +5,8 @@
     qdrant[+https]://HOST[:PORT]/COLLECTION
     redis[s]://[USER@]HOST[:PORT]/INDEX
     chroma[+https]://HOST[:PORT]/COLLECTION
+    opensearch[+https]://[USER@]HOST[:PORT]/INDEX
+    elasticsearch[+https]://[USER@]HOST[:PORT]/INDEX
     s3vectors://BUCKET/INDEX[?filter=COLUMN,COLUMN]
     turbopuffer://REGION/NAMESPACE[?filter=COLUMN,COLUMN]
     pinecone://INDEX-OR-HOST[:PORT]/NAMESPACE[?import=s3://BUCKET/FOLDER[&integration=ID]]
@@ -23,8 +25,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from launcher.errors import Usage
 
 Kind = Literal[
-    "pgvector", "lance", "milvus", "qdrant", "redis", "chroma", "s3vectors", "turbopuffer", "pinecone"
-]
+    "pgvector", "lance", "milvus", "qdrant", "redis", "chroma", "opensearch", "elasticsearch",
+    "s3vectors", "turbopuffer", "pinecone",
+]  # fmt: skip
 
 SCHEMES: Mapping[str, Kind] = {
     "postgresql": "pgvector",
@@ -39,6 +42,10 @@ SCHEMES: Mapping[str, Kind] = {
     "rediss": "redis",
     "chroma": "chroma",
     "chroma+https": "chroma",
+    "opensearch": "opensearch",
+    "opensearch+https": "opensearch",
+    "elasticsearch": "elasticsearch",
+    "elasticsearch+https": "elasticsearch",
     "s3vectors": "s3vectors",
     "turbopuffer": "turbopuffer",
     "pinecone": "pinecone",
@@ -50,6 +57,8 @@ EXAMPLES: Mapping[Kind, str] = {
     "qdrant": "qdrant://localhost/docs",
     "redis": "redis://localhost/docs",
     "chroma": "chroma://localhost/docs",
+    "opensearch": "opensearch+https://USER@localhost/docs",
+    "elasticsearch": "elasticsearch+https://localhost/docs",
     "s3vectors": "s3vectors://BUCKET/docs",
     "turbopuffer": "turbopuffer://aws-us-east-1/docs",
     "pinecone": "pinecone://INDEX/docs",
@@ -61,6 +70,8 @@ SIZED_AS: Mapping[Kind, str] = {
     "qdrant": "qdrant",
     "redis": "redis",
     "chroma": "chroma",
+    "opensearch": "opensearch",
+    "elasticsearch": "elasticsearch",
     "lance": "lance-sq",
     "s3vectors": "s3vectors",
     "turbopuffer": "turbopuffer",
@@ -78,26 +89,34 @@ SECRETS: Mapping[Kind, str] = {
     "qdrant": "an API key",
     "redis": "the password",
     "chroma": "a token",
+    "opensearch": "the password of the user in the address",
+    "elasticsearch": "the password of the user in the address, or an API key",
 }
 # Stores that no test of ours has met, and what it was run against instead. Shown with every load.
 NEVER_RUN: Mapping[Kind, str] = {
     "qdrant": "never run against a Qdrant server: only against its engine behind a server of ours",
+    "opensearch": "never run against an OpenSearch: only against a server of ours, written from its documentation",
+    "elasticsearch": "never run against an Elasticsearch: only against a server of ours, written from its documentation",
     "s3vectors": "never run against the service: only against moto's S3 Vectors with limits, faults and searches of ours",
     "turbopuffer": "never run against the service: only against a server of ours, made by the types of its client",
     "pinecone": "never run against the service: only against a server of ours, made by the models of its client",
 }
+WITH_USER: frozenset[Kind] = frozenset({"redis", "opensearch", "elasticsearch"})
 WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
 # Of PostgreSQL's parameters those that say how to connect; the password is none of them.
 CONNECTION_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout", "application_name", "host")
 # Small letters, because PostgreSQL makes them small wherever a name is not quoted.
 TABLE = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}")
 COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+SEARCH_INDEX = (re.compile(r"[a-z][a-z0-9_]{0,39}"), "small letters, digits and _, 40 at most")
 # Names of stores that have rules of their own, and the rules in words.
 NAMES: Mapping[Kind, tuple[re.Pattern[str], str]] = {
     "chroma": (
         re.compile(r"[A-Za-z][A-Za-z0-9_]{1,38}[A-Za-z0-9]"),
         "letters, digits and _, 3 to 40, _ neither first nor last",
     ),
+    "opensearch": SEARCH_INDEX,
+    "elasticsearch": SEARCH_INDEX,
 }
 SERVICE_COLLECTION = re.compile(r"[a-z0-9][a-z0-9.-]{1,38}[a-z0-9]")  # of all services; a replacement adds 13
 ENVIRONMENT_HINT = "export PGPASSWORD, or name another variable: --secret NAME"
@@ -204,7 +223,7 @@ def _of_server(parts: SplitResult) -> Target:
     example = EXAMPLES[kind]
     if not parts.hostname:
         raise Usage("the address names no host", hint=f"such as {example}")
-    user = unquote(parts.username) if parts.username and kind == "redis" else None
+    user = unquote(parts.username) if parts.username and kind in WITH_USER else None
     if (parts.username and not user) or parts.query:
         raise Usage(
             f"an address of {kind} has {'no' if user else 'neither user nor'} parameters",

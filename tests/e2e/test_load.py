@@ -6,11 +6,13 @@ What is there is read by psycopg and lance alone, and compared with the files of
 # the stubs of pyarrow are generic in what a file decides; lance is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 # pyright: reportMissingTypeStubs=false
+import json
 import os
 import random
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -312,6 +314,32 @@ class InPinecone:
 SERVICES: dict[str, Any] = {"s3vectors": InS3Vectors, "turbopuffer": InTurbopuffer, "pinecone": InPinecone}
 
 
+class InSearch:
+    """An index, as its documents are read over HTTP, and the receipts of its files."""
+
+    def __init__(self, target: str, output: Path) -> None:
+        self._place, _, self._name = target.partition("://")[2].partition("/")
+        self._output = output
+
+    def files(self) -> int:
+        return len(list(self._output.glob("_embedfleet/run-1/loads/*/*.json")))
+
+    def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        asked = urllib.request.Request(f"http://{self._place}/{self._name}/{path}", json.dumps(body).encode())
+        with urllib.request.urlopen(asked, timeout=60) as found:
+            return json.loads(found.read())
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        self.ask("_refresh", {})
+        everything = {
+            "size": 1_000_000,
+            "query": {"match_all": {}},
+            "_source": ["id", "chunk", "vector"],
+        }
+        sources = [hit["_source"] for hit in self.ask("_search", everything)["hits"]["hits"]]
+        return [((s["id"], s["chunk"]), np.asarray(s["vector"], np.float32).tobytes()) for s in sources]
+
+
 def assert_exact(rows: list[tuple[Any, Any]], output: Path) -> None:
     truth = wanted(output)
     assert len(rows) == len(truth) == FILES * ROWS  # none doubled
@@ -414,7 +442,20 @@ def test_loader_of_a_service_is_killed_eight_times(
     assert "never run against the service" in said
 
 
-@pytest.mark.parametrize("kind", ["qdrant", "redis", "chroma", *SERVICES])
+@pytest.mark.parametrize("kind", ["opensearch", "elasticsearch"])
+def test_loader_of_a_search_engine_is_killed_eight_times(
+    kind: str, output: Path, stores: VectorStores, tmp_path: Path
+) -> None:
+    target = stores.address(kind, tmp_path)
+    there = InSearch(target, output)
+    assert storm(output, target, there.files) == 0, (tmp_path / "said").read_text()
+    assert_exact(there.rows(), output)
+
+
+MADE_UP = ("qdrant", "redis", "chroma", "opensearch", "elasticsearch", *SERVICES)
+
+
+@pytest.mark.parametrize("kind", MADE_UP)
 def test_loader_that_makes_up_keys_does_not_pass(
     kind: str, output: Path, stores: VectorStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ from launcher.loading.vector_store import Key
 KEYS = {  # the module of a store, and its function that makes the key of a row
     "qdrant": ("qdrant", "_point_id"),
     "chroma": ("chroma", "text_of_key"),
+    "opensearch": ("search_engine", "_document_id"),
+    "elasticsearch": ("search_engine", "_document_id"),
     "redis": ("redisearch", "text_of_key"),
     "s3vectors": ("s3_vectors", "_name"),
     "turbopuffer": ("turbopuffer_namespaces", "uuid_of_key"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -13,6 +14,17 @@ from tests.support.milvus import running_milvus
 from tests.support.postgres import running_postgres
 from tests.support.qdrant_server import running_qdrant
 from tests.support.redisearch import running_redisearch
+from tests.support.search_server import running_search
+
+# By the scheme of an address: what starts an empty server and gives its host and port.
+SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "milvus": running_milvus,
+    "qdrant": running_qdrant,
+    "redis": running_redisearch,
+    "chroma": running_chroma,
+    "opensearch": partial(running_search, "opensearch"),
+    "elasticsearch": partial(running_search, "elasticsearch"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,7 @@ class VectorStores:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._postgres: str | None = None
-        self._milvus: str | None = None
-        self._qdrant: str | None = None
-        self._redis: str | None = None
-        self._chroma: str | None = None
+        self._places: dict[str, str] = {}
         self._services: dict[str, str] = {}
 
     def address(self, kind: str, folder: Path) -> str:
@@ -63,10 +72,7 @@ class VectorStores:
             return SERVICES[kind].address + name.replace("_", "-")
         if kind == "lance":
             return str(folder / f"{name}.lance")
-        servers = {"milvus": self.milvus, "qdrant": self.qdrant, "redis": self.redis, "chroma": self.chroma}
-        if kind in servers:
-            return f"{kind}://{servers[kind]()}/{name}"
-        return f"{self.postgres()}?table={name}"
+        return f"{kind}://{self.place(kind)}/{name}" if kind in SERVERS else f"{self.postgres()}?table={name}"
 
     def environment(self, kind: str) -> dict[str, str]:
         """The variables by which the client of a service finds its server."""
@@ -80,29 +86,11 @@ class VectorStores:
             self._services[kind] = self._stack.enter_context(SERVICES[kind].start())
         return self._services[kind]
 
-    def milvus(self) -> str:
-        """Host and port of Milvus."""
-        if self._milvus is None:
-            self._milvus = self._stack.enter_context(running_milvus())
-        return self._milvus
-
-    def qdrant(self) -> str:
-        """Host and port of Qdrant's engine behind our server."""
-        if self._qdrant is None:
-            self._qdrant = self._stack.enter_context(running_qdrant())
-        return self._qdrant
-
-    def redis(self) -> str:
-        """Host and port of Valkey with RediSearch."""
-        if self._redis is None:
-            self._redis = self._stack.enter_context(running_redisearch())
-        return self._redis
-
-    def chroma(self) -> str:
-        """Host and port of Chroma."""
-        if self._chroma is None:
-            self._chroma = self._stack.enter_context(running_chroma())
-        return self._chroma
+    def place(self, kind: str) -> str:
+        """Host and port of a server."""
+        if kind not in self._places:
+            self._places[kind] = self._stack.enter_context(SERVERS[kind]())
+        return self._places[kind]
 
     def postgres(self) -> str:
         """A database of pgvector."""

@@ -18,5 +18,8 @@ s3_vectors_limits: its limits, and the metadata of a row.
 turbopuffer_namespaces: turbopuffer, a document a row, a namespace behind a register.
 pinecone_index: Pinecone, a row an id, a namespace behind a register.
 pinecone_import: its bulk import from a bucket.
+search_engine: what OpenSearch and Elasticsearch have in common: _bulk under an id, an index behind an alias.
+opensearch: OpenSearch: how it maps and searches vectors.
+elastic: Elasticsearch: the same.
 copy_binary: rows as PostgreSQL's COPY BINARY reads them.
 """

@@ -63,6 +63,17 @@ def test_address_of_a_service() -> None:
     assert (found.kind, found.host, found.collection) == ("turbopuffer", "aws-us-east-1", "docs")
 
 
+def test_addresses_of_opensearch_and_elasticsearch() -> None:
+    found = parse_target("opensearch+https://ann@db.example/docs")
+    assert (found.kind, found.user, found.collection, found.options) == (
+        "opensearch",
+        "ann",
+        "docs",
+        {"tls": "1"},
+    )
+    assert parse_target("elasticsearch://db.example:9201/docs").port == 9201
+
+
 @pytest.mark.parametrize("word", ["s3://bucket/docs.lance", "lance://s3://bucket/docs.lance"])
 def test_bucket_of_lance(word: str) -> None:
     assert parse_target(word).collection == "s3://bucket/docs.lance"
@@ -98,6 +109,8 @@ def test_bucket_of_lance(word: str) -> None:
         ("s3vectors://b/a/docs", "cannot be the name of a collection", "small letters"),
         ("s3vectors://ann@b/docs", "has no user", "s3vectors://BUCKET/docs"),
         ("turbopuffer://r/docs?filtr=a", "unknown parameter 'filtr'", "known: filter"),
+        ("opensearch://h/Docs", "cannot be the name of a collection", "small letters"),
+        ("elasticsearch://h/docs?x=1", "neither user nor parameters", "an API key"),
         ("milvus://h/a/b/docs", "cannot be the name of a collection", "40 at most"),
     ],
 )
