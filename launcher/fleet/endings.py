@@ -40,7 +40,7 @@ def out_of_budget(context: RunContext, view: FleetView, reason: str) -> BudgetRe
     """The error of a run that its budget ended. `reason`: why steering stopped it; empty: the budget is used up."""
     _record_stopped(context, "budget reached")
     return BudgetReached(
-        f"{reason or used_up_message(view.budget, view.spent)}, {failure_messages.shards_left(view)} are left",
+        f"{reason or used_up_message(view.budget, view.spent)}, {failure_messages.shards_left(view)}",
         hint=f"embedfleet resume {context.run} --budget DOLLARS goes on with a larger one",
     )
 
@@ -50,14 +50,14 @@ def stopped(context: RunContext, view: FleetView, *, by_user: bool) -> Interrupt
     _record_stopped(context, "interrupted" if by_user else "told to stop")
     what = "machine" if context.rented else "worker"
     left = failure_messages.shards_left(view)
-    return Interrupted(f"stopped: {left} are left; no {what} runs", hint=f"embedfleet resume {context.run}")
+    return Interrupted(f"stopped: {left}; no {what} runs", hint=f"embedfleet resume {context.run}")
 
 
 def leave_running(context: RunContext, view: FleetView) -> str:
     """Record that rented machines, which need no launcher, go on; return what is left, and what they cost."""
     running = failure_messages.left_running(context.ledger.machines.of_run(context.run, set(ALIVE)))
     context.ledger.runs.record_event(context.run, "detached", running, context.clock())
-    return f"{failure_messages.shards_left(view)} of run {context.run} are left; {running}"
+    return f"{failure_messages.shards_left(view, f' of run {context.run}')}; {running}"
 
 
 @contextlib.contextmanager

@@ -25,8 +25,10 @@ def dollars(spent: Decimal | None) -> str:
     return "$?" if spent is None else f"${spent:.2f}"
 
 
-def shards_left(view: FleetView) -> str:
-    return f"{view.shards - view.done} of {plural(view.shards, 'shard')}"
+def shards_left(view: FleetView, of: str = "") -> str:
+    """How many shards are left, as a clause; `of` stands behind their number."""
+    left = view.shards - view.done
+    return f"{left} of {plural(view.shards, 'shard')}{of} {verb(left, 'is', 'are')} left"
 
 
 def last_failure(context: RunContext, group: FleetGroup) -> Machine:

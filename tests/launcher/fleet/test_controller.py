@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from launcher.format import verb
 from launcher.ledger.ledger import Ledger
 from tests.support.cli_runs import (
     Launching,
@@ -235,7 +236,7 @@ def test_first_ctrl_c_drains_workers_and_the_second_ends_them(make: Make) -> Non
     status = found.status()
     left = status["shards"] - status["shards_done"]
     assert found.last_words(first) == [
-        f"Error: stopped: {left} of {status['shards']} shards are left; no worker runs",
+        f"Error: stopped: {left} of {status['shards']} shards {verb(left, 'is', 'are')} left; no worker runs",
         f"Try: embedfleet resume {found.run}",
     ]
     assert (status["state"], found.processes(), found.up()) == ("STOPPED", [], [])

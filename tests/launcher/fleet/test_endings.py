@@ -1,6 +1,7 @@
 """How a launcher's part in a run ends: the reason is in the ledger, and the error says what to do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -85,3 +86,14 @@ def test_error_of_a_launcher_says_that_its_machines_go_on(context: RunContext) -
 def test_end_that_says_itself_what_goes_on_is_left_as_it_is(context: RunContext) -> None:
     with pytest.raises(Interrupted, match=r"^stopped$"), endings.reporting_left_machines(context):
         raise Interrupted("stopped", hint="resume")
+
+
+def test_one_shard_that_is_left_is_one(context: RunContext) -> None:
+    view = replace(VIEW, done=9)
+    assert endings.leave_running(context, view).startswith(
+        "1 of 10 shards of run r1 is left; 1 machine goes on"
+    )
+    assert (
+        str(endings.stopped(context, view, by_user=True))
+        == "stopped: 1 of 10 shards is left; no machine runs"
+    )
