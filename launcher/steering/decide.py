@@ -66,7 +66,9 @@ def decide(situation: Situation) -> Verdict:
     reserve = reserve_seconds(current, net)
     level = level_of(current, level_seconds, reserve=reserve)
     money = Money(situation.spent + situation.committed, situation.budget)
-    rules = rules_of(current, dollars(level, _outlook(current, level, net)), money, net, level.on_demand)
+    # Without a budget no forecast is asked for its dollars: it presses in no case.
+    usd = None if money.budget is None else dollars(level, _outlook(current, level, net))
+    rules = rules_of(current, usd, money, net, level.on_demand)
     if rules.ceiling is not None:
         late = rules.budget_pressure == BudgetPressure.CONFLICT and not rules.stop
         level = level_of(current, None if late else level_seconds, rules.ceiling, 0.0 if late else reserve)

@@ -262,8 +262,11 @@ def _hours(level: Level, outlook: Outlook) -> tuple[float, float, float]:
         return _hours_on_demand(level, outlook)
     tokens, sources = outlook.tokens, level.sources[: worth[-1] + 1]
     first, wanted = sources[worth[0]], min(level.most, outlook.wanted or level.most)
-    supply = supplies(sources, wanted, level.seconds_left)[-1]
-    worse = supplies(sources, wanted, level.seconds_left, worse=True)[-1]
+    if wanted == level.most:  # known already
+        supply, worse = level.found[len(sources) - 1], level.worse[len(sources) - 1]
+    else:
+        supply = supplies(sources, wanted, level.seconds_left)[-1]
+        worse = supplies(sources, wanted, level.seconds_left, worse=True)[-1]
     start = first.kind.cold_start * (1 - first.up_now) / SECONDS_PER_HOUR
     if supply.tokens <= 0:
         return _hours_on_demand(level, outlook)
