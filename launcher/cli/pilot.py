@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from launcher.cli.agree import Agreed
-from launcher.cli.console import say
+from launcher.cli.console import say, show_json
 from launcher.cli.drive import drive_to_end
+from launcher.documents.launch import detached_document
 from launcher.errors import Problem
+from launcher.fleet.status import status_of
 from launcher.jobs import job as jobs
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
@@ -100,6 +102,9 @@ def send_pilot(
     )
     if job.sink is not None:
         say(f"a pilot does not load the sink: embedfleet load {run.id} --follow does, from any machine")
+    if arguments.json:
+        left = f"run {run.id} is driven by its pilot\nembedfleet status {run.id}"
+        show_json(detached_document(status_of(ledger, run.id, None), run.output, left))
     return 0
 
 
