@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +126,8 @@ def test_replacement_is_read_under_its_own_name_and_the_one_before_the_last_is_d
         keeper: Any = own
         there = [keeper.exists(name) for name in (first.read_as, second.read_as, third.read_as)]
         assert there == [False, True, True]
-    fourth = load(replace(runs[0]), target, connect(target), LoadOptions(replace=True))
+    with closing(connect(target)) as own:
+        fourth = load(runs[0], target, own, LoadOptions(replace=True))
     assert fourth.read_as not in (None, third.read_as)
 
 
