@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-recipes bench-serve fuzz e2e-load bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
+.PHONY: e2e-recipes bench-serve fuzz e2e-load bench-recall bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -98,6 +98,10 @@ bench-intervals: setup ## how often P10 to P90 of plans holds what a simulator o
 
 bench-serve: setup ## latency of `embedfleet serve` at 1, 8 and 32 clients, with and without micro-batches, as JSON
 	@$(BIN)/python -m benchmarks.serve
+
+RECALL_TEXTS ?= 2000
+bench-recall: setup ## recall@10 of each dtype beside float32 over RECALL_TEXTS texts of the demo, as JSON
+	@$(BIN)/python -m benchmarks.recall $(RECALL_TEXTS)
 
 bench-load: setup $(VENV)/vector-stores ## rows a second into pgvector and Lance, beside their own bulk paths, as JSON
 	@$(BIN)/python -m benchmarks.load
