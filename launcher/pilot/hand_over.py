@@ -44,7 +44,7 @@ LAUNCHER_SETTINGS = (
     "EMBEDFLEET_POLL_SECONDS",
     "SKYPILOT_DISABLE_USAGE_COLLECTION",
 )
-END_SECONDS = 300.0  # for SkyPilot to end a pilot
+END_SECONDS = 900.0  # for SkyPilot to end a pilot; 250 s were seen on a busy machine
 POLL_SECONDS = 3.0
 
 
