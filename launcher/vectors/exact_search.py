@@ -74,14 +74,15 @@ def _by_faiss(matrix: Floats, query: Floats, k: int) -> Rows | None:
     import faiss  # noqa: PLC0415 - optional
 
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    units = matrix / np.where(lengths > 0, lengths, np.float32(1))
+    units = (matrix / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     wanted = min(k + MORE, len(matrix))
     scores, rows = faiss.knn(_unit(query)[None], units, wanted, metric=faiss.METRIC_INNER_PRODUCT)
     return _certain(rows[0], scores[0], k, whole=wanted == len(matrix))
 
 
 def _by_usearch(matrix: Floats, query: Floats, k: int) -> Rows | None:
-    from usearch.index import MetricKind, search  # noqa: PLC0415 - optional
+    from usearch.compiled import MetricKind  # noqa: PLC0415 - optional
+    from usearch.index import search  # noqa: PLC0415 - optional
 
     if not matrix.any(axis=1).all():
         return None  # what the cosine of a vector of zeros is, is for us to say

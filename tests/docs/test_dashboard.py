@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from launcher.documents.load_status import LoadStatus
 from launcher.documents.status import HeartbeatSummary, PlaceCount, ProjectedUsd, StatusReport
 from launcher.documents.status_metrics import status_metrics
 from tasks.metrics.exposition import Metric
@@ -20,13 +21,14 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 WORKER = HeartbeatSummary(
     "m-0", "working", 1.0, 1, 1.0, 0.5, "L4", 50.0, 1.0, None, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0
 )
+LOAD = LoadStatus(to="pgvector://h/d", store="pgvector", state="loading", at=NOW, rows=2, rows_loaded=1)
 REPORT = StatusReport(
     run="r", state="RUNNING", at=NOW, shards=2, shards_done=1, shards_failed=0, documents=1, chunks=1, tokens=1,
     tokens_expected=2, failed_rows=0, output_bytes=1, seconds=1.0, tokens_per_second=1.0, seconds_left=1.0,
     usd=Decimal(1), workers=(), usd_known=Decimal(1), usd_committed=Decimal(1), usd_per_hour=Decimal(1),
     usd_projected=ProjectedUsd(Decimal(1), Decimal(2), Decimal(3)), budget=Decimal(9), preemptions=0,
     places=(PlaceCount("aws/us-east-1", {"UP": 1}),), stages={"engine": 0.9}, slowest=None, advice=(), signs=(WORKER,),
-    usd_per_million_tokens=Decimal(1), tokens_open=1, share=0.5,
+    usd_per_million_tokens=Decimal(1), tokens_open=1, share=0.5, load=LOAD,
 )  # fmt: skip
 HEARTBEAT = Heartbeat(
     run="r", worker="m-0", host="h", pid=1, started=NOW, recent=1.0, machine={"rss_bytes": 1}

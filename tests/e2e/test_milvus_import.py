@@ -49,7 +49,7 @@ def imported(place: str, file: Path, *, key: bool) -> Any:
 def test_milvus_imports_what_is_written_for_it_alone(
     how: Format, stores: VectorStores, tmp_path: Path
 ) -> None:
-    place = stores.milvus()
+    place = stores.place("milvus")
     file = tmp_path / "rows.parquet"
     export(dataset_of(tmp_path / "out", 2, 500), file, how=how)
     found = imported(place, file, key=how == "milvus")
