@@ -1,10 +1,11 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: e2e-recipes bench-serve fuzz e2e-load bench-recall bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
+.PHONY: test-openvino e2e-recipes bench-serve fuzz e2e-load bench-recall bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
 
 PYTHON ?= python3
 VENV := .venv
 VLLM := .venv-vllm
+OPENVINO := .venv-openvino
 INDEXES := .venv-indexes
 CLOUD := .venv-cloud
 CHROMA := .venv-chroma
@@ -151,6 +152,11 @@ $(CHROMA)/ready: tests/e2e/chroma.txt
 	$(CHROMA)/bin/python -m pip install -q -r tests/e2e/chroma.txt
 	@touch $@
 
+# A folder of its own, not the environment: with OpenVINO there, `engine: auto` would take it in every other test.
+$(OPENVINO)/ready: tests/e2e/openvino.txt
+	$(BIN)/python -m pip install -q --no-deps --target $(OPENVINO) -r tests/e2e/openvino.txt
+	@touch $@
+
 # The laptop's side of renting machines. SkyPilot pins an older click than the newest vLLM's libraries want, so that
 # the two sides cannot share an environment. uv is also what SkyPilot would fetch for machines;
 # pytest and hypothesis are for the tests that need SkyPilot itself.
@@ -188,6 +194,9 @@ e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
 e2e-indexes: setup $(INDEXES)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_index_sizes.py
+
+test-openvino: setup $(OPENVINO)/ready ## OpenVINO beside sentence-transformers, every kind of model; not part of e2e
+	@PYTHONPATH=$(OPENVINO) $(BIN)/python -m pytest tests/contract/test_agreement.py tests/contract/test_encoder.py tests/tasks/engines/test_openvino_engine.py -k openvino
 
 e2e-vllm: setup $(VLLM)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_vllm.py

@@ -1,10 +1,10 @@
 """One engine on one corpus in a process of its own: tokens a second, without loading.
 
-    python -m benchmarks.engine torch|packed|vllm|sentence-transformers MODEL TEXTS.json TOKENS
+    python -m benchmarks.engine torch|packed|openvino|vllm|sentence-transformers MODEL TEXTS.json TOKENS [VECTORS.npy]
 
-Prints one JSON object. Tokens are counted the same way for every engine: what the model reads of each text. All use
-one thread for each core that this process may run on; sentence-transformers computes in float32, ours in what suits
-the hardware. Runs in any environment that has the engine.
+Prints one JSON object, and writes the vectors where a file for them is named. Tokens are counted the same way for every
+engine: what the model reads of each text. All use one thread for each core that this process may run on;
+sentence-transformers computes in float32, ours in what suits the hardware. Runs in any environment that has the engine.
 """
 
 import json
@@ -15,13 +15,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tasks.engines.base import embed
 from tasks.engines.load import load_encoder
 from tasks.models.pieces import ChunkSpec
 
 
 def main() -> None:
-    engine, model, texts_file, tokens = sys.argv[1:]
+    engine, model, texts_file, tokens, *files = sys.argv[1:]
+    loading = time.process_time()
     texts: list[str] = json.loads(Path(texts_file).read_text(encoding="utf-8"))
     threads = len(os.sched_getaffinity(0))
     dtype = "float32"
@@ -31,16 +34,19 @@ def main() -> None:
 
         torch.set_num_threads(threads)
         yardstick: Any = SentenceTransformer(model, device="cpu")
+        loading = time.process_time() - loading
         yardstick.encode(texts[:32])
         start, cpu = time.perf_counter(), time.process_time()
-        yardstick.encode(texts)
+        vectors = yardstick.encode(texts)
     else:
         encoder = load_encoder(engine, model, threads)
-        dtype = encoder.dtype
+        dtype, loading = encoder.dtype, time.process_time() - loading
         embed(encoder, texts[:32], ChunkSpec(256))
         start, cpu = time.perf_counter(), time.process_time()
-        embed(encoder, texts, ChunkSpec(256))
+        vectors = embed(encoder, texts, ChunkSpec(256)).vectors
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    for name in files:
+        np.save(name, vectors)
     print(
         json.dumps(
             {
@@ -48,6 +54,7 @@ def main() -> None:
                 "tokens_per_cpu_second": int(tokens) / cpu,
                 "dtype": dtype,
                 "threads": threads,
+                "load_cpu_seconds": loading,
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )

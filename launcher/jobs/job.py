@@ -20,7 +20,7 @@ from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Kind
 
-Engine = Literal["auto", "vllm", "torch", "packed", "hash"]
+Engine = Literal["auto", "vllm", "torch", "packed", "openvino", "hash"]
 Spot = Literal["only", "prefer", "never"]
 Unit = Literal["file", "line"]
 Steer = Literal["autopilot", "static", "on-demand"]

@@ -38,7 +38,7 @@ Form = Literal[
 ]
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")
-ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "packed", "hash")
+ENGINES: tuple[Engine, ...] = ("auto", "vllm", "torch", "packed", "openvino", "hash")
 UNITS: tuple[Unit, ...] = ("file", "line")
 SPOTS: tuple[Spot, ...] = ("only", "prefer", "never")
 DEDUPLICATES: tuple[Deduplicate, ...] = ("window", "corpus")

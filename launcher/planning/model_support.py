@@ -16,12 +16,12 @@ from tasks.models.describe import describe
 from tasks.models.description import Finding, ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel
 from tasks.models.precision import PRECISION_ENGINE
-from tasks.models.support import ENGINES, check_supported
+from tasks.models.support import CPU_ENGINES, ENGINES, check_supported
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSupport:
-    """The engines that compute a model, the faster first, and what keeps the others from it."""
+    """The engines of rented machines that compute a model, the faster first; and what keeps each engine from it."""
 
     engines: tuple[str, ...]
     findings: Mapping[str, tuple[Finding, ...]]
@@ -29,7 +29,8 @@ class ModelSupport:
 
 def support_of(described: ModelDescription, *, remote_code: bool = False) -> ModelSupport:
     """Ask for each engine whether it computes the model."""
-    found = {e: tuple(check_supported(described, e, remote_code=remote_code)) for e in ENGINES}
+    each = (*ENGINES, *CPU_ENGINES)
+    found = {e: tuple(check_supported(described, e, remote_code=remote_code)) for e in each}
     return ModelSupport(tuple(e for e in ENGINES if not found[e]), found)
 
 
@@ -59,7 +60,7 @@ def model_support(job: Job, model: str) -> ModelSupport | None:
 
 def engine_refusal(job: Job, support: ModelSupport) -> Usage | None:
     """The error when no engine computes the job's model, or the one that the job names does not."""
-    asked = job.engine if job.engine in ENGINES else None
+    asked = job.engine if job.engine in support.findings else None
     if job.precision is not None:
         asked = PRECISION_ENGINE
     if asked is None and support.engines:

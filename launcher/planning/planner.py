@@ -47,6 +47,7 @@ from launcher.planning.this_machine import (
     ThisMachine,
     can_measure,
     check_engine_here,
+    check_engine_is_rentable,
     decide_here,
     estimate_this_machine,
     why_not_chosen,
@@ -69,6 +70,7 @@ def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Ca
         Infeasible: no fleet keeps the limits.
     """
     request = request_of(job, base, options, now, say)
+    check_engine_is_rentable(request)
     if options.on == "local":
         check_here(job)
         check_engine_here(request)

@@ -32,6 +32,7 @@ from launcher.throughput.probes import measure
 from launcher.throughput.spread import Spread
 from tasks.models.files import HASH_MODEL
 from tasks.models.precision import PRECISION_ENGINE
+from tasks.models.support import CPU_ENGINES
 
 NOT_MEASURED = "this machine: not measured"
 NO_PRICE = "this machine: what an hour of it costs you (set local.usd_per_hour)"
@@ -85,6 +86,20 @@ def check_engine_here(request: PlanRequest) -> None:
         raise Usage(
             f"{library} is not installed here, and the engine {request.job.engine} needs it",
             hint="pip install 'embedfleet[worker]', or plan without --on local to rent machines",
+        )
+
+
+def check_engine_is_rentable(request: PlanRequest) -> None:
+    """Refuse a plan for rented machines with an engine that computes on CPUs alone.
+
+    Raises:
+        Usage: the job names one, and neither the job nor the options keep it to this machine.
+    """
+    engine, clouds = request.job.engine, request.job.limits.clouds
+    if engine in CPU_ENGINES and request.options.on != "local" and tuple(clouds or ()) != ("local",):
+        raise Usage(
+            f"the engine {engine} computes on CPUs, and machines are rented for their GPUs",
+            hint="plan with --on local, or set `engine: auto`",
         )
 
 

@@ -13,6 +13,8 @@ packed_engine: the same models over packed tokens, proved against torch_engine w
 packed_attention: attention of packed pieces, as a function that transformers calls.
 packed_mpnet: MPNet's attention over packed pieces.
 packing: pieces end to end, and batches by a budget of tokens.
+openvino_engine: the same models compiled by OpenVINO for a CPU, proved against torch_engine when they are loaded.
+probes: pieces by which two engines are compared.
 vllm_engine: the same models through vLLM.
 agreement: compares an engine with the torch engine before it embeds.
 pooling: how a vector is made of the tokens' states.

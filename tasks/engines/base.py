@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import Problem
+from tasks.models.files import BadModel
 from tasks.models.pieces import ChunkSpec, split_texts
 from tasks.models.tokenizer import PieceTokenizer
 
@@ -19,6 +20,10 @@ Vectors = NDArray[np.float32]
 
 class EngineUnavailable(Problem):
     """The chosen engine cannot run on this machine."""
+
+
+class OtherVectors(BadModel):
+    """This engine does not give the model's vectors; another engine does."""
 
 
 class Encoder(Protocol):

@@ -2,7 +2,8 @@
 
 import importlib.util
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tasks.models.files import HASH_MODEL, BadModel
 from tasks.models.pieces import count_prompt_tokens
 from tasks.models.precision import PRECISION_ENGINE, Precision
 from tasks.models.reference_tokenizer import check_tokenizer
-from tasks.models.support import ENGINES, check_supported
+from tasks.models.support import CPU_ENGINES, ENGINES, check_supported
 from tasks.models.tokenizer import ModelTokenizer
 
 LoadStage = Literal["load", "warm_up"]
@@ -41,8 +42,10 @@ def missing_library(engine: str) -> str | None:
     """The library without which `engine` cannot run in this environment; None: it can. `auto` needs torch at least."""
     if engine == HASH_MODEL:
         return None
-    library = "torch" if engine in ("auto", "packed") else engine
-    return None if installed(library) else library
+    libraries = {"auto": ("torch",), "packed": ("torch",), "openvino": ("torch", "openvino")}.get(
+        engine, (engine,)
+    )
+    return next((library for library in libraries if not installed(library)), None)
 
 
 def load_encoder(
@@ -61,7 +64,7 @@ def load_encoder(
     """Load a model and warm it up.
 
     Args:
-        engine: auto, vllm, torch, packed or hash.
+        engine: auto, vllm, torch, packed, openvino or hash.
         model: a local folder, a hub id, or `hash`.
         threads: CPU threads of an engine that computes on the CPU; None: its own default.
         remote_code: run code from the model's own folder.
@@ -81,9 +84,9 @@ def load_encoder(
         from tasks.engines.hash_engine import HashEncoder  # noqa: PLC0415
 
         return HashEncoder()
-    if engine not in ("auto", *ENGINES):
+    if engine not in ("auto", *ENGINES, *CPU_ENGINES):
         raise EngineUnavailable(
-            f"no engine {engine!r}", hint=f"engines are auto, {', '.join(ENGINES)} and hash"
+            f"no engine {engine!r}", hint=f"engines are auto, {', '.join((*ENGINES, *CPU_ENGINES))} and hash"
         )
     if precision is not None:
         engine = _engine_of(precision, engine)
@@ -92,7 +95,8 @@ def load_encoder(
     if missing_library(name):
         raise EngineUnavailable(
             f"the engine {name} is not installed here",
-            hint="pip install 'embedfleet[worker]' for torch and packed; pip install vllm for vllm",
+            hint="pip install 'embedfleet[worker]' for torch and packed, 'embedfleet[openvino]' for openvino; "
+            "pip install vllm for vllm",
         )
     for finding in check_supported(described, name, remote_code=remote_code):
         raise BadModel(finding.what, hint=finding.hint)
@@ -105,16 +109,46 @@ def load_encoder(
 
         encoder = VllmEncoder(described, tokenizer, longest, threads, dtype=dtype, precision=precision)
     else:
-        from tasks.engines.packed_engine import PackedEncoder  # noqa: PLC0415
-        from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
-
         skipped = 0 if described.pooling.include_prompt else count_prompt_tokens(tokenizer, prompt)
-        encoder = (PackedEncoder if name == "packed" else TorchEncoder)(
-            described, tokenizer, threads, remote_code=remote_code, dtype=dtype, prompt_tokens=skipped
-        )
+        how = _How(threads, remote_code, dtype, skipped)
+        encoder = _with_transformers(name, described, tokenizer, how)
     on_stage("warm_up")
     _warm_up(encoder, described.model, longest)
     return encoder
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How an engine over transformers computes; see `load_encoder`."""
+
+    threads: int | None
+    remote_code: bool
+    dtype: str | None
+    prompt_tokens: int  # that the pooling leaves out
+
+
+def _with_transformers(name: str, model: ModelDescription, tokenizer: ModelTokenizer, how: _How) -> Encoder:
+    """Load an engine that takes the model from transformers.
+
+    Raises:
+        OtherVectors: packed or openvino does not give the vectors of torch.
+    """
+    more: dict[str, Any] = {
+        "remote_code": how.remote_code,
+        "dtype": how.dtype,
+        "prompt_tokens": how.prompt_tokens,
+    }
+    if name == "packed":
+        from tasks.engines.packed_engine import PackedEncoder  # noqa: PLC0415
+
+        return PackedEncoder(model, tokenizer, how.threads, **more)
+    if name == "openvino":
+        from tasks.engines.openvino_engine import OpenVinoEncoder  # noqa: PLC0415
+
+        return OpenVinoEncoder(model, tokenizer, how.threads, **more)
+    from tasks.engines.torch_engine import TorchEncoder  # noqa: PLC0415
+
+    return TorchEncoder(model, tokenizer, how.threads, **more)
 
 
 def _engine_of(precision: Precision, engine: str) -> str:

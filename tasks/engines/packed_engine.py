@@ -17,25 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from tasks.engines.base import Vectors
+from tasks.engines.base import OtherVectors, Vectors
 from tasks.engines.batching import batches
 from tasks.engines.packed_attention import NAME, Packing, Unsupported, has_kernel
 from tasks.engines.packed_mpnet import PackedMPNetEncoder
 from tasks.engines.packing import GPU_BATCH_TOKENS, PackedTokens, fill, pack
 from tasks.engines.pooling import pool
+from tasks.engines.probes import MIN_COSINE, probe_pieces
 from tasks.engines.torch_engine import TorchEncoder
 from tasks.models.description import ModelDescription
-from tasks.models.files import BadModel
 from tasks.models.tokenizer import PieceTokenizer
-
-PROBE_LENGTHS = (1, 2, 3, 7, 20, 61, 150, 310)  # beyond the windows of ModernBERT (128) and the like
-# Least cosine of a probe with the other engine's vector: two orders of summing differ by less in these types, another
-# attention by far more.
-MIN_COSINE = {torch.float32: 0.99999, torch.float16: 0.998, torch.bfloat16: 0.995}
-
-
-class NotPacked(BadModel):
-    """This engine does not give the model's vectors; another engine does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +42,7 @@ class PackedEncoder:
     """A transformers model over packed tokens, on this machine's GPU, else its CPU.
 
     Raises:
-        NotPacked: the model's vectors are others here.
+        OtherVectors: the model's vectors are others here.
     """
 
     name = "packed"
@@ -84,18 +75,18 @@ class PackedEncoder:
         )
         self.budget = GPU_BATCH_TOKENS if self.kernel else self._padded.budget
         self._padding = _padding_row(self.model)
-        probes = self._probes()
+        probes = probe_pieces(self._padded.vocabulary, self._padded.positions)
         expected = self._padded.encode(probes)
         try:
             _use_packed_attention(self.model)
             found = self.encode(probes)
         except (ValueError, TypeError, KeyError, RuntimeError, IndexError, Unsupported) as error:
-            raise NotPacked(
+            raise OtherVectors(
                 f"{model.model} cannot be computed over packed tokens: {error}", hint="set `engine: torch`"
             ) from error
         worst = float((expected * found).sum(1).min())
         if not worst >= MIN_COSINE[kind]:  # NaN, too
-            raise NotPacked(
+            raise OtherVectors(
                 f"{model.model} has other vectors over packed tokens (cosine {worst:.4f})",
                 hint="set `engine: torch`",
             )
@@ -169,13 +160,6 @@ class PackedEncoder:
             total.index_add_(0, packing.pieces, states.float())
             return total / starts.diff()[:, None]
         return pool(packing.padded(states), starts.diff(), self._padded.pooling, self._padded.prompt_tokens)
-
-    def _probes(self) -> list[list[int]]:
-        """Pieces of several lengths, of tokens that differ."""
-        longest = self._padded.positions or max(PROBE_LENGTHS)
-        lengths = sorted({min(length, longest) for length in PROBE_LENGTHS})
-        draw = np.random.default_rng(0)
-        return [draw.integers(0, self._padded.vocabulary, length).tolist() for length in lengths]
 
 
 def _use_packed_attention(model: Any) -> None:

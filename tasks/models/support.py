@@ -14,9 +14,11 @@ from tasks.models.own_code import equals_own_code, trust_hint
 from tasks.models.packed_support import packed_findings
 from tasks.models.vllm_support import vllm_findings
 
-Engine = Literal["torch", "vllm", "packed"]
+Engine = Literal["torch", "vllm", "packed", "openvino"]
 # The faster first, as far as measured: packed has not been measured on a GPU, so it works where a job names it.
 ENGINES: tuple[Engine, ...] = ("vllm", "torch", "packed")
+# Engines that compute on a CPU alone. Machines are rented for their GPUs, so none of these is planned for them.
+CPU_ENGINES: tuple[Engine, ...] = ("openvino",)
 # Types of transformers whose model gives no state for each token.
 WITHOUT_STATES = ("align", "blip", "chinese_clip", "clip", "dpr", "model2vec", "siglip")
 EQUAL_TO_OWN_TOKENIZERS = ("tokenization_qwen.Qwen2Tokenizer", "tokenization_qwen.Qwen2TokenizerFast")
@@ -26,7 +28,7 @@ IS_CAUSAL_SINCE = (5, 2)  # version of transformers that obeys `is_causal: false
 def check_supported(
     description: ModelDescription, engine: str, *, remote_code: bool = False
 ) -> list[Finding]:
-    """Everything that keeps `engine` (torch, vllm or packed) from computing the model exactly; [] when nothing does.
+    """Everything that keeps `engine` from computing the model exactly; [] when nothing does.
 
     `remote_code`: code from the model's own repository may run.
     """
@@ -39,6 +41,8 @@ def check_supported(
     ]
     if engine == "vllm":
         return [*found, *vllm_findings(description)]
+    if engine == "openvino" and description.own_code.model and not equals_own_code(description):
+        found.append(Finding("its own code is not converted for OpenVINO", "set `engine: torch`"))
     return [*found, *packed_findings(description)] if engine == "packed" else found
 
 

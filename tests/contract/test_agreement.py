@@ -23,7 +23,7 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_tr
 
 from tests.support.tiny_models import KINDS, TEXTS, build
 
-ENGINES = ("torch", "packed", "vllm")
+ENGINES = ("torch", "packed", "openvino", "vllm")
 MINILM = "minilm"
 EXACT = 1e-5  # of a component of a float32 vector: other kernels add up in another order
 SAME = 0.999  # cosine, when the engine computes in the hardware's dtype

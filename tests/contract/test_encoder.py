@@ -30,7 +30,7 @@ SAME = 0.999  # cosine; bfloat16 beside float32
 LIBRARY: dict[str, str] = {"packed": "torch"}  # where it is not named after the engine
 
 
-@pytest.fixture(scope="module", params=["hash", "torch", "packed", "vllm"])
+@pytest.fixture(scope="module", params=["hash", "torch", "packed", "openvino", "vllm"])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     if request.param == "hash":
         return load_encoder("hash", HASH_MODEL)
@@ -68,7 +68,7 @@ def cosines(one: Any, other: Any) -> Any:
 
 
 def test_an_engine_says_what_it_is(encoder: Encoder) -> None:
-    assert encoder.name in ("hash", "torch", "packed", "vllm")
+    assert encoder.name in ("hash", "torch", "packed", "openvino", "vllm")
     assert encoder.device in ("cpu", "cuda")
     assert encoder.dtype in ("float32", "bfloat16", "float16")
 
@@ -161,7 +161,7 @@ def test_a_named_engine_is_used() -> None:
 def test_an_unknown_engine_is_unavailable() -> None:
     with pytest.raises(EngineUnavailable, match="no engine 'tpu'") as problem:
         load_encoder("tpu", "some/model")
-    assert problem.value.hint == "engines are auto, vllm, torch, packed and hash"
+    assert problem.value.hint == "engines are auto, vllm, torch, packed, openvino and hash"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vllm is installed")

@@ -23,6 +23,7 @@ from pricing.storage import DISKS
 from pricing.validate import EXPECTED
 from scripts import lock
 from tasks import skypilot_task
+from tasks.models.support import CPU_ENGINES
 from tasks.protocol.manifest import Header
 from tasks.stores.open import open_store
 from tasks.worker.preemption_notice import CLOUDS as NOTICES
@@ -95,7 +96,7 @@ def test_engines_of_a_job_are_the_engines_of_its_type() -> None:
     assert get_args(Engine) == ENGINES
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name not in ("auto", "hash")])
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name not in ("auto", "hash", *CPU_ENGINES)])
 def test_engine_can_be_predicted_fitted_and_installed(engine: str) -> None:
     assert engine in predict.ENGINES
     for table in (gpu_memory.BASE_GB, gpu_memory.BATCH_TOKENS, gpu_memory.LEAST_CAPABILITY):

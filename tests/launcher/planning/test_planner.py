@@ -92,6 +92,12 @@ def item(plan: Plan, name: str) -> float:
 # --- models and the corpus
 
 
+def test_an_engine_for_cpus_is_refused_for_rented_machines(tmp_path: Path) -> None:
+    problem = refused(Usage, declared("engine: openvino"), tmp_path)
+    assert "the engine openvino computes on CPUs" in str(problem)
+    assert "--on local" in problem.hint
+
+
 def test_unknown_model_is_a_mistake_of_the_job_and_names_the_nearest(tmp_path: Path) -> None:
     problem = refused(Usage, declared(model="gte-Qwen2-7B-instruc"), tmp_path)
     assert "unknown model 'gte-Qwen2-7B-instruc'" in str(problem)
