@@ -54,11 +54,13 @@ from launcher.planning.this_machine import (
 )
 
 # What to do about a limit that keeps all offers out.
+LIMITS = ("limits.gpus", "limits.clouds", "limits.regions", "limits.spot")  # as `usable_offers` asks them
 HINTS = {
     "limits.regions": "limits.regions takes regions and patterns, such as us-west-2 or us-*, and no zones: "
     "embedfleet prices lists those that have offers",
     "limits.gpus": "embedfleet prices lists the GPUs that have offers; write some of them into limits.gpus",
-    "limits.clouds": "embedfleet prices lists the clouds that have offers; write some of them into limits.clouds",
+    "limits.clouds": "the price book has no price for these GPUs there; embedfleet prices lists the clouds that have "
+    "offers of a GPU: write some of them into limits.clouds",
 }
 
 
@@ -227,15 +229,26 @@ def _here_instead(found: Decision, here: Estimate) -> Decision:
 
 
 def _no_candidates(found: CandidateSet) -> Infeasible:
-    """Why no offer is left: the reason that most of those were left out for that pass the job's own limits."""
-    inside = {why: n for why, n in found.left_out.items() if not why.startswith("limits.")} or found.left_out
-    if not inside:
+    """Why no offer is left: the reason that most of those were left out for that pass the job's own limits.
+
+    Where none passes them, the last limit that any of them came to, in the order in which limits are asked.
+    """
+    left_out = found.left_out
+    if not left_out:
         return Infeasible(
             "the price book holds no offer", hint="name another with --price-book, or leave it out"
         )
-    reason, count = max(inside.items(), key=lambda item: item[1])
+    inside = [(why, count) for why, count in left_out.items() if why not in LIMITS]
+    if inside:
+        reason, count = max(inside, key=lambda item: item[1])
+    else:
+        reason, count = [(limit, left_out[limit]) for limit in LIMITS if limit in left_out][-1]
+    before = [limit for limit in LIMITS[: LIMITS.index(reason)] if limit in left_out] if not inside else []
+    of_these = (
+        f" of those that {' and '.join(before)} {'allow' if before[1:] else 'allows'}" if before else ""
+    )
     return Infeasible(
-        f"no offer is left of {sum(found.left_out.values()):,}; {count:,} fall to: {reason}",
+        f"no offer is left of {sum(left_out.values()):,}; {count:,}{of_these} fall to: {reason}",
         hint=HINTS.get(
             reason, "loosen limits.gpus, clouds, regions or spot in the job file, or choose a smaller model"
         ),

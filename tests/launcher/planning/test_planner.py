@@ -472,6 +472,13 @@ def test_no_gpu_with_enough_memory_is_shown_with_its_numbers(tmp_path: Path) -> 
     assert problem.code == 3
 
 
+def test_gpu_without_a_price_on_the_clouds_of_the_job_says_which_limit_it_falls_to(tmp_path: Path) -> None:
+    offers = (*L4, offer(gpu="T4", cloud="gcp", region="us-east1"))
+    problem = refused(Infeasible, declared("limits: {gpus: [T4], clouds: [azure]}"), tmp_path, offers)
+    assert "no offer is left of 3; 1 of those that limits.gpus allows fall to: limits.clouds" in str(problem)
+    assert "the price book has no price for these GPUs there" in problem.hint
+
+
 def test_no_offer_at_all_is_listed(tmp_path: Path) -> None:
     problem = refused(Infeasible, declared(), tmp_path, ())
     assert str(problem) == "the price book holds no offer"
