@@ -71,7 +71,12 @@ SUITES = (
         600,
         (
             *("launcher/loading/*", "launcher/vectors/*", "tests/contract/test_vector_store.py"),
-            "tests/e2e/test_load.py",
+            *(
+                "launcher/sinks/*",
+                "tests/e2e/test_load.py",
+                "tests/e2e/test_sink.py",
+                "tests/e2e/test_milvus_import.py",
+            ),
         ),
     ),
     Suite("e2e-chaos", 420, ("tasks/worker/*", "tasks/protocol/*", "tasks/stores/*", "tests/chaos/*")),
@@ -84,6 +89,11 @@ SUITES = (
         "e2e-vllm",
         540,
         ("tasks/engines/*", "launcher/serve/*", "tests/e2e/test_vllm.py", "tests/contract/test_encoder.py"),
+    ),
+    Suite(
+        "e2e-recipes",
+        300,
+        ("launcher/serve/*", "docs/recipes.md", "tests/e2e/test_litellm.py", "tests/e2e/test_kafka.py"),
     ),
     Suite(
         "e2e-steering",
