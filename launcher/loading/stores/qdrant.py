@@ -174,7 +174,10 @@ class Qdrant:
     def serving(self) -> str | None:
         """The collection behind the alias."""
         real = self._aliases().get(self._name)
-        return self._name if real is None and self._info(self._name) is not None else real
+        if real is None and self._info(self._name) is not None:
+            # A collection of this name, or an alias that another loader made meanwhile: Qdrant answers for both.
+            return self._aliases().get(self._name, self._name)
+        return real
 
     def mine(self) -> list[str]:
         """The collections that were made for this name."""
