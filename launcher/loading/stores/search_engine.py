@@ -8,6 +8,7 @@ and searches vectors.
 
 import contextlib
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
@@ -78,7 +79,7 @@ class Api(Protocol):
         ...
 
 
-class SearchEngine:
+class SearchEngine(ABC):
     """An index behind an alias. Subclasses say how vectors are mapped, searched and read."""
 
     guarantee: Guarantee = "idempotent"
@@ -98,29 +99,29 @@ class SearchEngine:
 
     # --- of one product
 
+    @abstractmethod
     def vector_field(self, schema: Schema, spec: IndexSpec) -> Json:
         """The mapping of the vector."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settings(self, spec: IndexSpec) -> Json:
         """Settings of the index, beside the interval of its refreshes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def numbers(self, vector: Vectors) -> Any:
         """A vector as a document holds it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stored(self, found: Any, *, bits: bool) -> Vectors:
         """A vector of a document."""
-        raise NotImplementedError
 
+    @abstractmethod
     def vectors_of(self, index: str, ids: Sequence[str]) -> list[tuple[Key, Any]]:
         """The keys and vectors of documents that are there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def query(self, vector: Vectors, k: int, *, exact: bool) -> Json:
         """The body of a search."""
-        raise NotImplementedError
 
     # --- of a vector store
 
