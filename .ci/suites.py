@@ -83,7 +83,7 @@ SUITES = (
     Suite(
         "e2e-indexes",
         300,
-        ("launcher/index_sizes/*", "pricing/vector_stores.py", "tests/e2e/test_index_sizes.py"),
+        ("launcher/index_sizes/*", "pricing/charges/vector_stores.py", "tests/e2e/test_index_sizes.py"),
     ),
     Suite(
         "e2e-vllm",

@@ -28,8 +28,8 @@ from benchmarks.ledger import measure as measure_ledger
 from benchmarks.pipeline import SHARDS, Place, cut, local, on_s3, put_corpus, run
 from demo.corpus import build
 from demo.rows import documents
-from tasks.models.pieces import ChunkSpec, split_texts
-from tasks.models.tokenizer import load_tokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.tokenizer import load_tokenizer
 
 LEDGER = 100_000  # shards
 HOST_TOKENS, HOST_CORES = 1_000_000, (1, 2, 4)

@@ -19,7 +19,7 @@ import numpy as np
 
 from tasks.engines.base import embed
 from tasks.engines.load import load_encoder
-from tasks.models.pieces import ChunkSpec
+from tasks.models.tokenizing.pieces import ChunkSpec
 
 
 def main() -> None:

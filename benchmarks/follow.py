@@ -24,7 +24,7 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.skypilot_task import Place
 from tasks.stores.folder import FolderStore
-from tasks.worker.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 
 MACHINES = 200
 SHARDS = 2_000

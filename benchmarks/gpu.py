@@ -189,7 +189,7 @@ def measure(model: str, engine: str, folder: Path, vectors: Path, *, dry: bool) 
 def _load(engine: str, folder: Path, *, dry: bool) -> tuple[Any, dict[str, float]]:
     """The engine, warmed up, and the seconds of each stage of that."""
     from tasks.engines.load import load_encoder
-    from tasks.worker.start_timer import StartTimer
+    from tasks.worker.monitoring.start_timer import StartTimer
 
     timer = StartTimer()
     if engine == FP8 and dry:
@@ -210,7 +210,7 @@ def _worker(encoder: Any, engine: str, folder: Path, *, dry: bool) -> dict[str, 
     from launcher.bench.synthetic_texts import texts
     from launcher.bench.trial_run import TrialSize, run_trial
     from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
-    from tasks.models.pieces import ChunkSpec, split_texts
+    from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
     from tasks.probe.__main__ import measure as measure_bare
     from tasks.worker.worker import main as work
 

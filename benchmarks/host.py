@@ -28,18 +28,18 @@ from benchmarks.pipeline import cut, local, on_cores, put_corpus
 from demo.corpus import build
 from demo.rows import documents
 from tasks.engines.base import Vectors, normalize, truncate_dimensions
-from tasks.engines.deduplicate import Deduplicator
-from tasks.engines.packing import GPU_BATCH_TOKENS, fill, pack
+from tasks.engines.batches.deduplicate import Deduplicator
+from tasks.engines.packed.packing import GPU_BATCH_TOKENS, fill, pack
 from tasks.models.describe import describe
-from tasks.models.tokenizer import ModelTokenizer, PieceTokenizer
+from tasks.models.tokenizing.tokenizer import ModelTokenizer, PieceTokenizer
 from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import list_all, read
 from tasks.stores.open import open_store
-from tasks.worker.output_files import OutputFiles
-from tasks.worker.stage_timer import StageTimer
-from tasks.worker.windows import ShardCounts, Window, WindowReader
+from tasks.worker.monitoring.stage_timer import StageTimer
+from tasks.worker.reading.windows import ShardCounts, Window, WindowReader
+from tasks.worker.writing.output_files import OutputFiles
 from tests.support.workers import make_worker
 
 TARGET = 1_000_000  # tokens a second that one GPU computes of MiniLM

@@ -30,15 +30,15 @@ from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from tasks.formats.rows import Columns
-from tasks.models.tokenizer import load_tokenizer
+from tasks.models.tokenizing.tokenizer import load_tokenizer
 from tasks.protocol import manifest, receipt
 from tasks.protocol.keys import plan_key, receipt_key, vectors_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import PAGE_SIZE, Body, Entry, Span, create_once
 from tasks.stores.folder import FolderStore
-from tasks.worker.claims import ShardClaims
-from tasks.worker.lease_renewal import LeaseRenewer
+from tasks.worker.leases.claims import ShardClaims
+from tasks.worker.leases.lease_renewal import LeaseRenewer
 
 FILES = 100
 TOKENS = 64  # of a shard, about

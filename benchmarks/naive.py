@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 import torch
 
 from tasks.engines.load import load_encoder
-from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 
 BATCH = 32
 CHECKPOINT = 100

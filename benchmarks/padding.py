@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.engines.batching import batches
+from tasks.engines.batches.batching import batches
 from tasks.engines.torch_engine import CPU_BATCH_TOKENS
-from tasks.models.pieces import ChunkSpec, split_texts
-from tasks.models.tokenizer import load_tokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.tokenizer import load_tokenizer
 
 
 def measure(model: str, texts: Sequence[str], shards: int) -> dict[str, Any]:

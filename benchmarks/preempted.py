@@ -28,14 +28,15 @@ from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.folder import FolderStore, version_of
-from tasks.worker import engine_schedule, pipeline, reader, signals
-from tasks.worker.commit import Committer
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.output_files import OutputFiles
+from tasks.worker import engine_schedule, pipeline, reader
+from tasks.worker.monitoring import signals
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.signals import Signals, Stopped
 from tasks.worker.pipeline import Pipeline
-from tasks.worker.shard_task import ShardTask
-from tasks.worker.signals import Signals, Stopped
 from tasks.worker.worker import Worker
+from tasks.worker.writing.commit import Committer
+from tasks.worker.writing.output_files import OutputFiles
+from tasks.worker.writing.shard_task import ShardTask
 
 SHARD = 0.25  # seconds of the engine
 REAL = 90.0  # seconds that a shard of a million tokens takes at 11,000 tokens a second

@@ -18,7 +18,7 @@ import numpy as np
 from demo.corpus import choose, in_turn, sources
 from launcher.evaluation.representations import as_kept
 from tasks.engines.load import load_encoder
-from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 from tasks.protocol.dtypes import Dtype
 
 TEXTS = 2_000

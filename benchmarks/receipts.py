@@ -86,7 +86,7 @@ def prepare(folder: Path, shards: int, *, written: bool) -> tuple[str, int]:
     from launcher.corpus.samples.sampling import sample_corpus
     from launcher.jobs.parse import read_job
     from tasks.formats.rows import Columns
-    from tasks.models.tokenizer import load_tokenizer
+    from tasks.models.tokenizing.tokenizer import load_tokenizer
     from tasks.protocol import manifest
     from tasks.protocol.keys import plan_key
     from tasks.stores.folder import FolderStore

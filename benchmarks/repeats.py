@@ -21,8 +21,8 @@ import numpy as np
 from launcher.corpus import repeat_counts
 from launcher.corpus.repeat_counts import TextCounts, TextSize, text_hash
 from tasks.engines.base import Vectors
-from tasks.engines.deduplicate import CACHE_BYTES, Deduplicator
-from tasks.engines.piece_hash import piece_hash
+from tasks.engines.batches.deduplicate import CACHE_BYTES, Deduplicator
+from tasks.engines.batches.piece_hash import piece_hash
 
 TEXTS = 300_000
 WORKERS = 50

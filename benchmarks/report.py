@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, Any]:
     from launcher.ledger.ledger import Ledger
     from launcher.money import amount_text
     from launcher.reports.assemble import report_of
-    from launcher.reports.html.report import report_page
+    from launcher.reports.html.report_page.report import report_page
     from launcher.reports.report_json import report_document
 
     begun, busy = perf_counter(), process_time()

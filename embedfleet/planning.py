@@ -64,7 +64,7 @@ class Plan:
         """Write the plan as JSON, for `embedfleet launch`, or as a page where the name ends in .html."""
         target = FilePath(path)
         if target.suffix == ".html":
-            from launcher.reports.html.plan import plan_page  # noqa: PLC0415 - the page alone needs it
+            from launcher.reports.html.plan_page.plan import plan_page  # noqa: PLC0415 - the page alone needs it
 
             text = plan_page(self.saved)
         else:

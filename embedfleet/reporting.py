@@ -15,8 +15,8 @@ from launcher.cli.open_ledger import existing_ledger
 from launcher.format import count, hours_text
 from launcher.reports import report_json
 from launcher.reports.document import ReportDocument
+from launcher.reports.lists.run_list import ListedRun, list_runs
 from launcher.reports.run_facts import fact_rows
-from launcher.reports.run_list import ListedRun, list_runs
 from launcher.reports.summary import total_dollars
 from tasks.clock import utc
 
@@ -58,7 +58,7 @@ class Report:
 
     def save(self, path: Path) -> FilePath:
         """Write the page of the report, one HTML file that needs nothing else."""
-        from launcher.reports.html.report import report_page  # noqa: PLC0415 - the page alone needs it
+        from launcher.reports.html.report_page.report import report_page  # noqa: PLC0415 - the page alone needs it
 
         target = FilePath(path)
         target.write_text(report_page(self.document), encoding="utf-8")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from math import exp, log, sqrt
 from statistics import fmean, median
 
-from pricing.access import gated_place
+from pricing.account.access import gated_place
 from pricing.offer import Offer
 from pricing.staleness import assumed_age_in_days, is_market_price
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from pricing import book_versions
-from pricing.book_changes import CloudChanges, book_changes
+from pricing.book import book_versions
+from pricing.book.book_changes import CloudChanges, book_changes
+from pricing.book.merge import merge, remove_withdrawn
+from pricing.book.unmoved import flag_unmoved, seen_prices
+from pricing.book.validate import Rejected, missing_gpus, reject_prices, split_by_offerings, validate_quotes
 from pricing.gpu import canonical
-from pricing.merge import merge, remove_withdrawn
 from pricing.offer import Offer, Quote, as_quote
 from pricing.sources.result import FetchedPrices, SourceUnavailable
-from pricing.unmoved import flag_unmoved, seen_prices
-from pricing.validate import Rejected, missing_gpus, reject_prices, split_by_offerings, validate_quotes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from pricing.hosted_quotes import published_quotes, validate_hosted_quotes
+from pricing.hosted.hosted_quotes import published_quotes, validate_hosted_quotes
 
 SNAPSHOT = Path(__file__).parents[1] / "pricing" / "snapshot"
 COLUMNS = (

@@ -36,14 +36,14 @@ from launcher.fleet.orphan_check import DownReport
 from launcher.index_sizes.document import SizeDocument
 from launcher.jobs.job_schema import SHIPPED, job_schema
 from launcher.loading.documents import LoadDocument, LoadPreview
-from launcher.output.verify_report import VerifyReport
+from launcher.output.verification.verify_report import VerifyReport
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.plan_diff_document import DiffDocument
 from launcher.planning.saved.saved_plan import LATER_KEYS, LATER_PLACE_KEYS, SavedPlan
 from launcher.reports.document import ReportDocument
-from launcher.reports.price_list import PriceRow
-from launcher.reports.run_comparison import CompareDocument
-from launcher.reports.run_list import RunListDocument
+from launcher.reports.lists.price_list import PriceRow
+from launcher.reports.lists.run_comparison import CompareDocument
+from launcher.reports.lists.run_list import RunListDocument
 from launcher.throughput.table import SpeedRow
 from launcher.vectors.export import ExportDocument
 from launcher.vectors.search import SearchResult

@@ -25,7 +25,7 @@ from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.request import PlanOptions
 from launcher.throughput import model_shapes
-from pricing import price_book
+from pricing.book import price_book
 from pricing.offer import Offer
 
 SEED = 20

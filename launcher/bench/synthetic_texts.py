@@ -7,8 +7,8 @@ that. They do not show how fast real text is read and tokenised.
 import random
 from collections.abc import Sequence
 
-from tasks.models.pieces import ChunkSpec
-from tasks.models.tokenizer import ModelTokenizer, PieceTokenizer, load_tokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.tokenizer import ModelTokenizer, PieceTokenizer, load_tokenizer
 
 SEED = 7
 VOCABULARY = 2_000  # words to draw from

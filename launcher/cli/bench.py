@@ -31,8 +31,8 @@ from pricing.gpu import canonical, gpus, nearest
 from tasks.clock import utc
 from tasks.engines.load import resolve_engine
 from tasks.models.fingerprint import fingerprint_of
-from tasks.models.pieces import ChunkSpec, piece_limit
 from tasks.models.precision import PRECISION_ENGINE, PRECISIONS, Precision
+from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit
 
 AUTO = "auto"
 

@@ -40,7 +40,7 @@ from launcher.planning.saved.run_setup import run_setup_of
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.assemble import report_of
 from launcher.reports.document import ReportDocument
-from launcher.reports.html.report import report_page
+from launcher.reports.html.report_page.report import report_page
 from launcher.reports.plan_outcome import outcome_of
 from launcher.reports.report_json import report_document
 from launcher.reports.run_facts import load_line

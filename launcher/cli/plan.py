@@ -22,9 +22,9 @@ from launcher.planning.request import PlanOptions
 from launcher.planning.saved import plan_diff, plan_diff_document, plan_file
 from launcher.planning.saved.plan_file import plan_in
 from launcher.planning.saved.saved_plan import SavedPlan
-from launcher.reports.terminal.plan import plan_text
-from launcher.reports.terminal.plan_diff import diff_text
-from launcher.reports.terminal.plan_screen import plan_screen
+from launcher.reports.terminal.plans.plan import plan_text
+from launcher.reports.terminal.plans.plan_diff import diff_text
+from launcher.reports.terminal.plans.plan_screen import plan_screen
 from tasks.clock import utc
 
 
@@ -38,7 +38,7 @@ def plan(arguments: Namespace) -> int:
         write(arguments.output, json.dumps(body, indent=1) + "\n")
         say(f"plan written to {arguments.output}")
     if arguments.html:
-        from launcher.reports.html.plan import plan_page  # noqa: PLC0415 - few plans are wanted as a page
+        from launcher.reports.html.plan_page.plan import plan_page  # noqa: PLC0415 - few plans are wanted as a page
 
         write(arguments.html, plan_page(plan))
         say(f"page written to {arguments.html}")

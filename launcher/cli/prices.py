@@ -17,18 +17,19 @@ from launcher.cli.documents import ChangedPrices, RefreshDocument, SilentSource,
 from launcher.errors import Problem, Usage
 from launcher.format import plain, plural
 from launcher.planning.offers.price_book import book_of
-from launcher.reports import price_list
-from launcher.reports.price_list import OfferFilter, PriceLine
+from launcher.reports.lists import price_list
+from launcher.reports.lists.price_list import OfferFilter, PriceLine
 from launcher.reports.terminal import prices as listing
 from launcher.reports.terminal.price_changes import changes_table
 from launcher.reports.terminal.prices import WIDTH
-from pricing import book_versions, gpu
-from pricing.book_versions import REJECTED, CurrentBook
+from pricing import gpu
+from pricing.book import book_versions
+from pricing.book.book_versions import REJECTED, CurrentBook
+from pricing.book.validate import EXPECTED
 from pricing.offer import Offer
 from pricing.refresh import RefreshResult, SourceResult, refresh
 from pricing.sources import registry
 from pricing.staleness import is_stale
-from pricing.validate import EXPECTED
 from tasks.clock import utc
 
 DEFAULT_ROWS = 20  # lines of offers where the height of the screen is unknown

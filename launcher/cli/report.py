@@ -21,12 +21,12 @@ from launcher.output.missing import find_missing
 from launcher.planning.offers.price_book import book_of
 from launcher.reports.assemble import report_of, store_locations
 from launcher.reports.focus_csv import to_csv
-from launcher.reports.html.report import report_page
+from launcher.reports.html.report_page.report import report_page
+from launcher.reports.lists.run_list import list_runs
 from launcher.reports.markdown import report_md, run_list_md
 from launcher.reports.plan_outcome import outcome_of
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
-from launcher.reports.run_list import list_runs
 from launcher.reports.terminal.reconcile import reconcile_text
 from launcher.reports.terminal.report import report_text
 from launcher.reports.terminal.run_list import run_list_text

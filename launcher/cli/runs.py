@@ -7,7 +7,7 @@ from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options.types import moment
 from launcher.errors import ConfirmationNeeded
-from launcher.reports.run_list import RunFilter, list_runs
+from launcher.reports.lists.run_list import RunFilter, list_runs
 from launcher.reports.terminal.run_list import runs_text
 from tasks.clock import utc
 

@@ -18,12 +18,12 @@ from launcher.serve.service_plan import break_even, cheapest_hosted, choose_serv
 from launcher.serve.service_yaml import BETA, UNTRIED, ServiceSpec, service_request, service_yaml
 from launcher.throughput import model_shapes
 from launcher.vectors.query_encoder import prompt_of
-from pricing.hosted_apis import hosted_prices
+from pricing.hosted.hosted_apis import hosted_prices
 from tasks.clock import utc
 from tasks.models.describe import describe
 from tasks.models.files import HASH_MODEL
 from tasks.models.fingerprint import pinned
-from tasks.models.pieces import piece_limit
+from tasks.models.tokenizing.pieces import piece_limit
 
 HOSTED_OTHER = "hosted APIs of the same class give other vectors: the corpus would be embedded again"
 

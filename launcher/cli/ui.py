@@ -23,9 +23,9 @@ from launcher.ledger.records import Run
 from launcher.reports.assemble import readable_plan
 from launcher.reports.document import VectorHealth
 from launcher.reports.html.live import LiveRun, live_files, live_page, redirect_page, runs_page
+from launcher.reports.lists.run_list import list_runs
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
-from launcher.reports.run_list import list_runs
 from launcher.reports.vector_health import look_at_vectors
 from launcher.ui.server import Answer, UiServer
 from launcher.ui.snapshots import Snapshots

@@ -12,11 +12,11 @@ from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.missing import check_output_there
-from launcher.output.plan_check import PlannedRun, planned_run
-from launcher.output.repeated_ids import REPEATED_IDS
-from launcher.output.shard_files import OTHER_FILE, UNREADABLE
-from launcher.output.verify import verify
-from launcher.output.verify_report import VerifyReport
+from launcher.output.verification.plan_check import PlannedRun, planned_run
+from launcher.output.verification.repeated_ids import REPEATED_IDS
+from launcher.output.verification.shard_files import OTHER_FILE, UNREADABLE
+from launcher.output.verification.verify import verify
+from launcher.output.verification.verify_report import VerifyReport
 from launcher.planning.saved import plan_file
 from launcher.reports.terminal.verify import verify_text
 from tasks.protocol import manifest

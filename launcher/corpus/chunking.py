@@ -4,8 +4,8 @@ from launcher.errors import Usage
 from launcher.jobs.job import Job
 from tasks.models.describe import describe
 from tasks.models.files import HASH_MODEL
-from tasks.models.pieces import ChunkSpec, piece_limit
 from tasks.models.text_settings import query_prompt_in
+from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit
 
 # Names that models give their prompts. A text of that one word alone is a name that the model lacks.
 USUAL_NAMES = ("document", "query", "passage")

@@ -5,7 +5,7 @@ precision, dimensions, dtype and columns.
 A shard of a finished run counts as long as all of its files are unchanged; a file that shares a shard with a changed
 one is embedded again, so that each document of the corpus has its vectors once. Of those texts that have not changed the
 vectors are taken from the earlier run all the same: its files are `EarlierShard`s, and a worker finds a vector in them by
-the hash of what the model reads (`tasks.worker.earlier_vectors`).
+the hash of what the model reads (`tasks.worker.reading.earlier_vectors`).
 """
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false

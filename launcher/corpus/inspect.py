@@ -19,8 +19,8 @@ from launcher.format import plural, verb
 from launcher.jobs.job import CorpusSource, Job
 from tasks.formats.documents.readers import check_readable
 from tasks.formats.rows import Columns
-from tasks.models.semantic_chunks import splitter_version
-from tasks.models.tokenizer import load_tokenizer
+from tasks.models.tokenizing.semantic_chunks import splitter_version
+from tasks.models.tokenizing.tokenizer import load_tokenizer
 from tasks.stores.base import StoreError
 from tasks.stores.open import open_store
 

@@ -15,7 +15,7 @@ from launcher.costs.usage.machine_time import MachineTime
 from launcher.costs.usage.spend import Spend
 from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
 from launcher.planning.estimates.launching import TEARDOWN_SECONDS
-from pricing.billing_rules import NO_TIME, billing_rule
+from pricing.charges.billing_rules import NO_TIME, billing_rule
 
 HOLD_AT = Decimal("0.9")  # share of the budget: no new leases, no new machines (docs/architecture.md#money)
 BILLED_TEARDOWN = timedelta(

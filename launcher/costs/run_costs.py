@@ -19,7 +19,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, LeaseOutcome, Life, Machine, MachineState, ObservedPrice
 from launcher.money import ZERO, decimal_of_float
 from launcher.planning.saved.saved_plan import SavedPlan
-from pricing import storage
+from pricing.charges import storage
 
 # Precedence of sources that report a machine's price for the same time. The price of a plan is not one of them.
 SOURCE_RANK = {"launch": 1, "spot history": 2, "provider": 3}

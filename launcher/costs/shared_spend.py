@@ -15,7 +15,7 @@ from launcher.costs.budget import BILLED_TEARDOWN, DEFAULT_SHARD_TIME, OtherSpen
 from launcher.costs.usage.machine_time import MachineTime
 from launcher.costs.usage.metering import meter, usd_for
 from launcher.money import ZERO
-from pricing.billing_rules import NO_TIME
+from pricing.charges.billing_rules import NO_TIME
 from tasks.protocol.bounds import Name
 
 SCHEMA = "embedfleet/spent/1"

@@ -9,8 +9,8 @@ from launcher.jobs.model_reference import resolve
 from launcher.planning.model_support import description_of, engine_refusal, support_of
 from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL
-from tasks.models.reference_tokenizer import check_tokenizer
-from tasks.models.tokenizer import ModelTokenizer
+from tasks.models.tokenizing.reference_tokenizer import check_tokenizer
+from tasks.models.tokenizing.tokenizer import ModelTokenizer
 
 
 def check_model(job: Job, base: Path) -> str:

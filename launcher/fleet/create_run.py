@@ -25,8 +25,8 @@ from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.formats.documents.readers import installed_versions, libraries_of, locked_versions
 from tasks.models.fingerprint import ModelChanged, check_model
-from tasks.models.semantic_chunks import splitter_version
-from tasks.models.tokenizer import load_tokenizer
+from tasks.models.tokenizing.semantic_chunks import splitter_version
+from tasks.models.tokenizing.tokenizer import load_tokenizer
 from tasks.protocol import manifest
 from tasks.protocol.keys import plan_key, probe_key
 from tasks.protocol.lease import LEASE_SECONDS

@@ -11,7 +11,7 @@ from launcher.fleet.run_context import RunContext
 from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import LOCAL_SITE, MachineState, Site
 from launcher.steering.orders import Drain, End, Kill, Order, Start
-from tasks.worker.machine_stats import visible_gpus
+from tasks.worker.monitoring.machine_stats import visible_gpus
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What building, loading and keeping an index costs, by the prices of `pricing.vector_stores`. Pure.
+"""What building, loading and keeping an index costs, by the prices of `pricing.charges.vector_stores`. Pure.
 
 GB are 10**9 bytes, as services bill them; RAM of machines is in GiB.
 """
@@ -10,8 +10,8 @@ from math import ceil, log
 from launcher.index_sizes.graphs import lists_of
 from launcher.index_sizes.size import Dollars, Hours, VectorSet
 from launcher.money import SECONDS_PER_HOUR, USD_GRAIN, amount_text, decimal_of_float
-from pricing.storage import HOURS_PER_MONTH, storage_month_usd
-from pricing.vector_stores import number, usd
+from pricing.charges.storage import HOURS_PER_MONTH, storage_month_usd
+from pricing.charges.vector_stores import number, usd
 
 GB, GIB = Decimal(10**9), Decimal(2**30)
 GIB_PER_CORE = Decimal(8)  # of the machine whose RAM is priced

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from launcher.index_sizes.proposals import Proposal, proposals, warnings
 from launcher.index_sizes.size import IndexSize, VectorSet
 from launcher.index_sizes.sizes import sizes
-from pricing.storage import vector_bytes
-from pricing.vector_stores import Constant, constants
+from pricing.charges.storage import vector_bytes
+from pricing.charges.vector_stores import Constant, constants
 
 SCHEMA = "embedfleet/size/1"
 MACHINES = "machine"  # whose prices are those of RAM and disk

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from launcher.index_sizes.size import VectorSet
-from pricing.storage import Dtype
+from pricing.charges.storage import Dtype
 
 BYTES: Mapping[Dtype, float] = {"float32": 4, "float16": 2, "int8": 1, "binary": 1 / 8}
 NO_BITS = "has no size here for packed bits: give a dtype with numbers"

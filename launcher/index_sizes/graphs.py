@@ -5,7 +5,7 @@
 
 from math import ceil, sqrt
 
-from pricing.vector_stores import number
+from pricing.charges.vector_stores import number
 
 LISTS_FACTOR = 4  # inverted lists: 4 times the square root of the number of vectors, as faiss advises
 CENTROID_BYTES = 4  # of each dimension: centroids are float32

@@ -5,7 +5,7 @@ Both were measured at 20,000 x 384 on two busy cores, client and server on one m
 
 from launcher.index_sizes.size import Hours, VectorSet
 from launcher.money import SECONDS_PER_HOUR
-from pricing.vector_stores import known, number
+from pricing.charges.vector_stores import known, number
 
 BUILD_CORES = 2  # of the machine that was measured
 

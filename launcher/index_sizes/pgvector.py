@@ -7,7 +7,7 @@ little too long costs twice as much. docs/sizes.md has the measurements.
 from math import ceil, floor
 from typing import Literal
 
-from pricing.vector_stores import number
+from pricing.charges.vector_stores import number
 
 Element = Literal["vector", "halfvec", "bit"]
 

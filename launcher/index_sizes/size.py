@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pricing.storage import Dtype
+from pricing.charges.storage import Dtype
 
 DEFAULT_LINKS = 16  # M of an HNSW graph, the default of pgvector, hnswlib and Qdrant
 DEFAULT_ID_BYTES = 16

@@ -22,7 +22,7 @@ from launcher.index_sizes.element_types import (
 )
 from launcher.index_sizes.load_times import load_hours
 from launcher.index_sizes.size import Hours, IndexSize, VectorSet
-from pricing.vector_stores import number
+from pricing.charges.vector_stores import number
 
 NEAREST = 3  # names of stores in a hint
 MEASURED = "measured at 20,000 x 384"

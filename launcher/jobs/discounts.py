@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from launcher.jobs.keys import COVERS, names
 from launcher.jobs.yaml_fields import Field, choice, dollars, entries, mapping, report_missing, text
-from pricing.discounts import Discount
+from pricing.account.discounts import Discount
 from pricing.gpu import canonical
 
 LIKE = "[{cloud: aws, off: 20%}]"

@@ -13,9 +13,9 @@ import msgspec
 
 from launcher.errors import Problem
 from launcher.sinks.index import HNSW, IndexSpec
-from pricing.discounts import Discount
-from tasks.models.chunk_by import ChunkBy
+from pricing.account.discounts import Discount
 from tasks.models.precision import Precision
+from tasks.models.tokenizing.chunk_by import ChunkBy
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import Kind

@@ -10,11 +10,11 @@ from typing import Literal
 
 from launcher.jobs.job import Deduplicate, Engine, LoadWhen, Spot, Steer, Unit, WhenShort
 from launcher.sinks.index import IndexKind
+from pricing.account.discounts import Covers
 from pricing.clouds import CLOUDS as PRICED_CLOUDS
 from pricing.clouds import WITHOUT_PRICE
-from pricing.discounts import Covers
-from tasks.models.chunk_by import CHUNK_BY
 from tasks.models.precision import PRECISIONS
+from tasks.models.tokenizing.chunk_by import CHUNK_BY
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.shard import KINDS
 

@@ -49,8 +49,8 @@ from launcher.jobs.yaml_fields import (
     text,
     word_entries,
 )
-from tasks.models.chunk_by import CHUNK_BY
 from tasks.models.precision import PRECISION_ENGINE, PRECISIONS, Precision
+from tasks.models.tokenizing.chunk_by import CHUNK_BY
 
 OUTPUT_COLUMNS = ("id", "chunk", "vector", "scale")  # of the output: a kept column may not have these names
 

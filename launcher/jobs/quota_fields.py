@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from launcher.jobs.job import QuotaLimit, VcpuQuota
 from launcher.jobs.yaml_fields import Field, count, mapping
-from pricing import vcpu_quota
+from pricing.account import vcpu_quota
 
 VCPUS = "vcpus"  # stands where a GPU's name does
 

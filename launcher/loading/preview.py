@@ -13,8 +13,8 @@ from launcher.loading.vector_store import Element, Schema, VectorStore
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import NEVER_RUN, SERVICES, SIZED_AS, Target
 from launcher.vectors.read_dataset import Dataset
-from pricing.storage import Dtype
-from pricing.vector_stores import constants
+from pricing.charges.storage import Dtype
+from pricing.charges.vector_stores import constants
 
 # As the store holds the numbers, which may be another type than that of the output.
 DTYPES: Mapping[Element, Dtype] = {"float32": "float32", "float16": "float16", "bits": "binary"}

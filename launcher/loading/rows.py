@@ -12,7 +12,7 @@ import pyarrow as pa
 from launcher.errors import Problem
 from launcher.loading.vector_store import Element, Key, Limited, Rows, Schema, Vectors, keys_of
 from launcher.output.hashed_names import id_hash
-from launcher.output.repeated_ids import some_repeated
+from launcher.output.verification.repeated_ids import some_repeated
 from launcher.vectors.read_dataset import Dataset, DatasetFile, Form
 from tasks.protocol.dtypes import Dtype
 

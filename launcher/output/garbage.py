@@ -29,7 +29,7 @@ from tasks.protocol.keys import (
 )
 from tasks.stores.base import Entry, Store, list_all, read
 
-ATTEMPT_CHARACTERS = 12  # of a nonce in the name of its attempt's files: see `tasks.worker.commit`
+ATTEMPT_CHARACTERS = 12  # of a nonce in the name of its attempt's files: see `tasks.worker.writing.commit`
 OTHER_RUN = "another run made it"
 _ATTEMPT = re.compile(r"(?P<shard>[0-9a-f]{16})-(?P<attempt>[0-9a-f]{12})(?:-\d+)?")
 _PART = re.compile(r"\d{12}-(?P<attempt>[0-9a-f]{12})\.json")

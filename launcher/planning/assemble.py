@@ -38,7 +38,7 @@ from launcher.planning.sink_cost import sink_cost
 from launcher.planning.steering.steering_forecast import steering_plan
 from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
 from launcher.throughput.local_machine import worker_slots
-from pricing.hosted_apis import hosted_prices, unknown_prices
+from pricing.hosted.hosted_apis import hosted_prices, unknown_prices
 from tasks.protocol.shard import WHOLE_FILES
 
 RENTED = "the cheapest fleet"  # the alternative beside this machine

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from launcher.errors import Problem
 from launcher.planning.saved.saved_plan import NeededUpload, SavedPlan
-from pricing import storage
+from pricing.charges import storage
 
 SHARED_FILE_SYSTEM_CLOUDS = ("slurm", "local")  # whose machines see the folders of this machine
 CORPUS, OUTPUT, MODEL = "corpus.path", "output.path", "model"

@@ -17,7 +17,7 @@ from launcher.jobs.job import Unit
 from launcher.proposal.columns import Guess, guess_columns
 from launcher.proposal.language import is_english, token_estimate
 from launcher.proposal.records import WHOLE_TEXT, Record, first_records
-from tasks.models.chunk_by import ChunkBy
+from tasks.models.tokenizing.chunk_by import ChunkBy
 from tasks.protocol.csv_format import CsvFormat
 
 ENGLISH_MODEL, OTHER_MODEL = "BAAI/bge-small-en-v1.5", "BAAI/bge-m3"

@@ -13,23 +13,17 @@ document: the types of report.json.
 spend_document: of these, what a run cost.
 shard_rows: the shards of a report, a row each, made from columns when they are asked for.
 unknowns: the sentences on what a report does not know, or only estimates.
-plan_choice: the few alternatives of a plan that truly differ.
-store_costs: vector stores beside a plan, in sentences.
-compared: the choice beside other ways to do the work, in sentences.
 repeats: what was embedded before the shards, because the corpus repeats it.
 run_facts: what was embedded, how, where the vectors are and how to read them.
 vector_health: what a sample of the vectors looks like, and a map of them.
 summary: figures ready to be read: plan and run, time and dollars by part.
-run_list: the runs of a ledger; the document of `report --all --json`.
-run_comparison: two runs side by side; the document of `compare --json`.
-price_list: filtered and sorted offers; the rows of `prices --json`.
 run_hindsight: the least that a steered run could have paid, from what it saw.
 steering: the section Steering of a report, from the ledger.
-steering_lines: how a plan's fleet is steered, in words.
-price_notes: what a plan says about its prices: ages, quotes and discounts.
 plan_markdown: a plan, or the difference of two, in Markdown for a pull request.
 markdown: a report, or the list of runs, in Markdown.
 focus_csv: a report as CSV with the columns of FOCUS, the open format of bills.
 html: the pages of reports and plans.
 terminal: the texts that commands print.
+plans: what plans say in sentences and small tables, for every format.
+lists: lists of runs and of prices, and two runs side by side.
 """

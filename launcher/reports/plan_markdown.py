@@ -16,12 +16,12 @@ from launcher.planning.saved.plan_diff_document import (
     UsdChange,
 )
 from launcher.planning.saved.saved_plan import MachineGroup, ReducedPrecision, SavedPlan
-from launcher.reports.compared import comparisons
 from launcher.reports.markdown import cell, code, table
-from launcher.reports.plan_choice import different_alternatives
-from launcher.reports.price_notes import old_price_lines
-from launcher.reports.steering_lines import is_steered, steering_lines
-from launcher.reports.store_costs import sink_lines
+from launcher.reports.plans.compared import comparisons
+from launcher.reports.plans.plan_choice import different_alternatives
+from launcher.reports.plans.price_notes import old_price_lines
+from launcher.reports.plans.steering_lines import is_steered, steering_lines
+from launcher.reports.plans.store_costs import sink_lines
 
 SHOWN_GROUPS, SHOWN_ALTERNATIVES, SHOWN_CHANGES = 12, 6, 30
 VALUE_LETTERS = 80

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from launcher.format import plural, unreadable_text
 from launcher.planning.saved.plan_reader import missing_figures, planned_figures
 from launcher.reports.report import Report
-from pricing.billing_rules import billing_rule
+from pricing.charges.billing_rules import billing_rule
 
 NAMED_MACHINES = 5  # in one sentence
 

@@ -20,7 +20,7 @@ from tasks.protocol import manifest
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store
 from tasks.stores.open import open_store
-from tasks.worker.input_rows import rows_of
+from tasks.worker.reading.input_rows import rows_of
 
 CONSTANT_SHARE = 0.01  # of the median spread of dimensions; one that varies less is called constant
 MAP_POINTS = 400  # that a person can still tell apart

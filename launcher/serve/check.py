@@ -17,7 +17,7 @@ from launcher.serve.client import EmbeddingClient, ServerRefused
 from launcher.serve.mistakes import diagnose
 from launcher.serve.sampled_texts import SampledText
 from launcher.vectors.query_encoder import RunEncoder
-from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 
 ROWS = 64
 BATCH = 16  # texts of a request

@@ -12,7 +12,7 @@ from launcher.serve.sampled_texts import SampledText
 from launcher.vectors.query_encoder import RunEncoder, query_prompt
 from tasks.engines.base import truncate_dimensions
 from tasks.models.description import POOLING_MODES
-from tasks.models.pieces import piece_limit
+from tasks.models.tokenizing.pieces import piece_limit
 
 Floats = NDArray[np.float32]
 LONGEST = 4_096  # tokens of an uncut text that is computed here

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from launcher.errors import Problem
-from launcher.output.shard_files import ReceiptReader
 from launcher.output.vector_sample import sample_vectors
+from launcher.output.verification.shard_files import ReceiptReader
 from launcher.vectors.read_dataset import Dataset
 from tasks.formats.rows import Document
 from tasks.protocol import manifest
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import SLAB, Shard
 from tasks.stores.open import open_store
-from tasks.worker.input_rows import rows_of
+from tasks.worker.reading.input_rows import rows_of
 
 SHARDS = 8  # whose input is read
 MOST_CHARACTERS = 200_000  # of a text: a longer one is not asked for

@@ -17,11 +17,11 @@ from launcher.planning.estimates.hosted_apis import HostedApi, HostedWork, price
 from launcher.planning.offers.usable_offers import unusable_reason
 from launcher.throughput.predict import ModelShape
 from launcher.throughput.table import SpeedRow, gpu_rows
+from pricing.charges.storage import HOURS_PER_MONTH
 from pricing.expected_price import expected_prices
 from pricing.gpu import gpus
-from pricing.hosted_apis import MILLION, HostedPrice
+from pricing.hosted.hosted_apis import MILLION, HostedPrice
 from pricing.offer import Offer
-from pricing.storage import HOURS_PER_MONTH
 
 USED = 0.5  # of the P10 speed: single queries fill batches less, and load has peaks. A judgement, not a measurement
 PLACES = 3  # that SkyServe may try

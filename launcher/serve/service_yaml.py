@@ -7,7 +7,7 @@ from typing import Any
 
 from launcher.errors import Problem
 from launcher.serve.service_plan import ServiceChoice
-from pricing.access import zone_name
+from pricing.account.access import zone_name
 from tasks.models.description import ModelDescription
 from tasks.models.fingerprint import HUB
 from tasks.models.vllm_support import VLLM_POOLINGS, vllm_findings

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from launcher.throughput.spread import Spread
 from pricing.gpu import canonical
 from tasks.models.precision import Precision
-from tasks.worker.machine_stats import NVIDIA_GPUS, visible_gpus
+from tasks.worker.monitoring.machine_stats import NVIDIA_GPUS, visible_gpus
 
 MAX_CPU_WORKERS = 4  # by default: each holds the model, and memory runs out before cores do
 # A probe of a few seconds does not show what else the machine will do: P10 and P90 are at least this factor from the

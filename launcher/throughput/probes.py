@@ -31,7 +31,7 @@ from launcher.throughput.local_machine import (
     ledger_gpu_name,
 )
 from launcher.throughput.spread import Spread
-from tasks.worker.machine_stats import visible_gpus
+from tasks.worker.monitoring.machine_stats import visible_gpus
 
 STAGE_WORDS: Mapping[str, str] = {
     "load": "loading the model",

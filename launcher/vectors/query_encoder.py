@@ -12,8 +12,14 @@ from tasks.engines.load import installed, load_encoder
 from tasks.models.describe import describe
 from tasks.models.files import HASH_MODEL
 from tasks.models.fingerprint import pinned
-from tasks.models.pieces import ChunkSpec, TextPieces, count_prompt_tokens, piece_limit, split_texts
 from tasks.models.text_settings import QUERY_PROMPT
+from tasks.models.tokenizing.pieces import (
+    ChunkSpec,
+    TextPieces,
+    count_prompt_tokens,
+    piece_limit,
+    split_texts,
+)
 from tasks.protocol.manifest import Header
 
 InputType = Literal["query", "document"]

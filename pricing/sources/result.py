@@ -1,7 +1,7 @@
 """What a price source returns: quotes, or an error with the reason why there are none.
 
 All sources return the same type, so that a refresh can treat them alike. Prices are not validated here: that is
-`pricing/validate.py`.
+`pricing/book/validate.py`.
 """
 
 from dataclasses import dataclass

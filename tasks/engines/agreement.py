@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import psutil
 
 from tasks.engines.base import Encoder
-from tasks.engines.load_transformer import check_weights
 from tasks.engines.torch_engine import TorchEncoder
+from tasks.engines.transformer.load_transformer import check_weights
 from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel, model_file
 from tasks.models.precision import PRECISIONS

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tasks.errors import Problem
 from tasks.models.files import BadModel
-from tasks.models.pieces import ChunkSpec, split_texts
-from tasks.models.tokenizer import PieceTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.tokenizer import PieceTokenizer
 
 Vectors = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.engines.base import Vectors, normalize
 from tasks.models.files import HASH_DIMENSIONS, HASH_MODEL
-from tasks.models.tokenizer import HashTokenizer, PieceTokenizer
+from tasks.models.tokenizing.tokenizer import HashTokenizer, PieceTokenizer
 
 
 class HashEncoder:

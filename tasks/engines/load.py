@@ -11,11 +11,11 @@ from tasks.engines.base import Encoder, EngineUnavailable, plain_piece
 from tasks.models.describe import describe
 from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel
-from tasks.models.pieces import count_prompt_tokens
 from tasks.models.precision import PRECISION_ENGINE, Precision
-from tasks.models.reference_tokenizer import check_tokenizer
 from tasks.models.support import CPU_ENGINES, ENGINES, check_supported
-from tasks.models.tokenizer import ModelTokenizer
+from tasks.models.tokenizing.pieces import count_prompt_tokens
+from tasks.models.tokenizing.reference_tokenizer import check_tokenizer
+from tasks.models.tokenizing.tokenizer import ModelTokenizer
 
 LoadStage = Literal["load", "warm_up"]
 WARM_UP_TOKENS = 256  # of the longest piece that is embedded before the first text
@@ -139,7 +139,7 @@ def _with_transformers(name: str, model: ModelDescription, tokenizer: ModelToken
         "prompt_tokens": how.prompt_tokens,
     }
     if name == "packed":
-        from tasks.engines.packed_engine import PackedEncoder  # noqa: PLC0415
+        from tasks.engines.packed.packed_engine import PackedEncoder  # noqa: PLC0415
 
         return PackedEncoder(model, tokenizer, how.threads, **more)
     if name == "openvino":

@@ -21,11 +21,11 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
 from tasks.engines.base import OtherVectors
+from tasks.engines.checks.probes import MIN_COSINE, probe_pieces
 from tasks.engines.precision import compute_dtype
-from tasks.engines.probes import MIN_COSINE, probe_pieces
 from tasks.engines.torch_engine import TorchEncoder
 from tasks.models.description import ModelDescription
-from tasks.models.tokenizer import PieceTokenizer
+from tasks.models.tokenizing.tokenizer import PieceTokenizer
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}  # OpenVINO's name of what to compute in
 EXAMPLE = ([[0, 0, 0], [0, 0, 0]], [[1, 1, 1], [1, 0, 0]])  # tokens and mask, to record the operations with

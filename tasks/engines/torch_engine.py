@@ -16,14 +16,14 @@ import torch
 import transformers
 
 from tasks.engines.base import Vectors
-from tasks.engines.batching import batches
-from tasks.engines.layers import load_layers
-from tasks.engines.load_transformer import load_transformer
-from tasks.engines.pooling import pool
+from tasks.engines.batches.batching import batches
 from tasks.engines.precision import compute_dtype
+from tasks.engines.transformer.layers import load_layers
+from tasks.engines.transformer.load_transformer import load_transformer
+from tasks.engines.transformer.pooling import pool
 from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel
-from tasks.models.tokenizer import PieceTokenizer
+from tasks.models.tokenizing.tokenizer import PieceTokenizer
 
 CPU_BATCH_TOKENS = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores
 GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on a GPU yet

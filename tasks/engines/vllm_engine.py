@@ -32,12 +32,12 @@ from vllm.platforms import current_platform
 
 from tasks.engines.agreement import check_agreement
 from tasks.engines.base import EngineUnavailable, Vectors, normalize, truncate_dimensions
-from tasks.engines.memory_budget import max_batch_texts, max_batch_tokens
+from tasks.engines.batches.memory_budget import max_batch_texts, max_batch_tokens
 from tasks.engines.precision import compute_dtype
 from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel, model_config
 from tasks.models.precision import Precision, capability_finding
-from tasks.models.tokenizer import PieceTokenizer
+from tasks.models.tokenizing.tokenizer import PieceTokenizer
 from tasks.models.vllm_support import VLLM_POOLINGS
 
 # Tokens at once on a CPU: 1,024 to 8,192 were as fast (MiniLM, one core: 6,600 tokens a CPU second), 65,536 a fifth

@@ -15,11 +15,5 @@ weights: the weights' files, their format, and whether they are whole.
 support: which engine computes a model; why another does not, and how to convert it.
 vllm_support: what vLLM computes as the torch engine does.
 precision: reduced precision: which there is, and which GPUs compute it.
-tokenizer: texts into token ids as the model's tokenizer does, without special tokens.
-word_cache: ids of texts by a table of words, for tokenizers like BERT's.
-slow_tokenizer: converts a tokenizer without tokenizer.json.
-pieces: token ids into the pieces that a model reads, truncated or chunked.
-chunk_by: where the chunks of a text may end.
-semantic_chunks: cuts texts at ends of paragraphs and sentences, or along Markdown.
-reference_tokenizer: compares our tokens of ten texts with those of sentence-transformers.
+tokenizing: texts into token ids and into the pieces that a model reads.
 """

@@ -28,12 +28,12 @@ from tasks.engines.load import load_encoder
 from tasks.engines.versions import versions
 from tasks.errors import Problem
 from tasks.models.files import HASH_MODEL
-from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
 from tasks.models.precision import PRECISIONS
+from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit, split_texts
 from tasks.printable import log_in_utf8
 from tasks.protocol.exit_codes import MUST_ACT
 from tasks.worker import worker
-from tasks.worker.windows import WINDOW_TOKENS
+from tasks.worker.reading.windows import WINDOW_TOKENS
 
 STRETCH_SECONDS = 0.7  # of one measurement, at least
 CALL_TOKENS = 4_096  # tokens embedded at once on a CPU, so that stretches are short

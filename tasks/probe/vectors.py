@@ -20,8 +20,8 @@ import numpy as np
 from tasks.engines.base import Encoder, Vectors
 from tasks.engines.load import load_encoder
 from tasks.errors import Problem
-from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
 from tasks.models.precision import PRECISION_ENGINE, PRECISIONS
+from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit, split_texts
 from tasks.printable import log_in_utf8
 
 SLICE = 16  # pieces between two looks at the clock

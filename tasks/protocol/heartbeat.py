@@ -1,6 +1,6 @@
 """What a worker writes about itself while it lives. For people and for the ledger: nothing depends on it.
 
-`tasks.worker.heartbeat` writes it every few seconds; when a worker dies, its supervisor writes the last one.
+`tasks.worker.monitoring.heartbeat` writes it every few seconds; when a worker dies, its supervisor writes the last one.
 """
 
 from dataclasses import dataclass, field
@@ -55,13 +55,13 @@ class Heartbeat:
     seconds: Seconds = 0.0
     stages: dict[str, Seconds] = field(
         default_factory=dict[str, float]
-    )  # seconds: `tasks.worker.stage_timer`
+    )  # seconds: `tasks.worker.monitoring.stage_timer`
     recent: Seconds | None = None  # tokens per second over about the last minute
     # seconds, tokens and engine_seconds of the first minute of work
     first_minute: dict[str, int | float] | None = None
     machine: dict[str, int | float | str | None] = field(
         default_factory=dict[str, int | float | str | None]
-    )  # figures of `tasks.worker.machine_stats`
+    )  # figures of `tasks.worker.monitoring.machine_stats`
     at: datetime = NOT_YET  # of this heartbeat
     notice: str | None = None  # the cloud's notice that it will take the machine away
     error: str | None = None

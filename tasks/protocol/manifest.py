@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.errors import Problem
-from tasks.models.chunk_by import ChunkBy
 from tasks.models.precision import Precision
+from tasks.models.tokenizing.chunk_by import ChunkBy
 from tasks.protocol import documents
 from tasks.protocol.bounds import Count, Lifetime, Name, Positive
 from tasks.protocol.csv_format import CsvFormat

@@ -4,7 +4,7 @@ It is a run of its own below the output path, with a manifest, leases and receip
 or comes back late is handled as for any other. Its name is that of its run with a suffix. Its corpus are files of
 these texts that the launcher wrote, and its vectors are float32, so that they are stored in the run's own type exactly as
 if they had been embedded there. Workers finish it before they claim a shard of the run itself; then they find the
-vectors by the hash of what the model reads (`tasks.engines.piece_hash`).
+vectors by the hash of what the model reads (`tasks.engines.batches.piece_hash`).
 
 Its rows are in no dataset. What of it is gone or damaged costs time and never gives a wrong vector: those texts are
 embedded with their shards.

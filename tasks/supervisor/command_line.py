@@ -31,7 +31,7 @@ from tasks.stores.open import open_store
 from tasks.supervisor.machine_metrics import HeartbeatsOfMachine, machine_metrics
 from tasks.supervisor.restart_policy import FIRST_PAUSE_SECONDS, SlotEnd
 from tasks.supervisor.supervisor import Supervisor, WorkerSlot
-from tasks.worker.machine_stats import visible_gpus
+from tasks.worker.monitoring.machine_stats import visible_gpus
 
 METRICS_VARIABLE = "EMBEDFLEET_METRICS"  # the launcher passes it to rented machines
 

@@ -20,7 +20,7 @@ from tasks.supervisor.supervisor import WorkerSlot
 
 CACHE_SECONDS = 10.0  # between two looks at the store; workers write a heartbeat every 15
 ENDED = ("done", "stopped", "failed", "lost")
-# Figures of `tasks.worker.machine_stats`: metric, its help, and what a figure is divided by.
+# Figures of `tasks.worker.monitoring.machine_stats`: metric, its help, and what a figure is divided by.
 FIGURES: Mapping[str, tuple[str, str, float]] = {
     "rss_bytes": ("embedfleet_worker_memory_bytes", "Memory of a worker.", 1),
     "gpu_percent": ("embedfleet_gpu_utilization_ratio", "How busy a worker's GPU is.", 100),

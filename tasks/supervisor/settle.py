@@ -9,7 +9,7 @@ from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.keys import heartbeat_key, lease_key, repeats_run
 from tasks.protocol.lease import holder, release
 from tasks.stores.base import Store, read
-from tasks.worker.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 
 
 def settle(store: Store, run: str, name: str, pid: int, how: str, died_of: Mapping[str, str]) -> bool:

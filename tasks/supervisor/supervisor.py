@@ -37,7 +37,7 @@ from tasks.supervisor.restart_policy import (
     next_step,
 )
 from tasks.supervisor.settle import settle
-from tasks.worker.start_timer import SETUP_VARIABLE
+from tasks.worker.monitoring.start_timer import SETUP_VARIABLE
 
 TERMINATION_SECONDS = 120.0  # a worker has to end after SIGTERM; the longest notice that a cloud gives
 POLL_SECONDS = 0.1  # between looks at the workers

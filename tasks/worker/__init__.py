@@ -9,23 +9,9 @@ pipeline: the engine loop in the main thread, with the reader and writer threads
 reader: the reader thread, which claims shards ahead of the engine and prefetches them.
 writer: the writer thread, which writes files and commits shards.
 engine_schedule: how much goes through the engine at once, and when it will run dry.
-claims: which shard to claim next.
-blame: whether a shard on which processes died is to blame, or the machine.
-watchdog: ends the worker when its engine, or a read of the input, hangs.
-lease_renewal: leases in hand and the thread that renews them.
-commit: uploads files and creates receipts and parts.
-shard_task: a shard that the worker holds, and one window of it.
-input_rows: the rows of a shard, as its run reads them.
-windows: reads a shard as windows of token ids.
-window_queue: the bounded queue between reader and engine.
-scratch: the local folder for files on their way, and errors of its disk.
 repeats: the part in the repeats run, which embeds first the texts that the corpus has more than once.
-earlier_vectors: vectors of earlier runs, for texts that have not changed.
-output_files: the local files of one shard while they are written.
-heartbeat: the heartbeat object and the thread that writes it.
-signals: SIGTERM, drain and preemption deadlines.
-preemption_notice: polls the cloud's metadata service for preemption notices.
-start_timer: how long each stage of the worker's start took.
-stage_timer: seconds by stage, tokens and recent rate.
-machine_stats: memory, CPU, disk and GPU figures for the heartbeat.
+leases: which shards a worker works on, and the leases that say so.
+reading: the rows of a shard as windows of token ids, from the corpus or from earlier runs.
+writing: the files of a shard while they are written, their upload and the receipts.
+monitoring: what a worker says of itself, how long its stages take, and what ends it from outside.
 """

@@ -8,11 +8,11 @@ from pathlib import Path
 from tasks.engines.base import Encoder, Vectors
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
-from tasks.worker.commit import Committer
-from tasks.worker.earlier_vectors import EarlierVectors
-from tasks.worker.lease_renewal import LeaseRenewer
-from tasks.worker.signals import Signals
-from tasks.worker.stage_timer import WorkerProgress
+from tasks.worker.leases.lease_renewal import LeaseRenewer
+from tasks.worker.monitoring.signals import Signals
+from tasks.worker.monitoring.stage_timer import WorkerProgress
+from tasks.worker.reading.earlier_vectors import EarlierVectors
+from tasks.worker.writing.commit import Committer
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ Knows the engine's recent rate. Knows no shards and no store.
 from dataclasses import dataclass
 from time import monotonic
 
-from tasks.worker.stage_timer import WorkerProgress
-from tasks.worker.windows import WINDOW_TOKENS
+from tasks.worker.monitoring.stage_timer import WorkerProgress
+from tasks.worker.reading.windows import WINDOW_TOKENS
 
 # Seconds of work in one engine call. Half of it is lost with a worker that is told to end: of ten shards of a few
 # minutes each, 0.5 %. One call still holds many batches, so that sorting texts by length keeps saving padding.

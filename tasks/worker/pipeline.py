@@ -17,17 +17,17 @@ from time import monotonic
 from typing import cast
 
 from tasks.engines.base import Vectors, truncate_dimensions
-from tasks.engines.deduplicate import Deduplicator
-from tasks.engines.isolate_failures import encode_isolating_failures
+from tasks.engines.batches.deduplicate import Deduplicator
+from tasks.engines.checks.isolate_failures import encode_isolating_failures
 from tasks.protocol.lease import Lease
 from tasks.worker.context import WorkerContext
 from tasks.worker.engine_schedule import USABLE_SHARE, EngineSchedule
 from tasks.worker.reader import Reader, ShardSource
-from tasks.worker.scratch import crash_marked
-from tasks.worker.shard_task import ShardTask, WindowTask, may_share_batch
-from tasks.worker.window_queue import WindowQueue
-from tasks.worker.windows import WINDOW_TOKENS, WINDOW_VECTOR_BYTES, output_dimensions, split_window
+from tasks.worker.reading.window_queue import WindowQueue
+from tasks.worker.reading.windows import WINDOW_TOKENS, WINDOW_VECTOR_BYTES, output_dimensions, split_window
 from tasks.worker.writer import Writer
+from tasks.worker.writing.scratch import crash_marked
+from tasks.worker.writing.shard_task import ShardTask, WindowTask, may_share_batch
 
 POLL_SECONDS = 0.2  # between looks at signals and at failures of the other threads
 WRITER_SECONDS = 60.0  # for the writer to finish what was embedded, when the worker is told to end

@@ -20,10 +20,10 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import ObjectChanged
 from tasks.worker.context import WorkerContext
 from tasks.worker.engine_schedule import EngineSchedule
-from tasks.worker.scratch import crash_marked
-from tasks.worker.shard_task import ShardTask, WindowTask, shard_task
-from tasks.worker.window_queue import WindowQueue
-from tasks.worker.windows import Window, WindowReader, output_dimensions
+from tasks.worker.reading.window_queue import WindowQueue
+from tasks.worker.reading.windows import Window, WindowReader, output_dimensions
+from tasks.worker.writing.scratch import crash_marked
+from tasks.worker.writing.shard_task import ShardTask, WindowTask, shard_task
 
 LEAD_SECONDS = 5.0  # the next shard is claimed when the engine has no more than this left to do, at least
 LEAD_FACTOR = 3.0  # times what the last shard took from its claim to its first window
@@ -35,7 +35,7 @@ SUSPECT_DIVISOR = 8  # windows of a shard that processes died of are smaller by 
 
 
 class ShardSource(Protocol):
-    """Where shards come from: `tasks.worker.claims`."""
+    """Where shards come from: `tasks.worker.leases.claims`."""
 
     def next(self) -> tuple[Shard, Lease] | tuple[()] | None: ...
 

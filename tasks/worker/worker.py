@@ -26,7 +26,7 @@ from uuid import uuid4
 
 from tasks.clock import utc
 from tasks.engines.base import Encoder
-from tasks.engines.engine_check import EngineBroken, check_rate
+from tasks.engines.checks.engine_check import EngineBroken, check_rate
 from tasks.engines.load import load_encoder
 from tasks.engines.versions import versions
 from tasks.errors import Problem
@@ -38,15 +38,12 @@ from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG, MUST_ACT
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.stores.base import OutcomeUnknown, Store
 from tasks.stores.open import open_store
-from tasks.worker.claims import ShardClaims
-from tasks.worker.commit import Committer
 from tasks.worker.context import WorkerContext
-from tasks.worker.earlier_vectors import EarlierVectors
-from tasks.worker.heartbeat import HEARTBEAT_SECONDS, HeartbeatWriter
-from tasks.worker.lease_renewal import LeaseRenewer, held_lease
-from tasks.worker.machine_stats import machine_stats
-from tasks.worker.pipeline import POLL_SECONDS, Pipeline
-from tasks.worker.preemption_notice import (
+from tasks.worker.leases.claims import ShardClaims
+from tasks.worker.leases.lease_renewal import LeaseRenewer, held_lease
+from tasks.worker.monitoring.heartbeat import HEARTBEAT_SECONDS, HeartbeatWriter
+from tasks.worker.monitoring.machine_stats import machine_stats
+from tasks.worker.monitoring.preemption_notice import (
     CLOUDS,
     METADATA_ADDRESS,
     Cloud,
@@ -54,13 +51,16 @@ from tasks.worker.preemption_notice import (
     NoticeWatcher,
     detect_cloud,
 )
+from tasks.worker.monitoring.signals import Signals, Stopped
+from tasks.worker.monitoring.stage_timer import WorkerProgress
+from tasks.worker.monitoring.start_timer import StartTimer, before_process, process_seconds
+from tasks.worker.monitoring.watchdog import READ_SECONDS, Step, Watchdog, WatchedEncoder
+from tasks.worker.pipeline import POLL_SECONDS, Pipeline
+from tasks.worker.reading.earlier_vectors import EarlierVectors
 from tasks.worker.repeats.stage import RepeatsStage, open_stage
-from tasks.worker.scratch import make_scratch, writing_in
-from tasks.worker.shard_task import ShardTask
-from tasks.worker.signals import Signals, Stopped
-from tasks.worker.stage_timer import WorkerProgress
-from tasks.worker.start_timer import StartTimer, before_process, process_seconds
-from tasks.worker.watchdog import READ_SECONDS, Step, Watchdog, WatchedEncoder
+from tasks.worker.writing.commit import Committer
+from tasks.worker.writing.scratch import make_scratch, writing_in
+from tasks.worker.writing.shard_task import ShardTask
 
 # Seconds after the announced end until a machine that is still there counts as kept.
 WITHDRAWN_SECONDS = 60.0

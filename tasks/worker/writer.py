@@ -14,10 +14,10 @@ import numpy as np
 
 from tasks.clock import utc
 from tasks.worker.context import WorkerContext
-from tasks.worker.output_files import OutputFiles
-from tasks.worker.scratch import writing_in
-from tasks.worker.shard_task import ShardTask, WindowTask
-from tasks.worker.windows import output_dimensions
+from tasks.worker.reading.windows import output_dimensions
+from tasks.worker.writing.output_files import OutputFiles
+from tasks.worker.writing.scratch import writing_in
+from tasks.worker.writing.shard_task import ShardTask, WindowTask
 
 # Shards are cut so that the slowest machine takes a minute. One that takes longer is a file that cannot be cut: it is
 # committed in parts, so that a kill costs no more than this. A compressed file is then unpacked again up to the place.

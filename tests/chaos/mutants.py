@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant(
         "a part is believed to reach further than it does",
-        "tasks/worker/commit.py",
+        "tasks/worker/writing/commit.py",
         "            done=tally.done,\n",
         "            done=tally.done + 1,\n",
         ("--store", "folder", "--calm", "--kills", "150", "--zombies", "1"),

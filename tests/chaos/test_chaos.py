@@ -41,7 +41,7 @@ def test_without_faults_no_shard_is_done_twice() -> None:
 def test_checker_computes_the_vectors_of_the_engine() -> None:
     from tasks.engines.base import embed
     from tasks.engines.hash_engine import HashEncoder
-    from tasks.models.pieces import ChunkSpec
+    from tasks.models.tokenizing.pieces import ChunkSpec
 
     texts = ["one two, three!", "ein Satz: größer", "x"]
     found = embed(HashEncoder(), texts, ChunkSpec(512)).vectors

@@ -29,7 +29,7 @@ def test_every_suite_is_named_once_whatever_changed(suites: ModuleType) -> None:
     everything = sorted(suite.name for suite in suites.SUITES)
     for commits in range(20):
         assert sorted(names(suites, None, commits)) == everything
-        assert sorted(names(suites, ["tasks/worker/claims.py", "README.md"], commits)) == everything
+        assert sorted(names(suites, ["tasks/worker/leases/claims.py", "README.md"], commits)) == everything
 
 
 def test_contract_suite_runs_first_every_time(suites: ModuleType) -> None:

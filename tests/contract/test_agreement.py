@@ -16,7 +16,7 @@ import pytest
 
 from tasks.engines.base import Encoder, Vectors, embed, truncate_dimensions
 from tasks.engines.load import load_encoder
-from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit, split_texts
 
 if any(importlib.util.find_spec(name) is None for name in ("torch", "sentence_transformers")):
     pytest.skip("torch and sentence-transformers are not both installed", allow_module_level=True)

@@ -16,7 +16,7 @@ import pytest
 from tasks.engines.base import Encoder, Vectors, embed, normalize, truncate_dimensions
 from tasks.engines.load import EngineUnavailable, load_encoder, resolve_engine
 from tasks.models.files import HASH_MODEL, BadModel
-from tasks.models.pieces import ChunkSpec, piece_limit, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit, split_texts
 
 if importlib.util.find_spec("torch") is None:
     pytest.skip("the engine torch is not installed", allow_module_level=True)

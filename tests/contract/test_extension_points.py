@@ -14,19 +14,19 @@ from launcher.jobs.job import Engine
 from launcher.jobs.keys import CLOUDS, ENGINES
 from launcher.planning.offers.candidates import CLOUD_OF_SCHEME
 from launcher.throughput import gpu_memory, predict
-from pricing.billing_rules import billing_rule
-from pricing.egress import NETWORKS
-from pricing.price_book import load
+from pricing.book.price_book import load
+from pricing.book.validate import EXPECTED
+from pricing.charges.billing_rules import billing_rule
+from pricing.charges.egress import NETWORKS
+from pricing.charges.storage import DISKS
 from pricing.provisioning import jobs_controller
 from pricing.sources.registry import SOURCES
-from pricing.storage import DISKS
-from pricing.validate import EXPECTED
 from scripts import lock
 from tasks import skypilot_task
 from tasks.models.support import CPU_ENGINES
 from tasks.protocol.manifest import Header
 from tasks.stores.open import open_store
-from tasks.worker.preemption_notice import CLOUDS as NOTICES
+from tasks.worker.monitoring.preemption_notice import CLOUDS as NOTICES
 from tests.support.buckets import KINDS
 from tests.support.paths import ROOT
 

@@ -15,7 +15,7 @@ if importlib.util.find_spec("vllm") is None:
 from tasks.engines.load import load_encoder
 from tasks.models.describe import describe
 from tasks.models.files import BadModel
-from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 from tasks.models.vllm_support import VLLM_TYPES
 from tests.support.model_layouts.layouts import LAYOUTS
 

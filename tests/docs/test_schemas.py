@@ -19,9 +19,9 @@ from launcher.ledger.ledger import Ledger
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.plan_diff import diff_plans
 from launcher.planning.saved.plan_diff_document import dump
+from launcher.reports.lists.run_comparison import compare_runs
+from launcher.reports.lists.run_list import list_runs
 from launcher.reports.report_json import report_document
-from launcher.reports.run_comparison import compare_runs
-from launcher.reports.run_list import list_runs
 from scripts.schemas import FOLDER, OUTPUTS, texts
 from tests.launcher.bench.test_measure import h200
 from tests.support import ledger_history, sample_plan, sample_report

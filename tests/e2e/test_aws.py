@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from pricing import price_book
+from pricing.book import price_book
 from tasks import skypilot_task
 from tasks.clock import utc
 from tests.e2e.rental import PATIENCE, SLOW, Launches, lot, place, rented, wait

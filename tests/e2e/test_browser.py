@@ -18,7 +18,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.reports.assemble import report_of
 from launcher.reports.document import ReportDocument
 from launcher.reports.html.live import LiveRun, live_files, live_page
-from launcher.reports.html.report import report_page
+from launcher.reports.html.report_page.report import report_page
 from launcher.reports.report_json import report_document
 from launcher.ui.server import Answer, UiServer
 from tests.launcher.documents.test_status import REPORT as STATUS

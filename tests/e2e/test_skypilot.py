@@ -20,7 +20,7 @@ from launcher.jobs.parse import read_job
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.saved.saved_plan import SavedPlan
-from pricing import price_book
+from pricing.book import price_book
 from scripts import lock
 from tests.support.clusters import catalogs
 from tests.support.clusters.skyhome import CLOUD, ROOT

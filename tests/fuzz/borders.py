@@ -33,7 +33,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.output.taken_over import read_base
 from launcher.planning.saved import plan_file
 from launcher.reports import report_json
-from pricing import price_book
+from pricing.book import price_book
 from pricing.sources import azure, gcp, skypilot
 from pricing.sources.result import SourceUnavailable
 from tasks.formats.parquet.parquet_reader import read_small_table
@@ -45,7 +45,7 @@ from tasks.protocol.shard import Kind, Slice
 from tasks.stores.base import ObjectChanged
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
-from tasks.worker.preemption_notice import MetadataAnswer, NoAnswer, NoticeWatcher
+from tasks.worker.monitoring.preemption_notice import MetadataAnswer, NoAnswer, NoticeWatcher
 from tests.support.documents import pdf, word
 from tests.support.paths import DATA
 from tests.support.recorded_http import Recorded

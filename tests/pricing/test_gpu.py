@@ -1,5 +1,6 @@
 import pytest
 
+from pricing.book.price_book import load
 from pricing.gpu import (
     KERNEL_FACTOR,
     MAMF_FACTOR,
@@ -15,7 +16,6 @@ from pricing.gpu import (
     gpus,
     nearest,
 )
-from pricing.price_book import load
 
 
 @pytest.mark.parametrize(

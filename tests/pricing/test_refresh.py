@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pricing import book_versions, price_book
+from pricing.book import book_versions, price_book
 from pricing.offer import Offer, Quote, as_quote
 from pricing.refresh import refresh
 from pricing.sources.result import FetchedPrices, SourceUnavailable

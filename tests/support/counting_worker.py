@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from tasks.engines.base import Vectors
+from tasks.engines.batches.piece_hash import piece_hash
 from tasks.engines.hash_engine import HashEncoder
-from tasks.engines.piece_hash import piece_hash
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
-from tasks.worker import commit, worker
+from tasks.worker import worker
 from tasks.worker.repeats import shared_vectors
 from tasks.worker.repeats.stage import RepeatsStage
+from tasks.worker.writing import commit
 
 STEPS = {
     "repeats-engine": "in the engine, with texts that repeat",

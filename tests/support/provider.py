@@ -25,7 +25,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState, Site
 from launcher.steering.orders import Start
 from launcher.steering.situation import Steering
-from pricing.billing_rules import billing_rule, is_free
+from pricing.charges.billing_rules import billing_rule, is_free
 from tasks.protocol import allowance
 from tasks.skypilot_task import Place
 from tasks.stores.memory import MemoryStore

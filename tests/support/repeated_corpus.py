@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from launcher.corpus.files.listing import find_files
 from launcher.corpus.repeat_counts import TextSize
 from launcher.corpus.repeated_texts import CorpusTexts, write_repeats_run
-from tasks.engines.piece_hash import piece_hash
+from tasks.engines.batches.piece_hash import piece_hash
 from tasks.formats.rows import Columns
 from tasks.formats.vectors.quantize import dequantize
 from tasks.models.files import HASH_DIMENSIONS
-from tasks.models.pieces import ChunkSpec, split_texts
-from tasks.models.tokenizer import HashTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tasks.protocol import manifest
 from tasks.protocol.manifest import Header
 from tasks.stores.folder import FolderStore

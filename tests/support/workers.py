@@ -7,8 +7,8 @@ from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.runs import NOON
 

@@ -21,14 +21,14 @@ from launcher.corpus.samples.profile import SampledBlock, Stratum
 from launcher.corpus.samples.sample_faults import SampleFaults
 from launcher.corpus.samples.sampled_ids import SampledIds
 from launcher.errors import Problem
-from tasks.engines.piece_hash import HASH_BYTES
+from tasks.engines.batches.piece_hash import HASH_BYTES
 from tasks.formats.damage import EncryptedFileError
 from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
 from tasks.formats.parquet.parquet_reader import open_footer
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
-from tasks.models.pieces import ChunkSpec, split_texts
-from tasks.models.tokenizer import PieceTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.tokenizer import PieceTokenizer
 from tasks.protocol.shard import WHOLE_FILES, Kind
 from tasks.stores.base import Store
 

@@ -16,8 +16,9 @@ from launcher.costs.usage.machine_time import MachineTime
 from launcher.costs.usage.spend import OtherCharge
 from launcher.costs.usage.work_done import Work, WorkDone, work_of
 from launcher.money import SECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
-from pricing import egress, provisioning, storage
-from pricing.small_charges import READS_PER_SHARD, REQUESTS, WRITES_PER_SHARD
+from pricing import provisioning
+from pricing.charges import egress, storage
+from pricing.charges.small_charges import READS_PER_SHARD, REQUESTS, WRITES_PER_SHARD
 from tasks.protocol.worker_names import machine_and_slot
 
 UNKNOWN_REGION = "?"

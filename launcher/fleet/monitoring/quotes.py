@@ -14,7 +14,7 @@ from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.steering_records import QuoteRecord
 from launcher.steering.situation import Quote
-from pricing.discounts import Discount, RentedMachine, discount_of
+from pricing.account.discounts import Discount, RentedMachine, discount_of
 from pricing.sources import aws
 from pricing.sources.result import SourceUnavailable
 from tasks.skypilot_task import Place

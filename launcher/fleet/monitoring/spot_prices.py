@@ -15,7 +15,7 @@ from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Life, ObservedPrice, Run
 from launcher.planning.saved import plan_file
-from pricing.discounts import Discount, RentedMachine, discount_of
+from pricing.account.discounts import Discount, RentedMachine, discount_of
 from pricing.sources import aws
 from pricing.sources.instance_types import gpus_by_instance_type
 from pricing.sources.result import SourceUnavailable

@@ -23,7 +23,7 @@ from launcher.planning.saved.steering_plan import SteeredKind
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ModelShape
 from pricing import provisioning
-from pricing.storage import DISK_GB
+from pricing.charges.storage import DISK_GB
 from tasks import skypilot_task
 from tasks.stores.base import Store
 

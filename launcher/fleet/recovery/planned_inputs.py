@@ -6,7 +6,7 @@ from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.formats.documents.readers import installed_versions
 from tasks.models.fingerprint import check_model
-from tasks.models.semantic_chunks import check_splitter
+from tasks.models.tokenizing.semantic_chunks import check_splitter
 from tasks.protocol import manifest
 from tasks.protocol.manifest import Header
 

@@ -18,7 +18,7 @@ from launcher.planning.estimates.hosted_apis import HostedApi
 from launcher.planning.estimates.monte_carlo import Draws, draw_fleet
 from launcher.planning.estimates.unpriced import bound_usd
 from launcher.throughput.spread import Spread
-from pricing.hosted_apis import Relation
+from pricing.hosted.hosted_apis import Relation
 
 ONCE = ("cold_start", "idle_tail", "controller")  # items that a run pays once, however many tokens it has
 APART = "storage"

@@ -20,7 +20,7 @@ from launcher.planning.estimates.launching import (
     mean_queue_seconds,
 )
 from launcher.throughput.spread import Spread
-from pricing.billing_rules import SECOND, billing_rule
+from pricing.charges.billing_rules import SECOND, billing_rule
 
 MILLION = Decimal(1_000_000)
 SHARD_SECONDS = 60.0  # work in a shard of a fleet: shards are cut so that the slowest machine takes this long

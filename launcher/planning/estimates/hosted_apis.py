@@ -1,7 +1,8 @@
 """Hosted embedding APIs as another way to do a job: what each asks, how its model is related, and what does not fit.
 
-Pure. An API of the same weights gives the same vectors. One of the same class (`pricing.hosted_apis.CLASS_FACTOR`) gives
-others, of a quality that nobody promises; a smaller one is never set against the fleet.
+Pure. An API of the same weights gives the same vectors. One of the same class
+(`pricing.hosted.hosted_apis.CLASS_FACTOR`) gives others, of a quality that nobody promises; a smaller one is never
+set against the fleet.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from pathlib import PurePath
 
 from launcher.format import compact, count, plural
 from launcher.money import decimal_of_float
-from pricing.hosted_apis import (
+from pricing.hosted.hosted_apis import (
     MILLION,
     HostedPrice,
     Relation,

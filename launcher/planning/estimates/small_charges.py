@@ -9,7 +9,13 @@ from math import ceil
 from launcher.format import money
 from launcher.money import decimal_of_float
 from launcher.planning.estimates.estimate import Estimate
-from pricing.small_charges import IPV4_USD_PER_HOUR, NAT_USD, READS_PER_SHARD, REQUESTS, WRITES_PER_SHARD
+from pricing.charges.small_charges import (
+    IPV4_USD_PER_HOUR,
+    NAT_USD,
+    READS_PER_SHARD,
+    REQUESTS,
+    WRITES_PER_SHARD,
+)
 
 LOCAL = "local"
 

@@ -22,10 +22,11 @@ from launcher.planning.optimizer.market import Group
 from launcher.throughput import gpu_memory, lookup
 from launcher.throughput.predict import ModelShape, Speed
 from launcher.throughput.spread import Spread, quantile
-from pricing import capacity, egress, preemption, provisioning, staleness, storage
+from pricing import capacity, preemption, provisioning, staleness
 from pricing import gpu as gpus
+from pricing.charges import egress, storage
+from pricing.charges.storage import DISK_GB
 from pricing.offer import Offer
-from pricing.storage import DISK_GB
 from tasks.models.precision import PRECISION_ENGINE
 
 ENGINE = "vllm"  # of rented machines, unless the job names another that runs there

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from launcher.errors import Usage
-from pricing import book_versions
-from pricing.price_book import BadBookError, load
+from pricing.book import book_versions
+from pricing.book.price_book import BadBookError, load
 
 
 def book_of(price_book: Path | None, *, offline: bool) -> book_versions.CurrentBook:

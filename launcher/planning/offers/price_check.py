@@ -12,7 +12,7 @@ from launcher.errors import Problem
 from launcher.format import share_text
 from launcher.jobs.job import load
 from launcher.planning.saved.saved_plan import MachineGroup, MachinePlace, SavedPlan
-from pricing.discounts import discount_of
+from pricing.account.discounts import discount_of
 from pricing.expected_price import expected_prices
 from pricing.offer import Offer
 from pricing.staleness import is_stale

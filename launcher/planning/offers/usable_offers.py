@@ -12,9 +12,9 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from launcher.jobs.job import Job, JobLimits
-from pricing import access
 from pricing import gpu as gpus
-from pricing.discounts import discount_of
+from pricing.account import access
+from pricing.account.discounts import discount_of
 from pricing.expected_price import expected_prices
 from pricing.offer import Offer
 

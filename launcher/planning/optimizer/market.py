@@ -23,7 +23,7 @@ from launcher.planning.estimates.launching import (
     waves_before,
 )
 from launcher.planning.estimates.unpriced import with_bounds
-from pricing import vcpu_quota
+from pricing.account import vcpu_quota
 
 Floats = NDArray[np.float64]
 MOST_MACHINES = 1_000_000  # where nothing bounds their number

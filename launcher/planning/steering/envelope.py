@@ -18,7 +18,7 @@ from launcher.planning.estimates.estimate import SHARD_SECONDS, Candidate
 from launcher.planning.estimates.unpriced import is_egress_priced
 from launcher.planning.optimizer.market import VcpuGroup, vcpu_group
 from launcher.planning.saved.steering_plan import Envelope, SharedQuota, SteeredKind
-from pricing.access import zone_name
+from pricing.account.access import zone_name
 from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT, Place
 
 if TYPE_CHECKING:  # it loads the solver, and `status` needs only what is below

@@ -24,7 +24,7 @@ from launcher.planning.offers.price_check import (
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.planning.saved.steering_plan import Envelope, SteeredKind
 from launcher.planning.steering.steering_forecast import p90_at
-from pricing.discounts import discount_of
+from pricing.account.discounts import discount_of
 from pricing.expected_price import expected_prices
 from pricing.offer import Offer
 from pricing.staleness import is_stale

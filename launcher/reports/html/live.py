@@ -13,7 +13,6 @@ from launcher.documents.status import HeartbeatSummary, StatusReport
 from launcher.format import compact, count, duration, money, percent, plain, rate, size, utc_time
 from launcher.reports.document import ReportDocument, ReportEvent
 from launcher.reports.html import stylesheet
-from launcher.reports.html.charts import parts_bar, pattern_defs
 from launcher.reports.html.elements import (
     Markup,
     Section,
@@ -24,8 +23,9 @@ from launcher.reports.html.elements import (
     table,
     tag,
 )
-from launcher.reports.html.report import configuration_section, report_sections
-from launcher.reports.run_list import RunListDocument
+from launcher.reports.html.report_page.report import configuration_section, report_sections
+from launcher.reports.html.svg.charts import parts_bar, pattern_defs
+from launcher.reports.lists.run_list import RunListDocument
 from launcher.reports.summary import known_in_part
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'"

@@ -14,10 +14,10 @@ from launcher.documents.simulation import (
 )
 from launcher.format import compact, hours_text, money, plain, plural, share_text
 from launcher.reports.html import stylesheet
-from launcher.reports.html.charts import both_widths, key
-from launcher.reports.html.cost_charts import Level, spent_chart, stacked_chart
 from launcher.reports.html.elements import Markup, document, folded, join, section, table, tag
-from launcher.reports.html.simulation_charts import Line, lines_chart
+from launcher.reports.html.svg.charts import both_widths, key
+from launcher.reports.html.svg.cost_charts import Level, spent_chart, stacked_chart
+from launcher.reports.html.svg.simulation_charts import Line, lines_chart
 
 BINS = 96  # of the chart of machines
 SHOWN_KINDS = 60

@@ -7,11 +7,6 @@ report: `report`, and the end of `launch`.
 run_list: `report --all`.
 reconcile: `report --reconcile`.
 run_comparison: `compare`.
-plan: `plan --all`, and `plan` to a pipe or a file.
-plan_tables: the tables of `plan --all`.
-plan_words: corpus, machines and costs of a plan in words.
-plan_screen: `plan` on a terminal, and before `launch`: one screen.
-plan_diff: `diff`.
 status: `status`.
 course: where a steered run stands, in `status`.
 verify: `verify`.
@@ -27,4 +22,5 @@ price_changes: `prices refresh`.
 benchmark: `bench`.
 truncation: the warning about truncation, on all of these.
 tables: tables with words to the left and figures to the right.
+plans: what `plan` and `diff` print.
 """

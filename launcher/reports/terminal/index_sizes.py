@@ -11,7 +11,7 @@ from launcher.index_sizes.document import SizeDocument
 from launcher.index_sizes.proposals import Proposal
 from launcher.index_sizes.size import Dollars, Hours
 from launcher.money import SECONDS_PER_HOUR
-from launcher.reports.store_costs import amount_text, range_text
+from launcher.reports.plans.store_costs import amount_text, range_text
 
 WORDS = 2  # columns that are words
 INDEX_LETTERS = 12  # of the kind of index, at least

@@ -5,7 +5,7 @@ from rich.text import Text
 from launcher.format import count, hours_text, plain, size
 from launcher.index_sizes.size import Dollars, Hours
 from launcher.loading.documents import LoadCheck, LoadDocument, LoadPreview
-from launcher.reports.store_costs import amount_text, range_text
+from launcher.reports.plans.store_costs import amount_text, range_text
 
 NOTHING = "nothing to load: --verify compares them, --replace loads it anew"
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import plain
-from pricing.book_changes import CloudChanges
+from pricing.book.book_changes import CloudChanges
 
 COUNTS = ("new", "gone", "dearer", "cheaper", "same", "not read")
 

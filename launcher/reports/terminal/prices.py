@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import money, plain
-from launcher.reports.price_list import PriceLine
-from pricing.access import derived_flags
+from launcher.reports.lists.price_list import PriceLine
+from pricing.account.access import derived_flags
+from pricing.book.price_book import STALE
 from pricing.offer import FLAGS
-from pricing.price_book import STALE
 from pricing.staleness import LIST_DAYS, SPOT_DAYS, age_in_days, is_stale
 
 WIDTH = 100  # characters of a line if the terminal does not say

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from launcher.documents.drift import DriftDocument
 from launcher.format import count, hours_text, money, plain, plural, rate, relative_change, signed_money
-from launcher.reports.run_comparison import CompareDocument
+from launcher.reports.lists.run_comparison import CompareDocument
 from launcher.reports.terminal.tables import figures_table
 
 FIGURE_TEXTS: dict[str, Callable[[Any], str]] = {

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from launcher.format import compact, count, duration, plain, plural, utc_time
-from launcher.reports.run_list import RunListDocument, run_cells
+from launcher.reports.lists.run_list import RunListDocument, run_cells
 from launcher.reports.summary import known_in_part
 from launcher.reports.terminal.tables import figures_table
 

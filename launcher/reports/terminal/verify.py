@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from launcher.format import count, plain, plural
-from launcher.output.verify_report import VerifyReport
+from launcher.output.verification.verify_report import VerifyReport
 
 
 def verify_text(report: VerifyReport) -> RenderableType:

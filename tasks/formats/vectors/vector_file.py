@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.engines.base import Vectors
-from tasks.engines.piece_hash import HASH_BYTES
+from tasks.engines.batches.piece_hash import HASH_BYTES
 from tasks.formats.vectors.quantize import arrow_type, numpy_dtype, quantize, stored_width
 from tasks.protocol.dtypes import Dtype
 
@@ -47,7 +47,7 @@ def arrow_schema(
 ) -> pa.Schema:
     """Columns: `id` (document), `chunk` (its number), `vector` (fixed-size list), `scale` for int8, kept columns.
 
-    The last is `text_hash` where the rows are `hashed`: `tasks.engines.piece_hash` of what the model read.
+    The last is `text_hash` where the rows are `hashed`: `tasks.engines.batches.piece_hash` of what the model read.
 
     The metadata holds `meta`, `dtype` and `dimensions`, each key with the prefix `embedfleet.`.
     """

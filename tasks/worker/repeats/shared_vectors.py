@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.engines.base import Vectors
-from tasks.engines.piece_hash import HASH_BYTES
+from tasks.engines.batches.piece_hash import HASH_BYTES
 from tasks.protocol import documents, manifest, receipt
 from tasks.protocol.keys import receipt_key
 from tasks.protocol.manifest import Header
@@ -22,8 +22,8 @@ from tasks.protocol.retry import list_receipts
 from tasks.protocol.reuse import EarlierFile
 from tasks.protocol.shard import slab_name
 from tasks.stores.base import Store, StoreError, read
-from tasks.worker.earlier_vectors import EarlierVectors
-from tasks.worker.scratch import writing_in
+from tasks.worker.reading.earlier_vectors import EarlierVectors
+from tasks.worker.writing.scratch import writing_in
 
 FILE_NAME = "shared-vectors.f32"
 CONCURRENT_READS = 16  # a store far away answers after tens of milliseconds

@@ -13,12 +13,12 @@ from tasks.protocol import documents, manifest
 from tasks.protocol.keys import repeats_run, repeats_vectors_key
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
-from tasks.worker.claims import ShardClaims
-from tasks.worker.commit import Committer
 from tasks.worker.context import WorkerContext
-from tasks.worker.lease_renewal import LeaseRenewer
+from tasks.worker.leases.claims import ShardClaims
+from tasks.worker.leases.lease_renewal import LeaseRenewer
+from tasks.worker.reading.windows import output_dimensions
 from tasks.worker.repeats.shared_vectors import FILE_NAME, SharedVectors
-from tasks.worker.windows import output_dimensions
+from tasks.worker.writing.commit import Committer
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import pytest
 
 from launcher.bench.synthetic_texts import MAX_TEXTS, MIN_TEXTS, texts
 from tasks.models.files import HASH_MODEL
-from tasks.models.pieces import ChunkSpec, split_texts
-from tasks.models.tokenizer import load_tokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.tokenizer import load_tokenizer
 
 
 def read(model: str, found: list[str], cut: ChunkSpec) -> Counter[int]:

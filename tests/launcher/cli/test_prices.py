@@ -10,7 +10,7 @@ import pytest
 from launcher.cli import prices
 from launcher.cli.main import main, parser
 from launcher.errors import Problem, Usage
-from pricing import book_versions, price_book
+from pricing.book import book_versions, price_book
 from pricing.sources import registry
 from pricing.sources.result import FetchedPrices, SourceUnavailable
 from tests.support.paths import ROOT

@@ -6,7 +6,7 @@ import pytest
 
 from launcher.cli import verify as command
 from launcher.ledger.records import RunState
-from launcher.output.verify_report import VerifyReport
+from launcher.output.verification.verify_report import VerifyReport
 from tests.support.ledger_values import NOON
 
 REPORT = VerifyReport(

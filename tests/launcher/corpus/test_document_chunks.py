@@ -14,15 +14,15 @@ from tasks.engines.base import Encoder
 from tasks.engines.hash_engine import HashEncoder
 from tasks.engines.load import load_encoder
 from tasks.formats.rows import Columns
-from tasks.models.chunk_by import ChunkBy
-from tasks.models.pieces import ChunkSpec
-from tasks.models.semantic_chunks import splitter_version
+from tasks.models.tokenizing.chunk_by import ChunkBy
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.semantic_chunks import splitter_version
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
 from tasks.stores.folder import FolderStore
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.documents import pdf, word
 from tests.support.runs import NOON, column, header_of, receipts_of

@@ -24,18 +24,18 @@ from launcher.corpus.samples import sampling
 from launcher.corpus.samples.profile import estimate_profile
 from launcher.corpus.samples.sampling import sample_corpus
 from launcher.corpus.sharding import cut_shards
-from launcher.output.input_counts import count_input
+from launcher.output.verification.input_counts import count_input
 from tasks.engines.base import embed
 from tasks.engines.hash_engine import HashEncoder
 from tasks.formats.rows import Columns
-from tasks.models.pieces import ChunkSpec
-from tasks.models.tokenizer import HashTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tasks.protocol import manifest
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.shard import Kind
 from tasks.stores.folder import FolderStore
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.signals import Signals
 from tasks.worker.worker import Worker
 from tests.support.documents import pdf, word_of_xml
 from tests.support.runs import NOON, column, header_of, receipts_of

@@ -10,13 +10,13 @@ import pytest
 from launcher.corpus.files.listing import find_files
 from launcher.corpus.samples.profile import estimate_profile
 from launcher.corpus.samples.sampling import sample_corpus
-from pricing.storage import vector_bytes
-from tasks.engines.piece_hash import piece_hash
+from pricing.charges.storage import vector_bytes
+from tasks.engines.batches.piece_hash import piece_hash
 from tasks.formats.rows import Columns
 from tasks.formats.vectors.quantize import DTYPES
 from tasks.formats.vectors.vector_file import VectorFileWriter
-from tasks.models.pieces import ChunkSpec
-from tasks.models.tokenizer import HashTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tasks.protocol.dtypes import Dtype
 from tests.support.runs import write_jsonl
 

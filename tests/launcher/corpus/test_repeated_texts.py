@@ -16,7 +16,7 @@ from tasks.protocol.keys import repeats_run, repeats_texts_key, repeats_texts_pr
 from tasks.protocol.runs import runs_of
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
-from tasks.worker.input_rows import rows_of
+from tasks.worker.reading.input_rows import rows_of
 from tests.support.cli_runs import in_process, records, write_job
 from tests.support.repeated_corpus import COLUMNS, SIZE
 from tests.support.runs import column, header_of, write_jsonl

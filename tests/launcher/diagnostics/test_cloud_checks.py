@@ -24,7 +24,7 @@ from launcher.diagnostics.cloud_checks import (
 from launcher.fleet.backends.provider_api import Instance
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
-from pricing import price_book
+from pricing.book import price_book
 from tests.support import sample_plan
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -18,8 +18,8 @@ from launcher.planning.plan import saved_plan_of
 from launcher.planning.planner import make_plan
 from launcher.planning.request import PlanOptions
 from launcher.planning.saved.saved_plan import MachineGroup, MachinePlace, SavedPlan
-from pricing.access import gated_place, launchable_clouds
-from pricing.price_book import load
+from pricing.account.access import gated_place, launchable_clouds
+from pricing.book.price_book import load
 from tests.support.paths import SHARED
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

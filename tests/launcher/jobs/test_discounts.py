@@ -7,7 +7,7 @@ import pytest
 from launcher.jobs.job import dump, load
 from launcher.jobs.parse import parse
 from launcher.jobs.yaml_fields import BadJob
-from pricing.discounts import Discount
+from pricing.account.discounts import Discount
 
 BASE = "name: a\ncorpus: texts\nmodel: BAAI/bge-small-en-v1.5\noutput: vectors\n"
 

@@ -27,7 +27,7 @@ from launcher.jobs.job import (
 from launcher.jobs.keys import CLOUDS, ENGINES
 from launcher.jobs.parse import parse
 from launcher.jobs.yaml_fields import BadJob
-from tasks.models.chunk_by import ChunkBy
+from tasks.models.tokenizing.chunk_by import ChunkBy
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import KINDS, Kind
 

@@ -13,9 +13,9 @@ import pytest
 
 from launcher.corpus.incremental import write_base_dataset
 from launcher.output.dataset import write_dataset
-from launcher.output.plan_check import planned_run
-from launcher.output.verify import verify
-from launcher.output.verify_report import VerifyReport
+from launcher.output.verification.plan_check import planned_run
+from launcher.output.verification.verify import verify
+from launcher.output.verification.verify_report import VerifyReport
 from tasks.protocol import documents, manifest
 from tasks.protocol.keys import base_dataset_key, dataset_key, manifest_header_key, manifest_slab_key
 from tasks.protocol.manifest import Header

@@ -22,7 +22,7 @@ from launcher.planning.plan import Plan, name_run, to_json
 from launcher.planning.saved.plan_file import SCHEMA, BadPlan, check
 from launcher.planning.saved.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
-from pricing.hosted_apis import HostedPrice
+from pricing.hosted.hosted_apis import HostedPrice
 from tests.support.candidates import candidate, sure
 
 JOB: Mapping[str, Any] = {

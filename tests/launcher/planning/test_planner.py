@@ -20,7 +20,7 @@ from launcher.planning.request import PlanOptions, request_of
 from launcher.planning.saved import plan_file
 from launcher.planning.this_machine import why_not_chosen
 from launcher.throughput.spread import Spread
-from pricing import price_book
+from pricing.book import price_book
 from pricing.offer import Offer
 from tests.support.runs import write_jsonl
 

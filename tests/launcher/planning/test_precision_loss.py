@@ -15,7 +15,7 @@ from launcher.planning.saved.saved_plan import (
     ReducedPrecision,
     UsdQuantiles,
 )
-from launcher.reports.terminal.plan import reduced_text
+from launcher.reports.terminal.plans.plan import reduced_text
 
 TURN = 2 * np.pi / 40
 

@@ -16,11 +16,11 @@ from rich.console import RenderableType
 from launcher.cli.console import console
 from launcher.documents.encode import to_json
 from launcher.reports.focus_csv import to_csv
-from launcher.reports.html.plan import plan_page
-from launcher.reports.html.report import report_page
+from launcher.reports.html.plan_page.plan import plan_page
+from launcher.reports.html.report_page.report import report_page
 from launcher.reports.markdown import report_md
 from launcher.reports.report_json import report_document
-from launcher.reports.terminal.plan import plan_text
+from launcher.reports.terminal.plans.plan import plan_text
 from launcher.reports.terminal.report import report_text
 from tests.support import sample_plan, sample_report
 

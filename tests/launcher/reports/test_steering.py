@@ -17,7 +17,7 @@ from launcher.ledger.steering_records import AskAnswer, QuoteRecord
 from launcher.planning.saved import plan_file
 from launcher.reports import report_json
 from launcher.reports.assemble import report_of
-from launcher.reports.html.report import report_page
+from launcher.reports.html.report_page.report import report_page
 from launcher.reports.steering import MAX_POINTS, PlaceAnswers, hindsight_text, steering_figures
 from launcher.reports.terminal.report import report_text
 from tests.support import sample_plan

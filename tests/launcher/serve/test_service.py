@@ -14,9 +14,9 @@ from launcher.errors import Infeasible
 from launcher.serve.service_plan import break_even, cheapest_hosted, choose_service
 from launcher.serve.service_yaml import ServiceSpec, service_request, service_yaml
 from launcher.throughput import model_shapes
-from pricing.hosted_apis import hosted_prices
+from pricing.book.price_book import load
+from pricing.hosted.hosted_apis import hosted_prices
 from pricing.offer import Offer
-from pricing.price_book import load
 from tasks.models.describe import describe
 from tests.support.runs import header_of
 

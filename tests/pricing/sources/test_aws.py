@@ -13,13 +13,13 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from pricing.book.validate import validate_quotes
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import aws
 from pricing.sources.instance_types import gpus_by_instance_type
 from pricing.sources.registry import SOURCES
 from pricing.sources.result import FetchedPrices, SourceUnavailable, without_trailing_zeros
-from pricing.validate import validate_quotes
 from tests.support.recorded_http import body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from pricing.book.validate import validate_quotes
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import azure
 from pricing.sources.result import FetchedPrices, SourceUnavailable
-from pricing.validate import validate_quotes
 from tests.support.recorded_http import Answer, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

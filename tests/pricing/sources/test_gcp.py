@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.book.validate import validate_quotes
 from pricing.gpu import canonical
 from pricing.offer import Quote
 from pricing.sources import gcp
 from pricing.sources.http import HttpRefused
 from pricing.sources.result import FetchedPrices, SourceUnavailable
-from pricing.validate import validate_quotes
 from tests.support.recorded_http import Answer, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

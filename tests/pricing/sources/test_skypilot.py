@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.book.validate import validate_quotes
 from pricing.gpu import canonical
 from pricing.offer import FLAGS, Quote
 from pricing.sources import skypilot
@@ -16,7 +17,6 @@ from pricing.sources.http import HttpRefused
 from pricing.sources.result import FetchedPrices, SourceUnavailable
 from pricing.sources.skypilot import MIRROR, PUBLISHED, parse_catalog
 from pricing.sources.skypilot_rows import UnreadableCatalogError
-from pricing.validate import validate_quotes
 from tests.support.recorded_http import PRICES, Recorded, body
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pricing import price_book
+from pricing.book import price_book
 from pricing.offer import Offer
 from tasks.skypilot_task import ACCELERATORS, ZONE_ID
 from tests.support.clusters.skyhome import GPUS, write_csv

@@ -17,7 +17,7 @@ import transformers
 from tasks.engines.load import load_encoder
 from tasks.errors import Problem
 from tasks.models.describe import describe
-from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 from tests.support.model_layouts.layouts import Layout
 
 LEAST_COSINE = 0.9999

@@ -11,7 +11,7 @@ from torch import nn
 
 from tasks.engines.fp8_emulation import Fp8Linear, emulate_fp8
 from tasks.engines.load import load_encoder
-from tasks.models.pieces import ChunkSpec, split_texts
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 
 
 def linear(weights: list[list[float]], bias: list[float] | None = None) -> nn.Linear:

@@ -10,7 +10,7 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "transformer
     pytest.skip("torch and transformers are not both installed", allow_module_level=True)
 
 from tasks.engines.base import plain_piece
-from tasks.engines.engine_check import check_rate
+from tasks.engines.checks.engine_check import check_rate
 from tasks.engines.hash_engine import HashEncoder
 from tasks.engines.load import load_encoder
 from tasks.models.files import BadModel

@@ -12,12 +12,12 @@ if importlib.util.find_spec("torch") is None:
 import torch
 
 from tasks.engines.agreement import check_agreement
-from tasks.engines.isolate_failures import encode_isolating_failures
-from tasks.engines.layers import load_layers
+from tasks.engines.checks.isolate_failures import encode_isolating_failures
 from tasks.engines.torch_engine import TorchEncoder
+from tasks.engines.transformer.layers import load_layers
 from tasks.models.describe import describe
 from tasks.models.files import BadModel
-from tasks.models.tokenizer import ModelTokenizer
+from tasks.models.tokenizing.tokenizer import ModelTokenizer
 from tests.support.model_layouts import layouts
 from tests.support.model_layouts.folders import edit_json
 

@@ -28,7 +28,7 @@ from tasks.protocol.receipt import PartReceipt, Receipt, ReceiptFile
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, OutcomeUnknown, create_once, read
 from tasks.stores.memory import MemoryStore
-from tasks.worker.commit import Committer
+from tasks.worker.writing.commit import Committer
 from tests.support.runs import NOON, Clock, shards_of
 
 TTL = timedelta(seconds=30)

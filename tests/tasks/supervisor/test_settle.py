@@ -12,7 +12,7 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import read
 from tasks.stores.folder import FolderStore
 from tasks.supervisor.settle import settle
-from tasks.worker.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 from tests.support.runs import NOON, shards_of
 
 

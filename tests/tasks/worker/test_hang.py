@@ -17,7 +17,9 @@ from tests.support.runs import corpus, launch
 SCRIPT = """
 import sys, time
 from tasks.engines.hash_engine import HashEncoder
-from tasks.worker import watchdog, windows, worker
+from tasks.worker import worker
+from tasks.worker.monitoring import watchdog
+from tasks.worker.reading import windows
 
 hangs = sys.argv.pop(1)
 worker.READ_SECONDS = 2.0 if hangs == "read" else 60.0

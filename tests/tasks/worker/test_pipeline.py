@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.engines.base import Vectors
-from tasks.engines.engine_check import EngineBroken
+from tasks.engines.checks.engine_check import EngineBroken
 from tasks.engines.hash_engine import HashEncoder
 from tasks.errors import Problem
 from tasks.protocol import manifest
@@ -18,7 +18,7 @@ from tasks.stores.base import Body, Entry, StoreError, list_all
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
 from tasks.worker import engine_schedule, pipeline, reader
-from tasks.worker import windows as working
+from tasks.worker.reading import windows as working
 from tasks.worker.worker import Worker
 from tests.support.runs import NOON, column, corpus, launch, receipts_of
 from tests.support.workers import make_worker

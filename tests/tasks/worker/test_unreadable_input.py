@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from launcher.output.verify import verify
+from launcher.output.verification.verify import verify
 from tasks.formats import reread
 from tasks.stores.folder import FolderStore
-from tasks.worker import claims, engine_schedule, worker
+from tasks.worker import engine_schedule, worker
+from tasks.worker.leases import claims
 from tests.support.flaky_share import Share
 from tests.support.runs import corpus, ids_out, launch, receipts_of
 from tests.support.workers import make_worker

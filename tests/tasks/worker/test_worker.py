@@ -27,8 +27,8 @@ from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, create_once, list_all, read
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals, Stopped
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.signals import Signals, Stopped
 from tasks.worker.worker import Worker
 from tests.support.paths import ROOT
 from tests.support.runs import (

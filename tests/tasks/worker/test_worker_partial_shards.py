@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from launcher.output.verify import verify
+from launcher.output.verification.verify import verify
 from tasks.engines.base import Vectors, embed
-from tasks.engines.engine_check import EngineBroken
+from tasks.engines.checks.engine_check import EngineBroken
 from tasks.engines.hash_engine import HashEncoder
-from tasks.models.pieces import ChunkSpec
+from tasks.models.tokenizing.pieces import ChunkSpec
 from tasks.protocol import receipt
 from tasks.protocol.crash_marker import this_place
 from tasks.protocol.heartbeat import Heartbeat
@@ -26,9 +26,9 @@ from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
 from tasks.worker import engine_schedule, pipeline
-from tasks.worker.heartbeat import HeartbeatWriter
-from tasks.worker.signals import Signals, Stopped
-from tasks.worker.windows import Window, split_window
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.signals import Signals, Stopped
+from tasks.worker.reading.windows import Window, split_window
 from tasks.worker.worker import Worker
 from tests.support.runs import NOON, column, corpus, ids_out, launch, receipts_of
 
@@ -375,7 +375,7 @@ def test_a_part_reads_as_it_was_written() -> None:
 
 def test_window_is_split_between_documents() -> None:
     from tasks.formats.rows import BadRow, Document
-    from tasks.models.pieces import TextPieces
+    from tasks.models.tokenizing.pieces import TextPieces
 
     window = Window()
     for n in range(6):

@@ -18,8 +18,8 @@ from launcher.corpus.samples.beginnings import BEGINNING_BYTES
 from launcher.corpus.samples.sampling import READ_WHOLE_BYTES, sample_corpus
 from launcher.errors import Problem
 from tasks.formats.rows import Columns
-from tasks.models.pieces import ChunkSpec
-from tasks.models.tokenizer import HashTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tasks.protocol.csv_format import CsvFormat
 
 

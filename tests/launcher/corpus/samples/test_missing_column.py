@@ -14,8 +14,8 @@ from launcher.corpus.samples.missing_column import missing_column
 from launcher.corpus.samples.sampling import sample_corpus
 from launcher.errors import Problem
 from tasks.formats.rows import Columns
-from tasks.models.pieces import ChunkSpec
-from tasks.models.tokenizer import HashTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tests.support.runs import write_jsonl
 
 ROWS = [{"review_id": "a", "Text": "one"}, {"review_id": "b", "Text": "two"}]

@@ -13,8 +13,8 @@ from launcher.corpus.samples.sample_faults import ENOUGH_ROWS, SampleFaults
 from launcher.corpus.samples.sampling import CorpusSample, sample_corpus
 from launcher.errors import Problem
 from tasks.formats.rows import BadRow, Columns, Document
-from tasks.models.pieces import ChunkSpec
-from tasks.models.tokenizer import HashTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tests.support.documents import pdf
 from tests.support.runs import write_jsonl
 

@@ -33,8 +33,8 @@ from launcher.corpus.samples.sampling import (
 )
 from launcher.errors import Problem
 from tasks.formats.rows import Columns
-from tasks.models.pieces import ChunkSpec
-from tasks.models.tokenizer import HashTokenizer
+from tasks.models.tokenizing.pieces import ChunkSpec
+from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tasks.stores.folder import FolderStore
 from tests.support.runs import write_jsonl
 

@@ -18,7 +18,7 @@ from launcher.reports.assemble import report_of
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
 from launcher.throughput.model_shapes import shape
-from pricing.price_book import load
+from pricing.book.price_book import load
 from pricing.provisioning import FIRST_SHARD_SECONDS
 from tests.support import ledger_history
 from tests.support.ledger_history import HISTORY, NO_END, NOW_SECONDS, WRONG_CLOCK, at

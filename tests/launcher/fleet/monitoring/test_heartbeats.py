@@ -18,7 +18,7 @@ from tasks.protocol.heartbeat import Heartbeat, dump
 from tasks.protocol.keys import heartbeat_key
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
-from tasks.worker.heartbeat import HeartbeatWriter
+from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 from tests.support.cli_runs import embedfleet, records, write_job, write_plan
 from tests.support.runs import NOON, Clock, header_of, write_jsonl
 

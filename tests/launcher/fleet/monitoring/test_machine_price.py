@@ -21,7 +21,7 @@ from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Site
 from launcher.reports.assemble import report_of
-from pricing import storage
+from pricing.charges import storage
 from tasks.skypilot_task import Place
 from tasks.stores.folder import FolderStore
 from tests.support import sample_plan

@@ -12,7 +12,7 @@ from launcher.fleet.monitoring.quotes import QuoteRecorder
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from launcher.steering.situation import Quote
-from pricing.discounts import Discount
+from pricing.account.discounts import Discount
 from pricing.sources.aws import SpotPrice
 from pricing.sources.result import SourceUnavailable
 from tasks.skypilot_task import Place

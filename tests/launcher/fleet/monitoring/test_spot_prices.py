@@ -14,7 +14,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, ObservedPrice, Site
 from launcher.reports.assemble import report_of
 from launcher.reports.unknowns import unknown
-from pricing.discounts import Discount
+from pricing.account.discounts import Discount
 from pricing.sources.aws import SpotPrice
 from pricing.sources.result import SourceUnavailable
 

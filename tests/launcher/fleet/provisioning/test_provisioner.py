@@ -11,7 +11,7 @@ from launcher.fleet.backends.local import LocalBackend
 from launcher.fleet.backends.skypilot import SkyPilotBackend
 from launcher.fleet.provisioning.provisioner import is_rented, passed_settings, provision, task_specs
 from launcher.planning.saved.saved_plan import SavedPlan
-from pricing.storage import DISK_GB
+from pricing.charges.storage import DISK_GB
 from tasks.skypilot_task import machine_task, to_yaml
 from tasks.stores.memory import MemoryStore
 from tests.support import sample_plan

@@ -10,7 +10,7 @@ import pytest
 from launcher.fleet.recovery.put_back import put_back_shards
 from launcher.fleet.recovery.retry_failed import may_succeed
 from launcher.output.garbage import find_garbage
-from launcher.output.verify import verify
+from launcher.output.verification.verify import verify
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol import receipt

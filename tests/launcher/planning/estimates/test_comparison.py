@@ -14,7 +14,7 @@ from launcher.planning.estimates.estimate import NO_CHARGES, Allocation, Estimat
 from launcher.planning.estimates.hosted_apis import HostedApi
 from launcher.planning.optimizer.search import Requirements, estimate_fleet
 from launcher.throughput.spread import Spread
-from pricing.hosted_apis import HostedPrice, Relation
+from pricing.hosted.hosted_apis import HostedPrice, Relation
 from tests.support.candidates import candidate, free, sure
 
 TOKENS = 3.6e9  # a thousand hours of the plain machine: $1,000

@@ -15,7 +15,7 @@ from launcher.planning.estimates.hosted_apis import (
     open_model_of,
     price_apis,
 )
-from pricing.hosted_apis import HostedPrice, hosted_prices, unknown_prices
+from pricing.hosted.hosted_apis import HostedPrice, hosted_prices, unknown_prices
 
 MODEL, SIZE = "BAAI/bge-m3", 568_000_000
 

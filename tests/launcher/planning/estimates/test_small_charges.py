@@ -5,7 +5,7 @@ from decimal import Decimal
 from launcher.planning.estimates.estimate import NO_CHARGES, Allocation
 from launcher.planning.estimates.small_charges import small_charges
 from launcher.planning.optimizer.search import Requirements, estimate_fleet
-from pricing.small_charges import REQUESTS
+from pricing.charges.small_charges import REQUESTS
 from tests.support.candidates import candidate, sure
 
 

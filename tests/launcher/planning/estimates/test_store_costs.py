@@ -12,11 +12,11 @@ from launcher.planning.estimates.store_costs import store_costs
 from launcher.planning.saved.plan_file import dump, read, with_digest
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.planning.sink_cost import sink_cost
-from launcher.reports.html.plan import plan_page
+from launcher.reports.html.plan_page.plan import plan_page
 from launcher.reports.plan_markdown import plan_md
-from launcher.reports.store_costs import dear_load, dtype_warning, sink_lines
-from launcher.reports.terminal.plan import plan_text
-from launcher.reports.terminal.plan_screen import plan_screen
+from launcher.reports.plans.store_costs import dear_load, dtype_warning, sink_lines
+from launcher.reports.terminal.plans.plan import plan_text
+from launcher.reports.terminal.plans.plan_screen import plan_screen
 from launcher.sinks.index import IndexSpec
 from tests.support import sample_plan
 from tests.support.screens import printed

@@ -26,10 +26,11 @@ from launcher.planning.offers.candidates import (
 )
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import predict
-from pricing import egress, preemption, provisioning, storage
+from pricing import preemption, provisioning
+from pricing.charges import egress, storage
+from pricing.charges.storage import DISK_GB
 from pricing.gpu import gpu
 from pricing.offer import Offer
-from pricing.storage import DISK_GB
 
 QWEN = "Alibaba-NLP/gte-Qwen2-7B-instruct"
 SMALL = "BAAI/bge-small-en-v1.5"

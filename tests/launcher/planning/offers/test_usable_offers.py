@@ -9,8 +9,8 @@ import pytest
 from launcher.jobs import parse
 from launcher.jobs.job import Job
 from launcher.planning.offers.usable_offers import usable_offers
+from pricing.book.price_book import load
 from pricing.offer import Offer
-from pricing.price_book import load
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 OFFER = Offer(

@@ -11,7 +11,7 @@ from rich.console import Console
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.plan_diff import diff_plans
 from launcher.planning.saved.plan_diff_document import SCHEMA, DiffDocument, dump
-from launcher.reports.terminal.plan_diff import diff_text
+from launcher.reports.terminal.plans.plan_diff import diff_text
 from tests.support import sample_plan
 from tests.support.cli_runs import embedfleet
 

@@ -7,7 +7,7 @@ from typing import Any
 from launcher.documents.status import HeartbeatSummary
 from launcher.ledger.ledger import Ledger
 from launcher.reports.html.live import LiveRun, live_page, redirect_page, runs_page
-from launcher.reports.run_list import list_runs
+from launcher.reports.lists.run_list import list_runs
 from tests.launcher.documents.test_status import REPORT
 from tests.support import ledger_history, sample_report
 from tests.support.html_reader import Reader

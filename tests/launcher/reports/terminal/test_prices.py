@@ -2,10 +2,10 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from launcher.reports.price_list import PriceLine, group_places
+from launcher.reports.lists.price_list import PriceLine, group_places
 from launcher.reports.terminal.prices import FLAG_MEANINGS, FLAG_WORDS, prices_table
-from pricing import price_book
-from tests.launcher.reports.test_price_list import L4, NOW, TWO
+from pricing.book import price_book
+from tests.launcher.reports.lists.test_price_list import L4, NOW, TWO
 
 
 def screen(*shown: PriceLine, width: int = 110) -> str:

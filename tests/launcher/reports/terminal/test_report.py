@@ -10,7 +10,7 @@ from rich.console import Console
 from launcher.documents.truncation import truncation_of
 from launcher.ledger.records import CORPUS_EVENT
 from launcher.reports.document import ReportDocument, ReportEvent, StartStageTime
-from launcher.reports.html.report import report_page
+from launcher.reports.html.report_page.report import report_page
 from launcher.reports.terminal.report import report_text
 from tests.support import sample_report
 from tests.support.paths import GOLDEN
@@ -45,7 +45,7 @@ def test_names_in_brackets_are_not_taken_for_colours() -> None:
 
 
 def test_importing_the_page_does_not_import_rich() -> None:
-    code = "import sys, launcher.reports.html.report; sys.exit('rich' in sys.modules)"
+    code = "import sys, launcher.reports.html.report_page.report; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from launcher.reports.run_comparison import compare_runs
+from launcher.reports.lists.run_comparison import compare_runs
 from launcher.reports.terminal.run_comparison import compare_text
 from tests.support import sample_report
 from tests.support.screens import printed

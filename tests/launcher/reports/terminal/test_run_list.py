@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from launcher.reports.run_list import ListedRun, RunListDocument
+from launcher.reports.lists.run_list import ListedRun, RunListDocument
 from launcher.reports.terminal.run_list import run_list_text
 from tests.support.screens import printed
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from launcher.output.verify_report import VerifyReport
+from launcher.output.verification.verify_report import VerifyReport
 from launcher.reports.terminal.verify import verify_text
 from tests.support.screens import printed
 

@@ -9,8 +9,8 @@ import pytest
 
 from launcher.corpus.repeat_counts import TextSize
 from tasks.engines.base import Vectors
+from tasks.engines.batches.piece_hash import piece_hash
 from tasks.engines.hash_engine import HashEncoder
-from tasks.engines.piece_hash import piece_hash
 from tasks.models.files import HASH_DIMENSIONS
 from tasks.protocol import manifest
 from tasks.protocol.dtypes import Dtype

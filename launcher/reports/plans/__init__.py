@@ -1,0 +1,10 @@
+"""What plans say in sentences and small tables, for every format.
+
+Imports: launcher.planning, index_sizes, jobs, format, money; pricing.
+
+plan_choice: the few alternatives of a plan that truly differ.
+compared: the choice beside other ways to do the work, in sentences.
+price_notes: what a plan says about its prices: ages, quotes and discounts.
+steering_lines: how a plan's fleet is steered, in words.
+store_costs: vector stores beside a plan, in sentences.
+"""
