@@ -5,6 +5,7 @@ figures are held against is in tests/e2e/test_index_sizes.py.
 
 size: the value: what an index of a set of vectors takes, and costs.
 sizes: the sizes of a set of vectors in each store, by the names that `size --store` takes.
+services: sizes in services, and what they bill.
 element_types: the type that a store has for a dtype.
 graphs: bytes of HNSW, IVF, product-quantized and DiskANN indexes.
 pgvector: bytes of an index and a table of pgvector, by the page.

@@ -102,6 +102,13 @@ def turbopuffer(vectors: int, dimensions: int, stored_each: float, id_bytes: flo
     return _bill(low, high, month)
 
 
+def weaviate_cloud(vectors: int, dimensions: int, stored_each: float) -> ServiceCharges:
+    """Weaviate Cloud: stored dimensions by the million, and disk by the GiB, both by the month."""
+    numbers = Decimal(vectors * dimensions) / MILLION * usd("weaviate", "usd_per_million_dims_month")
+    disk = decimal_of_float(vectors * stored_each) / GIB * usd("weaviate", "usd_per_gib_month")
+    return _bill(Decimal(0), Decimal(0), numbers + disk)
+
+
 def _build(asked: VectorSet, rows_per_second: float) -> float:
     depth = log(max(2, asked.vectors)) / log(number("build", "measured_vectors"))
     return _scaled(asked, rows_per_second, depth)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 from launcher.errors import Usage
-from launcher.index_sizes import charges, graphs, pgvector
-from launcher.index_sizes.charges import ServiceCharges
+from launcher.index_sizes import charges, graphs, pgvector, services
 from launcher.index_sizes.element_types import (
     AS_STORED,
     BYTES,
@@ -28,7 +27,6 @@ NEAREST = 3  # names of stores in a hint
 MEASURED = "measured at 20,000 x 384"
 FORMULA = "formula, checked with the real library"
 DOCUMENTED = "the vendor's documentation"
-S3_LIMIT = "an index takes 2,500 vectors a second: spread them over several for less time"
 PQ_NUMBERS = 8  # of a vector, in one byte of a product quantizer
 PQ_RECALL = "recall@10 of 0.61 was measured without rerank, at 384 dimensions"
 
@@ -90,26 +88,6 @@ def _own(
         load_hours_least=None,
         usd_per_month=None if memory is None else charges.machines_month(memory, disk * asked.vectors),
         basis=basis,
-        notes=notes,
-    )
-
-
-def _service(
-    asked: VectorSet, store: str, index: str, bytes_each: float, bill: ServiceCharges, *notes: str
-) -> IndexSize:
-    """An index that a service bills by its bytes."""
-    return IndexSize(
-        store=store,
-        index=index,
-        service=True,
-        ram_bytes=None,
-        disk_bytes=round(bytes_each * asked.vectors),
-        build_core_hours=None,
-        load_usd=bill.load,
-        load_hours=None,
-        load_hours_least=bill.hours_least,
-        usd_per_month=bill.month,
-        basis="the service's list prices",
         notes=notes,
     )
 
@@ -357,24 +335,18 @@ def _lance_rq(asked: VectorSet) -> IndexSize:
     return _lance(asked, "RQ")
 
 
-def _s3vectors(asked: VectorSet) -> IndexSize:
+def _weaviate(asked: VectorSet) -> IndexSize:
     name, width = width_of(asked, ONLY_FLOAT32)
-    each = width + asked.id_bytes
-    return _service(asked, "s3vectors", name, each, charges.s3_vectors(asked.vectors, each), S3_LIMIT)
-
-
-def _pinecone(asked: VectorSet) -> IndexSize:
-    name, width = width_of(asked, ONLY_FLOAT32)
-    each = width + asked.id_bytes
-    least = "Standard bills $50 a month at least"
-    return _service(asked, "pinecone", name, each, charges.pinecone(asked.vectors, each), least)
-
-
-def _turbopuffer(asked: VectorSet) -> IndexSize:
-    name, width = width_of(asked, NO_BITS_TYPE)
-    each = width + asked.id_bytes
-    bill = charges.turbopuffer(asked.vectors, asked.dimensions, each, asked.id_bytes)
-    return _service(asked, "turbopuffer", name, each, bill, "it bills $16 a month at least")
+    return _own(
+        asked,
+        "weaviate",
+        _hnsw_text(asked, name),
+        ram=number("weaviate", "ram_factor") * width,
+        disk=width + number("hnsw", "link_bytes") * asked.links,
+        basis=DOCUMENTED,
+        build=charges.hnsw_build(asked),
+        notes=("disk without its log and the index of words",),
+    )
 
 
 def _hnsw_text(asked: VectorSet, element: str) -> str:
@@ -399,7 +371,9 @@ STORES: Mapping[str, Callable[[VectorSet], IndexSize]] = {
     "faiss-ivfpq": _faiss_ivfpq,
     "faiss-binary": _faiss_binary,
     "diskann": _diskann,
-    "s3vectors": _s3vectors,
-    "pinecone": _pinecone,
-    "turbopuffer": _turbopuffer,
+    "weaviate": _weaviate,
+    "weaviate-cloud": services.weaviate_cloud,
+    "s3vectors": services.s3vectors,
+    "pinecone": services.pinecone,
+    "turbopuffer": services.turbopuffer,
 }

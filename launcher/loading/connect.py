@@ -26,6 +26,7 @@ STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
         "open_elasticsearch",
         ("elasticsearch", "elastic_transport"),
     ),
+    "weaviate": ("launcher.loading.stores.weaviate_collections", "open_weaviate", ("weaviate", "grpc")),
     "lance": ("launcher.loading.stores.lance", "open_lance", ("lance",)),
 }
 

@@ -7,6 +7,7 @@
     chroma[+https]://HOST[:PORT]/COLLECTION
     opensearch[+https]://[USER@]HOST[:PORT]/INDEX
     elasticsearch[+https]://[USER@]HOST[:PORT]/INDEX
+    weaviate[+https]://HOST[:PORT]/COLLECTION[?grpc=[HOST:]PORT]
     s3vectors://BUCKET/INDEX[?filter=COLUMN,COLUMN]
     turbopuffer://REGION/NAMESPACE[?filter=COLUMN,COLUMN]
     pinecone://INDEX-OR-HOST[:PORT]/NAMESPACE[?import=s3://BUCKET/FOLDER[&integration=ID]]
@@ -26,7 +27,7 @@ from launcher.errors import Usage
 
 Kind = Literal[
     "pgvector", "lance", "milvus", "qdrant", "redis", "chroma", "opensearch", "elasticsearch",
-    "s3vectors", "turbopuffer", "pinecone",
+    "weaviate", "s3vectors", "turbopuffer", "pinecone",
 ]  # fmt: skip
 
 SCHEMES: Mapping[str, Kind] = {
@@ -46,6 +47,8 @@ SCHEMES: Mapping[str, Kind] = {
     "opensearch+https": "opensearch",
     "elasticsearch": "elasticsearch",
     "elasticsearch+https": "elasticsearch",
+    "weaviate": "weaviate",
+    "weaviate+https": "weaviate",
     "s3vectors": "s3vectors",
     "turbopuffer": "turbopuffer",
     "pinecone": "pinecone",
@@ -59,6 +62,7 @@ EXAMPLES: Mapping[Kind, str] = {
     "chroma": "chroma://localhost/docs",
     "opensearch": "opensearch+https://USER@localhost/docs",
     "elasticsearch": "elasticsearch+https://localhost/docs",
+    "weaviate": "weaviate://localhost/docs",
     "s3vectors": "s3vectors://BUCKET/docs",
     "turbopuffer": "turbopuffer://aws-us-east-1/docs",
     "pinecone": "pinecone://INDEX/docs",
@@ -72,6 +76,7 @@ SIZED_AS: Mapping[Kind, str] = {
     "chroma": "chroma",
     "opensearch": "opensearch",
     "elasticsearch": "elasticsearch",
+    "weaviate": "weaviate",
     "lance": "lance-sq",
     "s3vectors": "s3vectors",
     "turbopuffer": "turbopuffer",
@@ -91,17 +96,21 @@ SECRETS: Mapping[Kind, str] = {
     "chroma": "a token",
     "opensearch": "the password of the user in the address",
     "elasticsearch": "the password of the user in the address, or an API key",
+    "weaviate": "an API key",
 }
 # Stores that no test of ours has met, and what it was run against instead. Shown with every load.
 NEVER_RUN: Mapping[Kind, str] = {
     "qdrant": "never run against a Qdrant server: only against its engine behind a server of ours",
     "opensearch": "never run against an OpenSearch: only against a server of ours, written from its documentation",
     "elasticsearch": "never run against an Elasticsearch: only against a server of ours, written from its documentation",
+    "weaviate": "never run against a Weaviate server: only against a server of ours, over its client's gRPC stubs",
     "s3vectors": "never run against the service: only against moto's S3 Vectors with limits, faults and searches of ours",
     "turbopuffer": "never run against the service: only against a server of ours, made by the types of its client",
     "pinecone": "never run against the service: only against a server of ours, made by the models of its client",
 }
 WITH_USER: frozenset[Kind] = frozenset({"redis", "opensearch", "elasticsearch"})
+# Of servers: the options of an address.
+WITH_OPTIONS: Mapping[Kind, frozenset[str]] = {"weaviate": frozenset({"grpc"})}
 WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
 # Of PostgreSQL's parameters those that say how to connect; the password is none of them.
 CONNECTION_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout", "application_name", "host")
@@ -117,7 +126,14 @@ NAMES: Mapping[Kind, tuple[re.Pattern[str], str]] = {
     ),
     "opensearch": SEARCH_INDEX,
     "elasticsearch": SEARCH_INDEX,
+    "weaviate": (
+        re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}"),
+        "letters, digits and _, 40 at most, the first a letter",
+    ),
 }
+GRPC = re.compile(
+    r"(?:[A-Za-z0-9.-]{1,253}:)?[0-9]{1,5}"
+)  # the port of Weaviate's gRPC, with its host where it is another
 SERVICE_COLLECTION = re.compile(r"[a-z0-9][a-z0-9.-]{1,38}[a-z0-9]")  # of all services; a replacement adds 13
 ENVIRONMENT_HINT = "export PGPASSWORD, or name another variable: --secret NAME"
 
@@ -224,7 +240,7 @@ def _of_server(parts: SplitResult) -> Target:
     if not parts.hostname:
         raise Usage("the address names no host", hint=f"such as {example}")
     user = unquote(parts.username) if parts.username and kind in WITH_USER else None
-    if (parts.username and not user) or parts.query:
+    if (parts.username and not user) or (parts.query and kind not in WITH_OPTIONS):
         raise Usage(
             f"an address of {kind} has {'no' if user else 'neither user nor'} parameters",
             hint=f"--secret NAME: the variable holds {SECRETS[kind]}",
@@ -237,11 +253,28 @@ def _of_server(parts: SplitResult) -> Target:
             f"{word[:60]!r} cannot be the name of a collection",
             hint=f"such as {example}: {rules}",
         )
-    tls = {"tls": "1"} if parts.scheme.endswith("+https") or parts.scheme == "rediss" else {}
+    options = _options(parts, kind)
+    if parts.scheme.endswith("+https") or parts.scheme == "rediss":
+        options["tls"] = "1"
     port = f":{parts.port}" if parts.port else ""
     place = f"{f'{user}@' if user else ''}{parts.hostname}{port}"
-    shown = f"{parts.scheme}://{place}/{f'{database}/' if database else ''}{collection}"
-    return Target(kind, shown, collection, parts.hostname, parts.port, user, database or None, tls)
+    query = f"?{parts.query}" if parts.query else ""
+    shown = f"{parts.scheme}://{place}/{f'{database}/' if database else ''}{collection}{query}"
+    return Target(kind, shown, collection, parts.hostname, parts.port, user, database or None, options)
+
+
+def _options(parts: SplitResult, kind: Kind) -> dict[str, str]:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    known = WITH_OPTIONS.get(kind, SERVICES.get(kind, frozenset[str]()))
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise Usage(
+            f"the address has an unknown parameter {unknown[0][:40]!r}",
+            hint=f"known: {', '.join(sorted(known)) or 'none'}",
+        )
+    if not GRPC.fullmatch(options.get("grpc", "1")):
+        raise Usage(f"grpc={options['grpc'][:60]} names no port", hint="write ?grpc=PORT, or ?grpc=HOST:PORT")
+    return options
 
 
 def _of_service(parts: SplitResult) -> Target:
@@ -257,13 +290,7 @@ def _of_service(parts: SplitResult) -> Target:
             f"{collection[:60]!r} cannot be the name of a collection",
             hint=f"such as {example}: small letters, digits, . and -, 3 to 40",
         )
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    unknown = sorted(options.keys() - SERVICES[kind])
-    if unknown:
-        raise Usage(
-            f"the address has an unknown parameter {unknown[0][:40]!r}",
-            hint=f"known: {', '.join(sorted(SERVICES[kind])) or 'none'}",
-        )
+    options = _options(parts, kind)
     port = f":{parts.port}" if parts.port else ""
     shown = f"{parts.scheme}://{parts.hostname}{port}/{collection}{f'?{parts.query}' if parts.query else ''}"
     return Target(kind, shown, collection, parts.hostname, parts.port, options=options)

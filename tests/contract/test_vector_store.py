@@ -38,7 +38,7 @@ KINDS = (
         for kind in (
             *("lance in s3 on moto", "milvus", "qdrant", "redis", "chroma"),
             *("s3vectors", "turbopuffer", "pinecone"),
-            *("opensearch", "elasticsearch"),
+            *("opensearch", "elasticsearch", "weaviate"),
         )
     ),
 )

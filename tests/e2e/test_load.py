@@ -311,6 +311,30 @@ class InPinecone:
         return found
 
 
+class InWeaviate:
+    """A collection of Weaviate, as its client reads it, and the receipts of its files."""
+
+    def __init__(self, target: str, output: Path) -> None:
+        place, _, rest = target.removeprefix("weaviate://").partition("/")
+        self._host, _, self._port = place.partition(":")
+        self._name, _, self._grpc = rest.partition("?grpc=")
+        self._output = output
+
+    def files(self) -> int:
+        return len(list(self._output.glob("_embedfleet/run-1/loads/*/*.json")))
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        import weaviate  # pyright: ignore[reportMissingImports]
+
+        found: list[tuple[Any, Any]] = []
+        port, grpc = int(self._port), int(self._grpc)
+        with weaviate.connect_to_local(self._host, port, grpc, skip_init_checks=True) as client:
+            for one in client.collections.use(self._name).iterator(include_vector=True):  # an alias
+                key = (one.properties["document_id"], one.properties["chunk"])
+                found.append((key, np.asarray(one.vector["embedding"], np.float32).tobytes()))
+        return found
+
+
 SERVICES: dict[str, Any] = {"s3vectors": InS3Vectors, "turbopuffer": InTurbopuffer, "pinecone": InPinecone}
 
 
@@ -426,6 +450,13 @@ def test_loader_of_chroma_is_killed_eight_times(output: Path, stores: VectorStor
     assert_exact(there.rows(), output)
 
 
+def test_loader_of_weaviate_is_killed_eight_times(output: Path, stores: VectorStores, tmp_path: Path) -> None:
+    target = stores.address("weaviate", tmp_path)
+    there = InWeaviate(target, output)
+    assert storm(output, target, there.files) == 0, (tmp_path / "said").read_text()
+    assert_exact(there.rows(), output)
+
+
 @pytest.mark.parametrize("kind", list(SERVICES))
 def test_loader_of_a_service_is_killed_eight_times(
     kind: str, output: Path, stores: VectorStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -452,7 +483,7 @@ def test_loader_of_a_search_engine_is_killed_eight_times(
     assert_exact(there.rows(), output)
 
 
-MADE_UP = ("qdrant", "redis", "chroma", "opensearch", "elasticsearch", *SERVICES)
+MADE_UP = ("qdrant", "redis", "chroma", "opensearch", "elasticsearch", "weaviate", *SERVICES)
 
 
 @pytest.mark.parametrize("kind", MADE_UP)

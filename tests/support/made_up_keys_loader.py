@@ -13,6 +13,7 @@ KEYS = {  # the module of a store, and its function that makes the key of a row
     "opensearch": ("search_engine", "_document_id"),
     "elasticsearch": ("search_engine", "_document_id"),
     "redis": ("redisearch", "text_of_key"),
+    "weaviate": ("weaviate_collections", "uuid_of_key"),
     "s3vectors": ("s3_vectors", "_name"),
     "turbopuffer": ("turbopuffer_namespaces", "uuid_of_key"),
     "pinecone": ("pinecone_index", "row_id"),

@@ -15,6 +15,7 @@ from tests.support.postgres import running_postgres
 from tests.support.qdrant_server import running_qdrant
 from tests.support.redisearch import running_redisearch
 from tests.support.search_server import running_search
+from tests.support.weaviate_server import running_weaviate
 
 # By the scheme of an address: what starts an empty server and gives its host and port.
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
@@ -24,6 +25,7 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "chroma": running_chroma,
     "opensearch": partial(running_search, "opensearch"),
     "elasticsearch": partial(running_search, "elasticsearch"),
+    "weaviate": running_weaviate,
 }
 
 
@@ -72,7 +74,10 @@ class VectorStores:
             return SERVICES[kind].address + name.replace("_", "-")
         if kind == "lance":
             return str(folder / f"{name}.lance")
-        return f"{kind}://{self.place(kind)}/{name}" if kind in SERVERS else f"{self.postgres()}?table={name}"
+        if kind not in SERVERS:
+            return f"{self.postgres()}?table={name}"
+        place, options, other = self.place(kind).partition("?")  # where a server has a second port
+        return f"{kind}://{place}/{name}{options}{other}"
 
     def environment(self, kind: str) -> dict[str, str]:
         """The variables by which the client of a service finds its server."""

@@ -96,8 +96,8 @@ def add_load(commands: Commands) -> None:
     load.add_argument("run", nargs="?", metavar="RUN|OUTPUT", help=f"{RUN_HELP} (default: the newest run)")
     load.add_argument(
         "--to", type=_target, metavar="TARGET",
-        help="default: the job's sink. postgresql://HOST/DATABASE?table=TABLE (pgvector), milvus://, qdrant://, redis:// "
-        "or chroma://HOST/COLLECTION, s3vectors://BUCKET/INDEX, turbopuffer://REGION/NAMESPACE, "
+        help="default: the job's sink. postgresql://HOST/DATABASE?table=TABLE (pgvector), milvus://, qdrant://, "
+        "redis://, chroma:// or weaviate://HOST/COLLECTION, s3vectors://BUCKET/INDEX, turbopuffer://REGION/NAMESPACE, "
         "pinecone://INDEX/NAMESPACE, or a path or s3://BUCKET/PATH that ends in .lance",
     )  # fmt: skip
     load.add_argument(

@@ -21,5 +21,7 @@ pinecone_import: its bulk import from a bucket.
 search_engine: what OpenSearch and Elasticsearch have in common: _bulk under an id, an index behind an alias.
 opensearch: OpenSearch: how it maps and searches vectors.
 elastic: Elasticsearch: the same.
+weaviate_collections: Weaviate, by batches of objects under a UUID, a collection behind an alias.
+weaviate_client: its connections and errors.
 copy_binary: rows as PostgreSQL's COPY BINARY reads them.
 """

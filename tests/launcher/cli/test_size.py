@@ -75,7 +75,7 @@ def test_no_figure_is_cut(tmp_path: Path, width: int) -> None:
         (["empty.json"], "empty.json: the plan is not JSON"),
         (["list.json"], "list.json: this is not a plan"),
         (["--vectors", "1", "--dims", "3", "--store", "pgvektor"], "Try: pass --store pgvector or"),
-        (["--vectors", "1", "--dims", "3", "--store", "foo"], "without --store all 20 are shown"),
+        (["--vectors", "1", "--dims", "3", "--store", "foo"], "without --store all 22 are shown"),
     ],
 )
 def test_mistakes_are_two_lines(tmp_path: Path, words: list[str], says: str) -> None:

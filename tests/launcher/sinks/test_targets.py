@@ -63,6 +63,13 @@ def test_address_of_a_service() -> None:
     assert (found.kind, found.host, found.collection) == ("turbopuffer", "aws-us-east-1", "docs")
 
 
+def test_address_of_weaviate_has_a_second_port() -> None:
+    found = parse_target("weaviate+https://db.example/docs?grpc=grpc.db.example:443")
+    assert (found.kind, found.collection, found.port) == ("weaviate", "docs", None)
+    assert found.options == {"grpc": "grpc.db.example:443", "tls": "1"}
+    assert parse_target(found.shown) == found
+
+
 def test_addresses_of_opensearch_and_elasticsearch() -> None:
     found = parse_target("opensearch+https://ann@db.example/docs")
     assert (found.kind, found.user, found.collection, found.options) == (
@@ -111,6 +118,9 @@ def test_bucket_of_lance(word: str) -> None:
         ("turbopuffer://r/docs?filtr=a", "unknown parameter 'filtr'", "known: filter"),
         ("opensearch://h/Docs", "cannot be the name of a collection", "small letters"),
         ("elasticsearch://h/docs?x=1", "neither user nor parameters", "an API key"),
+        ("weaviate://h/docs?grpcs=1", "unknown parameter 'grpcs'", "known: grpc"),
+        ("weaviate://h/docs?grpc=far", "names no port", "?grpc=HOST:PORT"),
+        ("weaviate://h/_docs", "cannot be the name of a collection", "the first a letter"),
         ("milvus://h/a/b/docs", "cannot be the name of a collection", "40 at most"),
     ],
 )
