@@ -9,6 +9,7 @@ plan_outcome: a finished run beside its plan, as the ledger keeps it for later p
 assemble: the report of a run from the ledger, and failed rows from the store.
 report: the value: a run at one moment, next to its plan.
 report_json: the document of a report, made and read.
+spend_json: of this document, what the run cost and what it would have cost otherwise.
 document: the types of report.json.
 spend_document: of these, what a run cost.
 shard_rows: the shards of a report, a row each, made from columns when they are asked for.

@@ -15,7 +15,6 @@ from launcher.costs.usage.metering import meter
 from launcher.costs.usage.other_charges import UNKNOWN_REGION, DataRegion, estimate_charges
 from launcher.costs.usage.spend import Spend
 from launcher.costs.usage.work_done import WorkDone, fold
-from launcher.documents.course import Hindsight
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
@@ -27,7 +26,7 @@ from launcher.reports.document import ReportEvent, RowFailure, VectorHealth
 from launcher.reports.repeats import repeats_done
 from launcher.reports.report import Report
 from launcher.reports.run_facts import collect_facts
-from launcher.reports.steering import steering_figures
+from launcher.reports.steering import SteeringFigures, steering_figures
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ENGINES, computes, flops_per_token
 from pricing.gpu import canonical, gpu
@@ -84,9 +83,6 @@ def report_of(
         machines, done, *store_locations(plan), row.created, until, {charge.kind for charge in charges}
     )
     spend = meter(machines, done, leases, now, [*map(other_charge, charges), *others])
-    steering = steering_figures(ledger, row, plan)
-    if steering is not None and plan is not None and row.state == RunState.DONE:
-        steering = replace(steering, hindsight=_hindsight(ledger, row, plan, (machines, spend), done))
     return Report(
         run=row.id,
         name=row.name,
@@ -112,19 +108,27 @@ def report_of(
         ceilings=_token_ceilings(plan, {m.gpu for m in machines}) if plan else {},
         unreadable=unreadable,
         facts=collect_facts(ledger, store, row, plan),
-        steering=steering,
+        steering=_steering(ledger, row, plan, (machines, spend), done),
         vectors=_vectors(store, run=row.id, receipts=ledger.shards.all_receipts(row.id))
         if store and vectors
         else None,
     )
 
 
-def _hindsight(
-    ledger: Ledger, run: Run, plan: SavedPlan, spent: tuple[Sequence[MachineTime], Spend], done: WorkDone
-) -> Hindsight | None:
+def _steering(
+    ledger: Ledger,
+    run: Run,
+    plan: SavedPlan | None,
+    spent: tuple[Sequence[MachineTime], Spend],
+    done: WorkDone,
+) -> SteeringFigures | None:
+    """How the run was steered; of a finished run also the least that it could have paid. None: it was not."""
+    steering = steering_figures(ledger, run, plan)
+    if steering is None or plan is None or run.state != RunState.DONE:
+        return steering
     from launcher.reports.run_hindsight import hindsight_of_run  # noqa: PLC0415 - loads the solver
 
-    return hindsight_of_run(ledger, run, plan, spent, done)
+    return replace(steering, hindsight=hindsight_of_run(ledger, run, plan, spent, done))
 
 
 def _vectors(store: Store, run: str, receipts: Iterable[Receipt]) -> VectorHealth | None:

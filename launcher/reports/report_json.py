@@ -6,54 +6,45 @@ Pure. `launcher.documents.encode.to_json` writes it. It knows nothing of the clo
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from math import ceil
 from statistics import median
 from typing import Any
 
 import msgspec
 
-from launcher.costs.analysis import plan_accuracy
-from launcher.costs.analysis.counterfactuals import counterfactuals
-from launcher.costs.analysis.waterfall import waterfall
 from launcher.costs.usage import time_series
 from launcher.costs.usage.attribution import to_microseconds
 from launcher.costs.usage.machine_time import LeaseTime, MachineTime
-from launcher.costs.usage.spend import PARTS, Metered, OtherCharge, Spend
+from launcher.costs.usage.spend import Metered
 from launcher.documents.truncation import Truncation, truncation_of
 from launcher.errors import Problem
-from launcher.money import SECONDS_PER_HOUR, USD_GRAIN
+from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.saved.plan_reader import planned_figures
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import (
     SCHEMA,
     ActualFigures,
-    CounterfactualRow,
     FruitlessLease,
-    GroupLesson,
     HourlyPrice,
     LengthFigures,
-    Lessons,
     MachineLife,
     Preemption,
     RepeatsFigures,
     ReportDocument,
     SpeedPoint,
     StartStageTime,
-    WaterfallFigures,
-    WaterfallStep,
     WorkDone,
 )
 from launcher.reports.report import Report
 from launcher.reports.shard_rows import ShardRows
-from launcher.reports.spend_document import (
-    ChargeRow,
-    GroupSpend,
-    KnownRunUsd,
-    KnownUsd,
-    PlaceSpend,
-    RunSpend,
-    SecondsByPart,
+from launcher.reports.spend_json import (
+    counterfactual_rows,
+    group_spend,
+    lessons,
+    place_spend,
+    seconds_by_part,
+    spend_figures,
+    waterfall_figures,
 )
 from launcher.reports.unknowns import unknown
 from tasks.protocol.start_stages import BEFORE_WORKER, START_STAGES
@@ -76,7 +67,7 @@ def report_document(report: Report) -> ReportDocument:
         facts=report.facts,
         lengths=_lengths(report),
         vectors=report.vectors,
-        spend=_spend(report.spend),
+        spend=spend_figures(report.spend),
         work=_work(report),
         plan=planned_figures(report.plan),
         actual=_actual(report),
@@ -84,11 +75,11 @@ def report_document(report: Report) -> ReportDocument:
         stages=_stages(report),
         starts=_starts(report),
         budget=report.budget,
-        waterfall=_waterfall(report),
-        instead=_instead(report),
-        lessons=_lessons(report),
-        places=tuple(_place(place, one) for place, one in report.spend.places.items()),
-        lots=tuple(_group(lot, one) for lot, one in report.spend.lots.items()),
+        waterfall=waterfall_figures(report),
+        instead=counterfactual_rows(report),
+        lessons=lessons(report),
+        places=tuple(place_spend(place, one) for place, one in report.spend.places.items()),
+        lots=tuple(group_spend(lot, one) for lot, one in report.spend.lots.items()),
         machines=tuple(_machine(m, one, report) for m, one in zip(report.machines, lives, strict=True)),
         shards=ShardRows(report.done),
         series=speed_series(report),
@@ -258,100 +249,6 @@ def _share_of_ceiling(report: Report) -> float | None:
     return report.tokens / limit if limit else None
 
 
-def _spend(spend: Spend) -> RunSpend:
-    known = _known(spend.total) | {"total": spend.known_usd}
-    return RunSpend(
-        **(_usd(spend.total) | {"total": spend.usd}),
-        known=KnownRunUsd(**known, other=spend.other_known_usd),
-        seconds=_seconds(spend.total),
-        other=None if any(other.usd is None for other in spend.others) else spend.other_known_usd,
-        waived=spend.total.waived,
-        others=tuple(map(_other, spend.others)),
-    )
-
-
-def _place(place: str, metered: Metered) -> PlaceSpend:
-    known = KnownUsd(**_known(metered))
-    return PlaceSpend(place=place, **_usd(metered), known=known, seconds=_seconds(metered))
-
-
-def _group(lot: int | None, metered: Metered) -> GroupSpend:
-    known = KnownUsd(**_known(metered))
-    return GroupSpend(lot=lot, **_usd(metered), known=known, seconds=_seconds(metered))
-
-
-def _usd(metered: Metered) -> dict[str, Decimal | None]:
-    """Dollars in all and by part; all None if some of the time has no price."""
-    usd = metered.usd or dict.fromkeys(PARTS)
-    return {"total": metered.total_usd, **usd}
-
-
-def _known(metered: Metered) -> dict[str, Decimal]:
-    return {"total": metered.total_known_usd, **metered.known_usd}
-
-
-def _seconds(metered: Metered) -> SecondsByPart:
-    parts = {part: time.total_seconds() for part, time in metered.time.items()}
-    return SecondsByPart(total=metered.total_time.total_seconds(), **parts)
-
-
-def _other(other: OtherCharge) -> ChargeRow:
-    return ChargeRow(
-        kind=other.kind,
-        place=other.place,
-        quantity=other.quantity,
-        unit=other.unit,
-        usd=other.usd,
-        reason=other.reason,
-        estimated=other.estimated,
-    )
-
-
-def _waterfall(report: Report) -> WaterfallFigures | None:
-    if report.plan is None:
-        return None
-    found = waterfall(report.plan, report.spend, report.machines, report.done)
-    if found is None:
-        return None
-    steps = tuple(
-        WaterfallStep(cause=step.cause, words=step.description, usd=step.usd) for step in found.steps
-    )
-    return WaterfallFigures(planned=found.planned, actual=found.actual, steps=steps)
-
-
-def _instead(report: Report) -> tuple[CounterfactualRow, ...]:
-    actual = report.spend.usd
-    found = counterfactuals(report.plan, report.spend, report.machines, report.tokens, report.offers)
-    return tuple(
-        CounterfactualRow(
-            group=one.group,
-            name=one.name,
-            usd=one.usd.quantize(USD_GRAIN),
-            usd_saved=None if actual is None else (one.usd - actual).quantize(USD_GRAIN),
-            basis=one.basis,
-        )
-        for one in found
-    )
-
-
-def _lessons(report: Report) -> Lessons:
-    if report.plan is None:
-        return Lessons(lots=(), plan=None)
-    learned = plan_accuracy.group_accuracies(report.plan, report.spend, report.machines, report.done)
-    lots = tuple(
-        GroupLesson(
-            gpu=one.gpu,
-            cloud=one.cloud,
-            planned_tokens_per_second=one.planned_speed,
-            measured_tokens_per_second=one.measured_speed,
-            measured_start_seconds=one.measured_start,
-            starts=one.starts,
-        )
-        for one in learned
-    )
-    return Lessons(lots=lots, plan=plan_accuracy.plan_error(report.plan, learned, report.spend.usd))
-
-
 def _preemptions(report: Report) -> tuple[Preemption, ...]:
     """The machines that were taken away, by time."""
     taken = [
@@ -388,7 +285,7 @@ def _machine(machine: MachineTime, metered: Metered, report: Report) -> MachineL
         ended=machine.ended,
         gone=machine.gone,
         seconds=lived.total_seconds(),
-        parts=_seconds(metered),
+        parts=seconds_by_part(metered),
         usd_per_hour=machine.usd_per_hour,
         prices=tuple(HourlyPrice(at=at, usd_per_hour=usd) for at, usd in machine.rates),
         usd=metered.total_usd,
